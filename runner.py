@@ -130,6 +130,8 @@ def network(parser: Parser, args, settings: Settings) -> int:
     if max(args.kill, attackers) >= args.peers:
         parser.error(f"that leaves nobody honest and alive of {args.peers} peers")
     peers, processes, page = peer_addresses(parser, args), args.processes, None
+    if settings.registrations_per_ip == Settings().registrations_per_ip < args.peers:
+        settings = settings._replace(registrations_per_ip=args.peers)  # all have one IP
     if args.watch:
         from gossip.lab.pictures import live_page  # workers do without
         page = functools.partial(live_page.LivePage, args.outputs, args.watch_port,
@@ -174,7 +176,7 @@ def peer_addresses(parser: Parser, args) -> list[Address]:
     """Return the addresses of the peers: --host, and ports from --base-port on."""
     if args.base_port + args.peers > 65536:
         parser.error(f"{args.peers} peers from port {args.base_port} on pass port 65535")
-    host = host_of(args.host, load_seeds(args.config))
+    host = host_of(args.host, load_seeds(args.config), 0.0)
     return [address_of(host, args.base_port + n) for n in range(args.peers)]
 
 

@@ -143,13 +143,17 @@ def majority(seeds: int) -> int:
 
 
 def parse_config(text: bytes) -> list[Address]:
-    """Return the seeds in a config.txt, each once. A first line without any digit is a header.
-    ValueError names the bad line."""
-    seeds: dict[Address, int] = {}  # -> its line
+    """Return the seeds in a config.txt, each once. A first line without any digit, but for empty
+    ones, is a header. ValueError names the bad line."""
+    seeds: dict[Address, str] = {}  # -> where it stands
+    may_be_header = True
     for number, raw in enumerate(text.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
         try:
             line = raw.decode().partition("#")[0].strip()
-            if not line or number == 1 and not re.search("[0-9]", line):
+            if not line:
+                continue
+            is_header, may_be_header = may_be_header and not re.search("[0-9]", line), False
+            if is_header:
                 continue
             seed = parse_typed(line)
             if not can_be_dialled(seed):
@@ -158,11 +162,17 @@ def parse_config(text: bytes) -> list[Address]:
             raise ValueError(f"line {number}: not UTF-8 text") from None
         except ValueError as error:
             raise ValueError(f"line {number}: {error}") from None
-        seeds.setdefault(seed, number)
+        seeds.setdefault(seed, f"line {number}")
     if not seeds:
         raise ValueError("no seed in it; write one IP:PORT a line")
+    return of_one_network(seeds)
+
+
+def of_one_network(seeds: dict[Address, str]) -> list[Address]:
+    """Return seeds that stand somewhere. ValueError if some are on loopback, and others are not:
+    then machines would know different ones by the same addresses."""
     at_home = [seed for seed in seeds if is_loopback(seed)]
     if 0 < len(at_home) < len(seeds):
-        raise ValueError(f"line {seeds[at_home[0]]}: {at_home[0]} is another seed on every machine; "
+        raise ValueError(f"{seeds[at_home[0]]}: {at_home[0]} is another seed on every machine; "
                          "give its address in the network")
     return list(seeds)

@@ -30,7 +30,8 @@ def test_a_bad_config_line_is_named_with_its_number(text, number):
 
 
 def test_a_first_line_without_a_digit_is_a_header():
-    assert [str(seed) for seed in parse_config(b"IP,Port\n127.0.0.1,8081\n")] == ["127.0.0.1:8081"]
+    for text in (b"IP,Port\n127.0.0.1,8081\n", b"# ours\n\nIP Port\n127.0.0.1,8081\n"):
+        assert [str(seed) for seed in parse_config(text)] == ["127.0.0.1:8081"]
     with pytest.raises(ValueError, match="line 2: 'IP,Port' is not IP:PORT"):
         parse_config(b"127.0.0.1,8081\nIP,Port\n")
 

@@ -61,11 +61,11 @@ def received(came_from: str, lines: list[str]) -> list[Message]:
     time, number and text are new."""
     messages, origin, run, between = [], "", 0, ":of no run:"
     for line in lines:
-        moment, _, rest = line.partition(between)
-        count, _, text = rest.partition(":")
-        try:
-            sent, number = float(moment), int(count)
-        except ValueError:  # another run: `between` stands nowhere, or in the text
+        end = line.index(":")  # of the time
+        if line.startswith(between, end):
+            count, _, text = line[end + len(between):].partition(":")
+            sent, number = float(line[:end]), int(count)
+        else:
             sent, origin, run, number, text = _fields(line)
             between = f":{origin}:{run}:"
         if "\\" in text:

@@ -15,13 +15,14 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from gossip.addresses import Address, address_of, can_be_dialled, parse_typed
+from gossip.net import threads
 from gossip.net.listener import listening
 from gossip.net.live_world import LiveWorld
 from gossip.net.pulse import PULSE
 from gossip.node.output_file import OutputFile
 from gossip.programs.own_addresses import PortTaken, cannot_listen, host_of
 from gossip.programs.starting import open_output, start_node
-from gossip.settings import WAYS, Settings, parse_config
+from gossip.settings import WAYS, Settings, of_one_network
 from gossip.terminal.command_line import (
     ROOT, SETTINGS, CommandError, load_seeds)
 
@@ -29,6 +30,7 @@ Seeds = Iterable[str] | str | os.PathLike[str] | None  # addresses, the path of 
 Folder = str | os.PathLike[str] | None  # for output files; None: no files
 CONFIG = "config.txt"
 
+threads.STACK_SIZE = 0
 _loading = threading.Lock()  # of peer.py and seed.py
 _nodes: "weakref.WeakSet[Any]" = weakref.WeakSet()  # that this process has started
 
@@ -133,15 +135,21 @@ def list_of_seeds(seeds: Seeds) -> list[Address]:
     except CommandError as error:
         hint = f"; for an address give seeds=[{seeds!r}]" if ":" in str(seeds) else ""
         raise NoSeed(f"{error}{hint}") from None
-    addresses: dict[Address, None] = {}
+    addresses: dict[Address, str] = {}
     for number, seed in enumerate(seeds):
         try:
-            addresses.update(dict.fromkeys(parse_config(seed.encode())))
-        except (ValueError, AttributeError):
+            address = parse_typed(seed)
+            if not can_be_dialled(address):
+                raise ValueError
+        except (ValueError, TypeError):
             raise NoSeed(f"seeds[{number}] is {seed!r}; a seed is \"IP:PORT\"") from None
+        addresses.setdefault(address, f"seeds[{number}]")
     if not addresses:
         raise NoSeed("seeds is empty")
-    return list(addresses)
+    try:
+        return of_one_network(addresses)
+    except ValueError as error:
+        raise NoSeed(str(error)) from None
 
 
 def _usual_config() -> pathlib.Path:

@@ -31,6 +31,14 @@ def is_local(address: Address) -> bool:
     return True
 
 
+def node_at(port: int, seeds: list[Address]) -> Address:
+    """Return the node of this machine with that port: a seed of the config, else where a peer would
+    be."""
+    usual = address_of(host_of(AUTO, seeds, 0.0), port)
+    local = [seed for seed in seeds if seed.port == port and is_local(seed)]
+    return local[0] if local and usual not in local else usual
+
+
 def check_free(address: Address) -> None:
     """Raise CommandError if a node cannot listen there: PortTaken if another program does."""
     try:
@@ -60,17 +68,19 @@ def check_reachable(seeds: list[Address], own: Address) -> None:
     it."""
     if all(seed.family != own.family for seed in seeds):
         raise CommandError(f"no seed of the config has an address like {own.host}; "
-                           f"give an IPv{4 if ':' in own.ip else 6} address with --host")
+                           f"give an IPv{4 if ':' in own.ip else 6} address, or none")
     if is_loopback(own) and not any(map(is_loopback, seeds)):
         raise CommandError(f"{own.ip} cannot be reached from other machines, where the seeds are; "
-                           "leave --host out, or give an address in their network")
+                           "give an address in their network, or none")
 
 
 def host_of(host: str, seeds: list[Address], patience: float = WAY_LIMIT) -> str:
-    """Return the IP that a peer announces: `host`, or for `auto` the one from which it reaches the
+    """Return the IP that a peer announces: `host`, or for `auto` the one from which it reaches most
     seeds. CommandError if there is no way to any for `patience` seconds."""
     if host != AUTO:
         return host
+    if all(map(is_loopback, seeds)):
+        return "127.0.0.1" if any(":" not in seed.ip for seed in seeds) else "::1"
     deadline, told = time.monotonic() + patience, False
     while (ip := _ip_towards(seeds)) is None:
         if time.monotonic() >= deadline:

@@ -34,7 +34,7 @@ def peer_main(peer_class) -> int:
 
 
 def _peer_command(peer_class) -> None:
-    parser = Parser(prog="peer.py", usage="python peer.py [PORT] [flags]",
+    parser = Parser(prog="peer.py", usage="python peer.py [IP] [PORT] [flags]",
                     description="One gossiping peer. Type /help while it runs.",
                     epilog="peer.py --chat ID N PORT    a chat server "
                            "(more: peer.py --chat 0 1 10000 --help)\n"

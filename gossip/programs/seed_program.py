@@ -9,9 +9,9 @@ import math
 import re
 import time
 
-from gossip.addresses import Address, address_of
+from gossip.addresses import Address
 from gossip.net.live_world import LiveWorld
-from gossip.programs.own_addresses import check_free, is_local
+from gossip.programs.own_addresses import check_free, is_local, node_at
 from gossip.programs.starting import open_output, start_node
 from gossip.settings import majority
 from gossip.terminal.command_line import (
@@ -49,17 +49,10 @@ def _seed_command(seed_class) -> None:
         run_seeds(seed_class, local_seeds(seeds), seeds, args)
         return
     if isinstance(address, int):
-        address = _seed_at(address, seeds)
+        address = node_at(address, seeds)
     if address not in seeds:
         complain(f"seed.py: {address} is not in {args.config.name}: peers will not find it")
     run_seeds(seed_class, [address], seeds, args)
-
-
-def _seed_at(port: int, seeds: list[Address]) -> Address:
-    """Return the seed with that port: the local one of the config, else one on 127.0.0.1."""
-    usual = address_of("127.0.0.1", port)
-    local = [seed for seed in seeds if seed.port == port and is_local(seed)]
-    return local[0] if local and usual not in local else usual
 
 
 def local_seeds(seeds: list[Address]) -> list[Address]:

@@ -10,13 +10,11 @@ import os
 import pathlib
 import re
 import textwrap
-import threading
 
 from gossip.addresses import Address, address_of, can_be_dialled, parse_typed, typed_ip
 from gossip.capacity import Capacity, parse_capacity
 from gossip.settings import WAYS, Filter, Settings, parse_config, parse_filter
-from gossip.terminal.limits import (
-    STACK_SIZE, keep_standard_descriptors, raise_descriptor_limit)
+from gossip.terminal.limits import keep_standard_descriptors, raise_descriptor_limit
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]  # the folder of the programs
 HOME = ROOT if (ROOT / "config.txt").exists() else pathlib.Path.cwd()  # it was installed
@@ -80,7 +78,6 @@ def run_command(name: str, command, *args) -> int:
     """Run a program; return its exit code. An error that a user can cause becomes one line."""
     keep_standard_descriptors()
     raise_descriptor_limit()
-    threading.stack_size(STACK_SIZE)
     try:
         return command(*args) or 0
     except CommandError as error:
@@ -171,9 +168,11 @@ def add_address(parser: argparse.ArgumentParser, what: str) -> None:
 
 def typed_address(parser: argparse.ArgumentParser, args) -> int | Address | None:
     """Return the port or address that was typed, if any."""
-    text = " ".join(filter(None, (args.ip, args.port)))
+    words = [word for word in (args.ip, args.port) if word is not None]
+    if len(words) == 2 and ":" in words[0] and "]" not in words[0]:
+        words[0] = f"[{words[0]}]"  # as an IPv6 address stands before a port
     try:
-        return port_or_address(text) if text else None
+        return port_or_address(" ".join(words)) if words else None
     except ValueError as error:
         parser.error(f"argument PORT: {error}")
 

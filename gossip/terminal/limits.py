@@ -23,7 +23,6 @@ NODE_THREADS = 6  # of a node, beside one for each link
 COMING_AND_GOING = 4  # links of a peer that are being made, refused or probed
 PROCESS_MAPS, THREAD_MAPS = 2_000, 3  # memory maps of a process, and of each of its threads
 PROBES = 32  # connections of a seed that are probes, or end after one question
-STACK_SIZE = 512 * 1024  # bytes of a thread of our programs, because nothing here recurses deeply
 
 
 class Need:

@@ -11,7 +11,7 @@ import pytest
 from gossip.addresses import address_of
 from gossip.lab.proof import check
 from gossip.lab.proof.records import Records
-from gossip.programs.own_addresses import host_of
+from gossip.programs.own_addresses import host_of, node_at
 from gossip.terminal.command_line import AUTO, CommandError
 from tests.tools.files import lines_of, one_piece
 from tests.tools.hands import End
@@ -59,8 +59,7 @@ def test_a_loopback_address_stays_at_home(machines, tmp_path):
         code, _, err = machines[0].do(
             run, "peer.py", PORTS[0], "--host", "127.0.0.1", *common)
         assert (code, err) == (2, "peer.py: 127.0.0.1 cannot be reached from other machines, where "
-                                  "the seeds are; leave --host out, or give an address in their "
-                                  "network\n")
+                                  "the seeds are; give an address in their network, or none\n")
         sock = machines[0].do(socket.create_connection, SEEDS[0].dial, 30, ("127.0.0.1", 0))
         end = End(sock)
         end.say(f"register:127.0.0.1:{PORTS[0]}")
@@ -87,8 +86,18 @@ def test_the_address_is_the_one_from_which_most_seeds_are_reached(machines):
     far = address_of("10.99.0.1", 1)  # no way there
     assert machines[1].do(host_of, AUTO, [far, *SEEDS], 0.0) == IPS[1]
     assert machines[1].do(host_of, "10.78.0.7", SEEDS, 0.0) == "10.78.0.7"
-    assert host_of(AUTO, [address_of("127.0.0.2", 1)], 0.0).startswith("127.")
+    assert host_of(AUTO, [address_of("127.0.0.2", 1)], 0.0) == "127.0.0.1"
     assert host_of(AUTO, [address_of("::1", 1)], 0.0) == "::1"
+    assert machines[0].do(node_at, 13_002, SEEDS) == SEEDS[1]
+    assert machines[1].do(node_at, 13_002, SEEDS) == address_of(IPS[1], 13_002)
+
+
+def test_more_peers_on_one_ip_than_a_seed_lists_are_one_network(machines, tmp_path):
+    config = write_config(tmp_path, [address_of(IPS[0], 13_001)])
+    code, out, err = machines[0].do(
+        run, "runner.py", "--peers", 260, "--processes", 1, "--once", "--gossip-count", 1,
+        "--base-port", 14_000, "--config", config, "--outputs", tmp_path / "outputs")
+    assert (code, err) == (0, ""), out
 
 
 def test_addresses_may_be_typed_with_a_blank(tmp_path):
@@ -98,5 +107,10 @@ def test_addresses_may_be_typed_with_a_blank(tmp_path):
             Program("peer.py", *common, "127.0.0.2", 13_010):
         wait_until(lambda: "registered:127.0.0.2:13010" in lines_of(
             tmp_path / "seed_127.0.0.1_13001.txt"))
+    hint = "(see peer.py --help)\n"
     assert run("peer.py", 13_010, "127.0.0.2", *common)[::2] == (
-        2, "peer.py: argument PORT: '13010 127.0.0.2' is not IP:PORT (see peer.py --help)\n")
+        2, f"peer.py: argument PORT: '13010 127.0.0.2' is not IP:PORT {hint}")
+    assert run("peer.py", "", *common)[::2] == (
+        2, f"peer.py: argument PORT: '' is not a port (1 to 65535) {hint}")
+    assert "no seed of the config has an address like [::1]; " in run(
+        "peer.py", "::1", 13_010, *common)[2]

@@ -14,6 +14,7 @@ from gossip import wire
 from gossip.addresses import Address, address_of
 from gossip.node.link import Lines
 from gossip.node.probe import Probe
+from gossip.programs.own_addresses import node_at
 from gossip.settings import majority
 from gossip.terminal.command_line import (
     FAILED, Parser, add_config, load_seeds, port_or_address, show)
@@ -43,8 +44,7 @@ def status_command(arguments: list[str]) -> int:
     add_config(parser)
     args = parser.parse_args(arguments)
     seeds = load_seeds(args.config)
-    nodes = [node if isinstance(node, Address) else address_of("127.0.0.1", node)
-             for node in args.nodes]
+    nodes = [node if isinstance(node, Address) else node_at(node, seeds) for node in args.nodes]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         asked = list(pool.map(_ask_seed, [seed for seed in seeds if not nodes or seed in nodes]))
         lists = [seed.listed for seed in asked if seed.took is not None]
