@@ -11,6 +11,7 @@ An IP is a machine; all addresses on loopback are of one, which has one clock.
 import collections
 import heapq
 import math
+import statistics
 import time
 from typing import NamedTuple
 
@@ -164,30 +165,24 @@ def _registrations(records: Records, runs: dict) -> list[Sample]:
 
 
 def _step(ip: str, samples: list[Sample]) -> Set:
-    """Return when a clock was set, and by how much, by lines from and to its machine."""
+    """Return when a clock was set, and by how much, by lines from and to its machine: from the
+    first line on that contradicts those before. Of many lines the median counts, because a line may
+    have been written down before the clock was set, and sent after."""
     def elsewhere(sample: Sample) -> float:
         return sample.received if sample.sender == ip else sample.sent
 
     samples.sort(key=elsewhere)
-    low, high = -math.inf, math.inf  # what the clock is ahead of the others'
-    for place, sample in enumerate(samples):
-        before = low, high
-        low, high = _narrowed(ip, sample, low, high)
-        if low > high + DRIFT:
-            break
-    after = -math.inf, math.inf
-    for sample in samples[place:]:
-        after = _narrowed(ip, sample, *after)
-    return Set(ip, _middle(*after) - _middle(*before), elsewhere(sample))
-
-
-def _narrowed(ip: str, sample: Sample, low: float, high: float) -> tuple[float, float]:
-    ahead = sample.received - sample.sent
-    return (max(low, -ahead), high) if sample.sender == ip else (low, min(high, ahead))
-
-
-def _middle(low: float, high: float) -> float:
-    """Return the middle of two bounds, or the only one that there is."""
-    if low == -math.inf:
-        return high
-    return low if high == math.inf else (low + high) / 2
+    ahead = []  # what this clock is ahead of the others', by each line
+    low, high = -math.inf, math.inf  # its bounds
+    place = 0
+    for number, sample in enumerate(samples):
+        late = sample.received - sample.sent
+        if sample.sender == ip:
+            low, late = max(low, -late), -late
+        else:
+            high = min(high, late)
+        ahead.append(late)
+        if not place and low > high + DRIFT:
+            place = number
+    return Set(ip, statistics.median(ahead[place:]) - statistics.median(ahead[:place]),
+               elsewhere(samples[place]))
