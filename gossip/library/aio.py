@@ -12,6 +12,7 @@ from typing import Any
 
 from gossip.library.messages import Message
 from gossip.library.peer import LOOK, Peer as BlockingPeer, join_telling
+from gossip.library.subscribing import AT_ONCE
 
 
 class Peer:
@@ -21,6 +22,7 @@ class Peer:
     def __init__(self, peer: BlockingPeer, came: asyncio.Event):
         """`came` is set when messages come to the empty inbox, and at the end."""
         self._peer, self._came = peer, came
+        self._taken = 0
 
     @property
     def address(self) -> str:
@@ -76,6 +78,9 @@ class Peer:
             raise TimeoutError(f"no message within {timeout} s") from None
 
     async def _next(self) -> Message:
+        self._taken += 1
+        if self._taken % AT_ONCE == 0:
+            await asyncio.sleep(0)  # other tasks have their turn, however many messages wait
         while True:
             self._came.clear()
             try:
