@@ -12,6 +12,12 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
+try:  # without the enumerations of `signal`, which take 30 µs a call of `say`, and swallow what a
+    # handler raises within them
+    from _signal import getsignal, signal as set_handler  # type: ignore[import-not-found]
+except ImportError:
+    from signal import getsignal, signal as set_handler
+
 Handlers = dict[int, Callable[[int, FrameType | None], Any]]
 SIGNALS = [getattr(signal, name) for name in (
     "SIGINT", "SIGTERM", "SIGHUP", "SIGALRM", "SIGUSR1", "SIGUSR2") if hasattr(signal, name)]
@@ -28,10 +34,10 @@ def put_off() -> Iterator[None]:
     handlers: Handlers = {}
     try:
         for number in SIGNALS:  # to ask for all that there are would take 0.1 ms
-            handler = signal.getsignal(number)
+            handler = getsignal(number)
             if callable(handler):
                 handlers[number] = handler
-                signal.signal(number, lambda *what: came.append(what))
+                set_handler(number, lambda *what: came.append(what))
         yield
     finally:
         _restore(dict(handlers))
@@ -44,6 +50,6 @@ def _restore(handlers: Handlers) -> None:
     if handlers:
         number, handler = handlers.popitem()
         try:
-            signal.signal(number, handler)
+            set_handler(number, handler)
         finally:
             _restore(handlers)

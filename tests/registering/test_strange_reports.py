@@ -84,7 +84,8 @@ def test_of_one_that_is_registered_a_hundred_a_second_are_written(net, still):
     unknown = [address_of("127.0.0.1", port) for port in range(20_000, 20_200)]
     end.say(*(report(address, reporter.address) for address in unknown), "peer list")
     assert end.hear().startswith("peer list:")
-    assert count(still, "dead report:") == count(still, "rejected:") == not_looked_at(still) == 100
+    wait_until(lambda: count(still, "dead report:") == count(still, "rejected:")
+               == not_looked_at(still) == 100)
     others_end.say(report(unknown[0], other.address), "peer list")
     assert others_end.hear().startswith("peer list:") and count(still, "dead report:") == 101
 
