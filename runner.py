@@ -19,7 +19,7 @@ from gossip.lab.experiments import bench
 from gossip.lab.experiments.accidents import add_malicious
 from gossip.lab.experiments.following import FOR_EVER, IMPLIED, run_network
 from gossip.lab.experiments.modules import measure_modules, run_experiment
-from gossip.lab.experiments.network import default_processes
+from gossip.lab.experiments.network import default_processes, with_room
 from gossip.lab.experiments.ports import BASE_PORT, check_seed_ports
 from gossip.lab.experiments.simulate import parse_simulate, simulate
 from gossip.lab.experiments.status import status_command
@@ -130,8 +130,7 @@ def network(parser: Parser, args, settings: Settings) -> int:
     if max(args.kill, attackers) >= args.peers:
         parser.error(f"that leaves nobody honest and alive of {args.peers} peers")
     peers, processes, page = peer_addresses(parser, args), args.processes, None
-    if settings.registrations_per_ip == Settings().registrations_per_ip < args.peers:
-        settings = settings._replace(registrations_per_ip=args.peers)  # all have one IP
+    settings = with_room(settings, args.peers)
     if args.watch:
         from gossip.lab.pictures import live_page  # workers do without
         page = functools.partial(live_page.LivePage, args.outputs, args.watch_port,

@@ -9,9 +9,11 @@ import socket
 import pytest
 
 from gossip.addresses import address_of
+from gossip.lab.experiments.network import with_room
 from gossip.lab.proof import check
 from gossip.lab.proof.records import Records
 from gossip.programs.own_addresses import host_of, node_at
+from gossip.settings import Settings
 from gossip.terminal.command_line import AUTO, CommandError
 from tests.tools.files import lines_of, one_piece
 from tests.tools.hands import End
@@ -92,6 +94,15 @@ def test_the_address_is_the_one_from_which_most_seeds_are_reached(machines):
     assert machines[1].do(node_at, 13_002, SEEDS) == address_of(IPS[1], 13_002)
 
 
+def test_seeds_of_a_network_list_all_its_peers_on_one_ip_unless_a_flag_says_how_many():
+    usual = Settings()
+    assert with_room(usual, 256) == usual
+    assert with_room(usual, 257) == usual._replace(registrations_per_ip=257)
+    few, all_of_them = (usual._replace(registrations_per_ip=limit) for limit in (3, 0))
+    assert with_room(few, 257) == few and with_room(all_of_them, 257) == all_of_them
+
+
+@pytest.mark.slow
 def test_more_peers_on_one_ip_than_a_seed_lists_are_one_network(machines, tmp_path):
     config = write_config(tmp_path, [address_of(IPS[0], 13_001)])
     code, out, err = machines[0].do(

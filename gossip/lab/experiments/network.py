@@ -34,6 +34,14 @@ class Plan(NamedTuple):
     peers: list[list[Address]] | None
 
 
+def with_room(settings: Settings, peers: int) -> Settings:
+    """Return settings with which seeds list so many peers of one IP, unless a flag says how many."""
+    usual = Settings().registrations_per_ip
+    if usual == settings.registrations_per_ip < peers:
+        return settings._replace(registrations_per_ip=peers)
+    return settings
+
+
 class NotNow(Exception):
     """An order to a node cannot be carried out; the text says why."""
 
