@@ -10,7 +10,7 @@ from gossip.liveness.rounds import Count
 from gossip.node.link import Link
 from gossip.overlay import ring
 from gossip.overlay.linking import Linking
-from gossip.overlay.neighbours import Admission, Neighbours
+from gossip.overlay.neighbours import NEIGHBOUR, Admission, Neighbours
 from gossip.registering.joining import SEED, Joining
 from gossip.registering.registry import Listing
 from gossip.registering.relays import Relays
@@ -56,9 +56,12 @@ def the_ring_link_leads_to_the_first_address(monkeypatch):
 
 
 def a_row_is_removed_by_an_older_links_end(monkeypatch):
-    @around(monkeypatch, Neighbours, "remove")
-    def remove(original, self, address, link, reason, **how):
-        return original(self, address, self.link(address) or link, reason, **how)
+    @around(monkeypatch, Linking, "on_end")
+    def on_end(original, self, link):
+        present = self.neighbours.link(link.peer) if link.role == NEIGHBOUR else None
+        if present not in (None, link):
+            self._lost(present)
+        original(self, link)
 
 
 def misses_are_not_forgotten_after_a_reply(monkeypatch):
