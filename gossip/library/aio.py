@@ -119,7 +119,7 @@ def _close_unwanted(joining: "asyncio.Future[BlockingPeer]") -> None:
 
 
 class _Joining:
-    """What `join` returns: awaited, or entered by `async with`, it is the peer."""
+    """A peer that is to join: it joins when it is awaited, or entered by `async with`."""
 
     def __init__(self, port: int | str, arguments: dict[str, Any]):
         self._port, self._arguments = port, arguments

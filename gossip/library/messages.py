@@ -130,17 +130,13 @@ class Inbox:
         if self.dropped and not had_dropped:
             self._on_dropped()
 
-    def _is_full(self) -> bool:
-        """Return whether as much waits as may wait."""
-        return len(self) >= self._limit or self._size > MOST_CHARACTERS
-
-    def _is_over(self) -> bool:
-        """Return whether more waits than may wait."""
-        return len(self) > self._limit or self._size > MOST_CHARACTERS
+    def _exceeds(self, limit: int) -> bool:
+        """Return whether more messages wait than the limit, or too many characters."""
+        return len(self) > limit or self._size > MOST_CHARACTERS
 
     def _drop(self) -> None:
         """Drop the oldest messages. Expects the lock, as `_parse` does."""
-        while self._is_over():
+        while self._exceeds(self._limit):
             if not self._ready and self._batches:
                 self._parse()
             with contextlib.suppress(IndexError):  # it was taken meanwhile
@@ -190,10 +186,10 @@ class Inbox:
 
     def wait_for_room(self, is_over: Callable[[], bool]) -> None:
         """If the inbox waits instead of dropping, wait until it has room, or `is_over()`."""
-        if not self._waits or not self._is_full():
+        if not self._waits or not self._exceeds(self._limit - 1):
             return
         with self._lock:
-            while self._is_full() and not self._ended and not is_over():
+            while self._exceeds(self._limit - 1) and not self._ended and not is_over():
                 self._room.wait(LOOK)
 
     def end(self) -> None:

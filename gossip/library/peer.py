@@ -232,7 +232,6 @@ class Peer:
 
     def _addresses(self, table: Callable[[], Any]) -> list[str]:
         self._check_process()
-
         with put_off(), self._node.turn:
             return [] if self._node.stopping else list(map(str, table().addresses()))
 

@@ -33,7 +33,7 @@ def peer_main(peer_class) -> int:
     return run_command("peer.py", _peer_command, peer_class)
 
 
-def _peer_command(peer_class) -> None:
+def _parser() -> Parser:
     parser = Parser(prog="peer.py", usage="python peer.py [IP] [PORT] [flags]",
                     description="One gossiping peer. Type /help while it runs.",
                     epilog="peer.py --chat ID N PORT    a chat server "
@@ -52,6 +52,11 @@ def _peer_command(peer_class) -> None:
     parser.add_argument("--json", action="store_true",
                         help="tell events, and take commands, as lines of JSON, for a program; the "
                              "usual --gossip-count is then 0")
+    return parser
+
+
+def _peer_command(peer_class) -> None:
+    parser = _parser()
     args = parser.parse_args()
     asked_for = typed_address(parser, args)
     if args.json:
@@ -74,6 +79,12 @@ def _peer_command(peer_class) -> None:
     if address in seeds:
         raise _of_a_seed(address, seeds, args.config.name)
     check_free(address)
+    _run_peer(peer_class, address, seeds, args, talks, keyboard)
+
+
+def _run_peer(peer_class, address: Address, seeds: list[Address], args, talks: bool,
+              keyboard: Keyboard) -> None:
+    """Run a peer until it has left, or a signal comes; on a terminal it `talks` in words."""
     end = End()
     if talks:
         words, keys = Words(str(address), args.liveness_misses, len(seeds)), Keys()

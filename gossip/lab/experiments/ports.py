@@ -2,12 +2,11 @@
 and who has those of the seeds."""
 
 import pathlib
-import socket
 from typing import NamedTuple
 
-from gossip import wire
 from gossip.addresses import Address, address_of, is_loopback
 from gossip.intervals import Intervals, format_ranges
+from gossip.lab.experiments.status import ask_seed
 from gossip.programs.own_addresses import PortTaken, check_free
 from gossip.terminal.command_line import CONFIG, FAILED, CommandError, load_seeds
 from gossip.terminal.folders import OTHER_CONFIG, shown
@@ -117,7 +116,7 @@ def check_seed_ports(seeds: list[Address], config: pathlib.Path) -> None:
     """CommandError when seeds cannot listen at these addresses: it says who does."""
     running = [seed for seed in seeds if _is_taken(seed)]
     for seed in running:
-        if not _is_seed(seed):
+        if ask_seed(seed, PATIENCE).took is None:
             raise CommandError(f"another program has port {seed.port}: change {config.name}",
                                FAILED)
     if running and len(running) == len(seeds):
@@ -135,15 +134,3 @@ def _is_taken(address: Address) -> bool:
     except PortTaken:
         return True
     return False
-
-
-def _is_seed(address: Address) -> bool:
-    """Whether what listens there answers as a seed does."""
-    try:
-        with socket.create_connection(address.dial, PATIENCE) as sock:
-            sock.sendall(wire.ASK_PEER_LIST)
-            with sock.makefile("rb") as lines:
-                line = lines.readline(wire.LINE_LIMIT + 1).removesuffix(b"\n")
-                return isinstance(wire.parse(line), wire.PeerList)
-    except (OSError, wire.WireError):
-        return False

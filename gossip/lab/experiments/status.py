@@ -46,7 +46,7 @@ def status_command(arguments: list[str]) -> int:
     seeds = load_seeds(args.config)
     nodes = [node if isinstance(node, Address) else node_at(node, seeds) for node in args.nodes]
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        asked = list(pool.map(_ask_seed, [seed for seed in seeds if not nodes or seed in nodes]))
+        asked = list(pool.map(ask_seed, [seed for seed in seeds if not nodes or seed in nodes]))
         lists = [seed.listed for seed in asked if seed.took is not None]
         peers = [node for node in nodes if node not in seeds] if nodes else sorted(
             {peer for listed in lists for peer in listed})
@@ -66,7 +66,7 @@ def _told(asked: Asked) -> str:
     return "" if asked.took is not None else f"down: {asked.why}"
 
 
-def _ask_seed(address: Address) -> Asked:
+def ask_seed(address: Address, patience: float = PATIENCE) -> Asked:
     """Ask a seed for its list."""
     listed: list[Address] = []
 
@@ -77,7 +77,8 @@ def _ask_seed(address: Address) -> Asked:
                 return True
         return False
 
-    return _ask(address, lambda own: (wire.ASK_PEER_LIST, heard))._replace(listed=tuple(listed))
+    asked = _ask(address, patience, lambda own: (wire.ASK_PEER_LIST, heard))
+    return asked._replace(listed=tuple(listed))
 
 
 def _ask_peer(address: Address) -> Asked:
@@ -86,26 +87,26 @@ def _ask_peer(address: Address) -> Asked:
         probe = Probe(own, address, wire.format_time(time.time()), None)
         return probe.request, probe.heard
 
-    return _ask(address, question)
+    return _ask(address, PATIENCE, question)
 
 
-def _ask(address: Address, question: Callable[[Address], tuple]) -> Asked:
+def _ask(address: Address, patience: float, question: Callable[[Address], tuple]) -> Asked:
     """Send what `question(own address)` returns first, and read until what it returns second says
     that the answer is there."""
     began = time.monotonic()
     try:
-        with socket.create_connection(address.dial, PATIENCE) as sock:
+        with socket.create_connection(address.dial, patience) as sock:
             request, heard = question(address_of(*sock.getsockname()[:2]))
             sock.sendall(request)
             lines = Lines()
             while True:
-                sock.settimeout(max(0.001, began + PATIENCE - time.monotonic()))
+                sock.settimeout(max(0.001, began + patience - time.monotonic()))
                 data = sock.recv(READ_SIZE)
                 if not data:
                     return Asked(address, None, "it closed the connection")
                 if heard(lines.feed(data)):
                     return Asked(address, time.monotonic() - began)
     except TimeoutError:
-        return Asked(address, None, f"no answer within {PATIENCE:g} s")
+        return Asked(address, None, f"no answer within {patience:g} s")
     except (OSError, wire.WireError) as error:
         return Asked(address, None, getattr(error, "strerror", None) or str(error))

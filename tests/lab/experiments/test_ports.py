@@ -10,6 +10,7 @@ import pytest
 
 from gossip.addresses import address_of, parse_address
 from gossip.lab.experiments import ports
+from gossip.lab.experiments.status import ask_seed
 from gossip.terminal.command_line import CommandError, load_seeds
 from gossip.terminal.folders import OTHER_CONFIG
 from tests.tools.ports import free_addresses, free_range
@@ -149,7 +150,7 @@ def test_a_second_runner_says_that_the_seeds_run_already(flags, seeds):
 def test_a_runner_says_that_some_seeds_run_already(flags, config):
     first, second = load_seeds(config)
     with Program("seed.py", second, "--quiet", *flags) as program:
-        wait_until(lambda: ports._is_seed(second))
+        wait_until(lambda: ask_seed(second).took is not None)
         code, out, err = run("runner.py", *flags)
         program.process.send_signal(signal.SIGINT)
         assert program.finish()[0] == 0
