@@ -103,6 +103,37 @@ class Cable:
         _ip(self._one, "link", "set", "cable", "up")
 
 
+class Switch:
+    """An Ethernet switch, to which machines are connected: a namespace each."""
+
+    def __init__(self):
+        if shutil.which("ip") is None:
+            pytest.skip("a switch between namespaces needs the command ip")
+        self._own = Namespace()
+        self._ports = itertools.count()
+        try:
+            _ip(self._own, "link", "add", "switch", "type", "bridge")
+        except subprocess.CalledProcessError as error:
+            self.close()
+            pytest.skip(f"a switch between namespaces cannot be made here: {error.stderr.strip()}")
+        _ip(self._own, "link", "set", "switch", "up")
+
+    def machine(self, *ips: str) -> Namespace:
+        """Make a machine with these addresses, and connect it."""
+        machine, port = Namespace(), f"port{next(self._ports)}"
+        there = str(self._own.do(threading.get_native_id))
+        _ip(machine, "link", "add", "eth0", "type", "veth", "peer", port, "netns", there)
+        for ip in ips:
+            length = ["64", "nodad"] if ":" in ip else ["24"]
+            _ip(machine, "address", "add", f"{ip}/{length[0]}", "dev", "eth0", *length[1:])
+        _ip(machine, "link", "set", "eth0", "up")
+        _ip(self._own, "link", "set", port, "master", "switch", "up")
+        return machine
+
+    def close(self) -> None:
+        self._own.close()
+
+
 def _ip(namespace: Namespace, *arguments: str) -> None:
     namespace.do(subprocess.run, ["ip", *arguments], check=True, capture_output=True, text=True,
                  timeout=10)
