@@ -110,7 +110,7 @@ class Subscriber:
             kind, _, rest = event.partition(":")
             if kind in _TAKEN:
                 _TAKEN[kind](self, rest)
-            elif kind == "failed":
+            elif kind in ("failed", "lost"):
                 self._calls.put(_log.error, "%s: %s", self._own, event)
 
     def _registered(self, seed: str) -> None:

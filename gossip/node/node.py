@@ -79,8 +79,7 @@ class Node(Part):
         """Listen, and start threads that wait for `go`: the first half of `start`. A process of
         many nodes prepares all of them before the first begins to work."""
         self.listen()
-        self.output.write(f"started:{self.kind}:{self.address}",
-                          f"settings:{self.settings_shown()}")
+        self.output.begin(f"{self.kind}:{self.address}", self.settings_shown())
         self.output.late(0.0)  # shows that this file tells of lateness
         self.start_threads()
 

@@ -2,8 +2,13 @@
 
 The node writes in its turns. Because an error that ends a thread is written outside of turns, there
 is a lock. What others sent is escaped (gossip/escaping.py), so that an event is always one line.
-Lines that cannot be written (a full disk) never stop the node: they are counted, and the file tells
-how many as soon as it can be written.
+Lines that cannot be written (a full disk) never stop the node: they are counted, the screen is told
+of the first, and the file tells how many as soon as it can be written.
+
+Somebody may rename, remove or truncate the file, such as logrotate. That is looked for when something
+is written, once a second at most, by one stat. The lines then go on in a file at the same path, which
+gets the line `continued:KIND:IP:PORT:START`. (What is appended to a truncated file stands at its
+beginning.)
 
 A file may have a limit, so that nobody can fill the disk by what he makes a node write. At the
 limit the file gets the line `full:LIMIT` (in MiB) instead of the next event, and then only last
@@ -11,7 +16,9 @@ words: `stopped:…` and `failed:…`. The node goes on; what is left out is cou
 """
 
 import datetime
+import errno
 import math
+import os
 import threading
 
 from gossip.escaping import escape, escape_lines
@@ -36,14 +43,28 @@ class OutputFile:
         self._second = -1  # the second whose date is formatted in _date
         self._date = ""
         self._finished = False  # the last word was written
-        opens = file is None and path is not None
-        self._file = open(path, "ab", buffering=0) if opens else file  # None once closed
         self._limit = limit * MIB or math.inf
-        self._size = self._file.tell() if opens else 0  # bytes
+        self._size = 0  # bytes
         self._told_full = False  # the file has its line `full:…`
         self._left_out = 0  # events left out since
         self._lost = 0  # lines lost since the last successful write
+        self._lost_in_all = 0
         self._torn = False  # the last line in the file is incomplete
+        self._run = ""  # that writes here: KIND:IP:PORT:START
+        self._anew = False  # the file has been begun anew, and lacks its line `continued:…`
+        self._looked = -1  # the second in which the last look at the path was
+        self._missing = ""  # why the file could not be begun anew
+        self._opens = file is None and path is not None
+        self._file = file  # None once closed
+        if self._opens:
+            self._open()
+
+    def begin(self, node: str, settings: str) -> None:
+        """Write the first lines of a run of a node, `KIND:IP:PORT`. Its START stands at the end of
+        the settings of a peer; else it is the time in milliseconds."""
+        _, named, start = settings.rpartition(":start=")
+        self.write(f"started:{node}", f"settings:{settings}")
+        self._run = f"{node}:{start if named else self._clock() // 1_000_000}"
 
     def write(self, *events: str) -> bool:
         """Write events, escaped, with the same time. Return False after the last word."""
@@ -90,26 +111,60 @@ class OutputFile:
                 self._file = None
 
     def dropped(self) -> dict[str, int]:
-        """Return how many events a full file has left out."""
-        return {"events that the full output file left out": self._left_out} if self._left_out \
-            else {}
+        """Return how many events a full file has left out, and how many a full disk has."""
+        counts = {"events that the full output file left out": self._left_out,
+                  "lines that could not be written": self._lost_in_all}
+        return {name: count for name, count in counts.items() if count}
 
     def _put(self, head: str, lines: str, last: bool = False, shown: bool = True) -> None:
-        """Write events with the time if there is room, and tell the subscriber. Expects the lock, as all
-        below."""
+        """Write events with the time if there is room, and tell the subscriber. Expects the lock,
+        as all below."""
         if not lines:
             return
         stamp = self._stamp()
+        if self._second != self._looked and self._opens:
+            self._look()
         if self._size < self._limit:
             try:
-                self._put_bytes(stamp + head, lines, self._notice(stamp) if self._lost else "")
-                self._lost = 0
-            except OSError:
-                self._lost += 1 + lines.count("\n")
+                self._put_bytes(stamp + head, lines,
+                                self._notices(stamp) if self._lost or self._anew else "")
+                self._lost, self._anew = 0, False
+            except OSError as error:
+                self._lose(1 + lines.count("\n"), stamp, error)
         else:
             self._put_last(stamp, head, lines, last)
         if shown and self._subscriber is not None:
             self._subscriber.show(stamp[11:-1], head, lines)
+
+    def _open(self) -> None:
+        self._file = open(self.path, "ab", buffering=0)
+        found = os.fstat(self._file.fileno())
+        self._identity, self._size = (found.st_dev, found.st_ino), found.st_size
+
+    def _look(self) -> None:
+        """Begin the file anew if it was renamed or removed, and note if it was truncated."""
+        self._looked = self._second
+        if self._file is None:
+            return
+        try:
+            found = os.stat(self.path)
+            is_there = (found.st_dev, found.st_ino) == self._identity
+        except FileNotFoundError:
+            is_there = False
+        except OSError:
+            return  # nobody can tell
+        if is_there and found.st_size >= self._size:
+            return
+        self._anew, self._torn, self._told_full = bool(self._run), False, False
+        if is_there:
+            self._size = found.st_size
+            return
+        try:
+            self._file.close()
+            self._open()
+            self._missing = ""
+        except OSError as error:
+            self._missing, self._identity, self._size = error.strerror, None, 0
 
     def _stamp(self) -> str:
         second, micros = divmod(self._clock() // 1000, 1_000_000)
@@ -119,8 +174,19 @@ class OutputFile:
             self._date = date.strftime("%Y-%m-%d %H:%M:%S")
         return f"{self._date}.{micros:06d}:"
 
-    def _notice(self, stamp: str) -> str:
-        return f"{stamp}lost:{self._lost} lines could not be written here\n"
+    def _notices(self, stamp: str) -> str:
+        """Return the lines that a file needs before the next event."""
+        return "".join([
+            f"{stamp}continued:{self._run}\n" if self._anew else "",
+            f"{stamp}lost:{self._lost} lines could not be written here\n" if self._lost else ""])
+
+    def _lose(self, count: int, stamp: str, error: OSError) -> None:
+        """Count lines that were not written, and show the first loss."""
+        if not self._lost_in_all and self._subscriber is not None:
+            self._subscriber.show(stamp[11:-1], "", escape(
+                f"lost:lines cannot be written into {self.path}: {error.strerror}; they are counted"))
+        self._lost += count
+        self._lost_in_all += count
 
     def _put_last(self, stamp: str, head: str, lines: str, last: bool) -> None:
         """Write last words to a full file. Replace the first event left out by the line
@@ -139,6 +205,8 @@ class OutputFile:
     def _put_bytes(self, head: str, lines: str, notice: str = "") -> None:
         if self._file is None:
             return
+        if self._missing:
+            raise FileNotFoundError(errno.ENOENT, self._missing)
         end = "\n" if self._torn else ""  # of an incomplete line
         data = f"{end}{notice}{head}{lines.replace(NEXT, NEXT + head)}\n".encode()
         while data:

@@ -17,8 +17,8 @@ from gossip.programs.json_lines import LONGEST, JsonConsole, JsonScreen
 from gossip.programs.own_addresses import PortTaken, check_free, check_reachable, host_of
 from gossip.programs.starting import open_output, start_node
 from gossip.terminal.command_line import (
-    AUTO, FAILED, CommandError, Parser, add_address, add_common_flags, add_peer_flags, load_seeds,
-    parse_port, peer_settings, run_command, show, typed_address)
+    AUTO, FAILED, STANDARD_OUTPUT, CommandError, Parser, add_address, add_common_flags,
+    add_peer_flags, load_seeds, parse_port, peer_settings, run_command, show, typed_address)
 from gossip.terminal.input import End, Keyboard, Keys
 from gossip.terminal.prompt import PromptScreen, TypedLines
 from gossip.terminal.screen import Screen
@@ -41,7 +41,7 @@ def _parser() -> Parser:
                            "peer.py -c FILE.ini         a gossip module of VoidPhone",
                     usual=("--config", "--outputs", "--quiet", "--gossip-count", "--sign", "--raw"))
     add_address(parser, "the port to listen on (asked for when missing); also as IP:PORT")
-    add_common_flags(parser)
+    add_common_flags(parser, of_node=True)
     add_peer_flags(parser)
     parser.add_argument("--end-with-input", action="store_true",
                         help="end with standard input (for programs that start peers)")
@@ -64,8 +64,11 @@ def _peer_command(peer_class) -> None:
             parser.error("--json needs a PORT")
         parser.set_defaults(gossip_count=0)  # the program says what is to be said
         args = parser.parse_args()
+    is_log = args.outputs == STANDARD_OUTPUT
+    if is_log and (args.json or asked_for is None):
+        parser.error("--outputs - needs a PORT, and goes without --json")
     seeds = load_seeds(args.config)
-    talks = os.isatty(0) and os.isatty(1) and not (args.raw or args.quiet or args.json)
+    talks = os.isatty(0) and os.isatty(1) and not (args.raw or args.quiet or args.json or is_log)
     keyboard = Keyboard(longest=LONGEST) if args.json else Keyboard()
     if isinstance(asked_for, Address):
         address = asked_for
@@ -85,12 +88,12 @@ def _peer_command(peer_class) -> None:
 def _run_peer(peer_class, address: Address, seeds: list[Address], args, talks: bool,
               keyboard: Keyboard) -> None:
     """Run a peer until it has left, or a signal comes; on a terminal it `talks` in words."""
-    end = End()
+    end, is_log = End(), args.outputs == STANDARD_OUTPUT
     if talks:
         words, keys = Words(str(address), args.liveness_misses, len(seeds)), Keys()
         screen = PromptScreen(words, escapes=keys.escapes)
     else:
-        screen = JsonScreen(seeds) if args.json else Screen()
+        screen = JsonScreen(seeds) if args.json else Screen(2 if is_log else 1)
     output = open_output(args.outputs, "peer", address, args.file_limit,
                          None if args.quiet else screen)
     peer = peer_class(address, seeds, peer_settings(args), output, LiveWorld)

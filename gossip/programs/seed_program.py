@@ -15,8 +15,8 @@ from gossip.programs.own_addresses import check_free, is_local, node_at
 from gossip.programs.starting import open_output, start_node
 from gossip.settings import majority
 from gossip.terminal.command_line import (
-    FAILED, CommandError, Parser, add_address, add_common_flags, add_settings, complain, load_seeds,
-    peer_settings, run_command, show, typed_address)
+    FAILED, STANDARD_OUTPUT, CommandError, Parser, add_address, add_common_flags, add_settings,
+    complain, load_seeds, peer_settings, run_command, show, typed_address)
 from gossip.terminal.folders import command, commands, peer_command, ports
 from gossip.terminal.input import End
 from gossip.terminal.screen import NOTHING, Screen, StatusLine, folded
@@ -29,7 +29,7 @@ GATHER = 0.5  # seconds in which a peer may register with several seeds, before 
 _ADDRESS = r"((?:[0-9.]+|\[[^\]]*\]):[0-9]+)"
 _EVENT = re.compile(rf"(registered|removed|dead report|rejected):(?:Dead Node:)?{_ADDRESS}:?(.*)")
 _REPORT = re.compile(rf"[0-9.]+:{_ADDRESS}(?::(.*))?")
-_RAW = ("failed:", "full:", "kicked:")  # events that are shown as they are
+_RAW = ("failed:", "full:", "lost:", "kicked:")  # events that are shown as they are
 
 
 def seed_main(seed_class) -> int:
@@ -40,7 +40,7 @@ def _seed_command(seed_class) -> None:
     parser = Parser(prog="seed.py", description="One seed, or all local ones of config.txt.")
     add_address(parser, "the seed to run, also as IP:PORT; without an IP, the local seed with that "
                         "port")
-    add_common_flags(parser)
+    add_common_flags(parser, of_node=True)
     add_settings(parser, "monitor", "report_interval", "ban", "registrations_per_ip", "file_limit")
     args = parser.parse_args()
     seeds = load_seeds(args.config)
@@ -65,8 +65,12 @@ def local_seeds(seeds: list[Address]) -> list[Address]:
 def run_seeds(seed_class, addresses, seeds, args, in_words: bool = False) -> None:
     """Run seeds until a signal comes; if a seed cannot start, stop the seeds before it. `in_words`:
     a terminal shows a line for each peer that comes or goes, and what to do next."""
+    is_log = args.outputs == STANDARD_OUTPUT
+    if is_log and len(addresses) > 1:
+        raise CommandError(f"--outputs - is for a single seed, not for {len(addresses)}: give its "
+                           "PORT")
     end, settings, running = End(), peer_settings(args), []
-    screen = None if args.quiet else Screen()
+    screen = None if args.quiet or is_log else Screen()
     if in_words:
         screen = SeedScreen(SeedWords(majority(len(seeds)), len(addresses)),
                             f"The proof: {command('check', args.outputs)}")

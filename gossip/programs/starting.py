@@ -7,14 +7,17 @@ import time
 from gossip.addresses import Address
 from gossip.node.output_file import OutputFile
 from gossip.programs.own_addresses import cannot_listen
-from gossip.terminal.command_line import FAILED, CommandError
+from gossip.terminal.command_line import FAILED, STANDARD_OUTPUT, CommandError
 from gossip.terminal.input import End, Keyboard
-from gossip.terminal.screen import Screen
+from gossip.terminal.screen import Log, Screen
 
 
 def open_output(folder: pathlib.Path, kind: str, address: Address, limit: int,
                 screen=None) -> OutputFile:
-    """Open an output file of `limit` MiB at most (0: any size), in a folder made if missing."""
+    """Open an output file of `limit` MiB at most (0: any size), in a folder made if missing; on
+    standard output it has no limit, because other programs keep what comes there."""
+    if folder == STANDARD_OUTPUT:
+        return OutputFile(None, time.time_ns, file=Log())
     try:
         folder.mkdir(parents=True, exist_ok=True)
         output = OutputFile(folder / f"{kind}_{address.file_part}.txt", time.time_ns, screen,

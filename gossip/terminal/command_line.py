@@ -20,6 +20,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]  # the folder of the programs
 HOME = ROOT if (ROOT / "config.txt").exists() else pathlib.Path.cwd()  # it was installed
 OUTPUTS, CONFIG = HOME / "outputs", HOME / "config.txt"
 FAILED, USAGE, INTERRUPTED = 1, 2, 130  # exit codes
+STANDARD_OUTPUT = pathlib.Path("-")  # as --outputs: of a single node
 AUTO = "auto"  # as --host: the IP from which this machine reaches the seeds
 
 
@@ -180,9 +181,16 @@ def typed_address(parser: argparse.ArgumentParser, args) -> int | Address | None
 def output_folder(text: str) -> pathlib.Path:
     """Return a folder, which need not exist yet; CommandError when it is a file."""
     path = pathlib.Path(text)
+    if path == STANDARD_OUTPUT:
+        raise CommandError("--outputs - is for a single node: python peer.py, or python seed.py "
+                           "with a PORT")
     if path.exists() and not path.is_dir():
         raise CommandError(f"{text} is a file, not a folder", FAILED)
     return path
+
+
+def _output_of_node(text: str) -> pathlib.Path:
+    return STANDARD_OUTPUT if text == "-" else output_folder(text)
 
 
 def capacity(text: str) -> Capacity:
@@ -272,10 +280,12 @@ def add_peer_flags(parser: argparse.ArgumentParser) -> None:
     add_settings(parser, *(name for name in SETTINGS if name not in OF_SEEDS))
 
 
-def add_common_flags(parser: argparse.ArgumentParser, outputs: pathlib.Path = OUTPUTS) -> None:
-    """Add the flags of all programs that start nodes or read their output files."""
+def add_common_flags(parser: argparse.ArgumentParser, outputs: pathlib.Path = OUTPUTS,
+                     of_node: bool = False) -> None:
+    """Add the flags of all programs that start nodes or read their output files; `of_node`: of one
+    node, which may write to standard output."""
     add_config(parser)
-    add_outputs(parser, outputs)
+    add_outputs(parser, outputs, of_node)
     parser.add_argument("--quiet", action="store_true", help="show no events on the terminal")
 
 
@@ -285,10 +295,13 @@ def add_config(parser: argparse.ArgumentParser) -> None:
                         default=CONFIG, help="the list of seeds (config.txt)")
 
 
-def add_outputs(parser: argparse.ArgumentParser, folder: pathlib.Path = OUTPUTS) -> None:
+def add_outputs(parser: argparse.ArgumentParser, folder: pathlib.Path = OUTPUTS,
+                of_node: bool = False) -> None:
     """Add the flag for the folder of output files; `folder` is its default."""
-    parser.add_argument("--outputs", metavar="DIR", type=output_folder, default=folder,
-                        help=f"where output files go ({folder.relative_to(HOME).as_posix()})")
+    parser.add_argument("--outputs", metavar="DIR", default=folder,
+                        type=_output_of_node if of_node else output_folder,
+                        help=f"where output files go ({folder.relative_to(HOME).as_posix()})"
+                             + ("; - for standard output" if of_node else ""))
 
 
 def peer_settings(args: argparse.Namespace) -> Settings:

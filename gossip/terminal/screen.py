@@ -7,6 +7,7 @@ A screen has a thread and a bounded queue, so that a terminal that blocks or is 
 nothing. Lines that the queue or the terminal does not take are only counted.
 """
 
+import errno
 import functools
 import os
 import queue
@@ -23,6 +24,7 @@ USUAL = 80  # columns if a terminal does not tell; the right part of a line ends
 SPARE = 3  # columns that stay free at the right: for the cursor, and for the ^C of Ctrl-C
 _ERASE = "\r\x1b[K"
 QUEUE_LIMIT = 1_000  # batches of events that may wait
+AGAIN = 0.2  # seconds until a log is written on that nobody has taken
 NOTHING = "", [], None  # a batch without events
 
 _COLOURS = {  # event -> ANSI colour; all other events stay plain
@@ -215,3 +217,32 @@ class Screen:
         if not write_all(self._descriptor, text.encode(errors="replace")):
             with self._lock:
                 self.dropped += text.count("\n")
+
+
+class Log(Screen):
+    """An output file that is written to a descriptor, by the screen's thread. What does not fit
+    into the queue is the loss of who writes; what the descriptor does not take is tried again."""
+
+    def __init__(self, descriptor: int = 1):
+        self._closing = threading.Event()
+        super().__init__(descriptor)
+
+    def write(self, data: bytes) -> int:
+        """Take bytes of an output file, as a file does; OSError when too many wait."""
+        try:
+            self._queue.put_nowait(data)
+        except queue.Full:
+            raise BlockingIOError(errno.EAGAIN, "nobody reads it") from None
+        return len(data)
+
+    def close(self, patience: float = 1.0) -> None:
+        self._closing.set()
+        super().close(patience)
+
+    def _show(self, item) -> None:
+        while item:
+            try:
+                item = item[os.write(self._descriptor, item):]
+            except OSError:
+                if self._closing.wait(AGAIN):
+                    return

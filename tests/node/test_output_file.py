@@ -1,5 +1,8 @@
-"""The output file of a node: many threads write, and the file takes a line or does not."""
+"""The output file of a node: many threads write, and the file takes a line or does not; somebody
+takes it away."""
 
+import os
+import shutil
 import threading
 
 import pytest
@@ -100,3 +103,107 @@ def test_a_file_is_closed_only_when_what_is_being_written_is_in_it(output, file,
     closes.join(30)
     output.write("too late")
     assert file.writes == [f"{STAMP}first\n", "closed"]
+
+
+class Clock:
+    """A clock that a test sets, in seconds."""
+
+    def __init__(self):
+        self.seconds = 0.0
+
+    def __call__(self):
+        return int(self.seconds * 1e9)
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "of a run" / "peer.txt"
+
+
+@pytest.fixture
+def running(path, clock):
+    """The output file of a run that has written a line in its first second."""
+    path.parent.mkdir()
+    output = OutputFile(path, clock)
+    output.begin("peer:127.0.0.1:5001", "a=b:start=77")
+    output.write("before")
+    yield output
+    output.close()
+
+
+def events(path):
+    return [line[27:] for line in path.read_text().splitlines()]
+
+
+BEGUN = ["started:peer:127.0.0.1:5001", "settings:a=b:start=77", "before"]
+CONTINUED = "continued:peer:127.0.0.1:5001:77"
+
+
+@pytest.mark.parametrize("is_made", [False, True])
+def test_a_file_that_was_renamed_is_begun_anew_within_a_second(running, clock, path, is_made):
+    path.rename(path.with_suffix(".txt.1"))
+    if is_made:
+        path.touch()  # as logrotate does with `create`
+    running.write("in the same second")
+    clock.seconds = 1
+    running.write("later")
+    running.write("once more")
+    assert events(path.with_suffix(".txt.1")) == [*BEGUN, "in the same second"]
+    assert events(path) == [CONTINUED, "later", "once more"]
+
+
+def test_a_file_that_was_truncated_goes_on_at_its_beginning(running, clock, path):
+    shutil.copy(path, path.with_suffix(".txt.1"))
+    path.write_bytes(b"")
+    running.write("in the same second")
+    clock.seconds = 1
+    running.write("later")
+    clock.seconds = 2
+    running.write("later still")
+    assert events(path) == ["in the same second", CONTINUED, "later", "later still"]
+
+
+def test_a_file_whose_folder_is_gone_loses_lines_and_tells_so_when_it_is_back(
+        running, clock, path):
+    shown = []
+    running._subscriber = type("", (), {"show": lambda self, *said: shown.append(said[2])})()
+    shutil.rmtree(path.parent)
+    clock.seconds = 1
+    running.write("lost", "lost")
+    running.write("lost, too")
+    assert running.dropped() == {"lines that could not be written": 3}
+    path.parent.mkdir()
+    running.write("in the same second")
+    clock.seconds = 2
+    running.write("back")
+    assert events(path) == [CONTINUED, "lost:4 lines could not be written here", "back"]
+    assert shown == [f"lost:lines cannot be written into {path}: No such file or directory; they "
+                     "are counted", "lost\nlost", "lost, too", "in the same second", "back"]
+
+
+def test_a_full_file_that_is_renamed_is_full_no_more(path, clock):
+    path.parent.mkdir()
+    output = OutputFile(path, clock, limit=1)
+    output.begin("seed:127.0.0.1:8080", "seeds=1")
+    output.write("x" * 2**20)
+    output.write("left out")
+    path.unlink()
+    clock.seconds = 1.5
+    output.finish("stopped:quit")
+    output.close()
+    assert events(path) == ["continued:seed:127.0.0.1:8080:0", "stopped:quit"]
+
+
+def test_a_file_is_looked_for_once_a_second(running, clock, monkeypatch):
+    looks = []
+    monkeypatch.setattr("gossip.node.output_file.os.stat",
+                        lambda path, look=os.stat: looks.append(path) or look(path))
+    for tenth in range(1, 30):
+        clock.seconds = tenth / 10
+        running.write("line")
+    assert len(looks) == 2

@@ -42,6 +42,12 @@ WRONG = [  # command line, what it says; README.md is a file, gossip a folder of
     ("peer.py --capacity 1 5001",
      "argument --capacity: '1' is neither fixed:K with a K of 2 or more nor powerlaw:ALPHA with "
      "an ALPHA above 0, up to 10"),
+    *((f"{command} --outputs -", "--outputs - is for a single node: python peer.py, or python "
+       "seed.py with a PORT") for command in ("runner.py", "runner.py check", "peer.py -c x.ini",
+                                              "peer.py --chat 0 1 10000")),
+    ("seed.py --outputs -", "--outputs - is for a single seed, not for 6: give its PORT"),
+    *((f"peer.py {what} --outputs -", "--outputs - needs a PORT, and goes without --json")
+      for what in ("", "5001 --json")),
     ("runner.py --pears 10", "unrecognized arguments: --pears 10; did you mean --peers?"),
     ("runner.py --peer 10", "unrecognized arguments: --peer 10; did you mean --peers?"),
     ("tests --fast", "unrecognized arguments: --fast"),
@@ -59,7 +65,7 @@ WRONG = [  # command line, what it says; README.md is a file, gossip a folder of
 def test_a_wrong_usage_is_told_in_one_line_that_says_what_to_do(usage, says):
     code, out, err = run(*usage.split())
     program, _, message = err.partition(": ")
-    assert (code, out) == (1 if "--outputs" in usage else 2, "") and usage.startswith(program) and err.count("\n") == 1
+    assert (code, out) == (1 if "a file" in says else 2, "") and usage.startswith(program) and err.count("\n") == 1
     assert message.partition(" (see ")[0].strip() == says
 
 
