@@ -42,6 +42,7 @@ class OutputFile:
         self._lock = threading.Lock()  # orders the lines; guards everything below
         self._second = -1  # the second whose date is formatted in _date
         self._date = ""
+        self._micros = 0  # the time of the last lines
         self._finished = False  # the last word was written
         self._limit = limit * MIB or math.inf
         self._size = 0  # bytes
@@ -61,10 +62,11 @@ class OutputFile:
 
     def begin(self, node: str, settings: str) -> None:
         """Write the first lines of a run of a node, `KIND:IP:PORT`. Its START stands at the end of
-        the settings of a peer; else it is the time in milliseconds."""
+        the settings of a peer; else it is the time of these lines in milliseconds."""
         _, named, start = settings.rpartition(":start=")
-        self.write(f"started:{node}", f"settings:{settings}")
-        self._run = f"{node}:{start if named else self._clock() // 1_000_000}"
+        with self._lock:
+            self._put("", f"started:{node}\nsettings:{escape(settings)}")
+            self._run = f"{node}:{start if named else self._micros // 1000}"
 
     def write(self, *events: str) -> bool:
         """Write events, escaped, with the same time. Return False after the last word."""
@@ -167,7 +169,8 @@ class OutputFile:
             self._missing, self._identity, self._size = error.strerror, None, 0
 
     def _stamp(self) -> str:
-        second, micros = divmod(self._clock() // 1000, 1_000_000)
+        self._micros = self._clock() // 1000
+        second, micros = divmod(self._micros, 1_000_000)
         if second != self._second:
             self._second = second
             date = datetime.datetime.fromtimestamp(second, datetime.timezone.utc)

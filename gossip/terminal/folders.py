@@ -19,12 +19,13 @@ from gossip.terminal.command_line import (
     CONFIG, FAILED, OUTPUTS, CommandError, Parser, add_common_flags, complain)
 
 DEMO, NETWORK, MODULES = (OUTPUTS / name for name in ("demo", "network", "modules"))
-RECORDED = ("seed_*.txt", "peer_*.txt")  # the output files that a check reads
+RECORDED = ("seed_*.txt*", "peer_*.txt*")  # the output files that a check reads
+ROTATED = r"(?:[.-][0-9][0-9-]*)?(?:\.gz)?"  # what logrotate and others put behind their names
 REPORT, PICTURES = "report.html", ("degrees.svg", "network.svg")  # made of output files
 TABLES = tuple(f"report-{name}.csv" for name in ("peers", "deliveries", "timeline", "badness"))
 OTHER_CONFIG = "config-other-ports.txt"  # the seeds, where those of config.txt had no free ports
 OF_A_NETWORK = (*RECORDED, REPORT, *PICTURES, *TABLES, OTHER_CONFIG)
-OF_MODULES = ("module_*.txt",)
+OF_MODULES = ("module_*.txt*",)
 
 
 def clear_outputs(folder: pathlib.Path, patterns: tuple[str, ...] = OF_A_NETWORK) -> None:
@@ -42,7 +43,7 @@ def clear_outputs(folder: pathlib.Path, patterns: tuple[str, ...] = OF_A_NETWORK
 
 
 def _is_of_a_node(path: pathlib.Path) -> bool:
-    return re.fullmatch(r"(seed|peer|module)_.+_[0-9]+\.txt", path.name) is not None
+    return re.fullmatch(rf"(seed|peer|module)_.+_[0-9]+\.txt{ROTATED}", path.name) is not None
 
 
 @contextlib.contextmanager

@@ -20,7 +20,7 @@ import pathlib
 import stat
 from typing import BinaryIO, NamedTuple
 
-from gossip.lab.proof.records import Tail
+from gossip.lab.proof.reading import Tail
 
 LONGEST = 2_000  # bytes of a line that are read: the page shows less
 HEAD = 64  # bytes by which the start of a file is known again

@@ -8,6 +8,7 @@ graph      who was linked when                 pieces     connected components, 
 degrees    measured and predicted, and the exponents that fit them
 clocks     whose clock was wrong, and the times of its files put right
 records    files, read as they grow; one life of a seed
+reading    lines of files, and the pieces of a file that was rotated
 runs       one life of a peer                  events     what a line tells, as a value
 spans      times, and what they have in common
 

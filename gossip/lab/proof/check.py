@@ -45,6 +45,7 @@ CLAIMS = {  # row -> what it proves; one without a verdict only shows figures
     "pieces": "The network did not stay apart.",
     "threads": "No thread died of an error.",
     "full": "Which files reached --file-limit: of what came later they prove nothing.",
+    "beginnings": "No file goes on with what began in a file that is missing.",
     "unread": "Which files are named like a node's, and tell of none.",
     "earlier": "Which files are of an earlier version, and prove less.",
     "malicious": "Who attacked was kicked in time; nobody else was.",
@@ -60,7 +61,7 @@ def prove(records: Records) -> list[Row]:
     rows = [records.clocks.row(), delivery.gossips(proof), delivery.broadcast(proof), delivery.once(proof),
             delivery.latency(proof), registered(proof), liveness(proof),
             deaths.dead(proof), degrees(proof), pieces(proof), threads(proof), malicious(proof),
-            full(proof), unread(records), earlier(records)]
+            full(proof), beginnings(proof), unread(records), earlier(records)]
     return [row for row in rows if row is not None]
 
 
@@ -222,14 +223,24 @@ def threads(proof: Proof) -> Row:
 
 def full(proof: Proof) -> Row | None:
     """The files that are full; None without one."""
-    since = {**proof.full, **{run.address: run.last for run in proof.attackers
-                              if run.ended == FULL},
+    since = {**{run.address: run.last for run in [*proof.peers, *proof.attackers]
+                if run.ended == FULL},
              **{f"seed {run.address}": run.last for run in proof.seeds if run.full}}
     if not since:
         return None
     facts = [f"{name} since {time.strftime('%F %T', time.gmtime(at))}: nothing is proved about it "
              f"from then on" for name, at in since.items()]
     return Row("full", None, f"{len(since)} files reached their limit", facts)
+
+
+def beginnings(proof: Proof) -> Row | None:
+    """No run goes on in a file whose beginning is in none; None where all begin."""
+    if not proof.headless:
+        return None
+    failures = [f"the file before {name} is missing, in which {node} started; put it beside this "
+                "one" for name, node in proof.headless]
+    return Row("beginnings", False, f"{len(failures)} files go on without a beginning: nothing is "
+               "proved about their nodes", failures)
 
 
 def unread(records: Records) -> Row | None:

@@ -31,6 +31,7 @@ class Proof:
 
     def __init__(self, records: Records):
         self.attackers = [run for run in records.peers if run.malice is not None]
+        self.headless = records.headless()
         self.records = records = records.honest()
         self.peers = records.peers
         self.seeds = records.seeds
@@ -41,7 +42,9 @@ class Proof:
         # whose files do not tell of all that they have said
         self._unproven = {run.address for run in self.attackers}
         self._unproven |= {run.address for run in self.peers if run.ended == KICKED}
+        # from when on nothing is known of a node: its file is full, or lacks its beginning
         self.full = {run.address: run.last for run in self.peers if run.ended == FULL}
+        self.full |= {address: 0.0 for _, address in self.headless}
         self.origin = {message: run for run in self.peers for message in run.generated}
         self.lives = collections.Counter(run.address for run in self.peers)
         self.told = collections.defaultdict(list)  # (seed, dead peer) -> when the seed told a peer

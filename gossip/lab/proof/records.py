@@ -4,16 +4,14 @@
 follow a network with it; the check reads the files of a finished network once.
 """
 
-import calendar
 import functools
 import math
 import pathlib
-import time
-from collections.abc import Iterator
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 from gossip.addresses import is_loopback, parse_address
 from gossip.lab.proof.events import DEAD, JUDGED, LOAD, REMOVED, SECONDS, SEEDS, Kick, Load
+from gossip.lab.proof.reading import DAMAGED, NAMED, Piece, by_growth, first_line, opened
 from gossip.lab.proof.runs import PeerRun
 from gossip.lab.proof.spans import Spans
 
@@ -106,94 +104,11 @@ class SeedRun:
         return at < self.disbelieved.get(peer, math.inf)
 
 
-class Tail:
-    """The events of one output file, read on as it grows. Of a longer line, the first `longest`
-    bytes are read."""
-
-    def __init__(self, longest: int | None = None):
-        self._longest = longest
-        self.position = 0  # how many bytes were read
-        self.node: str | None = None  # whose file it is, as its last `started:` line says
-        self._rest = b""  # a line that has no end yet
-
-    def read(self, file: BinaryIO, most: int = -1) -> Iterator[tuple[float, str, str]]:
-        """Yield (Unix seconds, event, rest) of each line that ends in the next bytes, `most` at
-        most. Left out are damaged lines, and those before the first start: nobody knows of whom
-        they tell."""
-        file.seek(self.position)
-        data = file.read(most)
-        self.position += len(data)
-        *lines, rest = (self._rest + data).split(b"\n")
-        self._rest = rest[:self._longest]
-        for line in lines:
-            found = parse_line(line[:self._longest].decode(errors="replace"))
-            if found is None:
-                continue
-            if found[1] == "started":
-                node = _started_by(found[2])
-                if node is None:
-                    continue  # the lines after it count for the run before, if any
-                self.node = node
-            if self.node is not None:
-                yield found
-
-
-class _File:
-    """One output file, and the runs in it; `refresh` reads on where it stopped. `ahead`: seconds
-    that the clocks of machines are ahead."""
-
-    def __init__(self, path: pathlib.Path, make_run, ahead: dict[str, float]):
-        self._path = path
-        self._make_run = make_run
-        self._ahead = ahead
-        self._tail = Tail()
-        self.runs: list = []
-
-    def refresh(self) -> None:
-        with self._path.open("rb") as file:
-            for at, event, rest in self._tail.read(file):
-                if self._ahead:
-                    at -= self._ahead.get(machine_of(self._tail.node), 0.0)
-                if event != "started":
-                    self.runs[-1].take(at, event, rest)
-                    continue
-                if self.runs:
-                    self.runs[-1].superseded = True
-                self.runs.append(self._make_run(self._tail.node, at))
-
-
 @functools.lru_cache(maxsize=None)
 def machine_of(address: str) -> str:
     """Return a name for the machine that has an address: its IP, or one name for all loopback."""
     parsed = parse_address(address)
     return "loopback" if is_loopback(parsed) else parsed.ip
-
-
-@functools.lru_cache(maxsize=1024)
-def _second(text: str) -> int | None:
-    try:
-        return calendar.timegm(time.strptime(text, "%Y-%m-%d %H:%M:%S"))
-    except ValueError:
-        return None
-
-
-def parse_line(line: str) -> tuple[float, str, str] | None:
-    """(Unix seconds, event, the rest) of a line of an output file, which may end like a line of
-    Windows; None for other texts. Times are in UTC, like `2026-01-02 03:04:05.000000`."""
-    second, micros = _second(line[:19]), line[20:26]
-    if second is None or line[26:27] != ":" or line[19] != "." or not (
-            micros.isdigit() and micros.isascii()):
-        return None
-    event, _, rest = line[27:].removesuffix("\r").partition(":")
-    return second + int(micros) / 1e6, event, rest
-
-
-def _started_by(rest: str) -> str | None:
-    """The address in the rest of a `started:` line; None when it is damaged."""
-    try:
-        return str(parse_address(rest.partition(":")[2]))
-    except ValueError:
-        return None
 
 
 class Runs(NamedTuple):
@@ -217,7 +132,9 @@ class Records:
         """`ahead`: by how many seconds clocks of machines are ahead; their times are put right."""
         self._folder = folder
         self._ahead = ahead or {}
-        self._files: dict[str, _File] = {}
+        self._pieces: dict[tuple[str, bytes], Piece] = {}  # by name and first line
+        self._latest: dict[str, tuple] = {}  # node -> its latest run, and when that began
+        self._untold: list[str] = []  # files without a whole line
         self.clocks = None  # what clocks.py has found
 
     def by_one_clock(self, ahead: dict[str, float]) -> "Records":
@@ -226,20 +143,88 @@ class Records:
 
     def refresh(self) -> "Records":
         """Read what is new; OSError when the folder cannot be read."""
-        for path in sorted(self._folder.glob("*_*.txt")):
-            kind = {"peer": PeerRun, "seed": SeedRun}.get(path.name.partition("_")[0])
-            if kind is not None and path.is_file():
-                if path.name not in self._files:
-                    self._files[path.name] = _File(path, kind, self._ahead)
-                self._files[path.name].refresh()
+        self._untold = []
+        paths = [path for path in self._folder.glob("*_*.txt*") if NAMED.fullmatch(path.name)]
+        there = {self._piece(path): path for path in sorted(paths, key=by_growth)
+                 if path.is_file()}
+        there.pop(None, None)
+        for piece in sorted(there, key=lambda piece: piece.begun):
+            was_read = piece.path == there[piece] and piece.tail.position
+            piece.path = there[piece]
+            if not (was_read and piece.path.name.endswith(".gz")):
+                self._read(piece)
+        self._pieces = dict(sorted(self._pieces.items(),
+                                   key=lambda item: (item[1].name, item[1].begun)))
         return self
+
+    def _piece(self, path: pathlib.Path) -> Piece | None:
+        """Return the piece that a file is; None for one that has no whole line."""
+        first = first_line(path)
+        if first is None:
+            self._untold.append(path.name)
+            return None
+        key = NAMED.fullmatch(path.name)[1], first
+        if key not in self._pieces:
+            self._pieces[key] = Piece(key[0], path, first)
+        return self._pieces[key]
+
+    def _read(self, piece: Piece) -> None:
+        tail, run = piece.tail, piece.run
+        try:
+            with opened(piece.path) as file:
+                for at, event, rest in tail.read(file):
+                    if event == "continued":
+                        run = piece.run = self._continued(piece, at, rest)
+                        continue
+                    time_right = at - self._ahead.get(machine_of(tail.node), 0.0) \
+                        if self._ahead else at
+                    if event == "started":
+                        run = piece.run = self._begun(piece, at, time_right)
+                    else:
+                        run.take(time_right, event, rest)
+        except FileNotFoundError:
+            pass  # renamed just now
+        except DAMAGED:
+            self._untold.append(piece.path.name)
+
+    def _begun(self, piece: Piece, at: float, time_right: float):
+        """Return the run that begins in a piece, which may be the next one of its node."""
+        node = piece.tail.node
+        run = {"peer": PeerRun, "seed": SeedRun}[piece.name[:4]](node, time_right)
+        piece.runs.append(run)
+        last, begun = self._latest.get(node, (None, -math.inf))
+        if begun > at and last is not piece.run:
+            run.superseded = True
+        else:
+            self._latest[node] = run, at
+            if last is not None:
+                last.superseded = True
+        return run
+
+    def _continued(self, piece: Piece, at: float, rest: str):
+        """Return the run that goes on in a piece: the latest of its node, if that has this START.
+        """
+        node, start = piece.tail.node, rest.rpartition(":")[2]
+        run, begun = self._latest.get(node, (None, 0.0))
+        if run is None or not (getattr(run, "settings", {}).get("start") == start
+                               or abs(int(start) / 1000 - begun) < 0.002):
+            piece.lacks_beginning = True
+            run = PeerRun(node, at)  # of which nothing is proved
+            self._latest[node] = run, int(start) / 1000
+        return run
 
     def unread(self) -> list[str]:
         """The names of files that are named like a node's, and tell of none."""
-        return [name for name, file in self._files.items() if not file.runs]
+        return sorted({*self._untold, *(piece.path.name for piece in self._pieces.values()
+                                        if piece.run is None)})
+
+    def headless(self) -> list[tuple[str, str]]:
+        """The files that go on with a run whose beginning is in none, and its node."""
+        return [(piece.path.name, piece.tail.node) for piece in self._pieces.values()
+                if piece.lacks_beginning]
 
     def _runs(self, kind) -> list:
-        return [run for file in self._files.values() for run in file.runs
+        return [run for piece in self._pieces.values() for run in piece.runs
                 if isinstance(run, kind)]
 
     @property
@@ -266,7 +251,7 @@ def read_folder(folder: pathlib.Path) -> Records:
     records = Records(folder).refresh()
     if records.peers:
         return records
-    unread = records.unread()
+    unread = records.unread() or [name for name, _ in records.headless()]
     more = f" and {len(unread) - 1} more" if len(unread) > 1 else ""
     raise ValueError(f"no output file of a peer in {folder} (they are named peer_IP_PORT.txt)"
                      + (f"; no started: line in {unread[0]}{more}" if unread else ""))

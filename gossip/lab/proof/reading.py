@@ -1,0 +1,130 @@
+"""Reading output files: lines, a file that grows, and the pieces of one that was rotated.
+
+A node's file may be in several pieces, such as `X.txt.2.gz`, `X.txt.1` and `X.txt`. A piece is known
+again by its first line, whatever its name has become. Pieces are read in the order of the times of
+their first lines; the line `continued:` tells whose run goes on.
+"""
+
+import calendar
+import collections
+import functools
+import gzip
+import pathlib
+import re
+import time
+import zlib
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from gossip.addresses import parse_address
+from gossip.lab.proof.events import CONTINUED
+from gossip.terminal.folders import ROTATED
+
+FIRST = 256  # bytes of a first line by which a piece is known again
+EARLY = 50_000  # lines before `continued:` that are kept: those of a second
+NAMED = re.compile(rf"((peer|seed)_.*\.txt){ROTATED}")
+DAMAGED = EOFError, zlib.error, gzip.BadGzipFile  # how a .gz is read that is not whole
+
+
+class Tail:
+    """The events of one output file, read on as it grows. Of a longer line, the first `longest`
+    bytes are read."""
+
+    def __init__(self, longest: int | None = None):
+        self._longest = longest
+        self.position = 0  # how many bytes were read
+        self.node: str | None = None  # whose file it is, as `started:` or `continued:` says last
+        self._rest = b""  # a line that has no end yet
+        self._early: collections.deque = collections.deque(maxlen=EARLY)  # before the first of them
+
+    def read(self, file: BinaryIO, most: int = -1) -> Iterator[tuple[float, str, str]]:
+        """Yield (Unix seconds, event, rest) of each line that ends in the next bytes, `most` at
+        most. Left out are damaged lines, and those before the first start: nobody knows of whom
+        they tell. If the run of a file that was truncated is `continued`, that comes first."""
+        file.seek(self.position)
+        data = file.read(most)
+        self.position += len(data)
+        *lines, rest = (self._rest + data).split(b"\n")
+        self._rest = rest[:self._longest]
+        for line in lines:
+            found = parse_line(line[:self._longest].decode(errors="replace"))
+            if found is None:
+                continue
+            if found[1] in ("started", "continued"):
+                node = _node_of(*found[1:])
+                if node is None:
+                    continue  # the lines after it count for the run before, if any
+                self.node = node
+                if found[1] == "continued" and self._early:
+                    yield self._early[0][0], *found[1:]
+                    yield from self._early
+                else:
+                    yield found
+                self._early.clear()
+            elif self.node is not None:
+                yield found
+            else:
+                self._early.append(found)
+
+
+class Piece:
+    """A piece of a node's output file: mostly all of it."""
+
+    def __init__(self, name: str, path: pathlib.Path, first: bytes):
+        self.name = name  # that the file had before it was rotated
+        self.path = path
+        found = parse_line(first.decode(errors="replace"))
+        self.begun = found[0] if found else 0.0  # the time of its first line
+        self.tail = Tail()
+        self.runs: list = []  # that begin here
+        self.run = None  # of which its lines tell now
+        self.lacks_beginning = False  # of its first run, which is in no piece
+
+
+def opened(path: pathlib.Path) -> BinaryIO:
+    """Open a piece for reading, unpacked."""
+    return gzip.open(path) if path.name.endswith(".gz") else path.open("rb")
+
+
+def first_line(path: pathlib.Path) -> bytes | None:
+    """Return the first line of a piece, cut to FIRST bytes; None while it has none that is whole."""
+    try:
+        with opened(path) as file:
+            first, end, _ = file.read(FIRST).partition(b"\n")
+    except (FileNotFoundError, *DAMAGED):
+        return None  # renamed just now, or damaged
+    return first if end or len(first) == FIRST else None
+
+
+def by_growth(path: pathlib.Path) -> tuple[bool, bool, pathlib.Path]:
+    """Return a key by which the file that may still grow comes last of several with one content."""
+    return not path.name.endswith(".gz"), path.name.endswith(".txt"), path
+
+
+@functools.lru_cache(maxsize=1024)
+def _second(text: str) -> int | None:
+    try:
+        return calendar.timegm(time.strptime(text, "%Y-%m-%d %H:%M:%S"))
+    except ValueError:
+        return None
+
+
+def parse_line(line: str) -> tuple[float, str, str] | None:
+    """(Unix seconds, event, the rest) of a line of an output file, which may end like a line of
+    Windows; None for other texts. Times are in UTC, like `2026-01-02 03:04:05.000000`."""
+    second, micros = _second(line[:19]), line[20:26]
+    if second is None or line[26:27] != ":" or line[19] != "." or not (
+            micros.isdigit() and micros.isascii()):
+        return None
+    event, _, rest = line[27:].removesuffix("\r").partition(":")
+    return second + int(micros) / 1e6, event, rest
+
+
+def _node_of(event: str, rest: str) -> str | None:
+    """The address in the rest of a line `started:` or `continued:`; None when it is damaged."""
+    if event == "continued":
+        rest = rest.rpartition(":")[0] if CONTINUED.fullmatch(rest) else ""
+    try:
+        return str(parse_address(rest.partition(":")[2]))
+    except ValueError:
+        return None

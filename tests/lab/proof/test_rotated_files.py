@@ -1,0 +1,143 @@
+"""Files that were rotated: the pieces of a node are one file to the check, whatever their names."""
+
+import gzip
+import os
+import shutil
+import signal
+
+import pytest
+
+from gossip.lab.pictures.plot import plot_folder
+from gossip.lab.proof import check
+from gossip.lab.proof.records import Records
+from gossip.terminal.folders import clear_outputs
+from tests.tools.files import copy, lines_of
+from tests.tools.ports import free_addresses, free_range
+from tests.tools.programs import Program, write_config
+from tests.tools.waiting import wait_until
+
+NAMES = [(".2.gz", ".1", ""), ("-20261119", "-20261120.gz", ""), (".9", ".10", ".11")]
+
+
+def pieces_of(path, early: int = 0) -> list[bytes]:
+    """A file in three pieces. Of a truncated one, some lines stand before `continued:`."""
+    lines = path.read_bytes().splitlines(keepends=True)
+    node = lines[0][27:].split(b":", 1)[1].strip()
+    start = (lines[1].rpartition(b":start=")[2].strip() if node.startswith(b"peer") else
+             str(int(Records(path.parent).refresh().seeds[0].first * 1000)).encode())
+    third = len(lines) // 3
+    parts = [lines[:third], lines[third:2 * third], lines[2 * third:]]
+    for part in parts[1:]:
+        part.insert(early, part[early][:27] + b"continued:" + node + b":" + start + b"\n")
+    return [b"".join(part) for part in parts]
+
+
+def rotate(folder, names, early=0):
+    for path in sorted(folder.glob("*_*.txt")):
+        only = folder / "alone"
+        only.mkdir()
+        parts = pieces_of(path.rename(only / path.name), early)
+        shutil.rmtree(only)
+        for part, name in zip(parts, names):
+            opened = gzip.open if name.endswith(".gz") else open
+            with opened(folder / f"{path.name}{name}", "wb") as file:
+                file.write(part)
+
+
+@pytest.mark.parametrize("names", NAMES)
+@pytest.mark.parametrize("early", [0, 3])
+def test_pieces_prove_what_the_whole_files_do(network, tmp_path, names, early):
+    folder = copy(network, tmp_path)
+    whole = check.check_folder(folder)
+    rotate(folder, names, early)
+    assert check.check_folder(folder) == whole and whole[0]
+    assert len(plot_folder(folder)) == 3
+    clear_outputs(folder)
+    assert not list(folder.glob("*_*.txt*"))
+
+
+def test_a_missing_beginning_is_a_failure_that_names_the_file(network, tmp_path):
+    folder = copy(network, tmp_path)
+    rotate(folder, (".2.gz", ".1", ""))
+    peer, seed = (sorted(folder.glob(f"{kind}_*.2.gz"))[0] for kind in ("peer", "seed"))
+    peer.unlink()
+    seed.write_bytes(seed.read_bytes()[:-20])  # damaged
+    rows = {row.name: row for row in check.prove(Records(folder).refresh())
+            if row.holds is False or row.name == "unread"}
+    assert list(rows) == ["beginnings", "unread"], rows
+    for path, detail in zip((peer, seed), rows["beginnings"].details):
+        assert f"the file before {path.name.replace('.2.gz', '.1')} is missing" in detail
+    assert rows["unread"].details == [seed.name]
+
+
+def test_a_piece_of_another_life_is_no_beginning(network, tmp_path):
+    folder = copy(network, tmp_path)
+    rotate(folder, (".2.gz", ".1", ""))
+    path = sorted(folder.glob("peer_*.txt.1"))[0]
+    first, end, rest = path.read_bytes().partition(b"\n")
+    path.write_bytes(first[:-1] + b"x\n" + rest)  # damaged: nobody's, as are all lines after it
+    path.write_bytes(first.rpartition(b":")[0] + b":1\n" + rest)
+    assert path.name in check.check_folder(folder)[1]
+
+
+def test_records_follow_a_file_that_is_rotated_and_packed(network, tmp_path):
+    whole, folder = tmp_path / "whole", tmp_path / "rotated"
+    whole.mkdir()
+    path = sorted(copy(network, whole).glob("peer_*.txt"))[0]
+    parts = pieces_of(path)
+    folder.mkdir()
+    for other in whole.glob("*_*.txt"):
+        shutil.copy(other, folder)
+    path, records = folder / path.name, Records(folder)
+    path.write_bytes(parts[0][:-30])
+    records.refresh()
+    path.write_bytes(parts[0])
+    path.rename(folder / f"{path.name}.1")
+    path.write_bytes(parts[1])
+    records.refresh()
+    (folder / f"{path.name}.1.gz").write_bytes(gzip.compress(parts[0]))
+    (folder / f"{path.name}.1").unlink()
+    shutil.copy(path, folder / f"{path.name}.2")
+    path.write_bytes(parts[2])
+    records.refresh()
+    assert check.check_records(records) == check.check_folder(whole)
+    assert records.refresh().unread() == []
+
+
+def test_a_network_whose_files_are_rotated_while_it_runs_is_proved(tmp_path):
+    """By rename, by copy and truncate, and packed; the seeds' files, too."""
+    config, out = write_config(tmp_path, free_addresses(3)), tmp_path / "out"
+    fast = ("--gossip-interval", 0.25, "--gossip-count", 8, "--liveness-interval", 0.5,
+            "--config", config, "--outputs", out)
+    with Program("runner.py", "--peers", 4, "--base-port", free_range(4), *fast,
+                 start_new_session=True) as runner:
+        wait_until(lambda: said(out, "received:") > 8)
+        for path in sorted(out.glob("*_*.txt")):
+            path.rename(f"{path}.2")
+        wait_until(lambda: said(out, "continued:") == 7)
+        for path in sorted(out.glob("*.txt.2")):
+            path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
+            path.unlink()
+        truncate(out, runner.process.pid)
+        wait_until(lambda: said(out, "continued:") == 7)
+        wait_until(lambda: "32 messages (32" in check.check_folder(out)[1])
+        runner.process.send_signal(signal.SIGINT)
+        code, text, err = runner.finish()
+    assert err == "", text
+    held, rows = check.check_folder(out)
+    assert held and "4 runs generated 32 messages" in rows and "unread" not in rows, rows
+
+
+def said(out, start: str) -> int:
+    """How many lines of the files that are written to begin like that."""
+    return sum(line.startswith(start) for path in out.glob("*_*.txt") for line in lines_of(path))
+
+
+def truncate(out, runner: int) -> None:
+    """Copy and truncate all files, between two lines of their nodes."""
+    for number in (signal.SIGSTOP, signal.SIGCONT):
+        if number == signal.SIGCONT:
+            for path in out.glob("*_*.txt"):
+                shutil.copy(path, f"{path}.1")
+                os.truncate(path, 0)
+        os.killpg(runner, number)
