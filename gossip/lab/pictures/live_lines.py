@@ -7,8 +7,10 @@ and 150 ms for those that are still being written. A line that comes later than 
 machine has another clock, is told at once.
 
 A file that was begun anew is read from its start. What a file told that is not there any more ends
-with a line of the kind VANISHED. Nothing that is in a file ends anything. One thread at a time
-calls all this. Times are microseconds since 1970.
+with a line of the kind VANISHED. Nothing that is in a file ends anything. A file that was rotated is
+read to its end under its new name, unless it has been packed, and goes on in the file that took its
+place; older pieces are read only at first. One thread at a time calls all this. Times are
+microseconds since 1970.
 """
 
 import bisect
@@ -20,7 +22,7 @@ import pathlib
 import stat
 from typing import BinaryIO, NamedTuple
 
-from gossip.lab.proof.reading import Tail
+from gossip.lab.proof.reading import NAMED, Tail, parse_line
 
 LONGEST = 2_000  # bytes of a line that are read: the page shows less
 HEAD = 64  # bytes by which the start of a file is known again
@@ -59,7 +61,7 @@ class _File:
         self.tail = Tail(LONGEST)
         self.size = 0
         self.last = 0  # the time of its last line; the lines of one file keep their order
-        self._head = b""
+        self.head = b""
 
     def read(self, most: int, now: int) -> list[Line]:
         """Read on; FileNotFoundError when another file has taken its place, OSError when it
@@ -67,9 +69,9 @@ class _File:
         found = []
         with open_file(self.path) as file:
             head = file.read(HEAD)
-            if not head.startswith(self._head):
+            if not head.startswith(self.head):
                 raise FileNotFoundError
-            self._head = head
+            self.head = head
             for seconds, kind, rest in self.tail.read(file, most):
                 at = round(seconds * 1_000_000)
                 if at > now + AHEAD:
@@ -91,6 +93,7 @@ class LiveLines:
         self._folder = folder
         self._files: dict[str, _File] = {}
         self._unread: list[tuple[int, str]] = []  # a heap: (last line, name) where more is to read
+        self._is_first = True  # no look yet
         self._looked = 0  # when it was looked into the folder last
         self._waiting: list[Line] = []  # for older ones
         self._told_until = 0  # up to when lines were handed out, once there were any
@@ -128,23 +131,41 @@ class LiveLines:
         """Find files that are new or have grown, and those that were removed or begun anew."""
         with os.scandir(self._folder) as entries:
             sizes = {entry.name: size for entry in entries
-                     if entry.name.endswith(".txt")
-                     and entry.name.startswith(("peer_", "seed_"))
+                     if NAMED.fullmatch(entry.name) and not entry.name.endswith(".gz")
                      and (size := _size(entry)) is not None}
         for name, file in list(self._files.items()):
             if sizes.get(name, -1) < file.tail.position:
                 self._forget(name)
-        for name in sorted(sizes.keys() - self._files.keys()):
-            self._files[name] = _File(self._folder / name)
+        for name in sorted(sizes.keys() - self._files.keys(), key=_oldest_first):
+            if name.endswith(".txt") or self._is_first:
+                self._files[name] = _File(self._folder / name)
+        self._is_first = False
         self._unread = []
-        for name, file in self._files.items():
-            file.size = sizes[name]
+        for name, file in list(self._files.items()):
+            file.size = sizes.get(name, 0)
             if file.to_read() > 0:
                 self._to_be_read(file, name)
+            elif not name.endswith(".txt"):
+                del self._files[name]
 
     def _forget(self, name: str) -> None:
+        """A file is not there any more under this name. Read the rest of one that was rotated."""
         file = self._files.pop(name)
-        if file.tail.node is not None:
+        if not name.endswith(".txt"):
+            return
+        for other in os.listdir(self._folder):
+            if (other.startswith(name) and other != name and NAMED.fullmatch(other)
+                    and _head(self._folder / other).startswith(file.head)):
+                file.path = self._folder / other
+                self._files[other] = file
+                break
+        else:
+            other = None
+        first = parse_line(_head(self._folder / name).decode(errors="replace"))
+        if first is not None and first[1] != "started":
+            self._files[name] = _File(self._folder / name)
+            self._files[name].tail.node = file.tail.node
+        elif other is None and file.tail.node is not None:
             self._waiting.append(Line(file.last, file.tail.node, VANISHED, ""))
 
     def _read(self, name: str, most: int, now: int) -> int:
@@ -176,6 +197,19 @@ class LiveLines:
         if due or self._told_until:
             self._told_until = self.told_at
         return due
+
+
+def _head(path: pathlib.Path) -> bytes:
+    """Return the start of a file; nothing of what is no file."""
+    try:
+        with open_file(path) as file:
+            return file.read(HEAD)
+    except OSError:
+        return b""
+
+
+def _oldest_first(name: str) -> tuple[bool, str]:
+    return name.endswith(".txt"), name
 
 
 def _size(entry: os.DirEntry) -> int | None:

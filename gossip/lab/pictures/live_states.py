@@ -79,6 +79,8 @@ class States:
             self._take_alone(node, line)
         elif line.kind in ABOUT_OTHERS:
             self._take_about(node, line)
+        elif line.kind == "continued" and (node.state is None or node.state in ENDED):
+            self._enter(node, UP if node.kind == "seed" else JOINING, line.at)
         elif line.kind == VANISHED and node.state not in ENDED:
             self._end(node, GONE, line.at)
         elif line.kind in ("liveness missed", "liveness reply"):

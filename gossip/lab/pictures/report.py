@@ -8,6 +8,7 @@ program that calculates with a table could take it for a formula.
 """
 
 import base64
+import contextlib
 import csv
 import html
 import io
@@ -24,6 +25,7 @@ from gossip.lab.pictures.charts import Curve, Lane, Points
 from gossip.lab.pictures.network import drawn_peers
 from gossip.lab.proof import check, delivery, graph
 from gossip.lab.proof.evidence import Row, quantile
+from gossip.lab.proof.reading import DAMAGED, opened, pieces_in, time_of
 from gossip.lab.proof.records import Records
 from gossip.lab.proof.runs import PeerRun
 from gossip.terminal.folders import TABLES
@@ -75,11 +77,21 @@ def _embedded(number: int, file: NodeFile) -> str:
 
 def node_files(folder: pathlib.Path) -> list[NodeFile]:
     """The ends of all nodes' files, seeds first, in the order of their names' numbers."""
-    paths = [path for kind in ("seed", "peer") for path in
-             sorted(folder.glob(f"{kind}_*.txt"), key=lambda path: (len(path.name), path.name))
-             if path.is_file()]
-    limit = min(TAIL, WHOLE // max(1, len(paths)))
-    return [NodeFile(path.stem, *tail(path.read_bytes(), limit)) for path in paths]
+    files: dict[str, dict[bytes | None, pathlib.Path]] = {}
+    for path, name, first in pieces_in(folder):
+        files.setdefault(name, {})[first] = path
+    limit = min(TAIL, WHOLE // max(1, len(files)))
+    return [NodeFile(name.removesuffix(".txt"), *tail(_joined(files[name]), limit))
+            for name in sorted(files, key=lambda name: (name[0] == "p", len(name), name))]
+
+
+def _joined(pieces: dict[bytes | None, pathlib.Path]) -> bytes:
+    """Return what stands in the pieces of a file, by their first lines."""
+    data = []
+    for first in sorted(pieces, key=time_of):
+        with contextlib.suppress(*DAMAGED), opened(pieces[first]) as file:
+            data.append(file.read())
+    return b"".join(data)
 
 
 def tail(data: bytes, limit: int) -> tuple[bytes, int]:

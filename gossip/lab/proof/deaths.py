@@ -54,7 +54,7 @@ def death(proof: Proof, run: PeerRun) -> tuple[list[str], list[float]]:
     failures, delays = [], []
     if not found_dead(proof, run) and not any(_had_to_find(other, run) for other in proof.peers):
         return [], []  # no neighbour lived long enough to find out
-    missing = run.registrations.ever() - {seed.address for seed in proof.seeds}
+    missing = run.registrations.ever() - {seed.address for seed in proof.seeds} - proof.full.keys()
     failures += [f"{run.address} died, and there is no file of seed {seed} to tell more"
                  for seed in sorted(missing)]
     for seed in proof.seeds:

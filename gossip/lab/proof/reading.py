@@ -73,8 +73,7 @@ class Piece:
     def __init__(self, name: str, path: pathlib.Path, first: bytes):
         self.name = name  # that the file had before it was rotated
         self.path = path
-        found = parse_line(first.decode(errors="replace"))
-        self.begun = found[0] if found else 0.0  # the time of its first line
+        self.begun = time_of(first)
         self.tail = Tail()
         self.runs: list = []  # that begin here
         self.run = None  # of which its lines tell now
@@ -86,8 +85,18 @@ def opened(path: pathlib.Path) -> BinaryIO:
     return gzip.open(path) if path.name.endswith(".gz") else path.open("rb")
 
 
-def first_line(path: pathlib.Path) -> bytes | None:
-    """Return the first line of a piece, cut to FIRST bytes; None while it has none that is whole."""
+def pieces_in(folder: pathlib.Path) -> Iterator[tuple[pathlib.Path, str, bytes | None]]:
+    """Yield each file of a node, the name that it had before it was rotated, and its first line, cut
+    to FIRST bytes, None where no line is whole. Of files with one content, such as a .gz that is
+    just being packed, the one that may still grow comes last."""
+    named = [(not path.name.endswith(".gz"), path.name.endswith(".txt"), path, found[1])
+             for path in folder.glob("*_*.txt*") if (found := NAMED.fullmatch(path.name))]
+    for _, _, path, name in sorted(named):
+        if path.is_file():
+            yield path, name, _first_line(path)
+
+
+def _first_line(path: pathlib.Path) -> bytes | None:
     try:
         with opened(path) as file:
             first, end, _ = file.read(FIRST).partition(b"\n")
@@ -96,9 +105,10 @@ def first_line(path: pathlib.Path) -> bytes | None:
     return first if end or len(first) == FIRST else None
 
 
-def by_growth(path: pathlib.Path) -> tuple[bool, bool, pathlib.Path]:
-    """Return a key by which the file that may still grow comes last of several with one content."""
-    return not path.name.endswith(".gz"), path.name.endswith(".txt"), path
+def time_of(first: bytes | None) -> float:
+    """Return the time in the first line of a piece; 0 where it has none."""
+    found = parse_line((first or b"").decode(errors="replace"))
+    return found[0] if found else 0.0
 
 
 @functools.lru_cache(maxsize=1024)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from gossip.addresses import is_loopback, parse_address
 from gossip.lab.proof.events import DEAD, JUDGED, LOAD, REMOVED, SECONDS, SEEDS, Kick, Load
-from gossip.lab.proof.reading import DAMAGED, NAMED, Piece, by_growth, first_line, opened
+from gossip.lab.proof.reading import DAMAGED, Piece, opened, pieces_in
 from gossip.lab.proof.runs import PeerRun
 from gossip.lab.proof.spans import Spans
 
@@ -144,10 +144,14 @@ class Records:
     def refresh(self) -> "Records":
         """Read what is new; OSError when the folder cannot be read."""
         self._untold = []
-        paths = [path for path in self._folder.glob("*_*.txt*") if NAMED.fullmatch(path.name)]
-        there = {self._piece(path): path for path in sorted(paths, key=by_growth)
-                 if path.is_file()}
-        there.pop(None, None)
+        there = {}
+        for path, name, first in pieces_in(self._folder):
+            if first is None:
+                self._untold.append(path.name)
+                continue
+            if (name, first) not in self._pieces:
+                self._pieces[name, first] = Piece(name, path, first)
+            there[self._pieces[name, first]] = path
         for piece in sorted(there, key=lambda piece: piece.begun):
             was_read = piece.path == there[piece] and piece.tail.position
             piece.path = there[piece]
@@ -156,17 +160,6 @@ class Records:
         self._pieces = dict(sorted(self._pieces.items(),
                                    key=lambda item: (item[1].name, item[1].begun)))
         return self
-
-    def _piece(self, path: pathlib.Path) -> Piece | None:
-        """Return the piece that a file is; None for one that has no whole line."""
-        first = first_line(path)
-        if first is None:
-            self._untold.append(path.name)
-            return None
-        key = NAMED.fullmatch(path.name)[1], first
-        if key not in self._pieces:
-            self._pieces[key] = Piece(key[0], path, first)
-        return self._pieces[key]
 
     def _read(self, piece: Piece) -> None:
         tail, run = piece.tail, piece.run

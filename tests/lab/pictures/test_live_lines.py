@@ -1,6 +1,8 @@
 """How the lines of a folder are followed as they grow, and put in the order of time."""
 
+import gzip
 import os
+import shutil
 
 import pytest
 
@@ -192,3 +194,39 @@ def test_what_is_no_file_is_not_waited_for(folder, lines):
     assert events(lines, LATER + TICK) == [(ONE, live_lines.VANISHED, "")]
     with pytest.raises(OSError):
         live_lines.open_file(path)
+
+
+CONTINUED = f"continued:peer:{ONE}:7"
+
+
+def test_a_file_that_is_renamed_is_read_to_its_end_and_goes_on(folder, lines):
+    path = folder / "peer_127.0.0.1_5001.txt"
+    lines.turn(LATER)
+    add(path, text(1, "dead:a"))
+    path.rename(f"{path}.1")
+    assert events(lines, LATER + TICK) == [(ONE, "dead", "a")]
+    add(path, text(2, CONTINUED, "dead:b"))
+    assert [rest for _, _, rest in events(lines, LATER + 2 * TICK)] == [CONTINUED[10:], "b"]
+    (folder / f"{path.name}.1.gz").write_bytes(gzip.compress(b"x"))
+    (folder / f"{path.name}.1").unlink()
+    assert events(lines, LATER + 3 * TICK) == [] and lines.path_of(ONE) == path
+
+
+@pytest.mark.parametrize("is_copied", [False, True])
+def test_a_file_that_is_truncated_goes_on(folder, lines, is_copied):
+    path = folder / "peer_127.0.0.1_5001.txt"
+    add(path, text(1, "dead:a"))
+    lines.turn(LATER)
+    if is_copied:
+        shutil.copy(path, f"{path}.1")
+    path.write_bytes(text(2, "dead:b", CONTINUED, "dead:c"))
+    found = events(lines, LATER + TICK) + events(lines, LATER + 2 * TICK)
+    assert [rest for _, _, rest in found] == ["b", CONTINUED[10:], "c"]
+
+
+def test_the_pieces_of_a_node_are_read_in_their_order(folder):
+    path = folder / "peer_127.0.0.1_5001.txt"
+    path.rename(f"{path}-20261120")
+    add(path, text(2, "dead:b", CONTINUED, "dead:c"))
+    assert [line.kind for line in lines_of_folder(folder) if line.node == ONE] == [
+        "started", "continued", "dead", "dead"]

@@ -314,3 +314,14 @@ def test_nodes_beyond_the_limit_are_left_out(tmp_path, monkeypatch):
     monkeypatch.setattr("gossip.lab.pictures.live_states.NODES", 3)
     told = Told(tmp_path, THREE)
     assert len(told.until(80).states.nodes) == 3
+
+
+def test_a_node_whose_file_goes_on_is_up(tmp_path):
+    told = Told(tmp_path, """
+        0.0 8080 continued:seed:@8080:7
+        0.1 5001 continued:peer:@5001:7
+        0.1 5002 starts
+        1.0 5001 links 5002
+    """)
+    assert told.until(0.5).all(8080, 5001) == {"up", "joining"}
+    assert told.until(80).states_of(5001) == ["joining", "up"]
