@@ -6,6 +6,7 @@ Pure. `received:127.0.0.1:5002:gmessage:…` is of the kind `received`, about 12
 import re
 
 ADDRESS = r"(?:[0-9.]+|\[[^\]]*\]):[0-9]+"
+ROTATED = r"(?:[.-][0-9][0-9-]*)?(?:\.gz)?"  # what logrotate and others put behind a file's name
 _ABOUT = re.compile(ADDRESS)
 _LINE = re.compile(rf"gmessage:([0-9.]+):({ADDRESS}):([0-9]+):([0-9]+):(.*)", re.DOTALL)
 

@@ -10,20 +10,23 @@ from gossip.addresses import Address
 from gossip.node.part import Part
 from gossip.registering import LONG_AGO
 from gossip.settings import Settings, majority
-from gossip.tools import Backoff
+from gossip.tools import Backoff, Recent
 
 SEED = "a seed"  # the role of a link to one
+REASONS = 10  # for which a seed has refused, and that are remembered
 REPEAT_PAUSE = 1.0  # seconds in which a probe of a seed has `register:` repeated there once
 
 
 class _Registration:
-    __slots__ = ("link", "registered", "due", "reason", "rest", "unanswered", "repeated")
+    __slots__ = ("link", "registered", "due", "reason", "refusals", "rest", "unanswered",
+                 "repeated")
 
     def __init__(self, settings: Settings):
         self.link = None  # the connection, from its dial to its end
         self.registered = False  # the seed has confirmed it on this link
         self.due = 0.0  # by when the seed has to answer `register:`
         self.reason = ""  # of the last failure
+        self.refusals = Recent(REASONS)  # reasons since it was registered
         self.rest = Backoff(settings.retry_first, settings.retry_last)
         self.unanswered = 0  # rounds in a row without an answer to `register:`
         self.repeated = LONG_AGO  # when a probe has had it repeated on this link last
@@ -154,6 +157,7 @@ class Joining(Part):
         row = self._rows[link.peer]
         is_news = not row.registered
         row.registered, row.reason, row.unanswered = True, "", 0
+        row.refusals = Recent(REASONS)
         row.rest.reset()
         if is_news:
             self._node.output.write(f"registered:{link.peer}")
@@ -162,8 +166,15 @@ class Joining(Part):
             self._node.membership.hurry()
 
     def on_registration_refused(self, link, message: wire.RegistrationRefused) -> None:
-        """A seed has not listed this peer: it is tried again later."""
-        self._node.disconnect(link, f"registration refused: {message.reason}")
+        """A seed has not listed this peer: it is tried again later. What it has said before is
+        only counted."""
+        row, reason = self._rows[link.peer], f"registration refused: {message.reason}"
+        if row.refusals.add(reason, True):
+            self._node.disconnect(link, reason)
+        else:
+            self._node.counters.add("repeated refusals of seeds")
+            row.reason = reason
+            link.close(reason)
 
     def on_end(self, link) -> None:
         """The link to a seed has ended: another seed, or later the same, takes its place. A further

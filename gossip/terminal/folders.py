@@ -15,12 +15,12 @@ try:
 except ImportError:  # Windows: two networks in one folder are not noticed there
     fcntl = None
 
+from gossip.events import ROTATED
 from gossip.terminal.command_line import (
     CONFIG, FAILED, OUTPUTS, CommandError, Parser, add_common_flags, complain)
 
 DEMO, NETWORK, MODULES = (OUTPUTS / name for name in ("demo", "network", "modules"))
 RECORDED = ("seed_*.txt*", "peer_*.txt*")  # the output files that a check reads
-ROTATED = r"(?:[.-][0-9][0-9-]*)?(?:\.gz)?"  # what logrotate and others put behind their names
 REPORT, PICTURES = "report.html", ("degrees.svg", "network.svg")  # made of output files
 TABLES = tuple(f"report-{name}.csv" for name in ("peers", "deliveries", "timeline", "badness"))
 OTHER_CONFIG = "config-other-ports.txt"  # the seeds, where those of config.txt had no free ports

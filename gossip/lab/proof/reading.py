@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from gossip.addresses import parse_address
+from gossip.events import ROTATED
 from gossip.lab.proof.events import CONTINUED
-from gossip.terminal.folders import ROTATED
 
 FIRST = 256  # bytes of a first line by which a piece is known again
 EARLY = 50_000  # lines before `continued:` that are kept: those of a second
