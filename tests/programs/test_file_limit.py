@@ -1,4 +1,4 @@
-"""--file-limit: every program that starts nodes has it, and runner.py passes it on."""
+"""--file-limit: every program that starts nodes has it, and runner.py passes it on; a full disk."""
 
 import signal
 
@@ -71,3 +71,16 @@ def limits(folder, pattern):
     return [line.partition("file-limit=")[2].partition(":")[0]
             for path in folder.glob(f"{pattern}.txt") for line in lines_of(path)
             if line.startswith("settings:")]
+
+
+def test_a_full_disk_is_told_once_and_its_lines_are_counted_in_status(tmp_path):
+    name, command = peer(tmp_path)
+    (tmp_path / f"{name}.txt").symlink_to("/dev/full")
+    with Program(*command, "--outputs", tmp_path, "--gossip-count", 0) as program:
+        program.type("say one\nsay two\nstatus\n")
+        code, out, err = program.finish("quit\n")
+    told = [line for line in out.splitlines() if " lost:" in line]
+    assert (code, err, len(told)) == (0, "", 1) and told[0].endswith(
+        f"{name}.txt: No space left on device; they are counted")
+    counted, = [line for line in out.splitlines() if line.startswith("lines that could not")]
+    assert int(counted.rpartition(": ")[2]) >= 5

@@ -48,6 +48,8 @@ def told(*batches, words=None, clock=CLOCK):
      "x 5002 is dead, says seed 8080"),
     (f"told:{address(8080)}:Dead Node:{OWN}:17.5:{address(5003)}",
      "x I am dead, says seed 8080"),
+    ("lost:lines cannot be written into outputs/x.txt: No space left on device; they are counted",
+     "? lines cannot be written into outputs/x.txt: No space left on device; they are counted"),
     (f"unregistered:{address(8080)}:registration refused: no Liveness Reply",
      "? seed 8080 does not list me: no Liveness Reply"),
     (f"unregistered:{address(8080)}:registration refused: 'a:1': 'a' is no IP",
