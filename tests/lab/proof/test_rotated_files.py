@@ -15,6 +15,7 @@ from gossip.terminal.folders import clear_outputs
 from tests.tools.files import copy, lines_of
 from tests.tools.ports import free_addresses, free_range
 from tests.tools.programs import Program, write_config
+from tests.tools.stories import THREE, tell
 from tests.tools.waiting import wait_until
 
 NAMES = [(".2.gz", ".1", ""), ("-20261119", "-20261120.gz", ""), (".9", ".10", ".11")]
@@ -81,6 +82,17 @@ def test_a_piece_of_another_life_is_no_beginning(network, tmp_path):
     path.write_bytes(first[:-1] + b"x\n" + rest)  # damaged: nobody's, as are all lines after it
     path.write_bytes(first.rpartition(b":")[0] + b":1\n" + rest)
     assert path.name in check.check_folder(folder)[1]
+
+
+def test_a_life_that_begins_in_the_next_piece_ends_the_one_before(tmp_path):
+    tell(tmp_path, THREE, "20 5003 links 5001 \n 30 5003 starts \n 40 5003 lives")
+    whole = check.check_folder(tmp_path)
+    path = tmp_path / "peer_127.0.0.1_5003.txt"
+    begin = path.read_text().rindex("\n", 0, path.read_text().rindex(":started:")) + 1
+    path.with_name(f"{path.name}.1").write_text(path.read_text()[:begin])
+    path.write_text(path.read_text()[begin:])
+    assert check.check_folder(tmp_path) == whole
+    assert [run.superseded for run in Records(tmp_path).refresh().peers][-2:] == [True, False]
 
 
 def test_records_follow_a_file_that_is_rotated_and_packed(network, tmp_path):
