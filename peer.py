@@ -35,7 +35,7 @@ import math
 import random
 
 from gossip import wire
-from gossip.addresses import Address
+from gossip.addresses import Address, Target
 from gossip.liveness.prober import USUAL, probers
 from gossip.liveness.rounds import slept
 from gossip.monitoring.reporting import Reporting
@@ -71,9 +71,9 @@ class Peer(Node):
         NEIGHBOUR: {"liveness_request", "liveness_reply"}, SEED: {"dead_node"},
     }
 
-    def __init__(self, address: Address, seeds: list[Address], settings: Settings,
+    def __init__(self, address: Address, seeds: list[Target], settings: Settings,
                  output: OutputFile, world, rng: random.Random | None = None):
-        super().__init__(address, settings, output, world)
+        super().__init__(address, settings, output, world, seeds)
         self.rng = rng or random.Random()
         self.leaving = False  # set once, by `quit`
         self._leave_until = self._leave_latest = 0.0  # when a leaver's waits end: this one, and all

@@ -28,8 +28,8 @@ from gossip.lab.experiments.worker import Worker
 from gossip.lab.pictures import plot
 from gossip.lab.proof import check
 from gossip.net.live_world import LiveWorld
-from gossip.programs.own_addresses import host_of
-from gossip.programs.seed_program import local_seeds, run_seeds
+from gossip.programs.own_addresses import host_of, known_to, local_seeds
+from gossip.programs.seed_program import run_seeds
 from gossip.programs.starting import open_output
 from gossip.settings import WAYS, Settings
 from gossip.terminal.command_line import (
@@ -223,7 +223,8 @@ def worker_command(arguments: list[str]) -> None:
     seeds, settings = load_seeds(args.config), peer_settings(args)
     Worker(Seed if args.kind == "seed" else Peer,
            lambda kind, address: open_output(args.outputs, kind, address, settings.file_limit),
-           lambda kind, address, output: kind(address, seeds, settings, output, LiveWorld)).host()
+           lambda kind, address, output: kind(address, seeds if args.kind == "peer" else known_to(
+               address, seeds, settings.monitor), settings, output, LiveWorld)).host()
 
 
 def check_command(arguments: list[str]) -> int:

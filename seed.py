@@ -17,7 +17,7 @@ import random
 import sys
 
 from gossip import wire
-from gossip.addresses import Address, sample
+from gossip.addresses import Address, Target, sample
 from gossip.liveness.prober import LAST, USUAL, probers
 from gossip.monitoring.deciding import Deciding
 from gossip.monitoring.keeping import Keeping
@@ -27,6 +27,7 @@ from gossip.node.output_file import OutputFile
 from gossip.overlay import ring
 from gossip.overlay.shut_out import ShutOut
 from gossip.programs.seed_program import seed_main
+from gossip.registering import LONG_AGO
 from gossip.registering.admission import REGISTERED, Admission
 from gossip.registering.registry import Listing, Registry, Removal
 from gossip.registering.relays import Relays
@@ -40,6 +41,7 @@ OTHERS_SENT = 100  # others at random
 SAID_TO_SEEDS = {"ask_peer_list", "dead_node", "leave"}
 QUICK_AT_ONCE = 256  # probes under way with which this seed has its quick look, in a lane
 REPORTS_READ = 1_000  # dead reports of registered peers in a second; more are only counted
+LOOK_PAUSE = 1.0  # seconds between two lookups of the names of other seeds
 STRANGERS_READ = 50  # the same of peers that are not registered
 UNTRUE = "a report of the death of a peer that answers"  # an offence, where seeds monitor
 UNTRUE_LIMIT, UNTRUE_PERIODS = 3, 8  # such reports within how many periods: disbelieved
@@ -51,12 +53,11 @@ class Seed(Node):
     kind = "seed"
     ANSWERS = {WAITING: SAID_TO_SEEDS, REGISTERED: SAID_TO_SEEDS}
 
-    def __init__(self, address: Address, seeds: list[Address], settings: Settings,
+    def __init__(self, address: Address, seeds: list[Target], settings: Settings,
                  output: OutputFile, world, rng: random.Random | None = None):
-        super().__init__(address, settings, output, world)
+        super().__init__(address, settings, output, world, seeds)
         self.rng = rng or random.Random()
         self.others = [seed for seed in seeds if seed != address]
-        self.seed_ips = {seed.ip for seed in seeds}
         self.registry = Registry(settings, output.write)
         self.probers = probers(self.probe, self.now, settings.probe_tries, settings.probes_at_once,
                                settings.quick_look, QUICK_AT_ONCE, settings.probe_limit)
@@ -74,6 +75,7 @@ class Seed(Node):
         self.made_of(self.admission, self.relays, self.vouching, self.keeping, self.seed_links,
                      self.deciding)
         self._look_at = 0.0  # when to look for silent peers again
+        self._looked_at = LONG_AGO  # when the names of other seeds were looked up last
 
     def settings_shown(self) -> str:
         return f"seeds={len(self.others) + 1}"
@@ -108,10 +110,23 @@ class Seed(Node):
 
     # Deaths.
 
+    def sift(self, link: Link, lines: list[bytes]) -> list[bytes]:
+        """Find out where the other seeds are now, before a report is read that comes from an IP of
+        which none was known; once a second at most."""
+        places = self.whereabouts
+        if (places.names and link.role == WAITING and link.remote_ip not in places.ips
+                and any(line.startswith(b"Dead Node:") for line in lines)
+                and self.now() - self._looked_at >= LOOK_PAUSE):
+            found = self.world.look_up(places.names)
+            with self.turn:
+                places.update(found)
+                self._looked_at = self.now()
+        return lines
+
     def on_dead_node(self, link: Link, message: wire.DeadNode) -> None:
         """A peer or another seed says that somebody is dead. Find out."""
         now, dead = self.now(), message.dead
-        is_peer, is_seed = link.role == REGISTERED, link.remote_ip in self.seed_ips
+        is_peer, is_seed = link.role == REGISTERED, link.remote_ip in self.whereabouts.ips
         row, removal = self.registry.row(dead), self.registry.removal(dead)
         old = removal is not None and removal.was_told(now)
         budget = (self._from_peers if is_peer else self._from_others if not is_seed

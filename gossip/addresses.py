@@ -1,9 +1,9 @@
 """Addresses: a node is identified by the IP and the port that it listens on.
 
 Pure values. Lines and files write an address as `127.0.0.1:5001` or `[::1]:5001`, peer lists as
-`127.0.0.1#5001` or `[::1]#5001`. A host name is refused. People may also write `localhost`, and a
-comma or blanks before the port. Because ports cost nothing and IPs do, a choice among many
-addresses goes by IP first, then by port.
+`127.0.0.1#5001` or `[::1]#5001`. A host name is refused there; people may give a seed by name, and
+may write `localhost`, and a comma or blanks before the port. Because ports cost nothing and IPs do,
+a choice among many addresses goes by IP first, then by port.
 """
 
 import collections
@@ -19,6 +19,8 @@ KEPT = 32_768  # entries of each cache of addresses; a peer knows far fewer
 
 _PORT = re.compile(r"[1-9][0-9]{0,4}")
 _TYPED = re.compile(r"([^\s,]+?)(?::|\s*,\s*|\s+)([0-9]+)")  # as people write it
+_LABEL = "[A-Za-z0-9_-]{1,63}"
+_HOST_NAME = re.compile(rf"(?![0-9.]*$)(?!.{{254}}){_LABEL}(\.{_LABEL})*\.?")
 
 
 class Address(NamedTuple):
@@ -56,6 +58,24 @@ class Address(NamedTuple):
     def dial(self) -> tuple[str, int]:
         """The pair that a socket connects to, or is bound to."""
         return self.ip, self.port
+
+
+class Name(NamedTuple):
+    """A host name and a port. They lead to an address, which may change."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+    @property
+    def dial(self) -> tuple[str, int]:
+        """The pair that a socket connects to, after it has looked the name up."""
+        return self.host, self.port
+
+
+Target = Address | Name  # what can be dialled; a name is looked up first
 
 
 @functools.lru_cache(maxsize=KEPT)
@@ -97,23 +117,36 @@ def typed_ip(text: str) -> str:
     return "127.0.0.1" if text.lower() == "localhost" else text
 
 
-def parse_typed(text: str) -> Address:
-    """Parse an address as people write it: `IP:PORT`, `IP,PORT` or `IP PORT`, where IP may be
-    `localhost`. ValueError says what is wrong."""
+def is_host_name(text: str) -> bool:
+    """Return whether a text is the name of a host, and not an IP, or what looks like one."""
+    return _HOST_NAME.fullmatch(text) is not None
+
+
+def parse_typed(text: str) -> Target:
+    """Parse a target as people write it: `HOST:PORT`, `HOST,PORT` or `HOST PORT`, where HOST is an
+    IP, `localhost` or another host name. ValueError says what is wrong."""
     match = _TYPED.fullmatch(text)
-    return parse_address(f"{typed_ip(match[1])}:{match[2]}" if match else text)
+    if match is None:
+        return parse_address(text)
+    host, port = typed_ip(match[1]), match[2]
+    if not is_host_name(host):
+        return parse_address(f"{host}:{port}")
+    return Name(host.lower(), address_of("0.0.0.0", int(port)).port)
 
 
-def can_be_dialled(address: Address) -> bool:
+def can_be_dialled(target: Target) -> bool:
     """Return False for 0.0.0.0, ::, multicast and broadcast."""
-    ip = ipaddress.ip_address(address.ip)
-    return not (ip.is_unspecified or ip.is_multicast or address.ip == "255.255.255.255")
+    if isinstance(target, Name):
+        return True
+    ip = ipaddress.ip_address(target.ip)
+    return not (ip.is_unspecified or ip.is_multicast or target.ip == "255.255.255.255")
 
 
 @functools.lru_cache(maxsize=KEPT)
-def is_loopback(address: Address) -> bool:
-    """Return whether it is a loopback address, which all nodes of a machine may share."""
-    return ipaddress.ip_address(address.ip).is_loopback
+def is_loopback(target: Target) -> bool:
+    """Return whether it is a loopback address, which all nodes of a machine may share. Names are
+    none: they may lead elsewhere."""
+    return isinstance(target, Address) and ipaddress.ip_address(target.ip).is_loopback
 
 
 def in_turns(addresses: Iterable[Address]) -> list[Address]:

@@ -3,7 +3,7 @@
 import re
 from typing import NamedTuple
 
-from gossip.addresses import Address, can_be_dialled, is_loopback, parse_typed
+from gossip.addresses import Target, can_be_dialled, is_loopback, parse_typed
 from gossip.capacity import BY_RULE, Capacity
 
 MIB = 1 << 20
@@ -142,10 +142,10 @@ def majority(seeds: int) -> int:
     return seeds // 2 + 1
 
 
-def parse_config(text: bytes) -> list[Address]:
+def parse_config(text: bytes) -> list[Target]:
     """Return the seeds in a config.txt, each once. A first line without any digit, but for empty
     ones, is a header. ValueError names the bad line."""
-    seeds: dict[Address, str] = {}  # -> where it stands
+    seeds: dict[Target, str] = {}  # -> where it stands
     may_be_header = True
     for number, raw in enumerate(text.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
         try:
@@ -164,11 +164,11 @@ def parse_config(text: bytes) -> list[Address]:
             raise ValueError(f"line {number}: {error}") from None
         seeds.setdefault(seed, f"line {number}")
     if not seeds:
-        raise ValueError("no seed in it; write one IP:PORT a line")
+        raise ValueError("no seed in it; write one HOST:PORT a line")
     return of_one_network(seeds)
 
 
-def of_one_network(seeds: dict[Address, str]) -> list[Address]:
+def of_one_network(seeds: dict[Target, str]) -> list[Target]:
     """Return seeds that stand somewhere. ValueError if some are on loopback, and others are not:
     then machines would know different ones by the same addresses."""
     at_home = [seed for seed in seeds if is_loopback(seed)]

@@ -28,13 +28,16 @@ def test_what_is_no_address_is_refused(text):
     ("127.0.0.1:80", "127.0.0.1:80"), ("127.0.0.2,80", "127.0.0.2:80"),
     ("127.0.0.2 , 80", "127.0.0.2:80"), ("127.0.0.2 \t80", "127.0.0.2:80"),
     ("localhost:80", "127.0.0.1:80"), ("LocalHost 80", "127.0.0.1:80"), ("[::1]:80", "[::1]:80"),
-    ("[::1], 80", "[::1]:80"), ("[::1] 80", "[::1]:80")])
+    ("[::1], 80", "[::1]:80"), ("[::1] 80", "[::1]:80"), ("Host-a:80", "host-a:80"),
+    ("seed_0.seed. , 80", "seed_0.seed.:80"), ("1a 80", "1a:80")])
 def test_people_may_write_an_address_in_several_ways(text, address):
     assert str(parse_typed(text)) == address
 
 
 @pytest.mark.parametrize("text", [
-    "", "localhost", "localhost:", "localhost:x", "otherhost:80", "1 27.0.0.1:80", "::1 80",
+    "", "localhost", "localhost:", "localhost:x", "otherhost", "other host:80", "a..b:80", "a/b:80",
+    "10.0.0.300:80", "999:80", f"{'a' * 64}:80", f"{'a.' * 127}a:80", "otherhost:0", "h:65536",
+    "1 27.0.0.1:80", "::1 80",
     "127.0.0.1,,80", "127.0.0.1 80 81", ":80", "127.0.0.1,080"])
 def test_what_is_no_address_in_any_of_them_is_refused(text):
     with pytest.raises(ValueError):

@@ -21,7 +21,7 @@ def test_config_takes_commas_comments_blank_lines_crlf_and_repetitions():
 
 @pytest.mark.parametrize("text, number", [
     ("127.0.0.1:8080\nnonsense\n", 2), ("0.0.0.0:1", 1), ("1 27.0.0.1:80", 1),
-    ("[::ffff:127.0.0.1]:1", 1)])
+    ("[::ffff:127.0.0.1]:1", 1), ("host:80\n10.0.0.300:80", 2), ("host:0", 1)])
 def test_a_bad_config_line_is_named_with_its_number(text, number):
     with pytest.raises(ValueError, match=f"line {number}:"):
         parse_config(text.encode())
@@ -37,9 +37,16 @@ def test_a_first_line_without_a_digit_is_a_header():
 
 
 def test_a_config_that_mixes_loopback_with_other_addresses_is_an_error():
-    with pytest.raises(ValueError, match="^line 3: 127.0.0.1:8080 is another seed on every machine; "
-                                         "give its address in the network$"):
-        parse_config(b"10.0.0.1:8080\n\n127.0.0.1:8080\n127.0.0.1:8081\n")
+    for other in (b"10.0.0.1:8080", b"host-a:8080"):
+        with pytest.raises(ValueError, match="^line 3: 127.0.0.1:8080 is another seed on every mach"
+                                             "ine; give its address in the network$"):
+            parse_config(other + b"\n\n127.0.0.1:8080\n127.0.0.1:8081\n")
+
+
+def test_a_seed_may_have_a_name_and_one_line_is_one_seed():
+    text = b"host-a:8080\nHOST-A,8080\nhost-a.:8080\nhost_b 8080\n10.0.0.1:8080\nhost-a:8081\n"
+    assert [str(seed) for seed in parse_config(text)] == [
+        "host-a:8080", "host-a.:8080", "host_b:8080", "10.0.0.1:8080", "host-a:8081"]
 
 
 def test_a_filter_has_one_word_a_line_each_once():

@@ -5,12 +5,12 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from gossip.addresses import Address, address_of
+from gossip.addresses import Address, Target, address_of
 from gossip.library.peer import USUAL, Peer, join
 from gossip.library.starting import (
     Folder, NoSeed, Refused, Seeds as ListOfSeeds, errors_of_a_start, list_of_seeds, listen,
     settings_of, start)
-from gossip.programs.seed_program import local_seeds
+from gossip.programs.own_addresses import known_to, local_seeds
 from gossip.settings import Settings
 
 FORM_LIMIT = 10.0  # seconds within which a network forms
@@ -59,7 +59,7 @@ def seeds(seeds: ListOfSeeds = None, *, outputs: Folder = None, **settings: Any)
     return _start_seeds(own, all_seeds, settings_of(settings, Settings()), outputs)
 
 
-def _start_seeds(own: list[Address], all_seeds: list[Address], settings: Settings,
+def _start_seeds(own: list[Address], all_seeds: list[Target], settings: Settings,
                  outputs: Folder) -> Seeds:
     """Start seeds; port 0 is any free one, in `all_seeds`, too."""
     with contextlib.ExitStack() as started:
@@ -70,7 +70,9 @@ def _start_seeds(own: list[Address], all_seeds: list[Address], settings: Setting
         known = all_seeds if all_seeds is not own else [address for address, _ in opened]
         nodes = []
         for address, sock in opened:
-            nodes.append(start("seed", "Seed", address, sock, known, settings, outputs))
+            with errors_of_a_start():
+                others = known_to(address, known, settings.monitor)
+            nodes.append(start("seed", "Seed", address, sock, others, settings, outputs))
             started.callback(nodes[-1].stop)
         started.pop_all()
     return Seeds(nodes)

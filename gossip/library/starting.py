@@ -14,7 +14,7 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from gossip.addresses import Address, address_of, can_be_dialled, parse_typed
+from gossip.addresses import Address, Name, Target, address_of, can_be_dialled, parse_typed
 from gossip.net import threads
 from gossip.net.listener import listening
 from gossip.net.live_world import LiveWorld
@@ -59,7 +59,7 @@ def errors_of_a_start() -> Iterator[None]:
         raise Refused(str(error)) from None
 
 
-def start(module: str, name: str, address: Address, sock: socket.socket, seeds: list[Address],
+def start(module: str, name: str, address: Address, sock: socket.socket, seeds: list[Target],
           settings: Settings, outputs: Folder, subscriber: Any = None,
           derive: Callable[[type], type] = lambda kind: kind) -> Any:
     """Start a node of class `name` of `module` (or of a class derived from it), to which `sock`
@@ -127,22 +127,22 @@ def _checked(name: str, value: Any) -> Any:
     return value
 
 
-def list_of_seeds(seeds: Seeds) -> list[Address]:
-    """Return the addresses of seeds; NoSeed says why there are none."""
+def list_of_seeds(seeds: Seeds) -> list[Target]:
+    """Return the addresses or names of seeds; NoSeed says why there are none."""
     try:
         if seeds is None or isinstance(seeds, (str, os.PathLike)):
             return load_seeds(_usual_config() if seeds is None else pathlib.Path(seeds))
     except CommandError as error:
         hint = f"; for an address give seeds=[{seeds!r}]" if ":" in str(seeds) else ""
         raise NoSeed(f"{error}{hint}") from None
-    addresses: dict[Address, str] = {}
+    addresses: dict[Target, str] = {}
     for number, seed in enumerate(seeds):
         try:
             address = parse_typed(seed)
             if not can_be_dialled(address):
                 raise ValueError
         except (ValueError, TypeError):
-            raise NoSeed(f"seeds[{number}] is {seed!r}; a seed is \"IP:PORT\"") from None
+            raise NoSeed(f"seeds[{number}] is {seed!r}; a seed is \"HOST:PORT\"") from None
         addresses.setdefault(address, f"seeds[{number}]")
     if not addresses:
         raise NoSeed("seeds is empty")
@@ -163,11 +163,13 @@ def _usual_config() -> pathlib.Path:
                        "give seeds=[\"IP:PORT\", …]")
 
 
-def address_asked_for(port: int | str, host: str, seeds: list[Address]) -> Address:
+def address_asked_for(port: int | str, host: str, seeds: list[Target]) -> Address:
     """Return the address of a port (0: any free one), or of `IP:PORT`. ValueError if it is none,
-    Refused if the host is `auto`, and there is no way to any seed."""
+    Refused if the host is `auto`, and there is no way to any seed, or another machine's name."""
     if isinstance(port, str):
         address = parse_typed(port)
+        if isinstance(address, Name):
+            raise ValueError(f"{port} is a name; give the port alone, and host=\"{address.host}\"")
     elif 0 <= port <= 65535:
         with errors_of_a_start():
             ip = host_of(host, seeds, 0.0)

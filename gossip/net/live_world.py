@@ -19,10 +19,11 @@ import socket
 import threading
 import time
 
-from gossip.addresses import Address
+from gossip.addresses import Address, Name
 from gossip.net.connection import Connection, next_lines
 from gossip.net.flusher import Flusher
 from gossip.net.listener import SHORT, Listener
+from gossip.net.names import Names
 from gossip.net.pulse import PULSE
 from gossip.net.threads import Threads
 from gossip.net.turns import Turn
@@ -61,6 +62,7 @@ class LiveWorld:
                          node.output.late)
         self.threads = Threads(node)
         self.flusher = Flusher(self.turn)
+        self.names = Names()
         self._stopping = threading.Event()  # the node stops
         self._closing = threading.Lock()  # taken by the first `close`, and never released
         self._closed = threading.Event()
@@ -104,6 +106,10 @@ class LiveWorld:
         """Connect a link, then read it, on a thread that starts after the present turn."""
         self.turn.after(self._start, link, thread, self._connect_and_read)
 
+    def look_up(self, names: list[Name]) -> dict[Name, list[Address] | OSError]:
+        """Return where names lead now. Outside of turns only."""
+        return self.names.find_all(names)
+
     def lacks(self, error: OSError) -> bool:
         """Return whether an error means that this machine lacks descriptors, memory or ports."""
         return error.errno in SHORT
@@ -114,6 +120,7 @@ class LiveWorld:
         for _, listener, _ in self._listeners:
             listener.close()
         self.flusher.stop()
+        self.names.stop()
         self.threads.go()
         for duty in self._duties:
             duty.hurry()
@@ -204,6 +211,10 @@ class LiveWorld:
         self._read(link, self._node.up)
 
     def _connect(self, link) -> None:
+        if isinstance(link.peer, Name):
+            addresses = self.names.find(link.peer)
+            with self.turn:
+                self._node.found(link, addresses)
         own = self._node.address
         connection = Connection(family=own.family)
         try:

@@ -14,7 +14,7 @@ dropped only the last, each peer would drop another one, and their messages woul
 
 import threading
 
-from gossip.addresses import Address
+from gossip.addresses import Address, Target
 from gossip.node.backlog import Backlog
 from gossip.settings import Settings
 from gossip.wire import LINE_LIMIT, Answer, WireError
@@ -67,7 +67,9 @@ class Link:
     def __init__(self, role: str, settings: Settings, flusher, now, connection=None,
                  framing=Lines):
         self.role = role  # what it is for; see ANSWERS in gossip/node/part.py
-        self.peer: Address | None = None  # the address that the other end announces, once known
+        # the address that the other end announces, once known; what is dialled, until it is up
+        self.peer: Address | None = None
+        self.target: Target | None = None  # what was dialled
         self.remote = ""  # IP:PORT of the connection itself
         self.remote_ip = ""
         self.probe = None  # the Probe for which this link was made, if any

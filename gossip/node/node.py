@@ -13,14 +13,17 @@ notices, and calls `ended` once. `ended` closes the connection, and removes the 
 tables. Then all parts get `on_end`, unless the node stops.
 """
 
+from collections.abc import Iterable
+
 from gossip import wire
-from gossip.addresses import Address
+from gossip.addresses import Address, Target
 from gossip.node import lateness
 from gossip.node.link import Link
 from gossip.node.output_file import OutputFile
 from gossip.node.part import Part
 from gossip.node.probe import Probe
 from gossip.node.waiting_room import WaitingRoom
+from gossip.node.whereabouts import Whereabouts
 from gossip.node.world import Duty
 from gossip.settings import Settings
 from gossip.tools import Budget, Counters
@@ -44,8 +47,10 @@ class Node(Part):
     kind = "node"
     link_class = Link
 
-    def __init__(self, address: Address, settings: Settings, output: OutputFile, world):
+    def __init__(self, address: Address, settings: Settings, output: OutputFile, world,
+                 seeds: Iterable[Target] = ()):
         self.address = address
+        self.whereabouts = Whereabouts(seeds, address, output.write)
         self.settings = settings
         self.output = output
         self.counters = Counters()
@@ -176,6 +181,11 @@ class Node(Part):
         if link is not None:
             self.disconnect(link, f"gave way: {reason}")
 
+    def found(self, link: Link, addresses: list[Address]) -> None:
+        """Choose among the addresses to which the name of a dialled link leads. OSError if none
+        can be dialled."""
+        link.peer = self.whereabouts.choose(link.target, addresses)
+
     def up(self, link: Link) -> None:
         """Begin to use a dialled link, which is connected now."""
         if link.probe is not None:
@@ -235,10 +245,11 @@ class Node(Part):
 
     # Links.
 
-    def new_link(self, role: str, address: Address | None = None, connection=None) -> Link:
+    def new_link(self, role: str, target: Target | None = None, connection=None) -> Link:
         """Make a link, which `stop` will close. Without a connection, it will be dialled."""
         link = self.link_class(role, self.settings, self.flusher, self.now, connection)
-        link.peer, link.more_patience = address, self.more_patience
+        link.peer = link.target = target
+        link.more_patience = self.more_patience
         self._links[link] = None
         if self.stopping:
             link.close("stopped")

@@ -4,15 +4,18 @@ A node is rules, tables and an output file. Whatever takes time or moves bytes g
 world: clocks, threads and sockets in the live world (net/live_world.py), a heap of calls in the
 virtual world (lab/simulation/virtual_world.py). Nothing else tells a node the time.
 
-In return, the world calls the node: `accept(connection, remote)` for a newcomer, `up(link)` when a
-dialled link is connected, `lines(link, lines)` with what came, `fault(link, error)` when a link
-broke a rule or could not be dialled, `make_room(reason)` when descriptors are short, and last, once
-per link, `ended(link)`. Each call is a turn. Before `lines`, outside of a turn, it calls
-`sift(link, lines)`, which returns the lines that are worth a turn. If the node sets `rest_until` of
-a link in `lines`, the link is not read before that time.
+In return, the world calls the node: `accept(connection, remote)` for a newcomer, `found(link,
+addresses)` when the name of a dialled link was looked up, `up(link)` when a dialled link is
+connected, `lines(link, lines)` with what came, `fault(link, error)` when a link broke a rule or
+could not be dialled, `make_room(reason)` when descriptors are short, and last, once per link,
+`ended(link)`. Each call is a turn. Before `lines`, outside of a turn, it calls `sift(link, lines)`,
+which returns the lines that are worth a turn. If the node sets `rest_until` of a link in `lines`,
+the link is not read before that time.
 """
 
 from typing import Protocol
+
+from gossip.addresses import Address, Name
 
 NEVER = float("inf")  # returned by a turn that is not to be called again
 
@@ -96,7 +99,11 @@ class World(Protocol):
         """Have `turn(now)` called after `after` seconds, then whenever it is due."""
 
     def dial(self, link, thread: str = "link reader") -> None:
-        """Connect a link to its peer, then read it. If that fails, `fault` and `ended` follow."""
+        """Connect a link to its peer, then read it. If that fails, `fault` and `ended` follow. A
+        peer that is known by name is looked up before, in the thread that connects."""
+
+    def look_up(self, names: list[Name]) -> dict[Name, list[Address] | OSError]:
+        """Return where names lead now. It may take a second, so no turn may call it."""
 
     def lacks(self, error: OSError) -> bool:
         """Return whether an error is a shortage of descriptors, memory or ports on this machine,

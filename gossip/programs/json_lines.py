@@ -62,6 +62,8 @@ class JsonScreen(Screen):
             return [{"event": kind, **source, **dict(zip(GOSSIP, fields))}]
         if kind == "started":
             return [{"event": kind, "peer": rest.partition(":")[2]}]
+        if kind == "seed":  # where its name leads
+            self._seeds.add(rest.rpartition("=")[2])
         about = {"seed" if address in self._seeds else "peer": address} if address else {}
         said = [{"event": kind, **about, **({"detail": rest} if rest else {})}]
         if kind == "registered":

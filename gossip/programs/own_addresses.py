@@ -9,12 +9,19 @@ import errno
 import os
 import socket
 import time
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
-from gossip.addresses import Address, address_of, is_loopback
+from gossip.addresses import Address, Name, Target, address_of, is_host_name, is_loopback
+from gossip.net.names import LIMIT, Names
+from gossip.settings import of_one_network
 from gossip.terminal.command_line import AUTO, FAILED, CommandError, complain
 
-WAY_LIMIT = 30.0  # seconds that a way to the seeds is waited for, because a boot may take that long
-LOOK = 0.5  # seconds between two looks for one
+WAY_LIMIT = 30.0  # seconds for which a way to the seeds, or an address, is waited for: a boot may
+# take that long
+LOOK = 0.5  # seconds between two looks for one, and for a lookup of names
+
+_Found = TypeVar("_Found")
 
 
 class PortTaken(CommandError):
@@ -31,12 +38,85 @@ def is_local(address: Address) -> bool:
     return True
 
 
-def node_at(port: int, seeds: list[Address]) -> Address:
+def here(targets: Iterable[Target]) -> dict[Target, Address]:
+    """Return those targets that lead to an address of this machine, and that address."""
+    local = {}
+    for target, found in _led(targets, LOOK).items():
+        own = [address for address in found if is_local(address)]
+        if own:
+            local[target] = min(own, key=lambda address: (is_loopback(address), address))
+    return local
+
+
+def look_up(targets: Iterable[Target], limit: float) -> dict[Target, list[Address] | OSError]:
+    """Return where targets lead, the lowest addresses first, or why a name leads nowhere."""
+    return Names().find_all(targets, limit)
+
+
+def _led(targets: Iterable[Target], limit: float = LIMIT) -> dict[Target, list[Address]]:
+    """Return where targets lead, without those that lead nowhere now."""
+    return {target: found for target, found in look_up(targets, limit).items()
+            if not isinstance(found, OSError)}
+
+
+def local_seeds(seeds: list[Target]) -> list[Address]:
+    """Return the addresses of the seeds that are on this machine; CommandError if there is none."""
+    local = list(dict.fromkeys(here(seeds).values()))
+    if not local:
+        raise CommandError("no seed of the config is an address of this machine", FAILED)
+    return local
+
+
+def known_to(own: Address, seeds: list[Target], monitor: bool) -> list[Target]:
+    """Return the seeds of config.txt as one of them knows them: its own line is its address, also
+    where that line is a name. CommandError if it is on loopback, and others are not, or if seeds
+    that monitor know others by name."""
+    led = _led(seed for seed in seeds if isinstance(seed, Name))
+    mine = own if own in seeds else next((name for name in led if own in led[name]), own)
+    try:
+        of_one_network({found[0]: str(name) for name, found in led.items()} | {own: str(mine)})
+    except ValueError as error:
+        raise CommandError(str(error)) from None
+    known = [own if seed == mine else seed for seed in seeds]
+    if monitor and (names := [seed for seed in known if isinstance(seed, Name)]):
+        raise CommandError("with --monitor config.txt has to give the IP of every other seed, also "
+                           f"that of {names[0]}")
+    return known
+
+
+def node_at(port: int, seeds: list[Target]) -> Address:
     """Return the node of this machine with that port: a seed of the config, else where a peer would
     be."""
     usual = address_of(host_of(AUTO, seeds, 0.0), port)
-    local = [seed for seed in seeds if seed.port == port and is_local(seed)]
+    local = list(here(seed for seed in seeds if seed.port == port).values())
     return local[0] if local and usual not in local else usual
+
+
+def own_address(target: Target, patience: float = WAY_LIMIT) -> Address:
+    """Return the address of this machine to which a target leads. Where there is none for
+    `patience` seconds: the target, if it is an address, else CommandError."""
+    lacking = f"{target.host} is not an address of this machine"
+    try:
+        return _awaited(lambda: here([target]).get(target), patience, lacking, lacking)
+    except CommandError:
+        if isinstance(target, Name):
+            raise
+        return target
+
+
+def _awaited(look: Callable[[], _Found | None], patience: float, lacking: str,
+             error: str) -> _Found:
+    """Return what `look()` finds within `patience` seconds, and say once what is lacking;
+    CommandError if it finds nothing."""
+    deadline, told = time.monotonic() + patience, False
+    while (found := look()) is None:
+        if time.monotonic() >= deadline:
+            raise CommandError(error, FAILED)
+        if not told:
+            complain(f"{lacking} yet; trying for {patience:g} s")
+        told = True
+        time.sleep(LOOK)
+    return found
 
 
 def check_free(address: Address) -> None:
@@ -63,9 +143,11 @@ def cannot_listen(address: Address, error: OSError) -> CommandError:
     return kind(f"cannot listen on {address}: {why}", FAILED)
 
 
-def check_reachable(seeds: list[Address], own: Address) -> None:
+def check_reachable(seeds: list[Target], own: Address) -> None:
     """Raise CommandError if no seed can be dialled from the peer's address, or none would list
-    it."""
+    it. Of a name that turns out when it is dialled."""
+    if any(isinstance(seed, Name) for seed in seeds):
+        return
     if all(seed.family != own.family for seed in seeds):
         raise CommandError(f"no seed of the config has an address like {own.host}; "
                            f"give an IPv{4 if ':' in own.ip else 6} address, or none")
@@ -74,28 +156,29 @@ def check_reachable(seeds: list[Address], own: Address) -> None:
                            "give an address in their network, or none")
 
 
-def host_of(host: str, seeds: list[Address], patience: float = WAY_LIMIT) -> str:
-    """Return the IP that a peer announces: `host`, or for `auto` the one from which it reaches most
-    seeds. CommandError if there is no way to any for `patience` seconds."""
+def host_of(host: str, seeds: list[Target], patience: float = WAY_LIMIT) -> str:
+    """Return the IP that a peer announces: `host`, or that of a name of this machine, or for `auto`
+    that from which it reaches most seeds. CommandError if there is none for `patience` seconds."""
     if host != AUTO:
-        return host
-    if all(map(is_loopback, seeds)):
-        return "127.0.0.1" if any(":" not in seed.ip for seed in seeds) else "::1"
-    deadline, told = time.monotonic() + patience, False
-    while (ip := _ip_towards(seeds)) is None:
-        if time.monotonic() >= deadline:
-            raise CommandError("this machine has no way to any seed of the config; "
-                               "is its network up?", FAILED)
-        if not told:
-            complain(f"no way to any seed of the config yet; trying for {patience:g} s")
-        told = True
-        time.sleep(LOOK)
-    return ip
+        return own_address(Name(host, 1), patience).ip if is_host_name(host) else host
+    names = Names()  # they keep what comes late
+
+    def towards_seeds() -> str | None:
+        found = names.find_all(seeds, LOOK).values()
+        led = [addresses[0] for addresses in found if not isinstance(addresses, OSError)]
+        elsewhere = [seed for seed in led if not is_loopback(seed)]
+        # a machine may know its own name alone, and as loopback
+        return _ip_towards(elsewhere or (led if len(led) == len(found) else []))
+
+    return _awaited(towards_seeds, patience, "no way to any seed of the config",
+                    "this machine has no way to any seed of the config; is its network up?")
 
 
 def _ip_towards(seeds: list[Address]) -> str | None:
     """Return the IP of this machine from which most of the seeds are reached; None if there is no
     way to any. Nothing is sent: connecting a UDP socket only asks the table of routes."""
+    if seeds and all(map(is_loopback, seeds)):
+        return "127.0.0.1" if any(":" not in seed.ip for seed in seeds) else "::1"
     found: collections.Counter[str] = collections.Counter()
     for seed in seeds:
         try:

@@ -10,7 +10,7 @@ import os
 import signal
 import threading
 
-from gossip.addresses import Address, address_of
+from gossip.addresses import Address, Name, Target, address_of
 from gossip.net.live_world import LiveWorld
 from gossip.programs.consoles import Console, Talk
 from gossip.programs.json_lines import LONGEST, JsonConsole, JsonScreen
@@ -70,6 +70,8 @@ def _peer_command(peer_class) -> None:
     seeds = load_seeds(args.config)
     talks = os.isatty(0) and os.isatty(1) and not (args.raw or args.quiet or args.json or is_log)
     keyboard = Keyboard(longest=LONGEST) if args.json else Keyboard()
+    if isinstance(asked_for, Name):
+        parser.error(f"{asked_for} is a name; give the port alone, and --host {asked_for.host}")
     if isinstance(asked_for, Address):
         address = asked_for
         if args.host not in (AUTO, address.ip):
@@ -85,7 +87,7 @@ def _peer_command(peer_class) -> None:
     _run_peer(peer_class, address, seeds, args, talks, keyboard)
 
 
-def _run_peer(peer_class, address: Address, seeds: list[Address], args, talks: bool,
+def _run_peer(peer_class, address: Address, seeds: list[Target], args, talks: bool,
               keyboard: Keyboard) -> None:
     """Run a peer until it has left, or a signal comes; on a terminal it `talks` in words."""
     end, is_log = End(), args.outputs == STANDARD_OUTPUT
@@ -126,7 +128,7 @@ def _run_console(peer, console: "Console", end_with_input: bool, end: End) -> No
         end.come()
 
 
-def _of_a_seed(address: Address, seeds: list[Address], config: str) -> CommandError:
+def _of_a_seed(address: Address, seeds: list[Target], config: str) -> CommandError:
     """Return the error for a peer at a seed's address; it names a port that no seed has."""
     taken = {seed.port for seed in seeds}
     other = next(port for port in itertools.count(5001) if port not in taken)
@@ -138,7 +140,7 @@ def _of_a_seed(address: Address, seeds: list[Address], config: str) -> CommandEr
     return CommandError(why)
 
 
-def _free_port(host: str, seeds: list[Address]) -> int | None:
+def _free_port(host: str, seeds: list[Target]) -> int | None:
     """Return the first of FIRST_PORTS that is free and no seed's; None if there is none."""
     for port in FIRST_PORTS:
         with contextlib.suppress(CommandError):

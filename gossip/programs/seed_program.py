@@ -11,7 +11,8 @@ import time
 
 from gossip.addresses import Address
 from gossip.net.live_world import LiveWorld
-from gossip.programs.own_addresses import check_free, is_local, node_at
+from gossip.programs.own_addresses import (
+    check_free, known_to, local_seeds, node_at, own_address)
 from gossip.programs.starting import open_output, start_node
 from gossip.settings import majority
 from gossip.terminal.command_line import (
@@ -38,8 +39,8 @@ def seed_main(seed_class) -> int:
 
 def _seed_command(seed_class) -> None:
     parser = Parser(prog="seed.py", description="One seed, or all local ones of config.txt.")
-    add_address(parser, "the seed to run, also as IP:PORT; without an IP, the local seed with that "
-                        "port")
+    add_address(parser, "the seed to run, also as HOST:PORT; a port alone: the local seed that has "
+                        "it")
     add_common_flags(parser, of_node=True)
     add_settings(parser, "monitor", "report_interval", "ban", "registrations_per_ip", "file_limit")
     args = parser.parse_args()
@@ -48,18 +49,10 @@ def _seed_command(seed_class) -> None:
     if address is None:
         run_seeds(seed_class, local_seeds(seeds), seeds, args)
         return
-    if isinstance(address, int):
-        address = node_at(address, seeds)
-    if address not in seeds:
+    address = node_at(address, seeds) if isinstance(address, int) else own_address(address)
+    if address not in known_to(address, seeds, args.monitor):
         complain(f"seed.py: {address} is not in {args.config.name}: peers will not find it")
     run_seeds(seed_class, [address], seeds, args)
-
-
-def local_seeds(seeds: list[Address]) -> list[Address]:
-    local = [seed for seed in seeds if is_local(seed)]
-    if not local:
-        raise CommandError("no seed of the config is an address of this machine", FAILED)
-    return local
 
 
 def run_seeds(seed_class, addresses, seeds, args, in_words: bool = False) -> None:
@@ -79,7 +72,8 @@ def run_seeds(seed_class, addresses, seeds, args, in_words: bool = False) -> Non
             check_free(address)
             output = open_output(args.outputs, "seed", address, settings.file_limit,
                                  screen and screen.of(address))
-            seed = seed_class(address, seeds, settings, output, LiveWorld)
+            seed = seed_class(address, known_to(address, seeds, settings.monitor), settings, output,
+                              LiveWorld)
             start_node(seed)
             running.append(seed)
         if in_words:

@@ -6,7 +6,7 @@ limit, and has a random part. What is done with the lists is in overlay/peer_lis
 """
 
 from gossip import wire
-from gossip.addresses import Address
+from gossip.addresses import Address, Target
 from gossip.node.part import Part
 from gossip.registering import LONG_AGO
 from gossip.settings import Settings, majority
@@ -37,13 +37,13 @@ class Joining(Part):
 
     ANSWERS = {SEED: {"registered", "registration_refused"}}
 
-    def __init__(self, node, seeds: list[Address], registration):
+    def __init__(self, node, seeds: list[Target], registration):
         """`registration(seed)` is what a peer says to be listed by that seed."""
         self._node = node
         self._registration = registration
         settings = node.settings
         self._wanted = majority(len(seeds)) if seeds else 0
-        self._rows = {seed: _Registration(settings) for seed in seeds}
+        self._rows = {seed: _Registration(settings) for seed in seeds}  # by lines of config.txt
         self._turn = 0  # counts questions for the list: seeds are asked in turn
         self._list_cadence = Cadence(settings.retry_first, settings.liveness_interval, node.now())
 
@@ -100,7 +100,7 @@ class Joining(Part):
 
     def registered(self) -> list[tuple[Address, object]]:
         """The seeds that list this peer, and the links to them."""
-        return [(seed, row.link) for seed, row in self._rows.items() if row.registered]
+        return [(row.link.peer, row.link) for row in self._rows.values() if row.registered]
 
     def links(self) -> list:
         """The links to the seeds that list this peer."""
@@ -136,25 +136,35 @@ class Joining(Part):
     def probed(self, seed: Address, ip: str) -> None:
         """Somebody at this IP says that it is that seed, and has probed this peer. Repeat
         `register:`, because another connection may want this peer's registration."""
-        row, now = self._rows.get(seed), self._node.now()
-        if (seed.ip == ip and row is not None and row.registered
-                and now - row.repeated >= REPEAT_PAUSE):
-            row.repeated = now
-            self._register(row.link)
+        now = self._node.now()
+        for row in self._rows.values() if seed.ip == ip else ():
+            if (row.registered and row.link.peer == seed
+                    and now - row.repeated >= REPEAT_PAUSE):
+                row.repeated = now
+                self._register(row.link)
 
     # What seeds say.
 
     def on_up(self, link) -> None:
-        """A seed is connected: ask it to list this peer."""
-        if link.role == SEED:
-            self._register(link)
+        """A seed is connected: ask it to list this peer, unless another line of config.txt leads to
+        the same seed."""
+        if link.role != SEED:
+            return
+        for row in self._rows.values():
+            other = row.link
+            if other is not None and other is not link and other.peer == link.peer and (
+                    not other.ended):
+                link.peer = link.target  # what ends is not the registration at this address
+                link.close(f"leads to {other.peer}, as {other.target} does")
+                return
+        self._register(link)
 
     def _register(self, link) -> None:
         link.send(self._registration(link.peer))
 
     def on_registered(self, link, message: wire.Registered) -> None:
         """A seed has listed this peer: ask for its list now, and soon again."""
-        row = self._rows[link.peer]
+        row = self._rows[link.target]
         is_news = not row.registered
         row.registered, row.reason, row.unanswered = True, "", 0
         row.refusals = Recent(REASONS)
@@ -181,7 +191,7 @@ class Joining(Part):
         failure for the same reason is no news."""
         if link.role != SEED:
             return
-        node, row = self._node, self._rows[link.peer]
+        node, row = self._node, self._rows[link.target]
         if (row.registered or link.reason != row.reason) and not node.leaving:
             node.output.write(f"unregistered:{link.peer}:{link.reason}")
         row.registered, row.link, row.reason = False, None, link.reason

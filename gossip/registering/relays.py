@@ -8,7 +8,7 @@ goes along.
 
 import functools
 
-from gossip.addresses import Address
+from gossip.addresses import Target
 from gossip.node.part import Part
 
 SEED = "a seed that is told"  # the role of a connection to one
@@ -21,11 +21,11 @@ TOLD = "told"  # why a connection ends over which lines were sent
 class Relays(Part):
     """The lines of one seed that wait for others."""
 
-    def __init__(self, node, seeds: list[Address]):
+    def __init__(self, node, seeds: list[Target]):
         self._node = node
-        self._lines: dict[Address, list[bytes]] = {seed: [] for seed in seeds}
+        self._lines: dict[Target, list[bytes]] = {seed: [] for seed in seeds}
         # to whom a connection is being made, or stands, or is to rest
-        self._under_way: set[Address] = set()
+        self._under_way: set[Target] = set()
 
     def tell(self, line: bytes) -> None:
         """Tell every other seed a line, in its turn."""
@@ -38,13 +38,13 @@ class Relays(Part):
                 self._under_way.add(seed)
                 self._dial(seed)
 
-    def _dial(self, seed: Address) -> None:
+    def _dial(self, seed: Target) -> None:
         self._node.dial(self._node.new_link(SEED, seed), "relay")
 
     def on_up(self, link) -> None:
         """Another seed is connected: send it the lines that wait for it, and hang up."""
         if link.role == SEED:
-            lines = self._lines[link.peer]
+            lines = self._lines[link.target]
             link.send(b"".join(lines[:AT_ONCE]))
             del lines[:AT_ONCE]
             link.close(TOLD)
@@ -53,14 +53,14 @@ class Relays(Part):
         """A connection has ended. The lines are lost when the seed could not be reached."""
         if link.role != SEED:
             return
-        lines = self._lines[link.peer]
+        lines = self._lines[link.target]
         if link.reason != TOLD:
             self._node.counters.add("reports that another seed could not be told", len(lines))
             lines.clear()
-        rested = functools.partial(self._rested, link.peer)
+        rested = functools.partial(self._rested, link.target)
         self._node.flusher.take_over(rested, after=RELAY_PAUSE)
 
-    def _rested(self, seed: Address) -> None:
+    def _rested(self, seed: Target) -> None:
         """The pause is over: make another connection, if there is something to tell."""
         if self._lines[seed]:
             self._dial(seed)

@@ -9,7 +9,7 @@ is found to be genuine or is denied, all parts of the node hear `on_settled`.
 import functools
 
 from gossip import wire
-from gossip.addresses import Address, can_be_dialled
+from gossip.addresses import Address, Target, can_be_dialled
 from gossip.node.part import Part
 from gossip.overlay.shut_out import ShutOut
 from gossip.signing import grammar
@@ -44,7 +44,7 @@ class Confirming(Part):
 
     ANSWERS = {ASKED: {"runs"}}
 
-    def __init__(self, node, seeds: list[Address], signer: Signer | None, ask_prober):
+    def __init__(self, node, seeds: list[Target], signer: Signer | None, ask_prober):
         """`ask_prober(address, verdict, wanted)` is a Prober's `ask`."""
         self._node = node
         self._seeds = seeds
@@ -56,13 +56,12 @@ class Confirming(Part):
         self._runs = KnownRuns(seeds, self.own_run)
         self.homes = Homes()
         self._proofs, self._proofs_for_others = Budget(PROOFS), Budget(PROOFS_FOR_OTHERS)
-        self._seed_ips = {seed.ip for seed in seeds}
         self._registering: dict[Address, bytes] = {}  # seed -> the proof for it
         self._ahead = Recent(AHEAD_LIMIT)  # address that was asked about in advance -> True
         # seed -> the questions that wait for the next connection to it
-        self._waiting: dict[Address, dict[Key, None]] = {seed: {} for seed in seeds}
+        self._waiting: dict[Target, dict[Key, None]] = {seed: {} for seed in seeds}
         # seed -> the questions that its connection carries, by address; None until it is up
-        self._asked: dict[Address, dict[Address, _About] | None] = {}
+        self._asked: dict[Target, dict[Address, _About] | None] = {}
 
     # Proofs.
 
@@ -70,7 +69,7 @@ class Confirming(Part):
         """Return the proof for a Liveness Reply to a stranger, if any."""
         if self._signer is None:
             return b""
-        now, is_seed = self._node.now(), link.remote_ip in self._seed_ips
+        now, is_seed = self._node.now(), link.remote_ip in self._node.whereabouts.ips
         if not (is_seed or self._proofs_for_others.spend(now)) or not self._proofs.spend(now):
             self._node.counters.add("proofs of life not made")
             return b""
@@ -168,7 +167,7 @@ class Confirming(Part):
 
     # Connections to seeds.
 
-    def _connect(self, seed: Address) -> None:
+    def _connect(self, seed: Target) -> None:
         """Dial a seed, unless that was done or no question waits."""
         if seed in self._asked or not self._waiting[seed]:
             return
@@ -181,7 +180,7 @@ class Confirming(Part):
         """Ask a seed that is now connected."""
         if link.role != ASKED:
             return
-        questions = self._take(link.peer)
+        questions = self._take(link.target)
         link.send(b"".join([grammar.runs(address, [start]) for address, start in questions]))
         if not questions:
             link.close("nothing to ask any longer")
@@ -201,7 +200,7 @@ class Confirming(Part):
     def on_runs(self, link, message: grammar.Runs) -> None:
         """Take the runs of an address that a seed names. Only its last answer about that address
         tells which runs it does not name."""
-        asked = self._asked[link.peer]
+        asked = self._asked[link.target]
         about = asked.get(message.address)
         if about is None:
             raise wire.WireError(f"runs of {message.address}, which was not asked")
@@ -213,13 +212,13 @@ class Confirming(Part):
         if not asked:
             link.close("answered")
         for key in answered:
-            self._act(self._runs.answer(link.peer, key, message.starts, self._node.now()))
+            self._act(self._runs.answer(link.target, key, message.starts, self._node.now()))
 
     def on_end(self, link) -> None:
         """Give up the answers that a seed owes when its link ends."""
         if link.role != ASKED:
             return
-        seed = link.peer
+        seed = link.target
         if self._asked[seed] is None:  # the link was never up
             self._take(seed)
         unanswered = [key for about in self._asked.pop(seed).values() for key in about.keys]

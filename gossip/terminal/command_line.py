@@ -11,7 +11,8 @@ import pathlib
 import re
 import textwrap
 
-from gossip.addresses import Address, address_of, can_be_dialled, parse_typed, typed_ip
+from gossip.addresses import (
+    Address, Target, address_of, can_be_dialled, is_host_name, parse_typed, typed_ip)
 from gossip.capacity import Capacity, parse_capacity
 from gossip.settings import WAYS, Filter, Settings, parse_config, parse_filter
 from gossip.terminal.limits import keep_standard_descriptors, raise_descriptor_limit
@@ -151,23 +152,24 @@ def parse_port(text: str) -> int:
     return int(text)
 
 
-def port_or_address(text: str) -> int | Address:
-    """Return a port, or an address with its IP."""
+def port_or_address(text: str) -> int | Target:
+    """Return a port, or an address with its IP, or a name."""
     text = text.strip()
     if not re.search(r"[\s:,.]", text):
         return parse_port(text)
-    address = parse_typed(text)
-    parse_host(address.ip)
-    return address
+    target = parse_typed(text)
+    if isinstance(target, Address):
+        parse_host(target.ip)
+    return target
 
 
 def add_address(parser: argparse.ArgumentParser, what: str) -> None:
-    """Add the arguments for a node's address: `[IP] PORT`, or `IP:PORT`."""
+    """Add the arguments for a node's address: `[IP] PORT`, or `HOST:PORT`."""
     parser.add_argument("ip", nargs="?", metavar="IP", help="the IP to listen on (may be left out)")
     parser.add_argument("port", nargs="?", metavar="PORT", help=what)
 
 
-def typed_address(parser: argparse.ArgumentParser, args) -> int | Address | None:
+def typed_address(parser: argparse.ArgumentParser, args) -> int | Target | None:
     """Return the port or address that was typed, if any."""
     words = [word for word in (args.ip, args.port) if word is not None]
     if len(words) == 2 and ":" in words[0] and "]" not in words[0]:
@@ -221,7 +223,8 @@ def parse_host(text: str) -> str:
 
 
 def _host_or_auto(text: str) -> str:
-    return AUTO if text == AUTO else parse_host(text)
+    name = typed_ip(text)
+    return name.lower() if is_host_name(name) else parse_host(text)  # `auto` is like a name
 
 
 # Flags. In a help text, argparse inserts the default.
@@ -275,8 +278,8 @@ def add_peer_flags(parser: argparse.ArgumentParser) -> None:
     """Add the flags of a peer that runner.py passes on."""
     add_settings(parser, *_OF_BOTH)
     parser.add_argument("--host", type=_host_or_auto, default=AUTO, metavar="IP",
-                        help="the address to listen on and to announce (%(default)s: the one from "
-                             "which this machine reaches the seeds)")
+                        help="the address to listen on and to announce, or a name of this machine "
+                             "(%(default)s: the IP from which it reaches the seeds)")
     add_settings(parser, *(name for name in SETTINGS if name not in OF_SEEDS))
 
 
@@ -341,6 +344,6 @@ def load(path: pathlib.Path, read):
         raise CommandError(f"{path}: {error}") from None
 
 
-def load_seeds(path: pathlib.Path) -> list[Address]:
+def load_seeds(path: pathlib.Path) -> list[Target]:
     """Read config.txt; CommandError says which line is wrong."""
     return load(path, lambda config: parse_config(config.read_bytes()))

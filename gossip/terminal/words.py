@@ -17,8 +17,8 @@ CAUGHT_UP = 5  # old messages that have to arrive together to be told in one sen
 DEATHS = 1_000  # dead peers remembered, so that each death is told once
 START_SEEDS = "Start them in another terminal: python runner.py"
 
-_HIDDEN = {"started", "settings", "peer list", "degree", "liveness request", "refused", "reported",
-           "unconfirmed", "stopped"}
+_HIDDEN = {"started", "seed", "settings", "peer list", "degree", "liveness request", "refused",
+           "reported", "unconfirmed", "stopped"}
 
 
 class Forms(NamedTuple):
@@ -72,6 +72,8 @@ FORMS = {
     # Seeds, as peers see them.
     "registered": Forms("", "registered with {rest}"),
     "unregistered": Forms("-", "seed {other} is gone: {rest}"),
+    "ambiguous": Forms("?", "seed {rest}"),
+    "not found": Forms("?", "seed {rest}"),
     "registration refused": Forms("?", "seed {other} does not list me: {rest}"),
     "seed gone": Forms(one="{node} is gone", many="{count} more seeds are gone"),
     "seed back": Forms(one="{node} is up again", many="{count} more seeds are up again"),
@@ -294,6 +296,8 @@ class Words:
             return self._say("unregistered", seed, reason)
         if not self._registered and not self._needs_seeds:
             self._changed_at = self._changed_at or _seconds(self._now)
+        if not seed:  # only its name is known
+            return self._say("not found", rest=reason)
         if not reason.startswith("registration refused") or self._refusals.get(seed) == reason:
             return []
         self._refusals[seed] = reason

@@ -222,7 +222,7 @@ def test_of_what_another_seed_is_to_be_told_so_much_waits_and_no_more():
     dials, jobs, seed = [], [], peer(1)
     node = types.SimpleNamespace(
         counters=Counters(),
-        new_link=lambda role, peer: types.SimpleNamespace(role=role, peer=peer),
+        new_link=lambda role, seed: types.SimpleNamespace(role=role, target=seed),
         dial=lambda link, thread: dials.append(link),
         flusher=types.SimpleNamespace(take_over=lambda job, after: jobs.append(job)))
     waiting, sent = Relays(node, [seed]), []

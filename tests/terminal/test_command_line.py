@@ -12,7 +12,7 @@ from tests.tools.programs import run
 
 @pytest.mark.parametrize("arguments", [
     ["peer.py", "0"], ["peer.py", "x"], ["peer.py", "70000"], ["peer.py", "--host", "0.0.0.0", "1"],
-    ["peer.py", "--host", "nowhere", "1"], ["peer.py", "--gossip-interval", "no", "5001"],
+    ["peer.py", "--host", "no/where", "1"], ["peer.py", "--gossip-interval", "no", "5001"],
     ["peer.py", "--capacity", "fixed:1", "5001"], ["peer.py", "--config", "missing.txt", "5001"],
     ["peer.py", "--wrong"], ["seed.py", "127.0.0.1"], ["runner.py", "--peers", "0"],
     ["runner.py", "--once"], ["runner.py", "nonsense"], ["runner.py", "check", "no such folder"],

@@ -33,8 +33,8 @@ WRONG = [  # command line, what it says; README.md is a file, gossip a folder of
                              "give the one they shall use"),
     ("peer.py x", "argument PORT: 'x' is not a port (1 to 65535)"),
     ("peer.py 127.0.0.1:0", "argument PORT: '127.0.0.1:0' is not IP:PORT"),
-    ("peer.py somewhere:5001", "argument PORT: 'somewhere:5001': 'somewhere' does not appear to "
-                               "be an IPv4 or IPv6 address"),
+    ("peer.py somewhere:5001", "somewhere:5001 is a name; give the port alone, and --host "
+                               "somewhere"),
     ("peer.py --host 127.0.0.2 127.0.0.1:5001",
      "--host 127.0.0.2 and 127.0.0.1:5001 are two addresses; give one"),
     ("peer.py --capacity 5 5001",

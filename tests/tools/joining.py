@@ -12,7 +12,7 @@ class Link:
     """A link that keeps what is sent."""
 
     def __init__(self, role, other):
-        self.role, self.peer = role, other
+        self.role, self.peer, self.target = role, other, other
         self.sent, self.reason, self.ended = [], "", False
 
     def send(self, data):

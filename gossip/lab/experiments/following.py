@@ -24,7 +24,7 @@ from gossip.lab.proof import check, deaths, delivery
 from gossip.lab.proof.evidence import Proof
 from gossip.lab.proof.records import Records
 from gossip.lab.proof.runs import FULL, PeerRun
-from gossip.programs.seed_program import local_seeds
+from gossip.programs.own_addresses import local_seeds
 from gossip.settings import Settings
 from gossip.terminal.command_line import FAILED, show
 from gossip.terminal.folders import clear_outputs, command, commands, reserved

@@ -13,7 +13,7 @@ import threading
 import time
 from typing import NamedTuple
 
-from gossip.addresses import Address, parse_address
+from gossip.addresses import Address, Target, parse_address
 from gossip.lab.experiments.accidents import Role
 from gossip.lab.experiments.ports import next_free
 from gossip.lab.experiments.worker import Host, PeerProcess, WorkerProcess
@@ -49,12 +49,13 @@ class NotNow(Exception):
 class Network:
     """Seeds and peers, to be used in a `with`."""
 
-    def __init__(self, seeds: list[Address], local: list[Address], peers: list[Address],
+    def __init__(self, seeds: list[Target], local: list[Address], peers: list[Address],
                  settings: Settings, config: pathlib.Path, outputs: pathlib.Path,
                  roles: dict[Address, Role] | None = None):
         """`roles` has the peers that are to attack the network; each of them lives in a worker."""
         self._seeds = seeds  # all of the config
         self._local = local  # those that this network starts
+        self._no_peers = {*seeds, *local}
         self._settings = settings
         self._roles = roles or {}
         folders = ["--config", str(config), "--outputs", str(outputs)]
@@ -87,7 +88,7 @@ class Network:
         cannot hold them; None means a process for each. CommandError, before anything is touched,
         if an address cannot be used or the system does not allow so many nodes."""
         for address in self.peers:
-            if address in self._seeds:
+            if address in self._no_peers:
                 raise CommandError(f"port {address.port} is a seed's; choose another --base-port")
         check_reachable(self._seeds, self.peers[0])
         for address in [*self._local, *self.peers]:
@@ -125,8 +126,8 @@ class Network:
 
     def _own_process(self, address: Address, stdout=subprocess.DEVNULL) -> Host:
         """Return a new process of one node: of a seed or an attacker a worker."""
-        if address in self._seeds or address in self._roles:
-            return self._worker("seed" if address in self._seeds else "peer", [address])
+        if address in self._no_peers or address in self._roles:
+            return self._worker("seed" if address in self._no_peers else "peer", [address])
         return PeerProcess(address, self._flags["peer"], stdout)
 
     def kill(self, addresses: list[Address]) -> None:
@@ -221,7 +222,7 @@ class Network:
             if self._added == ADDED:
                 raise NotNow(f"{ADDED} peers have been added: that is enough")
             port = max(peer.port for peer in self.peers)
-            address = next_free(self.peers[0].ip, port, self._seeds)
+            address = next_free(self.peers[0].ip, port, self._no_peers)
             if address is None:
                 raise NotNow(f"no port above {port} is free")
             self.hosts.append(self._own_process(address))

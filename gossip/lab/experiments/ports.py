@@ -2,13 +2,14 @@
 and who has those of the seeds."""
 
 import pathlib
+from collections.abc import Collection
 from typing import NamedTuple
 
-from gossip.addresses import Address, address_of, is_loopback
+from gossip.addresses import Address, Target, address_of, is_loopback
 from gossip.intervals import Intervals, format_ranges
 from gossip.lab.experiments.status import ask_seed
-from gossip.programs.own_addresses import PortTaken, check_free
-from gossip.terminal.command_line import CONFIG, FAILED, CommandError, load_seeds
+from gossip.programs.own_addresses import PortTaken, check_free, host_of
+from gossip.terminal.command_line import AUTO, CONFIG, FAILED, CommandError, load_seeds
 from gossip.terminal.folders import OTHER_CONFIG, shown
 
 BASE_PORT = 5000  # of the first peer, where the command line names no other
@@ -19,7 +20,7 @@ PATIENCE = 5.0  # seconds to connect to whoever has a port, and to hear from it
 class Ports(NamedTuple):
     """The addresses with which a network starts, and the file that names its seeds."""
 
-    seeds: list[Address]
+    seeds: list[Target]
     peers: list[Address]
     config: pathlib.Path
     notice: str  # which ports are taken, and which are used instead; empty when none is taken
@@ -49,12 +50,12 @@ def choose_ports(args, peers: list[Address]) -> Ports:
     return Ports(seeds, chosen, config, notice)
 
 
-def _as_many(seeds: list[Address], count: int, avoid: list[Address]) -> list[Address]:
+def _as_many(seeds: list[Target], count: int, avoid: list[Address]) -> list[Target]:
     """The first seeds; where they are too few, also others on free ports above theirs."""
     seeds = seeds[:count]
     while len(seeds) < count:
         last = max(seed.port for seed in seeds)
-        address = next_free(seeds[0].ip, last, avoid)
+        address = next_free(host_of(AUTO, seeds, 0.0), last, avoid)
         if address is None:
             raise CommandError(f"no port above {last} is free for a seed", FAILED)
         seeds.append(address)
@@ -85,7 +86,7 @@ def free_block(addresses: list[Address], avoid: list[Address]) -> list[Address]:
                        FAILED)
 
 
-def next_free(ip: str, port: int, avoid: list[Address]) -> Address | None:
+def next_free(ip: str, port: int, avoid: Collection[Target]) -> Address | None:
     """The first address above this port where a node could listen; None if there is none."""
     for other in range(port + 1, 65536):
         address = address_of(ip, other)

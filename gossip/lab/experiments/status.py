@@ -11,10 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from gossip import wire
-from gossip.addresses import Address, address_of
+from gossip.addresses import Address, Name, Target, address_of
 from gossip.node.link import Lines
 from gossip.node.probe import Probe
-from gossip.programs.own_addresses import node_at
+from gossip.programs.own_addresses import look_up, node_at
 from gossip.settings import majority
 from gossip.terminal.command_line import (
     FAILED, Parser, add_config, load_seeds, port_or_address, show)
@@ -28,7 +28,7 @@ READ_SIZE = 65_536
 class Asked(NamedTuple):
     """A node that was asked: how many seconds its answer took, or why there is none."""
 
-    address: Address
+    address: Address | OSError  # an error says why its name leads nowhere
     took: float | None
     why: str = ""
     listed: tuple[Address, ...] = ()  # by a seed
@@ -39,26 +39,36 @@ def status_command(arguments: list[str]) -> int:
     parser = Parser(prog="runner.py status", description="Ask every seed of config.txt for its "
                     "list, and every listed peer whether it lives. Exit with 0 if a majority of "
                     "the seeds answer, or all nodes that are named.")
-    parser.add_argument("nodes", nargs="*", type=port_or_address, metavar="IP:PORT",
+    parser.add_argument("nodes", nargs="*", type=port_or_address, metavar="HOST:PORT",
                         help="ask only these: seeds of config.txt, or peers")
     add_config(parser)
     args = parser.parse_args(arguments)
     seeds = load_seeds(args.config)
-    nodes = [node if isinstance(node, Address) else node_at(node, seeds) for node in args.nodes]
+    nodes = [node_at(node, seeds) if isinstance(node, int) else node for node in args.nodes]
+    at = {target: found if isinstance(found, OSError) else found[0]
+          for target, found in look_up([*seeds, *nodes], PATIENCE).items()}
+    places = [at[seed] for seed in seeds]
+    named = [node for node in nodes if at[node] in places] if nodes else seeds
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        asked = list(pool.map(ask_seed, [seed for seed in seeds if not nodes or seed in nodes]))
+        asked = list(pool.map(ask_seed, [at[seed] for seed in named]))
         lists = [seed.listed for seed in asked if seed.took is not None]
-        peers = [node for node in nodes if node not in seeds] if nodes else sorted(
+        peers = [node for node in nodes if node not in named] if nodes else sorted(
             {peer for listed in lists for peer in listed})
-        answered = list(pool.map(_ask_peer, peers))
-    for seed in asked:
-        show(f"seed {seed.address} {_told(seed) or many(len(seed.listed), 'peer')}")
-    for peer in answered:
+        answered = list(pool.map(_ask_peer, [at.get(peer, peer) for peer in peers]))
+    for node, seed in zip(named, asked):
+        show(f"seed {_name(node, seed)} {_told(seed) or many(len(seed.listed), 'peer')}")
+    for node, peer in zip(peers, answered):
         on = f" on {sum(peer.address in listed for listed in lists)} of {len(lists)} lists"
-        show(f"peer {peer.address} {_told(peer) or f'{peer.took * 1000:.1f} ms'}"
+        show(f"peer {_name(node, peer)} {_told(peer) or f'{peer.took * 1000:.1f} ms'}"
              f"{'' if nodes else on}")
     up = sum(node.took is not None for node in [*asked, *(answered if nodes else ())])
     return 0 if up >= (len(nodes) or majority(len(seeds))) else FAILED
+
+
+def _name(node: Target, asked: Asked) -> str:
+    """Return how a node was called, and where its name led."""
+    leads = isinstance(node, Name) and isinstance(asked.address, Address)
+    return f"{node} ({asked.address})" if leads else str(node)
 
 
 def _told(asked: Asked) -> str:
@@ -66,7 +76,7 @@ def _told(asked: Asked) -> str:
     return "" if asked.took is not None else f"down: {asked.why}"
 
 
-def ask_seed(address: Address, patience: float = PATIENCE) -> Asked:
+def ask_seed(address: Address | OSError, patience: float = PATIENCE) -> Asked:
     """Ask a seed for its list."""
     listed: list[Address] = []
 
@@ -81,7 +91,7 @@ def ask_seed(address: Address, patience: float = PATIENCE) -> Asked:
     return asked._replace(listed=tuple(listed))
 
 
-def _ask_peer(address: Address) -> Asked:
+def _ask_peer(address: Address | OSError) -> Asked:
     """Ask a peer whether it lives."""
     def question(own: Address):
         probe = Probe(own, address, wire.format_time(time.time()), None)
@@ -90,9 +100,11 @@ def _ask_peer(address: Address) -> Asked:
     return _ask(address, PATIENCE, question)
 
 
-def _ask(address: Address, patience: float, question: Callable[[Address], tuple]) -> Asked:
+def _ask(address: Address | OSError, patience: float, question: Callable[[Address], tuple]) -> Asked:
     """Send what `question(own address)` returns first, and read until what it returns second says
     that the answer is there."""
+    if isinstance(address, OSError):
+        return Asked(address, None, str(address))
     began = time.monotonic()
     try:
         with socket.create_connection(address.dial, patience) as sock:

@@ -1,0 +1,59 @@
+"""Where the seeds are: the addresses of config.txt, and those to which its names led last.
+
+Rules alone; a name is looked up by the world, anew for each dial (gossip/net/names.py).
+"""
+
+import contextlib
+from collections.abc import Iterable
+
+from gossip.addresses import Address, Name, Target, is_loopback
+
+
+class Whereabouts:
+    """The addresses of the seeds, as far as one node knows them."""
+
+    def __init__(self, seeds: Iterable[Target], own: Address, write):
+        """`write(*events)` writes down where a name leads when that has changed."""
+        self._own = own
+        self._write = write
+        self._at = {seed: seed if isinstance(seed, Address) else None for seed in seeds}
+        self.names = [seed for seed in self._at if isinstance(seed, Name)]
+        self.ips: set[str] = set()
+        self._note_ips()
+
+    def _note_ips(self) -> None:
+        self.ips = {address.ip for address in self._at.values() if address is not None}
+
+    def choose(self, name: Name, found: list[Address]) -> Address:
+        """Return the address to dial of those to which a name leads, the lowest first. OSError says
+        why there is none."""
+        fit = [address for address in found if self._fault(address) is None]
+        if not fit:
+            raise OSError(self._fault(found[0]))
+        if self._at.get(name) != fit[0]:
+            self._at[name] = fit[0]
+            self._note_ips()
+            self._write(f"seed:{name}={fit[0]}", *(
+                [f"ambiguous:{name}:{len(fit)} addresses, of which the lowest is the seed"]
+                if len(fit) > 1 else []))
+        return fit[0]
+
+    def update(self, found: dict[Name, list[Address] | OSError]) -> None:
+        """Note where names lead now."""
+        for name, addresses in found.items():
+            with contextlib.suppress(OSError):
+                if not isinstance(addresses, OSError):
+                    self.choose(name, addresses)
+
+    def _fault(self, address: Address) -> str | None:
+        """Return why this node cannot dial an address."""
+        own = self._own
+        if address == own:
+            return f"{own} is this node itself"
+        if address.family != own.family:
+            return f"{address.ip} cannot be reached from an address like {own.ip}"
+        if is_loopback(address) and not is_loopback(own):
+            return f"{address.ip} is another machine on every machine"
+        if is_loopback(own) and not is_loopback(address):
+            return f"{address.ip} cannot be reached from {own.ip}"
+        return None
