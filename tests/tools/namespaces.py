@@ -11,6 +11,7 @@ import ctypes
 import heapq
 import itertools
 import os
+import pathlib
 import random
 import selectors
 import shutil
@@ -25,7 +26,7 @@ import pytest
 
 fcntl = pytest.importorskip("fcntl")
 
-CLONE_NEWNET = 0x40000000
+CLONE_NEWNET, CLONE_NEWNS = 0x40000000, 0x00020000
 SIOCSIFFLAGS, IFF_UP = 0x8914, 1
 LARGEST = 65_536  # bytes: no datagram is longer
 
@@ -38,7 +39,7 @@ class Namespace:
             pytest.skip("only Linux has network namespaces")
         self._worker = concurrent.futures.ThreadPoolExecutor(1, "namespace")
         try:
-            self.do(_unshare_network)
+            self.do(_unshare, CLONE_NEWNET)
             self.do(_bring_loopback_up)
         except OSError as error:
             self.close()
@@ -54,6 +55,22 @@ class Namespace:
         sock.bind(("127.0.0.1", port))
         return sock
 
+    def ip(self, *arguments: str) -> None:
+        """Call the command ip within."""
+        self.do(subprocess.run, ["ip", *arguments], check=True, capture_output=True, text=True,
+                timeout=10)
+
+    def know_hosts(self, file: pathlib.Path) -> None:
+        """From now on names of hosts are looked up in that file alone, which may change."""
+        try:
+            self.do(_unshare, CLONE_NEWNS)
+            for command in (["--make-rprivate", "/"], ["--bind", str(file), "/etc/hosts"],
+                            ["--bind", os.devnull, "/etc/resolv.conf"]):
+                self.do(subprocess.run, ["mount", *command], check=True, capture_output=True,
+                        text=True, timeout=10)
+        except (OSError, subprocess.CalledProcessError) as error:
+            pytest.skip(f"mounts cannot be made here: {getattr(error, 'stderr', error)}")
+
     def close(self) -> None:
         self._worker.shutdown()
 
@@ -64,9 +81,9 @@ class Namespace:
         self.close()
 
 
-def _unshare_network() -> None:
-    """Give the calling thread, and only it, a new network."""
-    if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET):
+def _unshare(what: int) -> None:
+    """Give the calling thread, and only it, a new network, or mounts of its own."""
+    if ctypes.CDLL(None, use_errno=True).unshare(what):
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code))
 
@@ -89,18 +106,18 @@ class Cable:
         self._one = one
         there = str(other.do(threading.get_native_id))
         try:
-            _ip(one, "link", "add", "cable", "type", "veth", "peer", "cable", "netns", there)
+            one.ip("link", "add", "cable", "type", "veth", "peer", "cable", "netns", there)
         except subprocess.CalledProcessError as error:
             pytest.skip(f"a cable between namespaces cannot be made here: {error.stderr.strip()}")
         for end, ip in ((one, one_ip), (other, other_ip)):
-            _ip(end, "address", "add", f"{ip}/24", "dev", "cable")
-            _ip(end, "link", "set", "cable", "up")
+            end.ip("address", "add", f"{ip}/24", "dev", "cable")
+            end.ip("link", "set", "cable", "up")
 
     def cut(self) -> None:
-        _ip(self._one, "link", "set", "cable", "down")
+        self._one.ip("link", "set", "cable", "down")
 
     def mend(self) -> None:
-        _ip(self._one, "link", "set", "cable", "up")
+        self._one.ip("link", "set", "cable", "up")
 
 
 class Switch:
@@ -112,31 +129,33 @@ class Switch:
         self._own = Namespace()
         self._ports = itertools.count()
         try:
-            _ip(self._own, "link", "add", "switch", "type", "bridge")
+            self._own.ip("link", "add", "switch", "type", "bridge")
         except subprocess.CalledProcessError as error:
             self.close()
             pytest.skip(f"a switch between namespaces cannot be made here: {error.stderr.strip()}")
-        _ip(self._own, "link", "set", "switch", "up")
+        self._own.ip("link", "set", "switch", "up")
 
     def machine(self, *ips: str) -> Namespace:
         """Make a machine with these addresses, and connect it."""
         machine, port = Namespace(), f"port{next(self._ports)}"
         there = str(self._own.do(threading.get_native_id))
-        _ip(machine, "link", "add", "eth0", "type", "veth", "peer", port, "netns", there)
+        machine.ip("link", "add", "eth0", "type", "veth", "peer", port, "netns", there)
         for ip in ips:
             length = ["64", "nodad"] if ":" in ip else ["24"]
-            _ip(machine, "address", "add", f"{ip}/{length[0]}", "dev", "eth0", *length[1:])
-        _ip(machine, "link", "set", "eth0", "up")
-        _ip(self._own, "link", "set", port, "master", "switch", "up")
+            machine.ip("address", "add", f"{ip}/{length[0]}", "dev", "eth0", *length[1:])
+        machine.ip("link", "set", "eth0", "up")
+        self._own.ip("link", "set", port, "master", "switch", "up")
         return machine
+
+    def cut(self, number: int) -> None:
+        """Cut the cable of a machine, counted from 0; its addresses outlast that."""
+        self._own.ip("link", "set", f"port{number}", "down")
+
+    def mend(self, number: int) -> None:
+        self._own.ip("link", "set", f"port{number}", "up")
 
     def close(self) -> None:
         self._own.close()
-
-
-def _ip(namespace: Namespace, *arguments: str) -> None:
-    namespace.do(subprocess.run, ["ip", *arguments], check=True, capture_output=True, text=True,
-                 timeout=10)
 
 
 class Relay:
