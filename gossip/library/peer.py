@@ -40,8 +40,9 @@ def join(port: int | str = 0, *, host: str = AUTO, seeds: Seeds = None,
          **settings: Any) -> "Peer":
     """Start a peer that listens on a port (0: any free one), or at `IP:PORT`, and joins.
 
-    `host`: the IP to listen on and to announce; `auto`: that from which it reaches the seeds.
-    `seeds`: `IP:PORT` of each, or the path of a config.txt (one IP:PORT a line); by default the
+    `host`: the IP to listen on and to announce, or a name of this machine; `auto`: the IP from
+    which it reaches the seeds.
+    `seeds`: `HOST:PORT` of each, or the path of a config.txt (one HOST:PORT a line); by default the
     config.txt beside the program, or in the current folder. Without a seed that answers the peer
     goes on trying; its `joined` is set once enough seeds list it.
     `on_message(message)`, `on_neighbour(address)` and `on_death(address)` are called by a thread of

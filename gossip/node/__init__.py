@@ -6,6 +6,7 @@ link         one connection, its lines, and who is at its end
 backlog      what waits to be sent                    probe      one question: do you answer?
 lateness     patience, verdicts and sending while late
 waiting_room links that have not introduced themselves
+whereabouts  where the seeds are, and where their names led last
 output_file  one line per event
 
 seed.py, peer.py and their parts decide what lines mean.
