@@ -165,6 +165,7 @@ class Peer(Node):
         if self._round_due is None:  # the first round: not at once, and not all peers together
             self._round_due = now + interval * self.rng.uniform(0.5, 1.0)
             return self._round_due
+        self.whereabouts.note_missing(self.world.missing_ip())
         self._ask_neighbours(now, self.is_late() or slept(now - self._round_due, interval))
         self.joining.next_round()
         self.linking.next_round(now)

@@ -31,6 +31,16 @@ def listening(address: Address) -> socket.socket:
     return sock
 
 
+def is_local(address: Address) -> bool:
+    """Return whether this machine has an IP, as far as it can tell."""
+    try:
+        with socket.socket(address.family, socket.SOCK_STREAM) as sock:
+            sock.bind((address.ip, 0))
+    except OSError as error:
+        return error.errno in SHORT and error.errno != errno.EADDRNOTAVAIL
+    return True
+
+
 class Listener:
     """A listening socket; `accept_all` is the thread."""
 

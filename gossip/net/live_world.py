@@ -22,7 +22,7 @@ import time
 from gossip.addresses import Address, Name
 from gossip.net.connection import Connection, next_lines
 from gossip.net.flusher import Flusher
-from gossip.net.listener import SHORT, Listener
+from gossip.net.listener import SHORT, Listener, is_local
 from gossip.net.names import Names
 from gossip.net.pulse import PULSE
 from gossip.net.threads import Threads
@@ -52,9 +52,11 @@ class LiveDuty:
 class LiveWorld:
     """Time, threads and sockets of one node."""
 
-    def __init__(self, node, sock: socket.socket | None = None):
-        """`sock`, if any, already listens on the node's address."""
+    def __init__(self, node, sock: socket.socket | None = None, own: Address | None = None):
+        """`sock`, if any, already listens on the node's address. `own` is where the node listens,
+        and whence it dials, if the address that it announces leads there through a router."""
         self._node = node
+        self._own = own or node.address
         self._sock = sock
         self.now, self.time = time.monotonic, time.time
         self.lateness, self.worst_lateness = PULSE.lateness, PULSE.worst_lateness
@@ -76,7 +78,7 @@ class LiveWorld:
         """Listen on the node's address, or on `address`, or take the listening `sock`. OSError if
         the address is not available. `accept`, by default `node.accept`, gets its connections."""
         if address is None and sock is None:
-            address, sock = self._node.address, self._sock
+            address, sock = self._own, self._sock
         listener = Listener(address, self._stopping, sock)
         self._listeners.append((name, listener, accept or self._node.accept))
         if self._stopping.is_set():
@@ -109,6 +111,10 @@ class LiveWorld:
     def look_up(self, names: list[Name]) -> dict[Name, list[Address] | OSError]:
         """Return where names lead now. Outside of turns only."""
         return self.names.find_all(names)
+
+    def missing_ip(self) -> str:
+        """Return the IP on which the node listens, if this machine lost it; else nothing."""
+        return "" if is_local(self._own) else self._own.ip
 
     def lacks(self, error: OSError) -> bool:
         """Return whether an error means that this machine lacks descriptors, memory or ports."""
@@ -215,14 +221,13 @@ class LiveWorld:
             addresses = self.names.find(link.peer)
             with self.turn:
                 self._node.found(link, addresses)
-        own = self._node.address
-        connection = Connection(family=own.family)
+        connection = Connection(family=self._own.family)
         try:
             link.attach(connection)
         except OSError:
             connection.close()
             raise
-        connection.connect(own, link.peer, link.time_to_connect())
+        connection.connect(self._own, link.peer, link.time_to_connect())
         if link.ended:  # closed before there was a connection to shut down
             raise ConnectionAbortedError(link.reason)
         connection.no_delay()

@@ -1,4 +1,5 @@
-"""Where the seeds are: the addresses of config.txt, and those to which its names led last.
+"""Where the seeds are: the addresses of config.txt, and those to which its names led last; and
+whether this machine has the node's own IP.
 
 Rules alone; a name is looked up by the world, anew for each dial (gossip/net/names.py).
 """
@@ -10,7 +11,7 @@ from gossip.addresses import Address, Name, Target, is_loopback
 
 
 class Whereabouts:
-    """The addresses of the seeds, as far as one node knows them."""
+    """The addresses of the seeds, as far as one node knows them, and its own."""
 
     def __init__(self, seeds: Iterable[Target], own: Address, write):
         """`write(*events)` writes down where a name leads when that has changed."""
@@ -18,6 +19,7 @@ class Whereabouts:
         self._write = write
         self._at = {seed: seed if isinstance(seed, Address) else None for seed in seeds}
         self.names = [seed for seed in self._at if isinstance(seed, Name)]
+        self._missing = ""  # the IP on which the node listens, while this machine lacks it
         self.ips: set[str] = set()
         self._note_ips()
 
@@ -44,6 +46,13 @@ class Whereabouts:
             with contextlib.suppress(OSError):
                 if not isinstance(addresses, OSError):
                     self.choose(name, addresses)
+
+    def note_missing(self, ip: str) -> None:
+        """Write down when this machine loses the IP on which the node listens, and when it has that
+        again; meanwhile no dial succeeds, and nobody is blamed."""
+        if ip != self._missing:
+            self._write(f"address lost:{ip}" if ip else f"address back:{self._missing}")
+            self._missing = ip
 
     def _fault(self, address: Address) -> str | None:
         """Return why this node cannot dial an address."""

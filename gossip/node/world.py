@@ -105,6 +105,9 @@ class World(Protocol):
     def look_up(self, names: list[Name]) -> dict[Name, list[Address] | OSError]:
         """Return where names lead now. It may take a second, so no turn may call it."""
 
+    def missing_ip(self) -> str:
+        """Return the IP on which the node listens, if this machine lost it; else nothing."""
+
     def lacks(self, error: OSError) -> bool:
         """Return whether an error is a shortage of descriptors, memory or ports on this machine,
         and so says nothing about the other end."""

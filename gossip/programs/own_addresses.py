@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from gossip.addresses import Address, Name, Target, address_of, is_host_name, is_loopback
+from gossip.net.listener import is_local
 from gossip.net.names import LIMIT, Names
 from gossip.settings import of_one_network
 from gossip.terminal.command_line import AUTO, FAILED, CommandError, complain
@@ -26,16 +27,6 @@ _Found = TypeVar("_Found")
 
 class PortTaken(CommandError):
     """Another program listens at an address."""
-
-
-def is_local(address: Address) -> bool:
-    """Return whether this machine can listen on that IP."""
-    try:
-        with socket.socket(address.family, socket.SOCK_STREAM) as sock:
-            sock.bind((address.ip, 0))
-    except OSError:
-        return False
-    return True
 
 
 def here(targets: Iterable[Target]) -> dict[Target, Address]:

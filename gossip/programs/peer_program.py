@@ -18,7 +18,8 @@ from gossip.programs.own_addresses import PortTaken, check_free, check_reachable
 from gossip.programs.starting import open_output, start_node
 from gossip.terminal.command_line import (
     AUTO, FAILED, STANDARD_OUTPUT, CommandError, Parser, add_address, add_common_flags,
-    add_peer_flags, load_seeds, parse_port, peer_settings, run_command, show, typed_address)
+    add_peer_flags, load_seeds, parse_host, parse_port, peer_settings, run_command, show,
+    typed_address)
 from gossip.terminal.input import End, Keyboard, Keys
 from gossip.terminal.prompt import PromptScreen, TypedLines
 from gossip.terminal.screen import Screen
@@ -49,6 +50,9 @@ def _parser() -> Parser:
                         help="show events on a terminal as they stand in the output file")
     parser.add_argument("--leave", action="store_true",
                         help="on SIGTERM say goodbye, as `quit` does; a second SIGTERM is abrupt")
+    parser.add_argument("--listen", type=parse_host, metavar="IP",
+                        help="listen on this IP and dial from it, but announce --host: for a peer "
+                             "behind a router that forwards its port")
     parser.add_argument("--json", action="store_true",
                         help="tell events, and take commands, as lines of JSON, for a program; the "
                              "usual --gossip-count is then 0")
@@ -76,20 +80,26 @@ def _peer_command(peer_class) -> None:
         address = asked_for
         if args.host not in (AUTO, address.ip):
             parser.error(f"--host {args.host} and {address} are two addresses; give one")
+    elif args.listen is not None and args.host == AUTO:
+        parser.error("--listen needs --host, the IP that others dial")
     else:
         host = host_of(args.host, seeds)
-        offer = functools.partial(_free_port, host, seeds) if talks else None
+        offer = functools.partial(_free_port, args.listen or host, seeds) if talks else None
         address = address_of(host, asked_for or ask_for_port(keyboard, offer))
     check_reachable(seeds, address)
     if address in seeds:
         raise _of_a_seed(address, seeds, args.config.name)
-    check_free(address)
-    _run_peer(peer_class, address, seeds, args, talks, keyboard)
+    own = address_of(args.listen or address.ip, address.port)
+    if own.family != address.family:
+        parser.error(f"--listen {own.ip} and {address} are an IPv4 and an IPv6 address")
+    check_free(own)
+    _run_peer(peer_class, address, own, seeds, args, talks, keyboard)
 
 
-def _run_peer(peer_class, address: Address, seeds: list[Target], args, talks: bool,
+def _run_peer(peer_class, address: Address, own: Address, seeds: list[Target], args, talks: bool,
               keyboard: Keyboard) -> None:
-    """Run a peer until it has left, or a signal comes; on a terminal it `talks` in words."""
+    """Run a peer that listens at `own`, until it has left, or a signal comes; on a terminal it
+    `talks` in words."""
     end, is_log = End(), args.outputs == STANDARD_OUTPUT
     if talks:
         words, keys = Words(str(address), args.liveness_misses, len(seeds)), Keys()
@@ -98,13 +108,14 @@ def _run_peer(peer_class, address: Address, seeds: list[Target], args, talks: bo
         screen = JsonScreen(seeds) if args.json else Screen(2 if is_log else 1)
     output = open_output(args.outputs, "peer", address, args.file_limit,
                          None if args.quiet else screen)
-    peer = peer_class(address, seeds, peer_settings(args), output, LiveWorld)
+    peer = peer_class(address, seeds, peer_settings(args), output,
+                      functools.partial(LiveWorld, own=own))
     if talks:
         console = Talk(peer, TypedLines(keys, screen), screen, words)
         console.greet()
     else:
         console = (JsonConsole if args.json else Console)(peer, keyboard, screen)
-    start_node(peer)
+    start_node(peer, lambda: own)
     threading.Thread(  # not the peer's own, because nothing can wake it while it reads
         target=peer.world.threads.guard, name="console", daemon=True,
         args=("console", _run_console, (peer, console, args.end_with_input, end))).start()

@@ -17,6 +17,10 @@ CAUGHT_UP = 5  # old messages that have to arrive together to be told in one sen
 DEATHS = 1_000  # dead peers remembered, so that each death is told once
 START_SEEDS = "Start them in another terminal: python runner.py"
 
+_HELP = {  # why a seed does not list a peer -> what a person may do about that
+    "no Liveness Reply": "A firewall, or a router, has to let others through to port {port} here.",
+    "is not your IP": "This is NAT: --host ROUTERS-IP --listen OWN-IP, or --host with a VPN's IP.",
+}
 _HIDDEN = {"started", "seed", "settings", "peer list", "degree", "liveness request", "refused",
            "reported", "unconfirmed", "stopped"}
 
@@ -49,6 +53,7 @@ FORMS = {
     "lost": Forms("?", "{rest}", "{node}: every connection to it has broken",
                   "{count} more peers: every connection to them has broken"),
     "back": Forms(one="{node} is connected again", many="{count} more peers are connected again"),
+    "address lost": Forms("?", "{rest} is gone; with another IP, start this peer anew"),
     "caught up": Forms("~", "caught up: {rest} from {other}"),
     # Liveness.
     "liveness missed": Forms("?", "{other} does not answer: {rest} of {limit}",
@@ -72,8 +77,6 @@ FORMS = {
     # Seeds, as peers see them.
     "registered": Forms("", "registered with {rest}"),
     "unregistered": Forms("-", "seed {other} is gone: {rest}"),
-    "ambiguous": Forms("?", "seed {rest}"),
-    "not found": Forms("?", "seed {rest}"),
     "registration refused": Forms("?", "seed {other} does not list me: {rest}"),
     "seed gone": Forms(one="{node} is gone", many="{count} more seeds are gone"),
     "seed back": Forms(one="{node} is up again", many="{count} more seeds are up again"),
@@ -122,6 +125,7 @@ class Words:
         self._was_listed = False  # by any seed, at any time
         self._needs_seeds = False  # it was told that no seed answers
         self._refusals: dict[str, str] = {}  # seed -> why it does not list this peer
+        self._helped: set[str] = set()  # the keys of _HELP that were told
         self._begin_second()
 
     def _begin_second(self) -> None:
@@ -297,11 +301,15 @@ class Words:
         if not self._registered and not self._needs_seeds:
             self._changed_at = self._changed_at or _seconds(self._now)
         if not seed:  # only its name is known
-            return self._say("not found", rest=reason)
+            return self._say_so(f"seed {reason}")
         if not reason.startswith("registration refused") or self._refusals.get(seed) == reason:
             return []
         self._refusals[seed] = reason
-        return self._say("registration refused", seed, reason.partition(": ")[2])
+        said = self._say("registration refused", seed, reason.partition(": ")[2])
+        for why in [why for why in _HELP if why in reason and why not in self._helped]:
+            self._helped.add(why)
+            said += self._say_so(_HELP[why].format(port=self._own.rpartition(":")[2]))
+        return said
 
     def _tell_seeds(self) -> list[Sentence]:
         if self._changed_at is None:

@@ -50,8 +50,10 @@ def told(*batches, words=None, clock=CLOCK):
      "x I am dead, says seed 8080"),
     ("lost:lines cannot be written into outputs/x.txt: No space left on device; they are counted",
      "? lines cannot be written into outputs/x.txt: No space left on device; they are counted"),
-    (f"unregistered:{address(8080)}:registration refused: no Liveness Reply",
-     "? seed 8080 does not list me: no Liveness Reply"),
+    ("unregistered:host-a:8080:no such name", "seed host-a:8080:no such name"),
+    ("ambiguous:host-a:8080:2 addresses", "ambiguous:host-a:8080:2 addresses"),
+    ("address lost:10.0.0.1", "? 10.0.0.1 is gone; with another IP, start this peer anew"),
+    ("address back:10.0.0.1", "address back:10.0.0.1"),
     (f"unregistered:{address(8080)}:registration refused: 'a:1': 'a' is no IP",
      "? seed 8080 does not list me: 'a:1': 'a' is no IP"),
     (f"kicked:{address(8080)}:0.950", "x seed 8080 shuts me out as malicious (0.950)"),
@@ -75,7 +77,7 @@ def test_each_kind_of_event_has_its_sentence(event, sentence):
     f"peer list:{address(8080)}:127.0.0.1#5002", f"refused:{address(5009)}:full",
     f"liveness request:{address(5002)}", f"liveness reply:{address(5002)}:0.512",
     f"disconnected:{address(5002)}:dead", f"disconnected:{address(5002)}:told dead",
-    f"unregistered:{address(8080)}:Connection refused", "stopped:quit",
+    f"unregistered:{address(8080)}:Connection refused", "stopped:quit", "seed:a:80=10.0.0.1:80",
     f"unconfirmed:{address(5002)}:17"])
 def test_what_matters_to_nobody_is_hidden(event):
     assert told([event]) == []
@@ -93,6 +95,17 @@ def test_seeds_are_told_together_once_they_are_enough():
     assert words.waiting
     assert [sentence.text for sentence in words.rest()] == [
         "registered with 3 of 6 seeds: 8080 8083 8085"]
+
+
+def test_a_refusal_says_what_to_do_once_per_reason():
+    words, no = Words(OWN, 3, 6), "registration refused: "
+    for why, help_ in ((f"no Liveness Reply from {OWN}", "A firewall, or a router, has to let"),
+                       ("127.0.0.1 is not your IP", "This is NAT: --host ROUTERS-IP --l")):
+        first, second = (told([f"unregistered:{address(port)}:{no}{why}"], words=words)
+                         for port in (8080, 8081))
+        assert first[0] == f"? seed 8080 does not list me: {why}"
+        assert first[1].startswith(help_) and len(first) == 2
+        assert second == [f"? seed 8081 does not list me: {why}"]
 
 
 def test_that_no_seed_answers_is_told_once_with_what_to_do():

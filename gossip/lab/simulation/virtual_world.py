@@ -87,6 +87,10 @@ class VirtualWorld:
     def dial(self, link, thread: str = "link reader") -> None:
         self.later(self.now(), link, self._connect, link)
 
+    def missing_ip(self) -> str:
+        """No machine loses its IP."""
+        return ""
+
     def lacks(self, error: OSError) -> bool:
         """Nothing is ever short."""
         return False
