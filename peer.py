@@ -18,8 +18,8 @@ Threads: "listener" accepts connections, a "link reader" per connection reads it
 in gossip/net/live_world.py); all others but probes stand in `start_threads`, with what they call.
 
 Left out on purpose: nothing is encrypted, or kept on disk but the output file; a peer has to be
-reachable at the address that it announces. Gossip is signed only with `--sign`; most seeds are
-trusted.
+reachable at the address that it announces, maybe through a router. Gossip is signed only with
+`--sign`; most seeds are trusted.
 """
 
 import sys
