@@ -1,5 +1,6 @@
 """Names of seeds: looked up at each dial, by a resolver that the test has in its hands."""
 
+import json
 import socket
 import threading
 
@@ -7,13 +8,16 @@ import pytest
 
 from gossip import wire
 from gossip.addresses import Name, address_of
+from gossip.lab.experiments.status import status_command
 from gossip.net.names import KEPT, Names
 from gossip.node.whereabouts import Whereabouts
 from gossip.programs import own_addresses
+from gossip.programs.json_lines import JsonScreen
 from gossip.programs.own_addresses import host_of, known_to, local_seeds, node_at
 from gossip.terminal.command_line import AUTO, CommandError
 from tests.tools.fakes import peer as at
 from tests.tools.files import count, events, wait_event
+from tests.tools.programs import write_config
 from tests.tools.waiting import wait_until
 
 HERE, THERE, LOOPBACK = "10.0.0.1", "10.0.0.2", "127.0.0.1"
@@ -138,6 +142,28 @@ def test_a_seed_believes_another_that_it_knows_by_name(net, resolver):
     stranger.say(wire.dead_node(report._replace(time="3.000000")).decode().rstrip("\n"))
     wait_event(one, "seed:b:" + f"{second.address.port}=127.0.0.3")
     assert len(resolver.asked) > asked
+
+
+def test_status_tells_where_names_lead(net, resolver, tmp_path, capfd):
+    seed, = net.seeds(1)
+    port = seed.address.port
+    config = write_config(tmp_path, [f"a:{port}", f"b:{port}", f"c:{port}"])
+    resolver.ips = {"a": [LOOPBACK], "c": None}
+    flags = ["--config", str(config)]
+    assert status_command([f"A:{port}", *flags]) == 0 and status_command(flags) == 1
+    assert capfd.readouterr().out.splitlines() == [
+        f"seed a:{port} ({seed.address}) 0 peers"] * 2 + [
+        f"seed b:{port} down: no such name",
+        f"seed c:{port} down: no answer about its name yet"]
+
+
+def test_events_as_json_call_a_seed_a_seed_that_is_known_by_name():
+    screen = JsonScreen([Name("a", 80)])
+    said = screen._raw("", ["seed:a:80=10.0.0.1:80", "registered:10.0.0.1:80"], None)
+    screen.close()
+    assert [json.loads(line) for line in said.splitlines()] == [
+        {"event": "seed", "detail": "a:80=10.0.0.1:80"},
+        {"event": "registered", "seed": "10.0.0.1:80"}, {"event": "joined", "seeds": 1}]
 
 
 def test_a_result_that_comes_late_is_kept_for_the_next_who_asks(resolver, monkeypatch):
