@@ -23,7 +23,8 @@ class Link:
     """A connection to a seed, or to a neighbour, on which lines only pile up."""
 
     def __init__(self, address):
-        self.peer, self.role = address, ASKED
+        self.peer = self.target = address
+        self.role = ASKED
         self.sent = b""
         self.reason = None
 
