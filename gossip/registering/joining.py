@@ -178,7 +178,7 @@ class Joining(Part):
     def on_registration_refused(self, link, message: wire.RegistrationRefused) -> None:
         """A seed has not listed this peer: it is tried again later. What it has said before is
         only counted."""
-        row, reason = self._rows[link.peer], f"registration refused: {message.reason}"
+        row, reason = self._rows[link.target], f"registration refused: {message.reason}"
         if row.refusals.add(reason, True):
             self._node.disconnect(link, reason)
         else:
