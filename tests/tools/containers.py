@@ -18,15 +18,14 @@ from tests.tools.programs import ROOT
 NETWORK = "10.79.0."
 COPIED = ("seed.py", "peer.py", "runner.py", "config.txt", "gossip")
 INSIDE = """
-mount --bind "$1" /etc/hosts
 mount -t tmpfs none /mnt
 mkdir /mnt/python /mnt/grapevine
-mount --bind "$2" /mnt/python
-mount --bind "$3" /mnt/grapevine
-mount --bind "$4" /mnt/grapevine/config.txt
+mount --bind "$1" /mnt/python
+mount --bind "$2" /mnt/grapevine
+mount --bind "$3" /mnt/grapevine/config.txt
 mount -o remount,bind,ro /mnt/grapevine
 cd /mnt/grapevine
-shift 4
+shift 3
 exec env PATH=/mnt/python/bin:/usr/bin:/bin LD_LIBRARY_PATH=/mnt/python/lib \\
     setpriv --reuid 1000 --regid 1000 --clear-groups python3 "$@"
 """
@@ -61,7 +60,9 @@ class Cluster:
             self._names[name] = ip
             self._write_hosts()
         log = self.logs / f"{kind}_{self._last_ip}.txt"
-        container = Container(self._switch.machine(ip), ip, self._inside(arguments), log)
+        machine = self._switch.machine(ip)
+        machine.know_hosts(self._hosts)
+        container = Container(machine, ip, self._inside(arguments), log)
         self._running.append(container)
         return container
 
@@ -73,7 +74,7 @@ class Cluster:
         return done.returncode, done.stdout
 
     def _inside(self, arguments: list[str]) -> list[str]:
-        return ["unshare", "--mount", "sh", "-euc", INSIDE, "sh", self._hosts, sys.base_prefix,
+        return ["unshare", "--mount", "sh", "-euc", INSIDE, "sh", sys.base_prefix,
                 self._image, self._config, *arguments]
 
     def _write_hosts(self) -> None:
