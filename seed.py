@@ -166,6 +166,7 @@ class Seed(Node):
             self._was_untrue(report.reporter, now)
         if alive is not False:
             self._reject(report, "it answers" if alive else "too busy to find out")
+            self._judge_again(report, row, is_peers, alive)
             return
         self._remove(row, "dead")
         removal = self.registry.removal(dead)
@@ -179,6 +180,17 @@ class Seed(Node):
             removal.may_tell(now)
             self._tell_peers(report, removal)
             self.relays.tell(wire.dead_node(report))
+
+    def _judge_again(self, report: wire.DeadNode, row: Listing | None, is_peers: bool,
+                     alive: bool | None) -> None:
+        """What was reported could not be found out, and nobody asks again: this seed does, until it
+        can. One report of each peer waits."""
+        if alive is False:
+            self._judge_report(report, row, is_peers, False)
+        elif alive is None and row is not None and row.verdict is None:
+            row.doubt(self.now() + LATE_FOR,
+                      functools.partial(self._judge_again, report, row, is_peers))
+            self.lookout.hurry()
 
     def _tell_peers(self, report: wire.DeadNode, removal: Removal) -> None:
         """Tell all registered peers of a death, and write that down once per removal."""
@@ -224,7 +236,7 @@ class Seed(Node):
         elif alive:
             row.grace_until = self.now() + self.settings.grace
         else:
-            row.doubt(self.now() + LATE_FOR)
+            row.doubt(self.now() + LATE_FOR, functools.partial(self._judge_lost, row))
         self.lookout.hurry()
 
     def look_after_registrations(self, now: float) -> float:
@@ -232,12 +244,12 @@ class Seed(Node):
         time, repeat probes that found nothing out. Once a round, write that this seed is up, and
         probe peers that have been silent for three rounds."""
         self.admission.replace_silent(now)
+        for row in self.registry.doubtful(now):
+            self._probe(row.address, row, row.end_doubt())
         for row in self.registry.outstayed(now):
-            if row.in_doubt:
-                row.in_doubt, row.grace_until = False, math.inf
-                self._probe_lost(row)
-            elif self.is_late():  # it may have come back, and nobody has looked yet
-                row.doubt(now + LATE_FOR)
+            if self.is_late():  # it may have come back, and nobody has looked yet
+                row.grace_until = math.inf
+                row.doubt(now + LATE_FOR, functools.partial(self._judge_lost, row))
                 self.withhold()
             else:
                 self._remove(row, "gone")

@@ -22,7 +22,7 @@ from gossip.terminal.input import Keyboard
 from gossip.wire import LINE_LIMIT
 
 FINISH_LIMIT = 15.0  # seconds in which the servers must have read all that was sent
-END_LIMIT = 6.0  # seconds in which a server must end once its input has ended
+END_LIMIT = 15.0  # the same to end once its input has ended, which takes long on a busy machine
 
 FORMS = "ID start N PORT, ID msg MESSAGEID TEXT, ID get chatLog, ID crash, or exit"
 _LINE = re.compile(r"[ \t]*([0-9]{1,5})[ \t]+(start|msg|get|crash)(?:[ \t]+(.*))?", re.DOTALL)

@@ -62,7 +62,7 @@ class ChatServer(Node):
         self.spreading = Spreading(self, self.datagrams.links, at_once=2, tries=TRIES)
         self.messages, self.anti_entropy = self.spreading.messages, self.spreading.anti_entropy
         self.mongering: Mongering = self.spreading.way
-        self._news_at = 0.0  # monotonic time at which gossip came last
+        self._news_at = 0.0  # monotonic time at which gossip came last, also of a proxy
         self._compared_at = -math.inf  # when both neighbours were told a digest last
         self._ended = threading.Event()  # the server stops
         self._heard: dict[DatagramLink, float] = {}  # neighbours that are there -> when heard last
@@ -153,14 +153,20 @@ class ChatServer(Node):
 
     def finish_talking(self) -> None:
         """Wait, LAST_WORDS seconds at most, until the last messages have spread. Then no rumor is
-        being told, no gossip came for QUIET seconds, and no present neighbour has other messages.
-        So servers that end together all have the last messages, even if one of them paused."""
-        deadline = self.now() + LAST_WORDS
-        while self.now() < deadline and not self.stopping:
-            self.mongering.wait_until_sent(deadline - self.now())
-            if self._ended.wait(max(QUIET / 4, self._news_at + QUIET - self.now())):
+        being told, no gossip came for QUIET seconds, and each present neighbour has said since that
+        it has the same messages. So servers that end together all have the last messages, even if
+        one of them paused. All of this takes longer on a busy machine."""
+        begun = self.now()
+        with self.turn:
+            if self.anti_entropy.duty is not None:
+                self._differ.update(self._heard)
+                self.anti_entropy.duty.hurry()
+        while (left := begun + LAST_WORDS + self.more_patience() - self.now()) > 0:
+            self.mongering.wait_until_sent(left)
+            quiet_at = self._news_at + QUIET + self.more_patience()
+            if self._ended.wait(min(left, max(QUIET / 4, quiet_at - self.now()))):
                 return
-            if self._news_at + QUIET <= self.now() and not (
+            if quiet_at <= self.now() and not (
                     self.mongering.rumors.count() or self._in_haste()):
                 return
 
@@ -232,6 +238,8 @@ class ChatServer(Node):
 
     def _gossip(self, texts: list[str]) -> list[bytes]:
         """Gossip texts, no faster than neighbours take them; return their lines."""
+        if texts:
+            self._news_at = self.now()
         made = self.spreading.make(texts)
         for lines in portions(made):
             self.mongering.wait_for_room(self.turn)

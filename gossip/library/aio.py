@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Generator
 from typing import Any
 
 from gossip.library.messages import Message
-from gossip.library.peer import LOOK, Peer as BlockingPeer, join_telling
+from gossip.library.peer import LOOK, Peer as BlockingPeer, join as join_blocking
 from gossip.library.subscribing import AT_ONCE
 
 
@@ -19,10 +19,16 @@ class Peer:
     """A peer that has joined; made by `gossip.aio.join`. Its attributes are those of `gossip.Peer`;
     `async for` takes messages until the peer ends. For one event loop."""
 
-    def __init__(self, peer: BlockingPeer, came: asyncio.Event):
-        """`came` is set when messages come to the empty inbox, and at the end."""
-        self._peer, self._came = peer, came
+    def __init__(self, peer: BlockingPeer):
+        self._peer = peer
+        self._came = asyncio.Event()  # messages came to the empty inbox, or the peer has ended
         self._taken = 0
+        self._loop = asyncio.get_running_loop()
+        peer.on_arrival(self._wake)
+
+    def _wake(self) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop was closed before the peer
+            self._loop.call_soon_threadsafe(self._came.set)
 
     @property
     def address(self) -> str:
@@ -125,16 +131,10 @@ class _Joining:
         self._port, self._arguments = port, arguments
 
     async def _join(self) -> Peer:
-        loop, came = asyncio.get_running_loop(), asyncio.Event()
-
-        def wake() -> None:
-            with contextlib.suppress(RuntimeError):  # the loop was closed before the peer
-                loop.call_soon_threadsafe(came.set)
-
         joining = asyncio.ensure_future(
-            asyncio.to_thread(join_telling, wake, self._port, **self._arguments))
+            asyncio.to_thread(join_blocking, self._port, **self._arguments))
         try:
-            return Peer(await asyncio.shield(joining), came)
+            return Peer(await asyncio.shield(joining))
         except asyncio.CancelledError:
             joining.add_done_callback(_close_unwanted)
             raise

@@ -90,12 +90,12 @@ class Inbox:
     """
 
     def __init__(self, limit: int, waits: bool, since: float = 0.0,
-                 on_arrival: Callable[[], None] = lambda: None,
+                 on_arrival: Callable[[], None] | None = None,
                  on_dropped: Callable[[], None] = lambda: None):
         """Messages with a time before `since` are left out. `on_arrival()` is called when the empty
         inbox gets a message, and at the end; `on_dropped()` when the first message is dropped."""
         self._limit, self._waits, self._since = limit, waits, since
-        self._on_arrival, self._on_dropped = on_arrival, on_dropped
+        self.on_arrival, self._on_dropped = on_arrival or (lambda: None), on_dropped
         self._lock = threading.Lock()  # guards all below; popping from _ready needs none
         self._arrived = threading.Condition(self._lock)
         self._room = threading.Condition(self._lock)
@@ -126,7 +126,7 @@ class Inbox:
                 self._drop()
             self._arrived.notify(len(lines))
         if was_empty:
-            self._on_arrival()
+            self.on_arrival()
         if self.dropped and not had_dropped:
             self._on_dropped()
 
@@ -198,4 +198,4 @@ class Inbox:
             self._ended = True
             self._arrived.notify_all()
             self._room.notify_all()
-        self._on_arrival()
+        self.on_arrival()

@@ -58,19 +58,6 @@ def join(port: int | str = 0, *, host: str = AUTO, seeds: Seeds = None,
 
     PortInUse, NoSeed, Refused, ValueError or TypeError say why it cannot start.
     """
-    return join_telling(lambda: None, port, host=host, seeds=seeds, on_message=on_message,
-                        on_neighbour=on_neighbour, on_death=on_death, outputs=outputs,
-                        backlog=backlog, since=since, **settings)
-
-
-def join_telling(on_arrival: Callable[[], None], port: int | str = 0, *, host: str = AUTO,
-                 seeds: Seeds = None, on_message: Callable[[Message], object] | None = None,
-                 on_neighbour: Callable[[str], object] | None = None,
-                 on_death: Callable[[str], object] | None = None, outputs: Folder = None,
-                 backlog: int | str = BACKLOG, since: str | float | None = None,
-                 **settings: Any) -> "Peer":
-    """Do as `join`. Unless there is an `on_message`, call `on_arrival()` when messages come to the
-    empty inbox, and at the end; it must not wait."""
     node_settings = settings_of(settings, USUAL)
     seed_list = list_of_seeds(seeds)
     address = address_asked_for(port, host, seed_list)
@@ -86,8 +73,8 @@ def join_telling(on_arrival: Callable[[], None], port: int | str = 0, *, host: s
     limit, first = _checked_backlog(backlog), _moment(since)
     address, sock = listen(address)
     calls = Calls(str(address), on_message)
-    inbox = Inbox(limit, backlog == "wait", first,
-                  calls.messages_came if on_message else on_arrival, calls.messages_were_dropped)
+    inbox = Inbox(limit, backlog == "wait", first, calls.messages_came if on_message else None,
+                  calls.messages_were_dropped)
     subscriber = Subscriber(str(address), inbox, calls, majority(len(seed_list)), on_neighbour,
                              on_death)
     node = start("peer", "Peer", address, sock, seed_list, node_settings, outputs, subscriber,
@@ -220,6 +207,13 @@ class Peer:
     def __iter__(self) -> Iterator[Message]:
         self._check_taking()
         return self._inbox.take_all()
+
+    def on_arrival(self, call: Callable[[], None]) -> None:
+        """Call `call()` now, whenever messages come to the empty inbox, and at the end; it must not
+        wait. With an `on_message` it is not called."""
+        if not self._calls.takes_messages:
+            self._inbox.on_arrival = call
+            call()
 
     @property
     def neighbours(self) -> list[str]:

@@ -11,7 +11,7 @@ import time
 from gossip.tools import failure
 
 # bytes of the stack of each thread, because nothing here recurses deeply; the library says 0, the
-# usual size, as a program's own thread that starts at the same moment would get this one, too
+# usual size, because all later threads of the process get this one, too
 STACK_SIZE = 512 * 1024
 JOIN_LIMIT = 5.0  # seconds at most that `join` waits; threads mostly need milliseconds
 
@@ -36,7 +36,9 @@ class Threads:
                 return False
             self._running.add(thread)
         try:
-            _start(thread)
+            if STACK_SIZE:  # to put it back would take a lock, for which hundreds of threads wait
+                threading.stack_size(STACK_SIZE)
+            thread.start()
         except RuntimeError:
             self._forget(thread)
             return False
@@ -81,19 +83,3 @@ class Threads:
         for thread in threads:
             if thread.is_alive():
                 thread.join(max(0.0, deadline - time.monotonic()))
-
-
-def _start(thread: threading.Thread) -> None:
-    """Start a thread with a stack of STACK_SIZE; others keep the usual size."""
-    if not STACK_SIZE:
-        thread.start()
-        return
-    with _sizing:
-        usual = threading.stack_size(STACK_SIZE)
-        try:
-            thread.start()
-        finally:
-            threading.stack_size(usual)
-
-
-_sizing = threading.Lock()

@@ -64,7 +64,7 @@ class Joining(Part):
             node.dial(link)
 
     def _missing(self) -> int:
-        """How many seeds more are to be dialled."""
+        """Return how many seeds more are to be dialled."""
         return self._wanted - sum(row.link is not None for row in self._rows.values())
 
     def ask_for_list(self, now: float) -> bool:
@@ -107,7 +107,7 @@ class Joining(Part):
         return [link for _, link in self.registered()]
 
     def has_seed(self) -> bool:
-        """Whether a seed lists this peer."""
+        """Return whether a seed lists this peer."""
         return any(row.registered for row in self._rows.values())
 
     def next_round(self) -> None:

@@ -22,15 +22,16 @@ REPORTS_OF_ONE = 100  # deaths that a registered peer may report in a second: mo
 class Listing:
     """A row of the registry: one verified registration."""
 
-    __slots__ = ("address", "link", "since", "grace_until", "in_doubt", "others", "heard",
-                 "repeated", "probed_at", "in_vain", "reports")
+    __slots__ = ("address", "link", "since", "grace_until", "doubted_until", "verdict", "others",
+                 "heard", "repeated", "probed_at", "in_vain", "reports")
 
     def __init__(self, address: Address, link, now: float):
         self.address = address
         self.link = link  # None: the connection is lost, but the peer may come back
         self.since = now
         self.grace_until = float("inf")  # until when it may, if its connection is lost
-        self.in_doubt = False  # nobody could find out whether it answers: it is probed again then
+        # Nobody could find out whether it answers: it is probed again then, for this verdict.
+        self.doubted_until, self.verdict = float("inf"), None
         self.others = -1  # how many were on the list besides it when it last asked
         self.heard = now  # when it last said `register:`, or answered a probe
         self.repeated = LONG_AGO  # when it last said `register:` again
@@ -46,9 +47,16 @@ class Listing:
         """The peer has said `register:`, or answered a probe."""
         self.heard, self.in_vain = now, False
 
-    def doubt(self, until: float) -> None:
-        """Whether the peer answers could not be found out: probe it again then."""
-        self.in_doubt, self.grace_until = True, until
+    def doubt(self, until: float, verdict) -> None:
+        """Whether the peer answers could not be found out: probe it again then, and call
+        `verdict(alive)`."""
+        self.doubted_until, self.verdict = until, verdict
+
+    def end_doubt(self):
+        """Return the verdict to call after the probe that is made now."""
+        self.doubted_until, verdict = float("inf"), self.verdict
+        self.verdict = None
+        return verdict
 
     def probed(self, alive: bool | None) -> bool:
         """The probe of a silent registration is over; return whether to remove it, because it
@@ -137,9 +145,15 @@ class Registry:
         """The registrations whose time to come back is over, e.g. 60 seconds after the probe."""
         return [row for row in self._rows.values() if row.link is None and row.grace_until <= now]
 
+    def doubtful(self, now: float) -> list[Listing]:
+        """The registrations that are to be probed again now."""
+        return [row for row in self._rows.values() if row.doubted_until <= now]
+
     def next_at(self) -> float | None:
-        """When the next registration's time to come back is over; None without one."""
+        """When the next registration is doubtful, or its time to come back over; None without
+        one."""
         times = [row.grace_until for row in self._rows.values() if row.link is None]
+        times += [row.doubted_until for row in self._rows.values()]
         return min((t for t in times if t != float("inf")), default=None)
 
     def remove(self, row: Listing | None, reason: str, now: float) -> bool:

@@ -192,16 +192,17 @@ def test_who_is_silent_is_written_down_and_who_comes_back(line):
     wait_until(lambda: count(one, f"connected:{other.address}") == 2)
 
 
-@pytest.mark.parametrize("line", [2], indirect=True)
-def test_a_server_does_not_end_while_its_neighbour_knows_other_messages(line, monkeypatch):
+@pytest.mark.parametrize("line, agreed", [(2, False), (2, True)], indirect=["line"])
+def test_a_server_does_not_end_before_its_neighbour_says_that_it_knows_the_same(line, monkeypatch,
+                                                                                agreed):
     monkeypatch.setattr("gossip.chat.server.LAST_WORDS", 60.0)
     server, neighbour = line.start(0), line.neighbour(1)
 
     def tell(digest):
         neighbour.sendto(f"status:digest:{digest}\n".encode(), ("127.0.0.1", line.base))
 
-    tell("f" * 32)
-    wait_until(server._in_haste)
+    tell(server.messages.digest() if agreed else "f" * 32)
+    wait_until(lambda: server._heard and server._in_haste() != agreed)
     ending = threading.Thread(target=server.finish_talking)
     ending.start()
     ending.join(3 * QUIET)

@@ -3,8 +3,10 @@
 import _thread
 import threading
 import time
+import types
 
 from gossip import wire
+from gossip.net.threads import Threads
 from gossip.node.world import NEVER
 from gossip.spread.message_list import OLD
 from tests.tools.files import count
@@ -157,3 +159,19 @@ def test_a_repetition_waits_for_no_turn_and_is_counted_as_long_as_the_node_lives
     second.close()
     wait_until(lambda: len(peer.neighbours.links()) == 1)
     assert peer.status()[OLD] == 3
+
+
+def test_a_thread_that_starts_slowly_keeps_no_other_waiting(monkeypatch):
+    node = Threads(types.SimpleNamespace(address=0, stopping=False, output=None))
+    node.go()
+    start, quick, waited = threading.Thread.start, threading.Event(), []
+
+    def start_slowly(thread):
+        if thread.name.startswith("slow"):
+            start(threading.Thread(target=node.start, args=("quick", quick.set)))
+            waited.append(quick.wait(10))
+        start(thread)
+    monkeypatch.setattr(threading.Thread, "start", start_slowly)
+    monkeypatch.setattr("gossip.net.threads.STACK_SIZE", 1 << 19)
+    assert node.start("slow", lambda: None) and waited == [True]
+    node.join()

@@ -165,14 +165,30 @@ def test_a_probe_that_fails_while_its_seed_is_late_has_found_nothing_out(nodes):
     assert verdicts[2:] == [False]
 
 
-def test_a_late_seed_rejects_a_report_and_keeps_the_registration(nodes):
+def test_a_late_seed_rejects_a_report_and_looks_itself_when_it_is_on_time(nodes):
     seed, one = nodes.seed, nodes.one
     run_late(seed, LATE)
     nodes.network.lose_power(OTHER)
     nodes.until(lambda: nodes.count(one, f"reported:{SEED}:"), 100)
     nodes.until(lambda: any(event.endswith(":too busy to find out")
                             for event in nodes.events(seed)), 20)
+    pass_time(nodes, 3 * LATE_FOR)
     assert nodes.count(seed, "removed:") == 0 and OTHER in seed.registry.addresses()
+    run_late(seed, 0.0)
+    nodes.until(lambda: f"removed:{OTHER}:dead" in nodes.events(seed), 2 * LATE_FOR + 5.0)
+    assert nodes.count(seed, "passed on:") == nodes.count(seed, "rejected:") == 1
+    nodes.until(lambda: nodes.count(one, "told:"), 1.0)
+
+
+def test_a_late_seed_that_finds_the_reported_alive_later_blames_nobody(nodes):
+    seed = nodes.seed
+    run_late(seed, LATE)
+    nodes.network.freeze(OTHER)
+    nodes.until(lambda: nodes.count(seed, "rejected:"), 100)
+    nodes.network.thaw(OTHER)
+    run_late(seed, 0.0)
+    pass_time(nodes, 3 * LATE_FOR)
+    assert nodes.count(seed, "rejected:") == 1 and nodes.count(seed, "removed:") == 0
 
 
 def test_a_registration_whose_connection_broke_is_judged_when_the_seed_is_on_time(nodes):

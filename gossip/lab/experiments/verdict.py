@@ -127,6 +127,10 @@ class Judge:
         dead = parse_line(":".join(rest.split(":")[:6]).encode()).dead
         self._rejected[address, dead] = None
 
+    def on_passed_on(self, address: Address, rest: str, event: str) -> None:
+        """A seed has believed a report, so nobody has to tell it of the death."""
+        self._reports[address, parse_line(rest.encode()).dead] = self.network.time.now
+
     def _has_passed_on(self, seed: Address, dead: Address, died: float, reported: float) -> None:
         """A seed that believed the report of a peer on its list has told every other seed that it
         could reach."""

@@ -67,7 +67,7 @@ class Host:
             pass  # it has ended: `ended` tells
 
     def takes_lines(self) -> bool:
-        """Whether a line of up to 4 KiB can be written without waiting."""
+        """Return whether a line of up to 4 KiB can be written without waiting."""
         return bool(select.select([], [self._process.stdin], [], 0)[1])
 
     def freeze(self) -> None:
@@ -79,7 +79,7 @@ class Host:
         self._process.send_signal(signal.SIGSTOP)
 
     def is_frozen(self) -> bool:
-        """Whether the process stands still."""
+        """Return whether the process stands still."""
         return self._thawer is not None
 
     def thaw(self) -> None:
