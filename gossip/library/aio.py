@@ -24,7 +24,7 @@ class Peer:
         self._came = asyncio.Event()  # messages came to the empty inbox, or the peer has ended
         self._taken = 0
         self._loop = asyncio.get_running_loop()
-        peer.on_arrival(self._wake)
+        peer._on_arrival(self._wake)
 
     def _wake(self) -> None:
         with contextlib.suppress(RuntimeError):  # the loop was closed before the peer

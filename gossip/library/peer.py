@@ -208,7 +208,7 @@ class Peer:
         self._check_taking()
         return self._inbox.take_all()
 
-    def on_arrival(self, call: Callable[[], None]) -> None:
+    def _on_arrival(self, call: Callable[[], None]) -> None:
         """Call `call()` now, whenever messages come to the empty inbox, and at the end; it must not
         wait. With an `on_message` it is not called."""
         if not self._calls.takes_messages:
