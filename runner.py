@@ -249,15 +249,17 @@ def plot_command(arguments: list[str]) -> None:
                     description="Draw degrees.svg, network.svg and report.html into the folder.")
     parser.add_argument("--csv", action="store_true",
                         help="write the figures behind them, too, as tables beside the report")
-    (folder,), args = parse_folders(parser, arguments)
-    try:
-        paths = plot.plot_folder(folder, args.csv)
-    except ValueError as error:
-        raise CommandError(str(error), FAILED) from None
-    for path in paths:
-        show(str(path))
-    if os.isatty(1):
-        show(f"open this one in a browser:\n{paths[-1].resolve().as_uri()}")
+    folders, args = parse_folders(parser, arguments, "*", "; with --together all is drawn "
+                                  "into the first")
+    for folder in folders:
+        try:
+            paths = plot.plot_folder(folder, args.csv)
+        except ValueError as error:
+            raise CommandError(str(error), FAILED) from None
+        for path in paths:
+            show(str(path))
+        if os.isatty(1):
+            show(f"open this one in a browser:\n{paths[-1].resolve().as_uri()}")
 
 
 def watch_command(arguments: list[str]) -> None:

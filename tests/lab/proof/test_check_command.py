@@ -148,3 +148,55 @@ def test_the_rows_are_written_as_json_with_whole_names_and_all_failures(tmp_path
     assert dora["rows"] == [] and dora["error"].endswith(NOTHING)
     code, out, _ = run("runner.py", "check", good, "--json")
     assert code == 0 and json.loads(out) == anna
+
+
+@pytest.fixture
+def parts(tmp_path):
+    """A folder of a network, two that have its files between them (of one peer, one has the second
+    life and the other the first), and a third one with copies, some of them of earlier."""
+    whole = written(tmp_path / "whole")
+    anna, bert, copies = parts = [tmp_path / name for name in ("anna", "bert", "copies")]
+    for number, path in enumerate(sorted(whole.iterdir())):
+        for part in parts:
+            part.mkdir(exist_ok=True)
+        parts[number % 2].joinpath(path.name).write_bytes(path.read_bytes())
+        (copies / path.name).write_bytes(path.read_bytes()[:400 * number or None])
+    assert (bert / "peer_127.0.0.1_5002.txt").exists()
+    again = ("2026-01-02 03:04:15.000000:started:peer:127.0.0.1:5002\n"
+             "2026-01-02 03:04:15.000000:stopped:quit\n")
+    (anna / "peer_127.0.0.1_5002.txt").write_text(again)
+    with (whole / "peer_127.0.0.1_5002.txt").open("a") as file:
+        file.write(again)
+    return whole, anna, bert, copies
+
+
+def test_files_of_several_folders_can_be_one_network_in_which_copies_count_once(parts):
+    whole, anna, bert, copies = parts
+    code, out, err = run("runner.py", "check", "--together", anna, copies, bert, anna)
+    assert (code, out, err) == run("runner.py", "check", whole) and code == 0
+    shown = json.loads(run("runner.py", "check", "--json", "--together", anna, bert)[1])
+    assert shown["folder"] == f"{anna} and {bert}" and shown["holds"]
+    assert run("runner.py", "check", anna, bert)[0] == 1  # each by itself
+
+
+def test_a_copy_that_tells_something_else_is_named(parts):
+    _, anna, bert, copies = parts
+    [path] = anna.glob("peer_*_5001.txt")
+    copy = copies / path.name
+    copy.write_text(path.read_text().replace("message 3", "massage 3"))
+    code, out, err = run("runner.py", "check", "--together", anna, bert, copies)
+    assert (code, out) == (1, "")
+    one, other = sorted((path, copy))
+    assert err == (f"runner.py check: {other} begins as a copy of {one}, and then differs: leave "
+                   "the wrong one out\n")
+
+
+def test_plot_draws_several_folders_or_all_of_them_into_the_first(parts):
+    whole, anna, bert, copies = parts
+    assert run("runner.py", "plot", "--together", anna, copies, bert)[0] == 0
+    assert run("runner.py", "plot", whole)[0] == 0
+    assert list(bert.glob("*.svg")) == list(copies.glob("*.html")) == []
+    assert (anna / "degrees.svg").read_bytes() == (whole / "degrees.svg").read_bytes()
+    code, out, _ = run("runner.py", "plot", bert, anna)
+    assert code == 0 and [line.rpartition("/")[0] for line in out.splitlines()] == [
+        str(bert)] * 3 + [str(anna)] * 3
