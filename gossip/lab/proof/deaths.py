@@ -19,6 +19,7 @@ from gossip.settings import Settings
 # seconds for which a seed may probe
 SEED_PROBES = Settings().quick_look + Settings().probe_tries * PROBE_TIME
 REPORT_TIME = 5.0  # seconds in which a death has to be reported
+PROBING = SEED_PROBES + ON_ITS_WAY  # seconds from a report until the seed has removed the dead
 NOTICE_TIME = REPORT_TIME  # seconds more until a peer that was cut off notices its removal
 RETURN_TIME = 60.0  # seconds in which one that was called dead may be registered again
 
@@ -73,7 +74,7 @@ def death(proof: Proof, run: PeerRun) -> tuple[list[str], list[float]]:
             known = _known(proof, seed, run)
             hears = reported or _told_by_peers(proof, seed, run)  # else another seed probes first
             due = max(known, min(hears)) if hears else known + SEED_PROBES
-            if told or end > due + SEED_PROBES + ON_ITS_WAY:
+            if told or end > due + PROBING:
                 failures.append(f"{run.address} died {proof.newest - run.last:.0f} s before the "
                                 f"newest line, and seed {seed.address} has not removed it (yet)")
         elif reported and not _was_found(proof, seed, run):
@@ -106,14 +107,14 @@ def is_told(proof: Proof, run: PeerRun) -> bool:
     """Whether every seed that a dead peer was registered with has told others of the death, or has
     had the time to: from then on whatever is missing in the files is a failure."""
     found = min((at for _, at in found_dead(proof, run)), default=_due(run, run.last))
-    return proof.newest > found + SEED_PROBES + ON_ITS_WAY or all(
+    return proof.newest > found + PROBING or all(
         proof.told.get((seed, run.address)) for seed in run.registrations.ever())
 
 
 def _was_found(proof: Proof, seed: SeedRun, run: PeerRun) -> bool:
     """Whether a peer found this one dead; or one that a seed names, whose file was full."""
     return any(run.address in other.dead for other in [*proof.peers, *proof.attackers]) or any(
-        peer == run.address and who in proof.full for _, peer, who in seed.reports)
+        peer == run.address and who in proof.full for _, peer, who, _ in seed.reports)
 
 
 def _due(run: PeerRun, since: float) -> float:
@@ -152,12 +153,11 @@ def _had_to_hear(proof: Proof, seed: SeedRun, run: PeerRun) -> bool:
     tellers = [(teller, heard[0]) for teller in proof.seeds
                if (heard := when(teller.reports, run.address, run.last))
                # it had listed the dead, or else it believes nobody
-               and when(teller.removed, run.address, run.last,
-                        heard[0] + SEED_PROBES + ON_ITS_WAY)
+               and when(teller.removed, run.address, run.last, heard[0] + PROBING)
                and (when(teller.passed_on, run.address, run.last)
                     or not when(teller.too_busy, run.address, run.last))]
     return bool(finders) and any(
-        min(one.end(proof.newest) for one in (teller, seed)) > heard + SEED_PROBES + ON_ITS_WAY
+        min(one.end(proof.newest) for one in (teller, seed)) > heard + PROBING
         and not _apart(proof, teller, seed, heard) for teller, heard in tellers)
 
 
@@ -265,14 +265,16 @@ def _told_dead(proof: Proof, seed: SeedRun) -> list[str]:
 
 def _has_not_noticed(proof: Proof, seed: SeedRun, at: float, run: PeerRun) -> bool:
     """Whether a run that a seed has removed calls itself registered there, although it cannot have
-    been cut off."""
+    been cut off when its death was reported, or without a report when it was removed."""
     interval = run.setting("liveness-interval")
     until = min(at + notice_time(run) + NOTICE_TIME, run.last, proof.newest)
+    looked = min((probed for _, probed in _probes(proof, seed, run.address, at, PROBING)),
+                 default=at)
     if (not _lived(proof, run, at - interval, at)
             or any(again > at for again in when(seed.registered, run.address, at, until))
             or not run.registrations.stands_from(seed.address, at - ON_ITS_WAY, until)):
         return False
-    touched = _in_touch(proof, run.address, at - interval, at)
+    touched = _in_touch(proof, run.address, looked - interval, looked)
     return any(other.address in touched and _stays(seed, other, at - interval, until)
                for other in proof.peers)
 
@@ -283,15 +285,20 @@ def _stays(seed: SeedRun, run: PeerRun, begin: float, end: float) -> bool:
         seed.removed, run.address, begin, end)
 
 
-def _probes(proof: Proof, seed: SeedRun, peer: str, removed: float) -> list[tuple[str, float]]:
-    """Return the reporters of a peer that was then removed, and when their last probes began."""
-    listed = max(when(seed.registered, peer, end=removed), default=0.0)
+def _probes(proof: Proof, seed: SeedRun, peer: str, removed: float,
+            within: float = math.inf) -> list[tuple[str, float]]:
+    """Return the reporters of a peer that was then removed, and when their last probes began; only
+    of reports since its registration that came within so many seconds before the removal."""
+    listed = max([removed - within, *when(seed.registered, peer, end=removed)])
     probes = []
-    for heard, whom, who in seed.reports:
+    for heard, whom, who, line in seed.reports:
         if whom == peer and listed <= heard <= removed:
             reporters = [run for run in proof.peers if run.address == who]
-            found = max((at for run in reporters for at in when(run.found_dead, peer, end=heard)),
-                        default=heard)  # a report that another seed passed on comes later
+            # by the reporter's own clock: what another seed passed on comes later
+            made = max((report.at for run in reporters for report in run.reported
+                        if report.line == line), default=heard)
+            found = max((at for run in reporters for at in when(run.found_dead, peer, end=made)),
+                        default=made)
             began = max((_probed(run, peer, found) for run in reporters),
                         default=found - PROBE_TIME)
             probes.append((who, began))

@@ -76,6 +76,7 @@ class Report(NamedTuple):
     at: float
     seed: str
     dead: str
+    line: str  # what it said, which has the time by its own clock; no other report is like it
 
 
 class Kick(NamedTuple):

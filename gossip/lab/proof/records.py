@@ -35,7 +35,8 @@ class SeedRun:
         self.kicks: list[Kick] = []
         self.judged: list[tuple[float, dict[str, float]]] = []  # when, badness of whom it judges
         self.loads: list[Load] = []
-        self.reports: list[tuple[float, str, str]] = []  # when, whose death, reported by whom
+        # when, whose death, reported by whom, and the line
+        self.reports: list[tuple[float, str, str, str]] = []
         self.untrue: list[tuple[float, str]] = []  # when whose report was untrue: the dead answered
         # about whom a report was rejected, because this seed was late
         self.too_busy: list[tuple[float, str]] = []
@@ -73,7 +74,7 @@ class SeedRun:
             self.loads.append(Load(at, int(rows), float(largest), float(mean), int(moved),
                                    float(hops)))
         elif event == "dead report" and DEAD.match(rest):
-            self.reports.append((at, *DEAD.match(rest).groups()))
+            self.reports.append((at, *DEAD.match(rest).groups(), DEAD.match(rest)[0]))
         elif event == "rejected" and DEAD.match(rest) and rest.endswith(":it answers"):
             self.untrue.append((at, DEAD.match(rest)[2]))
         elif event == "rejected" and DEAD.match(rest) and rest.endswith(":too busy to find out"):

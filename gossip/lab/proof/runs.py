@@ -225,7 +225,7 @@ class PeerRun:
         elif event == "unregistered" or event == "refused" and rest.startswith(NOT_REACHED):
             self.registrations.add(seed, Registered(at, rest))
         elif event == "reported" and dead:
-            self.reported.append(Report(at, seed, dead[1]))
+            self.reported.append(Report(at, seed, dead[1], dead[0]))
         elif event == "told" and dead:
             self.told.append((at, seed, dead[1]))
 

@@ -192,6 +192,37 @@ def test_a_removal_is_blamed_by_what_could_be_known_when_the_probe_began(
     assert holds(tmp_path, THREE, LIVES.format("", cut, mended, heard, removed, reason)) is healthy
 
 
+@pytest.mark.parametrize("cut, healthy", [(20, True), (60, False)])
+@pytest.mark.parametrize("notices", [True, False])
+def test_a_cable_that_is_mended_just_before_a_removal_makes_it_no_fault(tmp_path, cut, healthy,
+                                                                       notices):
+    story = LIVES.format("", cut, 35.5, 32, 36, "dead").replace("32.5 5003", "35.5 5003")
+    if not notices:  # it was cut off once more before it heard of that
+        story = story.replace("36 5003 unregistered", "50 5003 unregistered")
+    assert holds(tmp_path, THREE, story, "36.2 8080 passed on:Dead Node:@5003:1.000000:@5001"
+                 ) is healthy
+
+
+def test_a_report_was_made_when_its_reporter_says_so_whatever_the_clock_of_the_seed_is(tmp_path):
+    """The clock of the seed is behind. The first report was just, the second is not."""
+    assert not holds(tmp_path, THREE, """
+        2.0 5003 asks 5002 until 5
+        14 5003 asks 5002 until 60
+        2.0 5003 lives until 60
+        10 5001 finds 5003 dead
+        10 5001 reports 5003 to 8080
+        12 8080 removed:@5003:dead
+        14 8080 registered:@5003
+        32 5001 finds 5003 dead
+        32 5001 reported:@8080:Dead Node:@5003:2.000000:@5001
+        31.9 8080 dead report:Dead Node:@5003:2.000000:@5001
+        36 8080 removed:@5003:dead
+        36.1 5003 unregistered:@8080:closed by the other end
+        36.2 8080 registered:@5003
+        60 8080 peer list:@5001:1
+    """)
+
+
 @pytest.mark.parametrize("milliseconds, healthy", [(1500, True), (500, False)])
 def test_a_peer_that_is_too_slow_to_answer_a_probe_may_be_removed(tmp_path, milliseconds, healthy):
     slow = LIVES.format("", 60, 33, 32, 36, "dead")
