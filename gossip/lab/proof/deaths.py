@@ -265,16 +265,16 @@ def _told_dead(proof: Proof, seed: SeedRun) -> list[str]:
 
 def _has_not_noticed(proof: Proof, seed: SeedRun, at: float, run: PeerRun) -> bool:
     """Whether a run that a seed has removed calls itself registered there, although it cannot have
-    been cut off when its death was reported, or without a report when it was removed."""
+    been cut off then, nor when its death was reported."""
     interval = run.setting("liveness-interval")
     until = min(at + notice_time(run) + NOTICE_TIME, run.last, proof.newest)
-    looked = min((probed for _, probed in _probes(proof, seed, run.address, at, PROBING)),
-                 default=at)
     if (not _lived(proof, run, at - interval, at)
             or any(again > at for again in when(seed.registered, run.address, at, until))
             or not run.registrations.stands_from(seed.address, at - ON_ITS_WAY, until)):
         return False
-    touched = _in_touch(proof, run.address, looked - interval, looked)
+    touched = _in_touch(proof, run.address, at - interval, at)
+    for _, probed in _probes(proof, seed, run.address, at, PROBING):
+        touched &= _in_touch(proof, run.address, probed - interval, probed)
     return any(other.address in touched and _stays(seed, other, at - interval, until)
                for other in proof.peers)
 
