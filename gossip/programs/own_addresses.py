@@ -88,14 +88,14 @@ def own_address(target: Target, patience: float = WAY_LIMIT) -> Address:
     `patience` seconds: the target, if it is an address, else CommandError."""
     lacking = f"{target.host} is not an address of this machine"
     try:
-        return _awaited(lambda: here([target]).get(target), patience, lacking, lacking)
+        return awaited(lambda: here([target]).get(target), patience, lacking, lacking)
     except CommandError:
         if isinstance(target, Name):
             raise
         return target
 
 
-def _awaited(look: Callable[[], _Found | None], patience: float, lacking: str,
+def awaited(look: Callable[[], _Found | None], patience: float, lacking: str,
              error: str) -> _Found:
     """Return what `look()` finds within `patience` seconds, and say once what is lacking;
     CommandError if it finds nothing."""
@@ -161,7 +161,7 @@ def host_of(host: str, seeds: list[Target], patience: float = WAY_LIMIT) -> str:
         # a machine may know its own name alone, and as loopback
         return _ip_towards(elsewhere or (led if len(led) == len(found) else []))
 
-    return _awaited(towards_seeds, patience, "no way to any seed of the config",
+    return awaited(towards_seeds, patience, "no way to any seed of the config",
                     "this machine has no way to any seed of the config; is its network up?")
 
 

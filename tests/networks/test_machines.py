@@ -102,6 +102,28 @@ def test_seeds_of_a_network_list_all_its_peers_on_one_ip_unless_a_flag_says_how_
     assert with_room(few, 257) == few and with_room(all_of_them, 257) == all_of_them
 
 
+@pytest.mark.parametrize("peers, flags", [
+    (6, ["--kill", 1, "--gossip-interval", 0.1, "--liveness-interval", 0.5]),
+    pytest.param(30, [], marks=pytest.mark.slow)])
+def test_a_runner_on_each_machine_proves_its_own_and_all_files_prove_the_network(
+        machines, tmp_path, peers, flags):
+    config, folders = write_config(tmp_path, SEEDS), [tmp_path / "one", tmp_path / "other"]
+    with contextlib.ExitStack() as stack:
+        runners = [stack.enter_context(machine.do(
+            Program, "runner.py", "--peers", peers, "--once", "--config", config, "--outputs",
+            folder, *flags)) for machine, folder in zip(machines, folders)]
+        for runner, ip in zip(runners, reversed(IPS)):
+            code, out, err = runner.finish(timeout=400)
+            assert (code, err) == (0, ""), out
+            assert f" of {peers} peers, " in out and f"peers of {ip}: 5000 5001 " in out, out
+    for folder, ip in zip(folders, reversed(IPS)):
+        code, out, _ = run("runner.py", "check", folder)
+        assert code == 1 and f"tells who generated it: put the files of {ip} beside these\n" in out
+    code, out, err = run("runner.py", "check", "--together", *folders)
+    assert (code, err) == (0, ""), out
+    assert f"{2 * peers} runs generated {20 * peers} messages" in out
+
+
 @pytest.mark.slow
 def test_more_peers_on_one_ip_than_a_seed_lists_are_one_network(machines, tmp_path):
     config = write_config(tmp_path, [address_of(IPS[0], 13_001)])

@@ -16,15 +16,14 @@ import time
 from gossip.addresses import Address
 from gossip.lab.experiments.drawing import GOSSIP_INTERVAL
 from gossip.lab.experiments.network import Network, Orders
-from gossip.lab.experiments.ports import choose_ports
+from gossip.lab.experiments.ports import choose_ports, seeds_to_start
 from gossip.lab.experiments.steps import (
     FOR_EVER, Steps, found_dead, gossiped, killed, planned, so_far, started, status_line_of,
     watched)
 from gossip.lab.proof import check, deaths, delivery
-from gossip.lab.proof.evidence import Proof
+from gossip.lab.proof.evidence import Proof, origin_of
 from gossip.lab.proof.records import Records
 from gossip.lab.proof.runs import FULL, PeerRun
-from gossip.programs.own_addresses import local_seeds
 from gossip.settings import Settings
 from gossip.terminal.command_line import FAILED, show
 from gossip.terminal.folders import clear_outputs, command, commands, reserved
@@ -123,8 +122,12 @@ class Progress:
         runs = [run for run in runs if run.ended != FULL]
         if any(run.by_generator < self._settings.gossip_count for run in runs):
             return False
-        if len(runs) < len(self._records.peers):  # what the dead said last may have died with them
+        here = self._network.here()
+        if here is not None or len(runs) < len(self._records.peers):
+            # what the dead said last may have died with them; peers elsewhere go on
             made = set().union(*(run.generated.keys() | run.received.keys() for run in runs))
+            if here is not None:
+                made = {message for message in made if origin_of(message) in here}
             return all(made <= run.received.keys() | run.generated.keys() for run in runs)
         made = sum(len(run.generated) for run in runs)
         return all(len(run.received) + len(run.generated) >= made for run in runs)
@@ -140,12 +143,16 @@ class Progress:
     def buried(self) -> bool:
         """Whether every killed peer was found dead (if a neighbour of it lives), and its seeds
         have heard of the death, removed the peer, and told others."""
-        proof, dead = Proof(self._records), self._network.dead_peers()
+        proof = Proof(self._records, self._network.here())
+        dead = self._network.dead_peers()
         for run in self._records.peers:
             if run.address not in dead or run.superseded:
                 continue
             neighbours = any(other.had_link(run.address, run.last) for other in self.living())
-            if neighbours and not (deaths.found_dead(proof, run) and deaths.is_told(proof, run)):
+            found = deaths.found_dead(proof, run) or any(  # by a peer elsewhere
+                dead == run.address and max(times) >= run.last
+                for (_, dead), times in proof.told.items())
+            if neighbours and not (found and deaths.is_told(proof, run)):
                 return False
             if deaths.death(proof, run)[0]:
                 return False
@@ -250,8 +257,8 @@ def run_network(args, peers: list[Address], settings: Settings, processes: int |
         roles = {} if malice is None else malice.deal(ports.peers, random.Random())
         end, records, steps = End(), Records(args.outputs), Steps(status_line_of(args))
         in_time = page = None
-        with Network(ports.seeds, local_seeds(ports.seeds), ports.peers, settings, ports.config,
-                     args.outputs, roles) as network:
+        with Network(ports.seeds, seeds_to_start(ports.seeds, args.config), ports.peers, settings,
+                     ports.config, args.outputs, roles) as network:
             plan = network.plan(processes)
             clear_outputs(args.outputs)
             ports.write_config(args.outputs)
@@ -276,7 +283,7 @@ def run_network(args, peers: list[Address], settings: Settings, processes: int |
             finally:
                 progress.finish()
         if once:
-            return _judge(records, in_time, steps, page, end, args)
+            return _judge(records, network.here(), in_time, steps, page, end, args)
         if steps.are_shown:
             made = sum(len(run.generated) for run in records.refresh().peers)
             steps.say(f"Ended. {len(network.peers)} peers, {made:,} messages. "
@@ -284,11 +291,12 @@ def run_network(args, peers: list[Address], settings: Settings, processes: int |
         return 0
 
 
-def _judge(records: Records, in_time: bool, steps: Steps, page, end: End, args) -> int:
+def _judge(records: Records, here: set[str] | None, in_time: bool, steps: Steps, page, end: End,
+           args) -> int:
     """Print the proof, and show it on the page until Ctrl-C; the exit code."""
     if not in_time:
         steps.say("not everything happened as it should, or in time:")
-    rows = check.with_texts(records, check.prove(records.refresh()))
+    rows = check.with_texts(records, check.prove(records.refresh(), here))
     text = check.format_rows(rows)
     if steps.are_shown:
         plot = command("plot", args.outputs), "a page of this proof, with pictures"

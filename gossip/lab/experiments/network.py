@@ -13,7 +13,7 @@ import threading
 import time
 from typing import NamedTuple
 
-from gossip.addresses import Address, Target, parse_address
+from gossip.addresses import Address, Target, is_loopback, parse_address
 from gossip.lab.experiments.accidents import Role
 from gossip.lab.experiments.ports import next_free
 from gossip.lab.experiments.worker import Host, PeerProcess, WorkerProcess
@@ -82,6 +82,13 @@ class Network:
                 host.end()
             for host in hosts:
                 host.wait(until)
+
+    def here(self) -> set[str] | None:
+        """Return the nodes that write their files here; None if there are no others, because all
+        seeds are here, and on loopback."""
+        if {*self._local} == {*self._seeds} and all(map(is_loopback, self._seeds)):
+            return None
+        return {*map(str, self._local), *map(str, self.peers)}
 
     def plan(self, processes: int | None) -> Plan:
         """Decide which nodes share a process. The peers share `processes`, or more if so few
@@ -296,7 +303,7 @@ def _groups(addresses: list[Address], processes: int, needs) -> list[list[Addres
                for group in groups):
             return groups
         processes += 1
-    most = max(needs[address].descriptors for address in addresses)
+    most = max((needs[address].descriptors for address in addresses), default=0)
     if most > allowed:
         raise CommandError(f"a node of this network needs about {most:,} open files, and a "
                            f"process may have {allowed:,.0f} (ulimit -n)", FAILED)

@@ -3,12 +3,14 @@ and who has those of the seeds."""
 
 import pathlib
 from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from gossip.addresses import Address, Target, address_of, is_loopback
 from gossip.intervals import Intervals, format_ranges
 from gossip.lab.experiments.status import ask_seed
-from gossip.programs.own_addresses import PortTaken, check_free, host_of
+from gossip.programs.own_addresses import (
+    LOOK, WAY_LIMIT, PortTaken, awaited, check_free, here, host_of, look_up)
 from gossip.terminal.command_line import AUTO, CONFIG, FAILED, CommandError, load_seeds
 from gossip.terminal.folders import OTHER_CONFIG, shown
 
@@ -115,17 +117,44 @@ def _ranges(ports: set[int]) -> str:
 
 def check_seed_ports(seeds: list[Address], config: pathlib.Path) -> None:
     """CommandError when seeds cannot listen at these addresses: it says who does."""
-    running = [seed for seed in seeds if _is_taken(seed)]
-    for seed in running:
-        if ask_seed(seed, PATIENCE).took is None:
-            raise CommandError(f"another program has port {seed.port}: change {config.name}",
-                               FAILED)
+    running = _running(seeds, config)
     if running and len(running) == len(seeds):
         raise CommandError("the seeds run already; go on with: python peer.py", FAILED)
     if running:
         raise CommandError(f"{len(running)} of {len(seeds)} seeds run already "
                            f"({_ranges({seed.port for seed in running})}); start each of the "
                            "others with: python seed.py IP:PORT", FAILED)
+
+
+def seeds_to_start(seeds: list[Target], config: pathlib.Path,
+                   patience: float = WAY_LIMIT) -> list[Address]:
+    """Return the local seeds that do not listen already. CommandError if another program has the
+    port of one, or if this machine has none and no other answers for `patience` seconds."""
+    def found() -> list[Address] | None:
+        local = list(dict.fromkeys(here(seeds).values()))
+        return local if local or _answers_any(seeds) else None
+
+    local = awaited(found, patience, "no seed of the config answers",
+                    "no seed of the config is an address of this machine, and none elsewhere "
+                    "answers")
+    running = _running(local, config)
+    return [seed for seed in local if seed not in running]
+
+
+def _answers_any(seeds: list[Target]) -> bool:
+    led = [found[0] for found in look_up(seeds, LOOK).values() if not isinstance(found, OSError)]
+    with ThreadPoolExecutor(len(seeds)) as pool:
+        return any(asked.took is not None for asked in pool.map(ask_seed, led))
+
+
+def _running(seeds: list[Address], config: pathlib.Path) -> list[Address]:
+    """Return the seeds that listen already; CommandError if another program has a port."""
+    running = [seed for seed in seeds if _is_taken(seed)]
+    for seed in running:
+        if ask_seed(seed, PATIENCE).took is None:
+            raise CommandError(f"another program has port {seed.port}: change {config.name}",
+                               FAILED)
+    return running
 
 
 def _is_taken(address: Address) -> bool:

@@ -136,6 +136,7 @@ def started(runs: list[PeerRun]) -> str:
 def gossiped(records: Records, runs: list[PeerRun]) -> str:
     """How far the messages have come that were generated so far."""
     made = sum(len(run.generated) for run in records.peers)
+    made = max(made, *(len(run.received) + len(run.generated) for run in runs), 0)  # of elsewhere
     due = made * len(runs) - sum(len(run.generated) for run in runs)
     delivered = sum(len(run.received) for run in runs)
     return f"{made:,} messages, {delivered:,} of {due:,} delivered"

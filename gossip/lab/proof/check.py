@@ -18,7 +18,7 @@ from gossip.lab.proof.clocks import put_right
 from gossip.lab.proof.company import REGISTER_LIMIT, pause
 from gossip.lab.proof.degrees import PowerLaw
 from gossip.lab.proof.events import ADDRESS, REFUSED, when
-from gossip.lab.proof.evidence import Proof, Row, quantile, start_time
+from gossip.lab.proof.evidence import Proof, Row, elsewhere, quantile, start_time
 from gossip.lab.proof.malicious import malicious
 from gossip.lab.proof.records import Records, read_folder
 from gossip.lab.proof.runs import FULL, PROBE_TIME, PeerRun
@@ -48,20 +48,21 @@ CLAIMS = {  # row -> what it proves; one without a verdict only shows figures
     "beginnings": "No file goes on with what began in a file that is missing.",
     "unread": "Which files are named like a node's, and tell of none.",
     "earlier": "Which files are of an earlier version, and prove less.",
+    "elsewhere": "Which messages and seeds are of other machines: those prove them.",
     "malicious": "Who attacked was kicked in time; nobody else was.",
 }
 
 _NAMED = re.compile(rf"{ADDRESS}(:[0-9]+:[0-9]+)?")  # an address, or a message: IP:PORT:RUN:NUMBER
 
 
-def prove(records: Records) -> list[Row]:
-    """All rows of the proof."""
+def prove(records: Records, here: set[str] | None = None) -> list[Row]:
+    """All rows of the proof. `here`: the nodes of which there are files; None means all."""
     records = put_right(records)
-    proof = Proof(records)
+    proof = Proof(records, here)
     rows = [records.clocks.row(), delivery.gossips(proof), delivery.broadcast(proof), delivery.once(proof),
             delivery.latency(proof), registered(proof), liveness(proof),
             deaths.dead(proof), degrees(proof), pieces(proof), threads(proof), malicious(proof),
-            full(proof), beginnings(proof), unread(records), earlier(records)]
+            full(proof), beginnings(proof), unread(records), earlier(records), elsewhere(proof)]
     return [row for row in rows if row is not None]
 
 
@@ -182,6 +183,8 @@ def pieces(proof: Proof) -> Row:
     """How long the graph was in several pieces; it fails if the graph stays so for too long, unless
     no two of different pieces ever had to meet, as no seed was up (company.py). Nobody knows how
     long it stays so when a file is full."""
+    if any(map(proof.is_elsewhere, proof.strangers())):
+        return Row("pieces", None, "links lead to peers elsewhere: only all files tell", [])
     end = graph.end_of(proof.records)
     history, last = graph.replay(proof.records)
     if not history:
@@ -202,7 +205,8 @@ def pieces(proof: Proof) -> Row:
     if (history[-1][1] > 1 and end - spans[-1].begin > patience
             and not proof.full and _had_to_meet(proof, last.all())):
         failures = [f"the graph is in {history[-1][1]} pieces at the end, and has been in more "
-                    f"than one for {end - spans[-1].begin:.0f} s"]
+                    f"than one for {end - spans[-1].begin:.0f} s"
+                    f"{proof.beside(proof.strangers())}"]
     return Row("pieces", not failures, figures, failures)
 
 

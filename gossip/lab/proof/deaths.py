@@ -57,7 +57,8 @@ def death(proof: Proof, run: PeerRun) -> tuple[list[str], list[float]]:
         return [], []  # no neighbour lived long enough to find out
     missing = run.registrations.ever() - {seed.address for seed in proof.seeds} - proof.full.keys()
     failures += [f"{run.address} died, and there is no file of seed {seed} to tell more"
-                 for seed in sorted(missing)]
+                 f"{proof.beside([seed])}" for seed in sorted(missing)
+                 if not proof.is_elsewhere(seed)]
     for seed in proof.seeds:
         listed = max(when(seed.registered, run.address, end=run.last), default=None)
         end = seed.end(proof.newest)
@@ -79,7 +80,7 @@ def death(proof: Proof, run: PeerRun) -> tuple[list[str], list[float]]:
                                 f"newest line, and seed {seed.address} has not removed it (yet)")
         elif reported and not _was_found(proof, seed, run):
             failures.append(f"{run.address} was reported dead to seed {seed.address}, "
-                            f"but no peer found it dead")
+                            f"but no peer found it dead{proof.beside(_reporters(seed, run))}")
         elif not reported and (told and not heard or _had_to_hear(proof, seed, run)):
             failures.append(f"{run.address} died {proof.newest - run.last:.0f} s before the "
                             f"newest line, and seed {seed.address} has not heard of it (yet)")
@@ -112,9 +113,15 @@ def is_told(proof: Proof, run: PeerRun) -> bool:
 
 
 def _was_found(proof: Proof, seed: SeedRun, run: PeerRun) -> bool:
-    """Whether a peer found this one dead; or one that a seed names, whose file was full."""
+    """Whether a peer found this one dead; or one that a seed names, whose file was full, or is
+    elsewhere."""
     return any(run.address in other.dead for other in [*proof.peers, *proof.attackers]) or any(
-        peer == run.address and who in proof.full for _, peer, who, _ in seed.reports)
+        who in proof.full or proof.is_elsewhere(who) for who in _reporters(seed, run))
+
+
+def _reporters(seed: SeedRun, run: PeerRun) -> set[str]:
+    """Return the peers that have told a seed of this one's death."""
+    return {who for _, peer, who, _ in seed.reports if peer == run.address}
 
 
 def _due(run: PeerRun, since: float) -> float:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from gossip.lab.proof.company import ON_ITS_WAY
-from gossip.lab.proof.evidence import Proof, Row, quantile, run_of
+from gossip.lab.proof.evidence import Proof, Row, origin_of, quantile, run_of
 from gossip.lab.proof.records import Records
 from gossip.lab.proof.runs import PROBE_TIME, PeerRun
 
@@ -85,8 +85,11 @@ def _not_delivered(proof: Proof) -> tuple[list[str], list[str], int]:
     for message, receivers in received.items():
         origin = proof.origin.get(message)
         if origin is None:
-            if not proof.is_unproven(message, min(run.received[message].at for run in receivers)):
-                failures.append(f"{message} was received, but no file tells who generated it")
+            said_by = origin_of(message)
+            if not proof.is_elsewhere(said_by) and not proof.is_unproven(
+                    message, min(run.received[message].at for run in receivers)):
+                failures.append(f"{message} was received, but no file tells who generated it"
+                                + proof.beside([said_by]))
             continue
         holders = [origin, *receivers]
         if all(map(proof.is_dead, holders)):

@@ -1,5 +1,8 @@
 """Evidence: what a row of the proof is, and what several rows need to know of the records.
 
+Of a network on several machines, the files of one may be all there is. Whoever has them only, as
+the runner there, names the nodes that they are of: then what other files would tell is no failure.
+
 A run is dead if it did not end with `stopped:quit` and its last line is more than two liveness
 intervals older than the newest line of the folder. It counts as dead from its last line on.
 """
@@ -8,10 +11,12 @@ import collections
 import functools
 import math
 import time
+from collections.abc import Iterable
 from typing import NamedTuple
 
+from gossip.addresses import parse_address
 from gossip.lab.proof.company import Company
-from gossip.lab.proof.records import Records
+from gossip.lab.proof.records import Records, machine_of
 from gossip.lab.proof.runs import FULL, KICKED, PeerRun
 
 
@@ -29,7 +34,10 @@ class Proof:
     """The records, and what several rows need to know of them. Attackers are held to nothing: but
     for the row about them, the proof is about all others."""
 
-    def __init__(self, records: Records):
+    def __init__(self, records: Records, here: set[str] | None = None):
+        """`here`: the nodes that the files are of; None means all of the network."""
+        self._here = here
+        self._machines = {machine_of(run.address) for run in [*records.peers, *records.seeds]}
         self.attackers = [run for run in records.peers if run.malice is not None]
         self.headless = records.headless()
         self.records = records = records.honest()
@@ -56,8 +64,23 @@ class Proof:
     def is_unproven(self, message: str, heard: float) -> bool:
         """Whether a message that was heard first at that time may have been said by an attacker,
         by a peer that was kicked, maybe later, or by one whose file was full."""
-        origin = message.rsplit(":", 2)[0]
+        origin = origin_of(message)
         return origin in self._unproven or self.full.get(origin, math.inf) <= heard
+
+    def is_elsewhere(self, address: str) -> bool:
+        """Whether a node has its file elsewhere, which is no failure."""
+        return self._here is not None and address not in self._here
+
+    def beside(self, addresses: Iterable[str]) -> str:
+        """Return which files are needed, too, because no file here is of these nodes' machines."""
+        ips = sorted({parse_address(address).ip for address in addresses
+                      if machine_of(address) not in self._machines})
+        return f": put the files of {' and '.join(ips)} beside these" if ips else ""
+
+    def strangers(self) -> set[str]:
+        """Return the neighbours of peers of which there is no file."""
+        known = {run.address for run in [*self.peers, *self.attackers]}
+        return {peer for run in self.peers for peer in run.links} - known
 
     def is_dead(self, run: PeerRun) -> bool:
         return run.is_dead(self.newest)
@@ -81,6 +104,30 @@ def _taken_by(run: PeerRun) -> dict[str, float]:
     for message, delivery in run.received.items():
         taken.setdefault(run_of(message), delivery.at)
     return taken
+
+
+def elsewhere(proof: Proof) -> Row | None:
+    """What the files of other machines would tell; None without any."""
+    said = collections.Counter(origin_of(message) for message in
+                               {message for run in proof.peers for message in run.received}
+                               if proof.is_elsewhere(origin_of(message)))
+    seeds = {seed for run in proof.peers for seed in run.registrations.ever()
+             if proof.is_elsewhere(seed)}
+    peers = {*said, *filter(proof.is_elsewhere, proof.strangers())}
+    if not peers and not seeds:
+        return None
+    facts = collections.defaultdict(list)  # IP and kind -> ports
+    for kind, nodes in (("seeds", seeds), ("peers", peers)):
+        for node in sorted(map(parse_address, nodes)):
+            facts[f"{kind} of {node.ip}"].append(str(node.port))
+    return Row("elsewhere", None, f"only files of others tell of {sum(said.values())} messages of "
+               f"{len(peers)} peers, and of {len(seeds)} seeds",
+               [f"{whose}: {' '.join(ports)}" for whose, ports in facts.items()])
+
+
+def origin_of(message: str) -> str:
+    """The address of the peer that has said a message."""
+    return message.rsplit(":", 2)[0]
 
 
 def run_of(message: str) -> str:

@@ -177,7 +177,8 @@ def _buried(proof: Proof, liars: set[str]) -> list[str]:
     found = []
     for seed in proof.seeds:
         for at, peer, reason in seed.removed:
-            reporters = {who for heard, whom, who, _ in seed.reports if whom == peer and heard <= at}
+            reporters = {who for heard, whom, who, _ in seed.reports
+                         if whom == peer and heard <= at}
             if reason == "dead" and reporters and reporters <= liars:
                 found += deaths.removed(proof, seed, at, peer, reason)
     return found

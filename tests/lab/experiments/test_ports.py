@@ -10,7 +10,7 @@ import pytest
 
 from gossip.addresses import address_of, parse_address
 from gossip.lab.experiments import ports
-from gossip.lab.experiments.status import ask_seed
+from gossip.lab.experiments.status import Asked, ask_seed
 from gossip.terminal.command_line import CommandError, load_seeds
 from gossip.terminal.folders import OTHER_CONFIG
 from tests.tools.ports import free_addresses, free_range
@@ -157,6 +157,32 @@ def test_a_runner_says_that_some_seeds_run_already(flags, config):
     assert (code, out) == (1, "")
     assert err == (f"runner.py: 1 of 2 seeds run already ({second.port}); start each of the others "
                    "with: python seed.py IP:PORT\n")
+
+
+def test_a_network_starts_the_seeds_that_do_not_run_already_and_its_peers_join_all(flags, config):
+    first, second = load_seeds(config)
+    with Program("seed.py", second, "--quiet", *flags) as program:
+        wait_until(lambda: ask_seed(second).took is not None)
+        assert ports.seeds_to_start([first, second], config) == [first]
+        own = flags[3] / "own"
+        code, out, err = run("runner.py", "--peers", 3, "--once", "--gossip-interval", 0.05,
+                             "--base-port", free_range(3), "--config", config, "--outputs", own)
+        program.process.send_signal(signal.SIGINT)
+        assert program.finish()[0] == 0
+    assert (code, err) == (0, ""), out
+    assert f"0 messages of 0 peers, and of 1 seeds\n{'':18}seeds of 127.0.0.1: {second.port}\n" in out
+    assert [path.name for path in own.glob("seed_*")] == [f"seed_{first.file_part}.txt"]
+
+
+def test_a_machine_without_a_seed_needs_one_elsewhere_that_answers(tmp_path, capfd, monkeypatch):
+    far = [parse_address("203.0.113.9:8080"), parse_address("203.0.113.9:8081")]
+    monkeypatch.setattr(ports, "ask_seed", lambda seed: Asked(seed, None, "no answer"))
+    with pytest.raises(CommandError, match="no seed of the config is an address of this machine, "
+                                           "and none elsewhere answers"):
+        ports.seeds_to_start(far, tmp_path / "x.txt", 0.01)
+    assert capfd.readouterr().err == "no seed of the config answers yet; trying for 0.01 s\n"
+    monkeypatch.setattr(ports, "ask_seed", lambda seed: Asked(seed, 0.1 if seed in far[1:] else None))
+    assert ports.seeds_to_start(far, tmp_path / "x.txt") == []
 
 
 def answering(listener, answer):

@@ -1,0 +1,67 @@
+"""The files of one machine of several: `check` says which others it needs, and the runner there,
+which has only these, proves what they can tell."""
+
+import pytest
+
+from gossip.lab.proof import check
+from gossip.lab.proof.records import read_folder
+from gossip.terminal.folders import Together
+from tests.lab.proof.test_clocks import host_of, spread_out
+
+
+@pytest.fixture(params=["of a peer that lives", "of the one that died", "of a seed"])
+def machines(network, tmp_path, request):
+    """The files of four machines without those of the fifth, the files of that one, and its IP."""
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    there.mkdir()
+    runs = read_folder(network[0])
+    dead = {address for run in runs.peers for address in run.dead}
+    ports = {"of a peer that lives": [run.address for run in runs.peers if run.address not in dead],
+             "of the one that died": dead, "of a seed": [run.address for run in runs.seeds]}
+    ip = host_of(min(ports[request.param]).rpartition(":")[2])
+    spread_out(network[0], here)
+    for path in here.glob(f"*_{ip}_*.txt"):
+        path.rename(there / path.name)
+    return here, there, ip
+
+
+def failing(rows):
+    return {row.name: row.details for row in rows if row.holds is False}
+
+
+def test_check_says_whose_files_are_missing_and_holds_with_them(machines):
+    here, there, ip = machines
+    found = failing(check.prove(read_folder(here)))
+    assert set(found) <= {"broadcast", "dead", "pieces"} and found
+    for detail in (detail for details in found.values() for detail in details):
+        assert detail.endswith(f": put the files of {ip} beside these"), detail
+    holds, text = check.check_folder(Together([here, there]))
+    assert holds and "of 4 hosts agree" in text, text
+
+
+def test_a_runner_on_one_machine_proves_what_its_files_can_tell(machines):
+    here, there, ip = machines
+    records = read_folder(here)
+    own = {run.address for run in [*records.peers, *records.seeds]}
+    rows = {row.name: row for row in check.prove(records, own)}
+    assert failing(rows.values()) == {} and rows["pieces"].holds is None
+    names = [path.stem.split("_") for path in there.glob("*.txt")]
+    assert rows["elsewhere"].details == [
+        f"{kind}s of {ip}: {' '.join(sorted(port for what, _, port in names if what == kind))}"
+        for kind in ("seed", "peer") if any(what == kind for what, *_ in names)]
+    made = sum(":generated:" in line for path in there.glob("peer_*.txt")
+               for line in path.read_text().splitlines())
+    assert f" of {made} messages of " in rows["elsewhere"].figures
+
+
+def test_what_its_files_can_tell_is_not_excused(machines):
+    here, _, _ = machines
+    records = read_folder(here)
+    own = {run.address for run in [*records.peers, *records.seeds]}
+    path = min(path for path in here.glob("peer_*.txt") if ":stopped:" in path.read_text())
+    lines = path.read_text().splitlines(True)
+    lost = next(line for line in lines if ":received:" in line
+                and ":".join(line.split(":gmessage:")[1].split(":")[1:3]) in own)
+    path.write_text("".join(line for line in lines if line != lost))
+    assert set(failing(check.prove(read_folder(here), own))) == {"broadcast"}
