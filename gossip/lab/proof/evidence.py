@@ -14,7 +14,6 @@ import time
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from gossip.addresses import parse_address
 from gossip.lab.proof.company import Company
 from gossip.lab.proof.records import Records, machine_of
 from gossip.lab.proof.runs import FULL, KICKED, PeerRun
@@ -73,9 +72,8 @@ class Proof:
 
     def beside(self, addresses: Iterable[str]) -> str:
         """Return which files are needed, too, because no file here is of these nodes' machines."""
-        ips = sorted({parse_address(address).ip for address in addresses
-                      if machine_of(address) not in self._machines})
-        return f": put the files of {' and '.join(ips)} beside these" if ips else ""
+        missing = sorted({*map(_machine, addresses)} - self._machines - {""})
+        return f": put the files of {' and '.join(missing)} beside these" if missing else ""
 
     def strangers(self) -> set[str]:
         """Return the neighbours of peers of which there is no file."""
@@ -98,6 +96,14 @@ class Proof:
         return [run for run in last.values() if self.is_dead(run)]
 
 
+def _machine(address: str) -> str:
+    """Return the machine of an address; empty for what is none, as a file may say anything."""
+    try:
+        return machine_of(address)
+    except ValueError:
+        return ""
+
+
 def _taken_by(run: PeerRun) -> dict[str, float]:
     """Return the runs of which a run has messages, and when each of them was first heard."""
     taken: dict[str, float] = {}
@@ -118,8 +124,9 @@ def elsewhere(proof: Proof) -> Row | None:
         return None
     facts = collections.defaultdict(list)  # IP and kind -> ports
     for kind, nodes in (("seeds", seeds), ("peers", peers)):
-        for node in sorted(map(parse_address, nodes)):
-            facts[f"{kind} of {node.ip}"].append(str(node.port))
+        for node in sorted(nodes, key=lambda node: (len(node), node)):
+            ip, _, port = node.rpartition(":")
+            facts[f"{kind} of {ip}"].append(port)
     return Row("elsewhere", None, f"only files of others tell of {sum(said.values())} messages of "
                f"{len(peers)} peers, and of {len(seeds)} seeds",
                [f"{whose}: {' '.join(ports)}" for whose, ports in facts.items()])

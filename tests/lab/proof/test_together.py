@@ -7,6 +7,7 @@ from gossip.lab.proof import check
 from gossip.lab.proof.records import read_folder
 from gossip.terminal.folders import Together
 from tests.lab.proof.test_clocks import host_of, spread_out
+from tests.tools.files import copy
 
 
 @pytest.fixture(params=["of a peer that lives", "of the one that died", "of a seed"])
@@ -65,3 +66,12 @@ def test_what_its_files_can_tell_is_not_excused(machines):
                 and ":".join(line.split(":gmessage:")[1].split(":")[1:3]) in own)
     path.write_text("".join(line for line in lines if line != lost))
     assert set(failing(check.prove(read_folder(here), own))) == {"broadcast"}
+
+
+def test_an_origin_that_is_no_address_is_no_machine_either(network, tmp_path):
+    path = min(copy(network, tmp_path).glob("peer_*.txt"))
+    with path.open("a") as file:
+        file.write("2099-01-01 00:00:00.000000:received:300.1:5:gmessage:1.0:300.1:5:1:1:x\n"
+                   "2099-01-01 00:00:00.000000:connected:nobody\n")
+    assert "300.1:5:1:1 was received, but no file tells who generated it" in failing(
+        check.prove(read_folder(tmp_path)))["broadcast"]
