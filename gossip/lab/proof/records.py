@@ -126,8 +126,8 @@ class Runs(NamedTuple):
 
 class Records:
     """All runs of all nodes whose output files are in a folder. That is a `pathlib.Path`, or
-    anything else with `glob(pattern)`, whose files have `name`, `is_file()` and `open(mode)`, like
-    a folder that is kept in memory."""
+    anything else with `glob(pattern)`, whose files have an order, `name`, `is_file()` and
+    `open(mode)`, like a folder that is kept in memory."""
 
     def __init__(self, folder: pathlib.Path, ahead: dict[str, float] | None = None):
         """`ahead`: by how many seconds clocks of machines are ahead; their times are put right."""

@@ -15,6 +15,9 @@ class File:
         self.name = name
         self.data = bytearray()
 
+    def __lt__(self, other):
+        return self.name < other.name
+
     def is_file(self):
         return True
 
