@@ -27,6 +27,7 @@ from gossip.lab.experiments.tree import tree_command
 from gossip.lab.experiments.worker import Worker
 from gossip.lab.pictures import plot
 from gossip.lab.proof import check
+from gossip.lab.proof.reading import Together
 from gossip.net.live_world import LiveWorld
 from gossip.programs.own_addresses import host_of, known_to, local_seeds
 from gossip.programs.seed_program import run_seeds
@@ -232,8 +233,8 @@ def check_command(arguments: list[str]) -> int:
     parser = Parser(prog="runner.py check", description="Prove from output files what happened.")
     parser.add_argument("--json", action="store_true",
                         help="write the rows as JSON, one object a line for each folder")
-    folders, args = parse_folders(parser, arguments, "*", "; of several folders each has a "
-                                  "verdict, and what fails")
+    folders, args = parse_folders(parser, arguments, "; of several folders each has a verdict, and "
+                                  "what fails", Together)
     judge = check.judge_folder if len(folders) > 1 else check.check_folder
     code = 0
     for folder in folders:
@@ -249,8 +250,7 @@ def plot_command(arguments: list[str]) -> None:
                     description="Draw degrees.svg, network.svg and report.html into the folder.")
     parser.add_argument("--csv", action="store_true",
                         help="write the figures behind them, too, as tables beside the report")
-    folders, args = parse_folders(parser, arguments, "*", "; with --together all is drawn "
-                                  "into the first")
+    folders, args = parse_folders(parser, arguments, "; with --together the first", Together)
     for folder in folders:
         try:
             paths = plot.plot_folder(folder, args.csv)

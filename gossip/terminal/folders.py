@@ -26,7 +26,6 @@ TABLES = tuple(f"report-{name}.csv" for name in ("peers", "deliveries", "timelin
 OTHER_CONFIG = "config-other-ports.txt"  # the seeds, where those of config.txt had no free ports
 OF_A_NETWORK = (*RECORDED, REPORT, *PICTURES, *TABLES, OTHER_CONFIG)
 OF_MODULES = ("module_*.txt*",)
-COMPARED = 1024 * 1024  # bytes of two files that are compared at a time
 
 
 def clear_outputs(folder: pathlib.Path, patterns: tuple[str, ...] = OF_A_NETWORK) -> None:
@@ -84,65 +83,21 @@ def _written_at(folder: pathlib.Path) -> float:
     return last
 
 
-class Together:
-    """Several folders of output files as that of one network. Of the copies of a file the longest
-    counts, because a file that was copied earlier is shorter; the files of one name are in the
-    order of time. What is made of the files goes into the first folder."""
-
-    def __init__(self, folders: list[pathlib.Path]):
-        self._folders = folders
-        paths = {path.resolve(): path for folder in folders for pattern in RECORDED
-                 for path in folder.glob(pattern) if path.is_file()}
-        self._files: list[pathlib.Path] = []
-        before = None  # the first line of the last file, which is that of all its copies
-        for first, _, path in sorted((_first_line(path), -path.stat().st_size, path)
-                                     for path in paths.values()):
-            if first != before or not first:
-                self._files.append(path)
-            elif not _begins_like(self._files[-1], path):
-                raise CommandError(f"{path} begins as a copy of {self._files[-1]}, and then "
-                                   "differs: leave the wrong one out", FAILED)
-            before = first
-
-    def glob(self, pattern: str) -> list[pathlib.Path]:
-        return [path for path in self._files if path.match(pattern)]
-
-    def __truediv__(self, name: str) -> pathlib.Path:
-        return self._folders[0] / name
-
-    def __str__(self) -> str:
-        return " and ".join(map(str, self._folders))
-
-
-def _first_line(path: pathlib.Path) -> bytes:
-    """Return the line that tells a node's life: it has the time of its start, and its address."""
-    with path.open("rb") as file:
-        return file.readline(COMPARED).rstrip()
-
-
-def _begins_like(path: pathlib.Path, copy: pathlib.Path) -> bool:
-    """Tell whether a file begins with all that a shorter one has."""
-    with path.open("rb") as whole, copy.open("rb") as part:
-        while data := part.read(COMPARED):
-            if whole.read(len(data)) != data:
-                return False
-    return True
-
-
-def parse_folders(parser: Parser, arguments: list[str], how_many="?", more="") -> tuple:
-    """Return the folders of a command line, or else the newest one; and all flags. Where it may
-    name several, --together makes one of them."""
-    if how_many == "*":
+def parse_folders(parser: Parser, arguments: list[str], more="", together=None) -> tuple:
+    """Return the folders of a command line, or else the newest one; and all flags. There may be
+    several where `together` can make one folder of them, which --together asks for."""
+    if together is not None:
         parser.add_argument("--together", action="store_true",
                             help="take the files of all folders as those of one network, which ran "
                                  "on several machines; copies of a file count once")
-    parser.add_argument("folders", nargs=how_many, metavar="DIR", type=pathlib.Path,
+    parser.add_argument("folders", nargs="?" if together is None else "*", metavar="DIR",
+                        type=pathlib.Path,
                         help="where the output files are (the newest of outputs, outputs/demo and "
                              f"outputs/network){more}")
     add_common_flags(parser)
     parser.set_defaults(outputs=None)
     args = parser.parse_args(arguments)
-    folders = args.folders if how_many == "*" else [args.folders]
+    folders = [args.folders] if together is None else args.folders
     if not any(folders):
         folders = [args.outputs or newest_folder()]
         if args.outputs is None:
@@ -152,8 +107,11 @@ def parse_folders(parser: Parser, arguments: list[str], how_many="?", more="") -
             raise CommandError(f"{path} is no folder; give the folder of the output files")
         if not path.is_dir():
             raise CommandError(f"no folder {path}")
-    if how_many == "*" and args.together:
-        folders = [Together(folders)]
+    if together is not None and args.together:
+        try:
+            folders = [together(folders)]
+        except ValueError as error:
+            raise CommandError(str(error), FAILED) from None
     return folders, args
 
 

@@ -2,13 +2,16 @@
 
 A node's file may be in several pieces, such as `X.txt.2.gz`, `X.txt.1` and `X.txt`. A piece is known
 again by its first line, whatever its name has become. Pieces are read in the order of the times of
-their first lines; the line `continued:` tells whose run goes on.
+their first lines; the line `continued:` tells whose run goes on. Of a network on several machines,
+the files may be in several folders, some of them twice.
 """
 
 import calendar
 import collections
+import contextlib
 import functools
 import gzip
+import os
 import pathlib
 import re
 import time
@@ -21,6 +24,7 @@ from gossip.events import ROTATED
 from gossip.lab.proof.events import CONTINUED
 
 FIRST = 256  # bytes of a first line by which a piece is known again
+COMPARED = 1024 * 1024  # bytes of two files that are compared at a time
 EARLY = 50_000  # lines before `continued:` that are kept: those of a second
 NAMED = re.compile(rf"((peer|seed)_.*\.txt){ROTATED}")
 DAMAGED = EOFError, zlib.error, gzip.BadGzipFile  # how a .gz is read that is not whole
@@ -94,6 +98,53 @@ def pieces_in(folder: pathlib.Path) -> Iterator[tuple[pathlib.Path, str, bytes |
     for _, _, path, name in sorted(named):
         if path.is_file():
             yield path, name, _first_line(path)
+
+
+class Together:
+    """Several folders of output files as that of one network. Of the copies of a file the longest
+    counts, because one that was made earlier is shorter. What is made of all files goes into the
+    first folder. ValueError if two files begin as copies, and differ."""
+
+    def __init__(self, folders: list[pathlib.Path]):
+        self._folders = folders
+        self._paths: list[pathlib.Path] = []
+        copies: dict[bytes | None, dict] = collections.defaultdict(dict)  # by their first lines
+        for path, _, first in (found for folder in folders for found in pieces_in(folder)):
+            copies[first][path.resolve()] = path
+        for first, paths in copies.items():
+            longest, *others = sorted(paths.values(), key=_size, reverse=True)
+            for path in others if first is not None else ():
+                if not _begins_like(longest, path):
+                    raise ValueError(f"{path} begins as a copy of {longest}, and then differs: "
+                                     "leave the wrong one out")
+            self._paths += [longest] if first is not None else paths.values()
+
+    def glob(self, pattern: str) -> list[pathlib.Path]:
+        return [path for path in self._paths if path.match(pattern)]
+
+    def __truediv__(self, name: str) -> pathlib.Path:
+        return self._folders[0] / name
+
+    def __str__(self) -> str:
+        return " and ".join(map(str, self._folders))
+
+
+def _size(path: pathlib.Path) -> int:
+    """Return the bytes of a file, unpacked; 0 of a .gz that is damaged."""
+    try:
+        with opened(path) as file:
+            return file.seek(0, os.SEEK_END)
+    except DAMAGED:
+        return 0
+
+
+def _begins_like(whole: pathlib.Path, copy: pathlib.Path) -> bool:
+    """Whether a file begins with all that can be read of a shorter one."""
+    with contextlib.suppress(*DAMAGED), opened(whole) as file, opened(copy) as part:
+        while data := part.read(COMPARED):
+            if file.read(len(data)) != data:
+                return False
+    return True
 
 
 def _first_line(path: pathlib.Path) -> bytes | None:

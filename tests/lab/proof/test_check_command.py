@@ -1,6 +1,7 @@
 """The command `check`: what it says of files that it cannot read, how it names a message that did
 not arrive, and its verdicts about several folders, as text and as JSON."""
 
+import gzip
 import json
 
 import pytest
@@ -176,6 +177,12 @@ def test_files_of_several_folders_can_be_one_network_in_which_copies_count_once(
     assert (code, out, err) == run("runner.py", "check", whole) and code == 0
     for folder, port in ((anna, 5001), (bert, 5004)):  # as a log collector may name them
         (folder / f"peer_127.0.0.1_{port}.txt").rename(folder / "peer_log.txt")
+    rotated = bert / "peer_127.0.0.1_5002.txt.1.gz"  # its copy is shorter, and not packed
+    rotated.write_bytes(gzip.compress((bert / rotated.stem.removesuffix(".1")).read_bytes()))
+    (bert / rotated.stem.removesuffix(".1")).unlink()
+    copy = copies / rotated.name.removesuffix(".1.gz")
+    assert copy.stat().st_size > 100
+    (copies / "peer_127.0.0.1_5002.txt.2.gz").write_bytes(rotated.read_bytes()[:200])  # damaged
     assert run("runner.py", "check", "--together", anna, copies, bert) == (code, out, err)
     shown = json.loads(run("runner.py", "check", "--json", "--together", anna, bert)[1])
     assert shown["folder"] == f"{anna} and {bert}" and shown["holds"]

@@ -2,21 +2,18 @@
 
 import fnmatch
 import io
+from typing import NamedTuple
 
 from gossip.lab.proof import check
 from gossip.lab.proof.records import Records
 from tests.tools.folders import Folder
 
 
-class File:
+class File(NamedTuple):
     """A file that is not on a disk."""
 
-    def __init__(self, name):
-        self.name = name
-        self.data = bytearray()
-
-    def __lt__(self, other):
-        return self.name < other.name
+    name: str
+    data: bytearray
 
     def is_file(self):
         return True
@@ -43,7 +40,7 @@ def test_files_in_memory_are_read_as_they_grow(tmp_path):
     memory = Memory()
     texts = {path.name: path.read_bytes() for path in tmp_path.glob("*")}
     for name in sorted(texts, reverse=True):
-        memory.files.append(File(name))
+        memory.files.append(File(name, bytearray()))
     records = Records(memory)
     for begin, end in ((0, 100), (100, None)):  # the second time in the middle of a line
         for file in memory.files:
