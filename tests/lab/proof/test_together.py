@@ -3,11 +3,13 @@ which has only these, proves what they can tell."""
 
 import pytest
 
-from gossip.lab.proof import check
+from gossip.lab.proof import check, deaths
+from gossip.lab.proof.evidence import Proof
 from gossip.lab.proof.reading import Together
-from gossip.lab.proof.records import read_folder
+from gossip.lab.proof.records import Records, read_folder
 from tests.lab.proof.test_clocks import host_of, spread_out
 from tests.tools.files import copy
+from tests.tools.stories import THREE, tell
 
 
 @pytest.fixture(params=["of a peer that lives", "of the one that died", "of a seed"])
@@ -74,3 +76,17 @@ def test_an_origin_that_is_no_address_is_no_machine_either(network, tmp_path):
                    "2099-01-01 00:00:00.000000:connected:nobody\n")
     assert "300.1:5:1:1 was received, but no file tells who generated it" in failing(
         check.prove(read_folder(tmp_path)))["broadcast"]
+
+
+@pytest.mark.parametrize("here, healthy", [(None, False), ({5001, 5002, 5003, 8080, 8081}, True)])
+def test_a_death_may_be_found_by_a_peer_elsewhere(tmp_path, here, healthy):
+    tell(tmp_path, THREE, """
+        2.0 5003 asks 5002 until 20
+        20.0 5001 parts 5003 closed by the other end
+        20.0 5002 parts 5003 closed by the other end
+        23.1 8080 dead report:Dead Node:@5003:1.000000:@5009
+        24.0 8080 removed:@5003:gone
+        60 8080 peer list:@5001:1
+    """)
+    own = here and {f"127.0.0.1:{port}" for port in here}
+    assert deaths.dead(Proof(Records(tmp_path).refresh(), own)).holds is healthy
