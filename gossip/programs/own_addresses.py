@@ -96,7 +96,7 @@ def own_address(target: Target, patience: float = WAY_LIMIT) -> Address:
 
 
 def awaited(look: Callable[[], _Found | None], patience: float, lacking: str,
-             error: str) -> _Found:
+            error: str) -> _Found:
     """Return what `look()` finds within `patience` seconds, and say once what is lacking;
     CommandError if it finds nothing."""
     deadline, told = time.monotonic() + patience, False
@@ -162,7 +162,7 @@ def host_of(host: str, seeds: list[Target], patience: float = WAY_LIMIT) -> str:
         return _ip_towards(elsewhere or (led if len(led) == len(found) else []))
 
     return awaited(towards_seeds, patience, "no way to any seed of the config",
-                    "this machine has no way to any seed of the config; is its network up?")
+                   "this machine has no way to any seed of the config; is its network up?")
 
 
 def _ip_towards(seeds: list[Address]) -> str | None:
