@@ -102,8 +102,11 @@ def test_seeds_of_a_network_list_all_its_peers_on_one_ip_unless_a_flag_says_how_
     assert with_room(few, 257) == few and with_room(all_of_them, 257) == all_of_them
 
 
+QUICK = ["--processes", 1, "--gossip-interval", 0.1, "--liveness-interval", 0.5]
+
+
 @pytest.mark.parametrize("peers, flags", [
-    (6, ["--kill", 1, "--processes", 1, "--gossip-interval", 0.1, "--liveness-interval", 0.5]),
+    (6, QUICK), pytest.param(6, ["--kill", 1, *QUICK], marks=pytest.mark.slow),
     pytest.param(30, [], marks=pytest.mark.slow)])
 def test_a_runner_on_each_machine_proves_its_own_and_all_files_prove_the_network(
         machines, tmp_path, peers, flags):
