@@ -91,8 +91,8 @@ class Peer(Node):
         self.messages = self.spreading.messages
         self.made_of(self.linking.learning, self.linking.admitting, self.linking, self.joining,
                      self.confirming, self.reporting, self.spreading, self.link_proofs)
-        # Where lines are signed or watched, a repetition says something too.
-        self._sifts = not settings.sign and self._watch is None
+        # Where lines are signed or watched, or in a tree, a repetition says something too.
+        self._sifts = not (settings.sign or self._watch or self.spreading.way.HEARS_REPETITIONS)
         self._generated = 0  # messages so far
         self._restraint = Restraint(settings.origin_wait)
         self._round_due: float | None = None  # when the next round is due
@@ -281,6 +281,8 @@ class Peer(Node):
         if link.role == NEIGHBOUR:
             if self._watch is not None:
                 self._watch.noted(link, lines)
+            if self.spreading.way.HEARS_REPETITIONS:
+                self.spreading.way.repeated(link, lines)
             lines = self.messages.unknown(lines, link)
             if not lines or (lines[0].startswith(wire.GOSSIP)
                              and self.spreading.take_block(link, lines)):

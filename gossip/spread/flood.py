@@ -18,13 +18,15 @@ class Flood:
     returns the seconds at least between two sendings: 0 unless late."""
 
     duty_name = None  # it needs no duty
+    ANSWERED = frozenset()  # verbs of status lines for `answered`; it needs none
+    HEARS_REPETITIONS = False  # else `repeated(link, lines)` is told of all that comes
 
     def __init__(self, links, flusher, now, gathering):
         self._links = links
         self._flusher = flusher
         self._now = now
         self._gathering = gathering
-        self._waiting: list[tuple[bytes, object]] = []  # lines with `\n`, and their source
+        self._waiting: list[tuple[bytes, object]] = []  # lines with `\n`, and whom to skip
         # (link, data sent to it after the waiting lines, whether it is urgent)
         self._behind: list[tuple[object, bytes, bool]] = []
         self._size = 0  # bytes waiting
@@ -35,8 +37,12 @@ class Flood:
     def forward(self, lines: list[bytes], source, covers: list[bytes] = ()) -> None:
         """Forward lines, without their `\\n`, to all but their source, behind their covers, if
         any."""
+        self._push(lines, (source,), covers)
+
+    def _push(self, lines: list[bytes], skip, covers: list[bytes] = ()) -> None:
+        """Forward lines to all links but those in `skip`."""
         data = b"\n".join(wire.covered(lines, covers) if covers else lines) + b"\n"
-        self._waiting.append((data, source))
+        self._waiting.append((data, skip))
         self._size += len(data)
         now, links = self._now(), self._links()
         pause = 0.0 if self._hurried else self._gathering()
@@ -71,13 +77,13 @@ class Flood:
         behind, self._behind = self._behind, []
         self._sent = now
         if len(batch) == 1:  # nearly always
-            [(data, source)] = batch
+            [(data, skip)] = batch
             for link in links:
-                if link is not source:
+                if link not in skip:
                     link.send(data)
         else:
             for link in links:
-                data = b"".join([data for data, source in batch if source is not link])
+                data = b"".join([data for data, skip in batch if link not in skip])
                 if data:
                     link.send(data)
         for link, data, urgent in behind:
@@ -93,9 +99,6 @@ class Flood:
     def all_sent(self) -> bool:
         """Return whether nothing waits here any more."""
         return not self._waiting
-
-    def answered(self, link, message) -> None:
-        """Ignore an answer to rumors, because flooding tells none."""
 
     def note_known(self, link, keys) -> None:
         """Ignore what a neighbour knows, because everything goes to everyone."""

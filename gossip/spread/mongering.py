@@ -15,6 +15,8 @@ class Mongering:
     """Tells rumors to the links that `links()` returns."""
 
     duty_name = "rumors"  # of the duty that calls `turn`
+    ANSWERED = {"took", "knew"}  # verbs of status lines for `answered`
+    HEARS_REPETITIONS = False
 
     def __init__(self, links, telling: Telling, now, rng, condition, longest: float):
         """`longest`: seconds at most for which each portion of new messages waits."""
