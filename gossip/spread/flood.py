@@ -19,6 +19,7 @@ class Flood:
 
     duty_name = None  # it needs no duty
     ANSWERED = frozenset()  # verbs of status lines for `answered`; it needs none
+    FETCHES = False  # whether it needs anti-entropy to fetch, even if nothing is ever compared
     HEARS_REPETITIONS = False  # else `repeated(link, lines)` is told of all that comes
 
     def __init__(self, links, flusher, now, gathering):
@@ -102,6 +103,10 @@ class Flood:
 
     def note_known(self, link, keys) -> None:
         """Ignore what a neighbour knows, because everything goes to everyone."""
+
+    def repairs(self, link, lines) -> bool:
+        """Return whether lines were fetched from a link because others had to push them."""
+        return False
 
     def on_end(self, link) -> None:
         """Do nothing: `links()` no longer returns a link that has ended."""

@@ -108,7 +108,7 @@ class Spreading(Part):
 
     def keep_duties(self, keep) -> None:
         """Begin the duties that spreading needs, by `keep(name, turn)`."""
-        if self._compares:
+        if self._compares or self.way.FETCHES:
             self.anti_entropy.duty = keep("anti-entropy", self.anti_entropy.turn)
         if self.way.duty_name is not None:
             self.way.duty = keep(self.way.duty_name, self.way.turn)
@@ -179,7 +179,8 @@ class Spreading(Part):
     def _tell_watch(self, link, fresh: Fresh) -> None:
         """Tell the watch what a neighbour has brought."""
         self._watch.fresh(fresh.lines, link, self._now(),
-                          owed=not self.anti_entropy.catch_up.awaits(link))
+                          owed=not self.anti_entropy.catch_up.awaits(link)
+                          or self.way.repairs(link, fresh.lines))
         self._watch.fresh(fresh.refused, link, self._now(), owed=False)
 
     def _hand_on(self, link, fresh: Fresh) -> None:

@@ -69,7 +69,7 @@ class Tree(Flood):
     """Pushes each run to the links that did not prune it."""
 
     ANSWERED = {"prune", "graft"}
-    HEARS_REPETITIONS = True
+    FETCHES = HEARS_REPETITIONS = True
 
     def __init__(self, links, node, messages, awaits, watch=None):
         """`messages`: the MessageList; `awaits(link)` tells whether a portion was asked for there.
@@ -182,7 +182,8 @@ class Tree(Flood):
         branches = {run: self._runs.get(run) for run, _, _ in by_run(lines)}
         return {run: branch for run, branch in branches.items()
                 if branch is not None and branch.parent not in (None, link)
-                and branch.told.get(link, -math.inf) <= since}
+                and branch.told.get(link, -math.inf) <= since
+                and (self._watch is None or self._watch.may_excuse(link, run))}
 
     def _graft(self, runs_of: dict) -> None:
         """Tell links to push runs again that they were told to be quiet about."""
@@ -216,11 +217,10 @@ class Tree(Flood):
                 branch.quiet.discard(link)
 
     def repairs(self, link, lines: list[bytes]) -> bool:
-        """Return whether new lines, fetched from a link, are all of runs of which it was told to
-        push nothing, so that they would have come without loss."""
         now = self._now()
-        return all(run in self._runs and self._runs[run].told.get(link, now) + SETTLED < now
-                   for run, _, _ in by_run(lines))
+        return bool(lines) and all(
+            run in self._runs and self._runs[run].told.get(link, now) + SETTLED < now
+            for run, _, _ in by_run(lines))
 
     # Announcements.
 
