@@ -53,7 +53,6 @@ class Said(NamedTuple):
     broken: int  # copies that were corrupt or forbidden
     first: int
     known: int  # messages that it has judged the other by, and so knows
-    brought: int  # of `first`, those in the time of `known`
 
 
 class View(NamedTuple):
@@ -98,10 +97,8 @@ class Case:
                             if _is_unconfirmed(by[other], about.get(other, ()), now, period)]
 
     def known(self, k: int = 0) -> int | None:
-        """Return how many messages the subject reports for window k, if any. In a tree it judges no
-        neighbour by all of them, but each was brought first by one."""
-        said = self._by[k].values()
-        return max(*(one.known for one in said), sum(one.brought for one in said)) if said else None
+        """Return how many messages the subject reports for window k, if any."""
+        return max((said.known for said in self._by[k].values()), default=None)
 
     def rates(self, k: int, known: int | None) -> dict[Address, float]:
         """Return the rates of the reporters that count in window k. `known` is how many messages
@@ -141,7 +138,7 @@ def _in_windows(rows_of, now: float, period: float, aged: float = 0.0
 
 def _said(entries, k: int, said_to: float) -> Said | None:
     """Return the sum of entries in window k, if any; ages in periods."""
-    expected = missing = broken = first = known = brought = 0
+    expected = missing = broken = first = known = 0
     found = False
     for age, entry in entries:
         if FIRST_TO < age - k <= FIRST_FROM:
@@ -149,12 +146,11 @@ def _said(entries, k: int, said_to: float) -> Said | None:
             first += entry.first
         if KNOWN_TO < age - k <= KNOWN_FROM:
             known += entry.expected
-            brought += entry.first
         if said_to < age <= k + SAID_FROM:
             expected += entry.expected
             missing += entry.missing
             broken += entry.corrupt + entry.forbidden
-    return Said(expected, missing, broken, first, known, brought) if found else None
+    return Said(expected, missing, broken, first, known) if found else None
 
 
 def _views(said_of, own_of, excused: float) -> dict[Address, View]:

@@ -14,7 +14,8 @@ honest peers are never blamed, a neighbour is judged by a message only when
 
 In a tree a neighbour that was told to push nothing of a run owes none of its messages, whichever
 came first, the prune or the message. It is told so only if enough is left to judge it by. After a
-graft it owes them again `settle` seconds after its reply to a later request.
+graft it owes them again `settle` seconds after its reply to a later request. In the report, one
+neighbour counts as judged by all messages, so that the seeds know how many there were.
 
 A message whose run had to be confirmed first, or that anti-entropy has fetched, counts only for the
 neighbour that brought it. No neighbour is judged by a run that few seeds name, because it may have
@@ -25,6 +26,7 @@ Lines are kept as hashes, which are small, and which nobody outside can predict.
 """
 
 import collections
+import zlib
 from typing import NamedTuple
 
 from gossip import wire
@@ -99,10 +101,12 @@ class _Row:
 class Watch:
     """The observations of one peer about its neighbours, by their links."""
 
-    def __init__(self, settings: Settings, counts=lambda run: True, cheats=()):
-        """`counts(run)`: do most seeds name a run? `cheats`: runs that contradict themselves."""
+    def __init__(self, settings: Settings, counts=lambda run: True, cheats=(), own=None):
+        """`counts(run)`: do most seeds name a run? `cheats`: runs that contradict themselves. `own`:
+        the address of this peer."""
         self._run_counts = counts
         self._cheats = cheats
+        self._own = own
         self._settle = settings.settle
         self._longest = STILL * settings.report_interval  # seconds between two turns
         self._owes = settings.spread != "rumor"  # else nobody owes anybody a copy
@@ -300,19 +304,28 @@ class Watch:
     def _judge(self, link, row: _Row, horizon: float) -> None:
         """Judge a neighbour by messages that came up to `horizon`."""
         stood = float("inf") if row.stands is None else row.stands + self._settle
-        owed = []
+        owed, excused = [], 0
         row.judged = max(row.judged, self._begin)
         for batch in self._log[row.judged - self._begin:]:
             if batch.at > horizon:
                 break
             row.judged += 1
             if batch.link is not link and batch.at >= stood:
-                owed += [line for run, lines in batch.lines.items()
-                         if batch.at >= row.excused.get(run, batch.at) for line in lines]
+                for run, lines in batch.lines.items():
+                    if batch.at >= row.excused.get(run, batch.at):
+                        owed += lines
+                    else:
+                        excused += len(lines)
+        if excused and link is min(self._rows, key=self._rank):
+            row.counts["expected"] += excused
         if owed:
             row.counts["expected"] += len(owed)
             if self._owes:
                 row.counts["missing"] += row.missing(owed)
+
+    def _rank(self, link) -> int:
+        """Return a number by which each peer picks another of its neighbours."""
+        return zlib.crc32(f"{self._own}>{link.peer}".encode())
 
     def _count_first(self, count: int, link, now: float) -> None:
         """Count FIRST at once, because the neighbour may miss the message soon."""

@@ -35,15 +35,11 @@ class Flood:
         self._due = math.inf  # when the flusher will send what waits
         self._hurried = False  # gather nothing any more
 
-    def forward(self, lines: list[bytes], source, covers: list[bytes] = ()) -> None:
-        """Forward lines, without their `\\n`, to all but their source, behind their covers, if
-        any."""
-        self._push(lines, (source,), covers)
-
-    def _push(self, lines: list[bytes], skip, covers: list[bytes] = ()) -> None:
-        """Forward lines to all links but those in `skip`."""
+    def forward(self, lines: list[bytes], source, covers: list[bytes] = (), quiet=()) -> None:
+        """Forward lines, without their `\\n`, to all but their source and the links in `quiet`,
+        behind their covers, if any."""
         data = b"\n".join(wire.covered(lines, covers) if covers else lines) + b"\n"
-        self._waiting.append((data, skip))
+        self._waiting.append((data, {source, *quiet} if quiet else (source,)))
         self._size += len(data)
         now, links = self._now(), self._links()
         pause = 0.0 if self._hurried else self._gathering()

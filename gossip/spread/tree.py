@@ -95,15 +95,14 @@ class Tree(Flood):
             lines, covers = self._first_alone(lines, covers)
         if not lines:
             return
-        links, repaired = self._links(), []
+        links, repaired = set(self._links()), []
         for run, some, their in by_run(lines, covers):
             branch = self._branch(run)
             if self._note_source(branch, source):
                 repaired.append(run)
                 self._counts["repairs"] += len(some)
-            skip = {source, *branch.quiet}
-            if not skip.issuperset(links):
-                self._push(some, skip, their)
+            if not branch.quiet.issuperset(links - {source}):
+                super().forward(some, source, their, branch.quiet)
             self._changed[run] = None
         if repaired:
             self._graft({source: repaired})
