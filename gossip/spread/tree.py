@@ -97,8 +97,9 @@ class Tree(Flood):
             return
         links, repaired = set(self._links()), []
         for run, some, their in by_run(lines, covers):
+            is_new = run not in self._runs
             branch = self._branch(run)
-            if self._note_source(branch, source):
+            if self._note_source(branch, source, is_new):
                 repaired.append(run)
                 self._counts["repairs"] += len(some)
             if not branch.quiet.issuperset(links - {source}):
@@ -125,9 +126,12 @@ class Tree(Flood):
         for lines, covers in held:
             self.forward(lines, None, covers)
 
-    def _note_source(self, branch: _Branch, source) -> bool:
+    def _note_source(self, branch: _Branch, source, is_new: bool) -> bool:
         """Note that a link has brought new messages of a run. Return whether that was a repair: it
-        was asked for them, and had been told to push nothing."""
+        was asked for them, and had been told to push nothing.
+
+        If there was a tree before, only a link that pruned becomes the parent, because any other
+        may hang on this peer."""
         now = self._now()
         if source is None:
             branch.parent = OWN
@@ -135,8 +139,8 @@ class Tree(Flood):
             if branch.told.get(source, now) + SETTLED < now:
                 self._note_lapse(branch.parent, now)
                 return True
-        elif branch.parent is None and not self._is_suspect(source, now):
-            branch.parent = source
+        elif branch.parent is None and (is_new or source in branch.quiet):
+            branch.parent = None if self._is_suspect(source, now) else source
         return False
 
     def _note_lapse(self, parent, now: float) -> None:
