@@ -206,18 +206,24 @@ class Tree(Flood):
         self._counts[verb + "s"] += len(runs)
 
     def answered(self, link, message: wire.Status) -> None:
-        """Take a prune or a graft. Only prunes are limited, because a graft takes back a prune."""
+        """Take a prune or a graft. Only prunes are limited, because a graft takes back a prune. It
+        is answered at once by what was seen, as that was not pushed before."""
         runs = [run for run, _ in message.entries[:RUNS_IN_LINE]]
         if message.verb == "prune":
             if self._changes.take(self._now(), 0, link.peer):
                 runs.clear()
             self._changes.take(self._now(), len(runs), link.peer)
         self._counts["prunes and grafts ignored"] += len(message.entries) - len(runs)
-        for branch in filter(None, map(self._runs.get, runs)):
+        grafted = []
+        for run in filter(self._runs.__contains__, runs):
+            quiet = self._runs[run].quiet
             if message.verb == "prune":
-                branch.quiet.add(link)
-            else:
-                branch.quiet.discard(link)
+                quiet.add(link)
+            elif link in quiet:
+                quiet.discard(link)
+                grafted.append(self._messages.entry(run, RANGES))
+        if grafted:
+            link.send(b"".join(wire.status_lines("seen", grafted)))
 
     def repairs(self, link, lines: list[bytes]) -> bool:
         now = self._now()
