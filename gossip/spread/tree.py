@@ -222,8 +222,8 @@ class Tree(Flood):
             elif link in quiet:
                 quiet.discard(link)
                 grafted.append(self._messages.entry(run, RANGES))
-        if grafted:
-            link.send(b"".join(wire.status_lines("seen", grafted)))
+        if any(grafted):
+            link.send(b"".join(wire.status_lines("seen", list(filter(None, grafted)))))
 
     def repairs(self, link, lines: list[bytes]) -> bool:
         now = self._now()
