@@ -28,7 +28,7 @@ CHANGES = 200  # runs that one neighbour may prune in a second
 ALONE = 0.05  # seconds for which an origin holds back what follows its first message
 LATER = 0.5  # seconds between two announcements, and the least age of what they tell
 RANGES = 50  # of a run in an announcement
-SETTLED = 1.0  # seconds after a prune; what is fetched from its link later was lacking
+SETTLED = 1.0  # seconds after which nothing is on its way that was pushed before a prune
 TOLD_AGAIN = 5.0  # seconds after which a neighbour that goes on repeating is told again
 GRAFTS = 8  # links that replace a parent
 LAPSES, SUSPECTED = 2, 60.0  # repairs that make a parent suspect, and for how many seconds
@@ -57,10 +57,11 @@ def by_run(lines: list[bytes], covers: list[bytes] = ()
 class _Branch:
     """The links to neighbours, as the tree of one run has them."""
 
-    __slots__ = ("parent", "quiet", "told")
+    __slots__ = ("parent", "since", "quiet", "told")
 
-    def __init__(self):
+    def __init__(self, since: float):
         self.parent = None  # a link, or OWN; None until a link is chosen, and after its end
+        self.since = since  # when it began, or its parent's link ended
         self.quiet: set = set()  # links that are not pushed to
         self.told: dict = {}  # link that was told to be quiet -> when
 
@@ -130,8 +131,8 @@ class Tree(Flood):
         """Note that a link has brought new messages of a run. Return whether that was a repair: it
         was asked for them, and had been told to push nothing.
 
-        If there was a tree before, only a link that pruned becomes the parent, because any other
-        may hang on this peer."""
+        If there was a tree before, only a link that pruned becomes the parent for a moment, because
+        any other may just be about to hang on this peer."""
         now = self._now()
         if source is None:
             branch.parent = OWN
@@ -139,8 +140,9 @@ class Tree(Flood):
             if branch.told.get(source, now) + SETTLED < now:
                 self._note_lapse(branch.parent, now)
                 return True
-        elif branch.parent is None and (is_new or source in branch.quiet):
-            branch.parent = None if self._is_suspect(source, now) else source
+        elif branch.parent is None and not self._is_suspect(source, now) and (
+                is_new or source in branch.quiet or branch.since + SETTLED < now):
+            branch.parent = source
         return False
 
     def _note_lapse(self, parent, now: float) -> None:
@@ -259,7 +261,7 @@ class Tree(Flood):
         if branch is not None:
             self._runs.move_to_end(run)
             return branch
-        branch = self._runs[run] = _Branch()
+        branch = self._runs[run] = _Branch(self._now())
         if len(self._runs) > RUNS_LIMIT:
             forgotten, old = self._runs.popitem(last=False)
             self._graft({link: [forgotten] for link in old.told})
@@ -272,7 +274,7 @@ class Tree(Flood):
             branch.quiet.discard(link)
             branch.told.pop(link, None)
             if branch.parent is link:
-                branch.parent = None
+                branch.parent, branch.since = None, self._now()
                 told = list(branch.told)
                 for other in told if len(told) <= GRAFTS else self._rng.sample(told, GRAFTS):
                     grafts[other].append(run)
