@@ -19,7 +19,7 @@ import collections
 import math
 
 from gossip import wire
-from gossip.spread.flood import Flood
+from gossip.spread.flood import CROWDED, Flood
 from gossip.tools import Rate, Recent
 
 RUNS_LIMIT = 1_000  # runs with a tree; the least recently used is flooded again
@@ -57,11 +57,12 @@ def by_run(lines: list[bytes], covers: list[bytes] = ()
 class _Branch:
     """The links to neighbours, as the tree of one run has them."""
 
-    __slots__ = ("parent", "since", "quiet", "told")
+    __slots__ = ("parent", "since", "first", "quiet", "told")
 
     def __init__(self, since: float):
         self.parent = None  # a link, or OWN; None until a link is chosen, and after its end
-        self.since = since  # when it began, or its parent's link ended
+        self.since = since  # when it began, or lost or changed its parent
+        self.first = None  # the link that has pushed new messages last
         self.quiet: set = set()  # links that are not pushed to
         self.told: dict = {}  # link that was told to be quiet -> when
 
@@ -84,6 +85,7 @@ class Tree(Flood):
         self._changed: dict[bytes, None] = {}  # runs with messages that are in no entry yet
         self._shown: dict[bytes, bytes] = {}  # run -> its entry, to be announced
         self._held: list[tuple] | None = None  # (lines, covers) behind the first message
+        self._held_size = 0  # bytes of these lines
         self._is_new = True  # this peer has sent no message of its own, or is holding the next
         self._changes = Rate(CHANGES, CHANGES)
         self._lapses = Recent(SUSPECTS_LIMIT)  # address of a parent -> how often it lapsed
@@ -113,13 +115,16 @@ class Tree(Flood):
 
     def _first_alone(self, lines: list[bytes], covers: list[bytes]) -> tuple[list, list]:
         """Return the first message of this peer, with its cover, and hold back all others for a
-        moment."""
-        if self._held is not None:
-            self._held.append((lines, covers))
-            return [], []
-        self._held = [(lines[1:], covers[1:])]
-        self._flusher.take_over(self._release, ALONE)
-        return lines[:1], covers[:1]
+        moment, unless they are too long."""
+        now = int(self._held is None)  # how many lines go now
+        if now:
+            self._held = []
+            self._flusher.take_over(self._release, ALONE)
+        self._held.append((lines[now:], covers[now:]))
+        self._held_size += sum(map(len, lines[now:]))
+        if self._held_size > CROWDED and not now:
+            self._release()
+        return lines[:now], covers[:now]
 
     def _release(self) -> None:
         """Forward what was held back."""
@@ -140,9 +145,11 @@ class Tree(Flood):
             if branch.told.get(source, now) + SETTLED < now:
                 self._note_lapse(branch.parent, now)
                 return True
-        elif branch.parent is None and not self._is_suspect(source, now) and (
-                is_new or source in branch.quiet or branch.since + SETTLED < now):
-            branch.parent = source
+        else:
+            branch.first = source
+            if branch.parent is None and not self._is_suspect(source, now) and (
+                    is_new or source in branch.quiet or branch.since + SETTLED < now):
+                branch.parent = source
         return False
 
     def _note_lapse(self, parent, now: float) -> None:
@@ -182,11 +189,16 @@ class Tree(Flood):
 
     def _prunable(self, link, lines: list[bytes]) -> dict[bytes, _Branch]:
         """Return the runs of which a repetition on a link is a reason for a prune. Where there is
-        no parent it is none, because this link may become the parent."""
+        no parent it is none, because this link may become the parent. A parent gives way to a
+        faster link, long after the last change."""
         since = self._now() - TOLD_AGAIN
-        branches = {run: self._runs.get(run) for run, _, _ in by_run(lines)}
+        branches = {run: self._runs[run] for run, _, _ in by_run(lines) if run in self._runs}
+        for branch in branches.values():
+            if (branch.parent is link and branch.first not in (None, link)
+                    and branch.since <= since):
+                branch.parent, branch.since = branch.first, self._now()
         return {run: branch for run, branch in branches.items()
-                if branch is not None and branch.parent not in (None, link)
+                if branch.parent not in (None, link)
                 and branch.told.get(link, -math.inf) <= since
                 and (self._watch is None or self._watch.may_excuse(link, run))}
 
@@ -273,6 +285,7 @@ class Tree(Flood):
         for run, branch in self._runs.items():
             branch.quiet.discard(link)
             branch.told.pop(link, None)
+            branch.first = None if branch.first is link else branch.first
             if branch.parent is link:
                 branch.parent, branch.since = None, self._now()
                 told = list(branch.told)

@@ -115,6 +115,12 @@ def test_what_an_origin_says_after_its_first_message_waits_a_moment_once(node):
     assert node.take() == [[], *[[line(RUN, 4)]] * 3]
 
 
+def test_not_too_much_is_held_back(node):
+    node.bring(None, line(RUN, 1), line(RUN, 2))
+    node.bring(None, *[line(RUN, number) + b"x" * 60_000 for number in range(3, 30)])
+    assert node.tree.all_sent() and len(node.links[0].take()) == 29
+
+
 @pytest.mark.parametrize("leaves", [False, True])
 def test_what_is_held_back_leaves_before_a_reply_and_before_the_peer(node, leaves):
     node.bring(None, line(RUN, 1), line(RUN, 2))
@@ -185,6 +191,20 @@ def test_where_there_was_a_tree_only_a_link_that_pruned_becomes_the_parent_at_on
     node.bring(node.links[2], line(RUN, 3))
     node.bring(node.links[0], line(RUN, 3))
     assert (told(b"prune", RUN) in node.links[0].take()) is not later
+
+
+def test_a_parent_gives_way_to_a_faster_link_long_after_anything_changed(node):
+    parent, faster = node.links[:2]
+    node.bring(parent, line(RUN, 1))
+    for number, said in ((2, []), (3, [told(b"prune", RUN)])):
+        node.bring(faster, line(RUN, number))
+        node.take()
+        node.bring(parent, line(RUN, number))
+        assert parent.take() == said
+        node.jobs.now += tree.TOLD_AGAIN
+    node.bring(faster, line(RUN, 4))
+    node.bring(faster, line(RUN, 4))
+    assert faster.take() == []
 
 
 def test_when_a_parents_link_ends_those_that_were_told_to_be_quiet_push_again(node):
