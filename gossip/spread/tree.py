@@ -63,7 +63,7 @@ class _Branch:
         self.parent = None  # a link, or OWN; None until a link is chosen, and after its end
         self.since = since  # when it began, or lost or changed its parent
         self.first = None  # the link that has pushed new messages last
-        self.quiet: set = set()  # links that are not pushed to
+        self.quiet: dict = {}  # links that are not pushed to -> None; in order, unlike a set
         self.told: dict = {}  # link that was told to be quiet -> when
 
 
@@ -105,7 +105,7 @@ class Tree(Flood):
             if self._note_source(branch, source, is_new):
                 repaired.append(run)
                 self._counts["repairs"] += len(some)
-            if not branch.quiet.issuperset(links - {source}):
+            if not branch.quiet.keys() >= links - {source}:
                 super().forward(some, source, their, branch.quiet)
             self._changed[run] = None
         if repaired:
@@ -232,9 +232,9 @@ class Tree(Flood):
         for run in filter(self._runs.__contains__, runs):
             quiet = self._runs[run].quiet
             if message.verb == "prune":
-                quiet.add(link)
+                quiet[link] = None
             elif link in quiet:
-                quiet.discard(link)
+                del quiet[link]
                 grafted.append(self._messages.entry(run, RANGES))
         if any(grafted):
             link.send(b"".join(wire.status_lines("seen", list(filter(None, grafted)))))
@@ -283,7 +283,7 @@ class Tree(Flood):
         """Forget a link that has ended. Where it was the parent, others push again."""
         grafts = collections.defaultdict(list)
         for run, branch in self._runs.items():
-            branch.quiet.discard(link)
+            branch.quiet.pop(link, None)
             branch.told.pop(link, None)
             branch.first = None if branch.first is link else branch.first
             if branch.parent is link:
