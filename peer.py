@@ -281,9 +281,9 @@ class Peer(Node):
         if link.role == NEIGHBOUR:
             if self._watch is not None:
                 self._watch.noted(link, lines)
-            if self.spreading.way.HEARS_REPETITIONS:
-                self.spreading.way.repeated(link, lines)
-            lines = self.messages.unknown(lines, link)
+            came, lines = lines, self.messages.unknown(lines, link)
+            if len(lines) < len(came) and self.spreading.way.HEARS_REPETITIONS:
+                self.spreading.way.repeated(link, came)
             if not lines or (lines[0].startswith(wire.GOSSIP)
                              and self.spreading.take_block(link, lines)):
                 return

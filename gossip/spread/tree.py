@@ -42,6 +42,8 @@ def by_run(lines: list[bytes], covers: list[bytes] = ()
            ) -> list[tuple[bytes, list[bytes], list[bytes]]]:
     """Return (run, its lines, their covers) for each run."""
     run = wire.gossip_key(lines[0])[0]
+    if len(lines) == 1:
+        return [(run, lines, covers)]
     mark = b":%b:" % run
     at = lines[0].index(mark)
     if all([line.startswith(mark, at) and line.startswith(wire.GOSSIP) for line in lines]):

@@ -1,6 +1,10 @@
 """Networks that spread along trees: few copies, nothing missing and nothing twice, whatever happens
 to links, parents and neighbours."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from gossip import wire
@@ -8,6 +12,7 @@ from gossip.capacity import fixed
 from tests.tools.files import received
 from tests.tools.fakes import run_late
 from tests.tools.nets import all_once, connected, holds_all, linked_net, ring_whole
+from tests.tools.programs import ROOT
 from tests.tools.waiting import wait_until
 
 
@@ -132,3 +137,12 @@ def test_a_neighbour_that_prunes_grafts_and_announces_without_end_delays_nobody(
     assert peer.status()["prunes and grafts ignored"] > 0
     other.say(line(hostile, 1))  # and it is still a neighbour
     assert end.hear_until(line(hostile, 1))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("folder", ["spread", "networks", "monitoring", "lab/experiments"])
+def test_what_holds_in_a_flood_holds_in_a_tree(folder):
+    ran = subprocess.run([sys.executable, "-m", "pytest", "-q", "-c", "tests/pytest.ini", "-p",
+                          "no:cacheprovider", f"tests/{folder}"], cwd=ROOT, capture_output=True,
+                         env={**os.environ, "TEST_SPREAD": "tree"}, text=True)
+    assert ran.returncode == 0, ran.stdout
