@@ -24,7 +24,7 @@ from gossip.tools import Rate, Recent
 
 RUNS_LIMIT = 1_000  # runs with a tree; the least recently used is flooded again
 RUNS_IN_LINE = 100  # of a prune or graft
-CHANGES = 200  # runs that one neighbour may prune in a second
+CHANGES = 200  # prunes in a second on one link, in either direction
 ALONE = 0.05  # seconds for which an origin holds back what follows its first message
 LATER = 0.5  # seconds between two announcements, and the least age of what they tell
 RANGES = 50  # of a run in an announcement
@@ -89,7 +89,7 @@ class Tree(Flood):
         self._held: list[tuple] | None = None  # (lines, covers) behind the first message
         self._held_size = 0  # bytes of these lines
         self._is_new = True  # this peer has sent no message of its own, or is holding the next
-        self._changes = Rate(CHANGES, CHANGES)
+        self._changes, self._said = Rate(CHANGES, CHANGES), Rate(CHANGES, CHANGES)  # prunes
         self._lapses = Recent(SUSPECTS_LIMIT)  # address of a parent -> how often it lapsed
         self._counts = collections.Counter()
 
@@ -181,8 +181,11 @@ class Tree(Flood):
         """Tell a neighbour to push nothing of the runs of which some of these lines are known,
         unless it is the parent, or was asked for them."""
         old = list(filter(self._messages.holds, lines))
-        pruned = self._prunable(link, old) if old and not self._awaits(link) else {}
+        if not old or self._awaits(link) or self._said.take(self._now(), 0, link.peer):
+            return
+        pruned = self._prunable(link, old)
         if pruned:
+            self._said.take(self._now(), len(pruned), link.peer)
             for branch in pruned.values():
                 branch.told[link] = self._now()
             self._tell(link, "prune", list(pruned))
@@ -277,9 +280,18 @@ class Tree(Flood):
             return branch
         branch = self._runs[run] = _Branch(self._now())
         if len(self._runs) > RUNS_LIMIT:
-            forgotten, old = self._runs.popitem(last=False)
-            self._graft({link: [forgotten] for link in old.told})
+            self._forget_some()
         return branch
+
+    def _forget_some(self) -> None:
+        """Forget the runs used longest ago, as many as fit into a line, and have them pushed
+        again."""
+        grafts = collections.defaultdict(list)
+        for _ in range(RUNS_IN_LINE):
+            run, branch = self._runs.popitem(last=False)
+            for link in branch.told:
+                grafts[link].append(run)
+        self._graft(grafts)
 
     def on_end(self, link) -> None:
         """Forget a link that has ended. Where it was the parent, others push again."""

@@ -224,6 +224,7 @@ def test_of_many_quiet_links_some_replace_a_parent():
 
 def test_the_run_used_longest_ago_is_flooded_again(node, monkeypatch):
     monkeypatch.setattr(tree, "RUNS_LIMIT", 2)
+    monkeypatch.setattr(tree, "RUNS_IN_LINE", 1)  # then one run goes at a time
     quieted(node, node.links[1])
     node.say(node.links[2], "prune", RUN)
     node.bring(node.links[0], line(OTHER, 1))
@@ -269,6 +270,18 @@ def test_more_prunes_than_one_neighbour_may_say_are_ignored_and_grafts_are_not(n
     assert node.count("links not pushed to") == 0
     node.say(node.links[2], "prune", *runs[:10])  # another neighbour has an account of its own
     assert node.count("links not pushed to") == 10
+
+
+def test_no_more_prunes_are_said_than_are_taken(node):
+    runs = [b"127.0.0.1:%d:7" % port for port in range(6001, 6051 + tree.CHANGES)]
+    lines = [line(run, 1) for run in runs]
+    node.bring(node.links[0], *lines)
+    for text in lines * 2:
+        node.bring(node.links[1], text)
+    assert node.count("prunes") == tree.CHANGES + 1
+    node.jobs.now += tree.TOLD_AGAIN / 2
+    node.bring(node.links[1], lines[-1])
+    assert node.count("prunes") == tree.CHANGES + 2
 
 
 def test_lines_are_told_apart_by_their_runs_whatever_their_texts_and_times_are():
