@@ -271,10 +271,9 @@ class Peer(Node):
     def lines(self, link: Link, lines: list[bytes]) -> None:
         """Take the lines that came together over a link.
 
-        Repetitions from a neighbour are dropped again, because other links may have brought the
-        same lines while the reader waited for its turn. What is left is mostly the next gossip of
-        one run, which is taken at once; else successive gossip lines are taken as a batch, and any
-        other line by itself."""
+        Repetitions are dropped again, because other links may have brought the same lines while the
+        reader waited for its turn. What is left is mostly the next gossip of one run, which is
+        taken at once; else successive gossip lines are a batch, any other line stands by itself."""
         if link.probe is not None:
             super().lines(link, lines)
             return
