@@ -91,8 +91,8 @@ class Peer(Node):
         self.messages = self.spreading.messages
         self.made_of(self.linking.learning, self.linking.admitting, self.linking, self.joining,
                      self.confirming, self.reporting, self.spreading, self.link_proofs)
-        # Where lines are signed or watched, a repetition says something too.
-        self._sifts = not settings.sign and self._watch is None
+        # Where lines are signed or watched, or in a tree, a repetition says something too.
+        self._sifts = not (settings.sign or self._watch or self.spreading.way.HEARS_REPETITIONS)
         self._generated = 0  # messages so far
         self._restraint = Restraint(settings.origin_wait)
         self._round_due: float | None = None  # when the next round is due
@@ -271,17 +271,18 @@ class Peer(Node):
     def lines(self, link: Link, lines: list[bytes]) -> None:
         """Take the lines that came together over a link.
 
-        Repetitions from a neighbour are dropped again, because other links may have brought the
-        same lines while the reader waited for its turn. What is left is mostly the next gossip of
-        one run, which is taken at once; else successive gossip lines are taken as a batch, and any
-        other line by itself."""
+        Repetitions are dropped again, because other links may have brought the same lines while the
+        reader waited for its turn. What is left is mostly the next gossip of one run, which is
+        taken at once; else successive gossip lines are a batch, any other line stands by itself."""
         if link.probe is not None:
             super().lines(link, lines)
             return
         if link.role == NEIGHBOUR:
             if self._watch is not None:
                 self._watch.noted(link, lines)
-            lines = self.messages.unknown(lines, link)
+            came, lines = lines, self.messages.unknown(lines, link)
+            if len(lines) < len(came) and self.spreading.way.HEARS_REPETITIONS:
+                self.spreading.way.repeated(link, came)
             if not lines or (lines[0].startswith(wire.GOSSIP)
                              and self.spreading.take_block(link, lines)):
                 return

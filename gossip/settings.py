@@ -14,7 +14,7 @@ CORRUPT_WATCHED = 1_000  # corrupt lines within a period that end a link, if nei
 LATE_FROM = 0.05  # seconds of lateness below which nothing changes
 LATE_FOR = 4.0  # seconds for which a process counts as late after its threads ran late
 
-WAYS = ("flood", "rumor")  # of spreading; gossip/spread/spreading.py makes them
+WAYS = ("flood", "rumor", "tree")  # of spreading; gossip/spread/spreading.py makes them
 
 
 class Filter(NamedTuple):

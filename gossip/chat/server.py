@@ -20,7 +20,7 @@ from gossip.node.output_file import OutputFile
 from gossip.settings import Settings
 from gossip.spread.mongering import Mongering
 from gossip.spread.origin import portions
-from gossip.spread.spreading import TO_RUMORS, Spreading
+from gossip.spread.spreading import Spreading
 
 PROXY = "a chat proxy"  # the role of every TCP link
 PROXIES = 256  # proxies that may be connected at once
@@ -173,7 +173,7 @@ class ChatServer(Node):
     def _on_status(self, link: DatagramLink, message) -> None:
         if message.kind != "status":
             raise wire.WireError(f"{message.kind} is not expected from a chat server")
-        if message.verb not in TO_RUMORS:
+        if message.verb not in Mongering.ANSWERED:
             differs = (message.verb != "digest"
                        or not self.anti_entropy.agrees(link, message.digest))
             differed = link in self._differ

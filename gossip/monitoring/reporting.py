@@ -39,7 +39,8 @@ class Reporting(Part):
         self._kicked_by: dict[Address, None] = {}  # seeds that have kicked this peer
         self._cheats = Contradictions()
         self._evidence: dict[bytes, tuple[bytes, bytes]] = {}  # run not known yet -> signed lines
-        self.watch = Watch(node.settings, node.confirming.counts, self._cheats)
+        self.watch = Watch(node.settings, node.confirming.counts, self._cheats,
+                           node.address)
 
     # The duty.
 

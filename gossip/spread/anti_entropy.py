@@ -9,6 +9,8 @@ differs, they compare digests of 64 slices. For slices that differ they send the
 numbers of the messages seen, for each run.
 """
 
+import math
+
 from gossip import wire
 from gossip.settings import Settings
 from gossip.spread.catch_up import CatchUp
@@ -37,22 +39,25 @@ class AntiEntropy:
         self.duty = None  # the duty that calls `turn`, if there is one
         self._portion = settings.portion
         self._interval = settings.antientropy_interval
-        self._due = node.now() + self._interval * node.rng.uniform(0.5, 1.0)  # the next comparison
+        # when the next comparison is due; with an interval of 0, never
+        self._due = (node.now() + self._interval * node.rng.uniform(0.5, 1.0) if self._interval
+                     else math.inf)
         self._put_off = 0  # periodic comparisons skipped in a row
         rest = settings.gone_rounds * self._interval
         self.catch_up = CatchUp(messages, settings.fetch_patience, rest, runs.is_known)
         self._comparisons = Comparisons(rest)
         self._turn_is_set = False  # for when the neighbour that was asked counts as silent
 
-    def turn(self, now: float) -> float:
+    def turn(self, now: float) -> float | None:
         """Compare with a random neighbour every interval, but seldom if late. Request the next
-        portion, after a timeout from another neighbour. Return when the next turn is due."""
+        portion, after a timeout from another neighbour. Return when the next turn is due, if any."""
         if now >= self._due:
             self._compare_in_turn(now)
         self.fetch()
         silent_at = self.catch_up.silent_at()
         self._turn_is_set = silent_at is not None
-        return self._due if silent_at is None else min(self._due, silent_at)
+        due = self._due if silent_at is None else min(self._due, silent_at)
+        return None if due == math.inf else due
 
     def _compare_in_turn(self, now: float) -> None:
         """Make the periodic comparison. A late peer skips it, but at most MOST_PUT_OFF times in a

@@ -18,13 +18,16 @@ class Flood:
     returns the seconds at least between two sendings: 0 unless late."""
 
     duty_name = None  # it needs no duty
+    ANSWERED = frozenset()  # verbs of status lines for `answered`; it needs none
+    FETCHES = False  # whether it needs anti-entropy to fetch, even if nothing is ever compared
+    HEARS_REPETITIONS = False  # else `repeated(link, lines)` is told of lines with some
 
     def __init__(self, links, flusher, now, gathering):
         self._links = links
         self._flusher = flusher
         self._now = now
         self._gathering = gathering
-        self._waiting: list[tuple[bytes, object]] = []  # lines with `\n`, and their source
+        self._waiting: list[tuple[bytes, object]] = []  # lines with `\n`, and whom to skip
         # (link, data sent to it after the waiting lines, whether it is urgent)
         self._behind: list[tuple[object, bytes, bool]] = []
         self._size = 0  # bytes waiting
@@ -32,11 +35,11 @@ class Flood:
         self._due = math.inf  # when the flusher will send what waits
         self._hurried = False  # gather nothing any more
 
-    def forward(self, lines: list[bytes], source, covers: list[bytes] = ()) -> None:
-        """Forward lines, without their `\\n`, to all but their source, behind their covers, if
-        any."""
+    def forward(self, lines: list[bytes], source, covers: list[bytes] = (), quiet=()) -> None:
+        """Forward lines, without their `\\n`, to all but their source and the links in `quiet`,
+        behind their covers, if any."""
         data = b"\n".join(wire.covered(lines, covers) if covers else lines) + b"\n"
-        self._waiting.append((data, source))
+        self._waiting.append((data, {source, *quiet} if quiet else (source,)))
         self._size += len(data)
         now, links = self._now(), self._links()
         pause = 0.0 if self._hurried else self._gathering()
@@ -71,13 +74,13 @@ class Flood:
         behind, self._behind = self._behind, []
         self._sent = now
         if len(batch) == 1:  # nearly always
-            [(data, source)] = batch
+            [(data, skip)] = batch
             for link in links:
-                if link is not source:
+                if link not in skip:
                     link.send(data)
         else:
             for link in links:
-                data = b"".join([data for data, source in batch if source is not link])
+                data = b"".join([data for data, skip in batch if link not in skip])
                 if data:
                     link.send(data)
         for link, data, urgent in behind:
@@ -94,11 +97,12 @@ class Flood:
         """Return whether nothing waits here any more."""
         return not self._waiting
 
-    def answered(self, link, message) -> None:
-        """Ignore an answer to rumors, because flooding tells none."""
-
     def note_known(self, link, keys) -> None:
         """Ignore what a neighbour knows, because everything goes to everyone."""
+
+    def repairs(self, link, lines) -> bool:
+        """Return whether lines were fetched from a link because others had to push them."""
+        return False
 
     def on_end(self, link) -> None:
         """Do nothing: `links()` no longer returns a link that has ended."""

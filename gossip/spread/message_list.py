@@ -175,6 +175,12 @@ class MessageList:
         return [run.entry() for run in self._runs.values()
                 if slices >> run.slice & 1 and len(run.seen)]
 
+    def entry(self, key: bytes, most: int) -> bytes | None:
+        """Return the last `most` ranges seen of a run, as an entry of a status line. None if it is
+        forgotten."""
+        run = self._runs.get(key)
+        return run and wire.status_entry(key, run.seen.ranges()[-most:])
+
     def seen(self) -> dict[bytes, list[Range]]:
         """Return the numbers seen, by run."""
         return {key: run.seen.ranges() for key, run in self._runs.items() if len(run.seen)}

@@ -15,6 +15,8 @@ class Mongering:
     """Tells rumors to the links that `links()` returns."""
 
     duty_name = "rumors"  # of the duty that calls `turn`
+    ANSWERED = {"took", "knew"}  # verbs of status lines for `answered`
+    FETCHES = HEARS_REPETITIONS = False
 
     def __init__(self, links, telling: Telling, now, rng, condition, longest: float):
         """`longest`: seconds at most for which each portion of new messages waits."""
@@ -58,6 +60,10 @@ class Mongering:
         self.rumors.heard(link, self._now())
         self.rumors.answered(link, message.entries, message.verb == "knew")
         self.tell()
+
+    def repairs(self, link, lines) -> bool:
+        """Return False: nobody has to push a message."""
+        return False
 
     def on_end(self, link) -> None:
         """Tell the rumors of a link that has ended to others."""

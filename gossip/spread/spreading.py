@@ -1,9 +1,9 @@
 """Spreading: the part of a node that takes messages in, and forwards them to everyone, once.
 
 New lines are remembered (message_list), written down, and forwarded in the way that `--spread`
-names (flood, or mongering with rumors); duplicates are dropped. Anti-entropy fetches what did not
+names (flood, mongering with rumors, or a tree for each run); duplicates are dropped. Anti-entropy fetches what did not
 arrive. A neighbour that says too much in its own name is read more slowly (allowance). Signed
-gossip spreads by gossip/signing/signed_spreading.py. A third way of spreading needs a class like
+gossip spreads by gossip/signing/signed_spreading.py. Another way of spreading needs a class like
 `Flood`, a line in `way_of_spreading`, and a word in WAYS of gossip/settings.py.
 """
 
@@ -18,17 +18,17 @@ from gossip.spread.message_list import OLD, Fresh, MessageList
 from gossip.spread.mongering import Mongering
 from gossip.spread.origin import Origin
 from gossip.spread.rumors import Telling
+from gossip.spread.tree import Tree
 
 MOST_LINES = 500  # gossip lines that are handled together
-TO_RUMORS = {"took", "knew"}  # verbs of status lines that answer rumors
 SHARE_OF_ROUND = 0.25  # of a liveness round: the longest gathering if neighbours are watched,
 # because liveness replies then wait behind it
 
 
-def way_of_spreading(node, links, gathering, at_once: int, tries: int):
+def way_of_spreading(node, links, gathering, at_once: int, tries: int, messages, awaits, watch):
     """Make the way that `--spread` names; ValueError if it is unknown.
 
-    Flood explains `gathering`, Telling `at_once` and `tries`. Every way has the public methods of
+    Flood explains `gathering`, Telling `at_once` and `tries`, Tree the rest. Every way has the public methods of
     Flood; only in `wait_for_room(turn)` it may wait, and leaves the present turn meanwhile. If its
     `duty_name` is not None, it also has a `turn(now)`, and is given the `duty` that calls it.
     """
@@ -40,6 +40,8 @@ def way_of_spreading(node, links, gathering, at_once: int, tries: int):
             stop=settings.rumor_stop, at_once=at_once, window=settings.rumor_window,
             patience=settings.rumor_patience, tries=tries),
             node.now, node.rng, node.flusher.condition(), settings.origin_wait)
+    if settings.spread == "tree":
+        return Tree(links, node, messages, awaits, watch)
     raise ValueError(f"{settings.spread!r} is no way of spreading: {', '.join(WAYS)}")
 
 
@@ -92,7 +94,8 @@ class Spreading(Part):
         if settings.monitor:
             most = settings.liveness_interval * SHARE_OF_ROUND
             self.gathering = lambda: min(node.gathering(), most)
-        self.way = way_of_spreading(node, links, self.gathering, at_once, tries)
+        self.way = way_of_spreading(node, links, self.gathering, at_once, tries, self.messages,
+                                    self.anti_entropy.catch_up.awaits, watch)
         self._compares = settings.antientropy_interval > 0  # else nothing is ever compared
         self._output = node.output
         self._now, self._time = node.now, node.time
@@ -105,7 +108,7 @@ class Spreading(Part):
 
     def keep_duties(self, keep) -> None:
         """Begin the duties that spreading needs, by `keep(name, turn)`."""
-        if self._compares:
+        if self._compares or self.way.FETCHES:
             self.anti_entropy.duty = keep("anti-entropy", self.anti_entropy.turn)
         if self.way.duty_name is not None:
             self.way.duty = keep(self.way.duty_name, self.way.turn)
@@ -176,7 +179,8 @@ class Spreading(Part):
     def _tell_watch(self, link, fresh: Fresh) -> None:
         """Tell the watch what a neighbour has brought."""
         self._watch.fresh(fresh.lines, link, self._now(),
-                          owed=not self.anti_entropy.catch_up.awaits(link))
+                          owed=not self.anti_entropy.catch_up.awaits(link)
+                          or self.way.repairs(link, fresh.lines))
         self._watch.fresh(fresh.refused, link, self._now(), owed=False)
 
     def _hand_on(self, link, fresh: Fresh) -> None:
@@ -216,8 +220,8 @@ class Spreading(Part):
             self.anti_entropy.compare_now_and_then(link)
 
     def on_status(self, link, message: wire.Status) -> None:
-        """Handle an answer to rumors, or a line of anti-entropy."""
-        if message.verb in TO_RUMORS:
+        """Handle a line that is about the way of spreading, or one of anti-entropy."""
+        if message.verb in self.way.ANSWERED:
             self.way.answered(link, message)
         else:
             self.anti_entropy.on_status(link, message)

@@ -35,6 +35,8 @@ class Status(NamedTuple):
     sent     then ends the portion, so that the next may be asked for
     took     answers a rumor that was new here (now and then a `digest` follows)
     knew     answers a rumor that was known here
+    prune    asks to push nothing of these runs; their numbers mean nothing
+    graft    takes that back
 
     `meet ` may precede `digest`, `parts` and `seen`, as peers once sent it. It means nothing.
     """
@@ -134,7 +136,7 @@ def parse_status(body: bytes) -> Status:
 
 
 _HEX_STATUS = {b"digest": 32, b"parts": 8 * SLICES, b"show": SLICES // 4}  # verb -> hex digits
-_ENTRY_STATUS = {b"seen", b"want", b"gone", b"took", b"knew"}
+_ENTRY_STATUS = {b"seen", b"want", b"gone", b"took", b"knew", b"prune", b"graft"}
 _MAY_BE_EMPTY = {b"seen", b"want"}
 _AT_MEETINGS = {b"digest", b"parts", b"seen"}  # verbs that may have _MEET before them
 _HEX = re.compile(rb"[0-9a-f]+")

@@ -8,6 +8,7 @@ from gossip.addresses import address_of
 from gossip.capacity import fixed
 from gossip.net.connection import Connection
 from gossip.programs.own_addresses import is_local
+from gossip.settings import WAYS
 from tests.tools.files import count, events
 from tests.tools.nets import (
     FAST, all_once, connected, holds_all, linked_net, neighbours, ring_whole)
@@ -63,7 +64,7 @@ def test_two_halves_that_were_cut_apart_find_each_other_again(net, monkeypatch):
     assert all_once(peers)
 
 
-@pytest.mark.parametrize("spread", ["flood", "rumor"])
+@pytest.mark.parametrize("spread", WAYS)
 @pytest.mark.parametrize("seconds", [1.2, pytest.param(30, marks=pytest.mark.slow)])
 def test_links_closed_at_random_lose_nothing(net, seconds, spread):
     peers = linked_net(net, 6, capacity=fixed(3), liveness_misses=100, spread=spread,
@@ -77,7 +78,7 @@ def test_links_closed_at_random_lose_nothing(net, seconds, spread):
     assert all_once(peers)
 
 
-@pytest.mark.parametrize("spread", ["flood", "rumor"])
+@pytest.mark.parametrize("spread", WAYS)
 def test_peers_killed_and_restarted_one_after_the_other_lose_nothing(net, spread):
     peers = linked_net(net, 5, capacity=fixed(3), spread=spread)
     said = 0

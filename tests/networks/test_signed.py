@@ -5,13 +5,12 @@ import hashlib
 import pytest
 
 from gossip import wire
+from gossip.settings import WAYS
 from gossip.signing.signed_lines import Signer
 from tests.tools.files import count, received, wait_event
 from tests.tools.nets import holds_all, linked_net
 from tests.tools.ports import free_address
 from tests.tools.waiting import wait_until
-
-SPREADS = ["flood", "rumor"]
 
 
 def said(signer, address, numbers, text="hello"):
@@ -22,7 +21,7 @@ def said(signer, address, numbers, text="hello"):
     return [line.decode() for line in covers], [line.decode() for line in lines]
 
 
-@pytest.mark.parametrize("spread", SPREADS)
+@pytest.mark.parametrize("spread", WAYS)
 def test_signed_gossip_reaches_everyone_once_and_nothing_is_corrupt(net, spread):
     peers = linked_net(net, 6, sign=True, spread=spread)
     for peer in peers:
@@ -32,7 +31,7 @@ def test_signed_gossip_reaches_everyone_once_and_nothing_is_corrupt(net, spread)
     assert not any(count(peer, "corrupt:") for peer in peers)
 
 
-@pytest.mark.parametrize("spread", SPREADS)
+@pytest.mark.parametrize("spread", WAYS)
 def test_a_late_joiner_gets_the_messages_of_the_dead_from_neighbours_alone(net, spread):
     peers = linked_net(net, 4, sign=True, spread=spread)
     peers[0].gossip([f"message {number}" for number in range(700)])

@@ -11,6 +11,7 @@ from gossip.capacity import fixed
 from gossip.lab.experiments import bench
 from gossip.lab.proof.degrees import PowerLaw
 from gossip.lab.proof.records import Records
+from gossip.settings import WAYS
 from tests.tools.files import count
 from tests.tools.nets import FAST, Net, connected, holds_all, neighbours, ring_whole
 from tests.tools.ports import free_addresses, free_range
@@ -170,7 +171,7 @@ def test_bench_measures_every_figure(tmp_path):
         "--base-port", free_range(5), "--config", config, timeout=900)
     assert (code, err) == (0, "")
     report = json.loads(file.read_text())
-    assert set(report["runs"]) == set(report["median"]) == {"flood", "rumor"}
+    assert set(report["runs"]) == set(report["median"]) == set(WAYS)
     for spread, networks in report["runs"].items():
         medians, (*whole, alone) = report["median"][spread], networks
         assert len(whole) == 2 and set(whole[0]) | set(alone) == set(medians)

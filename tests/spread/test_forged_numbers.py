@@ -4,6 +4,7 @@ import pytest
 
 from gossip import wire
 from gossip.capacity import fixed
+from gossip.settings import WAYS
 from gossip.spread import catch_up
 from tests.tools.files import received
 from tests.tools.nets import linked_net
@@ -24,7 +25,7 @@ def true(peer):
     return [line for line in received(peer) if not line.endswith(":forged")]
 
 
-@pytest.mark.parametrize("spread", ["flood", "rumor"])
+@pytest.mark.parametrize("spread", WAYS)
 @pytest.mark.parametrize("order", [1, -1])
 def test_whoever_uses_up_far_numbers_in_a_name_silences_nobody(net, spread, order):
     """2,400 numbers that touch no other; then a hundred messages, one by one, and a late joiner."""

@@ -33,7 +33,7 @@ def text_of(line):
 
 
 def test_a_late_peer_floods_everything_in_order_in_few_writes(net):
-    peer, fake, end = late_peer(net, LITTLE, **QUIET)
+    peer, fake, end = late_peer(net, LITTLE, spread="flood", **QUIET)
     link = peer.neighbours.link(fake.address)
     send, writes = link.send, []
     link.send = lambda data, urgent=False: (writes.append(data), send(data, urgent))

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import os
 import pathlib
 import random
 import socket
@@ -20,8 +21,9 @@ from tests.tools.hands import End, FakePeer
 from tests.tools.ports import free_address, free_addresses
 from tests.tools.waiting import wait_until
 
+SPREAD = os.environ.get("TEST_SPREAD", "flood")  # of tests that name no way of spreading
 FAST = Settings(gossip_count=0, gossip_interval=0.05, liveness_interval=0.5,
-                antientropy_interval=0.5, probe_limit=1.0, grace=2.0)
+                antientropy_interval=0.5, probe_limit=1.0, grace=2.0, spread=SPREAD)
 
 
 class Net:

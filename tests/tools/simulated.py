@@ -9,7 +9,7 @@ from gossip.lab.simulation.virtual_links import Cables
 from gossip.settings import Settings
 from peer import Peer
 from seed import Seed
-from tests.tools.nets import neighbours
+from tests.tools.nets import SPREAD, neighbours
 
 CLASSES = {"seed": Seed, "peer": Peer}
 SEED, ONE, OTHER = (address_of("127.0.0.1", 5000 + n) for n in range(3))
@@ -18,7 +18,11 @@ STEP = 0.01  # seconds between two looks at what has happened
 
 def outcome_of(schedule: Schedule | int) -> Outcome:
     """Play a schedule, or the one of a number."""
-    return play(draw_schedule(schedule) if isinstance(schedule, int) else schedule, CLASSES)
+    if isinstance(schedule, int):
+        schedule = draw_schedule(schedule)
+    if schedule.conditions.spread == "flood":
+        schedule = schedule._replace(conditions=schedule.conditions._replace(spread=SPREAD))
+    return play(schedule, CLASSES)
 
 
 def faults_of(schedule: Schedule | int, sign: bool = False) -> list[str]:
@@ -33,7 +37,7 @@ class Nodes:
 
     def __init__(self, **settings):
         self.network = VirtualNetwork(1, CLASSES, [SEED],
-                                      Settings(**settings), Cables())
+                                      Settings(**{"spread": SPREAD, **settings}), Cables())
         for address in (SEED, ONE, OTHER):
             self.network.start(address)
         self.seed, self.one, self.other = self.network.nodes.values()

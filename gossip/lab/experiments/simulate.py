@@ -14,6 +14,7 @@ from gossip.lab.experiments.accidents import (
 from gossip.lab.experiments.drawing import WATCHED_PEERS, draw_schedule, draw_watched
 from gossip.lab.experiments.schedules import Outcome, Result, play, play_many, shrink
 from gossip.lab.proof.malicious import Tally
+from gossip.settings import WAYS
 from gossip.terminal.command_line import (
     FAILED, CommandError, Parser, capacity, number, show, whole_number)
 from gossip.terminal.folders import clear_outputs
@@ -54,6 +55,8 @@ def _add_flags(parser: Parser) -> None:
     parser.add_argument("--from", type=whole_number(0), metavar="NUMBER", dest="first",
                         help="the number of the first of them (1)")
     parser.add_argument("--sign", action="store_true", help="peers sign their gossip")
+    parser.add_argument("--spread", choices=WAYS,
+                        help="how messages travel (by chance; with --malicious flood)")
     parser.add_argument("--gentle", action="store_true",
                         help="no power failure, freeze, cut or slow machine")
     add_malicious(parser)
@@ -76,7 +79,8 @@ def _check_flags(parser: Parser, args: argparse.Namespace) -> None:
         parser.error("--capacity needs --malicious")
     if args.schedules is None and args.first is not None:
         parser.error("--from needs --schedules")
-    if args.file is not None and (args.schedule, args.peers, args.seeds) != (None, None, None):
+    if args.file is not None and (args.schedule, args.peers, args.seeds,
+                                  args.spread) != (None, None, None, None):
         parser.error("--file names a whole schedule")
     if args.seeds is not None and args.seeds > SEEDS_LIMIT:
         parser.error(f"--seeds: {SEEDS_LIMIT} at most")
@@ -114,10 +118,18 @@ def _schedule(args) -> Schedule:
 def _draw(args):
     """Return the function that draws the schedule of a number."""
     if args.malicious is None:
-        return functools.partial(draw_schedule, peers=args.peers, seeds=args.seeds,
+        draw = functools.partial(draw_schedule, peers=args.peers, seeds=args.seeds,
                                  gentle=args.gentle, sign=args.sign)
-    return functools.partial(draw_watched, malice=args.malicious, peers=args.peers,
-                             seeds=args.seeds, capacity=args.capacity)
+    else:
+        draw = functools.partial(draw_watched, malice=args.malicious, peers=args.peers,
+                                 seeds=args.seeds, capacity=args.capacity)
+    return draw if args.spread is None else functools.partial(_spreading, draw, args.spread)
+
+
+def _spreading(draw, spread: str, number: int) -> Schedule:
+    """Draw a schedule, in which messages travel in this way."""
+    schedule = draw(number)
+    return schedule._replace(conditions=schedule.conditions._replace(spread=spread))
 
 
 def _show_one(schedule: Schedule, until: float | None, classes: dict) -> Outcome:
@@ -154,7 +166,7 @@ def _simulate_many(args, classes: dict) -> int:
 def _again(args, number: int) -> str:
     """The command that plays one of many schedules."""
     words = ["python", "runner.py", "simulate", "--schedule", str(number)]
-    for name in ("peers", "seeds", "malicious", "capacity"):
+    for name in ("peers", "seeds", "malicious", "capacity", "spread"):
         value = getattr(args, name)
         words += [] if value is None else [f"--{name}", str(value)]
     return shlex.join(words + [f"--{name}" for name in ("sign", "gentle") if getattr(args, name)])

@@ -18,6 +18,8 @@ from gossip.lab.proof.runs import PROBE_TIME, PeerRun
 AHEAD = 1.0  # seconds by which the clock of one file may be ahead of another's
 QUESTIONS = 4  # lines that go to and fro before a text, when two meet of whom one has it already
 ANSWER_TIME = 2.0  # seconds that seeds have to answer, until a peer probes the address itself
+ANNOUNCED = 4.0  # seconds until a message that a tree lost is announced, and fetched from the second
+# neighbour that is asked
 RUMOR_ROUNDS = 4  # comparisons with random neighbours that bring a message whose rumor has died
 
 
@@ -47,7 +49,7 @@ def broadcast(proof: Proof) -> Row:
     - if both are up, and are, or had to be, in one piece of the graph;
     - if one of them has ended, and the two were neighbours in contact for more than a second after
       the first had the message, or longer on a slow link, where they first have to compare what
-      they know if it had the message before they met, or if it was a rumor, which may die:
+      they know if it had the message before they met, or if it was a rumor, which may die, or in a tree:
       whoever leaves says goodbye after its messages, on the same links, and a connection that is
       closed tells that it was not cut;
     - if the first is its origin and has left, the second heard that goodbye, and they were
@@ -181,7 +183,7 @@ def _came_before_goodbye(origin: PeerRun, message: str, run: PeerRun) -> bool:
     """Whether a run heard the goodbye of the origin over a link that stood when the message was
     made. What is flooded goes out at once, so it was on that link before the goodbye."""
     said, left = origin.generated[message], origin.left
-    if left is None or origin.settings.get("spread") == "rumor":
+    if left is None or origin.settings.get("spread") in ("rumor", "tree"):
         return False
     return any(mine.reason == "left" and max(mine.begin, theirs.begin) + ON_ITS_WAY <= said
                and said <= left <= min(mine.end, theirs.end)
@@ -203,6 +205,8 @@ def _had_to_go(proof: Proof, message: str, holder: PeerRun, had: float, run: Pee
         way += ANSWER_TIME + PROBE_TIME  # it has to find out whether it takes the message
     if holder.settings.get("spread") == "rumor":
         way += RUMOR_ROUNDS * holder.setting("antientropy-interval")
+    if holder.settings.get("spread") == "tree":
+        way += ANNOUNCED
     if any(end - max(had, begin) >= way + (slow * QUESTIONS if had < begin else 0.0)
            for begin, end in company.contacts(holder, run)):
         return True

@@ -1,0 +1,316 @@
+"""A tree for each run: forwards new lines only to neighbours that lack them.
+
+Of each run, the link that brought the first message is the parent until that link ends. A neighbour
+that repeats what is known is told once to be quiet (`status:prune:`): it pushes nothing of this run
+here any more. So a run spreads along a tree. Each run has its own, because prunes that are right
+for different origins would be wrong together. An origin sends its first message alone, so that the
+tree stands before the rest of a burst.
+
+Whatever a tree loses comes by announcements. A peer tells the links that it does not push to what
+it had seen half a second before, as `status:seen:`, if that has changed. A peer that lacks
+something fetches it (anti_entropy.py), and tells the link to push again (`status:graft:`). A graft
+adds a link; it never replaces the parent, because that would close circles under load.
+
+A prune silences only the link on which it came, and everything here is forgotten with its link.
+Nothing is gathered: what one peer holds back is late for all peers below it.
+"""
+
+import collections
+import math
+
+from gossip import wire
+from gossip.spread.flood import CROWDED, Flood
+from gossip.tools import Rate, Recent
+
+RUNS_LIMIT = 1_000  # runs with a tree; the least recently used is flooded again
+RUNS_IN_LINE = 100  # of a prune or graft
+CHANGES = 200  # prunes in a second on one link, in either direction
+ALONE = 0.05  # seconds for which an origin holds back what follows its first message
+LATER = 0.5  # seconds between two announcements, and the least age of what they tell
+RANGES = 50  # of a run in an announcement
+SETTLED = 1.0  # seconds after which nothing is on its way that was pushed before a prune
+TOLD_AGAIN = 5.0  # seconds after which a neighbour that goes on repeating is told again
+GRAFTS = 8  # links that replace a parent
+LAPSES, SUSPECTED = 2, 60.0  # repairs that make a parent suspect, and for how many seconds
+SUSPECTS_LIMIT = 1_000
+
+OWN = object()  # the parent of this peer's own run
+ONE = [(1, 1)]  # the numbers in an entry that is about a whole run
+
+
+def by_run(lines: list[bytes], covers: list[bytes] = ()
+           ) -> list[tuple[bytes, list[bytes], list[bytes]]]:
+    """Return (run, its lines, their covers) for each run."""
+    run = wire.gossip_key(lines[0])[0]
+    if len(lines) == 1:
+        return [(run, lines, covers)]
+    mark = b":%b:" % run
+    at = lines[0].index(mark)
+    if all([line.startswith(mark, at) and line.startswith(wire.GOSSIP) for line in lines]):
+        return [(run, lines, covers)]  # nearly always
+    groups: dict[bytes, tuple] = {}
+    for number, line in enumerate(lines):
+        some, their = groups.setdefault(wire.gossip_key(line)[0], ([], []))
+        some.append(line)
+        their += covers[number:number + 1]
+    return [(run, *group) for run, group in groups.items()]
+
+
+class _Branch:
+    """The links to neighbours, as the tree of one run has them."""
+
+    __slots__ = ("parent", "since", "first", "quiet", "told")
+
+    def __init__(self, since: float):
+        self.parent = None  # a link, or OWN; None until a link is chosen, and after its end
+        self.since = since  # when it began, or lost or changed its parent
+        self.first = None  # the link that has pushed new messages last
+        self.quiet: dict = {}  # links that are not pushed to -> None; in order, unlike a set
+        self.told: dict = {}  # link that was told to be quiet -> when
+
+
+class Tree(Flood):
+    """Pushes each run to the links that did not prune it."""
+
+    ANSWERED = {"prune", "graft"}
+    FETCHES = HEARS_REPETITIONS = True
+
+    def __init__(self, links, node, messages, awaits, watch=None):
+        """`messages`: the MessageList; `awaits(link)` tells whether a portion was asked for there.
+        `watch`, if any, is told which neighbours owe no copy."""
+        super().__init__(links, node.flusher, node.now, lambda: 0.0)
+        self._messages = messages
+        self._awaits = awaits
+        self._watch = watch
+        self._is_late, self._rng = node.is_late, node.rng
+        self._runs: collections.OrderedDict[bytes, _Branch] = collections.OrderedDict()
+        self._changed: dict[bytes, None] = {}  # runs with messages that are in no entry yet
+        self._shown: dict[bytes, bytes] = {}  # run -> its entry, to be announced
+        self._held: list[tuple] | None = None  # (lines, covers) behind the first message
+        self._held_size = 0  # bytes of these lines
+        self._is_new = True  # this peer has sent no message of its own, or is holding the next
+        self._changes, self._said = Rate(CHANGES, CHANGES), Rate(CHANGES, CHANGES)  # prunes
+        self._lapses = Recent(SUSPECTS_LIMIT)  # address of a parent -> how often it lapsed
+        self._counts = collections.Counter()
+
+    # Pushing.
+
+    def forward(self, lines: list[bytes], source, covers: list[bytes] = ()) -> None:
+        if source is None and self._is_new:
+            lines, covers = self._first_alone(lines, covers)
+        if not lines:
+            return
+        links, repaired = set(self._links()), []
+        for run, some, their in by_run(lines, covers):
+            is_new = run not in self._runs
+            branch = self._branch(run)
+            if self._note_source(branch, source, is_new):
+                repaired.append(run)
+                self._counts["repairs"] += len(some)
+            if not branch.quiet.keys() >= links - {source}:
+                super().forward(some, source, their, branch.quiet)
+            self._changed[run] = None
+        if repaired:
+            self._graft({source: repaired})
+        if not self._shown:
+            self._look()
+
+    def _first_alone(self, lines: list[bytes], covers: list[bytes]) -> tuple[list, list]:
+        """Return the first message of this peer, with its cover, and hold back all others for a
+        moment, unless they are too long."""
+        now = int(self._held is None)  # how many lines go now
+        if now:
+            self._held = []
+            self._flusher.take_over(self._release, ALONE)
+        self._held.append((lines[now:], covers[now:]))
+        self._held_size += sum(map(len, lines[now:]))
+        if self._held_size > CROWDED and not now:
+            self._release()
+        return lines[:now], covers[:now]
+
+    def _release(self) -> None:
+        """Forward what was held back."""
+        held, self._held, self._is_new = self._held or (), None, False
+        for lines, covers in held:
+            self.forward(lines, None, covers)
+
+    def _note_source(self, branch: _Branch, source, is_new: bool) -> bool:
+        """Note that a link has brought new messages of a run. Return whether that was a repair: it
+        was asked for them, and had been told to push nothing.
+
+        If there was a tree before, only a link that pruned becomes the parent for a moment, because
+        any other may just be about to hang on this peer."""
+        now = self._now()
+        if source is None:
+            branch.parent = OWN
+        elif self._awaits(source):
+            if branch.told.get(source, now) + SETTLED < now:
+                self._note_lapse(branch.parent, now)
+                return True
+        else:
+            branch.first = source
+            if branch.parent is None and not self._is_suspect(source, now) and (
+                    is_new or source in branch.quiet or branch.since + SETTLED < now):
+                branch.parent = source
+        return False
+
+    def _note_lapse(self, parent, now: float) -> None:
+        """Note that a parent did not bring what it had to. A late peer blames nobody."""
+        if parent is not None and parent is not OWN and not self._is_late():
+            count = self._lapses.get(parent.peer, now, 0)
+            self._lapses.put(parent.peer, count + 1, now + SUSPECTED)
+
+    def _is_suspect(self, link, now: float) -> bool:
+        return self._lapses.get(link.peer, now, 0) >= LAPSES
+
+    def say_behind(self, link, data: bytes, urgent: bool = True) -> None:
+        if self._held:
+            self._release()
+        super().say_behind(link, data, urgent)
+
+    def hurry(self) -> None:
+        self._release()
+        super().hurry()
+
+    def all_sent(self) -> bool:
+        return not self._held and super().all_sent()
+
+    # Repetitions.
+
+    def repeated(self, link, lines: list[bytes]) -> None:
+        """Tell a neighbour to push nothing of the runs of which some of these lines are known,
+        unless it is the parent, or was asked for them."""
+        old = list(filter(self._messages.holds, lines))
+        if not old or self._awaits(link) or self._said.take(self._now(), 0, link.peer):
+            return
+        pruned = self._prunable(link, old)
+        if pruned:
+            self._said.take(self._now(), len(pruned), link.peer)
+            for branch in pruned.values():
+                branch.told[link] = self._now()
+            self._tell(link, "prune", list(pruned))
+            if self._watch is not None:
+                self._watch.excused(link, pruned)
+
+    def _prunable(self, link, lines: list[bytes]) -> dict[bytes, _Branch]:
+        """Return the runs of which a repetition on a link is a reason for a prune. Where there is
+        no parent it is none, because this link may become the parent. A parent gives way to a
+        faster link, long after the last change."""
+        since = self._now() - TOLD_AGAIN
+        branches = {run: self._runs[run] for run, _, _ in by_run(lines) if run in self._runs}
+        for branch in branches.values():
+            if (branch.parent is link and branch.first not in (None, link)
+                    and branch.since <= since):
+                branch.parent, branch.since = branch.first, self._now()
+        return {run: branch for run, branch in branches.items()
+                if branch.parent not in (None, link)
+                and branch.told.get(link, -math.inf) <= since
+                and (self._watch is None or self._watch.may_excuse(link, run))}
+
+    def _graft(self, runs_of: dict) -> None:
+        """Tell links to push runs again that they were told to be quiet about."""
+        for link, runs in runs_of.items():
+            for run in runs:
+                if run in self._runs:
+                    self._runs[run].told.pop(link, None)
+            self._tell(link, "graft", runs)
+            if self._watch is not None:
+                self._watch.owes_again(link, runs, self._now())
+
+    def _tell(self, link, verb: str, runs: list[bytes]) -> None:
+        """Send the lines of a prune or a graft."""
+        entries = [wire.status_entry(run, ONE) for run in runs]
+        for at in range(0, len(entries), RUNS_IN_LINE):
+            link.send(b"".join(wire.status_lines(verb, entries[at:at + RUNS_IN_LINE])))
+        self._counts[verb + "s"] += len(runs)
+
+    def answered(self, link, message: wire.Status) -> None:
+        """Take a prune or a graft. Only prunes are limited, because a graft takes back a prune. It
+        is answered at once by what was seen, as that was not pushed before."""
+        runs = [run for run, _ in message.entries[:RUNS_IN_LINE]]
+        if message.verb == "prune":
+            if self._changes.take(self._now(), 0, link.peer):
+                runs.clear()
+            self._changes.take(self._now(), len(runs), link.peer)
+        self._counts["prunes and grafts ignored"] += len(message.entries) - len(runs)
+        grafted = []
+        for run in filter(self._runs.__contains__, runs):
+            quiet = self._runs[run].quiet
+            if message.verb == "prune":
+                quiet[link] = None
+            elif link in quiet:
+                del quiet[link]
+                grafted.append(self._messages.entry(run, RANGES))
+        if any(grafted):
+            link.send(b"".join(wire.status_lines("seen", list(filter(None, grafted)))))
+
+    def repairs(self, link, lines: list[bytes]) -> bool:
+        now = self._now()
+        return bool(lines) and all(
+            run in self._runs and self._runs[run].told.get(link, now) + SETTLED < now
+            for run, _, _ in by_run(lines))
+
+    # Announcements.
+
+    def _look(self) -> None:
+        """Note what was seen of the runs that changed, to announce it later."""
+        entries = {run: self._messages.entry(run, RANGES) for run in self._changed}
+        self._shown = {run: entry for run, entry in entries.items() if entry}
+        self._changed.clear()
+        if self._shown:
+            self._flusher.take_over(self._announce, LATER)
+
+    def _announce(self) -> None:
+        """Tell the links that are not pushed to what was seen at the last look."""
+        entries_for = collections.defaultdict(list)
+        for run, entry in self._shown.items():
+            for link in self._runs[run].quiet if run in self._runs else ():
+                entries_for[link].append(entry)
+        for link, entries in entries_for.items():
+            link.send(b"".join(wire.status_lines("seen", entries)))
+        self._look()
+
+    # Runs and links that come and go.
+
+    def _branch(self, run: bytes) -> _Branch:
+        """Return the branch of a run, as the one used last."""
+        branch = self._runs.get(run)
+        if branch is not None:
+            self._runs.move_to_end(run)
+            return branch
+        branch = self._runs[run] = _Branch(self._now())
+        if len(self._runs) > RUNS_LIMIT:
+            self._forget_some()
+        return branch
+
+    def _forget_some(self) -> None:
+        """Forget the runs used longest ago, as many as fit into a line, and have them pushed
+        again."""
+        grafts = collections.defaultdict(list)
+        for _ in range(RUNS_IN_LINE):
+            run, branch = self._runs.popitem(last=False)
+            for link in branch.told:
+                grafts[link].append(run)
+        self._graft(grafts)
+
+    def on_end(self, link) -> None:
+        """Forget a link that has ended. Where it was the parent, others push again."""
+        grafts = collections.defaultdict(list)
+        for run, branch in self._runs.items():
+            branch.quiet.pop(link, None)
+            branch.told.pop(link, None)
+            branch.first = None if branch.first is link else branch.first
+            if branch.parent is link:
+                branch.parent, branch.since = None, self._now()
+                told = list(branch.told)
+                for other in told if len(told) <= GRAFTS else self._rng.sample(told, GRAFTS):
+                    grafts[other].append(run)
+        self._graft(grafts)
+
+    def dropped(self) -> dict[str, int]:
+        """Return counts of what the trees are like now, and of what was said since the start."""
+        branches = self._runs.values()
+        return {"runs with a parent": sum(branch.parent is not None for branch in branches),
+                "links not pushed to": sum(len(branch.quiet) for branch in branches),
+                **{name: self._counts[name] for name in
+                   ("prunes", "grafts", "repairs", "prunes and grafts ignored")}}
