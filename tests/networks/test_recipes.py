@@ -1,6 +1,7 @@
 """The recipes of gossip/machines: each command in them is run as it stands there."""
 
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -151,3 +152,12 @@ def test_units(name, tmp_path):
         wait_until(lambda: list(tmp_path.glob(f"*_127.0.0.1_{port}.txt")))
         node.send_signal(signal.SIGTERM)
         assert node.wait(30) in (0, -signal.SIGTERM)
+
+
+def test_the_messages_in_the_table_are_said_by_the_code():
+    code = "".join(path.read_text() for path in (ROOT / "gossip").glob("**/*.py"))
+    table = (FOLDER / "README.md").read_text().partition("## What is said")[2]
+    for row in re.findall(r"^\| (`.*?) \|", table, re.M):
+        for part in re.split(r"[A-Z]{2,}:?|:", row.replace("`", "\n").replace("(check)", "")):
+            for words in filter(None, map(str.strip, part.replace(", \n", "\n").split("\n"))):
+                assert words in code, words
