@@ -26,7 +26,8 @@ RUNS_LIMIT = 1_000  # runs with a tree; the least recently used is flooded again
 RUNS_IN_LINE = 100  # of a prune or graft
 CHANGES = 200  # prunes in a second on one link, in either direction
 ALONE = 0.05  # seconds for which an origin holds back what follows its first message
-LATER = 0.5  # seconds between two announcements, and the least age of what they tell
+LATER = 0.5  # seconds at least between two announcements, and the least age of what they tell
+LONGEST = 1.5  # times LATER at most, by chance, because a message makes all peers begin together
 RANGES = 50  # of a run in an announcement
 SETTLED = 1.0  # seconds after which nothing is on its way that was pushed before a prune
 TOLD_AGAIN = 5.0  # seconds after which a neighbour that goes on repeating is told again
@@ -258,7 +259,7 @@ class Tree(Flood):
         self._shown = {run: entry for run, entry in entries.items() if entry}
         self._changed.clear()
         if self._shown:
-            self._flusher.take_over(self._announce, LATER)
+            self._flusher.take_over(self._announce, LATER * self._rng.uniform(1.0, LONGEST))
 
     def _announce(self) -> None:
         """Tell the links that are not pushed to what was seen at the last look."""

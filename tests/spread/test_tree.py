@@ -36,6 +36,13 @@ class Link:
         return sent
 
 
+class Chance(random.Random):
+    """Draws the least of what may be drawn."""
+
+    def uniform(self, low, high):
+        return low
+
+
 class Node:
     """A tree with its links, and what else a node has."""
 
@@ -43,7 +50,7 @@ class Node:
         self.links = [Link(5001 + number) for number in range(links)]
         self.jobs, self.messages, self.asked = Jobs(), MessageList(Settings()), None
         node = types.SimpleNamespace(flusher=self.jobs, now=lambda: self.jobs.now,
-                                     rng=random.Random(1), is_late=lambda: False)
+                                     rng=Chance(1), is_late=lambda: False)
         self.tree = Tree(lambda: tuple(self.links), node, self.messages,
                          lambda link: link is self.asked)
 
