@@ -60,12 +60,13 @@ def by_run(lines: list[bytes], covers: list[bytes] = ()
 class _Branch:
     """The links to neighbours, as the tree of one run has them."""
 
-    __slots__ = ("parent", "since", "first", "quiet", "told")
+    __slots__ = ("parent", "since", "first", "last", "quiet", "told")
 
     def __init__(self, since: float):
         self.parent = None  # a link, or OWN; None until a link is chosen, and after its end
         self.since = since  # when it began, or lost or changed its parent
         self.first = None  # the link that has pushed new messages last
+        self.last = b""  # the last message
         self.quiet: dict = {}  # links that are not pushed to -> None; in order, unlike a set
         self.told: dict = {}  # link that was told to be quiet -> when
 
@@ -110,6 +111,7 @@ class Tree(Flood):
                 self._counts["repairs"] += len(some)
             if not branch.quiet.keys() >= links - {source}:
                 super().forward(some, source, their, branch.quiet)
+            branch.last = some[-1]
             self._changed[run] = None
         if repaired:
             self._graft({source: repaired})
@@ -195,13 +197,15 @@ class Tree(Flood):
 
     def _prunable(self, link, lines: list[bytes]) -> dict[bytes, _Branch]:
         """Return the runs of which a repetition on a link is a reason for a prune. Where there is
-        no parent it is none, because this link may become the parent. A parent gives way to a
-        faster link, long after the last change."""
+        no parent it is none, because this link may become the parent.
+
+        Long after the last change, a parent that repeats the last message gives way to the link
+        that brought it. All peers do so by the same message, or links would close to circles."""
         since = self._now() - TOLD_AGAIN
         branches = {run: self._runs[run] for run, _, _ in by_run(lines) if run in self._runs}
         for branch in branches.values():
             if (branch.parent is link and branch.first not in (None, link)
-                    and branch.since <= since):
+                    and branch.since <= since and branch.last in lines):
                 branch.parent, branch.since = branch.first, self._now()
         return {run: branch for run, branch in branches.items()
                 if branch.parent not in (None, link)
