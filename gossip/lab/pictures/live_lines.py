@@ -145,8 +145,14 @@ class LiveLines:
             file.size = sizes.get(name, 0)
             if file.to_read() > 0:
                 self._to_be_read(file, name)
-            elif not name.endswith(".txt"):
+            elif self._is_done_with(name):
                 del self._files[name]
+
+    def _is_done_with(self, name: str) -> bool:
+        """Whether a file was rotated, and its node writes into the next one: until then it goes on
+        writing into this one."""
+        following = self._files.get(NAMED.fullmatch(name)[1])
+        return not name.endswith(".txt") and bool(following and following.tail.position)
 
     def _forget(self, name: str) -> None:
         """A file is not there any more under this name. Read the rest of one that was rotated."""
