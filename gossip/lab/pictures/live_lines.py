@@ -157,7 +157,7 @@ class LiveLines:
     def _forget(self, name: str) -> None:
         """A file is not there any more under this name. Read the rest of one that was rotated."""
         file = self._files.pop(name)
-        if not name.endswith(".txt"):
+        if not name.endswith(".txt") or not file.head:
             return
         for other in os.listdir(self._folder):
             if (other.startswith(name) and other != name and NAMED.fullmatch(other)

@@ -215,6 +215,16 @@ def test_a_file_that_is_renamed_is_read_to_its_end_and_goes_on(folder, lines):
     assert events(lines, LATER + 3 * TICK) == [] and lines.path_of(ONE) == path
 
 
+def test_an_empty_file_that_took_a_place_and_goes_is_not_the_renamed_one(folder, lines):
+    path = folder / "peer_127.0.0.1_5001.txt"
+    lines.turn(LATER)
+    path.rename(f"{path}.1")
+    path.touch()
+    assert events(lines) == events(lines) == []
+    path.unlink()
+    assert events(lines) == events(lines) == []
+
+
 @pytest.mark.parametrize("is_copied", [False, True])
 def test_a_file_that_is_truncated_goes_on(folder, lines, is_copied):
     path = folder / "peer_127.0.0.1_5001.txt"
