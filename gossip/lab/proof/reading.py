@@ -1,9 +1,9 @@
 """Reading output files: lines, a file that grows, and the pieces of one that was rotated.
 
 A node's file may be in several pieces, such as `X.txt.2.gz`, `X.txt.1` and `X.txt`. A piece is known
-again by its first line with a time, whatever its name has become. Pieces are read in the order of the times of
-their first lines; the line `continued:` tells whose run goes on. Of a network on several machines,
-the files may be in several folders, some of them twice.
+again by its first line with a time, whatever its name has become. Pieces are read in the order of
+these times; the line `continued:` tells whose run goes on. Of a network on several machines, the
+files may be in several folders, some of them twice.
 """
 
 import calendar
