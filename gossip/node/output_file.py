@@ -5,10 +5,10 @@ is a lock. What others sent is escaped (gossip/escaping.py), so that an event is
 Lines that cannot be written (a full disk) never stop the node: they are counted, the screen is told
 of the first, and the file tells how many as soon as it can be written.
 
-Somebody may rename, remove or truncate the file, such as logrotate. That is looked for when something
-is written, once a second at most, by one stat. The lines then go on in a file at the same path, which
-gets the line `continued:KIND:IP:PORT:START`. (What is appended to a truncated file stands at its
-beginning.) While none can be made there, they go on in the renamed file.
+Somebody may rename, remove or truncate the file, such as logrotate. That is looked for when
+something is written, once a second at most, by one stat. The lines then go on in a file at the same
+path, which gets the line `continued:KIND:IP:PORT:START`. (What is appended to a truncated file
+stands at its beginning.) While none can be made there, they go on in the renamed file.
 
 A file may have a limit, so that nobody can fill the disk by what he makes a node write. At the
 limit the file gets the line `full:LIMIT` (in MiB) instead of the next event, and then only last
@@ -189,7 +189,8 @@ class OutputFile:
         """Count lines that were not written, and show the first loss."""
         if not self._lost_in_all and self._subscriber is not None:
             self._subscriber.show(stamp[11:-1], "", escape(
-                f"lost:lines cannot be written into {self.path}: {error.strerror}; they are counted"))
+                f"lost:lines cannot be written into {self.path}: {error.strerror}; they are "
+                "counted"))
         self._lost += count
         self._lost_in_all += count
 

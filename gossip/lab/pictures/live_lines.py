@@ -7,9 +7,9 @@ and 150 ms for those that are still being written. A line that comes later than 
 machine has another clock, is told at once.
 
 A file that was begun anew is read from its start. What a file told that is not there any more ends
-with a line of the kind VANISHED. Nothing that is in a file ends anything. A file that was rotated is
-read to its end under its new name, unless it has been packed, and goes on in the file that took its
-place; older pieces are read only at first. One thread at a time calls all this. Times are
+with a line of the kind VANISHED. Nothing that is in a file ends anything. A file that was rotated
+is read to its end under its new name, unless it has been packed, and goes on in the file that
+took its place; older pieces are read only at first. One thread at a time calls all this. Times are
 microseconds since 1970.
 """
 

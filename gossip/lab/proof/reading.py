@@ -1,9 +1,9 @@
 """Reading output files: lines, a file that grows, and the pieces of one that was rotated.
 
-A node's file may be in several pieces, such as `X.txt.2.gz`, `X.txt.1` and `X.txt`. A piece is known
-again by its first line with a time, whatever its name has become. Pieces are read in the order of
-these times; the line `continued:` tells whose run goes on. Of a network on several machines, the
-files may be in several folders, some of them twice.
+A node's file may be in several pieces, such as `X.txt.2.gz`, `X.txt.1` and `X.txt`. A piece is
+known again by its first line with a time, whatever its name has become. Pieces are read in the
+order of these times; the line `continued:` tells whose run goes on. Of a network on several
+machines, the files may be in several folders, some of them twice.
 """
 
 import calendar
@@ -42,7 +42,7 @@ class Tail:
         self._early: collections.deque = collections.deque(maxlen=EARLY)  # before the first of them
 
     def read_all(self, file: BinaryIO) -> Iterator[tuple[float, str, str]]:
-        """Yield the same of all that is new; DAMAGED before the first line if a .gz is not whole."""
+        """Yield the same of all that is new; DAMAGED before the first if a .gz is not whole."""
         for _ in range(self.position, file.seek(0, os.SEEK_END), CHUNK):
             yield from self.read(file, CHUNK)
 
