@@ -5,10 +5,10 @@ is a lock. What others sent is escaped (gossip/escaping.py), so that an event is
 Lines that cannot be written (a full disk) never stop the node: they are counted, the screen is told
 of the first, and the file tells how many as soon as it can be written.
 
-Somebody may rename, remove or truncate the file, such as logrotate. That is looked for when something
-is written, once a second at most, by one stat. The lines then go on in a file at the same path, which
-gets the line `continued:KIND:IP:PORT:START`. (What is appended to a truncated file stands at its
-beginning.)
+Somebody may rename, remove or truncate the file, such as logrotate. That is looked for when
+something is written, once a second at most, by one stat. The lines then go on in a file at the same
+path, which gets the line `continued:KIND:IP:PORT:START`. (What is appended to a truncated file
+stands at its beginning.) While none can be made there, they go on in the renamed file.
 
 A file may have a limit, so that nobody can fill the disk by what he makes a node write. At the
 limit the file gets the line `full:LIMIT` (in MiB) instead of the next event, and then only last
@@ -54,7 +54,7 @@ class OutputFile:
         self._run = ""  # that writes here: KIND:IP:PORT:START
         self._anew = False  # the file has been begun anew, and lacks its line `continued:…`
         self._looked = -1  # the second in which the last look at the path was
-        self._missing = ""  # why the file could not be begun anew
+        self._missing = ""  # why a file that was removed could not be begun anew
         self._opens = file is None and path is not None
         self._file = file  # None once closed
         if self._opens:
@@ -157,16 +157,18 @@ class OutputFile:
             return  # nobody can tell
         if is_there and found.st_size >= self._size:
             return
-        self._anew, self._torn, self._told_full = bool(self._run), False, False
         if is_there:
             self._size = found.st_size
-            return
-        try:
-            self._file.close()
-            self._open()
-            self._missing = ""
-        except OSError as error:
-            self._missing, self._identity, self._size = error.strerror, None, 0
+        else:
+            before, self._missing = self._file, ""
+            try:
+                self._open()
+                before.close()
+            except OSError as error:
+                if not os.fstat(before.fileno()).st_nlink:
+                    self._missing = error.strerror
+                return
+        self._anew, self._torn, self._told_full = bool(self._run), False, False
 
     def _stamp(self) -> str:
         self._micros = self._clock() // 1000
@@ -187,7 +189,8 @@ class OutputFile:
         """Count lines that were not written, and show the first loss."""
         if not self._lost_in_all and self._subscriber is not None:
             self._subscriber.show(stamp[11:-1], "", escape(
-                f"lost:lines cannot be written into {self.path}: {error.strerror}; they are counted"))
+                f"lost:lines cannot be written into {self.path}: {error.strerror}; they are "
+                "counted"))
         self._lost += count
         self._lost_in_all += count
 

@@ -18,12 +18,14 @@ from collections.abc import Callable, Iterator
 
 from gossip.addresses import Address
 from gossip.terminal.command_line import complain, show, write_all
+from gossip.settings import MIB
 from gossip.tools import failure
 
 USUAL = 80  # columns if a terminal does not tell; the right part of a line ends here at most
 SPARE = 3  # columns that stay free at the right: for the cursor, and for the ^C of Ctrl-C
 _ERASE = "\r\x1b[K"
 QUEUE_LIMIT = 1_000  # batches of events that may wait
+LOG_LIMIT = 16 * MIB  # that may wait for who reads a log
 AGAIN = 0.2  # seconds until a log is written on that nobody has taken
 NOTHING = "", [], None  # a batch without events
 
@@ -225,14 +227,18 @@ class Log(Screen):
 
     def __init__(self, descriptor: int = 1):
         self._closing = threading.Event()
+        self._taken = self._written = 0  # bytes; each is counted by one thread
         super().__init__(descriptor)
 
     def write(self, data: bytes) -> int:
         """Take bytes of an output file, as a file does; OSError when too many wait."""
         try:
+            if self._taken - self._written > LOG_LIMIT:
+                raise queue.Full
             self._queue.put_nowait(data)
         except queue.Full:
             raise BlockingIOError(errno.EAGAIN, "nobody reads it") from None
+        self._taken += len(data)
         return len(data)
 
     def close(self, patience: float = 1.0) -> None:
@@ -242,7 +248,9 @@ class Log(Screen):
     def _show(self, item) -> None:
         while item:
             try:
-                item = item[os.write(self._descriptor, item):]
+                written = os.write(self._descriptor, item)
+                self._written += written
+                item = item[written:]
             except OSError:
                 if self._closing.wait(AGAIN):
                     return

@@ -186,6 +186,19 @@ def test_a_file_whose_folder_is_gone_loses_lines_and_tells_so_when_it_is_back(
                      "are counted", "lost\nlost", "lost, too", "in the same second", "back"]
 
 
+def test_where_no_file_can_be_made_the_lines_go_on_in_the_renamed_one(running, clock, path):
+    path.rename(path.with_suffix(".txt.1"))
+    path.mkdir()
+    clock.seconds = 1
+    running.write("nowhere else")
+    path.rmdir()
+    running.write("in the same second")
+    clock.seconds = 2
+    running.write("back")
+    assert events(path.with_suffix(".txt.1")) == [*BEGUN, "nowhere else", "in the same second"]
+    assert events(path) == [CONTINUED, "back"] and running.dropped() == {}
+
+
 def test_a_full_file_that_is_renamed_is_full_no_more(path, clock):
     path.parent.mkdir()
     output = OutputFile(path, clock, limit=1)

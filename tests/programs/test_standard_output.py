@@ -4,6 +4,8 @@ import os
 import signal
 import time
 
+import pytest
+
 from gossip.lab.proof import check
 from gossip.node.output_file import OutputFile
 from gossip.terminal import screen
@@ -38,13 +40,15 @@ def test_a_reader_that_stops_stops_nothing_and_what_is_kept_is_proved(net):
     assert not (ROOT / "-").exists() and not list(OUTPUTS.glob(f"*_{port}.txt"))
 
 
-def test_what_a_blocked_pipe_does_not_take_is_counted_and_told(monkeypatch):
-    monkeypatch.setattr(screen, "QUEUE_LIMIT", 3)
+@pytest.mark.parametrize("limit, value", [("QUEUE_LIMIT", 3), ("LOG_LIMIT", 100_000)])
+def test_what_a_blocked_pipe_does_not_take_is_counted_and_told(monkeypatch, limit, value):
+    monkeypatch.setattr(screen, limit, value)
     reader, writer = os.pipe()
     try:
         output = OutputFile(None, time.time_ns, file=screen.Log(writer))
         while not output.dropped():
             output.write("x" * 10_000, "y")
+            assert output._file._queue.qsize() <= 11
         lost = output.dropped()["lines that could not be written"]
         os.set_blocking(reader, False)
         heard = []

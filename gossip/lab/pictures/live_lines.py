@@ -7,9 +7,9 @@ and 150 ms for those that are still being written. A line that comes later than 
 machine has another clock, is told at once.
 
 A file that was begun anew is read from its start. What a file told that is not there any more ends
-with a line of the kind VANISHED. Nothing that is in a file ends anything. A file that was rotated is
-read to its end under its new name, unless it has been packed, and goes on in the file that took its
-place; older pieces are read only at first. One thread at a time calls all this. Times are
+with a line of the kind VANISHED. Nothing that is in a file ends anything. A file that was rotated
+is read to its end under its new name, unless it has been packed, and goes on in the file that
+took its place; older pieces are read only at first. One thread at a time calls all this. Times are
 microseconds since 1970.
 """
 
@@ -145,13 +145,19 @@ class LiveLines:
             file.size = sizes.get(name, 0)
             if file.to_read() > 0:
                 self._to_be_read(file, name)
-            elif not name.endswith(".txt"):
+            elif self._is_done_with(name):
                 del self._files[name]
+
+    def _is_done_with(self, name: str) -> bool:
+        """Whether a file was rotated, and its node writes into the next one: until then it goes on
+        writing into this one."""
+        following = self._files.get(NAMED.fullmatch(name)[1])
+        return not name.endswith(".txt") and bool(following and following.tail.position)
 
     def _forget(self, name: str) -> None:
         """A file is not there any more under this name. Read the rest of one that was rotated."""
         file = self._files.pop(name)
-        if not name.endswith(".txt"):
+        if not name.endswith(".txt") or not file.head:
             return
         for other in os.listdir(self._folder):
             if (other.startswith(name) and other != name and NAMED.fullmatch(other)

@@ -25,7 +25,7 @@ from gossip.lab.pictures.charts import Curve, Lane, Points
 from gossip.lab.pictures.network import drawn_peers
 from gossip.lab.proof import check, delivery, graph
 from gossip.lab.proof.evidence import Row, quantile
-from gossip.lab.proof.reading import DAMAGED, opened, pieces_in, time_of
+from gossip.lab.proof.reading import CHUNK, DAMAGED, opened, pieces_in, time_of
 from gossip.lab.proof.records import Records
 from gossip.lab.proof.runs import PeerRun
 from gossip.terminal.folders import TABLES
@@ -81,17 +81,19 @@ def node_files(folder: pathlib.Path) -> list[NodeFile]:
     for path, name, first in pieces_in(folder):
         files.setdefault(name, {})[first] = path
     limit = min(TAIL, WHOLE // max(1, len(files)))
-    return [NodeFile(name.removesuffix(".txt"), *tail(_joined(files[name]), limit))
+    return [NodeFile(name.removesuffix(".txt"), *_end_of(files[name], limit))
             for name in sorted(files, key=lambda name: (name[0] == "p", len(name), name))]
 
 
-def _joined(pieces: dict[bytes | None, pathlib.Path]) -> bytes:
-    """Return what stands in the pieces of a file, by their first lines."""
-    data = []
+def _end_of(pieces: dict[bytes | None, pathlib.Path], limit: int) -> tuple[bytes, int]:
+    """Return the `tail` of a file that is in pieces, by their first lines."""
+    data, before = b"", 0
     for first in sorted(pieces, key=time_of):
         with contextlib.suppress(*DAMAGED), opened(pieces[first]) as file:
-            data.append(file.read())
-    return b"".join(data)
+            while chunk := file.read(CHUNK):
+                data, more = tail(data + chunk, limit)
+                before += more
+    return data, before
 
 
 def tail(data: bytes, limit: int) -> tuple[bytes, int]:

@@ -1,9 +1,9 @@
 """Reading output files: lines, a file that grows, and the pieces of one that was rotated.
 
-A node's file may be in several pieces, such as `X.txt.2.gz`, `X.txt.1` and `X.txt`. A piece is known
-again by its first line, whatever its name has become. Pieces are read in the order of the times of
-their first lines; the line `continued:` tells whose run goes on. Of a network on several machines,
-the files may be in several folders, some of them twice.
+A node's file may be in several pieces, such as `X.txt.2.gz`, `X.txt.1` and `X.txt`. A piece is
+known again by its first line with a time, whatever its name has become. Pieces are read in the
+order of these times; the line `continued:` tells whose run goes on. Of a network on several
+machines, the files may be in several folders, some of them twice.
 """
 
 import calendar
@@ -23,9 +23,9 @@ from gossip.addresses import parse_address
 from gossip.events import ROTATED
 from gossip.lab.proof.events import CONTINUED
 
-FIRST = 256  # bytes of a first line by which a piece is known again
-COMPARED = 1024 * 1024  # bytes of two files that are compared at a time
-EARLY = 50_000  # lines before `continued:` that are kept: those of a second
+FIRST = 256  # bytes at the start of a piece by which it is known again
+CHUNK = 1024 * 1024  # bytes that are read at a time, and read of a line
+EARLY = 200_000  # lines before `continued:` that are kept: those of a second
 NAMED = re.compile(rf"((peer|seed)_.*\.txt){ROTATED}")
 DAMAGED = EOFError, zlib.error, gzip.BadGzipFile  # how a .gz is read that is not whole
 
@@ -40,6 +40,11 @@ class Tail:
         self.node: str | None = None  # whose file it is, as `started:` or `continued:` says last
         self._rest = b""  # a line that has no end yet
         self._early: collections.deque = collections.deque(maxlen=EARLY)  # before the first of them
+
+    def read_all(self, file: BinaryIO) -> Iterator[tuple[float, str, str]]:
+        """Yield the same of all that is new; DAMAGED before the first if a .gz is not whole."""
+        for _ in range(self.position, file.seek(0, os.SEEK_END), CHUNK):
+            yield from self.read(file, CHUNK)
 
     def read(self, file: BinaryIO, most: int = -1) -> Iterator[tuple[float, str, str]]:
         """Yield (Unix seconds, event, rest) of each line that ends in the next bytes, `most` at
@@ -77,8 +82,9 @@ class Piece:
     def __init__(self, name: str, path: pathlib.Path, first: bytes):
         self.name = name  # that the file had before it was rotated
         self.path = path
+        self.first = first
         self.begun = time_of(first)
-        self.tail = Tail()
+        self.tail = Tail(CHUNK)
         self.runs: list = []  # that begin here
         self.run = None  # of which its lines tell now
         self.lacks_beginning = False  # of its first run, which is in no piece
@@ -90,14 +96,18 @@ def opened(path: pathlib.Path) -> BinaryIO:
 
 
 def pieces_in(folder: pathlib.Path) -> Iterator[tuple[pathlib.Path, str, bytes | None]]:
-    """Yield each file of a node, the name that it had before it was rotated, and its first line, cut
-    to FIRST bytes, None where no line is whole. Of files with one content, such as a .gz that is
-    just being packed, the one that may still grow comes last."""
+    """Yield each file of a node, the name that it had before it was rotated, and its first line,
+    None where none is whole. Of files with one content, such as a .gz that is just being packed,
+    the one that may still grow comes last."""
     named = [(not path.name.endswith(".gz"), path.name.endswith(".txt"), path, found[1])
              for path in folder.glob("*_*.txt*") if (found := NAMED.fullmatch(path.name))]
     for _, _, path, name in sorted(named):
         if path.is_file():
-            yield path, name, _first_line(path)
+            try:
+                with opened(path) as file:
+                    yield path, name, first_line(file)
+            except (FileNotFoundError, *DAMAGED):
+                yield path, name, None  # renamed just now, or damaged
 
 
 class Together:
@@ -108,16 +118,16 @@ class Together:
     def __init__(self, folders: list[pathlib.Path]):
         self._folders = folders
         self._paths: list[pathlib.Path] = []
-        copies: dict[bytes | None, dict] = collections.defaultdict(dict)  # by their first lines
+        copies: dict = collections.defaultdict(dict)  # by their first lines, if these have a time
         for path, _, first in (found for folder in folders for found in pieces_in(folder)):
-            copies[first][path.resolve()] = path
-        for first, paths in copies.items():
+            copies[first if time_of(first) else path.resolve()][path.resolve()] = path
+        for paths in copies.values():
             longest, *others = sorted(paths.values(), key=_size, reverse=True)
-            for path in others if first is not None else ():
+            for path in others:
                 if not _begins_like(longest, path):
                     raise ValueError(f"{path} begins as a copy of {longest}, and then differs: "
                                      "leave the wrong one out")
-            self._paths += [longest] if first is not None else paths.values()
+            self._paths.append(longest)
 
     def glob(self, pattern: str) -> list[pathlib.Path]:
         return [path for path in self._paths if path.match(pattern)]
@@ -141,19 +151,20 @@ def _size(path: pathlib.Path) -> int:
 def _begins_like(whole: pathlib.Path, copy: pathlib.Path) -> bool:
     """Whether a file begins with all that can be read of a shorter one."""
     with contextlib.suppress(*DAMAGED), opened(whole) as file, opened(copy) as part:
-        while data := part.read(COMPARED):
+        while data := part.read(CHUNK):
             if file.read(len(data)) != data:
                 return False
     return True
 
 
-def _first_line(path: pathlib.Path) -> bytes | None:
-    try:
-        with opened(path) as file:
-            first, end, _ = file.read(FIRST).partition(b"\n")
-    except (FileNotFoundError, *DAMAGED):
-        return None  # renamed just now, or damaged
-    return first if end or len(first) == FIRST else None
+def first_line(file: BinaryIO) -> bytes | None:
+    """Return the first line that has a time, or, if there is none within FIRST bytes, what comes
+    first; None where no line is whole yet."""
+    begin = file.read(FIRST)
+    lines = begin.split(b"\n")
+    if len(begin) < FIRST:
+        lines[-1:] = []
+    return next(filter(time_of, lines), lines[0] if len(begin) == FIRST else None)
 
 
 def time_of(first: bytes | None) -> float:

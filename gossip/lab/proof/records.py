@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from gossip.addresses import is_loopback, parse_address
 from gossip.lab.proof.events import DEAD, JUDGED, LOAD, REMOVED, SECONDS, SEEDS, Kick, Load
-from gossip.lab.proof.reading import DAMAGED, Piece, opened, pieces_in
+from gossip.lab.proof.reading import DAMAGED, Piece, first_line, opened, pieces_in
 from gossip.lab.proof.runs import PeerRun
 from gossip.lab.proof.spans import Spans
 
@@ -166,7 +166,9 @@ class Records:
         tail, run = piece.tail, piece.run
         try:
             with opened(piece.path) as file:
-                for at, event, rest in tail.read(file):
+                if first_line(file) != piece.first:
+                    return  # renamed just now, and another has its name
+                for at, event, rest in tail.read_all(file):
                     if event == "continued":
                         run = piece.run = self._continued(piece, at, rest)
                         continue

@@ -205,11 +205,24 @@ def test_a_file_that_is_renamed_is_read_to_its_end_and_goes_on(folder, lines):
     add(path, text(1, "dead:a"))
     path.rename(f"{path}.1")
     assert events(lines, LATER + TICK) == [(ONE, "dead", "a")]
+    assert events(lines, LATER + TICK) == []
+    add(folder / f"{path.name}.1", text(1, "dead:c"))  # a node looks once a second
+    assert events(lines, LATER + TICK) == [(ONE, "dead", "c")]
     add(path, text(2, CONTINUED, "dead:b"))
     assert [rest for _, _, rest in events(lines, LATER + 2 * TICK)] == [CONTINUED[10:], "b"]
     (folder / f"{path.name}.1.gz").write_bytes(gzip.compress(b"x"))
     (folder / f"{path.name}.1").unlink()
     assert events(lines, LATER + 3 * TICK) == [] and lines.path_of(ONE) == path
+
+
+def test_an_empty_file_that_took_a_place_and_goes_is_not_the_renamed_one(folder, lines):
+    path = folder / "peer_127.0.0.1_5001.txt"
+    lines.turn(LATER)
+    path.rename(f"{path}.1")
+    path.touch()
+    assert events(lines) == events(lines) == []
+    path.unlink()
+    assert events(lines) == events(lines) == []
 
 
 @pytest.mark.parametrize("is_copied", [False, True])

@@ -176,7 +176,10 @@ def test_files_of_several_folders_can_be_one_network_in_which_copies_count_once(
     code, out, err = run("runner.py", "check", "--together", anna, copies, bert, anna)
     assert (code, out, err) == run("runner.py", "check", whole) and code == 0
     for folder, port in ((anna, 5001), (bert, 5004)):  # as a log collector may name them
-        (folder / f"peer_127.0.0.1_{port}.txt").rename(folder / "peer_log.txt")
+        path = folder / f"peer_127.0.0.1_{port}.txt"
+        for kept in (path, copies / path.name):
+            kept.write_bytes(b"-- Logs begin\n" + kept.read_bytes())
+        path.rename(folder / "peer_log.txt")
     rotated = bert / "peer_127.0.0.1_5002.txt.1.gz"  # its copy is shorter, and not packed
     rotated.write_bytes(gzip.compress((bert / rotated.stem.removesuffix(".1")).read_bytes()))
     (bert / rotated.stem.removesuffix(".1")).unlink()

@@ -9,7 +9,7 @@ import pytest
 
 from gossip.lab.pictures.plot import plot_folder
 from gossip.lab.pictures.report import node_files
-from gossip.lab.proof import check
+from gossip.lab.proof import check, reading
 from gossip.lab.proof.records import Records
 from gossip.terminal.folders import clear_outputs
 from tests.tools.files import copy, lines_of
@@ -95,6 +95,33 @@ def test_a_life_that_begins_in_the_next_piece_ends_the_one_before(tmp_path):
     path.write_text(path.read_text()[begin:])
     assert check.check_folder(tmp_path) == whole
     assert [run.superseded for run in Records(tmp_path).refresh().peers][-2:] == [True, False]
+
+
+def test_records_read_a_file_bit_by_bit(network, tmp_path, monkeypatch):
+    folder = copy(network, tmp_path)
+    whole = check.check_folder(folder)
+    rotate(folder, NAMES[0])
+    monkeypatch.setattr(reading, "CHUNK", 1000)
+    assert check.check_folder(folder) == whole
+
+
+def test_a_file_that_is_renamed_just_before_it_is_read_is_not_read_as_another(
+        network, tmp_path, monkeypatch):
+    folder = copy(network, tmp_path)
+    whole, records = check.check_folder(folder), Records(folder)
+    path = sorted(folder.glob("peer_*.txt"))[0]
+    first, *rest = pieces_of(path)
+    path.write_bytes(first)
+
+    def found(folder):
+        yield from list(reading.pieces_in(folder))
+        path.rename(f"{path}.1")
+        path.write_bytes(b"".join(rest))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("gossip.lab.proof.records.pieces_in", found)
+        records.refresh()
+    assert check.check_records(records.refresh()) == whole
 
 
 def test_records_follow_a_file_that_is_rotated_and_packed(network, tmp_path):
