@@ -108,8 +108,10 @@ class Tree(Flood):
                 repaired.append(run)
                 self._counts["repairs"] += len(some)
             if not branch.quiet.keys() >= links - {source}:
-                super().forward(some, source, their, branch.quiet)
+                self._gather(some, their, {source, *branch.quiet})
             self._changed[run] = None
+        if self._waiting:
+            self._send_soon()
         if repaired:
             self._graft({source: repaired})
         if not self._shown:
