@@ -118,7 +118,8 @@ class Peer(Node):
 
     def stop(self, reason: str = "interrupted") -> None:
         with self.turn:
-            self.spreading.way.hurry()  # an origin may hold messages back
+            if not self.spreading.way.all_sent():
+                self.spreading.way.hurry()
             super().stop(reason)
 
     def wake(self) -> None:
@@ -191,8 +192,7 @@ class Peer(Node):
             self.linking.dial(peer, chosen=False)  # who made that link is not known any more
 
     def _judge(self, peer: Address, alive: bool | None) -> None:
-        """The last probe of a suspect has ended. `alive` is False when it did not answer, which is
-        death, None when that could not be found out."""
+        """Take what the last probe of a suspect found; None: it could not find out."""
         suspect = self.neighbours.row(peer)
         if suspect is None or not suspect.suspect:  # it has answered or linked again meanwhile
             return

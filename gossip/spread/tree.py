@@ -26,7 +26,8 @@ RUNS_LIMIT = 1_000  # runs with a tree; the least recently used is flooded again
 RUNS_IN_LINE = 100  # of a prune or graft
 CHANGES = 200  # prunes in a second on one link, in either direction
 ALONE = 0.05  # seconds for which an origin holds back what follows its first message
-LATER = 0.5  # seconds between two announcements, and the least age of what they tell
+LATER = 0.5  # seconds at least between two announcements, and the least age of what they tell
+LONGEST = 1.5  # times LATER at most, by chance, because a message makes all peers begin together
 RANGES = 50  # of a run in an announcement
 SETTLED = 1.0  # seconds after which nothing is on its way that was pushed before a prune
 TOLD_AGAIN = 5.0  # seconds after which a neighbour that goes on repeating is told again
@@ -59,12 +60,13 @@ def by_run(lines: list[bytes], covers: list[bytes] = ()
 class _Branch:
     """The links to neighbours, as the tree of one run has them."""
 
-    __slots__ = ("parent", "since", "first", "quiet", "told")
+    __slots__ = ("parent", "since", "first", "last", "quiet", "told")
 
     def __init__(self, since: float):
         self.parent = None  # a link, or OWN; None until a link is chosen, and after its end
         self.since = since  # when it began, or lost or changed its parent
         self.first = None  # the link that has pushed new messages last
+        self.last = b""  # the last message
         self.quiet: dict = {}  # links that are not pushed to -> None; in order, unlike a set
         self.told: dict = {}  # link that was told to be quiet -> when
 
@@ -109,6 +111,7 @@ class Tree(Flood):
                 self._counts["repairs"] += len(some)
             if not branch.quiet.keys() >= links - {source}:
                 pieces.append((some, source, their, branch.quiet))
+            branch.last = some[-1]
             self._changed[run] = None
         for number, piece in enumerate(pieces, 1):
             super().forward(*piece, more=number < len(pieces))
@@ -196,13 +199,15 @@ class Tree(Flood):
 
     def _prunable(self, link, lines: list[bytes]) -> dict[bytes, _Branch]:
         """Return the runs of which a repetition on a link is a reason for a prune. Where there is
-        no parent it is none, because this link may become the parent. A parent gives way to a
-        faster link, long after the last change."""
+        no parent it is none, because this link may become the parent.
+
+        Long after the last change, a parent that repeats the last message gives way to the link
+        that brought it. All peers do so by the same message, or links would close to circles."""
         since = self._now() - TOLD_AGAIN
         branches = {run: self._runs[run] for run, _, _ in by_run(lines) if run in self._runs}
         for branch in branches.values():
             if (branch.parent is link and branch.first not in (None, link)
-                    and branch.since <= since):
+                    and branch.since <= since and branch.last in lines):
                 branch.parent, branch.since = branch.first, self._now()
         return {run: branch for run, branch in branches.items()
                 if branch.parent not in (None, link)
@@ -260,7 +265,7 @@ class Tree(Flood):
         self._shown = {run: entry for run, entry in entries.items() if entry}
         self._changed.clear()
         if self._shown:
-            self._flusher.take_over(self._announce, LATER)
+            self._flusher.take_over(self._announce, LATER * self._rng.uniform(1.0, LONGEST))
 
     def _announce(self) -> None:
         """Tell the links that are not pushed to what was seen at the last look."""
