@@ -289,9 +289,12 @@ class Linking(Part):
         self.places.put_off(peer, for_ring=True, now=self._node.now())
 
     def _pass_over(self, peer: Address) -> None:
-        """A peer does not answer at its address: the ring goes on behind it for an interval."""
-        self.places.pass_over(peer, self._node.now() + self._node.settings.liveness_interval)
-        self.peer_list.unreachable(peer)
+        """A peer does not answer at its address: the ring goes on behind it for an interval. A peer
+        that seeds have named may be frozen: without a seed, nobody will name it again."""
+        now = self._node.now()
+        self.places.pass_over(peer, now + self._node.settings.liveness_interval)
+        if self.peer_list.unreachable(peer) and not self._joining.has_seed():
+            self.found_dead.add(peer, now)
         self._node.membership.hurry()
 
     def _lost(self, link) -> None:

@@ -106,10 +106,13 @@ class PeerUnion:
             if address in latest:
                 self._latest[seed] = latest - {address}
 
-    def unreachable(self, address: Address) -> None:
-        """The peer could not be reached: forget it, unless a seed still names it."""
+    def unreachable(self, address: Address) -> bool:
+        """The peer could not be reached: forget it, unless a seed still names it. Return whether
+        a peer is forgotten that seeds had named."""
+        was_named = address in self._unnamed
         if not self._is_named(address):
             self._forget(address)
+        return was_named
 
     def _forget(self, address: Address) -> None:
         """Know this peer no longer."""

@@ -75,6 +75,7 @@ def death(proof: Proof, run: PeerRun) -> tuple[list[str], list[float]]:
             known = _known(proof, seed, run)
             hears = reported or _told_by_peers(proof, seed, run)  # else another seed probes first
             due = max(known, min(hears)) if hears else known + SEED_PROBES
+            due = max([due, *when(seed.too_busy, run.address, run.last)])  # it looks again then
             if told or end > due + PROBING:
                 failures.append(f"{run.address} died {proof.newest - run.last:.0f} s before the "
                                 f"newest line, and seed {seed.address} has not removed it (yet)")
