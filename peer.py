@@ -1,9 +1,8 @@
 """A peer: joins through seeds, keeps neighbours, gossips, and notices who dies.
 
-Read top to bottom: the threads of a peer, the gossip generator, the liveness round and the dead
-report, membership, leaving, and an `on_<kind>` method for every kind of line (gossip/wire/) that is
-answered here and not by a part (gossip/node/part.py). The parts; each mostly calls those above it,
-and events go to all:
+Read top to bottom: the threads, the gossip generator, the liveness round, membership, leaving, and
+an `on_<kind>` method for every kind of line (gossip/wire/) that is answered here and not by a part
+(gossip/node/part.py). The parts; each mostly calls those above it, and events go to all:
 
     confirming   which runs are genuine, if gossip is signed   gossip/signing/confirming.py
     link_proofs  which run is at the other end of a link       gossip/signing/link_proofs.py
@@ -17,9 +16,8 @@ and events go to all:
 Threads: "listener" accepts connections, a "link reader" per connection reads its lines (both begin
 in gossip/net/live_world.py); all others but probes stand in `start_threads`, with what they call.
 
-Left out on purpose: nothing is encrypted, or kept on disk but the output file; a peer has to be
-reachable at the address that it announces, maybe through a router. Gossip is signed only with
-`--sign`; most seeds are trusted.
+Left out on purpose: nothing is encrypted, or kept on disk but the output file. A peer has to be
+reachable at the address that it announces. Most seeds are trusted.
 """
 
 import sys
@@ -118,6 +116,12 @@ class Peer(Node):
         if self.settings.monitor:
             self.keep("monitoring", self.reporting.turn)
 
+    def stop(self, reason: str = "interrupted") -> None:
+        with self.turn:
+            if not self.spreading.way.all_sent():
+                self.spreading.way.hurry()
+            super().stop(reason)
+
     def wake(self) -> None:
         self.spreading.way.stop()
 
@@ -188,8 +192,7 @@ class Peer(Node):
             self.linking.dial(peer, chosen=False)  # who made that link is not known any more
 
     def _judge(self, peer: Address, alive: bool | None) -> None:
-        """The last probe of a suspect has ended. `alive` is False when it did not answer, which is
-        death, None when that could not be found out."""
+        """Take what the last probe of a suspect found; None: it could not find out."""
         suspect = self.neighbours.row(peer)
         if suspect is None or not suspect.suspect:  # it has answered or linked again meanwhile
             return
@@ -269,11 +272,8 @@ class Peer(Node):
         return new
 
     def lines(self, link: Link, lines: list[bytes]) -> None:
-        """Take the lines that came together over a link.
-
-        Repetitions are dropped again, because other links may have brought the same lines while the
-        reader waited for its turn. What is left is mostly the next gossip of one run, which is
-        taken at once; else successive gossip lines are a batch, any other line stands by itself."""
+        """Take the lines that came together over a link. Repetitions are dropped again, because
+        other links may have brought them meanwhile. The rest is mostly the next gossip of a run."""
         if link.probe is not None:
             super().lines(link, lines)
             return

@@ -151,6 +151,7 @@ class Watch:
             row.stands = now
         self._judge(link, row, horizon)
         row.forget_copies(horizon)
+        row.excused = {run: until for run, until in row.excused.items() if until > horizon}
         row.horizon = max(row.horizon, at - self._settle)
         self._drop_judged()
 

@@ -35,12 +35,15 @@ class Flood:
         self._due = math.inf  # when the flusher will send what waits
         self._hurried = False  # gather nothing any more
 
-    def forward(self, lines: list[bytes], source, covers: list[bytes] = (), quiet=()) -> None:
+    def forward(self, lines: list[bytes], source, covers: list[bytes] = (), quiet=(),
+                more: bool = False) -> None:
         """Forward lines, without their `\\n`, to all but their source and the links in `quiet`,
-        behind their covers, if any."""
+        behind their covers, if any. If `more` come at once, they wait for the last of these."""
         data = b"\n".join(wire.covered(lines, covers) if covers else lines) + b"\n"
         self._waiting.append((data, {source, *quiet} if quiet else (source,)))
         self._size += len(data)
+        if more:
+            return
         now, links = self._now(), self._links()
         pause = 0.0 if self._hurried else self._gathering()
         wait = max(0.0, self._sent + pause - now) if pause else 0.0

@@ -1,10 +1,10 @@
 """Spreading: the part of a node that takes messages in, and forwards them to everyone, once.
 
 New lines are remembered (message_list), written down, and forwarded in the way that `--spread`
-names (flood, mongering with rumors, or a tree for each run); duplicates are dropped. Anti-entropy fetches what did not
-arrive. A neighbour that says too much in its own name is read more slowly (allowance). Signed
-gossip spreads by gossip/signing/signed_spreading.py. Another way of spreading needs a class like
-`Flood`, a line in `way_of_spreading`, and a word in WAYS of gossip/settings.py.
+names (flood, mongering with rumors, or a tree for each run); duplicates are dropped. Anti-entropy
+fetches what did not arrive. A neighbour that says too much in its own name is read more slowly
+(allowance). Signed gossip spreads by gossip/signing/signed_spreading.py. Another way of spreading
+needs a class like `Flood`, a line in `way_of_spreading`, and a word in WAYS of gossip/settings.py.
 """
 
 from gossip import wire
@@ -28,9 +28,10 @@ SHARE_OF_ROUND = 0.25  # of a liveness round: the longest gathering if neighbour
 def way_of_spreading(node, links, gathering, at_once: int, tries: int, messages, awaits, watch):
     """Make the way that `--spread` names; ValueError if it is unknown.
 
-    Flood explains `gathering`, Telling `at_once` and `tries`, Tree the rest. Every way has the public methods of
-    Flood; only in `wait_for_room(turn)` it may wait, and leaves the present turn meanwhile. If its
-    `duty_name` is not None, it also has a `turn(now)`, and is given the `duty` that calls it.
+    Flood explains `gathering`, Telling `at_once` and `tries`, Tree the rest. Every way has the
+    public methods of Flood; only in `wait_for_room(turn)` it may wait, and leaves the present turn
+    meanwhile. If its `duty_name` is not None, it also has a `turn(now)`, and is given the `duty`
+    that calls it.
     """
     settings: Settings = node.settings
     if settings.spread == "flood":

@@ -102,7 +102,7 @@ class Tree(Flood):
             lines, covers = self._first_alone(lines, covers)
         if not lines:
             return
-        links, repaired = set(self._links()), []
+        links, repaired, pieces = set(self._links()), [], []
         for run, some, their in by_run(lines, covers):
             is_new = run not in self._runs
             branch = self._branch(run)
@@ -110,9 +110,11 @@ class Tree(Flood):
                 repaired.append(run)
                 self._counts["repairs"] += len(some)
             if not branch.quiet.keys() >= links - {source}:
-                super().forward(some, source, their, branch.quiet)
+                pieces.append((some, source, their, branch.quiet))
             branch.last = some[-1]
             self._changed[run] = None
+        for number, piece in enumerate(pieces, 1):
+            super().forward(*piece, more=number < len(pieces))
         if repaired:
             self._graft({source: repaired})
         if not self._shown:

@@ -62,6 +62,14 @@ def test_ways_of_spreading_may_be_mixed(net):
     assert all_once(peers)
 
 
+def test_a_peer_that_is_stopped_has_sent_what_it_held_back(net):
+    peers = linked_net(net, 3, spread="tree", antientropy_interval=60)
+    say(peers[:1], 1)
+    say(peers[:1], 2)
+    net.end(peers[0])
+    wait_until(lambda: holds_all(peers[1:], 3))
+
+
 def test_many_that_join_in_a_burst_get_everything(net):
     peers = linked_net(net, 4, spread="tree", capacity=fixed(4))
     say(peers, 100)

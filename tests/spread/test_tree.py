@@ -111,6 +111,13 @@ def test_a_prune_silences_one_link_for_one_run(node):
     assert node.take()[1] == [line(RUN, 4)]
 
 
+def test_lines_of_several_runs_that_came_together_leave_together(node):
+    pieces = []
+    node.links[1].send = pieces.append
+    node.bring(node.links[0], line(RUN, 1), line(OTHER, 1), line(RUN, 2))
+    assert pieces == [b"%b\n%b\n%b\n" % (line(RUN, 1), line(RUN, 2), line(OTHER, 1))]
+
+
 def test_what_an_origin_says_after_its_first_message_waits_a_moment_once(node):
     node.bring(None, line(RUN, 1), line(RUN, 2))
     node.bring(None, line(RUN, 3))
@@ -240,7 +247,7 @@ def test_the_run_used_longest_ago_is_flooded_again(node, monkeypatch):
     node.bring(node.links[0], line(RUN, 2))  # so it is OTHER that goes
     node.take()
     node.bring(node.links[0], line(THIRD, 1), line(OTHER, 2))  # and now RUN
-    assert node.links[1].take() == [line(THIRD, 1), told(b"graft", RUN), line(OTHER, 2)]
+    assert node.links[1].take() == [told(b"graft", RUN), line(THIRD, 1), line(OTHER, 2)]
     node.bring(node.links[0], line(RUN, 3))
     assert node.links[2].take()[-1] == line(RUN, 3)
     assert node.count("runs with a parent") == 2

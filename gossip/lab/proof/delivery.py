@@ -18,8 +18,8 @@ from gossip.lab.proof.runs import PROBE_TIME, PeerRun
 AHEAD = 1.0  # seconds by which the clock of one file may be ahead of another's
 QUESTIONS = 4  # lines that go to and fro before a text, when two meet of whom one has it already
 ANSWER_TIME = 2.0  # seconds that seeds have to answer, until a peer probes the address itself
-ANNOUNCED = 4.0  # seconds until a message that a tree lost is announced, and fetched from the second
-# neighbour that is asked
+ANNOUNCED = 4.0  # seconds until a message that a tree lost is announced, and fetched from the
+# second neighbour that is asked
 RUMOR_ROUNDS = 4  # comparisons with random neighbours that bring a message whose rumor has died
 
 
@@ -49,7 +49,8 @@ def broadcast(proof: Proof) -> Row:
     - if both are up, and are, or had to be, in one piece of the graph;
     - if one of them has ended, and the two were neighbours in contact for more than a second after
       the first had the message, or longer on a slow link, where they first have to compare what
-      they know if it had the message before they met, or if it was a rumor, which may die, or in a tree:
+      they know if it had the message before they met, or if it was a rumor, which may die, or was
+      lost in a tree:
       whoever leaves says goodbye after its messages, on the same links, and a connection that is
       closed tells that it was not cut;
     - if the first is its origin and has left, the second heard that goodbye, and they were
