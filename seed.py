@@ -3,8 +3,8 @@
 Read top to bottom: its parts and threads, the peer list, deaths. A seed believes nobody: before it
 lists an address or calls it dead, it probes it over a connection of its own
 (gossip/liveness/prober.py), and the verdict comes by a call. How a peer is listed is told in
-gossip/registering/admission.py, the list is in registry.py beside it. What seed and peer share is in
-gossip/node/.
+gossip/registering/admission.py, the list is in registry.py beside it. What seed and peer share is
+in gossip/node/.
 
 Its threads are told in gossip/README.md. Left out on purpose: a seed keeps nothing on disk but its
 output file, and does not gossip.

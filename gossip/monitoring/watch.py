@@ -102,8 +102,8 @@ class Watch:
     """The observations of one peer about its neighbours, by their links."""
 
     def __init__(self, settings: Settings, counts=lambda run: True, cheats=(), own=None):
-        """`counts(run)`: do most seeds name a run? `cheats`: runs that contradict themselves. `own`:
-        the address of this peer."""
+        """`counts(run)`: do most seeds name a run? `cheats`: runs that contradict themselves.
+        `own`: the address of this peer."""
         self._run_counts = counts
         self._cheats = cheats
         self._own = own

@@ -32,8 +32,8 @@ class OutputFile:
     when the call that writes it returns. `clock()` returns Unix nanoseconds, as `time.time_ns`
     does. `file` takes the bytes like an unbuffered file; without it, the file at `path` is opened.
     If there is no path either, nothing is written. The `subscriber`, if any, a screen or a program,
-    is told by `show(clock, head, lines)`: an event for each of the `\\n`-separated lines, behind the
-    head. `limit`: MiB at which the file is full; 0: never."""
+    is told by `show(clock, head, lines)`: an event for each of the `\\n`-separated lines, behind
+    the head. `limit`: MiB at which the file is full; 0: never."""
 
     def __init__(self, path, clock, subscriber=None, file=None, limit: int = 0):
         self.path = path

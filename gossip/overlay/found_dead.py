@@ -1,9 +1,9 @@
 """Found dead: the peers that a peer dials now and then while it has no seed to ask who lives.
 
-Rules only. A peer that seems dead, or does not answer a dial, may only have been cut off, or frozen.
-A seed would list it again; without one, this memory alone leads from one half of a network to the
-other. When it is full, the IP that has the most places loses one, so that a machine that plays many
-peers does not push out others.
+Rules only. A peer that seems dead, or answers no dial, may only have been cut off, or frozen. A seed
+would list it again; without one, this memory alone leads from one half of a network to the other.
+When it is full, the IP that has the most places loses one, so that a machine that plays many peers
+does not push out others.
 """
 
 import collections

@@ -12,7 +12,7 @@ Standard output has an object per event, in the words of the output file:
     {"event": "disconnected", "peer": …, "detail": …}     follows in the file as `detail`; all
     {"event": "dead", "peer": "IP:PORT"}                  kinds: gossip/lab/proof/README.md
 
-Standard input takes `{"say": "hello"}`, `{"do": "status"}`, `{"do": "peers"}` and `{"do": "leave"}`.
+Standard input takes `{"say": "hello"}`, `{"do": "status"}`, `{"do": "peers"}`, `{"do": "leave"}`.
 Status is answered by `{"event": "status", …}`, peers by `{"event": "peers", "neighbours":
 ["IP:PORT", …], "known": […]}`. Any other line is answered by `{"error": "why"}`, and changes
 nothing. At the end of the input the peer leaves.

@@ -50,7 +50,7 @@ class AntiEntropy:
 
     def turn(self, now: float) -> float | None:
         """Compare with a random neighbour every interval, but seldom if late. Request the next
-        portion, after a timeout from another neighbour. Return when the next turn is due, if any."""
+        portion, after a timeout from another neighbour. Return when it is due next, if ever."""
         if now >= self._due:
             self._compare_in_turn(now)
         self.fetch()

@@ -35,7 +35,7 @@ class Plan(NamedTuple):
 
 
 def with_room(settings: Settings, peers: int) -> Settings:
-    """Return settings with which seeds list so many peers of one IP, unless a flag says how many."""
+    """Return settings with which seeds list so many peers of one IP, unless a flag limits them."""
     usual = Settings().registrations_per_ip
     if usual == settings.registrations_per_ip < peers:
         return settings._replace(registrations_per_ip=peers)

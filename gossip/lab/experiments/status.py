@@ -100,7 +100,8 @@ def _ask_peer(address: Address | OSError) -> Asked:
     return _ask(address, PATIENCE, question)
 
 
-def _ask(address: Address | OSError, patience: float, question: Callable[[Address], tuple]) -> Asked:
+def _ask(address: Address | OSError, patience: float,
+         question: Callable[[Address], tuple]) -> Asked:
     """Send what `question(own address)` returns first, and read until what it returns second says
     that the answer is there."""
     if isinstance(address, OSError):

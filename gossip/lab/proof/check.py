@@ -59,8 +59,8 @@ def prove(records: Records, here: set[str] | None = None) -> list[Row]:
     """All rows of the proof. `here`: the nodes of which there are files; None means all."""
     records = put_right(records)
     proof = Proof(records, here)
-    rows = [records.clocks.row(), delivery.gossips(proof), delivery.broadcast(proof), delivery.once(proof),
-            delivery.latency(proof), registered(proof), liveness(proof),
+    rows = [records.clocks.row(), delivery.gossips(proof), delivery.broadcast(proof),
+            delivery.once(proof), delivery.latency(proof), registered(proof), liveness(proof),
             deaths.dead(proof), degrees(proof), pieces(proof), threads(proof), malicious(proof),
             full(proof), beginnings(proof), unread(records), earlier(records), elsewhere(proof)]
     return [row for row in rows if row is not None]

@@ -2,7 +2,8 @@
 
 `World` in gossip/node/world.py says what a node may ask of it. Here nothing waits: every call of
 the node returns, and then the next event of the network is due. Duties are in virtual_time.py,
-connections in virtual_links.py; this file dials and accepts, and tells the node what comes. Seeds have no names here.
+connections in virtual_links.py; this file dials and accepts, and tells the node what comes. Seeds
+have no names here.
 
 While a node is frozen its turns and bytes wait. Afterwards they come in any order, but those of
 one connection in theirs. When it has no power, nothing comes any more.
