@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Iterable
 
-from gossip.addresses import Address, Name, Target, address_of
+from gossip.addresses import Address, Name, Target, address_of, can_be_dialled
 
 LIMIT = 1.0  # seconds for which a dial waits for a lookup
 KEPT = 30.0  # seconds for which a result is kept that came too late
@@ -104,6 +104,8 @@ def _addresses(ips: list[str], port: int) -> Iterable[Address]:
     """Yield the addresses of IPs that others can dial, too."""
     for ip in ips:
         try:
-            yield address_of(ip, port)
+            address = address_of(ip, port)
         except ValueError:  # it means something on this machine alone
             continue
+        if can_be_dialled(address):  # a filter of names answers 0.0.0.0, which is every machine
+            yield address
