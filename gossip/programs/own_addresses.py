@@ -6,6 +6,7 @@ are on other machines has none on loopback, which every machine has for itself.
 
 import collections
 import errno
+import itertools
 import os
 import socket
 import time
@@ -21,6 +22,8 @@ from gossip.terminal.command_line import AUTO, FAILED, CommandError, complain
 WAY_LIMIT = 30.0  # seconds for which a way to the seeds, or an address, is waited for: a boot may
 # take that long
 LOOK = 0.5  # seconds between two looks for one, and for a lookup of names
+SLOW = 8.0  # seconds for a lookup without whose result nothing can go on: more than a resolver
+# takes whose first server is down
 
 _Found = TypeVar("_Found")
 
@@ -29,10 +32,10 @@ class PortTaken(CommandError):
     """Another program listens at an address."""
 
 
-def here(targets: Iterable[Target]) -> dict[Target, Address]:
+def here(targets: Iterable[Target], limit: float = LIMIT) -> dict[Target, Address]:
     """Return those targets that lead to an address of this machine, and that address."""
     local = {}
-    for target, found in _led(targets, LOOK).items():
+    for target, found in _led(targets, limit).items():
         own = [address for address in found if is_local(address)]
         if own:
             local[target] = min(own, key=lambda address: (is_loopback(address), address))
@@ -44,7 +47,7 @@ def look_up(targets: Iterable[Target], limit: float) -> dict[Target, list[Addres
     return Names().find_all(targets, limit)
 
 
-def _led(targets: Iterable[Target], limit: float = LIMIT) -> dict[Target, list[Address]]:
+def _led(targets: Iterable[Target], limit: float) -> dict[Target, list[Address]]:
     """Return where targets lead, without those that lead nowhere now."""
     return {target: found for target, found in look_up(targets, limit).items()
             if not isinstance(found, OSError)}
@@ -52,7 +55,7 @@ def _led(targets: Iterable[Target], limit: float = LIMIT) -> dict[Target, list[A
 
 def local_seeds(seeds: list[Target]) -> list[Address]:
     """Return the addresses of the seeds that are on this machine; CommandError if there is none."""
-    local = list(dict.fromkeys(here(seeds).values()))
+    local = list(dict.fromkeys(here(seeds, SLOW).values()))
     if not local:
         raise CommandError("no seed of the config is an address of this machine", FAILED)
     return local
@@ -62,7 +65,10 @@ def known_to(own: Address, seeds: list[Target], monitor: bool) -> list[Target]:
     """Return the seeds of config.txt as one of them knows them: its own line is its address, also
     where that line is a name. CommandError if it is on loopback, and others are not, or if seeds
     that monitor know others by name."""
-    led = _led(seed for seed in seeds if isinstance(seed, Name))
+    names = [seed for seed in seeds if isinstance(seed, Name)]
+    led = _led(names, LIMIT)
+    if own not in itertools.chain(seeds, *led.values()):
+        led = _led(names, SLOW)
     mine = own if own in seeds else next((name for name in led if own in led[name]), own)
     try:
         of_one_network({found[0]: str(name) for name, found in led.items()} | {own: str(mine)})
@@ -88,7 +94,7 @@ def own_address(target: Target, patience: float = WAY_LIMIT) -> Address:
     `patience` seconds: the target, if it is an address, else CommandError."""
     lacking = f"{target.host} is not an address of this machine"
     try:
-        return awaited(lambda: here([target]).get(target), patience, lacking, lacking)
+        return awaited(lambda: here([target], SLOW).get(target), patience, lacking, lacking)
     except CommandError:
         if isinstance(target, Name):
             raise
@@ -154,14 +160,15 @@ def host_of(host: str, seeds: list[Target], patience: float = WAY_LIMIT) -> str:
         return own_address(Name(host, 1), patience).ip if is_host_name(host) else host
     names = Names()  # they keep what comes late
 
-    def towards_seeds() -> str | None:
-        found = names.find_all(seeds, LOOK).values()
+    def towards_seeds(limit: float) -> str | None:
+        found = names.find_all(seeds, limit).values()
         led = [addresses[0] for addresses in found if not isinstance(addresses, OSError)]
         elsewhere = [seed for seed in led if not is_loopback(seed)]
         # a machine may know its own name alone, and as loopback
         return _ip_towards(elsewhere or (led if len(led) == len(found) else []))
 
-    return awaited(towards_seeds, patience, "no way to any seed of the config",
+    return awaited(lambda: towards_seeds(LOOK) or towards_seeds(SLOW), patience,
+                   "no way to any seed of the config",
                    "this machine has no way to any seed of the config; is its network up?")
 
 

@@ -29,6 +29,7 @@ class Resolver:
     def __init__(self):
         self.ips: dict[str, list[str] | None] = {}
         self.asked = []
+        self.takes = 0.0  # seconds for a lookup
         self.over = threading.Event()
         self._usual = socket.getaddrinfo  # for the test itself, which has IPs
 
@@ -37,8 +38,8 @@ class Resolver:
             return self._usual(host, *how, **named)
         self.asked.append(host.decode())
         ips = self.ips.get(host.decode(), ())
-        if ips is None:
-            self.over.wait(30)
+        if ips is None or self.takes:
+            self.over.wait(self.takes or 30)
         if not ips:
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (ip, 0)) for ip in ips]
@@ -177,6 +178,7 @@ def test_a_result_that_comes_late_is_kept_for_the_next_who_asks(resolver, monkey
     resolver.over.set()
     with pytest.raises(OSError, match="^no such name$"):
         names.find(name, 30)
+    resolver.ips["a"] += ["0.0.0.0", "224.0.0.1", "fe80::1%eth0"]  # nobody can dial these
     assert names.find(name, 30) == [address_of(HERE, 1), address_of(THERE, 1)]
     assert resolver.asked == ["a", "b", "a"]
     names.stop()
@@ -218,8 +220,19 @@ def test_a_seed_listens_where_its_name_leads_on_this_machine(resolver):
     assert known_to(own, [at(1), d], False) == [at(1), d]
 
 
+def test_a_slow_resolver_is_waited_for_where_nothing_can_go_on_without_it(resolver, monkeypatch):
+    for limit in ("LOOK", "LIMIT"):
+        monkeypatch.setattr(own_addresses, limit, 0.01)
+    resolver.ips, resolver.takes = {"a": [LOOPBACK]}, 0.2
+    name, own = Name("a", 7_000), address_of(LOOPBACK, 7_000)
+    assert local_seeds([name]) == [own_addresses.own_address(name, 0.0)] == [own]
+    assert host_of(AUTO, [name], 0.0) == LOOPBACK
+    assert known_to(own, [name, at(1)], False) == [own, at(1)]
+
+
 def test_the_host_of_a_peer_follows_from_names_or_is_one(resolver, monkeypatch):
     monkeypatch.setattr(own_addresses, "LOOK", 0.01)
+    monkeypatch.setattr(own_addresses, "SLOW", 0.02)
     resolver.ips = {"a": ["127.0.0.2"], "b": [LOOPBACK], "c": None}
     a, b, c, d = (Name(name, 7_000) for name in "abcd")
     assert host_of(AUTO, [a, b], 0.0) == LOOPBACK
