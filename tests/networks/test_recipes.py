@@ -105,7 +105,7 @@ def test_compose(tmp_path):
     health = {name.partition("-")[0]: inside(service["healthcheck"]["test"][1:])
               for name, service in recipe["services"].items()}
     peer = commands.pop("peer")
-    with Cluster(tmp_path, recipe["configs"]["seeds"]["content"]) as cluster:
+    with Cluster(tmp_path, (FOLDER / recipe["configs"]["seeds"]["file"]).read_text()) as cluster:
         live_and_die(Pods(cluster, commands, peer, health))
 
 
@@ -117,6 +117,7 @@ def test_kubernetes(tmp_path):
             for each in sets}
     for pod in pods.values():
         assert pod["securityContext"]["runAsUser"] == 1000
+        assert pod["imagePullPolicy"] == "IfNotPresent"  # it may be no registry's
         assert pod["volumeMounts"] == [{"name": "seeds", "mountPath": "/grapevine/config.txt",
                                         "subPath": "config.txt"}]
     assert sets[0]["spec"]["replicas"] == 3 and sets[0]["spec"]["serviceName"] == "seed"
