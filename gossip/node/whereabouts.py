@@ -40,6 +40,10 @@ class Whereabouts:
                 if len(fit) > 1 else []))
         return fit[0]
 
+    def first_at(self, address: Address) -> Target | None:
+        """Return the first line of config.txt that led to an address when it was looked up last."""
+        return next((seed for seed, at in self._at.items() if at == address), None)
+
     def update(self, found: dict[Name, list[Address] | OSError]) -> None:
         """Note where names lead now."""
         for name, addresses in found.items():

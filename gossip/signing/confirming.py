@@ -177,8 +177,13 @@ class Confirming(Part):
         self._node.dial(link)
 
     def on_up(self, link) -> None:
-        """Ask a seed that is now connected."""
+        """Ask a seed that is now connected, once: another line of config.txt may lead to it, too,
+        and each seed has one voice."""
         if link.role != ASKED:
+            return
+        first = self._node.whereabouts.first_at(link.peer)
+        if first not in (link.target, None):
+            link.close(f"leads to {link.peer}, as {first} does")
             return
         questions = self._take(link.target)
         link.send(b"".join([grammar.runs(address, [start]) for address, start in questions]))

@@ -5,8 +5,10 @@ import types
 import pytest
 
 from gossip import wire
+from gossip.addresses import Name
 from gossip.liveness.prober import USUAL, probers
 from gossip.node.part import Part
+from gossip.node.whereabouts import Whereabouts
 from gossip.signing import grammar
 from gossip.signing.confirming import ASKED, Confirming
 from gossip.signing.known_runs import run_of
@@ -41,14 +43,15 @@ class Link:
 class Node(Part):
     """A node that dials when it is told to, and remembers what it was told."""
 
-    def __init__(self):
+    def __init__(self, seeds=SEEDS):
         self.address = OWN
         self.counters = Counters()
+        self.whereabouts = Whereabouts(seeds, OWN, lambda *events: None)
         self.links, self.probes, self.written, self.runs_settled = [], [], [], []
         self.output = types.SimpleNamespace(write=self.written.append)
         self.on_settled, self.parts = self.runs_settled.append, [self]
         self.confirming = Confirming(
-            self, SEEDS, Signer(OWN, bytes(32)),
+            self, seeds, Signer(OWN, bytes(32)),
             probers(lambda address, verdict, limit: self.probes.append((address, verdict)),
                     lambda: 0.0, 1, 4)[USUAL].ask)
 
@@ -84,6 +87,20 @@ def test_one_connection_to_each_seed_carries_all_questions(node):
         node.confirming.on_up(link)
         assert link.sent == b"".join(grammar.runs(address, [start])
                                      for address, start in [*KEYS[:3], (OTHER, 9)])
+
+
+def test_a_seed_with_two_lines_in_the_config_has_one_voice():
+    node = Node([Name("a", 1), SEEDS[0], Name("b", 1)])
+    node.meet(KEYS[:1])
+    for link in node.links:
+        if link.target in node.whereabouts.names:
+            link.peer = node.whereabouts.choose(link.target, SEEDS[:1])
+        node.confirming.on_up(link)
+    told, *others = node.links
+    assert told.sent and {link.reason for link in others} == {f"leads to {SEEDS[0]}, as a:1 does"}
+    node.end(others)
+    node.answer(told, ORIGIN, (KEYS[0][1],))
+    assert node.runs_settled == [] and [address for address, _ in node.probes] == [ORIGIN]
 
 
 def test_which_runs_a_seed_does_not_name_is_known_from_its_last_answer_about_the_address(node):
