@@ -154,8 +154,10 @@ class Joining(Part):
             other = row.link
             if other is not None and other is not link and other.peer == link.peer and (
                     not other.ended):
-                link.peer = link.target  # what ends is not the registration at this address
-                link.close(f"leads to {other.peer}, as {other.target} does")
+                # The name is told, because the registration at the address does not end.
+                link.peer, line = sorted((link.target, other.target),
+                                         key=lambda line: isinstance(line, Address))
+                link.close(f"leads to {other.peer}, as {line} does")
                 return
         self._register(link)
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from gossip.addresses import Name
 from gossip.registering.joining import REPEAT_PAUSE
 from gossip.settings import majority
 from tests.tools.fakes import peer
@@ -109,3 +110,17 @@ def test_a_peer_repeats_register_once_a_second_to_the_seed_that_has_probed_it():
     again, = joiner.dials(60.0)
     joiner.registered(again)
     assert repeats(seed, 2.2, again)  # another link: nothing was said there
+
+
+def test_two_lines_of_one_seed_are_told_by_a_name_because_the_address_stays_registered():
+    joiner, name = Joiner([Name("a", 1), peer(1)]), Name("a", 1)
+    first = {link.target: link for link in joiner.dials(0.0)}
+    joiner.end(first[peer(1)], "Connection refused", 0.0)
+    first[name].peer = peer(1)
+    joiner.joining.on_up(first[name])
+    joiner.registered(first[name])
+    second, = joiner.dials(60.0)
+    joiner.joining.on_up(second)
+    joiner.end(second, second.reason, 60.0)
+    assert joiner.events[1:] == [f"registered:{peer(1)}",
+                                 f"unregistered:{name}:leads to {peer(1)}, as {peer(1)} does"]
