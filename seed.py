@@ -183,8 +183,8 @@ class Seed(Node):
 
     def _judge_again(self, report: wire.DeadNode, row: Listing | None, is_peers: bool,
                      alive: bool | None) -> None:
-        """What was reported could not be found out, and nobody asks again: this seed does, until it
-        can. One report of each peer waits."""
+        """Probe a reported peer again until the answer is clear, because nobody reports it again. One
+        report of each peer waits."""
         if alive is False:
             self._judge_report(report, row, is_peers, False)
         elif alive is None and row is not None and row.verdict is None:

@@ -18,15 +18,15 @@ from tests.tools.programs import ROOT
 NETWORK = "10.79.0."
 COPIED = ("seed.py", "peer.py", "runner.py", "config.txt", "gossip")
 INSIDE = """
-mount -t tmpfs none /mnt
-mkdir /mnt/python /mnt/grapevine
-mount --bind "$1" /mnt/python
-mount --bind "$2" /mnt/grapevine
-mount --bind "$3" /mnt/grapevine/config.txt
-mount -o remount,bind,ro /mnt/grapevine
-cd /mnt/grapevine
+mount -t tmpfs none /srv
+mkdir /srv/python /srv/grapevine
+mount --bind "$1" /srv/python
+mount --bind "$2" /srv/grapevine
+mount --bind "$3" /srv/grapevine/config.txt
+mount -o remount,bind,ro /srv/grapevine
+cd /srv/grapevine
 shift 3
-exec env PATH=/mnt/python/bin:/usr/bin:/bin LD_LIBRARY_PATH=/mnt/python/lib \\
+exec env PATH=/srv/python/bin:/usr/bin:/bin LD_LIBRARY_PATH=/srv/python/lib \\
     setpriv --reuid 1000 --regid 1000 --clear-groups python3 "$@"
 """
 

@@ -113,7 +113,7 @@ def _taken_by(run: PeerRun) -> dict[str, float]:
 
 
 def elsewhere(proof: Proof) -> Row | None:
-    """What the files of other machines would tell; None without any."""
+    """Count what only the files of other machines can tell; None without any."""
     said = collections.Counter(origin_of(message) for message in
                                {message for run in proof.peers for message in run.received}
                                if proof.is_elsewhere(origin_of(message)))
