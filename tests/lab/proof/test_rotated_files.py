@@ -30,7 +30,8 @@ def pieces_of(path, early: int = 0) -> list[bytes]:
     third = len(lines) // 3
     parts = [lines[:third], lines[third:2 * third], lines[2 * third:]]
     for part in parts[1:]:
-        part.insert(early, part[early][:27] + b"continued:" + node + b":" + start + b"\n")
+        at = min(early, len(part) - 1)  # a seed that few peers have chosen has few lines
+        part.insert(at, part[at][:27] + b"continued:" + node + b":" + start + b"\n")
     return [b"".join(part) for part in parts]
 
 
