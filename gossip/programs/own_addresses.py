@@ -35,7 +35,7 @@ class PortTaken(CommandError):
 def here(targets: Iterable[Target], limit: float = LIMIT) -> dict[Target, Address]:
     """Return those targets that lead to an address of this machine, and that address."""
     local = {}
-    for target, found in _led(targets, limit).items():
+    for target, found in led_to(targets, limit).items():
         own = [address for address in found if is_local(address)]
         if own:
             local[target] = min(own, key=lambda address: (is_loopback(address), address))
@@ -47,15 +47,20 @@ def look_up(targets: Iterable[Target], limit: float) -> dict[Target, list[Addres
     return Names().find_all(targets, limit)
 
 
-def _led(targets: Iterable[Target], limit: float) -> dict[Target, list[Address]]:
+def led_to(targets: Iterable[Target], limit: float) -> dict[Target, list[Address]]:
     """Return where targets lead, without those that lead nowhere now."""
     return {target: found for target, found in look_up(targets, limit).items()
             if not isinstance(found, OSError)}
 
 
+def local_among(seeds: list[Target]) -> list[Address]:
+    """Return the addresses of those seeds that are on this machine."""
+    return list(dict.fromkeys(here(seeds, SLOW).values()))
+
+
 def local_seeds(seeds: list[Target]) -> list[Address]:
     """Return the addresses of the seeds that are on this machine; CommandError if there is none."""
-    local = list(dict.fromkeys(here(seeds, SLOW).values()))
+    local = local_among(seeds)
     if not local:
         raise CommandError("no seed of the config is an address of this machine", FAILED)
     return local
@@ -66,9 +71,9 @@ def known_to(own: Address, seeds: list[Target], monitor: bool) -> list[Target]:
     where that line is a name. CommandError if it is on loopback, and others are not, or if seeds
     that monitor know others by name."""
     names = [seed for seed in seeds if isinstance(seed, Name)]
-    led = _led(names, LIMIT)
+    led = led_to(names, LIMIT)
     if own not in itertools.chain(seeds, *led.values()):
-        led = _led(names, SLOW)
+        led = led_to(names, SLOW)
     mine = own if own in seeds else next((name for name in led if own in led[name]), own)
     try:
         of_one_network({found[0]: str(name) for name, found in led.items()} | {own: str(mine)})

@@ -10,7 +10,7 @@ from gossip.addresses import Address, Target, address_of, is_loopback
 from gossip.intervals import Intervals, format_ranges
 from gossip.lab.experiments.status import ask_seed
 from gossip.programs.own_addresses import (
-    SLOW, WAY_LIMIT, PortTaken, awaited, check_free, here, host_of, look_up)
+    SLOW, WAY_LIMIT, PortTaken, awaited, check_free, host_of, led_to, local_among)
 from gossip.terminal.command_line import AUTO, CONFIG, FAILED, CommandError, load_seeds
 from gossip.terminal.folders import OTHER_CONFIG, shown
 
@@ -131,7 +131,7 @@ def seeds_to_start(seeds: list[Target], config: pathlib.Path,
     """Return the local seeds that do not listen already. CommandError if another program has the
     port of one, or if this machine has none and no other answers for `patience` seconds."""
     def found() -> list[Address] | None:
-        local = list(dict.fromkeys(here(seeds, SLOW).values()))
+        local = local_among(seeds)
         return local if local or _answers_any(seeds) else None
 
     local = awaited(found, patience, "no seed of the config answers",
@@ -142,9 +142,9 @@ def seeds_to_start(seeds: list[Target], config: pathlib.Path,
 
 
 def _answers_any(seeds: list[Target]) -> bool:
-    led = [found[0] for found in look_up(seeds, SLOW).values() if not isinstance(found, OSError)]
+    first = [found[0] for found in led_to(seeds, SLOW).values()]
     with ThreadPoolExecutor(len(seeds)) as pool:
-        return any(asked.took is not None for asked in pool.map(ask_seed, led))
+        return any(asked.took is not None for asked in pool.map(ask_seed, first))
 
 
 def _running(seeds: list[Address], config: pathlib.Path) -> list[Address]:
