@@ -1,7 +1,7 @@
 """The library for asyncio: `async with gossip.aio.join(5001) as peer`.
 
-A thin class around `gossip.Peer`. What waits runs in a thread of the event loop's executor; taking
-messages does not, so that no thread waits where nobody speaks.
+Calls that wait run in a thread of the event loop's executor. Taking messages does not, so that no
+thread waits where nobody speaks.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from gossip.library.peer import LOOK, Peer as BlockingPeer, join as join_blockin
 from gossip.library.subscribing import AT_ONCE
 
 
-class Peer:
+class Peer(contextlib.AbstractAsyncContextManager["Peer"]):
     """A peer that has joined; made by `gossip.aio.join`. Its attributes are those of `gossip.Peer`;
     `async for` takes messages until the peer ends. For one event loop."""
 
@@ -59,9 +59,8 @@ class Peer:
 
     async def _poll(self, holds: Callable[[], bool], timeout: float | None) -> bool:
         """Wait without a thread, of which an event loop has few."""
-        loop = asyncio.get_running_loop()
-        deadline = math.inf if timeout is None else loop.time() + timeout
-        while not (done := holds()) and loop.time() < deadline and not self._peer.has_ended():
+        deadline = math.inf if timeout is None else self._loop.time() + timeout
+        while not (done := holds()) and self._loop.time() < deadline and not self._peer.has_ended():
             await asyncio.sleep(LOOK)
         return done
 
@@ -74,8 +73,7 @@ class Peer:
         return await asyncio.to_thread(self._peer.say_bytes, data)
 
     async def next(self, timeout: float | None = None) -> Message:
-        """Wait for the next message of others. TimeoutError if none comes within `timeout` seconds,
-        EOFError when the peer has ended and every message was taken."""
+        """Wait for the next message of others; see `gossip.Peer.next`."""
         if timeout is not None and timeout <= 0:
             return self._peer.next(0)
         try:
@@ -111,9 +109,6 @@ class Peer:
         """End abruptly; see `gossip.Peer.close`."""
         await asyncio.to_thread(self._peer.close)
 
-    async def __aenter__(self) -> "Peer":
-        return self
-
     async def __aexit__(self, *error: object) -> None:
         await self.leave()
 
@@ -124,7 +119,7 @@ def _close_unwanted(joining: "asyncio.Future[BlockingPeer]") -> None:
         joining.result().close()
 
 
-class _Joining:
+class _Joining(contextlib.AbstractAsyncContextManager[Peer]):
     """A peer that is to join: it joins when it is awaited, or entered by `async with`."""
 
     def __init__(self, port: int | str, arguments: dict[str, Any]):

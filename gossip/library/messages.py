@@ -6,7 +6,6 @@ import collections
 import contextlib
 import functools
 import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -93,10 +92,10 @@ class Inbox:
                  on_arrival: Callable[[], None] | None = None,
                  on_dropped: Callable[[], None] = lambda: None):
         """Messages with a time before `since` are left out. `on_arrival()` is called when the empty
-        inbox gets a message, and at the end; `on_dropped()` when the first message is dropped."""
+        inbox gets a message, and at the end; `on_dropped()` when the first is dropped."""
         self._limit, self._waits, self._since = limit, waits, since
         self.on_arrival, self._on_dropped = on_arrival or (lambda: None), on_dropped
-        self._lock = threading.Lock()  # guards all below; popping from _ready needs none
+        self._lock = threading.Lock()  # guards all below
         self._arrived = threading.Condition(self._lock)
         self._room = threading.Condition(self._lock)
         self._ready: collections.deque[Message] = collections.deque()
@@ -110,8 +109,7 @@ class Inbox:
         return len(self._ready) + self._unparsed
 
     def put(self, came_from: str, shown: str) -> None:
-        """Put in the gossip lines that came together from a neighbour, as the output file shows
-        them."""
+        """Put in gossip lines that came together, as the output file shows them."""
         lines = shown.removeprefix(GOSSIP).split(f"\n{GOSSIP}")
         if self._since:
             lines = [line for line in lines if float(line.partition(":")[0]) >= self._since]
@@ -122,8 +120,11 @@ class Inbox:
             self._batches.append((came_from, lines))
             self._unparsed += len(lines)
             self._size += sum(map(len, lines))
-            if not self._waits:
-                self._drop()
+            while not self._waits and self._exceeds(self._limit):
+                if not self._ready:
+                    self._parse()
+                self._ready.popleft()
+                self.dropped += 1
             self._arrived.notify(len(lines))
         if was_empty:
             self.on_arrival()
@@ -134,16 +135,8 @@ class Inbox:
         """Return whether more messages wait than the limit, or too many characters."""
         return len(self) > limit or self._size > MOST_CHARACTERS
 
-    def _drop(self) -> None:
-        """Drop the oldest messages. Expects the lock, as `_parse` does."""
-        while self._exceeds(self._limit):
-            if not self._ready and self._batches:
-                self._parse()
-            with contextlib.suppress(IndexError):  # it was taken meanwhile
-                self._ready.popleft()
-                self.dropped += 1
-
     def _parse(self) -> None:
+        """Parse the oldest lines. Expects the lock."""
         came_from, lines = self._batches[0]
         self._ready.extend(received(came_from, lines))
         self._batches.popleft()
@@ -156,33 +149,20 @@ class Inbox:
         with contextlib.suppress(EOFError):
             while True:
                 yield self.take()
-                with contextlib.suppress(IndexError):
-                    while True:
-                        yield self._ready.popleft()
 
     def take(self, timeout: float | None = None) -> Message:
         """Wait for a message, and take it. TimeoutError if none comes within `timeout` seconds,
         EOFError if the peer has ended and every message was taken."""
-        try:
-            return self._ready.popleft()
-        except IndexError:
-            pass  # parse more, or wait
-        deadline = None if timeout is None else time.monotonic() + timeout
+        limit = None if timeout is None else min(timeout, threading.TIMEOUT_MAX)
         with self._lock:
-            while True:
-                if not self._ready and self._batches:
-                    self._parse()
-                try:
-                    return self._ready.popleft()
-                except IndexError:
-                    pass  # another thread was faster, or there is none
-                left = None if deadline is None else deadline - time.monotonic()
-                if self._ended and not self._batches:
-                    raise EOFError("the peer has ended")
-                if not self._batches and not self._arrived.wait(
-                        None if left is None else min(left, threading.TIMEOUT_MAX)) \
-                        and not len(self):
+            if not self._ready:
+                if not self._arrived.wait_for(lambda: len(self) or self._ended, limit):
                     raise TimeoutError(f"no message within {timeout} s")
+                if self._batches:
+                    self._parse()
+                elif not self._ready:
+                    raise EOFError("the peer has ended")
+            return self._ready.popleft()
 
     def wait_for_room(self, is_over: Callable[[], bool]) -> None:
         """If the inbox waits instead of dropping, wait until it has room, or `is_over()`."""

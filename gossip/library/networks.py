@@ -19,7 +19,7 @@ QUICK = Settings(gossip_count=0, liveness_interval=0.5, antientropy_interval=0.5
                  retry_first=0.1)  # for networks of one process
 
 
-class Seeds:
+class Seeds(contextlib.AbstractContextManager["Seeds"]):
     """Seeds that run in this process; made by `gossip.seeds`. As a context manager they end.
     `gossip.join(seeds=…)` takes them as they are."""
 
@@ -43,16 +43,13 @@ class Seeds:
         for node in self._nodes:
             node.stop()
 
-    def __enter__(self) -> "Seeds":
-        return self
-
     def __exit__(self, *error: object) -> None:
         self.close()
 
 
 def seeds(seeds: ListOfSeeds = None, *, outputs: Folder = None, **settings: Any) -> Seeds:
-    """Start all seeds of a list that are addresses of this machine; the arguments are those of
-    `gossip.join`. PortInUse, NoSeed, Refused, ValueError or TypeError say why one cannot start."""
+    """Start all seeds of a list that are on this machine; arguments and errors are those of
+    `gossip.join`."""
     all_seeds = list_of_seeds(seeds)
     with errors_of_a_start():
         own = local_seeds(all_seeds)
@@ -74,11 +71,11 @@ def _start_seeds(own: list[Address], all_seeds: list[Target], settings: Settings
                 others = known_to(address, known, settings.monitor)
             nodes.append(start("seed", "Seed", address, sock, others, settings, outputs))
             started.callback(nodes[-1].stop)
-        started.pop_all()
+        started.pop_all()  # all have started, so none is ended
     return Seeds(nodes)
 
 
-class Network:
+class Network(contextlib.AbstractContextManager["Network"]):
     """Seeds and peers on free ports in this process; made by `gossip.network`. As a context manager
     it ends with all of its nodes. Peers are numbered: `network[0]` is the first."""
 
@@ -108,10 +105,7 @@ class Network:
         """End all peers, abruptly, then the seeds."""
         for peer in self._peers:
             peer.close()
-        self.seeds.close()
-
-    def __enter__(self) -> "Network":
-        return self
+        self._seeds.close()
 
     def __exit__(self, *error: object) -> None:
         self.close()
@@ -126,29 +120,24 @@ def network(peers: int = 5, *, seeds: int = 3, host: str = "127.0.0.1", outputs:
                if value != getattr(USUAL, name)}
     anywhere = [address_of(host, 1)._replace(port=0)] * seeds
     started: list[Peer] = []
-    registry = _start_seeds(anywhere, anywhere, chosen, outputs)
-    formed = Network(registry, started)
+    formed = Network(_start_seeds(anywhere, anywhere, chosen, outputs), started)
     try:
         for _ in range(peers):
-            started.append(join(0, host=host, seeds=registry.addresses, outputs=outputs,
+            started.append(join(0, host=host, seeds=formed.seeds, outputs=outputs,
                                 backlog=backlog, **changed))
-        _wait_connected(started)
+        deadline = time.monotonic() + FORM_LIMIT
+        while not _are_connected(started):
+            if time.monotonic() > deadline:
+                raise Refused(f"the network has not formed within {FORM_LIMIT:g} s")
+            time.sleep(LOOK)
     except BaseException:
         formed.close()
         raise
     return formed
 
 
-def _wait_connected(peers: list[Peer]) -> None:
-    """Wait until links lead from each peer to each other."""
-    deadline = time.monotonic() + FORM_LIMIT
-    while not _are_connected(peers):
-        if time.monotonic() > deadline:
-            raise Refused(f"the network has not formed within {FORM_LIMIT:g} s")
-        time.sleep(LOOK)
-
-
 def _are_connected(peers: list[Peer]) -> bool:
+    """Return whether links lead from each peer to each other."""
     links = {peer.address: peer.neighbours for peer in peers}
     reached: set[str] = set()
     ahead = [peer.address for peer in peers[:1]]

@@ -1,19 +1,30 @@
 """Joining: a peer of the network inside a program, and what the program may ask of it.
 
-The threads are those of any peer, in the background; `say`, `next` and iteration may be called from
-any thread. subscribing.py takes what the node tells. Nothing is printed, and the program's handlers
-of signals stay: they are called as ever, but after a call of the node (signals.py).
+The threads are those of any peer, in the background; everything may be called from any thread.
+Nothing is printed, and the program's handlers of signals stay.
+
+Python calls these handlers in the main thread, between any two steps of whatever runs there, and
+one may raise: KeyboardInterrupt. In the middle of a node's turn that would leave tables half
+changed, and a lock held. So signals that come during a call of the node are handled after it.
 """
 
+import contextlib
 import math
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from types import FrameType
 from typing import Any
 
+try:  # without the enumerations of `signal`, which take 30 µs a call of `say`, and swallow what a
+    # handler raises within them
+    from _signal import getsignal, signal as set_handler  # type: ignore[import-not-found]
+except ImportError:
+    from signal import getsignal, signal as set_handler
+
 from gossip.library.messages import Inbox, Message, said, text_of
-from gossip.library.signals import put_off
 from gossip.library.starting import (
     Folder, NoSeed, Refused, Seeds, address_asked_for, list_of_seeds, listen,
     settings_of, start)
@@ -30,6 +41,40 @@ ALONE_LIMIT = 3.0  # seconds that leaving waits for a neighbour to which to pass
 FETCHED = 0.5  # seconds after which a new neighbour has fetched it
 LOOK = 0.02  # seconds between two looks
 CALLS_LIMIT = 5.0  # seconds that leaving waits for callbacks
+SIGNALS = [getattr(signal, name) for name in (
+    "SIGINT", "SIGTERM", "SIGHUP", "SIGALRM", "SIGUSR1", "SIGUSR2") if hasattr(signal, name)]
+Handlers = dict[int, Callable[[int, FrameType | None], Any]]
+
+
+@contextlib.contextmanager
+def put_off() -> Iterator[None]:
+    """Have signals that come meanwhile handled at the end. Only the main thread handles any."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[tuple[int, FrameType | None]] = []
+    handlers: Handlers = {}
+    try:
+        for number in SIGNALS:  # to ask for all that there are would take 0.1 ms
+            handler = getsignal(number)
+            if callable(handler):
+                handlers[number] = handler
+                set_handler(number, lambda *what: came.append(what))
+        yield
+    finally:
+        _restore(dict(handlers))
+        for number, frame in came:
+            handlers[number](number, frame)
+
+
+def _restore(handlers: Handlers) -> None:
+    """Set all handlers again, even if a signal comes meanwhile, and its handler raises."""
+    if handlers:
+        number, handler = handlers.popitem()
+        try:
+            set_handler(number, handler)
+        finally:
+            _restore(handlers)
 
 
 def join(port: int | str = 0, *, host: str = AUTO, seeds: Seeds = None,
@@ -119,7 +164,7 @@ def _listened(kind: Any, inbox: Inbox) -> type:
     return Listened
 
 
-class Peer:
+class Peer(contextlib.AbstractContextManager["Peer"]):
     """A peer that has joined; made by `gossip.join`. As a context manager it leaves at the end.
 
     Each message of others comes once in the life of this peer, in no order between origins:
@@ -138,15 +183,13 @@ class Peer:
 
     @property
     def joined(self) -> threading.Event:
-        """An event that is set once a majority of the seeds list this peer. It may have no
-        neighbour then; see `caught_up`."""
+        """An event that is set once a majority of the seeds list this peer."""
         return self._subscriber.joined
 
     def say(self, text: str) -> Message:
         """Say a text of one line to everyone; return the message. Waits for neighbours that read
-        slowly, two seconds at most; who is not linked yet fetches it later. ValueError if the text
-        has more than some 65,400 bytes or a line end; Refused if it has a word of the setting
-        `filter`, or the peer has ended."""
+        slowly, two seconds at most. ValueError if the text has more than some 65,400 bytes or a
+        line end; Refused if it has a word of the setting `filter`, or the peer has ended."""
         self._check_process()
         if not isinstance(text, str):
             raise TypeError(f"a text is a str, not {type(text).__name__}; see say_bytes")
@@ -157,16 +200,13 @@ class Peer:
         except UnicodeEncodeError:
             raise ValueError("the text is not Unicode: it has half of a surrogate pair") from None
         with put_off():
-            return self._say(text)
-
-    def _say(self, text: str) -> Message:
-        if self._node.messages.forbids(text):
-            raise Refused("it has a forbidden word; nothing was sent")
-        lines = self._node.gossip([text])
-        if not lines:
-            raise Refused(f"{self.address} has ended; nothing was sent")
-        self._said_at = self._node.now()
-        return said(lines[0])
+            if self._node.messages.forbids(text):
+                raise Refused("it has a forbidden word; nothing was sent")
+            lines = self._node.gossip([text])
+            if not lines:
+                raise Refused(f"{self.address} has ended; nothing was sent")
+            self._said_at = self._node.now()
+            return said(lines[0])
 
     def say_bytes(self, data: bytes) -> Message:
         """Say bytes to everyone, as base64; they come as `message.data`. At most 49,000 bytes."""
@@ -174,8 +214,7 @@ class Peer:
 
     def caught_up(self, timeout: float | None = None) -> bool:
         """Wait until this peer holds all that its neighbours hold, or there is no other peer.
-        Return False if that takes longer than `timeout` seconds. Messages may still wait to be
-        taken."""
+        Return False if that takes longer than `timeout` seconds."""
         self._check_process()
         deadline = math.inf if timeout is None else time.monotonic() + timeout
         while not (done := self.has_caught_up()) and time.monotonic() < deadline \
@@ -209,9 +248,9 @@ class Peer:
         return self._inbox.take_all()
 
     def _on_arrival(self, call: Callable[[], None]) -> None:
-        """Call `call()` now, whenever messages come to the empty inbox, and at the end; it must not
-        wait. With an `on_message` it is not called."""
-        if not self._calls.takes_messages:
+        """Call `call()` now, whenever messages come to the empty inbox, and at the end, unless
+        there is an `on_message`. It must not wait."""
+        if self._calls.on_message is None:
             self._inbox.on_arrival = call
             call()
 
@@ -240,27 +279,24 @@ class Peer:
                 "messages dropped, because they were not taken": self._inbox.dropped}
 
     def leave(self) -> None:
-        """Say goodbye to neighbours and seeds, and end; nobody reports a death. First let
-        neighbours read what was said, 15 seconds at most; if there is no neighbour yet, because
-        this peer has only just joined, wait for one, three seconds at most. Callbacks get what has
-        come before, for five seconds at most."""
-        if os.getpid() == self._process:
-            with put_off():
-                self._leave()
-
-    def _leave(self) -> None:
-        deadline = time.monotonic() + ALONE_LIMIT
-        while not self._is_passed_on() and time.monotonic() < deadline:
-            time.sleep(LOOK)
-        self._node.quit()
-        self._node.world.await_end(QUIT_LIMIT)
-        self._node.stop("quit")
-        self._calls.end(CALLS_LIMIT)
-        self._calls.drop()
+        """Say goodbye to neighbours and seeds, and end. First let neighbours read what was said,
+        15 seconds at most; if there is none yet, wait for one, three seconds at most. Callbacks get
+        what has come before, for five seconds at most."""
+        if os.getpid() != self._process:
+            return
+        with put_off():
+            deadline = time.monotonic() + ALONE_LIMIT
+            while not self._is_passed_on() and time.monotonic() < deadline:
+                time.sleep(LOOK)
+            self._node.quit()
+            self._node.world.await_end(QUIT_LIMIT)
+            self._node.stop("quit")
+            self._calls.end(CALLS_LIMIT)
+            self._calls.dropped = True
 
     def _is_passed_on(self) -> bool:
         """Return whether a neighbour has what was said last: it was one already, or has had the
-        time to fetch it. True, too, if there is nobody who could be one."""
+        time to fetch it. True, too, if nobody could be one."""
         node, now = self._node, self._node.now()
         with node.turn:
             if self._said_at is None or node.stopping:
@@ -272,17 +308,12 @@ class Peer:
 
     def close(self) -> None:
         """End abruptly, as a crash does: others find this peer dead."""
-        if os.getpid() == self._process:
-            with put_off():
-                self._close()
-
-    def _close(self) -> None:
-        self._calls.drop()
-        self._node.stop()
-        self._calls.end(CALLS_LIMIT)
-
-    def __enter__(self) -> "Peer":
-        return self
+        if os.getpid() != self._process:
+            return
+        with put_off():
+            self._calls.dropped = True
+            self._node.stop()
+            self._calls.end(CALLS_LIMIT)
 
     def __exit__(self, *error: object) -> None:
         self.leave()
@@ -292,7 +323,7 @@ class Peer:
 
     def _check_taking(self) -> None:
         self._check_process()
-        if self._calls.takes_messages:
+        if self._calls.on_message is not None:
             raise RuntimeError("on_message gets the messages of this peer")
 
     def _check_process(self) -> None:

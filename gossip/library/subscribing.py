@@ -4,6 +4,7 @@ The node calls `Subscriber.show` within its turns, so nothing here waits but the
 """
 
 import contextlib
+import functools
 import logging
 import queue
 import threading
@@ -24,62 +25,55 @@ class Calls:
     """The thread that makes the calls a program has asked for, one at a time."""
 
     def __init__(self, address: str, on_message: Callable[[Message], object] | None):
-        self.takes_messages = on_message is not None
-        self._on_message = on_message
-        self._queue: queue.SimpleQueue[tuple[Callable[..., object], tuple[Any, ...]] | None] = (
-            queue.SimpleQueue())
-        self._dropped = False
-        self._thread: threading.Thread | None = None
-        self._name = f"callbacks {address}"
+        self.on_message = on_message
+        self.dropped = False  # no call is made any more
+        self._address = address
+        self._queue: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name=f"callbacks {address}", daemon=True)
 
     def begin(self, inbox: Inbox) -> None:
         """Start the thread."""
         self._inbox = inbox
-        self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
         self._thread.start()
 
     def put(self, call: Callable[..., object], *arguments: Any) -> None:
         """Have a call made."""
-        self._queue.put((call, arguments))
+        self._queue.put(functools.partial(call, *arguments))
 
     def messages_came(self) -> None:
         """Have the messages in the inbox handed to `on_message`."""
-        self.put(self._hand_on)
+        self._queue.put(self._hand_on)
 
     def messages_were_dropped(self) -> None:
         """Have the program's log tell it."""
         self.put(_log.warning, "messages were dropped, because they were not taken in time; "
                  "status() counts them; see backlog in help(gossip.join)")
 
-    def drop(self) -> None:
-        """Make no call any more."""
-        self._dropped = True
-
     def end(self, patience: float) -> None:
         """End the thread after the calls that wait; wait for it, `patience` seconds at most."""
         self._queue.put(None)
-        if self._thread is not None and self._thread is not threading.current_thread():
+        if self._thread is not threading.current_thread():
             self._thread.join(patience)
 
     def _run(self) -> None:
-        while (item := self._queue.get()) is not None and not self._dropped:
-            self._make(item[0], *item[1])
+        while (call := self._queue.get()) is not None and not self.dropped:
+            self._make(call)
 
     def _hand_on(self) -> None:
-        assert self._on_message is not None
+        assert self.on_message is not None
         with contextlib.suppress(TimeoutError, EOFError):
             for _ in range(AT_ONCE):
-                if self._dropped:
+                if self.dropped:
                     return
-                self._make(self._on_message, self._inbox.take(0))
-            self.put(self._hand_on)
+                self._make(self.on_message, self._inbox.take(0))
+            self.messages_came()
 
     def _make(self, call: Callable[..., object], *arguments: Any) -> None:
         try:
             call(*arguments)
         except BaseException:  # also SystemExit: it would end this thread, and all calls
             with contextlib.suppress(Exception):  # of a handler of the program
-                _log.exception("a callback of %s failed", self._name.partition(" ")[2])
+                _log.exception("a callback of %s failed", self._address)
 
 
 class Subscriber:
@@ -100,8 +94,7 @@ class Subscriber:
         self._replaced = ""  # the peer whose link was replaced by another one just now
 
     def show(self, clock: str, head: str, lines: str) -> None:
-        """Take events that were written together. Only gossip lines have a head, and the peer's own
-        are of no interest."""
+        """Take events that were written together. Only gossip lines have a head."""
         if head.startswith("received:"):
             self._inbox.put(about(head.partition(":")[2])[0], lines)
         if head:
