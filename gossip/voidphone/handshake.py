@@ -1,7 +1,7 @@
 """The handshake: a peer that dials says HELLO, does a proof of work, and is welcomed.
 
-Both sides are here: giving and checking work, and, as the duty "work", doing the work that other
-peers give. Accepting and dialling are in gossip_module.py.
+Both sides are here, and the roles that a link has meanwhile: giving and checking work, and, as the
+duty "work", doing the work that other peers give. Accepting and dialling are in gossip_module.py.
 
 A peer that was welcomed is dialled back once, and told HELLO. If it gives work for that, it is
 proven to be at the address that it named; this work is not done. A peer that did not accept our
@@ -10,21 +10,71 @@ work is left alone for a while, because it could have us work for nothing again 
 
 import collections
 import hmac
+import itertools
 import os
 
 from gossip.addresses import Address
-from gossip.tools import Recent
+from gossip.node.link import Link
+from gossip.settings import Settings
+from gossip.tools import Budget, Recent
 from gossip.voidphone import messages
-from gossip.voidphone.links import (
-    ANSWERED, CHALLENGED, DIALLED, DIALLED_BACK, NEIGHBOUR, WORKED_FOR, PeerLink)
 from gossip.voidphone.work import find, is_work
 from gossip.wire import WireError
 
+# Roles of a link: what the other end is to us. They appear in `refused:` lines.
+MODULE = "a module"
+STRANGER = "one who has not said HELLO"
+CHALLENGED = "one who has not done the work"
+DIALLED = "one who has not answered HELLO"
+WORKED_FOR = "one whose work we do"
+ANSWERED = "one who has not answered our work"
+NEIGHBOUR = "a neighbour"
+DIALLED_BACK = "one that we dial back"
+
+MESSAGE_LIMIT = 20.0  # seconds from the first byte of a message to its last
+ALONE = 100  # messages a second to one module that go out in a `send` each
 HELLO_LIMIT = 10.0  # seconds to wait for HELLO, for the reply to ours, and to our work
 WORK_LIMIT = 300.0  # seconds that a peer may take for its work, counted from its HELLO
 LEFT_ALONE = 60.0  # seconds without work for a peer that did not accept our work
 MOST_LEFT_ALONE = 1_000  # peers left alone that are remembered
 SLOT, SLOTS = 60.0, 6  # seconds of a slot; a nonce counts in its own slot and the 5 after it
+
+
+class PeerLink(Link):
+    """A connection that carries binary messages, and the state of its handshake."""
+
+    _serials = itertools.count(1)
+
+    def __init__(self, role: str, settings: Settings, flusher, now, connection=None):
+        super().__init__(role, settings, flusher, now, connection, messages.Frames)
+        self.serial = next(PeerLink._serials)
+        self.hello: Address | None = None  # the address that the other end's HELLO named
+        self.slot: int | None = None  # time slot in which it was last given work
+        self.nonce = 0  # of the work that the other end gave us
+        self.asked = False  # we sent a 504 (peer request); the 505 has not come yet
+        # Of a neighbour:
+        self.dialled = False  # by us
+        self.proven = False  # it was found at its address
+        self.teller: Address | None = None  # the neighbour that named it, if we dialled it for that
+        self._alone = Budget(ALONE)  # of a module: messages that go out in a `send` each
+        # Of the messages that arrived together:
+        self.announced = collections.Counter()  # data type -> announces so far
+        self.free = 0  # bytes of news that need not wait for modules that read slowly
+
+    def trust(self) -> None:
+        """Let the other end be silent, but limit the time in which it ends a message."""
+        super().trust()
+        self.unfinished_limit = MESSAGE_LIMIT
+
+    def send_all(self, chunks: list[bytes]) -> None:
+        """Send messages together, but a few to a module one by one. Several clients take what one
+        `recv` returns for one message."""
+        alone = 0
+        while self.role == MODULE and alone < len(chunks) and self._alone.spend(self._now()):
+            self.send(chunks[alone])
+            alone += 1
+        if alone < len(chunks):
+            self.send(b"".join(chunks[alone:]))
 
 
 class Handshake:
@@ -40,9 +90,11 @@ class Handshake:
         self._searches: collections.deque[PeerLink] = collections.deque()
         self.duty = None  # the duty that calls `work`, once there is one
 
-    def await_hello(self, link: PeerLink) -> None:
-        """Give the other end HELLO_LIMIT seconds for its HELLO, or for the reply to ours."""
+    def await_reply(self, link: PeerLink) -> None:
+        """Give the other end HELLO_LIMIT seconds for its next message."""
         link.await_line(self._module.now() + HELLO_LIMIT)
+
+    # The side that is dialled.
 
     def on_hello(self, link: PeerLink, message: messages.Hello) -> None:
         """Give work to a peer that says HELLO with its listening address."""
@@ -59,8 +111,7 @@ class Handshake:
             return
         if link.hello is None:
             link.await_line(self._module.now() + WORK_LIMIT)
-        link.hello, link.slot = address, slot
-        link.role = CHALLENGED
+        link.hello, link.slot, link.role = address, slot, CHALLENGED
         link.send(messages.VerificationRequest(self._nonce(link, slot)).pack())
 
     def _nonce(self, link: PeerLink, slot: int) -> int:
@@ -99,6 +150,8 @@ class Handshake:
         back.await_line(self._module.now() + settings.probe_limit)
         self._module.dial(back)
 
+    # The side that dials.
+
     def on_verification_request(self, link: PeerLink,
                                 message: messages.VerificationRequest) -> None:
         """Queue work from a peer that we dialled; if we only dialled back, the peer is proven."""
@@ -106,19 +159,10 @@ class Handshake:
         if link.role == DIALLED_BACK:
             link.close("proven")
             return
-        link.role = WORKED_FOR
-        link.nonce = message.nonce
+        link.role, link.nonce = WORKED_FOR, message.nonce
         link.await_no_line()
         self._searches.append(link)
         self.duty.hurry()
-
-    def is_left_alone(self, peer: Address) -> bool:
-        """Return whether a peer did not accept our work in the last LEFT_ALONE seconds."""
-        return self._left_alone.get(peer, self._module.now()) is not None
-
-    def _leave_alone(self, peer: Address) -> None:
-        """Do no work for a peer for the next LEFT_ALONE seconds."""
-        self._left_alone.put(peer, True, self._module.now() + LEFT_ALONE)
 
     def work(self, now: float) -> float | None:
         """Do the next work that a peer has given; return None when there is none."""
@@ -138,38 +182,46 @@ class Handshake:
             return
         if link.ended:
             return
-        if challenge is not None:
-            link.role = ANSWERED
-            link.await_line(self._module.now() + HELLO_LIMIT)
-            answer = messages.VerificationResponse(link.nonce, challenge, self._module.address)
-            link.send(answer.pack())
-        else:  # the workers were killed from outside
+        if challenge is None:  # the workers were killed from outside
             self._module.disconnect(link, "the search for its work ended without a result")
+            return
+        link.role = ANSWERED
+        self.await_reply(link)
+        link.send(messages.VerificationResponse(
+            link.nonce, challenge, self._module.address).pack())
+
+    # Both sides.
 
     def welcome(self, link: PeerLink, peer: Address, dialled: bool) -> bool:
         """Make a verified peer a neighbour; return False if a better link to it exists already."""
         link.trust()  # first: a neighbour may have more news waiting than a stranger
-        admitted = self._view.admit(peer, link, dialled)
+        parted = self._view.admit(peer, link, dialled)
         self._module.waiting_room.leave(link)
-        if not admitted.accepted:
+        if parted is None:
             self._module.disconnect(link, "duplicate", peer)
             return False
         link.role, link.peer = NEIGHBOUR, peer
-        for old, reason in admitted.parted:
+        for old, reason in parted:
             old.close(reason)
         self._module.membership.hurry()
         return True
+
+    def is_left_alone(self, peer: Address) -> bool:
+        """Return whether a peer did not accept our work in the last LEFT_ALONE seconds."""
+        return self._left_alone.get(peer, self._module.now()) is not None
+
+    def _leave_alone(self, peer: Address) -> None:
+        self._left_alone.put(peer, True, self._module.now() + LEFT_ALONE)
 
     def on_end(self, link: PeerLink) -> None:
         """Free the place of a dial, and leave a peer alone that did not accept our work."""
         if link.role == DIALLED_BACK:
             self._dialled_back.discard(link.peer)
+        if link.role == ANSWERED:
+            self._module.write_refusal(link.peer, "it did not take our work: has it more pow_bits?")
+            if self._view.link(link.peer) is None:  # else its own dial was sooner
+                self._leave_alone(link.peer)
         if link.role in (DIALLED, WORKED_FOR, ANSWERED):
-            if link.role == ANSWERED and not self._module.stopping:
-                self._module.write_refusal(
-                    link.peer, "it did not take our work: has it more pow_bits?")
-                if self._view.link(link.peer) is None:  # else its own dial was sooner
-                    self._leave_alone(link.peer)
             self._view.end_dial(link.peer)
 
 

@@ -16,16 +16,8 @@ from gossip.wire import WireError
 HEADER_SIZE = 4  # bytes
 LONGEST = 65_535  # bytes of a message
 _ENDPOINT = struct.Struct(">4sH")
-# type -> the reader of its messages, and the bytes of each message; None: any number
+# type -> the reader of its messages, and how many bytes each has (None: this varies)
 _TYPES: dict[int, tuple[Callable[[bytes], Any], int | None]] = {}
-
-
-class Tail(NamedTuple):
-    """How the last field of a message, which follows its numbers, is written and read."""
-
-    write: Callable[[Any], bytes]
-    read: Callable[[bytes], Any]
-    size: int | None = None
 
 
 def _endpoint(address: Address) -> bytes:
@@ -42,6 +34,14 @@ def _address(ip: bytes, port: int) -> Address:
     return address
 
 
+class Tail(NamedTuple):
+    """How the last field of a message, which follows its numbers, is written and read."""
+
+    write: Callable[[Any], bytes]
+    read: Callable[[bytes], Any]
+    size: int | None = None
+
+
 DATA = Tail(bytes, bytes)
 ENDPOINT = Tail(_endpoint, lambda tail: _address(*_ENDPOINT.unpack(tail)), _ENDPOINT.size)
 ENDPOINTS = Tail(lambda addresses: b"".join(map(_endpoint, addresses)),
@@ -55,21 +55,16 @@ def said_as(number: int, kind: str, numbers: str = "", tail: Tail | None = None)
     size, pack_head, unpack = head.size, head.pack, fields.unpack_from
 
     def declare(cls):
-        if tail is None:
-            def pack(self) -> bytes:
+        def pack(self) -> bytes:
+            if tail is None:
                 return pack_head(size, number, *self)
+            rest = tail.write(self[-1])
+            return pack_head(size + len(rest), number, *self[:-1]) + rest
 
-            def read(message: bytes):
+        def read(message: bytes):
+            if tail is None:
                 return cls(*fields.unpack(message[HEADER_SIZE:]))
-        else:
-            write, read_tail = tail.write, tail.read
-
-            def pack(self) -> bytes:
-                rest = write(self[-1])
-                return pack_head(size + len(rest), number, *self[:-1]) + rest
-
-            def read(message: bytes):
-                return cls(*unpack(message, HEADER_SIZE), read_tail(message[size:]))
+            return cls(*unpack(message, HEADER_SIZE), tail.read(message[size:]))
 
         cls.kind, cls.pack = kind, pack
         _TYPES[number] = read, size if tail is None else tail.size and size + tail.size

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from gossip.voidphone import gossip_module, handshake, messages
-from gossip.voidphone.links import DIALLED_BACK
+from gossip.voidphone.handshake import DIALLED_BACK
 from tests.tools.files import count
 from tests.tools.module_words import still_there, view
 from tests.tools.modules import EASY_BITS, QUIET, work_for
