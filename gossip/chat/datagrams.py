@@ -6,10 +6,10 @@ its first line has to be a valid HMAC-SHA256 over sender, receiver and content; 
 datagram with such a line is dropped, too. Dropped datagrams are counted.
 """
 
+import contextlib
 import hmac
 import re
 import socket
-import threading
 
 from gossip.addresses import Address
 from gossip.net.connection import DONT_WAIT
@@ -28,14 +28,15 @@ TORN = "not of whole lines"
 
 
 class DatagramLink:
-    """Sends to one neighbour; any thread may call `send`, which never blocks. `refuse(peer,
-    reason)` is called for the first datagram that is dropped for each reason."""
+    """Sends to one neighbour; `send` never blocks. `refuse(peer, reason)` is called for the first
+    datagram that is dropped for each reason."""
 
     def __init__(self, sock: socket.socket, own: Address, peer: Address, key: bytes | None,
                  counters, refuse):
         self._sock = sock
-        self._route = own, peer
+        self._own = own
         self._key = key
+        self._content_at = 0 if key is None else SIGNATURE  # in each datagram
         self._counters = counters
         self._refuse = refuse
         self._told: set[str] = set()  # reasons; only the thread that reads uses it
@@ -43,13 +44,13 @@ class DatagramLink:
 
     def send(self, data: bytes) -> None:
         """Send whole lines, in as many datagrams as they need."""
-        room = LONGEST - (SIGNATURE if self._key is not None else 0)
+        room = LONGEST - self._content_at
         for content in pack(data, room):
             if len(content) > room:
                 self._counters.add("lines too long for a datagram")
                 continue
             if self._key is not None:
-                content = signature(self._key, *self._route, content) + content
+                content = signature(self._key, self._own, self.peer, content) + content
             try:
                 self._sock.sendto(content, DONT_WAIT, self.peer.dial)
             except OSError:
@@ -59,7 +60,7 @@ class DatagramLink:
         """Return the lines of a datagram from this neighbour; None when it is dropped."""
         reason = self._fault(datagram)
         if reason is None:
-            return datagram[0 if self._key is None else SIGNATURE:-1].split(b"\n")
+            return datagram[self._content_at:-1].split(b"\n")
         self._counters.add(f"datagrams {reason}")
         if reason not in self._told:
             self._told.add(reason)
@@ -68,17 +69,14 @@ class DatagramLink:
 
     def _fault(self, datagram: bytes) -> str | None:
         """Return why a datagram is dropped; None when it is not."""
-        if self._key is None:
-            if _SIGNED.match(datagram):
-                return NO_KEY
-        elif not _SIGNED.match(datagram):
-            return NOT_SIGNED
-        else:
-            own, peer = self._route
-            expected = signature(self._key, peer, own, datagram[SIGNATURE:])
+        is_signed = _SIGNED.match(datagram) is not None
+        if is_signed != (self._key is not None):
+            return NO_KEY if is_signed else NOT_SIGNED
+        if self._key is not None:
+            expected = signature(self._key, self.peer, self._own, datagram[SIGNATURE:])
             if not hmac.compare_digest(datagram[:SIGNATURE], expected):
                 return WRONG
-        return None if datagram.endswith(b"\n", 0 if self._key is None else SIGNATURE) else TORN
+        return None if datagram.endswith(b"\n", self._content_at) else TORN
 
 
 def pack(data: bytes, room: int) -> list[bytes]:
@@ -104,7 +102,7 @@ class Datagrams:
                  key: bytes | None, counters, refuse):
         self._sock = sock
         self._counters = counters
-        self._stopping = threading.Event()
+        self._stopping = False  # set once
         self._links = {peer.dial: DatagramLink(sock, own, peer, key, counters, refuse)
                        for peer in neighbours}
 
@@ -113,7 +111,7 @@ class Datagrams:
 
     def read_all(self, handle, turn) -> None:
         """Call `handle(link, lines)`, in a turn, with lines that came together from a neighbour."""
-        while not self._stopping.is_set():
+        while not self._stopping:
             received = self._receive()
             with turn:
                 for link, lines in self._opened(received).items():
@@ -127,25 +125,22 @@ class Datagrams:
             if link is None:
                 self._counters.add("datagrams from strangers")
                 continue
-            lines = link.open(datagram)
-            if lines is not None:
+            if (lines := link.open(datagram)) is not None:
                 arrived.setdefault(link, []).extend(lines)
         return arrived
 
     def _receive(self) -> list[tuple[bytes, tuple[str, int]]]:
         """Wait for a datagram; return it with the others that have come by then."""
         arrived, flags = [], 0
-        try:
+        with contextlib.suppress(OSError):  # no more has come; or a neighbour is gone
             while len(arrived) < (TOGETHER if DONT_WAIT else 1):
                 arrived.append(self._sock.recvfrom(READ_SIZE, flags))
                 flags = DONT_WAIT
-        except OSError:
-            pass  # nothing more has come, or a neighbour that is gone refused a datagram
         return arrived
 
     def stop(self) -> None:
         """End the reading thread, woken by a datagram to oneself. The owner then calls `close`."""
-        self._stopping.set()
+        self._stopping = True
         self._sock.sendto(b"", self._sock.getsockname())
 
     def close(self) -> None:

@@ -154,8 +154,7 @@ class ChatServer(Node):
     def finish_talking(self) -> None:
         """Wait, LAST_WORDS seconds at most, until the last messages have spread. Then no rumor is
         being told, no gossip came for QUIET seconds, and each present neighbour has said since that
-        it has the same messages. So servers that end together all have the last messages, even if
-        one of them paused. All of this takes longer on a busy machine."""
+        it has the same messages. All of this takes longer on a busy machine."""
         begun = self.now()
         with self.turn:
             if self.anti_entropy.duty is not None:
@@ -201,10 +200,9 @@ class ChatServer(Node):
         """Handle a proxy's lines in order; consecutive `msg` lines are one batch."""
         texts, said = [], []
         for line in lines:
-            match = MSG.fullmatch(line)
-            if match and self._fits(link, match[1]):
-                texts.append(match[1].decode())
-            if match:
+            if match := MSG.fullmatch(line):
+                if self._fits(link, match[1]):
+                    texts.append(match[1].decode())
                 continue
             said += self._gossip(texts)
             texts = []

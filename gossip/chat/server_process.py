@@ -71,9 +71,7 @@ class Server:
     def _come_up(self) -> None:
         """Wait until the process listens; the thread of a start."""
         until = time.monotonic() + START_LIMIT
-        while not self._given_up.wait(LOOK):
-            if self._dial():
-                return
+        while not self._given_up.wait(LOOK) and not self._dial():
             if self._process.poll() is not None:
                 say(f"server {self.id} did not start: {self._last_words()}")
                 return
@@ -146,12 +144,13 @@ class Server:
         """Tell it to crash and wait until it hangs up; ChatError when it does not in time."""
         until = time.monotonic() + CRASH_LIMIT
         self.tell(line)
-        if not self._read_to_end(until):
-            why = "; it was not started here, and is left alone"
-            if self._process is not None:
-                self._process.kill()
-                why = ", and was killed"
-            raise ChatError(f"server {self.id} did not crash within {CRASH_LIMIT:g} s{why}")
+        if self._read_to_end(until):
+            return
+        why = "; it was not started here, and is left alone"
+        if self._process is not None:
+            self._process.kill()
+            why = ", and was killed"
+        raise ChatError(f"server {self.id} did not crash within {CRASH_LIMIT:g} s{why}")
 
     def _read_to_end(self, until: float) -> bool:
         """Drop what still comes; return whether the other end hangs up in time."""
@@ -160,10 +159,8 @@ class Server:
                 self._socket.settimeout(left)
                 if not self._socket.recv(READ_SIZE):
                     return True
-        except TimeoutError:
-            return False
-        except OSError:
-            return True
+        except OSError as error:
+            return not isinstance(error, TimeoutError)
         return False
 
     # How it ends.
@@ -192,7 +189,14 @@ class Server:
         self.let_go()
         words = "it does not listen any more"
         if self._process is not None:
-            self._wait_for_process(until)
+            limit = max(0.0, until - time.monotonic())
+            for next_step in (self._process.terminate, self._process.kill):
+                try:
+                    self._process.wait(limit)
+                except subprocess.TimeoutExpired:
+                    next_step()
+                    limit = KILL_LIMIT
+            self._process.wait()
             words = self._last_words()
         if self._errors is not None:
             self._errors.close()
@@ -201,16 +205,6 @@ class Server:
     def failed(self) -> bool:
         """Return whether it came up, and its process has ended with an exit code other than 0."""
         return bool(self.up_at and self._process is not None and self._process.returncode)
-
-    def _wait_for_process(self, until: float) -> None:
-        for limit, next_step in ((max(0.0, until - time.monotonic()), self._process.terminate),
-                                 (KILL_LIMIT, self._process.kill)):
-            try:
-                self._process.wait(limit)
-                return
-            except subprocess.TimeoutExpired:
-                next_step()
-        self._process.wait()
 
     def _last_words(self) -> str:
         """Return the last line on the process's standard error, or else its exit code."""
