@@ -10,9 +10,8 @@ import math
 from collections.abc import AsyncIterator, Callable, Generator
 from typing import Any
 
-from gossip.library.messages import Message
+from gossip.library.messages import AT_ONCE, Message
 from gossip.library.peer import LOOK, Peer as BlockingPeer, join as join_blocking
-from gossip.library.subscribing import AT_ONCE
 
 
 class Peer(contextlib.AbstractAsyncContextManager["Peer"]):

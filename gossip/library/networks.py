@@ -8,7 +8,7 @@ from typing import Any
 from gossip.addresses import Address, Target, address_of
 from gossip.library.peer import USUAL, Peer, join
 from gossip.library.starting import (
-    Folder, NoSeed, Refused, Seeds as ListOfSeeds, errors_of_a_start, list_of_seeds, listen,
+    Folder, Refused, Seeds as ListOfSeeds, class_of, errors_of_a_start, list_of_seeds, listen,
     settings_of, start)
 from gossip.programs.own_addresses import known_to, local_seeds
 from gossip.settings import Settings
@@ -69,7 +69,8 @@ def _start_seeds(own: list[Address], all_seeds: list[Target], settings: Settings
         for address, sock in opened:
             with errors_of_a_start():
                 others = known_to(address, known, settings.monitor)
-            nodes.append(start("seed", "Seed", address, sock, others, settings, outputs))
+            nodes.append(start(class_of("seed", "Seed"), address, sock, others, settings,
+                               outputs))
             started.callback(nodes[-1].stop)
         started.pop_all()  # all have started, so none is ended
     return Seeds(nodes)

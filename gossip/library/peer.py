@@ -24,11 +24,10 @@ try:  # without the enumerations of `signal`, which take 30 µs a call of `say`,
 except ImportError:
     from signal import getsignal, signal as set_handler
 
-from gossip.library.messages import Inbox, Message, said, text_of
+from gossip.library.messages import Inbox, Message, Subscriber, said, text_of
 from gossip.library.starting import (
-    Folder, NoSeed, Refused, Seeds, address_asked_for, list_of_seeds, listen,
-    settings_of, start)
-from gossip.library.subscribing import Calls, Subscriber
+    Folder, NoSeed, Refused, Seeds, address_asked_for, class_of, list_of_seeds, listen, settings_of,
+    start)
 from gossip.overlay.neighbours import NEIGHBOUR
 from gossip.programs.own_addresses import check_reachable
 from gossip.settings import Settings, majority
@@ -115,38 +114,28 @@ def join(port: int | str = 0, *, host: str = AUTO, seeds: Seeds = None,
     for call in (on_message, on_neighbour, on_death):
         if call is not None and not callable(call):
             raise TypeError(f"{call!r} cannot be called")
-    limit, first = _checked_backlog(backlog), _moment(since)
+    inbox = _inbox(backlog, since)
     address, sock = listen(address)
-    calls = Calls(str(address), on_message)
-    inbox = Inbox(limit, backlog == "wait", first, calls.messages_came if on_message else None,
-                  calls.messages_were_dropped)
-    subscriber = Subscriber(str(address), inbox, calls, majority(len(seed_list)), on_neighbour,
-                             on_death)
-    node = start("peer", "Peer", address, sock, seed_list, node_settings, outputs, subscriber,
-                 lambda kind: _listened(kind, inbox))
+    subscriber = Subscriber(str(address), inbox, majority(len(seed_list)), on_message, on_neighbour,
+                            on_death)
+    node = start(_listened(class_of("peer", "Peer"), inbox), address, sock, seed_list,
+                 node_settings, outputs, subscriber)
     try:
-        calls.begin(inbox)
+        subscriber.begin()
     except BaseException:
         node.stop()
         raise
-    return Peer(node, inbox, calls, subscriber)
+    return Peer(node, subscriber)
 
 
-def _checked_backlog(backlog: int | str) -> int:
-    if backlog == "wait":
-        return BACKLOG
-    if not isinstance(backlog, int) or backlog < 1:
+def _inbox(backlog: int | str, since: str | float | None) -> Inbox:
+    """Return the inbox that a program asks for; ValueError says what is wrong."""
+    if backlog != "wait" and (not isinstance(backlog, int) or backlog < 1):
         raise ValueError(f"backlog is a number of messages, or \"wait\", not {backlog!r}")
-    return backlog
-
-
-def _moment(since: str | float | None) -> float:
-    """Return the time from which on messages count."""
-    if since == "now":
-        return time.time()
-    if not isinstance(since, (int, float, type(None))):
+    if since != "now" and not isinstance(since, (int, float, type(None))):
         raise ValueError(f"since is \"now\" or a Unix time, not {since!r}")
-    return since or 0.0
+    return Inbox(backlog if isinstance(backlog, int) else BACKLOG, backlog == "wait",
+                 time.time() if isinstance(since, str) else since or 0.0)
 
 
 def _listened(kind: Any, inbox: Inbox) -> type:
@@ -171,8 +160,8 @@ class Peer(contextlib.AbstractContextManager["Peer"]):
     iterating waits for the next, and ends when the peer does.
     """
 
-    def __init__(self, node: Any, inbox: Inbox, calls: Calls, subscriber: Subscriber):
-        self._node, self._inbox, self._calls, self._subscriber = node, inbox, calls, subscriber
+    def __init__(self, node: Any, subscriber: Subscriber):
+        self._node, self._subscriber, self._inbox = node, subscriber, subscriber.inbox
         self._said_at: float | None = None  # by the node's clock
         self._process = os.getpid()
 
@@ -250,7 +239,7 @@ class Peer(contextlib.AbstractContextManager["Peer"]):
     def _on_arrival(self, call: Callable[[], None]) -> None:
         """Call `call()` now, whenever messages come to the empty inbox, and at the end, unless
         there is an `on_message`. It must not wait."""
-        if self._calls.on_message is None:
+        if self._subscriber.on_message is None:
             self._inbox.on_arrival = call
             call()
 
@@ -291,8 +280,8 @@ class Peer(contextlib.AbstractContextManager["Peer"]):
             self._node.quit()
             self._node.world.await_end(QUIT_LIMIT)
             self._node.stop("quit")
-            self._calls.end(CALLS_LIMIT)
-            self._calls.dropped = True
+            self._subscriber.end(CALLS_LIMIT)
+            self._subscriber.drops_calls = True
 
     def _is_passed_on(self) -> bool:
         """Return whether a neighbour has what was said last: it was one already, or has had the
@@ -311,9 +300,9 @@ class Peer(contextlib.AbstractContextManager["Peer"]):
         if os.getpid() != self._process:
             return
         with put_off():
-            self._calls.dropped = True
+            self._subscriber.drops_calls = True
             self._node.stop()
-            self._calls.end(CALLS_LIMIT)
+            self._subscriber.end(CALLS_LIMIT)
 
     def __exit__(self, *error: object) -> None:
         self.leave()
@@ -323,7 +312,7 @@ class Peer(contextlib.AbstractContextManager["Peer"]):
 
     def _check_taking(self) -> None:
         self._check_process()
-        if self._calls.on_message is not None:
+        if self._subscriber.on_message is not None:
             raise RuntimeError("on_message gets the messages of this peer")
 
     def _check_process(self) -> None:

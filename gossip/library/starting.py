@@ -10,8 +10,7 @@ import socket
 import sys
 import time
 import weakref
-from collections.abc import Callable, Iterable, Iterator
-from types import ModuleType
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from gossip.addresses import Address, Name, Target, address_of, can_be_dialled, parse_typed
@@ -57,12 +56,10 @@ def errors_of_a_start() -> Iterator[None]:
         raise Refused(str(error)) from None
 
 
-def start(module: str, name: str, address: Address, sock: socket.socket, seeds: list[Target],
-          settings: Settings, outputs: Folder, subscriber: Any = None,
-          derive: Callable[[type], type] = lambda kind: kind) -> Any:
-    """Start a node of class `name` of `module` (or of a class derived from it), for which `sock`
-    listens already; without a folder for outputs it has no output file."""
-    kind: Any = derive(getattr(_loaded(module), name))
+def start(kind: Any, address: Address, sock: socket.socket, seeds: list[Target], settings: Settings,
+          outputs: Folder, subscriber: Any = None) -> Any:
+    """Start a node of this class, for which `sock` listens already; without a folder for outputs
+    it has no output file."""
     try:
         with errors_of_a_start():
             output = (OutputFile(None, time.time_ns, subscriber) if outputs is None else
@@ -78,18 +75,18 @@ def start(module: str, name: str, address: Address, sock: socket.socket, seeds: 
 
 
 @functools.cache
-def _loaded(module: str) -> ModuleType:
-    """Return peer.py or seed.py, which stand beside this package. They are loaded by their paths,
-    because a program may have a peer.py or a seed.py of its own."""
+def class_of(module: str, name: str) -> Any:
+    """Return a class of peer.py or seed.py, which stand beside this package. They are loaded by
+    their paths, because a program may have a peer.py or a seed.py of its own."""
     path = ROOT / f"{module}.py"
     known = sys.modules.get(module)
-    if known is not None and getattr(known, "__file__", None) == str(path):
-        return known
+    if getattr(known, "__file__", None) == str(path):
+        return getattr(known, name)
     spec = importlib.util.spec_from_file_location(f"gossip.library.{module}_py", path)
     assert spec is not None and spec.loader is not None
     loaded = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(loaded)
-    return loaded
+    return getattr(loaded, name)
 
 
 def settings_of(named: dict[str, Any], usual: Settings) -> Settings:
