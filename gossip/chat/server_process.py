@@ -34,8 +34,8 @@ class ChatError(Exception):
 
 
 class Server:
-    """A chat server: the connection to it and, if it was started here, its process. While a start
-    is pending, only its thread uses the connection."""
+    """A chat server: the connection to it, which only the thread of its start uses while that is
+    pending, and its process, if it was started here."""
 
     def __init__(self, number: int, port: int):
         self.id = number
@@ -62,7 +62,8 @@ class Server:
                 stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=self._errors,
                 start_new_session=True)  # Ctrl-C is for the console alone
         except OSError as error:
-            self.end(time.monotonic())
+            if self._errors is not None:
+                self._errors.close()
             raise ChatError(f"server {self.id} did not start: {reason(error)}") from None
         self._thread = threading.Thread(target=self._come_up, name=f"start of {self.id}",
                                         daemon=True)
@@ -187,20 +188,18 @@ class Server:
     def end(self, until: float) -> str:
         """Let it go, terminate its process if it has not ended in time, return its last words."""
         self.let_go()
-        words = "it does not listen any more"
-        if self._process is not None:
-            limit = max(0.0, until - time.monotonic())
-            for next_step in (self._process.terminate, self._process.kill):
-                try:
-                    self._process.wait(limit)
-                except subprocess.TimeoutExpired:
-                    next_step()
-                    limit = KILL_LIMIT
-            self._process.wait()
-            words = self._last_words()
-        if self._errors is not None:
-            self._errors.close()
-        return words
+        if self._process is None:
+            return "it does not listen any more"
+        limit = max(0.0, until - time.monotonic())
+        for next_step in (self._process.terminate, self._process.kill):
+            try:
+                self._process.wait(limit)
+            except subprocess.TimeoutExpired:
+                next_step()
+                limit = KILL_LIMIT
+        self._process.wait()
+        with self._errors:
+            return self._last_words()
 
     def failed(self) -> bool:
         """Return whether it came up, and its process has ended with an exit code other than 0."""

@@ -15,8 +15,8 @@ from gossip.library.peer import LOOK, Peer as BlockingPeer, join as join_blockin
 
 
 class Peer(contextlib.AbstractAsyncContextManager["Peer"]):
-    """A peer that has joined; made by `gossip.aio.join`. Its attributes are those of `gossip.Peer`;
-    `async for` takes messages until the peer ends. For one event loop."""
+    """A peer that has joined; made by `gossip.aio.join`, for one event loop. `async for` takes
+    messages until the peer ends."""
 
     def __init__(self, peer: BlockingPeer):
         self._peer = peer
@@ -137,7 +137,7 @@ class _Joining(contextlib.AbstractAsyncContextManager[Peer]):
         return self._join().__await__()
 
     async def __aenter__(self) -> Peer:
-        self._peer = await self._join()
+        self._peer = await self
         return self._peer
 
     async def __aexit__(self, *error: object) -> None:

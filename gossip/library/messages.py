@@ -4,7 +4,6 @@ The node calls `Subscriber.show` within its turns, so it waits for nothing.
 """
 
 import base64
-import binascii
 import collections
 import contextlib
 import functools
@@ -41,12 +40,10 @@ class Message(NamedTuple):
     @property
     def data(self) -> bytes | None:
         """The bytes of a message said by `say_bytes`; None if it was said as a text."""
-        if not self.text.startswith(BYTES):
-            return None
-        try:
-            return base64.b64decode(self.text[len(BYTES):], validate=True)
-        except (binascii.Error, ValueError):
-            return None
+        with contextlib.suppress(ValueError):
+            if self.text.startswith(BYTES):
+                return base64.b64decode(self.text[len(BYTES):], validate=True)
+        return None
 
 
 # as Message(*fields), which is slower
@@ -65,9 +62,8 @@ def said(line: bytes) -> Message:
 
 
 def received(came_from: str, lines: list[str]) -> list[Message]:
-    """Return the messages in gossip lines that a neighbour has sent at once, without the
-    `gmessage:` of the first. Mostly each is of the same run as the one before, so that only its
-    time, number and text are new."""
+    """Return the messages in gossip lines that lack their `gmessage:`. Mostly each is of the same
+    run as the one before, so that only its time, number and text are new."""
     messages, origin, run, between = [], "", 0, ":of no run:"
     for line in lines:
         end = line.index(":")  # of the time
@@ -93,9 +89,8 @@ def _fields(line: str) -> tuple[float, str, int, int, str]:
 class Inbox:
     """The messages of others that the program has not taken yet, the oldest first.
 
-    The node puts gossip lines in within its turns; any thread takes messages out. Lines are parsed
-    when they are taken, so that the node's turns stay short. Beyond `limit` messages the oldest are
-    dropped, and counted; if `waits` is set, link readers wait for room instead.
+    Lines are parsed when they are taken, so that the node's turns stay short. Beyond `limit`
+    messages the oldest are dropped, and counted; if `waits`, link readers wait for room instead.
     """
 
     def __init__(self, limit: int, waits: bool, since: float = 0.0):
@@ -141,7 +136,7 @@ class Inbox:
             self.on_dropped()
 
     def _exceeds(self, limit: int) -> bool:
-        """Return whether more messages wait than the limit, or too many characters."""
+        """Return whether too many messages or characters wait."""
         return len(self) > limit or self._size > MOST_CHARACTERS
 
     def _parse(self) -> None:
@@ -191,8 +186,8 @@ class Inbox:
 
 
 class Subscriber:
-    """Takes what the node writes as events, within its turns: messages into the inbox, and all that
-    the program asked to be called with, which a thread does, one call at a time."""
+    """Takes what the node writes as events: puts messages into the inbox, and has a thread make the
+    calls that the program asked for, one at a time."""
 
     def __init__(self, own: str, inbox: Inbox, wanted: int,
                  on_message: Callable[[Message], object] | None,

@@ -20,8 +20,8 @@ QUICK = Settings(gossip_count=0, liveness_interval=0.5, antientropy_interval=0.5
 
 
 class Seeds(contextlib.AbstractContextManager["Seeds"]):
-    """Seeds that run in this process; made by `gossip.seeds`. As a context manager they end.
-    `gossip.join(seeds=…)` takes them as they are."""
+    """Seeds in this process, made by `gossip.seeds`, for `gossip.join(seeds=…)`. As a context
+    manager they end."""
 
     def __init__(self, nodes: list[Any]):
         self._nodes = nodes
@@ -59,20 +59,20 @@ def seeds(seeds: ListOfSeeds = None, *, outputs: Folder = None, **settings: Any)
 def _start_seeds(own: list[Address], all_seeds: list[Target], settings: Settings,
                  outputs: Folder) -> Seeds:
     """Start seeds; port 0 is any free one, in `all_seeds`, too."""
+    kind = class_of("seed", "Seed")
     with contextlib.ExitStack() as started:
         opened = []
         for address in own:
             opened.append(listen(address))
             started.callback(opened[-1][1].close)
         known = all_seeds if all_seeds is not own else [address for address, _ in opened]
-        nodes = []
+        nodes: list[Any] = []
         for address, sock in opened:
             with errors_of_a_start():
                 others = known_to(address, known, settings.monitor)
-            nodes.append(start(class_of("seed", "Seed"), address, sock, others, settings,
-                               outputs))
+            nodes.append(start(kind, address, sock, others, settings, outputs))
             started.callback(nodes[-1].stop)
-        started.pop_all()  # all have started, so none is ended
+        started.pop_all()  # all have started, so none is stopped
     return Seeds(nodes)
 
 
@@ -139,12 +139,8 @@ def network(peers: int = 5, *, seeds: int = 3, host: str = "127.0.0.1", outputs:
 
 def _are_connected(peers: list[Peer]) -> bool:
     """Return whether links lead from each peer to each other."""
-    links = {peer.address: peer.neighbours for peer in peers}
-    reached: set[str] = set()
+    apart = {peer.address: peer.neighbours for peer in peers}
     ahead = [peer.address for peer in peers[:1]]
     while ahead:
-        address = ahead.pop()
-        if address in links and address not in reached:
-            reached.add(address)
-            ahead += links[address]
-    return len(reached) == len(peers)
+        ahead += apart.pop(ahead.pop(), [])
+    return not apart

@@ -155,9 +155,7 @@ def _listened(kind: Any, inbox: Inbox) -> type:
 
 class Peer(contextlib.AbstractContextManager["Peer"]):
     """A peer that has joined; made by `gossip.join`. As a context manager it leaves at the end.
-
-    Each message of others comes once in the life of this peer, in no order between origins:
-    iterating waits for the next, and ends when the peer does.
+    Iterating waits for messages of others, each of which comes once, and ends when the peer does.
     """
 
     def __init__(self, node: Any, subscriber: Subscriber):
@@ -268,9 +266,8 @@ class Peer(contextlib.AbstractContextManager["Peer"]):
                 "messages dropped, because they were not taken": self._inbox.dropped}
 
     def leave(self) -> None:
-        """Say goodbye to neighbours and seeds, and end. First let neighbours read what was said,
-        15 seconds at most; if there is none yet, wait for one, three seconds at most. Callbacks get
-        what has come before, for five seconds at most."""
+        """Say goodbye, and end. First let neighbours read what was said, 15 seconds at most; if
+        there is none yet, wait for one, three seconds at most."""
         if os.getpid() != self._process:
             return
         with put_off():
@@ -284,8 +281,7 @@ class Peer(contextlib.AbstractContextManager["Peer"]):
             self._subscriber.drops_calls = True
 
     def _is_passed_on(self) -> bool:
-        """Return whether a neighbour has what was said last: it was one already, or has had the
-        time to fetch it. True, too, if nobody could be one."""
+        """Return whether a neighbour has, or could fetch, what was said last; or nobody could."""
         node, now = self._node, self._node.now()
         with node.turn:
             if self._said_at is None or node.stopping:

@@ -58,8 +58,7 @@ def errors_of_a_start() -> Iterator[None]:
 
 def start(kind: Any, address: Address, sock: socket.socket, seeds: list[Target], settings: Settings,
           outputs: Folder, subscriber: Any = None) -> Any:
-    """Start a node of this class, for which `sock` listens already; without a folder for outputs
-    it has no output file."""
+    """Start a node of this class, for which `sock` listens; `outputs` may be None."""
     try:
         with errors_of_a_start():
             output = (OutputFile(None, time.time_ns, subscriber) if outputs is None else
@@ -90,8 +89,7 @@ def class_of(module: str, name: str) -> Any:
 
 
 def settings_of(named: dict[str, Any], usual: Settings) -> Settings:
-    """Return `usual` with these settings. TypeError for an unknown name, ValueError for a wrong
-    value."""
+    """Return `usual` with these settings. TypeError for a wrong name, ValueError for a value."""
     settings = usual._replace(**{name: _checked(name, value) for name, value in named.items()})
     return settings._replace(sign=settings.sign or settings.monitor)
 

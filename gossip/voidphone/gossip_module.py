@@ -45,11 +45,12 @@ class GossipModule(Node):
     }
 
     def __init__(self, config: Config, settings: Settings, output: OutputFile,
-                 world, patience: float = 5.0, memory: float = 60.0,
-                 rng: random.Random | None = None):
+                 world, patience: float = 5.0, memory: float = 60.0):
+        """`patience`: seconds that news wait for a validation; `memory`: seconds for which they are
+        remembered."""
         super().__init__(config.p2p_address, settings, output, world)
         self.config = config
-        self.rng = rng or random.Random()
+        self.rng = random.Random()
         self.outbox = Outbox(output)
         self.view = View(config, self.rng, output.write)
         self.api_address: Address | None = None  # where modules connect, once that is open
@@ -121,9 +122,8 @@ class GossipModule(Node):
     def _dial_next(self, needed: bool) -> None:
         """Dial the next candidate: the bootstrapper, then the known addresses, then again."""
         if not self._candidates:
-            if self.config.bootstrapper is not None:
-                self._candidates.append(self.config.bootstrapper)
-            self._candidates.extend(self.view.known())
+            first = [self.config.bootstrapper] if self.config.bootstrapper is not None else []
+            self._candidates.extend(first + self.view.known())
         if self._candidates:
             self._dial(self._candidates.popleft(), needed)
 
@@ -158,8 +158,11 @@ class GossipModule(Node):
         first = self.view.pushed(message.address, self.now())
         self._dial(message.address)
         if first and ttl > 0:
-            self.outbox.add([other for other in self.view.links() if other is not link],
-                            messages.Push(ttl, message.address).pack())
+            self.tell_others(link, messages.Push(ttl, message.address))
+
+    def tell_others(self, link: PeerLink, message) -> None:
+        """Send a message to all neighbours but the one at the other end of a link."""
+        self.outbox.add([other for other in self.view.links() if other is not link], message.pack())
 
     def on_peer_response(self, link: PeerLink, message: messages.PeerResponse) -> None:
         """End the handshake that we began, or take the answer asked for; dial some addresses."""

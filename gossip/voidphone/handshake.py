@@ -9,9 +9,7 @@ work is left alone for a while, because it could have us work for nothing again 
 """
 
 import collections
-import hmac
-import itertools
-import os
+import secrets
 
 from gossip.addresses import Address
 from gossip.node.link import Link
@@ -43,13 +41,10 @@ SLOT, SLOTS = 60.0, 6  # seconds of a slot; a nonce counts in its own slot and t
 class PeerLink(Link):
     """A connection that carries binary messages, and the state of its handshake."""
 
-    _serials = itertools.count(1)
-
     def __init__(self, role: str, settings: Settings, flusher, now, connection=None):
         super().__init__(role, settings, flusher, now, connection, messages.Frames)
-        self.serial = next(PeerLink._serials)
         self.hello: Address | None = None  # the address that the other end's HELLO named
-        self.slot: int | None = None  # time slot in which it was last given work
+        self.nonces: dict[int, int] = {}  # of the work that we gave it, by time slot
         self.nonce = 0  # of the work that the other end gave us
         self.asked = False  # we sent a 504 (peer request); the 505 has not come yet
         # Of a neighbour:
@@ -67,8 +62,8 @@ class PeerLink(Link):
         self.unfinished_limit = MESSAGE_LIMIT
 
     def send_all(self, chunks: list[bytes]) -> None:
-        """Send messages together, but a few to a module one by one. Several clients take what one
-        `recv` returns for one message."""
+        """Send messages together, but a few to a module one by one, because several clients take
+        what one `recv` returns for one message."""
         alone = 0
         while self.role == MODULE and alone < len(chunks) and self._alone.spend(self._now()):
             self.send(chunks[alone])
@@ -84,7 +79,6 @@ class Handshake:
         """`module` is the GossipModule, whose view and waiting room this changes."""
         self._module = module
         self._view = module.view
-        self._secret = os.urandom(16)  # nonces are derived from it
         self._dialled_back: set[Address] = set()  # neighbours being dialled back
         self._left_alone = Recent(MOST_LEFT_ALONE)
         self._searches: collections.deque[PeerLink] = collections.deque()
@@ -106,18 +100,14 @@ class Handshake:
         if link.hello not in (None, address):
             raise WireError(f"HELLO with another address, {address}")
         slot = present_slot(self._module.now())
-        if link.slot == slot:
+        if slot in link.nonces:
             self._module.counters.add("HELLOs said again")
             return
         if link.hello is None:
             link.await_line(self._module.now() + WORK_LIMIT)
-        link.hello, link.slot, link.role = address, slot, CHALLENGED
-        link.send(messages.VerificationRequest(self._nonce(link, slot)).pack())
-
-    def _nonce(self, link: PeerLink, slot: int) -> int:
-        """Return the nonce of a connection in a slot, derived so that none has to be kept."""
-        text = f"{link.serial}:{slot}".encode()
-        return int.from_bytes(hmac.digest(self._secret, text, "sha256")[:8], "big")
+        link.hello, link.role = address, CHALLENGED
+        link.nonces[slot] = secrets.randbits(64)
+        link.send(messages.VerificationRequest(link.nonces[slot]).pack())
 
     def on_verification_response(self, link: PeerLink,
                                  message: messages.VerificationResponse) -> None:
@@ -125,30 +115,27 @@ class Handshake:
         slot, peer = present_slot(self._module.now()), message.address
         if peer != link.hello:
             raise WireError(f"work for {peer}, not for {link.hello}")
-        if message.nonce not in (self._nonce(link, slot - age) for age in range(SLOTS)):
+        if message.nonce not in [link.nonces.get(slot - age) for age in range(SLOTS)]:
             raise WireError("work for a nonce that is not this connection's, or too old")
         if not is_work(message.nonce, message.challenge, self._module.config.pow_bits):
             raise WireError("the work is not done")
         view = [other for other in self._view.addresses() if other != peer]
-        others = self._view.links()
         if self.welcome(link, peer, dialled=False):
             link.send(messages.PeerResponse(tuple(view)).pack())
             self._view.pushed(peer, self._module.now())  # its echo is not new
-            self._module.outbox.add([other for other in others if other is not link],
-                                    messages.Push(self._module.config.p2p_ttl, peer).pack())
+            self._module.tell_others(link, messages.Push(self._module.config.p2p_ttl, peer))
             self._dial_back(peer)
 
     def _dial_back(self, peer: Address) -> None:
-        """Dial a neighbour that dialled us, to prove its address, within `probe_limit` seconds. At
-        most `probes_at_once` such dials are under way."""
+        """Dial a neighbour that dialled us, to prove its address, unless too many such dials are
+        under way."""
         settings = self._module.settings
-        if (not self._view.lacks_proof(peer) or peer in self._dialled_back
-                or len(self._dialled_back) >= settings.probes_at_once):
-            return
-        self._dialled_back.add(peer)
-        back = self._module.new_link(DIALLED_BACK, peer)
-        back.await_line(self._module.now() + settings.probe_limit)
-        self._module.dial(back)
+        if (self._view.lacks_proof(peer) and peer not in self._dialled_back
+                and len(self._dialled_back) < settings.probes_at_once):
+            self._dialled_back.add(peer)
+            back = self._module.new_link(DIALLED_BACK, peer)
+            back.await_line(self._module.now() + settings.probe_limit)
+            self._module.dial(back)
 
     # The side that dials.
 
@@ -210,9 +197,6 @@ class Handshake:
         """Return whether a peer did not accept our work in the last LEFT_ALONE seconds."""
         return self._left_alone.get(peer, self._module.now()) is not None
 
-    def _leave_alone(self, peer: Address) -> None:
-        self._left_alone.put(peer, True, self._module.now() + LEFT_ALONE)
-
     def on_end(self, link: PeerLink) -> None:
         """Free the place of a dial, and leave a peer alone that did not accept our work."""
         if link.role == DIALLED_BACK:
@@ -220,7 +204,7 @@ class Handshake:
         if link.role == ANSWERED:
             self._module.write_refusal(link.peer, "it did not take our work: has it more pow_bits?")
             if self._view.link(link.peer) is None:  # else its own dial was sooner
-                self._leave_alone(link.peer)
+                self._left_alone.put(link.peer, True, self._module.now() + LEFT_ALONE)
         if link.role in (DIALLED, WORKED_FOR, ANSWERED):
             self._view.end_dial(link.peer)
 

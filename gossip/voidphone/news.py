@@ -5,7 +5,6 @@ Rules only: no socket, no clock.
 
 import collections
 import dataclasses
-import hashlib
 import itertools
 import math
 import weakref
@@ -56,11 +55,6 @@ class Item(NamedTuple):
     id: int
     data_type: int
     digest: bytes
-
-    @classmethod
-    def of(cls, message: PeerNotification) -> "Item":
-        """Return what identifies a message."""
-        return cls(message.id, message.data_type, hashlib.sha256(message.data).digest())
 
     def __str__(self) -> str:
         return f"message:{self.id}:{self.data_type}:{self.digest.hex()[:16]}"

@@ -8,6 +8,7 @@ neighbour's reader only some seconds at a time, because it has to read PINGs. Mo
 neighbours at most `origin_wait` seconds, because nobody knows why these are slow.
 """
 
+import hashlib
 import math
 
 from gossip.node.output_file import OutputFile
@@ -60,8 +61,6 @@ class Relay:
     """Decides whether a message is new, which modules hear it, and when it is forwarded."""
 
     def __init__(self, module, patience: float, memory: float):
-        """`module` is the GossipModule; `patience`: seconds that news wait for a validation;
-        `memory`: seconds for which they are remembered."""
         self._module = module
         self._outbox = module.outbox
         self._rng = module.rng
@@ -97,19 +96,17 @@ class Relay:
         if not fits:
             self._outbox.events.append(f"too long:{len(message.data)} bytes of type "
                                        f"{message.data_type}, which peers cannot be sent")
-        news = PeerNotification(first_ttl(message.ttl), self._rng.getrandbits(16),
-                                message.data_type, message.data)
-        item = Item.of(news)
-        for _ in range(DRAWS):
+        digest = hashlib.sha256(message.data).digest()
+        for _ in range(DRAWS):  # the same data may have been announced before
+            item = Item(self._rng.getrandbits(16), message.data_type, digest)
             if self.memory.add(item, self._module.now()):
                 break
-            item = item._replace(id=self._rng.getrandbits(16))  # the same data was announced before
         else:
             self._module.counters.add("messages said so often that peers take them for old")
-        news = news._replace(id=item.id)
         self._outbox.events.append(f"generated:{item}")
+        news = PeerNotification(first_ttl(message.ttl) if fits else -1, *item[:2], message.data)
         told = self.subscriptions.of(message.data_type, link)
-        self._notify(news if fits else news._replace(ttl=-1), item, link, told)
+        self._notify(news, item, link, told)
         if fits and not told:
             self._outbox.add(self._module.view.links(), news.pack())
 
@@ -138,8 +135,9 @@ class Relay:
     def on_validation(self, link: PeerLink, message: messages.Validation) -> None:
         """Forward a message that a module calls valid. Many are sent in pieces of FLUSH bytes,
         because together they would overflow the backlog even of a neighbour that reads."""
-        waiting = self.pending.validated(message.id, link, message.valid)
-        if waiting is not None and message.valid and waiting.message.ttl >= 0:
+        is_valid = bool(message.flags & messages.VALID)
+        waiting = self.pending.validated(message.id, link, is_valid)
+        if waiting is not None and is_valid and waiting.message.ttl >= 0:
             others = [other for other in self._module.view.links()
                       if other not in waiting.senders]
             self._outbox.add(others, waiting.message.pack())
@@ -192,7 +190,7 @@ class Relay:
     def _take(self, link: PeerLink, message: PeerNotification) -> None:
         """Tell modules what a neighbour has sent, unless it is a duplicate."""
         ttl = next_ttl(message.ttl)
-        item = Item.of(message)
+        item = Item(message.id, message.data_type, hashlib.sha256(message.data).digest())
         if (self.pending.copy(item, link, ttl)
                 or not self.memory.add(item, self._module.now())):
             self._module.counters.add("messages that were old")
@@ -209,8 +207,7 @@ class Relay:
             self.duty.hurry()
 
     def _tell(self, links, number: int, news: PeerNotification) -> None:
-        self._outbox.add(
-            links, messages.Notification(number, news.data_type, news.data).pack())
+        self._outbox.add(links, messages.Notification(number, news.data_type, news.data).pack())
 
     # What the module asks for.
 
@@ -229,6 +226,6 @@ class Relay:
 
     def on_end(self, link: PeerLink) -> None:
         """Forget a link that has ended: its subscriptions, and its validations."""
-        self.subscriptions.on_end(link)
         if link.role in (MODULE, NEIGHBOUR):
+            self.subscriptions.on_end(link)
             self.pending.on_end(link)

@@ -92,11 +92,13 @@ class View:
         """Take a place for a dial; return whether there is one. `needed`: dial even without a free
         place, because there is no neighbour at all."""
         teller = self._known.get(peer)
-        if (peer == self._own or peer in self._neighbours or peer in self._dialling
-                or not (needed or self._free_for(teller) > 0)):
+        if not self._is_strange(peer) or not (needed or self._free_for(teller) > 0):
             return False
         self._dialling[peer] = teller
         return True
+
+    def _is_strange(self, peer: Address) -> bool:
+        return peer != self._own and peer not in self._neighbours and peer not in self._dialling
 
     def end_dial(self, peer: Address) -> None:
         """Free the place of a dial that has ended."""
@@ -104,9 +106,7 @@ class View:
 
     def heard_of(self, addresses, teller: Address | None) -> list[Address]:
         """Remember the addresses of a neighbour's 505 (peer response); return some to dial."""
-        strangers = [address for address in dict.fromkeys(addresses)
-                     if address != self._own and address not in self._neighbours
-                     and address not in self._dialling]
+        strangers = list(filter(self._is_strange, dict.fromkeys(addresses)))
         for address in strangers:
             self._known[address] = teller
             self._known.move_to_end(address)
