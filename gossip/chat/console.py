@@ -57,7 +57,7 @@ def parse_command(line: str) -> tuple:
     return word, number, size, parse_port(said[2])
 
 
-class ChatConsole:
+class ChatConsole(contextlib.AbstractContextManager):
     """Carries out lines in order; the end of its `with` ends the servers that it has started."""
 
     def __init__(self, settle: float, flags: list[str]):
@@ -65,9 +65,6 @@ class ChatConsole:
         self._flags = flags  # of each server that is started
         self._servers: dict[int, Server] = {}
         self._said_at = 0.0  # when the last `msg` was sent
-
-    def __enter__(self) -> "ChatConsole":
-        return self
 
     def __exit__(self, *error) -> None:
         for server in self._servers.values():

@@ -5,6 +5,7 @@ servers start at once. A started server ends with its standard input, even if th
 """
 
 import contextlib
+import functools
 import os
 import select
 import socket
@@ -27,6 +28,9 @@ LOOK = 0.005  # seconds between two attempts to connect to a server that starts
 READ_SIZE = 1 << 20  # bytes
 
 ANSWER = b"chatLog "
+# Any bytes as a text, and back: bytes that are not UTF-8 become surrogates.
+decode = functools.partial(bytes.decode, errors="surrogateescape")
+encode = functools.partial(str.encode, errors="surrogateescape")
 
 
 class ChatError(Exception):
@@ -224,13 +228,3 @@ def reason(error: OSError) -> str:
 def say(text: str) -> None:
     """Show a line on standard error."""
     complain(f"runner.py console: {text}")
-
-
-def encode(text: str) -> bytes:
-    """Return the bytes that `decode` was given."""
-    return text.encode(errors="surrogateescape")
-
-
-def decode(data: bytes) -> str:
-    """Return any bytes as a text; bytes that are not UTF-8 become surrogates."""
-    return data.decode(errors="surrogateescape")

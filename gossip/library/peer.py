@@ -244,17 +244,17 @@ class Peer(contextlib.AbstractContextManager["Peer"]):
     @property
     def neighbours(self) -> list[str]:
         """The addresses of the peers linked to this one, now."""
-        return self._addresses(lambda: self._node.neighbours)
+        return self._addresses(self._node.neighbours)
 
     @property
     def known(self) -> list[str]:
         """The addresses of all other peers that this one knows, now."""
-        return self._addresses(lambda: self._node.peer_list)
+        return self._addresses(self._node.peer_list)
 
-    def _addresses(self, table: Callable[[], Any]) -> list[str]:
+    def _addresses(self, table: Any) -> list[str]:
         self._check_process()
         with put_off(), self._node.turn:
-            return [] if self._node.stopping else list(map(str, table().addresses()))
+            return [] if self._node.stopping else list(map(str, table.addresses()))
 
     def status(self) -> dict[str, object]:
         """Return counts of what there is, and of everything that was dropped, by their names."""
@@ -284,12 +284,10 @@ class Peer(contextlib.AbstractContextManager["Peer"]):
         """Return whether a neighbour has, or could fetch, what was said last; or nobody could."""
         node, now = self._node, self._node.now()
         with node.turn:
-            if self._said_at is None or node.stopping:
+            if self._said_at is None or node.stopping or self._is_alone():
                 return True
-            rows = [node.neighbours.row(peer) for peer in node.neighbours.addresses()]
-            is_alone = self._is_alone()
-        return is_alone or any(row.since <= self._said_at or now - row.since >= FETCHED
-                               for row in rows)
+            rows = map(node.neighbours.row, node.neighbours.addresses())
+            return any(row.since <= self._said_at or now - row.since >= FETCHED for row in rows)
 
     def close(self) -> None:
         """End abruptly, as a crash does: others find this peer dead."""
