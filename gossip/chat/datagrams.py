@@ -64,7 +64,6 @@ class DatagramLink:
         return None
 
     def _fault(self, datagram: bytes) -> str | None:
-        """Return why a datagram is dropped; None when it is not."""
         is_signed = _SIGNED.match(datagram) is not None
         if is_signed != (self._key is not None):
             return NO_KEY if is_signed else NOT_SIGNED
@@ -112,7 +111,6 @@ class Datagrams:
                     self._node.on_datagrams(link, lines)
 
     def _opened(self, received: list[tuple[bytes, tuple]]) -> dict[DatagramLink, list[bytes]]:
-        """Return the lines that have come from each neighbour."""
         arrived: dict[DatagramLink, list[bytes]] = {}
         for datagram, source in received:
             link = self._links.get(source)

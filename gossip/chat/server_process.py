@@ -54,8 +54,7 @@ class Server:
     # How it begins.
 
     def begin(self, arguments: list[str]) -> None:
-        """Connect to the server, or start it if nobody listens, and a thread that waits until it
-        does. ChatError when no process can be started."""
+        """Connect, or start a process, and a thread that waits until it listens; or ChatError."""
         if self._dial():
             return
         try:

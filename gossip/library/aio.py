@@ -15,24 +15,21 @@ from gossip.library.peer import LOOK, Peer as BlockingPeer, join as join_blockin
 
 
 class Peer(contextlib.AbstractAsyncContextManager["Peer"]):
-    """A peer that has joined; made by `gossip.aio.join`, for one event loop. `async for` takes
-    messages until the peer ends."""
+    """A peer that has joined, for one event loop; `async for` takes messages until it ends."""
 
     def __init__(self, peer: BlockingPeer):
+        self.address = peer.address  # IP:PORT, where this peer listens
         self._peer = peer
         self._came = asyncio.Event()  # messages came to the empty inbox, or the peer has ended
         self._taken = 0
         self._loop = asyncio.get_running_loop()
-        peer._on_arrival(self._wake)
+        if peer._subscriber.on_message is None:
+            peer._inbox.on_arrival = self._wake
+            self._wake()
 
     def _wake(self) -> None:
         with contextlib.suppress(RuntimeError):  # the loop was closed before the peer
             self._loop.call_soon_threadsafe(self._came.set)
-
-    @property
-    def address(self) -> str:
-        """`IP:PORT`, where this peer listens."""
-        return self._peer.address
 
     @property
     def neighbours(self) -> list[str]:

@@ -46,10 +46,6 @@ class Message(NamedTuple):
         return None
 
 
-# as Message(*fields), which is slower
-_message: Callable[[tuple[object, ...]], Message] = functools.partial(tuple.__new__, Message)
-
-
 def text_of(data: bytes) -> str:
     """Return the text of a message of bytes."""
     return BYTES + base64.b64encode(data).decode()
@@ -75,7 +71,8 @@ def received(came_from: str, lines: list[str]) -> list[Message]:
             between = f":{origin}:{run}:"
         if "\\" in text:
             text = unescape(text)
-        messages.append(_message((origin, run, number, sent, text, came_from)))
+        # as Message(…), which is slower
+        messages.append(tuple.__new__(Message, (origin, run, number, sent, text, came_from)))
     return messages
 
 
@@ -226,7 +223,6 @@ class Subscriber:
             self._thread.join(patience)
 
     def _call(self, call: Callable[..., object], *arguments: Any) -> None:
-        """Have a call made."""
         self._calls.put(functools.partial(call, *arguments))
 
     def _run(self) -> None:

@@ -15,21 +15,16 @@ from gossip.settings import Settings
 
 FORM_LIMIT = 10.0  # seconds within which a network forms
 LOOK = 0.01  # seconds between two looks whether it has
-QUICK = Settings(gossip_count=0, liveness_interval=0.5, antientropy_interval=0.5, probe_limit=1.0,
-                 retry_first=0.1)  # for networks of one process
+QUICK = {"liveness_interval": 0.5, "antientropy_interval": 0.5, "probe_limit": 1.0,
+         "retry_first": 0.1}  # for networks of one process
 
 
 class Seeds(contextlib.AbstractContextManager["Seeds"]):
-    """Seeds in this process, made by `gossip.seeds`, for `gossip.join(seeds=…)`. As a context
-    manager they end."""
+    """Seeds in this process, for `gossip.join(seeds=…)`. As a context manager they end."""
 
     def __init__(self, nodes: list[Any]):
         self._nodes = nodes
-
-    @property
-    def addresses(self) -> list[str]:
-        """`IP:PORT` of each."""
-        return [str(node.address) for node in self._nodes]
+        self.addresses = [str(node.address) for node in nodes]  # IP:PORT of each
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.addresses)
@@ -81,13 +76,8 @@ class Network(contextlib.AbstractContextManager["Network"]):
     it ends with all of its nodes. Peers are numbered: `network[0]` is the first."""
 
     def __init__(self, seeds: Seeds, peers: list[Peer]):
-        self._seeds = seeds
+        self.seeds = seeds  # `gossip.join(seeds=network.seeds)` joins as one more peer
         self._peers = peers
-
-    @property
-    def seeds(self) -> Seeds:
-        """Its seeds: `gossip.join(seeds=network.seeds)` joins as one more peer."""
-        return self._seeds
 
     def __getitem__(self, number: int) -> Peer:
         return self._peers[number]
@@ -106,7 +96,7 @@ class Network(contextlib.AbstractContextManager["Network"]):
         """End all peers, abruptly, then the seeds."""
         for peer in self._peers:
             peer.close()
-        self._seeds.close()
+        self.seeds.close()
 
     def __exit__(self, *error: object) -> None:
         self.close()
@@ -116,16 +106,15 @@ def network(peers: int = 5, *, seeds: int = 3, host: str = "127.0.0.1", outputs:
             backlog: int | str = 10_000, **settings: Any) -> Network:
     """Start a network for a test, on free ports, and wait until it is connected. Deaths are found
     within two seconds, because its liveness interval is 0.5 s. Arguments as for `gossip.join`."""
-    chosen = settings_of(settings, QUICK)
-    changed = {name: value for name, value in chosen._asdict().items()
-               if value != getattr(USUAL, name)}
+    quick: dict[str, Any] = QUICK | settings
     anywhere = [address_of(host, 1)._replace(port=0)] * seeds
     started: list[Peer] = []
-    formed = Network(_start_seeds(anywhere, anywhere, chosen, outputs), started)
+    registry = _start_seeds(anywhere, anywhere, settings_of(quick, USUAL), outputs)
+    formed = Network(registry, started)
     try:
         for _ in range(peers):
-            started.append(join(0, host=host, seeds=formed.seeds, outputs=outputs,
-                                backlog=backlog, **changed))
+            started.append(join(0, host=host, seeds=registry, outputs=outputs, backlog=backlog,
+                                **quick))
         deadline = time.monotonic() + FORM_LIMIT
         while not _are_connected(started):
             if time.monotonic() > deadline:

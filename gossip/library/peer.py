@@ -1,11 +1,9 @@
 """Joining: a peer of the network inside a program, and what the program may ask of it.
 
 The threads are those of any peer, in the background; everything may be called from any thread.
-Nothing is printed, and the program's handlers of signals stay.
-
-Python calls these handlers in the main thread, between any two steps of whatever runs there, and
-one may raise: KeyboardInterrupt. In the middle of a node's turn that would leave tables half
-changed, and a lock held. So signals that come during a call of the node are handled after it.
+Nothing is printed, and the program's handlers of signals stay. Python calls them in the main
+thread, between any two steps, and one may raise: KeyboardInterrupt. In the middle of a node's turn
+that would leave tables half changed, and a lock held; so they are called after it.
 """
 
 import contextlib
@@ -15,7 +13,6 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from types import FrameType
 from typing import Any
 
 try:  # without the enumerations of `signal`, which take 30 µs a call of `say`, and swallow what a
@@ -42,7 +39,6 @@ LOOK = 0.02  # seconds between two looks
 CALLS_LIMIT = 5.0  # seconds that leaving waits for callbacks
 SIGNALS = [getattr(signal, name) for name in (
     "SIGINT", "SIGTERM", "SIGHUP", "SIGALRM", "SIGUSR1", "SIGUSR2") if hasattr(signal, name)]
-Handlers = dict[int, Callable[[int, FrameType | None], Any]]
 
 
 @contextlib.contextmanager
@@ -51,8 +47,8 @@ def put_off() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    came: list[tuple[int, FrameType | None]] = []
-    handlers: Handlers = {}
+    came: list[tuple[int, Any]] = []
+    handlers: dict[int, Any] = {}
     try:
         for number in SIGNALS:  # to ask for all that there are would take 0.1 ms
             handler = getsignal(number)
@@ -66,7 +62,7 @@ def put_off() -> Iterator[None]:
             handlers[number](number, frame)
 
 
-def _restore(handlers: Handlers) -> None:
+def _restore(handlers: dict[int, Any]) -> None:
     """Set all handlers again, even if a signal comes meanwhile, and its handler raises."""
     if handlers:
         number, handler = handlers.popitem()
@@ -88,16 +84,14 @@ def join(port: int | str = 0, *, host: str = AUTO, seeds: Seeds = None,
     which it reaches the seeds.
     `seeds`: `HOST:PORT` of each, or the path of a config.txt (one HOST:PORT a line); by default the
     config.txt beside the program, or in the current folder. Without a seed that answers the peer
-    goes on trying; its `joined` is set once enough seeds list it.
+    goes on trying.
     `on_message(message)`, `on_neighbour(address)` and `on_death(address)` are called by a thread of
     their own, one at a time, perhaps before this returns. They may say something, or leave. An
     error in them goes to `logging.getLogger("gossip")`.
     `outputs`: a folder for the output file; None: no file.
-    `backlog`: how many messages may wait to be taken, or for `on_message`, before the oldest are
-    dropped, counted, and a warning is logged; "wait": neighbours wait instead (if that takes
-    long, they give up the link).
-    `since`: "now", or a Unix time, leaves out what was said before; by default all that others
-    still hold comes first.
+    `backlog`: how many messages may wait to be taken before the oldest are dropped, counted, and a
+    warning is logged; "wait": neighbours wait instead, and give up the link if that takes long.
+    `since`: "now", or a Unix time, leaves out what was said before.
     Every other argument is a setting by its name, such as `sign` or `liveness_interval`.
 
     PortInUse, NoSeed, Refused, ValueError or TypeError say why it cannot start.
@@ -159,19 +153,11 @@ class Peer(contextlib.AbstractContextManager["Peer"]):
     """
 
     def __init__(self, node: Any, subscriber: Subscriber):
+        self.address = str(node.address)  # IP:PORT, where this peer listens
+        self.joined = subscriber.joined  # an event: a majority of the seeds list this peer
         self._node, self._subscriber, self._inbox = node, subscriber, subscriber.inbox
         self._said_at: float | None = None  # by the node's clock
         self._process = os.getpid()
-
-    @property
-    def address(self) -> str:
-        """`IP:PORT`, where this peer listens."""
-        return str(self._node.address)
-
-    @property
-    def joined(self) -> threading.Event:
-        """An event that is set once a majority of the seeds list this peer."""
-        return self._subscriber.joined
 
     def say(self, text: str) -> Message:
         """Say a text of one line to everyone; return the message. Waits for neighbours that read
@@ -233,13 +219,6 @@ class Peer(contextlib.AbstractContextManager["Peer"]):
     def __iter__(self) -> Iterator[Message]:
         self._check_taking()
         return self._inbox.take_all()
-
-    def _on_arrival(self, call: Callable[[], None]) -> None:
-        """Call `call()` now, whenever messages come to the empty inbox, and at the end, unless
-        there is an `on_message`. It must not wait."""
-        if self._subscriber.on_message is None:
-            self._inbox.on_arrival = call
-            call()
 
     @property
     def neighbours(self) -> list[str]:

@@ -46,8 +46,7 @@ class GossipModule(Node):
 
     def __init__(self, config: Config, settings: Settings, output: OutputFile,
                  world, patience: float = 5.0, memory: float = 60.0):
-        """`patience`: seconds that news wait for a validation; `memory`: seconds for which they are
-        remembered."""
+        """`patience`, `memory`: seconds that news wait for a validation, and are remembered."""
         super().__init__(config.p2p_address, settings, output, world)
         self.config = config
         self.rng = random.Random()
@@ -161,7 +160,7 @@ class GossipModule(Node):
             self.tell_others(link, messages.Push(ttl, message.address))
 
     def tell_others(self, link: PeerLink, message) -> None:
-        """Send a message to all neighbours but the one at the other end of a link."""
+        """Send a message to all neighbours, except over this link."""
         self.outbox.add([other for other in self.view.links() if other is not link], message.pack())
 
     def on_peer_response(self, link: PeerLink, message: messages.PeerResponse) -> None:
@@ -202,7 +201,6 @@ class GossipModule(Node):
             self.dial(link)
 
     def on_up(self, link: PeerLink) -> None:
-        """Say HELLO to a peer that was dialled."""
         link.send(messages.Hello(self.address).pack())
 
     def fault(self, link: PeerLink, error: Exception) -> None:
@@ -212,7 +210,6 @@ class GossipModule(Node):
         super().fault(link, error)
 
     def on_end(self, link: PeerLink) -> None:
-        """Clean up after a link that has ended."""
         self.handshake.on_end(link)
         self.relay.on_end(link)
         if link.role == MODULE and link.reason == OVERFLOW:
@@ -231,7 +228,6 @@ class GossipModule(Node):
             super().stop(reason)
 
     def status(self) -> dict[str, object]:
-        """Count what the module holds, and what it has dropped."""
         with self.turn:
             return {"address": self.address, "neighbours": len(self.view.addresses()),
                     "known addresses": len(self.view.known()), **self.relay.status(),

@@ -46,8 +46,8 @@ class PeerLink(Link):
         self.hello: Address | None = None  # the address that the other end's HELLO named
         self.nonces: dict[int, int] = {}  # of the work that we gave it, by time slot
         self.nonce = 0  # of the work that the other end gave us
-        self.asked = False  # we sent a 504 (peer request); the 505 has not come yet
         # Of a neighbour:
+        self.asked = False  # we sent a 504 (peer request); the 505 has not come yet
         self.dialled = False  # by us
         self.proven = False  # it was found at its address
         self.teller: Address | None = None  # the neighbour that named it, if we dialled it for that
@@ -127,8 +127,7 @@ class Handshake:
             self._dial_back(peer)
 
     def _dial_back(self, peer: Address) -> None:
-        """Dial a neighbour that dialled us, to prove its address, unless too many such dials are
-        under way."""
+        """Dial a neighbour that dialled us, to prove its address."""
         settings = self._module.settings
         if (self._view.lacks_proof(peer) and peer not in self._dialled_back
                 and len(self._dialled_back) < settings.probes_at_once):
@@ -174,8 +173,7 @@ class Handshake:
             return
         link.role = ANSWERED
         self.await_reply(link)
-        link.send(messages.VerificationResponse(
-            link.nonce, challenge, self._module.address).pack())
+        link.send(messages.VerificationResponse(link.nonce, challenge, self._module.address).pack())
 
     # Both sides.
 
@@ -203,12 +201,11 @@ class Handshake:
             self._dialled_back.discard(link.peer)
         if link.role == ANSWERED:
             self._module.write_refusal(link.peer, "it did not take our work: has it more pow_bits?")
-            if self._view.link(link.peer) is None:  # else its own dial was sooner
+            if link.peer not in self._view.addresses():  # else its own dial was sooner
                 self._left_alone.put(link.peer, True, self._module.now() + LEFT_ALONE)
         if link.role in (DIALLED, WORKED_FOR, ANSWERED):
             self._view.end_dial(link.peer)
 
 
 def present_slot(now: float) -> int:
-    """Return the number of the time slot."""
     return int(now // SLOT)

@@ -35,9 +35,8 @@ class Config(NamedTuple):
 
 
 def read_ini(path) -> Config:
-    """Read a file; ConfigError or OSError if that fails. Bytes that are not UTF-8 may belong to
-    other modules."""
-    with open(path, encoding="utf-8-sig", errors="replace") as file:
+    """Read a file; ConfigError or OSError if that fails."""
+    with open(path, encoding="utf-8-sig", errors="replace") as file:  # other modules may err
         return parse_ini(file.read())
 
 

@@ -50,9 +50,8 @@ ENDPOINTS = Tail(lambda addresses: b"".join(map(_endpoint, addresses)),
 
 
 def said_as(number: int, kind: str, numbers: str, fields: str, tail: Tail | None = None) -> type:
-    """Declare a message: return a named tuple with `kind` and `pack`, which `parse` makes.
-    `numbers` is the struct format of all fields but a `tail`; `x` is a reserved byte, sent as 0 and
-    ignored."""
+    """Declare a message: a named tuple with `kind` and `pack`, which `parse` makes. `numbers`: the
+    struct format of all fields but a `tail`; `x` is a reserved byte, sent as 0 and ignored."""
     head, body = struct.Struct(f">HH{numbers}"), struct.Struct(f">{numbers}")
     size, pack_head, unpack = head.size, head.pack, body.unpack_from
     cls = collections.namedtuple(kind.title().replace("_", ""), fields)

@@ -39,7 +39,6 @@ class Subscriptions:
         return [link for link in self._links.get(data_type, ()) if link is not but]
 
     def on_end(self, link) -> None:
-        """End the subscriptions of a connection that has ended."""
         for data_type, links in list(self._links.items()):
             links.pop(link, None)
             if not links:
@@ -185,8 +184,8 @@ class Unwanted:
 
 
 class Pending:
-    """Messages that wait for validation, by their id on the API. Afterwards they are kept to the
-    end of their first second, for modules that are about to subscribe."""
+    """Messages that wait for validation, by their id on the API, and those that wait no longer in
+    their first second, for modules that are about to subscribe."""
 
     def __init__(self, rng, patience: float):
         self._rng = rng
@@ -217,7 +216,6 @@ class Pending:
 
     def join(self, data_type: int, link, now: float) -> list[weakref.ref]:
         """Add a new subscriber to the news of a type; return these, oldest first, without its own.
-
         The references are weak, so that a newcomer that reads slowly keeps no news in memory, and
         is told nothing under an id that other news have by then."""
         here = [*self._waiting.of_type(data_type, now).values(),
@@ -238,8 +236,8 @@ class Pending:
         return True
 
     def validated(self, number: int, link, valid: bool = True) -> News | None:
-        """Take out and return a message that a module calls valid or invalid. None if the module
-        was not told of it, or another module was first."""
+        """Take out and return a message that a module validates. None if the module was not told of
+        it, or another module was first."""
         news = self._waiting.get(number)
         if news is None or link not in news.notified:
             self.dropped["validations of what does not wait"] += 1

@@ -111,9 +111,8 @@ class Relay:
             self._outbox.add(self._module.view.links(), news.pack())
 
     def _hold_back(self, announcer: PeerLink, data_type: int) -> None:
-        """Slow a fast announcer down, so that no receiver falls so far behind that it is dropped:
-        its reader waits while a receiver has a long backlog that still shrinks, or modules validate
-        but are far behind. Look at one announce of a type in LOOK_EVERY."""
+        """Slow a fast announcer down, while a receiver has a long backlog that still shrinks, or
+        modules validate but are far behind. Look at one announce of a type in LOOK_EVERY."""
         announcer.announced[data_type] += 1
         if announcer.announced[data_type] % LOOK_EVERY != 1:
             return
@@ -138,8 +137,7 @@ class Relay:
         is_valid = bool(message.flags & messages.VALID)
         waiting = self.pending.validated(message.id, link, is_valid)
         if waiting is not None and is_valid and waiting.message.ttl >= 0:
-            others = [other for other in self._module.view.links()
-                      if other not in waiting.senders]
+            others = [other for other in self._module.view.links() if other not in waiting.senders]
             self._outbox.add(others, waiting.message.pack())
         if self._outbox.size > FLUSH:
             self._wait_for_neighbours()
@@ -191,8 +189,7 @@ class Relay:
         """Tell modules what a neighbour has sent, unless it is a duplicate."""
         ttl = next_ttl(message.ttl)
         item = Item(message.id, message.data_type, hashlib.sha256(message.data).digest())
-        if (self.pending.copy(item, link, ttl)
-                or not self.memory.add(item, self._module.now())):
+        if self.pending.copy(item, link, ttl) or not self.memory.add(item, self._module.now()):
             self._module.counters.add("messages that were old")
             return
         self._outbox.events.append(f"received:{link.peer}:{item}")
@@ -217,7 +214,6 @@ class Relay:
         return due if due < math.inf else None
 
     def status(self) -> dict[str, int]:
-        """Return the counts of everything held, and dropped since the start."""
         unwanted = {UNWANTED: self._unwanted.dropped} if self._unwanted.dropped else {}
         return {"subscriptions": self.subscriptions.count(),
                 "messages that wait for validation": self.pending.count(),
@@ -225,7 +221,6 @@ class Relay:
                 **self.pending.dropped, **unwanted}
 
     def on_end(self, link: PeerLink) -> None:
-        """Forget a link that has ended: its subscriptions, and its validations."""
         if link.role in (MODULE, NEIGHBOUR):
             self.subscriptions.on_end(link)
             self.pending.on_end(link)

@@ -21,11 +21,10 @@ class View:
     """Neighbours and known addresses. `dialled`, `proven` and `teller` stand in the links."""
 
     def __init__(self, config: Config, rng, write):
-        """`write(event)` writes an event into the output file."""
         self._own = config.p2p_address
         self._config = config
         self._rng = rng
-        self._write = write
+        self._write = write  # writes an event into the output file
         self._neighbours: dict[Address, PeerLink] = {}
         # address -> the neighbour that named it last, in a 505
         self._dialling: dict[Address, Address | None] = {}
@@ -60,7 +59,7 @@ class View:
 
     def _surplus(self, newcomer: Address) -> Address:
         """Return a neighbour to give up for a newcomer: an unproven one, else one that dialled us,
-        else any. Draw at random from the IP that has most of them."""
+        else any; of these, a random one of the IP that has most of them."""
         links = self._neighbours
         others = [peer for peer in links if peer != newcomer]
         others = ([peer for peer in others if not links[peer].proven]
@@ -89,8 +88,7 @@ class View:
         return True
 
     def begin_dial(self, peer: Address, needed: bool = False) -> bool:
-        """Take a place for a dial; return whether there is one. `needed`: dial even without a free
-        place, because there is no neighbour at all."""
+        """Take a place for a dial, a free one unless it is `needed`; return whether to dial."""
         teller = self._known.get(peer)
         if not self._is_strange(peer) or not (needed or self._free_for(teller) > 0):
             return False
@@ -110,7 +108,7 @@ class View:
         for address in strangers:
             self._known[address] = teller
             self._known.move_to_end(address)
-        for address in in_turns(reversed(self._known))[self._config.cache_size:]:
+        for address in self.known()[self._config.cache_size:]:
             del self._known[address]
         return sample(strangers, self._free_for(teller), self._rng)
 
@@ -118,17 +116,10 @@ class View:
         """Remember the address of a PUSH; return whether to forward it."""
         if address != self._own and address not in self._neighbours:
             self._note(address)
-        if self._pushed.get(address, now):
-            return False
-        self._pushed.put(address, True, now + PUSH_MEMORY)
-        return True
+        return self._pushed.add(address, True, now, now + PUSH_MEMORY)
 
     def links(self) -> list[PeerLink]:
         return list(self._neighbours.values())
-
-    def link(self, peer: Address) -> PeerLink | None:
-        """Return the link to a neighbour, or None."""
-        return self._neighbours.get(peer)
 
     def addresses(self) -> list[Address]:
         return list(self._neighbours)
