@@ -81,8 +81,6 @@ class ChatConsole(contextlib.AbstractContextManager):
             if not self.carry_out(line):
                 break
         for server in self._servers.values():
-            server.wait()
-        for server in self._servers.values():
             server.finish()
         until = time.monotonic() + FINISH_LIMIT
         for server in self._servers.values():

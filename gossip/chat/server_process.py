@@ -171,6 +171,7 @@ class Server:
 
     def finish(self) -> None:
         """Say that no more lines come; the server reads what came before and hangs up."""
+        self.wait()
         if self._socket is not None:
             with contextlib.suppress(OSError):
                 self._socket.shutdown(socket.SHUT_WR)
