@@ -26,7 +26,7 @@ from gossip.net.listener import SHORT, Listener, is_local
 from gossip.net.names import Names
 from gossip.net.pulse import PULSE
 from gossip.net.threads import Threads
-from gossip.net.turns import Turn
+from gossip.net.turns import ReadersTurn, Turn
 from gossip.tools import failure
 from gossip.wire import WireError
 
@@ -236,12 +236,14 @@ class LiveWorld:
     def _read(self, link, begin=lambda link: None) -> None:
         """Read a connected link to its end, and pass its lines to the node."""
         fault, sift, handle = None, self._node.sift, self._node.lines
+        reading = ReadersTurn(self.turn)
+        reading = ReadersTurn(self.turn)
         try:
             with self.turn:
                 begin(link)
             while (lines := next_lines(link, self.now, self._overdue)) is not None:
                 if lines := sift(link, lines):
-                    with self.turn:
+                    with reading:
                         if link.ended:  # another thread has closed it meanwhile
                             break
                         handle(link, lines)
