@@ -26,7 +26,7 @@ from gossip.net.listener import SHORT, Listener, is_local
 from gossip.net.names import Names
 from gossip.net.pulse import PULSE
 from gossip.net.threads import Threads
-from gossip.net.turns import ReadersTurn, Turn
+from gossip.net.turns import Turn
 from gossip.tools import failure
 from gossip.wire import WireError
 
@@ -236,17 +236,18 @@ class LiveWorld:
     def _read(self, link, begin=lambda link: None) -> None:
         """Read a connected link to its end, and pass its lines to the node."""
         fault, sift, handle = None, self._node.sift, self._node.lines
-        reading = ReadersTurn(self.turn)
-        reading = ReadersTurn(self.turn)
         try:
             with self.turn:
                 begin(link)
             while (lines := next_lines(link, self.now, self._overdue)) is not None:
                 if lines := sift(link, lines):
-                    with reading:
+                    self.turn.take(reads=True)
+                    try:
                         if link.ended:  # another thread has closed it meanwhile
                             break
                         handle(link, lines)
+                    finally:
+                        self.turn.__exit__()
                 if link.rest_until:
                     self._rest(link)
         except WireError as error:

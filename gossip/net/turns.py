@@ -39,26 +39,19 @@ class Turn:
         self._waits = Lateness()
         self._waiting: dict[int, float] = {}  # waiting thread -> since when
 
-    def __enter__(self) -> None:
-        if not self._lock.acquire(blocking=False):
-            self._wait(self._lock)
-        self._begin()
-
-    def enter_as_reader(self) -> None:
-        """Begin the outermost turn of a link reader."""
-        if not READERS.acquire(blocking=False):
+    def take(self, reads: bool = False) -> None:
+        """Begin a turn, or a turn within the present one. A link reader takes READERS, too."""
+        if reads and not READERS.acquire(blocking=False):
             self._wait(READERS, self._lock)
         elif not self._lock.acquire(blocking=False):
             self._wait(self._lock)
-        self._reads = True
-        self._begin()
-
-    def _begin(self) -> None:
         if not self._depth:
-            self._begun = time.monotonic()
+            self._reads, self._begun = reads, time.monotonic()
             if self._begun > PULSE.expected:
                 PULSE.look()
         self._depth += 1
+
+    __enter__ = take
 
     def _wait(self, *locks) -> None:
         """Wait for locks, the node's last, and note how long that took."""
@@ -83,9 +76,9 @@ class Turn:
         later, reads = (), False
         self._depth -= 1
         if not self._depth:
+            reads = self._reads
             if self._later:
                 later, self._later = self._later, []
-            reads, self._reads = self._reads, False
         self._lock.release()
         if reads:
             READERS.release()
@@ -134,19 +127,6 @@ class Turn:
         finally:
             for _ in range(depth):
                 self.__enter__()
-
-
-class ReadersTurn:
-    """A turn of a link reader, as a context manager."""
-
-    def __init__(self, turn: Turn):
-        self._turn = turn
-
-    def __enter__(self) -> None:
-        self._turn.enter_as_reader()
-
-    def __exit__(self, *error) -> None:
-        self._turn.__exit__()
 
 
 def begin_anew() -> None:

@@ -10,7 +10,7 @@ import time
 import pytest
 
 import gossip
-from gossip.net.turns import ReadersTurn, Turn
+from gossip.net.turns import Turn
 from gossip.settings import Settings
 from tests.tools.ports import free_port
 from tests.tools.programs import ROOT, environment, run
@@ -247,11 +247,11 @@ def test_a_child_of_fork_is_refused_and_the_parent_goes_on(pair):
 
 def test_a_child_of_fork_may_join_by_itself(pair, seeds):
     one, other = pair
-    reading = ReadersTurn(Turn(pytest.fail))
-    reading.__enter__()
+    turn = Turn(pytest.fail)
+    turn.take(reads=True)
     child = os.fork()
     if child:
-        reading.__exit__()
+        turn.__exit__()
     else:
         try:
             with gossip.join(seeds=seeds) as own:
