@@ -4,6 +4,7 @@ A peer is a circle whose area is proportional to its degree; the hubs (peers wit
 in the middle. The places of circles are in layout.py.
 """
 
+import cmath
 import html
 import math
 from typing import NamedTuple
@@ -11,7 +12,6 @@ from typing import NamedTuple
 from gossip.addresses import parse_address
 from gossip.lab.pictures import charts, layout
 from gossip.lab.pictures.charts import number, text
-from gossip.lab.pictures.layout import Box, Point
 from gossip.lab.proof import graph
 from gossip.lab.proof.graph import Snapshot
 from gossip.lab.proof.records import Records
@@ -72,17 +72,13 @@ def network_svg(records: Records) -> str:
     snapshot = graph.largest(records)
     peers = drawn_peers(records, snapshot)
     index = {peer.address: at for at, peer in enumerate(peers)}
-    return draw(peers, [(index[one], index[other]) for one, other in snapshot.links])
-
-
-def draw(peers: list[DrawnPeer], links: list[tuple[int, int]]) -> str:
-    """The drawing of these peers; a link is a pair of positions in their list."""
+    links = [(index[one], index[other]) for one, other in snapshot.links]
     bound = min(OUTER, ROOM * math.sqrt(len(peers)))
-    radii = radii_of([peer.degree for peer in peers], bound)
+    radii = _radii([peer.degree for peer in peers], bound)
     spots = _spots(peers, links, radii, bound)
-    top = 84 - min(y - radius for (_, y), radius in zip(spots, radii))
-    spots = [(charts.WIDTH / 2 + x, top + y) for x, y in spots]
-    bottom = max(y + radius for (_, y), radius in zip(spots, radii))
+    top = 84 - min(spot.imag - radius for spot, radius in zip(spots, radii))
+    spots = [spot + complex(charts.WIDTH / 2, top) for spot in spots]
+    bottom = max(spot.imag + radius for spot, radius in zip(spots, radii))
     parts = [*_legend(peers, links), *_edges(spots, links),
              *(_circle(peer, spot, radius) for peer, spot, radius in zip(peers, spots, radii)),
              *_labels(peers, spots, radii)]
@@ -90,17 +86,16 @@ def draw(peers: list[DrawnPeer], links: list[tuple[int, int]]) -> str:
     return charts.document(bottom + 28, name, parts)
 
 
-def _edges(spots: list[Point], links: list[tuple[int, int]]) -> list[str]:
+def _edges(spots: list[complex], links: list[tuple[int, int]]) -> list[str]:
     """The links. The more there are, the fainter and thinner each is; crossings are darker."""
     few = 12 / math.sqrt(len(links) or 1)
     opacity, width = max(0.12, min(0.6, few)), max(0.9, min(1.8, few))
+    ends = [f"{number(spot.real)} {number(spot.imag)}" for spot in spots]
     return [f'<g class="gv-edge" stroke-opacity="{opacity:.2f}" stroke-width="{width:.2f}">',
-            *(f'<path d="M{number(spots[one][0])} {number(spots[one][1])}'
-              f'L{number(spots[other][0])} {number(spots[other][1])}"/>'
-              for one, other in links), "</g>"]
+            *(f'<path d="M{ends[one]}L{ends[other]}"/>' for one, other in links), "</g>"]
 
 
-def radii_of(degrees: list[int], bound: float) -> list[float]:
+def _radii(degrees: list[int], bound: float) -> list[float]:
     """Radii of circles whose areas are proportional to the degrees; degree 0 is drawn like 1."""
     sizes = [max(1, degree) for degree in degrees]
     unit = min(COVERED * bound ** 2 / sum(sizes), LARGEST ** 2 / max(sizes))
@@ -108,37 +103,35 @@ def radii_of(degrees: list[int], bound: float) -> list[float]:
 
 
 def _spots(peers: list[DrawnPeer], links: list[tuple[int, int]], radii: list[float],
-           bound: float) -> list[Point]:
-    """Places around (0, 0): peers that were up by their links, the others on rings outside."""
+           bound: float) -> list[complex]:
+    """Places around 0: peers that were up by their links, the others on rings outside."""
     up = [at for at, peer in enumerate(peers) if peer.up]
     away = [at for at, peer in enumerate(peers) if not peer.up]
     spots = dict(zip(away, _rings(len(away), 2 * min(radii) + 8, bound)))
-    inner = min((math.hypot(*spot) for spot in spots.values()), default=bound + min(radii) + 8)
-    inner -= min(radii) + 8
+    inner = min(map(abs, spots.values()), default=bound + min(radii) + 8) - min(radii) - 8
     place_of = {at: place for place, at in enumerate(up)}
     inner_links = [(place_of[one], place_of[other]) for one, other in links]
     places = layout.place([peers[at].degree for at in up], inner_links)
     stretch = inner - max((radii[at] for at in up), default=0)
-    spots |= zip(up, layout.separate([(x * stretch, y * stretch) for x, y in places],
+    spots |= zip(up, layout.separate([stretch * place for place in places],
                                      [radii[at] for at in up], inner, inner_links))
     return [spots[at] for at in range(len(peers))]
 
 
-def _rings(count: int, step: float, bound: float) -> list[Point]:
+def _rings(count: int, step: float, bound: float) -> list[complex]:
     """`count` places, `step` apart, on rings from the bound inwards."""
-    spots: list[Point] = []
+    spots: list[complex] = []
     radius = bound - step / 2
     while len(spots) < count:
         on_ring = min(count - len(spots), max(1, int(2 * math.pi * radius / step)))
-        spots += [(radius * math.sin(2 * math.pi * turn / on_ring),
-                   -radius * math.cos(2 * math.pi * turn / on_ring)) for turn in range(on_ring)]
+        spots += [cmath.rect(radius, 2 * math.pi * turn / on_ring) / 1j for turn in range(on_ring)]
         radius = max(step, radius - step)
     return spots
 
 
-def _circle(peer: DrawnPeer, spot: Point, radius: float) -> str:
+def _circle(peer: DrawnPeer, spot: complex, radius: float) -> str:
     name = f"peer_{parse_address(peer.address).file_part}"
-    return (f'<circle cx="{number(spot[0])}" cy="{number(spot[1])}" r="{radius:.2f}" '
+    return (f'<circle cx="{number(spot.real)}" cy="{number(spot.imag)}" r="{radius:.2f}" '
             f'class="{peer.style}" stroke-width="1.5" data-node="{name}">'
             f"<title>{peer.title}</title></circle>")
 
@@ -164,42 +157,50 @@ def _legend(peers: list[DrawnPeer], links: list[tuple[int, int]]) -> list[str]:
     return parts + [text(x, 57.5, "area of a circle: number of neighbours", "gv-muted")]
 
 
-def _labels(peers: list[DrawnPeer], spots: list[Point], radii: list[float]) -> list[str]:
+class _Place(NamedTuple):
+    """A place for a label: its middle, and half of its width and height."""
+
+    x: float
+    y: float
+    half: float
+    high: float = LABEL / 2 + 1
+
+    def is_free(self, circles: list[tuple[complex, float]], labels: list["_Place"]) -> bool:
+        """Whether it meets none of these circles and labels."""
+        beside_labels = all(abs(self.x - label.x) >= self.half + label.half
+                            or abs(self.y - label.y) >= self.high + label.high for label in labels)
+        return beside_labels and all(
+            math.hypot(max(0, abs(self.x - spot.real) - self.half),
+                       max(0, abs(self.y - spot.imag) - self.high)) >= radius
+            for spot, radius in circles)
+
+
+def _labels(peers: list[DrawnPeer], spots: list[complex], radii: list[float]) -> list[str]:
     """Ports of all peers, or of the largest hubs. A port stands in its circle if it fits, else
     beside it; no label covers another."""
-    order = sorted(range(len(peers)), key=lambda at: (-peers[at].degree, at))
-    taken: list[Box] = []
+    order = sorted(range(len(peers)), key=lambda at: -peers[at].degree)
+    taken: list[_Place] = []
     labels = []
     for at in order if len(peers) <= ALL_NAMED else order[:HUBS_NAMED]:
-        words, (x, y) = peers[at].address.rpartition(":")[2], spots[at]
+        words, x, y = peers[at].address.rpartition(":")[2], spots[at].real, spots[at].imag
         size = min(LABEL, 1.75 * radii[at] / (LETTER * len(words)))
         if peers[at].up and size >= SMALLEST_LABEL:
             labels.append(_label(x, y + 0.36 * size, words, "gv-on", size))
             continue
-        box = _free_box(words, at, spots, radii, taken)
-        if box is not None:
-            taken.append(box)
-            labels.append(_label((box.left + box.right) / 2, box.bottom - 3, words,
-                                 "gv-text gv-halo", LABEL,
-                                 ' paint-order="stroke" stroke-width="3"'))
+        others = list(zip(spots, radii))
+        del others[at]
+        half = LETTER * LABEL * len(words) / 2 + 1
+        over, beside = radii[at] + 3 + LABEL / 2, radii[at] + 2 + half
+        for place in (_Place(x, y + over, half), _Place(x, y - over, half),
+                      _Place(x + beside, y, half), _Place(x - beside, y, half)):
+            if place.is_free(others, taken):
+                taken.append(place)
+                labels.append(_label(place.x, place.y + place.high - 3, words, "gv-text gv-halo",
+                                     LABEL, ' paint-order="stroke" stroke-width="3"'))
+                break
     return labels
 
 
 def _label(x: float, y: float, words: str, style: str, size: float, more: str = "") -> str:
     return text(x, y, words, f"gv-number {style}", "middle",
                 f' font-size="{number(size)}" pointer-events="none"{more}')
-
-
-def _free_box(words: str, at: int, spots: list[Point], radii: list[float],
-              taken: list[Box]) -> Box | None:
-    """A place for a label beside its circle, on no other circle or label; None if none is free."""
-    (x, y), radius = spots[at], radii[at]
-    half, high = LETTER * LABEL * len(words) / 2 + 1, LABEL + 2
-    up, beside = radius + 2 + high / 2, radius + 2 + half
-    for dx, dy in ((0, up), (0, -up), (beside, 0), (-beside, 0)):
-        box = Box(x + dx - half, y + dy - high / 2, x + dx + half, y + dy + high / 2)
-        if not any(map(box.meets, taken)) and not any(
-                box.meets_circle(*spots[other], radii[other])
-                for other in range(len(spots)) if other != at):
-            return box
-    return None
