@@ -25,7 +25,7 @@ from gossip.lab.experiments.simulate import parse_simulate, simulate
 from gossip.lab.experiments.status import status_command
 from gossip.lab.experiments.tree import tree_command
 from gossip.lab.experiments.worker import Worker
-from gossip.lab.pictures import plot
+from gossip.lab.pictures import report
 from gossip.lab.proof import check
 from gossip.lab.proof.reading import Together
 from gossip.net.live_world import LiveWorld
@@ -253,7 +253,7 @@ def plot_command(arguments: list[str]) -> None:
     folders, args = parse_folders(parser, arguments, "; with --together the first", Together)
     for folder in folders:
         try:
-            paths = plot.plot_folder(folder, args.csv)
+            paths = report.plot_folder(folder, args.csv)
         except ValueError as error:
             raise CommandError(str(error), FAILED) from None
         for path in paths:

@@ -1,18 +1,23 @@
-"""Network: the drawing of the peers and their links at the moment when most peers were up.
+"""Network: the peers and their links when most peers were up, and the chart of their degrees.
 
-A peer is a circle whose area is proportional to its degree; the hubs (peers with many links) stand
-in the middle. The places of circles are in layout.py.
+In the drawing, a peer is a circle whose area is proportional to its degree; the hubs (peers with
+many links) stand in the middle. The places of circles are in layout.py.
 """
 
 import cmath
 import html
 import math
+from collections import Counter
 from typing import NamedTuple
 
 from gossip.addresses import parse_address
-from gossip.lab.pictures import charts, layout
-from gossip.lab.pictures.charts import number, text
+from gossip.capacity import shares
+from gossip.lab.pictures import layout
+from gossip.lab.pictures.charts import (
+    WIDTH, Axis, Points, document, dot, draw_across, draw_bar, draw_upright, linear_ticks,
+    log_ticks, number, path, side_title, text)
 from gossip.lab.proof import graph
+from gossip.lab.proof.degrees import PowerLaw, at_least
 from gossip.lab.proof.graph import Snapshot
 from gossip.lab.proof.records import Records
 
@@ -77,13 +82,13 @@ def network_svg(records: Records) -> str:
     radii = _radii([peer.degree for peer in peers], bound)
     spots = _spots(peers, links, radii, bound)
     top = 84 - min(spot.imag - radius for spot, radius in zip(spots, radii))
-    spots = [spot + complex(charts.WIDTH / 2, top) for spot in spots]
+    spots = [spot + complex(WIDTH / 2, top) for spot in spots]
     bottom = max(spot.imag + radius for spot, radius in zip(spots, radii))
     parts = [*_legend(peers, links), *_edges(spots, links),
              *(_circle(peer, spot, radius) for peer, spot, radius in zip(peers, spots, radii)),
              *_labels(peers, spots, radii)]
     name = f"Network of {len(peers)} peers and {len(links)} links, hubs in the middle"
-    return charts.document(bottom + 28, name, parts)
+    return document(bottom + 28, name, parts)
 
 
 def _edges(spots: list[complex], links: list[tuple[int, int]]) -> list[str]:
@@ -204,3 +209,88 @@ def _labels(peers: list[DrawnPeer], spots: list[complex], radii: list[float]) ->
 def _label(x: float, y: float, words: str, style: str, size: float, more: str = "") -> str:
     return text(x, y, words, f"gv-number {style}", "middle",
                 f' font-size="{number(size)}" pointer-events="none"{more}')
+
+def degrees_svg(records: Records) -> str:
+    """The chart of the degrees, with what was fitted to them and what the capacities predict."""
+    law = PowerLaw(records)
+    fitted, fit = [], "no fit: the degrees tell no exponent"
+    if law.low >= law.high:
+        fit = "no fit: all capacities are equal"
+    elif law.fitted:
+        fitted, fit = _fit_curve(law), f"fit: P(k) ~ k^−a with a = {law.fitted}"
+    predicted = "predicted by the capacities" + (f": a = {law.predicted}" if law.predicted else "")
+    peers = len(law.degrees)
+    return document(470, f"Degrees of {peers} peers: cumulative distribution and histogram", [
+        *_distribution(_cumulative(law.degrees), _cumulative(law.capacities), fitted, peers),
+        dot(40, 51, "gv-main-line"), text(62, 56, f"measured, {peers} peer{'s' * (peers != 1)}"),
+        *([path([(26, 73), (54, 73)], "gv-line gv-warm-line")] if fitted else []),
+        text(62, 78, fit),
+        path([(26, 95), (54, 95)], "gv-line gv-cool-line gv-dashed"), text(62, 100, predicted),
+        *_degree_histogram(Counter(law.degrees))])
+
+
+def _cumulative(values: list[int]) -> Points:
+    """(k, share of the values that are k or more)."""
+    return at_least({k: count / len(values) for k, count in Counter(values).items()})
+
+
+def _fit_curve(law: PowerLaw) -> Points:
+    """The fit as a share of all peers, although it covers only degrees from low to high."""
+    share = law.fitted.count / len(law.degrees)
+    above = sum(degree > law.high for degree in law.degrees) / len(law.degrees)
+    tail = at_least(shares(law.fitted.exponent, law.low, law.high))
+    return [(k, share * rest + above) for k, rest in tail]
+
+
+def _distribution(measured: Points, predicted: Points, fitted: Points, peers: int) -> list[str]:
+    """The left half: P(K >= k) on logarithmic axes; degree 0 has no place on them."""
+    shown = [k for k, _ in [*measured, *predicted, *fitted] if k >= 1] or [1]
+    low = log_ticks(min(shown) / 10, min(shown) * 1.001)[-1]
+    high = log_ticks(max(shown) * 1.1, max(shown) * 11)[0]
+    least = min(0.5, log_ticks(1e-9, 1 / peers)[-1])
+    across = Axis(low / 1.08, high, 76, 540, True)
+    upright = Axis(least / 1.15, 1.15, 400, 116, True)
+    ticks = log_ticks(low, high) if high > 5 * low else list(range(int(low), int(high) + 1))
+    lines = ((_stairs(predicted, across.low, upright.low), "gv-cool-line gv-dashed"),
+             (fitted, "gv-warm-line"))
+    return [text(20, 30, "How many peers have so many neighbours or more", "gv-text gv-title"),
+            *draw_across(across, ticks, 116, 400),
+            *draw_upright(upright, log_ticks(least, 1), 76, 540),
+            text(308, 448, "degree k (neighbours)", "gv-muted", "middle"),
+            side_title(22, 258, "share of peers with degree ≥ k"),
+            *(path([(across(k), upright(max(share, upright.low))) for k, share in curve],
+                   f"gv-line {style}") for curve, style in lines if curve),
+            *(dot(across(k), upright(share), "gv-main-line",
+                  f"degree {k:g} or more: {share:.3g} of the peers")
+              for k, share in measured if k >= 1)]
+
+
+def _stairs(curve: Points, start: float, bottom: float) -> Points:
+    """P(K >= k) as stairs: level up to each whole k, then down."""
+    stairs, before = [], start
+    for k, share in curve:
+        stairs += [(before, share), (k, share)]
+        before = k
+    return [*stairs, (before, bottom)]
+
+
+def _degree_histogram(counts: Counter[int]) -> list[str]:
+    """The right half: how many peers have which degree."""
+    width = next(width for width in (1, 2, 5, 10, 20, 50, 100, 1000, 10**6)
+                 if max(counts) < 46 * width)  # degrees that share a bar
+    bars: Counter[int] = Counter()
+    for degree, count in counts.items():
+        bars[degree // width * width] += count
+    across = Axis(-0.5, max(bars) + width + 0.5, 640, 940)
+    upright = Axis(0, max(bars.values()) * 1.08, 400, 116)
+    per = "" if width == 1 else f", {width} degrees a bar"
+    return [text(592, 30, "How many have which degree", "gv-text gv-title"),
+            *draw_upright(upright, linear_ticks(upright.high), 640, 940),
+            *(draw_bar(across, upright, first - 0.5, first + width - 0.5, count,
+                       f"degree {first}{per and f' to {first + width - 1}'}: {count} peers")
+              for first, count in sorted(bars.items())),
+            *(text(across(k), 420, f"{k:g}", "gv-muted gv-number", "middle")
+              for k in linear_ticks(across.high)),
+            path([(640, 400), (940, 400)], "gv-thin gv-axis"),
+            text(790, 448, f"degree (neighbours{per})", "gv-muted", "middle"),
+            side_title(592, 258, "peers")]

@@ -1,10 +1,11 @@
-"""Report: one page that shows a network from its output files, and the tables behind it.
+"""Report: one page that shows a network from its output files, its pictures, and the tables behind.
 
 The page needs nothing but itself. It holds the proof of check.py, charts, and the output file of
 every node, compressed (of a long file only the end). When a reader chooses a node, page.js unpacks
 its file and lists the events. The files may hold hostile text: all text is escaped here, and
 page.js sets text only, never markup. In the tables nothing stands that a node may say freely: a
-program that calculates with a table could take it for a formula.
+program that calculates with a table could take it for a formula. The same files give the same
+bytes.
 """
 
 import base64
@@ -22,20 +23,18 @@ from typing import NamedTuple
 
 from gossip.lab.pictures import charts
 from gossip.lab.pictures.charts import Curve, Lane, Points
-from gossip.lab.pictures.network import drawn_peers
+from gossip.lab.pictures.network import degrees_svg, drawn_peers, network_svg
 from gossip.lab.proof import check, delivery, graph
+from gossip.lab.proof.clocks import put_right
 from gossip.lab.proof.evidence import Row, quantile
 from gossip.lab.proof.reading import CHUNK, DAMAGED, opened, pieces_in, time_of
-from gossip.lab.proof.records import Records
+from gossip.lab.proof.records import Records, read_folder
 from gossip.lab.proof.runs import PeerRun
-from gossip.terminal.folders import TABLES
+from gossip.terminal.folders import PICTURES, REPORT, TABLES
 
 TAIL = 2 * 1024 * 1024  # bytes of one node's file in the page, at most
 WHOLE = 128 * 1024 * 1024  # bytes of all files together in the page, at most
 SHOWN = 20  # failures of one row that are shown
-
-_HERE = pathlib.Path(__file__).parent
-
 
 class NodeFile(NamedTuple):
     """The lines of one node's output file that the page holds."""
@@ -45,29 +44,35 @@ class NodeFile(NamedTuple):
     left_out: int  # lines of the file before these
 
 
-def page(records: Records, folder: pathlib.Path, degrees: str, network: str) -> str:
+def plot_folder(folder: pathlib.Path, with_tables: bool = False) -> list[pathlib.Path]:
+    """Write the pictures, the tables if asked for, and the report into the folder, and return their
+    paths, the report's last; ValueError when no file of a peer is in it."""
+    records = put_right(read_folder(folder))
+    pictures = degrees_svg(records), network_svg(records)
+    texts = {**dict(zip(PICTURES, pictures)), **(_tables(records) if with_tables else {}),
+             REPORT: _page(records, folder, *pictures)}
+    for name, content in texts.items():
+        (folder / name).write_bytes(content.encode("utf-8", "replace"))
+    return [folder / name for name in texts]
+
+
+def _page(records: Records, folder: pathlib.Path, degrees: str, network: str) -> str:
     """The text of report.html, around the two given charts."""
+    here = pathlib.Path(__file__).parent
+    text, style, script = ((here / f"page.{kind}").read_text(encoding="utf-8")
+                           for kind in ("html", "css", "js"))
     rows = check.prove(records)
     files = node_files(folder)
+    names = json.dumps([[file.name, file.left_out] for file in files])
     times, late = delivery.latencies(records)
     lanes, length = timeline(records)
-    return string.Template(_page_file("page.html")).substitute(
-        style=_page_file("page.css"), script=_page_file("page.js"), verdict=_verdict(rows),
-        summary=_summary(records), proof="\n".join(map(_proof_row, rows)), degrees=degrees,
-        network=network,
+    return string.Template(text).substitute(
+        style=style, script=script, verdict=_verdict(rows), summary=_summary(records),
+        proof="\n".join(map(_proof_row, rows)), degrees=degrees, network=network,
         timeline=charts.timeline_chart(lanes, length), badness=_badness(records, length),
         latency=_latency(times, late),
-        names=_json([[file.name, file.left_out] for file in files]),
+        names=names.replace("<", "\\u003c"),  # a name cannot end the element that it stands in
         files="\n".join(map(_embedded, range(len(files)), files)))
-
-
-def _page_file(name: str) -> str:
-    return (_HERE / name).read_text(encoding="utf-8")
-
-
-def _json(value) -> str:
-    """JSON that cannot end the script element it stands in."""
-    return json.dumps(value).replace("<", "\\u003c")
 
 
 def _embedded(number: int, file: NodeFile) -> str:
@@ -116,10 +121,14 @@ def _verdict(rows: list[Row]) -> str:
             f"All {claims} claims are true of these files.</p>")
 
 
+def _start(records: Records) -> float:
+    """The time of the first line of all files."""
+    return min(run.first for run in [*records.peers, *records.seeds])
+
+
 def _summary(records: Records) -> str:
     """The size of the network in numbers."""
     runs, newest = records.peers, records.newest()
-    start = min(run.first for run in [*runs, *records.seeds])
     figures = {
         "peers": len({run.address for run in runs}), "runs of peers": len(runs),
         "died": sum(run.is_dead(newest) for run in runs),
@@ -127,10 +136,11 @@ def _summary(records: Records) -> str:
         "messages": len({message for run in runs for message in run.generated}),
         "deliveries": sum(len(run.received) for run in runs),
     }
-    items = {name: f"{count:,}" for name, count in figures.items()
-             if name != "runs of peers" or count != figures["peers"]}
-    items["seconds"] = f"{newest - start:,.1f}"
-    return "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in items.items())
+    if figures["runs of peers"] == figures["peers"]:
+        del figures["runs of peers"]
+    items = [*((name, f"{count:,}") for name, count in figures.items()),
+             ("seconds", f"{newest - _start(records):,.1f}")]
+    return "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in items)
 
 
 def _proof_row(row: Row) -> str:
@@ -169,7 +179,7 @@ def _badness(records: Records, length: float) -> str:
 
 def curves_of(records: Records) -> list[Curve]:
     """The curves of all peers that were judged or kicked, attackers last."""
-    start = min((run.first for run in [*records.peers, *records.seeds]), default=0.0)
+    start = _start(records)
     points: dict[str, Points] = {}
     kicks: dict[str, tuple[float, float]] = {}
     for seed in records.seeds:
@@ -186,8 +196,7 @@ def curves_of(records: Records) -> list[Curve]:
 
 def timeline(records: Records) -> tuple[list[Lane], float]:
     """The lanes of the timeline, in seconds since the first line, and its length."""
-    runs, seeds, newest = records.peers, records.seeds, records.newest()
-    start = min(run.first for run in [*runs, *seeds])
+    runs, seeds, newest, start = records.peers, records.seeds, records.newest(), _start(records)
     moments = {
         "peers started": [run.first for run in runs],
         "peers died": [run.last for run in runs if run.is_dead(newest)],
@@ -203,8 +212,8 @@ def timeline(records: Records) -> tuple[list[Lane], float]:
     }
     lanes = [Lane(name, [at - start for at, _ in changes], [count for _, count in changes])
              for name, changes in steps.items()]
-    lanes += [Lane(name, [at - start for at in times]) for name, times in moments.items()]
-    return lanes, newest - start
+    return [*lanes, *(Lane(name, [at - start for at in times]) for name, times in moments.items())
+            ], newest - start
 
 
 def _until(changes: list[tuple[float, int]], end: float) -> list[tuple[float, int]]:
@@ -219,52 +228,33 @@ def _population(runs: list[PeerRun], newest: float) -> list[tuple[float, int]]:
     return list(zip([at for at, _ in changes], accumulate(change for _, change in changes)))
 
 
-# Tables: comma-separated values with a line of headings. Times are seconds since the first line of
-# all files.
-
-def tables(records: Records) -> dict[str, str]:
-    """The texts of all tables by the names of their files."""
-    makers = _peers_table, _deliveries_table, _timeline_table, _badness_table
-    return {name: make(records) for name, make in zip(TABLES, makers)}
+def _tables(records: Records) -> dict[str, str]:
+    """The texts of all tables by the names of their files. Times are seconds since the first line
+    of all files."""
+    start = _start(records)
+    texts = (
+        _table("peer degree capacity up died attacks kicked", (  # when most were up, as it is drawn
+            (peer.address, peer.degree, peer.capacity, _yes(peer.up), _yes(peer.died),
+             _yes(peer.malice is not None), _yes(peer.kicked))
+            for peer in drawn_peers(records, graph.largest(records)))),
+        _table("message peer generated received milliseconds joined_later", (
+            (came.message, came.peer, f"{came.made - start:.6f}", f"{came.at - start:.6f}",
+             f"{(came.at - came.made) * 1e3:.3f}", _yes(came.late))
+            for came in delivery.timed(records))),
+        _table("lane seconds value", (
+            (lane.name, f"{moment:.6f}", value) for lane in timeline(records)[0]
+            for moment, value in zip(lane.moments, lane.values or [""] * len(lane.moments)))),
+        _table("peer attacks seconds badness", (
+            (curve.peer, _yes(curve.attacks), f"{seconds:.6f}", f"{badness:.3f}")
+            for curve in curves_of(records) for seconds, badness in curve.points)))
+    return dict(zip(TABLES, texts))
 
 
 def _table(headings: str, rows: Iterable[tuple]) -> str:
+    """Comma-separated values with a line of headings."""
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(headings.split())
-    writer.writerows(rows)
+    csv.writer(text, lineterminator="\n").writerows([headings.split(), *rows])
     return text.getvalue()
-
-
-def _peers_table(records: Records) -> str:
-    """Each peer at the moment when most were up, as the network is drawn."""
-    return _table("peer degree capacity up died attacks kicked", (
-        (peer.address, peer.degree, peer.capacity, _yes(peer.up), _yes(peer.died),
-         _yes(peer.malice is not None), _yes(peer.kicked))
-        for peer in drawn_peers(records, graph.largest(records))))
-
-
-def _deliveries_table(records: Records) -> str:
-    """Each delivery; the histogram leaves out those to peers that joined later."""
-    start = min(run.first for run in [*records.peers, *records.seeds])
-    return _table("message peer generated received milliseconds joined_later", (
-        (came.message, came.peer, f"{came.made - start:.6f}", f"{came.at - start:.6f}",
-         f"{(came.at - came.made) * 1e3:.3f}", _yes(came.late))
-        for came in delivery.timed(records)))
-
-
-def _timeline_table(records: Records) -> str:
-    """Each moment of the timeline; a number that changes has its new value beside it."""
-    return _table("lane seconds value", (
-        (lane.name, f"{moment:.6f}", value) for lane in timeline(records)[0]
-        for moment, value in zip(lane.moments, lane.values or [""] * len(lane.moments))))
-
-
-def _badness_table(records: Records) -> str:
-    """The badness of each peer over time, as monitoring seeds found it."""
-    return _table("peer attacks seconds badness", (
-        (curve.peer, _yes(curve.attacks), f"{seconds:.6f}", f"{badness:.3f}")
-        for curve in curves_of(records) for seconds, badness in curve.points))
 
 
 def _yes(holds: bool) -> str:
