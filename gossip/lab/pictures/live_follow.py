@@ -17,9 +17,8 @@ import operator
 import pathlib
 
 from gossip.lab.pictures.live_lines import Line, LiveLines
-from gossip.lab.pictures.live_nodes import ENDED, LOST, as_events
 from gossip.lab.pictures.live_sample import LATENCIES, Messages
-from gossip.lab.pictures.live_states import States
+from gossip.lab.pictures.live_states import ENDED, LOST, States
 from gossip.lab.pictures.live_story import Story
 from gossip.lab.proof.evidence import quantile
 
@@ -166,7 +165,7 @@ class Follow:
 
     def _leave_the_past_out(self, at: int) -> None:
         self.log = Log(self._messages.messages)  # of those so far no delivery is shown any more
-        self.log.add(as_events(self.states.numbered, at), self._begin)
+        self.log.add(self.states.present(at), self._begin)
         self._full = max(FULL, 2 * self.log.size)
 
     def _is_another(self, start: Line) -> bool:

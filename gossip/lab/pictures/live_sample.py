@@ -14,7 +14,7 @@ import dataclasses
 import math
 
 from gossip.lab.pictures.live_lines import Line
-from gossip.lab.pictures.live_nodes import Node
+from gossip.lab.pictures.live_states import Node
 from gossip.lab.proof.events import GOSSIP
 
 SHOWN_PER_SECOND = 1_500  # deliveries

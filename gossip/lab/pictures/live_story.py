@@ -9,7 +9,7 @@ import dataclasses
 import math
 from typing import NamedTuple
 
-from gossip.lab.pictures.live_nodes import LOST, UP, Node
+from gossip.lab.pictures.live_states import LOST, UP, Node
 from gossip.lab.proof.events import DEAD
 from gossip.terminal.words import FORMS, Forms
 
