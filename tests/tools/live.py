@@ -56,6 +56,10 @@ class Told:
         """The states of some nodes."""
         return {self.state(port) for port in ports}
 
+    def links(self) -> int:
+        """The number of links between peers that are up."""
+        return sum(self.states.degrees()) // 2
+
     def states_of(self, port: int) -> list[str]:
         """All states that a node has been in, in order."""
         number = self.states.nodes[f"127.0.0.1:{port}"].number

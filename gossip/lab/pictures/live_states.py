@@ -81,10 +81,6 @@ class States:
         both of its ends are up."""
         return sorted(len(node.links & piece) for piece in self.pieces.all() for node in piece)
 
-    def links(self) -> int:
-        """The number of links between peers that are up."""
-        return sum(self.degrees()) // 2
-
     def up(self, kind: str) -> list[Node]:
         """The peers, or the seeds, that are up."""
         return [node for node in self.numbered if node.kind == kind and node.is_up()]
