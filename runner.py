@@ -133,9 +133,8 @@ def network(parser: Parser, args, settings: Settings) -> int:
     peers, processes, page = peer_addresses(parser, args), args.processes, None
     settings = with_room(settings, args.peers)
     if args.watch:
-        from gossip.lab.pictures import live_page  # workers do without
-        page = functools.partial(live_page.LivePage, args.outputs, args.watch_port,
-                                 host=args.watch_host)
+        from gossip.lab.pictures.live_server import live_page  # workers do without
+        page = functools.partial(live_page, args.outputs, args.watch_port, host=args.watch_host)
         if args.peers <= OWN_PROCESSES:
             processes = None
     elif args.watch_host is not None:
@@ -268,8 +267,8 @@ def watch_command(arguments: list[str]) -> None:
                     description="Serve a page that follows whatever runs in the folder.")
     add_page(parser, "--port", "--host")
     (folder,), args = parse_folders(parser, arguments)
-    from gossip.lab.pictures import live_page  # workers do without
-    live_page.watch(folder, args.port, args.host)
+    from gossip.lab.pictures import live_server  # workers do without
+    live_server.watch(folder, args.port, args.host)
 
 
 def module_command(arguments: list[str]) -> int:
