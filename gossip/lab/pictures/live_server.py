@@ -259,27 +259,29 @@ class _Visit(socketserver.StreamRequestHandler):
 
 def last_lines(path: pathlib.Path | None) -> bytes:
     """Return the last whole lines of a node's file; Refused when there is none."""
-    try:
-        if path is None:
-            raise FileNotFoundError
-        with open_file(path) as file:
-            file.seek(max(0, file.seek(0, 2) - TAIL))
-            lines = file.read(TAIL).split(b"\n")
-    except OSError:
-        raise Refused(404, "there is no such node, or no file of it that can be read") from None
-    return b"\n".join(lines[-TAIL_LINES - 1:-1]) + b"\n"
+    found = _end_of(path, TAIL, "there is no such node, or no file of it that can be read")
+    return b"\n".join(found.split(b"\n")[-TAIL_LINES - 1:-1]) + b"\n"
 
 
 def report(folder: pathlib.Path) -> bytes:
     """Return the report that `runner.py plot` has made; Refused when there is none."""
-    try:
-        with open_file(folder / REPORT) as file:
-            found = file.read(LARGEST + 1)
-    except OSError:
-        raise Refused(404, "there is no report: python runner.py plot makes it") from None
+    found = _end_of(folder / REPORT, LARGEST + 1,
+                    "there is no report: python runner.py plot makes it")
     if len(found) > LARGEST:
         raise Refused(404, f"the report is large: open {REPORT} itself in a browser")
     return found
+
+
+def _end_of(path: pathlib.Path | None, most: int, without: str) -> bytes:
+    """Return the last bytes of a file; Refused, with the words for that, when there is none."""
+    try:
+        if path is None:
+            raise FileNotFoundError
+        with open_file(path) as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - most))
+            return file.read(most)
+    except OSError:
+        raise Refused(404, without) from None
 
 
 def _micros() -> int:

@@ -64,13 +64,12 @@ def _page(records: Records, folder: pathlib.Path, degrees: str, network: str) ->
     rows = check.prove(records)
     files = node_files(folder)
     names = json.dumps([[file.name, file.left_out] for file in files])
-    times, late = delivery.latencies(records)
     lanes, length = timeline(records)
     return string.Template(text).substitute(
         style=style, script=script, verdict=_verdict(rows), summary=_summary(records),
         proof="\n".join(map(_proof_row, rows)), degrees=degrees, network=network,
         timeline=charts.timeline_chart(lanes, length), badness=_badness(records, length),
-        latency=_latency(times, late),
+        latency=_latency(*delivery.latencies(records)),
         names=names.replace("<", "\\u003c"),  # a name cannot end the element that it stands in
         files="\n".join(map(_embedded, range(len(files)), files)))
 
@@ -114,9 +113,8 @@ def _verdict(rows: list[Row]) -> str:
     failing = [row.name for row in rows if row.holds is False]
     claims = sum(row.holds is not None for row in rows)
     if failing:
-        return (f'<p class="verdict fails"><strong>✗ The proof fails.</strong> '
-                f"{len(failing)} of {claims} claims do not hold: "
-                f"{html.escape(', '.join(failing))}.</p>")
+        return (f'<p class="verdict fails"><strong>✗ The proof fails.</strong> {len(failing)} of '
+                f"{claims} claims do not hold: {html.escape(', '.join(failing))}.</p>")
     return (f'<p class="verdict holds"><strong>✓ The proof holds.</strong> '
             f"All {claims} claims are true of these files.</p>")
 
@@ -144,7 +142,6 @@ def _summary(records: Records) -> str:
 
 
 def _proof_row(row: Row) -> str:
-    """Return a row of the table of the proof."""
     style, verdict = {True: ("holds", "✓ holds"), False: ("fails", "✗ FAILS"),
                       None: ("none", "figures")}[row.holds]
     items = [f"<li>{html.escape(failure)}</li>" for failure in row.details[:SHOWN]]
@@ -168,7 +165,7 @@ def _latency(times: list[float], late: int) -> str:
 
 
 def _badness(records: Records, length: float) -> str:
-    """Return a section with the chart of badness, where seeds tell of it."""
+    """A section with the chart of badness, where seeds tell of it."""
     curves = curves_of(records)
     if not curves:
         return ""
