@@ -8,6 +8,8 @@ The chart of degrees and the drawing of the network are in network.py.
 
 import html
 import math
+import pathlib
+import string
 from collections import Counter
 from typing import NamedTuple
 
@@ -21,23 +23,11 @@ _LIGHT = {"bg": "#ffffff", "ink": "#1c2733", "muted": "#556270", "grid": "#e2e7e
 _DARK = {"bg": "#151a20", "ink": "#e8ecf1", "muted": "#a3afbc", "grid": "#2b343e",
          "edge": "#8ba6c1", "main": "#66b2f2", "warm": "#ff9860", "cool": "#5dcdb7",
          "bad": "#dd97ee", "on": "#10151a"}
-_RULES = """
-.gv-chart{{background:{bg}}} .gv-bg{{fill:{bg}}} .gv-text{{fill:{ink}}} .gv-muted{{fill:{muted}}}
-.gv-grid{{stroke:{grid}}} .gv-axis{{stroke:{muted}}} .gv-edge{{stroke:{edge}}}
-.gv-main{{fill:{main}}} .gv-warm{{fill:{warm}}} .gv-on{{fill:{on}}}
-.gv-halo{{stroke:{bg}}} .gv-hollow{{fill:{bg};stroke:{main}}}
-.gv-hollow.gv-died{{stroke:{warm}}} .gv-bad{{fill:{bad}}} .gv-bad-line{{stroke:{bad}}}
-.gv-kicked{{stroke:{ink};stroke-dasharray:3 2}}
-.gv-main-line{{stroke:{main}}} .gv-warm-line{{stroke:{warm}}} .gv-cool-line{{stroke:{cool}}}
-"""
-STYLE = (
-    ".gv-chart{font-family:system-ui,-apple-system,'Segoe UI',Roboto,'Noto Sans',sans-serif;"
-    "font-size:14px}\n.gv-line{fill:none;stroke-width:2.2;stroke-linejoin:round}"
-    ".gv-dashed{stroke-dasharray:7 5}.gv-dots{stroke-width:8;stroke-linecap:round;fill:none}"
-    ".gv-thin{fill:none;stroke-width:1}.gv-title{font-size:16px;font-weight:600}"
-    ".gv-number{font-variant-numeric:tabular-nums}"
-    + _RULES.format(**_LIGHT)
-    + "@media (prefers-color-scheme:dark){" + _RULES.format(**_DARK) + "}")
+# Rules without colours, an empty line, and rules for the colours of light and of dark screens.
+_SHAPES, _COLOURS = pathlib.Path(__file__).with_name("chart.css").read_text("utf-8").split("\n\n")
+STYLE = (_SHAPES + "\n" + string.Template(_COLOURS).substitute(_LIGHT)
+         + "@media (prefers-color-scheme:dark){\n" + string.Template(_COLOURS).substitute(_DARK)
+         + "}")
 
 Points = list[tuple[float, float]]
 
