@@ -27,7 +27,7 @@ def lines_of_folder(folder, now=LATER) -> list[Line]:
     """All lines of a folder, in order."""
     lines = LiveLines(folder)
     found = lines.turn(now)
-    while lines.is_behind:
+    while lines.to_read():
         found += lines.turn(now)
     return found
 

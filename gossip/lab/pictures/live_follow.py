@@ -134,7 +134,7 @@ class Follow:
     @property
     def is_behind(self) -> bool:
         """Whether there is more to read at once."""
-        return self._lines.is_behind
+        return self._lines.to_read() > 0
 
     def turn(self, now: int) -> None:
         """Read on; OSError when the folder cannot be read."""

@@ -112,11 +112,6 @@ class LiveLines:
         self.told_at = 0  # up to when lines were to be handed out the last time
         self.seeds: set[str] = set()  # the nodes of which files of seeds have told
 
-    @property
-    def is_behind(self) -> bool:
-        """Whether there is more to read at once."""
-        return bool(self._unread)
-
     def to_read(self) -> int:
         """How many bytes are still to be read."""
         return sum(self._files[name].to_read() for _, name in self._unread)

@@ -75,11 +75,13 @@ def drawn_peers(records: Records, snapshot: Snapshot) -> list[DrawnPeer]:
 def network_svg(records: Records) -> str:
     """The drawing of the network."""
     snapshot = graph.largest(records)
-    peers = drawn_peers(records, snapshot)
+    peers = sorted(drawn_peers(records, snapshot), key=lambda peer: not peer.up)
     index = {peer.address: at for at, peer in enumerate(peers)}
     links = [(index[one], index[other]) for one, other in snapshot.links]
     bound = min(OUTER, ROOM * math.sqrt(len(peers)))
-    radii = _radii([peer.degree for peer in peers], bound)
+    sizes = [max(1, peer.degree) for peer in peers]  # areas; degree 0 is drawn like 1
+    unit = min(COVERED * bound ** 2 / sum(sizes), LARGEST ** 2 / max(sizes))
+    radii = [math.sqrt(unit * size) for size in sizes]
     spots = _spots(peers, links, radii, bound)
     top = 84 - min(spot.imag - radius for spot, radius in zip(spots, radii))
     spots = [spot + complex(WIDTH / 2, top) for spot in spots]
@@ -87,8 +89,8 @@ def network_svg(records: Records) -> str:
     parts = [*_legend(peers, links), *_edges(spots, links),
              *(_circle(peer, spot, radius) for peer, spot, radius in zip(peers, spots, radii)),
              *_labels(peers, spots, radii)]
-    name = f"Network of {len(peers)} peers and {len(links)} links, hubs in the middle"
-    return document(bottom + 28, name, parts)
+    return document(bottom + 28, f"Network of {len(peers)} peers and {len(links)} links, "
+                    "hubs in the middle", parts)
 
 
 def _edges(spots: list[complex], links: list[tuple[int, int]]) -> list[str]:
@@ -100,27 +102,17 @@ def _edges(spots: list[complex], links: list[tuple[int, int]]) -> list[str]:
             *(f'<path d="M{ends[one]}L{ends[other]}"/>' for one, other in links), "</g>"]
 
 
-def _radii(degrees: list[int], bound: float) -> list[float]:
-    """Radii of circles whose areas are proportional to the degrees; degree 0 is drawn like 1."""
-    sizes = [max(1, degree) for degree in degrees]
-    unit = min(COVERED * bound ** 2 / sum(sizes), LARGEST ** 2 / max(sizes))
-    return [math.sqrt(unit * size) for size in sizes]
-
-
 def _spots(peers: list[DrawnPeer], links: list[tuple[int, int]], radii: list[float],
            bound: float) -> list[complex]:
-    """Places around 0: peers that were up by their links, the others on rings outside."""
-    up = [at for at, peer in enumerate(peers) if peer.up]
-    away = [at for at, peer in enumerate(peers) if not peer.up]
-    spots = dict(zip(away, _rings(len(away), 2 * min(radii) + 8, bound)))
-    inner = min(map(abs, spots.values()), default=bound + min(radii) + 8) - min(radii) - 8
-    place_of = {at: place for place, at in enumerate(up)}
-    inner_links = [(place_of[one], place_of[other]) for one, other in links]
-    places = layout.place([peers[at].degree for at in up], inner_links)
-    stretch = inner - max((radii[at] for at in up), default=0)
-    spots |= zip(up, layout.separate([stretch * place for place in places],
-                                     [radii[at] for at in up], inner, inner_links))
-    return [spots[at] for at in range(len(peers))]
+    """Places around 0: peers that were up, which come first, by their links; the others on rings
+    outside."""
+    degrees = [peer.degree for peer in peers if peer.up]
+    away = _rings(len(peers) - len(degrees), 2 * min(radii) + 8, bound)
+    inner = min(map(abs, away), default=bound + min(radii) + 8) - min(radii) - 8
+    radii = radii[:len(degrees)]
+    stretch = inner - max(radii, default=0)
+    places = [stretch * place for place in layout.place(degrees, links)]
+    return layout.separate(places, radii, inner, links) + away
 
 
 def _rings(count: int, step: float, bound: float) -> list[complex]:
@@ -209,6 +201,7 @@ def _labels(peers: list[DrawnPeer], spots: list[complex], radii: list[float]) ->
 def _label(x: float, y: float, words: str, style: str, size: float, more: str = "") -> str:
     return text(x, y, words, f"gv-number {style}", "middle",
                 f' font-size="{number(size)}" pointer-events="none"{more}')
+
 
 def degrees_svg(records: Records) -> str:
     """The chart of the degrees, with what was fitted to them and what the capacities predict."""
