@@ -160,13 +160,10 @@ class Follow:
         events += self._story.due(self._lines.told_at)
         if events:
             self.log.add(events, self._begin)
-            if self.log.size > self._full:
-                self._leave_the_past_out(events[-1][0])
-
-    def _leave_the_past_out(self, at: int) -> None:
-        self.log = Log(self._messages.messages)  # of those so far no delivery is shown any more
-        self.log.add(self.states.present(at), self._begin)
-        self._full = max(FULL, 2 * self.log.size)
+            if self.log.size > self._full:  # begin anew, with what is there now
+                self.log = Log(self._messages.messages)  # no more deliveries of those so far
+                self.log.add(self.states.present(events[-1][0]), self._begin)
+                self._full = max(FULL, 2 * self.log.size)
 
     def _is_another(self, start: Line) -> bool:
         """Whether with this line a network begins that is another one than is shown."""

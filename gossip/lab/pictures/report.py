@@ -63,6 +63,7 @@ def _page(records: Records, folder: pathlib.Path, degrees: str, network: str) ->
                            for kind in ("html", "css", "js"))
     rows = check.prove(records)
     files = node_files(folder)
+    packed = [base64.b64encode(zlib.compress(file.data)).decode() for file in files]
     names = json.dumps([[file.name, file.left_out] for file in files])
     lanes, length = timeline(records)
     return string.Template(text).substitute(
@@ -71,12 +72,8 @@ def _page(records: Records, folder: pathlib.Path, degrees: str, network: str) ->
         timeline=charts.timeline_chart(lanes, length), badness=_badness(records, length),
         latency=_latency(*delivery.latencies(records)),
         names=names.replace("<", "\\u003c"),  # a name cannot end the element that it stands in
-        files="\n".join(map(_embedded, range(len(files)), files)))
-
-
-def _embedded(number: int, file: NodeFile) -> str:
-    data = base64.b64encode(zlib.compress(file.data)).decode()
-    return f'<script type="text/plain" id="file-{number}">{data}</script>'
+        files="\n".join(f'<script type="text/plain" id="file-{number}">{text}</script>'
+                        for number, text in enumerate(packed)))
 
 
 def node_files(folder: pathlib.Path) -> list[NodeFile]:
@@ -90,7 +87,7 @@ def node_files(folder: pathlib.Path) -> list[NodeFile]:
 
 
 def _end_of(pieces: dict[bytes | None, pathlib.Path], limit: int) -> tuple[bytes, int]:
-    """Return the `tail` of a file that is in pieces, by their first lines."""
+    """The `tail` of a file that is in pieces, by their first lines."""
     data, before = b"", 0
     for first in sorted(pieces, key=time_of):
         with contextlib.suppress(*DAMAGED), opened(pieces[first]) as file:
@@ -203,23 +200,18 @@ def timeline(records: Records) -> tuple[list[Lane], float]:
         "kicked by a seed": [kick.at for seed in seeds for kick in seed.kicks],
         "peers left": [run.left for run in runs if run.left is not None],
     }
-    steps = {
-        "peers up": _until(_population(runs, newest), newest),
-        "pieces of the graph": _until(graph.history(records), graph.end_of(records)),
-    }
-    lanes = [Lane(name, [at - start for at, _ in changes], [count for _, count in changes])
-             for name, changes in steps.items()]
-    return [*lanes, *(Lane(name, [at - start for at in times]) for name, times in moments.items())
-            ], newest - start
-
-
-def _until(changes: list[tuple[float, int]], end: float) -> list[tuple[float, int]]:
-    """Changes of a number, and its last value once more at the end."""
-    return changes + [(max(end, at), count) for at, count in changes[-1:]]
+    lanes = []
+    for name, changes, end in (
+            ("peers up", _population(runs, newest), newest),
+            ("pieces of the graph", graph.history(records), graph.end_of(records))):
+        changes += [(max(end, at), count) for at, count in changes[-1:]]  # once more at the end
+        lanes.append(Lane(name, [at - start for at, _ in changes], [count for _, count in changes]))
+    lanes += [Lane(name, [at - start for at in times]) for name, times in moments.items()]
+    return lanes, newest - start
 
 
 def _population(runs: list[PeerRun], newest: float) -> list[tuple[float, int]]:
-    """Return (time, number of peers that are up from then on)."""
+    """(time, number of peers that are up from then on)."""
     ends = [graph.up_until(run, newest) for run in runs]
     changes = sorted([(run.first, 1) for run in runs] + [(end, -1) for end in ends if end < newest])
     return list(zip([at for at, _ in changes], accumulate(change for _, change in changes)))
