@@ -22,7 +22,6 @@ import pathlib
 import stat
 from typing import BinaryIO, NamedTuple
 
-from gossip.lab.proof.events import BY_SEED, DEAD
 from gossip.lab.proof.reading import NAMED, Tail, parse_line
 
 LONGEST = 2_000  # bytes of a line that are read: the page shows less
@@ -43,17 +42,6 @@ class Line(NamedTuple):
     node: str
     kind: str
     rest: str
-
-    def about(self) -> tuple[str, str]:
-        """(the other node's address, what follows it) of a line about another node; no address
-        where it is damaged."""
-        if self.kind in ("connected", "dead", "registered"):
-            return self.rest, ""
-        if self.kind in ("passed on", "rejected"):
-            match = DEAD.match(self.rest)
-            return (match[1], self.rest[match.end():].lstrip(":")) if match else ("", "")
-        match = BY_SEED.match(self.rest)
-        return (match[1], match[2]) if match else ("", "")
 
 
 def open_file(path: pathlib.Path) -> BinaryIO:

@@ -13,9 +13,10 @@ named first; beyond the first 5,000 they are left out.
 import re
 
 from gossip.addresses import parse_address
+from gossip.events import about
 from gossip.lab.pictures.live_lines import VANISHED, Line
 from gossip.lab.proof.deaths import PARTED
-from gossip.lab.proof.events import COUNT
+from gossip.lab.proof.events import COUNT, DEAD
 from gossip.lab.proof.pieces import Pieces
 from gossip.settings import Settings
 
@@ -187,7 +188,9 @@ class States:
     # Lines about another node.
 
     def _take_about(self, node: Node, line: Line) -> None:
-        address, rest = line.about()
+        death = DEAD.match(line.rest)  # of a line `passed on:` or `rejected:`
+        address, rest = about(line.rest) if death is None else (
+            death[1], line.rest[death.end():].lstrip(":"))
         is_seed = node.kind == "peer" and line.kind in NAMES_SEED
         other = self.node(address, line.at, "seed" if is_seed else "peer")
         if other is None:
