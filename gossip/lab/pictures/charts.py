@@ -151,8 +151,9 @@ def draw_bar(across: Axis, upright: Axis, first: float, last: float, count: int,
     left, right = across(first), across(last)
     gap = min(2.0, (right - left) * 0.1)
     return (f'<rect x="{number(left + gap / 2)}" y="{number(upright(count))}" '
-            f'width="{number(right - left - gap)}" height="{number(upright.begin - upright(count))}"'
-            f' class="gv-main"><title>{html.escape(title)}</title></rect>')
+            f'width="{number(right - left - gap)}" '
+            f'height="{number(upright.begin - upright(count))}" class="gv-main">'
+            f"<title>{html.escape(title)}</title></rect>")
 
 
 def latency_chart(times: list[float], marks: dict[str, float]) -> str:

@@ -166,8 +166,7 @@ def _clear_links(spots: list[complex], radii: list[float], links: list[tuple[int
 
 
 def _near(spots: list[complex], reach: float) -> list[tuple[int, int]]:
-    """All pairs that may be nearer than `reach`: pairs in the same square of a grid of that width,
-    or in adjacent squares."""
+    """All pairs that may be nearer than `reach`: in one square of a grid, or in adjacent ones."""
     grid: dict[tuple[int, int], list[int]] = {}
     for node, spot in enumerate(spots):
         grid.setdefault((int(spot.real // reach), int(spot.imag // reach)), []).append(node)

@@ -36,9 +36,8 @@ _number = operator.itemgetter(0)
 
 class Log:
     """All events that pages are shown, so that a late page sees what was: a row of parts, each of
-    events of one message, or of none, as the bytes of their JSON. Parts keep their numbers, by
-    which pages remember how far they have come. Messages up to the number `dropped` have been left
-    out."""
+    events of one message, or of none, as the bytes of their JSON. By the numbers of parts, pages
+    remember how far they have come. Messages up to the number `dropped` have been left out."""
 
     def __init__(self, dropped: int = 0):
         self.dropped = dropped

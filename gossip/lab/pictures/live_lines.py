@@ -64,8 +64,7 @@ class _File:
         self.head = b""
 
     def read(self, most: int, now: int) -> list[Line]:
-        """Read on; FileNotFoundError when another file has taken its place, OSError when it
-        cannot be read."""
+        """Read on; FileNotFoundError when another file has its place, OSError if that fails."""
         found = []
         with open_file(self.path) as file:
             head = file.read(HEAD)

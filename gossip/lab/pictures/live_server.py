@@ -75,9 +75,8 @@ def _hash(text: str) -> str:
 
 
 class Server(socketserver.ThreadingTCPServer):
-    """Serves the page of the network in a folder. `do(order)` carries an order out at once, and
-    answers (status, line); the page has buttons for these `orders`, or none. `host` is the IP to
-    listen on."""
+    """Serves the page of the network in a folder, at the IP `host`. `do(order)` carries an order
+    out at once, and answers (status, line); the page has buttons for these `orders`, or none."""
 
     allow_reuse_address = daemon_threads = True
     request_queue_size = CONNECTIONS

@@ -102,8 +102,7 @@ class States:
         return events
 
     def present(self, at: int) -> list[list]:
-        """Return the present state as events of that time: all nodes, and the states, links and
-        misses of running ones."""
+        """The present as events of that time: all nodes; states, links, misses of running ones."""
         events = [[at, "node", node.number, node.kind, node.address] for node in self.numbered]
         for node in self.numbered:
             if node.state is not None and (node.kind == "seed" or node.state not in ENDED):
@@ -290,8 +289,7 @@ class States:
             self._enter(node, DEAD_STATE, at)
 
     def _settle(self, at: int) -> None:
-        """A peer without links that seeds have removed is dead when nobody is left who counts
-        whether it answers."""
+        """A peer without links that seeds removed is dead when nobody counts its answers."""
         for node in list(self._off_lists):
             if node.state in ENDED:
                 del self._off_lists[node]

@@ -29,6 +29,7 @@ ALL_NAMED = 60  # with up to so many peers each has a label;
 HUBS_NAMED = 12  # with more, only so many have
 LABEL = 12  # size of a label's letters
 SMALLEST_LABEL = 8.5  # their smallest size inside a circle
+HIGH = LABEL / 2 + 1  # half of the height of a label beside a circle
 LETTER = 0.62  # width of a digit, as a share of its size
 
 
@@ -104,8 +105,7 @@ def _edges(spots: list[complex], links: list[tuple[int, int]]) -> list[str]:
 
 def _spots(peers: list[DrawnPeer], links: list[tuple[int, int]], radii: list[float],
            bound: float) -> list[complex]:
-    """Places around 0: peers that were up, which come first, by their links; the others on rings
-    outside."""
+    """Places around 0: peers that were up, the first, by their links; the others around them."""
     degrees = [peer.degree for peer in peers if peer.up]
     away = _rings(len(peers) - len(degrees), 2 * min(radii) + 8, bound)
     inner = min(map(abs, away), default=bound + min(radii) + 8) - min(radii) - 8
@@ -154,30 +154,11 @@ def _legend(peers: list[DrawnPeer], links: list[tuple[int, int]]) -> list[str]:
     return parts + [text(x, 57.5, "area of a circle: number of neighbours", "gv-muted")]
 
 
-class _Place(NamedTuple):
-    """A place for a label: its middle, and half of its width and height."""
-
-    x: float
-    y: float
-    half: float
-    high: float = LABEL / 2 + 1
-
-    def is_free(self, circles: list[tuple[complex, float]], labels: list["_Place"]) -> bool:
-        """Whether it meets none of these circles and labels."""
-        beside_labels = all(abs(self.x - label.x) >= self.half + label.half
-                            or abs(self.y - label.y) >= self.high + label.high for label in labels)
-        return beside_labels and all(
-            math.hypot(max(0, abs(self.x - spot.real) - self.half),
-                       max(0, abs(self.y - spot.imag) - self.high)) >= radius
-            for spot, radius in circles)
-
-
 def _labels(peers: list[DrawnPeer], spots: list[complex], radii: list[float]) -> list[str]:
     """Ports of all peers, or of the largest hubs. A port stands in its circle if it fits, else
     beside it; no label covers another."""
     order = sorted(range(len(peers)), key=lambda at: -peers[at].degree)
-    taken: list[_Place] = []
-    labels = []
+    labels, taken = [], []
     for at in order if len(peers) <= ALL_NAMED else order[:HUBS_NAMED]:
         words, x, y = peers[at].address.rpartition(":")[2], spots[at].real, spots[at].imag
         size = min(LABEL, 1.75 * radii[at] / (LETTER * len(words)))
@@ -187,15 +168,24 @@ def _labels(peers: list[DrawnPeer], spots: list[complex], radii: list[float]) ->
         others = list(zip(spots, radii))
         del others[at]
         half = LETTER * LABEL * len(words) / 2 + 1
-        over, beside = radii[at] + 3 + LABEL / 2, radii[at] + 2 + half
-        for place in (_Place(x, y + over, half), _Place(x, y - over, half),
-                      _Place(x + beside, y, half), _Place(x - beside, y, half)):
-            if place.is_free(others, taken):
-                taken.append(place)
-                labels.append(_label(place.x, place.y + place.high - 3, words, "gv-text gv-halo",
+        over, beside = radii[at] + 2 + HIGH, radii[at] + 2 + half
+        for place in ((x, y + over), (x, y - over), (x + beside, y), (x - beside, y)):
+            if _is_free(*place, half, others, taken):
+                taken.append((*place, half))
+                labels.append(_label(place[0], place[1] + HIGH - 3, words, "gv-text gv-halo",
                                      LABEL, ' paint-order="stroke" stroke-width="3"'))
                 break
     return labels
+
+
+def _is_free(x: float, y: float, half: float, circles: list[tuple[complex, float]],
+             labels: list[tuple[float, float, float]]) -> bool:
+    """Whether a label, by its middle and half its width, meets none of these circles and labels."""
+    beside_labels = all(abs(x - other_x) >= half + other_half or abs(y - other_y) >= 2 * HIGH
+                        for other_x, other_y, other_half in labels)
+    return beside_labels and all(
+        math.hypot(max(0, abs(x - spot.real) - half), max(0, abs(y - spot.imag) - HIGH)) >= radius
+        for spot, radius in circles)
 
 
 def _label(x: float, y: float, words: str, style: str, size: float, more: str = "") -> str:

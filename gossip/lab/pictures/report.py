@@ -218,8 +218,7 @@ def _population(runs: list[PeerRun], newest: float) -> list[tuple[float, int]]:
 
 
 def _tables(records: Records) -> dict[str, str]:
-    """The texts of all tables by the names of their files. Times are seconds since the first line
-    of all files."""
+    """The texts of all tables by the names of their files; times count from the first line."""
     start = _start(records)
     texts = (
         _table("peer degree capacity up died attacks kicked", (  # when most were up, as it is drawn
