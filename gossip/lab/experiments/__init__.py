@@ -3,7 +3,7 @@
 network    seeds and peers in processes        worker    such a process: one peer, or many nodes
 following  from its start to its proof         steps     what a terminal shows of it, in words
 ports      which are free                      bench     how fast, how large
-tree       the tree of running seeds           status    which nodes answer, now
+status     which nodes answer, now; the tree of the seeds
 accidents  who attacks it, and how
 modules    networks of gossip modules, their proof, and how fast they are
 
