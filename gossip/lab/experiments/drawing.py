@@ -1,9 +1,8 @@
 """Drawing: schedules of accidents by chance, each from a number.
 
 `draw_schedule` draws all kinds of accidents. `draw_watched` draws for a network whose seeds look
-for malicious peers. Its peers gossip until the end, and some of them attack. In one
-half of the schedules nothing else happens. In the other half a share of all links breaks in every
-period, peers join late, die or stand still, and a seed is killed, most of the time to come back.
+for malicious peers: its peers gossip until the end, some of them attack, and in one half of the
+schedules nothing else happens.
 """
 
 import math
@@ -32,19 +31,17 @@ CAPACITIES = ["rule", "rule", "rule", "fixed:3", "fixed:6", "powerlaw:2.5", "fix
 
 
 def _peer_addresses(count: int) -> list[Address]:
-    """The addresses of so many peers."""
     return [address_of(f"127.0.0.{1 + n // PORTS}", PEER_PORT + n % PORTS) for n in range(count)]
 
 
 def _in_order(accidents: list[Accident]) -> tuple[Accident, ...]:
-    """The accidents in the order of their times."""
     return tuple(sorted(accidents, key=lambda accident: accident.at))
 
 
 def draw_schedule(number: int, peers: int | None = None, seeds: int | None = None,
                   gentle: bool = False, sign: bool = False) -> Schedule:
-    """The schedule of this number: of so many peers (2 to 12 by default) and seeds (1 to 5). With
-    `sign`, every third number has three seeds by default, and if there are so many, one lies."""
+    """Draw the schedule of this number: of 2 to 12 peers and 1 to 5 seeds by default. With `sign`,
+    every third number has three seeds by default, and if there are so many, one lies."""
     rng = random.Random(f"schedule {number}")
     some_peers, some_seeds = rng.randint(2, 12), rng.randint(1, 5)
     lied_to = sign and number % LIED_TO == 0
@@ -125,7 +122,6 @@ class _Draw:
         self._accidents.append(Accident(at, kind, tuple(who), seconds, number))
 
     def _moment(self) -> float:
-        """When an accident happens."""
         return self._rng.uniform(1.0, self._unrest - 2.0)
 
     def _say(self, at: float) -> None:
@@ -172,8 +168,7 @@ class _Draw:
         self._add(self._moment(), "freeze", [rng.choice(nodes)], rng.uniform(0.5, 30.0))
 
     def _cut(self) -> None:
-        """Some nodes are cut off, at most half of them; seeds are among these half of the time at
-        most."""
+        """At most half of the nodes are cut off, seeds among them half of the time at most."""
         rng = self._rng
         everyone = self._peers + (self._seeds if rng.random() < 0.5 else [])
         side = rng.sample(everyone, rng.randint(1, max(1, len(everyone) // 2)))
@@ -190,7 +185,7 @@ class _Draw:
 
 def draw_watched(number: int, malice: Malice, peers: int | None = None, seeds: int | None = None,
                  capacity: Capacity | None = None) -> Schedule:
-    """The schedule of this number with these attacks: of 40 peers and 5 seeds by default."""
+    """Draw the schedule of this number with these attacks: 40 peers and 5 seeds by default."""
     rng = random.Random(f"watched {number}")
     peers = _peer_addresses(WATCHED_PEERS if peers is None else peers)
     seeds = seed_addresses(WATCHED_SEEDS if seeds is None else seeds)
@@ -200,8 +195,7 @@ def draw_watched(number: int, malice: Malice, peers: int | None = None, seeds: i
     accidents += [Accident(round(rng.uniform(5.0, WATCHED / 2) if peer in late
                                  else rng.uniform(0.0, STARTING), 3), "start", (peer,))
                   for peer in peers]
-    if restless:
-        accidents += _unrest(rng, peers, seeds)
+    accidents += _unrest(rng, peers, seeds) if restless else []
     drawn = parse_capacity(rng.choice(CAPACITIES))
     conditions = Conditions(
         seeds=len(seeds), capacity=capacity or drawn,

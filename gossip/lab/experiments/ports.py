@@ -1,6 +1,7 @@
 """Ports: other ones for a network whose usual ports are taken, or that has more seeds than usual;
 and who has those of the seeds."""
 
+import contextlib
 import pathlib
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
@@ -68,9 +69,7 @@ def free_instead(addresses: list[Address], avoid: list[Address]) -> list[Address
     """The addresses, but the next free ports above them in place of those that are taken."""
     last, free = max(address.port for address in addresses), []
     for address in addresses:
-        try:
-            check_free(address)
-        except PortTaken:
+        if _is_taken(address):
             address = next_free(address.ip, last, avoid) or address
             last = max(last, address.port)
         free.append(address)
@@ -92,12 +91,10 @@ def next_free(ip: str, port: int, avoid: Collection[Target]) -> Address | None:
     """The first address above this port where a node could listen; None if there is none."""
     for other in range(port + 1, 65536):
         address = address_of(ip, other)
-        try:
+        with contextlib.suppress(CommandError):  # another program listens there
             check_free(address)
-        except CommandError:
-            continue  # another program listens there
-        if address not in avoid:
-            return address
+            if address not in avoid:
+                return address
     return None
 
 
@@ -105,12 +102,12 @@ def _notice(usual: list[Address], chosen: list[Address]) -> str:
     moved = [(old.port, new.port) for old, new in zip(usual, chosen) if old != new]
     if not moved:
         return ""
-    left, instead = map(set, zip(*moved))
+    left, instead = zip(*moved)
     return f"ports taken, all or in part: {_ranges(left)}; used instead: {_ranges(instead)}"
 
 
-def _ranges(ports: set[int]) -> str:
-    """Ports in order, those in a row as `FIRST-LAST`."""
+def _ranges(ports: Collection[int]) -> str:
+    """Name ports in order, those in a row as `FIRST-LAST`."""
     ranges = Intervals((port, port) for port in ports).ranges()
     return format_ranges(ranges).replace(",", ", ")
 
@@ -122,7 +119,7 @@ def check_seed_ports(seeds: list[Address], config: pathlib.Path) -> None:
         raise CommandError("the seeds run already; go on with: python peer.py", FAILED)
     if running:
         raise CommandError(f"{len(running)} of {len(seeds)} seeds run already "
-                           f"({_ranges({seed.port for seed in running})}); start each of the "
+                           f"({_ranges([seed.port for seed in running])}); start each of the "
                            "others with: python seed.py IP:PORT", FAILED)
 
 
