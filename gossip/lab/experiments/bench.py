@@ -57,8 +57,7 @@ FIGURES = [  # of each row: the name of the figure, the words before it, how it 
 
 
 def measure(args, peers, seeds, local, settings: Settings, spreads: list[str]) -> int:
-    """Measure `args.runs` networks of these peers for every way of spreading; print the table,
-    write the JSON file."""
+    """Measure `args.runs` networks of these peers for every way of spreading."""
     least = settings.liveness_interval + QUIET + STEADY_MESSAGES / RATE  # seconds of a network
     planned = [*[least + REST] * args.runs, least] * len(spreads)
     end, steps, results = End(), BenchSteps(planned, status_line_of(args)), {}
@@ -207,7 +206,7 @@ class _MeasuredNetwork(Progress):
         host.write(f"say {'x' * self._args.size}\n" * count)
 
     def _steady(self) -> bool:
-        """Say messages one by one, each at a random peer; note how long they took."""
+        """Have random peers say messages one by one; note how long they took."""
         self._say_steadily()
         if not self.settle(self._all_delivered, LIMIT):
             return False
@@ -255,8 +254,7 @@ class _MeasuredNetwork(Progress):
         return True
 
     def _wait_quietly(self) -> bool:
-        """Wait until the peers have used no CPU for a second, then for the files: looking at them
-        earlier would take CPU from the peers."""
+        """Wait until the peers use no CPU, as looking at the files takes some from them."""
         used, end = self._cpu(), time.monotonic() + LIMIT
         self._pause(1)
         while self._cpu() - used > 0.05 and time.monotonic() < end:

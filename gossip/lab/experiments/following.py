@@ -127,8 +127,7 @@ class Progress:
                                 if here is None or origin_of(message) in here})
 
     def honest_have_all(self) -> bool:
-        """Return whether all honest peers that were not kicked have said all their messages, and
-        have those of one another."""
+        """Return the same of the honest peers that were not kicked."""
         runs = [run for run in self._records.honest().peers if run.ended is None]
         made = {message for run in runs for message in run.generated}
         return self._all_said(runs) and _have_all(runs, made)
@@ -177,8 +176,7 @@ class Progress:
             self._end.pause(until_next_look(time.monotonic() - began))
 
     def _all_well(self) -> bool:
-        """Show which processes have ended; False if one has failed. A process that was killed by
-        hand has not failed: it is part of the experiment."""
+        """Show which processes have ended; False if one has failed, and was not killed."""
         well = True
         for host in self._network.newly_ended():
             tell = show if self._status is None else self._status.above
@@ -189,8 +187,7 @@ class Progress:
     # What is waited for.
 
     def follow(self, kill: int) -> bool:
-        """Wait for the deliveries (not where gossip never ends), kill peers, wait until the deaths
-        are reported; False when it takes too long."""
+        """Wait for the deliveries, kill peers, wait for the reports; False if it takes too long."""
         network, settings, records = self._network, self._settings, self._records
         patience = settings.gossip_interval + SPREAD_LIMIT
         if not self.settle(self.linked, START_LIMIT):

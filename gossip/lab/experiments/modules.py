@@ -136,7 +136,6 @@ class Experiment(Modules):
         self._rng = random.Random()
         self._lock = threading.Lock()  # guards _told
         self._told: collections.Counter = collections.Counter()  # (number, data it was told of)
-        self._rows: list[bool] = []  # what held so far
 
     def on_data(self, number: int, data: bytes) -> bool:
         with self._lock:
@@ -148,28 +147,25 @@ class Experiment(Modules):
         since, args = time.monotonic(), self._args
         self.start(args.peers, args.degree, args.pow_bits)
         show(f"{args.peers} modules are up; the bootstrapper is {self._address(0)}")
-        self._show_view(since)
-        self._announce()
-        self._kill()
-        self._announce()
-        return all(self._rows)
+        steps = [self._view(since), self._announce(), self._kill(), self._announce()]
+        return all(steps)
 
-    def _show_view(self, since: float) -> None:
+    def _view(self, since: float) -> bool:
         """Wait until the modules are one piece, and show how long that took."""
         joined = self.until(lambda: self._pieces() == 1, JOIN_LIMIT)
         pieces = 1 if joined else self._pieces()
         degrees = sorted(map(len, self.links().values()))
-        self._note("view", pieces == 1,
-                   f"{pieces} pieces after {time.monotonic() - since:.1f} s; neighbours: minimum "
-                   f"{degrees[0]}, median {degrees[len(degrees) // 2]}, maximum {degrees[-1]}")
+        return _show("view", pieces == 1,
+                     f"{pieces} pieces after {time.monotonic() - since:.1f} s; neighbours: minimum "
+                     f"{degrees[0]}, median {degrees[len(degrees) // 2]}, maximum {degrees[-1]}")
 
     def _pieces(self) -> int:
         links = self.links()
         return len(Pieces({own: [other for other in linked if own in links.get(other, ())]
                            for own, linked in links.items()}))
 
-    def _announce(self) -> None:
-        """Every client announces; every other client has to be told of it, once."""
+    def _announce(self) -> bool:
+        """Let every client announce; every other client has to be told of it, once."""
         said = {number: f"from {number} {self._rng.getrandbits(64):016x}".encode()
                 for number in self._clients}
         for number, data in said.items():
@@ -179,16 +175,16 @@ class Experiment(Modules):
         self.until(lambda: all(self._counts(due)), DELIVER_LIMIT)
         self.pause(STILL)
         counts, own = self._counts(due), sum(self._counts(said.items()))
-        self._note("broadcast", counts.count(1) == len(due) and not own,
-                   f"{counts.count(1)} of {len(due)} told once, {counts.count(0)} not, "
-                   f"{sum(count > 1 for count in counts)} more than once, {own} of one's own")
+        return _show("broadcast", counts.count(1) == len(due) and not own,
+                     f"{counts.count(1)} of {len(due)} told once, {counts.count(0)} not, "
+                     f"{sum(count > 1 for count in counts)} more than once, {own} of one's own")
 
     def _counts(self, pairs) -> list[int]:
-        """How often the client of each module was told of this data."""
+        """Return how often the client of each module was told of this data."""
         with self._lock:
             return [self._told[pair] for pair in pairs]
 
-    def _kill(self) -> None:
+    def _kill(self) -> bool:
         """Kill the bootstrapper and a third of the others, without a word to anyone."""
         since, (first, *others) = time.monotonic(), self._running
         victims = self._rng.sample(others, len(others) // 3)
@@ -196,11 +192,12 @@ class Experiment(Modules):
             self._running.pop(number).die()
             self._clients.pop(number).close()
         show(f"killed: the bootstrapper and {len(victims)} others")
-        self._show_view(since)
+        return self._view(since)
 
-    def _note(self, name: str, holds: bool, figures: str) -> None:
-        self._rows.append(holds)
-        show(f"{name:<10} {'holds' if holds else 'FAILS':<6} {figures}")
+
+def _show(name: str, holds: bool, figures: str) -> bool:
+    show(f"{name:<10} {'holds' if holds else 'FAILS':<6} {figures}")
+    return holds
 
 
 def run_experiment(args) -> int:
@@ -263,8 +260,8 @@ class MeasuredModules(Modules):
 
     def _announce(self, count: int, size: int,
                   pause: float = 0.0) -> tuple[float, list[float]] | None:
-        """Announce so many messages on the first module; return how many came a second, and the
-        seconds of each to the last client, or None if not all came."""
+        """Announce on the first module; return (messages a second, seconds of each to the last
+        client), or None if not all came."""
         with self._changed:
             self._came, self._latencies = 0, {}
         begun, rest = time.perf_counter(), bytes(size - STAMP.size)

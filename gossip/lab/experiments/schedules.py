@@ -98,8 +98,7 @@ def _hostile(schedule: Schedule, classes: dict) -> dict[Address, type]:
 
 @contextlib.contextmanager
 def _checking_once():
-    """Let one check of a signature count for all nodes of this process meanwhile: that takes most
-    of the time of a network that signs, and the answer is the same."""
+    """Let one check of a signature count for all nodes of this process: checks take most time."""
     check_signature = signed_lines.check
     signed_lines.check = functools.lru_cache(SIGNATURES_KEPT)(check_signature)
     try:
@@ -137,8 +136,8 @@ class _Played:
             self._time.at(self._time.now + PERIOD, self._churn)
 
     def run(self, until: float | None) -> bool:
-        """Play it, let it rest, and ask every question; or play it until a simulated second.
-        Return whether it is over."""
+        """Play it, let it rest, and ask every question, or play it until a simulated second;
+        return whether it is over."""
         if until is None and not self._conditions.malicious:
             self._rest()
             return True

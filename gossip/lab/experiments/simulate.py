@@ -84,8 +84,7 @@ def _check_flags(parser: Parser, args: argparse.Namespace) -> None:
 
 
 def simulate(args, classes: dict) -> int:
-    """Carry out the command; 0 when all that was played held. `classes` has the class of a "seed"
-    and of a "peer"."""
+    """Carry out the command with the classes of a "seed" and a "peer"; 0 if all held."""
     gc.set_threshold(GARBAGE_LOOK)
     if args.schedules is not None:
         return _simulate_many(args, classes)
@@ -171,18 +170,15 @@ class Many:
         self._again = again
         self._begun = time.monotonic()
         self._status = StatusLine() if os.isatty(1) else None
+        self._results: list[Result] = []
         self._failed: list[Result] = []
-        self._played = 0
         self._simulated = 0.0  # seconds
-        self._tally: Tally | None = None  # of all attackers, where networks were watched
         self._show_status()
 
     def add(self, result: Result) -> None:
         """Show the result of one more schedule."""
-        self._played += 1
+        self._results.append(result)
         self._simulated += result.simulated
-        if result.tally is not None:
-            self._tally = result.tally if self._tally is None else self._tally.plus(result.tally)
         if result.fault:
             self._failed.append(result)
             if self._status is None:
@@ -198,34 +194,37 @@ class Many:
     def _show_status(self) -> None:
         if self._status is None:
             return
-        left = ""
-        text = f"{self._played:,} of {self._count:,} schedules, {len(self._failed)} failed"
-        if self._played:
+        left, played = "", len(self._results)
+        text = f"{played:,} of {self._count:,} schedules, {len(self._failed)} failed"
+        if played:
             took = time.monotonic() - self._begun
             pace = self._simulated / max(took, 1e-3)
             text += f"   {self._simulated:,.0f} simulated s, {pace:,.0f} a second"
-            left = time_left(took / self._played * (self._count - self._played))
+            left = time_left(took / played * (self._count - played))
         self._status.update(text, left)
 
     def close(self) -> None:
         """End the line that says how far they are; it goes away when all have been played."""
         if self._status is not None:
-            self._status.clear() if self._played == self._count else self._status.end()
+            all_played = len(self._results) == self._count
+            self._status.clear() if all_played else self._status.end()
 
     def judge(self) -> bool:
         """Show how many held, and again those that failed; return whether all held."""
-        took = time.monotonic() - self._begun
-        lines = [f"{self._played - len(self._failed)} of {self._played} schedules held; "
+        took, played = time.monotonic() - self._begun, len(self._results)
+        lines = [f"{played - len(self._failed)} of {played} schedules held; "
                  f"{self._simulated:.0f} simulated seconds in {took:.1f} s, "
                  f"{self._simulated / took:.0f} a second"]
-        holds = self._tally is None or self._tally.holds()
-        if self._tally is not None:
-            lines.append(f"{'malicious':<10} {'holds' if holds else 'FAILS':<6} {self._tally}")
+        holds = not self._failed
+        if tallies := [result.tally for result in self._results if result.tally is not None]:
+            tally = functools.reduce(Tally.plus, tallies)
+            holds = holds and tally.holds()
+            lines.append(f"{'malicious':<10} {'holds' if tally.holds() else 'FAILS':<6} {tally}")
         if self._status is not None:
             lines += map(self._with_commands, self._failed)
         text = "\n".join(lines)
         show(text if self._status is None else folded(text, 4))
-        return holds and not self._failed
+        return holds
 
 
 def _failure(result: Result) -> str:

@@ -161,8 +161,7 @@ def tree_command(arguments: list[str]) -> None:
 
 
 def _ask_tree(sock: socket.socket) -> tuple[ThreadedTree, dict[Address, int]] | None:
-    """Return a seed's tree, and the rows of each seed whose load it knows; None when it keeps no
-    tree."""
+    """Return a seed's tree, and the rows of each seed whose load it knows; or None."""
     sock.sendall(grammar.ASK_TREE)
     with sock.makefile("rb") as lines:
         try:

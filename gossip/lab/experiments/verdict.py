@@ -129,8 +129,7 @@ class Judge:
         self._reports[address, parse_line(rest.encode()).dead] = self.network.time.now
 
     def _has_passed_on(self, seed: Address, dead: Address, died: float, reported: float) -> None:
-        """A seed that believed the report of a peer on its list has told every other seed that it
-        could reach."""
+        """A seed that believed a report has told every other seed that it could reach."""
         network = self.network
         if (dead in network.nodes or network.troubled[dead] > died or (seed, dead) in self._rejected
                 or self._removals.get((seed, dead), -1.0) < died):
@@ -177,8 +176,7 @@ class Judge:
                        for duty in node.world.duties}
 
     def look(self) -> dict[tuple, str]:
-        """Return states that should not last: (kind, object) -> in words. A state that two looks
-        some seconds apart both find was left over."""
+        """Return states that should not last, as two looks find them: (kind, object) -> words."""
         found = {}
         for address, node in sorted(self.network.nodes.items()):
             for link in node.links():
@@ -241,8 +239,7 @@ class Judge:
         return wrong
 
     def messages(self) -> list[str]:
-        """Everybody living has seen the same messages, as far as links lead; but not all need those
-        of runs that have ended and are forgotten."""
+        """Everybody living has seen the same messages, as far as links lead."""
         return [f"messages differ: {', '.join(f'{p.address} {p.messages.count()}' for p in peers)}"
                 f"; of {', '.join(runs)}" for peers in self.in_pieces()
                 if (runs := _runs_that_differ(self.network, peers))]
@@ -265,8 +262,7 @@ class Judge:
         return wrong
 
     def lists(self) -> list[str]:
-        """Every seed lists only the living, over standing connections; with a seed up, every peer
-        knows exactly the living."""
+        """Seeds list only the living, over standing connections, and peers know exactly them."""
         wrong = []
         living = {node.address for node in self.network.peers()}
         seeds = self.network.living_seeds()

@@ -215,8 +215,7 @@ class VirtualNetwork:
         return max(self.troubled[one], self.troubled[other], self._mended)
 
     def undisturbed_since(self, one: Address, other: Address) -> float:
-        """Return the same, also without a connection of either that broke and may stand half-open;
-        infinite if they cannot."""
+        """Return the same, also without a connection of either that broke; or infinity."""
         since = self.in_reach_since(one, other)
         return math.inf if since is None else max(since, self._broke[one], self._broke[other])
 

@@ -209,8 +209,7 @@ class Worker:
         self._starters: list[threading.Thread] = []  # each lets some of them begin, and ends
 
     def host(self) -> None:
-        """Do what the input says until it ends; then write the last line of all nodes, and end the
-        process with its sockets and threads."""
+        """Do what the input says until it ends; then end all nodes, and the process."""
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the runner, which ends us
         gc.disable()  # hundreds of nodes are millions of objects to look at, while all of them
         # stand still; and they leave next to nothing that only such a search would find
