@@ -22,8 +22,7 @@ from gossip.lab.experiments.modules import measure_modules, run_experiment
 from gossip.lab.experiments.network import default_processes, with_room
 from gossip.lab.experiments.ports import BASE_PORT, check_seed_ports
 from gossip.lab.experiments.simulate import parse_simulate, simulate
-from gossip.lab.experiments.status import status_command
-from gossip.lab.experiments.tree import tree_command
+from gossip.lab.experiments.status import status_command, tree_command
 from gossip.lab.experiments.worker import Worker
 from gossip.lab.pictures import report
 from gossip.lab.proof import check
