@@ -41,13 +41,10 @@ class Signed(NamedTuple):
     signature: bytes
     covered: bytes
 
-    def count(self) -> int:
-        """Return how many messages it speaks for."""
-        return len(self.hashes) // HASH_SIZE
-
+    @property
     def last(self) -> int:
-        """Return the number of the last message that it speaks for."""
-        return self.first + self.count() - 1
+        """The number of the last message that it speaks for."""
+        return self.first + len(self.hashes) // HASH_SIZE - 1
 
 
 class Runs(NamedTuple):
@@ -81,7 +78,7 @@ class Contradiction(NamedTuple):
 
 def contradict(one, other, first: int = 1) -> bool:
     """Return whether covers of one run contradict each other from `first` on."""
-    first, last = max(first, one.first, other.first), min(one.last(), other.last())
+    first, last = max(first, one.first, other.first), min(one.last, other.last)
     size = max(0, last - first + 1) * HASH_SIZE
     mine, theirs = ((first - line.first) * HASH_SIZE for line in (one, other))
     return one.hashes[mine:mine + size] != other.hashes[theirs:theirs + size]
@@ -105,9 +102,9 @@ def parse_signed(line: bytes) -> Signed:
     run, first = match[1], int(match[2])
     check_run(run)
     found = Signed(run, first, *map(from_base64, match.group(3, 4, 5)), line[:match.start(5) - 1])
-    if len(found.hashes) % HASH_SIZE or found.count() > HASHES_LIMIT:
+    if len(found.hashes) % HASH_SIZE or found.last >= first + HASHES_LIMIT:
         raise WireError(f"HASHES are not 1 to {HASHES_LIMIT} hashes of {HASH_SIZE} bytes")
-    if first + found.count() - 1 > NUMBER_LIMIT:
+    if found.last > NUMBER_LIMIT:
         raise WireError("NUMBER is not between 1 and 2^63-1")
     return found
 
