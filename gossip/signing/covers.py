@@ -66,7 +66,7 @@ class Covers:
         self._longest: dict[bytes, int] = {}  # run -> the most messages of one of its covers
         self._waiting: collections.OrderedDict[Cover, None] = collections.OrderedDict()
         self._liars = Recent(LIARS_LIMIT)  # run that has contradicted itself -> True
-        # pairs of good signed lines that contradict each other, not taken out yet
+        # pairs of good signed lines that contradict each other, which the owner takes out
         self.contradictions: list[tuple[bytes, bytes]] = []
 
     def unknown(self, lines: list[bytes], link=None) -> list[bytes]:

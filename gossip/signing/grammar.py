@@ -8,9 +8,8 @@
                                    `register:`; for what is signed see signing/signed_lines.py
     proof:KEY:SIGNATURE:TIME       the same before the two lines with which a link begins
 
-HASHES are the first 16 bytes of the SHA-256 of each of the gossip lines FIRST, FIRST+1, …, joined;
-the signature is over the bytes of the line before its last `:`. KEY, HASHES and SIGNATURE are in
-base64url without padding, in the one canonical spelling. Pure: no signature is verified here.
+The README tells what the fields are. KEY, HASHES and SIGNATURE are in base64url without padding, in
+the one canonical spelling. Pure: no signature is verified here.
 """
 
 import re
@@ -31,15 +30,14 @@ _SIGNED = re.compile(SIGNED + rb"(" + RUN + rb"):([1-9][0-9]{0,18}):"
 
 
 class Signed(NamedTuple):
-    """The content of a signed line: the run `IP:PORT:START`, the number of its first message, the
-    key, the joined hashes of the messages, the signature, and the bytes that it covers."""
+    """The content of a signed line."""
 
-    run: bytes
-    first: int
+    run: bytes  # IP:PORT:START
+    first: int  # the number of its first message
     key: bytes
-    hashes: bytes
+    hashes: bytes  # of the messages, joined
     signature: bytes
-    covered: bytes
+    covered: bytes  # what was signed
 
     @property
     def last(self) -> int:
@@ -66,8 +64,7 @@ class Proof(NamedTuple):
 
 
 class Contradiction(NamedTuple):
-    """Two signed lines of one run with different hashes for one number, and the whole line. If both
-    signatures are good, their origin cheats."""
+    """Two signed lines of one run with different hashes for one number, and the whole line."""
 
     run: bytes
     one: Signed
@@ -127,14 +124,12 @@ LINES[b"contradiction"] = parse_contradiction
 
 # Runs and proofs.
 
-
 def _starts(field: bytes) -> tuple[int, ...]:
     return tuple(number_in(start, wrong="START is larger than 2^63-1")
                  for start in field.split(b",") if start)
 
 
 def _base64(size: int) -> Field:
-    """Return a field of `size` characters."""
     return Field(rb"[A-Za-z0-9_-]{%d}" % size, from_base64, lambda data: to_base64(data).decode())
 
 

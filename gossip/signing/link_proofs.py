@@ -7,8 +7,8 @@ reached its address. A newcomer without a good signature is refused. Its run has
 Otherwise the address is probed, because seeds may be too busy, or another run may be there now.
 
 Bad signatures of newcomers have a rate limit for each known run, and for each IP for all unknown
-runs. So they use up the quota of the sender's IP, or of the run whose key the sender repeats, and
-no other. All parts hear `on_replaced` when an address has another genuine run than was met there.
+runs, so that they use up no quota of others. All parts hear `on_replaced` when an address has
+another genuine run than was met there.
 """
 
 import functools
@@ -77,8 +77,7 @@ class LinkProofs(Part):
             return None
         if link.proof is None or link.proof.time != wire.format_time(link.run[1]):
             return f"{UNPROVEN}: no proof for this dial"
-        start = self._proven_start(link)
-        if start is None:
+        if (start := self._proven_start(link)) is None:
             return f"{UNPROVEN}: not signed for this dial"
         link.run = start, link.run[1]
         self._runs.prove(link.peer, start)
@@ -96,7 +95,8 @@ class LinkProofs(Part):
         link.run = start, float(link.proof.time)
         known = self._runs.is_known(self._run(link))
         account = self._run(link) if known else link.remote_ip
-        if not self._may_check(account):
+        if self._checks.take(self._node.now(), 1, account):
+            self._give_back(account)
             self._node.counters.add("proofs of links not checked")
             return BUSY
         if self._proven_start(link) is None:
@@ -138,13 +138,13 @@ class LinkProofs(Part):
                 self._look_anyway(link, run, verdict)
             return
         if not waiting and not self._runs.homes.is_last(address, start):
-            self._look(address, start, lambda at_home: at_home and self._replaced(address))
+            self._look(address, start, functools.partial(self._replaced, address))
         for link, verdict in waiting:
             self._give_back(link.remote_ip)
             self._look(address, start, verdict)
 
-    def _replaced(self, address: Address) -> None:
-        for part in self._node.parts:
+    def _replaced(self, address: Address, at_home: bool) -> None:
+        for part in self._node.parts if at_home else ():
             part.on_replaced(address)
 
     def _look_anyway(self, link, run: bytes, verdict) -> None:
@@ -158,29 +158,20 @@ class LinkProofs(Part):
 
     def _look(self, address: Address, start: int, verdict) -> None:
         """Probe the address of a genuine run if another was met last."""
-        if self._runs.homes.is_last(address, start):
+        homes, since = self._runs.homes, self._node.now()
+
+        def looked(alive: bool | None) -> None:  # the probe may have proved a run
+            homes.not_met(address, start, since)
+            verdict(homes.is_last(address, start))
+        if homes.is_last(address, start):
             verdict(True)
         else:
-            looked = functools.partial(self._looked, address, start, verdict, self._node.now())
             self._probers[FIRST].ask(address, looked)
-
-    def _looked(self, address: Address, start: int, verdict, since: float,
-                alive: bool | None) -> None:
-        """Pass on what a probe found, which may have proved a run."""
-        self._runs.homes.not_met(address, start, since)
-        verdict(self._runs.homes.is_last(address, start))
 
     def _proven_start(self, link) -> int | None:
         """Return the START that the other end of a link has proved."""
         text = linking(link.peer, self._node.address, link.proof.time)
         return proven_start(link.peer, link.proof, text)
-
-    def _may_check(self, account) -> bool:
-        """Charge an account for one check; return whether it could pay."""
-        if not self._checks.take(self._node.now(), 1, account):
-            return True
-        self._give_back(account)
-        return False
 
     def _give_back(self, account) -> None:
         self._checks.take(self._node.now(), -1, account)

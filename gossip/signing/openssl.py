@@ -41,10 +41,10 @@ def _libraries() -> list[str | None]:
 
 
 class _Functions:
-    """The functions of libcrypto that are needed."""
+    """The functions of libcrypto that are needed. AttributeError without one of them, OSError
+    without the library."""
 
     def __init__(self, library: str | None):
-        """Raise AttributeError without one of them, OSError without the library."""
         held = ctypes.PyDLL(library)  # keeps the interpreter lock: releasing it takes longer
         released = ctypes.CDLL(library)  # releases it, so that other threads run
         self.new_secret = _typed(held.EVP_PKEY_new_raw_private_key, *NEW_KEY)
@@ -78,10 +78,9 @@ _openssl = _loaded()
 
 
 class _Key:
-    """A key that OpenSSL has made; it is freed with this object."""
+    """A key that the function `new` of OpenSSL has made; it is freed with this object."""
 
     def __init__(self, new, data: bytes):
-        """`new` is the function that makes it."""
         self.pointer, self._free = None, _openssl.free_key
         self.pointer = _made(new(ED25519, None, data, len(data)))
 

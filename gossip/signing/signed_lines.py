@@ -14,7 +14,7 @@ import random
 
 from gossip.addresses import Address
 from gossip.signing import grammar
-from gossip.signing.ed25519 import SigningKey, check
+from gossip.signing.ed25519 import check, signing_key
 
 
 def start_of(address: str, key: bytes) -> int:
@@ -33,16 +33,15 @@ class Signer:
 
     def __init__(self, address: Address, secret: bytes):
         """`secret` is 32 random bytes."""
-        self._key = SigningKey(secret)
+        self._key = signing_key(secret)
         self.start = start_of(str(address), self._key.public)
         self._run = f"{address}:{self.start}".encode()
 
     def cover(self, first: int, digests: list[bytes]) -> list[bytes]:
         """Return signed lines for messages with these SHA-256, from number `first` on."""
-        lines = []
-        for at in range(0, len(digests), grammar.HASHES_LIMIT):
-            hashes = b"".join(digest[:grammar.HASH_SIZE]
-                              for digest in digests[at:at + grammar.HASHES_LIMIT])
+        lines, most = [], grammar.HASHES_LIMIT
+        for at in range(0, len(digests), most):
+            hashes = b"".join([digest[:grammar.HASH_SIZE] for digest in digests[at:at + most]])
             head = grammar.signed_head(self._run, first + at, self._key.public, hashes)
             lines.append(grammar.signed(head, self._key.sign(head)))
         return lines
@@ -61,9 +60,8 @@ class Signer:
 
 def proven_start(address: Address, proof: grammar.Proof, text: str) -> int | None:
     """Return the START whose key has signed a text; None if none."""
-    if not check(proof.key, text.encode(), proof.signature):
-        return None
-    return start_of(str(address), proof.key)
+    is_good = check(proof.key, text.encode(), proof.signature)
+    return start_of(str(address), proof.key) if is_good else None
 
 
 def registering(address: Address, seed: Address) -> str:
