@@ -125,8 +125,8 @@ class Confirming(Part):
             self.counts(run_of((address, start)))  # have seeds asked, too
 
     def meet(self, run: bytes, link) -> bool:
-        """Find out whether a run that a neighbour brought is genuine. Return False if nobody is asked
-        now; else `on_settled` follows, or was called already."""
+        """Find out whether a run that a neighbour brought is genuine. Return False if nobody is
+        asked now; else `on_settled` follows, or was called already."""
         return (not self._is_disbelieved(link.peer, self._node.now())
                 and self.find_out(run, link.peer))
 
@@ -197,8 +197,8 @@ class Confirming(Part):
         return keys[:QUESTIONS]
 
     def on_runs(self, link, message: grammar.Runs) -> None:
-        """Take the runs of an address that a seed names. Only its last answer about the address tells
-        which runs it does not name."""
+        """Take the runs of an address that a seed names. Only its last answer about the address
+        tells which runs it does not name."""
         asked = self._asked[link.target]
         about = asked.get(message.address)
         if about is None:
@@ -252,8 +252,8 @@ class Confirming(Part):
             self.prove(probe.address, start)
 
     def _deny(self, key: Key, alive: bool | None = False) -> None:
-        """Deny a run that is still open. `alive` is what a dial has found; if None, it could not find
-        out, and no neighbour is blamed."""
+        """Deny a run that is still open. `alive` is what a dial has found; if None, it could not
+        find out, and no neighbour is blamed."""
         now, run = self._node.now(), run_of(key)
         denied, brought_by = self._runs.deny(key, now)
         if not denied:

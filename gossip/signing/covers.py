@@ -93,8 +93,8 @@ class Covers:
         return is_seen and self._rival_of(cover) is None
 
     def take(self, cover: Cover | None, link=None) -> Cover:
-        """Take a verified signed line, which speaks for what comes next. Corrupt if it is bad, or if
-        its origin has sent a contradiction to it on this very link, because only there the order
+        """Take a verified signed line, which speaks for what comes next. Corrupt if it is bad, or
+        if its origin has sent a contradiction to it on this very link, because only there the order
         in which the two were sent is known."""
         if cover is None:
             raise Corrupt
@@ -125,8 +125,8 @@ class Covers:
         return cover
 
     def _rival_of(self, cover: Cover) -> Cover | None:
-        """Return a kept cover that contradicts this one. Because kept covers agree, and a signer may
-        make many, each is compared only beyond those before it."""
+        """Return a kept cover that contradicts this one. Because kept covers agree, and a signer
+        may make many, each is compared only beyond those before it."""
         compared = cover.first  # all below was compared
         for other in self._near(cover.run, cover.first, cover.last):
             if other.last >= compared:

@@ -98,9 +98,9 @@ class KnownRuns:
         return key in self._open
 
     def open(self, key: Key, brought_by: Address | str | None, now: float) -> bool | None:
-        """Open a question of a neighbour, a newcomer's IP, or a seed. True: ask the seeds. None: they
-        are being asked, or the run is genuine. False: not now, because the run was denied lately,
-        or too many questions are open."""
+        """Open a question of a neighbour, a newcomer's IP, or a seed. True: ask the seeds. None:
+        they are being asked, or the run is genuine. False: not now, because the run was denied
+        lately, or too many questions are open."""
         if key in self._open or run_of(key) in self._known:
             return None
         return self._begin(key, brought_by, now)

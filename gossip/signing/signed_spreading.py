@@ -26,9 +26,9 @@ LIMITS = {"lines": 1_000, "bytes": 1 << 20, "runs": 100}
 
 
 class SignedAllowance(Allowance):
-    """The limits on a neighbour's own messages, and on its signature checks, because verifying costs
-    time, whichever peer signed. A neighbour gets a check back when the signature lets a message
-    in. Early checks have a quota of their own."""
+    """The limits on a neighbour's own messages, and on its signature checks, because verifying
+    costs time, whichever peer signed. A neighbour gets a check back when the signature lets a
+    message in. Early checks have a quota of their own."""
 
     def __init__(self, rate: int, burst: int):
         super().__init__(rate, burst)
@@ -37,8 +37,8 @@ class SignedAllowance(Allowance):
 
     def cost(self, peer: Address, new: list[bytes], lines: list[bytes] = (),
              covers: list[bytes] = ()) -> Cost | None:
-        """Return the cost of what a neighbour said in its own name: in `new` gossip lines, in signed
-        `lines`, or in `covers` to forward, which may be far longer."""
+        """Return the cost of what a neighbour said in its own name: in `new` gossip lines, in
+        signed `lines`, or in `covers` to forward, which may be far longer."""
         head = wire.SIGNED + str(peer).encode() + b":"
         signed = [line for line in lines if line.startswith(head)]
         said = super().cost(peer, new)

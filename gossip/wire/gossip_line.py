@@ -35,13 +35,12 @@ class Gossip(NamedTuple):
 
 
 class Block(NamedTuple):
-    """Parsed consecutive gossip lines of one run: the run, the first and the last number, and the
-    lines as output files show them, with `\\n` between them."""
+    """Parsed consecutive gossip lines of one run."""
 
     run: bytes
-    first: int
+    first: int  # number
     last: int
-    shown: str
+    shown: str  # the lines as output files show them, with `\n` between them
 
 
 def gossip(time: str, own: Address, start: int, number: int, text: str) -> bytes:
@@ -69,8 +68,8 @@ def gossip_part(line: bytes) -> bytes:
 
 
 def covered(lines: list[bytes], covers: list[bytes]) -> list[bytes]:
-    """Return gossip lines grouped by cover, each cover before its lines. `covers` has the cover of
-    each line. If `covers` is empty, return the lines unchanged."""
+    """Return gossip lines grouped by cover, each cover (`covers` has that of each line) before its
+    lines; without covers, return the lines unchanged."""
     if not covers:
         return lines
     groups: dict[bytes, list[bytes]] = {}
@@ -80,8 +79,7 @@ def covered(lines: list[bytes], covers: list[bytes]) -> list[bytes]:
 
 
 def rumors(lines: list[bytes]) -> bytes:
-    """Return gossip lines as rumors, with `\\n`, without other prefixes. Covers stay as they
-    are."""
+    """Return gossip lines as rumors, with `\\n`, without other prefixes; covers stay the same."""
     return b"".join([(line if line.startswith(SIGNED) else RUMOR + gossip_part(line)) + b"\n"
                      for line in lines])
 
@@ -99,8 +97,8 @@ def gossip_fields(line: bytes) -> tuple[bytes, int, bytes]:
 
 
 def parse_block(lines: list[bytes]) -> Block | None:
-    """Check and parse gossip lines at once, which is faster than singly. Return None unless all are
-    valid, have no prefix, are of one run, and have consecutive numbers."""
+    """Check and parse gossip lines at once, which is faster. Return None unless all are valid, have
+    no prefix, are of one run, and have consecutive numbers."""
     data, count = b"\n".join(lines), len(lines)
     heads = _LINE.findall(data + b"\n") if data.startswith(GOSSIP) else ()
     if not count or len(heads) != count:

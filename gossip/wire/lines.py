@@ -1,15 +1,16 @@
 """The lines of the assignment: parsing a line into a value, or a WireError; and making lines.
 
-Pure. Every kind of line is a class here, whose `kind` names the method `on_<kind>` of the part that
-answers it. `parse` checks a line in full, so that what a node forwards is valid for every receiver.
+Pure. Every kind of line with fields has a class here; its `kind` names the method `on_<kind>` of
+the part that answers it. `parse` checks a line in full, so that what a node forwards is valid for
+all.
 """
 
 from typing import NamedTuple
 
 from gossip.addresses import Address
 from gossip.wire.fields import (
-    ADDRESSES, BARE, LINES, LINES_OR_PREFIXES, PEER, TEXT, TIME, Answer, WireError, address_in,
-    declare, declare_bare)
+    ADDRESSES, BARE, LINES, LINES_OR_PREFIXES, PEER, TEXT, TIME, Answer, Bare, WireError,
+    address_in, declare, declare_bare, declare_kind)
 from gossip.wire.gossip_line import GOSSIP
 
 NAMED_LIMIT = 300  # bytes of the address that a peer names, valid or not
@@ -21,45 +22,6 @@ class Register(NamedTuple):
     address: Address | None
     fault: str = ""
     kind = "register"
-
-
-class Registered(NamedTuple):
-    """A seed has listed the asker."""
-
-    kind = "registered"
-
-
-class RegistrationRefused(NamedTuple):
-    """A seed has not listed the asker."""
-
-    reason: str
-    kind = "registration_refused"
-
-
-class AskPeerList(NamedTuple):
-    """Somebody asks a seed for its list."""
-
-    kind = "ask_peer_list"
-
-
-class PeerList(NamedTuple):
-    """A seed's list, without the asker."""
-
-    addresses: frozenset
-    kind = "peer_list"
-
-
-class AskKnownPeers(NamedTuple):
-    """A peer that no seed answers asks a neighbour which peers it knows."""
-
-    kind = "ask_known_peers"
-
-
-class KnownPeers(NamedTuple):
-    """Some of the peers that a peer knows, among them the asker's successors on the ring."""
-
-    addresses: frozenset
-    kind = "known_peers"
 
 
 class DeadNode(NamedTuple):
@@ -75,67 +37,36 @@ class DeadNode(NamedTuple):
         return dead_node(self).decode().rstrip("\n")
 
 
-class Leave(NamedTuple):
-    """A peer ends gracefully."""
+# Further kinds: the class of the value, and the function that makes the line from its fields.
 
-    address: Address
-    kind = "leave"
+# A seed has listed the asker.
+REGISTERED = declare_bare("registered successfully", Bare("registered"))
+# A seed has not listed the asker.
+RegistrationRefused, registration_refused = declare_kind(
+    "registration_refused", "registration refused:%s", reason=TEXT)
+# Somebody asks a seed for its list, and is told all but itself; 2,500 of the longest fit.
+ASK_PEER_LIST = declare_bare("peer list", Bare("ask_peer_list"))
+PeerList, peer_list = declare_kind("peer_list", "peer list:%s", addresses=ADDRESSES)
+# A peer that no seed answers asks a neighbour, which tells some of the peers that it knows, and the
+# asker's successors on the ring.
+ASK_KNOWN_PEERS = declare_bare("known peers", Bare("ask_known_peers"))
+KnownPeers, known_peers = declare_kind(
+    "known_peers", "known peers:%s", made=Answer, addresses=ADDRESSES)
+# A peer ends gracefully.
+Leave, leave = declare_kind("leave", "leave:%s", address=PEER)
+# A peer asks another to become its neighbour, which accepts or refuses; a neighbour that ends the
+# link later says the last line, too.
+Connect, connect = declare_kind("connect", "Connection with Peer:%s", address=PEER)
+Accepted, accepted = declare_kind("accepted", "connection accepted:%s", address=PEER)
+Refused, refused = declare_kind(
+    "refused", "connection refused:%s:%s", address=PEER, reason=TEXT)
+# A peer or seed asks whether a peer is alive, which repeats time and address, and adds its own.
+LivenessRequest, liveness_request = declare_kind(
+    "liveness_request", "Liveness Request:%s:%s", time=TIME, address=PEER)
+LivenessReply, _liveness_reply = declare_kind(
+    "liveness_reply", "Liveness Reply:%s:%s:%s", made=Answer, time=TIME, asker=PEER, replier=PEER)
 
-
-class Connect(NamedTuple):
-    """A peer asks another to become its neighbour."""
-
-    address: Address
-    kind = "connect"
-
-
-class Accepted(NamedTuple):
-    """The peer that was asked accepts the asker as a neighbour."""
-
-    address: Address
-    kind = "accepted"
-
-
-class Refused(NamedTuple):
-    """The peer that was asked refuses the asker; or, later, a neighbour ends the link."""
-
-    address: Address
-    reason: str
-    kind = "refused"
-
-
-class LivenessRequest(NamedTuple):
-    """A peer or seed asks whether a peer is alive."""
-
-    time: str
-    address: Address
-    kind = "liveness_request"
-
-
-class LivenessReply(NamedTuple):
-    """A peer is alive: time and address of the request, then the address of the replier."""
-
-    time: str
-    asker: Address
-    replier: Address
-    kind = "liveness_reply"
-
-
-# Each declaration returns a function that writes the line from its fields.
-
-REGISTERED = declare_bare("registered successfully", Registered())
-ASK_PEER_LIST = declare_bare("peer list", AskPeerList())
-ASK_KNOWN_PEERS = declare_bare("known peers", AskKnownPeers())
-registration_refused = declare(RegistrationRefused, "registration refused:%s", TEXT)
-peer_list = declare(PeerList, "peer list:%s", ADDRESSES)  # 2,500 of the longest fit
-known_peers = declare(KnownPeers, "known peers:%s", ADDRESSES, made=Answer)
-leave = declare(Leave, "leave:%s", PEER)
-connect = declare(Connect, "Connection with Peer:%s", PEER)
-accepted = declare(Accepted, "connection accepted:%s", PEER)
-refused = declare(Refused, "connection refused:%s:%s", PEER, TEXT)
-liveness_request = declare(LivenessRequest, "Liveness Request:%s:%s", TIME, PEER)
 _dead_node = declare(DeadNode, "Dead Node:%s:%s:%s", PEER, TIME, PEER)
-_liveness_reply = declare(LivenessReply, "Liveness Reply:%s:%s:%s", TIME, PEER, PEER, made=Answer)
 
 
 def dead_node(report: DeadNode) -> bytes:
@@ -178,6 +109,5 @@ def parse(line: bytes):
 def is_gossip(line: bytes) -> bool:
     """Return whether a line is gossip: `gmessage:`, perhaps behind prefixes. A word of
     LINES_OR_PREFIXES counts as a prefix, because no line that it begins contains gossip."""
-    if line.startswith(GOSSIP):
-        return True
-    return b":gmessage:" in line and line.partition(b":")[0] not in LINES
+    return line.startswith(GOSSIP) or (
+        b":gmessage:" in line and line.partition(b":")[0] not in LINES)
