@@ -18,7 +18,7 @@ from typing import NamedTuple
 from gossip.addresses import Address
 from gossip.wire.fields import (
     LINES, NUMBER_LIMIT, PEER, TIME, Field, WireError, declare, from_base64, number_in, to_base64)
-from gossip.wire.gossip_line import RUN, SIGNED, check_run
+from gossip.wire.lines import RUN, SIGNED, check_run
 
 STARTS_LIMIT = 8  # runs of one address that a line names
 HASH_SIZE = 16  # bytes of a SHA-256 that name a gossip line

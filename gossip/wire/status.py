@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from gossip.intervals import Intervals, Range, format_ranges
 from gossip.wire.fields import IP, LINES, NUMBER_LIMIT, WireError
-from gossip.wire.gossip_line import check_run
+from gossip.wire.lines import check_run
 
 RANGES_LIMIT = 8_000  # ranges in one status line
 SHORT_ENTRY = 64  # bytes of an entry up to which its parsed form is cached
