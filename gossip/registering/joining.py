@@ -104,7 +104,6 @@ class Joining(Part):
         return [link for _, link in self.registered()]
 
     def has_seed(self) -> bool:
-        """Return whether a seed lists this peer."""
         return any(row.registered for row in self._rows.values())
 
     def next_round(self) -> None:
@@ -239,5 +238,4 @@ class Cadence:
         return True
 
     def next_at(self) -> float:
-        """Return when it is due next."""
         return self._next_at

@@ -169,9 +169,7 @@ class Registry:
         return self._removed.get(address)
 
     def addresses(self) -> tuple[Address, ...]:
-        """Return everyone on the list, in order."""
         return tuple(self._ordered)
 
     def links(self) -> list:
-        """Return the connections of all registered peers."""
         return [row.link for row in self._rows.values() if row.link is not None]

@@ -15,7 +15,7 @@ from gossip.node.part import Part
 from gossip.overlay.shut_out import ShutOut
 from gossip.signing import grammar
 from gossip.signing.known_runs import Homes, Key, KnownRuns, Outcome, key_of, run_of
-from gossip.signing.signed_lines import Signer, proven_start, registering
+from gossip.signing.grammar import Signer, proven_start, registering
 from gossip.tools import Budget, Recent
 
 ASKED = "a seed that is asked about runs"  # the role of the link to it
@@ -55,7 +55,6 @@ class Confirming(Part):
         self._runs = KnownRuns(seeds, self.own_run)
         self.homes = Homes()
         self._proofs, self._proofs_for_others = Budget(PROOFS), Budget(PROOFS_FOR_OTHERS)
-        self._registering: dict[Address, bytes] = {}  # seed -> the proof for it
         self._ahead = Recent(AHEAD_LIMIT)  # address that was asked about in advance -> True
         # seed -> the questions that wait for the next connection to it
         self._waiting: dict[Target, dict[Key, None]] = {seed: {} for seed in seeds}
@@ -79,9 +78,7 @@ class Confirming(Part):
         register = wire.register(self._node.address)
         if self._signer is None:
             return register
-        if seed not in self._registering:
-            self._registering[seed] = self._signer.proof(registering(self._node.address, seed))
-        return self._registering[seed] + register
+        return self._signer.proof(registering(self._node.address, seed)) + register
 
     # What the peer asks.
 
@@ -114,7 +111,6 @@ class Confirming(Part):
         return disbelieved
 
     def is_open(self, run: bytes) -> bool:
-        """Return whether a run is being confirmed."""
         return self._runs.is_open(key_of(run))
 
     def prove(self, address: Address, start: int) -> None:

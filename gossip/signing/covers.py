@@ -80,7 +80,6 @@ class Covers:
         return unknown
 
     def kept(self, line: bytes) -> Cover | None:
-        """Return the cover of this line, if it is kept."""
         return self._lines.get(line)
 
     def is_old(self, cover: Cover, seen: Intervals, brought_by: Address | None) -> bool:
@@ -158,13 +157,11 @@ class Covers:
         return cover
 
     def _near(self, run: bytes, first: int, last: int) -> list[Cover]:
-        """Return the covers that may speak for these numbers."""
         covers = self._runs.get(run, [])
         return covers[bisect.bisect_right(covers, first - self._longest.get(run, 0), key=_first):
                       bisect.bisect_right(covers, last, key=_first)]
 
     def held(self, cover: Cover) -> None:
-        """Note that one more text of a cover is held."""
         cover.texts += 1
         self._waiting.pop(cover, None)
 

@@ -35,7 +35,6 @@ class SigningKey:
     """A key pair; others verify with `public`, 32 bytes."""
 
     def __init__(self, secret: bytes):
-        """`secret` is 32 random bytes, which are the key."""
         digest = hashlib.sha512(secret).digest()
         number = int.from_bytes(digest[:32], "little")
         self._scalar = number & (2**254 - 8) | 2**254
@@ -43,7 +42,6 @@ class SigningKey:
         self.public = _encode(_comb((self._scalar % L, _base_table())))
 
     def sign(self, message: bytes) -> bytes:
-        """Return the signature of a message, 64 bytes."""
         nonce = _number(self._prefix, message)
         point = _encode(_comb((nonce, _base_table())))
         challenge = _number(point, self.public, message)
@@ -80,7 +78,6 @@ def _doubled(point, times: int):
 
 
 def _add(point, entry):
-    """Return the sum of a point and an entry of a table."""
     x, y, z, t = point
     plus, minus, product = entry
     a, b, c, d = (y - x) * minus % P, (y + x) * plus % P, t * product % P, 2 * z

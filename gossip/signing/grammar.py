@@ -1,23 +1,32 @@
-"""The lines of signing: signed lines, contradictions, runs and proofs.
+"""The lines of signing: signed lines, contradictions, runs and proofs; read, made and verified.
 
     signed:IP:PORT:START:FIRST:KEY:HASHES:SIGNATURE
     contradiction:SIGNED|SIGNED    both of one run, with different hashes for one number
     runs:IP:PORT:START             asks a seed; START is the run in question, or 0 for all
     runs:IP:PORT:START,START,…     answers: all that the seed has verified, if any
-    proof:KEY:SIGNATURE            precedes the line that it proves, `Liveness Reply:` or
-                                   `register:`; for what is signed see signing/signed_lines.py
+    proof:KEY:SIGNATURE            precedes the line that it proves
     proof:KEY:SIGNATURE:TIME       the same before the two lines with which a link begins
 
-The README tells what the fields are. KEY, HASHES and SIGNATURE are in base64url without padding, in
-the one canonical spelling. Pure: no signature is verified here.
+KEY, HASHES and SIGNATURE are in base64url without padding, in the one canonical spelling. START is
+a hash of the address and the key, so nobody can speak for a run without its key, and nobody has to
+be asked about that. A proof shows that the key belongs to the peer at the address, and signs a text
+that is of no use anywhere else:
+
+    Liveness Reply:…                    repeats the TIME and the asker of the request, so is new
+    register:IP:PORT to SEEDIP:PORT     so that no seed can use it to register at another seed
+    IP:PORT links to IP:PORT at TIME    the beginning of a link: its two ends, and this one dial
 """
 
+import hashlib
+import random
 import re
 from typing import NamedTuple
 
 from gossip.addresses import Address
+from gossip.signing.ed25519 import check, signing_key
 from gossip.wire.fields import (
-    LINES, NUMBER_LIMIT, PEER, TIME, Field, WireError, declare, from_base64, number_in, to_base64)
+    LINES, NUMBER_LIMIT, PEER, TIME, Field, WireError, declare, declare_kind, from_base64,
+    number_in, to_base64)
 from gossip.wire.lines import RUN, SIGNED, check_run
 
 STARTS_LIMIT = 8  # runs of one address that a line names
@@ -43,14 +52,6 @@ class Signed(NamedTuple):
     def last(self) -> int:
         """The number of the last message that it speaks for."""
         return self.first + len(self.hashes) // HASH_SIZE - 1
-
-
-class Runs(NamedTuple):
-    """A question or an answer: an address, and the STARTs of its runs."""
-
-    address: Address
-    starts: tuple[int, ...]
-    kind = "runs"
 
 
 class Proof(NamedTuple):
@@ -137,5 +138,65 @@ _STARTS = Field(rb"(?:(?:0|[1-9][0-9]{0,18})(?:,[1-9][0-9]{0,18}){0,7})?", _star
                 lambda starts: ",".join(map(str, starts)))
 _AT_TIME = Field(b"(?::%b)?" % TIME.pattern, lambda field: field[1:].decode(),
                  lambda time: time and f":{time}")
-runs = declare(Runs, "runs:%s:%s", PEER, _STARTS)
+# A question or an answer: an address, and the STARTs of its runs.
+Runs, runs = declare_kind("runs", "runs:%s:%s", address=PEER, starts=_STARTS)
 proof = declare(Proof, "proof:%s:%s%s", _base64(43), _base64(86), _AT_TIME)
+
+
+# Making and verifying.
+
+def start_of(address: str, key: bytes) -> int:
+    """Return the START of a key at `IP:PORT`: 63 bits, not 0."""
+    digest = hashlib.sha256(address.encode() + b" " + key).digest()
+    return int.from_bytes(digest[:8], "big") >> 1 or 1
+
+
+def new_signer(address: Address, rng: random.Random | None) -> "Signer":
+    """Make a signer with a new key, from `rng` or the system."""
+    return Signer(address, (rng or random.SystemRandom()).randbytes(32))
+
+
+class Signer:
+    """The key of one run, and what it signs."""
+
+    def __init__(self, address: Address, secret: bytes):
+        """`secret` is 32 random bytes."""
+        self._key = signing_key(secret)
+        self.start = start_of(str(address), self._key.public)
+        self._run = f"{address}:{self.start}".encode()
+
+    def cover(self, first: int, digests: list[bytes]) -> list[bytes]:
+        """Return signed lines for messages with these SHA-256, from number `first` on."""
+        lines, most = [], HASHES_LIMIT
+        for at in range(0, len(digests), most):
+            hashes = b"".join([digest[:HASH_SIZE] for digest in digests[at:at + most]])
+            head = signed_head(self._run, first + at, self._key.public, hashes)
+            lines.append(signed(head, self._key.sign(head)))
+        return lines
+
+    def proof(self, text: str, time: str = "") -> bytes:
+        """Return the proof of a text; `time` is a link's TIME, if any."""
+        return proof(self._key.public, self._key.sign(text.encode()), time)
+
+    @staticmethod
+    def is_genuine(signed: Signed) -> bool:
+        """Return whether the key that START names has signed a line."""
+        address, _, start = signed.run.decode().rpartition(":")
+        return (int(start) == start_of(address, signed.key)
+                and check(signed.key, signed.covered, signed.signature))
+
+
+def proven_start(address: Address, proof: Proof, text: str) -> int | None:
+    """Return the START whose key has signed a text; None if none."""
+    is_good = check(proof.key, text.encode(), proof.signature)
+    return start_of(str(address), proof.key) if is_good else None
+
+
+def registering(address: Address, seed: Address) -> str:
+    """Return the text that a peer signs to register with a seed."""
+    return f"register:{address} to {seed}"
+
+
+def linking(own: Address, other: Address, time: str) -> str:
+    """Return the text that a peer signs to ask for a link, or to accept one."""
+    return f"{own} links to {other} at {time}"

@@ -51,8 +51,6 @@ class Outcome(NamedTuple):
 
 
 class _Question:
-    """A question that is open."""
-
     __slots__ = ("left", "answered", "naming", "brought_by")
 
     def __init__(self, seeds, start, brought_by):
@@ -78,7 +76,6 @@ class KnownRuns:
         self._unconfirmed = Recent(UNCONFIRMED_LIMIT)  # run -> from when on it is asked about again
 
     def is_known(self, run: bytes) -> bool:
-        """Return whether a run is genuine."""
         return run in self._known
 
     def counts(self, run: bytes, now: float) -> bool:
@@ -206,7 +203,6 @@ class KnownRuns:
         return True
 
     def _close(self, key: Key) -> _Question | None:
-        """Close a question, and return it if it was open."""
         if (question := self._open.pop(key, None)) is not None:
             self._of_one[question.brought_by] -= 1
             if not self._of_one[question.brought_by]:

@@ -1,7 +1,7 @@
 """Link proofs: where gossip is signed, both ends of a link prove their keys. A part of a peer.
 
 A proof precedes `Connection with Peer` and `connection accepted`, and names both ends and the TIME
-of the dial (signed_lines.py). A good answer proves the run that answers, because the dialler has
+of the dial (grammar.py). A good answer proves the run that answers, because the dialler has
 reached its address. A newcomer without a good signature is refused. Its run has to be genuine
 (confirming asks seeds about an unknown run), and the last met at its address (known_runs.py).
 Otherwise the address is probed, because seeds may be too busy, or another run may be there now.
@@ -22,7 +22,7 @@ from gossip.overlay.linking import DIALLED
 from gossip.signing import grammar
 from gossip.signing.confirming import Confirming
 from gossip.signing.known_runs import key_of, run_of
-from gossip.signing.signed_lines import Signer, linking, proven_start, start_of
+from gossip.signing.grammar import Signer, linking, proven_start, start_of
 from gossip.tools import Rate
 
 CHECKS, CHECKS_AT_ONCE = 50, 100  # bad signatures verified: a second, burst
@@ -169,7 +169,6 @@ class LinkProofs(Part):
             self._probers[FIRST].ask(address, looked)
 
     def _proven_start(self, link) -> int | None:
-        """Return the START that the other end of a link has proved."""
         text = linking(link.peer, self._node.address, link.proof.time)
         return proven_start(link.peer, link.proof, text)
 

@@ -82,7 +82,7 @@ class _Key:
 
     def __init__(self, new, data: bytes):
         self.pointer, self._free = None, _openssl.free_key
-        self.pointer = _made(new(ED25519, None, data, len(data)))
+        self.pointer = _checked(new(ED25519, None, data, len(data)))
 
     def __del__(self):
         self._free(self.pointer)
@@ -95,17 +95,16 @@ class SigningKey:
         self._key = _Key(_openssl.new_secret, secret)
         public = ctypes.create_string_buffer(PUBLIC_SIZE)
         size = ctypes.c_size_t(PUBLIC_SIZE)
-        _succeeded(_openssl.raw_public(self._key.pointer, public, size))
+        _checked(_openssl.raw_public(self._key.pointer, public, size))
         self.public = public.raw
 
     def sign(self, message: bytes) -> bytes:
-        """Return the signature of a message, 64 bytes."""
         signature = ctypes.create_string_buffer(SIGNATURE_SIZE)
         size = ctypes.c_size_t(SIGNATURE_SIZE)
-        context = _made(_openssl.new_context())
+        context = _checked(_openssl.new_context())
         try:
-            _succeeded(_openssl.begin_sign(context, None, None, None, self._key.pointer))
-            _succeeded(_openssl.sign(context, signature, size, message, len(message)))
+            _checked(_openssl.begin_sign(context, None, None, None, self._key.pointer))
+            _checked(_openssl.sign(context, signature, size, message, len(message)))
         finally:
             _openssl.free_context(context)
         return signature.raw
@@ -119,9 +118,9 @@ def _public_key(public: bytes) -> _Key:
 def fits(public: bytes, message: bytes, signature: bytes) -> bool:
     """Return whether a signature fits; `ed25519.check` has checked all spellings."""
     key = _public_key(public)
-    context = _made(_openssl.new_context())
+    context = _checked(_openssl.new_context())
     try:
-        _succeeded(_openssl.begin_verify(context, None, None, None, key.pointer))
+        _checked(_openssl.begin_verify(context, None, None, None, key.pointer))
         result = _openssl.verify(context, signature, len(signature), message, len(message))
     finally:
         _openssl.free_context(context)
@@ -130,13 +129,9 @@ def fits(public: bytes, message: bytes, signature: bytes) -> bool:
     return result == 1
 
 
-def _made(pointer: int | None) -> int:
-    """Return what OpenSSL has made; Unable without it."""
-    _succeeded(pointer is not None)
-    return pointer
-
-
-def _succeeded(result: int) -> None:
-    if result != 1:
+def _checked(result: int | None) -> int:
+    """Return 1, or a pointer to what OpenSSL has made; Unable without it."""
+    if result is None or result < 1:
         _openssl.forget_errors()
         raise Unable
+    return result

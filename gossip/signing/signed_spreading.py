@@ -9,7 +9,7 @@ import collections
 from gossip import wire
 from gossip.addresses import Address
 from gossip.settings import Settings
-from gossip.signing.signed_lines import Signer
+from gossip.signing.grammar import Signer
 from gossip.signing.signed_messages import SignedFresh, SignedMessages
 from gossip.spread.allowance import REMEMBERED, REST_LIMIT, Allowance, Cost
 from gossip.spread.run import sha256

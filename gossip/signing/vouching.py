@@ -14,7 +14,7 @@ from gossip.node.part import Part
 from gossip.registering.admission import REGISTERED
 from gossip.signing import grammar
 from gossip.signing.known_runs import run_of
-from gossip.signing.signed_lines import proven_start, registering
+from gossip.signing.grammar import proven_start, registering
 
 RUNS_LIMIT = 100_000  # in all; of more, all runs of the address asked about longest ago go
 PROBES = 100  # a second, for peers that ask about runs
@@ -41,7 +41,6 @@ class Vouching(Part):
     # What was proved.
 
     def on_probed(self, probe) -> None:
-        """Note what a probe has proved."""
         if probe.alive:
             self.proved(probe.address, probe.proof and proven_start(
                 probe.address, probe.proof, probe.proved))
@@ -81,7 +80,6 @@ class Vouching(Part):
         return run_of((address, latest or starts[-1])) if starts else None
 
     def has_proved(self, address: Address) -> bool:
-        """Return whether an address has proved any run here."""
         return address in self._runs
 
     def look_at(self, address: Address) -> None:

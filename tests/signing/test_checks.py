@@ -6,7 +6,7 @@ import pytest
 
 from gossip import wire
 from gossip.settings import Settings
-from gossip.signing.signed_lines import Signer
+from gossip.signing.grammar import Signer
 from gossip.signing.signed_messages import SignedMessages
 from gossip.signing.signed_spreading import CHECKS_AT_ONCE
 from tests.networks.test_flooder import rested  # noqa: F401

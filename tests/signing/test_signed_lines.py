@@ -6,7 +6,7 @@ import pytest
 
 from gossip import wire
 from gossip.signing import grammar
-from gossip.signing.signed_lines import Signer, start_of
+from gossip.signing.grammar import Signer, start_of
 from tests.tools.fakes import peer
 
 OWN = peer(5001)
