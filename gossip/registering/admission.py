@@ -3,15 +3,13 @@
 Before an address is listed it is probed. An address that fails again and again rests: meanwhile it
 is refused without a probe.
 
-A registration is valid while its connection is open and the peer repeats `register:`. A peer that
-is probed does so at once (joining.py). When another connection wants its address, and `register:`
-comes over the older one within a second of the probe, the newer one is refused. Else it replaces
-the older one, whose other end is gone.
+A peer that is probed repeats `register:` at once (joining.py). When another connection wants its
+address, and `register:` comes over the older one within a second of the probe, the newer one is
+refused. Else it replaces the older one, whose other end is gone.
 """
 
 import dataclasses
 import functools
-import math
 
 from gossip import wire
 from gossip.addresses import Address, is_loopback
@@ -26,8 +24,7 @@ FULL = "too many of your IP are registered"
 REFUSED_REST = 1.0  # seconds for which a connection is not read after a refusal
 WORD_LIMIT = 1.0  # seconds from a probe within which a registration that stands has to speak
 
-TRIES = 2  # failures in a row before an address rests
-FIRST_REST, LONGEST_REST = 1.0, 30.0  # seconds; it doubles with each further failure
+FIRST_REST, LONGEST_REST = 1.0, 30.0  # seconds; it doubles with each failure after the second
 REMEMBERED = 10_000  # addresses whose failures are kept
 
 
@@ -212,17 +209,15 @@ class Rests:
     row on, each begins a longer rest."""
 
     def __init__(self):
-        # address -> (number of its next failure in a row, when the last was, its rest)
-        self._rows = Recent(REMEMBERED)
+        self._rows = Recent(REMEMBERED)  # address -> (when its last failure was, its rest)
 
     def failed(self, address: Address, asked: float, now: float) -> None:
         """Note that an address has not answered. Newcomers that share a probe count once."""
-        number, last, rest = self._rows.get(
-            address, default=(1, -math.inf, Backoff(FIRST_REST, LONGEST_REST)))
-        if asked > last:
-            if number >= TRIES:
+        last, rest = self._rows.get(address, default=(None, Backoff(FIRST_REST, LONGEST_REST)))
+        if last is None or asked > last:
+            if last is not None:
                 rest.failed(now)
-            self._rows.put(address, (number + 1, now, rest))
+            self._rows.put(address, (now, rest))
 
     def answered(self, address: Address) -> None:
         """Forget the failures of an address, which has answered."""
@@ -231,4 +226,4 @@ class Rests:
     def left(self, address: Address, now: float) -> float:
         """Return the seconds for which an address rests."""
         row = self._rows.get(address)
-        return 0.0 if row is None else max(0.0, row[2].due - now)
+        return 0.0 if row is None else max(0.0, row[1].due - now)

@@ -9,12 +9,8 @@
 
 KEY, HASHES and SIGNATURE are in base64url without padding, in the one canonical spelling. START is
 a hash of the address and the key, so nobody can speak for a run without its key, and nobody has to
-be asked about that. A proof shows that the key belongs to the peer at the address, and signs a text
-that is of no use anywhere else:
-
-    Liveness Reply:…                    repeats the TIME and the asker of the request, so is new
-    register:IP:PORT to SEEDIP:PORT     so that no seed can use it to register at another seed
-    IP:PORT links to IP:PORT at TIME    the beginning of a link: its two ends, and this one dial
+be asked about that. A proof shows that the key belongs to the peer at the address. It signs a text
+that is of no use anywhere else: a Liveness Reply, which is new, `registering` or `linking`.
 """
 
 import hashlib
@@ -193,10 +189,10 @@ def proven_start(address: Address, proof: Proof, text: str) -> int | None:
 
 
 def registering(address: Address, seed: Address) -> str:
-    """Return the text that a peer signs to register with a seed."""
+    """Return the text that a peer signs to register with a seed, and not with another."""
     return f"register:{address} to {seed}"
 
 
 def linking(own: Address, other: Address, time: str) -> str:
-    """Return the text that a peer signs to ask for a link, or to accept one."""
+    """Return the text that a peer signs to ask for a link, or to accept one, for one dial."""
     return f"{own} links to {other} at {time}"

@@ -1,9 +1,8 @@
 """Known runs: which runs a peer believes in, and which it met last at an address.
 
-Rules only; confirming.py carries them out. A signature proves that the key of a run has spoken.
-Seeds find out by a probe whether the key belongs to the peer at the address. Because a seed may lie
-or be silent, a run is genuine when more than half of the configured seeds name it, and denied when
-more than half have answered without it. If it is neither, the peer dials the address itself.
+Rules only; confirming.py carries them out. Because a seed may lie or be silent, a run is genuine
+when more than half of the configured seeds name it, and denied when more than half have answered
+without it. If it is neither, the peer dials the address itself.
 
 Neighbours are judged only by messages of runs that most seeds name, because a neighbour may have
 denied a run that only this peer's own dial has found. A denied run is asked about again after REST;

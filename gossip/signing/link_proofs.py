@@ -1,10 +1,9 @@
 """Link proofs: where gossip is signed, both ends of a link prove their keys. A part of a peer.
 
-A proof precedes `Connection with Peer` and `connection accepted`, and names both ends and the TIME
-of the dial (grammar.py). A good answer proves the run that answers, because the dialler has
-reached its address. A newcomer without a good signature is refused. Its run has to be genuine
-(confirming asks seeds about an unknown run), and the last met at its address (known_runs.py).
-Otherwise the address is probed, because seeds may be too busy, or another run may be there now.
+A good answer proves the run that answers, because the dialler has reached its address. A newcomer
+without a good signature is refused. Its run has to be genuine (confirming asks seeds about an
+unknown run), and the last met at its address (known_runs.py). Otherwise the address is probed,
+because seeds may be too busy, or another run may be there now.
 
 Bad signatures of newcomers have a rate limit for each known run, and for each IP for all unknown
 runs, so that they use up no quota of others. All parts hear `on_replaced` when an address has
@@ -113,21 +112,16 @@ class LinkProofs(Part):
         """Find out whether a newcomer's run is at its address; call `verdict(at_home)`."""
         if self._signer is None:
             verdict(True)
-        elif self._runs.is_known(self._run(link)):
+        elif self._runs.is_known(run := self._run(link)):
             self._look(link.peer, link.run[0], verdict)
         else:
-            self._wait(link, verdict)
+            self._waiting.setdefault(run, []).append((link, verdict))
+            if not self._runs.find_out(run, link.remote_ip) or not self._runs.is_open(run):
+                self.on_settled(run)
 
     def is_at_home(self, link) -> bool:
         """Return whether a link's run was the last met at its address."""
         return self._runs.homes.is_last(link.peer, link.run[0])
-
-    def _wait(self, link, verdict) -> None:
-        """Ask the seeds about an unknown run; `on_settled` follows."""
-        run = self._run(link)
-        self._waiting.setdefault(run, []).append((link, verdict))
-        if not self._runs.find_out(run, link.remote_ip) or not self._runs.is_open(run):
-            self.on_settled(run)
 
     def on_settled(self, run: bytes) -> None:
         """Decide about newcomers whose run is settled, or not asked about."""

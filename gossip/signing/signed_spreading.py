@@ -81,8 +81,9 @@ class SignedSpreading(Spreading):
         self._write_sparingly = node.write_sparingly
 
     def _message_list(self, settings: Settings, own_run: bytes) -> SignedMessages:
-        return SignedMessages(settings, own_run, self._signer.is_genuine, self._runs.is_known,
-                              self._runs.is_denied, self._checks_early)
+        return SignedMessages(
+            settings, own_run, self._signer.is_genuine, self._runs.is_known, self._runs.is_denied,
+            lambda neighbour: self._allowance.checks_early(neighbour, self._now()))
 
     def signed(self, lines: list[bytes]) -> list[bytes]:
         """Return lines that were made here, behind their covers."""
@@ -164,9 +165,6 @@ class SignedSpreading(Spreading):
         if self._watch is not None:
             self._watch.broken(link, "corrupt", len(lines))
         self._on_offence(link, "corrupt", len(lines))
-
-    def _checks_early(self, neighbour: Address | None) -> bool:
-        return self._allowance.checks_early(neighbour, self._now())
 
     def dropped(self) -> dict[str, int]:
         """Return the counts of everything dropped since the start."""
