@@ -48,8 +48,7 @@ class Admission(Part):
         self._node = node
         self._rests = Rests()
         self._newcomers: dict = {}  # link -> newcomer, the oldest first
-        # address -> the one of them that waits for the word of an older registration
-        self._contesting: dict[Address, _Newcomer] = {}
+        self._contesting: dict[Address, _Newcomer] = {}  # those that wait for an older one's word
 
     def on_register(self, link, message: wire.Register) -> None:
         """Verify a newcomer; repeat `registered` for a peer that is on the list."""
@@ -96,9 +95,8 @@ class Admission(Part):
     # Verifying.
 
     def _verify(self, newcomer: _Newcomer) -> None:
-        """Have the address probed, if there is room. If too many wait, one goes for whom nothing
-        but patience is left. Those that wait for a word take no room, because their number is
-        limited by that of registrations."""
+        """Have the address probed, if there is room, or one goes for whom only patience is left.
+        Those that wait for a word take no room: they are no more than are registered."""
         link, node = newcomer.link, self._node
         while len(self._newcomers) - len(self._contesting) >= node.settings.verifying_limit:
             if not node.probers[FIRST].give_way(newcomer.address):
@@ -120,22 +118,18 @@ class Admission(Part):
         if self._newcomers.get(newcomer.link) is not newcomer:
             return  # its connection has ended
         row = self._node.registry.row(address)
-        fault = self._fault_of(newcomer, alive, None if row is None else row.link)
+        if alive:
+            fault = (self._node.vouching.fault_of(newcomer.link, address, row and row.link)
+                     or self._node.deciding.fault_of(address))
+        else:
+            fault = (f"no Liveness Reply from {address}" if alive is False
+                     else "too busy to find out whether you answer, try again")
         if fault is not None:
             self._turn_away(newcomer, fault)
         elif row is not None and row.stands() and row.link is not newcomer.link:
             self._await_word(newcomer, row)
         else:
             self._list(newcomer)
-
-    def _fault_of(self, newcomer: _Newcomer, alive: bool | None, older) -> str | None:
-        """Return why an address that was probed is not registered on this link, or None."""
-        if alive:
-            return (self._node.vouching.fault_of(newcomer.link, newcomer.address, older)
-                    or self._node.deciding.fault_of(newcomer.address))
-        if alive is False:
-            return f"no Liveness Reply from {newcomer.address}"
-        return "too busy to find out whether you answer, try again"
 
     def _list(self, newcomer: _Newcomer) -> None:
         """Put a newcomer on the list, in place of an older registration, if any."""
@@ -205,8 +199,7 @@ class Admission(Part):
 
 
 class Rests:
-    """The addresses that did not answer when they were to be listed. From the second failure in a
-    row on, each begins a longer rest."""
+    """The addresses that did not answer. From the second failure on, each begins a longer rest."""
 
     def __init__(self):
         self._rows = Recent(REMEMBERED)  # address -> (when its last failure was, its rest)

@@ -100,7 +100,6 @@ class Joining(Part):
         return [(row.link.peer, row.link) for row in self._rows.values() if row.registered]
 
     def links(self) -> list:
-        """Return the links to the seeds that list this peer."""
         return [link for _, link in self.registered()]
 
     def has_seed(self) -> bool:
@@ -127,8 +126,7 @@ class Joining(Part):
             link.send(wire.dead_node(report))
 
     def probed(self, seed: Address, ip: str) -> None:
-        """Repeat `register:`, because somebody at this IP has probed this peer as that seed:
-        another connection may want the registration."""
+        """Repeat `register:` to a seed that has probed this peer: somebody may want its place."""
         now = self._node.now()
         for row in self._rows.values() if seed.ip == ip else ():
             if row.registered and row.link.peer == seed and now - row.repeated >= REPEAT_PAUSE:
@@ -178,8 +176,7 @@ class Joining(Part):
             link.close(reason)
 
     def on_end(self, link) -> None:
-        """Let another seed, or later the same, take the place of a seed whose link has ended. A
-        further failure for the same reason is no news."""
+        """Have a seed replaced whose link has ended. A repeated reason is no news."""
         if link.role != SEED:
             return
         node, row = self._node, self._rows[link.target]

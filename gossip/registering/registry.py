@@ -6,7 +6,9 @@ of the same address stays. Every change of the list is written into the output f
 
 import bisect
 import collections
+import dataclasses
 import math
+from collections.abc import Callable
 
 from gossip.addresses import Address, is_loopback
 from gossip.settings import Settings
@@ -47,8 +49,7 @@ class Listing:
         self.heard, self.in_vain = now, False
 
     def doubt(self, until: float, verdict) -> None:
-        """Have the peer probed again then, and `verdict(alive)` called, because its probe
-        failed."""
+        """Have the peer probed again then, and `verdict(alive)` called."""
         self.doubted_until, self.verdict = until, verdict
 
     def end_doubt(self):
@@ -58,8 +59,7 @@ class Listing:
 
     def probed(self, alive: bool | None) -> bool:
         """Note the end of the probe of a silent registration. Return whether to remove it, because
-        it answered neither this probe nor one in an earlier round; one probe alone may well
-        fail."""
+        it did not answer twice: one probe of a busy peer may well fail."""
         in_vain = alive is False and self.heard < self.probed_at
         twice = self.in_vain and in_vain
         self.in_vain |= in_vain
@@ -67,16 +67,14 @@ class Listing:
         return twice
 
 
+@dataclasses.dataclass(slots=True)
 class Removal:
     """The consequences of the removal of an address."""
 
-    __slots__ = ("when", "passed_on", "told", "noted")
-
-    def __init__(self, now: float):
-        self.when = now
-        self.passed_on = False  # a report was passed on since
-        self.told = -math.inf  # when peers were told of the death last
-        self.noted = False  # that has been written down
+    when: float
+    passed_on: bool = False  # a report was passed on since
+    told: float = -math.inf  # when peers were told of the death last
+    noted: bool = False  # that has been written down
 
     def matters(self, now: float) -> bool:
         """Return whether a report about it can still matter."""
@@ -96,8 +94,7 @@ class Removal:
 class Registry:
     """The peers that a seed has verified."""
 
-    def __init__(self, settings: Settings, write):
-        """`write(event)` writes into the output file."""
+    def __init__(self, settings: Settings, write: Callable[[str], object]):
         self._settings = settings
         self._write = write
         self._rows: dict[Address, Listing] = {}

@@ -15,7 +15,6 @@ from gossip.node.part import Part
 from gossip.overlay.shut_out import ShutOut
 from gossip.signing import grammar
 from gossip.signing.known_runs import Homes, Key, KnownRuns, Outcome, key_of, run_of
-from gossip.signing.grammar import Signer, proven_start, registering
 from gossip.tools import Budget, Recent
 
 ASKED = "a seed that is asked about runs"  # the role of the link to it
@@ -44,7 +43,7 @@ class Confirming(Part):
 
     ANSWERS = {ASKED: {"runs"}}
 
-    def __init__(self, node, seeds: list[Target], signer: Signer | None, ask_prober):
+    def __init__(self, node, seeds: list[Target], signer: grammar.Signer | None, ask_prober):
         self._node = node
         self._seeds = seeds
         self._signer = signer
@@ -78,7 +77,7 @@ class Confirming(Part):
         register = wire.register(self._node.address)
         if self._signer is None:
             return register
-        return self._signer.proof(registering(self._node.address, seed)) + register
+        return self._signer.proof(grammar.registering(self._node.address, seed)) + register
 
     # What the peer asks.
 
@@ -167,8 +166,7 @@ class Confirming(Part):
         self._node.dial(link)
 
     def on_up(self, link) -> None:
-        """Ask a seed that is now connected, once: another line of config.txt may lead to it, too,
-        and each seed has one voice."""
+        """Ask a connected seed, once: another line of config.txt may lead to it, too."""
         if link.role != ASKED:
             return
         first = self._node.whereabouts.first_at(link.peer)
@@ -243,7 +241,7 @@ class Confirming(Part):
         """Take the proof that came with the answer to a probe."""
         if self._signer is None or not probe.alive or probe.proof is None:
             return
-        start = proven_start(probe.address, probe.proof, probe.proved)
+        start = grammar.proven_start(probe.address, probe.proof, probe.proved)
         if start is not None:
             self.prove(probe.address, start)
 

@@ -61,31 +61,26 @@ class Covers:
 
     def __init__(self):
         self.size = 0  # bytes of all that are kept
-        self._lines: dict[bytes, Cover] = {}  # all covers that are kept
+        self.lines: dict[bytes, Cover] = {}  # all covers that are kept
         self._runs: dict[bytes, list[Cover]] = {}  # run -> its covers, in order of their `first`
         self._longest: dict[bytes, int] = {}  # run -> the most messages of one of its covers
         self._waiting: collections.OrderedDict[Cover, None] = collections.OrderedDict()
         self._liars = Recent(LIARS_LIMIT)  # run that has contradicted itself -> True
-        # pairs of good signed lines that contradict each other, which the owner takes out
-        self.contradictions: list[tuple[bytes, bytes]] = []
+        self.contradictions: list[tuple[bytes, bytes]] = []  # pairs, until the owner takes them
 
     def unknown(self, lines: list[bytes], link=None) -> list[bytes]:
         """Return the lines without known covers behind which nothing new came."""
         unknown = []
-        for is_known, group in itertools.groupby(lines, self._lines.__contains__):
+        for is_known, group in itertools.groupby(lines, self.lines.__contains__):
             unknown += list(group)[-1:] if is_known else group
-        if len(unknown) == 1 and unknown[0] in self._lines:
-            self._came(self._lines[unknown[0]], link)  # messages may come with the next bytes
+        if len(unknown) == 1 and unknown[0] in self.lines:
+            self._came(self.lines[unknown[0]], link)  # messages may come with the next bytes
             return []
         return unknown
 
-    def kept(self, line: bytes) -> Cover | None:
-        return self._lines.get(line)
-
     def is_old(self, cover: Cover, seen: Intervals, brought_by: Address | None) -> bool:
         """Return whether the signature of a cover need not be verified: all its messages were seen,
-        and no kept cover contradicts it. If its run is a known liar, either is enough to ignore
-        it, unless the origin itself has brought it, because others may be honest."""
+        and no kept cover contradicts it. Unless a known liar brought it itself, either will do."""
         is_seen = not seen.missing(cover.first, cover.last)
         if self._liars.get(cover.run) and cover.origin != str(brought_by).encode():
             return is_seen or self._rival_of(cover) is not None
@@ -93,8 +88,7 @@ class Covers:
 
     def take(self, cover: Cover | None, link=None) -> Cover:
         """Take a verified signed line, which speaks for what comes next. Corrupt if it is bad, or
-        if its origin has sent a contradiction to it on this very link, because only there the order
-        in which the two were sent is known."""
+        if its origin has sent a contradiction on this very link: others may know another order."""
         if cover is None:
             raise Corrupt
         kept = self.keep(cover)
@@ -105,7 +99,7 @@ class Covers:
 
     def keep(self, cover: Cover) -> Cover | None:
         """Keep a cover; return it as kept, None if it is bad."""
-        kept = self._lines.get(cover.line)
+        kept = self.lines.get(cover.line)
         if kept is not None or not cover.good:
             return kept
         if (rival := self._rival_of(cover)) is not None:
@@ -116,7 +110,7 @@ class Covers:
         bisect.insort(self._runs.setdefault(cover.run, []), cover, key=_first)
         self._longest[cover.run] = max(self._longest.get(cover.run, 0),
                                        cover.last - cover.first + 1)
-        self._lines[cover.line] = cover
+        self.lines[cover.line] = cover
         self.size += len(cover.line)
         self._waiting[cover] = None
         if len(self._waiting) > WAITING_LIMIT:
@@ -173,7 +167,7 @@ class Covers:
 
     def _drop(self, cover: Cover) -> None:
         self._waiting.pop(cover, None)
-        del self._lines[cover.line]
+        del self.lines[cover.line]
         self.size -= len(cover.line)
         covers = self._runs[cover.run]
         del covers[covers.index(cover, bisect.bisect_left(covers, cover.first, key=_first))]

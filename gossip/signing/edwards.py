@@ -137,8 +137,7 @@ def _table(point) -> list[tuple[int, int, int]]:
 
 @functools.cache
 def _base_table() -> list[tuple[int, int, int]]:
-    y = 4 * pow(5, -1, P) % P
-    return _table(_decode(y.to_bytes(32, "little")))
+    return _table(_decode((4 * pow(5, -1, P) % P).to_bytes(32, "little")))
 
 
 @functools.lru_cache(maxsize=KEYS_KEPT)

@@ -50,8 +50,6 @@ class Outcome(NamedTuple):
 
 
 class _Question:
-    __slots__ = ("left", "answered", "naming", "brought_by")
-
     def __init__(self, seeds, start, brought_by):
         self.left = set(seeds)  # the seeds that have not answered
         self.answered = 0  # how many seeds have
@@ -130,11 +128,14 @@ class KnownRuns:
             question.naming.update(dict.fromkeys(starts, 1))
         new = []
         for start, naming in question.naming.items():
-            one = key[0], start
+            run = run_of((key[0], start))
             if naming < question.answered:
-                self._doubt(run_of(one), now)
-            if start and naming >= self._majority and self._name(one, now):
-                new.append(run_of(one))
+                self._doubt(run, now)
+            if start and naming >= self._majority:
+                if self._learn((key[0], start)):
+                    new.append(run)
+                if self._known[run] == NEVER:
+                    self._known[run] = now + DOUBT if self._doubted.get(run) else now
         if self._is_decided(key, question):
             return self._decide(key, question, new)
         return Outcome(new)
@@ -143,13 +144,6 @@ class KnownRuns:
         """Note that seeds differ about a run, or have denied it."""
         if self._doubted.add(run, True) and self._known.get(run, NEVER) < NEVER:
             self._known[run] = now + DOUBT
-
-    def _name(self, key: Key, now: float) -> bool:
-        """Note that most seeds name a run; return whether it becomes genuine."""
-        new, run = self._learn(key), run_of(key)
-        if self._known[run] == NEVER:
-            self._known[run] = now + DOUBT if self._doubted.get(run) else now
-        return new
 
     def _is_decided(self, key: Key, question: _Question) -> bool:
         """Return whether the remaining seeds cannot change the outcome. About a genuine run all
@@ -161,8 +155,7 @@ class KnownRuns:
 
     def undecided(self, key: Key) -> Outcome:
         """Decide about an open question without seeds."""
-        question = self._open.get(key)
-        return Outcome([]) if question is None else self._decide(key, question, [])
+        return self._decide(key, self._open[key], [])
 
     def _decide(self, key: Key, question: _Question, new: list[bytes]) -> Outcome:
         """Return what follows from the answers so far."""

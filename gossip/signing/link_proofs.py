@@ -21,7 +21,6 @@ from gossip.overlay.linking import DIALLED
 from gossip.signing import grammar
 from gossip.signing.confirming import Confirming
 from gossip.signing.known_runs import key_of, run_of
-from gossip.signing.grammar import Signer, linking, proven_start, start_of
 from gossip.tools import Rate
 
 CHECKS, CHECKS_AT_ONCE = 50, 100  # bad signatures verified: a second, burst
@@ -34,7 +33,7 @@ class LinkProofs(Part):
 
     ANSWERS = {WAITING: {"proof"}, DIALLED: {"proof"}}
 
-    def __init__(self, node, signer: Signer | None, runs: Confirming, probers: list):
+    def __init__(self, node, signer: grammar.Signer | None, runs: Confirming, probers: list):
         self._node = node
         self._probers = probers
         self._signer = signer
@@ -66,7 +65,7 @@ class LinkProofs(Part):
         return self._sign(link, link.proof.time)
 
     def _sign(self, link, time: str) -> bytes:
-        return self._signer.proof(linking(self._node.address, link.peer, time), time)
+        return self._signer.proof(grammar.linking(self._node.address, link.peer, time), time)
 
     # What others say.
 
@@ -88,12 +87,13 @@ class LinkProofs(Part):
             return None
         if link.proof is None or not link.proof.time:
             return UNPROVEN
-        start = start_of(str(link.peer), link.proof.key)
+        start = grammar.start_of(str(link.peer), link.proof.key)
         if self._runs.homes.is_over(link.peer, start):
             return UNPROVEN
         link.run = start, float(link.proof.time)
-        known = self._runs.is_known(self._run(link))
-        account = self._run(link) if known else link.remote_ip
+        run = run_of((link.peer, start))
+        known = self._runs.is_known(run)
+        account = run if known else link.remote_ip
         if self._checks.take(self._node.now(), 1, account):
             self._give_back(account)
             self._node.counters.add("proofs of links not checked")
@@ -104,15 +104,11 @@ class LinkProofs(Part):
             self._give_back(account)
         return None
 
-    @staticmethod
-    def _run(link) -> bytes:
-        return run_of((link.peer, link.run[0]))
-
     def find_out(self, link, verdict) -> None:
         """Find out whether a newcomer's run is at its address; call `verdict(at_home)`."""
         if self._signer is None:
             verdict(True)
-        elif self._runs.is_known(run := self._run(link)):
+        elif self._runs.is_known(run := run_of((link.peer, link.run[0]))):
             self._look(link.peer, link.run[0], verdict)
         else:
             self._waiting.setdefault(run, []).append((link, verdict))
@@ -163,8 +159,8 @@ class LinkProofs(Part):
             self._probers[FIRST].ask(address, looked)
 
     def _proven_start(self, link) -> int | None:
-        text = linking(link.peer, self._node.address, link.proof.time)
-        return proven_start(link.peer, link.proof, text)
+        text = grammar.linking(link.peer, self._node.address, link.proof.time)
+        return grammar.proven_start(link.peer, link.proof, text)
 
     def _give_back(self, account) -> None:
         self._checks.take(self._node.now(), -1, account)

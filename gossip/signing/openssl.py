@@ -2,7 +2,8 @@
 
 A check takes a fifth of the time that it takes in Python, and other threads run meanwhile. Threads
 share only keys, which OpenSSL does not change; each check makes a context of its own. No other
-libcrypto is looked for, because macOS ends a process that loads the system's.
+libcrypto is looked for, because macOS ends a process that loads the system's. What is public here
+is the same as in edwards.py.
 """
 
 import ctypes
@@ -41,8 +42,7 @@ def _libraries() -> list[str | None]:
 
 
 class _Functions:
-    """The functions of libcrypto that are needed. AttributeError without one of them, OSError
-    without the library."""
+    """Those of libcrypto that are needed. OSError without it, AttributeError without one."""
 
     def __init__(self, library: str | None):
         held = ctypes.PyDLL(library)  # keeps the interpreter lock: releasing it takes longer
@@ -89,8 +89,6 @@ class _Key:
 
 
 class SigningKey:
-    """A key pair; others verify with `public`, 32 bytes."""
-
     def __init__(self, secret: bytes):
         self._key = _Key(_openssl.new_secret, secret)
         public = ctypes.create_string_buffer(PUBLIC_SIZE)
@@ -116,7 +114,6 @@ def _public_key(public: bytes) -> _Key:
 
 
 def fits(public: bytes, message: bytes, signature: bytes) -> bool:
-    """Return whether a signature fits; `ed25519.check` has checked all spellings."""
     key = _public_key(public)
     context = _checked(_openssl.new_context())
     try:

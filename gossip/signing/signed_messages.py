@@ -72,8 +72,7 @@ class SignedMessages(MessageList):
     def __init__(self, settings: Settings, own_run: bytes, is_genuine,
                  is_known=lambda run: True, is_denied=lambda run, neighbour: False,
                  checks_early=lambda neighbour: True):
-        """`is_genuine(signed)`: is a signature good? `is_known(run)`: is a run genuine?
-        `is_denied(run, neighbour)`: are its messages dropped if the neighbour brings them now?
+        """`is_denied(run, neighbour)`: are its messages dropped if the neighbour brings them now?
         `checks_early(neighbour)`: may one more signature be verified before it is needed?"""
         self._covers = Covers()
         super().__init__(settings, own_run, functools.partial(SignedTexts, self._covers))
@@ -168,7 +167,7 @@ class SignedMessages(MessageList):
         return covers
 
     def _cover(self, line: bytes, made_here: bool) -> Cover | None:
-        cover = self._covers.kept(line)
+        cover = self._covers.lines.get(line)
         if cover is not None:
             return cover
         try:

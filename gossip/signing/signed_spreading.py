@@ -26,9 +26,8 @@ LIMITS = {"lines": 1_000, "bytes": 1 << 20, "runs": 100}
 
 
 class SignedAllowance(Allowance):
-    """The limits on a neighbour's own messages, and on its signature checks, because verifying
-    costs time, whichever peer signed. A neighbour gets a check back when the signature lets a
-    message in. Early checks have a quota of their own."""
+    """The limits on a neighbour's own messages, and on its signature checks, whichever peer signed.
+    A check is given back when it lets a message in; early checks have a quota of their own."""
 
     def __init__(self, rate: int, burst: int):
         super().__init__(rate, burst)

@@ -14,7 +14,6 @@ from gossip.node.part import Part
 from gossip.registering.admission import REGISTERED
 from gossip.signing import grammar
 from gossip.signing.known_runs import run_of
-from gossip.signing.grammar import proven_start, registering
 
 RUNS_LIMIT = 100_000  # in all; of more, all runs of the address asked about longest ago go
 PROBES = 100  # a second, for peers that ask about runs
@@ -42,7 +41,7 @@ class Vouching(Part):
 
     def on_probed(self, probe) -> None:
         if probe.alive:
-            self.proved(probe.address, probe.proof and proven_start(
+            self.proved(probe.address, probe.proof and grammar.proven_start(
                 probe.address, probe.proof, probe.proved))
 
     def proved(self, address: Address, start: int | None) -> None:
@@ -106,7 +105,8 @@ class Vouching(Part):
             return f"{address} signs, and this is not signed with its key" if proved else None
         if start is None:
             return f"{address} has not proved its key, try again"
-        proven = proven_start(address, link.proof, registering(address, self._node.address))
+        text = grammar.registering(address, self._node.address)
+        proven = grammar.proven_start(address, link.proof, text)
         return None if proven == start else f"not signed with the key of {address}"
 
     # Questions.

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from gossip.addresses import Address
 from gossip.wire.fields import (
-    ADDRESSES, BARE, IP, LINES, LINES_OR_PREFIXES, NUMBER_LIMIT, PEER, TEXT, TIME, Answer, Bare,
+    ADDRESSES, BARE, LINES, LINES_OR_PREFIXES, NUMBER, NUMBER_LIMIT, PEER, TEXT, TIME, Answer, Bare,
     WireError, address_in, declare, declare_bare, declare_kind, text_in)
 
 NAMED_LIMIT = 300  # bytes of the address that a peer names, valid or not
@@ -26,10 +26,10 @@ GOSSIP = b"gmessage:"
 SIGNED = b"signed:"  # begins a cover, see signing/grammar.py
 RUMOR = b"rumor:"  # a prefix: the receiver answers `took` or `knew`
 
-RUN = IP + rb":[1-9][0-9]{0,4}:[1-9][0-9]{0,18}"  # a pattern without groups
+RUN = b"%b:%b" % (PEER.pattern, NUMBER.pattern)  # a pattern without groups
 
-_RUN = re.compile(b"(" + PEER.pattern + rb"):([1-9][0-9]{0,18})")
-_GOSSIP = re.compile(rb"gmessage:[0-9]{1,12}\.[0-9]{6}:(" + RUN + rb"):([1-9][0-9]{0,18}):")
+_RUN = re.compile(b"(%b):(%b)" % (PEER.pattern, NUMBER.pattern))
+_GOSSIP = re.compile(b"gmessage:%b:(%b):(%b):" % (TIME.pattern, RUN, NUMBER.pattern))
 _LINE = re.compile(rb"(?m:^)" + _GOSSIP.pattern + rb".*\n")
 
 
@@ -56,9 +56,8 @@ class DeadNode(NamedTuple):
 
 # Further kinds: the class of the value, and the function that makes the line from its fields.
 
-# A seed has listed the asker.
+# A seed has listed the asker, or has not.
 REGISTERED = declare_bare("registered successfully", Bare("registered"))
-# A seed has not listed the asker.
 RegistrationRefused, registration_refused = declare_kind(
     "registration_refused", "registration refused:%s", reason=TEXT)
 # Somebody asks a seed for its list, and is told all but itself; 2,500 of the longest fit.

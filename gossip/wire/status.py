@@ -5,8 +5,8 @@ import re
 from typing import NamedTuple
 
 from gossip.intervals import Intervals, Range, format_ranges
-from gossip.wire.fields import IP, LINES, NUMBER_LIMIT, WireError
-from gossip.wire.lines import check_run
+from gossip.wire.fields import LINES, NUMBER, NUMBER_LIMIT, WireError
+from gossip.wire.lines import RUN, check_run
 
 RANGES_LIMIT = 8_000  # ranges in one status line
 SHORT_ENTRY = 64  # bytes of an entry up to which its parsed form is cached
@@ -22,8 +22,8 @@ _ENTRY_STATUS = {b"seen", b"want", b"gone", b"took", b"knew", b"prune", b"graft"
 _MAY_BE_EMPTY = {b"seen", b"want"}
 
 _HEX = re.compile(rb"[0-9a-f]+")
-_ENTRY = re.compile(rb"(" + IP + rb":[1-9][0-9]{0,4}:[1-9][0-9]{0,18})=([0-9,-]+)")
-_RANGE = re.compile(rb"([1-9][0-9]{0,18})(?:-([1-9][0-9]{0,18}))?")
+_ENTRY = re.compile(b"(%b)=([0-9,-]+)" % RUN)
+_RANGE = re.compile(b"(%b)(?:-(%b))?" % (NUMBER.pattern, NUMBER.pattern))
 
 
 class Status(NamedTuple):
