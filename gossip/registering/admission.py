@@ -161,7 +161,6 @@ class Admission(Part):
             del self._contesting[newcomer.address]
 
     def on_end(self, link) -> None:
-        """Forget a newcomer whose connection has ended."""
         if link in self._newcomers:
             self._drop(self._newcomers[link])
 

@@ -80,7 +80,7 @@ class Covers:
 
     def is_old(self, cover: Cover, seen: Intervals, brought_by: Address | None) -> bool:
         """Return whether the signature of a cover need not be verified: all its messages were seen,
-        and no kept cover contradicts it. Unless a known liar brought it itself, either will do."""
+        and no kept cover contradicts it. Of a known liar either will do, if another brought it."""
         is_seen = not seen.missing(cover.first, cover.last)
         if self._liars.get(cover.run) and cover.origin != str(brought_by).encode():
             return is_seen or self._rival_of(cover) is not None

@@ -92,7 +92,6 @@ class Vouching(Part):
     # Registrations.
 
     def on_proof(self, link, message: grammar.Proof) -> None:
-        """Keep the proof of the line that comes next."""
         link.proof = message
 
     def fault_of(self, link, address: Address, standing) -> str | None:
