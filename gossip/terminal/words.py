@@ -1,10 +1,10 @@
 """Words: what each kind of event means, and the events of a peer told in sentences on a terminal.
 
-Pure: no terminal, clock or thread. Events that do not matter to an onlooker (settings, peer lists,
-liveness requests, refused strangers) have no sentence. In a form, {node} is the node whose event it
-is, {other} the node that it is about, {rest} what follows, {count} how many nodes have the event.
+Pure. Events that do not matter to an onlooker have no sentence. In a form, {node} is the node whose
+event it is, {other} the node that it is about, {rest} what follows, {count} how many nodes have it.
 """
 
+from collections import Counter
 from typing import NamedTuple
 
 from gossip.events import about, gossip_fields, parted
@@ -105,7 +105,8 @@ class Sentence(NamedTuple):
 
 
 class Words:
-    """Tells the events of one peer; `misses` in a row mean death, and there are `seeds` seeds."""
+    """Tells the events of one peer; `misses` in a row mean death, and there are `seeds` seeds. A
+    method `_on_<kind>` takes the address that an event is about, and what follows."""
 
     def __init__(self, own: str, misses: int, seeds: int):
         self._own = own
@@ -131,7 +132,7 @@ class Words:
     def _begin_second(self) -> None:
         self._shown = {True: 0, False: 0}  # messages in it, by whether this peer made them
         self._speakers: set[str] = set()  # origins of folded messages
-        self._caught_up: dict[str, int] = {}  # neighbour -> old messages that it brought
+        self._caught_up: Counter[str] = Counter()  # neighbour -> old messages that it brought
 
     @property
     def waiting(self) -> bool:
@@ -159,8 +160,9 @@ class Words:
         self._old = self._old_ones(events)
         for event in events:
             kind, one, rest = parted(event)
-            if kind in _TELLING:
-                said += _TELLING[kind](self, one, rest)
+            tell = getattr(self, f"_on_{kind.replace(' ', '_')}", None)
+            if tell is not None:
+                said += tell(one, rest)
             elif kind in FORMS and FORMS[kind].mine:
                 said += self._say(kind, one, rest)
             elif kind not in _HIDDEN:
@@ -197,18 +199,18 @@ class Words:
 
     def _old_ones(self, events: list[str]) -> set[str]:
         """Return the old messages of a batch by which this peer catches up, to be told together."""
-        old = []
+        old = set()
         for kind, neighbour, line in map(parted, events if len(events) >= CAUGHT_UP else ()):
             found = gossip_fields(line) if kind == "received" and neighbour else None
             if found and OLD < _age(int(found[0]), self._now) < 43_200:
-                old.append(line)
-        return set(old) if len(old) >= CAUGHT_UP else set()
+                old.add(line)
+        return old if len(old) >= CAUGHT_UP else set()
 
-    def _message(self, neighbour: str, line: str) -> list[Sentence]:
+    def _on_received(self, neighbour: str, line: str) -> list[Sentence]:
         """Tell of a message that a neighbour has sent, or this peer has made."""
         self._messages += 1
         if line in self._old:
-            self._caught_up[neighbour] = self._caught_up.get(neighbour, 0) + 1
+            self._caught_up[neighbour] += 1
             return []
         own, found = not neighbour, gossip_fields(line)
         if found is None:
@@ -220,6 +222,8 @@ class Words:
             return []
         through = "" if own or neighbour == origin else f"through {self.name(neighbour)}"
         return [Sentence(self._now[:8], self._speaker(origin), text, through)]
+
+    _on_generated = _on_received
 
     def _tell_second(self) -> list[Sentence]:
         """Return the messages of a second that were not shown one by one."""
@@ -236,7 +240,7 @@ class Words:
 
     # Neighbours.
 
-    def _connected(self, one: str, _: str) -> list[Sentence]:
+    def _on_connected(self, one: str, _: str) -> list[Sentence]:
         self._neighbours.add(one)
         self._dead.pop(one)
         if one == self._replaced:
@@ -244,7 +248,7 @@ class Words:
             return []
         return self._say("connected", one, aside=self._degree())
 
-    def _disconnected(self, one: str, reason: str) -> list[Sentence]:
+    def _on_disconnected(self, one: str, reason: str) -> list[Sentence]:
         self._silent.discard(one)
         if reason in ("replaced", "duplicate"):  # one of two links to it has ended
             self._replaced = one
@@ -255,30 +259,30 @@ class Words:
         kind = f"disconnected {reason}"
         return self._say(kind if kind in FORMS else "disconnected", one, reason, self._degree())
 
-    def _leave(self, _: str, __: str) -> list[Sentence]:
+    def _on_leaving(self, _: str, __: str) -> list[Sentence]:
         self._leaving = True
         return self._say("leaving")
 
     def _degree(self) -> str:
         return many(len(self._neighbours), "neighbour")
 
-    def _missed(self, one: str, count: str) -> list[Sentence]:
+    def _on_liveness_missed(self, one: str, count: str) -> list[Sentence]:
         self._silent.add(one)
         return self._say("liveness missed", one, count)
 
-    def _replied(self, one: str, _: str) -> list[Sentence]:
+    def _on_liveness_reply(self, one: str, _: str) -> list[Sentence]:
         was_silent = one in self._silent
         self._silent.discard(one)
         return self._say("liveness reply", one) if was_silent else []
 
-    def _died(self, one: str, _: str) -> list[Sentence]:
+    def _on_dead(self, one: str, _: str) -> list[Sentence]:
         self._dead.put(one, True)
         told = sum(event.startswith("reported:") and f":Dead Node:{one}:" in event
                    for event in self._batch)
         return self._say("dead", one,
                          f"told my {many(told, 'seed')}" if told else "no seed could be told")
 
-    def _told(self, seed: str, report: str) -> list[Sentence]:
+    def _on_told(self, seed: str, report: str) -> list[Sentence]:
         dead, _ = about(report.removeprefix("Dead Node:"))
         if not dead or not self._dead.add(dead, True):
             return []
@@ -287,13 +291,13 @@ class Words:
 
     # Seeds.
 
-    def _listed(self, seed: str, _: str) -> list[Sentence]:
+    def _on_registered(self, seed: str, _: str) -> list[Sentence]:
         self._registered.add(seed)
         self._refusals.pop(seed, None)
         self._changed_at = _seconds(self._now)
         return self._tell_seeds() if len(self._registered) == majority(self._seeds) else []
 
-    def _unlisted(self, seed: str, reason: str) -> list[Sentence]:
+    def _on_unregistered(self, seed: str, reason: str) -> list[Sentence]:
         if seed in self._registered:
             self._registered.remove(seed)
             self._changed_at = _seconds(self._now)
@@ -325,13 +329,6 @@ class Words:
         return self._say("registered", "", f"{count} of {many(self._seeds, 'seed')}: {names}")
 
 
-_TELLING = {  # kind of event -> its method, called with the address and what follows
-    "generated": Words._message, "received": Words._message,
-    "connected": Words._connected, "disconnected": Words._disconnected,
-    "liveness missed": Words._missed, "liveness reply": Words._replied, "dead": Words._died,
-    "told": Words._told, "leaving": Words._leave,
-    "registered": Words._listed, "unregistered": Words._unlisted,
-}
 
 
 def many(count: int, what: str) -> str:
