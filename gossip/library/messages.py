@@ -10,8 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from gossip.escaping import unescape
-from gossip.events import gossip_fields
+from gossip.events import gossip_fields, unescape
 
 MOST_CHARACTERS = 64 << 20  # of messages that wait, besides the limit of their number
 LOOK = 0.2  # seconds between two looks of a link reader that waits for room, whether its link ended

@@ -7,7 +7,7 @@ import pathlib
 import time
 
 from gossip.addresses import Address
-from gossip.escaping import escape
+from gossip.events import escape
 from gossip.spread.origin import TooLong
 from gossip.terminal.input import Keyboard
 from gossip.terminal.prompt import PromptScreen, TypedLines

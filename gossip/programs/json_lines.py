@@ -21,8 +21,7 @@ nothing. At the end of the input the peer leaves.
 import json
 
 from gossip.addresses import Address
-from gossip.escaping import unescape
-from gossip.events import gossip_fields, parted
+from gossip.events import gossip_fields, parted, unescape
 from gossip.programs.consoles import Console
 from gossip.settings import majority
 from gossip.terminal.screen import Screen
