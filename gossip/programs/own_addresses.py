@@ -5,6 +5,7 @@ are on other machines has none on loopback, which every machine has for itself.
 """
 
 import collections
+import contextlib
 import errno
 import itertools
 import os
@@ -19,11 +20,9 @@ from gossip.net.names import LIMIT, Names
 from gossip.settings import of_one_network
 from gossip.terminal.command_line import AUTO, FAILED, CommandError, complain
 
-WAY_LIMIT = 30.0  # seconds for which a way to the seeds, or an address, is waited for: a boot may
-# take that long
+WAY_LIMIT = 30.0  # seconds to wait for a way to the seeds, or an address: a boot may take that long
 LOOK = 0.5  # seconds between two looks for one, and for a lookup of names
-SLOW = 8.0  # seconds for a lookup without whose result nothing can go on: more than a resolver
-# takes whose first server is down
+SLOW = 8.0  # seconds for a lookup that must succeed: the resolver's first server may be down
 
 _Found = TypeVar("_Found")
 
@@ -34,12 +33,10 @@ class PortTaken(CommandError):
 
 def here(targets: Iterable[Target], limit: float = LIMIT) -> dict[Target, Address]:
     """Return those targets that lead to an address of this machine, and that address."""
-    local = {}
-    for target, found in led_to(targets, limit).items():
-        own = [address for address in found if is_local(address)]
-        if own:
-            local[target] = min(own, key=lambda address: (is_loopback(address), address))
-    return local
+    own = {target: [address for address in found if is_local(address)]
+           for target, found in led_to(targets, limit).items()}
+    return {target: min(addresses, key=lambda address: (is_loopback(address), address))
+            for target, addresses in own.items() if addresses}
 
 
 def look_up(targets: Iterable[Target], limit: float) -> dict[Target, list[Address] | OSError]:
@@ -54,12 +51,12 @@ def led_to(targets: Iterable[Target], limit: float) -> dict[Target, list[Address
 
 
 def local_among(seeds: list[Target]) -> list[Address]:
-    """Return the addresses of those seeds that are on this machine."""
+    """Return the addresses of the seeds that are on this machine."""
     return list(dict.fromkeys(here(seeds, SLOW).values()))
 
 
 def local_seeds(seeds: list[Target]) -> list[Address]:
-    """Return the addresses of the seeds that are on this machine; CommandError if there is none."""
+    """Return the same; CommandError if there is none."""
     local = local_among(seeds)
     if not local:
         raise CommandError("no seed of the config is an address of this machine", FAILED)
@@ -68,8 +65,8 @@ def local_seeds(seeds: list[Target]) -> list[Address]:
 
 def known_to(own: Address, seeds: list[Target], monitor: bool) -> list[Target]:
     """Return the seeds of config.txt as one of them knows them: its own line is its address, also
-    where that line is a name. CommandError if it is on loopback, and others are not, or if seeds
-    that monitor know others by name."""
+    where that line is a name. CommandError if only some are on loopback, or if seeds that monitor
+    know others by name."""
     names = [seed for seed in seeds if isinstance(seed, Name)]
     led = led_to(names, LIMIT)
     if own not in itertools.chain(seeds, *led.values()):
@@ -87,8 +84,7 @@ def known_to(own: Address, seeds: list[Target], monitor: bool) -> list[Target]:
 
 
 def node_at(port: int, seeds: list[Target]) -> Address:
-    """Return the node of this machine with that port: a seed of the config, else where a peer would
-    be."""
+    """Return the node of this machine with that port: a seed of the config, else a peer."""
     usual = address_of(host_of(AUTO, seeds, 0.0), port)
     local = list(here(seed for seed in seeds if seed.port == port).values())
     return local[0] if local and usual not in local else usual
@@ -135,19 +131,16 @@ def check_free(address: Address) -> None:
 
 def cannot_listen(address: Address, error: OSError) -> CommandError:
     """Return the error for an address at which a node cannot listen."""
-    kind = CommandError
-    if error.errno == errno.EADDRINUSE:
-        kind, why = PortTaken, f"port {address.port} is in use"
-    elif error.errno == errno.EADDRNOTAVAIL:
-        why = f"{address.ip} is not an address of this machine"
-    else:
-        why = error.strerror or str(error)
+    why = {errno.EADDRINUSE: f"port {address.port} is in use",
+           errno.EADDRNOTAVAIL: f"{address.ip} is not an address of this machine"
+           }.get(error.errno, error.strerror or str(error))
+    kind = PortTaken if error.errno == errno.EADDRINUSE else CommandError
     return kind(f"cannot listen on {address}: {why}", FAILED)
 
 
 def check_reachable(seeds: list[Target], own: Address) -> None:
-    """Raise CommandError if no seed can be dialled from the peer's address, or none would list
-    it. Of a name that turns out when it is dialled."""
+    """Raise CommandError if no seed can be dialled from the peer's address, or none would list it;
+    nothing is known of a name before it is dialled."""
     if any(isinstance(seed, Name) for seed in seeds):
         return
     if all(seed.family != own.family for seed in seeds):
@@ -184,10 +177,9 @@ def _ip_towards(seeds: list[Address]) -> str | None:
         return "127.0.0.1" if any(":" not in seed.ip for seed in seeds) else "::1"
     found: collections.Counter[str] = collections.Counter()
     for seed in seeds:
-        try:
-            with socket.socket(seed.family, socket.SOCK_DGRAM) as sock:
-                sock.connect(seed.dial)
-                found[address_of(sock.getsockname()[0], 1).ip] += 1
-        except (OSError, ValueError):  # no route; or an IP that only means something on a link
-            continue
+        # no route; or an IP that only means something on a link
+        with (contextlib.suppress(OSError, ValueError),
+              socket.socket(seed.family, socket.SOCK_DGRAM) as sock):
+            sock.connect(seed.dial)
+            found[address_of(sock.getsockname()[0], 1).ip] += 1
     return found.most_common(1)[0][0] if found else None

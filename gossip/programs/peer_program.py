@@ -44,18 +44,14 @@ def _parser() -> Parser:
     add_address(parser, "the port to listen on (asked for when missing); also as IP:PORT")
     add_common_flags(parser, of_node=True)
     add_peer_flags(parser)
-    parser.add_argument("--end-with-input", action="store_true",
-                        help="end with standard input (for programs that start peers)")
-    parser.add_argument("--raw", action="store_true",
-                        help="show events on a terminal as they stand in the output file")
-    parser.add_argument("--leave", action="store_true",
-                        help="on SIGTERM say goodbye, as `quit` does; a second SIGTERM is abrupt")
+    parser.switch("--end-with-input", "end with standard input (for programs that start peers)")
+    parser.switch("--raw", "show events on a terminal as they stand in the output file")
+    parser.switch("--leave", "on SIGTERM say goodbye, as `quit` does; a second SIGTERM is abrupt")
     parser.add_argument("--listen", type=parse_host, metavar="IP",
                         help="listen on this IP and dial from it, but announce --host: for a peer "
                              "behind a router that forwards its port")
-    parser.add_argument("--json", action="store_true",
-                        help="tell events, and take commands, as lines of JSON, for a program; the "
-                             "usual --gossip-count is then 0")
+    parser.switch("--json", "tell events, and take commands, as lines of JSON, for a program; the "
+                            "usual --gossip-count is then 0")
     return parser
 
 

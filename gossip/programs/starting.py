@@ -7,15 +7,23 @@ import time
 from gossip.addresses import Address
 from gossip.node.output_file import OutputFile
 from gossip.programs.own_addresses import cannot_listen
-from gossip.terminal.command_line import FAILED, STANDARD_OUTPUT, CommandError
+from gossip.terminal.command_line import (
+    FAILED, QUIET, STANDARD_OUTPUT, CommandError, Parser, add_outputs, add_settings)
 from gossip.terminal.input import End, Keyboard
 from gossip.terminal.screen import Log, Screen
+
+
+def add_output_flags(parser: Parser) -> None:
+    """Add the flags of the programs that `run_node` runs."""
+    add_outputs(parser)
+    add_settings(parser, "file_limit")
+    parser.switch("--quiet", QUIET)
 
 
 def open_output(folder: pathlib.Path, kind: str, address: Address, limit: int,
                 screen=None) -> OutputFile:
     """Open an output file of `limit` MiB at most (0: any size), in a folder made if missing; on
-    standard output it has no limit, because other programs keep what comes there."""
+    standard output it has no limit."""
     if folder == STANDARD_OUTPUT:
         return OutputFile(None, time.time_ns, file=Log())
     try:
@@ -30,7 +38,7 @@ def open_output(folder: pathlib.Path, kind: str, address: Address, limit: int,
 
 
 def start_node(node, wanted=None) -> None:
-    """Start a node; CommandError names the address that is not available, and says why."""
+    """Prepare a node and let it go."""
     prepare_node(node, wanted)
     node.go()
 
@@ -50,8 +58,7 @@ def run_node(kind: str, address: Address, args, make, start=start_node,
              life_line: int | None = None, farewell=lambda node: None) -> None:
     """Run the node that `make(output)` returns, until it ends or a signal comes. It also ends,
     after `farewell(node)`, with `life_line`, a descriptor that the starting program holds."""
-    end = End()
-    screen = None if args.quiet else Screen()
+    end, screen = End(), None if args.quiet else Screen()
     node = make(open_output(args.outputs, kind, address, args.file_limit, screen))
     start(node)
 
