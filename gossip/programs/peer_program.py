@@ -1,11 +1,7 @@
-"""The program peer.py: from its command line to a running peer, its console, and its end.
-
-A thread reads what is typed, or piped, and a console (consoles.py, json_lines.py) carries it out.
-"""
+"""The program peer.py: from its command line to a running peer, its console, and its end."""
 
 import contextlib
 import functools
-import itertools
 import os
 import signal
 import threading
@@ -94,8 +90,7 @@ def _peer_command(peer_class) -> None:
 
 def _run_peer(peer_class, address: Address, own: Address, seeds: list[Target], args, talks: bool,
               keyboard: Keyboard) -> None:
-    """Run a peer that listens at `own`, until it has left, or a signal comes; on a terminal it
-    `talks` in words."""
+    """Run a peer that listens at `own`, until it has left, or a signal comes."""
     end, is_log = End(), args.outputs == STANDARD_OUTPUT
     if talks:
         words, keys = Words(str(address), args.liveness_misses, len(seeds)), Keys()
@@ -112,9 +107,18 @@ def _run_peer(peer_class, address: Address, own: Address, seeds: list[Target], a
     else:
         console = (JsonConsole if args.json else Console)(peer, keyboard, screen)
     start_node(peer, lambda: own)
+    def read_input() -> None:
+        console.read_lines()
+        if peer.leaving:
+            peer.world.await_end(QUIT_LIMIT)
+        if peer.leaving or args.end_with_input:
+            peer.stop()  # if it has not stopped
+        if peer.stopping:
+            end.come()
+
     threading.Thread(  # not the peer's own, because nothing can wake it while it reads
         target=peer.world.threads.guard, name="console", daemon=True,
-        args=("console", _run_console, (peer, console, args.end_with_input, end))).start()
+        args=("console", read_input, ())).start()
     end.wait(lambda: peer.stopping)
     if args.leave and end.signalled == signal.SIGTERM:
         peer.quit()
@@ -125,20 +129,11 @@ def _run_peer(peer_class, address: Address, own: Address, seeds: list[Target], a
     screen.close()
 
 
-def _run_console(peer, console: "Console", end_with_input: bool, end: End) -> None:
-    console.read_lines()
-    if peer.leaving:
-        peer.world.await_end(QUIT_LIMIT)
-    if peer.leaving or end_with_input:
-        peer.stop()  # if it has not stopped
-    if peer.stopping:
-        end.come()
 
 
 def _of_a_seed(address: Address, seeds: list[Target], config: str) -> CommandError:
     """Return the error for a peer at a seed's address; it names a port that no seed has."""
-    taken = {seed.port for seed in seeds}
-    other = next(port for port in itertools.count(5001) if port not in taken)
+    other = min({*range(5001, 5002 + len(seeds))} - {seed.port for seed in seeds})
     why = f"{address.port} is the port of a seed in {config}; take another, for example {other}"
     try:
         check_free(address)
@@ -161,18 +156,16 @@ def ask_for_port(keyboard: Keyboard, offer=None) -> int:
     """Ask until a port is typed, or Enter accepts `offer()`; CommandError at the end of input."""
     while True:
         offered = offer and offer()
-        hint = f" (Enter for {offered})" if offered else ""
-        show(f"Port to listen on{hint}: ", end="")
+        show(f"Port to listen on{f' (Enter for {offered})' if offered else ''}: ", end="")
         line = keyboard.line()
         if line is None:
             show("")
             raise CommandError("no port was typed")
-        if offered and not line.strip():
+        try:
+            if not offered or line.strip():
+                return parse_port(line.decode(errors="replace"))
             if offer() == offered:
                 return offered
             show(f"{offered} was taken meanwhile.")
-            continue
-        try:
-            return parse_port(line.decode(errors="replace"))
         except ValueError as error:
             show(f"{error}. Try again, for example 5001.")
