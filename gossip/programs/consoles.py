@@ -123,8 +123,7 @@ quit       leave gracefully: nobody reports me dead
         return f"unknown command '{command}'; type help"
 
     def _counts(self) -> dict[str, object]:
-        with self._peer.turn:
-            return {**self._peer.status(), "lines not shown": self._screen.dropped}
+        return {**self._peer.status(), "lines not shown": self._screen.dropped}
 
     def _status(self) -> str:
         return "\n".join(f"{name}: {value}" for name, value in self._counts().items())

@@ -109,10 +109,9 @@ class Words:
     method `_on_<kind>` takes the address that an event is about, and what follows."""
 
     def __init__(self, own: str, misses: int, seeds: int):
-        self._own = own
+        self._own, self._misses, self._seeds = own, misses, seeds
         self._host = own.rpartition(":")[0]
         self._one_ip = True  # so far: then ports suffice as names
-        self._misses, self._seeds = misses, seeds
         self._now, self._batch = "", []  # what is being told: HH:MM:SS.ffffff, events
         self._old: set[str] = set()  # lines of the batch that are told together
         self._neighbours: set[str] = set()
@@ -126,7 +125,7 @@ class Words:
         self._was_listed = False  # by any seed, at any time
         self._needs_seeds = False  # it was told that no seed answers
         self._refusals: dict[str, str] = {}  # seed -> why it does not list this peer
-        self._helped: set[str] = set()  # the keys of _HELP that were told
+        self._help = dict(_HELP)  # what was not told yet
         self._begin_second()
 
     def _begin_second(self) -> None:
@@ -174,10 +173,9 @@ class Words:
         return [*self._tell_second(), *self._tell_seeds()]
 
     def _say(self, kind: str, other: str = "", rest: str = "", aside: str = ""):
-        forms = FORMS[kind]
-        text = forms.mine.format(other=self.name(other) if other else "", rest=rest,
-                                 limit=self._misses)
-        return [Sentence(self._now[:8], forms.sign, text, aside)]
+        text = FORMS[kind].mine.format(other=other and self.name(other), rest=rest,
+                                       limit=self._misses)
+        return [Sentence(self._now[:8], FORMS[kind].sign, text, aside)]
 
     def _say_so(self, text: str) -> list[Sentence]:
         return [Sentence(self._now[:8], "", text)]
@@ -190,9 +188,8 @@ class Words:
         if found is None:
             return line
         moment, origin, _, _, text = found
-        second = int(moment) % 86_400
-        return (f"{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}  "
-                f"{self._speaker(origin)}  {text}")
+        minutes, second = divmod(int(moment) % 86_400, 60)
+        return f"{minutes // 60:02}:{minutes % 60:02}:{second:02}  {self._speaker(origin)}  {text}"
 
     def _speaker(self, origin: str) -> str:
         return f"{'me' if origin == self._own else self.name(origin):>6}"
@@ -279,8 +276,8 @@ class Words:
         self._dead.put(one, True)
         told = sum(event.startswith("reported:") and f":Dead Node:{one}:" in event
                    for event in self._batch)
-        return self._say("dead", one,
-                         f"told my {many(told, 'seed')}" if told else "no seed could be told")
+        rest = f"told my {many(told, 'seed')}" if told else "no seed could be told"
+        return self._say("dead", one, rest)
 
     def _on_told(self, seed: str, report: str) -> list[Sentence]:
         dead, _ = about(report.removeprefix("Dead Node:"))
@@ -310,9 +307,8 @@ class Words:
             return []
         self._refusals[seed] = reason
         said = self._say("registration refused", seed, reason.partition(": ")[2])
-        for why in [why for why in _HELP if why in reason and why not in self._helped]:
-            self._helped.add(why)
-            said += self._say_so(_HELP[why].format(port=self._own.rpartition(":")[2]))
+        for why in [why for why in self._help if why in reason]:
+            said += self._say_so(self._help.pop(why).format(port=self._own.rpartition(":")[2]))
         return said
 
     def _tell_seeds(self) -> list[Sentence]:
