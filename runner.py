@@ -28,9 +28,8 @@ from gossip.lab.pictures import plot
 from gossip.lab.proof import check
 from gossip.lab.proof.reading import Together
 from gossip.net.live_world import LiveWorld
-from gossip.programs.own_addresses import host_of, known_to, local_seeds
 from gossip.programs.seed_program import run_seeds
-from gossip.programs.starting import open_output
+from gossip.programs.starting import host_of, known_to, local_seeds, open_output
 from gossip.settings import WAYS, Settings
 from gossip.terminal.command_line import (
     AUTO, FAILED, OF_SEEDS_ALONE, OUTPUTS, CommandError, Parser, add_common_flags, add_outputs,

@@ -19,7 +19,7 @@ from gossip.library.starting import (
     settings_of, start)
 from gossip.library.subscribing import Calls, Subscriber
 from gossip.overlay.neighbours import NEIGHBOUR
-from gossip.programs.own_addresses import check_reachable
+from gossip.programs.starting import check_reachable
 from gossip.settings import Settings, majority
 from gossip.terminal.command_line import AUTO, CommandError
 

@@ -10,8 +10,8 @@ from gossip.addresses import Address, Name, Target, address_of
 from gossip.net.live_world import LiveWorld
 from gossip.programs.consoles import Console, Talk
 from gossip.programs.json_lines import LONGEST, JsonConsole, JsonScreen
-from gossip.programs.own_addresses import PortTaken, check_free, check_reachable, host_of
-from gossip.programs.starting import open_output, start_node
+from gossip.programs.starting import (
+    PortTaken, check_free, check_reachable, host_of, open_output, start_node)
 from gossip.terminal.command_line import (
     AUTO, FAILED, STANDARD_OUTPUT, CommandError, Parser, add_address, add_common_flags,
     add_peer_flags, load_seeds, parse_host, parse_port, peer_settings, run_command, show,

@@ -7,9 +7,8 @@ import time
 
 from gossip.addresses import Address
 from gossip.net.live_world import LiveWorld
-from gossip.programs.own_addresses import (
-    check_free, known_to, local_seeds, node_at, own_address)
-from gossip.programs.starting import open_output, start_node
+from gossip.programs.starting import (
+    check_free, known_to, local_seeds, node_at, open_output, own_address, start_node)
 from gossip.settings import majority
 from gossip.terminal.command_line import (
     FAILED, STANDARD_OUTPUT, CommandError, Parser, add_address, add_common_flags, add_settings,

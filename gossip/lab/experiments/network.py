@@ -17,7 +17,7 @@ from gossip.addresses import Address, Target, is_loopback, parse_address
 from gossip.lab.experiments.accidents import Role
 from gossip.lab.experiments.ports import next_free
 from gossip.lab.experiments.worker import Host, PeerProcess, WorkerProcess
-from gossip.programs.own_addresses import check_free, check_reachable
+from gossip.programs.starting import check_free, check_reachable
 from gossip.settings import Settings
 from gossip.terminal import limits
 from gossip.terminal.command_line import FAILED, CommandError, flags_of

@@ -14,7 +14,7 @@ from gossip import wire
 from gossip.addresses import Address, Name, Target, address_of
 from gossip.node.link import Lines
 from gossip.node.probe import Probe
-from gossip.programs.own_addresses import look_up, node_at
+from gossip.programs.starting import look_up, node_at
 from gossip.settings import majority
 from gossip.terminal.command_line import (
     FAILED, Parser, add_config, load_seeds, port_or_address, show)
