@@ -145,14 +145,14 @@ def add_watch(parser: Parser) -> None:
     parser.switch("--watch", "serve a page that shows the network while it runs, with buttons; "
                              f"peers then gossip on without --once, and up to {OWN_PROCESSES} have "
                              "four links and a process each")
-    add_page(parser, "--watch-port", "--watch-host", metavar="PORT")
+    add_page(parser, "--watch-port", "--watch-host")
     add_plain(parser)
 
 
-def add_page(parser: Parser, port: str, host: str, **named) -> None:
+def add_page(parser: Parser, port: str, host: str) -> None:
     """Add the flags that say where a page is served."""
-    parser.add_argument(port, type=parse_port, default=0, help="the page's port (any free one)",
-                        **named)
+    parser.add_argument(port, type=parse_port, default=0, metavar="PORT",
+                        help="the page's port (any free one)")
     parser.add_argument(host, type=parse_host, metavar="IP",
                         help="an address of this machine at which others see the page, without "
                              "buttons (this machine alone)")

@@ -77,8 +77,6 @@ class Name(NamedTuple):
 Target = Address | Name  # what can be dialled; a name is looked up first
 
 
-
-
 @functools.lru_cache(maxsize=KEPT)
 def address_of(ip: str, port: int) -> Address:
     """Return the address for an IP in any spelling. ValueError if it is no IP. Equal calls return

@@ -1,6 +1,7 @@
 """Small tools: a rate limit, an expiring cache, a backoff, counters. Their owner guards them."""
 
 import os
+import traceback
 from collections import Counter, OrderedDict
 from typing import Any, Hashable
 
@@ -117,8 +118,6 @@ class Budget:
 
 def failure(thread: str, error: Exception) -> str:
     """Return the event that tells which error ended a thread, and where."""
-    at = error.__traceback__
-    while at.tb_next is not None:
-        at = at.tb_next
-    where = os.path.basename(at.tb_frame.f_code.co_filename)
-    return f"failed:{thread}:{type(error).__name__}:{error} ({where}:{at.tb_lineno})"
+    *_, (frame, line) = traceback.walk_tb(error.__traceback__)
+    where = os.path.basename(frame.f_code.co_filename)
+    return f"failed:{thread}:{type(error).__name__}:{error} ({where}:{line})"

@@ -129,8 +129,6 @@ def _run_peer(peer_class, address: Address, own: Address, seeds: list[Target], a
     screen.close()
 
 
-
-
 def _of_a_seed(address: Address, seeds: list[Target], config: str) -> CommandError:
     """Return the error for a peer at a seed's address; it names a port that no seed has."""
     other = min({*range(5001, 5002 + len(seeds))} - {seed.port for seed in seeds})

@@ -200,8 +200,6 @@ class SeedWords:
         return port if host == self._host else peer
 
 
-
-
 class SeedScreen(Screen):
     """Shows the events of seeds in words above a status line; at the end a summary and `last`."""
 

@@ -174,8 +174,6 @@ def typed_address(parser: Parser, args) -> int | Target | None:
         parser.error(f"argument PORT: {error}")
 
 
-
-
 def capacity(text: str) -> Capacity:
     if re.fullmatch("[2-9]|[1-9][0-9]{1,3}", text):
         raise ValueError(f"{text!r} is no rule; did you mean fixed:{text}?")

@@ -325,8 +325,6 @@ class Words:
         return self._say("registered", "", f"{count} of {many(self._seeds, 'seed')}: {names}")
 
 
-
-
 def many(count: int, what: str) -> str:
     """Name a number of things: `1 peer`, `1,200 peers`."""
     return f"{count:,} {what}" + ("" if count == 1 else "s")
