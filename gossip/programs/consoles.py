@@ -131,8 +131,7 @@ quit       leave gracefully: nobody reports me dead
     def _addresses(self) -> tuple[list[Address], list[Address]]:
         """Return the neighbours, and all known peers."""
         with self._peer.turn:
-            return (list(self._peer.neighbours.addresses()),
-                    list(self._peer.peer_list.addresses()))
+            return list(self._peer.neighbours.addresses()), list(self._peer.peer_list.addresses())
 
     def _peers(self) -> str:
         neighbours, known = self._addresses()
