@@ -11,11 +11,15 @@ it had seen half a second before, as `status:seen:`, if that has changed. A peer
 something fetches it (anti_entropy.py), and tells the link to push again (`status:graft:`). A graft
 adds a link; it never replaces the parent, because that would close circles under load.
 
+Where neighbours are watched, some messages go to all neighbours, whatever was pruned, so that there
+is something to judge each of them by (`goes_to_all`).
+
 A prune silences only the link on which it came, and everything here is forgotten with its link.
 Nothing is gathered: what one peer holds back is late for all peers below it.
 """
 
 import collections
+import itertools
 import math
 
 from gossip import wire
@@ -34,6 +38,9 @@ TOLD_AGAIN = 5.0  # seconds after which a neighbour that goes on repeating is to
 GRAFTS = 8  # links that replace a parent
 LAPSES, SUSPECTED = 2, 60.0  # repairs that make a parent suspect, and for how many seconds
 SUSPECTS_LIMIT = 1_000
+
+TO_ALL, SHARE_TO_ALL = 100, 4  # the first messages of a run, and one of how many later ones, that
+# go to all neighbours where these are watched
 
 OWN = object()  # the parent of this peer's own run
 ONE = [(1, 1)]  # the numbers in an entry that is about a whole run
@@ -57,6 +64,13 @@ def by_run(lines: list[bytes], covers: list[bytes] = ()
     return [(run, *group) for run, group in groups.items()]
 
 
+def goes_to_all(line: bytes) -> bool:
+    """Return whether a message goes to all neighbours where these are watched. All peers agree on
+    it, because it depends on nothing else."""
+    number = wire.gossip_key(line)[1]
+    return number <= TO_ALL or number % SHARE_TO_ALL == 0
+
+
 class _Branch:
     """The links to neighbours, as the tree of one run has them."""
 
@@ -77,13 +91,13 @@ class Tree(Flood):
     ANSWERED = {"prune", "graft"}
     FETCHES = HEARS_REPETITIONS = True
 
-    def __init__(self, links, node, messages, awaits, watch=None):
-        """`messages`: the MessageList; `awaits(link)` tells whether a portion was asked for there.
-        `watch`, if any, is told which neighbours owe no copy."""
+    def __init__(self, links, node, messages, awaits):
+        """`messages`: the MessageList; `awaits(link)` tells whether a portion was asked for
+        there."""
         super().__init__(links, node.flusher, node.now, lambda: 0.0)
         self._messages = messages
         self._awaits = awaits
-        self._watch = watch
+        self._watched = node.settings.monitor
         self._is_late, self._rng = node.is_late, node.rng
         self._runs: collections.OrderedDict[bytes, _Branch] = collections.OrderedDict()
         self._changed: dict[bytes, None] = {}  # runs with messages that are in no entry yet
@@ -111,6 +125,8 @@ class Tree(Flood):
                 self._counts["repairs"] += len(some)
             if not branch.quiet.keys() >= links - {source}:
                 pieces.append((some, source, their, branch.quiet))
+            if self._watched and branch.quiet:
+                pieces += self._to_all(some, source, their, links - branch.quiet.keys())
             branch.last = some[-1]
             self._changed[run] = None
         for number, piece in enumerate(pieces, 1):
@@ -119,6 +135,12 @@ class Tree(Flood):
             self._graft({source: repaired})
         if not self._shown:
             self._look()
+
+    def _to_all(self, lines: list[bytes], source, covers: list[bytes], others) -> list[tuple]:
+        """Return a piece with what goes to all neighbours, for those that `others` leave."""
+        chosen = [at for at, line in enumerate(lines) if goes_to_all(line)]
+        return [([lines[at] for at in chosen], source, [covers[at] for at in chosen if covers],
+                 others)] if chosen else []
 
     def _first_alone(self, lines: list[bytes], covers: list[bytes]) -> tuple[list, list]:
         """Return the first message of this peer, with its cover, and hold back all others for a
@@ -184,8 +206,10 @@ class Tree(Flood):
 
     def repeated(self, link, lines: list[bytes]) -> None:
         """Tell a neighbour to push nothing of the runs of which some of these lines are known,
-        unless it is the parent, or was asked for them."""
+        unless it is the parent, was asked for them, or owes them."""
         old = list(filter(self._messages.holds, lines))
+        if self._watched:
+            old = list(itertools.filterfalse(goes_to_all, old))
         if not old or self._awaits(link) or self._said.take(self._now(), 0, link.peer):
             return
         pruned = self._prunable(link, old)
@@ -194,8 +218,6 @@ class Tree(Flood):
             for branch in pruned.values():
                 branch.told[link] = self._now()
             self._tell(link, "prune", list(pruned))
-            if self._watch is not None:
-                self._watch.excused(link, pruned)
 
     def _prunable(self, link, lines: list[bytes]) -> dict[bytes, _Branch]:
         """Return the runs of which a repetition on a link is a reason for a prune. Where there is
@@ -211,8 +233,7 @@ class Tree(Flood):
                 branch.parent, branch.since = branch.first, self._now()
         return {run: branch for run, branch in branches.items()
                 if branch.parent not in (None, link)
-                and branch.told.get(link, -math.inf) <= since
-                and (self._watch is None or self._watch.may_excuse(link, run))}
+                and branch.told.get(link, -math.inf) <= since}
 
     def _graft(self, runs_of: dict) -> None:
         """Tell links to push runs again that they were told to be quiet about."""
@@ -221,8 +242,6 @@ class Tree(Flood):
                 if run in self._runs:
                     self._runs[run].told.pop(link, None)
             self._tell(link, "graft", runs)
-            if self._watch is not None:
-                self._watch.owes_again(link, runs, self._now())
 
     def _tell(self, link, verb: str, runs: list[bytes]) -> None:
         """Send the lines of a prune or a graft."""
@@ -250,12 +269,6 @@ class Tree(Flood):
                 grafted.append(self._messages.entry(run, RANGES))
         if any(grafted):
             link.send(b"".join(wire.status_lines("seen", list(filter(None, grafted)))))
-
-    def repairs(self, link, lines: list[bytes]) -> bool:
-        now = self._now()
-        return bool(lines) and all(
-            run in self._runs and self._runs[run].told.get(link, now) + SETTLED < now
-            for run, _, _ in by_run(lines))
 
     # Announcements.
 

@@ -46,11 +46,12 @@ class Chance(random.Random):
 class Node:
     """A tree with its links, and what else a node has."""
 
-    def __init__(self, links=4):
+    def __init__(self, links=4, **changes):
         self.links = [Link(5001 + number) for number in range(links)]
         self.jobs, self.messages, self.asked = Jobs(), MessageList(Settings()), None
         node = types.SimpleNamespace(flusher=self.jobs, now=lambda: self.jobs.now,
-                                     rng=Chance(1), is_late=lambda: False)
+                                     rng=Chance(1), is_late=lambda: False,
+                                     settings=Settings()._replace(**changes))
         self.tree = Tree(lambda: tuple(self.links), node, self.messages,
                          lambda link: link is self.asked)
 
@@ -109,6 +110,22 @@ def test_a_prune_silences_one_link_for_one_run(node):
     assert node.links[1].take() == [b"status:seen:" + RUN + b"=1-3"]
     node.bring(node.links[0], line(RUN, 4))
     assert node.take()[1] == [line(RUN, 4)]
+
+
+def test_where_neighbours_are_watched_some_messages_go_to_all_and_are_no_reason_for_a_prune():
+    node = Node(monitor=True)
+    parent, other, quiet = node.links[:3]
+    some = [line(RUN, number) for number in range(1, tree.TO_ALL + 2 * tree.SHARE_TO_ALL + 1)]
+    owed = [*some[:tree.TO_ALL], *some[tree.TO_ALL:][tree.SHARE_TO_ALL - 1::tree.SHARE_TO_ALL]]
+    node.say(quiet, "prune", RUN)  # too early, nobody knows the run
+    node.bring(parent, *some[:5])
+    node.say(quiet, "prune", RUN)
+    node.bring(parent, *some[5:])
+    assert node.take() == [[], some, owed, some]
+    node.bring(other, *owed)
+    assert node.take() == [[]] * 4
+    node.bring(other, some[-2])
+    assert other.take() == [told(b"prune", RUN)]
 
 
 def test_lines_of_several_runs_that_came_together_leave_together(node):
