@@ -112,11 +112,11 @@ class Tree(Flood):
     # Pushing.
 
     def forward(self, lines: list[bytes], source, covers: list[bytes] = ()) -> None:
-        if source is None and self._is_new:
+        links, repaired, pieces = set(self._links()), [], []
+        if source is None and self._is_new and links:
             lines, covers = self._first_alone(lines, covers)
         if not lines:
             return
-        links, repaired, pieces = set(self._links()), [], []
         for run, some, their in by_run(lines, covers):
             is_new = run not in self._runs
             branch = self._branch(run)

@@ -146,6 +146,15 @@ def test_what_an_origin_says_after_its_first_message_waits_a_moment_once(node):
     assert node.take() == [[], *[[line(RUN, 4)]] * 3]
 
 
+def test_where_there_is_no_neighbour_nothing_is_held_back():
+    node = Node(links=0)
+    node.bring(None, line(RUN, 1), line(RUN, 2))
+    assert node.tree.all_sent()
+    node.links.append(Link(5001))
+    node.bring(None, line(RUN, 3), line(RUN, 4))
+    assert node.take() == [[line(RUN, 3)]] and not node.tree.all_sent()
+
+
 def test_not_too_much_is_held_back(node):
     node.bring(None, line(RUN, 1), line(RUN, 2))
     node.bring(None, *[line(RUN, number) + b"x" * 60_000 for number in range(3, 30)])
