@@ -220,11 +220,10 @@ class Spreading(Part):
             self.anti_entropy.compare_now_and_then(link)
 
     def on_status(self, link, message: wire.Status) -> None:
-        """Handle a line that is about the way of spreading, or one of anti-entropy."""
+        """Handle a line that is about the way of spreading, or anti-entropy, or both."""
         if message.verb in self.way.ANSWERED:
             self.way.answered(link, message)
-        else:
-            self.anti_entropy.on_status(link, message)
+        self.anti_entropy.on_status(link, message)
 
     # Links.
 

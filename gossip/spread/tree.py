@@ -7,22 +7,22 @@ for different origins would be wrong together. An origin sends its first message
 tree stands before the rest of a burst.
 
 Whatever a tree loses comes by announcements. A peer tells the links that it does not push to what
-it had seen half a second before, as `status:seen:`, if that has changed. A peer that lacks
-something fetches it (anti_entropy.py), and tells the link to push again (`status:graft:`). A graft
-adds a link; it never replaces the parent, because that would close circles under load.
+it had seen half a second before, as `status:seen:`, if that has changed, and if the link has not
+announced as much itself. A peer that lacks something fetches it (anti_entropy.py), and tells the
+link to push again (`status:graft:`). A graft adds a link; it never replaces the parent, because
+that would close circles under load.
 
-Where neighbours are watched, some messages go to all neighbours, whatever was pruned, so that there
-is something to judge each of them by (`goes_to_all`).
-
-A prune silences only the link on which it came, and everything here is forgotten with its link.
-Nothing is gathered: what one peer holds back is late for all peers below it.
+Where neighbours are watched, some messages go to all of them, whatever was pruned (`goes_to_all`),
+so that there is something to judge each of them by. A prune silences only the link on which it
+came, and everything here is forgotten with its link. Nothing is gathered: what one peer holds back
+is late for all peers below it.
 """
 
 import collections
-import itertools
 import math
 
 from gossip import wire
+from gossip.intervals import Intervals, Range
 from gossip.spread.flood import CROWDED, Flood
 from gossip.tools import Rate, Recent
 
@@ -38,9 +38,7 @@ TOLD_AGAIN = 5.0  # seconds after which a neighbour that goes on repeating is to
 GRAFTS = 8  # links that replace a parent
 LAPSES, SUSPECTED = 2, 60.0  # repairs that make a parent suspect, and for how many seconds
 SUSPECTS_LIMIT = 1_000
-
-TO_ALL, SHARE_TO_ALL = 100, 4  # the first messages of a run, and one of how many later ones, that
-# go to all neighbours where these are watched
+TO_ALL, SHARE_TO_ALL = 100, 4  # the first messages of a run; of the later ones, one in so many
 
 OWN = object()  # the parent of this peer's own run
 ONE = [(1, 1)]  # the numbers in an entry that is about a whole run
@@ -50,8 +48,6 @@ def by_run(lines: list[bytes], covers: list[bytes] = ()
            ) -> list[tuple[bytes, list[bytes], list[bytes]]]:
     """Return (run, its lines, their covers) for each run."""
     run = wire.gossip_key(lines[0])[0]
-    if len(lines) == 1:
-        return [(run, lines, covers)]
     mark = b":%b:" % run
     at = lines[0].index(mark)
     if all([line.startswith(mark, at) and line.startswith(wire.GOSSIP) for line in lines]):
@@ -88,12 +84,11 @@ class _Branch:
 class Tree(Flood):
     """Pushes each run to the links that did not prune it."""
 
-    ANSWERED = {"prune", "graft"}
+    ANSWERED = {"prune", "graft", "seen"}
     FETCHES = HEARS_REPETITIONS = True
 
     def __init__(self, links, node, messages, awaits):
-        """`messages`: the MessageList; `awaits(link)` tells whether a portion was asked for
-        there."""
+        """`awaits(link)` tells whether a portion of messages was asked for there."""
         super().__init__(links, node.flusher, node.now, lambda: 0.0)
         self._messages = messages
         self._awaits = awaits
@@ -101,7 +96,8 @@ class Tree(Flood):
         self._is_late, self._rng = node.is_late, node.rng
         self._runs: collections.OrderedDict[bytes, _Branch] = collections.OrderedDict()
         self._changed: dict[bytes, None] = {}  # runs with messages that are in no entry yet
-        self._shown: dict[bytes, bytes] = {}  # run -> its entry, to be announced
+        self._shown: dict[bytes, list[Range]] = {}  # run -> what was seen, to be announced
+        self._spared: set[tuple] = set()  # (link, run): it has announced as much itself
         self._held: list[tuple] | None = None  # (lines, covers) behind the first message
         self._held_size = 0  # bytes of these lines
         self._is_new = True  # this peer has sent no message of its own, or is holding the next
@@ -137,7 +133,7 @@ class Tree(Flood):
             self._look()
 
     def _to_all(self, lines: list[bytes], source, covers: list[bytes], others) -> list[tuple]:
-        """Return a piece with what goes to all neighbours, for those that `others` leave."""
+        """Return a piece with what goes to all neighbours, but for `others`, if it is anything."""
         chosen = [at for at, line in enumerate(lines) if goes_to_all(line)]
         return [([lines[at] for at in chosen], source, [covers[at] for at in chosen if covers],
                  others)] if chosen else []
@@ -176,8 +172,9 @@ class Tree(Flood):
                 return True
         else:
             branch.first = source
-            if branch.parent is None and not self._is_suspect(source, now) and (
-                    is_new or source in branch.quiet or branch.since + SETTLED < now):
+            may_be_above = is_new or source in branch.quiet or branch.since + SETTLED < now
+            if (branch.parent is None and may_be_above
+                    and self._lapses.get(source.peer, now, 0) < LAPSES):
                 branch.parent = source
         return False
 
@@ -186,9 +183,6 @@ class Tree(Flood):
         if parent is not None and parent is not OWN and not self._is_late():
             count = self._lapses.get(parent.peer, now, 0)
             self._lapses.put(parent.peer, count + 1, now + SUSPECTED)
-
-    def _is_suspect(self, link, now: float) -> bool:
-        return self._lapses.get(link.peer, now, 0) >= LAPSES
 
     def say_behind(self, link, data: bytes, urgent: bool = True) -> None:
         if self._held:
@@ -207,9 +201,8 @@ class Tree(Flood):
     def repeated(self, link, lines: list[bytes]) -> None:
         """Tell a neighbour to push nothing of the runs of which some of these lines are known,
         unless it is the parent, was asked for them, or owes them."""
-        old = list(filter(self._messages.holds, lines))
-        if self._watched:
-            old = list(itertools.filterfalse(goes_to_all, old))
+        old = [line for line in lines if self._messages.holds(line)
+               and not (self._watched and goes_to_all(line))]
         if not old or self._awaits(link) or self._said.take(self._now(), 0, link.peer):
             return
         pruned = self._prunable(link, old)
@@ -251,44 +244,62 @@ class Tree(Flood):
         self._counts[verb + "s"] += len(runs)
 
     def answered(self, link, message: wire.Status) -> None:
-        """Take a prune or a graft. Only prunes are limited, because a graft takes back a prune. It
-        is answered at once by what was seen, as that was not pushed before."""
+        """Take what a neighbour says of trees. Only prunes are limited, because a graft takes back
+        a prune. It is answered at once by what was seen, as that was not pushed before."""
+        if message.verb == "seen":
+            self._hear(link, message.entries)
+            return
         runs = [run for run, _ in message.entries[:RUNS_IN_LINE]]
         if message.verb == "prune":
             if self._changes.take(self._now(), 0, link.peer):
                 runs.clear()
             self._changes.take(self._now(), len(runs), link.peer)
         self._counts["prunes and grafts ignored"] += len(message.entries) - len(runs)
-        grafted = []
+        grafted = {}
         for run in filter(self._runs.__contains__, runs):
             quiet = self._runs[run].quiet
             if message.verb == "prune":
                 quiet[link] = None
             elif link in quiet:
                 del quiet[link]
-                grafted.append(self._messages.entry(run, RANGES))
-        if any(grafted):
-            link.send(b"".join(wire.status_lines("seen", list(filter(None, grafted)))))
+                grafted[run] = self._messages.last_seen(run, RANGES)
+        self._show({link: grafted})
 
     # Announcements.
 
     def _look(self) -> None:
         """Note what was seen of the runs that changed, to announce it later."""
-        entries = {run: self._messages.entry(run, RANGES) for run in self._changed}
-        self._shown = {run: entry for run, entry in entries.items() if entry}
+        self._shown = {run: self._messages.last_seen(run, RANGES) for run in self._changed}
         self._changed.clear()
+        self._spared.clear()
         if self._shown:
             self._flusher.take_over(self._announce, LATER * self._rng.uniform(1.0, LONGEST))
 
     def _announce(self) -> None:
         """Tell the links that are not pushed to what was seen at the last look."""
-        entries_for = collections.defaultdict(list)
-        for run, entry in self._shown.items():
+        shown_to = collections.defaultdict(dict)
+        for run, seen in self._shown.items():
             for link in self._runs[run].quiet if run in self._runs else ():
-                entries_for[link].append(entry)
-        for link, entries in entries_for.items():
-            link.send(b"".join(wire.status_lines("seen", entries)))
+                if (link, run) not in self._spared:
+                    shown_to[link][run] = seen
+        self._show(shown_to)
         self._look()
+
+    @staticmethod
+    def _show(shown_to: dict) -> None:
+        """Tell links what was seen of some runs, unless these are forgotten."""
+        for link, shown in shown_to.items():
+            lines = wire.status_entries("seen", [entry for entry in shown.items() if entry[1]])
+            if lines:
+                link.send(b"".join(lines))
+
+    def _hear(self, link, entries) -> None:
+        """Announce nothing of a run to a neighbour that has announced as much itself."""
+        for run, ranges in entries:
+            if run in self._shown:
+                theirs = Intervals(ranges)
+                if not any(theirs.missing(*seen) for seen in self._shown[run]):
+                    self._spared.add((link, run))
 
     # Runs and links that come and go.
 
@@ -305,13 +316,16 @@ class Tree(Flood):
 
     def _forget_some(self) -> None:
         """Forget the runs used longest ago, as many as fit into a line, and have them pushed
-        again."""
-        grafts = collections.defaultdict(list)
+        again. What is still to be announced of them is announced now."""
+        grafts, shown_to = collections.defaultdict(list), collections.defaultdict(dict)
         for _ in range(RUNS_IN_LINE):
             run, branch = self._runs.popitem(last=False)
             for link in branch.told:
                 grafts[link].append(run)
+            for link in branch.quiet:
+                shown_to[link][run] = self._messages.last_seen(run, RANGES)
         self._graft(grafts)
+        self._show(shown_to)
 
     def on_end(self, link) -> None:
         """Forget a link that has ended. Where it was the parent, others push again."""

@@ -183,6 +183,22 @@ def test_what_was_seen_is_announced_later_to_those_that_are_not_pushed_to_and_on
     assert node.take() == [[]] * 4 and node.jobs.put_off == []
 
 
+def test_nothing_is_announced_to_who_has_announced_as_much(node):
+    node.bring(node.links[0], line(RUN, 1), line(RUN, 2), line(OTHER, 1))
+    for link in node.links[1:]:
+        node.say(link, "prune", RUN, OTHER)
+    for link, seen in ((node.links[1], [(1, 3)]), (node.links[2], [(2, 9)])):
+        node.tree.answered(link, wire.Status("seen", entries=[(RUN, seen), (THIRD, [(1, 1)])]))
+    node.take()
+    node.jobs.later(tree.LATER)
+    both = b"status:seen:" + RUN + b"=1-2 " + OTHER + b"=1"
+    assert node.take() == [[], [b"status:seen:" + OTHER + b"=1"], [both], [both]]
+    node.bring(node.links[0], line(RUN, 3))
+    node.take()
+    node.jobs.later(tree.LATER)  # it was spared once
+    assert node.take()[1] == [b"status:seen:" + RUN + b"=1-3"]
+
+
 def test_an_announcement_has_the_last_ranges_of_a_run(node):
     node.bring(node.links[0], line(RUN, 1))
     node.say(node.links[1], "prune", RUN)
@@ -274,6 +290,8 @@ def test_the_run_used_longest_ago_is_flooded_again(node, monkeypatch):
     node.take()
     node.bring(node.links[0], line(THIRD, 1), line(OTHER, 2))  # and now RUN
     assert node.links[1].take() == [told(b"graft", RUN), line(THIRD, 1), line(OTHER, 2)]
+    # message 2 was pushed to all but this link, and will not be announced any more
+    assert node.links[2].take()[0] == b"status:seen:" + RUN + b"=1-2"
     node.bring(node.links[0], line(RUN, 3))
     assert node.links[2].take()[-1] == line(RUN, 3)
     assert node.count("runs with a parent") == 2
