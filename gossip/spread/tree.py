@@ -24,11 +24,12 @@ import math
 from gossip import wire
 from gossip.intervals import Intervals, Range
 from gossip.spread.flood import CROWDED, Flood
+from gossip.spread.run import by_run
 from gossip.tools import Rate, Recent
 
 RUNS_LIMIT = 1_000  # runs with a tree; the least recently used is flooded again
 RUNS_IN_LINE = 100  # of a prune or graft
-CHANGES = 200  # prunes in a second on one link, in either direction
+CHANGES = 200  # prunes in a second on one link, in either direction; and trees begun
 ALONE = 0.05  # seconds for which an origin holds back what follows its first message
 LATER = 0.5  # seconds at least between two announcements, and the least age of what they tell
 LONGEST = 1.5  # times LATER at most, by chance, because a message makes all peers begin together
@@ -42,22 +43,6 @@ TO_ALL, SHARE_TO_ALL = 100, 4  # the first messages of a run; of the later ones,
 
 OWN = object()  # the parent of this peer's own run
 ONE = [(1, 1)]  # the numbers in an entry that is about a whole run
-
-
-def by_run(lines: list[bytes], covers: list[bytes] = ()
-           ) -> list[tuple[bytes, list[bytes], list[bytes]]]:
-    """Return (run, its lines, their covers) for each run."""
-    run = wire.gossip_key(lines[0])[0]
-    mark = b":%b:" % run
-    at = lines[0].index(mark)
-    if all([line.startswith(mark, at) and line.startswith(wire.GOSSIP) for line in lines]):
-        return [(run, lines, covers)]  # nearly always
-    groups: dict[bytes, tuple] = {}
-    for number, line in enumerate(lines):
-        some, their = groups.setdefault(wire.gossip_key(line)[0], ([], []))
-        some.append(line)
-        their += covers[number:number + 1]
-    return [(run, *group) for run, group in groups.items()]
 
 
 def goes_to_all(line: bytes) -> bool:
@@ -102,6 +87,7 @@ class Tree(Flood):
         self._held_size = 0  # bytes of these lines
         self._is_new = True  # this peer has sent no message of its own, or is holding the next
         self._changes, self._said = Rate(CHANGES, CHANGES), Rate(CHANGES, CHANGES)  # prunes
+        self._begun = Rate(CHANGES, CHANGES)  # trees, by the neighbour that brought the run
         self._lapses = Recent(SUSPECTS_LIMIT)  # address of a parent -> how often it lapsed
         self._counts = collections.Counter()
 
@@ -113,8 +99,13 @@ class Tree(Flood):
             lines, covers = self._first_alone(lines, covers)
         if not lines:
             return
+        plain, plain_covers = [], []  # of runs without a tree
         for run, some, their in by_run(lines, covers):
             is_new = run not in self._runs
+            if is_new and not self._may_begin(source):
+                plain += some
+                plain_covers += their
+                continue
             branch = self._branch(run)
             if self._note_source(branch, source, is_new):
                 repaired.append(run)
@@ -125,12 +116,21 @@ class Tree(Flood):
                 pieces += self._to_all(some, source, their, links - branch.quiet.keys())
             branch.last = some[-1]
             self._changed[run] = None
+        if plain:
+            pieces.append((plain, source, plain_covers))
         for number, piece in enumerate(pieces, 1):
             super().forward(*piece, more=number < len(pieces))
         if repaired:
             self._graft({source: repaired})
         if not self._shown:
             self._look()
+
+    def _may_begin(self, source) -> bool:
+        """Return whether a new run gets a tree. In a flood of new runs, few trees are of use."""
+        now, peer = self._now(), source and source.peer
+        may_begin = not self._begun.take(now, 0, peer)
+        self._begun.take(now, may_begin, peer)
+        return may_begin
 
     def _to_all(self, lines: list[bytes], source, covers: list[bytes], others) -> list[tuple]:
         """Return a piece with what goes to all neighbours, but for `others`, if it is anything."""

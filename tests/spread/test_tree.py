@@ -332,10 +332,25 @@ def test_more_prunes_than_one_neighbour_may_say_are_ignored_and_grafts_are_not(n
     assert node.count("links not pushed to") == 10
 
 
+def test_in_a_flood_of_new_runs_most_get_no_tree_before_they_go_on(node):
+    runs = [b"127.0.0.1:%d:7" % port for port in range(6001, 6101 + tree.CHANGES)]
+    lines = [line(run, 1) for run in runs]
+    node.bring(node.links[0], *lines)
+    assert node.take()[1:] == [lines] * 3 and node.count("runs with a parent") == tree.CHANGES + 1
+    node.bring(node.links[1], line(OTHER[:-1] + b"8", 1))  # each link has an account of its own
+    assert node.count("runs with a parent") == tree.CHANGES + 2
+    node.jobs.later(1.0)
+    node.bring(node.links[0], line(runs[-1], 2))
+    node.bring(node.links[1], line(runs[-1], 2))
+    assert told(b"prune", runs[-1]) in node.links[1].take()
+
+
 def test_no_more_prunes_are_said_than_are_taken(node):
     runs = [b"127.0.0.1:%d:7" % port for port in range(6001, 6051 + tree.CHANGES)]
     lines = [line(run, 1) for run in runs]
-    node.bring(node.links[0], *lines)
+    for first in range(0, len(lines), 50):
+        node.bring(node.links[0], *lines[first:first + 50])
+        node.jobs.now += 1
     for text in lines * 2:
         node.bring(node.links[1], text)
     assert node.count("prunes") == tree.CHANGES + 1
