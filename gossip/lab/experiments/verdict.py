@@ -8,7 +8,7 @@ answer what is wrong, in words, and nothing when all is well.
 
 from gossip.addresses import Address, parse_address
 from gossip.lab.experiments.virtual_network import VirtualNetwork
-from gossip.lab.proof.pieces import Pieces
+from gossip.lab.proof.graph import Pieces
 from gossip.settings import majority
 from gossip.wire import parse as parse_line
 

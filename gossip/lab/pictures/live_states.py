@@ -15,7 +15,7 @@ from gossip.lab.pictures.live_nodes import (
     ABOUT_OTHERS, ALONE, DEAD_STATE, ENDED, GONE, JOINING, LEFT, LOST, MISSES, NAMES_SEED, SHOWN,
     UP, Node, is_address, silent, split)
 from gossip.lab.proof.deaths import PARTED
-from gossip.lab.proof.pieces import Pieces
+from gossip.lab.proof.graph import Pieces
 
 NODES = 5_000
 

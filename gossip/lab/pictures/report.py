@@ -214,7 +214,7 @@ def _until(changes: list[tuple[float, int]], end: float) -> list[tuple[float, in
 
 def _population(runs: list[PeerRun], newest: float) -> list[tuple[float, int]]:
     """Return (time, number of peers that are up from then on)."""
-    ends = [graph.up_until(run, newest) for run in runs]
+    ends = [run.up_until(newest) for run in runs]
     changes = sorted([(run.first, 1) for run in runs] + [(end, -1) for end in ends if end < newest])
     return list(zip([at for at, _ in changes], accumulate(change for _, change in changes)))
 

@@ -17,12 +17,11 @@ from gossip.lab.proof import deaths, delivery, graph
 from gossip.lab.proof.clocks import put_right
 from gossip.lab.proof.company import REGISTER_LIMIT, pause
 from gossip.lab.proof.degrees import PowerLaw
-from gossip.lab.proof.events import ADDRESS, REFUSED, when
+from gossip.lab.proof.events import ADDRESS, REFUSED, Spans, when
 from gossip.lab.proof.evidence import Proof, Row, elsewhere, quantile, start_time
 from gossip.lab.proof.malicious import malicious
 from gossip.lab.proof.records import Records, read_folder
 from gossip.lab.proof.runs import FULL, PROBE_TIME, PeerRun
-from gossip.lab.proof.spans import Spans
 from gossip.settings import majority
 
 ROUNDS, MORE = 3, 2.0  # liveness intervals, and seconds, in which a peer has to be registered
@@ -229,7 +228,7 @@ def full(proof: Proof) -> Row | None:
     """The files that are full; None without one."""
     since = {**{run.address: run.last for run in [*proof.peers, *proof.attackers]
                 if run.ended == FULL},
-             **{f"seed {run.address}": run.last for run in proof.seeds if run.full}}
+             **{f"seed {run.address}": run.last for run in proof.seeds if run.ended == FULL}}
     if not since:
         return None
     facts = [f"{name} since {time.strftime('%F %T', time.gmtime(at))}: nothing is proved about it "

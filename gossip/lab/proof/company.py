@@ -22,16 +22,13 @@ import functools
 import math
 from typing import NamedTuple
 
-from gossip.lab.proof import graph
-from gossip.lab.proof.events import NOT_REACHED, REFUSED, Linked, Registered
-from gossip.lab.proof.pieces import Pieces
-from gossip.lab.proof.records import Runs, SeedRun
-from gossip.lab.proof.runs import PROBE_TIME, PeerRun
-from gossip.lab.proof.spans import Spans
-from gossip.settings import Settings
+from gossip.lab.proof.events import NOT_REACHED, REFUSED, Linked, Registered, Spans
+from gossip.lab.proof.graph import Pieces
+from gossip.lab.proof.records import Runs
+from gossip.lab.proof.runs import PROBE_TIME, USUAL, PeerRun
 
 ON_ITS_WAY = 1.0  # seconds that a message, or the end of a connection, may take
-REGISTER_LIMIT = Settings().register_limit  # seconds in which a seed has to answer
+REGISTER_LIMIT = USUAL.register_limit  # seconds in which a seed has to answer
 
 # Reasons for which a link ends at once when the other end does not run any more.
 CLOSED = {"closed by the other end", "Connection reset by peer", "Broken pipe"}
@@ -49,27 +46,11 @@ class _Seed:
         self.lives = Spans()
         self.registers = False  # a peer was registered there
 
-    def add_life(self, run: SeedRun, newest: float) -> None:
-        """Take a life from the seed's own file."""
-        if run.pace:
-            self.tells = True
-            self.lives += Spans([(run.first, run.end(newest))]).minus(run.late)
-
-    def add_words(self, run: PeerRun, words: list[Registered], end: float) -> None:
-        """Take what a peer says of the seed until its end. A seed that does not tell itself is up
-        while peers are registered there."""
-        registered = [word.at for word in words if word.lost is None]
-        self.registers |= bool(registered)
-        if registered and not self.tells:
-            self.lives += Spans([(registered[0], end)]).minus(
-                (loss.since, loss.until) for loss in _losses(run, words))
-            self.lives = self.lives.merged()
-
-    def in_reach(self, run: PeerRun, words: list[Registered]) -> Spans:
+    def in_reach(self, losses: list["_Loss"]) -> Spans:
         """Return when it was up, but for the times in which a peer says that it could not be
         reached. Where it did not run, its own file tells when it ran again."""
         return self.lives.minus(
-            (loss.since, loss.until) for loss in _losses(run, words)
+            (loss.since, loss.until) for loss in losses
             if loss.down and not (self.tells and loss.reason in NOT_RUNNING)
             or self.registers and loss.reason.startswith(NOT_REACHED))
 
@@ -90,7 +71,6 @@ class _Loss(NamedTuple):
 
 
 def _losses(run: PeerRun, words: list[Registered]) -> list[_Loss]:
-    """Return what a peer says of a seed, but for registrations."""
     losses, until = [], math.inf
     befores = [Registered(run.first, "no word yet"), *words]
     for before, (at, reason) in reversed(list(zip(befores, words))):
@@ -106,13 +86,13 @@ def _losses(run: PeerRun, words: list[Registered]) -> list[_Loss]:
 
 def notice_time(run: PeerRun) -> float:
     """Seconds after which a peer notices that it is not registered with a seed any more."""
-    return (Settings().register_misses + 1) * run.setting("liveness-interval")
+    return (USUAL.register_misses + 1) * run.setting("liveness-interval")
 
 
 def pause(first: float, up: float) -> float:
     """Seconds until a peer that is up from the first time on tries a seed that is up from the
     other on: pauses grow with the time for which it was tried in vain."""
-    return max(0.0, min(Settings().retry_last, up - first + Settings().retry_first))
+    return max(0.0, min(USUAL.retry_last, up - first + USUAL.retry_first))
 
 
 class Company:
@@ -127,28 +107,36 @@ class Company:
 
     def end_of(self, run: PeerRun) -> float:
         """When a run left, ended or died; the time of the newest line for a run that is up."""
-        return graph.up_until(run, self._newest)
+        return run.up_until(self._newest)
 
     # Seeds.
 
     @functools.cached_property
     def _seeds(self) -> dict[str, _Seed]:
         seeds = collections.defaultdict(_Seed)
-        for run in self._records.seeds:
-            seeds[run.address].add_life(run, self._newest)
+        for life in self._records.seeds:
+            seed = seeds[life.address]
+            if life.pace:
+                seed.tells = True
+                seed.lives += Spans([(life.first, life.end(self._newest))]).minus(life.late)
         for run in self._records.peers:
             end = run.last if run.has_ended(self._newest) else math.inf
-            for seed, words in run.registrations.words.items():
-                seeds[seed].add_words(run, words, end)
+            for address, words in run.registrations.words.items():
+                seed = seeds[address]
+                registered = [word.at for word in words if word.lost is None]
+                seed.registers |= bool(registered)
+                if registered and not seed.tells:
+                    seed.lives += Spans([(registered[0], end)]).minus(
+                        (loss.since, loss.until) for loss in _losses(run, words))
+                    seed.lives = seed.lives.merged()
         return seeds
 
     def seed_times(self, run: PeerRun) -> dict[str, Spans]:
         """For every seed, when it was up and in reach of a peer."""
         words, waited = run.registrations.words, []
         if not run.registrations.ever() and run.has_ended(self._newest):
-            end = run.last if run.left is None else run.left
-            waited = [(end - REGISTER_LIMIT, math.inf)]
-        return {address: seed.in_reach(run, words[address]) if address in words
+            waited = [(self.end_of(run) - REGISTER_LIMIT, math.inf)]
+        return {address: seed.in_reach(_losses(run, words[address])) if address in words
                 else seed.lives.minus(waited) for address, seed in self._seeds.items()}
 
     def misled(self, run: PeerRun) -> Spans:
@@ -170,10 +158,8 @@ class Company:
 
     def had_to_be_joined(self, run: PeerRun) -> frozenset[PeerRun]:
         """The runs that had to meet this one; only those that are up, and none if it is not."""
-        if run.has_ended(self._newest):
-            return frozenset()
-        return frozenset(one for one in self._records.peers
-                         if not one.has_ended(self._newest) and self.had_to_meet(one, run))
+        return frozenset(one for one in self._records.peers if not run.has_ended(self._newest)
+                         and not one.has_ended(self._newest) and self.had_to_meet(one, run))
 
     @functools.cached_property
     def _joined(self) -> Pieces:

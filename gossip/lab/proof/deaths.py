@@ -13,7 +13,7 @@ from gossip.lab.proof.company import ON_ITS_WAY, notice_time
 from gossip.lab.proof.events import when
 from gossip.lab.proof.evidence import Proof, Row, quantile
 from gossip.lab.proof.records import SeedRun
-from gossip.lab.proof.runs import PROBE_TIME, PeerRun
+from gossip.lab.proof.runs import FULL, PROBE_TIME, PeerRun
 from gossip.settings import Settings
 
 # seconds for which a seed may probe
@@ -68,7 +68,7 @@ def death(proof: Proof, run: PeerRun) -> tuple[list[str], list[float]]:
         removed = when(seed.removed, run.address, run.last)
         reported = when(seed.reports, run.address, run.last)
         heard = when(seed.reports, run.address, listed)
-        way = 0.0 if seed.full else ON_ITS_WAY  # one whose file is full goes on telling
+        way = 0.0 if seed.ended == FULL else ON_ITS_WAY  # one whose file is full goes on telling
         told = any(max(seed.first, run.last) <= at <= end + way
                    for at in proof.told.get((seed.address, run.address), ()))
         if not removed:

@@ -6,14 +6,109 @@ pieces the graph had.
 """
 
 import bisect
+from collections.abc import Hashable, Iterable, Mapping
+from operator import itemgetter
 from typing import NamedTuple
 
 from gossip.capacity import Capacity, parse_capacity
-from gossip.lab.proof.pieces import Pieces
 from gossip.lab.proof.records import Records
 from gossip.lab.proof.runs import FULL, KICKED, PeerRun
 
 CLOSING = 5.0  # seconds: peers that all end within this time were stopped together
+
+
+class Pieces:
+    """A graph of nodes and links, and which piece (connected component) each node belongs to.
+
+    A new link joins two pieces; the work is proportional to the smaller one. When a link goes,
+    two searches start at its ends and take turns. In a well connected graph they meet soon; in a
+    graph that fell apart the search of the smaller piece ends first.
+    """
+
+    def __init__(self, links: Mapping[Hashable, Iterable] | None = None):
+        """`links`: each node of the graph, and the nodes that it is linked with; those that are not
+        in the graph are left out."""
+        self._links: dict[Hashable, set] = {}
+        self._piece: dict[Hashable, int] = {}  # node -> number of its piece
+        self._members: dict[int, set] = {}  # number of a piece -> its nodes
+        self._last = 0
+        for node in links or ():
+            self.add(node)
+        for node in self._links:
+            for other in self._links.keys() & links[node]:
+                self.link(node, other)
+
+    def __len__(self) -> int:
+        """The number of pieces."""
+        return len(self._members)
+
+    def __contains__(self, node: Hashable) -> bool:
+        return node in self._links
+
+    def joined(self, one: Hashable, other: Hashable) -> bool:
+        """Whether two nodes are in one piece."""
+        return self._piece[one] == self._piece[other]
+
+    def all(self) -> list[set]:
+        """The nodes of each piece."""
+        return [set(nodes) for nodes in self._members.values()]
+
+    def add(self, node: Hashable) -> None:
+        """Put in a node, a piece by itself."""
+        if node not in self._links:
+            self._links[node] = set()
+            self._settle({node})
+
+    def remove(self, node: Hashable) -> None:
+        """Take a node out, with its links."""
+        if node in self._links:
+            for other in list(self._links[node]):
+                self.unlink(node, other)
+            del self._links[node]
+            del self._members[self._piece.pop(node)]
+
+    def link(self, one: Hashable, other: Hashable) -> None:
+        """Link two nodes of the graph."""
+        self._links[one].add(other)
+        self._links[other].add(one)
+        small, large = sorted((self._piece[one], self._piece[other]),
+                              key=lambda piece: len(self._members[piece]))
+        if small != large:
+            moved = self._members.pop(small)
+            self._members[large] |= moved
+            self._piece.update(dict.fromkeys(moved, large))
+
+    def unlink(self, one: Hashable, other: Hashable) -> None:
+        """Take out a link."""
+        if other not in self._links.get(one, ()):
+            return
+        self._links[one].discard(other)
+        self._links[other].discard(one)
+        cut_off = self._separate(one, other)
+        if cut_off is not None:
+            self._members[self._piece[one]] -= cut_off
+            self._settle(cut_off)
+
+    def _settle(self, nodes: set) -> None:
+        """Make these nodes a piece of their own."""
+        self._last += 1
+        self._members[self._last] = nodes
+        self._piece.update(dict.fromkeys(nodes, self._last))
+
+    def _separate(self, one: Hashable, other: Hashable) -> set | None:
+        """The nodes around one of the two, if no path joins them; None if one does."""
+        mine, theirs = ({one}, [one]), ({other}, [other])
+        while True:
+            seen, todo = mine
+            if not todo:
+                return seen
+            for node in self._links[todo.pop()]:
+                if node in theirs[0]:
+                    return None
+                if node not in seen:
+                    seen.add(node)
+                    todo.append(node)
+            mine, theirs = theirs, mine
 
 
 class Snapshot(NamedTuple):
@@ -32,17 +127,10 @@ class Span(NamedTuple):
     most: int
 
 
-def up_until(run: PeerRun, newest: float) -> float:
-    """When a run left, ended or died; the time of the newest line for a run that is up."""
-    if run.left is not None:
-        return run.left
-    return run.last if run.has_ended(newest) else newest
-
-
 def largest(records: Records) -> Snapshot:
     """The network at the last moment at which most peers were up, so before any were killed."""
     newest = records.newest()
-    ends = [(run, up_until(run, newest)) for run in records.peers]
+    ends = [(run, run.up_until(newest)) for run in records.peers]
     if not ends:
         return Snapshot(newest, {}, [])
     begun = sorted(run.first for run, _ in ends)
@@ -84,23 +172,22 @@ def history(records: Records) -> list[tuple[float, int]]:
 
 def replay(records: Records) -> tuple[list[tuple[float, int]], Pieces]:
     """The history, and the graph when the network ended."""
-    end, newest = end_of(records), records.newest()
-    events = []
-    for run in records.peers:
-        if run.chat:
-            continue  # chat servers form a line: any that is missing cuts it
-        gone = up_until(run, newest)
-        if run.first_linked is None or run.first_linked > gone:
-            continue  # a first link that was under way when it left
-        events.append((run.first_linked, run.address, None, True))
-        events += [(at, run.address, peer, up) for at, peer, up in run.changes if at <= gone]
-        if gone < end:  # the stop of the whole network is no change
-            events.append((gone, run.address, None, False))
-    events = sorted((event for event in events if event[0] <= end), key=lambda event: event[0])
     pieces, counts = Pieces(), []
     said: dict[str, set[str]] = {}  # peer -> the neighbours that it says it has
-    for at, peer, other, up in events:
-        _apply(pieces, said, peer, other, up)
+    for at, peer, other, up in _changes(records):
+        mine = said.setdefault(peer, set())
+        if other is None and up:
+            pieces.add(peer)
+        elif other is None:
+            mine.clear()
+            pieces.remove(peer)
+        elif up:
+            mine.add(other)
+            if peer in said.get(other, ()) and peer in pieces and other in pieces:
+                pieces.link(peer, other)
+        else:
+            mine.discard(other)
+            pieces.unlink(peer, other)
         if counts and counts[-1][0] == at:
             counts.pop()
         if not counts or counts[-1][1] != len(pieces):
@@ -108,22 +195,19 @@ def replay(records: Records) -> tuple[list[tuple[float, int]], Pieces]:
     return counts, pieces
 
 
-def _apply(pieces: Pieces, said: dict[str, set[str]], peer: str, other: str | None,
-           up: bool) -> None:
-    """Take one event: the peer came or went (`other` is None), or its link to `other` did."""
-    mine = said.setdefault(peer, set())
-    if other is None and up:
-        pieces.add(peer)
-    elif other is None:
-        mine.clear()
-        pieces.remove(peer)
-    elif up:
-        mine.add(other)
-        if peer in said.get(other, ()) and peer in pieces and other in pieces:
-            pieces.link(peer, other)
-    else:
-        mine.discard(other)
-        pieces.unlink(peer, other)
+def _changes(records: Records) -> list[tuple[float, str, str | None, bool]]:
+    """Return in order when a peer came or went, or its link to another did."""
+    end, newest = end_of(records), records.newest()
+    changes = []
+    for run in records.peers:
+        gone = run.up_until(newest)
+        if run.chat or run.first_linked is None or run.first_linked > gone:
+            continue  # chat servers form a line, which any missing one cuts; or it left already
+        changes.append((run.first_linked, run.address, None, True))
+        changes += [(at, run.address, peer, up) for at, peer, up in run.changes if at <= gone]
+        if gone < end:  # the stop of the whole network is no change
+            changes.append((gone, run.address, None, False))
+    return sorted((change for change in changes if change[0] <= end), key=itemgetter(0))
 
 
 def spans_apart(counts: list[tuple[float, int]], end: float) -> list[Span]:

@@ -113,7 +113,7 @@ class Found:
         self.faults += _buried(proof, {run.address for run in liars})
 
     def _look_at(self, run: PeerRun, kick: Kick | None) -> None:
-        end = min(self._end, graph.up_until(run, self._proof.newest)) - run.late.total()
+        end = min(self._end, run.up_until(self._proof.newest)) - run.late.total()
         took = self._periods(run, end if kick is None else kick.at)
         if kick is not None:
             self.took.append(took)
@@ -137,7 +137,7 @@ class Found:
         if run.malice == CHEAT:
             return CHEAT_IN_TIME
         lately = self._end - 2 * run.setting("report-interval")
-        unrest = any(seed.first > run.first or not seed.stopped and seed.last < lately
+        unrest = any(seed.first > run.first or seed.ended is None and seed.last < lately
                      for seed in self._proof.seeds)
         return IN_TIME + WITHOUT_SEED * unrest
 

@@ -12,22 +12,16 @@ from typing import NamedTuple
 from gossip.addresses import is_loopback, parse_address
 from gossip.lab.proof.events import DEAD, JUDGED, LOAD, REMOVED, SECONDS, SEEDS, Kick, Load
 from gossip.lab.proof.reading import DAMAGED, Piece, first_line, opened, pieces_in
-from gossip.lab.proof.runs import PeerRun
-from gossip.lab.proof.spans import Spans
+from gossip.lab.proof.runs import PeerRun, Run
 
 
-class SeedRun:
-    """One life of a seed, as its output file tells it."""
+class SeedRun(Run):
+    """One life of a seed."""
 
     def __init__(self, address: str, at: float):
-        self.address = address
-        self.first = self.last = self.until = at  # its last line, and the last that is not `alive`
-        self.superseded = False  # the seed was started again
-        self.stopped = False  # by its own word; a seed that is killed writes none
-        self.full = False  # its file is: nobody knows what it does then
-        self.tells_lateness = False  # when it was late; in earlier versions files did not
+        super().__init__(address, at)
+        self.until = at  # its last line that is not `alive`
         self.pace = 0.0  # seconds between two lines `alive`; 0: it writes none
-        self.late = Spans()  # when it stood still, or ran late
         self.registered: list[tuple[float, str]] = []  # when, whom
         self.known = 0  # how many seeds its configuration names
         self.listed: list[tuple[float, str]] = []  # when it told whom of the others
@@ -42,61 +36,54 @@ class SeedRun:
         self.too_busy: list[tuple[float, str]] = []
         self.disbelieved: dict[str, float] = {}  # whose reports it does not look at, from when on
         self.passed_on: list[tuple[float, str]] = []  # when it told others of whose death
-        self.failures: list[str] = []
 
-    def take(self, at: float, event: str, rest: str) -> None:
-        """Take one event of this run's file."""
-        if self.full:
-            if event == "failed":
-                self.failures.append(rest)
-            return
+    def _take(self, at: float, event: str, rest: str) -> None:
         self.last = at
         if event == "alive" and SECONDS.fullmatch(rest):
             self.pace = float(rest)
             return
         self.until = at
-        if event == "registered":
+        dead = DEAD.match(rest)
+        if dead:
+            self._take_of_a_death(at, event, rest, *dead.groups(), dead[0])
+        elif event == "registered":
             self.registered.append((at, rest))
-        elif event == "settings" and SEEDS.search(rest):
-            self.known = int(SEEDS.search(rest)[1])
+        elif event == "settings" and (found := SEEDS.search(rest)):
+            self.known = int(found[1])
         elif event == "peer list":
             self.listed.append((at, rest.rpartition(":")[0]))
-        elif event == "removed" and REMOVED.fullmatch(rest):
-            peer, reason, badness = REMOVED.fullmatch(rest).groups()
+        elif event == "removed" and (found := REMOVED.fullmatch(rest)):
+            peer, reason, badness = found.groups()
             self.removed.append((at, peer, reason))
             if badness is not None:
                 self.kicks.append(Kick(at, peer, float(badness)))
         elif event == "judged":
             self.judged.append((at, {peer.replace("#", ":"): float(badness)
                                      for peer, badness in JUDGED.findall(rest)}))
-        elif event == "load" and LOAD.fullmatch(rest):
-            rows, largest, mean, moved, hops = LOAD.fullmatch(rest).groups()
+        elif event == "load" and (found := LOAD.fullmatch(rest)):
+            rows, largest, mean, moved, hops = found.groups()
             self.loads.append(Load(at, int(rows), float(largest), float(mean), int(moved),
                                    float(hops)))
-        elif event == "dead report" and DEAD.match(rest):
-            self.reports.append((at, *DEAD.match(rest).groups(), DEAD.match(rest)[0]))
-        elif event == "rejected" and DEAD.match(rest) and rest.endswith(":it answers"):
-            self.untrue.append((at, DEAD.match(rest)[2]))
-        elif event == "rejected" and DEAD.match(rest) and rest.endswith(":too busy to find out"):
-            self.too_busy.append((at, DEAD.match(rest)[1]))
         elif event == "disbelieved":
-            self.disbelieved[rest] = min(at, self.disbelieved.get(rest, at))
-        elif event == "passed on" and DEAD.match(rest):
-            self.passed_on.append((at, DEAD.match(rest)[1]))
-        elif event == "late":
-            self.tells_lateness = True
-            self.late.take_late(at, rest)
-        elif event == "stopped":
-            self.stopped = True
-        elif event == "full":
-            self.full = self.stopped = True
-        elif event == "failed":
-            self.failures.append(rest)
+            self.disbelieved.setdefault(rest, at)
+        else:
+            self._take_of_any_node(at, event, rest)
+
+    def _take_of_a_death(self, at: float, event: str, rest: str, dead: str, reporter: str,
+                         line: str) -> None:
+        if event == "dead report":
+            self.reports.append((at, dead, reporter, line))
+        elif event == "passed on":
+            self.passed_on.append((at, dead))
+        elif event == "rejected" and rest.endswith(":it answers"):
+            self.untrue.append((at, reporter))
+        elif event == "rejected" and rest.endswith(":too busy to find out"):
+            self.too_busy.append((at, dead))
 
     def end(self, newest: float) -> float:
         """Return when it ended, as far as its file tells; infinity for one that is up."""
         silent = self.last < newest - 2 * self.pace
-        over = self.stopped or self.superseded or silent or not self.pace
+        over = self.ended is not None or self.superseded or silent or not self.pace
         return self.last if over else math.inf
 
     def believes(self, peer: str, at: float) -> bool:

@@ -1,4 +1,4 @@
-"""The runs of peers: one life of a peer, as its output file tells it.
+"""Runs of peers: one life of a peer, as its output file tells it.
 
 A run takes one event after the other. Only events that the proof needs are looked at closely. The
 run of a peer that is kicked ends with that: what it does while it is shut out proves nothing. So
@@ -10,13 +10,13 @@ import math
 import sys
 
 from gossip.lab.proof.events import (
-    BY_GENERATOR, BY_SEED, COUNT, DEAD, GOSSIP, KICKED_FOR, NOT_REACHED, RUN, Delivery, Linked,
-    Missed, Registered, Reply, Report)
-from gossip.lab.proof.spans import Spans
+    BY_GENERATOR, BY_SEED, COUNT, DEAD, GOSSIP, KICKED_FOR, NOT_REACHED, RUN, SECONDS, Delivery,
+    Linked, Missed, Registered, Reply, Report, Spans)
 from gossip.settings import LATE_FOR, Settings
 
+USUAL = Settings()
 CHAT_SILENCE = 3.0  # seconds of silence, while others write, that mean a chat server is dead
-PROBE_TIME = Settings().probe_limit  # seconds that the last probe of a silent neighbour may take
+PROBE_TIME = USUAL.probe_limit  # seconds that the last probe of a silent neighbour may take
 TEXT_SHOWN = 40  # characters by which a message is named
 OF_SEEDS = {"unregistered", "refused", "peer list", "reported", "told"}
 WAITS = 2 * LATE_FOR + 1.0  # seconds after a `late:` line in which a generator may still wait:
@@ -25,19 +25,45 @@ LONG_GAP = 1.5  # liveness intervals without a line, where files do not tell of 
 QUIT, KICKED, FULL = "quit", "kicked", "full"  # ends of runs that are no deaths
 
 
-class PeerRun:
-    """One life of a peer, as its output file tells it. Times are Unix seconds."""
+class Run:
+    """One life of a node. Times are Unix seconds."""
 
     def __init__(self, address: str, at: float):
         self.address = address
-        self.settings: dict[str, str] = {}
         self.first = self.last = at
         self.ended: str | None = None  # the reason in its `stopped:` line, like quit; kicked; full
-        self.malice: str | None = None  # of an attacker: its kind
-        self.superseded = False  # the peer was started again
-        self.left: float | None = None  # when it began to leave
+        self.superseded = False  # the node was started again
         self.tells_lateness = False  # when it was late; in earlier versions files did not
         self.late = Spans()  # when it stood still, or ran late
+        self.failures: list[str] = []  # threads that died
+
+    def take(self, at: float, event: str, rest: str) -> None:
+        """Take one event of this run's file."""
+        if self.ended not in (KICKED, FULL):
+            self._take(at, event, rest)
+        elif self.ended == FULL and event == "failed":
+            self.failures.append(rest)
+
+    def _take_of_any_node(self, at: float, event: str, rest: str) -> None:
+        if event == "late":
+            self.tells_lateness = True
+            self.late.take_late(at, rest)
+        elif event == "full":
+            self.ended = FULL
+        elif event == "stopped":
+            self.ended = rest
+        elif event == "failed":
+            self.failures.append(rest)
+
+
+class PeerRun(Run):
+    """One life of a peer."""
+
+    def __init__(self, address: str, at: float):
+        super().__init__(address, at)
+        self.settings: dict[str, str] = {}
+        self.malice: str | None = None  # of an attacker: its kind
+        self.left: float | None = None  # when it began to leave
         self.generated: dict[str, float] = {}  # message (IP:PORT:RUN:NUMBER) -> when
         self.by_generator = 0  # how many of them the generator made
         self.received: dict[str, Delivery] = {}
@@ -60,11 +86,10 @@ class PeerRun:
         self.told: list[tuple[float, str, str]] = []  # when, by which seed, of whose death
         self.denied: set[str] = set()  # runs that nobody confirmed to it
         self.left_alone: set[str] = set()  # neighbours that never name it in their reports
-        self.failures: list[str] = []  # threads that died
 
     def setting(self, name: str) -> float:
         """A setting as a number; its default if the file has no valid value."""
-        usual = getattr(Settings(), name.replace("-", "_"))
+        usual = getattr(USUAL, name.replace("-", "_"))
         try:
             value = float(self.settings.get(name, usual))
         except ValueError:
@@ -108,6 +133,12 @@ class PeerRun:
         long = max(1.0, self.setting("liveness-interval"))
         return Spans((begin, until) for begin, until in self.late if until - begin > long)
 
+    def up_until(self, newest: float) -> float:
+        """When it left, ended or died; the time of the newest line for a run that is up."""
+        if self.left is not None:
+            return self.left
+        return self.last if self.has_ended(newest) else newest
+
     def linked_at(self, at: float) -> set[str]:
         """The neighbours at that time."""
         linked = set()
@@ -130,12 +161,7 @@ class PeerRun:
         return (self.left is None or self.left > at) and (
             self.registrations.stands_from(seed, at, at))
 
-    def take(self, at: float, event: str, rest: str) -> None:
-        """Take one event of this run's file."""
-        if self.ended in (KICKED, FULL):
-            if self.ended == FULL and event == "failed":
-                self.failures.append(rest)
-            return
+    def _take(self, at: float, event: str, rest: str) -> None:
         if not self.tells_lateness and self.left is None and (
                 at - self.last > LONG_GAP * self.setting("liveness-interval")):
             self.late.append((self.last, at))
@@ -156,9 +182,7 @@ class PeerRun:
             message = sys.intern(match[2])
             self.generated[message] = at
             self.marks[message] = hash(rest)
-            text = match[3]
-            if len(text) > TEXT_SHOWN:
-                text = text[:TEXT_SHOWN - 1] + "…"
+            text = match[3] if len(match[3]) <= TEXT_SHOWN else match[3][:TEXT_SHOWN - 1] + "…"
             self.texts[message] = sys.intern(text)  # generators of many peers say the same
             if BY_GENERATOR.fullmatch(match[3]):
                 self.by_generator += 1
@@ -182,13 +206,12 @@ class PeerRun:
         self.changes.append((at, rest, True))
 
     def _disconnected(self, at, rest):
-        for peer in self.linked:
-            if rest.startswith(peer + ":"):
-                self.linked.remove(peer)
-                link = self.links[peer].pop()
-                self.links[peer].append(Linked(link.begin, at, rest[len(peer) + 1:]))
-                self.changes.append((at, peer, False))
-                break
+        match = BY_SEED.match(rest)
+        if match and match[1] in self.linked:
+            peer, reason = match.groups()
+            self.linked.remove(peer)
+            self.links[peer][-1] = self.links[peer][-1]._replace(end=at, reason=reason)
+            self.changes.append((at, peer, False))
 
     def _degree(self, at, rest):
         degree = rest.partition("=>")[2]
@@ -202,10 +225,7 @@ class PeerRun:
 
     def _reply(self, at, rest):
         peer, _, milliseconds = rest.rpartition(":")
-        try:
-            took = float(milliseconds) / 1000
-        except ValueError:
-            took = 0.0
+        took = float(milliseconds) / 1000 if SECONDS.fullmatch(milliseconds) else 0.0
         self.replies.append(Reply(at, sys.intern(peer), took))
 
     def _missed(self, at, rest):
@@ -241,21 +261,14 @@ class PeerRun:
         elif event == "unconfirmed":  # a run that nobody confirmed, IP:PORT:START; or IP:PORT, a
             # neighbour that never names this peer in its reports, as seeds have found
             (self.denied if RUN.fullmatch(rest) else self.left_alone).add(rest)
-        elif event == "late":
-            self.tells_lateness = True
-            self.late.take_late(at, rest)
         elif event == "misbehaving":
             self.malice = rest.partition(":")[0]
         elif event == "leaving":
             self.left = at
         elif event == "kicked" and KICKED_FOR.fullmatch(rest):
             self.ended = KICKED
-        elif event == "full":
-            self.ended = FULL
-        elif event == "stopped":
-            self.ended = rest
-        elif event == "failed":
-            self.failures.append(rest)
+        else:
+            self._take_of_any_node(at, event, rest)
 
     _OFTEN = {
         "generated": _generated, "received": _received,

@@ -1,6 +1,6 @@
 """Spans of time: what is left, what is common, and how long."""
 
-from gossip.lab.proof.spans import Spans
+from gossip.lab.proof.events import Spans
 
 DAYS = Spans([(0.0, 10.0), (20.0, 30.0)])
 
