@@ -248,7 +248,7 @@ def _deliveries_table(records: Records) -> str:
     """Each delivery; the histogram leaves out those to peers that joined later."""
     start = min(run.first for run in [*records.peers, *records.seeds])
     return _table("message peer generated received milliseconds joined_later", (
-        (came.message, came.peer, f"{came.made - start:.6f}", f"{came.at - start:.6f}",
+        (came.message, came.run.address, f"{came.made - start:.6f}", f"{came.at - start:.6f}",
          f"{(came.at - came.made) * 1e3:.3f}", _yes(came.late))
         for came in delivery.timed(records)))
 

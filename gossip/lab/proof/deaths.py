@@ -6,18 +6,17 @@ a seed's list. It is no failure if that could not be known better: there was no 
 whoever lived was frozen or cut off, or such signs were slower than the answer to a probe may be.
 """
 
-import bisect
 import math
+from bisect import bisect_left, bisect_right
+from operator import itemgetter
 
 from gossip.lab.proof.company import ON_ITS_WAY, notice_time
 from gossip.lab.proof.events import when
 from gossip.lab.proof.evidence import Proof, Row, quantile
 from gossip.lab.proof.records import SeedRun
-from gossip.lab.proof.runs import FULL, PROBE_TIME, PeerRun
-from gossip.settings import Settings
+from gossip.lab.proof.runs import FULL, PROBE_TIME, USUAL, PeerRun
 
-# seconds for which a seed may probe
-SEED_PROBES = Settings().quick_look + Settings().probe_tries * PROBE_TIME
+SEED_PROBES = USUAL.quick_look + USUAL.probe_tries * PROBE_TIME  # seconds for which a seed may probe
 REPORT_TIME = 5.0  # seconds in which a death has to be reported
 PROBING = SEED_PROBES + ON_ITS_WAY  # seconds from a report until the seed has removed the dead
 NOTICE_TIME = REPORT_TIME  # seconds more until a peer that was cut off notices its removal
@@ -29,13 +28,9 @@ PARTED = {"left", "full", "given up", "told dead", "silent, but alive", "kicked"
 
 def dead(proof: Proof) -> Row:
     """Every peer that died was reported to its seeds and removed by them; no living peer was."""
-    failures, delays = [], []
-    deaths = proof.deaths()
-    for run in deaths:
-        faults, took = death(proof, run)
-        failures += faults
-        delays += took
-    failures += _blames(proof)
+    deaths = [death(proof, run) for run in proof.deaths()]
+    failures = [failure for faults, _ in deaths for failure in faults] + _blames(proof)
+    delays = [delay for _, took in deaths for delay in took]
     figures = f"{len(deaths)} died"
     if delays:
         figures += (f"; removed and reported after {quantile(delays, 0.5):.1f} s (median), "
@@ -44,8 +39,8 @@ def dead(proof: Proof) -> Row:
 
 
 def death(proof: Proof, run: PeerRun) -> tuple[list[str], list[float]]:
-    """The failures after a death; and for each seed that did what it should, the seconds from the
-    last line of the dead peer until the seed had heard of the death and removed the peer.
+    """Return the failures after a death; and for each seed without one, the seconds from the last
+    line of the dead peer until the seed had heard of the death and removed the peer.
 
     A seed that listed the peer has to remove it, unless the seed ended before it could know, or
     while it probed; if it told others of the death it knew. It has to hear of the death if a
@@ -59,6 +54,7 @@ def death(proof: Proof, run: PeerRun) -> tuple[list[str], list[float]]:
     failures += [f"{run.address} died, and there is no file of seed {seed} to tell more"
                  f"{proof.beside([seed])}" for seed in sorted(missing)
                  if not proof.is_elsewhere(seed)]
+    died = f"{run.address} died {proof.newest - run.last:.0f} s before the newest line"
     for seed in proof.seeds:
         listed = max(when(seed.registered, run.address, end=run.last), default=None)
         end = seed.end(proof.newest)
@@ -77,14 +73,12 @@ def death(proof: Proof, run: PeerRun) -> tuple[list[str], list[float]]:
             due = max(known, min(hears)) if hears else known + SEED_PROBES
             due = max([due, *when(seed.too_busy, run.address, run.last)])  # it looks again then
             if told or end > due + PROBING:
-                failures.append(f"{run.address} died {proof.newest - run.last:.0f} s before the "
-                                f"newest line, and seed {seed.address} has not removed it (yet)")
+                failures.append(f"{died}, and seed {seed.address} has not removed it (yet)")
         elif reported and not _was_found(proof, seed, run):
             failures.append(f"{run.address} was reported dead to seed {seed.address}, "
-                            f"but no peer found it dead{proof.beside(_reporters(seed, run))}")
+                            f"but no peer found it dead{proof.beside(reporters(seed, run.address))}")
         elif not reported and (told and not heard or _had_to_hear(proof, seed, run)):
-            failures.append(f"{run.address} died {proof.newest - run.last:.0f} s before the "
-                            f"newest line, and seed {seed.address} has not heard of it (yet)")
+            failures.append(f"{died}, and seed {seed.address} has not heard of it (yet)")
         else:
             delays.append(max(removed[0], *reported[:1], 0.0) - run.last)
     return failures, delays
@@ -106,8 +100,8 @@ def _known(proof: Proof, seed: SeedRun, run: PeerRun) -> float:
 
 
 def is_told(proof: Proof, run: PeerRun) -> bool:
-    """Whether every seed that a dead peer was registered with has told others of the death, or has
-    had the time to: from then on whatever is missing in the files is a failure."""
+    """Whether every seed that a dead peer was registered with has told others of the death, or had
+    the time to: what is still missing in the files is a failure."""
     found = min((at for _, at in found_dead(proof, run)), default=_due(run, run.last))
     return proof.newest > found + PROBING or all(
         proof.told.get((seed, run.address)) for seed in run.registrations.ever())
@@ -117,12 +111,12 @@ def _was_found(proof: Proof, seed: SeedRun, run: PeerRun) -> bool:
     """Whether a peer found this one dead; or one that a seed names, whose file was full, or is
     elsewhere."""
     return any(run.address in other.dead for other in [*proof.peers, *proof.attackers]) or any(
-        who in proof.full or proof.is_elsewhere(who) for who in _reporters(seed, run))
+        who in proof.full or proof.is_elsewhere(who) for who in reporters(seed, run.address))
 
 
-def _reporters(seed: SeedRun, run: PeerRun) -> set[str]:
-    """Return the peers that have told a seed of this one's death."""
-    return {who for _, peer, who, _ in seed.reports if peer == run.address}
+def reporters(seed: SeedRun, dead: str, until: float = math.inf) -> set[str]:
+    """Return the peers that have told a seed of a death."""
+    return {who for at, peer, who, _ in seed.reports if peer == dead and at <= until}
 
 
 def _due(run: PeerRun, since: float) -> float:
@@ -148,8 +142,7 @@ def _told_by_peers(proof: Proof, seed: SeedRun, run: PeerRun) -> list[float]:
 
 
 def _had_to_hear(proof: Proof, seed: SeedRun, run: PeerRun) -> bool:
-    """Whether a report of a death had to come to a seed, from a peer that found it or from another
-    seed."""
+    """Whether a report had to come to a seed, from a peer that found the death or from a seed."""
     finders = [(other, at) for other, at in found_dead(proof, run)
                if seed.end(proof.newest) > at + ON_ITS_WAY
                and proof.company.seed_times(other)[seed.address].hold(at)
@@ -179,9 +172,8 @@ def _apart(proof: Proof, one: SeedRun, other: SeedRun, at: float) -> bool:
 def _blames(proof: Proof) -> list[str]:
     """Return the faults of the deaths that peers and seeds tell of."""
     found = [failure for run in proof.peers if not run.chat for at, dead in run.found_dead
-             for failure in (*_without_misses(proof, run, at, dead),
-                             *_not_reported(proof, run, at, dead),
-                             *_called_dead(proof, run, at, dead))]
+             for fault in (_without_misses, _not_reported, _called_dead)
+             for failure in fault(proof, run, at, dead)]
     for seed in proof.seeds:
         for at, peer, reason in seed.removed:
             found += removed(proof, seed, at, peer, reason)
@@ -219,8 +211,8 @@ def _not_reported(proof: Proof, run: PeerRun, at: float, dead: str) -> list[str]
 
 
 def _called_dead(proof: Proof, run: PeerRun, at: float, dead: str) -> list[str]:
-    """A peer found another dead, with which it was in touch in the interval before its last probe
-    began, and which was not registered again soon."""
+    """A peer found another dead with which it was in touch in the interval before its last probe,
+    and which was not registered again soon."""
     if any(again > at for seed in proof.seeds
            for again in when(seed.registered, dead, at, at + RETURN_TIME)):
         return []
@@ -324,18 +316,17 @@ def _in_touch(proof: Proof, peer: str, begin: float, end: float) -> set[str]:
     """The peers in touch with a peer between two moments: liveness replies lead from one to the
     other, directly or, one after the other, through other peers. Replies that were slower than
     the answer to a probe do not count; a probe goes to and fro twice, once to connect."""
-    meetings = []
+    meetings, moment = [], itemgetter(0)
     for run in proof.peers:
-        replies = run.replies
-        for at in range(bisect.bisect_left(replies, (begin, "")), len(replies)):
-            if replies[at].at > end:
-                break
-            if replies[at].took < PROBE_TIME / 2:
-                meetings.append((replies[at].at, run.address, replies[at].peer))
+        first = bisect_left(run.replies, begin, key=moment)
+        last = bisect_right(run.replies, end, key=moment)
+        meetings += [(reply.at, run.address, reply.peer) for reply in run.replies[first:last]
+                     if reply.took < PROBE_TIME / 2]
+    meetings.sort()
     reached, before = {peer: begin}, 0  # who has heard of the peer, and since when
     while len(reached) > before:
         before = len(reached)
-        for at, one, other in sorted(meetings):
+        for at, one, other in meetings:
             for who, whom in ((one, other), (other, one)):
                 if reached.get(who, math.inf) <= at:
                     reached.setdefault(whom, at)

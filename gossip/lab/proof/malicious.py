@@ -177,8 +177,7 @@ def _buried(proof: Proof, liars: set[str]) -> list[str]:
     found = []
     for seed in proof.seeds:
         for at, peer, reason in seed.removed:
-            reporters = {who for heard, whom, who, _ in seed.reports
-                         if whom == peer and heard <= at}
+            reporters = deaths.reporters(seed, peer, at)
             if reason == "dead" and reporters and reporters <= liars:
                 found += deaths.removed(proof, seed, at, peer, reason)
     return found
