@@ -1,4 +1,5 @@
-"""Evidence: what a row of the proof is, and what several rows need to know of the records.
+"""Evidence: what a row of the proof is, what several rows need to know of the records, and the
+rows about the files themselves.
 
 Of a network on several machines, the files of one may be all there is. Whoever has them only, as
 the runner there, names the nodes that they are of: then what other files would tell is no failure.
@@ -30,8 +31,8 @@ class Row(NamedTuple):
 
 
 class Proof:
-    """The records, and what several rows need to know of them. Attackers are held to nothing: but
-    for the row about them, the proof is about all others."""
+    """The records, and what several rows need to know of them. But for the row about them,
+    attackers are left out: they are held to nothing."""
 
     def __init__(self, records: Records, here: set[str] | None = None):
         """`here`: the nodes that the files are of; None means all of the network."""
@@ -72,7 +73,7 @@ class Proof:
 
     def beside(self, addresses: Iterable[str]) -> str:
         """Return which files are needed, too, because no file here is of these nodes' machines."""
-        missing = sorted({*map(_machine, addresses)} - self._machines - {""})
+        missing = sorted({*map(machine_of, addresses)} - self._machines - {""})
         return f": put the files of {' and '.join(missing)} beside these" if missing else ""
 
     def strangers(self) -> set[str]:
@@ -96,14 +97,6 @@ class Proof:
         return [run for run in last.values() if self.is_dead(run)]
 
 
-def _machine(address: str) -> str:
-    """Return the machine of an address; empty for what is none, as a file may say anything."""
-    try:
-        return machine_of(address)
-    except ValueError:
-        return ""
-
-
 def _taken_by(run: PeerRun) -> dict[str, float]:
     """Return the runs of which a run has messages, and when each of them was first heard."""
     taken: dict[str, float] = {}
@@ -112,24 +105,59 @@ def _taken_by(run: PeerRun) -> dict[str, float]:
     return taken
 
 
+def full(proof: Proof) -> Row | None:
+    """The files that are full."""
+    since = {run.address: run.last for run in [*proof.peers, *proof.attackers] if run.ended == FULL}
+    since |= {f"seed {run.address}": run.last for run in proof.seeds if run.ended == FULL}
+    return _facts("full", f"{len(since)} files reached their limit", [
+        f"{name} since {time.strftime('%F %T', time.gmtime(at))}: nothing is proved about it from "
+        "then on" for name, at in since.items()])
+
+
+def beginnings(proof: Proof) -> Row | None:
+    """No run goes on in a file whose beginning is in none."""
+    failures = [f"the file before {name} is missing, in which {node} started; put it beside this "
+                "one" for name, node in proof.headless]
+    return _facts("beginnings", f"{len(failures)} files go on without a beginning: nothing is "
+                  "proved about their nodes", failures, holds=False)
+
+
+def unread(records: Records) -> Row | None:
+    """The files that are named like a node's and tell of none."""
+    names = records.unread()
+    return _facts("unread", "files named like a node's, but without a started: line: "
+                  f"{len(names)}", names)
+
+
+def earlier(records: Records) -> Row | None:
+    """The files of earlier versions, which do not tell enough."""
+    names = [f"{run.address}: nobody knows whether it was late"
+             for run in records.peers if not run.tells_lateness]
+    names += [f"seed {run.address}: only what peers say tells whether it was up"
+              for run in records.seeds if not run.tells_lateness]
+    return _facts("earlier", f"{len(names)} runs of an earlier version: they prove less", names)
+
+
 def elsewhere(proof: Proof) -> Row | None:
-    """Count what only the files of other machines can tell; None without any."""
-    said = collections.Counter(origin_of(message) for message in
-                               {message for run in proof.peers for message in run.received}
-                               if proof.is_elsewhere(origin_of(message)))
+    """How much only the files of other machines can tell."""
+    messages = {message for run in proof.peers for message in run.received}
+    said = list(filter(proof.is_elsewhere, map(origin_of, messages)))
     seeds = {seed for run in proof.peers for seed in run.registrations.ever()
              if proof.is_elsewhere(seed)}
     peers = {*said, *filter(proof.is_elsewhere, proof.strangers())}
-    if not peers and not seeds:
-        return None
-    facts = collections.defaultdict(list)  # IP and kind -> ports
+    ports = collections.defaultdict(list)  # by kind and IP
     for kind, nodes in (("seeds", seeds), ("peers", peers)):
         for node in sorted(nodes, key=lambda node: (len(node), node)):
             ip, _, port = node.rpartition(":")
-            facts[f"{kind} of {ip}"].append(port)
-    return Row("elsewhere", None, f"only files of others tell of {sum(said.values())} messages of "
-               f"{len(peers)} peers, and of {len(seeds)} seeds",
-               [f"{whose}: {' '.join(ports)}" for whose, ports in facts.items()])
+            ports[f"{kind} of {ip}"].append(port)
+    return _facts("elsewhere", f"only files of others tell of {len(said)} messages of {len(peers)} "
+                  f"peers, and of {len(seeds)} seeds",
+                  [f"{whose}: {' '.join(them)}" for whose, them in ports.items()])
+
+
+def _facts(name: str, figures: str, details: list[str], holds: bool | None = None) -> Row | None:
+    """Return a row, or None where there are no details."""
+    return Row(name, holds, figures, details) if details else None
 
 
 def origin_of(message: str) -> str:

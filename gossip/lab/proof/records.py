@@ -94,8 +94,12 @@ class SeedRun(Run):
 
 @functools.lru_cache(maxsize=None)
 def machine_of(address: str) -> str:
-    """Return a name for the machine that has an address: its IP, or one name for all loopback."""
-    parsed = parse_address(address)
+    """Return a name for the machine that has an address: its IP, or one name for all loopback;
+    empty for what is no address, as a file may say anything."""
+    try:
+        parsed = parse_address(address)
+    except ValueError:
+        return ""
     return "loopback" if is_loopback(parsed) else parsed.ip
 
 

@@ -282,16 +282,16 @@ class RegistrationHistory:
 
     def __init__(self):
         self.words: dict[str, list[Registered]] = collections.defaultdict(list)  # seed -> in order
-        self._all: list[tuple[str, Registered]] = []  # of all seeds, in order
+        self.all: list[tuple[str, Registered]] = []  # of all seeds, in order
 
     def add(self, seed: str, word: Registered) -> None:
         """Take a word about a seed."""
         self.words[seed].append(word)
-        self._all.append((seed, word))
+        self.all.append((seed, word))
 
     def ever(self) -> set[str]:
         """The seeds that it was registered with at some time."""
-        return {seed for seed, word in self._all if word.lost is None}
+        return {seed for seed, word in self.all if word.lost is None}
 
     def last(self, seed: str, at: float) -> Registered | None:
         """Return its last word about a seed at that time."""
@@ -306,7 +306,7 @@ class RegistrationHistory:
     def since_with(self, count: int) -> float | None:
         """When it was registered with so many seeds at once first; None: never."""
         standing = set()
-        for seed, word in self._all:
+        for seed, word in self.all:
             (standing.add if word.lost is None else standing.discard)(seed)
             if len(standing) >= count:
                 return word.at
