@@ -16,7 +16,7 @@ from gossip.lab.proof.evidence import Proof, Row, quantile
 from gossip.lab.proof.records import SeedRun
 from gossip.lab.proof.runs import FULL, PROBE_TIME, USUAL, PeerRun
 
-SEED_PROBES = USUAL.quick_look + USUAL.probe_tries * PROBE_TIME  # seconds for which a seed may probe
+SEED_PROBES = USUAL.quick_look + USUAL.probe_tries * PROBE_TIME  # seconds that a seed may probe
 REPORT_TIME = 5.0  # seconds in which a death has to be reported
 PROBING = SEED_PROBES + ON_ITS_WAY  # seconds from a report until the seed has removed the dead
 NOTICE_TIME = REPORT_TIME  # seconds more until a peer that was cut off notices its removal
@@ -75,8 +75,8 @@ def death(proof: Proof, run: PeerRun) -> tuple[list[str], list[float]]:
             if told or end > due + PROBING:
                 failures.append(f"{died}, and seed {seed.address} has not removed it (yet)")
         elif reported and not _was_found(proof, seed, run):
-            failures.append(f"{run.address} was reported dead to seed {seed.address}, "
-                            f"but no peer found it dead{proof.beside(reporters(seed, run.address))}")
+            failures.append(f"{run.address} was reported dead to seed {seed.address}, but no peer "
+                            f"found it dead{proof.beside(reporters(seed, run.address))}")
         elif not reported and (told and not heard or _had_to_hear(proof, seed, run)):
             failures.append(f"{died}, and seed {seed.address} has not heard of it (yet)")
         else:
@@ -234,9 +234,9 @@ def removed(proof: Proof, seed: SeedRun, at: float, peer: str, reason: str) -> l
     """A seed has removed a peer that lived. It was in touch with who told of its death; or with
     another that this seed kept on its list, and has never heard that it was removed itself."""
     for run in proof.peers:
-        interval = run.setting("liveness-interval")
         if run.address != peer or run.chat:
             continue
+        interval = run.setting("liveness-interval")
         told = reason == "dead" and _lived(proof, run, at - interval, at + interval) and any(
             _could_know_better(proof, run, who, probed) and not run.late.cover(probed, at)
             for who, probed in _probes(proof, seed, peer, at))
@@ -275,14 +275,10 @@ def _has_not_noticed(proof: Proof, seed: SeedRun, at: float, run: PeerRun) -> bo
     touched = _in_touch(proof, run.address, at - interval, at)
     for _, probed in _probes(proof, seed, run.address, at, PROBING):
         touched &= _in_touch(proof, run.address, probed - interval, probed)
-    return any(other.address in touched and _stays(seed, other, at - interval, until)
+    return any(other.address in touched
+               and other.registrations.stands_from(seed.address, at - interval, until)
+               and not when(seed.removed, other.address, at - interval, until)
                for other in proof.peers)
-
-
-def _stays(seed: SeedRun, run: PeerRun, begin: float, end: float) -> bool:
-    """Whether a peer was registered with a seed all the time, by the word of both."""
-    return run.registrations.stands_from(seed.address, begin, end) and not when(
-        seed.removed, run.address, begin, end)
 
 
 def _probes(proof: Proof, seed: SeedRun, peer: str, removed: float,
@@ -306,16 +302,15 @@ def _probes(proof: Proof, seed: SeedRun, peer: str, removed: float,
 
 
 def _probed(run: PeerRun, peer: str, found: float) -> float:
-    """When the last probe began after which a run found a peer dead: with the last miss, or, if
-    that is longer ago, as long before its end as a probe may take. Whether a cut was mended during
-    that probe, or during the seed's, does not count."""
+    """When the last probe began after which a run found a peer dead: with the last miss, but no
+    earlier than a probe may take. A cut may have been mended during that probe, or the seed's."""
     return max([found - PROBE_TIME, *when(run.missed, peer, end=found)])
 
 
 def _in_touch(proof: Proof, peer: str, begin: float, end: float) -> set[str]:
     """The peers in touch with a peer between two moments: liveness replies lead from one to the
-    other, directly or, one after the other, through other peers. Replies that were slower than
-    the answer to a probe do not count; a probe goes to and fro twice, once to connect."""
+    other, maybe through other peers. Replies that were slower than the answer to a probe do not
+    count; a probe goes to and fro twice, once to connect."""
     meetings, moment = [], itemgetter(0)
     for run in proof.peers:
         first = bisect_left(run.replies, begin, key=moment)

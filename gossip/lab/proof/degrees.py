@@ -10,6 +10,7 @@ For p(k) = k^−a / Z(a), Z(a) = Σ j^−a over j = low..high, the log-likelihoo
 falls as a grows; and its second derivative, −n Var_a[ln K], gives the standard error.
 """
 
+import itertools
 import math
 from typing import NamedTuple
 
@@ -61,22 +62,18 @@ def _moments(exponent: float, low: int, high: int) -> tuple[float, float]:
 
 def at_least(law: dict[int, float]) -> list[tuple[int, float]]:
     """(k, P(K >= k)) in rising order of k: the complementary cumulative distribution."""
-    tail, rest = [], 0.0
-    for k in sorted(law, reverse=True):
-        rest += law[k]
-        tail.append((k, rest))
-    return tail[::-1]
+    falling = sorted(law, reverse=True)
+    return list(zip(falling, itertools.accumulate(law[k] for k in falling)))[::-1]
 
 
 class PowerLaw:
     """Degrees and capacities of the peers when most of them were up, and fitted exponents.
 
-    `capacities` holds for each peer its capacity, or the number of the other peers if that is
-    less: no degree can be larger. An exponent is fitted to the degrees (`fitted`) and to the
-    capacities (`predicted`), for values from the smallest capacity to the largest. It is None
-    where there is nothing to fit. With the usual rule the capacity k has a density proportional
-    to 1/k (derived in capacity.py): `predicted` is then about 1, and larger if many peers have
-    the smallest capacity.
+    A capacity counts as the number of the other peers if that is less: no degree can be larger.
+    Exponents are fitted to the degrees (`fitted`) and the capacities (`predicted`), for values from
+    the smallest capacity to the largest; None where there is nothing to fit. With the usual rule
+    the capacity k has a density proportional to 1/k (derived in capacity.py): `predicted` is then
+    about 1, and larger if many peers have the smallest capacity.
     """
 
     def __init__(self, records: Records):

@@ -1,4 +1,4 @@
-"""Events: what lines of output files tell, as values; patterns that read them; and spans of time."""
+"""Events: what lines of output files tell, as values; the patterns of lines; spans of time."""
 
 import math
 import re
@@ -55,11 +55,11 @@ class Registered(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """A neighbour has answered a liveness request, after so many seconds."""
+    """A neighbour has answered a liveness request."""
 
     at: float
     peer: str
-    took: float
+    took: float  # seconds
 
 
 class Missed(NamedTuple):

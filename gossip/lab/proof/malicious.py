@@ -106,7 +106,7 @@ class Found:
                        if attacker.malice == SILENT and self._has_kept(run, attacker)]
         self.faults += [f"{run.address} had to leave {other} alone, which is honest, too"
                         for run in proof.peers
-                        for other in sorted(run.left_alone) if other not in self._attackers]
+                        for other in sorted(run.left_alone - self._attackers.keys())]
         liars = [run for run in proof.attackers if run.malice == FALSE_DEAD]
         self.faults += [f"seed {seed.address} did not disbelieve {run.address} ({FALSE_DEAD})"
                         for seed in proof.seeds for run in liars if _had_to_doubt(seed, run)]
@@ -143,13 +143,11 @@ class Found:
 
     def _has_kept(self, run: PeerRun, attacker: PeerRun) -> bool:
         """Whether they were neighbours for too long when the network ended."""
-        too_long = (self._end - 2 * run.setting("settle")
-                    - SHUNNED * run.setting("report-interval"))
-        links = run.links.get(attacker.address)
-        return bool(links) and (run.last >= self._end < links[-1].end
-                                and links[-1].begin < too_long)
+        too_long = self._end - 2 * run.setting("settle") - SHUNNED * run.setting("report-interval")
+        return run.last >= self._end and any(link.begin < too_long and self._end < link.end
+                                             for link in run.links.get(attacker.address, ()))
 
-    def tally(self) -> "Tally":
+    def tally(self) -> Tally:
         """The same as numbers."""
         honest = sorted({parse_address(run.address) for run in self._proof.peers})
         links = sorted(graph.capacity_of(run).of(parse_address(run.address))
@@ -173,12 +171,11 @@ def _had_to_doubt(seed: SeedRun, run: PeerRun) -> bool:
 
 
 def _buried(proof: Proof, liars: set[str]) -> list[str]:
-    """Living peers that seeds have removed, by the word of none but these attackers."""
+    """The living peers that seeds have removed by the word of these attackers alone."""
     found = []
     for seed in proof.seeds:
         for at, peer, reason in seed.removed:
-            reporters = deaths.reporters(seed, peer, at)
-            if reason == "dead" and reporters and reporters <= liars:
+            if reason == "dead" and set() < deaths.reporters(seed, peer, at) <= liars:
                 found += deaths.removed(proof, seed, at, peer, reason)
     return found
 
