@@ -103,7 +103,7 @@ def put_right(records: Records) -> Records:
     if records.clocks is None:
         clocks = Clocks(records)
         if clocks.ahead:
-            records = records.by_one_clock(clocks.ahead)
+            records = Records(records.folder, clocks.ahead).refresh()
         records.clocks = clocks
     return records
 

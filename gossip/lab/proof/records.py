@@ -1,7 +1,6 @@
 """Records: what the output files of a folder tell, run by run, read as the files grow.
 
-`Records.refresh` reads what has been added since the last call. The runner and the benchmark
-follow a network with it; the check reads the files of a finished network once.
+The runner and the benchmark follow a network with them; the check reads its files once.
 """
 
 import functools
@@ -117,27 +116,22 @@ class Runs(NamedTuple):
 
 class Records:
     """All runs of all nodes whose output files are in a folder. That is a `pathlib.Path`, or
-    anything else with `glob(pattern)`, whose files have an order, `name`, `is_file()` and
-    `open(mode)`, like a folder that is kept in memory."""
+    anything else with `glob(pattern)`, such as `Together` or a folder that is kept in memory."""
 
     def __init__(self, folder: pathlib.Path, ahead: dict[str, float] | None = None):
         """`ahead`: by how many seconds clocks of machines are ahead; their times are put right."""
-        self._folder = folder
+        self.folder = folder
         self._ahead = ahead or {}
         self._pieces: dict[tuple[str, bytes], Piece] = {}  # by name and first line
         self._latest: dict[str, tuple] = {}  # node -> its latest run, and when that began
         self._untold: list[str] = []  # files without a whole line
         self.clocks = None  # what clocks.py has found
 
-    def by_one_clock(self, ahead: dict[str, float]) -> "Records":
-        """Read the folder once more, and put the times of some machines right."""
-        return Records(self._folder, ahead).refresh()
-
     def refresh(self) -> "Records":
         """Read what is new; OSError when the folder cannot be read."""
         self._untold = []
         there = {}
-        for path, name, first in pieces_in(self._folder):
+        for path, name, first in pieces_in(self.folder):
             if first is None:
                 self._untold.append(path.name)
                 continue
@@ -163,12 +157,11 @@ class Records:
                     if event == "continued":
                         run = piece.run = self._continued(piece, at, rest)
                         continue
-                    time_right = at - self._ahead.get(machine_of(tail.node), 0.0) \
-                        if self._ahead else at
+                    ahead = self._ahead.get(machine_of(tail.node), 0.0) if self._ahead else 0.0
                     if event == "started":
-                        run = piece.run = self._begun(piece, at, time_right)
+                        run = piece.run = self._begun(piece, at, at - ahead)
                     else:
-                        run.take(time_right, event, rest)
+                        run.take(at - ahead, event, rest)
         except FileNotFoundError:
             pass  # renamed just now
         except DAMAGED:
@@ -189,8 +182,7 @@ class Records:
         return run
 
     def _continued(self, piece: Piece, at: float, rest: str):
-        """Return the run that goes on in a piece: the latest of its node, if that has this START.
-        """
+        """Return the run that goes on in a piece: the latest of its node, if it has this START."""
         node, start = piece.tail.node, rest.rpartition(":")[2]
         run, begun = self._latest.get(node, (None, 0.0))
         if run is None or not (getattr(run, "settings", {}).get("start") == start
