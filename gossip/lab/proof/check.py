@@ -54,7 +54,7 @@ _NAMED = re.compile(rf"{ADDRESS}(:[0-9]+:[0-9]+)?")  # an address, or a message:
 
 
 def prove(records: Records, here: set[str] | None = None) -> list[Row]:
-    """All rows of the proof. `here`: the nodes of which there are files; None means all."""
+    """All rows of the proof. `here`: the nodes of which there are files; None: all."""
     records = put_right(records)
     proof = Proof(records, here)
     rows = [records.clocks.row(), delivery.gossips(proof), delivery.broadcast(proof),
@@ -157,7 +157,7 @@ def _rounds_due(run: PeerRun, end: float) -> int:
 
 
 def degrees(proof: Proof) -> Row:
-    """The degrees when most peers were up, and the power law that fits them best."""
+    """The degrees when most peers were up, and the power law that fits them."""
     law = PowerLaw(proof.records)
     if not law.degrees:
         return Row("degrees", None, "no peer said what its degree is", [])
@@ -202,7 +202,6 @@ def pieces(proof: Proof) -> Row:
 
 
 def _had_to_meet(proof: Proof, apart: list[set[str]]) -> bool:
-    """Whether two peers of different pieces had to be in one."""
     runs = {run.address: run for run in proof.peers}
     return any(proof.company.had_to_meet(runs[one], runs[other])
                for first, second in itertools.combinations(apart, 2)

@@ -1,16 +1,15 @@
 """Company: which runs had to meet, and until when they heard of one another, or of a seed.
 
 Files do not show a cable that is pulled, or a machine without power. They show how a link ended:
-by a word of the other end, or because there was none. In the second case the two were last in
-contact when one of them had a Liveness Reply from the other; and so they were when one of them has
-missed a reply since, as a cut may be mended, or a frozen peer end, without a word getting through.
+by a word of the other end, or without one. If there was none, or a reply was missed since, the two
+were last in contact when one of them had a Liveness Reply from the other: a cut may be mended, or a
+frozen peer end, without a word getting through.
 
 A seed is up from its first line to its last, as it writes `alive:` once a round, but for what its
 `late:` lines tell. One without such lines is up while peers are registered there. Whether a peer
 can reach it, the peer tells: from `unregistered:SEED:REASON` until its next `registered:SEED` it
-cannot, unless the reason is that the seed did not run, as the seed tells when it ran again. A seed
-that refuses a peer is up; if it refuses because it cannot reach the peer, and has registered
-others, the two are too far apart meanwhile.
+cannot, unless the seed did not run, and tells when it ran again. A seed that refuses a peer is up;
+if it refuses because it cannot reach the peer, and has registered others, the two are cut apart.
 
 Before a peer writes that word it may have been cut off from the seed: for four rounds if it was
 registered there, else since it began, as it tries a seed only when it needs one; but for ten
@@ -60,14 +59,10 @@ class _Loss(NamedTuple):
 
     at: float
     reason: str
+    down: bool  # the seed was out of reach; one that refuses a peer is not
     since: float  # when the seed may have been out of reach, at the earliest
     until: float  # when the peer was registered again; infinity: never
     was_registered: bool  # before
-
-    @property
-    def down(self) -> bool:
-        """Whether the seed was out of reach; one that refuses a peer is not."""
-        return not self.reason.startswith(REFUSED)
 
 
 def _losses(run: PeerRun, words: list[Registered]) -> list[_Loss]:
@@ -80,7 +75,8 @@ def _losses(run: PeerRun, words: list[Registered]) -> list[_Loss]:
         limit = REGISTER_LIMIT if reason in CLOSED else math.inf
         if before.lost is None:
             limit = notice_time(run)
-        losses.append(_Loss(at, reason, max(at - limit, before.at), until, before.lost is None))
+        losses.append(_Loss(at, reason, not reason.startswith(REFUSED),
+                            max(at - limit, before.at), until, before.lost is None))
     return losses[::-1]
 
 
@@ -90,13 +86,13 @@ def notice_time(run: PeerRun) -> float:
 
 
 def pause(first: float, up: float) -> float:
-    """Seconds until a peer that is up from the first time on tries a seed that is up from the
-    other on: pauses grow with the time for which it was tried in vain."""
+    """Seconds until a peer that is up since `first` tries a seed that is up since `up`: pauses grow
+    with the time for which it was tried in vain."""
     return max(0.0, min(USUAL.retry_last, up - first + USUAL.retry_first))
 
 
 class Company:
-    """The runs of a folder, in pairs, and the seeds, as they and the peers tell of them."""
+    """The runs of a folder, in pairs, and the seeds in their reach."""
 
     def __init__(self, records: Runs):
         self._records = records
@@ -140,8 +136,7 @@ class Company:
                 else seed.lives.minus(waited) for address, seed in self._seeds.items()}
 
     def misled(self, run: PeerRun) -> Spans:
-        """When a peer may have taken a seed for one that it was registered with, and that did not
-        answer any more: until it noticed."""
+        """When a peer may not have noticed yet that a seed did not answer any more."""
         return Spans((loss.since, loss.at) for words in run.registrations.words.values()
                      for loss in _losses(run, words)
                      if loss.was_registered and loss.down and loss.reason not in CLOSED)
@@ -149,15 +144,15 @@ class Company:
     # Pairs of peers.
 
     def had_to_meet(self, one: PeerRun, other: PeerRun) -> bool:
-        """Whether two runs had to be joined by links, directly or through others: because they were
-        before, or because a seed that both can reach is up now, or was up for long enough."""
+        """Whether two runs had to be joined by links, maybe through others: because they were before,
+        or because a seed that both can reach is up now, or was up for long enough."""
         return (self._joined.joined(one, other)
                 or min(self.end_of(one), self.end_of(other)) >= self._newest
                 and any(end >= self._newest for _, end in self._common_seed_times(one, other))
                 or self.had_time_to_meet(one, other))
 
     def had_to_be_joined(self, run: PeerRun) -> frozenset[PeerRun]:
-        """The runs that had to meet this one; only those that are up, and none if it is not."""
+        """The runs that had to meet this one, if it is up and they are."""
         return frozenset(one for one in self._records.peers if not run.has_ended(self._newest)
                          and not one.has_ended(self._newest) and self.had_to_meet(one, run))
 
@@ -185,9 +180,9 @@ class Company:
 
     def had_time_to_meet(self, one: PeerRun, other: PeerRun, since: float = 0.0) -> bool:
         """Whether both were up and awake, and a seed in reach of both, from `since` on for so long
-        that they had to be joined: two rounds, and some more if they have lost neighbours. A seed
-        that comes back is tried again after a pause. Who takes itself for registered with enough
-        seeds looks for no other: the time until it notices that one is silent counts not."""
+        that they had to be joined: two rounds, and some more if they have lost neighbours. The time
+        does not count until a seed that comes back is tried again, nor until a peer notices that a
+        seed is silent, because it looks for no other one."""
         rounds = 2.0
         if one.links and other.links:
             rounds = 3 + max(one.setting("liveness-misses"), other.setting("liveness-misses"))
@@ -200,15 +195,14 @@ class Company:
                       for up, down in self._common_seed_times(one, other))
         for run in (one, other):
             times = times.minus(self.misled(run)).minus(run.frozen())
-        return times.longest() > patience
+        return any(down - up > patience for up, down in times)
 
     def _in_touch_until(self, run: PeerRun) -> float:
-        """When a run ended; if it never had a neighbour and ended without a word, the last moment
-        before that at which it must have noticed that it was cut off from its seeds."""
+        """When a run ended; or, without a neighbour and without a word, could last have been cut off
+        from its seeds and noticed."""
         end = self.end_of(run)
-        if not run.links and run.left is run.ended is None and end < self._newest:
-            end -= notice_time(run)
-        return end
+        silent = not run.links and run.left is run.ended is None and end < self._newest
+        return end - notice_time(run) if silent else end
 
     def contacts(self, one: PeerRun, other: PeerRun) -> Spans:
         """From when until when two runs were neighbours, by the word of both, and in contact."""
@@ -223,8 +217,7 @@ class Company:
 
     def _contact_end(self, begin: float, one: PeerRun, mine: Linked, other: PeerRun,
                      theirs: Linked) -> float:
-        """Until when two runs were in contact over one link, which each has told of; before its
-        beginning if these are two links."""
+        """Until when two runs were in contact over a link; before its beginning if it is not one."""
         end = min(mine.end, theirs.end, self.end_of(one), self.end_of(other))
         replied = max(_last(one.replies, other, end), _last(other.replies, one, end), begin)
         missed = max(_last(one.missed, other, end), _last(other.missed, one, end))
@@ -250,13 +243,13 @@ class Company:
         return mine.reason not in HEARD or mine.end > other.last + ON_ITS_WAY
 
     def slowness(self, one: PeerRun, other: PeerRun, since: float) -> float:
-        """Seconds that bytes took at most from one run to another, by the replies since a time."""
+        """Seconds that bytes took at most between two runs, by the replies since a time."""
         return max((reply.took / 2 for run, peer in ((one, other), (other, one))
                     for reply in run.replies if reply.at >= since and reply.peer == peer.address),
                    default=0.0)
 
     def goodbye(self, leaver: PeerRun, other: PeerRun) -> float:
-        """How many seconds the goodbye of a run was on its way to another; 0 when none arrived."""
+        """Seconds for which the goodbye of a run was on its way to another; 0 if none arrived."""
         if leaver.left is None:
             return 0.0
         return min((link.end - leaver.left for link in other.links.get(leaver.address, ())
@@ -276,5 +269,5 @@ class Company:
 
 
 def _last(times: list[tuple], peer: PeerRun, until: float) -> float:
-    """The last of the times, until a moment, that belong to a peer; 0 when there is none."""
+    """The last of the times, until a moment, that belong to a peer; 0 if there is none."""
     return next((at for at, who, *_ in reversed(times) if who == peer.address and at <= until), 0.0)

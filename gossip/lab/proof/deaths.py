@@ -148,7 +148,8 @@ def _had_to_hear(proof: Proof, seed: SeedRun, run: PeerRun) -> bool:
                and proof.company.seed_times(other)[seed.address].hold(at)
                and ((word := other.registrations.last(seed.address, at)) is None
                     or word.lost is None)]
-    if any(other.is_registered(seed.address, at)
+    if any((other.left is None or other.left > at)
+           and other.registrations.stands_from(seed.address, at, at)
            and seed.believes(other.address, at + ON_ITS_WAY) for other, at in finders):
         return True
     tellers = [(teller, heard[0]) for teller in proof.seeds

@@ -133,10 +133,6 @@ class Spans(list[tuple[float, float]]):
         """Tell whether one of the times alone contains all of this one."""
         return any(one <= begin and end <= other for one, other in self)
 
-    def longest(self) -> float:
-        """Return the seconds of the longest; 0 without any."""
-        return max((end - begin for begin, end in self), default=0.0)
-
     def total(self) -> float:
         """Return the seconds of all."""
         return sum(end - begin for begin, end in self)

@@ -3,9 +3,6 @@ rows about the files themselves.
 
 Of a network on several machines, the files of one may be all there is. Whoever has them only, as
 the runner there, names the nodes that they are of: then what other files would tell is no failure.
-
-A run is dead if it did not end with `stopped:quit` and its last line is more than two liveness
-intervals older than the newest line of the folder. It counts as dead from its last line on.
 """
 
 import collections
@@ -68,7 +65,7 @@ class Proof:
         return origin in self._unproven or self.full.get(origin, math.inf) <= heard
 
     def is_elsewhere(self, address: str) -> bool:
-        """Whether a node has its file elsewhere, which is no failure."""
+        """Whether a node has its file on another machine, which is no failure."""
         return self._here is not None and address not in self._here
 
     def beside(self, addresses: Iterable[str]) -> str:

@@ -1,8 +1,8 @@
 """Runs of peers: one life of a peer, as its output file tells it.
 
-A run takes one event after the other. Only events that the proof needs are looked at closely. The
-run of a peer that is kicked ends with that: what it does while it is shut out proves nothing. So
-does a run whose file is full: nobody knows what it does then, but that a thread of it has failed.
+A run takes one event after the other, and keeps what the proof needs. That of a kicked peer
+ends then: what it does while it is shut out proves nothing. So does a run whose file is full:
+nobody knows what it does then, but that a thread of it has failed.
 """
 
 import collections
@@ -107,8 +107,8 @@ class PeerRun(Run):
         return self.changes[0][0] if self.changes else None
 
     def is_dead(self, newest: float) -> bool:
-        """Whether the peer died: the run did not end with `stopped:quit`, and either the peer was
-        started again, or the file was silent for long when the newest line was written."""
+        """Whether the peer was started again, or silent for long when the newest line was written,
+        without a word that the run ended."""
         silence = CHAT_SILENCE if self.chat else 2 * self.setting("liveness-interval")
         return self.ended not in (QUIT, KICKED, FULL) and (
             self.superseded or self.last < newest - silence)
@@ -118,9 +118,8 @@ class PeerRun(Run):
 
     def has_since(self, message: str) -> float:
         """When it generated or received a message that it has."""
-        if message in self.generated:
-            return self.generated[message]
-        return self.received[message].at
+        made = self.generated.get(message)
+        return self.received[message].at if made is None else made
 
     def awake(self) -> float:
         """Seconds for which its generator could speak: it was up, and not late."""
@@ -155,20 +154,13 @@ class PeerRun(Run):
         """Whether it was linked to the peer at that time or later."""
         return peer in self.links and self.links[peer][-1].end >= at
 
-    def is_registered(self, seed: str, at: float) -> bool:
-        """Whether it was registered with the seed at that time, by its own word; a leaver is with
-        none."""
-        return (self.left is None or self.left > at) and (
-            self.registrations.stands_from(seed, at, at))
-
     def _take(self, at: float, event: str, rest: str) -> None:
         if not self.tells_lateness and self.left is None and (
                 at - self.last > LONG_GAP * self.setting("liveness-interval")):
             self.late.append((self.last, at))
         self.last = at
-        handler = self._OFTEN.get(event)
-        if handler is not None:
-            handler(self, at, rest)
+        if event in self._OFTEN:
+            self._OFTEN[event](self, at, rest)
         elif event in OF_SEEDS:
             self._take_of_seed(at, event, rest)
         else:
@@ -214,8 +206,7 @@ class PeerRun(Run):
             self.changes.append((at, peer, False))
 
     def _degree(self, at, rest):
-        degree = rest.partition("=>")[2]
-        if COUNT.fullmatch(degree):
+        if COUNT.fullmatch(degree := rest.partition("=>")[2]):
             self.degrees.append((at, int(degree)))
 
     def _request(self, at, rest):
@@ -234,7 +225,6 @@ class PeerRun(Run):
             self.missed.append(Missed(at, sys.intern(peer), int(count)))
 
     def _take_of_seed(self, at: float, event: str, rest: str) -> None:
-        """Take an event that names a seed and tells more."""
         match = BY_SEED.match(rest)
         if not match:
             return
@@ -250,7 +240,6 @@ class PeerRun(Run):
             self.told.append((at, seed, dead[1]))
 
     def _take_of_itself(self, at: float, event: str, rest: str) -> None:
-        """Take an event that tells what the peer does, or what became of it."""
         if event == "settings":
             self.settings = dict(part.split("=", 1) for part in rest.split(":") if "=" in part)
         elif event == "registered":
