@@ -66,8 +66,7 @@ def prove(records: Records, here: set[str] | None = None) -> list[Row]:
 
 
 def registered(proof: Proof) -> Row | None:
-    """Every run that had the time was once registered with a majority of the seeds; None where no
-    seed tells how many there are."""
+    """Every run that had the time was once registered with a majority of the seeds, if known."""
     known = [seed.known for seed in proof.seeds if seed.known]
     if not known:
         return None
@@ -104,9 +103,8 @@ def _had_to_register(proof: Proof, run: PeerRun, wanted: int) -> bool:
 
 def _in_reach(proof: Proof, run: PeerRun) -> dict[str, Spans]:
     """When each seed was up and in reach of a run: as the words of the run tell (company.py), and
-    from the moment at which one of the two wrote what it can know from the other alone, until one
-    of them says otherwise. A seed that comes back is tried again after a pause, and of one that is
-    silent a run says nothing for a while."""
+    since one of the two wrote what only the other can have told it, until one says otherwise. A
+    seed that comes back is tried again after a pause; a silent one is not noticed at once."""
     end = min(run.last, proof.company.end_of(run))
     words, times = run.registrations.words, {}
     for seed, spans in proof.company.seed_times(run).items():
@@ -127,23 +125,20 @@ def _in_reach(proof: Proof, run: PeerRun) -> dict[str, Spans]:
 
 def liveness(proof: Proof) -> Row:
     """It fails if a run with neighbours asked them in fewer than half of the rounds due."""
-    failures = []
-    for run in proof.peers:
-        due = 0 if run.chat else _rounds_due(run, min(run.last, proof.company.end_of(run)))
-        if len(run.rounds) < SHARE * due:
-            failures.append(f"{proof.name(run)} asked its neighbours in {len(run.rounds)} rounds "
-                            f"of {due}")
-    requests = sum(run.requests for run in proof.peers)
-    replies = sum(len(run.replies) for run in proof.peers)
-    misses = sum(len(run.missed) for run in proof.peers)
+    due = {run: _rounds_due(run, min(run.last, proof.company.end_of(run)))
+           for run in proof.peers if not run.chat}
+    failures = [f"{proof.name(run)} asked its neighbours in {len(run.rounds)} rounds of {rounds}"
+                for run, rounds in due.items() if len(run.rounds) < SHARE * rounds]
     return Row("liveness", not failures,
-               f"{requests} requests, {replies} replies, {misses} misses", failures)
+               f"{sum(run.requests for run in proof.peers)} requests, "
+               f"{sum(len(run.replies) for run in proof.peers)} replies, "
+               f"{sum(len(run.missed) for run in proof.peers)} misses", failures)
 
 
 def _rounds_due(run: PeerRun, end: float) -> int:
-    """In how many rounds a run had somebody to ask until its end: one is due once an interval while
-    a peer has a neighbour that is no suspect, but for the time for which the peer was late. From
-    too many misses on until it answers, a neighbour is a suspect."""
+    """In how many rounds a run had to ask until its end: one is due once an interval while it has a
+    neighbour that is no suspect (which has missed too many rounds since it answered), and is not
+    late."""
     interval, limit = run.setting("liveness-interval"), run.setting("liveness-misses")
     times = Spans()
     for peer, links in run.links.items():
@@ -171,8 +166,7 @@ def degrees(proof: Proof) -> Row:
 
 def pieces(proof: Proof) -> Row:
     """How long the graph was in several pieces; it fails if the graph stays so for too long, unless
-    no two of different pieces ever had to meet, as no seed was up (company.py). Nobody knows how
-    long it stays so when a file is full."""
+    no two of different pieces had to meet (company.py). When a file is full nobody knows."""
     if any(map(proof.is_elsewhere, proof.strangers())):
         return Row("pieces", None, "links lead to peers elsewhere: only all files tell", [])
     end = graph.end_of(proof.records)
@@ -260,8 +254,7 @@ def judge_folder(folder: pathlib.Path) -> tuple[bool, str]:
 
 
 def check_as_json(folder: pathlib.Path) -> tuple[bool, str]:
-    """The same as an object of JSON on one line, with all details and the whole names of messages;
-    without an output file of a peer, `error` says so."""
+    """The same as an object of JSON with all details and whole names, or with an `error`."""
     verdict = {"folder": str(folder), "holds": False, "rows": []}
     try:
         rows = prove(read_folder(folder))
@@ -272,8 +265,8 @@ def check_as_json(folder: pathlib.Path) -> tuple[bool, str]:
 
 
 def with_texts(records: Records, rows: list[Row]) -> list[Row]:
-    """The rows with messages named by text and origin, like `"message 3" of 5001`, in their
-    details, and peers beside them by their ports alone if all peers have one IP."""
+    """Name messages in the details of rows by text and origin, like `"message 3" of 5001`, and
+    peers beside them by their ports alone if all peers have one IP."""
     origins = {message: run for run in records.peers for message in run.texts}
     lives = collections.Counter(run.address for run in records.peers)
     ips = {address.rpartition(":")[0] for address in lives}
@@ -289,8 +282,7 @@ def with_texts(records: Records, rows: list[Row]) -> list[Row]:
         return f'"{text}" of {name}{since}'
 
     def told(detail: str) -> str:
-        if not any(match[0] in origins for match in _NAMED.finditer(detail)):
-            return detail
-        return _NAMED.sub(short, detail)
+        names_message = any(match[0] in origins for match in _NAMED.finditer(detail))
+        return _NAMED.sub(short, detail) if names_message else detail
 
     return [row._replace(details=[told(detail) for detail in row.details]) for row in rows]

@@ -50,8 +50,7 @@ class Clocks:
             self._compare(_samples(records))
 
     def _compare(self, samples: list[Sample]) -> None:
-        """Find the clocks that were set. Then go from machine to machine, the surest way first, and
-        add up what clocks are ahead."""
+        """Go from machine to machine, the surest way first, and add up what clocks are ahead."""
         most: dict[tuple[str, str], float] = {}  # what the second's clock is ahead of the first's
         for sample in samples:
             pair, ahead = (sample.sender, sample.receiver), sample.received - sample.sent
@@ -127,8 +126,7 @@ def _samples(records: Records) -> list[Sample]:
 
 
 def _registrations(records: Records, runs: dict) -> list[Sample]:
-    """Return a peer's start, a seed's word `registered:PEER` and the peer's `registered:SEED`, the
-    first of each, as lines."""
+    """Return as lines a peer's start, and the first `registered:` of a seed and of the peer."""
     first: dict[tuple[str, str], float] = {}  # (seed, peer) -> when
     for seed in records.seeds:
         for at, peer in seed.registered:

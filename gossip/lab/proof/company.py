@@ -46,8 +46,8 @@ class _Seed:
         self.registers = False  # a peer was registered there
 
     def in_reach(self, losses: list["_Loss"]) -> Spans:
-        """Return when it was up, but for the times in which a peer says that it could not be
-        reached. Where it did not run, its own file tells when it ran again."""
+        """Return when it was up, but for when a peer says that it could not be reached. Where it
+        did not run, its own file tells when it ran again."""
         return self.lives.minus(
             (loss.since, loss.until) for loss in losses
             if loss.down and not (self.tells and loss.reason in NOT_RUNNING)
@@ -144,8 +144,8 @@ class Company:
     # Pairs of peers.
 
     def had_to_meet(self, one: PeerRun, other: PeerRun) -> bool:
-        """Whether two runs had to be joined by links, maybe through others: because they were before,
-        or because a seed that both can reach is up now, or was up for long enough."""
+        """Whether two runs had to be joined by links, maybe through others: as they were before, or
+        as a seed that both can reach is up now, or was up for long enough."""
         return (self._joined.joined(one, other)
                 or min(self.end_of(one), self.end_of(other)) >= self._newest
                 and any(end >= self._newest for _, end in self._common_seed_times(one, other))
@@ -180,9 +180,8 @@ class Company:
 
     def had_time_to_meet(self, one: PeerRun, other: PeerRun, since: float = 0.0) -> bool:
         """Whether both were up and awake, and a seed in reach of both, from `since` on for so long
-        that they had to be joined: two rounds, and some more if they have lost neighbours. The time
-        does not count until a seed that comes back is tried again, nor until a peer notices that a
-        seed is silent, because it looks for no other one."""
+        that they had to be joined: two rounds, and some more if they have lost neighbours. No time
+        counts until a seed that comes back is tried again, or a silent one is noticed."""
         rounds = 2.0
         if one.links and other.links:
             rounds = 3 + max(one.setting("liveness-misses"), other.setting("liveness-misses"))
@@ -198,8 +197,7 @@ class Company:
         return any(down - up > patience for up, down in times)
 
     def _in_touch_until(self, run: PeerRun) -> float:
-        """When a run ended; or, without a neighbour and without a word, could last have been cut off
-        from its seeds and noticed."""
+        """When a run ended; earlier if it never had a neighbour, and may have been cut off then."""
         end = self.end_of(run)
         silent = not run.links and run.left is run.ended is None and end < self._newest
         return end - notice_time(run) if silent else end
@@ -217,7 +215,7 @@ class Company:
 
     def _contact_end(self, begin: float, one: PeerRun, mine: Linked, other: PeerRun,
                      theirs: Linked) -> float:
-        """Until when two runs were in contact over a link; before its beginning if it is not one."""
+        """Until when two runs were in contact over one link; if these are two, before it began."""
         end = min(mine.end, theirs.end, self.end_of(one), self.end_of(other))
         replied = max(_last(one.replies, other, end), _last(other.replies, one, end), begin)
         missed = max(_last(one.missed, other, end), _last(other.missed, one, end))

@@ -42,10 +42,9 @@ def death(proof: Proof, run: PeerRun) -> tuple[list[str], list[float]]:
     """Return the failures after a death; and for each seed without one, the seconds from the last
     line of the dead peer until the seed had heard of the death and removed the peer.
 
-    A seed that listed the peer has to remove it, unless the seed ended before it could know, or
-    while it probed; if it told others of the death it knew. It has to hear of the death if a
-    finder was registered with it, or if another seed heard and had the time to tell it; but not
-    across a cut (company.py).
+    A seed that listed the peer has to remove it, unless it ended before it could know, or while it
+    probed; if it told others it knew. It has to hear of the death if a finder was registered with
+    it, or if another seed heard and had the time to tell it; but not across a cut (company.py).
     """
     failures, delays = [], []
     if not found_dead(proof, run) and not any(_had_to_find(other, run) for other in proof.peers):
@@ -100,16 +99,14 @@ def _known(proof: Proof, seed: SeedRun, run: PeerRun) -> float:
 
 
 def is_told(proof: Proof, run: PeerRun) -> bool:
-    """Whether every seed that a dead peer was registered with has told others of the death, or had
-    the time to: what is still missing in the files is a failure."""
+    """Whether every seed of a dead peer has told others of the death, or had the time to."""
     found = min((at for _, at in found_dead(proof, run)), default=_due(run, run.last))
     return proof.newest > found + PROBING or all(
         proof.told.get((seed, run.address)) for seed in run.registrations.ever())
 
 
 def _was_found(proof: Proof, seed: SeedRun, run: PeerRun) -> bool:
-    """Whether a peer found this one dead; or one that a seed names, whose file was full, or is
-    elsewhere."""
+    """Whether a peer found this one dead, or may have: its file is full, or elsewhere."""
     return any(run.address in other.dead for other in [*proof.peers, *proof.attackers]) or any(
         who in proof.full or proof.is_elsewhere(who) for who in reporters(seed, run.address))
 
@@ -183,8 +180,7 @@ def _blames(proof: Proof) -> list[str]:
 
 
 def _without_misses(proof: Proof, run: PeerRun, at: float, dead: str) -> list[str]:
-    """Misses are counted in a row, from one to the limit; the last ones may be counted anew, when a
-    last probe has found nothing out."""
+    """Misses are counted from one to the limit; the last anew, if a probe found nothing out."""
     limit = int(run.setting("liveness-misses"))
     counts = [missed.count for missed in run.missed if missed.peer == dead and missed.at <= at]
     expected = limit
@@ -199,7 +195,7 @@ def _without_misses(proof: Proof, run: PeerRun, at: float, dead: str) -> list[st
 
 
 def _not_reported(proof: Proof, run: PeerRun, at: float, dead: str) -> list[str]:
-    """The seeds that it was registered with all the time, and has not told. It writes both down
+    """It has not told a seed with which it was registered all the time. It writes both down
     together, so of a run that ends soon it is known, too."""
     due = run.late.later(at, REPORT_TIME)
     if run.last == at or run.left is not None and run.left < due:
@@ -303,8 +299,8 @@ def _probes(proof: Proof, seed: SeedRun, peer: str, removed: float,
 
 
 def _probed(run: PeerRun, peer: str, found: float) -> float:
-    """When the last probe began after which a run found a peer dead: with the last miss, but no
-    earlier than a probe may take. A cut may have been mended during that probe, or the seed's."""
+    """When the last probe of a peer that was found dead began: with the last miss, but no earlier
+    than a probe may take. A cut may have been mended during that probe, or the seed's."""
     return max([found - PROBE_TIME, *when(run.missed, peer, end=found)])
 
 

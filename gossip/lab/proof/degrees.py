@@ -34,8 +34,7 @@ class Fit(NamedTuple):
 
 
 def fit(values, low: int, high: int) -> Fit | None:
-    """The most likely exponent for the values from low to high; None when no value is in that
-    range, or all values in it lie at one end of it."""
+    """The most likely exponent for the values from low to high; None unless some are in between."""
     logs = [math.log(k) for k in values if low <= k <= high]
     if low >= high or not logs:
         return None
@@ -69,11 +68,10 @@ def at_least(law: dict[int, float]) -> list[tuple[int, float]]:
 class PowerLaw:
     """Degrees and capacities of the peers when most of them were up, and fitted exponents.
 
-    A capacity counts as the number of the other peers if that is less: no degree can be larger.
-    Exponents are fitted to the degrees (`fitted`) and the capacities (`predicted`), for values from
-    the smallest capacity to the largest; None where there is nothing to fit. With the usual rule
-    the capacity k has a density proportional to 1/k (derived in capacity.py): `predicted` is then
-    about 1, and larger if many peers have the smallest capacity.
+    No capacity counts as more than the number of the other peers. Exponents are fitted to the
+    degrees (`fitted`) and the capacities (`predicted`); None where there is nothing to fit. With
+    the usual rule the capacity k has a density proportional to 1/k (derived in capacity.py):
+    `predicted` is then about 1, and larger if many peers have the smallest capacity.
     """
 
     def __init__(self, records: Records):

@@ -89,7 +89,7 @@ def _not_delivered(proof: Proof) -> tuple[list[str], list[str], int]:
                                 + proof.beside([said_by]))
             continue
         holders = [origin, *receivers]
-        if all(map(proof.is_dead, holders)):
+        if all(holder.is_dead(proof.newest) for holder in holders):
             lost.append(f"{message} is lost with its dead origin")
             continue
         without = [run for run in proof.peers
@@ -106,15 +106,14 @@ def _not_delivered(proof: Proof) -> tuple[list[str], list[str], int]:
 
 
 def _excused(proof: Proof, message: str, run: PeerRun, holders: list[PeerRun]) -> bool:
-    """Whether the run may lack the message, whoever has it: the run ended too soon, or began too
-    late, or was frozen until shortly before its end."""
+    """Whether a run ended too soon, began too late, or was frozen until shortly before its end."""
     made = proof.origin[message].generated[message]
     if made < run.first:  # the run began later, and can get only what others still keep
         newer = bisect.bisect(proof.times, run.first) - bisect.bisect(proof.times, made)
         if (all(holder.last <= run.first for holder in holders)
                 or newer >= run.setting("cache-size") or not run.setting("antientropy-interval")):
             return True
-    if not proof.has_ended(run):  # a neighbour that wrote no line since may have ended before
+    if not run.has_ended(proof.newest):  # a neighbour that wrote no line since may have
         return run.first_linked is not None and run.last < made
     end = proof.company.end_of(run)
     woke = max((until for _, until in run.frozen()), default=0.0)
@@ -135,9 +134,9 @@ def _is_denied(proof: Proof, message: str, run: PeerRun, holders: list[PeerRun])
     said_by, origin = run_of(message), proof.origin[message]
     if said_by not in proof.denied:
         return False
-    over = origin.left is not None or proof.has_ended(origin)
+    over = origin.left is not None or origin.has_ended(proof.newest)
     if said_by in run.denied and said_by not in proof.taken_by(run):
-        return over or proof.has_ended(run)
+        return over or run.has_ended(proof.newest)
     return over and not any(end > max(begin, holder.has_since(message)) for holder in holders
                             for begin, end in proof.company.contacts(holder, run))
 
@@ -148,9 +147,8 @@ def _two_rounds(run: PeerRun) -> float:
 
 
 def _stuck(proof: Proof, message: str, holders: list[PeerRun], lacking: list[PeerRun]) -> bool:
-    """Whether there is a place where the message had to go on and did not. Of the many pairs of
-    runs, only those are looked at that are up and had to meet, or have been neighbours, or of which
-    one was alone."""
+    """Whether there is a place where the message had to go on and did not. Only pairs of runs are
+    looked at that are up and had to meet, or have been neighbours, or of which one was alone."""
     company = proof.company
     had = {holder: holder.has_since(message) for holder in holders}
     alone = [holder for holder in holders if company.alone_since(holder, had[holder]) is not None]
@@ -172,7 +170,7 @@ def _stuck(proof: Proof, message: str, holders: list[PeerRun], lacking: list[Pee
 
 def _came_before_goodbye(origin: PeerRun, message: str, run: PeerRun) -> bool:
     """Whether a run heard the goodbye of the origin over a link that stood when the message was
-    made. What is flooded goes out at once, so it was on that link before the goodbye."""
+    made: what is flooded goes out at once, so before the goodbye."""
     said, left = origin.generated[message], origin.left
     if left is None or origin.settings.get("spread") in ("rumor", "tree"):
         return False
@@ -186,7 +184,7 @@ def _came_before_goodbye(origin: PeerRun, message: str, run: PeerRun) -> bool:
 def _had_to_go(proof: Proof, message: str, holder: PeerRun, had: float, run: PeerRun) -> bool:
     """Whether a message had to go from a run that had it at a time to another (see `broadcast`)."""
     company = proof.company
-    if not proof.has_ended(holder) and not proof.has_ended(run):
+    if not holder.has_ended(proof.newest) and not run.has_ended(proof.newest):
         return company.had_to_meet(holder, run)
     slow = company.slowness(run, holder, had - _two_rounds(run))
     way = ON_ITS_WAY + max(company.goodbye(run, holder), slow)  # what it is told was as slow
@@ -243,8 +241,7 @@ def once(proof: Proof) -> Row:
 
 
 def latency(proof: Proof) -> Row:
-    """The time from `generated` to `received`; deliveries to runs that began later are only
-    counted. It fails if something came more than a second before it was said."""
+    """How long messages took; it fails if one came more than a second before it was said."""
     times, late = latencies(proof.records)
     figures = "nothing was delivered"
     if times:

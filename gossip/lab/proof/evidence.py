@@ -18,18 +18,16 @@ from gossip.lab.proof.runs import FULL, KICKED, PeerRun
 
 
 class Row(NamedTuple):
-    """One line of the proof. `holds` is None in a row that only shows figures; `details` lists
-    the failures, then other facts worth knowing."""
+    """One line of the proof."""
 
     name: str
-    holds: bool | None
+    holds: bool | None  # None: it only shows figures
     figures: str
-    details: list[str]
+    details: list[str]  # the failures, then other facts worth knowing
 
 
 class Proof:
-    """The records, and what several rows need to know of them. But for the row about them,
-    attackers are left out: they are held to nothing."""
+    """The records, without attackers, which are held to nothing, and what several rows ask them."""
 
     def __init__(self, records: Records, here: set[str] | None = None):
         """`here`: the nodes that the files are of; None means all of the network."""
@@ -78,12 +76,6 @@ class Proof:
         known = {run.address for run in [*self.peers, *self.attackers]}
         return {peer for run in self.peers for peer in run.links} - known
 
-    def is_dead(self, run: PeerRun) -> bool:
-        return run.is_dead(self.newest)
-
-    def has_ended(self, run: PeerRun) -> bool:
-        return run.has_ended(self.newest)
-
     def name(self, run: PeerRun) -> str:
         """The address of a run, and its start if the peer was started more than once."""
         return run.address + (start_time(run) if self.lives[run.address] > 1 else "")
@@ -91,7 +83,7 @@ class Proof:
     def deaths(self) -> list[PeerRun]:
         """The last run of each dead peer; chat servers are left out, as nobody reports them."""
         last = {run.address: run for run in self.peers if not run.chat}
-        return [run for run in last.values() if self.is_dead(run)]
+        return [run for run in last.values() if run.is_dead(self.newest)]
 
 
 def _taken_by(run: PeerRun) -> dict[str, float]:

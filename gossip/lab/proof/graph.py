@@ -26,8 +26,7 @@ class Pieces:
     """
 
     def __init__(self, links: Mapping[Hashable, Iterable] | None = None):
-        """`links`: each node of the graph, and the nodes that it is linked with; those that are not
-        in the graph are left out."""
+        """`links`: each node of the graph, and those that it is linked with, if these are in it."""
         self._links: dict[Hashable, set] = {}
         self._piece: dict[Hashable, int] = {}  # node -> number of its piece
         self._members: dict[int, set] = {}  # number of a piece -> its nodes
@@ -153,9 +152,8 @@ def capacity_of(run: PeerRun) -> Capacity:
 
 
 def end_of(records: Records) -> float:
-    """When the network ended: the time of the newest line while a peer is up; after that, the
-    first `stopped:` line of the last 5 seconds, as all peers were stopped together. Nobody knows
-    the graph from when on a peer's file is full."""
+    """When the network ended: with the newest line if a peer is up, else the first `stopped:` line
+    of the last 5 seconds, as all peers were stopped together; or when a peer's file was full."""
     newest = records.newest()
     full = [run.last for run in records.peers if run.ended == FULL]
     if any(not run.has_ended(newest) for run in records.peers):

@@ -4,12 +4,11 @@ An attacker says in its own file what it is; seeds and honest peers cannot read 
 `report-interval`. An attacker's time begins with the first gossip that it could have forwarded when
 it had three neighbours: nobody is judged by fewer.
 
-What has to be reached: so many of the attackers are kicked in time, and of the honest peers none,
-or one in a hundred where nearly a third of all peers attack. Where peers may have few links, fewer
-attackers have to be found, and later. One that reports nothing is not kicked: but no honest peer
-keeps it as a neighbour, and no honest peer has to leave another one alone. Nor is one kicked that
-reports living peers dead: but a seed that found three of its reports untrue looks at no more, and
-nobody living is removed because of it.
+Most attackers have to be kicked in time, and no honest peer, or one in a hundred where nearly a
+third of all peers attack. Where peers may have few links, fewer attackers have to be found, and
+later. One that reports nothing is not kicked, but no honest peer keeps it as a neighbour, nor has
+to leave another honest one alone. Nor is one kicked that reports living peers dead, but a seed that
+found three of its reports untrue looks at no more, and nobody living is removed because of it.
 """
 
 import math
@@ -149,10 +148,10 @@ class Found:
 
     def tally(self) -> Tally:
         """The same as numbers."""
-        honest = sorted({parse_address(run.address) for run in self._proof.peers})
-        links = sorted(graph.capacity_of(run).of(parse_address(run.address))
-                       for run in self._proof.peers) or [0]
-        few = links[len(links) // 2] <= FEW_LINKS
+        honest = {run.address for run in self._proof.peers}
+        links = [graph.capacity_of(run).of(parse_address(run.address))
+                 for run in self._proof.peers] or [0]
+        few = quantile(links, 0.5) <= FEW_LINKS
         many = len(self._attackers) >= MANY * (len(honest) + len(self._attackers))
         to_find = sum(run.malice not in (SILENT, FALSE_DEAD) for run in self._attackers.values())
         return Tally(len(self._attackers), len(self.took), len(self.missed), len(self.late),

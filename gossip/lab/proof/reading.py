@@ -153,8 +153,7 @@ def _begins_like(whole: pathlib.Path, copy: pathlib.Path) -> bool:
 
 
 def first_line(file: BinaryIO) -> bytes | None:
-    """Return the first line that has a time, or, if there is none within FIRST bytes, what comes
-    first; None where no line is whole yet."""
+    """Return the first line with a time, or what comes first; None if no line is whole yet."""
     begin = file.read(FIRST)
     lines = begin.split(b"\n")
     if len(begin) < FIRST:
@@ -177,8 +176,8 @@ def _second(text: str) -> int | None:
 
 
 def parse_line(line: str) -> tuple[float, str, str] | None:
-    """(Unix seconds, event, the rest) of a line of an output file, which may end like a line of
-    Windows; None for other texts. Times are in UTC, like `2026-01-02 03:04:05.000000`."""
+    """(Unix seconds, event, the rest) of a line of an output file; None for other texts. Times are
+    in UTC, like `2026-01-02 03:04:05.000000`; a line may end as in Windows."""
     second, micros = _second(line[:19]), line[20:26]
     if second is None or line[26:27] != ":" or line[19] != "." or not (
             micros.isdigit() and micros.isascii()):

@@ -86,15 +86,13 @@ class SeedRun(Run):
         return self.last if over else math.inf
 
     def believes(self, peer: str, at: float) -> bool:
-        """Whether it looks at what a peer says of deaths at a time; when a disbelief is over, the
-        file does not tell."""
+        """Whether it looks at what a peer says of deaths; no file tells when disbelief ends."""
         return at < self.disbelieved.get(peer, math.inf)
 
 
 @functools.lru_cache(maxsize=None)
 def machine_of(address: str) -> str:
-    """Return a name for the machine that has an address: its IP, or one name for all loopback;
-    empty for what is no address, as a file may say anything."""
+    """Return the IP of an address, one name for all loopback; empty for what is no address."""
     try:
         parsed = parse_address(address)
     except ValueError:

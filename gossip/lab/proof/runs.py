@@ -18,7 +18,9 @@ USUAL = Settings()
 CHAT_SILENCE = 3.0  # seconds of silence, while others write, that mean a chat server is dead
 PROBE_TIME = USUAL.probe_limit  # seconds that the last probe of a silent neighbour may take
 TEXT_SHOWN = 40  # characters by which a message is named
-OF_SEEDS = {"unregistered", "refused", "peer list", "reported", "told"}
+OF_OTHERS = {  # events that name another node and tell more
+    "liveness reply", "liveness missed", "disconnected", "unregistered", "refused", "peer list",
+    "reported", "told"}
 WAITS = 2 * LATE_FOR + 1.0  # seconds after a `late:` line in which a generator may still wait:
 # small lateness is told once in LATE_FOR seconds, waited for as long, and looked for once a second
 LONG_GAP = 1.5  # liveness intervals without a line, where files do not tell of lateness
@@ -107,8 +109,7 @@ class PeerRun(Run):
         return self.changes[0][0] if self.changes else None
 
     def is_dead(self, newest: float) -> bool:
-        """Whether the peer was started again, or silent for long when the newest line was written,
-        without a word that the run ended."""
+        """Whether it ended without a word: it was started again, or silent for long at the end."""
         silence = CHAT_SILENCE if self.chat else 2 * self.setting("liveness-interval")
         return self.ended not in (QUIT, KICKED, FULL) and (
             self.superseded or self.last < newest - silence)
@@ -161,8 +162,8 @@ class PeerRun(Run):
         self.last = at
         if event in self._OFTEN:
             self._OFTEN[event](self, at, rest)
-        elif event in OF_SEEDS:
-            self._take_of_seed(at, event, rest)
+        elif event in OF_OTHERS:
+            self._take_of_another(at, event, rest)
         else:
             self._take_of_itself(at, event, rest)
 
@@ -183,13 +184,10 @@ class PeerRun(Run):
         source, _, line = rest.partition(":gmessage:")
         line = "gmessage:" + line
         match = GOSSIP.match(line)
-        if not match:
-            return
-        message = sys.intern(match[2])
-        if message in self.received or message in self.generated:
-            self.repeated.append(message)
-        else:
-            self.received[message] = Delivery(at, sys.intern(source), hash(line))
+        if match and (match[2] in self.received or match[2] in self.generated):
+            self.repeated.append(match[2])
+        elif match:
+            self.received[sys.intern(match[2])] = Delivery(at, sys.intern(source), hash(line))
 
     def _connected(self, at, rest):
         if rest not in self.linked:
@@ -197,50 +195,38 @@ class PeerRun(Run):
         self.linked.add(rest)
         self.changes.append((at, rest, True))
 
-    def _disconnected(self, at, rest):
-        match = BY_SEED.match(rest)
-        if match and match[1] in self.linked:
-            peer, reason = match.groups()
-            self.linked.remove(peer)
-            self.links[peer][-1] = self.links[peer][-1]._replace(end=at, reason=reason)
-            self.changes.append((at, peer, False))
-
-    def _degree(self, at, rest):
-        if COUNT.fullmatch(degree := rest.partition("=>")[2]):
-            self.degrees.append((at, int(degree)))
-
-    def _request(self, at, rest):
-        self.requests += 1
-        if not self.rounds or self.rounds[-1] < at:
-            self.rounds.append(at)
-
-    def _reply(self, at, rest):
-        peer, _, milliseconds = rest.rpartition(":")
-        took = float(milliseconds) / 1000 if SECONDS.fullmatch(milliseconds) else 0.0
-        self.replies.append(Reply(at, sys.intern(peer), took))
-
-    def _missed(self, at, rest):
-        peer, _, count = rest.rpartition(":")
-        if COUNT.fullmatch(count):
-            self.missed.append(Missed(at, sys.intern(peer), int(count)))
-
-    def _take_of_seed(self, at: float, event: str, rest: str) -> None:
+    def _take_of_another(self, at: float, event: str, rest: str) -> None:
         match = BY_SEED.match(rest)
         if not match:
             return
-        seed, rest = match.groups()
+        who, rest = match.groups()
         dead = DEAD.match(rest)
-        if event == "peer list":
-            self.lists.append((at, seed))
+        if event == "liveness reply":
+            took = float(rest) / 1000 if SECONDS.fullmatch(rest) else 0.0
+            self.replies.append(Reply(at, sys.intern(who), took))
+        elif event == "liveness missed" and COUNT.fullmatch(rest):
+            self.missed.append(Missed(at, sys.intern(who), int(rest)))
+        elif event == "disconnected" and who in self.linked:
+            self.linked.remove(who)
+            self.links[who][-1] = self.links[who][-1]._replace(end=at, reason=rest)
+            self.changes.append((at, who, False))
+        elif event == "peer list":
+            self.lists.append((at, who))
         elif event == "unregistered" or event == "refused" and rest.startswith(NOT_REACHED):
-            self.registrations.add(seed, Registered(at, rest))
+            self.registrations.add(who, Registered(at, rest))
         elif event == "reported" and dead:
-            self.reported.append(Report(at, seed, dead[1], dead[0]))
+            self.reported.append(Report(at, who, dead[1], dead[0]))
         elif event == "told" and dead:
-            self.told.append((at, seed, dead[1]))
+            self.told.append((at, who, dead[1]))
 
     def _take_of_itself(self, at: float, event: str, rest: str) -> None:
-        if event == "settings":
+        if event == "liveness request":
+            self.requests += 1
+            if not self.rounds or self.rounds[-1] < at:
+                self.rounds.append(at)
+        elif event == "degree" and COUNT.fullmatch(degree := rest.partition("=>")[2]):
+            self.degrees.append((at, int(degree)))
+        elif event == "settings":
             self.settings = dict(part.split("=", 1) for part in rest.split(":") if "=" in part)
         elif event == "registered":
             self.registrations.add(rest, Registered(at, None))
@@ -259,11 +245,7 @@ class PeerRun(Run):
         else:
             self._take_of_any_node(at, event, rest)
 
-    _OFTEN = {
-        "generated": _generated, "received": _received,
-        "connected": _connected, "disconnected": _disconnected, "degree": _degree,
-        "liveness request": _request, "liveness reply": _reply, "liveness missed": _missed,
-    }
+    _OFTEN = {"generated": _generated, "received": _received, "connected": _connected}
 
 
 class RegistrationHistory:
