@@ -113,7 +113,7 @@ def _excused(proof: Proof, message: str, run: PeerRun, holders: list[PeerRun]) -
         if (all(holder.last <= run.first for holder in holders)
                 or newer >= run.setting("cache-size") or not run.setting("antientropy-interval")):
             return True
-    if not run.has_ended(proof.newest):  # a neighbour that wrote no line since may have
+    if not run.has_ended(proof.newest):  # a neighbour without a line since may have ended
         return run.first_linked is not None and run.last < made
     end = proof.company.end_of(run)
     woke = max((until for _, until in run.frozen()), default=0.0)
@@ -125,12 +125,9 @@ def _excused(proof: Proof, message: str, run: PeerRun, holders: list[PeerRun]) -
 def _is_denied(proof: Proof, message: str, run: PeerRun, holders: list[PeerRun]) -> bool:
     """Whether a run may lack a message because it has denied the run that said it, and one of the
     two has ended; or another has denied that run, which has ended, and this one was not in contact
-    with any that had the message.
-
-    Where gossip is signed, a peer takes what a run has said when more than half of the seeds name
-    the run, or it proves itself; else it writes `unconfirmed:RUN`. That cannot last while a run is
-    up. One that has ended cannot prove anything, and seeds that were started again do not know it.
-    """
+    with any that had the message. (Where gossip is signed, a peer writes `unconfirmed:RUN` unless
+    most seeds name a run, or it proves itself. One that has ended cannot, and seeds that were
+    started again do not know it.)"""
     said_by, origin = run_of(message), proof.origin[message]
     if said_by not in proof.denied:
         return False

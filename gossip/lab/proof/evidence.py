@@ -35,6 +35,9 @@ class Proof:
         self._machines = {machine_of(run.address) for run in [*records.peers, *records.seeds]}
         self.attackers = [run for run in records.peers if run.malice is not None]
         self.headless = records.headless()
+        # whose files do not tell of all that they have said
+        self._unproven = {run.address for run in records.peers
+                          if run.malice is not None or run.ended == KICKED}
         self.records = records = records.honest()
         self.peers = records.peers
         self.seeds = records.seeds
@@ -42,9 +45,6 @@ class Proof:
         self.company = Company(records)
         self.taken_by = functools.cache(_taken_by)
         self.denied = {run for peer in self.peers for run in peer.denied}
-        # whose files do not tell of all that they have said
-        self._unproven = {run.address for run in self.attackers}
-        self._unproven |= {run.address for run in self.peers if run.ended == KICKED}
         # from when on nothing is known of a node: its file is full, or lacks its beginning
         self.full = {run.address: run.last for run in self.peers if run.ended == FULL}
         self.full |= {address: 0.0 for _, address in self.headless}
@@ -57,8 +57,7 @@ class Proof:
         self.times = sorted(run.generated[m] for m, run in self.origin.items())
 
     def is_unproven(self, message: str, heard: float) -> bool:
-        """Whether a message that was heard first at that time may have been said by an attacker,
-        by a peer that was kicked, maybe later, or by one whose file was full."""
+        """Whether a message may be that of an attacker, a peer that was kicked, or a full file."""
         origin = origin_of(message)
         return origin in self._unproven or self.full.get(origin, math.inf) <= heard
 
