@@ -14,7 +14,7 @@ from gossip.lab.pictures.charts import (
     rectangle, side_title, text)
 from gossip.lab.pictures.network import network_svg
 from gossip.lab.proof.clocks import put_right
-from gossip.lab.proof.degrees import PowerLaw, at_least
+from gossip.lab.proof.graph import PowerLaw, at_least
 from gossip.lab.proof.records import Records, read_folder
 from gossip.terminal.folders import PICTURES, REPORT
 

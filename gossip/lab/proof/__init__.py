@@ -4,8 +4,7 @@ check      all rows, and how they are shown    evidence   a row, what rows need,
 delivery   the rows about messages             deaths     the row about life and death
 malicious  the row about who was kicked
 company    which runs had to meet, and until when they heard of one another, or of a seed
-graph      who was linked when, and in how many pieces the graph was
-degrees    measured and predicted, and the exponents that fit them
+graph      who was linked when, how many pieces there were, and which power law fits the degrees
 clocks     whose clock was wrong, and the times of its files put right
 records    files, read as they grow; one life of a seed
 reading    lines of files, and the pieces of a file that was rotated

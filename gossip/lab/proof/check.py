@@ -15,7 +15,6 @@ import re
 from gossip.lab.proof import deaths, delivery, evidence, graph
 from gossip.lab.proof.clocks import put_right
 from gossip.lab.proof.company import REGISTER_LIMIT, pause
-from gossip.lab.proof.degrees import PowerLaw
 from gossip.lab.proof.events import ADDRESS, REFUSED, Spans, when
 from gossip.lab.proof.evidence import Proof, Row, quantile, start_time
 from gossip.lab.proof.malicious import malicious
@@ -153,7 +152,7 @@ def _rounds_due(run: PeerRun, end: float) -> int:
 
 def degrees(proof: Proof) -> Row:
     """The degrees when most peers were up, and the power law that fits them."""
-    law = PowerLaw(proof.records)
+    law = graph.PowerLaw(proof.records)
     if not law.degrees:
         return Row("degrees", None, "no peer said what its degree is", [])
     figures = (f"minimum {law.degrees[0]}, median {law.degrees[len(law.degrees) // 2]}, "

@@ -189,11 +189,11 @@ class Company:
                                              other.setting("liveness-interval"))
         first = min(one.first, other.first)
         begin = max(one.first, other.first, since)
-        end = min(self._in_touch_until(one), self._in_touch_until(other))
-        times = Spans((max(begin, up + pause(first, up)), min(end, down))
+        times = Spans((max(begin, up + pause(first, up)), down)
                       for up, down in self._common_seed_times(one, other))
         for run in (one, other):
-            times = times.minus(self.misled(run)).minus(run.frozen())
+            until = self._in_touch_until(run)
+            times = times.minus([*self.misled(run), *run.frozen(), (until, math.inf)])
         return any(down - up > patience for up, down in times)
 
     def _in_touch_until(self, run: PeerRun) -> float:

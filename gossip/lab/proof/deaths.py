@@ -92,10 +92,8 @@ def found_dead(proof: Proof, run: PeerRun) -> list[tuple[PeerRun, float]]:
 def _known(proof: Proof, seed: SeedRun, run: PeerRun) -> float:
     """When a death was found by a peer whose report a seed looks at, or had to be found."""
     finders = found_dead(proof, run)
-    if not finders:
-        return _due(run, run.last)
-    return min((at for other, at in finders if seed.believes(other.address, at + ON_ITS_WAY)),
-               default=math.inf)
+    believed = [at for other, at in finders if seed.believes(other.address, at + ON_ITS_WAY)]
+    return min(believed, default=math.inf if finders else _due(run, run.last))
 
 
 def is_told(proof: Proof, run: PeerRun) -> bool:
@@ -124,10 +122,9 @@ def _due(run: PeerRun, since: float) -> float:
 
 def _had_to_find(other: PeerRun, run: PeerRun) -> bool:
     """Whether a peer was the dead one's neighbour, and in time for long enough to find it dead."""
-    if not other.had_link(run.address, run.last):
-        return False
     late = max((until for _, until in other.late), default=0.0)
-    return (other.links[run.address][-1].reason not in PARTED
+    return (other.had_link(run.address, run.last)
+            and other.links[run.address][-1].reason not in PARTED
             and other.last >= _due(run, max(run.last, late)))
 
 
@@ -213,13 +210,12 @@ def _called_dead(proof: Proof, run: PeerRun, at: float, dead: str) -> list[str]:
     if any(again > at for seed in proof.seeds
            for again in when(seed.registered, dead, at, at + RETURN_TIME)):
         return []
-    interval = run.setting("liveness-interval")
     probed = _probed(run, dead, at)
-    return [f"{proof.name(run)} found {dead} dead, which lived"
-            for other in proof.peers
-            if other.address == dead and _lived(proof, other, probed - interval, at)
+    begin = probed - run.setting("liveness-interval")
+    return [f"{proof.name(run)} found {dead} dead, which lived" for other in proof.peers
+            if other.address == dead and _lived(proof, other, begin, at)
             and not other.late.cover(probed, at)
-            and run.address in _in_touch(proof, dead, probed - interval, probed)]
+            and run.address in _in_touch(proof, dead, begin, probed)]
 
 
 def _lived(proof: Proof, run: PeerRun, begin: float, at: float) -> bool:

@@ -86,7 +86,7 @@ class Proof:
 
 
 def _taken_by(run: PeerRun) -> dict[str, float]:
-    """Return the runs of which a run has messages, and when each of them was first heard."""
+    """Return when each run of which a run has messages was first heard."""
     taken: dict[str, float] = {}
     for message, delivery in run.received.items():
         taken.setdefault(run_of(message), delivery.at)

@@ -1,4 +1,4 @@
-"""The graph of a network and its history, as the output files of its peers tell them.
+"""The graph of a network, its history and its degrees, as the output files of its peers tell them.
 
 A link is in the graph while both of its ends call it `connected`. A peer is in the graph from its
 first link until its run ends, or it begins to leave. So the files tell for every moment how many
@@ -6,15 +6,19 @@ pieces the graph had.
 """
 
 import bisect
+import itertools
+import math
 from collections.abc import Hashable, Iterable, Mapping
 from operator import itemgetter
 from typing import NamedTuple
 
-from gossip.capacity import Capacity, parse_capacity
+from gossip.addresses import parse_address
+from gossip.capacity import Capacity, parse_capacity, shares
 from gossip.lab.proof.records import Records
 from gossip.lab.proof.runs import FULL, KICKED, PeerRun
 
 CLOSING = 5.0  # seconds: peers that all end within this time were stopped together
+STEEPEST = 25.0  # exponents beyond this are no longer told apart
 
 
 class Pieces:
@@ -218,3 +222,76 @@ def spans_apart(counts: list[tuple[float, int]], end: float) -> list[Span]:
             spans.append(Span(begin, at, most))
             begin, most = None, 0
     return spans
+
+
+class Fit(NamedTuple):
+    """P(k) ~ k^−exponent, as `count` values tell; the exponent has a standard error."""
+
+    exponent: float
+    error: float
+    count: int
+
+    def __str__(self) -> str:
+        return f"{self.exponent:.2f} ± {self.error:.2f}"
+
+
+def fit(values, low: int, high: int) -> Fit | None:
+    """The most likely exponent for the values from low to high; None unless some are in between.
+
+    It is fitted by maximum likelihood, after A. Clauset, C. R. Shalizi, M. E. J. Newman, "Power-law
+    distributions in empirical data", SIAM Review 51 (2009), section 3, for whole numbers, but the
+    sum Z is finite, because there is a largest capacity. For p(k) = k^−a / Z(a), Z(a) = Σ j^−a over
+    j = low..high, the log-likelihood of n values is −a Σ ln k − n ln Z(a). Its derivative vanishes
+    where the mean of ln k equals E_a[ln K], which falls as a grows; and its second derivative,
+    −n Var_a[ln K], gives the standard error.
+    """
+    logs = [math.log(k) for k in values if low <= k <= high]
+    if low >= high or not logs:
+        return None
+    mean = sum(logs) / len(logs)
+    flat, steep = -STEEPEST, STEEPEST
+    if not _moments(steep, low, high)[0] < mean < _moments(flat, low, high)[0]:
+        return None
+    while steep - flat > 1e-9:
+        middle = (flat + steep) / 2
+        if _moments(middle, low, high)[0] > mean:
+            flat = middle
+        else:
+            steep = middle
+    variance = _moments(flat, low, high)[1]
+    return Fit(flat, 1 / math.sqrt(len(logs) * variance), len(logs))
+
+
+def _moments(exponent: float, low: int, high: int) -> tuple[float, float]:
+    """E[ln K] and Var[ln K] under that exponent."""
+    law = shares(exponent, low, high)
+    mean = sum(share * math.log(k) for k, share in law.items())
+    return mean, sum(share * (math.log(k) - mean) ** 2 for k, share in law.items())
+
+
+def at_least(law: dict[int, float]) -> list[tuple[int, float]]:
+    """(k, P(K >= k)) in rising order of k: the complementary cumulative distribution."""
+    falling = sorted(law, reverse=True)
+    return list(zip(falling, itertools.accumulate(law[k] for k in falling)))[::-1]
+
+
+class PowerLaw:
+    """Degrees and capacities of the peers when most of them were up, and fitted exponents.
+
+    No capacity counts as more than the number of the other peers. Exponents are fitted to the
+    degrees (`fitted`) and the capacities (`predicted`); None where there is nothing to fit. With
+    the usual rule the capacity k has a density proportional to 1/k (derived in capacity.py):
+    `predicted` is then about 1, and larger if many peers have the smallest capacity.
+    """
+
+    def __init__(self, records: Records):
+        snapshot = largest(records)
+        self.degrees = sorted(snapshot.degrees.values())
+        runs = {run.address: run for run in records.peers}
+        others = max(1, len(snapshot.degrees) - 1)
+        self.capacities = sorted(
+            min(others, capacity_of(runs[address]).of(parse_address(address)))
+            for address in snapshot.degrees)
+        self.low, self.high = min(self.capacities, default=0), max(self.capacities, default=0)
+        self.fitted = fit(self.degrees, self.low, self.high)
+        self.predicted = fit(self.capacities, self.low, self.high)

@@ -74,8 +74,7 @@ class Tally(NamedTuple):
 
     def holds(self) -> bool:
         """Whether all was reached that has to be."""
-        return (self.lacking <= self.may_lack and self.falsely <= self.may_fall
-                and not self.faults)
+        return self.lacking <= self.may_lack and self.falsely <= self.may_fall and not self.faults
 
     def __str__(self) -> str:
         return (f"kicked {self.kicked} of {self.attackers} attackers, missed {self.missed}, late "
@@ -171,12 +170,9 @@ def _had_to_doubt(seed: SeedRun, run: PeerRun) -> bool:
 
 def _buried(proof: Proof, liars: set[str]) -> list[str]:
     """The living peers that seeds have removed by the word of these attackers alone."""
-    found = []
-    for seed in proof.seeds:
-        for at, peer, reason in seed.removed:
-            if reason == "dead" and set() < deaths.reporters(seed, peer, at) <= liars:
-                found += deaths.removed(proof, seed, at, peer, reason)
-    return found
+    return [fault for seed in proof.seeds for at, peer, reason in seed.removed
+            if reason == "dead" and set() < deaths.reporters(seed, peer, at) <= liars
+            for fault in deaths.removed(proof, seed, at, peer, reason)]
 
 
 def _linked_at(run: PeerRun) -> float:

@@ -137,7 +137,6 @@ class Together:
 
 
 def _size(path: pathlib.Path) -> int:
-    """Return the bytes of a file, unpacked; 0 of a .gz that is damaged."""
     with contextlib.suppress(*DAMAGED), opened(path) as file:
         return file.seek(0, os.SEEK_END)
     return 0
