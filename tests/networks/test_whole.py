@@ -9,7 +9,7 @@ import pytest
 
 from gossip.capacity import fixed
 from gossip.lab.experiments import bench
-from gossip.lab.proof.degrees import PowerLaw
+from gossip.lab.proof.graph import PowerLaw
 from gossip.lab.proof.records import Records
 from gossip.settings import WAYS
 from tests.tools.files import count

@@ -42,7 +42,7 @@ def test_a_second_runner_appends_to_the_files_of_its_seeds_and_the_check_takes_t
             assert runner.finish()[0] == 0
     lives = Records(tmp_path).refresh().seeds
     assert [seed.superseded for seed in lives] == [True, False] * 2
-    assert all(len(seed.registered) == 2 and seed.stopped for seed in lives)
+    assert all(len(seed.registered) == 2 and seed.ended is not None for seed in lives)
     holds, text = check.check_folder(tmp_path)
     assert holds, text
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from gossip.lab.proof.check import CLAIMS, SHOWN
 from gossip.lab.proof.evidence import Row
-from gossip.lab.proof.pieces import Pieces
+from gossip.lab.proof.graph import Pieces
 from gossip.lab.proof.records import Records
 from gossip.lab.proof.runs import PeerRun
 from gossip.terminal.command_line import show

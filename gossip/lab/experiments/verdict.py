@@ -7,7 +7,7 @@ rest. What is wrong while it happens is noted in `faults`; other methods return 
 
 from gossip.addresses import Address, parse_address
 from gossip.lab.experiments.virtual_network import VirtualNetwork
-from gossip.lab.proof.pieces import Pieces
+from gossip.lab.proof.graph import Pieces
 from gossip.settings import majority
 from gossip.wire import parse as parse_line
 

@@ -17,7 +17,7 @@ from gossip.events import about
 from gossip.lab.pictures.live_lines import VANISHED, Line
 from gossip.lab.proof.deaths import PARTED
 from gossip.lab.proof.events import COUNT, DEAD
-from gossip.lab.proof.pieces import Pieces
+from gossip.lab.proof.graph import Pieces
 from gossip.settings import Settings
 
 NODES = 5_000

@@ -17,8 +17,7 @@ from gossip.lab.pictures.charts import (
     WIDTH, Axis, Points, document, dot, draw_across, draw_bar, draw_upright, linear_ticks,
     log_ticks, number, path, side_title, text)
 from gossip.lab.proof import graph
-from gossip.lab.proof.degrees import PowerLaw, at_least
-from gossip.lab.proof.graph import Snapshot
+from gossip.lab.proof.graph import PowerLaw, Snapshot, at_least
 from gossip.lab.proof.records import Records
 
 OUTER = 440.0  # radius of the largest drawing, in SVG units

@@ -212,7 +212,7 @@ def timeline(records: Records) -> tuple[list[Lane], float]:
 
 def _population(runs: list[PeerRun], newest: float) -> list[tuple[float, int]]:
     """(time, number of peers that are up from then on)."""
-    ends = [graph.up_until(run, newest) for run in runs]
+    ends = [run.up_until(newest) for run in runs]
     changes = sorted([(run.first, 1) for run in runs] + [(end, -1) for end in ends if end < newest])
     return list(zip([at for at, _ in changes], accumulate(change for _, change in changes)))
 
@@ -226,7 +226,7 @@ def _tables(records: Records) -> dict[str, str]:
              _yes(peer.malice is not None), _yes(peer.kicked))
             for peer in drawn_peers(records, graph.largest(records)))),
         _table("message peer generated received milliseconds joined_later", (
-            (came.message, came.peer, f"{came.made - start:.6f}", f"{came.at - start:.6f}",
+            (came.message, came.run.address, f"{came.made - start:.6f}", f"{came.at - start:.6f}",
              f"{(came.at - came.made) * 1e3:.3f}", _yes(came.late))
             for came in delivery.timed(records))),
         _table("lane seconds value", (

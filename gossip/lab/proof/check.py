@@ -1,8 +1,8 @@
 """The check: proves from the output files alone that a network did what it should.
 
-Every row of the proof is a function from `Proof` to a `Row`. The rows about messages are in
-delivery.py, the rows about deaths in deaths.py, the one about attackers in malicious.py, the others
-here.
+Every row of the proof is a function from `Proof` to a `Row`, or to None where it has nothing to
+say. Those about messages are in delivery.py, the one about deaths in deaths.py, the one about
+attackers in malicious.py, those about files in evidence.py, the others here.
 """
 
 import collections
@@ -11,18 +11,15 @@ import json
 import math
 import pathlib
 import re
-import time
 
-from gossip.lab.proof import deaths, delivery, graph
+from gossip.lab.proof import deaths, delivery, evidence, graph
 from gossip.lab.proof.clocks import put_right
 from gossip.lab.proof.company import REGISTER_LIMIT, pause
-from gossip.lab.proof.degrees import PowerLaw
-from gossip.lab.proof.events import ADDRESS, REFUSED, when
-from gossip.lab.proof.evidence import Proof, Row, elsewhere, quantile, start_time
+from gossip.lab.proof.events import ADDRESS, REFUSED, Spans, when
+from gossip.lab.proof.evidence import Proof, Row, quantile, start_time
 from gossip.lab.proof.malicious import malicious
 from gossip.lab.proof.records import Records, read_folder
-from gossip.lab.proof.runs import FULL, PROBE_TIME, PeerRun
-from gossip.lab.proof.spans import Spans
+from gossip.lab.proof.runs import PROBE_TIME, PeerRun
 from gossip.settings import majority
 
 ROUNDS, MORE = 3, 2.0  # liveness intervals, and seconds, in which a peer has to be registered
@@ -56,19 +53,19 @@ _NAMED = re.compile(rf"{ADDRESS}(:[0-9]+:[0-9]+)?")  # an address, or a message:
 
 
 def prove(records: Records, here: set[str] | None = None) -> list[Row]:
-    """All rows of the proof. `here`: the nodes of which there are files; None means all."""
+    """All rows of the proof. `here`: the nodes of which there are files; None: all."""
     records = put_right(records)
     proof = Proof(records, here)
     rows = [records.clocks.row(), delivery.gossips(proof), delivery.broadcast(proof),
             delivery.once(proof), delivery.latency(proof), registered(proof), liveness(proof),
             deaths.dead(proof), degrees(proof), pieces(proof), threads(proof), malicious(proof),
-            full(proof), beginnings(proof), unread(records), earlier(records), elsewhere(proof)]
+            evidence.full(proof), evidence.beginnings(proof), evidence.unread(records),
+            evidence.earlier(records), evidence.elsewhere(proof)]
     return [row for row in rows if row is not None]
 
 
 def registered(proof: Proof) -> Row | None:
-    """Every run that had the time was registered with a majority of the seeds at once, some time;
-    None where no seed tells how many there are."""
+    """Every run that had the time was once registered with a majority of the seeds, if known."""
     known = [seed.known for seed in proof.seeds if seed.known]
     if not known:
         return None
@@ -89,8 +86,7 @@ def registered(proof: Proof) -> Row | None:
 def _had_to_register(proof: Proof, run: PeerRun, wanted: int) -> bool:
     """Whether so many seeds were up, and in reach of a run, at once for three liveness intervals
     and two seconds (a minute at most), because it may first have waited for a seed in vain."""
-    lost = [word for words in run.registrations.words.values() for word in words
-            if word.lost is not None]
+    lost = [word for _, word in run.registrations.all if word.lost is not None]
     if any(word.lost.startswith(BANNED) for word in lost):
         return False
     patience = min(LONGEST, ROUNDS * run.setting("liveness-interval") + MORE)
@@ -105,10 +101,9 @@ def _had_to_register(proof: Proof, run: PeerRun, wanted: int) -> bool:
 
 
 def _in_reach(proof: Proof, run: PeerRun) -> dict[str, Spans]:
-    """For every seed, the times of a run's life in which it was up and in reach: as the words of
-    the run tell (company.py), and from the moment at which one of the two wrote what it can know
-    from the other alone, until one of them says otherwise. A seed that comes back is tried again
-    after a pause, and of one that is silent a run says nothing for a while."""
+    """When each seed was up and in reach of a run: as the words of the run tell (company.py), and
+    since one of the two wrote what only the other can have told it, until one says otherwise. A
+    seed that comes back is tried again after a pause; a silent one is not noticed at once."""
     end = min(run.last, proof.company.end_of(run))
     words, times = run.registrations.words, {}
     for seed, spans in proof.company.seed_times(run).items():
@@ -128,47 +123,36 @@ def _in_reach(proof: Proof, run: PeerRun) -> dict[str, Spans]:
 
 
 def liveness(proof: Proof) -> Row:
-    """How many liveness requests, replies and misses there were; it fails if a run with neighbours
-    asked them in fewer than half of the rounds due."""
-    failures = []
-    for run in proof.peers:
-        due = 0 if run.chat else _rounds_due(run, min(run.last, proof.company.end_of(run)))
-        if len(run.rounds) < SHARE * due:
-            failures.append(f"{proof.name(run)} asked its neighbours in {len(run.rounds)} rounds "
-                            f"of {due}")
-    requests = sum(run.requests for run in proof.peers)
-    replies = sum(len(run.replies) for run in proof.peers)
-    misses = sum(len(run.missed) for run in proof.peers)
+    """It fails if a run with neighbours asked them in fewer than half of the rounds due."""
+    due = {run: _rounds_due(run, min(run.last, proof.company.end_of(run)))
+           for run in proof.peers if not run.chat}
+    failures = [f"{proof.name(run)} asked its neighbours in {len(run.rounds)} rounds of {rounds}"
+                for run, rounds in due.items() if len(run.rounds) < SHARE * rounds]
     return Row("liveness", not failures,
-               f"{requests} requests, {replies} replies, {misses} misses", failures)
+               f"{sum(run.requests for run in proof.peers)} requests, "
+               f"{sum(len(run.replies) for run in proof.peers)} replies, "
+               f"{sum(len(run.missed) for run in proof.peers)} misses", failures)
 
 
 def _rounds_due(run: PeerRun, end: float) -> int:
-    """In how many rounds a run had somebody to ask until its end: one is due once an interval while
-    a peer has a neighbour that is no suspect, but for the time for which the peer was late."""
-    interval = max(SHORTEST, run.setting("liveness-interval"))
+    """In how many rounds a run had to ask until its end: one is due once an interval while it has a
+    neighbour that is no suspect (which has missed too many rounds since it answered), and is not
+    late."""
+    interval, limit = run.setting("liveness-interval"), run.setting("liveness-misses")
     times = Spans()
     for peer, links in run.links.items():
-        suspected = _suspected(run, peer)
+        suspected = [(missed.at, min(when(run.replies, peer, missed.at), default=math.inf))
+                     for missed in run.missed if missed.peer == peer and missed.count >= limit]
         for link in links:
-            times += Spans([(link.begin, link.end)]).common([(0.0, end)]).minus(
+            times += Spans([(link.begin, min(link.end, end))]).minus(
                 span for span in suspected if span[0] >= link.begin)
-    return int(sum((until - begin - run.late.common([(begin, until)]).total()) // interval
-                   for begin, until in times.merged()))
-
-
-def _suspected(run: PeerRun, peer: str) -> Spans:
-    """When a run asked a neighbour nothing: from when on it had missed too many rounds until it
-    answered."""
-    limit = run.setting("liveness-misses")
-    return Spans(
-        (missed.at, min(when(run.replies, peer, missed.at), default=math.inf))
-        for missed in run.missed if missed.peer == peer and missed.count >= limit)
+    return int(sum((until - begin - run.late.common([(begin, until)]).total())
+                   // max(SHORTEST, interval) for begin, until in times.merged()))
 
 
 def degrees(proof: Proof) -> Row:
-    """The degrees when most peers were up, and the power law that fits them best."""
-    law = PowerLaw(proof.records)
+    """The degrees when most peers were up, and the power law that fits them."""
+    law = graph.PowerLaw(proof.records)
     if not law.degrees:
         return Row("degrees", None, "no peer said what its degree is", [])
     figures = (f"minimum {law.degrees[0]}, median {law.degrees[len(law.degrees) // 2]}, "
@@ -181,8 +165,7 @@ def degrees(proof: Proof) -> Row:
 
 def pieces(proof: Proof) -> Row:
     """How long the graph was in several pieces; it fails if the graph stays so for too long, unless
-    no two of different pieces ever had to meet, as no seed was up (company.py). Nobody knows how
-    long it stays so when a file is full."""
+    no two of different pieces had to meet (company.py). When a file is full nobody knows."""
     if any(map(proof.is_elsewhere, proof.strangers())):
         return Row("pieces", None, "links lead to peers elsewhere: only all files tell", [])
     end = graph.end_of(proof.records)
@@ -193,25 +176,25 @@ def pieces(proof: Proof) -> Row:
     spans = graph.spans_apart(history, end)
     figures = "the graph was never in more than one piece"
     if spans:
-        figures = (f"in more than one piece for {sum(s.end - s.begin for s in spans):.2f} s in "
-                   f"all, {max(s.end - s.begin for s in spans):.2f} s at most at a time, "
-                   f"{max(s.most for s in spans)} pieces at most")
-    if history[-1][1] == 1:
-        start = min(run.first for run in proof.peers)
-        figures += f"; in one since {history[-1][0] - start:.2f} s after the start"
+        lengths = [span.end - span.begin for span in spans]
+        figures = (f"in more than one piece for {sum(lengths):.2f} s in all, {max(lengths):.2f} s "
+                   f"at most at a time, {max(span.most for span in spans)} pieces at most")
+    since, count = history[-1]
     failures = []
-    patience = max((run.setting("liveness-misses") + 3) * run.setting("liveness-interval")
-                   for run in proof.peers) + PROBE_TIME
-    if (history[-1][1] > 1 and end - spans[-1].begin > patience
-            and not proof.full and _had_to_meet(proof, last.all())):
-        failures = [f"the graph is in {history[-1][1]} pieces at the end, and has been in more "
-                    f"than one for {end - spans[-1].begin:.0f} s"
-                    f"{proof.beside(proof.strangers())}"]
+    if count == 1:
+        start = min(run.first for run in proof.peers)
+        figures += f"; in one since {since - start:.2f} s after the start"
+    elif count:
+        apart = end - spans[-1].begin
+        patience = max((run.setting("liveness-misses") + 3) * run.setting("liveness-interval")
+                       for run in proof.peers) + PROBE_TIME
+        if apart > patience and not proof.full and _had_to_meet(proof, last.all()):
+            failures = [f"the graph is in {count} pieces at the end, and has been in more than one "
+                        f"for {apart:.0f} s{proof.beside(proof.strangers())}"]
     return Row("pieces", not failures, figures, failures)
 
 
 def _had_to_meet(proof: Proof, apart: list[set[str]]) -> bool:
-    """Whether two peers of different pieces had to be in one."""
     runs = {run.address: run for run in proof.peers}
     return any(proof.company.had_to_meet(runs[one], runs[other])
                for first, second in itertools.combinations(apart, 2)
@@ -223,48 +206,6 @@ def threads(proof: Proof) -> Row:
     failures = [f"{run.address}: {text}" for run in [*proof.peers, *proof.seeds]
                 for text in run.failures]
     return Row("threads", not failures, f"{len(failures)} threads failed", failures)
-
-
-def full(proof: Proof) -> Row | None:
-    """The files that are full; None without one."""
-    since = {**{run.address: run.last for run in [*proof.peers, *proof.attackers]
-                if run.ended == FULL},
-             **{f"seed {run.address}": run.last for run in proof.seeds if run.full}}
-    if not since:
-        return None
-    facts = [f"{name} since {time.strftime('%F %T', time.gmtime(at))}: nothing is proved about it "
-             f"from then on" for name, at in since.items()]
-    return Row("full", None, f"{len(since)} files reached their limit", facts)
-
-
-def beginnings(proof: Proof) -> Row | None:
-    """No run goes on in a file whose beginning is in none; None where all begin."""
-    if not proof.headless:
-        return None
-    failures = [f"the file before {name} is missing, in which {node} started; put it beside this "
-                "one" for name, node in proof.headless]
-    return Row("beginnings", False, f"{len(failures)} files go on without a beginning: nothing is "
-               "proved about their nodes", failures)
-
-
-def unread(records: Records) -> Row | None:
-    """The files that are named like a node's and tell of none; None without one."""
-    names = records.unread()
-    if not names:
-        return None
-    return Row("unread", None, "files named like a node's, but without a started: line: "
-               f"{len(names)}", names)
-
-
-def earlier(records: Records) -> Row | None:
-    """The files of earlier versions, which do not tell enough; None without one."""
-    names = [f"{run.address}: nobody knows whether it was late"
-             for run in records.peers if not run.tells_lateness]
-    names += [f"seed {run.address}: only what peers say tells whether it was up"
-              for run in records.seeds if not run.tells_lateness]
-    if not names:
-        return None
-    return Row("earlier", None, f"{len(names)} runs of an earlier version: they prove less", names)
 
 
 def format_rows(rows: list[Row]) -> str:
@@ -285,7 +226,7 @@ def holds(rows: list[Row]) -> bool:
 
 
 def check_folder(folder: pathlib.Path) -> tuple[bool, str]:
-    """Check the output files of a folder; returns (whether the proof holds, its text)."""
+    """Check the output files of a folder; return whether the proof holds, and its text."""
     try:
         return check_records(read_folder(folder))
     except ValueError as error:
@@ -312,20 +253,19 @@ def judge_folder(folder: pathlib.Path) -> tuple[bool, str]:
 
 
 def check_as_json(folder: pathlib.Path) -> tuple[bool, str]:
-    """The same as an object of JSON on one line, with all details and the whole names of messages;
-    without an output file of a peer, `error` says so."""
+    """The same as an object of JSON with all details and whole names, or with an `error`."""
     verdict = {"folder": str(folder), "holds": False, "rows": []}
     try:
         rows = prove(read_folder(folder))
-        verdict |= {"holds": holds(rows), "rows": [row._asdict() for row in rows]}
     except ValueError as error:
-        verdict["error"] = str(error)
+        return False, json.dumps(verdict | {"error": str(error)})
+    verdict |= {"holds": holds(rows), "rows": [row._asdict() for row in rows]}
     return verdict["holds"], json.dumps(verdict)
 
 
 def with_texts(records: Records, rows: list[Row]) -> list[Row]:
-    """The rows with messages named by text and origin, like `"message 3" of 5001`, in their
-    details, and peers beside them by their ports alone if all peers have one IP."""
+    """Name messages in the details of rows by text and origin, like `"message 3" of 5001`, and
+    peers beside them by their ports alone if all peers have one IP."""
     origins = {message: run for run in records.peers for message in run.texts}
     lives = collections.Counter(run.address for run in records.peers)
     ips = {address.rpartition(":")[0] for address in lives}
@@ -341,8 +281,7 @@ def with_texts(records: Records, rows: list[Row]) -> list[Row]:
         return f'"{text}" of {name}{since}'
 
     def told(detail: str) -> str:
-        if not any(match[0] in origins for match in _NAMED.finditer(detail)):
-            return detail
-        return _NAMED.sub(short, detail)
+        names_message = any(match[0] in origins for match in _NAMED.finditer(detail))
+        return _NAMED.sub(short, detail) if names_message else detail
 
     return [row._replace(details=[told(detail) for detail in row.details]) for row in rows]

@@ -9,7 +9,6 @@ An IP is a machine; all addresses on loopback are of one, which has one clock.
 """
 
 import collections
-import heapq
 import math
 import statistics
 import time
@@ -51,31 +50,23 @@ class Clocks:
             self._compare(_samples(records))
 
     def _compare(self, samples: list[Sample]) -> None:
-        most = _most(samples)
+        """Go from machine to machine, the surest way first, and add up what clocks are ahead."""
+        most: dict[tuple[str, str], float] = {}  # what the second's clock is ahead of the first's
+        for sample in samples:
+            pair, ahead = (sample.sender, sample.receiver), sample.received - sample.sent
+            most[pair] = min(most.get(pair, math.inf), ahead)
         widths = {(one, other): high + most[other, one] for (one, other), high in most.items()
                   if (other, one) in most}
         self._find_set(samples, {pair for pair, width in widths.items() if width < -DRIFT})
-        found = {one.ip for one in self.set}
-        links = collections.defaultdict(list)  # machine -> the others, and how sure these would be
-        for (one, other), width in widths.items():
-            if not {one, other} & found:
-                links[one].append((abs(width), one, other))
-        first = min(self._files.keys() - found, key=lambda ip: (-self._files[ip], ip))
-        self._go_round(first, links, most)
-
-    def _go_round(self, first: str, links: dict, most: dict[tuple[str, str], float]) -> None:
-        """Go from machine to machine, the surest way first, and add up what clocks are ahead."""
+        right = self._files.keys() - {found.ip for found in self.set}
+        first = min(right, key=lambda ip: (-self._files[ip], ip))
         ahead, self.unsure = {first: 0.0}, {first: 0.0}
-        due = sorted(links[first])
-        while due:
-            width, one, other = heapq.heappop(due)
-            if other in ahead:
-                continue
+        while ways := [(abs(width), one, other) for (one, other), width in widths.items()
+                       if one in ahead and other in right - ahead.keys()]:
+            width, one, other = min(ways)
             low, high = sorted((-most[other, one], most[one, other]))
             ahead[other] = ahead[one] + (0.0 if low <= 0 <= high else (low + high) / 2)
             self.unsure[other] = self.unsure[one] + width / 2
-            for link in links[other]:
-                heapq.heappush(due, link)
         self.ahead = {ip: seconds for ip, seconds in ahead.items() if seconds}
 
     def _find_set(self, samples: list[Sample], contradictions: set[tuple[str, str]]) -> None:
@@ -98,32 +89,22 @@ class Clocks:
         failures = [f"the clock of {ip} was set {'forward' if step > 0 else 'back'} by "
                     f"{abs(step):.1f} s at {time.strftime('%F %T', time.gmtime(at))}: its times "
                     "cannot be compared with others" for ip, step, at in self.set]
+        known = {*self.unsure, *(found.ip for found in self.set)}
         lonely = [f"no lines went to {ip} and back: nobody knows whether its clock is right"
-                  for ip in self._files
-                  if ip not in self.unsure and all(ip != found.ip for found in self.set)]
+                  for ip in self._files if ip not in known]
         figures = [f"{len(self._files)} hosts", *said] if said or failures or lonely else [
             f"the clocks of {len(self._files)} hosts agree"]
         return Row("clocks", not failures, "; ".join(figures), [*failures, *lonely])
 
 
 def put_right(records: Records) -> Records:
-    """Return the records with the times of all machines by one clock; `clocks` tells what was
-    found."""
+    """Return the records with all times by one clock; `clocks` tells what was found."""
     if records.clocks is None:
         clocks = Clocks(records)
         if clocks.ahead:
-            records = records.by_one_clock(clocks.ahead)
+            records = Records(records.folder, clocks.ahead).refresh()
         records.clocks = clocks
     return records
-
-
-def _most(samples: list[Sample]) -> dict[tuple[str, str], float]:
-    """Return what the second machine's clock is ahead of the first's at most."""
-    most: dict[tuple[str, str], float] = {}
-    for sample in samples:
-        pair, ahead = (sample.sender, sample.receiver), sample.received - sample.sent
-        most[pair] = min(most.get(pair, math.inf), ahead)
-    return most
 
 
 def _samples(records: Records) -> list[Sample]:
@@ -134,33 +115,29 @@ def _samples(records: Records) -> list[Sample]:
         runs[run.address].append(run)
     samples = []
     for run in peers:
-        own = machine_of(run.address)
         for message, delivery in run.received.items():
-            if delivery.source not in runs or (sender := machine_of(delivery.source)) == own:
-                continue
-            had = [source.has_since(message) for source in runs[delivery.source]
+            had = [source.has_since(message) for source in runs.get(delivery.source, ())
                    if message in source.generated or message in source.received]
             if had:
-                samples.append(Sample(sender, own, min(had), delivery.at))
-    return samples + _registrations(records, runs)
+                samples.append(Sample(machine_of(delivery.source), machine_of(run.address),
+                                      min(had), delivery.at))
+    samples += _registrations(records, runs)
+    return [sample for sample in samples if sample.sender != sample.receiver]
 
 
 def _registrations(records: Records, runs: dict) -> list[Sample]:
-    """Return a peer's start, a seed's word `registered:PEER` and the peer's `registered:SEED`, the
-    first of each, as lines."""
+    """Return as lines a peer's start, and the first `registered:` of a seed and of the peer."""
     first: dict[tuple[str, str], float] = {}  # (seed, peer) -> when
     for seed in records.seeds:
         for at, peer in seed.registered:
-            first.setdefault((seed.address, peer), at)
+            if peer in runs:
+                first.setdefault((seed.address, peer), at)
     samples = []
     for (seed, peer), at in first.items():
         there, here = machine_of(seed), machine_of(peer)
-        if there == here or peer not in runs:
-            continue
         samples.append(Sample(here, there, runs[peer][0].first, at))
-        words = [word.at for run in runs[peer] for word in run.registrations.words.get(seed, ())
-                 if word.lost is None]
-        samples += [Sample(there, here, at, words[0])] if words else []
+        samples += [Sample(there, here, at, word.at) for run in runs[peer]
+                    for word in run.registrations.words.get(seed, ()) if word.lost is None][:1]
     return samples
 
 

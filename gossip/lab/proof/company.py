@@ -1,16 +1,15 @@
 """Company: which runs had to meet, and until when they heard of one another, or of a seed.
 
 Files do not show a cable that is pulled, or a machine without power. They show how a link ended:
-by a word of the other end, or because there was none. In the second case the two were last in
-contact when one of them had a Liveness Reply from the other; and so they were when one of them has
-missed a reply since, as a cut may be mended, or a frozen peer end, without a word getting through.
+by a word of the other end, or without one. If there was none, or a reply was missed since, the two
+were last in contact when one of them had a Liveness Reply from the other: a cut may be mended, or a
+frozen peer end, without a word getting through.
 
 A seed is up from its first line to its last, as it writes `alive:` once a round, but for what its
 `late:` lines tell. One without such lines is up while peers are registered there. Whether a peer
 can reach it, the peer tells: from `unregistered:SEED:REASON` until its next `registered:SEED` it
-cannot, unless the reason is that the seed did not run, as the seed tells when it ran again. A seed
-that refuses a peer is up; if it refuses because it cannot reach the peer, and has registered
-others, the two are too far apart meanwhile.
+cannot, unless the seed did not run, and tells when it ran again. A seed that refuses a peer is up;
+if it refuses because it cannot reach the peer, and has registered others, the two are cut apart.
 
 Before a peer writes that word it may have been cut off from the seed: for four rounds if it was
 registered there, else since it began, as it tries a seed only when it needs one; but for ten
@@ -22,16 +21,13 @@ import functools
 import math
 from typing import NamedTuple
 
-from gossip.lab.proof import graph
-from gossip.lab.proof.events import NOT_REACHED, REFUSED, Linked, Registered
-from gossip.lab.proof.pieces import Pieces
-from gossip.lab.proof.records import Runs, SeedRun
-from gossip.lab.proof.runs import PROBE_TIME, PeerRun
-from gossip.lab.proof.spans import Spans
-from gossip.settings import Settings
+from gossip.lab.proof.events import NOT_REACHED, REFUSED, Linked, Registered, Spans
+from gossip.lab.proof.graph import Pieces
+from gossip.lab.proof.records import Runs
+from gossip.lab.proof.runs import PROBE_TIME, USUAL, PeerRun
 
 ON_ITS_WAY = 1.0  # seconds that a message, or the end of a connection, may take
-REGISTER_LIMIT = Settings().register_limit  # seconds in which a seed has to answer
+REGISTER_LIMIT = USUAL.register_limit  # seconds in which a seed has to answer
 
 # Reasons for which a link ends at once when the other end does not run any more.
 CLOSED = {"closed by the other end", "Connection reset by peer", "Broken pipe"}
@@ -49,27 +45,11 @@ class _Seed:
         self.lives = Spans()
         self.registers = False  # a peer was registered there
 
-    def add_life(self, run: SeedRun, newest: float) -> None:
-        """Take a life from the seed's own file."""
-        if run.pace:
-            self.tells = True
-            self.lives += Spans([(run.first, run.end(newest))]).minus(run.late)
-
-    def add_words(self, run: PeerRun, words: list[Registered], end: float) -> None:
-        """Take what a peer says of the seed until its end. A seed that does not tell itself is up
-        while peers are registered there."""
-        registered = [word.at for word in words if word.lost is None]
-        self.registers |= bool(registered)
-        if registered and not self.tells:
-            self.lives += Spans([(registered[0], end)]).minus(
-                (loss.since, loss.until) for loss in _losses(run, words))
-            self.lives = self.lives.merged()
-
-    def in_reach(self, run: PeerRun, words: list[Registered]) -> Spans:
-        """Return when it was up, but for the times in which a peer says that it could not be
-        reached. Where it did not run, its own file tells when it ran again."""
+    def in_reach(self, losses: list["_Loss"]) -> Spans:
+        """Return when it was up, but for when a peer says that it could not be reached. Where it
+        did not run, its own file tells when it ran again."""
         return self.lives.minus(
-            (loss.since, loss.until) for loss in _losses(run, words)
+            (loss.since, loss.until) for loss in losses
             if loss.down and not (self.tells and loss.reason in NOT_RUNNING)
             or self.registers and loss.reason.startswith(NOT_REACHED))
 
@@ -79,18 +59,13 @@ class _Loss(NamedTuple):
 
     at: float
     reason: str
+    down: bool  # the seed was out of reach; one that refuses a peer is not
     since: float  # when the seed may have been out of reach, at the earliest
     until: float  # when the peer was registered again; infinity: never
     was_registered: bool  # before
 
-    @property
-    def down(self) -> bool:
-        """Whether the seed was out of reach; one that refuses a peer is not."""
-        return not self.reason.startswith(REFUSED)
-
 
 def _losses(run: PeerRun, words: list[Registered]) -> list[_Loss]:
-    """Return what a peer says of a seed, but for registrations."""
     losses, until = [], math.inf
     befores = [Registered(run.first, "no word yet"), *words]
     for before, (at, reason) in reversed(list(zip(befores, words))):
@@ -100,23 +75,24 @@ def _losses(run: PeerRun, words: list[Registered]) -> list[_Loss]:
         limit = REGISTER_LIMIT if reason in CLOSED else math.inf
         if before.lost is None:
             limit = notice_time(run)
-        losses.append(_Loss(at, reason, max(at - limit, before.at), until, before.lost is None))
+        losses.append(_Loss(at, reason, not reason.startswith(REFUSED),
+                            max(at - limit, before.at), until, before.lost is None))
     return losses[::-1]
 
 
 def notice_time(run: PeerRun) -> float:
     """Seconds after which a peer notices that it is not registered with a seed any more."""
-    return (Settings().register_misses + 1) * run.setting("liveness-interval")
+    return (USUAL.register_misses + 1) * run.setting("liveness-interval")
 
 
 def pause(first: float, up: float) -> float:
-    """Seconds until a peer that is up from the first time on tries a seed that is up from the
-    other on: pauses grow with the time for which it was tried in vain."""
-    return max(0.0, min(Settings().retry_last, up - first + Settings().retry_first))
+    """Seconds until a peer that is up since `first` tries a seed that is up since `up`: pauses grow
+    with the time for which it was tried in vain."""
+    return max(0.0, min(USUAL.retry_last, up - first + USUAL.retry_first))
 
 
 class Company:
-    """The runs of a folder, in pairs, and the seeds, as they and the peers tell of them."""
+    """The runs of a folder, in pairs, and the seeds in their reach."""
 
     def __init__(self, records: Runs):
         self._records = records
@@ -127,33 +103,40 @@ class Company:
 
     def end_of(self, run: PeerRun) -> float:
         """When a run left, ended or died; the time of the newest line for a run that is up."""
-        return graph.up_until(run, self._newest)
+        return run.up_until(self._newest)
 
     # Seeds.
 
     @functools.cached_property
     def _seeds(self) -> dict[str, _Seed]:
         seeds = collections.defaultdict(_Seed)
-        for run in self._records.seeds:
-            seeds[run.address].add_life(run, self._newest)
+        for life in self._records.seeds:
+            seed = seeds[life.address]
+            if life.pace:
+                seed.tells = True
+                seed.lives += Spans([(life.first, life.end(self._newest))]).minus(life.late)
         for run in self._records.peers:
             end = run.last if run.has_ended(self._newest) else math.inf
-            for seed, words in run.registrations.words.items():
-                seeds[seed].add_words(run, words, end)
+            for address, words in run.registrations.words.items():
+                seed = seeds[address]
+                registered = [word.at for word in words if word.lost is None]
+                seed.registers |= bool(registered)
+                if registered and not seed.tells:
+                    seed.lives += Spans([(registered[0], end)]).minus(
+                        (loss.since, loss.until) for loss in _losses(run, words))
+                    seed.lives = seed.lives.merged()
         return seeds
 
     def seed_times(self, run: PeerRun) -> dict[str, Spans]:
         """For every seed, when it was up and in reach of a peer."""
         words, waited = run.registrations.words, []
         if not run.registrations.ever() and run.has_ended(self._newest):
-            end = run.last if run.left is None else run.left
-            waited = [(end - REGISTER_LIMIT, math.inf)]
-        return {address: seed.in_reach(run, words[address]) if address in words
+            waited = [(self.end_of(run) - REGISTER_LIMIT, math.inf)]
+        return {address: seed.in_reach(_losses(run, words[address])) if address in words
                 else seed.lives.minus(waited) for address, seed in self._seeds.items()}
 
     def misled(self, run: PeerRun) -> Spans:
-        """When a peer may have taken a seed for one that it was registered with, and that did not
-        answer any more: until it noticed."""
+        """When a peer may not have noticed yet that a seed did not answer any more."""
         return Spans((loss.since, loss.at) for words in run.registrations.words.values()
                      for loss in _losses(run, words)
                      if loss.was_registered and loss.down and loss.reason not in CLOSED)
@@ -161,19 +144,17 @@ class Company:
     # Pairs of peers.
 
     def had_to_meet(self, one: PeerRun, other: PeerRun) -> bool:
-        """Whether two runs had to be joined by links, directly or through others: because they were
-        before, or because a seed that both can reach is up now, or was up for long enough."""
+        """Whether two runs had to be joined by links, maybe through others: as they were before, or
+        as a seed that both can reach is up now, or was up for long enough."""
         return (self._joined.joined(one, other)
                 or min(self.end_of(one), self.end_of(other)) >= self._newest
                 and any(end >= self._newest for _, end in self._common_seed_times(one, other))
                 or self.had_time_to_meet(one, other))
 
     def had_to_be_joined(self, run: PeerRun) -> frozenset[PeerRun]:
-        """The runs that had to meet this one; only those that are up, and none if it is not."""
-        if run.has_ended(self._newest):
-            return frozenset()
-        return frozenset(one for one in self._records.peers
-                         if not one.has_ended(self._newest) and self.had_to_meet(one, run))
+        """The runs that had to meet this one, if it is up and they are."""
+        return frozenset(one for one in self._records.peers if not run.has_ended(self._newest)
+                         and not one.has_ended(self._newest) and self.had_to_meet(one, run))
 
     @functools.cached_property
     def _joined(self) -> Pieces:
@@ -199,9 +180,8 @@ class Company:
 
     def had_time_to_meet(self, one: PeerRun, other: PeerRun, since: float = 0.0) -> bool:
         """Whether both were up and awake, and a seed in reach of both, from `since` on for so long
-        that they had to be joined: two rounds, and some more if they have lost neighbours. A seed
-        that comes back is tried again after a pause. Who takes itself for registered with enough
-        seeds looks for no other: the time until it notices that one is silent counts not."""
+        that they had to be joined: two rounds, and some more if they have lost neighbours. No time
+        counts until a seed that comes back is tried again, or a silent one is noticed."""
         rounds = 2.0
         if one.links and other.links:
             rounds = 3 + max(one.setting("liveness-misses"), other.setting("liveness-misses"))
@@ -209,20 +189,18 @@ class Company:
                                              other.setting("liveness-interval"))
         first = min(one.first, other.first)
         begin = max(one.first, other.first, since)
-        end = min(self._in_touch_until(one), self._in_touch_until(other))
-        times = Spans((max(begin, up + pause(first, up)), min(end, down))
+        times = Spans((max(begin, up + pause(first, up)), down)
                       for up, down in self._common_seed_times(one, other))
         for run in (one, other):
-            times = times.minus(self.misled(run)).minus(run.frozen())
-        return times.longest() > patience
+            until = self._in_touch_until(run)
+            times = times.minus([*self.misled(run), *run.frozen(), (until, math.inf)])
+        return any(down - up > patience for up, down in times)
 
     def _in_touch_until(self, run: PeerRun) -> float:
-        """When a run ended; if it never had a neighbour and ended without a word, the last moment
-        before that at which it must have noticed that it was cut off from its seeds."""
+        """When a run ended; earlier if it never had a neighbour, and may have been cut off then."""
         end = self.end_of(run)
-        if not run.links and run.left is run.ended is None and end < self._newest:
-            end -= notice_time(run)
-        return end
+        silent = not run.links and run.left is run.ended is None and end < self._newest
+        return end - notice_time(run) if silent else end
 
     def contacts(self, one: PeerRun, other: PeerRun) -> Spans:
         """From when until when two runs were neighbours, by the word of both, and in contact."""
@@ -237,8 +215,7 @@ class Company:
 
     def _contact_end(self, begin: float, one: PeerRun, mine: Linked, other: PeerRun,
                      theirs: Linked) -> float:
-        """Until when two runs were in contact over one link, which each has told of; before its
-        beginning if these are two links."""
+        """Until when two runs were in contact over one link; if these are two, before it began."""
         end = min(mine.end, theirs.end, self.end_of(one), self.end_of(other))
         replied = max(_last(one.replies, other, end), _last(other.replies, one, end), begin)
         missed = max(_last(one.missed, other, end), _last(other.missed, one, end))
@@ -264,13 +241,13 @@ class Company:
         return mine.reason not in HEARD or mine.end > other.last + ON_ITS_WAY
 
     def slowness(self, one: PeerRun, other: PeerRun, since: float) -> float:
-        """Seconds that bytes took at most from one run to another, by the replies since a time."""
+        """Seconds that bytes took at most between two runs, by the replies since a time."""
         return max((reply.took / 2 for run, peer in ((one, other), (other, one))
                     for reply in run.replies if reply.at >= since and reply.peer == peer.address),
                    default=0.0)
 
     def goodbye(self, leaver: PeerRun, other: PeerRun) -> float:
-        """How many seconds the goodbye of a run was on its way to another; 0 when none arrived."""
+        """Seconds for which the goodbye of a run was on its way to another; 0 if none arrived."""
         if leaver.left is None:
             return 0.0
         return min((link.end - leaver.left for link in other.links.get(leaver.address, ())
@@ -290,5 +267,5 @@ class Company:
 
 
 def _last(times: list[tuple], peer: PeerRun, until: float) -> float:
-    """The last of the times, until a moment, that belong to a peer; 0 when there is none."""
+    """The last of the times, until a moment, that belong to a peer; 0 if there is none."""
     return next((at for at, who, *_ in reversed(times) if who == peer.address and at <= until), 0.0)

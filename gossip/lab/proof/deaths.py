@@ -6,18 +6,17 @@ a seed's list. It is no failure if that could not be known better: there was no 
 whoever lived was frozen or cut off, or such signs were slower than the answer to a probe may be.
 """
 
-import bisect
 import math
+from bisect import bisect_left, bisect_right
+from operator import itemgetter
 
 from gossip.lab.proof.company import ON_ITS_WAY, notice_time
 from gossip.lab.proof.events import when
 from gossip.lab.proof.evidence import Proof, Row, quantile
 from gossip.lab.proof.records import SeedRun
-from gossip.lab.proof.runs import PROBE_TIME, PeerRun
-from gossip.settings import Settings
+from gossip.lab.proof.runs import FULL, PROBE_TIME, USUAL, PeerRun
 
-# seconds for which a seed may probe
-SEED_PROBES = Settings().quick_look + Settings().probe_tries * PROBE_TIME
+SEED_PROBES = USUAL.quick_look + USUAL.probe_tries * PROBE_TIME  # seconds that a seed may probe
 REPORT_TIME = 5.0  # seconds in which a death has to be reported
 PROBING = SEED_PROBES + ON_ITS_WAY  # seconds from a report until the seed has removed the dead
 NOTICE_TIME = REPORT_TIME  # seconds more until a peer that was cut off notices its removal
@@ -29,13 +28,9 @@ PARTED = {"left", "full", "given up", "told dead", "silent, but alive", "kicked"
 
 def dead(proof: Proof) -> Row:
     """Every peer that died was reported to its seeds and removed by them; no living peer was."""
-    failures, delays = [], []
-    deaths = proof.deaths()
-    for run in deaths:
-        faults, took = death(proof, run)
-        failures += faults
-        delays += took
-    failures += _blames(proof)
+    deaths = [death(proof, run) for run in proof.deaths()]
+    failures = [failure for faults, _ in deaths for failure in faults] + _blames(proof)
+    delays = [delay for _, took in deaths for delay in took]
     figures = f"{len(deaths)} died"
     if delays:
         figures += (f"; removed and reported after {quantile(delays, 0.5):.1f} s (median), "
@@ -44,13 +39,12 @@ def dead(proof: Proof) -> Row:
 
 
 def death(proof: Proof, run: PeerRun) -> tuple[list[str], list[float]]:
-    """The failures after a death; and for each seed that did what it should, the seconds from the
-    last line of the dead peer until the seed had heard of the death and removed the peer.
+    """Return the failures after a death; and for each seed without one, the seconds from the last
+    line of the dead peer until the seed had heard of the death and removed the peer.
 
-    A seed that listed the peer has to remove it, unless the seed ended before it could know, or
-    while it probed; if it told others of the death it knew. It has to hear of the death if a
-    finder was registered with it, or if another seed heard and had the time to tell it; but not
-    across a cut (company.py).
+    A seed that listed the peer has to remove it, unless it ended before it could know, or while it
+    probed; if it told others it knew. It has to hear of the death if a finder was registered with
+    it, or if another seed heard and had the time to tell it; but not across a cut (company.py).
     """
     failures, delays = [], []
     if not found_dead(proof, run) and not any(_had_to_find(other, run) for other in proof.peers):
@@ -59,6 +53,7 @@ def death(proof: Proof, run: PeerRun) -> tuple[list[str], list[float]]:
     failures += [f"{run.address} died, and there is no file of seed {seed} to tell more"
                  f"{proof.beside([seed])}" for seed in sorted(missing)
                  if not proof.is_elsewhere(seed)]
+    died = f"{run.address} died {proof.newest - run.last:.0f} s before the newest line"
     for seed in proof.seeds:
         listed = max(when(seed.registered, run.address, end=run.last), default=None)
         end = seed.end(proof.newest)
@@ -68,7 +63,7 @@ def death(proof: Proof, run: PeerRun) -> tuple[list[str], list[float]]:
         removed = when(seed.removed, run.address, run.last)
         reported = when(seed.reports, run.address, run.last)
         heard = when(seed.reports, run.address, listed)
-        way = 0.0 if seed.full else ON_ITS_WAY  # one whose file is full goes on telling
+        way = 0.0 if seed.ended == FULL else ON_ITS_WAY  # one whose file is full goes on telling
         told = any(max(seed.first, run.last) <= at <= end + way
                    for at in proof.told.get((seed.address, run.address), ()))
         if not removed:
@@ -77,14 +72,12 @@ def death(proof: Proof, run: PeerRun) -> tuple[list[str], list[float]]:
             due = max(known, min(hears)) if hears else known + SEED_PROBES
             due = max([due, *when(seed.too_busy, run.address, run.last)])  # it looks again then
             if told or end > due + PROBING:
-                failures.append(f"{run.address} died {proof.newest - run.last:.0f} s before the "
-                                f"newest line, and seed {seed.address} has not removed it (yet)")
+                failures.append(f"{died}, and seed {seed.address} has not removed it (yet)")
         elif reported and not _was_found(proof, seed, run):
-            failures.append(f"{run.address} was reported dead to seed {seed.address}, "
-                            f"but no peer found it dead{proof.beside(_reporters(seed, run))}")
+            failures.append(f"{run.address} was reported dead to seed {seed.address}, but no peer "
+                            f"found it dead{proof.beside(reporters(seed, run.address))}")
         elif not reported and (told and not heard or _had_to_hear(proof, seed, run)):
-            failures.append(f"{run.address} died {proof.newest - run.last:.0f} s before the "
-                            f"newest line, and seed {seed.address} has not heard of it (yet)")
+            failures.append(f"{died}, and seed {seed.address} has not heard of it (yet)")
         else:
             delays.append(max(removed[0], *reported[:1], 0.0) - run.last)
     return failures, delays
@@ -99,30 +92,26 @@ def found_dead(proof: Proof, run: PeerRun) -> list[tuple[PeerRun, float]]:
 def _known(proof: Proof, seed: SeedRun, run: PeerRun) -> float:
     """When a death was found by a peer whose report a seed looks at, or had to be found."""
     finders = found_dead(proof, run)
-    if not finders:
-        return _due(run, run.last)
-    return min((at for other, at in finders if seed.believes(other.address, at + ON_ITS_WAY)),
-               default=math.inf)
+    believed = [at for other, at in finders if seed.believes(other.address, at + ON_ITS_WAY)]
+    return min(believed, default=math.inf if finders else _due(run, run.last))
 
 
 def is_told(proof: Proof, run: PeerRun) -> bool:
-    """Whether every seed that a dead peer was registered with has told others of the death, or has
-    had the time to: from then on whatever is missing in the files is a failure."""
+    """Whether every seed of a dead peer has told others of the death, or had the time to."""
     found = min((at for _, at in found_dead(proof, run)), default=_due(run, run.last))
     return proof.newest > found + PROBING or all(
         proof.told.get((seed, run.address)) for seed in run.registrations.ever())
 
 
 def _was_found(proof: Proof, seed: SeedRun, run: PeerRun) -> bool:
-    """Whether a peer found this one dead; or one that a seed names, whose file was full, or is
-    elsewhere."""
+    """Whether a peer found this one dead, or may have: its file is full, or elsewhere."""
     return any(run.address in other.dead for other in [*proof.peers, *proof.attackers]) or any(
-        who in proof.full or proof.is_elsewhere(who) for who in _reporters(seed, run))
+        who in proof.full or proof.is_elsewhere(who) for who in reporters(seed, run.address))
 
 
-def _reporters(seed: SeedRun, run: PeerRun) -> set[str]:
-    """Return the peers that have told a seed of this one's death."""
-    return {who for _, peer, who, _ in seed.reports if peer == run.address}
+def reporters(seed: SeedRun, dead: str, until: float = math.inf) -> set[str]:
+    """Return the peers that have told a seed of a death."""
+    return {who for at, peer, who, _ in seed.reports if peer == dead and at <= until}
 
 
 def _due(run: PeerRun, since: float) -> float:
@@ -133,10 +122,9 @@ def _due(run: PeerRun, since: float) -> float:
 
 def _had_to_find(other: PeerRun, run: PeerRun) -> bool:
     """Whether a peer was the dead one's neighbour, and in time for long enough to find it dead."""
-    if not other.had_link(run.address, run.last):
-        return False
     late = max((until for _, until in other.late), default=0.0)
-    return (other.links[run.address][-1].reason not in PARTED
+    return (other.had_link(run.address, run.last)
+            and other.links[run.address][-1].reason not in PARTED
             and other.last >= _due(run, max(run.last, late)))
 
 
@@ -148,14 +136,14 @@ def _told_by_peers(proof: Proof, seed: SeedRun, run: PeerRun) -> list[float]:
 
 
 def _had_to_hear(proof: Proof, seed: SeedRun, run: PeerRun) -> bool:
-    """Whether a report of a death had to come to a seed, from a peer that found it or from another
-    seed."""
+    """Whether a report had to come to a seed, from a peer that found the death or from a seed."""
     finders = [(other, at) for other, at in found_dead(proof, run)
                if seed.end(proof.newest) > at + ON_ITS_WAY
                and proof.company.seed_times(other)[seed.address].hold(at)
                and ((word := other.registrations.last(seed.address, at)) is None
                     or word.lost is None)]
-    if any(other.is_registered(seed.address, at)
+    if any((other.left is None or other.left > at)
+           and other.registrations.stands_from(seed.address, at, at)
            and seed.believes(other.address, at + ON_ITS_WAY) for other, at in finders):
         return True
     tellers = [(teller, heard[0]) for teller in proof.seeds
@@ -179,9 +167,8 @@ def _apart(proof: Proof, one: SeedRun, other: SeedRun, at: float) -> bool:
 def _blames(proof: Proof) -> list[str]:
     """Return the faults of the deaths that peers and seeds tell of."""
     found = [failure for run in proof.peers if not run.chat for at, dead in run.found_dead
-             for failure in (*_without_misses(proof, run, at, dead),
-                             *_not_reported(proof, run, at, dead),
-                             *_called_dead(proof, run, at, dead))]
+             for fault in (_without_misses, _not_reported, _called_dead)
+             for failure in fault(proof, run, at, dead)]
     for seed in proof.seeds:
         for at, peer, reason in seed.removed:
             found += removed(proof, seed, at, peer, reason)
@@ -190,8 +177,7 @@ def _blames(proof: Proof) -> list[str]:
 
 
 def _without_misses(proof: Proof, run: PeerRun, at: float, dead: str) -> list[str]:
-    """Misses are counted in a row, from one to the limit; the last ones may be counted anew, when a
-    last probe has found nothing out."""
+    """Misses are counted from one to the limit; the last anew, if a probe found nothing out."""
     limit = int(run.setting("liveness-misses"))
     counts = [missed.count for missed in run.missed if missed.peer == dead and missed.at <= at]
     expected = limit
@@ -206,7 +192,7 @@ def _without_misses(proof: Proof, run: PeerRun, at: float, dead: str) -> list[st
 
 
 def _not_reported(proof: Proof, run: PeerRun, at: float, dead: str) -> list[str]:
-    """The seeds that it was registered with all the time, and has not told. It writes both down
+    """It has not told a seed with which it was registered all the time. It writes both down
     together, so of a run that ends soon it is known, too."""
     due = run.late.later(at, REPORT_TIME)
     if run.last == at or run.left is not None and run.left < due:
@@ -219,18 +205,17 @@ def _not_reported(proof: Proof, run: PeerRun, at: float, dead: str) -> list[str]
 
 
 def _called_dead(proof: Proof, run: PeerRun, at: float, dead: str) -> list[str]:
-    """A peer found another dead, with which it was in touch in the interval before its last probe
-    began, and which was not registered again soon."""
+    """A peer found another dead with which it was in touch in the interval before its last probe,
+    and which was not registered again soon."""
     if any(again > at for seed in proof.seeds
            for again in when(seed.registered, dead, at, at + RETURN_TIME)):
         return []
-    interval = run.setting("liveness-interval")
     probed = _probed(run, dead, at)
-    return [f"{proof.name(run)} found {dead} dead, which lived"
-            for other in proof.peers
-            if other.address == dead and _lived(proof, other, probed - interval, at)
+    begin = probed - run.setting("liveness-interval")
+    return [f"{proof.name(run)} found {dead} dead, which lived" for other in proof.peers
+            if other.address == dead and _lived(proof, other, begin, at)
             and not other.late.cover(probed, at)
-            and run.address in _in_touch(proof, dead, probed - interval, probed)]
+            and run.address in _in_touch(proof, dead, begin, probed)]
 
 
 def _lived(proof: Proof, run: PeerRun, begin: float, at: float) -> bool:
@@ -242,9 +227,9 @@ def removed(proof: Proof, seed: SeedRun, at: float, peer: str, reason: str) -> l
     """A seed has removed a peer that lived. It was in touch with who told of its death; or with
     another that this seed kept on its list, and has never heard that it was removed itself."""
     for run in proof.peers:
-        interval = run.setting("liveness-interval")
         if run.address != peer or run.chat:
             continue
+        interval = run.setting("liveness-interval")
         told = reason == "dead" and _lived(proof, run, at - interval, at + interval) and any(
             _could_know_better(proof, run, who, probed) and not run.late.cover(probed, at)
             for who, probed in _probes(proof, seed, peer, at))
@@ -283,14 +268,10 @@ def _has_not_noticed(proof: Proof, seed: SeedRun, at: float, run: PeerRun) -> bo
     touched = _in_touch(proof, run.address, at - interval, at)
     for _, probed in _probes(proof, seed, run.address, at, PROBING):
         touched &= _in_touch(proof, run.address, probed - interval, probed)
-    return any(other.address in touched and _stays(seed, other, at - interval, until)
+    return any(other.address in touched
+               and other.registrations.stands_from(seed.address, at - interval, until)
+               and not when(seed.removed, other.address, at - interval, until)
                for other in proof.peers)
-
-
-def _stays(seed: SeedRun, run: PeerRun, begin: float, end: float) -> bool:
-    """Whether a peer was registered with a seed all the time, by the word of both."""
-    return run.registrations.stands_from(seed.address, begin, end) and not when(
-        seed.removed, run.address, begin, end)
 
 
 def _probes(proof: Proof, seed: SeedRun, peer: str, removed: float,
@@ -314,28 +295,26 @@ def _probes(proof: Proof, seed: SeedRun, peer: str, removed: float,
 
 
 def _probed(run: PeerRun, peer: str, found: float) -> float:
-    """When the last probe began after which a run found a peer dead: with the last miss, or, if
-    that is longer ago, as long before its end as a probe may take. Whether a cut was mended during
-    that probe, or during the seed's, does not count."""
+    """When the last probe of a peer that was found dead began: with the last miss, but no earlier
+    than a probe may take. A cut may have been mended during that probe, or the seed's."""
     return max([found - PROBE_TIME, *when(run.missed, peer, end=found)])
 
 
 def _in_touch(proof: Proof, peer: str, begin: float, end: float) -> set[str]:
     """The peers in touch with a peer between two moments: liveness replies lead from one to the
-    other, directly or, one after the other, through other peers. Replies that were slower than
-    the answer to a probe do not count; a probe goes to and fro twice, once to connect."""
-    meetings = []
+    other, maybe through other peers. Replies that were slower than the answer to a probe do not
+    count; a probe goes to and fro twice, once to connect."""
+    meetings, moment = [], itemgetter(0)
     for run in proof.peers:
-        replies = run.replies
-        for at in range(bisect.bisect_left(replies, (begin, "")), len(replies)):
-            if replies[at].at > end:
-                break
-            if replies[at].took < PROBE_TIME / 2:
-                meetings.append((replies[at].at, run.address, replies[at].peer))
+        first = bisect_left(run.replies, begin, key=moment)
+        last = bisect_right(run.replies, end, key=moment)
+        meetings += [(reply.at, run.address, reply.peer) for reply in run.replies[first:last]
+                     if reply.took < PROBE_TIME / 2]
+    meetings.sort()
     reached, before = {peer: begin}, 0  # who has heard of the peer, and since when
     while len(reached) > before:
         before = len(reached)
-        for at, one, other in sorted(meetings):
+        for at, one, other in meetings:
             for who, whom in ((one, other), (other, one)):
                 if reached.get(who, math.inf) <= at:
                     reached.setdefault(whom, at)

@@ -27,9 +27,8 @@ def gossips(proof: Proof) -> Row:
     """Every run generated as many messages as its settings ask for in the time that it had."""
     failures, expected = [], 0
     for run in proof.peers:
-        count = int(run.setting("gossip-count"))
-        interval = run.setting("gossip-interval") or 1.0
-        due = max(0, min(count, int((0.9 * run.awake() - 1.0) / interval)))
+        in_time = (0.9 * run.awake() - 1.0) / (run.setting("gossip-interval") or 1.0)
+        due = max(0, int(min(run.setting("gossip-count"), in_time)))
         expected += due
         if run.by_generator < due:
             failures.append(f"{run.address} generated {run.by_generator} messages of {due}")
@@ -48,19 +47,16 @@ def broadcast(proof: Proof) -> Row:
 
     - if both are up, and are, or had to be, in one piece of the graph;
     - if one of them has ended, and the two were neighbours in contact for more than a second after
-      the first had the message, or longer on a slow link, where they first have to compare what
-      they know if it had the message before they met, or if it was a rumor, which may die, or was
-      lost in a tree:
-      whoever leaves says goodbye after its messages, on the same links, and a connection that is
-      closed tells that it was not cut;
+      the first had the message; or longer on a slow link, if they first had to compare what they
+      know, or for a rumor, which may die, or a tree, which may lose it. For whoever leaves says
+      goodbye after its messages, and a connection that is closed was not cut;
     - if the first is its origin and has left, the second heard that goodbye, and they were
       neighbours when the message was made;
     - if one of them has ended without a neighbour in all that time, although both could reach a
       seed for long enough to meet.
 
     Without such a place the message is lost: all that had it died with it, left before they met
-    anybody, were cut off, or no seed was up that could have brought the others together. What
-    nobody confirmed is told in `_is_denied`.
+    anybody, or were cut off, or no seed brought the others together. See also `_is_denied`.
     """
     failures, lost, denied = _not_delivered(proof)
     missing = len(failures)
@@ -78,8 +74,7 @@ def broadcast(proof: Proof) -> Row:
 
 
 def _not_delivered(proof: Proof) -> tuple[list[str], list[str], int]:
-    """The rule of `broadcast`, message by message: (failures, what is lost, how many deliveries
-    are missing because nobody confirmed the message)."""
+    """Return failures, what is lost, and how many deliveries lack because of denials."""
     failures, lost, denied = [], [], 0
     received = {message: [] for message in proof.origin}  # also what no file generated
     for run in proof.peers:
@@ -88,14 +83,13 @@ def _not_delivered(proof: Proof) -> tuple[list[str], list[str], int]:
     for message, receivers in received.items():
         origin = proof.origin.get(message)
         if origin is None:
-            said_by = origin_of(message)
-            if not proof.is_elsewhere(said_by) and not proof.is_unproven(
-                    message, min(run.received[message].at for run in receivers)):
+            said_by, heard = origin_of(message), min(run.has_since(message) for run in receivers)
+            if not proof.is_elsewhere(said_by) and not proof.is_unproven(message, heard):
                 failures.append(f"{message} was received, but no file tells who generated it"
                                 + proof.beside([said_by]))
             continue
         holders = [origin, *receivers]
-        if all(map(proof.is_dead, holders)):
+        if all(holder.is_dead(proof.newest) for holder in holders):
             lost.append(f"{message} is lost with its dead origin")
             continue
         without = [run for run in proof.peers
@@ -112,15 +106,14 @@ def _not_delivered(proof: Proof) -> tuple[list[str], list[str], int]:
 
 
 def _excused(proof: Proof, message: str, run: PeerRun, holders: list[PeerRun]) -> bool:
-    """Whether the run may lack the message, whoever has it: the run ended too soon, or began too
-    late, or was frozen until shortly before its end."""
+    """Whether a run ended too soon, began too late, or was frozen until shortly before its end."""
     made = proof.origin[message].generated[message]
     if made < run.first:  # the run began later, and can get only what others still keep
         newer = bisect.bisect(proof.times, run.first) - bisect.bisect(proof.times, made)
         if (all(holder.last <= run.first for holder in holders)
                 or newer >= run.setting("cache-size") or not run.setting("antientropy-interval")):
             return True
-    if not proof.has_ended(run):  # a neighbour that wrote no line since may have ended before
+    if not run.has_ended(proof.newest):  # a neighbour without a line since may have ended
         return run.first_linked is not None and run.last < made
     end = proof.company.end_of(run)
     woke = max((until for _, until in run.frozen()), default=0.0)
@@ -130,24 +123,17 @@ def _excused(proof: Proof, message: str, run: PeerRun, holders: list[PeerRun]) -
 
 
 def _is_denied(proof: Proof, message: str, run: PeerRun, holders: list[PeerRun]) -> bool:
-    """Whether a run may lack a message, because
-
-    - it has denied the run that said it, and one of the two has ended;
-    - another has denied that run, which has ended, and the run that lacks the message was not in
-      contact with any that had it.
-
-    Where gossip is signed, a peer takes what a run has said when more than half of the seeds name
-    the run, or it proves itself; else it writes `unconfirmed:RUN`. While a run is up, that cannot
-    last. One that has ended cannot prove anything, and seeds that were started again do not know
-    it: then its messages stay with those who took them before, and do not go through those who
-    deny it.
-    """
+    """Whether a run may lack a message because it has denied the run that said it, and one of the
+    two has ended; or another has denied that run, which has ended, and this one was not in contact
+    with any that had the message. (Where gossip is signed, a peer writes `unconfirmed:RUN` unless
+    most seeds name a run, or it proves itself. One that has ended cannot, and seeds that were
+    started again do not know it.)"""
     said_by, origin = run_of(message), proof.origin[message]
     if said_by not in proof.denied:
         return False
-    over = origin.left is not None or proof.has_ended(origin)
+    over = origin.left is not None or origin.has_ended(proof.newest)
     if said_by in run.denied and said_by not in proof.taken_by(run):
-        return over or proof.has_ended(run)
+        return over or run.has_ended(proof.newest)
     return over and not any(end > max(begin, holder.has_since(message)) for holder in holders
                             for begin, end in proof.company.contacts(holder, run))
 
@@ -158,9 +144,8 @@ def _two_rounds(run: PeerRun) -> float:
 
 
 def _stuck(proof: Proof, message: str, holders: list[PeerRun], lacking: list[PeerRun]) -> bool:
-    """Whether there is a place where the message had to go on and did not. There are many pairs of
-    runs, so only those are looked at of which the rule speaks: both are up and had to meet, or have
-    been neighbours, or one was alone."""
+    """Whether there is a place where the message had to go on and did not. Only pairs of runs are
+    looked at that are up and had to meet, or have been neighbours, or of which one was alone."""
     company = proof.company
     had = {holder: holder.has_since(message) for holder in holders}
     alone = [holder for holder in holders if company.alone_since(holder, had[holder]) is not None]
@@ -182,7 +167,7 @@ def _stuck(proof: Proof, message: str, holders: list[PeerRun], lacking: list[Pee
 
 def _came_before_goodbye(origin: PeerRun, message: str, run: PeerRun) -> bool:
     """Whether a run heard the goodbye of the origin over a link that stood when the message was
-    made. What is flooded goes out at once, so it was on that link before the goodbye."""
+    made: what is flooded goes out at once, so before the goodbye."""
     said, left = origin.generated[message], origin.left
     if left is None or origin.settings.get("spread") in ("rumor", "tree"):
         return False
@@ -194,10 +179,9 @@ def _came_before_goodbye(origin: PeerRun, message: str, run: PeerRun) -> bool:
 
 
 def _had_to_go(proof: Proof, message: str, holder: PeerRun, had: float, run: PeerRun) -> bool:
-    """Whether a message had to go from a run that had it at a time to another run; the rule is
-    told in `broadcast`."""
+    """Whether a message had to go from a run that had it at a time to another (see `broadcast`)."""
     company = proof.company
-    if not proof.has_ended(holder) and not proof.has_ended(run):
+    if not holder.has_ended(proof.newest) and not run.has_ended(proof.newest):
         return company.had_to_meet(holder, run)
     slow = company.slowness(run, holder, had - _two_rounds(run))
     way = ON_ITS_WAY + max(company.goodbye(run, holder), slow)  # what it is told was as slow
@@ -211,8 +195,8 @@ def _had_to_go(proof: Proof, message: str, holder: PeerRun, had: float, run: Pee
     if any(end - max(had, begin) >= way + (slow * QUESTIONS if had < begin else 0.0)
            for begin, end in company.contacts(holder, run)):
         return True
-    alone = [since for one in (holder, run)
-             if (since := company.alone_since(one, had)) is not None]
+    alone = [since for since in (company.alone_since(holder, had), company.alone_since(run, had))
+             if since is not None]
     return bool(alone) and company.had_time_to_meet(holder, run, min(alone))
 
 
@@ -231,20 +215,18 @@ def _altered(proof: Proof) -> list[str]:
 
 
 def _had_to_travel(proof: Proof) -> bool:
-    """Whether a run received a message of which it had to hear through another: when the message
-    was generated, the run and its origin had a neighbour in common that was in contact with both
-    for long enough, and were no neighbours themselves."""
+    """Whether a run received a message that had to come through another: when the message was
+    generated, the run and its origin were no neighbours, but had one in common for long enough."""
     contacts = proof.company.contacts
     for run in proof.peers:
         for message in run.received.keys() & proof.origin.keys():
             origin = proof.origin[message]
             made = origin.generated[message]
             arrived = made + 2 * ON_ITS_WAY
-            if any(begin < arrived and end > made for begin, end in contacts(origin, run)):
-                continue
-            for other in proof.peers:
-                if all(contacts(other, one).cover(made, arrived) for one in (origin, run)):
-                    return True
+            neighbours = any(begin < arrived and end > made for begin, end in contacts(origin, run))
+            if not neighbours and any(all(contacts(other, one).cover(made, arrived)
+                                          for one in (origin, run)) for other in proof.peers):
+                return True
     return False
 
 
@@ -256,38 +238,31 @@ def once(proof: Proof) -> Row:
 
 
 def latency(proof: Proof) -> Row:
-    """The time from `generated` to `received`; deliveries to runs that began after the message was
-    generated are only counted. It fails if something came more than a second before it was said."""
+    """How long messages took; it fails if one came more than a second before it was said."""
     times, late = latencies(proof.records)
     figures = "nothing was delivered"
     if times:
         figures = (f"median {quantile(times, 0.5) * 1000:.2f} ms, 99 % "
                    f"{quantile(times, 0.99) * 1000:.2f} ms, max {max(times) * 1000:.2f} ms")
-    failures = [f"{message} reached {proof.name(run)} {made - delivery.at:.2f} s before "
-                f"{proof.name(proof.origin[message])} generated it"
-                for run in proof.peers for message, delivery in run.received.items()
-                if message in proof.origin
-                and delivery.at + AHEAD < (made := proof.origin[message].generated[message])]
+    failures = [f"{came.message} reached {proof.name(came.run)} {came.made - came.at:.2f} s before "
+                f"{proof.name(proof.origin[came.message])} generated it"
+                for came in timed(proof.records) if came.at + AHEAD < came.made]
     return Row("latency", not failures, f"{figures}; {late} late deliveries, to who joined later",
                failures)
 
 
 def latencies(records: Records) -> tuple[list[float], int]:
     """(seconds from generated to received, number of deliveries to runs that began later)."""
-    times, late = [], 0
-    for came in timed(records):
-        if came.late:
-            late += 1
-        else:
-            times.append(came.at - came.made)
-    return times, late
+    deliveries = list(timed(records))
+    times = [came.at - came.made for came in deliveries if not came.late]
+    return times, len(deliveries) - len(times)
 
 
 class Timed(NamedTuple):
-    """A delivery to a peer: when the message was generated, and when it was received."""
+    """A delivery to a run: when the message was generated, and when it was received."""
 
     message: str
-    peer: str
+    run: PeerRun
     made: float
     at: float
     late: bool  # the peer began after the message was generated
@@ -299,5 +274,4 @@ def timed(records: Records) -> Iterator[Timed]:
     for run in records.peers:
         for message, delivery in run.received.items():
             if message in made:
-                yield Timed(message, run.address, made[message], delivery.at,
-                            made[message] < run.first)
+                yield Timed(message, run, made[message], delivery.at, made[message] < run.first)

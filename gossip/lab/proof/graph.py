@@ -1,4 +1,4 @@
-"""The graph of a network and its history, as the output files of its peers tell them.
+"""The graph of a network, its history and its degrees, as the output files of its peers tell them.
 
 A link is in the graph while both of its ends call it `connected`. A peer is in the graph from its
 first link until its run ends, or it begins to leave. So the files tell for every moment how many
@@ -6,14 +6,112 @@ pieces the graph had.
 """
 
 import bisect
+import itertools
+import math
+from collections.abc import Hashable, Iterable, Mapping
+from operator import itemgetter
 from typing import NamedTuple
 
-from gossip.capacity import Capacity, parse_capacity
-from gossip.lab.proof.pieces import Pieces
+from gossip.addresses import parse_address
+from gossip.capacity import Capacity, parse_capacity, shares
 from gossip.lab.proof.records import Records
 from gossip.lab.proof.runs import FULL, KICKED, PeerRun
 
 CLOSING = 5.0  # seconds: peers that all end within this time were stopped together
+STEEPEST = 25.0  # exponents beyond this are no longer told apart
+
+
+class Pieces:
+    """A graph of nodes and links, and which piece (connected component) each node belongs to.
+
+    A new link joins two pieces; the work is proportional to the smaller one. When a link goes,
+    two searches start at its ends and take turns. In a well connected graph they meet soon; in a
+    graph that fell apart the search of the smaller piece ends first.
+    """
+
+    def __init__(self, links: Mapping[Hashable, Iterable] | None = None):
+        """`links`: each node of the graph, and those that it is linked with, if these are in it."""
+        self._links: dict[Hashable, set] = {}
+        self._piece: dict[Hashable, int] = {}  # node -> number of its piece
+        self._members: dict[int, set] = {}  # number of a piece -> its nodes
+        self._last = 0
+        for node in links or ():
+            self.add(node)
+        for node in self._links:
+            for other in self._links.keys() & links[node]:
+                self.link(node, other)
+
+    def __len__(self) -> int:
+        """The number of pieces."""
+        return len(self._members)
+
+    def __contains__(self, node: Hashable) -> bool:
+        return node in self._links
+
+    def joined(self, one: Hashable, other: Hashable) -> bool:
+        """Whether two nodes are in one piece."""
+        return self._piece[one] == self._piece[other]
+
+    def all(self) -> list[set]:
+        """The nodes of each piece."""
+        return [set(nodes) for nodes in self._members.values()]
+
+    def add(self, node: Hashable) -> None:
+        """Put in a node, a piece by itself."""
+        if node not in self._links:
+            self._links[node] = set()
+            self._settle({node})
+
+    def remove(self, node: Hashable) -> None:
+        """Take a node out, with its links."""
+        if node in self._links:
+            for other in list(self._links[node]):
+                self.unlink(node, other)
+            del self._links[node]
+            del self._members[self._piece.pop(node)]
+
+    def link(self, one: Hashable, other: Hashable) -> None:
+        """Link two nodes of the graph."""
+        self._links[one].add(other)
+        self._links[other].add(one)
+        small, large = sorted((self._piece[one], self._piece[other]),
+                              key=lambda piece: len(self._members[piece]))
+        if small != large:
+            moved = self._members.pop(small)
+            self._members[large] |= moved
+            self._piece.update(dict.fromkeys(moved, large))
+
+    def unlink(self, one: Hashable, other: Hashable) -> None:
+        """Take out a link."""
+        if other not in self._links.get(one, ()):
+            return
+        self._links[one].discard(other)
+        self._links[other].discard(one)
+        cut_off = self._separate(one, other)
+        if cut_off is not None:
+            self._members[self._piece[one]] -= cut_off
+            self._settle(cut_off)
+
+    def _settle(self, nodes: set) -> None:
+        """Make these nodes a piece of their own."""
+        self._last += 1
+        self._members[self._last] = nodes
+        self._piece.update(dict.fromkeys(nodes, self._last))
+
+    def _separate(self, one: Hashable, other: Hashable) -> set | None:
+        """The nodes around one of the two, if no path joins them; None if one does."""
+        mine, theirs = ({one}, [one]), ({other}, [other])
+        while True:
+            seen, todo = mine
+            if not todo:
+                return seen
+            for node in self._links[todo.pop()]:
+                if node in theirs[0]:
+                    return None
+                if node not in seen:
+                    seen.add(node)
+                    todo.append(node)
+            mine, theirs = theirs, mine
 
 
 class Snapshot(NamedTuple):
@@ -32,17 +130,10 @@ class Span(NamedTuple):
     most: int
 
 
-def up_until(run: PeerRun, newest: float) -> float:
-    """When a run left, ended or died; the time of the newest line for a run that is up."""
-    if run.left is not None:
-        return run.left
-    return run.last if run.has_ended(newest) else newest
-
-
 def largest(records: Records) -> Snapshot:
     """The network at the last moment at which most peers were up, so before any were killed."""
     newest = records.newest()
-    ends = [(run, up_until(run, newest)) for run in records.peers]
+    ends = [(run, run.up_until(newest)) for run in records.peers]
     if not ends:
         return Snapshot(newest, {}, [])
     begun = sorted(run.first for run, _ in ends)
@@ -65,9 +156,8 @@ def capacity_of(run: PeerRun) -> Capacity:
 
 
 def end_of(records: Records) -> float:
-    """When the network ended: the time of the newest line while a peer is up; after that, the
-    first `stopped:` line of the last 5 seconds, as all peers were stopped together. Nobody knows
-    the graph from when on a peer's file is full."""
+    """When the network ended: with the newest line if a peer is up, else the first `stopped:` line
+    of the last 5 seconds, as all peers were stopped together; or when a peer's file was full."""
     newest = records.newest()
     full = [run.last for run in records.peers if run.ended == FULL]
     if any(not run.has_ended(newest) for run in records.peers):
@@ -84,23 +174,22 @@ def history(records: Records) -> list[tuple[float, int]]:
 
 def replay(records: Records) -> tuple[list[tuple[float, int]], Pieces]:
     """The history, and the graph when the network ended."""
-    end, newest = end_of(records), records.newest()
-    events = []
-    for run in records.peers:
-        if run.chat:
-            continue  # chat servers form a line: any that is missing cuts it
-        gone = up_until(run, newest)
-        if run.first_linked is None or run.first_linked > gone:
-            continue  # a first link that was under way when it left
-        events.append((run.first_linked, run.address, None, True))
-        events += [(at, run.address, peer, up) for at, peer, up in run.changes if at <= gone]
-        if gone < end:  # the stop of the whole network is no change
-            events.append((gone, run.address, None, False))
-    events = sorted((event for event in events if event[0] <= end), key=lambda event: event[0])
     pieces, counts = Pieces(), []
     said: dict[str, set[str]] = {}  # peer -> the neighbours that it says it has
-    for at, peer, other, up in events:
-        _apply(pieces, said, peer, other, up)
+    for at, peer, other, up in _changes(records):
+        mine = said.setdefault(peer, set())
+        if other is None and up:
+            pieces.add(peer)
+        elif other is None:
+            mine.clear()
+            pieces.remove(peer)
+        elif up:
+            mine.add(other)
+            if peer in said.get(other, ()) and peer in pieces and other in pieces:
+                pieces.link(peer, other)
+        else:
+            mine.discard(other)
+            pieces.unlink(peer, other)
         if counts and counts[-1][0] == at:
             counts.pop()
         if not counts or counts[-1][1] != len(pieces):
@@ -108,22 +197,19 @@ def replay(records: Records) -> tuple[list[tuple[float, int]], Pieces]:
     return counts, pieces
 
 
-def _apply(pieces: Pieces, said: dict[str, set[str]], peer: str, other: str | None,
-           up: bool) -> None:
-    """Take one event: the peer came or went (`other` is None), or its link to `other` did."""
-    mine = said.setdefault(peer, set())
-    if other is None and up:
-        pieces.add(peer)
-    elif other is None:
-        mine.clear()
-        pieces.remove(peer)
-    elif up:
-        mine.add(other)
-        if peer in said.get(other, ()) and peer in pieces and other in pieces:
-            pieces.link(peer, other)
-    else:
-        mine.discard(other)
-        pieces.unlink(peer, other)
+def _changes(records: Records) -> list[tuple[float, str, str | None, bool]]:
+    """Return in order when a peer came or went, or its link to another did."""
+    end, newest = end_of(records), records.newest()
+    changes = []
+    for run in records.peers:
+        gone = run.up_until(newest)
+        if run.chat or run.first_linked is None or run.first_linked > gone:
+            continue  # chat servers form a line, which any missing one cuts; or it left already
+        changes.append((run.first_linked, run.address, None, True))
+        changes += [(at, run.address, peer, up) for at, peer, up in run.changes if at <= gone]
+        if gone < end:  # the stop of the whole network is no change
+            changes.append((gone, run.address, None, False))
+    return sorted((change for change in changes if change[0] <= end), key=itemgetter(0))
 
 
 def spans_apart(counts: list[tuple[float, int]], end: float) -> list[Span]:
@@ -136,3 +222,76 @@ def spans_apart(counts: list[tuple[float, int]], end: float) -> list[Span]:
             spans.append(Span(begin, at, most))
             begin, most = None, 0
     return spans
+
+
+class Fit(NamedTuple):
+    """P(k) ~ k^−exponent, as `count` values tell; the exponent has a standard error."""
+
+    exponent: float
+    error: float
+    count: int
+
+    def __str__(self) -> str:
+        return f"{self.exponent:.2f} ± {self.error:.2f}"
+
+
+def fit(values, low: int, high: int) -> Fit | None:
+    """The most likely exponent for the values from low to high; None unless some are in between.
+
+    It is fitted by maximum likelihood, after A. Clauset, C. R. Shalizi, M. E. J. Newman, "Power-law
+    distributions in empirical data", SIAM Review 51 (2009), section 3, for whole numbers, but the
+    sum Z is finite, because there is a largest capacity. For p(k) = k^−a / Z(a), Z(a) = Σ j^−a over
+    j = low..high, the log-likelihood of n values is −a Σ ln k − n ln Z(a). Its derivative vanishes
+    where the mean of ln k equals E_a[ln K], which falls as a grows; and its second derivative,
+    −n Var_a[ln K], gives the standard error.
+    """
+    logs = [math.log(k) for k in values if low <= k <= high]
+    if low >= high or not logs:
+        return None
+    mean = sum(logs) / len(logs)
+    flat, steep = -STEEPEST, STEEPEST
+    if not _moments(steep, low, high)[0] < mean < _moments(flat, low, high)[0]:
+        return None
+    while steep - flat > 1e-9:
+        middle = (flat + steep) / 2
+        if _moments(middle, low, high)[0] > mean:
+            flat = middle
+        else:
+            steep = middle
+    variance = _moments(flat, low, high)[1]
+    return Fit(flat, 1 / math.sqrt(len(logs) * variance), len(logs))
+
+
+def _moments(exponent: float, low: int, high: int) -> tuple[float, float]:
+    """E[ln K] and Var[ln K] under that exponent."""
+    law = shares(exponent, low, high)
+    mean = sum(share * math.log(k) for k, share in law.items())
+    return mean, sum(share * (math.log(k) - mean) ** 2 for k, share in law.items())
+
+
+def at_least(law: dict[int, float]) -> list[tuple[int, float]]:
+    """(k, P(K >= k)) in rising order of k: the complementary cumulative distribution."""
+    falling = sorted(law, reverse=True)
+    return list(zip(falling, itertools.accumulate(law[k] for k in falling)))[::-1]
+
+
+class PowerLaw:
+    """Degrees and capacities of the peers when most of them were up, and fitted exponents.
+
+    No capacity counts as more than the number of the other peers. Exponents are fitted to the
+    degrees (`fitted`) and the capacities (`predicted`); None where there is nothing to fit. With
+    the usual rule the capacity k has a density proportional to 1/k (derived in capacity.py):
+    `predicted` is then about 1, and larger if many peers have the smallest capacity.
+    """
+
+    def __init__(self, records: Records):
+        snapshot = largest(records)
+        self.degrees = sorted(snapshot.degrees.values())
+        runs = {run.address: run for run in records.peers}
+        others = max(1, len(snapshot.degrees) - 1)
+        self.capacities = sorted(
+            min(others, capacity_of(runs[address]).of(parse_address(address)))
+            for address in snapshot.degrees)
+        self.low, self.high = min(self.capacities, default=0), max(self.capacities, default=0)
+        self.fitted = fit(self.degrees, self.low, self.high)
+        self.predicted = fit(self.capacities, self.low, self.high)

@@ -4,12 +4,11 @@ An attacker says in its own file what it is; seeds and honest peers cannot read 
 `report-interval`. An attacker's time begins with the first gossip that it could have forwarded when
 it had three neighbours: nobody is judged by fewer.
 
-What has to be reached: so many of the attackers are kicked in time, and of the honest peers none,
-or one in a hundred where nearly a third of all peers attack. Where peers may have few links, fewer
-attackers have to be found, and later. One that reports nothing is not kicked: but no honest peer
-keeps it as a neighbour, and no honest peer has to leave another one alone. Nor is one kicked that
-reports living peers dead: but a seed that found three of its reports untrue looks at no more, and
-nobody living is removed because of it.
+Most attackers have to be kicked in time, and no honest peer, or one in a hundred where nearly a
+third of all peers attack. Where peers may have few links, fewer attackers have to be found, and
+later. One that reports nothing is not kicked, but no honest peer keeps it as a neighbour, nor has
+to leave another honest one alone. Nor is one kicked that reports living peers dead, but a seed that
+found three of its reports untrue looks at no more, and nobody living is removed because of it.
 """
 
 import math
@@ -75,8 +74,7 @@ class Tally(NamedTuple):
 
     def holds(self) -> bool:
         """Whether all was reached that has to be."""
-        return (self.lacking <= self.may_lack and self.falsely <= self.may_fall
-                and not self.faults)
+        return self.lacking <= self.may_lack and self.falsely <= self.may_fall and not self.faults
 
     def __str__(self) -> str:
         return (f"kicked {self.kicked} of {self.attackers} attackers, missed {self.missed}, late "
@@ -106,14 +104,14 @@ class Found:
                        if attacker.malice == SILENT and self._has_kept(run, attacker)]
         self.faults += [f"{run.address} had to leave {other} alone, which is honest, too"
                         for run in proof.peers
-                        for other in sorted(run.left_alone) if other not in self._attackers]
+                        for other in sorted(run.left_alone - self._attackers.keys())]
         liars = [run for run in proof.attackers if run.malice == FALSE_DEAD]
         self.faults += [f"seed {seed.address} did not disbelieve {run.address} ({FALSE_DEAD})"
                         for seed in proof.seeds for run in liars if _had_to_doubt(seed, run)]
         self.faults += _buried(proof, {run.address for run in liars})
 
     def _look_at(self, run: PeerRun, kick: Kick | None) -> None:
-        end = min(self._end, graph.up_until(run, self._proof.newest)) - run.late.total()
+        end = min(self._end, run.up_until(self._proof.newest)) - run.late.total()
         took = self._periods(run, end if kick is None else kick.at)
         if kick is not None:
             self.took.append(took)
@@ -137,24 +135,22 @@ class Found:
         if run.malice == CHEAT:
             return CHEAT_IN_TIME
         lately = self._end - 2 * run.setting("report-interval")
-        unrest = any(seed.first > run.first or not seed.stopped and seed.last < lately
+        unrest = any(seed.first > run.first or seed.ended is None and seed.last < lately
                      for seed in self._proof.seeds)
         return IN_TIME + WITHOUT_SEED * unrest
 
     def _has_kept(self, run: PeerRun, attacker: PeerRun) -> bool:
         """Whether they were neighbours for too long when the network ended."""
-        too_long = (self._end - 2 * run.setting("settle")
-                    - SHUNNED * run.setting("report-interval"))
-        links = run.links.get(attacker.address)
-        return bool(links) and (run.last >= self._end < links[-1].end
-                                and links[-1].begin < too_long)
+        too_long = self._end - 2 * run.setting("settle") - SHUNNED * run.setting("report-interval")
+        return run.last >= self._end and any(link.begin < too_long and self._end < link.end
+                                             for link in run.links.get(attacker.address, ()))
 
-    def tally(self) -> "Tally":
+    def tally(self) -> Tally:
         """The same as numbers."""
-        honest = sorted({parse_address(run.address) for run in self._proof.peers})
-        links = sorted(graph.capacity_of(run).of(parse_address(run.address))
-                       for run in self._proof.peers) or [0]
-        few = links[len(links) // 2] <= FEW_LINKS
+        honest = {run.address for run in self._proof.peers}
+        links = [graph.capacity_of(run).of(parse_address(run.address))
+                 for run in self._proof.peers] or [0]
+        few = quantile(links, 0.5) <= FEW_LINKS
         many = len(self._attackers) >= MANY * (len(honest) + len(self._attackers))
         to_find = sum(run.malice not in (SILENT, FALSE_DEAD) for run in self._attackers.values())
         return Tally(len(self._attackers), len(self.took), len(self.missed), len(self.late),
@@ -173,15 +169,10 @@ def _had_to_doubt(seed: SeedRun, run: PeerRun) -> bool:
 
 
 def _buried(proof: Proof, liars: set[str]) -> list[str]:
-    """Living peers that seeds have removed, by the word of none but these attackers."""
-    found = []
-    for seed in proof.seeds:
-        for at, peer, reason in seed.removed:
-            reporters = {who for heard, whom, who, _ in seed.reports
-                         if whom == peer and heard <= at}
-            if reason == "dead" and reporters and reporters <= liars:
-                found += deaths.removed(proof, seed, at, peer, reason)
-    return found
+    """The living peers that seeds have removed by the word of these attackers alone."""
+    return [fault for seed in proof.seeds for at, peer, reason in seed.removed
+            if reason == "dead" and set() < deaths.reporters(seed, peer, at) <= liars
+            for fault in deaths.removed(proof, seed, at, peer, reason)]
 
 
 def _linked_at(run: PeerRun) -> float:

@@ -2,8 +2,7 @@
 
 A node's file may be in several pieces, such as `X.txt.2.gz`, `X.txt.1` and `X.txt`. A piece is
 known again by its first line with a time, whatever its name has become. Pieces are read in the
-order of these times; the line `continued:` tells whose run goes on. Of a network on several
-machines, the files may be in several folders, some of them twice.
+order of these times; the line `continued:` tells whose run goes on.
 """
 
 import calendar
@@ -31,18 +30,17 @@ DAMAGED = EOFError, zlib.error, gzip.BadGzipFile  # how a .gz is read that is no
 
 
 class Tail:
-    """The events of one output file, read on as it grows. Of a longer line, the first `longest`
-    bytes are read."""
+    """The events of one output file, read on as it grows."""
 
     def __init__(self, longest: int | None = None):
-        self._longest = longest
+        self._longest = longest  # bytes that are read of a line
         self.position = 0  # how many bytes were read
         self.node: str | None = None  # whose file it is, as `started:` or `continued:` says last
         self._rest = b""  # a line that has no end yet
         self._early: collections.deque = collections.deque(maxlen=EARLY)  # before the first of them
 
     def read_all(self, file: BinaryIO) -> Iterator[tuple[float, str, str]]:
-        """Yield the same of all that is new; DAMAGED before the first if a .gz is not whole."""
+        """Yield what is new, as `read` does; DAMAGED before the first if a .gz is not whole."""
         for _ in range(self.position, file.seek(0, os.SEEK_END), CHUNK):
             yield from self.read(file, CHUNK)
 
@@ -100,20 +98,19 @@ def pieces_in(folder: pathlib.Path) -> Iterator[tuple[pathlib.Path, str, bytes |
     None where none is whole. Of files with one content, such as a .gz that is just being packed,
     the one that may still grow comes last."""
     named = [(not path.name.endswith(".gz"), path.name.endswith(".txt"), path, found[1])
-             for path in folder.glob("*_*.txt*") if (found := NAMED.fullmatch(path.name))]
+             for path in folder.glob("*_*.txt*")
+             if (found := NAMED.fullmatch(path.name)) and path.is_file()]
     for _, _, path, name in sorted(named):
-        if path.is_file():
-            try:
-                with opened(path) as file:
-                    yield path, name, first_line(file)
-            except (FileNotFoundError, *DAMAGED):
-                yield path, name, None  # renamed just now, or damaged
+        try:
+            with opened(path) as file:
+                yield path, name, first_line(file)
+        except (FileNotFoundError, *DAMAGED):
+            yield path, name, None  # renamed just now, or damaged
 
 
 class Together:
-    """Several folders of output files as that of one network. Of the copies of a file the longest
-    counts, because one that was made earlier is shorter. What is made of all files goes into the
-    first folder. ValueError if two files begin as copies, and differ."""
+    """Several folders of output files, as one; of copies of a file the longest counts. What is made
+    of all files goes into the first folder. ValueError if two files begin as copies, and differ."""
 
     def __init__(self, folders: list[pathlib.Path]):
         self._folders = folders
@@ -140,12 +137,9 @@ class Together:
 
 
 def _size(path: pathlib.Path) -> int:
-    """Return the bytes of a file, unpacked; 0 of a .gz that is damaged."""
-    try:
-        with opened(path) as file:
-            return file.seek(0, os.SEEK_END)
-    except DAMAGED:
-        return 0
+    with contextlib.suppress(*DAMAGED), opened(path) as file:
+        return file.seek(0, os.SEEK_END)
+    return 0
 
 
 def _begins_like(whole: pathlib.Path, copy: pathlib.Path) -> bool:
@@ -158,8 +152,7 @@ def _begins_like(whole: pathlib.Path, copy: pathlib.Path) -> bool:
 
 
 def first_line(file: BinaryIO) -> bytes | None:
-    """Return the first line that has a time, or, if there is none within FIRST bytes, what comes
-    first; None where no line is whole yet."""
+    """Return the first line with a time, or what comes first; None if no line is whole yet."""
     begin = file.read(FIRST)
     lines = begin.split(b"\n")
     if len(begin) < FIRST:
@@ -182,8 +175,8 @@ def _second(text: str) -> int | None:
 
 
 def parse_line(line: str) -> tuple[float, str, str] | None:
-    """(Unix seconds, event, the rest) of a line of an output file, which may end like a line of
-    Windows; None for other texts. Times are in UTC, like `2026-01-02 03:04:05.000000`."""
+    """(Unix seconds, event, the rest) of a line of an output file; None for other texts. Times are
+    in UTC, like `2026-01-02 03:04:05.000000`; a line may end as in Windows."""
     second, micros = _second(line[:19]), line[20:26]
     if second is None or line[26:27] != ":" or line[19] != "." or not (
             micros.isdigit() and micros.isascii()):

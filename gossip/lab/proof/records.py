@@ -1,7 +1,6 @@
 """Records: what the output files of a folder tell, run by run, read as the files grow.
 
-`Records.refresh` reads what has been added since the last call. The runner and the benchmark
-follow a network with it; the check reads the files of a finished network once.
+The runner and the benchmark follow a network with them; the check reads its files once.
 """
 
 import functools
@@ -12,22 +11,16 @@ from typing import NamedTuple
 from gossip.addresses import is_loopback, parse_address
 from gossip.lab.proof.events import DEAD, JUDGED, LOAD, REMOVED, SECONDS, SEEDS, Kick, Load
 from gossip.lab.proof.reading import DAMAGED, Piece, first_line, opened, pieces_in
-from gossip.lab.proof.runs import PeerRun
-from gossip.lab.proof.spans import Spans
+from gossip.lab.proof.runs import PeerRun, Run
 
 
-class SeedRun:
-    """One life of a seed, as its output file tells it."""
+class SeedRun(Run):
+    """One life of a seed."""
 
     def __init__(self, address: str, at: float):
-        self.address = address
-        self.first = self.last = self.until = at  # its last line, and the last that is not `alive`
-        self.superseded = False  # the seed was started again
-        self.stopped = False  # by its own word; a seed that is killed writes none
-        self.full = False  # its file is: nobody knows what it does then
-        self.tells_lateness = False  # when it was late; in earlier versions files did not
+        super().__init__(address, at)
+        self.until = at  # its last line that is not `alive`
         self.pace = 0.0  # seconds between two lines `alive`; 0: it writes none
-        self.late = Spans()  # when it stood still, or ran late
         self.registered: list[tuple[float, str]] = []  # when, whom
         self.known = 0  # how many seeds its configuration names
         self.listed: list[tuple[float, str]] = []  # when it told whom of the others
@@ -42,73 +35,68 @@ class SeedRun:
         self.too_busy: list[tuple[float, str]] = []
         self.disbelieved: dict[str, float] = {}  # whose reports it does not look at, from when on
         self.passed_on: list[tuple[float, str]] = []  # when it told others of whose death
-        self.failures: list[str] = []
 
-    def take(self, at: float, event: str, rest: str) -> None:
-        """Take one event of this run's file."""
-        if self.full:
-            if event == "failed":
-                self.failures.append(rest)
-            return
+    def _take(self, at: float, event: str, rest: str) -> None:
         self.last = at
         if event == "alive" and SECONDS.fullmatch(rest):
             self.pace = float(rest)
             return
         self.until = at
-        if event == "registered":
+        dead = DEAD.match(rest)
+        if dead:
+            self._take_of_a_death(at, event, rest, *dead.groups(), dead[0])
+        elif event == "registered":
             self.registered.append((at, rest))
-        elif event == "settings" and SEEDS.search(rest):
-            self.known = int(SEEDS.search(rest)[1])
+        elif event == "settings" and (found := SEEDS.search(rest)):
+            self.known = int(found[1])
         elif event == "peer list":
             self.listed.append((at, rest.rpartition(":")[0]))
-        elif event == "removed" and REMOVED.fullmatch(rest):
-            peer, reason, badness = REMOVED.fullmatch(rest).groups()
+        elif event == "removed" and (found := REMOVED.fullmatch(rest)):
+            peer, reason, badness = found.groups()
             self.removed.append((at, peer, reason))
             if badness is not None:
                 self.kicks.append(Kick(at, peer, float(badness)))
         elif event == "judged":
             self.judged.append((at, {peer.replace("#", ":"): float(badness)
                                      for peer, badness in JUDGED.findall(rest)}))
-        elif event == "load" and LOAD.fullmatch(rest):
-            rows, largest, mean, moved, hops = LOAD.fullmatch(rest).groups()
+        elif event == "load" and (found := LOAD.fullmatch(rest)):
+            rows, largest, mean, moved, hops = found.groups()
             self.loads.append(Load(at, int(rows), float(largest), float(mean), int(moved),
                                    float(hops)))
-        elif event == "dead report" and DEAD.match(rest):
-            self.reports.append((at, *DEAD.match(rest).groups(), DEAD.match(rest)[0]))
-        elif event == "rejected" and DEAD.match(rest) and rest.endswith(":it answers"):
-            self.untrue.append((at, DEAD.match(rest)[2]))
-        elif event == "rejected" and DEAD.match(rest) and rest.endswith(":too busy to find out"):
-            self.too_busy.append((at, DEAD.match(rest)[1]))
         elif event == "disbelieved":
-            self.disbelieved[rest] = min(at, self.disbelieved.get(rest, at))
-        elif event == "passed on" and DEAD.match(rest):
-            self.passed_on.append((at, DEAD.match(rest)[1]))
-        elif event == "late":
-            self.tells_lateness = True
-            self.late.take_late(at, rest)
-        elif event == "stopped":
-            self.stopped = True
-        elif event == "full":
-            self.full = self.stopped = True
-        elif event == "failed":
-            self.failures.append(rest)
+            self.disbelieved.setdefault(rest, at)
+        else:
+            self._take_of_any_node(at, event, rest)
+
+    def _take_of_a_death(self, at: float, event: str, rest: str, dead: str, reporter: str,
+                         line: str) -> None:
+        if event == "dead report":
+            self.reports.append((at, dead, reporter, line))
+        elif event == "passed on":
+            self.passed_on.append((at, dead))
+        elif event == "rejected" and rest.endswith(":it answers"):
+            self.untrue.append((at, reporter))
+        elif event == "rejected" and rest.endswith(":too busy to find out"):
+            self.too_busy.append((at, dead))
 
     def end(self, newest: float) -> float:
         """Return when it ended, as far as its file tells; infinity for one that is up."""
         silent = self.last < newest - 2 * self.pace
-        over = self.stopped or self.superseded or silent or not self.pace
+        over = self.ended is not None or self.superseded or silent or not self.pace
         return self.last if over else math.inf
 
     def believes(self, peer: str, at: float) -> bool:
-        """Whether it looks at what a peer says of deaths at a time; when a disbelief is over, the
-        file does not tell."""
+        """Whether it looks at what a peer says of deaths; no file tells when disbelief ends."""
         return at < self.disbelieved.get(peer, math.inf)
 
 
 @functools.lru_cache(maxsize=None)
 def machine_of(address: str) -> str:
-    """Return a name for the machine that has an address: its IP, or one name for all loopback."""
-    parsed = parse_address(address)
+    """Return the IP of an address, one name for all loopback; empty for what is no address."""
+    try:
+        parsed = parse_address(address)
+    except ValueError:
+        return ""
     return "loopback" if is_loopback(parsed) else parsed.ip
 
 
@@ -126,27 +114,22 @@ class Runs(NamedTuple):
 
 class Records:
     """All runs of all nodes whose output files are in a folder. That is a `pathlib.Path`, or
-    anything else with `glob(pattern)`, whose files have an order, `name`, `is_file()` and
-    `open(mode)`, like a folder that is kept in memory."""
+    anything else with `glob(pattern)`, such as `Together` or a folder that is kept in memory."""
 
     def __init__(self, folder: pathlib.Path, ahead: dict[str, float] | None = None):
         """`ahead`: by how many seconds clocks of machines are ahead; their times are put right."""
-        self._folder = folder
+        self.folder = folder
         self._ahead = ahead or {}
         self._pieces: dict[tuple[str, bytes], Piece] = {}  # by name and first line
         self._latest: dict[str, tuple] = {}  # node -> its latest run, and when that began
         self._untold: list[str] = []  # files without a whole line
         self.clocks = None  # what clocks.py has found
 
-    def by_one_clock(self, ahead: dict[str, float]) -> "Records":
-        """Read the folder once more, and put the times of some machines right."""
-        return Records(self._folder, ahead).refresh()
-
     def refresh(self) -> "Records":
         """Read what is new; OSError when the folder cannot be read."""
         self._untold = []
         there = {}
-        for path, name, first in pieces_in(self._folder):
+        for path, name, first in pieces_in(self.folder):
             if first is None:
                 self._untold.append(path.name)
                 continue
@@ -172,12 +155,11 @@ class Records:
                     if event == "continued":
                         run = piece.run = self._continued(piece, at, rest)
                         continue
-                    time_right = at - self._ahead.get(machine_of(tail.node), 0.0) \
-                        if self._ahead else at
+                    ahead = self._ahead.get(machine_of(tail.node), 0.0) if self._ahead else 0.0
                     if event == "started":
-                        run = piece.run = self._begun(piece, at, time_right)
+                        run = piece.run = self._begun(piece, at, at - ahead)
                     else:
-                        run.take(time_right, event, rest)
+                        run.take(at - ahead, event, rest)
         except FileNotFoundError:
             pass  # renamed just now
         except DAMAGED:
@@ -198,8 +180,7 @@ class Records:
         return run
 
     def _continued(self, piece: Piece, at: float, rest: str):
-        """Return the run that goes on in a piece: the latest of its node, if that has this START.
-        """
+        """Return the run that goes on in a piece: the latest of its node, if it has this START."""
         node, start = piece.tail.node, rest.rpartition(":")[2]
         run, begun = self._latest.get(node, (None, 0.0))
         if run is None or not (getattr(run, "settings", {}).get("start") == start

@@ -180,7 +180,7 @@ def test_the_run_of_a_peer_that_was_kicked_ends_with_its_kick(tmp_path):
                  "30 5003 says 7", "30.1 5001 hears 5003/7 from 5002")
     proof = tell(tmp_path, text)
     run = next(run for run in proof.peers if run.address.endswith(":5003"))
-    assert run.ended == "kicked" and run.last == run.first + 12 and not proof.is_dead(run)
+    assert run.ended == "kicked" and run.last == run.first + 12 and not run.is_dead(proof.newest)
     assert not run.generated and not proof.deaths()
     assert delivery.broadcast(proof).holds, delivery.broadcast(proof)
     assert deaths.dead(proof).holds

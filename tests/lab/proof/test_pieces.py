@@ -2,7 +2,7 @@
 
 import random
 
-from gossip.lab.proof.pieces import Pieces
+from gossip.lab.proof.graph import Pieces
 
 
 def test_pieces_agree_with_a_search_of_the_whole_graph():

@@ -6,7 +6,7 @@ import random
 import pytest
 
 from gossip.capacity import shares
-from gossip.lab.proof.degrees import fit
+from gossip.lab.proof.graph import fit
 
 
 @pytest.mark.parametrize("alpha", [1.0, 2.5])
