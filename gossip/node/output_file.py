@@ -64,22 +64,16 @@ class OutputFile:
         """Write the first lines of a run of a node, `KIND:IP:PORT`. Its START stands at the end of
         the settings of a peer; else it is the time of these lines in milliseconds."""
         _, named, start = settings.rpartition(":start=")
-        with self._lock:
-            self._put("", f"started:{node}\nsettings:{escape(settings)}")
-            self._run = f"{node}:{start if named else self._micros // 1000}"
+        self._put("", f"started:{node}\nsettings:{escape(settings)}")
+        self._run = f"{node}:{start if named else self._micros // 1000}"
 
     def write(self, *events: str) -> bool:
         """Write events, escaped, with the same time. Return False after the last word."""
-        with self._lock:
-            if not self._finished:
-                self._put("", "\n".join(map(escape, events)))
-            return not self._finished
+        return self._put("", "\n".join(map(escape, events)))
 
     def note(self, event: str) -> None:
         """Write an event that only the proof needs; no subscriber is told."""
-        with self._lock:
-            if not self._finished:
-                self._put("", event, shown=False)
+        self._put("", event, shown=False)
 
     def late(self, seconds: float) -> None:
         """Note that the process stood still, or ran late, within the last `seconds`."""
@@ -87,23 +81,15 @@ class OutputFile:
 
     def write_lines(self, head: str, lines: str) -> bool:
         """Write, as `write` does, an event for each of the `\\n`-separated lines, behind a head."""
-        lines = escape_lines(lines)
-        with self._lock:
-            if not self._finished:
-                self._put(head, lines)
-            return not self._finished
+        return self._put(head, escape_lines(lines))
 
     def finish(self, last_word: str = "") -> None:
         """Write the last word, if any; later events are not written."""
-        with self._lock:
-            if not self._finished:
-                self._put("", escape(last_word), last=True)
-            self._finished = True
+        self._put("", escape(last_word), last=True)
 
     def write_failure(self, event: str) -> None:
         """Write the error that ended a thread, even after the last word."""
-        with self._lock:
-            self._put("", escape(event), last=True)
+        self._put("", escape(event), failed=True)
 
     def close(self) -> None:
         """Close the file; later events are dropped, because the node has ended."""
@@ -118,25 +104,31 @@ class OutputFile:
                   "lines that could not be written": self._lost_in_all}
         return {name: count for name, count in counts.items() if count}
 
-    def _put(self, head: str, lines: str, last: bool = False, shown: bool = True) -> None:
-        """Write events with the time if there is room, and tell the subscriber. Expects the lock,
-        as all below."""
-        if not lines:
-            return
-        stamp = self._stamp()
-        if self._second != self._looked and self._opens:
-            self._look()
-        if self._size < self._limit:
-            try:
-                self._put_bytes(stamp + head, lines,
-                                self._notices(stamp) if self._lost or self._anew else "")
-                self._lost, self._anew = 0, False
-            except OSError as error:
-                self._lose(1 + lines.count("\n"), stamp, error)
-        else:
-            self._put_last(stamp, head, lines, last)
-        if shown and self._subscriber is not None:
-            self._subscriber.show(stamp[11:-1], head, lines)
+    def _put(self, head: str, lines: str, shown: bool = True, last: bool = False,
+             failed: bool = False) -> bool:
+        """Write events with the time if there is room, and tell the subscriber. Return False after
+        the last word. All methods below expect the lock."""
+        with self._lock:
+            if self._finished and not failed:
+                return False
+            self._finished |= last
+            if not lines:
+                return True
+            stamp = self._stamp()
+            if self._second != self._looked and self._opens:
+                self._look()
+            if self._size < self._limit:
+                try:
+                    self._put_bytes(stamp + head, lines,
+                                    self._notices(stamp) if self._lost or self._anew else "")
+                    self._lost, self._anew = 0, False
+                except OSError as error:
+                    self._lose(1 + lines.count("\n"), stamp, error)
+            else:
+                self._put_last(stamp, head, lines, last or failed)
+            if shown and self._subscriber is not None:
+                self._subscriber.show(stamp[11:-1], head, lines)
+            return True
 
     def _open(self) -> None:
         self._file = open(self.path, "ab", buffering=0)

@@ -20,11 +20,11 @@ class Whereabouts:
         self._at = {seed: seed if isinstance(seed, Address) else None for seed in seeds}
         self.names = [seed for seed in self._at if isinstance(seed, Name)]
         self._missing = ""  # the IP on which the node listens, while this machine lacks it
-        self.ips: set[str] = set()
-        self._note_ips()
 
-    def _note_ips(self) -> None:
-        self.ips = {address.ip for address in self._at.values() if address is not None}
+    @property
+    def ips(self) -> set[str]:
+        """The IPs of all seeds whose address is known."""
+        return {address.ip for address in self._at.values() if address is not None}
 
     def choose(self, name: Name, found: list[Address]) -> Address:
         """Return the address to dial of those to which a name leads, the lowest first. OSError says
@@ -34,7 +34,6 @@ class Whereabouts:
             raise OSError(self._fault(found[0]))
         if self._at.get(name) != fit[0]:
             self._at[name] = fit[0]
-            self._note_ips()
             self._write(f"seed:{name}={fit[0]}", *(
                 [f"ambiguous:{name}:{len(fit)} addresses, of which the lowest is the seed"]
                 if len(fit) > 1 else []))
@@ -47,8 +46,8 @@ class Whereabouts:
     def update(self, found: dict[Name, list[Address] | OSError]) -> None:
         """Note where names lead now."""
         for name, addresses in found.items():
-            with contextlib.suppress(OSError):
-                if not isinstance(addresses, OSError):
+            if not isinstance(addresses, OSError):
+                with contextlib.suppress(OSError):
                     self.choose(name, addresses)
 
     def note_missing(self, ip: str) -> None:
