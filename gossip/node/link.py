@@ -23,7 +23,7 @@ OVERFLOW = "backlog overflow"  # the reason when the other end does not read
 
 
 class Lines:
-    """Lines that end in `\\n`, each at most `limit` bytes long. All `\\r` before the `\\n` are dropped,
+    """Lines that end in `\\n`, each at most `limit` bytes long. All `\\r` before it are dropped,
     because some programs (telnet) end a line in `\\r\\n`. If only the last was dropped, each peer
     would drop another one, and their messages would differ."""
 

@@ -1,13 +1,12 @@
 """The table of neighbours: which peers are linked, by which links, and which are being dialled.
 
-Rules only. A newcomer is judged (one link per pair, room, the ring) and entered in one step. Every
-change is written into the output file. A neighbour whose link broke is still counted by the rounds
-of liveness; of too many, those that were lost last are not, so that strangers that come and go push
-nobody out.
+Rules only. A newcomer is judged and entered in one step. Every change is written into the output
+file. A neighbour whose link broke is still counted by the rounds of liveness; of too many, those
+that were lost last are not, so that strangers that come and go push nobody out.
 
 A link is proven when its peer has answered at the address that it announces: to a probe, or when
-this peer dialled it. Until then it holds no place that another wants. `listed`, in the methods
-below, are those neighbours that seeds have named: they come before the others.
+this peer dialled it. `listed`, in the methods below, are those neighbours that seeds have named:
+they come before the others.
 
 Where gossip is signed, every link is proven by a run, the one at home at its address (`link.run`:
 its START, and the TIME of the dial by its dialler's clock). Of two links of one pair
@@ -72,7 +71,7 @@ class Neighbours:
         self.capacity = settings.capacity.of(own)
         self._rows: dict[Address, Neighbour] = {}
         self._lost: dict[Address, Neighbour] = {}  # those that are counted without a link
-        # for the ring?, and chosen, not only to renew a link that others made?
+        # for the ring?, and chosen? (else it only renews a link that others made)
         self._dialling: dict[Address, tuple[bool, bool]] = {}
         self._newcomers = collections.deque(maxlen=AT_ONCE)  # when they were accepted at once
         self._unlisted = collections.deque(maxlen=UNLISTED)  # when such were accepted
@@ -81,8 +80,7 @@ class Neighbours:
     # Dials.
 
     def begin_dial(self, address: Address, for_ring: bool, chosen: bool = True) -> bool:
-        """Note that a dial begins; return False if the peer is linked or being dialled already. It
-        is not `chosen` when it only renews a link that others made."""
+        """Note that a dial begins; return False if the peer is linked or being dialled already."""
         if address in self._rows or address in self._dialling or address == self._own:
             return False
         self._dialling[address] = for_ring, chosen
@@ -104,13 +102,13 @@ class Neighbours:
         `silent` is an older link that gave no reply, and so gives way. `answered` tells whether the
         newcomer has answered a probe: False means that this could not be found out, None that there
         was no probe yet."""
-        if link.run is not None:
-            answered = True
         if address == self._own:
             return Admission(False, "self")
         standing = self._rows.get(address)
         if standing is not None:
             return self._second(address, link, dialler, now, standing, silent)
+        if link.run is not None:
+            answered = True
         proven = dialler == self._own or bool(answered)
         if dialler == address:
             if address in self._dialling and self._own < address:
@@ -119,7 +117,8 @@ class Neighbours:
                       if tie.proven and (tie.listed or address not in listed)}
             if not ring.accepts(self._own, address, before, self.capacity):
                 return Admission(False, "full")
-            if answered is None and not self._at_once(now):
+            has_place = len(self._rows) < self.capacity
+            if answered is None and not (has_place and _has_room(self._newcomers, now, 1.0)):
                 return Admission(False, probe=True)
             if (answered is not None and address not in listed
                     and not _has_room(self._unlisted, now, UNLISTED_WINDOW)):
@@ -127,11 +126,6 @@ class Neighbours:
         self._enter(address, link, dialler, now, proven)
         self._write(f"connected:{address}", self._degree())
         return Admission(True, proven=proven)
-
-    def _at_once(self, now: float) -> bool:
-        """Whether a newcomer may be accepted before it is proven: there is a free place, and not
-        too many came within the last second."""
-        return len(self._rows) < self.capacity and _has_room(self._newcomers, now, 1.0)
 
     def _second(self, address, link, dialler, now, standing, silent) -> Admission:
         """Two links of one pair: one of them stays."""
@@ -165,8 +159,8 @@ class Neighbours:
         return len(self._lost) < self.capacity + ring.SPARE
 
     def probed(self, address: Address, link, alive: bool) -> bool:
-        """The address of the peer of exactly this link was probed; return whether that is news
-        about an unproven link."""
+        """The peer of exactly this link was probed; return whether that is news about an unproven
+        link."""
         row = self._rows.get(address)
         if row is None or row.proven or row.link is not link:
             return False
@@ -175,8 +169,7 @@ class Neighbours:
 
     def remove(self, address: Address, link, reason: str, missed: bool = False) -> bool:
         """Take out exactly this link; return whether it was there. If it is `missed`, rounds
-        without it are misses. Otherwise, if it was not proven, the misses from before it count
-        again."""
+        without it are misses. Else, if it was not proven, the misses from before it count again."""
         row = self._rows.get(address)
         if row is None or row.link is not link:
             return False
@@ -212,8 +205,7 @@ class Neighbours:
 
     def link(self, address: Address):
         """The link to a neighbour, or None."""
-        row = self._rows.get(address)
-        return row.link if row is not None else None
+        return self._rows[address].link if address in self._rows else None
 
     def row(self, address: Address) -> Neighbour | None:
         """Return the row of a neighbour, or of a peer whose link broke."""
@@ -248,8 +240,7 @@ class Neighbours:
         """The neighbours to give up: see `ring.surplus`."""
         if len(self._rows) <= self.capacity:
             return []
-        ties = self._ties(now, listed)
-        surplus = ring.surplus(self._own, ties, self.capacity, settled)
+        surplus = ring.surplus(self._own, self._ties(now, listed), self.capacity, settled)
         return [(address, self._rows[address]) for address in surplus]
 
 
@@ -262,7 +253,7 @@ def _is_newer(link, dialler: Address, standing: Neighbour) -> bool:
 
 
 def _has_room(times: collections.deque, now: float, window: float) -> bool:
-    """Whether one more may be taken: fewer than `times` can hold were within the last seconds."""
+    """Whether one more may be taken: `times` holds no more than it can within the `window`."""
     if len(times) == times.maxlen and now - times[0] < window:
         return False
     times.append(now)
