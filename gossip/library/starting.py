@@ -16,7 +16,7 @@ from typing import Any
 
 from gossip.addresses import Address, Name, Target, address_of, can_be_dialled, parse_typed
 from gossip.net import threads
-from gossip.net.listener import listening
+from gossip.net.connection import listening
 from gossip.net.live_world import LiveWorld
 from gossip.net.pulse import PULSE
 from gossip.node.output_file import OutputFile

@@ -5,6 +5,7 @@ again. Flooding leaves it what is to be sent a little later, by `take_over`. The
 for some seconds at most, while neighbours are slow; the generator only asks whether they are.
 """
 
+import contextlib
 import math
 import selectors
 import socket
@@ -28,7 +29,6 @@ class Flusher:
         self._links = set()  # links with a backlog
         self._jobs: list[tuple] = []  # (when, call), from `take_over`
         self._room = threading.Condition()  # notified when a backlog has shrunk or a link ended
-        self._changes = 0  # how often _room was notified; guarded by _room
 
     def watch(self, link) -> None:
         """Send the backlog of this link, which may also have overflowed and ended."""
@@ -49,14 +49,13 @@ class Flusher:
         return threading.Condition()
 
     def forget(self, link) -> None:
-        """Forget a link that has ended."""
+        """Note that a link has ended."""
         with self._lock:
             self._links.discard(link)
         self._notify_room()
 
     def _notify_room(self) -> None:
         with self._room:
-            self._changes += 1
             self._room.notify_all()
 
     def has_room(self, links) -> bool:
@@ -67,15 +66,12 @@ class Flusher:
     def wait_for_room(self, links, seconds: float = math.inf) -> None:
         """Wait up to `seconds` for `has_room(links)`, so that messages outrun no neighbour."""
         end = time.monotonic() + seconds
-        while not self._stopping.is_set():
-            with self._room:
-                before = self._changes
-            left = end - time.monotonic()
-            if left <= 0 or self.has_room(links):
-                return
-            with self._room:
-                if self._changes == before:  # nobody notifies when the other end stops reading
-                    self._room.wait(min(left, 0.25))
+        with self._room:
+            while not (self._stopping.is_set() or self.has_room(links)):
+                left = end - time.monotonic()
+                if left <= 0:
+                    return
+                self._room.wait(min(left, 0.25))  # nobody notifies when the other end stops reading
 
     def wait_until(self, predicate, seconds: float) -> None:
         """Wait, for `seconds` at most, until the predicate holds."""
@@ -91,18 +87,17 @@ class Flusher:
                 with self._turn:
                     job()
             with self._lock:
-                links = list(self._links)
-            for link in links:
-                self._leave_if_empty(link)
-            for link in self._writable([link for link in links if link.waiting()]):
+                links, self._links = self._links, set()
+            links = [link for link in links if link.waiting()]  # after that, so none is overlooked
+            with self._lock:
+                self._links.update(links)
+            for link in self._writable(links):
                 link.flush()
             self._notify_room()
 
     def _due_jobs(self) -> list:
         """Remove and return the calls that are due."""
         with self._lock:
-            if not self._jobs:
-                return []
             now = time.monotonic()
             due = [job for when, job in self._jobs if when <= now]
             self._jobs = [(when, job) for when, job in self._jobs if when > now]
@@ -115,16 +110,8 @@ class Flusher:
                 return None
             return max(0.0, min(when for when, _ in self._jobs) - time.monotonic())
 
-    def _leave_if_empty(self, link) -> None:
-        """Discard a link, then check its backlog, so that no send is overlooked."""
-        with self._lock:
-            self._links.discard(link)
-        if link.waiting():
-            with self._lock:
-                self._links.add(link)
-
     def _writable(self, links):
-        """Wait for links that take bytes, for the next call, or for `_wake`. Return these links."""
+        """Wait for links that take bytes, for the next job, or for `_wake`; return the links."""
         with Selector() as selector:
             selector.register(self._wake_receiver, selectors.EVENT_READ)
             for link in links:
@@ -137,7 +124,8 @@ class Flusher:
             ready = [key.fileobj for key, _ in selector.select(self._next_job())]
         if self._wake_receiver in ready:
             ready.remove(self._wake_receiver)
-            self._drain_wakes()
+            with contextlib.suppress(BlockingIOError):
+                self._wake_receiver.recv(4096)
         return ready
 
     def _wake(self) -> None:
@@ -148,12 +136,6 @@ class Flusher:
         except OSError:
             if not self._stopping.is_set():
                 raise
-
-    def _drain_wakes(self) -> None:
-        try:
-            self._wake_receiver.recv(4096)
-        except BlockingIOError:
-            pass
 
     def stop(self) -> None:
         """End the thread; the owner joins it, then calls `close`."""

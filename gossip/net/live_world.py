@@ -20,9 +20,8 @@ import threading
 import time
 
 from gossip.addresses import Address, Name
-from gossip.net.connection import Connection, next_lines
+from gossip.net.connection import SHORT, Connection, Listener, is_local, next_lines
 from gossip.net.flusher import Flusher
-from gossip.net.listener import SHORT, Listener, is_local
 from gossip.net.names import Names
 from gossip.net.pulse import PULSE
 from gossip.net.threads import Threads
