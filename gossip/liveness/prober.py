@@ -216,7 +216,6 @@ class Prober:
         self._begin()
 
     def _over(self, job: Job, alive: bool | None) -> None:
-        """The verdict on an address: tell all who asked."""
         if self.jobs.get(job.address) is not job:
             return  # it was over, and then the probe failed
         del self.jobs[job.address]

@@ -5,8 +5,9 @@ is linked again, forgotten, or dead. A new link clears old misses only once the 
 its address; if the link ends before that, they count again.
 """
 
+import dataclasses
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from gossip.addresses import Address
 
@@ -33,19 +34,18 @@ def slept(behind: float, interval: float) -> bool:
     return behind > max(SLEPT, interval / 2)
 
 
+@dataclasses.dataclass(eq=False, slots=True, kw_only=True)
 class Count:
     """How often a peer has not answered."""
 
-    __slots__ = ("link", "proven", "misses", "asked", "answered", "suspect", "owed")
-
-    def __init__(self, link, proven: bool, now: float, owed: int | None):
-        self.link = link  # None once it broke
-        self.proven = proven  # the peer has answered at its address since this link came
-        self.misses = 0  # rounds missed in a row
-        self.asked: dict[str, float] = {}  # TIME of each unanswered request -> when it was sent
-        self.answered = now  # when it last proved that it lives
-        self.suspect = False
-        self.owed = owed  # misses before this link came; None: the peer was not counted
+    link: Any  # None once it broke
+    proven: bool  # the peer has answered at its address since this link came
+    answered: float  # when it last proved that it lives
+    owed: int | None  # misses before this link came; None: the peer was not counted
+    misses: int = 0  # rounds missed in a row
+    asked: dict[str, float] = dataclasses.field(
+        default_factory=dict)  # TIME of each unanswered request -> when it was sent
+    suspect: bool = False
 
     def doubts(self) -> int | None:
         """How many misses to carry over to this peer's next link."""

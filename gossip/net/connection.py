@@ -29,11 +29,12 @@ SHORT = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOT
 class Connection:
     """A TCP socket: connected already, or a new socket, which `connect` connects."""
 
-    __slots__ = ("_sock", "receive")
+    __slots__ = ("_sock", "receive", "close", "fileno")
 
     def __init__(self, sock: socket.socket | None = None, family: int = socket.AF_INET):
         self._sock = sock or socket.socket(family, socket.SOCK_STREAM)
         self.receive = self._sock.recv  # (bytes, flags): the hottest call of all
+        self.close, self.fileno = self._sock.close, self._sock.fileno
         if sock is not None and not DONT_WAIT:
             sock.setblocking(False)
 
@@ -66,12 +67,6 @@ class Connection:
         """End both directions, and wake the thread that reads."""
         with contextlib.suppress(OSError):  # it was not connected, or no longer
             self._sock.shutdown(socket.SHUT_RDWR)
-
-    def close(self) -> None:
-        self._sock.close()
-
-    def fileno(self) -> int:
-        return self._sock.fileno()
 
 
 def next_lines(link, now, overdue) -> list[bytes] | None:

@@ -16,7 +16,8 @@ from gossip.net.connection import Selector
 
 
 class Flusher:
-    """Sends backlogs. `flush_all` is the thread; `stop` ends it."""
+    """Sends backlogs. `flush_all` is the thread; `stop` ends it. `Flushing` in node/world.py tells
+    what a node may ask of it."""
 
     def __init__(self, turn):
         """`turn`: the jobs of `take_over` are called within it."""
@@ -31,7 +32,6 @@ class Flusher:
         self._room = threading.Condition()  # notified when a backlog has shrunk or a link ended
 
     def watch(self, link) -> None:
-        """Send the backlog of this link, which may also have overflowed and ended."""
         with self._lock:
             if link in self._links:
                 return
@@ -39,17 +39,14 @@ class Flusher:
         self._wake()
 
     def take_over(self, job, after: float = 0.0) -> None:
-        """Have the flusher's thread call `job()` after `after` seconds."""
         with self._lock:
             self._jobs.append((time.monotonic() + after, job))
         self._wake()
 
     def condition(self) -> threading.Condition:
-        """Return an object to wait on, outside of a turn."""
         return threading.Condition()
 
     def forget(self, link) -> None:
-        """Note that a link has ended."""
         with self._lock:
             self._links.discard(link)
         self._notify_room()
@@ -59,7 +56,6 @@ class Flusher:
             self._room.notify_all()
 
     def has_room(self, links) -> bool:
-        """Return whether new messages may be made: no long backlog still moves."""
         now = time.monotonic()
         return not any(link.pauses_origin(now) for link in links)
 
@@ -83,35 +79,31 @@ class Flusher:
     def flush_all(self) -> None:
         """Send backlogs until stopped."""
         while not self._stopping.is_set():
-            for job in self._due_jobs():
-                with self._turn:
-                    job()
+            next_job = self._do_jobs()
             with self._lock:
                 links, self._links = self._links, set()
             links = [link for link in links if link.waiting()]  # after that, so none is overlooked
             with self._lock:
                 self._links.update(links)
-            for link in self._writable(links):
+            for link in self._writable(links, next_job):
                 link.flush()
             self._notify_room()
 
-    def _due_jobs(self) -> list:
-        """Remove and return the calls that are due."""
+    def _do_jobs(self) -> float | None:
+        """Do the jobs that are due; return when the next is. None if there is none."""
         with self._lock:
             now = time.monotonic()
             due = [job for when, job in self._jobs if when <= now]
             self._jobs = [(when, job) for when, job in self._jobs if when > now]
-            return due
+            next_job = min((when for when, _ in self._jobs), default=None)
+        for job in due:
+            with self._turn:
+                job()
+        return next_job
 
-    def _next_job(self) -> float | None:
-        """Return the seconds until the next call is due. None if there is none."""
-        with self._lock:
-            if not self._jobs:
-                return None
-            return max(0.0, min(when for when, _ in self._jobs) - time.monotonic())
-
-    def _writable(self, links):
+    def _writable(self, links, next_job: float | None) -> list:
         """Wait for links that take bytes, for the next job, or for `_wake`; return the links."""
+        wait = None if next_job is None else max(0.0, next_job - time.monotonic())
         with Selector() as selector:
             selector.register(self._wake_receiver, selectors.EVENT_READ)
             for link in links:
@@ -121,7 +113,7 @@ class Flusher:
                     self.forget(link)  # it has ended since
                 except KeyError:
                     pass  # an ended link had the same descriptor; the next round will work
-            ready = [key.fileobj for key, _ in selector.select(self._next_job())]
+            ready = [key.fileobj for key, _ in selector.select(wait)]
         if self._wake_receiver in ready:
             ready.remove(self._wake_receiver)
             with contextlib.suppress(BlockingIOError):

@@ -1,12 +1,10 @@
 """The pulse of this process: how late its threads run.
 
 A thread of its own, "pulse", wakes up again and again and measures how late it is, because it waits
-for the processor and for the interpreter as all others do. It beats every 0.5 s at first and while
-it is late, else every 4 s, so that it costs next to nothing at rest. There is one per process, from
-its first node to its end.
-
-When a beat is late, the output files of all nodes say so by `late:SECONDS`. A node that wakes up
-before the pulse makes the pulse look first (turns.py), so that this line precedes whatever follows.
+for the processor and for the interpreter as all others do. There is one per process, from its first
+node to its end. When a beat is late, the output files of all nodes say so by `late:SECONDS`. A node
+that wakes up before the pulse makes the pulse look first (threads.py), so that this line precedes
+whatever follows.
 """
 
 import errno
@@ -25,13 +23,12 @@ AT_ONCE = 1.0  # seconds of lateness that files tell each time; less only once i
 
 
 class Lateness:
-    """How late something was: the worst of the last LATE_FOR seconds, and the worst of all. It
-    needs no lock if one thread at a time calls `note`, because what others read is replaced as a
-    whole."""
+    """How late something was. It needs no lock if one thread at a time calls `note`, because what
+    others read is replaced as a whole."""
 
     def __init__(self):
-        self.worst = 0.0  # seconds
-        # (when, how late), the latest last; each was worse than all after it
+        self.worst = 0.0  # seconds, of all
+        # (when, how late) of the last LATE_FOR seconds; each was worse than all after it
         self._lately: tuple[tuple[float, float], ...] = ()
 
     def note(self, now: float, late: float) -> None:
@@ -46,9 +43,8 @@ class Lateness:
 
 
 class Pulse:
-    """How late the beats come, by a clock that callers pass in. It needs no lock, because one
-    thread calls `beat`, which moves the due time last: others see a late beat as noted or as
-    overdue."""
+    """How late the beats come, by a clock that callers pass in. Needs no lock: one thread calls
+    `beat`, which moves the due time last, so that others see a late beat as noted or overdue."""
 
     def __init__(self, now: float):
         self._late = Lateness()
@@ -71,7 +67,7 @@ class Pulse:
 
     def worst_lateness(self, now: float) -> float:
         """Return the worst lateness since the pulse began, in seconds."""
-        overdue = now - self._due
+        overdue = now - self._due  # read first, too
         return max(self._late.worst, overdue)
 
 
@@ -114,15 +110,14 @@ class LivePulse:
             self._pulse.rest = max(BEAT, min(self._pulse.rest, interval / BEATS))
 
     def _keep(self) -> None:
-        """Run the thread."""
         pause = BEAT
         while not self._sleep(pause):  # only the `sleep` of a test returns something
             pause = self._pulse.beat(self._now())
             self.look(pause)
 
     def look(self, pause: float = BEAT) -> None:
-        """Tell files if this look is late. The next follows in `pause` seconds. `expected` is set
-        after all files were told, so that no node writes anything before."""
+        """Tell files if this look is late, and then set `expected`, because no node may write
+        anything before. The next look follows in `pause` seconds."""
         with self._lock:
             now = self._clock()
             late = now - self._looked - self._pause
@@ -134,7 +129,7 @@ class LivePulse:
             self.expected = self._now() + pause + LATE_FROM
 
     def lateness(self) -> float:
-        """Return the worst lateness of this process's threads lately, in seconds."""
+        """Return the worst lateness of this process within LATE_FOR, in seconds."""
         return self._pulse.lateness(self._now())
 
     def worst_lateness(self) -> float:

@@ -29,11 +29,10 @@ NEXT = "\n"  # before Python 3.12, the braces of an f-string may contain no back
 
 class OutputFile:
     """Appends `YYYY-MM-DD HH:MM:SS.ffffff:EVENT` lines (UTC) to one file. A line is in the file
-    when the call that writes it returns. `clock()` returns Unix nanoseconds, as `time.time_ns`
-    does. `file` takes the bytes like an unbuffered file; without it, the file at `path` is opened.
-    If there is no path either, nothing is written. The `subscriber`, if any, a screen or a program,
-    is told by `show(clock, head, lines)`: an event for each of the `\\n`-separated lines, behind
-    the head. `limit`: MiB at which the file is full; 0: never."""
+    when the call that writes it returns. `clock()` returns Unix nanoseconds. `file` takes the bytes
+    like an unbuffered file; without it, the file at `path` is opened, if any. The `subscriber`, if
+    any, a screen or a program, is told by `show(clock, head, lines)`: an event for each of the
+    `\\n`-separated lines, behind the head. `limit`: MiB at which the file is full; 0: never."""
 
     def __init__(self, path, clock, subscriber=None, file=None, limit: int = 0):
         self.path = path
@@ -147,9 +146,9 @@ class OutputFile:
             is_there = False
         except OSError:
             return  # nobody can tell
-        if is_there and found.st_size >= self._size:
-            return
         if is_there:
+            if found.st_size >= self._size:
+                return
             self._size = found.st_size
         else:
             before, self._missing = self._file, ""
@@ -172,13 +171,12 @@ class OutputFile:
         return f"{self._date}.{micros:06d}:"
 
     def _notices(self, stamp: str) -> str:
-        """Return the lines that a file needs before the next event."""
         return "".join([
             f"{stamp}continued:{self._run}\n" if self._anew else "",
             f"{stamp}lost:{self._lost} lines could not be written here\n" if self._lost else ""])
 
     def _lose(self, count: int, stamp: str, error: OSError) -> None:
-        """Count lines that were not written, and show the first loss."""
+        """Count lost lines, and show the first loss."""
         if not self._lost_in_all and self._subscriber is not None:
             self._subscriber.show(stamp[11:-1], "", escape(
                 f"lost:lines cannot be written into {self.path}: {error.strerror}; they are "

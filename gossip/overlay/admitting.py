@@ -79,7 +79,6 @@ class Admitting(Part):
                 self._probe(link, self._probed)
 
     def _turn_away(self, link, reason: str) -> None:
-        """Refuse a newcomer, unless it has ended."""
         if not link.ended:
             link.release(wire.refused(self._node.address, reason))
             self._node.disconnect(link, reason)
@@ -106,7 +105,6 @@ class Admitting(Part):
             self._turn_away(link, "full")
 
     def _probed(self, link, alive: bool | None) -> None:
-        """A neighbour was probed in the background."""
         if alive is None or not self._neighbours.probed(link.peer, link, alive):
             return
         if alive:
@@ -129,7 +127,6 @@ class Admitting(Part):
     # one in time, or at its end, a newcomer takes its place.
 
     def _check(self, standing, newcomer) -> None:
-        """Ask for a sign of life on the standing link."""
         node = self._node
         newcomer.role = CHECKED
         until = node.now() + node.settings.link_check_limit + node.more_patience()
@@ -155,7 +152,7 @@ class Admitting(Part):
             self._admit(newcomer, silent=standing)
 
     def _take(self, chosen) -> dict:
-        """Take out checks; return the newcomers, each with the link that it waited for."""
+        """Take out checks; return newcomers, each with the link that it waited for."""
         taken = {newcomer: check[0] for newcomer, check in self._checks.items() if chosen(*check)}
         for newcomer in taken:
             del self._checks[newcomer]

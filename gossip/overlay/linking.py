@@ -275,7 +275,6 @@ class Linking(Part):
                 self._lost(link)
 
     def _leave_alone(self, peer: Address) -> None:
-        """Dial a peer for the ring only, and after a pause."""
         self.places.leave_alone(peer)
         self.places.put_off(peer, for_ring=True, now=self._node.now())
 

@@ -22,6 +22,7 @@ settled as above, and any other newcomer is refused. Later the older link is ask
 """
 
 import collections
+import dataclasses
 from typing import NamedTuple
 
 from gossip.addresses import Address
@@ -46,18 +47,14 @@ class Admission(NamedTuple):
     proven: bool = False
 
 
+@dataclasses.dataclass(eq=False, slots=True, kw_only=True)
 class Neighbour(Count):
     """A peer in the table: its link, what is known of it, and the rounds that it has missed."""
 
-    __slots__ = ("dialler", "since", "chosen", "unreached")
-
-    def __init__(self, link, dialler: Address, now: float, chosen: bool, proven: bool,
-                 owed: int | None):
-        super().__init__(link, proven, now, owed)
-        self.dialler = dialler  # which of the two made the link
-        self.since = now
-        self.chosen = chosen  # this peer wanted the link by itself
-        self.unreached = False  # it was looked for at its address, in vain
+    dialler: Address  # which of the two made the link
+    since: float  # when the link came
+    chosen: bool  # this peer wanted the link by itself
+    unreached: bool = False  # it was looked for at its address, in vain
 
 
 class Neighbours:
@@ -128,7 +125,7 @@ class Neighbours:
         return Admission(True, proven=proven)
 
     def _second(self, address, link, dialler, now, standing, silent) -> Admission:
-        """Two links of one pair: one of them stays."""
+        """Judge a second link of one pair."""
         proven = dialler == self._own or link.run is not None
         if standing.link is silent or standing.link.ended or _is_newer(link, dialler, standing):
             reason = "replaced"
@@ -151,11 +148,11 @@ class Neighbours:
         owed = None if before is None else before.doubts()
         if address in self._rows and before.proven and not self._may_lose():
             owed = None  # the limit on peers counted without a link covers replaced links, too
-        self._rows[address] = Neighbour(link, dialler, now, chosen, proven, owed)
+        self._rows[address] = Neighbour(link=link, dialler=dialler, since=now, answered=now,
+                                        chosen=chosen, proven=proven, owed=owed)
         self._renew_links()
 
     def _may_lose(self) -> bool:
-        """Whether one more may be counted without a link."""
         return len(self._lost) < self.capacity + ring.SPARE
 
     def probed(self, address: Address, link, alive: bool) -> bool:
