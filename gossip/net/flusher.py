@@ -61,20 +61,14 @@ class Flusher:
 
     def wait_for_room(self, links, seconds: float = math.inf) -> None:
         """Wait up to `seconds` for `has_room(links)`, so that messages outrun no neighbour."""
-        end = time.monotonic() + seconds
-        with self._room:
-            while not (self._stopping.is_set() or self.has_room(links)):
-                left = end - time.monotonic()
-                if left <= 0:
-                    return
-                self._room.wait(min(left, 0.25))  # nobody notifies when the other end stops reading
+        self.wait_until(lambda: self._stopping.is_set() or self.has_room(links), seconds)
 
     def wait_until(self, predicate, seconds: float) -> None:
         """Wait, for `seconds` at most, until the predicate holds."""
         end = time.monotonic() + seconds
         while not predicate() and time.monotonic() < end:
             with self._room:
-                self._room.wait(0.05)  # nobody notifies when the predicate becomes true
+                self._room.wait(0.05)  # nobody notifies when others make the predicate true
 
     def flush_all(self) -> None:
         """Send backlogs until stopped."""

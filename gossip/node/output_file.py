@@ -1,20 +1,21 @@
 """The output file of a node: one line per event, written at once; and the form of a line.
 
-The node writes in its turns. Because an error that ends a thread is written outside of turns, there
-is a lock. What others sent is escaped (gossip/escaping.py), so that an event is always one line.
-Lines that cannot be written (a full disk) never stop the node: they are counted, the screen is told
-of the first, and the file tells how many as soon as it can be written.
+An error that ends a thread is written outside of turns, so there is a lock. What others sent is
+escaped (gossip/escaping.py), so that an event is always one line. Lines that cannot be written (a
+full disk) never stop the node: they are counted, the screen is told of the first, and the file
+tells how many as soon as it can be written.
 
 Somebody may rename, remove or truncate the file, such as logrotate. That is looked for when
 something is written, once a second at most, by one stat. The lines then go on in a file at the same
 path, which gets the line `continued:KIND:IP:PORT:START`. (What is appended to a truncated file
 stands at its beginning.) While none can be made there, they go on in the renamed file.
 
-A file may have a limit, so that nobody can fill the disk by what he makes a node write. At the
-limit the file gets the line `full:LIMIT` (in MiB) instead of the next event, and then only last
-words: `stopped:…` and `failed:…`. The node goes on; what is left out is counted.
+A file may have a limit, so that nobody can fill the disk. At the limit the file gets the line
+`full:LIMIT` (in MiB) instead of the next event, and then only last words: `stopped:…` and
+`failed:…`. The node goes on; what is left out is counted.
 """
 
+import contextlib
 import datetime
 import errno
 import math
@@ -98,7 +99,7 @@ class OutputFile:
                 self._file = None
 
     def dropped(self) -> dict[str, int]:
-        """Return how many events a full file has left out, and how many a full disk has."""
+        """Return how many events a full file, and a full disk, has left out."""
         counts = {"events that the full output file left out": self._left_out,
                   "lines that could not be written": self._lost_in_all}
         return {name: count for name, count in counts.items() if count}
@@ -185,18 +186,15 @@ class OutputFile:
         self._lost_in_all += count
 
     def _put_last(self, stamp: str, head: str, lines: str, last: bool) -> None:
-        """Write last words to a full file. Replace the first event left out by the line
-        `full:…`."""
+        """Write last words to a full file, and instead of the first event left out `full:…`."""
         if not last:
             self._left_out += 1 + lines.count("\n")
             if self._told_full:
                 return
             head, lines = "", f"full:{self._limit // MIB}"
-        try:
+        with contextlib.suppress(OSError):  # a full disk, too
             self._put_bytes(stamp + head, lines)
             self._told_full |= not last
-        except OSError:
-            pass  # a full disk, too
 
     def _put_bytes(self, head: str, lines: str, notice: str = "") -> None:
         if self._file is None:

@@ -1,7 +1,6 @@
-"""Where the seeds are: the addresses of config.txt, and those to which its names led last; and
-whether this machine has the node's own IP.
+"""Where the seeds are, and whether this machine has the node's own IP. Rules alone.
 
-Rules alone; a name is looked up by the world, anew for each dial (gossip/net/names.py).
+A name is looked up by the world, anew for each dial (gossip/net/names.py).
 """
 
 import contextlib
@@ -27,8 +26,7 @@ class Whereabouts:
         return {address.ip for address in self._at.values() if address is not None}
 
     def choose(self, name: Name, found: list[Address]) -> Address:
-        """Return the address to dial of those to which a name leads, the lowest first. OSError says
-        why there is none."""
+        """Return the lowest address of a name that can be dialled. OSError says why none can."""
         fit = [address for address in found if self._fault(address) is None]
         if not fit:
             raise OSError(self._fault(found[0]))
@@ -51,8 +49,7 @@ class Whereabouts:
                     self.choose(name, addresses)
 
     def note_missing(self, ip: str) -> None:
-        """Write down when this machine loses the IP on which the node listens, and when it has that
-        again; meanwhile no dial succeeds, and nobody is blamed."""
+        """Write down when this machine loses the IP on which the node listens, and has it again."""
         if ip != self._missing:
             self._write(f"address lost:{ip}" if ip else f"address back:{self._missing}")
             self._missing = ip

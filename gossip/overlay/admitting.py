@@ -2,12 +2,10 @@
 
 The table of neighbours judges a newcomer. Into a free place it is accepted at once, and its address
 is probed in the background, so that nobody waits for a silent address. Without a free place, or
-when too many come, the probe comes first. A peer that is linked already waits until it is known
-whether the older link still answers.
+when too many come, the probe comes first. If a peer is linked already, the older link is asked.
 
 An unproven link tells nothing about the peer whose address it announces, because anybody on the
-same host may have made it. Where gossip is signed there is none: a newcomer has to prove its key,
-and waits for a probe only if this peer does not know that its run is the one at its address.
+same host may have made it. Where gossip is signed there is none: a newcomer has to prove its key.
 """
 
 import functools
@@ -54,8 +52,7 @@ class Admitting(Part):
                 self._admit(link) if at_home else self._turn_away(link, NOT_AT_HOME)))
 
     def _admit(self, link, silent=None, answered: bool | None = None) -> None:
-        """Decide about a newcomer. `silent` is an older link to it, found mute or ended; `answered`
-        as in `Neighbours.admit`."""
+        """Decide about a newcomer; for `silent` and `answered` see `Neighbours.admit`."""
         if link.ended:
             return
         asker, now = link.peer, self._node.now()
@@ -105,12 +102,11 @@ class Admitting(Part):
             self._turn_away(link, "full")
 
     def _probed(self, link, alive: bool | None) -> None:
-        if alive is None or not self._neighbours.probed(link.peer, link, alive):
-            return
-        if alive:
-            self._linking.proven(link.peer, link)
-        else:
-            self._linking.unreached(link.peer)
+        if alive is not None and self._neighbours.probed(link.peer, link, alive):
+            if alive:
+                self._linking.proven(link.peer, link)
+            else:
+                self._linking.unreached(link.peer)
 
     def next_round(self) -> None:
         """Look once more for neighbours that are not proven."""
@@ -119,12 +115,10 @@ class Admitting(Part):
 
     def answered(self, peer: Address) -> None:
         """A peer has answered a dial: so a link that it made meanwhile is proven."""
-        link = self._neighbours.link(peer)
-        if link is not None:
+        if link := self._neighbours.link(peer):
             self._probed(link, True)
 
-    # Checks of standing links. A reply on one makes the newcomers that wait duplicates; without
-    # one in time, or at its end, a newcomer takes its place.
+    # Checks of standing links. After a reply, newcomers are duplicates; else one takes its place.
 
     def _check(self, standing, newcomer) -> None:
         node = self._node

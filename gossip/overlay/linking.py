@@ -1,8 +1,7 @@
 """Linking: how links to neighbours begin and end. A part of a peer, beside registering/joining.py.
 
 A peer dials others for the ring and for its free places; `admitting` decides about newcomers. The
-rules are in the files beside this one. When two have become neighbours, every part of the node
-hears `on_met`. Gossip and liveness are not handled here.
+rules are in the files beside this one. Gossip and liveness are not handled here.
 """
 
 from gossip import wire
@@ -44,18 +43,15 @@ class Linking(Part):
         self._ring_stood = False  # whether the ring link did at the last turn of membership
 
     def next_round(self, now: float) -> None:
-        """Every liveness interval: try free places again, look for unproven neighbours, give up
-        surplus links, forget whom no list names any more, and while no seed can tell who lives,
+        """Look after all links, every liveness interval. While no seed can tell who lives, also
         dial a peer that was found dead."""
         self.places.next_round(now)
         self.admitting.next_round()
         self.give_up_surplus(settled=self._node.settings.liveness_interval)
         has_seed = self._joining.has_seed()
         self.peer_list.next_round(self.neighbours.addresses(), has_seed)
-        if not has_seed:
-            peer = self.found_dead.in_turn(now, self.peer_list.named())
-            if peer is not None:
-                self.dial(peer)
+        if not has_seed and (dead := self.found_dead.in_turn(now, self.peer_list.named())):
+            self.dial(dead)
         self._node.membership.hurry()
 
     def keep_links(self, now: float) -> None:
@@ -63,15 +59,13 @@ class Linking(Part):
         self.admitting.turn(now)
         listed = self.peer_list.addresses()
         linked, dialling = self.neighbours.addresses(), self.neighbours.dialling()
-        successor = self.places.ring_dial(listed, linked, dialling, now)
-        if successor is not None:
+        if successor := self.places.ring_dial(listed, linked, dialling, now):
             self.dial(successor, for_ring=True)
             dialling.add(successor)
         # those found dead are dialled, too (`next_round`), and take no place from others
         dialling = {peer for peer in dialling if peer in self.peer_list}
         counted = self.neighbours.counted(now, self.peer_list.listed_among(linked))
-        other = self.places.ordinary_dial(listed, linked, dialling, now, counted)
-        if other is not None:
+        if other := self.places.ordinary_dial(listed, linked, dialling, now, counted):
             self.dial(other)
         successor = self.places.successor(listed, now)
         stood, self._ring_stood = self._ring_stood, successor is None or successor in linked
@@ -106,7 +100,7 @@ class Linking(Part):
         self._node.dial(link)
 
     def on_up(self, link) -> None:
-        """A peer that was dialled is connected: introduce this one."""
+        """Introduce this peer to one that was dialled."""
         if link.role == DIALLED:
             link.send(self._proofs.asking(link) + wire.connect(self._node.address))
 
@@ -150,7 +144,7 @@ class Linking(Part):
         self._node.membership.hurry()
 
     def _welcome(self, link, admission: Admission) -> None:
-        """A link is in the table of neighbours: note that, and end the link that it replaces."""
+        """Note that a link is in the table of neighbours, and end the link that it replaces."""
         self._node.introduced(link, NEIGHBOUR, link.peer)
         if replaced := admission.replaced:
             replaced.send(wire.refused(self._node.address, "duplicate"))
@@ -218,7 +212,7 @@ class Linking(Part):
         self._node.membership.hurry()
 
     def bury(self, peer: Address, reason: str, link) -> None:
-        """A peer was found or told dead: it is listed no longer, but remembered."""
+        """Know a dead peer no longer, but remember it."""
         self.peer_list.discard(peer)
         self.found_dead.add(peer, self._node.now())
         self.neighbours.forget(peer)
@@ -242,8 +236,7 @@ class Linking(Part):
 
     def offended(self, link, offence: str, count: int) -> None:
         """A neighbour has committed an offence `count` times: too often, and it is refused."""
-        until = self._shut_out.note(link.peer, offence, count, self._node.now())
-        if until is not None:
+        if until := self._shut_out.note(link.peer, offence, count, self._node.now()):
             self._node.write_refusal(link.peer, offence)
             self.shut_out(link.peer, offence, until, link)
 
@@ -252,8 +245,7 @@ class Linking(Part):
         whether it was not shut out for this reason already."""
         is_news = self._shut_out.refuse(peer, reason, until, self._node.now())
         self.places.pass_over(peer, until)
-        link = link or self.neighbours.link(peer)
-        if link is not None:
+        if link := link or self.neighbours.link(peer):
             link.send(wire.refused(self._node.address, reason), urgent=True)
         self.unlink(peer, reason, link)
         return is_news

@@ -62,9 +62,7 @@ class Neighbours:
 
     def __init__(self, own: Address, settings: Settings, write):
         """`write(*events)` writes into the output file."""
-        self._own = own
-        self._write = write
-        self._settings = settings
+        self._own, self._settings, self._write = own, settings, write
         self.capacity = settings.capacity.of(own)
         self._rows: dict[Address, Neighbour] = {}
         self._lost: dict[Address, Neighbour] = {}  # those that are counted without a link
@@ -101,8 +99,7 @@ class Neighbours:
         was no probe yet."""
         if address == self._own:
             return Admission(False, "self")
-        standing = self._rows.get(address)
-        if standing is not None:
+        if standing := self._rows.get(address):
             return self._second(address, link, dialler, now, standing, silent)
         if link.run is not None:
             answered = True
@@ -156,8 +153,7 @@ class Neighbours:
         return len(self._lost) < self.capacity + ring.SPARE
 
     def probed(self, address: Address, link, alive: bool) -> bool:
-        """The peer of exactly this link was probed; return whether that is news about an unproven
-        link."""
+        """Note what a probe found; return whether this link is unproven, so that it is news."""
         row = self._rows.get(address)
         if row is None or row.proven or row.link is not link:
             return False
@@ -179,7 +175,7 @@ class Neighbours:
         return True
 
     def forget(self, address: Address) -> bool:
-        """Count no miss from before a peer's present link; return whether it had none."""
+        """Count no earlier misses of a peer; return whether it had no link."""
         if address in self._rows:
             self._rows[address].owed = None
         return self._lost.pop(address, None) is not None
@@ -219,7 +215,7 @@ class Neighbours:
         return sorted(address for address, row in self._rows.items() if row.proven)
 
     def unproven(self) -> list:
-        """The links to neighbours that are not proven."""
+        """Return the links that are not proven."""
         return [row.link for _, row in sorted(self._rows.items()) if not row.proven]
 
     def counted(self, now: float, listed: set[Address]) -> dict[Address, ring.Tie]:

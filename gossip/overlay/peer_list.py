@@ -54,8 +54,8 @@ class PeerUnion:
         return None if is_same else addresses - before
 
     def _reachable(self, addresses: frozenset) -> frozenset:
-        """Without this peer, and, unless it is on loopback itself, without loopback addresses, at
-        which every machine has nodes of its own."""
+        """Return the others; those on loopback only if this peer is there, too, because every
+        machine has nodes of its own there."""
         others = addresses - {self._own}
         return others if is_loopback(self._own) else others - set(filter(is_loopback, others))
 
@@ -174,8 +174,8 @@ class Learning(Part):
         link.send(wire.ASK_KNOWN_PEERS)
 
     def on_ask_known_peers(self, link, message: wire.AskKnownPeers) -> None:
-        """A neighbour has no seed to ask. The answer, once per second at most, names peers that
-        seeds have named, neighbours, and, even if hearsay, the next after the asker on the ring."""
+        """Name peers that seeds have named, neighbours, and, even if hearsay, the next after the
+        asker on the ring; once per PAUSE at most."""
         now = self._node.now()
         if now - link.answered < PAUSE:
             self._node.counters.add("questions for known peers not answered")

@@ -18,10 +18,8 @@ class Places:
     could not be reached or were full, and when to try again."""
 
     def __init__(self, own: Address, places: int, settings: Settings, rng: random.Random):
-        self._own = own
+        self._own, self._settings, self._rng = own, settings, rng
         self._ordinary = max(0, places - ring.RING_PLACES)
-        self._settings = settings
-        self._rng = rng
         self._round = 0
         self._refusals = 0  # since the last rest, or since a place became free
         self._rest = Backoff(settings.retry_first, settings.liveness_interval)
@@ -42,19 +40,17 @@ class Places:
         self._rest.reset()
 
     def redial_at_once(self, address: Address, now: float) -> bool:
-        """Return whether to dial a peer at once whose link broke: once per liveness interval. The
-        rounds dial a peer that accepts and hangs up again and again."""
+        """Return whether to dial a peer at once whose link broke: once per liveness interval."""
         return self._redialled.add(address, True, now, now + self._settings.liveness_interval)
 
     def linked(self, address: Address) -> None:
-        """The peer is a neighbour now. Its wait for the ring goes on, so that a peer that accepts
-        and hangs up is not dialled in circles."""
+        """Note that a peer is a neighbour now. Its wait for the ring goes on, so that a peer that
+        accepts and hangs up is not dialled in circles."""
         self._passed_over.pop(address)
         self._full.pop(address)
 
     def leave_alone(self, address: Address) -> None:
-        """The peer is full, gave the link up, or broke the rules: for some rounds it is dialled
-        for the ring only."""
+        """For some rounds, dial a peer that is full or broke the rules for the ring only."""
         self._full.put(address, True, self._round + self._settings.full_rounds)
 
     def put_off(self, address: Address, for_ring: bool, now: float) -> None:
@@ -91,7 +87,7 @@ class Places:
     def ordinary_dial(self, listed, linked, dialling, now: float,
                       counted: dict[Address, ring.Tie]) -> Address | None:
         """A peer to dial, one at a time, for an ordinary place that is free, or that a more
-        frequent IP would give to it. `counted` are those of the linked that take a place."""
+        frequent IP gives up. `counted` are those of the linked that take a place."""
         holders = ring.ring_holders(self._own, listed)
         if set(dialling) - holders:
             return None
