@@ -65,8 +65,7 @@ class Queue:
             del self._waiting[job.address.ip]
 
     def begin(self) -> Job | None:
-        """Take the job whose turn it is, and a slot for it. None if none waits, or no slot is
-        free."""
+        """Take the next job, and a slot for it. None if none waits, or no slot is free."""
         if not self._free or not self._waiting:
             return None
         ip = min(self._waiting, key=self._under_way.__getitem__)
@@ -145,9 +144,8 @@ class Prober:
         self._begin()
 
     def give_way(self, newcomer: Address) -> bool:
-        """Let an address go that waits for patience, of the IP of which most wait; if none does,
-        one that waits for its quick look, if more of its IP do than of the newcomer's. Its verdict
-        is None. Return whether there was one."""
+        """Let an address go that waits for patience, or else for its quick look, if more of its IP
+        wait than of the newcomer's. Its verdict is None. Return whether there was one."""
         job = self.patient.next_to_go() or self.quick.next_to_go_for(newcomer.ip)
         if job is not None:
             self._queue_of(job).take_out(job)
@@ -226,9 +224,8 @@ class Prober:
 
 
 class Slowness:
-    """How slow answers were lately, and how long to wait for others therefore. The slowest answer
-    that still came in time tells how long another may take, if a process is overloaded. The wait is
-    bounded, so that nobody gains much by being slow."""
+    """How slow answers were lately, and how long to wait for others therefore. The wait is bounded,
+    so that nobody gains much by being slow."""
 
     def __init__(self):
         self._took = 0.0

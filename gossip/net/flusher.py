@@ -16,8 +16,7 @@ from gossip.net.connection import Selector
 
 
 class Flusher:
-    """Sends backlogs. `flush_all` is the thread; `stop` ends it. `Flushing` in node/world.py tells
-    what a node may ask of it."""
+    """Sends backlogs; `flush_all` is the thread. See `Flushing` in gossip/node/world.py."""
 
     def __init__(self, turn):
         """`turn`: the jobs of `take_over` are called within it."""
@@ -60,7 +59,6 @@ class Flusher:
         return not any(link.pauses_origin(now) for link in links)
 
     def wait_for_room(self, links, seconds: float = math.inf) -> None:
-        """Wait up to `seconds` for `has_room(links)`, so that messages outrun no neighbour."""
         self.wait_until(lambda: self._stopping.is_set() or self.has_room(links), seconds)
 
     def wait_until(self, predicate, seconds: float) -> None:

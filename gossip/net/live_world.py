@@ -59,6 +59,7 @@ class LiveWorld:
         self._stopping = threading.Event()  # the node stops
         self._closing = threading.Lock()  # taken by the first `close`, and never released
         self._closed = threading.Event()
+        self.await_end = self._closed.wait  # at most for the seconds that are given
         self._listeners: list[tuple] = []  # (name of the thread, listener, accept)
         self._duties: list[LiveDuty] = []
 
@@ -119,10 +120,6 @@ class LiveWorld:
             self._closed.set()
         elif not self.threads.own_this():
             self.await_end()
-
-    def await_end(self, seconds: float | None = None) -> None:
-        """Wait until the node has stopped, for `seconds` at most."""
-        self._closed.wait(seconds)
 
     def abandon(self, links) -> None:
         """Close the sockets in a child process that was forked: they belong to the parent."""

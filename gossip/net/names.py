@@ -37,8 +37,7 @@ class Names:
         self._stopped = False
 
     def find(self, target: Target, limit: float = LIMIT) -> list[Address]:
-        """Return the addresses to which a target leads now, the lowest first. OSError says why
-        there are none."""
+        """Return the addresses of a target, the lowest first. OSError says why there are none."""
         found = self.find_all([target], limit)[target]
         if isinstance(found, OSError):
             raise found
@@ -46,7 +45,7 @@ class Names:
 
     def find_all(self, targets: Iterable[Target],
                  limit: float = LIMIT) -> dict[Target, list[Address] | OSError]:
-        """Do so for many at the same time; instead of raising it, return an error."""
+        """Do so for many at the same time; return an error instead of raising it."""
         lookups = {target: None if isinstance(target, Address) else self._begin(target.host)
                    for target in targets}
         with self._changed:

@@ -1,10 +1,9 @@
 """The pulse of this process: how late its threads run.
 
-A thread of its own, "pulse", wakes up again and again and measures how late it is, because it waits
-for the processor and for the interpreter as all others do. There is one per process, from its first
-node to its end. When a beat is late, the output files of all nodes say so by `late:SECONDS`. A node
-that wakes up before the pulse makes the pulse look first (threads.py), so that this line precedes
-whatever follows.
+A thread of its own, "pulse", one per process, wakes up again and again and measures how late it is,
+because it waits for the processor and for the interpreter as all others do. When a beat is late,
+the output files of all nodes say so by `late:SECONDS`. A node that wakes up before the pulse makes
+the pulse look first (threads.py), so that this line precedes whatever follows.
 """
 
 import errno

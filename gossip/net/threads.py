@@ -31,6 +31,7 @@ class Threads:
     def __init__(self, node):
         self._node = node
         self._going = threading.Event()  # threads may do their work
+        self.go = self._going.set
         self._ended = threading.Condition()  # guards _running, and is notified when it shrinks
         self._running: set[threading.Thread] = set()
 
@@ -56,10 +57,6 @@ class Threads:
         """Start a thread that the node cannot do without. OSError if that fails."""
         if not self.start(name, target, *args) and not self._node.stopping:
             raise OSError(errno.EAGAIN, "the system has no thread left for it")
-
-    def go(self) -> None:
-        """Let the threads do their work."""
-        self._going.set()
 
     def guard(self, name: str, target, args) -> None:
         """Run the body of a thread. Write an unexpected error into the output file."""
@@ -168,8 +165,7 @@ class Turn:
             self._later.append((call, arguments))
 
     def share(self) -> None:
-        """Leave a long turn for a moment if another thread waits. A node calls this between lines
-        of a neighbour that sends many."""
+        """Leave a long turn for a moment if another thread waits; called between lines."""
         if self._waiting and time.monotonic() > self._begun + LONG:
             with self.left():
                 time.sleep(PAUSE)

@@ -55,10 +55,8 @@ class Lines:
 
 
 class Backlog:
-    """Bytes that the other end has not taken yet: chunks of whole lines, in sending order.
-
-    An urgent chunk overtakes all others but a half-sent chunk. Answers are counted apart from what
-    nobody requested, so chunks of both are never joined."""
+    """Bytes that the other end has not taken yet: chunks of whole lines, in sending order. Answers
+    are counted apart from what nobody requested, so chunks of both are never joined."""
 
     __slots__ = ("_chunks", "_begun", "size", "unasked")
 
@@ -89,8 +87,7 @@ class Backlog:
             self.unasked += change
 
     def take(self) -> tuple[bytes, bool]:
-        """Take bytes to send, small chunks joined, and whether they are an answer. Then call
-        `sent`."""
+        """Take bytes to send, and whether they are an answer. Then call `sent`."""
         data, asked = self._chunks.popleft()
         size, chunks = len(data), [data]
         while (self._chunks and not self._begun and size < JOIN_SIZE
@@ -300,8 +297,7 @@ class Link:
         return len(data)
 
     def close(self, reason: str) -> None:
-        """End the link and drop its backlog. Bytes that the connection took still arrive. Only the
-        first reason counts."""
+        """End the link; only the first reason counts. What the connection took still arrives."""
         with self._lock:
             self._end(reason)
 

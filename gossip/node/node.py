@@ -44,10 +44,8 @@ PROBING = "probing"  # dialled for one Liveness Request
 
 
 class WaitingRoom:
-    """Links that have not introduced themselves yet, oldest first; at most `limit`.
-
-    Of more, the IP with most links in it loses its oldest, so that a host that opens a thousand
-    silent connections keeps out only itself."""
+    """Links that have not introduced themselves, oldest first. Of more than `limit`, the IP with
+    most links loses its oldest, so that a host that opens many keeps out only itself."""
 
     def __init__(self, limit: int):
         self._limit = limit

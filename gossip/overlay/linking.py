@@ -78,8 +78,7 @@ class Linking(Part):
         return min((moment for moment in due if moment is not None), default=None)
 
     def give_up_surplus(self, settled: float) -> None:
-        """Give up links beyond capacity that are `settled` seconds old, or unreached; far beyond
-        it, any."""
+        """Give up links beyond capacity, as `ring.surplus` says."""
         listed = self.peer_list.listed_among(self.neighbours.addresses())
         for peer, row in self.neighbours.surplus(self._node.now(), settled, listed):
             row.link.send(wire.refused(self._node.address, "full"), urgent=True)

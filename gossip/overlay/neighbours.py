@@ -93,10 +93,8 @@ class Neighbours:
     def admit(self, address: Address, link, dialler: Address, now: float, listed: set[Address],
               silent=None, answered: bool | None = None) -> Admission:
         """Judge a new link and, if it is accepted, enter it: gossip flows over it from now on.
-
         `silent` is an older link that gave no reply, and so gives way. `answered` tells whether the
-        newcomer has answered a probe: False means that this could not be found out, None that there
-        was no probe yet."""
+        newcomer has answered a probe: False if this could not be found out, None before a probe."""
         if address == self._own:
             return Admission(False, "self")
         if standing := self._rows.get(address):
@@ -205,7 +203,6 @@ class Neighbours:
         return self._rows.get(address) or self._lost.get(address)
 
     def lost(self) -> list[Address]:
-        """The peers whose link broke, and that are still counted."""
         return list(self._lost)
 
     def addresses(self) -> list[Address]:

@@ -107,8 +107,7 @@ class PeerUnion:
                 self._latest[seed] = latest - {address}
 
     def unreachable(self, address: Address) -> bool:
-        """The peer could not be reached: forget it, unless a seed names it. Return whether seeds
-        had named it, and do no longer."""
+        """Forget a peer, unless a seed names it. Return whether seeds named it until lately."""
         was_named = address in self._unnamed
         if not self._is_named(address):
             self._forget(address)

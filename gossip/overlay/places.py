@@ -111,11 +111,10 @@ class Places:
 
 
 class FoundDead:
-    """The peers that died lately, which are dialled now and then while no seed can tell who lives.
-
-    A peer that seems dead may only have been cut off, or frozen. Without a seed to list it again,
-    this memory alone leads from one half of a network to the other. When it is full, the IP that
-    has most places loses one, so that a machine that plays many peers pushes out no others."""
+    """The peers that died lately, which are dialled now and then while no seed can tell who lives:
+    maybe they were only cut off. Then this memory alone leads from one half of a network to the
+    other. Of too many, the IP that has most loses its oldest, so that a machine that plays many
+    peers pushes out no others."""
 
     def __init__(self):
         # until when each is remembered; the turn of the last one comes next
@@ -136,8 +135,8 @@ class FoundDead:
         return self._until.pop(peer, None) is not None
 
     def in_turn(self, now: float, known: set[Address]) -> Address | None:
-        """Return the peer whose turn it is, the newest first; None without one. Those that are
-        `known`, because a list names them again, are dialled like others and have no turn."""
+        """Return the peer whose turn it is, the newest first; None without one. Peers that are
+        `known`, because a list names them again, are dialled like others."""
         for peer in [peer for peer, until in self._until.items() if until <= now]:
             del self._until[peer]
         peer = next((peer for peer in reversed(self._until) if peer not in known), None)
@@ -157,8 +156,7 @@ class ShutOut:
         self._refused = Recent(OFFENDERS)  # peer -> until when, for which offence
 
     def note(self, peer: Address, offence: str, count: int, now: float) -> float | None:
-        """A neighbour has done this `count` times. If that is too often, refuse it from now on, and
-        return until when."""
+        """Count an offence. If it comes too often, refuse the peer; return until when, or None."""
         limit, key = self._limits[offence], (peer, offence)
         times = [at for at in self._times.pop(key, default=[]) if now - at < self._window]
         times += [now] * min(count, limit - len(times))
