@@ -22,10 +22,9 @@ from gossip.lab.experiments.modules import measure_modules, run_experiment
 from gossip.lab.experiments.network import default_processes, with_room
 from gossip.lab.experiments.ports import BASE_PORT, check_seed_ports
 from gossip.lab.experiments.simulate import parse_simulate, simulate
-from gossip.lab.experiments.status import status_command
-from gossip.lab.experiments.tree import tree_command
+from gossip.lab.experiments.status import status_command, tree_command
 from gossip.lab.experiments.worker import Worker
-from gossip.lab.pictures import plot
+from gossip.lab.pictures import report
 from gossip.lab.proof import check
 from gossip.lab.proof.reading import Together
 from gossip.net.live_world import LiveWorld
@@ -133,9 +132,8 @@ def network(parser: Parser, args, settings: Settings) -> int:
     peers, processes, page = peer_addresses(parser, args), args.processes, None
     settings = with_room(settings, args.peers)
     if args.watch:
-        from gossip.lab.pictures import live_page  # workers do without
-        page = functools.partial(live_page.LivePage, args.outputs, args.watch_port,
-                                 host=args.watch_host)
+        from gossip.lab.pictures.live_server import live_page  # workers do without
+        page = functools.partial(live_page, args.outputs, args.watch_port, host=args.watch_host)
         if args.peers <= OWN_PROCESSES:
             processes = None
     elif args.watch_host is not None:
@@ -253,7 +251,7 @@ def plot_command(arguments: list[str]) -> None:
     folders, args = parse_folders(parser, arguments, "; with --together the first", Together)
     for folder in folders:
         try:
-            paths = plot.plot_folder(folder, args.csv)
+            paths = report.plot_folder(folder, args.csv)
         except ValueError as error:
             raise CommandError(str(error), FAILED) from None
         for path in paths:
@@ -268,8 +266,8 @@ def watch_command(arguments: list[str]) -> None:
                     description="Serve a page that follows whatever runs in the folder.")
     add_page(parser, "--port", "--host")
     (folder,), args = parse_folders(parser, arguments)
-    from gossip.lab.pictures import live_page  # workers do without
-    live_page.watch(folder, args.port, args.host)
+    from gossip.lab.pictures import live_server  # workers do without
+    live_server.watch(folder, args.port, args.host)
 
 
 def module_command(arguments: list[str]) -> int:

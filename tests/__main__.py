@@ -119,7 +119,7 @@ def main(arguments: list[str]) -> int:
         print(f"tests: {wrong}", file=sys.stderr)
         return USAGE
     with tempfile.TemporaryDirectory() as compiled:
-        environment = {**os.environ, "PYTHONPYCACHEPREFIX": compiled}
+        environment = {"PYTHONPYCACHEPREFIX": compiled, **os.environ}
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
         if of_files:
             return subprocess.call(pytest_command(interpreter, arguments), env=environment)

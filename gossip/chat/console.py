@@ -52,13 +52,12 @@ def parse_command(line: str) -> tuple:
         raise ValueError(hint.format(number))
     if word != "start":
         return word, number, said[1]
-    size = int(said[1])
-    if number >= size:
+    if number >= (size := int(said[1])):
         raise ValueError(f"IDs are 0 to N-1: with ID {number}, N is {number + 1} or more")
     return word, number, size, parse_port(said[2])
 
 
-class ChatConsole:
+class ChatConsole(contextlib.AbstractContextManager):
     """Carries out lines in order; the end of its `with` ends the servers that it has started."""
 
     def __init__(self, settle: float, flags: list[str]):
@@ -66,9 +65,6 @@ class ChatConsole:
         self._flags = flags  # of each server that is started
         self._servers: dict[int, Server] = {}
         self._said_at = 0.0  # when the last `msg` was sent
-
-    def __enter__(self) -> "ChatConsole":
-        return self
 
     def __exit__(self, *error) -> None:
         for server in self._servers.values():
@@ -84,8 +80,6 @@ class ChatConsole:
         for line in lines:
             if not self.carry_out(line):
                 break
-        for server in self._servers.values():
-            server.wait()
         for server in self._servers.values():
             server.finish()
         until = time.monotonic() + FINISH_LIMIT
@@ -108,8 +102,7 @@ class ChatConsole:
         return True
 
     def _start(self, number: int, size: int, port: int) -> None:
-        standing = self._servers.get(number)
-        if standing is not None:
+        if (standing := self._servers.get(number)) is not None:
             standing.wait()
             if standing.lives():
                 raise ChatError(f"server {number} runs already, on port {standing.port}")
@@ -131,7 +124,10 @@ class ChatConsole:
             server.wait()
         quiet_since = max(self._said_at, *(server.up_at for server in self._servers.values()))
         time.sleep(max(0.0, quiet_since + self._settle - time.monotonic()))
-        print_answer(self._server(number).ask(line))
+        answer = self._server(number).ask(line)
+        if os.isatty(1):  # a terminal obeys control characters
+            answer = encode(escape(decode(answer)))
+        write_all(1, answer + b"\n")
 
     def _crash(self, number: int, line: str) -> None:
         server = self._server(number)
@@ -157,28 +153,18 @@ class ChatConsole:
         return server.end(time.monotonic() + END_LIMIT)
 
 
-def print_answer(answer: bytes) -> None:
-    """Write an answer byte for byte, but escaped on a terminal, which obeys control characters."""
-    if os.isatty(1):
-        answer = encode(escape(decode(answer)))
-    write_all(1, answer + b"\n")
-
-
 def read_lines() -> Iterator[str]:
     """Yield the lines of standard input; on a terminal, with a prompt and a history."""
     if not (os.isatty(0) and os.isatty(1)):
-        keyboard = Keyboard()
-        while (line := keyboard.line()) is not None:
-            yield decode(line)
+        yield from map(decode, iter(Keyboard().line, None))
         return
     with contextlib.suppress(ImportError):
         importlib.import_module("readline")  # input() then has a history
     sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")
-    try:
+    with contextlib.suppress(EOFError):
         while True:
             yield input("> ")
-    except EOFError:
-        show("")
+    show("")
 
 
 def console_command(arguments: list[str]) -> None:

@@ -6,10 +6,10 @@ its first line has to be a valid HMAC-SHA256 over sender, receiver and content; 
 datagram with such a line is dropped, too. Dropped datagrams are counted.
 """
 
+import contextlib
 import hmac
 import re
 import socket
-import threading
 
 from gossip.addresses import Address
 from gossip.net.connection import DONT_WAIT
@@ -28,57 +28,50 @@ TORN = "not of whole lines"
 
 
 class DatagramLink:
-    """Sends to one neighbour; any thread may call `send`, which never blocks. `refuse(peer,
-    reason)` is called for the first datagram that is dropped for each reason."""
+    """Sends to one neighbour of a node, and takes apart what comes; `send` never blocks."""
 
-    def __init__(self, sock: socket.socket, own: Address, peer: Address, key: bytes | None,
-                 counters, refuse):
-        self._sock = sock
-        self._route = own, peer
-        self._key = key
-        self._counters = counters
-        self._refuse = refuse
-        self._told: set[str] = set()  # reasons; only the thread that reads uses it
+    def __init__(self, node, sock: socket.socket, peer: Address, key: bytes | None):
         self.peer = peer
+        self._node = node
+        self._sock = sock
+        self._key = key
+        self._content_at = 0 if key is None else SIGNATURE  # in each datagram
+        self._told: set[str] = set()  # why datagrams were dropped
 
     def send(self, data: bytes) -> None:
         """Send whole lines, in as many datagrams as they need."""
-        room = LONGEST - (SIGNATURE if self._key is not None else 0)
+        room = LONGEST - self._content_at
         for content in pack(data, room):
             if len(content) > room:
-                self._counters.add("lines too long for a datagram")
+                self._node.counters.add("lines too long for a datagram")
                 continue
             if self._key is not None:
-                content = signature(self._key, *self._route, content) + content
+                content = signature(self._key, self._node.address, self.peer, content) + content
             try:
                 self._sock.sendto(content, DONT_WAIT, self.peer.dial)
             except OSError:
-                self._counters.add("datagrams that could not be sent")
+                self._node.counters.add("datagrams that could not be sent")
 
     def open(self, datagram: bytes) -> list[bytes] | None:
         """Return the lines of a datagram from this neighbour; None when it is dropped."""
         reason = self._fault(datagram)
         if reason is None:
-            return datagram[0 if self._key is None else SIGNATURE:-1].split(b"\n")
-        self._counters.add(f"datagrams {reason}")
+            return datagram[self._content_at:-1].split(b"\n")
+        self._node.counters.add(f"datagrams {reason}")
         if reason not in self._told:
             self._told.add(reason)
-            self._refuse(self.peer, reason)
+            self._node.write_refusal(self.peer, reason)
         return None
 
     def _fault(self, datagram: bytes) -> str | None:
-        """Return why a datagram is dropped; None when it is not."""
-        if self._key is None:
-            if _SIGNED.match(datagram):
-                return NO_KEY
-        elif not _SIGNED.match(datagram):
-            return NOT_SIGNED
-        else:
-            own, peer = self._route
-            expected = signature(self._key, peer, own, datagram[SIGNATURE:])
+        is_signed = _SIGNED.match(datagram) is not None
+        if is_signed != (self._key is not None):
+            return NO_KEY if is_signed else NOT_SIGNED
+        if self._key is not None:
+            expected = signature(self._key, self.peer, self._node.address, datagram[SIGNATURE:])
             if not hmac.compare_digest(datagram[:SIGNATURE], expected):
                 return WRONG
-        return None if datagram.endswith(b"\n", 0 if self._key is None else SIGNATURE) else TORN
+        return None if datagram.endswith(b"\n", self._content_at) else TORN
 
 
 def pack(data: bytes, room: int) -> list[bytes]:
@@ -98,54 +91,48 @@ def signature(key: bytes, sender: Address, receiver: Address, content: bytes) ->
 
 
 class Datagrams:
-    """The socket, and the links to the neighbours. `read_all` is the thread that reads."""
+    """The socket of a node, and the links to its neighbours. `read_all` is a thread of its own."""
 
-    def __init__(self, sock: socket.socket, own: Address, neighbours: list[Address],
-                 key: bytes | None, counters, refuse):
+    def __init__(self, node, sock: socket.socket, neighbours: list[Address], key: bytes | None):
+        self._node = node
         self._sock = sock
-        self._counters = counters
-        self._stopping = threading.Event()
-        self._links = {peer.dial: DatagramLink(sock, own, peer, key, counters, refuse)
-                       for peer in neighbours}
+        self._stopping = False  # set once
+        self._links = {peer.dial: DatagramLink(node, sock, peer, key) for peer in neighbours}
 
     def links(self) -> list[DatagramLink]:
         return list(self._links.values())
 
-    def read_all(self, handle, turn) -> None:
-        """Call `handle(link, lines)`, in a turn, with lines that came together from a neighbour."""
-        while not self._stopping.is_set():
+    def read_all(self) -> None:
+        """Have the node handle, in a turn, the lines that came together from each neighbour."""
+        while not self._stopping:
             received = self._receive()
-            with turn:
+            with self._node.turn:
                 for link, lines in self._opened(received).items():
-                    handle(link, lines)
+                    self._node.on_datagrams(link, lines)
 
     def _opened(self, received: list[tuple[bytes, tuple]]) -> dict[DatagramLink, list[bytes]]:
-        """Return the lines that have come from each neighbour."""
         arrived: dict[DatagramLink, list[bytes]] = {}
         for datagram, source in received:
             link = self._links.get(source)
             if link is None:
-                self._counters.add("datagrams from strangers")
+                self._node.counters.add("datagrams from strangers")
                 continue
-            lines = link.open(datagram)
-            if lines is not None:
+            if (lines := link.open(datagram)) is not None:
                 arrived.setdefault(link, []).extend(lines)
         return arrived
 
     def _receive(self) -> list[tuple[bytes, tuple[str, int]]]:
         """Wait for a datagram; return it with the others that have come by then."""
         arrived, flags = [], 0
-        try:
+        with contextlib.suppress(OSError):  # no more has come; or a neighbour is gone
             while len(arrived) < (TOGETHER if DONT_WAIT else 1):
                 arrived.append(self._sock.recvfrom(READ_SIZE, flags))
                 flags = DONT_WAIT
-        except OSError:
-            pass  # nothing more has come, or a neighbour that is gone refused a datagram
         return arrived
 
     def stop(self) -> None:
         """End the reading thread, woken by a datagram to oneself. The owner then calls `close`."""
-        self._stopping.set()
+        self._stopping = True
         self._sock.sendto(b"", self._sock.getsockname())
 
     def close(self) -> None:

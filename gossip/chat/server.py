@@ -56,8 +56,7 @@ class ChatServer(Node):
         self._tcp = doors.tcp
         neighbours = [address_of(HOST, port + other - own_id)
                       for other in (own_id - 1, own_id + 1) if 0 <= other < count]
-        self.datagrams = Datagrams(doors.udp, self.address, neighbours, key, self.counters,
-                                   self.write_refusal)
+        self.datagrams = Datagrams(self, doors.udp, neighbours, key)
         self.rng = random.Random()
         self.spreading = Spreading(self, self.datagrams.links, at_once=2, tries=TRIES)
         self.messages, self.anti_entropy = self.spreading.messages, self.spreading.anti_entropy
@@ -77,8 +76,7 @@ class ChatServer(Node):
 
     def start_threads(self) -> None:
         self.world.begin()  # the listener and the link flusher
-        self.world.threads.need("datagrams", self.datagrams.read_all, self.on_datagrams,
-                                self.turn)
+        self.world.threads.need("datagrams", self.datagrams.read_all)
         self.mongering.duty = self.keep("rumors", self.mongering.turn)
         if self.settings.antientropy_interval:
             self.anti_entropy.duty = self.keep("anti-entropy", self.compare)
@@ -97,11 +95,9 @@ class ChatServer(Node):
     def compare(self, now: float) -> float:
         """Compare with both neighbours if it is time, and return when it is next."""
         interval = self.settings.antientropy_interval
-        soon = self._compared_at + min(HASTE, interval)
-        if now < soon:
-            return soon
-        if now < self._compared_at + interval and not self._in_haste():
-            return self._compared_at + interval
+        due = self._compared_at + (min(HASTE, interval) if self._in_haste() else interval)
+        if now < due:
+            return due
         self._compared_at = now
         for link in self.datagrams.links():
             self.anti_entropy.compare(link)
@@ -152,10 +148,9 @@ class ChatServer(Node):
             self.anti_entropy.compare(link)
 
     def finish_talking(self) -> None:
-        """Wait, LAST_WORDS seconds at most, until the last messages have spread. Then no rumor is
-        being told, no gossip came for QUIET seconds, and each present neighbour has said since that
-        it has the same messages. So servers that end together all have the last messages, even if
-        one of them paused. All of this takes longer on a busy machine."""
+        """Wait, LAST_WORDS seconds at most, until the last messages have spread: no rumor is being
+        told, no gossip came for QUIET seconds, and each present neighbour has said since that it
+        has the same messages. All of this takes longer on a busy machine."""
         begun = self.now()
         with self.turn:
             if self.anti_entropy.duty is not None:
@@ -201,10 +196,9 @@ class ChatServer(Node):
         """Handle a proxy's lines in order; consecutive `msg` lines are one batch."""
         texts, said = [], []
         for line in lines:
-            match = MSG.fullmatch(line)
-            if match and self._fits(link, match[1]):
-                texts.append(match[1].decode())
-            if match:
+            if match := MSG.fullmatch(line):
+                if self._fits(link, match[1]):
+                    texts.append(match[1].decode())
                 continue
             said += self._gossip(texts)
             texts = []

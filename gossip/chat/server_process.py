@@ -5,6 +5,7 @@ servers start at once. A started server ends with its standard input, even if th
 """
 
 import contextlib
+import functools
 import os
 import select
 import socket
@@ -27,6 +28,9 @@ LOOK = 0.005  # seconds between two attempts to connect to a server that starts
 READ_SIZE = 1 << 20  # bytes
 
 ANSWER = b"chatLog "
+# Any bytes as a text, and back: bytes that are not UTF-8 become surrogates.
+decode = functools.partial(bytes.decode, errors="surrogateescape")
+encode = functools.partial(str.encode, errors="surrogateescape")
 
 
 class ChatError(Exception):
@@ -34,8 +38,8 @@ class ChatError(Exception):
 
 
 class Server:
-    """A chat server: the connection to it and, if it was started here, its process. While a start
-    is pending, only its thread uses the connection."""
+    """A chat server: the connection to it, which only the thread of its start uses while that is
+    pending, and its process, if it was started here."""
 
     def __init__(self, number: int, port: int):
         self.id = number
@@ -50,8 +54,7 @@ class Server:
     # How it begins.
 
     def begin(self, arguments: list[str]) -> None:
-        """Connect to the server, or start it if nobody listens, and a thread that waits until it
-        does. ChatError when no process can be started."""
+        """Connect, or start a process, and a thread that waits until it listens; or ChatError."""
         if self._dial():
             return
         try:
@@ -62,7 +65,8 @@ class Server:
                 stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=self._errors,
                 start_new_session=True)  # Ctrl-C is for the console alone
         except OSError as error:
-            self.end(time.monotonic())
+            if self._errors is not None:
+                self._errors.close()
             raise ChatError(f"server {self.id} did not start: {reason(error)}") from None
         self._thread = threading.Thread(target=self._come_up, name=f"start of {self.id}",
                                         daemon=True)
@@ -71,9 +75,7 @@ class Server:
     def _come_up(self) -> None:
         """Wait until the process listens; the thread of a start."""
         until = time.monotonic() + START_LIMIT
-        while not self._given_up.wait(LOOK):
-            if self._dial():
-                return
+        while not self._given_up.wait(LOOK) and not self._dial():
             if self._process.poll() is not None:
                 say(f"server {self.id} did not start: {self._last_words()}")
                 return
@@ -146,12 +148,13 @@ class Server:
         """Tell it to crash and wait until it hangs up; ChatError when it does not in time."""
         until = time.monotonic() + CRASH_LIMIT
         self.tell(line)
-        if not self._read_to_end(until):
-            why = "; it was not started here, and is left alone"
-            if self._process is not None:
-                self._process.kill()
-                why = ", and was killed"
-            raise ChatError(f"server {self.id} did not crash within {CRASH_LIMIT:g} s{why}")
+        if self._read_to_end(until):
+            return
+        why = "; it was not started here, and is left alone"
+        if self._process is not None:
+            self._process.kill()
+            why = ", and was killed"
+        raise ChatError(f"server {self.id} did not crash within {CRASH_LIMIT:g} s{why}")
 
     def _read_to_end(self, until: float) -> bool:
         """Drop what still comes; return whether the other end hangs up in time."""
@@ -160,16 +163,15 @@ class Server:
                 self._socket.settimeout(left)
                 if not self._socket.recv(READ_SIZE):
                     return True
-        except TimeoutError:
-            return False
-        except OSError:
-            return True
+        except OSError as error:
+            return not isinstance(error, TimeoutError)
         return False
 
     # How it ends.
 
     def finish(self) -> None:
         """Say that no more lines come; the server reads what came before and hangs up."""
+        self.wait()
         if self._socket is not None:
             with contextlib.suppress(OSError):
                 self._socket.shutdown(socket.SHUT_WR)
@@ -190,27 +192,22 @@ class Server:
     def end(self, until: float) -> str:
         """Let it go, terminate its process if it has not ended in time, return its last words."""
         self.let_go()
-        words = "it does not listen any more"
-        if self._process is not None:
-            self._wait_for_process(until)
-            words = self._last_words()
-        if self._errors is not None:
-            self._errors.close()
-        return words
+        if self._process is None:
+            return "it does not listen any more"
+        limit = max(0.0, until - time.monotonic())
+        for next_step in (self._process.terminate, self._process.kill):
+            try:
+                self._process.wait(limit)
+            except subprocess.TimeoutExpired:
+                next_step()
+                limit = KILL_LIMIT
+        self._process.wait()
+        with self._errors:
+            return self._last_words()
 
     def failed(self) -> bool:
         """Return whether it came up, and its process has ended with an exit code other than 0."""
         return bool(self.up_at and self._process is not None and self._process.returncode)
-
-    def _wait_for_process(self, until: float) -> None:
-        for limit, next_step in ((max(0.0, until - time.monotonic()), self._process.terminate),
-                                 (KILL_LIMIT, self._process.kill)):
-            try:
-                self._process.wait(limit)
-                return
-            except subprocess.TimeoutExpired:
-                next_step()
-        self._process.wait()
 
     def _last_words(self) -> str:
         """Return the last line on the process's standard error, or else its exit code."""
@@ -231,13 +228,3 @@ def reason(error: OSError) -> str:
 def say(text: str) -> None:
     """Show a line on standard error."""
     complain(f"runner.py console: {text}")
-
-
-def encode(text: str) -> bytes:
-    """Return the bytes that `decode` was given."""
-    return text.encode(errors="surrogateescape")
-
-
-def decode(data: bytes) -> str:
-    """Return any bytes as a text; bytes that are not UTF-8 become surrogates."""
-    return data.decode(errors="surrogateescape")

@@ -1,7 +1,7 @@
 """The library for asyncio: `async with gossip.aio.join(5001) as peer`.
 
-A thin class around `gossip.Peer`. What waits runs in a thread of the event loop's executor; taking
-messages does not, so that no thread waits where nobody speaks.
+Calls that wait run in a thread of the event loop's executor. Taking messages does not, so that no
+thread waits where nobody speaks.
 """
 
 import asyncio
@@ -10,30 +10,26 @@ import math
 from collections.abc import AsyncIterator, Callable, Generator
 from typing import Any
 
-from gossip.library.messages import Message
+from gossip.library.messages import AT_ONCE, Message
 from gossip.library.peer import LOOK, Peer as BlockingPeer, join as join_blocking
-from gossip.library.subscribing import AT_ONCE
 
 
-class Peer:
-    """A peer that has joined; made by `gossip.aio.join`. Its attributes are those of `gossip.Peer`;
-    `async for` takes messages until the peer ends. For one event loop."""
+class Peer(contextlib.AbstractAsyncContextManager["Peer"]):
+    """A peer that has joined, for one event loop; `async for` takes messages until it ends."""
 
     def __init__(self, peer: BlockingPeer):
+        self.address = peer.address  # IP:PORT, where this peer listens
         self._peer = peer
         self._came = asyncio.Event()  # messages came to the empty inbox, or the peer has ended
         self._taken = 0
         self._loop = asyncio.get_running_loop()
-        peer._on_arrival(self._wake)
+        if peer._subscriber.on_message is None:
+            peer._inbox.on_arrival = self._wake
+            self._wake()
 
     def _wake(self) -> None:
         with contextlib.suppress(RuntimeError):  # the loop was closed before the peer
             self._loop.call_soon_threadsafe(self._came.set)
-
-    @property
-    def address(self) -> str:
-        """`IP:PORT`, where this peer listens."""
-        return self._peer.address
 
     @property
     def neighbours(self) -> list[str]:
@@ -59,9 +55,8 @@ class Peer:
 
     async def _poll(self, holds: Callable[[], bool], timeout: float | None) -> bool:
         """Wait without a thread, of which an event loop has few."""
-        loop = asyncio.get_running_loop()
-        deadline = math.inf if timeout is None else loop.time() + timeout
-        while not (done := holds()) and loop.time() < deadline and not self._peer.has_ended():
+        deadline = math.inf if timeout is None else self._loop.time() + timeout
+        while not (done := holds()) and self._loop.time() < deadline and not self._peer.has_ended():
             await asyncio.sleep(LOOK)
         return done
 
@@ -74,8 +69,7 @@ class Peer:
         return await asyncio.to_thread(self._peer.say_bytes, data)
 
     async def next(self, timeout: float | None = None) -> Message:
-        """Wait for the next message of others. TimeoutError if none comes within `timeout` seconds,
-        EOFError when the peer has ended and every message was taken."""
+        """Wait for the next message of others; see `gossip.Peer.next`."""
         if timeout is not None and timeout <= 0:
             return self._peer.next(0)
         try:
@@ -111,9 +105,6 @@ class Peer:
         """End abruptly; see `gossip.Peer.close`."""
         await asyncio.to_thread(self._peer.close)
 
-    async def __aenter__(self) -> "Peer":
-        return self
-
     async def __aexit__(self, *error: object) -> None:
         await self.leave()
 
@@ -124,7 +115,7 @@ def _close_unwanted(joining: "asyncio.Future[BlockingPeer]") -> None:
         joining.result().close()
 
 
-class _Joining:
+class _Joining(contextlib.AbstractAsyncContextManager[Peer]):
     """A peer that is to join: it joins when it is awaited, or entered by `async with`."""
 
     def __init__(self, port: int | str, arguments: dict[str, Any]):
@@ -143,7 +134,7 @@ class _Joining:
         return self._join().__await__()
 
     async def __aenter__(self) -> Peer:
-        self._peer = await self._join()
+        self._peer = await self
         return self._peer
 
     async def __aexit__(self, *error: object) -> None:

@@ -8,28 +8,23 @@ from typing import Any
 from gossip.addresses import Address, Target, address_of
 from gossip.library.peer import USUAL, Peer, join
 from gossip.library.starting import (
-    Folder, NoSeed, Refused, Seeds as ListOfSeeds, errors_of_a_start, list_of_seeds, listen,
+    Folder, Refused, Seeds as ListOfSeeds, class_of, errors_of_a_start, list_of_seeds, listen,
     settings_of, start)
 from gossip.programs.own_addresses import known_to, local_seeds
 from gossip.settings import Settings
 
 FORM_LIMIT = 10.0  # seconds within which a network forms
 LOOK = 0.01  # seconds between two looks whether it has
-QUICK = Settings(gossip_count=0, liveness_interval=0.5, antientropy_interval=0.5, probe_limit=1.0,
-                 retry_first=0.1)  # for networks of one process
+QUICK = {"liveness_interval": 0.5, "antientropy_interval": 0.5, "probe_limit": 1.0,
+         "retry_first": 0.1}  # for networks of one process
 
 
-class Seeds:
-    """Seeds that run in this process; made by `gossip.seeds`. As a context manager they end.
-    `gossip.join(seeds=…)` takes them as they are."""
+class Seeds(contextlib.AbstractContextManager["Seeds"]):
+    """Seeds in this process, for `gossip.join(seeds=…)`. As a context manager they end."""
 
     def __init__(self, nodes: list[Any]):
         self._nodes = nodes
-
-    @property
-    def addresses(self) -> list[str]:
-        """`IP:PORT` of each."""
-        return [str(node.address) for node in self._nodes]
+        self.addresses = [str(node.address) for node in nodes]  # IP:PORT of each
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.addresses)
@@ -43,16 +38,13 @@ class Seeds:
         for node in self._nodes:
             node.stop()
 
-    def __enter__(self) -> "Seeds":
-        return self
-
     def __exit__(self, *error: object) -> None:
         self.close()
 
 
 def seeds(seeds: ListOfSeeds = None, *, outputs: Folder = None, **settings: Any) -> Seeds:
-    """Start all seeds of a list that are addresses of this machine; the arguments are those of
-    `gossip.join`. PortInUse, NoSeed, Refused, ValueError or TypeError say why one cannot start."""
+    """Start all seeds of a list that are on this machine; arguments and errors are those of
+    `gossip.join`."""
     all_seeds = list_of_seeds(seeds)
     with errors_of_a_start():
         own = local_seeds(all_seeds)
@@ -62,34 +54,30 @@ def seeds(seeds: ListOfSeeds = None, *, outputs: Folder = None, **settings: Any)
 def _start_seeds(own: list[Address], all_seeds: list[Target], settings: Settings,
                  outputs: Folder) -> Seeds:
     """Start seeds; port 0 is any free one, in `all_seeds`, too."""
+    kind = class_of("seed", "Seed")
     with contextlib.ExitStack() as started:
         opened = []
         for address in own:
             opened.append(listen(address))
             started.callback(opened[-1][1].close)
         known = all_seeds if all_seeds is not own else [address for address, _ in opened]
-        nodes = []
+        nodes: list[Any] = []
         for address, sock in opened:
             with errors_of_a_start():
                 others = known_to(address, known, settings.monitor)
-            nodes.append(start("seed", "Seed", address, sock, others, settings, outputs))
+            nodes.append(start(kind, address, sock, others, settings, outputs))
             started.callback(nodes[-1].stop)
-        started.pop_all()
+        started.pop_all()  # all have started, so none is stopped
     return Seeds(nodes)
 
 
-class Network:
+class Network(contextlib.AbstractContextManager["Network"]):
     """Seeds and peers on free ports in this process; made by `gossip.network`. As a context manager
     it ends with all of its nodes. Peers are numbered: `network[0]` is the first."""
 
     def __init__(self, seeds: Seeds, peers: list[Peer]):
-        self._seeds = seeds
+        self.seeds = seeds  # `gossip.join(seeds=network.seeds)` joins as one more peer
         self._peers = peers
-
-    @property
-    def seeds(self) -> Seeds:
-        """Its seeds: `gossip.join(seeds=network.seeds)` joins as one more peer."""
-        return self._seeds
 
     def __getitem__(self, number: int) -> Peer:
         return self._peers[number]
@@ -110,9 +98,6 @@ class Network:
             peer.close()
         self.seeds.close()
 
-    def __enter__(self) -> "Network":
-        return self
-
     def __exit__(self, *error: object) -> None:
         self.close()
 
@@ -121,40 +106,30 @@ def network(peers: int = 5, *, seeds: int = 3, host: str = "127.0.0.1", outputs:
             backlog: int | str = 10_000, **settings: Any) -> Network:
     """Start a network for a test, on free ports, and wait until it is connected. Deaths are found
     within two seconds, because its liveness interval is 0.5 s. Arguments as for `gossip.join`."""
-    chosen = settings_of(settings, QUICK)
-    changed = {name: value for name, value in chosen._asdict().items()
-               if value != getattr(USUAL, name)}
+    quick: dict[str, Any] = QUICK | settings
     anywhere = [address_of(host, 1)._replace(port=0)] * seeds
     started: list[Peer] = []
-    registry = _start_seeds(anywhere, anywhere, chosen, outputs)
+    registry = _start_seeds(anywhere, anywhere, settings_of(quick, USUAL), outputs)
     formed = Network(registry, started)
     try:
         for _ in range(peers):
-            started.append(join(0, host=host, seeds=registry.addresses, outputs=outputs,
-                                backlog=backlog, **changed))
-        _wait_connected(started)
+            started.append(join(0, host=host, seeds=registry, outputs=outputs, backlog=backlog,
+                                **quick))
+        deadline = time.monotonic() + FORM_LIMIT
+        while not _are_connected(started):
+            if time.monotonic() > deadline:
+                raise Refused(f"the network has not formed within {FORM_LIMIT:g} s")
+            time.sleep(LOOK)
     except BaseException:
         formed.close()
         raise
     return formed
 
 
-def _wait_connected(peers: list[Peer]) -> None:
-    """Wait until links lead from each peer to each other."""
-    deadline = time.monotonic() + FORM_LIMIT
-    while not _are_connected(peers):
-        if time.monotonic() > deadline:
-            raise Refused(f"the network has not formed within {FORM_LIMIT:g} s")
-        time.sleep(LOOK)
-
-
 def _are_connected(peers: list[Peer]) -> bool:
-    links = {peer.address: peer.neighbours for peer in peers}
-    reached: set[str] = set()
+    """Return whether links lead from each peer to each other."""
+    apart = {peer.address: peer.neighbours for peer in peers}
     ahead = [peer.address for peer in peers[:1]]
     while ahead:
-        address = ahead.pop()
-        if address in links and address not in reached:
-            reached.add(address)
-            ahead += links[address]
-    return len(reached) == len(peers)
+        ahead += apart.pop(ahead.pop(), [])
+    return not apart

@@ -1,23 +1,30 @@
 """Joining: a peer of the network inside a program, and what the program may ask of it.
 
-The threads are those of any peer, in the background; `say`, `next` and iteration may be called from
-any thread. subscribing.py takes what the node tells. Nothing is printed, and the program's handlers
-of signals stay: they are called as ever, but after a call of the node (signals.py).
+The threads are those of any peer, in the background; everything may be called from any thread.
+Nothing is printed, and the program's handlers of signals stay. Python calls them in the main
+thread, between any two steps, and one may raise: KeyboardInterrupt. In the middle of a node's turn
+that would leave tables half changed, and a lock held; so they are called after it.
 """
 
+import contextlib
 import math
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from gossip.library.messages import Inbox, Message, said, text_of
-from gossip.library.signals import put_off
+try:  # without the enumerations of `signal`, which take 30 µs a call of `say`, and swallow what a
+    # handler raises within them
+    from _signal import getsignal, signal as set_handler  # type: ignore[import-not-found]
+except ImportError:
+    from signal import getsignal, signal as set_handler
+
+from gossip.library.messages import Inbox, Message, Subscriber, said, text_of
 from gossip.library.starting import (
-    Folder, NoSeed, Refused, Seeds, address_asked_for, list_of_seeds, listen,
-    settings_of, start)
-from gossip.library.subscribing import Calls, Subscriber
+    Folder, NoSeed, Refused, Seeds, address_asked_for, class_of, list_of_seeds, listen, settings_of,
+    start)
 from gossip.overlay.neighbours import NEIGHBOUR
 from gossip.programs.own_addresses import check_reachable
 from gossip.settings import Settings, majority
@@ -30,6 +37,39 @@ ALONE_LIMIT = 3.0  # seconds that leaving waits for a neighbour to which to pass
 FETCHED = 0.5  # seconds after which a new neighbour has fetched it
 LOOK = 0.02  # seconds between two looks
 CALLS_LIMIT = 5.0  # seconds that leaving waits for callbacks
+SIGNALS = [getattr(signal, name) for name in (
+    "SIGINT", "SIGTERM", "SIGHUP", "SIGALRM", "SIGUSR1", "SIGUSR2") if hasattr(signal, name)]
+
+
+@contextlib.contextmanager
+def put_off() -> Iterator[None]:
+    """Have signals that come meanwhile handled at the end. Only the main thread handles any."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[tuple[int, Any]] = []
+    handlers: dict[int, Any] = {}
+    try:
+        for number in SIGNALS:  # to ask for all that there are would take 0.1 ms
+            handler = getsignal(number)
+            if callable(handler):
+                handlers[number] = handler
+                set_handler(number, lambda *what: came.append(what))
+        yield
+    finally:
+        _restore(dict(handlers))
+        for number, frame in came:
+            handlers[number](number, frame)
+
+
+def _restore(handlers: dict[int, Any]) -> None:
+    """Set all handlers again, even if a signal comes meanwhile, and its handler raises."""
+    if handlers:
+        number, handler = handlers.popitem()
+        try:
+            set_handler(number, handler)
+        finally:
+            _restore(handlers)
 
 
 def join(port: int | str = 0, *, host: str = AUTO, seeds: Seeds = None,
@@ -44,16 +84,14 @@ def join(port: int | str = 0, *, host: str = AUTO, seeds: Seeds = None,
     which it reaches the seeds.
     `seeds`: `HOST:PORT` of each, or the path of a config.txt (one HOST:PORT a line); by default the
     config.txt beside the program, or in the current folder. Without a seed that answers the peer
-    goes on trying; its `joined` is set once enough seeds list it.
+    goes on trying.
     `on_message(message)`, `on_neighbour(address)` and `on_death(address)` are called by a thread of
     their own, one at a time, perhaps before this returns. They may say something, or leave. An
     error in them goes to `logging.getLogger("gossip")`.
     `outputs`: a folder for the output file; None: no file.
-    `backlog`: how many messages may wait to be taken, or for `on_message`, before the oldest are
-    dropped, counted, and a warning is logged; "wait": neighbours wait instead (if that takes
-    long, they give up the link).
-    `since`: "now", or a Unix time, leaves out what was said before; by default all that others
-    still hold comes first.
+    `backlog`: how many messages may wait to be taken before the oldest are dropped, counted, and a
+    warning is logged; "wait": neighbours wait instead, and give up the link if that takes long.
+    `since`: "now", or a Unix time, leaves out what was said before.
     Every other argument is a setting by its name, such as `sign` or `liveness_interval`.
 
     PortInUse, NoSeed, Refused, ValueError or TypeError say why it cannot start.
@@ -70,38 +108,28 @@ def join(port: int | str = 0, *, host: str = AUTO, seeds: Seeds = None,
     for call in (on_message, on_neighbour, on_death):
         if call is not None and not callable(call):
             raise TypeError(f"{call!r} cannot be called")
-    limit, first = _checked_backlog(backlog), _moment(since)
+    inbox = _inbox(backlog, since)
     address, sock = listen(address)
-    calls = Calls(str(address), on_message)
-    inbox = Inbox(limit, backlog == "wait", first, calls.messages_came if on_message else None,
-                  calls.messages_were_dropped)
-    subscriber = Subscriber(str(address), inbox, calls, majority(len(seed_list)), on_neighbour,
-                             on_death)
-    node = start("peer", "Peer", address, sock, seed_list, node_settings, outputs, subscriber,
-                 lambda kind: _listened(kind, inbox))
+    subscriber = Subscriber(str(address), inbox, majority(len(seed_list)), on_message, on_neighbour,
+                            on_death)
+    node = start(_listened(class_of("peer", "Peer"), inbox), address, sock, seed_list,
+                 node_settings, outputs, subscriber)
     try:
-        calls.begin(inbox)
+        subscriber.begin()
     except BaseException:
         node.stop()
         raise
-    return Peer(node, inbox, calls, subscriber)
+    return Peer(node, subscriber)
 
 
-def _checked_backlog(backlog: int | str) -> int:
-    if backlog == "wait":
-        return BACKLOG
-    if not isinstance(backlog, int) or backlog < 1:
+def _inbox(backlog: int | str, since: str | float | None) -> Inbox:
+    """Return the inbox that a program asks for; ValueError says what is wrong."""
+    if backlog != "wait" and (not isinstance(backlog, int) or backlog < 1):
         raise ValueError(f"backlog is a number of messages, or \"wait\", not {backlog!r}")
-    return backlog
-
-
-def _moment(since: str | float | None) -> float:
-    """Return the time from which on messages count."""
-    if since == "now":
-        return time.time()
-    if not isinstance(since, (int, float, type(None))):
+    if since != "now" and not isinstance(since, (int, float, type(None))):
         raise ValueError(f"since is \"now\" or a Unix time, not {since!r}")
-    return since or 0.0
+    return Inbox(backlog if isinstance(backlog, int) else BACKLOG, backlog == "wait",
+                 time.time() if isinstance(since, str) else since or 0.0)
 
 
 def _listened(kind: Any, inbox: Inbox) -> type:
@@ -119,34 +147,22 @@ def _listened(kind: Any, inbox: Inbox) -> type:
     return Listened
 
 
-class Peer:
+class Peer(contextlib.AbstractContextManager["Peer"]):
     """A peer that has joined; made by `gossip.join`. As a context manager it leaves at the end.
-
-    Each message of others comes once in the life of this peer, in no order between origins:
-    iterating waits for the next, and ends when the peer does.
+    Iterating waits for messages of others, each of which comes once, and ends when the peer does.
     """
 
-    def __init__(self, node: Any, inbox: Inbox, calls: Calls, subscriber: Subscriber):
-        self._node, self._inbox, self._calls, self._subscriber = node, inbox, calls, subscriber
+    def __init__(self, node: Any, subscriber: Subscriber):
+        self.address = str(node.address)  # IP:PORT, where this peer listens
+        self.joined = subscriber.joined  # an event: a majority of the seeds list this peer
+        self._node, self._subscriber, self._inbox = node, subscriber, subscriber.inbox
         self._said_at: float | None = None  # by the node's clock
         self._process = os.getpid()
 
-    @property
-    def address(self) -> str:
-        """`IP:PORT`, where this peer listens."""
-        return str(self._node.address)
-
-    @property
-    def joined(self) -> threading.Event:
-        """An event that is set once a majority of the seeds list this peer. It may have no
-        neighbour then; see `caught_up`."""
-        return self._subscriber.joined
-
     def say(self, text: str) -> Message:
         """Say a text of one line to everyone; return the message. Waits for neighbours that read
-        slowly, two seconds at most; who is not linked yet fetches it later. ValueError if the text
-        has more than some 65,400 bytes or a line end; Refused if it has a word of the setting
-        `filter`, or the peer has ended."""
+        slowly, two seconds at most. ValueError if the text has more than some 65,400 bytes or a
+        line end; Refused if it has a word of the setting `filter`, or the peer has ended."""
         self._check_process()
         if not isinstance(text, str):
             raise TypeError(f"a text is a str, not {type(text).__name__}; see say_bytes")
@@ -157,16 +173,13 @@ class Peer:
         except UnicodeEncodeError:
             raise ValueError("the text is not Unicode: it has half of a surrogate pair") from None
         with put_off():
-            return self._say(text)
-
-    def _say(self, text: str) -> Message:
-        if self._node.messages.forbids(text):
-            raise Refused("it has a forbidden word; nothing was sent")
-        lines = self._node.gossip([text])
-        if not lines:
-            raise Refused(f"{self.address} has ended; nothing was sent")
-        self._said_at = self._node.now()
-        return said(lines[0])
+            if self._node.messages.forbids(text):
+                raise Refused("it has a forbidden word; nothing was sent")
+            lines = self._node.gossip([text])
+            if not lines:
+                raise Refused(f"{self.address} has ended; nothing was sent")
+            self._said_at = self._node.now()
+            return said(lines[0])
 
     def say_bytes(self, data: bytes) -> Message:
         """Say bytes to everyone, as base64; they come as `message.data`. At most 49,000 bytes."""
@@ -174,8 +187,7 @@ class Peer:
 
     def caught_up(self, timeout: float | None = None) -> bool:
         """Wait until this peer holds all that its neighbours hold, or there is no other peer.
-        Return False if that takes longer than `timeout` seconds. Messages may still wait to be
-        taken."""
+        Return False if that takes longer than `timeout` seconds."""
         self._check_process()
         deadline = math.inf if timeout is None else time.monotonic() + timeout
         while not (done := self.has_caught_up()) and time.monotonic() < deadline \
@@ -208,27 +220,20 @@ class Peer:
         self._check_taking()
         return self._inbox.take_all()
 
-    def _on_arrival(self, call: Callable[[], None]) -> None:
-        """Call `call()` now, whenever messages come to the empty inbox, and at the end; it must not
-        wait. With an `on_message` it is not called."""
-        if not self._calls.takes_messages:
-            self._inbox.on_arrival = call
-            call()
-
     @property
     def neighbours(self) -> list[str]:
         """The addresses of the peers linked to this one, now."""
-        return self._addresses(lambda: self._node.neighbours)
+        return self._addresses(self._node.neighbours)
 
     @property
     def known(self) -> list[str]:
         """The addresses of all other peers that this one knows, now."""
-        return self._addresses(lambda: self._node.peer_list)
+        return self._addresses(self._node.peer_list)
 
-    def _addresses(self, table: Callable[[], Any]) -> list[str]:
+    def _addresses(self, table: Any) -> list[str]:
         self._check_process()
         with put_off(), self._node.turn:
-            return [] if self._node.stopping else list(map(str, table().addresses()))
+            return [] if self._node.stopping else list(map(str, table.addresses()))
 
     def status(self) -> dict[str, object]:
         """Return counts of what there is, and of everything that was dropped, by their names."""
@@ -240,49 +245,37 @@ class Peer:
                 "messages dropped, because they were not taken": self._inbox.dropped}
 
     def leave(self) -> None:
-        """Say goodbye to neighbours and seeds, and end; nobody reports a death. First let
-        neighbours read what was said, 15 seconds at most; if there is no neighbour yet, because
-        this peer has only just joined, wait for one, three seconds at most. Callbacks get what has
-        come before, for five seconds at most."""
-        if os.getpid() == self._process:
-            with put_off():
-                self._leave()
-
-    def _leave(self) -> None:
-        deadline = time.monotonic() + ALONE_LIMIT
-        while not self._is_passed_on() and time.monotonic() < deadline:
-            time.sleep(LOOK)
-        self._node.quit()
-        self._node.world.await_end(QUIT_LIMIT)
-        self._node.stop("quit")
-        self._calls.end(CALLS_LIMIT)
-        self._calls.drop()
+        """Say goodbye, and end. First let neighbours read what was said, 15 seconds at most; if
+        there is none yet, wait for one, three seconds at most."""
+        if os.getpid() != self._process:
+            return
+        with put_off():
+            deadline = time.monotonic() + ALONE_LIMIT
+            while not self._is_passed_on() and time.monotonic() < deadline:
+                time.sleep(LOOK)
+            self._node.quit()
+            self._node.world.await_end(QUIT_LIMIT)
+            self._node.stop("quit")
+            self._subscriber.end(CALLS_LIMIT)
+            self._subscriber.drops_calls = True
 
     def _is_passed_on(self) -> bool:
-        """Return whether a neighbour has what was said last: it was one already, or has had the
-        time to fetch it. True, too, if there is nobody who could be one."""
+        """Return whether a neighbour has, or could fetch, what was said last; or nobody could."""
         node, now = self._node, self._node.now()
         with node.turn:
-            if self._said_at is None or node.stopping:
+            if self._said_at is None or node.stopping or self._is_alone():
                 return True
-            rows = [node.neighbours.row(peer) for peer in node.neighbours.addresses()]
-            is_alone = self._is_alone()
-        return is_alone or any(row.since <= self._said_at or now - row.since >= FETCHED
-                               for row in rows)
+            rows = map(node.neighbours.row, node.neighbours.addresses())
+            return any(row.since <= self._said_at or now - row.since >= FETCHED for row in rows)
 
     def close(self) -> None:
         """End abruptly, as a crash does: others find this peer dead."""
-        if os.getpid() == self._process:
-            with put_off():
-                self._close()
-
-    def _close(self) -> None:
-        self._calls.drop()
-        self._node.stop()
-        self._calls.end(CALLS_LIMIT)
-
-    def __enter__(self) -> "Peer":
-        return self
+        if os.getpid() != self._process:
+            return
+        with put_off():
+            self._subscriber.drops_calls = True
+            self._node.stop()
+            self._subscriber.end(CALLS_LIMIT)
 
     def __exit__(self, *error: object) -> None:
         self.leave()
@@ -292,7 +285,7 @@ class Peer:
 
     def _check_taking(self) -> None:
         self._check_process()
-        if self._calls.takes_messages:
+        if self._subscriber.on_message is not None:
             raise RuntimeError("on_message gets the messages of this peer")
 
     def _check_process(self) -> None:

@@ -8,10 +8,9 @@ import os
 import pathlib
 import socket
 import sys
-import threading
 import time
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from gossip.addresses import Address, Name, Target, address_of, can_be_dialled, parse_typed
@@ -23,15 +22,13 @@ from gossip.node.output_file import OutputFile
 from gossip.programs.own_addresses import PortTaken, cannot_listen, host_of
 from gossip.programs.starting import open_output, start_node
 from gossip.settings import WAYS, Settings, of_one_network
-from gossip.terminal.command_line import (
-    ROOT, SETTINGS, CommandError, load_seeds)
+from gossip.terminal.command_line import ROOT, SETTINGS, CommandError, load_seeds
 
 Seeds = Iterable[str] | str | os.PathLike[str] | None  # addresses, the path of a list, or the usual
 Folder = str | os.PathLike[str] | None  # for output files; None: no files
 CONFIG = "config.txt"
 
 threads.STACK_SIZE = 0
-_loading = threading.Lock()  # of peer.py and seed.py
 _nodes: "weakref.WeakSet[Any]" = weakref.WeakSet()  # that this process has started
 
 
@@ -40,8 +37,8 @@ class PortInUse(OSError):
 
 
 class NoSeed(ValueError):
-    """The list of seeds cannot be used: it is missing or wrong, or it has no seed that a peer with
-    this address can dial. Seeds that do not answer are no error."""
+    """The list of seeds is missing or wrong, or has no seed that a peer with this address can dial.
+    Seeds that do not answer are no error."""
 
 
 class Refused(RuntimeError):
@@ -59,12 +56,9 @@ def errors_of_a_start() -> Iterator[None]:
         raise Refused(str(error)) from None
 
 
-def start(module: str, name: str, address: Address, sock: socket.socket, seeds: list[Target],
-          settings: Settings, outputs: Folder, subscriber: Any = None,
-          derive: Callable[[type], type] = lambda kind: kind) -> Any:
-    """Start a node of class `name` of `module` (or of a class derived from it), to which `sock`
-    listens already; without a folder for outputs it has no output file."""
-    kind: Any = derive(_class(module, name))
+def start(kind: Any, address: Address, sock: socket.socket, seeds: list[Target], settings: Settings,
+          outputs: Folder, subscriber: Any = None) -> Any:
+    """Start a node of this class, for which `sock` listens; `outputs` may be None."""
     try:
         with errors_of_a_start():
             output = (OutputFile(None, time.time_ns, subscriber) if outputs is None else
@@ -79,27 +73,23 @@ def start(module: str, name: str, address: Address, sock: socket.socket, seeds: 
     return node
 
 
-def _class(module: str, name: str) -> Any:
+@functools.cache
+def class_of(module: str, name: str) -> Any:
     """Return a class of peer.py or seed.py, which stand beside this package. They are loaded by
     their paths, because a program may have a peer.py or a seed.py of its own."""
     path = ROOT / f"{module}.py"
-    own_name = f"gossip.library.{module}_py"
-    with _loading:
-        for known in (module, own_name):
-            loaded = sys.modules.get(known)
-            if loaded is not None and getattr(loaded, "__file__", None) == str(path):
-                return getattr(loaded, name)
-        spec = importlib.util.spec_from_file_location(own_name, path)
-        assert spec is not None and spec.loader is not None
-        loaded = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(loaded)
-        sys.modules[own_name] = loaded
-        return getattr(loaded, name)
+    known = sys.modules.get(module)
+    if getattr(known, "__file__", None) == str(path):
+        return getattr(known, name)
+    spec = importlib.util.spec_from_file_location(f"gossip.library.{module}_py", path)
+    assert spec is not None and spec.loader is not None
+    loaded = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loaded)
+    return getattr(loaded, name)
 
 
 def settings_of(named: dict[str, Any], usual: Settings) -> Settings:
-    """Return `usual` with these settings. TypeError for an unknown name, ValueError for a value
-    that the setting cannot have."""
+    """Return `usual` with these settings. TypeError for a wrong name, ValueError for a value."""
     settings = usual._replace(**{name: _checked(name, value) for name, value in named.items()})
     return settings._replace(sign=settings.sign or settings.monitor)
 
@@ -164,8 +154,8 @@ def _usual_config() -> pathlib.Path:
 
 
 def address_asked_for(port: int | str, host: str, seeds: list[Target]) -> Address:
-    """Return the address of a port (0: any free one), or of `IP:PORT`. ValueError if it is none,
-    Refused if the host is `auto`, and there is no way to any seed, or another machine's name."""
+    """Return the address of a port (0: any free one), or of `IP:PORT`. ValueError if it is none;
+    Refused if `host` is another machine's name, or `auto` without a way to any seed."""
     if isinstance(port, str):
         address = parse_typed(port)
         if isinstance(address, Name):
@@ -194,6 +184,7 @@ def listen(address: Address) -> tuple[Address, socket.socket]:
 def _after_fork() -> None:
     """In a child process, where no thread of the parent's nodes runs, close their sockets."""
     PULSE.begin_anew()
+    threads.begin_anew()
     for node in list(_nodes):
         node.world.abandon(node.links())
     _nodes.clear()

@@ -212,10 +212,13 @@ class LiveWorld:
                 begin(link)
             while (lines := next_lines(link, self.now, self._overdue)) is not None:
                 if lines := sift(link, lines):
-                    with self.turn:
+                    self.turn.take(reads=True)
+                    try:
                         if link.ended:  # another thread has closed it meanwhile
                             break
                         handle(link, lines)
+                    finally:
+                        self.turn.__exit__()
                 if link.rest_until:
                     self._rest(link)
         except WireError as error:

@@ -3,9 +3,11 @@
 Every thread is a daemon, and carries its name and the node's address. An error that ends a thread
 becomes a line in the node's output file. Threads wait for `go` before they do anything.
 
-A turn is the only lock of a node and its rules. Nothing waits within a turn, which may still be
-long, because a disk may stall. A thread that waited for its turn reads late what came in time, so a
-node asks for the longest wait before it judges others. Calls that may wait follow after the turn.
+A turn is the only lock of a node and its rules. Of all nodes in a process, one link reader at a
+time has a turn, because hundreds of readers that compete for the interpreter keep duties and probes
+waiting, and take half of the processor. Nothing waits within a turn, which may still be long,
+because a disk may stall. A thread that waited for its turn reads late what came in time, so a node
+asks for the longest wait before it judges others. Calls that may wait follow after the turn.
 """
 
 import collections
@@ -23,6 +25,8 @@ STACK_SIZE = 512 * 1024
 JOIN_LIMIT = 5.0  # seconds at most that `join` waits; threads mostly need milliseconds
 LONG = 0.01  # seconds after which a turn lets others go first, where it calls `share`
 PAUSE = 0.001  # seconds for which it then leaves; after less it would mostly get the lock again
+
+READERS = threading.Lock()  # held by the link reader that has a turn; taken before the node's lock
 
 
 class Threads:
@@ -97,29 +101,37 @@ class Turn:
         """`report(error)` is told of a call that failed after a turn; the other calls are still
         made. `late(seconds)` is told of long waits, once for waits at the same time."""
         self._report, self._late = report, late
+        self._lock = threading.RLock()  # guards the node, and the next four
         self._told = 0.0  # when `late` was called
-        self._lock = threading.RLock()  # guards the node, and the next three
         self._depth = 0  # how many nested turns its holder has taken
         self._begun = 0.0  # when the outermost of them began
+        self._reads = False  # whether their holder holds READERS, too
         self._later: list[tuple] = []  # (call, arguments) to make when the lock is free
         self._making = threading.local()  # `calls`: what this thread is about to call
         # how long threads have waited: the holder of the lock notes it, anybody may read it
         self._waits = Lateness()
         self._waiting: dict[int, float] = {}  # waiting thread -> since when
 
-    def __enter__(self) -> None:
-        if not self._lock.acquire(blocking=False):
-            self._wait()
+    def take(self, reads: bool = False) -> None:
+        """Begin a turn, or a turn within the present one. A link reader takes READERS, too."""
+        if reads and not READERS.acquire(blocking=False):
+            self._wait(READERS, self._lock)
+        elif not self._lock.acquire(blocking=False):
+            self._wait(self._lock)
         if not self._depth:
-            self._begun = time.monotonic()
+            self._reads, self._begun = reads, time.monotonic()
             if self._begun > PULSE.expected:
                 PULSE.look()
         self._depth += 1
 
-    def _wait(self) -> None:
+    __enter__ = take
+
+    def _wait(self, *locks) -> None:
+        """Wait for locks, the node's last, and note how long that took."""
         thread = threading.get_ident()
         self._waiting[thread] = since = time.monotonic()
-        self._lock.acquire()
+        for lock in locks:
+            lock.acquire()
         del self._waiting[thread]
         now = time.monotonic()
         if now - since >= NOTICED:
@@ -134,11 +146,15 @@ class Turn:
         return max(self._waits.lately(now), now - min(list(self._waiting.values()), default=now))
 
     def __exit__(self, *error) -> None:
-        later = ()
+        later, reads = (), False
         self._depth -= 1
-        if self._later and not self._depth:
-            later, self._later = self._later, []
+        if not self._depth:
+            reads = self._reads
+            if self._later:
+                later, self._later = self._later, []
         self._lock.release()
+        if reads:
+            READERS.release()
         if later:
             self._make(later)
 
@@ -182,3 +198,9 @@ class Turn:
         finally:
             for _ in range(depth):
                 self.__enter__()
+
+
+def begin_anew() -> None:
+    """Forget which reader has a turn, in a child process that was forked."""
+    global READERS
+    READERS = threading.Lock()

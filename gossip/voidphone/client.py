@@ -1,5 +1,6 @@
 """A client of the API: subscribes, announces, and validates notifications."""
 
+import contextlib
 import socket
 import threading
 
@@ -25,7 +26,7 @@ class Client:
 
     def _read(self) -> None:
         frames = messages.Frames()
-        try:
+        with contextlib.suppress(OSError):  # the module is gone
             while received := self._sock.recv(65_536):
                 answers = []
                 for frame in frames.feed(received):
@@ -33,13 +34,9 @@ class Client:
                     valid = self._on_data(message.data)
                     answers.append(messages.Validation(message.id, valid).pack())
                 self._sock.sendall(b"".join(answers))
-        except OSError:
-            pass  # the module is gone
 
     def close(self) -> None:
-        try:
+        with contextlib.suppress(OSError):  # the module is gone
             self._sock.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass  # the module is gone
         self._thread.join()
         self._sock.close()

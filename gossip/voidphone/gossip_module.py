@@ -1,8 +1,7 @@
 """The gossip module: a node that modules of this host talk to, and peers of other hosts.
 
-It has two listeners: the API for modules, and the peer-to-peer port for peers, which say HELLO, do
-a proof of work, and become neighbours. This file joins the handshake and the relay of news, which
-do not know each other. Read top to bottom: roles, threads, membership, messages, links.
+It has two listeners: the API for modules, and the peer-to-peer port for peers. This file joins the
+handshake and the relay of news. Read top to bottom: roles, threads, membership, messages, links.
 """
 
 import collections
@@ -16,12 +15,11 @@ from gossip.node.output_file import OutputFile
 from gossip.settings import Settings
 from gossip.tools import Backoff
 from gossip.voidphone import messages
-from gossip.voidphone.handshake import Handshake
+from gossip.voidphone.handshake import (
+    ANSWERED, CHALLENGED, DIALLED, DIALLED_BACK, MODULE, NEIGHBOUR, STRANGER, WORKED_FOR, Handshake,
+    PeerLink)
 from gossip.voidphone.ini import Config
-from gossip.voidphone.links import (
-    ANSWERED, CHALLENGED, DIALLED, DIALLED_BACK, MODULE, NEIGHBOUR, STRANGER,
-    WORKED_FOR, Outbox, PeerLink)
-from gossip.voidphone.relay import Relay
+from gossip.voidphone.relay import Outbox, Relay
 from gossip.voidphone.view import View
 from gossip.wire import WireError
 
@@ -47,16 +45,16 @@ class GossipModule(Node):
     }
 
     def __init__(self, config: Config, settings: Settings, output: OutputFile,
-                 world, patience: float = 5.0, memory: float = 60.0,
-                 rng: random.Random | None = None):
+                 world, patience: float = 5.0, memory: float = 60.0):
+        """`patience`, `memory`: seconds that news wait for a validation, and are remembered."""
         super().__init__(config.p2p_address, settings, output, world)
         self.config = config
-        self.rng = rng or random.Random()
+        self.rng = random.Random()
         self.outbox = Outbox(output)
         self.view = View(config, self.rng, output.write)
         self.api_address: Address | None = None  # where modules connect, once that is open
         self._retry = Backoff(RETRY_FIRST, RETRY_LAST)  # of dials for a first neighbour
-        self._candidates: collections.deque[Address] = collections.deque()  # to be dialled in turn
+        self._candidates = collections.deque()  # addresses, to be dialled in turn
         self.handshake = Handshake(self)
         self.relay = Relay(self, patience, memory)
         self._methods = {  # kind of a message -> what is called with the link and the message
@@ -98,7 +96,7 @@ class GossipModule(Node):
         interval = self.settings.liveness_interval
         for link in self.view.links():
             if now - link.heard > SILENT_ROUNDS * interval:
-                self._unlink(link, "silent")
+                link.close("silent")
             else:
                 link.send(messages.Ping().pack(), urgent=True)
         return now + interval
@@ -123,13 +121,12 @@ class GossipModule(Node):
     def _dial_next(self, needed: bool) -> None:
         """Dial the next candidate: the bootstrapper, then the known addresses, then again."""
         if not self._candidates:
-            if self.config.bootstrapper is not None:
-                self._candidates.append(self.config.bootstrapper)
-            self._candidates.extend(self.view.known())
+            first = [self.config.bootstrapper] if self.config.bootstrapper is not None else []
+            self._candidates.extend(first + self.view.known())
         if self._candidates:
             self._dial(self._candidates.popleft(), needed)
 
-    # Messages: here those that tell of other peers; the parts have the rest.
+    # Messages: here those that tell of other peers.
 
     def lines(self, link: PeerLink, frames: list[bytes]) -> None:
         """Handle the messages that arrived together, and send their effects together."""
@@ -148,7 +145,7 @@ class GossipModule(Node):
             self.outbox.send()
 
     def on_ping(self, link: PeerLink, message: messages.Ping) -> None:
-        """Do nothing, because the link has noted the time of arrival in `link.heard`."""
+        """Do nothing: `link.heard` tells when it came."""
 
     def on_peer_request(self, link: PeerLink, message: messages.PeerRequest) -> None:
         others = [address for address in self.view.addresses() if address != link.peer]
@@ -156,23 +153,24 @@ class GossipModule(Node):
 
     def on_push(self, link: PeerLink, message: messages.Push) -> None:
         """Dial a new peer if a place is free, and forward its address once."""
-        address = message.address
         ttl = min(message.ttl, self.config.p2p_ttl) - 1
-        first = self.view.pushed(address, self.now())
-        self._dial(address)
+        first = self.view.pushed(message.address, self.now())
+        self._dial(message.address)
         if first and ttl > 0:
-            self.outbox.add([other for other in self.view.links() if other is not link],
-                            messages.Push(ttl, address).pack())
+            self.tell_others(link, messages.Push(ttl, message.address))
+
+    def tell_others(self, link: PeerLink, message) -> None:
+        """Send a message to all neighbours, except over this link."""
+        self.outbox.add([other for other in self.view.links() if other is not link], message.pack())
 
     def on_peer_response(self, link: PeerLink, message: messages.PeerResponse) -> None:
         """End the handshake that we began, or take the answer asked for; dial some addresses."""
         if link.role != NEIGHBOUR:
             if not self.handshake.welcome(link, link.peer, dialled=True):
                 return
-        elif link.asked:
-            link.asked = False
-        else:
+        elif not link.asked:
             raise WireError("peer response without a request")
+        link.asked = False
         for address in self.view.heard_of(message.addresses, link.peer):
             self._dial(address)
 
@@ -189,7 +187,7 @@ class GossipModule(Node):
         """Accept a stranger, which has to say HELLO in time."""
         link = self.new_link(STRANGER, connection=connection)
         link.connected(*remote)
-        self.handshake.await_hello(link)
+        self.handshake.await_reply(link)
         oldest = self.waiting_room.enter(link)
         if oldest is not None:
             self.disconnect(oldest, "gave way: too many are not verified")
@@ -199,11 +197,10 @@ class GossipModule(Node):
         """Dial a peer, unless it is left alone or no place is free (`needed`: even without one)."""
         if not self.handshake.is_left_alone(peer) and self.view.begin_dial(peer, needed):
             link = self.new_link(DIALLED, peer)
-            self.handshake.await_hello(link)
+            self.handshake.await_reply(link)
             self.dial(link)
 
     def on_up(self, link: PeerLink) -> None:
-        """Say HELLO to a peer that was dialled."""
         link.send(messages.Hello(self.address).pack())
 
     def fault(self, link: PeerLink, error: Exception) -> None:
@@ -212,20 +209,13 @@ class GossipModule(Node):
             self.view.forget(link.peer)
         super().fault(link, error)
 
-    def _unlink(self, link: PeerLink, reason: str) -> None:
-        """Remove a neighbour from the view, and close its link."""
-        if self.view.remove(link.peer, link, reason):
-            self.membership.hurry()
-        link.close(reason)
-
     def on_end(self, link: PeerLink) -> None:
-        """Clean up after a link that has ended; called once, by its reader."""
         self.handshake.on_end(link)
         self.relay.on_end(link)
         if link.role == MODULE and link.reason == OVERFLOW:
             self.write_refusal(link.remote, OVERFLOW)
-        if link.role == NEIGHBOUR:
-            self._unlink(link, link.reason)
+        if link.role == NEIGHBOUR and self.view.remove(link.peer, link, link.reason):
+            self.membership.hurry()
         if link.cut_short:
             self.write_refusal(link.peer or link.remote, "the stream ended inside a message")
 
@@ -238,7 +228,6 @@ class GossipModule(Node):
             super().stop(reason)
 
     def status(self) -> dict[str, object]:
-        """Count what the module holds, and what it has dropped."""
         with self.turn:
             return {"address": self.address, "neighbours": len(self.view.addresses()),
                     "known addresses": len(self.view.known()), **self.relay.status(),

@@ -35,9 +35,8 @@ class Config(NamedTuple):
 
 
 def read_ini(path) -> Config:
-    """Read a file; ConfigError or OSError if that fails. Bytes that are not UTF-8 are no error,
-    because they can only belong to other modules."""
-    with open(path, encoding="utf-8-sig", errors="replace") as file:
+    """Read a file; ConfigError or OSError if that fails."""
+    with open(path, encoding="utf-8-sig", errors="replace") as file:  # other modules may err
         return parse_ini(file.read())
 
 
@@ -54,9 +53,8 @@ def parse_ini(text: str) -> Config:
     section = parser[SECTION]
     degree = _number(section, "degree", 1, 1000)
     p2p_address = _peer_address(section, "p2p_address")
-    bootstrapper = None
-    if "bootstrapper" in section:
-        bootstrapper = _peer_address(section, "bootstrapper")
+    bootstrapper = (_peer_address(section, "bootstrapper") if "bootstrapper" in section
+                    else p2p_address)
     return Config(
         cache_size=_number(section, "cache_size", 1, 10_000_000),
         degree=degree,

@@ -5,6 +5,7 @@ are big-endian. Types 500 to 503 are the VoidPhone API, between modules of a hos
 module; 504 to 511 go between peers. Each message is declared once, by `said_as`.
 """
 
+import collections
 import functools
 import struct
 from collections.abc import Callable
@@ -16,16 +17,8 @@ from gossip.wire import WireError
 HEADER_SIZE = 4  # bytes
 LONGEST = 65_535  # bytes of a message
 _ENDPOINT = struct.Struct(">4sH")
-# type -> the reader of its messages, and the bytes of each message; None: any number
+# type -> the reader of its messages, and how many bytes each has (None: this varies)
 _TYPES: dict[int, tuple[Callable[[bytes], Any], int | None]] = {}
-
-
-class Tail(NamedTuple):
-    """How the last field of a message, which follows its numbers, is written and read."""
-
-    write: Callable[[Any], bytes]
-    read: Callable[[bytes], Any]
-    size: int | None = None
 
 
 def _endpoint(address: Address) -> bytes:
@@ -42,135 +35,67 @@ def _address(ip: bytes, port: int) -> Address:
     return address
 
 
+class Tail(NamedTuple):
+    """How the last field of a message, which follows its numbers, is written and read."""
+
+    write: Callable[[Any], bytes]
+    read: Callable[[bytes], Any]
+    size: int | None = None
+
+
 DATA = Tail(bytes, bytes)
 ENDPOINT = Tail(_endpoint, lambda tail: _address(*_ENDPOINT.unpack(tail)), _ENDPOINT.size)
 ENDPOINTS = Tail(lambda addresses: b"".join(map(_endpoint, addresses)),
                  lambda tail: tuple([_address(*pair) for pair in _ENDPOINT.iter_unpack(tail)]))
 
 
-def said_as(number: int, kind: str, numbers: str = "", tail: Tail | None = None):
-    """Declare a NamedTuple as a message: give it `pack` and `kind`, and `parse` it. `numbers` is
-    the struct format of all fields but a `tail`; `x` is a reserved byte, sent as 0 and ignored."""
-    head, fields = struct.Struct(f">HH{numbers}"), struct.Struct(f">{numbers}")
-    size, pack_head, unpack = head.size, head.pack, fields.unpack_from
+def said_as(number: int, kind: str, numbers: str, fields: str, tail: Tail | None = None) -> type:
+    """Declare a message: a named tuple with `kind` and `pack`, which `parse` makes. `numbers`: the
+    struct format of all fields but a `tail`; `x` is a reserved byte, sent as 0 and ignored."""
+    head, body = struct.Struct(f">HH{numbers}"), struct.Struct(f">{numbers}")
+    size, pack_head, unpack = head.size, head.pack, body.unpack_from
+    cls = collections.namedtuple(kind.title().replace("_", ""), fields)
 
-    def declare(cls):
+    def pack(self) -> bytes:
         if tail is None:
-            def pack(self) -> bytes:
-                return pack_head(size, number, *self)
+            return pack_head(size, number, *self)
+        rest = tail.write(self[-1])
+        return pack_head(size + len(rest), number, *self[:-1]) + rest
 
-            def read(message: bytes):
-                return cls(*fields.unpack(message[HEADER_SIZE:]))
-        else:
-            write, read_tail = tail.write, tail.read
+    def read(message: bytes):
+        if tail is None:
+            return cls(*body.unpack(message[HEADER_SIZE:]))
+        return cls(*unpack(message, HEADER_SIZE), tail.read(message[size:]))
 
-            def pack(self) -> bytes:
-                rest = write(self[-1])
-                return pack_head(size + len(rest), number, *self[:-1]) + rest
-
-            def read(message: bytes):
-                return cls(*unpack(message, HEADER_SIZE), read_tail(message[size:]))
-
-        cls.kind, cls.pack = kind, pack
-        _TYPES[number] = read, size if tail is None else tail.size and size + tail.size
-        return cls
-    return declare
+    cls.kind, cls.pack = kind, pack
+    _TYPES[number] = read, size if tail is None else tail.size and size + tail.size
+    return cls
 
 
-@said_as(500, "announce", "BxH", DATA)
-class Announce(NamedTuple):
-    """A module has data to spread, `ttl` hops far; 0 is everywhere."""
+# A module of this host has data to spread, `ttl` hops far; 0 is everywhere.
+Announce = said_as(500, "announce", "BxH", "ttl data_type data", DATA)
+# It subscribes to a type of data; is told of data of that type; says whether these are VALID, and
+# so to be forwarded.
+Notify = said_as(501, "notify", "xxH", "data_type")
+Notification = said_as(502, "notification", "HH", "id data_type data", DATA)
+Validation = said_as(503, "validation", "HH", "id flags")
+VALID = 1  # the flag; all others are ignored
 
-    ttl: int
-    data_type: int
-    data: bytes
-
-
-@said_as(501, "notify", "xxH")
-class Notify(NamedTuple):
-    """A module subscribes to a type of data."""
-
-    data_type: int
-
-
-@said_as(502, "notification", "HH", DATA)
-class Notification(NamedTuple):
-    """A module is told of data of a type that it subscribed to."""
-
-    id: int
-    data_type: int
-    data: bytes
-
-
-@said_as(503, "validation", "HH")
-class Validation(NamedTuple):
-    """A module says whether the data of a notification is valid, and so to be forwarded."""
-
-    id: int
-    flags: int  # the lowest bit counts
-
-    @property
-    def valid(self) -> bool:
-        return bool(self.flags & 1)
-
-
-@said_as(504, "peer_request")
-class PeerRequest(NamedTuple):
-    """A neighbour asks for addresses."""
-
-
-@said_as(505, "peer_response", "", ENDPOINTS)
-class PeerResponse(NamedTuple):
-    """The addresses of the sender's neighbours."""
-
-    addresses: tuple
-
-
-@said_as(506, "verification_request", "Q")
-class VerificationRequest(NamedTuple):
-    """Work for a peer that wants to be a neighbour: the nonce of a proof of work."""
-
-    nonce: int
-
-
-@said_as(507, "verification_response", "QQ", ENDPOINT)
-class VerificationResponse(NamedTuple):
-    """The work is done: the challenge that belongs to the nonce."""
-
-    nonce: int
-    challenge: int
-    address: Address
-
-
-@said_as(508, "hello", "", ENDPOINT)
-class Hello(NamedTuple):
-    """The first message of a peer that dials: its own listening address."""
-
-    address: Address
-
-
-@said_as(509, "push", "H", ENDPOINT)
-class Push(NamedTuple):
-    """A peer has become somebody's neighbour; the message may be forwarded `ttl` more hops."""
-
-    ttl: int
-    address: Address
-
-
-@said_as(510, "ping")
-class Ping(NamedTuple):
-    """The sender lives."""
-
-
-@said_as(511, "peer_notification", "BxHH", DATA)
-class PeerNotification(NamedTuple):
-    """Data that spreads; `ttl` hops are left, 255 is without limit."""
-
-    ttl: int
-    id: int
-    data_type: int
-    data: bytes
-
+# A neighbour asks for addresses; the addresses of the sender's neighbours.
+PeerRequest = said_as(504, "peer_request", "", "")
+PeerResponse = said_as(505, "peer_response", "", "addresses", ENDPOINTS)
+# Work for a peer that wants to be a neighbour; the work is done, by the peer at `address`.
+VerificationRequest = said_as(506, "verification_request", "Q", "nonce")
+VerificationResponse = said_as(507, "verification_response", "QQ", "nonce challenge address",
+                               ENDPOINT)
+# The first message of a peer that dials: its own listening address.
+Hello = said_as(508, "hello", "", "address", ENDPOINT)
+# A peer has become somebody's neighbour; this may be forwarded `ttl` more hops.
+Push = said_as(509, "push", "H", "ttl address", ENDPOINT)
+# The sender lives.
+Ping = said_as(510, "ping", "", "")
+# Data that spreads; `ttl` hops are left, 255 is without limit.
+PeerNotification = said_as(511, "peer_notification", "BxHH", "ttl id data_type data", DATA)
 
 SPREADABLE = LONGEST - len(PeerNotification(0, 0, 0, b"").pack())  # bytes of data in a 511
 

@@ -4,6 +4,7 @@ Rules only: no socket, no clock.
 """
 
 import collections
+import dataclasses
 import itertools
 import math
 import weakref
@@ -25,26 +26,21 @@ class Subscriptions:
 
     def __init__(self):
         self._links: dict[int, dict[object, None]] = {}  # type -> links, in their order
-        self._types: dict[object, set[int]] = {}  # link -> types
 
     def add(self, link, data_type: int) -> bool:
         """Note a subscription; return whether it is new."""
         links = self._links.setdefault(data_type, {})
-        if link in links:
-            return False
+        is_new = link not in links
         links[link] = None
-        self._types.setdefault(link, set()).add(data_type)
-        return True
+        return is_new
 
     def of(self, data_type: int, but=None) -> list:
         """Return the connections that subscribed to a type, except `but`."""
         return [link for link in self._links.get(data_type, ()) if link is not but]
 
     def on_end(self, link) -> None:
-        """End the subscriptions of a connection that has ended."""
-        for data_type in self._types.pop(link, ()):
-            links = self._links[data_type]
-            del links[link]
+        for data_type, links in list(self._links.items()):
+            links.pop(link, None)
             if not links:
                 del self._links[data_type]
 
@@ -52,53 +48,62 @@ class Subscriptions:
         return sum(map(len, self._links.values()))
 
 
+class Item(NamedTuple):
+    """Id, type and SHA-256 of the data, which identify a message among peers."""
+
+    id: int
+    data_type: int
+    digest: bytes
+
+    def __str__(self) -> str:
+        return f"message:{self.id}:{self.data_type}:{self.digest.hex()[:16]}"
+
+
 class Memory:
-    """Messages seen in the last `seconds`, by id, type and SHA-256 of the data."""
+    """Messages seen in the last `seconds`; above `most`, the oldest is forgotten sooner."""
 
     def __init__(self, seconds: float, most: int):
         self._seconds = seconds
         self._most = max(most, REMEMBERED)
-        self._seen: set[bytes] = set()  # one key per message, short on purpose
-        self._order: collections.deque[bytes] = collections.deque()  # the same, oldest first
-        self._until: collections.deque[float] = collections.deque()  # when they are forgotten
+        # a short key per message -> when it is forgotten, oldest first
+        self._until: collections.OrderedDict[bytes, float] = collections.OrderedDict()
         self.dropped = 0  # forgotten before their time
 
-    def add(self, item: "Item", now: float) -> bool:
+    def add(self, item: Item, now: float) -> bool:
         """Remember a message; return whether it is new."""
+        while self._until and next(iter(self._until.values())) <= now:
+            self._until.popitem(last=False)
         key = b"%d.%d." % item[:2] + item.digest
-        while self._until and self._until[0] <= now:
-            self._forget_oldest()
-        if key in self._seen:
+        if key in self._until:
             return False
-        self._seen.add(key)
-        self._order.append(key)
-        self._until.append(now + self._seconds)
-        if len(self._seen) > self._most:
-            self._forget_oldest()
+        self._until[key] = now + self._seconds
+        if len(self._until) > self._most:
+            self._until.popitem(last=False)
             self.dropped += 1
         return True
 
-    def _forget_oldest(self) -> None:
-        self._until.popleft()
-        self._seen.remove(self._order.popleft())
-
     def count(self) -> int:
-        return len(self._seen)
+        return len(self._until)
 
 
+@dataclasses.dataclass(eq=False)
 class News:
     """A message that waits for its first validation, or is kept for newcomers after that."""
 
-    __slots__ = ("number", "message", "key", "senders", "notified", "came", "__weakref__")
+    number: int  # its id on the API
+    message: PeerNotification  # as it will be spread, its TTL counted down already
+    key: tuple
+    senders: set  # links that it came over, whose other ends have it
+    notified: set  # links of the modules told of it: only they may validate it
+    came: float
 
-    def __init__(self, number: int, message: PeerNotification, key: tuple, senders: set,
-                 notified: set, came: float):
-        self.number = number  # its id on the API
-        self.message = message  # as it will be spread, its TTL counted down already
-        self.key = key
-        self.senders = senders  # links that it came over, whose other ends have it
-        self.notified = notified  # links of the modules told of it: only they may validate it
-        self.came = came
+
+class Kept(NamedTuple):
+    """A message that no module wants, and the link that it came over."""
+
+    message: PeerNotification
+    link: object
+    came: float
 
 
 class Shelf(collections.OrderedDict):
@@ -152,14 +157,6 @@ class Shelf(collections.OrderedDict):
         return gone
 
 
-class Kept(NamedTuple):
-    """A message that no module wants, and the link that it came over."""
-
-    message: PeerNotification
-    link: object
-    came: float
-
-
 class Unwanted:
     """Messages that no module wants, kept for a moment, because a module that starts says NOTIFY
     just after the news came that it was started for."""
@@ -187,8 +184,8 @@ class Unwanted:
 
 
 class Pending:
-    """Messages that wait for validation, by their id on the API. Afterwards they are kept to the
-    end of their first second, for modules that are about to subscribe."""
+    """Messages that wait for validation, by their id on the API, and those that wait no longer in
+    their first second, for modules that are about to subscribe."""
 
     def __init__(self, rng, patience: float):
         self._rng = rng
@@ -219,7 +216,6 @@ class Pending:
 
     def join(self, data_type: int, link, now: float) -> list[weakref.ref]:
         """Add a new subscriber to the news of a type; return these, oldest first, without its own.
-
         The references are weak, so that a newcomer that reads slowly keeps no news in memory, and
         is told nothing under an id that other news have by then."""
         here = [*self._waiting.of_type(data_type, now).values(),
@@ -240,8 +236,8 @@ class Pending:
         return True
 
     def validated(self, number: int, link, valid: bool = True) -> News | None:
-        """Take out and return a message that a module calls valid or invalid. None if the module
-        was not told of it, or another module was first."""
+        """Take out and return a message that a module validates. None if the module was not told of
+        it, or another module was first."""
         news = self._waiting.get(number)
         if news is None or link not in news.notified:
             self.dropped["validations of what does not wait"] += 1
@@ -282,7 +278,6 @@ class Pending:
             self.dropped[reason] += 1
 
     def _forget(self, news: News) -> None:
-        """Note that these news wait no longer."""
         if self._of_key.get(news.key) is news:  # else the memory forgot them, and they came again
             del self._of_key[news.key]
 
@@ -295,11 +290,3 @@ def first_ttl(announced: int) -> int:
 def next_ttl(ttl: int) -> int:
     """Return the TTL with which to forward a received message; -1: do not forward it."""
     return UNLIMITED if ttl == UNLIMITED else ttl - 1
-
-
-class Item(NamedTuple):
-    """Id, type and SHA-256 of the data, which identify a message among peers."""
-
-    id: int
-    data_type: int
-    digest: bytes

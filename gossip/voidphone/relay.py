@@ -11,9 +11,10 @@ neighbours at most `origin_wait` seconds, because nobody knows why these are slo
 import hashlib
 import math
 
+from gossip.node.output_file import OutputFile
 from gossip.tools import Budget
 from gossip.voidphone import messages
-from gossip.voidphone.links import MODULE, NEIGHBOUR, PeerLink
+from gossip.voidphone.handshake import MODULE, NEIGHBOUR, PeerLink
 from gossip.voidphone.messages import PeerNotification
 from gossip.voidphone.news import (
     Item, Memory, Pending, Subscriptions, Unwanted, first_ttl, next_ttl)
@@ -30,12 +31,36 @@ PIECES = 8  # a second, of all neighbours together
 SMALL = 16 << 10  # bytes; an outbox with more is sent before looking for slow modules
 
 
+class Outbox:
+    """The effects of messages that arrived together, kept until `send`; empty between turns."""
+
+    def __init__(self, output: OutputFile):
+        self._output = output
+        self._links: dict[PeerLink, list[bytes]] = {}
+        self.events: list[str] = []  # for the output file
+        self.size = 0  # bytes to be sent
+
+    def add(self, links, data: bytes) -> None:
+        """Keep bytes for each of these links."""
+        for link in links:
+            self._links.setdefault(link, []).append(data)
+            self.size += len(data)
+
+    def send(self) -> None:
+        """Write the events down, then send the bytes."""
+        if self.events:
+            self._output.write(*self.events)
+            self.events.clear()
+        for link, chunks in self._links.items():
+            link.send_all(chunks)
+        self._links.clear()
+        self.size = 0
+
+
 class Relay:
     """Decides whether a message is new, which modules hear it, and when it is forwarded."""
 
     def __init__(self, module, patience: float, memory: float):
-        """`module` is the GossipModule; `patience`: seconds that news wait for a validation;
-        `memory`: seconds for which they are remembered."""
         self._module = module
         self._outbox = module.outbox
         self._rng = module.rng
@@ -55,9 +80,8 @@ class Relay:
         if not self.subscriptions.add(link, message.data_type):
             return
         for here in self.pending.join(message.data_type, link, self._module.now()):
-            if (waiting := here()) is None:
-                continue  # it was dropped meanwhile
-            self._tell([link], waiting.number, waiting.message)
+            if (waiting := here()) is not None:  # it was not dropped meanwhile
+                self._tell([link], waiting.number, waiting.message)
             if self._outbox.size > FLUSH:
                 self._wait_for([link])
                 if link.ended or link.waiting() > self._module.settings.origin_limit:
@@ -72,27 +96,23 @@ class Relay:
         if not fits:
             self._outbox.events.append(f"too long:{len(message.data)} bytes of type "
                                        f"{message.data_type}, which peers cannot be sent")
-        news = PeerNotification(first_ttl(message.ttl), self._rng.getrandbits(16),
-                                message.data_type, message.data)
-        item = _item(news)
-        for _ in range(DRAWS):
+        digest = hashlib.sha256(message.data).digest()
+        for _ in range(DRAWS):  # the same data may have been announced before
+            item = Item(self._rng.getrandbits(16), message.data_type, digest)
             if self.memory.add(item, self._module.now()):
                 break
-            item = item._replace(id=self._rng.getrandbits(16))  # the same data was announced before
         else:
             self._module.counters.add("messages said so often that peers take them for old")
-        news = news._replace(id=item.id)
-        self._outbox.events.append(f"generated:{_shown(item)}")
+        self._outbox.events.append(f"generated:{item}")
+        news = PeerNotification(first_ttl(message.ttl) if fits else -1, *item[:2], message.data)
         told = self.subscriptions.of(message.data_type, link)
-        self._notify(news if fits else news._replace(ttl=-1), item, link, told)
+        self._notify(news, item, link, told)
         if fits and not told:
             self._outbox.add(self._module.view.links(), news.pack())
 
     def _hold_back(self, announcer: PeerLink, data_type: int) -> None:
-        """Slow a fast announcer down, so that no receiver falls so far behind that it is dropped.
-
-        In the announcer's own reader, wait while a receiver has a long backlog that still shrinks,
-        or modules validate but are far behind. Look at one announce of a type in LOOK_EVERY."""
+        """Slow a fast announcer down, while a receiver has a long backlog that still shrinks, or
+        modules validate but are far behind. Look at one announce of a type in LOOK_EVERY."""
         announcer.announced[data_type] += 1
         if announcer.announced[data_type] % LOOK_EVERY != 1:
             return
@@ -112,12 +132,12 @@ class Relay:
                     or self._module.stopping)
 
     def on_validation(self, link: PeerLink, message: messages.Validation) -> None:
-        """Forward a message that a module calls valid. Many at once are sent in pieces of FLUSH
-        bytes, because together they would overflow the backlog even of a neighbour that reads."""
-        waiting = self.pending.validated(message.id, link, message.valid)
-        if waiting is not None and message.valid and waiting.message.ttl >= 0:
-            others = [other for other in self._module.view.links()
-                      if other not in waiting.senders]
+        """Forward a message that a module calls valid. Many are sent in pieces of FLUSH bytes,
+        because together they would overflow the backlog even of a neighbour that reads."""
+        is_valid = bool(message.flags & messages.VALID)
+        waiting = self.pending.validated(message.id, link, is_valid)
+        if waiting is not None and is_valid and waiting.message.ttl >= 0:
+            others = [other for other in self._module.view.links() if other not in waiting.senders]
             self._outbox.add(others, waiting.message.pack())
         if self._outbox.size > FLUSH:
             self._wait_for_neighbours()
@@ -144,8 +164,8 @@ class Relay:
             self.duty.hurry()  # it slept without a deadline
 
     def _wait_for_modules(self, link: PeerLink, told, size: int) -> None:
-        """Pause a neighbour while a module that still reads has much waiting. After each wait, a
-        piece may pass all the same, within the rate limit of all neighbours."""
+        """Pause a neighbour while a module that still reads has much waiting. After each wait a
+        piece may pass, within the rate limit of all neighbours."""
         link.free -= size
         if link.free >= 0:
             return
@@ -168,14 +188,13 @@ class Relay:
     def _take(self, link: PeerLink, message: PeerNotification) -> None:
         """Tell modules what a neighbour has sent, unless it is a duplicate."""
         ttl = next_ttl(message.ttl)
-        item = _item(message)
-        if (self.pending.copy(item, link, ttl)
-                or not self.memory.add(item, self._module.now())):
+        item = Item(message.id, message.data_type, hashlib.sha256(message.data).digest())
+        if self.pending.copy(item, link, ttl) or not self.memory.add(item, self._module.now()):
             self._module.counters.add("messages that were old")
             return
-        self._outbox.events.append(f"received:{link.peer}:{_shown(item)}")
-        told = self.subscriptions.of(message.data_type)
-        self._notify(message._replace(ttl=ttl), item, link, told)
+        self._outbox.events.append(f"received:{link.peer}:{item}")
+        self._notify(message._replace(ttl=ttl), item, link,
+                     self.subscriptions.of(message.data_type))
 
     def _notify(self, news: PeerNotification, item: Item, sender, told) -> None:
         """Tell modules; the message waits for their validation. With TTL -1 it goes no further."""
@@ -185,8 +204,7 @@ class Relay:
             self.duty.hurry()
 
     def _tell(self, links, number: int, news: PeerNotification) -> None:
-        self._outbox.add(
-            links, messages.Notification(number, news.data_type, news.data).pack())
+        self._outbox.add(links, messages.Notification(number, news.data_type, news.data).pack())
 
     # What the module asks for.
 
@@ -196,7 +214,6 @@ class Relay:
         return due if due < math.inf else None
 
     def status(self) -> dict[str, int]:
-        """Return the counts of everything held, and dropped since the start."""
         unwanted = {UNWANTED: self._unwanted.dropped} if self._unwanted.dropped else {}
         return {"subscriptions": self.subscriptions.count(),
                 "messages that wait for validation": self.pending.count(),
@@ -204,15 +221,6 @@ class Relay:
                 **self.pending.dropped, **unwanted}
 
     def on_end(self, link: PeerLink) -> None:
-        """Forget a link that has ended: its subscriptions, and its validations."""
-        self.subscriptions.on_end(link)
         if link.role in (MODULE, NEIGHBOUR):
+            self.subscriptions.on_end(link)
             self.pending.on_end(link)
-
-
-def _item(message: PeerNotification) -> Item:
-    return Item(message.id, message.data_type, hashlib.sha256(message.data).digest())
-
-
-def _shown(item: Item) -> str:
-    return f"message:{item.id}:{item.data_type}:{item.digest.hex()[:16]}"

@@ -7,49 +7,41 @@ neighbour is given up, first one that is not proven to be at its address.
 """
 
 import collections
-from typing import NamedTuple
 
 from gossip.addresses import Address, in_turns, sample
 from gossip.tools import Recent
+from gossip.voidphone.handshake import PeerLink
 from gossip.voidphone.ini import Config
-from gossip.voidphone.links import PeerLink
 
 PUSH_MEMORY = 10.0  # seconds in which only the first PUSH of an address is forwarded
 PUSHES = 10_000  # addresses remembered for PUSH_MEMORY
-
-
-class Admitted(NamedTuple):
-    """The verdict on a link whose other end is verified."""
-
-    accepted: bool
-    parted: list  # (link, reason) of each neighbour given up for it
 
 
 class View:
     """Neighbours and known addresses. `dialled`, `proven` and `teller` stand in the links."""
 
     def __init__(self, config: Config, rng, write):
-        """`write(event)` writes an event into the output file."""
         self._own = config.p2p_address
         self._config = config
         self._rng = rng
-        self._write = write
+        self._write = write  # writes an event into the output file
         self._neighbours: dict[Address, PeerLink] = {}
-        self._dialling: dict[Address, Address | None] = {}  # -> the neighbour that named it
         # address -> the neighbour that named it last, in a 505
+        self._dialling: dict[Address, Address | None] = {}
         self._known: collections.OrderedDict[Address, Address | None] = collections.OrderedDict()
         self._pushed = Recent(PUSHES)
 
-    def admit(self, peer: Address, link: PeerLink, dialled: bool) -> Admitted:
-        """Make a verified peer a neighbour, unless a better link to it exists already. Of two links
-        in opposite directions, the better is dialled by the smaller address; of two in one
-        direction, it is the newer. Above `max_connections` another neighbour is given up."""
+    def admit(self, peer: Address, link: PeerLink,
+              dialled: bool) -> list[tuple[PeerLink, str]] | None:
+        """Make a verified peer a neighbour; return the links given up for it, with reasons. None if
+        a better link to it exists. Of two links in opposite directions, the better is dialled by
+        the smaller address; of two in one direction, it is the newer."""
         teller = self._dialling.pop(peer, None)
         parted = []
         standing = self._neighbours.get(peer)
         if standing is not None:
             if standing.dialled != dialled and standing.dialled == (self._own < peer):
-                return Admitted(False, [])
+                return None
             parted.append((standing, "replaced"))
             self._write(f"disconnected:{peer}:replaced")
         link.dialled, link.teller = dialled, teller if dialled else None
@@ -59,18 +51,17 @@ class View:
         self._known.pop(peer, None)
         if len(self._neighbours) > self._config.max_connections:
             other = self._surplus(peer)
-            surplus = self._neighbours.pop(other)
-            parted.append((surplus, "one too many"))
+            parted.append((self._neighbours.pop(other), "one too many"))
             self._write(f"disconnected:{other}:one too many")
-            self._note(other, surplus.teller)
+            self._note(other, parted[-1][0].teller)
         self._note_degree()
-        return Admitted(True, parted)
+        return parted
 
     def _surplus(self, newcomer: Address) -> Address:
         """Return a neighbour to give up for a newcomer: an unproven one, else one that dialled us,
-        else any. Draw at random from the IP that has most of them."""
-        others = [peer for peer in self._neighbours if peer != newcomer]
+        else any; of these, a random one of the IP that has most of them."""
         links = self._neighbours
+        others = [peer for peer in links if peer != newcomer]
         others = ([peer for peer in others if not links[peer].proven]
                   or [peer for peer in others if not links[peer].dialled] or others)
         crowds = collections.Counter(peer.ip for peer in others)
@@ -97,14 +88,15 @@ class View:
         return True
 
     def begin_dial(self, peer: Address, needed: bool = False) -> bool:
-        """Take a place for a dial; return whether there is one. `needed`: dial even without a free
-        place, because there is no neighbour at all."""
+        """Take a place for a dial, a free one unless it is `needed`; return whether to dial."""
         teller = self._known.get(peer)
-        if (peer == self._own or peer in self._neighbours or peer in self._dialling
-                or not (needed or self._free_for(teller) > 0)):
+        if not self._is_strange(peer) or not (needed or self._free_for(teller) > 0):
             return False
         self._dialling[peer] = teller
         return True
+
+    def _is_strange(self, peer: Address) -> bool:
+        return peer != self._own and peer not in self._neighbours and peer not in self._dialling
 
     def end_dial(self, peer: Address) -> None:
         """Free the place of a dial that has ended."""
@@ -112,13 +104,11 @@ class View:
 
     def heard_of(self, addresses, teller: Address | None) -> list[Address]:
         """Remember the addresses of a neighbour's 505 (peer response); return some to dial."""
-        strangers = [address for address in dict.fromkeys(addresses)
-                     if address != self._own and address not in self._neighbours
-                     and address not in self._dialling]
+        strangers = list(filter(self._is_strange, dict.fromkeys(addresses)))
         for address in strangers:
             self._known[address] = teller
             self._known.move_to_end(address)
-        for address in in_turns(reversed(self._known))[self._config.cache_size:]:
+        for address in self.known()[self._config.cache_size:]:
             del self._known[address]
         return sample(strangers, self._free_for(teller), self._rng)
 
@@ -126,17 +116,10 @@ class View:
         """Remember the address of a PUSH; return whether to forward it."""
         if address != self._own and address not in self._neighbours:
             self._note(address)
-        if self._pushed.get(address, now):
-            return False
-        self._pushed.put(address, True, now + PUSH_MEMORY)
-        return True
+        return self._pushed.add(address, True, now, now + PUSH_MEMORY)
 
     def links(self) -> list[PeerLink]:
         return list(self._neighbours.values())
-
-    def link(self, peer: Address) -> PeerLink | None:
-        """Return the link to a neighbour, or None."""
-        return self._neighbours.get(peer)
 
     def addresses(self) -> list[Address]:
         return list(self._neighbours)
@@ -155,19 +138,16 @@ class View:
     def _note_degree(self) -> None:
         self._write(f"degree:{self._own}=>{len(self._neighbours)}")
 
-    def _free(self) -> int:
-        return self._config.degree - len(self._neighbours) - len(self._dialling)
-
     def _free_for(self, teller: Address | None) -> int:
         """Return how many places may go to addresses from `teller`. These are half of the places
         that others leave free, less those filled already; but one while neighbours are too few."""
-        free = max(0, self._free())
+        taken = len(self._neighbours) + len(self._dialling)
+        free = max(0, self._config.degree - taken)
         if teller is None or not free:
             return free
-        filled = sum(link.teller == teller for link in self._neighbours.values())
-        filled += sum(other == teller for other in self._dialling.values())
-        few = len(self._neighbours) + len(self._dialling) < self._config.min_degree
-        return max((free + filled) // 2 - filled, int(few))
+        tellers = [link.teller for link in self._neighbours.values()]
+        filled = (tellers + list(self._dialling.values())).count(teller)
+        return max((free + filled) // 2 - filled, int(taken < self._config.min_degree))
 
     def _note(self, address: Address, teller: Address | None = None) -> None:
         self._known[address] = teller

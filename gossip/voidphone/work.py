@@ -21,21 +21,17 @@ LOOK = 0.01  # seconds between two looks while workers search
 
 def is_work(nonce: int, challenge: int, bits: int) -> bool:
     """Return whether the hash of nonce and challenge begins with `bits` zero bits."""
-    return hashlib.sha256(nonce.to_bytes(8, "big") + challenge.to_bytes(8, "big")).digest() \
-        < bound(bits)
-
-
-def bound(bits: int) -> bytes:
-    """Return the smallest bytes above all digests that begin with `bits` zero bits."""
-    return ((1 << 256 - bits) - 1).to_bytes(32, "big") + b"\0"
+    digest = hashlib.sha256(nonce.to_bytes(8, "big") + challenge.to_bytes(8, "big")).digest()
+    return int.from_bytes(digest, "big") >> 256 - bits == 0
 
 
 def search(nonce: int, bits: int, first: int, step: int, wanted) -> int | None:
     """Return the first of first, first + step, ... that does the work; None if no longer wanted."""
-    sha256, prefix, below = hashlib.sha256, nonce.to_bytes(8, "big"), bound(bits)
+    sha256, prefix = hashlib.sha256, nonce.to_bytes(8, "big")
+    highest = ((1 << 256 - bits) - 1).to_bytes(32, "big")  # digest that begins with the zero bits
     while wanted():
         for challenge in range(first, first + step * ROUND, step):
-            if sha256(prefix + challenge.to_bytes(8, "big")).digest() < below:
+            if sha256(prefix + challenge.to_bytes(8, "big")).digest() <= highest:
                 return challenge
         first += step * ROUND
     return None
@@ -64,21 +60,14 @@ def find(nonce: int, bits: int, wanted) -> int | None:
     return None
 
 
-def work(arguments: list[str]) -> None:
-    """Search as a worker process: write the challenge found; end when the parent has ended."""
-    nonce, bits, first, step = map(int, arguments)
-    if hasattr(os, "nice"):
-        os.nice(max(0, NICE - os.nice(0)))
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    challenge = search(nonce, bits, first, step, lambda: True)
-    os.write(1, f"{challenge}\n".encode())
-
-
 def _end_with_parent() -> None:
     """End this process when its standard input ends: the parent has closed it, or has ended."""
     os.read(0, 1)
     os._exit(0)
 
 
-if __name__ == "__main__":
-    work(sys.argv[1:])
+if __name__ == "__main__":  # a worker: it writes the challenge that it finds
+    if hasattr(os, "nice"):
+        os.nice(max(0, NICE - os.nice(0)))
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    print(search(*map(int, sys.argv[1:]), lambda: True))

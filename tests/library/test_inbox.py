@@ -112,7 +112,8 @@ def test_a_reader_waits_for_room_until_something_is_taken_or_its_link_ends():
 
 def test_arrival_is_told_when_the_empty_inbox_gets_something_and_at_the_end():
     told = []
-    inbox = Inbox(10, False, on_arrival=lambda: told.append(len(inbox)))
+    inbox = Inbox(10, False)
+    inbox.on_arrival = lambda: told.append(len(inbox))
     put(inbox, line(1))
     put(inbox, line(2))
     assert told == [1] and taken(inbox) == [1, 2]

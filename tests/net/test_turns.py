@@ -1,11 +1,13 @@
 """Turns: one thread at a time, what comes after a turn, and how a turn is left in order to wait."""
 
+import contextlib
 import math
 import threading
 import types
 
 import pytest
 
+from gossip.net import threads
 from gossip.net.threads import Turn
 from gossip.settings import LATE_FOR
 from tests.tools.waiting import wait_until
@@ -178,3 +180,41 @@ def test_long_waits_at_the_same_time_are_told_once(monkeypatch):
     for thread in threads:
         thread.join()
     assert len(waits) == 1 and waits[0] > 0.2
+
+
+@contextlib.contextmanager
+def reader_of(turn):
+    """What a link reader has while it passes lines to the node."""
+    turn.take(reads=True)
+    try:
+        yield
+    finally:
+        turn.__exit__()
+
+
+def test_of_all_nodes_one_reader_has_a_turn_and_others_do_not_wait_for_it():
+    """It lets the next reader go before it makes calls that may wait, and while it leaves."""
+    first, second, told = Turn(pytest.fail), Turn(pytest.fail), []
+
+    def read():
+        with reader_of(second):
+            told.append("another reader")
+
+    def do_a_duty():
+        with second:
+            told.append("a duty")
+
+    with reader_of(first):
+        reader = started(read)
+        started(do_a_duty).join(60)
+        wait_until(second.waited, what="the other reader to wait")
+        assert told == ["a duty"]
+        first.after(lambda: reader.join(60) or told.append("after"))
+    assert told == ["a duty", "another reader", "after"]
+    with reader_of(first):
+        with first, first.left():
+            started(read).join(60)
+        assert told[3:] == ["another reader"]
+        with reader_of(second):  # this one goes on beside the next
+            pass
+    assert not threads.READERS.locked()

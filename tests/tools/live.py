@@ -27,7 +27,7 @@ def lines_of_folder(folder, now=LATER) -> list[Line]:
     """All lines of a folder, in order."""
     lines = LiveLines(folder)
     found = lines.turn(now)
-    while lines.is_behind:
+    while lines.to_read():
         found += lines.turn(now)
     return found
 
@@ -55,6 +55,10 @@ class Told:
     def all(self, *ports: int) -> set[str]:
         """The states of some nodes."""
         return {self.state(port) for port in ports}
+
+    def links(self) -> int:
+        """The number of links between peers that are up."""
+        return sum(self.states.degrees()) // 2
 
     def states_of(self, port: int) -> list[str]:
         """All states that a node has been in, in order."""

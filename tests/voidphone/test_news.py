@@ -29,7 +29,7 @@ def test_subscriptions_end_with_their_connection():
     table.add("a", 2)
     for link in "abc":
         table.on_end(link)
-    assert table.count() == 0 and not table._links and not table._types
+    assert table.count() == 0 and not table._links
 
 
 def test_a_message_is_new_once_in_its_time():

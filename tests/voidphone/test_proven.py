@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from gossip.voidphone import gossip_module, handshake, messages
-from gossip.voidphone.links import DIALLED_BACK
+from gossip.voidphone.handshake import DIALLED_BACK
 from tests.tools.files import count
 from tests.tools.module_words import still_there, view
 from tests.tools.modules import EASY_BITS, QUIET, work_for
@@ -201,6 +201,6 @@ def test_so_many_that_did_not_take_our_work_are_remembered(modules, monkeypatch)
     monkeypatch.setattr(handshake, "MOST_LEFT_ALONE", 2)
     module, addresses = modules.module(), [free_address() for _ in range(3)]
     for address in addresses:
-        module.handshake._leave_alone(address)
+        module.handshake._left_alone.put(address, True)
     left = [module.handshake.is_left_alone(address) for address in addresses]
     assert left == [False, True, True]

@@ -6,7 +6,7 @@ import struct
 import pytest
 
 from gossip.addresses import address_of
-from gossip.voidphone import gossip_module, handshake, links, messages
+from gossip.voidphone import gossip_module, handshake, messages
 from tests.tools.files import count
 from tests.tools.module_words import LOCAL, NEWS, refused, still_there, view, work
 from tests.tools.modules import ByteEnd
@@ -142,7 +142,7 @@ def test_who_does_not_work_in_time_is_disconnected(modules, monkeypatch):
 
 def test_limits_are_those_of_the_specification():
     assert (handshake.HELLO_LIMIT, handshake.WORK_LIMIT) == (10.0, 300.0)
-    assert links.MESSAGE_LIMIT == 20.0
+    assert handshake.MESSAGE_LIMIT == 20.0
     assert gossip_module.RETRY_LAST == 15.0
 
 

@@ -31,7 +31,7 @@ def view_of(degree=4, min_degree=2, max_connections=8, cache_size=10, own=OWN, s
 
 def fill(view, count: int) -> None:
     for number in range(1, count + 1):
-        assert view.admit(peer(number), end(number), dialled=False).accepted
+        assert view.admit(peer(number), end(number), dialled=False) is not None
 
 
 def test_a_place_is_taken_while_an_address_is_dialled():
@@ -42,7 +42,7 @@ def test_a_place_is_taken_while_an_address_is_dialled():
     assert view.begin_dial(peer(3), needed=True)
     view.end_dial(peer(1))
     view.end_dial(peer(3))
-    assert view.admit(peer(2), end("two"), dialled=True).accepted
+    assert view.admit(peer(2), end("two"), dialled=True) == []
     assert not view.begin_dial(peer(2), needed=True)  # is a neighbour
     assert view.begin_dial(peer(3)) and not view.begin_dial(peer(4))
     assert view.remove(peer(2), end("two")) and view.begin_dial(peer(4))
@@ -55,11 +55,10 @@ def test_a_place_is_taken_while_an_address_is_dialled():
 def test_of_two_links_of_a_pair(own, dialled_first, dialled_second, stays):
     """The one dialled by the smaller address stays; of two in one direction the newer."""
     view = view_of(own=peer(own))
-    assert view.admit(peer(2), end("first"), dialled_first) == (True, [])
-    accepted, parted = view.admit(peer(2), end("second"), dialled_second)
-    assert accepted == (stays == "second")
-    assert parted == ([(end("first"), "replaced")] if accepted else [])
-    assert view.links() == [end(stays)] and view.link(peer(2)) is end(stays)
+    assert view.admit(peer(2), end("first"), dialled_first) == []
+    parted = view.admit(peer(2), end("second"), dialled_second)
+    assert parted == ([(end("first"), "replaced")] if stays == "second" else None)
+    assert view.links() == [end(stays)]
     assert not view.remove(peer(2), end("second" if stays == "first" else "first"))
     assert view.remove(peer(2), end(stays)) and view.links() == []
 
@@ -69,14 +68,13 @@ def test_above_max_connections_a_random_neighbour_but_the_newcomer_is_dropped():
     for seed in range(40):
         view = view_of(max_connections=3, seed=seed)
         fill(view, 3)
-        accepted, parted = view.admit(peer(9), end("new"), dialled=False)
-        (link, reason), = parted
+        (link, reason), = view.admit(peer(9), end("new"), dialled=False)
         other = peer(link.name)
-        assert accepted and reason == "one too many"
+        assert reason == "one too many"
         assert peer(9) in view.addresses() and other not in view.addresses()
         assert len(view.addresses()) == 3 and view.known() == [other]
         assert not view.remove(other, link)
-        assert view.admit(peer(9), end("newer"), dialled=False).parted == [
+        assert view.admit(peer(9), end("newer"), dialled=False) == [
             (end("new"), "replaced")]  # no more of them than before
         dropped.add(other)
     assert dropped == {peer(1), peer(2), peer(3)}
@@ -92,9 +90,8 @@ def given_up(rows, newcomer_dialled=False):
             view.admit(address_of(ip, number + 1), end(number), dialled)
             if proven:
                 view.prove(address_of(ip, number + 1))
-        admitted = view.admit(peer(9), end("new"), newcomer_dialled)
-        parted.update(link.name for link, _ in admitted.parted)
-        assert len(admitted.parted) == 1
+        (link, _), = view.admit(peer(9), end("new"), newcomer_dialled)
+        parted.add(link.name)
     return parted
 
 

@@ -3,17 +3,14 @@
 network    seeds and peers in processes        worker    such a process: one peer, or many nodes
 following  from its start to its proof         steps     what a terminal shows of it, in words
 ports      which are free                      bench     how fast, how large
-tree       the tree of running seeds           status    which nodes answer, now
-accidents  who attacks it, and how
-modules    networks of gossip modules, their proof, and how fast they are
+accidents  who attacks it, and how             status    which nodes answer, now; the seeds' tree
+attackers  seeds and peers that lie            modules   networks of gossip modules
 
 In virtual time:
 
 simulate   the command                         accidents what befalls a network: schedules
 drawing    schedules by chance                 schedules plays them, many or one smaller
-virtual_network  nodes that start and end; the truth
-verdict    whether the network healed
-attackers  seeds and peers that lie; workers start them, too
+virtual_network  nodes that start and end      verdict   whether the network healed
 
 The commands of runner.py use this folder. What a network proves, proof/ reads from its files.
 """

@@ -1,12 +1,10 @@
 """Attacks on a network, live or virtual, accidents that befall a virtual one, and their text.
 
 Attacks are `KIND:COUNT` or `KIND:COUNT:SHARE`, several with commas between, or `none`. Chance deals
-them out to peers. What an attacker does is in attackers.py; whether it was found out, the proof
-tells (proof/malicious.py).
+them out to peers. What an attacker does is in attackers.py.
 
 A `Schedule`, which drawing.py draws by chance, is a list of `Accident`s and the `Conditions` under
-which they happen. KINDS says what each does, and README.md of the simulation tells it in words. As
-text a schedule is
+which they happen. README.md of the simulation tells in words what each does. As text a schedule is
 
     schedule 220 seeds=1 capacity=fixed:2 spread=flood ...
     0.000 start 127.0.0.1:4000
@@ -20,6 +18,7 @@ which accidents happen: those that end do so before it is over.
 """
 
 import argparse
+import itertools
 import math
 import random
 from collections.abc import Callable
@@ -61,7 +60,7 @@ FORBIDDEN = ROOT / "tests" / "data" / "filter.txt"  # the words, where no other 
 # Attacks.
 
 class Attack(NamedTuple):
-    """So many peers of one kind."""
+    """Peers that attack in one way."""
 
     kind: str
     count: int
@@ -83,7 +82,7 @@ class Role(NamedTuple):
 
     @classmethod
     def parse(cls, kind: str, share: str, *accomplices: str) -> "Role":
-        """The role that these words name."""
+        """Return the role that these words name."""
         return cls(kind, float(share), tuple(map(parse_address, accomplices)))
 
 
@@ -99,22 +98,22 @@ class Malice(tuple):
         return word_filter(str(FORBIDDEN)) if says else Filter()
 
     def count(self) -> int:
-        """How many peers attack."""
+        """Return how many peers attack."""
         return sum(attack.count for attack in self)
 
     def deal(self, peers: list[Address], rng: random.Random) -> dict[Address, Role]:
         """Return the attackers and their roles; the other peers are honest."""
-        chosen = rng.sample(peers, self.count())
+        chosen = iter(rng.sample(peers, self.count()))
         roles = {}
         for attack in self:
-            kin, chosen = chosen[:attack.count], chosen[attack.count:]
+            kin = list(itertools.islice(chosen, attack.count))
             roles |= {peer: Role(attack.kind, attack.share,
                                  tuple(other for other in kin if other != peer)) for peer in kin}
         return roles
 
 
 def parse_malice(text: str) -> Malice:
-    """The attacks that a text names; ValueError says which of its words is bad."""
+    """Return the attacks that a text names; ValueError says which of its words is bad."""
     if text == NONE:
         return Malice()
     attacks = Malice(map(_parse_attack, text.split(",")))
@@ -138,17 +137,10 @@ def _parse_attack(word: str) -> Attack:
 
 def add_malicious(parser: argparse.ArgumentParser) -> None:
     """The flag that names the attacks on a network."""
-    parser.add_argument("--malicious", type=_flag, metavar="KIND:COUNT[:SHARE],…",
+    parser.add_argument("--malicious", type=parse_malice, metavar="KIND:COUNT[:SHARE],…",
                         help=f"peers that attack the network, or {NONE}, and monitoring to find "
                              f"them out; a KIND is one of {', '.join(ATTACKS)}; SHARE is that of "
                              f"the messages that are attacked ({SHARE})")
-
-
-def _flag(text: str) -> Malice:
-    try:
-        return parse_malice(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 # Schedules of accidents.
@@ -176,7 +168,7 @@ class Conditions(NamedTuple):
     churn: int = 0  # percent of all links that break in every period of such a network
 
     def settings(self) -> Settings:
-        """The settings of its nodes."""
+        """Return the settings of its nodes."""
         named = {name: value for name, value in self._asdict().items() if name in Settings._fields}
         settings = Settings(**named)._replace(sign=bool(self.sign))
         if not self.malicious:
@@ -185,15 +177,15 @@ class Conditions(NamedTuple):
                                  filter=self.malice().words())
 
     def malice(self) -> Malice:
-        """The attacks on the network."""
+        """Return the attacks on the network."""
         return parse_malice(self.malicious or NONE)
 
     def cables(self) -> Cables:
-        """Return the cables between them."""
+        """Return the cables between its nodes."""
         return Cables((self.latency, 2 * self.latency), self.jitter, self.bandwidth, self.buffer)
 
-    def words(self) -> str:
-        """`NAME=VALUE NAME=VALUE …`, as in the first line of a schedule, without empty values."""
+    def __str__(self) -> str:
+        """Write `NAME=VALUE NAME=VALUE …`, as in a schedule, without empty values."""
         return " ".join(
             f"{name.replace('_', '-')}={f'{value:g}' if isinstance(value, float) else value}"
             for name, value in self._asdict().items()
@@ -219,9 +211,10 @@ class Accident(NamedTuple):
 
     def befall(self, network: VirtualNetwork) -> None:
         """Begin, and be over later. Nothing befalls a node that does not live."""
-        concerned = [frozenset(self.who)] if self.kind == "cut" else self.who
-        if self.kind not in ("start", "cut"):
-            concerned = [address for address in concerned if address in network.nodes]
+        if self.kind == "cut":
+            concerned = [frozenset(self.who)]
+        else:
+            concerned = [who for who in self.who if self.kind == "start" or who in network.nodes]
         begin, end = KINDS[self.kind]
         for whom in concerned:
             try:
@@ -240,30 +233,26 @@ class Schedule(NamedTuple):
     accidents: tuple[Accident, ...]
 
     def seeds(self) -> list[Address]:
-        """The seeds that every node is told of."""
+        """Return the seeds that every node is told of."""
         return seed_addresses(self.conditions.seeds)
 
     def __str__(self) -> str:
-        return "\n".join([f"schedule {self.number} {self.conditions.words()}",
-                          *map(str, self.accidents)])
+        return "\n".join([f"schedule {self.number} {self.conditions}", *map(str, self.accidents)])
 
 
 def seed_addresses(count: int) -> list[Address]:
-    """The addresses of so many seeds."""
+    """Return the addresses of so many seeds."""
     return [address_of("127.0.0.1", SEED_PORT + n) for n in range(count)]
 
 
-# Schedules from text.
-
 def parse_schedule(text: str) -> Schedule:
-    """A schedule from its text; ValueError names the bad line."""
+    """Parse the text of a schedule; ValueError names the bad line."""
     head, *lines = text.strip().splitlines() or [""]
     number, conditions = _parsed(head, _parse_head)
     return Schedule(number, conditions, tuple(_parsed(line, _parse_accident) for line in lines))
 
 
 def _parsed(line: str, parse: Callable):
-    """Parse the words of a line by this function."""
     try:
         return parse(line.split())
     except ValueError as error:

@@ -1,9 +1,6 @@
 """Attackers: seeds and peers that lie, for experiments and tests; no program starts one otherwise.
 
-A class of an attacker is made from the class of an honest node, which is handed in:
-
-lying         a seed that lies about runs              LIES in accidents.py
-misbehaving   a peer that attacks all the time         ATTACKS in accidents.py
+A class of an attacker is made from the class of an honest node, which is handed in.
 """
 
 import collections
@@ -24,10 +21,8 @@ AHEAD = 1_000_000  # numbers by which a message that is made up is ahead of a re
 
 
 def lying(seed_class: type, lie: str) -> type:
-    """A seed that lies to all who ask about runs, in the way of LIES (accidents.py)."""
+    """Return a seed that lies to all who ask about runs, in a way of LIES (accidents.py)."""
     class Liar(seed_class):
-        """It is honest in all else."""
-
         def start_threads(self) -> None:
             super().start_threads()
             answer = _Late(self) if lie == "late" else _LIARS[lie]
@@ -43,12 +38,7 @@ def _invent(seed, link, message: grammar.Runs) -> None:
 
 
 def _name_none(seed, link, message: grammar.Runs) -> None:
-    """Name no run."""
     link.send(grammar.runs(message.address, []))
-
-
-def _say_nothing(seed, link, message: grammar.Runs) -> None:
-    """Do not answer."""
 
 
 class _Late:
@@ -64,23 +54,20 @@ class _Late:
         self._duty.hurry()
 
     def _turn(self, now: float) -> float | None:
-        """Answer what is due."""
         while self._due and self._due[0][0] <= now:
             _, link, message = self._due.popleft()
             self._answer(link, message)
         return self._due[0][0] if self._due else None
 
 
-_LIARS = {"false": _invent, "never": _say_nothing, "none": _name_none}
+_LIARS = {"false": _invent, "never": lambda *question: None, "none": _name_none}
 
 
 def misbehaving(peer_class: type, role: Role) -> type:
-    """A peer that attacks its network in the way of its role."""
+    """Return a peer that attacks its network in the way of its role, of ATTACKS (accidents.py)."""
     attack_class = _ATTACKS[role.kind]
 
     class Attacker(peer_class):
-        """It is honest in all else."""
-
         def __init__(self, address: Address, seeds: list[Address], settings, *rest):
             self.forbidden = settings.filter.words
             if attack_class is _Forbidden:  # else it would not say what is forbidden
@@ -95,8 +82,8 @@ def misbehaving(peer_class: type, role: Role) -> type:
 
 
 class _Attack:
-    """Stands in for two methods of a peer: how lines go on, and what is reported. Honest as it is;
-    each kind changes what it has to."""
+    """Stands in for two methods of a peer: how lines go on, and what is reported. Honest in all
+    that its subclasses do not change."""
 
     def __init__(self, peer, role: Role):
         self.peer = peer
@@ -127,7 +114,7 @@ class _Attack:
         return entry
 
     def is_chosen(self) -> bool:
-        """Whether a message is among the share that is attacked."""
+        """Return whether a message is among the share that is attacked."""
         return self.peer.rng.random() < self.share
 
 
@@ -147,7 +134,8 @@ class _DropHalf(_Drop):
     def forward(self, lines, source, covers):
         kept = [pair for pair in zip(lines, covers) if self.peer.rng.random() < 0.5]
         if kept:
-            self.forward_honestly([line for line, _ in kept], source, [cover for _, cover in kept])
+            lines, covers = zip(*kept)
+            self.forward_honestly(list(lines), source, list(covers))
 
 
 class _Mute(_Drop):
@@ -205,15 +193,14 @@ class _Forbidden(_Attack):
 
     def forward(self, lines, source, covers):
         self.forward_honestly(lines, source, covers)
-        texts = [f"{self.peer.rng.choice(self.peer.forbidden)} {wire.gossip_key(line)[1]}"
-                 for line in lines if self._said_by(line) not in self.accomplices
-                 and self.is_chosen()]  # else accomplices would answer one another for ever
+        texts = []
+        for run, number in map(wire.gossip_key, lines):
+            address = parse_address(run.rpartition(b":")[0].decode())
+            # accomplices would answer one another for ever
+            if address not in self.accomplices and self.is_chosen():
+                texts.append(f"{self.peer.rng.choice(self.peer.forbidden)} {number}")
         if texts:
             self.peer.spreading.originate(self.peer.spreading.make(texts))
-
-    @staticmethod
-    def _said_by(line: bytes) -> Address:
-        return parse_address(wire.gossip_key(line)[0].rpartition(b":")[0].decode())
 
 
 class _FalseDead(_Attack):

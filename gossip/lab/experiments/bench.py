@@ -2,11 +2,10 @@
 
 Every measurement is of a new network, in which each peer is a process, and has three phases:
 messages at a steady rate (how long until each peer, and the last one, has a message), a burst said
-by one peer (deliveries per second; CPU and transmissions per delivery), and rest. Flooding and
-rumor mongering are measured in turn, and each once more without anti-entropy, which shows how much
-of the steady messages spreading delivers alone. Times come from the output files, transmissions
-from what peers say they received; CPU, memory and threads come from the accounting of the system
-(on Linux; elsewhere they are left out).
+by one peer (deliveries per second; CPU and transmissions per delivery), and rest. Each way of
+spreading is measured once more without anti-entropy, which shows how much of the steady messages
+it delivers alone. Times come from the output files, transmissions from what peers say they
+received; CPU, memory and threads from the system (on Linux; elsewhere they are left out).
 """
 
 import json
@@ -58,8 +57,7 @@ FIGURES = [  # of each row: the name of the figure, the words before it, how it 
 
 
 def measure(args, peers, seeds, local, settings: Settings, spreads: list[str]) -> int:
-    """Measure `args.runs` networks of these peers for every way of spreading; print the table,
-    write the JSON file."""
+    """Measure `args.runs` networks of these peers for every way of spreading."""
     least = settings.liveness_interval + QUIET + STEADY_MESSAGES / RATE  # seconds of a network
     planned = [*[least + REST] * args.runs, least] * len(spreads)
     end, steps, results = End(), BenchSteps(planned, status_line_of(args)), {}
@@ -113,15 +111,16 @@ def _measure_one(args, peers, seeds, local, settings: Settings, number: int, end
     result = (f"{figures['share']:.2f} % delivered without anti-entropy" if alone
               else f"{figures['deliveries_per_second']:,.0f} deliveries/s")
     steps.end_network(result)
-    if is_first and not steps.are_shown:
-        show(_heading(args, figures))
-    if not alone and not steps.are_shown:
-        show(f"{settings.spread}, run {which}: {result}")
+    if not steps.are_shown:
+        if is_first:
+            show(_heading(args, figures))
+        if not alone:
+            show(f"{settings.spread}, run {which}: {result}")
     return figures
 
 
 class _MeasuredNetwork(Progress):
-    """One network under measurement."""
+    """A network under measurement."""
 
     def __init__(self, records: Records, network: Network, settings: Settings, end: End,
                  steps: BenchSteps, args):
@@ -148,7 +147,7 @@ class _MeasuredNetwork(Progress):
         return self._figures
 
     def measure_alone(self) -> dict[str, float] | None:
-        """The share of the steady messages that spreading alone delivers, in percent."""
+        """Return the share of the steady messages that spreading alone delivers, in percent."""
         if not self._come_to_rest():
             return None
         copies, before = self._copies(), self._delivered()
@@ -162,26 +161,28 @@ class _MeasuredNetwork(Progress):
         return self._figures
 
     def _come_to_rest(self) -> bool:
-        """Wait until all peers are linked, and no link has come or gone for 15 seconds: then the
-        ring is closed, places are filled and surplus links given up. This takes up to two liveness
-        rounds. False, after a line that says so, if the peers do not find each other."""
+        """Wait until all peers are linked, and no link has come or gone for 15 seconds: up to two
+        liveness rounds. False, after a line that says so, if they do not find each other."""
         self.steps.describe(lambda: started(self._records.peers))
         if not self.settle(self.linked, LIMIT):
             self.steps.say("the peers did not find each other")
             return False
         seen, quiet_since = [], time.monotonic()
         end = quiet_since + LIMIT
-        self.steps.describe(lambda: f"{sum(len(linked) for _, linked in seen) // 2} links, the "
-                            f"same for {time.monotonic() - quiet_since:.0f} of {QUIET:.0f} s")
+        self.steps.describe(lambda: f"{sum(map(len, seen)) // 2} links, the same for "
+                            f"{time.monotonic() - quiet_since:.0f} of {QUIET:.0f} s")
         while time.monotonic() - quiet_since < QUIET and time.monotonic() < end:
             self._pause(1)
-            self._records.refresh()
-            links = [(run.address, sorted(run.linked)) for run in self._records.peers]
+            links = [set(run.linked) for run in self._records.refresh().peers]
             if links != seen:
                 seen, quiet_since = links, time.monotonic()
-        self._figures["degree"] = statistics.fmean(len(linked) for _, linked in seen)
+        self._figures["degree"] = statistics.fmean(map(len, seen))
         if self._settings.sign:
-            self._greet()
+            self.steps.describe(lambda: "all keys become known")
+            for host in self._network.hosts:
+                self._say(host, 1)
+            self.settle(self._all_delivered, LIMIT)
+            self._greetings = {message for run in self._records.peers for message in run.generated}
         return True
 
     def _pause(self, seconds: float) -> None:
@@ -191,14 +192,6 @@ class _MeasuredNetwork(Progress):
             self.steps.show()
             left = end - time.monotonic()
             self._end.pause(max(0.0, min(1.0, left)))
-
-    def _greet(self) -> None:
-        """Have every peer say one message, so that all keys are known when the measuring begins."""
-        self.steps.describe(lambda: "all keys become known")
-        for host in self._network.hosts:
-            self._say(host, 1)
-        self.settle(self._all_delivered, LIMIT)
-        self._greetings = {message for run in self._records.peers for message in run.generated}
 
     def _all_delivered(self) -> bool:
         return all(len(run.received) + len(run.generated) == self._said
@@ -213,7 +206,7 @@ class _MeasuredNetwork(Progress):
         host.write(f"say {'x' * self._args.size}\n" * count)
 
     def _steady(self) -> bool:
-        """Say messages one by one, each at a random peer; note how long they took."""
+        """Have random peers say messages one by one; note how long they took."""
         self._say_steadily()
         if not self.settle(self._all_delivered, LIMIT):
             return False
@@ -223,7 +216,7 @@ class _MeasuredNetwork(Progress):
         last = [self._last(message) - at for message, at in said.items()]
         each = [delivery.at - said[message] for run in peers
                 for message, delivery in run.received.items() if message in said]
-        for name, times in (("last", last), ("each", each)):
+        for name, times in ("last", last), ("each", each):
             self._figures[f"{name}_median"] = quantile(times, 0.5) * 1e3
             self._figures[f"{name}_p99"] = quantile(times, 0.99) * 1e3
         return True
@@ -261,8 +254,7 @@ class _MeasuredNetwork(Progress):
         return True
 
     def _wait_quietly(self) -> bool:
-        """Wait until the peers have used no CPU for a second, then for the files: looking at them
-        earlier would take CPU from the peers."""
+        """Wait until the peers use no CPU, as looking at the files takes some from them."""
         used, end = self._cpu(), time.monotonic() + LIMIT
         self._pause(1)
         while self._cpu() - used > 0.05 and time.monotonic() < end:
@@ -271,7 +263,7 @@ class _MeasuredNetwork(Progress):
         return self.settle(self._all_delivered, LIMIT)
 
     def _copies(self) -> int:
-        """How many messages came to peers that had them already, by the peers' own count."""
+        """Count the messages that came to peers that had them already, as the peers say."""
         total = 0
         for host in self._network.hosts:
             host.write("status\n")
@@ -281,13 +273,11 @@ class _MeasuredNetwork(Progress):
         return total
 
     def _cpu(self) -> float:
-        """CPU seconds of all peers so far; 0 where the system does not tell."""
         return sum(host.cpu() for host in self._network.hosts)
 
     def _note_size(self, name: str) -> None:
         """Note mean resident memory (MiB) and threads of a peer, where the system tells."""
-        sizes = [size for host in self._network.hosts if (size := host.size())[0]]
-        if sizes:
+        if sizes := [size for host in self._network.hosts if (size := host.size())[0]]:
             memory, threads = zip(*sizes)
             self._figures[name] = statistics.fmean(memory)
             self._figures["threads"] = statistics.fmean(threads)
@@ -301,10 +291,9 @@ def _heading(args, figures: dict[str, float]) -> str:
 
 
 def table(results: dict[str, list[dict[str, float]]], room: float = math.inf) -> list[str]:
-    """The lines of the table: of each figure the median, the least and the most, in columns for
-    every way of spreading. A figure that was measured once stands under the median. Where that is
-    wider than `room`, each way has a table of its own, with the numbers below the names if need
-    be."""
+    """Return the lines of the table: of each figure the median, the least and the most, in columns
+    for every way of spreading; of one measured once the median. Where that is wider than `room`,
+    each way has a table of its own, with the numbers below the names if need be."""
     if len(results) > 1 and NAMES + NUMBERS * len(results) > room:
         return [line for one in results.items() for line in table(dict([one]), room)]
     below = NAMES + NUMBERS > room
@@ -319,13 +308,13 @@ def table(results: dict[str, list[dict[str, float]]], room: float = math.inf) ->
 
 
 def _summary(networks: list[dict[str, float]], name: str) -> list[float]:
-    """Median, least and most of a figure; the median alone of one value, nothing of none."""
+    """Return the median, least and most of a figure; one value alone, or none."""
     values = [figures[name] for figures in networks if name in figures]
     return [statistics.median(values), min(values), max(values)] if values[1:] else values
 
 
 def _row(what: str, cells, below: bool) -> list[str]:
-    """A line of the table with the cells of every way of spreading, or with them `below` it."""
+    """Return a line with the cells of every way of spreading, or two with them `below`."""
     numbers = "".join("".join(f"{cell:>{CELL}}" for cell in of_one).ljust(NUMBERS)
                       for of_one in cells).rstrip()
     if not below:
@@ -334,8 +323,7 @@ def _row(what: str, cells, below: bool) -> list[str]:
 
 
 def _write_json(args, settings: Settings, results: dict[str, list[dict[str, float]]]) -> None:
-    medians = {spread: {name: _summary(networks, name)[0]
-                        for name in {name for figures in networks for name in figures}}
+    medians = {spread: {name: _summary(networks, name)[0] for name in set().union(*networks)}
                for spread, networks in results.items()}
     report = {"peers": args.peers, "messages": args.messages, "size": args.size,
               "settings": settings.words(), "python": platform.python_version(),

@@ -1,9 +1,8 @@
 """Drawing: schedules of accidents by chance, each from a number.
 
 `draw_schedule` draws all kinds of accidents. `draw_watched` draws for a network whose seeds look
-for malicious peers. Its peers gossip until the end, and some of them attack. In one
-half of the schedules nothing else happens. In the other half a share of all links breaks in every
-period, peers join late, die or stand still, and a seed is killed, most of the time to come back.
+for malicious peers: its peers gossip until the end, some of them attack, and in one half of the
+schedules nothing else happens.
 """
 
 import math
@@ -32,19 +31,17 @@ CAPACITIES = ["rule", "rule", "rule", "fixed:3", "fixed:6", "powerlaw:2.5", "fix
 
 
 def _peer_addresses(count: int) -> list[Address]:
-    """The addresses of so many peers."""
     return [address_of(f"127.0.0.{1 + n // PORTS}", PEER_PORT + n % PORTS) for n in range(count)]
 
 
 def _in_order(accidents: list[Accident]) -> tuple[Accident, ...]:
-    """The accidents in the order of their times."""
     return tuple(sorted(accidents, key=lambda accident: accident.at))
 
 
 def draw_schedule(number: int, peers: int | None = None, seeds: int | None = None,
                   gentle: bool = False, sign: bool = False) -> Schedule:
-    """The schedule of this number: of so many peers (2 to 12 by default) and seeds (1 to 5). With
-    `sign`, every third number has three seeds by default, and if there are so many, one lies."""
+    """Draw the schedule of this number: of 2 to 12 peers and 1 to 5 seeds by default. With `sign`,
+    every third number has three seeds by default, and if there are so many, one lies."""
     rng = random.Random(f"schedule {number}")
     some_peers, some_seeds = rng.randint(2, 12), rng.randint(1, 5)
     lied_to = sign and number % LIED_TO == 0
@@ -60,11 +57,12 @@ class _Draw:
     """A schedule while it is drawn: chance, and what it has brought so far."""
 
     def __init__(self, rng: random.Random, number: int, peers: int, seeds: int, gentle: bool):
-        self._rng = rng
+        self.rng = rng
         self._number = number
         self._gentle = gentle
         self._seeds = seed_addresses(seeds)
         self._peers = _peer_addresses(peers)
+        self._everyone = self._peers + self._seeds
         self._few = peers <= FEW
         self._joining = max(JOINING, peers / PACE)  # seconds in which all peers start
         self._unrest = self._joining + UNREST - JOINING  # seconds until all is over
@@ -72,46 +70,46 @@ class _Draw:
 
     def schedule(self) -> Schedule:
         """Draw everything: conditions, starts, what is said, and 1 to 14 accidents."""
-        rng = self._rng
         conditions = self._conditions()
         for seed in self._seeds:
-            late = rng.random() < 0.1 and self._few
-            self._add(rng.uniform(0, 10) if late else 0.0, "start", [seed])
+            late = self.rng.random() < 0.1 and self._few
+            self._add(self.rng.uniform(0, 10) if late else 0.0, "start", [seed])
         for peer in self._peers:
-            self._add(rng.uniform(0, self._joining), "start", [peer])
-        for _ in range(rng.randint(1, 4)):
+            self._add(self.rng.uniform(0, self._joining), "start", [peer])
+        for _ in range(self.rng.randint(1, 4)):
             self._say(self._moment())
         if not self._few:
             self._say(self._joining + 5.0)
-        kinds = [self._death] * 3 + [self._break] * 2 + [self._seed] * 2 + [self._break_together]
+        kinds = [self._death] * 3 + [lambda: self._break(self._moment(), self._everyone)] * 2
+        kinds += [self._seed] * 2 + [self._break_together]
         if not self._gentle:
             kinds += [lambda: self._freeze(self._peers), self._cut, self._slow, self._power,
                       lambda: self._freeze(self._seeds)]
-        for _ in range(rng.randint(1, 14)):
-            rng.choice(kinds)()
+        for _ in range(self.rng.randint(1, 14)):
+            self.rng.choice(kinds)()
         return Schedule(self._number, conditions, _in_order(self._accidents))
 
     def _conditions(self) -> Conditions:
-        rng, few = self._rng, self._few
-        latency = rng.choice([0.0002, 0.001, 0.01] if self._gentle else
-                             [0.0002, 0.001, 0.01, 0.05, 0.1])
-        lag = rng.choice([0.0, 0.001, 0.02] if self._gentle else [0.0, 0.001, 0.02, 0.3])
+        few = self._few
+        latency = self.rng.choice([0.0002, 0.001, 0.01] if self._gentle else
+                                  [0.0002, 0.001, 0.01, 0.05, 0.1])
+        lag = self.rng.choice([0.0, 0.001, 0.02] if self._gentle else [0.0, 0.001, 0.02, 0.3])
         slow = latency > 0.01 or lag > 0.02  # then an answer may take longer than a second
         return Conditions(
             seeds=len(self._seeds),
-            capacity=parse_capacity(rng.choice(["fixed:2", "fixed:3", "fixed:4", "rule",
-                                                "powerlaw:2.5"]) if few else "fixed:6"),
-            spread=rng.choice(["flood", "flood", "rumor"]),
-            gossip_count=rng.randint(0, 6) if few else 0,
-            gossip_interval=rng.choice([1.0, 3.0, 5.0]),
-            liveness_interval=rng.choice([2.0, 3.0] if slow else [1.0, 2.0]) if few else 13.0,
-            antientropy_interval=rng.choice([2.0, 5.0, 10.0]),
+            capacity=parse_capacity(self.rng.choice(["fixed:2", "fixed:3", "fixed:4", "rule",
+                                                     "powerlaw:2.5"]) if few else "fixed:6"),
+            spread=self.rng.choice(["flood", "flood", "rumor"]),
+            gossip_count=self.rng.randint(0, 6) if few else 0,
+            gossip_interval=self.rng.choice([1.0, 3.0, 5.0]),
+            liveness_interval=self.rng.choice([2.0, 3.0] if slow else [1.0, 2.0]) if few else 13.0,
+            antientropy_interval=self.rng.choice([2.0, 5.0, 10.0]),
             latency=latency,
-            jitter=rng.choice([0.0, latency / 4, latency / 2]),
-            bandwidth=1e8 if self._gentle else rng.choice([1e5, 1e6, 1e8]),
-            buffer=rng.choice([16_384, 262_144, 4_194_304]),
+            jitter=self.rng.choice([0.0, latency / 4, latency / 2]),
+            bandwidth=1e8 if self._gentle else self.rng.choice([1e5, 1e6, 1e8]),
+            buffer=self.rng.choice([16_384, 262_144, 4_194_304]),
             lag=lag,
-            clocks=rng.choice([0.0, 1.0, 1000.0]),
+            clocks=self.rng.choice([0.0, 1.0, 1000.0]),
             unrest=self._unrest)
 
     # One accident each.
@@ -125,72 +123,63 @@ class _Draw:
         self._accidents.append(Accident(at, kind, tuple(who), seconds, number))
 
     def _moment(self) -> float:
-        """When an accident happens."""
-        return self._rng.uniform(1.0, self._unrest - 2.0)
+        return self.rng.uniform(1.0, self._unrest - 2.0)
 
     def _say(self, at: float) -> None:
-        self._add(at, "say", [self._rng.choice(self._peers)],
-                  number=self._rng.choice([1, 3, 30]))
+        self._add(at, "say", [self.rng.choice(self._peers)],
+                  number=self.rng.choice([1, 3, 30]))
 
     def _death(self) -> None:
         """A peer dies or leaves; most come back, some at once."""
-        rng = self._rng
-        back = rng.choice([None, None, 0.0, rng.uniform(0.0, 3.0), rng.uniform(3.0, 30.0)])
-        self._add(self._moment(), rng.choice(["kill", "kill", "leave"]), [rng.choice(self._peers)],
-                  back)
+        back = self.rng.choice([None, None, 0.0, self.rng.uniform(0.0, 3.0),
+                                self.rng.uniform(3.0, 30.0)])
+        self._add(self._moment(), self.rng.choice(["kill", "kill", "leave"]),
+                  [self.rng.choice(self._peers)], back)
 
     def _power(self) -> None:
         """A machine loses power; a third of them for a while."""
-        rng = self._rng
-        back = rng.choice([None, None, rng.uniform(1.0, 30.0)])
-        self._add(self._moment(), "power", [rng.choice(self._peers + self._seeds)], back)
+        back = self.rng.choice([None, None, self.rng.uniform(1.0, 30.0)])
+        self._add(self._moment(), "power", [self.rng.choice(self._everyone)], back)
 
-    def _break(self) -> None:
-        """A connection breaks, half of the time at one end only."""
-        rng = self._rng
-        self._add(self._moment(), rng.choice(["reset", "break"]),
-                  [rng.choice(self._peers + self._seeds)], number=rng.randrange(20))
-
-    def _seed(self) -> None:
-        """One or all seeds die; most are started again."""
-        rng, at = self._rng, self._moment()
-        back = rng.choice([None, rng.uniform(0.0, 3.0), rng.uniform(3.0, 40.0)])
-        for seed in (self._seeds if rng.random() < 0.4 else [rng.choice(self._seeds)]):
-            self._add(at, "kill", [seed], back)
+    def _break(self, at: float, nodes: list[Address]) -> None:
+        """A connection of one of these nodes breaks, half of the time at one end only."""
+        self._add(at, self.rng.choice(["reset", "break"]), [self.rng.choice(nodes)],
+                  number=self.rng.randrange(20))
 
     def _break_together(self) -> None:
         """Several connections break within a moment, so that both ends dial at once."""
-        rng, at = self._rng, self._moment()
-        for _ in range(rng.randint(2, 6)):
-            self._add(at + rng.choice([0.0, rng.uniform(0.0, 0.01)]),
-                      rng.choice(["reset", "break"]), [rng.choice(self._peers)],
-                      number=rng.randrange(20))
+        at = self._moment()
+        for _ in range(self.rng.randint(2, 6)):
+            self._break(at + self.rng.choice([0.0, self.rng.uniform(0.0, 0.01)]), self._peers)
+
+    def _seed(self) -> None:
+        """One or all seeds die; most are started again."""
+        at = self._moment()
+        back = self.rng.choice([None, self.rng.uniform(0.0, 3.0), self.rng.uniform(3.0, 40.0)])
+        for seed in (self._seeds if self.rng.random() < 0.4 else [self.rng.choice(self._seeds)]):
+            self._add(at, "kill", [seed], back)
 
     def _freeze(self, nodes: list[Address]) -> None:
         """One of these nodes stands still for a while."""
-        rng = self._rng
-        self._add(self._moment(), "freeze", [rng.choice(nodes)], rng.uniform(0.5, 30.0))
+        self._add(self._moment(), "freeze", [self.rng.choice(nodes)], self.rng.uniform(0.5, 30.0))
 
     def _cut(self) -> None:
-        """Some nodes are cut off, at most half of them; seeds are among these half of the time at
-        most."""
-        rng = self._rng
-        everyone = self._peers + (self._seeds if rng.random() < 0.5 else [])
-        side = rng.sample(everyone, rng.randint(1, max(1, len(everyone) // 2)))
-        self._add(self._moment(), "cut", sorted(side), rng.uniform(1.0, 40.0))
+        """At most half of the nodes are cut off, seeds among them half of the time at most."""
+        nodes = self._everyone if self.rng.random() < 0.5 else self._peers
+        side = self.rng.sample(nodes, self.rng.randint(1, max(1, len(nodes) // 2)))
+        self._add(self._moment(), "cut", sorted(side), self.rng.uniform(1.0, 40.0))
 
     def _slow(self) -> None:
         """A machine is slow for a while."""
-        rng = self._rng
-        self._add(self._moment(), "slow", [rng.choice(self._peers + self._seeds)],
-                  rng.uniform(1.0, 30.0), number=rng.choice([100, 500, 2000]))
+        self._add(self._moment(), "slow", [self.rng.choice(self._everyone)],
+                  self.rng.uniform(1.0, 30.0), number=self.rng.choice([100, 500, 2000]))
 
 
 # Where the seeds look for malicious peers.
 
 def draw_watched(number: int, malice: Malice, peers: int | None = None, seeds: int | None = None,
                  capacity: Capacity | None = None) -> Schedule:
-    """The schedule of this number with these attacks: of 40 peers and 5 seeds by default."""
+    """Draw the schedule of this number with these attacks: 40 peers and 5 seeds by default."""
     rng = random.Random(f"watched {number}")
     peers = _peer_addresses(WATCHED_PEERS if peers is None else peers)
     seeds = seed_addresses(WATCHED_SEEDS if seeds is None else seeds)
@@ -200,8 +189,7 @@ def draw_watched(number: int, malice: Malice, peers: int | None = None, seeds: i
     accidents += [Accident(round(rng.uniform(5.0, WATCHED / 2) if peer in late
                                  else rng.uniform(0.0, STARTING), 3), "start", (peer,))
                   for peer in peers]
-    if restless:
-        accidents += _unrest(rng, peers, seeds)
+    accidents += _unrest(rng, peers, seeds) if restless else []
     drawn = parse_capacity(rng.choice(CAPACITIES))
     conditions = Conditions(
         seeds=len(seeds), capacity=capacity or drawn,

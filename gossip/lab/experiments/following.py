@@ -1,8 +1,5 @@
 """Following: starts a network of processes, waits for what has to happen, and prints the proof.
 
-`Progress` follows a network through its output files. It shows a status line on a terminal, and a
-line every 3 seconds elsewhere.
-
 A network of honest peers ends when all is delivered, and the dead are reported. One that is
 watched for malicious peers ends so many periods after all are linked, and when the honest have
 what the honest have said by then: the proof tells who was found out.
@@ -21,7 +18,7 @@ from gossip.lab.experiments.steps import (
     FOR_EVER, Steps, found_dead, gossiped, killed, planned, so_far, started, status_line_of,
     watched)
 from gossip.lab.proof import check, deaths, delivery
-from gossip.lab.proof.evidence import Proof, origin_of
+from gossip.lab.proof.evidence import Proof, Row, origin_of
 from gossip.lab.proof.records import Records
 from gossip.lab.proof.runs import FULL, PeerRun
 from gossip.settings import Settings
@@ -47,11 +44,11 @@ IMPLIED = {  # by --malicious, where the command line does not name it
 
 
 class Progress:
-    """The state of a network, as its files show it so far."""
+    """The state of a network, as its files show it so far: in `steps`, or in a line, which is a
+    status line on a terminal, and comes every 3 seconds elsewhere."""
 
     def __init__(self, records: Records, network, settings: Settings, end: End, steps: Steps,
                  quiet: bool = False):
-        """Where a terminal shows `steps`, it does not show one line."""
         self._records = records
         self._network = network
         self._settings = settings
@@ -89,60 +86,58 @@ class Progress:
                 f"{len(self._network.peers)} peers, "
                 f"{sum(linked) // 2} links (degree {min(linked, default=0)} to "
                 f"{max(linked, default=0)}), {made} messages, {delivered} deliveries")
-        kicked = {kick.peer for seed in self._records.seeds for kick in seed.kicks}
-        if kicked:
+        if kicked := {kick.peer for seed in self._records.seeds for kick in seed.kicks}:
             text += f", {len(kicked)} kicked"
-        killed = self._network.dead_peers()
-        if killed:
+        if killed := self._network.dead_peers():
             found = {peer for run in runs for peer in run.dead} & killed
             text += f", {len(killed)} killed, {len(found)} of them found dead"
         return text
 
     def living(self) -> list[PeerRun]:
-        """The runs of the peers that live."""
+        """Return the runs of the peers that live."""
         dead = self._network.dead_peers()
         return [run for run in self._records.peers
                 if run.address not in dead and not run.superseded]
 
     def _all_run(self, runs: list[PeerRun]) -> bool:
-        """Whether these are the runs of all peers that live."""
+        """Return whether these are the runs of all peers that live."""
         return len(runs) + len(self._network.dead_peers()) >= len(self._network.peers)
 
     def linked(self) -> bool:
-        """Whether all peers are up and have a neighbour."""
+        """Return whether all peers are up and have a neighbour."""
         runs = self.living()
         alone = len(self._network.peers) == 1
         return self._all_run(runs) and (alone or all(run.linked for run in runs))
 
     def delivered(self) -> bool:
-        """Whether all messages are generated, and have reached all peers that live."""
+        """Return whether all messages are generated, and have reached all peers that live."""
         runs = self.living()
         if not self._all_run(runs):
             return False
         runs = [run for run in runs if run.ended != FULL]
-        if any(run.by_generator < self._settings.gossip_count for run in runs):
+        if not self._all_said(runs):
             return False
         here = self._network.here()
-        if here is not None or len(runs) < len(self._records.peers):
-            # what the dead said last may have died with them; peers elsewhere go on
-            made = set().union(*(run.generated.keys() | run.received.keys() for run in runs))
-            if here is not None:
-                made = {message for message in made if origin_of(message) in here}
-            return all(made <= run.received.keys() | run.generated.keys() for run in runs)
-        made = sum(len(run.generated) for run in runs)
-        return all(len(run.received) + len(run.generated) >= made for run in runs)
+        if here is None and len(runs) == len(self._records.peers):
+            made = sum(len(run.generated) for run in runs)
+            return all(len(run.received) + len(run.generated) >= made for run in runs)
+        # what the dead said last may have died with them; peers elsewhere go on
+        made = set().union(*(run.generated.keys() | run.received.keys() for run in runs))
+        return _have_all(runs, {message for message in made
+                                if here is None or origin_of(message) in here})
 
     def honest_have_all(self) -> bool:
-        """Whether all honest peers that were not kicked have generated all their messages, and
-        have received those of one another."""
+        """Return the same of the honest peers that were not kicked."""
         runs = [run for run in self._records.honest().peers if run.ended is None]
         made = {message for run in runs for message in run.generated}
-        return (all(run.by_generator >= self._settings.gossip_count for run in runs)
-                and all(made <= run.received.keys() | run.generated.keys() for run in runs))
+        return self._all_said(runs) and _have_all(runs, made)
+
+    def _all_said(self, runs: list[PeerRun]) -> bool:
+        return all(run.by_generator >= self._settings.gossip_count for run in runs)
 
     def buried(self) -> bool:
-        """Whether every killed peer was found dead (if a neighbour of it lives), and its seeds
-        have heard of the death, removed the peer, and told others."""
+        """Return whether every killed peer was found dead (if a neighbour of it lives), and its
+        seeds have heard of the death, removed the peer, and told others."""
         proof = Proof(self._records, self._network.here())
         dead = self._network.dead_peers()
         for run in self._records.peers:
@@ -152,14 +147,13 @@ class Progress:
             found = deaths.found_dead(proof, run) or any(  # by a peer elsewhere
                 dead == run.address and max(times) >= run.last
                 for (_, dead), times in proof.told.items())
-            if neighbours and not (found and deaths.is_told(proof, run)):
-                return False
-            if deaths.death(proof, run)[0]:
+            if (neighbours and not (found and deaths.is_told(proof, run))
+                    or deaths.death(proof, run)[0]):
                 return False
         return True
 
     def _state(self) -> tuple:
-        """Numbers that grow as long as the network makes progress."""
+        """Return numbers that grow as long as the network makes progress."""
         peers = self._records.peers
         return (len(peers), sum(run.first_linked is not None for run in peers),
                 sum(len(run.generated) + len(run.received) for run in peers),
@@ -177,15 +171,12 @@ class Progress:
                 return True
             if self._state() != state:
                 state, end = self._state(), time.monotonic() + patience
-            if time.monotonic() > end:
-                return False
-            if not self._all_well():
+            if time.monotonic() > end or not self._all_well():
                 return False
             self._end.pause(until_next_look(time.monotonic() - began))
 
     def _all_well(self) -> bool:
-        """Show which processes have ended; False if one has failed. A process that was killed by
-        hand has not failed: it is part of the experiment."""
+        """Show which processes have ended; False if one has failed, and was not killed."""
         well = True
         for host in self._network.newly_ended():
             tell = show if self._status is None else self._status.above
@@ -196,8 +187,7 @@ class Progress:
     # What is waited for.
 
     def follow(self, kill: int) -> bool:
-        """Wait for the deliveries (not where gossip never ends), kill peers, wait until the deaths
-        are reported; False when it takes too long."""
+        """Wait for the deliveries, kill peers, wait for the reports; False if it takes too long."""
         network, settings, records = self._network, self._settings, self._records
         patience = settings.gossip_interval + SPREAD_LIMIT
         if not self.settle(self.linked, START_LIMIT):
@@ -208,9 +198,8 @@ class Progress:
         self._end.pause(LINGER + (settings.liveness_interval if kill else 0))
         dead = network.dead_peers()
         living = [peer for peer in network.peers if str(peer) not in dead]
-        dying = random.sample(living, min(kill, len(living)))
-        network.kill(dying)
-        if dying:
+        if dying := random.sample(living, min(kill, len(living))):
+            network.kill(dying)
             names = sorted(map(str, dying))
             self.steps.begin(killed(names), lambda: found_dead(records, self.living(), names))
         rounds = (settings.liveness_misses + 2) * settings.liveness_interval
@@ -237,8 +226,12 @@ class Progress:
             self.settle(lambda: False, float("inf"))
 
 
+def _have_all(runs: list[PeerRun], messages: set[str]) -> bool:
+    return all(messages <= run.received.keys() | run.generated.keys() for run in runs)
+
+
 def until_next_look(took: float) -> float:
-    """Seconds until the files are looked at again when a look has taken so many."""
+    """Return the seconds until the next look at the files when one has taken so many."""
     return min(LONGEST_LOOK, max(LOOK, REST * took))
 
 
@@ -282,31 +275,28 @@ def run_network(args, peers: list[Address], settings: Settings, processes: int |
                     raise
             finally:
                 progress.finish()
-        if once:
-            return _judge(records, network.here(), in_time, steps, page, end, args)
-        if steps.are_shown:
-            made = sum(len(run.generated) for run in records.refresh().peers)
-            steps.say(f"Ended. {len(network.peers)} peers, {made:,} messages. "
-                      f"The proof: {command('check', args.outputs)}")
-        return 0
+        if not once:
+            if steps.are_shown:
+                made = sum(len(run.generated) for run in records.refresh().peers)
+                steps.say(f"Ended. {len(network.peers)} peers, {made:,} messages. "
+                          f"The proof: {command('check', args.outputs)}")
+            return 0
+        if not in_time:
+            steps.say("not everything happened as it should, or in time:")
+        rows = check.with_texts(records, check.prove(records.refresh(), network.here()))
+        _show_proof(rows, steps, page is not None, args)
+        holds = check.holds(rows) and in_time
+        if page is not None:
+            page.tell(holds, check.format_rows(rows))
+            end.wait()
+        return 0 if holds else FAILED
 
 
-def _judge(records: Records, here: set[str] | None, in_time: bool, steps: Steps, page, end: End,
-           args) -> int:
-    """Print the proof, and show it on the page until Ctrl-C; the exit code."""
-    if not in_time:
-        steps.say("not everything happened as it should, or in time:")
-    rows = check.with_texts(records, check.prove(records.refresh(), here))
-    text = check.format_rows(rows)
-    if steps.are_shown:
-        plot = command("plot", args.outputs), "a page of this proof, with pictures"
-        again = f"python runner.py {args.again} --watch", "the same again, live in a browser"
-        steps.say_proof(rows, *([commands(plot, again)] if page is None else
-                                [commands(plot), "The live page stays until Ctrl-C."]))
-    else:
-        show(text)
-    holds = check.holds(rows) and in_time
-    if page is not None:
-        page.tell(holds, text)
-        end.wait()
-    return 0 if holds else FAILED
+def _show_proof(rows: list[Row], steps: Steps, is_on_page: bool, args) -> None:
+    if not steps.are_shown:
+        show(check.format_rows(rows))
+        return
+    plot = command("plot", args.outputs), "a page of this proof, with pictures"
+    again = f"python runner.py {args.again} --watch", "the same again, live in a browser"
+    steps.say_proof(rows, f"{commands(plot)}\nThe live page stays until Ctrl-C." if is_on_page
+                    else commands(plot, again))

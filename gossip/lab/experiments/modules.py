@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable
 
 from gossip.addresses import Address, address_of
-from gossip.lab.experiments.worker import Host
+from gossip.lab.experiments.worker import Host, end_all
 from gossip.lab.proof.evidence import quantile
 from gossip.lab.proof.pieces import Pieces
 from gossip.lab.proof.reading import parse_line
@@ -53,27 +53,26 @@ class Modules:
     """Modules by number, each a process with a client; module 0 is the bootstrapper. Module N has
     the ports base+2N (for peers) and base+2N+1 (for clients). `close` ends those that live."""
 
+    pause: Callable[[float], None] = staticmethod(time.sleep)  # waits between two looks
+
     def __init__(self, base_port: int, inis: pathlib.Path, outputs: pathlib.Path,
                  file_limit: int = Settings().file_limit):
         self._base = base_port
         self._inis = inis
         self._outputs = outputs
         self._file_limit = file_limit  # MiB
-        self.pause: Callable[[float], None] = time.sleep  # waits between two looks
         self._running: dict[int, Host] = {}
         self._clients: dict[int, Client] = {}
 
     def on_data(self, number: int, data: bytes) -> bool:
-        """Take data of which the client of a module was told; answer whether it is valid."""
+        """Take data of which the client of a module was told; return whether it is valid."""
         raise NotImplementedError
 
     def _address(self, number: int) -> Address:
-        """Where other modules find this one."""
         return address_of("127.0.0.1", self._base + 2 * number)
 
     def start(self, count: int, degree: int, pow_bits: int) -> None:
-        """Start so many modules, and a client of each as soon as it listens; CommandError when a
-        module does not listen."""
+        """Start so many modules, and a client of each; CommandError when one does not listen."""
         for number in range(count):
             ini = self._inis / f"{number}.ini"
             ini.write_text(f"[gossip]\ncache_size = 100\ndegree = {degree}\n"
@@ -90,7 +89,7 @@ class Modules:
                 raise CommandError(f"module {number} did not start", FAILED)
 
     def _connect(self, number: int) -> bool:
-        """Connect a client if its module listens; answer whether it does."""
+        """Connect a client if its module listens; return whether it does."""
         try:
             self._clients[number] = Client(
                 ("127.0.0.1", self._base + 2 * number + 1), DATA_TYPE,
@@ -101,17 +100,16 @@ class Modules:
         return number in self._clients
 
     def until(self, holds: Callable[[], bool], limit: float) -> bool:
-        """Wait until something holds, for so many seconds at most; answer whether it does."""
+        """Wait until something holds, for so many seconds at most; return whether it does."""
         deadline = time.monotonic() + limit
         while not (held := holds()) and time.monotonic() < deadline:
             self.pause(LOOK)
         return held
 
     def links(self) -> dict[str, set[str]]:
-        """The neighbours of each living module, by its output file."""
+        """Return the neighbours of each living module, by its output file."""
         links = {}
-        for number in self._running:
-            address = self._address(number)
+        for address in map(self._address, self._running):
             run = PeerRun(str(address), 0.0)
             path = self._outputs / f"module_{address.file_part}.txt"
             for line in path.read_text().splitlines() if path.exists() else ():
@@ -121,11 +119,7 @@ class Modules:
 
     def close(self) -> None:
         """End the modules that live, and the clients."""
-        until = time.monotonic() + END_LIMIT
-        for host in self._running.values():
-            host.end()
-        for host in self._running.values():
-            host.wait(until)
+        end_all(list(self._running.values()), END_LIMIT)
         for client in self._clients.values():
             client.close()
 
@@ -133,7 +127,7 @@ class Modules:
 # The proof.
 
 class Experiment(Modules):
-    """Modules that lose some of them, and the data that clients were told of."""
+    """Modules of which some are killed, and the data that clients were told of."""
 
     def __init__(self, args, folder: pathlib.Path):
         super().__init__(args.base_port, folder, args.outputs, args.file_limit)
@@ -142,7 +136,6 @@ class Experiment(Modules):
         self._rng = random.Random()
         self._lock = threading.Lock()  # guards _told
         self._told: collections.Counter = collections.Counter()  # (number, data it was told of)
-        self._rows: list[bool] = []  # what held so far
 
     def on_data(self, number: int, data: bytes) -> bool:
         with self._lock:
@@ -150,32 +143,29 @@ class Experiment(Modules):
         return True
 
     def carry_out(self) -> bool:
-        """Carry out all steps; answer whether all of them held."""
+        """Carry out all steps; return whether all of them held."""
         since, args = time.monotonic(), self._args
         self.start(args.peers, args.degree, args.pow_bits)
         show(f"{args.peers} modules are up; the bootstrapper is {self._address(0)}")
-        self._show_view(since)
-        self._announce()
-        self._kill()
-        self._announce()
-        return all(self._rows)
+        steps = [self._view(since), self._announce(), self._kill(), self._announce()]
+        return all(steps)
 
-    def _show_view(self, since: float) -> None:
+    def _view(self, since: float) -> bool:
         """Wait until the modules are one piece, and show how long that took."""
         joined = self.until(lambda: self._pieces() == 1, JOIN_LIMIT)
         pieces = 1 if joined else self._pieces()
         degrees = sorted(map(len, self.links().values()))
-        self._note("view", pieces == 1,
-                   f"{pieces} pieces after {time.monotonic() - since:.1f} s; neighbours: minimum "
-                   f"{degrees[0]}, median {degrees[len(degrees) // 2]}, maximum {degrees[-1]}")
+        return _show("view", pieces == 1,
+                     f"{pieces} pieces after {time.monotonic() - since:.1f} s; neighbours: minimum "
+                     f"{degrees[0]}, median {degrees[len(degrees) // 2]}, maximum {degrees[-1]}")
 
     def _pieces(self) -> int:
         links = self.links()
         return len(Pieces({own: [other for other in linked if own in links.get(other, ())]
                            for own, linked in links.items()}))
 
-    def _announce(self) -> None:
-        """Every client announces; every other client has to be told of it, once."""
+    def _announce(self) -> bool:
+        """Let every client announce; every other client has to be told of it, once."""
         said = {number: f"from {number} {self._rng.getrandbits(64):016x}".encode()
                 for number in self._clients}
         for number, data in said.items():
@@ -185,29 +175,29 @@ class Experiment(Modules):
         self.until(lambda: all(self._counts(due)), DELIVER_LIMIT)
         self.pause(STILL)
         counts, own = self._counts(due), sum(self._counts(said.items()))
-        self._note("broadcast", counts.count(1) == len(due) and not own,
-                   f"{counts.count(1)} of {len(due)} told once, {counts.count(0)} not, "
-                   f"{sum(count > 1 for count in counts)} more than once, {own} of one's own")
+        return _show("broadcast", counts.count(1) == len(due) and not own,
+                     f"{counts.count(1)} of {len(due)} told once, {counts.count(0)} not, "
+                     f"{sum(count > 1 for count in counts)} more than once, {own} of one's own")
 
     def _counts(self, pairs) -> list[int]:
-        """How often the client of each module was told of this data."""
+        """Return how often the client of each module was told of this data."""
         with self._lock:
             return [self._told[pair] for pair in pairs]
 
-    def _kill(self) -> None:
+    def _kill(self) -> bool:
         """Kill the bootstrapper and a third of the others, without a word to anyone."""
-        others = [number for number in self._running if number != 0]
-        victims = [0, *self._rng.sample(others, len(others) // 3)]
-        since = time.monotonic()
-        for number in victims:
+        since, (first, *others) = time.monotonic(), self._running
+        victims = self._rng.sample(others, len(others) // 3)
+        for number in first, *victims:
             self._running.pop(number).die()
             self._clients.pop(number).close()
-        show(f"killed: the bootstrapper and {len(victims) - 1} others")
-        self._show_view(since)
+        show(f"killed: the bootstrapper and {len(victims)} others")
+        return self._view(since)
 
-    def _note(self, name: str, holds: bool, figures: str) -> None:
-        self._rows.append(holds)
-        show(f"{name:<10} {'holds' if holds else 'FAILS':<6} {figures}")
+
+def _show(name: str, holds: bool, figures: str) -> bool:
+    show(f"{name:<10} {'holds' if holds else 'FAILS':<6} {figures}")
+    return holds
 
 
 def run_experiment(args) -> int:
@@ -247,18 +237,18 @@ class MeasuredModules(Modules):
         show(f"{count} modules, every message validated by every client:")
         idle = self._memory()
         slow = self._announce(ONE_BY_ONE, 64, PAUSE)
-        fast = self._announce(200_000 if count == 2 else 20_000, 64, 0.0)
+        fast = self._announce(200_000 if count == 2 else 20_000, 64)
         if slow is None or fast is None:
             return False
-        last = [max(latencies) for latencies in slow[1]]
+        (_, last), (per_second, _) = slow, fast
         _row("to the last client, median", f"{quantile(last, 0.5) * 1e3:.2f} ms")
         _row("to the last client, 99 %", f"{quantile(last, 0.99) * 1e3:.2f} ms")
-        _row("announces of 64 bytes", f"{len(fast[1]) / fast[0]:,.0f} a second")
+        _row("announces of 64 bytes", f"{per_second:,.0f} a second")
         if count == 2:
-            large = self._announce(5_000, 60_000, 0.0)
+            large = self._announce(5_000, 60_000)
             if large is None:
                 return False
-            _row("announces of 60,000 bytes", f"{len(large[1]) / large[0]:,.0f} a second")
+            _row("announces of 60,000 bytes", f"{large[0]:,.0f} a second")
         _row("memory of a module, idle", f"{idle:.1f} MiB")
         _row("and afterwards", f"{self._memory():.1f} MiB")
         if count == 2:
@@ -269,9 +259,9 @@ class MeasuredModules(Modules):
         return True
 
     def _announce(self, count: int, size: int,
-                  pause: float) -> tuple[float, list[list[float]]] | None:
-        """Announce so many messages on the first module; (seconds until every client was told of
-        every message, latencies per message), or None if not all came."""
+                  pause: float = 0.0) -> tuple[float, list[float]] | None:
+        """Announce on the first module; return (messages a second, seconds of each to the last
+        client), or None if not all came."""
         with self._changed:
             self._came, self._latencies = 0, {}
         begun, rest = time.perf_counter(), bytes(size - STAMP.size)
@@ -284,10 +274,11 @@ class MeasuredModules(Modules):
             if not self._changed.wait_for(lambda: self._came >= due, LIMIT):
                 show(f"{self._came} of {due} came")
                 return None
-            return time.perf_counter() - begun, list(self._latencies.values())
+            return (count / (time.perf_counter() - begun),
+                    list(map(max, self._latencies.values())))
 
     def _memory(self) -> float:
-        """Mean resident memory of a module, MiB; 0 where the system does not tell."""
+        """Return the mean resident memory (MiB) of a module; 0 where the system does not tell."""
         return statistics.fmean(host.size()[0] for host in self._running.values())
 
     def _begin_handshakes(self) -> None:

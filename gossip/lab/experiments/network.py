@@ -1,22 +1,20 @@
 """A network on this machine: seeds and peers, many in a worker process or each peer in its own.
 
 Which nodes share a process is decided before anything starts, by what the system allows
-(limits.py). Beside the runner's main thread, threads of the live page may tell nodes to die, to say
-something and the like (`Orders`): nothing of that waits for a node, and what cannot be done now is
-refused.
+(limits.py). Beside the runner's main thread, threads of the live page may give orders (`Orders`):
+none of them waits for a node, and what cannot be done now is refused.
 """
 
 import os
 import pathlib
 import subprocess
 import threading
-import time
 from typing import NamedTuple
 
 from gossip.addresses import Address, Target, is_loopback, parse_address
 from gossip.lab.experiments.accidents import Role
 from gossip.lab.experiments.ports import next_free
-from gossip.lab.experiments.worker import Host, PeerProcess, WorkerProcess
+from gossip.lab.experiments.worker import Host, PeerProcess, WorkerProcess, end_all
 from gossip.programs.own_addresses import check_free, check_reachable
 from gossip.settings import Settings
 from gossip.terminal import limits
@@ -36,10 +34,9 @@ class Plan(NamedTuple):
 
 def with_room(settings: Settings, peers: int) -> Settings:
     """Return settings with which seeds list so many peers of one IP, unless a flag limits them."""
-    usual = Settings().registrations_per_ip
-    if usual == settings.registrations_per_ip < peers:
-        return settings._replace(registrations_per_ip=peers)
-    return settings
+    allowed = settings.registrations_per_ip
+    is_usual = allowed == Settings().registrations_per_ip
+    return settings._replace(registrations_per_ip=max(allowed, peers) if is_usual else allowed)
 
 
 class NotNow(Exception):
@@ -76,12 +73,8 @@ class Network:
     def __exit__(self, *error) -> None:
         with self._lock:
             self._runs = False
-        for hosts in (self.hosts, self._seed_hosts):  # seeds last: no peer loses its seeds
-            until = time.monotonic() + END_LIMIT
-            for host in hosts:
-                host.end()
-            for host in hosts:
-                host.wait(until)
+        for hosts in self.hosts, self._seed_hosts:  # seeds last: no peer loses its seeds
+            end_all(hosts, END_LIMIT)
 
     def here(self) -> set[str] | None:
         """Return the nodes that write their files here; None if there are no others, because all
@@ -94,9 +87,8 @@ class Network:
         """Decide which nodes share a process. The peers share `processes`, or more if so few
         cannot hold them; None means a process for each. CommandError, before anything is touched,
         if an address cannot be used or the system does not allow so many nodes."""
-        for address in self.peers:
-            if address in self._no_peers:
-                raise CommandError(f"port {address.port} is a seed's; choose another --base-port")
+        if taken := self._no_peers.intersection(self.peers):
+            raise CommandError(f"port {min(taken).port} is a seed's; choose another --base-port")
         check_reachable(self._seeds, self.peers[0])
         for address in [*self._local, *self.peers]:
             check_free(address)
@@ -128,7 +120,6 @@ class Network:
             self._runs = True
 
     def _worker(self, kind: str, addresses: list[Address]) -> Host:
-        """Return a new process of several nodes of one kind."""
         return WorkerProcess(kind, addresses, self._flags[kind], self._roles)
 
     def _own_process(self, address: Address, stdout=subprocess.DEVNULL) -> Host:
@@ -140,7 +131,7 @@ class Network:
     def kill(self, addresses: list[Address]) -> None:
         """These nodes die at once, without a word, if they have not died before."""
         with self._lock:
-            for host in [*self.hosts, *self._seed_hosts]:
+            for host in self._hosts():
                 dying = [address for address in host.addresses
                          if address in addresses and address not in self._gone]
                 if dying:
@@ -148,69 +139,65 @@ class Network:
             self._gone.update(addresses)
 
     def newly_ended(self) -> list[Host]:
-        """Processes that have ended since the last call, although nothing here ended them."""
+        """Return processes that ended by themselves since the last call."""
         with self._lock:
-            ended = [host for host in [*self.hosts, *self._seed_hosts]
+            ended = [host for host in self._hosts()
                      if not self._gone.issuperset(host.addresses) and host.ended() is not None]
             for host in ended:
                 self._gone.update(host.addresses)
         return ended
 
     def dead_peers(self) -> set[str]:
-        """The addresses of all peers that died, and were not started again."""
+        """Return the addresses of all peers that died, and were not started again."""
         with self._lock:
             return {str(address) for address in self._gone.intersection(self.peers)}
 
     # What is asked for while it runs; NotNow when that cannot be done.
 
     def kill_node(self, address: Address) -> None:
-        """A node dies at once."""
+        """Kill a node that lives."""
         with self._lock:
             self._living(address)
         self.kill([address])
 
     def say(self, address: Address, text: str) -> None:
-        """A peer gossips a text of one line."""
+        """Let a peer gossip a text of one line."""
         with self._lock:
             host = self._living(address)
-            if address not in self.peers:
-                raise NotNow(f"{address} is a seed: only peers say something")
-            if host.is_frozen():
-                raise NotNow(f"{address} is frozen: it says nothing")
-            if (is_forbidden := self._settings.filter.search()) and is_forbidden(text):
-                raise NotNow("it has a forbidden word; nothing was sent")
-            if not host.takes_lines():
-                raise NotNow(f"{address} does not read what it is told")
+            is_forbidden = self._settings.filter.search()
+            _refuse_if(address not in self.peers, f"{address} is a seed: only peers say something")
+            _refuse_if(host.is_frozen(), f"{address} is frozen: it says nothing")
+            _refuse_if(is_forbidden and is_forbidden(text),
+                       "it has a forbidden word; nothing was sent")
+            _refuse_if(not host.takes_lines(), f"{address} does not read what it is told")
             host.say(address, text)
 
     def freeze(self, address: Address) -> None:
-        """A peer stops where it stands."""
+        """Stop a peer where it stands."""
         with self._lock:
             host = self._living(address)
-            if host.is_frozen():
-                raise NotNow(f"{address} is frozen")
-            if address not in self.peers or len(host.addresses) > 1:
-                raise NotNow(f"{address} shares a process with others: start peers with "
-                             "--process-per-peer")
+            _refuse_if(host.is_frozen(), f"{address} is frozen")
+            _refuse_if(address not in self.peers or len(host.addresses) > 1,
+                       f"{address} shares a process with others: start peers with "
+                       "--process-per-peer")
             host.freeze()
 
     def thaw(self, address: Address) -> None:
-        """A frozen peer goes on."""
+        """Let a frozen peer go on."""
         with self._lock:
             host = self._living(address)
-            if not host.is_frozen():
-                raise NotNow(f"{address} is not frozen")
+            _refuse_if(not host.is_frozen(), f"{address} is not frozen")
             host.thaw()
 
     def start_again(self, address: Address) -> None:
-        """A node that died begins another run."""
+        """Begin another run of a node that died."""
         with self._lock:
             host = self._host_of(address)
-            if address not in self._gone and host.ended() is None:
-                raise NotNow(f"{address} is running")
+            _refuse_if(address not in self._gone and host.ended() is None,
+                       f"{address} is running")
             check_free(address)
             if host.ended() is None:  # a worker, which has other nodes, too
-                host.start(address, self._roles.get(address))
+                host.start(address)
             else:
                 hosts = self._seed_hosts if host in self._seed_hosts else self.hosts
                 hosts.append(self._own_process(address))
@@ -222,35 +209,38 @@ class Network:
             self._gone.discard(address)
 
     def add_peer(self) -> Address:
-        """One more peer, in a process of its own; its address is the next that is free."""
+        """Start one more peer, in a process of its own, at the next address that is free."""
         with self._lock:
-            if not self._runs:
-                raise NotNow(NOT_RUNNING)
-            if self._added == ADDED:
-                raise NotNow(f"{ADDED} peers have been added: that is enough")
+            _refuse_if(not self._runs, NOT_RUNNING)
+            _refuse_if(self._added == ADDED, f"{ADDED} peers have been added: that is enough")
             port = max(peer.port for peer in self.peers)
             address = next_free(self.peers[0].ip, port, self._no_peers)
-            if address is None:
-                raise NotNow(f"no port above {port} is free")
+            _refuse_if(address is None, f"no port above {port} is free")
             self.hosts.append(self._own_process(address))
             self._added += 1
             self.peers = [*self.peers, address]
             return address
 
     def _living(self, address: Address) -> Host:
-        """The process of a node that lives."""
+        """Return the process of a node that lives."""
         host = self._host_of(address)
-        if address in self._gone or host.ended() is not None:
-            raise NotNow(f"{address} is dead")
+        _refuse_if(address in self._gone or host.ended() is not None, f"{address} is dead")
         return host
 
     def _host_of(self, address: Address) -> Host:
-        if not self._runs:
-            raise NotNow(NOT_RUNNING)
-        for host in [*self.hosts, *self._seed_hosts]:
+        _refuse_if(not self._runs, NOT_RUNNING)
+        for host in self._hosts():
             if address in host.addresses:
                 return host
         raise NotNow(f"{address} was not started by this runner")
+
+    def _hosts(self) -> list[Host]:
+        return [*self.hosts, *self._seed_hosts]
+
+
+def _refuse_if(is_so: bool, why: str) -> None:
+    if is_so:
+        raise NotNow(why)
 
 
 class Orders:
@@ -264,12 +254,12 @@ class Orders:
                              "freeze": network.freeze, "thaw": network.thaw}
 
     def words(self, own_processes: bool) -> tuple[str, ...]:
-        """The orders that a network takes whose peers have processes of their own, or not."""
+        """Return the orders that a network takes; only an own process can be frozen."""
         freezing = ("freeze", "thaw") if own_processes else ()
         return ("kill", "start", "say", *freezing, "add")
 
     def do(self, order: dict[str, str]) -> tuple[int, str]:
-        """Carry out an order; answers (HTTP status, a line for who gave it)."""
+        """Carry out an order; return (HTTP status, a line for who gave it)."""
         word = order.get("do", "")
         try:
             if word == "add":
@@ -277,14 +267,14 @@ class Orders:
             if word not in self.words(True):
                 return 400, f"do is one of {', '.join(self.words(True))}"
             address = parse_address(order.get("node", ""))
-            if word == "say":
-                text = order.get("text", "")
-                if not text.strip():
-                    return 400, "text: what shall it say?"
-                self._network.say(address, text)
-                return 200, f"{address} says it"
-            self._about_nodes[word](address)
-            return 200, f"{word} {address}: done"
+            if word != "say":
+                self._about_nodes[word](address)
+                return 200, f"{word} {address}: done"
+            text = order.get("text", "")
+            if not text.strip():
+                return 400, "text: what shall it say?"
+            self._network.say(address, text)
+            return 200, f"{address} says it"
         except (NotNow, CommandError) as reason:  # CommandError: the port is taken, for example
             return 409, str(reason)
         except OSError as error:  # no room for one more process, for example
@@ -296,13 +286,12 @@ class Orders:
 def _groups(addresses: list[Address], processes: int, needs) -> list[list[Address]]:
     """Deal the nodes out to so many processes, or to more if so few cannot hold them."""
     allowed = limits.descriptors_allowed() - limits.PROCESS_DESCRIPTORS
-    while processes < len(addresses):
-        groups = [addresses[at::processes] for at in range(processes)]
+    for count in range(processes, len(addresses)):
+        groups = [addresses[at::count] for at in range(count)]
         if all(sum(needs[a].descriptors for a in group) <= allowed
                and sum(needs[a].threads for a in group) <= limits.threads_per_process()
                for group in groups):
             return groups
-        processes += 1
     most = max((needs[address].descriptors for address in addresses), default=0)
     if most > allowed:
         raise CommandError(f"a node of this network needs about {most:,} open files, and a "

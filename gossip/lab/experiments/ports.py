@@ -1,6 +1,7 @@
 """Ports: other ones for a network whose usual ports are taken, or that has more seeds than usual;
 and who has those of the seeds."""
 
+import contextlib
 import pathlib
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
@@ -34,10 +35,9 @@ class Ports(NamedTuple):
 
 
 def choose_ports(args, peers: list[Address]) -> Ports:
-    """Seeds of the config (or `args.seeds` ones) and these peers, but with other ports where the
-    usual ones are taken. What the command line names is kept, and so are seeds that other machines
-    know. The peers move together: a peer of another network here dials the ports of its dead
-    neighbours again, and would join the two networks."""
+    """Choose other ports for the seeds and these peers where the usual ones are taken. What the
+    command line names is kept, and so are seeds that other machines know. The peers move together:
+    a peer of another network here dials the ports of its dead again, and would join the two."""
     of_config, config = load_seeds(args.config), args.config
     seeds = usual = of_config if args.seeds is None else _as_many(of_config, args.seeds, peers)
     chosen = peers
@@ -53,7 +53,7 @@ def choose_ports(args, peers: list[Address]) -> Ports:
 
 
 def _as_many(seeds: list[Target], count: int, avoid: list[Address]) -> list[Target]:
-    """The first seeds; where they are too few, also others on free ports above theirs."""
+    """Return the first seeds; where they are too few, also others on free ports above."""
     seeds = seeds[:count]
     while len(seeds) < count:
         last = max(seed.port for seed in seeds)
@@ -65,12 +65,10 @@ def _as_many(seeds: list[Target], count: int, avoid: list[Address]) -> list[Targ
 
 
 def free_instead(addresses: list[Address], avoid: list[Address]) -> list[Address]:
-    """The addresses, but the next free ports above them in place of those that are taken."""
+    """Return the addresses, with the next free ports above them in place of taken ones."""
     last, free = max(address.port for address in addresses), []
     for address in addresses:
-        try:
-            check_free(address)
-        except PortTaken:
+        if _is_taken(address):
             address = next_free(address.ip, last, avoid) or address
             last = max(last, address.port)
         free.append(address)
@@ -78,8 +76,7 @@ def free_instead(addresses: list[Address], avoid: list[Address]) -> list[Address
 
 
 def free_block(addresses: list[Address], avoid: list[Address]) -> list[Address]:
-    """The addresses so many blocks of ports higher that all of them are free; CommandError when
-    there is no such block."""
+    """Return the addresses so many blocks of ports higher that all of them are free."""
     for step in range(BLOCK, 65536 - max(address.port for address in addresses), BLOCK):
         block = [address_of(address.ip, address.port + step) for address in addresses]
         if not any(map(_is_taken, block)) and not {*block} & {*avoid}:
@@ -89,15 +86,13 @@ def free_block(addresses: list[Address], avoid: list[Address]) -> list[Address]:
 
 
 def next_free(ip: str, port: int, avoid: Collection[Target]) -> Address | None:
-    """The first address above this port where a node could listen; None if there is none."""
+    """Return the first address above this port where a node could listen, if any."""
     for other in range(port + 1, 65536):
         address = address_of(ip, other)
-        try:
+        with contextlib.suppress(CommandError):  # another program listens there
             check_free(address)
-        except CommandError:
-            continue  # another program listens there
-        if address not in avoid:
-            return address
+            if address not in avoid:
+                return address
     return None
 
 
@@ -105,12 +100,12 @@ def _notice(usual: list[Address], chosen: list[Address]) -> str:
     moved = [(old.port, new.port) for old, new in zip(usual, chosen) if old != new]
     if not moved:
         return ""
-    left, instead = map(set, zip(*moved))
+    left, instead = zip(*moved)
     return f"ports taken, all or in part: {_ranges(left)}; used instead: {_ranges(instead)}"
 
 
-def _ranges(ports: set[int]) -> str:
-    """Ports in order, those in a row as `FIRST-LAST`."""
+def _ranges(ports: Collection[int]) -> str:
+    """Name ports in order, those in a row as `FIRST-LAST`."""
     ranges = Intervals((port, port) for port in ports).ranges()
     return format_ranges(ranges).replace(",", ", ")
 
@@ -122,7 +117,7 @@ def check_seed_ports(seeds: list[Address], config: pathlib.Path) -> None:
         raise CommandError("the seeds run already; go on with: python peer.py", FAILED)
     if running:
         raise CommandError(f"{len(running)} of {len(seeds)} seeds run already "
-                           f"({_ranges({seed.port for seed in running})}); start each of the "
+                           f"({_ranges([seed.port for seed in running])}); start each of the "
                            "others with: python seed.py IP:PORT", FAILED)
 
 
@@ -158,7 +153,7 @@ def _running(seeds: list[Address], config: pathlib.Path) -> list[Address]:
 
 
 def _is_taken(address: Address) -> bool:
-    """Whether another program listens there; CommandError when nobody can."""
+    """Return whether another program listens there; CommandError if nobody can."""
     try:
         check_free(address)
     except PortTaken:

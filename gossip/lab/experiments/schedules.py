@@ -3,8 +3,6 @@
 One schedule is played until its unrest is over, then through nine rounds and 80 seconds of rest;
 then the judge looks (verdict.py). A network that is watched for malicious peers never rests: of it
 the judge asks only what may never happen, and what its files prove, some seconds after the unrest.
-Many schedules are played by several processes. One that fails can be made smaller, line by line,
-until it is understood.
 """
 
 import concurrent.futures
@@ -69,18 +67,27 @@ def play(schedule: Schedule, classes: dict, until: float | None = None) -> Outco
     """Play a schedule to its verdict, or until a simulated second: then the verdict is only about
     what went wrong up to there. `classes` has the class of a "seed" and of a "peer"."""
     played = _Played(schedule, classes)
+    is_over = False
     try:
         with _checking_once():
-            played.run(until)
+            is_over = played.run(until)
     except Spinning as error:
-        played.faults.append(Fault("spins", str(error)))
+        played.ask("spins", [str(error)])
     except NodeFailed as error:
-        played.faults.append(Fault("failed", str(error)))
-    return played.outcome()
+        played.ask("failed", [str(error)])
+    network = played.network
+    records = Records(network.folder).refresh()
+    rows = check.prove(records)
+    for row in rows if is_over else ():
+        if row.holds is False:
+            played.ask(f"check of {row.name}", ["; ".join(row.details[:2])])
+    tally = Found(Proof(records)).tally() if schedule.conditions.malicious else None
+    return Outcome(played.faults, check.format_rows(rows), network.time.now, network.time.calls,
+                   network.folder, tally)
 
 
 def _hostile(schedule: Schedule, classes: dict) -> dict[Address, type]:
-    """The nodes of a schedule that are not honest, by address."""
+    """Return the nodes of a schedule that are not honest, by address."""
     lie, seeds = schedule.conditions.liar, schedule.seeds()
     hostile = {seeds[-1]: lying(classes["seed"], lie)} if lie else {}
     peers = [accident.who[0] for accident in schedule.accidents
@@ -91,8 +98,7 @@ def _hostile(schedule: Schedule, classes: dict) -> dict[Address, type]:
 
 @contextlib.contextmanager
 def _checking_once():
-    """Meanwhile, a signature that one node has checked is checked for all nodes of this process.
-    That takes most of the time of a network that signs, and the answer is the same."""
+    """Let one check of a signature count for all nodes of this process: checks take most time."""
     check_signature = signed_lines.check
     signed_lines.check = functools.lru_cache(SIGNATURES_KEPT)(check_signature)
     try:
@@ -102,11 +108,10 @@ def _checking_once():
 
 
 class _Played:
-    """One schedule while it is played."""
+    """A schedule while it is played."""
 
     def __init__(self, schedule: Schedule, classes: dict):
-        conditions = schedule.conditions
-        self._conditions = conditions
+        self._conditions = conditions = schedule.conditions
         self.network = VirtualNetwork(schedule.number, classes, schedule.seeds(),
                                       conditions.settings(), conditions.cables(),
                                       conditions.lag, conditions.clocks,
@@ -120,7 +125,9 @@ class _Played:
         if conditions.churn:
             self._time.at(PERIOD, self._churn)
 
-    # What happens.
+    def ask(self, question: str, wrong: list[str]) -> None:
+        """Note what a question has found wrong."""
+        self.faults += [Fault(question, words) for words in wrong]
 
     def _churn(self) -> None:
         """In every period, so many percent of the links between peers break, at both ends."""
@@ -128,25 +135,21 @@ class _Played:
         if self._time.now + PERIOD < self._conditions.unrest:
             self._time.at(self._time.now + PERIOD, self._churn)
 
-    # The rest, and the verdict.
-
-    def run(self, until: float | None) -> None:
-        """Play it, let it rest, and ask every question; or play it until a simulated second."""
+    def run(self, until: float | None) -> bool:
+        """Play it, let it rest, and ask every question, or play it until a simulated second;
+        return whether it is over."""
+        if until is None and not self._conditions.malicious:
+            self._rest()
+            return True
         if until is not None:
             self._time.run(until)
-            self._ask("while it happened", self._judge.faults)
-            return
-        if self._conditions.malicious:
+        else:
             self._time.run(self._conditions.unrest + CALM - SILENCE)
             for peer in self.network.peers():
                 peer.spreading.fall_silent()  # what is said at the very end reaches nobody
             self._time.run(self._time.now + SILENCE)
-            self._ask("while it happened", self._judge.faults)
-        else:
-            self._rest()
-        for row in self._proof:
-            if row.holds is False:
-                self._ask(f"check of {row.name}", ["; ".join(row.details[:2])])
+        self.ask("while it happened", self._judge.faults)
+        return until is None
 
     def _rest(self) -> None:
         judge, time = self._judge, self._time
@@ -156,20 +159,17 @@ class _Played:
         judge.begin_rest()
         if not self.network.living_seeds():
             time.run(end + MEND_ROUNDS * round_ + MEND)
-            self._ask("pieces", judge.pieces())
+            self.ask("pieces", judge.pieces())
         time.run(end + REST_ROUNDS * round_ + REST)
         first = judge.look()
         time.run(time.now + LOOKS)
         second = judge.look()
-        self._ask("while it happened", judge.faults)
-        self._ask("left over", [words for what, words in second.items() if what in first])
+        self.ask("while it happened", judge.faults)
+        self.ask("left over", [words for what, words in second.items() if what in first])
         for question in (judge.pieces, judge.links, judge.registrations, judge.lists,
                          judge.quiet, judge.messages):
-            self._ask(question.__name__, question())
+            self.ask(question.__name__, question())
         self._speak()
-
-    def _ask(self, question: str, wrong: list[str]) -> None:
-        self.faults += [Fault(question, words) for words in wrong]
 
     def _speak(self) -> None:
         """Check that messages said after the rest arrive everywhere, by flood within the longest
@@ -189,25 +189,9 @@ class _Played:
         if conditions.spread == "rumor":  # a rumor may die; comparing brings it
             wait += 4 * conditions.antientropy_interval
         time.run(time.now + wait)
-        self._ask("after the rest", [
+        self.ask("after the rest", [
             f"{peer.address} has {peer.messages.count()} messages, not {count}"
             for peer, count in expected if peer.messages.count() != count])
-
-    @functools.cached_property
-    def _records(self) -> Records:
-        """The records of the files; read once, when nothing happens any more."""
-        return Records(self.network.folder).refresh()
-
-    @functools.cached_property
-    def _proof(self) -> list[check.Row]:
-        """The rows of the check; made once, too."""
-        return check.prove(self._records)
-
-    def outcome(self) -> Outcome:
-        """The result of the schedule, with the proof."""
-        tally = Found(Proof(self._records)).tally() if self._conditions.malicious else None
-        return Outcome(self.faults, check.format_rows(self._proof), self._time.now,
-                       self._time.calls, self.network.folder, tally)
 
 
 # Many.
@@ -222,8 +206,7 @@ class Result(NamedTuple):
 
 
 def play_many(numbers: range, classes: dict, draw: Callable[[int], Schedule]) -> Iterator[Result]:
-    """Play the schedules that `draw` has for these numbers on all cores; yield the results in
-    their order."""
+    """Play the schedules that `draw` has for these numbers on all cores, and yield the results."""
     pool = concurrent.futures.ProcessPoolExecutor(os.cpu_count() or 1, initializer=_begin_process)
     try:
         yield from pool.map(functools.partial(_play_number, classes, draw), numbers)
@@ -232,8 +215,7 @@ def play_many(numbers: range, classes: dict, draw: Callable[[int], Schedule]) ->
 
 
 def _begin_process() -> None:
-    """Ctrl-C is for the process that has started this one, which then ends it. If that was killed
-    and could not, this one ends, too: nobody else would ever give it work."""
+    """Leave Ctrl-C to the process that has started this one; end when that was killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
@@ -253,8 +235,8 @@ def _play_number(classes: dict, draw: Callable[[int], Schedule], number: int) ->
 # Smaller.
 
 def shrink(schedule: Schedule, question: str, classes: dict) -> Schedule:
-    """The smallest schedule found that fails the same question: first lines are taken out, many at
-    once and then one by one (A. Zeller, R. Hildebrandt, "Simplifying and isolating
+    """Return the smallest schedule found that fails the same question: first lines are taken out,
+    many at once and then one by one (A. Zeller, R. Hildebrandt, "Simplifying and isolating
     failure-inducing input", 2002), then conditions become the usual ones."""
     def fails(smaller: Schedule) -> bool:
         return any(fault.question == question for fault in play(smaller, classes).faults)
@@ -273,7 +255,7 @@ def shrink(schedule: Schedule, question: str, classes: dict) -> Schedule:
 
 
 def _without_some(schedule: Schedule, size: int, fails) -> tuple[Schedule, bool]:
-    """Take out every run of so many lines that is not needed; answer whether there was one."""
+    """Take out every run of so many lines that is not needed; return whether there was one."""
     at, less = 0, False
     while at < len(schedule.accidents):
         accidents = schedule.accidents[:at] + schedule.accidents[at + size:]

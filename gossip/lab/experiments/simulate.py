@@ -29,13 +29,6 @@ def parse_simulate(arguments: list[str]) -> argparse.Namespace:
     """Parse the command line; CommandError for flags that do not go together."""
     parser = Parser(prog="runner.py simulate",
                     description="Seeds and peers in virtual time, and accidents by chance.")
-    _add_flags(parser)
-    args = parser.parse_args(arguments)
-    _check_flags(parser, args)
-    return args
-
-
-def _add_flags(parser: Parser) -> None:
     parser.add_argument("--schedule", type=whole_number(0), metavar="NUMBER",
                         help="which accidents: the same number, the same bytes in all files (1)")
     parser.add_argument("--peers", type=whole_number(1), metavar="N",
@@ -62,6 +55,9 @@ def _add_flags(parser: Parser) -> None:
     add_malicious(parser)
     parser.add_argument("--capacity", type=capacity, metavar="RULE",
                         help="neighbours of a peer, with --malicious (by chance 3 to 39)")
+    args = parser.parse_args(arguments)
+    _check_flags(parser, args)
+    return args
 
 
 def _check_flags(parser: Parser, args: argparse.Namespace) -> None:
@@ -70,13 +66,14 @@ def _check_flags(parser: Parser, args: argparse.Namespace) -> None:
               if getattr(args, name) is not None]
     if args.schedules is not None and of_one:
         parser.error(f"--{of_one[0]} is for one schedule, --schedules for many")
-    if args.malicious is not None and (args.gentle or args.sign or args.file):
+    if args.malicious is None:
+        if args.capacity is not None:
+            parser.error("--capacity needs --malicious")
+    elif args.gentle or args.sign or args.file:
         parser.error("--malicious draws schedules of its own, all signed: leave --gentle, --sign "
                      "and --file out")
-    if args.malicious is not None and args.malicious.count() >= (args.peers or WATCHED_PEERS):
+    elif args.malicious.count() >= (args.peers or WATCHED_PEERS):
         parser.error("--malicious leaves nobody honest")
-    if args.capacity is not None and args.malicious is None:
-        parser.error("--capacity needs --malicious")
     if args.schedules is None and args.first is not None:
         parser.error("--from needs --schedules")
     if args.file is not None and (args.schedule, args.peers, args.seeds,
@@ -87,8 +84,7 @@ def _check_flags(parser: Parser, args: argparse.Namespace) -> None:
 
 
 def simulate(args, classes: dict) -> int:
-    """Carry out the command; 0 when all that was played held. `classes` has the class of a "seed"
-    and of a "peer"."""
+    """Carry out the command with the classes of a "seed" and a "peer"; 0 if all held."""
     gc.set_threshold(GARBAGE_LOOK)
     if args.schedules is not None:
         return _simulate_many(args, classes)
@@ -105,31 +101,23 @@ def simulate(args, classes: dict) -> int:
 
 
 def _schedule(args) -> Schedule:
-    """The schedule that is asked for; CommandError when it cannot be read."""
+    """Return the schedule that is asked for; CommandError when it cannot be read."""
     if args.file is None:
-        number = FIRST if args.schedule is None else args.schedule
-        return _draw(args)(number)
+        return _draw(args, FIRST if args.schedule is None else args.schedule)
     try:
         return parse_schedule(args.file.read_text())
     except (OSError, ValueError) as error:
         raise CommandError(f"{args.file}: {getattr(error, 'strerror', None) or error}") from None
 
 
-def _draw(args):
-    """Return the function that draws the schedule of a number."""
+def _draw(args, number: int) -> Schedule:
     if args.malicious is None:
-        draw = functools.partial(draw_schedule, peers=args.peers, seeds=args.seeds,
-                                 gentle=args.gentle, sign=args.sign)
+        schedule = draw_schedule(number, args.peers, args.seeds, args.gentle, args.sign)
     else:
-        draw = functools.partial(draw_watched, malice=args.malicious, peers=args.peers,
-                                 seeds=args.seeds, capacity=args.capacity)
-    return draw if args.spread is None else functools.partial(_spreading, draw, args.spread)
-
-
-def _spreading(draw, spread: str, number: int) -> Schedule:
-    """Draw a schedule, in which messages travel in this way."""
-    schedule = draw(number)
-    return schedule._replace(conditions=schedule.conditions._replace(spread=spread))
+        schedule = draw_watched(number, args.malicious, args.peers, args.seeds, args.capacity)
+    if args.spread is None:
+        return schedule
+    return schedule._replace(conditions=schedule.conditions._replace(spread=args.spread))
 
 
 def _show_one(schedule: Schedule, until: float | None, classes: dict) -> Outcome:
@@ -154,9 +142,10 @@ def _show_one(schedule: Schedule, until: float | None, classes: dict) -> Outcome
 def _simulate_many(args, classes: dict) -> int:
     """Play many schedules; show those that fail, and how many held."""
     first = FIRST if args.first is None else args.first
+    numbers = range(first, first + args.schedules)
     many = Many(args.schedules, functools.partial(_again, args))
     try:
-        for result in play_many(range(first, first + args.schedules), classes, _draw(args)):
+        for result in play_many(numbers, classes, functools.partial(_draw, args)):
             many.add(result)
     finally:
         many.close()
@@ -164,11 +153,11 @@ def _simulate_many(args, classes: dict) -> int:
 
 
 def _again(args, number: int) -> str:
-    """The command that plays one of many schedules."""
+    """Return the command that plays one of many schedules."""
     words = ["python", "runner.py", "simulate", "--schedule", str(number)]
     for name in ("peers", "seeds", "malicious", "capacity", "spread"):
-        value = getattr(args, name)
-        words += [] if value is None else [f"--{name}", str(value)]
+        if (value := getattr(args, name)) is not None:
+            words += [f"--{name}", str(value)]
     return shlex.join(words + [f"--{name}" for name in ("sign", "gentle") if getattr(args, name)])
 
 
@@ -181,18 +170,15 @@ class Many:
         self._again = again
         self._begun = time.monotonic()
         self._status = StatusLine() if os.isatty(1) else None
+        self._results: list[Result] = []
         self._failed: list[Result] = []
-        self._played = 0
         self._simulated = 0.0  # seconds
-        self._tally: Tally | None = None  # of all attackers, where networks were watched
         self._show_status()
 
     def add(self, result: Result) -> None:
-        """One more schedule has been played."""
-        self._played += 1
+        """Show the result of one more schedule."""
+        self._results.append(result)
         self._simulated += result.simulated
-        if result.tally is not None:
-            self._tally = result.tally if self._tally is None else self._tally.plus(result.tally)
         if result.fault:
             self._failed.append(result)
             if self._status is None:
@@ -208,36 +194,37 @@ class Many:
     def _show_status(self) -> None:
         if self._status is None:
             return
-        left, text = "", (f"{self._played:,} of {self._count:,} schedules, "
-                          f"{len(self._failed)} failed")
-        if self._played:
+        left, played = "", len(self._results)
+        text = f"{played:,} of {self._count:,} schedules, {len(self._failed)} failed"
+        if played:
             took = time.monotonic() - self._begun
             pace = self._simulated / max(took, 1e-3)
             text += f"   {self._simulated:,.0f} simulated s, {pace:,.0f} a second"
-            left = time_left(took / self._played * (self._count - self._played))
+            left = time_left(took / played * (self._count - played))
         self._status.update(text, left)
 
     def close(self) -> None:
         """End the line that says how far they are; it goes away when all have been played."""
         if self._status is not None:
-            self._status.clear() if self._played == self._count else self._status.end()
+            all_played = len(self._results) == self._count
+            self._status.clear() if all_played else self._status.end()
 
     def judge(self) -> bool:
-        """Show how many held, and again those that failed; answer whether all held."""
-        took = time.monotonic() - self._begun
-        self._say(f"{self._played - len(self._failed)} of {self._played} schedules held; "
-                  f"{self._simulated:.0f} simulated seconds in {took:.1f} s, "
-                  f"{self._simulated / took:.0f} a second")
-        holds = self._tally is None or self._tally.holds()
-        if self._tally is not None:
-            self._say(f"{'malicious':<10} {'holds' if holds else 'FAILS':<6} {self._tally}")
-        for result in self._failed if self._status is not None else ():
-            self._say(self._with_commands(result))
-        return holds and not self._failed
-
-    def _say(self, text: str) -> None:
-        """Show lines that are not wider than a terminal."""
+        """Show how many held, and again those that failed; return whether all held."""
+        took, played = time.monotonic() - self._begun, len(self._results)
+        lines = [f"{played - len(self._failed)} of {played} schedules held; "
+                 f"{self._simulated:.0f} simulated seconds in {took:.1f} s, "
+                 f"{self._simulated / took:.0f} a second"]
+        holds = not self._failed
+        if tallies := [result.tally for result in self._results if result.tally is not None]:
+            tally = functools.reduce(Tally.plus, tallies)
+            holds = holds and tally.holds()
+            lines.append(f"{'malicious':<10} {'holds' if tally.holds() else 'FAILS':<6} {tally}")
+        if self._status is not None:
+            lines += map(self._with_commands, self._failed)
+        text = "\n".join(lines)
         show(text if self._status is None else folded(text, 4))
+        return holds
 
 
 def _failure(result: Result) -> str:

@@ -1,28 +1,39 @@
-"""The state of a running network: which seeds answer, and which of the peers that they list.
+"""What running nodes answer, now: which of them live, and the tree in which seeds keep reports.
 
 Each seed is asked for its list, and each listed peer by a Liveness Request, over a connection of
-its own that ends with the answer. No node writes a line about that.
+its own that ends with the answer. No node writes a line about that. Any seed that monitors tells
+the whole threaded tree to whoever asks, so one answer is enough.
 """
 
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from gossip import wire
 from gossip.addresses import Address, Name, Target, address_of
+from gossip.monitoring import grammar
+from gossip.monitoring.threaded_tree import SPACE, ThreadedTree
 from gossip.node.link import Lines
 from gossip.node.probe import Probe
 from gossip.programs.own_addresses import look_up, node_at
 from gossip.settings import majority
 from gossip.terminal.command_line import (
-    FAILED, Parser, add_config, load_seeds, port_or_address, show)
+    FAILED, CommandError, Parser, add_common_flags, add_config, load_seeds, port_or_address, show)
 from gossip.terminal.words import many
 
 PATIENCE = 2.0  # seconds for an answer, connecting included
 AT_ONCE = 64  # nodes asked at the same time
 READ_SIZE = 65_536
+SHOWN_DIGITS = 8  # of the 24 of a key
+START_SEEDS = "start them with: python runner.py --monitor"
+HEADS = ("seed", "keys", "share", "rows", "load", "left thread", "right thread")
+NUMBERS = range(2, 5)  # columns that stand at the right
+LEGEND = """\
+Each seed holds an interval of the keys (their first digits are shown); load is its rows divided by
+the mean. Lines lead to children: the left child is drawn above, the right one below. A thread
+stands in for a missing child, and leads to the seed before, or after, in the order of the keys."""
 
 
 class Asked(NamedTuple):
@@ -123,3 +134,81 @@ def _ask(address: Address | OSError, patience: float,
         return Asked(address, None, f"no answer within {patience:g} s")
     except (OSError, wire.WireError) as error:
         return Asked(address, None, getattr(error, "strerror", None) or str(error))
+
+
+# The tree.
+
+def tree_command(arguments: list[str]) -> None:
+    """Show the tree of the first seed that tells one; CommandError when none does."""
+    parser = Parser(prog="runner.py tree", description="Ask running seeds which of them keeps "
+                    "which reports about peers, and show the tree that they make.")
+    add_common_flags(parser)
+    seeds, running = load_seeds(parser.parse_args(arguments).config), 0
+    for seed in seeds:
+        try:
+            with socket.create_connection(seed.dial, PATIENCE) as sock:
+                running += 1
+                answer = _ask_tree(sock)
+        except OSError:
+            continue
+        if answer is not None:
+            show(_drawn(seed, *answer))
+            return
+    if running:
+        raise CommandError(f"{running} of {len(seeds)} seeds run, but none keeps a tree; "
+                           f"{START_SEEDS}", FAILED)
+    raise CommandError(f"none of {len(seeds)} seeds runs; {START_SEEDS}", FAILED)
+
+
+def _ask_tree(sock: socket.socket) -> tuple[ThreadedTree, dict[Address, int]] | None:
+    """Return a seed's tree, and the rows of each seed whose load it knows; or None."""
+    sock.sendall(grammar.ASK_TREE)
+    with sock.makefile("rb") as lines:
+        try:
+            tree, loads = (wire.parse(lines.readline(wire.LINE_LIMIT + 1).removesuffix(b"\n"))
+                           for _ in range(2))
+        except wire.WireError:
+            return None
+    if not isinstance(tree, grammar.Tree) or not isinstance(loads, grammar.Loads):
+        return None
+    return ThreadedTree(*tree), dict(loads.rows)
+
+
+def _drawn(teller: Address, tree: ThreadedTree, rows: dict[Address, int]) -> str:
+    """Draw the tree as a table: a seed per line, in the order of the keys."""
+    table = [HEADS, *(_row(tree, seed, branch, rows)
+                      for branch, seed in _branches(tree, tree.root, "", "", ""))]
+    widths = [max(map(len, column)) for column in zip(*table)]
+    lines = ["  ".join(cell.rjust(width) if place in NUMBERS else cell.ljust(width)
+                       for place, (cell, width) in enumerate(zip(row, widths))).rstrip()
+             for row in table]
+    return "\n".join([f"tree {tree.version}, made by {tree.author}, told by {teller}: "
+                      f"{many(len(tree.seeds()), 'seed')}, {sum(rows.values())} rows", "",
+                      *lines, "", LEGEND])
+
+
+def _row(tree: ThreadedTree, seed: Address, branch: str,
+         rows: dict[Address, int]) -> tuple[str, ...]:
+    """Return the cells of a seed's line; a newcomer has not told its load yet."""
+    (first, last), links = tree.interval(seed), tree.links(seed)
+    first_key, last_key = (f"{key:024x}"[:SHOWN_DIGITS] for key in (first, last))
+    count = load = "?"
+    if seed in rows:
+        mean = sum(rows.values()) / len(rows)
+        count, load = str(rows[seed]), f"{rows[seed] / mean:.2f}" if mean else "-"
+    return (f"{branch}{seed}", f"{first_key} to {last_key}", f"{(last - first + 1) / SPACE:.1%}",
+            count, load,
+            str(links.left or "nobody") if links.left_is_thread else "-",
+            str(links.right or "nobody") if links.right_is_thread else "-")
+
+
+def _branches(tree: ThreadedTree, seed: Address, above: str, own: str,
+              below: str) -> Iterator[tuple[str, Address]]:
+    """Return the lines of the drawing before each seed of a subtree, in order. `above` and
+    `below` stand before what is drawn above and below the subtree's root, `own` before itself."""
+    links = tree.links(seed)
+    if not links.left_is_thread:
+        yield from _branches(tree, links.left, above + "    ", above + ".-- ", above + "|   ")
+    yield own, seed
+    if not links.right_is_thread:
+        yield from _branches(tree, links.right, below + "|   ", below + "'-- ", below + "    ")

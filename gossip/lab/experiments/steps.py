@@ -1,6 +1,6 @@
 """Steps: what happens, on a terminal: numbered lines that update themselves, in words.
 
-At the end of a network the proof, and what to do next. Elsewhere no step is shown.
+Elsewhere no step is shown.
 """
 
 import os
@@ -33,26 +33,22 @@ class Steps:
 
     def __init__(self, status: StatusLine | None):
         self.status = status
+        self.are_shown = status is not None
         self._number = 0
         self._begun = 0.0
         self._name, self._words = "", str  # of the last one
         self._left = float  # of the last one: the seconds that are left; 0 where nobody knows
-
-    @property
-    def are_shown(self) -> bool:
-        """Whether a terminal shows steps."""
-        return self.status is not None
 
     def begin(self, name: str, words: Callable[[], str], left: Callable[[], float] = float) -> None:
         """Begin a step, which `words()` describe whenever it is shown; beside them stands for how
         long it goes on, where `left()` tells, or else how long it has taken."""
         self.end()
         self._number += 1
-        self._begun, self._name, self._words, self._left = time.monotonic(), name, words, left
-        self.show()
+        self._begun, self._name, self._left = time.monotonic(), name, left
+        self.describe(words)
 
     def describe(self, words: Callable[[], str]) -> None:
-        """Other words describe the last step from now on."""
+        """Have these words describe the last step from now on."""
         self._words = words
         self.show()
 
@@ -65,7 +61,7 @@ class Steps:
                                if left > 0 else f"{time.monotonic() - self._begun:.1f} s")
 
     def end(self) -> None:
-        """The last step stays as it is."""
+        """Leave the last step as it is."""
         if self.are_shown:
             self.status.end()
 
@@ -74,11 +70,11 @@ class Steps:
         self.end()
         show(folded(text, indent) if self.are_shown else text)
 
-    def say_proof(self, rows: list[Row], *next_lines: str) -> None:
+    def say_proof(self, rows: list[Row], next_lines: str) -> None:
         """Show the proof, and what to do next."""
         self.say(f"{self._number + 1:3}  the proof, from the output files alone:\n\n"
                  f"{proof(rows)}", CLAIM)
-        self.say("\n".join(next_lines), 4)
+        self.say(next_lines, 4)
 
 
 class BenchSteps(Steps):
@@ -91,11 +87,11 @@ class BenchSteps(Steps):
         self._measured = self._took = 0.0  # seconds planned for what is measured, and taken
 
     def begin_network(self, name: str) -> None:
-        """A network starts."""
+        """Begin the step of a network."""
         self.begin(name, str, self._seconds_left)
 
     def end_network(self, result: str) -> None:
-        """It was measured."""
+        """End it with what was measured."""
         self._measured += self._planned.pop(0)
         self._took += time.monotonic() - self._begun
         self._left = float
@@ -121,12 +117,11 @@ def planned(args, gossip: int) -> str:
 
 
 def _are(count: int, one: str, more: str) -> str:
-    """So many of the peers, and a verb."""
     return f"{count} of them {one if count == 1 else more}"
 
 
 def started(runs: list[PeerRun]) -> str:
-    """How far the peers have found each other."""
+    """Tell how far the peers have found each other."""
     graph = Pieces({run.address: run.linked for run in runs})
     links = sum(len(run.linked) for run in runs) // 2
     pieces = "one piece" if len(graph) == 1 else f"{len(graph)} pieces"
@@ -134,7 +129,7 @@ def started(runs: list[PeerRun]) -> str:
 
 
 def gossiped(records: Records, runs: list[PeerRun]) -> str:
-    """How far the messages have come that were generated so far."""
+    """Tell how far the messages have come that were generated so far."""
     made = sum(len(run.generated) for run in records.peers)
     made = max(made, *(len(run.received) + len(run.generated) for run in runs), 0)  # of elsewhere
     due = made * len(runs) - sum(len(run.generated) for run in runs)
@@ -179,12 +174,15 @@ def found_dead(records: Records, runs: list[PeerRun], peers: list[str]) -> str:
 
 
 def proof(rows: list[Row]) -> str:
-    """The rows of a proof in words, and whether all claims hold."""
-    yes, no = _marks()
+    """Tell the rows of a proof in words, and whether all claims hold."""
+    try:
+        "✓✗".encode(sys.stdout.encoding or "ascii")
+        marks = {True: "✓", False: "✗", None: " "}
+    except UnicodeError:
+        marks = {True: "+", False: "-", None: " "}
     lines = []
     for row in rows:
-        mark = {True: yes, False: no, None: " "}[row.holds]
-        lines.append(f"{mark} {row.name:<10}  {CLAIMS.get(row.name, '')}")
+        lines.append(f"{marks[row.holds]} {row.name:<10}  {CLAIMS.get(row.name, '')}")
         lines += [f"{'':<{CLAIM}}{text}" for text in [row.figures, *row.details[:SHOWN]]]
         if len(row.details) > SHOWN:
             lines.append(f"{'':<{CLAIM}}and {len(row.details) - SHOWN} more")
@@ -193,12 +191,3 @@ def proof(rows: list[Row]) -> str:
     verdict = (f"{len(failing)} of {claims} claims do not hold: {', '.join(failing)}." if failing
                else f"All {claims} claims hold.")
     return "\n".join([*lines, "", verdict])
-
-
-def _marks() -> tuple[str, str]:
-    """Before a claim that holds, and before one that does not."""
-    try:
-        "✓✗".encode(sys.stdout.encoding or "ascii")
-    except UnicodeError:
-        return "+", "-"
-    return "✓", "✗"

@@ -2,8 +2,7 @@
 
 The proof (lab/proof/) reads files and knows no more than they say. This judge knows the truth: it
 hears every event when it is written, and looks into the tables of all nodes when they have had a
-rest. What is wrong while it happens is noted in `faults`; the methods that look into tables
-answer what is wrong, in words, and nothing when all is well.
+rest. What is wrong while it happens is noted in `faults`; other methods return it, in words.
 """
 
 from gossip.addresses import Address, parse_address
@@ -41,7 +40,7 @@ class Judge:
     # While it happens.
 
     def heard(self, address: Address, event: str) -> None:
-        """A node has written an event."""
+        """Judge an event that a node has written."""
         kind, _, rest = event.partition(":")
         if kind in STIRS:
             self._stirred = self.network.time.now, f"{address} wrote {event}"
@@ -53,7 +52,7 @@ class Judge:
         self.faults.append(f"at {self.network.time.now:.3f} {address} wrote {event}: {why}")
 
     def on_started(self, address: Address, rest: str, event: str) -> None:
-        """A seed that is started again knows nothing of its earlier life."""
+        """Forget a seed's earlier life, of which it knows nothing."""
         for known in self._removals, self._to_pass_on:
             for key in [key for key in known if key[0] == address]:
                 del known[key]
@@ -70,8 +69,7 @@ class Judge:
         self._met[life(address), life(parse_address(rest))] = None
 
     def on_disconnected(self, address: Address, rest: str, event: str) -> None:
-        """Forget what the link has offered. Of two links of a pair the one that the smaller
-        address has dialled stays."""
+        """The link that the smaller address has dialled stays, of two of a pair."""
         now = self.network.time.now
         self.network.time.at(now + FORGOTTEN, self._has_dropped_offers, address, now)
         peer, _, reason = rest.partition(":duplicate")
@@ -83,7 +81,7 @@ class Judge:
             self._wrong(address, event, "the link that the larger address dialled stays")
 
     def _has_dropped_offers(self, address: Address, ended: float) -> None:
-        """A peer that was up and not frozen since a link has ended keeps no offer of such."""
+        """A peer that was up and not frozen since a link has ended keeps no offer of it."""
         node = self.network.nodes.get(address)
         if node is None or node.world.is_frozen() or self.network.troubled[address] >= ended:
             return
@@ -97,49 +95,47 @@ class Judge:
 
     def on_liveness_missed(self, address: Address, rest: str, event: str) -> None:
         """Misses are counted in a row: one more than before, or from 1 on; a suspect whose last
-        probe has found nothing out misses its last round anew. Who can be reached is not missed
-        until it becomes a suspect."""
-        peer, _, count = rest.rpartition(":")
-        limit, before = self.network.settings.liveness_misses, self._misses.get((address, peer), 0)
-        if int(count) not in (1, before + 1) and not int(count) == before == limit:
+        probe has found nothing out misses its last round anew."""
+        peer, _, text = rest.rpartition(":")
+        count, limit = int(text), self.network.settings.liveness_misses
+        before = self._misses.get((address, peer), 0)
+        if count not in (1, before + 1) and not count == before == limit:
             self._wrong(address, event, "it has answered since")
-        self._misses[address, peer] = int(count)
-        if int(count) == limit:
+        self._misses[address, peer] = count
+        if count == limit:
             self._blamed(address, parse_address(peer), event)
 
     def on_dead(self, address: Address, rest: str, event: str) -> None:
         self._blamed(address, parse_address(rest), event)
 
     def on_dead_report(self, address: Address, rest: str, event: str) -> None:
-        """A seed has got a dead report; from a peer that it lists, or passed on by a seed."""
+        """A seed passes a death on once, which a peer that it lists has reported."""
         report, now = parse_line(rest.encode()), self.network.time.now
-        self._reports[address, report.dead] = now
+        about = address, report.dead
+        self._reports[about] = now
         if self.network.nodes[address].registry.row(report.reporter) is not None:
-            self._rejected.pop((address, report.dead), None)
+            self._rejected.pop(about, None)
             died = self.network.troubled[report.dead]
-            if self._to_pass_on.get((address, report.dead), -1.0) >= died:
-                return  # it passes the death on once
-            self._to_pass_on[address, report.dead] = now
-            self.network.time.at(now + PASSED_ON, self._has_passed_on, address, report.dead, died,
-                                 now)
+            if self._to_pass_on.get(about, -1.0) < died:
+                self._to_pass_on[about] = now
+                self.network.time.at(now + PASSED_ON, self._has_passed_on, *about, died, now)
 
     def on_rejected(self, address: Address, rest: str, event: str) -> None:
         dead = parse_line(":".join(rest.split(":")[:6]).encode()).dead
         self._rejected[address, dead] = None
 
     def on_passed_on(self, address: Address, rest: str, event: str) -> None:
-        """A seed has believed a report, so nobody has to tell it of the death."""
+        """Nobody has to tell a seed of a death that has believed a report."""
         self._reports[address, parse_line(rest.encode()).dead] = self.network.time.now
 
     def _has_passed_on(self, seed: Address, dead: Address, died: float, reported: float) -> None:
-        """A seed that believed the report of a peer on its list has told every other seed that it
-        could reach."""
-        if (dead in self.network.nodes or self.network.troubled[dead] > died
-                or (seed, dead) in self._rejected
+        """A seed that believed a report has told every other seed that it could reach."""
+        network = self.network
+        if (dead in network.nodes or network.troubled[dead] > died or (seed, dead) in self._rejected
                 or self._removals.get((seed, dead), -1.0) < died):
             return  # it was only cut off, or lived on; or it was removed and passed on before
-        for other in self.network.seeds:
-            if (other != seed and self.network.undisturbed_since(seed, other) < reported
+        for other in network.seeds:
+            if (other != seed and network.undisturbed_since(seed, other) < reported
                     and self._reports.get((other, dead), -1.0) < died):
                 self.faults.append(f"{seed} heard at {reported:.3f} that {dead} is dead, removed "
                                    f"it, and has not told {other}")
@@ -152,17 +148,13 @@ class Judge:
         accused = parse_address(peer)
         self._removals[address, accused] = self.network.time.now
         node = self.network.nodes.get(accused)
-        if node is not None and reason != "left":
-            registered = any(link.peer == address and not link.ended
-                             for link in node.joining.links())
-            if reason == "dead" or registered:
-                self._blamed(address, accused, event)
+        if node is not None and reason != "left" and (reason == "dead" or any(
+                link.peer == address and not link.ended for link in node.joining.links())):
+            self._blamed(address, accused, event)
 
     def on_judged(self, address: Address, rest: str, event: str) -> None:
         """Where nobody attacks, nobody is found bad."""
-        if self.network.hostile:
-            return
-        for word in rest.split():
+        for word in () if self.network.hostile else rest.split():
             if float(word.partition("=")[2]) > BAD:
                 self._wrong(address, f"judged:{word}", "nobody attacks")
 
@@ -178,14 +170,13 @@ class Judge:
     # After the rest.
 
     def begin_rest(self) -> None:
-        """The unrest is over."""
+        """Count the turns of all duties from now on."""
         self._rest_began = self.network.time.now
         self._turns = {duty: duty.turns for node in self.network.nodes.values()
                        for duty in node.world.duties}
 
     def look(self) -> dict[tuple, str]:
-        """Return states that should not last: (kind, object) -> in words. A state that two looks
-        some seconds apart both find was left over."""
+        """Return states that should not last, as two looks find them: (kind, object) -> words."""
         found = {}
         for address, node in sorted(self.network.nodes.items()):
             for link in node.links():
@@ -217,21 +208,19 @@ class Judge:
         """The graph of the living is one piece. While no seed lives, newcomers can find nobody:
         then those who were neighbours once in their present lives have to be in one piece."""
         graph = self._graph()
-        peers = self.network.peers()
         if self.network.living_seeds():
             return [f"the peers are in {len(graph)} pieces"] if len(graph) > 1 else []
-        lives = {self.network.life(peer.address): peer.address for peer in peers}
+        lives = {self.network.life(peer.address): peer.address for peer in self.network.peers()}
         return [f"{lives[one]} and {lives[other]} were neighbours, and are in different pieces"
                 for one, other in self._met if one in lives and other in lives
                 and not graph.joined(lives[one], lives[other])]
 
     def _graph(self) -> Pieces:
-        """The living peers and their links."""
         return Pieces({peer.address: peer.neighbours.addresses()
                        for peer in self.network.peers()})
 
     def in_pieces(self) -> list[list]:
-        """The living peers, piece by piece."""
+        """Return the living peers, piece by piece."""
         peers = {peer.address: peer for peer in self.network.peers()}
         return [[peers[address] for address in sorted(piece)]
                 for piece in sorted(self._graph().all(), key=min)]
@@ -243,15 +232,14 @@ class Judge:
             for address in node.neighbours.addresses():
                 link = node.neighbours.link(address)
                 other = self.network.nodes.get(address)
-                back = None if other is None or other in self.network.living_seeds() else (
+                back = None if other is None or address in self.network.seeds else (
                     other.neighbours.link(node.address))
                 if back is None or not link.connection.leads_to(back.connection):
                     wrong.append(f"{node.address} has a link to {address}, which has not")
         return wrong
 
     def messages(self) -> list[str]:
-        """Everybody living has seen the same messages, as far as links lead; but not all need those
-        of runs that have ended and are forgotten."""
+        """Everybody living has seen the same messages, as far as links lead."""
         return [f"messages differ: {', '.join(f'{p.address} {p.messages.count()}' for p in peers)}"
                 f"; of {', '.join(runs)}" for peers in self.in_pieces()
                 if (runs := _runs_that_differ(self.network, peers))]
@@ -274,8 +262,7 @@ class Judge:
         return wrong
 
     def lists(self) -> list[str]:
-        """Every seed lists only the living, over standing connections; with a seed up, every peer
-        knows exactly the living."""
+        """Seeds list only the living, over standing connections, and peers know exactly them."""
         wrong = []
         living = {node.address for node in self.network.peers()}
         seeds = self.network.living_seeds()
@@ -297,9 +284,8 @@ class Judge:
     def quiet(self) -> list[str]:
         """The last eight rounds were quiet, and nobody spins."""
         now, (at, event) = self.network.time.now, self._stirred
-        wrong = []
-        if now - at < QUIET_ROUNDS * self.network.settings.liveness_interval:
-            wrong.append(f"no rest: at {at:.3f} {event}")
+        is_quiet = now - at >= QUIET_ROUNDS * self.network.settings.liveness_interval
+        wrong = [] if is_quiet else [f"no rest: at {at:.3f} {event}"]
         for duty, before in self._turns.items():
             if duty.turns - before > SPIN * (now - self._rest_began):
                 wrong.append(f"{duty.label} took {duty.turns - before} turns in the rest")
@@ -307,11 +293,10 @@ class Judge:
 
 
 def _runs_that_differ(network: VirtualNetwork, peers: list) -> list[str]:
-    """The runs of which these peers, which links join, should all have seen the same messages, and
-    have not. Where gossip is signed, a peer takes what a run has said when more than half of the
-    seeds name the run, or the run proves itself. A run that has ended cannot prove anything, and
-    seeds that were started again do not know it. So its messages stay with those who took them
-    while it was known, and others need not have them, but for neighbours that take them, too."""
+    """Return the runs of which these peers, which links join, should all have seen the same
+    messages, and have not. Where gossip is signed, a run that has ended cannot prove itself, and
+    seeds that were started again do not know it: its messages stay with those who took them while
+    it was known, and with neighbours that take them, too."""
     seen = {peer.address: peer.messages.seen() for peer in peers}
     runs = [run for run in sorted({run for one in seen.values() for run in one})
             if any(one.get(run) != seen[peers[0].address].get(run) for one in seen.values())]
@@ -321,7 +306,7 @@ def _runs_that_differ(network: VirtualNetwork, peers: list) -> list[str]:
 
 
 def _is_vouched_for(network: VirtualNetwork, run: bytes) -> bool:
-    """Whether a run lives, or more than half of the seeds live, are honest, and know it."""
+    """Return whether a run lives, or more than half of all seeds live, are honest, and know it."""
     text, _, start = run.decode().rpartition(":")
     address, start = parse_address(text), int(start)
     node = network.nodes.get(address)
@@ -332,7 +317,7 @@ def _is_vouched_for(network: VirtualNetwork, run: bytes) -> bool:
 
 
 def _was_not_told(peer, run: bytes, seen: dict) -> bool:
-    """Whether a peer takes what a run has said, and lacks some that a neighbour has."""
+    """Return whether a peer takes what a run has said, and lacks some that a neighbour has."""
     return peer.confirming.is_known(run) and any(
         peer.messages.lacking([(run, seen[other][run])])
         for other in peer.neighbours.addresses() if run in seen.get(other, ()))

@@ -54,7 +54,7 @@ class VirtualNetwork:
     # Lives.
 
     def start(self, address: Address) -> None:
-        """A node begins to live; nothing when it does already."""
+        """Let a node begin to live, if it does not already."""
         if address in self.nodes:
             return
         kind = "seed" if address in self.seeds else "peer"
@@ -76,11 +76,10 @@ class VirtualNetwork:
         return OutputFile(name, self._clock, ear, self.folder.file(name))
 
     def _clock(self) -> int:
-        """The true time, as files have it: Unix nanoseconds."""
         return START * 10**9 + round(self.time.now * 1e9)
 
     def _heard(self, address: Address, clock: str, head: str, lines: str) -> None:
-        """A node has written events: they come here, in place of a screen."""
+        """Hear the events that a node has written, in place of a screen."""
         for line in lines.split("\n"):
             event = head + line
             self.hear(address, event)
@@ -89,47 +88,41 @@ class VirtualNetwork:
                 del self.nodes[address]
 
     def kill(self, address: Address) -> None:
-        """A process dies; the kernel ends its connections."""
-        if (node := self._gone(address)) is not None:
-            die_together([node])
+        """Let a process die; the kernel ends its connections."""
+        if address in self.nodes:
+            self.trouble(address)
+            die_together([self.nodes.pop(address)])
 
     def lose_power(self, address: Address) -> None:
-        """A machine is off, and nobody is told."""
-        if (node := self._gone(address)) is not None:
+        """Turn a machine off; nobody is told."""
+        if address in self.nodes:
+            self.trouble(address)
+            node = self.nodes.pop(address)
             node.output.finish()
             node.world.lose_power()
 
-    def _gone(self, address: Address):
-        """A node lives no more; return it, or None if it did not live."""
-        node = self.nodes.pop(address, None)
-        if node is not None:
-            self.trouble(address)
-        return node
-
     def leave(self, address: Address) -> None:
-        """A peer leaves gracefully."""
+        """Let a peer leave gracefully."""
         node = self.nodes.get(address)
         if node is not None and not node.world.is_frozen():
             node.quit()
 
     def start_again(self, address: Address) -> None:
-        """A node that has ended is started again; one that still leaves, as soon as it has ended.
-        Nothing happens to one that lives."""
-        if address in self.nodes:
-            if getattr(self.nodes[address], "leaving", None):
-                self.time.at(self.time.now + LOOK, self.start_again, address)
-            return
-        self.start(address)
+        """Start a node if it has ended; one that still leaves, as soon as it has ended."""
+        if getattr(self.nodes.get(address), "leaving", None):
+            self.time.at(self.time.now + LOOK, self.start_again, address)
+        else:
+            self.start(address)
 
     # Accidents that end.
 
     def freeze(self, address: Address) -> None:
-        """A process stands still."""
+        """Let a process stand still."""
         if address in self.nodes:
             self.nodes[address].world.freeze()
 
     def thaw(self, address: Address) -> None:
-        """It goes on."""
+        """Let it go on."""
         node = self.nodes.get(address)
         if node is not None and node.world.is_frozen():
             self.trouble(address)
@@ -145,23 +138,21 @@ class VirtualNetwork:
         self._mended = self.time.now
 
     def slow(self, address: Address, seconds: float) -> None:
-        """A machine's connections become slow: all takes so much longer."""
+        """Slow a machine's connections down: all takes so much longer."""
         self.cabling.slow[address] = seconds
 
     def fast(self, address: Address) -> None:
-        """They are as they were."""
+        """Let them be as they were."""
         if self.cabling.slow.pop(address, None) is not None:
             self.trouble(address)
 
     def reset(self, address: Address, chosen: int, both: bool) -> None:
-        """One of a node's connections breaks, here or at both ends."""
-        node = self.nodes.get(address)
-        ends: list[End] = node.world.ends() if node is not None else []
-        if ends:
+        """Break one of a node's connections, here or at both ends."""
+        if address in self.nodes and (ends := self.nodes[address].world.ends()):
             self._break(ends[chosen % len(ends)], both)
 
     def break_links(self, share: float, rng: random.Random) -> None:
-        """A share of the links between peers break, at both ends."""
+        """Break a share of the links between peers, at both ends."""
         ends = [end for address, node in sorted(self.nodes.items()) if address not in self.seeds
                 for end in node.world.ends()
                 if address < end.other.address and end.other.address not in self.seeds]
@@ -169,20 +160,19 @@ class VirtualNetwork:
             self._break(end, both=True)
 
     def _break(self, end: End, both: bool) -> None:
-        """A connection breaks at this end, or at both."""
         self._broke[end.address] = self._broke[end.other.address] = self.time.now
         end.reset()
         if both:
             end.other.reset()
 
     def say(self, address: Address, texts: list[str]) -> None:
-        """A peer says something, as its console would."""
+        """Let a peer say something, as its console would."""
         node = self.nodes.get(address)
         if node is not None and not node.leaving and not node.world.is_frozen():
             node.gossip(texts)
 
     def say_all(self, address: Address, count: int, said: int = 0) -> None:
-        """A peer says so many messages, one after the other while it has room."""
+        """Let a peer say so many messages, one after the other while it has room."""
         node = self.nodes.get(address)
         while said < count and node is not None:
             if not node.flusher.has_room(node.neighbours.links()):
@@ -194,28 +184,28 @@ class VirtualNetwork:
     # The truth.
 
     def trouble(self, address: Address) -> None:
-        """A node was frozen, slow, or not up until this moment."""
+        """Note that a node was frozen, slow, or not up until this moment."""
         self.troubled[address] = self.time.now
 
     def peers(self) -> list:
-        """The peers that live and do not leave, in the order of their addresses."""
+        """Return the peers that live and do not leave, in the order of their addresses."""
         return [node for address, node in sorted(self.nodes.items())
                 if address not in self.seeds and not node.leaving]
 
     def life(self, address: Address) -> tuple[Address, int]:
-        """An address and the number of its latest life."""
+        """Return an address and the number of its latest life."""
         return address, self._lives.get(address, 0)
 
     def living_seeds(self) -> list:
-        """The seeds that live, in the order of their addresses."""
+        """Return the seeds that live, in the order of their addresses."""
         return [node for address, node in sorted(self.nodes.items()) if address in self.seeds]
 
     def honest_seeds(self) -> list:
-        """The seeds that live and do not lie."""
+        """Return the seeds that live and do not lie."""
         return [seed for seed in self.living_seeds() if seed.address not in self.hostile]
 
     def in_reach_since(self, one: Address, other: Address) -> float | None:
-        """Since when the two could reach each other without any trouble; None when they cannot."""
+        """Return since when the two could reach each other without trouble; None if they cannot."""
         for address in (one, other):
             node = self.nodes.get(address)
             if node is None or node.world.is_frozen() or address in self.cabling.slow:
@@ -225,8 +215,7 @@ class VirtualNetwork:
         return max(self.troubled[one], self.troubled[other], self._mended)
 
     def undisturbed_since(self, one: Address, other: Address) -> float:
-        """The same, and no connection of either broke; infinite when they cannot. What stands
-        half-open since a connection broke may hold up the next one."""
+        """Return the same, also without a connection of either that broke; or infinity."""
         since = self.in_reach_since(one, other)
         return math.inf if since is None else max(since, self._broke[one], self._broke[other])
 
@@ -255,7 +244,6 @@ class VirtualFile:
         return True
 
     def open(self, mode: str) -> io.BytesIO:
-        """Open it for reading."""
         return io.BytesIO(self.data)
 
 
@@ -263,7 +251,7 @@ class VirtualFolder(dict[str, VirtualFile]):
     """Files by name; `glob` is that of a path."""
 
     def file(self, name: str) -> VirtualFile:
-        """The file of this name, made if need be."""
+        """Return the file of this name, made if need be."""
         return self.setdefault(name, VirtualFile(name))
 
     def glob(self, pattern: str) -> list[VirtualFile]:

@@ -1,4 +1,4 @@
-"""Workers: processes that host many nodes, as the runner holds them and from inside.
+"""Workers: processes that host nodes, as the runner holds them and from inside.
 
 The standard input of each process is a pipe from the runner, and the process ends when its input
 ends: so all end with the runner, however it ends. To a peer in a process of its own the runner
@@ -15,6 +15,7 @@ The main thread of a worker reads. A thread of its own lets new nodes begin, one
 everything else is done by the nodes' own threads.
 """
 
+import contextlib
 import gc
 import os
 import pathlib
@@ -59,12 +60,10 @@ class Host:
         self._thawer: subprocess.Popen | None = None  # while the process is frozen
 
     def write(self, text: str) -> None:
-        """Write lines to the standard input of the process, if it still reads them."""
-        try:
+        """Write lines to the standard input of the process; lost if it has ended."""
+        with contextlib.suppress(OSError):
             self._process.stdin.write(text.encode())
             self._process.stdin.flush()
-        except OSError:
-            pass  # it has ended: `ended` tells
 
     def takes_lines(self) -> bool:
         """Return whether a line of up to 4 KiB can be written without waiting."""
@@ -86,9 +85,8 @@ class Host:
         """Let the process go on, if it is frozen."""
         if self._thawer is not None:
             self._process.send_signal(signal.SIGCONT)
-            self._thawer.kill()
-            self._thawer.wait()
-            self._thawer.stdin.close()
+            with self._thawer as thawer:
+                thawer.kill()
             self._thawer = None
 
     def read_line(self) -> str:
@@ -102,21 +100,20 @@ class Host:
         self.end()
 
     def ended(self) -> int | None:
-        """The exit code of a process that has ended, None while it runs."""
+        """Return the exit code of a process that has ended, None while it runs."""
         return self._process.poll()
 
     def cpu(self) -> float:
-        """CPU seconds so far; 0 where the system does not tell."""
+        """Return the CPU seconds so far; 0 where the system does not tell."""
         fields = self._read("stat").rpartition(")")[2].split()
         return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK") if fields else 0.0
 
     def size(self) -> tuple[float, int]:
-        """Resident memory in MiB, and threads; (0, 0) where the system does not tell."""
+        """Return resident memory (MiB), and threads; (0, 0) where the system does not tell."""
         fields = dict(line.split(":", 1) for line in self._read("status").splitlines())
         return (int(fields.get("VmRSS", "0 kB").split()[0]) / 1024, int(fields.get("Threads", 0)))
 
     def _read(self, name: str) -> str:
-        """Return the figures that the system has of the process; empty without any."""
         try:
             return pathlib.Path(f"/proc/{self.id}/{name}").read_text()
         except OSError:
@@ -125,10 +122,8 @@ class Host:
     def end(self) -> None:
         """End the input of the process, so that it ends; a frozen one goes on before."""
         self.thaw()
-        try:
+        with contextlib.suppress(OSError):  # it has ended already
             self._process.stdin.close()
-        except OSError:
-            pass  # it has ended already
 
     def wait(self, until: float) -> None:
         """Wait for the end of the process until that monotonic time, then kill it."""
@@ -139,6 +134,15 @@ class Host:
             self._process.wait()
         if self._process.stdout is not None:
             self._process.stdout.close()
+
+
+def end_all(hosts: list[Host], seconds: float) -> None:
+    """End processes together; kill those that have not ended after so many seconds."""
+    until = time.monotonic() + seconds
+    for host in hosts:
+        host.end()
+    for host in hosts:
+        host.wait(until)
 
 
 class PeerProcess(Host):
@@ -159,7 +163,7 @@ class PeerProcess(Host):
 
 
 class WorkerProcess(Host):
-    """A process of several nodes of one kind, `seed` or `peer`: a worker (worker.py)."""
+    """A worker: a process of several nodes of one kind, `seed` or `peer`."""
 
     def __init__(self, kind: str, addresses: list[Address], flags: list[str],
                  roles: dict[Address, Role]):
@@ -167,7 +171,8 @@ class WorkerProcess(Host):
         super().__init__(f"worker of {len(addresses)} {kind}s",
                          [str(ROOT / "runner.py"), "worker", kind, *flags],
                          addresses, subprocess.PIPE)
-        self.write("".join(_start(address, roles.get(address)) for address in addresses))
+        self._roles = roles
+        self.start(*addresses)
 
     def wait_ready(self) -> None:
         """Wait until all nodes listen."""
@@ -180,18 +185,14 @@ class WorkerProcess(Host):
         self.write(f"kill {' '.join(map(str, addresses))}\n")
         self.thaw()
 
-    def start(self, address: Address, role: Role | None) -> None:
-        """Start a node here that has died here."""
-        self.write(_start(address, role))
+    def start(self, *addresses: Address) -> None:
+        """Start nodes, for the first time or after their death; together they begin in turn."""
+        self.write("".join(f"start {address} {self._roles.get(address, '')}\n"
+                           for address in addresses))
 
     def say(self, address: Address, text: str) -> None:
         """Let a peer gossip a text of one line."""
         self.write(f"say {address} {text}\n")
-
-
-def _start(address: Address, role: Role | None) -> str:
-    """The line that starts a node."""
-    return f"start {address}{'' if role is None else f' {role}'}\n"
 
 
 # From inside.
@@ -208,7 +209,7 @@ class Worker:
         self._starters: list[threading.Thread] = []  # each lets some of them begin, and ends
 
     def host(self) -> None:
-        """Do what the input says until it ends; then end all nodes."""
+        """Do what the input says until it ends; then end all nodes, and the process."""
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the runner, which ends us
         gc.disable()  # hundreds of nodes are millions of objects to look at, while all of them
         # stand still; and they leave next to nothing that only such a search would find
@@ -216,16 +217,20 @@ class Worker:
         keyboard = Keyboard()
         while (lines := keyboard.lines()) is not None:
             self._carry_out([line.decode(errors="replace") for line in lines])
-        self._end()
+        for node in self._nodes.values():
+            node.stopping = True  # thousands of threads that begin would delay the lines
+        for node in self._nodes.values():
+            node.output.finish("stopped:interrupted")
+        os._exit(0)
 
     def _carry_out(self, lines: list[str]) -> None:
         started = []
         for line in lines:
             word, _, rest = line.partition(" ")
             if word == "start":
-                started.append(self._prepare(rest))
-            elif word == "kill":
-                self._kill(rest.split())
+                started.append(self._prepare(*rest.split()))
+            elif word == "kill":  # together, so that the file of none tells of the end of another
+                die_together([self._nodes.pop(address) for address in rest.split()])
             elif word == "say":
                 address, _, text = rest.partition(" ")
                 self._nodes[address].gossip([text])
@@ -242,9 +247,8 @@ class Worker:
     def _all_begun(self) -> bool:
         return not any(starter.is_alive() for starter in self._starters)
 
-    def _prepare(self, text: str):
+    def _prepare(self, named: str, *role: str):
         """Make a node and start its threads, which wait until `go` is called."""
-        named, *role = text.split()
         address = parse_address(named)
         node_class = (misbehaving(self._node_class, Role.parse(*role)) if role
                       else self._node_class)
@@ -254,26 +258,13 @@ class Worker:
         self._nodes[named] = node
         return node
 
-    def _kill(self, addresses: list[str]) -> None:
-        """Let these nodes die together, so that the file of none tells of the end of another."""
-        die_together([self._nodes.pop(address) for address in addresses])
-
-    def _end(self) -> None:
-        """Write the last line of all nodes, and end the process with its sockets and threads.
-        Before that all nodes stop to begin anything: thousands of threads would delay the lines."""
-        for node in self._nodes.values():
-            node.stopping = True
-        for node in self._nodes.values():
-            node.output.finish("stopped:interrupted")
-        os._exit(0)
-
 
 def widen_futex_table() -> None:
     """Let Linux find one of thousands of threads that wait for locks without a search.
 
-    It keeps those that wait in a hash table. Since Linux 6.16 each process has its own, of 16 slots
-    on two processors: whoever releases a lock then walks past hundreds of threads that wait for
-    other locks. An older Linux has one large table for all processes, and refuses the call.
+    Since Linux 6.16 each process has a hash table of its own for them, of 16 slots on two
+    processors: whoever releases a lock walks past hundreds of threads that wait for other locks.
+    An older Linux has one large table for all processes, and refuses the call.
     """
     if not sys.platform.startswith("linux"):
         return

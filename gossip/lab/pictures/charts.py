@@ -3,11 +3,13 @@
 Pure. Every chart is an SVG document with a background, and with colours for light and dark
 screens. Its classes begin with `gv-`, so that it can stand in a page as well. Texts are escaped
 here. Left out on purpose: ids, scripts, fonts, and anything that a viewer would have to fetch.
-The chart of degrees is in plot.py, the drawing of the network in network.py.
+The chart of degrees and the drawing of the network are in network.py.
 """
 
 import html
 import math
+import pathlib
+import string
 from collections import Counter
 from typing import NamedTuple
 
@@ -21,23 +23,11 @@ _LIGHT = {"bg": "#ffffff", "ink": "#1c2733", "muted": "#556270", "grid": "#e2e7e
 _DARK = {"bg": "#151a20", "ink": "#e8ecf1", "muted": "#a3afbc", "grid": "#2b343e",
          "edge": "#8ba6c1", "main": "#66b2f2", "warm": "#ff9860", "cool": "#5dcdb7",
          "bad": "#dd97ee", "on": "#10151a"}
-_RULES = """
-.gv-chart{{background:{bg}}} .gv-bg{{fill:{bg}}} .gv-text{{fill:{ink}}} .gv-muted{{fill:{muted}}}
-.gv-grid{{stroke:{grid}}} .gv-axis{{stroke:{muted}}} .gv-edge{{stroke:{edge}}}
-.gv-main{{fill:{main}}} .gv-warm{{fill:{warm}}} .gv-on{{fill:{on}}}
-.gv-halo{{stroke:{bg}}} .gv-hollow{{fill:{bg};stroke:{main}}}
-.gv-hollow.gv-died{{stroke:{warm}}} .gv-bad{{fill:{bad}}} .gv-bad-line{{stroke:{bad}}}
-.gv-kicked{{stroke:{ink};stroke-dasharray:3 2}}
-.gv-main-line{{stroke:{main}}} .gv-warm-line{{stroke:{warm}}} .gv-cool-line{{stroke:{cool}}}
-"""
-STYLE = (
-    ".gv-chart{font-family:system-ui,-apple-system,'Segoe UI',Roboto,'Noto Sans',sans-serif;"
-    "font-size:14px}\n.gv-line{fill:none;stroke-width:2.2;stroke-linejoin:round}"
-    ".gv-dashed{stroke-dasharray:7 5}.gv-dots{stroke-width:8;stroke-linecap:round;fill:none}"
-    ".gv-thin{fill:none;stroke-width:1}.gv-title{font-size:16px;font-weight:600}"
-    ".gv-number{font-variant-numeric:tabular-nums}"
-    + _RULES.format(**_LIGHT)
-    + "@media (prefers-color-scheme:dark){" + _RULES.format(**_DARK) + "}")
+# Rules without colours, an empty line, and rules for the colours of light and of dark screens.
+_SHAPES, _COLOURS = pathlib.Path(__file__).with_name("chart.css").read_text("utf-8").split("\n\n")
+STYLE = (_SHAPES + "\n" + string.Template(_COLOURS).substitute(_LIGHT)
+         + "@media (prefers-color-scheme:dark){\n" + string.Template(_COLOURS).substitute(_DARK)
+         + "}")
 
 Points = list[tuple[float, float]]
 
@@ -99,12 +89,6 @@ def dot(x: float, y: float, style: str, title: str = "") -> str:
     return f'<path class="gv-dots {style}" d="M{number(x)} {number(y)}h0"{end}'
 
 
-def rectangle(x: float, y: float, width: float, height: float, style: str, title: str) -> str:
-    """A rectangle; its title is shown when the mouse points at it."""
-    return (f'<rect x="{number(x)}" y="{number(y)}" width="{number(width)}" '
-            f'height="{number(height)}" class="{style}"><title>{html.escape(title)}</title></rect>')
-
-
 def document(height: float, name: str, parts: list[str]) -> str:
     """A whole SVG document with a background."""
     name = html.escape(name)
@@ -128,7 +112,8 @@ def linear_ticks(high: float, most: int = 6) -> list[float]:
     return [step * count for count in range(int(high / step) + 1)]
 
 
-def draw_across(axis: Axis, ticks: list[float], top: float, bottom: float, label) -> list[str]:
+def draw_across(axis: Axis, ticks: list[float], top: float, bottom: float,
+                label="{:g}".format) -> list[str]:
     """Ticks of a horizontal axis, with grid lines from top to bottom."""
     parts = []
     for tick in ticks:
@@ -137,7 +122,8 @@ def draw_across(axis: Axis, ticks: list[float], top: float, bottom: float, label
     return parts + [path([(axis.begin, bottom), (axis.end, bottom)], "gv-thin gv-axis")]
 
 
-def draw_upright(axis: Axis, ticks: list[float], left: float, right: float, label) -> list[str]:
+def draw_upright(axis: Axis, ticks: list[float], left: float, right: float,
+                 label="{:g}".format) -> list[str]:
     """Ticks of a vertical axis, with grid lines from left to right."""
     parts = []
     for tick in ticks:
@@ -160,6 +146,16 @@ def duration(seconds: float) -> str:
     return f"{seconds * 1e6:.3g} µs"
 
 
+def draw_bar(across: Axis, upright: Axis, first: float, last: float, count: int, title: str) -> str:
+    """A bar of a histogram, for the values from first to last."""
+    left, right = across(first), across(last)
+    gap = min(2.0, (right - left) * 0.1)
+    return (f'<rect x="{number(left + gap / 2)}" y="{number(upright(count))}" '
+            f'width="{number(right - left - gap)}" '
+            f'height="{number(upright.begin - upright(count))}" class="gv-main">'
+            f"<title>{html.escape(title)}</title></rect>")
+
+
 def latency_chart(times: list[float], marks: dict[str, float]) -> str:
     """A histogram of times (in seconds; not empty) on a logarithmic axis; `marks` are named times
     that get a line, like the median."""
@@ -174,7 +170,10 @@ def latency_chart(times: list[float], marks: dict[str, float]) -> str:
     return document(320, f"Histogram of the latency of {len(times)} deliveries", [
         *draw_across(across, ticks, 50, 260, duration),
         *draw_upright(upright, linear_ticks(upright.high), 90, 930, "{:,g}".format),
-        *_latency_bars(bars, across, upright), *_marks(across, marks),
+        *(draw_bar(across, upright, _edge(bar), _edge(bar + 1), count,
+                   f"{duration(_edge(bar))} to {duration(_edge(bar + 1))}: {count}")
+          for bar, count in sorted(bars.items())),
+        *_marks(across, marks),
         text(510, 306, "time from generated to received", "gv-muted", "middle"),
         side_title(24, 155, "deliveries")])
 
@@ -182,17 +181,6 @@ def latency_chart(times: list[float], marks: dict[str, float]) -> str:
 def _edge(bar: int) -> float:
     """The shortest time, in seconds, that a bar counts."""
     return 10 ** (bar / PER_DECADE)
-
-
-def _latency_bars(bars: dict[int, int], across: Axis, upright: Axis) -> list[str]:
-    """A bar for every range of times in which a delivery falls."""
-    parts = []
-    for bar, count in sorted(bars.items()):
-        left, right = across(_edge(bar)), across(_edge(bar + 1))
-        title = f"{duration(_edge(bar))} to {duration(_edge(bar + 1))}: {count}"
-        parts.append(rectangle(left + 1, upright(count), right - left - 2,
-                               upright.begin - upright(count), "gv-main", title))
-    return parts
 
 
 def _marks(across: Axis, marks: dict[str, float]) -> list[str]:
@@ -218,7 +206,7 @@ def timeline_chart(lanes: list[Lane], length: float) -> str:
     ticks = linear_ticks(across.high, 10) if across.high >= 4 else [
         tick / 10 for tick in linear_ticks(across.high * 10, 10)]
     return document(y + 56, "Timeline of the network", [
-        *draw_across(across, ticks, 10, y, "{:g}".format), *parts,
+        *draw_across(across, ticks, 10, y), *parts,
         text(575, y + 46, "seconds since the first line", "gv-muted", "middle")])
 
 
@@ -234,10 +222,10 @@ def _tick_lane(lane: Lane, across: Axis, y: float) -> list[str]:
 
 def _step_lane(lane: Lane, across: Axis, y: float) -> list[str]:
     """A line that is level between the moments at which the number changes."""
-    most = max(lane.values or [1]) or 1
+    most = max(lane.values, default=0) or 1
     upright = Axis(0, most, y + 78, y + 14)
-    points = []
-    for moment, value in zip(lane.moments, lane.values or []):
+    points: Points = []
+    for moment, value in zip(lane.moments, lane.values):
         points += [(across(moment), points[-1][1])] if points else []
         points.append((across(moment), upright(value)))
     return [text(14, y + 50, lane.name),
@@ -251,38 +239,29 @@ def _step_lane(lane: Lane, across: Axis, y: float) -> list[str]:
 def badness_chart(curves: list[Curve], length: float) -> str:
     """The chart, over the seconds from 0 to length."""
     across, upright = Axis(0, max(length, 1.0), 90, 930), Axis(0, 1, 330, 70)
-    parts = [text(20, 30, "How bad the seeds found each peer", "gv-text gv-title"),
-             *draw_across(across, linear_ticks(across.high, 10), 70, 330, "{:g}".format),
-             *draw_upright(upright, [0, 0.25, 0.5, 0.75, 1], 90, 930, "{:g}".format),
-             path([(90, upright(BAD)), (930, upright(BAD))], "gv-thin gv-axis gv-dashed"),
-             text(930, upright(BAD) - 5, f"charged above {BAD:g}", "gv-muted", "end"),
-             *_badness_legend(curves)]
-    for curve in curves:
-        parts += _badness_curve(curve, across, upright)
+    attackers = sum(curve.attacks for curve in curves)
+    kicked = sum(curve.kicked is not None for curve in curves)
     return document(386, f"Badness of {len(curves)} peers over time", [
-        *parts, text(510, 376, "seconds since the first line", "gv-muted", "middle")])
+        text(20, 30, "How bad the seeds found each peer", "gv-text gv-title"),
+        *draw_across(across, linear_ticks(across.high, 10), 70, 330),
+        *draw_upright(upright, [0, 0.25, 0.5, 0.75, 1], 90, 930),
+        path([(90, upright(BAD)), (930, upright(BAD))], "gv-thin gv-axis gv-dashed"),
+        text(930, upright(BAD) - 5, f"charged above {BAD:g}", "gv-muted", "end"),
+        path([(90, 51), (118, 51)], "gv-line gv-bad-line"), text(126, 56, f"{attackers} attackers"),
+        path([(250, 51), (278, 51)], "gv-line gv-main-line"),
+        text(286, 56, f"{len(curves) - attackers} honest"),
+        dot(404, 51, "gv-axis"), text(418, 56, f"{kicked} kicked"),
+        *(part for curve in curves for part in _badness_curve(curve, across, upright)),
+        text(510, 376, "seconds since the first line", "gv-muted", "middle")])
 
 
 def _badness_curve(curve: Curve, across: Axis, upright: Axis) -> list[str]:
     """A line, and a dot where the peer was kicked."""
     style, name = ("gv-bad-line", "attacker") if curve.attacks else ("gv-main-line", "honest")
-    title = f"<title>{html.escape(curve.peer)}, {name}</title>"
     parts = []
     if curve.points:
-        line = path([(across(at), upright(value)) for at, value in curve.points],
-                    f"gv-line {style}")
-        parts.append(f"<g>{title}{line}</g>")
+        parts.append(path([(across(at), upright(value)) for at, value in curve.points],
+                          f"gv-line {style}"))
     if curve.kicked is not None:
-        kicked = dot(across(curve.kicked[0]), upright(curve.kicked[1]), style)
-        parts.append(f"<g>{title}{kicked}</g>")
-    return parts
-
-
-def _badness_legend(curves: list[Curve]) -> list[str]:
-    attackers = sum(curve.attacks for curve in curves)
-    kicked = sum(curve.kicked is not None for curve in curves)
-    return [path([(90, 51), (118, 51)], "gv-line gv-bad-line"),
-            text(126, 56, f"{attackers} attackers"),
-            path([(250, 51), (278, 51)], "gv-line gv-main-line"),
-            text(286, 56, f"{len(curves) - attackers} honest"),
-            dot(404, 51, "gv-axis"), text(418, 56, f"{kicked} kicked")]
+        parts.append(dot(across(curve.kicked[0]), upright(curve.kicked[1]), style))
+    return [f"<g><title>{html.escape(curve.peer)}, {name}</title>{part}</g>" for part in parts]

@@ -11,34 +11,33 @@ calls all this. Times are microseconds since 1970.
 """
 
 import bisect
+import collections
 import itertools
 import json
 import operator
 import pathlib
 
 from gossip.lab.pictures.live_lines import Line, LiveLines
-from gossip.lab.pictures.live_nodes import ENDED, LOST, as_events
 from gossip.lab.pictures.live_sample import LATENCIES, Messages
-from gossip.lab.pictures.live_states import States
+from gossip.lab.pictures.live_states import ENDED, LOST, States
 from gossip.lab.pictures.live_story import Story
 from gossip.lab.proof.evidence import quantile
 
 LIMIT = 32 * 1024 * 1024  # bytes, with what the log itself needs
+FULL = 48 * 1024 * 1024  # bytes of the log with which it begins anew: it leaves out no link
 PART = 150  # bytes that a part takes beside its text
 LEAST = {"story", "liveness missed", "liveness reply", "reported", "rejected", "stopped",
          "registered", "unregistered"}  # kinds that go when no message is left
-_encode = json.JSONEncoder(separators=(",", ":")).encode
-_KEPT, _LEAST = 0, -1  # in the place of a message's number: what is no delivery
-_number = operator.itemgetter(0)
 OLDEST_LATENCY = (LATENCIES + 1) * 1_000_000
-FULL = 48 * 1024 * 1024  # bytes of the log with which it begins anew: it leaves out no link
+_KEPT, _LEAST = 0, -1  # in the place of a message's number: what is no delivery
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+_number = operator.itemgetter(0)
 
 
 class Log:
     """All events that pages are shown, so that a late page sees what was: a row of parts, each of
-    events of one message, or of none, as the bytes of their JSON. Parts keep their numbers, by
-    which pages remember how far they have come. Messages up to the number `dropped` have been left
-    out."""
+    events of one message, or of none, as the bytes of their JSON. By the numbers of parts, pages
+    remember how far they have come. Messages up to the number `dropped` have been left out."""
 
     def __init__(self, dropped: int = 0):
         self.dropped = dropped
@@ -46,7 +45,7 @@ class Log:
         self.end = 0  # the number of the part that comes next
         self._try_at = 0  # the size with which it is tried again to leave something out
         self._parts: list[tuple[int, int, bytes]] = []  # (number, message, text), by number
-        self._messages: dict[int, int] = {}  # message -> bytes of its parts; by age
+        self._messages: collections.Counter[int] = collections.Counter()  # bytes of each; by age
 
     def add(self, events: list[list], begin: int) -> None:
         """Put in events; their times become times since `begin`."""
@@ -56,7 +55,7 @@ class Log:
             self.end += 1
             self.size += PART + len(text)
             if owner > 0:
-                self._messages[owner] = self._messages.get(owner, 0) + PART + len(text)
+                self._messages[owner] += PART + len(text)
         if self.size > max(LIMIT, self._try_at):
             self._shrink(LIMIT * 9 // 10)
             self._try_at = self.size + LIMIT // 32  # it may have nothing more to leave out
@@ -65,12 +64,11 @@ class Log:
         """(events from this part on, the number of the part after them): of as many parts as make
         about `most` bytes, one at least."""
         found: list[bytes] = []
-        size = 0
         for at in range(bisect.bisect_left(self._parts, number, key=_number), len(self._parts)):
             number, _, text = self._parts[at]
             found.append(text)
-            size += len(text)
-            if size >= most:
+            most -= len(text)
+            if most <= 0:
                 return found, number + 1
         return found, self.end
 
@@ -135,7 +133,7 @@ class Follow:
     @property
     def is_behind(self) -> bool:
         """Whether there is more to read at once."""
-        return self._lines.is_behind
+        return self._lines.to_read() > 0
 
     def turn(self, now: int) -> None:
         """Read on; OSError when the folder cannot be read."""
@@ -155,19 +153,16 @@ class Follow:
                 self._take_gossip(line, events)
             else:
                 self.states.take(line, line.node in self._lines.seeds)
-                self._add(events, self.states.events())
+                self._add_changes(events)
         if lines:
             self._newest = lines[-1].at
         events += self._story.due(self._lines.told_at)
         if events:
             self.log.add(events, self._begin)
-            if self.log.size > self._full:
-                self._leave_the_past_out(events[-1][0])
-
-    def _leave_the_past_out(self, at: int) -> None:
-        self.log = Log(self._messages.messages)  # of those so far no delivery is shown any more
-        self.log.add(as_events(self.states.numbered, at), self._begin)
-        self._full = max(FULL, 2 * self.log.size)
+            if self.log.size > self._full:  # begin anew, with what is there now
+                self.log = Log(self._messages.messages)  # no more deliveries of those so far
+                self.log.add(self.states.present(events[-1][0]), self._begin)
+                self._full = max(FULL, 2 * self.log.size)
 
     def _is_another(self, start: Line) -> bool:
         """Whether with this line a network begins that is another one than is shown."""
@@ -175,8 +170,9 @@ class Follow:
             return self._begin is not None and start.at < self._begin  # a page was there before
         return all(node.state is None or node.state in ENDED for node in self.states.numbered)
 
-    def _add(self, events: list[list], new: list[list]) -> None:
-        for event in new:
+    def _add_changes(self, events: list[list]) -> None:
+        """Add what has changed since, and the story of it."""
+        for event in self.states.events():
             events.append(event)
             events += self._story.take(event, self.states)
         while self.states.ended:
@@ -190,7 +186,7 @@ class Follow:
         node.last = at
         if node.state == LOST:
             self.states.heard(node, at)
-            self._add(events, self.states.events())
+            self._add_changes(events)
         if kind == "generated":
             event = self._messages.generated(line, node, self.states.expected)
         else:
@@ -198,7 +194,7 @@ class Follow:
             sender = self.states.nodes.get(address)
             if sender is None:
                 sender = self.states.node(address, at)
-                self._add(events, self.states.events())
+                self._add_changes(events)
             event = self._messages.received(at, node, sender, text, self.log.dropped)
         if event is not None:
             events.append(event)
@@ -206,13 +202,11 @@ class Follow:
     def figures(self, now: int) -> dict:
         """The figures of the stream."""
         told = max(self._lines.told_at, self._begin or 0)
-        degrees = self.states.degrees()
+        degrees = self.states.degrees() or [0]
         return {
             "peers": len(self.states.up("peer")), "seeds": len(self.states.up("seed")),
-            "links": self.states.links(), "pieces": len(self.states.pieces),
-            "least": degrees[0] if degrees else 0,
-            "median": quantile(degrees, 0.5) if degrees else 0,
-            "most": degrees[-1] if degrees else 0,
+            "links": sum(degrees) // 2, "pieces": len(self.states.pieces),
+            "least": degrees[0], "median": quantile(degrees, 0.5), "most": degrees[-1],
             **self._messages.figures(told),
             "behind": round(max(0, now - told) / 1e6, 2), "toread": self._lines.to_read(),
             "now": told, "last": told if self._newest is None else self._newest}

@@ -64,8 +64,7 @@ class _File:
         self.head = b""
 
     def read(self, most: int, now: int) -> list[Line]:
-        """Read on; FileNotFoundError when another file has taken its place, OSError when it
-        cannot be read."""
+        """Read on; FileNotFoundError when another file has its place, OSError if that fails."""
         found = []
         with open_file(self.path) as file:
             head = file.read(HEAD)
@@ -100,11 +99,6 @@ class LiveLines:
         self.told_at = 0  # up to when lines were to be handed out the last time
         self.seeds: set[str] = set()  # the nodes of which files of seeds have told
 
-    @property
-    def is_behind(self) -> bool:
-        """Whether there is more to read at once."""
-        return bool(self._unread)
-
     def to_read(self) -> int:
         """How many bytes are still to be read."""
         return sum(self._files[name].to_read() for _, name in self._unread)
@@ -136,42 +130,37 @@ class LiveLines:
         for name, file in list(self._files.items()):
             if sizes.get(name, -1) < file.tail.position:
                 self._forget(name)
-        for name in sorted(sizes.keys() - self._files.keys(), key=_oldest_first):
+        for name in sorted(sizes.keys() - self._files.keys(),
+                           key=lambda name: (name.endswith(".txt"), name)):  # older pieces first
             if name.endswith(".txt") or self._is_first:
                 self._files[name] = _File(self._folder / name)
         self._is_first = False
-        self._unread = []
         for name, file in list(self._files.items()):
             file.size = sizes.get(name, 0)
             if file.to_read() > 0:
                 self._to_be_read(file, name)
-            elif self._is_done_with(name):
-                del self._files[name]
-
-    def _is_done_with(self, name: str) -> bool:
-        """Whether a file was rotated, and its node writes into the next one: until then it goes on
-        writing into this one."""
-        following = self._files.get(NAMED.fullmatch(name)[1])
-        return not name.endswith(".txt") and bool(following and following.tail.position)
+            elif not name.endswith(".txt"):
+                # It was rotated. Its node goes on writing into it until it opens the next one.
+                following = self._files.get(NAMED.fullmatch(name)[1])
+                if following is not None and following.tail.position:
+                    del self._files[name]
 
     def _forget(self, name: str) -> None:
         """A file is not there any more under this name. Read the rest of one that was rotated."""
-        file = self._files.pop(name)
+        file, path = self._files.pop(name), self._folder / name
         if not name.endswith(".txt") or not file.head:
             return
-        for other in os.listdir(self._folder):
-            if (other.startswith(name) and other != name and NAMED.fullmatch(other)
-                    and _head(self._folder / other).startswith(file.head)):
-                file.path = self._folder / other
-                self._files[other] = file
-                break
-        else:
-            other = None
-        first = parse_line(_head(self._folder / name).decode(errors="replace"))
+        moved = next((other for other in os.listdir(self._folder)
+                      if other.startswith(name) and other != name and NAMED.fullmatch(other)
+                      and _head(self._folder / other).startswith(file.head)), None)
+        if moved is not None:
+            file.path = self._folder / moved
+            self._files[moved] = file
+        first = parse_line(_head(path).decode(errors="replace"))
         if first is not None and first[1] != "started":
-            self._files[name] = _File(self._folder / name)
+            self._files[name] = _File(path)
             self._files[name].tail.node = file.tail.node
-        elif other is None and file.tail.node is not None:
+        elif moved is None and file.tail.node is not None:
             self._waiting.append(Line(file.last, file.tail.node, VANISHED, ""))
 
     def _read(self, name: str, most: int, now: int) -> int:
@@ -214,10 +203,6 @@ def _head(path: pathlib.Path) -> bytes:
         return b""
 
 
-def _oldest_first(name: str) -> tuple[bool, str]:
-    return name.endswith(".txt"), name
-
-
 def _size(entry: os.DirEntry) -> int | None:
     """Return the size of a file, also behind a symbolic link; None for anything else."""
     try:
@@ -235,9 +220,5 @@ def _put_messages_first(lines: list[Line]) -> None:
         elif kind == "generated" and at == received_at:
             begin = bisect.bisect_left(lines, at, key=_time)
             end = bisect.bisect_right(lines, at, key=_time)
-            lines[begin:end] = sorted(lines[begin:end], key=_is_received)
+            lines[begin:end] = sorted(lines[begin:end], key=lambda line: line.kind == "received")
             received_at = None
-
-
-def _is_received(line: Line) -> bool:
-    return line.kind == "received"

@@ -32,8 +32,7 @@ class Refused(Exception):
 
 
 class Gate:
-    """Lets requests through that come to this port with the right token. `host` is how a URL names
-    the IP."""
+    """Lets requests through that come to this port of a URL's `host` with the right token."""
 
     def __init__(self, port: int, host: str = LOOPBACK):
         self.page = f"/{secrets.token_urlsafe(16)}/"

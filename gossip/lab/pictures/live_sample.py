@@ -14,8 +14,9 @@ import dataclasses
 import math
 
 from gossip.lab.pictures.live_lines import Line
-from gossip.lab.pictures.live_nodes import Node
+from gossip.lab.pictures.live_states import Node
 from gossip.lab.proof.events import GOSSIP
+from gossip.tools import Recent
 
 SHOWN_PER_SECOND = 1_500  # deliveries
 TEXT = 80  # letters of a message that are shown
@@ -59,10 +60,8 @@ class Messages:
         self._known: collections.OrderedDict[str, Message] = collections.OrderedDict()
         self._by_line: dict[str, Message] = {}  # the same by what follows `gmessage:`
         self._lacking: dict[int, Message] = {}  # number -> message that somebody lacks
-        # What follows `gmessage:` -> bits of those that had it before it was said, oldest first
-        self._early: collections.OrderedDict[str, int] = collections.OrderedDict()
-        self._seconds: collections.deque[_Second] = collections.deque()
-        self._steps: collections.Counter[int] = collections.Counter()  # the latencies of all these
+        self._early = Recent(EARLY)  # what follows `gmessage:` -> bits of those that had it before
+        self._seconds: collections.deque[_Second] = collections.deque(maxlen=LATENCIES + 1)
         self._window = self._promised = 0  # a second, and the deliveries settled to be shown in it
 
     def generated(self, line: Line, node: Node, expected: int) -> list | None:
@@ -72,12 +71,12 @@ class Messages:
         if match is None or match[2] in self._known:
             return None
         self.messages += 1
-        held = node.bit | self._early.pop(line.rest[9:], 0)
+        text = line.rest.removeprefix("gmessage:")
+        held = node.bit | self._early.pop(text, default=0)
         expected &= ~held  # of one that some had early, the wave would have holes
         is_shown = held == node.bit and self._has_room(line.at // SECOND, expected.bit_count())
-        message = Message(self.messages, line.at, held, expected, match[3][:TEXT], is_shown,
-                          line.rest[9:])
-        self._known[match[2]] = self._by_line[line.rest[9:]] = message
+        message = Message(self.messages, line.at, held, expected, match[3][:TEXT], is_shown, text)
+        self._known[match[2]] = self._by_line[text] = message
         if expected:
             self._lacking[message.number] = message
         if len(self._known) > REMEMBERED:
@@ -94,38 +93,25 @@ class Messages:
         """Return the event of a delivery; None when it is only counted, as those of messages up to
         the number `dropped` are. `text` follows `gmessage:`."""
         self.deliveries += 1
-        message = self._by_line.get(text) or self._with_other_words(text)
-        is_recent = at >= self.latencies_from
-        if is_recent:
-            self._second(at).deliveries += 1
+        second = self._second(at) if at >= self.latencies_from else None
+        if second is not None:
+            second.deliveries += 1
+        message = self._by_line.get(text)
+        if message is None and (match := GOSSIP.match("gmessage:" + text)):
+            message = self._known.get(match[2])  # its line was changed on its way
         if message is None:
-            self._take_early(text, node)
+            self._early.put(text, self._early.get(text, default=0) | node.bit)
             return None
         message.held |= node.bit
         if message.waiting & node.bit:
             message.waiting ^= node.bit
-            if is_recent:
-                self._take_latency(max(1, at - message.at))
+            if second is not None:
+                second.latencies[int(math.log(max(1, at - message.at)) * _STEPS)] += 1
             if not message.waiting:
                 self._lacking.pop(message.number, None)
         if not message.is_shown or sender is None or message.number <= dropped:
             return None
         return [at, "received", node.number, sender.number, message.number]
-
-    def _with_other_words(self, text: str) -> Message | None:
-        """The message whose line was changed on its way."""
-        match = GOSSIP.match("gmessage:" + text)
-        return None if match is None else self._known.get(match[2])
-
-    def _take_early(self, text: str, node: Node) -> None:
-        self._early[text] = self._early.get(text, 0) | node.bit
-        if len(self._early) > EARLY:
-            self._early.popitem(last=False)
-
-    def _take_latency(self, latency: int) -> None:
-        step = int(math.log(latency) * _STEPS)
-        self._seconds[-1].latencies[step] += 1
-        self._steps[step] += 1
 
     def ended(self, node: Node) -> None:
         """A peer has ended: no message waits for it any more, and what it alone had is lost."""
@@ -137,13 +123,16 @@ class Messages:
 
     def figures(self, now: int) -> dict:
         """The figures about messages, at a time."""
-        self._drop_seconds(now)
-        recent = sum(second.deliveries for second in self._seconds
-                     if -RATES <= second.at - now // SECOND < 0)
-        median, most = self._latencies()
+        now //= SECOND
+        seconds = [second for second in self._seconds if second.at >= now - LATENCIES]
+        recent = sum(second.deliveries for second in seconds if now - RATES <= second.at < now)
+        steps: collections.Counter[int] = collections.Counter()
+        for second in seconds:
+            steps.update(second.latencies)
         return {"messages": self.messages, "deliveries": self.deliveries,
                 "counted": self.only_counted, "rate": round(recent / RATES, 1),
-                "latency": median, "latency99": most, "missing": self._missing()}
+                "latency": _quantile(steps, 0.5), "latency99": _quantile(steps, 0.99),
+                "missing": self._missing()}
 
     def _missing(self) -> dict | None:
         message = next(iter(self._lacking.values()), None)
@@ -167,25 +156,14 @@ class Messages:
     def _second(self, at: int) -> _Second:
         if not self._seconds or self._seconds[-1].at != at // SECOND:
             self._seconds.append(_Second(at // SECOND))
-            self._drop_seconds(at)
         return self._seconds[-1]
 
-    def _drop_seconds(self, now: int) -> None:
-        while self._seconds and self._seconds[0].at < now // SECOND - LATENCIES:
-            self._steps.subtract(self._seconds.popleft().latencies)
 
-    def _latencies(self) -> tuple[float | None, float | None]:
-        """The median and the 99th percentile, in milliseconds."""
-        total = self._steps.total()
-        if not total:
-            return None, None
-        return _quantile(self._steps, total / 2), _quantile(self._steps, 0.99 * total)
-
-
-def _quantile(steps: collections.Counter[int], rank: float) -> float:
-    """The latency, in milliseconds, below which so many are."""
+def _quantile(steps: collections.Counter[int], share: float) -> float | None:
+    """The latency, in milliseconds, below which that share of all is; None without any."""
+    rank = share * steps.total()
     for step in sorted(steps):
         rank -= steps[step]
         if rank <= 0:
-            break
-    return round(math.exp((step + 0.5) / _STEPS) / 1000, 3)
+            return round(math.exp((step + 0.5) / _STEPS) / 1000, 3)
+    return None

@@ -1,4 +1,9 @@
-"""The server of the live page: HTTP, usually on loopback, and streams of events.
+"""The live page and its server: HTTP, usually on loopback, and streams of events.
+
+The page holds its style and its script, and loads nothing; the security policy that goes with it
+allows just these two, by their hashes. `watch` serves the page of a folder from the main thread of
+runner.py. `live_page` serves that of a network which runner.py has started, from a thread of its
+own: with buttons, and at the end with the verdict of the proof.
 
 `Server.serve(wait)` follows the network; one more thread accepts connections, and each of these is
 answered by a thread of its own, so that whoever is slow makes nobody wait. A request may pause for
@@ -7,7 +12,10 @@ whoever looks at the network, follows it, or carries out an order. Who may ask f
 live_requests.py.
 """
 
+import base64
 import contextlib
+import gc
+import hashlib
 import http
 import json
 import math
@@ -15,6 +23,7 @@ import os
 import pathlib
 import socket
 import socketserver
+import string
 import threading
 import time
 from collections.abc import Iterator
@@ -22,8 +31,13 @@ from collections.abc import Iterator
 from gossip.lab.pictures.live_follow import Follow
 from gossip.lab.pictures.live_lines import open_file
 from gossip.lab.pictures.live_requests import HEAD_LIMIT, LOOPBACK, Gate, Refused, parsed_order
-from gossip.terminal.folders import REPORT
+from gossip.terminal.command_line import FAILED, CommandError, complain, show
+from gossip.terminal.folders import REPORT, shown
+from gossip.terminal.input import End
 
+STYLES = "page.css", "live_page.css"
+SCRIPTS = tuple(f"live_{part}.js" for part in (
+    "model", "layout", "waves", "shapes", "picture", "panels", "orders", "stream", "page"))
 REQUEST_TIME = 5.0  # seconds without a byte of a request, after which it is refused
 CONNECTIONS, STREAMS = 64, 24  # at most
 STALLED = 10.0  # seconds without a byte taken, after which a page is dropped
@@ -33,32 +47,53 @@ REST = 1.0  # seconds between two blocks while nothing happens
 BREATH = 0.001  # seconds in which pages may look at a long past, between two turns that read it
 TAIL, TAIL_LINES = 64 * 1024, 60  # of a node's file: bytes that are looked at, lines shown
 LARGEST = 16 * 1024 * 1024  # bytes of a report
+OBJECTS = 200_000  # made between two searches for garbage in circles: a long past is millions of
+# events, and next to none of them is in one
 PLAIN = "default-src 'none'; frame-ancestors 'none'"
 # A page from a file may do nothing here: it is of no origin, and may load nothing.
 OF_REPORT = ("sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'; "
              "style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'")
+_HERE = pathlib.Path(__file__).parent
 _HTML, _TEXT = "text/html; charset=utf-8", "text/plain; charset=utf-8"
 
 
+def page(orders: tuple[str, ...] = ()) -> tuple[str, str]:
+    """(the text of the page with buttons for these orders, its security policy)."""
+    style, script, text = _read(*STYLES), _read(*SCRIPTS), _read("live_page.html")
+    text = string.Template(text).substitute(style=style, script=script, orders=" ".join(orders))
+    return text, (f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; "
+                  "img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+                  "frame-ancestors 'none'")
+
+
+def _read(*names: str) -> str:
+    return "".join((_HERE / name).read_text(encoding="utf-8") for name in names)
+
+
+def _hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
 class Server(socketserver.ThreadingTCPServer):
-    """Serves the page of one network. `page` and `policy` are its text and its security policy;
-    `do(order)` carries an order out at once, and answers (status, line). Without it there are no
-    buttons. `host` is the IP to listen on. `verdict` may be set by another thread."""
+    """Serves the page of the network in a folder, at the IP `host`. `do(order)` carries an order
+    out at once, and answers (status, line); the page has buttons for these `orders`, or none."""
 
     allow_reuse_address = daemon_threads = True
     request_queue_size = CONNECTIONS
 
-    def __init__(self, follow: Follow, page: str, policy: str, port: int = 0, do=None,
+    def __init__(self, folder: pathlib.Path, port: int = 0, do=None, orders: tuple[str, ...] = (),
                  host: str = LOOPBACK):
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         super().__init__((host, port), _Visit)
         self.port = self.server_address[1]
-        self.page, self.policy, self.do = page.encode(), policy, do
-        self.verdict: dict | None = None  # of the proof, once there is one
+        self.do = do
+        text, self.policy = page(orders)
+        self.page = text.encode()
+        self._verdict: dict | None = None  # of the proof, once there is one
         name = f"[{host}]" if ":" in host else host
         self.gate = Gate(self.port, name)
         self.url = f"http://{name}:{self.port}{self.gate.page}"  # where the page is
-        self.follow = follow
+        self.follow = Follow(folder)
         self._figures: bytes | None = None  # as they are since the last turn, for all pages
         self.ticked = threading.Condition()  # the lock; each turn tells those that wait
         self.open: dict[socket.socket, bool] = {}  # connection -> whether it is a stream
@@ -66,8 +101,7 @@ class Server(socketserver.ThreadingTCPServer):
     def serve(self, wait) -> None:
         """Serve until `wait(seconds)` is true, or raises, then close everything; OSError when the
         folder cannot be read. No order is carried out afterwards."""
-        pages = threading.Thread(target=self.serve_forever, args=(TICK,), name="pages",
-                                 daemon=True)
+        pages = threading.Thread(target=self.serve_forever, args=(TICK,), name="pages", daemon=True)
         try:
             pages.start()
             pause = 0.0
@@ -85,6 +119,10 @@ class Server(socketserver.ThreadingTCPServer):
                 for connection in list(self.open):
                     self._drop(connection)
                 self.ticked.notify_all()
+
+    def tell(self, holds: bool, text: str) -> None:
+        """Show the verdict of the proof, and its rows; another thread may call this."""
+        self._verdict = {"holds": holds, "text": text}
 
     def process_request(self, request: socket.socket, client_address) -> None:
         """Begin a thread that answers a connection; of too many, the oldest request ends."""
@@ -128,7 +166,7 @@ class Server(socketserver.ThreadingTCPServer):
             head, begin = b"retry: 300\n", b'"begin":%d,' % self.follow.begin(_micros())
         if self._figures is None:
             report = self.gate.report if os.path.isfile(self.follow.folder / REPORT) else None
-            figures = {**self.follow.figures(_micros()), "verdict": self.verdict, "report": report}
+            figures = {**self.follow.figures(_micros()), "verdict": self._verdict, "report": report}
             self._figures = json.dumps(figures, separators=(",", ":")).encode()[1:]
         return b'%sdata: {"figures":{%s%s,"events":[%s]}\n\n' % (
             head, begin, self._figures, b",".join(events))
@@ -220,28 +258,78 @@ class _Visit(socketserver.StreamRequestHandler):
 
 def last_lines(path: pathlib.Path | None) -> bytes:
     """Return the last whole lines of a node's file; Refused when there is none."""
-    try:
-        if path is None:
-            raise FileNotFoundError
-        with open_file(path) as file:
-            file.seek(max(0, file.seek(0, 2) - TAIL))
-            lines = file.read(TAIL).split(b"\n")
-    except OSError:
-        raise Refused(404, "there is no such node, or no file of it that can be read") from None
-    return b"\n".join(lines[-TAIL_LINES - 1:-1]) + b"\n"
+    found = _end_of(path, TAIL, "there is no such node, or no file of it that can be read")
+    return b"\n".join(found.split(b"\n")[-TAIL_LINES - 1:-1]) + b"\n"
 
 
 def report(folder: pathlib.Path) -> bytes:
     """Return the report that `runner.py plot` has made; Refused when there is none."""
-    try:
-        with open_file(folder / REPORT) as file:
-            found = file.read(LARGEST + 1)
-    except OSError:
-        raise Refused(404, "there is no report: python runner.py plot makes it") from None
+    found = _end_of(folder / REPORT, LARGEST + 1,
+                    "there is no report: python runner.py plot makes it")
     if len(found) > LARGEST:
         raise Refused(404, f"the report is large: open {REPORT} itself in a browser")
     return found
 
 
+def _end_of(path: pathlib.Path | None, most: int, without: str) -> bytes:
+    """Return the last bytes of a file; Refused, with the words for that, when there is none."""
+    try:
+        if path is None:
+            raise FileNotFoundError
+        with open_file(path) as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - most))
+            return file.read(most)
+    except OSError:
+        raise Refused(404, without) from None
+
+
 def _micros() -> int:
     return time.time_ns() // 1000
+
+
+# What runner.py serves.
+
+def watch(folder: pathlib.Path, port: int = 0, host: str | None = None) -> None:
+    """Serve the page of what runs in a folder, until Ctrl-C or SIGTERM."""
+    gc.set_threshold(OBJECTS)
+    end = End()
+    with contextlib.suppress(KeyboardInterrupt):
+        _announced(folder, port, host).serve(end.pause)
+
+
+def _announced(folder: pathlib.Path, port: int, host: str | None, *buttons) -> Server:
+    """The server of a folder's page; CommandError when it cannot listen."""
+    host = host or LOOPBACK
+    try:
+        server = Server(folder, port, *buttons, host=host)
+    except OSError as error:
+        raise CommandError(f"cannot listen on {host}:{port}: {error.strerror}", FAILED) from None
+    if os.isatty(1):  # a line of its own: many terminals open only an address that is not wrapped
+        show(f"watching {shown(folder)}   (Ctrl-C ends it)\n{server.url}")
+    else:
+        show(f"watching {folder} at {server.url}   (Ctrl-C ends it)")
+    return server
+
+
+@contextlib.contextmanager
+def live_page(folder: pathlib.Path, port: int, do, orders: tuple[str, ...],
+              host: str | None = None) -> Iterator[Server]:
+    """Serve the page of a network that this process has started, inside a `with`. `do(order)`
+    carries out what the buttons of these `orders` ask for, one at a time, in threads of the page.
+    Where a `host` is named, others see the page too, so there are no buttons."""
+    server = _announced(folder, port, host, *((do, orders) if host is None else ()))
+    ended = threading.Event()
+
+    def serve() -> None:
+        try:
+            server.serve(ended.wait)
+        except Exception as error:  # of whatever it dies, the network goes on
+            complain(f"runner.py: the live page has ended: {error!r}")
+
+    thread = threading.Thread(target=serve, name="live page", daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        ended.set()
+        thread.join()

@@ -10,14 +10,58 @@ Values in, events of the stream out; no clock. Nodes are numbered in the order i
 named first; beyond the first 5,000 they are left out.
 """
 
+import re
+
+from gossip.addresses import parse_address
+from gossip.events import about
 from gossip.lab.pictures.live_lines import VANISHED, Line
-from gossip.lab.pictures.live_nodes import (
-    ABOUT_OTHERS, ALONE, DEAD_STATE, ENDED, GONE, JOINING, LEFT, LOST, MISSES, NAMES_SEED, SHOWN,
-    UP, Node, is_address, silent, split)
 from gossip.lab.proof.deaths import PARTED
+from gossip.lab.proof.events import COUNT, DEAD
 from gossip.lab.proof.pieces import Pieces
+from gossip.settings import Settings
 
 NODES = 5_000
+SHOWN = 200  # letters of a rest
+JOINING, UP, LOST, DEAD_STATE, LEFT, GONE = "joining", "up", "lost", "dead", "left", "gone"
+ENDED = {DEAD_STATE, LEFT, GONE}
+# Kinds that are streamed as [TIME, KIND, NODE, OTHER, REST]; ALONE: OTHER is null.
+ALONE = {"started", "stopped", "leaving", "full", "failed"}
+ABOUT_OTHERS = {"connected", "disconnected", "dead", "registered", "unregistered", "removed",
+                "reported", "rejected", "passed on", "kicked", "unconfirmed"}
+NAMES_SEED = {"registered", "unregistered", "reported", "kicked"}  # in the file of a peer
+MISSES = re.compile("(?:^|:)liveness-misses=([0-9]{1,6})(?:$|:)")  # in a `settings:` line
+
+
+class Node:
+    """The state of a peer or a seed."""
+
+    def __init__(self, number: int, address: str, kind: str):
+        self.number = number
+        self.bit = 1 << number  # in sets of nodes that are kept by the thousand, as numbers
+        self.address = address
+        self.kind = kind  # peer or seed
+        self.state: str | None = None  # None: it has no file, and others only name it
+        self.says: set[Node] = set()  # whom it calls its neighbours
+        self.links: set[Node] = set()  # those of them that say the same
+        self.last = 0  # time of the last line of its own
+        self.deserted = 0  # time when another end dropped a link that it still tells; 0: none did
+        self.parted: set[Node] = set()  # those whose links to it broke since it had its last one
+        self.misses: dict[Node, int] = {}  # neighbour that does not answer it -> how often
+        self.limit = Settings().liveness_misses  # misses after which it calls a neighbour dead
+        self.seeds: set[Node] = set()  # of a peer: where it is registered, by its own word
+        self.registered: set[Node] = set()  # of a seed: who is registered with it, by their word
+
+    def is_up(self) -> bool:
+        return self.state in (JOINING, UP)
+
+    def group(self) -> list["Node"]:
+        """All nodes that links join with it, itself too, in the order of their numbers."""
+        found, todo = {self}, [self]
+        while todo:
+            new = todo.pop().links - found
+            found |= new
+            todo += new
+        return sorted(found, key=lambda node: node.number)
 
 
 class States:
@@ -28,8 +72,7 @@ class States:
         self.numbered: list[Node] = []
         self.pieces = Pieces()  # peers that are up, from their first link on
         self.ended: list[Node] = []  # peers of which a run ended, until somebody takes them out
-        self.expected = 0  # the bits of these: whom a message is to reach that is said now
-        self._degrees: list[int] | None = []  # None: something has changed
+        self.expected = 0  # the bits of `pieces`: whom a message is to reach that is said now
         self._off_lists: dict[Node, None] = {}  # peers that a seed has removed, as they were gone
         self._unsettled = False  # somebody may have died of whom nobody is left to tell
         self._events: list[list] = []
@@ -37,24 +80,17 @@ class States:
     def degrees(self) -> list[int]:
         """The degrees of all peers that are up and had a link, in order. A link counts as long as
         both of its ends are up."""
-        if self._degrees is None:
-            peers = set().union(*self.pieces.all())
-            self._degrees = sorted([len(node.links & peers) for node in peers])
-        return self._degrees
-
-    def links(self) -> int:
-        """The number of links between peers that are up."""
-        return sum(self.degrees()) // 2
+        return sorted(len(node.links & piece) for piece in self.pieces.all() for node in piece)
 
     def up(self, kind: str) -> list[Node]:
         """The peers, or the seeds, that are up."""
-        return [node for node in self.nodes.values() if node.kind == kind and node.is_up()]
+        return [node for node in self.numbered if node.kind == kind and node.is_up()]
 
     def node(self, address: str, at: int, kind: str = "peer") -> Node | None:
         """The node at an address, introduced if it is named first; None beyond the limit, or
         when that is no address."""
         node = self.nodes.get(address)
-        if node is None and len(self.nodes) < NODES and is_address(address):
+        if node is None and len(self.nodes) < NODES and _is_address(address):
             node = self.nodes[address] = Node(len(self.nodes), address, kind)
             self.numbered.append(node)
             self._events.append([at, "node", node.number, kind, address])
@@ -65,46 +101,63 @@ class States:
         events, self._events = self._events, []
         return events
 
+    def present(self, at: int) -> list[list]:
+        """The present as events of that time: all nodes; states, links, misses of running ones."""
+        events = [[at, "node", node.number, node.kind, node.address] for node in self.numbered]
+        for node in self.numbered:
+            if node.state is not None and (node.kind == "seed" or node.state not in ENDED):
+                events.append([at, "state", node.number, node.state])
+                events += [[at, "connected", node.number, number, ""]
+                           for number in sorted(other.number for other in node.says)]
+                events += [[at, "liveness missed", node.number, other.number, count]
+                           for other, count in node.misses.items()]
+        return events
+
     def take(self, line: Line, is_seed: bool) -> None:
         """Take a line that is no delivery, of the file of a seed or of a peer."""
-        node = self.node(line.node, line.at, "seed" if is_seed else "peer")
+        at, address, kind, rest = line
+        node = self.node(address, at, "seed" if is_seed else "peer")
         if node is None:
             return
-        self.heard(node, line.at)
-        if node.kind == "seed" and node.state == GONE and line.kind not in (
+        self.heard(node, at)
+        if node.kind == "seed" and node.state == GONE and kind not in (
                 "stopped", "failed", VANISHED):
-            self._enter(node, UP, line.at)  # it speaks
-        if line.kind in ALONE:
-            self._events.append([line.at, line.kind, node.number, None, line.rest[:SHOWN]])
+            self._enter(node, UP, at)  # it speaks
+        if kind in ALONE:
+            self._events.append([at, kind, node.number, None, rest[:SHOWN]])
             self._take_alone(node, line)
-        elif line.kind in ABOUT_OTHERS:
+        elif kind in ABOUT_OTHERS:
             self._take_about(node, line)
-        elif line.kind == "continued" and (node.state is None or node.state in ENDED):
-            self._enter(node, UP if node.kind == "seed" else JOINING, line.at)
-        elif line.kind == VANISHED and node.state not in ENDED:
-            self._end(node, GONE, line.at)
-        elif line.kind in ("liveness missed", "liveness reply"):
+        elif kind == "continued" and (node.state is None or node.state in ENDED):
+            self._enter(node, UP if node.kind == "seed" else JOINING, at)
+        elif kind == VANISHED and node.state not in ENDED:
+            self._end(node, GONE, at)
+        elif kind in ("liveness missed", "liveness reply"):
             self._take_liveness(node, line)
-        elif line.kind == "settings" and MISSES.search(line.rest):
-            node.limit = int(MISSES.search(line.rest)[1])
+        elif kind == "settings" and (misses := MISSES.search(rest)):
+            node.limit = int(misses[1])
         while self._unsettled:
             self._unsettled = False
-            self._settle(line.at)
+            self._settle(at)
 
     def heard(self, node: Node, at: int) -> None:
         """A node has written a line. A group that was taken for silent is not."""
         node.last = at
         if node.state == LOST and node.links:
             for member in node.group():
-                self._enter(member, UP, at)
-                self._join_graph(member)
+                self._rise(member, at)
 
     # Lines about the node itself.
 
     def _take_alone(self, node: Node, line: Line) -> None:
         if line.kind == "started":
             if node.state is not None:
-                self._end_last_run(node)
+                # The new run lacks what the last one was to get, and counts nobody's answers.
+                if node.kind == "peer" and node.state not in ENDED:
+                    self.ended.append(node)
+                for other in self.numbered:
+                    other.parted.discard(node)
+                self._unsettled = bool(self._off_lists)
             self._forget_run(node)
             self._enter(node, UP if node.kind == "seed" else JOINING, line.at)
         elif line.kind == "leaving":
@@ -116,38 +169,62 @@ class States:
         self._forget_run(node)
         self._enter(node, state, at)
 
-    def _end_last_run(self, node: Node) -> None:
-        """The new run lacks what the last one was to get, and counts nobody's answers."""
-        if node.kind == "peer" and node.state not in ENDED:
-            self.ended.append(node)
-        for other in self.numbered:
-            other.parted.discard(node)
-        self._unsettled = bool(self._off_lists)
-
     def _forget_run(self, node: Node) -> None:
         """Forget what the last run of a node has said, and what its neighbours said of that."""
         for other in list(node.links):
             self._unlink(node, other)
             other.says.discard(node)
-        node.forget_run()
+        for seed in node.seeds:
+            seed.registered.discard(node)
+        for peer in node.registered:
+            peer.seeds.discard(node)
+        for said in (node.registered, node.says, node.parted, node.seeds, node.misses):
+            said.clear()
+        node.deserted = 0
         self._off_lists.pop(node, None)
         self._leave_graph(node)
 
     # Lines about another node.
 
     def _take_about(self, node: Node, line: Line) -> None:
-        address, rest = split(line)
+        death = DEAD.match(line.rest)  # of a line `passed on:` or `rejected:`
+        address, rest = about(line.rest) if death is None else (
+            death[1], line.rest[death.end():].lstrip(":"))
         is_seed = node.kind == "peer" and line.kind in NAMES_SEED
-        other = None if address is None else self.node(
-            address, line.at, "seed" if is_seed else "peer")
+        other = self.node(address, line.at, "seed" if is_seed else "peer")
         if other is None:
             return
         self._events.append([line.at, line.kind, node.number, other.number, rest[:SHOWN]])
-        handler = self._ABOUT.get(line.kind)
-        if handler is not None:
-            handler(self, node, other, rest, line.at)
+        match line.kind, node.kind:
+            case "connected", _:
+                self._connected(node, other, line.at)
+            case "disconnected", _:
+                self._disconnected(node, other, rest, line.at)
+            case "dead", _:
+                node.misses.pop(other, None)
+                self._die(other, line.at)
+            case "passed on", "seed":
+                self._die(other, line.at)
+            case "removed", "seed" if rest == "dead":
+                self._die(other, line.at)
+            case "removed", "seed" if rest == "gone":
+                self._off_lists[other] = None
+                self._unsettled = True
+            case "kicked", _:
+                self._end(node, GONE, line.at)
+            case "registered", "seed":
+                self._off_lists.pop(other, None)
+            case "registered", "peer" if other.kind == "seed":
+                node.seeds.add(other)
+                other.registered.add(node)
+                self._enter(other, UP, line.at)
+            case "unregistered", _:
+                node.seeds.discard(other)
+                other.registered.discard(node)
+                if other.kind == "seed" and not any(peer.is_up() for peer in other.registered):
+                    self._enter(other, GONE, line.at)  # so it is for all who tell of it
 
-    def _connected(self, node: Node, other: Node, rest: str, at: int) -> None:
+    def _connected(self, node: Node, other: Node, at: int) -> None:
         node.says.add(other)
         node.misses.pop(other, None)
         if node not in other.says or other in node.links or node is other or any(
@@ -159,9 +236,8 @@ class States:
             end.parted.clear()
             end.deserted = 0
             self._off_lists.pop(end, None)
-            self._enter(end, UP, at)
-            self._join_graph(end)
-        self._link_in_graph(node, other)
+            self._rise(end, at)
+        self.pieces.link(node, other)
 
     def _disconnected(self, node: Node, other: Node, rest: str, at: int) -> None:
         node.says.discard(other)
@@ -184,48 +260,10 @@ class States:
         if node.links and not node.deserted:
             return
         group = node.group()
-        if not node.links or silent(group):
+        if not node.links or _are_silent(group):
             for member in group:
                 if member.state == UP:
                     self._enter(member, LOST, at)
-
-    def _found_dead(self, node: Node, other: Node, rest: str, at: int) -> None:
-        node.misses.pop(other, None)
-        self._die(other, at)
-
-    def _removed(self, node: Node, other: Node, rest: str, at: int) -> None:
-        if node.kind != "seed":
-            return
-        if rest == "dead":
-            self._die(other, at)
-        elif rest == "gone":
-            self._off_lists[other] = None
-            self._unsettled = True
-
-    def _passed_on(self, node: Node, other: Node, rest: str, at: int) -> None:
-        if node.kind == "seed":
-            self._die(other, at)
-
-    def _kicked(self, node: Node, other: Node, rest: str, at: int) -> None:
-        self._end(node, GONE, at)
-
-    def _registered(self, node: Node, other: Node, rest: str, at: int) -> None:
-        if node.kind == "seed":
-            self._off_lists.pop(other, None)
-        elif other.kind == "seed":
-            node.seeds.add(other)
-            other.registered.add(node)
-            self._enter(other, UP, at)
-
-    def _unregistered(self, node: Node, other: Node, rest: str, at: int) -> None:
-        node.seeds.discard(other)
-        other.registered.discard(node)
-        if other.kind == "seed" and not any(peer.is_up() for peer in other.registered):
-            self._enter(other, GONE, at)  # so it is for all who tell of it
-
-    _ABOUT = {"connected": _connected, "disconnected": _disconnected, "dead": _found_dead,
-              "removed": _removed, "passed on": _passed_on, "kicked": _kicked,
-              "registered": _registered, "unregistered": _unregistered}
 
     def _take_liveness(self, node: Node, line: Line) -> None:
         """A miss; or a reply, which matters where there had been a miss, or after a death."""
@@ -234,32 +272,40 @@ class States:
         if other is None:
             return
         if line.kind == "liveness missed":
-            if number.isascii() and number.isdigit() and len(number) <= 6:
+            if COUNT.fullmatch(number):
                 node.misses[other] = int(number)
                 self._events.append([line.at, line.kind, node.number, other.number, int(number)])
             return
         is_thawed = other.state == DEAD_STATE and other.links
         if node.misses.pop(other, None) is not None or is_thawed:
             self._events.append([line.at, line.kind, node.number, other.number, number[:SHOWN]])
-            if is_thawed:
-                self._enter(other, UP, line.at)
-                self._join_graph(other)
+        if is_thawed:
+            self._rise(other, line.at)
 
-    # Deaths.
+    # Changes of state.
 
     def _die(self, node: Node, at: int) -> None:
         if node.kind == "peer" and node.state not in ENDED:
             self._enter(node, DEAD_STATE, at)
 
     def _settle(self, at: int) -> None:
-        """A peer without links that seeds have removed is dead when nobody is left who counts
-        whether it answers."""
+        """A peer without links that seeds removed is dead when nobody counts its answers."""
         for node in list(self._off_lists):
             if node.state in ENDED:
                 del self._off_lists[node]
             elif node.state in (JOINING, LOST) and not any(
                     witness.is_up() for witness in node.parted | node.links):
                 self._enter(node, DEAD_STATE, at)
+
+    def _rise(self, node: Node, at: int) -> None:
+        """A peer that has links is up, and in the graph."""
+        self._enter(node, UP, at)
+        if node not in self.pieces:
+            self.expected |= node.bit
+            self.pieces.add(node)
+            for other in node.links:
+                if other in self.pieces:
+                    self.pieces.link(node, other)
 
     def _enter(self, node: Node, state: str, at: int) -> None:
         if node.state == state:
@@ -272,28 +318,26 @@ class States:
         if state in ENDED and node.kind == "peer":
             self.ended.append(node)
 
-    # The graph of the peers that are up.
+    def _leave_graph(self, node: Node) -> None:
+        self.expected &= ~node.bit
+        self.pieces.remove(node)
 
     def _unlink(self, node: Node, other: Node) -> None:
-        self._degrees = None
         node.links.remove(other)
         other.links.remove(node)
         self.pieces.unlink(node, other)
 
-    def _join_graph(self, node: Node) -> None:
-        if node not in self.pieces:
-            self._degrees = None
-            self.expected |= node.bit
-            self.pieces.add(node)
-            for other in node.links:
-                self._link_in_graph(node, other)
 
-    def _leave_graph(self, node: Node) -> None:
-        self._degrees = None
-        self.expected &= ~node.bit
-        self.pieces.remove(node)
+def _are_silent(group: list[Node]) -> bool:
+    """Whether the others dropped a group of nodes, and none of it has said anything since: then
+    all of it was killed, or frozen, and its links are only told by the dead."""
+    latest = max(node.deserted for node in group)
+    return all(node.last < (node.deserted or latest) for node in group)
 
-    def _link_in_graph(self, node: Node, other: Node) -> None:
-        self._degrees = None
-        if node in self.pieces and other in self.pieces:
-            self.pieces.link(node, other)
+
+def _is_address(text: str) -> bool:
+    """Whether this is an address in its usual spelling."""
+    try:
+        return str(parse_address(text)) == text
+    except ValueError:
+        return False

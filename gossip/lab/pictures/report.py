@@ -1,10 +1,11 @@
-"""Report: one page that shows a network from its output files, and the tables behind it.
+"""Report: one page that shows a network from its output files, its pictures, and the tables behind.
 
 The page needs nothing but itself. It holds the proof of check.py, charts, and the output file of
 every node, compressed (of a long file only the end). When a reader chooses a node, page.js unpacks
 its file and lists the events. The files may hold hostile text: all text is escaped here, and
 page.js sets text only, never markup. In the tables nothing stands that a node may say freely: a
-program that calculates with a table could take it for a formula.
+program that calculates with a table could take it for a formula. The same files give the same
+bytes.
 """
 
 import base64
@@ -22,20 +23,18 @@ from typing import NamedTuple
 
 from gossip.lab.pictures import charts
 from gossip.lab.pictures.charts import Curve, Lane, Points
-from gossip.lab.pictures.network import drawn_peers
+from gossip.lab.pictures.network import degrees_svg, drawn_peers, network_svg
 from gossip.lab.proof import check, delivery, graph
+from gossip.lab.proof.clocks import put_right
 from gossip.lab.proof.evidence import Row, quantile
 from gossip.lab.proof.reading import CHUNK, DAMAGED, opened, pieces_in, time_of
-from gossip.lab.proof.records import Records
+from gossip.lab.proof.records import Records, read_folder
 from gossip.lab.proof.runs import PeerRun
-from gossip.terminal.folders import TABLES
+from gossip.terminal.folders import PICTURES, REPORT, TABLES
 
 TAIL = 2 * 1024 * 1024  # bytes of one node's file in the page, at most
 WHOLE = 128 * 1024 * 1024  # bytes of all files together in the page, at most
 SHOWN = 20  # failures of one row that are shown
-
-_HERE = pathlib.Path(__file__).parent
-
 
 class NodeFile(NamedTuple):
     """The lines of one node's output file that the page holds."""
@@ -45,34 +44,36 @@ class NodeFile(NamedTuple):
     left_out: int  # lines of the file before these
 
 
-def page(records: Records, folder: pathlib.Path, degrees: str, network: str) -> str:
+def plot_folder(folder: pathlib.Path, with_tables: bool = False) -> list[pathlib.Path]:
+    """Write the pictures, the tables if asked for, and the report into the folder, and return their
+    paths, the report's last; ValueError when no file of a peer is in it."""
+    records = put_right(read_folder(folder))
+    pictures = degrees_svg(records), network_svg(records)
+    texts = {**dict(zip(PICTURES, pictures)), **(_tables(records) if with_tables else {}),
+             REPORT: _page(records, folder, *pictures)}
+    for name, content in texts.items():
+        (folder / name).write_bytes(content.encode("utf-8", "replace"))
+    return [folder / name for name in texts]
+
+
+def _page(records: Records, folder: pathlib.Path, degrees: str, network: str) -> str:
     """The text of report.html, around the two given charts."""
+    here = pathlib.Path(__file__).parent
+    text, style, script = ((here / f"page.{kind}").read_text(encoding="utf-8")
+                           for kind in ("html", "css", "js"))
     rows = check.prove(records)
     files = node_files(folder)
-    times, late = delivery.latencies(records)
+    packed = [base64.b64encode(zlib.compress(file.data)).decode() for file in files]
+    names = json.dumps([[file.name, file.left_out] for file in files])
     lanes, length = timeline(records)
-    return string.Template(_page_file("page.html")).substitute(
-        style=_page_file("page.css"), script=_page_file("page.js"), verdict=_verdict(rows),
-        summary=_summary(records), proof="\n".join(map(_proof_row, rows)), degrees=degrees,
-        network=network,
+    return string.Template(text).substitute(
+        style=style, script=script, verdict=_verdict(rows), summary=_summary(records),
+        proof="\n".join(map(_proof_row, rows)), degrees=degrees, network=network,
         timeline=charts.timeline_chart(lanes, length), badness=_badness(records, length),
-        latency=_latency(times, late),
-        names=_json([[file.name, file.left_out] for file in files]),
-        files="\n".join(map(_embedded, range(len(files)), files)))
-
-
-def _page_file(name: str) -> str:
-    return (_HERE / name).read_text(encoding="utf-8")
-
-
-def _json(value) -> str:
-    """JSON that cannot end the script element it stands in."""
-    return json.dumps(value).replace("<", "\\u003c")
-
-
-def _embedded(number: int, file: NodeFile) -> str:
-    data = base64.b64encode(zlib.compress(file.data)).decode()
-    return f'<script type="text/plain" id="file-{number}">{data}</script>'
+        latency=_latency(*delivery.latencies(records)),
+        names=names.replace("<", "\\u003c"),  # a name cannot end the element that it stands in
+        files="\n".join(f'<script type="text/plain" id="file-{number}">{text}</script>'
+                        for number, text in enumerate(packed)))
 
 
 def node_files(folder: pathlib.Path) -> list[NodeFile]:
@@ -86,7 +87,7 @@ def node_files(folder: pathlib.Path) -> list[NodeFile]:
 
 
 def _end_of(pieces: dict[bytes | None, pathlib.Path], limit: int) -> tuple[bytes, int]:
-    """Return the `tail` of a file that is in pieces, by their first lines."""
+    """The `tail` of a file that is in pieces, by their first lines."""
     data, before = b"", 0
     for first in sorted(pieces, key=time_of):
         with contextlib.suppress(*DAMAGED), opened(pieces[first]) as file:
@@ -109,17 +110,20 @@ def _verdict(rows: list[Row]) -> str:
     failing = [row.name for row in rows if row.holds is False]
     claims = sum(row.holds is not None for row in rows)
     if failing:
-        return (f'<p class="verdict fails"><strong>✗ The proof fails.</strong> '
-                f"{len(failing)} of {claims} claims do not hold: "
-                f"{html.escape(', '.join(failing))}.</p>")
+        return (f'<p class="verdict fails"><strong>✗ The proof fails.</strong> {len(failing)} of '
+                f"{claims} claims do not hold: {html.escape(', '.join(failing))}.</p>")
     return (f'<p class="verdict holds"><strong>✓ The proof holds.</strong> '
             f"All {claims} claims are true of these files.</p>")
+
+
+def _start(records: Records) -> float:
+    """The time of the first line of all files."""
+    return min(run.first for run in [*records.peers, *records.seeds])
 
 
 def _summary(records: Records) -> str:
     """The size of the network in numbers."""
     runs, newest = records.peers, records.newest()
-    start = min(run.first for run in [*runs, *records.seeds])
     figures = {
         "peers": len({run.address for run in runs}), "runs of peers": len(runs),
         "died": sum(run.is_dead(newest) for run in runs),
@@ -127,14 +131,14 @@ def _summary(records: Records) -> str:
         "messages": len({message for run in runs for message in run.generated}),
         "deliveries": sum(len(run.received) for run in runs),
     }
-    items = {name: f"{count:,}" for name, count in figures.items()
-             if name != "runs of peers" or count != figures["peers"]}
-    items["seconds"] = f"{newest - start:,.1f}"
-    return "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in items.items())
+    if figures["runs of peers"] == figures["peers"]:
+        del figures["runs of peers"]
+    items = [*((name, f"{count:,}") for name, count in figures.items()),
+             ("seconds", f"{newest - _start(records):,.1f}")]
+    return "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in items)
 
 
 def _proof_row(row: Row) -> str:
-    """Return a row of the table of the proof."""
     style, verdict = {True: ("holds", "✓ holds"), False: ("fails", "✗ FAILS"),
                       None: ("none", "figures")}[row.holds]
     items = [f"<li>{html.escape(failure)}</li>" for failure in row.details[:SHOWN]]
@@ -158,7 +162,7 @@ def _latency(times: list[float], late: int) -> str:
 
 
 def _badness(records: Records, length: float) -> str:
-    """Return a section with the chart of badness, where seeds tell of it."""
+    """A section with the chart of badness, where seeds tell of it."""
     curves = curves_of(records)
     if not curves:
         return ""
@@ -169,7 +173,7 @@ def _badness(records: Records, length: float) -> str:
 
 def curves_of(records: Records) -> list[Curve]:
     """The curves of all peers that were judged or kicked, attackers last."""
-    start = min((run.first for run in [*records.peers, *records.seeds]), default=0.0)
+    start = _start(records)
     points: dict[str, Points] = {}
     kicks: dict[str, tuple[float, float]] = {}
     for seed in records.seeds:
@@ -186,8 +190,7 @@ def curves_of(records: Records) -> list[Curve]:
 
 def timeline(records: Records) -> tuple[list[Lane], float]:
     """The lanes of the timeline, in seconds since the first line, and its length."""
-    runs, seeds, newest = records.peers, records.seeds, records.newest()
-    start = min(run.first for run in [*runs, *seeds])
+    runs, seeds, newest, start = records.peers, records.seeds, records.newest(), _start(records)
     moments = {
         "peers started": [run.first for run in runs],
         "peers died": [run.last for run in runs if run.is_dead(newest)],
@@ -197,74 +200,49 @@ def timeline(records: Records) -> tuple[list[Lane], float]:
         "kicked by a seed": [kick.at for seed in seeds for kick in seed.kicks],
         "peers left": [run.left for run in runs if run.left is not None],
     }
-    steps = {
-        "peers up": _until(_population(runs, newest), newest),
-        "pieces of the graph": _until(graph.history(records), graph.end_of(records)),
-    }
-    lanes = [Lane(name, [at - start for at, _ in changes], [count for _, count in changes])
-             for name, changes in steps.items()]
+    lanes = []
+    for name, changes, end in (
+            ("peers up", _population(runs, newest), newest),
+            ("pieces of the graph", graph.history(records), graph.end_of(records))):
+        changes += [(max(end, at), count) for at, count in changes[-1:]]  # once more at the end
+        lanes.append(Lane(name, [at - start for at, _ in changes], [count for _, count in changes]))
     lanes += [Lane(name, [at - start for at in times]) for name, times in moments.items()]
     return lanes, newest - start
 
 
-def _until(changes: list[tuple[float, int]], end: float) -> list[tuple[float, int]]:
-    """Changes of a number, and its last value once more at the end."""
-    return changes + [(max(end, at), count) for at, count in changes[-1:]]
-
-
 def _population(runs: list[PeerRun], newest: float) -> list[tuple[float, int]]:
-    """Return (time, number of peers that are up from then on)."""
+    """(time, number of peers that are up from then on)."""
     ends = [graph.up_until(run, newest) for run in runs]
     changes = sorted([(run.first, 1) for run in runs] + [(end, -1) for end in ends if end < newest])
     return list(zip([at for at, _ in changes], accumulate(change for _, change in changes)))
 
 
-# Tables: comma-separated values with a line of headings. Times are seconds since the first line of
-# all files.
-
-def tables(records: Records) -> dict[str, str]:
-    """The texts of all tables by the names of their files."""
-    makers = _peers_table, _deliveries_table, _timeline_table, _badness_table
-    return {name: make(records) for name, make in zip(TABLES, makers)}
+def _tables(records: Records) -> dict[str, str]:
+    """The texts of all tables by the names of their files; times count from the first line."""
+    start = _start(records)
+    texts = (
+        _table("peer degree capacity up died attacks kicked", (  # when most were up, as it is drawn
+            (peer.address, peer.degree, peer.capacity, _yes(peer.up), _yes(peer.died),
+             _yes(peer.malice is not None), _yes(peer.kicked))
+            for peer in drawn_peers(records, graph.largest(records)))),
+        _table("message peer generated received milliseconds joined_later", (
+            (came.message, came.peer, f"{came.made - start:.6f}", f"{came.at - start:.6f}",
+             f"{(came.at - came.made) * 1e3:.3f}", _yes(came.late))
+            for came in delivery.timed(records))),
+        _table("lane seconds value", (
+            (lane.name, f"{moment:.6f}", value) for lane in timeline(records)[0]
+            for moment, value in zip(lane.moments, lane.values or [""] * len(lane.moments)))),
+        _table("peer attacks seconds badness", (
+            (curve.peer, _yes(curve.attacks), f"{seconds:.6f}", f"{badness:.3f}")
+            for curve in curves_of(records) for seconds, badness in curve.points)))
+    return dict(zip(TABLES, texts))
 
 
 def _table(headings: str, rows: Iterable[tuple]) -> str:
+    """Comma-separated values with a line of headings."""
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(headings.split())
-    writer.writerows(rows)
+    csv.writer(text, lineterminator="\n").writerows([headings.split(), *rows])
     return text.getvalue()
-
-
-def _peers_table(records: Records) -> str:
-    """Each peer at the moment when most were up, as the network is drawn."""
-    return _table("peer degree capacity up died attacks kicked", (
-        (peer.address, peer.degree, peer.capacity, _yes(peer.up), _yes(peer.died),
-         _yes(peer.malice is not None), _yes(peer.kicked))
-        for peer in drawn_peers(records, graph.largest(records))))
-
-
-def _deliveries_table(records: Records) -> str:
-    """Each delivery; the histogram leaves out those to peers that joined later."""
-    start = min(run.first for run in [*records.peers, *records.seeds])
-    return _table("message peer generated received milliseconds joined_later", (
-        (came.message, came.peer, f"{came.made - start:.6f}", f"{came.at - start:.6f}",
-         f"{(came.at - came.made) * 1e3:.3f}", _yes(came.late))
-        for came in delivery.timed(records)))
-
-
-def _timeline_table(records: Records) -> str:
-    """Each moment of the timeline; a number that changes has its new value beside it."""
-    return _table("lane seconds value", (
-        (lane.name, f"{moment:.6f}", value) for lane in timeline(records)[0]
-        for moment, value in zip(lane.moments, lane.values or [""] * len(lane.moments))))
-
-
-def _badness_table(records: Records) -> str:
-    """The badness of each peer over time, as monitoring seeds found it."""
-    return _table("peer attacks seconds badness", (
-        (curve.peer, _yes(curve.attacks), f"{seconds:.6f}", f"{badness:.3f}")
-        for curve in curves_of(records) for seconds, badness in curve.points))
 
 
 def _yes(holds: bool) -> str:

@@ -49,7 +49,7 @@ class Cabling:
     # Machines.
 
     def listen(self, address: Address, world) -> None:
-        """A world listens from now on; OSError when another one does. If the machine was without
+        """Let a world listen from now on; OSError if another one does. If the machine was without
         power, it resets what its earlier life has not ended."""
         if address in self.listening:
             raise OSError(errno.EADDRINUSE, "Address already in use")
@@ -58,12 +58,12 @@ class Cabling:
             end.machine_is_back()
 
     def hush(self, address: Address, world) -> None:
-        """A world no longer listens; nothing when another one does."""
+        """Let a world listen no longer, if no other one does there."""
         if self.listening.get(address) is world:
             del self.listening[address]
 
     def lose_power(self, address: Address, ends: list["End"]) -> None:
-        """A machine is off: nobody is told, and nobody answers there."""
+        """Turn a machine off: nobody is told, and nobody answers there."""
         self.listening.pop(address, None)
         self.unpowered[address] = ends
 
@@ -81,20 +81,19 @@ class Cabling:
             end.send_again()
 
     def parted(self, one: Address, other: Address) -> bool:
-        """Whether a cut is between two machines."""
+        """Return whether a cut is between two machines."""
         return any((one in side) != (other in side) for side in self.cuts)
 
     def delay(self, latency: float, one: Address, other: Address) -> float:
-        """How long a byte takes from one machine to another now."""
-        delay = latency
+        """Return the seconds that a byte takes from one machine to another now."""
         if self.cables.jitter:
-            delay += self.rng.random() * self.cables.jitter
+            latency += self.rng.random() * self.cables.jitter
         if self.slow:
-            delay += sum(self.slow.get(machine, 0.0) for machine in (one, other))
-        return delay
+            latency += self.slow.get(one, 0.0) + self.slow.get(other, 0.0)
+        return latency
 
     def bandwidth(self, one: Address, other: Address) -> float:
-        """Bytes a second between two machines now."""
+        """Return the bytes a second between two machines now."""
         if self.slow and (one in self.slow or other in self.slow):
             return min(self.cables.bandwidth, SLOW_BANDWIDTH)
         return self.cables.bandwidth
@@ -138,7 +137,7 @@ class End:
 
     @property
     def label(self) -> str:
-        """How it is named to a reader."""
+        """Name it to a reader."""
         return f"a connection of {self.address}"
 
     def send(self, data: bytes) -> int:
@@ -162,7 +161,7 @@ class End:
             self.world.over(self, "closed")
 
     def close(self) -> None:
-        """The process has closed it: what has arrived is not read, what was sent still goes."""
+        """Close this end: what has arrived is not read, what was sent still goes."""
         if not self._closed:
             self._closed = True
             self._arrived.clear()
@@ -170,7 +169,7 @@ class End:
                 self.other._expect(FIN)
 
     def read(self) -> bytes:
-        """The bytes that have arrived; the other end has room for as many again."""
+        """Return the bytes that have arrived; the other end has room for as many again."""
         data = b"".join(self._arrived)
         self._arrived.clear()
         self._in_buffer -= len(data)
@@ -182,21 +181,21 @@ class End:
         return data
 
     def has_unread(self) -> bool:
-        """Whether bytes have arrived that were not read yet."""
+        """Return whether bytes have arrived that were not read yet."""
         return bool(self._arrived)
 
     def is_over(self) -> bool:
-        """Whether this end was closed by its own process, or reset."""
+        """Return whether this end was closed by its own process, or reset."""
         return self._closed or self._broken
 
     def leads_to(self, end: "End") -> bool:
-        """Whether these are the two ends of one connection, and neither is over."""
+        """Return whether these are the two ends of one connection, and neither is over."""
         return self.other is end and not self.is_over() and not end.is_over()
 
     # On the cable.
 
     def _expect(self, item: bytes | None) -> None:
-        """The other end has sent something to here."""
+        """Take on the cable what the other end has sent."""
         cabling, size = self._cabling, len(item) if item else 0
         now = cabling.time.now
         self._in_buffer += size
@@ -216,7 +215,7 @@ class End:
         cabling.time.at(self._arrives, self._arrive)
 
     def _arrive(self) -> None:
-        """The next thing on the way is here, unless a cut is between."""
+        """Take in the next thing on the way, unless a cut is between."""
         cabling = self._cabling
         if cabling.cuts and cabling.parted(self.address, self.other.address):
             self._stuck += 1
@@ -225,7 +224,7 @@ class End:
             self._take_in(self._coming.pop(0))
 
     def _take_in(self, item: bytes | None) -> None:
-        """Something is here: bytes, or the end of the stream, or a reset."""
+        """Take bytes, or the end of the stream, or a reset."""
         if self.world.off:
             if item and self.address not in self._cabling.unpowered:
                 self.other._expect(RESET)  # it has power again, and does not know this connection
@@ -242,21 +241,20 @@ class End:
             self.reset()
 
     def send_again(self) -> None:
-        """The cut has ended: what waited comes after a while, in its order; but nobody sends it
-        again for a machine that has lost power since."""
-        time = self._cabling.time
+        """Let what waited for the end of a cut come after a while, in its order; but nobody sends
+        it again for a machine that has lost power since."""
+        stuck, self._stuck = self._stuck, 0
         if self.other.world.off:
-            self._stuck = 0
             self._coming.clear()
             return
+        time = self._cabling.time
         self._arrives = max(self._arrives, time.now + self._cabling.rng.uniform(0.0, RETRY))
-        for _ in range(self._stuck):
+        for _ in range(stuck):
             time.at(self._arrives, self._arrive)
-        self._stuck = 0
 
     def machine_is_back(self) -> None:
-        """This end's machine has power again, and knows nothing of this connection: if the other
-        end has sent something since, that is sent again now, and answered by a reset."""
+        """Reset the connection if the other end has sent something since the machine lost power:
+        that is sent again now."""
         if self._in_buffer > sum(map(len, self._arrived)):
             self.other._expect(RESET)
 

@@ -1,9 +1,8 @@
 """Virtual time: what is going to happen, one call after the other, in the order of time.
 
 The time jumps from one call to the next. Calls at the same moment are made in the order in which
-they were asked for, so that a run can be repeated call by call. Turns, duties and sending need no
-threads here. Nobody can wait, because nothing else would happen meanwhile: whoever has to wait
-raises WouldWait.
+they were asked for, so that a run can be repeated call by call. Nobody can wait, because nothing
+else would happen meanwhile: whoever has to wait raises WouldWait.
 """
 
 import collections
@@ -18,7 +17,7 @@ OVER = -NEVER  # of a duty, when its next turn is due: no other time is sooner
 
 
 class Spinning(Exception):
-    """Calls were made again and again, and no time passed between them."""
+    """Calls were made again and again, and no time passed."""
 
 
 class WouldWait(Exception):
@@ -43,8 +42,7 @@ class VirtualTime:
                                     call, arguments))
 
     def run(self, until: float) -> None:
-        """Make all calls up to this moment. Spinning after 20,000 calls at one moment; the
-        exception of a call ends the run, too."""
+        """Make all calls up to this moment; Spinning after 20,000 calls at one moment."""
         heap = self._heap
         while heap and heap[0][0] <= until:
             when, _, call, arguments = heapq.heappop(heap)
@@ -60,9 +58,8 @@ class VirtualTime:
     def _count_still(self, call, arguments) -> None:
         self._still += 1
         if self._still <= STILL_LIMIT - TALLIED:
-            return
-        if self._still == STILL_LIMIT - TALLIED + 1:
             self._tally.clear()
+            return
         self._tally[name_of(call, arguments)] += 1
         if self._still == STILL_LIMIT:
             [(name, times)] = self._tally.most_common(1)
@@ -71,8 +68,8 @@ class VirtualTime:
 
 
 def name_of(call, arguments: tuple) -> str:
-    """How a call is named to a reader: by the first `label` of what it is about or of whose method
-    it is, or else by the method."""
+    """Name a call by the first `label` of what it is about or of whose method it is, or else by the
+    method."""
     for thing in (*arguments, call):
         label = getattr(getattr(thing, "__self__", thing), "label", None)
         if label is not None:
@@ -148,15 +145,15 @@ class VirtualFlusher:
         self._world.later(self._world.now() + after, self, job)
 
     def condition(self) -> "NoWaiting":
-        """A condition on which nobody can wait."""
+        """Return a condition on which nobody can wait."""
         return NoWaiting()
 
     def has_room(self, links) -> bool:
-        """Whether new messages may be made: no link has a long backlog that still moves."""
+        """Return whether new messages may be made: no link has a long backlog that still moves."""
         return not any(link.pauses_origin(self._world.now()) for link in links)
 
     def wait_for_room(self, links, seconds: float) -> None:
-        """WouldWait when there is none."""
+        """WouldWait if there is none."""
         if not self.has_room(links):
             raise WouldWait("for room in the backlog of a neighbour")
 
@@ -167,10 +164,8 @@ class NoWaiting(contextlib.nullcontext):
     def notify_all(self) -> None:
         """Nobody waits."""
 
-    def wait(self, timeout: float | None = None) -> bool:
-        raise WouldWait("until another thread has sent what was brought before")
-
     def wait_for(self, predicate, timeout: float | None = None) -> bool:
-        if predicate():
-            return True
-        return self.wait(timeout)
+        """Return True if the predicate holds already; else WouldWait."""
+        if not predicate():
+            raise WouldWait("until another thread has sent what was brought before")
+        return True

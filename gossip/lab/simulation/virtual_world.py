@@ -1,9 +1,7 @@
 """The virtual world of a node: what it may ask for, and what calls it, in virtual time.
 
 `World` in gossip/node/world.py says what a node may ask of it. Here nothing waits: every call of
-the node returns, and then the next event of the network is due. Duties are in virtual_time.py,
-connections in virtual_links.py; this file dials and accepts, and tells the node what comes. Seeds
-have no names here.
+the node returns, and then the next event of the network is due. Seeds have no names here.
 
 While a node is frozen its turns and bytes wait. Afterwards they come in any order, but those of
 one connection in theirs. When it has no power, nothing comes any more.
@@ -48,11 +46,12 @@ class VirtualWorld:
         self._late = 0.0  # seconds for which it stood still last
         self._late_until = 0.0  # when that no longer counts
         self._worst = 0.0  # seconds for which it stood still longest
-        self._waiting: dict[object, collections.deque] = {}  # while frozen: whom -> calls
+        # While frozen, whom -> calls:
+        self._waiting: dict = collections.defaultdict(collections.deque)
 
     @property
     def label(self) -> str:
-        """How it is named to a reader."""
+        """Name it to a reader."""
         return f"the node {self.node.address}"
 
     # What a node asks for.
@@ -64,8 +63,8 @@ class VirtualWorld:
         return START + self._clock + self._time.now
 
     def lateness(self) -> float:
-        """How long the process stood still lately. The `lag` is not counted: it is the same always,
-        and a process that is late for ever would judge nobody."""
+        """Return how long the process stood still lately. The `lag` is not counted: a process that
+        is late for ever would judge nobody."""
         return self._late if self.now() < self._late_until else 0.0
 
     def worst_lateness(self) -> float:
@@ -89,18 +88,16 @@ class VirtualWorld:
         self.later(self.now(), link, self._connect, link)
 
     def missing_ip(self) -> str:
-        """No machine loses its IP."""
         return ""
 
     def lacks(self, error: OSError) -> bool:
-        """Nothing is ever short."""
         return False
 
     def wake(self) -> None:
         self.cabling.hush(self.node.address, self)
 
     def close(self) -> None:
-        """The node has ended: what its connections have not read or sent goes with it."""
+        """End with the node: what its connections have not read or sent goes with it."""
         self._gone = True
         ends, self._ends = self._ends, {}
         for end in ends:
@@ -109,22 +106,22 @@ class VirtualWorld:
     # Accidents.
 
     def lose_power(self) -> None:
-        """The machine is off. Nobody is told; the node is not called again."""
+        """Turn the machine off. Nobody is told; the node is not called again."""
         self._gone = self.off = True
         self.cabling.lose_power(self.node.address, list(self._ends))
 
     def freeze(self) -> None:
-        """The process stands still, its connections do not."""
+        """Let the process stand still; its connections do not."""
         self._frozen = True
         self._frozen_at = self.now()
 
     def thaw(self) -> None:
-        """The process goes on with what has waited, in an order that nobody can foresee, before
-        anything else happens to it."""
+        """Go on with what has waited, in an order that nobody can foresee, before anything else
+        happens."""
         self._frozen = False
         self.run_late(self.now() - self._frozen_at)
         self.node.output.late(self._late)
-        waiting, self._waiting = self._waiting, {}
+        waiting, self._waiting = self._waiting, collections.defaultdict(collections.deque)
         while waiting:
             whom = self._rng.choice(list(waiting))
             call, arguments = waiting[whom].popleft()
@@ -133,7 +130,7 @@ class VirtualWorld:
                 del waiting[whom]
 
     def run_late(self, seconds: float) -> None:
-        """From now on the process counts as that late, for as long as a live one would."""
+        """Count the process as that late, for as long as a live one would."""
         self._late, self._late_until = seconds, self.now() + LATE_FOR
         self._worst = max(self._worst, seconds)
 
@@ -141,7 +138,7 @@ class VirtualWorld:
         return self._frozen
 
     def ends(self) -> list[End]:
-        """The ends of all its connections that are not over; what is still dialled has none."""
+        """Return the ends of all its connections that are not over; a dial has none."""
         return [end for end in self._ends if end.other is not None]
 
     # Calls of the node.
@@ -155,7 +152,7 @@ class VirtualWorld:
         if self._gone:
             return
         if self._frozen:
-            self._waiting.setdefault(whom, collections.deque()).append((call, arguments))
+            self._waiting[whom].append((call, arguments))
             return
         try:
             call(*arguments)
@@ -182,7 +179,7 @@ class VirtualWorld:
         self._time.at(self.now() + there, self._knock, end, target, limit, there)
 
     def _knock(self, end: End, target, limit: float, way: float) -> None:
-        """The first packet arrives: the kernel there answers, even for a frozen process."""
+        """Let the kernel answer the first packet, even for a frozen process."""
         cabling, answered = self.cabling, self.now() + way
         world = cabling.listening.get(target)
         if end.is_over():
@@ -197,12 +194,11 @@ class VirtualWorld:
             self._time.at(answered, self._do, end, self._connected, end)
 
     def _give_up(self, when: float, end: End, error: int) -> None:
-        """Have a dial fail at this moment."""
         self._time.at(when, self._do, end, self._dial_failed, end,
                       OSError(error, os.strerror(error)))
 
     def welcome(self, dialler: End, answered: float) -> None:
-        """Somebody dials this node, and hears at that moment that the kernel has accepted."""
+        """Accept a dial, as its other end hears at that moment, and tell the node."""
         end = End(self.cabling, self.node.address, self, dialler.latency)
         end.join(dialler, answered)
         self._ends[end] = None
@@ -220,7 +216,6 @@ class VirtualWorld:
         self._watch(end)
 
     def _connected(self, end: End) -> None:
-        """A dial has been accepted."""
         if end not in self._ends:
             return  # it was closed or reset before anybody noticed that it was connected
         link = end.link
@@ -229,7 +224,6 @@ class VirtualWorld:
         self._watch(end)
 
     def _dial_failed(self, end: End, error: OSError) -> None:
-        """A dial has failed."""
         if end in self._ends:
             del self._ends[end]
             self.node.fault(end.link, error)
@@ -238,15 +232,15 @@ class VirtualWorld:
     # What connections tell.
 
     def readable(self, end: End) -> None:
-        """Bytes have arrived."""
+        """Read bytes that have arrived."""
         self._do(end, self._read, end)
 
     def writable(self, end: End) -> None:
-        """There is room in the buffer again."""
+        """Send what waits, as there is room in the buffer again."""
         self._do(end, end.link.flush)
 
     def over(self, end: End, reason: str) -> None:
-        """Nothing more will come: it was closed, here or there, or broken."""
+        """End a connection that was closed, here or there, or broken."""
         self._time.at(self.now(), self._do, end, self._end, end, reason)
 
     def _read(self, end: End) -> None:
@@ -285,8 +279,8 @@ class VirtualWorld:
     # Deadlines.
 
     def _fault_if_late(self, link, arrived: bool) -> bool:
-        """Tell the node if a line is overdue, and answer whether it is. If something has arrived,
-        it may have come in time: it is looked at first, once."""
+        """Tell the node if a line is overdue, and return whether it is. What has arrived may have
+        come in time: it is looked at first, once."""
         due = link.due()
         if due is None or due > self._time.now or arrived and link.last_look():
             return False
@@ -294,10 +288,8 @@ class VirtualWorld:
         return True
 
     def _watch(self, end: End) -> None:
-        """Look at a link when a line is due; without a deadline there is nothing to look at, but
-        an infinite one may be moved by other calls of the node."""
-        due = end.link.due()
-        if due is None:
+        """Look at a link when a line is due, or before, as calls of the node may move that."""
+        if (due := end.link.due()) is None:
             return
         due = min(due, self.now() + DEADLINE_LOOK)
         if end.look_at is None or due < end.look_at:
@@ -308,10 +300,9 @@ class VirtualWorld:
         if at != end.look_at:
             return
         end.look_at = None
-        link = end.link
-        if link.ended:
+        if end.link.ended:
             return
         if end.has_unread():
             self._read(end)
-        elif not self._fault_if_late(link, arrived=False):
+        elif not self._fault_if_late(end.link, arrived=False):
             self._watch(end)

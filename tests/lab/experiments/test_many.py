@@ -63,7 +63,7 @@ def test_the_command_plays_the_same_schedule(flags):
     again = simulate._again(many, 5).split()
     assert again[:5] == ["python", "runner.py", "simulate", "--schedule", "5"]
     one = simulate.parse_simulate(again[3:])
-    assert simulate._schedule(one) == simulate._draw(many)(5)
+    assert simulate._schedule(one) == simulate._draw(many, 5)
     assert one.schedules is None
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gossip.lab.pictures import plot
+from gossip.lab.pictures import report
 from gossip.lab.pictures.live_lines import LiveLines
 from tests.tools.folders import Folder
 from tests.tools.pictures import HOSTILE, power_law_links
@@ -18,7 +18,7 @@ def forty(tmp_path_factory):
         folder.die(peer, 4)
     folder.say(folder.peers[7], 5, f"refused:{HOSTILE}:full")
     folder.say(folder.seed, 8, f"failed:{HOSTILE}")
-    plot.plot_folder(folder.write(30))
+    report.plot_folder(folder.write(30))
     return folder
 
 

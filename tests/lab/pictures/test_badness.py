@@ -4,7 +4,7 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from gossip.lab.pictures import plot
+from gossip.lab.pictures import report
 from gossip.lab.pictures.charts import badness_chart
 from gossip.lab.pictures.report import curves_of
 from gossip.lab.proof.records import Records
@@ -27,7 +27,7 @@ def watched(tmp_path_factory):
     for peer, badness in ((first, "0.700"), (second, "0.050")):
         folder.say(folder.seed, 8, f"removed:{peer}:malicious:{badness}")
         folder.say(peer, 8, f"kicked:{folder.seed}:{badness}")
-    plot.plot_folder(folder.write())
+    report.plot_folder(folder.write())
     return folder
 
 
@@ -61,5 +61,5 @@ def test_the_page_has_that_chart_and_the_moments_of_kicks(watched):
 
 def test_without_kicks_and_judgements_there_is_no_such_chart(tmp_path):
     folder = Folder(tmp_path, 3, [(0, 1), (1, 2)])
-    plot.plot_folder(folder.write())
+    report.plot_folder(folder.write())
     assert 'id="badness-title"' not in (tmp_path / "report.html").read_text()

@@ -10,8 +10,6 @@ import threading
 
 import pytest
 
-from gossip.lab.pictures.live_follow import Follow
-from gossip.lab.pictures.live_page import page
 from gossip.lab.pictures.live_server import Server
 from tests.tools.browser import BROWSER, Browser
 from tests.tools.nets import FAST
@@ -196,9 +194,8 @@ def test_a_script_in_the_report_can_tell_nobody_how_to_give_orders(tmp_path, tmp
     orders, ended = [], threading.Event()
     with Elsewhere() as elsewhere, Browser(tmp_path_factory.mktemp("browser")) as tab:
         (tmp_path / "report.html").write_text(SCRIPT.replace("PORT", str(elsewhere.port)))
-        follow = Follow(tmp_path)
-        server = Server(follow, *page(("kill",)), free_port(),
-                        lambda order: orders.append(order) or (200, "done"))
+        server = Server(tmp_path, free_port(),
+                        lambda order: orders.append(order) or (200, "done"), ("kill",))
         serving = threading.Thread(target=server.serve, args=(ended.wait,))
         serving.start()
         try:

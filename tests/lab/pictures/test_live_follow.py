@@ -8,7 +8,7 @@ import pytest
 from gossip.lab.pictures import live_follow, live_sample
 from gossip.lab.pictures.live_follow import Follow, Log
 from gossip.lab.pictures.live_lines import Line
-from gossip.lab.pictures.live_nodes import Node
+from gossip.lab.pictures.live_states import Node
 from gossip.lab.pictures.live_sample import Messages
 from tests.tools.live import BEGIN, LATER, add, text
 from tests.tools.stories import THREE, tell

@@ -6,14 +6,14 @@ import re
 
 import pytest
 
-from gossip.lab.pictures import live_page
+from gossip.lab.pictures import live_server
 from tests.tools.programs import ROOT
 
 PICTURES = ROOT / "gossip" / "lab" / "pictures"
 HTML = (PICTURES / "live_page.html").read_text(encoding="utf-8")
-PARTS = {name: (PICTURES / name).read_text(encoding="utf-8") for name in live_page.SCRIPTS}
+PARTS = {name: (PICTURES / name).read_text(encoding="utf-8") for name in live_server.SCRIPTS}
 SCRIPT = "".join(PARTS.values())
-CSS = "".join((PICTURES / name).read_text(encoding="utf-8") for name in live_page.STYLES)
+CSS = "".join((PICTURES / name).read_text(encoding="utf-8") for name in live_server.STYLES)
 PEER_STATES = {"joining", "up", "lost", "dead", "left", "gone"}
 OF_A_SEED = {"seed", "seedGone"}  # up and gone
 MARKUP = ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "Function(",
@@ -48,7 +48,7 @@ def test_the_page_has_one_style_and_one_script_and_no_handler_of_its_own():
     assert "<style>$style</style>" in HTML and "<script>$script</script>" in HTML
     assert not re.search(r"\son\w+=|\sstyle=|javascript:", HTML + SCRIPT)
     assert "</script" not in SCRIPT and "<!--" not in SCRIPT and "</style" not in CSS
-    whole, policy = live_page.page()
+    whole, policy = live_server.page()
     assert CSS in whole and SCRIPT in whole and "$" not in HTML.replace("$style", "").replace(
         "$script", "").replace("$orders", "")
     for text in (CSS, SCRIPT):

@@ -8,11 +8,11 @@ import subprocess
 
 import pytest
 
-from gossip.lab.pictures import live_page
+from gossip.lab.pictures import live_server
 from tests.lab.pictures.test_live_page import PARTS
 
 NODE = shutil.which("node")
-FREE = "".join(PARTS[name] for name in live_page.SCRIPTS[:3])
+FREE = "".join(PARTS[name] for name in live_server.SCRIPTS[:3])
 BEGIN = """
 const model = new Model(), layout = new Layout(), events = [];
 const seconds = value => Math.round(value * 1e6);

@@ -8,8 +8,6 @@ import threading
 import pytest
 
 from gossip.lab.pictures import live_server
-from gossip.lab.pictures.live_follow import Follow
-from gossip.lab.pictures.live_page import page
 from gossip.lab.pictures.live_server import Server
 from tests.tools.live import add, text
 from tests.tools.ports import free_port
@@ -25,8 +23,8 @@ class Served:
     """A server in a thread of its own, and its clients."""
 
     def __init__(self, folder, do=None):
-        self.follow = Follow(folder)
-        self.server = Server(self.follow, *page(), free_port(), do)
+        self.server = Server(folder, free_port(), do)
+        self.follow = self.server.follow
         self.path = self.server.gate.page
         self._end, self._open = threading.Event(), []
         self._thread = threading.Thread(target=self.server.serve, args=(self._end.wait,))

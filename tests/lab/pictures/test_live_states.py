@@ -9,7 +9,7 @@ def test_a_peer_joins_until_its_first_link(tmp_path):
     assert told.until(0.9).all(5001, 5002, 5003) == {"joining"}
     assert told.state(8080) == "up"
     assert told.until(1.05).all(5001, 5002, 5003) == {"up"}
-    assert told.states.links() == 3 and len(told.states.pieces) == 1
+    assert told.links() == 3 and len(told.states.pieces) == 1
     assert told.states.degrees() == [2, 2, 2]
 
 
@@ -22,9 +22,9 @@ def test_a_link_is_there_when_both_ends_say_so(tmp_path):
         3.0 5002 disconnected:@5001:full
         4.0 5001 disconnected:@5002:full
     """)
-    assert told.until(1.5).states.links() == 0
-    assert told.until(2.5).states.links() == 1
-    assert told.until(3.5).states.links() == 0
+    assert told.until(1.5).links() == 0
+    assert told.until(2.5).links() == 1
+    assert told.until(3.5).links() == 0
 
 
 KILL = """
@@ -60,7 +60,7 @@ def test_who_is_frozen_keeps_its_links_and_answers_again(tmp_path):
         7.2 5002 liveness reply:@5001:1.000
     """)
     assert told.until(80).states_of(5001) == ["joining", "up"]
-    assert told.states.links() == 3
+    assert told.links() == 3
     assert told.streamed("liveness reply") == [(5002, 5001, "1.000")]
 
 
@@ -85,7 +85,7 @@ def test_who_says_goodbye_has_left(tmp_path):
         5.3 5001 stopped:quit
     """)
     assert told.until(80).states_of(5001) == ["joining", "up", "left"]
-    assert told.states.links() == 1 and told.all(5002, 5003) == {"up"}
+    assert told.links() == 1 and told.all(5002, 5003) == {"up"}
 
 
 def test_who_is_met_while_it_leaves_has_left_all_the_same(tmp_path):
@@ -125,7 +125,7 @@ def test_who_is_started_again_joins_and_is_up(tmp_path):
     assert told.until(8.2).state(5001) == "joining"
     assert told.until(8.9).state(5001) == "up"
     assert told.states_of(5001) == ["joining", "up", "lost", "dead", "joining", "up"]
-    assert told.states.links() == 2 and told.states.degrees() == [1, 1, 2]
+    assert told.links() == 2 and told.states.degrees() == [1, 1, 2]
 
 
 def test_who_is_killed_twice_is_lost_and_dead_twice(tmp_path):
@@ -164,7 +164,7 @@ def massacre(first, last):
 
 def test_of_a_massacre_of_a_third_none_is_counted_as_a_piece(tmp_path):
     told = Told(tmp_path, massacre(5001, 5004))
-    assert told.until(4).states.links() == 24 and len(told.states.pieces) == 1
+    assert told.until(4).links() == 24 and len(told.states.pieces) == 1
     told.until(5.1)
     assert len(told.states.up("peer")) == 8 and len(told.states.pieces) == 1
     assert told.until(10).all(*range(5001, 5005)) == {"dead"}
@@ -307,7 +307,7 @@ def test_strange_addresses_and_counts_end_nothing(tmp_path):
         2.0 5001 passed on:Dead Node:x
     """)
     assert told.until(80).all(5001, 5002, 5003) == {"up"}
-    assert told.streamed("liveness missed") == [] and told.states.links() == 3
+    assert told.streamed("liveness missed") == [] and told.links() == 3
 
 
 def test_nodes_beyond_the_limit_are_left_out(tmp_path, monkeypatch):

@@ -8,7 +8,7 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from gossip.lab.pictures import charts, network, plot
+from gossip.lab.pictures import charts, network, report
 from tests.tools.folders import Folder
 from tests.tools.pictures import SVG, circles, power_law_links
 from tests.tools.programs import ROOT, environment
@@ -43,7 +43,7 @@ def test_hubs_stand_nearer_to_the_centre_than_leaves(forty):
 
 
 def test_circles_do_not_overlap_and_stay_in_the_picture(tmp_path):
-    plot.plot_folder(Folder(tmp_path, 120, power_law_links(120, 300)).write())
+    report.plot_folder(Folder(tmp_path, 120, power_law_links(120, 300)).write())
     root = ElementTree.parse(tmp_path / "network.svg").getroot()
     width, height = map(float, root.get("viewBox").split()[2:])
     found = circles(tmp_path / "network.svg")
@@ -61,7 +61,7 @@ def test_who_died_has_another_colour_and_who_was_away_is_hollow_and_outside(tmp_
     folder.lines[late] = [(20, f"started:peer:{late}")]
     for peer in folder.peers[:5]:
         folder.say(peer, 15, "stopped:quit")
-    plot.plot_folder(folder.write(30))
+    report.plot_folder(folder.write(30))
     found = circles(tmp_path / "network.svg")
     hollow = [c for c in found if "gv-hollow" in c[4]]
     assert [c[0] for c in hollow] == [f"peer_{late.replace(':', '_')}"]
@@ -75,7 +75,7 @@ def test_small_drawings_label_every_peer_and_large_ones_the_hubs(tmp_path, forty
         return [t.text for t in ElementTree.parse(path).iter(SVG + "text") if t.text.isdigit()]
     assert sorted(ports(forty.path / "network.svg")) == [str(5000 + at) for at in range(40)]
     folder = Folder(tmp_path, 80, power_law_links(80, 200))
-    plot.plot_folder(folder.write())
+    report.plot_folder(folder.write())
     hub = max(folder.peers, key=lambda peer: folder.degrees[peer])
     shown = ports(tmp_path / "network.svg")
     assert hub.rpartition(":")[2] in shown and len(shown) <= network.HUBS_NAMED
@@ -83,8 +83,8 @@ def test_small_drawings_label_every_peer_and_large_ones_the_hubs(tmp_path, forty
 
 def test_the_same_files_give_the_same_bytes_whatever_the_hashes(forty):
     def plotted(seed):
-        program = ("import pathlib, sys\nfrom gossip.lab.pictures import plot\n"
-                   "for path in plot.plot_folder(pathlib.Path(sys.argv[1])):\n"
+        program = ("import pathlib, sys\nfrom gossip.lab.pictures import report\n"
+                   "for path in report.plot_folder(pathlib.Path(sys.argv[1])):\n"
                    "    sys.stdout.buffer.write(path.read_bytes())\n")
         return subprocess.run([sys.executable, "-c", program, forty.path], cwd=ROOT,
                               env=environment(PYTHONHASHSEED=seed), capture_output=True,
@@ -102,7 +102,7 @@ def test_a_fit_is_drawn_where_there_is_one(tmp_path, forty):
     assert "gv-warm-line" in (forty.path / "degrees.svg").read_text().partition("</style>")[2]
     folder = Folder(tmp_path, 10, [(a, (a + b) % 10) for a in range(10) for b in (1, 2)],
                     capacity="fixed 4")
-    plot.plot_folder(folder.write())
+    report.plot_folder(folder.write())
     assert "all capacities are equal" in words_of(tmp_path / "degrees.svg")
     assert "gv-warm-line" not in (tmp_path / "degrees.svg").read_text().partition("</style>")[2]
 
@@ -110,7 +110,7 @@ def test_a_fit_is_drawn_where_there_is_one(tmp_path, forty):
 @pytest.mark.parametrize("count, links", [(1, []), (2, []), (2, [(0, 1)]), (7, [])])
 def test_networks_of_few_peers_and_links(tmp_path, count, links):
     folder = Folder(tmp_path, count, links)
-    assert [path.name for path in plot.plot_folder(folder.write())] == [
+    assert [path.name for path in report.plot_folder(folder.write())] == [
         "degrees.svg", "network.svg", "report.html"]
     assert len(circles(tmp_path / "network.svg")) == count
     ElementTree.parse(tmp_path / "degrees.svg")
@@ -120,5 +120,5 @@ def test_a_folder_without_peers_is_one_clear_error(tmp_path):
     (tmp_path / "seed_127.0.0.1_8080.txt").write_text(
         "2026-01-02 03:04:05.000000:started:seed:127.0.0.1:8080\n")
     with pytest.raises(ValueError, match="no output file of a peer in"):
-        plot.plot_folder(tmp_path)
+        report.plot_folder(tmp_path)
     assert [path.suffix for path in tmp_path.iterdir()] == [".txt"]

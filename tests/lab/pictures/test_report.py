@@ -9,7 +9,7 @@ import zlib
 
 import pytest
 
-from gossip.lab.pictures import plot, report
+from gossip.lab.pictures import report
 from gossip.lab.proof.records import Records
 from tests.tools.folders import Folder
 from tests.tools.pictures import HOSTILE, circles, power_law_links
@@ -93,7 +93,7 @@ def test_of_a_long_file_the_page_holds_the_last_lines(tmp_path, monkeypatch):
     folder = Folder(tmp_path, 2, [(0, 1)])
     for at in range(50):
         folder.say(folder.peers[0], 3 + at / 10, f"peer list:{folder.seed}:{at}")
-    plot.plot_folder(folder.write())
+    report.plot_folder(folder.write())
     data, left_out = inflated(tmp_path)["peer_127.0.0.1_5000"]
     whole = (tmp_path / "peer_127.0.0.1_5000.txt").read_bytes()
     assert whole.endswith(data) and 200 < len(data) <= 300
@@ -126,7 +126,7 @@ def test_damaged_files_do_not_matter(tmp_path):
     path.write_bytes(path.read_bytes() + garbage + b"\n2026-01-02 03:04:06.1:degree:x=>\xb2\n")
     (tmp_path / "peer_<b>.txt").write_bytes(garbage)
     (tmp_path / "seed_nobody_1.txt").write_bytes(b"")
-    plot.plot_folder(tmp_path)
+    report.plot_folder(tmp_path)
     assert len(circles(tmp_path / "network.svg")) == 6
     held = inflated(tmp_path)
     assert held["peer_127.0.0.1_5002"][0] == path.read_bytes()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gossip.lab.pictures import plot
+from gossip.lab.pictures import report
 from gossip.terminal.folders import TABLES
 from tests.tools.folders import Folder
 from tests.tools.pictures import HOSTILE, table
@@ -23,7 +23,7 @@ def folder(tmp_path_factory):
         (8, event) for _, event in folder.lines[last] if "received" in event)]
     folder.say(third, 9, f"refused:{HOSTILE}:full")
     folder.die(second, 4)
-    plot.plot_folder(folder.write(30), with_tables=True)
+    report.plot_folder(folder.write(30), with_tables=True)
     return folder
 
 
@@ -63,6 +63,6 @@ def test_nothing_that_a_node_says_freely_stands_in_a_table(folder):
 
 
 def test_a_network_without_seeds_that_judge_has_headings_alone(tmp_path):
-    plot.plot_folder(Folder(tmp_path, 2, [(0, 1)]).write(), with_tables=True)
+    report.plot_folder(Folder(tmp_path, 2, [(0, 1)]).write(), with_tables=True)
     assert (tmp_path / "report-badness.csv").read_text() == "peer,attacks,seconds,badness\n"
     assert table(tmp_path, "deliveries") == [] and len(table(tmp_path, "peers")) == 2

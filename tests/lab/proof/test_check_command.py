@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from gossip.lab.pictures import plot
+from gossip.lab.pictures.report import plot_folder
 from gossip.lab.proof import check
 from tests.tools.folders import Folder
 from tests.tools.programs import ROOT, run
@@ -44,7 +44,7 @@ def test_a_message_that_did_not_arrive_is_named_by_its_text_and_its_whole_name_s
     folder = written(tmp_path / "one", missing="127.0.0.1:5003")
     holds, text = check.check_folder(folder)
     assert not holds and failures(text) == ['"message 3" of 5001 did not reach 5003']
-    plot.plot_folder(folder)
+    plot_folder(folder)
     report = (folder / "report.html").read_text()
     assert "<li>127.0.0.1:5001:1:10 did not reach 127.0.0.1:5003</li>" in report
 
@@ -93,7 +93,7 @@ def test_a_file_that_is_named_like_a_node_s_and_tells_of_none_is_named(tmp_path,
     assert check.check_folder(folder) == (True, f"""{before}
 unread            files named like a node's, but without a started: line: 1
                   peer_127.0.0.1_5009.txt""")
-    plot.plot_folder(folder)
+    plot_folder(folder)
     assert "Which files are named like a node's" in (folder / "report.html").read_text()
 
 

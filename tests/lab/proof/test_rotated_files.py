@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from gossip.lab.pictures.plot import plot_folder
+from gossip.lab.pictures.report import plot_folder
 from gossip.lab.pictures.report import node_files
 from gossip.lab.proof import check, reading
 from gossip.lab.proof.records import Records

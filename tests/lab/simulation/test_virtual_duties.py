@@ -184,5 +184,3 @@ def test_a_condition_lets_pass_what_holds_already(pair):
         assert condition.wait_for(lambda: True)
         with pytest.raises(WouldWait):
             condition.wait_for(lambda: False)
-        with pytest.raises(WouldWait):
-            condition.wait(1.0)
