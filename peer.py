@@ -50,7 +50,7 @@ from gossip.settings import Settings
 from gossip.signing.confirming import ASKED, Confirming
 from gossip.signing.ed25519 import implementation
 from gossip.signing.link_proofs import LinkProofs
-from gossip.signing.signed_lines import Signer, new_signer
+from gossip.signing.grammar import Signer, new_signer
 from gossip.signing.signed_spreading import SignedSpreading
 from gossip.spread.origin import Restraint, portions
 from gossip.spread.spreading import Spreading, in_batches

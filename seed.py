@@ -27,7 +27,6 @@ from gossip.node.output_file import OutputFile
 from gossip.overlay import ring
 from gossip.overlay.places import ShutOut
 from gossip.programs.seed_program import seed_main
-from gossip.registering import LONG_AGO
 from gossip.registering.admission import REGISTERED, Admission
 from gossip.registering.registry import Listing, Registry, Removal
 from gossip.registering.relays import Relays
@@ -75,7 +74,7 @@ class Seed(Node):
         self.made_of(self.admission, self.relays, self.vouching, self.keeping, self.seed_links,
                      self.deciding)
         self._look_at = 0.0  # when to look for silent peers again
-        self._looked_at = LONG_AGO  # when the names of other seeds were looked up last
+        self._looked_at = -math.inf  # when the names of other seeds were looked up last
 
     def settings_shown(self) -> str:
         return f"seeds={len(self.others) + 1}"
@@ -89,7 +88,7 @@ class Seed(Node):
 
     # The peer list.
 
-    def on_ask_peer_list(self, link: Link, message: wire.AskPeerList) -> None:
+    def on_ask_peer_list(self, link: Link, message: wire.Bare) -> None:
         """Send everyone on the list but the asker; of a long list a sample."""
         listed, asker = self.registry.addresses(), link.peer
         told = listed if len(listed) <= LONG_LIST else self._sample(listed, asker)

@@ -6,8 +6,7 @@ limit would silence a peer that has many contradictions to tell.
 """
 
 from gossip import wire
-from gossip.signing.grammar import Contradiction
-from gossip.signing.signed_lines import Signer
+from gossip.signing.grammar import Contradiction, Signer
 from gossip.tools import Recent
 
 REMEMBERED = 10_000  # runs

@@ -172,7 +172,7 @@ class Learning(Part):
         self._asked = link
         link.send(wire.ASK_KNOWN_PEERS)
 
-    def on_ask_known_peers(self, link, message: wire.AskKnownPeers) -> None:
+    def on_ask_known_peers(self, link, message: wire.Bare) -> None:
         """Name peers that seeds have named, neighbours, and, even if hearsay, the next after the
         asker on the ring; once per PAUSE at most."""
         now = self._node.now()

@@ -6,5 +6,3 @@ admission       the part of a seed that registers peers
 
 The seed itself is seed.py; how an address is probed is in liveness/.
 """
-
-LONG_AGO = float("-inf")  # a time before all others

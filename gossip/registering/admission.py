@@ -3,12 +3,12 @@
 Before an address is listed it is probed. An address that fails again and again rests: meanwhile it
 is refused without a probe.
 
-A registration is valid while its connection is open and the peer repeats `register:`. A peer that
-is probed does so at once (joining.py). When another connection wants its address, and `register:`
-comes over the older one within a second of the probe, the newer one is refused. Else it replaces
-the older one, whose other end is gone.
+A peer that is probed repeats `register:` at once (joining.py). When another connection wants its
+address, and `register:` comes over the older one within a second of the probe, the newer one is
+refused. Else it replaces the older one, whose other end is gone.
 """
 
+import dataclasses
 import functools
 
 from gossip import wire
@@ -16,7 +16,6 @@ from gossip.addresses import Address, is_loopback
 from gossip.liveness.prober import FIRST
 from gossip.node.node import WAITING
 from gossip.node.part import Part
-from gossip.registering import LONG_AGO
 from gossip.tools import Backoff, Recent
 
 REGISTERED = "a registered peer"  # the role of a connection, as a seed sees the other end
@@ -25,22 +24,19 @@ FULL = "too many of your IP are registered"
 REFUSED_REST = 1.0  # seconds for which a connection is not read after a refusal
 WORD_LIMIT = 1.0  # seconds from a probe within which a registration that stands has to speak
 
-TRIES = 2  # failures in a row before an address rests
-FIRST_REST, LONGEST_REST = 1.0, 30.0  # seconds; it doubles with each further failure
+FIRST_REST, LONGEST_REST = 1.0, 30.0  # seconds; it doubles with each failure after the second
 REMEMBERED = 10_000  # addresses whose failures are kept
 
 
+@dataclasses.dataclass
 class _Newcomer:
     """A connection that wants to be the registration of an address."""
 
-    __slots__ = ("link", "address", "asked", "older", "until")
-
-    def __init__(self, link, address: Address, asked: float):
-        self.link = link
-        self.address = address
-        self.asked = asked  # when it said `register:`
-        self.older = None  # the row of the registration that has to speak, or is replaced
-        self.until = 0.0  # by when
+    link: object
+    address: Address
+    asked: float  # when it said `register:`
+    older: object = None  # the row of the registration that has to speak, or is replaced
+    until: float = 0.0  # by when
 
 
 class Admission(Part):
@@ -52,8 +48,7 @@ class Admission(Part):
         self._node = node
         self._rests = Rests()
         self._newcomers: dict = {}  # link -> newcomer, the oldest first
-        # address -> the one of them that waits for the word of an older registration
-        self._contesting: dict[Address, _Newcomer] = {}
+        self._contesting: dict[Address, _Newcomer] = {}  # those that wait for an older one's word
 
     def on_register(self, link, message: wire.Register) -> None:
         """Verify a newcomer; repeat `registered` for a peer that is on the list."""
@@ -77,15 +72,14 @@ class Admission(Part):
             self._verify(_Newcomer(link, address, now))
 
     def _refuse(self, link, who: Address | str, reason: str) -> None:
-        """Say no, and write it down; who asks again on the same connection is not read for a
-        while."""
+        """Say no, and write it down. The connection is not read for a while."""
         if link.role != REGISTERED:
             link.rest_until = self._node.now() + REFUSED_REST
         self._node.write_refusal(who, reason)
         link.send(wire.registration_refused(reason))
 
     def _refusal(self, address: Address, now: float) -> str | None:
-        """Why an address is not even probed; None: it is."""
+        """Return why an address is not even probed, or None."""
         row = self._node.registry.row(address)
         has_spoken = row is not None and row.stands() and row.repeated >= now - WORD_LIMIT
         if has_spoken or address in self._contesting:
@@ -101,9 +95,8 @@ class Admission(Part):
     # Verifying.
 
     def _verify(self, newcomer: _Newcomer) -> None:
-        """Have the address probed, if there is room. Where too many wait, one goes for whom nothing
-        but patience is left. Those that wait for a word take no room: there are no more of them
-        than are registered."""
+        """Have the address probed, if there is room, or one goes for whom only patience is left.
+        Those that wait for a word take no room: they are no more than are registered."""
         link, node = newcomer.link, self._node
         while len(self._newcomers) - len(self._contesting) >= node.settings.verifying_limit:
             if not node.probers[FIRST].give_way(newcomer.address):
@@ -116,7 +109,7 @@ class Admission(Part):
                                 lambda: not link.ended)
 
     def _verified(self, newcomer: _Newcomer, alive: bool | None) -> None:
-        """The prober's verdict on an address that wants to be listed."""
+        """Take the prober's verdict on an address that wants to be listed."""
         address = newcomer.address
         if alive:
             self._rests.answered(address)
@@ -125,7 +118,12 @@ class Admission(Part):
         if self._newcomers.get(newcomer.link) is not newcomer:
             return  # its connection has ended
         row = self._node.registry.row(address)
-        fault = self._fault_of(newcomer, alive, None if row is None else row.link)
+        if alive:
+            fault = (self._node.vouching.fault_of(newcomer.link, address, row and row.link)
+                     or self._node.deciding.fault_of(address))
+        else:
+            fault = (f"no Liveness Reply from {address}" if alive is False
+                     else "too busy to find out whether you answer, try again")
         if fault is not None:
             self._turn_away(newcomer, fault)
         elif row is not None and row.stands() and row.link is not newcomer.link:
@@ -133,17 +131,8 @@ class Admission(Part):
         else:
             self._list(newcomer)
 
-    def _fault_of(self, newcomer: _Newcomer, alive: bool | None, older) -> str | None:
-        """Why an address that was probed is not registered on this link; None: it may be."""
-        if alive:
-            return (self._node.vouching.fault_of(newcomer.link, newcomer.address, older)
-                    or self._node.deciding.fault_of(newcomer.address))
-        if alive is False:
-            return f"no Liveness Reply from {newcomer.address}"
-        return "too busy to find out whether you answer, try again"
-
     def _list(self, newcomer: _Newcomer) -> None:
-        """Put a newcomer on the list, in place of an older registration if there is one."""
+        """Put a newcomer on the list, in place of an older registration, if any."""
         link, address, node = newcomer.link, newcomer.address, self._node
         if node.registry.is_full_for(address):
             self._turn_away(newcomer, FULL)
@@ -167,13 +156,11 @@ class Admission(Part):
                 self._node.await_introduction(newcomer.link)
 
     def _drop(self, newcomer: _Newcomer) -> None:
-        """A newcomer waits for nothing any longer."""
         del self._newcomers[newcomer.link]
         if self._contesting.get(newcomer.address) is newcomer:
             del self._contesting[newcomer.address]
 
     def on_end(self, link) -> None:
-        """A connection has ended, maybe one that waited."""
         if link in self._newcomers:
             self._drop(self._newcomers[link])
 
@@ -192,7 +179,7 @@ class Admission(Part):
         self._node.lookout.hurry()
 
     def replace_silent(self, now: float) -> None:
-        """Part of a turn: list those whose older registration has not spoken in time."""
+        """List those whose older registration has not spoken in time."""
         patience = self._node.more_patience()
         due = [newcomer for newcomer in self._contesting.values()
                if newcomer.until + patience <= now or not newcomer.older.stands()]
@@ -204,35 +191,31 @@ class Admission(Part):
                 self._turn_away(newcomer, STANDS)
 
     def next_at(self) -> float | None:
-        """When the next registration is replaced, if it does not speak; None: none is."""
+        """Return when the next registration is replaced, unless it speaks; None if none is."""
         patience = self._node.more_patience()
         return min((newcomer.until + patience for newcomer in self._contesting.values()),
                    default=None)
 
 
 class Rests:
-    """The addresses that did not answer when they were to be listed. From the second failure in a
-    row on each begins a longer rest, so that such an address takes little of a seed's time."""
+    """The addresses that did not answer. From the second failure on, each begins a longer rest."""
 
     def __init__(self):
-        self._rows = Recent(REMEMBERED)  # address -> (failures in a row, when the last was, rest)
+        self._rows = Recent(REMEMBERED)  # address -> (when its last failure was, its rest)
 
     def failed(self, address: Address, asked: float, now: float) -> None:
-        """An address has not answered. Newcomers that have asked before share a probe, which counts
-        once."""
-        number, last, rest = self._rows.get(
-            address, default=(0, LONG_AGO, Backoff(FIRST_REST, LONGEST_REST)))
-        if asked <= last:
-            return
-        if number + 1 >= TRIES:
-            rest.failed(now)
-        self._rows.put(address, (number + 1, now, rest))
+        """Note that an address has not answered. Newcomers that share a probe count once."""
+        last, rest = self._rows.get(address, default=(None, Backoff(FIRST_REST, LONGEST_REST)))
+        if last is None or asked > last:
+            if last is not None:
+                rest.failed(now)
+            self._rows.put(address, (now, rest))
 
     def answered(self, address: Address) -> None:
-        """An address has answered: forget its failures."""
+        """Forget the failures of an address, which has answered."""
         self._rows.pop(address)
 
     def left(self, address: Address, now: float) -> float:
-        """The seconds for which an address rests; 0 when it does not."""
+        """Return the seconds for which an address rests."""
         row = self._rows.get(address)
-        return 0.0 if row is None else max(0.0, row[2].due - now)
+        return 0.0 if row is None else max(0.0, row[1].due - now)

@@ -5,10 +5,11 @@ or says nothing rests, and another takes its place. Its rest doubles with every 
 limit, and has a random part. What is done with the lists is in overlay/peer_list.py.
 """
 
+import math
+
 from gossip import wire
 from gossip.addresses import Address, Target
 from gossip.node.part import Part
-from gossip.registering import LONG_AGO
 from gossip.settings import Settings, majority
 from gossip.tools import Backoff, Recent
 
@@ -18,9 +19,6 @@ REPEAT_PAUSE = 1.0  # seconds in which a probe of a seed has `register:` repeate
 
 
 class _Registration:
-    __slots__ = ("link", "registered", "due", "reason", "refusals", "rest", "unanswered",
-                 "repeated")
-
     def __init__(self, settings: Settings):
         self.link = None  # the connection, from its dial to its end
         self.registered = False  # the seed has confirmed it on this link
@@ -29,7 +27,7 @@ class _Registration:
         self.refusals = Recent(REASONS)  # reasons since it was registered
         self.rest = Backoff(settings.retry_first, settings.retry_last)
         self.unanswered = 0  # rounds in a row without an answer to `register:`
-        self.repeated = LONG_AGO  # when a probe has had it repeated on this link last
+        self.repeated = -math.inf  # when a probe has had it repeated on this link last
 
 
 class Joining(Part):
@@ -64,7 +62,6 @@ class Joining(Part):
             node.dial(link)
 
     def _missing(self) -> int:
-        """Return how many seeds more are to be dialled."""
         return self._wanted - sum(row.link is not None for row in self._rows.values())
 
     def ask_for_list(self, now: float) -> bool:
@@ -78,7 +75,7 @@ class Joining(Part):
         return bool(links)
 
     def ask_at_once(self) -> None:
-        """Ask all seeds for a list now: one seed may not know yet who is missing."""
+        """Ask all seeds for a list now, because one may not know yet who is missing."""
         if self._list_cadence.at_once(self._node.now()):
             for link in self.links():
                 link.send(wire.ASK_PEER_LIST)
@@ -91,7 +88,7 @@ class Joining(Part):
             self._node.membership.hurry()  # it may sleep for longer
 
     def next_at(self) -> float:
-        """When a registration or a list is due next."""
+        """Return when a registration or a list is due next."""
         rows, due = self._rows.values(), [self._list_cadence.next_at()]
         due += [row.due for row in rows if row.link is not None and not row.registered]
         if self._missing() > 0:
@@ -99,32 +96,27 @@ class Joining(Part):
         return min(due)
 
     def registered(self) -> list[tuple[Address, object]]:
-        """The seeds that list this peer, and the links to them."""
+        """Return the seeds that list this peer, and the links to them."""
         return [(row.link.peer, row.link) for row in self._rows.values() if row.registered]
 
     def links(self) -> list:
-        """The links to the seeds that list this peer."""
         return [link for _, link in self.registered()]
 
     def has_seed(self) -> bool:
-        """Return whether a seed lists this peer."""
         return any(row.registered for row in self._rows.values())
 
     def next_round(self) -> None:
         """Repeat `register:` on each registration; a seed that is silent is given up. A late round
         finds no seed silent."""
-        late, silent = self._node.is_late(), []
-        for seed, row in self._rows.items():
-            if row.registered:
-                if late and row.unanswered:
-                    self._node.withhold()
-                row.unanswered += not late
-                if row.unanswered > self._node.settings.register_misses:
-                    silent.append(row.link)
-                else:
-                    self._register(row.link)
-        for link in silent:
-            link.close("silent")
+        late = self._node.is_late()
+        for row in [row for row in self._rows.values() if row.registered]:
+            if late and row.unanswered:
+                self._node.withhold()
+            row.unanswered += not late
+            if row.unanswered > self._node.settings.register_misses:
+                row.link.close("silent")
+            else:
+                self._register(row.link)
 
     def report(self, report: wire.DeadNode) -> None:
         """Report a death to every seed that this peer is registered with."""
@@ -134,26 +126,22 @@ class Joining(Part):
             link.send(wire.dead_node(report))
 
     def probed(self, seed: Address, ip: str) -> None:
-        """Somebody at this IP says that it is that seed, and has probed this peer. Repeat
-        `register:`, because another connection may want this peer's registration."""
+        """Repeat `register:` to a seed that has probed this peer: somebody may want its place."""
         now = self._node.now()
         for row in self._rows.values() if seed.ip == ip else ():
-            if (row.registered and row.link.peer == seed
-                    and now - row.repeated >= REPEAT_PAUSE):
+            if row.registered and row.link.peer == seed and now - row.repeated >= REPEAT_PAUSE:
                 row.repeated = now
                 self._register(row.link)
 
     # What seeds say.
 
     def on_up(self, link) -> None:
-        """A seed is connected: ask it to list this peer, unless another line of config.txt leads to
-        the same seed."""
+        """Ask a connected seed to list this peer, unless another line of config.txt leads to it."""
         if link.role != SEED:
             return
-        for row in self._rows.values():
-            other = row.link
-            if other is not None and other is not link and other.peer == link.peer and (
-                    not other.ended):
+        links = [row.link for row in self._rows.values() if row.link not in (None, link)]
+        for other in links:
+            if other.peer == link.peer and not other.ended:
                 # The name is told, because the registration at the address does not end.
                 link.peer, line = sorted((link.target, other.target),
                                          key=lambda line: isinstance(line, Address))
@@ -164,8 +152,8 @@ class Joining(Part):
     def _register(self, link) -> None:
         link.send(self._registration(link.peer))
 
-    def on_registered(self, link, message: wire.Registered) -> None:
-        """A seed has listed this peer: ask for its list now, and soon again."""
+    def on_registered(self, link, message: wire.Bare) -> None:
+        """Ask a seed that has listed this peer for its list now, and soon again."""
         row = self._rows[link.target]
         is_news = not row.registered
         row.registered, row.reason, row.unanswered = True, "", 0
@@ -178,8 +166,7 @@ class Joining(Part):
             self._node.membership.hurry()
 
     def on_registration_refused(self, link, message: wire.RegistrationRefused) -> None:
-        """A seed has not listed this peer: it is tried again later. What it has said before is
-        only counted."""
+        """Try a seed again later that has not listed this peer; count repeated reasons."""
         row, reason = self._rows[link.target], f"registration refused: {message.reason}"
         if row.refusals.add(reason, True):
             self._node.disconnect(link, reason)
@@ -189,15 +176,14 @@ class Joining(Part):
             link.close(reason)
 
     def on_end(self, link) -> None:
-        """The link to a seed has ended: another seed, or later the same, takes its place. A further
-        failure for the same reason is no news."""
+        """Have a seed replaced whose link has ended. A repeated reason is no news."""
         if link.role != SEED:
             return
         node, row = self._node, self._rows[link.target]
         if (row.registered or link.reason != row.reason) and not node.leaving:
             node.output.write(f"unregistered:{link.peer}:{link.reason}")
         row.registered, row.link, row.reason = False, None, link.reason
-        row.unanswered, row.repeated = 0, LONG_AGO
+        row.unanswered, row.repeated = 0, -math.inf
         row.rest.failed(node.now(), node.rng.uniform(0.5, 1.0))
         node.membership.hurry()
 
@@ -207,37 +193,34 @@ class Cadence:
     `begin`, `hurry` and `at_once` begin again with `first`."""
 
     def __init__(self, first: float, rest: float, now: float):
-        self._first = min(first, rest)
+        self._first = self._delay = self._pause = min(first, rest)
         self._rest = rest
-        self._delay = self._first
         self._next_at = now + self._delay
-        self._last_at_once, self._pause = float("-inf"), self._first
+        self._last_at_once = -math.inf
 
     def begin(self, now: float) -> None:
-        """The pauses begin again. What was due already is done with."""
+        """Begin the pauses again. What was due already is done with."""
         if self._next_at <= now:
             self._next_at = now + self._first
         self._hasten(now)
 
     def _hasten(self, now: float) -> None:
-        """Be due after the first pause at the latest."""
         self._delay = self._first
         self._next_at = min(self._next_at, now + self._delay)
 
     def at_once(self, now: float) -> bool:
-        """Something is missing: return whether to ask for it now; if so, the pauses begin again.
-        Repeated calls back off as well, until nothing was missing for twice the longest pause."""
+        """Return whether to ask now for what is missing; if so, the pauses begin again. Repeated
+        calls back off as well, until nothing was missing for twice the longest pause."""
         quiet = now - self._last_at_once
         if quiet < self._pause:
             return False
-        self._pause = (self._first if quiet > 2 * self._rest
-                       else min(self._rest, 2 * self._pause))
+        self._pause = self._first if quiet > 2 * self._rest else min(self._rest, 2 * self._pause)
         self._last_at_once = now
         self._hasten(now)
         return True
 
     def hurry(self, now: float) -> bool:
-        """Something changed: be due soon; False when the pauses are short anyway."""
+        """Be due soon; False when the pauses are short anyway."""
         if self._delay < self._rest:
             return False
         self._hasten(now)
@@ -252,5 +235,4 @@ class Cadence:
         return True
 
     def next_at(self) -> float:
-        """When it is due next."""
         return self._next_at

@@ -1,15 +1,16 @@
 """The registry: which peers a seed lists, over which connections, and which it lately removed.
 
-Rules only. A row is one verified registration. A probe takes time, and its verdict is about the row
-that it was made for: a newer row of the same address stays. Every change of the list is written
-into the output file. The number of peers listed of one IP has a limit, except on loopback.
+Rules only. A probe takes time, and its verdict is about the row that it was made for: a newer row
+of the same address stays. Every change of the list is written into the output file.
 """
 
 import bisect
 import collections
+import dataclasses
+import math
+from collections.abc import Callable
 
 from gossip.addresses import Address, is_loopback
-from gossip.registering import LONG_AGO
 from gossip.settings import Settings
 from gossip.tools import Budget, Recent
 
@@ -29,39 +30,36 @@ class Listing:
         self.address = address
         self.link = link  # None: the connection is lost, but the peer may come back
         self.since = now
-        self.grace_until = float("inf")  # until when it may, if its connection is lost
+        self.grace_until = math.inf  # until when it may, if its connection is lost
         # Nobody could find out whether it answers: it is probed again then, for this verdict.
-        self.doubted_until, self.verdict = float("inf"), None
+        self.doubted_until, self.verdict = math.inf, None
         self.others = -1  # how many were on the list besides it when it last asked
         self.heard = now  # when it last said `register:`, or answered a probe
-        self.repeated = LONG_AGO  # when it last said `register:` again
+        self.repeated = -math.inf  # when it last said `register:` again
         self.probed_at: float | None = None  # since when it is probed because it was silent
         self.in_vain = False  # it did not answer such a probe, and was not heard since
         self.reports = Budget(REPORTS_OF_ONE)  # of deaths
 
     def stands(self) -> bool:
-        """Whether its connection has not ended."""
+        """Return whether its connection has not ended."""
         return self.link is not None and not self.link.ended
 
     def note_life(self, now: float) -> None:
-        """The peer has said `register:`, or answered a probe."""
+        """Note that the peer has said `register:`, or answered a probe."""
         self.heard, self.in_vain = now, False
 
     def doubt(self, until: float, verdict) -> None:
-        """Whether the peer answers could not be found out: probe it again then, and call
-        `verdict(alive)`."""
+        """Have the peer probed again then, and `verdict(alive)` called."""
         self.doubted_until, self.verdict = until, verdict
 
     def end_doubt(self):
         """Return the verdict to call after the probe that is made now."""
-        self.doubted_until, verdict = float("inf"), self.verdict
-        self.verdict = None
+        verdict, self.verdict, self.doubted_until = self.verdict, None, math.inf
         return verdict
 
     def probed(self, alive: bool | None) -> bool:
-        """The probe of a silent registration is over; return whether to remove it, because it
-        answered neither this probe nor one in an earlier round. A single probe of a peer with too
-        much to do may well fail."""
+        """Note the end of the probe of a silent registration. Return whether to remove it, because
+        it did not answer twice: one probe of a busy peer may well fail."""
         in_vain = alive is False and self.heard < self.probed_at
         twice = self.in_vain and in_vain
         self.in_vain |= in_vain
@@ -69,52 +67,46 @@ class Listing:
         return twice
 
 
+@dataclasses.dataclass(slots=True)
 class Removal:
     """The consequences of the removal of an address."""
 
-    __slots__ = ("when", "passed_on", "told", "noted")
-
-    def __init__(self, now: float):
-        self.when = now
-        self.passed_on = False  # a report was passed on since
-        self.told = LONG_AGO  # when peers were told of the death last
-        self.noted = False  # that has been written down
+    when: float
+    passed_on: bool = False  # a report was passed on since
+    told: float = -math.inf  # when peers were told of the death last
+    noted: bool = False  # that has been written down
 
     def matters(self, now: float) -> bool:
-        """Whether it was so lately that a report about it can matter."""
+        """Return whether a report about it can still matter."""
         return now - self.when < REMOVED_MEMORY
 
     def was_told(self, now: float) -> bool:
-        """Whether peers were told of the death within the last minute."""
+        """Return whether peers were told of the death within the last minute."""
         return now - self.told < TELL_AGAIN
 
     def may_tell(self, now: float) -> bool:
         """Return whether to tell peers of the death: True once per minute."""
-        if self.was_told(now):
-            return False
-        self.told = now
-        return True
+        if may := not self.was_told(now):
+            self.told = now
+        return may
 
 
 class Registry:
     """The peers that a seed has verified."""
 
-    def __init__(self, settings: Settings, write):
-        """`write(event)` writes into the output file."""
+    def __init__(self, settings: Settings, write: Callable[[str], object]):
         self._settings = settings
         self._write = write
         self._rows: dict[Address, Listing] = {}
-        self._ordered: tuple[Address, ...] = ()  # their addresses, in order
+        self._ordered: list[Address] = []  # their addresses, in order
         self._of_ip: collections.Counter = collections.Counter()  # IP -> how many are listed
         self._removed = Recent(REMEMBERED)  # address -> Removal
 
     def register(self, address: Address, link, now: float):
-        """List a verified peer, if the registry is not `full_for` it; return the link of an older
-        registration, or None."""
+        """List a verified peer; return the link of an older registration, or None."""
         old = self._rows.get(address)
         if old is None:
-            at = bisect.bisect(self._ordered, address)
-            self._ordered = (*self._ordered[:at], address, *self._ordered[at:])
+            bisect.insort(self._ordered, address)
             self._of_ip[address.ip] += 1
         self._rows[address] = Listing(address, link, now)
         self._removed.pop(address)
@@ -122,19 +114,19 @@ class Registry:
         return None if old is None else old.link
 
     def is_full_for(self, address: Address) -> bool:
-        """Whether this address cannot be listed, because too many of its IP are."""
+        """Return whether this address cannot be listed, because too many of its IP are."""
         limit = self._settings.registrations_per_ip
         return (0 < limit <= self._of_ip[address.ip] and address not in self._rows
                 and not is_loopback(address))
 
     def row(self, address: Address, link=None) -> Listing | None:
-        """The present row of an address, if it is over this link, when one is given."""
+        """Return the row of an address, if it is over this link, when one is given."""
         row = self._rows.get(address)
         return row if row is None or link is None or row.link is link else None
 
     def silent(self, since: float, now: float) -> list[Listing]:
-        """The registrations from which nothing was heard after `since`, the longest silent first.
-        They are to be probed; none is named again until `probed` is called."""
+        """Return the registrations from which nothing was heard after `since`, the longest silent
+        first. They are to be probed; none is named again until `probed` is called."""
         found = [row for row in self._rows.values()
                  if row.link is not None and row.probed_at is None and row.heard <= since]
         for row in found:
@@ -142,19 +134,18 @@ class Registry:
         return sorted(found, key=lambda row: row.heard)
 
     def outstayed(self, now: float) -> list[Listing]:
-        """The registrations whose time to come back is over, e.g. 60 seconds after the probe."""
+        """Return the registrations whose time to come back is over."""
         return [row for row in self._rows.values() if row.link is None and row.grace_until <= now]
 
     def doubtful(self, now: float) -> list[Listing]:
-        """The registrations that are to be probed again now."""
+        """Return the registrations that are to be probed again now."""
         return [row for row in self._rows.values() if row.doubted_until <= now]
 
     def next_at(self) -> float | None:
-        """When the next registration is doubtful, or its time to come back over; None without
-        one."""
+        """Return when the next registration is doubtful, or its time to come back over, if ever."""
         times = [row.grace_until for row in self._rows.values() if row.link is None]
         times += [row.doubted_until for row in self._rows.values()]
-        return min((t for t in times if t != float("inf")), default=None)
+        return min((t for t in times if t < math.inf), default=None)
 
     def remove(self, row: Listing | None, reason: str, now: float) -> bool:
         """Take exactly this registration off the list; return whether it was there."""
@@ -162,8 +153,7 @@ class Registry:
             return False
         address = row.address
         del self._rows[address]
-        at = bisect.bisect_left(self._ordered, address)
-        self._ordered = self._ordered[:at] + self._ordered[at + 1:]
+        del self._ordered[bisect.bisect_left(self._ordered, address)]
         self._of_ip[address.ip] -= 1
         if not self._of_ip[address.ip]:
             del self._of_ip[address.ip]
@@ -176,9 +166,7 @@ class Registry:
         return self._removed.get(address)
 
     def addresses(self) -> tuple[Address, ...]:
-        """Everyone on the list, in order: a tuple that never changes."""
-        return self._ordered
+        return tuple(self._ordered)
 
     def links(self) -> list:
-        """The connections of all registered peers."""
         return [row.link for row in self._rows.values() if row.link is not None]

@@ -1,9 +1,7 @@
 """Relays: how a seed tells other seeds of deaths. A part of a seed.
 
-To each other seed there is one connection at a time, made when there is something to tell. It
-carries a limited number of lines, and the next connection follows after a pause, because a seed
-reads a limited number of reports in a second. A report that comes while a connection is being made
-goes along.
+To each other seed there is one connection at a time. It carries a limited number of lines, and the
+next one follows after a pause, because a seed reads a limited number of reports in a second.
 """
 
 import functools
@@ -35,14 +33,18 @@ class Relays(Part):
                 continue
             lines.append(line)
             if seed not in self._under_way:
-                self._under_way.add(seed)
                 self._dial(seed)
 
     def _dial(self, seed: Target) -> None:
-        self._node.dial(self._node.new_link(SEED, seed), "relay")
+        """Connect to a seed if there is something to tell."""
+        if self._lines[seed]:
+            self._under_way.add(seed)
+            self._node.dial(self._node.new_link(SEED, seed), "relay")
+        else:
+            self._under_way.discard(seed)
 
     def on_up(self, link) -> None:
-        """Another seed is connected: send it the lines that wait for it, and hang up."""
+        """Send another seed, which is connected, the lines that wait for it, and hang up."""
         if link.role == SEED:
             lines = self._lines[link.target]
             link.send(b"".join(lines[:AT_ONCE]))
@@ -50,19 +52,12 @@ class Relays(Part):
             link.close(TOLD)
 
     def on_end(self, link) -> None:
-        """A connection has ended. The lines are lost when the seed could not be reached."""
+        """Dial again after a pause. The lines are lost when the seed could not be reached."""
         if link.role != SEED:
             return
         lines = self._lines[link.target]
         if link.reason != TOLD:
             self._node.counters.add("reports that another seed could not be told", len(lines))
             lines.clear()
-        rested = functools.partial(self._rested, link.target)
-        self._node.flusher.take_over(rested, after=RELAY_PAUSE)
-
-    def _rested(self, seed: Target) -> None:
-        """The pause is over: make another connection, if there is something to tell."""
-        if self._lines[seed]:
-            self._dial(seed)
-        else:
-            self._under_way.discard(seed)
+        dial = functools.partial(self._dial, link.target)
+        self._node.flusher.take_over(dial, after=RELAY_PAUSE)

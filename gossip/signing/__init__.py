@@ -3,8 +3,7 @@
 ed25519       keys, signing and verifying (RFC 8032), by one of the next two
 openssl       by the OpenSSL of Python's hashlib, where it is good
 edwards       by our own code, which judges alike; pure
-grammar       the lines: signed, proofs, contradictions, runs
-signed_lines  `signed:` lines and proofs, made and verified
+grammar       the lines: signed, proofs, contradictions, runs; read, made and verified
 
 Which runs an address has had:
 known_runs    which runs are genuine, and which was met last at an address

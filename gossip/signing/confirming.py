@@ -6,6 +6,7 @@ meets. If the seeds do not decide, the peer dials the address itself and takes t
 is found to be genuine or is denied, all parts of the node hear `on_settled`.
 """
 
+import dataclasses
 import functools
 
 from gossip import wire
@@ -14,7 +15,6 @@ from gossip.node.part import Part
 from gossip.overlay.places import ShutOut
 from gossip.signing import grammar
 from gossip.signing.known_runs import Homes, Key, KnownRuns, Outcome, key_of, run_of
-from gossip.signing.signed_lines import Signer, proven_start, registering
 from gossip.tools import Budget, Recent
 
 ASKED = "a seed that is asked about runs"  # the role of the link to it
@@ -28,24 +28,22 @@ QUESTIONS = 500  # that one connection carries
 AHEAD_LIMIT = 10_000  # addresses kept that were asked about in advance
 
 
+@dataclasses.dataclass
 class _About:
     """The questions about one address over one connection. An answer does not name its question,
     and may overtake others, because a seed may have to probe first."""
 
-    __slots__ = ("keys", "awaited")
-
-    def __init__(self):
-        self.keys: list[Key] = []
-        self.awaited = 0  # answers
+    keys: list[Key]
+    awaited: int  # answers
 
 
 class Confirming(Part):
-    """The questions and the proofs of one peer; none of either without a `signer`."""
+    """The questions and the proofs of one peer; none of either without a `signer`. `ask_prober` is
+    a Prober's `ask`."""
 
     ANSWERS = {ASKED: {"runs"}}
 
-    def __init__(self, node, seeds: list[Target], signer: Signer | None, ask_prober):
-        """`ask_prober(address, verdict, wanted)` is a Prober's `ask`."""
+    def __init__(self, node, seeds: list[Target], signer: grammar.Signer | None, ask_prober):
         self._node = node
         self._seeds = seeds
         self._signer = signer
@@ -56,7 +54,6 @@ class Confirming(Part):
         self._runs = KnownRuns(seeds, self.own_run)
         self.homes = Homes()
         self._proofs, self._proofs_for_others = Budget(PROOFS), Budget(PROOFS_FOR_OTHERS)
-        self._registering: dict[Address, bytes] = {}  # seed -> the proof for it
         self._ahead = Recent(AHEAD_LIMIT)  # address that was asked about in advance -> True
         # seed -> the questions that wait for the next connection to it
         self._waiting: dict[Target, dict[Key, None]] = {seed: {} for seed in seeds}
@@ -80,9 +77,7 @@ class Confirming(Part):
         register = wire.register(self._node.address)
         if self._signer is None:
             return register
-        if seed not in self._registering:
-            self._registering[seed] = self._signer.proof(registering(self._node.address, seed))
-        return self._registering[seed] + register
+        return self._signer.proof(grammar.registering(self._node.address, seed)) + register
 
     # What the peer asks.
 
@@ -115,7 +110,6 @@ class Confirming(Part):
         return disbelieved
 
     def is_open(self, run: bytes) -> bool:
-        """Return whether a run is being confirmed."""
         return self._runs.is_open(key_of(run))
 
     def prove(self, address: Address, start: int) -> None:
@@ -126,12 +120,10 @@ class Confirming(Part):
             self.counts(run_of((address, start)))  # have seeds asked, too
 
     def meet(self, run: bytes, link) -> bool:
-        """Find out whether a run that a neighbour brought is genuine.
-
-        Return False if nobody is asked now; else `on_settled` follows, or was called already."""
-        if self._is_disbelieved(link.peer, self._node.now()):
-            return False
-        return self.find_out(run, link.peer)
+        """Find out whether a run that a neighbour brought is genuine. Return False if nobody is
+        asked now; else `on_settled` follows, or was called already."""
+        return (not self._is_disbelieved(link.peer, self._node.now())
+                and self.find_out(run, link.peer))
 
     def find_out(self, run: bytes, brought_by: Address | str) -> bool:
         """Do the same, even if a neighbour or IP brought false runs."""
@@ -147,19 +139,16 @@ class Confirming(Part):
         """Ask in advance about the runs of peers that seeds name."""
         if self._signer is None:
             return
-        new = sorted(address for address in addresses if not self._ahead.get(address))
-        keys = [(address, 0) for address in new
-                if self._runs.open((address, 0), None, self._node.now())]
+        keys = [(address, 0) for address in sorted(addresses) if not self._ahead.get(address)
+                and self._runs.open((address, 0), None, self._node.now())]
         for address, _ in keys:
             self._ahead.put(address, True)
         self._ask(keys)
 
     def _ask(self, keys: list[Key]) -> None:
         """Ask every seed; if there is none, dial."""
-        if not self._seeds:
-            for key in keys:
-                self._act(self._runs.undecided(key))
-            return
+        for key in keys if not self._seeds else ():
+            self._act(self._runs.undecided(key))
         for waiting in self._waiting.values():
             waiting.update(dict.fromkeys(keys))
         for seed in self._seeds:
@@ -177,8 +166,7 @@ class Confirming(Part):
         self._node.dial(link)
 
     def on_up(self, link) -> None:
-        """Ask a seed that is now connected, once: another line of config.txt may lead to it, too,
-        and each seed has one voice."""
+        """Ask a connected seed, once: another line of config.txt may lead to it, too."""
         if link.role != ASKED:
             return
         first = self._node.whereabouts.first_at(link.peer)
@@ -197,13 +185,13 @@ class Confirming(Part):
         self._waiting[seed] = dict.fromkeys(keys[QUESTIONS:]) | self._waiting[seed]
         asked = self._asked[seed] = {}
         for key in keys[:QUESTIONS]:
-            about = asked.setdefault(key[0], _About())
+            about = asked.setdefault(key[0], _About([], 0))
             about.keys.append(key)
             about.awaited += 1
         return keys[:QUESTIONS]
 
     def on_runs(self, link, message: grammar.Runs) -> None:
-        """Take the runs of an address that a seed names. Only its last answer about that address
+        """Take the runs of an address that a seed names. Only its last answer about the address
         tells which runs it does not name."""
         asked = self._asked[link.target]
         about = asked.get(message.address)
@@ -226,8 +214,7 @@ class Confirming(Part):
         seed = link.target
         if self._asked[seed] is None:  # the link was never up
             self._take(seed)
-        unanswered = [key for about in self._asked.pop(seed).values() for key in about.keys]
-        for key in unanswered:
+        for key in [key for about in self._asked.pop(seed).values() for key in about.keys]:
             self._act(self._runs.answer(seed, key, None, self._node.now()))
         self._connect(seed)
 
@@ -243,7 +230,7 @@ class Confirming(Part):
 
     def _dial(self, key: Key) -> None:
         """Probe the address of a run about which seeds have not decided."""
-        address = key[0]
+        address, _ = key
         if address.family == self._node.address.family and can_be_dialled(address):
             self._ask_prober(address, functools.partial(self._deny, key),
                              wanted=functools.partial(self._runs.is_open, key))
@@ -254,13 +241,13 @@ class Confirming(Part):
         """Take the proof that came with the answer to a probe."""
         if self._signer is None or not probe.alive or probe.proof is None:
             return
-        start = proven_start(probe.address, probe.proof, probe.proved)
+        start = grammar.proven_start(probe.address, probe.proof, probe.proved)
         if start is not None:
             self.prove(probe.address, start)
 
     def _deny(self, key: Key, alive: bool | None = False) -> None:
-        """Deny a run that is still open. `alive` is what a dial has found; None: the address could
-        not be dialled, for which no neighbour is blamed."""
+        """Deny a run that is still open. `alive` is what a dial has found; if None, it could not
+        find out, and no neighbour is blamed."""
         now, run = self._node.now(), run_of(key)
         denied, brought_by = self._runs.deny(key, now)
         if not denied:

@@ -10,15 +10,20 @@ cover (`wire.covered`), an honest peer never looks guilty, whatever others send.
 
 import bisect
 import collections
+import itertools
+import operator
 import weakref
 
 from gossip import wire
 from gossip.addresses import Address
 from gossip.intervals import Intervals
 from gossip.signing import grammar
+from gossip.tools import Recent
 
 WAITING_LIMIT = 1_000  # covers kept without a text that is held
-LIARS_LIMIT = 1_000  # runs remembered that have contradicted themselves; of more, the first goes
+LIARS_LIMIT = 1_000  # runs remembered that have contradicted themselves
+
+_first = operator.attrgetter("first")
 
 
 class Corrupt(Exception):
@@ -28,14 +33,15 @@ class Corrupt(Exception):
 class Cover:
     """One signed line."""
 
-    __slots__ = ("line", "run", "first", "texts", "good", "told", "liar", "payer", "hashes",
-                 "port", "unchecked")
+    __slots__ = ("line", "run", "origin", "first", "last", "hashes", "texts", "good", "unchecked",
+                 "told", "liar", "payer")
 
     def __init__(self, line: bytes, signed: grammar.Signed, good: bool = False):
         self.line = line
         self.run = signed.run
-        self.port = int(signed.run.split(b":")[-2])  # of its origin
-        self.first = signed.first  # the number of the first message that it speaks for
+        self.origin = signed.run.rpartition(b":")[0]  # its address
+        self.first, self.last = signed.first, signed.last  # numbers for which it speaks
+        self.hashes = signed.hashes
         self.texts = 0  # how many of its texts are held
         self.good = good  # verified, and contradicts no kept cover
         self.unchecked = None if good else signed  # its content, until it is verified
@@ -43,19 +49,6 @@ class Cover:
         self.liar: weakref.ref | None = None  # `told` of the kept cover that it contradicts
         # the neighbour charged for its verification, until it lets a message in
         self.payer: Address | None = None
-        self.hashes = signed.hashes
-
-    def count(self) -> int:
-        """Return how many messages it speaks for."""
-        return len(self.hashes) // grammar.HASH_SIZE
-
-    def origin(self) -> bytes:
-        """Return the address of its origin."""
-        return self.run.rpartition(b":")[0]
-
-    def last(self) -> int:
-        """Return the number of the last message that it speaks for."""
-        return self.first + self.count() - 1
 
     def hash_of(self, number: int) -> bytes:
         """Return its hash for a message number; empty if it has none."""
@@ -68,82 +61,56 @@ class Covers:
 
     def __init__(self):
         self.size = 0  # bytes of all that are kept
-        self._lines: dict[bytes, Cover] = {}  # all covers that are kept
+        self.lines: dict[bytes, Cover] = {}  # all covers that are kept
         self._runs: dict[bytes, list[Cover]] = {}  # run -> its covers, in order of their `first`
         self._longest: dict[bytes, int] = {}  # run -> the most messages of one of its covers
         self._waiting: collections.OrderedDict[Cover, None] = collections.OrderedDict()
-        self._liars: dict[bytes, None] = {}  # runs that have contradicted themselves
-        # pairs of good signed lines that contradict each other, not taken out yet
-        self.contradictions: list[tuple[bytes, bytes]] = []
+        self._liars = Recent(LIARS_LIMIT)  # run that has contradicted itself -> True
+        self.contradictions: list[tuple[bytes, bytes]] = []  # pairs, until the owner takes them
 
     def unknown(self, lines: list[bytes], link=None) -> list[bytes]:
         """Return the lines without known covers behind which nothing new came."""
-        if not any(map(self._lines.__contains__, lines)):
-            return lines
-        if len(lines) == 1:  # nearly always: its messages were all dropped before
-            self._came(self._lines[lines[0]], link)
+        unknown = []
+        for is_known, group in itertools.groupby(lines, self.lines.__contains__):
+            unknown += list(group)[-1:] if is_known else group
+        if len(unknown) == 1 and unknown[0] in self.lines:
+            self._came(self.lines[unknown[0]], link)  # messages may come with the next bytes
             return []
-        unknown, repeated = [], None
-        for line in lines:
-            if line in self._lines:
-                repeated = line
-                continue
-            if repeated is not None:
-                unknown.append(repeated)
-                repeated = None
-            unknown.append(line)
-        if repeated is not None:  # its messages may come with the next bytes
-            if unknown:
-                unknown.append(repeated)
-            else:
-                self._came(self._lines[repeated], link)
         return unknown
 
-    def kept(self, line: bytes) -> Cover | None:
-        """Return the cover of this line, if it is kept."""
-        return self._lines.get(line)
-
     def is_old(self, cover: Cover, seen: Intervals, brought_by: Address | None) -> bool:
-        """Return whether the signature of a cover need not be verified.
-
-        All its messages were seen, and no kept cover contradicts it. If its run is a known liar,
-        seen messages or a contradiction are enough, unless the origin itself has brought it,
-        because any other neighbour may be honest."""
-        is_seen = not seen.missing(cover.first, cover.last())
-        if cover.run in self._liars and cover.origin() != str(brought_by).encode():
+        """Return whether the signature of a cover need not be verified: all its messages were seen,
+        and no kept cover contradicts it. Of a known liar either will do, if another brought it."""
+        is_seen = not seen.missing(cover.first, cover.last)
+        if self._liars.get(cover.run) and cover.origin != str(brought_by).encode():
             return is_seen or self._rival_of(cover) is not None
         return is_seen and self._rival_of(cover) is None
 
     def take(self, cover: Cover | None, link=None) -> Cover:
-        """Take a verified signed line, which speaks for what comes next.
-
-        Corrupt if it is bad, or if its origin has sent a contradiction to it on this very link. Any
-        other peer, even a later one at the same address, may have met the two in another order."""
+        """Take a verified signed line, which speaks for what comes next. Corrupt if it is bad, or
+        if its origin has sent a contradiction on this very link: others may know another order."""
         if cover is None:
             raise Corrupt
         kept = self.keep(cover)
         if kept is None and cover.liar is not None and cover.liar() is link:
             raise Corrupt
-        cover = kept or cover
-        self._came(cover, link)
-        return cover
+        self._came(kept or cover, link)
+        return kept or cover
 
     def keep(self, cover: Cover) -> Cover | None:
         """Keep a cover; return it as kept, None if it is bad."""
-        kept = self._lines.get(cover.line)
+        kept = self.lines.get(cover.line)
         if kept is not None or not cover.good:
             return kept
-        rival = self._rival_of(cover)
-        if rival is not None:
+        if (rival := self._rival_of(cover)) is not None:
             cover.good, cover.liar = False, rival.told
             self.contradictions.append((rival.line, cover.line))
-            self._liars[cover.run] = None
-            if len(self._liars) > LIARS_LIMIT:
-                del self._liars[next(iter(self._liars))]
+            self._liars.add(cover.run, True)
             return None
         bisect.insort(self._runs.setdefault(cover.run, []), cover, key=_first)
-        self._longest[cover.run] = max(self._longest.get(cover.run, 0), cover.count())
-        self._lines[cover.line] = cover
+        self._longest[cover.run] = max(self._longest.get(cover.run, 0),
+                                       cover.last - cover.first + 1)
+        self.lines[cover.line] = cover
         self.size += len(cover.line)
         self._waiting[cover] = None
         if len(self._waiting) > WAITING_LIMIT:
@@ -151,30 +118,27 @@ class Covers:
         return cover
 
     def _rival_of(self, cover: Cover) -> Cover | None:
-        """Return a kept cover that contradicts this one. Kept covers agree, so each is compared
-        only beyond those before it, because a signer may make many."""
+        """Return a kept cover that contradicts this one. Because kept covers agree, and a signer
+        may make many, each is compared only beyond those before it."""
         compared = cover.first  # all below was compared
-        for other in self._near(cover.run, cover.first, cover.last()):
-            last = other.last()
-            if last >= compared:
+        for other in self._near(cover.run, cover.first, cover.last):
+            if other.last >= compared:
                 if grammar.contradict(cover, other, compared):
                     return other
-                compared = last + 1
+                compared = other.last + 1
         return None
 
     def _came(self, cover: Cover, link) -> None:
         if link is not None:
             link.cover = cover
-            if cover.port == link.peer.port and cover.origin() == str(link.peer).encode():
+            if cover.origin == str(link.peer).encode():
                 cover.told = weakref.ref(link)
 
     def speaking(self, message: wire.Gossip, digest: bytes, last: Cover | None,
                  seen_of) -> Cover | None:
-        """Return the cover that speaks for a message that is not held.
-
-        It is `last` or a kept one; None if the message is old, or its cover a contradiction.
-        Corrupt if a cover has another hash, or if none has any and the number is not in
-        `seen_of(run)`."""
+        """Return the cover, `last` or a kept one, that speaks for a message that is not held; None
+        if the message is old, or its cover a contradiction. Corrupt if a cover has another hash,
+        or if none has any and the number is not in `seen_of(run)`."""
         run, number, named = message.run, message.number, digest[:grammar.HASH_SIZE]
         if last is not None and last.run == run and last.hash_of(number) == named:
             return last if last.texts else self.keep(last)
@@ -187,16 +151,13 @@ class Covers:
         return cover
 
     def _near(self, run: bytes, first: int, last: int) -> list[Cover]:
-        """Return the covers that may speak for these numbers."""
         covers = self._runs.get(run, [])
         return covers[bisect.bisect_right(covers, first - self._longest.get(run, 0), key=_first):
                       bisect.bisect_right(covers, last, key=_first)]
 
     def held(self, cover: Cover) -> None:
-        """Note that one more text of a cover is held."""
         cover.texts += 1
-        if cover.texts == 1:
-            self._waiting.pop(cover, None)
+        self._waiting.pop(cover, None)
 
     def dropped(self, cover: Cover) -> None:
         """Note that a text was dropped; drop a cover with its last."""
@@ -206,16 +167,9 @@ class Covers:
 
     def _drop(self, cover: Cover) -> None:
         self._waiting.pop(cover, None)
-        del self._lines[cover.line]
+        del self.lines[cover.line]
         self.size -= len(cover.line)
         covers = self._runs[cover.run]
-        at = bisect.bisect_left(covers, cover.first, key=_first)
-        while covers[at] is not cover:
-            at += 1
-        del covers[at]
+        del covers[covers.index(cover, bisect.bisect_left(covers, cover.first, key=_first))]
         if not covers:
             del self._runs[cover.run], self._longest[cover.run]
-
-
-def _first(cover: Cover) -> int:
-    return cover.first

@@ -14,32 +14,20 @@ Y_OF_ORDER_8 = 0x05fc536d880238b13933c6d305acdfd5f098eff289f4c345b027b2c28f95e82
 Y_OF_SMALL_ORDER = {0, 1, edwards.P - 1, Y_OF_ORDER_8, edwards.P - Y_OF_ORDER_8}
 
 
-class SigningKey:
-    """A key pair; others verify with `public`, 32 bytes."""
-
-    def __init__(self, secret: bytes):
-        """`secret` is 32 random bytes, which are the key."""
-        self._key = implementation().SigningKey(secret)
-        self.public: bytes = self._key.public
-
-    def sign(self, message: bytes) -> bytes:
-        """Return the signature of a message, 64 bytes."""
-        return self._key.sign(message)
+def signing_key(secret: bytes):
+    """Return the key of 32 random bytes: it has `public`, 32 bytes, and `sign(message)`."""
+    return implementation().SigningKey(secret)
 
 
 def check(public: bytes, message: bytes, signature: bytes) -> bool:
     """Return whether the owner of a public key has signed this message. Spellings other than the
     canonical one are rejected, and so are keys of small order, because they fit any message."""
-    return (_is_spelled(public, signature)
-            and implementation().fits(public, message, signature))
-
-
-def _is_spelled(public: bytes, signature: bytes) -> bool:
     if len(public) != 32 or len(signature) != SIGNATURE_SIZE:
         return False
     y = int.from_bytes(public, "little") & ~SIGN_OF_X
-    return (y < edwards.P and y not in Y_OF_SMALL_ORDER
-            and int.from_bytes(signature[32:], "little") < edwards.L)
+    scalar = int.from_bytes(signature[32:], "little")
+    return (y < edwards.P and y not in Y_OF_SMALL_ORDER and scalar < edwards.L
+            and implementation().fits(public, message, signature))
 
 
 @functools.cache

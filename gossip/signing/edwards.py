@@ -1,17 +1,16 @@
 """Ed25519 with Python's own integers, for a Python without OpenSSL. Pure.
 
 A point of the curve is multiplied by a comb (C. Lim, P. Lee, "More flexible exponentiation with
-precomputation", 1994): the 258 bits of a scalar are cut into TEETH groups of SPAN bits, and each
-bit stands for +1 or -1. A table has every sum of the point times 1, 2^SPAN, 2^(2·SPAN), …, each
-plus or minus; then every column of bits costs one doubling and one addition. A check adds from two
-tables, B's and the key's, while it doubles once. The table of a key takes twice as long as a check
-with it, so tables are cached.
+precomputation", 1994): the 258 bits of a scalar are cut into TEETH groups of SPAN bits. A table has
+every sum of some of the points times 1, 2^SPAN, 2^(2·SPAN), …; then every column of bits costs one
+doubling and one addition. A check adds from two tables, B's and the key's, while it doubles once.
+The table of a key takes three times as long as a check with it, so tables are cached.
 
 The time that Python's integers take depends on their values, so whoever can time a signer to a
 microsecond might learn its key. A key here lives as long as its peer, and signs what is said.
 
-A key may be the sum of an honest key and a point of small order. So no multiple of L may be added
-to the scalar of a key, else OpenSSL would judge differently, and neighbours blame one another.
+A key may be the sum of an honest key and a point of small order. So its table is of minus the key,
+because -k modulo L would differ from what OpenSSL computes, and neighbours would blame one another.
 """
 
 import functools
@@ -36,33 +35,27 @@ class SigningKey:
     """A key pair; others verify with `public`, 32 bytes."""
 
     def __init__(self, secret: bytes):
-        """`secret` is 32 random bytes, which are the key."""
         digest = hashlib.sha512(secret).digest()
         number = int.from_bytes(digest[:32], "little")
         self._scalar = number & (2**254 - 8) | 2**254
         self._prefix = digest[32:]
-        self.public = _encode(_times_base(self._scalar % L))
+        self.public = _encode(_comb((self._scalar % L, _base_table())))
 
     def sign(self, message: bytes) -> bytes:
-        """Return the signature of a message, 64 bytes."""
         nonce = _number(self._prefix, message)
-        point = _encode(_times_base(nonce))
+        point = _encode(_comb((nonce, _base_table())))
         challenge = _number(point, self.public, message)
         return point + ((nonce + challenge * self._scalar) % L).to_bytes(32, "little")
 
 
 def fits(public: bytes, message: bytes, signature: bytes) -> bool:
     """Return whether a signature fits; `ed25519.check` has checked all spellings."""
-    key = _table_of_key(public)
-    if key is None:
+    table = _table_of_key(public)
+    if table is None:
         return False
-    table, entry = key
     scalar = int.from_bytes(signature[32:], "little")
     challenge = _number(signature[:32], public, message)
-    point = _comb(((_odd(scalar), _base_table()), (-(challenge | 1), table)))
-    if not challenge & 1:  # the key was subtracted once too often
-        point = _add(point, entry)
-    return _encode(point) == signature[:32]
+    return _encode(_comb((scalar, _base_table()), (challenge, table))) == signature[:32]
 
 
 def _number(*parts: bytes) -> int:
@@ -85,7 +78,6 @@ def _doubled(point, times: int):
 
 
 def _add(point, entry):
-    """Return the sum of a point and an entry of a table."""
     x, y, z, t = point
     plus, minus, product = entry
     a, b, c, d = (y - x) * minus % P, (y + x) * plus % P, t * product % P, 2 * z
@@ -93,23 +85,17 @@ def _add(point, entry):
     return e * f % P, g * h % P, f * g % P, e * h % P
 
 
-def _negative(entry):
-    plus, minus, product = entry
-    return minus, plus, -product
-
-
 def _entries(points) -> list[tuple[int, int, int]]:
     """Return points as entries of a table, by one inversion (P. Montgomery's trick)."""
     products = [1]
-    for point in points:
-        products.append(products[-1] * point[2] % P)
-    inverse, entries = pow(products[-1], -1, P), []
-    for at in range(len(points) - 1, -1, -1):
-        x, y, z, _ = points[at]
-        one = inverse * products[at] % P
+    for _, _, z, _ in points:
+        products.append(products[-1] * z % P)
+    inverse, entries = pow(products.pop(), -1, P), []
+    for (x, y, z, _), before in zip(reversed(points), reversed(products)):
+        one = inverse * before % P
         inverse = inverse * z % P
         x, y = x * one % P, y * one % P
-        entries.append(((y + x) % P, (y - x) % P, x * y % P * D2 % P))
+        entries.append((y + x, y - x, x * y % P * D2 % P))
     return entries[::-1]
 
 
@@ -129,9 +115,7 @@ def _decode(data: bytes):
     x = u * v**3 * pow(u * v**7, (P - 5) // 8, P) % P
     if (v * x * x - u) % P:
         x = x * ROOT % P
-        if (v * x * x - u) % P:
-            return None
-    if x == 0 and odd:
+    if (v * x * x - u) % P or x == 0 and odd:
         return None
     if x & 1 != odd:
         x = P - x
@@ -141,45 +125,33 @@ def _decode(data: bytes):
 # Tables.
 
 def _table(point) -> list[tuple[int, int, int]]:
-    """Return 64 sums of the point times 2^(SPAN·i), each plus or minus. In the sum at place n,
-    multiple i is positive if bit i of n is 1, and negative if it is 0."""
-    teeth = [point]
+    """Return 64 sums of the points `point` times 2^(SPAN·i): the sum at place n has those for which
+    bit i of n is 1."""
+    teeth, sums = [point], [NEUTRAL]
     for _ in range(TEETH - 1):
         teeth.append(_doubled(teeth[-1], SPAN))
-    lower = _entries(teeth[:-1] + [_doubled(tooth, 1) for tooth in teeth[:-1]])
-    sums = [teeth[-1]]
-    for entry in lower[:TEETH - 1]:
-        sums[0] = _add(sums[0], _negative(entry))
-    for twice in lower[TEETH - 1:]:
-        sums += [_add(one, twice) for one in sums]
-    upper = _entries(sums)
-    return [_negative(entry) for entry in reversed(upper)] + upper
+    for entry in _entries(teeth):
+        sums += [_add(one, entry) for one in sums]
+    return _entries(sums)
 
 
 @functools.cache
 def _base_table() -> list[tuple[int, int, int]]:
-    y = 4 * pow(5, -1, P) % P
-    return _table(_decode(y.to_bytes(32, "little")))
+    return _table(_decode((4 * pow(5, -1, P) % P).to_bytes(32, "little")))
 
 
 @functools.lru_cache(maxsize=KEYS_KEPT)
-def _table_of_key(public: bytes):
-    """Return a key's table, and the key as an entry, if any."""
+def _table_of_key(public: bytes) -> list[tuple[int, int, int]] | None:
+    """Return the table of minus a key, None if it is no point."""
     point = _decode(public)
-    return None if point is None else (_table(point), _entries([point])[0])
+    if point is None:
+        return None
+    x, y, z, t = point
+    return _table((-x, y, z, -t))
 
 
-def _times_base(scalar: int):
-    return _comb(((_odd(scalar), _base_table()),))
-
-
-def _odd(scalar: int) -> int:
-    """Return an odd scalar with the same product of the base point."""
-    return scalar if scalar & 1 else scalar + L
-
-
-def _comb(products):
-    """Return the sum of odd scalars times the points of their tables. The loop repeats the code of
+def _comb(*products):
+    """Return the sum of scalars times the points of their tables. The loop repeats the code of
     `_doubled` and `_add`, because calls take time."""
     x, y, z, _ = NEUTRAL
     chosen = [[table[column] for column in _columns(scalar)] for scalar, table in products]
@@ -196,8 +168,6 @@ def _comb(products):
 
 
 def _columns(scalar: int) -> list[int]:
-    """Return the entry of the table for each column, highest first. A bit stands for +1 or -1, so
-    the scalar is odd; it may be negative."""
-    bits = f"{(scalar + 2**(TEETH * SPAN) - 1) // 2:0{TEETH * SPAN}b}"
-    runs = [bits[at:at + SPAN] for at in range(0, TEETH * SPAN, SPAN)]
-    return [int("".join(column), 2) for column in zip(*runs)]
+    """Return the place in the table for each column of bits, highest first."""
+    bits = f"{scalar:0{TEETH * SPAN}b}"
+    return [int(bits[at::SPAN], 2) for at in range(SPAN)]

@@ -1,25 +1,29 @@
-"""The lines of signing: signed lines, contradictions, runs and proofs.
+"""The lines of signing: signed lines, contradictions, runs and proofs; read, made and verified.
 
     signed:IP:PORT:START:FIRST:KEY:HASHES:SIGNATURE
     contradiction:SIGNED|SIGNED    both of one run, with different hashes for one number
     runs:IP:PORT:START             asks a seed; START is the run in question, or 0 for all
     runs:IP:PORT:START,START,…     answers: all that the seed has verified, if any
-    proof:KEY:SIGNATURE            precedes the line that it proves, `Liveness Reply:` or
-                                   `register:`; for what is signed see signing/signed_lines.py
+    proof:KEY:SIGNATURE            precedes the line that it proves
     proof:KEY:SIGNATURE:TIME       the same before the two lines with which a link begins
 
-HASHES are the first 16 bytes of the SHA-256 of each of the gossip lines FIRST, FIRST+1, …, joined;
-the signature is over the bytes of the line before its last `:`. KEY, HASHES and SIGNATURE are in
-base64url without padding, in the one canonical spelling. Pure: no signature is verified here.
+KEY, HASHES and SIGNATURE are in base64url without padding, in the one canonical spelling. START is
+a hash of the address and the key, so nobody can speak for a run without its key, and nobody has to
+be asked about that. A proof shows that the key belongs to the peer at the address. It signs a text
+that is of no use anywhere else: a Liveness Reply, which is new, `registering` or `linking`.
 """
 
+import hashlib
+import random
 import re
 from typing import NamedTuple
 
 from gossip.addresses import Address
+from gossip.signing.ed25519 import check, signing_key
 from gossip.wire.fields import (
-    LINES, NUMBER_LIMIT, PEER, TIME, Field, WireError, declare, from_base64, number_in, to_base64)
-from gossip.wire.gossip_line import RUN, SIGNED, check_run
+    LINES, NUMBER_LIMIT, PEER, TIME, Field, WireError, declare, declare_kind, from_base64,
+    number_in, to_base64)
+from gossip.wire.lines import RUN, SIGNED, check_run
 
 STARTS_LIMIT = 8  # runs of one address that a line names
 HASH_SIZE = 16  # bytes of a SHA-256 that name a gossip line
@@ -31,31 +35,19 @@ _SIGNED = re.compile(SIGNED + rb"(" + RUN + rb"):([1-9][0-9]{0,18}):"
 
 
 class Signed(NamedTuple):
-    """The content of a signed line: the run `IP:PORT:START`, the number of its first message, the
-    key, the joined hashes of the messages, the signature, and the bytes that it covers."""
+    """The content of a signed line."""
 
-    run: bytes
-    first: int
+    run: bytes  # IP:PORT:START
+    first: int  # the number of its first message
     key: bytes
-    hashes: bytes
+    hashes: bytes  # of the messages, joined
     signature: bytes
-    covered: bytes
+    covered: bytes  # what was signed
 
-    def count(self) -> int:
-        """Return how many messages it speaks for."""
-        return len(self.hashes) // HASH_SIZE
-
+    @property
     def last(self) -> int:
-        """Return the number of the last message that it speaks for."""
-        return self.first + self.count() - 1
-
-
-class Runs(NamedTuple):
-    """A question or an answer: an address, and the STARTs of its runs."""
-
-    address: Address
-    starts: tuple[int, ...]
-    kind = "runs"
+        """The number of the last message that it speaks for."""
+        return self.first + len(self.hashes) // HASH_SIZE - 1
 
 
 class Proof(NamedTuple):
@@ -69,8 +61,7 @@ class Proof(NamedTuple):
 
 
 class Contradiction(NamedTuple):
-    """Two signed lines of one run with different hashes for one number, and the whole line. If both
-    signatures are good, their origin cheats."""
+    """Two signed lines of one run with different hashes for one number, and the whole line."""
 
     run: bytes
     one: Signed
@@ -81,7 +72,7 @@ class Contradiction(NamedTuple):
 
 def contradict(one, other, first: int = 1) -> bool:
     """Return whether covers of one run contradict each other from `first` on."""
-    first, last = max(first, one.first, other.first), min(one.last(), other.last())
+    first, last = max(first, one.first, other.first), min(one.last, other.last)
     size = max(0, last - first + 1) * HASH_SIZE
     mine, theirs = ((first - line.first) * HASH_SIZE for line in (one, other))
     return one.hashes[mine:mine + size] != other.hashes[theirs:theirs + size]
@@ -105,9 +96,9 @@ def parse_signed(line: bytes) -> Signed:
     run, first = match[1], int(match[2])
     check_run(run)
     found = Signed(run, first, *map(from_base64, match.group(3, 4, 5)), line[:match.start(5) - 1])
-    if len(found.hashes) % HASH_SIZE or found.count() > HASHES_LIMIT:
+    if len(found.hashes) % HASH_SIZE or found.last >= first + HASHES_LIMIT:
         raise WireError(f"HASHES are not 1 to {HASHES_LIMIT} hashes of {HASH_SIZE} bytes")
-    if first + found.count() - 1 > NUMBER_LIMIT:
+    if found.last > NUMBER_LIMIT:
         raise WireError("NUMBER is not between 1 and 2^63-1")
     return found
 
@@ -130,14 +121,12 @@ LINES[b"contradiction"] = parse_contradiction
 
 # Runs and proofs.
 
-
 def _starts(field: bytes) -> tuple[int, ...]:
     return tuple(number_in(start, wrong="START is larger than 2^63-1")
                  for start in field.split(b",") if start)
 
 
 def _base64(size: int) -> Field:
-    """Return a field of `size` characters."""
     return Field(rb"[A-Za-z0-9_-]{%d}" % size, from_base64, lambda data: to_base64(data).decode())
 
 
@@ -145,5 +134,65 @@ _STARTS = Field(rb"(?:(?:0|[1-9][0-9]{0,18})(?:,[1-9][0-9]{0,18}){0,7})?", _star
                 lambda starts: ",".join(map(str, starts)))
 _AT_TIME = Field(b"(?::%b)?" % TIME.pattern, lambda field: field[1:].decode(),
                  lambda time: time and f":{time}")
-runs = declare(Runs, "runs:%s:%s", PEER, _STARTS)
+# A question or an answer: an address, and the STARTs of its runs.
+Runs, runs = declare_kind("runs", "runs:%s:%s", address=PEER, starts=_STARTS)
 proof = declare(Proof, "proof:%s:%s%s", _base64(43), _base64(86), _AT_TIME)
+
+
+# Making and verifying.
+
+def start_of(address: str, key: bytes) -> int:
+    """Return the START of a key at `IP:PORT`: 63 bits, not 0."""
+    digest = hashlib.sha256(address.encode() + b" " + key).digest()
+    return int.from_bytes(digest[:8], "big") >> 1 or 1
+
+
+def new_signer(address: Address, rng: random.Random | None) -> "Signer":
+    """Make a signer with a new key, from `rng` or the system."""
+    return Signer(address, (rng or random.SystemRandom()).randbytes(32))
+
+
+class Signer:
+    """The key of one run, and what it signs."""
+
+    def __init__(self, address: Address, secret: bytes):
+        """`secret` is 32 random bytes."""
+        self._key = signing_key(secret)
+        self.start = start_of(str(address), self._key.public)
+        self._run = f"{address}:{self.start}".encode()
+
+    def cover(self, first: int, digests: list[bytes]) -> list[bytes]:
+        """Return signed lines for messages with these SHA-256, from number `first` on."""
+        lines, most = [], HASHES_LIMIT
+        for at in range(0, len(digests), most):
+            hashes = b"".join([digest[:HASH_SIZE] for digest in digests[at:at + most]])
+            head = signed_head(self._run, first + at, self._key.public, hashes)
+            lines.append(signed(head, self._key.sign(head)))
+        return lines
+
+    def proof(self, text: str, time: str = "") -> bytes:
+        """Return the proof of a text; `time` is a link's TIME, if any."""
+        return proof(self._key.public, self._key.sign(text.encode()), time)
+
+    @staticmethod
+    def is_genuine(signed: Signed) -> bool:
+        """Return whether the key that START names has signed a line."""
+        address, _, start = signed.run.decode().rpartition(":")
+        return (int(start) == start_of(address, signed.key)
+                and check(signed.key, signed.covered, signed.signature))
+
+
+def proven_start(address: Address, proof: Proof, text: str) -> int | None:
+    """Return the START whose key has signed a text; None if none."""
+    is_good = check(proof.key, text.encode(), proof.signature)
+    return start_of(str(address), proof.key) if is_good else None
+
+
+def registering(address: Address, seed: Address) -> str:
+    """Return the text that a peer signs to register with a seed, and not with another."""
+    return f"register:{address} to {seed}"
+
+
+def linking(own: Address, other: Address, time: str) -> str:
+    """Return the text that a peer signs to ask for a link, or to accept one, for one dial."""
+    return f"{own} links to {other} at {time}"

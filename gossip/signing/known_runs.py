@@ -1,9 +1,8 @@
 """Known runs: which runs a peer believes in, and which it met last at an address.
 
-Rules only; confirming.py carries them out. A signature proves that the key of a run has spoken.
-Seeds find out by a probe whether the key belongs to the peer at the address. Because a seed may lie
-or be silent, a run is genuine when more than half of the configured seeds name it, and denied when
-more than half have answered without it. If it is neither, the peer dials the address itself.
+Rules only; confirming.py carries them out. Because a seed may lie or be silent, a run is genuine
+when more than half of the configured seeds name it, and denied when more than half have answered
+without it. If it is neither, the peer dials the address itself.
 
 Neighbours are judged only by messages of runs that most seeds name, because a neighbour may have
 denied a run that only this peer's own dial has found. A denied run is asked about again after REST;
@@ -51,10 +50,6 @@ class Outcome(NamedTuple):
 
 
 class _Question:
-    """A question that is open."""
-
-    __slots__ = ("left", "answered", "naming", "brought_by")
-
     def __init__(self, seeds, start, brought_by):
         self.left = set(seeds)  # the seeds that have not answered
         self.answered = 0  # how many seeds have
@@ -67,7 +62,7 @@ class KnownRuns:
     """The genuine runs, and the open questions, of one peer."""
 
     def __init__(self, seeds: list[Address], own_run: bytes = b""):
-        self._seeds = seeds
+        self._seeds, self._majority = seeds, len(seeds) // 2 + 1
         # genuine run -> from when on it counts in judgements, NEVER while few seeds name it; in the
         # order in which they were learnt
         self._known: dict[bytes, float] = {own_run: NEVER}
@@ -78,7 +73,6 @@ class KnownRuns:
         self._unconfirmed = Recent(UNCONFIRMED_LIMIT)  # run -> from when on it is asked about again
 
     def is_known(self, run: bytes) -> bool:
-        """Return whether a run is genuine."""
         return run in self._known
 
     def counts(self, run: bytes, now: float) -> bool:
@@ -98,31 +92,30 @@ class KnownRuns:
         return key in self._open
 
     def open(self, key: Key, brought_by: Address | str | None, now: float) -> bool | None:
-        """Open a question of a neighbour, a newcomer's IP, or a seed.
-
-        True: ask the seeds. None: they are being asked, or the run is genuine. False: not now,
-        because the run was denied lately, or too many questions are open."""
+        """Open a question of a neighbour, a newcomer's IP, or a seed. True: ask the seeds. None:
+        they are being asked, or the run is genuine. False: not now, because the run was denied
+        lately, or too many questions are open."""
         if key in self._open or run_of(key) in self._known:
             return None
-        if (self.is_denied(run_of(key), now)
-                or self._of_one[brought_by] >= OPEN_LIMIT - len(self._open)):
-            return False
-        self._begin(key, brought_by)
-        return True
+        return self._begin(key, brought_by, now)
 
     def ask_again(self, key: Key, now: float) -> bool:
         """Ask again about a genuine run that few seeds name, if due."""
         run = run_of(key)
-        if (self._known.get(run) != NEVER or key in self._open or self.is_denied(run, now)
-                or self._of_one[None] >= OPEN_LIMIT - len(self._open)):
+        if (self._known.get(run) != NEVER or key in self._open
+                or not self._begin(key, None, now)):
             return False
         self._unconfirmed.put(run, now + REST)
-        self._begin(key, None)
         return True
 
-    def _begin(self, key: Key, brought_by: Address | None) -> None:
+    def _begin(self, key: Key, brought_by: Address | str | None, now: float) -> bool:
+        """Open a question, unless its run was denied lately, or too many are open."""
+        if (self.is_denied(run_of(key), now)
+                or self._of_one[brought_by] >= OPEN_LIMIT - len(self._open)):
+            return False
         self._open[key] = _Question(self._seeds, key[1], brought_by)
         self._of_one[brought_by] += 1
+        return True
 
     def answer(self, seed: Address, key: Key, starts, now: float) -> Outcome:
         """Take the STARTs that a seed names; None: it has not answered."""
@@ -135,11 +128,14 @@ class KnownRuns:
             question.naming.update(dict.fromkeys(starts, 1))
         new = []
         for start, naming in question.naming.items():
-            one = key[0], start
+            run = run_of((key[0], start))
             if naming < question.answered:
-                self._doubt(run_of(one), now)
-            if start and naming > len(self._seeds) // 2 and self._name(one, now):
-                new.append(run_of(one))
+                self._doubt(run, now)
+            if start and naming >= self._majority:
+                if self._learn((key[0], start)):
+                    new.append(run)
+                if self._known[run] == NEVER:
+                    self._known[run] = now + DOUBT if self._doubted.get(run) else now
         if self._is_decided(key, question):
             return self._decide(key, question, new)
         return Outcome(new)
@@ -149,33 +145,24 @@ class KnownRuns:
         if self._doubted.add(run, True) and self._known.get(run, NEVER) < NEVER:
             self._known[run] = now + DOUBT
 
-    def _name(self, key: Key, now: float) -> bool:
-        """Note that most seeds name a run; return whether it becomes genuine."""
-        new, run = self._learn(key), run_of(key)
-        if self._known[run] == NEVER:
-            self._known[run] = now + DOUBT if self._doubted.get(run) else now
-        return new
-
     def _is_decided(self, key: Key, question: _Question) -> bool:
         """Return whether the remaining seeds cannot change the outcome. About a genuine run all
         seeds are heard, because they may differ."""
-        majority = len(self._seeds) // 2 + 1
-        can_be_named = question.naming[key[1]] + len(question.left) >= majority
+        can_be_named = question.naming[key[1]] + len(question.left) >= self._majority
         return not question.left or (
-            bool(key[1]) and question.answered >= majority and not can_be_named
+            bool(key[1]) and question.answered >= self._majority and not can_be_named
             and run_of(key) not in self._known)
 
     def undecided(self, key: Key) -> Outcome:
         """Decide about an open question without seeds."""
-        question = self._open.get(key)
-        return Outcome([]) if question is None else self._decide(key, question, [])
+        return self._decide(key, self._open[key], [])
 
     def _decide(self, key: Key, question: _Question, new: list[bytes]) -> Outcome:
         """Return what follows from the answers so far."""
         if not key[1] or run_of(key) in self._known:
             self._close(key)
             return Outcome(new)
-        if question.answered - question.naming[key[1]] > len(self._seeds) // 2:
+        if question.answered - question.naming[key[1]] >= self._majority:
             return Outcome(new, denied=key)
         return Outcome(new, dial=key)
 
@@ -184,8 +171,8 @@ class KnownRuns:
         return Outcome([run_of(key)] if self._learn(key) else [])
 
     def deny(self, key: Key, now: float) -> tuple[bool, Address | str | None]:
-        """Deny a run; return whether it was open, and `brought_by`. The latter is None after the
-        first denial, because an honest neighbour may bring the run again and again."""
+        """Deny a run; return whether it was open, and `brought_by`, which is None after the first
+        denial, because an honest neighbour may bring the run again and again."""
         question, run = self._close(key), run_of(key)
         if question is None or run in self._known:
             return False, None  # it was found genuine, or denied, meanwhile
@@ -208,9 +195,7 @@ class KnownRuns:
         return True
 
     def _close(self, key: Key) -> _Question | None:
-        """Close a question, and return it if it was open."""
-        question = self._open.pop(key, None)
-        if question is not None:
+        if (question := self._open.pop(key, None)) is not None:
             self._of_one[question.brought_by] -= 1
             if not self._of_one[question.brought_by]:
                 del self._of_one[question.brought_by]
@@ -218,10 +203,8 @@ class KnownRuns:
 
 
 class Homes:
-    """The run that a peer met last at each address, and the runs that are over.
-
-    The runs of an address follow one another, and none comes back. When another run was met there,
-    an earlier one is over: its messages stay genuine, but a link in its name is not."""
+    """The run that a peer met last at each address, and the runs before it, which are over, because
+    none comes back: their messages stay genuine, but a link in their name is not."""
 
     def __init__(self):
         # address -> (STARTs, the last one met at the end; when that was)

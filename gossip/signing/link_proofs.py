@@ -1,14 +1,13 @@
 """Link proofs: where gossip is signed, both ends of a link prove their keys. A part of a peer.
 
-A proof precedes `Connection with Peer` and `connection accepted`, and names both ends and the TIME
-of the dial (signed_lines.py). A good answer proves the run that answers, because the dialler has
-reached its address. A newcomer without a good signature is refused. Its run has to be genuine
-(confirming asks seeds about an unknown run), and the last met at its address (known_runs.py).
-Otherwise the address is probed, because seeds may be too busy, or another run may be there now.
+A good answer proves the run that answers, because the dialler has reached its address. A newcomer
+without a good signature is refused. Its run has to be genuine (confirming asks seeds about an
+unknown run), and the last met at its address (known_runs.py). Otherwise the address is probed,
+because seeds may be too busy, or another run may be there now.
 
 Bad signatures of newcomers have a rate limit for each known run, and for each IP for all unknown
-runs. So they use up the quota of the sender's IP, or of the run whose key the sender repeats, and
-no other. All parts hear `on_replaced` when an address has another genuine run than was met there.
+runs, so that they use up no quota of others. All parts hear `on_replaced` when an address has
+another genuine run than was met there.
 """
 
 import functools
@@ -22,7 +21,6 @@ from gossip.overlay.linking import DIALLED
 from gossip.signing import grammar
 from gossip.signing.confirming import Confirming
 from gossip.signing.known_runs import key_of, run_of
-from gossip.signing.signed_lines import Signer, linking, proven_start, start_of
 from gossip.tools import Rate
 
 CHECKS, CHECKS_AT_ONCE = 50, 100  # bad signatures verified: a second, burst
@@ -35,7 +33,7 @@ class LinkProofs(Part):
 
     ANSWERS = {WAITING: {"proof"}, DIALLED: {"proof"}}
 
-    def __init__(self, node, signer: Signer | None, runs: Confirming, probers: list):
+    def __init__(self, node, signer: grammar.Signer | None, runs: Confirming, probers: list):
         self._node = node
         self._probers = probers
         self._signer = signer
@@ -67,7 +65,7 @@ class LinkProofs(Part):
         return self._sign(link, link.proof.time)
 
     def _sign(self, link, time: str) -> bytes:
-        return self._signer.proof(linking(self._node.address, link.peer, time), time)
+        return self._signer.proof(grammar.linking(self._node.address, link.peer, time), time)
 
     # What others say.
 
@@ -77,8 +75,7 @@ class LinkProofs(Part):
             return None
         if link.proof is None or link.proof.time != wire.format_time(link.run[1]):
             return f"{UNPROVEN}: no proof for this dial"
-        start = self._proven_start(link)
-        if start is None:
+        if (start := self._proven_start(link)) is None:
             return f"{UNPROVEN}: not signed for this dial"
         link.run = start, link.run[1]
         self._runs.prove(link.peer, start)
@@ -90,13 +87,15 @@ class LinkProofs(Part):
             return None
         if link.proof is None or not link.proof.time:
             return UNPROVEN
-        start = start_of(str(link.peer), link.proof.key)
+        start = grammar.start_of(str(link.peer), link.proof.key)
         if self._runs.homes.is_over(link.peer, start):
             return UNPROVEN
         link.run = start, float(link.proof.time)
-        known = self._runs.is_known(self._run(link))
-        account = self._run(link) if known else link.remote_ip
-        if not self._may_check(account):
+        run = run_of((link.peer, start))
+        known = self._runs.is_known(run)
+        account = run if known else link.remote_ip
+        if self._checks.take(self._node.now(), 1, account):
+            self._give_back(account)
             self._node.counters.add("proofs of links not checked")
             return BUSY
         if self._proven_start(link) is None:
@@ -105,29 +104,20 @@ class LinkProofs(Part):
             self._give_back(account)
         return None
 
-    @staticmethod
-    def _run(link) -> bytes:
-        return run_of((link.peer, link.run[0]))
-
     def find_out(self, link, verdict) -> None:
         """Find out whether a newcomer's run is at its address; call `verdict(at_home)`."""
         if self._signer is None:
             verdict(True)
-        elif self._runs.is_known(self._run(link)):
+        elif self._runs.is_known(run := run_of((link.peer, link.run[0]))):
             self._look(link.peer, link.run[0], verdict)
         else:
-            self._wait(link, verdict)
+            self._waiting.setdefault(run, []).append((link, verdict))
+            if not self._runs.find_out(run, link.remote_ip) or not self._runs.is_open(run):
+                self.on_settled(run)
 
     def is_at_home(self, link) -> bool:
         """Return whether a link's run was the last met at its address."""
         return self._runs.homes.is_last(link.peer, link.run[0])
-
-    def _wait(self, link, verdict) -> None:
-        """Ask the seeds about an unknown run; `on_settled` follows."""
-        run = self._run(link)
-        self._waiting.setdefault(run, []).append((link, verdict))
-        if not self._runs.find_out(run, link.remote_ip) or not self._runs.is_open(run):
-            self.on_settled(run)
 
     def on_settled(self, run: bytes) -> None:
         """Decide about newcomers whose run is settled, or not asked about."""
@@ -138,13 +128,13 @@ class LinkProofs(Part):
                 self._look_anyway(link, run, verdict)
             return
         if not waiting and not self._runs.homes.is_last(address, start):
-            self._look(address, start, lambda at_home: at_home and self._replaced(address))
+            self._look(address, start, functools.partial(self._replaced, address))
         for link, verdict in waiting:
             self._give_back(link.remote_ip)
             self._look(address, start, verdict)
 
-    def _replaced(self, address: Address) -> None:
-        for part in self._node.parts:
+    def _replaced(self, address: Address, at_home: bool) -> None:
+        for part in self._node.parts if at_home else ():
             part.on_replaced(address)
 
     def _look_anyway(self, link, run: bytes, verdict) -> None:
@@ -158,29 +148,19 @@ class LinkProofs(Part):
 
     def _look(self, address: Address, start: int, verdict) -> None:
         """Probe the address of a genuine run if another was met last."""
-        if self._runs.homes.is_last(address, start):
+        homes, since = self._runs.homes, self._node.now()
+
+        def looked(alive: bool | None) -> None:  # the probe may have proved a run
+            homes.not_met(address, start, since)
+            verdict(homes.is_last(address, start))
+        if homes.is_last(address, start):
             verdict(True)
         else:
-            looked = functools.partial(self._looked, address, start, verdict, self._node.now())
             self._probers[FIRST].ask(address, looked)
 
-    def _looked(self, address: Address, start: int, verdict, since: float,
-                alive: bool | None) -> None:
-        """Pass on what a probe found, which may have proved a run."""
-        self._runs.homes.not_met(address, start, since)
-        verdict(self._runs.homes.is_last(address, start))
-
     def _proven_start(self, link) -> int | None:
-        """Return the START that the other end of a link has proved."""
-        text = linking(link.peer, self._node.address, link.proof.time)
-        return proven_start(link.peer, link.proof, text)
-
-    def _may_check(self, account) -> bool:
-        """Charge an account for one check; return whether it could pay."""
-        if not self._checks.take(self._node.now(), 1, account):
-            return True
-        self._give_back(account)
-        return False
+        text = grammar.linking(link.peer, self._node.address, link.proof.time)
+        return grammar.proven_start(link.peer, link.proof, text)
 
     def _give_back(self, account) -> None:
         self._checks.take(self._node.now(), -1, account)

@@ -2,7 +2,8 @@
 
 A check takes a fifth of the time that it takes in Python, and other threads run meanwhile. Threads
 share only keys, which OpenSSL does not change; each check makes a context of its own. No other
-libcrypto is looked for, because macOS ends a process that loads the system's.
+libcrypto is looked for, because macOS ends a process that loads the system's. What is public here
+is the same as in edwards.py.
 """
 
 import ctypes
@@ -41,10 +42,9 @@ def _libraries() -> list[str | None]:
 
 
 class _Functions:
-    """The functions of libcrypto that are needed."""
+    """Those of libcrypto that are needed. OSError without it, AttributeError without one."""
 
     def __init__(self, library: str | None):
-        """Raise AttributeError without one of them, OSError without the library."""
         held = ctypes.PyDLL(library)  # keeps the interpreter lock: releasing it takes longer
         released = ctypes.CDLL(library)  # releases it, so that other threads run
         self.new_secret = _typed(held.EVP_PKEY_new_raw_private_key, *NEW_KEY)
@@ -78,35 +78,31 @@ _openssl = _loaded()
 
 
 class _Key:
-    """A key that OpenSSL has made; it is freed with this object."""
+    """A key that the function `new` of OpenSSL has made; it is freed with this object."""
 
     def __init__(self, new, data: bytes):
-        """`new` is the function that makes it."""
         self.pointer, self._free = None, _openssl.free_key
-        self.pointer = _made(new(ED25519, None, data, len(data)))
+        self.pointer = _checked(new(ED25519, None, data, len(data)))
 
     def __del__(self):
         self._free(self.pointer)
 
 
 class SigningKey:
-    """A key pair; others verify with `public`, 32 bytes."""
-
     def __init__(self, secret: bytes):
         self._key = _Key(_openssl.new_secret, secret)
         public = ctypes.create_string_buffer(PUBLIC_SIZE)
         size = ctypes.c_size_t(PUBLIC_SIZE)
-        _succeeded(_openssl.raw_public(self._key.pointer, public, size))
+        _checked(_openssl.raw_public(self._key.pointer, public, size))
         self.public = public.raw
 
     def sign(self, message: bytes) -> bytes:
-        """Return the signature of a message, 64 bytes."""
         signature = ctypes.create_string_buffer(SIGNATURE_SIZE)
         size = ctypes.c_size_t(SIGNATURE_SIZE)
-        context = _made(_openssl.new_context())
+        context = _checked(_openssl.new_context())
         try:
-            _succeeded(_openssl.begin_sign(context, None, None, None, self._key.pointer))
-            _succeeded(_openssl.sign(context, signature, size, message, len(message)))
+            _checked(_openssl.begin_sign(context, None, None, None, self._key.pointer))
+            _checked(_openssl.sign(context, signature, size, message, len(message)))
         finally:
             _openssl.free_context(context)
         return signature.raw
@@ -118,11 +114,10 @@ def _public_key(public: bytes) -> _Key:
 
 
 def fits(public: bytes, message: bytes, signature: bytes) -> bool:
-    """Return whether a signature fits; `ed25519.check` has checked all spellings."""
     key = _public_key(public)
-    context = _made(_openssl.new_context())
+    context = _checked(_openssl.new_context())
     try:
-        _succeeded(_openssl.begin_verify(context, None, None, None, key.pointer))
+        _checked(_openssl.begin_verify(context, None, None, None, key.pointer))
         result = _openssl.verify(context, signature, len(signature), message, len(message))
     finally:
         _openssl.free_context(context)
@@ -131,13 +126,9 @@ def fits(public: bytes, message: bytes, signature: bytes) -> bool:
     return result == 1
 
 
-def _made(pointer: int | None) -> int:
-    """Return what OpenSSL has made; Unable without it."""
-    _succeeded(pointer is not None)
-    return pointer
-
-
-def _succeeded(result: int) -> None:
-    if result != 1:
+def _checked(result: int | None) -> int:
+    """Return 1, or a pointer to what OpenSSL has made; Unable without it."""
+    if result is None or result < 1:
         _openssl.forget_errors()
         raise Unable
+    return result

@@ -9,7 +9,6 @@ or not at all, and cost nothing, because an origin may sign a message anew for e
 import collections
 import functools
 from collections.abc import Callable
-from typing import NamedTuple
 
 from gossip import wire
 from gossip.addresses import Address
@@ -21,21 +20,22 @@ from gossip.spread.message_list import MessageList
 from gossip.spread.run import Run, Texts, sha256
 
 
-class SignedFresh(NamedTuple):
+class SignedFresh:
     """The result of taking a batch of gossip lines and signed lines: Fresh, and more."""
 
-    lines: list[bytes]
-    shown: str
-    fault: wire.WireError | None
-    forbidden: list[str]
-    refused: list[bytes]
-    covers: list[bytes]  # of each new line
-    corrupt: list[bytes]
-    # good, but of a run that is not known to be genuine: (run, line, its cover)
-    unknown: list[tuple[bytes, bytes, bytes]]
-    # neighbour -> signatures charged to it, less those that have let a message in
-    checks: dict[Address | None, int]
-    contradictions: list[tuple[bytes, bytes]]  # pairs of good signed lines
+    def __init__(self):
+        self.lines: list[bytes] = []
+        self.shown = ""
+        self.fault: wire.WireError | None = None
+        self.forbidden: list[str] = []
+        self.refused: list[bytes] = []
+        self.covers: list[bytes] = []  # of each new line
+        self.corrupt: list[bytes] = []
+        # good, but of a run that is not known to be genuine: (run, line, its cover)
+        self.unknown: list[tuple[bytes, bytes, bytes]] = []
+        # neighbour -> signatures charged to it, less those that have let a message in
+        self.checks: collections.Counter[Address | None] = collections.Counter()
+        self.contradictions: list[tuple[bytes, bytes]] = []  # pairs of good signed lines
 
 
 class SignedTexts(Texts):
@@ -72,9 +72,8 @@ class SignedMessages(MessageList):
     def __init__(self, settings: Settings, own_run: bytes, is_genuine,
                  is_known=lambda run: True, is_denied=lambda run, neighbour: False,
                  checks_early=lambda neighbour: True):
-        """`is_genuine(signed)`: is a signature good? `is_known(run)`: is a run genuine?
-        `is_denied(run, neighbour)`: would its messages be dropped if the neighbour brought them
-        now? `checks_early(neighbour)`: may one more signature be verified before it is needed?"""
+        """`is_denied(run, neighbour)`: are its messages dropped if the neighbour brings them now?
+        `checks_early(neighbour)`: may one more signature be verified before it is needed?"""
         self._covers = Covers()
         super().__init__(settings, own_run, functools.partial(SignedTexts, self._covers))
         self._corrupt_most = settings.corrupt_most()
@@ -92,8 +91,7 @@ class SignedMessages(MessageList):
     def add(self, lines: list[bytes], made_here: bool = False, brought_by: Address | None = None,
             link=None) -> SignedFresh:
         """Take gossip and signed lines, but none after too many corrupt lines."""
-        fault = None
-        fresh = SignedFresh([], "", fault, [], [], [], [], [], collections.Counter(), [])
+        fresh = SignedFresh()
         last = link and link.cover  # the cover that came last on the link
         covers = self._verified(lines, last, made_here, brought_by, fresh.checks)
         last = last and covers[last.line]
@@ -108,13 +106,13 @@ class SignedMessages(MessageList):
                 if len(fresh.corrupt) == self._corrupt_most:
                     break
             except wire.WireError as error:
-                fault = error
+                fresh.fault = error
                 break
         if self._texts.is_over():
             self._texts.evict()
-        fresh.contradictions.extend(self._covers.contradictions)
-        self._covers.contradictions.clear()
-        return fresh._replace(fault=fault, shown=wire.shown(fresh.lines))
+        fresh.contradictions, self._covers.contradictions = self._covers.contradictions, []
+        fresh.shown = wire.shown(fresh.lines)
+        return fresh
 
     def _take_covered(self, line: bytes, last: Cover | None, made_here: bool,
                       brought_by: Address | None, fresh: SignedFresh) -> None:
@@ -141,19 +139,17 @@ class SignedMessages(MessageList):
     def _verified(self, lines: list[bytes], last: Cover | None, made_here: bool,
                   brought_by: Address | None, checks: collections.Counter
                   ) -> dict[bytes, Cover | None]:
-        """Return the covers of these lines, by signed line; None if corrupt.
-
-        The cover `last`, which came before, is included. Lines made here are good. After as many
-        corrupt lines as end a link, nothing is verified. `checks` counts what messages needed."""
+        """Return the covers of these lines and `last`, which came before, by signed line; None if
+        corrupt. After as many corrupt lines as end a link, nothing is verified. `checks` counts
+        what messages needed."""
         covers = {} if last is None else {last.line: last}
-        needed = {}
+        needed: dict[Cover, bool] = {}
         for line in lines:
             if line.startswith(wire.SIGNED):
                 if line not in covers:
                     covers[line] = self._cover(line, made_here)
                 last = covers[line]
-            elif (last is not None and last.unchecked is not None and last not in needed
-                  and not self.holds(line)):
+            elif last and last.unchecked and last not in needed and not self.holds(line):
                 needed[last] = True
         for cover in dict.fromkeys([*needed, *covers.values()]):
             if cover is None or cover.unchecked is None or self._is_old(cover, brought_by):
@@ -171,7 +167,7 @@ class SignedMessages(MessageList):
         return covers
 
     def _cover(self, line: bytes, made_here: bool) -> Cover | None:
-        cover = self._covers.kept(line)
+        cover = self._covers.lines.get(line)
         if cover is not None:
             return cover
         try:
@@ -180,12 +176,10 @@ class SignedMessages(MessageList):
             return None
 
     def _is_old(self, cover: Cover, brought_by: Address | None) -> bool:
-        """Return whether a signed line need not be verified."""
         is_old = self._covers.is_old(cover, self._seen_of(cover.run), brought_by)
         return is_old or self._is_denied(cover.run, brought_by)
 
     def _seen_of(self, key: bytes) -> Intervals:
-        """Return the numbers seen of a run."""
         run = self._runs.get(key)
         return Intervals() if run is None else run.seen
 

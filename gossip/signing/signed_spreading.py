@@ -9,7 +9,7 @@ import collections
 from gossip import wire
 from gossip.addresses import Address
 from gossip.settings import Settings
-from gossip.signing.signed_lines import Signer
+from gossip.signing.grammar import Signer
 from gossip.signing.signed_messages import SignedFresh, SignedMessages
 from gossip.spread.allowance import REMEMBERED, REST_LIMIT, Allowance, Cost
 from gossip.spread.run import sha256
@@ -26,10 +26,8 @@ LIMITS = {"lines": 1_000, "bytes": 1 << 20, "runs": 100}
 
 
 class SignedAllowance(Allowance):
-    """The limits on a neighbour's own messages where gossip is signed, and on its signature checks.
-
-    Verifying costs time, whichever peer signed. So a neighbour has a quota of checks, and gets one
-    back when the signature lets a message in. Early checks have a quota of their own."""
+    """The limits on a neighbour's own messages, and on its signature checks, whichever peer signed.
+    A check is given back when it lets a message in; early checks have a quota of their own."""
 
     def __init__(self, rate: int, burst: int):
         super().__init__(rate, burst)
@@ -38,8 +36,8 @@ class SignedAllowance(Allowance):
 
     def cost(self, peer: Address, new: list[bytes], lines: list[bytes] = (),
              covers: list[bytes] = ()) -> Cost | None:
-        """Return the cost of what a neighbour said in its own name. That may be in `new` gossip
-        lines, in signed `lines`, or in `covers` to forward, which may be far longer."""
+        """Return the cost of what a neighbour said in its own name: in `new` gossip lines, in
+        signed `lines`, or in `covers` to forward, which may be far longer."""
         head = wire.SIGNED + str(peer).encode() + b":"
         signed = [line for line in lines if line.startswith(head)]
         said = super().cost(peer, new)
@@ -50,8 +48,7 @@ class SignedAllowance(Allowance):
         return Cost(said.lines + SIGNED_COST * len(signed), said.size + sum(map(len, sent_on)))
 
     def check(self, peer: Address, checks: dict[Address, int], now: float) -> float:
-        """Charge neighbours for checks, or give them back (below 0). Return the seconds for which
-        the link to `peer` has to rest."""
+        """Charge neighbours for checks (credit them below 0). Return for how long `peer` rests."""
         for payer, count in checks.items():
             self._checks.take(now, count, payer)
         return min(self._checks.take(now, 0, peer), REST_LIMIT)
@@ -72,9 +69,8 @@ class SignedSpreading(Spreading):
 
     def __init__(self, node, links, signer: Signer, runs, on_offence, watch=None,
                  on_contradiction=None):
-        """`runs`, a Confirming, has `is_known`, `is_denied`, `is_open` and `meet`, after which it
-        calls `on_settled(run)`. `on_offence` is told of `corrupt` lines, too;
-        `on_contradiction(one, other)`, of two good signed lines that contradict each other."""
+        """`runs`, a Confirming, calls `on_settled(run)` after `meet`. `on_offence` is told of
+        `corrupt` lines, too; `on_contradiction`, of two good signed lines that contradict."""
         self._signer = signer
         self._runs = runs
         self._on_contradiction = on_contradiction
@@ -84,8 +80,9 @@ class SignedSpreading(Spreading):
         self._write_sparingly = node.write_sparingly
 
     def _message_list(self, settings: Settings, own_run: bytes) -> SignedMessages:
-        return SignedMessages(settings, own_run, self._signer.is_genuine, self._runs.is_known,
-                              self._runs.is_denied, self._checks_early)
+        return SignedMessages(
+            settings, own_run, self._signer.is_genuine, self._runs.is_known, self._runs.is_denied,
+            lambda neighbour: self._allowance.checks_early(neighbour, self._now()))
 
     def signed(self, lines: list[bytes]) -> list[bytes]:
         """Return lines that were made here, behind their covers."""
@@ -95,8 +92,8 @@ class SignedSpreading(Spreading):
         return [*self._signer.cover(first, [sha256(line).digest() for line in lines]), *lines]
 
     def take(self, link, lines: list[bytes]) -> None:
-        """Take gossip and signed lines from a neighbour. WireError for the first invalid line. If a
-        line is corrupt, no rumor is answered, because not all were read."""
+        """Take gossip and signed lines from a neighbour; WireError for the first invalid line. If
+        one is corrupt, no rumor is answered, because not all were read."""
         rumors = [wire.gossip_part(line) for line in lines if line.startswith(wire.RUMOR)]
         lines = [line if line.startswith(self.BEGINNINGS) else wire.gossip_part(line)
                  for line in lines]  # nobody has signed a prefix
@@ -114,8 +111,10 @@ class SignedSpreading(Spreading):
             self._hand_on(link, fresh)
         if unknown:
             self._keep_waiting(link, fresh.unknown)
-        if fresh.checks:
-            self._charge_checks(link, fresh.checks)
+        if fresh.checks:  # also for what was requested: it is given back for what they let in
+            rest = self._allowance.check(link.peer, fresh.checks, self._now())
+            if rest:
+                link.rest_until = max(link.rest_until, self._now() + rest)
         new = [*fresh.lines, *unknown, *fresh.refused]
         self._charge(link, self._allowance.cost(link.peer, new, lines, fresh.covers))
         if fresh.fault is not None:
@@ -166,20 +165,9 @@ class SignedSpreading(Spreading):
             self._watch.broken(link, "corrupt", len(lines))
         self._on_offence(link, "corrupt", len(lines))
 
-    def _checks_early(self, neighbour: Address | None) -> bool:
-        return self._allowance.checks_early(neighbour, self._now())
-
-    def _charge_checks(self, link, checks: dict[Address, int]) -> None:
-        """Charge neighbours for verified signatures; beyond its quota the link rests. Requested
-        signatures are charged, too, because a check is given back for what they let in."""
-        now = self._now()
-        rest = self._allowance.check(link.peer, checks, now)
-        if rest:
-            link.rest_until = max(link.rest_until, now + rest)
-
     def dropped(self) -> dict[str, int]:
         """Return the counts of everything dropped since the start."""
-        return {**super().dropped(), **self._waiting.dropped()}
+        return {**super().dropped(), "lines of unknown runs": self._waiting.dropped}
 
 
 class WaitingLines:
@@ -187,52 +175,39 @@ class WaitingLines:
     because anti-entropy brings it again."""
 
     def __init__(self):
-        # run -> line -> (its cover, the link that brought it)
-        self._runs: dict[bytes, dict[bytes, tuple[bytes, object]]] = {}
+        # run -> line -> (its cover, the link that brought it, how much it uses of LIMITS)
+        self._runs: dict[bytes, dict[bytes, tuple[bytes, object, dict[str, int]]]] = {}
         # what LIMITS names -> link -> how much of it the link uses
         self._used = {what: collections.Counter() for what in LIMITS}
-        self._dropped = 0
+        self.dropped = 0
 
     def add(self, run: bytes, line: bytes, cover: bytes, link) -> None:
-        """Keep a line and its cover, if there is room."""
+        """Keep a line and its cover, if there is room. A cover counts once for lines in a row."""
         lines = self._runs.get(run, {})
         if line in lines:
             return
-        before = next(reversed(lines.values()))[0] if lines else b""
-        needs = {"lines": 1, "bytes": _size(line, cover, before), "runs": int(not lines)}
-        if not all(self._has_room(what, link, need) for what, need in needs.items() if need):
-            self._dropped += 1
+        has_cover = bool(lines) and next(reversed(lines.values()))[0] == cover
+        needs = {"lines": 1, "bytes": len(line) + (0 if has_cover else len(cover))}
+        if not lines:
+            needs["runs"] = 1  # charged to the link that brought the run first
+        if not all(self._has_room(what, link, need) for what, need in needs.items()):
+            self.dropped += 1
             return
-        self._runs.setdefault(run, lines)[line] = cover, link
+        self._runs.setdefault(run, lines)[line] = cover, link, needs
         for what, need in needs.items():
             self._used[what][link] += need
 
     def _has_room(self, what: str, link, need: int) -> bool:
-        """Return whether a link may use `need` more."""
         used = self._used[what]
         return used[link] + need <= LIMITS[what] - sum(used.values())
 
     def take(self, run: bytes) -> list[tuple[object, list[bytes]]]:
         """Take out a run's lines: for each link (link, lines behind covers)."""
-        by_link: dict[object, list[bytes]] = collections.defaultdict(list)
-        lines = self._runs.pop(run, {})
-        gone, before = {what: collections.Counter() for what in LIMITS}, b""
-        for line, (cover, link) in lines.items():
-            gone["runs"][link] += not by_link  # charged to the link that brought the run first
-            gone["lines"][link] += 1
-            gone["bytes"][link] += _size(line, cover, before)
-            before = cover
-            by_link[link].append(line)
-        for what, used in self._used.items():
-            used -= gone[what]  # what falls to 0 is forgotten
-        return [(link, wire.covered(some, [lines[line][0] for line in some]))
-                for link, some in by_link.items()]
-
-    def dropped(self) -> dict[str, int]:
-        """Return how many lines were not kept."""
-        return {"lines of unknown runs": self._dropped}
-
-
-def _size(line: bytes, cover: bytes, before: bytes) -> int:
-    """Return the bytes of a line, and of a cover other than `before`."""
-    return len(line) + (0 if cover == before else len(cover))
+        by_link: dict[object, list[tuple[bytes, bytes]]] = {}
+        for line, (cover, link, needs) in self._runs.pop(run, {}).items():
+            by_link.setdefault(link, []).append((line, cover))
+            for what, need in needs.items():
+                self._used[what][link] -= need
+        for used in self._used.values():
+            used += collections.Counter()  # forgets what has fallen to 0
+        return [(link, wire.covered(*map(list, zip(*pairs)))) for link, pairs in by_link.items()]

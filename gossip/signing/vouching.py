@@ -6,7 +6,6 @@ on the same host can take a registration over, or say `leave` for it.
 """
 
 import collections
-import functools
 
 from gossip import wire
 from gossip.addresses import Address, can_be_dialled
@@ -15,7 +14,6 @@ from gossip.node.part import Part
 from gossip.registering.admission import REGISTERED
 from gossip.signing import grammar
 from gossip.signing.known_runs import run_of
-from gossip.signing.signed_lines import proven_start, registering
 
 RUNS_LIMIT = 100_000  # in all; of more, all runs of the address asked about longest ago go
 PROBES = 100  # a second, for peers that ask about runs
@@ -24,7 +22,7 @@ ASKERS_LIMIT = 2_000  # questions that wait for one probe
 
 
 class Vouching(Part):
-    """The runs that one seed knows. `ask_prober(address, verdict, wanted)` is a Prober's `ask`."""
+    """The runs that one seed knows. `ask_prober` is a Prober's `ask`."""
 
     ANSWERS = {WAITING: {"proof", "runs"}, REGISTERED: {"proof", "runs"}}
 
@@ -33,34 +31,29 @@ class Vouching(Part):
         self._ask_prober = ask_prober
         # address -> its last runs, the latest last, and the one that it proved in the last probe;
         # the address that was asked about least recently stands first
-        self._runs: collections.OrderedDict[Address, tuple[list[int], int | None]] = (
-            collections.OrderedDict())
+        self._runs: dict[Address, tuple[list[int], int | None]] = {}
         self._count = 0  # runs in all
         self._second = 0
         self._probed = collections.Counter()  # address -> probes in this second for askers
-        # address that is probed for askers -> their links
-        self._asking: dict[Address, list] = {}
+        self._asking: dict[Address, list] = {}  # address that is probed for askers -> their links
 
     # What was proved.
 
     def on_probed(self, probe) -> None:
-        """Note what a probe has proved."""
         if probe.alive:
-            start = (None if probe.proof is None
-                     else proven_start(probe.address, probe.proof, probe.proved))
-            self.proved(probe.address, start)
+            self.proved(probe.address, probe.proof and grammar.proven_start(
+                probe.address, probe.proof, probe.proved))
 
     def proved(self, address: Address, start: int | None) -> None:
         """Note which run, if any, an address proved in a probe."""
-        before = self._runs_of(address)[0]
-        starts = before
+        before = starts = self._runs_of(address)[0]
         if start is not None and start not in before:
             starts = [*before, start][-grammar.STARTS_LIMIT:]
         if starts:
             self._runs[address] = starts, start
             self._count += len(starts) - len(before)
         while self._count > RUNS_LIMIT:
-            _, (gone, _) = self._runs.popitem(last=False)
+            gone, _ = self._runs.pop(next(iter(self._runs)))
             self._count -= len(gone)
 
     def _runs_of(self, address: Address) -> tuple[list[int], int | None]:
@@ -69,7 +62,7 @@ class Vouching(Part):
     def starts(self, address: Address) -> list[int]:
         """Return an address's runs for an asker, the latest last."""
         if address in self._runs:
-            self._runs.move_to_end(address)
+            self._runs[address] = self._runs.pop(address)  # as the last
         return self._runs_of(address)[0]
 
     def knows(self, address: Address, start: int) -> bool:
@@ -86,7 +79,6 @@ class Vouching(Part):
         return run_of((address, latest or starts[-1])) if starts else None
 
     def has_proved(self, address: Address) -> bool:
-        """Return whether an address has proved any run here."""
         return address in self._runs
 
     def look_at(self, address: Address) -> None:
@@ -100,24 +92,21 @@ class Vouching(Part):
     # Registrations.
 
     def on_proof(self, link, message: grammar.Proof) -> None:
-        """Keep the proof of the line that comes next."""
         link.proof = message
 
     def fault_of(self, link, address: Address, standing) -> str | None:
-        """Return why a probed address must not be registered here, or None.
-
-        `standing` is the link of its registration, if any. A proven registration never yields to an
-        unproven one, even if the address was asked by too many to prove itself now."""
+        """Return why a probed address must not be registered here, or None. A proven registration
+        (`standing` is its link) never yields to an unproven one, even if the address was asked by
+        too many to prove itself now."""
         start = self.run_of(address)
         if link.proof is None:
             proved = start is not None or standing is not None and standing.proof is not None
             return f"{address} signs, and this is not signed with its key" if proved else None
         if start is None:
             return f"{address} has not proved its key, try again"
-        text = registering(address, self._node.address)
-        if proven_start(address, link.proof, text) != start:
-            return f"not signed with the key of {address}"
-        return None
+        text = grammar.registering(address, self._node.address)
+        proven = grammar.proven_start(address, link.proof, text)
+        return None if proven == start else f"not signed with the key of {address}"
 
     # Questions.
 
@@ -132,9 +121,9 @@ class Vouching(Part):
         elif waiting is not None and len(waiting) < ASKERS_LIMIT:
             waiting.append(link)
         elif waiting is None and self._may_probe(address):
-            self._asking[address] = [link]
+            askers = self._asking[address] = [link]
             self._ask_prober(address, lambda alive: self._found_out(address),
-                             wanted=functools.partial(self._is_wanted, address))
+                             wanted=lambda: not all(asker.ended for asker in askers))
         else:
             self._node.counters.add("questions about runs without a probe")
             self._tell(link, address)
@@ -143,16 +132,11 @@ class Vouching(Part):
         """Count one more probe for askers; return False beyond the limits."""
         second = int(self._node.now())
         if second != self._second:
-            self._second = second
-            self._probed.clear()
+            self._second, self._probed = second, collections.Counter()
         if self._probed[address] == PROBES_OF_ONE or self._probed.total() == PROBES:
             return False
         self._probed[address] += 1
         return True
-
-    def _is_wanted(self, address: Address) -> bool:
-        """Return whether somebody still waits for the probe of an address."""
-        return not all(link.ended for link in self._asking[address])
 
     def _found_out(self, address: Address) -> None:
         """Tell all askers that wait for a probe, even if it failed."""

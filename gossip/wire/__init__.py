@@ -1,23 +1,21 @@
 """The grammar of the wire: parsing a line into a value, and making a line from a value.
 
-lines        the lines of the assignment
-gossip_line  the gossip line: its fields, its prefixes, its key
-status       the lines of anti-entropy
-fields       address, time, text, bytes; how a line is declared; WireError
+lines   the lines of the assignment
+status  the lines of anti-entropy
+fields  address, time, text, bytes; how a line is declared; WireError
 
 Pure. The files `grammar` of signing and monitoring declare further lines, which are known once the
 files are imported, as seed.py and peer.py do. Parts (node/part.py) decide which node may say what.
 """
 
-from gossip.wire.fields import LINE_LIMIT, NUMBER_LIMIT, Answer, WireError, format_time
-from gossip.wire.gossip_line import (
-    GOSSIP, GOSSIP_LIMIT, RUMOR, SIGNED, Block, Gossip, check_run, covered, gossip,
-    gossip_fields, gossip_key, gossip_part, parse_block, parse_gossip, rumors, shown)
+from gossip.wire.fields import LINE_LIMIT, NUMBER_LIMIT, Answer, Bare, WireError, format_time
 from gossip.wire.lines import (
-    ASK_KNOWN_PEERS, ASK_PEER_LIST, REGISTERED, Accepted, AskKnownPeers, AskPeerList, Connect,
-    DeadNode, KnownPeers, Leave, LivenessReply, LivenessRequest, PeerList, Refused, Register,
-    Registered, RegistrationRefused, accepted, connect, dead_node, is_gossip, known_peers, leave,
-    liveness_reply, liveness_request, parse, peer_list, refused, register, registration_refused)
+    ASK_KNOWN_PEERS, ASK_PEER_LIST, GOSSIP, GOSSIP_LIMIT, REGISTERED, RUMOR, SIGNED, Accepted,
+    Block, Connect, DeadNode, Gossip, KnownPeers, Leave, LivenessReply, LivenessRequest, PeerList,
+    Refused, Register, RegistrationRefused, accepted, check_run, connect, covered, dead_node,
+    gossip, gossip_fields, gossip_key, gossip_part, is_gossip, known_peers, leave, liveness_reply,
+    liveness_request, parse, parse_block, parse_gossip, peer_list, refused, register,
+    registration_refused, rumors, shown)
 from gossip.wire.status import (
-    NOTHING_SEEN, RANGES_LIMIT, SHORT_ENTRY, SLICES, STATUS_TARGET, Status, entries, status,
-    status_entries, status_entry, status_lines, status_show, status_slices)
+    NOTHING_SEEN, SLICES, Status, entries, status, status_entries, status_entry, status_lines,
+    status_show, status_slices)

@@ -4,6 +4,7 @@ Pure. `declare` registers what reads a line, and returns what writes it. Wrong f
 """
 
 import binascii
+import collections
 import functools
 import operator
 import re
@@ -24,8 +25,7 @@ class WireError(ValueError):
 
 
 class Answer(bytes):
-    """Lines that the other end has requested. Their backlog does not pause the making of new
-    messages."""
+    """Requested lines. Their backlog does not pause the making of new messages."""
 
 
 def format_time(seconds: float) -> str:
@@ -56,10 +56,9 @@ def text_in(field: bytes) -> str:
 def number_in(field: bytes, limit: int = NUMBER_LIMIT, wrong: str = "a number above 2^63-1"
               ) -> int:
     """Return the number in a field. WireError with the text `wrong` above the limit."""
-    number = int(field)
-    if number > limit:
+    if int(field) > limit:
         raise WireError(wrong)
-    return number
+    return int(field)
 
 
 def to_base64(data: bytes) -> bytes:
@@ -79,7 +78,6 @@ def from_base64(field: bytes) -> bytes:
 
 
 # Kinds of fields.
-
 
 class Field(NamedTuple):
     """How a field is spelt, read, and shown."""
@@ -154,6 +152,20 @@ def declare(value: Callable, spelling: str, *fields: Field, kinds=LINES, made: t
 
     kinds[word] = read
     return write
+
+
+def declare_kind(kind: str, spelling: str, made: type = bytes, **fields: Field
+                 ) -> tuple[type, Callable[..., bytes]]:
+    """Declare a line. Return the class of its values, with these fields, and what makes it."""
+    name = kind.title().replace("_", "")
+    value = type(name, (collections.namedtuple(name, fields),), {"kind": kind, "__slots__": ()})
+    return value, declare(value, spelling, *fields.values(), made=made)
+
+
+class Bare(NamedTuple):
+    """A line without fields."""
+
+    kind: str
 
 
 def declare_bare(line: str, value) -> bytes:

@@ -1,18 +1,36 @@
-"""The lines of the assignment: parsing a line into a value, or a WireError; and making lines.
+"""The lines of the assignment: parsing a line into a value, or a WireError; and making lines. Pure.
 
-Pure. Every kind of line is a class here, whose `kind` names the method `on_<kind>` of the part that
-answers it. `parse` checks a line in full, so that what a node forwards is valid for every receiver.
+Every kind of line with fields has a class here; its `kind` names the method `on_<kind>` of the part
+that answers it. A line is checked in full, so that what a node forwards is valid for all.
+
+The gossip line is `gmessage:TIME:IP:PORT:START:NUMBER:TEXT`. `IP:PORT:START` is the run, one life
+of a peer; run and number are the key of a message. Prefixes are fields before `gmessage:`, e.g.
+`rumor:`; they belong to a way of spreading, or to a later system, not to the message. A peer
+forwards a line byte for byte, and parses it only if it is new: consecutive lines of a run together
+(`parse_block`), other lines singly (`parse_gossip`).
 """
 
+import itertools
+import re
 from typing import NamedTuple
 
 from gossip.addresses import Address
 from gossip.wire.fields import (
-    ADDRESSES, BARE, LINES, LINES_OR_PREFIXES, PEER, TEXT, TIME, Answer, WireError, address_in,
-    declare, declare_bare)
-from gossip.wire.gossip_line import GOSSIP
+    ADDRESSES, BARE, LINES, LINES_OR_PREFIXES, NUMBER, NUMBER_LIMIT, PEER, TEXT, TIME, Answer, Bare,
+    WireError, address_in, declare, declare_bare, declare_kind, text_in)
 
 NAMED_LIMIT = 300  # bytes of the address that a peer names, valid or not
+GOSSIP_LIMIT = 65_536  # bytes of a line from `gmessage:` on
+
+GOSSIP = b"gmessage:"
+SIGNED = b"signed:"  # begins a cover, see signing/grammar.py
+RUMOR = b"rumor:"  # a prefix: the receiver answers `took` or `knew`
+
+RUN = b"%b:%b" % (PEER.pattern, NUMBER.pattern)  # a pattern without groups
+
+_RUN = re.compile(b"(%b):(%b)" % (PEER.pattern, NUMBER.pattern))
+_GOSSIP = re.compile(b"gmessage:%b:(%b):(%b):" % (TIME.pattern, RUN, NUMBER.pattern))
+_LINE = re.compile(rb"(?m:^)" + _GOSSIP.pattern + rb".*\n")
 
 
 class Register(NamedTuple):
@@ -21,45 +39,6 @@ class Register(NamedTuple):
     address: Address | None
     fault: str = ""
     kind = "register"
-
-
-class Registered(NamedTuple):
-    """A seed has listed the asker."""
-
-    kind = "registered"
-
-
-class RegistrationRefused(NamedTuple):
-    """A seed has not listed the asker."""
-
-    reason: str
-    kind = "registration_refused"
-
-
-class AskPeerList(NamedTuple):
-    """Somebody asks a seed for its list."""
-
-    kind = "ask_peer_list"
-
-
-class PeerList(NamedTuple):
-    """A seed's list, without the asker."""
-
-    addresses: frozenset
-    kind = "peer_list"
-
-
-class AskKnownPeers(NamedTuple):
-    """A peer that no seed answers asks a neighbour which peers it knows."""
-
-    kind = "ask_known_peers"
-
-
-class KnownPeers(NamedTuple):
-    """Some of the peers that a peer knows, among them the asker's successors on the ring."""
-
-    addresses: frozenset
-    kind = "known_peers"
 
 
 class DeadNode(NamedTuple):
@@ -75,67 +54,35 @@ class DeadNode(NamedTuple):
         return dead_node(self).decode().rstrip("\n")
 
 
-class Leave(NamedTuple):
-    """A peer ends gracefully."""
+# Further kinds: the class of the value, and the function that makes the line from its fields.
 
-    address: Address
-    kind = "leave"
+# A seed has listed the asker, or has not.
+REGISTERED = declare_bare("registered successfully", Bare("registered"))
+RegistrationRefused, registration_refused = declare_kind(
+    "registration_refused", "registration refused:%s", reason=TEXT)
+# Somebody asks a seed for its list, and is told all but itself; 2,500 of the longest fit.
+ASK_PEER_LIST = declare_bare("peer list", Bare("ask_peer_list"))
+PeerList, peer_list = declare_kind("peer_list", "peer list:%s", addresses=ADDRESSES)
+# A peer that no seed answers asks a neighbour, which tells some of the peers that it knows, and the
+# asker's successors on the ring.
+ASK_KNOWN_PEERS = declare_bare("known peers", Bare("ask_known_peers"))
+KnownPeers, known_peers = declare_kind(
+    "known_peers", "known peers:%s", made=Answer, addresses=ADDRESSES)
+# A peer ends gracefully.
+Leave, leave = declare_kind("leave", "leave:%s", address=PEER)
+# A peer asks another to become its neighbour, which accepts or refuses; a neighbour that ends the
+# link later says the last line, too.
+Connect, connect = declare_kind("connect", "Connection with Peer:%s", address=PEER)
+Accepted, accepted = declare_kind("accepted", "connection accepted:%s", address=PEER)
+Refused, refused = declare_kind(
+    "refused", "connection refused:%s:%s", address=PEER, reason=TEXT)
+# A peer or seed asks whether a peer is alive, which repeats time and address, and adds its own.
+LivenessRequest, liveness_request = declare_kind(
+    "liveness_request", "Liveness Request:%s:%s", time=TIME, address=PEER)
+LivenessReply, _liveness_reply = declare_kind(
+    "liveness_reply", "Liveness Reply:%s:%s:%s", made=Answer, time=TIME, asker=PEER, replier=PEER)
 
-
-class Connect(NamedTuple):
-    """A peer asks another to become its neighbour."""
-
-    address: Address
-    kind = "connect"
-
-
-class Accepted(NamedTuple):
-    """The peer that was asked accepts the asker as a neighbour."""
-
-    address: Address
-    kind = "accepted"
-
-
-class Refused(NamedTuple):
-    """The peer that was asked refuses the asker; or, later, a neighbour ends the link."""
-
-    address: Address
-    reason: str
-    kind = "refused"
-
-
-class LivenessRequest(NamedTuple):
-    """A peer or seed asks whether a peer is alive."""
-
-    time: str
-    address: Address
-    kind = "liveness_request"
-
-
-class LivenessReply(NamedTuple):
-    """A peer is alive: time and address of the request, then the address of the replier."""
-
-    time: str
-    asker: Address
-    replier: Address
-    kind = "liveness_reply"
-
-
-# Each declaration returns a function that writes the line from its fields.
-
-REGISTERED = declare_bare("registered successfully", Registered())
-ASK_PEER_LIST = declare_bare("peer list", AskPeerList())
-ASK_KNOWN_PEERS = declare_bare("known peers", AskKnownPeers())
-registration_refused = declare(RegistrationRefused, "registration refused:%s", TEXT)
-peer_list = declare(PeerList, "peer list:%s", ADDRESSES)  # 2,500 of the longest fit
-known_peers = declare(KnownPeers, "known peers:%s", ADDRESSES, made=Answer)
-leave = declare(Leave, "leave:%s", PEER)
-connect = declare(Connect, "Connection with Peer:%s", PEER)
-accepted = declare(Accepted, "connection accepted:%s", PEER)
-refused = declare(Refused, "connection refused:%s:%s", PEER, TEXT)
-liveness_request = declare(LivenessRequest, "Liveness Request:%s:%s", TIME, PEER)
 _dead_node = declare(DeadNode, "Dead Node:%s:%s:%s", PEER, TIME, PEER)
-_liveness_reply = declare(LivenessReply, "Liveness Reply:%s:%s:%s", TIME, PEER, PEER, made=Answer)
 
 
 def dead_node(report: DeadNode) -> bytes:
@@ -175,9 +122,117 @@ def parse(line: bytes):
     return read(body)
 
 
+# Gossip lines.
+
 def is_gossip(line: bytes) -> bool:
     """Return whether a line is gossip: `gmessage:`, perhaps behind prefixes. A word of
     LINES_OR_PREFIXES counts as a prefix, because no line that it begins contains gossip."""
-    if line.startswith(GOSSIP):
-        return True
-    return b":gmessage:" in line and line.partition(b":")[0] not in LINES
+    return line.startswith(GOSSIP) or (
+        b":gmessage:" in line and line.partition(b":")[0] not in LINES)
+
+
+class Gossip(NamedTuple):
+    """A parsed gossip line: run (`IP:PORT:START`), number, and the line from `gmessage:` on."""
+
+    run: bytes
+    number: int
+    shown: str
+
+
+class Block(NamedTuple):
+    """Parsed consecutive gossip lines of one run."""
+
+    run: bytes
+    first: int  # number
+    last: int
+    shown: str  # the lines as output files show them, with `\n` between them
+
+
+def gossip(time: str, own: Address, start: int, number: int, text: str) -> bytes:
+    """Make a gossip line, without its `\\n`. `\\r` at the end of the text is dropped, because it
+    would be taken for the end of the line."""
+    return f"gmessage:{time}:{own}:{start}:{number}:{text}".rstrip("\r").encode()
+
+
+def check_run(run: bytes) -> Address:
+    """Return the address of a run, e.g. `127.0.0.1:5001:1700000000000`; WireError if it is none."""
+    match = _RUN.fullmatch(run)
+    if not match or int(match[2]) > NUMBER_LIMIT:
+        raise WireError("START is not between 1 and 2^63-1")
+    return address_in(match[1])
+
+
+def shown(lines: list[bytes]) -> str:
+    """Return checked gossip lines as output files show them, with `\\n` between them."""
+    return b"\n".join(map(gossip_part, lines)).decode()
+
+
+def gossip_part(line: bytes) -> bytes:
+    """Return the line from `gmessage:` on, without prefixes. A message's hash covers this."""
+    return line if line.startswith(GOSSIP) else line[line.index(GOSSIP):]
+
+
+def covered(lines: list[bytes], covers: list[bytes]) -> list[bytes]:
+    """Return gossip lines grouped by cover, each cover (`covers` has that of each line) before its
+    lines; without covers, return the lines unchanged."""
+    if not covers:
+        return lines
+    groups: dict[bytes, list[bytes]] = {}
+    for cover, line in zip(covers, lines):
+        groups.setdefault(cover, [cover]).append(line)
+    return list(itertools.chain.from_iterable(groups.values()))
+
+
+def rumors(lines: list[bytes]) -> bytes:
+    """Return gossip lines as rumors, with `\\n`, without other prefixes; covers stay the same."""
+    return b"".join([(line if line.startswith(SIGNED) else RUMOR + gossip_part(line)) + b"\n"
+                     for line in lines])
+
+
+def gossip_key(line: bytes) -> tuple[bytes, int]:
+    """Return the run and number of a checked gossip line."""
+    return gossip_fields(line)[:2]
+
+
+def gossip_fields(line: bytes) -> tuple[bytes, int, bytes]:
+    """Return the run, number and text of a checked gossip line."""
+    line = gossip_part(line)
+    match = _GOSSIP.match(line)
+    return match[1], int(match[2]), line[match.end():]
+
+
+def parse_block(lines: list[bytes]) -> Block | None:
+    """Check and parse gossip lines at once, which is faster. Return None unless all are valid, have
+    no prefix, are of one run, and have consecutive numbers."""
+    data, count = b"\n".join(lines), len(lines)
+    heads = _LINE.findall(data + b"\n") if data.startswith(GOSSIP) else ()
+    if not count or len(heads) != count:
+        return None
+    runs, numbers = zip(*heads)
+    first = int(numbers[0])
+    last = first + count - 1
+    if (runs.count(runs[0]) != count or list(map(int, numbers)) != list(range(first, last + 1))
+            or last > NUMBER_LIMIT or max(map(len, lines)) > GOSSIP_LIMIT):
+        return None
+    try:
+        return Block(runs[0], first, last, data.decode())
+    except UnicodeDecodeError:
+        return None
+
+
+def parse_gossip(line: bytes) -> Gossip:
+    """Check and parse a gossip line. `check_run` checks the run, once for all its lines."""
+    match = _GOSSIP.match(line)
+    if match is None:
+        at = line.find(b":" + GOSSIP) + 1
+        match = _GOSSIP.match(line, at) if at and line.find(GOSSIP) == at else None
+        if match is None:
+            raise WireError("malformed gmessage line")
+        text_in(line[:at])
+        line = line[at:]
+    if len(line) > GOSSIP_LIMIT:
+        raise WireError(f"gmessage line longer than {GOSSIP_LIMIT} bytes")
+    number = int(match[2])
+    if number > NUMBER_LIMIT:
+        raise WireError("NUMBER is not between 1 and 2^63-1")
+    return Gossip(match[1], number, text_in(line))

@@ -5,8 +5,8 @@ import re
 from typing import NamedTuple
 
 from gossip.intervals import Intervals, Range, format_ranges
-from gossip.wire.fields import IP, LINES, NUMBER_LIMIT, WireError
-from gossip.wire.gossip_line import check_run
+from gossip.wire.fields import LINES, NUMBER, NUMBER_LIMIT, WireError
+from gossip.wire.lines import RUN, check_run
 
 RANGES_LIMIT = 8_000  # ranges in one status line
 SHORT_ENTRY = 64  # bytes of an entry up to which its parsed form is cached
@@ -15,31 +15,20 @@ STATUS_TARGET = 50_000  # bytes after which entries continue on another line
 
 NOTHING_SEEN = b"status:seen:\n"
 
-_MEET = b"meet "
+_MEET = b"meet "  # may stand before a verb, and means nothing: peers once sent it
+_AT_MEETINGS = {b"digest", b"parts", b"seen"}
+_HEX_STATUS = {b"digest": 32, b"parts": 8 * SLICES, b"show": SLICES // 4}  # verb -> hex digits
+_ENTRY_STATUS = {b"seen", b"want", b"gone", b"took", b"knew", b"prune", b"graft"}
+_MAY_BE_EMPTY = {b"seen", b"want"}
 
-_ENTRY = re.compile(rb"(" + IP + rb":[1-9][0-9]{0,4}:[1-9][0-9]{0,18})=([0-9,-]+)")
-_RANGE = re.compile(rb"([1-9][0-9]{0,18})(?:-([1-9][0-9]{0,18}))?")
+_HEX = re.compile(rb"[0-9a-f]+")
+_ENTRY = re.compile(b"(%b)=([0-9,-]+)" % RUN)
+_RANGE = re.compile(b"(%b)(?:-(%b))?" % (NUMBER.pattern, NUMBER.pattern))
 
 
 class Status(NamedTuple):
-    """A line of anti-entropy: a verb with a digest, slices (numbers) or entries (run, ranges).
-
-    digest   sums up all that the sender has seen; a receiver whose own digest differs answers
-             with `parts`, or, if it knows few runs, with `seen` and `show` at once
-    parts    the same in 64 slices, each for some of the runs; the receiver answers with `seen`
-             and `show` for the slices that differ
-    show     asks for `seen` of some slices (64 bits); ignored for slices told in the last second
-    seen     what the sender has seen of some runs; empty if there is nothing to tell
-    want     asks for texts; the receiver sends a portion of them, in number order
-    gone     then names the texts that it no longer holds
-    sent     then ends the portion, so that the next may be asked for
-    took     answers a rumor that was new here (now and then a `digest` follows)
-    knew     answers a rumor that was known here
-    prune    asks to push nothing of these runs; their numbers mean nothing
-    graft    takes that back
-
-    `meet ` may precede `digest`, `parts` and `seen`, as peers once sent it. It means nothing.
-    """
+    """A line of anti-entropy: a verb with a digest, slices (numbers) or entries (run, ranges). The
+    README tells what each verb means."""
 
     verb: str
     digest: str = ""
@@ -77,14 +66,13 @@ def status_lines(verb: str, entries: list[bytes]) -> list[bytes]:
     line = b" ".join(entries)
     if len(line) <= STATUS_TARGET and _ranges_of(line) <= RANGES_LIMIT:
         return [b"status:%b:%b\n" % (verb.encode(), line)] if line else []
-    lines, first, size, ranges = [], 0, 0, 0
-    for at, entry in enumerate(entries):
-        size += len(entry) + 1
-        ranges += _ranges_of(entry)
-        if at > first and (size > STATUS_TARGET or ranges > RANGES_LIMIT):
-            lines.append(entries[first:at])
-            first, size, ranges = at, len(entry) + 1, _ranges_of(entry)
-    lines.append(entries[first:])
+    lines, size, ranges = [[]], 0, 0
+    for entry in entries:
+        size, ranges = size + len(entry) + 1, ranges + _ranges_of(entry)
+        if lines[-1] and (size > STATUS_TARGET or ranges > RANGES_LIMIT):
+            lines.append([])
+            size, ranges = len(entry) + 1, _ranges_of(entry)
+        lines[-1].append(entry)
     return [b"status:%b:%b\n" % (verb.encode(), b" ".join(line)) for line in lines]
 
 
@@ -97,7 +85,6 @@ def entries(keys: list[tuple[bytes, int]]) -> list[tuple[bytes, list[Range]]]:
 
 
 def _ranges_of(entries: bytes) -> int:
-    """Return how many ranges these entries have together."""
     return entries.count(b",") + entries.count(b" ") + 1
 
 
@@ -133,13 +120,6 @@ def parse_status(body: bytes) -> Status:
     if len({run for run, _ in entries}) < len(entries):
         raise WireError("status with a run named twice")
     return Status(verb.decode(), entries=entries)
-
-
-_HEX_STATUS = {b"digest": 32, b"parts": 8 * SLICES, b"show": SLICES // 4}  # verb -> hex digits
-_ENTRY_STATUS = {b"seen", b"want", b"gone", b"took", b"knew", b"prune", b"graft"}
-_MAY_BE_EMPTY = {b"seen", b"want"}
-_AT_MEETINGS = {b"digest", b"parts", b"seen"}  # verbs that may have _MEET before them
-_HEX = re.compile(rb"[0-9a-f]+")
 
 
 def _parse_hex_status(verb: str, rest: bytes) -> Status:

@@ -11,7 +11,7 @@ from gossip.addresses import address_of
 from gossip.monitoring import grammar
 from gossip.monitoring.keeping import Intake
 from gossip.monitoring.threaded_tree import ThreadedTree, first_key, key
-from gossip.signing.signed_lines import Signer
+from gossip.signing.grammar import Signer
 from tests.tools.files import count, events, wait_event
 from tests.tools.keepers import PERIOD as VIRTUAL_PERIOD
 from tests.tools.keepers import Keepers

@@ -4,8 +4,7 @@ import threading
 
 import pytest
 
-from gossip.signing.grammar import contradiction, parse_signed
-from gossip.signing.signed_lines import Signer
+from gossip.signing.grammar import Signer, contradiction, parse_signed
 from tests.tools.files import count, events, received, wait_event
 from tests.tools.nets import neighbours
 from tests.tools.reporting import (

@@ -6,7 +6,7 @@ import hashlib
 import pytest
 
 from gossip import wire
-from gossip.signing.signed_lines import Signer, registering
+from gossip.signing.grammar import Signer, registering
 from tests.tools.files import count, events, wait_event
 from tests.tools.waiting import wait_until
 from tests.tools.watched import Liar, all_linked, check_once

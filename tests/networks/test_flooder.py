@@ -6,7 +6,7 @@ import pytest
 
 from gossip import wire
 from gossip.net.live_world import LiveWorld
-from gossip.signing.signed_lines import Signer
+from gossip.signing.grammar import Signer
 from tests.tools.files import count, received
 from tests.tools.nets import holds_all, linked_net
 from tests.tools.ports import free_address

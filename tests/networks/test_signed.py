@@ -6,7 +6,7 @@ import pytest
 
 from gossip import wire
 from gossip.settings import WAYS
-from gossip.signing.signed_lines import Signer
+from gossip.signing.grammar import Signer
 from tests.tools.files import count, received, wait_event
 from tests.tools.nets import holds_all, linked_net
 from tests.tools.ports import free_address

@@ -13,7 +13,7 @@ import pytest
 
 from gossip import wire
 from gossip.capacity import fixed
-from gossip.signing.signed_lines import Signer
+from gossip.signing.grammar import Signer
 from gossip.signing.signed_spreading import CHECKS, CHECKS_AT_ONCE
 from tests.tools.files import count, events, received, wait_event
 from tests.tools.nets import linked_net, neighbours

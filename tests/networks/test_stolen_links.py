@@ -7,7 +7,7 @@ import pytest
 from gossip import wire
 from gossip.addresses import parse_address
 from gossip.capacity import fixed
-from gossip.signing.signed_lines import Signer
+from gossip.signing.grammar import Signer
 from tests.tools.files import count, received, wait_event
 from tests.tools.hands import FakePeer, link_proof
 from tests.tools.liars import Liar

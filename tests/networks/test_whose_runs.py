@@ -4,7 +4,7 @@ import pytest
 
 from gossip import wire
 from gossip.addresses import Address, parse_address
-from gossip.signing.signed_lines import Signer, registering
+from gossip.signing.grammar import Signer, registering
 from tests.networks.test_signed import said
 from tests.tools.files import count, events, received, wait_event
 from tests.tools.hands import FakeSeed

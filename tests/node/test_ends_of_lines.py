@@ -5,7 +5,7 @@ import hashlib
 import pytest
 
 from gossip import wire
-from gossip.signing.signed_lines import Signer
+from gossip.signing.grammar import Signer
 from tests.tools.files import count, received
 from tests.tools.nets import linked_net
 from tests.tools.waiting import wait_until

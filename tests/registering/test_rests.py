@@ -8,7 +8,7 @@ from tests.tools.fakes import peer
 
 
 def test_the_first_rest_is_a_second_and_the_longest_half_a_minute():
-    assert (admission.TRIES, admission.FIRST_REST, admission.LONGEST_REST) == (2, 1.0, 30.0)
+    assert (admission.FIRST_REST, admission.LONGEST_REST) == (1.0, 30.0)
 
 
 def test_the_second_failure_in_a_row_begins_a_rest_that_doubles_with_each_further_one():

@@ -12,7 +12,7 @@ from gossip.node.whereabouts import Whereabouts
 from gossip.signing import grammar
 from gossip.signing.confirming import ASKED, Confirming
 from gossip.signing.known_runs import run_of
-from gossip.signing.signed_lines import Signer
+from gossip.signing.grammar import Signer
 from gossip.tools import Counters
 from tests.tools.fakes import peer
 

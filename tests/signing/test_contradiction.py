@@ -6,7 +6,7 @@ import pytest
 
 from gossip import wire
 from gossip.signing import grammar
-from gossip.signing.signed_lines import Signer
+from gossip.signing.grammar import Signer
 from tests.tools.fakes import peer
 
 SIGNER, OTHER = Signer(peer(1), bytes(32)), Signer(peer(1), bytes([1] * 32))

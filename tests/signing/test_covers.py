@@ -8,7 +8,7 @@ from gossip import wire
 from gossip.settings import Settings
 from gossip.signing import grammar
 from gossip.signing.covers import WAITING_LIMIT
-from gossip.signing.signed_lines import Signer
+from gossip.signing.grammar import Signer
 from gossip.signing.signed_messages import SignedMessages
 from tests.tools.fakes import FakeLink, peer
 

@@ -6,7 +6,7 @@ import hashlib
 import pytest
 
 from gossip.signing import edwards
-from gossip.signing.ed25519 import Y_OF_ORDER_8, SigningKey, check
+from gossip.signing.ed25519 import Y_OF_ORDER_8, check, signing_key
 from gossip.signing.edwards import L, P
 from tests.tools.signatures import IMPLEMENTATIONS, signing_by
 
@@ -39,14 +39,14 @@ def implementation(request):
 
 @pytest.fixture(scope="module")
 def signed(implementation):
-    key = SigningKey(bytes(range(32)))
+    key = signing_key(bytes(range(32)))
     return key.public, b"message", key.sign(b"message")
 
 
 @pytest.mark.parametrize("vector", VECTORS, ids=["empty", "one byte", "two bytes", "SHA(abc)"])
 def test_the_vectors_of_the_rfc(vector):
     secret, public, message, signature = map(bytes.fromhex, vector)
-    key = SigningKey(secret)
+    key = signing_key(secret)
     assert key.public == public and key.sign(message) == signature
     assert check(public, message, signature) and not check(public, message + b"x", signature)
 
@@ -85,7 +85,7 @@ def test_a_key_and_a_signature_have_one_length(size, signed):
     (1, True), (P + 1, False), (1 | 1 << 255, False), (P + 1 | 1 << 255, False)])
 def test_the_point_of_a_signature_has_one_spelling(point, fits):
     """Who has the key can sign with the neutral point, and would be free to spell it otherwise."""
-    key, point = SigningKey(bytes(32)), point.to_bytes(32, "little")
+    key, point = signing_key(bytes(32)), point.to_bytes(32, "little")
     secret = int.from_bytes(hashlib.sha512(bytes(32)).digest()[:32], "little")
     secret = secret & (2**254 - 8) | 2**254
     challenge = int.from_bytes(hashlib.sha512(point + key.public + b"message").digest(), "little")
@@ -117,6 +117,6 @@ def test_a_point_has_one_spelling():
 
 def test_two_keys_differ_and_a_key_checks_only_its_own(signed):
     public, message, signature = signed
-    other = SigningKey(bytes(32))
+    other = signing_key(bytes(32))
     assert other.public != public and not check(other.public, message, signature)
     assert check(other.public, message, other.sign(message))

@@ -8,7 +8,7 @@ from gossip import wire
 from gossip.node.part import Part
 from gossip.signing.known_runs import Homes, run_of
 from gossip.signing.link_proofs import BUSY, CHECKS, CHECKS_AT_ONCE, UNPROVEN, LinkProofs
-from gossip.signing.signed_lines import Signer
+from gossip.signing.grammar import Signer
 from gossip.tools import Counters
 from tests.tools.fakes import peer
 from tests.tools.hands import link_proof

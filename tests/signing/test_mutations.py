@@ -9,7 +9,7 @@ import pytest
 from gossip import wire
 from gossip.settings import Settings
 from gossip.signing import grammar
-from gossip.signing.signed_lines import Signer, proven_start, registering
+from gossip.signing.grammar import Signer, proven_start, registering
 from gossip.signing.signed_messages import SignedMessages
 from gossip.signing.signed_spreading import SignedSpreading
 from gossip.spread.spreading import in_batches

@@ -284,13 +284,12 @@ def test_on_windows_the_library_stands_beside_the_extension(tmp_path, monkeypatc
 
 def as_others(doublings, public, message, signature):
     """As other libraries judge: modulo L, or after both sides of the equation are doubled."""
-    key = edwards._table_of_key(public)
+    key = edwards._decode(public)
     if key is None:
         return False
     challenge = edwards._number(signature[:32], public, message)
-    made = edwards._comb((
-        (edwards._odd(number(signature[32:])), edwards._base_table()),
-        (edwards._odd(-challenge % edwards.L), key[0])))
+    made = edwards._comb((number(signature[32:]), edwards._base_table()),
+                         (-challenge % edwards.L, edwards._table(key)))
     sides = made, edwards._decode(signature[:32])
     if doublings:
         sides = [edwards._doubled(side, doublings) for side in sides]

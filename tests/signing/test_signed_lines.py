@@ -6,7 +6,7 @@ import pytest
 
 from gossip import wire
 from gossip.signing import grammar
-from gossip.signing.signed_lines import Signer, start_of
+from gossip.signing.grammar import Signer, start_of
 from tests.tools.fakes import peer
 
 OWN = peer(5001)
@@ -24,14 +24,14 @@ def digests(count):
 def test_a_signed_line_names_its_run_its_numbers_and_their_hashes(signer):
     [line] = signer.cover(7, digests(3))
     read = grammar.parse_signed(line)
-    assert read.run == f"{OWN}:{signer.start}".encode() and (read.first, read.count()) == (7, 3)
+    assert read.run == f"{OWN}:{signer.start}".encode() and (read.first, read.last) == (7, 9)
     assert read.hashes == b"".join(digest[:16] for digest in digests(3))
     assert line.startswith(read.covered) and signer.is_genuine(read)
 
 
 def test_what_is_said_at_once_is_covered_by_one_line_up_to_its_limit(signer):
     read = [grammar.parse_signed(line) for line in signer.cover(1, digests(1_025))]
-    assert [(one.first, one.count()) for one in read] == [(1, 512), (513, 512), (1_025, 1)]
+    assert [(one.first, one.last) for one in read] == [(1, 512), (513, 1_024), (1_025, 1_025)]
     assert all(map(signer.is_genuine, read))
 
 
@@ -71,7 +71,7 @@ def test_as_many_hashes_as_a_line_may_have_and_not_one_more():
 
     def line(hashes, first=1):
         return grammar.signed(grammar.signed_head(b"127.0.0.1:5001:7", first, key, hashes), signature)
-    assert grammar.parse_signed(line(bytes(16 * 512))).count() == 512
+    assert grammar.parse_signed(line(bytes(16 * 512))).last == 512
     for hashes in bytes(16 * 513), bytes(15), b"":
         with pytest.raises(wire.WireError):
             grammar.parse_signed(line(hashes))

@@ -7,7 +7,7 @@ import pytest
 from gossip import wire
 from gossip.signing import grammar
 from gossip.signing import vouching
-from gossip.signing.signed_lines import Signer
+from gossip.signing.grammar import Signer
 from gossip.signing.vouching import Vouching
 from gossip.tools import Counters
 from tests.tools.fakes import peer

@@ -26,7 +26,7 @@ def test_what_finds_no_room_is_counted_and_room_is_found_again(monkeypatch, what
     waiting, link = WaitingLines(), FakeLink()
     for number in range(3):
         waiting.add(b"127.0.0.1:5001:%d" % number, b"%010d" % number, b"%010d" % number, link)
-    assert waiting.dropped() == {"lines of unknown runs": 1}
+    assert waiting.dropped == 1
     assert waiting.take(b"127.0.0.1:5001:2") == []
     assert waiting.take(b"127.0.0.1:5001:0")
     waiting.add(OTHER, b"%010d" % 3, b"%010d" % 3, link)
@@ -40,11 +40,11 @@ def test_links_that_bring_ever_more_leave_room_for_others(monkeypatch, what):
 
     def kept(first):
         """How many of 16 lines find room that a new link brings."""
-        before, link = waiting.dropped()["lines of unknown runs"], FakeLink()
+        before, link = waiting.dropped, FakeLink()
         for number in range(first, first + 16):
             waiting.add(b"127.0.0.1:5001:%d" % (number if what == "runs" else first),
                         b"%010d" % number, b"%010d" % number, link)
-        return 16 - waiting.dropped()["lines of unknown runs"] + before
+        return 16 - waiting.dropped + before
 
     assert [kept(first) for first in (100, 200, 300, 400)] == [8, 4, 2, 1]
     for number in range(100, 116):
@@ -56,5 +56,5 @@ def test_a_cover_of_many_lines_takes_room_once():
     waiting, link = WaitingLines(), FakeLink()
     for number in range(400):
         waiting.add(RUN, b"%04d" % number, bytes(10_000), link)
-    assert waiting.dropped() == {"lines of unknown runs": 0} and len(waiting.take(RUN)[0][1]) == 401
+    assert waiting.dropped == 0 and len(waiting.take(RUN)[0][1]) == 401
     assert not any(waiting._used.values())

@@ -8,7 +8,7 @@ import pytest
 from gossip import wire
 from gossip.addresses import address_of
 from gossip.settings import Settings
-from gossip.signing.signed_lines import Signer
+from gossip.signing.grammar import Signer
 from gossip.signing.signed_messages import SignedMessages
 from gossip.spread.message_list import MessageList
 from gossip.spread.run import sha256

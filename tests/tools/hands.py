@@ -4,7 +4,7 @@ import socket
 import threading
 
 from gossip.addresses import Address
-from gossip.signing.signed_lines import Signer, linking
+from gossip.signing.grammar import Signer, linking
 
 
 class End:

@@ -13,7 +13,7 @@ from gossip.addresses import Address
 from gossip.net.live_world import LiveWorld
 from gossip.node.node import die_together
 from gossip.settings import Settings
-from gossip.signing.signed_lines import Signer
+from gossip.signing.grammar import Signer
 from peer import Peer
 from seed import Seed
 from tests.tools.files import open_file, received

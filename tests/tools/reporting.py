@@ -6,7 +6,7 @@ import socket
 import threading
 
 from gossip import wire
-from gossip.signing.signed_lines import Signer
+from gossip.signing.grammar import Signer
 from tests.tools.files import received, wait_event
 from tests.tools.hands import FakePeer
 from tests.tools.ports import free_addresses

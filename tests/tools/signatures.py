@@ -47,7 +47,7 @@ class TwistedKey:
 
     def sign(self, message: bytes, number: int, point) -> bytes:
         """`number` is the secret number of this signature."""
-        made = edwards._encode(sum_of(edwards._times_base(number), point))
+        made = edwards._encode(sum_of(edwards._comb((number, edwards._base_table())), point))
         challenge = edwards._number(made, self.public, message)
         scalar = (number + challenge * self._honest._scalar) % edwards.L
         return made + scalar.to_bytes(32, "little")

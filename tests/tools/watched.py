@@ -7,8 +7,8 @@ from gossip import wire
 from gossip.capacity import fixed
 from gossip.lab.experiments.attackers import misbehaving
 from gossip.monitoring.rows import rows_of
-from gossip.signing import signed_lines
-from gossip.signing.signed_lines import Signer, registering
+from gossip.signing import grammar
+from gossip.signing.grammar import Signer, registering
 from peer import Peer
 from tests.tools.files import events
 from tests.tools.hands import FakePeer
@@ -26,7 +26,7 @@ FATE = ("removed:", "verdict:", "kicked:", "unconfirmed:", "disconnected:", "unr
 
 def check_once(monkeypatch):
     """A signature that one node has checked is checked for all nodes of this process."""
-    monkeypatch.setattr(signed_lines, "check", functools.lru_cache(100_000)(signed_lines.check))
+    monkeypatch.setattr(grammar, "check", functools.lru_cache(100_000)(grammar.check))
 
 
 class Watched:

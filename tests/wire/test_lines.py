@@ -10,9 +10,9 @@ A, B = parse_address("127.0.0.1:5001"), parse_address("[::1]:5002")
 
 @pytest.mark.parametrize("line, value", [
     (wire.register(A), wire.Register(A)),
-    (wire.REGISTERED, wire.Registered()),
+    (wire.REGISTERED, wire.Bare("registered")),
     (wire.registration_refused("no: why"), wire.RegistrationRefused("no: why")),
-    (wire.ASK_PEER_LIST, wire.AskPeerList()),
+    (wire.ASK_PEER_LIST, wire.Bare("ask_peer_list")),
     (wire.peer_list([A, B]), wire.PeerList(frozenset([A, B]))),
     (wire.peer_list([]), wire.PeerList(frozenset())),
     (wire.leave(B), wire.Leave(B)),

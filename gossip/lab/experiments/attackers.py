@@ -13,7 +13,7 @@ from gossip.lab.experiments.accidents import Role
 from gossip.monitoring.grammar import Entry
 from gossip.settings import Filter
 from gossip.signing import grammar
-from gossip.signing.ed25519 import SigningKey
+from gossip.signing.ed25519 import signing_key
 
 TOO_LATE = 3.0  # seconds until a late answer; a peer waits for two
 INVENTED = 2  # runs that a liar adds to an answer
@@ -169,7 +169,7 @@ class _Forge(_Attack):
 
     def __init__(self, peer, role):
         super().__init__(peer, role)
-        self._key = SigningKey(peer.rng.randbytes(32))
+        self._key = signing_key(peer.rng.randbytes(32))
 
     def forward(self, lines, source, covers):
         forged = [self._forged(line) for line in lines if self.is_chosen()]

@@ -28,7 +28,7 @@ from gossip.lab.proof.records import Records
 from gossip.lab.simulation.virtual_time import Spinning
 from gossip.lab.simulation.virtual_world import NodeFailed
 from gossip.settings import majority
-from gossip.signing import signed_lines
+from gossip.signing import grammar
 from gossip.signing.confirming import ANSWER_LIMIT
 
 REST_ROUNDS, REST = 9, 80.0  # liveness rounds and seconds between the unrest and the verdict
@@ -99,12 +99,12 @@ def _hostile(schedule: Schedule, classes: dict) -> dict[Address, type]:
 @contextlib.contextmanager
 def _checking_once():
     """Let one check of a signature count for all nodes of this process: checks take most time."""
-    check_signature = signed_lines.check
-    signed_lines.check = functools.lru_cache(SIGNATURES_KEPT)(check_signature)
+    check_signature = grammar.check
+    grammar.check = functools.lru_cache(SIGNATURES_KEPT)(check_signature)
     try:
         yield
     finally:
-        signed_lines.check = check_signature
+        grammar.check = check_signature
 
 
 class _Played:

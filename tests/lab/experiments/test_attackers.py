@@ -9,7 +9,7 @@ from gossip.addresses import address_of
 from gossip.lab.experiments.accidents import LIES, Conditions, seed_addresses
 from gossip.lab.experiments.attackers import lying
 from gossip.lab.experiments.virtual_network import VirtualNetwork
-from gossip.signing.signed_lines import new_signer
+from gossip.signing.grammar import new_signer
 from peer import Peer
 from seed import Seed
 from tests.tools import mistakes

@@ -17,7 +17,7 @@ from gossip.lab.experiments.schedules import WATCHED_ROW, play
 from gossip.lab.experiments.verdict import Judge
 from gossip.lab.experiments.virtual_network import VirtualNetwork
 from gossip.settings import Settings
-from gossip.signing import signed_lines
+from gossip.signing import grammar
 from tests.tools.ports import free_addresses
 from tests.tools.programs import run, write_config
 from tests.tools.simulated import CLASSES
@@ -152,11 +152,11 @@ def test_of_all_links_between_peers_a_share_breaks_and_is_made_again():
 
 def test_a_signature_is_checked_once_for_all_nodes_of_a_process(monkeypatch):
     checked, schedule = [], draw_watched(3, NONE, peers=6, seeds=1)
-    check = signed_lines.check
-    monkeypatch.setattr(signed_lines, "check", lambda *what: checked.append(what) or check(*what))
+    check = grammar.check
+    monkeypatch.setattr(grammar, "check", lambda *what: checked.append(what) or check(*what))
     play(schedule, CLASSES, until=12.0)
     assert checked and len(checked) == len(set(checked))
-    assert signed_lines.check(*checked[0]) is True and len(checked) > len(set(checked))
+    assert grammar.check(*checked[0]) is True and len(checked) > len(set(checked))
 
 
 @pytest.mark.parametrize("kind", [kind if kind == "mute" else
