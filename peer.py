@@ -1,8 +1,8 @@
 """A peer: joins through seeds, keeps neighbours, gossips, and notices who dies.
 
-Read top to bottom: the threads, the gossip generator, the liveness round, membership, leaving, and
-an `on_<kind>` method for every kind of line (gossip/wire/) that is answered here and not by a part
-(gossip/node/part.py). The parts; each mostly calls those above it, and events go to all:
+Read top to bottom: threads, the gossip generator, liveness, membership, leaving, and an `on_<kind>`
+method for every kind of line that is answered here and not by a part (gossip/node/part.py). The
+parts; each mostly calls those above it, and events go to all:
 
     confirming   which runs are genuine, if gossip is signed   gossip/signing/confirming.py
     link_proofs  which run is at the other end of a link       gossip/signing/link_proofs.py
@@ -17,7 +17,7 @@ Threads: "listener" accepts connections, a "link reader" per connection reads it
 in gossip/net/live_world.py); all others but probes stand in `start_threads`, with what they call.
 
 Left out on purpose: nothing is encrypted, or kept on disk but the output file. A peer has to be
-reachable at the address that it announces. Most seeds are trusted.
+reachable at the address that it announces.
 """
 
 import sys
@@ -177,8 +177,8 @@ class Peer(Node):
         return self._round_due
 
     def _ask_neighbours(self, now: float, late: bool) -> None:
-        """Count misses, ask everyone once, have suspects probed, dial those whose link broke. A
-        late round counts no miss: this peer itself was asleep or overloaded."""
+        """Count misses, unless this peer itself was late; ask everyone once, have suspects probed,
+        dial those whose link broke."""
         time_asked = wire.format_time(self.time())
         found = self.neighbours.next_round(time_asked, now, late)
         self.withhold(found.withheld)
@@ -248,7 +248,7 @@ class Peer(Node):
         return now + LOOK
 
     def _keeps_waiting(self) -> bool:
-        """Whether somebody has not read yet what a leaver says."""
+        """Return whether somebody has not read yet what a leaver says."""
         if self._told_leave is None:
             return not self.spreading.way.all_sent()
         return bool(self.neighbours.links() or self.neighbours.dialling()
@@ -264,7 +264,7 @@ class Peer(Node):
     # What others say.
 
     def sift(self, link: Link, lines: list[bytes]) -> list[bytes]:
-        """In a flood most lines are repetitions: they are dropped first, and wait for no turn."""
+        """Drop repetitions, which most lines of a flood are; they wait for no turn."""
         if link.role != NEIGHBOUR or not self._sifts:
             return lines
         new = list(itertools.filterfalse(self.messages.holds, lines))
@@ -272,8 +272,8 @@ class Peer(Node):
         return new
 
     def lines(self, link: Link, lines: list[bytes]) -> None:
-        """Take the lines that came together over a link. Repetitions are dropped again, because
-        other links may have brought them meanwhile. The rest is mostly the next gossip of a run."""
+        """Take the lines that came together over a link. Drop repetitions again, because other
+        links may have brought them meanwhile. The rest is mostly the next gossip of a run."""
         if link.probe is not None:
             super().lines(link, lines)
             return
@@ -317,7 +317,7 @@ class Peer(Node):
             self.output.write(f"liveness reply:{link.peer}:{took * 1000:.3f}")
 
     def on_dead_node(self, link: Link, message: wire.DeadNode) -> None:
-        """A seed tells of a death. A neighbour that answered within the last interval is kept."""
+        """Take a seed's word for a death, unless the neighbour answered within an interval."""
         self.output.write(f"told:{link.peer}:{message.line}")
         dead, link = message.dead, self.neighbours.link(message.dead)
         lives = (link is not None and self.now() - self.neighbours.row(dead).answered
@@ -326,7 +326,7 @@ class Peer(Node):
             self.linking.bury(dead, "told dead", link)
 
     def status(self) -> dict[str, object]:
-        """Counts of what there is and of everything that was dropped."""
+        """Count what there is and everything that was dropped."""
         with self.turn:
             return {
                 "address": self.address,
@@ -335,13 +335,10 @@ class Peer(Node):
                 "known peers": len(self.peer_list.addresses()),
                 "messages held": self.messages.count(),
                 **({"signatures by": implementation().NAME} if self.settings.sign else {}),
-                **self.spreading.dropped(),
-                **self.counts(),
-            }
+                **self.spreading.dropped(), **self.counts()}
 
 
-def command() -> int:
-    """Run the program; `pip install` makes a command of this."""
+def command() -> int:  # of `pip install`
     run_other_program(sys.argv)
     return peer_main(Peer)
 

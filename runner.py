@@ -1,8 +1,7 @@
 """The runner: starts seeds, whole networks and the demo; checks output files; measures; chats.
 
-`python runner.py` runs every local seed of config.txt until Ctrl-C, and with `--peers 10` ten
-peers, too. The table COMMANDS has its other commands. `--peers` starts processes with several
-nodes each by a command that nobody types, `python runner.py worker`.
+The table COMMANDS has its commands. `--peers` starts processes with several nodes each by a command
+that nobody types, `python runner.py worker`.
 """
 
 import argparse
@@ -28,9 +27,8 @@ from gossip.lab.pictures import report
 from gossip.lab.proof import check
 from gossip.lab.proof.reading import Together
 from gossip.net.live_world import LiveWorld
-from gossip.programs.own_addresses import host_of, known_to, local_seeds
 from gossip.programs.seed_program import run_seeds
-from gossip.programs.starting import open_output
+from gossip.programs.starting import host_of, known_to, local_seeds, open_output
 from gossip.settings import WAYS, Settings
 from gossip.terminal.command_line import (
     AUTO, FAILED, OF_SEEDS_ALONE, OUTPUTS, CommandError, Parser, add_common_flags, add_outputs,
@@ -47,14 +45,14 @@ OWN_PROCESSES = 20  # peers of a network that is watched, up to which each has i
 
 def main(arguments: list[str]) -> int:
     """Choose the command by the first word."""
-    word = arguments[0] if arguments and not arguments[0].startswith("-") else None
+    if not arguments or arguments[0].startswith("-"):
+        return run_command("runner.py", start_command, arguments)
+    word, *others = arguments
     if word == "worker":  # nobody types that
-        return run_command("runner.py worker", worker_command, arguments[1:])
+        return run_command("runner.py worker", worker_command, others)
     if word in COMMANDS:
-        return run_command(f"runner.py {word}", COMMANDS[word][0], arguments[1:])
-    if word is not None:
-        return run_command("runner.py", no_command, word)
-    return run_command("runner.py", start_command, arguments)
+        return run_command(f"runner.py {word}", COMMANDS[word][0], others)
+    return run_command("runner.py", no_command, word)
 
 
 def no_command(word: str) -> None:
@@ -82,8 +80,7 @@ def start_command(arguments: list[str]) -> int | None:
     parser.add_argument("--peers", type=whole_number(1), metavar="N",
                         help="start N peers, too; the usual --outputs is then outputs/network")
     add_base_port(parser)
-    parser.add_argument("--once", action="store_true",
-                        help="end when all is delivered (and the dead reported), and check")
+    parser.switch("--once", "end when all is delivered (and the dead reported), and check")
     parser.add_argument("--processes", type=whole_number(1), default=default_processes(),
                         metavar="K", help="processes that the peers share (one per core)")
     parser.add_argument("--process-per-peer", action="store_const", const=None, dest="processes",
@@ -94,23 +91,22 @@ def start_command(arguments: list[str]) -> int | None:
     add_watch(parser)
     parser.set_defaults(outputs=None, seeds=None)
     args = parser.parse_args(arguments)
-    implied = implied_by(args)
-    if implied:  # where the command line does not name it
-        parser.set_defaults(**implied)
-        args = parser.parse_args(arguments)
-    args.outputs = args.outputs or (OUTPUTS if args.peers is None else NETWORK)
     if args.peers is None:
         if args.watch:
             parser.error("--watch needs --peers N; to look at what runs already: "
                          "python runner.py watch")
         if args.once or args.kill or args.malicious is not None:
             parser.error("--once, --kill and --malicious need --peers")
+        args.outputs = args.outputs or OUTPUTS
         return seeds_only(args)
+    if args.malicious is not None and args.kill:
+        parser.error("--malicious kicks peers, it kills none: leave --kill out")
+    parser.set_defaults(**implied_by(args))  # where the command line does not name it
+    args = parser.parse_args(arguments)
+    args.outputs = args.outputs or NETWORK
     args.again = f"--peers {args.peers}"
     if args.malicious is not None:
         args.again += f" --malicious {args.malicious}"
-        if args.kill:
-            parser.error("--malicious kicks peers, it kills none: leave --kill out")
     return network(parser, args, peer_settings(args))
 
 
@@ -118,10 +114,12 @@ def implied_by(args) -> dict[str, object]:
     """Return the settings of a network that --malicious or --watch implies."""
     if args.malicious is not None:
         return {**IMPLIED, "filter": args.malicious.words()}
-    if not args.watch or args.peers is None:
-        return {}
-    implied = {} if args.once else {"gossip_count": FOR_EVER}
-    return {**implied, "capacity": fixed(4)} if args.peers <= OWN_PROCESSES else implied
+    implied: dict[str, object] = {}
+    if args.watch and not args.once:
+        implied["gossip_count"] = FOR_EVER
+    if args.watch and args.peers <= OWN_PROCESSES:
+        implied["capacity"] = fixed(4)
+    return implied
 
 
 def network(parser: Parser, args, settings: Settings) -> int:
@@ -130,7 +128,6 @@ def network(parser: Parser, args, settings: Settings) -> int:
     if max(args.kill, attackers) >= args.peers:
         parser.error(f"that leaves nobody honest and alive of {args.peers} peers")
     peers, processes, page = peer_addresses(parser, args), args.processes, None
-    settings = with_room(settings, args.peers)
     if args.watch:
         from gossip.lab.pictures.live_server import live_page  # workers do without
         page = functools.partial(live_page, args.outputs, args.watch_port, host=args.watch_host)
@@ -138,31 +135,29 @@ def network(parser: Parser, args, settings: Settings) -> int:
             processes = None
     elif args.watch_host is not None:
         raise CommandError("--watch-host needs --watch")
-    return run_network(args, peers, settings, processes, page)
+    return run_network(args, peers, with_room(settings, args.peers), processes, page)
 
 
 def add_watch(parser: Parser) -> None:
     """Add the flags of commands that start a network of which a page may be served."""
-    parser.add_argument("--watch", action="store_true",
-                        help="serve a page that shows the network while it runs, with buttons; "
-                             "peers then gossip on without --once, and up to "
-                             f"{OWN_PROCESSES} have four links and a process each")
-    add_page(parser, "--watch-port", "--watch-host", metavar="PORT")
+    parser.switch("--watch", "serve a page that shows the network while it runs, with buttons; "
+                             f"peers then gossip on without --once, and up to {OWN_PROCESSES} have "
+                             "four links and a process each")
+    add_page(parser, "--watch-port", "--watch-host")
     add_plain(parser)
 
 
-def add_page(parser: Parser, port: str, host: str, **named) -> None:
+def add_page(parser: Parser, port: str, host: str) -> None:
     """Add the flags that say where a page is served."""
-    parser.add_argument(port, type=parse_port, default=0, help="the page's port (any free one)",
-                        **named)
+    parser.add_argument(port, type=parse_port, default=0, metavar="PORT",
+                        help="the page's port (any free one)")
     parser.add_argument(host, type=parse_host, metavar="IP",
                         help="an address of this machine at which others see the page, without "
                              "buttons (this machine alone)")
 
 
 def add_plain(parser: Parser) -> None:
-    parser.add_argument("--plain", action="store_true",
-                        help="show on a terminal what a pipe gets: rows and events, not sentences")
+    parser.switch("--plain", "show on a terminal what a pipe gets: rows and events, not sentences")
 
 
 def add_base_port(parser: Parser) -> None:
@@ -229,25 +224,23 @@ def worker_command(arguments: list[str]) -> None:
 def check_command(arguments: list[str]) -> int:
     """Print the proof, or one verdict for each of several folders; 1 when one does not hold."""
     parser = Parser(prog="runner.py check", description="Prove from output files what happened.")
-    parser.add_argument("--json", action="store_true",
-                        help="write the rows as JSON, one object a line for each folder")
+    parser.switch("--json", "write the rows as JSON, one object a line for each folder")
     folders, args = parse_folders(parser, arguments, "; of several folders each has a verdict, and "
                                   "what fails", Together)
     judge = check.judge_folder if len(folders) > 1 else check.check_folder
-    code = 0
+    all_hold = True
     for folder in folders:
         holds, text = (check.check_as_json if args.json else judge)(folder)
         show(folded(text, ROW) if os.isatty(1) and not args.json else text)
-        code = code if holds else FAILED
-    return code
+        all_hold = all_hold and holds
+    return 0 if all_hold else FAILED
 
 
 def plot_command(arguments: list[str]) -> None:
     """Draw pictures of what the output files say."""
     parser = Parser(prog="runner.py plot",
                     description="Draw degrees.svg, network.svg and report.html into the folder.")
-    parser.add_argument("--csv", action="store_true",
-                        help="write the figures behind them, too, as tables beside the report")
+    parser.switch("--csv", "write the figures behind them, too, as tables beside the report")
     folders, args = parse_folders(parser, arguments, "; with --together the first", Together)
     for folder in folders:
         try:
@@ -277,8 +270,7 @@ def module_command(arguments: list[str]) -> int:
     add_count(parser, "--peers", 3, 20, "modules, each a process")
     add_count(parser, "--pow-bits", 0, 12, "proof of work", "BITS")
     add_count(parser, "--degree", 2, 6, "places of each view", "K")
-    parser.add_argument("--once", action="store_true",
-                        help="as always here: end when it is proved")
+    parser.switch("--once", "as always here: end when it is proved")
     add_outputs(parser, MODULES)
     add_settings(parser, "file_limit")
     add_base_port(parser)
@@ -299,7 +291,7 @@ def bench_command(arguments: list[str]) -> int:
     add_count(parser, "--runs", 1, 3, "networks measured one after the other")
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE",
                         help="write all figures into a file, too")
-    parser.add_argument("--module", action="store_true", help="measure gossip modules instead")
+    parser.switch("--module", "measure gossip modules instead")
     add_base_port(parser)
     add_plain(parser)
     parser.set_defaults(spread=None)
@@ -339,8 +331,7 @@ examples:
 """
 
 
-def command() -> int:
-    """Run the program; `pip install` makes a command of this."""
+def command() -> int:  # of `pip install`, too
     return main(sys.argv[1:])
 
 

@@ -1,13 +1,10 @@
 """A seed: a registry of peers. It lists peers that it has verified, and removes dead ones.
 
-Read top to bottom: its parts and threads, the peer list, deaths. A seed believes nobody: before it
-lists an address or calls it dead, it probes it over a connection of its own
-(gossip/liveness/prober.py), and the verdict comes by a call. How a peer is listed is told in
-gossip/registering/admission.py, the list is in registry.py beside it. What seed and peer share is
-in gossip/node/.
-
-Its threads are told in gossip/README.md. Left out on purpose: a seed keeps nothing on disk but its
-output file, and does not gossip.
+A seed believes nobody: before it lists an address or calls it dead, it probes it over a connection
+of its own (gossip/liveness/prober.py), and the verdict comes by a call. How a peer is listed stands
+in gossip/registering/admission.py, the list in registry.py beside it; the threads are told in
+gossip/README.md. Left out on purpose: a seed keeps nothing on disk but its output file, and does
+not gossip.
 """
 
 import functools
@@ -40,8 +37,8 @@ OTHERS_SENT = 100  # others at random
 SAID_TO_SEEDS = {"ask_peer_list", "dead_node", "leave"}
 QUICK_AT_ONCE = 256  # probes under way with which this seed has its quick look, in a lane
 REPORTS_READ = 1_000  # dead reports of registered peers in a second; more are only counted
-LOOK_PAUSE = 1.0  # seconds between two lookups of the names of other seeds
 STRANGERS_READ = 50  # the same of peers that are not registered
+LOOK_PAUSE = 1.0  # seconds between two lookups of the names of other seeds
 UNTRUE = "a report of the death of a peer that answers"  # an offence, where seeds monitor
 UNTRUE_LIMIT, UNTRUE_PERIODS = 3, 8  # such reports within how many periods: disbelieved
 
@@ -100,18 +97,17 @@ class Seed(Node):
             self.output.write(f"peer list:{asker}:{others}")
 
     def _sample(self, listed: tuple[Address, ...], asker: Address | None) -> list[Address]:
-        """Some of a long list: what a peer needs for its ring link, and enough to draw from."""
+        """Return what a peer needs for its ring link, and enough to draw from."""
         told = set(sample(listed, OTHERS_SENT, self.rng))
         if asker is not None:
-            after = ring.successors(asker, listed)
-            told.update(itertools.islice(after, ring.SUCCESSORS_SENT))
+            told.update(itertools.islice(ring.successors(asker, listed), ring.SUCCESSORS_SENT))
         return sorted(told)
 
     # Deaths.
 
     def sift(self, link: Link, lines: list[bytes]) -> list[bytes]:
-        """Find out where the other seeds are now, before a report is read that comes from an IP of
-        which none was known; once a second at most."""
+        """Look up the names of other seeds, once a second at most, before a report is read that
+        comes from an unknown IP."""
         places = self.whereabouts
         if (places.names and link.role == WAITING and link.remote_ip not in places.ips
                 and any(line.startswith(b"Dead Node:") for line in lines)
@@ -123,7 +119,7 @@ class Seed(Node):
         return lines
 
     def on_dead_node(self, link: Link, message: wire.DeadNode) -> None:
-        """A peer or another seed says that somebody is dead. Find out."""
+        """Find out whether somebody is dead, as a peer or another seed says."""
         now, dead = self.now(), message.dead
         is_peer, is_seed = link.role == REGISTERED, link.remote_ip in self.whereabouts.ips
         row, removal = self.registry.row(dead), self.registry.removal(dead)
@@ -147,8 +143,8 @@ class Seed(Node):
             self._probe(dead, row, functools.partial(self._judge_report, message, row, is_peer))
 
     def _was_untrue(self, reporter: Address, now: float) -> None:
-        """A peer reported a death, and the dead answers. Others may have played dead to it, so that
-        is no proof; but its reports need not be looked at for a while."""
+        """Ignore a peer's reports for a while that reported deaths of peers that answer. This is no
+        proof of a lie, because others may have played dead to it."""
         if (self._disbelieved.reason(reporter, now) is None
                 and self._disbelieved.note(reporter, UNTRUE, 1, now) is not None):
             self.output.write(f"disbelieved:{reporter}")
@@ -158,8 +154,8 @@ class Seed(Node):
 
     def _judge_report(self, report: wire.DeadNode, row, is_peers: bool,
                       alive: bool | None) -> None:
-        """A report of a registered peer, or else of another seed, after the probe. What a peer
-        reports is passed on; what a seed reports is only told to our peers."""
+        """Judge a report after the probe. What a registered peer reports is passed on; what another
+        seed reports is only told to our peers."""
         now, dead = self.now(), report.dead
         if alive and is_peers:
             self._was_untrue(report.reporter, now)
@@ -182,8 +178,7 @@ class Seed(Node):
 
     def _judge_again(self, report: wire.DeadNode, row: Listing | None, is_peers: bool,
                      alive: bool | None) -> None:
-        """Probe a reported peer again until the answer is clear, because nobody reports it again. One
-        report of each peer waits."""
+        """Probe again until the answer is clear, because nobody reports it again."""
         if alive is False:
             self._judge_report(report, row, is_peers, False)
         elif alive is None and row is not None and row.verdict is None:
@@ -200,22 +195,21 @@ class Seed(Node):
             link.send(wire.dead_node(report))
 
     def _remove(self, row: Listing | None, reason: str) -> bool:
-        """Take a registration off the list and close its connection, which a peer that lives
-        notices; answer whether it was on the list."""
+        """Take a peer off the list and close its connection; return whether it was on the list."""
         removed = self.registry.remove(row, reason, self.now())
         if removed and row.link is not None:
             row.link.close("removed")
         return removed
 
     def on_leave(self, link: Link, message: wire.Leave) -> None:
-        """A peer leaves gracefully; only its own registered connection can say so."""
+        """Remove a peer that says goodbye over its own registered connection."""
         if not self._remove(self.registry.row(message.address, link), "left"):
             self.counters.add("leaves in the name of others")
 
     # Lost connections, and silent ones.
 
     def on_end(self, link: Link) -> None:
-        """A registered peer's connection broke: a probe tells whether it is gone or may return."""
+        """Probe a registered peer whose connection broke: is it gone, or may it return?"""
         row = self.registry.row(link.peer, link) if link.role == REGISTERED else None
         if row is not None:
             row.link = None
@@ -225,8 +219,8 @@ class Seed(Node):
         self._probe(row.address, row, functools.partial(self._judge_lost, row))
 
     def _probe(self, address: Address, row: Listing | None, verdict) -> None:
-        """Find out whether a peer lives that was reported, or lost its connection; those first that
-        have been listed for long, by their `row`."""
+        """Probe a peer that was reported or lost its connection, those first that were listed
+        first."""
         self.probers[USUAL].ask(address, verdict, since=math.inf if row is None else row.since)
 
     def _judge_lost(self, row: Listing, alive: bool | None) -> None:
@@ -239,9 +233,8 @@ class Seed(Node):
         self.lookout.hurry()
 
     def look_after_registrations(self, now: float) -> float:
-        """Replace registrations that did not speak in time, remove peers that did not come back in
-        time, repeat probes that found nothing out. Once a round, write that this seed is up, and
-        probe peers that have been silent for three rounds."""
+        """Replace and remove registrations whose time is over, repeat probes that found nothing
+        out. Once a round, write that this seed is up, and probe silent peers."""
         self.admission.replace_silent(now)
         for row in self.registry.doubtful(now):
             self._probe(row.address, row, row.end_doubt())
@@ -263,8 +256,8 @@ class Seed(Node):
         return min(moment for moment in due if moment is not None)
 
     def _judge_silent(self, row: Listing, link: Link, alive: bool | None) -> None:
-        """A silent peer was probed. One that lives hears from this seed: if its end of the
-        connection is dead, the connection breaks, and `on_end` follows."""
+        """Take what the probe of a silent peer found. A peer that lives hears from this seed: if
+        its end of the connection is dead, the connection breaks, and `on_end` follows."""
         if row.probed(alive):
             self._remove(row, "gone")
         elif alive and self.registry.row(row.address, link) is row:
@@ -274,20 +267,19 @@ class Seed(Node):
     # Monitoring.
 
     def monitor(self, now: float) -> float:
-        """A turn: keep rows and the tree in order, then judge."""
+        """Keep rows and the tree in order, then judge."""
         self.keeping.turn(now)
         self.deciding.turn(now)
         return now + self.settings.report_interval
 
     def status(self) -> dict[str, object]:
-        """Counts of what there is and of everything that was dropped."""
+        """Count what there is and everything that was dropped."""
         with self.turn:
             return {"address": self.address, "registered": len(self.registry.addresses()),
                     **self.counts()}
 
 
-def command() -> int:
-    """Run the program; `pip install` makes a command of this."""
+def command() -> int:  # of `pip install`, too
     return seed_main(Seed)
 
 

@@ -34,8 +34,7 @@ _HOMES = {"Message": "messages", "network": "networks", "seeds": "networks", "Pe
 
 def __getattr__(name: str) -> Any:
     """Import a name of the library when it is used first, so that `import gossip` costs nothing."""
-    if name == "aio":
-        return importlib.import_module("gossip.library.aio")
-    if name not in _HOMES:
+    if name not in __all__:
         raise AttributeError(f"module 'gossip' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"gossip.library.{_HOMES[name]}"), name)
+    module = importlib.import_module(f"gossip.library.{_HOMES.get(name, name)}")
+    return getattr(module, name) if name in _HOMES else module

@@ -1,9 +1,8 @@
 """Addresses: a node is identified by the IP and the port that it listens on.
 
 Pure values. Lines and files write an address as `127.0.0.1:5001` or `[::1]:5001`, peer lists as
-`127.0.0.1#5001` or `[::1]#5001`. A host name is refused there; people may give a seed by name, and
-may write `localhost`, and a comma or blanks before the port. Because ports cost nothing and IPs do,
-a choice among many addresses goes by IP first, then by port.
+`127.0.0.1#5001` or `[::1]#5001`. People may also give a seed by name. Because ports cost nothing
+and IPs do, a choice among many addresses goes by IP first, then by port.
 """
 
 import collections
@@ -40,9 +39,10 @@ class Address(NamedTuple):
         return f"[{self.ip}]" if ":" in self.ip else self.ip
 
     @property
+    @functools.lru_cache(maxsize=KEPT)
     def listed(self) -> str:
         """The form in peer lists: `IP#PORT`."""
-        return _listed(self)
+        return f"{self.host}#{self.port}"
 
     @property
     def file_part(self) -> str:
@@ -51,7 +51,6 @@ class Address(NamedTuple):
 
     @property
     def family(self) -> socket.AddressFamily:
-        """The family of its sockets: IPv4 or IPv6."""
         return socket.AF_INET6 if ":" in self.ip else socket.AF_INET
 
     @property
@@ -76,11 +75,6 @@ class Name(NamedTuple):
 
 
 Target = Address | Name  # what can be dialled; a name is looked up first
-
-
-@functools.lru_cache(maxsize=KEPT)
-def _listed(address: Address) -> str:
-    return f"{address.host}#{address.port}"
 
 
 @functools.lru_cache(maxsize=KEPT)
@@ -118,7 +112,7 @@ def typed_ip(text: str) -> str:
 
 
 def is_host_name(text: str) -> bool:
-    """Return whether a text is the name of a host, and not an IP, or what looks like one."""
+    """Return whether a text is a host name, and does not look like an IP."""
     return _HOST_NAME.fullmatch(text) is not None
 
 
@@ -144,8 +138,7 @@ def can_be_dialled(target: Target) -> bool:
 
 @functools.lru_cache(maxsize=KEPT)
 def is_loopback(target: Target) -> bool:
-    """Return whether it is a loopback address, which all nodes of a machine may share. Names are
-    none: they may lead elsewhere."""
+    """Return whether it is a loopback address. Names are none: they may lead elsewhere."""
     return isinstance(target, Address) and ipaddress.ip_address(target.ip).is_loopback
 
 
@@ -161,9 +154,9 @@ def in_turns(addresses: Iterable[Address]) -> list[Address]:
 
 def sample(addresses: Iterable[Address], most: int, rng: random.Random) -> list[Address]:
     """Draw `most` addresses, or all: equally many of each IP, unless it has fewer."""
-    of_ip: dict[str, list[Address]] = {}
+    of_ip = collections.defaultdict(list)
     for address in addresses:
-        of_ip.setdefault(address.ip, []).append(address)
+        of_ip[address.ip].append(address)
     drawn: list[Address] = []
     ips = sorted(rng.sample(list(of_ip), min(most, len(of_ip))), key=lambda ip: len(of_ip[ip]))
     for left, ip in zip(range(len(ips), 0, -1), ips):

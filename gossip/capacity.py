@@ -8,9 +8,8 @@ powerlaw:ALPHA  from 3 to 60, P(k) proportional to k^−ALPHA, drawn by a hash o
 
 Why the first rule makes a power law: if x is uniform on [0, 100), then k = 40 · 1.5^(−x/10) is
 smaller than c exactly when x > 10 · ln(40/c) / ln 1.5. So P(K < c) grows with ln c, and its
-derivative, the density, is proportional to 1/c: a power law with exponent 1 between the smallest
-and the largest capacity. Whole ports and int() distort that a little, and all ids above 56, for
-which the formula gives less than 4, share the smallest capacity.
+derivative, the density, is proportional to 1/c: a power law with exponent 1. Whole ports and int()
+distort that a little, and all ids above 56 share the smallest capacity.
 """
 
 import bisect
@@ -48,21 +47,20 @@ BY_RULE = Capacity()
 
 
 def fixed(number: int) -> Capacity:
-    """Return the rule that gives everyone the same capacity."""
     return Capacity("fixed", number)
 
 
 def parse_capacity(text: str, separator: str = ":") -> Capacity:
     """Parse `rule`, `fixed:K` (2 <= K <= 9999) or `powerlaw:ALPHA` (0 < ALPHA <= 10). ValueError
     otherwise. In output files the separator is a blank, because colons separate settings."""
-    match = re.fullmatch(rf"(fixed){separator}([0-9]{{1,4}})|"
-                         rf"(powerlaw){separator}([0-9]{{1,2}}(?:\.[0-9]{{1,3}})?)|(rule)", text)
-    if match and match[1] and int(match[2]) >= 2:
-        return fixed(int(match[2]))
-    if match and match[3] and 0 < float(match[4]) <= 10:
-        return Capacity("powerlaw", float(match[4]))
-    if match and match[5]:
+    kind, _, number = text.partition(separator)
+    if text == "rule":
         return BY_RULE
+    if kind == "fixed" and re.fullmatch("[0-9]{1,4}", number) and int(number) >= 2:
+        return fixed(int(number))
+    if (kind == "powerlaw" and re.fullmatch(r"[0-9]{1,2}(\.[0-9]{1,3})?", number)
+            and 0 < float(number) <= 10):
+        return Capacity(kind, float(number))
     raise ValueError(f"{text!r} is neither fixed:K with a K of 2 or more nor powerlaw:ALPHA "
                      f"with an ALPHA above 0, up to 10")
 
@@ -88,5 +86,4 @@ def _cumulative(alpha: float) -> list[float]:
 def _drawn(alpha: float, address: str) -> int:
     """Return the capacity at the quantile given by the hash of an address."""
     quantile = int.from_bytes(hashlib.sha256(address.encode()).digest()[:6], "big") / 2**48
-    at = bisect.bisect_right(_cumulative(alpha), quantile)
-    return min(LARGEST, SMALLEST + at)
+    return min(LARGEST, SMALLEST + bisect.bisect_right(_cumulative(alpha), quantile))

@@ -1,6 +1,11 @@
-"""Events: what an output file says after the time, taken apart for whoever reads along.
+"""Events: what an output file says after the time, taken apart for whoever reads along; and how
+text that others sent is shown in files and on screens.
 
-Pure. `received:127.0.0.1:5002:gmessage:…` is of the kind `received`, about 127.0.0.1:5002.
+Pure. `received:127.0.0.1:5002:gmessage:…` is of the kind `received`, about 127.0.0.1:5002. Printable
+characters stay, except that a backslash is doubled, so that two different texts never look the
+same. Everything else becomes its code: control characters, which would end a line or control a
+terminal; marks that reverse the direction of text; invisible characters; unusual spaces; and bytes
+that are no text (halves of a surrogate pair).
 """
 
 import re
@@ -9,6 +14,8 @@ ADDRESS = r"(?:[0-9.]+|\[[^\]]*\]):[0-9]+"
 ROTATED = r"(?:[.-][0-9][0-9-]*)?(?:\.gz)?"  # what logrotate and others put behind a file's name
 _ABOUT = re.compile(ADDRESS)
 _LINE = re.compile(rf"gmessage:([0-9.]+):({ADDRESS}):([0-9]+):([0-9]+):(.*)", re.DOTALL)
+_PLAIN = bytes({*range(32, 127)} - {ord("\\")}) + b"\n"
+_ESCAPED = re.compile(r"\\(?:\\|x(..)|u(....)|U(........))")
 
 
 def parted(event: str) -> tuple[str, str, str]:
@@ -30,3 +37,37 @@ def gossip_fields(line: str) -> tuple[float, str, int, int, str] | None:
     if match is None:
         return None
     return float(match[1]), match[2], int(match[3]), int(match[4]), match[5]
+
+
+def escape(text: str) -> str:
+    """Double backslashes, and show unprintable characters as `\\x1b` or `\\U000e0001`."""
+    if text.isprintable() and "\\" not in text:
+        return text
+    return "".join(map(_shown, text))
+
+
+def escape_lines(text: str) -> str:
+    """Escape lines with `\\n` between them. Plain ASCII, the usual case, is fast."""
+    if text.isascii() and not text.encode().translate(None, _PLAIN):
+        return text
+    return "\n".join(map(escape, text.split("\n")))
+
+
+def unescape(text: str) -> str:
+    """Return the text that was escaped."""
+    def meant(match: re.Match) -> str:
+        code = match[1] or match[2] or match[3]
+        return chr(int(code, 16)) if code else "\\"
+
+    return _ESCAPED.sub(meant, text)
+
+
+def _shown(character: str) -> str:
+    if character == "\\":
+        return "\\\\"
+    if character.isprintable():
+        return character
+    code = ord(character)
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

@@ -71,16 +71,11 @@ class Intervals:
     def missing(self, first: int, last: int) -> list[Range]:
         """Return the parts of first..last that are not in the set, lowest first."""
         gaps = []
-        at = bisect_left(self._lasts, first)
-        while first <= last:
-            if at == len(self._firsts) or self._firsts[at] > last:
-                gaps.append((first, last))
-                break
-            if first < self._firsts[at]:
-                gaps.append((first, self._firsts[at] - 1))
-            first = self._lasts[at] + 1
-            at += 1
-        return gaps
+        for low, high in self.common([(first, last)]):
+            if first < low:
+                gaps.append((first, low - 1))
+            first = high + 1
+        return [*gaps, (first, last)] if first <= last else gaps
 
 
 def format_ranges(ranges: list[Range]) -> str:

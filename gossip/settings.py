@@ -1,19 +1,16 @@
 """The settings of a node, each with its unit; the list of seeds in config.txt; the word filter."""
 
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from gossip.addresses import Target, can_be_dialled, is_loopback, parse_typed
 from gossip.capacity import BY_RULE, Capacity
 
 MIB = 1 << 20
-
-
 CORRUPT_WATCHED = 1_000  # corrupt lines within a period that end a link, if neighbours are watched
-
 LATE_FROM = 0.05  # seconds of lateness below which nothing changes
 LATE_FOR = 4.0  # seconds for which a process counts as late after its threads ran late
-
 WAYS = ("flood", "rumor", "tree")  # of spreading; gossip/spread/spreading.py makes them
 
 
@@ -27,12 +24,11 @@ class Filter(NamedTuple):
         return self.file
 
     def search(self):
-        """Return a function that tells whether a text contains one of the words, as a whole word in
-        any case. None if there are no words."""
+        """Return a function that finds one of the words in a text, whole and in any case; None if
+        there are no words."""
         if not self.words:
             return None
-        whole = "|".join(_whole(word) for word in self.words)
-        return re.compile(whole, re.IGNORECASE).search
+        return re.compile("|".join(map(_whole, self.words)), re.IGNORECASE).search
 
 
 def _whole(word: str) -> str:
@@ -102,8 +98,8 @@ class Settings(NamedTuple):
     grace: float = 60.0  # seconds that a peer has to register again after its connection broke
 
     def corrupt_most(self) -> int:
-        """Return how many corrupt lines end a link; 0: never. Where neighbours are watched the
-        limit is higher, because a peer that is cut off at once is reported by nobody."""
+        """Return how many corrupt lines end a link; 0: never. Where neighbours are watched, more
+        do, because a peer that is cut off at once is reported by nobody."""
         return CORRUPT_WATCHED if self.monitor and self.corrupt_limit else self.corrupt_limit
 
     def corrupt_window(self) -> float:
@@ -124,17 +120,21 @@ ON_COMMAND_LINE = Settings._fields[: Settings._fields.index("ban") + 1]
 
 def parse_filter(text: bytes) -> tuple[str, ...]:
     """Parse the words of a filter file, one a line. ValueError names the bad line."""
-    words = []
-    for number, raw in enumerate(text.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
-        try:
-            word = raw.decode().strip()
-        except UnicodeDecodeError:
-            raise ValueError(f"line {number}: not UTF-8 text") from None
-        if word and word not in words:
-            words.append(word)
+    words = tuple(dict.fromkeys(word for _, word in _lines_of(text)))
     if not words:
         raise ValueError("no word in it; write one a line")
-    return tuple(words)
+    return words
+
+
+def _lines_of(text: bytes, comment: str = "\n") -> Iterator[tuple[int, str]]:
+    """Yield the lines with something in them, and their numbers; ValueError where it is no text."""
+    for number, raw in enumerate(text.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
+        try:
+            line = raw.decode().partition(comment)[0].strip()
+        except UnicodeDecodeError:
+            raise ValueError(f"line {number}: not UTF-8 text") from None
+        if line:
+            yield number, line
 
 
 def majority(seeds: int) -> int:
@@ -146,20 +146,13 @@ def parse_config(text: bytes) -> list[Target]:
     """Return the seeds in a config.txt, each once. A first line without any digit, but for empty
     ones, is a header. ValueError names the bad line."""
     seeds: dict[Target, str] = {}  # -> where it stands
-    may_be_header = True
-    for number, raw in enumerate(text.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
+    for at, (number, line) in enumerate(_lines_of(text, "#")):
+        if at == 0 and not re.search("[0-9]", line):
+            continue
         try:
-            line = raw.decode().partition("#")[0].strip()
-            if not line:
-                continue
-            is_header, may_be_header = may_be_header and not re.search("[0-9]", line), False
-            if is_header:
-                continue
             seed = parse_typed(line)
             if not can_be_dialled(seed):
                 raise ValueError(f"{line!r} is no address that can be dialled")
-        except UnicodeDecodeError:
-            raise ValueError(f"line {number}: not UTF-8 text") from None
         except ValueError as error:
             raise ValueError(f"line {number}: {error}") from None
         seeds.setdefault(seed, f"line {number}")
@@ -169,8 +162,8 @@ def parse_config(text: bytes) -> list[Target]:
 
 
 def of_one_network(seeds: dict[Target, str]) -> list[Target]:
-    """Return seeds that stand somewhere. ValueError if some are on loopback, and others are not:
-    then machines would know different ones by the same addresses."""
+    """Return the seeds, given where each stands. ValueError if only some are on loopback: then
+    machines would know different ones by the same addresses."""
     at_home = [seed for seed in seeds if is_loopback(seed)]
     if 0 < len(at_home) < len(seeds):
         raise ValueError(f"{seeds[at_home[0]]}: {at_home[0]} is another seed on every machine; "

@@ -1,7 +1,8 @@
 """Small tools: a rate limit, an expiring cache, a backoff, counters. Their owner guards them."""
 
-import collections
 import os
+import traceback
+from collections import Counter, OrderedDict
 from typing import Any, Hashable
 
 
@@ -14,8 +15,7 @@ class Rate:
         self._burst = burst
         self._keys = keys
         # key -> (level of its bucket, when that was so)
-        self._levels: collections.OrderedDict[Hashable, tuple[float, float]] = (
-            collections.OrderedDict())
+        self._levels: OrderedDict[Hashable, tuple[float, float]] = OrderedDict()
 
     def take(self, now: float, cost: float = 1.0, key: Hashable = None) -> float:
         """Charge a key (credit it if below 0). Return the seconds until it is within its rate."""
@@ -27,7 +27,6 @@ class Rate:
         return max(0.0, (level - self._burst) / self._per_second)
 
     def forget(self, key: Hashable) -> None:
-        """Empty the bucket of a key."""
         self._levels.pop(key, None)
 
 
@@ -37,8 +36,7 @@ class Recent:
     def __init__(self, limit: int):
         self._limit = limit
         # key -> (when it expires, value), in the order in which they were put
-        self._entries: collections.OrderedDict[Hashable, tuple[float, Any]] = (
-            collections.OrderedDict())
+        self._entries: OrderedDict[Hashable, tuple[float, Any]] = OrderedDict()
 
     def put(self, key: Hashable, value, until: float = float("inf")) -> None:
         """Store a value, as the newest, until it expires at `until`."""
@@ -75,8 +73,7 @@ class Backoff:
     """A pause after each failure, twice as long as the one before."""
 
     def __init__(self, first: float, last: float):
-        self._first = first
-        self._last = last
+        self._first, self._last = first, last
         self.reset()
 
     def failed(self, now: float, part: float = 1.0) -> None:
@@ -94,7 +91,7 @@ class Counters:
     """Counts, by name, of what the output file leaves out, such as "dials that were refused"."""
 
     def __init__(self):
-        self._counts = collections.Counter()
+        self._counts: Counter[str] = Counter()
 
     def add(self, name: str, number: int = 1) -> None:
         if number:
@@ -109,8 +106,7 @@ class Budget:
 
     def __init__(self, per_second: int):
         self._per_second = per_second
-        self._second = 0
-        self._spent = 0
+        self._second = self._spent = 0
 
     def spend(self, now: float, cost: int = 1) -> bool:
         """Return whether one more line may pass now."""
@@ -122,8 +118,6 @@ class Budget:
 
 def failure(thread: str, error: Exception) -> str:
     """Return the event that tells which error ended a thread, and where."""
-    at = error.__traceback__
-    while at.tb_next is not None:
-        at = at.tb_next
-    where = os.path.basename(at.tb_frame.f_code.co_filename)
-    return f"failed:{thread}:{type(error).__name__}:{error} ({where}:{at.tb_lineno})"
+    *_, (frame, line) = traceback.walk_tb(error.__traceback__)
+    where = os.path.basename(frame.f_code.co_filename)
+    return f"failed:{thread}:{type(error).__name__}:{error} ({where}:{line})"

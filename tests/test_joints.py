@@ -1,4 +1,4 @@
-"""Joints: how many functions and files of the project a line passes between two sockets.
+"""Joints: how many functions and files of the project a line passes in a flood between two sockets.
 
 Forty processes on two cores share their caches, so a function that is called once costs three to
 four times what it costs in a loop: the joints are the time that a single message takes.
@@ -54,7 +54,7 @@ def traced(net):
     trace = Trace()
     threading.setprofile(trace)
     try:
-        peer = net.peer(liveness_interval=3600, antientropy_interval=3600)
+        peer = net.peer(spread="flood", liveness_interval=3600, antientropy_interval=3600)
         peer.lateness = float  # it is never late: a late one does more
         fakes = [net.fake() for _ in range(6)]
         yield peer, trace, fakes, [net.neighbour(peer, fake) for fake in fakes]

@@ -7,7 +7,7 @@ import pytest
 
 from tests.tools.programs import ROOT
 
-HALL = {"addresses", "intervals", "capacity", "settings", "escaping", "events",
+HALL = {"addresses", "intervals", "capacity", "settings", "events",
         "tools"}  # everyone may name it
 CORE = ("wire", "node", "liveness", "registering", "overlay", "spread", "signing", "monitoring")
 CONCEPTS = set(CORE[2:])

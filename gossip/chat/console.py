@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 from gossip.chat.doorstep import UDP_BASE
 from gossip.chat.server_process import ChatError, Server, decode, encode, say
-from gossip.escaping import escape
+from gossip.events import escape
 from gossip.terminal.command_line import (
     Parser, add_outputs, add_settings, parse_port, seconds, show, write_all)
 from gossip.terminal.input import Keyboard

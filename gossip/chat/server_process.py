@@ -16,7 +16,7 @@ import threading
 import time
 
 from gossip.chat.doorstep import HOST
-from gossip.escaping import escape
+from gossip.events import escape
 from gossip.terminal.command_line import ROOT, complain
 
 START_LIMIT = 10.0  # seconds until a server that was started must listen

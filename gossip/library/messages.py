@@ -13,8 +13,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from gossip.escaping import unescape
-from gossip.events import about, gossip_fields
+from gossip.events import about, gossip_fields, unescape
 from gossip.tools import Recent
 
 MOST_CHARACTERS = 64 << 20  # of messages that wait, besides the limit of their number

@@ -10,7 +10,7 @@ from gossip.library.peer import USUAL, Peer, join
 from gossip.library.starting import (
     Folder, Refused, Seeds as ListOfSeeds, class_of, errors_of_a_start, list_of_seeds, listen,
     settings_of, start)
-from gossip.programs.own_addresses import known_to, local_seeds
+from gossip.programs.starting import known_to, local_seeds
 from gossip.settings import Settings
 
 FORM_LIMIT = 10.0  # seconds within which a network forms

@@ -26,7 +26,7 @@ from gossip.library.starting import (
     Folder, NoSeed, Refused, Seeds, address_asked_for, class_of, list_of_seeds, listen, settings_of,
     start)
 from gossip.overlay.neighbours import NEIGHBOUR
-from gossip.programs.own_addresses import check_reachable
+from gossip.programs.starting import check_reachable
 from gossip.settings import Settings, majority
 from gossip.terminal.command_line import AUTO, CommandError
 

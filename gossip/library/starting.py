@@ -19,8 +19,8 @@ from gossip.net.connection import listening
 from gossip.net.live_world import LiveWorld
 from gossip.net.pulse import PULSE
 from gossip.node.output_file import OutputFile
-from gossip.programs.own_addresses import PortTaken, cannot_listen, host_of
-from gossip.programs.starting import open_output, start_node
+from gossip.programs.starting import (
+    PortTaken, cannot_listen, host_of, open_output, start_node)
 from gossip.settings import WAYS, Settings, of_one_network
 from gossip.terminal.command_line import ROOT, SETTINGS, CommandError, load_seeds
 

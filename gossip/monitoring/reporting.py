@@ -39,8 +39,7 @@ class Reporting(Part):
         self._kicked_by: dict[Address, None] = {}  # seeds that have kicked this peer
         self._cheats = Contradictions()
         self._evidence: dict[bytes, tuple[bytes, bytes]] = {}  # run not known yet -> signed lines
-        self.watch = Watch(node.settings, node.confirming.counts, self._cheats,
-                           node.address)
+        self.watch = Watch(node.settings, node.confirming.counts, self._cheats)
 
     # The duty.
 

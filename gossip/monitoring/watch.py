@@ -12,10 +12,7 @@ honest peers are never blamed, a neighbour is judged by a message only when
   to send it. Two are needed because an answer may overtake what waits to be sent. A neighbour that
   is frozen or slow is judged later, not wrongly.
 
-In a tree a neighbour that was told to push nothing of a run owes none of its messages, whichever
-came first, the prune or the message. It is told so only if enough is left to judge it by. After a
-graft it owes them again `settle` seconds after its reply to a later request. In the report, one
-neighbour counts as judged by all messages, so that the seeds know how many there were.
+In a tree only the messages that go to all count (`goes_to_all` in spread/tree.py).
 
 A message whose run had to be confirmed first, or that anti-entropy has fetched, counts only for the
 neighbour that brought it. No neighbour is judged by a run that few seeds name, because it may have
@@ -26,13 +23,13 @@ Lines are kept as hashes, which are small, and which nobody outside can predict.
 """
 
 import collections
-import zlib
 from typing import NamedTuple
 
 from gossip import wire
 from gossip.addresses import Address
 from gossip.monitoring import grammar
 from gossip.settings import Settings
+from gossip.spread.tree import goes_to_all
 
 LOG_LIMIT = 20_000  # messages that neighbours are to be judged by; of more, the oldest are dropped
 COPIES_LIMIT = 50_000  # lines noted in one generation, before irrelevant lines are dropped
@@ -40,7 +37,6 @@ GENERATIONS_LIMIT = 8  # of a neighbour that does not answer
 ASKED_LIMIT = 8  # requests of which a reply is awaited
 WAITING_LIMIT = 2_000  # lines that wait until their run is confirmed
 STILL = 1.5  # periods between two turns above which this peer itself stood still
-ENOUGH = 12  # messages a period that a neighbour has to owe before a tree excuses it from a run
 CATCHING_UP = 6  # replies after which a link stands, even if there is still something to fetch
 
 
@@ -66,17 +62,6 @@ class _Row:
         # lines that came over the link, in sets: (when the next set began, lines), the oldest first
         self.copies: collections.deque[list] = collections.deque([[float("inf"), set()]])
         self.counts = collections.Counter()  # by the names in an Entry
-        self.left = 0  # messages of the last period that it owes, if nothing changes
-        self.excused: dict[bytes, float] = {}  # run that it need not push -> until when
-        self.grafted: dict[bytes, float] = {}  # run that it is to push again -> since when
-
-    def owes_again(self, asked: float, since: float) -> None:
-        """Let it owe, `since` then, what it was told to push before it was `asked`."""
-        heard = [run for run, at in self.grafted.items() if at <= asked]
-        for run in heard:
-            del self.grafted[run]
-            if run in self.excused:
-                self.excused[run] = since
 
     def begin_generation(self, now: float) -> set[int]:
         """Note what comes from now on in a new set; return the oldest set."""
@@ -101,19 +86,16 @@ class _Row:
 class Watch:
     """The observations of one peer about its neighbours, by their links."""
 
-    def __init__(self, settings: Settings, counts=lambda run: True, cheats=(), own=None):
-        """`counts(run)`: do most seeds name a run? `cheats`: runs that contradict themselves.
-        `own`: the address of this peer."""
+    def __init__(self, settings: Settings, counts=lambda run: True, cheats=()):
+        """`counts(run)`: do most seeds name a run? `cheats`: runs that contradict themselves."""
         self._run_counts = counts
         self._cheats = cheats
-        self._own = own
         self._settle = settings.settle
         self._longest = STILL * settings.report_interval  # seconds between two turns
         self._owes = settings.spread != "rumor"  # else nobody owes anybody a copy
+        self._in_tree = settings.spread == "tree"
         self._turned: float | None = None  # when the last turn was
         self._rows: dict[object, _Row] = {}  # link -> what is known of it
-        self._said, self._said_before = collections.Counter(), collections.Counter()  # run ->
-        # messages in this period, and in the last one
         self._log: list[_Batch] = []  # batches by which not all neighbours are judged yet
         self._begin = 0  # the number of the first batch in it
         self._size = 0  # messages in it
@@ -146,12 +128,10 @@ class Watch:
         at, horizon = row.asked.pop(time)
         row.asked = {other: asked for other, asked in row.asked.items() if asked[0] > at}
         row.replies += 1
-        row.owes_again(at, now + self._settle)
         if row.stands is None and (caught_up or row.replies >= CATCHING_UP):
             row.stands = now
         self._judge(link, row, horizon)
         row.forget_copies(horizon)
-        row.excused = {run: until for run, until in row.excused.items() if until > horizon}
         row.horizon = max(row.horizon, at - self._settle)
         self._drop_judged()
 
@@ -165,25 +145,6 @@ class Watch:
             links.pop(link, None)
         if link.peer in self._former or len(self._former) < grammar.ENTRIES_LIMIT:
             self._former.setdefault(link.peer, collections.Counter()).update(row.counts)
-
-    # Trees.
-
-    def may_excuse(self, link, run: bytes) -> bool:
-        """Return whether a neighbour would owe enough without this run, so that it is judged."""
-        row = self._rows.get(link)
-        return row is not None and row.left - self._said_before[run] >= ENOUGH
-
-    def excused(self, link, runs) -> None:
-        """Note that a neighbour is told to push nothing of these runs."""
-        row = self._rows[link]
-        for run in runs:
-            row.left -= 0 if run in row.excused else self._said_before[run]
-            row.excused[run] = float("inf")
-
-    def owes_again(self, link, runs, now: float) -> None:
-        """Note that a neighbour is told to push these runs again."""
-        if link in self._rows:
-            self._rows[link].grafted.update(dict.fromkeys(runs, now))
 
     # Messages.
 
@@ -199,13 +160,12 @@ class Watch:
     def fresh(self, lines: list[bytes], link, now: float, owed: bool) -> None:
         """Note new messages from `link`, or from this peer itself (None). `owed`: all other
         neighbours owe a copy."""
+        lines = self._owed_by_all(lines)
         if not lines:
             return
         by_run = self._judged_by(lines) if owed else {}
         self._count_first(len(lines), link, now)  # an excuse, even if few seeds name the run
         by_run = {run: some for run, some in by_run.items() if run not in self._cheats}
-        for run, some in by_run.items():
-            self._said[run] += len(some)
         if by_run:
             self._log.append(_Batch(now, by_run, link))
             self._size += sum(map(len, by_run.values()))
@@ -213,6 +173,9 @@ class Watch:
             self._drop_judged()
         while self._size > LOG_LIMIT and len(self._log) > 1:
             self._drop(1)
+
+    def _owed_by_all(self, lines: list[bytes]) -> list[bytes]:
+        return list(filter(goes_to_all, lines)) if self._in_tree else lines
 
     def _judged_by(self, lines: list[bytes]) -> dict[bytes, list[int]]:
         """Return the messages by which neighbours are judged, by their runs."""
@@ -230,7 +193,7 @@ class Watch:
         """Note lines that have come, but whose run has to be confirmed."""
         if link not in self._rows:
             return
-        for line in map(hash, lines):
+        for line in map(hash, self._owed_by_all(lines)):
             self._waiting.setdefault(line, {})[link] = None
         while len(self._waiting) > WAITING_LIMIT:
             del self._waiting[next(iter(self._waiting))]
@@ -277,10 +240,6 @@ class Watch:
             counted.clear()
         self._former.clear()
         self._drop_judged()
-        self._said_before, self._said = self._said, collections.Counter()
-        for row in self._rows.values():
-            row.left = sum(count for run, count in self._said_before.items()
-                           if run not in row.excused)
         return [grammar.Entry(peer, *[counted[name] for name in grammar.Entry._fields[1:]])
                 for peer, counted in counts.items()]
 
@@ -305,28 +264,18 @@ class Watch:
     def _judge(self, link, row: _Row, horizon: float) -> None:
         """Judge a neighbour by messages that came up to `horizon`."""
         stood = float("inf") if row.stands is None else row.stands + self._settle
-        owed, excused = [], 0
+        owed = []
         row.judged = max(row.judged, self._begin)
         for batch in self._log[row.judged - self._begin:]:
             if batch.at > horizon:
                 break
             row.judged += 1
             if batch.link is not link and batch.at >= stood:
-                for run, lines in batch.lines.items():
-                    if batch.at >= row.excused.get(run, batch.at):
-                        owed += lines
-                    else:
-                        excused += len(lines)
-        if excused and link is min(self._rows, key=self._rank):
-            row.counts["expected"] += excused
+                owed += _lines_of([batch])
         if owed:
             row.counts["expected"] += len(owed)
             if self._owes:
                 row.counts["missing"] += row.missing(owed)
-
-    def _rank(self, link) -> int:
-        """Return a number by which each peer picks another of its neighbours."""
-        return zlib.crc32(f"{self._own}>{link.peer}".encode())
 
     def _count_first(self, count: int, link, now: float) -> None:
         """Count FIRST at once, because the neighbour may miss the message soon."""

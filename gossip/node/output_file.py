@@ -1,7 +1,7 @@
 """The output file of a node: one line per event, written at once; and the form of a line.
 
 An error that ends a thread is written outside of turns, so there is a lock. What others sent is
-escaped (gossip/escaping.py), so that an event is always one line. Lines that cannot be written (a
+escaped (gossip/events.py), so that an event is always one line. Lines that cannot be written (a
 full disk) never stop the node: they are counted, the screen is told of the first, and the file
 tells how many as soon as it can be written.
 
@@ -22,7 +22,7 @@ import math
 import os
 import threading
 
-from gossip.escaping import escape, escape_lines
+from gossip.events import escape, escape_lines
 from gossip.settings import MIB
 
 NEXT = "\n"  # before Python 3.12, the braces of an f-string may contain no backslash

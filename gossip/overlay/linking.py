@@ -6,7 +6,7 @@ rules are in the files beside this one. Gossip and liveness are not handled here
 
 from gossip import wire
 from gossip.addresses import Address
-from gossip.escaping import escape
+from gossip.events import escape
 from gossip.node.part import Part
 from gossip.overlay.admitting import Admitting
 from gossip.overlay.neighbours import NEIGHBOUR, Admission, Neighbours

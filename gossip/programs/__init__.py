@@ -1,9 +1,7 @@
 """From a command line to running nodes: one file per program, and the choice between them.
 
 seed.py and peer.py pass in their classes. This file imports only the doorstep, and a program when
-needed, because peer.py calls it before its slow imports. Programs share starting.py and
-own_addresses.py.
-"""
+needed, because peer.py calls it before its slow imports. Programs share starting.py."""
 
 import sys
 

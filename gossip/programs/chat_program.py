@@ -7,10 +7,10 @@ from gossip.addresses import address_of
 from gossip.chat.doorstep import HOST, UDP_BASE, Doors, open_doors
 from gossip.chat.server import CHAT, ChatServer
 from gossip.net.live_world import LiveWorld
-from gossip.programs.starting import run_node
+from gossip.programs.starting import add_output_flags, run_node
 from gossip.terminal.command_line import (
-    FAILED, CommandError, Parser, add_outputs, add_settings, load, parse_port, run_command,
-    seconds, whole_number)
+    FAILED, CommandError, Parser, add_settings, load, parse_port, run_command, seconds,
+    whole_number)
 
 
 def chat_main(doors: Doors | None) -> int:
@@ -22,9 +22,8 @@ def _chat_command(doors: Doors | None) -> None:
     args = _parse()
     key = None if args.chat_key is None else load(args.chat_key, _secret)
     udp_port = args.udp_base + args.own_id
-    settings = CHAT._replace(antientropy_interval=args.antientropy_interval,
-                             cache_size=args.cache_size, rumor_stop=args.rumor_stop,
-                             file_limit=args.file_limit)
+    settings = CHAT._replace(**{name: getattr(args, name) for name in (
+        "antientropy_interval", "cache_size", "rumor_stop", "file_limit")})
 
     def make(output):
         opened = doors or _open_doors(udp_port, args.port)
@@ -46,16 +45,13 @@ def _parse():
                         help=f"process ID gossips on UDP port PORT + ID ({UDP_BASE})")
     parser.add_argument("--chat-key", type=pathlib.Path, metavar="FILE",
                         help="a secret that all of the line share: datagrams are signed with it")
-    parser.add_argument("--antientropy-interval", metavar="SECONDS",
-                        type=seconds(0), default=CHAT.antientropy_interval,
-                        help="between two comparisons with the neighbours; 0: never "
-                             "(%(default)g)")
+    parser.add_argument("--antientropy-interval", metavar="SECONDS", type=seconds(0),
+                        default=CHAT.antientropy_interval,
+                        help="between two comparisons with the neighbours; 0: never (%(default)g)")
     parser.add_argument("--cache-size", type=whole_number(0), default=CHAT.cache_size,
                         metavar="N", help="messages kept (%(default)s)")
     add_settings(parser, "rumor_stop", usual=CHAT)
-    add_outputs(parser)
-    add_settings(parser, "file_limit")
-    parser.add_argument("--quiet", action="store_true", help="show no events on the terminal")
+    add_output_flags(parser)
     parser.add_argument("--end-with-pipe", type=whole_number(0), metavar="FD",
                         help="end with this descriptor (for programs that start chat servers)")
     args = parser.parse_args()

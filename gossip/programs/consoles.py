@@ -1,8 +1,5 @@
-"""The consoles of a peer: what is typed, pasted or piped is carried out, and answered.
-
-A line at a time in a pipe; in words on a terminal, where a line that is no command is a message.
-Texts that come together are gossiped together.
-"""
+"""The consoles of a peer: what is typed, pasted or piped is carried out, and answered; on a
+terminal in words, and there a line that is no command is a message."""
 
 import difflib
 import os
@@ -10,7 +7,7 @@ import pathlib
 import time
 
 from gossip.addresses import Address
-from gossip.escaping import escape
+from gossip.events import escape
 from gossip.spread.origin import TooLong
 from gossip.terminal.input import Keyboard
 from gossip.terminal.prompt import PromptScreen, TypedLines
@@ -58,17 +55,14 @@ help       this
 quit       leave gracefully: nobody reports me dead
 (Ctrl-C ends me abruptly, so that others find me dead)"""
 
-    def __init__(self, peer, keyboard: Keyboard, screen: Screen):
+    def __init__(self, peer, keyboard: Keyboard | TypedLines, screen: Screen):
         self._peer = peer
         self._keyboard = keyboard
         self._screen = screen
 
     def read_lines(self) -> None:
         """Read lines until the end of input or `quit`."""
-        while not self._over():
-            lines = self._keyboard.lines()
-            if lines is None:
-                return
+        while not self._over() and (lines := self._keyboard.lines()) is not None:
             self.carry_out(lines)
 
     def carry_out(self, lines: list[bytes]) -> None:
@@ -97,11 +91,9 @@ quit       leave gracefully: nobody reports me dead
         self._gossip(texts)
 
     def _complain(self, why: str) -> None:
-        """Answer a line that was not carried out."""
         self._screen.say(why)
 
     def _over(self) -> bool:
-        """Return whether the peer has ended, or is about to."""
         return self._peer.stopping or self._peer.leaving
 
     def _gossip(self, texts: list[str]) -> None:
@@ -112,9 +104,9 @@ quit       leave gracefully: nobody reports me dead
         except TooLong as error:
             if len(texts) == 1:
                 self._complain(str(error))
-            else:
-                for text in texts:
-                    self._gossip([text])
+                return
+            for text in texts:
+                self._gossip([text])
 
     def _command(self, command: str) -> None:
         if command == "quit":
@@ -122,17 +114,16 @@ quit       leave gracefully: nobody reports me dead
         elif command:
             answers = {"help": lambda: self.HELP, "peers": self._peers, "status": self._status,
                        "messages": self._messages, "say": lambda: "say what? Type: say TEXT"}
-            answer = answers.get(command, lambda: self._unknown(command))
+            answer = answers.get(command, lambda: self._unknown(escape(command[:60])))
             self._screen.say(answer())
 
     _split = staticmethod(split_command)
 
     def _unknown(self, command: str) -> str:
-        return f"unknown command '{escape(command[:60])}'; type help"
+        return f"unknown command '{command}'; type help"
 
     def _counts(self) -> dict[str, object]:
-        with self._peer.turn:
-            return {**self._peer.status(), "lines not shown": self._screen.dropped}
+        return {**self._peer.status(), "lines not shown": self._screen.dropped}
 
     def _status(self) -> str:
         return "\n".join(f"{name}: {value}" for name, value in self._counts().items())
@@ -140,8 +131,7 @@ quit       leave gracefully: nobody reports me dead
     def _addresses(self) -> tuple[list[Address], list[Address]]:
         """Return the neighbours, and all known peers."""
         with self._peer.turn:
-            return (list(self._peer.neighbours.addresses()),
-                    list(self._peer.peer_list.addresses()))
+            return list(self._peer.neighbours.addresses()), list(self._peer.peer_list.addresses())
 
     def _peers(self) -> str:
         neighbours, known = self._addresses()
@@ -178,7 +168,7 @@ Ctrl-C ends me abruptly, so that others find me dead."""
     _split = staticmethod(understood)
 
     def greet(self) -> None:
-        """Say what to do, before the peer starts."""
+        """Say what to do."""
         self._screen.say(f"I am {self._peer.address.port}. Type a message, or /help. "
                          "/quit says goodbye, Ctrl-C does not.\n"
                          "Every event, with all its fields, in UTC: "
@@ -200,8 +190,7 @@ Ctrl-C ends me abruptly, so that others find me dead."""
             super()._command(command)
 
     def _unknown(self, command: str) -> str:
-        shown = escape(command[:60])
-        return f"unknown command '{shown}'; to gossip it: say {shown}"
+        return f"unknown command '{command}'; to gossip it: say {command}"
 
     def _named(self, address: Address) -> str:
         return self._words.name(str(address))
@@ -212,8 +201,8 @@ Ctrl-C ends me abruptly, so that others find me dead."""
     def _status(self) -> str:
         """Return a line of what there is, and a line for each count that is not 0."""
         status = self._counts()
-        address, neighbours, seeds, known, held = [status.pop(name) for name in (
-            "address", "neighbours", "seeds", "known peers", "messages held")]
+        address, neighbours, seeds, known, held = map(status.pop, (
+            "address", "neighbours", "seeds", "known peers", "messages held"))
         count, _, room = neighbours.partition(" of ")
         return "\n".join([
             f"{address}: {many(int(count), 'neighbour')} (room for {room}), {many(seeds, 'seed')}, "

@@ -21,8 +21,7 @@ nothing. At the end of the input the peer leaves.
 import json
 
 from gossip.addresses import Address
-from gossip.escaping import unescape
-from gossip.events import gossip_fields, parted
+from gossip.events import gossip_fields, parted, unescape
 from gossip.programs.consoles import Console
 from gossip.settings import majority
 from gossip.terminal.screen import Screen
@@ -66,12 +65,12 @@ class JsonScreen(Screen):
             self._seeds.add(rest.rpartition("=")[2])
         about = {"seed" if address in self._seeds else "peer": address} if address else {}
         said = [{"event": kind, **about, **({"detail": rest} if rest else {})}]
-        if kind == "registered":
+        if kind == "unregistered":
+            self._listed_by.discard(address)
+        elif kind == "registered":
             self._listed_by.add(address)
             if len(self._listed_by) == self._wanted:
                 said.append({"event": "joined", "seeds": self._wanted})
-        elif kind == "unregistered":
-            self._listed_by.discard(address)
         return said
 
 
@@ -91,8 +90,7 @@ class JsonConsole(Console):
             asked = json.loads(line)
         except (ValueError, RecursionError) as error:
             raise ValueError(f"not JSON: {error}") from None
-        pairs = list(asked.items()) if isinstance(asked, dict) else []
-        match pairs:
+        match list(asked.items()) if isinstance(asked, dict) else []:
             case [("say", str(text))] if text and not text.endswith("\r"):
                 return "say", text
             case [("say", _)]:
@@ -113,6 +111,5 @@ class JsonConsole(Console):
             self._screen.answer(event="status", **{name.replace(" ", "_"): value
                                                    for name, value in status.items()})
         elif command == "peers":
-            neighbours, known = self._addresses()
-            self._screen.answer(event="peers", neighbours=list(map(str, neighbours)),
-                                known=list(map(str, known)))
+            neighbours, known = (list(map(str, some)) for some in self._addresses())
+            self._screen.answer(event="peers", neighbours=neighbours, known=known)

@@ -1,11 +1,7 @@
-"""The program peer.py: from its command line to a running peer, its console, and its end.
-
-A thread reads what is typed, or piped, and a console (consoles.py, json_lines.py) carries it out.
-"""
+"""The program peer.py: from its command line to a running peer, its console, and its end."""
 
 import contextlib
 import functools
-import itertools
 import os
 import signal
 import threading
@@ -14,8 +10,8 @@ from gossip.addresses import Address, Name, Target, address_of
 from gossip.net.live_world import LiveWorld
 from gossip.programs.consoles import Console, Talk
 from gossip.programs.json_lines import LONGEST, JsonConsole, JsonScreen
-from gossip.programs.own_addresses import PortTaken, check_free, check_reachable, host_of
-from gossip.programs.starting import open_output, start_node
+from gossip.programs.starting import (
+    PortTaken, check_free, check_reachable, host_of, open_output, start_node)
 from gossip.terminal.command_line import (
     AUTO, FAILED, STANDARD_OUTPUT, CommandError, Parser, add_address, add_common_flags,
     add_peer_flags, load_seeds, parse_host, parse_port, peer_settings, run_command, show,
@@ -44,18 +40,14 @@ def _parser() -> Parser:
     add_address(parser, "the port to listen on (asked for when missing); also as IP:PORT")
     add_common_flags(parser, of_node=True)
     add_peer_flags(parser)
-    parser.add_argument("--end-with-input", action="store_true",
-                        help="end with standard input (for programs that start peers)")
-    parser.add_argument("--raw", action="store_true",
-                        help="show events on a terminal as they stand in the output file")
-    parser.add_argument("--leave", action="store_true",
-                        help="on SIGTERM say goodbye, as `quit` does; a second SIGTERM is abrupt")
+    parser.switch("--end-with-input", "end with standard input (for programs that start peers)")
+    parser.switch("--raw", "show events on a terminal as they stand in the output file")
+    parser.switch("--leave", "on SIGTERM say goodbye, as `quit` does; a second SIGTERM is abrupt")
     parser.add_argument("--listen", type=parse_host, metavar="IP",
                         help="listen on this IP and dial from it, but announce --host: for a peer "
                              "behind a router that forwards its port")
-    parser.add_argument("--json", action="store_true",
-                        help="tell events, and take commands, as lines of JSON, for a program; the "
-                             "usual --gossip-count is then 0")
+    parser.switch("--json", "tell events, and take commands, as lines of JSON, for a program; the "
+                            "usual --gossip-count is then 0")
     return parser
 
 
@@ -98,8 +90,7 @@ def _peer_command(peer_class) -> None:
 
 def _run_peer(peer_class, address: Address, own: Address, seeds: list[Target], args, talks: bool,
               keyboard: Keyboard) -> None:
-    """Run a peer that listens at `own`, until it has left, or a signal comes; on a terminal it
-    `talks` in words."""
+    """Run a peer that listens at `own`, until it has left, or a signal comes."""
     end, is_log = End(), args.outputs == STANDARD_OUTPUT
     if talks:
         words, keys = Words(str(address), args.liveness_misses, len(seeds)), Keys()
@@ -129,7 +120,7 @@ def _run_peer(peer_class, address: Address, own: Address, seeds: list[Target], a
     screen.close()
 
 
-def _run_console(peer, console: "Console", end_with_input: bool, end: End) -> None:
+def _run_console(peer, console: Console, end_with_input: bool, end: End) -> None:
     console.read_lines()
     if peer.leaving:
         peer.world.await_end(QUIT_LIMIT)
@@ -141,8 +132,7 @@ def _run_console(peer, console: "Console", end_with_input: bool, end: End) -> No
 
 def _of_a_seed(address: Address, seeds: list[Target], config: str) -> CommandError:
     """Return the error for a peer at a seed's address; it names a port that no seed has."""
-    taken = {seed.port for seed in seeds}
-    other = next(port for port in itertools.count(5001) if port not in taken)
+    other = min({*range(5001, 5002 + len(seeds))} - {seed.port for seed in seeds})
     why = f"{address.port} is the port of a seed in {config}; take another, for example {other}"
     try:
         check_free(address)
@@ -165,18 +155,16 @@ def ask_for_port(keyboard: Keyboard, offer=None) -> int:
     """Ask until a port is typed, or Enter accepts `offer()`; CommandError at the end of input."""
     while True:
         offered = offer and offer()
-        hint = f" (Enter for {offered})" if offered else ""
-        show(f"Port to listen on{hint}: ", end="")
+        show(f"Port to listen on{f' (Enter for {offered})' if offered else ''}: ", end="")
         line = keyboard.line()
         if line is None:
             show("")
             raise CommandError("no port was typed")
-        if offered and not line.strip():
+        try:
+            if not offered or line.strip():
+                return parse_port(line.decode(errors="replace"))
             if offer() == offered:
                 return offered
             show(f"{offered} was taken meanwhile.")
-            continue
-        try:
-            return parse_port(line.decode(errors="replace"))
         except ValueError as error:
             show(f"{error}. Try again, for example 5001.")

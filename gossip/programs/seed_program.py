@@ -1,8 +1,4 @@
-"""The program seed.py: from its command line to running seeds, and what a terminal shows of them.
-
-A peer that registers with several seeds is shown once. So is its end, when the last of these seeds
-removes it; it is a goodbye if one of them heard a goodbye. The output files have all events.
-"""
+"""The program seed.py: from its command line to running seeds, and what a terminal shows."""
 
 import collections
 import math
@@ -11,9 +7,8 @@ import time
 
 from gossip.addresses import Address
 from gossip.net.live_world import LiveWorld
-from gossip.programs.own_addresses import (
-    check_free, known_to, local_seeds, node_at, own_address)
-from gossip.programs.starting import open_output, start_node
+from gossip.programs.starting import (
+    check_free, known_to, local_seeds, node_at, open_output, own_address, start_node)
 from gossip.settings import majority
 from gossip.terminal.command_line import (
     FAILED, STANDARD_OUTPUT, CommandError, Parser, add_address, add_common_flags, add_settings,
@@ -100,11 +95,14 @@ def _what_next(addresses: list[Address], args) -> str:
 
 
 class SeedWords:
-    """Turns events of seeds into lines about peers, each of which registers with `wanted` seeds."""
+    """Turns events of seeds into lines about peers, each of which registers with `wanted` seeds and
+    is shown once. So is its end, when the last of these seeds removes it; it is a goodbye if one of
+    them heard a goodbye. A method `_on_<kind>` takes the seed, the peer, and what follows."""
 
     def __init__(self, wanted: int, seeds: int):
         self._wanted = wanted
         self._seeds = seeds  # of this process
+        self._now, self._clock = 0.0, ""  # of the event that is told
         self._listed: dict[str, dict[Address, None]] = {}  # peer -> the seeds that list it
         self._coming: dict[str, tuple[float, str]] = {}  # not shown yet -> until when, since when
         self._ended = Recent(REMEMBERED)  # peer that a seed has removed -> why
@@ -123,29 +121,29 @@ class SeedWords:
 
     def tell(self, now: float, clock: str, seed: Address, event: str) -> list[str]:
         """Return the lines about an event of a seed at `HH:MM:SS…`."""
+        self._now, self._clock = now, clock[:8]
         found = _EVENT.fullmatch(event)
-        if found is None:
-            return [f"{clock[:8]}    seed {seed.port}: {event}"] if event.startswith(_RAW) else []
-        return _TELLING[found[1]](self, now, clock[:8], seed, found[2], found[3])
+        if found is not None:
+            return getattr(self, f"_on_{found[1].replace(' ', '_')}")(seed, found[2], found[3])
+        return [f"{clock[:8]}    seed {seed.port}: {event}"] if event.startswith(_RAW) else []
 
-    def _registered(self, now: float, clock: str, seed: Address, peer: str, _: str) -> list[str]:
+    def _on_registered(self, seed: Address, peer: str, _: str) -> list[str]:
         listed = self._listed.setdefault(peer, {})
         ended = self._ended.pop(peer)  # None where it is new, or was forgotten
         if not listed:
             self._ends[ended] -= 1
             self._reported.pop(peer)
-            self._coming[peer] = now + GATHER, clock
+            self._coming[peer] = self._now + GATHER, self._clock
         listed[seed] = None
-        if peer in self._coming and len(listed) >= self._wanted:
-            return [self._tell_coming(peer)]
-        return []
+        is_due = peer in self._coming and len(listed) >= self._wanted
+        return [self._tell_coming(peer)] if is_due else []
 
     def _tell_coming(self, peer: str) -> str:
         _, clock = self._coming.pop(peer)
         names = " ".join(sorted(str(seed.port) for seed in self._listed[peer]))
         return f"{clock}  + {self._name(peer):<12} known to {names}"
 
-    def _removed(self, now: float, clock: str, seed: Address, peer: str, why: str) -> list[str]:
+    def _on_removed(self, seed: Address, peer: str, why: str) -> list[str]:
         listed = self._listed.get(peer, {})
         if seed not in listed:
             return []
@@ -159,40 +157,40 @@ class SeedWords:
         del self._listed[peer]
         self._ends[why] += 1
         kind = f"removed {why}"
-        return [*lines, self._say(clock, kind if kind in FORMS else "removed", peer, why)]
+        return [*lines, self._say(kind if kind in FORMS else "removed", peer, why)]
 
-    def _told_dead(self, now: float, clock: str, seed: Address, peer: str, rest: str) -> list[str]:
-        found = _REPORT.fullmatch(rest)
-        if found is None or self._reported.get(peer) or not (
-                peer in self._listed or self._ended.get(peer)):
+    def _on_dead_report(self, _: Address, peer: str, rest: str) -> list[str]:
+        found, is_known = _REPORT.fullmatch(rest), peer in self._listed or self._ended.get(peer)
+        if found is None or not is_known or not self._reported.add(peer, True):
             return []
-        self._reported.put(peer, True)
-        return [self._say(clock, "dead report", found[1], self._name(peer))]
+        return [self._say("dead report", found[1], self._name(peer))]
 
-    def _rejected(self, now: float, clock: str, seed: Address, peer: str, rest: str) -> list[str]:
+    def _on_rejected(self, _: Address, peer: str, rest: str) -> list[str]:
         found = _REPORT.fullmatch(rest)
-        if found is None or not self._reported.get(peer) or found[2] != "it answers":
+        if found is None or found[2] != "it answers" or not self._reported.pop(peer):
             return []
-        self._reported.pop(peer)
-        return [self._say(clock, "rejected", peer)]
+        return [self._say("rejected", peer)]
 
-    def _say(self, clock: str, kind: str, other: str, rest: str = "") -> str:
-        forms = FORMS[kind]
-        return f"{clock}  {forms.sign} " + forms.mine.format(other=self._name(other), rest=rest)
+    def _say(self, kind: str, other: str, rest: str = "") -> str:
+        text = FORMS[kind].mine.format(other=self._name(other), rest=rest)
+        return f"{self._clock}  {FORMS[kind].sign} {text}"
 
     def status(self) -> str:
         """Return a line with the seeds and the listed peers."""
-        names = "".join(f" {self._name(peer)}" for peer in sorted(self._listed, key=_by_port))
-        return f"{many(self._seeds, 'seed')}, {many(len(self._listed), 'peer')}" + (
-            f":{names}" if names else "")
+        def by_port(peer: str) -> tuple[str, int]:
+            host, _, port = peer.rpartition(":")
+            return host, int(port)
+
+        names = [self._name(peer) for peer in sorted(self._listed, key=by_port)]
+        return (f"{many(self._seeds, 'seed')}, {many(len(names), 'peer')}"
+                f"{':' if names else ''} {' '.join(names)}".rstrip())
 
     def summary(self) -> str:
         """Return how many peers came, left, died and were shut out."""
         ended = sum(count for why, count in self._ends.items() if why is not None)
-        came, left = len(self._listed) + ended, self._ends["left"]
-        died = self._ends["gone"] + self._ends["dead"]
+        left, died = self._ends["left"], self._ends["gone"] + self._ends["dead"]
         out = ended - left - died
-        return (f"{many(came, 'peer')} came, {left} left, {died} died"
+        return (f"{many(len(self._listed) + ended, 'peer')} came, {left} left, {died} died"
                 f"{f', {out} were shut out' if out else ''}")
 
     def _name(self, peer: str) -> str:
@@ -200,15 +198,6 @@ class SeedWords:
         host, _, port = peer.rpartition(":")
         self._host = self._host or host
         return port if host == self._host else peer
-
-
-_TELLING = {"registered": SeedWords._registered, "removed": SeedWords._removed,
-            "dead report": SeedWords._told_dead, "rejected": SeedWords._rejected}
-
-
-def _by_port(peer: str) -> tuple[str, int]:
-    host, _, port = peer.rpartition(":")
-    return host, int(port)
 
 
 class SeedScreen(Screen):
@@ -236,17 +225,14 @@ class SeedScreen(Screen):
             for event in events:
                 lines += self._words.tell(time.monotonic(), clock, seed, event)
         if self.dropped and self._queue.empty():
-            lines.append(self._tell_dropped())
+            with self._lock:
+                dropped, self.dropped = self.dropped, 0
+            lines.append(f"{'':{INDENT}}{many(dropped, 'event')} not shown, because the terminal "
+                         "was blocked; the output files have all")
         for line in lines:
             self._status.above(line, INDENT)
         if said or lines:
             self._status.update(self._words.status())
-
-    def _tell_dropped(self) -> str:
-        with self._lock:
-            dropped, self.dropped = self.dropped, 0
-        return (f"{'':{INDENT}}{many(dropped, 'event')} not shown, because the terminal was "
-                "blocked; the output files have all")
 
     def _end(self) -> None:
         self._show(NOTHING)

@@ -1,21 +1,212 @@
-"""The start of all programs: opening output files, starting nodes and awaiting their end."""
+"""The start of all programs: which addresses this machine has, which are free, and from which it
+reaches the seeds; opening output files, starting nodes and awaiting their end.
 
+An address that a peer announces is dialled by the peers of other machines. So a peer whose seeds
+are on other machines has none on loopback, which every machine has for itself.
+"""
+
+import collections
+import contextlib
+import errno
+import itertools
+import os
 import pathlib
+import socket
 import threading
 import time
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
-from gossip.addresses import Address
+from gossip.addresses import Address, Name, Target, address_of, is_host_name, is_loopback
+from gossip.net.connection import is_local
+from gossip.net.names import LIMIT, Names
 from gossip.node.output_file import OutputFile
-from gossip.programs.own_addresses import cannot_listen
-from gossip.terminal.command_line import FAILED, STANDARD_OUTPUT, CommandError
+from gossip.settings import of_one_network
+from gossip.terminal.command_line import (
+    AUTO, FAILED, QUIET, STANDARD_OUTPUT, CommandError, Parser, add_outputs, add_settings,
+    complain)
 from gossip.terminal.input import End, Keyboard
 from gossip.terminal.screen import Log, Screen
+
+WAY_LIMIT = 30.0  # seconds to wait for a way to the seeds, or an address: a boot may take that long
+LOOK = 0.5  # seconds between two looks for one, and for a lookup of names
+SLOW = 8.0  # seconds for a lookup that must succeed: the resolver's first server may be down
+
+_Found = TypeVar("_Found")
+
+
+class PortTaken(CommandError):
+    """Another program listens at an address."""
+
+
+def here(targets: Iterable[Target], limit: float = LIMIT) -> dict[Target, Address]:
+    """Return those targets that lead to an address of this machine, and that address."""
+    own = {target: [address for address in found if is_local(address)]
+           for target, found in led_to(targets, limit).items()}
+    return {target: min(addresses, key=lambda address: (is_loopback(address), address))
+            for target, addresses in own.items() if addresses}
+
+
+def look_up(targets: Iterable[Target], limit: float) -> dict[Target, list[Address] | OSError]:
+    """Return where targets lead, the lowest addresses first, or why a name leads nowhere."""
+    return Names().find_all(targets, limit)
+
+
+def led_to(targets: Iterable[Target], limit: float) -> dict[Target, list[Address]]:
+    """Return where targets lead, without those that lead nowhere now."""
+    return {target: found for target, found in look_up(targets, limit).items()
+            if not isinstance(found, OSError)}
+
+
+def local_among(seeds: list[Target]) -> list[Address]:
+    """Return the addresses of the seeds that are on this machine."""
+    return list(dict.fromkeys(here(seeds, SLOW).values()))
+
+
+def local_seeds(seeds: list[Target]) -> list[Address]:
+    """Return the same; CommandError if there is none."""
+    local = local_among(seeds)
+    if not local:
+        raise CommandError("no seed of the config is an address of this machine", FAILED)
+    return local
+
+
+def known_to(own: Address, seeds: list[Target], monitor: bool) -> list[Target]:
+    """Return the seeds of config.txt as one of them knows them: its own line is its address, also
+    where that line is a name. CommandError if only some are on loopback, or if seeds that monitor
+    know others by name."""
+    names = [seed for seed in seeds if isinstance(seed, Name)]
+    led = led_to(names, LIMIT)
+    if own not in itertools.chain(seeds, *led.values()):
+        led = led_to(names, SLOW)
+    mine = own if own in seeds else next((name for name in led if own in led[name]), own)
+    try:
+        of_one_network({found[0]: str(name) for name, found in led.items()} | {own: str(mine)})
+    except ValueError as error:
+        raise CommandError(str(error)) from None
+    known = [own if seed == mine else seed for seed in seeds]
+    if monitor and (names := [seed for seed in known if isinstance(seed, Name)]):
+        raise CommandError("with --monitor config.txt has to give the IP of every other seed, also "
+                           f"that of {names[0]}")
+    return known
+
+
+def node_at(port: int, seeds: list[Target]) -> Address:
+    """Return the node of this machine with that port: a seed of the config, else a peer."""
+    usual = address_of(host_of(AUTO, seeds, 0.0), port)
+    local = list(here(seed for seed in seeds if seed.port == port).values())
+    return local[0] if local and usual not in local else usual
+
+
+def own_address(target: Target, patience: float = WAY_LIMIT) -> Address:
+    """Return the address of this machine to which a target leads. Where there is none for
+    `patience` seconds: the target, if it is an address, else CommandError."""
+    lacking = f"{target.host} is not an address of this machine"
+    try:
+        return awaited(lambda: here([target], SLOW).get(target), patience, lacking, lacking)
+    except CommandError:
+        if isinstance(target, Name):
+            raise
+        return target
+
+
+def awaited(look: Callable[[], _Found | None], patience: float, lacking: str,
+            error: str) -> _Found:
+    """Return what `look()` finds within `patience` seconds, and say once what is lacking;
+    CommandError if it finds nothing."""
+    deadline, told = time.monotonic() + patience, False
+    while (found := look()) is None:
+        if time.monotonic() >= deadline:
+            raise CommandError(error, FAILED)
+        if not told:
+            complain(f"{lacking} yet; trying for {patience:g} s")
+        told = True
+        time.sleep(LOOK)
+    return found
+
+
+def check_free(address: Address) -> None:
+    """Raise CommandError if a node cannot listen there: PortTaken if another program does."""
+    try:
+        with socket.socket(address.family, socket.SOCK_STREAM) as sock:
+            if os.name == "posix":
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind(address.dial)
+            sock.listen()
+    except OSError as error:
+        raise cannot_listen(address, error) from None
+
+
+def cannot_listen(address: Address, error: OSError) -> CommandError:
+    """Return the error for an address at which a node cannot listen."""
+    why = {errno.EADDRINUSE: f"port {address.port} is in use",
+           errno.EADDRNOTAVAIL: f"{address.ip} is not an address of this machine"
+           }.get(error.errno, error.strerror or str(error))
+    kind = PortTaken if error.errno == errno.EADDRINUSE else CommandError
+    return kind(f"cannot listen on {address}: {why}", FAILED)
+
+
+def check_reachable(seeds: list[Target], own: Address) -> None:
+    """Raise CommandError if no seed can be dialled from the peer's address, or none would list it;
+    nothing is known of a name before it is dialled."""
+    if any(isinstance(seed, Name) for seed in seeds):
+        return
+    if all(seed.family != own.family for seed in seeds):
+        raise CommandError(f"no seed of the config has an address like {own.host}; "
+                           f"give an IPv{4 if ':' in own.ip else 6} address, or none")
+    if is_loopback(own) and not any(map(is_loopback, seeds)):
+        raise CommandError(f"{own.ip} cannot be reached from other machines, where the seeds are; "
+                           "give an address in their network, or none")
+
+
+def host_of(host: str, seeds: list[Target], patience: float = WAY_LIMIT) -> str:
+    """Return the IP that a peer announces: `host`, or that of a name of this machine, or for `auto`
+    that from which it reaches most seeds. CommandError if there is none for `patience` seconds."""
+    if host != AUTO:
+        return own_address(Name(host, 1), patience).ip if is_host_name(host) else host
+    names = Names()  # they keep what comes late
+
+    def towards_seeds(limit: float) -> str | None:
+        found = names.find_all(seeds, limit).values()
+        led = [addresses[0] for addresses in found if not isinstance(addresses, OSError)]
+        elsewhere = [seed for seed in led if not is_loopback(seed)]
+        # a machine may know its own name alone, and as loopback
+        return _ip_towards(elsewhere or (led if len(led) == len(found) else []))
+
+    return awaited(lambda: towards_seeds(LOOK) or towards_seeds(SLOW), patience,
+                   "no way to any seed of the config",
+                   "this machine has no way to any seed of the config; is its network up?")
+
+
+def _ip_towards(seeds: list[Address]) -> str | None:
+    """Return the IP of this machine from which most of the seeds are reached; None if there is no
+    way to any. Nothing is sent: connecting a UDP socket only asks the table of routes."""
+    if seeds and all(map(is_loopback, seeds)):
+        return "127.0.0.1" if any(":" not in seed.ip for seed in seeds) else "::1"
+    found: collections.Counter[str] = collections.Counter()
+    for seed in seeds:
+        # no route; or an IP that only means something on a link
+        with (contextlib.suppress(OSError, ValueError),
+              socket.socket(seed.family, socket.SOCK_DGRAM) as sock):
+            sock.connect(seed.dial)
+            found[address_of(sock.getsockname()[0], 1).ip] += 1
+    return found.most_common(1)[0][0] if found else None
+
+
+# Output files, and nodes.
+
+
+def add_output_flags(parser: Parser) -> None:
+    """Add the flags of the programs that `run_node` runs."""
+    add_outputs(parser)
+    add_settings(parser, "file_limit")
+    parser.switch("--quiet", QUIET)
 
 
 def open_output(folder: pathlib.Path, kind: str, address: Address, limit: int,
                 screen=None) -> OutputFile:
     """Open an output file of `limit` MiB at most (0: any size), in a folder made if missing; on
-    standard output it has no limit, because other programs keep what comes there."""
+    standard output it has no limit."""
     if folder == STANDARD_OUTPUT:
         return OutputFile(None, time.time_ns, file=Log())
     try:
@@ -30,7 +221,7 @@ def open_output(folder: pathlib.Path, kind: str, address: Address, limit: int,
 
 
 def start_node(node, wanted=None) -> None:
-    """Start a node; CommandError names the address that is not available, and says why."""
+    """Prepare a node and let it go."""
     prepare_node(node, wanted)
     node.go()
 
@@ -50,8 +241,7 @@ def run_node(kind: str, address: Address, args, make, start=start_node,
              life_line: int | None = None, farewell=lambda node: None) -> None:
     """Run the node that `make(output)` returns, until it ends or a signal comes. It also ends,
     after `farewell(node)`, with `life_line`, a descriptor that the starting program holds."""
-    end = End()
-    screen = None if args.quiet else Screen()
+    end, screen = End(), None if args.quiet else Screen()
     node = make(open_output(args.outputs, kind, address, args.file_limit, screen))
     start(node)
 

@@ -3,10 +3,9 @@
 import pathlib
 
 from gossip.net.live_world import LiveWorld
-from gossip.programs.starting import run_node, start_node
+from gossip.programs.starting import add_output_flags, run_node, start_node
 from gossip.settings import Settings
-from gossip.terminal.command_line import (
-    Parser, add_outputs, add_settings, load, run_command, seconds)
+from gossip.terminal.command_line import Parser, load, run_command, seconds
 from gossip.voidphone.gossip_module import GossipModule
 from gossip.voidphone.ini import read_ini
 
@@ -36,11 +35,8 @@ def _parse():
     parser.add_argument("--liveness-interval", type=some_seconds,
                         default=Settings().liveness_interval, metavar="SECONDS",
                         help="between two PINGs (%(default)g)")
-    add_outputs(parser)
-    add_settings(parser, "file_limit")
-    parser.add_argument("--quiet", action="store_true", help="show no events on the terminal")
-    parser.add_argument("--end-with-input", action="store_true",
-                        help="end with standard input (for programs that start modules)")
+    add_output_flags(parser)
+    parser.switch("--end-with-input", "end with standard input (for programs that start modules)")
     return parser.parse_args()
 
 

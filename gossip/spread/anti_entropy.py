@@ -107,7 +107,7 @@ class AntiEntropy:
         self.fetch()
 
     def on_status(self, link, message: wire.Status) -> None:
-        """Handle a line of a neighbour that compares, asks, or answers."""
+        """Handle a line of a neighbour that compares, asks, or answers; ignore any other."""
         if message.verb == "digest":
             self._compare_digest(link, message.digest)
         elif message.verb == "parts":

@@ -103,10 +103,6 @@ class Flood:
     def note_known(self, link, keys) -> None:
         """Ignore what a neighbour knows, because everything goes to everyone."""
 
-    def repairs(self, link, lines) -> bool:
-        """Return whether lines were fetched from a link because others had to push them."""
-        return False
-
     def on_end(self, link) -> None:
         """Do nothing: `links()` no longer returns a link that has ended."""
 

@@ -175,11 +175,10 @@ class MessageList:
         return [run.entry() for run in self._runs.values()
                 if slices >> run.slice & 1 and len(run.seen)]
 
-    def entry(self, key: bytes, most: int) -> bytes | None:
-        """Return the last `most` ranges seen of a run, as an entry of a status line. None if it is
-        forgotten."""
+    def last_seen(self, key: bytes, most: int) -> list[Range]:
+        """Return the last `most` ranges seen of a run; none if it is forgotten."""
         run = self._runs.get(key)
-        return run and wire.status_entry(key, run.seen.ranges()[-most:])
+        return run.seen.ranges()[-most:] if run else []
 
     def seen(self) -> dict[bytes, list[Range]]:
         """Return the numbers seen, by run."""

@@ -61,10 +61,6 @@ class Mongering:
         self.rumors.answered(link, message.entries, message.verb == "knew")
         self.tell()
 
-    def repairs(self, link, lines) -> bool:
-        """Return False: nobody has to push a message."""
-        return False
-
     def on_end(self, link) -> None:
         """Tell the rumors of a link that has ended to others."""
         self.rumors.on_end(link)

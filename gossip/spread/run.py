@@ -21,6 +21,22 @@ ALL_SLICES = (1 << SLICES) - 1
 FREE = object()  # instead of a maker: the first interval of a run is charged to nobody
 
 
+def by_run(lines: list[bytes], covers: list[bytes] = ()
+           ) -> list[tuple[bytes, list[bytes], list[bytes]]]:
+    """Return (run, its lines, their covers) for each run."""
+    run = wire.gossip_key(lines[0])[0]
+    mark = b":%b:" % run
+    at = lines[0].index(mark)
+    if all([line.startswith(mark, at) and line.startswith(wire.GOSSIP) for line in lines]):
+        return [(run, lines, covers)]  # nearly always
+    groups: dict[bytes, tuple] = {}
+    for number, line in enumerate(lines):
+        some, their = groups.setdefault(wire.gossip_key(line)[0], ([], []))
+        some.append(line)
+        their += covers[number:number + 1]
+    return [(run, *group) for run, group in groups.items()]
+
+
 class Numbers(Intervals):
     """The numbers seen of one run. Numbers are only added, never removed."""
 

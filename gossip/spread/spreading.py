@@ -25,7 +25,7 @@ SHARE_OF_ROUND = 0.25  # of a liveness round: the longest gathering if neighbour
 # because liveness replies then wait behind it
 
 
-def way_of_spreading(node, links, gathering, at_once: int, tries: int, messages, awaits, watch):
+def way_of_spreading(node, links, gathering, at_once: int, tries: int, messages, awaits):
     """Make the way that `--spread` names; ValueError if it is unknown.
 
     Flood explains `gathering`, Telling `at_once` and `tries`, Tree the rest. Every way has the
@@ -42,7 +42,7 @@ def way_of_spreading(node, links, gathering, at_once: int, tries: int, messages,
             patience=settings.rumor_patience, tries=tries),
             node.now, node.rng, node.flusher.condition(), settings.origin_wait)
     if settings.spread == "tree":
-        return Tree(links, node, messages, awaits, watch)
+        return Tree(links, node, messages, awaits)
     raise ValueError(f"{settings.spread!r} is no way of spreading: {', '.join(WAYS)}")
 
 
@@ -96,7 +96,7 @@ class Spreading(Part):
             most = settings.liveness_interval * SHARE_OF_ROUND
             self.gathering = lambda: min(node.gathering(), most)
         self.way = way_of_spreading(node, links, self.gathering, at_once, tries, self.messages,
-                                    self.anti_entropy.catch_up.awaits, watch)
+                                    self.anti_entropy.catch_up.awaits)
         self._compares = settings.antientropy_interval > 0  # else nothing is ever compared
         self._output = node.output
         self._now, self._time = node.now, node.time
@@ -180,8 +180,7 @@ class Spreading(Part):
     def _tell_watch(self, link, fresh: Fresh) -> None:
         """Tell the watch what a neighbour has brought."""
         self._watch.fresh(fresh.lines, link, self._now(),
-                          owed=not self.anti_entropy.catch_up.awaits(link)
-                          or self.way.repairs(link, fresh.lines))
+                          owed=not self.anti_entropy.catch_up.awaits(link))
         self._watch.fresh(fresh.refused, link, self._now(), owed=False)
 
     def _hand_on(self, link, fresh: Fresh) -> None:
@@ -221,11 +220,10 @@ class Spreading(Part):
             self.anti_entropy.compare_now_and_then(link)
 
     def on_status(self, link, message: wire.Status) -> None:
-        """Handle a line that is about the way of spreading, or one of anti-entropy."""
+        """Handle a line that is about the way of spreading, or anti-entropy, or both."""
         if message.verb in self.way.ANSWERED:
             self.way.answered(link, message)
-        else:
-            self.anti_entropy.on_status(link, message)
+        self.anti_entropy.on_status(link, message)
 
     # Links.
 

@@ -7,24 +7,29 @@ for different origins would be wrong together. An origin sends its first message
 tree stands before the rest of a burst.
 
 Whatever a tree loses comes by announcements. A peer tells the links that it does not push to what
-it had seen half a second before, as `status:seen:`, if that has changed. A peer that lacks
-something fetches it (anti_entropy.py), and tells the link to push again (`status:graft:`). A graft
-adds a link; it never replaces the parent, because that would close circles under load.
+it had seen half a second before, as `status:seen:`, if that has changed, and if the link has not
+announced as much itself. A peer that lacks something fetches it (anti_entropy.py), and tells the
+link to push again (`status:graft:`). A graft adds a link; it never replaces the parent, because
+that would close circles under load.
 
-A prune silences only the link on which it came, and everything here is forgotten with its link.
-Nothing is gathered: what one peer holds back is late for all peers below it.
+Where neighbours are watched, some messages go to all of them, whatever was pruned (`goes_to_all`),
+so that there is something to judge each of them by. A prune silences only the link on which it
+came, and everything here is forgotten with its link. Nothing is gathered: what one peer holds back
+is late for all peers below it.
 """
 
 import collections
 import math
 
 from gossip import wire
+from gossip.intervals import Intervals, Range
 from gossip.spread.flood import CROWDED, Flood
+from gossip.spread.run import by_run
 from gossip.tools import Rate, Recent
 
 RUNS_LIMIT = 1_000  # runs with a tree; the least recently used is flooded again
 RUNS_IN_LINE = 100  # of a prune or graft
-CHANGES = 200  # prunes in a second on one link, in either direction
+CHANGES = 200  # prunes in a second on one link, in either direction; and trees begun
 ALONE = 0.05  # seconds for which an origin holds back what follows its first message
 LATER = 0.5  # seconds at least between two announcements, and the least age of what they tell
 LONGEST = 1.5  # times LATER at most, by chance, because a message makes all peers begin together
@@ -34,27 +39,17 @@ TOLD_AGAIN = 5.0  # seconds after which a neighbour that goes on repeating is to
 GRAFTS = 8  # links that replace a parent
 LAPSES, SUSPECTED = 2, 60.0  # repairs that make a parent suspect, and for how many seconds
 SUSPECTS_LIMIT = 1_000
+TO_ALL, SHARE_TO_ALL = 100, 4  # the first messages of a run; of the later ones, one in so many
 
 OWN = object()  # the parent of this peer's own run
 ONE = [(1, 1)]  # the numbers in an entry that is about a whole run
 
 
-def by_run(lines: list[bytes], covers: list[bytes] = ()
-           ) -> list[tuple[bytes, list[bytes], list[bytes]]]:
-    """Return (run, its lines, their covers) for each run."""
-    run = wire.gossip_key(lines[0])[0]
-    if len(lines) == 1:
-        return [(run, lines, covers)]
-    mark = b":%b:" % run
-    at = lines[0].index(mark)
-    if all([line.startswith(mark, at) and line.startswith(wire.GOSSIP) for line in lines]):
-        return [(run, lines, covers)]  # nearly always
-    groups: dict[bytes, tuple] = {}
-    for number, line in enumerate(lines):
-        some, their = groups.setdefault(wire.gossip_key(line)[0], ([], []))
-        some.append(line)
-        their += covers[number:number + 1]
-    return [(run, *group) for run, group in groups.items()]
+def goes_to_all(line: bytes) -> bool:
+    """Return whether a message goes to all neighbours where these are watched. All peers agree on
+    it, because it depends on nothing else."""
+    number = wire.gossip_key(line)[1]
+    return number <= TO_ALL or number % SHARE_TO_ALL == 0
 
 
 class _Branch:
@@ -74,51 +69,74 @@ class _Branch:
 class Tree(Flood):
     """Pushes each run to the links that did not prune it."""
 
-    ANSWERED = {"prune", "graft"}
+    ANSWERED = {"prune", "graft", "seen"}
     FETCHES = HEARS_REPETITIONS = True
 
-    def __init__(self, links, node, messages, awaits, watch=None):
-        """`messages`: the MessageList; `awaits(link)` tells whether a portion was asked for there.
-        `watch`, if any, is told which neighbours owe no copy."""
+    def __init__(self, links, node, messages, awaits):
+        """`awaits(link)` tells whether a portion of messages was asked for there."""
         super().__init__(links, node.flusher, node.now, lambda: 0.0)
         self._messages = messages
         self._awaits = awaits
-        self._watch = watch
+        self._watched = node.settings.monitor
         self._is_late, self._rng = node.is_late, node.rng
         self._runs: collections.OrderedDict[bytes, _Branch] = collections.OrderedDict()
         self._changed: dict[bytes, None] = {}  # runs with messages that are in no entry yet
-        self._shown: dict[bytes, bytes] = {}  # run -> its entry, to be announced
+        self._shown: dict[bytes, list[Range]] = {}  # run -> what was seen, to be announced
+        self._spared: set[tuple] = set()  # (link, run): it has announced as much itself
         self._held: list[tuple] | None = None  # (lines, covers) behind the first message
         self._held_size = 0  # bytes of these lines
         self._is_new = True  # this peer has sent no message of its own, or is holding the next
         self._changes, self._said = Rate(CHANGES, CHANGES), Rate(CHANGES, CHANGES)  # prunes
+        self._begun = Rate(CHANGES, CHANGES)  # trees, by the neighbour that brought the run
         self._lapses = Recent(SUSPECTS_LIMIT)  # address of a parent -> how often it lapsed
         self._counts = collections.Counter()
 
     # Pushing.
 
     def forward(self, lines: list[bytes], source, covers: list[bytes] = ()) -> None:
-        if source is None and self._is_new:
+        links, repaired, pieces = set(self._links()), [], []
+        if source is None and self._is_new and links:
             lines, covers = self._first_alone(lines, covers)
         if not lines:
             return
-        links, repaired, pieces = set(self._links()), [], []
+        plain, plain_covers = [], []  # of runs without a tree
         for run, some, their in by_run(lines, covers):
             is_new = run not in self._runs
+            if is_new and not self._may_begin(source):
+                plain += some
+                plain_covers += their
+                continue
             branch = self._branch(run)
             if self._note_source(branch, source, is_new):
                 repaired.append(run)
                 self._counts["repairs"] += len(some)
             if not branch.quiet.keys() >= links - {source}:
                 pieces.append((some, source, their, branch.quiet))
+            if self._watched and branch.quiet:
+                pieces += self._to_all(some, source, their, links - branch.quiet.keys())
             branch.last = some[-1]
             self._changed[run] = None
+        if plain:
+            pieces.append((plain, source, plain_covers))
         for number, piece in enumerate(pieces, 1):
             super().forward(*piece, more=number < len(pieces))
         if repaired:
             self._graft({source: repaired})
         if not self._shown:
             self._look()
+
+    def _may_begin(self, source) -> bool:
+        """Return whether a new run gets a tree. In a flood of new runs, few trees are of use."""
+        now, peer = self._now(), source and source.peer
+        may_begin = not self._begun.take(now, 0, peer)
+        self._begun.take(now, may_begin, peer)
+        return may_begin
+
+    def _to_all(self, lines: list[bytes], source, covers: list[bytes], others) -> list[tuple]:
+        """Return a piece with what goes to all neighbours, but for `others`, if it is anything."""
+        chosen = [at for at, line in enumerate(lines) if goes_to_all(line)]
+        return [([lines[at] for at in chosen], source, [covers[at] for at in chosen if covers],
+                 others)] if chosen else []
 
     def _first_alone(self, lines: list[bytes], covers: list[bytes]) -> tuple[list, list]:
         """Return the first message of this peer, with its cover, and hold back all others for a
@@ -154,8 +172,9 @@ class Tree(Flood):
                 return True
         else:
             branch.first = source
-            if branch.parent is None and not self._is_suspect(source, now) and (
-                    is_new or source in branch.quiet or branch.since + SETTLED < now):
+            may_be_above = is_new or source in branch.quiet or branch.since + SETTLED < now
+            if (branch.parent is None and may_be_above
+                    and self._lapses.get(source.peer, now, 0) < LAPSES):
                 branch.parent = source
         return False
 
@@ -164,9 +183,6 @@ class Tree(Flood):
         if parent is not None and parent is not OWN and not self._is_late():
             count = self._lapses.get(parent.peer, now, 0)
             self._lapses.put(parent.peer, count + 1, now + SUSPECTED)
-
-    def _is_suspect(self, link, now: float) -> bool:
-        return self._lapses.get(link.peer, now, 0) >= LAPSES
 
     def say_behind(self, link, data: bytes, urgent: bool = True) -> None:
         if self._held:
@@ -184,8 +200,9 @@ class Tree(Flood):
 
     def repeated(self, link, lines: list[bytes]) -> None:
         """Tell a neighbour to push nothing of the runs of which some of these lines are known,
-        unless it is the parent, or was asked for them."""
-        old = list(filter(self._messages.holds, lines))
+        unless it is the parent, was asked for them, or owes them."""
+        old = [line for line in lines if self._messages.holds(line)
+               and not (self._watched and goes_to_all(line))]
         if not old or self._awaits(link) or self._said.take(self._now(), 0, link.peer):
             return
         pruned = self._prunable(link, old)
@@ -194,8 +211,6 @@ class Tree(Flood):
             for branch in pruned.values():
                 branch.told[link] = self._now()
             self._tell(link, "prune", list(pruned))
-            if self._watch is not None:
-                self._watch.excused(link, pruned)
 
     def _prunable(self, link, lines: list[bytes]) -> dict[bytes, _Branch]:
         """Return the runs of which a repetition on a link is a reason for a prune. Where there is
@@ -211,8 +226,7 @@ class Tree(Flood):
                 branch.parent, branch.since = branch.first, self._now()
         return {run: branch for run, branch in branches.items()
                 if branch.parent not in (None, link)
-                and branch.told.get(link, -math.inf) <= since
-                and (self._watch is None or self._watch.may_excuse(link, run))}
+                and branch.told.get(link, -math.inf) <= since}
 
     def _graft(self, runs_of: dict) -> None:
         """Tell links to push runs again that they were told to be quiet about."""
@@ -221,8 +235,6 @@ class Tree(Flood):
                 if run in self._runs:
                     self._runs[run].told.pop(link, None)
             self._tell(link, "graft", runs)
-            if self._watch is not None:
-                self._watch.owes_again(link, runs, self._now())
 
     def _tell(self, link, verb: str, runs: list[bytes]) -> None:
         """Send the lines of a prune or a graft."""
@@ -232,50 +244,62 @@ class Tree(Flood):
         self._counts[verb + "s"] += len(runs)
 
     def answered(self, link, message: wire.Status) -> None:
-        """Take a prune or a graft. Only prunes are limited, because a graft takes back a prune. It
-        is answered at once by what was seen, as that was not pushed before."""
+        """Take what a neighbour says of trees. Only prunes are limited, because a graft takes back
+        a prune. It is answered at once by what was seen, as that was not pushed before."""
+        if message.verb == "seen":
+            self._hear(link, message.entries)
+            return
         runs = [run for run, _ in message.entries[:RUNS_IN_LINE]]
         if message.verb == "prune":
             if self._changes.take(self._now(), 0, link.peer):
                 runs.clear()
             self._changes.take(self._now(), len(runs), link.peer)
         self._counts["prunes and grafts ignored"] += len(message.entries) - len(runs)
-        grafted = []
+        grafted = {}
         for run in filter(self._runs.__contains__, runs):
             quiet = self._runs[run].quiet
             if message.verb == "prune":
                 quiet[link] = None
             elif link in quiet:
                 del quiet[link]
-                grafted.append(self._messages.entry(run, RANGES))
-        if any(grafted):
-            link.send(b"".join(wire.status_lines("seen", list(filter(None, grafted)))))
-
-    def repairs(self, link, lines: list[bytes]) -> bool:
-        now = self._now()
-        return bool(lines) and all(
-            run in self._runs and self._runs[run].told.get(link, now) + SETTLED < now
-            for run, _, _ in by_run(lines))
+                grafted[run] = self._messages.last_seen(run, RANGES)
+        self._show({link: grafted})
 
     # Announcements.
 
     def _look(self) -> None:
         """Note what was seen of the runs that changed, to announce it later."""
-        entries = {run: self._messages.entry(run, RANGES) for run in self._changed}
-        self._shown = {run: entry for run, entry in entries.items() if entry}
+        self._shown = {run: self._messages.last_seen(run, RANGES) for run in self._changed}
         self._changed.clear()
+        self._spared.clear()
         if self._shown:
             self._flusher.take_over(self._announce, LATER * self._rng.uniform(1.0, LONGEST))
 
     def _announce(self) -> None:
         """Tell the links that are not pushed to what was seen at the last look."""
-        entries_for = collections.defaultdict(list)
-        for run, entry in self._shown.items():
+        shown_to = collections.defaultdict(dict)
+        for run, seen in self._shown.items():
             for link in self._runs[run].quiet if run in self._runs else ():
-                entries_for[link].append(entry)
-        for link, entries in entries_for.items():
-            link.send(b"".join(wire.status_lines("seen", entries)))
+                if (link, run) not in self._spared:
+                    shown_to[link][run] = seen
+        self._show(shown_to)
         self._look()
+
+    @staticmethod
+    def _show(shown_to: dict) -> None:
+        """Tell links what was seen of some runs, unless these are forgotten."""
+        for link, shown in shown_to.items():
+            lines = wire.status_entries("seen", [entry for entry in shown.items() if entry[1]])
+            if lines:
+                link.send(b"".join(lines))
+
+    def _hear(self, link, entries) -> None:
+        """Announce nothing of a run to a neighbour that has announced as much itself."""
+        for run, ranges in entries:
+            if run in self._shown:
+                theirs = Intervals(ranges)
+                if not any(theirs.missing(*seen) for seen in self._shown[run]):
+                    self._spared.add((link, run))
 
     # Runs and links that come and go.
 
@@ -292,13 +316,16 @@ class Tree(Flood):
 
     def _forget_some(self) -> None:
         """Forget the runs used longest ago, as many as fit into a line, and have them pushed
-        again."""
-        grafts = collections.defaultdict(list)
+        again. What is still to be announced of them is announced now."""
+        grafts, shown_to = collections.defaultdict(list), collections.defaultdict(dict)
         for _ in range(RUNS_IN_LINE):
             run, branch = self._runs.popitem(last=False)
             for link in branch.told:
                 grafts[link].append(run)
+            for link in branch.quiet:
+                shown_to[link][run] = self._messages.last_seen(run, RANGES)
         self._graft(grafts)
+        self._show(shown_to)
 
     def on_end(self, link) -> None:
         """Forget a link that has ended. Where it was the parent, others push again."""

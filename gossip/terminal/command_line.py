@@ -1,7 +1,4 @@
-"""Command lines: flags and their values, one-line errors and exit codes.
-
-An error is one line that says what to do. The exit code is 2 for a usage error, else 1.
-"""
+"""Command lines: flags and their values, errors of one line that say what to do, exit codes."""
 
 import argparse
 import difflib
@@ -23,6 +20,7 @@ OUTPUTS, CONFIG = HOME / "outputs", HOME / "config.txt"
 FAILED, USAGE, INTERRUPTED = 1, 2, 130  # exit codes
 STANDARD_OUTPUT = pathlib.Path("-")  # as --outputs: of a single node
 AUTO = "auto"  # as --host: the IP from which this machine reaches the seeds
+QUIET = "show no events on the terminal"  # what --quiet is for
 
 
 class CommandError(Exception):
@@ -34,23 +32,19 @@ class CommandError(Exception):
 
 
 class Parser(argparse.ArgumentParser):
-    """Parses arguments; an error is one line. The `usual` flags come first in the help. A converter
-    of values raises ValueError, with what is wrong as its text."""
+    """Parses arguments; a converter's ValueError says what is wrong. `usual` flags come first."""
 
-    def __init__(self, *args, usual: tuple[str, ...] = (), **named):
+    def __init__(self, usual: tuple[str, ...] = (), **named):
         self._usual = usual
         if usual:
-            super().__init__(*args, allow_abbrev=False, add_help=False,
-                             formatter_class=argparse.RawDescriptionHelpFormatter, **named)
+            named["formatter_class"] = argparse.RawDescriptionHelpFormatter
+        super().__init__(allow_abbrev=False, add_help=False, **named)
+        if usual:
             self._first = self.add_argument_group("the usual flags")
             self._others = self.add_argument_group("all other flags")
-            self.add_argument("-h", "--help", action="help",
-                              help="show this help message and exit")
-        else:
-            super().__init__(*args, allow_abbrev=False, **named)
+        self.add_argument("-h", "--help", action="help", help="show this help message and exit")
 
     def add_argument(self, *flags: str, type=None, **named):
-        """Add a flag or a positional argument."""
         if type is not None:
             named["type"] = _with_its_text(type)
         if not self._usual:
@@ -58,10 +52,13 @@ class Parser(argparse.ArgumentParser):
         is_first = not flags[0].startswith("-") or flags[-1] in self._usual
         return (self._first if is_first else self._others).add_argument(*flags, **named)
 
+    def switch(self, flag: str, help: str) -> None:
+        """Add a flag without a value."""
+        self.add_argument(flag, action="store_true", help=help)
+
     def error(self, message: str):
         unknown = re.match("unrecognized arguments: (--[^ =]+)", message)
-        meant = difflib.get_close_matches(unknown[1], self._option_string_actions, 1) \
-            if unknown else ()
+        meant = unknown and difflib.get_close_matches(unknown[1], self._option_string_actions, 1)
         raise CommandError(f"{message}{f'; did you mean {meant[0]}?' if meant else ''} "
                            f"(see {self.prog} --help)")
 
@@ -116,7 +113,7 @@ def write_all(descriptor: int, data: bytes) -> bool:
     return True
 
 
-# Converters of the values of flags; ValueError says what is wrong with a value.
+# Converters of values.
 
 
 def number(low: float, what: str, whole: bool = False, most: float = 1e9):
@@ -133,12 +130,10 @@ def number(low: float, what: str, whole: bool = False, most: float = 1e9):
 
 
 def whole_number(low: int):
-    """Return a converter for whole numbers of at least `low`."""
     return number(low, f"a whole number of {low} or more", whole=True)
 
 
 def seconds(low: float):
-    """Return a converter for numbers of seconds of at least `low`."""
     return number(low, f"a number of seconds of {low:g} or more")
 
 
@@ -146,7 +141,6 @@ probability = number(math.ulp(0.0), "a probability above 0, up to 1", most=1)
 
 
 def parse_port(text: str) -> int:
-    """Return a port number."""
     if not re.fullmatch(r"[0-9]{1,5}", text.strip()) or not 1 <= int(text) <= 65535:
         raise ValueError(f"{text!r} is not a port (1 to 65535)")
     return int(text)
@@ -163,13 +157,13 @@ def port_or_address(text: str) -> int | Target:
     return target
 
 
-def add_address(parser: argparse.ArgumentParser, what: str) -> None:
+def add_address(parser: Parser, what: str) -> None:
     """Add the arguments for a node's address: `[IP] PORT`, or `HOST:PORT`."""
     parser.add_argument("ip", nargs="?", metavar="IP", help="the IP to listen on (may be left out)")
     parser.add_argument("port", nargs="?", metavar="PORT", help=what)
 
 
-def typed_address(parser: argparse.ArgumentParser, args) -> int | Target | None:
+def typed_address(parser: Parser, args) -> int | Target | None:
     """Return the port or address that was typed, if any."""
     words = [word for word in (args.ip, args.port) if word is not None]
     if len(words) == 2 and ":" in words[0] and "]" not in words[0]:
@@ -180,23 +174,7 @@ def typed_address(parser: argparse.ArgumentParser, args) -> int | Target | None:
         parser.error(f"argument PORT: {error}")
 
 
-def output_folder(text: str) -> pathlib.Path:
-    """Return a folder, which need not exist yet; CommandError when it is a file."""
-    path = pathlib.Path(text)
-    if path == STANDARD_OUTPUT:
-        raise CommandError("--outputs - is for a single node: python peer.py, or python seed.py "
-                           "with a PORT")
-    if path.exists() and not path.is_dir():
-        raise CommandError(f"{text} is a file, not a folder", FAILED)
-    return path
-
-
-def _output_of_node(text: str) -> pathlib.Path:
-    return STANDARD_OUTPUT if text == "-" else output_folder(text)
-
-
 def capacity(text: str) -> Capacity:
-    """Return a capacity rule."""
     if re.fullmatch("[2-9]|[1-9][0-9]{1,3}", text):
         raise ValueError(f"{text!r} is no rule; did you mean fixed:{text}?")
     return parse_capacity(text)
@@ -217,8 +195,7 @@ def parse_host(text: str) -> str:
     """Return an IP to listen on and to announce."""
     address = address_of(typed_ip(text.strip("[]")), 1)
     if not can_be_dialled(address):
-        raise ValueError(
-            f"{text} is no address that others can dial; give the one they shall use")
+        raise ValueError(f"{text} is no address that others can dial; give the one they shall use")
     return address.ip
 
 
@@ -264,7 +241,7 @@ OF_SEEDS_ALONE = ("registrations_per_ip",)  # settings that a peer does not have
 OF_SEEDS = (*_OF_BOTH, *OF_SEEDS_ALONE)
 
 
-def add_settings(parser: argparse.ArgumentParser, *names: str, usual: Settings = Settings()):
+def add_settings(parser: Parser, *names: str, usual: Settings = Settings()) -> None:
     """Add the flags of these settings; `usual` holds their defaults."""
     for name in names:
         kind, unit, what = SETTINGS[name]
@@ -274,7 +251,7 @@ def add_settings(parser: argparse.ArgumentParser, *names: str, usual: Settings =
                             **kinds)
 
 
-def add_peer_flags(parser: argparse.ArgumentParser) -> None:
+def add_peer_flags(parser: Parser) -> None:
     """Add the flags of a peer that runner.py passes on."""
     add_settings(parser, *_OF_BOTH)
     parser.add_argument("--host", type=_host_or_auto, default=AUTO, metavar="IP",
@@ -283,52 +260,52 @@ def add_peer_flags(parser: argparse.ArgumentParser) -> None:
     add_settings(parser, *(name for name in SETTINGS if name not in OF_SEEDS))
 
 
-def add_common_flags(parser: argparse.ArgumentParser, outputs: pathlib.Path = OUTPUTS,
+def add_common_flags(parser: Parser, outputs: pathlib.Path = OUTPUTS,
                      of_node: bool = False) -> None:
     """Add the flags of all programs that start nodes or read their output files; `of_node`: of one
     node, which may write to standard output."""
     add_config(parser)
     add_outputs(parser, outputs, of_node)
-    parser.add_argument("--quiet", action="store_true", help="show no events on the terminal")
+    parser.switch("--quiet", QUIET)
 
 
-def add_config(parser: argparse.ArgumentParser) -> None:
+def add_config(parser: Parser) -> None:
     """Add the flag for the list of seeds."""
-    parser.add_argument("--config", metavar="FILE", type=pathlib.Path,
-                        default=CONFIG, help="the list of seeds (config.txt)")
+    parser.add_argument("--config", metavar="FILE", type=pathlib.Path, default=CONFIG,
+                        help="the list of seeds (config.txt)")
 
 
-def add_outputs(parser: argparse.ArgumentParser, folder: pathlib.Path = OUTPUTS,
-                of_node: bool = False) -> None:
-    """Add the flag for the folder of output files; `folder` is its default."""
-    parser.add_argument("--outputs", metavar="DIR", default=folder,
-                        type=_output_of_node if of_node else output_folder,
+def add_outputs(parser: Parser, folder: pathlib.Path = OUTPUTS, of_node: bool = False) -> None:
+    """Add the flag for the folder of output files, which need not exist yet."""
+    def convert(text: str) -> pathlib.Path:
+        path = pathlib.Path(text)
+        if of_node and text == "-":
+            return path
+        if path == STANDARD_OUTPUT:
+            raise CommandError("--outputs - is for a single node: python peer.py, or python "
+                               "seed.py with a PORT")
+        if path.exists() and not path.is_dir():
+            raise CommandError(f"{text} is a file, not a folder", FAILED)
+        return path
+
+    parser.add_argument("--outputs", metavar="DIR", default=folder, type=convert,
                         help=f"where output files go ({folder.relative_to(HOME).as_posix()})"
                              + ("; - for standard output" if of_node else ""))
 
 
 def peer_settings(args: argparse.Namespace) -> Settings:
     """Return the settings that the flags of a peer or a seed ask for."""
-    named = {name: getattr(args, name) for name in Settings._fields if hasattr(args, name)}
-    settings = Settings(**named)
+    settings = Settings(**{name: value for name, value in vars(args).items()
+                           if name in Settings._fields})
     return settings._replace(sign=settings.sign or settings.monitor)
 
 
-def peer_flags(settings: Settings) -> list[str]:
-    """Return the flags that give a peer in another process these settings."""
-    return _flags(settings, [name for name in Settings._fields if name not in OF_SEEDS_ALONE])
-
-
-def seed_flags(settings: Settings) -> list[str]:
-    """Return the flags that give a seed in another process these settings."""
-    return _flags(settings, [name for name in Settings._fields if name in OF_SEEDS])
-
-
-def _flags(settings: Settings, names) -> list[str]:
+def flags_of(kind: str, settings: Settings) -> list[str]:
+    """Return the flags that give a "seed" or "peer" in another process these settings."""
     flags = []
-    for name in names:
-        value = getattr(settings, name)
-        if value != Settings._field_defaults[name]:
+    for name, value in settings._asdict().items():
+        is_known = name in OF_SEEDS if kind == "seed" else name not in OF_SEEDS_ALONE
+        if is_known and value != Settings._field_defaults[name]:
             flags.append(f"--{name.replace('_', '-')}")
             flags += [] if value is True else [str(value)]
     return flags

@@ -1,7 +1,5 @@
-"""Folders of output files: where they are, how to empty them, and the commands about them.
-
-Nodes that are started by hand write into `outputs`, and nobody deletes their files. A network that
-the runner starts has a folder of its own, which is emptied first.
+"""Folders of output files, and the commands about them. Nobody deletes the files of nodes that are
+started by hand; a network that the runner starts has a folder of its own, which is emptied first.
 """
 
 import contextlib
@@ -26,6 +24,7 @@ TABLES = tuple(f"report-{name}.csv" for name in ("peers", "deliveries", "timelin
 OTHER_CONFIG = "config-other-ports.txt"  # the seeds, where those of config.txt had no free ports
 OF_A_NETWORK = (*RECORDED, REPORT, *PICTURES, *TABLES, OTHER_CONFIG)
 OF_MODULES = ("module_*.txt*",)
+_OF_A_NODE = re.compile(rf"(seed|peer|module)_.+_[0-9]+\.txt{ROTATED}")
 
 
 def clear_outputs(folder: pathlib.Path, patterns: tuple[str, ...] = OF_A_NETWORK) -> None:
@@ -34,16 +33,12 @@ def clear_outputs(folder: pathlib.Path, patterns: tuple[str, ...] = OF_A_NETWORK
     try:
         folder.mkdir(parents=True, exist_ok=True)
         paths = [path for pattern in patterns for path in folder.glob(pattern)]
-        if any(map(_is_of_a_node, paths)):
-            for path in paths:
-                if _is_of_a_node(path) or not path.name.startswith(("seed_", "peer_", "module_")):
-                    path.unlink()
+        of_nodes = {path for path in paths if _OF_A_NODE.fullmatch(path.name)}
+        for path in paths if of_nodes else ():
+            if path in of_nodes or not path.name.startswith(("seed_", "peer_", "module_")):
+                path.unlink()
     except OSError as error:
         raise CommandError(f"cannot clear {folder}: {error.strerror}", FAILED) from None
-
-
-def _is_of_a_node(path: pathlib.Path) -> bool:
-    return re.fullmatch(rf"(seed|peer|module)_.+_[0-9]+\.txt{ROTATED}", path.name) is not None
 
 
 @contextlib.contextmanager
@@ -54,32 +49,30 @@ def reserved(folder: pathlib.Path):
         descriptor = None if fcntl is None else os.open(folder, os.O_RDONLY)
     except OSError as error:
         raise CommandError(f"cannot write into {folder}: {error.strerror}", FAILED) from None
+    if descriptor is None:
+        yield
+        return
     try:
-        if descriptor is not None:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise CommandError(f"another network writes into {shown(folder)}: end it, or give "
-                                   "another folder by --outputs", FAILED) from None
-            except OSError:
-                pass  # a file system without locks
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise CommandError(f"another network writes into {shown(folder)}: end it, or give another "
+                           "folder by --outputs", FAILED) from None
+    except OSError:
+        pass  # a file system without locks
+    try:
         yield
     finally:
-        if descriptor is not None:
-            os.close(descriptor)
-
-
-def newest_folder() -> pathlib.Path:
-    """Return the folder whose output files were written to last; OUTPUTS when there are none."""
-    return max((OUTPUTS, DEMO, NETWORK), key=_written_at)
+        os.close(descriptor)
 
 
 def _written_at(folder: pathlib.Path) -> float:
     """Return when an output file of the folder was last written to; 0 without one."""
     last = 0.0
-    for path in (path for pattern in RECORDED for path in folder.glob(pattern)):
-        with contextlib.suppress(FileNotFoundError):  # a network that starts has deleted it
-            last = max(last, path.stat().st_mtime)
+    for pattern in RECORDED:
+        for path in folder.glob(pattern):
+            with contextlib.suppress(FileNotFoundError):  # a network that starts has deleted it
+                last = max(last, path.stat().st_mtime)
     return last
 
 
@@ -87,9 +80,8 @@ def parse_folders(parser: Parser, arguments: list[str], more="", together=None) 
     """Return the folders of a command line, or else the newest one; and all flags. There may be
     several where `together` can make one folder of them, which --together asks for."""
     if together is not None:
-        parser.add_argument("--together", action="store_true",
-                            help="take the files of all folders as those of one network, which ran "
-                                 "on several machines; copies of a file count once")
+        parser.switch("--together", "take the files of all folders as those of one network, which "
+                                    "ran on several machines; copies of a file count once")
     parser.add_argument("folders", nargs="?" if together is None else "*", metavar="DIR",
                         type=pathlib.Path,
                         help="where the output files are (the newest of outputs, outputs/demo and "
@@ -99,14 +91,14 @@ def parse_folders(parser: Parser, arguments: list[str], more="", together=None) 
     args = parser.parse_args(arguments)
     folders = [args.folders] if together is None else args.folders
     if not any(folders):
-        folders = [args.outputs or newest_folder()]
+        folders = [args.outputs or max((OUTPUTS, DEMO, NETWORK), key=_written_at)]
         if args.outputs is None:
             complain(f"the newest output files: {shown(folders[0])}")
     for path in folders:
-        if path.exists() and not path.is_dir():
-            raise CommandError(f"{path} is no folder; give the folder of the output files")
-        if not path.is_dir():
+        if not path.exists():
             raise CommandError(f"no folder {path}")
+        if not path.is_dir():
+            raise CommandError(f"{path} is no folder; give the folder of the output files")
     if together is not None and args.together:
         try:
             folders = [together(folders)]
@@ -116,7 +108,7 @@ def parse_folders(parser: Parser, arguments: list[str], more="", together=None) 
 
 
 def shown(folder: pathlib.Path) -> str:
-    """Return the folder's path for people: relative where it is below the current folder."""
+    """Return a path for people: relative where it is below the current folder."""
     try:
         return str(folder.relative_to(os.getcwd()))
     except (OSError, ValueError):

@@ -1,12 +1,9 @@
 """The input of a program: lines from standard input, a terminal's keys, and signals.
 
 Lines and keys are read from the descriptor, not `sys.stdin`, so that a thread that waits here does
-not delay the end of the process. `read` returns keys as the bytes that a POSIX terminal sends. The
-terminal's mode is restored on every way out of the program, and set again after `fg`.
-
-Ctrl-C, SIGTERM and a closed terminal only set a flag, so that nothing is cut off halfway. The main
-thread checks it when woken by the byte that a signal writes into a pair of sockets, because the
-system may deliver the signal itself to any thread.
+not delay the end of the process. Ctrl-C, SIGTERM and a closed terminal only set a flag, so that
+nothing is cut off halfway. The main thread checks it when woken by the byte that a signal writes
+into a pair of sockets, because the system may deliver the signal itself to any thread.
 """
 
 import atexit
@@ -50,8 +47,7 @@ class Keyboard:
     def lines(self) -> list[bytes] | None:
         """Wait for input; return all whole lines that arrived together, None at the end."""
         self._fill()
-        lines = list(self._lines)
-        self._lines.clear()
+        lines, self._lines = list(self._lines), collections.deque()
         return lines or None
 
     def _fill(self) -> None:
@@ -69,7 +65,8 @@ class Keyboard:
 
 
 class PosixKeys:
-    """The keys of a terminal. Made by the main thread, because only that can handle signals."""
+    """The keys of a terminal, whose mode is restored on every way out, and set again after `fg`.
+    Made by the main thread, because only that can handle signals."""
 
     def __init__(self, descriptor: int = 0):
         self._descriptor = descriptor
@@ -132,8 +129,7 @@ class PosixKeys:
         self._go_on(number, frame)
 
     def _go_on(self, number, frame) -> None:
-        """Have `read` set the terminal's mode again, because the shell may have changed it."""
-        self._taken = False
+        self._taken = False  # the shell may have changed the terminal's mode
         self._wake(number, frame)
 
 

@@ -5,6 +5,7 @@ fails halfway. An unknown limit counts as infinite.
 """
 
 import contextlib
+import math
 import os
 import pathlib
 import re
@@ -64,18 +65,17 @@ def raise_descriptor_limit() -> None:
 def descriptors_allowed() -> float:
     """Return how many files and sockets a process like this one may have open."""
     if resource is None:
-        return float("inf")
+        return math.inf
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return float("inf") if soft == resource.RLIM_INFINITY else soft
+    return math.inf if soft == resource.RLIM_INFINITY else soft
 
 
 def threads_allowed() -> float:
     """Return how many more threads, in all processes together, the system allows."""
     running = _number("/proc/loadavg", 0, r"/([0-9]+)")
-    rooms = [_number("/proc/sys/kernel/threads-max") - running,
-             _number("/proc/sys/kernel/pid_max") - running]
-    for folder in _cgroups():
-        rooms.append(_number(f"{folder}/pids.max") - _number(f"{folder}/pids.current", 0))
+    rooms = [_number(f"/proc/sys/kernel/{name}") - running for name in ("threads-max", "pid_max")]
+    rooms += [_number(f"{folder}/pids.max") - _number(f"{folder}/pids.current", 0)
+              for folder in _cgroups()]
     if resource is not None and os.geteuid() != 0:  # the superuser is not limited
         most, _ = resource.getrlimit(resource.RLIMIT_NPROC)
         if most != resource.RLIM_INFINITY:
@@ -88,24 +88,18 @@ def threads_per_process() -> float:
     return (_number("/proc/sys/vm/max_map_count") - PROCESS_MAPS) // THREAD_MAPS
 
 
-def _number(path: str, otherwise: float = float("inf"), pattern: str = "^([0-9]+)$") -> float:
+def _number(path: str, otherwise: float = math.inf, pattern: str = "^([0-9]+)$") -> float:
     """Return the number in a file of the system; `otherwise` where there is none."""
-    try:
-        found = re.search(pattern, pathlib.Path(path).read_text())
-    except OSError:
-        found = None
+    found = None
+    with contextlib.suppress(OSError):
+        found = re.search(pattern, pathlib.Path(path).read_text(errors="replace"))
     return int(found[1]) if found else otherwise
 
 
-def _threads_of_user(user: int) -> int:
-    total = 0
-    for status in pathlib.Path("/proc").glob("[0-9]*/status"):
-        with contextlib.suppress(OSError):  # the process has ended meanwhile
-            fields = re.search(r"^Uid:\s+(\d+).*^Threads:\s+(\d+)",
-                               status.read_text(errors="replace"), re.MULTILINE | re.DOTALL)
-            if fields and int(fields[1]) == user:
-                total += int(fields[2])
-    return total
+def _threads_of_user(user: int) -> float:
+    pattern = rf"(?ms)^Uid:\s+{user}\s.*^Threads:\s+([0-9]+)"
+    return sum(_number(str(status), 0, pattern)  # 0 also if the process has ended meanwhile
+               for status in pathlib.Path("/proc").glob("[0-9]*/status"))
 
 
 def _cgroups() -> list[pathlib.Path]:
@@ -115,7 +109,7 @@ def _cgroups() -> list[pathlib.Path]:
         for line in pathlib.Path("/proc/self/cgroup").read_text().splitlines():
             _, controllers, path = line.split(":", 2)
             if controllers in ("", "pids"):
-                top = pathlib.Path("/sys/fs/cgroup" + ("/pids" if controllers else ""))
+                top = pathlib.Path("/sys/fs/cgroup", controllers)
                 group = top / path.lstrip("/")
                 folders += [folder for folder in (group, *group.parents)
                             if folder.is_relative_to(top)]

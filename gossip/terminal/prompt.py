@@ -1,9 +1,8 @@
 """The prompt of a peer on a terminal: the line that is typed, and the events above it.
 
-The line editor is pure. It reads a key of several bytes (`ESC [ 1 ; 5 C`) to its final byte, even
-in pieces, and ignores keys without a meaning. Only the screen's thread writes to the screen: in one
-write it erases the prompt line, prints what has come above it, and draws it again. Every line is
-narrower than the terminal, so that the terminal wraps and tears none.
+Only the screen's thread writes to the screen: in one write it erases the prompt line, prints what
+has come above it, and draws it again. Every line is narrower than the terminal, so that the
+terminal wraps and tears none.
 """
 
 import codecs
@@ -36,14 +35,14 @@ _MEANINGS = {
     "A": "up", "B": "down", "C": "right", "D": "left", "H": "home", "F": "end",
     "1~": "home", "7~": "home", "4~": "end", "8~": "end", "3~": "delete",
 }
-_MODIFIERS = re.compile(";[0-9]+")
 _BEFORE_TEXT = re.compile("([0-9:]{8} +[^ ]+  )?")  # of a message: when, and who said it
 _COLOURS = {"+": "32", "-": "33", "?": "33", "x": "31", "~": "36", "    me": "36"}
 _TYPED = "", [], None  # in the queue: the line that is typed has changed
 
 
 class LineEditor:
-    """The line that is being typed. For one thread."""
+    """The line that is being typed. Pure, for one thread. A key of several bytes (`ESC [ 1 ; 5 C`)
+    may come in pieces; keys without a meaning are ignored."""
 
     def __init__(self):
         self.text = ""
@@ -65,7 +64,8 @@ class LineEditor:
             if key["part"]:
                 self._part = key["part"][:64]
             elif key["text"]:
-                self._insert(key["text"])
+                self._set(self.text[:self.cursor] + key["text"][:LINE_LIMIT - len(self.text)],
+                          self.text[self.cursor:])
             else:
                 self._press(_meaning(key[0]), lines)
         return lines
@@ -74,79 +74,67 @@ class LineEditor:
         """Return the line, blanks for unprintable characters, and the cursor's place in it."""
         return "".join(c if c.isprintable() else " " for c in self.text), self.cursor
 
-    def _insert(self, text: str) -> None:
-        text = text[:LINE_LIMIT - len(self.text)]
-        self.text = self.text[:self.cursor] + text + self.text[self.cursor:]
-        self.cursor += len(text)
-
     def _press(self, key: str | None, lines: list[bytes]) -> None:
-        before, after = self.text[:self.cursor], self.text[self.cursor:]
+        text, cursor = self.text, self.cursor
         if key == "enter":
             lines.append(self._enter())
-        elif key == "end of input" and not self.text:
+        elif key == "end of input" and not text:
             lines.append(END_OF_INPUT)
-        elif key in ("delete", "end of input"):
-            self._set(before, after[self._step(1):])
-        elif key == "backspace":
-            self._set(before[:self.cursor - self._step(-1)], after)
-        elif key == "left":
-            self.cursor -= self._step(-1)
-        elif key == "right":
-            self.cursor += self._step(1)
-        elif key == "home":
-            self.cursor = 0
-        elif key == "end":
-            self.cursor = len(self.text)
-        elif key == "cut before":
-            self._set("", after)
-        elif key == "cut after":
-            self._set(before, "")
-        elif key == "cut word":
-            self._set(re.sub(r"\S*\s*\Z", "", before), after)
         elif key in ("up", "down"):
             self._recall(-1 if key == "up" else 1)
+        elif key in ("left", "right", "home", "end"):
+            self.cursor = self._place_of(key)
+        elif key in ("delete", "end of input"):
+            self._set(text[:cursor], text[self._place_of("right"):])
+        elif key == "backspace":
+            self._set(text[:self._place_of("left")], text[cursor:])
+        elif key == "cut before":
+            self._set("", text[cursor:])
+        elif key == "cut after":
+            self._set(text[:cursor], "")
+        elif key == "cut word":
+            self._set(re.sub(r"\S*\s*\Z", "", text[:cursor]), text[cursor:])
 
     def _set(self, before: str, after: str) -> None:
         self.text, self.cursor = before + after, len(before)
 
-    def _step(self, way: int) -> int:
-        """Return the number of characters in one step of the cursor: a letter and its marks."""
+    def _place_of(self, key: str) -> int:
+        """Return where a key takes the cursor; one step passes a letter and its marks."""
+        if key in ("home", "end"):
+            return 0 if key == "home" else len(self.text)
+        way = 1 if key == "right" else -1
         place = self.cursor + way
         while 0 < place < len(self.text) and not width_of(self.text[place]):
             place += way
-        return abs(min(max(place, 0), len(self.text)) - self.cursor)
+        return min(max(place, 0), len(self.text))
 
     def _enter(self) -> bytes:
         line = self.text
         if line.strip() and self._history[-1:] != [line]:
             self._history = [*self._history, line][-HISTORY:]
-        self._place = len(self._history)
-        self._draft = ""
+        self._place, self._draft = len(self._history), ""
         self._set("", "")
         return line.encode(errors="surrogateescape")
 
     def _recall(self, way: int) -> None:
-        place = self._place + way
-        if not 0 <= place <= len(self._history):
-            return
         if self._place == len(self._history):
             self._draft = self.text
-        self._place = place
-        self._set((*self._history, self._draft)[place], "")
+        if 0 <= self._place + way <= len(self._history):
+            self._place += way
+            self._set((*self._history, self._draft)[self._place], "")
 
 
 def _meaning(key: str) -> str | None:
     """Return what a key does, with or without Ctrl, Alt or Shift; None if it does nothing."""
     if len(key) > 1:
-        key = _MODIFIERS.sub("", key[2:])
+        key = re.sub(";[0-9]+", "", key[2:])
         key = key[-1:] if key[:-1] == "1" and key != "1~" else key
     return _MEANINGS.get(key)
 
 
 def window(text: str, cursor: int, room: int) -> tuple[str, int]:
     """Return the text around the cursor that fits `room` columns, and its columns before it."""
-    start = cursor
-    taken = 0
+    start, taken = cursor, 0
     while start > 0 and taken + width_of(text[start - 1]) <= room:
         start -= 1
         taken += width_of(text[start])
@@ -215,13 +203,10 @@ class PromptScreen(Screen):
         gap = room - indent - columns(lines[-1]) - len(aside)
         if aside and gap >= 2:
             lines[-1] += " " * gap + aside
-        lines[0] = said + lines[0]
-        painted = [self._painted(line, _COLOURS.get(head)) for line in lines]
-        return [self._painted(time, "2") + painted[0], *[" " * indent + line
-                                                         for line in painted[1:]]]
+        first, *others = (self._painted(line, _COLOURS.get(head))
+                          for line in [said + lines[0], *lines[1:]])
+        return [self._painted(time, "2") + first, *(" " * indent + line for line in others)]
 
-    def _painted(self, text: str, colour: str | None) -> str:
-        return f"\x1b[{colour}m{text}\x1b[0m" if self._colours and colour and text else text
 
     def _room(self) -> int:
         """Return the columns that a line may take: one less than the terminal has."""
@@ -256,9 +241,7 @@ class TypedLines:
     """The typed lines, for a console; each key updates the line on the screen."""
 
     def __init__(self, keys: Keys, screen: PromptScreen):
-        self._keys = keys
-        self._screen = screen
-        self._editor = LineEditor()
+        self._keys, self._screen, self._editor = keys, screen, LineEditor()
 
     def lines(self) -> list[bytes] | None:
         """Wait for Enter; return all lines that arrived together, None at the end."""

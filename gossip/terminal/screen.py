@@ -1,10 +1,8 @@
 """The output on a terminal: texts that fit its width, a status line, and events.
 
 Every line is cut or folded to the terminal's present width, because `\\r` cannot erase a line that
-was wrapped. A wide character (Chinese, most emoji) takes two columns, a combining mark none.
-
-A screen has a thread and a bounded queue, so that a terminal that blocks or is closed stops
-nothing. Lines that the queue or the terminal does not take are only counted.
+was wrapped. A screen has a thread and a bounded queue, so that a terminal that blocks or is closed
+stops nothing. Lines that the queue or the terminal does not take are only counted.
 """
 
 import errno
@@ -39,7 +37,7 @@ _COLOURS = {  # event -> ANSI colour; all other events stay plain
 
 
 def width_of(character: str) -> int:
-    """Return the columns of one printable character: 0, 1 or 2."""
+    """Return the columns of a printable character: 0 of a combining mark, 2 of a Chinese one."""
     if character.isascii():
         return 1
     if unicodedata.category(character) in ("Mn", "Me", "Cf"):
@@ -136,8 +134,8 @@ class StatusLine:
 
 
 class Screen:
-    """Writes `HH:MM:SS.mmm event` lines to a descriptor. Subclasses show events in another way; if
-    that fails, `on_failure` is called, and the rest is shown in this way."""
+    """Writes `HH:MM:SS.mmm event` lines to a descriptor. If a subclass fails, which shows events in
+    another way, `on_failure` is called, and the rest is shown in this way."""
 
     def __init__(self, descriptor: int = 1):
         self._descriptor = descriptor
@@ -199,7 +197,6 @@ class Screen:
 
     def _due_in(self) -> float | None:
         """Return the seconds until something that waits is due; None if nothing waits."""
-        return None
 
     def _show(self, item) -> None:
         self._put(f"{item}\n" if isinstance(item, str) else self._raw(*item))
@@ -209,11 +206,11 @@ class Screen:
 
     def _raw(self, clock: str, events: list[str], seed: Address | None) -> str:
         head = clock[:12] + (f" [seed {seed.port}]" if seed else "")
-        return "".join(f"{head} {self._coloured(event)}\n" for event in events)
+        return "".join(f"{head} {self._painted(event, _COLOURS.get(event.partition(':')[0]))}\n"
+                       for event in events)
 
-    def _coloured(self, event: str) -> str:
-        colour = self._colours and _COLOURS.get(event.partition(":")[0])
-        return f"\x1b[{colour}m{event}\x1b[0m" if colour else event
+    def _painted(self, text: str, colour: str | None) -> str:
+        return f"\x1b[{colour}m{text}\x1b[0m" if self._colours and colour and text else text
 
     def _put(self, text: str) -> None:
         if not write_all(self._descriptor, text.encode(errors="replace")):

@@ -1,10 +1,10 @@
 """Words: what each kind of event means, and the events of a peer told in sentences on a terminal.
 
-Pure: no terminal, clock or thread. Events that do not matter to an onlooker (settings, peer lists,
-liveness requests, refused strangers) have no sentence. In a form, {node} is the node whose event it
-is, {other} the node that it is about, {rest} what follows, {count} how many nodes have the event.
+Pure. Events that do not matter to an onlooker have no sentence. In a form, {node} is the node whose
+event it is, {other} the node that it is about, {rest} what follows, {count} how many nodes have it.
 """
 
+from collections import Counter
 from typing import NamedTuple
 
 from gossip.events import about, gossip_fields, parted
@@ -105,13 +105,13 @@ class Sentence(NamedTuple):
 
 
 class Words:
-    """Tells the events of one peer; `misses` in a row mean death, and there are `seeds` seeds."""
+    """Tells the events of one peer; `misses` in a row mean death, and there are `seeds` seeds. A
+    method `_on_<kind>` takes the address that an event is about, and what follows."""
 
     def __init__(self, own: str, misses: int, seeds: int):
-        self._own = own
+        self._own, self._misses, self._seeds = own, misses, seeds
         self._host = own.rpartition(":")[0]
         self._one_ip = True  # so far: then ports suffice as names
-        self._misses, self._seeds = misses, seeds
         self._now, self._batch = "", []  # what is being told: HH:MM:SS.ffffff, events
         self._old: set[str] = set()  # lines of the batch that are told together
         self._neighbours: set[str] = set()
@@ -125,13 +125,13 @@ class Words:
         self._was_listed = False  # by any seed, at any time
         self._needs_seeds = False  # it was told that no seed answers
         self._refusals: dict[str, str] = {}  # seed -> why it does not list this peer
-        self._helped: set[str] = set()  # the keys of _HELP that were told
+        self._help = dict(_HELP)  # what was not told yet
         self._begin_second()
 
     def _begin_second(self) -> None:
         self._shown = {True: 0, False: 0}  # messages in it, by whether this peer made them
         self._speakers: set[str] = set()  # origins of folded messages
-        self._caught_up: dict[str, int] = {}  # neighbour -> old messages that it brought
+        self._caught_up: Counter[str] = Counter()  # neighbour -> old messages that it brought
 
     @property
     def waiting(self) -> bool:
@@ -159,8 +159,9 @@ class Words:
         self._old = self._old_ones(events)
         for event in events:
             kind, one, rest = parted(event)
-            if kind in _TELLING:
-                said += _TELLING[kind](self, one, rest)
+            tell = getattr(self, f"_on_{kind.replace(' ', '_')}", None)
+            if tell is not None:
+                said += tell(one, rest)
             elif kind in FORMS and FORMS[kind].mine:
                 said += self._say(kind, one, rest)
             elif kind not in _HIDDEN:
@@ -172,10 +173,9 @@ class Words:
         return [*self._tell_second(), *self._tell_seeds()]
 
     def _say(self, kind: str, other: str = "", rest: str = "", aside: str = ""):
-        forms = FORMS[kind]
-        text = forms.mine.format(other=self.name(other) if other else "", rest=rest,
-                                 limit=self._misses)
-        return [Sentence(self._now[:8], forms.sign, text, aside)]
+        text = FORMS[kind].mine.format(other=other and self.name(other), rest=rest,
+                                       limit=self._misses)
+        return [Sentence(self._now[:8], FORMS[kind].sign, text, aside)]
 
     def _say_so(self, text: str) -> list[Sentence]:
         return [Sentence(self._now[:8], "", text)]
@@ -188,27 +188,26 @@ class Words:
         if found is None:
             return line
         moment, origin, _, _, text = found
-        second = int(moment) % 86_400
-        return (f"{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}  "
-                f"{self._speaker(origin)}  {text}")
+        minutes, second = divmod(int(moment) % 86_400, 60)
+        return f"{minutes // 60:02}:{minutes % 60:02}:{second:02}  {self._speaker(origin)}  {text}"
 
     def _speaker(self, origin: str) -> str:
         return f"{'me' if origin == self._own else self.name(origin):>6}"
 
     def _old_ones(self, events: list[str]) -> set[str]:
         """Return the old messages of a batch by which this peer catches up, to be told together."""
-        old = []
+        old = set()
         for kind, neighbour, line in map(parted, events if len(events) >= CAUGHT_UP else ()):
             found = gossip_fields(line) if kind == "received" and neighbour else None
             if found and OLD < _age(int(found[0]), self._now) < 43_200:
-                old.append(line)
-        return set(old) if len(old) >= CAUGHT_UP else set()
+                old.add(line)
+        return old if len(old) >= CAUGHT_UP else set()
 
-    def _message(self, neighbour: str, line: str) -> list[Sentence]:
+    def _on_received(self, neighbour: str, line: str) -> list[Sentence]:
         """Tell of a message that a neighbour has sent, or this peer has made."""
         self._messages += 1
         if line in self._old:
-            self._caught_up[neighbour] = self._caught_up.get(neighbour, 0) + 1
+            self._caught_up[neighbour] += 1
             return []
         own, found = not neighbour, gossip_fields(line)
         if found is None:
@@ -220,6 +219,8 @@ class Words:
             return []
         through = "" if own or neighbour == origin else f"through {self.name(neighbour)}"
         return [Sentence(self._now[:8], self._speaker(origin), text, through)]
+
+    _on_generated = _on_received
 
     def _tell_second(self) -> list[Sentence]:
         """Return the messages of a second that were not shown one by one."""
@@ -236,7 +237,7 @@ class Words:
 
     # Neighbours.
 
-    def _connected(self, one: str, _: str) -> list[Sentence]:
+    def _on_connected(self, one: str, _: str) -> list[Sentence]:
         self._neighbours.add(one)
         self._dead.pop(one)
         if one == self._replaced:
@@ -244,7 +245,7 @@ class Words:
             return []
         return self._say("connected", one, aside=self._degree())
 
-    def _disconnected(self, one: str, reason: str) -> list[Sentence]:
+    def _on_disconnected(self, one: str, reason: str) -> list[Sentence]:
         self._silent.discard(one)
         if reason in ("replaced", "duplicate"):  # one of two links to it has ended
             self._replaced = one
@@ -255,30 +256,30 @@ class Words:
         kind = f"disconnected {reason}"
         return self._say(kind if kind in FORMS else "disconnected", one, reason, self._degree())
 
-    def _leave(self, _: str, __: str) -> list[Sentence]:
+    def _on_leaving(self, _: str, __: str) -> list[Sentence]:
         self._leaving = True
         return self._say("leaving")
 
     def _degree(self) -> str:
         return many(len(self._neighbours), "neighbour")
 
-    def _missed(self, one: str, count: str) -> list[Sentence]:
+    def _on_liveness_missed(self, one: str, count: str) -> list[Sentence]:
         self._silent.add(one)
         return self._say("liveness missed", one, count)
 
-    def _replied(self, one: str, _: str) -> list[Sentence]:
+    def _on_liveness_reply(self, one: str, _: str) -> list[Sentence]:
         was_silent = one in self._silent
         self._silent.discard(one)
         return self._say("liveness reply", one) if was_silent else []
 
-    def _died(self, one: str, _: str) -> list[Sentence]:
+    def _on_dead(self, one: str, _: str) -> list[Sentence]:
         self._dead.put(one, True)
         told = sum(event.startswith("reported:") and f":Dead Node:{one}:" in event
                    for event in self._batch)
-        return self._say("dead", one,
-                         f"told my {many(told, 'seed')}" if told else "no seed could be told")
+        rest = f"told my {many(told, 'seed')}" if told else "no seed could be told"
+        return self._say("dead", one, rest)
 
-    def _told(self, seed: str, report: str) -> list[Sentence]:
+    def _on_told(self, seed: str, report: str) -> list[Sentence]:
         dead, _ = about(report.removeprefix("Dead Node:"))
         if not dead or not self._dead.add(dead, True):
             return []
@@ -287,13 +288,13 @@ class Words:
 
     # Seeds.
 
-    def _listed(self, seed: str, _: str) -> list[Sentence]:
+    def _on_registered(self, seed: str, _: str) -> list[Sentence]:
         self._registered.add(seed)
         self._refusals.pop(seed, None)
         self._changed_at = _seconds(self._now)
         return self._tell_seeds() if len(self._registered) == majority(self._seeds) else []
 
-    def _unlisted(self, seed: str, reason: str) -> list[Sentence]:
+    def _on_unregistered(self, seed: str, reason: str) -> list[Sentence]:
         if seed in self._registered:
             self._registered.remove(seed)
             self._changed_at = _seconds(self._now)
@@ -306,9 +307,8 @@ class Words:
             return []
         self._refusals[seed] = reason
         said = self._say("registration refused", seed, reason.partition(": ")[2])
-        for why in [why for why in _HELP if why in reason and why not in self._helped]:
-            self._helped.add(why)
-            said += self._say_so(_HELP[why].format(port=self._own.rpartition(":")[2]))
+        for why in [why for why in self._help if why in reason]:
+            said += self._say_so(self._help.pop(why).format(port=self._own.rpartition(":")[2]))
         return said
 
     def _tell_seeds(self) -> list[Sentence]:
@@ -323,15 +323,6 @@ class Words:
         self._was_listed = True
         names = " ".join(map(self.name, sorted(self._registered)))
         return self._say("registered", "", f"{count} of {many(self._seeds, 'seed')}: {names}")
-
-
-_TELLING = {  # kind of event -> its method, called with the address and what follows
-    "generated": Words._message, "received": Words._message,
-    "connected": Words._connected, "disconnected": Words._disconnected,
-    "liveness missed": Words._missed, "liveness reply": Words._replied, "dead": Words._died,
-    "told": Words._told, "leaving": Words._leave,
-    "registered": Words._listed, "unregistered": Words._unlisted,
-}
 
 
 def many(count: int, what: str) -> str:

@@ -148,7 +148,7 @@ def test_what_came_over_a_link_that_ended_meanwhile_is_not_handled(net):
 
 
 def test_a_repetition_waits_for_no_turn_and_is_counted_as_long_as_the_node_lives(net):
-    peer = net.peer(liveness_interval=60)
+    peer = net.peer(spread="flood", liveness_interval=60)
     first, second = net.neighbour(peer, net.fake()), net.neighbour(peer, net.fake())
     line = wire.gossip("1.000000", net.fake().address, 1, 1, "known").decode()
     first.say(line)

@@ -11,9 +11,9 @@ from gossip.addresses import Name, address_of
 from gossip.lab.experiments.status import status_command
 from gossip.net.names import KEPT, Names
 from gossip.node.whereabouts import Whereabouts
-from gossip.programs import own_addresses
+from gossip.programs import starting
 from gossip.programs.json_lines import JsonScreen
-from gossip.programs.own_addresses import host_of, known_to, local_seeds, node_at
+from gossip.programs.starting import host_of, known_to, local_seeds, node_at
 from gossip.terminal.command_line import AUTO, CommandError
 from tests.tools.fakes import peer as at
 from tests.tools.files import count, events, wait_event
@@ -220,17 +220,17 @@ def test_a_seed_listens_where_its_name_leads_on_this_machine(resolver):
 
 def test_a_slow_resolver_is_waited_for_where_nothing_can_go_on_without_it(resolver, monkeypatch):
     for limit in ("LOOK", "LIMIT"):
-        monkeypatch.setattr(own_addresses, limit, 0.01)
+        monkeypatch.setattr(starting, limit, 0.01)
     resolver.ips, resolver.takes = {"a": [LOOPBACK]}, 0.2
     name, own = Name("a", 7_000), address_of(LOOPBACK, 7_000)
-    assert local_seeds([name]) == [own_addresses.own_address(name, 0.0)] == [own]
+    assert local_seeds([name]) == [starting.own_address(name, 0.0)] == [own]
     assert host_of(AUTO, [name], 0.0) == LOOPBACK
     assert known_to(own, [name, at(1)], False) == [own, at(1)]
 
 
 def test_the_host_of_a_peer_follows_from_names_or_is_one(resolver, monkeypatch):
-    monkeypatch.setattr(own_addresses, "LOOK", 0.01)
-    monkeypatch.setattr(own_addresses, "SLOW", 0.02)
+    monkeypatch.setattr(starting, "LOOK", 0.01)
+    monkeypatch.setattr(starting, "SLOW", 0.02)
     resolver.ips = {"a": ["127.0.0.2"], "b": [LOOPBACK], "c": None}
     a, b, c, d = (Name(name, 7_000) for name in "abcd")
     assert host_of(AUTO, [a, b], 0.0) == LOOPBACK
@@ -243,14 +243,14 @@ def test_the_host_of_a_peer_follows_from_names_or_is_one(resolver, monkeypatch):
 
 
 def test_a_seed_by_name_is_waited_for_and_then_missing(resolver, monkeypatch, capfd):
-    monkeypatch.setattr(own_addresses, "LOOK", 0.01)
+    monkeypatch.setattr(starting, "LOOK", 0.01)
     name, told = Name("a", 7_000), "a is not an address of this machine"
     with pytest.raises(CommandError, match=f"^{told}$"):
-        own_addresses.own_address(name, 0.1)
+        starting.own_address(name, 0.1)
     there = threading.Timer(0.1, resolver.ips.update, [{"a": [LOOPBACK]}])
     there.start()
-    assert own_addresses.own_address(name, 60.0) == address_of(LOOPBACK, 7_000)
+    assert starting.own_address(name, 60.0) == address_of(LOOPBACK, 7_000)
     there.join()
     assert capfd.readouterr().err == f"{told} yet; trying for 0.1 s\n{told} yet; trying for 60 s\n"
     nowhere = address_of("10.99.0.1", 7_000)
-    assert own_addresses.own_address(nowhere, 0.0) == nowhere  # who listens there says why not
+    assert starting.own_address(nowhere, 0.0) == nowhere  # who listens there says why not

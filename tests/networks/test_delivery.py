@@ -7,7 +7,7 @@ import pytest
 from gossip.addresses import address_of
 from gossip.capacity import fixed
 from gossip.net.connection import Connection
-from gossip.programs.own_addresses import is_local
+from gossip.programs.starting import is_local
 from gossip.settings import WAYS
 from tests.tools.files import count, events
 from tests.tools.nets import (

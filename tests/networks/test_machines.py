@@ -12,7 +12,7 @@ from gossip.addresses import address_of
 from gossip.lab.experiments.network import with_room
 from gossip.lab.proof import check
 from gossip.lab.proof.records import Records
-from gossip.programs.own_addresses import host_of, node_at
+from gossip.programs.starting import host_of, node_at
 from gossip.settings import Settings
 from gossip.terminal.command_line import AUTO, CommandError
 from tests.tools.files import lines_of, one_piece

@@ -14,7 +14,7 @@ from gossip.lab.experiments.accidents import (
 from gossip.lab.proof.malicious import SHUNNED
 from gossip.overlay.neighbours import NEIGHBOUR
 from gossip.settings import ON_COMMAND_LINE, Settings
-from gossip.terminal.command_line import peer_flags
+from gossip.terminal.command_line import flags_of
 from tests.tools.files import events, lines_of
 from tests.tools.nets import neighbours
 from tests.tools.ports import free_address
@@ -46,7 +46,7 @@ def test_no_honest_peer_is_kicked_while_links_break_and_peers_stand_still_die_an
     network = Watched(net, 3, period=PERIOD, gossip_interval=PERIOD / 2, liveness_interval=5.0)
     network.start(12)
     address, config = free_address(), write_config(tmp_path, net.seed_addresses)
-    flags = ["--config", config, "--outputs", tmp_path, "--quiet", *peer_flags(Settings(
+    flags = ["--config", config, "--outputs", tmp_path, "--quiet", *flags_of("peer", Settings(
         **{name: getattr(net.settings, name) for name in ON_COMMAND_LINE}))]
     with Program("peer.py", address.port, *flags) as program:
         wait_until(lambda: any(address in neighbours(peer) for peer in network.honest))

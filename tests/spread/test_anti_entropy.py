@@ -67,11 +67,12 @@ def test_who_differ_for_good_say_only_digests_until_something_changes(net):
     wait_until(lambda: all(b"127.0.0.1:9:7=1" in peer.messages.vector() for peer in peers))
 
 
-def test_without_antientropy_a_late_joiner_gets_nothing_old(net):
-    peers = linked_net(net, 2, antientropy_interval=0)
+def test_without_antientropy_a_late_joiner_of_a_flood_gets_nothing_old(net):
+    """In a tree it may hear of it by an announcement."""
+    peers = linked_net(net, 2, spread="flood", antientropy_interval=0)
     peers[0].gossip(["before"])
     wait_until(lambda: holds_all(peers, 1))
-    late = net.peer(antientropy_interval=0)
+    late = net.peer(spread="flood", antientropy_interval=0)
     wait_until(lambda: neighbours(late) == {peer.address for peer in peers})
     peers[0].gossip(["after"])
     wait_until(lambda: received(late))

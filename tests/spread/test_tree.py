@@ -46,11 +46,12 @@ class Chance(random.Random):
 class Node:
     """A tree with its links, and what else a node has."""
 
-    def __init__(self, links=4):
+    def __init__(self, links=4, **changes):
         self.links = [Link(5001 + number) for number in range(links)]
         self.jobs, self.messages, self.asked = Jobs(), MessageList(Settings()), None
         node = types.SimpleNamespace(flusher=self.jobs, now=lambda: self.jobs.now,
-                                     rng=Chance(1), is_late=lambda: False)
+                                     rng=Chance(1), is_late=lambda: False,
+                                     settings=Settings()._replace(**changes))
         self.tree = Tree(lambda: tuple(self.links), node, self.messages,
                          lambda link: link is self.asked)
 
@@ -111,6 +112,22 @@ def test_a_prune_silences_one_link_for_one_run(node):
     assert node.take()[1] == [line(RUN, 4)]
 
 
+def test_where_neighbours_are_watched_some_messages_go_to_all_and_are_no_reason_for_a_prune():
+    node = Node(monitor=True)
+    parent, other, quiet = node.links[:3]
+    some = [line(RUN, number) for number in range(1, tree.TO_ALL + 2 * tree.SHARE_TO_ALL + 1)]
+    owed = [*some[:tree.TO_ALL], *some[tree.TO_ALL:][tree.SHARE_TO_ALL - 1::tree.SHARE_TO_ALL]]
+    node.say(quiet, "prune", RUN)  # too early, nobody knows the run
+    node.bring(parent, *some[:5])
+    node.say(quiet, "prune", RUN)
+    node.bring(parent, *some[5:])
+    assert node.take() == [[], some, owed, some]
+    node.bring(other, *owed)
+    assert node.take() == [[]] * 4
+    node.bring(other, some[-2])
+    assert other.take() == [told(b"prune", RUN)]
+
+
 def test_lines_of_several_runs_that_came_together_leave_together(node):
     pieces = []
     node.links[1].send = pieces.append
@@ -127,6 +144,15 @@ def test_what_an_origin_says_after_its_first_message_waits_a_moment_once(node):
     assert node.take() == [[], *[[line(RUN, 2), line(RUN, 3)]] * 3] and node.tree.all_sent()
     node.bring(None, line(RUN, 4))
     assert node.take() == [[], *[[line(RUN, 4)]] * 3]
+
+
+def test_where_there_is_no_neighbour_nothing_is_held_back():
+    node = Node(links=0)
+    node.bring(None, line(RUN, 1), line(RUN, 2))
+    assert node.tree.all_sent()
+    node.links.append(Link(5001))
+    node.bring(None, line(RUN, 3), line(RUN, 4))
+    assert node.take() == [[line(RUN, 3)]] and not node.tree.all_sent()
 
 
 def test_not_too_much_is_held_back(node):
@@ -155,6 +181,22 @@ def test_what_was_seen_is_announced_later_to_those_that_are_not_pushed_to_and_on
     assert node.take() == [[], [b"status:seen:" + RUN + b"=1-2"], [], []]
     node.jobs.later(60)
     assert node.take() == [[]] * 4 and node.jobs.put_off == []
+
+
+def test_nothing_is_announced_to_who_has_announced_as_much(node):
+    node.bring(node.links[0], line(RUN, 1), line(RUN, 2), line(OTHER, 1))
+    for link in node.links[1:]:
+        node.say(link, "prune", RUN, OTHER)
+    for link, seen in ((node.links[1], [(1, 3)]), (node.links[2], [(2, 9)])):
+        node.tree.answered(link, wire.Status("seen", entries=[(RUN, seen), (THIRD, [(1, 1)])]))
+    node.take()
+    node.jobs.later(tree.LATER)
+    both = b"status:seen:" + RUN + b"=1-2 " + OTHER + b"=1"
+    assert node.take() == [[], [b"status:seen:" + OTHER + b"=1"], [both], [both]]
+    node.bring(node.links[0], line(RUN, 3))
+    node.take()
+    node.jobs.later(tree.LATER)  # it was spared once
+    assert node.take()[1] == [b"status:seen:" + RUN + b"=1-3"]
 
 
 def test_an_announcement_has_the_last_ranges_of_a_run(node):
@@ -248,6 +290,8 @@ def test_the_run_used_longest_ago_is_flooded_again(node, monkeypatch):
     node.take()
     node.bring(node.links[0], line(THIRD, 1), line(OTHER, 2))  # and now RUN
     assert node.links[1].take() == [told(b"graft", RUN), line(THIRD, 1), line(OTHER, 2)]
+    # message 2 was pushed to all but this link, and will not be announced any more
+    assert node.links[2].take()[0] == b"status:seen:" + RUN + b"=1-2"
     node.bring(node.links[0], line(RUN, 3))
     assert node.links[2].take()[-1] == line(RUN, 3)
     assert node.count("runs with a parent") == 2
@@ -288,10 +332,25 @@ def test_more_prunes_than_one_neighbour_may_say_are_ignored_and_grafts_are_not(n
     assert node.count("links not pushed to") == 10
 
 
+def test_in_a_flood_of_new_runs_most_get_no_tree_before_they_go_on(node):
+    runs = [b"127.0.0.1:%d:7" % port for port in range(6001, 6101 + tree.CHANGES)]
+    lines = [line(run, 1) for run in runs]
+    node.bring(node.links[0], *lines)
+    assert node.take()[1:] == [lines] * 3 and node.count("runs with a parent") == tree.CHANGES + 1
+    node.bring(node.links[1], line(OTHER[:-1] + b"8", 1))  # each link has an account of its own
+    assert node.count("runs with a parent") == tree.CHANGES + 2
+    node.jobs.later(1.0)
+    node.bring(node.links[0], line(runs[-1], 2))
+    node.bring(node.links[1], line(runs[-1], 2))
+    assert told(b"prune", runs[-1]) in node.links[1].take()
+
+
 def test_no_more_prunes_are_said_than_are_taken(node):
     runs = [b"127.0.0.1:%d:7" % port for port in range(6001, 6051 + tree.CHANGES)]
     lines = [line(run, 1) for run in runs]
-    node.bring(node.links[0], *lines)
+    for first in range(0, len(lines), 50):
+        node.bring(node.links[0], *lines[first:first + 50])
+        node.jobs.now += 1
     for text in lines * 2:
         node.bring(node.links[1], text)
     assert node.count("prunes") == tree.CHANGES + 1

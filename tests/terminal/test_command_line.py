@@ -5,8 +5,7 @@ import pytest
 from gossip.capacity import Capacity, fixed
 from gossip.settings import Settings
 from gossip.terminal.command_line import (
-    OF_SEEDS, CommandError, Parser, add_peer_flags, add_settings, peer_flags, peer_settings,
-    seed_flags)
+    OF_SEEDS, CommandError, Parser, add_peer_flags, add_settings, flags_of, peer_settings)
 from tests.tools.programs import run
 
 
@@ -36,9 +35,9 @@ def test_the_registrations_of_one_ip_are_passed_on_to_seeds_alone(per_ip):
     settings = Settings(registrations_per_ip=per_ip, gossip_count=3)
     parser = Parser()
     add_settings(parser, *OF_SEEDS)
-    passed_on = peer_settings(parser.parse_args(seed_flags(settings)))
+    passed_on = peer_settings(parser.parse_args(flags_of("seed", settings)))
     assert passed_on == Settings(registrations_per_ip=per_ip)
-    assert peer_flags(settings) == ["--gossip-count", "3"]
+    assert flags_of("peer", settings) == ["--gossip-count", "3"]
     with pytest.raises(CommandError):
         parser.parse_args(["--registrations-per-ip", "-1"])
 
@@ -50,7 +49,7 @@ def test_flags_survive_being_passed_on(capacity, sign):
                         sign=sign, rate=0, burst=5, file_limit=7)
     parser = Parser()
     add_peer_flags(parser)
-    assert peer_settings(parser.parse_args(peer_flags(settings))) == settings
+    assert peer_settings(parser.parse_args(flags_of("peer", settings))) == settings
     with pytest.raises(CommandError):
         parser.parse_args(["--capacity", "fixed:1"])
     with pytest.raises(CommandError):
@@ -59,5 +58,5 @@ def test_flags_survive_being_passed_on(capacity, sign):
 
 def test_seeds_are_given_what_they_share_with_peers_alone():
     settings = Settings(gossip_count=3, monitor=True, report_interval=2.0, file_limit=7, ban=9.0)
-    assert seed_flags(settings) == ["--monitor", "--report-interval", "2.0",
-                                    "--file-limit", "7", "--ban", "9.0"]
+    assert flags_of("seed", settings) == ["--monitor", "--report-interval", "2.0",
+                                            "--file-limit", "7", "--ban", "9.0"]

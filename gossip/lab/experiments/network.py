@@ -15,10 +15,10 @@ from gossip.addresses import Address, Target, is_loopback, parse_address
 from gossip.lab.experiments.accidents import Role
 from gossip.lab.experiments.ports import next_free
 from gossip.lab.experiments.worker import Host, PeerProcess, WorkerProcess, end_all
-from gossip.programs.own_addresses import check_free, check_reachable
+from gossip.programs.starting import check_free, check_reachable
 from gossip.settings import Settings
 from gossip.terminal import limits
-from gossip.terminal.command_line import FAILED, CommandError, peer_flags, seed_flags
+from gossip.terminal.command_line import FAILED, CommandError, flags_of
 
 END_LIMIT = 2.0  # seconds that peers, and then seeds, have to end before they are killed
 ADDED = 100  # peers that may be added to a network that runs
@@ -57,8 +57,8 @@ class Network:
         self._roles = roles or {}
         folders = ["--config", str(config), "--outputs", str(outputs)]
         self._flags = {
-            "seed": [*folders, *seed_flags(settings)],
-            "peer": [*folders, "--host", peers[0].ip, *peer_flags(settings)]}
+            "seed": [*folders, *flags_of("seed", settings)],
+            "peer": [*folders, "--host", peers[0].ip, *flags_of("peer", settings)]}
         self._lock = threading.Lock()  # guards all below; held for no longer than a start takes
         self._runs = False  # all processes have been started, and none has been told to end
         self.peers = peers  # replaced as a whole

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from gossip.addresses import Address, Target, address_of, is_loopback
 from gossip.intervals import Intervals, format_ranges
 from gossip.lab.experiments.status import ask_seed
-from gossip.programs.own_addresses import (
+from gossip.programs.starting import (
     SLOW, WAY_LIMIT, PortTaken, awaited, check_free, host_of, led_to, local_among)
 from gossip.terminal.command_line import AUTO, CONFIG, FAILED, CommandError, load_seeds
 from gossip.terminal.folders import OTHER_CONFIG, shown

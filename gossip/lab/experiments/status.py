@@ -17,7 +17,7 @@ from gossip.monitoring import grammar
 from gossip.monitoring.threaded_tree import SPACE, ThreadedTree
 from gossip.node.link import Lines
 from gossip.node.probe import Probe
-from gossip.programs.own_addresses import look_up, node_at
+from gossip.programs.starting import look_up, node_at
 from gossip.settings import majority
 from gossip.terminal.command_line import (
     FAILED, CommandError, Parser, add_common_flags, add_config, load_seeds, port_or_address, show)

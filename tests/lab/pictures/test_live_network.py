@@ -13,7 +13,7 @@ import urllib.request
 import pytest
 
 from gossip.addresses import address_of
-from gossip.programs.own_addresses import is_local
+from gossip.programs.starting import is_local
 from tests.tools.files import lines_of
 from tests.tools.ports import free_addresses, free_range, listens
 from tests.tools.programs import ROOT, Program, run, write_config
