@@ -22,7 +22,7 @@ from gossip.node.link import Link
 from gossip.node.node import WAITING, Node
 from gossip.node.output_file import OutputFile
 from gossip.overlay import ring
-from gossip.overlay.shut_out import ShutOut
+from gossip.overlay.places import ShutOut
 from gossip.programs.seed_program import seed_main
 from gossip.registering.admission import REGISTERED, Admission
 from gossip.registering.registry import Listing, Registry, Removal

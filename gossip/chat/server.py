@@ -189,7 +189,7 @@ class ChatServer(Node):
         if self.link_count() <= PROXIES:
             return link
         self.write_refusal(link.remote, f"{PROXIES} proxies are connected")
-        self.forget(link)
+        self.ended(link)
         return None
 
     def lines(self, link: Link, lines: list[bytes]) -> None:

@@ -14,8 +14,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from gossip.addresses import Address, Name, Target, address_of, can_be_dialled, parse_typed
-from gossip.net import threads, turns
-from gossip.net.listener import listening
+from gossip.net import threads
+from gossip.net.connection import listening
 from gossip.net.live_world import LiveWorld
 from gossip.net.pulse import PULSE
 from gossip.node.output_file import OutputFile
@@ -184,7 +184,7 @@ def listen(address: Address) -> tuple[Address, socket.socket]:
 def _after_fork() -> None:
     """In a child process, where no thread of the parent's nodes runs, close their sockets."""
     PULSE.begin_anew()
-    turns.begin_anew()
+    threads.begin_anew()
     for node in list(_nodes):
         node.world.abandon(node.links())
     _nodes.clear()

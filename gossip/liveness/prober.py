@@ -5,20 +5,18 @@ call: True, False, or None when it could not be found out.
 
 Registrations, reports, and all less urgent questions have a lane each, so none delays another. In a
 lane two questions about one address share its probe. An address gets a quick look first, a probe of
-a quarter of a second, and waits only for the quick looks of other addresses. If it does not answer,
-it is probed patiently, `tries` times, from another queue, where waiting for silence takes its time,
-longer where others were slow (Slowness). Where the system refuses at once, because nobody listens,
-the tries follow at once instead. Each lane has a limit: a further address takes the place of an
-address that waits for its patient probe, or of an address whose IP has more that wait; or else its
-verdict is None at once.
+a quarter of a second. If it does not answer, it is probed patiently, `tries` times, from another
+queue, where waiting for silence takes its time, longer where others were slow (Slowness). Where the
+system refuses at once, because nobody listens, the tries follow at once instead. Each lane has a
+limit: a further address takes the place of another that waits, or its verdict is None at once.
 
 In a queue every IP has a share: the next address is of the IP that has the fewest probes under way,
-so an IP that fills the queue delays itself. Where all share one IP, the address that was listed
-longest goes first, so that addresses which are listed in masses, and then fall silent, delay no
-earlier one. Of equals, the first who came goes first.
+so an IP that fills the queue delays itself. Within an IP, the address that was listed longest goes
+first, so that addresses which are listed in masses, and then fall silent, delay no earlier one.
 """
 
 import collections
+import dataclasses
 import functools
 import math
 import operator
@@ -34,19 +32,17 @@ SLOW_FOR = 30.0  # seconds for which an answer counts as the slowest
 LISTED_SINCE = operator.attrgetter("since")
 
 
+@dataclasses.dataclass(eq=False, slots=True)
 class Job:
     """An address that waits for a probe, or is being probed, and who asked."""
 
-    __slots__ = ("address", "askers", "tries", "is_patient", "has_slot", "begun", "since")
-
-    def __init__(self, address: Address, tries: int, is_patient: bool):
-        self.address = address
-        self.askers: list = []  # (verdict, wanted) of each
-        self.tries = tries  # patient probes that are left
-        self.is_patient = is_patient  # the quick look is over, or there is none
-        self.has_slot = False  # it is being probed now
-        self.begun = 0.0  # when the present probe began
-        self.since = math.inf  # when the address was listed; infinite: it is not, or all are alike
+    address: Address
+    tries: int  # patient probes that are left
+    is_patient: bool  # the quick look is over, or there is none
+    askers: list = dataclasses.field(default_factory=list)  # (verdict, wanted) of each
+    has_slot: bool = False  # it is being probed now
+    begun: float = 0.0  # when the present probe began
+    since: float = math.inf  # when the address was listed; infinite: it is not, or all are alike
 
 
 class Queue:
@@ -59,7 +55,6 @@ class Queue:
         self._waiting: dict[str, dict[Job, None]] = {}
 
     def put(self, job: Job) -> None:
-        """Have a job wait."""
         self._waiting.setdefault(job.address.ip, {})[job] = None
 
     def take_out(self, job: Job) -> None:
@@ -70,16 +65,14 @@ class Queue:
             del self._waiting[job.address.ip]
 
     def begin(self) -> Job | None:
-        """Take the job whose turn it is, and a slot for it; None: none waits, or no slot is
-        free."""
+        """Take the next job, and a slot for it. None if none waits, or no slot is free."""
         if not self._free or not self._waiting:
             return None
         ip = min(self._waiting, key=self._under_way.__getitem__)
-        jobs = self._waiting.pop(ip)
-        job = min(jobs, key=LISTED_SINCE)
-        del jobs[job]
-        if jobs:
-            self._waiting[ip] = jobs  # behind all others
+        job = min(self._waiting[ip], key=LISTED_SINCE)
+        self.take_out(job)
+        if ip in self._waiting:
+            self._waiting[ip] = self._waiting.pop(ip)  # behind all others
         self._free -= 1
         self._under_way[ip] += 1
         job.has_slot = True
@@ -95,19 +88,16 @@ class Queue:
 
     def next_to_go(self) -> Job | None:
         """Return the job that gives way first: of the IP of which most wait, the job that was
-        listed last; of equals, the one that waits longest. While a slot is free, jobs are about to
-        begin, and none gives way."""
+        listed last. While a slot is free, jobs are about to begin, and none gives way."""
         if self._free or not self._waiting:
             return None
         return max(max(self._waiting.values(), key=len), key=LISTED_SINCE)
 
     def next_to_go_for(self, ip: str) -> Job | None:
-        """The same for a newcomer of this IP: only if more of another IP wait than with it of its
-        own."""
+        """Do so for a newcomer of this IP: only if more of another IP wait than of its own."""
         job = self.next_to_go()
-        if job is None or len(self._waiting[job.address.ip]) <= len(self._waiting.get(ip, ())) + 1:
-            return None
-        return job
+        own = len(self._waiting.get(ip, ())) + 1
+        return job if job is not None and len(self._waiting[job.address.ip]) > own else None
 
 
 def probers(probe, now, tries: int, at_once: int, quick: float | None = None,
@@ -115,9 +105,8 @@ def probers(probe, now, tries: int, at_once: int, quick: float | None = None,
     """Make the lanes of one node, a Prober each.
 
     At most `at_once` patient probes of a lane are under way at a time, and `quick_at_once` quick
-    looks. An address is probed up to `tries` times; before that comes a quick look of `quick`
-    seconds, if that is given. `patience`: seconds of a patient probe; where others were slow
-    lately, it takes longer, but not for reports and lost connections.
+    looks, of `quick` seconds, if that is given. `patience`: seconds of a patient probe; where
+    others were slow lately, it takes longer, but not for reports and lost connections.
     `probe(address, verdict, limit=…)` calls `verdict(alive)` once, within `limit` seconds, or as
     usual without a limit. `now()` is the clock."""
     slowness = Slowness()
@@ -130,19 +119,16 @@ class Prober:
 
     def __init__(self, probe, now, tries: int, quick: float | None, quick_looks: Queue,
                  patient_probes: Queue, patience: float | None, slowness: "Slowness"):
-        self._probe = probe
-        self._now = now
+        self._probe, self._now = probe, now
         self._tries = tries  # patient probes at most; the verdict is that of the last one
-        self._quick = quick
-        self._patience = patience
-        self._slowness = slowness
+        self._quick, self._patience, self._slowness = quick, patience, slowness
         self._beginning = False  # the loop of `_begin` goes on
         self.quick, self.patient = quick_looks, patient_probes
         self.jobs: dict[Address, Job] = {}  # those that wait or are being probed
 
     def ask(self, address: Address, verdict, wanted=lambda: True, since: float = math.inf) -> None:
-        """Have `verdict(alive)` called once it is known whether the address answers, which is
-        listed `since` then. An address that nobody wants any more (`wanted()`) when its turn comes
+        """Have `verdict(alive)` called once it is known whether the address answers, which has been
+        listed `since` then. If nobody wants to know any more (`wanted()`) when its turn comes, it
         is not probed; its verdict is None."""
         if address not in self.jobs and len(self.jobs) >= QUEUE_LIMIT:
             self.give_way(address)
@@ -158,9 +144,8 @@ class Prober:
         self._begin()
 
     def give_way(self, newcomer: Address) -> bool:
-        """Let one go that waits for patience, of the IP of which most wait; if none does,
-        one that waits for its quick look, if more of its IP do than of the newcomer's. Its verdict
-        is None. Answer whether there was one."""
+        """Let an address go that waits for patience, or else for its quick look, if more of its IP
+        wait than of the newcomer's. Its verdict is None. Return whether there was one."""
         job = self.patient.next_to_go() or self.quick.next_to_go_for(newcomer.ip)
         if job is not None:
             self._queue_of(job).take_out(job)
@@ -171,8 +156,8 @@ class Prober:
         return self.patient if job.is_patient else self.quick
 
     def _begin(self) -> None:
-        """Begin as many probes as may begin, in a loop: a call meanwhile returns, so that a probe
-        that fails at once does not begin the next one from within itself."""
+        """Begin as many probes as may begin. A call meanwhile returns, so that a probe that fails
+        at once does not begin the next one from within itself."""
         if self._beginning:
             return
         self._beginning = True
@@ -186,7 +171,7 @@ class Prober:
             self._beginning = False
 
     def _look(self, job: Job) -> None:
-        """Probe an address, once. When that cannot even begin, it is over: nobody waits for it."""
+        """Probe an address, once. If that cannot even begin, it is over."""
         job.begun = self._now()
         limit = self._limit(job)
         try:
@@ -196,8 +181,8 @@ class Prober:
             raise
 
     def _limit(self, job: Job) -> float | None:
-        """Seconds for the probe that begins; None: as usual. A patient one uses up one of its
-        tries, or all when it is longer than all of them usually are."""
+        """Return the seconds for the probe that begins; None: as usual. A patient probe uses up one
+        of its tries, or all if it is longer than all of them usually are."""
         if not job.is_patient:
             return self._quick
         job.tries -= 1
@@ -211,10 +196,10 @@ class Prober:
     def _answered(self, job: Job, alive: bool | None) -> None:
         """A probe is over. Without an answer there may be another."""
         now = self._now()
+        took = now - job.begun
         if alive:
-            self._slowness.note(now - job.begun, now)
-        refused = (alive is False and not job.is_patient
-                   and now - job.begun < REFUSED * self._quick)
+            self._slowness.note(took, now)
+        refused = alive is False and not job.is_patient and took < REFUSED * self._quick
         if not alive and job.tries and (job.is_patient or refused):
             job.tries -= refused
             self._look(job)  # in the same slot
@@ -229,7 +214,6 @@ class Prober:
         self._begin()
 
     def _over(self, job: Job, alive: bool | None) -> None:
-        """The verdict on an address: tell all who asked."""
         if self.jobs.get(job.address) is not job:
             return  # it was over, and then the probe failed
         del self.jobs[job.address]
@@ -240,20 +224,19 @@ class Prober:
 
 
 class Slowness:
-    """How slow answers were lately, and how long to wait for others therefore. An overloaded
-    process answers late: the slowest answer that still came in time tells how long another may
-    take. The wait is bounded, so that nobody gains much by being slow."""
+    """How slow answers were lately, and how long to wait for others therefore. The wait is bounded,
+    so that nobody gains much by being slow."""
 
     def __init__(self):
         self._took = 0.0
         self._until = float("-inf")  # when that answer counts no more
 
     def note(self, took: float, now: float) -> None:
-        """An answer has come after `took` seconds."""
+        """Note that an answer has come after `took` seconds."""
         if took >= self._took or now >= self._until:
             self._took, self._until = took, now + SLOW_FOR
 
     def limit(self, usual: float, now: float) -> float:
-        """Seconds to wait for an answer, where `usual` is right for those that are on time."""
+        """Return the seconds to wait for an answer; `usual` is right if all are on time."""
         slowest = self._took if now < self._until else 0.0
         return max(usual, min(SLOWEST, SLOWER * slowest))

@@ -1,11 +1,13 @@
 """Rounds of liveness: which neighbours answer, how often others have not, and which are suspects.
 
 Rules only; the table is overlay/neighbours.py. A peer whose link broke misses every round until it
-is linked again, forgotten, or dead. A new link clears a peer's old misses only once the peer has
-answered at its address; if the link ends before that, they count again.
+is linked again, forgotten, or dead. A new link clears old misses only once the peer has answered at
+its address; if the link ends before that, they count again.
 """
 
-from typing import NamedTuple
+import dataclasses
+import math
+from typing import Any, NamedTuple
 
 from gossip.addresses import Address
 
@@ -32,19 +34,18 @@ def slept(behind: float, interval: float) -> bool:
     return behind > max(SLEPT, interval / 2)
 
 
+@dataclasses.dataclass(eq=False, slots=True, kw_only=True)
 class Count:
     """How often a peer has not answered."""
 
-    __slots__ = ("link", "proven", "misses", "asked", "answered", "suspect", "owed")
-
-    def __init__(self, link, proven: bool, now: float, owed: int | None):
-        self.link = link  # None once it broke
-        self.proven = proven  # the peer has answered at its address since this link came
-        self.misses = 0  # rounds missed in a row
-        self.asked: dict[str, float] = {}  # TIME of each unanswered request -> when it was sent
-        self.answered = now  # when it last proved that it lives
-        self.suspect = False
-        self.owed = owed  # misses before this link came; None: the peer was not counted
+    link: Any  # None once it broke
+    proven: bool  # the peer has answered at its address since this link came
+    answered: float  # when it last proved that it lives
+    owed: int | None  # misses before this link came; None: the peer was not counted
+    misses: int = 0  # rounds missed in a row
+    asked: dict[str, float] = dataclasses.field(
+        default_factory=dict)  # TIME of each unanswered request -> when it was sent
+    suspect: bool = False
 
     def doubts(self) -> int | None:
         """How many misses to carry over to this peer's next link."""
@@ -60,39 +61,36 @@ class Count:
         self.asked.clear()
 
     def replied(self, time: str, now: float) -> float | None:
-        """A reply has come; return the seconds since its request, or None if none was waiting."""
-        if time not in self.asked:
+        """Begin anew after a reply. Return the seconds since its request; None if none waits."""
+        asked = self.asked.get(time)
+        if asked is None:
             return None
-        took = now - self.asked[time]
         self._begin_anew()
         self.answered = now
-        return took
+        return now - asked
 
     def _begin_anew(self) -> None:
         self.asked.clear()
         self.misses, self.suspect = 0, False
 
     def spare(self) -> bool:
-        """The peer has answered the last probe. If something has come over its link since the first
-        unanswered request, the link is slow, not dead: begin anew, and return True."""
-        if self.link is None or self.link.heard <= min(self.asked.values(),
-                                                       default=self.link.heard):
+        """Begin anew if something has come over the link since the first unanswered request: then
+        the link is slow, and not dead. Return whether that is so. The last probe was answered."""
+        if self.link is None or self.link.heard <= min(self.asked.values(), default=math.inf):
             return False
         self._begin_anew()
         return True
 
     def postpone(self) -> None:
-        """The last probe has found nothing out: have the next round on time repeat it."""
-        self.misses -= 1
-        self.suspect = False
+        """Have the next round on time repeat the last probe, which found nothing out."""
+        self.misses, self.suspect = self.misses - 1, False
 
 
 def next_round(counts: dict[Address, Count], limit: int, time: str, now: float,
                late: bool) -> Round:
     """Begin a round: `limit` misses in a row, e.g. 3, make a suspect. `time` is the TIME of its
     requests. A late round adds no misses: this peer itself was asleep or overloaded."""
-    found = Round([], [], [], [], 0)
-    withheld = 0
+    found, withheld = Round([], [], [], [], 0), 0
     for peer, count in sorted(counts.items()):
         if count.suspect:
             continue

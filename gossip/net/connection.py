@@ -1,12 +1,16 @@
-"""A connection: one TCP socket, and how the reader of a link waits for lines and deadlines.
+"""TCP sockets: connections, how the reader of a link waits for lines, and the listener.
 
-`send` and `shutdown` never block. `connect`, `receive`, `wait_readable` and `next_lines` may block,
-so only the thread that reads a link calls them.
+`send` and `shutdown` of a connection never block. `connect`, `receive`, `wait_readable` and
+`next_lines` may block, so only the thread that reads a link calls them.
 """
 
+import contextlib
+import errno
+import os
 import selectors
 import socket
 import sys
+import threading
 
 from gossip.addresses import Address
 
@@ -16,16 +20,21 @@ DEADLINE_LOOK = 5.0  # seconds after which a reader checks whether its deadline 
 DONT_WAIT = getattr(socket, "MSG_DONTWAIT", 0)  # 0: unknown here, so sockets are non-blocking
 Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)
 _BIND_ADDRESS_NO_PORT = getattr(socket, "IP_BIND_ADDRESS_NO_PORT", 24)  # no port before connect
+BACKLOG = 4096  # connections that may wait in the kernel
+SHORT_REST = 0.1  # seconds for which the listener waits while descriptors are short
+SHORT = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL,
+         errno.EAGAIN}  # of a machine short of descriptors, memory, ports or threads
 
 
 class Connection:
     """A TCP socket: connected already, or a new socket, which `connect` connects."""
 
-    __slots__ = ("_sock", "receive")
+    __slots__ = ("_sock", "receive", "close", "fileno")
 
     def __init__(self, sock: socket.socket | None = None, family: int = socket.AF_INET):
         self._sock = sock or socket.socket(family, socket.SOCK_STREAM)
         self.receive = self._sock.recv  # (bytes, flags): the hottest call of all
+        self.close, self.fileno = self._sock.close, self._sock.fileno
         if sock is not None and not DONT_WAIT:
             sock.setblocking(False)
 
@@ -56,24 +65,14 @@ class Connection:
 
     def shutdown(self) -> None:
         """End both directions, and wake the thread that reads."""
-        try:
+        with contextlib.suppress(OSError):  # it was not connected, or no longer
             self._sock.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass  # it was not connected, or no longer
-
-    def close(self) -> None:
-        self._sock.close()
-
-    def fileno(self) -> int:
-        return self._sock.fileno()
 
 
 def next_lines(link, now, overdue) -> list[bytes] | None:
-    """Return the next whole lines; None at the end of the stream.
-
-    WireError if a line is too long. `now()` is the clock of deadlines. If a line is late,
-    `overdue(link)` is called, which ends the link or sets another deadline.
-    """
+    """Return the next whole lines; None at the end of the stream. WireError if a line is too long.
+    `now()` is the clock of deadlines. If a line is late, `overdue(link)` is called, which ends the
+    link or sets another deadline."""
     if link.unfinished is not None or link.framing.fault is not None:
         link.read_on()
     while True:
@@ -82,9 +81,15 @@ def next_lines(link, now, overdue) -> list[bytes] | None:
             if link.deadline is None and link.unfinished is None:  # as for neighbours
                 data = link.connection.receive(size)
             else:
-                data = _receive_in_time(link, size, now(), overdue)
+                # once more after the deadline, because what came in time may be read late
+                if link.is_overdue(now()) and not link.last_look():
+                    overdue(link)
+                data = link.connection.receive(size, DONT_WAIT)
         except BlockingIOError:
-            _wait_readable(link, now)
+            due = link.due()  # not long, because another thread may change it
+            wait = DEADLINE_LOOK if due is None else min(DEADLINE_LOOK, due - now())
+            if wait > 0:
+                link.connection.wait_readable(wait)
             continue
         except OSError as error:
             link.end_of_stream(error.strerror or str(error))
@@ -97,17 +102,66 @@ def next_lines(link, now, overdue) -> list[bytes] | None:
             return lines
 
 
-def _receive_in_time(link, size: int, now: float, overdue) -> bytes:
-    """Return bytes that have come; BlockingIOError if there are none. After the deadline it tries
-    once more, because what came in time may be read late."""
-    if link.is_overdue(now) and not link.last_look():
-        overdue(link)
-    return link.connection.receive(size, DONT_WAIT)
+def listening(address: Address) -> socket.socket:
+    """Return a socket that listens at an address; OSError if it is not available."""
+    sock = socket.socket(address.family, socket.SOCK_STREAM)
+    try:
+        if os.name == "posix":  # elsewhere it would let two processes share the port
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(address.dial)
+        sock.listen(BACKLOG)
+    except OSError:
+        sock.close()
+        raise
+    return sock
 
 
-def _wait_readable(link, now) -> None:
-    """Wait for bytes until the deadline, but not long, because another thread may change it."""
-    due = link.due()
-    wait = DEADLINE_LOOK if due is None else min(DEADLINE_LOOK, due - now())
-    if wait > 0:
-        link.connection.wait_readable(wait)
+def is_local(address: Address) -> bool:
+    """Return whether this machine has an IP, as far as it can tell."""
+    try:
+        with socket.socket(address.family, socket.SOCK_STREAM) as sock:
+            sock.bind((address.ip, 0))
+    except OSError as error:
+        return error.errno in SHORT and error.errno != errno.EADDRNOTAVAIL
+    return True
+
+
+class Listener:
+    """A listening socket; `accept_all` is the thread. It survives a connection that is already
+    gone. In a shortage of descriptors it has a connection ended, and waits a moment."""
+
+    def __init__(self, address: Address, stopping: threading.Event,
+                 sock: socket.socket | None = None):
+        """Listen at once, so that a port in use raises OSError here; or take a listening socket."""
+        self._address = address
+        self._stopping = stopping
+        self._sock = sock or listening(address)
+
+    def accept_all(self, handle, make_room) -> None:
+        """Call `handle(socket, (IP, port))` per connection, `make_room(reason)` in a shortage."""
+        while not self._stopping.is_set():
+            try:
+                sock, remote = self._sock.accept()
+            except OSError as error:
+                if self._stopping.is_set():
+                    return
+                if error.errno in SHORT:
+                    make_room(error.strerror)
+                    self._stopping.wait(SHORT_REST)
+                continue
+            handle(sock, remote[:2])
+
+    def close(self) -> None:
+        """Stop listening and wake the thread, after `stopping` was set. May be called twice."""
+        if self._sock.fileno() < 0:
+            return
+        try:
+            self._sock.shutdown(socket.SHUT_RDWR)
+        except OSError:  # on systems where that does not end `accept`, a connection does
+            with contextlib.suppress(OSError):  # it was not accepting any more
+                socket.create_connection(self._address.dial, 1).close()
+        self._sock.close()
+
+    def abandon(self) -> None:
+        """Close the socket in a child process, while the parent goes on to listen."""
+        self._sock.close()

@@ -5,6 +5,7 @@ again. Flooding leaves it what is to be sent a little later, by `take_over`. The
 for some seconds at most, while neighbours are slow; the generator only asks whether they are.
 """
 
+import contextlib
 import math
 import selectors
 import socket
@@ -15,7 +16,7 @@ from gossip.net.connection import Selector
 
 
 class Flusher:
-    """Sends backlogs. `flush_all` is the thread; `stop` ends it."""
+    """Sends backlogs; `flush_all` is the thread. See `Flushing` in gossip/node/world.py."""
 
     def __init__(self, turn):
         """`turn`: the jobs of `take_over` are called within it."""
@@ -28,10 +29,8 @@ class Flusher:
         self._links = set()  # links with a backlog
         self._jobs: list[tuple] = []  # (when, call), from `take_over`
         self._room = threading.Condition()  # notified when a backlog has shrunk or a link ended
-        self._changes = 0  # how often _room was notified; guarded by _room
 
     def watch(self, link) -> None:
-        """Send the backlog of this link, which may also have overflowed and ended."""
         with self._lock:
             if link in self._links:
                 return
@@ -39,92 +38,64 @@ class Flusher:
         self._wake()
 
     def take_over(self, job, after: float = 0.0) -> None:
-        """Have the flusher's thread call `job()` after `after` seconds."""
         with self._lock:
             self._jobs.append((time.monotonic() + after, job))
         self._wake()
 
     def condition(self) -> threading.Condition:
-        """Return an object to wait on, outside of a turn."""
         return threading.Condition()
 
     def forget(self, link) -> None:
-        """Forget a link that has ended."""
         with self._lock:
             self._links.discard(link)
         self._notify_room()
 
     def _notify_room(self) -> None:
         with self._room:
-            self._changes += 1
             self._room.notify_all()
 
     def has_room(self, links) -> bool:
-        """Return whether new messages may be made: no long backlog still moves."""
         now = time.monotonic()
         return not any(link.pauses_origin(now) for link in links)
 
     def wait_for_room(self, links, seconds: float = math.inf) -> None:
-        """Wait up to `seconds` for `has_room(links)`, so that messages outrun no neighbour."""
-        end = time.monotonic() + seconds
-        while not self._stopping.is_set():
-            with self._room:
-                before = self._changes
-            left = end - time.monotonic()
-            if left <= 0 or self.has_room(links):
-                return
-            with self._room:
-                if self._changes == before:  # nobody notifies when the other end stops reading
-                    self._room.wait(min(left, 0.25))
+        self.wait_until(lambda: self._stopping.is_set() or self.has_room(links), seconds)
 
     def wait_until(self, predicate, seconds: float) -> None:
         """Wait, for `seconds` at most, until the predicate holds."""
         end = time.monotonic() + seconds
         while not predicate() and time.monotonic() < end:
             with self._room:
-                self._room.wait(0.05)  # nobody notifies when the predicate becomes true
+                self._room.wait(0.05)  # nobody notifies when others make the predicate true
 
     def flush_all(self) -> None:
         """Send backlogs until stopped."""
         while not self._stopping.is_set():
-            for job in self._due_jobs():
-                with self._turn:
-                    job()
+            next_job = self._do_jobs()
             with self._lock:
-                links = list(self._links)
-            for link in links:
-                self._leave_if_empty(link)
-            for link in self._writable([link for link in links if link.waiting()]):
+                links, self._links = self._links, set()
+            links = [link for link in links if link.waiting()]  # after that, so none is overlooked
+            with self._lock:
+                self._links.update(links)
+            for link in self._writable(links, next_job):
                 link.flush()
             self._notify_room()
 
-    def _due_jobs(self) -> list:
-        """Remove and return the calls that are due."""
+    def _do_jobs(self) -> float | None:
+        """Do the jobs that are due; return when the next is. None if there is none."""
         with self._lock:
-            if not self._jobs:
-                return []
             now = time.monotonic()
             due = [job for when, job in self._jobs if when <= now]
             self._jobs = [(when, job) for when, job in self._jobs if when > now]
-            return due
+            next_job = min((when for when, _ in self._jobs), default=None)
+        for job in due:
+            with self._turn:
+                job()
+        return next_job
 
-    def _next_job(self) -> float | None:
-        """Return the seconds until the next call is due. None if there is none."""
-        with self._lock:
-            if not self._jobs:
-                return None
-            return max(0.0, min(when for when, _ in self._jobs) - time.monotonic())
-
-    def _leave_if_empty(self, link) -> None:
-        """Discard a link, then check its backlog, so that no send is overlooked."""
-        with self._lock:
-            self._links.discard(link)
-        if link.waiting():
-            with self._lock:
-                self._links.add(link)
-
-    def _writable(self, links):
-        """Wait for links that take bytes, for the next call, or for `_wake`. Return these links."""
+    def _writable(self, links, next_job: float | None) -> list:
+        """Wait for links that take bytes, for the next job, or for `_wake`; return the links."""
+        wait = None if next_job is None else max(0.0, next_job - time.monotonic())
         with Selector() as selector:
             selector.register(self._wake_receiver, selectors.EVENT_READ)
             for link in links:
@@ -134,10 +105,11 @@ class Flusher:
                     self.forget(link)  # it has ended since
                 except KeyError:
                     pass  # an ended link had the same descriptor; the next round will work
-            ready = [key.fileobj for key, _ in selector.select(self._next_job())]
+            ready = [key.fileobj for key, _ in selector.select(wait)]
         if self._wake_receiver in ready:
             ready.remove(self._wake_receiver)
-            self._drain_wakes()
+            with contextlib.suppress(BlockingIOError):
+                self._wake_receiver.recv(4096)
         return ready
 
     def _wake(self) -> None:
@@ -148,12 +120,6 @@ class Flusher:
         except OSError:
             if not self._stopping.is_set():
                 raise
-
-    def _drain_wakes(self) -> None:
-        try:
-            self._wake_receiver.recv(4096)
-        except BlockingIOError:
-            pass
 
     def stop(self) -> None:
         """End the thread; the owner joins it, then calls `close`."""

@@ -8,25 +8,23 @@
                    gives it another name for probes and relays
     NAME           one per duty, with the name that the node gave it
 
-The thread "pulse", one per process, measures how late these threads run. One thread at a time calls
-the node: each call is a turn (turns.py). Threads connect, read, rest, start and join outside of
-turns.
+One thread at a time calls the node: each call is a turn (threads.py). Threads connect, read, rest,
+start and join outside of turns.
 """
 
 import errno
+import functools
 import math
 import socket
 import threading
 import time
 
 from gossip.addresses import Address, Name
-from gossip.net.connection import Connection, next_lines
+from gossip.net.connection import SHORT, Connection, Listener, is_local, next_lines
 from gossip.net.flusher import Flusher
-from gossip.net.listener import SHORT, Listener, is_local
 from gossip.net.names import Names
 from gossip.net.pulse import PULSE
-from gossip.net.threads import Threads
-from gossip.net.turns import Turn
+from gossip.net.threads import Threads, Turn
 from gossip.tools import failure
 from gossip.wire import WireError
 
@@ -37,20 +35,12 @@ class LiveDuty:
     """A duty of a node: a thread of its own calls a turn again and again."""
 
     def __init__(self):
-        self._hurried = threading.Event()
-
-    def hurry(self) -> None:
-        """Have the turn called soon, before it is due."""
-        self._hurried.set()
-
-    def wait(self, seconds: float | None) -> None:
-        """Wait until the turn is due or hurried."""
-        self._hurried.wait(seconds)
-        self._hurried.clear()
+        self.hurried = threading.Event()
+        self.hurry = self.hurried.set  # has the turn called soon, before it is due
 
 
 class LiveWorld:
-    """Time, threads and sockets of one node."""
+    """Time, threads and sockets of one node; `World` tells what its methods are for."""
 
     def __init__(self, node, sock: socket.socket | None = None, own: Address | None = None):
         """`sock`, if any, already listens on the node's address. `own` is where the node listens,
@@ -65,9 +55,11 @@ class LiveWorld:
         self.threads = Threads(node)
         self.flusher = Flusher(self.turn)
         self.names = Names()
+        self.go, self.look_up = self.threads.go, self.names.find_all
         self._stopping = threading.Event()  # the node stops
         self._closing = threading.Lock()  # taken by the first `close`, and never released
         self._closed = threading.Event()
+        self.await_end = self._closed.wait  # at most for the seconds that are given
         self._listeners: list[tuple] = []  # (name of the thread, listener, accept)
         self._duties: list[LiveDuty] = []
 
@@ -76,7 +68,7 @@ class LiveWorld:
     def listen(self, address: Address | None = None, sock: socket.socket | None = None,
                accept=None, name: str = "listener") -> None:
         """Listen on the node's address, or on `address`, or take the listening `sock`. OSError if
-        the address is not available. `accept`, by default `node.accept`, gets its connections."""
+        the address is not available. `accept`, else `node.accept`, gets its connections."""
         if address is None and sock is None:
             address, sock = self._own, self._sock
         listener = Listener(address, self._stopping, sock)
@@ -89,39 +81,27 @@ class LiveWorld:
         PULSE.begin()
         PULSE.tell(self._node.output, self._node.settings.liveness_interval)
         for name, listener, accept in self._listeners:
-            self.threads.need(name, listener.accept_all, self._handler(accept), self._make_room)
+            self.threads.need(name, listener.accept_all, functools.partial(self._accept, accept),
+                              self._make_room)
         self.threads.need("link flusher", self.flusher.flush_all)
 
-    def go(self) -> None:
-        """Let everything that has begun do its work."""
-        self.threads.go()
-
     def keep(self, name: str, turn, after: float = 0.0) -> LiveDuty:
-        """Have a thread call `turn(now)` after `after` seconds, then whenever it is due. OSError if
-        the system has no thread left."""
+        """Start the thread of a duty. OSError if the system has no thread left."""
         duty = LiveDuty()
         self._duties.append(duty)
         self.threads.need(name, self._keep, duty, turn, after)
         return duty
 
     def dial(self, link, thread: str = "link reader") -> None:
-        """Connect a link, then read it, on a thread that starts after the present turn."""
         self.turn.after(self._start, link, thread, self._connect_and_read)
 
-    def look_up(self, names: list[Name]) -> dict[Name, list[Address] | OSError]:
-        """Return where names lead now. Outside of turns only."""
-        return self.names.find_all(names)
-
     def missing_ip(self) -> str:
-        """Return the IP on which the node listens, if this machine lost it; else nothing."""
         return "" if is_local(self._own) else self._own.ip
 
     def lacks(self, error: OSError) -> bool:
-        """Return whether an error means that this machine lacks descriptors, memory or ports."""
         return error.errno in SHORT
 
     def wake(self) -> None:
-        """Stop: accept nothing more, and end the duties."""
         self._stopping.set()
         for _, listener, _ in self._listeners:
             listener.close()
@@ -141,10 +121,6 @@ class LiveWorld:
         elif not self.threads.own_this():
             self.await_end()
 
-    def await_end(self, seconds: float | None = None) -> None:
-        """Wait until the node has stopped, for `seconds` at most."""
-        self._closed.wait(seconds)
-
     def abandon(self, links) -> None:
         """Close the sockets in a child process that was forked: they belong to the parent."""
         for _, listener, _ in self._listeners:
@@ -156,26 +132,24 @@ class LiveWorld:
     # What the threads do.
 
     def _keep(self, duty: LiveDuty, turn, after: float) -> None:
-        """Run the thread of a duty."""
         due = self.now() + after
         while due != math.inf:
-            duty.wait(None if due is None else max(0.0, due - self.now()))
+            duty.hurried.wait(None if due is None else max(0.0, due - self.now()))
+            duty.hurried.clear()
             if self._node.stopping:
                 return
             with self.turn:
                 due = turn(self.now())
 
-    def _handler(self, accept):
-        """Return what the listener calls for a connection. It starts a thread that reads it."""
-        def handle(sock: socket.socket, remote: tuple[str, int]) -> None:
-            connection = Connection(sock)
-            with self.turn:
-                link = accept(connection, remote)
-            if link is None:
-                connection.close()
-            else:
-                self._start(link, "link reader", self._read_accepted)
-        return handle
+    def _accept(self, accept, sock: socket.socket, remote: tuple[str, int]) -> None:
+        """Start a thread that reads a connection, if the node accepts it."""
+        connection = Connection(sock)
+        with self.turn:
+            link = accept(connection, remote)
+        if link is None:
+            connection.close()
+        else:
+            self._start(link, "link reader", self._read_accepted)
 
     def _make_room(self, reason: str) -> None:
         with self.turn:
@@ -190,7 +164,6 @@ class LiveWorld:
                 self._end(link, OSError(errno.EAGAIN, "this machine has no thread left"))
 
     def _end(self, link, error: Exception | None = None) -> None:
-        """Tell the node with which error, if any, a link has ended."""
         with self.turn:
             try:
                 if error is not None:
@@ -199,22 +172,20 @@ class LiveWorld:
                 self._node.ended(link)
 
     def _read_accepted(self, link) -> None:
-        """Run the thread of a connection that was accepted."""
         try:
             link.connection.no_delay()
         except OSError:
             self._end(link)  # it was gone already
-            return
-        self._read(link)
+        else:
+            self._read(link)
 
     def _connect_and_read(self, link) -> None:
-        """Run the thread of a connection that this node makes."""
         try:
             self._connect(link)
         except OSError as error:
             self._end(link, error)
-            return
-        self._read(link, self._node.up)
+        else:
+            self._read(link, self._node.up)
 
     def _connect(self, link) -> None:
         if isinstance(link.peer, Name):

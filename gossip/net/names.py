@@ -6,6 +6,7 @@ who asks, because with some resolvers every lookup takes that long. Otherwise na
 anew each time, because they may lead elsewhere by now.
 """
 
+import contextlib
 import errno
 import socket
 import threading
@@ -23,8 +24,7 @@ class _Lookup:
     """A lookup that is under way, or whose result nobody has taken."""
 
     def __init__(self):
-        self.ips: list[str] = []
-        self.error: OSError | None = None
+        self.found: list[str] | OSError = []  # the IPs, or why there are none
         self.over: float | None = None  # when it ended
 
 
@@ -37,8 +37,7 @@ class Names:
         self._stopped = False
 
     def find(self, target: Target, limit: float = LIMIT) -> list[Address]:
-        """Return the addresses to which a target leads now, the lowest first. OSError says why
-        there are none."""
+        """Return the addresses of a target, the lowest first. OSError says why there are none."""
         found = self.find_all([target], limit)[target]
         if isinstance(found, OSError):
             raise found
@@ -46,7 +45,7 @@ class Names:
 
     def find_all(self, targets: Iterable[Target],
                  limit: float = LIMIT) -> dict[Target, list[Address] | OSError]:
-        """Do so for many at the same time; instead of raising it, return an error."""
+        """Do so for many at the same time; return an error instead of raising it."""
         lookups = {target: None if isinstance(target, Address) else self._begin(target.host)
                    for target in targets}
         with self._changed:
@@ -65,15 +64,14 @@ class Names:
         """Return the lookup that is under way or was not taken, or else a new one."""
         with self._changed:
             lookup = self._lookups.get(host)
-            if lookup is not None and (lookup.over is None
-                                       or time.monotonic() < lookup.over + KEPT):
+            if lookup and (lookup.over is None or time.monotonic() < lookup.over + KEPT):
                 return lookup
             lookup = self._lookups[host] = _Lookup()
         try:
             threading.Thread(target=self._look_up, args=(host, lookup), name=f"lookup of {host}",
                              daemon=True).start()
         except RuntimeError:
-            self._end(lookup, error=OSError(errno.EAGAIN, "this machine has no thread left"))
+            self._end(lookup, OSError(errno.EAGAIN, "this machine has no thread left"))
         return lookup
 
     def _look_up(self, host: str, lookup: _Lookup) -> None:
@@ -81,13 +79,13 @@ class Names:
             rows = socket.getaddrinfo(host.encode(), None, type=socket.SOCK_STREAM)
             self._end(lookup, [str(row[4][0]) for row in rows])
         except OSError as error:
-            self._end(lookup, error=OSError(
+            self._end(lookup, OSError(
                 "no such name" if error.errno in _NO_SUCH_NAME
                 else f"name not found: {error.strerror or error}"))
 
-    def _end(self, lookup: _Lookup, ips: Iterable[str] = (), error: OSError | None = None) -> None:
+    def _end(self, lookup: _Lookup, found: list[str] | OSError) -> None:
         with self._changed:
-            lookup.ips, lookup.error, lookup.over = list(ips), error, time.monotonic()
+            lookup.found, lookup.over = found, time.monotonic()
             self._changed.notify_all()
 
     def _taken(self, name: Name, lookup: _Lookup) -> list[Address] | OSError:
@@ -96,16 +94,15 @@ class Names:
             return OSError("no answer about its name yet")
         if self._lookups.get(name.host) is lookup:
             del self._lookups[name.host]
-        return lookup.error or sorted({*_addresses(lookup.ips, name.port)}) or OSError(
-            "no such name")
+        if isinstance(lookup.found, OSError):
+            return lookup.found
+        return sorted({*_addresses(lookup.found, name.port)}) or OSError("no such name")
 
 
 def _addresses(ips: list[str], port: int) -> Iterable[Address]:
     """Yield the addresses of IPs that others can dial, too."""
     for ip in ips:
-        try:
+        with contextlib.suppress(ValueError):  # it means something on this machine alone
             address = address_of(ip, port)
-        except ValueError:  # it means something on this machine alone
-            continue
-        if can_be_dialled(address):  # a filter of names answers 0.0.0.0, which is every machine
-            yield address
+            if can_be_dialled(address):  # a filter of names answers 0.0.0.0: every machine
+                yield address

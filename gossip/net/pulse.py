@@ -1,12 +1,9 @@
 """The pulse of this process: how late its threads run.
 
-A thread of its own, "pulse", wakes up again and again and measures how late it is, because it waits
-for the processor and for the interpreter as all others do. It beats every 0.5 s at first and while
-it is late, else every 4 s, so that it costs next to nothing at rest. There is one per process, from
-its first node to its end.
-
-When a beat is late, the output files of all nodes say so by `late:SECONDS`. A node that wakes up
-before the pulse makes the pulse look first (turns.py), so that this line precedes whatever follows.
+A thread of its own, "pulse", one per process, wakes up again and again and measures how late it is,
+because it waits for the processor and for the interpreter as all others do. When a beat is late,
+the output files of all nodes say so by `late:SECONDS`. A node that wakes up before the pulse makes
+the pulse look first (threads.py), so that this line precedes whatever follows.
 """
 
 import errno
@@ -25,13 +22,12 @@ AT_ONCE = 1.0  # seconds of lateness that files tell each time; less only once i
 
 
 class Lateness:
-    """How late something was: the worst of the last LATE_FOR seconds, and the worst of all. It
-    needs no lock if one thread at a time calls `note`, because what others read is replaced as a
-    whole."""
+    """How late something was. It needs no lock if one thread at a time calls `note`, because what
+    others read is replaced as a whole."""
 
     def __init__(self):
-        self.worst = 0.0  # seconds
-        # (when, how late), the latest last; each was worse than all after it
+        self.worst = 0.0  # seconds, of all
+        # (when, how late) of the last LATE_FOR seconds; each was worse than all after it
         self._lately: tuple[tuple[float, float], ...] = ()
 
     def note(self, now: float, late: float) -> None:
@@ -45,45 +41,19 @@ class Lateness:
         return max([late for when, late in self._lately if when > now - LATE_FOR], default=0.0)
 
 
-class Pulse:
-    """How late the beats come, by a clock that callers pass in. It needs no lock, because one
-    thread calls `beat`, which moves the due time last: others see a late beat as noted or as
-    overdue."""
-
-    def __init__(self, now: float):
-        self._late = Lateness()
-        self._begun = now
-        self._due = now + BEAT  # when the next beat is due
-        self.rest = REST
-
-    def beat(self, now: float) -> float:
-        """Note a beat; return the seconds until the next."""
-        if now - self._due >= NOTICED:
-            self._late.note(now, now - self._due)
-        pause = BEAT if self._late.lately(now) or now < self._begun + LATE_FOR else self.rest
-        self._due = now + pause
-        return pause
-
-    def lateness(self, now: float) -> float:
-        """Return the seconds of the worst lateness within LATE_FOR, an overdue beat included."""
-        overdue = now - self._due  # read first, because `beat` writes it last
-        return max(self._late.lately(now), overdue)
-
-    def worst_lateness(self, now: float) -> float:
-        """Return the worst lateness since the pulse began, in seconds."""
-        overdue = now - self._due
-        return max(self._late.worst, overdue)
-
-
 class LivePulse:
-    """A pulse with its thread. Before it begins, nobody is late."""
+    """How late the threads of a process run. Before it begins, nobody is late.
+
+    What `lateness` reads needs no lock: one thread calls `beat`, which moves the due time last, so
+    that others see a late beat as noted or overdue."""
 
     def __init__(self, now=time.monotonic, sleep=time.sleep, clock=time.time):
         """`clock` is the clock of output files, which also have to tell when it jumps."""
         self._now, self._sleep, self._clock = now, sleep, clock
+        self._late = Lateness()
+        self._begun = self._due = math.inf  # when it began, and when the next beat is due
+        self._rest = REST
         self._lock = threading.Lock()  # guards all below
-        self._begun = False
-        self._pulse = Pulse(math.inf)
         self._outputs = weakref.WeakSet()  # the files that tell of late beats
         self._looked = self._told = -math.inf  # by `clock`: the last look, and when files were told
         self._pause = BEAT  # seconds until the next look
@@ -92,16 +62,16 @@ class LivePulse:
     def begin(self) -> None:
         """Start the thread, unless it runs. OSError if the system has no thread left."""
         with self._lock:
-            if self._begun:
+            if self._begun < math.inf:
                 return
-            self._pulse = Pulse(self._now())
-            self._looked, self.expected = self._clock(), self._now() + BEAT + LATE_FROM
+            now = self._now()
+            self._begun, self._due, self.expected = now, now + BEAT, now + BEAT + LATE_FROM
+            self._looked = self._clock()
             try:
                 threading.Thread(target=self._keep, name="pulse", daemon=True).start()
             except RuntimeError:
-                self._pulse, self.expected = Pulse(math.inf), math.inf
+                self._begun = self._due = self.expected = math.inf
                 raise OSError(errno.EAGAIN, "the system has no thread left for it") from None
-            self._begun = True
 
     def begin_anew(self) -> None:
         """Forget everything, in a child process that was forked: its thread is not there."""
@@ -111,18 +81,26 @@ class LivePulse:
         """Have the output file of a node with this liveness interval tell of late beats."""
         with self._lock:
             self._outputs.add(output)
-            self._pulse.rest = max(BEAT, min(self._pulse.rest, interval / BEATS))
+            self._rest = max(BEAT, min(self._rest, interval / BEATS))
 
     def _keep(self) -> None:
-        """Run the thread."""
         pause = BEAT
         while not self._sleep(pause):  # only the `sleep` of a test returns something
-            pause = self._pulse.beat(self._now())
+            pause = self.beat()
             self.look(pause)
 
+    def beat(self) -> float:
+        """Note a beat; return the seconds until the next."""
+        now = self._now()
+        if now - self._due >= NOTICED:
+            self._late.note(now, now - self._due)
+        pause = BEAT if self._late.lately(now) or now < self._begun + LATE_FOR else self._rest
+        self._due = now + pause
+        return pause
+
     def look(self, pause: float = BEAT) -> None:
-        """Tell files if this look is late. The next follows in `pause` seconds. `expected` is set
-        after all files were told, so that no node writes anything before."""
+        """Tell files if this look is late, and then set `expected`, because no node may write
+        anything before. The next look follows in `pause` seconds."""
         with self._lock:
             now = self._clock()
             late = now - self._looked - self._pause
@@ -134,12 +112,15 @@ class LivePulse:
             self.expected = self._now() + pause + LATE_FROM
 
     def lateness(self) -> float:
-        """Return the worst lateness of this process's threads lately, in seconds."""
-        return self._pulse.lateness(self._now())
+        """Return the seconds of the worst lateness within LATE_FOR, an overdue beat included."""
+        now = self._now()
+        overdue = now - self._due  # read first, because `beat` writes it last
+        return max(self._late.lately(now), overdue)
 
     def worst_lateness(self) -> float:
         """Return the worst lateness since the pulse began, in seconds."""
-        return self._pulse.worst_lateness(self._now())
+        overdue = self._now() - self._due
+        return max(self._late.worst, overdue)
 
 
 PULSE = LivePulse()  # of this process

@@ -1,19 +1,32 @@
-"""The threads of one node, started by name and ended together.
+"""The threads of one node, started by name and ended together; and turns: one at a time calls it.
 
 Every thread is a daemon, and carries its name and the node's address. An error that ends a thread
 becomes a line in the node's output file. Threads wait for `go` before they do anything.
+
+A turn is the only lock of a node and its rules. Of all nodes in a process, one link reader at a
+time has a turn, because hundreds of readers that compete for the interpreter keep duties and probes
+waiting, and take half of the processor. Nothing waits within a turn, which may still be long,
+because a disk may stall. A thread that waited for its turn reads late what came in time, so a node
+asks for the longest wait before it judges others. Calls that may wait follow after the turn.
 """
 
+import collections
+import contextlib
 import errno
 import threading
 import time
 
+from gossip.net.pulse import AT_ONCE, NOTICED, PULSE, Lateness
 from gossip.tools import failure
 
 # bytes of the stack of each thread, because nothing here recurses deeply; the library says 0, the
 # usual size, because all later threads of the process get this one, too
 STACK_SIZE = 512 * 1024
 JOIN_LIMIT = 5.0  # seconds at most that `join` waits; threads mostly need milliseconds
+LONG = 0.01  # seconds after which a turn lets others go first, where it calls `share`
+PAUSE = 0.001  # seconds for which it then leaves; after less it would mostly get the lock again
+
+READERS = threading.Lock()  # held by the link reader that has a turn; taken before the node's lock
 
 
 class Threads:
@@ -22,8 +35,8 @@ class Threads:
     def __init__(self, node):
         self._node = node
         self._going = threading.Event()  # threads may do their work
-        self._lock = threading.Lock()  # guards _running
-        self._ended = threading.Condition(self._lock)  # notified when _running shrinks
+        self.go = self._going.set
+        self._ended = threading.Condition()  # guards _running, and is notified when it shrinks
         self._running: set[threading.Thread] = set()
 
     def start(self, name: str, target, *args) -> bool:
@@ -31,7 +44,7 @@ class Threads:
         thread = threading.Thread(
             target=self.guard, name=f"{name} {self._node.address}", args=(name, target, args),
             daemon=True)
-        with self._lock:
+        with self._ended:
             if self._node.stopping:
                 return False
             self._running.add(thread)
@@ -48,10 +61,6 @@ class Threads:
         """Start a thread that the node cannot do without. OSError if that fails."""
         if not self.start(name, target, *args) and not self._node.stopping:
             raise OSError(errno.EAGAIN, "the system has no thread left for it")
-
-    def go(self) -> None:
-        """Let the threads do their work."""
-        self._going.set()
 
     def guard(self, name: str, target, args) -> None:
         """Run the body of a thread. Write an unexpected error into the output file."""
@@ -70,7 +79,7 @@ class Threads:
 
     def own_this(self) -> bool:
         """Return whether the calling thread belongs to this node."""
-        with self._lock:
+        with self._ended:
             return threading.current_thread() in self._running
 
     def join(self) -> None:
@@ -78,8 +87,120 @@ class Threads:
         current = threading.current_thread()
         deadline = time.monotonic() + JOIN_LIMIT
         with self._ended:
-            threads = [thread for thread in self._running if thread is not current]
+            threads = self._running - {current}
             self._ended.wait_for(lambda: not self._running - {current}, JOIN_LIMIT)
         for thread in threads:
             if thread.is_alive():
                 thread.join(max(0.0, deadline - time.monotonic()))
+
+
+class Turn:
+    """The lock of one node, as a context manager. A turn within a turn is part of it."""
+
+    def __init__(self, report, late=lambda seconds: None):
+        """`report(error)` is told of a call that failed after a turn; the other calls are still
+        made. `late(seconds)` is told of long waits, once for waits at the same time."""
+        self._report, self._late = report, late
+        self._lock = threading.RLock()  # guards the node, and the next four
+        self._told = 0.0  # when `late` was called
+        self._depth = 0  # how many nested turns its holder has taken
+        self._begun = 0.0  # when the outermost of them began
+        self._reads = False  # whether their holder holds READERS, too
+        self._later: list[tuple] = []  # (call, arguments) to make when the lock is free
+        self._making = threading.local()  # `calls`: what this thread is about to call
+        # how long threads have waited: the holder of the lock notes it, anybody may read it
+        self._waits = Lateness()
+        self._waiting: dict[int, float] = {}  # waiting thread -> since when
+
+    def take(self, reads: bool = False) -> None:
+        """Begin a turn, or a turn within the present one. A link reader takes READERS, too."""
+        if reads and not READERS.acquire(blocking=False):
+            self._wait(READERS, self._lock)
+        elif not self._lock.acquire(blocking=False):
+            self._wait(self._lock)
+        if not self._depth:
+            self._reads, self._begun = reads, time.monotonic()
+            if self._begun > PULSE.expected:
+                PULSE.look()
+        self._depth += 1
+
+    __enter__ = take
+
+    def _wait(self, *locks) -> None:
+        """Wait for locks, the node's last, and note how long that took."""
+        thread = threading.get_ident()
+        self._waiting[thread] = since = time.monotonic()
+        for lock in locks:
+            lock.acquire()
+        del self._waiting[thread]
+        now = time.monotonic()
+        if now - since >= NOTICED:
+            self._waits.note(now, now - since)
+        if now - since >= AT_ONCE and since >= self._told:
+            self._told = now
+            self._late(now - since)
+
+    def waited(self) -> float:
+        """Return the seconds of the longest wait within LATE_FOR, waiting threads included."""
+        now = time.monotonic()
+        return max(self._waits.lately(now), now - min(list(self._waiting.values()), default=now))
+
+    def __exit__(self, *error) -> None:
+        later, reads = (), False
+        self._depth -= 1
+        if not self._depth:
+            reads = self._reads
+            if self._later:
+                later, self._later = self._later, []
+        self._lock.release()
+        if reads:
+            READERS.release()
+        if later:
+            self._make(later)
+
+    def _make(self, later: list[tuple]) -> None:
+        """Make calls. What they put off joins this loop, so that failing dials do not nest."""
+        calls = getattr(self._making, "calls", None)
+        if calls is not None:
+            calls.extend(later)
+            return
+        self._making.calls = calls = collections.deque(later)
+        try:
+            while calls:
+                call, arguments = calls.popleft()
+                try:
+                    call(*arguments)
+                except Exception as error:
+                    self._report(error)
+        finally:
+            self._making.calls = None
+
+    def after(self, call, *arguments) -> None:
+        """Make a call that may wait as soon as this thread is in no turn."""
+        with self:
+            self._later.append((call, arguments))
+
+    def share(self) -> None:
+        """Leave a long turn for a moment if another thread waits; called between lines."""
+        if self._waiting and time.monotonic() > self._begun + LONG:
+            with self.left():
+                time.sleep(PAUSE)
+
+    @contextlib.contextmanager
+    def left(self):
+        """Leave the present turn meanwhile, in order to wait for others."""
+        with self:
+            depth = self._depth - 1
+        for _ in range(depth):
+            self.__exit__()
+        try:
+            yield
+        finally:
+            for _ in range(depth):
+                self.__enter__()
+
+
+def begin_anew() -> None:
+    """Forget which reader has a turn, in a child process that was forked."""
+    global READERS
+    READERS = threading.Lock()

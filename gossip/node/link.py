@@ -4,21 +4,18 @@ One thread reads the connection, and it alone calls `take` and `read_on`. The no
 its turns. Only the flusher's `flush`, and the reader's `close` at the end of the stream, come
 outside of turns, so there is a lock. `send` and `close` never block: bytes that the other end does
 not take at once wait in a bounded backlog, which the flusher empties. A link does not know what
-lines mean, and has no socket. Its connection is any object with `send(data)`, which returns how
-many bytes were taken or raises BlockingIOError, `shutdown()`, `close()` and, for a flusher,
-`fileno()`.
-
-`Lines` drops all `\\r` before a `\\n`, because some programs (telnet) end a line in `\\r\\n`. If it
-dropped only the last, each peer would drop another one, and their messages would differ.
+lines mean. Its connection is any object with `send(data)`, which returns how many bytes were taken
+or raises BlockingIOError, `shutdown()`, `close()` and, for a flusher, `fileno()`.
 """
 
+import collections
 import threading
 
 from gossip.addresses import Address, Target
-from gossip.node.backlog import Backlog
 from gossip.settings import Settings
 from gossip.wire import LINE_LIMIT, Answer, WireError
 
+JOIN_SIZE = 262_144  # bytes up to which small chunks of a backlog are joined into one write
 NO_TIME = 0.001  # seconds to connect if no time is left, so that connecting fails with a reason
 WAITING_BACKLOG = 256 * 1024  # bytes that may wait for a stranger
 ORIGIN_PATIENCE = 1.0  # seconds without progress after which no origin waits for a link
@@ -26,7 +23,9 @@ OVERFLOW = "backlog overflow"  # the reason when the other end does not read
 
 
 class Lines:
-    """Lines that end in `\\n`, each at most `limit` bytes long, with any `\\r` at its end."""
+    """Lines that end in `\\n`, each at most `limit` bytes long. All `\\r` before it are dropped,
+    because some programs (telnet) end a line in `\\r\\n`. If only the last was dropped, each peer
+    would drop another one, and their messages would differ."""
 
     late = "no valid line in time"  # the reason if no line comes by the deadline
 
@@ -41,11 +40,10 @@ class Lines:
             data = self._rest + data
         lines = data.split(b"\n")
         if len(data) > self._limit:
-            for at, line in enumerate(lines):
-                if len(line) > self._limit:
-                    self.fault = WireError(f"line longer than {self._limit} bytes")
-                    del lines[at + 1:]
-                    break
+            too_long = [at for at, line in enumerate(lines) if len(line) > self._limit]
+            if too_long:
+                self.fault = WireError(f"line longer than {self._limit} bytes")
+                del lines[too_long[0] + 1:]
         self._rest = lines.pop()
         if b"\r" in data:
             lines = [line.rstrip(b"\r") for line in lines]
@@ -56,9 +54,56 @@ class Lines:
         return bool(self._rest)
 
 
-def on_time() -> float:
-    """Return the extra patience of a node that is never late: 0 seconds."""
-    return 0.0
+class Backlog:
+    """Bytes that the other end has not taken yet: chunks of whole lines, in sending order. Answers
+    are counted apart from what nobody requested, so chunks of both are never joined."""
+
+    __slots__ = ("_chunks", "_begun", "size", "unasked")
+
+    def __init__(self):
+        # (bytes, whether they are an answer). A deque only once there is a chunk, because most
+        # links never have a backlog, and an empty deque takes 760 bytes.
+        self._chunks: collections.deque[tuple[bytes, bool]] | tuple = ()
+        self._begun = False  # the first chunk is half sent
+        self.size = self.unasked = 0  # bytes in all, and of them those that are no answers
+
+    def append(self, data: bytes) -> None:
+        """Send these bytes after all others."""
+        self._insert(len(self._chunks), data, type(data) is Answer)
+
+    def overtake(self, data: bytes) -> None:
+        """Send these bytes next, but after the rest of a chunk that is half sent."""
+        self._insert(1 if self._begun else 0, data, type(data) is Answer)
+
+    def _insert(self, at: int, data: bytes, asked: bool) -> None:
+        if not self._chunks:
+            self._chunks = collections.deque()
+        self._chunks.insert(at, (data, asked))
+        self._count(len(data), asked)
+
+    def _count(self, change: int, asked: bool) -> None:
+        self.size += change
+        if not asked:
+            self.unasked += change
+
+    def take(self) -> tuple[bytes, bool]:
+        """Take bytes to send, and whether they are an answer. Then call `sent`."""
+        data, asked = self._chunks.popleft()
+        size, chunks = len(data), [data]
+        while (self._chunks and not self._begun and size < JOIN_SIZE
+               and self._chunks[0][1] is asked):
+            chunks.append(self._chunks.popleft()[0])
+            size += len(chunks[-1])
+        self._count(-size, asked)
+        return b"".join(chunks), asked
+
+    def sent(self, data: bytes, count: int, asked: bool) -> None:
+        """Note that the first `count` bytes of `data` have been sent. The rest is sent next."""
+        if count == len(data):
+            self._begun = False
+        else:
+            self._insert(0, data[count:], asked)
+            self._begun = self._begun or count > 0
 
 
 class Link:
@@ -67,16 +112,13 @@ class Link:
     def __init__(self, role: str, settings: Settings, flusher, now, connection=None,
                  framing=Lines):
         self.role = role  # what it is for; see ANSWERS in gossip/node/part.py
-        # the address that the other end announces, once known; what is dialled, until it is up
-        self.peer: Address | None = None
+        self.peer: Address | None = None  # that it announces; until it is up, what is dialled
         self.target: Target | None = None  # what was dialled
-        self.remote = ""  # IP:PORT of the connection itself
-        self.remote_ip = ""
+        self.remote = self.remote_ip = ""  # IP:PORT of the connection itself, and the IP
         self.probe = None  # the Probe for which this link was made, if any
         self.cover = None  # the last signed line, which covers the lines after it
         self.proof = None  # the last Proof, for the line after it; for the reader alone
-        # (START of the run that the other end has proved, TIME of the dial), if gossip is signed
-        self.run: tuple[int, float] | None = None
+        self.run: tuple[int, float] | None = None  # proved by the other end: START, TIME of dial
         self.repetitions = 0  # duplicate lines; counted by the reader
         self.answered = 0.0  # when `ask_known_peers` was last answered; for the reader alone
         self.heard = 0.0  # when bytes came last
@@ -84,7 +126,7 @@ class Link:
         self.lacked = False  # the dial failed because this machine is short of something
         self.cut_short = False  # the other end ended the stream inside a line
         self.deadline: float | None = None  # when the next line is due, if its node is on time
-        self.more_patience = on_time  # returns the seconds added while its node is late
+        self.more_patience = float  # returns the seconds added while its node is late
         self.unfinished_limit: float | None = None  # seconds from a line's first byte to its last
         self.unfinished: float | None = None  # when a half-read line has to be complete
         self._looked_for: float | None = None  # what was due at the last look
@@ -97,13 +139,12 @@ class Link:
         self.ended = False  # closed by either end; set once, read by everyone
         self.reason = ""  # why it ended, for the output file; set before `ended`
         self._open = True  # the connection is not closed yet
-        self._backlog = Backlog()
-        self._limit = WAITING_BACKLOG
+        self._backlog, self._limit = Backlog(), WAITING_BACKLOG
         self._held = False  # `send` only fills the backlog, until `release`
         self._broken = False  # nothing can be sent any more
         self._taken = 0.0  # when the backlog began, or last shrank
 
-    # For the one thread that connects and reads.
+    # For the thread that reads.
 
     def attach(self, connection) -> None:
         """Give a dialled link its connection; ConnectionAbortedError if the link has ended."""
@@ -128,45 +169,38 @@ class Link:
         self.heard = self._now()
         lines = self.framing.feed(data)
         if self.unfinished_limit is not None:
-            self._limit_unfinished(bool(lines))
+            if not self.framing.unfinished():
+                self.unfinished = None
+            elif lines or self.unfinished is None:
+                self.unfinished = self.heard + self.unfinished_limit
         if not lines and self.framing.fault:
             raise self.framing.fault
         return lines
 
-    def _limit_unfinished(self, anew: bool) -> None:
-        """Set the time by which a half-read line has to be complete."""
-        if not self.framing.unfinished():
-            self.unfinished = None
-        elif anew or self.unfinished is None:
-            self.unfinished = self.heard + self.unfinished_limit
-
     def read_on(self) -> None:
-        """Read on after the last lines were handled. WireError if the next line is too long. A
-        half-read line gets its full time again, because the delay was not the other end's."""
+        """Read on after lines were handled. WireError if the next line is too long. A half-read
+        line gets its full time again, because the delay was not the other end's."""
         if self.unfinished is not None:
             self.unfinished = self._now() + self.unfinished_limit
         if self.framing.fault:
             raise self.framing.fault
 
     def due(self) -> float | None:
-        """Return when a line, or the rest of a line, is due. None: never. Other threads may change
-        it, and so does the lateness of the node."""
+        """Return when a line, or the rest of a line, is due; None: never. Turns may change it."""
         due = self._due_if_on_time()
         return None if due is None else due + self.more_patience()
+
+    def _due_if_on_time(self) -> float | None:
+        dues = [due for due in (self.deadline, self.unfinished) if due is not None]
+        return min(dues, default=None)
 
     def is_overdue(self, now: float) -> bool:
         """Return whether a line, or the rest of a line, is overdue."""
         due = self.due()
         return due is not None and due <= now
 
-    def _due_if_on_time(self) -> float | None:
-        deadline, unfinished = self.deadline, self.unfinished
-        if deadline is None or unfinished is None:
-            return deadline if unfinished is None else unfinished
-        return min(deadline, unfinished)
-
     def last_look(self) -> bool:
-        """Return, once per deadline, whether to read again in case the line came in time."""
+        """Return, once per deadline, whether to read again: the line may have come in time."""
         due = self._due_if_on_time()
         first, self._looked_for = due != self._looked_for, due
         return first
@@ -194,13 +228,13 @@ class Link:
             self._open = False
             if self.connection is not None:
                 self.connection.close()
-            self._backlog.clear()
+            self._backlog = Backlog()
 
     # For everyone.
 
     def send(self, data: bytes, urgent: bool = False) -> None:
-        """Send whole lines, now or by the flusher. Urgent lines overtake the backlog. A
-        wire.Answer, which the other end has requested, makes no origin wait."""
+        """Send whole lines, now or by the flusher. Urgent lines overtake the backlog. An Answer,
+        which the other end has requested, makes no origin wait."""
         with self._lock:
             if self.ended or self._broken:
                 return
@@ -233,54 +267,46 @@ class Link:
         with self._lock:
             self._held = False
             self._backlog.overtake(first)
-            self._send_backlog()
-            waiting = self._backlog.size
-        if waiting:
+        self.flush()
+        if self._backlog.size:
             self._flusher.watch(self)
 
     def flush(self) -> None:
-        """Send as much of the backlog as the other end takes. Called by the flusher."""
+        """Send as much of the backlog as the other end takes. The flusher calls it."""
         with self._lock:
-            self._send_backlog()
-
-    def _send_backlog(self) -> None:
-        """Do as `flush`; expects the lock."""
-        while self._backlog.size and not self.ended and not self._held:
-            chunk, asked = self._backlog.take()
-            try:
-                sent = self.connection.send(chunk)
-            except OSError as error:
-                sent = self._not_sent(chunk, error)
-            if self._broken:
-                return
-            self._backlog.sent(chunk, sent, asked)
-            if sent:
-                self._taken = self._now()
-            if sent < len(chunk):
-                return
+            while self._backlog.size and not self.ended and not self._held:
+                chunk, asked = self._backlog.take()
+                try:
+                    sent = self.connection.send(chunk)
+                except OSError as error:
+                    sent = self._not_sent(chunk, error)
+                if self._broken:
+                    return
+                self._backlog.sent(chunk, sent, asked)
+                if sent:
+                    self._taken = self._now()
+                if sent < len(chunk):
+                    return
 
     def _not_sent(self, data: bytes, error: OSError) -> int:
         """Return how many bytes count as sent: 0 if it would block, else all. Expects the lock."""
         if isinstance(error, BlockingIOError):
             return 0
         self._broken = True  # the reader finds out why after reading the rest
-        self._backlog.clear()
+        self._backlog = Backlog()
         return len(data)
 
     def close(self, reason: str) -> None:
-        """End the link and drop its backlog. Bytes that the connection took still arrive. Only the
-        first reason counts."""
+        """End the link; only the first reason counts. What the connection took still arrives."""
         with self._lock:
             self._end(reason)
 
     def _end(self, reason: str) -> None:
         """Wake the reader, which then finishes. Expects the lock."""
-        if self.ended:
-            return
-        self.reason = reason
-        self.ended = True
-        if self._open and self.connection is not None:
-            self.connection.shutdown()
+        if not self.ended:
+            self.reason, self.ended = reason, True  # in this order, because others read it
+            if self._open and self.connection is not None:
+                self.connection.shutdown()
 
     def trust(self) -> None:
         """Expect no line, and allow a longer backlog: the other end has introduced itself."""
@@ -293,7 +319,7 @@ class Link:
 
     def await_no_line(self) -> None:
         """Expect nothing for now; a deadline may follow."""
-        self.await_line(float("inf"))
+        self.deadline = float("inf")
 
     def prolong(self, deadline: float) -> None:
         """Move the deadline, unless it is None or infinite."""
@@ -306,14 +332,13 @@ class Link:
             return 0 if self.ended or self._held else self._backlog.size
 
     def pauses_origin(self, now: float, patience: float | None = None) -> bool:
-        """Return whether new messages wait for this link. Then its unrequested backlog is long, and
-        has shrunk within `patience` seconds (ORIGIN_PATIENCE by default)."""
-        return (self._backlog.unasked > self._settings.origin_limit and not self.ended
-                and now - self._taken < (patience or ORIGIN_PATIENCE))
+        """Return whether new messages wait for it: its unrequested backlog is long, but read."""
+        return (self._backlog.unasked > self._settings.origin_limit
+                and self.is_read(now, patience or ORIGIN_PATIENCE))
 
-    def is_read(self, now: float) -> bool:
-        """Return whether a backlog waits, and has shrunk within ORIGIN_PATIENCE seconds."""
-        return bool(self._backlog.size) and not self.ended and now - self._taken < ORIGIN_PATIENCE
+    def is_read(self, now: float, patience: float = ORIGIN_PATIENCE) -> bool:
+        """Return whether a backlog waits that has shrunk in the last `patience` seconds."""
+        return self._backlog.size > 0 and not self.ended and now - self._taken < patience
 
     def fileno(self) -> int:
         return self.connection.fileno()

@@ -1,44 +1,75 @@
 """The node that seed and peer share: an address, links with roles, the output file, start and stop.
 
 The world of a node (gossip/node/world.py) tells it what happens to its links, and the node tells
-its parts (part.py), which a subclass names by `made_of`. A line is answered by the part that lists
-its kind for the role of the link; a line that no part lists breaks a rule. The node itself handles
-probes: each is a link that asks one question.
+its parts (part.py). A line is answered by the part that lists its kind for the role of the link; a
+line that no part lists breaks a rule. A probe is a link that asks one question.
 
-The world calls a node, and all that it is made of, from one thread at a time: such a call is a
-turn. Any other caller, such as the console, takes a turn first: `with node.turn`.
+One thread at a time calls a node, and all that it is made of: such a call is a turn. Any caller but
+the world, such as the console, takes a turn first: `with node.turn`.
 
 A link ends by its `close(reason)`, or by `disconnect`, which also writes the reason down. The world
-notices, and calls `ended` once. `ended` closes the connection, and removes the link from the
-tables. Then all parts get `on_end`, unless the node stops.
+notices, and calls `ended` once. Then all parts get `on_end`, unless the node stops.
+
+Lateness is the number of seconds by which a process runs its threads late. Because an overloaded
+process reads late what came in time, it gives others more time, and judges nobody.
 """
 
+import collections
 from collections.abc import Iterable
 
 from gossip import wire
 from gossip.addresses import Address, Target
-from gossip.node import lateness
 from gossip.node.link import Link
 from gossip.node.output_file import OutputFile
 from gossip.node.part import Part
 from gossip.node.probe import Probe
-from gossip.node.waiting_room import WaitingRoom
 from gossip.node.whereabouts import Whereabouts
-from gossip.node.world import Duty
-from gossip.settings import Settings
+from gossip.settings import LATE_FROM, Settings
 from gossip.tools import Budget, Counters
 
 WAITING_LIMIT = 256  # connections that may be waiting to introduce themselves
-REFUSALS_WRITTEN = 70  # lines a second in the output file that strangers cause, such as `refused:`;
-# more are only counted
+REFUSALS_WRITTEN = 70  # lines a second in the output file that strangers cause; more are counted
 SHORT = 150  # bytes of an event; a longer event counts as several, so that is 12.5 kB a second
+JUDGE_LIMIT = 0.1  # seconds of lateness above which no verdict is passed
 SHARE_OF_PROBE = 0.25  # of the time for a probe: after a longer wait of a thread for its turn, no
 # verdict is passed, because the answer may have come meanwhile
+FACTOR = 20  # seconds of patience per second of lateness: about as many turns as an answer takes
+MOST_PATIENCE = 60.0  # seconds at most by which patience grows
+MOST_GATHERING = 4.0  # seconds at most for which a late node gathers
 WITHHELD = "verdicts withheld, being late"  # the name of a counter
 
 # Roles of a link that every node knows; seed.py and peer.py have more.
 WAITING = "waiting"  # accepted; the other end has not introduced itself
 PROBING = "probing"  # dialled for one Liveness Request
+
+
+class WaitingRoom:
+    """Links that have not introduced themselves, oldest first. Of more than `limit`, the IP with
+    most links loses its oldest, so that a host that opens many keeps out only itself."""
+
+    def __init__(self, limit: int):
+        self._limit = limit
+        self._links: dict = {}  # in the order of arrival
+
+    def enter(self, link):
+        """Let a link in. Return the link that has to go instead, or None."""
+        self._links[link] = None
+        return self.give_way() if len(self._links) > self._limit else None
+
+    def give_way(self):
+        """Remove the oldest link of the IP with most links. None if the room is empty."""
+        ips = collections.Counter(link.remote_ip for link in self._links)
+        crowd = max(ips, key=ips.__getitem__, default=None)
+        oldest = next((link for link in self._links if link.remote_ip == crowd), None)
+        self.leave(oldest)
+        return oldest
+
+    def leave(self, link) -> None:
+        """Remove a link that has introduced itself, or has ended."""
+        self._links.pop(link, None)
+
+    def count(self) -> int:
+        return len(self._links)
 
 
 class Node(Part):
@@ -49,20 +80,18 @@ class Node(Part):
 
     def __init__(self, address: Address, settings: Settings, output: OutputFile, world,
                  seeds: Iterable[Target] = ()):
-        self.address = address
+        self.address, self.settings, self.output = address, settings, output
         self.whereabouts = Whereabouts(seeds, address, output.write)
-        self.settings = settings
-        self.output = output
         self.counters = Counters()
         self.stopping = False  # set once, read by everyone
         self.all_begun = lambda: True  # returns whether all nodes of this process have begun
         self.world = world(self)
         self.turn, self.flusher = self.world.turn, self.world.flusher
         self.now, self.time = self.world.now, self.world.time
-        self.lateness = self.world.lateness
+        self.lateness, self.keep = self.world.lateness, self.world.keep  # see world.py
         self.waiting_room = WaitingRoom(WAITING_LIMIT)
         self._refusals = Budget(REFUSALS_WRITTEN)
-        self._stopped = False  # somebody has called `stop`
+        self._stopped = False  # by a call of `stop`
         self._links: dict[Link, None] = {}  # all that have not ended, the oldest first
         self.parts: tuple[Part, ...] = (self,)
         self._answers: dict[tuple[str, str], Part] = {}  # (role of a link, kind of a line) -> part
@@ -81,15 +110,15 @@ class Node(Part):
         self.go()
 
     def prepare(self) -> None:
-        """Listen, and start threads that wait for `go`: the first half of `start`. A process of
-        many nodes prepares all of them before the first begins to work."""
+        """Listen, and start threads that wait for `go`. A process of many nodes prepares all of
+        them before the first begins to work."""
         self.listen()
         self.output.begin(f"{self.kind}:{self.address}", self.settings_shown())
         self.output.late(0.0)  # shows that this file tells of lateness
         self.start_threads()
 
     def go(self) -> None:
-        """Let the threads do their work: the second half of `start`."""
+        """Let the threads do their work."""
         self.world.go()
 
     def listen(self) -> None:
@@ -97,20 +126,16 @@ class Node(Part):
         self.world.listen()
 
     def settings_shown(self) -> str:
-        """Return the settings in the words of the output file."""
+        """Return the text of the line `settings:…`."""
         return self.settings.words()
 
     def start_threads(self) -> None:
         """Let the world begin, and `keep` every duty of this node."""
         raise NotImplementedError
 
-    def keep(self, name: str, turn, after: float = 0.0) -> Duty:
-        """Have `turn(now)` called after `after` seconds, then whenever it is due. See Duty."""
-        return self.world.keep(name, turn, after)
-
     def hang_up(self) -> None:
-        """Close every connection and wake every thread: the first half of `stop`. It waits for
-        none. If the output file was finished without a last line, this is a sudden death."""
+        """Close every connection and wake every thread, without waiting. If the output file was
+        finished without a last line, this is a sudden death."""
         with self.turn:
             self.stopping = True
             self.world.wake()
@@ -122,8 +147,7 @@ class Node(Part):
         """Wake threads that wait for something of a subclass; called by `hang_up`."""
 
     def stop(self, reason: str = "interrupted") -> None:
-        """End all threads and connections abruptly. May be called twice, also within a turn:
-        waiting for threads then follows the turn."""
+        """End all threads and connections abruptly. May be called twice, also within a turn."""
         with self.turn:
             if not self._stopped:
                 self._stopped = True
@@ -132,35 +156,33 @@ class Node(Part):
             self.turn.after(self.free)
 
     def free(self) -> None:
-        """Wait for threads, and close what they used: the last of `stop`."""
+        """Wait for threads, and close what they used."""
         self.world.close()
         self.output.close()
 
-    # How late this process is; gossip/node/lateness.py has the effects.
-
     def more_patience(self) -> float:
         """Return how many seconds longer to wait for others; 0 on time."""
-        return lateness.more_patience(max(self.lateness(), self.turn.waited()))
+        late = max(self.lateness(), self.turn.waited())
+        return 0.0 if late < LATE_FROM else min(MOST_PATIENCE, FACTOR * late)
 
     def gathering(self) -> float:
-        """Return for how many seconds to gather before sending; 0 on time. Waits for turns do not
-        count, because gathering would slow the node down in every burst."""
+        """Return for how many seconds to gather before sending; 0 on time. Without waits for turns,
+        because then a node would slow down in every burst."""
         late = self.lateness()
-        return lateness.gathering(late) if late else 0.0
+        return 0.0 if late < LATE_FROM else min(MOST_GATHERING, FACTOR * late)
 
     def is_late(self) -> bool:
         """Return whether this node is too late to judge others."""
-        return (lateness.is_late(self.lateness())
+        return (self.lateness() > JUDGE_LIMIT
                 or self.turn.waited() > self.settings.probe_limit * SHARE_OF_PROBE)
 
     def withhold(self, verdicts: int = 1) -> None:
-        """Count verdicts that are not passed, because this node is late."""
+        """Count verdicts that this node is too late to pass."""
         self.counters.add(WITHHELD, verdicts)
 
     def counts(self) -> dict[str, object]:
         """Return the lateness of this process, and all counters, for `status`."""
-        worst = self.world.worst_lateness()
-        waited = self.turn.waited()
+        worst, waited = self.world.worst_lateness(), self.turn.waited()
         return {"late": f"{self.lateness():.3f} s, at worst {worst:.3f} s",
                 **({"longest wait for a turn": f"{waited:.3f} s"} if waited else {}),
                 **self.counters.all(), **self.output.dropped()}
@@ -177,22 +199,20 @@ class Node(Part):
     def make_room(self, reason: str) -> None:
         """End a link of a stranger, because descriptors or memory are short."""
         self.counters.add("times that descriptors were short")
-        link = self.waiting_room.give_way()
-        if link is not None:
+        if link := self.waiting_room.give_way():
             self.disconnect(link, f"gave way: {reason}")
 
     def found(self, link: Link, addresses: list[Address]) -> None:
-        """Choose among the addresses to which the name of a dialled link leads. OSError if none
-        can be dialled."""
+        """Choose among the addresses of a dialled name. OSError if none can be dialled."""
         link.peer = self.whereabouts.choose(link.target, addresses)
 
     def up(self, link: Link) -> None:
         """Begin to use a dialled link, which is connected now."""
         if link.probe is not None:
             link.send(link.probe.request)
-            return
-        for part in self.parts:
-            part.on_up(link)
+        else:
+            for part in self.parts:
+                part.on_up(link)
 
     def sift(self, link: Link, lines: list[bytes]) -> list[bytes]:
         """Return a link's lines without those that change nothing. The reader calls this outside of
@@ -225,17 +245,16 @@ class Node(Part):
 
     def ended(self, link: Link) -> None:
         """Forget a link that has ended: the last call about it, made once."""
-        self.forget(link)
+        link.finish()
+        self.waiting_room.leave(link)
+        self._links.pop(link, None)
         if self.stopping:
             return
-        if link.probe is None:
+        probe = link.probe
+        if probe is None:
             for part in self.parts:
                 part.on_end(link)
-        else:
-            self._probed(link.probe)
-
-    def _probed(self, probe: Probe) -> None:
-        """Report a probe that is over."""
+            return
         if probe.alive is False and self.is_late():
             probe.alive = None
             self.withhold()
@@ -260,7 +279,6 @@ class Node(Part):
         return list(self._links)
 
     def link_count(self) -> int:
-        """Return how many links have not ended."""
         return len(self._links)
 
     def dial(self, link: Link, thread: str = "link reader") -> None:
@@ -269,36 +287,25 @@ class Node(Part):
 
     def probe(self, address: Address, verdict, thread: str = "prober",
               limit: float | None = None) -> None:
-        """Ask for a Liveness Reply over a new connection.
-
-        `verdict(alive)` is called once, unless the node stops: True if the reply came within
-        `limit` seconds (else `probe_limit`), None if descriptors or ports were short here or this
-        node was late, else False.
-        """
+        """Ask for a Liveness Reply over a new connection. `verdict(alive)` is called once, unless
+        the node stops: True if the reply came within `limit` seconds (else `probe_limit`), None if
+        descriptors or ports were short here or this node was late, else False."""
         link = self.new_link(PROBING, address)
         link.probe = Probe(self.address, address, wire.format_time(self.time()), verdict)
         link.await_line(self.now() + (limit or self.settings.probe_limit))
         self.dial(link, thread)
 
     def await_introduction(self, link: Link) -> None:
-        """Give a connection some seconds to introduce itself. Too many end one of those waiting."""
+        """Give a connection some seconds to introduce itself. Of too many, one ends."""
         link.await_line(self.now() + self.settings.introduction_limit)
-        oldest = self.waiting_room.enter(link)
-        if oldest is not None:
+        if oldest := self.waiting_room.enter(link):
             self.disconnect(oldest, "gave way: too many are waiting")
 
     def introduced(self, link: Link, role: str, address: Address) -> None:
         """Note that the other end has introduced itself, and stays."""
-        link.role = role
-        link.peer = address
+        link.role, link.peer = role, address
         link.trust()
         self.waiting_room.leave(link)
-
-    def forget(self, link: Link) -> None:
-        """Close a link's connection, and remove the link from the tables."""
-        link.finish()
-        self.waiting_room.leave(link)
-        self._links.pop(link, None)
 
     def disconnect(self, link: Link, reason: str, who: Address | None = None) -> None:
         """End a link, and write the reason down."""
@@ -306,12 +313,10 @@ class Node(Part):
         link.close(reason)
 
     def write_refusal(self, who, reason: str) -> None:
-        """Write a `refused:` line, or only count it above the limit of this second."""
         self.write_sparingly(f"refused:{who}:{reason[:200]}", "refusals not written")
 
     def write_sparingly(self, event: str, otherwise: str) -> None:
-        """Write what a stranger can cause, or count it as `otherwise` above the limit per
-        second."""
+        """Write what a stranger can cause; above a limit, only count it as `otherwise`."""
         if self._refusals.spend(self.now(), 1 + len(ascii(event)) // SHORT):
             self.output.write(event)
         else:
@@ -332,8 +337,8 @@ class Node(Part):
 
 
 def die_together(nodes: list[Node]) -> None:
-    """End nodes at once and without a last word. No node's file tells that another one ended,
-    because all files are finished before the first node hangs up, which may take long."""
+    """End nodes at once and without a last word. All files are finished before the first node
+    hangs up, so that none tells that another node ended."""
     for node in nodes:
         node.stopping = True
         node.output.finish()

@@ -1,20 +1,21 @@
 """The output file of a node: one line per event, written at once; and the form of a line.
 
-The node writes in its turns. Because an error that ends a thread is written outside of turns, there
-is a lock. What others sent is escaped (gossip/events.py), so that an event is always one line.
-Lines that cannot be written (a full disk) never stop the node: they are counted, the screen is told
-of the first, and the file tells how many as soon as it can be written.
+An error that ends a thread is written outside of turns, so there is a lock. What others sent is
+escaped (gossip/events.py), so that an event is always one line. Lines that cannot be written (a
+full disk) never stop the node: they are counted, the screen is told of the first, and the file
+tells how many as soon as it can be written.
 
 Somebody may rename, remove or truncate the file, such as logrotate. That is looked for when
 something is written, once a second at most, by one stat. The lines then go on in a file at the same
 path, which gets the line `continued:KIND:IP:PORT:START`. (What is appended to a truncated file
 stands at its beginning.) While none can be made there, they go on in the renamed file.
 
-A file may have a limit, so that nobody can fill the disk by what he makes a node write. At the
-limit the file gets the line `full:LIMIT` (in MiB) instead of the next event, and then only last
-words: `stopped:…` and `failed:…`. The node goes on; what is left out is counted.
+A file may have a limit, so that nobody can fill the disk. At the limit the file gets the line
+`full:LIMIT` (in MiB) instead of the next event, and then only last words: `stopped:…` and
+`failed:…`. The node goes on; what is left out is counted.
 """
 
+import contextlib
 import datetime
 import errno
 import math
@@ -29,11 +30,10 @@ NEXT = "\n"  # before Python 3.12, the braces of an f-string may contain no back
 
 class OutputFile:
     """Appends `YYYY-MM-DD HH:MM:SS.ffffff:EVENT` lines (UTC) to one file. A line is in the file
-    when the call that writes it returns. `clock()` returns Unix nanoseconds, as `time.time_ns`
-    does. `file` takes the bytes like an unbuffered file; without it, the file at `path` is opened.
-    If there is no path either, nothing is written. The `subscriber`, if any, a screen or a program,
-    is told by `show(clock, head, lines)`: an event for each of the `\\n`-separated lines, behind
-    the head. `limit`: MiB at which the file is full; 0: never."""
+    when the call that writes it returns. `clock()` returns Unix nanoseconds. `file` takes the bytes
+    like an unbuffered file; without it, the file at `path` is opened, if any. The `subscriber`, if
+    any, a screen or a program, is told by `show(clock, head, lines)`: an event for each of the
+    `\\n`-separated lines, behind the head. `limit`: MiB at which the file is full; 0: never."""
 
     def __init__(self, path, clock, subscriber=None, file=None, limit: int = 0):
         self.path = path
@@ -64,22 +64,16 @@ class OutputFile:
         """Write the first lines of a run of a node, `KIND:IP:PORT`. Its START stands at the end of
         the settings of a peer; else it is the time of these lines in milliseconds."""
         _, named, start = settings.rpartition(":start=")
-        with self._lock:
-            self._put("", f"started:{node}\nsettings:{escape(settings)}")
-            self._run = f"{node}:{start if named else self._micros // 1000}"
+        self._put("", f"started:{node}\nsettings:{escape(settings)}")
+        self._run = f"{node}:{start if named else self._micros // 1000}"
 
     def write(self, *events: str) -> bool:
         """Write events, escaped, with the same time. Return False after the last word."""
-        with self._lock:
-            if not self._finished:
-                self._put("", "\n".join(map(escape, events)))
-            return not self._finished
+        return self._put("", "\n".join(map(escape, events)))
 
     def note(self, event: str) -> None:
         """Write an event that only the proof needs; no subscriber is told."""
-        with self._lock:
-            if not self._finished:
-                self._put("", event, shown=False)
+        self._put("", event, shown=False)
 
     def late(self, seconds: float) -> None:
         """Note that the process stood still, or ran late, within the last `seconds`."""
@@ -87,23 +81,15 @@ class OutputFile:
 
     def write_lines(self, head: str, lines: str) -> bool:
         """Write, as `write` does, an event for each of the `\\n`-separated lines, behind a head."""
-        lines = escape_lines(lines)
-        with self._lock:
-            if not self._finished:
-                self._put(head, lines)
-            return not self._finished
+        return self._put(head, escape_lines(lines))
 
     def finish(self, last_word: str = "") -> None:
         """Write the last word, if any; later events are not written."""
-        with self._lock:
-            if not self._finished:
-                self._put("", escape(last_word), last=True)
-            self._finished = True
+        self._put("", escape(last_word), last=True)
 
     def write_failure(self, event: str) -> None:
         """Write the error that ended a thread, even after the last word."""
-        with self._lock:
-            self._put("", escape(event), last=True)
+        self._put("", escape(event), failed=True)
 
     def close(self) -> None:
         """Close the file; later events are dropped, because the node has ended."""
@@ -113,30 +99,36 @@ class OutputFile:
                 self._file = None
 
     def dropped(self) -> dict[str, int]:
-        """Return how many events a full file has left out, and how many a full disk has."""
+        """Return how many events a full file, and a full disk, has left out."""
         counts = {"events that the full output file left out": self._left_out,
                   "lines that could not be written": self._lost_in_all}
         return {name: count for name, count in counts.items() if count}
 
-    def _put(self, head: str, lines: str, last: bool = False, shown: bool = True) -> None:
-        """Write events with the time if there is room, and tell the subscriber. Expects the lock,
-        as all below."""
-        if not lines:
-            return
-        stamp = self._stamp()
-        if self._second != self._looked and self._opens:
-            self._look()
-        if self._size < self._limit:
-            try:
-                self._put_bytes(stamp + head, lines,
-                                self._notices(stamp) if self._lost or self._anew else "")
-                self._lost, self._anew = 0, False
-            except OSError as error:
-                self._lose(1 + lines.count("\n"), stamp, error)
-        else:
-            self._put_last(stamp, head, lines, last)
-        if shown and self._subscriber is not None:
-            self._subscriber.show(stamp[11:-1], head, lines)
+    def _put(self, head: str, lines: str, shown: bool = True, last: bool = False,
+             failed: bool = False) -> bool:
+        """Write events with the time if there is room, and tell the subscriber. Return False after
+        the last word. All methods below expect the lock."""
+        with self._lock:
+            if self._finished and not failed:
+                return False
+            self._finished |= last
+            if not lines:
+                return True
+            stamp = self._stamp()
+            if self._second != self._looked and self._opens:
+                self._look()
+            if self._size < self._limit:
+                try:
+                    self._put_bytes(stamp + head, lines,
+                                    self._notices(stamp) if self._lost or self._anew else "")
+                    self._lost, self._anew = 0, False
+                except OSError as error:
+                    self._lose(1 + lines.count("\n"), stamp, error)
+            else:
+                self._put_last(stamp, head, lines, last or failed)
+            if shown and self._subscriber is not None:
+                self._subscriber.show(stamp[11:-1], head, lines)
+            return True
 
     def _open(self) -> None:
         self._file = open(self.path, "ab", buffering=0)
@@ -155,9 +147,9 @@ class OutputFile:
             is_there = False
         except OSError:
             return  # nobody can tell
-        if is_there and found.st_size >= self._size:
-            return
         if is_there:
+            if found.st_size >= self._size:
+                return
             self._size = found.st_size
         else:
             before, self._missing = self._file, ""
@@ -180,13 +172,12 @@ class OutputFile:
         return f"{self._date}.{micros:06d}:"
 
     def _notices(self, stamp: str) -> str:
-        """Return the lines that a file needs before the next event."""
         return "".join([
             f"{stamp}continued:{self._run}\n" if self._anew else "",
             f"{stamp}lost:{self._lost} lines could not be written here\n" if self._lost else ""])
 
     def _lose(self, count: int, stamp: str, error: OSError) -> None:
-        """Count lines that were not written, and show the first loss."""
+        """Count lost lines, and show the first loss."""
         if not self._lost_in_all and self._subscriber is not None:
             self._subscriber.show(stamp[11:-1], "", escape(
                 f"lost:lines cannot be written into {self.path}: {error.strerror}; they are "
@@ -195,18 +186,15 @@ class OutputFile:
         self._lost_in_all += count
 
     def _put_last(self, stamp: str, head: str, lines: str, last: bool) -> None:
-        """Write last words to a full file. Replace the first event left out by the line
-        `full:…`."""
+        """Write last words to a full file, and instead of the first event left out `full:…`."""
         if not last:
             self._left_out += 1 + lines.count("\n")
             if self._told_full:
                 return
             head, lines = "", f"full:{self._limit // MIB}"
-        try:
+        with contextlib.suppress(OSError):  # a full disk, too
             self._put_bytes(stamp + head, lines)
             self._told_full |= not last
-        except OSError:
-            pass  # a full disk, too
 
     def _put_bytes(self, head: str, lines: str, notice: str = "") -> None:
         if self._file is None:

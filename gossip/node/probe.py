@@ -22,8 +22,7 @@ class Probe:
         self._reply = wire.LivenessReply(time, own, address)
 
     def heard(self, lines: list[bytes]) -> bool:
-        """Return whether the reply to this request has come. WireError for an invalid line before
-        it."""
+        """Return whether the reply has come. WireError for an invalid line before it."""
         for line in lines:
             message = wire.parse(line)
             if message.kind == "proof":

@@ -1,7 +1,6 @@
-"""Where the seeds are: the addresses of config.txt, and those to which its names led last; and
-whether this machine has the node's own IP.
+"""Where the seeds are, and whether this machine has the node's own IP. Rules alone.
 
-Rules alone; a name is looked up by the world, anew for each dial (gossip/net/names.py).
+A name is looked up by the world, anew for each dial (gossip/net/names.py).
 """
 
 import contextlib
@@ -20,21 +19,19 @@ class Whereabouts:
         self._at = {seed: seed if isinstance(seed, Address) else None for seed in seeds}
         self.names = [seed for seed in self._at if isinstance(seed, Name)]
         self._missing = ""  # the IP on which the node listens, while this machine lacks it
-        self.ips: set[str] = set()
-        self._note_ips()
 
-    def _note_ips(self) -> None:
-        self.ips = {address.ip for address in self._at.values() if address is not None}
+    @property
+    def ips(self) -> set[str]:
+        """The IPs of all seeds whose address is known."""
+        return {address.ip for address in self._at.values() if address is not None}
 
     def choose(self, name: Name, found: list[Address]) -> Address:
-        """Return the address to dial of those to which a name leads, the lowest first. OSError says
-        why there is none."""
+        """Return the lowest address of a name that can be dialled. OSError says why none can."""
         fit = [address for address in found if self._fault(address) is None]
         if not fit:
             raise OSError(self._fault(found[0]))
         if self._at.get(name) != fit[0]:
             self._at[name] = fit[0]
-            self._note_ips()
             self._write(f"seed:{name}={fit[0]}", *(
                 [f"ambiguous:{name}:{len(fit)} addresses, of which the lowest is the seed"]
                 if len(fit) > 1 else []))
@@ -47,13 +44,12 @@ class Whereabouts:
     def update(self, found: dict[Name, list[Address] | OSError]) -> None:
         """Note where names lead now."""
         for name, addresses in found.items():
-            with contextlib.suppress(OSError):
-                if not isinstance(addresses, OSError):
+            if not isinstance(addresses, OSError):
+                with contextlib.suppress(OSError):
                     self.choose(name, addresses)
 
     def note_missing(self, ip: str) -> None:
-        """Write down when this machine loses the IP on which the node listens, and when it has that
-        again; meanwhile no dial succeeds, and nobody is blamed."""
+        """Write down when this machine loses the IP on which the node listens, and has it again."""
         if ip != self._missing:
             self._write(f"address lost:{ip}" if ip else f"address back:{self._missing}")
             self._missing = ip

@@ -2,13 +2,13 @@
 
 The table of neighbours judges a newcomer. Into a free place it is accepted at once, and its address
 is probed in the background, so that nobody waits for a silent address. Without a free place, or
-when too many come, the probe comes first. A peer that is linked already waits until it is known
-whether the older link still answers.
+when too many come, the probe comes first. If a peer is linked already, the older link is asked.
 
 An unproven link tells nothing about the peer whose address it announces, because anybody on the
-same host may have made it. Where gossip is signed there is none: a newcomer has to prove its key,
-and waits for a probe only if this peer does not know that its run is the one at its address.
+same host may have made it. Where gossip is signed there is none: a newcomer has to prove its key.
 """
+
+import functools
 
 from gossip import wire
 from gossip.addresses import Address
@@ -27,11 +27,8 @@ class Admitting(Part):
     ANSWERS = {WAITING: {"connect"}}
 
     def __init__(self, node, linking, joining: Joining, probers: list, proofs):
-        self._node = node
-        self._joining = joining
-        self._probers = probers
-        self._proofs = proofs
-        self._linking = linking
+        self._node, self._linking, self._joining = node, linking, joining
+        self._probers, self._proofs = probers, proofs
         self._neighbours, self._peer_list = linking.neighbours, linking.peer_list
         # newcomer -> the older link to the same peer, and the time by which that has to answer
         self._checks: dict = {}
@@ -47,22 +44,15 @@ class Admitting(Part):
         else:
             link.hold()  # gossip begins when it is admitted, but has to follow the answer
             link.peer = asker
-            fault = self._linking.offence(asker) or self._proofs.fault_of_asker(link)
-            if fault is not None:
+            if fault := self._linking.offence(asker) or self._proofs.fault_of_asker(link):
                 self._turn_away(link, fault)
                 return
             link.role = CHECKED
-            self._proofs.find_out(link, lambda at_home: self._found_out(link, at_home))
-
-    def _found_out(self, link, at_home: bool) -> None:
-        if at_home:
-            self._admit(link)
-        else:
-            self._turn_away(link, NOT_AT_HOME)
+            self._proofs.find_out(link, lambda at_home: (
+                self._admit(link) if at_home else self._turn_away(link, NOT_AT_HOME)))
 
     def _admit(self, link, silent=None, answered: bool | None = None) -> None:
-        """Decide about a newcomer. `silent` is an older link to it, found mute or ended; `answered`
-        as in `Neighbours.admit`."""
+        """Decide about a newcomer; for `silent` and `answered` see `Neighbours.admit`."""
         if link.ended:
             return
         asker, now = link.peer, self._node.now()
@@ -77,16 +67,15 @@ class Admitting(Part):
             self._check(admission.ask, link)
         elif admission.probe:
             link.role = CHECKED
-            self._probe(link, lambda alive: self._probed_first(link, alive))
+            self._probe(link, self._probed_first)
         elif not admission.accepted:
             self._turn_away(link, admission.reason)
         else:
             self._linking.enter(link, admission)
             if not admission.proven:
-                self._prove(link)
+                self._probe(link, self._probed)
 
     def _turn_away(self, link, reason: str) -> None:
-        """Refuse a newcomer, unless it has ended."""
         if not link.ended:
             link.release(wire.refused(self._node.address, reason))
             self._node.disconnect(link, reason)
@@ -94,51 +83,44 @@ class Admitting(Part):
     # Probes of the addresses that newcomers announce.
 
     def _probe(self, link, verdict) -> None:
-        """Find out whether a newcomer answers at its address, those first whom seeds have named.
-        A late peer has enough to do, and believes the seeds, because they have looked."""
+        """Have `verdict(link, alive)` called: whether a newcomer answers at its address. Those are
+        first whom seeds have named. A late peer has enough to do, and believes the seeds, because
+        they have looked."""
         is_listed = bool(self._peer_list.listed_among([link.peer]))
         if is_listed and self._node.is_late() and self._joining.has_seed():
-            verdict(True)
+            verdict(link, True)
         else:
-            lane = FIRST if is_listed else LAST
-            self._probers[lane].ask(link.peer, verdict, lambda: not link.ended)
+            self._probers[FIRST if is_listed else LAST].ask(
+                link.peer, functools.partial(verdict, link), lambda: not link.ended)
 
     def _probed_first(self, link, alive: bool | None) -> None:
-        """A newcomer without a free place was probed. If this peer was too late to find out whether
-        it answers, that is not the newcomer's fault."""
+        """A newcomer without a free place was probed. If this peer was too late to find out, that
+        is not the newcomer's fault."""
         if alive or alive is None and self._node.is_late():
             self._admit(link, answered=bool(alive))
         else:
             self._turn_away(link, "full")
 
-    def _prove(self, link) -> None:
-        """Have a neighbour's address probed in the background."""
-        self._probe(link, lambda alive: self._probed(link, alive))
-
     def _probed(self, link, alive: bool | None) -> None:
-        if alive is None or not self._neighbours.probed(link.peer, link, alive):
-            return
-        if alive:
-            self._linking.proven(link.peer, link)
-        else:
-            self._linking.unreached(link.peer)
+        if alive is not None and self._neighbours.probed(link.peer, link, alive):
+            if alive:
+                self._linking.proven(link.peer, link)
+            else:
+                self._linking.unreached(link.peer)
 
     def next_round(self) -> None:
         """Look once more for neighbours that are not proven."""
         for link in self._neighbours.unproven():
-            self._prove(link)
+            self._probe(link, self._probed)
 
     def answered(self, peer: Address) -> None:
         """A peer has answered a dial: so a link that it made meanwhile is proven."""
-        link = self._neighbours.link(peer)
-        if link is not None:
+        if link := self._neighbours.link(peer):
             self._probed(link, True)
 
-    # Checks of standing links. A reply on one makes the newcomers that wait duplicates; without
-    # one in time, or at its end, a newcomer takes its place.
+    # Checks of standing links. After a reply, newcomers are duplicates; else one takes its place.
 
     def _check(self, standing, newcomer) -> None:
-        """Ask for a sign of life on the standing link, whose place a newcomer wants."""
         node = self._node
         newcomer.role = CHECKED
         until = node.now() + node.settings.link_check_limit + node.more_patience()
@@ -149,22 +131,22 @@ class Admitting(Part):
 
     def replied(self, link) -> None:
         """A Liveness Reply has come: newcomers that waited for it are duplicates."""
-        for newcomer in self._take(lambda standing, until: standing is link):
+        for newcomer in self._take(lambda standing, _: standing is link):
             self._turn_away(newcomer, "duplicate")
 
     def on_end(self, link) -> None:
         """A link has ended: newcomers that waited for it are admitted."""
         self._checks.pop(link, None)
-        for newcomer in self._take(lambda standing, until: standing is link):
+        for newcomer in self._take(lambda standing, _: standing is link):
             self._admit(newcomer, silent=link)
 
     def turn(self, now: float) -> None:
         """Admit those whose older link has not answered in time."""
-        for newcomer, standing in self._take(lambda standing, until: until <= now).items():
+        for newcomer, standing in self._take(lambda _, until: until <= now).items():
             self._admit(newcomer, silent=standing)
 
     def _take(self, chosen) -> dict:
-        """Take out checks; return the newcomers, each with the link that it waited for."""
+        """Take out checks; return newcomers, each with the link that it waited for."""
         taken = {newcomer: check[0] for newcomer, check in self._checks.items() if chosen(*check)}
         for newcomer in taken:
             del self._checks[newcomer]

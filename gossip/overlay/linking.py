@@ -1,8 +1,7 @@
 """Linking: how links to neighbours begin and end. A part of a peer, beside registering/joining.py.
 
 A peer dials others for the ring and for its free places; `admitting` decides about newcomers. The
-rules are in the files beside this one. When two have become neighbours, every part of the node
-hears `on_met`. Gossip and liveness are not handled here.
+rules are in the files beside this one. Gossip and liveness are not handled here.
 """
 
 from gossip import wire
@@ -10,11 +9,9 @@ from gossip.addresses import Address
 from gossip.events import escape
 from gossip.node.part import Part
 from gossip.overlay.admitting import Admitting
-from gossip.overlay.found_dead import FoundDead
 from gossip.overlay.neighbours import NEIGHBOUR, Admission, Neighbours
 from gossip.overlay.peer_list import Learning
-from gossip.overlay.places import Places
-from gossip.overlay.shut_out import ShutOut
+from gossip.overlay.places import FoundDead, Places, ShutOut
 from gossip.registering.joining import Joining
 
 # Roles of a link, as this peer sees the other end.
@@ -32,9 +29,7 @@ class Linking(Part):
 
     def __init__(self, node, joining: Joining, probers: list, proofs):
         """`probers` are the lanes of liveness/prober.py, `proofs` the LinkProofs (signing/)."""
-        self._node = node
-        self._joining = joining
-        self._proofs = proofs
+        self._node, self._joining, self._proofs = node, joining, proofs
         address, settings = node.address, node.settings
         self.neighbours = Neighbours(address, settings, node.output.write)
         self.places = Places(address, self.neighbours.capacity, settings, node.rng)
@@ -47,40 +42,30 @@ class Linking(Part):
         self.admitting = Admitting(node, self, joining, probers, proofs)
         self._ring_stood = False  # whether the ring link did at the last turn of membership
 
-    # Called by liveness, every interval.
-
     def next_round(self, now: float) -> None:
-        """Try free places again, look for unproven neighbours, give up surplus links, forget whom
-        no list names any more. While no seed can tell who lives, dial a peer that was found dead,
-        because it may only have been cut off."""
+        """Look after all links, every liveness interval. While no seed can tell who lives, also
+        dial a peer that was found dead."""
         self.places.next_round(now)
         self.admitting.next_round()
         self.give_up_surplus(settled=self._node.settings.liveness_interval)
         has_seed = self._joining.has_seed()
         self.peer_list.next_round(self.neighbours.addresses(), has_seed)
-        if not has_seed:
-            peer = self.found_dead.in_turn(now, self.peer_list.named())
-            if peer is not None:
-                self.dial(peer)
+        if not has_seed and (dead := self.found_dead.in_turn(now, self.peer_list.named())):
+            self.dial(dead)
         self._node.membership.hurry()
 
-    # Called by membership.
-
     def keep_links(self, now: float) -> None:
-        """Dial for the ring, then for a free place. If the ring link has just gone, ask for a list
-        soon."""
+        """Dial for the ring, then for a free place. If the ring link has gone, ask for a list."""
         self.admitting.turn(now)
         listed = self.peer_list.addresses()
         linked, dialling = self.neighbours.addresses(), self.neighbours.dialling()
-        successor = self.places.ring_dial(listed, linked, dialling, now)
-        if successor is not None:
+        if successor := self.places.ring_dial(listed, linked, dialling, now):
             self.dial(successor, for_ring=True)
             dialling.add(successor)
         # those found dead are dialled, too (`next_round`), and take no place from others
         dialling = {peer for peer in dialling if peer in self.peer_list}
         counted = self.neighbours.counted(now, self.peer_list.listed_among(linked))
-        other = self.places.ordinary_dial(listed, linked, dialling, now, counted)
-        if other is not None:
+        if other := self.places.ordinary_dial(listed, linked, dialling, now, counted):
             self.dial(other)
         successor = self.places.successor(listed, now)
         stood, self._ring_stood = self._ring_stood, successor is None or successor in linked
@@ -93,8 +78,7 @@ class Linking(Part):
         return min((moment for moment in due if moment is not None), default=None)
 
     def give_up_surplus(self, settled: float) -> None:
-        """Give up links beyond capacity that are `settled` seconds old, or whose peer was looked
-        for in vain; far beyond it, any."""
+        """Give up links beyond capacity, as `ring.surplus` says."""
         listed = self.peer_list.listed_among(self.neighbours.addresses())
         for peer, row in self.neighbours.surplus(self._node.now(), settled, listed):
             row.link.send(wire.refused(self._node.address, "full"), urgent=True)
@@ -105,8 +89,8 @@ class Linking(Part):
     # How links begin.
 
     def dial(self, peer: Address, for_ring: bool = False, chosen: bool = True) -> None:
-        """Ask a peer to become a neighbour, unless it is one or is being asked already. It is not
-        `chosen` if that only renews a link that others made."""
+        """Ask a peer to become a neighbour, unless it is one or is being asked already. A dial that
+        only renews a link that others made is not `chosen`."""
         if (self._node.leaving or self.offence(peer)
                 or not self.neighbours.begin_dial(peer, for_ring, chosen)):
             return
@@ -115,7 +99,7 @@ class Linking(Part):
         self._node.dial(link)
 
     def on_up(self, link) -> None:
-        """A peer that was dialled is connected: introduce this one."""
+        """Introduce this peer to one that was dialled."""
         if link.role == DIALLED:
             link.send(self._proofs.asking(link) + wire.connect(self._node.address))
 
@@ -159,10 +143,9 @@ class Linking(Part):
         self._node.membership.hurry()
 
     def _welcome(self, link, admission: Admission) -> None:
-        """A link is in the table of neighbours: note that, and end the link that it replaces."""
+        """Note that a link is in the table of neighbours, and end the link that it replaces."""
         self._node.introduced(link, NEIGHBOUR, link.peer)
-        replaced = admission.replaced
-        if replaced is not None:
+        if replaced := admission.replaced:
             replaced.send(wire.refused(self._node.address, "duplicate"))
             replaced.close(admission.reason)
         if admission.proven:
@@ -188,7 +171,9 @@ class Linking(Part):
 
     def on_refused(self, link, message: wire.Refused) -> None:
         """A peer that was dialled refuses this one, or a neighbour gives the link up."""
-        peer, reason = link.peer, _shown(message.reason)
+        peer, reason = link.peer, message.reason[:REASON_SHOWN]
+        if len(escape(reason).encode()) > REASON_SHOWN:
+            reason = STRANGE
         if reason == "full" and peer == self.places.successor(
                 self.peer_list.addresses(), self._node.now()):
             self._joining.ask_at_once()  # maybe somebody is nearer whom no list has named yet
@@ -226,7 +211,7 @@ class Linking(Part):
         self._node.membership.hurry()
 
     def bury(self, peer: Address, reason: str, link) -> None:
-        """A peer was found or told dead: it is known no longer, but remembered."""
+        """Know a dead peer no longer, but remember it."""
         self.peer_list.discard(peer)
         self.found_dead.add(peer, self._node.now())
         self.neighbours.forget(peer)
@@ -249,26 +234,23 @@ class Linking(Part):
             self.unlink(link.peer, reason[:REASON_SHOWN], link)
 
     def offended(self, link, offence: str, count: int) -> None:
-        """A neighbour has committed an offence `count` times; too often, and it is refused for a
-        while."""
-        until = self._shut_out.note(link.peer, offence, count, self._node.now())
-        if until is not None:
+        """A neighbour has committed an offence `count` times: too often, and it is refused."""
+        if until := self._shut_out.note(link.peer, offence, count, self._node.now()):
             self._node.write_refusal(link.peer, offence)
             self.shut_out(link.peer, offence, until, link)
 
     def shut_out(self, peer: Address, reason: str, until: float, link=None) -> bool:
-        """A peer is refused until then, and not dialled; its link ends, or just the `link` that is
-        named. Return whether it was not shut out for this reason already."""
+        """Refuse a peer until then, and dial it not; end its link, or just the given `link`. Return
+        whether it was not shut out for this reason already."""
         is_news = self._shut_out.refuse(peer, reason, until, self._node.now())
         self.places.pass_over(peer, until)
-        link = link or self.neighbours.link(peer)
-        if link is not None:
+        if link := link or self.neighbours.link(peer):
             link.send(wire.refused(self._node.address, reason), urgent=True)
         self.unlink(peer, reason, link)
         return is_news
 
     def offence(self, peer: Address) -> str | None:
-        """For what the peer is shut out now; None when it is not."""
+        """Return for what a peer is shut out now, or None."""
         return self._shut_out.reason(peer, self._node.now())
 
     def on_end(self, link) -> None:
@@ -284,13 +266,12 @@ class Linking(Part):
                 self._lost(link)
 
     def _leave_alone(self, peer: Address) -> None:
-        """Dial a peer for the ring only, and after a pause."""
         self.places.leave_alone(peer)
         self.places.put_off(peer, for_ring=True, now=self._node.now())
 
     def _pass_over(self, peer: Address) -> None:
-        """A peer does not answer at its address: the ring goes on behind it for an interval. A peer
-        that seeds have named may be frozen: without a seed, nobody will name it again."""
+        """A peer does not answer at its address: the ring goes on behind it for an interval. If it
+        is only frozen, nobody will name it again without a seed, so it is remembered."""
         now = self._node.now()
         self.places.pass_over(peer, now + self._node.settings.liveness_interval)
         if self.peer_list.unreachable(peer) and not self._joining.has_seed():
@@ -298,8 +279,8 @@ class Linking(Part):
         self._node.membership.hurry()
 
     def _lost(self, link) -> None:
-        """A link broke. That is not death: the peer is dialled anew, while rounds count misses. A
-        link that was not proven, and did not stand for an interval, is not missed."""
+        """A link broke. That is not death: the peer is dialled anew, while rounds count misses; not
+        those of a link that was not proven and did not stand for an interval."""
         peer, now, row = link.peer, self._node.now(), self.neighbours.row(link.peer)
         counts = row.proven or now - row.since >= self._node.settings.liveness_interval
         self.neighbours.remove(peer, link, link.reason, missed=counts)
@@ -311,9 +292,3 @@ class Linking(Part):
         elif counts:
             self._leave_alone(peer)
         self._node.membership.hurry()
-
-
-def _shown(reason: str) -> str:
-    """Another's reason, unless it would be too long in the output file, where it is escaped."""
-    cut = reason[:REASON_SHOWN]
-    return cut if len(escape(cut).encode()) <= REASON_SHOWN else STRANGE

@@ -1,13 +1,12 @@
 """The table of neighbours: which peers are linked, by which links, and which are being dialled.
 
-Rules only. A newcomer is judged (one link per pair, room, the ring) and entered in one step. Every
-change is written into the output file. A neighbour whose link broke is still counted by the rounds
-of liveness; of too many, those that were lost last are not, so that strangers that come and go push
-nobody out.
+Rules only. A newcomer is judged and entered in one step. Every change is written into the output
+file. A neighbour whose link broke is still counted by the rounds of liveness; of too many, those
+that were lost last are not, so that strangers that come and go push nobody out.
 
 A link is proven when its peer has answered at the address that it announces: to a probe, or when
-this peer dialled it. Until then it holds no place that another wants. `listed`, in the methods
-below, are those neighbours that seeds have named: they come before the others.
+this peer dialled it. `listed`, in the methods below, are those neighbours that seeds have named:
+they come before the others.
 
 Where gossip is signed, every link is proven by a run, the one at home at its address (`link.run`:
 its START, and the TIME of the dial by its dialler's clock). Of two links of one pair
@@ -23,6 +22,7 @@ settled as above, and any other newcomer is refused. Later the older link is ask
 """
 
 import collections
+import dataclasses
 from typing import NamedTuple
 
 from gossip.addresses import Address
@@ -47,18 +47,14 @@ class Admission(NamedTuple):
     proven: bool = False
 
 
+@dataclasses.dataclass(eq=False, slots=True, kw_only=True)
 class Neighbour(Count):
     """A peer in the table: its link, what is known of it, and the rounds that it has missed."""
 
-    __slots__ = ("dialler", "since", "chosen", "unreached")
-
-    def __init__(self, link, dialler: Address, now: float, chosen: bool, proven: bool,
-                 owed: int | None):
-        super().__init__(link, proven, now, owed)
-        self.dialler = dialler  # which of the two made the link
-        self.since = now
-        self.chosen = chosen  # this peer wanted the link by itself
-        self.unreached = False  # it was looked for at its address, in vain
+    dialler: Address  # which of the two made the link
+    since: float  # when the link came
+    chosen: bool  # this peer wanted the link by itself
+    unreached: bool = False  # it was looked for at its address, in vain
 
 
 class Neighbours:
@@ -66,13 +62,11 @@ class Neighbours:
 
     def __init__(self, own: Address, settings: Settings, write):
         """`write(*events)` writes into the output file."""
-        self._own = own
-        self._write = write
-        self._settings = settings
+        self._own, self._settings, self._write = own, settings, write
         self.capacity = settings.capacity.of(own)
         self._rows: dict[Address, Neighbour] = {}
         self._lost: dict[Address, Neighbour] = {}  # those that are counted without a link
-        # for the ring?, and chosen, not only to renew a link that others made?
+        # for the ring?, and chosen? (else it only renews a link that others made)
         self._dialling: dict[Address, tuple[bool, bool]] = {}
         self._newcomers = collections.deque(maxlen=AT_ONCE)  # when they were accepted at once
         self._unlisted = collections.deque(maxlen=UNLISTED)  # when such were accepted
@@ -81,8 +75,7 @@ class Neighbours:
     # Dials.
 
     def begin_dial(self, address: Address, for_ring: bool, chosen: bool = True) -> bool:
-        """Note that a dial begins; return False if the peer is linked or being dialled already. It
-        is not `chosen` when it only renews a link that others made."""
+        """Note that a dial begins; return False if the peer is linked or being dialled already."""
         if address in self._rows or address in self._dialling or address == self._own:
             return False
         self._dialling[address] = for_ring, chosen
@@ -100,17 +93,14 @@ class Neighbours:
     def admit(self, address: Address, link, dialler: Address, now: float, listed: set[Address],
               silent=None, answered: bool | None = None) -> Admission:
         """Judge a new link and, if it is accepted, enter it: gossip flows over it from now on.
-
         `silent` is an older link that gave no reply, and so gives way. `answered` tells whether the
-        newcomer has answered a probe: False means that this could not be found out, None that there
-        was no probe yet."""
-        if link.run is not None:
-            answered = True
+        newcomer has answered a probe: False if this could not be found out, None before a probe."""
         if address == self._own:
             return Admission(False, "self")
-        standing = self._rows.get(address)
-        if standing is not None:
+        if standing := self._rows.get(address):
             return self._second(address, link, dialler, now, standing, silent)
+        if link.run is not None:
+            answered = True
         proven = dialler == self._own or bool(answered)
         if dialler == address:
             if address in self._dialling and self._own < address:
@@ -119,7 +109,8 @@ class Neighbours:
                       if tie.proven and (tie.listed or address not in listed)}
             if not ring.accepts(self._own, address, before, self.capacity):
                 return Admission(False, "full")
-            if answered is None and not self._at_once(now):
+            has_place = len(self._rows) < self.capacity
+            if answered is None and not (has_place and _has_room(self._newcomers, now, 1.0)):
                 return Admission(False, probe=True)
             if (answered is not None and address not in listed
                     and not _has_room(self._unlisted, now, UNLISTED_WINDOW)):
@@ -128,13 +119,8 @@ class Neighbours:
         self._write(f"connected:{address}", self._degree())
         return Admission(True, proven=proven)
 
-    def _at_once(self, now: float) -> bool:
-        """Whether a newcomer may be accepted before it is proven: there is a free place, and not
-        too many came within the last second."""
-        return len(self._rows) < self.capacity and _has_room(self._newcomers, now, 1.0)
-
     def _second(self, address, link, dialler, now, standing, silent) -> Admission:
-        """Two links of one pair: one of them stays."""
+        """Judge a second link of one pair."""
         proven = dialler == self._own or link.run is not None
         if standing.link is silent or standing.link.ended or _is_newer(link, dialler, standing):
             reason = "replaced"
@@ -157,16 +143,15 @@ class Neighbours:
         owed = None if before is None else before.doubts()
         if address in self._rows and before.proven and not self._may_lose():
             owed = None  # the limit on peers counted without a link covers replaced links, too
-        self._rows[address] = Neighbour(link, dialler, now, chosen, proven, owed)
+        self._rows[address] = Neighbour(link=link, dialler=dialler, since=now, answered=now,
+                                        chosen=chosen, proven=proven, owed=owed)
         self._renew_links()
 
     def _may_lose(self) -> bool:
-        """Whether one more may be counted without a link."""
         return len(self._lost) < self.capacity + ring.SPARE
 
     def probed(self, address: Address, link, alive: bool) -> bool:
-        """The address of the peer of exactly this link was probed; return whether that is news
-        about an unproven link."""
+        """Note what a probe found; return whether this link is unproven, so that it is news."""
         row = self._rows.get(address)
         if row is None or row.proven or row.link is not link:
             return False
@@ -175,8 +160,7 @@ class Neighbours:
 
     def remove(self, address: Address, link, reason: str, missed: bool = False) -> bool:
         """Take out exactly this link; return whether it was there. If it is `missed`, rounds
-        without it are misses. Otherwise, if it was not proven, the misses from before it count
-        again."""
+        without it are misses. Else, if it was not proven, the misses from before it count again."""
         row = self._rows.get(address)
         if row is None or row.link is not link:
             return False
@@ -189,7 +173,7 @@ class Neighbours:
         return True
 
     def forget(self, address: Address) -> bool:
-        """Count no miss from before a peer's present link; return whether it had none."""
+        """Count no earlier misses of a peer; return whether it had no link."""
         if address in self._rows:
             self._rows[address].owed = None
         return self._lost.pop(address, None) is not None
@@ -212,15 +196,13 @@ class Neighbours:
 
     def link(self, address: Address):
         """The link to a neighbour, or None."""
-        row = self._rows.get(address)
-        return row.link if row is not None else None
+        return self._rows[address].link if address in self._rows else None
 
     def row(self, address: Address) -> Neighbour | None:
         """Return the row of a neighbour, or of a peer whose link broke."""
         return self._rows.get(address) or self._lost.get(address)
 
     def lost(self) -> list[Address]:
-        """The peers whose link broke, and that are still counted."""
         return list(self._lost)
 
     def addresses(self) -> list[Address]:
@@ -230,7 +212,7 @@ class Neighbours:
         return sorted(address for address, row in self._rows.items() if row.proven)
 
     def unproven(self) -> list:
-        """The links to neighbours that are not proven."""
+        """Return the links that are not proven."""
         return [row.link for _, row in sorted(self._rows.items()) if not row.proven]
 
     def counted(self, now: float, listed: set[Address]) -> dict[Address, ring.Tie]:
@@ -248,8 +230,7 @@ class Neighbours:
         """The neighbours to give up: see `ring.surplus`."""
         if len(self._rows) <= self.capacity:
             return []
-        ties = self._ties(now, listed)
-        surplus = ring.surplus(self._own, ties, self.capacity, settled)
+        surplus = ring.surplus(self._own, self._ties(now, listed), self.capacity, settled)
         return [(address, self._rows[address]) for address in surplus]
 
 
@@ -262,7 +243,7 @@ def _is_newer(link, dialler: Address, standing: Neighbour) -> bool:
 
 
 def _has_room(times: collections.deque, now: float, window: float) -> bool:
-    """Whether one more may be taken: fewer than `times` can hold were within the last seconds."""
+    """Whether one more may be taken: `times` holds no more than it can within the `window`."""
     if len(times) == times.maxlen and now - times[0] < window:
         return False
     times.append(now)

@@ -1,8 +1,8 @@
 """The peers that a peer knows, and how it hears of them.
 
 A peer is taken out of the union of the seeds' lists when it was found or told dead, or has left;
-when no seed's latest list names it and it cannot be reached; and when no latest list has named it
-for ten rounds, because a peer that leaves tells only its seeds and its neighbours.
+when no seed's latest list names it and it cannot be reached; and when none has named it for ten
+rounds, because a peer that leaves tells only its seeds and its neighbours.
 
 Addresses from neighbours are hearsay: their number is limited, they are hardly passed on, and they
 are dropped as soon as a seed answers again. Where addresses are too many, the IPs that have most
@@ -42,19 +42,20 @@ class PeerUnion:
     def add(self, seed: Address, addresses: frozenset) -> frozenset | None:
         """Take a seed's list; return what its last list did not name, None if it is the same."""
         addresses = self._reachable(addresses)
-        before = self._latest.get(seed)
-        if before == addresses and not self._heard:
+        is_same = addresses == self._latest.get(seed)
+        if is_same and not self._heard:
             return None
+        before = self._latest.get(seed, frozenset())
         self._latest[seed] = addresses
         self._heard.clear()
         for address in [address for address in self._unnamed if address in addresses]:
             del self._unnamed[address]
-        self._no_longer_named(before or frozenset())
-        return None if before == addresses else addresses - (before or frozenset())
+        self._no_longer_named(before)
+        return None if is_same else addresses - before
 
     def _reachable(self, addresses: frozenset) -> frozenset:
-        """Without this peer, and, unless it is on loopback itself, without loopback addresses, at
-        which every machine has nodes of its own."""
+        """Return the others; those on loopback only if this peer is there, too, because every
+        machine has nodes of its own there."""
         others = addresses - {self._own}
         return others if is_loopback(self._own) else others - set(filter(is_loopback, others))
 
@@ -71,12 +72,11 @@ class PeerUnion:
         self._ordered = None
 
     def _is_named(self, address: Address) -> bool:
-        """Whether a seed's latest list names it."""
         return any(address in latest for latest in self._latest.values())
 
     def next_round(self, linked: list[Address], has_seed: bool) -> None:
-        """A liveness round: forget those that no latest list has named for ten rounds, or that are
-        too many, unless they are linked. Rounds without a seed do not count."""
+        """A liveness round: forget those that no latest list has named for UNNAMED_ROUNDS, or that
+        are too many, unless they are linked. Rounds without a seed do not count."""
         self._round += has_seed
         kept = [address for address in linked if address in self._unnamed]
         for address in kept:
@@ -107,22 +107,19 @@ class PeerUnion:
                 self._latest[seed] = latest - {address}
 
     def unreachable(self, address: Address) -> bool:
-        """The peer could not be reached: forget it, unless a seed still names it. Return whether
-        a peer is forgotten that seeds had named."""
+        """Forget a peer, unless a seed names it. Return whether seeds named it until lately."""
         was_named = address in self._unnamed
         if not self._is_named(address):
             self._forget(address)
         return was_named
 
     def _forget(self, address: Address) -> None:
-        """Know this peer no longer."""
         self._unnamed.pop(address, None)
         self._heard.pop(address, None)
         self._ordered = None
 
     def listed_among(self, addresses: list[Address]) -> set[Address]:
-        """Return which of these peers seeds have named; all of them while no seed has sent a
-        list."""
+        """Return which of these seeds have named; all of them while no seed has sent a list."""
         return {address for address in addresses
                 if not self._latest or address in self._unnamed or self._is_named(address)}
 
@@ -137,20 +134,16 @@ class PeerUnion:
         return self._ordered
 
     def __contains__(self, address: Address) -> bool:
-        return (address in self._unnamed or address in self._heard
-                or self._is_named(address))
+        return address in self._unnamed or address in self._heard or self._is_named(address)
 
 
 class Learning(Part):
-    """The part of a peer that hears of others, beside linking.py: of seeds, and of neighbours while
-    there is no seed to ask."""
+    """The part of a peer that hears of others: from seeds, and without any from neighbours."""
 
     ANSWERS = {SEED: {"peer_list"}, NEIGHBOUR: {"ask_known_peers", "known_peers"}}
 
     def __init__(self, node, joining: Joining, neighbours: Neighbours):
-        self._node = node
-        self._joining = joining
-        self._neighbours = neighbours
+        self._node, self._joining, self._neighbours = node, joining, neighbours
         self.peer_list = PeerUnion(node.address)
         self._asked = None  # the link on which known peers were asked for last
 
@@ -165,24 +158,23 @@ class Learning(Part):
                 part.on_listed(new)
 
     def on_end(self, link) -> None:
-        """A link has ended: the list of a seed that is lost does not count any more."""
+        """A link has ended: the list of a lost seed does not count any more."""
         if link.role == SEED:
             self.peer_list.seed_lost(link.peer)
 
     def ask_somebody(self) -> None:
         """Ask a neighbour, if there is one, for the peers that it knows."""
-        links = self._neighbours.links()
-        if links:
+        if links := self._neighbours.links():
             self.ask(self._node.rng.choice(links))
 
     def ask(self, link) -> None:
-        """Ask this neighbour."""
+        """Ask this neighbour for the peers that it knows."""
         self._asked = link
         link.send(wire.ASK_KNOWN_PEERS)
 
     def on_ask_known_peers(self, link, message: wire.Bare) -> None:
-        """A neighbour has no seed to ask. The answer, once per second at most, names peers that
-        seeds have named, neighbours, and, even if hearsay, the next after the asker on the ring."""
+        """Name peers that seeds have named, neighbours, and, even if hearsay, the next after the
+        asker on the ring; once per PAUSE at most."""
         now = self._node.now()
         if now - link.answered < PAUSE:
             self._node.counters.add("questions for known peers not answered")

@@ -1,8 +1,6 @@
-"""Places: which peer is dialled next, for the ring and for the ordinary places.
+"""Places: which peer is dialled next, and which are refused. Memories of peers; rules only."""
 
-Rules only. Membership asks `ring_dial` and `ordinary_dial`.
-"""
-
+import collections
 import random
 
 from gossip.addresses import Address
@@ -10,17 +8,18 @@ from gossip.overlay import ring
 from gossip.settings import Settings
 from gossip.tools import Backoff, Recent
 
-REMEMBERED = 10_000  # peers kept in each of the memories; of more, the first goes
+REMEMBERED = 10_000  # peers kept in each memory of Places; of more, the first goes
+DEAD_REMEMBERED, DEAD_FOR = 100, 3600.0  # peers found dead: how many are kept, for how many seconds
+OFFENDERS = 1_000  # peers kept in each memory of ShutOut; of more, the first goes
 
 
 class Places:
-    """Remembers which peers could not be reached or were full, and when to try again."""
+    """Which peer is dialled next, for the ring and for the ordinary places. It remembers which
+    could not be reached or were full, and when to try again."""
 
     def __init__(self, own: Address, places: int, settings: Settings, rng: random.Random):
-        self._own = own
+        self._own, self._settings, self._rng = own, settings, rng
         self._ordinary = max(0, places - ring.RING_PLACES)
-        self._settings = settings
-        self._rng = rng
         self._round = 0
         self._refusals = 0  # since the last rest, or since a place became free
         self._rest = Backoff(settings.retry_first, settings.liveness_interval)
@@ -41,32 +40,29 @@ class Places:
         self._rest.reset()
 
     def redial_at_once(self, address: Address, now: float) -> bool:
-        """Return whether to dial a peer at once whose link broke: once per liveness interval. The
-        rounds dial a peer that accepts and hangs up again and again."""
+        """Return whether to dial a peer at once whose link broke: once per liveness interval."""
         return self._redialled.add(address, True, now, now + self._settings.liveness_interval)
 
     def linked(self, address: Address) -> None:
-        """The peer is a neighbour now. Its wait for the ring goes on, so that a peer that accepts
-        and hangs up is not dialled in circles."""
+        """Note that a peer is a neighbour now. Its wait for the ring goes on, so that a peer that
+        accepts and hangs up is not dialled in circles."""
         self._passed_over.pop(address)
         self._full.pop(address)
 
     def leave_alone(self, address: Address) -> None:
-        """The peer is full, gave the link up, or broke the rules: for some rounds it is dialled
-        for the ring only."""
+        """For some rounds, dial a peer that is full or broke the rules for the ring only."""
         self._full.put(address, True, self._round + self._settings.full_rounds)
 
     def put_off(self, address: Address, for_ring: bool, now: float) -> None:
         """The peer refused, or its link broke too often: for the ring it is dialled again after a
-        pause, which doubles; and free places are, after some such refusals."""
+        pause, which doubles. Dialling for free places pauses after some refusals."""
         self._refusals += 1
         if self._refusals >= self._settings.full_tries:
             self._refusals = 0
             self._rest.failed(now)
         if for_ring:
             interval = self._settings.liveness_interval
-            wait = self._ring_waits.get(
-                address, default=Backoff(self._settings.retry_first, interval))
+            wait = self._ring_waits.get(address) or Backoff(self._settings.retry_first, interval)
             wait.failed(now)
             self._ring_waits.put(address, wait, wait.due + interval)
 
@@ -91,7 +87,7 @@ class Places:
     def ordinary_dial(self, listed, linked, dialling, now: float,
                       counted: dict[Address, ring.Tie]) -> Address | None:
         """A peer to dial, one at a time, for an ordinary place that is free, or that a more
-        frequent IP would give to it. `counted` are those of the linked that take a place."""
+        frequent IP gives up. `counted` are those of the linked that take a place."""
         holders = ring.ring_holders(self._own, listed)
         if set(dialling) - holders:
             return None
@@ -105,12 +101,79 @@ class Places:
                     *self._passed_over.all(now)}
         candidates = [address for address in listed
                       if address.ip in ips and address not in left_out]
-        if not candidates:
-            return None
-        return ring.draw(candidates, self._settings.capacity, self._rng)
+        return ring.draw(candidates, self._settings.capacity, self._rng) if candidates else None
 
     def next_at(self, now: float) -> float | None:
         """When the next wait ends after which a dial may be made; None without one."""
         waits = [wait.due for wait in (self._rest, *self._ring_waits.all().values())]
         passed_over = self._passed_over.all(now).values()
         return min((t for t in (*waits, *passed_over) if t > now), default=None)
+
+
+class FoundDead:
+    """The peers that died lately, which are dialled now and then while no seed can tell who lives:
+    maybe they were only cut off. Then this memory alone leads from one half of a network to the
+    other. Of too many, the IP that has most loses its oldest, so that a machine that plays many
+    peers pushes out no others."""
+
+    def __init__(self):
+        # until when each is remembered; the turn of the last one comes next
+        self._until: collections.OrderedDict[Address, float] = collections.OrderedDict()
+
+    def add(self, peer: Address, now: float) -> None:
+        """A peer was found dead: remember it, and let its turn be the next."""
+        self.discard(peer)
+        self._until[peer] = now + DEAD_FOR
+        if len(self._until) > DEAD_REMEMBERED:
+            places = collections.Counter(other.ip for other in self._until)
+            most = max(places.values())
+            crowd = [other for other in self._until if places[other.ip] == most]
+            del self._until[min(crowd, key=self._until.__getitem__)]
+
+    def discard(self, peer: Address) -> bool:
+        """The peer lives, or has left: forget it; return whether it was remembered."""
+        return self._until.pop(peer, None) is not None
+
+    def in_turn(self, now: float, known: set[Address]) -> Address | None:
+        """Return the peer whose turn it is, the newest first; None without one. Peers that are
+        `known`, because a list names them again, are dialled like others."""
+        for peer in [peer for peer, until in self._until.items() if until <= now]:
+            del self._until[peer]
+        peer = next((peer for peer in reversed(self._until) if peer not in known), None)
+        if peer is not None:
+            self._until.move_to_end(peer, last=False)
+        return peer
+
+
+class ShutOut:
+    """The offences of neighbours, by their times, and who is refused for which of them."""
+
+    def __init__(self, limits: dict[str, int], seconds: float, window: float | None = None):
+        self._limits = limits  # offence -> how many within `window` are too many; 0: never
+        self._seconds = seconds  # for which the peer is refused then
+        self._window = seconds if window is None else window
+        self._times = Recent(OFFENDERS)  # (peer, offence) -> times
+        self._refused = Recent(OFFENDERS)  # peer -> until when, for which offence
+
+    def note(self, peer: Address, offence: str, count: int, now: float) -> float | None:
+        """Count an offence. If it comes too often, refuse the peer; return until when, or None."""
+        limit, key = self._limits[offence], (peer, offence)
+        times = [at for at in self._times.pop(key, default=[]) if now - at < self._window]
+        times += [now] * min(count, limit - len(times))
+        if not limit or len(times) < limit:
+            self._times.put(key, times)
+            return None
+        self.refuse(peer, offence, now + self._seconds, now)
+        return now + self._seconds
+
+    def refuse(self, peer: Address, reason: str, until: float, now: float) -> bool:
+        """Refuse a peer until then, or longer if it is refused for longer already; return whether
+        it was not refused for this reason before."""
+        before = self._refused.get(peer, now)
+        longest = max(self._refused.get(peer, default=(until, reason)), (until, reason))
+        self._refused.put(peer, longest, longest[0])
+        return before is None or before[1] != reason
+
+    def reason(self, peer: Address, now: float) -> str | None:
+        """Return the offence, or other reason, for which the peer is refused now; or None."""
+        return self._refused.get(peer, now, (now, None))[1]

@@ -54,17 +54,12 @@ class Tie(NamedTuple):
     listed: bool = True  # a seed has named it
     chosen: bool = False  # the peer that decides wanted the link by itself
 
-    def kind(self) -> tuple:
-        """Rank a neighbour: the smallest rank is given up first."""
-        return self.proven, self.listed, self.chosen
 
-
-def accepts(own: Address, asker: Address, ties: dict[Address, Tie], places: int
-            ) -> bool:
-    """Whether a peer takes the asker as a neighbour. A peer with room does; a full one does if
-    none of its neighbours lies between the asker and itself on the ring, for then it
-    may be the asker's successor; or if an IP that has more links gives it a place, unless there
-    are SPARE above `places`. `ties` are those neighbours that count for this asker."""
+def accepts(own: Address, asker: Address, ties: dict[Address, Tie], places: int) -> bool:
+    """Whether a peer takes the asker as a neighbour. A peer with room does; a full one does if none
+    of its neighbours lies between the asker and itself on the ring, for then it may be the asker's
+    successor; or if an IP that has more links gives it a place, unless there are SPARE above
+    `places`. `ties` are those neighbours that count for this asker."""
     if len(ties) < places or not any(between(asker, peer, own) for peer in ties):
         return True
     return (len(ties) < places + SPARE
@@ -85,24 +80,28 @@ def _in_turn(ties: dict[Address, Tie], stay: set[Address], number: int) -> list[
     """So many neighbours, in the order in which they are given up."""
     links = collections.Counter(peer.ip for peer in ties)
     left, gone = ties.keys() - stay, []
+
+    def rank(peer: Address) -> tuple:
+        """Rank a neighbour: the smallest rank is given up first."""
+        tie = ties[peer]
+        return tie.proven, tie.listed, tie.chosen, -links[peer.ip], tie.age, peer
+
     while left and len(gone) < number:
-        peer = min(left, key=lambda peer: (*ties[peer].kind(), -links[peer.ip], ties[peer].age,
-                                           peer))
+        peer = min(left, key=rank)
         left.remove(peer)
         links[peer.ip] -= 1
         gone.append(peer)
     return gone
 
 
-def surplus(own: Address, ties: dict[Address, Tie], places: int, settled: float
-            ) -> list[Address]:
-    """The neighbours to give up: as many as there are above `places`. First unproven ones, then
+def surplus(own: Address, ties: dict[Address, Tie], places: int,
+            settled: float) -> list[Address]:
+    """The neighbours to give up, as many as there are above `places`. First unproven ones, then
     unlisted ones, then those that others chose, then the rest; of each kind the youngest of the IP
-    that has most links, so a younger link never costs an older one of an equally frequent IP its
-    place. Who is reached and linked for less than `settled` seconds is not given up yet, nor is
-    another instead, unless there are more than SPARE above `places`. The nearest proven, listed
-    ones on either side always stay, and the nearest unlisted ones until they are settled: a seed
-    may name them soon."""
+    that has most links. Who is reached and linked for less than `settled` seconds is not given up
+    yet, nor is another instead, unless there are more than SPARE above `places`. The nearest
+    proven, listed ones on either side always stay, and the nearest unlisted ones until they are
+    settled: a seed may name them soon."""
     proven = sorted(peer for peer, tie in ties.items() if tie.proven)
     holders = ring_holders(own, [peer for peer in proven if ties[peer].listed])
     nearest = ring_holders(own, proven)

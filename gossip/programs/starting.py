@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from gossip.addresses import Address, Name, Target, address_of, is_host_name, is_loopback
-from gossip.net.listener import is_local
+from gossip.net.connection import is_local
 from gossip.net.names import LIMIT, Names
 from gossip.node.output_file import OutputFile
 from gossip.settings import of_one_network

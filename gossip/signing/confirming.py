@@ -12,7 +12,7 @@ import functools
 from gossip import wire
 from gossip.addresses import Address, Target, can_be_dialled
 from gossip.node.part import Part
-from gossip.overlay.shut_out import ShutOut
+from gossip.overlay.places import ShutOut
 from gossip.signing import grammar
 from gossip.signing.known_runs import Homes, Key, KnownRuns, Outcome, key_of, run_of
 from gossip.tools import Budget, Recent

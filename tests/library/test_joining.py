@@ -10,7 +10,7 @@ import time
 import pytest
 
 import gossip
-from gossip.net.turns import Turn
+from gossip.net.threads import Turn
 from gossip.settings import Settings
 from tests.tools.ports import free_port
 from tests.tools.programs import ROOT, environment, run

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from gossip.net.flusher import Flusher
-from gossip.net.turns import Turn
+from gossip.net.threads import Turn
 from tests.tools.waiting import wait_until
 
 

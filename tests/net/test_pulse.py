@@ -4,15 +4,35 @@ import threading
 
 import pytest
 
-from gossip.net.pulse import BEAT, REST, LivePulse, Pulse
+from gossip.net.pulse import BEAT, REST, LivePulse
 from gossip.settings import LATE_FOR
 from tests.tools.waiting import wait_until
 
 
+class Beats:
+    """A pulse that has begun at the moment 100, and beats when the test says so."""
+
+    def __init__(self):
+        self.now = 100.0
+        self._live = LivePulse(lambda: self.now, lambda seconds: True)  # its thread ends at once
+        self._live.begin()
+
+    def beat(self, now):
+        self.now = now
+        return self._live.beat()
+
+    def lateness(self, now):
+        self.now = now
+        return self._live.lateness()
+
+    def worst_lateness(self, now):
+        self.now = now
+        return self._live.worst_lateness()
+
+
 @pytest.fixture
 def pulse():
-    """It has begun at the moment 100."""
-    return Pulse(100.0)
+    return Beats()
 
 
 def test_a_pulse_that_beats_in_time_knows_of_no_lateness(pulse):

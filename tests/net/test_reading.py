@@ -6,7 +6,7 @@ import pytest
 
 from gossip.net.connection import Connection, next_lines
 from gossip.net.flusher import Flusher
-from gossip.net.turns import Turn
+from gossip.net.threads import Turn
 from gossip.node.link import Link
 from gossip.settings import Settings
 from gossip.wire import WireError

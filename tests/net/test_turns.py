@@ -7,8 +7,8 @@ import types
 
 import pytest
 
-from gossip.net import turns
-from gossip.net.turns import Turn
+from gossip.net import threads
+from gossip.net.threads import Turn
 from gossip.settings import LATE_FOR
 from tests.tools.waiting import wait_until
 
@@ -127,7 +127,7 @@ def test_a_call_that_fails_after_a_turn_is_reported_and_the_others_are_made():
 
 def test_a_thread_that_waits_for_its_turn_is_late_meanwhile_and_for_some_time_after(monkeypatch):
     turn, clock = Turn(pytest.fail), [100.0]
-    monkeypatch.setattr("gossip.net.turns.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("gossip.net.threads.time.monotonic", lambda: clock[0])
     assert turn.waited() == 0.0
     with turn:
         thread = started(lambda: turn.__enter__() or turn.__exit__())
@@ -154,7 +154,7 @@ def test_a_long_turn_is_left_for_a_moment_when_somebody_waits():
 def test_a_turn_that_begins_while_the_pulse_is_overdue_has_it_look_first(monkeypatch):
     looked = []
     late = types.SimpleNamespace(expected=0.0, look=lambda: looked.append(1))
-    monkeypatch.setattr("gossip.net.turns.PULSE", late)
+    monkeypatch.setattr("gossip.net.threads.PULSE", late)
     turn = Turn(pytest.fail)
     with turn, turn:
         assert looked == [1]
@@ -165,7 +165,7 @@ def test_a_turn_that_begins_while_the_pulse_is_overdue_has_it_look_first(monkeyp
 
 def test_long_waits_at_the_same_time_are_told_once(monkeypatch):
     waits = []
-    monkeypatch.setattr("gossip.net.turns.AT_ONCE", 0.2)
+    monkeypatch.setattr("gossip.net.threads.AT_ONCE", 0.2)
     turn = Turn(pytest.fail, waits.append)
 
     def wait():
@@ -217,4 +217,4 @@ def test_of_all_nodes_one_reader_has_a_turn_and_others_do_not_wait_for_it():
         assert told[3:] == ["another reader"]
         with reader_of(second):  # this one goes on beside the next
             pass
-    assert not turns.READERS.locked()
+    assert not threads.READERS.locked()

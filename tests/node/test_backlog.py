@@ -2,7 +2,7 @@
 
 import random
 
-from gossip.node.backlog import JOIN_SIZE, Backlog
+from gossip.node.link import JOIN_SIZE, Backlog
 from gossip.wire import Answer
 
 
@@ -47,12 +47,3 @@ def test_chunks_of_one_kind_are_joined():
         for _ in range(3):
             backlog.append(kind(b"x" * (JOIN_SIZE // 4)))
     assert [len(backlog.take()[0]) for _ in range(2)] == [3 * (JOIN_SIZE // 4)] * 2
-
-
-def test_what_is_dropped_waits_no_more():
-    backlog = Backlog()
-    backlog.append(b"news")
-    backlog.overtake(Answer(b"answer"))
-    assert (backlog.size, backlog.unasked) == (10, 4)
-    backlog.clear()
-    assert (backlog.size, backlog.unasked) == (0, 0)

@@ -1,6 +1,6 @@
 """The waiting room: the oldest connection of the crowd gives way."""
 
-from gossip.node.waiting_room import WaitingRoom
+from gossip.node.node import WaitingRoom
 
 
 class Waiting:

@@ -2,7 +2,7 @@
 
 from gossip.addresses import address_of
 from gossip.capacity import fixed
-from gossip.overlay.found_dead import MEMORY, REMEMBERED, FoundDead
+from gossip.overlay.places import DEAD_FOR, DEAD_REMEMBERED, FoundDead
 from tests.tools.fakes import peer
 from tests.tools.files import count, events, wait_event
 from tests.tools.nets import connected, cut, linked_net, neighbours, ring_whole
@@ -36,18 +36,18 @@ def test_a_peer_is_remembered_for_an_hour_and_not_after_it_lives_or_leaves():
     memory = FoundDead()
     memory.add(peer(1), 0.0)
     memory.add(peer(2), 10.0)
-    assert turns(memory, 1, MEMORY) == [peer(2)]
+    assert turns(memory, 1, DEAD_FOR) == [peer(2)]
     assert memory.discard(peer(2)) and not memory.discard(peer(1))
-    assert turns(memory, 1, MEMORY) == [None]
+    assert turns(memory, 1, DEAD_FOR) == [None]
 
 
 def test_of_too_many_the_oldest_are_forgotten():
     memory = FoundDead()
-    for port in range(1, REMEMBERED + 3):
+    for port in range(1, DEAD_REMEMBERED + 3):
         memory.add(peer(port), 0.0)
     memory.add(peer(3), 0.0)  # found dead again: not one more
     assert not memory.discard(peer(2))
-    assert set(turns(memory, REMEMBERED)) == {peer(port) for port in range(3, REMEMBERED + 3)}
+    assert set(turns(memory, DEAD_REMEMBERED)) == {peer(port) for port in range(3, DEAD_REMEMBERED + 3)}
 
 
 def test_one_machine_that_plays_many_peers_does_not_push_out_others():
@@ -55,10 +55,10 @@ def test_one_machine_that_plays_many_peers_does_not_push_out_others():
     others = [address_of(f"127.0.1.{number}", 5000) for number in range(1, 4)]
     for other in others:
         memory.add(other, 0.0)
-    for port in range(1, 3 * REMEMBERED):
+    for port in range(1, 3 * DEAD_REMEMBERED):
         memory.add(peer(port), 1.0)
-    left = set(turns(memory, REMEMBERED))
-    assert len(left) == REMEMBERED and left > set(others) and peer(3 * REMEMBERED - 1) in left
+    left = set(turns(memory, DEAD_REMEMBERED))
+    assert len(left) == DEAD_REMEMBERED and left > set(others) and peer(3 * DEAD_REMEMBERED - 1) in left
 
 
 def strangers(one, other):

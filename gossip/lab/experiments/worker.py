@@ -29,9 +29,9 @@ import time
 from gossip.addresses import Address, parse_address
 from gossip.lab.experiments.accidents import Role
 from gossip.lab.experiments.attackers import misbehaving
-from gossip.node.lateness import LATE_FROM
 from gossip.node.node import die_together
 from gossip.programs.starting import prepare_node
+from gossip.settings import LATE_FROM
 from gossip.terminal.command_line import FAILED, ROOT, CommandError, show
 from gossip.terminal.input import Keyboard, ctrl_c_withheld
 
