@@ -98,7 +98,7 @@ def test_a_liveness_reply_passes_few_functions(traced):
         reply = f"Liveness Reply:{second}.000000:{peer.address}:{fakes[0].address}"
         acts.append(functools.partial(ends[0].say, reply))
     calls, functions, files = least(trace, acts)
-    assert calls <= 28 and functions <= 26 and files <= 13
+    assert calls <= 24 and functions <= 22 and files <= 12
 
 
 def test_the_trace_sees_calls(traced):
