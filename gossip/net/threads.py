@@ -27,6 +27,7 @@ LONG = 0.01  # seconds after which a turn lets others go first, where it calls `
 PAUSE = 0.001  # seconds for which it then leaves; after less it would mostly get the lock again
 
 READERS = threading.Lock()  # held by the link reader that has a turn; taken before the node's lock
+WAITING: set[int] = set()  # link readers, of any node, that wait for it
 
 
 class Threads:
@@ -130,8 +131,11 @@ class Turn:
         """Wait for locks, the node's last, and note how long that took."""
         thread = threading.get_ident()
         self._waiting[thread] = since = time.monotonic()
+        if len(locks) > 1:
+            WAITING.add(thread)
         for lock in locks:
             lock.acquire()
+            WAITING.discard(thread)  # whoever has READERS waits only for the node
         del self._waiting[thread]
         now = time.monotonic()
         if now - since >= NOTICED:
@@ -181,8 +185,10 @@ class Turn:
             self._later.append((call, arguments))
 
     def share(self) -> None:
-        """Leave a long turn for a moment if another thread waits; called between lines."""
-        if self._waiting and time.monotonic() > self._begun + LONG:
+        """Leave a long turn for a moment if another thread waits, a reader of another node, too.
+        Called between lines."""
+        waiting = self._waiting or self._reads and WAITING
+        if waiting and time.monotonic() > self._begun + LONG:
             with self.left():
                 time.sleep(PAUSE)
 
@@ -204,3 +210,4 @@ def begin_anew() -> None:
     """Forget which reader has a turn, in a child process that was forked."""
     global READERS
     READERS = threading.Lock()
+    WAITING.clear()

@@ -218,3 +218,17 @@ def test_of_all_nodes_one_reader_has_a_turn_and_others_do_not_wait_for_it():
         with reader_of(second):  # this one goes on beside the next
             pass
     assert not threads.READERS.locked()
+
+
+def test_a_long_turn_of_a_reader_keeps_no_reader_of_another_node_waiting():
+    busy, other, told = Turn(pytest.fail), Turn(pytest.fail), []
+
+    def read():
+        with reader_of(other):
+            told.append("another reader")
+
+    with reader_of(busy):
+        reader = started(read)
+        wait_until(lambda: busy.share() or told, what="the other reader to have its turn")
+    reader.join(60)
+    assert not threads.READERS.locked() and not threads.WAITING
