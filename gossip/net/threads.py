@@ -28,6 +28,7 @@ PAUSE = 0.001  # seconds for which it then leaves; after less it would mostly ge
 
 READERS = threading.Lock()  # held by the link reader that has a turn; taken before the node's lock
 WAITING: set[int] = set()  # link readers, of any node, that wait for it
+PATIENCE = 5.0  # seconds that they wait; the disk of another node may stall
 
 
 class Threads:
@@ -116,9 +117,9 @@ class Turn:
     def take(self, reads: bool = False) -> None:
         """Begin a turn, or a turn within the present one. A link reader takes READERS, too."""
         if reads and not READERS.acquire(blocking=False):
-            self._wait(READERS, self._lock)
+            reads = self._wait(for_readers=True)
         elif not self._lock.acquire(blocking=False):
-            self._wait(self._lock)
+            self._wait()
         if not self._depth:
             self._reads, self._begun = reads, time.monotonic()
             if self._begun > PULSE.expected:
@@ -127,15 +128,15 @@ class Turn:
 
     __enter__ = take
 
-    def _wait(self, *locks) -> None:
-        """Wait for locks, the node's last, and note how long that took."""
+    def _wait(self, for_readers: bool = False) -> bool:
+        """Wait for the lock, and note how long that took. Return whether READERS is held."""
         thread = threading.get_ident()
         self._waiting[thread] = since = time.monotonic()
-        if len(locks) > 1:
+        if for_readers:
             WAITING.add(thread)
-        for lock in locks:
-            lock.acquire()
-            WAITING.discard(thread)  # whoever has READERS waits only for the node
+            for_readers = READERS.acquire(timeout=PATIENCE)
+            WAITING.discard(thread)
+        self._lock.acquire()
         del self._waiting[thread]
         now = time.monotonic()
         if now - since >= NOTICED:
@@ -143,6 +144,7 @@ class Turn:
         if now - since >= AT_ONCE and since >= self._told:
             self._told = now
             self._late(now - since)
+        return for_readers
 
     def waited(self) -> float:
         """Return the seconds of the longest wait within LATE_FOR, waiting threads included."""

@@ -232,3 +232,18 @@ def test_a_long_turn_of_a_reader_keeps_no_reader_of_another_node_waiting():
         wait_until(lambda: busy.share() or told, what="the other reader to have its turn")
     reader.join(60)
     assert not threads.READERS.locked() and not threads.WAITING
+
+
+def test_a_reader_whose_turn_stalls_keeps_readers_of_other_nodes_waiting_for_some_seconds(
+        monkeypatch):
+    monkeypatch.setattr(threads, "PATIENCE", 0.1)
+    first, second, told = Turn(pytest.fail), Turn(pytest.fail), []
+
+    def read():
+        with reader_of(second):
+            told.append("another reader")
+
+    with reader_of(first):
+        started(read).join(60)
+        assert told == ["another reader"] and threads.READERS.locked()
+    assert not threads.READERS.locked()
