@@ -207,12 +207,14 @@ class LiveWorld:
     def _read(self, link, begin=lambda link: None) -> None:
         """Read a connected link to its end, and pass its lines to the node."""
         fault, sift, handle = None, self._node.sift, self._node.lines
+        queues = False  # a probe, or an introduction, does not queue behind the gossip of others
         try:
             with self.turn:
                 begin(link)
             while (lines := next_lines(link, self.now, self._overdue)) is not None:
                 if lines := sift(link, lines):
-                    self.turn.take(reads=True)
+                    self.turn.take(queues)
+                    queues = True
                     try:
                         if link.ended:  # another thread has closed it meanwhile
                             break
