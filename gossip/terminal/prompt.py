@@ -207,7 +207,6 @@ class PromptScreen(Screen):
                           for line in [said + lines[0], *lines[1:]])
         return [self._painted(time, "2") + first, *(" " * indent + line for line in others)]
 
-
     def _room(self) -> int:
         """Return the columns that a line may take: one less than the terminal has."""
         return max(2, terminal_width(self._descriptor) - 1)

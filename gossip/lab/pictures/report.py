@@ -36,6 +36,7 @@ TAIL = 2 * 1024 * 1024  # bytes of one node's file in the page, at most
 WHOLE = 128 * 1024 * 1024  # bytes of all files together in the page, at most
 SHOWN = 20  # failures of one row that are shown
 
+
 class NodeFile(NamedTuple):
     """The lines of one node's output file that the page holds."""
 

@@ -144,7 +144,7 @@ def _rounds_due(run: PeerRun, end: float) -> int:
         suspected = [(missed.at, min(when(run.replies, peer, missed.at), default=math.inf))
                      for missed in run.missed if missed.peer == peer and missed.count >= limit]
         for link in links:
-            times += Spans([(link.begin, min(link.end, end))]).minus(
+            times += Spans([(link.begin, link.end)]).common([(0.0, end)]).minus(
                 span for span in suspected if span[0] >= link.begin)
     return int(sum((until - begin - run.late.common([(begin, until)]).total())
                    // max(SHORTEST, interval) for begin, until in times.merged()))

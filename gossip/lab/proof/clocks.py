@@ -61,8 +61,9 @@ class Clocks:
         right = self._files.keys() - {found.ip for found in self.set}
         first = min(right, key=lambda ip: (-self._files[ip], ip))
         ahead, self.unsure = {first: 0.0}, {first: 0.0}
+        widths = {pair: width for pair, width in widths.items() if right.issuperset(pair)}
         while ways := [(abs(width), one, other) for (one, other), width in widths.items()
-                       if one in ahead and other in right - ahead.keys()]:
+                       if one in ahead and other not in ahead]:
             width, one, other = min(ways)
             low, high = sorted((-most[other, one], most[one, other]))
             ahead[other] = ahead[one] + (0.0 if low <= 0 <= high else (low + high) / 2)

@@ -76,3 +76,12 @@ def test_a_frozen_peer_asks_nobody(tmp_path):
 
 def test_rounds_of_less_than_a_second_are_due_once_a_second(tmp_path):
     assert rounds_hold(tmp_path, ASKS.format(1.5, 41), liveness_interval=0.1)
+
+
+def test_a_link_after_the_end_of_a_run_takes_no_rounds_away(tmp_path):
+    row = check.liveness(tell(tmp_path, UP, ASKS.format(1.5, 4), """
+        1.6 5002 liveness request:@5001 until 41
+        20 5001 leaving:@5001
+        40 5001 connected:@5003
+    """))
+    assert row.details == ["127.0.0.1:5001 asked its neighbours in 3 rounds of 19"]
