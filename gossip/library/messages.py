@@ -95,7 +95,8 @@ class Inbox:
         # called when the empty inbox gets a message, and at the end
         self.on_arrival: Callable[[], None] = lambda: None
         self.on_dropped: Callable[[], None] = lambda: None  # when the first message is dropped
-        self._lock = threading.Lock()  # guards all below
+        # guards all below; a signal handler may leave while its thread takes a message
+        self._lock = threading.RLock()
         self._arrived = threading.Condition(self._lock)
         self._room = threading.Condition(self._lock)
         self._ready: collections.deque[Message] = collections.deque()
@@ -123,8 +124,9 @@ class Inbox:
             while not self._waits and self._exceeds(self._limit):
                 if not self._ready:
                     self._parse()
-                self._ready.popleft()
-                self.dropped += 1
+                with contextlib.suppress(IndexError):  # it has just been taken
+                    self._ready.popleft()
+                    self.dropped += 1
             self._arrived.notify(len(lines))
         if was_empty:
             self.on_arrival()
@@ -153,16 +155,19 @@ class Inbox:
     def take(self, timeout: float | None = None) -> Message:
         """Wait for a message, and take it. TimeoutError if none comes within `timeout` seconds,
         EOFError if the peer has ended and every message was taken."""
+        with contextlib.suppress(IndexError):
+            return self._ready.popleft()  # mostly without the lock, for which a turn may wait
         limit = None if timeout is None else min(timeout, threading.TIMEOUT_MAX)
         with self._lock:
-            if not self._ready:
+            while True:
                 if not self._arrived.wait_for(lambda: len(self) or self._ended, limit):
                     raise TimeoutError(f"no message within {timeout} s")
-                if self._batches:
+                if self._batches and not self._ready:
                     self._parse()
-                elif not self._ready:
+                with contextlib.suppress(IndexError):  # another thread was faster
+                    return self._ready.popleft()
+                if self._ended and not self._batches:
                     raise EOFError("the peer has ended")
-            return self._ready.popleft()
 
     def wait_for_room(self, is_over: Callable[[], bool]) -> None:
         """If the inbox waits instead of dropping, wait until it has room, or `is_over()`."""

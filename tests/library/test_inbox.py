@@ -120,3 +120,19 @@ def test_arrival_is_told_when_the_empty_inbox_gets_something_and_at_the_end():
     put(inbox, line(3))
     inbox.end()
     assert told == [1, 1, 1]
+
+
+def test_a_signal_handler_may_end_the_inbox_while_its_thread_takes_a_message(monkeypatch):
+    inbox, numbers = Inbox(10, False), []
+    put(inbox, line(1), line(2))
+
+    def interrupted(*arguments):
+        inbox.end()
+        return received(*arguments)
+
+    monkeypatch.setattr("gossip.library.messages.received", interrupted)
+    taker = threading.Thread(target=lambda: numbers.extend(
+        message.number for message in inbox.take_all()), daemon=True)
+    taker.start()
+    taker.join(10)
+    assert numbers == [1, 2] and not taker.is_alive()
