@@ -42,7 +42,7 @@ def _libraries() -> list[str | None]:
 
 
 class _Functions:
-    """Those of libcrypto that are needed. OSError without it, AttributeError without one."""
+    """The functions of libcrypto. OSError without libcrypto, AttributeError without one of them."""
 
     def __init__(self, library: str | None):
         held = ctypes.PyDLL(library)  # keeps the interpreter lock: releasing it takes longer
