@@ -205,17 +205,16 @@ def _not_reported(proof: Proof, run: PeerRun, at: float, dead: str) -> list[str]
 
 
 def _called_dead(proof: Proof, run: PeerRun, at: float, dead: str) -> list[str]:
-    """A peer found another dead with which it was in touch in the interval before its last probe,
-    and which was not registered again soon."""
+    """A peer found another dead that could know better, and was not registered again soon."""
     if any(again > at for seed in proof.seeds
            for again in when(seed.registered, dead, at, at + RETURN_TIME)):
         return []
     probed = _probed(run, dead, at)
-    begin = probed - run.setting("liveness-interval")
     return [f"{proof.name(run)} found {dead} dead, which lived" for other in proof.peers
-            if other.address == dead and _lived(proof, other, begin, at)
+            if other.address == dead
+            and _lived(proof, other, probed - run.setting("liveness-interval"), at)
             and not other.late.cover(probed, at)
-            and run.address in _in_touch(proof, dead, begin, probed)]
+            and _could_know_better(proof, other, run.address, probed)]
 
 
 def _lived(proof: Proof, run: PeerRun, begin: float, at: float) -> bool:
