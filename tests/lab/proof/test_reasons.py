@@ -92,7 +92,7 @@ def test_a_finder_that_freezes_before_it_has_reported_reports_later(tmp_path):
     (LIVES.replace("2.0 5003 asks", "30 5003 asks"), False),  # nothing led from one to the other
     ("2.0 5003 asks 5002 until 24", False),  # then it was dead
     (LIVES + "\n 50 8080 registered:@5003", False),  # it came back within a minute
-    (LIVES + "\n 23 5003 finds 5001 dead", False),  # their connection broke, and neither heard
+    (LIVES + "\n 22 5003 finds 5001 dead", False),  # their connection broke, and neither heard
 ])
 def test_nobody_that_lives_and_is_in_touch_may_be_found_dead(tmp_path, story, lived):
     found = failures(tmp_path, THREE, story, "23 5001 finds 5003 dead", REPORTED)
