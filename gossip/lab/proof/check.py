@@ -14,7 +14,7 @@ import re
 
 from gossip.lab.proof import deaths, delivery, evidence, graph
 from gossip.lab.proof.clocks import put_right
-from gossip.lab.proof.company import REGISTER_LIMIT, pause
+from gossip.lab.proof.company import ON_ITS_WAY, REGISTER_LIMIT, pause
 from gossip.lab.proof.events import ADDRESS, REFUSED, Spans, when
 from gossip.lab.proof.evidence import Proof, Row, quantile, start_time
 from gossip.lab.proof.malicious import malicious
@@ -102,8 +102,9 @@ def _had_to_register(proof: Proof, run: PeerRun, wanted: int) -> bool:
 
 def _in_reach(proof: Proof, run: PeerRun) -> dict[str, Spans]:
     """When each seed was up and in reach of a run: as the words of the run tell (company.py), and
-    since one of the two wrote what only the other can have told it, until one says otherwise. A
-    seed that comes back is tried again after a pause; a silent one is not noticed at once."""
+    since one of the two wrote what only the other can have told it, until one says otherwise; but
+    a seed that stood still reads what may be old. A seed that comes back is tried again after a
+    pause; a silent one is not noticed at once."""
     end = min(run.last, proof.company.end_of(run))
     words, times = run.registrations.words, {}
     for seed, spans in proof.company.seed_times(run).items():
@@ -111,7 +112,8 @@ def _in_reach(proof: Proof, run: PeerRun) -> dict[str, Spans]:
         times[seed] = Spans((begin + pause(run.first, begin), min(sure, until))
                             for begin, until in spans)
     for seed in proof.seeds:
-        signs = when([*seed.registered, *seed.listed], run.address, run.first, end)
+        signs = [at for at in when([*seed.registered, *seed.listed], run.address, run.first, end)
+                 if not any(begin < at <= until + ON_ITS_WAY for begin, until in seed.late)]
         signs += when(run.lists, seed.address, run.first, end)
         if signs:
             begin = min(signs)

@@ -81,6 +81,15 @@ def test_a_word_that_only_a_seed_in_reach_can_have_said_proves_that_it_was_in_re
     assert (failures(tmp_path, story) == []) is healthy
 
 
+@pytest.mark.parametrize("stood_still, healthy", [("1.9 {0} late:1.500", True),
+                                                  ("0.9 {0} late:0.500", False)])
+def test_what_a_seed_reads_after_it_stood_still_may_be_old(tmp_path, stood_still, healthy):
+    story = LIFE.format(6) + "\n 7.1 5001 stopped:interrupted"
+    for port in (8080, 8081):
+        story += f"\n {stood_still.format(port)} \n 2 {port} registered:@5001"
+    assert (failures(tmp_path, story) == []) is healthy
+
+
 def test_three_intervals_and_two_seconds_are_a_minute_at_most(tmp_path):
     known = "\n".join(KNOWN[0].format(2).replace("8080", str(port)) for port in (8080, 8081))
     long = SEEDS.replace("until 40", "until 90")
