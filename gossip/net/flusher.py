@@ -25,20 +25,20 @@ class Flusher:
         self._wake_sender.setblocking(False)
         self._wake_receiver.setblocking(False)
         self._stopping = threading.Event()
-        self._lock = threading.Lock()  # guards _links and _jobs
+        # guards _links and _jobs; notified when a backlog has shrunk or a link ended
+        self._changed = threading.Condition()
         self._links = set()  # links with a backlog
         self._jobs: list[tuple] = []  # (when, call), from `take_over`
-        self._room = threading.Condition()  # notified when a backlog has shrunk or a link ended
 
     def watch(self, link) -> None:
-        with self._lock:
+        with self._changed:
             if link in self._links:
                 return
             self._links.add(link)
         self._wake()
 
     def take_over(self, job, after: float = 0.0) -> None:
-        with self._lock:
+        with self._changed:
             self._jobs.append((time.monotonic() + after, job))
         self._wake()
 
@@ -46,13 +46,13 @@ class Flusher:
         return threading.Condition()
 
     def forget(self, link) -> None:
-        with self._lock:
+        with self._changed:
             self._links.discard(link)
-        self._notify_room()
+        self._notify()
 
-    def _notify_room(self) -> None:
-        with self._room:
-            self._room.notify_all()
+    def _notify(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
 
     def has_room(self, links) -> bool:
         now = time.monotonic()
@@ -65,25 +65,25 @@ class Flusher:
         """Wait, for `seconds` at most, until the predicate holds."""
         end = time.monotonic() + seconds
         while not predicate() and time.monotonic() < end:
-            with self._room:
-                self._room.wait(0.05)  # nobody notifies when others make the predicate true
+            with self._changed:
+                self._changed.wait(0.05)  # nobody notifies when others make the predicate true
 
     def flush_all(self) -> None:
         """Send backlogs until stopped."""
         while not self._stopping.is_set():
             next_job = self._do_jobs()
-            with self._lock:
+            with self._changed:
                 links, self._links = self._links, set()
             links = [link for link in links if link.waiting()]  # after that, so none is overlooked
-            with self._lock:
+            with self._changed:
                 self._links.update(links)
             for link in self._writable(links, next_job):
                 link.flush()
-            self._notify_room()
+            self._notify()
 
     def _do_jobs(self) -> float | None:
         """Do the jobs that are due; return when the next is. None if there is none."""
-        with self._lock:
+        with self._changed:
             now = time.monotonic()
             due = [job for when, job in self._jobs if when <= now]
             self._jobs = [(when, job) for when, job in self._jobs if when > now]
@@ -125,7 +125,7 @@ class Flusher:
         """End the thread; the owner joins it, then calls `close`."""
         self._stopping.set()
         self._wake()
-        self._notify_room()
+        self._notify()
 
     def close(self) -> None:
         self._wake_sender.close()
