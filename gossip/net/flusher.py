@@ -48,7 +48,7 @@ class Flusher:
     def forget(self, link) -> None:
         with self._changed:
             self._links.discard(link)
-        self._notify()
+            self._changed.notify_all()
 
     def _notify(self) -> None:
         with self._changed:

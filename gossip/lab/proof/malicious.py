@@ -17,7 +17,7 @@ from typing import NamedTuple
 from gossip.addresses import parse_address
 from gossip.lab.proof import deaths, graph
 from gossip.lab.proof.company import ON_ITS_WAY
-from gossip.lab.proof.events import Kick, when
+from gossip.lab.proof.events import Kick, Spans, when
 from gossip.lab.proof.evidence import Proof, Row, quantile
 from gossip.lab.proof.records import SeedRun
 from gossip.lab.proof.runs import PeerRun
@@ -111,7 +111,7 @@ class Found:
         self.faults += _buried(proof, {run.address for run in liars})
 
     def _look_at(self, run: PeerRun, kick: Kick | None) -> None:
-        end = min(self._end, run.up_until(self._proof.newest)) - run.late.total()
+        end = min(self._end, run.up_until(self._proof.newest))
         took = self._periods(run, end if kick is None else kick.at)
         if kick is not None:
             self.took.append(took)
@@ -124,11 +124,11 @@ class Found:
             self.late.append(f"{who} kicked only after {took:.0f} periods")
 
     def _periods(self, run: PeerRun, until: float) -> float:
-        """Periods from the beginning of an attacker's time."""
+        """Periods from the beginning of an attacker's time; it does nothing while it is late."""
         linked = _linked_at(run)
         times = sorted(run.generated.values()) if run.malice == CHEAT else self._proof.times
         said = next((at for at in times if at >= linked), until)
-        return max(0.0, until - said) / run.setting("report-interval")
+        return Spans([(said, until)]).minus(run.late).total() / run.setting("report-interval")
 
     def _limit(self, run: PeerRun) -> float:
         """Periods after which an attacker is kicked too late."""

@@ -74,6 +74,19 @@ def test_the_row_names_who_was_missed_and_who_was_kicked_falsely(tmp_path, lines
     assert found.holds is False and found.details == [failure]
 
 
+@pytest.mark.parametrize("late, holds", [
+    ("24 5011 late:7.000", True), ("24 5011 late:5.000", False), ("4.9 5011 late:3.500", False)])
+def test_while_an_attacker_is_late_its_time_does_not_run(tmp_path, late, holds):
+    assert row(tmp_path, *kicked(5010), *kicked(5011, 25), late).holds is holds
+
+
+@pytest.mark.parametrize("late, holds", [
+    ("24 5011 late:6.000", False), ("39 5011 late:26.000", True),
+    ("4.9 5011 late:4.800 \n 39 5011 late:20.000", False)])
+def test_who_was_not_kicked_is_missed_when_it_was_on_time_for_too_long(tmp_path, late, holds):
+    assert row(tmp_path, *kicked(5010), late).holds is holds
+
+
 def test_later_kicks_are_in_time_when_a_seed_was_started_meanwhile(tmp_path):
     late = [*kicked(5010), *kicked(5011, 24)]
     assert row(tmp_path, *late).holds is False
