@@ -169,6 +169,8 @@ class PromptScreen(Screen):
         return 1.0 if self._words.waiting else None
 
     def _show(self, item) -> None:
+        if self._line is None:
+            self._drawn = 0  # the shell has the terminal: what stands on its line is not erased
         lines = [] if item is _TYPED else self._lines(item)
         if lines or item is _TYPED:
             self._draw(lines, self._line)

@@ -66,6 +66,16 @@ def test_an_event_is_printed_above_the_line_that_is_typed(shown):
                                prompts[1], "\b\b\b", blanks[1]])
 
 
+def test_a_prompt_that_another_program_has_written_over_is_not_erased(shown):
+    screen, close = shown
+    screen.typed(("half", 4))
+    wait_until(lambda: screen._drawn)
+    screen.typed(None)
+    screen.show("22:01:45.901000", "", "connected:127.0.0.1:5003")
+    assert close() == ("5001, 0 neighbours, 0 messages > half"
+                       "22:01:45  + 5003 is a neighbour" + "1 neighbour".rjust(48) + "\n")
+
+
 def test_raw_events_are_shown_as_in_the_output_file(shown):
     screen, close = shown
     screen.raw = True
