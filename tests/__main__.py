@@ -1,7 +1,8 @@
 """`python tests [pytest arguments]`: runs the tests, in a .venv with pytest if pytest is missing.
 
-Without the name of a file among the arguments, all files are run, four at a time, because most
-tests wait for something; small files of one folder share a pytest. `python tests --slow` adds the
+Without the name of a file among the arguments, all files are run, six at a time, because most
+tests wait for something; small files of one folder share a pytest, which loads no plugins unless
+PYTEST_DISABLE_PLUGIN_AUTOLOAD is set to nothing. `python tests --slow` adds the
 long tests of whole networks, one file at a time. A terminal shows how far they are; what failed is
 named last, with the command that runs it again.
 """
@@ -119,11 +120,12 @@ def main(arguments: list[str]) -> int:
         print(f"tests: {wrong}", file=sys.stderr)
         return USAGE
     with tempfile.TemporaryDirectory() as compiled:
-        environment = {"PYTHONPYCACHEPREFIX": compiled, **os.environ}
+        environment = {"PYTHONPYCACHEPREFIX": compiled, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+                       **os.environ}
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
         if of_files:
             return subprocess.call(pytest_command(interpreter, arguments), env=environment)
-        return run_all(interpreter, arguments, environment, 1 if "--slow" in arguments else 4)
+        return run_all(interpreter, arguments, environment, 1 if "--slow" in arguments else 6)
 
 
 if __name__ == "__main__":

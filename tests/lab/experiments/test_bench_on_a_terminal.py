@@ -14,10 +14,10 @@ SHORT = """
 import sys
 import runner
 from gossip.lab.experiments import bench
-bench.QUIET, bench.REST, bench.STEADY_MESSAGES, bench.LIMIT = 1.0, 1.0, 5, {limit}
+bench.QUIET, bench.REST, bench.STEADY_MESSAGES, bench.LIMIT = 0.5, 0.5, 5, {limit}
 sys.exit(runner.main(sys.argv[1:]))
 """
-FLAGS = ["--peers", 3, "--messages", 20, "--runs", 1, "--spread", "flood", "--liveness-interval", 2]
+FLAGS = ["--peers", 3, "--messages", 20, "--runs", 1, "--spread", "flood", "--liveness-interval", 1]
 
 
 @pytest.fixture
