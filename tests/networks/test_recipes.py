@@ -19,7 +19,7 @@ from tests.tools.waiting import wait_until
 from tests.tools.yaml_subset import documents
 
 FOLDER = ROOT / "gossip" / "machines"
-PEERS = 5
+PEERS = 3
 
 
 def read(name: str) -> list:

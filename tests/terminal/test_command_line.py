@@ -6,7 +6,6 @@ from gossip.capacity import Capacity, fixed
 from gossip.settings import Settings
 from gossip.terminal.command_line import (
     OF_SEEDS, CommandError, Parser, add_peer_flags, add_settings, flags_of, peer_settings)
-from tests.tools.programs import run
 
 
 @pytest.mark.parametrize("arguments", [
@@ -17,16 +16,16 @@ from tests.tools.programs import run
     ["runner.py", "--once"], ["runner.py", "nonsense"], ["runner.py", "check", "no such folder"],
     ["runner.py", "--peers", "3", "--kill", "3"], ["runner.py", "--peers", "9", "--base-port",
                                                     "65530"]])
-def test_usage_errors_are_one_line_and_exit_2(arguments):
-    code, out, err = run(*arguments)
+def test_usage_errors_are_one_line_and_exit_2(arguments, call):
+    code, out, err = call(*arguments)
     assert (code, out) == (2, "")
     assert len(err.splitlines()) == 1 and err.startswith(arguments[0].split()[0])
 
 
-def test_a_bad_config_line_is_named(tmp_path):
+def test_a_bad_config_line_is_named(tmp_path, call):
     (tmp_path / "bad.txt").write_text("127.0.0.1:8080\nwhat is this\n")
     for program in (["peer.py", "5001"], ["seed.py"], ["runner.py"]):
-        code, _, err = run(*program, "--config", tmp_path / "bad.txt")
+        code, _, err = call(*program, "--config", tmp_path / "bad.txt")
         assert code == 2 and "line 2" in err and len(err.splitlines()) == 1
 
 

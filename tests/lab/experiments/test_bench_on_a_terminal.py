@@ -27,9 +27,8 @@ def command(tmp_path):
             "--config", write_config(tmp_path, free_addresses(3)), "--base-port", free_range(3)]
 
 
-@pytest.mark.parametrize("rows, width", [(24, 80), (10, 40)])
-def test_each_network_is_a_step_with_the_time_that_is_left(rows, width, command):
-    with Terminal(*command, rows=rows, width=width) as terminal:
+def test_each_network_is_a_step_with_the_time_that_is_left(command):
+    with Terminal(*command, rows=24, width=80) as terminal:
         assert terminal.finish() == 0, terminal.text
         assert not terminal.glass.too_wide
         lines = [line.split() for line in terminal.texts()]
@@ -37,14 +36,12 @@ def test_each_network_is_a_step_with_the_time_that_is_left(rows, width, command)
         assert first[:5] == ["1", "flood", "1", "of", "1"] and second[:3] == ["2", "flood", "alone"]
         assert first[-1] == second[-1] == "s"  # that it took
         assert " s left" in terminal.text
-        name, cells = ("flood 1 of 1   ", 36 * " ") if width == 80 else ("flood 1 of 1", "")
-        assert f"{ERASE}  1  {name}  2 of 3" in terminal.text
-        assert f"{cells}{'median':>12}{'least':>12}{'most':>12}" in terminal.texts()
+        assert f"{ERASE}  1  flood 1 of 1     2 of 3" in terminal.text
+        assert f"{36 * ' '}{'median':>12}{'least':>12}{'most':>12}" in terminal.texts()
         shown = " ".join(" ".join(terminal.texts()).split())
         assert shown.startswith("3 peers, each a process; 2 networks of them")
         assert all(what in shown for what in ("mean degree", "threads of a peer", " least "))
-        if width == 80:
-            assert "message 5 of 5, one by one" in terminal.text
+        assert "message 5 of 5, one by one" in terminal.text
 
 
 def test_without_a_terminal_and_with_plain_no_step_is_shown(command):
@@ -64,10 +61,10 @@ def test_without_a_terminal_and_with_plain_no_step_is_shown(command):
 
 
 def test_the_prompt_stands_on_a_line_of_its_own_after_ctrl_c(command):
-    with Terminal(*command) as terminal:
-        terminal.shows("links, the same for")
+    with Terminal(*command, rows=10, width=40) as terminal:
+        terminal.shows(f"{ERASE}  1  flood 1 of 1  2 of 3")
         terminal.type(CTRL_C)
-        assert terminal.finish() == 130
+        assert terminal.finish() == 130 and not terminal.glass.too_wide
         *_, step, end = terminal.texts()
         assert step.startswith("  1  flood 1 of 1") and "^C" not in step and end == ""
 

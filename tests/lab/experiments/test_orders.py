@@ -14,6 +14,7 @@ from tests.tools.ports import free_addresses
 from tests.tools.programs import write_config
 from tests.tools.waiting import wait_until
 
+IN_ONE_PROCESS = pytest.mark.parametrize("running", [1], indirect=True)
 
 
 class Running:
@@ -81,6 +82,7 @@ def test_a_killed_peer_is_dead_for_the_others_and_starts_again(running):
     assert running.do("start", first) == (409, f"{first} is running")
 
 
+@IN_ONE_PROCESS
 def test_what_a_peer_is_told_to_say_reaches_the_others(running):
     first, *others = running.peers
     assert running.do("say", first, " grüß  euch:alle ") == (200, f"{first} says it")
@@ -93,6 +95,7 @@ def test_what_a_peer_is_told_to_say_reaches_the_others(running):
     assert running.do("say", running.seed, "hello")[0] == 409
 
 
+@IN_ONE_PROCESS
 def test_a_seed_is_killed_and_started(running):
     assert running.do("kill", running.seed)[0] == 200
     peer = running.peers[0]
@@ -138,6 +141,7 @@ def test_a_frozen_peer_answers_nobody_until_it_is_thawed(tmp_path):
         assert running.lines(peer)[-1].startswith("stopped:")
 
 
+@IN_ONE_PROCESS
 def test_orders_that_are_none_are_refused(running):
     assert running.do("burn", running.peers[0])[0] == 400
     assert running.do("kill", "nobody")[0] == running.do("kill")[0] == 400
