@@ -1,10 +1,10 @@
 """`python tests [pytest arguments]`: runs the tests, in a .venv with pytest if pytest is missing.
 
-Without the name of a file among the arguments, all files are run, six at a time, because most
-tests wait for something; small files of one folder share a pytest, which loads no plugins unless
-PYTEST_DISABLE_PLUGIN_AUTOLOAD is set to nothing. `python tests --slow` adds the
-long tests of whole networks, one file at a time. A terminal shows how far they are; what failed is
-named last, with the command that runs it again.
+Without the name of a file among the arguments, all files are run, eight at a time, because
+most tests wait for something; small files of one folder share a pytest, which loads no plugins
+unless PYTEST_DISABLE_PLUGIN_AUTOLOAD is set to nothing. `python tests --slow` adds the long tests
+of whole networks, one file at a time. A terminal shows how far they are; what failed is named last,
+with the command that runs it again.
 """
 
 import concurrent.futures
@@ -29,7 +29,7 @@ SAYS_WHY = re.compile(r"error: (?!usage:)(.*)", re.IGNORECASE)  # in what pytest
 USAGE = 2  # exit code, as of all programs here
 WRONG_USAGE = 4  # pytest's exit code for arguments that it does not know
 NOTHING_RUN = 5  # pytest's exit code where a selection like -k leaves nothing of a file
-TOGETHER = 60_000  # bytes of test files that one pytest runs, unless a single file has more
+TOGETHER = 45_000  # bytes of test files that one pytest runs, unless a single file has more
 
 
 def python_with_pytest() -> str:
@@ -125,7 +125,7 @@ def main(arguments: list[str]) -> int:
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
         if of_files:
             return subprocess.call(pytest_command(interpreter, arguments), env=environment)
-        return run_all(interpreter, arguments, environment, 1 if "--slow" in arguments else 6)
+        return run_all(interpreter, arguments, environment, 1 if "--slow" in arguments else 8)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import socket
 
 from gossip.addresses import Address, address_of
 
-PORTS = 3_750  # of each of the six pytests that run at the same time: below the ephemeral ones
+PORTS = 2_800  # of each of the eight pytests that run at the same time: below the ephemeral ones
 FIRST_PORT = 10_000 + PORTS * int(os.environ.get("TEST_SLOT", 0))
 _ports = itertools.count(random.randrange(PORTS))
 

@@ -180,8 +180,8 @@ def test_a_machine_without_a_seed_needs_one_elsewhere_that_answers(tmp_path, cap
     monkeypatch.setattr(ports, "ask_seed", lambda seed: Asked(seed, None, "no answer"))
     with pytest.raises(CommandError, match="no seed of the config is an address of this machine, "
                                            "and none elsewhere answers"):
-        ports.seeds_to_start(far, tmp_path / "x.txt", 0.01)
-    assert capfd.readouterr().err == "no seed of the config answers yet; trying for 0.01 s\n"
+        ports.seeds_to_start(far, tmp_path / "x.txt", 0.3)
+    assert capfd.readouterr().err == "no seed of the config answers yet; trying for 0.3 s\n"
     monkeypatch.setattr(ports, "ask_seed", lambda seed: Asked(seed, seed.port - 8080 or None))
     assert ports.seeds_to_start(far, tmp_path / "x.txt") == []
 
