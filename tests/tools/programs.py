@@ -10,13 +10,14 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 class Program:
-    """A command of this project as a process, its input and output in the test's hands."""
+    """A command of this project as a process, its input and output in the test's hands. It can
+    import nothing but the standard library (-S), which only `tests` needs more than."""
 
     def __init__(self, *arguments, **popen):
         popen = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE,
                  "stderr": subprocess.PIPE, "cwd": ROOT} | popen
         self.process = subprocess.Popen(
-            [sys.executable, *map(str, arguments)], **popen)
+            [sys.executable, *["-S"] * (arguments[0] != "tests"), *map(str, arguments)], **popen)
 
     def type(self, text: str) -> None:
         self.process.stdin.write(text.encode())

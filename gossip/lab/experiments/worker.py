@@ -54,8 +54,8 @@ class Host:
         self.what = what
         self.addresses = addresses
         with ctrl_c_withheld():
-            self._process = subprocess.Popen([sys.executable, *arguments], stdin=subprocess.PIPE,
-                                             stdout=stdout)
+            self._process = subprocess.Popen([sys.executable, "-S", *arguments],
+                                             stdin=subprocess.PIPE, stdout=stdout)
         self.id = self._process.pid
         self._thawer: subprocess.Popen | None = None  # while the process is frozen
 
