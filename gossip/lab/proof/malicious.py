@@ -63,6 +63,7 @@ class Tally(NamedTuple):
     late: int  # those that were kicked too late
     honest: int
     falsely: int  # honest peers that were kicked
+    early: int  # attackers that had too little time to be kicked or missed
     faults: int  # all else that may never happen, see Found
     lacking: int  # attackers that were not found as they had to be;
     may_lack: float  # so many may
@@ -77,8 +78,9 @@ class Tally(NamedTuple):
         return self.lacking <= self.may_lack and self.falsely <= self.may_fall and not self.faults
 
     def __str__(self) -> str:
-        return (f"kicked {self.kicked} of {self.attackers} attackers, missed {self.missed}, late "
-                f"{self.late}, and falsely {self.falsely} of {self.honest} honest peers")
+        early = f"too early to say of {self.early}, " if self.early else ""
+        return (f"kicked {self.kicked} of {self.attackers} attackers, {early}missed {self.missed}, "
+                f"late {self.late}, and falsely {self.falsely} of {self.honest} honest peers")
 
 
 class Found:
@@ -92,6 +94,7 @@ class Found:
         for kick in sorted(kick for seed in proof.seeds for kick in seed.kicks):
             kicks.setdefault(kick.peer, kick)
         self.took: list[float] = []  # periods until attackers were kicked
+        self.early = 0  # attackers that were not kicked, and had not the time to be
         self.missed: list[str] = []
         self.late: list[str] = []
         for address, run in self._attackers.items():
@@ -115,7 +118,10 @@ class Found:
         took = self._periods(run, end if kick is None else kick.at)
         if kick is not None:
             self.took.append(took)
-        if run.malice in (SILENT, FALSE_DEAD) or took <= self._limit(run):
+        if run.malice in (SILENT, FALSE_DEAD):
+            return
+        if took <= self._limit(run):
+            self.early += kick is None
             return
         who = f"{run.address} ({run.malice}) was"
         if kick is None:
@@ -154,7 +160,7 @@ class Found:
         many = len(self._attackers) >= MANY * (len(honest) + len(self._attackers))
         to_find = sum(run.malice not in (SILENT, FALSE_DEAD) for run in self._attackers.values())
         return Tally(len(self._attackers), len(self.took), len(self.missed), len(self.late),
-                     len(honest), len(self.falsely), len(self.faults),
+                     len(honest), len(self.falsely), self.early, len(self.faults),
                      len(self.missed) + (0 if few else len(self.late)),
                      to_find * (1 - (KICKED_FEW_LINKS if few else KICKED_SHARE)),
                      len(honest) * (HONEST_SHARE if many else 0))

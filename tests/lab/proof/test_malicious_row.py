@@ -84,7 +84,10 @@ def test_while_an_attacker_is_late_its_time_does_not_run(tmp_path, late, holds):
     ("24 5011 late:6.000", False), ("39 5011 late:26.000", True),
     ("4.9 5011 late:4.800 \n 39 5011 late:20.000", False)])
 def test_who_was_not_kicked_is_missed_when_it_was_on_time_for_too_long(tmp_path, late, holds):
-    assert row(tmp_path, *kicked(5010), late).holds is holds
+    found = row(tmp_path, *kicked(5010), late)
+    assert found.holds is holds
+    assert found.figures.startswith("kicked 1 of 2 attackers, " + (
+        "too early to say of 1, missed 0," if holds else "missed 1, late 0,"))
 
 
 def test_later_kicks_are_in_time_when_a_seed_was_started_meanwhile(tmp_path):
@@ -151,6 +154,7 @@ def test_nobody_living_is_removed_because_of_one_that_reports_the_living_dead(
 def test_an_attacker_that_never_had_three_neighbours_is_not_missed(tmp_path):
     found = row(tmp_path, across=())
     assert found.holds and found.details == []
+    assert found.figures.startswith("kicked 0 of 2 attackers, too early to say of 2, missed 0,")
 
 
 def test_there_is_no_such_row_where_nobody_monitors(tmp_path):
