@@ -48,7 +48,8 @@ SET_FUTEX_HASH, SLOTS = (78, 1), 8192  # PR_FUTEX_HASH, PR_FUTEX_HASH_SET_SLOTS;
 # As the runner holds them.
 
 class Host:
-    """A process that hosts nodes, and the pipe that keeps it alive."""
+    """A process that hosts nodes, and the pipe that keeps it alive. It needs nothing but the standard
+    library, and without a look for more (-S) it starts sooner."""
 
     def __init__(self, what: str, arguments: list[str], addresses: list[Address], stdout=None):
         self.what = what
