@@ -1,6 +1,6 @@
 """TCP sockets: connections, how the reader of a link waits for lines, and the listener.
 
-`send` and `shutdown` of a connection never block. `connect`, `receive`, `wait_readable` and
+With its `flags`, `send` of a connection never blocks, nor does `shutdown`. `connect`, `receive`, `wait_readable` and
 `next_lines` may block, so only the thread that reads a link calls them.
 """
 
@@ -29,11 +29,13 @@ SHORT = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOT
 class Connection:
     """A TCP socket: connected already, or a new socket, which `connect` connects."""
 
-    __slots__ = ("_sock", "receive", "close", "fileno")
+    __slots__ = ("_sock", "receive", "send", "close", "fileno")
+    flags = DONT_WAIT  # with which a link calls `send`
 
     def __init__(self, sock: socket.socket | None = None, family: int = socket.AF_INET):
         self._sock = sock or socket.socket(family, socket.SOCK_STREAM)
-        self.receive = self._sock.recv  # (bytes, flags): the hottest call of all
+        # (size, flags) and (bytes, flags): methods of our own would cost as much as the rest
+        self.receive, self.send = self._sock.recv, self._sock.send
         self.close, self.fileno = self._sock.close, self._sock.fileno
         if sock is not None and not DONT_WAIT:
             sock.setblocking(False)
@@ -58,10 +60,6 @@ class Connection:
         with Selector() as selector:
             selector.register(self._sock, selectors.EVENT_READ)
             selector.select(seconds)
-
-    def send(self, data: bytes) -> int:
-        """Pass bytes to the kernel; return how many it took. BlockingIOError if none."""
-        return self._sock.send(data, DONT_WAIT)
 
     def shutdown(self) -> None:
         """End both directions, and wake the thread that reads."""

@@ -4,8 +4,9 @@ One thread reads the connection, and it alone calls `take` and `read_on`. The no
 its turns. Only the flusher's `flush`, and the reader's `close` at the end of the stream, come
 outside of turns, so there is a lock. `send` and `close` never block: bytes that the other end does
 not take at once wait in a bounded backlog, which the flusher empties. A link does not know what
-lines mean. Its connection is any object with `send(data)`, which returns how many bytes were taken
-or raises BlockingIOError, `shutdown()`, `close()` and, for a flusher, `fileno()`.
+lines mean. Its connection is any object with `send(data, flags)`, which returns how many bytes were
+taken or raises BlockingIOError, and the `flags` for that, `shutdown()`, `close()` and, for a
+flusher, `fileno()`.
 """
 
 import collections
@@ -240,7 +241,7 @@ class Link:
                 return
             if not self._backlog.size and not self._held:
                 try:
-                    sent = self.connection.send(data)
+                    sent = self.connection.send(data, self.connection.flags)
                 except OSError as error:
                     sent = self._not_sent(data, error)
                 if sent == len(data):
@@ -277,7 +278,7 @@ class Link:
             while self._backlog.size and not self.ended and not self._held:
                 chunk, asked = self._backlog.take()
                 try:
-                    sent = self.connection.send(chunk)
+                    sent = self.connection.send(chunk, self.connection.flags)
                 except OSError as error:
                     sent = self._not_sent(chunk, error)
                 if self._broken:

@@ -111,11 +111,6 @@ class Run:
         self._sorted: list[int] | None = None  # the numbers held; None after a change
         self._entry: bytes | None = None  # the entry of a status line; None after a change
 
-    def hold(self, first: int, lines: list[bytes]) -> None:
-        """Hold lines with consecutive numbers, and drop the cached entry and order."""
-        self.held.update(enumerate(lines, first))
-        self._sorted = self._entry = None
-
     def drop_oldest(self) -> bytes:
         """Stop holding the text that came first, and return its line. There must be a text."""
         if not self._oldest:
@@ -135,8 +130,8 @@ class Run:
         return self._sorted[bisect_left(self._sorted, first):bisect_right(self._sorted, last)]
 
     def changed(self) -> None:
-        """Drop the cached entry. Call this when more was seen."""
-        self._entry = None
+        """Drop the cached entry and order. Call this when more was seen, or is held."""
+        self._sorted = self._entry = None
 
     def entry(self) -> bytes:
         """Return the numbers seen, as an entry of a status line."""
@@ -191,7 +186,8 @@ class Texts:
 
     def hold(self, run: Run, first: int, lines: list[bytes], digests: list[bytes]) -> None:
         """Hold new texts with consecutive numbers."""
-        run.hold(first, lines)
+        run.held.update(enumerate(lines, first))
+        run.changed()
         self.digests.update(digests)
         self.lines.update(dict.fromkeys(lines))
         self._bytes += sum(map(len, lines))

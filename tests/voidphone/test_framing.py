@@ -60,9 +60,9 @@ class Recording:
         self._connection = connection
         self.sent = []
 
-    def send(self, data):
+    def send(self, data, flags):
         self.sent.append(data)
-        return self._connection.send(data)
+        return self._connection.send(data, flags)
 
     def __getattr__(self, name):
         return getattr(self._connection, name)

@@ -13,9 +13,9 @@ def sends_to(module, end):
     class Watched:
         """The connection, but each `send` is noted."""
 
-        def send(self, data):
+        def send(self, data, flags):
             sends.append(bytes(data))
-            return connection.send(data)
+            return connection.send(data, flags)
 
         def __getattr__(self, name):
             return getattr(connection, name)

@@ -107,6 +107,7 @@ class End:
     __slots__ = ("address", "world", "link", "other", "look_at", "_cabling", "latency",
                  "_coming", "_sent_at", "_arrives", "_free_at", "_arrived", "_in_buffer",
                  "_blocked", "_closed", "_broken", "_stuck")
+    flags = 0  # with which a link calls `send`
 
     def __init__(self, cabling: Cabling, address: Address, world, latency: float):
         self.address = address  # of the machine
@@ -140,7 +141,7 @@ class End:
         """Name it to a reader."""
         return f"a connection of {self.address}"
 
-    def send(self, data: bytes) -> int:
+    def send(self, data: bytes, flags: int = 0) -> int:
         """Hand bytes to the kernel, and return how many it took; BlockingIOError when none,
         BrokenPipeError when the connection is over here."""
         if self._closed or self._broken:
