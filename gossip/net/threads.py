@@ -26,9 +26,9 @@ JOIN_LIMIT = 5.0  # seconds at most that `join` waits; threads mostly need milli
 LONG = 0.01  # seconds after which a turn lets others go first, where it calls `share`
 PAUSE = 0.001  # seconds for which it then leaves; after less it would mostly get the lock again
 
-READERS = threading.Lock()  # held by the link reader that has a turn; taken before the node's lock
-WAITING: set[int] = set()  # link readers, of any node, that wait for it
-PATIENCE = 5.0  # seconds that they wait; the disk of another node may stall
+FEW = 64  # readers in that queue; in a queue twice as long they wait twice as long, because each
+# timeout costs time
+PATIENCE = 5.0  # seconds in which no reader begins a turn, after which the others do not wait for it
 
 
 class Threads:
@@ -96,6 +96,29 @@ class Threads:
                 thread.join(max(0.0, deadline - time.monotonic()))
 
 
+class Readers:
+    """The queue of the link readers of all nodes in this process. One of them has the lock, which
+    is taken before that of its node. The queue moves on as long as readers begin their turns. If
+    the turn of one stalls, because the disk of its node does, the others go without."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.waiting: set[int] = set()  # threads
+        self.begun = 0.0  # when the last turn of a reader with the lock began
+
+    def wait(self, thread: int) -> bool:
+        """Wait for the lock; return whether it was taken."""
+        self.waiting.add(thread)
+        patience, taken = PATIENCE * (1 + len(self.waiting) // FEW), False
+        while not taken and (left := self.begun + patience - time.monotonic()) > 0:
+            taken = self.lock.acquire(timeout=left)
+        self.waiting.discard(thread)
+        return taken
+
+
+READERS = Readers()
+
+
 class Turn:
     """The lock of one node, as a context manager. A turn within a turn is part of it."""
 
@@ -116,12 +139,14 @@ class Turn:
 
     def take(self, reads: bool = False) -> None:
         """Begin a turn, or a turn within the present one. A link reader takes READERS, too."""
-        if reads and not READERS.acquire(blocking=False):
+        if reads and not READERS.lock.acquire(blocking=False):
             reads = self._wait(for_readers=True)
         elif not self._lock.acquire(blocking=False):
             self._wait()
         if not self._depth:
             self._reads, self._begun = reads, time.monotonic()
+            if reads:
+                READERS.begun = self._begun
             if self._begun > PULSE.expected:
                 PULSE.look()
         self._depth += 1
@@ -133,9 +158,7 @@ class Turn:
         thread = threading.get_ident()
         self._waiting[thread] = since = time.monotonic()
         if for_readers:
-            WAITING.add(thread)
-            for_readers = READERS.acquire(timeout=PATIENCE)
-            WAITING.discard(thread)
+            for_readers = READERS.wait(thread)
         self._lock.acquire()
         del self._waiting[thread]
         now = time.monotonic()
@@ -160,7 +183,7 @@ class Turn:
                 later, self._later = self._later, []
         self._lock.release()
         if reads:
-            READERS.release()
+            READERS.lock.release()
         if later:
             self._make(later)
 
@@ -189,7 +212,7 @@ class Turn:
     def share(self) -> None:
         """Leave a long turn for a moment if another thread waits, a reader of another node, too.
         Called between lines."""
-        waiting = self._waiting or self._reads and WAITING
+        waiting = self._waiting or self._reads and READERS.waiting
         if waiting and time.monotonic() > self._begun + LONG:
             with self.left():
                 time.sleep(PAUSE)
@@ -198,18 +221,16 @@ class Turn:
     def left(self):
         """Leave the present turn meanwhile, in order to wait for others."""
         with self:
-            depth = self._depth - 1
+            depth, reads = self._depth - 1, self._reads
         for _ in range(depth):
             self.__exit__()
         try:
             yield
         finally:
-            for _ in range(depth):
-                self.__enter__()
+            for taken in range(depth):
+                self.take(reads and not taken)
 
 
 def begin_anew() -> None:
     """Forget which reader has a turn, in a child process that was forked."""
-    global READERS
-    READERS = threading.Lock()
-    WAITING.clear()
+    READERS.__init__()

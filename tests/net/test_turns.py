@@ -3,6 +3,7 @@
 import contextlib
 import math
 import threading
+import time
 import types
 
 import pytest
@@ -214,10 +215,8 @@ def test_of_all_nodes_one_reader_has_a_turn_and_others_do_not_wait_for_it():
     with reader_of(first):
         with first, first.left():
             started(read).join(60)
-        assert told[3:] == ["another reader"]
-        with reader_of(second):  # this one goes on beside the next
-            pass
-    assert not threads.READERS.locked()
+        assert told[3:] == ["another reader"] and threads.READERS.lock.locked()
+    assert not threads.READERS.lock.locked()
 
 
 def test_a_long_turn_of_a_reader_keeps_no_reader_of_another_node_waiting():
@@ -231,7 +230,19 @@ def test_a_long_turn_of_a_reader_keeps_no_reader_of_another_node_waiting():
         reader = started(read)
         wait_until(lambda: busy.share() or told, what="the other reader to have its turn")
     reader.join(60)
-    assert not threads.READERS.locked() and not threads.WAITING
+    assert not threads.READERS.lock.locked() and not threads.READERS.waiting
+
+
+def test_readers_wait_as_long_as_the_queue_moves_on():
+    queue, told = threads.Readers(), []
+    queue.lock.acquire()
+    assert not queue.wait(1)  # no reader has begun a turn for long
+    queue.begun = time.monotonic() + 600  # as if readers began their turns all the time
+    waiting = started(lambda: told.append(queue.wait(2)))
+    wait_until(lambda: queue.waiting == {2}, what="the reader to wait")
+    queue.lock.release()
+    waiting.join(60)
+    assert told == [True] and not queue.waiting
 
 
 def test_a_reader_whose_turn_stalls_keeps_readers_of_other_nodes_waiting_for_some_seconds(
@@ -245,5 +256,5 @@ def test_a_reader_whose_turn_stalls_keeps_readers_of_other_nodes_waiting_for_som
 
     with reader_of(first):
         started(read).join(60)
-        assert told == ["another reader"] and threads.READERS.locked()
-    assert not threads.READERS.locked()
+        assert told == ["another reader"] and threads.READERS.lock.locked()
+    assert not threads.READERS.lock.locked()
