@@ -82,6 +82,8 @@ def name_of(call, arguments: tuple) -> str:
 class VirtualTurn(contextlib.nullcontext):
     """Nothing happens at the same time: whoever calls the node has the turn."""
 
+    crowded_until = 0.0
+
     def after(self, call, *arguments) -> None:
         """Make a call at once, as it cannot wait here."""
         call(*arguments)
