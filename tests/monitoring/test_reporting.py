@@ -180,8 +180,10 @@ def test_a_ban_is_over_after_the_seconds_that_a_seed_names_or_after_those_of_the
     assert f"connection refused:{peer.address}:kicked" in seen
 
 
-def test_who_is_kicked_while_its_second_link_waits_is_not_admitted_by_that(net, seed):
-    peer = watched_peer(net, link_check_limit=60.0, young=0.0)
+def test_who_is_kicked_while_its_second_link_waits_is_not_admitted_by_that(net, seed, monkeypatch):
+    monkeypatch.setattr("gossip.overlay.admitting.LINK_CHECK_LIMIT", 60.0)
+    monkeypatch.setattr("gossip.overlay.neighbours.YOUNG", 0.0)
+    peer = watched_peer(net)
     fake = net.fake()
     net.neighbour(peer, fake)  # answers nothing
     peer.link_proofs._signer = None  # so that its older link is asked
