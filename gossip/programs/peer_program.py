@@ -8,8 +8,7 @@ import threading
 
 from gossip.addresses import Address, Name, Target, address_of
 from gossip.net.live_world import LiveWorld
-from gossip.programs.consoles import Console, Talk
-from gossip.programs.json_lines import LONGEST, JsonConsole, JsonScreen
+from gossip.programs.consoles import JSON_LIMIT, Console, JsonConsole, JsonScreen, Talk
 from gossip.programs.starting import (
     PortTaken, check_free, check_reachable, host_of, open_output, start_node)
 from gossip.terminal.command_line import (
@@ -65,7 +64,7 @@ def _peer_command(peer_class) -> None:
         parser.error("--outputs - needs a PORT, and goes without --json")
     seeds = load_seeds(args.config)
     talks = os.isatty(0) and os.isatty(1) and not (args.raw or args.quiet or args.json or is_log)
-    keyboard = Keyboard(longest=LONGEST) if args.json else Keyboard()
+    keyboard = Keyboard(longest=JSON_LIMIT) if args.json else Keyboard()
     if isinstance(asked_for, Name):
         parser.error(f"{asked_for} is a name; give the port alone, and --host {asked_for.host}")
     if isinstance(asked_for, Address):

@@ -1,6 +1,7 @@
 """Command lines: flags and their values, errors of one line that say what to do, exit codes."""
 
 import argparse
+import contextlib
 import difflib
 import math
 import os
@@ -8,12 +9,15 @@ import pathlib
 import re
 import textwrap
 
+try:
+    import resource
+except ImportError:  # not on Windows
+    resource = None
+
 from gossip.addresses import (
     Address, Target, address_of, can_be_dialled, is_host_name, parse_typed, typed_ip)
 from gossip.capacity import Capacity, parse_capacity
 from gossip.settings import WAYS, Filter, Settings, parse_config, parse_filter
-from gossip.terminal.limits import keep_standard_descriptors, raise_descriptor_limit
-
 ROOT = pathlib.Path(__file__).resolve().parents[2]  # the folder of the programs
 HOME = ROOT if (ROOT / "config.txt").exists() else pathlib.Path.cwd()  # it was installed
 OUTPUTS, CONFIG = HOME / "outputs", HOME / "config.txt"
@@ -53,7 +57,6 @@ class Parser(argparse.ArgumentParser):
         return (self._first if is_first else self._others).add_argument(*flags, **named)
 
     def switch(self, flag: str, help: str) -> None:
-        """Add a flag without a value."""
         self.add_argument(flag, action="store_true", help=help)
 
     def error(self, message: str):
@@ -75,8 +78,7 @@ def _with_its_text(convert):
 
 def run_command(name: str, command, *args) -> int:
     """Run a program; return its exit code. An error that a user can cause becomes one line."""
-    keep_standard_descriptors()
-    raise_descriptor_limit()
+    _prepare_descriptors()
     try:
         return command(*args) or 0
     except CommandError as error:
@@ -89,6 +91,20 @@ def run_command(name: str, command, *args) -> int:
         return INTERRUPTED
 
 
+def _prepare_descriptors() -> None:
+    """Open descriptors 0 to 2 if they are closed, because no socket may get one of them. Let this
+    process open as many files and sockets as the system allows."""
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    if resource is not None:
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        with contextlib.suppress(OSError, ValueError):  # some systems allow less than they say
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 def complain(text: str) -> None:
     """Write one line to standard error; a terminal gets it broken between words."""
     if os.isatty(2):
@@ -98,7 +114,6 @@ def complain(text: str) -> None:
 
 
 def show(text: str, end: str = "\n") -> None:
-    """Write lines to standard output."""
     write_all(1, f"{text}{end}".encode(errors="replace"))
 
 
@@ -146,12 +161,24 @@ def parse_port(text: str) -> int:
     return int(text)
 
 
+def parse_host(text: str) -> str:
+    """Return an IP to listen on and to announce."""
+    address = address_of(typed_ip(text.strip("[]")), 1)
+    if not can_be_dialled(address):
+        raise ValueError(f"{text} is no address that others can dial; give the one they shall use")
+    return address.ip
+
+
+def _host_or_auto(text: str) -> str:
+    name = typed_ip(text)
+    return name.lower() if is_host_name(name) else parse_host(text)  # `auto` is like a name
+
+
 def port_or_address(text: str) -> int | Target:
     """Return a port, or an address with its IP, or a name."""
-    text = text.strip()
-    if not re.search(r"[\s:,.]", text):
+    if not re.search(r"[\s:,.]", text.strip()):
         return parse_port(text)
-    target = parse_typed(text)
+    target = parse_typed(text.strip())
     if isinstance(target, Address):
         parse_host(target.ip)
     return target
@@ -191,19 +218,6 @@ def word_filter(text: str) -> Filter:
         raise ValueError(f"{text}: {error}") from None
 
 
-def parse_host(text: str) -> str:
-    """Return an IP to listen on and to announce."""
-    address = address_of(typed_ip(text.strip("[]")), 1)
-    if not can_be_dialled(address):
-        raise ValueError(f"{text} is no address that others can dial; give the one they shall use")
-    return address.ip
-
-
-def _host_or_auto(text: str) -> str:
-    name = typed_ip(text)
-    return name.lower() if is_host_name(name) else parse_host(text)  # `auto` is like a name
-
-
 # Flags. In a help text, argparse inserts the default.
 
 _COUNT, _SECONDS = whole_number(0), seconds(0.01)
@@ -241,14 +255,17 @@ OF_SEEDS_ALONE = ("registrations_per_ip",)  # settings that a peer does not have
 OF_SEEDS = (*_OF_BOTH, *OF_SEEDS_ALONE)
 
 
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
 def add_settings(parser: Parser, *names: str, usual: Settings = Settings()) -> None:
     """Add the flags of these settings; `usual` holds their defaults."""
     for name in names:
         kind, unit, what = SETTINGS[name]
         kinds = ({"action": "store_true"} if kind is None else {"choices": kind} if kind is WAYS
                  else {"type": kind, "metavar": unit})
-        parser.add_argument(f"--{name.replace('_', '-')}", default=getattr(usual, name), help=what,
-                            **kinds)
+        parser.add_argument(_flag(name), default=getattr(usual, name), help=what, **kinds)
 
 
 def add_peer_flags(parser: Parser) -> None:
@@ -270,7 +287,6 @@ def add_common_flags(parser: Parser, outputs: pathlib.Path = OUTPUTS,
 
 
 def add_config(parser: Parser) -> None:
-    """Add the flag for the list of seeds."""
     parser.add_argument("--config", metavar="FILE", type=pathlib.Path, default=CONFIG,
                         help="the list of seeds (config.txt)")
 
@@ -306,8 +322,7 @@ def flags_of(kind: str, settings: Settings) -> list[str]:
     for name, value in settings._asdict().items():
         is_known = name in OF_SEEDS if kind == "seed" else name not in OF_SEEDS_ALONE
         if is_known and value != Settings._field_defaults[name]:
-            flags.append(f"--{name.replace('_', '-')}")
-            flags += [] if value is True else [str(value)]
+            flags += [_flag(name)] if value is True else [_flag(name), str(value)]
     return flags
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from gossip.addresses import address_of
 from gossip.net.live_world import LiveWorld
-from gossip.programs.voidphone_program import start_module
+from gossip.programs.other_programs import start_module
 from gossip.settings import Settings
 from gossip.terminal.command_line import CommandError
 from gossip.voidphone.gossip_module import GossipModule
