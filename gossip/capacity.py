@@ -40,7 +40,7 @@ class Capacity(NamedTuple):
             return int(self.number)
         if self.kind == "powerlaw":
             return _drawn(self.number, str(address))
-        return _by_id(address.port % IDS)
+        return max(SMALLEST, min(LARGEST, int(40 * 1.5 ** (-(address.port % IDS) / 10))))
 
 
 BY_RULE = Capacity()
@@ -70,11 +70,6 @@ def shares(alpha: float, low: int, high: int) -> dict[int, float]:
     weights = {k: k ** -alpha for k in range(low, high + 1)}
     total = sum(weights.values())
     return {k: weight / total for k, weight in weights.items()}
-
-
-@functools.lru_cache(maxsize=None)
-def _by_id(identity: int) -> int:
-    return max(SMALLEST, min(LARGEST, int(40 * 1.5 ** (-identity / 10))))
 
 
 @functools.lru_cache(maxsize=16)

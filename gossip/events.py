@@ -31,12 +31,9 @@ def about(rest: str) -> tuple[str, str]:
 
 
 def gossip_fields(line: str) -> tuple[float, str, int, int, str] | None:
-    """Return the time, origin, START, number and text of a line `gmessage:…`; None if it is
-    another line."""
+    """Return the time, origin, START, number and text of `gmessage:…`; None for other lines."""
     match = _LINE.fullmatch(line)
-    if match is None:
-        return None
-    return float(match[1]), match[2], int(match[3]), int(match[4]), match[5]
+    return match and (float(match[1]), match[2], int(match[3]), int(match[4]), match[5])
 
 
 def escape(text: str) -> str:
@@ -54,7 +51,6 @@ def escape_lines(text: str) -> str:
 
 
 def unescape(text: str) -> str:
-    """Return the text that was escaped."""
     def meant(match: re.Match) -> str:
         code = match[1] or match[2] or match[3]
         return chr(int(code, 16)) if code else "\\"
@@ -63,10 +59,8 @@ def unescape(text: str) -> str:
 
 
 def _shown(character: str) -> str:
-    if character == "\\":
-        return "\\\\"
     if character.isprintable():
-        return character
+        return character.replace("\\", "\\\\")
     code = ord(character)
     if code < 0x100:
         return f"\\x{code:02x}"

@@ -1,23 +1,6 @@
-"""The consoles of a peer: what is typed, pasted or piped is carried out, and answered; on a
-terminal in words, and there a line that is no command is a message.
-
-Lines of JSON, `peer.py PORT --json`, are for programs in any language that start a peer. Standard
-output has an object per event, in the words of the output file:
-
-    {"event": "received", "from": "IP:PORT", "origin": "IP:PORT", "run": 1795340745753,
-     "number": 1, "time": 1795340750.758945, "text": "hello"}
-    {"event": "generated", "origin": …, "run": …, "number": …, "time": …, "text": …}
-    {"event": "started", "peer": "IP:PORT"}               this peer itself
-    {"event": "joined", "seeds": 4}                       enough seeds list this peer
-    {"event": "connected", "peer": "IP:PORT"}             and so on: the kind of the event, the
-    {"event": "registered", "seed": "IP:PORT"}            peer or seed that it is about, and what
-    {"event": "disconnected", "peer": …, "detail": …}     follows in the file as `detail`; all
-    {"event": "dead", "peer": "IP:PORT"}                  kinds: gossip/lab/proof/README.md
-
-Standard input takes `{"say": "hello"}`, `{"do": "status"}`, `{"do": "peers"}`, `{"do": "leave"}`.
-Status is answered by `{"event": "status", …}`, peers by `{"event": "peers", "neighbours":
-["IP:PORT", …], "known": […]}`. Any other line is answered by `{"error": "why"}`, and changes
-nothing. At the end of the input the peer leaves.
+"""The consoles of a peer: what is typed, pasted or piped is carried out, and answered. On a
+terminal the answers are in words, and a line that is no command is a message. With --json lines are
+objects; gossip/library/README.md has all of them.
 """
 
 import difflib
@@ -31,7 +14,7 @@ from gossip.events import escape, gossip_fields, parted, unescape
 from gossip.settings import majority
 from gossip.spread.origin import TooLong
 from gossip.terminal.input import Keyboard
-from gossip.terminal.prompt import PromptScreen, TypedLines
+from gossip.terminal.prompt import PromptScreen
 from gossip.terminal.screen import Screen
 from gossip.terminal.words import Words, many
 
@@ -81,7 +64,7 @@ quit       leave gracefully: nobody reports me dead
     UNKNOWN = "unknown command '{0}'; type help"
     _split = staticmethod(split_command)
 
-    def __init__(self, peer, keyboard: Keyboard | TypedLines, screen: Screen):
+    def __init__(self, peer, keyboard: Keyboard | PromptScreen, screen: Screen):
         self._peer, self._keyboard, self._screen = peer, keyboard, screen
 
     def read_lines(self) -> None:
@@ -121,16 +104,11 @@ quit       leave gracefully: nobody reports me dead
         return self._peer.stopping or self._peer.leaving
 
     def _gossip(self, texts: list[str]) -> None:
-        """Gossip texts together; one by one if a text is too long by now, because numbers grow."""
         try:
             if texts:
                 self._peer.gossip(texts)
-        except TooLong as error:
-            if len(texts) == 1:
-                self._complain(str(error))
-                return
-            for text in texts:
-                self._gossip([text])
+        except TooLong as error:  # one of them, by now, because numbers grow
+            self._complain(str(error))
 
     def _command(self, command: str) -> None:
         if command == "quit":
@@ -147,18 +125,17 @@ quit       leave gracefully: nobody reports me dead
     def _status(self) -> str:
         return "\n".join(f"{name}: {value}" for name, value in self._counts().items())
 
-    def _addresses(self) -> tuple[list[Address], list[Address]]:
-        """Return the neighbours, and all known peers."""
+    def _addresses(self) -> dict[str, list[str]]:
         with self._peer.turn:
-            return list(self._peer.neighbours.addresses()), list(self._peer.peer_list.addresses())
+            return {"neighbours": list(map(str, self._peer.neighbours.addresses())),
+                    "known peers": list(map(str, self._peer.peer_list.addresses()))}
 
     def _peers(self) -> str:
-        neighbours, known = self._addresses()
-        return (f"neighbours ({len(neighbours)}): {' '.join(map(self._named, neighbours))}\n"
-                f"known peers ({len(known)}): {' '.join(map(self._named, known))}")
+        return "\n".join(f"{what} ({len(addresses)}): {' '.join(map(self._named, addresses))}"
+                         for what, addresses in self._addresses().items())
 
-    def _named(self, address: Address) -> str:
-        return str(address)
+    def _named(self, address: str) -> str:
+        return address
 
     def _messages(self) -> str:
         with self._peer.turn:
@@ -182,19 +159,17 @@ Ctrl-C ends me abruptly, so that others find me dead."""
     UNKNOWN = "unknown command '{0}'; to gossip it: say {0}"
     _split = staticmethod(understood)
 
-    def __init__(self, peer, keyboard: TypedLines, screen: PromptScreen, words: Words):
-        super().__init__(peer, keyboard, screen)
+    def __init__(self, peer, screen: PromptScreen, words: Words):
+        super().__init__(peer, screen, screen)
         self._words = words
 
     def greet(self) -> None:
-        """Say what to do."""
         self._screen.say(f"I am {self._peer.address.port}. Type a message, or /help. "
                          "/quit says goodbye, Ctrl-C does not.\n"
                          "Every event, with all its fields, in UTC: "
                          f"{_shown(self._peer.output.path)}\n")
 
     def take_leave(self) -> None:
-        """Say that the peer has ended, and where to look now."""
         how = "said goodbye" if self._peer.leaving else "was interrupted"
         path = self._peer.output.path
         self._screen.say(f"{self._peer.address.port} {how}. Its file: {_shown(path)}\n"
@@ -208,8 +183,8 @@ Ctrl-C ends me abruptly, so that others find me dead."""
         else:
             super()._command(command)
 
-    def _named(self, address: Address) -> str:
-        return self._words.name(str(address))
+    def _named(self, address: str) -> str:
+        return self._words.name(address)
 
     def _messages(self) -> str:
         return "\n".join(map(self._words.message, super()._messages().splitlines()))
@@ -314,5 +289,5 @@ class JsonConsole(Console):
             self._screen.answer(event="status", **{name.replace(" ", "_"): value
                                                    for name, value in status.items()})
         elif command == "peers":
-            neighbours, known = (list(map(str, some)) for some in self._addresses())
+            neighbours, known = self._addresses().values()
             self._screen.answer(event="peers", neighbours=neighbours, known=known)

@@ -16,7 +16,7 @@ from gossip.terminal.command_line import (
     add_peer_flags, load_seeds, parse_host, parse_port, peer_settings, run_command, show,
     typed_address)
 from gossip.terminal.input import End, Keyboard, Keys
-from gossip.terminal.prompt import PromptScreen, TypedLines
+from gossip.terminal.prompt import PromptScreen
 from gossip.terminal.screen import Screen
 from gossip.terminal.words import Words
 
@@ -90,25 +90,36 @@ def _peer_command(peer_class) -> None:
 def _run_peer(peer_class, address: Address, own: Address, seeds: list[Target], args, talks: bool,
               keyboard: Keyboard) -> None:
     """Run a peer that listens at `own`, until it has left, or a signal comes."""
-    end, is_log = End(), args.outputs == STANDARD_OUTPUT
+    end = End()
     if talks:
-        words, keys = Words(str(address), args.liveness_misses, len(seeds)), Keys()
-        screen = PromptScreen(words, escapes=keys.escapes)
+        words = Words(str(address), args.liveness_misses, len(seeds))
+        screen = PromptScreen(words, Keys())
     else:
-        screen = JsonScreen(seeds) if args.json else Screen(2 if is_log else 1)
+        screen = JsonScreen(seeds) if args.json else Screen(
+            2 if args.outputs == STANDARD_OUTPUT else 1)
     output = open_output(args.outputs, "peer", address, args.file_limit,
                          None if args.quiet else screen)
     peer = peer_class(address, seeds, peer_settings(args), output,
                       functools.partial(LiveWorld, own=own))
     if talks:
-        console = Talk(peer, TypedLines(keys, screen), screen, words)
+        console = Talk(peer, screen, words)
         console.greet()
     else:
         console = (JsonConsole if args.json else Console)(peer, keyboard, screen)
     start_node(peer, lambda: own)
+
+    def converse() -> None:
+        console.read_lines()
+        if peer.leaving:
+            peer.world.await_end(QUIT_LIMIT)
+        if peer.leaving or args.end_with_input:
+            peer.stop()  # if it has not stopped
+        if peer.stopping:
+            end.come()
+
     threading.Thread(  # not the peer's own, because nothing can wake it while it reads
-        target=peer.world.threads.guard, name="console", daemon=True,
-        args=("console", _run_console, (peer, console, args.end_with_input, end))).start()
+        target=peer.world.threads.guard, args=("console", converse, ()), name="console",
+        daemon=True).start()
     end.wait(lambda: peer.stopping)
     if args.leave and end.signalled == signal.SIGTERM:
         peer.quit()
@@ -117,16 +128,6 @@ def _run_peer(peer_class, address: Address, own: Address, seeds: list[Target], a
     if talks:
         console.take_leave()
     screen.close()
-
-
-def _run_console(peer, console: Console, end_with_input: bool, end: End) -> None:
-    console.read_lines()
-    if peer.leaving:
-        peer.world.await_end(QUIT_LIMIT)
-    if peer.leaving or end_with_input:
-        peer.stop()  # if it has not stopped
-    if peer.stopping:
-        end.come()
 
 
 def _of_a_seed(address: Address, seeds: list[Target], config: str) -> CommandError:

@@ -25,7 +25,7 @@ except ImportError:  # not on Windows
     resource = None
 
 from gossip.addresses import Address, Name, Target, address_of, is_host_name, is_loopback
-from gossip.net.connection import is_local
+from gossip.net.connection import is_local, listening
 from gossip.net.names import LIMIT, Names
 from gossip.node.output_file import OutputFile
 from gossip.settings import Settings, majority, of_one_network
@@ -141,11 +141,7 @@ def awaited(look: Callable[[], _Found | None], patience: float, lacking: str,
 def check_free(address: Address) -> None:
     """Raise CommandError if a node cannot listen there: PortTaken if another program does."""
     try:
-        with socket.socket(address.family, socket.SOCK_STREAM) as sock:
-            if os.name == "posix":
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            sock.bind(address.dial)
-            sock.listen()
+        listening(address).close()
     except OSError as error:
         raise cannot_listen(address, error) from None
 

@@ -49,8 +49,14 @@ class Parser(argparse.ArgumentParser):
         self.add_argument("-h", "--help", action="help", help="show this help message and exit")
 
     def add_argument(self, *flags: str, type=None, **named):
+        def convert(text: str):  # because argparse shows no text of a ValueError
+            try:
+                return type(text)
+            except ValueError as error:
+                raise argparse.ArgumentTypeError(str(error)) from None
+
         if type is not None:
-            named["type"] = _with_its_text(type)
+            named["type"] = convert
         if not self._usual:
             return super().add_argument(*flags, **named)
         is_first = not flags[0].startswith("-") or flags[-1] in self._usual
@@ -64,16 +70,6 @@ class Parser(argparse.ArgumentParser):
         meant = unknown and difflib.get_close_matches(unknown[1], self._option_string_actions, 1)
         raise CommandError(f"{message}{f'; did you mean {meant[0]}?' if meant else ''} "
                            f"(see {self.prog} --help)")
-
-
-def _with_its_text(convert):
-    """Wrap a converter, so that argparse shows the text of its ValueError."""
-    def converted(text: str):
-        try:
-            return convert(text)
-        except ValueError as error:
-            raise argparse.ArgumentTypeError(str(error)) from None
-    return converted
 
 
 def run_command(name: str, command, *args) -> int:
@@ -208,7 +204,6 @@ def capacity(text: str) -> Capacity:
 
 
 def word_filter(text: str) -> Filter:
-    """Return the words in a file."""
     path = pathlib.Path(text).resolve()
     try:
         return Filter(str(path), parse_filter(path.read_bytes()))
@@ -311,8 +306,8 @@ def add_outputs(parser: Parser, folder: pathlib.Path = OUTPUTS, of_node: bool = 
 
 def peer_settings(args: argparse.Namespace) -> Settings:
     """Return the settings that the flags of a peer or a seed ask for."""
-    settings = Settings(**{name: value for name, value in vars(args).items()
-                           if name in Settings._fields})
+    named = {name: value for name, value in vars(args).items() if name in Settings._fields}
+    settings = Settings(**named)
     return settings._replace(sign=settings.sign or settings.monitor)
 
 
