@@ -5,14 +5,13 @@ objects; gossip/library/README.md has all of them.
 
 import difflib
 import json
-import os
-import pathlib
 import time
 
 from gossip.addresses import Address
 from gossip.events import escape, gossip_fields, parted, unescape
 from gossip.settings import majority
 from gossip.spread.origin import TooLong
+from gossip.terminal.folders import shown
 from gossip.terminal.input import Keyboard
 from gossip.terminal.prompt import PromptScreen
 from gossip.terminal.screen import Screen
@@ -167,13 +166,13 @@ Ctrl-C ends me abruptly, so that others find me dead."""
         self._screen.say(f"I am {self._peer.address.port}. Type a message, or /help. "
                          "/quit says goodbye, Ctrl-C does not.\n"
                          "Every event, with all its fields, in UTC: "
-                         f"{_shown(self._peer.output.path)}\n")
+                         f"{shown(self._peer.output.path)}\n")
 
     def take_leave(self) -> None:
         how = "said goodbye" if self._peer.leaving else "was interrupted"
         path = self._peer.output.path
-        self._screen.say(f"{self._peer.address.port} {how}. Its file: {_shown(path)}\n"
-                         f"The proof: python runner.py check {_shown(path.parent)}")
+        self._screen.say(f"{self._peer.address.port} {how}. Its file: {shown(path)}\n"
+                         f"The proof: python runner.py check {shown(path.parent)}")
 
     def _command(self, command: str) -> None:
         if command == "raw":
@@ -199,14 +198,6 @@ Ctrl-C ends me abruptly, so that others find me dead."""
             f"{address}: {many(int(count), 'neighbour')} (room for {room}), {many(seeds, 'seed')}, "
             f"{many(known, 'known peer')}, {many(held, 'message')}",
             *[f"{name}: {value}" for name, value in status.items() if value != 0]])
-
-
-def _shown(path: pathlib.Path) -> str:
-    """Return a path, or its relative form if that is shorter."""
-    try:
-        return min(os.path.relpath(path), str(path), key=len)
-    except ValueError:  # on another drive
-        return str(path)
 
 
 class JsonScreen(Screen):

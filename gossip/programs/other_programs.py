@@ -26,13 +26,13 @@ def module_main() -> int:
     return run_command("peer.py", _module_command)
 
 
-def _run(kind: str, address: Address, args, make, life_line: int | None, start=start_node,
+def _run(kind: str, address: Address, args, make, life_line: int | None,
          farewell=lambda node: None) -> None:
     """Run the node that `make(output)` returns, until it ends or a signal comes. It also ends,
     after `farewell(node)`, with `life_line`, a descriptor that the starting program holds."""
     end, screen = End(), None if args.quiet else Screen()
     node = make(open_output(args.outputs, kind, address, args.file_limit, screen))
-    start(node)
+    start_node(node)
 
     def await_end():
         lines = Keyboard(life_line)
@@ -148,10 +148,4 @@ def _module_command() -> None:
     settings = Settings(liveness_interval=args.liveness_interval, file_limit=args.file_limit)
     _run("module", config.p2p_address, args,
          lambda output: GossipModule(config, settings, output, LiveWorld, args.v, args.s),
-         0 if args.end_with_input else None, start_module)
-
-
-def start_module(module) -> None:
-    """Start a module; CommandError names the address that is not available, and says why."""
-    start_node(module, lambda: module.config.api_address[0] if module.api_address is None
-               else module.address)
+         0 if args.end_with_input else None)

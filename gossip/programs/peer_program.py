@@ -106,20 +106,11 @@ def _run_peer(peer_class, address: Address, own: Address, seeds: list[Target], a
         console.greet()
     else:
         console = (JsonConsole if args.json else Console)(peer, keyboard, screen)
-    start_node(peer, lambda: own)
-
-    def converse() -> None:
-        console.read_lines()
-        if peer.leaving:
-            peer.world.await_end(QUIT_LIMIT)
-        if peer.leaving or args.end_with_input:
-            peer.stop()  # if it has not stopped
-        if peer.stopping:
-            end.come()
+    start_node(peer)
 
     threading.Thread(  # not the peer's own, because nothing can wake it while it reads
-        target=peer.world.threads.guard, args=("console", converse, ()), name="console",
-        daemon=True).start()
+        target=peer.world.threads.guard, name="console", daemon=True,
+        args=("console", _run_console, (peer, console, args.end_with_input, end))).start()
     end.wait(lambda: peer.stopping)
     if args.leave and end.signalled == signal.SIGTERM:
         peer.quit()
@@ -128,6 +119,16 @@ def _run_peer(peer_class, address: Address, own: Address, seeds: list[Target], a
     if talks:
         console.take_leave()
     screen.close()
+
+
+def _run_console(peer, console: Console, end_with_input: bool, end: End) -> None:
+    console.read_lines()
+    if peer.leaving:
+        peer.world.await_end(QUIT_LIMIT)
+    if peer.leaving or end_with_input:
+        peer.stop()  # if it has not stopped
+    if peer.stopping:
+        end.come()
 
 
 def _of_a_seed(address: Address, seeds: list[Target], config: str) -> CommandError:

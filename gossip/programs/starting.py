@@ -24,7 +24,8 @@ try:
 except ImportError:  # not on Windows
     resource = None
 
-from gossip.addresses import Address, Name, Target, address_of, is_host_name, is_loopback
+from gossip.addresses import (
+    Address, Name, Target, address_of, is_host_name, is_loopback, parse_address)
 from gossip.net.connection import is_local, listening
 from gossip.net.names import LIMIT, Names
 from gossip.node.output_file import OutputFile
@@ -222,20 +223,19 @@ def open_output(folder: pathlib.Path, kind: str, address: Address, limit: int,
     return output
 
 
-def prepare_node(node, wanted=None) -> None:
-    """Start a node but for its `go`; CommandError names the address that is not available, and says
-    why. `wanted()` returns that address if it may be another than the node's own."""
+def prepare_node(node) -> None:
+    """Start a node but for its `go`; CommandError names the address that is not available."""
     try:
         node.prepare()
     except OSError as error:
         node.output.finish()
         node.stop()
-        raise cannot_listen(wanted() if wanted else node.address, error) from None
+        address = parse_address(error.filename) if error.filename else node.address
+        raise cannot_listen(address, error) from None
 
 
-def start_node(node, wanted=None) -> None:
-    """Prepare a node and let it go."""
-    prepare_node(node, wanted)
+def start_node(node) -> None:
+    prepare_node(node)
     node.go()
 
 
@@ -273,12 +273,18 @@ def threads_allowed() -> float:
     """Return how many more threads, in all processes together, the system allows."""
     running = _number("/proc/loadavg", 0, r"/([0-9]+)")
     rooms = [_number(f"/proc/sys/kernel/{name}") - running for name in ("threads-max", "pid_max")]
-    rooms += [_number(f"{folder}/pids.max") - _number(f"{folder}/pids.current", 0)
-              for folder in _cgroups()]
+    with contextlib.suppress(OSError):
+        for line in pathlib.Path("/proc/self/cgroup").read_text().splitlines():
+            _, controllers, path = line.split(":", 2)
+            group = pathlib.Path(f"/sys/fs/cgroup/{controllers}/{path}")
+            rooms += [_number(f"{folder}/pids.max") - _number(f"{folder}/pids.current", 0)
+                      for folder in (group, *group.parents)]
     if resource is not None and os.geteuid() != 0:  # the superuser is not limited
         most, _ = resource.getrlimit(resource.RLIMIT_NPROC)
         if most != resource.RLIM_INFINITY:
-            rooms.append(most - _threads_of_user(os.getuid()))
+            own = rf"(?ms)^Uid:\s+{os.getuid()}\s.*^Threads:\s+([0-9]+)"
+            rooms.append(most - sum(_number(str(status), 0, own)  # 0: it has ended meanwhile
+                                    for status in pathlib.Path("/proc").glob("[0-9]*/status")))
     return min(rooms)
 
 
@@ -293,23 +299,3 @@ def _number(path: str, otherwise: float = math.inf, pattern: str = "^([0-9]+)$")
     with contextlib.suppress(OSError):
         found = re.search(pattern, pathlib.Path(path).read_text(errors="replace"))
     return int(found[1]) if found else otherwise
-
-
-def _threads_of_user(user: int) -> float:
-    pattern = rf"(?ms)^Uid:\s+{user}\s.*^Threads:\s+([0-9]+)"
-    return sum(_number(str(status), 0, pattern)  # 0 also if the process has ended meanwhile
-               for status in pathlib.Path("/proc").glob("[0-9]*/status"))
-
-
-def _cgroups() -> list[pathlib.Path]:
-    """Return the folders of this process's control groups, and of their parents."""
-    folders: list[pathlib.Path] = []
-    with contextlib.suppress(OSError):
-        for line in pathlib.Path("/proc/self/cgroup").read_text().splitlines():
-            _, controllers, path = line.split(":", 2)
-            if controllers in ("", "pids"):
-                top = pathlib.Path("/sys/fs/cgroup", controllers)
-                group = top / path.lstrip("/")
-                folders += [folder for folder in (group, *group.parents)
-                            if folder.is_relative_to(top)]
-    return folders

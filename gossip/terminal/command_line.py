@@ -90,11 +90,9 @@ def run_command(name: str, command, *args) -> int:
 def _prepare_descriptors() -> None:
     """Open descriptors 0 to 2 if they are closed, because no socket may get one of them. Let this
     process open as many files and sockets as the system allows."""
-    for descriptor in (0, 1, 2):
-        try:
-            os.fstat(descriptor)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)
+    while (spare := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(spare)
     if resource is not None:
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         with contextlib.suppress(OSError, ValueError):  # some systems allow less than they say
@@ -146,9 +144,6 @@ def whole_number(low: int):
 
 def seconds(low: float):
     return number(low, f"a number of seconds of {low:g} or more")
-
-
-probability = number(math.ulp(0.0), "a probability above 0, up to 1", most=1)
 
 
 def parse_port(text: str) -> int:
@@ -235,8 +230,9 @@ SETTINGS = {  # name -> converter (None: a switch), name of the value in --help,
     "capacity": (capacity, "RULE", "neighbours: fixed:K or powerlaw:ALPHA, instead of the usual "
                                    "rule"),
     "spread": (WAYS, None, "how new messages travel (flood)"),
-    "rumor_stop": (probability, "P", "probability that a rumor is dropped after it was told "
-                                     "to a neighbour that knew it (%(default)g)"),
+    "rumor_stop": (number(math.ulp(0.0), "a probability above 0, up to 1", most=1), "P",
+                   "probability that a rumor is dropped after it was told to a neighbour that "
+                   "knew it (%(default)g)"),
     "sign": (None, "", "sign gossip, and take only what is signed; all peers do, or none"),
     "rate": (_COUNT, "N", "lines a second that a neighbour may say in its own name, before it is "
                           "read more slowly (%(default)s); 0: any number"),
