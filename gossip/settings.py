@@ -24,18 +24,15 @@ class Filter(NamedTuple):
         return self.file
 
     def search(self):
-        """Return a function that finds one of the words in a text, whole and in any case; None if
-        there are no words."""
-        if not self.words:
-            return None
-        return re.compile("|".join(map(_whole, self.words)), re.IGNORECASE).search
+        """Return a function that finds one of the words in a text, in any case and whole: not
+        `virus` in `antivirus`, nor `#!@` in `x#!@`. None if there are no words."""
+        def whole(word: str) -> str:
+            before = r"(?<!\w)" if word[0].isalnum() else r"(?<!\S)"
+            after = r"(?!\w)" if word[-1].isalnum() else r"(?!\S)"
+            return before + re.escape(word) + after
 
-
-def _whole(word: str) -> str:
-    """Return a pattern for a whole word: not `virus` in `antivirus`, nor `#!@` in `x#!@`."""
-    before = r"(?<!\w)" if word[0].isalnum() else r"(?<!\S)"
-    after = r"(?!\w)" if word[-1].isalnum() else r"(?!\S)"
-    return before + re.escape(word) + after
+        patterns = "|".join(map(whole, self.words))
+        return re.compile(patterns, re.IGNORECASE).search if patterns else None
 
 
 class Settings(NamedTuple):

@@ -5,13 +5,14 @@ objects; gossip/library/README.md has all of them.
 
 import difflib
 import json
+import os
+import pathlib
 import time
 
 from gossip.addresses import Address
 from gossip.events import escape, gossip_fields, parted, unescape
 from gossip.settings import majority
 from gossip.spread.origin import TooLong
-from gossip.terminal.folders import shown
 from gossip.terminal.input import Keyboard
 from gossip.terminal.prompt import PromptScreen
 from gossip.terminal.screen import Screen
@@ -106,8 +107,11 @@ quit       leave gracefully: nobody reports me dead
         try:
             if texts:
                 self._peer.gossip(texts)
-        except TooLong as error:  # one of them, by now, because numbers grow
-            self._complain(str(error))
+        except TooLong as error:  # by now, because numbers grow
+            if len(texts) == 1:
+                self._complain(str(error))
+            for text in texts if len(texts) > 1 else ():
+                self._gossip([text])
 
     def _command(self, command: str) -> None:
         if command == "quit":
@@ -166,13 +170,13 @@ Ctrl-C ends me abruptly, so that others find me dead."""
         self._screen.say(f"I am {self._peer.address.port}. Type a message, or /help. "
                          "/quit says goodbye, Ctrl-C does not.\n"
                          "Every event, with all its fields, in UTC: "
-                         f"{shown(self._peer.output.path)}\n")
+                         f"{_shown(self._peer.output.path)}\n")
 
     def take_leave(self) -> None:
         how = "said goodbye" if self._peer.leaving else "was interrupted"
         path = self._peer.output.path
-        self._screen.say(f"{self._peer.address.port} {how}. Its file: {shown(path)}\n"
-                         f"The proof: python runner.py check {shown(path.parent)}")
+        self._screen.say(f"{self._peer.address.port} {how}. Its file: {_shown(path)}\n"
+                         f"The proof: python runner.py check {_shown(path.parent)}")
 
     def _command(self, command: str) -> None:
         if command == "raw":
@@ -200,6 +204,14 @@ Ctrl-C ends me abruptly, so that others find me dead."""
             *[f"{name}: {value}" for name, value in status.items() if value != 0]])
 
 
+def _shown(path: pathlib.Path) -> str:
+    """Return a path, or its relative form if that is shorter."""
+    try:
+        return min(os.path.relpath(path), str(path), key=len)
+    except ValueError:  # on another drive
+        return str(path)
+
+
 class JsonScreen(Screen):
     """Writes events to standard output as lines of JSON."""
 
@@ -211,7 +223,6 @@ class JsonScreen(Screen):
         super().__init__()
 
     def answer(self, **answer) -> None:
-        """Write an object that answers a command."""
         self.say(json.dumps(answer))
 
     def _raw(self, clock: str, events: list[str], seed: Address | None) -> str:

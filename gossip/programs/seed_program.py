@@ -37,14 +37,15 @@ def _seed_command(seed_class) -> None:
     add_settings(parser, "monitor", "report_interval", "ban", "registrations_per_ip", "file_limit")
     args = parser.parse_args()
     seeds = load_seeds(args.config)
-    address = typed_address(parser, args)
-    if address is None:
-        run_seeds(seed_class, local_seeds(seeds), seeds, args)
-        return
-    address = node_at(address, seeds) if isinstance(address, int) else own_address(address)
-    if address not in known_to(address, seeds, args.monitor):
-        complain(f"seed.py: {address} is not in {args.config.name}: peers will not find it")
-    run_seeds(seed_class, [address], seeds, args)
+    typed = typed_address(parser, args)
+    if typed is None:
+        addresses = local_seeds(seeds)
+    else:
+        own = node_at(typed, seeds) if isinstance(typed, int) else own_address(typed)
+        if own not in known_to(own, seeds, args.monitor):
+            complain(f"seed.py: {own} is not in {args.config.name}: peers will not find it")
+        addresses = [own]
+    run_seeds(seed_class, addresses, seeds, args)
 
 
 def run_seeds(seed_class, addresses, seeds, args, in_words: bool = False) -> None:
@@ -79,7 +80,6 @@ def run_seeds(seed_class, addresses, seeds, args, in_words: bool = False) -> Non
 
 
 def _what_next(addresses: list[Address], args) -> str:
-    """Tell that seeds are up, and what a person may do with them."""
     names = " ".join(ports(map(str, addresses)))
     verb = "seed is" if len(addresses) == 1 else "seeds are"
     return "\n".join([
@@ -109,7 +109,6 @@ class SeedWords:
         self._host: str | None = None  # of the first peer
 
     def due_at(self) -> float:
-        """Return when `due` has something to tell."""
         return min((at for at, _ in self._coming.values()), default=math.inf)
 
     def due(self, now: float) -> list[str]:

@@ -153,16 +153,10 @@ def parse_port(text: str) -> int:
 
 
 def parse_host(text: str) -> str:
-    """Return an IP to listen on and to announce."""
     address = address_of(typed_ip(text.strip("[]")), 1)
     if not can_be_dialled(address):
         raise ValueError(f"{text} is no address that others can dial; give the one they shall use")
     return address.ip
-
-
-def _host_or_auto(text: str) -> str:
-    name = typed_ip(text)
-    return name.lower() if is_host_name(name) else parse_host(text)  # `auto` is like a name
 
 
 def port_or_address(text: str) -> int | Target:
@@ -261,8 +255,12 @@ def add_settings(parser: Parser, *names: str, usual: Settings = Settings()) -> N
 
 def add_peer_flags(parser: Parser) -> None:
     """Add the flags of a peer that runner.py passes on."""
+    def convert(text: str) -> str:
+        name = typed_ip(text)
+        return name.lower() if is_host_name(name) else parse_host(text)  # `auto` is like a name
+
     add_settings(parser, *_OF_BOTH)
-    parser.add_argument("--host", type=_host_or_auto, default=AUTO, metavar="IP",
+    parser.add_argument("--host", type=convert, default=AUTO, metavar="IP",
                         help="the address to listen on and to announce, or a name of this machine "
                              "(%(default)s: the IP from which it reaches the seeds)")
     add_settings(parser, *(name for name in SETTINGS if name not in OF_SEEDS))

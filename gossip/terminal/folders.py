@@ -65,18 +65,16 @@ def reserved(folder: pathlib.Path):
         os.close(descriptor)
 
 
-def _written_at(folder: pathlib.Path) -> float:
-    """Return when an output file of the folder was last written to; 0 without one."""
-    times = [0.0]
-    for path in itertools.chain(*map(folder.glob, RECORDED)):
-        with contextlib.suppress(FileNotFoundError):  # a network that starts has deleted it
-            times.append(path.stat().st_mtime)
-    return max(times)
-
-
 def parse_folders(parser: Parser, arguments: list[str], more="", together=None) -> tuple:
     """Return the folders of a command line, or else the newest one; and all flags. There may be
     several where `together` can make one folder of them, which --together asks for."""
+    def written_at(folder: pathlib.Path) -> float:
+        times = [0.0]
+        for path in itertools.chain(*map(folder.glob, RECORDED)):
+            with contextlib.suppress(FileNotFoundError):  # a network that starts has deleted it
+                times.append(path.stat().st_mtime)
+        return max(times)
+
     if together is not None:
         parser.switch("--together", "take the files of all folders as those of one network, which "
                                     "ran on several machines; copies of a file count once")
@@ -89,7 +87,7 @@ def parse_folders(parser: Parser, arguments: list[str], more="", together=None) 
     args = parser.parse_args(arguments)
     folders = [args.folders] if together is None else args.folders
     if not any(folders):
-        folders = [args.outputs or max((OUTPUTS, DEMO, NETWORK), key=_written_at)]
+        folders = [args.outputs or max((OUTPUTS, DEMO, NETWORK), key=written_at)]
         if args.outputs is None:
             complain(f"the newest output files: {shown(folders[0])}")
     for path in folders:

@@ -67,14 +67,19 @@ class LineEditor:
                 self._set(self.text[:self.cursor] + key["text"][:LINE_LIMIT - len(self.text)],
                           self.text[self.cursor:])
             else:
-                self._press(_meaning(key[0]), lines)
+                self._press(key[0], lines)
         return lines
 
     def view(self) -> tuple[str, int]:
         """Return the line, blanks for unprintable characters, and the cursor's place in it."""
         return "".join(c if c.isprintable() else " " for c in self.text), self.cursor
 
-    def _press(self, key: str | None, lines: list[bytes]) -> None:
+    def _press(self, key: str, lines: list[bytes]) -> None:
+        """Obey a key, with or without Ctrl, Alt or Shift, if it has a meaning."""
+        if len(key) > 1:
+            key = re.sub(";[0-9]+", "", key[2:])
+            key = key[-1:] if key[:-1] == "1" and key != "1~" else key
+        key = _MEANINGS.get(key, "")
         text, cursor, left, right = self.text, self.cursor, self._beside(-1), self._beside(1)
         places = {"left": left, "right": right, "home": 0, "end": len(text)}
         cuts = {"backspace": (left, cursor), "delete": (cursor, right),
@@ -116,14 +121,6 @@ class LineEditor:
         if 0 <= self._place + way <= len(self._history):
             self._place += way
             self._set((*self._history, self._draft)[self._place], "")
-
-
-def _meaning(key: str) -> str | None:
-    """Return what a key does, with or without Ctrl, Alt or Shift; None if it does nothing."""
-    if len(key) > 1:
-        key = re.sub(";[0-9]+", "", key[2:])
-        key = key[-1:] if key[:-1] == "1" and key != "1~" else key
-    return _MEANINGS.get(key)
 
 
 def window(text: str, cursor: int, room: int) -> tuple[str, int]:
@@ -196,7 +193,7 @@ class PromptScreen(Screen):
         return self._raw(*item).splitlines() if self.raw else self._laid_out(sentences)
 
     def _laid_out(self, sentences: list[Sentence]) -> list[str]:
-        """Return the lines of sentences, in colour; a remark stands at the right edge if it fits."""
+        """Return sentences as lines in colour; a remark stands at the right edge if it fits."""
         laid_out, whole = [], self._room()
         for at, head, text, aside in sentences:
             said = f"{head} " if len(head) == 1 else f"{head}  " if head else ""

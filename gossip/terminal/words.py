@@ -198,7 +198,6 @@ class Words:
         return f"{'me' if origin == self._own else self.name(origin):>6}"
 
     def _on_received(self, neighbour: str, line: str) -> None:
-        """Tell of a message that a neighbour has sent, or this peer has made."""
         self._messages += 1
         own, found = not neighbour, gossip_fields(line)
         if line in self._old:
