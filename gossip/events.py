@@ -1,8 +1,9 @@
 """Events: what an output file says after the time, taken apart for whoever reads along; and how
 text that others sent is shown in files and on screens.
 
-Pure. `received:127.0.0.1:5002:gmessage:…` is of the kind `received`, about 127.0.0.1:5002. Printable
-characters stay, except that a backslash is doubled, so that two different texts never look the
+Pure. `received:127.0.0.1:5002:gmessage:…` is of the kind `received`, about 127.0.0.1:5002.
+
+Printable characters stay, except that a backslash is doubled, so that two texts never look the
 same. Everything else becomes its code: control characters, which would end a line or control a
 terminal; marks that reverse the direction of text; invisible characters; unusual spaces; and bytes
 that are no text (halves of a surrogate pair).

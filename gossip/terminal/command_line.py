@@ -18,6 +18,7 @@ from gossip.addresses import (
     Address, Target, address_of, can_be_dialled, is_host_name, parse_typed, typed_ip)
 from gossip.capacity import Capacity, parse_capacity
 from gossip.settings import WAYS, Filter, Settings, parse_config, parse_filter
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]  # the folder of the programs
 HOME = ROOT if (ROOT / "config.txt").exists() else pathlib.Path.cwd()  # it was installed
 OUTPUTS, CONFIG = HOME / "outputs", HOME / "config.txt"
