@@ -176,21 +176,20 @@ class PromptScreen(Screen):
     def _show(self, item) -> None:
         if self._line is None:
             self._drawn = 0  # the shell has the terminal: what stands on its line is not erased
-        lines = [] if item is _TYPED else self._lines(item)
+        lines: list[str] = []
+        if isinstance(item, str):
+            room = self._room()
+            for text in item.split("\n"):
+                lines += fold(text, room, min(_BEFORE_TEXT.match(text).end(), room // 2))
+        elif item is not _TYPED:
+            clock, events, _ = item
+            sentences = self._words.tell(clock, events) if events else self._words.rest()
+            lines = self._raw(*item).splitlines() if self.raw else self._laid_out(sentences)
         if lines or item is _TYPED:
             self._draw(lines, self._line)
 
     def _end(self) -> None:
         self._draw(self._laid_out(self._words.rest()), None)
-
-    def _lines(self, item) -> list[str]:
-        if isinstance(item, str):
-            room = self._room()
-            return [line for text in item.split("\n")
-                    for line in fold(text, room, min(_BEFORE_TEXT.match(text).end(), room // 2))]
-        clock, events, _ = item
-        sentences = self._words.tell(clock, events) if events else self._words.rest()
-        return self._raw(*item).splitlines() if self.raw else self._laid_out(sentences)
 
     def _laid_out(self, sentences: list[Sentence]) -> list[str]:
         """Return sentences as lines in colour; a remark stands at the right edge if it fits."""

@@ -123,11 +123,10 @@ class StatusLine:
         self.update("")
 
     def _line(self) -> str:
-        room = terminal_width() - SPARE
         if not self._right:
-            return cut(self._left, max(0, room))
-        room = max(0, min(room, USUAL - SPARE) - columns(self._right))
-        left = cut(self._left, max(0, room - 1))
+            return cut(self._left, terminal_width() - SPARE)
+        room = min(terminal_width(), USUAL) - SPARE - columns(self._right)
+        left = cut(self._left, room - 1)
         return f"{left}{' ' * (room - columns(left))}{self._right}"
 
 
