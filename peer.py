@@ -56,6 +56,7 @@ from gossip.spread.origin import Restraint, portions
 from gossip.spread.spreading import Spreading, in_batches
 
 SHORTEST_WAIT = 0.02  # seconds at least between two turns of membership
+LEAVE_LIMIT = 3.0  # seconds that a leaving peer waits for the others to hang up
 LEAVE_MOST = 15.0  # seconds at most that a leaver lets neighbours read what was sent
 LOOK = 0.05  # seconds between two looks of a leaver, whether all is sent and all have hung up
 
@@ -225,7 +226,7 @@ class Peer(Node):
         with self.turn:
             if self.spreading.fall_silent():
                 self.leaving = True
-                self._leave_until = self.now() + self.settings.leave_limit
+                self._leave_until = self.now() + LEAVE_LIMIT
                 self._leave_latest = self.now() + LEAVE_MOST
                 self.output.write(f"leaving:{self.address}")
                 self.spreading.way.hurry()
@@ -244,7 +245,7 @@ class Peer(Node):
         self._told_leave = self.joining.links()
         for link in [*self.neighbours.links(), *self._told_leave]:
             link.send(wire.leave(self.address))
-        self._leave_until = now + self.settings.leave_limit
+        self._leave_until = now + LEAVE_LIMIT
         return now + LOOK
 
     def _keeps_waiting(self) -> bool:

@@ -1,8 +1,8 @@
-"""Addresses: a node is identified by the IP and the port that it listens on.
+"""Addresses: a node is identified by the IP and the port that it listens on. Pure values.
 
-Pure values. Lines and files write an address as `127.0.0.1:5001` or `[::1]:5001`, peer lists as
-`127.0.0.1#5001` or `[::1]#5001`. People may also give a seed by name. Because ports cost nothing
-and IPs do, a choice among many addresses goes by IP first, then by port.
+Lines and files write an address as `127.0.0.1:5001` or `[::1]:5001`, peer lists as `127.0.0.1#5001`
+or `[::1]#5001`. People may also give a seed by name. Because ports cost nothing and IPs do, a
+choice among many addresses goes by IP first, then by port.
 """
 
 import collections
@@ -41,12 +41,12 @@ class Address(NamedTuple):
     @property
     @functools.lru_cache(maxsize=KEPT)
     def listed(self) -> str:
-        """The form in peer lists: `IP#PORT`."""
+        """The form in peer lists."""
         return f"{self.host}#{self.port}"
 
     @property
     def file_part(self) -> str:
-        """`IP_PORT`, for the name of an output file. The colons of an IPv6 address become `-`."""
+        """The form in the names of output files."""
         return f"{self.ip.replace(':', '-')}_{self.port}"
 
     @property

@@ -1,15 +1,10 @@
 """Capacity: how many neighbours a peer may have. Every peer can compute it for any other.
 
-Pure values. Three rules:
+Pure values. Three rules (gossip/README.md says why the first makes a power law):
 
 rule            int(40 · 1.5^(−id/10)) with id = port mod 100, never below 3, never above 60
 fixed:K         K for everyone
 powerlaw:ALPHA  from 3 to 60, P(k) proportional to k^−ALPHA, drawn by a hash of the address
-
-Why the first rule makes a power law: if x is uniform on [0, 100), then k = 40 · 1.5^(−x/10) is
-smaller than c exactly when x > 10 · ln(40/c) / ln 1.5. So P(K < c) grows with ln c, and its
-derivative, the density, is proportional to 1/c: a power law with exponent 1. Whole ports and int()
-distort that a little, and all ids above 56 share the smallest capacity.
 """
 
 import bisect
@@ -40,7 +35,7 @@ class Capacity(NamedTuple):
             return int(self.number)
         if self.kind == "powerlaw":
             return _drawn(self.number, str(address))
-        return _by_id(address.port % IDS)
+        return max(SMALLEST, min(LARGEST, int(40 * 1.5 ** (-(address.port % IDS) / 10))))
 
 
 BY_RULE = Capacity()
@@ -70,11 +65,6 @@ def shares(alpha: float, low: int, high: int) -> dict[int, float]:
     weights = {k: k ** -alpha for k in range(low, high + 1)}
     total = sum(weights.values())
     return {k: weight / total for k, weight in weights.items()}
-
-
-@functools.lru_cache(maxsize=None)
-def _by_id(identity: int) -> int:
-    return max(SMALLEST, min(LARGEST, int(40 * 1.5 ** (-identity / 10))))
 
 
 @functools.lru_cache(maxsize=16)

@@ -1,8 +1,9 @@
 """Events: what an output file says after the time, taken apart for whoever reads along; and how
 text that others sent is shown in files and on screens.
 
-Pure. `received:127.0.0.1:5002:gmessage:…` is of the kind `received`, about 127.0.0.1:5002. Printable
-characters stay, except that a backslash is doubled, so that two different texts never look the
+Pure. `received:127.0.0.1:5002:gmessage:…` is of the kind `received`, about 127.0.0.1:5002.
+
+Printable characters stay, except that a backslash is doubled, so that two texts never look the
 same. Everything else becomes its code: control characters, which would end a line or control a
 terminal; marks that reverse the direction of text; invisible characters; unusual spaces; and bytes
 that are no text (halves of a surrogate pair).
@@ -31,12 +32,9 @@ def about(rest: str) -> tuple[str, str]:
 
 
 def gossip_fields(line: str) -> tuple[float, str, int, int, str] | None:
-    """Return the time, origin, START, number and text of a line `gmessage:…`; None if it is
-    another line."""
+    """Return the time, origin, START, number and text of `gmessage:…`; None for other lines."""
     match = _LINE.fullmatch(line)
-    if match is None:
-        return None
-    return float(match[1]), match[2], int(match[3]), int(match[4]), match[5]
+    return match and (float(match[1]), match[2], int(match[3]), int(match[4]), match[5])
 
 
 def escape(text: str) -> str:
@@ -54,7 +52,6 @@ def escape_lines(text: str) -> str:
 
 
 def unescape(text: str) -> str:
-    """Return the text that was escaped."""
     def meant(match: re.Match) -> str:
         code = match[1] or match[2] or match[3]
         return chr(int(code, 16)) if code else "\\"
@@ -63,10 +60,8 @@ def unescape(text: str) -> str:
 
 
 def _shown(character: str) -> str:
-    if character == "\\":
-        return "\\\\"
     if character.isprintable():
-        return character
+        return character.replace("\\", "\\\\")
     code = ord(character)
     if code < 0x100:
         return f"\\x{code:02x}"

@@ -61,7 +61,6 @@ class Intervals:
         return parts
 
     def ranges(self) -> list[Range]:
-        """Return all ranges, lowest first."""
         return list(zip(self._firsts, self._lasts))
 
     def lowest(self) -> int:

@@ -24,22 +24,20 @@ class Filter(NamedTuple):
         return self.file
 
     def search(self):
-        """Return a function that finds one of the words in a text, whole and in any case; None if
-        there are no words."""
-        if not self.words:
-            return None
-        return re.compile("|".join(map(_whole, self.words)), re.IGNORECASE).search
+        """Return a function that finds one of the words in a text, in any case and whole: not
+        `virus` in `antivirus`, nor `#!@` in `x#!@`. None if there are no words."""
+        def whole(word: str) -> str:
+            before = r"(?<!\w)" if word[0].isalnum() else r"(?<!\S)"
+            after = r"(?!\w)" if word[-1].isalnum() else r"(?!\S)"
+            return before + re.escape(word) + after
 
-
-def _whole(word: str) -> str:
-    """Return a pattern for a whole word: not `virus` in `antivirus`, nor `#!@` in `x#!@`."""
-    before = r"(?<!\w)" if word[0].isalnum() else r"(?<!\S)"
-    after = r"(?!\w)" if word[-1].isalnum() else r"(?!\S)"
-    return before + re.escape(word) + after
+        patterns = "|".join(map(whole, self.words))
+        return re.compile(patterns, re.IGNORECASE).search if patterns else None
 
 
 class Settings(NamedTuple):
-    """The settings of a node. The command line can set the first block."""
+    """The settings of a node. The command line of a peer can set the first block, and that of a
+    seed `registrations_per_ip`, too; programs and tests set some of the rest."""
 
     gossip_count: int = 10  # messages that the generator makes
     gossip_interval: float = 5.0  # seconds between them
@@ -60,6 +58,7 @@ class Settings(NamedTuple):
     file_limit: int = 4096  # MiB at which an output file is full; 0: no limit
     ban: float = 600.0  # seconds for which a malicious peer is refused
 
+    registrations_per_ip: int = 256  # that a seed lists, except on loopback; 0: any number
     corrupt_limit: int = 3  # corrupt lines within `corrupt_memory` that end a link; 0: never
     corrupt_memory: float = 60.0  # seconds; a neighbour is also shut out for so long
     cache_bytes: int = 64 * MIB  # bytes of all texts held
@@ -70,10 +69,7 @@ class Settings(NamedTuple):
     intervals_kept: int = 1_000  # intervals of seen numbers in one run
     intervals_in_all: int = 200_000  # of all runs, beyond the first of each
     intervals_of_one: int = 50_000  # of `intervals_in_all`, brought by one neighbour
-    gone_rounds: int = 10  # anti-entropy intervals for which a neighbour's `gone` is believed
     introduction_limit: float = 5.0  # seconds that a newcomer has for its first valid line
-    verifying_limit: int = 1_024  # registrations that wait for a probe at one seed
-    registrations_per_ip: int = 256  # that a seed lists, except on loopback; 0: any number
     probe_limit: float = 2.0  # seconds for one probe, connecting included
     quick_look: float = 0.25  # seconds for a seed's first, quick probe
     probe_tries: int = 2  # further probes that must fail before a seed refuses or removes a peer
@@ -82,14 +78,7 @@ class Settings(NamedTuple):
     register_misses: int = 3  # unanswered rounds before another seed is tried
     retry_first: float = 0.5  # seconds: the first backoff after a failure; it doubles
     retry_last: float = 15.0  # seconds: the longest backoff before a seed is tried again
-    answer_limit: float = 5.0  # seconds that a dialled peer may take to accept or refuse
-    young: float = 1.0  # seconds: a younger link may be replaced by a duplicate unasked
-    link_check_limit: float = 1.0  # seconds that an older link has to answer before it is replaced
-    leave_limit: float = 3.0  # seconds that a leaving peer waits for the others to hang up
-    full_rounds: int = 10  # liveness rounds for which a peer that is full is not dialled
-    full_tries: int = 4  # refusals after which dialling for free places backs off
     backlog_limit: int = 8 * MIB  # bytes that may wait for one neighbour
-    origin_limit: int = 1 * MIB  # bytes waiting for a neighbour above which new messages wait
     origin_wait: float = 2.0  # seconds at most that a portion of new messages waits for neighbours
     portion: int = 256 * 1024  # bytes sent in answer to one `want`
     fetch_patience: float = 2.0  # seconds without a portion until another neighbour is asked

@@ -11,9 +11,7 @@ class Rate:
 
     def __init__(self, per_second: float, burst: float, keys: int = 1_000):
         """Keep at most `keys` keys; beyond that, the least recently used is forgotten."""
-        self._per_second = per_second
-        self._burst = burst
-        self._keys = keys
+        self._per_second, self._burst, self._keys = per_second, burst, keys
         # key -> (level of its bucket, when that was so)
         self._levels: OrderedDict[Hashable, tuple[float, float]] = OrderedDict()
 
@@ -58,7 +56,7 @@ class Recent:
         return value if until > now else default
 
     def pop(self, key: Hashable, now: float = 0.0, default=None):
-        """Remove a key. Return its value, or `default` if it has none or has expired."""
+        """Remove a key. Return what `get` would have returned."""
         until, value = self._entries.pop(key, (now, default))
         return value if until > now else default
 
@@ -87,18 +85,12 @@ class Backoff:
         self.due = float("-inf")  # when the pause ends
 
 
-class Counters:
+class Counters(Counter[str]):
     """Counts, by name, of what the output file leaves out, such as "dials that were refused"."""
-
-    def __init__(self):
-        self._counts: Counter[str] = Counter()
 
     def add(self, name: str, number: int = 1) -> None:
         if number:
-            self._counts[name] += number
-
-    def all(self) -> dict[str, int]:
-        return dict(self._counts)
+            self[name] += number
 
 
 class Budget:

@@ -65,7 +65,7 @@ def _open(kind: int, port: int, patience: float) -> socket.socket:
 
 def open_early(arguments: list[str]) -> Doors | None:
     """Return the sockets that a command line asks for. None leaves the command line to
-    chat_program.py, which also waits for a port, and reports what is wrong."""
+    other_programs.py, which also waits for a port, and reports what is wrong."""
     words = [word for argument in arguments for word in argument.split("=", 1)]
     try:
         at = words.index("--chat")
@@ -74,5 +74,5 @@ def open_early(arguments: list[str]) -> Doors | None:
         if 0 <= own < count and 0 < port < 65536 and 0 < base + own < 65536:
             return open_doors(base + own, port, 0.0)
     except (ValueError, IndexError, OSError):
-        pass  # chat_program will say what is wrong
+        pass  # other_programs.py will say what is wrong
     return None

@@ -101,15 +101,16 @@ def next_lines(link, now, overdue) -> list[bytes] | None:
 
 
 def listening(address: Address) -> socket.socket:
-    """Return a socket that listens at an address; OSError if it is not available."""
+    """Return a socket that listens at an address. If it is not available, an OSError names it."""
     sock = socket.socket(address.family, socket.SOCK_STREAM)
     try:
         if os.name == "posix":  # elsewhere it would let two processes share the port
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind(address.dial)
         sock.listen(BACKLOG)
-    except OSError:
+    except OSError as error:
         sock.close()
+        error.filename = str(address)
         raise
     return sock
 

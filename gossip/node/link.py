@@ -19,6 +19,7 @@ from gossip.wire import LINE_LIMIT, Answer, WireError
 JOIN_SIZE = 262_144  # bytes up to which small chunks of a backlog are joined into one write
 NO_TIME = 0.001  # seconds to connect if no time is left, so that connecting fails with a reason
 WAITING_BACKLOG = 256 * 1024  # bytes that may wait for a stranger
+ORIGIN_LIMIT = 1 << 20  # bytes waiting for a neighbour above which new messages wait
 ORIGIN_PATIENCE = 1.0  # seconds without progress after which no origin waits for a link
 OVERFLOW = "backlog overflow"  # the reason when the other end does not read
 
@@ -334,7 +335,7 @@ class Link:
 
     def pauses_origin(self, now: float, patience: float | None = None) -> bool:
         """Return whether new messages wait for it: its unrequested backlog is long, but read."""
-        return (self._backlog.unasked > self._settings.origin_limit
+        return (self._backlog.unasked > ORIGIN_LIMIT
                 and self.is_read(now, patience or ORIGIN_PATIENCE))
 
     def is_read(self, now: float, patience: float = ORIGIN_PATIENCE) -> bool:

@@ -187,7 +187,7 @@ class Node(Part):
         worst, waited = self.world.worst_lateness(), self.turn.waited()
         return {"late": f"{self.lateness():.3f} s, at worst {worst:.3f} s",
                 **({"longest wait for a turn": f"{waited:.3f} s"} if waited else {}),
-                **self.counters.all(), **self.output.dropped()}
+                **self.counters, **self.output.dropped()}
 
     # What the world tells of links.
 

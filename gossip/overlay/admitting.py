@@ -18,6 +18,7 @@ from gossip.node.part import Part
 from gossip.registering.joining import Joining
 
 CHECKED = "a peer that waits for its probe, or the check of its older link"  # a role of a link
+LINK_CHECK_LIMIT = 1.0  # seconds that an older link has to answer before it is replaced
 NOT_AT_HOME = "unproven"  # the reason for a newcomer whose run is not the one at its address
 
 
@@ -123,7 +124,7 @@ class Admitting(Part):
     def _check(self, standing, newcomer) -> None:
         node = self._node
         newcomer.role = CHECKED
-        until = node.now() + node.settings.link_check_limit + node.more_patience()
+        until = node.now() + LINK_CHECK_LIMIT + node.more_patience()
         self._checks[newcomer] = standing, until
         standing.send(wire.liveness_request(wire.format_time(node.time()), node.address),
                       urgent=True)

@@ -18,6 +18,7 @@ from gossip.registering.joining import Joining
 DIALLED = "a peer that has not answered yet"
 OVER = "a peer whose dial is over"
 
+ANSWER_LIMIT = 5.0  # seconds that a dialled peer may take to accept or refuse
 REASON_SHOWN = 100  # bytes of another's reason in the output file
 STRANGE = "for a reason that cannot be shown"
 
@@ -95,7 +96,7 @@ class Linking(Part):
                 or not self.neighbours.begin_dial(peer, for_ring, chosen)):
             return
         link = self._node.new_link(DIALLED, peer)
-        link.await_line(self._node.now() + self._node.settings.answer_limit)
+        link.await_line(self._node.now() + ANSWER_LIMIT)
         self._node.dial(link)
 
     def on_up(self, link) -> None:

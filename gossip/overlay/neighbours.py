@@ -31,6 +31,7 @@ from gossip.overlay import ring
 from gossip.settings import Settings
 
 NEIGHBOUR = "a neighbour"  # the role of a link, as this peer sees the other end
+YOUNG = 1.0  # seconds: a younger link may be replaced by a duplicate unasked
 AT_ONCE = 20  # newcomers in a second that are accepted before they are proven
 UNLISTED, UNLISTED_WINDOW = 250, 10.0  # newcomers that no seed has named and that were probed: so
 # many are accepted within so many seconds, enough for a whole network that starts at once
@@ -126,7 +127,7 @@ class Neighbours:
             reason = "replaced"
         elif link.run is not None and dialler == standing.dialler:
             return Admission(False, "duplicate")
-        elif now - standing.since > self._settings.young:
+        elif now - standing.since > YOUNG:
             return Admission(False, "duplicate", ask=standing.link)
         elif standing.dialler != dialler and dialler == min(self._own, address):
             reason, proven = "duplicate", proven or standing.proven

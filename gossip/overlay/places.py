@@ -8,6 +8,8 @@ from gossip.overlay import ring
 from gossip.settings import Settings
 from gossip.tools import Backoff, Recent
 
+FULL_ROUNDS = 10  # liveness rounds for which a peer that is full is not dialled
+FULL_TRIES = 4  # refusals after which dialling for free places backs off
 REMEMBERED = 10_000  # peers kept in each memory of Places; of more, the first goes
 DEAD_REMEMBERED, DEAD_FOR = 100, 3600.0  # peers found dead: how many are kept, for how many seconds
 OFFENDERS = 1_000  # peers kept in each memory of ShutOut; of more, the first goes
@@ -51,13 +53,13 @@ class Places:
 
     def leave_alone(self, address: Address) -> None:
         """For some rounds, dial a peer that is full or broke the rules for the ring only."""
-        self._full.put(address, True, self._round + self._settings.full_rounds)
+        self._full.put(address, True, self._round + FULL_ROUNDS)
 
     def put_off(self, address: Address, for_ring: bool, now: float) -> None:
         """The peer refused, or its link broke too often: for the ring it is dialled again after a
         pause, which doubles. Dialling for free places pauses after some refusals."""
         self._refusals += 1
-        if self._refusals >= self._settings.full_tries:
+        if self._refusals >= FULL_TRIES:
             self._refusals = 0
             self._rest.failed(now)
         if for_ring:

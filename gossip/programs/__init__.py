@@ -1,7 +1,7 @@
-"""From a command line to running nodes: one file per program, and the choice between them.
+"""From a command line to running nodes: a file for each kind of program, and the choice between
+them. seed.py and peer.py pass in their classes; programs share starting.py.
 
-seed.py and peer.py pass in their classes. This file imports only the doorstep, and a program when
-needed, because peer.py calls it before its slow imports. Programs share starting.py."""
+This file imports only the doorstep, because peer.py calls it before its slow imports."""
 
 import sys
 
@@ -12,8 +12,8 @@ def run_other_program(arguments: list[str]) -> None:
     """Run the chat server or gossip module that a command line of peer.py asks for, and exit."""
     if "--chat" in arguments:
         doors = open_early(arguments)
-        from gossip.programs.chat_program import chat_main
+        from gossip.programs.other_programs import chat_main
         sys.exit(chat_main(doors))
     if any(word[:2] == "-c" for word in arguments):
-        from gossip.programs.voidphone_program import module_main
+        from gossip.programs.other_programs import module_main
         sys.exit(module_main())

@@ -1,22 +1,29 @@
-"""The consoles of a peer: what is typed, pasted or piped is carried out, and answered; on a
-terminal in words, and there a line that is no command is a message."""
+"""The consoles of a peer: what is typed, pasted or piped is carried out, and answered. On a
+terminal the answers are in words, and a line that is no command is a message. With --json lines are
+objects; gossip/library/README.md has all of them.
+"""
 
 import difflib
+import json
 import os
 import pathlib
 import time
 
 from gossip.addresses import Address
-from gossip.events import escape
+from gossip.events import escape, gossip_fields, parted, unescape
+from gossip.settings import majority
 from gossip.spread.origin import TooLong
 from gossip.terminal.input import Keyboard
-from gossip.terminal.prompt import PromptScreen, TypedLines
+from gossip.terminal.prompt import PromptScreen
 from gossip.terminal.screen import Screen
 from gossip.terminal.words import Words, many
 
 SHOWN = 100  # messages that `messages` shows
 COMMANDS = ("peers", "messages", "status", "help", "quit", "exit", "raw")
 SIMILAR = 0.7  # similarity to a command, 0 to 1, from which a word is a typing error
+JSON_LIMIT = 7 * 65_536  # bytes of a line of JSON, which may take six bytes for a character
+JSON_COMMANDS = ("status", "peers", "leave")
+JSON_GOSSIP = ("time", "origin", "run", "number", "text")
 
 
 def split_command(line: str) -> tuple[str, str]:
@@ -54,11 +61,11 @@ status     counts, also of everything dropped
 help       this
 quit       leave gracefully: nobody reports me dead
 (Ctrl-C ends me abruptly, so that others find me dead)"""
+    UNKNOWN = "unknown command '{0}'; type help"
+    _split = staticmethod(split_command)
 
-    def __init__(self, peer, keyboard: Keyboard | TypedLines, screen: Screen):
-        self._peer = peer
-        self._keyboard = keyboard
-        self._screen = screen
+    def __init__(self, peer, keyboard: Keyboard | PromptScreen, screen: Screen):
+        self._peer, self._keyboard, self._screen = peer, keyboard, screen
 
     def read_lines(self) -> None:
         """Read lines until the end of input or `quit`."""
@@ -97,15 +104,13 @@ quit       leave gracefully: nobody reports me dead
         return self._peer.stopping or self._peer.leaving
 
     def _gossip(self, texts: list[str]) -> None:
-        """Gossip texts together; one by one if a text is too long by now, because numbers grow."""
         try:
             if texts:
                 self._peer.gossip(texts)
-        except TooLong as error:
+        except TooLong as error:  # by now, because numbers grow
             if len(texts) == 1:
                 self._complain(str(error))
-                return
-            for text in texts:
+            for text in texts if len(texts) > 1 else ():
                 self._gossip([text])
 
     def _command(self, command: str) -> None:
@@ -114,13 +119,8 @@ quit       leave gracefully: nobody reports me dead
         elif command:
             answers = {"help": lambda: self.HELP, "peers": self._peers, "status": self._status,
                        "messages": self._messages, "say": lambda: "say what? Type: say TEXT"}
-            answer = answers.get(command, lambda: self._unknown(escape(command[:60])))
-            self._screen.say(answer())
-
-    _split = staticmethod(split_command)
-
-    def _unknown(self, command: str) -> str:
-        return f"unknown command '{command}'; type help"
+            unknown = self.UNKNOWN.format(escape(command[:60]))
+            self._screen.say(answers.get(command, lambda: unknown)())
 
     def _counts(self) -> dict[str, object]:
         return {**self._peer.status(), "lines not shown": self._screen.dropped}
@@ -128,18 +128,17 @@ quit       leave gracefully: nobody reports me dead
     def _status(self) -> str:
         return "\n".join(f"{name}: {value}" for name, value in self._counts().items())
 
-    def _addresses(self) -> tuple[list[Address], list[Address]]:
-        """Return the neighbours, and all known peers."""
+    def _addresses(self) -> dict[str, list[str]]:
         with self._peer.turn:
-            return list(self._peer.neighbours.addresses()), list(self._peer.peer_list.addresses())
+            return {"neighbours": list(map(str, self._peer.neighbours.addresses())),
+                    "known peers": list(map(str, self._peer.peer_list.addresses()))}
 
     def _peers(self) -> str:
-        neighbours, known = self._addresses()
-        return (f"neighbours ({len(neighbours)}): {' '.join(map(self._named, neighbours))}\n"
-                f"known peers ({len(known)}): {' '.join(map(self._named, known))}")
+        return "\n".join(f"{what} ({len(addresses)}): {' '.join(map(self._named, addresses))}"
+                         for what, addresses in self._addresses().items())
 
-    def _named(self, address: Address) -> str:
-        return str(address)
+    def _named(self, address: str) -> str:
+        return address
 
     def _messages(self) -> str:
         with self._peer.turn:
@@ -160,22 +159,20 @@ class Talk(Console):
 /help       this
 /quit       leave gracefully: nobody reports me dead
 Ctrl-C ends me abruptly, so that others find me dead."""
-
-    def __init__(self, peer, keyboard: TypedLines, screen: PromptScreen, words: Words):
-        super().__init__(peer, keyboard, screen)
-        self._words = words
-
+    UNKNOWN = "unknown command '{0}'; to gossip it: say {0}"
     _split = staticmethod(understood)
 
+    def __init__(self, peer, screen: PromptScreen, words: Words):
+        super().__init__(peer, screen, screen)
+        self._words = words
+
     def greet(self) -> None:
-        """Say what to do."""
         self._screen.say(f"I am {self._peer.address.port}. Type a message, or /help. "
                          "/quit says goodbye, Ctrl-C does not.\n"
                          "Every event, with all its fields, in UTC: "
                          f"{_shown(self._peer.output.path)}\n")
 
     def take_leave(self) -> None:
-        """Say that the peer has ended, and where to look now."""
         how = "said goodbye" if self._peer.leaving else "was interrupted"
         path = self._peer.output.path
         self._screen.say(f"{self._peer.address.port} {how}. Its file: {_shown(path)}\n"
@@ -189,11 +186,8 @@ Ctrl-C ends me abruptly, so that others find me dead."""
         else:
             super()._command(command)
 
-    def _unknown(self, command: str) -> str:
-        return f"unknown command '{command}'; to gossip it: say {command}"
-
-    def _named(self, address: Address) -> str:
-        return self._words.name(str(address))
+    def _named(self, address: str) -> str:
+        return self._words.name(address)
 
     def _messages(self) -> str:
         return "\n".join(map(self._words.message, super()._messages().splitlines()))
@@ -216,3 +210,86 @@ def _shown(path: pathlib.Path) -> str:
         return min(os.path.relpath(path), str(path), key=len)
     except ValueError:  # on another drive
         return str(path)
+
+
+class JsonScreen(Screen):
+    """Writes events to standard output as lines of JSON."""
+
+    def __init__(self, seeds: list[Address]):
+        self._seeds = set(map(str, seeds))
+        self._wanted = majority(len(seeds))
+        self._listed_by: set[str] = set()
+        self._told_dropped = 0
+        super().__init__()
+
+    def answer(self, **answer) -> None:
+        self.say(json.dumps(answer))
+
+    def _raw(self, clock: str, events: list[str], seed: Address | None) -> str:
+        said = [one for event in events for one in self._objects(unescape(event))]
+        if self.dropped > self._told_dropped:
+            said.append({"event": "dropped", "lines": self.dropped - self._told_dropped})
+            self._told_dropped = self.dropped
+        return "".join(json.dumps(one) + "\n" for one in said)
+
+    def _objects(self, event: str) -> list[dict[str, object]]:
+        """Return the object of an event; after the registration that makes a majority, two."""
+        kind, address, rest = parted(event)
+        fields = gossip_fields(rest) if kind in ("received", "generated") else None
+        if fields is not None:
+            source = {"from": address} if address else {}
+            return [{"event": kind, **source, **dict(zip(JSON_GOSSIP, fields))}]
+        if kind == "started":
+            return [{"event": kind, "peer": rest.partition(":")[2]}]
+        if kind == "seed":  # where its name leads
+            self._seeds.add(rest.rpartition("=")[2])
+        about = {"seed" if address in self._seeds else "peer": address} if address else {}
+        said = [{"event": kind, **about, **({"detail": rest} if rest else {})}]
+        if kind == "unregistered":
+            self._listed_by.discard(address)
+        elif kind == "registered":
+            self._listed_by.add(address)
+            if len(self._listed_by) == self._wanted:
+                said.append({"event": "joined", "seeds": self._wanted})
+        return said
+
+
+class JsonConsole(Console):
+    """Carries out commands that are lines of JSON."""
+
+    def read_lines(self) -> None:
+        """Read lines until the end of input, then leave."""
+        super().read_lines()
+        if not self._over():
+            self._peer.quit()
+
+    @staticmethod
+    def _split(line: str) -> tuple[str, str]:
+        """Return (command, text); ValueError says what is wrong with a line."""
+        try:
+            asked = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"not JSON: {error}") from None
+        match list(asked.items()) if isinstance(asked, dict) else []:
+            case [("say", str(text))] if text and not text.endswith("\r"):
+                return "say", text
+            case [("say", _)]:
+                raise ValueError("the value of say is a text of one line")
+            case [("do", command)] if command in JSON_COMMANDS:
+                return command, ""
+        raise ValueError('neither {"say": TEXT} nor {"do": COMMAND}, where COMMAND is one of '
+                         + ", ".join(JSON_COMMANDS))
+
+    def _complain(self, why: str) -> None:
+        self._screen.answer(error=why)
+
+    def _command(self, command: str) -> None:
+        if command == "leave":
+            self._peer.quit()
+        elif command == "status":
+            status = {**self._counts(), "address": str(self._peer.address)}
+            self._screen.answer(event="status", **{name.replace(" ", "_"): value
+                                                   for name, value in status.items()})
+        elif command == "peers":
+            neighbours, known = self._addresses().values()
+            self._screen.answer(event="peers", neighbours=neighbours, known=known)

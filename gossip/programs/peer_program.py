@@ -8,8 +8,7 @@ import threading
 
 from gossip.addresses import Address, Name, Target, address_of
 from gossip.net.live_world import LiveWorld
-from gossip.programs.consoles import Console, Talk
-from gossip.programs.json_lines import LONGEST, JsonConsole, JsonScreen
+from gossip.programs.consoles import JSON_LIMIT, Console, JsonConsole, JsonScreen, Talk
 from gossip.programs.starting import (
     PortTaken, check_free, check_reachable, host_of, open_output, start_node)
 from gossip.terminal.command_line import (
@@ -17,7 +16,7 @@ from gossip.terminal.command_line import (
     add_peer_flags, load_seeds, parse_host, parse_port, peer_settings, run_command, show,
     typed_address)
 from gossip.terminal.input import End, Keyboard, Keys
-from gossip.terminal.prompt import PromptScreen, TypedLines
+from gossip.terminal.prompt import PromptScreen
 from gossip.terminal.screen import Screen
 from gossip.terminal.words import Words
 
@@ -65,7 +64,7 @@ def _peer_command(peer_class) -> None:
         parser.error("--outputs - needs a PORT, and goes without --json")
     seeds = load_seeds(args.config)
     talks = os.isatty(0) and os.isatty(1) and not (args.raw or args.quiet or args.json or is_log)
-    keyboard = Keyboard(longest=LONGEST) if args.json else Keyboard()
+    keyboard = Keyboard(longest=JSON_LIMIT) if args.json else Keyboard()
     if isinstance(asked_for, Name):
         parser.error(f"{asked_for} is a name; give the port alone, and --host {asked_for.host}")
     if isinstance(asked_for, Address):
@@ -91,22 +90,24 @@ def _peer_command(peer_class) -> None:
 def _run_peer(peer_class, address: Address, own: Address, seeds: list[Target], args, talks: bool,
               keyboard: Keyboard) -> None:
     """Run a peer that listens at `own`, until it has left, or a signal comes."""
-    end, is_log = End(), args.outputs == STANDARD_OUTPUT
+    end = End()
     if talks:
-        words, keys = Words(str(address), args.liveness_misses, len(seeds)), Keys()
-        screen = PromptScreen(words, escapes=keys.escapes)
+        words = Words(str(address), args.liveness_misses, len(seeds))
+        screen = PromptScreen(words, Keys())
     else:
-        screen = JsonScreen(seeds) if args.json else Screen(2 if is_log else 1)
+        screen = JsonScreen(seeds) if args.json else Screen(
+            2 if args.outputs == STANDARD_OUTPUT else 1)
     output = open_output(args.outputs, "peer", address, args.file_limit,
                          None if args.quiet else screen)
     peer = peer_class(address, seeds, peer_settings(args), output,
                       functools.partial(LiveWorld, own=own))
     if talks:
-        console = Talk(peer, TypedLines(keys, screen), screen, words)
+        console = Talk(peer, screen, words)
         console.greet()
     else:
         console = (JsonConsole if args.json else Console)(peer, keyboard, screen)
-    start_node(peer, lambda: own)
+    start_node(peer)
+
     threading.Thread(  # not the peer's own, because nothing can wake it while it reads
         target=peer.world.threads.guard, name="console", daemon=True,
         args=("console", _run_console, (peer, console, args.end_with_input, end))).start()

@@ -2,16 +2,16 @@
 
 import collections
 import math
-import re
 import time
 
 from gossip.addresses import Address
+from gossip.events import about, parted
 from gossip.net.live_world import LiveWorld
 from gossip.programs.starting import (
     check_free, known_to, local_seeds, node_at, open_output, own_address, start_node)
 from gossip.settings import majority
 from gossip.terminal.command_line import (
-    FAILED, STANDARD_OUTPUT, CommandError, Parser, add_address, add_common_flags, add_settings,
+    STANDARD_OUTPUT, CommandError, Parser, add_address, add_common_flags, add_settings,
     complain, load_seeds, peer_settings, run_command, show, typed_address)
 from gossip.terminal.folders import command, commands, peer_command, ports
 from gossip.terminal.input import End
@@ -22,10 +22,7 @@ from gossip.tools import Recent
 INDENT = 12  # columns before the second line of a sentence
 REMEMBERED = 10_000  # ended peers, limited because ever new addresses may come and go
 GATHER = 0.5  # seconds in which a peer may register with several seeds, before it is shown
-_ADDRESS = r"((?:[0-9.]+|\[[^\]]*\]):[0-9]+)"
-_EVENT = re.compile(rf"(registered|removed|dead report|rejected):(?:Dead Node:)?{_ADDRESS}:?(.*)")
-_REPORT = re.compile(rf"[0-9.]+:{_ADDRESS}(?::(.*))?")
-_RAW = ("failed:", "full:", "lost:", "kicked:")  # events that are shown as they are
+RAW = ("failed", "full", "lost", "kicked")  # kinds of events that are shown as they are
 
 
 def seed_main(seed_class) -> int:
@@ -40,14 +37,15 @@ def _seed_command(seed_class) -> None:
     add_settings(parser, "monitor", "report_interval", "ban", "registrations_per_ip", "file_limit")
     args = parser.parse_args()
     seeds = load_seeds(args.config)
-    address = typed_address(parser, args)
-    if address is None:
-        run_seeds(seed_class, local_seeds(seeds), seeds, args)
-        return
-    address = node_at(address, seeds) if isinstance(address, int) else own_address(address)
-    if address not in known_to(address, seeds, args.monitor):
-        complain(f"seed.py: {address} is not in {args.config.name}: peers will not find it")
-    run_seeds(seed_class, [address], seeds, args)
+    typed = typed_address(parser, args)
+    if typed is None:
+        addresses = local_seeds(seeds)
+    else:
+        own = node_at(typed, seeds) if isinstance(typed, int) else own_address(typed)
+        if own not in known_to(own, seeds, args.monitor):
+            complain(f"seed.py: {own} is not in {args.config.name}: peers will not find it")
+        addresses = [own]
+    run_seeds(seed_class, addresses, seeds, args)
 
 
 def run_seeds(seed_class, addresses, seeds, args, in_words: bool = False) -> None:
@@ -82,7 +80,6 @@ def run_seeds(seed_class, addresses, seeds, args, in_words: bool = False) -> Non
 
 
 def _what_next(addresses: list[Address], args) -> str:
-    """Tell that seeds are up, and what a person may do with them."""
     names = " ".join(ports(map(str, addresses)))
     verb = "seed is" if len(addresses) == 1 else "seeds are"
     return "\n".join([
@@ -102,6 +99,7 @@ class SeedWords:
     def __init__(self, wanted: int, seeds: int):
         self._wanted = wanted
         self._seeds = seeds  # of this process
+        self._lines: list[str] = []  # what is told
         self._now, self._clock = 0.0, ""  # of the event that is told
         self._listed: dict[str, dict[Address, None]] = {}  # peer -> the seeds that list it
         self._coming: dict[str, tuple[float, str]] = {}  # not shown yet -> until when, since when
@@ -111,23 +109,27 @@ class SeedWords:
         self._host: str | None = None  # of the first peer
 
     def due_at(self) -> float:
-        """Return when `due` has something to tell."""
         return min((at for at, _ in self._coming.values()), default=math.inf)
 
     def due(self, now: float) -> list[str]:
         """Return the lines about peers that came GATHER seconds ago."""
-        return [self._tell_coming(peer) for peer, (at, _) in list(self._coming.items())
-                if at <= now]
+        self._lines = []
+        for peer in [peer for peer, (at, _) in self._coming.items() if at <= now]:
+            self._tell_coming(peer)
+        return self._lines
 
     def tell(self, now: float, clock: str, seed: Address, event: str) -> list[str]:
         """Return the lines about an event of a seed at `HH:MM:SS…`."""
-        self._now, self._clock = now, clock[:8]
-        found = _EVENT.fullmatch(event)
-        if found is not None:
-            return getattr(self, f"_on_{found[1].replace(' ', '_')}")(seed, found[2], found[3])
-        return [f"{clock[:8]}    seed {seed.port}: {event}"] if event.startswith(_RAW) else []
+        self._lines, self._now, self._clock = [], now, clock[:8]
+        kind, peer, rest = parted(event.replace("Dead Node:", "", 1))
+        tell = getattr(self, f"_on_{kind.replace(' ', '_')}", None)
+        if tell is not None and peer:
+            tell(seed, peer, rest)
+        elif kind in RAW:
+            self._lines.append(f"{self._clock}    seed {seed.port}: {event}")
+        return self._lines
 
-    def _on_registered(self, seed: Address, peer: str, _: str) -> list[str]:
+    def _on_registered(self, seed: Address, peer: str, _: str) -> None:
         listed = self._listed.setdefault(peer, {})
         ended = self._ended.pop(peer)  # None where it is new, or was forgotten
         if not listed:
@@ -135,45 +137,43 @@ class SeedWords:
             self._reported.pop(peer)
             self._coming[peer] = self._now + GATHER, self._clock
         listed[seed] = None
-        is_due = peer in self._coming and len(listed) >= self._wanted
-        return [self._tell_coming(peer)] if is_due else []
+        if len(listed) >= self._wanted:
+            self._tell_coming(peer)
 
-    def _tell_coming(self, peer: str) -> str:
-        _, clock = self._coming.pop(peer)
-        names = " ".join(sorted(str(seed.port) for seed in self._listed[peer]))
-        return f"{clock}  + {self._name(peer):<12} known to {names}"
+    def _tell_coming(self, peer: str) -> None:
+        _, clock = self._coming.pop(peer, (0.0, None))
+        if clock is not None:
+            names = " ".join(sorted(str(seed.port) for seed in self._listed[peer]))
+            self._lines.append(f"{clock}  + {self._name(peer):<12} known to {names}")
 
-    def _on_removed(self, seed: Address, peer: str, why: str) -> list[str]:
+    def _on_removed(self, seed: Address, peer: str, why: str) -> None:
         listed = self._listed.get(peer, {})
         if seed not in listed:
-            return []
-        lines = [self._tell_coming(peer)] if peer in self._coming else []
+            return
+        self._tell_coming(peer)
         del listed[seed]
         if why == "gone" and self._ended.get(peer) == "left":
             why = "left"  # its goodbye came too late for a seed that had just listed it
         self._ended.put(peer, why)
-        if listed:
-            return lines
-        del self._listed[peer]
-        self._ends[why] += 1
-        kind = f"removed {why}"
-        return [*lines, self._say(kind if kind in FORMS else "removed", peer, why)]
+        if not listed:
+            del self._listed[peer]
+            self._ends[why] += 1
+            kind = f"removed {why}"
+            self._say(kind if kind in FORMS else "removed", peer, why)
 
-    def _on_dead_report(self, _: Address, peer: str, rest: str) -> list[str]:
-        found, is_known = _REPORT.fullmatch(rest), peer in self._listed or self._ended.get(peer)
-        if found is None or not is_known or not self._reported.add(peer, True):
-            return []
-        return [self._say("dead report", found[1], self._name(peer))]
+    def _on_dead_report(self, _: Address, peer: str, rest: str) -> None:
+        reporter, _ = about(rest.partition(":")[2])
+        is_known = peer in self._listed or self._ended.get(peer)
+        if reporter and is_known and self._reported.add(peer, True):
+            self._say("dead report", reporter, self._name(peer))
 
-    def _on_rejected(self, _: Address, peer: str, rest: str) -> list[str]:
-        found = _REPORT.fullmatch(rest)
-        if found is None or found[2] != "it answers" or not self._reported.pop(peer):
-            return []
-        return [self._say("rejected", peer)]
+    def _on_rejected(self, _: Address, peer: str, rest: str) -> None:
+        if about(rest.partition(":")[2])[1] == "it answers" and self._reported.pop(peer):
+            self._say("rejected", peer)
 
-    def _say(self, kind: str, other: str, rest: str = "") -> str:
+    def _say(self, kind: str, other: str, rest: str = "") -> None:
         text = FORMS[kind].mine.format(other=self._name(other), rest=rest)
-        return f"{self._clock}  {FORMS[kind].sign} {text}"
+        self._lines.append(f"{self._clock}  {FORMS[kind].sign} {text}")
 
     def status(self) -> str:
         """Return a line with the seeds and the listed peers."""
@@ -204,8 +204,7 @@ class SeedScreen(Screen):
     """Shows the events of seeds in words above a status line; at the end a summary and `last`."""
 
     def __init__(self, words: SeedWords, last: str):
-        self._words = words
-        self._last = last
+        self._words, self._last = words, last
         self._status = StatusLine()
         self._begun = time.monotonic()
         super().__init__()

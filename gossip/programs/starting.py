@@ -1,5 +1,6 @@
 """The start of all programs: which addresses this machine has, which are free, and from which it
-reaches the seeds; opening output files, starting nodes and awaiting their end.
+reaches the seeds; opening output files and starting nodes; and what the system allows, because
+one clear line before anything starts is better than a network that fails halfway.
 
 An address that a peer announces is dialled by the peers of other machines. So a peer whose seeds
 are on other machines has none on loopback, which every machine has for itself.
@@ -9,34 +10,48 @@ import collections
 import contextlib
 import errno
 import itertools
+import math
 import os
 import pathlib
+import re
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from gossip.addresses import Address, Name, Target, address_of, is_host_name, is_loopback
-from gossip.net.connection import is_local
+try:
+    import resource
+except ImportError:  # not on Windows
+    resource = None
+
+from gossip.addresses import (
+    Address, Name, Target, address_of, is_host_name, is_loopback, parse_address)
+from gossip.net.connection import is_local, listening
 from gossip.net.names import LIMIT, Names
 from gossip.node.output_file import OutputFile
-from gossip.settings import of_one_network
-from gossip.terminal.command_line import (
-    AUTO, FAILED, QUIET, STANDARD_OUTPUT, CommandError, Parser, add_outputs, add_settings,
-    complain)
-from gossip.terminal.input import End, Keyboard
+from gossip.settings import Settings, majority, of_one_network
+from gossip.terminal.command_line import AUTO, FAILED, STANDARD_OUTPUT, CommandError, complain
 from gossip.terminal.screen import Log, Screen
 
 WAY_LIMIT = 30.0  # seconds to wait for a way to the seeds, or an address: a boot may take that long
 LOOK = 0.5  # seconds between two looks for one, and for a lookup of names
 SLOW = 8.0  # seconds for a lookup that must succeed: the resolver's first server may be down
 
+PROCESS_DESCRIPTORS = 16  # of a process without a node: standard ones, wake-ups, files
+NODE_DESCRIPTORS = 4  # of a node, beside one for each link: listener, wake-ups, output file
+NODE_THREADS = 6  # of a node, beside one for each link
+COMING_AND_GOING = 4  # links of a peer that are being made, refused or probed
+PROBES = 32  # connections of a seed that are probes, or end after one question
+PROCESS_MAPS, THREAD_MAPS = 2_000, 3  # memory maps of a process, and of each of its threads
+
 _Found = TypeVar("_Found")
 
 
 class PortTaken(CommandError):
     """Another program listens at an address."""
+
+
+# Addresses.
 
 
 def here(targets: Iterable[Target], limit: float = LIMIT) -> dict[Target, Address]:
@@ -65,10 +80,9 @@ def local_among(seeds: list[Target]) -> list[Address]:
 
 def local_seeds(seeds: list[Target]) -> list[Address]:
     """Return the same; CommandError if there is none."""
-    local = local_among(seeds)
-    if not local:
-        raise CommandError("no seed of the config is an address of this machine", FAILED)
-    return local
+    if local := local_among(seeds):
+        return local
+    raise CommandError("no seed of the config is an address of this machine", FAILED)
 
 
 def known_to(own: Address, seeds: list[Target], monitor: bool) -> list[Target]:
@@ -128,11 +142,7 @@ def awaited(look: Callable[[], _Found | None], patience: float, lacking: str,
 def check_free(address: Address) -> None:
     """Raise CommandError if a node cannot listen there: PortTaken if another program does."""
     try:
-        with socket.socket(address.family, socket.SOCK_STREAM) as sock:
-            if os.name == "posix":
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            sock.bind(address.dial)
-            sock.listen()
+        listening(address).close()
     except OSError as error:
         raise cannot_listen(address, error) from None
 
@@ -196,13 +206,6 @@ def _ip_towards(seeds: list[Address]) -> str | None:
 # Output files, and nodes.
 
 
-def add_output_flags(parser: Parser) -> None:
-    """Add the flags of the programs that `run_node` runs."""
-    add_outputs(parser)
-    add_settings(parser, "file_limit")
-    parser.switch("--quiet", QUIET)
-
-
 def open_output(folder: pathlib.Path, kind: str, address: Address, limit: int,
                 screen=None) -> OutputFile:
     """Open an output file of `limit` MiB at most (0: any size), in a folder made if missing; on
@@ -220,42 +223,79 @@ def open_output(folder: pathlib.Path, kind: str, address: Address, limit: int,
     return output
 
 
-def start_node(node, wanted=None) -> None:
-    """Prepare a node and let it go."""
-    prepare_node(node, wanted)
-    node.go()
-
-
-def prepare_node(node, wanted=None) -> None:
-    """Start a node but for its `go`; CommandError names the address that is not available, and says
-    why. `wanted()` returns that address if it may be another than the node's own."""
+def prepare_node(node) -> None:
+    """Start a node but for its `go`; CommandError names the address that is not available."""
     try:
         node.prepare()
     except OSError as error:
         node.output.finish()
         node.stop()
-        raise cannot_listen(wanted() if wanted else node.address, error) from None
+        address = parse_address(error.filename) if error.filename else node.address
+        raise cannot_listen(address, error) from None
 
 
-def run_node(kind: str, address: Address, args, make, start=start_node,
-             life_line: int | None = None, farewell=lambda node: None) -> None:
-    """Run the node that `make(output)` returns, until it ends or a signal comes. It also ends,
-    after `farewell(node)`, with `life_line`, a descriptor that the starting program holds."""
-    end, screen = End(), None if args.quiet else Screen()
-    node = make(open_output(args.outputs, kind, address, args.file_limit, screen))
-    start(node)
+def start_node(node) -> None:
+    prepare_node(node)
+    node.go()
 
-    def await_end():
-        lines = Keyboard(life_line)
-        while lines.lines() is not None:
-            pass
-        farewell(node)
-        node.stop("quit")
-        end.come()
 
-    if life_line is not None:
-        threading.Thread(target=await_end, name="life line", daemon=True).start()
-    end.wait(lambda: node.stopping)
-    node.stop()
-    if screen is not None:
-        screen.close()
+# What the system allows, and what nodes need: rather too much than too little. A limit that is not
+# known is infinite.
+
+
+class Need:
+    """The descriptors and threads that a node takes once it has all its links."""
+
+    def __init__(self, links: int):
+        self.descriptors, self.threads = NODE_DESCRIPTORS + links, NODE_THREADS + links
+
+
+def peer_needs(address: Address, peers: int, seeds: int, settings: Settings) -> Need:
+    """Return the needs of one peer in a network of `peers` peers and `seeds` seeds."""
+    neighbours = min(settings.capacity.of(address), peers - 1)
+    return Need(neighbours + majority(seeds) + COMING_AND_GOING)
+
+
+def seed_needs(peers: int) -> Need:
+    """Return the needs of a seed with which all `peers` may register."""
+    return Need(peers + PROBES)
+
+
+def descriptors_allowed() -> float:
+    """Return how many files and sockets a process like this one may have open."""
+    if resource is None:
+        return math.inf
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return math.inf if soft == resource.RLIM_INFINITY else soft
+
+
+def threads_allowed() -> float:
+    """Return how many more threads, in all processes together, the system allows."""
+    running = _number("/proc/loadavg", 0, r"/([0-9]+)")
+    rooms = [_number(f"/proc/sys/kernel/{name}") - running for name in ("threads-max", "pid_max")]
+    with contextlib.suppress(OSError):
+        for line in pathlib.Path("/proc/self/cgroup").read_text().splitlines():
+            _, controllers, path = line.split(":", 2)
+            group = pathlib.Path(f"/sys/fs/cgroup/{controllers}/{path}")
+            rooms += [_number(f"{folder}/pids.max") - _number(f"{folder}/pids.current", 0)
+                      for folder in (group, *group.parents)]
+    if resource is not None and os.geteuid() != 0:  # the superuser is not limited
+        most, _ = resource.getrlimit(resource.RLIMIT_NPROC)
+        if most != resource.RLIM_INFINITY:
+            own = rf"(?ms)^Uid:\s+{os.getuid()}\s.*^Threads:\s+([0-9]+)"
+            rooms.append(most - sum(_number(str(status), 0, own)  # 0: it has ended meanwhile
+                                    for status in pathlib.Path("/proc").glob("[0-9]*/status")))
+    return min(rooms)
+
+
+def threads_per_process() -> float:
+    """Return how many threads fit into a process, because each maps its stack and two guards."""
+    return (_number("/proc/sys/vm/max_map_count") - PROCESS_MAPS) // THREAD_MAPS
+
+
+def _number(path: str, otherwise: float = math.inf, pattern: str = "^([0-9]+)$") -> float:
+    """Return the number in a file of the system; `otherwise` where there is none."""
+    found = None
+    with contextlib.suppress(OSError):
+        found = re.search(pattern, pathlib.Path(path).read_text(errors="replace"))
+    return int(found[1]) if found else otherwise

@@ -21,6 +21,7 @@ from gossip.tools import Backoff, Recent
 REGISTERED = "a registered peer"  # the role of a connection, as a seed sees the other end
 STANDS = "registered on another connection, which stands"  # reasons for a refusal
 FULL = "too many of your IP are registered"
+VERIFYING_LIMIT = 1_024  # registrations that wait for a probe at one seed
 REFUSED_REST = 1.0  # seconds for which a connection is not read after a refusal
 WORD_LIMIT = 1.0  # seconds from a probe within which a registration that stands has to speak
 
@@ -98,7 +99,7 @@ class Admission(Part):
         """Have the address probed, if there is room, or one goes for whom only patience is left.
         Those that wait for a word take no room: they are no more than are registered."""
         link, node = newcomer.link, self._node
-        while len(self._newcomers) - len(self._contesting) >= node.settings.verifying_limit:
+        while len(self._newcomers) - len(self._contesting) >= VERIFYING_LIMIT:
             if not node.probers[FIRST].give_way(newcomer.address):
                 self._refuse(link, newcomer.address, "too many registrations at once, try again")
                 return

@@ -20,6 +20,7 @@ from gossip.spread.run import ALL_SLICES
 
 PAUSE = 1.0  # seconds at least between two comparisons that accompany answers to rumors, because
 # digests always differ while messages are on their way
+GONE_ROUNDS = 10  # intervals for which a neighbour's `gone` is believed
 MOST_PUT_OFF = 4  # periodic comparisons in a row that a late peer skips
 FEW = 16  # runs: a vector of so few is hardly longer than 64 digests, so it is sent at once
 
@@ -43,7 +44,7 @@ class AntiEntropy:
         self._due = (node.now() + self._interval * node.rng.uniform(0.5, 1.0) if self._interval
                      else math.inf)
         self._put_off = 0  # periodic comparisons skipped in a row
-        rest = settings.gone_rounds * self._interval
+        rest = GONE_ROUNDS * self._interval
         self.catch_up = CatchUp(messages, settings.fetch_patience, rest, runs.is_known)
         self._comparisons = Comparisons(rest)
         self._turn_is_set = False  # for when the neighbour that was asked counts as silent

@@ -1,6 +1,7 @@
 """Command lines: flags and their values, errors of one line that say what to do, exit codes."""
 
 import argparse
+import contextlib
 import difflib
 import math
 import os
@@ -8,11 +9,15 @@ import pathlib
 import re
 import textwrap
 
+try:
+    import resource
+except ImportError:  # not on Windows
+    resource = None
+
 from gossip.addresses import (
     Address, Target, address_of, can_be_dialled, is_host_name, parse_typed, typed_ip)
 from gossip.capacity import Capacity, parse_capacity
 from gossip.settings import WAYS, Filter, Settings, parse_config, parse_filter
-from gossip.terminal.limits import keep_standard_descriptors, raise_descriptor_limit
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]  # the folder of the programs
 HOME = ROOT if (ROOT / "config.txt").exists() else pathlib.Path.cwd()  # it was installed
@@ -45,15 +50,20 @@ class Parser(argparse.ArgumentParser):
         self.add_argument("-h", "--help", action="help", help="show this help message and exit")
 
     def add_argument(self, *flags: str, type=None, **named):
+        def convert(text: str):  # because argparse shows no text of a ValueError
+            try:
+                return type(text)
+            except ValueError as error:
+                raise argparse.ArgumentTypeError(str(error)) from None
+
         if type is not None:
-            named["type"] = _with_its_text(type)
+            named["type"] = convert
         if not self._usual:
             return super().add_argument(*flags, **named)
         is_first = not flags[0].startswith("-") or flags[-1] in self._usual
         return (self._first if is_first else self._others).add_argument(*flags, **named)
 
     def switch(self, flag: str, help: str) -> None:
-        """Add a flag without a value."""
         self.add_argument(flag, action="store_true", help=help)
 
     def error(self, message: str):
@@ -63,20 +73,9 @@ class Parser(argparse.ArgumentParser):
                            f"(see {self.prog} --help)")
 
 
-def _with_its_text(convert):
-    """Wrap a converter, so that argparse shows the text of its ValueError."""
-    def converted(text: str):
-        try:
-            return convert(text)
-        except ValueError as error:
-            raise argparse.ArgumentTypeError(str(error)) from None
-    return converted
-
-
 def run_command(name: str, command, *args) -> int:
     """Run a program; return its exit code. An error that a user can cause becomes one line."""
-    keep_standard_descriptors()
-    raise_descriptor_limit()
+    _prepare_descriptors()
     try:
         return command(*args) or 0
     except CommandError as error:
@@ -89,6 +88,18 @@ def run_command(name: str, command, *args) -> int:
         return INTERRUPTED
 
 
+def _prepare_descriptors() -> None:
+    """Open descriptors 0 to 2 if they are closed, because no socket may get one of them. Let this
+    process open as many files and sockets as the system allows."""
+    while (spare := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(spare)
+    if resource is not None:
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        with contextlib.suppress(OSError, ValueError):  # some systems allow less than they say
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 def complain(text: str) -> None:
     """Write one line to standard error; a terminal gets it broken between words."""
     if os.isatty(2):
@@ -98,7 +109,6 @@ def complain(text: str) -> None:
 
 
 def show(text: str, end: str = "\n") -> None:
-    """Write lines to standard output."""
     write_all(1, f"{text}{end}".encode(errors="replace"))
 
 
@@ -137,21 +147,24 @@ def seconds(low: float):
     return number(low, f"a number of seconds of {low:g} or more")
 
 
-probability = number(math.ulp(0.0), "a probability above 0, up to 1", most=1)
-
-
 def parse_port(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,5}", text.strip()) or not 1 <= int(text) <= 65535:
         raise ValueError(f"{text!r} is not a port (1 to 65535)")
     return int(text)
 
 
+def parse_host(text: str) -> str:
+    address = address_of(typed_ip(text.strip("[]")), 1)
+    if not can_be_dialled(address):
+        raise ValueError(f"{text} is no address that others can dial; give the one they shall use")
+    return address.ip
+
+
 def port_or_address(text: str) -> int | Target:
     """Return a port, or an address with its IP, or a name."""
-    text = text.strip()
-    if not re.search(r"[\s:,.]", text):
+    if not re.search(r"[\s:,.]", text.strip()):
         return parse_port(text)
-    target = parse_typed(text)
+    target = parse_typed(text.strip())
     if isinstance(target, Address):
         parse_host(target.ip)
     return target
@@ -181,7 +194,6 @@ def capacity(text: str) -> Capacity:
 
 
 def word_filter(text: str) -> Filter:
-    """Return the words in a file."""
     path = pathlib.Path(text).resolve()
     try:
         return Filter(str(path), parse_filter(path.read_bytes()))
@@ -189,19 +201,6 @@ def word_filter(text: str) -> Filter:
         raise ValueError(f"cannot read {text}: {error.strerror}") from None
     except ValueError as error:
         raise ValueError(f"{text}: {error}") from None
-
-
-def parse_host(text: str) -> str:
-    """Return an IP to listen on and to announce."""
-    address = address_of(typed_ip(text.strip("[]")), 1)
-    if not can_be_dialled(address):
-        raise ValueError(f"{text} is no address that others can dial; give the one they shall use")
-    return address.ip
-
-
-def _host_or_auto(text: str) -> str:
-    name = typed_ip(text)
-    return name.lower() if is_host_name(name) else parse_host(text)  # `auto` is like a name
 
 
 # Flags. In a help text, argparse inserts the default.
@@ -226,8 +225,9 @@ SETTINGS = {  # name -> converter (None: a switch), name of the value in --help,
     "capacity": (capacity, "RULE", "neighbours: fixed:K or powerlaw:ALPHA, instead of the usual "
                                    "rule"),
     "spread": (WAYS, None, "how new messages travel (flood)"),
-    "rumor_stop": (probability, "P", "probability that a rumor is dropped after it was told "
-                                     "to a neighbour that knew it (%(default)g)"),
+    "rumor_stop": (number(math.ulp(0.0), "a probability above 0, up to 1", most=1), "P",
+                   "probability that a rumor is dropped after it was told to a neighbour that "
+                   "knew it (%(default)g)"),
     "sign": (None, "", "sign gossip, and take only what is signed; all peers do, or none"),
     "rate": (_COUNT, "N", "lines a second that a neighbour may say in its own name, before it is "
                           "read more slowly (%(default)s); 0: any number"),
@@ -241,20 +241,27 @@ OF_SEEDS_ALONE = ("registrations_per_ip",)  # settings that a peer does not have
 OF_SEEDS = (*_OF_BOTH, *OF_SEEDS_ALONE)
 
 
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
 def add_settings(parser: Parser, *names: str, usual: Settings = Settings()) -> None:
     """Add the flags of these settings; `usual` holds their defaults."""
     for name in names:
         kind, unit, what = SETTINGS[name]
         kinds = ({"action": "store_true"} if kind is None else {"choices": kind} if kind is WAYS
                  else {"type": kind, "metavar": unit})
-        parser.add_argument(f"--{name.replace('_', '-')}", default=getattr(usual, name), help=what,
-                            **kinds)
+        parser.add_argument(_flag(name), default=getattr(usual, name), help=what, **kinds)
 
 
 def add_peer_flags(parser: Parser) -> None:
     """Add the flags of a peer that runner.py passes on."""
+    def convert(text: str) -> str:
+        name = typed_ip(text)
+        return name.lower() if is_host_name(name) else parse_host(text)  # `auto` is like a name
+
     add_settings(parser, *_OF_BOTH)
-    parser.add_argument("--host", type=_host_or_auto, default=AUTO, metavar="IP",
+    parser.add_argument("--host", type=convert, default=AUTO, metavar="IP",
                         help="the address to listen on and to announce, or a name of this machine "
                              "(%(default)s: the IP from which it reaches the seeds)")
     add_settings(parser, *(name for name in SETTINGS if name not in OF_SEEDS))
@@ -270,7 +277,6 @@ def add_common_flags(parser: Parser, outputs: pathlib.Path = OUTPUTS,
 
 
 def add_config(parser: Parser) -> None:
-    """Add the flag for the list of seeds."""
     parser.add_argument("--config", metavar="FILE", type=pathlib.Path, default=CONFIG,
                         help="the list of seeds (config.txt)")
 
@@ -295,8 +301,8 @@ def add_outputs(parser: Parser, folder: pathlib.Path = OUTPUTS, of_node: bool = 
 
 def peer_settings(args: argparse.Namespace) -> Settings:
     """Return the settings that the flags of a peer or a seed ask for."""
-    settings = Settings(**{name: value for name, value in vars(args).items()
-                           if name in Settings._fields})
+    named = {name: value for name, value in vars(args).items() if name in Settings._fields}
+    settings = Settings(**named)
     return settings._replace(sign=settings.sign or settings.monitor)
 
 
@@ -306,8 +312,7 @@ def flags_of(kind: str, settings: Settings) -> list[str]:
     for name, value in settings._asdict().items():
         is_known = name in OF_SEEDS if kind == "seed" else name not in OF_SEEDS_ALONE
         if is_known and value != Settings._field_defaults[name]:
-            flags.append(f"--{name.replace('_', '-')}")
-            flags += [] if value is True else [str(value)]
+            flags += [_flag(name)] if value is True else [_flag(name), str(value)]
     return flags
 
 

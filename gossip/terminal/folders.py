@@ -3,6 +3,7 @@ started by hand; a network that the runner starts has a folder of its own, which
 """
 
 import contextlib
+import itertools
 import os
 import pathlib
 import re
@@ -46,14 +47,12 @@ def reserved(folder: pathlib.Path):
     """Lock a folder against other networks; CommandError if there is one in it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        descriptor = None if fcntl is None else os.open(folder, os.O_RDONLY)
+        descriptor = os.open(folder if fcntl else os.devnull, os.O_RDONLY)
     except OSError as error:
         raise CommandError(f"cannot write into {folder}: {error.strerror}", FAILED) from None
-    if descriptor is None:
-        yield
-        return
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if fcntl is not None:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(descriptor)
         raise CommandError(f"another network writes into {shown(folder)}: end it, or give another "
@@ -66,19 +65,16 @@ def reserved(folder: pathlib.Path):
         os.close(descriptor)
 
 
-def _written_at(folder: pathlib.Path) -> float:
-    """Return when an output file of the folder was last written to; 0 without one."""
-    last = 0.0
-    for pattern in RECORDED:
-        for path in folder.glob(pattern):
-            with contextlib.suppress(FileNotFoundError):  # a network that starts has deleted it
-                last = max(last, path.stat().st_mtime)
-    return last
-
-
 def parse_folders(parser: Parser, arguments: list[str], more="", together=None) -> tuple:
     """Return the folders of a command line, or else the newest one; and all flags. There may be
     several where `together` can make one folder of them, which --together asks for."""
+    def written_at(folder: pathlib.Path) -> float:
+        times = [0.0]
+        for path in itertools.chain(*map(folder.glob, RECORDED)):
+            with contextlib.suppress(FileNotFoundError):  # a network that starts has deleted it
+                times.append(path.stat().st_mtime)
+        return max(times)
+
     if together is not None:
         parser.switch("--together", "take the files of all folders as those of one network, which "
                                     "ran on several machines; copies of a file count once")
@@ -91,7 +87,7 @@ def parse_folders(parser: Parser, arguments: list[str], more="", together=None) 
     args = parser.parse_args(arguments)
     folders = [args.folders] if together is None else args.folders
     if not any(folders):
-        folders = [args.outputs or max((OUTPUTS, DEMO, NETWORK), key=_written_at)]
+        folders = [args.outputs or max((OUTPUTS, DEMO, NETWORK), key=written_at)]
         if args.outputs is None:
             complain(f"the newest output files: {shown(folders[0])}")
     for path in folders:
@@ -136,6 +132,6 @@ def commands(*lines: tuple[str, str]) -> str:
 
 def ports(addresses) -> list[str]:
     """Return names of addresses for people: ports alone if all are on one IP."""
-    addresses = list(addresses)
-    hosts = {address.rpartition(":")[0] for address in addresses}
-    return [address.rpartition(":")[2] if len(hosts) == 1 else address for address in addresses]
+    parts = [(address, *address.rsplit(":", 1)) for address in addresses]
+    hosts = {host for _, host, _ in parts}
+    return [port if len(hosts) == 1 else address for address, _, port in parts]

@@ -109,7 +109,6 @@ class PosixKeys:
             return b"" if not self.in_front() else None
 
     def give_back(self) -> None:
-        """Restore the terminal's mode."""
         if self.in_front():
             with contextlib.suppress(termios.error):
                 termios.tcsetattr(self._descriptor, termios.TCSANOW, self._usual)

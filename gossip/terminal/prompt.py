@@ -67,42 +67,41 @@ class LineEditor:
                 self._set(self.text[:self.cursor] + key["text"][:LINE_LIMIT - len(self.text)],
                           self.text[self.cursor:])
             else:
-                self._press(_meaning(key[0]), lines)
+                self._press(key[0], lines)
         return lines
 
     def view(self) -> tuple[str, int]:
         """Return the line, blanks for unprintable characters, and the cursor's place in it."""
         return "".join(c if c.isprintable() else " " for c in self.text), self.cursor
 
-    def _press(self, key: str | None, lines: list[bytes]) -> None:
-        text, cursor = self.text, self.cursor
+    def _press(self, key: str, lines: list[bytes]) -> None:
+        """Obey a key, with or without Ctrl, Alt or Shift, if it has a meaning."""
+        if len(key) > 1:
+            key = re.sub(";[0-9]+", "", key[2:])
+            key = key[-1:] if key[:-1] == "1" and key != "1~" else key
+        key = _MEANINGS.get(key, "")
+        text, cursor, left, right = self.text, self.cursor, self._beside(-1), self._beside(1)
+        places = {"left": left, "right": right, "home": 0, "end": len(text)}
+        cuts = {"backspace": (left, cursor), "delete": (cursor, right),
+                "end of input": (cursor, right), "cut before": (0, cursor),
+                "cut after": (cursor, len(text)),
+                "cut word": (len(re.sub(r"\S*\s*\Z", "", text[:cursor])), cursor)}
         if key == "enter":
             lines.append(self._enter())
         elif key == "end of input" and not text:
             lines.append(END_OF_INPUT)
         elif key in ("up", "down"):
             self._recall(-1 if key == "up" else 1)
-        elif key in ("left", "right", "home", "end"):
-            self.cursor = self._place_of(key)
-        elif key in ("delete", "end of input"):
-            self._set(text[:cursor], text[self._place_of("right"):])
-        elif key == "backspace":
-            self._set(text[:self._place_of("left")], text[cursor:])
-        elif key == "cut before":
-            self._set("", text[cursor:])
-        elif key == "cut after":
-            self._set(text[:cursor], "")
-        elif key == "cut word":
-            self._set(re.sub(r"\S*\s*\Z", "", text[:cursor]), text[cursor:])
+        elif key in places:
+            self.cursor = places[key]
+        elif key in cuts:
+            self._set(text[:cuts[key][0]], text[cuts[key][1]:])
 
     def _set(self, before: str, after: str) -> None:
         self.text, self.cursor = before + after, len(before)
 
-    def _place_of(self, key: str) -> int:
-        """Return where a key takes the cursor; one step passes a letter and its marks."""
-        if key in ("home", "end"):
-            return 0 if key == "home" else len(self.text)
-        way = 1 if key == "right" else -1
+    def _beside(self, way: int) -> int:
+        """Return the place before or behind the next letter, which may have marks."""
         place = self.cursor + way
         while 0 < place < len(self.text) and not width_of(self.text[place]):
             place += way
@@ -124,14 +123,6 @@ class LineEditor:
             self._set((*self._history, self._draft)[self._place], "")
 
 
-def _meaning(key: str) -> str | None:
-    """Return what a key does, with or without Ctrl, Alt or Shift; None if it does nothing."""
-    if len(key) > 1:
-        key = re.sub(";[0-9]+", "", key[2:])
-        key = key[-1:] if key[:-1] == "1" and key != "1~" else key
-    return _MEANINGS.get(key)
-
-
 def window(text: str, cursor: int, room: int) -> tuple[str, int]:
     """Return the text around the cursor that fits `room` columns, and its columns before it."""
     start, taken = cursor, 0
@@ -146,16 +137,30 @@ def window(text: str, cursor: int, room: int) -> tuple[str, int]:
 
 
 class PromptScreen(Screen):
-    """Shows events in words, or, while `raw` is set, as they stand in the output file."""
+    """Shows events in words, or, while `raw` is set, as they stand in the output file; and the line
+    that is typed."""
 
-    def __init__(self, words: Words, descriptor: int = 1, escapes: bool = True):
-        self._words = words
+    def __init__(self, words: Words, keys: Keys, descriptor: int = 1):
+        self._words, self._keys, self._editor = words, keys, LineEditor()
         self._line: tuple[str, int] | None = None  # what is typed, and the cursor's place in it
         self._drawn = self._before = 0  # columns of the prompt line shown, and before the cursor
-        self._escapes = escapes and os.environ.get("TERM") != "dumb"
+        self._escapes = keys.escapes and os.environ.get("TERM") != "dumb"
         self.raw = False
         super().__init__(descriptor)
         self._colours = self._escapes and not os.environ.get("NO_COLOR")
+
+    def lines(self) -> list[bytes] | None:
+        """Wait for Enter; return all lines that arrived together, None at the end."""
+        lines: list[bytes] = []
+        while not lines:
+            self.typed(self._editor.view() if self._keys.in_front() else None)
+            keys = self._keys.read()
+            if keys is None:
+                self.typed(None)
+                return None
+            lines = self._editor.feed(keys)
+        self.typed(self._editor.view())
+        return lines
 
     def typed(self, line: tuple[str, int] | None) -> None:
         """Show the typed line, and the cursor at its place in it; None: show no prompt."""
@@ -163,7 +168,7 @@ class PromptScreen(Screen):
         with contextlib.suppress(queue.Full):  # what waits in the queue draws the line, too
             self._queue.put_nowait(_TYPED)
 
-    # The screen's thread calls these.
+    # The screen's thread calls the rest.
 
     def _due_in(self) -> float | None:
         return 1.0 if self._words.waiting else None
@@ -171,88 +176,61 @@ class PromptScreen(Screen):
     def _show(self, item) -> None:
         if self._line is None:
             self._drawn = 0  # the shell has the terminal: what stands on its line is not erased
-        lines = [] if item is _TYPED else self._lines(item)
+        lines: list[str] = []
+        if isinstance(item, str):
+            room = self._room()
+            for text in item.split("\n"):
+                lines += fold(text, room, min(_BEFORE_TEXT.match(text).end(), room // 2))
+        elif item is not _TYPED:
+            clock, events, _ = item
+            sentences = self._words.tell(clock, events) if events else self._words.rest()
+            lines = self._raw(*item).splitlines() if self.raw else self._laid_out(sentences)
         if lines or item is _TYPED:
             self._draw(lines, self._line)
 
     def _end(self) -> None:
-        self._draw(self._told(self._words.rest()), None)
+        self._draw(self._laid_out(self._words.rest()), None)
 
-    def _lines(self, item) -> list[str]:
-        if isinstance(item, str):
-            room = self._room()
-            return [line for text in item.split("\n")
-                    for line in fold(text, room, min(_BEFORE_TEXT.match(text).end(), room // 2))]
-        clock, events, _ = item
-        sentences = self._words.tell(clock, events) if events else self._words.rest()
-        return self._raw(*item).splitlines() if self.raw else self._told(sentences)
-
-    def _told(self, sentences: list[Sentence]) -> list[str]:
-        room = self._room()
-        return [line for sentence in sentences for line in self._laid_out(sentence, room)]
-
-    def _laid_out(self, sentence: Sentence, room: int) -> list[str]:
-        """Return a sentence's lines, in colour; its remark stands at the right edge if it fits."""
-        at, head, text, aside = sentence
-        said = f"{head} " if len(head) == 1 else f"{head}  " if head else ""
-        time = f"{at}  " if 2 * columns(at + said) + 4 <= room else ""
-        if 2 * columns(time + said) > room:
-            text, said = f"{said}{text}", ""
-        indent = columns(time + said)
-        lines = list(itertools.islice(fold(text, room - indent), SENTENCE_LIMIT + 1))
-        if len(lines) > SENTENCE_LIMIT:
-            lines[-2:] = [cut(lines[-2], room - indent - 1) + "…"]
-        gap = room - indent - columns(lines[-1]) - len(aside)
-        if aside and gap >= 2:
-            lines[-1] += " " * gap + aside
-        first, *others = (self._painted(line, _COLOURS.get(head))
-                          for line in [said + lines[0], *lines[1:]])
-        return [self._painted(time, "2") + first, *(" " * indent + line for line in others)]
+    def _laid_out(self, sentences: list[Sentence]) -> list[str]:
+        """Return sentences as lines in colour; a remark stands at the right edge if it fits."""
+        laid_out, whole = [], self._room()
+        for at, head, text, aside in sentences:
+            said = f"{head} " if len(head) == 1 else f"{head}  " if head else ""
+            time = f"{at}  " if 2 * columns(at + said) + 4 <= whole else ""
+            if 2 * columns(time + said) > whole:
+                text, said = f"{said}{text}", ""
+            indent = columns(time + said)
+            room = whole - indent
+            lines = list(itertools.islice(fold(text, room), SENTENCE_LIMIT + 1))
+            if len(lines) > SENTENCE_LIMIT:
+                lines[-2:] = [cut(lines[-2], room - 1) + "…"]
+            gap = room - columns(lines[-1]) - len(aside)
+            if aside and gap >= 2:
+                lines[-1] += " " * gap + aside
+            first, *others = (self._painted(line, _COLOURS.get(head))
+                              for line in [said + lines[0], *lines[1:]])
+            laid_out += [self._painted(time, "2") + first, *(" " * indent + o for o in others)]
+        return laid_out
 
     def _room(self) -> int:
         """Return the columns that a line may take: one less than the terminal has."""
         return max(2, terminal_width(self._descriptor) - 1)
 
     def _draw(self, lines: list[str], line: tuple[str, int] | None) -> None:
-        """Print lines, and below them the prompt line again."""
-        self._put(self._erased() + "".join(f"{text}\n" for text in lines) + self._prompt(line))
-
-    def _erased(self) -> str:
-        """Return what erases the prompt line, even if a narrower terminal has wrapped it."""
-        if not self._drawn:
-            return ""
-        if not self._escapes:
-            return f"\r{' ' * self._drawn}\r"
-        rows = self._before // (self._room() + 1)
-        return (f"\x1b[{rows}A" if rows else "") + "\r\x1b[J"
-
-    def _prompt(self, line: tuple[str, int] | None) -> str:
+        """Print lines instead of the prompt line, which a narrower terminal may have wrapped, and
+        the prompt line below them."""
+        room, erased, prompt = self._room(), "", ""
+        if self._drawn and self._escapes:
+            rows = self._before // (room + 1)
+            erased = (f"\x1b[{rows}A" if rows else "") + "\r\x1b[J"
+        elif self._drawn:
+            erased = f"\r{' ' * self._drawn}\r"
         self._drawn = 0
-        if line is None:
-            return ""
-        room, head = self._room(), self._words.prompt()
-        if 2 * len(head) > room:
-            head = "> "
-        shown, before = window(*line, room - len(head))
-        self._drawn, self._before = len(head) + columns(shown), len(head) + before
-        return head + shown + "\b" * (self._drawn - self._before)
-
-
-class TypedLines:
-    """The typed lines, for a console; each key updates the line on the screen."""
-
-    def __init__(self, keys: Keys, screen: PromptScreen):
-        self._keys, self._screen, self._editor = keys, screen, LineEditor()
-
-    def lines(self) -> list[bytes] | None:
-        """Wait for Enter; return all lines that arrived together, None at the end."""
-        lines: list[bytes] = []
-        while not lines:
-            self._screen.typed(self._editor.view() if self._keys.in_front() else None)
-            keys = self._keys.read()
-            if keys is None:
-                self._screen.typed(None)
-                return None
-            lines = self._editor.feed(keys)
-        self._screen.typed(self._editor.view())
-        return lines
+        if line is not None:
+            head = self._words.prompt()
+            if 2 * len(head) > room:
+                head = "> "
+            shown, before = window(*line, room - len(head))
+            self._drawn, self._before = len(head) + columns(shown), len(head) + before
+            prompt = head + shown + "\b" * (self._drawn - self._before)
+        self._put(erased + "".join(f"{text}\n" for text in lines) + prompt)

@@ -46,7 +46,6 @@ def width_of(character: str) -> int:
 
 
 def columns(text: str) -> int:
-    """Return the columns of a printable text."""
     return len(text) if text.isascii() else sum(map(width_of, text))
 
 
@@ -81,7 +80,6 @@ def fold(text: str, room: int, indent: int = 0, whole: bool = False) -> Iterator
 
 
 def terminal_width(descriptor: int = 1) -> int:
-    """Return the columns of a descriptor's terminal."""
     try:
         return os.get_terminal_size(descriptor).columns or USUAL
     except OSError:
@@ -125,11 +123,10 @@ class StatusLine:
         self.update("")
 
     def _line(self) -> str:
-        room = terminal_width() - SPARE
         if not self._right:
-            return cut(self._left, max(0, room))
-        room = max(0, min(room, USUAL - SPARE) - columns(self._right))
-        left = cut(self._left, max(0, room - 1))
+            return cut(self._left, terminal_width() - SPARE)
+        room = min(terminal_width(), USUAL) - SPARE - columns(self._right)
+        left = cut(self._left, room - 1)
         return f"{left}{' ' * (room - columns(left))}{self._right}"
 
 
@@ -189,7 +186,6 @@ class Screen:
                 Screen._show(self, item)
 
     def _next(self):
-        """Return what to show next; NOTHING when something that waited is due."""
         try:
             return self._queue.get(timeout=self._due_in())
         except queue.Empty:

@@ -21,8 +21,7 @@ _HELP = {  # why a seed does not list a peer -> what a person may do about that
     "no Liveness Reply": "A firewall, or a router, has to let others through to port {port} here.",
     "is not your IP": "This is NAT: --host ROUTERS-IP --listen OWN-IP, or --host with a VPN's IP.",
 }
-_HIDDEN = {"started", "seed", "settings", "peer list", "degree", "liveness request", "refused",
-           "reported", "unconfirmed", "stopped"}
+_HIDDEN = {"seed", "settings", "peer list", "degree", "liveness request", "refused", "unconfirmed"}
 
 
 class Forms(NamedTuple):
@@ -110,8 +109,8 @@ class Words:
 
     def __init__(self, own: str, misses: int, seeds: int):
         self._own, self._misses, self._seeds = own, misses, seeds
-        self._host = own.rpartition(":")[0]
         self._one_ip = True  # so far: then ports suffice as names
+        self._said: list[Sentence] = []
         self._now, self._batch = "", []  # what is being told: HH:MM:SS.ffffff, events
         self._old: set[str] = set()  # lines of the batch that are told together
         self._neighbours: set[str] = set()
@@ -120,65 +119,69 @@ class Words:
         self._replaced = ""  # a neighbour that had two links, of which one has ended
         self._dead = Recent(DEATHS)
         self._messages = 0
+        self._shown: Counter[bool] = Counter()  # messages of this second, by whether made here
+        self._speakers: set[str] = set()  # origins of folded messages of this second
+        self._caught_up: Counter[str] = Counter()  # neighbour -> old messages in this second
         self._registered: set[str] = set()  # seeds that list this peer
         self._changed_at: float | None = None  # when `_registered` changed, until that is told
         self._was_listed = False  # by any seed, at any time
         self._needs_seeds = False  # it was told that no seed answers
         self._refusals: dict[str, str] = {}  # seed -> why it does not list this peer
         self._help = dict(_HELP)  # what was not told yet
-        self._begin_second()
-
-    def _begin_second(self) -> None:
-        self._shown = {True: 0, False: 0}  # messages in it, by whether this peer made them
-        self._speakers: set[str] = set()  # origins of folded messages
-        self._caught_up: Counter[str] = Counter()  # neighbour -> old messages that it brought
 
     @property
     def waiting(self) -> bool:
         """Whether something waits to be told together with what comes next."""
         return bool(self._changed_at is not None or self._caught_up
-                    or max(self._shown.values()) > SHOWN)
+                    or max(self._shown.values(), default=0) > SHOWN)
 
     def name(self, address: str) -> str:
         """Return an address, or the port alone while all are on one IP."""
         host, _, port = address.rpartition(":")
-        self._one_ip = self._one_ip and host == self._host
+        self._one_ip = self._one_ip and host == self._own.rpartition(":")[0]
         return port if self._one_ip else address
 
     def prompt(self) -> str:
         """Return what stands before the line that is typed."""
-        return (f"{self.name(self._own)}, {many(len(self._neighbours), 'neighbour')}, "
-                f"{many(self._messages, 'message')} > ")
+        return f"{self.name(self._own)}, {self._degree()}, {many(self._messages, 'message')} > "
+
+    def _degree(self) -> str:
+        return many(len(self._neighbours), "neighbour")
 
     def tell(self, clock: str, events: list[str]) -> list[Sentence]:
         """Return the sentences about events that came together at `HH:MM:SS.ffffff`."""
-        said = self._tell_second() if clock[:8] != self._now[:8] else []
-        self._now, self._batch = clock, events
+        self._said = []
+        if clock[:8] != self._now[:8]:
+            self._tell_second()
+        self._now, self._batch, self._old = clock, events, _old_ones(events, clock)
         if self._changed_at is not None and _age(self._changed_at, clock) >= 1:
-            said += self._tell_seeds()
-        self._old = self._old_ones(events)
+            self._tell_seeds()
         for event in events:
             kind, one, rest = parted(event)
             tell = getattr(self, f"_on_{kind.replace(' ', '_')}", None)
             if tell is not None:
-                said += tell(one, rest)
-            elif kind in FORMS and FORMS[kind].mine:
-                said += self._say(kind, one, rest)
+                tell(one, rest)
+            elif kind in FORMS:
+                self._say(kind, one, rest)
             elif kind not in _HIDDEN:
-                said += self._say_so(event)
-        return said
+                self._say_so(event)
+        return self._said
 
     def rest(self) -> list[Sentence]:
         """Return the sentences about what waited."""
-        return [*self._tell_second(), *self._tell_seeds()]
+        self._said = []
+        self._tell_second()
+        self._tell_seeds()
+        return self._said
 
-    def _say(self, kind: str, other: str = "", rest: str = "", aside: str = ""):
-        text = FORMS[kind].mine.format(other=other and self.name(other), rest=rest,
-                                       limit=self._misses)
-        return [Sentence(self._now[:8], FORMS[kind].sign, text, aside)]
+    def _say(self, kind: str, other: str = "", rest: str = "", aside: str = "") -> None:
+        sign, text = FORMS[kind][:2]
+        if text:
+            self._say_so(text.format(other=other and self.name(other), rest=rest,
+                                     limit=self._misses), sign, aside)
 
-    def _say_so(self, text: str) -> list[Sentence]:
-        return [Sentence(self._now[:8], "", text)]
+    def _say_so(self, text: str, head: str = "", aside: str = "") -> None:
+        self._said.append(Sentence(self._now[:8], head, text, aside))
 
     # Messages.
 
@@ -194,135 +197,126 @@ class Words:
     def _speaker(self, origin: str) -> str:
         return f"{'me' if origin == self._own else self.name(origin):>6}"
 
-    def _old_ones(self, events: list[str]) -> set[str]:
-        """Return the old messages of a batch by which this peer catches up, to be told together."""
-        old = set()
-        for kind, neighbour, line in map(parted, events if len(events) >= CAUGHT_UP else ()):
-            found = gossip_fields(line) if kind == "received" and neighbour else None
-            if found and OLD < _age(int(found[0]), self._now) < 43_200:
-                old.add(line)
-        return old if len(old) >= CAUGHT_UP else set()
-
-    def _on_received(self, neighbour: str, line: str) -> list[Sentence]:
-        """Tell of a message that a neighbour has sent, or this peer has made."""
+    def _on_received(self, neighbour: str, line: str) -> None:
         self._messages += 1
+        own, found = not neighbour, gossip_fields(line)
         if line in self._old:
             self._caught_up[neighbour] += 1
-            return []
-        own, found = not neighbour, gossip_fields(line)
-        if found is None:
-            return self._say_so(line)
-        _, origin, _, _, text = found
-        self._shown[own] += 1
-        if self._shown[own] > SHOWN:
-            self._speakers.add(origin)
-            return []
-        through = "" if own or neighbour == origin else f"through {self.name(neighbour)}"
-        return [Sentence(self._now[:8], self._speaker(origin), text, through)]
+        elif found is None:
+            self._say_so(line)
+        else:
+            _, origin, _, _, text = found
+            self._shown[own] += 1
+            if self._shown[own] > SHOWN:
+                self._speakers.add(origin)
+            else:
+                through = "" if own or neighbour == origin else f"through {self.name(neighbour)}"
+                self._say_so(text, self._speaker(origin), through)
 
     _on_generated = _on_received
 
-    def _tell_second(self) -> list[Sentence]:
-        """Return the messages of a second that were not shown one by one."""
-        said = []
+    def _tell_second(self) -> None:
+        """Tell of the messages of a second that were not shown one by one."""
         for neighbour, count in self._caught_up.items():
-            said += self._say("caught up", neighbour, many(count, "message"))
-        for own, shown in self._shown.items():
-            if shown > SHOWN:
+            self._say("caught up", neighbour, many(count, "message"))
+        for own in (True, False):
+            if self._shown[own] > SHOWN:
                 others = many(len(self._speakers - {self._own}), "peer")
-                said += self._say_so(f"    ... {many(shown - SHOWN, 'more message')} "
-                                     f"{'of mine' if own else f'from {others}'} in this second")
-        self._begin_second()
-        return said
+                self._say_so(f"    ... {many(self._shown[own] - SHOWN, 'more message')} "
+                             f"{'of mine' if own else f'from {others}'} in this second")
+        for counted in self._shown, self._speakers, self._caught_up:
+            counted.clear()
 
     # Neighbours.
 
-    def _on_connected(self, one: str, _: str) -> list[Sentence]:
+    def _on_connected(self, one: str, _: str) -> None:
         self._neighbours.add(one)
         self._dead.pop(one)
         if one == self._replaced:
             self._replaced = ""
-            return []
-        return self._say("connected", one, aside=self._degree())
+        else:
+            self._say("connected", one, aside=self._degree())
 
-    def _on_disconnected(self, one: str, reason: str) -> list[Sentence]:
+    def _on_disconnected(self, one: str, reason: str) -> None:
         self._silent.discard(one)
         if reason in ("replaced", "duplicate"):  # one of two links to it has ended
             self._replaced = one
-            return []
+            return
         self._neighbours.discard(one)
-        if reason in ("dead", "told dead") or self._leaving:  # another sentence tells it
-            return []
-        kind = f"disconnected {reason}"
-        return self._say(kind if kind in FORMS else "disconnected", one, reason, self._degree())
+        if reason not in ("dead", "told dead") and not self._leaving:  # else it is told elsewhere
+            kind = f"disconnected {reason}"
+            self._say(kind if kind in FORMS else "disconnected", one, reason, self._degree())
 
-    def _on_leaving(self, _: str, __: str) -> list[Sentence]:
+    def _on_leaving(self, _: str, __: str) -> None:
         self._leaving = True
-        return self._say("leaving")
+        self._say("leaving")
 
-    def _degree(self) -> str:
-        return many(len(self._neighbours), "neighbour")
-
-    def _on_liveness_missed(self, one: str, count: str) -> list[Sentence]:
+    def _on_liveness_missed(self, one: str, count: str) -> None:
         self._silent.add(one)
-        return self._say("liveness missed", one, count)
+        self._say("liveness missed", one, count)
 
-    def _on_liveness_reply(self, one: str, _: str) -> list[Sentence]:
-        was_silent = one in self._silent
-        self._silent.discard(one)
-        return self._say("liveness reply", one) if was_silent else []
+    def _on_liveness_reply(self, one: str, _: str) -> None:
+        if one in self._silent:
+            self._silent.remove(one)
+            self._say("liveness reply", one)
 
-    def _on_dead(self, one: str, _: str) -> list[Sentence]:
+    def _on_dead(self, one: str, _: str) -> None:
         self._dead.put(one, True)
         told = sum(event.startswith("reported:") and f":Dead Node:{one}:" in event
                    for event in self._batch)
-        rest = f"told my {many(told, 'seed')}" if told else "no seed could be told"
-        return self._say("dead", one, rest)
+        self._say("dead", one, f"told my {many(told, 'seed')}" if told else "no seed could be told")
 
-    def _on_told(self, seed: str, report: str) -> list[Sentence]:
+    def _on_told(self, seed: str, report: str) -> None:
         dead, _ = about(report.removeprefix("Dead Node:"))
-        if not dead or not self._dead.add(dead, True):
-            return []
-        who = "I am" if dead == self._own else f"{self.name(dead)} is"
-        return self._say("told", seed, who)
+        if dead and self._dead.add(dead, True):
+            self._say("told", seed, "I am" if dead == self._own else f"{self.name(dead)} is")
 
     # Seeds.
 
-    def _on_registered(self, seed: str, _: str) -> list[Sentence]:
+    def _on_registered(self, seed: str, _: str) -> None:
         self._registered.add(seed)
         self._refusals.pop(seed, None)
         self._changed_at = _seconds(self._now)
-        return self._tell_seeds() if len(self._registered) == majority(self._seeds) else []
+        if len(self._registered) == majority(self._seeds):
+            self._tell_seeds()
 
-    def _on_unregistered(self, seed: str, reason: str) -> list[Sentence]:
+    def _on_unregistered(self, seed: str, reason: str) -> None:
         if seed in self._registered:
             self._registered.remove(seed)
             self._changed_at = _seconds(self._now)
-            return self._say("unregistered", seed, reason)
+            self._say("unregistered", seed, reason)
+            return
         if not self._registered and not self._needs_seeds:
             self._changed_at = self._changed_at or _seconds(self._now)
         if not seed:  # only its name is known
-            return self._say_so(f"seed {reason}")
-        if not reason.startswith("registration refused") or self._refusals.get(seed) == reason:
-            return []
-        self._refusals[seed] = reason
-        said = self._say("registration refused", seed, reason.partition(": ")[2])
-        for why in [why for why in self._help if why in reason]:
-            said += self._say_so(self._help.pop(why).format(port=self._own.rpartition(":")[2]))
-        return said
+            self._say_so(f"seed {reason}")
+        elif reason.startswith("registration refused") and self._refusals.get(seed) != reason:
+            self._refusals[seed] = reason
+            self._say("registration refused", seed, reason.partition(": ")[2])
+            for why in [why for why in self._help if why in reason]:
+                self._say_so(self._help.pop(why).format(port=self._own.rpartition(":")[2]))
 
-    def _tell_seeds(self) -> list[Sentence]:
+    def _tell_seeds(self) -> None:
         if self._changed_at is None:
-            return []
-        self._changed_at = None
-        count = len(self._registered)
+            return
+        self._changed_at, count = None, len(self._registered)
         self._needs_seeds = not count
-        if not count:
-            none = "No seed answers" if self._was_listed else "No seed answers yet"
-            return self._say_so(f"{none}. {START_SEEDS}")
-        self._was_listed = True
-        names = " ".join(map(self.name, sorted(self._registered)))
-        return self._say("registered", "", f"{count} of {many(self._seeds, 'seed')}: {names}")
+        if count:
+            self._was_listed = True
+            names = " ".join(map(self.name, sorted(self._registered)))
+            self._say("registered", "", f"{count} of {many(self._seeds, 'seed')}: {names}")
+        else:
+            self._say_so(f"No seed answers{'' if self._was_listed else ' yet'}. {START_SEEDS}")
+
+
+def _old_ones(events: list[str], clock: str) -> set[str]:
+    """Return the old messages of a batch by which this peer catches up, to be told together."""
+    old = set()
+    for kind, neighbour, line in map(parted, events if len(events) >= CAUGHT_UP else ()):
+        found = gossip_fields(line) if kind == "received" and neighbour else None
+        if found and OLD < _age(int(found[0]), clock) < 43_200:
+            old.add(line)
+    return old if len(old) >= CAUGHT_UP else set()
 
 
 def many(count: int, what: str) -> str:

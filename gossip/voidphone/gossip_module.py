@@ -231,4 +231,4 @@ class GossipModule(Node):
         with self.turn:
             return {"address": self.address, "neighbours": len(self.view.addresses()),
                     "known addresses": len(self.view.known()), **self.relay.status(),
-                    **self.counters.all(), **self.output.dropped()}
+                    **self.counters, **self.output.dropped()}

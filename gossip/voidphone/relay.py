@@ -11,6 +11,7 @@ neighbours at most `origin_wait` seconds, because nobody knows why these are slo
 import hashlib
 import math
 
+from gossip.node.link import ORIGIN_LIMIT
 from gossip.node.output_file import OutputFile
 from gossip.tools import Budget
 from gossip.voidphone import messages
@@ -84,7 +85,7 @@ class Relay:
                 self._tell([link], waiting.number, waiting.message)
             if self._outbox.size > FLUSH:
                 self._wait_for([link])
-                if link.ended or link.waiting() > self._module.settings.origin_limit:
+                if link.ended or link.waiting() > ORIGIN_LIMIT:
                     break  # it does not read; the rest would end its connection
         for kept in self._unwanted.take(message.data_type, self._module.now()):
             self._take(kept.link, kept.message)  # as if it came now

@@ -126,7 +126,7 @@ def test_a_peer_that_stood_still_counts_that(net, seed):
     for at in (now, now + 5_400, now + 10_801):
         with peer.turn:
             peer.reporting.turn(at)
-    assert peer.counters.all()["periods not judged, as this peer stood still"] == 1
+    assert peer.counters["periods not judged, as this peer stood still"] == 1
 
 
 def test_requests_go_behind_what_waits_for_a_neighbour(net, seed):
@@ -180,8 +180,10 @@ def test_a_ban_is_over_after_the_seconds_that_a_seed_names_or_after_those_of_the
     assert f"connection refused:{peer.address}:kicked" in seen
 
 
-def test_who_is_kicked_while_its_second_link_waits_is_not_admitted_by_that(net, seed):
-    peer = watched_peer(net, link_check_limit=60.0, young=0.0)
+def test_who_is_kicked_while_its_second_link_waits_is_not_admitted_by_that(net, seed, monkeypatch):
+    monkeypatch.setattr("gossip.overlay.admitting.LINK_CHECK_LIMIT", 60.0)
+    monkeypatch.setattr("gossip.overlay.neighbours.YOUNG", 0.0)
+    peer = watched_peer(net)
     fake = net.fake()
     net.neighbour(peer, fake)  # answers nothing
     peer.link_proofs._signer = None  # so that its older link is asked

@@ -9,6 +9,7 @@ import threading
 
 import pytest
 
+from gossip.node.link import ORIGIN_LIMIT
 from gossip.settings import MIB, Settings
 from gossip.spread import mongering
 from tests.tools.files import count, wait_event
@@ -45,7 +46,7 @@ class Sipper:
             waiting = self.link.waiting()
             self._over.set()
             thread.join(30)
-        assert waiting > 2 * Settings().origin_limit, waiting
+        assert waiting > 2 * ORIGIN_LIMIT, waiting
 
 
 def goes_through(act):
@@ -154,4 +155,4 @@ def test_the_generator_waits_for_a_slow_neighbour_only_for_a_while(net):
 
 
 def test_the_limit_is_two_seconds_for_a_portion_and_one_mib_for_a_neighbour():
-    assert (Settings().origin_wait, Settings().origin_limit) == (2.0, MIB)
+    assert (Settings().origin_wait, ORIGIN_LIMIT) == (2.0, MIB)

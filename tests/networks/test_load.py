@@ -23,9 +23,9 @@ def test_two_peers_that_say_ten_thousand_lines_at_once_do_not_deadlock(net):
     assert count(one, "disconnected:") + count(other, "disconnected:") == 0
 
 
-def test_a_neighbour_that_never_reads_delays_nobody_and_is_dropped(net):
-    peers = linked_net(net, 3, liveness_interval=60, backlog_limit=1 << 20,
-                       origin_limit=64 << 10)
+def test_a_neighbour_that_never_reads_delays_nobody_and_is_dropped(net, monkeypatch):
+    monkeypatch.setattr("gossip.node.link.ORIGIN_LIMIT", 64 << 10)
+    peers = linked_net(net, 3, liveness_interval=60, backlog_limit=1 << 20)
     lazy = net.fake()
     net.neighbour(peers[1], lazy)
     for start in range(0, 12_000, 100):

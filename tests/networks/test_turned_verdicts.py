@@ -119,7 +119,7 @@ def test_rows_about_neighbours_that_do_not_exist_are_not_kept(net):
     for seed in network.seeds:
         rows = [row for table in seed.keeping._all_tables() for row in table.all()]
         assert rows and all(row.entry.peer in existing for row in rows)
-        assert seed.counters.all()["entries about unknown peers"] >= 64
+        assert seed.counters["entries about unknown peers"] >= 64
         assert set(seed.keeping.judged_here(seed.now())) <= existing
     for _ in range(20):  # a slow machine's seeds judge later
         network.let_pass(1)

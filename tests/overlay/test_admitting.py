@@ -117,8 +117,9 @@ def test_whoever_is_given_up_by_the_next_on_the_ring_asks_all_seeds_who_is_neare
     wait_until(lambda: nearer.address in peer.peer_list, 10)
 
 
-def test_a_dial_that_was_answered_proves_the_link_that_the_other_made_meanwhile(net):
-    peer, fake = net.peer(probe_limit=60.0, answer_limit=60.0), net.fake(answers=False)
+def test_a_dial_that_was_answered_proves_the_link_that_the_other_made_meanwhile(net, monkeypatch):
+    monkeypatch.setattr("gossip.overlay.linking.ANSWER_LIMIT", 60.0)
+    peer, fake = net.peer(probe_limit=60.0), net.fake(answers=False)
     ask(net, peer, fake.address).hear()
     assert peer.neighbours.proven() == []
     link = peer.new_link(DIALLED, fake.address)
@@ -126,8 +127,9 @@ def test_a_dial_that_was_answered_proves_the_link_that_the_other_made_meanwhile(
     assert peer.neighbours.proven() == [fake.address]
 
 
-def test_a_dial_may_be_answered_while_the_link_that_the_other_has_made_ends(net):
-    peer, fake = net.peer(probe_limit=60.0, answer_limit=60.0), net.fake(answers=False)
+def test_a_dial_may_be_answered_while_the_link_that_the_other_has_made_ends(net, monkeypatch):
+    monkeypatch.setattr("gossip.overlay.linking.ANSWER_LIMIT", 60.0)
+    peer, fake = net.peer(probe_limit=60.0), net.fake(answers=False)
     ask(net, peer, fake.address).hear()
     with peer.turn:
         peer.linking.found_dead.add(fake.address, peer.now())
@@ -233,9 +235,10 @@ class Crossing(Says):
         return "" if line.startswith("Liveness") else super().reply(line)
 
 
-def test_when_two_dial_each_other_the_link_that_stays_is_proven(net):
+def test_when_two_dial_each_other_the_link_that_stays_is_proven(net, monkeypatch):
+    monkeypatch.setattr("gossip.overlay.neighbours.YOUNG", 60.0)
     smaller, larger = free_addresses(2)
-    peer = net.peer(larger, probe_limit=60.0, young=60.0, liveness_interval=60)
+    peer = net.peer(larger, probe_limit=60.0, liveness_interval=60)
     fake = Crossing(net, smaller)
     fake.peer = peer
     with peer.turn:

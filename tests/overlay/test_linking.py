@@ -8,6 +8,7 @@ import pytest
 from gossip import wire
 from gossip.capacity import fixed
 from gossip.overlay.linking import STRANGE
+from gossip.overlay.neighbours import YOUNG
 from tests.tools.files import count, events, wait_event
 from tests.tools.hands import FakePeer
 from tests.tools.nets import connected, neighbours, ring_whole
@@ -73,7 +74,7 @@ def test_a_restarted_peer_whose_old_link_is_half_open_replaces_it(net):
     peer, fake = net.peer(liveness_interval=60), net.fake()
     net.neighbour(peer, fake)
     wait_until(lambda: time.monotonic() - peer.neighbours._rows[fake.address].since
-               > peer.settings.young)
+               > YOUNG)
     new = net.dial(peer)  # the old connection stays open and silent
     new.say(f"Connection with Peer:{fake.address}")
     assert new.hear() == f"connection accepted:{peer.address}"
@@ -81,11 +82,12 @@ def test_a_restarted_peer_whose_old_link_is_half_open_replaces_it(net):
     assert tail == [f"disconnected:{fake.address}:replaced", f"connected:{fake.address}"]
 
 
-def test_an_older_link_that_answers_stays(net):
-    peer, fake = net.peer(liveness_interval=60, link_check_limit=10.0), net.fake()
+def test_an_older_link_that_answers_stays(net, monkeypatch):
+    monkeypatch.setattr("gossip.overlay.admitting.LINK_CHECK_LIMIT", 10.0)
+    peer, fake = net.peer(liveness_interval=60), net.fake()
     old = net.neighbour(peer, fake)
     wait_until(lambda: time.monotonic() - peer.neighbours._rows[fake.address].since
-               > peer.settings.young)
+               > YOUNG)
     new = net.dial(peer)
     new.say(f"Connection with Peer:{fake.address}")
     old.say(fake.reply(old.hear_until("Liveness Request:")).strip())

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from gossip.addresses import address_of
-from gossip.overlay.places import Places
+from gossip.overlay.places import FULL_TRIES, Places
 from gossip.overlay.ring import Tie
 from gossip.settings import Settings
 from tests.tools.fakes import peer
@@ -16,8 +16,10 @@ def counted(*ports, ip="127.0.0.1", chosen=False):
     return {address_of(ip, port): Tie(9.0, chosen=chosen) for port in ports}
 
 
-def test_who_refused_as_full_or_cannot_be_reached_is_left_alone_for_a_while():
-    settings = Settings(liveness_interval=10, full_rounds=2, full_tries=2)
+def test_who_refused_as_full_or_cannot_be_reached_is_left_alone_for_a_while(monkeypatch):
+    monkeypatch.setattr("gossip.overlay.places.FULL_ROUNDS", 2)
+    monkeypatch.setattr("gossip.overlay.places.FULL_TRIES", 2)
+    settings = Settings(liveness_interval=10)
     places = Places(peer(50), 3, settings, random.Random(1))
     listed = [peer(port) for port in (10, 20, 30, 60)]
     assert places.ring_dial(listed, [], [], 0.0) == peer(60)
@@ -40,7 +42,7 @@ def test_who_refused_as_full_or_cannot_be_reached_is_left_alone_for_a_while():
 
 
 def test_a_free_place_is_tried_again_after_a_pause_that_doubles_up_to_an_interval():
-    settings = Settings(liveness_interval=3, retry_first=0.5, full_tries=2)
+    settings = Settings(liveness_interval=3, retry_first=0.5)
     places, now = Places(peer(50), 3, settings, random.Random(1)), 10.0
     listed = [peer(port) for port in (10, 20, 40, 60)]
 
@@ -48,14 +50,14 @@ def test_a_free_place_is_tried_again_after_a_pause_that_doubles_up_to_an_interva
         return places.ordinary_dial(listed, [], [], now, {})
 
     for pause in (0.5, 1.0, 2.0, 3.0, 3.0):
-        for _ in range(settings.full_tries):
+        for _ in range(FULL_TRIES):
             assert dial() is not None
             places.put_off(peer(10), False, now)
         assert dial() is None and places.next_at(now) == pytest.approx(now + pause)
         places.next_round(now)
         assert dial() is None
         now += pause
-    for _ in range(settings.full_tries):
+    for _ in range(FULL_TRIES):
         places.put_off(peer(10), False, now)
     assert dial() is None
     places.link_broke()

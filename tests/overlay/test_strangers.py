@@ -72,8 +72,9 @@ def test_visitors_in_the_name_of_a_dead_peer_do_not_hide_its_death(net, last_wor
         wait_until(lambda: dead.address not in neighbours(peer))
 
 
-def test_a_visitor_in_the_name_of_one_that_is_frozen_does_not_hide_that(net):
-    peer, frozen = net.peer(young=0.0, liveness_interval=2.0), net.fake()
+def test_a_visitor_in_the_name_of_one_that_is_frozen_does_not_hide_that(net, monkeypatch):
+    monkeypatch.setattr("gossip.overlay.neighbours.YOUNG", 0.0)
+    peer, frozen = net.peer(liveness_interval=2.0), net.fake()
     net.neighbour(peer, frozen)
     wait_until(lambda: peer.neighbours.proven() == [frozen.address])
     frozen.answers = False
@@ -116,8 +117,9 @@ def test_a_link_that_is_renewed_belongs_to_whoever_chose_it_first(net):
     assert not peer.neighbours._rows[theirs.address].chosen
 
 
-def test_the_link_of_a_stranger_that_is_renewed_later_is_no_choice_either(net):
-    peer, fake = net.peer(liveness_misses=1000, answer_limit=0.2), Says(net, "accepted:{}")
+def test_the_link_of_a_stranger_that_is_renewed_later_is_no_choice_either(net, monkeypatch):
+    monkeypatch.setattr("gossip.overlay.linking.ANSWER_LIMIT", 0.2)
+    peer, fake = net.peer(liveness_misses=1000), Says(net, "accepted:{}")
     end, fake.answers = net.neighbour(peer, fake), False
     end.close()  # dialled again at once, in vain
     wait_event(peer, f"liveness missed:{fake.address}:2")

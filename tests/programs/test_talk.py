@@ -38,7 +38,7 @@ def test_what_is_typed_is_a_command_or_a_message(typed, meant):
 def test_lines_that_come_together_go_out_together_and_a_slip_does_not():
     peer, screen = MagicMock(stopping=False, leaving=None), Mock()
     peer.messages.forbids.return_value = False
-    Talk(peer, Mock(), screen, Mock()).carry_out([b"one line", b"say two", b"/say 3", b"peres"])
+    Talk(peer, screen, Mock()).carry_out([b"one line", b"say two", b"/say 3", b"peres"])
     peer.gossip.assert_called_once_with(["one line", "two", "3"])
     screen.say.assert_called_once_with("unknown command 'peres'; to gossip it: say peres")
 

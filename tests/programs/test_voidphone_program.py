@@ -9,7 +9,7 @@ import pytest
 
 from gossip.addresses import address_of
 from gossip.net.live_world import LiveWorld
-from gossip.programs.voidphone_program import start_module
+from gossip.programs.starting import start_node
 from gossip.settings import Settings
 from gossip.terminal.command_line import CommandError
 from gossip.voidphone.gossip_module import GossipModule
@@ -185,13 +185,13 @@ def test_the_first_api_address_of_this_machine_counts_and_none_behind_one_in_use
     here, elsewhere = config.api_address[0], address_of("192.0.2.1", 7001)
     for addresses in ((elsewhere, here), (here, elsewhere)):
         module = unstarted(config._replace(api_address=addresses), tmp_path)
-        start_module(module)
+        start_node(module)
         socket.create_connection(here.dial, 5).close()
         module.stop()
     with socket.create_server(here.dial):
         module = unstarted(config._replace(api_address=(here, free_address())), tmp_path)
         with pytest.raises(CommandError, match=f"{here}: port {here.port} is in use") as caught:
-            start_module(module)
+            start_node(module)
         assert caught.value.code == 1
 
 

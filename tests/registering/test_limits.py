@@ -34,8 +34,9 @@ def silent_ones(net, seed, number):
     return [(fake, register(net, seed, fake)) for fake in fakes]
 
 
-def test_a_registration_beyond_the_limit_of_verifying_is_refused_until_a_place_is_free(net):
-    net.settings = FAST._replace(verifying_limit=3, probe_limit=30.0)
+def test_a_registration_beyond_the_limit_of_verifying_is_refused_until_a_place_is_free(net, monkeypatch):
+    monkeypatch.setattr("gossip.registering.admission.VERIFYING_LIMIT", 3)
+    net.settings = FAST._replace(probe_limit=30.0)
     seed, = net.seeds(1)
     silent = silent_ones(net, seed, 3)
     wait_until(lambda: all(fake._ends for fake, _ in silent), what="the probes")
@@ -55,8 +56,9 @@ def test_a_registration_beyond_the_limit_of_verifying_is_refused_until_a_place_i
     wait_until(is_taken, what="the place of the one that hung up")
 
 
-def test_a_connection_that_asks_often_takes_one_place_and_is_answered_once(net):
-    net.settings = FAST._replace(verifying_limit=2, probe_limit=30.0)
+def test_a_connection_that_asks_often_takes_one_place_and_is_answered_once(net, monkeypatch):
+    monkeypatch.setattr("gossip.registering.admission.VERIFYING_LIMIT", 2)
+    net.settings = FAST._replace(probe_limit=30.0)
     seed, = net.seeds(1)
     slow = SlowToAnswer(free_address())
     net.ends.append(slow)

@@ -6,7 +6,6 @@ import pytest
 
 from gossip.liveness.prober import FIRST
 from gossip.registering import admission, joining
-from gossip.settings import Settings
 from tests.tools.fakes import peer, run_late
 from tests.tools.files import count, wait_event
 from tests.tools.hands import FakePeer
@@ -133,7 +132,7 @@ def test_what_was_said_a_second_before_the_other_asked_counts(net):
 
 def test_those_that_wait_for_a_word_take_no_place_of_newcomers(net, monkeypatch):
     monkeypatch.setattr(admission, "WORD_LIMIT", 3600.0)
-    net.settings = FAST._replace(verifying_limit=2)
+    monkeypatch.setattr(admission, "VERIFYING_LIMIT", 2)
     seed, = net.seeds(1)
     fakes = [net.fake() for _ in range(3)]
     assert all(register(net, seed, fake).hear() == "registered successfully" for fake in fakes)
@@ -200,8 +199,9 @@ def test_an_address_that_did_not_answer_twice_rests_and_is_not_even_probed(net, 
     wait_until(is_taken, what="the end of its rest")
 
 
-def test_one_that_waits_for_patience_gives_way_to_a_newcomer(net):
-    net.settings = FAST._replace(verifying_limit=3, probes_at_once=1, probe_limit=30.0)
+def test_one_that_waits_for_patience_gives_way_to_a_newcomer(net, monkeypatch):
+    monkeypatch.setattr(admission, "VERIFYING_LIMIT", 3)
+    net.settings = FAST._replace(probes_at_once=1, probe_limit=30.0)
     seed, = net.seeds(1)
     silent = [net.fake(answers=False) for _ in range(3)]
     for fake in silent:
@@ -217,7 +217,7 @@ def test_one_that_waits_for_patience_gives_way_to_a_newcomer(net):
 
 
 def test_there_may_be_1024_registrations_that_wait_for_their_probe():
-    assert Settings().verifying_limit == 1_024
+    assert admission.VERIFYING_LIMIT == 1_024
 
 
 # The peer.

@@ -173,7 +173,7 @@ def test_bad_proofs_are_limited_and_good_ones_of_known_runs_are_free(node):
     node.runs.known.add(RUN)
     assert not refused(node, true(), 2 * CHECKS_AT_ONCE)
     assert refused(node, bad(), 2 * CHECKS_AT_ONCE) == CHECKS_AT_ONCE
-    assert node.counters.all() == {"proofs of links not checked": CHECKS_AT_ONCE}
+    assert node.counters == {"proofs of links not checked": CHECKS_AT_ONCE}
     assert refused(node, true(), 1)
     node.clock += 1.0
     assert refused(node, bad(), 2 * CHECKS) == CHECKS

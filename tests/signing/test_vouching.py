@@ -65,7 +65,7 @@ def proof():
 def test_all_who_ask_about_an_address_at_once_share_one_probe_and_all_hear_what_it_found(seed):
     askers = [seed.ask(ORIGIN, SIGNER.start) for _ in range(500)]
     other = seed.ask(peer(11), 5)
-    assert len(seed.probes) == 2 and seed.counters.all() == {}
+    assert len(seed.probes) == 2 and seed.counters == {}
     seed.find_out(proof())
     assert all(asker.told == [(SIGNER.start,)] for asker in askers) and other.told == []
 
@@ -76,7 +76,7 @@ def test_an_address_is_probed_a_few_times_a_second_for_who_asks_and_others_all_t
         seed.ask(ORIGIN, start)
         if seed.probes:
             seed.find_out()
-    assert seed.counters.all() == {"questions about runs without a probe": 7}
+    assert seed.counters == {"questions about runs without a probe": 7}
     seed.ask(peer(11), 5)
     assert len(seed.probes) == 1
     seed.time = 1.0

@@ -52,12 +52,13 @@ def lines_between(peers, seconds):
     return said
 
 
-def test_who_differ_for_good_say_only_digests_until_something_changes(net):
+def test_who_differ_for_good_say_only_digests_until_something_changes(net, monkeypatch):
     """A late joiner, and those who hold the old texts no longer."""
-    peers = linked_net(net, 2, cache_size=100, gone_rounds=1000)
+    monkeypatch.setattr("gossip.spread.anti_entropy.GONE_ROUNDS", 1000)
+    peers = linked_net(net, 2, cache_size=100)
     peers[0].gossip([f"text {number}" for number in range(500)])
     wait_until(lambda: peers[1].messages.digest() == peers[0].messages.digest())
-    peers.append(net.peer(cache_size=100, gone_rounds=1000))
+    peers.append(net.peer(cache_size=100))
     wait_until(lambda: peers[2].messages.count() == 100 and len(neighbours(peers[2])) == 2)
     wait_until(lambda: all(line.startswith(b"status:digest:") for line in
                            lines_between(peers, 4 * FAST.antientropy_interval)))

@@ -6,6 +6,7 @@ from gossip import wire
 from gossip.capacity import fixed
 from gossip.settings import WAYS
 from gossip.spread import catch_up
+from gossip.spread.anti_entropy import GONE_ROUNDS
 from tests.tools.files import received
 from tests.tools.nets import linked_net
 from tests.tools.waiting import wait_until
@@ -119,7 +120,7 @@ def test_an_offer_of_a_run_that_is_not_known_to_be_genuine_is_no_comparison(net)
 
 
 def test_after_ten_rounds_they_are_compared_again(net):
-    assert net.settings.gone_rounds == 10
+    assert GONE_ROUNDS == 10
     peer, end = linked(net, antientropy_interval=0.05)
 
     def is_compared():

@@ -44,8 +44,9 @@ def test_a_late_peer_floods_everything_in_order_in_few_writes(net):
     assert len(writes) < len(texts) / 10
 
 
-def test_a_late_peer_sends_what_it_has_gathered_before_it_leaves(net):
-    peer, _, end = late_peer(net, VERY, leave_limit=1.0, **QUIET)
+def test_a_late_peer_sends_what_it_has_gathered_before_it_leaves(net, monkeypatch):
+    monkeypatch.setattr("peer.LEAVE_LIMIT", 1.0)
+    peer, _, end = late_peer(net, VERY, **QUIET)
     for text in ("a", "b", "c"):
         peer.gossip([text])
     peer.quit()

@@ -25,7 +25,7 @@ def test_every_limit_has_its_usual_size():
     assert (settings.intervals_kept, settings.intervals_of_one, settings.intervals_in_all) == (
         1_000, 50_000, 200_000)
     assert (settings.runs_kept, settings.runs_of_address, settings.runs_of_one,
-            settings.runs_unvouched, settings.gone_rounds) == (100_000, 8, 10_000, 30_000, 10)
+            settings.runs_unvouched) == (100_000, 8, 10_000, 30_000)
 
 
 # Gaps.

@@ -21,7 +21,7 @@ def shown(monkeypatch):
     """What a screen writes to a pipe, once it is closed: it takes that for 80 columns."""
     monkeypatch.setenv("TERM", "dumb")
     reading, writing = os.pipe()
-    screen = PromptScreen(Words(OWN, 3, 6), writing)
+    screen = PromptScreen(Words(OWN, 3, 6), Mock(escapes=True), writing)
 
     def close():
         screen.close(60)

@@ -1,7 +1,7 @@
 """A network on this machine: seeds and peers, many in a worker process or each peer in its own.
 
 Which nodes share a process is decided before anything starts, by what the system allows
-(limits.py). Beside the runner's main thread, threads of the live page may give orders (`Orders`):
+(starting.py). Beside the runner's main thread, threads of the live page may give orders (`Orders`):
 none of them waits for a node, and what cannot be done now is refused.
 """
 
@@ -15,9 +15,9 @@ from gossip.addresses import Address, Target, is_loopback, parse_address
 from gossip.lab.experiments.accidents import Role
 from gossip.lab.experiments.ports import next_free
 from gossip.lab.experiments.worker import Host, PeerProcess, WorkerProcess, end_all
+from gossip.programs import starting
 from gossip.programs.starting import check_free, check_reachable
 from gossip.settings import Settings
-from gossip.terminal import limits
 from gossip.terminal.command_line import FAILED, CommandError, flags_of
 
 END_LIMIT = 2.0  # seconds that peers, and then seeds, have to end before they are killed
@@ -92,10 +92,10 @@ class Network:
         check_reachable(self._seeds, self.peers[0])
         for address in [*self._local, *self.peers]:
             check_free(address)
-        needs = {address: limits.seed_needs(len(self.peers)) for address in self._local}
-        needs |= {address: limits.peer_needs(address, len(self.peers), len(self._seeds),
-                                             self._settings) for address in self.peers}
-        threads, allowed = sum(need.threads for need in needs.values()), limits.threads_allowed()
+        needs = {address: starting.seed_needs(len(self.peers)) for address in self._local}
+        needs |= {address: starting.peer_needs(address, len(self.peers), len(self._seeds),
+                                               self._settings) for address in self.peers}
+        threads, allowed = sum(need.threads for need in needs.values()), starting.threads_allowed()
         if threads > allowed:
             raise CommandError(f"{len(needs)} nodes take about {threads:,} threads, and the system "
                                f"has room for {allowed:,.0f}: fewer --peers, or a smaller "
@@ -285,11 +285,11 @@ class Orders:
 
 def _groups(addresses: list[Address], processes: int, needs) -> list[list[Address]]:
     """Deal the nodes out to so many processes, or to more if so few cannot hold them."""
-    allowed = limits.descriptors_allowed() - limits.PROCESS_DESCRIPTORS
+    allowed = starting.descriptors_allowed() - starting.PROCESS_DESCRIPTORS
     for count in range(processes, len(addresses)):
         groups = [addresses[at::count] for at in range(count)]
         if all(sum(needs[a].descriptors for a in group) <= allowed
-               and sum(needs[a].threads for a in group) <= limits.threads_per_process()
+               and sum(needs[a].threads for a in group) <= starting.threads_per_process()
                for group in groups):
             return groups
     most = max((needs[address].descriptors for address in addresses), default=0)

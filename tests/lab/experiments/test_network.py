@@ -9,8 +9,8 @@ import pytest
 from gossip.lab.experiments.network import Network
 from gossip.lab.proof import check
 from gossip.lab.proof.records import Records
+from gossip.programs import starting
 from gossip.settings import Settings
-from gossip.terminal import limits
 from gossip.terminal.command_line import CommandError
 from tests.tools.ports import free_addresses, free_range
 from tests.tools.programs import run, shell, write_config
@@ -60,18 +60,18 @@ def test_peers_spread_over_more_processes_where_descriptors_are_short(tmp_path):
 
 
 def test_a_network_for_which_threads_do_not_suffice_is_not_started(tmp_path, monkeypatch):
-    monkeypatch.setattr(limits, "threads_allowed", lambda: 100)
+    monkeypatch.setattr(starting, "threads_allowed", lambda: 100)
     seeds, peers = free_addresses(1), free_addresses(8)
     network = Network(seeds, seeds, peers, Settings(), tmp_path / "config.txt", tmp_path)
     with pytest.raises(CommandError, match="9 nodes take about [0-9]+ threads.* room for 100"):
         network.plan(2)
-    monkeypatch.setattr(limits, "threads_allowed", lambda: 1000)
+    monkeypatch.setattr(starting, "threads_allowed", lambda: 1000)
     assert [len(group) for group in network.plan(3).peers] == [3, 3, 2]
     assert network.plan(None).peers is None
-    monkeypatch.setattr(limits, "descriptors_allowed", lambda: limits.PROCESS_DESCRIPTORS + 50)
+    monkeypatch.setattr(starting, "descriptors_allowed", lambda: starting.PROCESS_DESCRIPTORS + 50)
     groups = network.plan(1).peers
     assert len(groups) > 1 and sorted(sum(groups, [])) == peers
-    assert all(sum(limits.peer_needs(peer, 8, 1, Settings()).descriptors for peer in group) <= 50
+    assert all(sum(starting.peer_needs(peer, 8, 1, Settings()).descriptors for peer in group) <= 50
                for group in groups)
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from gossip.lab.simulation.virtual_time import WouldWait
 from gossip.lab.simulation.virtual_world import START, NodeFailed
+from gossip.node.link import ORIGIN_LIMIT
 from gossip.node.world import NEVER
 from tests.tools.virtual import LATENCY, SETTINGS, Node, Pair
 
@@ -171,7 +172,7 @@ def test_waiting_for_room_is_forbidden_loudly_only_while_there_is_none():
     flusher.wait_for_room([here], 2.0)
     pair.other.world.freeze()
     here.trust()
-    here.send(bytes(SETTINGS.origin_limit + 2000))
+    here.send(bytes(ORIGIN_LIMIT + 2000))
     assert not flusher.has_room([here])
     with pytest.raises(WouldWait):
         flusher.wait_for_room([here], 2.0)
