@@ -15,7 +15,6 @@ ADDRESS = r"(?:[0-9.]+|\[[^\]]*\]):[0-9]+"
 ROTATED = r"(?:[.-][0-9][0-9-]*)?(?:\.gz)?"  # what logrotate and others put behind a file's name
 _ABOUT = re.compile(ADDRESS)
 _LINE = re.compile(rf"gmessage:([0-9.]+):({ADDRESS}):([0-9]+):([0-9]+):(.*)", re.DOTALL)
-_PLAIN = bytes({*range(32, 127)} - {ord("\\")}) + b"\n"
 _ESCAPED = re.compile(r"\\(?:\\|x(..)|u(....)|U(........))")
 
 
@@ -42,13 +41,6 @@ def escape(text: str) -> str:
     if text.isprintable() and "\\" not in text:
         return text
     return "".join(map(_shown, text))
-
-
-def escape_lines(text: str) -> str:
-    """Escape lines with `\\n` between them. Plain ASCII, the usual case, is fast."""
-    if text.isascii() and not text.encode().translate(None, _PLAIN):
-        return text
-    return "\n".join(map(escape, text.split("\n")))
 
 
 def unescape(text: str) -> str:

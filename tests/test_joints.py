@@ -80,8 +80,8 @@ def test_a_new_line_and_a_known_one_pass_few_functions(traced):
     lines = [line_of(fakes[0], number) for number in range(2, 8)]
     acts = [functools.partial(ends[1].say, line) for line in lines]
     calls, functions, files = least(trace, acts)
-    sends = 5 * 2
-    assert calls <= 25 + sends and functions <= 27 and files <= 13
+    sends = 5
+    assert calls <= 25 + sends and functions <= 26 and files <= 12
     acts = [functools.partial(ends[3].say, line) for line in lines]
     calls, functions, files = least(trace, acts)
     assert calls <= 4 and files <= 3

@@ -22,9 +22,10 @@ import math
 import os
 import threading
 
-from gossip.events import escape, escape_lines
+from gossip.events import escape
 from gossip.settings import MIB
 
+PLAIN = bytes({*range(32, 127)} - {ord("\\")}) + b"\n"  # what needs no escape
 NEXT = "\n"  # before Python 3.12, the braces of an f-string may contain no backslash
 
 
@@ -81,7 +82,9 @@ class OutputFile:
 
     def write_lines(self, head: str, lines: str) -> bool:
         """Write, as `write` does, an event for each of the `\\n`-separated lines, behind a head."""
-        return self._put(head, escape_lines(lines))
+        if not lines.isascii() or lines.encode().translate(None, PLAIN):
+            lines = NEXT.join(map(escape, lines.split(NEXT)))
+        return self._put(head, lines)
 
     def finish(self, last_word: str = "") -> None:
         """Write the last word, if any; later events are not written."""
