@@ -10,8 +10,10 @@ import math
 from collections.abc import AsyncIterator, Callable, Generator
 from typing import Any
 
-from gossip.library.messages import AT_ONCE, Message
+from gossip.library.messages import Message
 from gossip.library.peer import LOOK, Peer as BlockingPeer, join as join_blocking
+
+AT_ONCE = 100  # messages taken before other tasks have their turn
 
 
 class Peer(contextlib.AbstractAsyncContextManager["Peer"]):
@@ -56,7 +58,8 @@ class Peer(contextlib.AbstractAsyncContextManager["Peer"]):
     async def _poll(self, holds: Callable[[], bool], timeout: float | None) -> bool:
         """Wait without a thread, of which an event loop has few."""
         deadline = math.inf if timeout is None else self._loop.time() + timeout
-        while not (done := holds()) and self._loop.time() < deadline and not self._peer.has_ended():
+        while (not (done := holds()) and self._loop.time() < deadline
+               and not self._peer._node.stopping):
             await asyncio.sleep(LOOK)
         return done
 

@@ -1,30 +1,22 @@
-"""Joining: a peer of the network inside a program, and what the program may ask of it.
+"""Joining: a peer of the network inside a program, and whole networks for tests.
 
 The threads are those of any peer, in the background; everything may be called from any thread.
-Nothing is printed, and the program's handlers of signals stay. Python calls them in the main
-thread, between any two steps, and one may raise: KeyboardInterrupt. In the middle of a node's turn
-that would leave tables half changed, and a lock held; so they are called after it.
+Nothing is printed, and the program's handlers of signals stay.
 """
 
+import base64
 import contextlib
 import math
 import os
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-try:  # without the enumerations of `signal`, which take 30 µs a call of `say`, and swallow what a
-    # handler raises within them
-    from _signal import getsignal, signal as set_handler  # type: ignore[import-not-found]
-except ImportError:
-    from signal import getsignal, signal as set_handler
-
-from gossip.library.messages import Inbox, Message, Subscriber, said, text_of
+from gossip.addresses import address_of
+from gossip.library.messages import BYTES, Inbox, Message, Subscriber, message_of
 from gossip.library.starting import (
-    Folder, NoSeed, Refused, Seeds, address_asked_for, class_of, list_of_seeds, listen, settings_of,
-    start)
+    Folder, NoSeed, Refused, SeedList, Seeds, address_asked_for, class_of, list_of_seeds, listen,
+    put_off, settings_of, start, start_seeds)
 from gossip.overlay.neighbours import NEIGHBOUR
 from gossip.programs.starting import check_reachable
 from gossip.settings import Settings, majority
@@ -37,42 +29,12 @@ ALONE_LIMIT = 3.0  # seconds that leaving waits for a neighbour to which to pass
 FETCHED = 0.5  # seconds after which a new neighbour has fetched it
 LOOK = 0.02  # seconds between two looks
 CALLS_LIMIT = 5.0  # seconds that leaving waits for callbacks
-SIGNALS = [getattr(signal, name) for name in (
-    "SIGINT", "SIGTERM", "SIGHUP", "SIGALRM", "SIGUSR1", "SIGUSR2") if hasattr(signal, name)]
+FORM_LIMIT = 10.0  # seconds within which a network forms
+QUICK = {"liveness_interval": 0.5, "antientropy_interval": 0.5, "probe_limit": 1.0,
+         "retry_first": 0.1}  # for networks of one process
 
 
-@contextlib.contextmanager
-def put_off() -> Iterator[None]:
-    """Have signals that come meanwhile handled at the end. Only the main thread handles any."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    came: list[tuple[int, Any]] = []
-    handlers: dict[int, Any] = {}
-    try:
-        for number in SIGNALS:  # to ask for all that there are would take 0.1 ms
-            handler = getsignal(number)
-            if callable(handler):
-                handlers[number] = handler
-                set_handler(number, lambda *what: came.append(what))
-        yield
-    finally:
-        _restore(dict(handlers))
-        for number, frame in came:
-            handlers[number](number, frame)
-
-
-def _restore(handlers: dict[int, Any]) -> None:
-    """Set all handlers again, even if a signal comes meanwhile, and its handler raises."""
-    if handlers:
-        number, handler = handlers.popitem()
-        try:
-            set_handler(number, handler)
-        finally:
-            _restore(handlers)
-
-
-def join(port: int | str = 0, *, host: str = AUTO, seeds: Seeds = None,
+def join(port: int | str = 0, *, host: str = AUTO, seeds: SeedList = None,
          on_message: Callable[[Message], object] | None = None,
          on_neighbour: Callable[[str], object] | None = None,
          on_death: Callable[[str], object] | None = None,
@@ -108,33 +70,16 @@ def join(port: int | str = 0, *, host: str = AUTO, seeds: Seeds = None,
     for call in (on_message, on_neighbour, on_death):
         if call is not None and not callable(call):
             raise TypeError(f"{call!r} cannot be called")
-    inbox = _inbox(backlog, since)
-    address, sock = listen(address)
-    subscriber = Subscriber(str(address), inbox, majority(len(seed_list)), on_message, on_neighbour,
-                            on_death)
-    node = start(_listened(class_of("peer", "Peer"), inbox), address, sock, seed_list,
-                 node_settings, outputs, subscriber)
-    try:
-        subscriber.begin()
-    except BaseException:
-        node.stop()
-        raise
-    return Peer(node, subscriber)
-
-
-def _inbox(backlog: int | str, since: str | float | None) -> Inbox:
-    """Return the inbox that a program asks for; ValueError says what is wrong."""
     if backlog != "wait" and (not isinstance(backlog, int) or backlog < 1):
         raise ValueError(f"backlog is a number of messages, or \"wait\", not {backlog!r}")
     if since != "now" and not isinstance(since, (int, float, type(None))):
         raise ValueError(f"since is \"now\" or a Unix time, not {since!r}")
-    return Inbox(backlog if isinstance(backlog, int) else BACKLOG, backlog == "wait",
-                 time.time() if isinstance(since, str) else since or 0.0)
+    inbox = Inbox(backlog if isinstance(backlog, int) else BACKLOG, backlog == "wait",
+                  time.time() if isinstance(since, str) else since or 0.0)
 
+    class Listened(class_of("peer", "Peer")):  # type: ignore[misc]
+        """A peer whose link readers wait while the inbox is full."""
 
-def _listened(kind: Any, inbox: Inbox) -> type:
-    """Return the class of a peer whose link readers wait while the inbox is full."""
-    class Listened(kind):  # type: ignore[misc]
         def sift(self, link: Any, lines: list[bytes]) -> list[bytes]:
             if link.role == NEIGHBOUR:  # probes and seeds are answered meanwhile
                 inbox.wait_for_room(lambda: link.ended or self.leaving)
@@ -144,7 +89,16 @@ def _listened(kind: Any, inbox: Inbox) -> type:
             super().wake()
             inbox.end()
 
-    return Listened
+    address, sock = listen(address)
+    subscriber = Subscriber(str(address), inbox, majority(len(seed_list)), on_message, on_neighbour,
+                            on_death)
+    node = start(Listened, address, sock, seed_list, node_settings, outputs, subscriber)
+    try:
+        subscriber.begin()
+    except BaseException:
+        node.stop()
+        raise
+    return Peer(node, subscriber)
 
 
 class Peer(contextlib.AbstractContextManager["Peer"]):
@@ -179,11 +133,11 @@ class Peer(contextlib.AbstractContextManager["Peer"]):
             if not lines:
                 raise Refused(f"{self.address} has ended; nothing was sent")
             self._said_at = self._node.now()
-            return said(lines[0])
+            return message_of(lines[0].decode())
 
     def say_bytes(self, data: bytes) -> Message:
         """Say bytes to everyone, as base64; they come as `message.data`. At most 49,000 bytes."""
-        return self.say(text_of(data))
+        return self.say(BYTES + base64.b64encode(data).decode())
 
     def caught_up(self, timeout: float | None = None) -> bool:
         """Wait until this peer holds all that its neighbours hold, or there is no other peer.
@@ -202,10 +156,6 @@ class Peer(contextlib.AbstractContextManager["Peer"]):
                                         if self._node.settings.antientropy_interval else
                                         bool(self._node.neighbours.addresses()))
 
-    def has_ended(self) -> bool:
-        """Return whether this peer has left, was closed, or was shut out."""
-        return bool(self._node.stopping)
-
     def _is_alone(self) -> bool:
         """Return whether the seeds know no other peer."""
         return self._subscriber.has_lists() and not self._node.peer_list.addresses()
@@ -213,12 +163,19 @@ class Peer(contextlib.AbstractContextManager["Peer"]):
     def next(self, timeout: float | None = None) -> Message:
         """Wait for the next message of others. TimeoutError if none comes within `timeout` seconds,
         EOFError when the peer has ended and every message was taken."""
-        self._check_taking()
+        self._check_process()
+        if self._subscriber.on_message is not None:
+            raise RuntimeError("on_message gets the messages of this peer")
         return self._inbox.take(timeout)
 
     def __iter__(self) -> Iterator[Message]:
-        self._check_taking()
-        return self._inbox.take_all()
+        return self
+
+    def __next__(self) -> Message:
+        try:
+            return self.next()
+        except EOFError:
+            raise StopIteration from None
 
     @property
     def neighbours(self) -> list[str]:
@@ -257,7 +214,6 @@ class Peer(contextlib.AbstractContextManager["Peer"]):
             self._node.world.await_end(QUIT_LIMIT)
             self._node.stop("quit")
             self._subscriber.end(CALLS_LIMIT)
-            self._subscriber.drops_calls = True
 
     def _is_passed_on(self) -> bool:
         """Return whether a neighbour has, or could fetch, what was said last; or nobody could."""
@@ -283,12 +239,69 @@ class Peer(contextlib.AbstractContextManager["Peer"]):
     def __repr__(self) -> str:
         return f"<gossip.Peer {self.address}>"
 
-    def _check_taking(self) -> None:
-        self._check_process()
-        if self._subscriber.on_message is not None:
-            raise RuntimeError("on_message gets the messages of this peer")
-
     def _check_process(self) -> None:
         if os.getpid() != self._process:
             raise RuntimeError("this peer joined before a fork, and lives in the parent process; "
                                "join after the fork")
+
+
+class Network(contextlib.AbstractContextManager["Network"]):
+    """Seeds and peers on free ports in this process; made by `gossip.network`. As a context manager
+    it ends with all of its nodes. Peers are numbered: `network[0]` is the first."""
+
+    def __init__(self, seeds: Seeds):
+        self.seeds = seeds  # `gossip.join(seeds=network.seeds)` joins as one more peer
+        self.peers: list[Peer] = []
+
+    def __getitem__(self, number: int) -> Peer:
+        return self.peers[number]
+
+    def __len__(self) -> int:
+        return len(self.peers)
+
+    def __iter__(self) -> Iterator[Peer]:
+        return iter(self.peers)
+
+    def kill(self, number: int) -> None:
+        """End a peer as a crash does: without a word to anybody. It keeps its number."""
+        self.peers[number].close()
+
+    def close(self) -> None:
+        """End all peers, abruptly, then the seeds."""
+        for peer in self.peers:
+            peer.close()
+        self.seeds.close()
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+def network(peers: int = 5, *, seeds: int = 3, host: str = "127.0.0.1", outputs: Folder = None,
+            backlog: int | str = BACKLOG, **settings: Any) -> Network:
+    """Start a network for a test, on free ports, and wait until it is connected. Deaths are found
+    within two seconds, because its liveness interval is 0.5 s. Arguments as for `gossip.join`."""
+    quick: dict[str, Any] = QUICK | settings
+    anywhere = [address_of(host, 1)._replace(port=0)] * seeds
+    formed = Network(start_seeds(anywhere, anywhere, settings_of(quick, USUAL), outputs))
+    try:
+        for _ in range(peers):
+            formed.peers.append(join(0, host=host, seeds=formed.seeds, outputs=outputs,
+                                     backlog=backlog, **quick))
+        deadline = time.monotonic() + FORM_LIMIT
+        while not _are_connected(formed.peers):
+            if time.monotonic() > deadline:
+                raise Refused(f"the network has not formed within {FORM_LIMIT:g} s")
+            time.sleep(LOOK)
+    except BaseException:
+        formed.close()
+        raise
+    return formed
+
+
+def _are_connected(peers: list[Peer]) -> bool:
+    """Return whether links lead from each peer to each other."""
+    apart = {peer.address: peer.neighbours for peer in peers}
+    ahead = [peer.address for peer in peers[:1]]
+    while ahead:
+        ahead += apart.pop(ahead.pop(), [])
+    return not apart

@@ -1,7 +1,7 @@
 """The handshake: a peer that dials says HELLO, does a proof of work, and is welcomed.
 
-Both sides are here, and the roles that a link has meanwhile: giving and checking work, and, as the
-duty "work", doing the work that other peers give. Accepting and dialling are in gossip_module.py.
+Both sides are here, and the roles that a link has meanwhile. Accepting and dialling are in
+gossip_module.py.
 
 A peer that was welcomed is dialled back once, and told HELLO. If it gives work for that, it is
 proven to be at the address that it named; this work is not done. A peer that did not accept our
@@ -13,6 +13,7 @@ import secrets
 
 from gossip.addresses import Address
 from gossip.node.link import Link
+from gossip.node.part import Part
 from gossip.settings import Settings
 from gossip.tools import Budget, Recent
 from gossip.voidphone import messages
@@ -61,6 +62,10 @@ class PeerLink(Link):
         super().trust()
         self.unfinished_limit = MESSAGE_LIMIT
 
+    def await_reply(self) -> None:
+        """Give the other end HELLO_LIMIT seconds for its next message."""
+        self.await_line(self._now() + HELLO_LIMIT)
+
     def send_all(self, chunks: list[bytes]) -> None:
         """Send messages together, but a few to a module one by one, because several clients take
         what one `recv` returns for one message."""
@@ -72,11 +77,13 @@ class PeerLink(Link):
             self.send(b"".join(chunks[alone:]))
 
 
-class Handshake:
+class Handshake(Part):
     """Makes neighbours of strangers: everything between the connection and the view."""
 
+    ANSWERS = {STRANGER: {"hello"}, CHALLENGED: {"hello", "verification_response"},
+               DIALLED: {"verification_request"}, DIALLED_BACK: {"verification_request"}}
+
     def __init__(self, module):
-        """`module` is the GossipModule, whose view and waiting room this changes."""
         self._module = module
         self._view = module.view
         self._dialled_back: set[Address] = set()  # neighbours being dialled back
@@ -84,9 +91,8 @@ class Handshake:
         self._searches: collections.deque[PeerLink] = collections.deque()
         self.duty = None  # the duty that calls `work`, once there is one
 
-    def await_reply(self, link: PeerLink) -> None:
-        """Give the other end HELLO_LIMIT seconds for its next message."""
-        link.await_line(self._module.now() + HELLO_LIMIT)
+    def on_up(self, link: PeerLink) -> None:
+        link.send(messages.Hello(self._module.address).pack())
 
     # The side that is dialled.
 
@@ -155,25 +161,22 @@ class Handshake:
         if not self._searches:
             return None
         link = self._searches.popleft()
-        if not link.ended:
-            self._work_for(link)
-        return now
-
-    def _work_for(self, link: PeerLink) -> None:
+        if link.ended:
+            return now
         try:
             with self._module.turn.left():
                 challenge = find(link.nonce, self._module.config.pow_bits, lambda: not link.ended)
         except OSError as error:
             self._module.disconnect(link, f"no worker could be started: {error.strerror}")
-            return
-        if link.ended:
-            return
-        if challenge is None:  # the workers were killed from outside
+            return now
+        if challenge is not None and not link.ended:
+            link.role = ANSWERED
+            link.await_reply()
+            link.send(messages.VerificationResponse(
+                link.nonce, challenge, self._module.address).pack())
+        elif not link.ended:  # the workers were killed from outside
             self._module.disconnect(link, "the search for its work ended without a result")
-            return
-        link.role = ANSWERED
-        self.await_reply(link)
-        link.send(messages.VerificationResponse(link.nonce, challenge, self._module.address).pack())
+        return now
 
     # Both sides.
 

@@ -8,18 +8,18 @@ neighbour's reader only some seconds at a time, because it has to read PINGs. Mo
 neighbours at most `origin_wait` seconds, because nobody knows why these are slow.
 """
 
+import collections
 import hashlib
 import math
 
 from gossip.node.output_file import OutputFile
+from gossip.node.part import Part
 from gossip.tools import Budget
 from gossip.voidphone import messages
 from gossip.voidphone.handshake import MODULE, NEIGHBOUR, PeerLink
 from gossip.voidphone.messages import PeerNotification
-from gossip.voidphone.news import (
-    Item, Memory, Pending, Subscriptions, Unwanted, first_ttl, next_ttl)
+from gossip.voidphone.news import Item, Memory, Pending, Subscriptions, first_ttl, next_ttl
 
-UNWANTED = "messages of a type that no module wants"  # the name of a counter
 DRAWS = 100  # random ids tried for data announced before; if all are in use, nearly all 65,536 are
 LOOK_EVERY = 64  # announces of one type between two looks whether receivers keep up
 STILL_VALIDATING = 1.0  # seconds without a validation after which announcers no longer wait
@@ -36,14 +36,14 @@ class Outbox:
 
     def __init__(self, output: OutputFile):
         self._output = output
-        self._links: dict[PeerLink, list[bytes]] = {}
+        self._chunks: dict[PeerLink, list[bytes]] = collections.defaultdict(list)
         self.events: list[str] = []  # for the output file
         self.size = 0  # bytes to be sent
 
     def add(self, links, data: bytes) -> None:
         """Keep bytes for each of these links."""
         for link in links:
-            self._links.setdefault(link, []).append(data)
+            self._chunks[link].append(data)
             self.size += len(data)
 
     def send(self) -> None:
@@ -51,23 +51,23 @@ class Outbox:
         if self.events:
             self._output.write(*self.events)
             self.events.clear()
-        for link, chunks in self._links.items():
+        for link, chunks in self._chunks.items():
             link.send_all(chunks)
-        self._links.clear()
+        self._chunks.clear()
         self.size = 0
 
 
-class Relay:
+class Relay(Part):
     """Decides whether a message is new, which modules hear it, and when it is forwarded."""
+
+    ANSWERS = {MODULE: {"announce", "notify", "validation"}, NEIGHBOUR: {"peer_notification"}}
 
     def __init__(self, module, patience: float, memory: float):
         self._module = module
         self._outbox = module.outbox
-        self._rng = module.rng
         self.subscriptions = Subscriptions()
         self.memory = Memory(memory, module.config.cache_size)
         self.pending = Pending(module.rng, patience)
-        self._unwanted = Unwanted()
         self._pieces = Budget(PIECES)
         self._module_wait = min(MODULE_WAIT, module.settings.liveness_interval / 2)
         self._validated_at = 0.0  # when a validation came last
@@ -86,19 +86,22 @@ class Relay:
                 self._wait_for([link])
                 if link.ended or link.waiting() > self._module.settings.origin_limit:
                     break  # it does not read; the rest would end its connection
-        for kept in self._unwanted.take(message.data_type, self._module.now()):
-            self._take(kept.link, kept.message)  # as if it came now
+        for news in self.pending.take_unwanted(message.data_type, self._module.now()):
+            for sender in news.senders:
+                self._take(sender, news.message)  # as if it came now
 
     def on_announce(self, link: PeerLink, message: messages.Announce) -> None:
         """Tell the other modules of an announcement; if none subscribed, forward it at once."""
-        self._hold_back(link, message.data_type)
+        link.announced[message.data_type] += 1
+        if link.announced[message.data_type] % LOOK_EVERY == 1:
+            self._hold_back(self.subscriptions.of(message.data_type, link))
         fits = len(message.data) <= messages.SPREADABLE
         if not fits:
             self._outbox.events.append(f"too long:{len(message.data)} bytes of type "
                                        f"{message.data_type}, which peers cannot be sent")
         digest = hashlib.sha256(message.data).digest()
         for _ in range(DRAWS):  # the same data may have been announced before
-            item = Item(self._rng.getrandbits(16), message.data_type, digest)
+            item = Item(self._module.rng.getrandbits(16), message.data_type, digest)
             if self.memory.add(item, self._module.now()):
                 break
         else:
@@ -110,13 +113,9 @@ class Relay:
         if fits and not told:
             self._outbox.add(self._module.view.links(), news.pack())
 
-    def _hold_back(self, announcer: PeerLink, data_type: int) -> None:
-        """Slow a fast announcer down, while a receiver has a long backlog that still shrinks, or
-        modules validate but are far behind. Look at one announce of a type in LOOK_EVERY."""
-        announcer.announced[data_type] += 1
-        if announcer.announced[data_type] % LOOK_EVERY != 1:
-            return
-        told = self.subscriptions.of(data_type, announcer)
+    def _hold_back(self, told: list[PeerLink]) -> None:
+        """Have an announcer wait while a receiver has a long backlog that still shrinks, or modules
+        validate but are far behind."""
         self._wait_for(told)  # the announces before this one need not wait
         self._wait_for_neighbours()
         if told and not self._keep_up():
@@ -160,7 +159,7 @@ class Relay:
         if told:
             self._wait_for_modules(link, told, len(message.data))
             self._take(link, message)
-        elif self._unwanted.add(message, link, self._module.now()):
+        elif self.pending.add_unwanted(message, link, self._module.now()):
             self.duty.hurry()  # it slept without a deadline
 
     def _wait_for_modules(self, link: PeerLink, told, size: int) -> None:
@@ -210,15 +209,13 @@ class Relay:
 
     def expire(self, now: float) -> float | None:
         """Drop messages not validated or wanted in time; return when the next one expires."""
-        due = min(self.pending.expire(now), self._unwanted.expire(now))
+        due = self.pending.expire(now)
         return due if due < math.inf else None
 
     def status(self) -> dict[str, int]:
-        unwanted = {UNWANTED: self._unwanted.dropped} if self._unwanted.dropped else {}
         return {"subscriptions": self.subscriptions.count(),
                 "messages that wait for validation": self.pending.count(),
-                "messages forgotten too early": self.memory.dropped,
-                **self.pending.dropped, **unwanted}
+                "messages forgotten too early": self.memory.dropped, **self.pending.dropped}
 
     def on_end(self, link: PeerLink) -> None:
         if link.role in (MODULE, NEIGHBOUR):

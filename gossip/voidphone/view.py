@@ -1,9 +1,8 @@
 """The view: the neighbours of a gossip module, the other addresses it knows, and whom to dial.
 
 Rules only: no socket, no clock. A peer that dials us and does its work is always accepted; we dial
-only while one of `degree` places is free, and each dial under way takes a place. Addresses that one
-neighbour names fill at most half of the places that others leave free. Above `max_connections` a
-neighbour is given up, first one that is not proven to be at its address.
+only while one of `degree` places is free, and each dial under way takes a place. README.md says
+which addresses are dialled, and which neighbour is given up for a newcomer.
 """
 
 import collections
@@ -26,9 +25,9 @@ class View:
         self._rng = rng
         self._write = write  # writes an event into the output file
         self._neighbours: dict[Address, PeerLink] = {}
-        # address -> the neighbour that named it last, in a 505
+        # address -> the neighbour that named it last, in a 505; the latest comes last
         self._dialling: dict[Address, Address | None] = {}
-        self._known: collections.OrderedDict[Address, Address | None] = collections.OrderedDict()
+        self._known: dict[Address, Address | None] = {}
         self._pushed = Recent(PUSHES)
 
     def admit(self, peer: Address, link: PeerLink,
@@ -38,8 +37,7 @@ class View:
         the smaller address; of two in one direction, it is the newer."""
         teller = self._dialling.pop(peer, None)
         parted = []
-        standing = self._neighbours.get(peer)
-        if standing is not None:
+        if (standing := self._neighbours.get(peer)) is not None:
             if standing.dialled != dialled and standing.dialled == (self._own < peer):
                 return None
             parted.append((standing, "replaced"))
@@ -90,10 +88,10 @@ class View:
     def begin_dial(self, peer: Address, needed: bool = False) -> bool:
         """Take a place for a dial, a free one unless it is `needed`; return whether to dial."""
         teller = self._known.get(peer)
-        if not self._is_strange(peer) or not (needed or self._free_for(teller) > 0):
-            return False
-        self._dialling[peer] = teller
-        return True
+        is_dialled = self._is_strange(peer) and (needed or self._free_for(teller) > 0)
+        if is_dialled:
+            self._dialling[peer] = teller
+        return is_dialled
 
     def _is_strange(self, peer: Address) -> bool:
         return peer != self._own and peer not in self._neighbours and peer not in self._dialling
@@ -106,8 +104,8 @@ class View:
         """Remember the addresses of a neighbour's 505 (peer response); return some to dial."""
         strangers = list(filter(self._is_strange, dict.fromkeys(addresses)))
         for address in strangers:
+            self._known.pop(address, None)
             self._known[address] = teller
-            self._known.move_to_end(address)
         for address in self.known()[self._config.cache_size:]:
             del self._known[address]
         return sample(strangers, self._free_for(teller), self._rng)
@@ -150,7 +148,7 @@ class View:
         return max((free + filled) // 2 - filled, int(taken < self._config.min_degree))
 
     def _note(self, address: Address, teller: Address | None = None) -> None:
+        self._known.pop(address, None)
         self._known[address] = teller
-        self._known.move_to_end(address)
-        while len(self._known) > self._config.cache_size:
-            self._known.popitem(last=False)
+        if len(self._known) > self._config.cache_size:
+            del self._known[next(iter(self._known))]
