@@ -16,8 +16,7 @@ from gossip.settings import Settings
 from gossip.tools import Backoff
 from gossip.voidphone import messages
 from gossip.voidphone.handshake import (
-    ANSWERED, CHALLENGED, DIALLED, DIALLED_BACK, MODULE, NEIGHBOUR, STRANGER, WORKED_FOR, Handshake,
-    PeerLink)
+    ANSWERED, DIALLED, MODULE, NEIGHBOUR, STRANGER, Handshake, PeerLink)
 from gossip.voidphone.ini import Config
 from gossip.voidphone.relay import Outbox, Relay
 from gossip.voidphone.view import View
@@ -35,9 +34,7 @@ class GossipModule(Node):
 
     kind = "module"
     link_class = PeerLink
-    ANSWERS = {**dict.fromkeys((STRANGER, CHALLENGED, DIALLED, DIALLED_BACK, WORKED_FOR), {"ping"}),
-               ANSWERED: {"ping", "peer_response"},
-               NEIGHBOUR: {"ping", "peer_request", "peer_response", "push"}}
+    ANSWERS = {ANSWERED: {"peer_response"}, NEIGHBOUR: {"peer_request", "peer_response", "push"}}
 
     def __init__(self, config: Config, settings: Settings, output: OutputFile,
                  world, patience: float = 5.0, memory: float = 60.0):
@@ -78,8 +75,6 @@ class GossipModule(Node):
         self.membership = self.keep("membership", self.look_for_neighbours)
         self.handshake.duty = self.keep("work", self.handshake.work)
 
-    # Turns.
-
     def check_liveness(self, now: float) -> float:
         """Drop silent neighbours, and send PING to the others; return when to do so again."""
         interval = self.settings.liveness_interval
@@ -111,8 +106,6 @@ class GossipModule(Node):
             link.send(messages.PeerRequest().pack())
         return now + ASK_AGAIN * self.rng.uniform(0.5, 1.0)
 
-    # Messages: here those that tell of other peers.
-
     def lines(self, link: PeerLink, frames: list[bytes]) -> None:
         """Handle the messages that arrived together, and send their effects together."""
         link.announced.clear()
@@ -124,14 +117,11 @@ class GossipModule(Node):
 
     def on_line(self, link: PeerLink, frame: bytes) -> None:
         message = messages.parse(frame)
-        part = self._answers.get((link.role, message.kind))
-        if part is None:
-            kind = message.kind.replace("_", " ")
-            raise WireError(f"{kind} is not expected from {link.role}")
-        getattr(part, "on_" + message.kind)(link, message)
-
-    def on_ping(self, link: PeerLink, message: messages.Ping) -> None:
-        """Do nothing: `link.heard` tells when it came."""
+        kind = message.kind
+        if part := self._answers.get((link.role, kind)):
+            getattr(part, "on_" + kind)(link, message)
+        elif kind != "ping" or link.role == MODULE:  # of a PING, `link.heard` tells when it came
+            raise WireError(f"{kind.replace('_', ' ')} is not expected from {link.role}")
 
     def on_peer_request(self, link: PeerLink, message: messages.PeerRequest) -> None:
         others = [address for address in self.view.addresses() if address != link.peer]
@@ -159,8 +149,6 @@ class GossipModule(Node):
         link.asked = False
         for address in self.view.heard_of(message.addresses, link.peer):
             self._dial(address)
-
-    # How links begin and end.
 
     def accept_module(self, connection, remote: tuple[str, int]) -> PeerLink:
         """Accept a program of this host at the API."""

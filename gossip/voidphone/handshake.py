@@ -16,7 +16,8 @@ from gossip.node.link import Link
 from gossip.node.part import Part
 from gossip.settings import Settings
 from gossip.tools import Budget, Recent
-from gossip.voidphone import messages
+from gossip.voidphone.messages import (
+    Frames, Hello, PeerResponse, Push, VerificationRequest, VerificationResponse)
 from gossip.voidphone.work import find, is_work
 from gossip.wire import WireError
 
@@ -43,7 +44,7 @@ class PeerLink(Link):
     """A connection that carries binary messages, and the state of its handshake."""
 
     def __init__(self, role: str, settings: Settings, flusher, now, connection=None):
-        super().__init__(role, settings, flusher, now, connection, messages.Frames)
+        super().__init__(role, settings, flusher, now, connection, Frames)
         self.hello: Address | None = None  # the address that the other end's HELLO named
         self.nonces: dict[int, int] = {}  # of the work that we gave it, by time slot
         self.nonce = 0  # of the work that the other end gave us
@@ -92,11 +93,11 @@ class Handshake(Part):
         self.duty = None  # the duty that calls `work`, once there is one
 
     def on_up(self, link: PeerLink) -> None:
-        link.send(messages.Hello(self._module.address).pack())
+        link.send(Hello(self._module.address).pack())
 
     # The side that is dialled.
 
-    def on_hello(self, link: PeerLink, message: messages.Hello) -> None:
+    def on_hello(self, link: PeerLink, message: Hello) -> None:
         """Give work to a peer that says HELLO with its listening address."""
         address = message.address
         if address.ip != link.remote_ip:
@@ -113,10 +114,9 @@ class Handshake(Part):
             link.await_line(self._module.now() + WORK_LIMIT)
         link.hello, link.role = address, CHALLENGED
         link.nonces[slot] = secrets.randbits(64)
-        link.send(messages.VerificationRequest(link.nonces[slot]).pack())
+        link.send(VerificationRequest(link.nonces[slot]).pack())
 
-    def on_verification_response(self, link: PeerLink,
-                                 message: messages.VerificationResponse) -> None:
+    def on_verification_response(self, link: PeerLink, message: VerificationResponse) -> None:
         """Check a peer's work; welcome the peer, send it the view, and tell its new neighbours."""
         slot, peer = present_slot(self._module.now()), message.address
         if peer != link.hello:
@@ -127,9 +127,9 @@ class Handshake(Part):
             raise WireError("the work is not done")
         view = [other for other in self._view.addresses() if other != peer]
         if self.welcome(link, peer, dialled=False):
-            link.send(messages.PeerResponse(tuple(view)).pack())
+            link.send(PeerResponse(tuple(view)).pack())
             self._view.pushed(peer, self._module.now())  # its echo is not new
-            self._module.tell_others(link, messages.Push(self._module.config.p2p_ttl, peer))
+            self._module.tell_others(link, Push(self._module.config.p2p_ttl, peer))
             self._dial_back(peer)
 
     def _dial_back(self, peer: Address) -> None:
@@ -144,8 +144,7 @@ class Handshake(Part):
 
     # The side that dials.
 
-    def on_verification_request(self, link: PeerLink,
-                                message: messages.VerificationRequest) -> None:
+    def on_verification_request(self, link: PeerLink, message: VerificationRequest) -> None:
         """Queue work from a peer that we dialled; if we only dialled back, the peer is proven."""
         self._view.prove(link.peer)
         if link.role == DIALLED_BACK:
@@ -172,8 +171,7 @@ class Handshake(Part):
         if challenge is not None and not link.ended:
             link.role = ANSWERED
             link.await_reply()
-            link.send(messages.VerificationResponse(
-                link.nonce, challenge, self._module.address).pack())
+            link.send(VerificationResponse(link.nonce, challenge, self._module.address).pack())
         elif not link.ended:  # the workers were killed from outside
             self._module.disconnect(link, "the search for its work ended without a result")
         return now

@@ -10,9 +10,8 @@ from typing import NamedTuple
 
 from gossip.addresses import Address, address_of, can_be_dialled
 
-SECTION = "gossip"
+SECTION, PREAMBLE = "gossip", "keys before the first section"
 MOST_NEIGHBOURS = 10_000  # a 505 (peer response) has room for 10,921 addresses
-_PREAMBLE = "keys before the first section"
 _DIGITS = re.compile("[0-9]{1,20}")
 
 
@@ -45,14 +44,13 @@ def parse_ini(text: str) -> Config:
     lines = [line.strip() for line in text.split("\n")]  # an indented key is a key
     parser = configparser.RawConfigParser(strict=False, allow_no_value=True, default_section="")
     try:
-        parser.read_string("\n".join([f"[{_PREAMBLE}]", *lines]))
+        parser.read_string("\n".join([f"[{PREAMBLE}]", *lines]))
     except configparser.Error as error:
         raise ConfigError(str(error).splitlines()[0]) from None
     if not parser.has_section(SECTION):
         raise ConfigError(f"no section [{SECTION}]")
     section = parser[SECTION]
-    degree = _number(section, "degree", 1, 1000)
-    p2p_address = _peer_address(section, "p2p_address")
+    degree, p2p_address = _number(section, "degree", 1, 1000), _peer_address(section, "p2p_address")
     bootstrapper = (_peer_address(section, "bootstrapper") if "bootstrapper" in section
                     else p2p_address)
     return Config(
@@ -69,10 +67,10 @@ def parse_ini(text: str) -> Config:
 
 
 def _value(section, key: str, expected: str) -> str:
-    value = section.get(key)
-    if value is None or not value.strip():
+    value = (section.get(key) or "").strip()
+    if not value:
         raise ConfigError(f"{key} is missing; expected is {expected}")
-    return value.strip().strip('"')
+    return value.strip('"')
 
 
 def _number(section, key: str, low: int, high: int, usual: int | None = None) -> int:

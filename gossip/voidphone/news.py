@@ -1,4 +1,4 @@
-"""News: which module wants which type, which messages were seen, which wait for validation.
+"""News: which messages were seen, which wait for validation, which are kept for newcomers.
 
 Rules only: no socket, no clock.
 """
@@ -23,33 +23,6 @@ REMEMBERED = 65_536  # messages that the memory has room for, even if cache_size
 UNWANTED = "messages of a type that no module wants"  # the name of a counter
 
 
-class Subscriptions:
-    """The subscriptions of connections to data types."""
-
-    def __init__(self):
-        self._links: dict[int, dict[object, None]] = {}  # type -> links, in their order
-
-    def add(self, link, data_type: int) -> bool:
-        """Note a subscription; return whether it is new."""
-        links = self._links.setdefault(data_type, {})
-        is_new = link not in links
-        links[link] = None
-        return is_new
-
-    def of(self, data_type: int, but=None) -> list:
-        """Return the connections that subscribed to a type, except `but`."""
-        return [link for link in self._links.get(data_type, ()) if link is not but]
-
-    def on_end(self, link) -> None:
-        for data_type, links in list(self._links.items()):
-            links.pop(link, None)
-            if not links:
-                del self._links[data_type]
-
-    def count(self) -> int:
-        return sum(map(len, self._links.values()))
-
-
 class Item(NamedTuple):
     """Id, type and SHA-256 of the data, which identify a message among peers."""
 
@@ -61,31 +34,27 @@ class Item(NamedTuple):
         return f"message:{self.id}:{self.data_type}:{self.digest.hex()[:16]}"
 
 
-class Memory:
-    """Messages seen in the last `seconds`; above `most`, the oldest is forgotten sooner."""
+class Memory(collections.OrderedDict):
+    """Messages seen in the last `seconds`, each until when; above `most`, the oldest goes sooner."""
 
     def __init__(self, seconds: float, most: int):
+        super().__init__()
         self._seconds = seconds
         self._most = max(most, REMEMBERED)
-        # a short key per message -> when it is forgotten, oldest first
-        self._until: collections.OrderedDict[bytes, float] = collections.OrderedDict()
         self.dropped = 0  # forgotten before their time
 
     def add(self, item: Item, now: float) -> bool:
         """Remember a message; return whether it is new."""
-        while self._until and next(iter(self._until.values())) <= now:
-            self._until.popitem(last=False)
-        key = b"%d.%d." % item[:2] + item.digest
-        if key in self._until:
+        while self and next(iter(self.values())) <= now:
+            self.popitem(last=False)
+        key = b"%d.%d." % item[:2] + item.digest  # takes less memory than an item
+        if key in self:
             return False
-        self._until[key] = now + self._seconds
-        if len(self._until) > self._most:
-            self._until.popitem(last=False)
+        self[key] = now + self._seconds
+        if len(self) > self._most:
+            self.popitem(last=False)
             self.dropped += 1
         return True
-
-    def count(self) -> int:
-        return len(self._until)
 
 
 @dataclasses.dataclass(eq=False)

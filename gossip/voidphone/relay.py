@@ -18,7 +18,7 @@ from gossip.tools import Budget
 from gossip.voidphone import messages
 from gossip.voidphone.handshake import MODULE, NEIGHBOUR, PeerLink
 from gossip.voidphone.messages import PeerNotification
-from gossip.voidphone.news import Item, Memory, Pending, Subscriptions, first_ttl, next_ttl
+from gossip.voidphone.news import Item, Memory, Pending, first_ttl, next_ttl
 
 DRAWS = 100  # random ids tried for data announced before; if all are in use, nearly all 65,536 are
 LOOK_EVERY = 64  # announces of one type between two looks whether receivers keep up
@@ -65,7 +65,7 @@ class Relay(Part):
     def __init__(self, module, patience: float, memory: float):
         self._module = module
         self._outbox = module.outbox
-        self.subscriptions = Subscriptions()
+        self._types: dict[PeerLink, set[int]] = {}  # module -> the types that it subscribed to
         self.memory = Memory(memory, module.config.cache_size)
         self.pending = Pending(module.rng, patience)
         self._pieces = Budget(PIECES)
@@ -73,12 +73,19 @@ class Relay(Part):
         self._validated_at = 0.0  # when a validation came last
         self.duty = None  # the duty that calls `expire`, once there is one
 
+    def subscribers(self, data_type: int, but: PeerLink | None = None) -> list[PeerLink]:
+        """Return the modules that subscribed to a type, except `but`."""
+        return [link for link, types in self._types.items()
+                if data_type in types and link is not but]
+
     # What modules say.
 
     def on_notify(self, link: PeerLink, message: messages.Notify) -> None:
         """Subscribe a module; tell it, as fast as it reads, what waits or has just come."""
-        if not self.subscriptions.add(link, message.data_type):
+        types = self._types.setdefault(link, set())
+        if message.data_type in types:
             return
+        types.add(message.data_type)
         for here in self.pending.join(message.data_type, link, self._module.now()):
             if (waiting := here()) is not None:  # it was not dropped meanwhile
                 self._tell([link], waiting.number, waiting.message)
@@ -94,7 +101,7 @@ class Relay(Part):
         """Tell the other modules of an announcement; if none subscribed, forward it at once."""
         link.announced[message.data_type] += 1
         if link.announced[message.data_type] % LOOK_EVERY == 1:
-            self._hold_back(self.subscriptions.of(message.data_type, link))
+            self._hold_back(self.subscribers(message.data_type, link))
         fits = len(message.data) <= messages.SPREADABLE
         if not fits:
             self._outbox.events.append(f"too long:{len(message.data)} bytes of type "
@@ -108,7 +115,7 @@ class Relay(Part):
             self._module.counters.add("messages said so often that peers take them for old")
         self._outbox.events.append(f"generated:{item}")
         news = PeerNotification(first_ttl(message.ttl) if fits else -1, *item[:2], message.data)
-        told = self.subscriptions.of(message.data_type, link)
+        told = self.subscribers(message.data_type, link)
         self._notify(news, item, link, told)
         if fits and not told:
             self._outbox.add(self._module.view.links(), news.pack())
@@ -155,8 +162,7 @@ class Relay(Part):
 
     def on_peer_notification(self, link: PeerLink, message: PeerNotification) -> None:
         """Tell the modules that subscribed; without any, keep the news for a moment."""
-        told = self.subscriptions.of(message.data_type)
-        if told:
+        if told := self.subscribers(message.data_type):
             self._wait_for_modules(link, told, len(message.data))
             self._take(link, message)
         elif self.pending.add_unwanted(message, link, self._module.now()):
@@ -192,8 +198,7 @@ class Relay(Part):
             self._module.counters.add("messages that were old")
             return
         self._outbox.events.append(f"received:{link.peer}:{item}")
-        self._notify(message._replace(ttl=ttl), item, link,
-                     self.subscriptions.of(message.data_type))
+        self._notify(message._replace(ttl=ttl), item, link, self.subscribers(message.data_type))
 
     def _notify(self, news: PeerNotification, item: Item, sender, told) -> None:
         """Tell modules; the message waits for their validation. With TTL -1 it goes no further."""
@@ -213,11 +218,11 @@ class Relay(Part):
         return due if due < math.inf else None
 
     def status(self) -> dict[str, int]:
-        return {"subscriptions": self.subscriptions.count(),
+        return {"subscriptions": sum(map(len, self._types.values())),
                 "messages that wait for validation": self.pending.count(),
                 "messages forgotten too early": self.memory.dropped, **self.pending.dropped}
 
     def on_end(self, link: PeerLink) -> None:
         if link.role in (MODULE, NEIGHBOUR):
-            self.subscriptions.on_end(link)
+            self._types.pop(link, None)
             self.pending.on_end(link)

@@ -27,7 +27,7 @@ class View:
         self._neighbours: dict[Address, PeerLink] = {}
         # address -> the neighbour that named it last, in a 505; the latest comes last
         self._dialling: dict[Address, Address | None] = {}
-        self._known: dict[Address, Address | None] = {}
+        self._known: collections.OrderedDict[Address, Address | None] = collections.OrderedDict()
         self._pushed = Recent(PUSHES)
 
     def admit(self, peer: Address, link: PeerLink,
@@ -104,8 +104,8 @@ class View:
         """Remember the addresses of a neighbour's 505 (peer response); return some to dial."""
         strangers = list(filter(self._is_strange, dict.fromkeys(addresses)))
         for address in strangers:
-            self._known.pop(address, None)
             self._known[address] = teller
+            self._known.move_to_end(address)
         for address in self.known()[self._config.cache_size:]:
             del self._known[address]
         return sample(strangers, self._free_for(teller), self._rng)
@@ -148,7 +148,7 @@ class View:
         return max((free + filled) // 2 - filled, int(taken < self._config.min_degree))
 
     def _note(self, address: Address, teller: Address | None = None) -> None:
-        self._known.pop(address, None)
         self._known[address] = teller
+        self._known.move_to_end(address)
         if len(self._known) > self._config.cache_size:
-            del self._known[next(iter(self._known))]
+            self._known.popitem(last=False)

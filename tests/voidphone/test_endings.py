@@ -29,7 +29,7 @@ def test_who_breaks_the_rules_is_disconnected_with_a_line(modules, data):
     subscriber.send(Announce(0, TYPE, b"still counts").pack() + bad + Notify(TYPE).pack())
     assert subscriber.hear_end() and told(witness).data == b"still counts"
     wait_event(module, f"refused:127.0.0.1:{port}:")
-    wait_until(lambda: module.relay.subscriptions.count() == 1)
+    wait_until(lambda: module.status()["subscriptions"] == 1)
 
 
 @pytest.mark.parametrize("header", ["0003", "0009 01f5", "0009 01f7", "ffff 270f"])

@@ -54,7 +54,7 @@ def test_a_subscriber_that_never_reads_delays_nobody_and_is_dropped(modules):
     wait_until(all_seen, 60, pause=0)
     thread.join()
     assert seen == said and link.ended and len(said) * 1024 > 8 * MIB
-    wait_until(lambda: module.relay.subscriptions.count() == 1)
+    wait_until(lambda: module.status()["subscriptions"] == 1)
     assert wait_event(module, f"refused:{link.remote}:backlog overflow")
 
 
