@@ -11,7 +11,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from gossip.events import about, gossip_fields, parted, unescape
@@ -56,12 +56,10 @@ class Inbox:
     """The messages of others that the program has not taken yet, the oldest first.
 
     Beyond `limit` messages the oldest are dropped, and counted; if `waits`, link readers wait for
-    room instead. Only `put` and `wait_for_room` take the lock. So a signal handler may leave in the
-    middle of `take`.
-    """
+    room instead. Messages with a time before `since` are left out. `take` needs no lock, so that a
+    signal handler may leave in the middle of it."""
 
     def __init__(self, limit: int, waits: bool, since: float = 0.0):
-        """Messages with a time before `since` are left out."""
         self._limit, self._waits, self._since = limit, waits, since
         # called when the empty inbox gets a message, and at the end
         self.on_arrival: Callable[[], None] = lambda: None
@@ -104,12 +102,6 @@ class Inbox:
                 self._size -= self._sizes.popleft()
             return len(self) > limit or self._size > MOST_CHARACTERS
 
-    def take_all(self) -> Iterator[Message]:
-        """Wait for messages and take them, until the peer has ended."""
-        with contextlib.suppress(EOFError):
-            while True:
-                yield self.take()
-
     def take(self, timeout: float | None = None) -> Message:
         """Wait for a message, and take it. TimeoutError if none comes within `timeout` seconds,
         EOFError if the peer has ended and every message was taken."""
@@ -144,13 +136,14 @@ class Subscriber:
                  on_message: Callable[[Message], object] | None,
                  on_neighbour: Callable[[str], object] | None,
                  on_death: Callable[[str], object] | None):
-        """`wanted`: seeds that have to list the peer before `joined` is set."""
+        """`wanted`: seeds that are a majority."""
         self.inbox, self.on_message = inbox, on_message
-        self.joined = threading.Event()
+        self.joined = threading.Event()  # a majority lists the peer
+        self.has_lists = False  # a majority has told its list
         self._own, self._wanted = own, wanted
         self._on_neighbour, self._on_death = on_neighbour, on_death
         self._listed_by: set[str] = set()
-        self._lists_of: set[str] = set()  # seeds whose list has come
+        self._lists_of: set[str] = set()
         self._neighbours: set[str] = set()
         self._dead = Recent(DEATHS)
         self._told_of = ""  # the peer of whose death a seed told last
@@ -165,8 +158,6 @@ class Subscriber:
             "status() counts them; see backlog in help(gossip.join)")
         if on_message is not None:
             inbox.on_arrival = functools.partial(self._call, self._hand_on, on_message)
-
-    # Calls.
 
     def end(self, patience: float) -> None:
         """Make the calls that wait, for `patience` seconds at most, then no more."""
@@ -197,8 +188,6 @@ class Subscriber:
         self._call(self._hand_on, on_message)
         on_message(message)
 
-    # Events.
-
     def show(self, clock: str, head: str, lines: str) -> None:
         """Take events that were written together. Only gossip lines have a head."""
         if head.startswith("received:"):
@@ -214,6 +203,7 @@ class Subscriber:
                 self.joined.set()
         elif kind == "peer list":
             self._lists_of.add(address)
+            self.has_lists = len(self._lists_of) >= self._wanted
         elif kind == "connected":
             self._dead.pop(address)
             if self._on_neighbour is not None and address != self._replaced:
@@ -233,10 +223,6 @@ class Subscriber:
                 self._died(self._told_of)
         elif kind in ("failed", "lost"):
             self._call(_log.error, "%s: %s", self._own, event)
-
-    def has_lists(self) -> bool:
-        """Return whether a majority of the seeds have told their lists."""
-        return len(self._lists_of) >= self._wanted
 
     def _died(self, peer: str) -> None:
         if self._on_death is not None and self._dead.add(peer, True):

@@ -70,7 +70,7 @@ def join(port: int | str = 0, *, host: str = AUTO, seeds: SeedList = None,
     for call in (on_message, on_neighbour, on_death):
         if call is not None and not callable(call):
             raise TypeError(f"{call!r} cannot be called")
-    if backlog != "wait" and (not isinstance(backlog, int) or backlog < 1):
+    if backlog != "wait" and not (isinstance(backlog, int) and backlog >= 1):
         raise ValueError(f"backlog is a number of messages, or \"wait\", not {backlog!r}")
     if since != "now" and not isinstance(since, (int, float, type(None))):
         raise ValueError(f"since is \"now\" or a Unix time, not {since!r}")
@@ -103,8 +103,7 @@ def join(port: int | str = 0, *, host: str = AUTO, seeds: SeedList = None,
 
 class Peer(contextlib.AbstractContextManager["Peer"]):
     """A peer that has joined; made by `gossip.join`. As a context manager it leaves at the end.
-    Iterating waits for messages of others, each of which comes once, and ends when the peer does.
-    """
+    Iterating waits for messages of others, each of which comes once, and ends when the peer does."""
 
     def __init__(self, node: Any, subscriber: Subscriber):
         self.address = str(node.address)  # IP:PORT, where this peer listens
@@ -158,7 +157,7 @@ class Peer(contextlib.AbstractContextManager["Peer"]):
 
     def _is_alone(self) -> bool:
         """Return whether the seeds know no other peer."""
-        return self._subscriber.has_lists() and not self._node.peer_list.addresses()
+        return self._subscriber.has_lists and not self._node.peer_list.addresses()
 
     def next(self, timeout: float | None = None) -> Message:
         """Wait for the next message of others. TimeoutError if none comes within `timeout` seconds,

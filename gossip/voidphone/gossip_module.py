@@ -15,11 +15,10 @@ from gossip.node.output_file import OutputFile
 from gossip.settings import Settings
 from gossip.tools import Backoff
 from gossip.voidphone import messages
-from gossip.voidphone.handshake import (
-    ANSWERED, DIALLED, MODULE, NEIGHBOUR, STRANGER, Handshake, PeerLink)
 from gossip.voidphone.ini import Config
+from gossip.voidphone.neighbours import (
+    ANSWERED, DIALLED, MODULE, NEIGHBOUR, STRANGER, Handshake, PeerLink, View)
 from gossip.voidphone.relay import Outbox, Relay
-from gossip.voidphone.view import View
 from gossip.wire import WireError
 
 RETRY_FIRST, RETRY_LAST = 0.5, 15.0  # seconds between two dials while there is no neighbour

@@ -16,8 +16,8 @@ from gossip.node.output_file import OutputFile
 from gossip.node.part import Part
 from gossip.tools import Budget
 from gossip.voidphone import messages
-from gossip.voidphone.handshake import MODULE, NEIGHBOUR, PeerLink
 from gossip.voidphone.messages import PeerNotification
+from gossip.voidphone.neighbours import MODULE, NEIGHBOUR, PeerLink
 from gossip.voidphone.news import Item, Memory, Pending, first_ttl, next_ttl
 
 DRAWS = 100  # random ids tried for data announced before; if all are in use, nearly all 65,536 are

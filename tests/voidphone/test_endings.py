@@ -5,7 +5,7 @@ import struct
 
 import pytest
 
-from gossip.voidphone import handshake
+from gossip.voidphone import neighbours
 from gossip.voidphone.messages import Announce, Notify
 from tests.tools.files import count, events, wait_event
 from tests.tools.module_words import TYPE, announce, link_of, start, told
@@ -75,7 +75,7 @@ def test_a_module_that_we_disconnect_has_not_ended_inside_a_message(modules):
 
 
 def test_a_message_that_has_begun_has_to_end(modules, monkeypatch):
-    monkeypatch.setattr(handshake, "MESSAGE_LIMIT", 0.3)
+    monkeypatch.setattr(neighbours, "MESSAGE_LIMIT", 0.3)
     module = start(modules)
     idle, stuck, drip = modules.api(module, TYPE), modules.api(module), modules.api(module)
     stuck.say(Announce(0, TYPE, b"whole"))

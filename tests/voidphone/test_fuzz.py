@@ -11,10 +11,10 @@ import pytest
 
 from gossip.addresses import address_of
 from gossip.voidphone import messages
-from gossip.voidphone.handshake import Handshake
 from gossip.voidphone.messages import (
     Announce, Hello, PeerNotification, PeerRequest, Ping, Push, Validation,
     VerificationResponse)
+from gossip.voidphone.neighbours import Handshake
 from tests.tools.module_examples import CHALLENGE, EXACT, NONCE, mutated
 from tests.tools.ports import free_address
 from tests.tools.processes import descriptors

@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
-from gossip.voidphone import gossip_module, handshake, messages
-from gossip.voidphone.handshake import DIALLED_BACK
+from gossip.voidphone import gossip_module, messages, neighbours
+from gossip.voidphone.neighbours import DIALLED_BACK
 from tests.tools.files import count
 from tests.tools.module_words import still_there, view
 from tests.tools.modules import EASY_BITS, QUIET, work_for
@@ -174,7 +174,7 @@ def test_who_did_not_take_our_work_is_left_alone_for_60_seconds(modules):
     neighbour.say(messages.Push(1, acceptor.address))
     refuse_work(acceptor)
     wait_until(lambda: module.handshake.is_left_alone(acceptor.address))
-    assert handshake.LEFT_ALONE == 60.0 and count(module, "refused:") == 1
+    assert neighbours.LEFT_ALONE == 60.0 and count(module, "refused:") == 1
     ended = module.now()
     neighbour.say(messages.Push(1, acceptor.address))
     still_there(neighbour)
@@ -197,8 +197,8 @@ def test_a_bootstrapper_that_did_not_take_our_work_is_not_tried_at_once(modules,
 
 
 def test_so_many_that_did_not_take_our_work_are_remembered(modules, monkeypatch):
-    assert handshake.MOST_LEFT_ALONE == 1000
-    monkeypatch.setattr(handshake, "MOST_LEFT_ALONE", 2)
+    assert neighbours.MOST_LEFT_ALONE == 1000
+    monkeypatch.setattr(neighbours, "MOST_LEFT_ALONE", 2)
     module, addresses = modules.module(), [free_address() for _ in range(3)]
     for address in addresses:
         module.handshake._left_alone.put(address, True)

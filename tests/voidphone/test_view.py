@@ -8,7 +8,7 @@ import pytest
 
 from gossip.addresses import address_of
 from gossip.voidphone.ini import Config
-from gossip.voidphone.view import PUSHES, PUSH_MEMORY, View
+from gossip.voidphone.neighbours import PUSHES, PUSH_MEMORY, View
 
 OWN, TELLER = address_of("127.0.0.1", 5000), address_of("127.0.0.1", 4999)
 
