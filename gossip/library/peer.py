@@ -15,12 +15,12 @@ from typing import Any
 from gossip.addresses import address_of
 from gossip.library.messages import BYTES, Inbox, Message, Subscriber, message_of
 from gossip.library.starting import (
-    Folder, NoSeed, Refused, SeedList, Seeds, address_asked_for, class_of, list_of_seeds, listen,
-    put_off, settings_of, start, start_seeds)
+    Folder, NoSeed, Refused, SeedList, Seeds, address_asked_for, class_of, errors_of_a_start,
+    list_of_seeds, listen, put_off, settings_of, start, start_seeds)
 from gossip.overlay.neighbours import NEIGHBOUR
 from gossip.programs.starting import check_reachable
 from gossip.settings import Settings, majority
-from gossip.terminal.command_line import AUTO, CommandError
+from gossip.terminal.command_line import AUTO
 
 USUAL = Settings(gossip_count=0)  # a program says what is to be said
 BACKLOG = 10_000  # messages that wait for the program
@@ -44,27 +44,22 @@ def join(port: int | str = 0, *, host: str = AUTO, seeds: SeedList = None,
 
     `host`: the IP to listen on and to announce, or a name of this machine; `auto`: the IP from
     which it reaches the seeds.
-    `seeds`: `HOST:PORT` of each, or the path of a config.txt (one HOST:PORT a line); by default the
-    config.txt beside the program, or in the current folder. Without a seed that answers the peer
-    goes on trying.
-    `on_message(message)`, `on_neighbour(address)` and `on_death(address)` are called by a thread of
-    their own, one at a time, perhaps before this returns. They may say something, or leave. An
-    error in them goes to `logging.getLogger("gossip")`.
+    `seeds`: `HOST:PORT` of each, or the path of a list, one a line; by default the config.txt
+    beside the program, or in the current folder. Without a seed that answers it goes on trying.
+    `on_message(message)`, `on_neighbour(address)`, `on_death(address)`: called by a thread of their
+    own, one at a time, perhaps before this returns. Their errors go to the logger "gossip".
     `outputs`: a folder for the output file; None: no file.
-    `backlog`: how many messages may wait to be taken before the oldest are dropped, counted, and a
-    warning is logged; "wait": neighbours wait instead, and give up the link if that takes long.
+    `backlog`: how many messages may wait to be taken before the oldest are dropped and counted;
+    "wait": neighbours wait instead, and give up the link if that takes long.
     `since`: "now", or a Unix time, leaves out what was said before.
     Every other argument is a setting by its name, such as `sign` or `liveness_interval`.
 
-    PortInUse, NoSeed, Refused, ValueError or TypeError say why it cannot start.
-    """
+    PortInUse, NoSeed, Refused, ValueError or TypeError say why it cannot start."""
     node_settings = settings_of(settings, USUAL)
     seed_list = list_of_seeds(seeds)
     address = address_asked_for(port, host, seed_list)
-    try:
+    with errors_of_a_start(NoSeed):
         check_reachable(seed_list, address)
-    except CommandError as error:
-        raise NoSeed(str(error)) from None
     if address in seed_list:
         raise Refused(f"{address} is the address of a seed; take another port")
     for call in (on_message, on_neighbour, on_death):
@@ -143,17 +138,18 @@ class Peer(contextlib.AbstractContextManager["Peer"]):
         Return False if that takes longer than `timeout` seconds."""
         self._check_process()
         deadline = math.inf if timeout is None else time.monotonic() + timeout
-        while not (done := self.has_caught_up()) and time.monotonic() < deadline \
-                and not self._node.stopping:
+        while not (done := self.has_caught_up()) and time.monotonic() < deadline:
+            if self._node.stopping:
+                break
             time.sleep(LOOK)
         return done
 
     def has_caught_up(self) -> bool:
         """Return at once what `caught_up` waits for."""
         with put_off(), self._node.turn:
-            return self._is_alone() or (self._node.spreading.anti_entropy.has_caught_up()
-                                        if self._node.settings.antientropy_interval else
-                                        bool(self._node.neighbours.addresses()))
+            if self._is_alone() or not self._node.settings.antientropy_interval:
+                return self._is_alone() or bool(self._node.neighbours.addresses())
+            return bool(self._node.spreading.anti_entropy.has_caught_up())
 
     def _is_alone(self) -> bool:
         """Return whether the seeds know no other peer."""
@@ -281,7 +277,7 @@ def network(peers: int = 5, *, seeds: int = 3, host: str = "127.0.0.1", outputs:
     within two seconds, because its liveness interval is 0.5 s. Arguments as for `gossip.join`."""
     quick: dict[str, Any] = QUICK | settings
     anywhere = [address_of(host, 1)._replace(port=0)] * seeds
-    formed = Network(start_seeds(anywhere, anywhere, settings_of(quick, USUAL), outputs))
+    formed = Network(start_seeds(anywhere, [], settings_of(quick, USUAL), outputs))
     try:
         for _ in range(peers):
             formed.peers.append(join(0, host=host, seeds=formed.seeds, outputs=outputs,

@@ -61,14 +61,12 @@ class Refused(RuntimeError):
 
 
 @contextlib.contextmanager
-def errors_of_a_start() -> Iterator[None]:
+def errors_of_a_start(usual: type[Exception] = Refused) -> Iterator[None]:
     """Raise the errors of the terminal as errors of the library, with the same sentence."""
     try:
         yield
-    except PortTaken as error:
-        raise PortInUse(str(error)) from None
     except CommandError as error:
-        raise Refused(str(error)) from None
+        raise (PortInUse if isinstance(error, PortTaken) else usual)(str(error)) from None
 
 
 def start(kind: Any, address: Address, sock: socket.socket, seeds: list[Target], settings: Settings,
@@ -224,13 +222,13 @@ def seeds(seeds: SeedList = None, *, outputs: Folder = None, **settings: Any) ->
 
 def start_seeds(own: list[Address], all_seeds: list[Target], settings: Settings,
                 outputs: Folder) -> Seeds:
-    """Start seeds; port 0 is any free one, in `all_seeds`, too."""
+    """Start seeds; port 0 is any free one. Without `all_seeds`, there are no others."""
     with contextlib.ExitStack() as started:
         opened, nodes = [], []
         for address in own:
             opened.append(listen(address))
             started.callback(opened[-1][1].close)
-        known = all_seeds if all_seeds is not own else [address for address, _ in opened]
+        known: list[Target] = all_seeds or [address for address, _ in opened]
         for address, sock in opened:
             with errors_of_a_start():
                 others = known_to(address, known, settings.monitor)

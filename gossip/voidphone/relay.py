@@ -124,7 +124,7 @@ class Relay(Part):
         """Have an announcer wait while a receiver has a long backlog that still shrinks, or modules
         validate but are far behind."""
         self._wait_for(told)  # the announces before this one need not wait
-        self._wait_for_neighbours()
+        self._wait_for(self._module.view.links(), self._module.settings.origin_wait)
         if told and not self._keep_up():
             with self._module.turn.left():
                 self._module.flusher.wait_until(self._keep_up, math.inf)
@@ -146,11 +146,8 @@ class Relay(Part):
             others = [other for other in self._module.view.links() if other not in waiting.senders]
             self._outbox.add(others, waiting.message.pack())
         if self._outbox.size > FLUSH:
-            self._wait_for_neighbours()
+            self._wait_for(self._module.view.links(), self._module.settings.origin_wait)
         self._validated_at = self._module.now()
-
-    def _wait_for_neighbours(self) -> None:
-        self._wait_for(self._module.view.links(), self._module.settings.origin_wait)
 
     def _wait_for(self, links, seconds: float = math.inf) -> None:
         """Send what there is, then wait, out of turn, for links with a long backlog."""
