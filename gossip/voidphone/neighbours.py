@@ -96,17 +96,15 @@ class View:
         self._known: collections.OrderedDict[Address, Address | None] = collections.OrderedDict()
         self._pushed = Recent(PUSHES)
 
-    def admit(self, peer: Address, link: PeerLink,
-              dialled: bool) -> list[tuple[PeerLink, str]] | None:
-        """Make a verified peer a neighbour; return the links given up for it, with reasons. None if
-        a better link to it exists. Of two links in opposite directions, the better is dialled by
-        the smaller address; of two in one direction, it is the newer."""
+    def admit(self, peer: Address, link: PeerLink, dialled: bool) -> bool:
+        """Make a verified peer a neighbour, and close links given up for it; return False if there
+        is a better link to it. Of two links in opposite directions, the better is dialled by the
+        smaller address; of two in one direction, it is the newer."""
         teller = self._dialling.pop(peer, None)
-        parted = []
         if (standing := self._neighbours.get(peer)) is not None:
             if standing.dialled != dialled and standing.dialled == (self._own < peer):
-                return None
-            parted.append((standing, "replaced"))
+                return False
+            standing.close("replaced")
             self._write(f"disconnected:{peer}:replaced")
         link.dialled, link.teller = dialled, teller if dialled else None
         link.proven = dialled or standing is not None and standing.proven
@@ -115,11 +113,12 @@ class View:
         self._known.pop(peer, None)
         if len(self._neighbours) > self._config.max_connections:
             other = self._surplus(peer)
-            parted.append((self._neighbours.pop(other), "one too many"))
+            surplus = self._neighbours.pop(other)
+            surplus.close("one too many")
             self._write(f"disconnected:{other}:one too many")
-            self._note(other, parted[-1][0].teller)
+            self._note(other, surplus.teller)
         self._note_degree()
-        return parted
+        return True
 
     def _surplus(self, newcomer: Address) -> Address:
         """Return a neighbour to give up for a newcomer: an unproven one, else one that dialled us,
@@ -131,10 +130,6 @@ class View:
         crowds = collections.Counter(peer.ip for peer in others)
         most = max(crowds.values())
         return self._rng.choice([peer for peer in others if crowds[peer.ip] == most])
-
-    def lacks_proof(self, peer: Address) -> bool:
-        """Return whether this is a neighbour that is not proven."""
-        return peer in self._neighbours and not self._neighbours[peer].proven
 
     def prove(self, peer: Address) -> None:
         """Note that a peer has answered at its address; if it is a neighbour, it is proven."""
@@ -269,14 +264,14 @@ class Handshake(Part):
             link.send(PeerResponse(tuple(view)).pack())
             self._view.pushed(peer, self._module.now())  # its echo is not new
             self._module.tell_others(link, Push(self._module.config.p2p_ttl, peer))
-            self._dial_back(peer)
+            if not link.proven:
+                self._dial_back(peer)
 
     def _dial_back(self, peer: Address) -> None:
         """Dial a neighbour that dialled us, to prove its address."""
         settings = self._module.settings
         dialled = [link.peer for link in self._module.links() if link.role == DIALLED_BACK]
-        if (self._view.lacks_proof(peer) and peer not in dialled
-                and len(dialled) < settings.probes_at_once):
+        if peer not in dialled and len(dialled) < settings.probes_at_once:
             back = self._module.new_link(DIALLED_BACK, peer)
             back.await_line(self._module.now() + settings.probe_limit)
             self._module.dial(back)
@@ -316,14 +311,11 @@ class Handshake(Part):
     def welcome(self, link: PeerLink, peer: Address, dialled: bool) -> bool:
         """Make a verified peer a neighbour; return False if a better link to it exists already."""
         link.trust()  # first: a neighbour may have more news waiting than a stranger
-        parted = self._view.admit(peer, link, dialled)
         self._module.waiting_room.leave(link)
-        if parted is None:
+        if not self._view.admit(peer, link, dialled):
             self._module.disconnect(link, "duplicate", peer)
             return False
         link.role, link.peer = NEIGHBOUR, peer
-        for old, reason in parted:
-            old.close(reason)
         self._module.membership.hurry()
         return True
 
