@@ -134,8 +134,9 @@ class ChatServer(Node):
         super().__init__(address_of(host, port), settings, output, world)
         self.place = f"{own_id} of {count}"
         self._doors = doors
-        self.neighbours = [DatagramLink(self, doors.udp, address_of(HOST, port + other - own_id), key)
-                           for other in (own_id - 1, own_id + 1) if 0 <= other < count]
+        self.neighbours = [
+            DatagramLink(self, doors.udp, address_of(HOST, port + other - own_id), key)
+            for other in (own_id - 1, own_id + 1) if 0 <= other < count]
         self.rng = random.Random()
         self.spreading = Spreading(self, self.neighbours.copy, at_once=2, tries=TRIES)
         self.messages, self.anti_entropy = self.spreading.messages, self.spreading.anti_entropy

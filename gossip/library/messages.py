@@ -217,7 +217,7 @@ class Subscriber:
                 self._died(address)
         elif kind == "dead":
             self._died(address)
-        elif kind == "told":  # by a seed: a neighbour that has just answered stays linked, and lives
+        elif kind == "told":  # by a seed: a neighbour that has just answered stays, and lives
             self._told_of, _ = about(rest.removeprefix("Dead Node:"))
             if self._told_of not in self._neighbours and self._told_of != self._own:
                 self._died(self._told_of)

@@ -98,7 +98,7 @@ def join(port: int | str = 0, *, host: str = AUTO, seeds: SeedList = None,
 
 class Peer(contextlib.AbstractContextManager["Peer"]):
     """A peer that has joined; made by `gossip.join`. As a context manager it leaves at the end.
-    Iterating waits for messages of others, each of which comes once, and ends when the peer does."""
+    Iterating waits for messages of others, each of which comes once, and ends with the peer."""
 
     def __init__(self, node: Any, subscriber: Subscriber):
         self.address = str(node.address)  # IP:PORT, where this peer listens

@@ -35,7 +35,8 @@ class Item(NamedTuple):
 
 
 class Memory(collections.OrderedDict):
-    """Messages seen in the last `seconds`, each until when; above `most`, the oldest goes sooner."""
+    """Messages seen in the last `seconds`, and when each is forgotten; above `most`, the oldest is
+    forgotten sooner."""
 
     def __init__(self, seconds: float, most: int):
         super().__init__()
@@ -221,7 +222,7 @@ class Pending:
     def _drop(self, dropped: Iterable[News], reason: str = "") -> None:
         """Forget news that were taken out, and count them if there is a reason to."""
         for news in dropped:
-            if self._of_key.get(news.key) is news:  # else the memory forgot them, and they came again
+            if self._of_key.get(news.key) is news:  # else it was forgotten, and came again
                 del self._of_key[news.key]
             if reason:
                 self.dropped[reason] += 1
