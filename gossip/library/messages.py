@@ -72,20 +72,19 @@ class Inbox:
         self._size = 0  # their sum
 
     def __len__(self) -> int:
-        return self._queue.qsize() - self._ended
+        return max(0, self._queue.qsize() - self._ended)  # not the end
 
     def put(self, came_from: str, lines: str) -> None:
         """Put in gossip lines that came together, as the output file shows them."""
-        had_dropped, count = self.dropped, 0
-        for line in lines.split("\n"):
-            message = message_of(unescape(line), came_from)
-            if message.time >= self._since:
-                count += 1
-                with self._lock:
-                    self._sizes.append(len(message.text))
-                    self._size += len(message.text)
-                    self._queue.put(message)
-        were_taken = 0 < len(self) <= count  # all that came before
+        messages = [message_of(line, came_from) for line in unescape(lines).split("\n")]
+        messages = [message for message in messages if message.time >= self._since]
+        had_dropped = self.dropped
+        with self._lock:
+            for message in messages:
+                self._sizes.append(len(message.text))
+                self._size += len(message.text)
+                self._queue.put(message)
+        were_taken = 0 < len(self) <= len(messages)  # all that came before
         while not self._waits and self._exceeds(self._limit):
             with contextlib.suppress(queue.Empty):  # it has just been taken
                 self._queue.get_nowait()

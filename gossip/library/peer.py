@@ -16,7 +16,7 @@ from gossip.addresses import address_of
 from gossip.library.messages import BYTES, Inbox, Message, Subscriber, message_of
 from gossip.library.starting import (
     Folder, NoSeed, Refused, SeedList, Seeds, address_asked_for, class_of, errors_of_a_start,
-    list_of_seeds, listen, put_off, settings_of, start, start_seeds)
+    list_of_seeds, listen, put_off, settings_of, start)
 from gossip.overlay.neighbours import NEIGHBOUR
 from gossip.programs.starting import check_reachable
 from gossip.settings import Settings, majority
@@ -277,7 +277,7 @@ def network(peers: int = 5, *, seeds: int = 3, host: str = "127.0.0.1", outputs:
     within two seconds, because its liveness interval is 0.5 s. Arguments as for `gossip.join`."""
     quick: dict[str, Any] = QUICK | settings
     anywhere = [address_of(host, 1)._replace(port=0)] * seeds
-    formed = Network(start_seeds(anywhere, [], settings_of(quick, USUAL), outputs))
+    formed = Network(Seeds(anywhere, [], settings_of(quick, USUAL), outputs))
     try:
         for _ in range(peers):
             formed.peers.append(join(0, host=host, seeds=formed.seeds, outputs=outputs,

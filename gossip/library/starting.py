@@ -191,9 +191,24 @@ def listen(address: Address) -> tuple[Address, socket.socket]:
 class Seeds(contextlib.AbstractContextManager["Seeds"]):
     """Seeds in this process, for `gossip.join(seeds=…)`. As a context manager they end."""
 
-    def __init__(self, nodes: list[Any]):
-        self._nodes = nodes
-        self.addresses = [str(node.address) for node in nodes]  # IP:PORT of each
+    def __init__(self, own: list[Address], all_seeds: list[Target], settings: Settings,
+                 outputs: Folder):
+        """Start seeds; port 0 is any free one. Without `all_seeds`, there are no others."""
+        self._nodes: list[Any] = []
+        with contextlib.ExitStack() as started:
+            opened = []
+            for address in own:
+                opened.append(listen(address))
+                started.callback(opened[-1][1].close)
+            known: list[Target] = all_seeds or [address for address, _ in opened]
+            started.callback(self.close)
+            for address, sock in opened:
+                with errors_of_a_start():
+                    others = known_to(address, known, settings.monitor)
+                self._nodes.append(start(class_of("seed", "Seed"), address, sock, others, settings,
+                                         outputs))
+            started.pop_all()  # all have started, so none is stopped
+        self.addresses = [str(node.address) for node in self._nodes]  # IP:PORT of each
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.addresses)
@@ -217,25 +232,7 @@ def seeds(seeds: SeedList = None, *, outputs: Folder = None, **settings: Any) ->
     all_seeds = list_of_seeds(seeds)
     with errors_of_a_start():
         own = local_seeds(all_seeds)
-    return start_seeds(own, all_seeds, settings_of(settings, Settings()), outputs)
-
-
-def start_seeds(own: list[Address], all_seeds: list[Target], settings: Settings,
-                outputs: Folder) -> Seeds:
-    """Start seeds; port 0 is any free one. Without `all_seeds`, there are no others."""
-    with contextlib.ExitStack() as started:
-        opened, nodes = [], []
-        for address in own:
-            opened.append(listen(address))
-            started.callback(opened[-1][1].close)
-        known: list[Target] = all_seeds or [address for address, _ in opened]
-        for address, sock in opened:
-            with errors_of_a_start():
-                others = known_to(address, known, settings.monitor)
-            nodes.append(start(class_of("seed", "Seed"), address, sock, others, settings, outputs))
-            started.callback(nodes[-1].stop)
-        started.pop_all()  # all have started, so none is stopped
-    return Seeds(nodes)
+    return Seeds(own, all_seeds, settings_of(settings, Settings()), outputs)
 
 
 # What the process of the program does meanwhile.
