@@ -96,16 +96,55 @@ def join(port: int | str = 0, *, host: str = AUTO, seeds: SeedList = None,
     return Peer(node, subscriber)
 
 
-class Peer(contextlib.AbstractContextManager["Peer"]):
+class Joined:
+    """What peers show of their present state, here and in aio.py."""
+
+    def __init__(self, node: Any, subscriber: Subscriber):
+        self.address = str(node.address)  # IP:PORT, where this peer listens
+        self._node, self._subscriber, self._inbox = node, subscriber, subscriber.inbox
+        self._process = os.getpid()
+
+    @property
+    def neighbours(self) -> list[str]:
+        """The addresses of the peers linked to this one, now."""
+        return self._addresses(self._node.neighbours)
+
+    @property
+    def known(self) -> list[str]:
+        """The addresses of all other peers that this one knows, now."""
+        return self._addresses(self._node.peer_list)
+
+    def _addresses(self, table: Any) -> list[str]:
+        self._check_process()
+        with put_off(), self._node.turn:
+            return [] if self._node.stopping else list(map(str, table.addresses()))
+
+    def status(self) -> dict[str, object]:
+        """Return counts of what there is, and of everything that was dropped, by their names."""
+        self._check_process()
+        with put_off():
+            status = self._node.status()
+        return {**status, "address": self.address,
+                "messages not taken yet": len(self._inbox),
+                "messages dropped, because they were not taken": self._inbox.dropped}
+
+    def __repr__(self) -> str:
+        return f"<gossip.Peer {self.address}>"
+
+    def _check_process(self) -> None:
+        if os.getpid() != self._process:
+            raise RuntimeError("this peer joined before a fork, and lives in the parent process; "
+                               "join after the fork")
+
+
+class Peer(Joined, contextlib.AbstractContextManager["Peer"]):
     """A peer that has joined; made by `gossip.join`. As a context manager it leaves at the end.
     Iterating waits for messages of others, each of which comes once, and ends with the peer."""
 
     def __init__(self, node: Any, subscriber: Subscriber):
-        self.address = str(node.address)  # IP:PORT, where this peer listens
+        super().__init__(node, subscriber)
         self.joined = subscriber.joined  # an event: a majority of the seeds list this peer
-        self._node, self._subscriber, self._inbox = node, subscriber, subscriber.inbox
         self._said_at: float | None = None  # by the node's clock
-        self._process = os.getpid()
 
     def say(self, text: str) -> Message:
         """Say a text of one line to everyone; return the message. Waits for neighbours that read
@@ -172,30 +211,6 @@ class Peer(contextlib.AbstractContextManager["Peer"]):
         except EOFError:
             raise StopIteration from None
 
-    @property
-    def neighbours(self) -> list[str]:
-        """The addresses of the peers linked to this one, now."""
-        return self._addresses(self._node.neighbours)
-
-    @property
-    def known(self) -> list[str]:
-        """The addresses of all other peers that this one knows, now."""
-        return self._addresses(self._node.peer_list)
-
-    def _addresses(self, table: Any) -> list[str]:
-        self._check_process()
-        with put_off(), self._node.turn:
-            return [] if self._node.stopping else list(map(str, table.addresses()))
-
-    def status(self) -> dict[str, object]:
-        """Return counts of what there is, and of everything that was dropped, by their names."""
-        self._check_process()
-        with put_off():
-            status = self._node.status()
-        return {**status, "address": self.address,
-                "messages not taken yet": len(self._inbox),
-                "messages dropped, because they were not taken": self._inbox.dropped}
-
     def leave(self) -> None:
         """Say goodbye, and end. First let neighbours read what was said, 15 seconds at most; if
         there is none yet, wait for one, three seconds at most."""
@@ -230,14 +245,6 @@ class Peer(contextlib.AbstractContextManager["Peer"]):
 
     def __exit__(self, *error: object) -> None:
         self.leave()
-
-    def __repr__(self) -> str:
-        return f"<gossip.Peer {self.address}>"
-
-    def _check_process(self) -> None:
-        if os.getpid() != self._process:
-            raise RuntimeError("this peer joined before a fork, and lives in the parent process; "
-                               "join after the fork")
 
 
 class Network(contextlib.AbstractContextManager["Network"]):
