@@ -21,15 +21,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gossip.library import aio as aio
     from gossip.library.messages import Message as Message
-    from gossip.library.networks import network as network, seeds as seeds
-    from gossip.library.peer import Peer as Peer, join as join
+    from gossip.library.peer import Peer as Peer, join as join, network as network
     from gossip.library.starting import (
-        NoSeed as NoSeed, PortInUse as PortInUse, Refused as Refused)
+        NoSeed as NoSeed, PortInUse as PortInUse, Refused as Refused, seeds as seeds)
 
 __all__ = ["Message", "NoSeed", "Peer", "PortInUse", "Refused", "aio", "join", "network", "seeds"]
 
-_HOMES = {"Message": "messages", "network": "networks", "seeds": "networks", "Peer": "peer",
-          "join": "peer", "NoSeed": "starting", "PortInUse": "starting", "Refused": "starting"}
+_HOMES = {"Message": "messages", "Peer": "peer", "join": "peer", "network": "peer",
+          **dict.fromkeys(("NoSeed", "PortInUse", "Refused", "seeds"), "starting")}
 
 
 def __getattr__(name: str) -> Any:

@@ -72,7 +72,7 @@ class ChatConsole(contextlib.AbstractContextManager):
         until = time.monotonic() + END_LIMIT
         for server in self._servers.values():
             words = server.end(until)
-            if server.failed():
+            if server.failed:
                 say(f"server {server.id} failed: {words}")
 
     def carry_out_all(self, lines: Iterator[str]) -> None:
@@ -81,10 +81,10 @@ class ChatConsole(contextlib.AbstractContextManager):
             if not self.carry_out(line):
                 break
         for server in self._servers.values():
-            server.finish()
+            server.wait()
         until = time.monotonic() + FINISH_LIMIT
         for server in self._servers.values():
-            server.wait_finished(until)
+            server.finish(until)
 
     def carry_out(self, line: str) -> bool:
         """Carry out a line, or say why not; return False for `exit`."""
@@ -110,9 +110,8 @@ class ChatConsole(contextlib.AbstractContextManager):
         for other in self._servers.values():
             if other.port == port and other.lives():
                 raise ChatError(f"port {port} is server {other.id}'s")
-        server = Server(number, port)
-        server.begin(["--chat", str(number), str(size), str(port), *self._flags])
-        self._servers[number] = server
+        self._servers[number] = Server(
+            number, port, ["--chat", str(number), str(size), str(port), *self._flags])
 
     def _msg(self, number: int, line: str) -> None:
         self._server(number).tell(line)

@@ -35,28 +35,20 @@ class Doors(NamedTuple):
 def open_doors(udp_port: int, tcp_port: int, patience: float = PATIENCE) -> Doors:
     """Bind both sockets, TCP last, so that a proxy that connects finds a whole server. OSError,
     with the port as its `filename`, when a port cannot be bound."""
-    udp = _open(socket.SOCK_DGRAM, udp_port, patience)
-    udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
-    try:
-        return Doors(udp, _open(socket.SOCK_STREAM, tcp_port, patience))
-    except OSError:
-        udp.close()
-        raise
-
-
-def _open(kind: int, port: int, patience: float) -> socket.socket:
     deadline = time.monotonic() + patience
     while True:
-        sock = socket.socket(socket.AF_INET, kind)
+        doors = Doors(socket.socket(socket.AF_INET, socket.SOCK_DGRAM), socket.socket())
         try:
-            if kind == socket.SOCK_STREAM:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            sock.bind((HOST, port))
-            if kind == socket.SOCK_STREAM:
-                sock.listen(BACKLOG)
-            return sock
+            port = udp_port
+            doors.udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+            doors.udp.bind((HOST, port))
+            port = tcp_port
+            doors.tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            doors.tcp.bind((HOST, port))
+            doors.tcp.listen(BACKLOG)
+            return doors
         except OSError as error:
-            sock.close()
+            doors.close()
             if error.errno != errno.EADDRINUSE or time.monotonic() > deadline:
                 error.filename = port
                 raise

@@ -1,8 +1,4 @@
-"""One chat server as the console holds it: its connection, and its process.
-
-The console's main thread calls it. A thread per start waits until the process listens, so that
-servers start at once. A started server ends with its standard input, even if the console is killed.
-"""
+"""One chat server as the console holds it: its connection, and its process."""
 
 import contextlib
 import functools
@@ -23,7 +19,6 @@ START_LIMIT = 10.0  # seconds until a server that was started must listen
 DIAL_LIMIT = 1.0  # seconds until a server must accept a connection
 ANSWER_LIMIT = 5.0  # seconds of silence after which a server does not answer
 CRASH_LIMIT = 5.0  # seconds in which a server must have crashed
-KILL_LIMIT = 1.0  # seconds in which a terminated process must end; then it is killed
 LOOK = 0.005  # seconds between two attempts to connect to a server that starts
 READ_SIZE = 1 << 20  # bytes
 
@@ -38,57 +33,44 @@ class ChatError(Exception):
 
 
 class Server:
-    """A chat server: the connection to it, which only the thread of its start uses while that is
-    pending, and its process, if it was started here."""
+    """A chat server: the connection to it, and its process, if it was started here. A thread waits
+    until the process listens, so that servers start at once; until then it alone uses the
+    connection. A started server ends with its standard input, even if the console is killed."""
 
-    def __init__(self, number: int, port: int):
-        self.id = number
-        self.port = port
+    def __init__(self, number: int, port: int, arguments: list[str]):
+        """Connect, or start a process with these arguments; ChatError if that fails."""
+        self.id, self.port = number, port
         self.up_at = 0.0  # monotonic time of its first connection; 0 before
         self._process: subprocess.Popen | None = None  # None: it was not started here
-        self._errors = None  # the standard error of the process, a file
         self._socket: socket.socket | None = None  # None: to be dialled again
-        self._thread: threading.Thread | None = None  # waits until the process listens
         self._given_up = threading.Event()  # set: the start need not succeed any more
-
-    # How it begins.
-
-    def begin(self, arguments: list[str]) -> None:
-        """Connect, or start a process, and a thread that waits until it listens; or ChatError."""
-        if self._dial():
-            return
-        try:
-            self._errors = tempfile.TemporaryFile()
-            self._process = subprocess.Popen(
-                [sys.executable, "-S", "-E", str(ROOT / "peer.py"), *arguments, "--quiet",
-                 "--end-with-pipe", "0"],
-                stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=self._errors,
-                start_new_session=True)  # Ctrl-C is for the console alone
-        except OSError as error:
-            if self._errors is not None:
-                self._errors.close()
-            raise ChatError(f"server {self.id} did not start: {reason(error)}") from None
-        self._thread = threading.Thread(target=self._come_up, name=f"start of {self.id}",
-                                        daemon=True)
-        self._thread.start()
+        self.failed = False  # it came up, but its process ended with an error
+        self._start = threading.Thread(target=self._come_up, name=f"start of {number}", daemon=True)
+        self.wait = self._start.join  # waits until a pending start has succeeded or failed
+        if not self._dial():
+            try:
+                self._errors = tempfile.TemporaryFile()  # the standard error of the process
+                self._process = subprocess.Popen(
+                    [sys.executable, "-S", "-E", str(ROOT / "peer.py"), *arguments, "--quiet",
+                     "--end-with-pipe", "0"],
+                    stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=self._errors,
+                    start_new_session=True)  # Ctrl-C is for the console alone
+            except OSError as error:
+                why = error.strerror or error
+                raise ChatError(f"server {number} did not start: {why}") from None
+        self._start.start()
 
     def _come_up(self) -> None:
         """Wait until the process listens; the thread of a start."""
-        until = time.monotonic() + START_LIMIT
-        while not self._given_up.wait(LOOK) and not self._dial():
+        until, why = time.monotonic() + START_LIMIT, ""
+        while not (why or self._socket or self._given_up.wait(LOOK) or self._dial()):
             if self._process.poll() is not None:
-                say(f"server {self.id} did not start: {self._last_words()}")
-                return
-            if time.monotonic() > until:
+                why = self._last_words()
+            elif time.monotonic() > until:
                 self._process.kill()
-                say(f"server {self.id} did not start: it does not listen on port {self.port} "
-                    f"after {START_LIMIT:g} s")
-                return
-
-    def wait(self) -> None:
-        """Wait until a pending start has succeeded or failed."""
-        if self._thread is not None:
-            self._thread.join()
+                why = f"it does not listen on port {self.port} after {START_LIMIT:g} s"
+        if why:
+            say(f"server {self.id} did not start: {why}")
 
     def _dial(self) -> bool:
         """Connect; return whether somebody listens."""
@@ -104,11 +86,9 @@ class Server:
         self.up_at = self.up_at or time.monotonic()
         return True
 
-    # How it is spoken to.
-
     def lives(self) -> bool:
         """Return whether it is up or may still come up; redial a broken connection."""
-        if self._thread is not None and self._thread.is_alive():
+        if self._start.is_alive():
             return True
         if not self.up_at or (self._process is not None and self._process.poll() is not None):
             return False
@@ -124,7 +104,7 @@ class Server:
             self._socket.sendall(encode(line) + b"\n")
         except OSError as error:
             self._hang_up()
-            raise ChatError(f"server {self.id} cannot be told: {reason(error)}") from None
+            raise ChatError(f"server {self.id} cannot be told: {error.strerror or error}") from None
 
     def ask(self, line: str) -> bytes:
         """Send a line; return what follows `chatLog` in the answer. Without an answer, raise
@@ -137,10 +117,9 @@ class Server:
                 return answer[len(ANSWER):-1]
             why = ("gave no chatLog; is it a chat server?" if answer.endswith(b"\n")
                    else "did not answer: it hung up")
-        except TimeoutError:
-            why = f"did not answer for {ANSWER_LIMIT:g} s"
         except OSError as error:
-            why = f"did not answer: {reason(error)}"
+            why = (f"did not answer for {ANSWER_LIMIT:g} s" if isinstance(error, TimeoutError)
+                   else f"did not answer: {error.strerror or error}")
         self._hang_up()
         raise ChatError(f"server {self.id} {why}")
 
@@ -148,13 +127,12 @@ class Server:
         """Tell it to crash and wait until it hangs up; ChatError when it does not in time."""
         until = time.monotonic() + CRASH_LIMIT
         self.tell(line)
-        if self._read_to_end(until):
-            return
-        why = "; it was not started here, and is left alone"
-        if self._process is not None:
-            self._process.kill()
-            why = ", and was killed"
-        raise ChatError(f"server {self.id} did not crash within {CRASH_LIMIT:g} s{why}")
+        if not self._read_to_end(until):
+            why = "; it was not started here, and is left alone"
+            if self._process is not None:
+                self._process.kill()
+                why = ", and was killed"
+            raise ChatError(f"server {self.id} did not crash within {CRASH_LIMIT:g} s{why}")
 
     def _read_to_end(self, until: float) -> bool:
         """Drop what still comes; return whether the other end hangs up in time."""
@@ -167,19 +145,13 @@ class Server:
             return not isinstance(error, TimeoutError)
         return False
 
-    # How it ends.
-
-    def finish(self) -> None:
-        """Say that no more lines come; the server reads what came before and hangs up."""
-        self.wait()
+    def finish(self, until: float) -> None:
+        """Say that no more lines come; wait until a server started here has read all before."""
         if self._socket is not None:
             with contextlib.suppress(OSError):
                 self._socket.shutdown(socket.SHUT_WR)
-
-    def wait_finished(self, until: float) -> None:
-        """Wait until a server that was started here has read everything."""
-        if self._process is not None and self._socket is not None:
-            self._read_to_end(until)
+            if self._process is not None:
+                self._read_to_end(until)
 
     def let_go(self) -> None:
         """Hang up, and end a process started here by closing its input. May be called twice."""
@@ -190,39 +162,29 @@ class Server:
             self._process.stdin.close()
 
     def end(self, until: float) -> str:
-        """Let it go, terminate its process if it has not ended in time, return its last words."""
+        """Let it go, kill its process if it has not ended in time, return its last words."""
         self.let_go()
         if self._process is None:
             return "it does not listen any more"
-        limit = max(0.0, until - time.monotonic())
-        for next_step in (self._process.terminate, self._process.kill):
-            try:
-                self._process.wait(limit)
-            except subprocess.TimeoutExpired:
-                next_step()
-                limit = KILL_LIMIT
-        self._process.wait()
+        try:
+            self._process.wait(max(0.0, until - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self.failed = bool(self.up_at and self._process.returncode)
         with self._errors:
             return self._last_words()
 
-    def failed(self) -> bool:
-        """Return whether it came up, and its process has ended with an exit code other than 0."""
-        return bool(self.up_at and self._process is not None and self._process.returncode)
-
     def _last_words(self) -> str:
         """Return the last line on the process's standard error, or else its exit code."""
-        lines = os.pread(self._errors.fileno(), READ_SIZE, 0).decode(errors="replace").split("\n")
-        words = [line for line in lines if line.strip()]
+        errors = os.pread(self._errors.fileno(), READ_SIZE, 0).decode(errors="replace")
+        words = list(filter(str.strip, errors.split("\n")))
         return escape(words[-1]) if words else f"its exit code is {self._process.poll()}"
 
     def _hang_up(self) -> None:
         if self._socket is not None:
             self._socket.close()
             self._socket = None
-
-
-def reason(error: OSError) -> str:
-    return error.strerror or str(error)
 
 
 def say(text: str) -> None:

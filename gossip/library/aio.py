@@ -10,40 +10,28 @@ import math
 from collections.abc import AsyncIterator, Callable, Generator
 from typing import Any
 
-from gossip.library.messages import AT_ONCE, Message
-from gossip.library.peer import LOOK, Peer as BlockingPeer, join as join_blocking
+from gossip.library.messages import Message
+from gossip.library.peer import LOOK, Joined, Peer as BlockingPeer, join as join_blocking
+
+AT_ONCE = 100  # messages taken before other tasks have their turn
 
 
-class Peer(contextlib.AbstractAsyncContextManager["Peer"]):
+class Peer(Joined, contextlib.AbstractAsyncContextManager["Peer"]):
     """A peer that has joined, for one event loop; `async for` takes messages until it ends."""
 
     def __init__(self, peer: BlockingPeer):
-        self.address = peer.address  # IP:PORT, where this peer listens
+        super().__init__(peer._node, peer._subscriber)
         self._peer = peer
         self._came = asyncio.Event()  # messages came to the empty inbox, or the peer has ended
         self._taken = 0
         self._loop = asyncio.get_running_loop()
-        if peer._subscriber.on_message is None:
-            peer._inbox.on_arrival = self._wake
+        if self._subscriber.on_message is None:
+            self._inbox.on_arrival = self._wake
             self._wake()
 
     def _wake(self) -> None:
         with contextlib.suppress(RuntimeError):  # the loop was closed before the peer
             self._loop.call_soon_threadsafe(self._came.set)
-
-    @property
-    def neighbours(self) -> list[str]:
-        """The addresses of the peers linked to this one, now."""
-        return self._peer.neighbours
-
-    @property
-    def known(self) -> list[str]:
-        """The addresses of all peers that this one knows, now."""
-        return self._peer.known
-
-    def status(self) -> dict[str, object]:
-        """Return counts of what there is, and of everything that was dropped, by their names."""
-        return self._peer.status()
 
     async def joined(self, timeout: float | None = None) -> bool:
         """Wait until enough seeds list this peer; return False if that takes longer."""
@@ -56,7 +44,8 @@ class Peer(contextlib.AbstractAsyncContextManager["Peer"]):
     async def _poll(self, holds: Callable[[], bool], timeout: float | None) -> bool:
         """Wait without a thread, of which an event loop has few."""
         deadline = math.inf if timeout is None else self._loop.time() + timeout
-        while not (done := holds()) and self._loop.time() < deadline and not self._peer.has_ended():
+        while (not (done := holds()) and self._loop.time() < deadline
+               and not self._node.stopping):
             await asyncio.sleep(LOOK)
         return done
 

@@ -1,34 +1,26 @@
-"""Joining: a peer of the network inside a program, and what the program may ask of it.
+"""Joining: a peer of the network inside a program, and whole networks for tests.
 
 The threads are those of any peer, in the background; everything may be called from any thread.
-Nothing is printed, and the program's handlers of signals stay. Python calls them in the main
-thread, between any two steps, and one may raise: KeyboardInterrupt. In the middle of a node's turn
-that would leave tables half changed, and a lock held; so they are called after it.
+Nothing is printed, and the program's handlers of signals stay.
 """
 
+import base64
 import contextlib
 import math
 import os
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-try:  # without the enumerations of `signal`, which take 30 µs a call of `say`, and swallow what a
-    # handler raises within them
-    from _signal import getsignal, signal as set_handler  # type: ignore[import-not-found]
-except ImportError:
-    from signal import getsignal, signal as set_handler
-
-from gossip.library.messages import Inbox, Message, Subscriber, said, text_of
+from gossip.addresses import address_of
+from gossip.library.messages import BYTES, Inbox, Message, Subscriber, message_of
 from gossip.library.starting import (
-    Folder, NoSeed, Refused, Seeds, address_asked_for, class_of, list_of_seeds, listen, settings_of,
-    start)
+    Folder, NoSeed, Refused, SeedList, Seeds, address_asked_for, class_of, errors_of_a_start,
+    list_of_seeds, listen, put_off, settings_of, start)
 from gossip.overlay.neighbours import NEIGHBOUR
 from gossip.programs.starting import check_reachable
 from gossip.settings import Settings, majority
-from gossip.terminal.command_line import AUTO, CommandError
+from gossip.terminal.command_line import AUTO
 
 USUAL = Settings(gossip_count=0)  # a program says what is to be said
 BACKLOG = 10_000  # messages that wait for the program
@@ -37,42 +29,12 @@ ALONE_LIMIT = 3.0  # seconds that leaving waits for a neighbour to which to pass
 FETCHED = 0.5  # seconds after which a new neighbour has fetched it
 LOOK = 0.02  # seconds between two looks
 CALLS_LIMIT = 5.0  # seconds that leaving waits for callbacks
-SIGNALS = [getattr(signal, name) for name in (
-    "SIGINT", "SIGTERM", "SIGHUP", "SIGALRM", "SIGUSR1", "SIGUSR2") if hasattr(signal, name)]
+FORM_LIMIT = 10.0  # seconds within which a network forms
+QUICK = {"liveness_interval": 0.5, "antientropy_interval": 0.5, "probe_limit": 1.0,
+         "retry_first": 0.1}  # for networks of one process
 
 
-@contextlib.contextmanager
-def put_off() -> Iterator[None]:
-    """Have signals that come meanwhile handled at the end. Only the main thread handles any."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    came: list[tuple[int, Any]] = []
-    handlers: dict[int, Any] = {}
-    try:
-        for number in SIGNALS:  # to ask for all that there are would take 0.1 ms
-            handler = getsignal(number)
-            if callable(handler):
-                handlers[number] = handler
-                set_handler(number, lambda *what: came.append(what))
-        yield
-    finally:
-        _restore(dict(handlers))
-        for number, frame in came:
-            handlers[number](number, frame)
-
-
-def _restore(handlers: dict[int, Any]) -> None:
-    """Set all handlers again, even if a signal comes meanwhile, and its handler raises."""
-    if handlers:
-        number, handler = handlers.popitem()
-        try:
-            set_handler(number, handler)
-        finally:
-            _restore(handlers)
-
-
-def join(port: int | str = 0, *, host: str = AUTO, seeds: Seeds = None,
+def join(port: int | str = 0, *, host: str = AUTO, seeds: SeedList = None,
          on_message: Callable[[Message], object] | None = None,
          on_neighbour: Callable[[str], object] | None = None,
          on_death: Callable[[str], object] | None = None,
@@ -82,59 +44,37 @@ def join(port: int | str = 0, *, host: str = AUTO, seeds: Seeds = None,
 
     `host`: the IP to listen on and to announce, or a name of this machine; `auto`: the IP from
     which it reaches the seeds.
-    `seeds`: `HOST:PORT` of each, or the path of a config.txt (one HOST:PORT a line); by default the
-    config.txt beside the program, or in the current folder. Without a seed that answers the peer
-    goes on trying.
-    `on_message(message)`, `on_neighbour(address)` and `on_death(address)` are called by a thread of
-    their own, one at a time, perhaps before this returns. They may say something, or leave. An
-    error in them goes to `logging.getLogger("gossip")`.
+    `seeds`: `HOST:PORT` of each, or the path of a list, one a line; by default the config.txt
+    beside the program, or in the current folder. Without a seed that answers it goes on trying.
+    `on_message(message)`, `on_neighbour(address)`, `on_death(address)`: called by a thread of their
+    own, one at a time, perhaps before this returns. Their errors go to the logger "gossip".
     `outputs`: a folder for the output file; None: no file.
-    `backlog`: how many messages may wait to be taken before the oldest are dropped, counted, and a
-    warning is logged; "wait": neighbours wait instead, and give up the link if that takes long.
+    `backlog`: how many messages may wait to be taken before the oldest are dropped and counted;
+    "wait": neighbours wait instead, and give up the link if that takes long.
     `since`: "now", or a Unix time, leaves out what was said before.
     Every other argument is a setting by its name, such as `sign` or `liveness_interval`.
 
-    PortInUse, NoSeed, Refused, ValueError or TypeError say why it cannot start.
-    """
+    PortInUse, NoSeed, Refused, ValueError or TypeError say why it cannot start."""
     node_settings = settings_of(settings, USUAL)
     seed_list = list_of_seeds(seeds)
     address = address_asked_for(port, host, seed_list)
-    try:
+    with errors_of_a_start(NoSeed):
         check_reachable(seed_list, address)
-    except CommandError as error:
-        raise NoSeed(str(error)) from None
     if address in seed_list:
         raise Refused(f"{address} is the address of a seed; take another port")
     for call in (on_message, on_neighbour, on_death):
         if call is not None and not callable(call):
             raise TypeError(f"{call!r} cannot be called")
-    inbox = _inbox(backlog, since)
-    address, sock = listen(address)
-    subscriber = Subscriber(str(address), inbox, majority(len(seed_list)), on_message, on_neighbour,
-                            on_death)
-    node = start(_listened(class_of("peer", "Peer"), inbox), address, sock, seed_list,
-                 node_settings, outputs, subscriber)
-    try:
-        subscriber.begin()
-    except BaseException:
-        node.stop()
-        raise
-    return Peer(node, subscriber)
-
-
-def _inbox(backlog: int | str, since: str | float | None) -> Inbox:
-    """Return the inbox that a program asks for; ValueError says what is wrong."""
-    if backlog != "wait" and (not isinstance(backlog, int) or backlog < 1):
+    if backlog != "wait" and not (isinstance(backlog, int) and backlog >= 1):
         raise ValueError(f"backlog is a number of messages, or \"wait\", not {backlog!r}")
     if since != "now" and not isinstance(since, (int, float, type(None))):
         raise ValueError(f"since is \"now\" or a Unix time, not {since!r}")
-    return Inbox(backlog if isinstance(backlog, int) else BACKLOG, backlog == "wait",
-                 time.time() if isinstance(since, str) else since or 0.0)
+    inbox = Inbox(backlog if isinstance(backlog, int) else BACKLOG, backlog == "wait",
+                  time.time() if isinstance(since, str) else since or 0.0)
 
+    class Listened(class_of("peer", "Peer")):  # type: ignore[misc]
+        """A peer whose link readers wait while the inbox is full."""
 
-def _listened(kind: Any, inbox: Inbox) -> type:
-    """Return the class of a peer whose link readers wait while the inbox is full."""
-    class Listened(kind):  # type: ignore[misc]
         def sift(self, link: Any, lines: list[bytes]) -> list[bytes]:
             if link.role == NEIGHBOUR:  # probes and seeds are answered meanwhile
                 inbox.wait_for_room(lambda: link.ended or self.leaving)
@@ -144,81 +84,25 @@ def _listened(kind: Any, inbox: Inbox) -> type:
             super().wake()
             inbox.end()
 
-    return Listened
+    address, sock = listen(address)
+    subscriber = Subscriber(str(address), inbox, majority(len(seed_list)), on_message, on_neighbour,
+                            on_death)
+    node = start(Listened, address, sock, seed_list, node_settings, outputs, subscriber)
+    try:
+        subscriber.begin()
+    except BaseException:
+        node.stop()
+        raise
+    return Peer(node, subscriber)
 
 
-class Peer(contextlib.AbstractContextManager["Peer"]):
-    """A peer that has joined; made by `gossip.join`. As a context manager it leaves at the end.
-    Iterating waits for messages of others, each of which comes once, and ends when the peer does.
-    """
+class Joined:
+    """What peers show of their present state, here and in aio.py."""
 
     def __init__(self, node: Any, subscriber: Subscriber):
         self.address = str(node.address)  # IP:PORT, where this peer listens
-        self.joined = subscriber.joined  # an event: a majority of the seeds list this peer
         self._node, self._subscriber, self._inbox = node, subscriber, subscriber.inbox
-        self._said_at: float | None = None  # by the node's clock
         self._process = os.getpid()
-
-    def say(self, text: str) -> Message:
-        """Say a text of one line to everyone; return the message. Waits for neighbours that read
-        slowly, two seconds at most. ValueError if the text has more than some 65,400 bytes or a
-        line end; Refused if it has a word of the setting `filter`, or the peer has ended."""
-        self._check_process()
-        if not isinstance(text, str):
-            raise TypeError(f"a text is a str, not {type(text).__name__}; see say_bytes")
-        if text.endswith("\r"):
-            raise ValueError("a message is one line, without a line end")
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            raise ValueError("the text is not Unicode: it has half of a surrogate pair") from None
-        with put_off():
-            if self._node.messages.forbids(text):
-                raise Refused("it has a forbidden word; nothing was sent")
-            lines = self._node.gossip([text])
-            if not lines:
-                raise Refused(f"{self.address} has ended; nothing was sent")
-            self._said_at = self._node.now()
-            return said(lines[0])
-
-    def say_bytes(self, data: bytes) -> Message:
-        """Say bytes to everyone, as base64; they come as `message.data`. At most 49,000 bytes."""
-        return self.say(text_of(data))
-
-    def caught_up(self, timeout: float | None = None) -> bool:
-        """Wait until this peer holds all that its neighbours hold, or there is no other peer.
-        Return False if that takes longer than `timeout` seconds."""
-        self._check_process()
-        deadline = math.inf if timeout is None else time.monotonic() + timeout
-        while not (done := self.has_caught_up()) and time.monotonic() < deadline \
-                and not self._node.stopping:
-            time.sleep(LOOK)
-        return done
-
-    def has_caught_up(self) -> bool:
-        """Return at once what `caught_up` waits for."""
-        with put_off(), self._node.turn:
-            return self._is_alone() or (self._node.spreading.anti_entropy.has_caught_up()
-                                        if self._node.settings.antientropy_interval else
-                                        bool(self._node.neighbours.addresses()))
-
-    def has_ended(self) -> bool:
-        """Return whether this peer has left, was closed, or was shut out."""
-        return bool(self._node.stopping)
-
-    def _is_alone(self) -> bool:
-        """Return whether the seeds know no other peer."""
-        return self._subscriber.has_lists() and not self._node.peer_list.addresses()
-
-    def next(self, timeout: float | None = None) -> Message:
-        """Wait for the next message of others. TimeoutError if none comes within `timeout` seconds,
-        EOFError when the peer has ended and every message was taken."""
-        self._check_taking()
-        return self._inbox.take(timeout)
-
-    def __iter__(self) -> Iterator[Message]:
-        self._check_taking()
-        return self._inbox.take_all()
 
     @property
     def neighbours(self) -> list[str]:
@@ -244,6 +128,89 @@ class Peer(contextlib.AbstractContextManager["Peer"]):
                 "messages not taken yet": len(self._inbox),
                 "messages dropped, because they were not taken": self._inbox.dropped}
 
+    def __repr__(self) -> str:
+        return f"<gossip.Peer {self.address}>"
+
+    def _check_process(self) -> None:
+        if os.getpid() != self._process:
+            raise RuntimeError("this peer joined before a fork, and lives in the parent process; "
+                               "join after the fork")
+
+
+class Peer(Joined, contextlib.AbstractContextManager["Peer"]):
+    """A peer that has joined; made by `gossip.join`. As a context manager it leaves at the end.
+    Iterating waits for messages of others, each of which comes once, and ends with the peer."""
+
+    def __init__(self, node: Any, subscriber: Subscriber):
+        super().__init__(node, subscriber)
+        self.joined = subscriber.joined  # an event: a majority of the seeds list this peer
+        self._said_at: float | None = None  # by the node's clock
+
+    def say(self, text: str) -> Message:
+        """Say a text of one line to everyone; return the message. Waits for neighbours that read
+        slowly, two seconds at most. ValueError if the text has more than some 65,400 bytes or a
+        line end; Refused if it has a word of the setting `filter`, or the peer has ended."""
+        self._check_process()
+        if not isinstance(text, str):
+            raise TypeError(f"a text is a str, not {type(text).__name__}; see say_bytes")
+        if text.endswith("\r"):
+            raise ValueError("a message is one line, without a line end")
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise ValueError("the text is not Unicode: it has half of a surrogate pair") from None
+        with put_off():
+            if self._node.messages.forbids(text):
+                raise Refused("it has a forbidden word; nothing was sent")
+            lines = self._node.gossip([text])
+            if not lines:
+                raise Refused(f"{self.address} has ended; nothing was sent")
+            self._said_at = self._node.now()
+            return message_of(lines[0].decode())
+
+    def say_bytes(self, data: bytes) -> Message:
+        """Say bytes to everyone, as base64; they come as `message.data`. At most 49,000 bytes."""
+        return self.say(BYTES + base64.b64encode(data).decode())
+
+    def caught_up(self, timeout: float | None = None) -> bool:
+        """Wait until this peer holds all that its neighbours hold, or there is no other peer.
+        Return False if that takes longer than `timeout` seconds."""
+        self._check_process()
+        deadline = math.inf if timeout is None else time.monotonic() + timeout
+        while not (done := self.has_caught_up()) and time.monotonic() < deadline:
+            if self._node.stopping:
+                break
+            time.sleep(LOOK)
+        return done
+
+    def has_caught_up(self) -> bool:
+        """Return at once what `caught_up` waits for."""
+        with put_off(), self._node.turn:
+            if self._is_alone() or not self._node.settings.antientropy_interval:
+                return self._is_alone() or bool(self._node.neighbours.addresses())
+            return bool(self._node.spreading.anti_entropy.has_caught_up())
+
+    def _is_alone(self) -> bool:
+        """Return whether the seeds know no other peer."""
+        return self._subscriber.has_lists and not self._node.peer_list.addresses()
+
+    def next(self, timeout: float | None = None) -> Message:
+        """Wait for the next message of others. TimeoutError if none comes within `timeout` seconds,
+        EOFError when the peer has ended and every message was taken."""
+        self._check_process()
+        if self._subscriber.on_message is not None:
+            raise RuntimeError("on_message gets the messages of this peer")
+        return self._inbox.take(timeout)
+
+    def __iter__(self) -> Iterator[Message]:
+        return self
+
+    def __next__(self) -> Message:
+        try:
+            return self.next()
+        except EOFError:
+            raise StopIteration from None
+
     def leave(self) -> None:
         """Say goodbye, and end. First let neighbours read what was said, 15 seconds at most; if
         there is none yet, wait for one, three seconds at most."""
@@ -257,7 +224,6 @@ class Peer(contextlib.AbstractContextManager["Peer"]):
             self._node.world.await_end(QUIT_LIMIT)
             self._node.stop("quit")
             self._subscriber.end(CALLS_LIMIT)
-            self._subscriber.drops_calls = True
 
     def _is_passed_on(self) -> bool:
         """Return whether a neighbour has, or could fetch, what was said last; or nobody could."""
@@ -280,15 +246,64 @@ class Peer(contextlib.AbstractContextManager["Peer"]):
     def __exit__(self, *error: object) -> None:
         self.leave()
 
-    def __repr__(self) -> str:
-        return f"<gossip.Peer {self.address}>"
 
-    def _check_taking(self) -> None:
-        self._check_process()
-        if self._subscriber.on_message is not None:
-            raise RuntimeError("on_message gets the messages of this peer")
+class Network(contextlib.AbstractContextManager["Network"]):
+    """Seeds and peers on free ports in this process; made by `gossip.network`. As a context manager
+    it ends with all of its nodes. Peers are numbered: `network[0]` is the first."""
 
-    def _check_process(self) -> None:
-        if os.getpid() != self._process:
-            raise RuntimeError("this peer joined before a fork, and lives in the parent process; "
-                               "join after the fork")
+    def __init__(self, seeds: Seeds):
+        self.seeds = seeds  # `gossip.join(seeds=network.seeds)` joins as one more peer
+        self.peers: list[Peer] = []
+
+    def __getitem__(self, number: int) -> Peer:
+        return self.peers[number]
+
+    def __len__(self) -> int:
+        return len(self.peers)
+
+    def __iter__(self) -> Iterator[Peer]:
+        return iter(self.peers)
+
+    def kill(self, number: int) -> None:
+        """End a peer as a crash does: without a word to anybody. It keeps its number."""
+        self.peers[number].close()
+
+    def close(self) -> None:
+        """End all peers, abruptly, then the seeds."""
+        for peer in self.peers:
+            peer.close()
+        self.seeds.close()
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+def network(peers: int = 5, *, seeds: int = 3, host: str = "127.0.0.1", outputs: Folder = None,
+            backlog: int | str = BACKLOG, **settings: Any) -> Network:
+    """Start a network for a test, on free ports, and wait until it is connected. Deaths are found
+    within two seconds, because its liveness interval is 0.5 s. Arguments as for `gossip.join`."""
+    quick: dict[str, Any] = QUICK | settings
+    anywhere = [address_of(host, 1)._replace(port=0)] * seeds
+    formed = Network(Seeds(anywhere, [], settings_of(quick, USUAL), outputs))
+    try:
+        for _ in range(peers):
+            formed.peers.append(join(0, host=host, seeds=formed.seeds, outputs=outputs,
+                                     backlog=backlog, **quick))
+        deadline = time.monotonic() + FORM_LIMIT
+        while not _are_connected(formed.peers):
+            if time.monotonic() > deadline:
+                raise Refused(f"the network has not formed within {FORM_LIMIT:g} s")
+            time.sleep(LOOK)
+    except BaseException:
+        formed.close()
+        raise
+    return formed
+
+
+def _are_connected(peers: list[Peer]) -> bool:
+    """Return whether links lead from each peer to each other."""
+    apart = {peer.address: peer.neighbours for peer in peers}
+    ahead = [peer.address for peer in peers[:1]]
+    while ahead:
+        ahead += apart.pop(ahead.pop(), [])
+    return not apart

@@ -1,4 +1,9 @@
-"""How the library starts a node: errors, classes, settings, lists of seeds, ports, output files."""
+"""How the library starts nodes: errors, settings, seeds, ports; and what signals and forks need.
+
+Python calls the program's handlers of signals in the main thread, between any two steps, and one
+may raise: KeyboardInterrupt. In the middle of a node's turn that would leave tables half changed,
+and a lock held; so they are called after it.
+"""
 
 import contextlib
 import difflib
@@ -6,12 +11,20 @@ import functools
 import importlib.util
 import os
 import pathlib
+import signal
 import socket
 import sys
+import threading
 import time
 import weakref
 from collections.abc import Iterable, Iterator
 from typing import Any
+
+try:  # without the enumerations of `signal`, which take 30 µs a call of `say`, and swallow what a
+    # handler raises within them
+    from _signal import getsignal, signal as set_handler  # type: ignore[import-not-found]
+except ImportError:
+    from signal import getsignal, signal as set_handler
 
 from gossip.addresses import Address, Name, Target, address_of, can_be_dialled, parse_typed
 from gossip.net import threads
@@ -20,13 +33,15 @@ from gossip.net.live_world import LiveWorld
 from gossip.net.pulse import PULSE
 from gossip.node.output_file import OutputFile
 from gossip.programs.starting import (
-    PortTaken, cannot_listen, host_of, open_output, start_node)
+    PortTaken, cannot_listen, host_of, known_to, local_seeds, open_output, start_node)
 from gossip.settings import WAYS, Settings, of_one_network
 from gossip.terminal.command_line import ROOT, SETTINGS, CommandError, load_seeds
 
-Seeds = Iterable[str] | str | os.PathLike[str] | None  # addresses, the path of a list, or the usual
+SeedList = Iterable[str] | str | os.PathLike[str] | None  # addresses, a path, or the usual list
 Folder = str | os.PathLike[str] | None  # for output files; None: no files
 CONFIG = "config.txt"
+SIGNALS = [getattr(signal, name) for name in (
+    "SIGINT", "SIGTERM", "SIGHUP", "SIGALRM", "SIGUSR1", "SIGUSR2") if hasattr(signal, name)]
 
 threads.STACK_SIZE = 0
 _nodes: "weakref.WeakSet[Any]" = weakref.WeakSet()  # that this process has started
@@ -46,14 +61,12 @@ class Refused(RuntimeError):
 
 
 @contextlib.contextmanager
-def errors_of_a_start() -> Iterator[None]:
+def errors_of_a_start(usual: type[Exception] = Refused) -> Iterator[None]:
     """Raise the errors of the terminal as errors of the library, with the same sentence."""
     try:
         yield
-    except PortTaken as error:
-        raise PortInUse(str(error)) from None
     except CommandError as error:
-        raise Refused(str(error)) from None
+        raise (PortInUse if isinstance(error, PortTaken) else usual)(str(error)) from None
 
 
 def start(kind: Any, address: Address, sock: socket.socket, seeds: list[Target], settings: Settings,
@@ -99,32 +112,37 @@ def _checked(name: str, value: Any) -> Any:
         near = difflib.get_close_matches(name, Settings._fields, 2)
         raise TypeError(f"there is no setting {name!r}"
                         + (f"; did you mean {' or '.join(near)}?" if near else ""))
-    usual = Settings._field_defaults[name]
-    convert = SETTINGS[name][0] if name in SETTINGS else None
-    if isinstance(usual, bool):
-        good = isinstance(value, bool)
-    elif convert is WAYS:
-        good = value in WAYS
-    elif convert is None:
-        good = isinstance(value, (int, float)) and value >= 0
-    else:
+    usual, (convert, *_) = Settings._field_defaults[name], SETTINGS.get(name, (None,))
+    if convert not in (None, WAYS):
         try:
             return convert(str(value))
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from None
+    if isinstance(usual, bool):
+        good = isinstance(value, bool)
+    else:
+        good = value in WAYS if convert is WAYS else isinstance(value, (int, float)) and value >= 0
     if not good:
         raise ValueError(f"{name} cannot be {value!r}; usually it is {usual!r}")
     return value
 
 
-def list_of_seeds(seeds: Seeds) -> list[Target]:
+def list_of_seeds(seeds: SeedList) -> list[Target]:
     """Return the addresses or names of seeds; NoSeed says why there are none."""
-    try:
-        if seeds is None or isinstance(seeds, (str, os.PathLike)):
-            return load_seeds(_usual_config() if seeds is None else pathlib.Path(seeds))
-    except CommandError as error:
-        hint = f"; for an address give seeds=[{seeds!r}]" if ":" in str(seeds) else ""
-        raise NoSeed(f"{error}{hint}") from None
+    if seeds is None:
+        program = getattr(sys.modules.get("__main__"), "__file__", None)
+        folders = [pathlib.Path(program).resolve().parent] if program else []
+        seeds = next((folder / CONFIG for folder in (*folders, pathlib.Path.cwd())
+                      if (folder / CONFIG).exists()), None)
+        if seeds is None:
+            raise NoSeed(f"no {CONFIG} beside the program or in the current folder; "
+                         "give seeds=[\"IP:PORT\", …]")
+    if isinstance(seeds, (str, os.PathLike)):
+        try:
+            return load_seeds(pathlib.Path(seeds))
+        except CommandError as error:
+            hint = f"; for an address give seeds=[{seeds!r}]" if ":" in str(seeds) else ""
+            raise NoSeed(f"{error}{hint}") from None
     addresses: dict[Target, str] = {}
     for number, seed in enumerate(seeds):
         try:
@@ -140,17 +158,6 @@ def list_of_seeds(seeds: Seeds) -> list[Target]:
         return of_one_network(addresses)
     except ValueError as error:
         raise NoSeed(str(error)) from None
-
-
-def _usual_config() -> pathlib.Path:
-    """Return config.txt beside the program, or else in the current folder."""
-    program = getattr(sys.modules.get("__main__"), "__file__", None)
-    folders = [pathlib.Path(program).resolve().parent] if program else []
-    for folder in (*folders, pathlib.Path.cwd()):
-        if (folder / CONFIG).exists():
-            return folder / CONFIG
-    raise CommandError(f"no {CONFIG} beside the program or in the current folder; "
-                       "give seeds=[\"IP:PORT\", …]")
 
 
 def address_asked_for(port: int | str, host: str, seeds: list[Target]) -> Address:
@@ -179,6 +186,87 @@ def listen(address: Address) -> tuple[Address, socket.socket]:
         except OSError as error:
             raise cannot_listen(address, error) from None
     return address._replace(port=sock.getsockname()[1]), sock
+
+
+class Seeds(contextlib.AbstractContextManager["Seeds"]):
+    """Seeds in this process, for `gossip.join(seeds=…)`. As a context manager they end."""
+
+    def __init__(self, own: list[Address], all_seeds: list[Target], settings: Settings,
+                 outputs: Folder):
+        """Start seeds; port 0 is any free one. Without `all_seeds`, there are no others."""
+        self._nodes: list[Any] = []
+        with contextlib.ExitStack() as started:
+            opened = []
+            for address in own:
+                opened.append(listen(address))
+                started.callback(opened[-1][1].close)
+            known: list[Target] = all_seeds or [address for address, _ in opened]
+            started.callback(self.close)
+            for address, sock in opened:
+                with errors_of_a_start():
+                    others = known_to(address, known, settings.monitor)
+                self._nodes.append(start(class_of("seed", "Seed"), address, sock, others, settings,
+                                         outputs))
+            started.pop_all()  # all have started, so none is stopped
+        self.addresses = [str(node.address) for node in self._nodes]  # IP:PORT of each
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.addresses)
+
+    def status(self) -> list[dict[str, object]]:
+        """Return counts of each seed, by their names."""
+        return [node.status() for node in self._nodes]
+
+    def close(self) -> None:
+        """End the seeds. The peers go on."""
+        for node in self._nodes:
+            node.stop()
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+def seeds(seeds: SeedList = None, *, outputs: Folder = None, **settings: Any) -> Seeds:
+    """Start all seeds of a list that are on this machine; arguments and errors are those of
+    `gossip.join`."""
+    all_seeds = list_of_seeds(seeds)
+    with errors_of_a_start():
+        own = local_seeds(all_seeds)
+    return Seeds(own, all_seeds, settings_of(settings, Settings()), outputs)
+
+
+# What the process of the program does meanwhile.
+
+
+@contextlib.contextmanager
+def put_off() -> Iterator[None]:
+    """Have signals that come meanwhile handled at the end. Only the main thread handles any."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[tuple[int, Any]] = []
+    handlers: dict[int, Any] = {}
+    try:
+        for number in SIGNALS:  # to ask for all that there are would take 0.1 ms
+            handler = getsignal(number)
+            if callable(handler):
+                handlers[number] = handler
+                set_handler(number, lambda *what: came.append(what))
+        yield
+    finally:
+        _restore(dict(handlers))
+        for number, frame in came:
+            handlers[number](number, frame)
+
+
+def _restore(handlers: dict[int, Any]) -> None:
+    """Set all handlers again, even if a signal comes meanwhile, and its handler raises."""
+    if handlers:
+        number, handler = handlers.popitem()
+        try:
+            set_handler(number, handler)
+        finally:
+            _restore(handlers)
 
 
 def _after_fork() -> None:

@@ -1,7 +1,7 @@
 """The gossip module: a node that modules of this host talk to, and peers of other hosts.
 
 It has two listeners: the API for modules, and the peer-to-peer port for peers. This file joins the
-handshake and the relay of news. Read top to bottom: roles, threads, membership, messages, links.
+handshake and the relay of news, and answers the messages that tell of other peers.
 """
 
 import collections
@@ -15,17 +15,17 @@ from gossip.node.output_file import OutputFile
 from gossip.settings import Settings
 from gossip.tools import Backoff
 from gossip.voidphone import messages
-from gossip.voidphone.handshake import (
-    ANSWERED, CHALLENGED, DIALLED, DIALLED_BACK, MODULE, NEIGHBOUR, STRANGER, WORKED_FOR, Handshake,
-    PeerLink)
 from gossip.voidphone.ini import Config
+from gossip.voidphone.neighbours import (
+    ANSWERED, DIALLED, MODULE, NEIGHBOUR, STRANGER, Handshake, PeerLink, View)
 from gossip.voidphone.relay import Outbox, Relay
-from gossip.voidphone.view import View
 from gossip.wire import WireError
 
 RETRY_FIRST, RETRY_LAST = 0.5, 15.0  # seconds between two dials while there is no neighbour
 ASK_AGAIN = 1.0  # seconds between two requests for addresses while neighbours are few
 SILENT_ROUNDS = 3  # liveness intervals without a message after which a neighbour is gone
+SHOWN = ("degree", "min_degree", "max_connections", "cache_size", "pow_bits", "p2p_ttl",
+         "liveness_interval", "file_limit")  # in the output file
 
 
 class GossipModule(Node):
@@ -33,16 +33,7 @@ class GossipModule(Node):
 
     kind = "module"
     link_class = PeerLink
-    ALLOWED = {
-        MODULE: {"announce", "notify", "validation"},
-        STRANGER: {"hello", "ping"},
-        CHALLENGED: {"hello", "ping", "verification_response"},
-        DIALLED: {"ping", "verification_request"},
-        DIALLED_BACK: {"ping", "verification_request"},
-        WORKED_FOR: {"ping"},
-        ANSWERED: {"ping", "peer_response"},
-        NEIGHBOUR: {"ping", "peer_request", "peer_response", "push", "peer_notification"},
-    }
+    ANSWERS = {ANSWERED: {"peer_response"}, NEIGHBOUR: {"peer_request", "peer_response", "push"}}
 
     def __init__(self, config: Config, settings: Settings, output: OutputFile,
                  world, patience: float = 5.0, memory: float = 60.0):
@@ -57,17 +48,11 @@ class GossipModule(Node):
         self._candidates = collections.deque()  # addresses, to be dialled in turn
         self.handshake = Handshake(self)
         self.relay = Relay(self, patience, memory)
-        self._methods = {  # kind of a message -> what is called with the link and the message
-            kind: getattr(part, "on_" + kind) for kinds in self.ALLOWED.values() for kind in kinds
-            for part in (self, self.handshake, self.relay) if hasattr(part, "on_" + kind)}
+        self.made_of(self.handshake, self.relay)
 
     def settings_shown(self) -> str:
-        config = self.config
-        return (f"degree={config.degree}:min-degree={config.min_degree}:"
-                f"max-connections={config.max_connections}:cache-size={config.cache_size}:"
-                f"pow-bits={config.pow_bits}:p2p-ttl={config.p2p_ttl}:"
-                f"liveness-interval={self.settings.liveness_interval}:"
-                f"file-limit={self.settings.file_limit}")
+        values = self.settings._asdict() | self.config._asdict()
+        return ":".join(f"{name.replace('_', '-')}={values[name]}" for name in SHOWN)
 
     def listen(self) -> None:
         """Open both listeners, the API at the first of its addresses that this machine has. OSError
@@ -89,8 +74,6 @@ class GossipModule(Node):
         self.membership = self.keep("membership", self.look_for_neighbours)
         self.handshake.duty = self.keep("work", self.handshake.work)
 
-    # Turns.
-
     def check_liveness(self, now: float) -> float:
         """Drop silent neighbours, and send PING to the others; return when to do so again."""
         interval = self.settings.liveness_interval
@@ -102,50 +85,42 @@ class GossipModule(Node):
         return now + interval
 
     def look_for_neighbours(self, now: float) -> float | None:
-        """Dial until there is a neighbour; ask for more addresses while neighbours are few."""
+        """While neighbours are few, dial and ask for addresses; return when to do so again."""
         links = self.view.links()
-        if not links:
-            self._dial_next(needed=True)
-            self._retry.failed(now, self.rng.uniform(0.5, 1.0))
-            return self._retry.due
-        self._retry.reset()
+        if links:
+            self._retry.reset()
         if not self.view.lacks_neighbours():
             return None
+        if not self._candidates:  # the bootstrapper, then the known addresses, then again
+            first = [self.config.bootstrapper] if self.config.bootstrapper is not None else []
+            self._candidates.extend(first + self.view.known())
+        if self._candidates:
+            self._dial(self._candidates.popleft(), needed=not links)
+        if not links:
+            self._retry.failed(now, self.rng.uniform(0.5, 1.0))
+            return self._retry.due
         if not_asked := [link for link in links if not link.asked]:  # the others owe an answer
             link = self.rng.choice(not_asked)
             link.asked = True
             link.send(messages.PeerRequest().pack())
-        self._dial_next(needed=False)
         return now + ASK_AGAIN * self.rng.uniform(0.5, 1.0)
-
-    def _dial_next(self, needed: bool) -> None:
-        """Dial the next candidate: the bootstrapper, then the known addresses, then again."""
-        if not self._candidates:
-            first = [self.config.bootstrapper] if self.config.bootstrapper is not None else []
-            self._candidates.extend(first + self.view.known())
-        if self._candidates:
-            self._dial(self._candidates.popleft(), needed)
-
-    # Messages: here those that tell of other peers.
 
     def lines(self, link: PeerLink, frames: list[bytes]) -> None:
         """Handle the messages that arrived together, and send their effects together."""
         link.announced.clear()
         link.free = 0
         try:
-            for frame in frames:
-                message = messages.parse(frame)
-                kind = message.kind
-                if kind not in self.ALLOWED[link.role]:
-                    raise WireError(f"{kind.replace('_', ' ')} is not expected from {link.role}")
-                self._methods[kind](link, message)
-                if link.ended:
-                    return
+            super().lines(link, frames)
         finally:
             self.outbox.send()
 
-    def on_ping(self, link: PeerLink, message: messages.Ping) -> None:
-        """Do nothing: `link.heard` tells when it came."""
+    def on_line(self, link: PeerLink, frame: bytes) -> None:
+        message = messages.parse(frame)
+        kind = message.kind
+        if part := self._answers.get((link.role, kind)):
+            getattr(part, "on_" + kind)(link, message)
+        elif kind != "ping" or link.role == MODULE:  # of a PING, `link.heard` tells when it came
+            raise WireError(f"{kind.replace('_', ' ')} is not expected from {link.role}")
 
     def on_peer_request(self, link: PeerLink, message: messages.PeerRequest) -> None:
         others = [address for address in self.view.addresses() if address != link.peer]
@@ -174,8 +149,6 @@ class GossipModule(Node):
         for address in self.view.heard_of(message.addresses, link.peer):
             self._dial(address)
 
-    # How links begin and end.
-
     def accept_module(self, connection, remote: tuple[str, int]) -> PeerLink:
         """Accept a program of this host at the API."""
         link = self.new_link(MODULE, connection=connection)
@@ -187,9 +160,8 @@ class GossipModule(Node):
         """Accept a stranger, which has to say HELLO in time."""
         link = self.new_link(STRANGER, connection=connection)
         link.connected(*remote)
-        self.handshake.await_reply(link)
-        oldest = self.waiting_room.enter(link)
-        if oldest is not None:
+        link.await_reply()
+        if oldest := self.waiting_room.enter(link):
             self.disconnect(oldest, "gave way: too many are not verified")
         return link
 
@@ -197,11 +169,8 @@ class GossipModule(Node):
         """Dial a peer, unless it is left alone or no place is free (`needed`: even without one)."""
         if not self.handshake.is_left_alone(peer) and self.view.begin_dial(peer, needed):
             link = self.new_link(DIALLED, peer)
-            self.handshake.await_reply(link)
+            link.await_reply()
             self.dial(link)
-
-    def on_up(self, link: PeerLink) -> None:
-        link.send(messages.Hello(self.address).pack())
 
     def fault(self, link: PeerLink, error: Exception) -> None:
         """Forget a peer that cannot be reached, until a message names it again."""
@@ -210,8 +179,6 @@ class GossipModule(Node):
         super().fault(link, error)
 
     def on_end(self, link: PeerLink) -> None:
-        self.handshake.on_end(link)
-        self.relay.on_end(link)
         if link.role == MODULE and link.reason == OVERFLOW:
             self.write_refusal(link.remote, OVERFLOW)
         if link.role == NEIGHBOUR and self.view.remove(link.peer, link, link.reason):

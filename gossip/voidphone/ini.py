@@ -10,9 +10,8 @@ from typing import NamedTuple
 
 from gossip.addresses import Address, address_of, can_be_dialled
 
-SECTION = "gossip"
+SECTION, PREAMBLE = "gossip", "keys before the first section"
 MOST_NEIGHBOURS = 10_000  # a 505 (peer response) has room for 10,921 addresses
-_PREAMBLE = "keys before the first section"
 _DIGITS = re.compile("[0-9]{1,20}")
 
 
@@ -45,22 +44,21 @@ def parse_ini(text: str) -> Config:
     lines = [line.strip() for line in text.split("\n")]  # an indented key is a key
     parser = configparser.RawConfigParser(strict=False, allow_no_value=True, default_section="")
     try:
-        parser.read_string("\n".join([f"[{_PREAMBLE}]", *lines]))
+        parser.read_string("\n".join([f"[{PREAMBLE}]", *lines]))
     except configparser.Error as error:
         raise ConfigError(str(error).splitlines()[0]) from None
     if not parser.has_section(SECTION):
         raise ConfigError(f"no section [{SECTION}]")
     section = parser[SECTION]
     degree = _number(section, "degree", 1, 1000)
-    p2p_address = _peer_address(section, "p2p_address")
-    bootstrapper = (_peer_address(section, "bootstrapper") if "bootstrapper" in section
-                    else p2p_address)
+    p2p_address, *_ = _addresses(section, "p2p_address")
+    bootstrapper, *_ = _addresses(section, "bootstrapper" if "bootstrapper" in section
+                                  else "p2p_address")
     return Config(
         cache_size=_number(section, "cache_size", 1, 10_000_000),
         degree=degree,
         p2p_address=p2p_address,
-        api_address=_addresses(section, "api_address", socket.AF_UNSPEC,
-                               "an address or a name and a port: 127.0.0.1:7001, [::1]:7001"),
+        api_address=_addresses(section, "api_address", of_peers=False),
         p2p_ttl=_number(section, "p2p_ttl", 1, 255, 5),
         bootstrapper=None if bootstrapper == p2p_address else bootstrapper,
         pow_bits=_number(section, "pow_bits", 0, 64, 24),
@@ -69,10 +67,10 @@ def parse_ini(text: str) -> Config:
 
 
 def _value(section, key: str, expected: str) -> str:
-    value = section.get(key)
-    if value is None or not value.strip():
+    value = (section.get(key) or "").strip()
+    if not value:
         raise ConfigError(f"{key} is missing; expected is {expected}")
-    return value.strip().strip('"')
+    return value.strip('"')
 
 
 def _number(section, key: str, low: int, high: int, usual: int | None = None) -> int:
@@ -85,8 +83,10 @@ def _number(section, key: str, low: int, high: int, usual: int | None = None) ->
     return int(value)
 
 
-def _addresses(section, key: str, family: int, expected: str) -> tuple[Address, ...]:
-    """Return the addresses of a name or an IP, with a port; IPv4 first."""
+def _addresses(section, key: str, of_peers: bool = True) -> tuple[Address, ...]:
+    """Return the addresses of a name or an IP, with a port: IPv4 first, or alone if `of_peers`."""
+    expected = ("an IPv4 address, or a name that has one, and a port: 127.0.0.1:6001" if of_peers
+                else "an address or a name and a port: 127.0.0.1:7001, [::1]:7001")
     value = _value(section, key, expected)
     host, _, port = value.rpartition(":")
     bracketed = host.startswith("[") and host.endswith("]")
@@ -95,16 +95,12 @@ def _addresses(section, key: str, family: int, expected: str) -> tuple[Address, 
         raise ConfigError(f"{key} = {value}: expected is {expected}")
     host = host[1:-1] if bracketed else host
     try:
-        found = socket.getaddrinfo(host, int(port), family, socket.SOCK_STREAM)
+        found = socket.getaddrinfo(host, int(port), socket.AF_INET if of_peers else 0,
+                                   socket.SOCK_STREAM)
         found.sort(key=lambda entry: entry[0] != socket.AF_INET)
-        return tuple(dict.fromkeys([address_of(entry[4][0], int(port)) for entry in found]))
+        addresses = tuple(dict.fromkeys([address_of(entry[4][0], int(port)) for entry in found]))
     except (OSError, ValueError):
         raise ConfigError(f"{key} = {host}: expected is {expected}") from None
-
-
-def _peer_address(section, key: str) -> Address:
-    address, *_ = _addresses(section, key, socket.AF_INET,
-                             "an IPv4 address, or a name that has one, and a port: 127.0.0.1:6001")
-    if not can_be_dialled(address):
-        raise ConfigError(f"{key} = {address}: expected is an address that others can dial")
-    return address
+    if of_peers and not can_be_dialled(addresses[0]):
+        raise ConfigError(f"{key} = {addresses[0]}: expected is an address that others can dial")
+    return addresses

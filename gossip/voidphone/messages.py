@@ -1,13 +1,16 @@
-"""The binary messages of the gossip module: `parse` turns bytes into a value, `pack` back again.
+"""The binary messages of the gossip module, and a client that speaks those of the API.
 
-Pure. A message begins with its size in bytes (u16, with the header) and its type (u16); all numbers
-are big-endian. Types 500 to 503 are the VoidPhone API, between modules of a host and the gossip
-module; 504 to 511 go between peers. Each message is declared once, by `said_as`.
+`parse` turns bytes into a value, `pack` back again. A message begins with its size in bytes (u16,
+with the header) and its type (u16); all numbers are big-endian. Types 500 to 503 are the VoidPhone
+API, between modules of a host and the gossip module; 504 to 511 go between peers.
 """
 
 import collections
+import contextlib
 import functools
+import socket
 import struct
+import threading
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -120,8 +123,12 @@ class Frames:
                 self.fault = WireError(f"message of {size} bytes")
                 break
             if end - at < size:
-                if end - at >= HEADER_SIZE:
-                    self.fault = _fault(size, data[at + 2] << 8 | data[at + 3])
+                if end - at >= HEADER_SIZE:  # nobody has to await the rest after a wrong header
+                    number = data[at + 2] << 8 | data[at + 3]
+                    if number not in _TYPES:
+                        self.fault = WireError(f"unknown type {number}")
+                    elif _TYPES[number][1] not in (None, size):
+                        self.fault = WireError(f"message {number} of {size} bytes")
                 break
             messages.append(data[at:at + size])
             at += size
@@ -144,10 +151,34 @@ def parse(message: bytes):
         raise WireError(f"message {number} of {len(message)} bytes") from None
 
 
-def _fault(size: int, number: int) -> WireError | None:
-    """Return the error of a wrong header, for which nobody has to await the rest; else None."""
-    if number not in _TYPES:
-        return WireError(f"unknown type {number}")
-    if _TYPES[number][1] not in (None, size):
-        return WireError(f"message {number} of {size} bytes")
-    return None
+class Client:
+    """One connection to a gossip module; a thread reads it until `close`."""
+
+    def __init__(self, address: tuple[str, int], data_type: int, on_data):
+        """Subscribe to a type; `on_data(data)` is called with notified data, and validates it."""
+        self._on_data = on_data
+        self._sock = socket.create_connection(address, 5)
+        self._sock.settimeout(None)
+        self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._sock.sendall(Notify(data_type).pack())
+        self._type = data_type
+        self._thread = threading.Thread(target=self._read, name="API client", daemon=True)
+        self._thread.start()
+
+    def announce(self, data: bytes, ttl: int = 0) -> None:
+        self._sock.sendall(Announce(ttl, self._type, data).pack())
+
+    def _read(self) -> None:
+        frames = Frames()
+        with contextlib.suppress(OSError):  # the module is gone
+            while received := self._sock.recv(65_536):
+                told = map(parse, frames.feed(received))
+                self._sock.sendall(b"".join([
+                    Validation(message.id, self._on_data(message.data)).pack()
+                    for message in told]))
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):  # the module is gone
+            self._sock.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
+        self._sock.close()

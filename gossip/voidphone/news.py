@@ -1,4 +1,4 @@
-"""News: which module wants which type, which messages were seen, which wait for validation.
+"""News: which messages were seen, which wait for validation, which are kept for newcomers.
 
 Rules only: no socket, no clock.
 """
@@ -8,7 +8,8 @@ import dataclasses
 import itertools
 import math
 import weakref
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from gossip.voidphone.messages import PeerNotification
 
@@ -19,33 +20,7 @@ KEPT_FOR = 1.0  # seconds from the arrival of news that are kept for newcomers
 KEPT_BYTES = 8 << 20  # bytes that each shelf of kept news may hold; above, the oldest is evicted
 OVERHEAD = 512  # bytes that kept news count for besides their data
 REMEMBERED = 65_536  # messages that the memory has room for, even if cache_size is smaller
-
-
-class Subscriptions:
-    """The subscriptions of connections to data types."""
-
-    def __init__(self):
-        self._links: dict[int, dict[object, None]] = {}  # type -> links, in their order
-
-    def add(self, link, data_type: int) -> bool:
-        """Note a subscription; return whether it is new."""
-        links = self._links.setdefault(data_type, {})
-        is_new = link not in links
-        links[link] = None
-        return is_new
-
-    def of(self, data_type: int, but=None) -> list:
-        """Return the connections that subscribed to a type, except `but`."""
-        return [link for link in self._links.get(data_type, ()) if link is not but]
-
-    def on_end(self, link) -> None:
-        for data_type, links in list(self._links.items()):
-            links.pop(link, None)
-            if not links:
-                del self._links[data_type]
-
-    def count(self) -> int:
-        return sum(map(len, self._links.values()))
+UNWANTED = "messages of a type that no module wants"  # the name of a counter
 
 
 class Item(NamedTuple):
@@ -59,55 +34,44 @@ class Item(NamedTuple):
         return f"message:{self.id}:{self.data_type}:{self.digest.hex()[:16]}"
 
 
-class Memory:
-    """Messages seen in the last `seconds`; above `most`, the oldest is forgotten sooner."""
+class Memory(collections.OrderedDict):
+    """Messages seen in the last `seconds`, and when each is forgotten; above `most`, the oldest is
+    forgotten sooner."""
 
     def __init__(self, seconds: float, most: int):
+        super().__init__()
         self._seconds = seconds
         self._most = max(most, REMEMBERED)
-        # a short key per message -> when it is forgotten, oldest first
-        self._until: collections.OrderedDict[bytes, float] = collections.OrderedDict()
         self.dropped = 0  # forgotten before their time
 
     def add(self, item: Item, now: float) -> bool:
         """Remember a message; return whether it is new."""
-        while self._until and next(iter(self._until.values())) <= now:
-            self._until.popitem(last=False)
-        key = b"%d.%d." % item[:2] + item.digest
-        if key in self._until:
+        while self and next(iter(self.values())) <= now:
+            self.popitem(last=False)
+        key = b"%d.%d." % item[:2] + item.digest  # takes less memory than an item
+        if key in self:
             return False
-        self._until[key] = now + self._seconds
-        if len(self._until) > self._most:
-            self._until.popitem(last=False)
+        self[key] = now + self._seconds
+        if len(self) > self._most:
+            self.popitem(last=False)
             self.dropped += 1
         return True
-
-    def count(self) -> int:
-        return len(self._until)
 
 
 @dataclasses.dataclass(eq=False)
 class News:
-    """A message that waits for its first validation, or is kept for newcomers after that."""
+    """A message that waits for its first validation, or is kept for newcomers."""
 
     number: int  # its id on the API
     message: PeerNotification  # as it will be spread, its TTL counted down already
-    key: tuple
+    key: Item | None
     senders: set  # links that it came over, whose other ends have it
     notified: set  # links of the modules told of it: only they may validate it
     came: float
 
 
-class Kept(NamedTuple):
-    """A message that no module wants, and the link that it came over."""
-
-    message: PeerNotification
-    link: object
-    came: float
-
-
 class Shelf(collections.OrderedDict):
-    """News by number, in the order of `put`, for `seconds`; each has a `message`, and `came`."""
+    """News by number, in the order of `put`, for some seconds."""
 
     def __init__(self, seconds: float, overhead: int = 0):
         super().__init__()
@@ -116,86 +80,58 @@ class Shelf(collections.OrderedDict):
         self._of_type = collections.defaultdict(dict)  # type -> number -> news
         self.bytes = 0
 
-    def put(self, number: int, news) -> None:
-        """Add news, as the newest."""
+    def put(self, news: News) -> None:
         message = news.message
-        self[number] = self._of_type[message.data_type][number] = news
+        self[news.number] = self._of_type[message.data_type][news.number] = news
         self.bytes += self._overhead + len(message.data)
 
-    def take(self, number: int):
+    def take(self, number: int) -> News:
         """Take out news and return them."""
         news = self.pop(number)
         message = news.message
-        same = self._of_type[message.data_type]
-        del same[number]
-        if not same:
+        del self._of_type[message.data_type][number]
+        if not self._of_type[message.data_type]:
             del self._of_type[message.data_type]
         self.bytes -= self._overhead + len(message.data)
         return news
 
-    def of_type(self, data_type: int, now: float) -> dict[int, Any]:
-        """Return the news of a type that have not expired, by number."""
-        return {number: news for number, news in self._of_type.get(data_type, {}).items()
-                if news.came + self._seconds > now}
+    def of_type(self, data_type: int, now: float) -> list[News]:
+        """Return the news of a type that have not expired."""
+        return [news for news in self._of_type.get(data_type, {}).values()
+                if news.came + self._seconds > now]
 
     def due(self) -> float:
         """Return when the oldest expires."""
         return next(iter(self.values())).came + self._seconds if self else math.inf
 
-    def expire(self, now: float) -> list:
-        """Take out and return the oldest while it has expired."""
-        gone = []
+    def expire(self, now: float) -> Iterator[News]:
+        """Take out the oldest while it has expired."""
         while self.due() <= now:
-            gone.append(self.take(next(iter(self))))
-        return gone
+            yield self.take(next(iter(self)))
 
-    def evict(self, most: float, room: int) -> list:
-        """Take out and return the oldest until at most `most` news and `room` bytes are left."""
-        gone = []
+    def evict(self, room: int, most: float = math.inf) -> Iterator[News]:
+        """Take out the oldest until at most `room` bytes and `most` news are left."""
         while self.bytes > room or len(self) > most:
-            gone.append(self.take(next(iter(self))))
-        return gone
-
-
-class Unwanted:
-    """Messages that no module wants, kept for a moment, because a module that starts says NOTIFY
-    just after the news came that it was started for."""
-
-    def __init__(self):
-        self._numbers = itertools.count()
-        self._shelf = Shelf(KEPT_FOR, OVERHEAD)
-        self.dropped = 0  # messages that nobody wanted in time, since the start
-
-    def add(self, message: PeerNotification, link, now: float) -> bool:
-        """Keep a message; return whether it is the only one."""
-        self._shelf.put(next(self._numbers), Kept(message, link, now))
-        self.dropped += len(self._shelf.evict(math.inf, KEPT_BYTES))
-        return len(self._shelf) == 1
-
-    def take(self, data_type: int, now: float) -> list[Kept]:
-        """Take out the messages of a type, the oldest first."""
-        self.expire(now)
-        return [self._shelf.take(number) for number in self._shelf.of_type(data_type, now)]
-
-    def expire(self, now: float) -> float:
-        """Drop expired messages; return when the next one expires."""
-        self.dropped += len(self._shelf.expire(now))
-        return self._shelf.due()
+            yield self.take(next(iter(self)))
 
 
 class Pending:
-    """Messages that wait for validation, by their id on the API, and those that wait no longer in
-    their first second, for modules that are about to subscribe."""
+    """News that wait for validation, and news kept for modules that are about to subscribe.
+
+    Kept for a second are news that wait no longer, and those that no module wants: a module often
+    says NOTIFY just after the news came that it was started for."""
 
     def __init__(self, rng, patience: float):
         self._rng = rng
         self._patience = patience  # seconds
         self._waiting = Shelf(patience)
-        self._of_key: dict[tuple, News] = {}  # what waits
+        self._of_key: dict[Item, News] = {}  # what waits
         self._kept = Shelf(KEPT_FOR, OVERHEAD)
+        self._unwanted = Shelf(KEPT_FOR, OVERHEAD)  # as they came: their numbers are no ids
+        self._numbers = itertools.count()
         self.dropped = collections.Counter()  # since the start, by reason
 
-    def add(self, message: PeerNotification, key: tuple, senders, notified,
+    def add(self, message: PeerNotification, key: Item, senders, notified,
             now: float) -> tuple[int, bool]:
         """Let a message wait, or only keep it when no module is notified. Return its id on the API,
         and whether `expire` may be due sooner."""
@@ -206,26 +142,36 @@ class Pending:
         alone = not self._waiting and bool(notified or not self._kept)
         if notified:
             self._of_key[key] = news
-            self._waiting.put(number, news)
-            self._drop(self._waiting.evict(WAITING, WAITING_BYTES),
+            self._waiting.put(news)
+            self._drop(self._waiting.evict(WAITING_BYTES, WAITING),
                        "messages dropped: too many wait for validation")
         else:
-            self._kept.put(number, news)
-        self._kept.evict(WAITING - len(self._waiting), KEPT_BYTES)
+            self._kept.put(news)
+        self._drop(self._kept.evict(KEPT_BYTES, WAITING - len(self._waiting)))
         return number, alone
 
     def join(self, data_type: int, link, now: float) -> list[weakref.ref]:
         """Add a new subscriber to the news of a type; return these, oldest first, without its own.
         The references are weak, so that a newcomer that reads slowly keeps no news in memory, and
         is told nothing under an id that other news have by then."""
-        here = [*self._waiting.of_type(data_type, now).values(),
-                *self._kept.of_type(data_type, now).values()]
+        here = self._waiting.of_type(data_type, now) + self._kept.of_type(data_type, now)
         joined = [news for news in here if link not in news.senders]
         for news in joined:
             news.notified.add(link)
         return [weakref.ref(news) for news in sorted(joined, key=lambda news: news.came)]
 
-    def copy(self, key: tuple, sender, ttl: int) -> bool:
+    def add_unwanted(self, message: PeerNotification, link, now: float) -> bool:
+        """Keep a message that no module wants; return whether `expire` may be due sooner."""
+        self._unwanted.put(News(next(self._numbers), message, None, {link}, set(), now))
+        self._drop(self._unwanted.evict(KEPT_BYTES), UNWANTED)
+        return len(self._unwanted) == 1
+
+    def take_unwanted(self, data_type: int, now: float) -> list[News]:
+        """Take out the messages that no module wanted, of this type, the oldest first."""
+        return [self._unwanted.take(news.number)
+                for news in self._unwanted.of_type(data_type, now)]
+
+    def copy(self, key: Item, sender, ttl: int) -> bool:
         """Add a copy's sender and higher TTL to a waiting message; return False if none waits."""
         news = self._of_key.get(key)
         if news is None:
@@ -242,18 +188,19 @@ class Pending:
         if news is None or link not in news.notified:
             self.dropped["validations of what does not wait"] += 1
             return None
-        self._forget(self._waiting.take(number))
+        self._drop([self._waiting.take(number)])
         if valid:
-            self._kept.put(number, news)
-            self._kept.evict(WAITING, KEPT_BYTES)
+            self._kept.put(news)
+            self._drop(self._kept.evict(KEPT_BYTES))
         return news
 
     def expire(self, now: float) -> float:
         """Drop expired messages; return when to look again. Kept messages are looked at only once a
         second, because a look at each in its time costs more."""
         self._drop(self._waiting.expire(now), "messages without a validation in time")
-        self._kept.expire(now)
-        return min(self._waiting.due(), self._kept.due() + KEPT_FOR)
+        self._drop(self._unwanted.expire(now), UNWANTED)
+        self._drop(self._kept.expire(now))
+        return min(self._waiting.due(), self._unwanted.due(), self._kept.due() + KEPT_FOR)
 
     def lag(self, now: float) -> float | None:
         """Return the age of the oldest message, in seconds, if modules are far behind, else None.
@@ -272,14 +219,13 @@ class Pending:
     def count(self) -> int:
         return len(self._waiting)
 
-    def _drop(self, dropped: list[News], reason: str) -> None:
+    def _drop(self, dropped: Iterable[News], reason: str = "") -> None:
+        """Forget news that were taken out, and count them if there is a reason to."""
         for news in dropped:
-            self._forget(news)
-            self.dropped[reason] += 1
-
-    def _forget(self, news: News) -> None:
-        if self._of_key.get(news.key) is news:  # else the memory forgot them, and they came again
-            del self._of_key[news.key]
+            if self._of_key.get(news.key) is news:  # else it was forgotten, and came again
+                del self._of_key[news.key]
+            if reason:
+                self.dropped[reason] += 1
 
 
 def first_ttl(announced: int) -> int:

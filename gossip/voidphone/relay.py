@@ -8,19 +8,19 @@ neighbour's reader only some seconds at a time, because it has to read PINGs. Mo
 neighbours at most `origin_wait` seconds, because nobody knows why these are slow.
 """
 
+import collections
 import hashlib
 import math
 
 from gossip.node.link import ORIGIN_LIMIT
 from gossip.node.output_file import OutputFile
+from gossip.node.part import Part
 from gossip.tools import Budget
 from gossip.voidphone import messages
-from gossip.voidphone.handshake import MODULE, NEIGHBOUR, PeerLink
 from gossip.voidphone.messages import PeerNotification
-from gossip.voidphone.news import (
-    Item, Memory, Pending, Subscriptions, Unwanted, first_ttl, next_ttl)
+from gossip.voidphone.neighbours import MODULE, NEIGHBOUR, PeerLink
+from gossip.voidphone.news import Item, Memory, Pending, first_ttl, next_ttl
 
-UNWANTED = "messages of a type that no module wants"  # the name of a counter
 DRAWS = 100  # random ids tried for data announced before; if all are in use, nearly all 65,536 are
 LOOK_EVERY = 64  # announces of one type between two looks whether receivers keep up
 STILL_VALIDATING = 1.0  # seconds without a validation after which announcers no longer wait
@@ -37,14 +37,14 @@ class Outbox:
 
     def __init__(self, output: OutputFile):
         self._output = output
-        self._links: dict[PeerLink, list[bytes]] = {}
+        self._chunks: dict[PeerLink, list[bytes]] = collections.defaultdict(list)
         self.events: list[str] = []  # for the output file
         self.size = 0  # bytes to be sent
 
     def add(self, links, data: bytes) -> None:
         """Keep bytes for each of these links."""
         for link in links:
-            self._links.setdefault(link, []).append(data)
+            self._chunks[link].append(data)
             self.size += len(data)
 
     def send(self) -> None:
@@ -52,34 +52,41 @@ class Outbox:
         if self.events:
             self._output.write(*self.events)
             self.events.clear()
-        for link, chunks in self._links.items():
+        for link, chunks in self._chunks.items():
             link.send_all(chunks)
-        self._links.clear()
+        self._chunks.clear()
         self.size = 0
 
 
-class Relay:
+class Relay(Part):
     """Decides whether a message is new, which modules hear it, and when it is forwarded."""
+
+    ANSWERS = {MODULE: {"announce", "notify", "validation"}, NEIGHBOUR: {"peer_notification"}}
 
     def __init__(self, module, patience: float, memory: float):
         self._module = module
         self._outbox = module.outbox
-        self._rng = module.rng
-        self.subscriptions = Subscriptions()
+        self._types: dict[PeerLink, set[int]] = {}  # module -> the types that it subscribed to
         self.memory = Memory(memory, module.config.cache_size)
         self.pending = Pending(module.rng, patience)
-        self._unwanted = Unwanted()
         self._pieces = Budget(PIECES)
         self._module_wait = min(MODULE_WAIT, module.settings.liveness_interval / 2)
         self._validated_at = 0.0  # when a validation came last
         self.duty = None  # the duty that calls `expire`, once there is one
 
+    def subscribers(self, data_type: int, but: PeerLink | None = None) -> list[PeerLink]:
+        """Return the modules that subscribed to a type, except `but`."""
+        return [link for link, types in self._types.items()
+                if data_type in types and link is not but]
+
     # What modules say.
 
     def on_notify(self, link: PeerLink, message: messages.Notify) -> None:
         """Subscribe a module; tell it, as fast as it reads, what waits or has just come."""
-        if not self.subscriptions.add(link, message.data_type):
+        types = self._types.setdefault(link, set())
+        if message.data_type in types:
             return
+        types.add(message.data_type)
         for here in self.pending.join(message.data_type, link, self._module.now()):
             if (waiting := here()) is not None:  # it was not dropped meanwhile
                 self._tell([link], waiting.number, waiting.message)
@@ -87,39 +94,38 @@ class Relay:
                 self._wait_for([link])
                 if link.ended or link.waiting() > ORIGIN_LIMIT:
                     break  # it does not read; the rest would end its connection
-        for kept in self._unwanted.take(message.data_type, self._module.now()):
-            self._take(kept.link, kept.message)  # as if it came now
+        for news in self.pending.take_unwanted(message.data_type, self._module.now()):
+            for sender in news.senders:
+                self._take(sender, news.message)  # as if it came now
 
     def on_announce(self, link: PeerLink, message: messages.Announce) -> None:
         """Tell the other modules of an announcement; if none subscribed, forward it at once."""
-        self._hold_back(link, message.data_type)
+        link.announced[message.data_type] += 1
+        if link.announced[message.data_type] % LOOK_EVERY == 1:
+            self._hold_back(self.subscribers(message.data_type, link))
         fits = len(message.data) <= messages.SPREADABLE
         if not fits:
             self._outbox.events.append(f"too long:{len(message.data)} bytes of type "
                                        f"{message.data_type}, which peers cannot be sent")
         digest = hashlib.sha256(message.data).digest()
         for _ in range(DRAWS):  # the same data may have been announced before
-            item = Item(self._rng.getrandbits(16), message.data_type, digest)
+            item = Item(self._module.rng.getrandbits(16), message.data_type, digest)
             if self.memory.add(item, self._module.now()):
                 break
         else:
             self._module.counters.add("messages said so often that peers take them for old")
         self._outbox.events.append(f"generated:{item}")
         news = PeerNotification(first_ttl(message.ttl) if fits else -1, *item[:2], message.data)
-        told = self.subscriptions.of(message.data_type, link)
+        told = self.subscribers(message.data_type, link)
         self._notify(news, item, link, told)
         if fits and not told:
             self._outbox.add(self._module.view.links(), news.pack())
 
-    def _hold_back(self, announcer: PeerLink, data_type: int) -> None:
-        """Slow a fast announcer down, while a receiver has a long backlog that still shrinks, or
-        modules validate but are far behind. Look at one announce of a type in LOOK_EVERY."""
-        announcer.announced[data_type] += 1
-        if announcer.announced[data_type] % LOOK_EVERY != 1:
-            return
-        told = self.subscriptions.of(data_type, announcer)
+    def _hold_back(self, told: list[PeerLink]) -> None:
+        """Have an announcer wait while a receiver has a long backlog that still shrinks, or modules
+        validate but are far behind."""
         self._wait_for(told)  # the announces before this one need not wait
-        self._wait_for_neighbours()
+        self._wait_for(self._module.view.links(), self._module.settings.origin_wait)
         if told and not self._keep_up():
             with self._module.turn.left():
                 self._module.flusher.wait_until(self._keep_up, math.inf)
@@ -141,11 +147,8 @@ class Relay:
             others = [other for other in self._module.view.links() if other not in waiting.senders]
             self._outbox.add(others, waiting.message.pack())
         if self._outbox.size > FLUSH:
-            self._wait_for_neighbours()
+            self._wait_for(self._module.view.links(), self._module.settings.origin_wait)
         self._validated_at = self._module.now()
-
-    def _wait_for_neighbours(self) -> None:
-        self._wait_for(self._module.view.links(), self._module.settings.origin_wait)
 
     def _wait_for(self, links, seconds: float = math.inf) -> None:
         """Send what there is, then wait, out of turn, for links with a long backlog."""
@@ -157,11 +160,10 @@ class Relay:
 
     def on_peer_notification(self, link: PeerLink, message: PeerNotification) -> None:
         """Tell the modules that subscribed; without any, keep the news for a moment."""
-        told = self.subscriptions.of(message.data_type)
-        if told:
+        if told := self.subscribers(message.data_type):
             self._wait_for_modules(link, told, len(message.data))
             self._take(link, message)
-        elif self._unwanted.add(message, link, self._module.now()):
+        elif self.pending.add_unwanted(message, link, self._module.now()):
             self.duty.hurry()  # it slept without a deadline
 
     def _wait_for_modules(self, link: PeerLink, told, size: int) -> None:
@@ -194,8 +196,7 @@ class Relay:
             self._module.counters.add("messages that were old")
             return
         self._outbox.events.append(f"received:{link.peer}:{item}")
-        self._notify(message._replace(ttl=ttl), item, link,
-                     self.subscriptions.of(message.data_type))
+        self._notify(message._replace(ttl=ttl), item, link, self.subscribers(message.data_type))
 
     def _notify(self, news: PeerNotification, item: Item, sender, told) -> None:
         """Tell modules; the message waits for their validation. With TTL -1 it goes no further."""
@@ -211,17 +212,15 @@ class Relay:
 
     def expire(self, now: float) -> float | None:
         """Drop messages not validated or wanted in time; return when the next one expires."""
-        due = min(self.pending.expire(now), self._unwanted.expire(now))
+        due = self.pending.expire(now)
         return due if due < math.inf else None
 
     def status(self) -> dict[str, int]:
-        unwanted = {UNWANTED: self._unwanted.dropped} if self._unwanted.dropped else {}
-        return {"subscriptions": self.subscriptions.count(),
+        return {"subscriptions": sum(map(len, self._types.values())),
                 "messages that wait for validation": self.pending.count(),
-                "messages forgotten too early": self.memory.dropped,
-                **self.pending.dropped, **unwanted}
+                "messages forgotten too early": self.memory.dropped, **self.pending.dropped}
 
     def on_end(self, link: PeerLink) -> None:
         if link.role in (MODULE, NEIGHBOUR):
-            self.subscriptions.on_end(link)
+            self._types.pop(link, None)
             self.pending.on_end(link)

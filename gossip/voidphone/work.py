@@ -60,14 +60,9 @@ def find(nonce: int, bits: int, wanted) -> int | None:
     return None
 
 
-def _end_with_parent() -> None:
-    """End this process when its standard input ends: the parent has closed it, or has ended."""
-    os.read(0, 1)
-    os._exit(0)
-
-
 if __name__ == "__main__":  # a worker: it writes the challenge that it finds
     if hasattr(os, "nice"):
         os.nice(max(0, NICE - os.nice(0)))
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    # its standard input ends with the search, or with the parent
+    threading.Thread(target=lambda: os.read(0, 1) or os._exit(0), daemon=True).start()
     print(search(*map(int, sys.argv[1:]), lambda: True))

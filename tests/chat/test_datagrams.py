@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from gossip.addresses import address_of
-from gossip.chat.datagrams import NO_KEY, NOT_SIGNED, TORN, WRONG, pack, signature
+from gossip.chat.server import NO_KEY, NOT_SIGNED, TORN, WRONG, pack, signature
 from tests.tools.chat import A, gossip_line, log
 from tests.tools.files import count, events, received, wait_event
 from tests.tools.waiting import wait_until

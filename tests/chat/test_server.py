@@ -202,7 +202,7 @@ def test_a_server_does_not_end_before_its_neighbour_says_that_it_knows_the_same(
         neighbour.sendto(f"status:digest:{digest}\n".encode(), ("127.0.0.1", line.base))
 
     tell(server.messages.digest() if agreed else "f" * 32)
-    wait_until(lambda: server._heard and server._in_haste() != agreed)
+    wait_until(lambda: server.neighbours[0].heard and server._in_haste() != agreed)
     ending = threading.Thread(target=server.finish_talking)
     ending.start()
     ending.join(3 * QUIET)

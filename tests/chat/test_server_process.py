@@ -80,7 +80,6 @@ if not select.select([pipe], [], [], 0)[0]:
     "time.sleep(60)"])
 def test_a_process_that_does_not_end_is_killed(program, capfd, monkeypatch, body):
     monkeypatch.setattr(chat_console, "END_LIMIT", 0.2)
-    monkeypatch.setattr(server_process, "KILL_LIMIT", 0.2)
     program(body)
     with ChatConsole(0.0, []) as console:
         console.carry_out_all(iter([f"0 start 1 {free_port()}", "0 get chatLog"]))

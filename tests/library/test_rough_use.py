@@ -243,12 +243,12 @@ os.wait()
 
 
 def test_the_inbox_is_bounded_in_bytes_too(net, monkeypatch):
-    monkeypatch.setattr(messages, "MOST_CHARACTERS", 1 << 20)
+    monkeypatch.setattr(messages, "MOST_CHARACTERS", 1 << 19)
     for _ in range(20):
-        net[0].say("\x01" * 60_000)  # four characters each, escaped
+        net[0].say("\x01" * 60_000)
     lost = "messages dropped, because they were not taken"
     wait_until(lambda: net[1].status()[lost] >= 10)
-    assert net[1]._inbox._size <= 1 << 20
+    assert net[1]._inbox._size <= 1 << 19
 
 
 def test_what_a_thread_of_the_node_died_of_is_logged(net, caplog):

@@ -3,7 +3,7 @@
 import collections
 
 from gossip.node.node import die_together
-from gossip.voidphone.client import Client
+from gossip.voidphone.messages import Client
 from tests.tools.module_words import view
 from tests.tools.ports import free_address, free_addresses
 from tests.tools.waiting import wait_until
@@ -62,7 +62,7 @@ def test_twenty_modules_join_and_survive_the_loss_of_seven(modules):
     wait_until(lambda: one_piece(network), 60, "a connected view")
     audience = Audience(network)
     modules.ends.append(audience)
-    wait_until(lambda: all(module.relay.subscriptions.count() == 1 for module in network))
+    wait_until(lambda: all(module.status()["subscriptions"] == 1 for module in network))
     audience.announce(network, "first")
     victims, rest = network[:7], network[7:]
     die_together(victims)

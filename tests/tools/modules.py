@@ -179,9 +179,12 @@ class Modules:
         end = self._end(module.config.api_address[0].dial)
         own = end.sock.getsockname()[1]
         end.say(*map(messages.Notify, types))
-        wait_until(lambda: all(
-            any(link.remote.endswith(f":{own}") for link in module.relay.subscriptions.of(one))
-            for one in types), what="the subscriptions")
+
+        def subscribed() -> bool:
+            with module.turn:
+                return all(any(link.remote.endswith(f":{own}")
+                               for link in module.relay.subscribers(one)) for one in types)
+        wait_until(subscribed, what="the subscriptions")
         return end
 
     def dial(self, module: GossipModule, ip: str = "127.0.0.1") -> ByteEnd:

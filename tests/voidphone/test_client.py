@@ -2,7 +2,7 @@
 
 import queue
 
-from gossip.voidphone.client import Client
+from gossip.voidphone.messages import Client
 from tests.tools.files import count
 from tests.tools.module_words import TYPE, announce, heard, start, told
 from tests.tools.waiting import wait_until
@@ -16,7 +16,7 @@ def test_the_client_tells_what_it_is_told_of_and_validates(modules):
         return data != b"bad"
     client = Client(module.config.api_address[0].dial, TYPE, on_data)
     try:
-        wait_until(lambda: module.relay.subscriptions.count() == 1)
+        wait_until(lambda: module.status()["subscriptions"] == 1)
         announcer, peer = modules.api(module, TYPE), modules.neighbour(module)
         for data in (b"good", b"bad", b"better"):
             announce(announcer, data)
@@ -26,5 +26,5 @@ def test_the_client_tells_what_it_is_told_of_and_validates(modules):
         assert told(announcer).data == b"its own"
     finally:
         client.close()
-    wait_until(lambda: module.relay.subscriptions.count() == 1)
+    wait_until(lambda: module.status()["subscriptions"] == 1)
     assert heard_of.empty() and count(module, "refused:") == 0

@@ -5,7 +5,7 @@ import struct
 
 import pytest
 
-from gossip.voidphone import handshake
+from gossip.voidphone import neighbours
 from gossip.voidphone.messages import Announce, Notify
 from tests.tools.files import count, events, wait_event
 from tests.tools.module_words import TYPE, announce, link_of, start, told
@@ -29,7 +29,7 @@ def test_who_breaks_the_rules_is_disconnected_with_a_line(modules, data):
     subscriber.send(Announce(0, TYPE, b"still counts").pack() + bad + Notify(TYPE).pack())
     assert subscriber.hear_end() and told(witness).data == b"still counts"
     wait_event(module, f"refused:127.0.0.1:{port}:")
-    wait_until(lambda: module.relay.subscriptions.count() == 1)
+    wait_until(lambda: module.status()["subscriptions"] == 1)
 
 
 @pytest.mark.parametrize("header", ["0003", "0009 01f5", "0009 01f7", "ffff 270f"])
@@ -75,7 +75,7 @@ def test_a_module_that_we_disconnect_has_not_ended_inside_a_message(modules):
 
 
 def test_a_message_that_has_begun_has_to_end(modules, monkeypatch):
-    monkeypatch.setattr(handshake, "MESSAGE_LIMIT", 0.3)
+    monkeypatch.setattr(neighbours, "MESSAGE_LIMIT", 0.3)
     module = start(modules)
     idle, stuck, drip = modules.api(module, TYPE), modules.api(module), modules.api(module)
     stuck.say(Announce(0, TYPE, b"whole"))

@@ -132,7 +132,7 @@ def test_a_module_that_never_reads_keeps_no_neighbour_waiting_for_long(
     flooders(module, 2500)
     numbers, _ = take(reader, link, 2500, 1e9)
     assert numbers == list(range(2500)) and link.ended
-    wait_until(lambda: module.relay.subscriptions.count() == 1)
+    wait_until(lambda: module.status()["subscriptions"] == 1)
     assert count(module, f"refused:{link.remote}:backlog overflow") == 1
 
 

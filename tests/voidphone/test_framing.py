@@ -23,7 +23,7 @@ def test_messages_may_come_byte_by_byte(modules):
         for byte in message.pack():
             end.send(bytes([byte]))
     dribble(subscriber, Notify(TYPE))
-    wait_until(lambda: module.relay.subscriptions.count() == 1)
+    wait_until(lambda: module.status()["subscriptions"] == 1)
     dribble(announcer, Announce(9, TYPE, b"drop by drop"))
     dribble(subscriber, Validation(told(subscriber).id, True))
     assert heard(peer).ttl == 8

@@ -11,10 +11,10 @@ import pytest
 
 from gossip.addresses import address_of
 from gossip.voidphone import messages
-from gossip.voidphone.handshake import Handshake
 from gossip.voidphone.messages import (
     Announce, Hello, PeerNotification, PeerRequest, Ping, Push, Validation,
     VerificationResponse)
+from gossip.voidphone.neighbours import Handshake
 from tests.tools.module_examples import CHALLENGE, EXACT, NONCE, mutated
 from tests.tools.ports import free_address
 from tests.tools.processes import descriptors
@@ -46,7 +46,7 @@ def pour(end, data: bytes) -> None:
 def state(module) -> tuple:
     """What must be as it was when all is over."""
     return (threading.active_count(), descriptors(), module.link_count(),
-            module.relay.subscriptions.count(), module.relay.pending.count(),
+            module.status()["subscriptions"], module.relay.pending.count(),
             module.waiting_room.count(), module.view.addresses())
 
 

@@ -10,7 +10,7 @@ import threading
 import pytest
 
 from gossip.addresses import address_of
-from gossip.voidphone import handshake, messages
+from gossip.voidphone import messages, neighbours
 from gossip.voidphone.work import is_work
 from tests.tools.module_words import LOCAL, endpoint, refused, still_there, view, work
 from tests.tools.modules import EASY_BITS, work_for
@@ -163,7 +163,7 @@ def test_the_same_work_twice_ends_the_connection(modules):
 @pytest.mark.parametrize("age, good", [(0, True), (5, True), (6, False)])
 def test_a_nonce_is_good_in_its_slot_and_the_five_that_follow(modules, monkeypatch, age, good):
     slots = [1000]
-    monkeypatch.setattr(handshake, "present_slot", lambda now: slots[0])
+    monkeypatch.setattr(neighbours, "present_slot", lambda now: slots[0])
     module = modules.module()
     end, nonce = modules.challenged(module)
     slots[0] += age
@@ -175,13 +175,13 @@ def test_a_nonce_is_good_in_its_slot_and_the_five_that_follow(modules, monkeypat
 
 
 def test_slots_last_sixty_seconds():
-    assert (handshake.SLOT, handshake.SLOTS) == (60.0, 6)
-    assert handshake.present_slot(119.9) == 1 and handshake.present_slot(120.0) == 2
+    assert (neighbours.SLOT, neighbours.SLOTS) == (60.0, 6)
+    assert neighbours.present_slot(119.9) == 1 and neighbours.present_slot(120.0) == 2
 
 
 def test_hello_said_again_is_answered_in_the_next_slot_only(modules, monkeypatch):
     slots = [1000]
-    monkeypatch.setattr(handshake, "present_slot", lambda now: slots[0])
+    monkeypatch.setattr(neighbours, "present_slot", lambda now: slots[0])
     module = modules.module()
     end, nonce = modules.challenged(module)
     end.say(messages.Hello(end.address), messages.Hello(end.address))
@@ -197,7 +197,7 @@ def test_hello_said_again_is_answered_in_the_next_slot_only(modules, monkeypatch
 def test_a_second_nonce_comes_before_the_view(modules, monkeypatch):
     """HELLO again and the work for the first nonce, in one segment."""
     slots = [1000]
-    monkeypatch.setattr(handshake, "present_slot", lambda now: slots[0])
+    monkeypatch.setattr(neighbours, "present_slot", lambda now: slots[0])
     module = modules.module()
     end, nonce = modules.challenged(module)
     slots[0] += 1

@@ -96,7 +96,7 @@ def test_who_subscribes_at_the_same_moment_is_told_once(modules, monkeypatch, fr
         if message.data == b"just now":
             newcomer.say(Notify(TYPE))
             with contextlib.suppress(AssertionError):  # as long as it takes if it is not held back
-                wait_until(lambda: module.relay.subscriptions.count() == 2, 0.5)
+                wait_until(lambda: module.status()["subscriptions"] == 2, 0.5)
         return added or add(message, *rest)
     monkeypatch.setattr(module.relay.pending, "add", add_and_subscribe)
     if from_afar:
@@ -128,7 +128,7 @@ def test_a_newcomer_that_does_not_read_for_a_while_stays_connected(modules):
     let_wait(module, 400)
     newcomer, announcer = modules.api(module), modules.api(module)
     newcomer.say(Notify(TYPE), Notify(TYPE + 1))  # the second one is handled after the telling
-    wait_until(lambda: module.relay.subscriptions.count() == 2)
+    wait_until(lambda: module.status()["subscriptions"] == 2)
     announce(announcer, b"in time")
     while told(newcomer).data != b"in time":
         pass

@@ -1,4 +1,4 @@
-"""News without sockets: subscriptions, memory, what waits, how far it goes."""
+"""News without sockets: memory, what waits, how far it goes."""
 
 import math
 import random
@@ -7,29 +7,13 @@ import pytest
 
 from gossip.voidphone import news
 from gossip.voidphone.news import (
-    KEPT_BYTES, OVERHEAD, REMEMBERED, UNLIMITED, WAITING, WAITING_BYTES, Memory, Pending,
-    Subscriptions, first_ttl, next_ttl)
+    KEPT_BYTES, OVERHEAD, REMEMBERED, UNLIMITED, WAITING, WAITING_BYTES, Memory, Pending, first_ttl,
+    next_ttl)
 from tests.tools.module_examples import push
 
 
 def item(number: int, data_type: int = 1) -> news.Item:
     return news.Item(number, data_type, b"digest")
-
-
-def test_subscriptions_end_with_their_connection():
-    table = Subscriptions()
-    assert [table.add(link, data_type) for link, data_type in (
-        ("a", 1), ("a", 2), ("b", 1), ("b", 1), ("c", 3))] == [True, True, True, False, True]
-    assert table.count() == 4
-    assert table.of(1) == ["a", "b"] and table.of(1, but="a") == ["b"] and table.of(9) == []
-    table.on_end("a")
-    table.on_end("a")
-    table.on_end("nobody")
-    assert table.of(1) == ["b"] and table.of(2) == [] and table.count() == 2
-    table.add("a", 2)
-    for link in "abc":
-        table.on_end(link)
-    assert table.count() == 0 and not table._links
 
 
 def test_a_message_is_new_once_in_its_time():
@@ -38,8 +22,8 @@ def test_a_message_is_new_once_in_its_time():
     assert memory.add(item(1), 60.0) and not memory.add(item(1), 119.9)
     assert memory.add(item(1, data_type=2), 60.0) and memory.add(item(2), 60.0)
     assert memory.add(item(1)._replace(digest=b"other"), 60.0)
-    assert memory.count() == 4 and memory.dropped == 0
-    assert memory.add(item(3), 1000.0) and memory.count() == 1
+    assert len(memory) == 4 and memory.dropped == 0
+    assert memory.add(item(3), 1000.0) and len(memory) == 1
 
 
 @pytest.mark.parametrize("most, bound", [(50, 65_536), (70_000, 70_000)])
@@ -47,7 +31,7 @@ def test_the_memory_is_bounded_and_counts_what_goes_early(most, bound):
     memory = Memory(60.0, most)
     for number in range(bound + 10):
         assert memory.add(item(number), 0.0)
-    assert memory.count() == bound and memory.dropped == 10
+    assert len(memory) == bound and memory.dropped == 10
     assert not memory.add(item(10), 1.0) and memory.add(item(0), 1.0)
     assert REMEMBERED == 65_536
 

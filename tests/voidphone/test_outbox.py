@@ -1,7 +1,7 @@
 """What a module is told goes out message by message, as long as that is little."""
 
-from gossip.voidphone.handshake import ALONE
 from gossip.voidphone.messages import Announce
+from gossip.voidphone.neighbours import ALONE
 from tests.tools.module_words import TYPE, link_of, start, told
 
 

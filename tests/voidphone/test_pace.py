@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from gossip.voidphone import handshake, messages, news
+from gossip.voidphone import messages, neighbours, news
 from gossip.voidphone.messages import Announce, Validation
 from tests.tools.files import count, wait_event
 from tests.tools.module_words import MIB, TYPE, announce, heard, link_of, start, told, validate
@@ -54,7 +54,7 @@ def test_a_subscriber_that_never_reads_delays_nobody_and_is_dropped(modules):
     wait_until(all_seen, 60, pause=0)
     thread.join()
     assert seen == said and link.ended and len(said) * 1024 > 8 * MIB
-    wait_until(lambda: module.relay.subscriptions.count() == 1)
+    wait_until(lambda: module.status()["subscriptions"] == 1)
     assert wait_event(module, f"refused:{link.remote}:backlog overflow")
 
 
@@ -81,7 +81,7 @@ def test_nothing_is_lost_at_full_speed(modules, who):
 
 
 def test_a_paused_announcer_is_not_blamed_for_its_unfinished_message(modules, monkeypatch):
-    monkeypatch.setattr(handshake, "MESSAGE_LIMIT", 1.5)
+    monkeypatch.setattr(neighbours, "MESSAGE_LIMIT", 1.5)
     module = start(modules)
     announcer, slow = modules.api(module), modules.api(module, TYPE)
     narrow(slow)

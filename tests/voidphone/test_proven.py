@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
-from gossip.voidphone import gossip_module, handshake, messages
-from gossip.voidphone.handshake import DIALLED_BACK
+from gossip.voidphone import gossip_module, messages, neighbours
+from gossip.voidphone.neighbours import DIALLED_BACK
 from tests.tools.files import count
 from tests.tools.module_words import still_there, view
 from tests.tools.modules import EASY_BITS, QUIET, work_for
@@ -54,10 +54,15 @@ def listeners(modules):
         one.close()
 
 
+def lacks_proof(module, peer) -> bool:
+    """Whether this is a neighbour that is not proven."""
+    return any(link.peer == peer and not link.proven for link in module.view.links())
+
+
 def proven(module, *ends):
     """Wait until the module knows that these are where they said."""
     for end in ends:
-        wait_until(lambda: not module.view.lacks_proof(end.address), what=f"{end.address}")
+        wait_until(lambda: not lacks_proof(module, end.address), what=f"{end.address}")
 
 
 def kept(module, ends):
@@ -68,7 +73,7 @@ def test_a_neighbour_is_dialled_back_once_and_asked_for_no_more_than_work(module
     acceptor = modules.acceptor()
     module = modules.module()
     neighbour = modules.neighbour(module, acceptor.address)
-    assert module.view.lacks_proof(acceptor.address)
+    assert lacks_proof(module, acceptor.address)
     back = acceptor.accept()
     assert back.hear() == messages.Hello(module.address)
     back.say(messages.VerificationRequest(1))
@@ -85,15 +90,15 @@ def test_a_neighbour_whose_address_does_not_answer_stays_unproven(modules):
     modules.neighbour(module, acceptor.address), modules.neighbour(module)
     assert acceptor.accept().hear_kind("hello")  # and no answer, for longer than a probe takes
     wait_until(lambda: module.link_count() == 2)
-    assert all(module.view.lacks_proof(peer) for peer in view(module)) and len(view(module)) == 2
+    assert all(lacks_proof(module, peer) for peer in view(module)) and len(view(module)) == 2
 
 
 def test_modules_prove_one_another(modules):
     one = modules.module()
     other = modules.module(bootstrapper=one.address)
     wait_until(lambda: view(one) == {other.address} and view(other) == {one.address})
-    wait_until(lambda: not one.view.lacks_proof(other.address))
-    assert not other.view.lacks_proof(one.address)
+    wait_until(lambda: not lacks_proof(one, other.address))
+    assert not lacks_proof(other, one.address)
     wait_until(lambda: one.link_count() == other.link_count() == 1)
     assert count(one, "refused:") == count(other, "refused:") == 0
 
@@ -174,7 +179,7 @@ def test_who_did_not_take_our_work_is_left_alone_for_60_seconds(modules):
     neighbour.say(messages.Push(1, acceptor.address))
     refuse_work(acceptor)
     wait_until(lambda: module.handshake.is_left_alone(acceptor.address))
-    assert handshake.LEFT_ALONE == 60.0 and count(module, "refused:") == 1
+    assert neighbours.LEFT_ALONE == 60.0 and count(module, "refused:") == 1
     ended = module.now()
     neighbour.say(messages.Push(1, acceptor.address))
     still_there(neighbour)
@@ -197,8 +202,8 @@ def test_a_bootstrapper_that_did_not_take_our_work_is_not_tried_at_once(modules,
 
 
 def test_so_many_that_did_not_take_our_work_are_remembered(modules, monkeypatch):
-    assert handshake.MOST_LEFT_ALONE == 1000
-    monkeypatch.setattr(handshake, "MOST_LEFT_ALONE", 2)
+    assert neighbours.MOST_LEFT_ALONE == 1000
+    monkeypatch.setattr(neighbours, "MOST_LEFT_ALONE", 2)
     module, addresses = modules.module(), [free_address() for _ in range(3)]
     for address in addresses:
         module.handshake._left_alone.put(address, True)

@@ -6,7 +6,7 @@ import struct
 import pytest
 
 from gossip.addresses import address_of
-from gossip.voidphone import gossip_module, handshake, messages
+from gossip.voidphone import gossip_module, messages, neighbours
 from tests.tools.files import count
 from tests.tools.module_words import LOCAL, NEWS, refused, still_there, view, work
 from tests.tools.modules import ByteEnd
@@ -116,7 +116,7 @@ def test_handshakes_given_up_cost_nothing(modules, total):
 
 
 def test_who_does_not_say_hello_in_time_is_disconnected(modules, monkeypatch):
-    monkeypatch.setattr(handshake, "HELLO_LIMIT", 0.3)
+    monkeypatch.setattr(neighbours, "HELLO_LIMIT", 0.3)
     module = modules.module()
     silent, talker = modules.dial(module), modules.dial(module)
     talker.say(messages.Ping())
@@ -126,9 +126,9 @@ def test_who_does_not_say_hello_in_time_is_disconnected(modules, monkeypatch):
 
 def test_who_does_not_work_in_time_is_disconnected(modules, monkeypatch):
     """Another HELLO, in another slot, does not give more time."""
-    monkeypatch.setattr(handshake, "WORK_LIMIT", 1.0)
+    monkeypatch.setattr(neighbours, "WORK_LIMIT", 1.0)
     slots = [1000]
-    monkeypatch.setattr(handshake, "present_slot", lambda now: slots[0])
+    monkeypatch.setattr(neighbours, "present_slot", lambda now: slots[0])
     module = modules.module()
     end, _ = modules.challenged(module)
     with pytest.raises((AssertionError, ConnectionError)):
@@ -141,13 +141,13 @@ def test_who_does_not_work_in_time_is_disconnected(modules, monkeypatch):
 
 
 def test_limits_are_those_of_the_specification():
-    assert (handshake.HELLO_LIMIT, handshake.WORK_LIMIT) == (10.0, 300.0)
-    assert handshake.MESSAGE_LIMIT == 20.0
+    assert (neighbours.HELLO_LIMIT, neighbours.WORK_LIMIT) == (10.0, 300.0)
+    assert neighbours.MESSAGE_LIMIT == 20.0
     assert gossip_module.RETRY_LAST == 15.0
 
 
 def test_one_who_gives_no_work_in_time_is_given_up(modules, monkeypatch):
-    monkeypatch.setattr(handshake, "HELLO_LIMIT", 0.3)
+    monkeypatch.setattr(neighbours, "HELLO_LIMIT", 0.3)
     acceptor = modules.acceptor()
     module = modules.module(bootstrapper=acceptor.address)
     end = acceptor.accept()

@@ -1,10 +1,11 @@
 """News of a type that nobody wants: kept for a moment, for a module that is about to want them."""
 
 import math
+import random
 
 from gossip.voidphone import news as module_news
 from gossip.voidphone.messages import Notification, Notify, PeerNotification
-from gossip.voidphone.news import KEPT_BYTES, KEPT_FOR, OVERHEAD, Unwanted
+from gossip.voidphone.news import KEPT_BYTES, KEPT_FOR, OVERHEAD, Pending
 from tests.tools.files import count
 from tests.tools.module_words import (
     OLD, TYPE, UNWANTED, counted, heard, news_from, start, still_there, told, validate)
@@ -18,30 +19,33 @@ def news(data=b"news", data_type=TYPE, number=7):
 
 
 def test_messages_are_kept_for_a_second_by_type():
-    kept = Unwanted()
-    assert KEPT_FOR == 1.0 and kept.add(news(b"one"), "link", 10.0)
-    assert not kept.add(news(b"other", TYPE + 1), "link", 10.5)
-    assert not kept.add(news(b"two"), "another", 10.6)
-    assert kept.expire(10.9) == 11.0 and kept.dropped == 0
-    taken = kept.take(TYPE, 10.9)
-    assert [(one.message.data, one.link) for one in taken] == [(b"one", "link"),
-                                                              (b"two", "another")]
-    assert kept.take(TYPE, 10.9) == [] and kept.expire(11.4) == 11.5
-    assert kept.take(TYPE + 1, 11.5) == [] and kept.dropped == 1
-    assert kept.expire(99.0) == math.inf and kept.add(news(), "link", 99.0)
+    kept = Pending(random.Random(1), 5.0)
+    assert KEPT_FOR == 1.0 and kept.add_unwanted(news(b"one"), "link", 10.0)
+    assert not kept.add_unwanted(news(b"other", TYPE + 1), "link", 10.5)
+    assert not kept.add_unwanted(news(b"two"), "another", 10.6)
+    assert kept.expire(10.9) == 11.0 and kept.dropped == {}
+    taken = kept.take_unwanted(TYPE, 10.9)
+    assert [(one.message.data, one.senders) for one in taken] == [(b"one", {"link"}),
+                                                                 (b"two", {"another"})]
+    assert kept.take_unwanted(TYPE, 10.9) == [] and kept.expire(11.4) == 11.5
+    assert kept.take_unwanted(TYPE + 1, 11.5) == []
+    assert kept.expire(99.0) == math.inf and kept.dropped == {UNWANTED: 1}
+    assert kept.add_unwanted(news(), "link", 99.0)
 
 
 def test_of_too_many_bytes_the_oldest_go():
-    kept, size = Unwanted(), 60_000
+    kept, size = Pending(random.Random(1), 5.0), 60_000
     room = KEPT_BYTES // (size + OVERHEAD)
     for number in range(room + 5):
-        kept.add(news(b"x" * size, number % 2, number), None, 1.0)
-    assert KEPT_BYTES == 8 << 20 and kept.dropped == 5
-    assert [one.message.id for one in kept.take(0, 1.0)] == list(range(6, room + 5, 2))
-    assert [one.message.id for one in kept.take(1, 1.0)] == list(range(5, room + 5, 2))
+        kept.add_unwanted(news(b"x" * size, number % 2, number), None, 1.0)
+    assert KEPT_BYTES == 8 << 20 and kept.dropped == {UNWANTED: 5}
+    assert [one.message.id for one in kept.take_unwanted(0, 1.0)] == list(range(6, room + 5, 2))
+    assert [one.message.id for one in kept.take_unwanted(1, 1.0)] == list(range(5, room + 5, 2))
     for number in range(20_000):  # small ones count for more than their data
-        kept.add(news(b"x", number), None, 1.0)
-    assert len(kept._shelf) == KEPT_BYTES // (OVERHEAD + 1) == len(kept._shelf._of_type)
+        kept.add_unwanted(news(b"x", number), None, 1.0)
+    assert sum(len(kept.take_unwanted(number, 1.0)) for number in range(20_000)) \
+        == KEPT_BYTES // (OVERHEAD + 1)
+    assert not kept._unwanted._of_type
 
 
 # Live modules.
@@ -79,12 +83,12 @@ def test_nothing_is_lost_for_a_module_that_subscribes_at_the_same_time(modules, 
     monkeypatch.setattr(module_news, "KEPT_FOR", 60.0)
     module = start(modules)
     client, peer = modules.api(module), modules.neighbour(module)
-    add = Unwanted.add
+    add = Pending.add_unwanted
 
     def add_and_subscribe(kept, message, link, now):
         client.say(Notify(TYPE))  # that has its turn after this one
         return add(kept, message, link, now)
-    monkeypatch.setattr(Unwanted, "add", add_and_subscribe)
+    monkeypatch.setattr(Pending, "add_unwanted", add_and_subscribe)
     news_from(peer, b"just now")
     assert isinstance(message := told(client), Notification) and message.data == b"just now"
     assert client.hears_nothing(0.1)

@@ -2,13 +2,12 @@
 
 import functools
 import random
-import types
 
 import pytest
 
 from gossip.addresses import address_of
 from gossip.voidphone.ini import Config
-from gossip.voidphone.view import PUSHES, PUSH_MEMORY, View
+from gossip.voidphone.neighbours import PUSHES, PUSH_MEMORY, View
 
 OWN, TELLER = address_of("127.0.0.1", 5000), address_of("127.0.0.1", 4999)
 
@@ -17,10 +16,32 @@ def peer(number: int):
     return address_of("127.0.0.1", 5000 + number)
 
 
+class End:
+    """A stand-in for a link."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def close(self, reason):
+        parted.append((self, reason))
+
+
 @functools.cache
 def end(*name):
     """A stand-in for a link, always the same one for a name."""
-    return types.SimpleNamespace(name=name[0])
+    return End(name[0])
+
+
+parted: list[tuple[End, str]] = []  # the links that were closed, and why
+
+
+@pytest.fixture(autouse=True)
+def nothing_closed():
+    parted.clear()
+
+
+def lacks_proof(view, peer) -> bool:
+    return peer in view.addresses() and not view._neighbours[peer].proven
 
 
 def view_of(degree=4, min_degree=2, max_connections=8, cache_size=10, own=OWN, seed=1) -> View:
@@ -31,7 +52,7 @@ def view_of(degree=4, min_degree=2, max_connections=8, cache_size=10, own=OWN, s
 
 def fill(view, count: int) -> None:
     for number in range(1, count + 1):
-        assert view.admit(peer(number), end(number), dialled=False) is not None
+        assert view.admit(peer(number), end(number), dialled=False)
 
 
 def test_a_place_is_taken_while_an_address_is_dialled():
@@ -42,7 +63,7 @@ def test_a_place_is_taken_while_an_address_is_dialled():
     assert view.begin_dial(peer(3), needed=True)
     view.end_dial(peer(1))
     view.end_dial(peer(3))
-    assert view.admit(peer(2), end("two"), dialled=True) == []
+    assert view.admit(peer(2), end("two"), dialled=True) and parted == []
     assert not view.begin_dial(peer(2), needed=True)  # is a neighbour
     assert view.begin_dial(peer(3)) and not view.begin_dial(peer(4))
     assert view.remove(peer(2), end("two")) and view.begin_dial(peer(4))
@@ -55,9 +76,9 @@ def test_a_place_is_taken_while_an_address_is_dialled():
 def test_of_two_links_of_a_pair(own, dialled_first, dialled_second, stays):
     """The one dialled by the smaller address stays; of two in one direction the newer."""
     view = view_of(own=peer(own))
-    assert view.admit(peer(2), end("first"), dialled_first) == []
-    parted = view.admit(peer(2), end("second"), dialled_second)
-    assert parted == ([(end("first"), "replaced")] if stays == "second" else None)
+    assert view.admit(peer(2), end("first"), dialled_first) and parted == []
+    assert view.admit(peer(2), end("second"), dialled_second) == (stays == "second")
+    assert parted == ([(end("first"), "replaced")] if stays == "second" else [])
     assert view.links() == [end(stays)]
     assert not view.remove(peer(2), end("second" if stays == "first" else "first"))
     assert view.remove(peer(2), end(stays)) and view.links() == []
@@ -68,14 +89,16 @@ def test_above_max_connections_a_random_neighbour_but_the_newcomer_is_dropped():
     for seed in range(40):
         view = view_of(max_connections=3, seed=seed)
         fill(view, 3)
-        (link, reason), = view.admit(peer(9), end("new"), dialled=False)
+        parted.clear()
+        assert view.admit(peer(9), end("new"), dialled=False)
+        (link, reason), = parted
         other = peer(link.name)
         assert reason == "one too many"
         assert peer(9) in view.addresses() and other not in view.addresses()
         assert len(view.addresses()) == 3 and view.known() == [other]
         assert not view.remove(other, link)
-        assert view.admit(peer(9), end("newer"), dialled=False) == [
-            (end("new"), "replaced")]  # no more of them than before
+        assert view.admit(peer(9), end("newer"), dialled=False)
+        assert parted[1:] == [(end("new"), "replaced")]  # no more of them than before
         dropped.add(other)
     assert dropped == {peer(1), peer(2), peer(3)}
 
@@ -83,16 +106,18 @@ def test_above_max_connections_a_random_neighbour_but_the_newcomer_is_dropped():
 def given_up(rows, newcomer_dialled=False):
     """Who may be given up for a newcomer, by chance; `rows`: (IP, whether dialled, whether
     proven)."""
-    parted = set()
+    gone = set()
     for seed in range(60):
         view = view_of(max_connections=len(rows), seed=seed)
         for number, (ip, dialled, proven) in enumerate(rows):
             view.admit(address_of(ip, number + 1), end(number), dialled)
             if proven:
                 view.prove(address_of(ip, number + 1))
-        (link, _), = view.admit(peer(9), end("new"), newcomer_dialled)
-        parted.add(link.name)
-    return parted
+        parted.clear()
+        assert view.admit(peer(9), end("new"), newcomer_dialled)
+        (link, _), = parted
+        gone.add(link.name)
+    return gone
 
 
 @pytest.mark.parametrize("newcomer_dialled", [True, False])
@@ -114,14 +139,14 @@ def test_who_is_dialled_or_has_answered_is_proven_and_stays_so():
     view = view_of()
     view.admit(peer(1), end("one"), dialled=True)
     view.admit(peer(2), end("two"), dialled=False)
-    assert not view.lacks_proof(peer(1)) and view.lacks_proof(peer(2))
+    assert not lacks_proof(view, peer(1)) and lacks_proof(view, peer(2))
     view.prove(peer(2))
     view.prove(peer(3))
     view.admit(peer(2), end("newer"), dialled=False)
-    assert not view.lacks_proof(peer(2)) and not view.lacks_proof(peer(3))
+    assert not lacks_proof(view, peer(2)) and not lacks_proof(view, peer(3))
     view.remove(peer(2), end("newer"))
     view.admit(peer(2), end("again"), dialled=False)
-    assert view.lacks_proof(peer(2))
+    assert lacks_proof(view, peer(2))
 
 
 @pytest.mark.parametrize("degree, neighbours, min_degree, dialled", [

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from gossip.voidphone import handshake, messages, work as module_work
+from gossip.voidphone import messages, neighbours, work as module_work
 from gossip.voidphone.work import EASY, NICE, find, is_work, search
 from tests.tools.files import wait_event
 from tests.tools.module_examples import NONCE
@@ -207,7 +207,7 @@ def test_twenty_four_bits(modules):
 
 
 def test_when_a_search_ends_without_a_result_its_place_is_free_again(modules, monkeypatch):
-    monkeypatch.setattr(handshake, "find", lambda *search: None)
+    monkeypatch.setattr(neighbours, "find", lambda *search: None)
     acceptor = modules.acceptor()
     module = modules.module(bootstrapper=acceptor.address)
     end = acceptor.accept()

@@ -30,7 +30,7 @@ from gossip.terminal.command_line import FAILED, ROOT, CommandError, show
 from gossip.terminal.folders import OF_MODULES, clear_outputs
 from gossip.terminal.input import End
 from gossip.voidphone import messages
-from gossip.voidphone.client import Client
+from gossip.voidphone.messages import Client
 
 DATA_TYPE = 1337  # of all data that clients announce
 UP_LIMIT = 60.0  # seconds that a module has until it listens
