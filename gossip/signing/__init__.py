@@ -1,8 +1,7 @@
 """Signing: who said what, in signed gossip.
 
-ed25519       keys, signing and verifying (RFC 8032), by one of the next two
-openssl       by the OpenSSL of Python's hashlib, where it is good
-edwards       by our own code, which judges alike; pure
+ed25519       keys, signing and verifying (RFC 8032); our own code where there is no
+openssl       the OpenSSL of Python's hashlib, which judges alike
 grammar       the lines: signed, proofs, contradictions, runs; read, made and verified
 
 Which runs an address has had:

@@ -1,9 +1,9 @@
 """Ed25519 by the OpenSSL of Python's own hashlib. Without one the import fails.
 
-A check takes a fifth of the time that it takes in Python, and other threads run meanwhile. Threads
+A check takes a twentieth of the time that it takes in Python, and other threads run meanwhile. Threads
 share only keys, which OpenSSL does not change; each check makes a context of its own. No other
 libcrypto is looked for, because macOS ends a process that loads the system's. What is public here
-is the same as in edwards.py.
+is the same as in ed25519.py.
 """
 
 import ctypes
