@@ -10,7 +10,6 @@ reporting      a report once a period; kicks, and neighbours that never name thi
 
 At both:
 grammar        the lines that peers and seeds say
-contradictions runs that have signed two messages with one number
 
 At a seed:
 rows           the entries of reports, each filed under two keys

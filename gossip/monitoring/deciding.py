@@ -13,7 +13,6 @@ from typing import NamedTuple
 from gossip import wire
 from gossip.addresses import Address
 from gossip.monitoring import grammar
-from gossip.monitoring.contradictions import Contradictions
 from gossip.monitoring.seed_links import SPEAKER
 from gossip.monitoring.verdicts import NAMED_FROM, Case, Found, Guilt, evaluate
 from gossip.node.part import Part
@@ -23,7 +22,7 @@ from gossip.tools import Recent
 
 SUBJECTS = 500  # judged in one turn; the others in the next
 BELIEVED = 3  # periods for which the verdicts of a seed count, unless newer ones come
-REMEMBERED = 10_000  # bans, and warnings
+REMEMBERED = 10_000  # bans, warnings, and runs that have contradicted themselves
 
 
 class Ban(NamedTuple):
@@ -60,7 +59,7 @@ class Deciding(Part):
         self._node = node
         self._keeping = keeping
         self._period = node.settings.report_interval
-        self._cheats = Contradictions()
+        self._cheats = Recent(REMEMBERED)  # run that has contradicted itself -> True
         self._bans = Recent(REMEMBERED)  # address -> Ban
         self._warned = Recent(REMEMBERED)  # (peer, neighbour that never names it) -> True
         # seed -> (when its verdicts began to come, all of that period)
@@ -134,7 +133,11 @@ class Deciding(Part):
         if not is_latest and link.role != SPEAKER:
             self._node.counters.add("contradictions of runs that are not at their address")
             return
-        if self._cheats.proves(message) and is_latest:
+        if self._cheats.get(message.run):
+            return  # each run is verified once, so this needs no rate limit
+        message.verify()
+        self._cheats.add(message.run, True)
+        if is_latest:
             line = message.line + b"\n"
             self._keeping.links.to_all(line)
             for registered in self._node.registry.links():
@@ -176,8 +179,8 @@ class Deciding(Part):
 
     def fault_of(self, address: Address) -> str | None:
         """Return why an address's latest run is never registered, or None."""
-        cheats = self._node.vouching.latest_run(address) in self._cheats
-        return f"the run of {address} has contradicted itself" if cheats else None
+        is_cheat = self._cheats.get(self._node.vouching.latest_run(address))
+        return f"the run of {address} has contradicted itself" if is_cheat else None
 
     def on_registered(self, address: Address, link) -> None:
         """Tell a peer that was just registered which peers are shut out."""

@@ -241,7 +241,7 @@ class Keeping(Part):
         """Note how many rows another seed holds."""
         self.tending.told(link.peer, message, self._node.now())
 
-    def on_ask_tree(self, link, message: grammar.AskTree) -> None:
+    def on_ask_tree(self, link, message: wire.Bare) -> None:
         """Tell anybody the tree and the loads."""
         if not self._node.settings.monitor:
             raise wire.WireError("this seed keeps no reports")

@@ -30,12 +30,14 @@ from gossip.addresses import Address
 from gossip.monitoring import grammar
 from gossip.settings import Settings
 from gossip.spread.tree import goes_to_all
+from gossip.tools import Recent
 
 LOG_LIMIT = 20_000  # messages that neighbours are to be judged by; of more, the oldest are dropped
 COPIES_LIMIT = 50_000  # lines noted in one generation, before irrelevant lines are dropped
 GENERATIONS_LIMIT = 8  # of a neighbour that does not answer
 ASKED_LIMIT = 8  # requests of which a reply is awaited
 WAITING_LIMIT = 2_000  # lines that wait until their run is confirmed
+CHEATS_LIMIT = 10_000  # runs remembered that have contradicted themselves
 STILL = 1.5  # periods between two turns above which this peer itself stood still
 CATCHING_UP = 6  # replies after which a link stands, even if there is still something to fetch
 
@@ -86,10 +88,10 @@ class _Row:
 class Watch:
     """The observations of one peer about its neighbours, by their links."""
 
-    def __init__(self, settings: Settings, counts=lambda run: True, cheats=()):
-        """`counts(run)`: do most seeds name a run? `cheats`: runs that contradict themselves."""
+    def __init__(self, settings: Settings, counts=lambda run: True):
+        """`counts(run)`: do most seeds name a run?"""
         self._run_counts = counts
-        self._cheats = cheats
+        self._cheats = Recent(CHEATS_LIMIT)  # run that has contradicted itself -> True
         self._settle = settings.settle
         self._longest = STILL * settings.report_interval  # seconds between two turns
         self._owes = settings.spread != "rumor"  # else nobody owes anybody a copy
@@ -165,7 +167,6 @@ class Watch:
             return
         by_run = self._judged_by(lines) if owed else {}
         self._count_first(len(lines), link, now)  # an excuse, even if few seeds name the run
-        by_run = {run: some for run, some in by_run.items() if run not in self._cheats}
         if by_run:
             self._log.append(_Batch(now, by_run, link))
             self._size += sum(map(len, by_run.values()))
@@ -182,12 +183,19 @@ class Watch:
         by_run: dict[bytes, list[int]] = {}
         for line in lines:
             by_run.setdefault(wire.gossip_key(line)[0], []).append(hash(line))
-        return {run: some for run, some in by_run.items() if self._run_counts(run)}
+        return {run: some for run, some in by_run.items()
+                if self._run_counts(run) and not self.is_cheat(run)}
 
-    def contradicted(self, run: bytes) -> None:
-        """Judge nobody by the messages of a run that contradicted itself."""
+    def is_cheat(self, run: bytes) -> bool:
+        """Return whether a run has contradicted itself."""
+        return self._cheats.get(run, default=False)
+
+    def contradicted(self, run: bytes) -> bool:
+        """Judge nobody by the messages of a run that contradicted itself. Return whether that is
+        news."""
         for batch in self._log:
             self._size -= len(batch.lines.pop(run, ()))
+        return self._cheats.add(run, True)
 
     def brought(self, lines: list[bytes], link) -> None:
         """Note lines that have come, but whose run has to be confirmed."""

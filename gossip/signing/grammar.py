@@ -69,6 +69,11 @@ class Contradiction(NamedTuple):
     line: bytes
     kind = "contradiction"
 
+    def verify(self) -> None:
+        """Verify both signatures, because nobody is believed; WireError if one is bad."""
+        if not (Signer.is_genuine(self.one) and Signer.is_genuine(self.other)):
+            raise WireError("a contradiction with a bad signature")
+
 
 def contradict(one, other, first: int = 1) -> bool:
     """Return whether covers of one run contradict each other from `first` on."""
