@@ -1,16 +1,12 @@
 """Keeping the rows of all reports, each at one seed. A part of a seed.
 
-The newest tree (threaded_tree.py) says which seed holds which keys. A row of a report that counts
-(see Intake) is forwarded hop by hop to the owner of its key. When the tree changes, each seed
-forwards the rows that are no longer its own.
+A row of a report that counts (see Intake) is forwarded hop by hop to the owner of its key by the
+newest tree (threaded_tree.py). No row is lost, because the seed that took it in keeps it for its
+window, and forwards it again when the tree has changed; what was sent over a link is repeated on
+the next link to the same seed. A row that is filed twice counts once.
 
-No row is lost, because the seed that took it in keeps it for its window, and forwards it again when
-the tree has changed. What was sent over a link is repeated on the next link to the same seed
-(seed_links.py). A row that is filed twice counts once.
-
-Once a period, each seed tells all others the tree and its load, and one of them mends the tree
-(tending.py). If several seeds hold rows of a subject, the later ones lend them, seed by seed, to
-the seed with the first key of the subject, which decides about it.
+If several seeds hold rows of a subject, the later ones lend them, seed by seed, to the seed with
+the first key of the subject, which decides about it.
 """
 
 from typing import NamedTuple
@@ -61,29 +57,25 @@ class Intake:
     def age(self, peer: Address, start: int, period: int, now: float) -> float | None:
         """Return a report's age in seconds; None: it does not count."""
         reporter = self._reporters.get(peer)
-        if reporter is None or start != reporter.start or period > reporter.newest:
-            return 0.0 if self._begin(reporter, peer, start, period, now) else None
-        if period <= reporter.newest - KEPT or period in reporter.counted:
+        is_same = reporter is not None and start == reporter.start
+        counted = reporter.counted if is_same else set()
+        if is_same and period <= reporter.newest:
+            if period <= reporter.newest - KEPT or period in counted:
+                return None
+            counted.add(period)
+            return (reporter.newest - period) * self._period + now - reporter.came
+        if reporter is None:
+            self._credit.take(now, MOST_CREDIT - CREDIT, peer)
+        if self._credit.take(now, key=peer):  # it comes too soon
+            self._credit.take(now, -1, peer)
             return None
-        reporter.counted.add(period)
-        return (reporter.newest - period) * self._period + now - reporter.came
+        recent = {one for one in counted if one > period - KEPT}
+        self._reporters.put(peer, _Reporter(start, period, now, recent | {period}))
+        return 0.0
 
     def bears(self, peer: Address, now: float) -> bool:
         """Return whether to tolerate one more report that does not count."""
         return not self._useless.take(now, key=peer)
-
-    def _begin(self, reporter: _Reporter | None, peer: Address, start: int, period: int,
-               now: float) -> bool:
-        """Let a newer report count, unless it comes too soon."""
-        if reporter is None:
-            self._credit.take(now, MOST_CREDIT - CREDIT, peer)
-        if self._credit.take(now, key=peer):
-            self._credit.take(now, -1, peer)
-            return False
-        counted = reporter.counted if reporter is not None and start == reporter.start else ()
-        self._reporters.put(peer, _Reporter(start, period, now, {
-            period, *(one for one in counted if one > period - KEPT)}))
-        return True
 
 
 class Keeping(Part):
@@ -168,11 +160,7 @@ class Keeping(Part):
     def on_part(self, link, message: grammar.Part) -> None:
         """Take rows that are lent to this seed, and pass others on."""
         now = self._node.now()
-        rows = self._wanted(rows_in(message, now), now)
-        for row in rows:
-            if self._has_first_key(row.subject):
-                self._lent.file(row, now)
-        self._lend([row for row in rows if not self._has_first_key(row.subject)], now)
+        self._lend(self._wanted(rows_in(message, now), now), now)
 
     # Rows on.
 
@@ -202,10 +190,16 @@ class Keeping(Part):
                     for row in self._held.of(subject)], now)
 
     def _lend(self, rows: list[Row], now: float) -> None:
-        """Send rows to the seed before this one."""
+        """Take rows of subjects that this seed decides about; send others to the seed before."""
+        others = []
+        for row in rows:
+            if self._has_first_key(row.subject):
+                self._lent.file(row, now)
+            else:
+                others.append(row)
         before = self.tree.predecessor(self._own)
-        if rows and before is not None:
-            self.links.send(before, lines_of(rows, now, grammar.part))
+        if others and before is not None:
+            self.links.send(before, lines_of(others, now, grammar.part))
 
     def _has_first_key(self, subject: Address) -> bool:
         return self.tree.owner(first_key(subject)) == self._own

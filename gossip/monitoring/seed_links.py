@@ -9,9 +9,8 @@ end listens. Whether the dialler is the seed that it claims to be is found out b
     B to A, on the first link                 seed checked:NONCE
 
 Only then may A say anything else. A confirms to B only a NONCE that it said to B, because a program
-on the port of a seed that is down is told nonces, too, and could repeat them to another seed. A
-retries for ever, with a back-off. Lines are lost while there is no such link; `said_first` repeats
-on each new link what must not be lost.
+on the port of a seed that is down is told nonces, too, and could repeat them to another seed. Lines
+are lost while there is no such link; `said_first` repeats on each new link what must not be lost.
 """
 
 import secrets
@@ -44,12 +43,6 @@ class _Way:
         self.open = False  # the other end listens
         self.retry = Backoff(FIRST_PAUSE, LAST_PAUSE)
         self.heard_on = None  # the link on which the other seed speaks, also after its end
-        self.heard_before = NEVER  # when something came on the link before that
-
-    def dial(self, link, now: float):
-        """Begin with a new link, and return it."""
-        self.link, self.dialled, self.nonce = link, now, secrets.token_hex(16)
-        return link
 
     def has_said(self, nonce: str) -> bool:
         """Return whether the other end is still to confirm this nonce."""
@@ -57,7 +50,7 @@ class _Way:
 
     def heard(self) -> float:
         """Return when something came from the other seed last."""
-        return NEVER if self.heard_on is None else max(self.heard_on.heard, self.heard_before)
+        return NEVER if self.heard_on is None else self.heard_on.heard
 
 
 class SeedLinks(Part):
@@ -83,11 +76,11 @@ class SeedLinks(Part):
 
     def dial_missing(self, now: float) -> float | None:
         """Dial seeds without a link whose pause is over."""
-        links = [way.dial(self._node.new_link(LISTENER, seed), now)
-                 for seed, way in self._ways.items()
-                 if way.link is None and way.retry.due <= now]
-        for link in links:
-            self._node.dial(link)
+        for seed, way in self._ways.items():
+            if way.link is None and way.retry.due <= now:
+                way.link = self._node.new_link(LISTENER, seed)
+                way.dialled, way.nonce = now, secrets.token_hex(16)
+                self._node.dial(way.link)
         return min((way.retry.due for way in self._ways.values() if way.link is None), default=None)
 
     def on_up(self, link) -> None:
@@ -109,9 +102,8 @@ class SeedLinks(Part):
     def send(self, seed: Address, lines: bytes) -> None:
         """Say something to another seed, if it listens."""
         way = self._ways[seed]
-        link = way.link if way.open else None
-        if link is not None and lines:
-            link.send(lines)
+        if way.open and lines:
+            way.link.send(lines)
 
     def to_all(self, lines: bytes) -> None:
         """Say something to every other seed that listens."""
@@ -151,7 +143,7 @@ class SeedLinks(Part):
             return
         self._node.introduced(checked, SPEAKER, link.peer)
         way = self._ways[link.peer]
-        older, way.heard_before, way.heard_on = way.heard_on, way.heard(), checked
+        older, way.heard_on = way.heard_on, checked
         if older is not None:
             older.close("another link of this seed")
         checked.send(grammar.seed_checked(nonce))
@@ -167,11 +159,11 @@ class SeedLinks(Part):
         way.retry.reset()
         link.release(self._said_first(link.peer))
 
+    # For both.
+
     def heard(self, seed: Address) -> float:
         """Return when something came from another seed last."""
         return self._ways[seed].heard()
-
-    # For both.
 
     def drop_silent(self, since: float) -> None:
         """End old links to silent seeds, because bytes may go nowhere."""
@@ -181,13 +173,11 @@ class SeedLinks(Part):
 
     def on_end(self, link) -> None:
         """Retry after a pause, if this seed had dialled the link."""
-        checked = self._checks.pop(link, (None, ""))[0]
-        way = self._ways.get(link.peer)
-        again = way is not None and way.link is link
-        if again:
-            way.link, way.open = None, False
-            way.retry.failed(self._node.now(), self._node.rng.uniform(0.5, 1.0))
+        checked, _ = self._checks.pop(link, (None, ""))
         if checked is not None and checked.role == UNCHECKED and not checked.ended:
             self._node.disconnect(checked, f"{link.peer} has not said that it dialled")
-        if again:
+        way = self._ways.get(link.peer)
+        if way is not None and way.link is link:
+            way.link, way.open = None, False
+            way.retry.failed(self._node.now(), self._node.rng.uniform(0.5, 1.0))
             self._duty.hurry()

@@ -1,14 +1,12 @@
-"""Tending the tree: which seeds live, and what tree they should have.
+"""Tending the tree: which seeds live, and what tree they should have. Rules only, of one seed.
 
-Rules only, of one seed. The keeper, the first living seed in the order of config.txt, makes the
-tree hold exactly the living seeds, and cuts the keys anew when loads are too uneven. A seed that
-has just begun, or stood still, has not heard the others yet, so it neither keeps nor decides.
+The keeper is the first living seed in the order of config.txt. A seed that has just begun, or stood
+still, has not heard the others yet, so it neither keeps the tree nor decides.
 
 A seed decides about a subject after owning it for two periods, and a period after all seeds have
 told their loads under this tree. Until then rows may be on their way, because a seed tells its load
 behind the rows that it forwards. After a recut among the same seeds, only subjects whose rows move
-have to wait. `behind` is when rows were late last, because this seed stood still, or a seed of the
-tree had not told its load for two periods.
+have to wait.
 """
 
 import collections
@@ -43,7 +41,8 @@ class Tending:
         self._period = period  # in seconds
         self._heard = heard
         self._uneven = 0  # periods in a row in which loads were uneven
-        self._awake_since = self._last_turn = self.behind = now
+        self._awake_since = self._last_turn = now
+        self.behind = now  # when rows were late last
         self._trees = collections.deque([(now, ThreadedTree.alone(own))])  # (since when, tree)
         self._told: dict[Address, _Told] = collections.defaultdict(_Told)
 
@@ -123,7 +122,9 @@ class Tending:
         for seed in mended.seeds():
             if seed not in living:
                 mended = mended.without(self._own, seed, loads)
-        uneven = mended is tree and self._all_told(now) and tree.too_uneven(loads)
+        moved = self._trees[-1][0] + self._period  # when the rows had moved; loads are told later
+        all_told = now >= moved and all(told.at >= moved for told in self._others())
+        uneven = mended is tree and all_told and tree.too_uneven(loads)
         self._uneven = self._uneven + 1 if uneven else 0
         if self._uneven < STEADY:
             return mended
@@ -132,10 +133,4 @@ class Tending:
 
     def _is_settled(self, now: float) -> bool:
         """Return whether this seed was up without pause for long enough."""
-        return (self._seeds == [self._own]
-                or now - self._awake_since >= SETTLED * self._period)
-
-    def _all_told(self, now: float) -> bool:
-        """Return whether all loads were told after the rows had moved."""
-        moved = self._trees[-1][0] + self._period
-        return now >= moved and all(told.at >= moved for told in self._others())
+        return self._seeds == [self._own] or now - self._awake_since >= SETTLED * self._period

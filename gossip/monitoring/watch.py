@@ -1,23 +1,15 @@
 """The watch: counts of what a peer saw of its neighbours each period. Rules only.
 
-A peer has to send every message to every neighbour but the neighbour that brought it first. So that
-honest peers are never blamed, a neighbour is judged by a message only when
-
-- the link had stood for `settle` seconds when the message came. A link stands from the first reply
-  after this peer has caught up with the neighbour, because then the neighbour has this peer in its
-  table, too, and this peer has fetched what the neighbour knew before;
-- the neighbour has answered two requests: the first left at least `settle` seconds after the
-  message came, the second after the first answer. They leave behind the message, so a neighbour
-  that answers has read it: either it had the message first from here, and says so, or it is about
-  to send it. Two are needed because an answer may overtake what waits to be sent. A neighbour that
-  is frozen or slow is judged later, not wrongly.
-
-In a tree only the messages that go to all count (`goes_to_all` in spread/tree.py).
+The README says by which messages a neighbour is judged, and when. A link stands, from the first
+reply after this peer has caught up with the neighbour, because then the neighbour has this peer in
+its table, too, and this peer has fetched what the neighbour knew before. Requests leave behind the
+messages, so a neighbour that answers has read them: either it had a message first from here, and
+says so, or it is about to send it. Two answers are needed because the first may overtake what waits
+to be sent.
 
 A message whose run had to be confirmed first, or that anti-entropy has fetched, counts only for the
-neighbour that brought it. No neighbour is judged by a run that few seeds name, because it may have
-denied that run; nor by a run that has contradicted itself, because it may have the other text; nor,
-after a pause of this peer, by older messages, because its excuses may have expired.
+neighbour that brought it. No neighbour is judged by a run that has contradicted itself, because it
+may have the other text.
 
 Lines are kept as hashes, which are small, and which nobody outside can predict.
 """
@@ -63,7 +55,6 @@ class _Row:
         self.asked: dict[str, tuple[float, float]] = {}
         # lines that came over the link, in sets: (when the next set began, lines), the oldest first
         self.copies: collections.deque[list] = collections.deque([[float("inf"), set()]])
-        self.counts = collections.Counter()  # by the names in an Entry
 
     def begin_generation(self, now: float) -> set[int]:
         """Note what comes from now on in a new set; return the oldest set."""
@@ -102,13 +93,15 @@ class Watch:
         self._begin = 0  # the number of the first batch in it
         self._size = 0  # messages in it
         self._waiting: dict[int, dict] = {}  # line of an unknown run -> the links that brought it
-        self._former: dict[Address, collections.Counter] = {}  # counts of links that have ended
+        # neighbour in this period, present or former -> its counts, by the names in an Entry
+        self._counts: dict[Address, collections.Counter] = {}
 
     # Links.
 
     def linked(self, link, now: float) -> None:
         """Begin to watch a link to a neighbour."""
         self._rows[link] = _Row(now, self._begin + len(self._log))
+        self._counts.setdefault(link.peer, collections.Counter())
 
     def asked(self, link, time: str, now: float) -> None:
         """Note a request that leaves behind everything sent; `time` is its TIME."""
@@ -138,15 +131,15 @@ class Watch:
         self._drop_judged()
 
     def on_end(self, link) -> None:
-        """Forget a link that has ended, but for its counts."""
-        row = self._rows.pop(link, None)
-        if row is None:
+        """Forget a link that has ended, but for the counts of some former neighbours."""
+        if self._rows.pop(link, None) is None:
             return
         self._drop_judged()
         for links in self._waiting.values():
             links.pop(link, None)
-        if link.peer in self._former or len(self._former) < grammar.ENTRIES_LIMIT:
-            self._former.setdefault(link.peer, collections.Counter()).update(row.counts)
+        present = {other.peer for other in self._rows}
+        if link.peer not in present and len(self._counts) > len(present) + grammar.ENTRIES_LIMIT:
+            del self._counts[link.peer]
 
     # Messages.
 
@@ -216,7 +209,7 @@ class Watch:
     def broken(self, link, what: str, count: int) -> None:
         """Count copies that were "corrupt", or "forbidden"."""
         if link in self._rows:
-            self._rows[link].counts[what] += count
+            self._counts[link.peer][what] += count
 
     # The period.
 
@@ -235,18 +228,15 @@ class Watch:
             return True  # nobody was judged by missing messages, so nobody needs an excuse
         for row in self._rows.values():
             row.judged = self._begin + len(self._log)
-        for counts in (*(row.counts for row in self._rows.values()), *self._former.values()):
+        for counts in self._counts.values():
             counts["expected"], counts["missing"] = counts["first"], 0
         return True
 
     def entries(self) -> list[grammar.Entry]:
         """End the period; return what was seen of each neighbour."""
-        counts = collections.defaultdict(collections.Counter)
-        for peer, counted in [*((link.peer, row.counts) for link, row in self._rows.items()),
-                              *self._former.items()]:
-            counts[peer].update(counted)
-            counted.clear()
-        self._former.clear()
+        present = {link.peer: collections.Counter() for link in self._rows}
+        counts = {peer: self._counts[peer] for peer in present} | self._counts  # these come first
+        self._counts = present
         self._drop_judged()
         return [grammar.Entry(peer, *[counted[name] for name in grammar.Entry._fields[1:]])
                 for peer, counted in counts.items()]
@@ -281,17 +271,19 @@ class Watch:
             if batch.link is not link and batch.at >= stood:
                 owed += _lines_of([batch])
         if owed:
-            row.counts["expected"] += len(owed)
+            counts = self._counts[link.peer]
+            counts["expected"] += len(owed)
             if self._owes:
-                row.counts["missing"] += row.missing(owed)
+                counts["missing"] += row.missing(owed)
 
     def _count_first(self, count: int, link, now: float) -> None:
         """Count FIRST at once, because the neighbour may miss the message soon."""
         row = self._rows.get(link)
         if row is not None and now >= row.met + self._settle:  # it judges no young link
-            row.counts["expected"] += count
+            counts = self._counts[link.peer]
+            counts["expected"] += count
             if self._owes:
-                row.counts["first"] += count
+                counts["first"] += count
 
 
 def _lines_of(batches: list[_Batch]) -> list[int]:
