@@ -13,7 +13,7 @@ from typing import NamedTuple
 from gossip import wire
 from gossip.addresses import Address
 from gossip.monitoring import grammar
-from gossip.monitoring.seed_links import SPEAKER
+from gossip.monitoring.other_seeds import SPEAKER
 from gossip.monitoring.verdicts import NAMED_FROM, Case, Found, Guilt, evaluate
 from gossip.node.part import Part
 from gossip.registering.admission import REGISTERED

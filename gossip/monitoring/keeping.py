@@ -14,9 +14,8 @@ from typing import NamedTuple
 from gossip import wire
 from gossip.addresses import Address
 from gossip.monitoring import grammar
+from gossip.monitoring.other_seeds import LIVING, SPEAKER, SeedLinks, Tending
 from gossip.monitoring.rows import Row, Rows, lines_of, rows_in, rows_of
-from gossip.monitoring.seed_links import SPEAKER, SeedLinks
-from gossip.monitoring.tending import LIVING, Tending
 from gossip.monitoring.threaded_tree import ThreadedTree, first_key
 from gossip.node.node import WAITING
 from gossip.node.part import Part

@@ -107,7 +107,7 @@ class LinkProofs(Part):
             self._look(link.peer, link.run[0], verdict)
         else:
             self._waiting.setdefault(run, []).append((link, verdict))
-            if not self._runs.find_out(run, link.remote_ip) or not self._runs.is_open(run):
+            if not self._runs.find_out(run, link.remote_ip):  # nobody is asked now
                 self.on_settled(run)
 
     def is_at_home(self, link) -> bool:
