@@ -126,8 +126,7 @@ class Keeping(Part):
         rows = self._wanted(rows_of(known, link.peer, now - age), now)
         self._counted_in += len(rows)
         self._hops += sum(len(self.tree.path(self._own, row.key)) for row in rows)
-        for row in rows:
-            self._taken_in.file(row, now)
+        self._taken_in.file(rows, now)
         self._hand_on(rows, now)
 
     def _may_report(self, link, message: grammar.Report) -> bool:
@@ -168,20 +167,9 @@ class Keeping(Part):
         by_hop: dict[Address | None, list] = {}  # None: rows of this seed
         for row in rows:
             by_hop.setdefault(self.tree.next_hop(self._own, row.key), []).append(row)
-        for row in by_hop.pop(None, ()):
-            self._held.file(row, now)
+        self._held.file(by_hop.pop(None, []), now)
         for seed, some in by_hop.items():
-            news = [row for row in some if self._handed[seed].file(row, now)]
-            self.links.send(seed, lines_of(news, now))
-
-    def _hand_on_foreign(self, now: float, others: tuple = ()) -> None:
-        """Forward the rows that are no longer this seed's own, and others."""
-        moved = self._held.take_out(*self.tree.interval(self._own))
-        for row in moved:
-            if self._has_first_key(row.subject):  # it would be missing until its owner lends it
-                self._lent.file(row, now)
-        self._moved += len(moved)
-        self._hand_on([*moved, *others], now)
+            self.links.send(seed, lines_of(self._handed[seed].file(some, now), now))
 
     def _lend_parts(self, now: float) -> None:
         """Lend the rows of subjects that another seed decides about."""
@@ -190,17 +178,14 @@ class Keeping(Part):
 
     def _lend(self, rows: list[Row], now: float) -> None:
         """Take rows of subjects that this seed decides about; send others to the seed before."""
-        others = []
-        for row in rows:
-            if self._has_first_key(row.subject):
-                self._lent.file(row, now)
-            else:
-                others.append(row)
+        self._lent.file([row for row in rows if self._has_first_key(row.subject)], now)
+        others = [row for row in rows if not self._has_first_key(row.subject)]
         before = self.tree.predecessor(self._own)
         if others and before is not None:
             self.links.send(before, lines_of(others, now, grammar.part))
 
     def _has_first_key(self, subject: Address) -> bool:
+        """Return whether this seed decides about a subject by the newest tree."""
         return self.tree.owner(first_key(subject)) == self._own
 
     # The tree.
@@ -222,7 +207,11 @@ class Keeping(Part):
         self.tree, self._handed = tree, {seed: self._table() for seed in self._others}
         self.tending.took(tree, now)
         self._node.output.write(line.decode().rstrip("\n"))
-        self._hand_on_foreign(now, self._taken_in.all())
+        moved = self._held.take_out(*tree.interval(self._own))
+        self._moved += len(moved)
+        # they would be missing until their owner lends them
+        self._lent.file([row for row in moved if self._has_first_key(row.subject)], now)
+        self._hand_on([*moved, *self._taken_in.all()], now)
         self._lend_parts(now)
 
     def _said_first(self, seed: Address) -> bytes:
@@ -256,7 +245,6 @@ class Keeping(Part):
         for table in self._all_tables():
             table.expire(now)
         self.links.drop_silent(now - LIVING * self._period)
-        self._hand_on_foreign(now)
         self.links.to_all(grammar.tree(*self.tree) + grammar.load(*self._load()))
         if self.tending.is_keeper(now):
             self._take_over(self.tending.mended(self.tree, self._load(), now))
