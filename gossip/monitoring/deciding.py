@@ -40,13 +40,6 @@ class Ban(NamedTuple):
         return grammar.kick(self.address, self.badness, self.until - now)
 
 
-class Opinion(NamedTuple):
-    """The last findings of this seed about a peer; without badness if not judged."""
-
-    badness: float | None
-    is_void: bool
-
-
 class Deciding(Part):
     """The verdicts of one seed, and the bans that it enforces."""
 
@@ -63,7 +56,7 @@ class Deciding(Part):
         self._warned = Recent(REMEMBERED)  # (peer, neighbour that never names it) -> True
         # seed -> (when its verdicts began to come, all of that period)
         self._told: dict[Address, tuple[float, grammar.Verdicts]] = {}
-        self._found = Recent(REMEMBERED)  # address -> Opinion
+        self._found = Recent(REMEMBERED)  # address -> (badness, if judged; whether it is void)
         self._last: tuple = ()  # the subject that was judged last
         self._verdicts = b""  # lines of the last turn
 
@@ -76,13 +69,13 @@ class Deciding(Part):
                 if now - at < BELIEVED * self._period]
         cases = [Case(subject, self._keeping.rows_of(subject), now, self._period, banned)
                  for subject in self._in_turn(now) if subject not in banned]
-        void_before = [peer for peer, opinion in self._found.all(now).items() if opinion.is_void]
+        void_before = [peer for peer, (_, is_void) in self._found.all(now).items() if is_void]
         before = self._found_before({*banned, *(case.subject for case in cases)}, now)
         found = evaluate(cases, [before, *told], void_before)
         if now - self._keeping.tending.behind < NAMED_FROM * self._period:
             found.unconfirmed.clear()  # rows that name a peer may still be on their way
         for peer in [case.subject for case in cases]:
-            self._found.put(peer, Opinion(found.judged.get(peer), peer in found.void),
+            self._found.put(peer, (found.judged.get(peer), peer in found.void),
                             now + BELIEVED * self._period)
         self._verdicts = _lines(found, before)
         self._keeping.links.to_all(self._verdicts)
@@ -106,10 +99,9 @@ class Deciding(Part):
         for peer in newer:
             self._found.pop(peer)
         found = self._found.all(now).items()
-        judged = tuple((peer, opinion.badness) for peer, opinion in found
-                       if opinion.badness is not None)
-        return grammar.Verdicts(0, judged, tuple(
-            peer for peer, opinion in found if opinion.is_void), ())
+        judged = tuple((peer, badness) for peer, (badness, _) in found if badness is not None)
+        void = tuple(peer for peer, (_, is_void) in found if is_void)
+        return grammar.Verdicts(0, judged, void, ())
 
     def _convict(self, subject: Address, guilt: Guilt, now: float) -> None:
         """Kick a peer that this seed found guilty, and tell all seeds."""

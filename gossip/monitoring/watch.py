@@ -1,11 +1,11 @@
 """The watch: counts of what a peer saw of its neighbours each period. Rules only.
 
-The README says by which messages a neighbour is judged, and when. A link stands, from the first
-reply after this peer has caught up with the neighbour, because then the neighbour has this peer in
-its table, too, and this peer has fetched what the neighbour knew before. Requests leave behind the
-messages, so a neighbour that answers has read them: either it had a message first from here, and
-says so, or it is about to send it. Two answers are needed because the first may overtake what waits
-to be sent.
+The README says by which messages a neighbour is judged, and when. Besides, the link must have stood
+for `settle` seconds when the message came. A link stands from the first reply after this peer has
+caught up with the neighbour, because then the neighbour has this peer in its table, too. Requests
+leave behind the messages, so a neighbour that answers has read them: either it had a message first
+from here, and says so, or it is about to send it. Two answers are needed because the first may
+overtake what waits to be sent.
 
 A message whose run had to be confirmed first, or that anti-entropy has fetched, counts only for the
 neighbour that brought it. No neighbour is judged by a run that has contradicted itself, because it
@@ -51,8 +51,7 @@ class _Row:
         self.stands: float | None = None  # since when it stands
         self.judged = judged  # the number of the first batch that is not judged yet, from 0 on
         self.horizon = float("-inf")  # the neighbour has read what was said until then
-        # TIME of a request -> (when it left, what the horizon was then)
-        self.asked: dict[str, tuple[float, float]] = {}
+        self.asked = Recent(ASKED_LIMIT)  # TIME of a request -> when it left, the horizon then
         # lines that came over the link, in sets: (when the next set began, lines), the oldest first
         self.copies: collections.deque[list] = collections.deque([[float("inf"), set()]])
 
@@ -92,7 +91,7 @@ class Watch:
         self._log: list[_Batch] = []  # batches by which not all neighbours are judged yet
         self._begin = 0  # the number of the first batch in it
         self._size = 0  # messages in it
-        self._waiting: dict[int, dict] = {}  # line of an unknown run -> the links that brought it
+        self._waiting = Recent(WAITING_LIMIT)  # line of an unknown run -> links that brought it
         # neighbour in this period, present or former -> its counts, by the names in an Entry
         self._counts: dict[Address, collections.Counter] = {}
 
@@ -108,9 +107,7 @@ class Watch:
         row = self._rows.get(link)
         if row is None:
             return
-        row.asked[time] = now, row.horizon
-        if len(row.asked) > ASKED_LIMIT:
-            del row.asked[next(iter(row.asked))]
+        row.asked.put(time, (now, row.horizon))
         self._thin(row.begin_generation(now))
 
     def replied(self, link, time: str, now: float, caught_up: bool) -> None:
@@ -118,10 +115,10 @@ class Watch:
         nothing is to be fetched from it."""
         self._notice_stand(now)
         row = self._rows.get(link)
-        if row is None or time not in row.asked:
+        asked = row and row.asked.pop(time)
+        if asked is None:
             return
-        at, horizon = row.asked.pop(time)
-        row.asked = {other: asked for other, asked in row.asked.items() if asked[0] > at}
+        at, horizon = asked
         row.replies += 1
         if row.stands is None and (caught_up or row.replies >= CATCHING_UP):
             row.stands = now
@@ -135,7 +132,7 @@ class Watch:
         if self._rows.pop(link, None) is None:
             return
         self._drop_judged()
-        for links in self._waiting.values():
+        for links in self._waiting.all().values():
             links.pop(link, None)
         present = {other.peer for other in self._rows}
         if link.peer not in present and len(self._counts) > len(present) + grammar.ENTRIES_LIMIT:
@@ -195,15 +192,14 @@ class Watch:
         if link not in self._rows:
             return
         for line in map(hash, self._owed_by_all(lines)):
-            self._waiting.setdefault(line, {})[link] = None
-        while len(self._waiting) > WAITING_LIMIT:
-            del self._waiting[next(iter(self._waiting))]
+            self._waiting.add(line, {})
+            self._waiting.get(line)[link] = None
 
     def confirmed(self, lines: list[bytes], now: float) -> None:
         """Count lines whose run is confirmed now as known. Every link that has brought a line
         counts as first, because this peer may seem to have withheld the line."""
         for line in map(hash, lines):
-            for link in self._waiting.pop(line, ()):
+            for link in self._waiting.pop(line, default=()):
                 self._count_first(1, link, now)
 
     def broken(self, link, what: str, count: int) -> None:
