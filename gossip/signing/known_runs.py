@@ -131,33 +131,29 @@ class KnownRuns:
                     new.append(run)
                 if self._known[run] == NEVER:
                     self._known[run] = now + DOUBT if self._doubted.get(run) else now
-        return self._decide(key, question, new) if self._is_decided(key, question) else Outcome(new)
+        return self._outcome(key, question, new)
 
     def _doubt(self, run: bytes, now: float) -> None:
         """Note that seeds differ about a run, or have denied it."""
         if self._doubted.add(run, True) and self._known.get(run, NEVER) < NEVER:
             self._known[run] = now + DOUBT
 
-    def _is_decided(self, key: Key, question: _Question) -> bool:
-        """Return whether the remaining seeds cannot change the outcome. About a genuine run all
-        seeds are heard, because they may differ."""
-        can_be_named = question.naming[key[1]] + len(question.left) >= self._majority
-        return not question.left or (
-            bool(key[1]) and question.answered >= self._majority and not can_be_named
-            and run_of(key) not in self._known)
-
     def undecided(self, key: Key) -> Outcome:
         """Decide about an open question without seeds."""
-        return self._decide(key, self._open[key], [])
+        return self._outcome(key, self._open[key], [])
 
-    def _decide(self, key: Key, question: _Question, new: list[bytes]) -> Outcome:
-        """Return what follows from the answers so far."""
+    def _outcome(self, key: Key, question: _Question, new: list[bytes]) -> Outcome:
+        """Return what follows from the answers so far. About a genuine run all seeds are heard,
+        because they may differ."""
+        naming, left = question.naming[key[1]], len(question.left)
         if not key[1] or run_of(key) in self._known:
-            self._close(key)
+            if not left:
+                self._close(key)
             return Outcome(new)
-        if question.answered - question.naming[key[1]] >= self._majority:
-            return Outcome(new, denied=key)
-        return Outcome(new, dial=key)
+        if left and (question.answered < self._majority or naming + left >= self._majority):
+            return Outcome(new)  # the other seeds may decide
+        is_denied = question.answered - naming >= self._majority
+        return Outcome(new, denied=key) if is_denied else Outcome(new, dial=key)
 
     def prove(self, key: Key) -> Outcome:
         """Note that a run has proved itself at its address."""
