@@ -177,7 +177,7 @@ class Keeping(Part):
                     for row in self._held.of(subject)], now)
 
     def _lend(self, rows: list[Row], now: float) -> None:
-        """Take rows of subjects that this seed decides about; send others to the seed before."""
+        """Keep lent rows of subjects decided about here; lend others further."""
         self._lent.file([row for row in rows if self._has_first_key(row.subject)], now)
         others = [row for row in rows if not self._has_first_key(row.subject)]
         before = self.tree.predecessor(self._own)

@@ -201,10 +201,11 @@ class _Told:
 
 
 class Tending:
-    """The state of the other seeds, as one seed knows it; `heard(seed)`: its last word. Rules only.
+    """The state of the other seeds, as one seed knows it. Rules only.
 
-    The keeper of the tree is the first living seed in the order of config.txt. A seed that has just
-    begun, or stood still, has not heard the others yet, so it neither keeps the tree nor decides.
+    `heard(seed)` is when a seed spoke last. The keeper of the tree is the first living seed in the
+    order of config.txt. A seed that has just begun, or stood still, has not heard the others yet,
+    so it neither keeps the tree nor decides.
 
     A seed decides about a subject after owning it for two periods, and a period after all seeds
     have told their loads under this tree. Until then rows may be on their way, because a seed tells

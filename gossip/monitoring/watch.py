@@ -128,7 +128,7 @@ class Watch:
         self._drop_judged()
 
     def on_end(self, link) -> None:
-        """Forget a link that has ended, but for the counts of some former neighbours."""
+        """Forget a link, but keep the counts of some former neighbours."""
         if self._rows.pop(link, None) is None:
             return
         self._drop_judged()
