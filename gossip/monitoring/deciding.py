@@ -13,8 +13,7 @@ from typing import NamedTuple
 from gossip import wire
 from gossip.addresses import Address
 from gossip.monitoring import grammar
-from gossip.monitoring.contradictions import Contradictions
-from gossip.monitoring.seed_links import SPEAKER
+from gossip.monitoring.other_seeds import SPEAKER
 from gossip.monitoring.verdicts import NAMED_FROM, Case, Found, Guilt, evaluate
 from gossip.node.part import Part
 from gossip.registering.admission import REGISTERED
@@ -23,7 +22,7 @@ from gossip.tools import Recent
 
 SUBJECTS = 500  # judged in one turn; the others in the next
 BELIEVED = 3  # periods for which the verdicts of a seed count, unless newer ones come
-REMEMBERED = 10_000  # bans, and warnings
+REMEMBERED = 10_000  # bans, warnings, and runs that have contradicted themselves
 
 
 class Ban(NamedTuple):
@@ -41,14 +40,6 @@ class Ban(NamedTuple):
         return grammar.kick(self.address, self.badness, self.until - now)
 
 
-class Opinion(NamedTuple):
-    """The findings of this seed about a peer; without badness if not judged."""
-
-    at: float
-    badness: float | None
-    is_void: bool
-
-
 class Deciding(Part):
     """The verdicts of one seed, and the bans that it enforces."""
 
@@ -60,12 +51,12 @@ class Deciding(Part):
         self._node = node
         self._keeping = keeping
         self._period = node.settings.report_interval
-        self._cheats = Contradictions()
+        self._cheats = Recent(REMEMBERED)  # run that has contradicted itself -> True
         self._bans = Recent(REMEMBERED)  # address -> Ban
         self._warned = Recent(REMEMBERED)  # (peer, neighbour that never names it) -> True
         # seed -> (when its verdicts began to come, all of that period)
         self._told: dict[Address, tuple[float, grammar.Verdicts]] = {}
-        self._found: dict[Address, Opinion] = {}  # what was found last
+        self._found = Recent(REMEMBERED)  # address -> (badness, if judged; whether it is void)
         self._last: tuple = ()  # the subject that was judged last
         self._verdicts = b""  # lines of the last turn
 
@@ -78,13 +69,14 @@ class Deciding(Part):
                 if now - at < BELIEVED * self._period]
         cases = [Case(subject, self._keeping.rows_of(subject), now, self._period, banned)
                  for subject in self._in_turn(now) if subject not in banned]
-        void_before = [peer for peer, opinion in self._found.items() if opinion.is_void]
+        void_before = [peer for peer, (_, is_void) in self._found.all(now).items() if is_void]
         before = self._found_before({*banned, *(case.subject for case in cases)}, now)
         found = evaluate(cases, [before, *told], void_before)
         if now - self._keeping.tending.behind < NAMED_FROM * self._period:
             found.unconfirmed.clear()  # rows that name a peer may still be on their way
-        self._found.update((case.subject, Opinion(now, found.judged.get(case.subject),
-                                                  case.subject in found.void)) for case in cases)
+        for peer in [case.subject for case in cases]:
+            self._found.put(peer, (found.judged.get(peer), peer in found.void),
+                            now + BELIEVED * self._period)
         self._verdicts = _lines(found, before)
         self._keeping.links.to_all(self._verdicts)
         if found.judged:
@@ -104,12 +96,12 @@ class Deciding(Part):
 
     def _found_before(self, newer, now: float) -> grammar.Verdicts:
         """Return the last verdicts on peers not judged now, because rows move."""
-        self._found = {peer: opinion for peer, opinion in self._found.items()
-                       if peer not in newer and now - opinion.at < BELIEVED * self._period}
-        judged = tuple((peer, opinion.badness) for peer, opinion in self._found.items()
-                       if opinion.badness is not None)
-        return grammar.Verdicts(0, judged, tuple(peer for peer, opinion in self._found.items()
-                                              if opinion.is_void), ())
+        for peer in newer:
+            self._found.pop(peer)
+        found = self._found.all(now).items()
+        judged = tuple((peer, badness) for peer, (badness, _) in found if badness is not None)
+        void = tuple(peer for peer, (_, is_void) in found if is_void)
+        return grammar.Verdicts(0, judged, void, ())
 
     def _convict(self, subject: Address, guilt: Guilt, now: float) -> None:
         """Kick a peer that this seed found guilty, and tell all seeds."""
@@ -134,11 +126,14 @@ class Deciding(Part):
         if not is_latest and link.role != SPEAKER:
             self._node.counters.add("contradictions of runs that are not at their address")
             return
-        if self._cheats.proves(message) and is_latest:
-            line = message.line + b"\n"
-            self._keeping.links.to_all(line)
+        if self._cheats.get(message.run):
+            return
+        message.verify()  # once for each run, so this needs no rate limit
+        self._cheats.put(message.run, True)
+        if is_latest:
+            self._keeping.links.to_all(message.line + b"\n")
             for registered in self._node.registry.links():
-                registered.send(line)
+                registered.send(message.line + b"\n")
             until = now + self._node.settings.ban
             self._kick(Ban(address, until, 1.0), now, message.line.decode())
 
@@ -155,8 +150,8 @@ class Deciding(Part):
         if message.seconds is None:
             raise wire.WireError("a kick between seeds names the seconds")
         now = self._node.now()
-        seconds = min(message.seconds, self._node.settings.ban)
-        self._kick(Ban(message.address, now + seconds, message.badness), now)
+        until = now + min(message.seconds, self._node.settings.ban)
+        self._kick(Ban(message.address, until, message.badness), now)
 
     def said_first(self, seed: Address) -> bytes:
         """Return the first lines on a link: bans, and the last verdicts."""
@@ -176,8 +171,8 @@ class Deciding(Part):
 
     def fault_of(self, address: Address) -> str | None:
         """Return why an address's latest run is never registered, or None."""
-        cheats = self._node.vouching.latest_run(address) in self._cheats
-        return f"the run of {address} has contradicted itself" if cheats else None
+        is_cheat = self._cheats.get(self._node.vouching.latest_run(address))
+        return f"the run of {address} has contradicted itself" if is_cheat else None
 
     def on_registered(self, address: Address, link) -> None:
         """Tell a peer that was just registered which peers are shut out."""
@@ -212,18 +207,15 @@ class Deciding(Part):
         return removed
 
     def _kicks(self, now: float) -> bytes:
-        bans = self._bans.all(now)
-        return b"".join(ban.line(now) for ban in bans.values())
+        return b"".join(ban.line(now) for ban in self._bans.all(now).values())
 
     def _warn(self, pairs, now: float) -> None:
         """Tell peers which neighbours never name them, once per ban."""
         for peer, neighbour in pairs:
-            row = self._node.registry.row(peer)
-            link = None if row is None else row.link
-            until = now + self._node.settings.ban
-            is_news = link is not None and self._warned.add((peer, neighbour), True, now, until)
-            if is_news:
-                link.send(grammar.unconfirmed(neighbour))
+            row, until = self._node.registry.row(peer), now + self._node.settings.ban
+            if (row is not None and row.link is not None
+                    and self._warned.add((peer, neighbour), True, now, until)):
+                row.link.send(grammar.unconfirmed(neighbour))
 
 
 def _joined(one: grammar.Verdicts, other: grammar.Verdicts) -> grammar.Verdicts:

@@ -1,25 +1,8 @@
-"""The lines of monitoring: reports, what seeds tell one another, kicks.
-
-    report:START:PERIOD:ENTRY ENTRY …          a peer to a seed that lists it, once a period
-    unconfirmed:IP:PORT                        a seed to a peer: this neighbour never names you
-    kick:IP:PORT:BADNESS                       a seed to peers: this peer is malicious
-    kick:IP:PORT:BADNESS:SECONDS               the same with the seconds for which it is shut out
-    seed:IP:PORT:to IP:PORT:NONCE              a seed introduces itself to another
-    seed check:IP:PORT:NONCE                   the other dials it and asks: did you say that to me?
-    seed checked:NONCE                         yes
-    tree:VERSION:IP:PORT:IP#PORT=START …       which keys each seed holds; the tree's author
-    load:ROWS:KEY KEY …                        how many rows a seed holds; quantiles of their keys
-    rows:AGE:SIDE:IP:PORT:START:PERIOD:ENTRY … rows on their way to the owner of their keys
-    part:AGE:SIDE:IP:PORT:START:PERIOD:ENTRY … rows lent to the seed that decides about a peer
-    verdicts:T:JUDGED|VOID|UNCONFIRMED         what a seed has found in this period
-    ask tree                                   anyone asks a seed, which answers `tree:` and:
-    loads:IP#PORT=ROWS …                       how many rows each seed holds
+"""The lines of monitoring: reports, what seeds tell one another, kicks. Pure.
 
 ENTRY is `IP#PORT=EXPECTED,MISSING,FIRST,CORRUPT,FORBIDDEN`; START and KEY of the tree have 24 hex
-digits; AGE is in seconds; SIDE is `about` or `by`, see monitoring/rows.py. JUDGED is
-`IP#PORT=BADNESS …`, VOID `IP#PORT …`, UNCONFIRMED `IP#PORT>IP#PORT …`; all may be empty. Pure.
-
-The values come first, then the fields, then the lines.
+digits; AGE is in seconds; SIDE is `about` or `by`, see rows.py. The README beside this file says
+who says each line, and what is answered.
 """
 
 import functools
@@ -27,8 +10,8 @@ from typing import NamedTuple
 
 from gossip.addresses import Address
 from gossip.wire.fields import (
-    LINES_OR_PREFIXES, LISTED, NUMBER, NUMBER_OR_0, PEER, Field, WireError, declare,
-    declare_bare, number_in, pair, words)
+    LINES_OR_PREFIXES, LISTED, NUMBER, NUMBER_OR_0, PEER, Bare, Field, WireError, declare_bare,
+    declare_kind, number_in, pair, words)
 
 ENTRIES_LIMIT = 68  # neighbours in one report, and in a line of rows: 60 places and 8 spare
 COUNT_LIMIT = 1_000_000_000  # of anything in one period
@@ -52,113 +35,6 @@ class Entry(NamedTuple):
     def __str__(self) -> str:
         return (f"{self.peer.listed}={self.expected},{self.missing},{self.first},{self.corrupt},"
                 f"{self.forbidden}")
-
-
-class Report(NamedTuple):
-    """The observations of a peer in a period of its run; periods count from 1."""
-
-    start: int
-    period: int
-    entries: tuple[Entry, ...]
-    kind = "report"
-
-
-class Rows(NamedTuple):
-    """Entries of a report that is `age` seconds old, all filed on one side."""
-
-    age: float
-    side: str
-    reporter: Address
-    start: int
-    period: int
-    entries: tuple[Entry, ...]
-    kind = "rows"
-
-
-class Part(Rows):
-    """Rows that are lent to the seed that decides about their subject."""
-
-    kind = "part"
-
-
-class Tree(NamedTuple):
-    """The first key of each seed's interval, in order; the author."""
-
-    version: int
-    author: Address
-    starts: tuple[tuple[int, Address], ...]
-    kind = "tree"
-
-
-class Load(NamedTuple):
-    """How many rows a seed holds, and keys that cut them into equal shares."""
-
-    rows: int
-    keys: tuple[int, ...]
-    kind = "load"
-
-
-class Verdicts(NamedTuple):
-    """The findings of a seed in a period."""
-
-    known: int  # messages that there were to know
-    judged: tuple[tuple[Address, float], ...]  # subjects, and their badness
-    void: tuple[Address, ...]  # reporters that are not believed
-    unconfirmed: tuple[tuple[Address, Address], ...]  # (peer, neighbour that never names it)
-    kind = "verdicts"
-
-
-class Kick(NamedTuple):
-    """A malicious peer, which may be shut out for `seconds`."""
-
-    address: Address
-    badness: float
-    seconds: float | None = None
-    kind = "kick"
-
-
-class Unconfirmed(NamedTuple):
-    """A neighbour that never names the receiver of this line."""
-
-    address: Address
-    kind = "unconfirmed"
-
-
-class SeedHello(NamedTuple):
-    """The introduction of a seed to another."""
-
-    address: Address
-    to: Address
-    nonce: str
-    kind = "seed_hello"
-
-
-class SeedCheck(NamedTuple):
-    """A question to a seed: did you introduce yourself to me with this nonce?"""
-
-    address: Address
-    nonce: str
-    kind = "seed_check"
-
-
-class SeedChecked(NamedTuple):
-    """The answer: yes."""
-
-    nonce: str
-    kind = "seed_checked"
-
-
-class AskTree(NamedTuple):
-    """A request for the tree and the loads."""
-
-    kind = "ask_tree"
-
-
-class Loads(NamedTuple):
-    """How many rows each seed holds."""
-
-    rows: tuple[tuple[Address, int], ...]
-    kind = "loads"
 
 
 # Fields.
@@ -209,24 +85,41 @@ _STARTS = words(Field(LISTED.pattern + b"=" + _KEY.pattern, _start,
                 SEEDS_LIMIT, "a seed", _check_starts)
 
 
-# Lines.
+# Lines: the class of the value, and the function that makes the line from its fields.
 
-ASK_TREE = declare_bare("ask tree", AskTree())
-_line = functools.partial(declare, kinds=LINES_OR_PREFIXES)
+_declare = functools.partial(declare_kind, kinds=LINES_OR_PREFIXES)
 
-_ROWS = _SECONDS, _SIDE, PEER, NUMBER, NUMBER, _ENTRIES
-report = _line(Report, "report:%s:%s:%s", NUMBER, NUMBER, _ENTRIES)
-rows = _line(Rows, "rows:%s:%s:%s:%s:%s:%s", *_ROWS)
-part = _line(Part, "part:%s:%s:%s:%s:%s:%s", *_ROWS)
-tree = _line(Tree, "tree:%s:%s:%s", NUMBER_OR_0, PEER, _STARTS)
-load = _line(Load, "load:%s:%s", _COUNT, words(_KEY, QUANTILES, check=_check_keys))
-loads = _line(Loads, "loads:%s", words(pair(LISTED, b"=", _COUNT), SEEDS_LIMIT, "a seed"))
-verdicts = _line(Verdicts, "verdicts:%s:%s|%s|%s", NUMBER_OR_0,
-                 words(pair(LISTED, b"=", _BADNESS), JUDGED_LIMIT, "a peer"),
-                 words(LISTED, JUDGED_LIMIT, "a void reporter"),
-                 words(pair(LISTED, b">", LISTED), JUDGED_LIMIT, "a pair"))
-kick = _line(Kick, "kick:%s:%s%s", PEER, _BADNESS, _UNTIL)
-unconfirmed = _line(Unconfirmed, "unconfirmed:%s", PEER)
-seed_hello = _line(SeedHello, "seed:%s:to %s:%s", PEER, PEER, _NONCE)
-seed_check = _line(SeedCheck, "seed check:%s:%s", PEER, _NONCE)
-seed_checked = _line(SeedChecked, "seed checked:%s", _NONCE)
+# The observations of a peer in a period of its run: report:START:PERIOD:ENTRY ENTRY …
+Report, report = _declare("report", "report:%s:%s:%s", start=NUMBER, period=NUMBER,
+                          entries=_ENTRIES)
+# Entries of a report that is `age` seconds old, filed on one side; the same, lent to the seed that
+# decides about their subject: rows:AGE:SIDE:IP:PORT:START:PERIOD:ENTRY …
+_FILED = {"age": _SECONDS, "side": _SIDE, "reporter": PEER, "start": NUMBER, "period": NUMBER,
+          "entries": _ENTRIES}
+Rows, rows = _declare("rows", "rows:%s:%s:%s:%s:%s:%s", **_FILED)
+Part, part = _declare("part", "part:%s:%s:%s:%s:%s:%s", **_FILED)
+# The first key of each seed's interval, in order; the author: tree:VERSION:IP:PORT:IP#PORT=START …
+Tree, tree = _declare("tree", "tree:%s:%s:%s", version=NUMBER_OR_0, author=PEER, starts=_STARTS)
+# How many rows a seed holds, and keys that cut them into equal shares: load:ROWS:KEY KEY …
+Load, load = _declare("load", "load:%s:%s", rows=_COUNT,
+                      keys=words(_KEY, QUANTILES, check=_check_keys))
+# Anybody asks for the tree and how many rows each seed holds: loads:IP#PORT=ROWS …
+ASK_TREE = declare_bare("ask tree", Bare("ask_tree"))
+Loads, loads = _declare("loads", "loads:%s",
+                        rows=words(pair(LISTED, b"=", _COUNT), SEEDS_LIMIT, "a seed"))
+# The findings of a seed in a period: how many messages there were to know, subjects and their
+# badness, reporters that are not believed, pairs of a peer and a neighbour that never names it.
+Verdicts, verdicts = _declare(
+    "verdicts", "verdicts:%s:%s|%s|%s", known=NUMBER_OR_0,
+    judged=words(pair(LISTED, b"=", _BADNESS), JUDGED_LIMIT, "a peer"),
+    void=words(LISTED, JUDGED_LIMIT, "a void reporter"),
+    unconfirmed=words(pair(LISTED, b">", LISTED), JUDGED_LIMIT, "a pair"))
+# A malicious peer, which may be shut out for `seconds`, or as long as the receiver likes (None).
+Kick, kick = _declare("kick", "kick:%s:%s%s", address=PEER, badness=_BADNESS, seconds=_UNTIL)
+# A neighbour that never names the receiver of this line.
+Unconfirmed, unconfirmed = _declare("unconfirmed", "unconfirmed:%s", address=PEER)
+# A seed introduces itself to another, which dials it and asks: did you say that to me? Yes.
+SeedHello, seed_hello = _declare("seed_hello", "seed:%s:to %s:%s", address=PEER, to=PEER,
+                                 nonce=_NONCE)
+SeedCheck, seed_check = _declare("seed_check", "seed check:%s:%s", address=PEER, nonce=_NONCE)
+SeedChecked, seed_checked = _declare("seed_checked", "seed checked:%s", nonce=_NONCE)

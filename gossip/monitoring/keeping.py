@@ -1,16 +1,12 @@
 """Keeping the rows of all reports, each at one seed. A part of a seed.
 
-The newest tree (threaded_tree.py) says which seed holds which keys. A row of a report that counts
-(see Intake) is forwarded hop by hop to the owner of its key. When the tree changes, each seed
-forwards the rows that are no longer its own.
+A row of a report that counts (see Intake) is forwarded hop by hop to the owner of its key by the
+newest tree (threaded_tree.py). No row is lost, because the seed that took it in keeps it for its
+window, and forwards it again when the tree has changed; what was sent over a link is repeated on
+the next link to the same seed. A row that is filed twice counts once.
 
-No row is lost, because the seed that took it in keeps it for its window, and forwards it again when
-the tree has changed. What was sent over a link is repeated on the next link to the same seed
-(seed_links.py). A row that is filed twice counts once.
-
-Once a period, each seed tells all others the tree and its load, and one of them mends the tree
-(tending.py). If several seeds hold rows of a subject, the later ones lend them, seed by seed, to
-the seed with the first key of the subject, which decides about it.
+If several seeds hold rows of a subject, the later ones lend them, seed by seed, to the seed with
+the first key of the subject, which decides about it.
 """
 
 from typing import NamedTuple
@@ -18,9 +14,8 @@ from typing import NamedTuple
 from gossip import wire
 from gossip.addresses import Address
 from gossip.monitoring import grammar
+from gossip.monitoring.other_seeds import LIVING, SPEAKER, SeedLinks, Tending
 from gossip.monitoring.rows import Row, Rows, lines_of, rows_in, rows_of
-from gossip.monitoring.seed_links import SPEAKER, SeedLinks
-from gossip.monitoring.tending import LIVING, Tending
 from gossip.monitoring.threaded_tree import ThreadedTree, first_key
 from gossip.node.node import WAITING
 from gossip.node.part import Part
@@ -61,29 +56,25 @@ class Intake:
     def age(self, peer: Address, start: int, period: int, now: float) -> float | None:
         """Return a report's age in seconds; None: it does not count."""
         reporter = self._reporters.get(peer)
-        if reporter is None or start != reporter.start or period > reporter.newest:
-            return 0.0 if self._begin(reporter, peer, start, period, now) else None
-        if period <= reporter.newest - KEPT or period in reporter.counted:
+        is_same = reporter is not None and start == reporter.start
+        counted = reporter.counted if is_same else set()
+        if is_same and period <= reporter.newest:
+            if period <= reporter.newest - KEPT or period in counted:
+                return None
+            counted.add(period)
+            return (reporter.newest - period) * self._period + now - reporter.came
+        if reporter is None:
+            self._credit.take(now, MOST_CREDIT - CREDIT, peer)
+        if self._credit.take(now, key=peer):  # it comes too soon
+            self._credit.take(now, -1, peer)
             return None
-        reporter.counted.add(period)
-        return (reporter.newest - period) * self._period + now - reporter.came
+        recent = {one for one in counted if one > period - KEPT}
+        self._reporters.put(peer, _Reporter(start, period, now, recent | {period}))
+        return 0.0
 
     def bears(self, peer: Address, now: float) -> bool:
         """Return whether to tolerate one more report that does not count."""
         return not self._useless.take(now, key=peer)
-
-    def _begin(self, reporter: _Reporter | None, peer: Address, start: int, period: int,
-               now: float) -> bool:
-        """Let a newer report count, unless it comes too soon."""
-        if reporter is None:
-            self._credit.take(now, MOST_CREDIT - CREDIT, peer)
-        if self._credit.take(now, key=peer):
-            self._credit.take(now, -1, peer)
-            return False
-        counted = reporter.counted if reporter is not None and start == reporter.start else ()
-        self._reporters.put(peer, _Reporter(start, period, now, {
-            period, *(one for one in counted if one > period - KEPT)}))
-        return True
 
 
 class Keeping(Part):
@@ -135,8 +126,7 @@ class Keeping(Part):
         rows = self._wanted(rows_of(known, link.peer, now - age), now)
         self._counted_in += len(rows)
         self._hops += sum(len(self.tree.path(self._own, row.key)) for row in rows)
-        for row in rows:
-            self._taken_in.file(row, now)
+        self._taken_in.file(rows, now)
         self._hand_on(rows, now)
 
     def _may_report(self, link, message: grammar.Report) -> bool:
@@ -168,11 +158,7 @@ class Keeping(Part):
     def on_part(self, link, message: grammar.Part) -> None:
         """Take rows that are lent to this seed, and pass others on."""
         now = self._node.now()
-        rows = self._wanted(rows_in(message, now), now)
-        for row in rows:
-            if self._has_first_key(row.subject):
-                self._lent.file(row, now)
-        self._lend([row for row in rows if not self._has_first_key(row.subject)], now)
+        self._lend(self._wanted(rows_in(message, now), now), now)
 
     # Rows on.
 
@@ -181,20 +167,9 @@ class Keeping(Part):
         by_hop: dict[Address | None, list] = {}  # None: rows of this seed
         for row in rows:
             by_hop.setdefault(self.tree.next_hop(self._own, row.key), []).append(row)
-        for row in by_hop.pop(None, ()):
-            self._held.file(row, now)
+        self._held.file(by_hop.pop(None, []), now)
         for seed, some in by_hop.items():
-            news = [row for row in some if self._handed[seed].file(row, now)]
-            self.links.send(seed, lines_of(news, now))
-
-    def _hand_on_foreign(self, now: float, others: tuple = ()) -> None:
-        """Forward the rows that are no longer this seed's own, and others."""
-        moved = self._held.take_out(*self.tree.interval(self._own))
-        for row in moved:
-            if self._has_first_key(row.subject):  # it would be missing until its owner lends it
-                self._lent.file(row, now)
-        self._moved += len(moved)
-        self._hand_on([*moved, *others], now)
+            self.links.send(seed, lines_of(self._handed[seed].file(some, now), now))
 
     def _lend_parts(self, now: float) -> None:
         """Lend the rows of subjects that another seed decides about."""
@@ -202,12 +177,15 @@ class Keeping(Part):
                     for row in self._held.of(subject)], now)
 
     def _lend(self, rows: list[Row], now: float) -> None:
-        """Send rows to the seed before this one."""
+        """Keep lent rows of subjects decided about here; lend others further."""
+        self._lent.file([row for row in rows if self._has_first_key(row.subject)], now)
+        others = [row for row in rows if not self._has_first_key(row.subject)]
         before = self.tree.predecessor(self._own)
-        if rows and before is not None:
-            self.links.send(before, lines_of(rows, now, grammar.part))
+        if others and before is not None:
+            self.links.send(before, lines_of(others, now, grammar.part))
 
     def _has_first_key(self, subject: Address) -> bool:
+        """Return whether this seed decides about a subject by the newest tree."""
         return self.tree.owner(first_key(subject)) == self._own
 
     # The tree.
@@ -229,7 +207,11 @@ class Keeping(Part):
         self.tree, self._handed = tree, {seed: self._table() for seed in self._others}
         self.tending.took(tree, now)
         self._node.output.write(line.decode().rstrip("\n"))
-        self._hand_on_foreign(now, self._taken_in.all())
+        moved = self._held.take_out(*tree.interval(self._own))
+        self._moved += len(moved)
+        # they would be missing until their owner lends them
+        self._lent.file([row for row in moved if self._has_first_key(row.subject)], now)
+        self._hand_on([*moved, *self._taken_in.all()], now)
         self._lend_parts(now)
 
     def _said_first(self, seed: Address) -> bytes:
@@ -241,7 +223,7 @@ class Keeping(Part):
         """Note how many rows another seed holds."""
         self.tending.told(link.peer, message, self._node.now())
 
-    def on_ask_tree(self, link, message: grammar.AskTree) -> None:
+    def on_ask_tree(self, link, message: wire.Bare) -> None:
         """Tell anybody the tree and the loads."""
         if not self._node.settings.monitor:
             raise wire.WireError("this seed keeps no reports")
@@ -263,7 +245,6 @@ class Keeping(Part):
         for table in self._all_tables():
             table.expire(now)
         self.links.drop_silent(now - LIVING * self._period)
-        self._hand_on_foreign(now)
         self.links.to_all(grammar.tree(*self.tree) + grammar.load(*self._load()))
         if self.tending.is_keeper(now):
             self._take_over(self.tending.mended(self.tree, self._load(), now))

@@ -12,7 +12,6 @@ import collections
 from gossip import wire
 from gossip.addresses import Address
 from gossip.monitoring import grammar
-from gossip.monitoring.contradictions import Contradictions
 from gossip.monitoring.watch import Watch
 from gossip.node.part import Part
 from gossip.registering.joining import SEED
@@ -37,9 +36,8 @@ class Reporting(Part):
         self._told = None  # the link to the seed that has had all reports so far
         self._due: float | None = None  # when the next report is
         self._kicked_by: dict[Address, None] = {}  # seeds that have kicked this peer
-        self._cheats = Contradictions()
         self._evidence: dict[bytes, tuple[bytes, bytes]] = {}  # run not known yet -> signed lines
-        self.watch = Watch(node.settings, node.confirming.counts, self._cheats)
+        self.watch = Watch(node.settings, node.confirming.counts)
 
     # The duty.
 
@@ -119,9 +117,9 @@ class Reporting(Part):
         if not self._node.confirming.is_known(run):
             if len(self._evidence) < EVIDENCE_LIMIT:
                 self._evidence[run] = one, other
-        elif self._cheats.add(run):
+        elif self.watch.contradicted(run):
             line = contradiction(one, other)
-            self._found_out(run, line)
+            self._node.output.write(line.decode().rstrip("\n"))
             for _, link in self._seeds():
                 link.send(line)
 
@@ -134,13 +132,10 @@ class Reporting(Part):
     def on_contradiction(self, link, message: Contradiction) -> None:
         """Verify a seed's proof that a run has contradicted itself."""
         self._check(link)
-        if self._node.confirming.is_known(message.run) and self._cheats.proves(message):
-            self._found_out(message.run, message.line)
-
-    def _found_out(self, run: bytes, line: bytes) -> None:
-        """Write a contradiction down, and judge nobody by its run any more."""
-        self._node.output.write(line.decode().rstrip("\n"))
-        self.watch.contradicted(run)
+        if self._node.confirming.is_known(message.run) and not self.watch.is_cheat(message.run):
+            message.verify()
+            self.watch.contradicted(message.run)
+            self._node.output.write(message.line.decode())
 
     def _check(self, link) -> None:
         if not any(registered is link for _, registered in self._seeds()):

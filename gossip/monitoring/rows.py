@@ -59,12 +59,15 @@ class Rows:
         self._of_owner: collections.Counter = collections.Counter()  # owner -> rows
         self._count = 0  # rows in all
 
-    def file(self, row: Row, now: float) -> bool:
-        """Hold a row unless too old; return whether it is news."""
+    def file(self, rows: Iterable[Row], now: float) -> list[Row]:
+        """Hold rows unless too old; return those that are news."""
+        return [row for row in rows if row.at > now - self._window and self._hold(row)]
+
+    def _hold(self, row: Row) -> bool:
+        """Hold a row; return whether it is news."""
         said, peer = (row.side, row.reporter), row.entry.peer
-        if row.at <= now - self._window or any(
-                old[:2] == (row.start, row.period)
-                for old in _PACKED.iter_unpack(self._held(said, peer))):
+        if any(old[:2] == (row.start, row.period)
+               for old in _PACKED.iter_unpack(self._held(said, peer))):
             return False
         if self._count >= self._limit:
             self._evict()

@@ -12,8 +12,7 @@ Thornton, 1960):
     A     C   E
 
 All of this follows from the list of intervals, so only the list is sent. A tree never changes; the
-next tree is made from it. Loads are what seeds have told of their rows; the load of a seed outside
-the tree is ignored. Pure.
+next tree is made from it, and from loads, which are what seeds have told of their rows. Pure.
 """
 
 import bisect
@@ -116,15 +115,15 @@ class ThreadedTree(grammar.Tree):
         place = self._places[seed]
         parent, low, high = self._subtree(place)
         left_is_thread, right_is_thread = low == place, place + 1 == high
-        left = place - 1 if left_is_thread else _middle(low, place)
-        right = place + 1 if right_is_thread else _middle(place + 1, high)
+        left = place - 1 if left_is_thread else (low + place) // 2
+        right = place + 1 if right_is_thread else (place + 1 + high) // 2
         return Links(self._at(parent), self._at(left), left_is_thread,
                      self._at(right), right_is_thread)
 
     def _subtree(self, place: int) -> tuple[int, int, int]:
-        """Return (parent, or -1; low, high): places low to high - 1."""
+        """Return (parent, or -1; low, high): places low to high - 1, the root in the middle."""
         parent, low, high = -1, 0, len(self.starts)
-        while (middle := _middle(low, high)) != place:
+        while (middle := (low + high) // 2) != place:
             parent = middle
             if place < middle:
                 high = middle
@@ -178,18 +177,17 @@ class ThreadedTree(grammar.Tree):
         held = self._shares_by_place(loads)
         widths = [last - first for first, last in map(self.interval, self.seeds())]
         place = max((place for place, width in enumerate(widths) if width > 0),
-                    key=lambda place: (_rows(held[place]), widths[place]))
+                    key=lambda place: (_sum(held[place]), widths[place]))
         cut = _cuts(held[place], 2, *self.interval(self.starts[place][1]))[0]
         return self._next(author, (*self.starts[: place + 1], (cut, seed),
                                    *self.starts[place + 1:]))
 
     def without(self, author: Address, seed: Address, loads: Loads) -> "ThreadedTree":
         """Return the tree without a seed, whose less loaded neighbour inherits."""
-        place = self._places[seed]
-        beside = [place for place in (place - 1, place + 1) if 0 <= place < len(self.starts)]
-        heir = min(beside, key=lambda place: _told(loads, self.starts[place][1]))
-        starts = list(self.starts)
-        starts[heir] = (min(self._firsts[heir], self._firsts[place]), starts[heir][1])
+        place, starts = self._places[seed], list(self.starts)
+        beside = [place for place in (place - 1, place + 1) if 0 <= place < len(starts)]
+        heir = min(beside, key=lambda place: _told(loads, starts[place][1]))
+        starts[heir] = min(starts[heir][0], starts[place][0]), starts[heir][1]
         del starts[place]
         return self._next(author, tuple(starts))
 
@@ -220,16 +218,11 @@ class ThreadedTree(grammar.Tree):
         return held
 
 
-def _middle(low: int, high: int) -> int:
-    """Return the root of the subtree with places low to high - 1."""
-    return (low + high) // 2
-
-
 def _told(loads: Loads, seed: Address) -> int:
     return loads[seed].rows if seed in loads else 0
 
 
-def _rows(shares: list[tuple[int, float]]) -> float:
+def _sum(shares: list[tuple[int, float]]) -> float:
     return sum(rows for _, rows in shares)
 
 
@@ -237,7 +230,7 @@ def _cuts(shares: list[tuple[int, float]], parts: int, first: int, last: int) ->
     """Return the first keys of all parts but the first. Each part has equal rows, which are taken
     to lie evenly within a share; without a share, keys are."""
     shares = shares or [(last + 1, 1.0)]
-    wanted, cuts, at, below = _rows(shares) / parts, [], first, 0.0
+    wanted, cuts, at, below = _sum(shares) / parts, [], first, 0.0
     for after, rows in shares:
         while len(cuts) < parts - 1 and below + rows >= (len(cuts) + 1) * wanted:
             part = ((len(cuts) + 1) * wanted - below) / rows

@@ -179,21 +179,17 @@ def _is_unconfirmed(by, about, now: float, period: float) -> bool:
 def badness_of(rates: dict[Address, float], void) -> float | None:
     """Return the badness for a charge; None: too few reporters are left."""
     left = _without(rates, void)
-    return _lower_median(left) if len(left) >= REPORTERS else None
+    return statistics.median_low(left.values()) if len(left) >= REPORTERS else None
 
 
 def outcome_of(rates: dict[Address, float], void) -> float | None:
     """Return the badness by which reporters are judged in turn, or None."""
     left = _without(rates, void)
-    return _lower_median(left) if left and len(rates) >= REPORTERS else None
+    return statistics.median_low(left.values()) if left and len(rates) >= REPORTERS else None
 
 
 def _without(rates: dict[Address, float], void) -> dict[Address, float]:
     return {reporter: rate for reporter, rate in rates.items() if reporter not in void}
-
-
-def _lower_median(rates: dict[Address, float]) -> float:
-    return statistics.median_low(rates.values())
 
 
 def is_bad(share: float) -> bool:
@@ -224,10 +220,11 @@ def evaluate(cases: list[Case], others: list[Verdicts], void_before=()) -> Found
     """Judge the subjects of a seed in one round. `others` is what the other seeds have told last,
     `void_before` the reporters that this seed found void in its last round."""
     known, known_here = _known(cases, others)
-    void = {*void_before, *_void_elsewhere(others)}
-    judged = _judged_elsewhere(others) | _judged(cases, known, void)
+    void_elsewhere = {peer for other in others for peer in other.void}
+    judged = {peer: badness for other in others for peer, badness in other.judged}
+    judged.update(_judged(cases, known, void_elsewhere.union(void_before)))
     void_here = [case.subject for case in cases if is_void(case.views(0), judged)]
-    void = {*void_here, *_void_elsewhere(others)}
+    void = void_elsewhere.union(void_here)
     judged_here = _judged(cases, known, void)
     judged.update(judged_here)
     known_in = [_known_in(k, cases, known) for k in range(WINDOWS)]
@@ -255,14 +252,6 @@ def _known_in(k: int, cases: list[Case], known: int | None) -> int | None:
         return known
     share = statistics.median_high(before) / max(1, statistics.median_high(now))
     return math.ceil(known * min(1.0, share))
-
-
-def _void_elsewhere(others: list[Verdicts]) -> list[Address]:
-    return [peer for other in others for peer in other.void]
-
-
-def _judged_elsewhere(others: list[Verdicts]) -> dict[Address, float]:
-    return {peer: badness for other in others for peer, badness in other.judged}
 
 
 def _judged(cases: list[Case], known: int | None, void) -> dict[Address, float]:

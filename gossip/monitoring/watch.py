@@ -1,23 +1,15 @@
 """The watch: counts of what a peer saw of its neighbours each period. Rules only.
 
-A peer has to send every message to every neighbour but the neighbour that brought it first. So that
-honest peers are never blamed, a neighbour is judged by a message only when
-
-- the link had stood for `settle` seconds when the message came. A link stands from the first reply
-  after this peer has caught up with the neighbour, because then the neighbour has this peer in its
-  table, too, and this peer has fetched what the neighbour knew before;
-- the neighbour has answered two requests: the first left at least `settle` seconds after the
-  message came, the second after the first answer. They leave behind the message, so a neighbour
-  that answers has read it: either it had the message first from here, and says so, or it is about
-  to send it. Two are needed because an answer may overtake what waits to be sent. A neighbour that
-  is frozen or slow is judged later, not wrongly.
-
-In a tree only the messages that go to all count (`goes_to_all` in spread/tree.py).
+The README says by which messages a neighbour is judged, and when. Besides, the link must have stood
+for `settle` seconds when the message came. A link stands from the first reply after this peer has
+caught up with the neighbour, because then the neighbour has this peer in its table, too. Requests
+leave behind the messages, so a neighbour that answers has read them: either it had a message first
+from here, and says so, or it is about to send it. Two answers are needed because the first may
+overtake what waits to be sent.
 
 A message whose run had to be confirmed first, or that anti-entropy has fetched, counts only for the
-neighbour that brought it. No neighbour is judged by a run that few seeds name, because it may have
-denied that run; nor by a run that has contradicted itself, because it may have the other text; nor,
-after a pause of this peer, by older messages, because its excuses may have expired.
+neighbour that brought it. No neighbour is judged by a run that has contradicted itself, because it
+may have the other text.
 
 Lines are kept as hashes, which are small, and which nobody outside can predict.
 """
@@ -30,12 +22,14 @@ from gossip.addresses import Address
 from gossip.monitoring import grammar
 from gossip.settings import Settings
 from gossip.spread.tree import goes_to_all
+from gossip.tools import Recent
 
 LOG_LIMIT = 20_000  # messages that neighbours are to be judged by; of more, the oldest are dropped
 COPIES_LIMIT = 50_000  # lines noted in one generation, before irrelevant lines are dropped
 GENERATIONS_LIMIT = 8  # of a neighbour that does not answer
 ASKED_LIMIT = 8  # requests of which a reply is awaited
 WAITING_LIMIT = 2_000  # lines that wait until their run is confirmed
+CHEATS_LIMIT = 10_000  # runs remembered that have contradicted themselves
 STILL = 1.5  # periods between two turns above which this peer itself stood still
 CATCHING_UP = 6  # replies after which a link stands, even if there is still something to fetch
 
@@ -57,11 +51,9 @@ class _Row:
         self.stands: float | None = None  # since when it stands
         self.judged = judged  # the number of the first batch that is not judged yet, from 0 on
         self.horizon = float("-inf")  # the neighbour has read what was said until then
-        # TIME of a request -> (when it left, what the horizon was then)
-        self.asked: dict[str, tuple[float, float]] = {}
+        self.asked = Recent(ASKED_LIMIT)  # TIME of a request -> when it left, the horizon then
         # lines that came over the link, in sets: (when the next set began, lines), the oldest first
         self.copies: collections.deque[list] = collections.deque([[float("inf"), set()]])
-        self.counts = collections.Counter()  # by the names in an Entry
 
     def begin_generation(self, now: float) -> set[int]:
         """Note what comes from now on in a new set; return the oldest set."""
@@ -86,10 +78,10 @@ class _Row:
 class Watch:
     """The observations of one peer about its neighbours, by their links."""
 
-    def __init__(self, settings: Settings, counts=lambda run: True, cheats=()):
-        """`counts(run)`: do most seeds name a run? `cheats`: runs that contradict themselves."""
+    def __init__(self, settings: Settings, counts=lambda run: True):
+        """`counts(run)`: do most seeds name a run?"""
         self._run_counts = counts
-        self._cheats = cheats
+        self._cheats = Recent(CHEATS_LIMIT)  # run that has contradicted itself -> True
         self._settle = settings.settle
         self._longest = STILL * settings.report_interval  # seconds between two turns
         self._owes = settings.spread != "rumor"  # else nobody owes anybody a copy
@@ -99,23 +91,23 @@ class Watch:
         self._log: list[_Batch] = []  # batches by which not all neighbours are judged yet
         self._begin = 0  # the number of the first batch in it
         self._size = 0  # messages in it
-        self._waiting: dict[int, dict] = {}  # line of an unknown run -> the links that brought it
-        self._former: dict[Address, collections.Counter] = {}  # counts of links that have ended
+        self._waiting = Recent(WAITING_LIMIT)  # line of an unknown run -> links that brought it
+        # neighbour in this period, present or former -> its counts, by the names in an Entry
+        self._counts: dict[Address, collections.Counter] = {}
 
     # Links.
 
     def linked(self, link, now: float) -> None:
         """Begin to watch a link to a neighbour."""
         self._rows[link] = _Row(now, self._begin + len(self._log))
+        self._counts.setdefault(link.peer, collections.Counter())
 
     def asked(self, link, time: str, now: float) -> None:
         """Note a request that leaves behind everything sent; `time` is its TIME."""
         row = self._rows.get(link)
         if row is None:
             return
-        row.asked[time] = now, row.horizon
-        if len(row.asked) > ASKED_LIMIT:
-            del row.asked[next(iter(row.asked))]
+        row.asked.put(time, (now, row.horizon))
         self._thin(row.begin_generation(now))
 
     def replied(self, link, time: str, now: float, caught_up: bool) -> None:
@@ -123,10 +115,10 @@ class Watch:
         nothing is to be fetched from it."""
         self._notice_stand(now)
         row = self._rows.get(link)
-        if row is None or time not in row.asked:
+        asked = row and row.asked.pop(time)
+        if asked is None:
             return
-        at, horizon = row.asked.pop(time)
-        row.asked = {other: asked for other, asked in row.asked.items() if asked[0] > at}
+        at, horizon = asked
         row.replies += 1
         if row.stands is None and (caught_up or row.replies >= CATCHING_UP):
             row.stands = now
@@ -136,15 +128,15 @@ class Watch:
         self._drop_judged()
 
     def on_end(self, link) -> None:
-        """Forget a link that has ended, but for its counts."""
-        row = self._rows.pop(link, None)
-        if row is None:
+        """Forget a link, but keep the counts of some former neighbours."""
+        if self._rows.pop(link, None) is None:
             return
         self._drop_judged()
-        for links in self._waiting.values():
+        for links in self._waiting.all().values():
             links.pop(link, None)
-        if link.peer in self._former or len(self._former) < grammar.ENTRIES_LIMIT:
-            self._former.setdefault(link.peer, collections.Counter()).update(row.counts)
+        present = {other.peer for other in self._rows}
+        if link.peer not in present and len(self._counts) > len(present) + grammar.ENTRIES_LIMIT:
+            del self._counts[link.peer]
 
     # Messages.
 
@@ -165,7 +157,6 @@ class Watch:
             return
         by_run = self._judged_by(lines) if owed else {}
         self._count_first(len(lines), link, now)  # an excuse, even if few seeds name the run
-        by_run = {run: some for run, some in by_run.items() if run not in self._cheats}
         if by_run:
             self._log.append(_Batch(now, by_run, link))
             self._size += sum(map(len, by_run.values()))
@@ -182,33 +173,39 @@ class Watch:
         by_run: dict[bytes, list[int]] = {}
         for line in lines:
             by_run.setdefault(wire.gossip_key(line)[0], []).append(hash(line))
-        return {run: some for run, some in by_run.items() if self._run_counts(run)}
+        return {run: some for run, some in by_run.items()
+                if self._run_counts(run) and not self.is_cheat(run)}
 
-    def contradicted(self, run: bytes) -> None:
-        """Judge nobody by the messages of a run that contradicted itself."""
+    def is_cheat(self, run: bytes) -> bool:
+        """Return whether a run has contradicted itself."""
+        return self._cheats.get(run, default=False)
+
+    def contradicted(self, run: bytes) -> bool:
+        """Judge nobody by the messages of a run that contradicted itself. Return whether that is
+        news."""
         for batch in self._log:
             self._size -= len(batch.lines.pop(run, ()))
+        return self._cheats.add(run, True)
 
     def brought(self, lines: list[bytes], link) -> None:
         """Note lines that have come, but whose run has to be confirmed."""
         if link not in self._rows:
             return
         for line in map(hash, self._owed_by_all(lines)):
-            self._waiting.setdefault(line, {})[link] = None
-        while len(self._waiting) > WAITING_LIMIT:
-            del self._waiting[next(iter(self._waiting))]
+            self._waiting.add(line, {})
+            self._waiting.get(line)[link] = None
 
     def confirmed(self, lines: list[bytes], now: float) -> None:
         """Count lines whose run is confirmed now as known. Every link that has brought a line
         counts as first, because this peer may seem to have withheld the line."""
         for line in map(hash, lines):
-            for link in self._waiting.pop(line, ()):
+            for link in self._waiting.pop(line, default=()):
                 self._count_first(1, link, now)
 
     def broken(self, link, what: str, count: int) -> None:
         """Count copies that were "corrupt", or "forbidden"."""
         if link in self._rows:
-            self._rows[link].counts[what] += count
+            self._counts[link.peer][what] += count
 
     # The period.
 
@@ -227,18 +224,15 @@ class Watch:
             return True  # nobody was judged by missing messages, so nobody needs an excuse
         for row in self._rows.values():
             row.judged = self._begin + len(self._log)
-        for counts in (*(row.counts for row in self._rows.values()), *self._former.values()):
+        for counts in self._counts.values():
             counts["expected"], counts["missing"] = counts["first"], 0
         return True
 
     def entries(self) -> list[grammar.Entry]:
         """End the period; return what was seen of each neighbour."""
-        counts = collections.defaultdict(collections.Counter)
-        for peer, counted in [*((link.peer, row.counts) for link, row in self._rows.items()),
-                              *self._former.items()]:
-            counts[peer].update(counted)
-            counted.clear()
-        self._former.clear()
+        present = {link.peer: collections.Counter() for link in self._rows}
+        counts = {peer: self._counts[peer] for peer in present} | self._counts  # these come first
+        self._counts = present
         self._drop_judged()
         return [grammar.Entry(peer, *[counted[name] for name in grammar.Entry._fields[1:]])
                 for peer, counted in counts.items()]
@@ -273,17 +267,19 @@ class Watch:
             if batch.link is not link and batch.at >= stood:
                 owed += _lines_of([batch])
         if owed:
-            row.counts["expected"] += len(owed)
+            counts = self._counts[link.peer]
+            counts["expected"] += len(owed)
             if self._owes:
-                row.counts["missing"] += row.missing(owed)
+                counts["missing"] += row.missing(owed)
 
     def _count_first(self, count: int, link, now: float) -> None:
         """Count FIRST at once, because the neighbour may miss the message soon."""
         row = self._rows.get(link)
         if row is not None and now >= row.met + self._settle:  # it judges no young link
-            row.counts["expected"] += count
+            counts = self._counts[link.peer]
+            counts["expected"] += count
             if self._owes:
-                row.counts["first"] += count
+                counts["first"] += count
 
 
 def _lines_of(batches: list[_Batch]) -> list[int]:

@@ -1,8 +1,7 @@
 """Signing: who said what, in signed gossip.
 
-ed25519       keys, signing and verifying (RFC 8032), by one of the next two
-openssl       by the OpenSSL of Python's hashlib, where it is good
-edwards       by our own code, which judges alike; pure
+ed25519       keys, signing and verifying (RFC 8032); our own code where there is no
+openssl       the OpenSSL of Python's hashlib, which judges alike
 grammar       the lines: signed, proofs, contradictions, runs; read, made and verified
 
 Which runs an address has had:
@@ -13,6 +12,5 @@ link_proofs   which run is at the other end of a link
 
 How signed gossip spreads, on what spread/ does for any gossip:
 signed_spreading  the part of a peer: lines that wait for their run, rate limits of verifying
-signed_messages   the message list, which takes only messages that have a cover
-covers            which cover speaks for which message, and whether it is good
+signed_messages   the message list, which takes only messages for which a good cover speaks
 """

@@ -1,9 +1,8 @@
 """Confirming: how a peer finds out which runs are genuine, and proves its own. A part of a peer.
 
 The rules are in `known_runs`. A peer asks every configured seed, with many questions over each
-short connection: in advance about all addresses on a list, and later about each unknown run that it
-meets. If the seeds do not decide, the peer dials the address itself and takes the proof. When a run
-is found to be genuine or is denied, all parts of the node hear `on_settled`.
+short connection. If the seeds do not decide, the peer dials the address itself and takes the proof.
+When a run is found to be genuine or is denied, all parts of the node hear `on_settled`.
 """
 
 import dataclasses
@@ -24,7 +23,6 @@ PROOFS = 50  # a second at most, made for strangers that send a Liveness Request
 PROOFS_FOR_OTHERS = 40  # of these, for strangers without the IP of a seed, so that seeds get some
 DENIED = {FALSE_RUN: 16}, 60.0  # in seconds, for which a neighbour's unknown runs are then ignored
 ANSWER_LIMIT = 2.0  # seconds for the answers over one connection, connecting included
-QUESTIONS = 500  # that one connection carries
 AHEAD_LIMIT = 10_000  # addresses kept that were asked about in advance
 
 
@@ -48,16 +46,15 @@ class Confirming(Part):
         self._seeds = seeds
         self._signer = signer
         self._ask_prober = ask_prober
-        # neighbours whose unknown runs are ignored, because they brought too many that were denied
-        self._denied = ShutOut(*DENIED)
+        self._denied = ShutOut(*DENIED)  # who has brought too many runs that were denied
         self.own_run = b"" if signer is None else run_of((node.address, signer.start))
         self._runs = KnownRuns(seeds, self.own_run)
         self.homes = Homes()
         self._proofs, self._proofs_for_others = Budget(PROOFS), Budget(PROOFS_FOR_OTHERS)
         self._ahead = Recent(AHEAD_LIMIT)  # address that was asked about in advance -> True
-        # seed -> the questions that wait for the next connection to it
+        # for each seed, the questions for the next connection to it
         self._waiting: dict[Target, dict[Key, None]] = {seed: {} for seed in seeds}
-        # seed -> the questions that its connection carries, by address; None until it is up
+        # for some seeds, those that its connection carries, by address; None until it is up
         self._asked: dict[Target, dict[Address, _About] | None] = {}
 
     # Proofs.
@@ -67,10 +64,10 @@ class Confirming(Part):
         if self._signer is None:
             return b""
         now, is_seed = self._node.now(), link.remote_ip in self._node.whereabouts.ips
-        if not (is_seed or self._proofs_for_others.spend(now)) or not self._proofs.spend(now):
-            self._node.counters.add("proofs of life not made")
-            return b""
-        return self._signer.proof(reply.decode().rstrip("\n"))
+        if (is_seed or self._proofs_for_others.spend(now)) and self._proofs.spend(now):
+            return self._signer.proof(reply.decode().rstrip("\n"))
+        self._node.counters.add("proofs of life not made")
+        return b""
 
     def registration(self, seed: Address) -> bytes:
         """Return the lines with which a peer registers at a seed."""
@@ -88,19 +85,16 @@ class Confirming(Part):
     def counts(self, run: bytes) -> bool:
         """Return whether a run counts; if few seeds name it, ask again."""
         now = self._node.now()
-        if self._runs.counts(run, now):
-            return True
-        key = key_of(run)
-        if self._runs.ask_again(key, now):
+        counts = self._runs.counts(run, now)
+        if not counts and self._runs.ask_again(key := key_of(run), now):
             self._ask([key])
-        return False
+        return counts
 
     def is_denied(self, run: bytes, neighbour: Address | None) -> bool:
         """Return whether a run is ignored if this neighbour brings it now."""
-        if self._runs.is_known(run):
-            return False
         now = self._node.now()
-        return self._runs.is_denied(run, now) or self._is_disbelieved(neighbour, now)
+        return not self._runs.is_known(run) and (
+            self._runs.is_denied(run, now) or self._is_disbelieved(neighbour, now))
 
     def _is_disbelieved(self, neighbour: Address | None, now: float) -> bool:
         """Return whether a neighbour's unknown runs are ignored, and count that."""
@@ -141,8 +135,8 @@ class Confirming(Part):
             return
         keys = [(address, 0) for address in sorted(addresses) if not self._ahead.get(address)
                 and self._runs.open((address, 0), None, self._node.now())]
-        for address, _ in keys:
-            self._ahead.put(address, True)
+        for key in keys:
+            self._ahead.put(key[0], True)
         self._ask(keys)
 
     def _ask(self, keys: list[Key]) -> None:
@@ -180,15 +174,13 @@ class Confirming(Part):
 
     def _take(self, seed: Address) -> list[Key]:
         """Return the open questions that the connection to a seed now carries."""
-        waiting, self._waiting[seed] = self._waiting[seed], {}
-        keys = [key for key in waiting if self._runs.is_asked(key)]
-        self._waiting[seed] = dict.fromkeys(keys[QUESTIONS:]) | self._waiting[seed]
-        asked = self._asked[seed] = {}
-        for key in keys[:QUESTIONS]:
-            about = asked.setdefault(key[0], _About([], 0))
+        keys = [key for key in self._waiting[seed] if self._runs.is_asked(key)]
+        self._waiting[seed], self._asked[seed] = {}, {}
+        for key in keys:
+            about = self._asked[seed].setdefault(key[0], _About([], 0))
             about.keys.append(key)
             about.awaited += 1
-        return keys[:QUESTIONS]
+        return keys
 
     def on_runs(self, link, message: grammar.Runs) -> None:
         """Take the runs of an address that a seed names. Only its last answer about the address
@@ -198,10 +190,9 @@ class Confirming(Part):
         if about is None:
             raise wire.WireError(f"runs of {message.address}, which was not asked")
         about.awaited -= 1
-        if about.awaited:
-            answered = [key for key in about.keys if key[1] in message.starts]
-        else:
-            answered = asked.pop(message.address).keys
+        answered = [key for key in about.keys if key[1] in message.starts or not about.awaited]
+        if not about.awaited:
+            del asked[message.address]
         if not asked:
             link.close("answered")
         for key in answered:

@@ -1,17 +1,29 @@
 """Ed25519 signatures (RFC 8032): make a key, sign, verify. It knows nothing of gossip.
 
-OpenSSL does this if Python has one that passes the test below, else our own code. Peers blame each
-other for bad signatures, so both must judge alike, also in cases about which libraries differ.
+OpenSSL does this (openssl.py) if Python has one that passes the self-test below, else the code here
+with Python's own integers. It is short rather than fast, but a check stays below 3 ms. Peers blame
+each other for bad signatures, so both must judge alike, also in cases about which libraries differ.
+
+The time that Python's integers take depends on their values, so whoever can time a signer to a
+microsecond might learn its key. A key here lives as long as its peer, and signs what is said.
 """
 
 import functools
+import hashlib
+import sys
 
-from gossip.signing import edwards
+NAME = "Python"  # as `status` tells it
 
-SIGNATURE_SIZE = 64  # bytes
+KEY_SIZE, SIGNATURE_SIZE = 32, 64  # bytes
+P = 2**255 - 19  # the field
+L = 2**252 + 27742317777372353535851937790883648493  # the order of the base point
+D = -121665 * pow(121666, -1, P) % P  # of the curve -x² + y² = 1 + D·x²·y²
+ROOT = pow(2, (P - 1) // 4, P)  # a square root of -1
+KEYS_KEPT = 1_024  # points cached of keys used last
+
 SIGN_OF_X = 1 << 255  # the highest bit of a key; below it is y
 Y_OF_ORDER_8 = 0x05fc536d880238b13933c6d305acdfd5f098eff289f4c345b027b2c28f95e826
-Y_OF_SMALL_ORDER = {0, 1, edwards.P - 1, Y_OF_ORDER_8, edwards.P - Y_OF_ORDER_8}
+Y_OF_SMALL_ORDER = {0, 1, P - 1, Y_OF_ORDER_8, P - Y_OF_ORDER_8}
 
 
 def signing_key(secret: bytes):
@@ -22,22 +34,110 @@ def signing_key(secret: bytes):
 def check(public: bytes, message: bytes, signature: bytes) -> bool:
     """Return whether the owner of a public key has signed this message. Spellings other than the
     canonical one are rejected, and so are keys of small order, because they fit any message."""
-    if len(public) != 32 or len(signature) != SIGNATURE_SIZE:
+    if len(public) != KEY_SIZE or len(signature) != SIGNATURE_SIZE:
         return False
-    y = int.from_bytes(public, "little") & ~SIGN_OF_X
-    scalar = int.from_bytes(signature[32:], "little")
-    return (y < edwards.P and y not in Y_OF_SMALL_ORDER and scalar < edwards.L
+    y, scalar = _number(public) & ~SIGN_OF_X, _number(signature[32:])
+    return (y < P and y not in Y_OF_SMALL_ORDER and scalar < L
             and implementation().fits(public, message, signature))
 
 
 @functools.cache
 def implementation():
-    """Return the module that signs and verifies in this process: `openssl`, or `edwards`."""
+    """Return the module that signs and verifies in this process: `openssl`, or this one."""
     try:
         from gossip.signing import openssl  # here, because only signing needs it, and it takes 1 ms
     except (ImportError, MemoryError):  # a hardened system gives ctypes no memory for code
-        return edwards
-    return openssl if _is_right(openssl) else edwards
+        return sys.modules[__name__]
+    return openssl if _is_right(openssl) else sys.modules[__name__]
+
+
+# Our own code. What is public is the same in openssl.py.
+
+class SigningKey:
+    """A key pair; others verify with `public`, 32 bytes."""
+
+    def __init__(self, secret: bytes):
+        digest = hashlib.sha512(secret).digest()
+        self._scalar = (_number(digest[:32]) & (2**254 - 8) | 2**254) % L
+        self._prefix = digest[32:]
+        self.public = _encode(_multiplied((self._scalar, BASE)))
+
+    def sign(self, message: bytes) -> bytes:
+        nonce = _hashed(self._prefix, message)
+        point = _encode(_multiplied((nonce, BASE)))
+        scalar = (nonce + _hashed(point, self.public, message) * self._scalar) % L
+        return point + scalar.to_bytes(32, "little")
+
+
+def fits(public: bytes, message: bytes, signature: bytes) -> bool:
+    """Return whether a signature fits; `check` has checked all spellings. A key may be the sum of
+    an honest key and a point of small order. So minus the key is multiplied, because -k modulo L
+    would differ from what OpenSSL computes."""
+    point = _decode(public)
+    if point is None:
+        return False
+    x, y, z, t = point
+    challenge = _hashed(signature[:32], public, message)
+    return _encode(_multiplied((_number(signature[32:]), BASE),
+                             (challenge, (-x, y, z, -t)))) == signature[:32]
+
+
+def _number(data: bytes) -> int:
+    return int.from_bytes(data, "little")
+
+
+def _hashed(*parts: bytes) -> int:
+    """Return a number below the order, from a hash."""
+    return _number(hashlib.sha512(b"".join(parts)).digest()) % L
+
+
+# A point is (X, Y, Z, T): x = X/Z, y = Y/Z, x·y = T/Z.
+
+def _added(one, other):
+    """Return the sum of two points, which may be the same."""
+    (x, y, z, t), (u, v, w, s) = one, other
+    a, b, c, d = (y - x) * (v - u) % P, (y + x) * (v + u) % P, 2 * D * t * s % P, 2 * z * w
+    e, f, g, h = b - a, d - c, d + c, b + a
+    return e * f % P, g * h % P, f * g % P, e * h % P
+
+
+def _multiplied(*products):
+    """Return the sum of some (scalar below the order, point), multiplied."""
+    total = NEUTRAL
+    for bit in reversed(range(L.bit_length())):
+        total = _added(total, total)
+        for scalar, point in products:
+            if scalar >> bit & 1:
+                total = _added(total, point)
+    return total
+
+
+def _encode(point) -> bytes:
+    """Return the canonical spelling of a point."""
+    x, y, z, _ = point
+    inverse = pow(z, -1, P)
+    return (y * inverse % P | (x * inverse % P & 1) << 255).to_bytes(32, "little")
+
+
+@functools.lru_cache(maxsize=KEYS_KEPT)
+def _decode(data: bytes):
+    """Return the point that 32 bytes spell canonically, None without one."""
+    y, odd = _number(data) & ~SIGN_OF_X, _number(data) >> 255
+    if len(data) != 32 or y >= P:
+        return None
+    u, v = (y * y - 1) % P, (D * y * y + 1) % P
+    x = u * v**3 * pow(u * v**7, (P - 5) // 8, P) % P
+    if (v * x * x - u) % P:
+        x = x * ROOT % P
+    if (v * x * x - u) % P or x == 0 and odd:
+        return None
+    if x & 1 != odd:
+        x = P - x
+    return x, y, 1, x * y % P
+
+
+NEUTRAL = (0, 1, 1, 0)
+BASE = _decode((4 * pow(5, -1, P) % P).to_bytes(32, "little"))
 
 
 # The self-test.

@@ -1,16 +1,8 @@
 """The lines of signing: signed lines, contradictions, runs and proofs; read, made and verified.
 
-    signed:IP:PORT:START:FIRST:KEY:HASHES:SIGNATURE
-    contradiction:SIGNED|SIGNED    both of one run, with different hashes for one number
-    runs:IP:PORT:START             asks a seed; START is the run in question, or 0 for all
-    runs:IP:PORT:START,START,…     answers: all that the seed has verified, if any
-    proof:KEY:SIGNATURE            precedes the line that it proves
-    proof:KEY:SIGNATURE:TIME       the same before the two lines with which a link begins
-
-KEY, HASHES and SIGNATURE are in base64url without padding, in the one canonical spelling. START is
-a hash of the address and the key, so nobody can speak for a run without its key, and nobody has to
-be asked about that. A proof shows that the key belongs to the peer at the address. It signs a text
-that is of no use anywhere else: a Liveness Reply, which is new, `registering` or `linking`.
+KEY, HASHES and SIGNATURE are in base64url without padding, in the one canonical spelling. A proof
+shows that a key belongs to the peer at an address. It signs a text that is of no use anywhere else:
+a Liveness Reply, which is new, `registering` or `linking`.
 """
 
 import hashlib
@@ -21,21 +13,20 @@ from typing import NamedTuple
 from gossip.addresses import Address
 from gossip.signing.ed25519 import check, signing_key
 from gossip.wire.fields import (
-    LINES, NUMBER_LIMIT, PEER, TIME, Field, WireError, declare, declare_kind, from_base64,
-    number_in, to_base64)
+    LINES, NUMBER_LIMIT, PEER, TIME, Field, WireError, declare_kind, from_base64, number_in,
+    to_base64)
 from gossip.wire.lines import RUN, SIGNED, check_run
 
 STARTS_LIMIT = 8  # runs of one address that a line names
 HASH_SIZE = 16  # bytes of a SHA-256 that name a gossip line
 HASHES_LIMIT = 512  # lines that one signed line speaks for
-KEY_SIZE, SIGNATURE_SIZE = 32, 64  # bytes
 
 _SIGNED = re.compile(SIGNED + rb"(" + RUN + rb"):([1-9][0-9]{0,18}):"
                      rb"([^:]{43}):([^:]+):([^:]{86})")  # in base64url, see from_base64
 
 
 class Signed(NamedTuple):
-    """The content of a signed line."""
+    """The content of `signed:IP:PORT:START:FIRST:KEY:HASHES:SIGNATURE`."""
 
     run: bytes  # IP:PORT:START
     first: int  # the number of its first message
@@ -50,24 +41,19 @@ class Signed(NamedTuple):
         return self.first + len(self.hashes) // HASH_SIZE - 1
 
 
-class Proof(NamedTuple):
-    """A key of 32 bytes, and its signature of 64 bytes for the next line. `time` is the TIME that
-    was signed for a link, else empty."""
-
-    key: bytes
-    signature: bytes
-    time: str = ""
-    kind = "proof"
-
-
 class Contradiction(NamedTuple):
-    """Two signed lines of one run with different hashes for one number, and the whole line."""
+    """Two signed lines of one run with different hashes for one number."""
 
     run: bytes
     one: Signed
     other: Signed
-    line: bytes
+    line: bytes  # contradiction:SIGNED|SIGNED
     kind = "contradiction"
+
+    def verify(self) -> None:
+        """Verify both signatures, because nobody is believed; WireError if one is bad."""
+        if not (Signer.is_genuine(self.one) and Signer.is_genuine(self.other)):
+            raise WireError("a contradiction with a bad signature")
 
 
 def contradict(one, other, first: int = 1) -> bool:
@@ -121,22 +107,21 @@ LINES[b"contradiction"] = parse_contradiction
 
 # Runs and proofs.
 
-def _starts(field: bytes) -> tuple[int, ...]:
-    return tuple(number_in(start, wrong="START is larger than 2^63-1")
-                 for start in field.split(b",") if start)
-
-
 def _base64(size: int) -> Field:
     return Field(rb"[A-Za-z0-9_-]{%d}" % size, from_base64, lambda data: to_base64(data).decode())
 
 
-_STARTS = Field(rb"(?:(?:0|[1-9][0-9]{0,18})(?:,[1-9][0-9]{0,18}){0,7})?", _starts,
+_STARTS = Field(rb"(?:(?:0|[1-9][0-9]{0,18})(?:,[1-9][0-9]{0,18}){0,7})?",
+                lambda field: tuple(map(number_in, field.split(b","))) if field else (),
                 lambda starts: ",".join(map(str, starts)))
 _AT_TIME = Field(b"(?::%b)?" % TIME.pattern, lambda field: field[1:].decode(),
                  lambda time: time and f":{time}")
-# A question or an answer: an address, and the STARTs of its runs.
+# A question to a seed about the run with one START, or with START 0 about all runs of an address;
+# or the answer: the STARTs of all its runs that the seed has verified, if any.
 Runs, runs = declare_kind("runs", "runs:%s:%s", address=PEER, starts=_STARTS)
-proof = declare(Proof, "proof:%s:%s%s", _base64(43), _base64(86), _AT_TIME)
+# A key, and its signature for the next line. `time` is what was signed for a link, else empty.
+Proof, proof = declare_kind("proof", "proof:%s:%s%s", key=_base64(43), signature=_base64(86),
+                            time=_AT_TIME)
 
 
 # Making and verifying.
@@ -163,9 +148,9 @@ class Signer:
 
     def cover(self, first: int, digests: list[bytes]) -> list[bytes]:
         """Return signed lines for messages with these SHA-256, from number `first` on."""
-        lines, most = [], HASHES_LIMIT
-        for at in range(0, len(digests), most):
-            hashes = b"".join([digest[:HASH_SIZE] for digest in digests[at:at + most]])
+        lines = []
+        for at in range(0, len(digests), HASHES_LIMIT):
+            hashes = b"".join([digest[:HASH_SIZE] for digest in digests[at:at + HASHES_LIMIT]])
             head = signed_head(self._run, first + at, self._key.public, hashes)
             lines.append(signed(head, self._key.sign(head)))
         return lines

@@ -1,12 +1,8 @@
 """Known runs: which runs a peer believes in, and which it met last at an address.
 
-Rules only; confirming.py carries them out. Because a seed may lie or be silent, a run is genuine
-when more than half of the configured seeds name it, and denied when more than half have answered
-without it. If it is neither, the peer dials the address itself.
-
-Neighbours are judged only by messages of runs that most seeds name, because a neighbour may have
-denied a run that only this peer's own dial has found. A denied run is asked about again after REST;
-so a run on which seeds ever differed counts only DOUBT seconds after most of them name it.
+Rules only; confirming.py carries them out. A run is genuine when more than half of the configured
+seeds name it, and denied when more than half have answered without it. If it is neither, the peer
+dials the address itself.
 """
 
 import collections
@@ -18,11 +14,11 @@ from gossip.signing import grammar
 from gossip.tools import Recent
 
 KNOWN_LIMIT = 100_000  # genuine runs kept; of more, the first goes
-OPEN_LIMIT = 1_000  # runs asked about at the same time; a neighbour may bring at most as many as
-# it leaves free, so one alone gets half of them, and several together never all
+OPEN_LIMIT = 1_000  # runs asked about at once; a neighbour may bring at most what it leaves free
 UNCONFIRMED_LIMIT = 10_000  # runs kept that were not confirmed; of more, the first goes
 REST = 15.0  # seconds between questions about a run that was not confirmed, or that few seeds name
-DOUBT = 20.0  # seconds after most seeds name a run, until it counts, if they ever differed about it
+DOUBT = 20.0  # seconds after most seeds name a run, until it counts, if they ever differed about
+# it: a neighbour that has denied the run asks again after REST
 DOUBTED_LIMIT = 10_000  # runs kept on which seeds differed; of more, the first goes
 HOMES_LIMIT = 10_000  # addresses; of more, the one where a run was met longest ago goes
 NEVER = math.inf
@@ -93,8 +89,7 @@ class KnownRuns:
 
     def open(self, key: Key, brought_by: Address | str | None, now: float) -> bool | None:
         """Open a question of a neighbour, a newcomer's IP, or a seed. True: ask the seeds. None:
-        they are being asked, or the run is genuine. False: not now, because the run was denied
-        lately, or too many questions are open."""
+        they are being asked, or the run is genuine. False: not now."""
         if key in self._open or run_of(key) in self._known:
             return None
         return self._begin(key, brought_by, now)
@@ -102,11 +97,11 @@ class KnownRuns:
     def ask_again(self, key: Key, now: float) -> bool:
         """Ask again about a genuine run that few seeds name, if due."""
         run = run_of(key)
-        if (self._known.get(run) != NEVER or key in self._open
-                or not self._begin(key, None, now)):
-            return False
-        self._unconfirmed.put(run, now + REST)
-        return True
+        is_due = (self._known.get(run) == NEVER and key not in self._open
+                  and self._begin(key, None, now))
+        if is_due:
+            self._unconfirmed.put(run, now + REST)
+        return is_due
 
     def _begin(self, key: Key, brought_by: Address | str | None, now: float) -> bool:
         """Open a question, unless its run was denied lately, or too many are open."""
@@ -136,35 +131,29 @@ class KnownRuns:
                     new.append(run)
                 if self._known[run] == NEVER:
                     self._known[run] = now + DOUBT if self._doubted.get(run) else now
-        if self._is_decided(key, question):
-            return self._decide(key, question, new)
-        return Outcome(new)
+        return self._outcome(key, question, new)
 
     def _doubt(self, run: bytes, now: float) -> None:
         """Note that seeds differ about a run, or have denied it."""
         if self._doubted.add(run, True) and self._known.get(run, NEVER) < NEVER:
             self._known[run] = now + DOUBT
 
-    def _is_decided(self, key: Key, question: _Question) -> bool:
-        """Return whether the remaining seeds cannot change the outcome. About a genuine run all
-        seeds are heard, because they may differ."""
-        can_be_named = question.naming[key[1]] + len(question.left) >= self._majority
-        return not question.left or (
-            bool(key[1]) and question.answered >= self._majority and not can_be_named
-            and run_of(key) not in self._known)
-
     def undecided(self, key: Key) -> Outcome:
         """Decide about an open question without seeds."""
-        return self._decide(key, self._open[key], [])
+        return self._outcome(key, self._open[key], [])
 
-    def _decide(self, key: Key, question: _Question, new: list[bytes]) -> Outcome:
-        """Return what follows from the answers so far."""
+    def _outcome(self, key: Key, question: _Question, new: list[bytes]) -> Outcome:
+        """Return what follows from the answers so far. About a genuine run all seeds are heard,
+        because they may differ."""
+        naming, left = question.naming[key[1]], len(question.left)
         if not key[1] or run_of(key) in self._known:
-            self._close(key)
+            if not left:
+                self._close(key)
             return Outcome(new)
-        if question.answered - question.naming[key[1]] >= self._majority:
-            return Outcome(new, denied=key)
-        return Outcome(new, dial=key)
+        if left and (question.answered < self._majority or naming + left >= self._majority):
+            return Outcome(new)  # the other seeds may decide
+        is_denied = question.answered - naming >= self._majority
+        return Outcome(new, denied=key) if is_denied else Outcome(new, dial=key)
 
     def prove(self, key: Key) -> Outcome:
         """Note that a run has proved itself at its address."""
@@ -196,9 +185,7 @@ class KnownRuns:
 
     def _close(self, key: Key) -> _Question | None:
         if (question := self._open.pop(key, None)) is not None:
-            self._of_one[question.brought_by] -= 1
-            if not self._of_one[question.brought_by]:
-                del self._of_one[question.brought_by]
+            self._of_one -= collections.Counter([question.brought_by])  # drops what falls to 0
         return question
 
 
@@ -212,8 +199,8 @@ class Homes:
 
     def met(self, address: Address, start: int, now: float) -> None:
         """Note that a run has proved itself at its address."""
-        before = [one for one in self._starts(address) if one != start][1 - grammar.STARTS_LIMIT:]
-        self._met.put(address, ([*before, start], now))
+        before = [one for one in self._starts(address) if one != start]
+        self._met.put(address, ([*before[1 - grammar.STARTS_LIMIT:], start], now))
 
     def linked(self, address: Address, start: int, now: float) -> None:
         """Note the run of an admitted link, unless one was met there."""

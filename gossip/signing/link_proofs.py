@@ -1,13 +1,9 @@
 """Link proofs: where gossip is signed, both ends of a link prove their keys. A part of a peer.
 
-A good answer proves the run that answers, because the dialler has reached its address. A newcomer
-without a good signature is refused. Its run has to be genuine (confirming asks seeds about an
-unknown run), and the last met at its address (known_runs.py). Otherwise the address is probed,
-because seeds may be too busy, or another run may be there now.
-
-Bad signatures of newcomers have a rate limit for each known run, and for each IP for all unknown
-runs, so that they use up no quota of others. All parts hear `on_replaced` when an address has
-another genuine run than was met there.
+A good answer proves the run that answers, because the dialler has reached its address. The run of a
+newcomer has to be genuine (confirming asks seeds about an unknown run), and the last met at its
+address. Otherwise the address is probed, because seeds may be too busy, or another run may be there
+now. All parts hear `on_replaced` when an address has another genuine run than was met there.
 """
 
 import functools
@@ -38,6 +34,7 @@ class LinkProofs(Part):
         self._probers = probers
         self._signer = signer
         self._runs = runs
+        # by known run, or by IP for all unknown runs, so that they use up no quota of others
         self._checks = Rate(CHECKS, CHECKS_AT_ONCE)
         # unknown run -> (newcomer that waits until it is settled, verdict to call)
         self._waiting: dict[bytes, list] = {}
@@ -85,14 +82,12 @@ class LinkProofs(Part):
         """Return why a newcomer is refused for its proof, or None."""
         if self._signer is None:
             return None
-        if link.proof is None or not link.proof.time:
+        proof = link.proof
+        start = grammar.start_of(str(link.peer), proof.key) if proof and proof.time else None
+        if start is None or self._runs.homes.is_over(link.peer, start):
             return UNPROVEN
-        start = grammar.start_of(str(link.peer), link.proof.key)
-        if self._runs.homes.is_over(link.peer, start):
-            return UNPROVEN
-        link.run = start, float(link.proof.time)
-        run = run_of((link.peer, start))
-        known = self._runs.is_known(run)
+        link.run = start, float(proof.time)
+        known = self._runs.is_known(run := run_of((link.peer, start)))
         account = run if known else link.remote_ip
         if self._checks.take(self._node.now(), 1, account):
             self._give_back(account)
@@ -112,7 +107,7 @@ class LinkProofs(Part):
             self._look(link.peer, link.run[0], verdict)
         else:
             self._waiting.setdefault(run, []).append((link, verdict))
-            if not self._runs.find_out(run, link.remote_ip) or not self._runs.is_open(run):
+            if not self._runs.find_out(run, link.remote_ip):  # nobody is asked now
                 self.on_settled(run)
 
     def is_at_home(self, link) -> bool:

@@ -1,9 +1,8 @@
 """Ed25519 by the OpenSSL of Python's own hashlib. Without one the import fails.
 
-A check takes a fifth of the time that it takes in Python, and other threads run meanwhile. Threads
-share only keys, which OpenSSL does not change; each check makes a context of its own. No other
-libcrypto is looked for, because macOS ends a process that loads the system's. What is public here
-is the same as in edwards.py.
+Other threads run during a check. Threads share only keys, which OpenSSL does not change; each check
+makes a context of its own. No other libcrypto is looked for, because macOS ends a process that
+loads the system's. What is public here is the same as in ed25519.py.
 """
 
 import ctypes
@@ -13,11 +12,11 @@ import sys
 
 import _hashlib
 
+from gossip.signing.ed25519 import KEY_SIZE, SIGNATURE_SIZE
+
 NAME = "OpenSSL"  # as `status` tells it
 
 ED25519 = 1087  # OpenSSL's number of this kind of key (NID_ED25519)
-PUBLIC_SIZE = 32  # bytes
-SIGNATURE_SIZE = 64  # bytes
 KEYS_KEPT = 256  # public keys cached that were used last
 
 POINTER, INT, SIZE = ctypes.c_void_p, ctypes.c_int, ctypes.c_size_t
@@ -91,8 +90,7 @@ class _Key:
 class SigningKey:
     def __init__(self, secret: bytes):
         self._key = _Key(_openssl.new_secret, secret)
-        public = ctypes.create_string_buffer(PUBLIC_SIZE)
-        size = ctypes.c_size_t(PUBLIC_SIZE)
+        public, size = ctypes.create_string_buffer(KEY_SIZE), ctypes.c_size_t(KEY_SIZE)
         _checked(_openssl.raw_public(self._key.pointer, public, size))
         self.public = public.raw
 

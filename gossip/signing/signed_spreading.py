@@ -18,7 +18,7 @@ from gossip.tools import Rate
 
 CORRUPT_SHOWN = 500  # characters of a corrupt line in the output file
 CHECKS, CHECKS_AT_ONCE = 20, 200  # signatures that let no message in: a second, burst
-SIGNED_COST = 5  # lines that a signed line costs, because verifying takes each peer 0.4 ms; a
+SIGNED_COST = 5  # lines that a signed line costs, because verifying takes each peer time; a
 # generator that makes 100 messages a second, and signs each, stays within the usual rate
 # What may wait in all. One link may use at most as much as it leaves free, so half if it is alone,
 # and several together never all.
@@ -113,8 +113,7 @@ class SignedSpreading(Spreading):
             self._keep_waiting(link, fresh.unknown)
         if fresh.checks:  # also for what was requested: it is given back for what they let in
             rest = self._allowance.check(link.peer, fresh.checks, self._now())
-            if rest:
-                link.rest_until = max(link.rest_until, self._now() + rest)
+            link.rest_until = max(link.rest_until, self._now() + rest if rest else 0.0)
         new = [*fresh.lines, *unknown, *fresh.refused]
         self._charge(link, self._allowance.cost(link.peer, new, lines, fresh.covers))
         if fresh.fault is not None:
@@ -176,9 +175,9 @@ class WaitingLines:
 
     def __init__(self):
         # run -> line -> (its cover, the link that brought it, how much it uses of LIMITS)
-        self._runs: dict[bytes, dict[bytes, tuple[bytes, object, dict[str, int]]]] = {}
-        # what LIMITS names -> link -> how much of it the link uses
-        self._used = {what: collections.Counter() for what in LIMITS}
+        self._runs: dict[bytes, dict[bytes, tuple[bytes, object, collections.Counter]]] = {}
+        self._used: dict[object, collections.Counter] = {}  # link -> what it uses of LIMITS
+        self._total = collections.Counter()  # what all links use
         self.dropped = 0
 
     def add(self, run: bytes, line: bytes, cover: bytes, link) -> None:
@@ -187,27 +186,24 @@ class WaitingLines:
         if line in lines:
             return
         has_cover = bool(lines) and next(reversed(lines.values()))[0] == cover
-        needs = {"lines": 1, "bytes": len(line) + (0 if has_cover else len(cover))}
+        needs = collections.Counter(lines=1, bytes=len(line) + (0 if has_cover else len(cover)))
         if not lines:
             needs["runs"] = 1  # charged to the link that brought the run first
-        if not all(self._has_room(what, link, need) for what, need in needs.items()):
+        used = self._used.get(link, collections.Counter())
+        if any(used[what] + need > LIMITS[what] - self._total[what]
+               for what, need in needs.items()):
             self.dropped += 1
             return
         self._runs.setdefault(run, lines)[line] = cover, link, needs
-        for what, need in needs.items():
-            self._used[what][link] += need
-
-    def _has_room(self, what: str, link, need: int) -> bool:
-        used = self._used[what]
-        return used[link] + need <= LIMITS[what] - sum(used.values())
+        self._used[link] = used + needs
+        self._total += needs
 
     def take(self, run: bytes) -> list[tuple[object, list[bytes]]]:
         """Take out a run's lines: for each link (link, lines behind covers)."""
         by_link: dict[object, list[tuple[bytes, bytes]]] = {}
         for line, (cover, link, needs) in self._runs.pop(run, {}).items():
             by_link.setdefault(link, []).append((line, cover))
-            for what, need in needs.items():
-                self._used[what][link] -= need
-        for used in self._used.values():
-            used += collections.Counter()  # forgets what has fallen to 0
+            self._used[link] -= needs
+            self._total -= needs
+        self._used = {link: used for link, used in self._used.items() if used}
         return [(link, wire.covered(*map(list, zip(*pairs)))) for link, pairs in by_link.items()]

@@ -1,11 +1,8 @@
 """Vouching: how a seed learns which runs an address has had, and tells peers. A part of a seed.
 
 Every probe of the seed may bring a proof, which is kept by address. A registration belongs to a
-run: only the owner of the key that listens at an address can register it, so that no other program
-on the same host can take a registration over, or say `leave` for it.
+run: only the owner of the key that listens at an address can register it.
 """
-
-import collections
 
 from gossip import wire
 from gossip.addresses import Address, can_be_dialled
@@ -14,6 +11,7 @@ from gossip.node.part import Part
 from gossip.registering.admission import REGISTERED
 from gossip.signing import grammar
 from gossip.signing.known_runs import run_of
+from gossip.tools import Budget, Recent
 
 RUNS_LIMIT = 100_000  # in all; of more, all runs of the address asked about longest ago go
 PROBES = 100  # a second, for peers that ask about runs
@@ -33,8 +31,8 @@ class Vouching(Part):
         # the address that was asked about least recently stands first
         self._runs: dict[Address, tuple[list[int], int | None]] = {}
         self._count = 0  # runs in all
-        self._second = 0
-        self._probed = collections.Counter()  # address -> probes in this second for askers
+        self._probes = Budget(PROBES)
+        self._probes_of_one = Recent(PROBES)  # address that was probed -> its Budget
         self._asking: dict[Address, list] = {}  # address that is probed for askers -> their links
 
     # What was proved.
@@ -130,13 +128,11 @@ class Vouching(Part):
 
     def _may_probe(self, address: Address) -> bool:
         """Count one more probe for askers; return False beyond the limits."""
-        second = int(self._node.now())
-        if second != self._second:
-            self._second, self._probed = second, collections.Counter()
-        if self._probed[address] == PROBES_OF_ONE or self._probed.total() == PROBES:
-            return False
-        self._probed[address] += 1
-        return True
+        now, of_one = self._node.now(), self._probes_of_one.get(address) or Budget(PROBES_OF_ONE)
+        may_probe = of_one.spend(now) and self._probes.spend(now)
+        if may_probe:
+            self._probes_of_one.put(address, of_one)
+        return may_probe
 
     def _found_out(self, address: Address) -> None:
         """Tell all askers that wait for a probe, even if it failed."""

@@ -154,12 +154,12 @@ def declare(value: Callable, spelling: str, *fields: Field, kinds=LINES, made: t
     return write
 
 
-def declare_kind(kind: str, spelling: str, made: type = bytes, **fields: Field
+def declare_kind(kind: str, spelling: str, made: type = bytes, kinds=LINES, **fields: Field
                  ) -> tuple[type, Callable[..., bytes]]:
     """Declare a line. Return the class of its values, with these fields, and what makes it."""
     name = kind.title().replace("_", "")
     value = type(name, (collections.namedtuple(name, fields),), {"kind": kind, "__slots__": ()})
-    return value, declare(value, spelling, *fields.values(), made=made)
+    return value, declare(value, spelling, *fields.values(), kinds=kinds, made=made)
 
 
 class Bare(NamedTuple):

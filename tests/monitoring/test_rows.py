@@ -25,7 +25,7 @@ def report(*about, period=1):
 def table(*rows, now=100.0, limit=1_000):
     held = Rows(WINDOW, Counters(), limit)
     for row in rows:
-        held.file(row, now)
+        held.file([row], now)
     return held
 
 
@@ -42,7 +42,7 @@ def test_what_a_peer_says_of_another_is_filed_under_both():
 def test_a_row_is_filed_once_also_when_it_comes_again_with_another_time():
     row = rows_of(report(S), R, 100.0)[0]
     held = table(row)
-    assert not held.file(row._replace(at=101.0), 101.0)
+    assert not held.file([row._replace(at=101.0)], 101.0)
     assert held.all() == [row]
 
 
@@ -60,7 +60,7 @@ def test_a_row_that_is_older_than_the_window_is_not_held_and_goes_when_it_gets_s
     assert held.count() == 1
     held.expire(112.0)
     assert held.count() == 0 and held.subjects() == [] and held.quantiles() == []
-    assert not held.file(row, 112.0)
+    assert not held.file([row], 112.0)
 
 
 def test_a_subject_has_the_rows_of_both_sides():
@@ -111,7 +111,7 @@ def test_when_a_table_is_full_the_owner_with_most_rows_loses_the_older_half(hoar
                                hoarder[number % 2], 91.0 + number)]
     held = table(*modest, *rows, limit=20)
     assert held.count() == 20
-    held.file(rows_of(report(T, period=99), other, 99.5)[0], 100.0)
+    held.file(rows_of(report(T, period=99), other, 99.5)[:1], 100.0)
     kept = {row.identity for row in held.all()}
     assert {row.identity for row in modest} < kept
     lost = [row for row in rows if row.identity not in kept]
@@ -124,7 +124,7 @@ def test_when_a_table_is_full_the_owner_with_most_rows_loses_the_older_half(hoar
 def test_an_owner_that_fills_a_table_loses_its_own_rows_alone():
     held = table(*rows_of(report(S), R, 90.0), limit=10)
     for number in range(500):
-        held.file(rows_of(report(T, period=number + 1), S, 90.0 + number / 100)[0], 95.0)
+        held.file(rows_of(report(T, period=number + 1), S, 90.0 + number / 100)[:1], 95.0)
     assert held.count() <= 10 and len(held.of(R)) == 1
     assert max(row.period for row in held.all()) == 500
 

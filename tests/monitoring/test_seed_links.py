@@ -3,8 +3,8 @@
 import pytest
 
 from gossip.addresses import address_of
-from gossip.monitoring import seed_links
-from gossip.monitoring.seed_links import SPEAKER
+from gossip.monitoring import other_seeds
+from gossip.monitoring.other_seeds import SPEAKER
 from tests.tools.files import count, events, wait_event
 from tests.tools.keepers import PERIOD as VIRTUAL_PERIOD
 from tests.tools.keepers import Keepers
@@ -122,7 +122,7 @@ def test_many_who_say_that_they_are_a_seed_do_not_keep_the_true_one_out(net, fak
 
 
 def test_a_seed_is_not_asked_by_any_number_of_links_at_once(net, fake_seed, monkeypatch):
-    monkeypatch.setattr(seed_links, "CHECKS_AT_ONCE", 3)
+    monkeypatch.setattr(other_seeds, "CHECKS_AT_ONCE", 3)
     seed = beside(net, fake_seed.address)
     ends = [net.dial(seed) for _ in range(5)]
     for number, end in enumerate(ends):

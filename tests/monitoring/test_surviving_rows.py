@@ -27,7 +27,7 @@ def test_the_check_sees_rows_that_are_lost_and_rows_that_are_double():
     assert network.faults() == []
     one, other = [seed.keeping._held for seed in network.seeds()[:2]]
     row = next(row for row in one.all() if network.time.now - row.at > PERIOD * 2)
-    other.file(row, network.time.now)
+    other.file([row], network.time.now)
     assert any(fault.startswith("double") for fault in network.faults())
     for table in (one, other):
         table.forget(row.subject)

@@ -3,7 +3,7 @@
 import pytest
 
 from gossip.monitoring import grammar
-from gossip.monitoring.tending import Tending
+from gossip.monitoring.other_seeds import Tending
 from gossip.monitoring.threaded_tree import ThreadedTree, first_key, last_key
 from tests.tools.fakes import peer
 

@@ -358,13 +358,11 @@ def test_a_message_of_a_run_that_few_seeds_name_is_an_excuse_and_no_more():
 
 
 def test_a_run_that_contradicts_itself_judges_nobody_even_by_what_came_before():
-    cheats = set()
-    watched = Watched(2, cheats=cheats)
+    watched = Watched(2)
     one, other = watched.links
     cheat = b"127.0.0.1:5000:2"
     watched.bring(one, lines(4) + lines(3, run=cheat), YOUNG)
-    cheats.add(cheat)
-    watched.watch.contradicted(cheat)
+    assert watched.watch.contradicted(cheat)
     watched.bring(one, lines(2, "y", run=cheat), YOUNG + 0.1)
     watched.settle(5.0)
     assert watched.counted() == {1: (9, 0, 9, 0, 0), 2: (4, 4, 0, 0, 0)}

@@ -38,7 +38,8 @@ def test_what_a_neighbour_sends_that_never_answers_is_not_kept_for_ever(monkeypa
         watched.ask(link, YOUNG + at)
         watched.watch.noted(link, lines(9, f"junk {at}:"))
     row = watched.watch._rows[link]
-    assert len(row.copies) <= limits.GENERATIONS_LIMIT and len(row.asked) <= limits.ASKED_LIMIT
+    assert len(row.copies) <= limits.GENERATIONS_LIMIT
+    assert len(row.asked.all()) <= limits.ASKED_LIMIT
     assert sum(len(copies) for _, copies in row.copies) <= limits.GENERATIONS_LIMIT * 19
 
 
@@ -49,7 +50,7 @@ def test_lines_that_wait_to_be_confirmed_are_bounded_and_forget_links_that_end(m
     for link in (one, one, other):
         watched.watch.brought(lines(10), link)
     watched.watch.brought(lines(12), one)
-    waiting = watched.watch._waiting
+    waiting = watched.watch._waiting.all()
     assert len(waiting) == 10 and all(len(links) <= 2 for links in waiting.values())
     watched.watch.on_end(other)
     assert all(list(links) == [one] for links in waiting.values())

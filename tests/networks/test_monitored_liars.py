@@ -9,7 +9,7 @@ import itertools
 
 import pytest
 
-from gossip.monitoring.seed_links import ASKED, CHECKS_AT_ONCE
+from gossip.monitoring.other_seeds import ASKED, CHECKS_AT_ONCE
 from tests.tools.files import count, events, wait_event
 from tests.tools.monitoring_seeds import FakeSeed, agree, rows_at, subject
 from tests.tools.nets import neighbours

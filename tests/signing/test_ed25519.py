@@ -5,9 +5,8 @@ import hashlib
 
 import pytest
 
-from gossip.signing import edwards
-from gossip.signing.ed25519 import Y_OF_ORDER_8, check, signing_key
-from gossip.signing.edwards import L, P
+from gossip.signing import ed25519
+from gossip.signing.ed25519 import L, P, Y_OF_ORDER_8, check, signing_key
 from tests.tools.signatures import IMPLEMENTATIONS, signing_by
 
 VECTORS = [  # secret, public, message, signature
@@ -109,7 +108,7 @@ def test_what_is_no_key_fits_no_message(y, what):
 
 def test_a_point_has_one_spelling():
     """Nobody knows the secret of such a key, so that no signature could show this."""
-    spelled = [(edwards._decode(y.to_bytes(32, "little")), edwards._decode(
+    spelled = [(ed25519._decode(y.to_bytes(32, "little")), ed25519._decode(
         (y + P).to_bytes(32, "little"))) for y in range(19)]
     assert [again for _, again in spelled] == [None] * 19
     assert sum(point is not None for point, _ in spelled) > 5

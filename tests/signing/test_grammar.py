@@ -19,13 +19,13 @@ def test_a_line_of_runs_reads_as_it_was_written(address, starts):
 
 def test_a_proof_reads_as_it_was_written():
     key, signature = bytes(range(32)), bytes(range(64))
-    assert wire.parse(grammar.proof(key, signature)[:-1]) == grammar.Proof(key, signature)
+    assert wire.parse(grammar.proof(key, signature, "")[:-1]) == grammar.Proof(key, signature, "")
 
 
 def test_the_proof_of_a_link_has_its_time_behind_it():
     key, signature = bytes(range(32)), bytes(range(64))
     line = grammar.proof(key, signature, "1700000000.123456")
-    assert line == grammar.proof(key, signature)[:-1] + b":1700000000.123456\n"
+    assert line == grammar.proof(key, signature, "")[:-1] + b":1700000000.123456\n"
     assert wire.parse(line[:-1]) == grammar.Proof(key, signature, "1700000000.123456")
 
 

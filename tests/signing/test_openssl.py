@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from gossip.signing import ed25519, edwards
+from gossip.signing import ed25519
 from tests.tools.files import lines_of
 from tests.tools.ports import free_port
 from tests.tools.programs import ROOT, Program, environment, peer_file, run
@@ -24,7 +24,7 @@ KEYS = 16
 def judged(public, message, signature):
     """What both say, which must be the same."""
     answers = set()
-    for implementation in (edwards, openssl):
+    for implementation in (ed25519, openssl):
         with signing_by(implementation):
             answers.add(ed25519.check(public, message, signature))
     assert len(answers) == 1, (public.hex(), message.hex(), signature.hex())
@@ -39,7 +39,7 @@ def test_both_make_the_same_keys_and_signatures():
     rng = random.Random(1)
     for size in (0, 1, 31, 64, 127, 128, 129, 8_500):
         secret, message = rng.randbytes(32), rng.randbytes(size)
-        own, theirs = edwards.SigningKey(secret), openssl.SigningKey(secret)
+        own, theirs = ed25519.SigningKey(secret), openssl.SigningKey(secret)
         assert own.public == theirs.public
         assert own.sign(message) == theirs.sign(message)
         assert judged(own.public, message, own.sign(message))
@@ -50,7 +50,7 @@ class Mutator:
 
     def __init__(self, rng):
         self._rng = rng
-        self._keys = [edwards.SigningKey(rng.randbytes(32)) for _ in range(KEYS)]
+        self._keys = [ed25519.SigningKey(rng.randbytes(32)) for _ in range(KEYS)]
         self._points = small_points()
         self._twisted = [TwistedKey(rng.randbytes(32), rng.choice(self._points))
                          for _ in range(KEYS)]
@@ -67,7 +67,7 @@ class Mutator:
     def twisted(self):
         key, message = self._rng.choice(self._twisted), self._rng.randbytes(9)
         return key.public, message, key.sign(
-            message, self._rng.randrange(edwards.L), self._rng.choice(self._points))
+            message, self._rng.randrange(ed25519.L), self._rng.choice(self._points))
 
     def flipped(self):
         """One bit is another: of the message and of the signature mostly, as keys are dear."""
@@ -86,14 +86,14 @@ class Mutator:
 
     def of_small_points(self):
         """The point of the signature, and sometimes the key, is of small order."""
-        point, other = (edwards._encode(self._rng.choice(self._points)) for _ in range(2))
-        scalar = self._rng.choice([0, 1, edwards.L - 1, self._rng.randrange(edwards.L)])
+        point, other = (ed25519._encode(self._rng.choice(self._points)) for _ in range(2))
+        scalar = self._rng.choice([0, 1, ed25519.L - 1, self._rng.randrange(ed25519.L)])
         public = self._rng.choice([other, self._rng.choice(self._twisted).public])
         return public, b"message", point + scalar.to_bytes(32, "little")
 
     def with_another_scalar(self):
         public, message, signature = self._rng.choice([self.honest, self.twisted])()
-        scalar = self._rng.choice([number(signature[32:]) + edwards.L, 0, edwards.L,
+        scalar = self._rng.choice([number(signature[32:]) + ed25519.L, 0, ed25519.L,
                                    self._rng.randrange(2**256)])
         return public, message, signature[:32] + scalar.to_bytes(32, "little")
 
@@ -114,7 +114,7 @@ def test_both_judge_alike_keys_with_a_part_of_small_order():
             for _ in range(4):
                 message = rng.randbytes(8)
                 good += judged(key.public, message,
-                               key.sign(message, rng.randrange(edwards.L), of_signature))
+                               key.sign(message, rng.randrange(ed25519.L), of_signature))
     assert 10 < good < 100  # an eighth of 256
 
 
@@ -122,13 +122,13 @@ def test_both_refuse_every_key_of_small_order():
     """Also where the equation holds: of a key of order 1, 2, 4 or 8 anybody can make it hold."""
     points = small_points()
     for point in points:
-        public = edwards._encode(point)
+        public = ed25519._encode(point)
         held = False
-        for made in map(edwards._encode, points):
+        for made in map(ed25519._encode, points):
             for message in (b"%d" % at for at in range(8)):
                 signature = made + bytes(32)
-                held |= edwards.fits(public, message, signature)
-                assert edwards.fits(public, message, signature) == openssl.fits(
+                held |= ed25519.fits(public, message, signature)
+                assert ed25519.fits(public, message, signature) == openssl.fits(
                     public, message, signature)
                 assert not judged(public, message, signature)
         assert held
@@ -137,22 +137,22 @@ def test_both_refuse_every_key_of_small_order():
 @pytest.mark.parametrize("at", range(8))
 def test_both_take_the_point_of_a_signature_in_one_spelling(at):
     """Of small order, if its owner likes, but spelled as it has to be."""
-    small, key, rng = small_points()[at], TwistedKey(bytes(32), edwards.NEUTRAL), random.Random(at)
+    small, key, rng = small_points()[at], TwistedKey(bytes(32), ed25519.NEUTRAL), random.Random(at)
     signature = key.sign(b"message", 0, small)
     assert judged(key.public, b"message", signature) == (at == 0)
     point = number(signature[:32])
-    for other in (point ^ 1 << 255, (point + edwards.P) % 2**256, rng.randrange(2**256)):
+    for other in (point ^ 1 << 255, (point + ed25519.P) % 2**256, rng.randrange(2**256)):
         assert not judged(key.public, b"message", other.to_bytes(32, "little") + signature[32:])
 
 
 def test_both_take_a_key_and_a_scalar_in_one_spelling():
-    key = edwards.SigningKey(bytes(32))
+    key = ed25519.SigningKey(bytes(32))
     signature = key.sign(b"message")
     scalar = number(signature[32:])
-    for times in range(1, (2**256 - scalar) // edwards.L):
-        other = (scalar + times * edwards.L).to_bytes(32, "little")
+    for times in range(1, (2**256 - scalar) // ed25519.L):
+        other = (scalar + times * ed25519.L).to_bytes(32, "little")
         assert not judged(key.public, b"message", signature[:32] + other)
-    for y in range(edwards.P, 2**255):  # 19 numbers, of which the field has smaller ones
+    for y in range(ed25519.P, 2**255):  # 19 numbers, of which the field has smaller ones
         for odd in (0, 1 << 255):
             public = (y | odd).to_bytes(32, "little")
             assert not judged(public, b"message", bytes([1]) + bytes(63))
@@ -162,7 +162,7 @@ def test_both_take_a_key_and_a_scalar_in_one_spelling():
 @pytest.mark.parametrize("size", [0, 1, 31, 33, 63, 64, 65, 128])
 def test_both_refuse_wrong_lengths(size):
     """Also a signature whose last byte says nothing."""
-    key = edwards.SigningKey(bytes(32))
+    key = ed25519.SigningKey(bytes(32))
     signature = key.sign(b"message 41")
     assert signature[-1] == 0
     assert not judged((key.public * 4)[:size], b"message 41", signature)
@@ -260,7 +260,7 @@ def test_without_a_way_to_openssl_our_own_code_signs(missing, monkeypatch):
         monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.delattr("gossip.signing.openssl")
     monkeypatch.setitem(sys.modules, missing, None)
-    assert chosen() is edwards
+    assert chosen() is ed25519
 
 
 @pytest.mark.parametrize("file", ["nowhere.so", ROOT / "peer.py", None])
@@ -284,31 +284,31 @@ def test_on_windows_the_library_stands_beside_the_extension(tmp_path, monkeypatc
 
 def as_others(doublings, public, message, signature):
     """As other libraries judge: modulo L, or after both sides of the equation are doubled."""
-    key = edwards._decode(public)
+    key = ed25519._decode(public)
     if key is None:
         return False
-    challenge = edwards._number(signature[:32], public, message)
-    made = edwards._comb((number(signature[32:]), edwards._base_table()),
-                         (-challenge % edwards.L, edwards._table(key)))
-    sides = made, edwards._decode(signature[:32])
-    if doublings:
-        sides = [edwards._doubled(side, doublings) for side in sides]
-    one, other = map(edwards._encode, sides)
+    challenge = ed25519._hashed(signature[:32], public, message)
+    made = ed25519._multiplied((number(signature[32:]), ed25519.BASE),
+                               (-challenge % ed25519.L, key))
+    sides = made, ed25519._decode(signature[:32])
+    for _ in range(doublings):
+        sides = [ed25519._added(side, side) for side in sides]
+    one, other = map(ed25519._encode, sides)
     return one == other
 
 
 @pytest.mark.parametrize("name, function", [
     ("fits", lambda *_: True), ("fits", lambda *_: False),
     *(("fits", functools.partial(as_others, doublings)) for doublings in (0, 3)),
-    ("SigningKey", lambda secret: edwards.SigningKey(secret[::-1]))])
+    ("SigningKey", lambda secret: ed25519.SigningKey(secret[::-1]))])
 def test_an_openssl_that_judges_otherwise_is_not_used(name, function, monkeypatch):
     monkeypatch.setattr(openssl, name, function)
-    assert chosen() is edwards
+    assert chosen() is ed25519
 
 
 @pytest.mark.parametrize("doublings", [0, 3])
 def test_they_judge_honest_keys_as_we_do(doublings):
-    key = edwards.SigningKey(bytes(32))
+    key = ed25519.SigningKey(bytes(32))
     assert as_others(doublings, key.public, b"message", key.sign(b"message"))
 
 

@@ -84,9 +84,10 @@ def test_an_address_is_probed_a_few_times_a_second_for_who_asks_and_others_all_t
     assert len(seed.probes) == 2
 
 
-def test_so_many_addresses_are_probed_in_a_second_and_so_many_questions_wait(seed, monkeypatch):
+def test_so_many_addresses_are_probed_in_a_second_and_so_many_questions_wait(monkeypatch):
     monkeypatch.setattr(vouching, "PROBES", 2)
     monkeypatch.setattr(vouching, "ASKERS_LIMIT", 2)
+    seed = Seed()
     askers = [seed.ask(peer(number), 5) for number in (10, 11, 12, 10, 10)]
     assert [asker.told for asker in askers] == [[], [], [()], [], [()]]
     assert len(seed.probes) == 2

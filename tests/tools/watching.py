@@ -18,8 +18,8 @@ class Link:
 class Watched:
     """A watch with links to neighbours, each of which answers at once when it is asked."""
 
-    def __init__(self, neighbours=2, stands=True, counts=lambda run: True, cheats=(), **changes):
-        self.watch = Watch(Settings(settle=SETTLE)._replace(**changes), counts, cheats)
+    def __init__(self, neighbours=2, stands=True, counts=lambda run: True, **changes):
+        self.watch = Watch(Settings(settle=SETTLE)._replace(**changes), counts)
         self.links = [Link(number + 1) for number in range(neighbours)]
         self._times = map(str, itertools.count())
         for link in self.links:
