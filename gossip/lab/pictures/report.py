@@ -22,8 +22,8 @@ from itertools import accumulate
 from typing import NamedTuple
 
 from gossip.lab.pictures import charts
-from gossip.lab.pictures.charts import Curve, Lane, Points
-from gossip.lab.pictures.network import degrees_svg, drawn_peers, network_svg
+from gossip.lab.pictures.charts import Curve, Lane, Points, degrees_svg
+from gossip.lab.pictures.network import drawn_peers, network_svg
 from gossip.lab.proof import check, delivery, graph
 from gossip.lab.proof.clocks import put_right
 from gossip.lab.proof.evidence import Row, quantile
