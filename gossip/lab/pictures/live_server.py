@@ -1,15 +1,11 @@
 """The live page and its server: HTTP, usually on loopback, and streams of events.
 
 The page holds its style and its script, and loads nothing; the security policy that goes with it
-allows just these two, by their hashes. `watch` serves the page of a folder from the main thread of
-runner.py. `live_page` serves that of a network which runner.py has started, from a thread of its
-own: with buttons, and at the end with the verdict of the proof.
-
-`Server.serve(wait)` follows the network; one more thread accepts connections, and each of these is
-answered by a thread of its own, so that whoever is slow makes nobody wait. A request may pause for
-five seconds; a page that does not read is dropped, and comes back by itself. One lock is held by
-whoever looks at the network, follows it, or carries out an order. Who may ask for what:
-live_requests.py.
+allows just these two, by their hashes. One thread (`Server.serve`) follows the network, one accepts
+connections, and each connection has a thread of its own, so that a slow browser makes nobody wait.
+All pages read one bounded log, each from its own place in it, so a page that does not read takes
+no memory. The lock `ticked` is held while somebody looks at the network, follows it, or carries
+out an order. Who may ask for what: live_requests.py.
 """
 
 import base64
@@ -18,7 +14,6 @@ import gc
 import hashlib
 import http
 import json
-import math
 import os
 import pathlib
 import socket
@@ -58,20 +53,17 @@ _HTML, _TEXT = "text/html; charset=utf-8", "text/plain; charset=utf-8"
 
 
 def page(orders: tuple[str, ...] = ()) -> tuple[str, str]:
-    """(the text of the page with buttons for these orders, its security policy)."""
-    style, script, text = _read(*STYLES), _read(*SCRIPTS), _read("live_page.html")
+    """Return the text of the page with buttons for these orders, and its security policy."""
+    style, script, text = (
+        "".join((_HERE / name).read_text(encoding="utf-8") for name in names)
+        for names in (STYLES, SCRIPTS, ("live_page.html",)))
+    of_style, of_script = (
+        base64.b64encode(hashlib.sha256(part.encode()).digest()).decode()
+        for part in (style, script))
     text = string.Template(text).substitute(style=style, script=script, orders=" ".join(orders))
-    return text, (f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; "
-                  "img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
-                  "frame-ancestors 'none'")
-
-
-def _read(*names: str) -> str:
-    return "".join((_HERE / name).read_text(encoding="utf-8") for name in names)
-
-
-def _hash(text: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return text, (f"default-src 'none'; script-src 'sha256-{of_script}'; "
+                  f"style-src 'sha256-{of_style}'; img-src data:; connect-src 'self'; "
+                  "base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
 
 
 class Server(socketserver.ThreadingTCPServer):
@@ -87,13 +79,12 @@ class Server(socketserver.ThreadingTCPServer):
         super().__init__((host, port), _Visit)
         self.port = self.server_address[1]
         self.do = do
-        text, self.policy = page(orders)
-        self.page = text.encode()
-        self._verdict: dict | None = None  # of the proof, once there is one
+        self.text, self.policy = page(orders)
         name = f"[{host}]" if ":" in host else host
         self.gate = Gate(self.port, name)
         self.url = f"http://{name}:{self.port}{self.gate.page}"  # where the page is
         self.follow = Follow(folder)
+        self._verdict: dict | None = None  # of the proof, once there is one
         self._figures: bytes | None = None  # as they are since the last turn, for all pages
         self.ticked = threading.Condition()  # the lock; each turn tells those that wait
         self.open: dict[socket.socket, bool] = {}  # connection -> whether it is a stream
@@ -101,24 +92,23 @@ class Server(socketserver.ThreadingTCPServer):
     def serve(self, wait) -> None:
         """Serve until `wait(seconds)` is true, or raises, then close everything; OSError when the
         folder cannot be read. No order is carried out afterwards."""
-        pages = threading.Thread(target=self.serve_forever, args=(TICK,), name="pages", daemon=True)
-        try:
-            pages.start()
-            pause = 0.0
-            while not wait(pause):
-                with self.ticked:
-                    self.follow.turn(_micros())
-                    self._figures = None
-                    self.ticked.notify_all()
-                pause = BREATH if self.follow.is_behind else TICK
-        finally:
-            if pages.ident is not None:
+        with self:
+            threading.Thread(target=self.serve_forever, args=(TICK,), name="pages",
+                             daemon=True).start()
+            try:
+                pause = 0.0
+                while not wait(pause):
+                    with self.ticked:
+                        self.follow.turn(_micros())
+                        self._figures = None
+                        self.ticked.notify_all()
+                    pause = BREATH if self.follow.is_behind else TICK
+            finally:
                 self.shutdown()
-            self.server_close()
-            with self.ticked:
-                for connection in list(self.open):
-                    self._drop(connection)
-                self.ticked.notify_all()
+                with self.ticked:
+                    for connection in list(self.open):
+                        self._drop(connection)
+                    self.ticked.notify_all()
 
     def tell(self, holds: bool, text: str) -> None:
         """Show the verdict of the proof, and its rows; another thread may call this."""
@@ -146,7 +136,7 @@ class Server(socketserver.ThreadingTCPServer):
 
     def blocks(self, connection: socket.socket) -> Iterator[bytes]:
         """Yield what a page is shown, block by block, until it has to begin anew."""
-        log, number, told_at = self.follow.log, 0, -math.inf
+        log, number, told_at = self.follow.log, 0, None
         while True:
             with self.ticked:
                 if number == log.end and connection in self.open:
@@ -155,19 +145,19 @@ class Server(socketserver.ThreadingTCPServer):
                     return
                 events, number = log.read(number, AHEAD)
                 now = time.monotonic()
-                if not events and now < told_at + REST:
+                if told_at is not None and not events and now < told_at + REST:
                     continue
-                block, told_at = self._block(events, told_at == -math.inf), now
+                block, told_at = self._block(events, told_at is None), now
             yield block
 
     def _block(self, events: list[bytes], is_first: bool) -> bytes:
-        head, begin = b"", b""
-        if is_first:
-            head, begin = b"retry: 300\n", b'"begin":%d,' % self.follow.begin(_micros())
         if self._figures is None:
             report = self.gate.report if os.path.isfile(self.follow.folder / REPORT) else None
             figures = {**self.follow.figures(_micros()), "verdict": self._verdict, "report": report}
             self._figures = json.dumps(figures, separators=(",", ":")).encode()[1:]
+        head, begin = b"", b""
+        if is_first:
+            head, begin = b"retry: 300\n", b'"begin":%d,' % self.follow.begin(_micros())
         return b'%sdata: {"figures":{%s%s,"events":[%s]}\n\n' % (
             head, begin, self._figures, b",".join(events))
 
@@ -178,8 +168,8 @@ class _Visit(socketserver.StreamRequestHandler):
     server: Server
 
     def handle(self) -> None:
-        """Answer, and let the other side hang up first: whoever hangs up with something unread in
-        its socket may take the answer away from it."""
+        """Answer, and let the other side hang up first, because an answer may be lost when its
+        sender closes a socket in which something is unread."""
         self.request.settimeout(REQUEST_TIME)
         with contextlib.suppress(OSError):  # it hung up, or takes nothing
             try:
@@ -187,11 +177,10 @@ class _Visit(socketserver.StreamRequestHandler):
             except Refused as refusal:
                 self._send(refusal.status, _TEXT, f"{refusal}\n".encode())
             self.request.shutdown(socket.SHUT_WR)
+            self.request.settimeout(REQUEST_TIME)
             until = time.monotonic() + REQUEST_TIME
-            while (left := until - time.monotonic()) > 0:
-                self.request.settimeout(left)
-                if not self.request.recv(65_536):
-                    break
+            while self.request.recv(65_536) and time.monotonic() < until:
+                pass
 
     def _answer(self) -> None:
         server = self.server
@@ -201,13 +190,17 @@ class _Visit(socketserver.StreamRequestHandler):
         except TimeoutError:
             raise Refused(408, "the request took too long") from None
         if len(body) < length:
-            return  # whoever asked hung up
+            return  # the other side hung up
         if path == "":
-            self._send(200, _HTML, server.page, server.policy)
+            self._send(200, _HTML, server.text.encode(), server.policy)
         elif path == "stream":
             self._stream()
         elif path == "report":
-            self._send(200, _HTML, report(server.follow.folder), OF_REPORT)
+            report = _end_of(server.follow.folder / REPORT, LARGEST + 1,
+                             "there is no report: python runner.py plot makes it")
+            if len(report) > LARGEST:
+                raise Refused(404, f"the report is large: open {REPORT} itself in a browser")
+            self._send(200, _HTML, report, OF_REPORT)
         elif path == "do":
             order = parsed_order(body)
             with server.ticked:
@@ -218,20 +211,11 @@ class _Visit(socketserver.StreamRequestHandler):
         else:
             with server.ticked:
                 file = server.follow.path_of(int(path.removeprefix("node/")))
-            self._send(200, _TEXT, last_lines(file))
-
-    def _stream(self) -> None:
-        with self.server.ticked:
-            if sum(self.server.open.values()) >= STREAMS:
-                raise Refused(503, f"{STREAMS} pages are open")
-            self.server.open[self.request] = True
-        self._send(200, "text/event-stream", None)
-        for block in map(memoryview, self.server.blocks(self.request)):
-            while block:
-                block = block[self.request.send(block):]
+            lines = _end_of(file, TAIL, "there is no such node, or no file of it that can be read")
+            self._send(200, _TEXT, b"\n".join(lines.split(b"\n")[-TAIL_LINES - 1:-1]) + b"\n")
 
     def _head(self) -> bytes:
-        """Return the head of the request; OSError when nobody asks any more."""
+        """Return the head of the request; OSError when the other side has hung up."""
         head = b""
         while not head.endswith(b"\r\n\r\n"):
             line = self.rfile.readline(HEAD_LIMIT - len(head))
@@ -241,6 +225,16 @@ class _Visit(socketserver.StreamRequestHandler):
             if len(head) == HEAD_LIMIT:
                 raise Refused(431, "the head of the request is too long")
         return head
+
+    def _stream(self) -> None:
+        with self.server.ticked:
+            if sum(self.server.open.values()) >= STREAMS:
+                raise Refused(503, f"{STREAMS} pages are open")
+            self.server.open[self.request] = True
+        self._send(200, "text/event-stream", None)
+        for block in map(memoryview, self.server.blocks(self.request)):
+            while block:  # each send has its own timeout, which `sendall` has only once
+                block = block[self.request.send(block):]
 
     def _send(self, status: int, kind: str, body: bytes | None, policy: str = PLAIN) -> None:
         """Answer with a body; without one the answer goes on."""
@@ -252,23 +246,6 @@ class _Visit(socketserver.StreamRequestHandler):
             "", ""])
         self.request.settimeout(STALLED)
         self.wfile.write(head.encode() + (body or b""))
-
-
-# Files that a page asks for.
-
-def last_lines(path: pathlib.Path | None) -> bytes:
-    """Return the last whole lines of a node's file; Refused when there is none."""
-    found = _end_of(path, TAIL, "there is no such node, or no file of it that can be read")
-    return b"\n".join(found.split(b"\n")[-TAIL_LINES - 1:-1]) + b"\n"
-
-
-def report(folder: pathlib.Path) -> bytes:
-    """Return the report that `runner.py plot` has made; Refused when there is none."""
-    found = _end_of(folder / REPORT, LARGEST + 1,
-                    "there is no report: python runner.py plot makes it")
-    if len(found) > LARGEST:
-        raise Refused(404, f"the report is large: open {REPORT} itself in a browser")
-    return found
 
 
 def _end_of(path: pathlib.Path | None, most: int, without: str) -> bytes:
