@@ -1,35 +1,41 @@
 """A network as its files tell it: lines come in, the events of the stream go into the log.
 
 `Follow.turn(now)` reads a bounded amount and never waits. A network that starts after all nodes of
-another one have ended is shown alone.
-
-The log is bounded: when it is full, the deliveries of the oldest messages go first, whole messages
-at a time; then the oldest of what is only told in words, and misses. Starts, links, states and
-deaths stay. When these alone fill it, pages begin anew with the links that are there: whoever lets
-them come and go without an end takes the past from the page, and no memory. One thread at a time
-calls all this. Times are microseconds since 1970.
+another one have ended is shown alone. The log is bounded: when it is full, the deliveries of the
+oldest messages go first, whole messages at a time; then the oldest of what is only told in words,
+and misses. Starts, links, states and deaths stay. When these alone fill it, pages begin anew with
+the links that are there, so that links that come and go without an end take no memory. One thread
+at a time calls all this. Times are microseconds since 1970.
 """
 
 import bisect
 import collections
 import itertools
 import json
+import math
 import operator
 import pathlib
+from typing import NamedTuple
 
 from gossip.lab.pictures.live_lines import Line, LiveLines
-from gossip.lab.pictures.live_sample import LATENCIES, Messages
-from gossip.lab.pictures.live_states import ENDED, LOST, States
-from gossip.lab.pictures.live_story import Story
+from gossip.lab.pictures.live_sample import Messages
+from gossip.lab.pictures.live_states import ENDED, LOST, UP, Node, States
+from gossip.lab.proof.events import DEAD
 from gossip.lab.proof.evidence import quantile
+from gossip.terminal.words import FORMS
 
 LIMIT = 32 * 1024 * 1024  # bytes, with what the log itself needs
 FULL = 48 * 1024 * 1024  # bytes of the log with which it begins anew: it leaves out no link
 PART = 150  # bytes that a part takes beside its text
 LEAST = {"story", "liveness missed", "liveness reply", "reported", "rejected", "stopped",
          "registered", "unregistered"}  # kinds that go when no message is left
-OLDEST_LATENCY = (LATENCIES + 1) * 1_000_000
 _KEPT, _LEAST = 0, -1  # in the place of a message's number: what is no delivery
+TOGETHER = 1_000_000  # microseconds in which steps of a kind become one line of the story
+KINDS = 200  # of steps that are told together at a time; what is of more kinds is not told
+_WORDS = {kind: forms for kind, forms in FORMS.items() if forms.one}
+_SAID_BEFORE = {("removed", "left"), ("stopped", "quit")}  # it said goodbye
+# What steps have in common that are told together, beside their kind; most often {other}.
+_ABOUT = {"kicked": "node", "reported": "dead"}
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 _number = operator.itemgetter(0)
 
@@ -45,7 +51,6 @@ class Log:
         self.end = 0  # the number of the part that comes next
         self._try_at = 0  # the size with which it is tried again to leave something out
         self._parts: list[tuple[int, int, bytes]] = []  # (number, message, text), by number
-        self._messages: collections.Counter[int] = collections.Counter()  # bytes of each; by age
 
     def add(self, events: list[list], begin: int) -> None:
         """Put in events; their times become times since `begin`."""
@@ -54,15 +59,13 @@ class Log:
             self._parts.append((self.end, owner, text))
             self.end += 1
             self.size += PART + len(text)
-            if owner > 0:
-                self._messages[owner] += PART + len(text)
         if self.size > max(LIMIT, self._try_at):
             self._shrink(LIMIT * 9 // 10)
             self._try_at = self.size + LIMIT // 32  # it may have nothing more to leave out
 
     def read(self, number: int, most: int) -> tuple[list[bytes], int]:
-        """(events from this part on, the number of the part after them): of as many parts as make
-        about `most` bytes, one at least."""
+        """Return the events from this part on, and the number of the part after them: of as many
+        parts as make about `most` bytes, one at least."""
         found: list[bytes] = []
         for at in range(bisect.bisect_left(self._parts, number, key=_number), len(self._parts)):
             number, _, text = self._parts[at]
@@ -73,10 +76,13 @@ class Log:
         return found, self.end
 
     def _shrink(self, goal: int) -> None:
-        for message in list(self._messages):
+        sizes: collections.Counter[int] = collections.Counter()
+        for _, owner, text in self._parts:
+            sizes[owner] += PART + len(text)
+        for message in sorted(owner for owner in sizes if owner > 0):
             if self.size <= goal:
                 break
-            self.size -= self._messages.pop(message)
+            self.size -= sizes[message]
             self.dropped = message
         kept = []
         for part in self._parts:
@@ -95,13 +101,108 @@ def _text(event: list, begin: int) -> str:
 
 
 def _owner(event: list) -> int:
-    """The number of the message that an event is of; else which events go with it."""
+    """Return the number of the message that an event is of; else which events go with it."""
     kind = event[1]
     if kind == "received":
         return event[4]
     if kind == "generated":
         return event[3]
     return _LEAST if kind in LEAST else _KEPT
+
+
+class _Step(NamedTuple):
+    """A step of the story, before it is known whether it is told alone."""
+
+    kind: str
+    node: Node
+    fields: dict[str, str]
+
+    def sentence(self, many: int = 1) -> str:
+        words = _WORDS[self.kind]
+        return (words.one if many == 1 else words.many).format(count=many, **self.fields)
+
+
+class Story:
+    """Puts steps into words, as events [TIME, "story", NODE, TEXT]. The first of a kind is told at
+    once; more of it within a second are one line, at the end of that second: `4 more get no answer
+    from 5008: miss 1 of 3`. Starts are only told together: `40 peers start`."""
+
+    def __init__(self):
+        self.due_at = math.inf  # when `due` has something to tell next, at the earliest
+        # What steps have in common -> when they are told together, the first of them, how many
+        self._open: dict[tuple, tuple[int, _Step | None, int]] = {}
+
+    def take(self, event: list, states: States) -> list[list]:
+        """Return the lines about an event that are told at once."""
+        step = _step(event, states)
+        if step is None:
+            return []
+        about = step.fields[_ABOUT.get(step.kind, "other")]
+        rest = step.fields["rest"] if "{rest}" in _WORDS[step.kind].many else ""
+        key = (step.kind, step.node.kind, about, rest)
+        if key in self._open:
+            end, first, many = self._open[key]
+            self._open[key] = end, first or step, many + 1
+            return []
+        if len(self._open) == KINDS:
+            return []
+        end, is_alone = event[0] + TOGETHER, step.kind != "started"
+        self.due_at = min(self.due_at, end)
+        self._open[key] = (end, None, 0) if is_alone else (end, step, 1)
+        return [[event[0], "story", step.node.number, step.sentence()]] if is_alone else []
+
+    def due(self, now: int) -> list[list]:
+        """Return the lines about what came together, and is told by now."""
+        events = []
+        while now >= self.due_at:
+            key = next(iter(self._open))  # those that are due later follow
+            end, first, many = self._open.pop(key)
+            if first is not None:
+                events.append([end, "story", first.node.number, first.sentence(many)])
+            self.due_at = next((end for end, *_ in self._open.values()), math.inf)
+        return events
+
+
+def _step(event: list, states: States) -> _Step | None:
+    """Return the step that an event is; None of one that is not told."""
+    _, kind, number, *rest = event
+    node, other, text = states.numbered[number], "", ""
+    if kind == "state":
+        kind = _change(node, rest[0])
+    elif kind in _WORDS:
+        other = "" if rest[0] is None else _name(states.numbered[rest[0]])
+        text = str(rest[1])
+    if kind == "removed" and text in ("gone", "dead"):
+        kind = f"removed {text}"
+    is_told_by_state = node.kind == "seed" and (
+        kind == "stopped" or kind == "started" and node.before in ENDED)
+    if kind not in _WORDS or (kind, text) in _SAID_BEFORE or is_told_by_state:
+        return None
+    death = DEAD.match(text) if kind == "reported" else None
+    return _Step(kind, node, {
+        "node": _name(node), "other": other, "rest": text, "kind": node.kind,
+        "limit": str(node.limit), "dead": _short(death[1]) if death else ""})
+
+
+def _change(node: Node, state: str) -> str:
+    """Return the kind of step that a change of state is."""
+    if state == LOST:
+        return "lost"
+    if node.kind == "seed" and state != UP:
+        return "seed gone"
+    if state != UP or node.before not in (LOST, *ENDED):
+        return ""
+    return "seed back" if node.kind == "seed" else "back"
+
+
+def _name(node: Node) -> str:
+    return f"seed {_short(node.address)}" if node.kind == "seed" else _short(node.address)
+
+
+def _short(address: str) -> str:
+    """Return the port alone of a node on this machine."""
+    host, _, port = address.rpartition(":")
+    return port if host in ("127.0.0.1", "[::1]") else address
 
 
 class Follow:
@@ -138,7 +239,6 @@ class Follow:
     def turn(self, now: int) -> None:
         """Read on; OSError when the folder cannot be read."""
         lines = self._lines.turn(now)
-        self._messages.latencies_from = now - OLDEST_LATENCY
         events: list[list] = []
         for line in lines:
             at, _, kind, _ = line  # faster than by name: most lines are deliveries
@@ -175,8 +275,8 @@ class Follow:
         for event in self.states.events():
             events.append(event)
             events += self._story.take(event, self.states)
-        while self.states.ended:
-            self._messages.ended(self.states.ended.pop())
+            if event[1] == "started" or event[1] == "state" and event[3] in ENDED:
+                self._messages.ended(self.states.numbered[event[2]])
 
     def _take_gossip(self, line: Line, events: list[list]) -> None:
         at, name, kind, rest = line

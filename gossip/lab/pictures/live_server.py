@@ -10,7 +10,6 @@ out an order. Who may ask for what: live_requests.py.
 
 import base64
 import contextlib
-import gc
 import hashlib
 import http
 import json
@@ -42,8 +41,6 @@ REST = 1.0  # seconds between two blocks while nothing happens
 BREATH = 0.001  # seconds in which pages may look at a long past, between two turns that read it
 TAIL, TAIL_LINES = 64 * 1024, 60  # of a node's file: bytes that are looked at, lines shown
 LARGEST = 16 * 1024 * 1024  # bytes of a report
-OBJECTS = 200_000  # made between two searches for garbage in circles: a long past is millions of
-# events, and next to none of them is in one
 PLAIN = "default-src 'none'; frame-ancestors 'none'"
 # A page from a file may do nothing here: it is of no origin, and may load nothing.
 OF_REPORT = ("sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'; "
@@ -268,7 +265,6 @@ def _micros() -> int:
 
 def watch(folder: pathlib.Path, port: int = 0, host: str | None = None) -> None:
     """Serve the page of what runs in a folder, until Ctrl-C or SIGTERM."""
-    gc.set_threshold(OBJECTS)
     end = End()
     with contextlib.suppress(KeyboardInterrupt):
         _announced(folder, port, host).serve(end.pause)
