@@ -5,9 +5,8 @@ in the middle. A place is a complex number. Nothing is random, so the same files
 drawing. Forces after T. Fruchterman, E. Reingold, "Graph Drawing by Force-directed Placement",
 Software: Practice and Experience 21 (1991): links pull, nodes push each other, steps grow smaller.
 As in M. Jacomy et al., "ForceAtlas2", PLoS ONE 9 (2014), a node with more links pushes more, and
-is drawn to the centre. The push of far nodes is summed up in the tree of J. Barnes, P. Hut, "A
-hierarchical O(N log N) force-calculation algorithm", Nature 324 (1986). Left out: in graphs of
-many links, a link may cross nodes that are not its ends.
+is drawn to the centre. Left out: in graphs of many links, a link may cross nodes that are not its
+ends.
 """
 
 import cmath
@@ -31,15 +30,13 @@ LABEL, SMALLEST_LABEL = 12, 8.5  # size of a label's letters, and at least insid
 HIGH = LABEL / 2 + 1  # half of the height of a label beside a circle
 LETTER = 0.62  # width of a digit, as a share of its size
 GOLDEN_ANGLE = math.pi * (3 - math.sqrt(5))
-STEPS = 100  # in which all nodes move; fewer if there are more than 600 nodes
-DEEPEST = 24  # levels of the tree; nodes in the same cell of the last level are one body
-CORNERS = (-1 - 1j, 1 - 1j, -1 + 1j, 1 + 1j)  # of a cell, from its middle
+STEPS, FEWEST_STEPS = 100, 5  # in which all nodes move
+PUSHES = 60_000_000  # of one node on another, about, in all steps together
 PASSES = 60  # rounds, at most, in which overlapping circles move apart
 GAP = 2.5  # distance between two circles
 FEW_LINKS = 60  # with up to so many links, circles are moved off the links of others
 
 Links = list[tuple[int, int]]  # the numbers of two nodes, from 0 on
-Bodies = list[tuple[float, complex]]  # (mass, place)
 
 
 class DrawnPeer(NamedTuple):
@@ -205,7 +202,7 @@ def place(degrees: list[int], links: Links) -> list[complex]:
     places = spiral(degrees)
     mean = max(1.0, sum(degrees) / len(degrees))
     masses = [0.5 + 0.5 * degree / mean for degree in degrees]
-    steps = max(20, min(STEPS, STEPS * 600 // len(places)))
+    steps = max(FEWEST_STEPS, min(STEPS, PUSHES // len(places) ** 2))
     for step in range(steps):
         reach = 0.15 * (1 - step / steps) ** 1.5 + 0.002  # of a node in this step
         for node, force in enumerate(_forces(places, masses, links, mean)):
@@ -223,59 +220,20 @@ def spiral(degrees: list[int]) -> list[complex]:
 
 def _forces(places: list[complex], masses: list[float], links: Links,
             mean: float) -> list[complex]:
-    """Return the sum of push, pull of the links and pull of the centre, for every node."""
+    """Return the sum of push, pull of the links and pull of the centre, for every node. Two nodes
+    push each other by the product of their masses through their distance."""
     area = 1.0 / len(places)  # of one node
-    tree = tree_of(list(zip(masses, places)))
-    forces = [mass * (area * push(tree, spot) - 0.4 * spot) for mass, spot in zip(masses, places)]
+    bodies = list(zip(masses, places))
+    forces = []
+    for mass, spot in bodies:
+        push = sum(other / (spot - away) for other, away in bodies if away != spot).conjugate()
+        forces.append(mass * (area * push - 0.4 * spot))
     for one, other in links:
         way = places[other] - places[one]
         pull = 2.0 * abs(way) / mean * way
         forces[one] += pull
         forces[other] -= pull
     return forces
-
-
-class Cell(NamedTuple):
-    """A square of the tree as one body; a leaf has no width and no parts."""
-
-    mass: float
-    centre: complex
-    width: float = 0.0
-    parts: tuple = ()
-
-
-def tree_of(bodies: Bodies) -> Cell:
-    """Return the Barnes-Hut tree of these bodies."""
-    xs, ys = [spot.real for _, spot in bodies], [spot.imag for _, spot in bodies]
-    width = max(max(xs) - min(xs), max(ys) - min(ys)) or 1.0
-    return _cell(bodies, complex(min(xs) + width / 2, min(ys) + width / 2), width, DEEPEST)
-
-
-def _cell(bodies: Bodies, middle: complex, width: float, depth: int) -> Cell:
-    mass = sum(mass for mass, _ in bodies)
-    centre = sum(mass * spot for mass, spot in bodies) / mass
-    if len(bodies) == 1 or not depth:
-        return Cell(mass, centre)
-    quarters: tuple[Bodies, ...] = ([], [], [], [])
-    for body in bodies:
-        quarters[(body[1].real > middle.real) + 2 * (body[1].imag > middle.imag)].append(body)
-    return Cell(mass, centre, width, tuple(
-        _cell(part, middle + width / 4 * corner, width / 2, depth - 1)
-        for part, corner in zip(quarters, CORNERS) if part))
-
-
-def push(tree: Cell, spot: complex) -> complex:
-    """Return the push of all bodies of the tree on a node at this spot: mass / distance each."""
-    total, todo = 0j, [tree]
-    while todo:
-        mass, centre, width, parts = todo.pop()
-        away = spot - centre
-        square = away.real * away.real + away.imag * away.imag
-        if parts and width * width > square:
-            todo += parts  # too near to count as one body
-        else:
-            total += away * (mass / (square + 1e-6))  # not infinite at the body itself
-    return total
 
 
 def _fill_disc(places: list[complex]) -> list[complex]:
