@@ -55,7 +55,7 @@ class Log:
     def add(self, events: list[list], begin: int) -> None:
         """Put in events; their times become times since `begin`."""
         for owner, group in itertools.groupby(events, key=_owner):
-            text = ",".join([_text(event, begin) for event in group]).encode()
+            text = _encode([[at - begin, *rest] for at, *rest in group])[1:-1].encode()
             self._parts.append((self.end, owner, text))
             self.end += 1
             self.size += PART + len(text)
@@ -93,20 +93,11 @@ class Log:
         self._parts = kept
 
 
-def _text(event: list, begin: int) -> str:
-    at, kind, *rest = event
-    if kind == "received":  # most are: the same as below, but faster
-        return f'[{at - begin},"received",{rest[0]},{rest[1]},{rest[2]}]'
-    return _encode([at - begin, kind, *rest])
-
-
 def _owner(event: list) -> int:
     """Return the number of the message that an event is of; else which events go with it."""
     kind = event[1]
-    if kind == "received":
-        return event[4]
-    if kind == "generated":
-        return event[3]
+    if kind in ("received", "generated"):
+        return event[4 if kind == "received" else 3]
     return _LEAST if kind in LEAST else _KEPT
 
 
@@ -117,9 +108,10 @@ class _Step(NamedTuple):
     node: Node
     fields: dict[str, str]
 
-    def sentence(self, many: int = 1) -> str:
-        words = _WORDS[self.kind]
-        return (words.one if many == 1 else words.many).format(count=many, **self.fields)
+    def told(self, at: int, many: int = 1) -> list:
+        """Return the event that tells it, with so many of its kind."""
+        words = _WORDS[self.kind].one if many == 1 else _WORDS[self.kind].many
+        return [at, "story", self.node.number, words.format(count=many, **self.fields)]
 
 
 class Story:
@@ -146,10 +138,13 @@ class Story:
             return []
         if len(self._open) == KINDS:
             return []
-        end, is_alone = event[0] + TOGETHER, step.kind != "started"
+        end = event[0] + TOGETHER
         self.due_at = min(self.due_at, end)
-        self._open[key] = (end, None, 0) if is_alone else (end, step, 1)
-        return [[event[0], "story", step.node.number, step.sentence()]] if is_alone else []
+        if step.kind == "started":
+            self._open[key] = end, step, 1
+            return []
+        self._open[key] = end, None, 0
+        return [step.told(event[0])]
 
     def due(self, now: int) -> list[list]:
         """Return the lines about what came together, and is told by now."""
@@ -158,7 +153,7 @@ class Story:
             key = next(iter(self._open))  # those that are due later follow
             end, first, many = self._open.pop(key)
             if first is not None:
-                events.append([end, "story", first.node.number, first.sentence(many)])
+                events.append(first.told(end, many))
             self.due_at = next((end for end, *_ in self._open.values()), math.inf)
         return events
 
@@ -221,13 +216,13 @@ class Follow:
         self._full = FULL
 
     def begin(self, now: int) -> int:
-        """The time of the first event; this moment, if there is none yet."""
+        """Return the time of the first event; this moment, if there is none yet."""
         if self._begin is None:
             self._begin = now
         return self._begin
 
     def path_of(self, number: int) -> pathlib.Path | None:
-        """The file of the node with this number."""
+        """Return the file of the node with this number."""
         nodes = self.states.numbered
         return self._lines.path_of(nodes[number].address) if number < len(nodes) else None
 
@@ -283,24 +278,19 @@ class Follow:
         node = self.states.nodes.get(name)
         if node is None:
             return
-        node.last = at
-        if node.state == LOST:
-            self.states.heard(node, at)
-            self._add_changes(events)
+        self.states.heard(node, at)
         if kind == "generated":
             event = self._messages.generated(line, node, self.states.expected)
         else:
             address, _, text = rest.partition(":gmessage:")
-            sender = self.states.nodes.get(address)
-            if sender is None:
-                sender = self.states.node(address, at)
-                self._add_changes(events)
+            sender = self.states.node(address, at)
             event = self._messages.received(at, node, sender, text, self.log.dropped)
+        self._add_changes(events)  # the sender may be named first
         if event is not None:
             events.append(event)
 
     def figures(self, now: int) -> dict:
-        """The figures of the stream."""
+        """Return the figures of the stream."""
         told = max(self._lines.told_at, self._begin or 0)
         degrees = self.states.degrees() or [0]
         return {
