@@ -61,8 +61,8 @@ def _identity(status: os.stat_result) -> tuple[int, int]:
 class _File:
     """A file, how far it was read, and of which node it speaks."""
 
-    def __init__(self, path: pathlib.Path, node: str | None = None):
-        self.path = path
+    def __init__(self, identity: tuple[int, int], path: pathlib.Path, node: str | None = None):
+        self.identity, self.path = identity, path
         self.tail = Tail(LONGEST)
         self.tail.node = node
         self.size = 0  # when it was looked at last
@@ -70,11 +70,11 @@ class _File:
         self.is_anew = False  # it begins in another way than when it was read last
         self._head = b""
 
-    def read(self, identity: tuple[int, int], most: int, now: int) -> list[Line]:
+    def read(self, most: int, now: int) -> list[Line]:
         """Read on; nothing where another file has the path, which the next look finds out."""
         found = []
         with contextlib.suppress(OSError), open_file(self.path) as file:
-            if _identity(os.fstat(file.fileno())) != identity:
+            if _identity(os.fstat(file.fileno())) != self.identity:
                 return []
             head = file.read(HEAD)
             if not head.startswith(self._head):
@@ -98,8 +98,8 @@ class LiveLines:
     def __init__(self, folder: pathlib.Path):
         self._folder = folder
         self._files: dict[tuple[int, int], _File] = {}  # by their identities
-        # A heap of (last line, name, identity) of files of which more is to be read
-        self._unread: list[tuple[int, str, tuple[int, int]]] = []
+        # A heap of (last line, name, file) where more is to be read
+        self._unread: list[tuple[int, str, _File]] = []
         self._looked = 0  # when it was looked into the folder last; 0: never
         self._waiting: list[Line] = []  # for older ones
         self._told_until = 0  # up to when lines were handed out, once there were any
@@ -108,7 +108,7 @@ class LiveLines:
 
     def to_read(self) -> int:
         """Return how many bytes are still to be read."""
-        return sum(self._files[identity].to_read() for *_, identity in self._unread)
+        return sum(file.to_read() for *_, file in self._unread)
 
     def path_of(self, node: str) -> pathlib.Path | None:
         """Return the newest file of a node."""
@@ -123,62 +123,59 @@ class LiveLines:
             self._looked = now
         left, share = TURN, max(SHARE, TURN // max(1, len(self._files)))
         while left > 0 and self._unread:
-            left -= self._read(heapq.heappop(self._unread)[2], share, now)
+            *_, file = heapq.heappop(self._unread)
+            before = file.tail.position
+            self._waiting += file.read(share, now)
+            if file.tail.position > before:
+                left -= file.tail.position - before
+                self._to_be_read(file)
+            if file.path.name.startswith("seed_") and file.tail.node is not None:
+                self.seeds.add(file.tail.node)
         until = self._unread[0][0] if self._unread else self._looked - HELD_BACK
         self.told_at = max(self._told_until, until)
         return self._due()
 
+    def _to_be_read(self, file: _File) -> None:
+        if file.to_read() > 0:
+            heapq.heappush(self._unread, (max(file.last, self._told_until), file.path.name, file))
+
     def _look(self) -> None:
         """Find files that are new or have grown, and those that were removed or begun anew."""
-        found = {}
         with os.scandir(self._folder) as entries:
-            for entry in sorted(entries, key=lambda entry: (entry.name.endswith(".txt"),
-                                                            entry.name)):  # older pieces first
-                if NAMED.fullmatch(entry.name) and not entry.name.endswith(".gz"):
-                    with contextlib.suppress(OSError):  # a link that leads nowhere
-                        status = os.stat(entry.path)
-                        if stat.S_ISREG(status.st_mode):
-                            found[_identity(status)] = self._folder / entry.name, status.st_size
+            names = sorted((entry.name for entry in entries if NAMED.fullmatch(entry.name)),
+                           key=lambda name: (name.endswith(".txt"), name))  # older pieces first
+        there: dict[pathlib.Path, os.stat_result] = {}
+        for path in (self._folder / name for name in names if not name.endswith(".gz")):
+            with contextlib.suppress(OSError):  # a link that leads nowhere
+                status = path.stat()
+                if stat.S_ISREG(status.st_mode):
+                    there[path] = status
+        sizes = {_identity(status): status.st_size for status in there.values()}
         for identity, file in list(self._files.items()):
-            if file.is_anew or identity not in found or found[identity][1] < file.tail.position:
+            if file.is_anew or sizes.get(identity, -1) < file.tail.position:
                 del self._files[identity]
-                self._end(file, found)
-        for identity, (path, size) in found.items():
+                self._end(file, there.get(file.path))
+        for path, status in there.items():
+            identity = _identity(status)
             if identity not in self._files and (path.suffix == ".txt" or not self._looked):
-                self._files[identity] = _File(path)
+                self._files[identity] = _File(identity, path)
             if identity in self._files:
-                self._files[identity].path, self._files[identity].size = path, size
-                self._to_be_read(identity)
+                file = self._files[identity]
+                file.path, file.size = path, status.st_size
+                self._to_be_read(file)
 
-    def _end(self, file: _File, found: dict) -> None:
-        """A file has gone or was begun anew, and so its node has, unless its run goes on there."""
+    def _end(self, file: _File, status: os.stat_result | None) -> None:
+        """A file has gone or was begun anew, and so its node has, unless its run goes on in what
+        has its path now, of which this is the status."""
         head = b""
         with contextlib.suppress(OSError), open_file(file.path) as new:
             head = new.read(HEAD)
         first = parse_line(head.decode(errors="replace"))
-        if first is not None and first[1] != "started":
-            identity = next((key for key, (path, _) in found.items() if path == file.path), None)
-            if identity is not None:
-                self._files[identity] = _File(file.path, file.tail.node)
+        if status is not None and first is not None and first[1] != "started":
+            identity = _identity(status)
+            self._files[identity] = _File(identity, file.path, file.tail.node)
         elif file.path.suffix == ".txt" and file.tail.node is not None:
             self._waiting.append(Line(file.last, file.tail.node, VANISHED, ""))
-
-    def _read(self, identity: tuple[int, int], most: int, now: int) -> int:
-        """Read on in a file that was taken out of the heap; answer how many bytes."""
-        file = self._files[identity]
-        before = file.tail.position
-        self._waiting += file.read(identity, most, now)
-        if file.path.name.startswith("seed_") and file.tail.node is not None:
-            self.seeds.add(file.tail.node)
-        if file.tail.position > before:
-            self._to_be_read(identity)
-        return file.tail.position - before
-
-    def _to_be_read(self, identity: tuple[int, int]) -> None:
-        file = self._files[identity]
-        if file.to_read() > 0:
-            heapq.heappush(self._unread, (max(file.last, self._told_until), file.path.name,
-                                          identity))
 
     def _due(self) -> list[Line]:
         """Hand out the lines up to the time that is to be told; late ones as of now."""
