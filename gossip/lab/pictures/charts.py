@@ -145,10 +145,9 @@ def _key(x: float, y: float, style: str, words: str) -> list[str]:
     return [path([(x, y), (x + 28, y)], f"gv-line {style}"), text(x + 36, y + 5, words)]
 
 
-def _draw_bar(across: Axis, upright: Axis, first: float, last: float, count: int,
-              title: str) -> str:
-    """Draw a bar of a histogram, for the values from first to last."""
-    left, right = across(first), across(last)
+def _draw_bar(across: Axis, upright: Axis, edges: tuple, count: int, title: str) -> str:
+    """Draw a bar of a histogram, for the values between two edges."""
+    left, right = map(across, edges)
     gap = min(2.0, (right - left) * 0.1)
     return (f'<rect x="{number(left + gap / 2)}" y="{number(upright(count))}" '
             f'width="{number(right - left - gap)}" '
@@ -159,13 +158,17 @@ def _draw_bar(across: Axis, upright: Axis, first: float, last: float, count: int
 def degrees_svg(records: Records) -> str:
     """Draw the degrees, with what was fitted to them and what the capacities predict."""
     law = PowerLaw(records)
+    peers = len(law.degrees)
     fitted, fit = [], "no fit: the degrees tell no exponent"
     if law.low >= law.high:
         fit = "no fit: all capacities are equal"
-    elif law.fitted:
-        fitted, fit = _fit_curve(law), f"fit: P(k) ~ k^−a with a = {law.fitted}"
+    elif law.fitted:  # to degrees from low to high; it is drawn as a share of all peers
+        share = law.fitted.count / peers
+        above = sum(degree > law.high for degree in law.degrees) / peers
+        fitted = [(k, share * rest + above)
+                  for k, rest in at_least(shares(law.fitted.exponent, law.low, law.high))]
+        fit = f"fit: P(k) ~ k^−a with a = {law.fitted}"
     predicted = "predicted by the capacities" + (f": a = {law.predicted}" if law.predicted else "")
-    peers = len(law.degrees)
     return document(470, f"Degrees of {peers} peers: cumulative distribution and histogram", [
         *_distribution(_cumulative(law.degrees), _cumulative(law.capacities), fitted, peers),
         dot(40, 51, "gv-main-line"), text(62, 56, f"measured, {peers} peer{'s' * (peers != 1)}"),
@@ -177,14 +180,6 @@ def degrees_svg(records: Records) -> str:
 def _cumulative(values: list[int]) -> Points:
     """Return (k, share of the values that are k or more)."""
     return at_least({k: count / len(values) for k, count in Counter(values).items()})
-
-
-def _fit_curve(law: PowerLaw) -> Points:
-    """Return the fit as a share of all peers, although it covers only degrees from low to high."""
-    share = law.fitted.count / len(law.degrees)
-    above = sum(degree > law.high for degree in law.degrees) / len(law.degrees)
-    tail = at_least(shares(law.fitted.exponent, law.low, law.high))
-    return [(k, share * rest + above) for k, rest in tail]
 
 
 def _distribution(measured: Points, predicted: Points, fitted: Points, peers: int) -> list[str]:
@@ -224,7 +219,7 @@ def _degree_histogram(counts: Counter[int]) -> list[str]:
     per = "" if width == 1 else f", {width} degrees a bar"
     return [text(592, 30, "How many have which degree", "gv-text gv-title"),
             *_draw_upright(upright, linear_ticks(upright.high), 640, 940),
-            *(_draw_bar(across, upright, first - 0.5, first + width - 0.5, count,
+            *(_draw_bar(across, upright, (first - 0.5, first + width - 0.5), count,
                         f"degree {first}{per and f' to {first + width - 1}'}: {count} peers")
               for first, count in sorted(bars.items())),
             *(text(across(k), 420, f"{k:g}", "gv-muted gv-number", "middle")
@@ -256,7 +251,7 @@ def latency_chart(times: list[float], marks: dict[str, float]) -> str:
     return document(320, f"Histogram of the latency of {len(times)} deliveries", [
         *_draw_across(across, ticks, 50, 260, duration),
         *_draw_upright(upright, linear_ticks(upright.high), 90, 930, "{:,g}".format),
-        *(_draw_bar(across, upright, _edge(bar), _edge(bar + 1), count,
+        *(_draw_bar(across, upright, (_edge(bar), _edge(bar + 1)), count,
                     f"{duration(_edge(bar))} to {duration(_edge(bar + 1))}: {count}")
           for bar, count in sorted(bars.items())),
         *_marks(across, marks),

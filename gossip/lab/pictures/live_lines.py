@@ -133,7 +133,15 @@ class LiveLines:
                 self.seeds.add(file.tail.node)
         until = self._unread[0][0] if self._unread else self._looked - HELD_BACK
         self.told_at = max(self._told_until, until)
-        return self._due()
+        self._waiting.sort(key=_time)
+        count = bisect.bisect_right(self._waiting, self.told_at, key=_time)
+        due, self._waiting = self._waiting[:count], self._waiting[count:]
+        _put_messages_first(due)
+        late = bisect.bisect_left(due, self._told_until, key=_time)
+        due[:late] = [line._replace(at=self._told_until) for line in due[:late]]
+        if due or self._told_until:
+            self._told_until = self.told_at
+        return due
 
     def _to_be_read(self, file: _File) -> None:
         if file.to_read() > 0:
@@ -176,18 +184,6 @@ class LiveLines:
             self._files[identity] = _File(identity, file.path, file.tail.node)
         elif file.path.suffix == ".txt" and file.tail.node is not None:
             self._waiting.append(Line(file.last, file.tail.node, VANISHED, ""))
-
-    def _due(self) -> list[Line]:
-        """Hand out the lines up to the time that is to be told; late ones as of now."""
-        self._waiting.sort(key=_time)
-        count = bisect.bisect_right(self._waiting, self.told_at, key=_time)
-        due, self._waiting = self._waiting[:count], self._waiting[count:]
-        _put_messages_first(due)
-        late = bisect.bisect_left(due, self._told_until, key=_time)
-        due[:late] = [line._replace(at=self._told_until) for line in due[:late]]
-        if due or self._told_until:
-            self._told_until = self.told_at
-        return due
 
 
 def _put_messages_first(lines: list[Line]) -> None:

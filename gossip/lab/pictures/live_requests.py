@@ -19,7 +19,7 @@ HEAD_LIMIT = 16 * 1024  # bytes of a request's head
 BODY_LIMIT = 4 * 1024  # bytes of the body of an order
 LOOPBACK = "127.0.0.1"
 REPORT = "report"
-_PATH = re.compile(f"|stream|{REPORT}|node/[0-9]{{1,6}}")
+_PATH = re.compile("|do|stream|node/[0-9]{1,6}")  # behind the token of the page
 _HEAD = re.compile(rb"([A-Z]{1,16}) ([!-~]{1,4096}) HTTP/1\.[01]\r\n"
                    rb"((?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\x00-\x08\x0a-\x1f\x7f]*\r\n)*)\r\n")
 _NO_LETTERS = {"Cc", "Cs", "Zl", "Zp"}  # control characters, halves of letters, ends of lines
@@ -56,24 +56,19 @@ class Gate:
             raise Refused(403, "the Host is another one")
         if len(origins) > 1 or not self._origins.issuperset(origins):
             raise Refused(403, "the Origin is another one")
-        path = self._path(target)
-        if path == "do" and takes_orders:
-            return path, _length(method, fields)
-        if not _PATH.fullmatch(path):
+        begin, path = target[:len(self.page)], target[len(self.page):]
+        if hmac.compare_digest(target, self.report):
+            path = REPORT
+        elif not (hmac.compare_digest(begin, self.page) and _PATH.fullmatch(path)
+                  and (takes_orders or path != "do")):
             raise Refused(404, "there is nothing here")
+        if path == "do":
+            return path, _length(method, fields)
         if method != "GET":
             raise Refused(405, "only GET is allowed here")
         if "transfer-encoding" in fields or fields.get_all("content-length", ["0"]) != ["0"]:
             raise Refused(400, "a GET has no body")
         return path, 0
-
-    def _path(self, target: str) -> str:
-        begin, path = target[:len(self.page)], target[len(self.page):]
-        if hmac.compare_digest(begin, self.page) and path != REPORT:
-            return path
-        if hmac.compare_digest(target, self.report):
-            return REPORT
-        raise Refused(404, "there is nothing here")
 
 
 def _length(method: str, fields: Message) -> int:

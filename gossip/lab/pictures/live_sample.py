@@ -127,18 +127,14 @@ class Messages:
         seconds = [second for second in self._seconds if second.at >= now - LATENCIES]
         recent = sum(second.deliveries for second in seconds if now - RATES <= second.at < now)
         steps = sum((second.latencies for second in seconds), collections.Counter())
+        missing = next(iter(self._lacking.values()), None)
         return {"messages": self.messages, "deliveries": self.deliveries,
                 "counted": self.only_counted, "rate": round(recent / RATES, 1),
                 "latency": _quantile(steps, 0.5), "latency99": _quantile(steps, 0.99),
-                "missing": self._missing()}
-
-    def _missing(self) -> dict | None:
-        message = next(iter(self._lacking.values()), None)
-        if message is None:
-            return None
-        nodes = [number for number in range(message.waiting.bit_length())
-                 if message.waiting >> number & 1]
-        return {"message": message.number, "nodes": nodes[:NAMED], "text": message.text}
+                "missing": missing and {
+                    "message": missing.number, "text": missing.text,
+                    "nodes": [number for number in range(missing.waiting.bit_length())
+                              if missing.waiting >> number & 1][:NAMED]}}
 
     def _has_room(self, second: int, deliveries: int) -> bool:
         """Settle whether a message is shown; one that is more than a second may show takes the

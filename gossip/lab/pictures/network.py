@@ -37,6 +37,7 @@ GAP = 2.5  # distance between two circles
 FEW_LINKS = 60  # with up to so many links, circles are moved off the links of others
 
 Links = list[tuple[int, int]]  # the numbers of two nodes, from 0 on
+Spots = list[complex]  # where nodes stand, by their numbers
 
 
 class DrawnPeer(NamedTuple):
@@ -97,7 +98,7 @@ def network_svg(records: Records) -> str:
                         *map(_circle, peers, spots, radii), *_labels(peers, spots, radii)])
 
 
-def _edges(spots: list[complex], links: Links) -> list[str]:
+def _edges(spots: Spots, links: Links) -> list[str]:
     """Draw the links. The more there are, the fainter and thinner each is; crossings are darker."""
     few = 12 / math.sqrt(len(links) or 1)
     opacity, width = max(0.12, min(0.6, few)), max(0.9, min(1.8, few))
@@ -133,7 +134,7 @@ def _legend(peers: list[DrawnPeer], links: Links) -> list[str]:
     return parts + [text(x, 57.5, "area of a circle: number of neighbours", "gv-muted")]
 
 
-def _labels(peers: list[DrawnPeer], spots: list[complex], radii: list[float]) -> list[str]:
+def _labels(peers: list[DrawnPeer], spots: Spots, radii: list[float]) -> list[str]:
     """Draw ports of all peers, or of the largest hubs. A port stands in its circle if it fits,
     else beside it; no label covers another."""
     order = sorted(range(len(peers)), key=lambda at: -peers[at].degree)
@@ -174,7 +175,7 @@ def _label(x: float, y: float, words: str, style: str, size: float, more: str = 
 
 # Where circles stand.
 
-def _spots(peers: list[DrawnPeer], links: Links, radii: list[float], bound: float) -> list[complex]:
+def _spots(peers: list[DrawnPeer], links: Links, radii: list[float], bound: float) -> Spots:
     """Place, around 0, the peers that were up by their links, and the others around them."""
     degrees = [peer.degree for peer in peers if peer.up]  # they come first
     away = _rings(len(peers) - len(degrees), 2 * min(radii) + 8, bound)
@@ -184,9 +185,9 @@ def _spots(peers: list[DrawnPeer], links: Links, radii: list[float], bound: floa
     return separate([stretch * spot for spot in place(degrees, links)], radii, inner, links) + away
 
 
-def _rings(count: int, step: float, bound: float) -> list[complex]:
+def _rings(count: int, step: float, bound: float) -> Spots:
     """Return `count` places, `step` apart, on rings from the bound inwards."""
-    spots: list[complex] = []
+    spots: Spots = []
     radius = bound - step / 2
     while len(spots) < count:
         on_ring = min(count - len(spots), max(1, int(2 * math.pi * radius / step)))
@@ -195,7 +196,7 @@ def _rings(count: int, step: float, bound: float) -> list[complex]:
     return spots
 
 
-def place(degrees: list[int], links: Links) -> list[complex]:
+def place(degrees: list[int], links: Links) -> Spots:
     """Return places of all nodes in the unit disc."""
     if len(degrees) < 2:
         return [0j] * len(degrees)
@@ -210,7 +211,7 @@ def place(degrees: list[int], links: Links) -> list[complex]:
     return _fill_disc(places)
 
 
-def spiral(degrees: list[int]) -> list[complex]:
+def spiral(degrees: list[int]) -> Spots:
     """Return a start: a sunflower's spiral in the unit disc, by falling degree from the centre."""
     places = [0j] * len(degrees)
     for turn, node in enumerate(sorted(range(len(degrees)), key=lambda node: -degrees[node])):
@@ -218,8 +219,7 @@ def spiral(degrees: list[int]) -> list[complex]:
     return places
 
 
-def _forces(places: list[complex], masses: list[float], links: Links,
-            mean: float) -> list[complex]:
+def _forces(places: Spots, masses: list[float], links: Links, mean: float) -> Spots:
     """Return the sum of push, pull of the links and pull of the centre, for every node. Two nodes
     push each other by the product of their masses through their distance."""
     area = 1.0 / len(places)  # of one node
@@ -236,7 +236,7 @@ def _forces(places: list[complex], masses: list[float], links: Links,
     return forces
 
 
-def _fill_disc(places: list[complex]) -> list[complex]:
+def _fill_disc(places: Spots) -> Spots:
     """Turn the places so that they are wider than high, and stretch them: each node moves halfway
     to the distance from the centre that it would have in a disc filled evenly."""
     order = sorted(range(len(places)), key=lambda node: abs(places[node]))
@@ -249,8 +249,7 @@ def _fill_disc(places: list[complex]) -> list[complex]:
     return places
 
 
-def separate(places: list[complex], radii: list[float], bound: float,
-             links: Links) -> list[complex]:
+def separate(places: Spots, radii: list[float], bound: float, links: Links) -> Spots:
     """Move circles apart until none overlap, or nearly so, inside a disc of radius `bound`. If
     links are few, circles also move off the links of others that pass under them."""
     spots = list(places)
@@ -269,7 +268,7 @@ def separate(places: list[complex], radii: list[float], bound: float,
     return spots
 
 
-def _clear_link(spots: list[complex], radii: list[float], one: int, other: int) -> None:
+def _clear_link(spots: Spots, radii: list[float], one: int, other: int) -> None:
     """Move all circles half of the way off the link of two others."""
     length = abs(spots[other] - spots[one])
     for node, radius in enumerate(radii if length else ()):
@@ -280,9 +279,8 @@ def _clear_link(spots: list[complex], radii: list[float], one: int, other: int) 
             spots[node] += math.copysign(lacking / 2, seen.imag) * 1j * way
 
 
-def _near(spots: list[complex], reach: float) -> Links:
-    """Return all pairs that may be nearer than `reach`: in one square of a grid, or in adjacent
-    ones."""
+def _near(spots: Spots, reach: float) -> Links:
+    """Return all pairs in the same square of a grid, or in adjacent ones: all that are near."""
     grid: dict[tuple[int, int], list[int]] = {}
     for node, spot in enumerate(spots):
         grid.setdefault((int(spot.real // reach), int(spot.imag // reach)), []).append(node)
@@ -291,7 +289,7 @@ def _near(spots: list[complex], reach: float) -> Links:
             for other in grid.get((column + dx, row + dy), ()) if node < other]
 
 
-def _push_apart(spots: list[complex], radii: list[float], one: int, other: int) -> None:
+def _push_apart(spots: Spots, radii: list[float], one: int, other: int) -> None:
     """Move two circles apart if they are too close, the smaller one farther."""
     way = spots[other] - spots[one]
     lacking = radii[one] + radii[other] + GAP - abs(way)

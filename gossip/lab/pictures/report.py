@@ -29,7 +29,6 @@ from gossip.lab.proof.clocks import put_right
 from gossip.lab.proof.evidence import Row, quantile
 from gossip.lab.proof.reading import CHUNK, DAMAGED, opened, pieces_in, time_of
 from gossip.lab.proof.records import Records, read_folder
-from gossip.lab.proof.runs import PeerRun
 from gossip.terminal.folders import PICTURES, REPORT, TABLES
 
 TAIL = 2 * 1024 * 1024  # bytes of one node's file in the page, at most
@@ -81,23 +80,19 @@ def _page(records: Records, folder: pathlib.Path, degrees: str, network: str) ->
 
 def node_files(folder: pathlib.Path) -> list[NodeFile]:
     """Return the ends of all nodes' files, seeds first, in the order of their names' numbers."""
-    files: dict[str, dict[bytes | None, pathlib.Path]] = {}
+    files: dict[str, dict[bytes | None, pathlib.Path]] = {}  # name -> first line -> piece
     for path, name, first in pieces_in(folder):
         files.setdefault(name, {})[first] = path
-    limit = min(TAIL, WHOLE // max(1, len(files)))
-    return [NodeFile(name.removesuffix(".txt"), *_end_of(files[name], limit))
-            for name in sorted(files, key=lambda name: (name[0] == "p", len(name), name))]
-
-
-def _end_of(pieces: dict[bytes | None, pathlib.Path], limit: int) -> tuple[bytes, int]:
-    """Return the `tail` of a file that is in pieces, by their first lines."""
-    data, before = b"", 0
-    for first in sorted(pieces, key=time_of):
-        with contextlib.suppress(*DAMAGED), opened(pieces[first]) as file:
-            while chunk := file.read(CHUNK):
-                data, more = tail(data + chunk, limit)
-                before += more
-    return data, before
+    limit, found = min(TAIL, WHOLE // max(1, len(files))), []
+    for name in sorted(files, key=lambda name: (name[0] == "p", len(name), name)):
+        data, before = b"", 0
+        for first in sorted(files[name], key=time_of):
+            with contextlib.suppress(*DAMAGED), opened(files[name][first]) as file:
+                while chunk := file.read(CHUNK):
+                    data, more = tail(data + chunk, limit)
+                    before += more
+        found.append(NodeFile(name.removesuffix(".txt"), data, before))
+    return found
 
 
 def tail(data: bytes, limit: int) -> tuple[bytes, int]:
@@ -188,21 +183,17 @@ def timeline(records: Records) -> tuple[list[Lane], float]:
         "kicked by a seed": [kick.at for seed in seeds for kick in seed.kicks],
         "peers left": [run.left for run in runs if run.left is not None],
     }
+    ends = [run.up_until(newest) for run in runs]
+    moves = sorted([(run.first, 1) for run in runs] + [(end, -1) for end in ends if end < newest])
+    up = list(zip([at for at, _ in moves], accumulate(move for _, move in moves)))
     lanes = []
     for name, changes, end in (
-            ("peers up", _population(runs, newest), newest),
+            ("peers up", up, newest),
             ("pieces of the graph", graph.history(records), graph.end_of(records))):
         changes += [(max(end, at), count) for at, count in changes[-1:]]  # once more at the end
         lanes.append(Lane(name, [at - start for at, _ in changes], [count for _, count in changes]))
     lanes += [Lane(name, [at - start for at in times]) for name, times in moments.items()]
     return lanes, newest - start
-
-
-def _population(runs: list[PeerRun], newest: float) -> list[tuple[float, int]]:
-    """Return (time, number of peers that are up from then on)."""
-    ends = [run.up_until(newest) for run in runs]
-    changes = sorted([(run.first, 1) for run in runs] + [(end, -1) for end in ends if end < newest])
-    return list(zip([at for at, _ in changes], accumulate(change for _, change in changes)))
 
 
 def _tables(records: Records) -> dict[str, str]:
