@@ -41,6 +41,8 @@ REST = 1.0  # seconds between two blocks while nothing happens
 BREATH = 0.001  # seconds in which pages may look at a long past, between two turns that read it
 TAIL, TAIL_LINES = 64 * 1024, 60  # of a node's file: bytes that are looked at, lines shown
 LARGEST = 16 * 1024 * 1024  # bytes of a report
+SAFE = ("Referrer-Policy: no-referrer\r\nCache-Control: no-store\r\n"
+        "X-Content-Type-Options: nosniff\r\nConnection: close\r\n")
 PLAIN = "default-src 'none'; frame-ancestors 'none'"
 # A page from a file may do nothing here: it is of no origin, and may load nothing.
 OF_REPORT = ("sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'; "
@@ -131,32 +133,15 @@ class Server(socketserver.ThreadingTCPServer):
         with contextlib.suppress(OSError):
             connection.shutdown(socket.SHUT_RDWR)
 
-    def blocks(self, connection: socket.socket) -> Iterator[bytes]:
-        """Yield what a page is shown, block by block, until it has to begin anew."""
-        log, number, told_at = self.follow.log, 0, None
-        while True:
-            with self.ticked:
-                if number == log.end and connection in self.open:
-                    self.ticked.wait()
-                if log is not self.follow.log or connection not in self.open:
-                    return
-                events, number = log.read(number, AHEAD)
-                now = time.monotonic()
-                if told_at is not None and not events and now < told_at + REST:
-                    continue
-                block, told_at = self._block(events, told_at is None), now
-            yield block
-
-    def _block(self, events: list[bytes], is_first: bool) -> bytes:
+    def block(self, events: list[bytes], is_first: bool) -> bytes:
+        """Return a block of a stream; with the lock held."""
         if self._figures is None:
             report = self.gate.report if os.path.isfile(self.follow.folder / REPORT) else None
             figures = {**self.follow.figures(_micros()), "verdict": self._verdict, "report": report}
             self._figures = json.dumps(figures, separators=(",", ":")).encode()[1:]
-        head, begin = b"", b""
-        if is_first:
-            head, begin = b"retry: 300\n", b'"begin":%d,' % self.follow.begin(_micros())
+        begin = b'"begin":%d,' % self.follow.begin(_micros()) if is_first else b""
         return b'%sdata: {"figures":{%s%s,"events":[%s]}\n\n' % (
-            head, begin, self._figures, b",".join(events))
+            b"retry: 300\n" if is_first else b"", begin, self._figures, b",".join(events))
 
 
 class _Visit(socketserver.StreamRequestHandler):
@@ -207,7 +192,7 @@ class _Visit(socketserver.StreamRequestHandler):
             self._send(status, _TEXT, f"{line}\n".encode())
         else:
             with server.ticked:
-                file = server.follow.path_of(int(path.removeprefix("node/")))
+                file = server.follow.path_of(int(path.removeprefix("node/"))) or _HERE  # no file
             lines = _end_of(file, TAIL, "there is no such node, or no file of it that can be read")
             self._send(200, _TEXT, b"\n".join(lines.split(b"\n")[-TAIL_LINES - 1:-1]) + b"\n")
 
@@ -224,32 +209,40 @@ class _Visit(socketserver.StreamRequestHandler):
         return head
 
     def _stream(self) -> None:
-        with self.server.ticked:
-            if sum(self.server.open.values()) >= STREAMS:
+        """Send what a page is shown, block by block, until it has to begin anew."""
+        server = self.server
+        with server.ticked:
+            if sum(server.open.values()) >= STREAMS:
                 raise Refused(503, f"{STREAMS} pages are open")
-            self.server.open[self.request] = True
+            server.open[self.request] = True
         self._send(200, "text/event-stream", None)
-        for block in map(memoryview, self.server.blocks(self.request)):
-            while block:  # each send has its own timeout, which `sendall` has only once
+        log, number, told_at = server.follow.log, 0, None
+        while True:
+            with server.ticked:
+                if number == log.end and self.request in server.open:
+                    server.ticked.wait()
+                if log is not server.follow.log or self.request not in server.open:
+                    return
+                events, number = log.read(number, AHEAD)
+                now = time.monotonic()
+                if told_at is not None and not events and now < told_at + REST:
+                    continue
+                block, told_at = memoryview(server.block(events, told_at is None)), now
+            while block:  # each `send` has its own timeout, which `sendall` has only once
                 block = block[self.request.send(block):]
 
     def _send(self, status: int, kind: str, body: bytes | None, policy: str = PLAIN) -> None:
         """Answer with a body; without one the answer goes on."""
-        length = [] if body is None else [f"Content-Length: {len(body)}"]
-        head = "\r\n".join([
-            f"HTTP/1.1 {status} {http.HTTPStatus(status).phrase}", f"Content-Type: {kind}",
-            *length, f"Content-Security-Policy: {policy}", "Referrer-Policy: no-referrer",
-            "Cache-Control: no-store", "X-Content-Type-Options: nosniff", "Connection: close",
-            "", ""])
+        length = "" if body is None else f"Content-Length: {len(body)}\r\n"
+        head = (f"HTTP/1.1 {status} {http.HTTPStatus(status).phrase}\r\nContent-Type: {kind}\r\n"
+                f"{length}Content-Security-Policy: {policy}\r\n{SAFE}\r\n")
         self.request.settimeout(STALLED)
         self.wfile.write(head.encode() + (body or b""))
 
 
-def _end_of(path: pathlib.Path | None, most: int, without: str) -> bytes:
+def _end_of(path: pathlib.Path, most: int, without: str) -> bytes:
     """Return the last bytes of a file; Refused, with the words for that, when there is none."""
     try:
-        if path is None:
-            raise FileNotFoundError
         with open_file(path) as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - most))
             return file.read(most)
