@@ -42,8 +42,8 @@ _number = operator.itemgetter(0)
 
 class Log:
     """All events that pages are shown, so that a late page sees what was: a row of parts, each of
-    events of one message, or of none, as the bytes of their JSON. By the numbers of parts, pages
-    remember how far they have come. Messages up to the number `dropped` have been left out."""
+    events of one message, or of none, as the bytes of their JSON. Pages remember the number of the
+    part that they read next. Messages up to the number `dropped` have been left out."""
 
     def __init__(self, dropped: int = 0):
         self.dropped = dropped
@@ -64,8 +64,8 @@ class Log:
             self._try_at = self.size + LIMIT // 32  # it may have nothing more to leave out
 
     def read(self, number: int, most: int) -> tuple[list[bytes], int]:
-        """Return the events from this part on, and the number of the part after them: of as many
-        parts as make about `most` bytes, one at least."""
+        """Return about `most` bytes of events from this part on, and the number of the part
+        after them."""
         found: list[bytes] = []
         for at in range(bisect.bisect_left(self._parts, number, key=_number), len(self._parts)):
             number, _, text = self._parts[at]

@@ -77,8 +77,7 @@ class States:
         self._events: list[list] = []
 
     def degrees(self) -> list[int]:
-        """Return the degrees of all peers that are up and had a link, in order. A link counts as
-        long as both of its ends are up."""
+        """Return the degrees, in order, of all peers in the graph: links of two that are up."""
         return sorted(len(node.links & piece) for piece in self.pieces.all() for node in piece)
 
     def up(self, kind: str) -> list[Node]:
@@ -101,8 +100,7 @@ class States:
         return events
 
     def present(self, at: int) -> list[list]:
-        """Return the present as events of that time: all nodes; states, links and misses of those
-        that run."""
+        """Return the present as events of that time, for pages that begin anew."""
         events = [[at, "node", node.number, node.kind, node.address] for node in self.numbered]
         for node in self.numbered:
             if node.state is not None and (node.kind == "seed" or node.state not in ENDED):
@@ -158,8 +156,7 @@ class States:
                 self._rise(member, at)
 
     def _begin(self, node: Node, state: str, at: int) -> None:
-        """A run has begun or ended: what the last one has said of others, and they of that, is
-        forgotten."""
+        """Forget what the last run said of others, and they of it: it ended, or a new one began."""
         for other in list(node.links):
             self._unlink(node, other)
             other.says.discard(node)

@@ -135,15 +135,15 @@ def _legend(peers: list[DrawnPeer], links: Links) -> list[str]:
 
 
 def _labels(peers: list[DrawnPeer], spots: Spots, radii: list[float]) -> list[str]:
-    """Draw ports of all peers, or of the largest hubs. A port stands in its circle if it fits,
-    else beside it; no label covers another."""
+    """Draw the port of each peer, or hub, in its circle or beside it; no label covers another."""
     order = sorted(range(len(peers)), key=lambda at: -peers[at].degree)
     labels, taken = [], []
     for at in order if len(peers) <= ALL_NAMED else order[:HUBS_NAMED]:
         words, x, y = peers[at].address.rpartition(":")[2], spots[at].real, spots[at].imag
         size = min(LABEL, 1.75 * radii[at] / (LETTER * len(words)))
         if peers[at].up and size >= SMALLEST_LABEL:
-            labels.append(_label(x, y + 0.36 * size, words, "gv-on", size))
+            labels.append(text(x, y + 0.36 * size, words, "gv-number gv-on", "middle",
+                               f' font-size="{number(size)}" pointer-events="none"'))
             continue
         others = list(zip(spots, radii))
         del others[at]
@@ -152,8 +152,10 @@ def _labels(peers: list[DrawnPeer], spots: Spots, radii: list[float]) -> list[st
         for place in ((x, y + over), (x, y - over), (x + beside, y), (x - beside, y)):
             if _is_free(*place, half, others, taken):
                 taken.append((*place, half))
-                labels.append(_label(place[0], place[1] + HIGH - 3, words, "gv-text gv-halo",
-                                     LABEL, ' paint-order="stroke" stroke-width="3"'))
+                labels.append(text(place[0], place[1] + HIGH - 3, words,
+                                   "gv-number gv-text gv-halo", "middle",
+                                   f' font-size="{LABEL}" pointer-events="none" '
+                                   'paint-order="stroke" stroke-width="3"'))
                 break
     return labels
 
@@ -166,11 +168,6 @@ def _is_free(x: float, y: float, half: float, circles: list[tuple[complex, float
     return beside_labels and all(
         math.hypot(max(0, abs(x - spot.real) - half), max(0, abs(y - spot.imag) - HIGH)) >= radius
         for spot, radius in circles)
-
-
-def _label(x: float, y: float, words: str, style: str, size: float, more: str = "") -> str:
-    return text(x, y, words, f"gv-number {style}", "middle",
-                f' font-size="{number(size)}" pointer-events="none"{more}')
 
 
 # Where circles stand.

@@ -197,9 +197,8 @@ def timeline(records: Records) -> tuple[list[Lane], float]:
 
 
 def _tables(records: Records) -> dict[str, str]:
-    """Return the texts of all tables by the names of their files; times count from the first
-    line."""
-    start = _start(records)
+    """Return the texts of all tables by the names of their files."""
+    start = _start(records)  # all times count from there
     return dict(zip(TABLES, (
         _table("peer degree capacity up died attacks kicked", (  # when most were up, as it is drawn
             (peer.address, peer.degree, peer.capacity, peer.up, peer.died,
