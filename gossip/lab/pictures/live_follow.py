@@ -228,7 +228,7 @@ class Follow:
 
     @property
     def is_behind(self) -> bool:
-        """Whether there is more to read at once."""
+        """Return whether there is more to read at once."""
         return self._lines.to_read() > 0
 
     def turn(self, now: int) -> None:
@@ -260,7 +260,7 @@ class Follow:
                 self._full = max(FULL, 2 * self.log.size)
 
     def _is_another(self, start: Line) -> bool:
-        """Whether with this line a network begins that is another one than is shown."""
+        """Return whether another network than the one that is shown begins with this line."""
         if not self.states.numbered:
             return self._begin is not None and start.at < self._begin  # a page was there before
         return all(node.state is None or node.state in ENDED for node in self.states.numbered)

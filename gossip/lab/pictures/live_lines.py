@@ -116,8 +116,8 @@ class LiveLines:
                      if file.tail.node == node), None)
 
     def turn(self, now: int) -> list[Line]:
-        """Read what is new, or a part of it; the lines that are due, in the order of time. Those
-        of one file stay as they were. OSError when the folder cannot be read."""
+        """Read a part of what is new; return the lines that are due, in the order of time. Lines
+        of one file stay in their order. OSError when the folder cannot be read."""
         if not self._unread:
             self._look()
             self._looked = now
@@ -173,8 +173,8 @@ class LiveLines:
                 self._to_be_read(file)
 
     def _end(self, file: _File, status: os.stat_result | None) -> None:
-        """A file has gone or was begun anew, and so its node has, unless its run goes on in what
-        has its path now, of which this is the status."""
+        """End a node whose file has gone or was begun anew, unless its run goes on in the file
+        that has its path now, of which this is the status."""
         head = b""
         with contextlib.suppress(OSError), open_file(file.path) as new:
             head = new.read(HEAD)

@@ -114,7 +114,7 @@ class Messages:
         return [at, "received", node.number, sender.number, message.number]
 
     def ended(self, node: Node) -> None:
-        """A peer has ended: no message waits for it any more, and what it alone had is lost."""
+        """Stop waiting for a peer that has ended, and for what it alone had."""
         for message in list(self._lacking.values()):
             message.waiting &= ~node.bit
             message.held &= ~node.bit
@@ -149,7 +149,7 @@ class Messages:
 
 
 def _quantile(steps: collections.Counter[int], share: float) -> float | None:
-    """The latency, in milliseconds, below which that share of all is; None without any."""
+    """Return the latency, in milliseconds, below which that share of all is; None without any."""
     rank = share * steps.total()
     for step in sorted(steps):
         rank -= steps[step]

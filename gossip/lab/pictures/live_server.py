@@ -264,7 +264,7 @@ def watch(folder: pathlib.Path, port: int = 0, host: str | None = None) -> None:
 
 
 def _announced(folder: pathlib.Path, port: int, host: str | None, *buttons) -> Server:
-    """The server of a folder's page; CommandError when it cannot listen."""
+    """Return the server of a folder's page, and say where; CommandError if it cannot listen."""
     host = host or LOOPBACK
     try:
         server = Server(folder, port, *buttons, host=host)

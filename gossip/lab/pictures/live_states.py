@@ -149,7 +149,7 @@ class States:
             self._settle(at)
 
     def heard(self, node: Node, at: int) -> None:
-        """A node has written a line. A group that was taken for silent is not."""
+        """Note that a node has written a line, so that its group is not silent."""
         node.last = at
         if node.state == LOST and node.links:
             for member in node.group():
@@ -233,7 +233,7 @@ class States:
             self._lose(node, at)
 
     def _lose(self, node: Node, at: int) -> None:
-        """A peer that has no connection any more is lost, and so is a silent group."""
+        """Call a peer lost that has no connection any more, and a silent group, too."""
         if node.links and not node.deserted:
             return
         group = node.group()
@@ -243,7 +243,7 @@ class States:
                     self._enter(member, LOST, at)
 
     def _take_liveness(self, node: Node, line: Line) -> None:
-        """A miss; or a reply, which matters where there had been a miss, or after a death."""
+        """Take a miss; or a reply, which matters after a miss or a death."""
         address, _, number = line.rest.rpartition(":")
         other = self.nodes.get(address)
         if other is None:
@@ -260,7 +260,7 @@ class States:
             self._rise(other, line.at)
 
     def _settle(self, at: int) -> None:
-        """A peer without links that seeds removed is dead when nobody counts its answers."""
+        """Call peers dead that seeds removed, and whose answers nobody counts."""
         for node in list(self._off_lists):
             if node.state in ENDED:
                 del self._off_lists[node]
@@ -269,7 +269,7 @@ class States:
                 self._enter(node, DEAD_STATE, at)
 
     def _rise(self, node: Node, at: int) -> None:
-        """A peer that has links is up, and in the graph."""
+        """Put a peer that has links into the graph, as one that is up."""
         self._enter(node, UP, at)
         if node not in self.pieces:
             self.expected |= node.bit
@@ -295,14 +295,14 @@ class States:
 
 
 def _are_silent(group: list[Node]) -> bool:
-    """Whether the others dropped a group of nodes, and none of it has said anything since: then
-    all of it was killed, or frozen, and its links are only told by the dead."""
+    """Return whether the others dropped a group of nodes that has said nothing since: then all of
+    it was killed, or frozen, and only the dead tell of its links."""
     latest = max(node.deserted for node in group)
     return all(node.last < (node.deserted or latest) for node in group)
 
 
 def _is_address(text: str) -> bool:
-    """Whether this is an address in its usual spelling."""
+    """Return whether this is an address in its usual spelling."""
     try:
         return str(parse_address(text)) == text
     except ValueError:

@@ -162,7 +162,7 @@ def _labels(peers: list[DrawnPeer], spots: Spots, radii: list[float]) -> list[st
 
 def _is_free(x: float, y: float, half: float, circles: list[tuple[complex, float]],
              labels: list[tuple[float, float, float]]) -> bool:
-    """Whether a label, by its middle and half its width, meets none of these circles and labels."""
+    """Return whether a label, by its middle and half its width, covers no circle and no label."""
     beside_labels = all(abs(x - other_x) >= half + other_half or abs(y - other_y) >= 2 * HIGH
                         for other_x, other_y, other_half in labels)
     return beside_labels and all(
@@ -217,8 +217,8 @@ def spiral(degrees: list[int]) -> Spots:
 
 
 def _forces(places: Spots, masses: list[float], links: Links, mean: float) -> Spots:
-    """Return the sum of push, pull of the links and pull of the centre, for every node. Two nodes
-    push each other by the product of their masses through their distance."""
+    """Return the sum of push, pull of the links and pull of the centre, for every node. The push
+    of two nodes is the product of their masses through their distance."""
     area = 1.0 / len(places)  # of one node
     bodies = list(zip(masses, places))
     forces = []
