@@ -1,9 +1,9 @@
 """Charts: values in, SVG text out.
 
-Pure. Every chart is an SVG document with a background, and with colours for light and dark
-screens. Its classes begin with `gv-`, so that it can stand in a page as well. Texts are escaped
-here. Left out on purpose: ids, scripts, fonts, and anything that a viewer would have to fetch.
-The chart of degrees and the drawing of the network are in network.py.
+Every chart is an SVG document with a background, and with colours for light and dark screens. Its
+classes begin with `gv-`, so that it can stand in a page as well. Texts are escaped here. Left out
+on purpose: ids, scripts, fonts, and anything that a viewer would have to fetch. The drawing of the
+network is in network.py.
 """
 
 import html
@@ -11,7 +11,12 @@ import math
 import pathlib
 import string
 from collections import Counter
+from itertools import chain
 from typing import NamedTuple
+
+from gossip.capacity import shares
+from gossip.lab.proof.graph import PowerLaw, at_least
+from gossip.lab.proof.records import Records
 
 WIDTH = 960  # of all charts, in SVG units
 BAD = 0.10  # above this badness a peer is charged
@@ -66,31 +71,31 @@ class Axis(NamedTuple):
 
 
 def number(value: float) -> str:
-    """A coordinate with one decimal, or none if it is 0."""
+    """Return a coordinate with one decimal, or none if it is 0."""
     return f"{value:.1f}".removesuffix(".0")
 
 
 def text(x: float, y: float, words: str, style: str = "gv-text", anchor: str = "start",
          more: str = "") -> str:
-    """A text element; the words are escaped."""
+    """Return a text element; the words are escaped."""
     return (f'<text x="{number(x)}" y="{number(y)}" class="{style}" text-anchor="{anchor}"{more}>'
             f"{html.escape(words)}</text>")
 
 
 def path(points: Points, style: str) -> str:
-    """A line through points."""
+    """Return a line through points."""
     steps = "L".join(f"{number(x)} {number(y)}" for x, y in points)
     return f'<path class="{style}" d="M{steps}"/>'
 
 
 def dot(x: float, y: float, style: str, title: str = "") -> str:
-    """A dot, with a title that is shown when the mouse points at it."""
+    """Return a dot, with a title that is shown when the mouse points at it."""
     end = f"><title>{html.escape(title)}</title></path>" if title else "/>"
     return f'<path class="gv-dots {style}" d="M{number(x)} {number(y)}h0"{end}'
 
 
 def document(height: float, name: str, parts: list[str]) -> str:
-    """A whole SVG document with a background."""
+    """Return a whole SVG document with a background."""
     name = html.escape(name)
     return (f'<svg xmlns="http://www.w3.org/2000/svg" class="gv-chart" role="img" '
             f'viewBox="0 0 {WIDTH} {number(height)}" width="{WIDTH}" height="{number(height)}" '
@@ -100,55 +105,49 @@ def document(height: float, name: str, parts: list[str]) -> str:
 
 
 def log_ticks(low: float, high: float) -> list[float]:
-    """1, 2, 5, 10, 20, 50 ... and their fractions, from low to high, each as a tidy number."""
+    """Return 1, 2, 5, 10, 20, 50 ... and their fractions, from low to high."""
     decades = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 1)
     ticks = [float(f"{digit}e{decade}") for decade in decades for digit in (1, 2, 5)]
     return [tick for tick in ticks if low * 0.999 <= tick <= high * 1.001]
 
 
 def linear_ticks(high: float, most: int = 6) -> list[float]:
-    """0 and whole numbers in even steps of 1, 2, 5, 10 ... up to high, about `most` of them."""
+    """Return 0 and numbers in even steps of 1, 2, 5, 10 ... up to high, about `most` of them."""
     step = next(step for step in log_ticks(1, max(10, high)) if high / step <= most)
     return [step * count for count in range(int(high / step) + 1)]
 
 
-def draw_across(axis: Axis, ticks: list[float], top: float, bottom: float,
-                label="{:g}".format) -> list[str]:
-    """Ticks of a horizontal axis, with grid lines from top to bottom."""
-    parts = []
-    for tick in ticks:
-        parts += [path([(axis(tick), top), (axis(tick), bottom)], "gv-thin gv-grid"),
-                  text(axis(tick), bottom + 20, label(tick), "gv-muted gv-number", "middle")]
-    return parts + [path([(axis.begin, bottom), (axis.end, bottom)], "gv-thin gv-axis")]
-
-
-def draw_upright(axis: Axis, ticks: list[float], left: float, right: float,
+def _draw_across(axis: Axis, ticks: list[float], top: float, bottom: float,
                  label="{:g}".format) -> list[str]:
-    """Ticks of a vertical axis, with grid lines from left to right."""
-    parts = []
-    for tick in ticks:
-        parts += [path([(left, axis(tick)), (right, axis(tick))], "gv-thin gv-grid"),
-                  text(left - 8, axis(tick) + 5, label(tick), "gv-muted gv-number", "end")]
-    return parts
+    """Draw ticks of a horizontal axis, with grid lines from top to bottom."""
+    marks = [(path([(axis(tick), top), (axis(tick), bottom)], "gv-thin gv-grid"),
+              text(axis(tick), bottom + 20, label(tick), "gv-muted gv-number", "middle"))
+             for tick in ticks]
+    return [*chain(*marks), path([(axis.begin, bottom), (axis.end, bottom)], "gv-thin gv-axis")]
 
 
-def side_title(x: float, y: float, words: str) -> str:
-    """The title of a vertical axis."""
-    turn = f' transform="rotate(-90 {number(x)} {number(y)})"'
-    return text(x, y, words, "gv-muted", "middle", turn)
+def _draw_upright(axis: Axis, ticks: list[float], left: float, right: float,
+                  label="{:g}".format) -> list[str]:
+    """Draw ticks of a vertical axis, with grid lines from left to right."""
+    return list(chain(*(
+        (path([(left, axis(tick)), (right, axis(tick))], "gv-thin gv-grid"),
+         text(left - 8, axis(tick) + 5, label(tick), "gv-muted gv-number", "end"))
+        for tick in ticks)))
 
 
-def duration(seconds: float) -> str:
-    """A short time with its unit, like 2.5 ms."""
-    for unit, size in (("s", 1.0), ("ms", 1e-3)):
-        if seconds >= size * 0.9995:
-            return f"{seconds / size:.3g} {unit}"
-    return f"{seconds * 1e6:.3g} µs"
+def _side_title(x: float, y: float, words: str) -> str:
+    return text(x, y, words, "gv-muted", "middle",
+                f' transform="rotate(-90 {number(x)} {number(y)})"')
 
 
-def draw_bar(across: Axis, upright: Axis, first: float, last: float, count: int, title: str) -> str:
-    """A bar of a histogram, for the values from first to last."""
-    left, right = across(first), across(last)
+def _key(x: float, y: float, style: str, words: str) -> list[str]:
+    """Draw a piece of a line, and what such lines mean."""
+    return [path([(x, y), (x + 28, y)], f"gv-line {style}"), text(x + 36, y + 5, words)]
+
+
+def _draw_bar(across: Axis, upright: Axis, edges: tuple, count: int, title: str) -> str:
+    """Draw a bar of a histogram, for the values between two edges."""
+    left, right = map(across, edges)
     gap = min(2.0, (right - left) * 0.1)
     return (f'<rect x="{number(left + gap / 2)}" y="{number(upright(count))}" '
             f'width="{number(right - left - gap)}" '
@@ -156,9 +155,91 @@ def draw_bar(across: Axis, upright: Axis, first: float, last: float, count: int,
             f"<title>{html.escape(title)}</title></rect>")
 
 
+def degrees_svg(records: Records) -> str:
+    """Draw the degrees, with what was fitted to them and what the capacities predict."""
+    law = PowerLaw(records)
+    peers = len(law.degrees)
+    fitted, fit = [], "no fit: the degrees tell no exponent"
+    if law.low >= law.high:
+        fit = "no fit: all capacities are equal"
+    elif law.fitted:  # to degrees from low to high; it is drawn as a share of all peers
+        share = law.fitted.count / peers
+        above = sum(degree > law.high for degree in law.degrees) / peers
+        fitted = [(k, share * rest + above)
+                  for k, rest in at_least(shares(law.fitted.exponent, law.low, law.high))]
+        fit = f"fit: P(k) ~ k^−a with a = {law.fitted}"
+    predicted = "predicted by the capacities" + (f": a = {law.predicted}" if law.predicted else "")
+    return document(470, f"Degrees of {peers} peers: cumulative distribution and histogram", [
+        *_distribution(_cumulative(law.degrees), _cumulative(law.capacities), fitted, peers),
+        dot(40, 51, "gv-main-line"), text(62, 56, f"measured, {peers} peer{'s' * (peers != 1)}"),
+        *(_key(26, 73, "gv-warm-line", fit) if fitted else [text(62, 78, fit)]),
+        *_key(26, 95, "gv-cool-line gv-dashed", predicted),
+        *_degree_histogram(Counter(law.degrees))])
+
+
+def _cumulative(values: list[int]) -> Points:
+    """Return (k, share of the values that are k or more)."""
+    return at_least({k: count / len(values) for k, count in Counter(values).items()})
+
+
+def _distribution(measured: Points, predicted: Points, fitted: Points, peers: int) -> list[str]:
+    """Draw P(K >= k), the left half, on logarithmic axes, on which degree 0 has no place."""
+    shown = [k for k, _ in [*measured, *predicted, *fitted] if k >= 1] or [1]
+    low = log_ticks(min(shown) / 10, min(shown) * 1.001)[-1]
+    high = log_ticks(max(shown) * 1.1, max(shown) * 11)[0]
+    least = min(0.5, log_ticks(1e-9, 1 / peers)[-1])
+    across = Axis(low / 1.08, high, 76, 540, True)
+    upright = Axis(least / 1.15, 1.15, 400, 116, True)
+    ticks = log_ticks(low, high) if high > 5 * low else list(range(int(low), int(high) + 1))
+    steps = [across.low, *(k for k, _ in predicted)]  # level up to each whole k, then down
+    stairs = [(at, share) for begin, (k, share) in zip(steps, predicted) for at in (begin, k)]
+    lines = (([*stairs, (steps[-1], upright.low)], "gv-cool-line gv-dashed"),
+             (fitted, "gv-warm-line"))
+    return [text(20, 30, "How many peers have so many neighbours or more", "gv-text gv-title"),
+            *_draw_across(across, ticks, 116, 400),
+            *_draw_upright(upright, log_ticks(least, 1), 76, 540),
+            text(308, 448, "degree k (neighbours)", "gv-muted", "middle"),
+            _side_title(22, 258, "share of peers with degree ≥ k"),
+            *(path([(across(k), upright(max(share, upright.low))) for k, share in curve],
+                   f"gv-line {style}") for curve, style in lines if curve),
+            *(dot(across(k), upright(share), "gv-main-line",
+                  f"degree {k:g} or more: {share:.3g} of the peers")
+              for k, share in measured if k >= 1)]
+
+
+def _degree_histogram(counts: Counter[int]) -> list[str]:
+    """Draw how many peers have which degree, the right half."""
+    width = next(width for width in (1, 2, 5, 10, 20, 50, 100, 1000, 10**6)
+                 if max(counts) < 46 * width)  # degrees that share a bar
+    bars: Counter[int] = Counter()
+    for degree, count in counts.items():
+        bars[degree // width * width] += count
+    across = Axis(-0.5, max(bars) + width + 0.5, 640, 940)
+    upright = Axis(0, max(bars.values()) * 1.08, 400, 116)
+    per = "" if width == 1 else f", {width} degrees a bar"
+    return [text(592, 30, "How many have which degree", "gv-text gv-title"),
+            *_draw_upright(upright, linear_ticks(upright.high), 640, 940),
+            *(_draw_bar(across, upright, (first - 0.5, first + width - 0.5), count,
+                        f"degree {first}{per and f' to {first + width - 1}'}: {count} peers")
+              for first, count in sorted(bars.items())),
+            *(text(across(k), 420, f"{k:g}", "gv-muted gv-number", "middle")
+              for k in linear_ticks(across.high)),
+            path([(640, 400), (940, 400)], "gv-thin gv-axis"),
+            text(790, 448, f"degree (neighbours{per})", "gv-muted", "middle"),
+            _side_title(592, 258, "peers")]
+
+
+def duration(seconds: float) -> str:
+    """Return a short time with its unit, like 2.5 ms."""
+    for unit, size in (("s", 1.0), ("ms", 1e-3)):
+        if seconds >= size * 0.9995:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds * 1e6:.3g} µs"
+
+
 def latency_chart(times: list[float], marks: dict[str, float]) -> str:
-    """A histogram of times (in seconds; not empty) on a logarithmic axis; `marks` are named times
-    that get a line, like the median."""
+    """Draw a histogram of times (in seconds; not empty) on a logarithmic axis; `marks` are named
+    times that get a line, like the median."""
     bars = Counter(math.floor(math.log10(max(time, 1e-6)) * PER_DECADE) for time in times)
     first, last = min(bars), max(bars) + 1
     spare = max(0, PER_DECADE + 1 - (last - first))  # an axis of one power of ten has ticks
@@ -168,50 +249,48 @@ def latency_chart(times: list[float], marks: dict[str, float]) -> str:
     if len(ticks) > 12:
         ticks = [tick for tick in ticks if f"{tick:e}".startswith("1")]
     return document(320, f"Histogram of the latency of {len(times)} deliveries", [
-        *draw_across(across, ticks, 50, 260, duration),
-        *draw_upright(upright, linear_ticks(upright.high), 90, 930, "{:,g}".format),
-        *(draw_bar(across, upright, _edge(bar), _edge(bar + 1), count,
-                   f"{duration(_edge(bar))} to {duration(_edge(bar + 1))}: {count}")
+        *_draw_across(across, ticks, 50, 260, duration),
+        *_draw_upright(upright, linear_ticks(upright.high), 90, 930, "{:,g}".format),
+        *(_draw_bar(across, upright, (_edge(bar), _edge(bar + 1)), count,
+                    f"{duration(_edge(bar))} to {duration(_edge(bar + 1))}: {count}")
           for bar, count in sorted(bars.items())),
         *_marks(across, marks),
         text(510, 306, "time from generated to received", "gv-muted", "middle"),
-        side_title(24, 155, "deliveries")])
+        _side_title(24, 155, "deliveries")])
 
 
 def _edge(bar: int) -> float:
-    """The shortest time, in seconds, that a bar counts."""
+    """Return the shortest time, in seconds, that a bar counts."""
     return 10 ** (bar / PER_DECADE)
 
 
 def _marks(across: Axis, marks: dict[str, float]) -> list[str]:
-    """Dashed upright lines, each with its name beside it, on the side that has room."""
+    """Draw dashed upright lines, each with its name beside it, on the side that has room."""
     parts = []
     for at, (name, time) in enumerate(sorted(marks.items(), key=lambda mark: mark[1])):
-        x = across(max(time, across.low))
-        left = at == 0 and x > 260 or x > 760
-        parts += [path([(x, 36 - 18 * (at % 2)), (x, 260)], "gv-line gv-warm-line gv-dashed"),
-                  text(x - 6 if left else x + 6, 42 - 18 * (at % 2), f"{name} {duration(time)}",
-                       anchor="end" if left else "start")]
+        x, up = across(max(time, across.low)), 18 * (at % 2)
+        away, anchor = (-6, "end") if at == 0 and x > 260 or x > 760 else (6, "start")
+        parts += [path([(x, 36 - up), (x, 260)], "gv-line gv-warm-line gv-dashed"),
+                  text(x + away, 42 - up, f"{name} {duration(time)}", anchor=anchor)]
     return parts
 
 
 def timeline_chart(lanes: list[Lane], length: float) -> str:
-    """Lanes one below the other over the seconds from 0 to length."""
+    """Draw lanes one below the other over the seconds from 0 to length."""
     across = Axis(0, max(length, 0.001), 210, 940)
     parts, y = [], 14.0
     for lane in lanes:
-        draw, height = (_tick_lane, 34) if lane.values is None else (_step_lane, 92)
-        parts += draw(lane, across, y)
-        y += height
+        parts += _tick_lane(lane, across, y) if lane.values is None else _step_lane(lane, across, y)
+        y += 34 if lane.values is None else 92
     ticks = linear_ticks(across.high, 10) if across.high >= 4 else [
         tick / 10 for tick in linear_ticks(across.high * 10, 10)]
     return document(y + 56, "Timeline of the network", [
-        *draw_across(across, ticks, 10, y), *parts,
+        *_draw_across(across, ticks, 10, y), *parts,
         text(575, y + 46, "seconds since the first line", "gv-muted", "middle")])
 
 
 def _tick_lane(lane: Lane, across: Axis, y: float) -> list[str]:
-    """A stroke for every moment; moments on the same spot share one."""
+    """Draw a stroke for every moment; moments on the same spot share one."""
     spots = sorted({number(across(moment)) for moment in lane.moments}, key=float)
     strokes = "".join(f"M{spot} {number(y + 7)}v20" for spot in spots)
     return [text(14, y + 22, lane.name),
@@ -221,7 +300,7 @@ def _tick_lane(lane: Lane, across: Axis, y: float) -> list[str]:
 
 
 def _step_lane(lane: Lane, across: Axis, y: float) -> list[str]:
-    """A line that is level between the moments at which the number changes."""
+    """Draw a line that is level between the moments at which the number changes."""
     most = max(lane.values, default=0) or 1
     upright = Axis(0, most, y + 78, y + 14)
     points: Points = []
@@ -229,34 +308,33 @@ def _step_lane(lane: Lane, across: Axis, y: float) -> list[str]:
         points += [(across(moment), points[-1][1])] if points else []
         points.append((across(moment), upright(value)))
     return [text(14, y + 50, lane.name),
-            text(196, upright(most) + 5, f"{most:,}", "gv-muted gv-number", "end"),
-            text(196, upright(0) + 5, "0", "gv-muted gv-number", "end"),
-            path([(210, upright(most)), (940, upright(most))], "gv-thin gv-grid"),
-            path([(210, upright(0)), (940, upright(0))], "gv-thin gv-grid"),
+            *(text(196, upright(value) + 5, f"{value:,}", "gv-muted gv-number", "end")
+              for value in (most, 0)),
+            *(path([(210, upright(value)), (940, upright(value))], "gv-thin gv-grid")
+              for value in (most, 0)),
             *([path(points, "gv-line gv-main-line")] if points else [])]
 
 
 def badness_chart(curves: list[Curve], length: float) -> str:
-    """The chart, over the seconds from 0 to length."""
+    """Draw the curves over the seconds from 0 to length."""
     across, upright = Axis(0, max(length, 1.0), 90, 930), Axis(0, 1, 330, 70)
     attackers = sum(curve.attacks for curve in curves)
     kicked = sum(curve.kicked is not None for curve in curves)
     return document(386, f"Badness of {len(curves)} peers over time", [
         text(20, 30, "How bad the seeds found each peer", "gv-text gv-title"),
-        *draw_across(across, linear_ticks(across.high, 10), 70, 330),
-        *draw_upright(upright, [0, 0.25, 0.5, 0.75, 1], 90, 930),
+        *_draw_across(across, linear_ticks(across.high, 10), 70, 330),
+        *_draw_upright(upright, [0, 0.25, 0.5, 0.75, 1], 90, 930),
         path([(90, upright(BAD)), (930, upright(BAD))], "gv-thin gv-axis gv-dashed"),
         text(930, upright(BAD) - 5, f"charged above {BAD:g}", "gv-muted", "end"),
-        path([(90, 51), (118, 51)], "gv-line gv-bad-line"), text(126, 56, f"{attackers} attackers"),
-        path([(250, 51), (278, 51)], "gv-line gv-main-line"),
-        text(286, 56, f"{len(curves) - attackers} honest"),
+        *_key(90, 51, "gv-bad-line", f"{attackers} attackers"),
+        *_key(250, 51, "gv-main-line", f"{len(curves) - attackers} honest"),
         dot(404, 51, "gv-axis"), text(418, 56, f"{kicked} kicked"),
         *(part for curve in curves for part in _badness_curve(curve, across, upright)),
         text(510, 376, "seconds since the first line", "gv-muted", "middle")])
 
 
 def _badness_curve(curve: Curve, across: Axis, upright: Axis) -> list[str]:
-    """A line, and a dot where the peer was kicked."""
+    """Draw a line, and a dot where the peer was kicked."""
     style, name = ("gv-bad-line", "attacker") if curve.attacks else ("gv-main-line", "honest")
     parts = []
     if curve.points:

@@ -1,43 +1,49 @@
 """A network as its files tell it: lines come in, the events of the stream go into the log.
 
 `Follow.turn(now)` reads a bounded amount and never waits. A network that starts after all nodes of
-another one have ended is shown alone.
-
-The log is bounded: when it is full, the deliveries of the oldest messages go first, whole messages
-at a time; then the oldest of what is only told in words, and misses. Starts, links, states and
-deaths stay. When these alone fill it, pages begin anew with the links that are there: whoever lets
-them come and go without an end takes the past from the page, and no memory. One thread at a time
-calls all this. Times are microseconds since 1970.
+another one have ended is shown alone. The log is bounded: when it is full, the deliveries of the
+oldest messages go first, whole messages at a time; then the oldest of what is only told in words,
+and misses. Starts, links, states and deaths stay. When these alone fill it, pages begin anew with
+the links that are there, so that links that come and go without an end take no memory. One thread
+at a time calls all this. Times are microseconds since 1970.
 """
 
 import bisect
 import collections
 import itertools
 import json
+import math
 import operator
 import pathlib
+from typing import NamedTuple
 
 from gossip.lab.pictures.live_lines import Line, LiveLines
-from gossip.lab.pictures.live_sample import LATENCIES, Messages
-from gossip.lab.pictures.live_states import ENDED, LOST, States
-from gossip.lab.pictures.live_story import Story
+from gossip.lab.pictures.live_sample import Messages
+from gossip.lab.pictures.live_states import ENDED, LOST, UP, Node, States
+from gossip.lab.proof.events import DEAD
 from gossip.lab.proof.evidence import quantile
+from gossip.terminal.words import FORMS
 
 LIMIT = 32 * 1024 * 1024  # bytes, with what the log itself needs
 FULL = 48 * 1024 * 1024  # bytes of the log with which it begins anew: it leaves out no link
 PART = 150  # bytes that a part takes beside its text
 LEAST = {"story", "liveness missed", "liveness reply", "reported", "rejected", "stopped",
          "registered", "unregistered"}  # kinds that go when no message is left
-OLDEST_LATENCY = (LATENCIES + 1) * 1_000_000
 _KEPT, _LEAST = 0, -1  # in the place of a message's number: what is no delivery
+TOGETHER = 1_000_000  # microseconds in which steps of a kind become one line of the story
+KINDS = 200  # of steps that are told together at a time; what is of more kinds is not told
+_WORDS = {kind: forms for kind, forms in FORMS.items() if forms.one}
+_SAID_BEFORE = {("removed", "left"), ("stopped", "quit")}  # it said goodbye
+# What steps have in common that are told together, beside their kind; most often {other}.
+_ABOUT = {"kicked": "node", "reported": "dead"}
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 _number = operator.itemgetter(0)
 
 
 class Log:
     """All events that pages are shown, so that a late page sees what was: a row of parts, each of
-    events of one message, or of none, as the bytes of their JSON. By the numbers of parts, pages
-    remember how far they have come. Messages up to the number `dropped` have been left out."""
+    events of one message, or of none, as the bytes of their JSON. Pages remember the number of the
+    part that they read next. Messages up to the number `dropped` have been left out."""
 
     def __init__(self, dropped: int = 0):
         self.dropped = dropped
@@ -45,24 +51,21 @@ class Log:
         self.end = 0  # the number of the part that comes next
         self._try_at = 0  # the size with which it is tried again to leave something out
         self._parts: list[tuple[int, int, bytes]] = []  # (number, message, text), by number
-        self._messages: collections.Counter[int] = collections.Counter()  # bytes of each; by age
 
     def add(self, events: list[list], begin: int) -> None:
         """Put in events; their times become times since `begin`."""
         for owner, group in itertools.groupby(events, key=_owner):
-            text = ",".join([_text(event, begin) for event in group]).encode()
+            text = _encode([[at - begin, *rest] for at, *rest in group])[1:-1].encode()
             self._parts.append((self.end, owner, text))
             self.end += 1
             self.size += PART + len(text)
-            if owner > 0:
-                self._messages[owner] += PART + len(text)
         if self.size > max(LIMIT, self._try_at):
             self._shrink(LIMIT * 9 // 10)
             self._try_at = self.size + LIMIT // 32  # it may have nothing more to leave out
 
     def read(self, number: int, most: int) -> tuple[list[bytes], int]:
-        """(events from this part on, the number of the part after them): of as many parts as make
-        about `most` bytes, one at least."""
+        """Return about `most` bytes of events from this part on, and the number of the part
+        after them."""
         found: list[bytes] = []
         for at in range(bisect.bisect_left(self._parts, number, key=_number), len(self._parts)):
             number, _, text = self._parts[at]
@@ -73,10 +76,13 @@ class Log:
         return found, self.end
 
     def _shrink(self, goal: int) -> None:
-        for message in list(self._messages):
+        sizes: collections.Counter[int] = collections.Counter()
+        for _, owner, text in self._parts:
+            sizes[owner] += PART + len(text)
+        for message in sorted(owner for owner in sizes if owner > 0):
             if self.size <= goal:
                 break
-            self.size -= self._messages.pop(message)
+            self.size -= sizes[message]
             self.dropped = message
         kept = []
         for part in self._parts:
@@ -87,21 +93,111 @@ class Log:
         self._parts = kept
 
 
-def _text(event: list, begin: int) -> str:
-    at, kind, *rest = event
-    if kind == "received":  # most are: the same as below, but faster
-        return f'[{at - begin},"received",{rest[0]},{rest[1]},{rest[2]}]'
-    return _encode([at - begin, kind, *rest])
-
-
 def _owner(event: list) -> int:
-    """The number of the message that an event is of; else which events go with it."""
+    """Return the number of the message that an event is of; else which events go with it."""
     kind = event[1]
-    if kind == "received":
-        return event[4]
-    if kind == "generated":
-        return event[3]
+    if kind in ("received", "generated"):
+        return event[4 if kind == "received" else 3]
     return _LEAST if kind in LEAST else _KEPT
+
+
+class _Step(NamedTuple):
+    """A step of the story, before it is known whether it is told alone."""
+
+    kind: str
+    node: Node
+    fields: dict[str, str]
+
+    def told(self, at: int, many: int = 1) -> list:
+        """Return the event that tells it, with so many of its kind."""
+        words = _WORDS[self.kind].one if many == 1 else _WORDS[self.kind].many
+        return [at, "story", self.node.number, words.format(count=many, **self.fields)]
+
+
+class Story:
+    """Puts steps into words, as events [TIME, "story", NODE, TEXT]. The first of a kind is told at
+    once; more of it within a second are one line, at the end of that second: `4 more get no answer
+    from 5008: miss 1 of 3`. Starts are only told together: `40 peers start`."""
+
+    def __init__(self):
+        self.due_at = math.inf  # when `due` has something to tell next, at the earliest
+        # What steps have in common -> when they are told together, the first of them, how many
+        self._open: dict[tuple, tuple[int, _Step | None, int]] = {}
+
+    def take(self, event: list, states: States) -> list[list]:
+        """Return the lines about an event that are told at once."""
+        step = _step(event, states)
+        if step is None:
+            return []
+        about = step.fields[_ABOUT.get(step.kind, "other")]
+        rest = step.fields["rest"] if "{rest}" in _WORDS[step.kind].many else ""
+        key = (step.kind, step.node.kind, about, rest)
+        if key in self._open:
+            end, first, many = self._open[key]
+            self._open[key] = end, first or step, many + 1
+            return []
+        if len(self._open) == KINDS:
+            return []
+        end = event[0] + TOGETHER
+        self.due_at = min(self.due_at, end)
+        if step.kind == "started":
+            self._open[key] = end, step, 1
+            return []
+        self._open[key] = end, None, 0
+        return [step.told(event[0])]
+
+    def due(self, now: int) -> list[list]:
+        """Return the lines about what came together, and is told by now."""
+        events = []
+        while now >= self.due_at:
+            key = next(iter(self._open))  # those that are due later follow
+            end, first, many = self._open.pop(key)
+            if first is not None:
+                events.append(first.told(end, many))
+            self.due_at = next((end for end, *_ in self._open.values()), math.inf)
+        return events
+
+
+def _step(event: list, states: States) -> _Step | None:
+    """Return the step that an event is; None of one that is not told."""
+    _, kind, number, *rest = event
+    node, other, text = states.numbered[number], "", ""
+    if kind == "state":
+        kind = _change(node, rest[0])
+    elif kind in _WORDS:
+        other = "" if rest[0] is None else _name(states.numbered[rest[0]])
+        text = str(rest[1])
+    if kind == "removed" and text in ("gone", "dead"):
+        kind = f"removed {text}"
+    is_told_by_state = node.kind == "seed" and (
+        kind == "stopped" or kind == "started" and node.before in ENDED)
+    if kind not in _WORDS or (kind, text) in _SAID_BEFORE or is_told_by_state:
+        return None
+    death = DEAD.match(text) if kind == "reported" else None
+    return _Step(kind, node, {
+        "node": _name(node), "other": other, "rest": text, "kind": node.kind,
+        "limit": str(node.limit), "dead": _short(death[1]) if death else ""})
+
+
+def _change(node: Node, state: str) -> str:
+    """Return the kind of step that a change of state is."""
+    if state == LOST:
+        return "lost"
+    if node.kind == "seed" and state != UP:
+        return "seed gone"
+    if state != UP or node.before not in (LOST, *ENDED):
+        return ""
+    return "seed back" if node.kind == "seed" else "back"
+
+
+def _name(node: Node) -> str:
+    return f"seed {_short(node.address)}" if node.kind == "seed" else _short(node.address)
+
+
+def _short(address: str) -> str:
+    """Return the port alone of a node on this machine."""
+    host, _, port = address.rpartition(":")
+    return port if host in ("127.0.0.1", "[::1]") else address
 
 
 class Follow:
@@ -120,25 +216,24 @@ class Follow:
         self._full = FULL
 
     def begin(self, now: int) -> int:
-        """The time of the first event; this moment, if there is none yet."""
+        """Return the time of the first event; this moment, if there is none yet."""
         if self._begin is None:
             self._begin = now
         return self._begin
 
     def path_of(self, number: int) -> pathlib.Path | None:
-        """The file of the node with this number."""
+        """Return the file of the node with this number."""
         nodes = self.states.numbered
         return self._lines.path_of(nodes[number].address) if number < len(nodes) else None
 
     @property
     def is_behind(self) -> bool:
-        """Whether there is more to read at once."""
+        """Return whether there is more to read at once."""
         return self._lines.to_read() > 0
 
     def turn(self, now: int) -> None:
         """Read on; OSError when the folder cannot be read."""
         lines = self._lines.turn(now)
-        self._messages.latencies_from = now - OLDEST_LATENCY
         events: list[list] = []
         for line in lines:
             at, _, kind, _ = line  # faster than by name: most lines are deliveries
@@ -165,7 +260,7 @@ class Follow:
                 self._full = max(FULL, 2 * self.log.size)
 
     def _is_another(self, start: Line) -> bool:
-        """Whether with this line a network begins that is another one than is shown."""
+        """Return whether another network than the one that is shown begins with this line."""
         if not self.states.numbered:
             return self._begin is not None and start.at < self._begin  # a page was there before
         return all(node.state is None or node.state in ENDED for node in self.states.numbered)
@@ -175,32 +270,27 @@ class Follow:
         for event in self.states.events():
             events.append(event)
             events += self._story.take(event, self.states)
-        while self.states.ended:
-            self._messages.ended(self.states.ended.pop())
+            if event[1] == "started" or event[1] == "state" and event[3] in ENDED:
+                self._messages.ended(self.states.numbered[event[2]])
 
     def _take_gossip(self, line: Line, events: list[list]) -> None:
         at, name, kind, rest = line
         node = self.states.nodes.get(name)
         if node is None:
             return
-        node.last = at
-        if node.state == LOST:
-            self.states.heard(node, at)
-            self._add_changes(events)
+        self.states.heard(node, at)
         if kind == "generated":
             event = self._messages.generated(line, node, self.states.expected)
         else:
             address, _, text = rest.partition(":gmessage:")
-            sender = self.states.nodes.get(address)
-            if sender is None:
-                sender = self.states.node(address, at)
-                self._add_changes(events)
+            sender = self.states.node(address, at)
             event = self._messages.received(at, node, sender, text, self.log.dropped)
+        self._add_changes(events)  # the sender may be named first
         if event is not None:
             events.append(event)
 
     def figures(self, now: int) -> dict:
-        """The figures of the stream."""
+        """Return the figures of the stream."""
         told = max(self._lines.told_at, self._begin or 0)
         degrees = self.states.degrees() or [0]
         return {

@@ -1,19 +1,19 @@
 """The lines of the output files of a folder as they grow, in the order of time.
 
 `LiveLines.turn(now)` reads what is new, a bounded amount at a time. It looks how long all files
-are, and reads them up to there, the file whose last line is oldest first: so a long past is read in
-the order of time. Then it looks again. Lines wait until all files have been read up to their time,
-and 150 ms for those that are still being written. A line that comes later than that, because its
-machine has another clock, is told at once.
+are, and reads them up to there, the file whose last line is oldest first, so that a long past is
+read in the order of time. Then it looks again. Lines wait until all files have been read up to
+their time, and 150 ms for those that are still being written. A line that comes later than that,
+because its machine has another clock, is told at once.
 
-A file that was begun anew is read from its start. What a file told that is not there any more ends
-with a line of the kind VANISHED. Nothing that is in a file ends anything. A file that was rotated
-is read to its end under its new name, unless it has been packed, and goes on in the file that
-took its place; older pieces are read only at first. One thread at a time calls all this. Times are
-microseconds since 1970.
+A file is known by its inode, so one that was rotated is read to its end under its new name; older
+pieces are read only at first, and packed ones never. A file that was begun anew is read from its
+start. When a file has gone, a line of the kind VANISHED comes for its node. Nothing that is in a
+file ends anything. One thread at a time calls all this. Times are microseconds since 1970.
 """
 
 import bisect
+import contextlib
 import errno
 import heapq
 import operator
@@ -45,7 +45,7 @@ class Line(NamedTuple):
 
 
 def open_file(path: pathlib.Path) -> BinaryIO:
-    """Open a file; OSError also for anything else. It never waits, as whoever opens a FIFO does."""
+    """Open a file; OSError also for anything else. It never waits, as opening a FIFO does."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     if stat.S_ISREG(os.fstat(descriptor).st_mode):
         return open(descriptor, "rb", buffering=0)
@@ -53,35 +53,42 @@ def open_file(path: pathlib.Path) -> BinaryIO:
     raise OSError(errno.EINVAL, "no file", str(path))
 
 
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    """Return what names a file, whatever its path."""
+    return status.st_dev, status.st_ino
+
+
 class _File:
     """A file, how far it was read, and of which node it speaks."""
 
-    def __init__(self, path: pathlib.Path):
-        self.path = path
+    def __init__(self, identity: tuple[int, int], path: pathlib.Path, node: str | None = None):
+        self.identity, self.path = identity, path
         self.tail = Tail(LONGEST)
-        self.size = 0
+        self.tail.node = node
+        self.size = 0  # when it was looked at last
         self.last = 0  # the time of its last line; the lines of one file keep their order
-        self.head = b""
+        self.is_anew = False  # it begins in another way than when it was read last
+        self._head = b""
 
     def read(self, most: int, now: int) -> list[Line]:
-        """Read on; FileNotFoundError when another file has its place, OSError if that fails."""
+        """Read on; nothing where another file has the path, which the next look finds out."""
         found = []
-        with open_file(self.path) as file:
+        with contextlib.suppress(OSError), open_file(self.path) as file:
+            if _identity(os.fstat(file.fileno())) != self.identity:
+                return []
             head = file.read(HEAD)
-            if not head.startswith(self.head):
-                raise FileNotFoundError
-            self.head = head
+            if not head.startswith(self._head):
+                self.is_anew = True
+                return []
+            self._head = head
             for seconds, kind, rest in self.tail.read(file, most):
                 at = round(seconds * 1_000_000)
-                if at > now + AHEAD:
-                    at = now
-                if at > self.last:
-                    self.last = at
+                self.last = max(self.last, at if at <= now + AHEAD else now)
                 found.append(Line(self.last, self.tail.node, kind, rest))
         return found
 
     def to_read(self) -> int:
-        """How many bytes there are still to be read."""
+        """Return how many bytes there are still to be read."""
         return self.size - self.tail.position
 
 
@@ -90,99 +97,42 @@ class LiveLines:
 
     def __init__(self, folder: pathlib.Path):
         self._folder = folder
-        self._files: dict[str, _File] = {}
-        self._unread: list[tuple[int, str]] = []  # a heap: (last line, name) where more is to read
-        self._is_first = True  # no look yet
-        self._looked = 0  # when it was looked into the folder last
+        self._files: dict[tuple[int, int], _File] = {}  # by their identities
+        # A heap of (last line, name, file) where more is to be read
+        self._unread: list[tuple[int, str, _File]] = []
+        self._looked = 0  # when it was looked into the folder last; 0: never
         self._waiting: list[Line] = []  # for older ones
         self._told_until = 0  # up to when lines were handed out, once there were any
         self.told_at = 0  # up to when lines were to be handed out the last time
         self.seeds: set[str] = set()  # the nodes of which files of seeds have told
 
     def to_read(self) -> int:
-        """How many bytes are still to be read."""
-        return sum(self._files[name].to_read() for _, name in self._unread)
+        """Return how many bytes are still to be read."""
+        return sum(file.to_read() for *_, file in self._unread)
 
     def path_of(self, node: str) -> pathlib.Path | None:
-        """The file of a node."""
+        """Return the newest file of a node."""
         return next((file.path for file in reversed(self._files.values())
                      if file.tail.node == node), None)
 
     def turn(self, now: int) -> list[Line]:
-        """Read what is new, or a part of it; the lines that are due, in the order of time. Those
-        of one file stay as they were. OSError when the folder cannot be read."""
+        """Read a part of what is new; return the lines that are due, in the order of time. Lines
+        of one file stay in their order. OSError when the folder cannot be read."""
         if not self._unread:
-            self._looked = now
             self._look()
+            self._looked = now
         left, share = TURN, max(SHARE, TURN // max(1, len(self._files)))
         while left > 0 and self._unread:
-            left -= self._read(heapq.heappop(self._unread)[1], share, now)
+            *_, file = heapq.heappop(self._unread)
+            before = file.tail.position
+            self._waiting += file.read(share, now)
+            if file.tail.position > before:
+                left -= file.tail.position - before
+                self._to_be_read(file)
+            if file.path.name.startswith("seed_") and file.tail.node is not None:
+                self.seeds.add(file.tail.node)
         until = self._unread[0][0] if self._unread else self._looked - HELD_BACK
         self.told_at = max(self._told_until, until)
-        return self._due()
-
-    def _look(self) -> None:
-        """Find files that are new or have grown, and those that were removed or begun anew."""
-        with os.scandir(self._folder) as entries:
-            sizes = {entry.name: size for entry in entries
-                     if NAMED.fullmatch(entry.name) and not entry.name.endswith(".gz")
-                     and (size := _size(entry)) is not None}
-        for name, file in list(self._files.items()):
-            if sizes.get(name, -1) < file.tail.position:
-                self._forget(name)
-        for name in sorted(sizes.keys() - self._files.keys(),
-                           key=lambda name: (name.endswith(".txt"), name)):  # older pieces first
-            if name.endswith(".txt") or self._is_first:
-                self._files[name] = _File(self._folder / name)
-        self._is_first = False
-        for name, file in list(self._files.items()):
-            file.size = sizes.get(name, 0)
-            if file.to_read() > 0:
-                self._to_be_read(file, name)
-            elif not name.endswith(".txt"):
-                # It was rotated. Its node goes on writing into it until it opens the next one.
-                following = self._files.get(NAMED.fullmatch(name)[1])
-                if following is not None and following.tail.position:
-                    del self._files[name]
-
-    def _forget(self, name: str) -> None:
-        """A file is not there any more under this name. Read the rest of one that was rotated."""
-        file, path = self._files.pop(name), self._folder / name
-        if not name.endswith(".txt") or not file.head:
-            return
-        moved = next((other for other in os.listdir(self._folder)
-                      if other.startswith(name) and other != name and NAMED.fullmatch(other)
-                      and _head(self._folder / other).startswith(file.head)), None)
-        if moved is not None:
-            file.path = self._folder / moved
-            self._files[moved] = file
-        first = parse_line(_head(path).decode(errors="replace"))
-        if first is not None and first[1] != "started":
-            self._files[name] = _File(path)
-            self._files[name].tail.node = file.tail.node
-        elif moved is None and file.tail.node is not None:
-            self._waiting.append(Line(file.last, file.tail.node, VANISHED, ""))
-
-    def _read(self, name: str, most: int, now: int) -> int:
-        """Read on in a file that was taken out of the heap; answer how many bytes."""
-        file, before = self._files[name], self._files[name].tail.position
-        try:
-            self._waiting += file.read(most, now)
-        except FileNotFoundError:
-            self._forget(name)
-        except OSError:
-            pass  # it is on a disk that fails
-        if name.startswith("seed_") and file.tail.node is not None:
-            self.seeds.add(file.tail.node)
-        if file.tail.position > before and file.to_read() > 0:
-            self._to_be_read(file, name)
-        return file.tail.position - before
-
-    def _to_be_read(self, file: _File, name: str) -> None:
-        heapq.heappush(self._unread, (max(file.last, self._told_until), name))
-
-    def _due(self) -> list[Line]:
-        """Hand out the lines up to the time that is to be told; late ones as of now."""
         self._waiting.sort(key=_time)
         count = bisect.bisect_right(self._waiting, self.told_at, key=_time)
         due, self._waiting = self._waiting[:count], self._waiting[count:]
@@ -193,22 +143,47 @@ class LiveLines:
             self._told_until = self.told_at
         return due
 
+    def _to_be_read(self, file: _File) -> None:
+        if file.to_read() > 0:
+            heapq.heappush(self._unread, (max(file.last, self._told_until), file.path.name, file))
 
-def _head(path: pathlib.Path) -> bytes:
-    """Return the start of a file; nothing of what is no file."""
-    try:
-        with open_file(path) as file:
-            return file.read(HEAD)
-    except OSError:
-        return b""
+    def _look(self) -> None:
+        """Find files that are new or have grown, and those that were removed or begun anew."""
+        with os.scandir(self._folder) as entries:
+            names = sorted((entry.name for entry in entries if NAMED.fullmatch(entry.name)),
+                           key=lambda name: (name.endswith(".txt"), name))  # older pieces first
+        there: dict[pathlib.Path, os.stat_result] = {}
+        for path in (self._folder / name for name in names if not name.endswith(".gz")):
+            with contextlib.suppress(OSError):  # a link that leads nowhere
+                status = path.stat()
+                if stat.S_ISREG(status.st_mode):
+                    there[path] = status
+        sizes = {_identity(status): status.st_size for status in there.values()}
+        for identity, file in list(self._files.items()):
+            if file.is_anew or sizes.get(identity, -1) < file.tail.position:
+                del self._files[identity]
+                self._end(file, there.get(file.path))
+        for path, status in there.items():
+            identity = _identity(status)
+            if identity not in self._files and (path.suffix == ".txt" or not self._looked):
+                self._files[identity] = _File(identity, path)
+            if identity in self._files:
+                file = self._files[identity]
+                file.path, file.size = path, status.st_size
+                self._to_be_read(file)
 
-
-def _size(entry: os.DirEntry) -> int | None:
-    """Return the size of a file, also behind a symbolic link; None for anything else."""
-    try:
-        return entry.stat().st_size if entry.is_file() else None
-    except OSError:
-        return None  # a link that leads nowhere, or where nobody may go
+    def _end(self, file: _File, status: os.stat_result | None) -> None:
+        """End a node whose file has gone or was begun anew, unless its run goes on in the file
+        that has its path now, of which this is the status."""
+        head = b""
+        with contextlib.suppress(OSError), open_file(file.path) as new:
+            head = new.read(HEAD)
+        first = parse_line(head.decode(errors="replace"))
+        if status is not None and first is not None and first[1] != "started":
+            identity = _identity(status)
+            self._files[identity] = _File(identity, file.path, file.tail.node)
+        elif file.path.suffix == ".txt" and file.tail.node is not None:
+            self._waiting.append(Line(file.last, file.tail.node, VANISHED, ""))
 
 
 def _put_messages_first(lines: list[Line]) -> None:

@@ -1,9 +1,10 @@
 """Requests: who may ask the live page's server for what, decided from the head of a request.
 
-Everything lies under a token that nobody guesses; the report under another one: a script in
-it sees its own address, and may tell that to others. `Host` has to name this server, and
-`Origin`, where there is one, too: so a page of another site that had its name point here is
-refused. Each refusal is a status and one line.
+Everything lies under a token that nobody guesses. The report has another token, because a script in
+a report sees its own address, and may tell that to others. `Host` has to name this server, and
+`Origin`, where there is one, too, so that a page of another site that had its name point here is
+refused. The head is checked as a whole, because http.server takes heads that are none. Each refusal
+is a status and one line.
 """
 
 import email
@@ -11,16 +12,17 @@ import hmac
 import json
 import re
 import secrets
+import unicodedata
 from email.message import Message
 
 HEAD_LIMIT = 16 * 1024  # bytes of a request's head
 BODY_LIMIT = 4 * 1024  # bytes of the body of an order
 LOOPBACK = "127.0.0.1"
 REPORT = "report"
-_PATH = re.compile(f"|stream|{REPORT}|node/[0-9]{{1,6}}")
-_LINE_ENDS = "\x7f\x85\u2028\u2029"  # and the like, beside the first 32 characters
+_PATH = re.compile("|do|stream|node/[0-9]{1,6}")  # behind the token of the page
 _HEAD = re.compile(rb"([A-Z]{1,16}) ([!-~]{1,4096}) HTTP/1\.[01]\r\n"
                    rb"((?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\x00-\x08\x0a-\x1f\x7f]*\r\n)*)\r\n")
+_NO_LETTERS = {"Cc", "Cs", "Zl", "Zp"}  # control characters, halves of letters, ends of lines
 
 
 class Refused(Exception):
@@ -48,33 +50,25 @@ class Gate:
             raise Refused(400, "this is no request")
         method, target, lines = (part.decode("latin-1") for part in match.groups())
         fields = email.message_from_string(lines)
-        self._check_source(fields)
-        path = self._path(target)
-        if path == "do" and takes_orders:
-            return path, _length(method, fields)
-        if not _PATH.fullmatch(path):
-            raise Refused(404, "there is nothing here")
-        if method != "GET":
-            raise Refused(405, "only GET is allowed here")
-        if "transfer-encoding" in fields or fields.get_all("content-length", ["0"]) != ["0"]:
-            raise Refused(400, "a GET has no body")
-        return path, 0
-
-    def _check_source(self, fields: Message) -> None:
         hosts, origins = ([value.strip(" \t").lower() for value in fields.get_all(name, [])]
                           for name in ("host", "origin"))
         if len(hosts) != 1 or hosts[0] not in self._hosts:
             raise Refused(403, "the Host is another one")
         if len(origins) > 1 or not self._origins.issuperset(origins):
             raise Refused(403, "the Origin is another one")
-
-    def _path(self, target: str) -> str:
         begin, path = target[:len(self.page)], target[len(self.page):]
-        if hmac.compare_digest(begin, self.page) and path != REPORT:
-            return path
         if hmac.compare_digest(target, self.report):
-            return REPORT
-        raise Refused(404, "there is nothing here")
+            path = REPORT
+        elif not (hmac.compare_digest(begin, self.page) and _PATH.fullmatch(path)
+                  and (takes_orders or path != "do")):
+            raise Refused(404, "there is nothing here")
+        if path == "do":
+            return path, _length(method, fields)
+        if method != "GET":
+            raise Refused(405, "only GET is allowed here")
+        if "transfer-encoding" in fields or fields.get_all("content-length", ["0"]) != ["0"]:
+            raise Refused(400, "a GET has no body")
+        return path, 0
 
 
 def _length(method: str, fields: Message) -> int:
@@ -103,9 +97,6 @@ def parsed_order(body: bytes) -> dict:
         raise Refused(400, "an order is a JSON object")
     if not all(isinstance(order.get(name, ""), str) for name in ("do", "node", "text")):
         raise Refused(400, "do, node and text are texts")
-    text = order.get("text", "")
-    if any(ord(letter) < 32 or letter in _LINE_ENDS for letter in text):
-        raise Refused(400, "a text is one line")
-    if any("\ud800" <= letter <= "\udfff" for letter in text):
-        raise Refused(400, "a text has half a letter")
+    if not _NO_LETTERS.isdisjoint(map(unicodedata.category, order.get("text", ""))):
+        raise Refused(400, "a text is one line of letters")
     return order

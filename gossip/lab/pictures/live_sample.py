@@ -1,7 +1,7 @@
 """The messages of the live page: which are shown, and the figures about all of them.
 
-Of many messages whole ones are left out, never single deliveries: a wave with holes would look
-like a loss. When a message is said, it is settled whether its deliveries find room among the
+Of many messages whole ones are left out, never single deliveries, because a wave with holes would
+look like a loss. When a message is said, it is settled whether its deliveries find room among the
 1,500 that are shown in a second. What is left out is counted. A delivery whose message nobody
 was seen to say yet, or has long been forgotten, is counted as well. A message that nobody has any
 more is not waited for.
@@ -11,6 +11,7 @@ Values in, events of the stream out; no clock. Times are microseconds.
 
 import collections
 import dataclasses
+import functools
 import math
 
 from gossip.lab.pictures.live_lines import Line
@@ -28,6 +29,13 @@ _STEPS = 40 / math.log(10)  # latencies are told within 6 %: forty steps for eac
 SECOND = 1_000_000
 
 
+@functools.lru_cache(maxsize=4_096)
+def _parsed(text: str) -> tuple[str, str] | None:
+    """Return IP:PORT:RUN:NUMBER and the text of what follows `gmessage:`; None if it is wrong."""
+    match = GOSSIP.match(f"gmessage:{text}")
+    return match and match.groups()[1:]
+
+
 @dataclasses.dataclass(slots=True)
 class Message:
     """The state of one message."""
@@ -38,16 +46,15 @@ class Message:
     waiting: int  # bits of the peers that were up when it was said, are, and lack it
     text: str
     is_shown: bool
-    line: str  # what follows `gmessage:`
 
 
+@dataclasses.dataclass(slots=True)
 class _Second:
     """The deliveries of one second."""
 
-    def __init__(self, at: int):
-        self.at = at
-        self.deliveries = 0
-        self.latencies: collections.Counter[int] = collections.Counter()  # step -> how many
+    at: int
+    deliveries: int = 0
+    latencies: collections.Counter[int] = dataclasses.field(default_factory=collections.Counter)
 
 
 class Messages:
@@ -55,34 +62,27 @@ class Messages:
 
     def __init__(self):
         self.messages = self.deliveries = self.only_counted = 0
-        self.latencies_from = 0  # of what was delivered before that time, no latency is taken
-        # IP:PORT:RUN:NUMBER -> message, oldest first
-        self._known: collections.OrderedDict[str, Message] = collections.OrderedDict()
-        self._by_line: dict[str, Message] = {}  # the same by what follows `gmessage:`
+        self._known = Recent(REMEMBERED)  # IP:PORT:RUN:NUMBER -> message
+        self._early = Recent(EARLY)  # the same -> bits of those that had it before it was said
         self._lacking: dict[int, Message] = {}  # number -> message that somebody lacks
-        self._early = Recent(EARLY)  # what follows `gmessage:` -> bits of those that had it before
-        self._seconds: collections.deque[_Second] = collections.deque(maxlen=LATENCIES + 1)
+        self._seconds = collections.deque([_Second(0)], maxlen=LATENCIES + 1)
         self._window = self._promised = 0  # a second, and the deliveries settled to be shown in it
 
     def generated(self, line: Line, node: Node, expected: int) -> list | None:
-        """The event of a message that is said; None for one that is only counted, or is none.
-        `expected`: the bits of the peers that are up."""
-        match = GOSSIP.match(line.rest)
-        if match is None or match[2] in self._known:
+        """Return the event of a message that is said; None for one that is only counted, or is
+        none. `expected`: the bits of the peers that are up."""
+        parsed = _parsed(line.rest.removeprefix("gmessage:"))
+        if parsed is None or self._known.get(parsed[0]):
             return None
         self.messages += 1
-        text = line.rest.removeprefix("gmessage:")
-        held = node.bit | self._early.pop(text, default=0)
+        held = node.bit | self._early.pop(parsed[0], default=0)
         expected &= ~held  # of one that some had early, the wave would have holes
         is_shown = held == node.bit and self._has_room(line.at // SECOND, expected.bit_count())
-        message = Message(self.messages, line.at, held, expected, match[3][:TEXT], is_shown, text)
-        self._known[match[2]] = self._by_line[text] = message
+        message = Message(self.messages, line.at, held, expected, parsed[1][:TEXT], is_shown)
+        self._known.put(parsed[0], message)
+        self._lacking.pop(self.messages - REMEMBERED, None)
         if expected:
             self._lacking[message.number] = message
-        if len(self._known) > REMEMBERED:
-            _, oldest = self._known.popitem(last=False)
-            self._by_line.pop(oldest.line, None)
-            self._lacking.pop(oldest.number, None)
         if not is_shown:
             self.only_counted += 1
             return None
@@ -93,20 +93,20 @@ class Messages:
         """Return the event of a delivery; None when it is only counted, as those of messages up to
         the number `dropped` are. `text` follows `gmessage:`."""
         self.deliveries += 1
-        second = self._second(at) if at >= self.latencies_from else None
-        if second is not None:
-            second.deliveries += 1
-        message = self._by_line.get(text)
-        if message is None and (match := GOSSIP.match("gmessage:" + text)):
-            message = self._known.get(match[2])  # its line was changed on its way
+        if self._seconds[-1].at != at // SECOND:
+            self._seconds.append(_Second(at // SECOND))
+        second = self._seconds[-1]
+        second.deliveries += 1
+        parsed = _parsed(text)
+        message = parsed and self._known.get(parsed[0])
         if message is None:
-            self._early.put(text, self._early.get(text, default=0) | node.bit)
+            if parsed is not None:
+                self._early.put(parsed[0], self._early.get(parsed[0], default=0) | node.bit)
             return None
         message.held |= node.bit
         if message.waiting & node.bit:
             message.waiting ^= node.bit
-            if second is not None:
-                second.latencies[int(math.log(max(1, at - message.at)) * _STEPS)] += 1
+            second.latencies[int(math.log(max(1, at - message.at)) * _STEPS)] += 1
             if not message.waiting:
                 self._lacking.pop(message.number, None)
         if not message.is_shown or sender is None or message.number <= dropped:
@@ -114,7 +114,7 @@ class Messages:
         return [at, "received", node.number, sender.number, message.number]
 
     def ended(self, node: Node) -> None:
-        """A peer has ended: no message waits for it any more, and what it alone had is lost."""
+        """Stop waiting for a peer that has ended, and for what it alone had."""
         for message in list(self._lacking.values()):
             message.waiting &= ~node.bit
             message.held &= ~node.bit
@@ -122,25 +122,19 @@ class Messages:
                 del self._lacking[message.number]
 
     def figures(self, now: int) -> dict:
-        """The figures about messages, at a time."""
+        """Return the figures about messages, at a time."""
         now //= SECOND
         seconds = [second for second in self._seconds if second.at >= now - LATENCIES]
         recent = sum(second.deliveries for second in seconds if now - RATES <= second.at < now)
-        steps: collections.Counter[int] = collections.Counter()
-        for second in seconds:
-            steps.update(second.latencies)
+        steps = sum((second.latencies for second in seconds), collections.Counter())
+        missing = next(iter(self._lacking.values()), None)
         return {"messages": self.messages, "deliveries": self.deliveries,
                 "counted": self.only_counted, "rate": round(recent / RATES, 1),
                 "latency": _quantile(steps, 0.5), "latency99": _quantile(steps, 0.99),
-                "missing": self._missing()}
-
-    def _missing(self) -> dict | None:
-        message = next(iter(self._lacking.values()), None)
-        if message is None:
-            return None
-        nodes = [number for number in range(message.waiting.bit_length())
-                 if message.waiting >> number & 1]
-        return {"message": message.number, "nodes": nodes[:NAMED], "text": message.text}
+                "missing": missing and {
+                    "message": missing.number, "text": missing.text,
+                    "nodes": [number for number in range(missing.waiting.bit_length())
+                              if missing.waiting >> number & 1][:NAMED]}}
 
     def _has_room(self, second: int, deliveries: int) -> bool:
         """Settle whether a message is shown; one that is more than a second may show takes the
@@ -153,14 +147,9 @@ class Messages:
         self._promised += deliveries
         return True
 
-    def _second(self, at: int) -> _Second:
-        if not self._seconds or self._seconds[-1].at != at // SECOND:
-            self._seconds.append(_Second(at // SECOND))
-        return self._seconds[-1]
-
 
 def _quantile(steps: collections.Counter[int], share: float) -> float | None:
-    """The latency, in milliseconds, below which that share of all is; None without any."""
+    """Return the latency, in milliseconds, below which that share of all is; None without any."""
     rank = share * steps.total()
     for step in sorted(steps):
         rank -= steps[step]

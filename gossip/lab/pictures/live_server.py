@@ -1,24 +1,18 @@
 """The live page and its server: HTTP, usually on loopback, and streams of events.
 
 The page holds its style and its script, and loads nothing; the security policy that goes with it
-allows just these two, by their hashes. `watch` serves the page of a folder from the main thread of
-runner.py. `live_page` serves that of a network which runner.py has started, from a thread of its
-own: with buttons, and at the end with the verdict of the proof.
-
-`Server.serve(wait)` follows the network; one more thread accepts connections, and each of these is
-answered by a thread of its own, so that whoever is slow makes nobody wait. A request may pause for
-five seconds; a page that does not read is dropped, and comes back by itself. One lock is held by
-whoever looks at the network, follows it, or carries out an order. Who may ask for what:
-live_requests.py.
+allows just these two, by their hashes. One thread (`Server.serve`) follows the network, one accepts
+connections, and each connection has a thread of its own, so that a slow browser makes nobody wait.
+All pages read one bounded log, each from its own place in it, so a page that does not read takes
+no memory. The lock `ticked` is held while somebody looks at the network, follows it, or carries
+out an order. Who may ask for what: live_requests.py.
 """
 
 import base64
 import contextlib
-import gc
 import hashlib
 import http
 import json
-import math
 import os
 import pathlib
 import socket
@@ -47,8 +41,8 @@ REST = 1.0  # seconds between two blocks while nothing happens
 BREATH = 0.001  # seconds in which pages may look at a long past, between two turns that read it
 TAIL, TAIL_LINES = 64 * 1024, 60  # of a node's file: bytes that are looked at, lines shown
 LARGEST = 16 * 1024 * 1024  # bytes of a report
-OBJECTS = 200_000  # made between two searches for garbage in circles: a long past is millions of
-# events, and next to none of them is in one
+SAFE = ("Referrer-Policy: no-referrer\r\nCache-Control: no-store\r\n"
+        "X-Content-Type-Options: nosniff\r\nConnection: close\r\n")
 PLAIN = "default-src 'none'; frame-ancestors 'none'"
 # A page from a file may do nothing here: it is of no origin, and may load nothing.
 OF_REPORT = ("sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'; "
@@ -58,20 +52,17 @@ _HTML, _TEXT = "text/html; charset=utf-8", "text/plain; charset=utf-8"
 
 
 def page(orders: tuple[str, ...] = ()) -> tuple[str, str]:
-    """(the text of the page with buttons for these orders, its security policy)."""
-    style, script, text = _read(*STYLES), _read(*SCRIPTS), _read("live_page.html")
+    """Return the text of the page with buttons for these orders, and its security policy."""
+    style, script, text = (
+        "".join((_HERE / name).read_text(encoding="utf-8") for name in names)
+        for names in (STYLES, SCRIPTS, ("live_page.html",)))
+    of_style, of_script = (
+        base64.b64encode(hashlib.sha256(part.encode()).digest()).decode()
+        for part in (style, script))
     text = string.Template(text).substitute(style=style, script=script, orders=" ".join(orders))
-    return text, (f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; "
-                  "img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
-                  "frame-ancestors 'none'")
-
-
-def _read(*names: str) -> str:
-    return "".join((_HERE / name).read_text(encoding="utf-8") for name in names)
-
-
-def _hash(text: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return text, (f"default-src 'none'; script-src 'sha256-{of_script}'; "
+                  f"style-src 'sha256-{of_style}'; img-src data:; connect-src 'self'; "
+                  "base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
 
 
 class Server(socketserver.ThreadingTCPServer):
@@ -87,13 +78,12 @@ class Server(socketserver.ThreadingTCPServer):
         super().__init__((host, port), _Visit)
         self.port = self.server_address[1]
         self.do = do
-        text, self.policy = page(orders)
-        self.page = text.encode()
-        self._verdict: dict | None = None  # of the proof, once there is one
+        self.text, self.policy = page(orders)
         name = f"[{host}]" if ":" in host else host
         self.gate = Gate(self.port, name)
         self.url = f"http://{name}:{self.port}{self.gate.page}"  # where the page is
         self.follow = Follow(folder)
+        self._verdict: dict | None = None  # of the proof, once there is one
         self._figures: bytes | None = None  # as they are since the last turn, for all pages
         self.ticked = threading.Condition()  # the lock; each turn tells those that wait
         self.open: dict[socket.socket, bool] = {}  # connection -> whether it is a stream
@@ -101,24 +91,23 @@ class Server(socketserver.ThreadingTCPServer):
     def serve(self, wait) -> None:
         """Serve until `wait(seconds)` is true, or raises, then close everything; OSError when the
         folder cannot be read. No order is carried out afterwards."""
-        pages = threading.Thread(target=self.serve_forever, args=(TICK,), name="pages", daemon=True)
-        try:
-            pages.start()
-            pause = 0.0
-            while not wait(pause):
-                with self.ticked:
-                    self.follow.turn(_micros())
-                    self._figures = None
-                    self.ticked.notify_all()
-                pause = BREATH if self.follow.is_behind else TICK
-        finally:
-            if pages.ident is not None:
+        with self:
+            threading.Thread(target=self.serve_forever, args=(TICK,), name="pages",
+                             daemon=True).start()
+            try:
+                pause = 0.0
+                while not wait(pause):
+                    with self.ticked:
+                        self.follow.turn(_micros())
+                        self._figures = None
+                        self.ticked.notify_all()
+                    pause = BREATH if self.follow.is_behind else TICK
+            finally:
                 self.shutdown()
-            self.server_close()
-            with self.ticked:
-                for connection in list(self.open):
-                    self._drop(connection)
-                self.ticked.notify_all()
+                with self.ticked:
+                    for connection in list(self.open):
+                        self._drop(connection)
+                    self.ticked.notify_all()
 
     def tell(self, holds: bool, text: str) -> None:
         """Show the verdict of the proof, and its rows; another thread may call this."""
@@ -144,32 +133,15 @@ class Server(socketserver.ThreadingTCPServer):
         with contextlib.suppress(OSError):
             connection.shutdown(socket.SHUT_RDWR)
 
-    def blocks(self, connection: socket.socket) -> Iterator[bytes]:
-        """Yield what a page is shown, block by block, until it has to begin anew."""
-        log, number, told_at = self.follow.log, 0, -math.inf
-        while True:
-            with self.ticked:
-                if number == log.end and connection in self.open:
-                    self.ticked.wait()
-                if log is not self.follow.log or connection not in self.open:
-                    return
-                events, number = log.read(number, AHEAD)
-                now = time.monotonic()
-                if not events and now < told_at + REST:
-                    continue
-                block, told_at = self._block(events, told_at == -math.inf), now
-            yield block
-
-    def _block(self, events: list[bytes], is_first: bool) -> bytes:
-        head, begin = b"", b""
-        if is_first:
-            head, begin = b"retry: 300\n", b'"begin":%d,' % self.follow.begin(_micros())
+    def block(self, events: list[bytes], is_first: bool) -> bytes:
+        """Return a block of a stream; with the lock held."""
         if self._figures is None:
             report = self.gate.report if os.path.isfile(self.follow.folder / REPORT) else None
             figures = {**self.follow.figures(_micros()), "verdict": self._verdict, "report": report}
             self._figures = json.dumps(figures, separators=(",", ":")).encode()[1:]
+        begin = b'"begin":%d,' % self.follow.begin(_micros()) if is_first else b""
         return b'%sdata: {"figures":{%s%s,"events":[%s]}\n\n' % (
-            head, begin, self._figures, b",".join(events))
+            b"retry: 300\n" if is_first else b"", begin, self._figures, b",".join(events))
 
 
 class _Visit(socketserver.StreamRequestHandler):
@@ -178,8 +150,8 @@ class _Visit(socketserver.StreamRequestHandler):
     server: Server
 
     def handle(self) -> None:
-        """Answer, and let the other side hang up first: whoever hangs up with something unread in
-        its socket may take the answer away from it."""
+        """Answer, and let the other side hang up first, because an answer may be lost when its
+        sender closes a socket in which something is unread."""
         self.request.settimeout(REQUEST_TIME)
         with contextlib.suppress(OSError):  # it hung up, or takes nothing
             try:
@@ -187,11 +159,10 @@ class _Visit(socketserver.StreamRequestHandler):
             except Refused as refusal:
                 self._send(refusal.status, _TEXT, f"{refusal}\n".encode())
             self.request.shutdown(socket.SHUT_WR)
+            self.request.settimeout(REQUEST_TIME)
             until = time.monotonic() + REQUEST_TIME
-            while (left := until - time.monotonic()) > 0:
-                self.request.settimeout(left)
-                if not self.request.recv(65_536):
-                    break
+            while self.request.recv(65_536) and time.monotonic() < until:
+                pass
 
     def _answer(self) -> None:
         server = self.server
@@ -201,13 +172,17 @@ class _Visit(socketserver.StreamRequestHandler):
         except TimeoutError:
             raise Refused(408, "the request took too long") from None
         if len(body) < length:
-            return  # whoever asked hung up
+            return  # the other side hung up
         if path == "":
-            self._send(200, _HTML, server.page, server.policy)
+            self._send(200, _HTML, server.text.encode(), server.policy)
         elif path == "stream":
             self._stream()
         elif path == "report":
-            self._send(200, _HTML, report(server.follow.folder), OF_REPORT)
+            report = _end_of(server.follow.folder / REPORT, LARGEST + 1,
+                             "there is no report: python runner.py plot makes it")
+            if len(report) > LARGEST:
+                raise Refused(404, f"the report is large: open {REPORT} itself in a browser")
+            self._send(200, _HTML, report, OF_REPORT)
         elif path == "do":
             order = parsed_order(body)
             with server.ticked:
@@ -217,21 +192,12 @@ class _Visit(socketserver.StreamRequestHandler):
             self._send(status, _TEXT, f"{line}\n".encode())
         else:
             with server.ticked:
-                file = server.follow.path_of(int(path.removeprefix("node/")))
-            self._send(200, _TEXT, last_lines(file))
-
-    def _stream(self) -> None:
-        with self.server.ticked:
-            if sum(self.server.open.values()) >= STREAMS:
-                raise Refused(503, f"{STREAMS} pages are open")
-            self.server.open[self.request] = True
-        self._send(200, "text/event-stream", None)
-        for block in map(memoryview, self.server.blocks(self.request)):
-            while block:
-                block = block[self.request.send(block):]
+                file = server.follow.path_of(int(path.removeprefix("node/"))) or _HERE  # no file
+            lines = _end_of(file, TAIL, "there is no such node, or no file of it that can be read")
+            self._send(200, _TEXT, b"\n".join(lines.split(b"\n")[-TAIL_LINES - 1:-1]) + b"\n")
 
     def _head(self) -> bytes:
-        """Return the head of the request; OSError when nobody asks any more."""
+        """Return the head of the request; OSError when the other side has hung up."""
         head = b""
         while not head.endswith(b"\r\n\r\n"):
             line = self.rfile.readline(HEAD_LIMIT - len(head))
@@ -242,40 +208,41 @@ class _Visit(socketserver.StreamRequestHandler):
                 raise Refused(431, "the head of the request is too long")
         return head
 
+    def _stream(self) -> None:
+        """Send what a page is shown, block by block, until it has to begin anew."""
+        server = self.server
+        with server.ticked:
+            if sum(server.open.values()) >= STREAMS:
+                raise Refused(503, f"{STREAMS} pages are open")
+            server.open[self.request] = True
+        self._send(200, "text/event-stream", None)
+        log, number, told_at = server.follow.log, 0, None
+        while True:
+            with server.ticked:
+                if number == log.end and self.request in server.open:
+                    server.ticked.wait()
+                if log is not server.follow.log or self.request not in server.open:
+                    return
+                events, number = log.read(number, AHEAD)
+                now = time.monotonic()
+                if told_at is not None and not events and now < told_at + REST:
+                    continue
+                block, told_at = memoryview(server.block(events, told_at is None)), now
+            while block:  # each `send` has its own timeout, which `sendall` has only once
+                block = block[self.request.send(block):]
+
     def _send(self, status: int, kind: str, body: bytes | None, policy: str = PLAIN) -> None:
         """Answer with a body; without one the answer goes on."""
-        length = [] if body is None else [f"Content-Length: {len(body)}"]
-        head = "\r\n".join([
-            f"HTTP/1.1 {status} {http.HTTPStatus(status).phrase}", f"Content-Type: {kind}",
-            *length, f"Content-Security-Policy: {policy}", "Referrer-Policy: no-referrer",
-            "Cache-Control: no-store", "X-Content-Type-Options: nosniff", "Connection: close",
-            "", ""])
+        length = "" if body is None else f"Content-Length: {len(body)}\r\n"
+        head = (f"HTTP/1.1 {status} {http.HTTPStatus(status).phrase}\r\nContent-Type: {kind}\r\n"
+                f"{length}Content-Security-Policy: {policy}\r\n{SAFE}\r\n")
         self.request.settimeout(STALLED)
         self.wfile.write(head.encode() + (body or b""))
 
 
-# Files that a page asks for.
-
-def last_lines(path: pathlib.Path | None) -> bytes:
-    """Return the last whole lines of a node's file; Refused when there is none."""
-    found = _end_of(path, TAIL, "there is no such node, or no file of it that can be read")
-    return b"\n".join(found.split(b"\n")[-TAIL_LINES - 1:-1]) + b"\n"
-
-
-def report(folder: pathlib.Path) -> bytes:
-    """Return the report that `runner.py plot` has made; Refused when there is none."""
-    found = _end_of(folder / REPORT, LARGEST + 1,
-                    "there is no report: python runner.py plot makes it")
-    if len(found) > LARGEST:
-        raise Refused(404, f"the report is large: open {REPORT} itself in a browser")
-    return found
-
-
-def _end_of(path: pathlib.Path | None, most: int, without: str) -> bytes:
+def _end_of(path: pathlib.Path, most: int, without: str) -> bytes:
     """Return the last bytes of a file; Refused, with the words for that, when there is none."""
     try:
-        if path is None:
-            raise FileNotFoundError
         with open_file(path) as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - most))
             return file.read(most)
@@ -291,14 +258,13 @@ def _micros() -> int:
 
 def watch(folder: pathlib.Path, port: int = 0, host: str | None = None) -> None:
     """Serve the page of what runs in a folder, until Ctrl-C or SIGTERM."""
-    gc.set_threshold(OBJECTS)
     end = End()
     with contextlib.suppress(KeyboardInterrupt):
         _announced(folder, port, host).serve(end.pause)
 
 
 def _announced(folder: pathlib.Path, port: int, host: str | None, *buttons) -> Server:
-    """The server of a folder's page; CommandError when it cannot listen."""
+    """Return the server of a folder's page, and say where; CommandError if it cannot listen."""
     host = host or LOOPBACK
     try:
         server = Server(folder, port, *buttons, host=host)

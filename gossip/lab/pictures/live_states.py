@@ -14,7 +14,8 @@ import re
 
 from gossip.addresses import parse_address
 from gossip.events import about
-from gossip.lab.pictures.live_lines import VANISHED, Line
+from gossip.lab.pictures import live_lines
+from gossip.lab.pictures.live_lines import Line
 from gossip.lab.proof.deaths import PARTED
 from gossip.lab.proof.events import COUNT, DEAD
 from gossip.lab.proof.graph import Pieces
@@ -36,11 +37,11 @@ class Node:
     """The state of a peer or a seed."""
 
     def __init__(self, number: int, address: str, kind: str):
-        self.number = number
-        self.bit = 1 << number  # in sets of nodes that are kept by the thousand, as numbers
-        self.address = address
+        self.number, self.address = number, address
         self.kind = kind  # peer or seed
+        self.bit = 1 << number  # in sets of nodes that are kept by the thousand, as numbers
         self.state: str | None = None  # None: it has no file, and others only name it
+        self.before: str | None = None  # the state before that, or before it started last
         self.says: set[Node] = set()  # whom it calls its neighbours
         self.links: set[Node] = set()  # those of them that say the same
         self.last = 0  # time of the last line of its own
@@ -49,13 +50,12 @@ class Node:
         self.misses: dict[Node, int] = {}  # neighbour that does not answer it -> how often
         self.limit = Settings().liveness_misses  # misses after which it calls a neighbour dead
         self.seeds: set[Node] = set()  # of a peer: where it is registered, by its own word
-        self.registered: set[Node] = set()  # of a seed: who is registered with it, by their word
 
     def is_up(self) -> bool:
         return self.state in (JOINING, UP)
 
     def group(self) -> list["Node"]:
-        """All nodes that links join with it, itself too, in the order of their numbers."""
+        """Return all nodes that links join with it, and itself, in the order of their numbers."""
         found, todo = {self}, [self]
         while todo:
             new = todo.pop().links - found
@@ -71,24 +71,22 @@ class States:
         self.nodes: dict[str, Node] = {}
         self.numbered: list[Node] = []
         self.pieces = Pieces()  # peers that are up, from their first link on
-        self.ended: list[Node] = []  # peers of which a run ended, until somebody takes them out
         self.expected = 0  # the bits of `pieces`: whom a message is to reach that is said now
         self._off_lists: dict[Node, None] = {}  # peers that a seed has removed, as they were gone
         self._unsettled = False  # somebody may have died of whom nobody is left to tell
         self._events: list[list] = []
 
     def degrees(self) -> list[int]:
-        """The degrees of all peers that are up and had a link, in order. A link counts as long as
-        both of its ends are up."""
+        """Return the degrees, in order, of all peers in the graph: links of two that are up."""
         return sorted(len(node.links & piece) for piece in self.pieces.all() for node in piece)
 
     def up(self, kind: str) -> list[Node]:
-        """The peers, or the seeds, that are up."""
+        """Return the peers, or the seeds, that are up."""
         return [node for node in self.numbered if node.kind == kind and node.is_up()]
 
     def node(self, address: str, at: int, kind: str = "peer") -> Node | None:
-        """The node at an address, introduced if it is named first; None beyond the limit, or
-        when that is no address."""
+        """Return the node at an address, introduced if it is named first; None beyond the limit,
+        or when that is no address."""
         node = self.nodes.get(address)
         if node is None and len(self.nodes) < NODES and _is_address(address):
             node = self.nodes[address] = Node(len(self.nodes), address, kind)
@@ -102,7 +100,7 @@ class States:
         return events
 
     def present(self, at: int) -> list[list]:
-        """The present as events of that time: all nodes; states, links, misses of running ones."""
+        """Return the present as events of that time, for pages that begin anew."""
         events = [[at, "node", node.number, node.kind, node.address] for node in self.numbered]
         for node in self.numbered:
             if node.state is not None and (node.kind == "seed" or node.state not in ENDED):
@@ -121,72 +119,55 @@ class States:
             return
         self.heard(node, at)
         if node.kind == "seed" and node.state == GONE and kind not in (
-                "stopped", "failed", VANISHED):
+                "started", "stopped", "failed", live_lines.VANISHED):
             self._enter(node, UP, at)  # it speaks
         if kind in ALONE:
             self._events.append([at, kind, node.number, None, rest[:SHOWN]])
-            self._take_alone(node, line)
-        elif kind in ABOUT_OTHERS:
-            self._take_about(node, line)
-        elif kind == "continued" and (node.state is None or node.state in ENDED):
-            self._enter(node, UP if node.kind == "seed" else JOINING, at)
-        elif kind == VANISHED and node.state not in ENDED:
-            self._end(node, GONE, at)
-        elif kind in ("liveness missed", "liveness reply"):
-            self._take_liveness(node, line)
-        elif kind == "settings" and (misses := MISSES.search(rest)):
-            node.limit = int(misses[1])
+        match kind:
+            case "started":
+                node.before = node.state
+                for other in self.numbered:  # the new run counts nobody's answers
+                    other.parted.discard(node)
+                self._begin(node, UP if node.kind == "seed" else JOINING, at)
+            case "continued" if node.state is None or node.state in ENDED:
+                self._enter(node, UP if node.kind == "seed" else JOINING, at)
+            case "leaving":
+                self._begin(node, LEFT, at)
+            case "stopped" | "full" if node.state != LEFT:
+                self._begin(node, LEFT if rest == "quit" and node.kind == "peer" else GONE, at)
+            case live_lines.VANISHED if node.state not in ENDED:
+                self._begin(node, GONE, at)
+            case "liveness missed" | "liveness reply":
+                self._take_liveness(node, line)
+            case "settings":
+                if misses := MISSES.search(rest):
+                    node.limit = int(misses[1])
+            case _ if kind in ABOUT_OTHERS:
+                self._take_about(node, line)
         while self._unsettled:
             self._unsettled = False
             self._settle(at)
 
     def heard(self, node: Node, at: int) -> None:
-        """A node has written a line. A group that was taken for silent is not."""
+        """Note that a node has written a line, so that its group is not silent."""
         node.last = at
         if node.state == LOST and node.links:
             for member in node.group():
                 self._rise(member, at)
 
-    # Lines about the node itself.
-
-    def _take_alone(self, node: Node, line: Line) -> None:
-        if line.kind == "started":
-            if node.state is not None:
-                # The new run lacks what the last one was to get, and counts nobody's answers.
-                if node.kind == "peer" and node.state not in ENDED:
-                    self.ended.append(node)
-                for other in self.numbered:
-                    other.parted.discard(node)
-                self._unsettled = bool(self._off_lists)
-            self._forget_run(node)
-            self._enter(node, UP if node.kind == "seed" else JOINING, line.at)
-        elif line.kind == "leaving":
-            self._end(node, LEFT, line.at)
-        elif line.kind in ("stopped", "full") and node.state != LEFT:
-            self._end(node, LEFT if line.rest == "quit" and node.kind == "peer" else GONE, line.at)
-
-    def _end(self, node: Node, state: str, at: int) -> None:
-        self._forget_run(node)
-        self._enter(node, state, at)
-
-    def _forget_run(self, node: Node) -> None:
-        """Forget what the last run of a node has said, and what its neighbours said of that."""
+    def _begin(self, node: Node, state: str, at: int) -> None:
+        """Forget what the last run said of others, and they of it: it ended, or a new one began."""
         for other in list(node.links):
             self._unlink(node, other)
             other.says.discard(node)
-        for seed in node.seeds:
-            seed.registered.discard(node)
-        for peer in node.registered:
-            peer.seeds.discard(node)
-        for said in (node.registered, node.says, node.parted, node.seeds, node.misses):
+        for said in (node.says, node.parted, node.seeds, node.misses):
             said.clear()
         node.deserted = 0
         self._off_lists.pop(node, None)
-        self._leave_graph(node)
-
-    # Lines about another node.
+        self._enter(node, state, at)
 
     def _take_about(self, node: Node, line: Line) -> None:
+        """Take a line about another node."""
         death = DEAD.match(line.rest)  # of a line `passed on:` or `rejected:`
         address, rest = about(line.rest) if death is None else (
             death[1], line.rest[death.end():].lstrip(":"))
@@ -195,33 +176,29 @@ class States:
         if other is None:
             return
         self._events.append([line.at, line.kind, node.number, other.number, rest[:SHOWN]])
-        match line.kind, node.kind:
+        match f"removed {rest}" if line.kind == "removed" else line.kind, node.kind:
             case "connected", _:
                 self._connected(node, other, line.at)
             case "disconnected", _:
                 self._disconnected(node, other, rest, line.at)
-            case "dead", _:
+            case ("dead", _) | ("passed on" | "removed dead", "seed"):
                 node.misses.pop(other, None)
-                self._die(other, line.at)
-            case "passed on", "seed":
-                self._die(other, line.at)
-            case "removed", "seed" if rest == "dead":
-                self._die(other, line.at)
-            case "removed", "seed" if rest == "gone":
+                if other.kind == "peer" and other.state not in ENDED:
+                    self._enter(other, DEAD_STATE, line.at)
+            case "removed gone", "seed":
                 self._off_lists[other] = None
                 self._unsettled = True
             case "kicked", _:
-                self._end(node, GONE, line.at)
+                self._begin(node, GONE, line.at)
             case "registered", "seed":
                 self._off_lists.pop(other, None)
             case "registered", "peer" if other.kind == "seed":
                 node.seeds.add(other)
-                other.registered.add(node)
                 self._enter(other, UP, line.at)
             case "unregistered", _:
                 node.seeds.discard(other)
-                other.registered.discard(node)
-                if other.kind == "seed" and not any(peer.is_up() for peer in other.registered):
+                if other.kind == "seed" and not any(
+                        other in peer.seeds and peer.is_up() for peer in self.numbered):
                     self._enter(other, GONE, line.at)  # so it is for all who tell of it
 
     def _connected(self, node: Node, other: Node, at: int) -> None:
@@ -256,7 +233,7 @@ class States:
             self._lose(node, at)
 
     def _lose(self, node: Node, at: int) -> None:
-        """A peer that has no connection any more is lost, and so is a silent group."""
+        """Call a peer lost that has no connection any more, and a silent group, too."""
         if node.links and not node.deserted:
             return
         group = node.group()
@@ -266,7 +243,7 @@ class States:
                     self._enter(member, LOST, at)
 
     def _take_liveness(self, node: Node, line: Line) -> None:
-        """A miss; or a reply, which matters where there had been a miss, or after a death."""
+        """Take a miss; or a reply, which matters after a miss or a death."""
         address, _, number = line.rest.rpartition(":")
         other = self.nodes.get(address)
         if other is None:
@@ -282,14 +259,8 @@ class States:
         if is_thawed:
             self._rise(other, line.at)
 
-    # Changes of state.
-
-    def _die(self, node: Node, at: int) -> None:
-        if node.kind == "peer" and node.state not in ENDED:
-            self._enter(node, DEAD_STATE, at)
-
     def _settle(self, at: int) -> None:
-        """A peer without links that seeds removed is dead when nobody counts its answers."""
+        """Call peers dead that seeds removed, and whose answers nobody counts."""
         for node in list(self._off_lists):
             if node.state in ENDED:
                 del self._off_lists[node]
@@ -298,7 +269,7 @@ class States:
                 self._enter(node, DEAD_STATE, at)
 
     def _rise(self, node: Node, at: int) -> None:
-        """A peer that has links is up, and in the graph."""
+        """Put a peer that has links into the graph, as one that is up."""
         self._enter(node, UP, at)
         if node not in self.pieces:
             self.expected |= node.bit
@@ -310,17 +281,12 @@ class States:
     def _enter(self, node: Node, state: str, at: int) -> None:
         if node.state == state:
             return
-        node.state = state
+        node.before, node.state = node.state, state
         self._events.append([at, "state", node.number, state])
-        if state in (LOST, *ENDED):
-            self._leave_graph(node)
+        if state != UP:
+            self.expected &= ~node.bit
+            self.pieces.remove(node)
             self._unsettled |= bool(self._off_lists)
-        if state in ENDED and node.kind == "peer":
-            self.ended.append(node)
-
-    def _leave_graph(self, node: Node) -> None:
-        self.expected &= ~node.bit
-        self.pieces.remove(node)
 
     def _unlink(self, node: Node, other: Node) -> None:
         node.links.remove(other)
@@ -329,14 +295,14 @@ class States:
 
 
 def _are_silent(group: list[Node]) -> bool:
-    """Whether the others dropped a group of nodes, and none of it has said anything since: then
-    all of it was killed, or frozen, and its links are only told by the dead."""
+    """Return whether the others dropped a group of nodes that has said nothing since: then all of
+    it was killed, or frozen, and only the dead tell of its links."""
     latest = max(node.deserted for node in group)
     return all(node.last < (node.deserted or latest) for node in group)
 
 
 def _is_address(text: str) -> bool:
-    """Whether this is an address in its usual spelling."""
+    """Return whether this is an address in its usual spelling."""
     try:
         return str(parse_address(text)) == text
     except ValueError:

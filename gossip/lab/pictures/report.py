@@ -3,9 +3,9 @@
 The page needs nothing but itself. It holds the proof of check.py, charts, and the output file of
 every node, compressed (of a long file only the end). When a reader chooses a node, page.js unpacks
 its file and lists the events. The files may hold hostile text: all text is escaped here, and
-page.js sets text only, never markup. In the tables nothing stands that a node may say freely: a
-program that calculates with a table could take it for a formula. The same files give the same
-bytes.
+page.js sets text only, never markup. In the tables nothing stands that a node may say freely,
+because a program that calculates with a table could take it for a formula. The same files give the
+same bytes.
 """
 
 import base64
@@ -23,18 +23,18 @@ from typing import NamedTuple
 
 from gossip.lab.pictures import charts
 from gossip.lab.pictures.charts import Curve, Lane, Points
-from gossip.lab.pictures.network import degrees_svg, drawn_peers, network_svg
+from gossip.lab.pictures.network import drawn_peers, network_svg
 from gossip.lab.proof import check, delivery, graph
 from gossip.lab.proof.clocks import put_right
 from gossip.lab.proof.evidence import Row, quantile
 from gossip.lab.proof.reading import CHUNK, DAMAGED, opened, pieces_in, time_of
 from gossip.lab.proof.records import Records, read_folder
-from gossip.lab.proof.runs import PeerRun
 from gossip.terminal.folders import PICTURES, REPORT, TABLES
 
 TAIL = 2 * 1024 * 1024  # bytes of one node's file in the page, at most
 WHOLE = 128 * 1024 * 1024  # bytes of all files together in the page, at most
 SHOWN = 20  # failures of one row that are shown
+_VERDICTS = {True: ("holds", "✓ holds"), False: ("fails", "✗ FAILS"), None: ("none", "figures")}
 
 
 class NodeFile(NamedTuple):
@@ -49,7 +49,7 @@ def plot_folder(folder: pathlib.Path, with_tables: bool = False) -> list[pathlib
     """Write the pictures, the tables if asked for, and the report into the folder, and return their
     paths, the report's last; ValueError when no file of a peer is in it."""
     records = put_right(read_folder(folder))
-    pictures = degrees_svg(records), network_svg(records)
+    pictures = charts.degrees_svg(records), network_svg(records)
     texts = {**dict(zip(PICTURES, pictures)), **(_tables(records) if with_tables else {}),
              REPORT: _page(records, folder, *pictures)}
     for name, content in texts.items():
@@ -58,48 +58,45 @@ def plot_folder(folder: pathlib.Path, with_tables: bool = False) -> list[pathlib
 
 
 def _page(records: Records, folder: pathlib.Path, degrees: str, network: str) -> str:
-    """The text of report.html, around the two given charts."""
-    here = pathlib.Path(__file__).parent
-    text, style, script = ((here / f"page.{kind}").read_text(encoding="utf-8")
-                           for kind in ("html", "css", "js"))
-    rows = check.prove(records)
-    files = node_files(folder)
-    packed = [base64.b64encode(zlib.compress(file.data)).decode() for file in files]
+    """Return the text of report.html, around the two given charts."""
+    text, style, script = (
+        pathlib.Path(__file__).with_name(f"page.{kind}").read_text(encoding="utf-8")
+        for kind in ("html", "css", "js"))
+    rows, files, curves = check.prove(records), node_files(folder), curves_of(records)
     names = json.dumps([[file.name, file.left_out] for file in files])
     lanes, length = timeline(records)
+    badness = (f'<section aria-labelledby="badness-title">\n<h2 id="badness-title">Badness</h2>\n'
+               f'<div class="chart">{charts.badness_chart(curves, length)}</div>\n</section>')
     return string.Template(text).substitute(
-        style=style, script=script, verdict=_verdict(rows), summary=_summary(records),
+        style=style, script=script, verdict=_verdict(rows), summary=_summary(records, length),
         proof="\n".join(map(_proof_row, rows)), degrees=degrees, network=network,
-        timeline=charts.timeline_chart(lanes, length), badness=_badness(records, length),
+        timeline=charts.timeline_chart(lanes, length), badness=badness if curves else "",
         latency=_latency(*delivery.latencies(records)),
         names=names.replace("<", "\\u003c"),  # a name cannot end the element that it stands in
-        files="\n".join(f'<script type="text/plain" id="file-{number}">{text}</script>'
-                        for number, text in enumerate(packed)))
+        files="\n".join(f'<script type="text/plain" id="file-{number}">'
+                        f"{base64.b64encode(zlib.compress(file.data)).decode()}</script>"
+                        for number, file in enumerate(files)))
 
 
 def node_files(folder: pathlib.Path) -> list[NodeFile]:
-    """The ends of all nodes' files, seeds first, in the order of their names' numbers."""
-    files: dict[str, dict[bytes | None, pathlib.Path]] = {}
+    """Return the ends of all nodes' files, seeds first, in the order of their names' numbers."""
+    files: dict[str, dict[bytes | None, pathlib.Path]] = {}  # name -> first line -> piece
     for path, name, first in pieces_in(folder):
         files.setdefault(name, {})[first] = path
-    limit = min(TAIL, WHOLE // max(1, len(files)))
-    return [NodeFile(name.removesuffix(".txt"), *_end_of(files[name], limit))
-            for name in sorted(files, key=lambda name: (name[0] == "p", len(name), name))]
-
-
-def _end_of(pieces: dict[bytes | None, pathlib.Path], limit: int) -> tuple[bytes, int]:
-    """The `tail` of a file that is in pieces, by their first lines."""
-    data, before = b"", 0
-    for first in sorted(pieces, key=time_of):
-        with contextlib.suppress(*DAMAGED), opened(pieces[first]) as file:
-            while chunk := file.read(CHUNK):
-                data, more = tail(data + chunk, limit)
-                before += more
-    return data, before
+    limit, found = min(TAIL, WHOLE // max(1, len(files))), []
+    for name in sorted(files, key=lambda name: (name[0] == "p", len(name), name)):
+        data, before = b"", 0
+        for first in sorted(files[name], key=time_of):
+            with contextlib.suppress(*DAMAGED), opened(files[name][first]) as file:
+                while chunk := file.read(CHUNK):
+                    data, more = tail(data + chunk, limit)
+                    before += more
+        found.append(NodeFile(name.removesuffix(".txt"), data, before))
+    return found
 
 
 def tail(data: bytes, limit: int) -> tuple[bytes, int]:
-    """(the last whole lines of the data, up to `limit` bytes; the number of lines before)."""
+    """Return the last whole lines of the data, up to `limit` bytes, and how many were before."""
     if len(data) <= limit:
         return data, 0
     cut = data.find(b"\n", len(data) - limit - 1) + 1 or len(data) - limit
@@ -107,7 +104,7 @@ def tail(data: bytes, limit: int) -> tuple[bytes, int]:
 
 
 def _verdict(rows: list[Row]) -> str:
-    """One sentence that says whether the proof holds."""
+    """Say in one sentence whether the proof holds."""
     failing = [row.name for row in rows if row.holds is False]
     claims = sum(row.holds is not None for row in rows)
     if failing:
@@ -117,31 +114,23 @@ def _verdict(rows: list[Row]) -> str:
             f"All {claims} claims are true of these files.</p>")
 
 
-def _start(records: Records) -> float:
-    """The time of the first line of all files."""
-    return min(run.first for run in [*records.peers, *records.seeds])
-
-
-def _summary(records: Records) -> str:
-    """The size of the network in numbers."""
-    runs, newest = records.peers, records.newest()
+def _summary(records: Records, length: float) -> str:
+    """Return the size of the network in numbers."""
+    runs = records.peers
+    peers = len({run.address for run in runs})
     figures = {
-        "peers": len({run.address for run in runs}), "runs of peers": len(runs),
-        "died": sum(run.is_dead(newest) for run in runs),
+        "peers": peers, **({"runs of peers": len(runs)} if len(runs) > peers else {}),
+        "died": sum(run.is_dead(records.newest()) for run in runs),
         "seeds": len({run.address for run in records.seeds}),
         "messages": len({message for run in runs for message in run.generated}),
         "deliveries": sum(len(run.received) for run in runs),
-    }
-    if figures["runs of peers"] == figures["peers"]:
-        del figures["runs of peers"]
-    items = [*((name, f"{count:,}") for name, count in figures.items()),
-             ("seconds", f"{newest - _start(records):,.1f}")]
-    return "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in items)
+        "seconds": round(length, 1)}
+    return "".join(f"<div><dt>{name}</dt><dd>{value:,}</dd></div>"
+                   for name, value in figures.items())
 
 
 def _proof_row(row: Row) -> str:
-    style, verdict = {True: ("holds", "✓ holds"), False: ("fails", "✗ FAILS"),
-                      None: ("none", "figures")}[row.holds]
+    style, verdict = _VERDICTS[row.holds]
     items = [f"<li>{html.escape(failure)}</li>" for failure in row.details[:SHOWN]]
     if len(row.details) > SHOWN:
         items.append(f"<li>and {len(row.details) - SHOWN:,} more</li>")
@@ -153,7 +142,7 @@ def _proof_row(row: Row) -> str:
 
 
 def _latency(times: list[float], late: int) -> str:
-    """The histogram, and a note about the deliveries that are not in it."""
+    """Return the histogram, and a note about the deliveries that are not in it."""
     note = (f"<p>{late:,} deliveries to peers that joined after the message was generated are "
             f"left out.</p>")
     if not times:
@@ -162,27 +151,20 @@ def _latency(times: list[float], late: int) -> str:
     return f'<div class="chart">{charts.latency_chart(times, marks)}</div>' + note
 
 
-def _badness(records: Records, length: float) -> str:
-    """A section with the chart of badness, where seeds tell of it."""
-    curves = curves_of(records)
-    if not curves:
-        return ""
-    chart = charts.badness_chart(curves, length)
-    return ('<section aria-labelledby="badness-title">\n<h2 id="badness-title">Badness</h2>\n'
-            f'<div class="chart">{chart}</div>\n</section>')
+def _start(records: Records) -> float:
+    """Return the time of the first line of all files."""
+    return min(run.first for run in [*records.peers, *records.seeds])
 
 
 def curves_of(records: Records) -> list[Curve]:
-    """The curves of all peers that were judged or kicked, attackers last."""
+    """Return the curves of all peers that were judged or kicked, attackers last."""
     start = _start(records)
     points: dict[str, Points] = {}
-    kicks: dict[str, tuple[float, float]] = {}
-    for seed in records.seeds:
-        for at, badness in seed.judged:
-            for peer, value in badness.items():
-                points.setdefault(peer, []).append((at - start, value))
-    for kick in sorted(kick for seed in records.seeds for kick in seed.kicks):
-        kicks.setdefault(kick.peer, (kick.at - start, kick.badness))
+    for at, badness in (judged for seed in records.seeds for judged in seed.judged):
+        for peer, value in badness.items():
+            points.setdefault(peer, []).append((at - start, value))
+    kicks = {kick.peer: (kick.at - start, kick.badness) for kick in sorted(  # the first stays
+        (kick for seed in records.seeds for kick in seed.kicks), reverse=True)}
     attackers = {run.address for run in records.peers if run.malice is not None}
     curves = [Curve(peer, sorted(points.get(peer, [])), peer in attackers, kicks.get(peer))
               for peer in sorted(points.keys() | kicks.keys())]
@@ -190,7 +172,7 @@ def curves_of(records: Records) -> list[Curve]:
 
 
 def timeline(records: Records) -> tuple[list[Lane], float]:
-    """The lanes of the timeline, in seconds since the first line, and its length."""
+    """Return the lanes of the timeline, in seconds since the first line, and its length."""
     runs, seeds, newest, start = records.peers, records.seeds, records.newest(), _start(records)
     moments = {
         "peers started": [run.first for run in runs],
@@ -201,9 +183,12 @@ def timeline(records: Records) -> tuple[list[Lane], float]:
         "kicked by a seed": [kick.at for seed in seeds for kick in seed.kicks],
         "peers left": [run.left for run in runs if run.left is not None],
     }
+    ends = [run.up_until(newest) for run in runs]
+    moves = sorted([(run.first, 1) for run in runs] + [(end, -1) for end in ends if end < newest])
+    up = list(zip([at for at, _ in moves], accumulate(move for _, move in moves)))
     lanes = []
     for name, changes, end in (
-            ("peers up", _population(runs, newest), newest),
+            ("peers up", up, newest),
             ("pieces of the graph", graph.history(records), graph.end_of(records))):
         changes += [(max(end, at), count) for at, count in changes[-1:]]  # once more at the end
         lanes.append(Lane(name, [at - start for at, _ in changes], [count for _, count in changes]))
@@ -211,40 +196,30 @@ def timeline(records: Records) -> tuple[list[Lane], float]:
     return lanes, newest - start
 
 
-def _population(runs: list[PeerRun], newest: float) -> list[tuple[float, int]]:
-    """(time, number of peers that are up from then on)."""
-    ends = [run.up_until(newest) for run in runs]
-    changes = sorted([(run.first, 1) for run in runs] + [(end, -1) for end in ends if end < newest])
-    return list(zip([at for at, _ in changes], accumulate(change for _, change in changes)))
-
-
 def _tables(records: Records) -> dict[str, str]:
-    """The texts of all tables by the names of their files; times count from the first line."""
-    start = _start(records)
-    texts = (
+    """Return the texts of all tables by the names of their files."""
+    start = _start(records)  # all times count from there
+    return dict(zip(TABLES, (
         _table("peer degree capacity up died attacks kicked", (  # when most were up, as it is drawn
-            (peer.address, peer.degree, peer.capacity, _yes(peer.up), _yes(peer.died),
-             _yes(peer.malice is not None), _yes(peer.kicked))
+            (peer.address, peer.degree, peer.capacity, peer.up, peer.died,
+             peer.malice is not None, peer.kicked)
             for peer in drawn_peers(records, graph.largest(records)))),
         _table("message peer generated received milliseconds joined_later", (
             (came.message, came.run.address, f"{came.made - start:.6f}", f"{came.at - start:.6f}",
-             f"{(came.at - came.made) * 1e3:.3f}", _yes(came.late))
+             f"{(came.at - came.made) * 1e3:.3f}", came.late)
             for came in delivery.timed(records))),
         _table("lane seconds value", (
             (lane.name, f"{moment:.6f}", value) for lane in timeline(records)[0]
             for moment, value in zip(lane.moments, lane.values or [""] * len(lane.moments)))),
         _table("peer attacks seconds badness", (
-            (curve.peer, _yes(curve.attacks), f"{seconds:.6f}", f"{badness:.3f}")
-            for curve in curves_of(records) for seconds, badness in curve.points)))
-    return dict(zip(TABLES, texts))
+            (curve.peer, curve.attacks, f"{seconds:.6f}", f"{badness:.3f}")
+            for curve in curves_of(records) for seconds, badness in curve.points)))))
 
 
 def _table(headings: str, rows: Iterable[tuple]) -> str:
-    """Comma-separated values with a line of headings."""
+    """Return comma-separated values with a line of headings; True and False are yes and no."""
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([headings.split(), *rows])
+    csv.writer(text, lineterminator="\n").writerows([headings.split(), *(
+        [{True: "yes", False: "no"}[cell] if isinstance(cell, bool) else cell for cell in row]
+        for row in rows)])
     return text.getvalue()
-
-
-def _yes(holds: bool) -> str:
-    return "yes" if holds else "no"

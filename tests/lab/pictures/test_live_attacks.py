@@ -7,9 +7,8 @@ import pytest
 
 from gossip.lab.experiments.network import NotNow, Orders
 from gossip.lab.pictures import live_follow, live_lines
-from gossip.lab.pictures.live_follow import Follow
+from gossip.lab.pictures.live_follow import KINDS, Follow, Story
 from gossip.lab.pictures.live_requests import Gate, Refused, parsed_order
-from gossip.lab.pictures.live_story import KINDS, Story
 from tests.tools.live import BEGIN, LATER, Told, add, text
 
 ONE, TWO = "127.0.0.1:5001", "127.0.0.1:5002"
