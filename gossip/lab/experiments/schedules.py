@@ -25,7 +25,7 @@ from gossip.lab.proof import check
 from gossip.lab.proof.evidence import Proof
 from gossip.lab.proof.malicious import Found, Tally
 from gossip.lab.proof.records import Records
-from gossip.lab.simulation.virtual_time import Spinning
+from gossip.lab.simulation.virtual_links import Spinning
 from gossip.lab.simulation.virtual_world import NodeFailed
 from gossip.settings import majority
 from gossip.signing import grammar
