@@ -6,9 +6,8 @@ malicious  the row about who was kicked
 company    which runs had to meet, and until when they heard of one another, or of a seed
 graph      who was linked when, how many pieces there were, and which power law fits the degrees
 clocks     whose clock was wrong, and the times of its files put right
-records    files, read as they grow; one life of a seed
-reading    lines of files, and the pieces of a file that was rotated
-runs       one life of a peer                  events     what a line tells; spans of time
+records    files, read as they grow, and the pieces of one that was rotated
+runs       one life of a peer or of a seed     events     what a line tells; spans of time
 
 Nothing here knows a node, a socket or a thread. Pictures of the same files: pictures/.
 """

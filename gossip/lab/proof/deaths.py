@@ -13,8 +13,7 @@ from operator import itemgetter
 from gossip.lab.proof.company import ON_ITS_WAY, notice_time
 from gossip.lab.proof.events import when
 from gossip.lab.proof.evidence import Proof, Row, quantile
-from gossip.lab.proof.records import SeedRun
-from gossip.lab.proof.runs import FULL, PROBE_TIME, USUAL, PeerRun
+from gossip.lab.proof.runs import FULL, PROBE_TIME, USUAL, PeerRun, SeedRun
 
 SEED_PROBES = USUAL.quick_look + USUAL.probe_tries * PROBE_TIME  # seconds that a seed may probe
 REPORT_TIME = 5.0  # seconds in which a death has to be reported

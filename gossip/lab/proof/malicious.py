@@ -19,8 +19,7 @@ from gossip.lab.proof import deaths, graph
 from gossip.lab.proof.company import ON_ITS_WAY
 from gossip.lab.proof.events import Kick, Spans, when
 from gossip.lab.proof.evidence import Proof, Row, quantile
-from gossip.lab.proof.records import SeedRun
-from gossip.lab.proof.runs import PeerRun
+from gossip.lab.proof.runs import PeerRun, SeedRun
 
 KICKED_SHARE, KICKED_FEW_LINKS = 0.95, 0.9  # of attackers, at least
 FEW_LINKS = 4  # at most so many are few, for most peers
