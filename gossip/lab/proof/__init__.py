@@ -1,9 +1,9 @@
 """The proof by output files: records read from files, and rows of the check made of them.
 
-check      all rows, and how they are shown    evidence   a row, what rows need, rows about files
+check      all rows, and how they are shown
+evidence   which runs had to meet, and until when they heard of one another, or of a seed
 delivery   the rows about messages             deaths     the row about life and death
 malicious  the row about who was kicked
-company    which runs had to meet, and until when they heard of one another, or of a seed
 graph      who was linked when, how many pieces there were, and which power law fits the degrees
 clocks     whose clock was wrong, and the times of its files put right
 records    files, read as they grow, and the pieces of one that was rotated

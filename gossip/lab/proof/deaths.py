@@ -6,13 +6,13 @@ a seed's list. It is no failure if that could not be known better: there was no 
 whoever lived was frozen or cut off, or such signs were slower than the answer to a probe may be.
 """
 
+import itertools
 import math
 from bisect import bisect_left, bisect_right
 from operator import itemgetter
 
-from gossip.lab.proof.company import ON_ITS_WAY, notice_time
 from gossip.lab.proof.events import when
-from gossip.lab.proof.evidence import Proof, Row, quantile
+from gossip.lab.proof.evidence import ON_ITS_WAY, Proof, Row, notice_time, quantile
 from gossip.lab.proof.runs import FULL, PROBE_TIME, USUAL, PeerRun, SeedRun
 
 SEED_PROBES = USUAL.quick_look + USUAL.probe_tries * PROBE_TIME  # seconds that a seed may probe
@@ -43,7 +43,7 @@ def death(proof: Proof, run: PeerRun) -> tuple[list[str], list[float]]:
 
     A seed that listed the peer has to remove it, unless it ended before it could know, or while it
     probed; if it told others it knew. It has to hear of the death if a finder was registered with
-    it, or if another seed heard and had the time to tell it; but not across a cut (company.py).
+    it, or if another seed heard and had the time to tell it; but not across a cut (evidence.py).
     """
     failures, delays = [], []
     if not found_dead(proof, run) and not any(_had_to_find(other, run) for other in proof.peers):
@@ -131,14 +131,14 @@ def _told_by_peers(proof: Proof, seed: SeedRun, run: PeerRun) -> list[float]:
     """When peers reported a death to a seed that they could reach, by their own word."""
     return [report.at for other in proof.peers for report in other.reported
             if (report.seed, report.dead) == (seed.address, run.address) and report.at >= run.last
-            and proof.company.seed_times(other)[seed.address].hold(report.at)]
+            and proof.seed_times(other)[seed.address].hold(report.at)]
 
 
 def _had_to_hear(proof: Proof, seed: SeedRun, run: PeerRun) -> bool:
     """Whether a report had to come to a seed, from a peer that found the death or from a seed."""
     finders = [(other, at) for other, at in found_dead(proof, run)
                if seed.end(proof.newest) > at + ON_ITS_WAY
-               and proof.company.seed_times(other)[seed.address].hold(at)
+               and proof.seed_times(other)[seed.address].hold(at)
                and ((word := other.registrations.last(seed.address, at)) is None
                     or word.lost is None)]
     if any((other.left is None or other.left > at)
@@ -158,8 +158,8 @@ def _had_to_hear(proof: Proof, seed: SeedRun, run: PeerRun) -> bool:
 
 def _apart(proof: Proof, one: SeedRun, other: SeedRun, at: float) -> bool:
     """Whether a peer could reach only one of two seeds: then they may have been cut apart."""
-    times = [proof.company.seed_times(run) for run in proof.peers
-             if run.first <= at <= proof.company.end_of(run)]
+    times = [proof.seed_times(run) for run in proof.peers
+             if run.first <= at <= proof.end_of(run)]
     return any(of[one.address].hold(at) != of[other.address].hold(at) for of in times)
 
 
@@ -178,16 +178,10 @@ def _blames(proof: Proof) -> list[str]:
 def _without_misses(proof: Proof, run: PeerRun, at: float, dead: str) -> list[str]:
     """Misses are counted from one to the limit; the last anew, if a probe found nothing out."""
     limit = int(run.setting("liveness-misses"))
-    counts = [missed.count for missed in run.missed if missed.peer == dead and missed.at <= at]
-    expected = limit
-    for count in reversed(counts):
-        if count == expected - 1:
-            expected = count
-        if count != expected or expected == 1:
-            break
-    if counts and counts[-1] == limit and expected == 1:
-        return []
-    return [f"{proof.name(run)} found {dead} dead without {limit} misses in a row"]
+    counts = [count for count, _ in itertools.groupby(
+        missed.count for missed in run.missed if missed.peer == dead and missed.at <= at)]
+    return [] if counts[-limit:] == [*range(1, limit + 1)] else [
+        f"{proof.name(run)} found {dead} dead without {limit} misses in a row"]
 
 
 def _not_reported(proof: Proof, run: PeerRun, at: float, dead: str) -> list[str]:
@@ -218,7 +212,7 @@ def _called_dead(proof: Proof, run: PeerRun, at: float, dead: str) -> list[str]:
 
 def _lived(proof: Proof, run: PeerRun, begin: float, at: float) -> bool:
     """Whether a run had begun, and goes on after a time."""
-    return run.first <= begin and min(run.last, proof.company.end_of(run)) > at + ON_ITS_WAY
+    return run.first <= begin and min(run.last, proof.end_of(run)) > at + ON_ITS_WAY
 
 
 def removed(proof: Proof, seed: SeedRun, at: float, peer: str, reason: str) -> list[str]:
@@ -281,14 +275,13 @@ def _probes(proof: Proof, seed: SeedRun, peer: str, removed: float,
     for heard, whom, who, line in seed.reports:
         if whom == peer and listed <= heard <= removed:
             reporters = [run for run in proof.peers if run.address == who]
-            # by the reporter's own clock: what another seed passed on comes later
+            # by the reporter's own clock, because what another seed passed on comes later
             made = max((report.at for run in reporters for report in run.reported
                         if report.line == line), default=heard)
             found = max((at for run in reporters for at in when(run.found_dead, peer, end=made)),
                         default=made)
-            began = max((_probed(run, peer, found) for run in reporters),
-                        default=found - PROBE_TIME)
-            probes.append((who, began))
+            probes.append((who, max([found - PROBE_TIME,
+                                     *(_probed(run, peer, found) for run in reporters)])))
     return probes
 
 
@@ -302,13 +295,12 @@ def _in_touch(proof: Proof, peer: str, begin: float, end: float) -> set[str]:
     """The peers in touch with a peer between two moments: liveness replies lead from one to the
     other, maybe through other peers. Replies that were slower than the answer to a probe do not
     count; a probe goes to and fro twice, once to connect."""
-    meetings, moment = [], itemgetter(0)
-    for run in proof.peers:
-        first = bisect_left(run.replies, begin, key=moment)
-        last = bisect_right(run.replies, end, key=moment)
-        meetings += [(reply.at, run.address, reply.peer) for reply in run.replies[first:last]
-                     if reply.took < PROBE_TIME / 2]
-    meetings.sort()
+    moment = itemgetter(0)
+    meetings = sorted(
+        (reply.at, run.address, reply.peer) for run in proof.peers
+        for reply in run.replies[bisect_left(run.replies, begin, key=moment):
+                                 bisect_right(run.replies, end, key=moment)]
+        if reply.took < PROBE_TIME / 2)
     reached, before = {peer: begin}, 0  # who has heard of the peer, and since when
     while len(reached) > before:
         before = len(reached)

@@ -16,9 +16,8 @@ from typing import NamedTuple
 
 from gossip.addresses import parse_address
 from gossip.lab.proof import deaths, graph
-from gossip.lab.proof.company import ON_ITS_WAY
 from gossip.lab.proof.events import Kick, Spans, when
-from gossip.lab.proof.evidence import Proof, Row, quantile
+from gossip.lab.proof.evidence import ON_ITS_WAY, Proof, Row, quantile
 from gossip.lab.proof.runs import PeerRun, SeedRun
 
 KICKED_SHARE, KICKED_FEW_LINKS = 0.95, 0.9  # of attackers, at least
@@ -89,9 +88,8 @@ class Found:
         self._proof = proof
         self._end = graph.end_of(proof.records)
         self._attackers = {run.address: run for run in proof.attackers}  # the last run of each
-        kicks: dict[str, Kick] = {}  # peer -> the first kick
-        for kick in sorted(kick for seed in proof.seeds for kick in seed.kicks):
-            kicks.setdefault(kick.peer, kick)
+        kicks = {kick.peer: kick for kick in sorted(
+            (kick for seed in proof.seeds for kick in seed.kicks), reverse=True)}  # the first ones
         self.took: list[float] = []  # periods until attackers were kicked
         self.early = 0  # attackers that were not kicked, and had not the time to be
         self.missed: list[str] = []
@@ -100,30 +98,29 @@ class Found:
             self._look_at(run, kicks.get(address))
         self.falsely = [
             f"{kick.peer} was kicked with a badness of {kick.badness:.3f}, and is honest"
-            for kick in kicks.values() if kick.peer not in self._attackers]
-        self.faults = [f"{run.address} has kept {attacker.address} ({SILENT}), which names no "
-                       f"neighbour" for run in proof.peers for attacker in self._attackers.values()
-                       if attacker.malice == SILENT and self._has_kept(run, attacker)]
-        self.faults += [f"{run.address} had to leave {other} alone, which is honest, too"
-                        for run in proof.peers
-                        for other in sorted(run.left_alone - self._attackers.keys())]
+            for kick in sorted(kicks.values()) if kick.peer not in self._attackers]
         liars = [run for run in proof.attackers if run.malice == FALSE_DEAD]
-        self.faults += [f"seed {seed.address} did not disbelieve {run.address} ({FALSE_DEAD})"
-                        for seed in proof.seeds for run in liars if _had_to_doubt(seed, run)]
-        self.faults += _buried(proof, {run.address for run in liars})
+        self.faults = [
+            *(f"{run.address} has kept {attacker.address} ({SILENT}), which names no neighbour"
+              for run in proof.peers for attacker in self._attackers.values()
+              if attacker.malice == SILENT and self._has_kept(run, attacker)),
+            *(f"{run.address} had to leave {other} alone, which is honest, too"
+              for run in proof.peers for other in sorted(run.left_alone - self._attackers.keys())),
+            *(f"seed {seed.address} did not disbelieve {run.address} ({FALSE_DEAD})"
+              for seed in proof.seeds for run in liars if _had_to_doubt(seed, run)),
+            *_buried(proof, {run.address for run in liars})]
 
     def _look_at(self, run: PeerRun, kick: Kick | None) -> None:
-        end = min(self._end, run.up_until(self._proof.newest))
+        end = min(self._end, self._proof.end_of(run))
         took = self._periods(run, end if kick is None else kick.at)
         if kick is not None:
             self.took.append(took)
         if run.malice in (SILENT, FALSE_DEAD):
             return
+        who = f"{run.address} ({run.malice}) was"
         if took <= self._limit(run):
             self.early += kick is None
-            return
-        who = f"{run.address} ({run.malice}) was"
-        if kick is None:
+        elif kick is None:
             self.missed.append(f"{who} not kicked in {took:.0f} periods")
         else:
             self.late.append(f"{who} kicked only after {took:.0f} periods")
@@ -153,9 +150,8 @@ class Found:
     def tally(self) -> Tally:
         """The same as numbers."""
         honest = {run.address for run in self._proof.peers}
-        links = [graph.capacity_of(run).of(parse_address(run.address))
-                 for run in self._proof.peers] or [0]
-        few = quantile(links, 0.5) <= FEW_LINKS
+        few = quantile([graph.capacity_of(run).of(parse_address(run.address))
+                        for run in self._proof.peers] or [0], 0.5) <= FEW_LINKS
         many = len(self._attackers) >= MANY * (len(honest) + len(self._attackers))
         to_find = sum(run.malice not in (SILENT, FALSE_DEAD) for run in self._attackers.values())
         return Tally(len(self._attackers), len(self.took), len(self.missed), len(self.late),
@@ -169,8 +165,9 @@ def _had_to_doubt(seed: SeedRun, run: PeerRun) -> bool:
     """Whether a seed found three reports of an attacker untrue, and has not disbelieved it."""
     times = when(seed.untrue, run.address)
     window = UNTRUE_PERIODS * run.setting("report-interval")
-    doubts = [third for first, third in zip(times, times[UNTRUE - 1:]) if third < first + window]
-    return bool(doubts) and seed.believes(run.address, doubts[0] + ON_ITS_WAY)
+    doubt = next((third for first, third in zip(times, times[UNTRUE - 1:])
+                  if third < first + window), math.inf)
+    return doubt < math.inf and seed.believes(run.address, doubt + ON_ITS_WAY)
 
 
 def _buried(proof: Proof, liars: set[str]) -> list[str]:
@@ -182,12 +179,8 @@ def _buried(proof: Proof, liars: set[str]) -> list[str]:
 
 def _linked_at(run: PeerRun) -> float:
     """When a run had REPORTERS neighbours first; infinity when it never had."""
-    linked: set[str] = set()
-    for at, peer, up in run.changes:
-        (linked.add if up else linked.discard)(peer)
-        if len(linked) >= REPORTERS:
-            return at
-    return math.inf
+    begins = sorted(link.begin for links in run.links.values() for link in links)
+    return next((at for at in begins if len(run.linked_at(at)) >= REPORTERS), math.inf)
 
 
 def _costs(proof: Proof) -> list[str]:

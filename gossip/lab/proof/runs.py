@@ -76,7 +76,6 @@ class PeerRun(Run):
         self.lists: list[tuple[float, str]] = []  # when which seed told it of others
         self.repeated: list[str] = []  # messages generated or received once more
         self.linked: set[str] = set()  # neighbours now
-        self.changes: list[tuple[float, str, bool]] = []  # when a link to whom came (True) or went
         self.degrees: list[tuple[float, int]] = []  # when, number of neighbours from then on
         self.links: dict[str, list[Linked]] = {}  # neighbour, also an earlier one -> its links
         self.requests = 0
@@ -107,7 +106,7 @@ class PeerRun(Run):
     @property
     def first_linked(self) -> float | None:
         """When it first had a neighbour; None: it never had."""
-        return self.changes[0][0] if self.changes else None
+        return next(iter(self.links.values()))[0].begin if self.links else None
 
     def is_dead(self, newest: float) -> bool:
         """Whether it ended without a word: it was started again, or silent for long at the end."""
@@ -168,7 +167,6 @@ class PeerRun(Run):
                 if rest not in self.linked:
                     self.links.setdefault(rest, []).append(Linked(at, math.inf))
                 self.linked.add(rest)
-                self.changes.append((at, rest, True))
             case "liveness request":
                 self.requests += 1
                 if not self.rounds or self.rounds[-1] < at:
@@ -224,7 +222,6 @@ class PeerRun(Run):
             case "disconnected" if who in self.linked:
                 self.linked.remove(who)
                 self.links[who][-1] = self.links[who][-1]._replace(end=at, reason=rest)
-                self.changes.append((at, who, False))
             case "peer list":
                 self.lists.append((at, who))
             case "unregistered":
