@@ -40,7 +40,7 @@ class Tail:
         self.position = 0  # how many bytes were read
         self.node: str | None = None  # whose file it is, as `started:` or `continued:` says last
         self._rest = b""  # a line that has no end yet
-        self._early: collections.deque = collections.deque(maxlen=EARLY)  # before the first of them
+        self._early = collections.deque(maxlen=EARLY)  # lines before the first of them
 
     def read(self, file: BinaryIO, most: int = -1) -> Iterator[tuple[float, str, str]]:
         """Yield (Unix seconds, event, rest) of each line that ends in the next bytes, `most` at
@@ -60,11 +60,10 @@ class Tail:
                 if node is None:
                     continue  # the lines after it count for the run before, if any
                 self.node = node
-                if found[1] == "continued" and self._early:
-                    yield self._early[0][0], *found[1:]
-                    yield from self._early
-                else:
-                    yield found
+                if found[1] == "started":
+                    self._early.clear()
+                yield self._early[0][0] if self._early else found[0], *found[1:]
+                yield from self._early
                 self._early.clear()
             elif self.node is not None:
                 yield found
@@ -72,15 +71,15 @@ class Tail:
                 self._early.append(found)
 
 
-class Piece:
+class Piece(Tail):
     """A piece of a node's output file: mostly all of it."""
 
     def __init__(self, name: str, path: pathlib.Path, first: bytes):
+        super().__init__(CHUNK)
         self.name = name  # that the file had before it was rotated
         self.path = path
         self.first = first
         self.begun = time_of(first)
-        self.tail = Tail(CHUNK)
         self.runs: list[Run] = []  # that begin here
         self.run: Run | None = None  # of which its lines tell now
         self.lacks_beginning = False  # of its first run, which is in no piece
@@ -230,17 +229,14 @@ class Records:
 
     def refresh(self) -> "Records":
         """Read what is new; OSError when the folder cannot be read."""
-        self._untold = []
-        there = {}
+        self._untold, there = [], {}
         for path, name, first in pieces_in(self.folder):
             if first is None:
                 self._untold.append(path.name)
-                continue
-            if (name, first) not in self._pieces:
-                self._pieces[name, first] = Piece(name, path, first)
-            there[self._pieces[name, first]] = path
+            else:
+                there[self._pieces.setdefault((name, first), Piece(name, path, first))] = path
         for piece in sorted(there, key=lambda piece: piece.begun):
-            was_read = piece.path == there[piece] and piece.tail.position
+            was_read = piece.path == there[piece] and piece.position
             piece.path = there[piece]
             if not (was_read and piece.path.name.endswith(".gz")):
                 self._read(piece)
@@ -249,25 +245,22 @@ class Records:
         return self
 
     def _read(self, piece: Piece) -> None:
-        tail = piece.tail
-        try:
-            with opened(piece.path) as file:
-                if _first_line(file) != piece.first:
-                    return  # renamed just now, and another has its name
-                for _ in range(tail.position, file.seek(0, os.SEEK_END), CHUNK):
-                    self._take(piece, tail.read(file, CHUNK))
-        except FileNotFoundError:
-            pass  # renamed just now
-        except DAMAGED:
-            self._untold.append(piece.path.name)
+        with contextlib.suppress(FileNotFoundError):  # renamed just now
+            try:
+                with opened(piece.path) as file:
+                    if _first_line(file) == piece.first:  # else another has its name now
+                        for _ in range(piece.position, file.seek(0, os.SEEK_END), CHUNK):
+                            self._take(piece, file)
+            except DAMAGED:
+                self._untold.append(piece.path.name)
 
-    def _take(self, piece: Piece, events: Iterator[tuple[float, str, str]]) -> None:
+    def _take(self, piece: Piece, file: BinaryIO) -> None:
         run = piece.run
-        for at, event, rest in events:
+        for at, event, rest in piece.read(file, CHUNK):
             if event == "continued":
                 run = piece.run = self._continued(piece, at, rest)
                 continue
-            ahead = self._ahead.get(machine_of(piece.tail.node), 0.0) if self._ahead else 0.0
+            ahead = self._ahead.get(machine_of(piece.node), 0.0) if self._ahead else 0.0
             if event == "started":
                 run = piece.run = self._begun(piece, at, at - ahead)
             else:
@@ -275,7 +268,7 @@ class Records:
 
     def _begun(self, piece: Piece, at: float, time_right: float) -> Run:
         """Return the run that begins in a piece, which may be the next one of its node."""
-        node = piece.tail.node
+        node = piece.node
         run = (PeerRun if piece.name.startswith("peer") else SeedRun)(node, time_right)
         piece.runs.append(run)
         last, begun = self._latest.get(node, (None, -math.inf))
@@ -289,7 +282,7 @@ class Records:
 
     def _continued(self, piece: Piece, at: float, rest: str) -> Run:
         """Return the run that goes on in a piece: the latest of its node, if it has this START."""
-        node, start = piece.tail.node, rest.rpartition(":")[2]
+        node, start = piece.node, rest.rpartition(":")[2]
         run, begun = self._latest.get(node, (None, 0.0))
         if run is None or not (getattr(run, "settings", {}).get("start") == start
                                or abs(int(start) / 1000 - begun) < 0.002):
@@ -305,21 +298,21 @@ class Records:
 
     def headless(self) -> list[tuple[str, str]]:
         """The files that go on with a run whose beginning is in none, and its node."""
-        return [(piece.path.name, piece.tail.node) for piece in self._pieces.values()
+        return [(piece.path.name, piece.node) for piece in self._pieces.values()
                 if piece.lacks_beginning]
-
-    def _runs(self, kind: type) -> list:
-        return [run for piece in self._pieces.values() for run in piece.runs
-                if isinstance(run, kind)]
 
     @property
     def peers(self) -> list[PeerRun]:
         """All runs of all peers; the runs of one peer in their order."""
-        return self._runs(PeerRun)
+        return self._runs("peer")
 
     @property
     def seeds(self) -> list[SeedRun]:
-        return self._runs(SeedRun)
+        return self._runs("seed")
+
+    def _runs(self, kind: str) -> list:
+        return [run for piece in self._pieces.values() if piece.name.startswith(kind)
+                for run in piece.runs]
 
     def newest(self) -> float:
         """The time of the newest line of the folder, but for what seeds write in any case."""
