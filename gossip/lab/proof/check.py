@@ -1,8 +1,7 @@
 """The check: proves from the output files alone that a network did what it should.
 
 Every row of the proof is a function from `Proof` to a `Row`, or to None where it has nothing to
-say. Those about messages are in delivery.py, the one about deaths in deaths.py, the one about
-attackers in malicious.py, the others here.
+say. Those about messages are in delivery.py, others in deaths.py and malicious.py, most here.
 """
 
 import collections
@@ -66,18 +65,16 @@ def prove(records: Records, here: set[str] | None = None) -> list[Row]:
 
 def registered(proof: Proof) -> Row | None:
     """Every run that had the time was once registered with a majority of the seeds, if known."""
-    known = [seed.known for seed in proof.seeds if seed.known]
+    known = min((seed.known for seed in proof.seeds if seed.known), default=0)
     if not known:
         return None
-    wanted = majority(min(known))
-    failures, took = [], []
-    for run in proof.peers:
-        since = run.registrations.since_with(wanted)
-        if since is not None:
-            took.append(since - run.first)
-        elif not run.chat and _had_to_register(proof, run, wanted):
-            failures.append(f"{proof.name(run)} was never registered with {wanted} seeds at once")
-    figures = f"{len(took)} runs with {wanted} seeds of {min(known)}"
+    wanted = majority(known)
+    since = {run: run.registrations.since_with(wanted) for run in proof.peers}
+    took = [at - run.first for run, at in since.items() if at is not None]
+    failures = [f"{proof.name(run)} was never registered with {wanted} seeds at once"
+                for run, at in since.items()
+                if at is None and not run.chat and _had_to_register(proof, run, wanted)]
+    figures = f"{len(took)} runs with {wanted} seeds of {known}"
     if took:
         figures += f", after {quantile(took, 0.5):.2f} s (median), {max(took):.2f} s (max)"
     return Row("registered", not failures, figures, failures)
@@ -91,7 +88,7 @@ def _had_to_register(proof: Proof, run: PeerRun, wanted: int) -> bool:
         return False
     patience = min(LONGEST, ROUNDS * run.setting("liveness-interval") + MORE)
     times = _in_reach(proof, run)
-    for begin in sorted({max(run.first, begin) for spans in times.values() for begin, _ in spans}):
+    for begin in {max(run.first, begin) for spans in times.values() for begin, _ in spans}:
         until = run.late.later(begin, patience)
         if any(word.lost == MUTE and begin < word.at <= until + REGISTER_LIMIT for word in lost):
             until += REGISTER_LIMIT
@@ -125,10 +122,9 @@ def _in_reach(proof: Proof, run: PeerRun) -> dict[str, Spans]:
 
 def liveness(proof: Proof) -> Row:
     """It fails if a run with neighbours asked them in fewer than half of the rounds due."""
-    due = {run: _rounds_due(run, min(run.last, proof.end_of(run)))
-           for run in proof.peers if not run.chat}
     failures = [f"{proof.name(run)} asked its neighbours in {len(run.rounds)} rounds of {rounds}"
-                for run, rounds in due.items() if len(run.rounds) < SHARE * rounds]
+                for run in proof.peers if not run.chat and len(run.rounds) < SHARE * (
+                    rounds := _rounds_due(run, min(run.last, proof.end_of(run))))]
     return Row("liveness", not failures,
                f"{sum(run.requests for run in proof.peers)} requests, "
                f"{sum(len(run.replies) for run in proof.peers)} replies, "
@@ -165,8 +161,8 @@ def degrees(proof: Proof) -> Row:
 
 
 def pieces(proof: Proof) -> Row:
-    """How long the graph was in several pieces; it fails if the graph stays so for too long, unless
-    no two of different pieces had to meet (evidence.py). When a file is full nobody knows."""
+    """How long the graph was in several pieces; it fails if that lasts too long, and peers of
+    different pieces had to meet (evidence.py). When a file is full nobody knows."""
     if any(map(proof.is_elsewhere, proof.strangers())):
         return Row("pieces", None, "links lead to peers elsewhere: only all files tell", [])
     end = graph.end_of(proof.records)
@@ -174,14 +170,13 @@ def pieces(proof: Proof) -> Row:
     if not history:
         return Row("pieces", None, "chat servers in a line are not looked at"
                    if any(run.chat for run in proof.peers) else "no peer had a neighbour", [])
-    spans = graph.spans_apart(history, end)
+    spans, failures = graph.spans_apart(history, end), []
     figures = "the graph was never in more than one piece"
     if spans:
         lengths = [span.end - span.begin for span in spans]
         figures = (f"in more than one piece for {sum(lengths):.2f} s in all, {max(lengths):.2f} s "
                    f"at most at a time, {max(span.most for span in spans)} pieces at most")
     since, count = history[-1]
-    failures = []
     if count == 1:
         start = min(run.first for run in proof.peers)
         figures += f"; in one since {since - start:.2f} s after the start"
@@ -208,9 +203,9 @@ def threads(proof: Proof) -> Row:
 
 def full(proof: Proof) -> Row | None:
     """The files that are full."""
-    runs = [("", run) for run in [*proof.peers, *proof.attackers]]
-    runs += [("seed ", run) for run in proof.seeds]
-    since = {kind + run.address: run.last for kind, run in runs if run.ended == FULL}
+    runs = [*proof.peers, *proof.attackers, *proof.seeds]
+    since = {("seed " if run in proof.seeds else "") + run.address: run.last
+             for run in runs if run.ended == FULL}
     return _facts("full", f"{len(since)} files reached their limit", [
         f"{name} since {time.strftime('%F %T', time.gmtime(at))}: nothing is proved about it from "
         "then on" for name, at in since.items()])

@@ -33,11 +33,10 @@ from gossip.lab.proof.runs import FULL, KICKED, PROBE_TIME, USUAL, PeerRun
 ON_ITS_WAY = 1.0  # seconds that a message, or the end of a connection, may take
 REGISTER_LIMIT = USUAL.register_limit  # seconds in which a seed has to answer
 
-# Reasons for which a link ends at once when the other end does not run any more.
+# Reasons for which a link ends: at once when the other end does not run any more; the same, said
+# by the other end itself, as a reset may come from a machine between the two; by its word.
 CLOSED = {"closed by the other end", "Connection reset by peer", "Broken pipe"}
-# The same, said by the other end itself: a reset may come from a machine between the two.
 NOT_RUNNING = {"closed by the other end", "Connection refused"}
-# Reasons for which a link ends by a word of the other end.
 HEARD = {*CLOSED, "left", "full", "duplicate"}
 
 
@@ -68,9 +67,8 @@ def _losses(run: PeerRun, words: list[Registered]) -> list[_Loss]:
         if reason is None:
             until = at
             continue
-        limit = REGISTER_LIMIT if reason in CLOSED else math.inf
-        if before.lost is None:
-            limit = notice_time(run)
+        limit = (notice_time(run) if before.lost is None
+                 else REGISTER_LIMIT if reason in CLOSED else math.inf)
         losses.append(_Loss(at, reason, not reason.startswith(REFUSED),
                             max(at - limit, before.at), until, before.lost is None))
     return losses
