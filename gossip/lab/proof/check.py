@@ -81,8 +81,7 @@ def registered(proof: Proof) -> Row | None:
 
 
 def _had_to_register(proof: Proof, run: PeerRun, wanted: int) -> bool:
-    """Whether so many seeds were up, and in reach of a run, at once for three liveness intervals
-    and two seconds (a minute at most), because it may first have waited for a seed in vain."""
+    """Tell whether `wanted` seeds were up, and in reach of a run, at once for long enough."""
     lost = [word for _, word in run.registrations.all if word.lost is not None]
     if any(word.lost.startswith(BANNED) for word in lost):
         return False
@@ -98,10 +97,10 @@ def _had_to_register(proof: Proof, run: PeerRun, wanted: int) -> bool:
 
 
 def _in_reach(proof: Proof, run: PeerRun) -> dict[str, Spans]:
-    """When each seed was up and in reach of a run: as the words of the run tell (evidence.py), and
-    since one of the two wrote what only the other can have told it, until one says otherwise; but
-    a seed that stood still reads what may be old. A seed that comes back is tried again after a
-    pause; a silent one is not noticed at once."""
+    """Return when each seed was up and in reach of a run, by its words (evidence.py), and from
+    when one of the two wrote what only the other can have told it, unless a seed that stood
+    still read old lines. A seed that comes back is tried again after a pause; a silent one is
+    noticed later."""
     end, words = min(run.last, proof.end_of(run)), run.registrations.words
     times = {seed: Spans((begin + pause(run.first, begin),
                           min(end if seed in words else end - REGISTER_LIMIT, until))
@@ -132,9 +131,8 @@ def liveness(proof: Proof) -> Row:
 
 
 def _rounds_due(run: PeerRun, end: float) -> int:
-    """In how many rounds a run had to ask until its end: one is due once an interval while it has a
-    neighbour that is no suspect (which has missed too many rounds since it answered), and is not
-    late."""
+    """Count the rounds in which a run had to ask until its end: one an interval, while it was not
+    late and had a neighbour that was no suspect (with too many misses since it answered)."""
     interval, limit = run.setting("liveness-interval"), run.setting("liveness-misses")
     times = Spans()
     for peer, links in run.links.items():

@@ -128,9 +128,9 @@ def _samples(records: Records) -> list[Sample]:
 
 
 def _step(ip: str, samples: list[Sample]) -> tuple[float, float]:
-    """Return by how much a clock was set, and when, by lines from and to its machine: from the
-    first line on that contradicts those before. Of many lines the median counts, because a line may
-    have been written down before the clock was set, and sent after."""
+    """Return by how much a clock was set, and when: at the first line, to or from its machine, that
+    contradicts those before. The median of many lines counts, because a line may have been written
+    before the clock was set, and sent after."""
     lines = sorted((sample.received, sample.sent - sample.received, True) if sample.sender == ip
                    else (sample.sent, sample.received - sample.sent, False) for sample in samples)
     low, high = -math.inf, math.inf  # bounds of what this clock is ahead of the others'

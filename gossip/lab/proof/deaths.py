@@ -42,9 +42,8 @@ def death(proof: Proof, run: PeerRun) -> tuple[list[str], list[float]]:
     line of the dead peer until the seed had heard of the death and removed the peer.
 
     A seed that listed the peer has to remove it, unless it ended before it could know, or while it
-    probed; if it told others it knew. It has to hear of the death if a finder was registered with
-    it, or if another seed heard and had the time to tell it; but not across a cut (evidence.py).
-    """
+    probed. It has to hear of the death if a finder was registered with it, or if another seed heard
+    and had the time to tell it; but not across a cut (evidence.py)."""
     failures, delays = [], []
     if not found_dead(proof, run) and not any(_had_to_find(other, run) for other in proof.peers):
         return [], []  # no neighbour lived long enough to find out
@@ -185,8 +184,8 @@ def _without_misses(proof: Proof, run: PeerRun, at: float, dead: str) -> list[st
 
 
 def _not_reported(proof: Proof, run: PeerRun, at: float, dead: str) -> list[str]:
-    """It has not told a seed with which it was registered all the time. It writes both down
-    together, so of a run that ends soon it is known, too."""
+    """Find the seeds that a finder did not tell although it was registered with them. It writes
+    both down together, so of a run that ends soon this is known, too."""
     due = run.late.later(at, REPORT_TIME)
     if run.last == at or run.left is not None and run.left < due:
         return []
@@ -216,8 +215,9 @@ def _lived(proof: Proof, run: PeerRun, begin: float, at: float) -> bool:
 
 
 def removed(proof: Proof, seed: SeedRun, at: float, peer: str, reason: str) -> list[str]:
-    """A seed has removed a peer that lived. It was in touch with who told of its death; or with
-    another that this seed kept on its list, and has never heard that it was removed itself."""
+    """Find the fault of a seed that removed a peer that lived. The peer was in touch with who
+    told of its death; or with another that this seed kept on its list, and never heard of its
+    removal."""
     for run in proof.peers:
         if run.address != peer or run.chat:
             continue
@@ -231,8 +231,8 @@ def removed(proof: Proof, seed: SeedRun, at: float, peer: str, reason: str) -> l
 
 
 def _could_know_better(proof: Proof, accused: PeerRun, reporter: str, probed: float) -> bool:
-    """Whether signs of life of the accused led to its reporter before the last probe began, and it
-    did not take the reporter for dead, too: then they were cut apart again."""
+    """Tell whether signs of life of the accused led to its reporter before the last probe began. If
+    it took the reporter for dead, too, they were cut apart again."""
     interval = accused.setting("liveness-interval")
     apart = any(abs(at - probed) < 2 * interval for at in when(accused.found_dead, reporter))
     return not apart and reporter in _in_touch(proof, accused.address, probed - interval, probed)
@@ -249,8 +249,8 @@ def _told_dead(proof: Proof, seed: SeedRun) -> list[str]:
 
 
 def _has_not_noticed(proof: Proof, seed: SeedRun, at: float, run: PeerRun) -> bool:
-    """Whether a run that a seed has removed calls itself registered there, although it cannot have
-    been cut off then, nor when its death was reported."""
+    """Tell whether a removed run calls itself registered there, and cannot have been cut off then,
+    nor when its death was reported."""
     interval = run.setting("liveness-interval")
     until = min(at + notice_time(run) + NOTICE_TIME, run.last, proof.newest)
     if (not _lived(proof, run, at - interval, at)
@@ -268,8 +268,8 @@ def _has_not_noticed(proof: Proof, seed: SeedRun, at: float, run: PeerRun) -> bo
 
 def _probes(proof: Proof, seed: SeedRun, peer: str, removed: float,
             within: float = math.inf) -> list[tuple[str, float]]:
-    """Return the reporters of a peer that was then removed, and when their last probes began; only
-    of reports since its registration that came within so many seconds before the removal."""
+    """Return the reporters of a peer that was then removed, and when their last probes began, for
+    reports since its registration, and at most `within` seconds before the removal."""
     listed = max([removed - within, *when(seed.registered, peer, end=removed)])
     probes = []
     for heard, whom, who, line in seed.reports:
@@ -286,15 +286,15 @@ def _probes(proof: Proof, seed: SeedRun, peer: str, removed: float,
 
 
 def _probed(run: PeerRun, peer: str, found: float) -> float:
-    """When the last probe of a peer that was found dead began: with the last miss, but no earlier
-    than a probe may take. A cut may have been mended during that probe, or the seed's."""
+    """Return when the last probe of a dead peer began: with the last miss, but no earlier than a
+    probe may take. A cut may have been mended during that probe, or the seed's."""
     return max([found - PROBE_TIME, *when(run.missed, peer, end=found)])
 
 
 def _in_touch(proof: Proof, peer: str, begin: float, end: float) -> set[str]:
-    """The peers in touch with a peer between two moments: liveness replies lead from one to the
-    other, maybe through other peers. Replies that were slower than the answer to a probe do not
-    count; a probe goes to and fro twice, once to connect."""
+    """Return the peers to which liveness replies lead from a peer, between two moments, maybe
+    through other peers. Slow replies do not count, because a probe goes to and fro twice in its
+    time."""
     moment = itemgetter(0)
     meetings = sorted(
         (reply.at, run.address, reply.peer) for run in proof.peers

@@ -39,21 +39,19 @@ def gossips(proof: Proof) -> Row:
 def broadcast(proof: Proof) -> Row:
     """Every message reached every run that was up when the message was generated, or later.
 
-    For a missing message, two runs are looked for between which it had to travel and did not. It
-    had to travel from a run that has it to one that lacks it
+    A message is missing if it had to travel from a run that has it to one that lacks it:
 
     - if both are up, and are, or had to be, in one piece of the graph;
     - if one of them has ended, and the two were neighbours in contact for more than a second after
       the first had the message; or longer on a slow link, if they first had to compare what they
-      know, or for a rumor, which may die, or a tree, which may lose it. For whoever leaves says
-      goodbye after its messages, and a connection that is closed was not cut;
+      know, or for a rumor, which may die, or a tree, which may lose it;
     - if the first is its origin and has left, the second heard that goodbye, and they were
       neighbours when the message was made;
     - if one of them has ended without a neighbour in all that time, although both could reach a
       seed for long enough to meet.
 
-    Without such a place the message is lost: all that had it died with it, left before they met
-    anybody, or were cut off, or no seed brought the others together. See also `_is_denied`.
+    Else the message is lost, because all that had it died with it, left before they met anybody, or
+    were cut off, or no seed brought the others together. See also `_is_denied`.
     """
     failures, lost, denied = _not_delivered(proof)
     missing = len(failures)
@@ -119,11 +117,11 @@ def _excused(proof: Proof, message: str, run: PeerRun, holders: list[PeerRun]) -
 
 
 def _is_denied(proof: Proof, message: str, run: PeerRun, holders: list[PeerRun]) -> bool:
-    """Whether a run may lack a message because it has denied the run that said it, and one of the
-    two has ended; or another has denied that run, which has ended, and this one was not in contact
-    with any that had the message. (Where gossip is signed, a peer writes `unconfirmed:RUN` unless
-    most seeds name a run, or it proves itself. One that has ended cannot, and seeds that were
-    started again do not know it.)"""
+    """Tell whether a run may lack a message because it has denied the run that said it, and one of
+    the two has ended; or another has denied that run, which has ended, and this one was not in
+    contact with any that had the message. (Where gossip is signed, a peer writes `unconfirmed:RUN`
+    unless most seeds name the run, or it proves itself. An ended run cannot, and restarted seeds do
+    not know it.)"""
     said_by, origin = run_of(message), proof.origin[message]
     if said_by not in proof.denied:
         return False
@@ -140,8 +138,9 @@ def _two_rounds(run: PeerRun) -> float:
 
 
 def _stuck(proof: Proof, message: str, holders: list[PeerRun], lacking: list[PeerRun]) -> bool:
-    """Whether there is a place where the message had to go on and did not. Only pairs of runs are
-    looked at that are up and had to meet, or have been neighbours, or of which one was alone."""
+    """Tell whether there is a place where the message had to go on and did not. Only pairs of
+    runs are looked at that are up and had to meet, or have been neighbours, or of which one was
+    alone."""
     had = {holder: holder.has_since(message) for holder in holders}
     alone = {holder for holder in holders if proof.alone_since(holder, had[holder]) is not None}
     for run in lacking:
@@ -157,8 +156,8 @@ def _stuck(proof: Proof, message: str, holders: list[PeerRun], lacking: list[Pee
 
 
 def _came_before_goodbye(origin: PeerRun, message: str, run: PeerRun) -> bool:
-    """Whether a run heard the goodbye of the origin over a link that stood when the message was
-    made: what is flooded goes out at once, so before the goodbye."""
+    """Tell whether a run heard the origin's goodbye over a link that stood when the message was
+    made, because what is flooded goes out before the goodbye."""
     said, left = origin.generated[message], origin.left
     if left is None or origin.settings.get("spread") in ("rumor", "tree"):
         return False
@@ -219,7 +218,7 @@ def _altered(proof: Proof) -> list[str]:
 
 
 def _had_to_travel(proof: Proof) -> bool:
-    """Whether a run received a message that had to come through another: when the message was
+    """Tell whether a message that a run received had to come through another: when it was
     generated, the run and its origin were no neighbours, but had one in common for long enough."""
     contacts = proof.contacts
     for run in proof.peers:

@@ -80,8 +80,8 @@ def notice_time(run: PeerRun) -> float:
 
 
 def pause(first: float, up: float) -> float:
-    """Seconds until a peer that is up since `first` tries a seed that is up since `up`: pauses grow
-    with the time for which it was tried in vain."""
+    """Return the seconds until a peer, up since `first`, tries again a seed that is up since
+    `up`."""
     return max(0.0, min(USUAL.retry_last, up - first + USUAL.retry_first))
 
 
@@ -213,8 +213,8 @@ class Proof:
     # Pairs of peers.
 
     def had_to_meet(self, one: PeerRun, other: PeerRun) -> bool:
-        """Whether two runs had to be joined by links, maybe through others: as they were before, or
-        as a seed that both can reach is up now, or was up for long enough."""
+        """Tell whether links had to join two runs, maybe through others: as they did before, or
+        because a seed that both can reach is up now, or was up for long enough."""
         return (self._joined.joined(one, other)
                 or min(self.end_of(one), self.end_of(other)) >= self.newest
                 and any(end >= self.newest for _, end in self._common_seed_times(one, other))
@@ -247,9 +247,9 @@ class Proof:
                      for time in mine.common(theirs[seed]))
 
     def had_time_to_meet(self, one: PeerRun, other: PeerRun, since: float = 0.0) -> bool:
-        """Whether both were up and awake, and a seed in reach of both, from `since` on for so long
-        that they had to be joined: two rounds, and some more if they have lost neighbours. No time
-        counts until a seed that comes back is tried again, or a silent one is noticed."""
+        """Tell whether both were up and awake, and a seed in reach of both, for two rounds from
+        `since` on, and more if they have lost neighbours. No time counts until a seed that comes
+        back is tried again, or a silent one is noticed."""
         def most(setting: str) -> float:
             return max(one.setting(setting), other.setting(setting))
 

@@ -151,8 +151,8 @@ def capacity_of(run: PeerRun) -> Capacity:
 
 
 def end_of(records: Records) -> float:
-    """When the network ended: with the newest line if a peer is up, else the first `stopped:` line
-    of the last 5 seconds, as all peers were stopped together; or when a peer's file was full."""
+    """Return when the network ended: with the newest line if a peer is up, else with the first
+    `stopped:` line of the last 5 seconds; or when a peer's file was full."""
     newest, peers = records.newest(), records.peers
     if all(run.has_ended(newest) for run in peers):
         ends = [run.last for run in peers
@@ -234,8 +234,8 @@ class Fit(NamedTuple):
 def fit(values, low: int, high: int) -> Fit | None:
     """The most likely exponent for the values from low to high; None unless some are in between.
 
-    By maximum likelihood, after A. Clauset, C. R. Shalizi, M. E. J. Newman, "Power-law distributions
-    in empirical data", SIAM Review 51 (2009), section 3. For p(k) = k^−a / Z(a), Z(a) = Σ j^−a over
+    By maximum likelihood, after A. Clauset, C. R. Shalizi, M. E. J. Newman, "Power-law
+    distributions in empirical data", SIAM Review 51 (2009), section 3. For p(k) = k^−a / Z(a), Z(a) = Σ j^−a over
     j = low..high, the log-likelihood of n values is −a Σ ln k − n ln Z(a). Its derivative vanishes
     where the mean of ln k equals E_a[ln K], which falls as a grows; and its second derivative,
     −n Var_a[ln K], gives the standard error.

@@ -43,9 +43,9 @@ class Tail:
         self._early = collections.deque(maxlen=EARLY)  # lines before the first of them
 
     def read(self, file: BinaryIO, most: int = -1) -> Iterator[tuple[float, str, str]]:
-        """Yield (Unix seconds, event, rest) of each line that ends in the next bytes, `most` at
-        most. Left out are damaged lines, and those before the first start: nobody knows of whom
-        they tell. If the run of a file that was truncated is `continued`, that comes first."""
+        """Yield (Unix seconds, event, rest) of each line that ends in the next `most` bytes, but
+        not of damaged lines, nor of those before the first start, because nobody knows of whom they
+        tell. If the run of a file that was truncated is `continued`, that comes first."""
         file.seek(self.position)
         data = file.read(most)
         self.position += len(data)
@@ -91,9 +91,8 @@ def opened(path: pathlib.Path) -> BinaryIO:
 
 
 def pieces_in(folder: pathlib.Path) -> Iterator[tuple[pathlib.Path, str, bytes | None]]:
-    """Yield each file of a node, the name that it had before it was rotated, and its first line,
-    None where none is whole. Of files with one content, such as a .gz that is just being packed,
-    the one that may still grow comes last."""
+    """Yield each file of a node, the name that it had before it was rotated, and its first line, or
+    None where none is whole. Of files with one content, the one that may still grow comes last."""
     named = [(not path.name.endswith(".gz"), path.name.endswith(".txt"), path, found[1])
              for path in folder.glob("*_*.txt*")
              if (found := NAMED.fullmatch(path.name)) and path.is_file()]
@@ -129,8 +128,8 @@ def _second(text: str) -> int | None:
 
 
 def parse_line(line: str) -> tuple[float, str, str] | None:
-    """(Unix seconds, event, the rest) of a line of an output file; None for other texts. Times are
-    in UTC, like `2026-01-02 03:04:05.000000`; a line may end as in Windows."""
+    """Return (Unix seconds, event, the rest) of a line like `2026-01-02
+    03:04:05.000000:event:rest`, which may end as in Windows; None for other texts."""
     second, micros = _second(line[:19]), line[20:26]
     if second is None or line[26:27] != ":" or line[19] != "." or not (
             micros.isdigit() and micros.isascii()):
@@ -215,8 +214,8 @@ class Runs(NamedTuple):
 
 
 class Records:
-    """All runs of all nodes whose output files are in a folder. That is a `pathlib.Path`, or
-    anything else with `glob(pattern)`, such as `Together` or a folder that is kept in memory."""
+    """All runs of all nodes whose output files are in a folder: a `pathlib.Path`, or anything else
+    with `glob(pattern)`, such as `Together` or a folder that is kept in memory."""
 
     def __init__(self, folder: pathlib.Path, ahead: dict[str, float] | None = None):
         """`ahead`: by how many seconds clocks of machines are ahead; their times are put right."""

@@ -139,8 +139,8 @@ class Cabling:
         self.ports = (FIRST_PORT + n % PORTS for n in itertools.count(1))  # of ends that dial
 
     def listen(self, address: Address, world) -> None:
-        """Let a world listen from now on; OSError if another one does. If the machine was without
-        power, it resets what its earlier life has not ended."""
+        """Let a world listen from now on; OSError if another one does. A machine that was without
+        power resets what its earlier life has not ended."""
         if address in self.listening:
             raise OSError(errno.EADDRINUSE, "Address already in use")
         self.listening[address] = world
@@ -213,8 +213,7 @@ class End:
         self._broken = False  # it was reset
 
     def join(self, dialler: "End", answered: float) -> None:
-        """Make these two the ends of one connection; nothing reaches the dialler before it has
-        been answered."""
+        """Connect these two ends; nothing reaches the dialler before it has been answered."""
         self.other, dialler.other = dialler, self
         dialler._arrives = answered
 
@@ -316,8 +315,8 @@ class End:
             self.reset()
 
     def send_again(self) -> None:
-        """Let what waited for the end of a cut come after a while, in its order; but nobody sends
-        it again for a machine that has lost power since."""
+        """Let what waited for the end of a cut come in its order, unless its sender has lost
+        power."""
         stuck, self._stuck = self._stuck, 0
         if self.other.world.off:
             self._coming.clear()
@@ -328,8 +327,8 @@ class End:
             time.at(self._arrives, self._arrive)
 
     def machine_is_back(self) -> None:
-        """Reset the connection if the other end has sent something since the machine lost power:
-        that is sent again now."""
+        """Reset the connection if the other end has sent something since, because that is sent
+        again."""
         if self._in_buffer > sum(map(len, self._arrived)):
             self.other._expect(RESET)
 

@@ -265,7 +265,7 @@ class VirtualWorld(World):
 
     def _fault_if_late(self, link, arrived: bool) -> bool:
         """Tell the node if a line is overdue, and return whether it is. What has arrived may have
-        come in time: it is looked at first, once."""
+        come in time, so it is looked at first, once."""
         due = link.due()
         if due is None or due > self._time.now or arrived and link.last_look():
             return False
