@@ -11,6 +11,7 @@ An IP is a machine; all addresses on loopback are of one, which has one clock.
 import collections
 import itertools
 import math
+import operator
 import statistics
 import time
 from typing import NamedTuple
@@ -131,8 +132,9 @@ def _step(ip: str, samples: list[Sample]) -> tuple[float, float]:
     """Return by how much a clock was set, and when: at the first line, to or from its machine, that
     contradicts those before. The median of many lines counts, because a line may have been written
     before the clock was set, and sent after."""
-    lines = sorted((sample.received, sample.sent - sample.received, True) if sample.sender == ip
-                   else (sample.sent, sample.received - sample.sent, False) for sample in samples)
+    lines = sorted(((sample.received, sample.sent - sample.received, True) if sample.sender == ip
+                    else (sample.sent, sample.received - sample.sent, False)
+                    for sample in samples), key=operator.itemgetter(0))
     low, high = -math.inf, math.inf  # bounds of what this clock is ahead of the others'
     for place, (_, ahead, bounds_below) in enumerate(lines):
         low, high = (max(low, ahead), high) if bounds_below else (low, min(high, ahead))
