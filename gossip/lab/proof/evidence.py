@@ -80,8 +80,7 @@ def notice_time(run: PeerRun) -> float:
 
 
 def pause(first: float, up: float) -> float:
-    """Return the seconds until a peer, up since `first`, tries again a seed that is up since
-    `up`."""
+    """Return the seconds until a peer, up since `first`, tries a seed that is up since `up`."""
     return max(0.0, min(USUAL.retry_last, up - first + USUAL.retry_first))
 
 

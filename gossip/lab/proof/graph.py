@@ -235,10 +235,10 @@ def fit(values, low: int, high: int) -> Fit | None:
     """The most likely exponent for the values from low to high; None unless some are in between.
 
     By maximum likelihood, after A. Clauset, C. R. Shalizi, M. E. J. Newman, "Power-law
-    distributions in empirical data", SIAM Review 51 (2009), section 3. For p(k) = k^−a / Z(a), Z(a) = Σ j^−a over
-    j = low..high, the log-likelihood of n values is −a Σ ln k − n ln Z(a). Its derivative vanishes
-    where the mean of ln k equals E_a[ln K], which falls as a grows; and its second derivative,
-    −n Var_a[ln K], gives the standard error.
+    distributions in empirical data", SIAM Review 51 (2009), section 3. For p(k) = k^−a / Z(a),
+    Z(a) = Σ j^−a over j = low..high, the log-likelihood of n values is −a Σ ln k − n ln Z(a). Its
+    derivative vanishes where the mean of ln k equals E_a[ln K], which falls as a grows; and its
+    second derivative, −n Var_a[ln K], gives the standard error.
     """
     logs = [math.log(k) for k in values if low <= k <= high]
     if low >= high or not logs:
