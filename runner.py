@@ -25,7 +25,7 @@ from gossip.lab.experiments.status import status_command, tree_command
 from gossip.lab.experiments.worker import Worker
 from gossip.lab.pictures import report
 from gossip.lab.proof import check
-from gossip.lab.proof.reading import Together
+from gossip.lab.proof.records import Together
 from gossip.net.live_world import LiveWorld
 from gossip.programs.seed_program import run_seeds
 from gossip.programs.starting import host_of, known_to, local_seeds, open_output

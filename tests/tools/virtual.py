@@ -4,8 +4,7 @@ import random
 import types
 
 from gossip.addresses import address_of
-from gossip.lab.simulation.virtual_links import Cables, Cabling
-from gossip.lab.simulation.virtual_time import VirtualTime
+from gossip.lab.simulation.virtual_links import Cables, Cabling, VirtualTime
 from gossip.lab.simulation.virtual_world import VirtualWorld
 from gossip.node.link import Link
 from gossip.settings import Settings

@@ -23,7 +23,7 @@ from gossip.addresses import Address, address_of
 from gossip.lab.experiments.worker import Host, end_all
 from gossip.lab.proof.evidence import quantile
 from gossip.lab.proof.graph import Pieces
-from gossip.lab.proof.reading import parse_line
+from gossip.lab.proof.records import parse_line
 from gossip.lab.proof.runs import PeerRun
 from gossip.settings import Settings
 from gossip.terminal.command_line import FAILED, ROOT, CommandError, show

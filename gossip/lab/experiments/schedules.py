@@ -23,9 +23,9 @@ from gossip.lab.experiments.verdict import Judge
 from gossip.lab.experiments.virtual_network import VirtualFolder, VirtualNetwork
 from gossip.lab.proof import check
 from gossip.lab.proof.evidence import Proof
-from gossip.lab.proof.malicious import Found, Tally
+from gossip.lab.proof.malicious import Tally, tally_of
 from gossip.lab.proof.records import Records
-from gossip.lab.simulation.virtual_time import Spinning
+from gossip.lab.simulation.virtual_links import Spinning
 from gossip.lab.simulation.virtual_world import NodeFailed
 from gossip.settings import majority
 from gossip.signing import grammar
@@ -81,7 +81,7 @@ def play(schedule: Schedule, classes: dict, until: float | None = None) -> Outco
     for row in rows if is_over else ():
         if row.holds is False:
             played.ask(f"check of {row.name}", ["; ".join(row.details[:2])])
-    tally = Found(Proof(records)).tally() if schedule.conditions.malicious else None
+    tally = tally_of(Proof(records)) if schedule.conditions.malicious else None
     return Outcome(played.faults, check.format_rows(rows), network.time.now, network.time.calls,
                    network.folder, tally)
 

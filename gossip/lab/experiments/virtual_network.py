@@ -14,8 +14,7 @@ import random
 import types
 
 from gossip.addresses import Address
-from gossip.lab.simulation.virtual_links import Cables, Cabling, End
-from gossip.lab.simulation.virtual_time import VirtualTime
+from gossip.lab.simulation.virtual_links import Cables, Cabling, End, VirtualTime
 from gossip.lab.simulation.virtual_world import START, VirtualWorld
 from gossip.node.node import die_together
 from gossip.node.output_file import OutputFile

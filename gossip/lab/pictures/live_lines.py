@@ -22,7 +22,7 @@ import pathlib
 import stat
 from typing import BinaryIO, NamedTuple
 
-from gossip.lab.proof.reading import NAMED, Tail, parse_line
+from gossip.lab.proof.records import NAMED, Tail, parse_line
 
 LONGEST = 2_000  # bytes of a line that are read: the page shows less
 HEAD = 64  # bytes by which the start of a file is known again

@@ -27,8 +27,8 @@ from gossip.lab.pictures.network import drawn_peers, network_svg
 from gossip.lab.proof import check, delivery, graph
 from gossip.lab.proof.clocks import put_right
 from gossip.lab.proof.evidence import Row, quantile
-from gossip.lab.proof.reading import CHUNK, DAMAGED, opened, pieces_in, time_of
-from gossip.lab.proof.records import Records, read_folder
+from gossip.lab.proof.records import (
+    CHUNK, DAMAGED, Records, opened, pieces_in, read_folder, time_of)
 from gossip.terminal.folders import PICTURES, REPORT, TABLES
 
 TAIL = 2 * 1024 * 1024  # bytes of one node's file in the page, at most

@@ -1,8 +1,7 @@
 """The check: proves from the output files alone that a network did what it should.
 
 Every row of the proof is a function from `Proof` to a `Row`, or to None where it has nothing to
-say. Those about messages are in delivery.py, the one about deaths in deaths.py, the one about
-attackers in malicious.py, those about files in evidence.py, the others here.
+say. Those about messages are in delivery.py, others in deaths.py and malicious.py, most here.
 """
 
 import collections
@@ -11,15 +10,16 @@ import json
 import math
 import pathlib
 import re
+import time
 
-from gossip.lab.proof import deaths, delivery, evidence, graph
+from gossip.lab.proof import deaths, delivery, graph
 from gossip.lab.proof.clocks import put_right
-from gossip.lab.proof.company import ON_ITS_WAY, REGISTER_LIMIT, pause
 from gossip.lab.proof.events import ADDRESS, REFUSED, Spans, when
-from gossip.lab.proof.evidence import Proof, Row, quantile, start_time
+from gossip.lab.proof.evidence import (
+    ON_ITS_WAY, REGISTER_LIMIT, Proof, Row, origin_of, pause, quantile, start_time)
 from gossip.lab.proof.malicious import malicious
 from gossip.lab.proof.records import Records, read_folder
-from gossip.lab.proof.runs import PROBE_TIME, PeerRun
+from gossip.lab.proof.runs import FULL, PROBE_TIME, PeerRun
 from gossip.settings import majority
 
 ROUNDS, MORE = 3, 2.0  # liveness intervals, and seconds, in which a peer has to be registered
@@ -59,39 +59,35 @@ def prove(records: Records, here: set[str] | None = None) -> list[Row]:
     rows = [records.clocks.row(), delivery.gossips(proof), delivery.broadcast(proof),
             delivery.once(proof), delivery.latency(proof), registered(proof), liveness(proof),
             deaths.dead(proof), degrees(proof), pieces(proof), threads(proof), malicious(proof),
-            evidence.full(proof), evidence.beginnings(proof), evidence.unread(records),
-            evidence.earlier(records), evidence.elsewhere(proof)]
+            full(proof), beginnings(proof), unread(records), earlier(records), elsewhere(proof)]
     return [row for row in rows if row is not None]
 
 
 def registered(proof: Proof) -> Row | None:
     """Every run that had the time was once registered with a majority of the seeds, if known."""
-    known = [seed.known for seed in proof.seeds if seed.known]
+    known = min((seed.known for seed in proof.seeds if seed.known), default=0)
     if not known:
         return None
-    wanted = majority(min(known))
-    failures, took = [], []
-    for run in proof.peers:
-        since = run.registrations.since_with(wanted)
-        if since is not None:
-            took.append(since - run.first)
-        elif not run.chat and _had_to_register(proof, run, wanted):
-            failures.append(f"{proof.name(run)} was never registered with {wanted} seeds at once")
-    figures = f"{len(took)} runs with {wanted} seeds of {min(known)}"
+    wanted = majority(known)
+    since = {run: run.registrations.since_with(wanted) for run in proof.peers}
+    took = [at - run.first for run, at in since.items() if at is not None]
+    failures = [f"{proof.name(run)} was never registered with {wanted} seeds at once"
+                for run, at in since.items()
+                if at is None and not run.chat and _had_to_register(proof, run, wanted)]
+    figures = f"{len(took)} runs with {wanted} seeds of {known}"
     if took:
         figures += f", after {quantile(took, 0.5):.2f} s (median), {max(took):.2f} s (max)"
     return Row("registered", not failures, figures, failures)
 
 
 def _had_to_register(proof: Proof, run: PeerRun, wanted: int) -> bool:
-    """Whether so many seeds were up, and in reach of a run, at once for three liveness intervals
-    and two seconds (a minute at most), because it may first have waited for a seed in vain."""
+    """Tell whether `wanted` seeds were up, and in reach of a run, at once for long enough."""
     lost = [word for _, word in run.registrations.all if word.lost is not None]
     if any(word.lost.startswith(BANNED) for word in lost):
         return False
     patience = min(LONGEST, ROUNDS * run.setting("liveness-interval") + MORE)
     times = _in_reach(proof, run)
-    for begin in sorted({max(run.first, begin) for spans in times.values() for begin, _ in spans}):
+    for begin in {max(run.first, begin) for spans in times.values() for begin, _ in spans}:
         until = run.late.later(begin, patience)
         if any(word.lost == MUTE and begin < word.at <= until + REGISTER_LIMIT for word in lost):
             until += REGISTER_LIMIT
@@ -101,16 +97,15 @@ def _had_to_register(proof: Proof, run: PeerRun, wanted: int) -> bool:
 
 
 def _in_reach(proof: Proof, run: PeerRun) -> dict[str, Spans]:
-    """When each seed was up and in reach of a run: as the words of the run tell (company.py), and
-    since one of the two wrote what only the other can have told it, until one says otherwise; but
-    a seed that stood still reads what may be old. A seed that comes back is tried again after a
-    pause; a silent one is not noticed at once."""
-    end = min(run.last, proof.company.end_of(run))
-    words, times = run.registrations.words, {}
-    for seed, spans in proof.company.seed_times(run).items():
-        sure = end if seed in words else end - REGISTER_LIMIT
-        times[seed] = Spans((begin + pause(run.first, begin), min(sure, until))
-                            for begin, until in spans)
+    """Return when each seed was up and in reach of a run, by its words (evidence.py), and from
+    when one of the two wrote what only the other can have told it, unless a seed that stood
+    still read old lines. A seed that comes back is tried again after a pause; a silent one is
+    noticed later."""
+    end, words = min(run.last, proof.end_of(run)), run.registrations.words
+    times = {seed: Spans((begin + pause(run.first, begin),
+                          min(end if seed in words else end - REGISTER_LIMIT, until))
+                         for begin, until in spans)
+             for seed, spans in proof.seed_times(run).items()}
     for seed in proof.seeds:
         signs = [at for at in when([*seed.registered, *seed.listed], run.address, run.first, end)
                  if not any(begin < at <= until + ON_ITS_WAY for begin, until in seed.late)]
@@ -126,10 +121,9 @@ def _in_reach(proof: Proof, run: PeerRun) -> dict[str, Spans]:
 
 def liveness(proof: Proof) -> Row:
     """It fails if a run with neighbours asked them in fewer than half of the rounds due."""
-    due = {run: _rounds_due(run, min(run.last, proof.company.end_of(run)))
-           for run in proof.peers if not run.chat}
     failures = [f"{proof.name(run)} asked its neighbours in {len(run.rounds)} rounds of {rounds}"
-                for run, rounds in due.items() if len(run.rounds) < SHARE * rounds]
+                for run in proof.peers if not run.chat and len(run.rounds) < SHARE * (
+                    rounds := _rounds_due(run, min(run.last, proof.end_of(run))))]
     return Row("liveness", not failures,
                f"{sum(run.requests for run in proof.peers)} requests, "
                f"{sum(len(run.replies) for run in proof.peers)} replies, "
@@ -137,9 +131,8 @@ def liveness(proof: Proof) -> Row:
 
 
 def _rounds_due(run: PeerRun, end: float) -> int:
-    """In how many rounds a run had to ask until its end: one is due once an interval while it has a
-    neighbour that is no suspect (which has missed too many rounds since it answered), and is not
-    late."""
+    """Count the rounds in which a run had to ask until its end: one an interval, while it was not
+    late and had a neighbour that was no suspect (with too many misses since it answered)."""
     interval, limit = run.setting("liveness-interval"), run.setting("liveness-misses")
     times = Spans()
     for peer, links in run.links.items():
@@ -166,8 +159,8 @@ def degrees(proof: Proof) -> Row:
 
 
 def pieces(proof: Proof) -> Row:
-    """How long the graph was in several pieces; it fails if the graph stays so for too long, unless
-    no two of different pieces had to meet (company.py). When a file is full nobody knows."""
+    """How long the graph was in several pieces; it fails if that lasts too long, and peers of
+    different pieces had to meet (evidence.py). When a file is full nobody knows."""
     if any(map(proof.is_elsewhere, proof.strangers())):
         return Row("pieces", None, "links lead to peers elsewhere: only all files tell", [])
     end = graph.end_of(proof.records)
@@ -175,14 +168,13 @@ def pieces(proof: Proof) -> Row:
     if not history:
         return Row("pieces", None, "chat servers in a line are not looked at"
                    if any(run.chat for run in proof.peers) else "no peer had a neighbour", [])
-    spans = graph.spans_apart(history, end)
+    spans, failures = graph.spans_apart(history, end), []
     figures = "the graph was never in more than one piece"
     if spans:
         lengths = [span.end - span.begin for span in spans]
         figures = (f"in more than one piece for {sum(lengths):.2f} s in all, {max(lengths):.2f} s "
                    f"at most at a time, {max(span.most for span in spans)} pieces at most")
     since, count = history[-1]
-    failures = []
     if count == 1:
         start = min(run.first for run in proof.peers)
         figures += f"; in one since {since - start:.2f} s after the start"
@@ -190,17 +182,14 @@ def pieces(proof: Proof) -> Row:
         apart = end - spans[-1].begin
         patience = max((run.setting("liveness-misses") + 3) * run.setting("liveness-interval")
                        for run in proof.peers) + PROBE_TIME
-        if apart > patience and not proof.full and _had_to_meet(proof, last.all()):
+        runs = {run.address: run for run in proof.peers}
+        if apart > patience and not proof.full and any(
+                proof.had_to_meet(runs[one], runs[other])
+                for first, second in itertools.combinations(last.all(), 2)
+                for one in first for other in second):
             failures = [f"the graph is in {count} pieces at the end, and has been in more than one "
                         f"for {apart:.0f} s{proof.beside(proof.strangers())}"]
     return Row("pieces", not failures, figures, failures)
-
-
-def _had_to_meet(proof: Proof, apart: list[set[str]]) -> bool:
-    runs = {run.address: run for run in proof.peers}
-    return any(proof.company.had_to_meet(runs[one], runs[other])
-               for first, second in itertools.combinations(apart, 2)
-               for one in first for other in second)
 
 
 def threads(proof: Proof) -> Row:
@@ -208,6 +197,62 @@ def threads(proof: Proof) -> Row:
     failures = [f"{run.address}: {text}" for run in [*proof.peers, *proof.seeds]
                 for text in run.failures]
     return Row("threads", not failures, f"{len(failures)} threads failed", failures)
+
+
+def full(proof: Proof) -> Row | None:
+    """The files that are full."""
+    runs = [*proof.peers, *proof.attackers, *proof.seeds]
+    since = {("seed " if run in proof.seeds else "") + run.address: run.last
+             for run in runs if run.ended == FULL}
+    return _facts("full", f"{len(since)} files reached their limit", [
+        f"{name} since {time.strftime('%F %T', time.gmtime(at))}: nothing is proved about it from "
+        "then on" for name, at in since.items()])
+
+
+def beginnings(proof: Proof) -> Row | None:
+    """No run goes on in a file whose beginning is in none."""
+    failures = [f"the file before {name} is missing, in which {node} started; put it beside this "
+                "one" for name, node in proof.headless]
+    return _facts("beginnings", f"{len(failures)} files go on without a beginning: nothing is "
+                  "proved about their nodes", failures, holds=False)
+
+
+def unread(records: Records) -> Row | None:
+    """The files that are named like a node's and tell of none."""
+    names = records.unread()
+    return _facts("unread", "files named like a node's, but without a started: line: "
+                  f"{len(names)}", names)
+
+
+def earlier(records: Records) -> Row | None:
+    """The files of earlier versions, which do not tell enough."""
+    names = [f"{run.address}: nobody knows whether it was late"
+             for run in records.peers if not run.tells_lateness]
+    names += [f"seed {run.address}: only what peers say tells whether it was up"
+              for run in records.seeds if not run.tells_lateness]
+    return _facts("earlier", f"{len(names)} runs of an earlier version: they prove less", names)
+
+
+def elsewhere(proof: Proof) -> Row | None:
+    """How much only the files of other machines can tell."""
+    messages = {message for run in proof.peers for message in run.received}
+    said = list(filter(proof.is_elsewhere, map(origin_of, messages)))
+    seeds = {seed for run in proof.peers for seed in run.registrations.ever()
+             if proof.is_elsewhere(seed)}
+    peers = {*said, *filter(proof.is_elsewhere, proof.strangers())}
+    ports = collections.defaultdict(list)  # by kind and IP
+    for kind, nodes in (("seeds", seeds), ("peers", peers)):
+        for node in sorted(nodes, key=lambda node: (len(node), node)):
+            ip, _, port = node.rpartition(":")
+            ports[f"{kind} of {ip}"].append(port)
+    return _facts("elsewhere", f"only files of others tell of {len(said)} messages of {len(peers)} "
+                  f"peers, and of {len(seeds)} seeds",
+                  [f"{whose}: {' '.join(them)}" for whose, them in ports.items()])
+
+
+def _facts(name: str, figures: str, details: list[str], holds: bool | None = None) -> Row | None:
+    """Return a row, or None where there are no details."""
+    return Row(name, holds, figures, details) if details else None
 
 
 def format_rows(rows: list[Row]) -> str:
@@ -235,33 +280,31 @@ def check_folder(folder: pathlib.Path) -> tuple[bool, str]:
         return False, str(error)
 
 
-def check_records(records: Records) -> tuple[bool, str]:
-    """The same for records that have been read already."""
+def check_records(records: Records, shown=lambda row: True) -> tuple[bool, str]:
+    """Check records that have been read; `shown` tells which rows the text has."""
     rows = prove(records)
-    return holds(rows), format_rows(with_texts(records, rows))
+    return holds(rows), format_rows(with_texts(records, list(filter(shown, rows))))
 
 
 def judge_folder(folder: pathlib.Path) -> tuple[bool, str]:
-    """The same in one line, and below it the rows that fail, or name files that prove nothing."""
+    """Give the verdict in a line, above the rows that fail, or name files that prove nothing."""
     try:
-        records = read_folder(folder)
+        is_good, text = check_records(read_folder(folder), lambda row: (
+            row.holds is False or row.holds is None and row.details))
     except ValueError as error:
-        return False, f"FAILS  {folder}\n       {error}"
-    rows = prove(records)
-    shown = [row for row in rows if row.holds is False or row.holds is None and row.details]
-    lines = format_rows(with_texts(records, shown)).splitlines()
-    verdict = "holds" if holds(rows) else "FAILS"
-    return holds(rows), "\n       ".join([f"{verdict}  {folder}", *lines])
+        is_good, text = False, str(error)
+    verdict = "holds" if is_good else "FAILS"
+    return is_good, "\n       ".join([f"{verdict}  {folder}", *text.splitlines()])
 
 
 def check_as_json(folder: pathlib.Path) -> tuple[bool, str]:
-    """The same as an object of JSON with all details and whole names, or with an `error`."""
+    """Write the rows as an object of JSON, with all details and whole names, or an `error`."""
     verdict = {"folder": str(folder), "holds": False, "rows": []}
     try:
         rows = prove(read_folder(folder))
+        verdict |= {"holds": holds(rows), "rows": [row._asdict() for row in rows]}
     except ValueError as error:
-        return False, json.dumps(verdict | {"error": str(error)})
-    verdict |= {"holds": holds(rows), "rows": [row._asdict() for row in rows]}
+        verdict["error"] = str(error)
     return verdict["holds"], json.dumps(verdict)
 
 
@@ -273,17 +316,16 @@ def with_texts(records: Records, rows: list[Row]) -> list[Row]:
     ips = {address.rpartition(":")[0] for address in lives}
 
     def short(match: re.Match) -> str:
-        address, origin = match[1], origins.get(match[0])
-        ip, _, port = address.rpartition(":")
-        name = port if ips == {ip} else address
+        ip, _, port = match[1].rpartition(":")
+        name = port if ips == {ip} else match[1]
+        origin = origins.get(match[0])
         if origin is None:
             return name if match[2] is None else match[0]
-        since = start_time(origin) if lives[address] > 1 else ""
+        since = start_time(origin) if lives[origin.address] > 1 else ""
         text = "".join(c if c.isprintable() else "?" for c in origin.texts[match[0]])
         return f'"{text}" of {name}{since}'
 
-    def told(detail: str) -> str:
-        names_message = any(match[0] in origins for match in _NAMED.finditer(detail))
-        return _NAMED.sub(short, detail) if names_message else detail
-
-    return [row._replace(details=[told(detail) for detail in row.details]) for row in rows]
+    return [row._replace(details=[
+        _NAMED.sub(short, detail)
+        if any(match[0] in origins for match in _NAMED.finditer(detail)) else detail
+        for detail in row.details]) for row in rows]

@@ -9,7 +9,9 @@ An IP is a machine; all addresses on loopback are of one, which has one clock.
 """
 
 import collections
+import itertools
 import math
+import operator
 import statistics
 import time
 from typing import NamedTuple
@@ -29,14 +31,6 @@ class Sample(NamedTuple):
     received: float  # by the receiver's
 
 
-class Set(NamedTuple):
-    """A clock that was set to another time while its machine ran."""
-
-    ip: str
-    step: float  # seconds
-    at: float  # by the clock of another machine
-
-
 class Clocks:
     """The clocks of the machines whose files are in a folder."""
 
@@ -45,7 +39,8 @@ class Clocks:
             machine_of(run.address) for run in [*records.honest().peers, *records.seeds])
         self.ahead: dict[str, float] = {}  # machine -> seconds, unless it is right
         self.unsure: dict[str, float] = {}  # machine -> by how many seconds that may be wrong
-        self.set: list[Set] = []
+        # machine -> by how many seconds its clock was set, and when by the clock of another
+        self.set: dict[str, tuple[float, float]] = {}
         if len(self._files) > 1:
             self._compare(_samples(records))
 
@@ -58,7 +53,7 @@ class Clocks:
         widths = {(one, other): high + most[other, one] for (one, other), high in most.items()
                   if (other, one) in most}
         self._find_set(samples, {pair for pair, width in widths.items() if width < -DRIFT})
-        right = self._files.keys() - {found.ip for found in self.set}
+        right = self._files.keys() - self.set.keys()
         first = min(right, key=lambda ip: (-self._files[ip], ip))
         ahead, self.unsure = {first: 0.0}, {first: 0.0}
         widths = {pair: width for pair, width in widths.items() if right.issuperset(pair)}
@@ -75,9 +70,9 @@ class Clocks:
         while contradictions:
             counts = collections.Counter(one for one, _ in contradictions)
             ip = max(counts, key=lambda ip: (counts[ip], -self._files[ip], ip))
-            self.set.append(_step(ip, [sample for sample in samples
-                                       if (sample.sender, sample.receiver) in contradictions
-                                       and ip in (sample.sender, sample.receiver)]))
+            self.set[ip] = _step(ip, [sample for sample in samples
+                                      if (sample.sender, sample.receiver) in contradictions
+                                      and ip in (sample.sender, sample.receiver)])
             contradictions = {pair for pair in contradictions if ip not in pair}
 
     def row(self) -> Row | None:
@@ -89,10 +84,9 @@ class Clocks:
                 for ip, ahead in self.ahead.items()]
         failures = [f"the clock of {ip} was set {'forward' if step > 0 else 'back'} by "
                     f"{abs(step):.1f} s at {time.strftime('%F %T', time.gmtime(at))}: its times "
-                    "cannot be compared with others" for ip, step, at in self.set]
-        known = {*self.unsure, *(found.ip for found in self.set)}
+                    "cannot be compared with others" for ip, (step, at) in self.set.items()]
         lonely = [f"no lines went to {ip} and back: nobody knows whether its clock is right"
-                  for ip in self._files if ip not in known]
+                  for ip in self._files if ip not in self.unsure and ip not in self.set]
         figures = [f"{len(self._files)} hosts", *said] if said or failures or lonely else [
             f"the clocks of {len(self._files)} hosts agree"]
         return Row("clocks", not failures, "; ".join(figures), [*failures, *lonely])
@@ -111,56 +105,40 @@ def put_right(records: Records) -> Records:
 def _samples(records: Records) -> list[Sample]:
     """Return the lines that went from one machine to another, by the files of both."""
     runs = collections.defaultdict(list)
-    peers = records.honest().peers
-    for run in peers:
+    for run in records.honest().peers:
         runs[run.address].append(run)
     samples = []
-    for run in peers:
+    for run in itertools.chain(*runs.values()):
         for message, delivery in run.received.items():
             had = [source.has_since(message) for source in runs.get(delivery.source, ())
                    if message in source.generated or message in source.received]
             if had:
                 samples.append(Sample(machine_of(delivery.source), machine_of(run.address),
                                       min(had), delivery.at))
-    samples += _registrations(records, runs)
-    return [sample for sample in samples if sample.sender != sample.receiver]
-
-
-def _registrations(records: Records, runs: dict) -> list[Sample]:
-    """Return as lines a peer's start, and the first `registered:` of a seed and of the peer."""
+    # of registrations, a peer's start, and the first `registered:` of a seed and of the peer
     first: dict[tuple[str, str], float] = {}  # (seed, peer) -> when
     for seed in records.seeds:
         for at, peer in seed.registered:
-            if peer in runs:
-                first.setdefault((seed.address, peer), at)
-    samples = []
+            first.setdefault((seed.address, peer), at)
     for (seed, peer), at in first.items():
         there, here = machine_of(seed), machine_of(peer)
-        samples.append(Sample(here, there, runs[peer][0].first, at))
-        samples += [Sample(there, here, at, word.at) for run in runs[peer]
+        samples += [Sample(here, there, run.first, at) for run in runs.get(peer, ())[:1]]
+        samples += [Sample(there, here, at, word.at) for run in runs.get(peer, ())
                     for word in run.registrations.words.get(seed, ()) if word.lost is None][:1]
-    return samples
+    return [sample for sample in samples if sample.sender != sample.receiver]
 
 
-def _step(ip: str, samples: list[Sample]) -> Set:
-    """Return when a clock was set, and by how much, by lines from and to its machine: from the
-    first line on that contradicts those before. Of many lines the median counts, because a line may
-    have been written down before the clock was set, and sent after."""
-    def elsewhere(sample: Sample) -> float:
-        return sample.received if sample.sender == ip else sample.sent
-
-    samples.sort(key=elsewhere)
-    ahead = []  # what this clock is ahead of the others', by each line
-    low, high = -math.inf, math.inf  # its bounds
-    place = 0
-    for number, sample in enumerate(samples):
-        late = sample.received - sample.sent
-        if sample.sender == ip:
-            low, late = max(low, -late), -late
-        else:
-            high = min(high, late)
-        ahead.append(late)
-        if not place and low > high + DRIFT:
-            place = number
-    return Set(ip, statistics.median(ahead[place:]) - statistics.median(ahead[:place]),
-               elsewhere(samples[place]))
+def _step(ip: str, samples: list[Sample]) -> tuple[float, float]:
+    """Return by how much a clock was set, and when: at the first line, to or from its machine, that
+    contradicts those before. The median of many lines counts, because a line may have been written
+    before the clock was set, and sent after."""
+    lines = sorted(((sample.received, sample.sent - sample.received, True) if sample.sender == ip
+                    else (sample.sent, sample.received - sample.sent, False)
+                    for sample in samples), key=operator.itemgetter(0))
+    low, high = -math.inf, math.inf  # bounds of what this clock is ahead of the others'
+    for place, (_, ahead, bounds_below) in enumerate(lines):
+        low, high = (max(low, ahead), high) if bounds_below else (low, min(high, ahead))
+        if low > high + DRIFT:
+            break
+    before, after = ([ahead for _, ahead, _ in part] for part in (lines[:place], lines[place:]))
+    return statistics.median(after) - statistics.median(before), lines[place][0]

@@ -6,15 +6,14 @@ a seed's list. It is no failure if that could not be known better: there was no 
 whoever lived was frozen or cut off, or such signs were slower than the answer to a probe may be.
 """
 
+import itertools
 import math
 from bisect import bisect_left, bisect_right
 from operator import itemgetter
 
-from gossip.lab.proof.company import ON_ITS_WAY, notice_time
 from gossip.lab.proof.events import when
-from gossip.lab.proof.evidence import Proof, Row, quantile
-from gossip.lab.proof.records import SeedRun
-from gossip.lab.proof.runs import FULL, PROBE_TIME, USUAL, PeerRun
+from gossip.lab.proof.evidence import ON_ITS_WAY, Proof, Row, notice_time, quantile
+from gossip.lab.proof.runs import FULL, PROBE_TIME, USUAL, PeerRun, SeedRun
 
 SEED_PROBES = USUAL.quick_look + USUAL.probe_tries * PROBE_TIME  # seconds that a seed may probe
 REPORT_TIME = 5.0  # seconds in which a death has to be reported
@@ -43,9 +42,8 @@ def death(proof: Proof, run: PeerRun) -> tuple[list[str], list[float]]:
     line of the dead peer until the seed had heard of the death and removed the peer.
 
     A seed that listed the peer has to remove it, unless it ended before it could know, or while it
-    probed; if it told others it knew. It has to hear of the death if a finder was registered with
-    it, or if another seed heard and had the time to tell it; but not across a cut (company.py).
-    """
+    probed. It has to hear of the death if a finder was registered with it, or if another seed heard
+    and had the time to tell it; but not across a cut (evidence.py)."""
     failures, delays = [], []
     if not found_dead(proof, run) and not any(_had_to_find(other, run) for other in proof.peers):
         return [], []  # no neighbour lived long enough to find out
@@ -132,14 +130,14 @@ def _told_by_peers(proof: Proof, seed: SeedRun, run: PeerRun) -> list[float]:
     """When peers reported a death to a seed that they could reach, by their own word."""
     return [report.at for other in proof.peers for report in other.reported
             if (report.seed, report.dead) == (seed.address, run.address) and report.at >= run.last
-            and proof.company.seed_times(other)[seed.address].hold(report.at)]
+            and proof.seed_times(other)[seed.address].hold(report.at)]
 
 
 def _had_to_hear(proof: Proof, seed: SeedRun, run: PeerRun) -> bool:
     """Whether a report had to come to a seed, from a peer that found the death or from a seed."""
     finders = [(other, at) for other, at in found_dead(proof, run)
                if seed.end(proof.newest) > at + ON_ITS_WAY
-               and proof.company.seed_times(other)[seed.address].hold(at)
+               and proof.seed_times(other)[seed.address].hold(at)
                and ((word := other.registrations.last(seed.address, at)) is None
                     or word.lost is None)]
     if any((other.left is None or other.left > at)
@@ -159,8 +157,8 @@ def _had_to_hear(proof: Proof, seed: SeedRun, run: PeerRun) -> bool:
 
 def _apart(proof: Proof, one: SeedRun, other: SeedRun, at: float) -> bool:
     """Whether a peer could reach only one of two seeds: then they may have been cut apart."""
-    times = [proof.company.seed_times(run) for run in proof.peers
-             if run.first <= at <= proof.company.end_of(run)]
+    times = [proof.seed_times(run) for run in proof.peers
+             if run.first <= at <= proof.end_of(run)]
     return any(of[one.address].hold(at) != of[other.address].hold(at) for of in times)
 
 
@@ -179,21 +177,15 @@ def _blames(proof: Proof) -> list[str]:
 def _without_misses(proof: Proof, run: PeerRun, at: float, dead: str) -> list[str]:
     """Misses are counted from one to the limit; the last anew, if a probe found nothing out."""
     limit = int(run.setting("liveness-misses"))
-    counts = [missed.count for missed in run.missed if missed.peer == dead and missed.at <= at]
-    expected = limit
-    for count in reversed(counts):
-        if count == expected - 1:
-            expected = count
-        if count != expected or expected == 1:
-            break
-    if counts and counts[-1] == limit and expected == 1:
-        return []
-    return [f"{proof.name(run)} found {dead} dead without {limit} misses in a row"]
+    counts = [count for count, _ in itertools.groupby(
+        missed.count for missed in run.missed if missed.peer == dead and missed.at <= at)]
+    return [] if counts[-limit:] == [*range(1, limit + 1)] else [
+        f"{proof.name(run)} found {dead} dead without {limit} misses in a row"]
 
 
 def _not_reported(proof: Proof, run: PeerRun, at: float, dead: str) -> list[str]:
-    """It has not told a seed with which it was registered all the time. It writes both down
-    together, so of a run that ends soon it is known, too."""
+    """Find the seeds that a finder did not tell although it was registered with them. It writes
+    both down together, so of a run that ends soon this is known, too."""
     due = run.late.later(at, REPORT_TIME)
     if run.last == at or run.left is not None and run.left < due:
         return []
@@ -219,12 +211,13 @@ def _called_dead(proof: Proof, run: PeerRun, at: float, dead: str) -> list[str]:
 
 def _lived(proof: Proof, run: PeerRun, begin: float, at: float) -> bool:
     """Whether a run had begun, and goes on after a time."""
-    return run.first <= begin and min(run.last, proof.company.end_of(run)) > at + ON_ITS_WAY
+    return run.first <= begin and min(run.last, proof.end_of(run)) > at + ON_ITS_WAY
 
 
 def removed(proof: Proof, seed: SeedRun, at: float, peer: str, reason: str) -> list[str]:
-    """A seed has removed a peer that lived. It was in touch with who told of its death; or with
-    another that this seed kept on its list, and has never heard that it was removed itself."""
+    """Find the fault of a seed that removed a peer that lived. The peer was in touch with who
+    told of its death; or with another that this seed kept on its list, and never heard of its
+    removal."""
     for run in proof.peers:
         if run.address != peer or run.chat:
             continue
@@ -238,8 +231,8 @@ def removed(proof: Proof, seed: SeedRun, at: float, peer: str, reason: str) -> l
 
 
 def _could_know_better(proof: Proof, accused: PeerRun, reporter: str, probed: float) -> bool:
-    """Whether signs of life of the accused led to its reporter before the last probe began, and it
-    did not take the reporter for dead, too: then they were cut apart again."""
+    """Tell whether signs of life of the accused led to its reporter before the last probe began. If
+    it took the reporter for dead, too, they were cut apart again."""
     interval = accused.setting("liveness-interval")
     apart = any(abs(at - probed) < 2 * interval for at in when(accused.found_dead, reporter))
     return not apart and reporter in _in_touch(proof, accused.address, probed - interval, probed)
@@ -256,8 +249,8 @@ def _told_dead(proof: Proof, seed: SeedRun) -> list[str]:
 
 
 def _has_not_noticed(proof: Proof, seed: SeedRun, at: float, run: PeerRun) -> bool:
-    """Whether a run that a seed has removed calls itself registered there, although it cannot have
-    been cut off then, nor when its death was reported."""
+    """Tell whether a removed run calls itself registered there, and cannot have been cut off then,
+    nor when its death was reported."""
     interval = run.setting("liveness-interval")
     until = min(at + notice_time(run) + NOTICE_TIME, run.last, proof.newest)
     if (not _lived(proof, run, at - interval, at)
@@ -275,41 +268,39 @@ def _has_not_noticed(proof: Proof, seed: SeedRun, at: float, run: PeerRun) -> bo
 
 def _probes(proof: Proof, seed: SeedRun, peer: str, removed: float,
             within: float = math.inf) -> list[tuple[str, float]]:
-    """Return the reporters of a peer that was then removed, and when their last probes began; only
-    of reports since its registration that came within so many seconds before the removal."""
+    """Return the reporters of a peer that was then removed, and when their last probes began, for
+    reports since its registration, and at most `within` seconds before the removal."""
     listed = max([removed - within, *when(seed.registered, peer, end=removed)])
     probes = []
     for heard, whom, who, line in seed.reports:
         if whom == peer and listed <= heard <= removed:
             reporters = [run for run in proof.peers if run.address == who]
-            # by the reporter's own clock: what another seed passed on comes later
+            # by the reporter's own clock, because what another seed passed on comes later
             made = max((report.at for run in reporters for report in run.reported
                         if report.line == line), default=heard)
             found = max((at for run in reporters for at in when(run.found_dead, peer, end=made)),
                         default=made)
-            began = max((_probed(run, peer, found) for run in reporters),
-                        default=found - PROBE_TIME)
-            probes.append((who, began))
+            probes.append((who, max([found - PROBE_TIME,
+                                     *(_probed(run, peer, found) for run in reporters)])))
     return probes
 
 
 def _probed(run: PeerRun, peer: str, found: float) -> float:
-    """When the last probe of a peer that was found dead began: with the last miss, but no earlier
-    than a probe may take. A cut may have been mended during that probe, or the seed's."""
+    """Return when the last probe of a dead peer began: with the last miss, but no earlier than a
+    probe may take. A cut may have been mended during that probe, or the seed's."""
     return max([found - PROBE_TIME, *when(run.missed, peer, end=found)])
 
 
 def _in_touch(proof: Proof, peer: str, begin: float, end: float) -> set[str]:
-    """The peers in touch with a peer between two moments: liveness replies lead from one to the
-    other, maybe through other peers. Replies that were slower than the answer to a probe do not
-    count; a probe goes to and fro twice, once to connect."""
-    meetings, moment = [], itemgetter(0)
-    for run in proof.peers:
-        first = bisect_left(run.replies, begin, key=moment)
-        last = bisect_right(run.replies, end, key=moment)
-        meetings += [(reply.at, run.address, reply.peer) for reply in run.replies[first:last]
-                     if reply.took < PROBE_TIME / 2]
-    meetings.sort()
+    """Return the peers to which liveness replies lead from a peer, between two moments, maybe
+    through other peers. Slow replies do not count, because a probe goes to and fro twice in its
+    time."""
+    moment = itemgetter(0)
+    meetings = sorted(
+        (reply.at, run.address, reply.peer) for run in proof.peers
+        for reply in run.replies[bisect_left(run.replies, begin, key=moment):
+                                 bisect_right(run.replies, end, key=moment)]
+        if reply.took < PROBE_TIME / 2)
     reached, before = {peer: begin}, 0  # who has heard of the peer, and since when
     while len(reached) > before:
         before = len(reached)

@@ -5,21 +5,18 @@ have been on its way.
 """
 
 import bisect
-import collections
 import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from gossip.lab.proof.company import ON_ITS_WAY
-from gossip.lab.proof.evidence import Proof, Row, origin_of, quantile, run_of
+from gossip.lab.proof.evidence import ON_ITS_WAY, Proof, Row, origin_of, quantile, run_of
 from gossip.lab.proof.records import Records
 from gossip.lab.proof.runs import PROBE_TIME, PeerRun
 
 AHEAD = 1.0  # seconds by which the clock of one file may be ahead of another's
 QUESTIONS = 4  # lines that go to and fro before a text, when two meet of whom one has it already
 ANSWER_TIME = 2.0  # seconds that seeds have to answer, until a peer probes the address itself
-ANNOUNCED = 4.0  # seconds until a message that a tree lost is announced, and fetched from the
-# second neighbour that is asked
+ANNOUNCED = 4.0  # seconds until a message that a tree lost is announced, and fetched by a peer
 RUMOR_ROUNDS = 4  # comparisons with random neighbours that bring a message whose rumor has died
 
 
@@ -42,21 +39,19 @@ def gossips(proof: Proof) -> Row:
 def broadcast(proof: Proof) -> Row:
     """Every message reached every run that was up when the message was generated, or later.
 
-    For a missing message, two runs are looked for between which it had to travel and did not. It
-    had to travel from a run that has it to one that lacks it
+    A message is missing if it had to travel from a run that has it to one that lacks it:
 
     - if both are up, and are, or had to be, in one piece of the graph;
     - if one of them has ended, and the two were neighbours in contact for more than a second after
       the first had the message; or longer on a slow link, if they first had to compare what they
-      know, or for a rumor, which may die, or a tree, which may lose it. For whoever leaves says
-      goodbye after its messages, and a connection that is closed was not cut;
+      know, or for a rumor, which may die, or a tree, which may lose it;
     - if the first is its origin and has left, the second heard that goodbye, and they were
       neighbours when the message was made;
     - if one of them has ended without a neighbour in all that time, although both could reach a
       seed for long enough to meet.
 
-    Without such a place the message is lost: all that had it died with it, left before they met
-    anybody, or were cut off, or no seed brought the others together. See also `_is_denied`.
+    Else the message is lost, because all that had it died with it, left before they met anybody, or
+    were cut off, or no seed brought the others together. See also `_is_denied`.
     """
     failures, lost, denied = _not_delivered(proof)
     missing = len(failures)
@@ -115,19 +110,18 @@ def _excused(proof: Proof, message: str, run: PeerRun, holders: list[PeerRun]) -
             return True
     if not run.has_ended(proof.newest):  # a neighbour without a line since may have ended
         return run.first_linked is not None and run.last < made
-    end = proof.company.end_of(run)
+    end = proof.end_of(run)
     woke = max((until for _, until in run.frozen()), default=0.0)
-    if made < woke and end - woke < _two_rounds(run):
-        return True
-    return end - max(made, run.first_linked or 0.0) < ON_ITS_WAY
+    return (made < woke and end - woke < _two_rounds(run)
+            or end - max(made, run.first_linked or 0.0) < ON_ITS_WAY)
 
 
 def _is_denied(proof: Proof, message: str, run: PeerRun, holders: list[PeerRun]) -> bool:
-    """Whether a run may lack a message because it has denied the run that said it, and one of the
-    two has ended; or another has denied that run, which has ended, and this one was not in contact
-    with any that had the message. (Where gossip is signed, a peer writes `unconfirmed:RUN` unless
-    most seeds name a run, or it proves itself. One that has ended cannot, and seeds that were
-    started again do not know it.)"""
+    """Tell whether a run may lack a message because it has denied the run that said it, and one of
+    the two has ended; or another has denied that run, which has ended, and this one was not in
+    contact with any that had the message. (Where gossip is signed, a peer writes `unconfirmed:RUN`
+    unless most seeds name the run, or it proves itself. An ended run cannot, and restarted seeds do
+    not know it.)"""
     said_by, origin = run_of(message), proof.origin[message]
     if said_by not in proof.denied:
         return False
@@ -135,7 +129,7 @@ def _is_denied(proof: Proof, message: str, run: PeerRun, holders: list[PeerRun])
     if said_by in run.denied and said_by not in proof.taken_by(run):
         return over or run.has_ended(proof.newest)
     return over and not any(end > max(begin, holder.has_since(message)) for holder in holders
-                            for begin, end in proof.company.contacts(holder, run))
+                            for begin, end in proof.contacts(holder, run))
 
 
 def _two_rounds(run: PeerRun) -> float:
@@ -144,21 +138,17 @@ def _two_rounds(run: PeerRun) -> float:
 
 
 def _stuck(proof: Proof, message: str, holders: list[PeerRun], lacking: list[PeerRun]) -> bool:
-    """Whether there is a place where the message had to go on and did not. Only pairs of runs are
-    looked at that are up and had to meet, or have been neighbours, or of which one was alone."""
-    company = proof.company
+    """Tell whether there is a place where the message had to go on and did not. Only pairs of
+    runs are looked at that are up and had to meet, or have been neighbours, or of which one was
+    alone."""
     had = {holder: holder.has_since(message) for holder in holders}
-    alone = [holder for holder in holders if company.alone_since(holder, had[holder]) is not None]
-    by_address = collections.defaultdict(list)
-    for holder in holders:
-        by_address[holder.address].append(holder)
+    alone = {holder for holder in holders if proof.alone_since(holder, had[holder]) is not None}
     for run in lacking:
-        if not company.had_to_be_joined(run).isdisjoint(holders):
+        if not proof.had_to_be_joined(run).isdisjoint(holders):
             return True
         pairs = holders
-        if company.alone_since(run, max(had.values())) is None:
-            pairs = [*alone, *(holder for address in run.links.keys() & by_address.keys()
-                               for holder in by_address[address])]
+        if proof.alone_since(run, max(had.values())) is None:
+            pairs = [one for one in holders if one.address in run.links or one in alone]
         if (any(_had_to_go(proof, message, holder, had[holder], run) for holder in pairs)
                 or _came_before_goodbye(proof.origin[message], message, run)):
             return True
@@ -166,8 +156,8 @@ def _stuck(proof: Proof, message: str, holders: list[PeerRun], lacking: list[Pee
 
 
 def _came_before_goodbye(origin: PeerRun, message: str, run: PeerRun) -> bool:
-    """Whether a run heard the goodbye of the origin over a link that stood when the message was
-    made: what is flooded goes out at once, so before the goodbye."""
+    """Tell whether a run heard the origin's goodbye over a link that stood when the message was
+    made, because what is flooded goes out before the goodbye."""
     said, left = origin.generated[message], origin.left
     if left is None or origin.settings.get("spread") in ("rumor", "tree"):
         return False
@@ -180,11 +170,10 @@ def _came_before_goodbye(origin: PeerRun, message: str, run: PeerRun) -> bool:
 
 def _had_to_go(proof: Proof, message: str, holder: PeerRun, had: float, run: PeerRun) -> bool:
     """Whether a message had to go from a run that had it at a time to another (see `broadcast`)."""
-    company = proof.company
     if not holder.has_ended(proof.newest) and not run.has_ended(proof.newest):
-        return company.had_to_meet(holder, run)
-    slow = company.slowness(run, holder, had - _two_rounds(run))
-    way = ON_ITS_WAY + max(company.goodbye(run, holder), slow)  # what it is told was as slow
+        return proof.had_to_meet(holder, run)
+    slow = _slowness(run, holder, had - _two_rounds(run))
+    way = ON_ITS_WAY + max(_goodbye(run, holder), slow)  # what it is told was as slow
     if run.settings.get("sign") == "yes" and (
             proof.taken_by(run).get(run_of(message), math.inf) > had):
         way += ANSWER_TIME + PROBE_TIME  # it has to find out whether it takes the message
@@ -193,11 +182,25 @@ def _had_to_go(proof: Proof, message: str, holder: PeerRun, had: float, run: Pee
     if holder.settings.get("spread") == "tree":
         way += ANNOUNCED
     if any(end - max(had, begin) >= way + (slow * QUESTIONS if had < begin else 0.0)
-           for begin, end in company.contacts(holder, run)):
+           for begin, end in proof.contacts(holder, run)):
         return True
-    alone = [since for since in (company.alone_since(holder, had), company.alone_since(run, had))
+    alone = [since for since in (proof.alone_since(holder, had), proof.alone_since(run, had))
              if since is not None]
-    return bool(alone) and company.had_time_to_meet(holder, run, min(alone))
+    return bool(alone) and proof.had_time_to_meet(holder, run, min(alone))
+
+
+def _slowness(one: PeerRun, other: PeerRun, since: float) -> float:
+    """Seconds that bytes took at most between two runs, by the replies since a time."""
+    return max((reply.took / 2 for run, peer in ((one, other), (other, one))
+                for reply in run.replies if reply.at >= since and reply.peer == peer.address),
+               default=0.0)
+
+
+def _goodbye(leaver: PeerRun, other: PeerRun) -> float:
+    """Seconds for which the goodbye of a run was on its way to another; 0 if none arrived."""
+    return min((link.end - leaver.left for link in other.links.get(leaver.address, ())
+                if link.reason == "left" and leaver.left is not None and link.end > leaver.left),
+               default=0.0)
 
 
 def _altered(proof: Proof) -> list[str]:
@@ -215,9 +218,9 @@ def _altered(proof: Proof) -> list[str]:
 
 
 def _had_to_travel(proof: Proof) -> bool:
-    """Whether a run received a message that had to come through another: when the message was
+    """Tell whether a message that a run received had to come through another: when it was
     generated, the run and its origin were no neighbours, but had one in common for long enough."""
-    contacts = proof.company.contacts
+    contacts = proof.contacts
     for run in proof.peers:
         for message in run.received.keys() & proof.origin.keys():
             origin = proof.origin[message]

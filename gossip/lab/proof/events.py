@@ -16,7 +16,6 @@ SECONDS = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,6})?")
 RUN = re.compile(rf"{ADDRESS}:[0-9]+")
 CONTINUED = re.compile(rf"(?:peer|seed):{ADDRESS}:[0-9]{{1,20}}")
 DEAD = re.compile(rf"Dead Node:{ADDRESS}:[0-9.]+:{ADDRESS}")
-BY_SEED = re.compile(rf"{ADDRESS}:(.*)", re.DOTALL)
 _BADNESS = r"([01]\.[0-9]{3})"
 KICKED_FOR = re.compile(rf"{ADDRESS}:{_BADNESS}")
 REMOVED = re.compile(rf"{ADDRESS}:([^:]*)(?::{_BADNESS})?")
@@ -144,8 +143,3 @@ class Spans(list[tuple[float, float]]):
             if until > at and begin < end:
                 end += until - max(begin, at)
         return end
-
-    def take_late(self, at: float, seconds: str) -> None:
-        """Take a `late:` line; what an earlier one has told does not count twice."""
-        if SECONDS.fullmatch(seconds) and float(seconds):
-            self.append((max(at - float(seconds), self[-1][1] if self else 0.0), at))

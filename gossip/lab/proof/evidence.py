@@ -1,20 +1,43 @@
-"""Evidence: what a row of the proof is, what several rows need to know of the records, and the
-rows about the files themselves.
+"""Evidence: what a row of the proof is, and what rows ask of the records: which runs had to meet,
+and until when they heard of one another, or of a seed.
 
-Of a network on several machines, the files of one may be all there is. Whoever has them only, as
-the runner there, names the nodes that they are of: then what other files would tell is no failure.
+Files do not show a cable that is pulled, or a machine without power. They show how a link ended:
+by a word of the other end, or without one. If there was none, or a reply was missed since, the two
+were last in contact when one of them had a Liveness Reply from the other: a cut may be mended, or a
+frozen peer end, without a word getting through.
+
+A seed is up from its first line to its last, as it writes `alive:` once a round, but for what its
+`late:` lines tell. One without such lines is up while peers are registered there. Whether a peer
+can reach it, the peer tells: from `unregistered:SEED:REASON` until its next `registered:SEED` it
+cannot, unless the seed did not run, and tells when it ran again. A seed that refuses a peer is up;
+if it refuses because it cannot reach the peer, and has registered others, the two are cut apart.
+
+Before a peer writes that word it may have been cut off from the seed: for four rounds if it was
+registered there, else since it began, as it tries a seed only when it needs one; but for ten
+seconds, in which a seed has to answer, if the connection stood and then broke.
 """
 
 import collections
+import dataclasses
 import functools
 import math
 import time
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from gossip.lab.proof.company import Company
+from gossip.lab.proof.events import NOT_REACHED, REFUSED, Linked, Registered, Spans
+from gossip.lab.proof.graph import Pieces
 from gossip.lab.proof.records import Records, machine_of
-from gossip.lab.proof.runs import FULL, KICKED, PeerRun
+from gossip.lab.proof.runs import FULL, KICKED, PROBE_TIME, USUAL, PeerRun
+
+ON_ITS_WAY = 1.0  # seconds that a message, or the end of a connection, may take
+REGISTER_LIMIT = USUAL.register_limit  # seconds in which a seed has to answer
+
+# Reasons for which a link ends: at once when the other end does not run any more; the same, said
+# by the other end itself, as a reset may come from a machine between the two; by its word.
+CLOSED = {"closed by the other end", "Connection reset by peer", "Broken pipe"}
+NOT_RUNNING = {"closed by the other end", "Connection refused"}
+HEARD = {*CLOSED, "left", "full", "duplicate"}
 
 
 class Row(NamedTuple):
@@ -26,8 +49,60 @@ class Row(NamedTuple):
     details: list[str]  # the failures, then other facts worth knowing
 
 
+class _Loss(NamedTuple):
+    """A peer says of a seed that it is not registered there (any more)."""
+
+    at: float
+    reason: str
+    down: bool  # the seed was out of reach; one that refuses a peer is not
+    since: float  # when the seed may have been out of reach, at the earliest
+    until: float  # when the peer was registered again; infinity: never
+    was_registered: bool  # before
+
+
+def _losses(run: PeerRun, words: list[Registered]) -> list[_Loss]:
+    losses, until = [], math.inf
+    befores = [Registered(run.first, "no word yet"), *words]
+    for before, (at, reason) in reversed(list(zip(befores, words))):
+        if reason is None:
+            until = at
+            continue
+        limit = (notice_time(run) if before.lost is None
+                 else REGISTER_LIMIT if reason in CLOSED else math.inf)
+        losses.append(_Loss(at, reason, not reason.startswith(REFUSED),
+                            max(at - limit, before.at), until, before.lost is None))
+    return losses
+
+
+def notice_time(run: PeerRun) -> float:
+    """Seconds after which a peer notices that it is not registered with a seed any more."""
+    return (USUAL.register_misses + 1) * run.setting("liveness-interval")
+
+
+def pause(first: float, up: float) -> float:
+    """Return the seconds until a peer, up since `first`, tries a seed that is up since `up`."""
+    return max(0.0, min(USUAL.retry_last, up - first + USUAL.retry_first))
+
+
+@dataclasses.dataclass
+class _Seed:
+    """The life of one seed, as all files tell it."""
+
+    tells: bool = False  # by its own file when it was up
+    registers: bool = False  # a peer was registered there
+    lives: Spans = dataclasses.field(default_factory=Spans)
+
+    def in_reach(self, losses: list[_Loss]) -> Spans:
+        """Return when it was up, but for when a peer says that it could not be reached. Where it
+        did not run, its own file tells when it ran again."""
+        return self.lives.minus(
+            (loss.since, loss.until) for loss in losses
+            if loss.down and not (self.tells and loss.reason in NOT_RUNNING)
+            or self.registers and loss.reason.startswith(NOT_REACHED))
+
+
 class Proof:
-    """The records, without attackers, which are held to nothing, and what several rows ask them."""
+    """The runs of a network, but for attackers, which are held to nothing; and what rows ask."""
 
     def __init__(self, records: Records, here: set[str] | None = None):
         """`here`: the nodes that the files are of; None means all of the network."""
@@ -39,11 +114,7 @@ class Proof:
         self._unproven = {run.address for run in records.peers
                           if run.malice is not None or run.ended == KICKED}
         self.records = records = records.honest()
-        self.peers = records.peers
-        self.seeds = records.seeds
-        self.newest = records.newest()
-        self.company = Company(records)
-        self.taken_by = functools.cache(_taken_by)
+        self.peers, self.seeds, self.newest = records.peers, records.seeds, records.newest()
         self.denied = {run for peer in self.peers for run in peer.denied}
         # from when on nothing is known of a node: its file is full, or lacks its beginning
         self.full = {run.address: run.last for run in self.peers if run.ended == FULL}
@@ -55,6 +126,11 @@ class Proof:
             for at, seed, dead in run.told:
                 self.told[seed, dead].append(at)
         self.times = sorted(run.generated[m] for m, run in self.origin.items())
+        for asked_again in ("taken_by", "contacts", "had_to_meet", "had_to_be_joined",
+                            "seed_times", "_last_link_end"):
+            setattr(self, asked_again, functools.cache(getattr(self, asked_again)))
+
+    # Files, and names.
 
     def is_unproven(self, message: str, heard: float) -> bool:
         """Whether a message may be that of an attacker, a peer that was kicked, or a full file."""
@@ -79,73 +155,163 @@ class Proof:
         """The address of a run, and its start if the peer was started more than once."""
         return run.address + (start_time(run) if self.lives[run.address] > 1 else "")
 
+    # Runs.
+
     def deaths(self) -> list[PeerRun]:
         """The last run of each dead peer; chat servers are left out, as nobody reports them."""
         last = {run.address: run for run in self.peers if not run.chat}
         return [run for run in last.values() if run.is_dead(self.newest)]
 
+    def end_of(self, run: PeerRun) -> float:
+        """When a run left, ended or died; the time of the newest line for a run that is up."""
+        return run.up_until(self.newest)
 
-def _taken_by(run: PeerRun) -> dict[str, float]:
-    """Return when each run of which a run has messages was first heard."""
-    taken: dict[str, float] = {}
-    for message, delivery in run.received.items():
-        taken.setdefault(run_of(message), delivery.at)
-    return taken
+    def taken_by(self, run: PeerRun) -> dict[str, float]:
+        """When each run of which a run has messages was first heard."""
+        taken: dict[str, float] = {}
+        for message, delivery in run.received.items():
+            taken.setdefault(run_of(message), delivery.at)
+        return taken
+
+    # Seeds.
+
+    @functools.cached_property
+    def _seeds(self) -> dict[str, _Seed]:
+        seeds = collections.defaultdict(_Seed)
+        for life in self.seeds:
+            seed = seeds[life.address]
+            if life.pace:
+                seed.tells = True
+                seed.lives += Spans([(life.first, life.end(self.newest))]).minus(life.late)
+        for run in self.peers:
+            end = run.last if run.has_ended(self.newest) else math.inf
+            for address, words in run.registrations.words.items():
+                seed = seeds[address]
+                registered = [word.at for word in words if word.lost is None]
+                seed.registers |= bool(registered)
+                if registered and not seed.tells:
+                    seed.lives += Spans([(registered[0], end)]).minus(
+                        (loss.since, loss.until) for loss in _losses(run, words))
+                    seed.lives = seed.lives.merged()
+        return seeds
+
+    def seed_times(self, run: PeerRun) -> dict[str, Spans]:
+        """For every seed, when it was up and in reach of a peer."""
+        words, waited = run.registrations.words, []
+        if not run.registrations.ever() and run.has_ended(self.newest):
+            waited = [(self.end_of(run) - REGISTER_LIMIT, math.inf)]
+        return {address: seed.in_reach(_losses(run, words[address])) if address in words
+                else seed.lives.minus(waited) for address, seed in self._seeds.items()}
+
+    def _misled(self, run: PeerRun) -> Spans:
+        """When a peer may not have noticed yet that a seed did not answer any more."""
+        return Spans((loss.since, loss.at) for words in run.registrations.words.values()
+                     for loss in _losses(run, words)
+                     if loss.was_registered and loss.down and loss.reason not in CLOSED)
+
+    # Pairs of peers.
+
+    def had_to_meet(self, one: PeerRun, other: PeerRun) -> bool:
+        """Tell whether links had to join two runs, maybe through others: as they did before, or
+        because a seed that both can reach is up now, or was up for long enough."""
+        return (self._joined.joined(one, other)
+                or min(self.end_of(one), self.end_of(other)) >= self.newest
+                and any(end >= self.newest for _, end in self._common_seed_times(one, other))
+                or self.had_time_to_meet(one, other))
+
+    def had_to_be_joined(self, run: PeerRun) -> frozenset[PeerRun]:
+        """The runs that had to meet this one, if it is up and they are."""
+        return frozenset(one for one in self.peers if not run.has_ended(self.newest)
+                         and not one.has_ended(self.newest) and self.had_to_meet(one, run))
+
+    @functools.cached_property
+    def _joined(self) -> Pieces:
+        """All runs, linked if they have ever been neighbours."""
+        joined, runs = Pieces(), collections.defaultdict(list)
+        for run in self.peers:
+            joined.add(run)
+            runs[run.address].append(run)
+        for run in self.peers:
+            for other in (other for address in run.links for other in runs.get(address, ())):
+                if self.contacts(run, other):
+                    joined.link(run, other)
+        return joined
+
+    def _common_seed_times(self, one: PeerRun, other: PeerRun) -> Spans:
+        """The times in which both could reach one and the same seed; chat servers need none."""
+        if one.chat:
+            return Spans([(one.first, self.newest)])
+        theirs = self.seed_times(other)
+        return Spans(time for seed, mine in self.seed_times(one).items()
+                     for time in mine.common(theirs[seed]))
+
+    def had_time_to_meet(self, one: PeerRun, other: PeerRun, since: float = 0.0) -> bool:
+        """Tell whether both were up and awake, and a seed in reach of both, for two rounds from
+        `since` on, and more if they have lost neighbours. No time counts until a seed that comes
+        back is tried again, or a silent one is noticed."""
+        def most(setting: str) -> float:
+            return max(one.setting(setting), other.setting(setting))
+
+        rounds = 3 + most("liveness-misses") if one.links and other.links else 2.0
+        patience = PROBE_TIME + rounds * most("liveness-interval")
+        first, begin = min(one.first, other.first), max(one.first, other.first, since)
+        times = Spans((max(begin, up + pause(first, up)), down)
+                      for up, down in self._common_seed_times(one, other))
+        for run in (one, other):
+            end = self.end_of(run)
+            if not run.links and run.left is run.ended is None and end < self.newest:
+                end -= notice_time(run)  # it never had a neighbour, and may have been cut off
+            times = times.minus([*self._misled(run), *run.frozen(), (end, math.inf)])
+        return any(down - up > patience for up, down in times)
+
+    def contacts(self, one: PeerRun, other: PeerRun) -> Spans:
+        """From when until when two runs were neighbours, by the word of both, and in contact."""
+        return Spans((begin, end) for mine in one.links.get(other.address, ())
+                     for theirs in other.links.get(one.address, ())
+                     if (begin := max(mine.begin, theirs.begin)) <= (
+                         end := self._contact_end(begin, one, mine, other, theirs)))
+
+    def _contact_end(self, begin: float, one: PeerRun, mine: Linked, other: PeerRun,
+                     theirs: Linked) -> float:
+        """Until when two runs were in contact over one link; if these are two, before it began."""
+        end = min(mine.end, theirs.end, self.end_of(one), self.end_of(other))
+        replied = max(_last(one.replies, other, end), _last(other.replies, one, end), begin)
+        missed = max(_last(one.missed, other, end), _last(other.missed, one, end))
+        silent = (self._fell_silent(one, mine, other, theirs)
+                  or self._fell_silent(other, theirs, one, mine) or missed > replied)
+        return replied if silent else end
+
+    def _fell_silent(self, run: PeerRun, mine: Linked, other: PeerRun, theirs: Linked) -> bool:
+        """Whether a run saw the link to another end without a word of it at that time."""
+        if run.chat:
+            return False  # chat servers have no connections
+        if mine.end > self.newest:  # it has not seen the end
+            if theirs.end > self.newest and self.end_of(run) < self.newest:
+                return other.ended is None or run.ended is None  # nobody tells of the end
+            return self.end_of(run) >= self.newest > self.end_of(other)
+        if mine.reason == "given up":
+            return theirs.reason != "full"  # then the other end has heard of it
+        if mine.reason in CLOSED and (theirs.reason in CLOSED or min(
+                theirs.end, self.end_of(other)) > mine.end + ON_ITS_WAY):
+            return True  # it was not closed there, but broke somewhere between
+        if mine.reason in CLOSED and other.left is not None and other.left < mine.end:
+            return True  # a leaver says goodbye on all its links: this one carried nothing any more
+        return mine.reason not in HEARD or mine.end > other.last + ON_ITS_WAY
+
+    def alone_since(self, run: PeerRun, at: float) -> float | None:
+        """Since when a run had no neighbour, if it had none from a time on until its end."""
+        last = self._last_link_end(run)
+        return max(last, run.first) if last < at else None
+
+    def _last_link_end(self, run: PeerRun) -> float:
+        end = self.end_of(run)
+        return max((link.end for links in run.links.values() for link in links
+                    if link.begin <= end), default=-math.inf)
 
 
-def full(proof: Proof) -> Row | None:
-    """The files that are full."""
-    since = {run.address: run.last for run in [*proof.peers, *proof.attackers] if run.ended == FULL}
-    since |= {f"seed {run.address}": run.last for run in proof.seeds if run.ended == FULL}
-    return _facts("full", f"{len(since)} files reached their limit", [
-        f"{name} since {time.strftime('%F %T', time.gmtime(at))}: nothing is proved about it from "
-        "then on" for name, at in since.items()])
-
-
-def beginnings(proof: Proof) -> Row | None:
-    """No run goes on in a file whose beginning is in none."""
-    failures = [f"the file before {name} is missing, in which {node} started; put it beside this "
-                "one" for name, node in proof.headless]
-    return _facts("beginnings", f"{len(failures)} files go on without a beginning: nothing is "
-                  "proved about their nodes", failures, holds=False)
-
-
-def unread(records: Records) -> Row | None:
-    """The files that are named like a node's and tell of none."""
-    names = records.unread()
-    return _facts("unread", "files named like a node's, but without a started: line: "
-                  f"{len(names)}", names)
-
-
-def earlier(records: Records) -> Row | None:
-    """The files of earlier versions, which do not tell enough."""
-    names = [f"{run.address}: nobody knows whether it was late"
-             for run in records.peers if not run.tells_lateness]
-    names += [f"seed {run.address}: only what peers say tells whether it was up"
-              for run in records.seeds if not run.tells_lateness]
-    return _facts("earlier", f"{len(names)} runs of an earlier version: they prove less", names)
-
-
-def elsewhere(proof: Proof) -> Row | None:
-    """How much only the files of other machines can tell."""
-    messages = {message for run in proof.peers for message in run.received}
-    said = list(filter(proof.is_elsewhere, map(origin_of, messages)))
-    seeds = {seed for run in proof.peers for seed in run.registrations.ever()
-             if proof.is_elsewhere(seed)}
-    peers = {*said, *filter(proof.is_elsewhere, proof.strangers())}
-    ports = collections.defaultdict(list)  # by kind and IP
-    for kind, nodes in (("seeds", seeds), ("peers", peers)):
-        for node in sorted(nodes, key=lambda node: (len(node), node)):
-            ip, _, port = node.rpartition(":")
-            ports[f"{kind} of {ip}"].append(port)
-    return _facts("elsewhere", f"only files of others tell of {len(said)} messages of {len(peers)} "
-                  f"peers, and of {len(seeds)} seeds",
-                  [f"{whose}: {' '.join(them)}" for whose, them in ports.items()])
-
-
-def _facts(name: str, figures: str, details: list[str], holds: bool | None = None) -> Row | None:
-    """Return a row, or None where there are no details."""
-    return Row(name, holds, figures, details) if details else None
+def _last(times: list[tuple], peer: PeerRun, until: float) -> float:
+    """The last of the times, until a moment, that belong to a peer; 0 if there is none."""
+    return next((at for at, who, *_ in reversed(times) if who == peer.address and at <= until), 0.0)
 
 
 def origin_of(message: str) -> str:

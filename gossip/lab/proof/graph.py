@@ -6,6 +6,7 @@ pieces the graph had.
 """
 
 import bisect
+import collections
 import itertools
 import math
 from collections.abc import Hashable, Iterable, Mapping
@@ -24,9 +25,8 @@ STEEPEST = 25.0  # exponents beyond this are no longer told apart
 class Pieces:
     """A graph of nodes and links, and which piece (connected component) each node belongs to.
 
-    A new link joins two pieces; the work is proportional to the smaller one. When a link goes,
-    two searches start at its ends and take turns. In a well connected graph they meet soon; in a
-    graph that fell apart the search of the smaller piece ends first.
+    When a link goes, two searches start at its ends and take turns. In a well connected graph
+    they meet soon; in a graph that fell apart the search of the smaller piece ends first.
     """
 
     def __init__(self, links: Mapping[Hashable, Iterable] | None = None):
@@ -87,8 +87,8 @@ class Pieces:
             return
         self._links[one].discard(other)
         self._links[other].discard(one)
-        cut_off = self._separate(one, other)
-        if cut_off is not None:
+        cut_off = self._cut_off(one, other)
+        if cut_off:
             self._members[self._piece[one]] -= cut_off
             self._settle(cut_off)
 
@@ -98,20 +98,17 @@ class Pieces:
         self._members[self._last] = nodes
         self._piece.update(dict.fromkeys(nodes, self._last))
 
-    def _separate(self, one: Hashable, other: Hashable) -> set | None:
-        """The nodes around one of the two, if no path joins them; None if one does."""
-        mine, theirs = ({one}, [one]), ({other}, [other])
-        while True:
-            seen, todo = mine
-            if not todo:
-                return seen
-            for node in self._links[todo.pop()]:
-                if node in theirs[0]:
-                    return None
-                if node not in seen:
-                    seen.add(node)
-                    todo.append(node)
-            mine, theirs = theirs, mine
+    def _cut_off(self, one: Hashable, other: Hashable) -> set:
+        """The nodes around one of the two, if no path joins them; none if one does."""
+        seen, todo, theirs, their_todo = {one}, [one], {other}, [other]
+        while todo:
+            new = self._links[todo.pop()] - seen
+            if not new.isdisjoint(theirs):
+                return set()
+            seen |= new
+            todo += new
+            seen, todo, theirs, their_todo = theirs, their_todo, seen, todo
+        return seen
 
 
 class Snapshot(NamedTuple):
@@ -134,12 +131,10 @@ def largest(records: Records) -> Snapshot:
     """The network at the last moment at which most peers were up, so before any were killed."""
     newest = records.newest()
     ends = [(run, run.up_until(newest)) for run in records.peers]
-    if not ends:
-        return Snapshot(newest, {}, [])
     begun = sorted(run.first for run, _ in ends)
     ended = sorted(end for _, end in ends)
-    at = max((bisect.bisect_right(begun, end) - bisect.bisect_left(ended, end), end)
-             for _, end in ends)[1]
+    _, at = max(((bisect.bisect_right(begun, end) - bisect.bisect_left(ended, end), end)
+                 for end in ended), default=(0, newest))
     runs = {run.address: run for run, end in ends if run.first <= at <= end}
     linked = {address: run.linked_at(at) for address, run in runs.items()}
     links = sorted((one, other) for one in linked for other in linked[one]
@@ -156,15 +151,15 @@ def capacity_of(run: PeerRun) -> Capacity:
 
 
 def end_of(records: Records) -> float:
-    """When the network ended: with the newest line if a peer is up, else the first `stopped:` line
-    of the last 5 seconds, as all peers were stopped together; or when a peer's file was full."""
-    newest = records.newest()
-    full = [run.last for run in records.peers if run.ended == FULL]
-    if any(not run.has_ended(newest) for run in records.peers):
-        return min([*full, newest])
-    return min([*full, *(run.last for run in records.peers
-                         if run.ended not in (None, KICKED) and run.last >= newest - CLOSING)],
-               default=newest)
+    """Return when the network ended: with the newest line if a peer is up, else with the first
+    `stopped:` line of the last 5 seconds; or when a peer's file was full."""
+    newest, peers = records.newest(), records.peers
+    if all(run.has_ended(newest) for run in peers):
+        ends = [run.last for run in peers
+                if run.ended not in (None, KICKED) and run.last >= newest - CLOSING]
+    else:
+        ends = [newest]
+    return min([*ends, *(run.last for run in peers if run.ended == FULL)], default=newest)
 
 
 def history(records: Records) -> list[tuple[float, int]]:
@@ -175,20 +170,19 @@ def history(records: Records) -> list[tuple[float, int]]:
 def replay(records: Records) -> tuple[list[tuple[float, int]], Pieces]:
     """The history, and the graph when the network ended."""
     pieces, counts = Pieces(), []
-    said: dict[str, set[str]] = {}  # peer -> the neighbours that it says it has
+    said = collections.defaultdict(set)  # peer -> the neighbours that it says it has
     for at, peer, other, up in _changes(records):
-        mine = said.setdefault(peer, set())
         if other is None and up:
             pieces.add(peer)
         elif other is None:
-            mine.clear()
+            said[peer].clear()
             pieces.remove(peer)
         elif up:
-            mine.add(other)
-            if peer in said.get(other, ()) and peer in pieces and other in pieces:
+            said[peer].add(other)
+            if peer in said[other] and peer in pieces and other in pieces:
                 pieces.link(peer, other)
         else:
-            mine.discard(other)
+            said[peer].discard(other)
             pieces.unlink(peer, other)
         if counts and counts[-1][0] == at:
             counts.pop()
@@ -206,7 +200,9 @@ def _changes(records: Records) -> list[tuple[float, str, str | None, bool]]:
         if run.chat or run.first_linked is None or run.first_linked > gone:
             continue  # chat servers form a line, which any missing one cuts; or it left already
         changes.append((run.first_linked, run.address, None, True))
-        changes += [(at, run.address, peer, up) for at, peer, up in run.changes if at <= gone]
+        changes += [(at, run.address, peer, up) for peer, links in run.links.items()
+                    for link in links for at, up in ((link.begin, True), (link.end, False))
+                    if at <= gone]
         if gone < end:  # the stop of the whole network is no change
             changes.append((gone, run.address, None, False))
     return sorted((change for change in changes if change[0] <= end), key=itemgetter(0))
@@ -238,18 +234,16 @@ class Fit(NamedTuple):
 def fit(values, low: int, high: int) -> Fit | None:
     """The most likely exponent for the values from low to high; None unless some are in between.
 
-    It is fitted by maximum likelihood, after A. Clauset, C. R. Shalizi, M. E. J. Newman, "Power-law
-    distributions in empirical data", SIAM Review 51 (2009), section 3, for whole numbers, but the
-    sum Z is finite, because there is a largest capacity. For p(k) = k^−a / Z(a), Z(a) = Σ j^−a over
-    j = low..high, the log-likelihood of n values is −a Σ ln k − n ln Z(a). Its derivative vanishes
-    where the mean of ln k equals E_a[ln K], which falls as a grows; and its second derivative,
-    −n Var_a[ln K], gives the standard error.
+    By maximum likelihood, after A. Clauset, C. R. Shalizi, M. E. J. Newman, "Power-law
+    distributions in empirical data", SIAM Review 51 (2009), section 3. For p(k) = k^−a / Z(a),
+    Z(a) = Σ j^−a over j = low..high, the log-likelihood of n values is −a Σ ln k − n ln Z(a). Its
+    derivative vanishes where the mean of ln k equals E_a[ln K], which falls as a grows; and its
+    second derivative, −n Var_a[ln K], gives the standard error.
     """
     logs = [math.log(k) for k in values if low <= k <= high]
     if low >= high or not logs:
         return None
-    mean = sum(logs) / len(logs)
-    flat, steep = -STEEPEST, STEEPEST
+    mean, flat, steep = sum(logs) / len(logs), -STEEPEST, STEEPEST
     if not _moments(steep, low, high)[0] < mean < _moments(flat, low, high)[0]:
         return None
     while steep - flat > 1e-9:
@@ -276,12 +270,9 @@ def at_least(law: dict[int, float]) -> list[tuple[int, float]]:
 
 
 class PowerLaw:
-    """Degrees and capacities of the peers when most of them were up, and fitted exponents.
-
-    No capacity counts as more than the number of the other peers. Exponents are fitted to the
-    degrees (`fitted`) and the capacities (`predicted`); None where there is nothing to fit. With
-    the usual rule the capacity k has a density proportional to 1/k (derived in capacity.py):
-    `predicted` is then about 1, and larger if many peers have the smallest capacity.
+    """Degrees and capacities of the peers when most of them were up. No capacity counts as more
+    than the number of the other peers. Exponents are fitted to the degrees (`fitted`) and the
+    capacities (`predicted`, usually about 1: see capacity.py); None where there is nothing to fit.
     """
 
     def __init__(self, records: Records):

@@ -1,4 +1,4 @@
-"""Runs of peers: one life of a peer, as its output file tells it.
+"""Runs: one life of a peer or of a seed, as its output file tells it.
 
 A run takes one event after the other, and keeps what the proof needs. That of a kicked peer
 ends then: what it does while it is shut out proves nothing. So does a run whose file is full:
@@ -9,18 +9,16 @@ import collections
 import math
 import sys
 
+from gossip.events import about
 from gossip.lab.proof.events import (
-    BY_GENERATOR, BY_SEED, COUNT, DEAD, GOSSIP, KICKED_FOR, NOT_REACHED, RUN, SECONDS, Delivery,
-    Linked, Missed, Registered, Reply, Report, Spans)
+    BY_GENERATOR, COUNT, DEAD, GOSSIP, JUDGED, KICKED_FOR, LOAD, NOT_REACHED, REMOVED, RUN,
+    SECONDS, SEEDS, Delivery, Kick, Linked, Load, Missed, Registered, Reply, Report, Spans)
 from gossip.settings import LATE_FOR, Settings
 
 USUAL = Settings()
 CHAT_SILENCE = 3.0  # seconds of silence, while others write, that mean a chat server is dead
 PROBE_TIME = USUAL.probe_limit  # seconds that the last probe of a silent neighbour may take
 TEXT_SHOWN = 40  # characters by which a message is named
-OF_OTHERS = {  # events that name another node and tell more
-    "liveness reply", "liveness missed", "disconnected", "unregistered", "refused", "peer list",
-    "reported", "told"}
 WAITS = 2 * LATE_FOR + 1.0  # seconds after a `late:` line in which a generator may still wait:
 # small lateness is told once in LATE_FOR seconds, waited for as long, and looked for once a second
 LONG_GAP = 1.5  # liveness intervals without a line, where files do not tell of lateness
@@ -47,15 +45,18 @@ class Run:
             self.failures.append(rest)
 
     def _take_of_any_node(self, at: float, event: str, rest: str) -> None:
-        if event == "late":
-            self.tells_lateness = True
-            self.late.take_late(at, rest)
-        elif event == "full":
-            self.ended = FULL
-        elif event == "stopped":
-            self.ended = rest
-        elif event == "failed":
-            self.failures.append(rest)
+        match event:
+            case "late":
+                self.tells_lateness = True
+                if SECONDS.fullmatch(rest) and float(rest):  # what was told does not count twice
+                    before = self.late[-1][1] if self.late else 0.0
+                    self.late.append((max(at - float(rest), before), at))
+            case "full":
+                self.ended = FULL
+            case "stopped":
+                self.ended = rest
+            case "failed":
+                self.failures.append(rest)
 
 
 class PeerRun(Run):
@@ -75,7 +76,6 @@ class PeerRun(Run):
         self.lists: list[tuple[float, str]] = []  # when which seed told it of others
         self.repeated: list[str] = []  # messages generated or received once more
         self.linked: set[str] = set()  # neighbours now
-        self.changes: list[tuple[float, str, bool]] = []  # when a link to whom came (True) or went
         self.degrees: list[tuple[float, int]] = []  # when, number of neighbours from then on
         self.links: dict[str, list[Linked]] = {}  # neighbour, also an earlier one -> its links
         self.requests = 0
@@ -106,7 +106,7 @@ class PeerRun(Run):
     @property
     def first_linked(self) -> float | None:
         """When it first had a neighbour; None: it never had."""
-        return self.changes[0][0] if self.changes else None
+        return next(iter(self.links.values()))[0].begin if self.links else None
 
     def is_dead(self, newest: float) -> bool:
         """Whether it ended without a word: it was started again, or silent for long at the end."""
@@ -116,6 +116,12 @@ class PeerRun(Run):
 
     def has_ended(self, newest: float) -> bool:
         return self.ended is not None or self.is_dead(newest)
+
+    def up_until(self, newest: float) -> float:
+        """When it left, ended or died; the time of the newest line for a run that is up."""
+        if self.left is not None:
+            return self.left
+        return self.last if self.has_ended(newest) else newest
 
     def has_since(self, message: str) -> float:
         """When it generated or received a message that it has."""
@@ -133,19 +139,10 @@ class PeerRun(Run):
         long = max(1.0, self.setting("liveness-interval"))
         return Spans((begin, until) for begin, until in self.late if until - begin > long)
 
-    def up_until(self, newest: float) -> float:
-        """When it left, ended or died; the time of the newest line for a run that is up."""
-        if self.left is not None:
-            return self.left
-        return self.last if self.has_ended(newest) else newest
-
     def linked_at(self, at: float) -> set[str]:
         """The neighbours at that time."""
-        linked = set()
-        for moment, peer, up in self.changes:
-            if moment <= at:
-                (linked.add if up else linked.discard)(peer)
-        return linked
+        return {peer for peer, links in self.links.items()
+                if any(link.begin <= at < link.end for link in links)}
 
     def degree_at(self, at: float) -> int:
         """The degree at that time, by the `degree:` lines; 0 before the first of them."""
@@ -160,92 +157,80 @@ class PeerRun(Run):
                 at - self.last > LONG_GAP * self.setting("liveness-interval")):
             self.late.append((self.last, at))
         self.last = at
-        if event in self._OFTEN:
-            self._OFTEN[event](self, at, rest)
-        elif event in OF_OTHERS:
-            self._take_of_another(at, event, rest)
-        else:
-            self._take_of_itself(at, event, rest)
+        match event:
+            case "received":
+                source, _, line = rest.partition(":gmessage:")
+                self._take_message(at, "gmessage:" + line, source)
+            case "generated":
+                self._take_message(at, rest)
+            case "connected":
+                if rest not in self.linked:
+                    self.links.setdefault(rest, []).append(Linked(at, math.inf))
+                self.linked.add(rest)
+            case "liveness request":
+                self.requests += 1
+                if not self.rounds or self.rounds[-1] < at:
+                    self.rounds.append(at)
+            case ("liveness reply" | "liveness missed" | "disconnected" | "unregistered"
+                  | "refused" | "peer list" | "reported" | "told"):
+                self._take_of_another(at, event, *about(rest))
+            case "degree" if COUNT.fullmatch(degree := rest.partition("=>")[2]):
+                self.degrees.append((at, int(degree)))
+            case "settings":
+                self.settings = dict(part.split("=", 1) for part in rest.split(":") if "=" in part)
+            case "registered":
+                self.registrations.add(rest, Registered(at, None))
+            case "dead":
+                self.dead[rest] = at
+                self.found_dead.append((at, rest))
+            case "unconfirmed":  # a run that nobody confirmed, IP:PORT:START; or IP:PORT, a
+                # neighbour that never names this peer in its reports, as seeds have found
+                (self.denied if RUN.fullmatch(rest) else self.left_alone).add(rest)
+            case "misbehaving":
+                self.malice = rest.partition(":")[0]
+            case "leaving":
+                self.left = at
+            case "kicked" if KICKED_FOR.fullmatch(rest):
+                self.ended = KICKED
+            case _:
+                self._take_of_any_node(at, event, rest)
 
-    def _generated(self, at, rest):
-        match = GOSSIP.match(rest)
-        if match and match[2] in self.generated:
-            self.repeated.append(match[2])
-        elif match:
-            message = sys.intern(match[2])
-            self.generated[message] = at
-            self.marks[message] = hash(rest)
-            text = match[3] if len(match[3]) <= TEXT_SHOWN else match[3][:TEXT_SHOWN - 1] + "…"
-            self.texts[message] = sys.intern(text)  # generators of many peers say the same
-            if BY_GENERATOR.fullmatch(match[3]):
-                self.by_generator += 1
-
-    def _received(self, at, rest):
-        source, _, line = rest.partition(":gmessage:")
-        line = "gmessage:" + line
-        match = GOSSIP.match(line)
-        if match and (match[2] in self.received or match[2] in self.generated):
-            self.repeated.append(match[2])
-        elif match:
-            self.received[sys.intern(match[2])] = Delivery(at, sys.intern(source), hash(line))
-
-    def _connected(self, at, rest):
-        if rest not in self.linked:
-            self.links.setdefault(rest, []).append(Linked(at, math.inf))
-        self.linked.add(rest)
-        self.changes.append((at, rest, True))
-
-    def _take_of_another(self, at: float, event: str, rest: str) -> None:
-        match = BY_SEED.match(rest)
-        if not match:
+    def _take_message(self, at: float, line: str, source: str | None = None) -> None:
+        """Take a message that this run generated, or received from a source."""
+        found = GOSSIP.match(line)
+        if found is None:
             return
-        who, rest = match.groups()
-        dead = DEAD.match(rest)
-        if event == "liveness reply":
-            took = float(rest) / 1000 if SECONDS.fullmatch(rest) else 0.0
-            self.replies.append(Reply(at, sys.intern(who), took))
-        elif event == "liveness missed" and COUNT.fullmatch(rest):
-            self.missed.append(Missed(at, sys.intern(who), int(rest)))
-        elif event == "disconnected" and who in self.linked:
-            self.linked.remove(who)
-            self.links[who][-1] = self.links[who][-1]._replace(end=at, reason=rest)
-            self.changes.append((at, who, False))
-        elif event == "peer list":
-            self.lists.append((at, who))
-        elif event == "unregistered" or event == "refused" and rest.startswith(NOT_REACHED):
-            self.registrations.add(who, Registered(at, rest))
-        elif event == "reported" and dead:
-            self.reported.append(Report(at, who, dead[1], dead[0]))
-        elif event == "told" and dead:
-            self.told.append((at, who, dead[1]))
-
-    def _take_of_itself(self, at: float, event: str, rest: str) -> None:
-        if event == "liveness request":
-            self.requests += 1
-            if not self.rounds or self.rounds[-1] < at:
-                self.rounds.append(at)
-        elif event == "degree" and COUNT.fullmatch(degree := rest.partition("=>")[2]):
-            self.degrees.append((at, int(degree)))
-        elif event == "settings":
-            self.settings = dict(part.split("=", 1) for part in rest.split(":") if "=" in part)
-        elif event == "registered":
-            self.registrations.add(rest, Registered(at, None))
-        elif event == "dead":
-            self.dead[rest] = at
-            self.found_dead.append((at, rest))
-        elif event == "unconfirmed":  # a run that nobody confirmed, IP:PORT:START; or IP:PORT, a
-            # neighbour that never names this peer in its reports, as seeds have found
-            (self.denied if RUN.fullmatch(rest) else self.left_alone).add(rest)
-        elif event == "misbehaving":
-            self.malice = rest.partition(":")[0]
-        elif event == "leaving":
-            self.left = at
-        elif event == "kicked" and KICKED_FOR.fullmatch(rest):
-            self.ended = KICKED
+        message, text = sys.intern(found[2]), found[3]
+        if message in self.generated or source is not None and message in self.received:
+            self.repeated.append(message)
+        elif source is not None:
+            self.received[message] = Delivery(at, sys.intern(source), hash(line))
         else:
-            self._take_of_any_node(at, event, rest)
+            self.generated[message] = at
+            self.marks[message] = hash(line)
+            cut = text if len(text) <= TEXT_SHOWN else text[:TEXT_SHOWN - 1] + "…"
+            self.texts[message] = sys.intern(cut)  # generators of many peers say the same
+            self.by_generator += BY_GENERATOR.fullmatch(text) is not None
 
-    _OFTEN = {"generated": _generated, "received": _received, "connected": _connected}
+    def _take_of_another(self, at: float, event: str, who: str, rest: str) -> None:
+        match who and event:  # a host name that leads to no seed is no address
+            case "liveness reply":
+                took = float(rest) / 1000 if SECONDS.fullmatch(rest) else 0.0
+                self.replies.append(Reply(at, sys.intern(who), took))
+            case "liveness missed" if COUNT.fullmatch(rest):
+                self.missed.append(Missed(at, sys.intern(who), int(rest)))
+            case "disconnected" if who in self.linked:
+                self.linked.remove(who)
+                self.links[who][-1] = self.links[who][-1]._replace(end=at, reason=rest)
+            case "peer list":
+                self.lists.append((at, who))
+            case "unregistered" | "refused":
+                if event == "unregistered" or rest.startswith(NOT_REACHED):
+                    self.registrations.add(who, Registered(at, rest))
+            case "reported" if dead := DEAD.match(rest):
+                self.reported.append(Report(at, who, dead[1], dead[0]))
+            case "told" if dead := DEAD.match(rest):
+                self.told.append((at, who, dead[1]))
 
 
 class RegistrationHistory:
@@ -282,3 +267,75 @@ class RegistrationHistory:
             if len(standing) >= count:
                 return word.at
         return None
+
+
+class SeedRun(Run):
+    """One life of a seed."""
+
+    def __init__(self, address: str, at: float):
+        super().__init__(address, at)
+        self.until = at  # its last line that is not `alive`
+        self.pace = 0.0  # seconds between two lines `alive`; 0: it writes none
+        self.registered: list[tuple[float, str]] = []  # when, whom
+        self.known = 0  # how many seeds its configuration names
+        self.listed: list[tuple[float, str]] = []  # when it told whom of the others
+        self.removed: list[tuple[float, str, str]] = []  # when, whom, why
+        self.kicks: list[Kick] = []
+        self.judged: list[tuple[float, dict[str, float]]] = []  # when, badness of whom it judges
+        self.loads: list[Load] = []
+        # when, whose death, reported by whom, and the line
+        self.reports: list[tuple[float, str, str, str]] = []
+        self.untrue: list[tuple[float, str]] = []  # when whose report was untrue: the dead answered
+        # about whom a report was rejected, because this seed was late
+        self.too_busy: list[tuple[float, str]] = []
+        self.disbelieved: dict[str, float] = {}  # whose reports it does not look at, from when on
+        self.passed_on: list[tuple[float, str]] = []  # when it told others of whose death
+
+    def _take(self, at: float, event: str, rest: str) -> None:
+        self.last = at
+        if event == "alive" and SECONDS.fullmatch(rest):
+            self.pace = float(rest)
+            return
+        self.until = at
+        dead = DEAD.match(rest)
+        match event:
+            case "registered":
+                self.registered.append((at, rest))
+            case "peer list":
+                self.listed.append((at, rest.rpartition(":")[0]))
+            case "dead report" if dead:
+                self.reports.append((at, dead[1], dead[2], dead[0]))
+            case "passed on" if dead:
+                self.passed_on.append((at, dead[1]))
+            case "rejected" if dead and rest.endswith(":it answers"):
+                self.untrue.append((at, dead[2]))
+            case "rejected" if dead and rest.endswith(":too busy to find out"):
+                self.too_busy.append((at, dead[1]))
+            case "removed" if found := REMOVED.fullmatch(rest):
+                peer, reason, badness = found.groups()
+                self.removed.append((at, peer, reason))
+                if badness is not None:
+                    self.kicks.append(Kick(at, peer, float(badness)))
+            case "judged":
+                self.judged.append((at, {peer.replace("#", ":"): float(badness)
+                                         for peer, badness in JUDGED.findall(rest)}))
+            case "load" if found := LOAD.fullmatch(rest):
+                rows, largest, mean, moved, hops = found.groups()
+                self.loads.append(Load(at, int(rows), float(largest), float(mean), int(moved),
+                                       float(hops)))
+            case "disbelieved":
+                self.disbelieved.setdefault(rest, at)
+            case "settings" if found := SEEDS.search(rest):
+                self.known = int(found[1])
+            case _:
+                self._take_of_any_node(at, event, rest)
+
+    def end(self, newest: float) -> float:
+        """Return when it ended, as far as its file tells; infinity for one that is up."""
+        silent = self.last < newest - 2 * self.pace
+        over = self.ended is not None or self.superseded or silent or not self.pace
+        return self.last if over else math.inf
+
+    def believes(self, peer: str, at: float) -> bool:
+        """Whether it looks at what a peer says of deaths; no file tells when disbelief ends."""
+        return at < self.disbelieved.get(peer, math.inf)

@@ -1,26 +1,118 @@
-"""Virtual links: TCP connections made of numbers, and the cables between virtual machines.
+"""Virtual time, and TCP connections made of numbers, with the cables between virtual machines.
+
+The time jumps from one call to the next. Calls at the same moment are made in the order in which
+they were asked for, so that a run can be repeated call by call.
 
 Bytes take time: a latency, a random part more (jitter), and their number divided by the bandwidth.
-The buffers of a connection hold so many bytes that are not read yet, and take no more then. What is
-on its way when a cut comes waits for the end of the cut, as TCP sends it again. A machine without
-power answers nothing; one that is up answers with a reset what it does not know. An `End` is the
-connection of a link (gossip/node/link.py): `send` takes bytes, or raises what a socket would.
+The buffer of a connection holds a number of unread bytes, and takes no more then. What is on its
+way when a cut comes waits for the end of the cut, as TCP sends it again. A machine without power
+answers nothing; one that is up answers with a reset what it does not know.
 """
 
+import collections
 import errno
+import heapq
 import itertools
 import random
 from typing import NamedTuple
 
 from gossip.addresses import Address
-from gossip.lab.simulation.virtual_time import VirtualTime
+from gossip.node.world import NEVER
 
+STILL_LIMIT = 20_000  # calls without time passing: somebody spins
+TALLIED = 1_000  # of them, the last ones, are counted by name
+OVER = -NEVER  # of a duty, when its next turn is due: no other time is sooner
 FIN = b""  # on a cable, behind the last bytes: the stream ends here
 RESET = None  # on a cable: the machine there knows nothing of this connection
 TOGETHER = 0.001  # seconds: what is sent at one moment arrives as one, if the cable takes less
 RETRY = 3.0  # seconds at most from the end of a cut until TCP has sent again what waited
 SLOW_BANDWIDTH = 20_000.0  # bytes a second, of a slow machine's connections
 FIRST_PORT, PORTS = 32_768, 28_000  # the ports of the ends that dial: the first, and how many
+
+
+class Spinning(Exception):
+    """Calls were made again and again, and no time passed."""
+
+
+class VirtualTime:
+    """The moment, in seconds from 0 on, and the calls to come."""
+
+    def __init__(self):
+        self.now = 0.0
+        self.calls = 0  # made so far
+        self._heap: list[tuple] = []  # (when, number, call, arguments)
+        self._numbers = itertools.count()  # of calls: they order those of one moment
+        self._still = 0  # calls made since time passed
+        self._tally: collections.Counter = collections.Counter()
+
+    def at(self, when: float, call, *arguments) -> None:
+        """Have `call(*arguments)` made at this moment, or now if it has passed."""
+        when = when if when > self.now else self.now
+        heapq.heappush(self._heap, (when, next(self._numbers), call, arguments))
+
+    def run(self, until: float) -> None:
+        """Make all calls up to this moment; Spinning after 20,000 calls at one moment."""
+        heap = self._heap
+        while heap and heap[0][0] <= until:
+            when, _, call, arguments = heapq.heappop(heap)
+            if when > self.now:
+                self.now, self._still = when, 0
+            else:
+                self._count_still(call, arguments)
+            self.calls += 1
+            call(*arguments)
+        if until > self.now:
+            self.now, self._still = until, 0
+
+    def _count_still(self, call, arguments) -> None:
+        self._still += 1
+        if self._still <= STILL_LIMIT - TALLIED:
+            self._tally.clear()
+            return
+        self._tally[_name_of(call, arguments)] += 1
+        if self._still == STILL_LIMIT:
+            [(name, times)] = self._tally.most_common(1)
+            raise Spinning(f"{STILL_LIMIT} calls in a row while no time passed; {times} of the "
+                           f"last {TALLIED} were {name}")
+
+
+def _name_of(call, arguments: tuple) -> str:
+    """Return the `label` of what a call is about or whose method it is, or the method's name."""
+    labels = (getattr(getattr(thing, "__self__", thing), "label", None)
+              for thing in (*arguments, call))
+    return next(filter(None, labels), call.__qualname__)
+
+
+class VirtualDuty:
+    """A method of a node that is called again and again. Its world has `now`, `later`, `node`."""
+
+    def __init__(self, world, name: str, turn, after: float):
+        self.label = f"{name!r} of {world.node.address}"
+        self.turns = 0  # how often it was called
+        self._world = world
+        self._turn = turn
+        self._due = NEVER  # when the next turn is due; OVER once it is not to be called again
+        self._set(world.now() + after)
+
+    def hurry(self) -> None:
+        self._set(self._world.now())
+
+    def _set(self, due: float) -> None:
+        """Be due at this moment, unless sooner anyway."""
+        if due < self._due:
+            self._due = due
+            self._world.later(due, self, self._take, due)
+
+    def _take(self, due: float) -> None:
+        if due != self._due:
+            return  # it was hurried since, and has been called
+        self._due = NEVER
+        self.turns += 1
+        answer = self._turn(self._world.now())
+        if answer == NEVER:
+            self._due = OVER
+        elif answer is not None:
+            self._set(answer)
 
 
 class Cables(NamedTuple):
@@ -46,11 +138,9 @@ class Cabling:
         self.unpowered: dict[Address, list["End"]] = {}  # ends of machines without power
         self.ports = (FIRST_PORT + n % PORTS for n in itertools.count(1))  # of ends that dial
 
-    # Machines.
-
     def listen(self, address: Address, world) -> None:
-        """Let a world listen from now on; OSError if another one does. If the machine was without
-        power, it resets what its earlier life has not ended."""
+        """Let a world listen from now on; OSError if another one does. A machine that was without
+        power resets what its earlier life has not ended."""
         if address in self.listening:
             raise OSError(errno.EADDRINUSE, "Address already in use")
         self.listening[address] = world
@@ -66,8 +156,6 @@ class Cabling:
         """Turn a machine off: nobody is told, and nobody answers there."""
         self.listening.pop(address, None)
         self.unpowered[address] = ends
-
-    # Ways.
 
     def cut(self, side: frozenset[Address]) -> None:
         """Let nothing pass between these machines and all others, until `mend`."""
@@ -100,19 +188,17 @@ class Cabling:
 
 
 class End:
-    """One end of a connection. Its world is told `readable(end)`, `writable(end)` and
-    `over(end, reason)`, and says by `off` whether its machine has lost power since; `link` is the
-    link that the end belongs to, once there is one."""
+    """One end of a connection, as a link (gossip/node/link.py) has it: `send` takes bytes, or
+    raises what a socket would. Its world is told `readable(end)`, `writable(end)` and `over(end,
+    reason)`, and says by `off` whether its machine has lost power since."""
 
-    __slots__ = ("address", "world", "link", "other", "look_at", "_cabling", "latency",
-                 "_coming", "_sent_at", "_arrives", "_free_at", "_arrived", "_in_buffer",
-                 "_blocked", "_closed", "_broken", "_stuck")
     flags = 0  # with which a link calls `send`
 
     def __init__(self, cabling: Cabling, address: Address, world, latency: float):
         self.address = address  # of the machine
+        self.label = f"a connection of {address}"
         self.world = world
-        self.link = None
+        self.link = None  # that the end belongs to, once there is one
         self.other: End | None = None
         self.look_at: float | None = None  # when its world looks at its link's deadline
         self._cabling = cabling
@@ -125,26 +211,20 @@ class End:
         self._arrived: list[bytes] = []  # here, and not read yet
         self._in_buffer = 0  # bytes on the way to here, or not read yet
         self._blocked = False  # `send` has not taken everything; `writable` is due
-        self._closed = False  # this end was closed by its own process
+        self._closed = False  # by its own process
         self._broken = False  # it was reset
 
     def join(self, dialler: "End", answered: float) -> None:
-        """Make these two the ends of one connection; nothing reaches the dialler before it has
-        been answered."""
+        """Connect these two ends; nothing reaches the dialler before it has been answered."""
         self.other, dialler.other = dialler, self
         dialler._arrives = answered
 
     # What a link and its world call.
 
-    @property
-    def label(self) -> str:
-        """Name it to a reader."""
-        return f"a connection of {self.address}"
-
     def send(self, data: bytes, flags: int = 0) -> int:
         """Hand bytes to the kernel, and return how many it took; BlockingIOError when none,
         BrokenPipeError when the connection is over here."""
-        if self._closed or self._broken:
+        if self.is_over():
             raise BrokenPipeError(errno.EPIPE, "Broken pipe")
         room = self._cabling.cables.buffer - self.other._in_buffer
         if room < len(data):
@@ -174,11 +254,10 @@ class End:
         data = b"".join(self._arrived)
         self._arrived.clear()
         self._in_buffer -= len(data)
-        other = self.other
-        if other._blocked:
-            other._blocked = False
+        if self.other._blocked:
+            self.other._blocked = False
             time = self._cabling.time
-            time.at(time.now + self.latency, other.world.writable, other)
+            time.at(time.now + self.latency, self.other.world.writable, self.other)
         return data
 
     def has_unread(self) -> bool:
@@ -225,13 +304,9 @@ class End:
             self._take_in(self._coming.pop(0))
 
     def _take_in(self, item: bytes | None) -> None:
-        """Take bytes, or the end of the stream, or a reset."""
-        if self.world.off:
-            if item and self.address not in self._cabling.unpowered:
-                self.other._expect(RESET)  # it has power again, and does not know this connection
-        elif self._closed or self._broken:
-            if item:
-                self.other._expect(RESET)
+        if self.world.off or self.is_over():
+            if item and not (self.world.off and self.address in self._cabling.unpowered):
+                self.other._expect(RESET)  # its machine does not know this connection any more
         elif item:
             self._arrived.append(item)
             if len(self._arrived) == 1:
@@ -242,8 +317,8 @@ class End:
             self.reset()
 
     def send_again(self) -> None:
-        """Let what waited for the end of a cut come after a while, in its order; but nobody sends
-        it again for a machine that has lost power since."""
+        """Let what waited for the end of a cut come in its order, unless its sender has lost
+        power."""
         stuck, self._stuck = self._stuck, 0
         if self.other.world.off:
             self._coming.clear()
@@ -254,8 +329,8 @@ class End:
             time.at(self._arrives, self._arrive)
 
     def machine_is_back(self) -> None:
-        """Reset the connection if the other end has sent something since the machine lost power:
-        that is sent again now."""
+        """Reset the connection if the other end has sent something since, because that is sent
+        again."""
         if self._in_buffer > sum(map(len, self._arrived)):
             self.other._expect(RESET)
 

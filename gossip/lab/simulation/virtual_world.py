@@ -8,12 +8,13 @@ one connection in theirs. When it has no power, nothing comes any more.
 """
 
 import collections
+import contextlib
 import errno
 import os
 import random
 
-from gossip.lab.simulation.virtual_links import Cabling, End
-from gossip.lab.simulation.virtual_time import VirtualDuty, VirtualFlusher, VirtualTurn
+from gossip.lab.simulation.virtual_links import Cabling, End, VirtualDuty
+from gossip.node.world import Flushing, World
 from gossip.settings import LATE_FOR
 from gossip.wire import WireError
 
@@ -21,17 +22,23 @@ START = 1_700_000_000  # Unix seconds of the moment 0
 DEADLINE_LOOK = 5.0  # seconds after which a world looks whether a link's deadline was changed
 
 
+class WouldWait(Exception):
+    """A node has to wait for what only another event can bring: in virtual time, for ever."""
+
+
 class NodeFailed(Exception):
     """A call of a node raised what no node may raise; live, a thread would have died of it."""
 
 
-class VirtualWorld:
-    """The world of one life of a node, made with it as `lambda node: VirtualWorld(…, node)`."""
+class VirtualWorld(World):
+    """The world of one life of a node, made with it as `lambda node: VirtualWorld(…, node)`.
+    What it does not define does nothing here: it lacks nothing, and there are no threads."""
 
     def __init__(self, cabling: Cabling, node, rng: random.Random, clock: float = 0.0,
                  lag: float = 0.0):
         self.cabling = cabling
         self.node = node
+        self.label = f"the node {node.address}"
         self.turn, self.flusher = VirtualTurn(), VirtualFlusher(self)
         self.duties: list[VirtualDuty] = []
         self._time = cabling.time
@@ -41,18 +48,12 @@ class VirtualWorld:
         self._ends: dict[End, None] = {}  # of all connections and dials that are not over
         self._gone = False  # the node has ended, or its machine lost power
         self.off = False  # its machine lost power
-        self._frozen = False
-        self._frozen_at = 0.0  # when it was frozen last
+        self._frozen_at: float | None = None  # since when it is frozen; None: it is not
         self._late = 0.0  # seconds for which it stood still last
         self._late_until = 0.0  # when that no longer counts
         self._worst = 0.0  # seconds for which it stood still longest
         # While frozen, whom -> calls:
         self._waiting: dict = collections.defaultdict(collections.deque)
-
-    @property
-    def label(self) -> str:
-        """Name it to a reader."""
-        return f"the node {self.node.address}"
 
     # What a node asks for.
 
@@ -63,8 +64,8 @@ class VirtualWorld:
         return START + self._clock + self._time.now
 
     def lateness(self) -> float:
-        """Return how long the process stood still lately. The `lag` is not counted: a process that
-        is late for ever would judge nobody."""
+        """Return how long the process stood still lately; the `lag` is not counted, because a
+        process that is always late would judge nobody."""
         return self._late if self.now() < self._late_until else 0.0
 
     def worst_lateness(self) -> float:
@@ -72,12 +73,6 @@ class VirtualWorld:
 
     def listen(self) -> None:
         self.cabling.listen(self.node.address, self)
-
-    def begin(self) -> None:
-        """There are no threads to make."""
-
-    def go(self) -> None:
-        """Everything that has begun works already."""
 
     def keep(self, name: str, turn, after: float = 0.0) -> VirtualDuty:
         duty = VirtualDuty(self, name, turn, after)
@@ -89,9 +84,6 @@ class VirtualWorld:
 
     def missing_ip(self) -> str:
         return ""
-
-    def lacks(self, error: OSError) -> bool:
-        return False
 
     def wake(self) -> None:
         self.cabling.hush(self.node.address, self)
@@ -112,14 +104,12 @@ class VirtualWorld:
 
     def freeze(self) -> None:
         """Let the process stand still; its connections do not."""
-        self._frozen = True
         self._frozen_at = self.now()
 
     def thaw(self) -> None:
-        """Go on with what has waited, in an order that nobody can foresee, before anything else
-        happens."""
-        self._frozen = False
+        """Go on with what has waited, in a random order, before anything else happens."""
         self.run_late(self.now() - self._frozen_at)
+        self._frozen_at = None
         self.node.output.late(self._late)
         waiting, self._waiting = self._waiting, collections.defaultdict(collections.deque)
         while waiting:
@@ -135,7 +125,7 @@ class VirtualWorld:
         self._worst = max(self._worst, seconds)
 
     def is_frozen(self) -> bool:
-        return self._frozen
+        return self._frozen_at is not None
 
     def ends(self) -> list[End]:
         """Return the ends of all its connections that are not over; a dial has none."""
@@ -151,7 +141,7 @@ class VirtualWorld:
         """Call the node; `whom` names the duty or connection that the call belongs to."""
         if self._gone:
             return
-        if self._frozen:
+        if self.is_frozen():
             self._waiting[whom].append((call, arguments))
             return
         try:
@@ -184,21 +174,19 @@ class VirtualWorld:
         world = cabling.listening.get(target)
         if end.is_over():
             return  # whoever dialled has given up
+        error = errno.ECONNREFUSED
         if (cabling.parted(self.node.address, target) or target in cabling.unpowered
                 or answered >= limit):
-            self._give_up(limit, end, errno.ETIMEDOUT)
-        elif world is None:
-            self._give_up(answered, end, errno.ECONNREFUSED)
-        else:
+            answered, error = limit, errno.ETIMEDOUT
+        elif world is not None:
             world.welcome(end, answered)
             self._time.at(answered, self._do, end, self._connected, end)
-
-    def _give_up(self, when: float, end: End, error: int) -> None:
-        self._time.at(when, self._do, end, self._dial_failed, end,
+            return
+        self._time.at(answered, self._do, end, self._dial_failed, end,
                       OSError(error, os.strerror(error)))
 
     def welcome(self, dialler: End, answered: float) -> None:
-        """Accept a dial, as its other end hears at that moment, and tell the node."""
+        """Accept a dial, and have the node called; the other end hears of it at `answered`."""
         end = End(self.cabling, self.node.address, self, dialler.latency)
         end.join(dialler, answered)
         self._ends[end] = None
@@ -207,21 +195,18 @@ class VirtualWorld:
 
     def _accept(self, end: End, remote: tuple[str, int]) -> None:
         """Hand a newcomer to the node, which may not want it."""
-        link = self.node.accept(end, remote)
-        if link is None:
+        end.link = self.node.accept(end, remote)
+        if end.link is None:
             del self._ends[end]
             end.close()
-            return
-        end.link = link
-        self._watch(end)
+        else:
+            self._watch(end)
 
     def _connected(self, end: End) -> None:
-        if end not in self._ends:
-            return  # it was closed or reset before anybody noticed that it was connected
-        link = end.link
-        link.connected(*link.peer.dial)
-        self.node.up(link)
-        self._watch(end)
+        if end in self._ends:  # else it ended before anybody noticed that it was connected
+            end.link.connected(*end.link.peer.dial)
+            self.node.up(end.link)
+            self._watch(end)
 
     def _dial_failed(self, end: End, error: OSError) -> None:
         if end in self._ends:
@@ -280,7 +265,7 @@ class VirtualWorld:
 
     def _fault_if_late(self, link, arrived: bool) -> bool:
         """Tell the node if a line is overdue, and return whether it is. What has arrived may have
-        come in time: it is looked at first, once."""
+        come in time, so it is looked at first, once."""
         due = link.due()
         if due is None or due > self._time.now or arrived and link.last_look():
             return False
@@ -289,7 +274,8 @@ class VirtualWorld:
 
     def _watch(self, end: End) -> None:
         """Look at a link when a line is due, or before, as calls of the node may move that."""
-        if (due := end.link.due()) is None:
+        due = end.link.due()
+        if due is None:
             return
         due = min(due, self.now() + DEADLINE_LOOK)
         if end.look_at is None or due < end.look_at:
@@ -300,9 +286,58 @@ class VirtualWorld:
         if at != end.look_at:
             return
         end.look_at = None
-        if end.link.ended:
-            return
         if end.has_unread():
             self._read(end)
-        elif not self._fault_if_late(end.link, arrived=False):
+        elif not (end.link.ended or self._fault_if_late(end.link, arrived=False)):
             self._watch(end)
+
+
+# What threads do live.
+
+
+class VirtualTurn(contextlib.nullcontext):
+    """Whoever calls the node has the turn, because nothing happens at the same time."""
+
+    crowded_until = 0.0  # nobody waits
+
+    def after(self, call, *arguments) -> None:
+        call(*arguments)  # at once, as it cannot wait here
+
+    def share(self) -> None:
+        """Do nothing, because nobody waits here."""
+
+    def waited(self) -> float:
+        return 0.0
+
+
+class VirtualFlusher(Flushing):
+    """Does not watch links, because their connections tell when they have room again."""
+
+    def __init__(self, world: VirtualWorld):
+        self._world = world
+
+    def take_over(self, job, after: float = 0.0) -> None:
+        self._world.later(self._world.now() + after, self, job)
+
+    def condition(self) -> "NoWaiting":
+        return NoWaiting()
+
+    def has_room(self, links) -> bool:
+        return not any(link.pauses_origin(self._world.now()) for link in links)
+
+    def wait_for_room(self, links, seconds: float) -> None:
+        """Return if there is room, because it comes only while nobody waits; else WouldWait."""
+        self.condition().wait_for(lambda: self.has_room(links))
+
+
+class NoWaiting(contextlib.nullcontext):
+    """A condition on which nobody may wait."""
+
+    def notify_all(self) -> None:
+        """Do nothing, because nobody waits."""
+
+    def wait_for(self, predicate, timeout: float | None = None) -> bool:
+        """Return True if the predicate holds already; else WouldWait."""
+        if not predicate():
+            raise WouldWait("until another thread has sent what was brought before")
+        return True

@@ -170,5 +170,5 @@ def test_in_virtual_time_attackers_are_kicked_and_nobody_else_is(kind):
     assert {fault.question for fault in outcome.faults} <= {WATCHED_ROW}, outcome.proof
     tally = outcome.tally
     assert tally.attackers == 2, outcome.proof
-    assert tally.kicked == (0 if kind in ("mute", "falsedead") else 2), outcome.proof
+    assert len(tally.took) == (0 if kind in ("mute", "falsedead") else 2), outcome.proof
     assert not tally.falsely and not tally.faults, outcome.proof

@@ -9,8 +9,8 @@ import pytest
 
 from gossip.lab.pictures.report import plot_folder
 from gossip.lab.pictures.report import node_files
-from gossip.lab.proof import check, reading
-from gossip.lab.proof.records import Records
+from gossip.lab.proof import check
+from gossip.lab.proof.records import Records, pieces_in
 from gossip.terminal.folders import clear_outputs
 from tests.tools.files import copy, lines_of
 from tests.tools.ports import free_addresses, free_range
@@ -102,7 +102,7 @@ def test_records_read_a_file_bit_by_bit(network, tmp_path, monkeypatch):
     folder = copy(network, tmp_path)
     whole = check.check_folder(folder)
     rotate(folder, NAMES[0])
-    monkeypatch.setattr(reading, "CHUNK", 1000)
+    monkeypatch.setattr("gossip.lab.proof.records.CHUNK", 1000)
     assert check.check_folder(folder) == whole
 
 
@@ -115,7 +115,7 @@ def test_a_file_that_is_renamed_just_before_it_is_read_is_not_read_as_another(
     path.write_bytes(first)
 
     def found(folder):
-        yield from list(reading.pieces_in(folder))
+        yield from list(pieces_in(folder))
         path.rename(f"{path}.1")
         path.write_bytes(b"".join(rest))
 

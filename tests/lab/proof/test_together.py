@@ -5,8 +5,7 @@ import pytest
 
 from gossip.lab.proof import check, deaths
 from gossip.lab.proof.evidence import Proof
-from gossip.lab.proof.reading import Together
-from gossip.lab.proof.records import Records, read_folder
+from gossip.lab.proof.records import Records, Together, read_folder
 from tests.lab.proof.test_clocks import host_of, spread_out
 from tests.tools.files import copy
 from tests.tools.stories import THREE, tell

@@ -2,8 +2,7 @@
 
 import pytest
 
-from gossip.lab.simulation.virtual_time import WouldWait
-from gossip.lab.simulation.virtual_world import START, NodeFailed
+from gossip.lab.simulation.virtual_world import START, NodeFailed, WouldWait
 from gossip.node.link import ORIGIN_LIMIT
 from gossip.node.world import NEVER
 from tests.tools.virtual import LATENCY, SETTINGS, Node, Pair

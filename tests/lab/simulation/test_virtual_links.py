@@ -5,8 +5,7 @@ import random
 import pytest
 
 from gossip.addresses import address_of
-from gossip.lab.simulation.virtual_links import RETRY, Cables, Cabling, End
-from gossip.lab.simulation.virtual_time import VirtualTime
+from gossip.lab.simulation.virtual_links import RETRY, Cables, Cabling, End, VirtualTime
 
 A, B, C = (address_of("127.0.0.1", 5000 + n) for n in range(3))
 LATENCY = 0.1

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gossip.lab.simulation.virtual_time import STILL_LIMIT, Spinning, VirtualTime
+from gossip.lab.simulation.virtual_links import STILL_LIMIT, Spinning, VirtualTime
 
 
 @pytest.fixture
