@@ -21,13 +21,11 @@ class Mongering:
     def __init__(self, links, telling: Telling, now, rng, condition, longest: float):
         """`longest`: seconds at most for which each portion of new messages waits."""
         self.rumors = Rumors(telling, rng)
-        self._now = now  # the clock
+        self.note_known, self.dropped = self.rumors.note_known, self.rumors.dropped
         self.duty = None  # calls `turn`, once it is kept
-        self._links = links
+        self._links, self._now, self._longest = links, now, longest
         self._idle = False  # nothing is due, so `turn` waits until it is hurried
         self._calmer = condition  # notified whenever rumors were told, and by `stop`
-        self._changes = 0  # how often _calmer was notified; guarded by _calmer
-        self._longest = longest
         self._stopped = False
 
     def forward(self, lines: list[bytes], source, covers: list[bytes] = ()) -> None:
@@ -43,17 +41,12 @@ class Mongering:
         if self._idle and tellings:
             self.duty.hurry()
         with self._calmer:
-            self._changes += 1
             self._calmer.notify_all()
 
     def flush(self, last: list[bytes]) -> None:
         """Send all queued rumors, whatever the windows allow. `last`: the lines forwarded last."""
         for link, lines in self.rumors.flush(self._links(), last):
             link.send(wire.rumors(lines))
-
-    def note_known(self, link, keys) -> None:
-        """Note that a neighbour has these messages (run and number each)."""
-        self.rumors.note_known(link, keys)
 
     def answered(self, link, message: wire.Status) -> None:
         """Take a neighbour's answer to rumors."""
@@ -65,10 +58,6 @@ class Mongering:
         """Tell the rumors of a link that has ended to others."""
         self.rumors.on_end(link)
         self.tell()
-
-    def dropped(self) -> dict[str, int]:
-        """Return the counts of everything dropped since the start."""
-        return self.rumors.dropped()
 
     def turn(self, now: float) -> float | None:
         """Send rumors. Return when the next retry is due, None if nothing is unanswered."""
@@ -110,23 +99,16 @@ class Mongering:
         came. If `shrinking`, each decrease restarts the seconds, up to the longest wait."""
         begun, least = self._now(), math.inf
         end = begun + seconds
-        while not self._stopped:
-            with self._calmer:
-                before = self._changes
-            size = self.rumors.size()
-            if size < limit:
-                return True
-            if shrinking and size < least:
-                end, least = min(self._now() + seconds, begun + self._longest), size
-            with self._calmer:
-                if not self._calmer.wait_for(lambda: self._changes != before,
-                                             end - self._now()):
+        with self._calmer:
+            while not self._stopped and (size := self.rumors.size()) >= limit:
+                if shrinking and size < least:
+                    end, least = min(self._now() + seconds, begun + self._longest), size
+                if not self._calmer.wait(end - self._now()):
                     return False
-        return False
+        return not self._stopped
 
     def stop(self) -> None:
         """End all waiting, for good."""
         self._stopped = True
         with self._calmer:
-            self._changes += 1
             self._calmer.notify_all()

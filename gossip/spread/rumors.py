@@ -12,6 +12,7 @@ TCP only an answer ends the silence; over datagrams, which may get lost, anythin
 """
 
 import collections
+import dataclasses
 import itertools
 import math
 from typing import NamedTuple
@@ -37,20 +38,18 @@ class Telling(NamedTuple):
     tries: int  # attempts before the neighbour counts as silent
 
 
+@dataclasses.dataclass(eq=False, slots=True)
 class _Rumor:
     """A message that is being told."""
 
-    __slots__ = ("key", "line", "cover", "size", "known", "asked", "open", "stopped")
-
-    def __init__(self, key: Key, line: bytes, source, cover: bytes | None, size: int):
-        self.key = key
-        self.line = line
-        self.cover = cover  # the signed line that covers it, where gossip is signed
-        self.size = size  # bytes that it takes
-        self.known = {source}  # links to neighbours that have it
-        self.asked = set()  # links to neighbours that were told it, or will be
-        self.open = 0  # number of links to which it is being told
-        self.stopped = False  # it is told to no further link
+    key: Key
+    line: bytes
+    cover: bytes | None  # the signed line that covers it, where gossip is signed
+    size: int  # bytes that it takes
+    known: set  # links to neighbours that have it
+    asked: set = dataclasses.field(default_factory=set)  # that were told it, or will be
+    open: int = 0  # number of links to which it is being told
+    stopped: bool = False  # it is told to no further link
 
 
 class _Unanswered(NamedTuple):
@@ -65,8 +64,6 @@ class _Unanswered(NamedTuple):
 class _Channel:
     """The rumors for one neighbour: queued, and unanswered."""
 
-    __slots__ = ("queue", "queued", "unanswered", "used", "heard", "silent")
-
     def __init__(self):
         self.queue: collections.deque[_Rumor] = collections.deque()  # waiting for the window
         self.queued = 0  # bytes in the queue
@@ -80,13 +77,11 @@ class Rumors:
     """The rumors that a peer tells, and its neighbours' answers. A link may be any object."""
 
     def __init__(self, telling: Telling, rng):
-        self._telling = telling
-        self._rng = rng
+        self._telling, self._rng = telling, rng
         self._hot: collections.OrderedDict[Key, _Rumor] = collections.OrderedDict()
         self._bytes = 0  # that the rumors take
         self._ready: list[_Rumor] = []  # rumors for which a neighbour has to be chosen
         self._channels: dict[object, _Channel] = {}
-        self._queued: dict[object, _Channel] = {}  # the channels whose queue is not empty
         self._repeat_at = math.inf  # no retry is due earlier
         self._dropped = collections.Counter()
 
@@ -98,7 +93,7 @@ class Rumors:
             size = len(line)
             if cover is not None and cover is not before:  # one cover serves all lines behind it
                 size, before = size + len(cover), cover
-            rumor = self._hot[key] = _Rumor(key, line, source, cover, size)
+            rumor = self._hot[key] = _Rumor(key, line, cover, size, known={source})
             self._bytes += size
             self._ready.append(rumor)
         while len(self._hot) > HOT_LIMIT or self._bytes > HOT_BYTES:
@@ -126,14 +121,15 @@ class Rumors:
         for key in _named(channel.unanswered, entries):
             told = channel.unanswered.pop(key)
             channel.used -= told.charge
-            rumor = told.rumor
             if knew and self._rng.random() < self._telling.stop:
-                self._stop(rumor)
-            self._closed(rumor)
+                self._stop(told.rumor)
+            self._closed(told.rumor)
 
     def turn(self, links, now: float) -> list[tuple[object, list[bytes]]]:
         """Return the rumors to tell now, as (link, lines). Covers precede their lines."""
-        self._forget_others(links)
+        standing = set(links)
+        for link in [link for link in self._channels if link not in standing]:
+            self.on_end(link)
         tellings = self._repeat(now) if now >= self._repeat_at else {}
         self._choose(links)
         self._take(tellings, now)
@@ -144,8 +140,9 @@ class Rumors:
 
     def next_at(self) -> float | None:
         """Return when the next retry is due; None if nothing is unanswered."""
-        due = self._first_due()
-        return due if due < math.inf else None
+        first = [next(iter(channel.unanswered.values())).at
+                 for channel in self._channels.values() if channel.unanswered]
+        return min(first) + self._telling.patience if first else None
 
     def on_end(self, link) -> None:
         """Tell the rumors of a link that has ended to others."""
@@ -174,49 +171,34 @@ class Rumors:
         """Return how often each kind of thing was dropped since the start."""
         return dict(self._dropped)
 
-    def _forget_others(self, links) -> None:
-        """Remove the channels of links that are told nothing any more."""
-        standing = set(links)
-        for link in [link for link in self._channels if link not in standing]:
-            self._give_up(link)
-            del self._channels[link]
-
     def _choose(self, links) -> None:
         """Choose the same neighbours for many rumors, to send these together."""
         ready, self._ready = [rumor for rumor in self._ready if not rumor.stopped], []
         if not ready:
             return
-        channels = [(link, self._channels.get(link) or self._channel(link)) for link in links]
+        channels = [(link, self._channel(link)) for link in links]
         self._rng.shuffle(channels)
-        channels.sort(key=self._occupied)
+        channels.sort(key=lambda entry: (  # those whose window is full come last
+            bool(entry[1].queue) or entry[1].used >= self._telling.window))
         for rumor in ready:
             for link, channel in channels:
                 if rumor.open == self._telling.at_once:
                     break
                 if (link not in rumor.asked and link not in rumor.known and not channel.silent
                         and channel.queued < QUEUE_BYTES):
-                    self._assign(rumor, link, channel)
+                    rumor.asked.add(link)
+                    rumor.open += 1
+                    channel.queue.append(rumor)
+                    channel.queued += rumor.size
             if not rumor.open:
                 self._stop(rumor)
-
-    def _occupied(self, entry: tuple[object, _Channel]) -> bool:
-        """Return whether a neighbour's window is full, so that others are chosen first."""
-        return bool(entry[1].queue) or entry[1].used >= self._telling.window
 
     def _channel(self, link) -> _Channel:
         return self._channels.setdefault(link, _Channel())
 
-    def _assign(self, rumor: _Rumor, link, channel: _Channel) -> None:
-        """Queue a rumor for a neighbour until the window has room."""
-        rumor.asked.add(link)
-        rumor.open += 1
-        channel.queue.append(rumor)
-        channel.queued += rumor.size
-        self._queued[link] = channel
-
     def _take(self, tellings: dict, now: float) -> None:
         """Move rumors from the queues to the tellings, as far as the windows have room."""
-        for link, channel in list(self._queued.items()):
+        for link, channel in self._channels.items():
             batch, covers = tellings.setdefault(link, []), {None}
             while channel.queue and channel.used < self._telling.window:
                 rumor = channel.queue.popleft()
@@ -233,8 +215,6 @@ class Rumors:
                 batch.append(rumor)
             if batch:
                 self._repeat_at = min(self._repeat_at, now + self._telling.patience)
-            if not channel.queue:
-                del self._queued[link]
 
     def _repeat(self, now: float) -> dict[object, list[_Rumor]]:
         """Retry overdue rumors, and give up a rumor after its last try. A neighbour that has sent
@@ -258,19 +238,13 @@ class Rumors:
                     channel.silent = True
                     self._give_up(link)
                     batch.clear()
-        self._repeat_at = self._first_due()
+        due = self.next_at()
+        self._repeat_at = math.inf if due is None else due
         return tellings
-
-    def _first_due(self) -> float:
-        """Return when the first retry is due; infinity if nothing is unanswered."""
-        first = [next(iter(channel.unanswered.values())).at
-                 for channel in self._channels.values() if channel.unanswered]
-        return min(first, default=math.inf) + self._telling.patience
 
     def _give_up(self, link) -> None:
         """Take all rumors from a link, so that others are told them."""
         channel = self._channels[link]
-        self._queued.pop(link, None)
         rumors = [*(told.rumor for told in channel.unanswered.values()), *channel.queue]
         channel.unanswered.clear()
         channel.queue.clear()
@@ -294,7 +268,7 @@ class Rumors:
 def _lines_of(rumors) -> list[bytes]:
     """Return the lines of rumors, the lines of one cover together behind it."""
     return wire.covered([rumor.line for rumor in rumors],
-                   [rumor.cover for rumor in rumors if rumor.cover is not None])
+                        [rumor.cover for rumor in rumors if rumor.cover is not None])
 
 
 def _named(unanswered, entries) -> list[Key]:
