@@ -12,14 +12,14 @@ announced as much itself. A peer that lacks something fetches it (anti_entropy.p
 link to push again (`status:graft:`). A graft adds a link; it never replaces the parent, because
 that would close circles under load.
 
-Where neighbours are watched, some messages go to all of them, whatever was pruned (`goes_to_all`),
-so that there is something to judge each of them by. A prune silences only the link on which it
-came, and everything here is forgotten with its link. Nothing is gathered: what one peer holds back
-is late for all peers below it.
+A prune silences only the link on which it came, and everything here is forgotten with its link.
+Nothing is gathered: what one peer holds back is late for all peers below it.
 """
 
 import collections
+import dataclasses
 import math
+from typing import Any
 
 from gossip import wire
 from gossip.intervals import Intervals, Range
@@ -46,24 +46,23 @@ ONE = [(1, 1)]  # the numbers in an entry that is about a whole run
 
 
 def goes_to_all(line: bytes) -> bool:
-    """Return whether a message goes to all neighbours where these are watched. All peers agree on
-    it, because it depends on nothing else."""
+    """Return whether a message goes to all neighbours where these are watched, whatever was pruned,
+    so that there is something to judge each of them by. All peers agree on it."""
     number = wire.gossip_key(line)[1]
     return number <= TO_ALL or number % SHARE_TO_ALL == 0
 
 
+@dataclasses.dataclass(eq=False, slots=True)
 class _Branch:
     """The links to neighbours, as the tree of one run has them."""
 
-    __slots__ = ("parent", "since", "first", "last", "quiet", "told")
-
-    def __init__(self, since: float):
-        self.parent = None  # a link, or OWN; None until a link is chosen, and after its end
-        self.since = since  # when it began, or lost or changed its parent
-        self.first = None  # the link that has pushed new messages last
-        self.last = b""  # the last message
-        self.quiet: dict = {}  # links that are not pushed to -> None; in order, unlike a set
-        self.told: dict = {}  # link that was told to be quiet -> when
+    since: float  # when it began, or lost or changed its parent
+    parent: Any = None  # a link, or OWN; None until a link is chosen, and after its end
+    first: Any = None  # the link that has pushed new messages last
+    last: bytes = b""  # the last message
+    # links that are not pushed to -> None; in order, unlike a set
+    quiet: dict = dataclasses.field(default_factory=dict)
+    told: dict = dataclasses.field(default_factory=dict)  # link that was told to be quiet -> when
 
 
 class Tree(Flood):
@@ -75,8 +74,7 @@ class Tree(Flood):
     def __init__(self, links, node, messages, awaits):
         """`awaits(link)` tells whether a portion of messages was asked for there."""
         super().__init__(links, node.flusher, node.now, lambda: 0.0)
-        self._messages = messages
-        self._awaits = awaits
+        self._messages, self._awaits = messages, awaits
         self._watched = node.settings.monitor
         self._is_late, self._rng = node.is_late, node.rng
         self._runs: collections.OrderedDict[bytes, _Branch] = collections.OrderedDict()
@@ -168,7 +166,9 @@ class Tree(Flood):
             branch.parent = OWN
         elif self._awaits(source):
             if branch.told.get(source, now) + SETTLED < now:
-                self._note_lapse(branch.parent, now)
+                if branch.parent not in (None, OWN) and not self._is_late():  # it let this lack
+                    lapses = self._lapses.get(branch.parent.peer, now, 0)
+                    self._lapses.put(branch.parent.peer, lapses + 1, now + SUSPECTED)
                 return True
         else:
             branch.first = source
@@ -177,12 +177,6 @@ class Tree(Flood):
                     and self._lapses.get(source.peer, now, 0) < LAPSES):
                 branch.parent = source
         return False
-
-    def _note_lapse(self, parent, now: float) -> None:
-        """Note that a parent did not bring what it had to. A late peer blames nobody."""
-        if parent is not None and parent is not OWN and not self._is_late():
-            count = self._lapses.get(parent.peer, now, 0)
-            self._lapses.put(parent.peer, count + 1, now + SUSPECTED)
 
     def say_behind(self, link, data: bytes, urgent: bool = True) -> None:
         if self._held:
@@ -205,8 +199,7 @@ class Tree(Flood):
                and not (self._watched and goes_to_all(line))]
         if not old or self._awaits(link) or self._said.take(self._now(), 0, link.peer):
             return
-        pruned = self._prunable(link, old)
-        if pruned:
+        if pruned := self._prunable(link, old):
             self._said.take(self._now(), len(pruned), link.peer)
             for branch in pruned.values():
                 branch.told[link] = self._now()
@@ -231,9 +224,8 @@ class Tree(Flood):
     def _graft(self, runs_of: dict) -> None:
         """Tell links to push runs again that they were told to be quiet about."""
         for link, runs in runs_of.items():
-            for run in runs:
-                if run in self._runs:
-                    self._runs[run].told.pop(link, None)
+            for run in filter(self._runs.__contains__, runs):
+                self._runs[run].told.pop(link, None)
             self._tell(link, "graft", runs)
 
     def _tell(self, link, verb: str, runs: list[bytes]) -> None:
@@ -244,10 +236,14 @@ class Tree(Flood):
         self._counts[verb + "s"] += len(runs)
 
     def answered(self, link, message: wire.Status) -> None:
-        """Take what a neighbour says of trees. Only prunes are limited, because a graft takes back
-        a prune. It is answered at once by what was seen, as that was not pushed before."""
+        """Take what a neighbour says of trees. What it has seen itself is not announced to it. Only
+        prunes are limited, because a graft takes back a prune. A graft is answered at once by what
+        was seen, because that was not pushed before."""
         if message.verb == "seen":
-            self._hear(link, message.entries)
+            for run, ranges in message.entries:
+                seen = self._shown.get(run)
+                if seen is not None and Intervals(ranges).common(seen) == seen:
+                    self._spared.add((link, run))
             return
         runs = [run for run, _ in message.entries[:RUNS_IN_LINE]]
         if message.verb == "prune":
@@ -293,23 +289,12 @@ class Tree(Flood):
             if lines:
                 link.send(b"".join(lines))
 
-    def _hear(self, link, entries) -> None:
-        """Announce nothing of a run to a neighbour that has announced as much itself."""
-        for run, ranges in entries:
-            if run in self._shown:
-                theirs = Intervals(ranges)
-                if not any(theirs.missing(*seen) for seen in self._shown[run]):
-                    self._spared.add((link, run))
-
     # Runs and links that come and go.
 
     def _branch(self, run: bytes) -> _Branch:
         """Return the branch of a run, as the one used last."""
-        branch = self._runs.get(run)
-        if branch is not None:
-            self._runs.move_to_end(run)
-            return branch
-        branch = self._runs[run] = _Branch(self._now())
+        branch = self._runs.setdefault(run, _Branch(self._now()))
+        self._runs.move_to_end(run)
         if len(self._runs) > RUNS_LIMIT:
             self._forget_some()
         return branch
