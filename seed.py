@@ -21,12 +21,12 @@ from gossip.monitoring.keeping import Keeping
 from gossip.node.link import Link
 from gossip.node.node import WAITING, Node
 from gossip.node.output_file import OutputFile
+from gossip.node.part import Part
 from gossip.overlay import ring
 from gossip.overlay.places import ShutOut
 from gossip.programs.seed_program import seed_main
 from gossip.registering.admission import REGISTERED, Admission
 from gossip.registering.registry import Listing, Registry, Removal
-from gossip.registering.relays import Relays
 from gossip.settings import LATE_FOR, Settings
 from gossip.signing.vouching import Vouching
 from gossip.tools import Budget
@@ -41,6 +41,11 @@ STRANGERS_READ = 50  # the same of peers that are not registered
 LOOK_PAUSE = 1.0  # seconds between two lookups of the names of other seeds
 UNTRUE = "a report of the death of a peer that answers"  # an offence, where seeds monitor
 UNTRUE_LIMIT, UNTRUE_PERIODS = 3, 8  # such reports within how many periods: disbelieved
+RELAY = "a seed that is told"  # the role of a connection to one
+AT_ONCE = 25  # lines told over one connection
+RELAY_PAUSE = 1.0  # seconds between two connections to a seed
+WAITING_LIMIT = 2_500  # lines that wait for one seed; more are only counted
+TOLD = "told"  # why a connection ends over which lines were sent
 
 
 class Seed(Node):
@@ -181,10 +186,18 @@ class Seed(Node):
         """Probe again until the answer is clear, because nobody reports it again."""
         if alive is False:
             self._judge_report(report, row, is_peers, False)
-        elif alive is None and row is not None and row.verdict is None:
-            row.doubt(self.now() + LATE_FOR,
-                      functools.partial(self._judge_again, report, row, is_peers))
-            self.lookout.hurry()
+        elif alive is None and row is not None and not row.is_doubted:
+            self._probe_later(row, functools.partial(self._judge_again, report, row, is_peers))
+
+    def _probe_later(self, row: Listing, verdict) -> None:
+        """Probe a peer when this seed is on time again, maybe: it was too late to find out."""
+        def probe():
+            row.is_doubted = False
+            if self.registry.row(row.address) is row:
+                self._probe(row.address, row, verdict)
+
+        row.is_doubted = True
+        self.flusher.take_over(probe, LATE_FOR)
 
     def _tell_peers(self, report: wire.DeadNode, removal: Removal) -> None:
         """Tell all registered peers of a death, and write that down once per removal."""
@@ -215,36 +228,34 @@ class Seed(Node):
             row.link = None
             self._probe_lost(row)
 
-    def _probe_lost(self, row: Listing) -> None:
-        self._probe(row.address, row, functools.partial(self._judge_lost, row))
-
     def _probe(self, address: Address, row: Listing | None, verdict) -> None:
         """Probe a peer that was reported or lost its connection, those first that were listed
         first."""
         self.probers[USUAL].ask(address, verdict, since=math.inf if row is None else row.since)
 
+    def _probe_lost(self, row: Listing) -> None:
+        self._probe(row.address, row, functools.partial(self._judge_lost, row))
+
     def _judge_lost(self, row: Listing, alive: bool | None) -> None:
+        """Remove a peer that is gone. If it lives, give it some time to come back."""
         if alive is False:
             self._remove(row, "gone")
         elif alive:
-            row.grace_until = self.now() + self.settings.grace
+            self.flusher.take_over(functools.partial(self._outstayed, row), self.settings.grace)
         else:
-            row.doubt(self.now() + LATE_FOR, functools.partial(self._judge_lost, row))
-        self.lookout.hurry()
+            self._probe_later(row, functools.partial(self._judge_lost, row))
+
+    def _outstayed(self, row: Listing) -> None:
+        """Remove a peer that has not come back in time. A late seed probes it again instead,
+        because the peer may have come back, and nobody has looked yet."""
+        if self.registry.row(row.address) is row and self.is_late():
+            self.withhold()
+            self._probe_later(row, functools.partial(self._judge_lost, row))
+        else:
+            self._remove(row, "gone")
 
     def look_after_registrations(self, now: float) -> float:
-        """Replace and remove registrations whose time is over, repeat probes that found nothing
-        out. Once a round, write that this seed is up, and probe silent peers."""
-        self.admission.replace_silent(now)
-        for row in self.registry.doubtful(now):
-            self._probe(row.address, row, row.end_doubt())
-        for row in self.registry.outstayed(now):
-            if self.is_late():  # it may have come back, and nobody has looked yet
-                row.grace_until = math.inf
-                row.doubt(now + LATE_FOR, functools.partial(self._judge_lost, row))
-                self.withhold()
-            else:
-                self._remove(row, "gone")
+        """Once a round, write that this seed is up, and probe silent peers."""
         if self._look_at <= now:
             interval = self.settings.liveness_interval
             self._look_at = now + interval
@@ -252,8 +263,7 @@ class Seed(Node):
             for row in self.registry.silent(now - SILENT_ROUNDS * interval, now):
                 self.probers[LAST].ask(row.address,
                                        functools.partial(self._judge_silent, row, row.link))
-        due = [self._look_at, self.registry.next_at(), self.admission.next_at()]
-        return min(moment for moment in due if moment is not None)
+        return self._look_at
 
     def _judge_silent(self, row: Listing, link: Link, alive: bool | None) -> None:
         """Take what the probe of a silent peer found. A peer that lives hears from this seed: if
@@ -277,6 +287,54 @@ class Seed(Node):
         with self.turn:
             return {"address": self.address, "registered": len(self.registry.addresses()),
                     **self.counts()}
+
+
+class Relays(Part):
+    """The lines of one seed that wait for others. To each other seed there is one connection at a
+    time, with a limited number of lines, and the next follows after a pause, because a seed reads a
+    limited number of reports in a second."""
+
+    def __init__(self, node: Seed, seeds: list[Target]):
+        self._node = node
+        self._lines: dict[Target, list[bytes]] = {seed: [] for seed in seeds}
+        # to whom a connection is being made, or stands, or is to rest
+        self._under_way: set[Target] = set()
+
+    def tell(self, line: bytes) -> None:
+        """Tell every other seed a line, in its turn."""
+        for seed, lines in self._lines.items():
+            if len(lines) >= WAITING_LIMIT:
+                self._node.counters.add("reports too many for another seed")
+                continue
+            lines.append(line)
+            if seed not in self._under_way:
+                self._dial(seed)
+
+    def _dial(self, seed: Target) -> None:
+        """Connect to a seed if there is something to tell."""
+        if self._lines[seed]:
+            self._under_way.add(seed)
+            self._node.dial(self._node.new_link(RELAY, seed), "relay")
+        else:
+            self._under_way.discard(seed)
+
+    def on_up(self, link: Link) -> None:
+        """Send another seed, which is connected, the lines that wait for it, and hang up."""
+        if link.role == RELAY:
+            lines = self._lines[link.target]
+            link.send(b"".join(lines[:AT_ONCE]))
+            del lines[:AT_ONCE]
+            link.close(TOLD)
+
+    def on_end(self, link: Link) -> None:
+        """Dial again after a pause. The lines are lost when the seed could not be reached."""
+        if link.role == RELAY:
+            lines = self._lines[link.target]
+            if link.reason != TOLD:
+                self._node.counters.add("reports that another seed could not be told", len(lines))
+                lines.clear()
+            dial = functools.partial(self._dial, link.target)
+            self._node.flusher.take_over(dial, after=RELAY_PAUSE)
 
 
 def command() -> int:  # of `pip install`, too

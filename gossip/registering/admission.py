@@ -36,7 +36,7 @@ class _Newcomer:
     address: Address
     asked: float  # when it said `register:`
     older: object = None  # the row of the registration that has to speak, or is replaced
-    until: float = 0.0  # by when
+    until: float = 0.0  # by when it has to
 
 
 class Admission(Part):
@@ -163,6 +163,8 @@ class Admission(Part):
     def on_end(self, link) -> None:
         if link in self._newcomers:
             self._drop(self._newcomers[link])
+        for newcomer in [other for other in self._contesting.values() if other.older.link is link]:
+            self._list(newcomer)
 
     # Two connections that want one address.
 
@@ -176,25 +178,20 @@ class Admission(Part):
         newcomer.older, newcomer.until = older, self._node.now() + WORD_LIMIT
         if older.since >= newcomer.asked:  # it was probed before it was registered: once more
             self._node.probers[FIRST].ask(address, lambda alive: None)
-        self._node.lookout.hurry()
+        self._replace_silent(newcomer)
 
-    def replace_silent(self, now: float) -> None:
-        """List those whose older registration has not spoken in time."""
-        patience = self._node.more_patience()
-        due = [newcomer for newcomer in self._contesting.values()
-               if newcomer.until + patience <= now or not newcomer.older.stands()]
-        for newcomer in due:
-            row = self._node.registry.row(newcomer.address)
-            if row is None or row is newcomer.older:
-                self._list(newcomer)
-            else:
-                self._turn_away(newcomer, STANDS)
-
-    def next_at(self) -> float | None:
-        """Return when the next registration is replaced, unless it speaks; None if none is."""
-        patience = self._node.more_patience()
-        return min((newcomer.until + patience for newcomer in self._contesting.values()),
-                   default=None)
+    def _replace_silent(self, newcomer: _Newcomer) -> None:
+        """List a newcomer if the older registration has not spoken in time. Else look later."""
+        if self._contesting.get(newcomer.address) is not newcomer:
+            return
+        left = newcomer.until + self._node.more_patience() - self._node.now()
+        if left > 0:
+            again = functools.partial(self._replace_silent, newcomer)
+            self._node.flusher.take_over(again, left)
+        elif self._node.registry.row(newcomer.address) in (None, newcomer.older):
+            self._list(newcomer)
+        else:
+            self._turn_away(newcomer, STANDS)
 
 
 class Rests:

@@ -103,7 +103,8 @@ class Mongering:
             while not self._stopped and (size := self.rumors.size()) >= limit:
                 if shrinking and size < least:
                     end, least = min(self._now() + seconds, begun + self._longest), size
-                if not self._calmer.wait(end - self._now()):
+                if not self._calmer.wait_for(
+                        lambda: self._stopped or self.rumors.size() != size, end - self._now()):
                     return False
         return not self._stopped
 

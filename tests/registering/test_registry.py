@@ -19,9 +19,6 @@ def test_the_registry_removes_a_registration_not_its_successor():
     assert registry.row(peer(1), first) is None
     row = registry.row(peer(1), second)
     row.link = None
-    assert registry.next_at() is None and registry.outstayed(1e9) == []
-    row.grace_until = 60.0
-    assert registry.next_at() == 60.0 and registry.outstayed(60.0) == [row]
     assert registry.remove(row, "gone", 60.0) and registry.addresses() == ()
 
 

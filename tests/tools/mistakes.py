@@ -13,10 +13,9 @@ from gossip.overlay.linking import Linking
 from gossip.overlay.neighbours import NEIGHBOUR, Admission, Neighbours
 from gossip.registering.joining import SEED, Joining
 from gossip.registering.registry import Listing
-from gossip.registering.relays import Relays
 from gossip.signing.known_runs import KnownRuns, Outcome, run_of
 from gossip.spread.catch_up import CatchUp
-from seed import Seed
+from seed import Relays, Seed
 
 
 def around(monkeypatch, owner, name: str):
