@@ -19,7 +19,6 @@ import collections
 import dataclasses
 import functools
 import math
-import operator
 
 from gossip.addresses import Address
 
@@ -29,7 +28,6 @@ ASKERS_LIMIT = 100  # calls of `ask` that share one probe
 REFUSED = 0.5  # of a quick look: what has failed in less was refused, and not silent
 SLOWER, SLOWEST = 4, 8.0  # times the slowest answer is waited for, and seconds at most
 SLOW_FOR = 30.0  # seconds for which an answer counts as the slowest
-LISTED_SINCE = operator.attrgetter("since")
 
 
 @dataclasses.dataclass(eq=False, slots=True)
@@ -69,35 +67,35 @@ class Queue:
         if not self._free or not self._waiting:
             return None
         ip = min(self._waiting, key=self._under_way.__getitem__)
-        job = min(self._waiting[ip], key=LISTED_SINCE)
+        job = min(self._waiting[ip], key=lambda job: job.since)
         self.take_out(job)
         if ip in self._waiting:
             self._waiting[ip] = self._waiting.pop(ip)  # behind all others
-        self._free -= 1
-        self._under_way[ip] += 1
-        job.has_slot = True
+        self._count(job, 1)
         return job
 
     def end(self, job: Job) -> None:
         """A job that has begun needs its slot no longer."""
-        job.has_slot = False
-        self._free += 1
-        self._under_way[job.address.ip] -= 1
+        self._count(job, -1)
+
+    def _count(self, job: Job, begun: int) -> None:
+        job.has_slot = begun > 0
+        self._free -= begun
+        self._under_way[job.address.ip] += begun
         if not self._under_way[job.address.ip]:
             del self._under_way[job.address.ip]
 
-    def next_to_go(self) -> Job | None:
-        """Return the job that gives way first: of the IP of which most wait, the job that was
-        listed last. While a slot is free, jobs are about to begin, and none gives way."""
-        if self._free or not self._waiting:
+    def next_to_go(self, least: int = 1) -> Job | None:
+        """Return the job that gives way first: of the IP of which most wait, if at least `least`
+        do, the job that was listed last. While a slot is free, none gives way."""
+        most = max(self._waiting.values(), key=len, default=())
+        if self._free or len(most) < least:
             return None
-        return max(max(self._waiting.values(), key=len), key=LISTED_SINCE)
+        return max(most, key=lambda job: job.since)
 
-    def next_to_go_for(self, ip: str) -> Job | None:
-        """Do so for a newcomer of this IP: only if more of another IP wait than of its own."""
-        job = self.next_to_go()
-        own = len(self._waiting.get(ip, ())) + 1
-        return job if job is not None and len(self._waiting[job.address.ip]) > own else None
+    def waiting(self, ip: str) -> int:
+        """Return how many jobs of an IP wait."""
+        return len(self._waiting.get(ip, ()))
 
 
 def probers(probe, now, tries: int, at_once: int, quick: float | None = None,
@@ -146,7 +144,8 @@ class Prober:
     def give_way(self, newcomer: Address) -> bool:
         """Let an address go that waits for patience, or else for its quick look, if more of its IP
         wait than of the newcomer's. Its verdict is None. Return whether there was one."""
-        job = self.patient.next_to_go() or self.quick.next_to_go_for(newcomer.ip)
+        job = (self.patient.next_to_go()
+               or self.quick.next_to_go(least=self.quick.waiting(newcomer.ip) + 2))
         if job is not None:
             self._queue_of(job).take_out(job)
             self._over(job, None)
@@ -173,18 +172,16 @@ class Prober:
     def _look(self, job: Job) -> None:
         """Probe an address, once. If that cannot even begin, it is over."""
         job.begun = self._now()
-        limit = self._limit(job)
+        limit = self._patient_limit(job) if job.is_patient else self._quick
         try:
             self._probe(job.address, functools.partial(self._answered, job), limit=limit)
         except BaseException:
             self._over(job, None)
             raise
 
-    def _limit(self, job: Job) -> float | None:
-        """Return the seconds for the probe that begins; None: as usual. A patient probe uses up one
-        of its tries, or all if it is longer than all of them usually are."""
-        if not job.is_patient:
-            return self._quick
+    def _patient_limit(self, job: Job) -> float | None:
+        """Return the seconds for a patient probe that begins; None: as usual. It uses up one of the
+        job's tries, or all if it is longer than all of them usually are."""
         job.tries -= 1
         if self._patience is None:
             return None
@@ -228,8 +225,7 @@ class Slowness:
     so that nobody gains much by being slow."""
 
     def __init__(self):
-        self._took = 0.0
-        self._until = float("-inf")  # when that answer counts no more
+        self._took, self._until = 0.0, -math.inf  # the slowest answer, and how long it counts
 
     def note(self, took: float, now: float) -> None:
         """Note that an answer has come after `took` seconds."""

@@ -56,7 +56,6 @@ class Linking(Part):
 
     def keep_links(self, now: float) -> None:
         """Dial for the ring, then for a free place. If the ring link has gone, ask for a list."""
-        self.admitting.turn(now)
         listed = self.peer_list.addresses()
         linked, dialling = self.neighbours.addresses(), self.neighbours.dialling()
         if successor := self.places.ring_dial(listed, linked, dialling, now):
@@ -74,8 +73,7 @@ class Linking(Part):
 
     def next_at(self, now: float) -> float | None:
         """When `keep_links` has something to do next, if nothing happens before."""
-        due = [self.places.next_at(now), self.admitting.next_at()]
-        return min((moment for moment in due if moment is not None), default=None)
+        return self.places.next_at(now)
 
     def give_up_surplus(self, settled: float) -> None:
         """Give up links beyond capacity, as `ring.surplus` says."""

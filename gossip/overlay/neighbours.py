@@ -1,12 +1,14 @@
-"""The table of neighbours: which peers are linked, by which links, and which are being dialled.
+"""The table of neighbours: which peers are linked, by which links, and how often they missed.
 
 Rules only. A newcomer is judged and entered in one step. Every change is written into the output
-file. A neighbour whose link broke is still counted by the rounds of liveness; of too many, those
-that were lost last are not, so that strangers that come and go push nobody out.
+file. A peer whose link broke misses every round of liveness until it is linked again, forgotten, or
+dead. Of too many, those that were lost last are not counted, so that strangers that come and go
+push nobody out.
 
 A link is proven when its peer has answered at the address that it announces: to a probe, or when
-this peer dialled it. `listed`, in the methods below, are those neighbours that seeds have named:
-they come before the others.
+this peer dialled it. A new link clears old misses only then; if it ends before, they count again.
+`listed`, in the methods below, are those neighbours that seeds have named: they come before the
+others.
 
 Where gossip is signed, every link is proven by a run, the one at home at its address (`link.run`:
 its START, and the TIME of the dial by its dialler's clock). Of two links of one pair
@@ -23,14 +25,15 @@ settled as above, and any other newcomer is refused. Later the older link is ask
 
 import collections
 import dataclasses
-from typing import NamedTuple
+import math
+from typing import Any, NamedTuple
 
 from gossip.addresses import Address
-from gossip.liveness.rounds import Count, Round, next_round
 from gossip.overlay import ring
 from gossip.settings import Settings
 
 NEIGHBOUR = "a neighbour"  # the role of a link, as this peer sees the other end
+SLEPT = 0.5  # seconds; a round that is this late, and half an interval, counts no miss
 AT_ONCE = 20  # newcomers in a second that are accepted before they are proven
 UNLISTED, UNLISTED_WINDOW = 250, 10.0  # newcomers that no seed has named and that were probed: so
 # many are accepted within so many seconds, enough for a whole network that starts at once
@@ -47,14 +50,75 @@ class Admission(NamedTuple):
     proven: bool = False
 
 
+class Round(NamedTuple):
+    """The tasks of a liveness round, in the order of addresses."""
+
+    ask: list[Address]  # peers that are sent a request
+    missed: list[tuple[Address, int]]  # peers that missed the round, and how many in a row
+    suspects: list[Address]  # peers that have just reached the limit: one more probe
+    lost: list[Address]  # peers without a link: they are dialled again
+    withheld: int  # how many missed a round that was late, which does not count
+
+    def events(self) -> list[str]:
+        """The round in the words of the output file."""
+        return [*(f"liveness missed:{peer}:{misses}" for peer, misses in self.missed),
+                *(f"liveness request:{peer}" for peer in self.ask)]
+
+
+def slept(behind: float, interval: float) -> bool:
+    """Whether a round that comes `behind` seconds late shows that this peer itself was asleep."""
+    return behind > max(SLEPT, interval / 2)
+
+
 @dataclasses.dataclass(eq=False, slots=True, kw_only=True)
-class Neighbour(Count):
+class Neighbour:
     """A peer in the table: its link, what is known of it, and the rounds that it has missed."""
 
+    link: Any  # None once it broke
     dialler: Address  # which of the two made the link
     since: float  # when the link came
     chosen: bool  # this peer wanted the link by itself
+    proven: bool  # the peer has answered at its address since this link came
     unreached: bool = False  # it was looked for at its address, in vain
+    answered: float  # when it last proved that it lives
+    owed: int | None  # misses before this link came; None: the peer was not counted
+    misses: int = 0  # rounds missed in a row
+    asked: dict[str, float] = dataclasses.field(
+        default_factory=dict)  # TIME of each unanswered request -> when it was sent
+    suspect: bool = False
+
+    def doubts(self) -> int | None:
+        """How many misses to carry over to this peer's next link."""
+        if self.link is None or self.proven:
+            return self.misses
+        if self.owed is None:
+            return self.misses or None
+        return max(self.misses, self.owed)
+
+    def replied(self, time: str, now: float) -> float | None:
+        """Begin anew after a reply. Return the seconds since its request; None if none waits."""
+        asked = self.asked.get(time)
+        if asked is None:
+            return None
+        self._begin_anew()
+        self.answered = now
+        return now - asked
+
+    def _begin_anew(self) -> None:
+        self.asked.clear()
+        self.misses, self.suspect = 0, False
+
+    def spare(self) -> bool:
+        """Begin anew if something has come over the link since the first unanswered request: then
+        the link is slow, and not dead. Return whether that is so. The last probe was answered."""
+        if self.link is None or self.link.heard <= min(self.asked.values(), default=math.inf):
+            return False
+        self._begin_anew()
+        return True
+
+    def postpone(self) -> None:
+        """Have the next round on time repeat the last probe, which found nothing out."""
+        self.misses, self.suspect = self.misses - 1, False
 
 
 class Neighbours:
@@ -75,7 +139,7 @@ class Neighbours:
     # Dials.
 
     def begin_dial(self, address: Address, for_ring: bool, chosen: bool = True) -> bool:
-        """Note that a dial begins; return False if the peer is linked or being dialled already."""
+        """Note that a dial begins; return False if the peer is linked or dialled already."""
         if address in self._rows or address in self._dialling or address == self._own:
             return False
         self._dialling[address] = for_ring, chosen
@@ -101,7 +165,6 @@ class Neighbours:
             return self._second(address, link, dialler, now, standing, silent)
         if link.run is not None:
             answered = True
-        proven = dialler == self._own or bool(answered)
         if dialler == address:
             if address in self._dialling and self._own < address:
                 return Admission(False, "duplicate")  # our own dial stays
@@ -115,6 +178,7 @@ class Neighbours:
             if (answered is not None and address not in listed
                     and not _has_room(self._unlisted, now, UNLISTED_WINDOW)):
                 return Admission(False, "full")
+        proven = dialler == self._own or bool(answered)
         self._enter(address, link, dialler, now, proven)
         self._write(f"connected:{address}", self._degree())
         return Admission(True, proven=proven)
@@ -168,7 +232,8 @@ class Neighbours:
         self._write(f"disconnected:{address}:{reason}", self._degree())
         self._renew_links()
         if missed and self._may_lose() or not (missed or row.proven or row.owed is None):
-            row.lose(row.misses if missed else row.doubts())
+            row.misses, row.link = row.misses if missed else row.doubts(), None
+            row.asked.clear()
             self._lost[address] = row
         return True
 
@@ -179,8 +244,30 @@ class Neighbours:
         return self._lost.pop(address, None) is not None
 
     def next_round(self, time: str, now: float, late: bool) -> Round:
-        """Begin a round of liveness."""
-        return next_round(self._rows | self._lost, self._settings.liveness_misses, time, now, late)
+        """Begin a round of liveness: some misses in a row, e.g. 3, make a suspect. `time` is the
+        TIME of its requests. A late round adds no misses: this peer itself was asleep or
+        overloaded."""
+        limit, found, withheld = self._settings.liveness_misses, Round([], [], [], [], 0), 0
+        for peer, row in sorted((self._rows | self._lost).items()):
+            if row.suspect:
+                continue
+            silent = row.asked or row.link is None
+            if silent and late:
+                withheld += 1
+            elif silent:
+                row.misses += 1
+                found.missed.append((peer, row.misses))
+            if row.misses >= limit:
+                row.suspect = True
+                found.suspects.append(peer)
+            elif row.link is not None:
+                row.asked[time] = now
+                if len(row.asked) > limit:  # late rounds add requests, but no misses
+                    del row.asked[next(iter(row.asked))]
+                found.ask.append(peer)
+            else:
+                found.lost.append(peer)
+        return found._replace(withheld=withheld)
 
     def _degree(self) -> str:
         return f"degree:{self._own}=>{len(self._rows)}"

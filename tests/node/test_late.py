@@ -8,6 +8,7 @@ from gossip.node.node import WAITING, WITHHELD
 from gossip.settings import LATE_FOR
 from tests.tools.fakes import peer, run_late
 from tests.tools.nets import neighbours
+from tests.tools.registering import put_off
 from tests.tools.simulated import ONE, OTHER, SEED, Nodes
 
 LATE = 0.2  # seconds: no verdict is passed
@@ -52,8 +53,9 @@ def dial(node):
 
 
 def link_check(node):
+    waits = put_off(node)
     node.linking.admitting._check(node.neighbours.link(OTHER), node.new_link(WAITING))
-    return node.linking.admitting.next_at()
+    return node.now() + waits[0]
 
 
 def registration(node):
