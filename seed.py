@@ -111,8 +111,7 @@ class Seed(Node):
     # Deaths.
 
     def sift(self, link: Link, lines: list[bytes]) -> list[bytes]:
-        """Look up the names of other seeds, once a second at most, before a report is read that
-        comes from an unknown IP."""
+        """Look up the names of other seeds before a report from an unknown IP is read."""
         places = self.whereabouts
         if (places.names and link.role == WAITING and link.remote_ip not in places.ips
                 and any(line.startswith(b"Dead Node:") for line in lines)
@@ -148,8 +147,7 @@ class Seed(Node):
             self._probe(dead, row, functools.partial(self._judge_report, message, row, is_peer))
 
     def _was_untrue(self, reporter: Address, now: float) -> None:
-        """Ignore a peer's reports for a while that reported deaths of peers that answer. This is no
-        proof of a lie, because others may have played dead to it."""
+        """Ignore for a while a peer that reported deaths of peers that answer; that is no proof."""
         if (self._disbelieved.reason(reporter, now) is None
                 and self._disbelieved.note(reporter, UNTRUE, 1, now) is not None):
             self.output.write(f"disbelieved:{reporter}")
@@ -159,8 +157,7 @@ class Seed(Node):
 
     def _judge_report(self, report: wire.DeadNode, row, is_peers: bool,
                       alive: bool | None) -> None:
-        """Judge a report after the probe. What a registered peer reports is passed on; what another
-        seed reports is only told to our peers."""
+        """Judge a report after the probe. Only that of a registered peer is passed on."""
         now, dead = self.now(), report.dead
         if alive and is_peers:
             self._was_untrue(report.reporter, now)
@@ -229,8 +226,7 @@ class Seed(Node):
             self._probe_lost(row)
 
     def _probe(self, address: Address, row: Listing | None, verdict) -> None:
-        """Probe a peer that was reported or lost its connection, those first that were listed
-        first."""
+        """Probe a peer that was reported or lost; those come first that were listed first."""
         self.probers[USUAL].ask(address, verdict, since=math.inf if row is None else row.since)
 
     def _probe_lost(self, row: Listing) -> None:

@@ -3,16 +3,13 @@
 Rules only: a probe itself is `probe(address, verdict, limit=…)` of a node. The verdict comes as a
 call: True, False, or None when it could not be found out.
 
-Registrations, reports, and all less urgent questions have a lane each, so none delays another. In a
-lane two questions about one address share its probe. An address gets a quick look first, a probe of
-a quarter of a second. If it does not answer, it is probed patiently, `tries` times, from another
-queue, where waiting for silence takes its time, longer where others were slow (Slowness). Where the
-system refuses at once, because nobody listens, the tries follow at once instead. Each lane has a
-limit: a further address takes the place of another that waits, or its verdict is None at once.
+Each kind of question has a lane, so none delays another; in a lane two questions about one address
+share its probe. An address gets a quick look first. If it does not answer, it is probed patiently,
+`tries` times, from another queue; if the system refuses, because nobody listens, the tries follow
+at once. Above the limit of a lane an address takes the place of another, or its verdict is None.
 
-In a queue every IP has a share: the next address is of the IP that has the fewest probes under way,
-so an IP that fills the queue delays itself. Within an IP, the address that was listed longest goes
-first, so that addresses which are listed in masses, and then fall silent, delay no earlier one.
+In a queue the next address is of the IP that has the fewest probes under way, so an IP that fills
+the queue delays itself. Within an IP, the address that was listed longest goes first.
 """
 
 import collections
@@ -75,7 +72,7 @@ class Queue:
         return job
 
     def end(self, job: Job) -> None:
-        """A job that has begun needs its slot no longer."""
+        """Free the slot of a job."""
         self._count(job, -1)
 
     def _count(self, job: Job, begun: int) -> None:
@@ -142,8 +139,7 @@ class Prober:
         self._begin()
 
     def give_way(self, newcomer: Address) -> bool:
-        """Let an address go that waits for patience, or else for its quick look, if more of its IP
-        wait than of the newcomer's. Its verdict is None. Return whether there was one."""
+        """Drop an address that waits, of an IP with more than the newcomer's; False without one."""
         job = (self.patient.next_to_go()
                or self.quick.next_to_go(least=self.quick.waiting(newcomer.ip) + 2))
         if job is not None:
@@ -155,8 +151,7 @@ class Prober:
         return self.patient if job.is_patient else self.quick
 
     def _begin(self) -> None:
-        """Begin as many probes as may begin. A call meanwhile returns, so that a probe that fails
-        at once does not begin the next one from within itself."""
+        """Begin as many probes as may begin; but not from within a probe that fails at once."""
         if self._beginning:
             return
         self._beginning = True
@@ -191,7 +186,7 @@ class Prober:
         return None if limit == self._patience else limit
 
     def _answered(self, job: Job, alive: bool | None) -> None:
-        """A probe is over. Without an answer there may be another."""
+        """Take the end of a probe. Without an answer there may be another."""
         now = self._now()
         took = now - job.begun
         if alive:

@@ -33,7 +33,7 @@ class Admitting(Part):
         self.checks: dict = {}  # newcomer -> the older link to the same peer, which has to answer
 
     def on_connect(self, link, message: wire.Connect) -> None:
-        """A newcomer wants to become a neighbour. Its run has to be the one at its address."""
+        """Let a newcomer in. Its run has to be the one at its address."""
         asker = message.address
         if asker.ip != link.remote_ip:
             link.send(wire.refused(self._node.address, "another IP"))
@@ -92,8 +92,7 @@ class Admitting(Part):
                 link.peer, functools.partial(verdict, link), lambda: not link.ended)
 
     def _probed_first(self, link, alive: bool | None) -> None:
-        """Admit a newcomer without a free place that was probed, also if this peer was too late to
-        find out, because that is not the newcomer's fault."""
+        """Admit a newcomer that answers, or that this peer was too late to probe."""
         if alive or alive is None and self._node.is_late():
             self._admit(link, answered=bool(alive))
         else:
@@ -133,7 +132,6 @@ class Admitting(Part):
             self._admit(newcomer, silent=standing)
 
     def _waiting_for(self, standing) -> list:
-        """Take out the newcomers that wait for a link."""
         newcomers = [newcomer for newcomer, older in self.checks.items() if older is standing]
         for newcomer in newcomers:
             del self.checks[newcomer]
@@ -145,7 +143,7 @@ class Admitting(Part):
             self._turn_away(newcomer, "duplicate")
 
     def on_end(self, link) -> None:
-        """A link has ended: newcomers that waited for it are admitted."""
+        """Admit the newcomers that waited for a link that has ended."""
         self.checks.pop(link, None)
         for newcomer in self._waiting_for(link):
             self._admit(newcomer, silent=link)

@@ -43,8 +43,7 @@ class Linking(Part):
         self._ring_stood = False  # whether the ring link did at the last turn of membership
 
     def next_round(self, now: float) -> None:
-        """Look after all links, every liveness interval. While no seed can tell who lives, also
-        dial a peer that was found dead."""
+        """Look after all links; without a seed, also dial a peer that was found dead."""
         self.places.next_round(now)
         self.admitting.next_round()
         self.give_up_surplus(settled=self._node.settings.liveness_interval)
@@ -87,8 +86,7 @@ class Linking(Part):
     # How links begin.
 
     def dial(self, peer: Address, for_ring: bool = False, chosen: bool = True) -> None:
-        """Ask a peer to become a neighbour, unless it is one or is being asked already. A dial that
-        only renews a link that others made is not `chosen`."""
+        """Ask a peer to become a neighbour. A dial that renews a link of others is not `chosen`."""
         if (self._node.leaving or self.offence(peer)
                 or not self.neighbours.begin_dial(peer, for_ring, chosen)):
             return
@@ -102,13 +100,13 @@ class Linking(Part):
             link.send(self._proofs.asking(link) + wire.connect(self._node.address))
 
     def enter(self, link, admission: Admission) -> None:
-        """A newcomer is accepted."""
+        """Accept a newcomer."""
         self._welcome(link, admission)
         link.release(self._proofs.answering(link) + wire.accepted(self._node.address))
         self._met(link)
 
     def on_accepted(self, link, message: wire.Accepted) -> None:
-        """A peer that was dialled has accepted this one."""
+        """Enter a peer that was dialled and has accepted this one."""
         peer = link.peer
         if message.address not in (peer, self._node.address):
             raise wire.WireError(f"{message.address} answered instead")
@@ -131,7 +129,7 @@ class Linking(Part):
         self._met(link)
 
     def _met(self, link) -> None:
-        """The other end knows, too, that the two are neighbours now."""
+        """Note that the other end knows, too, that the two are neighbours now."""
         if self._node.leaving:
             link.send(wire.leave(self._node.address))
             return
@@ -150,7 +148,7 @@ class Linking(Part):
             self.proven(link.peer, link)
 
     def proven(self, peer: Address, link) -> None:
-        """A neighbour has answered at its address."""
+        """Note that a neighbour has answered at its address."""
         self.places.linked(peer)
         if self.found_dead.discard(peer) and not self._joining.has_seed():
             self.learning.ask(link)  # it knows those who were cut off together with it
@@ -163,12 +161,12 @@ class Linking(Part):
             self.unlink(peer, "replaced", link)
 
     def unreached(self, peer: Address) -> None:
-        """A neighbour does not answer at its address. Its link stands until its place is wanted."""
+        """Let a link stand until its place is wanted, as its peer does not answer."""
         self._pass_over(peer)
         self.give_up_surplus(settled=float("inf"))
 
     def on_refused(self, link, message: wire.Refused) -> None:
-        """A peer that was dialled refuses this one, or a neighbour gives the link up."""
+        """Take the refusal of a peer that was dialled, or of a neighbour that gives up the link."""
         peer, reason = link.peer, message.reason[:REASON_SHOWN]
         if len(escape(reason).encode()) > REASON_SHOWN:
             reason = STRANGE
@@ -191,7 +189,7 @@ class Linking(Part):
         self._node.membership.hurry()
 
     def _dial_over(self, link) -> bool:
-        """A dial is over; answer whether it was for the ring."""
+        """Note that a dial is over; return whether it was for the ring."""
         link.role = OVER
         return self.neighbours.end_dial(link.peer)
 
@@ -216,7 +214,7 @@ class Linking(Part):
         self.unlink(peer, reason, link)
 
     def on_leave(self, link, message: wire.Leave) -> None:
-        """A neighbour leaves gracefully; it can say so only of itself."""
+        """Let a neighbour leave gracefully; it can say so only of itself."""
         if message.address != link.peer:
             self._node.counters.add("leaves in the name of others")
             return
@@ -226,20 +224,19 @@ class Linking(Part):
         self.unlink(link.peer, "left", link)
 
     def broke_rules(self, link, reason: str) -> None:
-        """A neighbour is disconnected for what it did, and then left alone for a while."""
+        """Disconnect a neighbour for what it did, and leave it alone for a while."""
         if link.role == NEIGHBOUR:
             self._leave_alone(link.peer)
             self.unlink(link.peer, reason[:REASON_SHOWN], link)
 
     def offended(self, link, offence: str, count: int) -> None:
-        """A neighbour has committed an offence `count` times: too often, and it is refused."""
+        """Count an offence of a neighbour; if it comes too often, refuse the neighbour."""
         if until := self._shut_out.note(link.peer, offence, count, self._node.now()):
             self._node.write_refusal(link.peer, offence)
             self.shut_out(link.peer, offence, until, link)
 
     def shut_out(self, peer: Address, reason: str, until: float, link=None) -> bool:
-        """Refuse a peer until then, and dial it not; end its link, or just the given `link`. Return
-        whether it was not shut out for this reason already."""
+        """Refuse a peer until then. Return whether it was not shut out for this reason already."""
         is_news = self._shut_out.refuse(peer, reason, until, self._node.now())
         self.places.pass_over(peer, until)
         if link := link or self.neighbours.link(peer):
@@ -252,7 +249,7 @@ class Linking(Part):
         return self._shut_out.reason(peer, self._node.now())
 
     def on_end(self, link) -> None:
-        """A link has ended: its place is free."""
+        """Free the place of a link that has ended."""
         if link.role == DIALLED:
             self.neighbours.end_dial(link.peer)
             if not link.lacked:  # else that says nothing of the peer
@@ -268,8 +265,7 @@ class Linking(Part):
         self.places.put_off(peer, for_ring=True, now=self._node.now())
 
     def _pass_over(self, peer: Address) -> None:
-        """A peer does not answer at its address: the ring goes on behind it for an interval. If it
-        is only frozen, nobody will name it again without a seed, so it is remembered."""
+        """Let the ring go on behind a peer that does not answer. It may only be frozen."""
         now = self._node.now()
         self.places.pass_over(peer, now + self._node.settings.liveness_interval)
         if self.peer_list.unreachable(peer) and not self._joining.has_seed():
@@ -277,8 +273,7 @@ class Linking(Part):
         self._node.membership.hurry()
 
     def _lost(self, link) -> None:
-        """A link broke. That is not death: the peer is dialled anew, while rounds count misses; not
-        those of a link that was not proven and did not stand for an interval."""
+        """Dial a peer anew whose link broke, which is not death, while rounds count misses."""
         peer, now, row = link.peer, self._node.now(), self.neighbours.row(link.peer)
         counts = row.proven or now - row.since >= self._node.settings.liveness_interval
         self.neighbours.remove(peer, link, link.reason, missed=counts)

@@ -2,25 +2,13 @@
 
 Rules only. A newcomer is judged and entered in one step. Every change is written into the output
 file. A peer whose link broke misses every round of liveness until it is linked again, forgotten, or
-dead. Of too many, those that were lost last are not counted, so that strangers that come and go
-push nobody out.
+dead. Of too many, those that were lost last are not counted.
 
 A link is proven when its peer has answered at the address that it announces: to a probe, or when
 this peer dialled it. A new link clears old misses only then; if it ends before, they count again.
-`listed`, in the methods below, are those neighbours that seeds have named: they come before the
-others.
-
-Where gossip is signed, every link is proven by a run, the one at home at its address (`link.run`:
-its START, and the TIME of the dial by its dialler's clock). Of two links of one pair
-
-    the standing one has ended                    the newcomer stays
-    the newcomer has another run                  the newcomer stays: the peer was restarted
-    both were dialled by the same side            the later TIME stays; an equal one was repeated
-    they cross, and the older one is young        the one stays that the lower address dialled
-    they cross, and the older one is not young    the older one, if it answers a request
-
-Unsigned, the rows about runs do not apply. While the older link is young, two links that cross are
-settled as above, and any other newcomer is refused. Later the older link is asked.
+Where gossip is signed, every link is proven by a run (`link.run`: its START, and the TIME of the
+dial). Which of two links of a pair stays: see "One link per pair" in README.md, and "A link has a
+key" in signing/README.md. `listed`, in the methods below, are the neighbours that seeds have named.
 """
 
 import collections
@@ -60,13 +48,13 @@ class Round(NamedTuple):
     withheld: int  # how many missed a round that was late, which does not count
 
     def events(self) -> list[str]:
-        """The round in the words of the output file."""
+        """Return the round in the words of the output file."""
         return [*(f"liveness missed:{peer}:{misses}" for peer, misses in self.missed),
                 *(f"liveness request:{peer}" for peer in self.ask)]
 
 
 def slept(behind: float, interval: float) -> bool:
-    """Whether a round that comes `behind` seconds late shows that this peer itself was asleep."""
+    """Return whether a round that comes `behind` seconds late shows that this peer was asleep."""
     return behind > max(SLEPT, interval / 2)
 
 
@@ -88,7 +76,7 @@ class Neighbour:
     suspect: bool = False
 
     def doubts(self) -> int | None:
-        """How many misses to carry over to this peer's next link."""
+        """Return how many misses to carry over to this peer's next link."""
         if self.link is None or self.proven:
             return self.misses
         if self.owed is None:
@@ -109,8 +97,7 @@ class Neighbour:
         self.misses, self.suspect = 0, False
 
     def spare(self) -> bool:
-        """Begin anew if something has come over the link since the first unanswered request: then
-        the link is slow, and not dead. Return whether that is so. The last probe was answered."""
+        """Begin anew, and return True, if the link brought something: it is slow, and not dead."""
         if self.link is None or self.link.heard <= min(self.asked.values(), default=math.inf):
             return False
         self._begin_anew()
@@ -244,9 +231,7 @@ class Neighbours:
         return self._lost.pop(address, None) is not None
 
     def next_round(self, time: str, now: float, late: bool) -> Round:
-        """Begin a round of liveness: some misses in a row, e.g. 3, make a suspect. `time` is the
-        TIME of its requests. A late round adds no misses: this peer itself was asleep or
-        overloaded."""
+        """Begin a round of liveness. A late round adds no misses: this peer was late itself."""
         limit, found, withheld = self._settings.liveness_misses, Round([], [], [], [], 0), 0
         for peer, row in sorted((self._rows | self._lost).items()):
             if row.suspect:
@@ -278,11 +263,11 @@ class Neighbours:
     # What there is.
 
     def links(self) -> tuple:
-        """The links over which gossip flows: a tuple that never changes."""
+        """Return the links over which gossip flows: a tuple that never changes."""
         return self._links
 
     def link(self, address: Address):
-        """The link to a neighbour, or None."""
+        """Return the link to a neighbour, or None."""
         return self._rows[address].link if address in self._rows else None
 
     def row(self, address: Address) -> Neighbour | None:
@@ -303,7 +288,7 @@ class Neighbours:
         return [row.link for _, row in sorted(self._rows.items()) if not row.proven]
 
     def counted(self, now: float, listed: set[Address]) -> dict[Address, ring.Tie]:
-        """The neighbours that take a place: they are proven and listed."""
+        """Return the neighbours that take a place: they are proven and listed."""
         return {address: tie for address, tie in self._ties(now, listed).items()
                 if tie.proven and tie.listed}
 
@@ -314,7 +299,7 @@ class Neighbours:
 
     def surplus(self, now: float, settled: float, listed: set[Address]
                 ) -> list[tuple[Address, Neighbour]]:
-        """The neighbours to give up: see `ring.surplus`."""
+        """Return the neighbours to give up: see `ring.surplus`."""
         if len(self._rows) <= self.capacity:
             return []
         surplus = ring.surplus(self._own, self._ties(now, listed), self.capacity, settled)
@@ -322,7 +307,7 @@ class Neighbours:
 
 
 def _is_newer(link, dialler: Address, standing: Neighbour) -> bool:
-    """Whether a run has proved a link that leaves the standing one behind."""
+    """Return whether a run has proved a link that leaves the standing one behind."""
     if link.run is None or standing.link.run is None:
         return False
     (start, time), (standing_start, standing_time) = link.run, standing.link.run
@@ -330,7 +315,7 @@ def _is_newer(link, dialler: Address, standing: Neighbour) -> bool:
 
 
 def _has_room(times: collections.deque, now: float, window: float) -> bool:
-    """Whether one more may be taken: `times` holds no more than it can within the `window`."""
+    """Return whether one more may be taken within the `window`, and note it then."""
     if len(times) == times.maxlen and now - times[0] < window:
         return False
     times.append(now)

@@ -24,21 +24,21 @@ SUCCESSORS_SENT = 8  # the next after an asker on the ring, in an answer that na
 
 
 def successors(own: Address, ordered: Sequence[Address]) -> Iterator[Address]:
-    """Sorted addresses in the order of the ring, beginning with one's own successor."""
+    """Yield sorted addresses in the order of the ring, beginning with one's own successor."""
     behind = bisect.bisect(ordered, own)
     yield from itertools.islice(ordered, behind, None)
     yield from itertools.islice(ordered, behind)
 
 
 def between(low: Address, middle: Address, high: Address) -> bool:
-    """Whether `middle` comes after `low` and before `high` on the way round the ring."""
+    """Return whether `middle` comes after `low` and before `high` on the way round the ring."""
     if low < high:
         return low < middle < high
     return middle > low or middle < high
 
 
 def ring_holders(own: Address, ordered: Sequence[Address]) -> set[Address]:
-    """One's own successor and predecessor among sorted addresses: they have the ring places."""
+    """Return one's successor and predecessor among sorted addresses: they have the ring places."""
     if not ordered:
         return set()
     behind = bisect.bisect(ordered, own)
@@ -77,7 +77,7 @@ def favoured(ips: Iterable[str], ties: dict[Address, Tie], stay: set[Address],
 
 
 def _in_turn(ties: dict[Address, Tie], stay: set[Address], number: int) -> list[Address]:
-    """So many neighbours, in the order in which they are given up."""
+    """Return `number` neighbours, in the order in which they are given up."""
     links = collections.Counter(peer.ip for peer in ties)
     left, gone = ties.keys() - stay, []
 

@@ -1,11 +1,9 @@
 """Admission: how a seed finds out who may be listed. A part of a seed.
 
-Before an address is listed it is probed. An address that fails again and again rests: meanwhile it
-is refused without a probe.
-
-A peer that is probed repeats `register:` at once (joining.py). When another connection wants its
-address, and `register:` comes over the older one within a second of the probe, the newer one is
-refused. Else it replaces the older one, whose other end is gone.
+Before an address is listed it is probed. A peer that is probed repeats `register:` at once
+(joining.py). When another connection wants its address, and `register:` comes over the older one
+within a second of the probe, the newer one is refused. Else it replaces the older one, whose other
+end is gone.
 """
 
 import dataclasses

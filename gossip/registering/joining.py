@@ -102,8 +102,7 @@ class Joining(Part):
         return any(row.registered for row in self._rows.values())
 
     def next_round(self) -> None:
-        """Repeat `register:` on each registration; a seed that is silent is given up. A late round
-        finds no seed silent."""
+        """Repeat `register:` at each seed. A seed that is silent is given up, but not if late."""
         late = self._node.is_late()
         for row in [row for row in self._rows.values() if row.registered]:
             if late and row.unanswered:

@@ -4,11 +4,9 @@ This file sends and answers the lines (`status:…`, see wire.Status); catch_up.
 fetch from which neighbour. A. Demers et al., "Epidemic algorithms for replicated database
 maintenance", PODC 1987, section 1.3.
 
-Two neighbours first compare one digest of all that they have seen; if it is equal, they stop. If it
-differs, they compare digests of 64 slices. For slices that differ they send their vectors: the
-numbers of the messages seen, for each run. Two peers may differ for long and have nothing for each
-other, because a peer has no room for some numbers, or nobody holds their texts any more. So the
-same two digests are not compared again for some time.
+Two neighbours compare one digest of all that they have seen, then digests of 64 slices, then
+vectors: the numbers seen, for each run of a slice. If two peers differ for good, because one has no
+room, or nobody holds the texts, the same digests are not compared again for some time.
 """
 
 import dataclasses
@@ -222,8 +220,7 @@ class AntiEntropy:
         link.send(wire.Answer(b"\n".join([*lines, rest])))
 
     def has_caught_up(self) -> bool:
-        """Return whether all present neighbours were compared with, and all that they offered was
-        fetched."""
+        """Return whether all that present neighbours have was offered and fetched."""
         links = self._links()
         return (bool(links) and all(self._with(link).compared for link in links)
                 and not self.catch_up.offering())

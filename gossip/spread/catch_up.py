@@ -1,13 +1,10 @@
 """Catching up: which messages are missing here, and which neighbour is asked for them next.
 
-Rules only, for the side of anti-entropy that lacks messages (Demers et al. 1987, section 1.3).
-
-One neighbour at a time is asked, for one portion at a time, so that messages that six neighbours
-offer are fetched once, and a large catch-up never fills a backlog. Fast neighbours and neighbours
-not asked yet are asked alternately, slow ones last, so that none delays the others for long.
-
-A neighbour that calls an offered message gone is not asked for it again for some time. It speaks
-only for its own copy, so other neighbours are still asked.
+Rules only. One neighbour at a time is asked, for one portion at a time, so that messages that six
+neighbours offer are fetched once, and a large catch-up never fills a backlog. Fast neighbours and
+neighbours not asked yet are asked alternately, slow ones last, so that none delays the others for
+long. A neighbour that calls an offered message gone, which it can say only of its own copy, is not
+asked for it again for some time.
 """
 
 from typing import NamedTuple

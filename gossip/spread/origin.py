@@ -1,13 +1,12 @@
 """What peers say in their own names: this peer, which waits for others, and its neighbours.
 
 Rules only. The gossip generator waits, for a limited time, while its peer is late, or a neighbour
-has too much to read. The first message waits longest, and for less lateness, because gossip that
-begins too early keeps a forming network from becoming connected.
+has too much to read. The first message waits longest, because gossip that begins too early keeps a
+forming network from becoming connected.
 
-The allowance is a rate limit. Spreading charges a neighbour the new lines that it says in its own
-name. Above the allowance its link is read more slowly, and TCP slows down the sender in turn.
-Relayed lines are free, because honest peers would otherwise pay for others. Duplicates are free,
-because they are not forwarded, and are recognised without a hash.
+The allowance is a rate limit on what a neighbour says in its own name. Above it its link is read
+more slowly, and TCP slows down the sender in turn. Relayed lines are free, because honest peers
+would otherwise pay for others. Duplicates are free, because they are recognised without a hash.
 """
 
 from collections.abc import Iterator
@@ -43,8 +42,7 @@ class Origin:
         self._number = 0  # the number of the last message made
 
     def check(self, text: str, now: float) -> None:
-        """Raise TooLong if a text does not fit into the next message, ValueError if it is not one
-        line."""
+        """Raise TooLong, or ValueError for a line end, if a text is no message."""
         self._line(text, self._number + 1, now)
 
     def _line(self, text: str, number: int, now: float) -> bytes:
@@ -57,8 +55,7 @@ class Origin:
         return line
 
     def lines(self, texts: list[str], now: float) -> list[bytes]:
-        """Return the lines of new messages. If a text is too long (TooLong), or is not one line
-        (ValueError), make none."""
+        """Return the lines of new messages. Make none if a text is none (see `check`)."""
         lines = [self._line(text, number, now)
                  for number, text in enumerate(texts, self._number + 1)]
         self._number += len(lines)
@@ -88,8 +85,7 @@ class Restraint:
         self._since: float | None = None  # when the next message was due
 
     def wait(self, now: float, lateness: float, has_room: bool) -> float:
-        """Return the seconds until to ask again; 0: make the message now. `has_room`: no neighbour
-        has too much to read."""
+        """Return the seconds until to ask again; 0: make the message now."""
         if self._since is None:
             self._since = now
         if not has_room and now < self._since + self._room_wait:
@@ -117,8 +113,7 @@ class Cost(NamedTuple):
 
 
 class Allowance:
-    """The accounts of all neighbours: `rate` lines a second (0: no limit), and bytes in
-    proportion."""
+    """The accounts of all neighbours: `rate` lines a second (0: no limit), and so many bytes."""
 
     def __init__(self, rate: int, burst: int):
         self._rates = [] if not rate else [  # of lines, and of bytes

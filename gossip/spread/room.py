@@ -2,18 +2,13 @@
 
 Rules only. A message without room is refused: it is neither remembered nor forwarded, and is
 fetched when there is room. Nothing is forgotten to make room, so that a duplicate stays a
-duplicate. One exception: of too many runs for which seeds vouch, the least recently used is
-forgotten.
+duplicate, but the least recently used of too many runs for which seeds vouch: those whose origin
+they have named. Of the other runs, and of numbers that touch none seen, each neighbour has a quota,
+which belongs to its address.
 
-A number needs room only if neither number next to it was seen in its run. A run needs room unless
-seeds vouch for it, that is, have named its origin. Both are charged to the account of the neighbour
-that brought them. An account belongs to the neighbour's address, and outlives its links.
-
-Texts are evicted by shares. A run for which a seed vouches has a share of its own. Because anybody
-can invent runs, all others are counted together for the address that is charged for them
-(`Run.owner`): their origin if a seed has named it, else the neighbour that brought them. The
-largest share loses texts first, and in it the largest run. So among n shares, a share below an nth
-of the memory loses no text: the many texts of a sender never evict the few of another.
+Texts are evicted from the largest share, and in it from the largest run. A run for which seeds
+vouch has a share of its own. Because anybody can invent runs, all others are counted together for
+the address that is charged for them (`Run.owner`).
 """
 
 import collections
@@ -51,8 +46,7 @@ class Tally:
 
 
 class Room:
-    """The room for a peer's numbers and runs. `neighbour` brings a message; None: nobody in
-    particular."""
+    """The room for a peer's numbers and runs, which a neighbour brings, or nobody (None)."""
 
     def __init__(self, settings: Settings, own_run: bytes):
         self._settings, self._own_run = settings, own_run  # which needs no room

@@ -1,14 +1,12 @@
 """Rumors: which rumor is told to which neighbour next, and when telling it ends.
 
 Rules only. A. Demers et al., "Epidemic algorithms for replicated database maintenance", PODC 1987,
-section 1.4: rumor mongering with feedback and a coin. A rumor is told to a random neighbour not
-known to have it. If it was new there, another neighbour is told; otherwise a coin decides whether
-another neighbour is told.
+section 1.4: rumor mongering with feedback and a coin. A rumor is told to a random neighbour. If it
+was new there, another neighbour is told; otherwise a coin decides whether another is.
 
 A rumor without an answer is retried, up to `tries` times in all. Then the neighbour counts as
-silent: its rumors go to others, and it is told nothing until something comes from it. The window is
-the number of bytes that one neighbour may leave unanswered; further rumors wait in its queue. Over
-TCP only an answer ends the silence; over datagrams, which may get lost, anything does.
+silent: its rumors go to others, and it is told nothing until something comes from it: over TCP an
+answer, over datagrams, which may get lost, anything.
 """
 
 import collections
@@ -86,8 +84,7 @@ class Rumors:
         self._dropped = collections.Counter()
 
     def add(self, messages: list[tuple[Key, bytes]], source, covers: list[bytes] = ()) -> None:
-        """Begin to tell new messages, which the neighbour `source` has. `covers`, if any, are the
-        signed lines that cover each of them."""
+        """Begin to tell messages that `source` has; `covers`, if any, are their signed lines."""
         before = None
         for (key, line), cover in itertools.zip_longest(messages, covers):
             size = len(line)

@@ -1,16 +1,10 @@
 """A tree for each run: forwards new lines only to neighbours that lack them.
 
 Of each run, the link that brought the first message is the parent until that link ends. A neighbour
-that repeats what is known is told once to be quiet (`status:prune:`): it pushes nothing of this run
-here any more. So a run spreads along a tree. Each run has its own, because prunes that are right
-for different origins would be wrong together. An origin sends its first message alone, so that the
-tree stands before the rest of a burst.
-
-Whatever a tree loses comes by announcements. A peer tells the links that it does not push to what
-it had seen half a second before, as `status:seen:`, if that has changed, and if the link has not
-announced as much itself. A peer that lacks something fetches it (anti_entropy.py), and tells the
-link to push again (`status:graft:`). A graft adds a link; it never replaces the parent, because
-that would close circles under load.
+that repeats what is known is told once to be quiet (`status:prune:`). Whatever a tree loses comes
+by announcements of what was seen half a second before (`status:seen:`): a peer that lacks something
+fetches it (anti_entropy.py), and tells the link to push again (`status:graft:`). A graft adds a
+link; it never replaces the parent, because that would close circles under load. See README.md.
 
 A prune silences only the link on which it came, and everything here is forgotten with its link.
 Nothing is gathered: what one peer holds back is late for all peers below it.
@@ -137,8 +131,7 @@ class Tree(Flood):
                  others)] if chosen else []
 
     def _first_alone(self, lines: list[bytes], covers: list[bytes]) -> tuple[list, list]:
-        """Return the first message of this peer, with its cover, and hold back all others for a
-        moment, unless they are too long."""
+        """Return the first message of this peer, with its cover; hold back others for a moment."""
         now = int(self._held is None)  # how many lines go now
         if now:
             self._held = []

@@ -4,10 +4,9 @@ Every kind of line with fields has a class here; its `kind` names the method `on
 that answers it. A line is checked in full, so that what a node forwards is valid for all.
 
 The gossip line is `gmessage:TIME:IP:PORT:START:NUMBER:TEXT`. `IP:PORT:START` is the run, one life
-of a peer; run and number are the key of a message. Prefixes are fields before `gmessage:`, e.g.
-`rumor:`; they belong to a way of spreading, or to a later system, not to the message. A peer
-forwards a line byte for byte, and parses it only if it is new: consecutive lines of a run together
-(`parse_block`), other lines singly (`parse_gossip`).
+of a peer; run and number are the key of a message. Prefixes before `gmessage:`, e.g. `rumor:`,
+belong to a way of spreading, not to the message. A peer forwards a line byte for byte, and parses
+it only if it is new: consecutive lines of a run together, other lines singly.
 """
 
 import itertools
@@ -149,8 +148,7 @@ class Block(NamedTuple):
 
 
 def gossip(time: str, own: Address, start: int, number: int, text: str) -> bytes:
-    """Make a gossip line, without its `\\n`. `\\r` at the end of the text is dropped, because it
-    would be taken for the end of the line."""
+    """Make a gossip line, without its `\\n`, nor `\\r` before it, which would be lost."""
     return f"gmessage:{time}:{own}:{start}:{number}:{text}".rstrip("\r").encode()
 
 
