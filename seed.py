@@ -168,15 +168,14 @@ class Seed(Node):
         self._remove(row, "dead")
         removal = self.registry.removal(dead)
         if not is_peers:
-            if removal is not None and removal.may_tell(now):
+            if removal is not None and not removal.was_told(now):
                 self._tell_peers(report, removal)
         elif removal is None or not removal.matters(now):
             self._reject(report, "not registered here")
         elif not removal.passed_on:
             removal.passed_on = True
-            removal.may_tell(now)
             self._tell_peers(report, removal)
-            self.relays.tell(wire.dead_node(report))
+            self.relays.tell(wire.dead_node(*report))
 
     def _judge_again(self, report: wire.DeadNode, row: Listing | None, is_peers: bool,
                      alive: bool | None) -> None:
@@ -198,11 +197,11 @@ class Seed(Node):
 
     def _tell_peers(self, report: wire.DeadNode, removal: Removal) -> None:
         """Tell all registered peers of a death, and write that down once per removal."""
-        if not removal.noted:
-            removal.noted = True
+        if removal.told == -math.inf:
             self.output.write(f"passed on:{report.line}")
+        removal.told = self.now()
         for link in self.registry.links():
-            link.send(wire.dead_node(report))
+            link.send(wire.dead_node(*report))
 
     def _remove(self, row: Listing | None, reason: str) -> bool:
         """Take a peer off the list and close its connection; return whether it was on the list."""

@@ -68,19 +68,16 @@ class Queue:
         self.take_out(job)
         if ip in self._waiting:
             self._waiting[ip] = self._waiting.pop(ip)  # behind all others
-        self._count(job, 1)
+        self._free -= 1
+        self._under_way[ip] += 1
+        job.has_slot = True
         return job
 
     def end(self, job: Job) -> None:
         """Free the slot of a job."""
-        self._count(job, -1)
-
-    def _count(self, job: Job, begun: int) -> None:
-        job.has_slot = begun > 0
-        self._free -= begun
-        self._under_way[job.address.ip] += begun
-        if not self._under_way[job.address.ip]:
-            del self._under_way[job.address.ip]
+        job.has_slot = False
+        self._free += 1
+        self._under_way -= collections.Counter([job.address.ip])
 
     def next_to_go(self, least: int = 1) -> Job | None:
         """Return the job that gives way first: of the IP of which most wait, if at least `least`

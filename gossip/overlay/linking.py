@@ -66,9 +66,10 @@ class Linking(Part):
         if other := self.places.ordinary_dial(listed, linked, dialling, now, counted):
             self.dial(other)
         successor = self.places.successor(listed, now)
-        stood, self._ring_stood = self._ring_stood, successor is None or successor in linked
-        if stood and not self._ring_stood:
+        stands = successor is None or successor in linked
+        if self._ring_stood and not stands:
             self._joining.hurry()
+        self._ring_stood = stands
 
     def next_at(self, now: float) -> float | None:
         """When `keep_links` has something to do next, if nothing happens before."""
@@ -107,8 +108,8 @@ class Linking(Part):
 
     def on_accepted(self, link, message: wire.Accepted) -> None:
         """Enter a peer that was dialled and has accepted this one."""
-        peer = link.peer
-        if message.address not in (peer, self._node.address):
+        peer, own = link.peer, self._node.address
+        if message.address not in (peer, own):
             raise wire.WireError(f"{message.address} answered instead")
         if fault := self._proofs.fault_of_answer(link):
             raise wire.WireError(fault)
@@ -117,16 +118,16 @@ class Linking(Part):
             link.close(reason)
             return
         listed = self.peer_list.listed_among([peer])
-        admission = self.neighbours.admit(peer, link, self._node.address, self._node.now(), listed)
-        if not admission.accepted:
+        admission = self.neighbours.admit(peer, link, own, self._node.now(), listed)
+        if admission.accepted:
+            self._welcome(link, admission)
+            self.neighbours.end_dial(peer)
+            self._met(link)
+        else:
             self.admitting.answered(peer)
             self._dial_over(link)
-            link.send(wire.refused(self._node.address, admission.reason))
+            link.send(wire.refused(own, admission.reason))
             self._node.disconnect(link, admission.reason)
-            return
-        self._welcome(link, admission)
-        self.neighbours.end_dial(peer)
-        self._met(link)
 
     def _met(self, link) -> None:
         """Note that the other end knows, too, that the two are neighbours now."""
@@ -181,8 +182,7 @@ class Linking(Part):
         if reason == "full":
             self.places.leave_alone(peer)
         self._node.counters.add("dials that were refused")
-        for_ring = self._dial_over(link)
-        self.places.put_off(peer, for_ring, self._node.now())
+        self.places.put_off(peer, self._dial_over(link), self._node.now())
         self.neighbours.forget(peer)  # it lives, so a link that broke before is no sign of death
         self.admitting.answered(peer)
         link.close("refused")
@@ -254,11 +254,10 @@ class Linking(Part):
             self.neighbours.end_dial(link.peer)
             if not link.lacked:  # else that says nothing of the peer
                 self._pass_over(link.peer)
-        elif link.role == NEIGHBOUR:
-            if self._node.leaving:
-                self.unlink(link.peer, "left", link)
-            elif self.neighbours.link(link.peer) is link:
-                self._lost(link)
+        elif link.role == NEIGHBOUR and self._node.leaving:
+            self.unlink(link.peer, "left", link)
+        elif link.role == NEIGHBOUR and self.neighbours.link(link.peer) is link:
+            self._lost(link)
 
     def _leave_alone(self, peer: Address) -> None:
         self.places.leave_alone(peer)

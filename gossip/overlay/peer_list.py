@@ -76,26 +76,22 @@ class PeerUnion:
         """A liveness round: forget those that no latest list has named for UNNAMED_ROUNDS, or that
         are too many, unless they are linked. Rounds without a seed do not count."""
         self._round += has_seed
-        kept = [address for address in linked if address in self._unnamed]
-        for address in kept:
-            del self._unnamed[address]
-        left = set(in_turns(reversed(self._unnamed))[:UNNAMED_LIMIT])
-        for address, since in list(self._unnamed.items()):
-            if address not in left or since + UNNAMED_ROUNDS <= self._round:
-                self._forget(address)
-        self._unnamed.update(dict.fromkeys(kept, self._round))
+        kept = {address: self._round for address in linked if address in self._unnamed}
+        others = {address: since for address, since in self._unnamed.items()
+                  if address not in kept and since + UNNAMED_ROUNDS > self._round}
+        left = set(in_turns(reversed(others))[:UNNAMED_LIMIT])
+        self._unnamed = {address: since for address, since in others.items()
+                         if address in left} | kept
+        self._ordered = None
 
     def hear(self, addresses: frozenset) -> bool:
         """Take peers that a neighbour names; return whether a new one was among them."""
         unknown = sorted(self._reachable(addresses) - self.named() - self._heard.keys())
         new = [address for address in unknown
                if address.family == self._own.family and can_be_dialled(address)]
-        before = self._heard
+        before, self._ordered = self._heard, None
         self._heard = dict.fromkeys(in_turns([*before, *new])[:HEARD_LIMIT])
-        if self._heard.keys() == before.keys():
-            return False
-        self._ordered = None
-        return True
+        return self._heard.keys() != before.keys()
 
     def discard(self, address: Address) -> None:
         """Forget a peer that is dead or has left: only a newer list brings it back."""

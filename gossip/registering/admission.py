@@ -51,8 +51,8 @@ class Admission(Part):
     def on_register(self, link, message: wire.Register) -> None:
         """Verify a newcomer; repeat `registered` for a peer that is on the list."""
         address, node, now = message.address, self._node, self._node.now()
-        if address is None:
-            self._refuse(link, link.remote, message.fault)
+        if isinstance(address, str):
+            self._refuse(link, link.remote, address)
         elif address.ip != link.remote_ip:
             node.write_refusal(link.remote, f"{address} is not its IP")
             link.send(wire.registration_refused(f"{address.ip} is not your IP"))

@@ -87,7 +87,7 @@ class Joining(Part):
     def next_at(self) -> float:
         """Return when a registration or a list is due next."""
         rows, is_missing = self._rows.values(), self._missing() > 0
-        return min([self._list_cadence.next_at(),
+        return min([self._list_cadence.next_at,
                     *(row.due for row in rows if row.link is not None and not row.registered),
                     *(row.rest.due for row in rows if row.link is None and is_missing)])
 
@@ -118,7 +118,7 @@ class Joining(Part):
         self._node.output.write(*[f"reported:{seed}:{report.line}"
                                   for seed, _ in self.registered()])
         for link in self.links():
-            link.send(wire.dead_node(report))
+            link.send(wire.dead_node(*report))
 
     def probed(self, seed: Address, ip: str) -> None:
         """Repeat `register:` to a seed that has probed this peer: somebody may want its place."""
@@ -188,18 +188,18 @@ class Cadence:
     def __init__(self, first: float, rest: float, now: float):
         self._first = self._delay = min(first, rest)
         self._rest = rest
-        self._next_at = now + self._first
+        self.next_at = now + self._first
         self._urgent = Backoff(first, rest)  # between calls of `at_once` that are followed
 
     def begin(self, now: float) -> None:
         """Begin the pauses again. What was due already is done with."""
-        if self._next_at <= now:
-            self._next_at = now + self._first
+        if self.next_at <= now:
+            self.next_at = now + self._first
         self._hasten(now)
 
     def _hasten(self, now: float) -> None:
         self._delay = self._first
-        self._next_at = min(self._next_at, now + self._first)
+        self.next_at = min(self.next_at, now + self._first)
 
     def at_once(self, now: float) -> bool:
         """Return whether to ask now for what is missing; if so, the pauses begin again. Repeated
@@ -221,11 +221,8 @@ class Cadence:
 
     def due(self, now: float) -> bool:
         """Return whether it is due; if so, the next pause begins."""
-        if now < self._next_at:
+        if now < self.next_at:
             return False
         self._delay = min(self._rest, self._delay * 2)
-        self._next_at = now + self._delay
+        self.next_at = now + self._delay
         return True
-
-    def next_at(self) -> float:
-        return self._next_at

@@ -59,7 +59,6 @@ class Removal:
     when: float
     passed_on: bool = False  # a report was passed on since
     told: float = -math.inf  # when peers were told of the death last
-    noted: bool = False  # that has been written down
 
     def matters(self, now: float) -> bool:
         """Return whether a report about it can still matter."""
@@ -68,12 +67,6 @@ class Removal:
     def was_told(self, now: float) -> bool:
         """Return whether peers were told of the death within the last minute."""
         return now - self.told < TELL_AGAIN
-
-    def may_tell(self, now: float) -> bool:
-        """Return whether to tell peers of the death: True once per minute."""
-        if may := not self.was_told(now):
-            self.told = now
-        return may
 
 
 class Registry:

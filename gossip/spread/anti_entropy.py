@@ -68,7 +68,6 @@ class AntiEntropy:
         self.catch_up = CatchUp(messages, settings.fetch_patience, self._rest, runs.is_known)
         self._comparisons = weakref.WeakKeyDictionary()  # link -> _Comparison
         self._not_shown = self._not_told = 0  # how often a vector was not sent
-        self._turn_is_set = False  # for when the neighbour that was asked counts as silent
 
     def _with(self, link) -> _Comparison:
         return self._comparisons.setdefault(link, _Comparison())
@@ -80,7 +79,6 @@ class AntiEntropy:
             self._compare_in_turn(now)
         self.fetch()
         silent_at = self.catch_up.silent_at()
-        self._turn_is_set = silent_at is not None
         due = self._due if silent_at is None else min(self._due, silent_at)
         return None if due == math.inf else due
 
@@ -123,8 +121,8 @@ class AntiEntropy:
             link, want = turn
             for line in wire.status_entries("want", want):
                 link.send(line)
-            if self.duty is not None and not self._turn_is_set:
-                self.duty.hurry()
+            if self.duty is not None:
+                self.duty.hurry()  # it is due when this neighbour counts as silent
 
     def on_end(self, link) -> None:
         """Fetch from others what this link, which has ended, had offered."""

@@ -76,11 +76,11 @@ class Mongering:
 
     def all_sent(self) -> bool:
         """Return whether no rumor is being told any more."""
-        return self.rumors.count() == 0
+        return not self.rumors.hot
 
     def has_room(self) -> bool:
         """Return whether new messages may be made: not too many rumors are being told."""
-        return self.rumors.size() < CROWDED
+        return self.rumors.bytes < CROWDED
 
     def wait_for_room(self, turn) -> None:
         """Leave the present turn while too many rumors are told, and their bytes shrink. Otherwise
@@ -100,11 +100,11 @@ class Mongering:
         begun, least = self._now(), math.inf
         end = begun + seconds
         with self._calmer:
-            while not self._stopped and (size := self.rumors.size()) >= limit:
+            while not self._stopped and (size := self.rumors.bytes) >= limit:
                 if shrinking and size < least:
                     end, least = min(self._now() + seconds, begun + self._longest), size
                 if not self._calmer.wait_for(
-                        lambda: self._stopped or self.rumors.size() != size, end - self._now()):
+                        lambda: self._stopped or self.rumors.bytes != size, end - self._now()):
                     return False
         return not self._stopped
 

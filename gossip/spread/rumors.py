@@ -12,7 +12,6 @@ answer, over datagrams, which may get lost, anything.
 import collections
 import dataclasses
 import itertools
-import math
 from typing import NamedTuple
 
 from gossip import wire
@@ -76,11 +75,10 @@ class Rumors:
 
     def __init__(self, telling: Telling, rng):
         self._telling, self._rng = telling, rng
-        self._hot: collections.OrderedDict[Key, _Rumor] = collections.OrderedDict()
-        self._bytes = 0  # that the rumors take
+        self.hot: collections.OrderedDict[Key, _Rumor] = collections.OrderedDict()  # oldest first
+        self.bytes = 0  # that the rumors being told take
         self._ready: list[_Rumor] = []  # rumors for which a neighbour has to be chosen
         self._channels: dict[object, _Channel] = {}
-        self._repeat_at = math.inf  # no retry is due earlier
         self._dropped = collections.Counter()
 
     def add(self, messages: list[tuple[Key, bytes]], source, covers: list[bytes] = ()) -> None:
@@ -90,18 +88,18 @@ class Rumors:
             size = len(line)
             if cover is not None and cover is not before:  # one cover serves all lines behind it
                 size, before = size + len(cover), cover
-            rumor = self._hot[key] = _Rumor(key, line, cover, size, known={source})
-            self._bytes += size
+            rumor = self.hot[key] = _Rumor(key, line, cover, size, known={source})
+            self.bytes += size
             self._ready.append(rumor)
-        while len(self._hot) > HOT_LIMIT or self._bytes > HOT_BYTES:
-            self._stop(next(iter(self._hot.values())))
+        while len(self.hot) > HOT_LIMIT or self.bytes > HOT_BYTES:
+            self._stop(next(iter(self.hot.values())))
             self._dropped["rumors told no longer: too many"] += 1
 
     def note_known(self, link, keys) -> None:
         """Note that a neighbour has these messages, because it sent them."""
         for key in keys:
-            if key in self._hot:
-                self._hot[key].known.add(link)
+            if key in self.hot:
+                self.hot[key].known.add(link)
 
     def heard(self, link, now: float) -> bool:
         """Note that something came from a neighbour. Return whether it had been silent."""
@@ -127,7 +125,7 @@ class Rumors:
         standing = set(links)
         for link in [link for link in self._channels if link not in standing]:
             self.on_end(link)
-        tellings = self._repeat(now) if now >= self._repeat_at else {}
+        tellings = self._repeat(now)
         self._choose(links)
         self._take(tellings, now)
         while self._ready:  # a neighbour has told its queued rumors itself
@@ -155,14 +153,6 @@ class Rumors:
                    for link, channel in self._channels.items() if channel.queue]
         return flushed + [(link, last) for link in links
                           if link in self._channels and self._channels[link].silent]
-
-    def count(self) -> int:
-        """Return how many rumors are being told."""
-        return len(self._hot)
-
-    def size(self) -> int:
-        """Return how many bytes the rumors being told take."""
-        return self._bytes
 
     def dropped(self) -> dict[str, int]:
         """Return how often each kind of thing was dropped since the start."""
@@ -210,8 +200,6 @@ class Rumors:
                 channel.used += charge
                 channel.unanswered[rumor.key] = _Unanswered(rumor, now, 1, charge)
                 batch.append(rumor)
-            if batch:
-                self._repeat_at = min(self._repeat_at, now + self._telling.patience)
 
     def _repeat(self, now: float) -> dict[object, list[_Rumor]]:
         """Retry overdue rumors, and give up a rumor after its last try. A neighbour that has sent
@@ -235,8 +223,6 @@ class Rumors:
                     channel.silent = True
                     self._give_up(link)
                     batch.clear()
-        due = self.next_at()
-        self._repeat_at = math.inf if due is None else due
         return tellings
 
     def _give_up(self, link) -> None:
@@ -258,8 +244,8 @@ class Rumors:
     def _stop(self, rumor: _Rumor) -> None:
         """Tell a rumor to no further link."""
         rumor.stopped = True
-        if self._hot.pop(rumor.key, None) is not None:
-            self._bytes -= rumor.size
+        if self.hot.pop(rumor.key, None) is not None:
+            self.bytes -= rumor.size
 
 
 def _lines_of(rumors) -> list[bytes]:
