@@ -93,20 +93,17 @@ class Seed(Node):
     def on_ask_peer_list(self, link: Link, message: wire.Bare) -> None:
         """Send everyone on the list but the asker; of a long list a sample."""
         listed, asker = self.registry.addresses(), link.peer
-        told = listed if len(listed) <= LONG_LIST else self._sample(listed, asker)
+        told = listed
+        if len(listed) > LONG_LIST:  # what a peer needs for its ring link, and enough to draw from
+            next_after = ring.successors(asker, listed) if asker is not None else ()
+            told = sorted({*sample(listed, OTHERS_SENT, self.rng),
+                           *itertools.islice(next_after, ring.SUCCESSORS_SENT)})
         link.send(wire.peer_list([address for address in told if address != asker]))
         others = len(listed) - 1
         row = self.registry.row(asker, link)
         if row is not None and row.others != others:
             row.others = others
             self.output.write(f"peer list:{asker}:{others}")
-
-    def _sample(self, listed: tuple[Address, ...], asker: Address | None) -> list[Address]:
-        """Return what a peer needs for its ring link, and enough to draw from."""
-        told = set(sample(listed, OTHERS_SENT, self.rng))
-        if asker is not None:
-            told.update(itertools.islice(ring.successors(asker, listed), ring.SUCCESSORS_SENT))
-        return sorted(told)
 
     # Deaths.
 
@@ -155,18 +152,22 @@ class Seed(Node):
     def _reject(self, report: wire.DeadNode, reason: str) -> None:
         self.output.write(f"rejected:{report.line}:{reason}")
 
-    def _judge_report(self, report: wire.DeadNode, row, is_peers: bool,
-                      alive: bool | None) -> None:
-        """Judge a report after the probe. Only that of a registered peer is passed on."""
-        now, dead = self.now(), report.dead
-        if alive and is_peers:
+    def _judge_report(self, report: wire.DeadNode, row: Listing | None, is_peers: bool,
+                      alive: bool | None, again: bool = False) -> None:
+        """Judge a report after the probe. Only that of a registered peer is passed on. If nothing
+        was found out, probe `again`, because nobody reports it again."""
+        now = self.now()
+        if alive and is_peers and not again:
             self._was_untrue(report.reporter, now)
         if alive is not False:
-            self._reject(report, "it answers" if alive else "too busy to find out")
-            self._judge_again(report, row, is_peers, alive)
+            if not again:
+                self._reject(report, "it answers" if alive else "too busy to find out")
+            if alive is None and row is not None and not row.is_doubted:
+                self._probe_later(row, functools.partial(self._judge_report, report, row, is_peers,
+                                                         again=True))
             return
         self._remove(row, "dead")
-        removal = self.registry.removal(dead)
+        removal = self.registry.removal(report.dead)
         if not is_peers:
             if removal is not None and not removal.was_told(now):
                 self._tell_peers(report, removal)
@@ -176,14 +177,6 @@ class Seed(Node):
             removal.passed_on = True
             self._tell_peers(report, removal)
             self.relays.tell(wire.dead_node(*report))
-
-    def _judge_again(self, report: wire.DeadNode, row: Listing | None, is_peers: bool,
-                     alive: bool | None) -> None:
-        """Probe again until the answer is clear, because nobody reports it again."""
-        if alive is False:
-            self._judge_report(report, row, is_peers, False)
-        elif alive is None and row is not None and not row.is_doubted:
-            self._probe_later(row, functools.partial(self._judge_again, report, row, is_peers))
 
     def _probe_later(self, row: Listing, verdict) -> None:
         """Probe a peer when this seed is on time again, maybe: it was too late to find out."""
@@ -285,9 +278,8 @@ class Seed(Node):
 
 
 class Relays(Part):
-    """The lines of one seed that wait for others. To each other seed there is one connection at a
-    time, with a limited number of lines, and the next follows after a pause, because a seed reads a
-    limited number of reports in a second."""
+    """The lines of one seed that wait for others. To each there is one connection at a time, with a
+    limited number of lines, because a seed reads a limited number of reports in a second."""
 
     def __init__(self, node: Seed, seeds: list[Target]):
         self._node = node

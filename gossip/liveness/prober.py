@@ -94,13 +94,10 @@ class Queue:
 
 def probers(probe, now, tries: int, at_once: int, quick: float | None = None,
             quick_at_once: int | None = None, patience: float | None = None) -> list["Prober"]:
-    """Make the lanes of one node, a Prober each.
-
-    At most `at_once` patient probes of a lane are under way at a time, and `quick_at_once` quick
-    looks, of `quick` seconds, if that is given. `patience`: seconds of a patient probe; where
-    others were slow lately, it takes longer, but not for reports and lost connections.
-    `probe(address, verdict, limit=…)` calls `verdict(alive)` once, within `limit` seconds, or as
-    usual without a limit. `now()` is the clock."""
+    """Make the lanes of a node, a Prober each: with `at_once` patient probes of `patience` seconds
+    (longer where others were slow lately, but not for reports), and, if `quick` is given, with
+    `quick_at_once` quick looks of so many seconds. `probe(address, verdict, limit=…)` calls
+    `verdict(alive)` once, within `limit` seconds, or as usual without a limit."""
     slowness = Slowness()
     return [Prober(probe, now, tries, quick, Queue(quick_at_once or at_once), Queue(at_once),
                    None if lane == USUAL else patience, slowness) for lane in LANES]
@@ -120,8 +117,7 @@ class Prober:
 
     def ask(self, address: Address, verdict, wanted=lambda: True, since: float = math.inf) -> None:
         """Have `verdict(alive)` called once it is known whether the address answers, which has been
-        listed `since` then. If nobody wants to know any more (`wanted()`) when its turn comes, it
-        is not probed; its verdict is None."""
+        listed `since` then. If nobody wants to know (`wanted()`) by then, it is None."""
         if address not in self.jobs and len(self.jobs) >= QUEUE_LIMIT:
             self.give_way(address)
         job = self.jobs.get(address)
@@ -213,8 +209,7 @@ class Prober:
 
 
 class Slowness:
-    """How slow answers were lately, and how long to wait for others therefore. The wait is bounded,
-    so that nobody gains much by being slow."""
+    """How slow answers were lately, and how long to wait for others, which is bounded."""
 
     def __init__(self):
         self._took, self._until = 0.0, -math.inf  # the slowest answer, and how long it counts

@@ -143,9 +143,8 @@ class Neighbours:
 
     def admit(self, address: Address, link, dialler: Address, now: float, listed: set[Address],
               silent=None, answered: bool | None = None) -> Admission:
-        """Judge a new link and, if it is accepted, enter it: gossip flows over it from now on.
-        `silent` is an older link that gave no reply, and so gives way. `answered` tells whether the
-        newcomer has answered a probe: False if this could not be found out, None before a probe."""
+        """Judge a new link and, if it is accepted, enter it. `silent`: an older link that gave no
+        reply. `answered`: whether the newcomer answered a probe; None before it is probed."""
         if address == self._own:
             return Admission(False, "self")
         if standing := self._rows.get(address):

@@ -14,8 +14,7 @@ OFFENDERS = 1_000  # peers kept in each memory of ShutOut; of more, the first go
 
 
 class Places:
-    """Which peer is dialled next, for the ring and for the ordinary places. It remembers which
-    could not be reached or were full, and when to try again."""
+    """Which peer is dialled next, which could not be reached, and when to try again."""
 
     def __init__(self, own: Address, places: int, settings: Settings, rng: random.Random):
         self._own, self._settings, self._rng = own, settings, rng

@@ -56,10 +56,9 @@ class Tie(NamedTuple):
 
 
 def accepts(own: Address, asker: Address, ties: dict[Address, Tie], places: int) -> bool:
-    """Whether a peer takes the asker as a neighbour. A peer with room does; a full one does if none
-    of its neighbours lies between the asker and itself on the ring, for then it may be the asker's
-    successor; or if an IP that has more links gives it a place, unless there are SPARE above
-    `places`. `ties` are those neighbours that count for this asker."""
+    """Return whether a peer takes the asker: if it has room, if none of its neighbours lies between
+    the asker and itself on the ring, or if an IP that has more links gives a place to the asker,
+    unless there are SPARE above `places`. `ties` are the neighbours that count for this asker."""
     if len(ties) < places or not any(between(asker, peer, own) for peer in ties):
         return True
     return (len(ties) < places + SPARE
@@ -68,8 +67,8 @@ def accepts(own: Address, asker: Address, ties: dict[Address, Tie], places: int)
 
 def favoured(ips: Iterable[str], ties: dict[Address, Tie], stay: set[Address],
              places: int) -> set[str]:
-    """The IPs to which another with at least LEAD links more gives a place: the place of a link
-    that others chose and that does not `stay`. Ties beyond `places` are as good as given up."""
+    """Return the IPs to which another with LEAD links more gives the place of a link that others
+    chose, and that does not `stay`. Ties beyond `places` are as good as given up."""
     kept = ties.keys() - set(_in_turn(ties, stay, len(ties) - places))
     links = collections.Counter(peer.ip for peer in kept)
     most = max((links[peer.ip] for peer in kept - stay if not ties[peer].chosen), default=0)
@@ -96,12 +95,10 @@ def _in_turn(ties: dict[Address, Tie], stay: set[Address], number: int) -> list[
 
 def surplus(own: Address, ties: dict[Address, Tie], places: int,
             settled: float) -> list[Address]:
-    """The neighbours to give up, as many as there are above `places`. First unproven ones, then
-    unlisted ones, then those that others chose, then the rest; of each kind the youngest of the IP
-    that has most links. Who is reached and linked for less than `settled` seconds is not given up
-    yet, nor is another instead, unless there are more than SPARE above `places`. The nearest
-    proven, listed ones on either side always stay, and the nearest unlisted ones until they are
-    settled: a seed may name them soon."""
+    """Return the neighbours to give up, see "Whom it gives up" in README.md: as many as there are
+    above `places`, but neither those that are reached and linked for less than `settled` seconds,
+    nor others instead, unless there are more than SPARE above `places`. The nearest proven, listed
+    ones on either side always stay, and the nearest unlisted ones until they are settled."""
     proven = sorted(peer for peer, tie in ties.items() if tie.proven)
     holders = ring_holders(own, [peer for peer in proven if ties[peer].listed])
     nearest = ring_holders(own, proven)

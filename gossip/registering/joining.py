@@ -149,7 +149,8 @@ class Joining(Part):
     def on_registered(self, link, message: wire.Bare) -> None:
         """Ask a seed that has listed this peer for its list now, and soon again."""
         row = self._rows[link.target]
-        is_news, row.registered, row.reason, row.unanswered = not row.registered, True, "", 0
+        is_news = not row.registered
+        row.registered, row.reason, row.unanswered = True, "", 0
         row.refusals = Recent(REASONS)
         row.rest.reset()
         if is_news:
@@ -186,20 +187,13 @@ class Cadence:
     `begin`, `hurry` and `at_once` begin again with `first`."""
 
     def __init__(self, first: float, rest: float, now: float):
-        self._first = self._delay = min(first, rest)
-        self._rest = rest
-        self.next_at = now + self._first
+        self._first, self._rest = min(first, rest), rest
         self._urgent = Backoff(first, rest)  # between calls of `at_once` that are followed
+        self.begin(now)
 
     def begin(self, now: float) -> None:
-        """Begin the pauses again. What was due already is done with."""
-        if self.next_at <= now:
-            self.next_at = now + self._first
-        self._hasten(now)
-
-    def _hasten(self, now: float) -> None:
-        self._delay = self._first
-        self.next_at = min(self.next_at, now + self._first)
+        """Begin the pauses again."""
+        self._delay, self.next_at = self._first, now + self._first
 
     def at_once(self, now: float) -> bool:
         """Return whether to ask now for what is missing; if so, the pauses begin again. Repeated
@@ -209,14 +203,14 @@ class Cadence:
         if now > self._urgent.due + self._rest:
             self._urgent.reset()
         self._urgent.failed(now)
-        self._hasten(now)
+        self.begin(now)
         return True
 
     def hurry(self, now: float) -> bool:
         """Be due soon; False when the pauses are short anyway."""
         if self._delay < self._rest:
             return False
-        self._hasten(now)
+        self._delay, self.next_at = self._first, min(self.next_at, now + self._first)
         return True
 
     def due(self, now: float) -> bool:

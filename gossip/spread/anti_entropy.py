@@ -73,25 +73,19 @@ class AntiEntropy:
         return self._comparisons.setdefault(link, _Comparison())
 
     def turn(self, now: float) -> float | None:
-        """Compare with a random neighbour every interval, but seldom if late. Request the next
-        portion, after a timeout from another neighbour. Return when it is due next, if ever."""
+        """Compare with a random neighbour every interval. Request the next portion, after a timeout
+        from another neighbour. Return when it is due next, if ever. A late peer skips a comparison,
+        but not too many in a row, because messages that were lost may come in no other way."""
         if now >= self._due:
-            self._compare_in_turn(now)
+            self._due = now + self._interval
+            skips = self._put_off < MOST_PUT_OFF and self._is_late()
+            self._put_off = self._put_off + 1 if skips else 0
+            if not skips and (links := self._links()):
+                self.compare(self._rng.choice(links))
         self.fetch()
         silent_at = self.catch_up.silent_at()
         due = self._due if silent_at is None else min(self._due, silent_at)
         return None if due == math.inf else due
-
-    def _compare_in_turn(self, now: float) -> None:
-        """Make the periodic comparison. A late peer skips it, but at most MOST_PUT_OFF times in a
-        row, because messages that were lost may come in no other way."""
-        self._due = now + self._interval
-        if self._put_off < MOST_PUT_OFF and self._is_late():
-            self._put_off += 1
-            return
-        self._put_off = 0
-        if links := self._links():
-            self.compare(self._rng.choice(links))
 
     def compare(self, link) -> None:
         """Send a neighbour the digest; it answers if its own differs."""

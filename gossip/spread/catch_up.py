@@ -45,10 +45,10 @@ class _Messages(dict[bytes, Intervals]):
 class _Told:
     """The messages that a neighbour has offered, and those that it has called gone."""
 
-    def __init__(self, pace: int = NEW, owed: int = 0):
+    def __init__(self):
         self.offer, self.gone = _Messages(), _Messages()
-        self.pace = pace  # QUICK, NEW or LATE
-        self.owed = owed  # portions requested whose end has not come
+        self.pace = NEW  # QUICK, NEW or LATE
+        self.owed = 0  # portions requested whose end has not come
         self.gone_until = float("inf")  # when it may be asked for `gone` messages again
         self.gone_lines = GONE_LINES  # `gone` lines that are still read
 
@@ -73,21 +73,12 @@ class CatchUp:
         self._ignored = 0  # offers that were truncated or dropped
 
     def offered(self, link, entries, now: float) -> Offered:
-        """Keep what this neighbour has and this peer lacks as its offer.
-
-        A run is requested only when it is known to be genuine. Runs come sorted by START, which is
-        mostly their age.
-        """
+        """Keep what this neighbour has and this peer lacks as its offer, except what it has called
+        gone. A run is requested only when it is known to be genuine. Older runs come first."""
         with_room = dict(self._messages.lacking(entries, link.peer))
         unseen = self._messages.unseen([entry for entry in entries if entry[0] in with_room])
-        unseen.sort(key=lambda entry: int(entry[0].rpartition(b":")[2]))
-        whole = self._keep(self._told.setdefault(link, _Told()), unseen, now)
-        self._ignored += not whole
-        self._limit()
-        return Offered([run for run in with_room if not self._is_known(run)], whole)
-
-    def _keep(self, told: _Told, unseen, now: float) -> bool:
-        """Keep an offer except what the neighbour has called gone. Return whether all of it fit."""
+        unseen.sort(key=lambda entry: int(entry[0].rpartition(b":")[2]))  # by START
+        told, whole = self._told.setdefault(link, _Told()), True
         if now >= told.gone_until:
             told.gone, told.gone_until = _Messages(), float("inf")
         for run, ranges in unseen:
@@ -96,15 +87,18 @@ class CatchUp:
                 numbers = numbers.minus(gone.ranges())
             before = len(told.offer.get(run, ()))
             if told.offer.size - before + len(numbers) > OFFER_LIMIT:
-                return False
+                whole = False
+                self._ignored += 1
+                break
             told.offer.put(run, numbers)
-        return True
+        self._limit()
+        return Offered([run for run in with_room if not self._is_known(run)], whole)
 
     def _limit(self) -> None:
         """Drop what the largest senders have told, while the total is too large."""
         while sum(told.size() for told in self._told.values()) > TOLD_LIMIT:
-            most = max(self._told, key=lambda link: self._told[link].size())
-            self._told[most] = _Told(self._told[most].pace, self._told[most].owed)
+            most = max(self._told.values(), key=_Told.size)
+            most.offer, most.gone = _Messages(), _Messages()
             self._ignored += 1
 
     def denied(self, run: bytes) -> None:

@@ -150,10 +150,8 @@ class Tree(Flood):
 
     def _note_source(self, branch: _Branch, source, is_new: bool) -> bool:
         """Note that a link has brought new messages of a run. Return whether that was a repair: it
-        was asked for them, and had been told to push nothing.
-
-        If there was a tree before, only a link that pruned becomes the parent for a moment, because
-        any other may just be about to hang on this peer."""
+        was asked for them, and had been told to push nothing. Just after a tree lost its parent,
+        only a link that pruned becomes the parent: others may be about to hang on this peer."""
         now = self._now()
         if source is None:
             branch.parent = OWN
@@ -199,11 +197,9 @@ class Tree(Flood):
             self._tell(link, "prune", list(pruned))
 
     def _prunable(self, link, lines: list[bytes]) -> dict[bytes, _Branch]:
-        """Return the runs of which a repetition on a link is a reason for a prune. Where there is
-        no parent it is none, because this link may become the parent.
-
-        Long after the last change, a parent that repeats the last message gives way to the link
-        that brought it. All peers do so by the same message, or links would close to circles."""
+        """Return the runs of which a repetition on a link is a reason for a prune: those that have
+        another parent. Long after the last change, a parent that repeats the last message gives way
+        to the link that brought it. All peers do so by the same message, so no circles form."""
         since = self._now() - TOLD_AGAIN
         branches = {run: self._runs[run] for run, _, _ in by_run(lines) if run in self._runs}
         for branch in branches.values():
@@ -229,9 +225,8 @@ class Tree(Flood):
         self._counts[verb + "s"] += len(runs)
 
     def answered(self, link, message: wire.Status) -> None:
-        """Take what a neighbour says of trees. What it has seen itself is not announced to it. Only
-        prunes are limited, because a graft takes back a prune. A graft is answered at once by what
-        was seen, because that was not pushed before."""
+        """Take what a neighbour says of trees. Only prunes are limited, because a graft takes one
+        back. It is answered at once by what was seen, because that was not pushed before."""
         if message.verb == "seen":
             for run, ranges in message.entries:
                 seen = self._shown.get(run)
