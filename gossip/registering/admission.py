@@ -8,6 +8,7 @@ end is gone.
 
 import dataclasses
 import functools
+import math
 
 from gossip import wire
 from gossip.addresses import Address, is_loopback
@@ -44,7 +45,7 @@ class Admission(Part):
 
     def __init__(self, node):
         self._node = node
-        self._rests = Rests()
+        self._rests = Rests(REMEMBERED)
         self._newcomers: dict = {}  # link -> newcomer, the oldest first
         self._contesting: dict[Address, _Newcomer] = {}  # those that wait for an older one's word
 
@@ -110,7 +111,7 @@ class Admission(Part):
         """Take the prober's verdict on an address that wants to be listed."""
         address = newcomer.address
         if alive:
-            self._rests.answered(address)
+            self._rests.pop(address)
         elif alive is False:
             self._rests.failed(address, newcomer.asked, self._node.now())
         if self._newcomers.get(newcomer.link) is not newcomer:
@@ -192,25 +193,19 @@ class Admission(Part):
             self._turn_away(newcomer, STANDS)
 
 
-class Rests:
-    """The addresses that did not answer. From the second failure on, each begins a longer rest."""
-
-    def __init__(self):
-        self._rows = Recent(REMEMBERED)  # address -> (when its last failure was, its rest)
+class Rests(Recent):
+    """The addresses that did not answer -> when its last failure was, and its rest, which is longer
+    with each failure from the second one on."""
 
     def failed(self, address: Address, asked: float, now: float) -> None:
         """Note that an address has not answered. Newcomers that share a probe count once."""
-        last, rest = self._rows.get(address, default=(None, Backoff(FIRST_REST, LONGEST_REST)))
-        if last is None or asked > last:
-            if last is not None:
-                rest.failed(now)
-            self._rows.put(address, (now, rest))
-
-    def answered(self, address: Address) -> None:
-        """Forget the failures of an address, which has answered."""
-        self._rows.pop(address)
+        last, rest = self.get(address, default=(-math.inf, Backoff(FIRST_REST, LONGEST_REST)))
+        if asked > last > -math.inf:
+            rest.failed(now)
+        if asked > last:
+            self.put(address, (now, rest))
 
     def left(self, address: Address, now: float) -> float:
         """Return the seconds for which an address rests."""
-        row = self._rows.get(address)
+        row = self.get(address)
         return 0.0 if row is None else max(0.0, row[1].due - now)

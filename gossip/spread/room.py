@@ -146,23 +146,19 @@ class Room:
             return False
         for address in new:
             self._named[address] = 0
-            self._vouch_for_known(address)
+            for run in self._unvouched.pop(address, ()):  # nobody is charged for these any more
+                self.shares.leave(run)
+                run.owner = address
+                if self._would_vouch(address):
+                    self._strangers.add(run.brought_by, -1)
+                    self._vouch_for(run, address)
+                else:
+                    self._unvouched.setdefault(address, []).append(run)
+                self.shares.changed(run)
         while len(self._named) > NAMED_LIMIT:
             del self._named[next(iter(self._named))]
         refused, self._refused_runs = self._refused_runs, False
         return refused
-
-    def _vouch_for_known(self, origin: Address) -> None:
-        """Stop charging for known runs of an origin that is named now."""
-        for run in self._unvouched.pop(origin, ()):
-            self.shares.leave(run)
-            run.owner = origin
-            if self._would_vouch(origin):
-                self._strangers.add(run.brought_by, -1)
-                self._vouch_for(run, origin)
-            else:
-                self._unvouched.setdefault(origin, []).append(run)
-            self.shares.changed(run)
 
     def used(self, run: Run) -> None:
         """Note that a message of a run for which seeds vouch has come."""

@@ -280,25 +280,21 @@ class Tree(Flood):
     # Runs and links that come and go.
 
     def _branch(self, run: bytes) -> _Branch:
-        """Return the branch of a run, as the one used last."""
+        """Return the branch of a run. Of too many, as many as fit into a line are forgotten, which
+        were used longest ago, pushed again, and announced now, as far as they were not yet."""
         branch = self._runs.setdefault(run, _Branch(self._now()))
         self._runs.move_to_end(run)
         if len(self._runs) > RUNS_LIMIT:
-            self._forget_some()
+            grafts, shown_to = collections.defaultdict(list), collections.defaultdict(dict)
+            for _ in range(RUNS_IN_LINE):
+                old, forgotten = self._runs.popitem(last=False)
+                for link in forgotten.told:
+                    grafts[link].append(old)
+                for link in forgotten.quiet:
+                    shown_to[link][old] = self._messages.last_seen(old, RANGES)
+            self._graft(grafts)
+            self._show(shown_to)
         return branch
-
-    def _forget_some(self) -> None:
-        """Forget the runs used longest ago, as many as fit into a line, and have them pushed
-        again. What is still to be announced of them is announced now."""
-        grafts, shown_to = collections.defaultdict(list), collections.defaultdict(dict)
-        for _ in range(RUNS_IN_LINE):
-            run, branch = self._runs.popitem(last=False)
-            for link in branch.told:
-                grafts[link].append(run)
-            for link in branch.quiet:
-                shown_to[link][run] = self._messages.last_seen(run, RANGES)
-        self._graft(grafts)
-        self._show(shown_to)
 
     def on_end(self, link) -> None:
         """Forget a link that has ended. Where it was the parent, others push again."""
