@@ -179,7 +179,7 @@ class Seed(Node):
             self.relays.tell(wire.dead_node(*report))
 
     def _probe_later(self, row: Listing, verdict) -> None:
-        """Probe a peer when this seed is on time again, maybe: it was too late to find out."""
+        """Probe a peer again, because this seed was too busy, or too late, to find out."""
         def probe():
             row.is_doubted = False
             if self.registry.row(row.address) is row:

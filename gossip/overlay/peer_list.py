@@ -63,7 +63,7 @@ class PeerUnion:
         self._no_longer_named(self._latest.pop(seed, frozenset()))
 
     def _no_longer_named(self, before: frozenset) -> None:
-        """Keep peers of an old list; longest the next on the ring, which need a link."""
+        """Keep the peers of an old list for a while, longest the next on the ring."""
         gone = sorted(before.difference(*self._latest.values()))
         for address in reversed(list(ring.successors(self._own, gone))):
             self._unnamed[address] = self._round
@@ -73,8 +73,8 @@ class PeerUnion:
         return any(address in latest for latest in self._latest.values())
 
     def next_round(self, linked: list[Address], has_seed: bool) -> None:
-        """A liveness round: forget those that no latest list has named for UNNAMED_ROUNDS, or that
-        are too many, unless they are linked. Rounds without a seed do not count."""
+        """Forget, in a liveness round, peers that no latest list has named for UNNAMED_ROUNDS, or
+        that are too many, unless they are linked. Rounds without a seed do not count."""
         self._round += has_seed
         kept = {address: self._round for address in linked if address in self._unnamed}
         others = {address: since for address, since in self._unnamed.items()

@@ -51,8 +51,8 @@ class Places:
         self._full.put(address, True, self._round + self._settings.full_rounds)
 
     def put_off(self, address: Address, for_ring: bool, now: float) -> None:
-        """The peer refused, or its link broke too often: for the ring it is dialled again after a
-        pause, which doubles. Dialling for free places pauses after some refusals."""
+        """Dial a peer that refused, or whose link broke, for the ring only after a pause, which
+        doubles. Dialling for free places pauses after some refusals."""
         self._refusals += 1
         if self._refusals >= self._settings.full_tries:
             self._refusals = 0
