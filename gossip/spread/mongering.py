@@ -3,8 +3,6 @@
 This file sends lines and keeps time; rumors.py decides what to tell to which neighbour.
 """
 
-import math
-
 from gossip import wire
 from gossip.spread.rumors import QUEUE_BYTES, Rumors, Telling
 
@@ -83,30 +81,20 @@ class Mongering:
         return self.rumors.bytes < CROWDED
 
     def wait_for_room(self, turn) -> None:
-        """Leave the present turn while too many rumors are told, and their bytes shrink. Otherwise
+        """Leave the present turn while too many rumors are told, but not for too long. Otherwise
         neighbours would be passed over, because their queues are full."""
-        waits = True
-        while waits and not self.has_room():
+        if not self.has_room():
             with turn.left():
-                waits = self._wait_for_less(CROWDED, 1.0, shrinking=True)
+                self._wait_for_less(CROWDED, self._longest)
 
     def wait_until_sent(self, seconds: float) -> None:
         """Wait, for `seconds` at most, until no rumor is being told."""
         self._wait_for_less(1, seconds)
 
-    def _wait_for_less(self, limit: int, seconds: float, shrinking: bool = False) -> bool:
-        """Wait, for `seconds` at most, for less than `limit` bytes of rumors. Return whether it
-        came. If `shrinking`, each decrease restarts the seconds, up to the longest wait."""
-        begun, least = self._now(), math.inf
-        end = begun + seconds
+    def _wait_for_less(self, limit: int, seconds: float) -> None:
+        """Wait, for `seconds` at most, for less than `limit` bytes of rumors."""
         with self._calmer:
-            while not self._stopped and (size := self.rumors.bytes) >= limit:
-                if shrinking and size < least:
-                    end, least = min(self._now() + seconds, begun + self._longest), size
-                if not self._calmer.wait_for(
-                        lambda: self._stopped or self.rumors.bytes != size, end - self._now()):
-                    return False
-        return not self._stopped
+            self._calmer.wait_for(lambda: self._stopped or self.rumors.bytes < limit, seconds)
 
     def stop(self) -> None:
         """End all waiting, for good."""
