@@ -35,7 +35,6 @@ import random
 from gossip import wire
 from gossip.addresses import Address, Target
 from gossip.liveness.prober import USUAL, probers
-from gossip.liveness.rounds import slept
 from gossip.monitoring.reporting import Reporting
 from gossip.node.link import Link
 from gossip.node.node import WAITING, Node
@@ -43,7 +42,7 @@ from gossip.node.output_file import OutputFile
 from gossip.node.world import NEVER
 from gossip.overlay.admitting import CHECKED
 from gossip.overlay.linking import DIALLED, Linking
-from gossip.overlay.neighbours import NEIGHBOUR
+from gossip.overlay.neighbours import NEIGHBOUR, slept
 from gossip.programs.peer_program import peer_main
 from gossip.registering.joining import SEED, Joining
 from gossip.settings import Settings

@@ -21,12 +21,12 @@ from gossip.monitoring.keeping import Keeping
 from gossip.node.link import Link
 from gossip.node.node import WAITING, Node
 from gossip.node.output_file import OutputFile
+from gossip.node.part import Part
 from gossip.overlay import ring
 from gossip.overlay.places import ShutOut
 from gossip.programs.seed_program import seed_main
 from gossip.registering.admission import REGISTERED, Admission
 from gossip.registering.registry import Listing, Registry, Removal
-from gossip.registering.relays import Relays
 from gossip.settings import LATE_FOR, Settings
 from gossip.signing.vouching import Vouching
 from gossip.tools import Budget
@@ -41,6 +41,11 @@ STRANGERS_READ = 50  # the same of peers that are not registered
 LOOK_PAUSE = 1.0  # seconds between two lookups of the names of other seeds
 UNTRUE = "a report of the death of a peer that answers"  # an offence, where seeds monitor
 UNTRUE_LIMIT, UNTRUE_PERIODS = 3, 8  # such reports within how many periods: disbelieved
+RELAY = "a seed that is told"  # the role of a connection to one
+AT_ONCE = 25  # lines told over one connection
+RELAY_PAUSE = 1.0  # seconds between two connections to a seed
+WAITING_LIMIT = 2_500  # lines that wait for one seed; more are only counted
+TOLD = "told"  # why a connection ends over which lines were sent
 
 
 class Seed(Node):
@@ -88,7 +93,11 @@ class Seed(Node):
     def on_ask_peer_list(self, link: Link, message: wire.Bare) -> None:
         """Send everyone on the list but the asker; of a long list a sample."""
         listed, asker = self.registry.addresses(), link.peer
-        told = listed if len(listed) <= LONG_LIST else self._sample(listed, asker)
+        told = listed
+        if len(listed) > LONG_LIST:  # what a peer needs for its ring link, and enough to draw from
+            next_after = ring.successors(asker, listed) if asker is not None else ()
+            told = sorted({*sample(listed, OTHERS_SENT, self.rng),
+                           *itertools.islice(next_after, ring.SUCCESSORS_SENT)})
         link.send(wire.peer_list([address for address in told if address != asker]))
         others = len(listed) - 1
         row = self.registry.row(asker, link)
@@ -96,18 +105,10 @@ class Seed(Node):
             row.others = others
             self.output.write(f"peer list:{asker}:{others}")
 
-    def _sample(self, listed: tuple[Address, ...], asker: Address | None) -> list[Address]:
-        """Return what a peer needs for its ring link, and enough to draw from."""
-        told = set(sample(listed, OTHERS_SENT, self.rng))
-        if asker is not None:
-            told.update(itertools.islice(ring.successors(asker, listed), ring.SUCCESSORS_SENT))
-        return sorted(told)
-
     # Deaths.
 
     def sift(self, link: Link, lines: list[bytes]) -> list[bytes]:
-        """Look up the names of other seeds, once a second at most, before a report is read that
-        comes from an unknown IP."""
+        """Look up the names of other seeds before a report from an unknown IP is read."""
         places = self.whereabouts
         if (places.names and link.role == WAITING and link.remote_ip not in places.ips
                 and any(line.startswith(b"Dead Node:") for line in lines)
@@ -143,8 +144,7 @@ class Seed(Node):
             self._probe(dead, row, functools.partial(self._judge_report, message, row, is_peer))
 
     def _was_untrue(self, reporter: Address, now: float) -> None:
-        """Ignore a peer's reports for a while that reported deaths of peers that answer. This is no
-        proof of a lie, because others may have played dead to it."""
+        """Ignore for a while a peer that reported deaths of peers that answer; that is no proof."""
         if (self._disbelieved.reason(reporter, now) is None
                 and self._disbelieved.note(reporter, UNTRUE, 1, now) is not None):
             self.output.write(f"disbelieved:{reporter}")
@@ -152,47 +152,49 @@ class Seed(Node):
     def _reject(self, report: wire.DeadNode, reason: str) -> None:
         self.output.write(f"rejected:{report.line}:{reason}")
 
-    def _judge_report(self, report: wire.DeadNode, row, is_peers: bool,
-                      alive: bool | None) -> None:
-        """Judge a report after the probe. What a registered peer reports is passed on; what another
-        seed reports is only told to our peers."""
-        now, dead = self.now(), report.dead
-        if alive and is_peers:
+    def _judge_report(self, report: wire.DeadNode, row: Listing | None, is_peers: bool,
+                      alive: bool | None, again: bool = False) -> None:
+        """Judge a report after the probe. Only that of a registered peer is passed on. If nothing
+        was found out, probe `again`, because nobody reports it again."""
+        now = self.now()
+        if alive and is_peers and not again:
             self._was_untrue(report.reporter, now)
         if alive is not False:
-            self._reject(report, "it answers" if alive else "too busy to find out")
-            self._judge_again(report, row, is_peers, alive)
+            if not again:
+                self._reject(report, "it answers" if alive else "too busy to find out")
+            if alive is None and row is not None and not row.is_doubted:
+                self._probe_later(row, functools.partial(self._judge_report, report, row, is_peers,
+                                                         again=True))
             return
         self._remove(row, "dead")
-        removal = self.registry.removal(dead)
+        removal = self.registry.removal(report.dead)
         if not is_peers:
-            if removal is not None and removal.may_tell(now):
+            if removal is not None and not removal.was_told(now):
                 self._tell_peers(report, removal)
         elif removal is None or not removal.matters(now):
             self._reject(report, "not registered here")
         elif not removal.passed_on:
             removal.passed_on = True
-            removal.may_tell(now)
             self._tell_peers(report, removal)
-            self.relays.tell(wire.dead_node(report))
+            self.relays.tell(wire.dead_node(*report))
 
-    def _judge_again(self, report: wire.DeadNode, row: Listing | None, is_peers: bool,
-                     alive: bool | None) -> None:
-        """Probe again until the answer is clear, because nobody reports it again."""
-        if alive is False:
-            self._judge_report(report, row, is_peers, False)
-        elif alive is None and row is not None and row.verdict is None:
-            row.doubt(self.now() + LATE_FOR,
-                      functools.partial(self._judge_again, report, row, is_peers))
-            self.lookout.hurry()
+    def _probe_later(self, row: Listing, verdict) -> None:
+        """Probe a peer again, because this seed was too busy, or too late, to find out."""
+        def probe():
+            row.is_doubted = False
+            if self.registry.row(row.address) is row:
+                self._probe(row.address, row, verdict)
+
+        row.is_doubted = True
+        self.flusher.take_over(probe, LATE_FOR)
 
     def _tell_peers(self, report: wire.DeadNode, removal: Removal) -> None:
         """Tell all registered peers of a death, and write that down once per removal."""
-        if not removal.noted:
-            removal.noted = True
+        if removal.told == -math.inf:
             self.output.write(f"passed on:{report.line}")
+        removal.told = self.now()
         for link in self.registry.links():
-            link.send(wire.dead_node(report))
+            link.send(wire.dead_node(*report))
 
     def _remove(self, row: Listing | None, reason: str) -> bool:
         """Take a peer off the list and close its connection; return whether it was on the list."""
@@ -215,36 +217,33 @@ class Seed(Node):
             row.link = None
             self._probe_lost(row)
 
+    def _probe(self, address: Address, row: Listing | None, verdict) -> None:
+        """Probe a peer that was reported or lost; those come first that were listed first."""
+        self.probers[USUAL].ask(address, verdict, since=math.inf if row is None else row.since)
+
     def _probe_lost(self, row: Listing) -> None:
         self._probe(row.address, row, functools.partial(self._judge_lost, row))
 
-    def _probe(self, address: Address, row: Listing | None, verdict) -> None:
-        """Probe a peer that was reported or lost its connection, those first that were listed
-        first."""
-        self.probers[USUAL].ask(address, verdict, since=math.inf if row is None else row.since)
-
     def _judge_lost(self, row: Listing, alive: bool | None) -> None:
+        """Remove a peer that is gone. If it lives, give it some time to come back."""
         if alive is False:
             self._remove(row, "gone")
         elif alive:
-            row.grace_until = self.now() + self.settings.grace
+            self.flusher.take_over(functools.partial(self._outstayed, row), self.settings.grace)
         else:
-            row.doubt(self.now() + LATE_FOR, functools.partial(self._judge_lost, row))
-        self.lookout.hurry()
+            self._probe_later(row, functools.partial(self._judge_lost, row))
+
+    def _outstayed(self, row: Listing) -> None:
+        """Remove a peer that has not come back in time. A late seed probes it again instead,
+        because the peer may have come back, and nobody has looked yet."""
+        if self.registry.row(row.address) is row and self.is_late():
+            self.withhold()
+            self._probe_later(row, functools.partial(self._judge_lost, row))
+        else:
+            self._remove(row, "gone")
 
     def look_after_registrations(self, now: float) -> float:
-        """Replace and remove registrations whose time is over, repeat probes that found nothing
-        out. Once a round, write that this seed is up, and probe silent peers."""
-        self.admission.replace_silent(now)
-        for row in self.registry.doubtful(now):
-            self._probe(row.address, row, row.end_doubt())
-        for row in self.registry.outstayed(now):
-            if self.is_late():  # it may have come back, and nobody has looked yet
-                row.grace_until = math.inf
-                row.doubt(now + LATE_FOR, functools.partial(self._judge_lost, row))
-                self.withhold()
-            else:
-                self._remove(row, "gone")
+        """Once a round, write that this seed is up, and probe silent peers."""
         if self._look_at <= now:
             interval = self.settings.liveness_interval
             self._look_at = now + interval
@@ -252,8 +251,7 @@ class Seed(Node):
             for row in self.registry.silent(now - SILENT_ROUNDS * interval, now):
                 self.probers[LAST].ask(row.address,
                                        functools.partial(self._judge_silent, row, row.link))
-        due = [self._look_at, self.registry.next_at(), self.admission.next_at()]
-        return min(moment for moment in due if moment is not None)
+        return self._look_at
 
     def _judge_silent(self, row: Listing, link: Link, alive: bool | None) -> None:
         """Take what the probe of a silent peer found. A peer that lives hears from this seed: if
@@ -277,6 +275,53 @@ class Seed(Node):
         with self.turn:
             return {"address": self.address, "registered": len(self.registry.addresses()),
                     **self.counts()}
+
+
+class Relays(Part):
+    """The lines of one seed that wait for others. To each there is one connection at a time, with a
+    limited number of lines, because a seed reads a limited number of reports in a second."""
+
+    def __init__(self, node: Seed, seeds: list[Target]):
+        self._node = node
+        self._lines: dict[Target, list[bytes]] = {seed: [] for seed in seeds}
+        # to whom a connection is being made, or stands, or is to rest
+        self._under_way: set[Target] = set()
+
+    def tell(self, line: bytes) -> None:
+        """Tell every other seed a line, in its turn."""
+        for seed, lines in self._lines.items():
+            if len(lines) >= WAITING_LIMIT:
+                self._node.counters.add("reports too many for another seed")
+                continue
+            lines.append(line)
+            if seed not in self._under_way:
+                self._dial(seed)
+
+    def _dial(self, seed: Target) -> None:
+        """Connect to a seed if there is something to tell."""
+        if self._lines[seed]:
+            self._under_way.add(seed)
+            self._node.dial(self._node.new_link(RELAY, seed), "relay")
+        else:
+            self._under_way.discard(seed)
+
+    def on_up(self, link: Link) -> None:
+        """Send another seed, which is connected, the lines that wait for it, and hang up."""
+        if link.role == RELAY:
+            lines = self._lines[link.target]
+            link.send(b"".join(lines[:AT_ONCE]))
+            del lines[:AT_ONCE]
+            link.close(TOLD)
+
+    def on_end(self, link: Link) -> None:
+        """Dial again after a pause. The lines are lost when the seed could not be reached."""
+        if link.role == RELAY:
+            lines = self._lines[link.target]
+            if link.reason != TOLD:
+                self._node.counters.add("reports that another seed could not be told", len(lines))
+                lines.clear()
+            dial = functools.partial(self._dial, link.target)
+            self._node.flusher.take_over(dial, after=RELAY_PAUSE)
 
 
 def command() -> int:  # of `pip install`, too

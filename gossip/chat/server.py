@@ -209,7 +209,7 @@ class ChatServer(Node):
             if self._ended.wait(min(left, max(QUIET / 4, quiet_at - self.now()))):
                 return
             if quiet_at <= self.now() and not (
-                    self.mongering.rumors.count() or self._in_haste()):
+                    self.mongering.rumors.hot or self._in_haste()):
                 return
 
     # What neighbours say.

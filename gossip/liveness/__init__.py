@@ -1,7 +1,7 @@
-"""Liveness: unanswered requests counted in rounds, and probes before a verdict.
+"""Liveness: how it is found out whether an address answers.
 
-rounds   a peer's neighbours: requests unanswered in a row
 prober   probes of seeds and peers, a limited number at once, and which address is next
 
-What follows from a death is in peer.py and seed.py; the lines of a probe are in node/probe.py.
+Rounds of requests, and what was missed in a row, are counted in overlay/neighbours.py. What follows
+from a death is in peer.py and seed.py; the lines of a probe are in node/probe.py.
 """

@@ -3,23 +3,19 @@
 Rules only: a probe itself is `probe(address, verdict, limit=…)` of a node. The verdict comes as a
 call: True, False, or None when it could not be found out.
 
-Registrations, reports, and all less urgent questions have a lane each, so none delays another. In a
-lane two questions about one address share its probe. An address gets a quick look first, a probe of
-a quarter of a second. If it does not answer, it is probed patiently, `tries` times, from another
-queue, where waiting for silence takes its time, longer where others were slow (Slowness). Where the
-system refuses at once, because nobody listens, the tries follow at once instead. Each lane has a
-limit: a further address takes the place of another that waits, or its verdict is None at once.
+Each kind of question has a lane, so none delays another; in a lane two questions about one address
+share its probe. An address gets a quick look first. If it does not answer, it is probed patiently,
+`tries` times, from another queue; if the system refuses, because nobody listens, the tries follow
+at once. Above the limit of a lane an address takes the place of another, or its verdict is None.
 
-In a queue every IP has a share: the next address is of the IP that has the fewest probes under way,
-so an IP that fills the queue delays itself. Within an IP, the address that was listed longest goes
-first, so that addresses which are listed in masses, and then fall silent, delay no earlier one.
+In a queue the next address is of the IP that has the fewest probes under way, so an IP that fills
+the queue delays itself. Within an IP, the address that was listed longest goes first.
 """
 
 import collections
 import dataclasses
 import functools
 import math
-import operator
 
 from gossip.addresses import Address
 
@@ -29,7 +25,6 @@ ASKERS_LIMIT = 100  # calls of `ask` that share one probe
 REFUSED = 0.5  # of a quick look: what has failed in less was refused, and not silent
 SLOWER, SLOWEST = 4, 8.0  # times the slowest answer is waited for, and seconds at most
 SLOW_FOR = 30.0  # seconds for which an answer counts as the slowest
-LISTED_SINCE = operator.attrgetter("since")
 
 
 @dataclasses.dataclass(eq=False, slots=True)
@@ -69,7 +64,7 @@ class Queue:
         if not self._free or not self._waiting:
             return None
         ip = min(self._waiting, key=self._under_way.__getitem__)
-        job = min(self._waiting[ip], key=LISTED_SINCE)
+        job = min(self._waiting[ip], key=lambda job: job.since)
         self.take_out(job)
         if ip in self._waiting:
             self._waiting[ip] = self._waiting.pop(ip)  # behind all others
@@ -79,36 +74,30 @@ class Queue:
         return job
 
     def end(self, job: Job) -> None:
-        """A job that has begun needs its slot no longer."""
+        """Free the slot of a job."""
         job.has_slot = False
         self._free += 1
-        self._under_way[job.address.ip] -= 1
-        if not self._under_way[job.address.ip]:
-            del self._under_way[job.address.ip]
+        self._under_way -= collections.Counter([job.address.ip])
 
-    def next_to_go(self) -> Job | None:
-        """Return the job that gives way first: of the IP of which most wait, the job that was
-        listed last. While a slot is free, jobs are about to begin, and none gives way."""
-        if self._free or not self._waiting:
+    def next_to_go(self, least: int = 1) -> Job | None:
+        """Return the job that gives way first: of the IP of which most wait, if at least `least`
+        do, the job that was listed last. While a slot is free, none gives way."""
+        most = max(self._waiting.values(), key=len, default=())
+        if self._free or len(most) < least:
             return None
-        return max(max(self._waiting.values(), key=len), key=LISTED_SINCE)
+        return max(most, key=lambda job: job.since)
 
-    def next_to_go_for(self, ip: str) -> Job | None:
-        """Do so for a newcomer of this IP: only if more of another IP wait than of its own."""
-        job = self.next_to_go()
-        own = len(self._waiting.get(ip, ())) + 1
-        return job if job is not None and len(self._waiting[job.address.ip]) > own else None
+    def waiting(self, ip: str) -> int:
+        """Return how many jobs of an IP wait."""
+        return len(self._waiting.get(ip, ()))
 
 
 def probers(probe, now, tries: int, at_once: int, quick: float | None = None,
             quick_at_once: int | None = None, patience: float | None = None) -> list["Prober"]:
-    """Make the lanes of one node, a Prober each.
-
-    At most `at_once` patient probes of a lane are under way at a time, and `quick_at_once` quick
-    looks, of `quick` seconds, if that is given. `patience`: seconds of a patient probe; where
-    others were slow lately, it takes longer, but not for reports and lost connections.
-    `probe(address, verdict, limit=…)` calls `verdict(alive)` once, within `limit` seconds, or as
-    usual without a limit. `now()` is the clock."""
+    """Make the lanes of a node, a Prober each: with `at_once` patient probes of `patience` seconds
+    (longer where others were slow lately, but not for reports), and, if `quick` is given, with
+    `quick_at_once` quick looks of so many seconds. `probe(address, verdict, limit=…)` calls
+    `verdict(alive)` once, within `limit` seconds, or as usual without a limit."""
     slowness = Slowness()
     return [Prober(probe, now, tries, quick, Queue(quick_at_once or at_once), Queue(at_once),
                    None if lane == USUAL else patience, slowness) for lane in LANES]
@@ -128,8 +117,7 @@ class Prober:
 
     def ask(self, address: Address, verdict, wanted=lambda: True, since: float = math.inf) -> None:
         """Have `verdict(alive)` called once it is known whether the address answers, which has been
-        listed `since` then. If nobody wants to know any more (`wanted()`) when its turn comes, it
-        is not probed; its verdict is None."""
+        listed `since` then. If nobody wants to know (`wanted()`) by then, it is None."""
         if address not in self.jobs and len(self.jobs) >= QUEUE_LIMIT:
             self.give_way(address)
         job = self.jobs.get(address)
@@ -144,9 +132,9 @@ class Prober:
         self._begin()
 
     def give_way(self, newcomer: Address) -> bool:
-        """Let an address go that waits for patience, or else for its quick look, if more of its IP
-        wait than of the newcomer's. Its verdict is None. Return whether there was one."""
-        job = self.patient.next_to_go() or self.quick.next_to_go_for(newcomer.ip)
+        """Drop an address that waits, of an IP with more than the newcomer's; False without one."""
+        job = (self.patient.next_to_go()
+               or self.quick.next_to_go(least=self.quick.waiting(newcomer.ip) + 2))
         if job is not None:
             self._queue_of(job).take_out(job)
             self._over(job, None)
@@ -156,8 +144,7 @@ class Prober:
         return self.patient if job.is_patient else self.quick
 
     def _begin(self) -> None:
-        """Begin as many probes as may begin. A call meanwhile returns, so that a probe that fails
-        at once does not begin the next one from within itself."""
+        """Begin as many probes as may begin; but not from within a probe that fails at once."""
         if self._beginning:
             return
         self._beginning = True
@@ -173,18 +160,16 @@ class Prober:
     def _look(self, job: Job) -> None:
         """Probe an address, once. If that cannot even begin, it is over."""
         job.begun = self._now()
-        limit = self._limit(job)
+        limit = self._patient_limit(job) if job.is_patient else self._quick
         try:
             self._probe(job.address, functools.partial(self._answered, job), limit=limit)
         except BaseException:
             self._over(job, None)
             raise
 
-    def _limit(self, job: Job) -> float | None:
-        """Return the seconds for the probe that begins; None: as usual. A patient probe uses up one
-        of its tries, or all if it is longer than all of them usually are."""
-        if not job.is_patient:
-            return self._quick
+    def _patient_limit(self, job: Job) -> float | None:
+        """Return the seconds for a patient probe that begins; None: as usual. It uses up one of the
+        job's tries, or all if it is longer than all of them usually are."""
         job.tries -= 1
         if self._patience is None:
             return None
@@ -194,7 +179,7 @@ class Prober:
         return None if limit == self._patience else limit
 
     def _answered(self, job: Job, alive: bool | None) -> None:
-        """A probe is over. Without an answer there may be another."""
+        """Take the end of a probe. Without an answer there may be another."""
         now = self._now()
         took = now - job.begun
         if alive:
@@ -224,12 +209,10 @@ class Prober:
 
 
 class Slowness:
-    """How slow answers were lately, and how long to wait for others therefore. The wait is bounded,
-    so that nobody gains much by being slow."""
+    """How slow answers were lately, and how long to wait for others, which is bounded."""
 
     def __init__(self):
-        self._took = 0.0
-        self._until = float("-inf")  # when that answer counts no more
+        self._took, self._until = 0.0, -math.inf  # the slowest answer, and how long it counts
 
     def note(self, took: float, now: float) -> None:
         """Note that an answer has come after `took` seconds."""

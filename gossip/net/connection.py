@@ -1,7 +1,8 @@
 """TCP sockets: connections, how the reader of a link waits for lines, and the listener.
 
-With its `flags`, `send` of a connection never blocks, nor does `shutdown`. `connect`, `receive`, `wait_readable` and
-`next_lines` may block, so only the thread that reads a link calls them.
+`shutdown` of a connection never blocks, nor does `send` with the connection's `flags`. `connect`,
+`receive`, `wait_readable` and `next_lines` may block, so only the thread that reads a link calls
+them.
 """
 
 import contextlib

@@ -26,10 +26,9 @@ STACK_SIZE = 512 * 1024
 JOIN_LIMIT = 5.0  # seconds at most that `join` waits; threads mostly need milliseconds
 LONG = 0.01  # seconds after which a turn lets others go first, where it calls `share`
 PAUSE = 0.001  # seconds for which it then leaves; after less it would mostly get the lock again
-
-FEW = 64  # readers in that queue; in a queue twice as long they wait twice as long, because each
-# timeout costs time
-PATIENCE = 5.0  # seconds in which no reader begins a turn, after which the others do not wait for it
+PATIENCE = 5.0  # seconds without a turn of a reader, after which others do not wait for READERS
+FEW = 64  # readers in that queue; in a longer queue they wait longer, because each timeout costs
+# time
 
 
 class Threads:

@@ -31,11 +31,10 @@ class Admitting(Part):
         self._node, self._linking, self._joining = node, linking, joining
         self._probers, self._proofs = probers, proofs
         self._neighbours, self._peer_list = linking.neighbours, linking.peer_list
-        # newcomer -> the older link to the same peer, and the time by which that has to answer
-        self._checks: dict = {}
+        self.checks: dict = {}  # newcomer -> the older link to the same peer, which has to answer
 
     def on_connect(self, link, message: wire.Connect) -> None:
-        """A newcomer wants to become a neighbour. Its run has to be the one at its address."""
+        """Let a newcomer in. Its run has to be the one at its address."""
         asker = message.address
         if asker.ip != link.remote_ip:
             link.send(wire.refused(self._node.address, "another IP"))
@@ -84,9 +83,8 @@ class Admitting(Part):
     # Probes of the addresses that newcomers announce.
 
     def _probe(self, link, verdict) -> None:
-        """Have `verdict(link, alive)` called: whether a newcomer answers at its address. Those are
-        first whom seeds have named. A late peer has enough to do, and believes the seeds, because
-        they have looked."""
+        """Have `verdict(link, alive)` called: whether a newcomer answers at its address. Peers that
+        seeds have named come first. A late peer believes the seeds, because they have looked."""
         is_listed = bool(self._peer_list.listed_among([link.peer]))
         if is_listed and self._node.is_late() and self._joining.has_seed():
             verdict(link, True)
@@ -95,8 +93,7 @@ class Admitting(Part):
                 link.peer, functools.partial(verdict, link), lambda: not link.ended)
 
     def _probed_first(self, link, alive: bool | None) -> None:
-        """A newcomer without a free place was probed. If this peer was too late to find out, that
-        is not the newcomer's fault."""
+        """Admit a newcomer that answers, or that this peer was too late to probe."""
         if alive or alive is None and self._node.is_late():
             self._admit(link, answered=bool(alive))
         else:
@@ -124,35 +121,30 @@ class Admitting(Part):
     def _check(self, standing, newcomer) -> None:
         node = self._node
         newcomer.role = CHECKED
-        until = node.now() + LINK_CHECK_LIMIT + node.more_patience()
-        self._checks[newcomer] = standing, until
+        self.checks[newcomer] = standing
+        node.flusher.take_over(functools.partial(self._overdue, newcomer),
+                               LINK_CHECK_LIMIT + node.more_patience())
         standing.send(wire.liveness_request(wire.format_time(node.time()), node.address),
                       urgent=True)
-        node.membership.hurry()
+
+    def _overdue(self, newcomer) -> None:
+        """Admit a newcomer whose older link has not answered in time."""
+        if standing := self.checks.pop(newcomer, None):
+            self._admit(newcomer, silent=standing)
+
+    def _waiting_for(self, standing) -> list:
+        newcomers = [newcomer for newcomer, older in self.checks.items() if older is standing]
+        for newcomer in newcomers:
+            del self.checks[newcomer]
+        return newcomers
 
     def replied(self, link) -> None:
         """A Liveness Reply has come: newcomers that waited for it are duplicates."""
-        for newcomer in self._take(lambda standing, _: standing is link):
+        for newcomer in self._waiting_for(link):
             self._turn_away(newcomer, "duplicate")
 
     def on_end(self, link) -> None:
-        """A link has ended: newcomers that waited for it are admitted."""
-        self._checks.pop(link, None)
-        for newcomer in self._take(lambda standing, _: standing is link):
+        """Admit the newcomers that waited for a link that has ended."""
+        self.checks.pop(link, None)
+        for newcomer in self._waiting_for(link):
             self._admit(newcomer, silent=link)
-
-    def turn(self, now: float) -> None:
-        """Admit those whose older link has not answered in time."""
-        for newcomer, standing in self._take(lambda _, until: until <= now).items():
-            self._admit(newcomer, silent=standing)
-
-    def _take(self, chosen) -> dict:
-        """Take out checks; return newcomers, each with the link that it waited for."""
-        taken = {newcomer: check[0] for newcomer, check in self._checks.items() if chosen(*check)}
-        for newcomer in taken:
-            del self._checks[newcomer]
-        return taken
-
-    def next_at(self) -> float | None:
-        """When the next check is overdue; None while nobody waits."""
-        return min((until for _, until in self._checks.values()), default=None)

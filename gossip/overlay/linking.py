@@ -44,8 +44,7 @@ class Linking(Part):
         self._ring_stood = False  # whether the ring link did at the last turn of membership
 
     def next_round(self, now: float) -> None:
-        """Look after all links, every liveness interval. While no seed can tell who lives, also
-        dial a peer that was found dead."""
+        """Look after all links; without a seed, also dial a peer that was found dead."""
         self.places.next_round(now)
         self.admitting.next_round()
         self.give_up_surplus(settled=self._node.settings.liveness_interval)
@@ -57,7 +56,6 @@ class Linking(Part):
 
     def keep_links(self, now: float) -> None:
         """Dial for the ring, then for a free place. If the ring link has gone, ask for a list."""
-        self.admitting.turn(now)
         listed = self.peer_list.addresses()
         linked, dialling = self.neighbours.addresses(), self.neighbours.dialling()
         if successor := self.places.ring_dial(listed, linked, dialling, now):
@@ -69,14 +67,14 @@ class Linking(Part):
         if other := self.places.ordinary_dial(listed, linked, dialling, now, counted):
             self.dial(other)
         successor = self.places.successor(listed, now)
-        stood, self._ring_stood = self._ring_stood, successor is None or successor in linked
-        if stood and not self._ring_stood:
+        stands = successor is None or successor in linked
+        if self._ring_stood and not stands:
             self._joining.hurry()
+        self._ring_stood = stands
 
     def next_at(self, now: float) -> float | None:
         """When `keep_links` has something to do next, if nothing happens before."""
-        due = [self.places.next_at(now), self.admitting.next_at()]
-        return min((moment for moment in due if moment is not None), default=None)
+        return self.places.next_at(now)
 
     def give_up_surplus(self, settled: float) -> None:
         """Give up links beyond capacity, as `ring.surplus` says."""
@@ -90,8 +88,7 @@ class Linking(Part):
     # How links begin.
 
     def dial(self, peer: Address, for_ring: bool = False, chosen: bool = True) -> None:
-        """Ask a peer to become a neighbour, unless it is one or is being asked already. A dial that
-        only renews a link that others made is not `chosen`."""
+        """Ask a peer to become a neighbour. A dial that renews a link of others is not `chosen`."""
         if (self._node.leaving or self.offence(peer)
                 or not self.neighbours.begin_dial(peer, for_ring, chosen)):
             return
@@ -105,15 +102,15 @@ class Linking(Part):
             link.send(self._proofs.asking(link) + wire.connect(self._node.address))
 
     def enter(self, link, admission: Admission) -> None:
-        """A newcomer is accepted."""
+        """Accept a newcomer."""
         self._welcome(link, admission)
         link.release(self._proofs.answering(link) + wire.accepted(self._node.address))
         self._met(link)
 
     def on_accepted(self, link, message: wire.Accepted) -> None:
-        """A peer that was dialled has accepted this one."""
-        peer = link.peer
-        if message.address not in (peer, self._node.address):
+        """Enter a peer that was dialled and has accepted this one."""
+        peer, own = link.peer, self._node.address
+        if message.address not in (peer, own):
             raise wire.WireError(f"{message.address} answered instead")
         if fault := self._proofs.fault_of_answer(link):
             raise wire.WireError(fault)
@@ -122,19 +119,19 @@ class Linking(Part):
             link.close(reason)
             return
         listed = self.peer_list.listed_among([peer])
-        admission = self.neighbours.admit(peer, link, self._node.address, self._node.now(), listed)
-        if not admission.accepted:
+        admission = self.neighbours.admit(peer, link, own, self._node.now(), listed)
+        if admission.accepted:
+            self._welcome(link, admission)
+            self.neighbours.end_dial(peer)
+            self._met(link)
+        else:
             self.admitting.answered(peer)
             self._dial_over(link)
-            link.send(wire.refused(self._node.address, admission.reason))
+            link.send(wire.refused(own, admission.reason))
             self._node.disconnect(link, admission.reason)
-            return
-        self._welcome(link, admission)
-        self.neighbours.end_dial(peer)
-        self._met(link)
 
     def _met(self, link) -> None:
-        """The other end knows, too, that the two are neighbours now."""
+        """Note that the other end knows, too, that the two are neighbours now."""
         if self._node.leaving:
             link.send(wire.leave(self._node.address))
             return
@@ -153,7 +150,7 @@ class Linking(Part):
             self.proven(link.peer, link)
 
     def proven(self, peer: Address, link) -> None:
-        """A neighbour has answered at its address."""
+        """Note that a neighbour has answered at its address."""
         self.places.linked(peer)
         if self.found_dead.discard(peer) and not self._joining.has_seed():
             self.learning.ask(link)  # it knows those who were cut off together with it
@@ -166,12 +163,12 @@ class Linking(Part):
             self.unlink(peer, "replaced", link)
 
     def unreached(self, peer: Address) -> None:
-        """A neighbour does not answer at its address. Its link stands until its place is wanted."""
+        """Let a link stand until its place is wanted, as its peer does not answer."""
         self._pass_over(peer)
         self.give_up_surplus(settled=float("inf"))
 
     def on_refused(self, link, message: wire.Refused) -> None:
-        """A peer that was dialled refuses this one, or a neighbour gives the link up."""
+        """Take the refusal of a peer that was dialled, or of a neighbour that gives up the link."""
         peer, reason = link.peer, message.reason[:REASON_SHOWN]
         if len(escape(reason).encode()) > REASON_SHOWN:
             reason = STRANGE
@@ -186,15 +183,14 @@ class Linking(Part):
         if reason == "full":
             self.places.leave_alone(peer)
         self._node.counters.add("dials that were refused")
-        for_ring = self._dial_over(link)
-        self.places.put_off(peer, for_ring, self._node.now())
+        self.places.put_off(peer, self._dial_over(link), self._node.now())
         self.neighbours.forget(peer)  # it lives, so a link that broke before is no sign of death
         self.admitting.answered(peer)
         link.close("refused")
         self._node.membership.hurry()
 
     def _dial_over(self, link) -> bool:
-        """A dial is over; answer whether it was for the ring."""
+        """Note that a dial is over; return whether it was for the ring."""
         link.role = OVER
         return self.neighbours.end_dial(link.peer)
 
@@ -219,7 +215,7 @@ class Linking(Part):
         self.unlink(peer, reason, link)
 
     def on_leave(self, link, message: wire.Leave) -> None:
-        """A neighbour leaves gracefully; it can say so only of itself."""
+        """Let a neighbour leave gracefully; it can say so only of itself."""
         if message.address != link.peer:
             self._node.counters.add("leaves in the name of others")
             return
@@ -229,20 +225,19 @@ class Linking(Part):
         self.unlink(link.peer, "left", link)
 
     def broke_rules(self, link, reason: str) -> None:
-        """A neighbour is disconnected for what it did, and then left alone for a while."""
+        """Disconnect a neighbour for what it did, and leave it alone for a while."""
         if link.role == NEIGHBOUR:
             self._leave_alone(link.peer)
             self.unlink(link.peer, reason[:REASON_SHOWN], link)
 
     def offended(self, link, offence: str, count: int) -> None:
-        """A neighbour has committed an offence `count` times: too often, and it is refused."""
+        """Count an offence of a neighbour; if it comes too often, refuse the neighbour."""
         if until := self._shut_out.note(link.peer, offence, count, self._node.now()):
             self._node.write_refusal(link.peer, offence)
             self.shut_out(link.peer, offence, until, link)
 
     def shut_out(self, peer: Address, reason: str, until: float, link=None) -> bool:
-        """Refuse a peer until then, and dial it not; end its link, or just the given `link`. Return
-        whether it was not shut out for this reason already."""
+        """Refuse a peer until then. Return whether it was not shut out for this reason already."""
         is_news = self._shut_out.refuse(peer, reason, until, self._node.now())
         self.places.pass_over(peer, until)
         if link := link or self.neighbours.link(peer):
@@ -255,24 +250,22 @@ class Linking(Part):
         return self._shut_out.reason(peer, self._node.now())
 
     def on_end(self, link) -> None:
-        """A link has ended: its place is free."""
+        """Free the place of a link that has ended."""
         if link.role == DIALLED:
             self.neighbours.end_dial(link.peer)
             if not link.lacked:  # else that says nothing of the peer
                 self._pass_over(link.peer)
-        elif link.role == NEIGHBOUR:
-            if self._node.leaving:
-                self.unlink(link.peer, "left", link)
-            elif self.neighbours.link(link.peer) is link:
-                self._lost(link)
+        elif link.role == NEIGHBOUR and self._node.leaving:
+            self.unlink(link.peer, "left", link)
+        elif link.role == NEIGHBOUR and self.neighbours.link(link.peer) is link:
+            self._lost(link)
 
     def _leave_alone(self, peer: Address) -> None:
         self.places.leave_alone(peer)
         self.places.put_off(peer, for_ring=True, now=self._node.now())
 
     def _pass_over(self, peer: Address) -> None:
-        """A peer does not answer at its address: the ring goes on behind it for an interval. If it
-        is only frozen, nobody will name it again without a seed, so it is remembered."""
+        """Let the ring go on behind a peer that does not answer. It may only be frozen."""
         now = self._node.now()
         self.places.pass_over(peer, now + self._node.settings.liveness_interval)
         if self.peer_list.unreachable(peer) and not self._joining.has_seed():
@@ -280,8 +273,7 @@ class Linking(Part):
         self._node.membership.hurry()
 
     def _lost(self, link) -> None:
-        """A link broke. That is not death: the peer is dialled anew, while rounds count misses; not
-        those of a link that was not proven and did not stand for an interval."""
+        """Dial a peer anew whose link broke, which is not death, while rounds count misses."""
         peer, now, row = link.peer, self._node.now(), self.neighbours.row(link.peer)
         counts = row.proven or now - row.since >= self._node.settings.liveness_interval
         self.neighbours.remove(peer, link, link.reason, missed=counts)

@@ -1,37 +1,28 @@
-"""The table of neighbours: which peers are linked, by which links, and which are being dialled.
+"""The table of neighbours: which peers are linked, by which links, and how often they missed.
 
 Rules only. A newcomer is judged and entered in one step. Every change is written into the output
-file. A neighbour whose link broke is still counted by the rounds of liveness; of too many, those
-that were lost last are not, so that strangers that come and go push nobody out.
+file. A peer whose link broke misses every round of liveness until it is linked again, forgotten, or
+dead. Of too many, those that were lost last are not counted.
 
 A link is proven when its peer has answered at the address that it announces: to a probe, or when
-this peer dialled it. `listed`, in the methods below, are those neighbours that seeds have named:
-they come before the others.
-
-Where gossip is signed, every link is proven by a run, the one at home at its address (`link.run`:
-its START, and the TIME of the dial by its dialler's clock). Of two links of one pair
-
-    the standing one has ended                    the newcomer stays
-    the newcomer has another run                  the newcomer stays: the peer was restarted
-    both were dialled by the same side            the later TIME stays; an equal one was repeated
-    they cross, and the older one is young        the one stays that the lower address dialled
-    they cross, and the older one is not young    the older one, if it answers a request
-
-Unsigned, the rows about runs do not apply. While the older link is young, two links that cross are
-settled as above, and any other newcomer is refused. Later the older link is asked.
+this peer dialled it. A new link clears old misses only then; if it ends before, they count again.
+Where gossip is signed, every link is proven by a run (`link.run`: its START, and the TIME of the
+dial). Which of two links of a pair stays: see "One link per pair" in README.md, and "A link has a
+key" in signing/README.md. `listed`, in the methods below, are the neighbours that seeds have named.
 """
 
 import collections
 import dataclasses
-from typing import NamedTuple
+import math
+from typing import Any, NamedTuple
 
 from gossip.addresses import Address
-from gossip.liveness.rounds import Count, Round, next_round
 from gossip.overlay import ring
 from gossip.settings import Settings
 
 NEIGHBOUR = "a neighbour"  # the role of a link, as this peer sees the other end
 YOUNG = 1.0  # seconds: a younger link may be replaced by a duplicate unasked
+SLEPT = 0.5  # seconds; a round that is this late, and half an interval, counts no miss
 AT_ONCE = 20  # newcomers in a second that are accepted before they are proven
 UNLISTED, UNLISTED_WINDOW = 250, 10.0  # newcomers that no seed has named and that were probed: so
 # many are accepted within so many seconds, enough for a whole network that starts at once
@@ -48,14 +39,74 @@ class Admission(NamedTuple):
     proven: bool = False
 
 
+class Round(NamedTuple):
+    """The tasks of a liveness round, in the order of addresses."""
+
+    ask: list[Address]  # peers that are sent a request
+    missed: list[tuple[Address, int]]  # peers that missed the round, and how many in a row
+    suspects: list[Address]  # peers that have just reached the limit: one more probe
+    lost: list[Address]  # peers without a link: they are dialled again
+    withheld: int  # how many missed a round that was late, which does not count
+
+    def events(self) -> list[str]:
+        """Return the round in the words of the output file."""
+        return [*(f"liveness missed:{peer}:{misses}" for peer, misses in self.missed),
+                *(f"liveness request:{peer}" for peer in self.ask)]
+
+
+def slept(behind: float, interval: float) -> bool:
+    """Return whether a round that comes `behind` seconds late shows that this peer was asleep."""
+    return behind > max(SLEPT, interval / 2)
+
+
 @dataclasses.dataclass(eq=False, slots=True, kw_only=True)
-class Neighbour(Count):
+class Neighbour:
     """A peer in the table: its link, what is known of it, and the rounds that it has missed."""
 
+    link: Any  # None once it broke
     dialler: Address  # which of the two made the link
     since: float  # when the link came
     chosen: bool  # this peer wanted the link by itself
+    proven: bool  # the peer has answered at its address since this link came
     unreached: bool = False  # it was looked for at its address, in vain
+    answered: float  # when it last proved that it lives
+    owed: int | None  # misses before this link came; None: the peer was not counted
+    misses: int = 0  # rounds missed in a row
+    asked: dict[str, float] = dataclasses.field(
+        default_factory=dict)  # TIME of each unanswered request -> when it was sent
+    suspect: bool = False
+
+    def doubts(self) -> int | None:
+        """Return how many misses to carry over to this peer's next link."""
+        if self.link is None or self.proven:
+            return self.misses
+        if self.owed is None:
+            return self.misses or None
+        return max(self.misses, self.owed)
+
+    def replied(self, time: str, now: float) -> float | None:
+        """Begin anew after a reply. Return the seconds since its request; None if none waits."""
+        asked = self.asked.get(time)
+        if asked is None:
+            return None
+        self._begin_anew()
+        self.answered = now
+        return now - asked
+
+    def _begin_anew(self) -> None:
+        self.asked.clear()
+        self.misses, self.suspect = 0, False
+
+    def spare(self) -> bool:
+        """Begin anew, and return True, if the link brought something: it is slow, and not dead."""
+        if self.link is None or self.link.heard <= min(self.asked.values(), default=math.inf):
+            return False
+        self._begin_anew()
+        return True
+
+    def postpone(self) -> None:
+        """Have the next round on time repeat the last probe, which found nothing out."""
+        self.misses, self.suspect = self.misses - 1, False
 
 
 class Neighbours:
@@ -76,7 +127,7 @@ class Neighbours:
     # Dials.
 
     def begin_dial(self, address: Address, for_ring: bool, chosen: bool = True) -> bool:
-        """Note that a dial begins; return False if the peer is linked or being dialled already."""
+        """Note that a dial begins; return False if the peer is linked or dialled already."""
         if address in self._rows or address in self._dialling or address == self._own:
             return False
         self._dialling[address] = for_ring, chosen
@@ -93,16 +144,14 @@ class Neighbours:
 
     def admit(self, address: Address, link, dialler: Address, now: float, listed: set[Address],
               silent=None, answered: bool | None = None) -> Admission:
-        """Judge a new link and, if it is accepted, enter it: gossip flows over it from now on.
-        `silent` is an older link that gave no reply, and so gives way. `answered` tells whether the
-        newcomer has answered a probe: False if this could not be found out, None before a probe."""
+        """Judge a new link and, if it is accepted, enter it. `silent`: an older link that gave no
+        reply. `answered`: whether the newcomer answered a probe; None before it is probed."""
         if address == self._own:
             return Admission(False, "self")
         if standing := self._rows.get(address):
             return self._second(address, link, dialler, now, standing, silent)
         if link.run is not None:
             answered = True
-        proven = dialler == self._own or bool(answered)
         if dialler == address:
             if address in self._dialling and self._own < address:
                 return Admission(False, "duplicate")  # our own dial stays
@@ -116,6 +165,7 @@ class Neighbours:
             if (answered is not None and address not in listed
                     and not _has_room(self._unlisted, now, UNLISTED_WINDOW)):
                 return Admission(False, "full")
+        proven = dialler == self._own or bool(answered)
         self._enter(address, link, dialler, now, proven)
         self._write(f"connected:{address}", self._degree())
         return Admission(True, proven=proven)
@@ -169,7 +219,8 @@ class Neighbours:
         self._write(f"disconnected:{address}:{reason}", self._degree())
         self._renew_links()
         if missed and self._may_lose() or not (missed or row.proven or row.owed is None):
-            row.lose(row.misses if missed else row.doubts())
+            row.misses, row.link = row.misses if missed else row.doubts(), None
+            row.asked.clear()
             self._lost[address] = row
         return True
 
@@ -180,8 +231,28 @@ class Neighbours:
         return self._lost.pop(address, None) is not None
 
     def next_round(self, time: str, now: float, late: bool) -> Round:
-        """Begin a round of liveness."""
-        return next_round(self._rows | self._lost, self._settings.liveness_misses, time, now, late)
+        """Begin a round of liveness. A late round adds no misses: this peer was late itself."""
+        limit, found, withheld = self._settings.liveness_misses, Round([], [], [], [], 0), 0
+        for peer, row in sorted((self._rows | self._lost).items()):
+            if row.suspect:
+                continue
+            silent = row.asked or row.link is None
+            if silent and late:
+                withheld += 1
+            elif silent:
+                row.misses += 1
+                found.missed.append((peer, row.misses))
+            if row.misses >= limit:
+                row.suspect = True
+                found.suspects.append(peer)
+            elif row.link is not None:
+                row.asked[time] = now
+                if len(row.asked) > limit:  # late rounds add requests, but no misses
+                    del row.asked[next(iter(row.asked))]
+                found.ask.append(peer)
+            else:
+                found.lost.append(peer)
+        return found._replace(withheld=withheld)
 
     def _degree(self) -> str:
         return f"degree:{self._own}=>{len(self._rows)}"
@@ -192,11 +263,11 @@ class Neighbours:
     # What there is.
 
     def links(self) -> tuple:
-        """The links over which gossip flows: a tuple that never changes."""
+        """Return the links over which gossip flows: a tuple that never changes."""
         return self._links
 
     def link(self, address: Address):
-        """The link to a neighbour, or None."""
+        """Return the link to a neighbour, or None."""
         return self._rows[address].link if address in self._rows else None
 
     def row(self, address: Address) -> Neighbour | None:
@@ -217,7 +288,7 @@ class Neighbours:
         return [row.link for _, row in sorted(self._rows.items()) if not row.proven]
 
     def counted(self, now: float, listed: set[Address]) -> dict[Address, ring.Tie]:
-        """The neighbours that take a place: they are proven and listed."""
+        """Return the neighbours that take a place: they are proven and listed."""
         return {address: tie for address, tie in self._ties(now, listed).items()
                 if tie.proven and tie.listed}
 
@@ -228,7 +299,7 @@ class Neighbours:
 
     def surplus(self, now: float, settled: float, listed: set[Address]
                 ) -> list[tuple[Address, Neighbour]]:
-        """The neighbours to give up: see `ring.surplus`."""
+        """Return the neighbours to give up: see `ring.surplus`."""
         if len(self._rows) <= self.capacity:
             return []
         surplus = ring.surplus(self._own, self._ties(now, listed), self.capacity, settled)
@@ -236,7 +307,7 @@ class Neighbours:
 
 
 def _is_newer(link, dialler: Address, standing: Neighbour) -> bool:
-    """Whether a run has proved a link that leaves the standing one behind."""
+    """Return whether a run has proved a link that leaves the standing one behind."""
     if link.run is None or standing.link.run is None:
         return False
     (start, time), (standing_start, standing_time) = link.run, standing.link.run
@@ -244,7 +315,7 @@ def _is_newer(link, dialler: Address, standing: Neighbour) -> bool:
 
 
 def _has_room(times: collections.deque, now: float, window: float) -> bool:
-    """Whether one more may be taken: `times` holds no more than it can within the `window`."""
+    """Return whether one more may be taken within the `window`, and note it then."""
     if len(times) == times.maxlen and now - times[0] < window:
         return False
     times.append(now)

@@ -48,24 +48,22 @@ class PeerUnion:
         before = self._latest.get(seed, frozenset())
         self._latest[seed] = addresses
         self._heard.clear()
-        for address in [address for address in self._unnamed if address in addresses]:
-            del self._unnamed[address]
+        self._unnamed = {address: since for address, since in self._unnamed.items()
+                         if address not in addresses}
         self._no_longer_named(before)
         return None if is_same else addresses - before
 
     def _reachable(self, addresses: frozenset) -> frozenset:
-        """Return the others; those on loopback only if this peer is there, too, because every
-        machine has nodes of its own there."""
+        """Return the others; those on loopback, which every machine has, only to a peer there."""
         others = addresses - {self._own}
         return others if is_loopback(self._own) else others - set(filter(is_loopback, others))
 
     def seed_lost(self, seed: Address) -> None:
-        """A registration has ended: the latest list of that seed no longer counts."""
+        """Count the latest list of a seed no more, because a registration has ended."""
         self._no_longer_named(self._latest.pop(seed, frozenset()))
 
     def _no_longer_named(self, before: frozenset) -> None:
-        """A list is not the latest any more. Of the peers that are in no latest list now, the next
-        on the ring are kept longest, because the ring link needs them."""
+        """Keep the peers of an old list for a while, longest the next on the ring."""
         gone = sorted(before.difference(*self._latest.values()))
         for address in reversed(list(ring.successors(self._own, gone))):
             self._unnamed[address] = self._round
@@ -75,32 +73,28 @@ class PeerUnion:
         return any(address in latest for latest in self._latest.values())
 
     def next_round(self, linked: list[Address], has_seed: bool) -> None:
-        """A liveness round: forget those that no latest list has named for UNNAMED_ROUNDS, or that
-        are too many, unless they are linked. Rounds without a seed do not count."""
+        """Forget, in a liveness round, peers that no latest list has named for UNNAMED_ROUNDS, or
+        that are too many, unless they are linked. Rounds without a seed do not count."""
         self._round += has_seed
-        kept = [address for address in linked if address in self._unnamed]
-        for address in kept:
-            del self._unnamed[address]
-        left = set(in_turns(reversed(self._unnamed))[:UNNAMED_LIMIT])
-        for address, since in list(self._unnamed.items()):
-            if address not in left or since + UNNAMED_ROUNDS <= self._round:
-                self._forget(address)
-        self._unnamed.update(dict.fromkeys(kept, self._round))
+        kept = {address: self._round for address in linked if address in self._unnamed}
+        others = {address: since for address, since in self._unnamed.items()
+                  if address not in kept and since + UNNAMED_ROUNDS > self._round}
+        left = set(in_turns(reversed(others))[:UNNAMED_LIMIT])
+        self._unnamed = {address: since for address, since in others.items()
+                         if address in left} | kept
+        self._ordered = None
 
     def hear(self, addresses: frozenset) -> bool:
-        """A neighbour tells which peers it knows; return whether a new one was among them."""
+        """Take peers that a neighbour names; return whether a new one was among them."""
         unknown = sorted(self._reachable(addresses) - self.named() - self._heard.keys())
         new = [address for address in unknown
                if address.family == self._own.family and can_be_dialled(address)]
-        before = self._heard
+        before, self._ordered = self._heard, None
         self._heard = dict.fromkeys(in_turns([*before, *new])[:HEARD_LIMIT])
-        if self._heard.keys() == before.keys():
-            return False
-        self._ordered = None
-        return True
+        return self._heard.keys() != before.keys()
 
     def discard(self, address: Address) -> None:
-        """The peer is dead or has left: only a newer list brings it back."""
+        """Forget a peer that is dead or has left: only a newer list brings it back."""
         self._forget(address)
         for seed, latest in self._latest.items():
             if address in latest:
@@ -124,11 +118,11 @@ class PeerUnion:
                 if not self._latest or address in self._unnamed or self._is_named(address)}
 
     def named(self) -> set[Address]:
-        """The peers that seeds have named, without hearsay."""
+        """Return the peers that seeds have named, without hearsay."""
         return set(self._unnamed).union(*self._latest.values())
 
     def addresses(self) -> tuple[Address, ...]:
-        """All known peers, in order."""
+        """Return all known peers, in order."""
         if self._ordered is None:
             self._ordered = tuple(sorted(self.named() | self._heard.keys()))
         return self._ordered
@@ -148,7 +142,7 @@ class Learning(Part):
         self._asked = None  # the link on which known peers were asked for last
 
     def on_peer_list(self, link, message: wire.PeerList) -> None:
-        """A seed names all peers on its list."""
+        """Take the peers on a seed's list."""
         new = self.peer_list.add(link.peer, message.addresses)
         if new is not None:
             listed = ":".join(address.listed for address in sorted(message.addresses))
@@ -158,7 +152,7 @@ class Learning(Part):
                 part.on_listed(new)
 
     def on_end(self, link) -> None:
-        """A link has ended: the list of a lost seed does not count any more."""
+        """Count the list of a lost seed no more."""
         if link.role == SEED:
             self.peer_list.seed_lost(link.peer)
 
@@ -173,8 +167,7 @@ class Learning(Part):
         link.send(wire.ASK_KNOWN_PEERS)
 
     def on_ask_known_peers(self, link, message: wire.Bare) -> None:
-        """Name peers that seeds have named, neighbours, and, even if hearsay, the next after the
-        asker on the ring; once per PAUSE at most."""
+        """Name known peers, and the next after the asker on the ring, once per PAUSE."""
         now = self._node.now()
         if now - link.answered < PAUSE:
             self._node.counters.add("questions for known peers not answered")
@@ -187,7 +180,7 @@ class Learning(Part):
         link.send(wire.known_peers(sorted(told - {link.peer})))
 
     def on_known_peers(self, link, message: wire.KnownPeers) -> None:
-        """A neighbour names peers. That counts if it was asked, and while there is no seed."""
+        """Take the peers that a neighbour names, if it was asked, and there is no seed."""
         if link is not self._asked or self._joining.has_seed():
             self._node.counters.add("known peers told in vain")
             return

@@ -3,7 +3,7 @@
 import collections
 import random
 
-from gossip.addresses import Address
+from gossip.addresses import Address, in_turns
 from gossip.overlay import ring
 from gossip.settings import Settings
 from gossip.tools import Backoff, Recent
@@ -16,14 +16,12 @@ OFFENDERS = 1_000  # peers kept in each memory of ShutOut; of more, the first go
 
 
 class Places:
-    """Which peer is dialled next, for the ring and for the ordinary places. It remembers which
-    could not be reached or were full, and when to try again."""
+    """Which peer is dialled next, which could not be reached, and when to try again."""
 
     def __init__(self, own: Address, places: int, settings: Settings, rng: random.Random):
         self._own, self._settings, self._rng = own, settings, rng
         self._ordinary = max(0, places - ring.RING_PLACES)
-        self._round = 0
-        self._refusals = 0  # since the last rest, or since a place became free
+        self._round = self._refusals = 0  # refusals since the last rest, or the last free place
         self._rest = Backoff(settings.retry_first, settings.liveness_interval)
         self._passed_over = Recent(REMEMBERED)  # unreachable peer -> until when
         self._full = Recent(REMEMBERED)  # full peers, by rounds: which are left alone
@@ -31,23 +29,22 @@ class Places:
         self._ring_waits = Recent(REMEMBERED)  # peer that refused -> Backoff
 
     def next_round(self, now: float) -> None:
-        """A liveness round: forget the waits that are long over."""
+        """Forget the waits that are long over: a liveness round begins."""
         for memory in (self._ring_waits, self._redialled):
             memory.all(now)
         self._round += 1
 
     def link_broke(self) -> None:
-        """A place became free: it may be filled at once."""
+        """Note that a place became free: it may be filled at once."""
         self._refusals = 0
         self._rest.reset()
 
     def redial_at_once(self, address: Address, now: float) -> bool:
-        """Return whether to dial a peer at once whose link broke: once per liveness interval."""
+        """Return whether to dial a peer at once whose link broke: once per interval."""
         return self._redialled.add(address, True, now, now + self._settings.liveness_interval)
 
     def linked(self, address: Address) -> None:
-        """Note that a peer is a neighbour now. Its wait for the ring goes on, so that a peer that
-        accepts and hangs up is not dialled in circles."""
+        """Note that a peer is a neighbour now. Its wait for the ring goes on."""
         self._passed_over.pop(address)
         self._full.pop(address)
 
@@ -56,8 +53,8 @@ class Places:
         self._full.put(address, True, self._round + FULL_ROUNDS)
 
     def put_off(self, address: Address, for_ring: bool, now: float) -> None:
-        """The peer refused, or its link broke too often: for the ring it is dialled again after a
-        pause, which doubles. Dialling for free places pauses after some refusals."""
+        """Dial a peer that refused, or whose link broke, for the ring only after a pause, which
+        doubles. Dialling for free places pauses after some refusals."""
         self._refusals += 1
         if self._refusals >= FULL_TRIES:
             self._refusals = 0
@@ -73,13 +70,13 @@ class Places:
         self._passed_over.put(address, until, until)
 
     def successor(self, listed, now: float) -> Address | None:
-        """The first listed address after one's own that is not passed over; None without one."""
+        """Return the first listed address behind this peer that is not passed over, or None."""
         passed_over = self._passed_over.all(now)
         return next((address for address in ring.successors(self._own, listed)
                      if address not in passed_over), None)
 
     def ring_dial(self, listed, linked, dialling, now: float) -> Address | None:
-        """The successor, if it is to be dialled: neither linked, nor dialling, nor in a wait."""
+        """Return the successor if it is to be dialled: not linked, not dialling, in no wait."""
         successor = self.successor(listed, now)
         if successor is None or successor in linked or successor in dialling:
             return None
@@ -88,8 +85,7 @@ class Places:
 
     def ordinary_dial(self, listed, linked, dialling, now: float,
                       counted: dict[Address, ring.Tie]) -> Address | None:
-        """A peer to dial, one at a time, for an ordinary place that is free, or that a more
-        frequent IP gives up. `counted` are those of the linked that take a place."""
+        """Return a peer to dial for a free place, or for one that a more frequent IP gives up."""
         holders = ring.ring_holders(self._own, listed)
         if set(dialling) - holders:
             return None
@@ -106,7 +102,7 @@ class Places:
         return ring.draw(candidates, self._settings.capacity, self._rng) if candidates else None
 
     def next_at(self, now: float) -> float | None:
-        """When the next wait ends after which a dial may be made; None without one."""
+        """Return when the next wait ends after which a dial may be made; None without one."""
         waits = [wait.due for wait in (self._rest, *self._ring_waits.all().values())]
         passed_over = self._passed_over.all(now).values()
         return min((t for t in (*waits, *passed_over) if t > now), default=None)
@@ -114,31 +110,27 @@ class Places:
 
 class FoundDead:
     """The peers that died lately, which are dialled now and then while no seed can tell who lives:
-    maybe they were only cut off. Then this memory alone leads from one half of a network to the
-    other. Of too many, the IP that has most loses its oldest, so that a machine that plays many
-    peers pushes out no others."""
+    maybe they were only cut off, and only this memory leads to the other half of a network. Of too
+    many, the IP that has most loses its oldest."""
 
     def __init__(self):
         # until when each is remembered; the turn of the last one comes next
         self._until: collections.OrderedDict[Address, float] = collections.OrderedDict()
 
     def add(self, peer: Address, now: float) -> None:
-        """A peer was found dead: remember it, and let its turn be the next."""
+        """Remember a peer that was found dead, and let its turn be the next."""
         self.discard(peer)
         self._until[peer] = now + DEAD_FOR
         if len(self._until) > DEAD_REMEMBERED:
-            places = collections.Counter(other.ip for other in self._until)
-            most = max(places.values())
-            crowd = [other for other in self._until if places[other.ip] == most]
-            del self._until[min(crowd, key=self._until.__getitem__)]
+            newest = sorted(reversed(self._until), key=self._until.__getitem__, reverse=True)
+            del self._until[in_turns(newest)[-1]]
 
     def discard(self, peer: Address) -> bool:
-        """The peer lives, or has left: forget it; return whether it was remembered."""
+        """Forget a peer that lives, or has left; return whether it was remembered."""
         return self._until.pop(peer, None) is not None
 
     def in_turn(self, now: float, known: set[Address]) -> Address | None:
-        """Return the peer whose turn it is, the newest first; None without one. Peers that are
-        `known`, because a list names them again, are dialled like others."""
+        """Return the peer whose turn it is, the newest first, but for peers that are `known`."""
         for peer in [peer for peer, until in self._until.items() if until <= now]:
             del self._until[peer]
         peer = next((peer for peer in reversed(self._until) if peer not in known), None)
@@ -152,8 +144,7 @@ class ShutOut:
 
     def __init__(self, limits: dict[str, int], seconds: float, window: float | None = None):
         self._limits = limits  # offence -> how many within `window` are too many; 0: never
-        self._seconds = seconds  # for which the peer is refused then
-        self._window = seconds if window is None else window
+        self._seconds, self._window = seconds, seconds if window is None else window
         self._times = Recent(OFFENDERS)  # (peer, offence) -> times
         self._refused = Recent(OFFENDERS)  # peer -> until when, for which offence
 
@@ -169,8 +160,7 @@ class ShutOut:
         return now + self._seconds
 
     def refuse(self, peer: Address, reason: str, until: float, now: float) -> bool:
-        """Refuse a peer until then, or longer if it is refused for longer already; return whether
-        it was not refused for this reason before."""
+        """Refuse a peer until then, or longer; return whether this reason is new."""
         before = self._refused.get(peer, now)
         longest = max(self._refused.get(peer, default=(until, reason)), (until, reason))
         self._refused.put(peer, longest, longest[0])

@@ -24,21 +24,21 @@ SUCCESSORS_SENT = 8  # the next after an asker on the ring, in an answer that na
 
 
 def successors(own: Address, ordered: Sequence[Address]) -> Iterator[Address]:
-    """Sorted addresses in the order of the ring, beginning with one's own successor."""
+    """Yield sorted addresses in the order of the ring, beginning with one's own successor."""
     behind = bisect.bisect(ordered, own)
     yield from itertools.islice(ordered, behind, None)
     yield from itertools.islice(ordered, behind)
 
 
 def between(low: Address, middle: Address, high: Address) -> bool:
-    """Whether `middle` comes after `low` and before `high` on the way round the ring."""
+    """Return whether `middle` comes after `low` and before `high` on the way round the ring."""
     if low < high:
         return low < middle < high
     return middle > low or middle < high
 
 
 def ring_holders(own: Address, ordered: Sequence[Address]) -> set[Address]:
-    """One's own successor and predecessor among sorted addresses: they have the ring places."""
+    """Return one's successor and predecessor among sorted addresses: they have the ring places."""
     if not ordered:
         return set()
     behind = bisect.bisect(ordered, own)
@@ -56,10 +56,9 @@ class Tie(NamedTuple):
 
 
 def accepts(own: Address, asker: Address, ties: dict[Address, Tie], places: int) -> bool:
-    """Whether a peer takes the asker as a neighbour. A peer with room does; a full one does if none
-    of its neighbours lies between the asker and itself on the ring, for then it may be the asker's
-    successor; or if an IP that has more links gives it a place, unless there are SPARE above
-    `places`. `ties` are those neighbours that count for this asker."""
+    """Return whether a peer takes the asker: if it has room, if none of its neighbours lies between
+    the asker and itself on the ring, or if an IP that has more links gives a place to the asker,
+    unless there are SPARE above `places`. `ties` are the neighbours that count for this asker."""
     if len(ties) < places or not any(between(asker, peer, own) for peer in ties):
         return True
     return (len(ties) < places + SPARE
@@ -68,8 +67,8 @@ def accepts(own: Address, asker: Address, ties: dict[Address, Tie], places: int)
 
 def favoured(ips: Iterable[str], ties: dict[Address, Tie], stay: set[Address],
              places: int) -> set[str]:
-    """The IPs to which another with at least LEAD links more gives a place: the place of a link
-    that others chose and that does not `stay`. Ties beyond `places` are as good as given up."""
+    """Return the IPs to which another with LEAD links more gives the place of a link that others
+    chose, and that does not `stay`. Ties beyond `places` are as good as given up."""
     kept = ties.keys() - set(_in_turn(ties, stay, len(ties) - places))
     links = collections.Counter(peer.ip for peer in kept)
     most = max((links[peer.ip] for peer in kept - stay if not ties[peer].chosen), default=0)
@@ -77,7 +76,7 @@ def favoured(ips: Iterable[str], ties: dict[Address, Tie], stay: set[Address],
 
 
 def _in_turn(ties: dict[Address, Tie], stay: set[Address], number: int) -> list[Address]:
-    """So many neighbours, in the order in which they are given up."""
+    """Return `number` neighbours, in the order in which they are given up."""
     links = collections.Counter(peer.ip for peer in ties)
     left, gone = ties.keys() - stay, []
 
@@ -96,12 +95,10 @@ def _in_turn(ties: dict[Address, Tie], stay: set[Address], number: int) -> list[
 
 def surplus(own: Address, ties: dict[Address, Tie], places: int,
             settled: float) -> list[Address]:
-    """The neighbours to give up, as many as there are above `places`. First unproven ones, then
-    unlisted ones, then those that others chose, then the rest; of each kind the youngest of the IP
-    that has most links. Who is reached and linked for less than `settled` seconds is not given up
-    yet, nor is another instead, unless there are more than SPARE above `places`. The nearest
-    proven, listed ones on either side always stay, and the nearest unlisted ones until they are
-    settled: a seed may name them soon."""
+    """Return the neighbours to give up, see "Whom it gives up" in README.md: as many as there are
+    above `places`, but neither those that are reached and linked for less than `settled` seconds,
+    nor others instead, unless there are more than SPARE above `places`. The nearest proven, listed
+    ones on either side always stay, and the nearest unlisted ones until they are settled."""
     proven = sorted(peer for peer, tie in ties.items() if tie.proven)
     holders = ring_holders(own, [peer for peer in proven if ties[peer].listed])
     nearest = ring_holders(own, proven)

@@ -1,6 +1,6 @@
 """Registering.
 
-registry        the peers that a seed lists      relays    what a seed tells other seeds
+registry        the peers that a seed lists
 joining         the part of a peer that registers, and asks for lists
 admission       the part of a seed that registers peers
 

@@ -1,15 +1,14 @@
 """Admission: how a seed finds out who may be listed. A part of a seed.
 
-Before an address is listed it is probed. An address that fails again and again rests: meanwhile it
-is refused without a probe.
-
-A peer that is probed repeats `register:` at once (joining.py). When another connection wants its
-address, and `register:` comes over the older one within a second of the probe, the newer one is
-refused. Else it replaces the older one, whose other end is gone.
+Before an address is listed it is probed. A peer that is probed repeats `register:` at once
+(joining.py). When another connection wants its address, and `register:` comes over the older one
+within a second of the probe, the newer one is refused. Else it replaces the older one, whose other
+end is gone.
 """
 
 import dataclasses
 import functools
+import math
 
 from gossip import wire
 from gossip.addresses import Address, is_loopback
@@ -37,7 +36,7 @@ class _Newcomer:
     address: Address
     asked: float  # when it said `register:`
     older: object = None  # the row of the registration that has to speak, or is replaced
-    until: float = 0.0  # by when
+    until: float = 0.0  # by when it has to
 
 
 class Admission(Part):
@@ -47,15 +46,15 @@ class Admission(Part):
 
     def __init__(self, node):
         self._node = node
-        self._rests = Rests()
+        self._rests = Rests(REMEMBERED)
         self._newcomers: dict = {}  # link -> newcomer, the oldest first
         self._contesting: dict[Address, _Newcomer] = {}  # those that wait for an older one's word
 
     def on_register(self, link, message: wire.Register) -> None:
         """Verify a newcomer; repeat `registered` for a peer that is on the list."""
         address, node, now = message.address, self._node, self._node.now()
-        if address is None:
-            self._refuse(link, link.remote, message.fault)
+        if isinstance(address, str):
+            self._refuse(link, link.remote, address)
         elif address.ip != link.remote_ip:
             node.write_refusal(link.remote, f"{address} is not its IP")
             link.send(wire.registration_refused(f"{address.ip} is not your IP"))
@@ -113,7 +112,7 @@ class Admission(Part):
         """Take the prober's verdict on an address that wants to be listed."""
         address = newcomer.address
         if alive:
-            self._rests.answered(address)
+            self._rests.pop(address)
         elif alive is False:
             self._rests.failed(address, newcomer.asked, self._node.now())
         if self._newcomers.get(newcomer.link) is not newcomer:
@@ -164,6 +163,8 @@ class Admission(Part):
     def on_end(self, link) -> None:
         if link in self._newcomers:
             self._drop(self._newcomers[link])
+        for newcomer in [other for other in self._contesting.values() if other.older.link is link]:
+            self._list(newcomer)
 
     # Two connections that want one address.
 
@@ -177,46 +178,35 @@ class Admission(Part):
         newcomer.older, newcomer.until = older, self._node.now() + WORD_LIMIT
         if older.since >= newcomer.asked:  # it was probed before it was registered: once more
             self._node.probers[FIRST].ask(address, lambda alive: None)
-        self._node.lookout.hurry()
+        self._replace_silent(newcomer)
 
-    def replace_silent(self, now: float) -> None:
-        """List those whose older registration has not spoken in time."""
-        patience = self._node.more_patience()
-        due = [newcomer for newcomer in self._contesting.values()
-               if newcomer.until + patience <= now or not newcomer.older.stands()]
-        for newcomer in due:
-            row = self._node.registry.row(newcomer.address)
-            if row is None or row is newcomer.older:
-                self._list(newcomer)
-            else:
-                self._turn_away(newcomer, STANDS)
-
-    def next_at(self) -> float | None:
-        """Return when the next registration is replaced, unless it speaks; None if none is."""
-        patience = self._node.more_patience()
-        return min((newcomer.until + patience for newcomer in self._contesting.values()),
-                   default=None)
+    def _replace_silent(self, newcomer: _Newcomer) -> None:
+        """List a newcomer if the older registration has not spoken in time. Else look later."""
+        if self._contesting.get(newcomer.address) is not newcomer:
+            return
+        left = newcomer.until + self._node.more_patience() - self._node.now()
+        if left > 0:
+            again = functools.partial(self._replace_silent, newcomer)
+            self._node.flusher.take_over(again, left)
+        elif self._node.registry.row(newcomer.address) in (None, newcomer.older):
+            self._list(newcomer)
+        else:
+            self._turn_away(newcomer, STANDS)
 
 
-class Rests:
-    """The addresses that did not answer. From the second failure on, each begins a longer rest."""
-
-    def __init__(self):
-        self._rows = Recent(REMEMBERED)  # address -> (when its last failure was, its rest)
+class Rests(Recent):
+    """The addresses that did not answer -> when its last failure was, and its rest, which is longer
+    with each failure from the second one on."""
 
     def failed(self, address: Address, asked: float, now: float) -> None:
         """Note that an address has not answered. Newcomers that share a probe count once."""
-        last, rest = self._rows.get(address, default=(None, Backoff(FIRST_REST, LONGEST_REST)))
-        if last is None or asked > last:
-            if last is not None:
-                rest.failed(now)
-            self._rows.put(address, (now, rest))
-
-    def answered(self, address: Address) -> None:
-        """Forget the failures of an address, which has answered."""
-        self._rows.pop(address)
+        last, rest = self.get(address, default=(-math.inf, Backoff(FIRST_REST, LONGEST_REST)))
+        if asked > last > -math.inf:
+            rest.failed(now)
+        if asked > last:
+            self.put(address, (now, rest))
 
     def left(self, address: Address, now: float) -> float:
         """Return the seconds for which an address rests."""
-        row = self._rows.get(address)
+        row = self.get(address)
         return 0.0 if row is None else max(0.0, row[1].due - now)

@@ -1,8 +1,8 @@
 """Joining: how a peer registers with seeds, and asks them for lists. A part of a peer.
 
 The aim is always ⌊n/2⌋+1 registrations, with seeds picked at random. A seed that refuses, is down
-or says nothing rests, and another takes its place. Its rest doubles with every failure, up to a
-limit, and has a random part. What is done with the lists is in overlay/peer_list.py.
+or says nothing rests, and another takes its place. What is done with the lists is in
+overlay/peer_list.py.
 """
 
 import math
@@ -37,9 +37,7 @@ class Joining(Part):
 
     def __init__(self, node, seeds: list[Target], registration):
         """`registration(seed)` is what a peer says to be listed by that seed."""
-        self._node = node
-        self._registration = registration
-        settings = node.settings
+        self._node, self._registration, settings = node, registration, node.settings
         self._wanted = majority(len(seeds)) if seeds else 0
         self._rows = {seed: _Registration(settings) for seed in seeds}  # by lines of config.txt
         self._turn = 0  # counts questions for the list: seeds are asked in turn
@@ -53,10 +51,9 @@ class Joining(Part):
         for row in self._rows.values():
             if row.link is not None and not row.registered and row.due <= now:
                 row.link.close("no answer to register")
-        resting = [seed for seed, row in self._rows.items()
-                   if row.link is None and row.rest.due <= now]
-        missing = max(0, min(self._missing(), len(resting)))
-        for seed in node.rng.sample(resting, missing):
+        rested = [seed for seed, row in self._rows.items()
+                  if row.link is None and row.rest.due <= now]
+        for seed in node.rng.sample(rested, max(0, min(self._missing(), len(rested)))):
             link = self._rows[seed].link = node.new_link(SEED, seed)
             self._rows[seed].due = now + node.settings.register_limit + node.more_patience()
             node.dial(link)
@@ -89,11 +86,10 @@ class Joining(Part):
 
     def next_at(self) -> float:
         """Return when a registration or a list is due next."""
-        rows, due = self._rows.values(), [self._list_cadence.next_at()]
-        due += [row.due for row in rows if row.link is not None and not row.registered]
-        if self._missing() > 0:
-            due += [row.rest.due for row in rows if row.link is None]
-        return min(due)
+        rows, is_missing = self._rows.values(), self._missing() > 0
+        return min([self._list_cadence.next_at,
+                    *(row.due for row in rows if row.link is not None and not row.registered),
+                    *(row.rest.due for row in rows if row.link is None and is_missing)])
 
     def registered(self) -> list[tuple[Address, object]]:
         """Return the seeds that list this peer, and the links to them."""
@@ -106,8 +102,7 @@ class Joining(Part):
         return any(row.registered for row in self._rows.values())
 
     def next_round(self) -> None:
-        """Repeat `register:` on each registration; a seed that is silent is given up. A late round
-        finds no seed silent."""
+        """Repeat `register:` at each seed. A seed that is silent is given up, but not if late."""
         late = self._node.is_late()
         for row in [row for row in self._rows.values() if row.registered]:
             if late and row.unanswered:
@@ -120,10 +115,10 @@ class Joining(Part):
 
     def report(self, report: wire.DeadNode) -> None:
         """Report a death to every seed that this peer is registered with."""
-        listed_by = self.registered()
-        self._node.output.write(*[f"reported:{seed}:{report.line}" for seed, _ in listed_by])
-        for _, link in listed_by:
-            link.send(wire.dead_node(report))
+        self._node.output.write(*[f"reported:{seed}:{report.line}"
+                                  for seed, _ in self.registered()])
+        for link in self.links():
+            link.send(wire.dead_node(*report))
 
     def probed(self, seed: Address, ip: str) -> None:
         """Repeat `register:` to a seed that has probed this peer: somebody may want its place."""
@@ -139,8 +134,7 @@ class Joining(Part):
         """Ask a connected seed to list this peer, unless another line of config.txt leads to it."""
         if link.role != SEED:
             return
-        links = [row.link for row in self._rows.values() if row.link not in (None, link)]
-        for other in links:
+        for other in [row.link for row in self._rows.values() if row.link not in (None, link)]:
             if other.peer == link.peer and not other.ended:
                 # The name is told, because the registration at the address does not end.
                 link.peer, line = sorted((link.target, other.target),
@@ -193,46 +187,36 @@ class Cadence:
     `begin`, `hurry` and `at_once` begin again with `first`."""
 
     def __init__(self, first: float, rest: float, now: float):
-        self._first = self._delay = self._pause = min(first, rest)
-        self._rest = rest
-        self._next_at = now + self._delay
-        self._last_at_once = -math.inf
+        self._first, self._rest = min(first, rest), rest
+        self._urgent = Backoff(first, rest)  # between calls of `at_once` that are followed
+        self.begin(now)
 
     def begin(self, now: float) -> None:
-        """Begin the pauses again. What was due already is done with."""
-        if self._next_at <= now:
-            self._next_at = now + self._first
-        self._hasten(now)
-
-    def _hasten(self, now: float) -> None:
-        self._delay = self._first
-        self._next_at = min(self._next_at, now + self._delay)
+        """Begin the pauses again."""
+        self._delay, self.next_at = self._first, now + self._first
 
     def at_once(self, now: float) -> bool:
         """Return whether to ask now for what is missing; if so, the pauses begin again. Repeated
         calls back off as well, until nothing was missing for twice the longest pause."""
-        quiet = now - self._last_at_once
-        if quiet < self._pause:
+        if now < self._urgent.due:
             return False
-        self._pause = self._first if quiet > 2 * self._rest else min(self._rest, 2 * self._pause)
-        self._last_at_once = now
-        self._hasten(now)
+        if now > self._urgent.due + self._rest:
+            self._urgent.reset()
+        self._urgent.failed(now)
+        self.begin(now)
         return True
 
     def hurry(self, now: float) -> bool:
         """Be due soon; False when the pauses are short anyway."""
         if self._delay < self._rest:
             return False
-        self._hasten(now)
+        self._delay, self.next_at = self._first, min(self.next_at, now + self._first)
         return True
 
     def due(self, now: float) -> bool:
         """Return whether it is due; if so, the next pause begins."""
-        if now < self._next_at:
+        if now < self.next_at:
             return False
         self._delay = min(self._rest, self._delay * 2)
-        self._next_at = now + self._delay
+        self.next_at = now + self._delay
         return True
-
-    def next_at(self) -> float:
-        return self._next_at

@@ -23,18 +23,12 @@ REPORTS_OF_ONE = 100  # deaths that a registered peer may report in a second: mo
 class Listing:
     """A row of the registry: one verified registration."""
 
-    __slots__ = ("address", "link", "since", "grace_until", "doubted_until", "verdict", "others",
-                 "heard", "repeated", "probed_at", "in_vain", "reports")
-
     def __init__(self, address: Address, link, now: float):
         self.address = address
         self.link = link  # None: the connection is lost, but the peer may come back
-        self.since = now
-        self.grace_until = math.inf  # until when it may, if its connection is lost
-        # Nobody could find out whether it answers: it is probed again then, for this verdict.
-        self.doubted_until, self.verdict = math.inf, None
+        self.since = self.heard = now  # when it last said `register:`, or answered a probe
+        self.is_doubted = False  # it is probed again soon, because a probe found nothing out
         self.others = -1  # how many were on the list besides it when it last asked
-        self.heard = now  # when it last said `register:`, or answered a probe
         self.repeated = -math.inf  # when it last said `register:` again
         self.probed_at: float | None = None  # since when it is probed because it was silent
         self.in_vain = False  # it did not answer such a probe, and was not heard since
@@ -47,15 +41,6 @@ class Listing:
     def note_life(self, now: float) -> None:
         """Note that the peer has said `register:`, or answered a probe."""
         self.heard, self.in_vain = now, False
-
-    def doubt(self, until: float, verdict) -> None:
-        """Have the peer probed again then, and `verdict(alive)` called."""
-        self.doubted_until, self.verdict = until, verdict
-
-    def end_doubt(self):
-        """Return the verdict to call after the probe that is made now."""
-        verdict, self.verdict, self.doubted_until = self.verdict, None, math.inf
-        return verdict
 
     def probed(self, alive: bool | None) -> bool:
         """Note the end of the probe of a silent registration. Return whether to remove it, because
@@ -74,7 +59,6 @@ class Removal:
     when: float
     passed_on: bool = False  # a report was passed on since
     told: float = -math.inf  # when peers were told of the death last
-    noted: bool = False  # that has been written down
 
     def matters(self, now: float) -> bool:
         """Return whether a report about it can still matter."""
@@ -84,19 +68,12 @@ class Removal:
         """Return whether peers were told of the death within the last minute."""
         return now - self.told < TELL_AGAIN
 
-    def may_tell(self, now: float) -> bool:
-        """Return whether to tell peers of the death: True once per minute."""
-        if may := not self.was_told(now):
-            self.told = now
-        return may
-
 
 class Registry:
     """The peers that a seed has verified."""
 
     def __init__(self, settings: Settings, write: Callable[[str], object]):
-        self._settings = settings
-        self._write = write
+        self._settings, self._write = settings, write
         self._rows: dict[Address, Listing] = {}
         self._ordered: list[Address] = []  # their addresses, in order
         self._of_ip: collections.Counter = collections.Counter()  # IP -> how many are listed
@@ -132,20 +109,6 @@ class Registry:
         for row in found:
             row.probed_at = now
         return sorted(found, key=lambda row: row.heard)
-
-    def outstayed(self, now: float) -> list[Listing]:
-        """Return the registrations whose time to come back is over."""
-        return [row for row in self._rows.values() if row.link is None and row.grace_until <= now]
-
-    def doubtful(self, now: float) -> list[Listing]:
-        """Return the registrations that are to be probed again now."""
-        return [row for row in self._rows.values() if row.doubted_until <= now]
-
-    def next_at(self) -> float | None:
-        """Return when the next registration is doubtful, or its time to come back over, if ever."""
-        times = [row.grace_until for row in self._rows.values() if row.link is None]
-        times += [row.doubted_until for row in self._rows.values()]
-        return min((t for t in times if t < math.inf), default=None)
 
     def remove(self, row: Listing | None, reason: str, now: float) -> bool:
         """Take exactly this registration off the list; return whether it was there."""

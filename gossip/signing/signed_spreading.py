@@ -11,7 +11,7 @@ from gossip.addresses import Address
 from gossip.settings import Settings
 from gossip.signing.grammar import Signer
 from gossip.signing.signed_messages import SignedFresh, SignedMessages
-from gossip.spread.allowance import REMEMBERED, REST_LIMIT, Allowance, Cost
+from gossip.spread.origin import REMEMBERED, REST_LIMIT, Allowance, Cost
 from gossip.spread.run import sha256
 from gossip.spread.spreading import Spreading
 from gossip.tools import Rate

@@ -1,20 +1,21 @@
 """Anti-entropy: two neighbours compare what they have seen, and each fetches what it lacks.
 
 This file sends and answers the lines (`status:…`, see wire.Status); catch_up.py decides what to
-fetch from which neighbour, comparisons.py when to compare again. A. Demers et al., "Epidemic
-algorithms for replicated database maintenance", PODC 1987, section 1.3.
+fetch from which neighbour. A. Demers et al., "Epidemic algorithms for replicated database
+maintenance", PODC 1987, section 1.3.
 
-Two neighbours first compare one digest of all that they have seen; if it is equal, they stop. If it
-differs, they compare digests of 64 slices. For slices that differ they send their vectors: the
-numbers of the messages seen, for each run.
+Two neighbours compare one digest of all that they have seen, then digests of 64 slices, then
+vectors: the numbers seen, for each run of a slice. If two peers differ for good, because one has no
+room, or nobody holds the texts, the same digests are not compared again for some time.
 """
 
+import dataclasses
 import math
+import weakref
 
 from gossip import wire
 from gossip.settings import Settings
 from gossip.spread.catch_up import CatchUp
-from gossip.spread.comparisons import Comparisons
 from gossip.spread.message_list import MessageList
 from gossip.spread.run import ALL_SLICES
 
@@ -23,20 +24,40 @@ PAUSE = 1.0  # seconds at least between two comparisons that accompany answers t
 GONE_ROUNDS = 10  # intervals for which a neighbour's `gone` is believed
 MOST_PUT_OFF = 4  # periodic comparisons in a row that a late peer skips
 FEW = 16  # runs: a vector of so few is hardly longer than 64 digests, so it is sent at once
+SHOWN_AGAIN = 1.0  # seconds at least between two answers to `show` on one link, and after an
+# unasked vector, because two peers that meet both send a digest, then a vector, then `show`
+TOLD_BYTES = 64 << 10  # bytes of unasked vectors on one link in a second; then no more
+TOLD_LEAST = 8 << 10  # bytes for which each unasked vector counts at least
+
+
+@dataclasses.dataclass(slots=True)
+class _Comparison:
+    """What was compared with one neighbour, and what it was sent."""
+
+    digest_told: float = -math.inf  # when it was last sent a digest
+    told: float = -math.inf  # when it was last sent an unasked vector
+    told_slices: int = 0  # the slices of the unasked vectors within this second
+    second: float = -math.inf  # the beginning of the second that `bytes` counts
+    bytes: int = 0  # bytes of unasked vectors sent in this second
+    shown: float = -math.inf  # when it was last sent a vector that it asked for
+    begun: tuple | None = None  # the digests, own and theirs, that were found to differ
+    done: tuple | None = None  # the same, once the neighbour has sent its vector
+    done_until: float = -math.inf  # from then on they are compared again anyway
+    compared: bool = False  # its digest was equal once, or its vector was heard
+
+    def rests(self, own: str, theirs: str, now: float) -> bool:
+        """Return whether these digests were compared, and need no comparison for now."""
+        return self.done == (own, theirs) and now < self.done_until
 
 
 class AntiEntropy:
     """Compares a peer's messages with its neighbours'; a link is any object with `send(data)`."""
 
     def __init__(self, messages: MessageList, node, links, runs):
-        """`runs` tells which runs are genuine, see Spreading."""
+        """`links()` returns all neighbours; `runs` tells which runs are genuine, see Spreading."""
         settings: Settings = node.settings
-        self._messages = messages
-        self._runs = runs
-        self._links = links  # returns the links to all neighbours
-        self._now = node.now  # the clock
-        self._rng = node.rng
-        self._is_late = node.is_late
+        self._messages, self._links, self._runs = messages, links, runs
+        self._now, self._rng, self._is_late = node.now, node.rng, node.is_late
         self.duty = None  # the duty that calls `turn`, if there is one
         self._portion = settings.portion
         self._interval = settings.antientropy_interval
@@ -44,53 +65,49 @@ class AntiEntropy:
         self._due = (node.now() + self._interval * node.rng.uniform(0.5, 1.0) if self._interval
                      else math.inf)
         self._put_off = 0  # periodic comparisons skipped in a row
-        rest = GONE_ROUNDS * self._interval
-        self.catch_up = CatchUp(messages, settings.fetch_patience, rest, runs.is_known)
-        self._comparisons = Comparisons(rest)
-        self._turn_is_set = False  # for when the neighbour that was asked counts as silent
+        self._rest = GONE_ROUNDS * self._interval  # seconds for which a result counts
+        self.catch_up = CatchUp(messages, settings.fetch_patience, self._rest, runs.is_known)
+        self._comparisons = weakref.WeakKeyDictionary()  # link -> _Comparison
+        self._not_shown = self._not_told = 0  # how often a vector was not sent
+
+    def _with(self, link) -> _Comparison:
+        return self._comparisons.setdefault(link, _Comparison())
 
     def turn(self, now: float) -> float | None:
-        """Compare with a random neighbour every interval, but seldom if late. Request the next
-        portion, after a timeout from another neighbour. Return when it is due next, if ever."""
+        """Compare with a random neighbour every interval. Request the next portion, after a timeout
+        from another neighbour. Return when it is due next, if ever. A late peer skips a comparison,
+        but not too many in a row, because messages that were lost may come in no other way."""
         if now >= self._due:
-            self._compare_in_turn(now)
+            self._due = now + self._interval
+            skips = self._put_off < MOST_PUT_OFF and self._is_late()
+            self._put_off = self._put_off + 1 if skips else 0
+            if not skips and (links := self._links()):
+                self.compare(self._rng.choice(links))
         self.fetch()
         silent_at = self.catch_up.silent_at()
-        self._turn_is_set = silent_at is not None
         due = self._due if silent_at is None else min(self._due, silent_at)
         return None if due == math.inf else due
 
-    def _compare_in_turn(self, now: float) -> None:
-        """Make the periodic comparison. A late peer skips it, but at most MOST_PUT_OFF times in a
-        row, because messages that were lost may come in no other way."""
-        self._due = now + self._interval
-        if self._put_off < MOST_PUT_OFF and self._is_late():
-            self._put_off += 1
-            return
-        self._put_off = 0
-        links = self._links()
-        if links:
-            self.compare(self._rng.choice(links))
-
     def compare(self, link) -> None:
         """Send a neighbour the digest; it answers if its own differs."""
-        self._comparisons.told_digest(link, self._now())
+        self._with(link).digest_told = self._now()
         link.send(wire.status("digest", self._messages.digest()))
 
     def compare_now_and_then(self, link) -> None:
         """Compare, unless this was done less than PAUSE seconds ago."""
-        if not self._comparisons.told_digest_within(link, PAUSE, self._now()):
+        if self._with(link).digest_told + PAUSE <= self._now():
             self.compare(link)
 
     def agrees(self, link, digest: str) -> bool:
         """Return whether a neighbour with this digest needs no comparison."""
         own = self._messages.digest()
-        return digest == own or self._comparisons.is_done(link, own, digest, self._now())
+        return digest == own or self._with(link).rests(own, digest, self._now())
 
     def compare_anew(self) -> None:
         """Let comparisons begin anew, because runs that were refused may have room now."""
         self.catch_up.forget_gone()
-        self._comparisons.forget_all()
+        for comparison in self._comparisons.values():
+            comparison.done = None
 
     def fetch(self) -> None:
         """Request the next portion of missing messages, if it is time."""
@@ -99,8 +116,8 @@ class AntiEntropy:
             link, want = turn
             for line in wire.status_entries("want", want):
                 link.send(line)
-            if self.duty is not None and not self._turn_is_set:
-                self.duty.hurry()
+            if self.duty is not None:
+                self.duty.hurry()  # it is due when this neighbour counts as silent
 
     def on_end(self, link) -> None:
         """Fetch from others what this link, which has ended, had offered."""
@@ -112,7 +129,10 @@ class AntiEntropy:
         if message.verb == "digest":
             self._compare_digest(link, message.digest)
         elif message.verb == "parts":
-            self._compare_slices(link, message.slices)
+            differing = sum(1 << at for at, (own, theirs) in enumerate(
+                zip(self._messages.slices(), message.slices)) if own != theirs)
+            if differing:
+                self._tell_and_ask(link, differing)
         elif message.verb == "show":
             self._show(link, message.slices[0])
         elif message.verb == "seen":
@@ -127,36 +147,43 @@ class AntiEntropy:
 
     def _compare_digest(self, link, theirs: str) -> None:
         """Find out where a neighbour's digest differs, if it does."""
-        own = self._messages.digest()
+        own, comparison = self._messages.digest(), self._with(link)
         if theirs == own:
-            self._comparisons.agreed(link)
-            return
-        if not self._comparisons.begins(link, own, theirs, self._now()):
-            return
-        if self._messages.runs() > FEW:
-            link.send(wire.Answer(wire.status_slices("parts", self._messages.slices())))
-        else:
-            self._tell_and_ask(link, ALL_SLICES)
-
-    def _compare_slices(self, link, theirs) -> None:
-        """Exchange vectors for the slices in which a neighbour's digest differs."""
-        own = self._messages.slices()
-        differing = sum(1 << at for at, one in enumerate(own) if one != theirs[at])
-        if differing:
-            self._tell_and_ask(link, differing)
+            comparison.compared = True
+        elif not comparison.rests(own, theirs, self._now()):
+            comparison.begun = own, theirs
+            if self._messages.runs() > FEW:
+                link.send(wire.Answer(wire.status_slices("parts", self._messages.slices())))
+            else:
+                self._tell_and_ask(link, ALL_SLICES)
 
     def _tell_and_ask(self, link, slices: int) -> None:
-        """Exchange vectors, unless much was sent within this second."""
-        now = self._now()
-        if self._comparisons.may_tell(link, now):
-            self._comparisons.told(link, slices, now)
-            self._comparisons.has_told(link, self._tell(link, slices))
-            link.send(wire.status_show("show", slices))
+        """Exchange vectors of slices that differ. If much was sent within this second, drop the
+        comparison; the neighbour's next digest begins it anew."""
+        now, comparison = self._now(), self._with(link)
+        if comparison.second + SHOWN_AGAIN <= now:
+            comparison.second, comparison.bytes = now, 0
+        if comparison.bytes >= TOLD_BYTES:
+            comparison.begun = None
+            self._not_told += 1
+            return
+        if comparison.told + SHOWN_AGAIN <= now:
+            comparison.told_slices = 0
+        comparison.told = now
+        comparison.told_slices |= slices
+        comparison.bytes += max(self._tell(link, slices), TOLD_LEAST)
+        link.send(wire.status_show("show", slices))
 
     def _show(self, link, slices: int) -> None:
-        """Answer a request for the vector, unless it was sent a moment ago."""
-        slices = self._comparisons.to_show(link, slices, self._now())
+        """Answer a request for the vector, but for slices that were sent a moment ago."""
+        now, comparison = self._now(), self._with(link)
+        if comparison.shown + SHOWN_AGAIN > now:
+            self._not_shown += 1
+            return
+        if comparison.told + SHOWN_AGAIN > now:
+            slices &= ~comparison.told_slices
         if slices:
+            comparison.shown = now
             self._tell(link, slices)
 
     def _tell(self, link, slices: int) -> int:
@@ -166,12 +193,15 @@ class AntiEntropy:
         return len(lines)
 
     def _hear_vector(self, link, entries) -> None:
-        """Fetch what a neighbour's vector shows to be missing here."""
-        now = self._now()
-        self._comparisons.heard_vector(link, now)
+        """Fetch what a neighbour's vector, which ends a comparison, shows to be missing here."""
+        now, comparison = self._now(), self._with(link)
+        comparison.compared = True
+        if comparison.begun is not None:
+            comparison.done, comparison.begun = comparison.begun, None
+            comparison.done_until = now + self._rest
         unknown, whole = self.catch_up.offered(link, entries, now)
         if unknown or not whole:
-            self._comparisons.forget(link)
+            comparison.done = None  # not all of it can be fetched yet
         for run in unknown:
             self._runs.meet(run, link)
         self.fetch()
@@ -183,12 +213,13 @@ class AntiEntropy:
         link.send(wire.Answer(b"\n".join([*lines, rest])))
 
     def has_caught_up(self) -> bool:
-        """Return whether all present neighbours were compared with, and all that they offered was
-        fetched."""
+        """Return whether all that present neighbours have was offered and fetched."""
         links = self._links()
-        return (bool(links) and all(map(self._comparisons.was_compared, links))
+        return (bool(links) and all(self._with(link).compared for link in links)
                 and not self.catch_up.offering())
 
     def dropped(self) -> dict[str, int]:
         """Return the counts of everything dropped since the start."""
-        return {**self.catch_up.dropped(), **self._comparisons.dropped()}
+        return {**self.catch_up.dropped(),
+                "vectors not told twice in a second": self._not_shown,
+                "vectors not told unasked": self._not_told}

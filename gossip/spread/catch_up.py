@@ -1,13 +1,10 @@
 """Catching up: which messages are missing here, and which neighbour is asked for them next.
 
-Rules only, for the side of anti-entropy that lacks messages (Demers et al. 1987, section 1.3).
-
-One neighbour at a time is asked, for one portion at a time, so that messages that six neighbours
-offer are fetched once, and a large catch-up never fills a backlog. Fast neighbours and neighbours
-not asked yet are asked alternately, slow ones last, so that none delays the others for long.
-
-A neighbour that calls an offered message gone is not asked for it again for some time. It speaks
-only for its own copy, so other neighbours are still asked.
+Rules only. One neighbour at a time is asked, for one portion at a time, so that messages that six
+neighbours offer are fetched once, and a large catch-up never fills a backlog. Fast neighbours and
+neighbours not asked yet are asked alternately, slow ones last, so that none delays the others for
+long. A neighbour that calls an offered message gone, which it can say only of its own copy, is not
+asked for it again for some time.
 """
 
 from typing import NamedTuple
@@ -32,34 +29,26 @@ class Offered(NamedTuple):
     whole: bool
 
 
-class _Messages:
-    """Messages by run, and how many ranges they have together."""
+class _Messages(dict[bytes, Intervals]):
+    """Numbers by run, and how many ranges they have together."""
 
-    __slots__ = ("runs", "size")
-
-    def __init__(self):
-        self.runs: dict[bytes, Intervals] = {}
-        self.size = 0
+    size = 0
 
     def put(self, run: bytes, numbers: Intervals) -> None:
         """Replace the numbers of a run."""
-        self.size += len(numbers) - len(self.runs.get(run, ()))
-        if len(numbers):
-            self.runs[run] = numbers
-        else:
-            self.runs.pop(run, None)
+        self.size += len(numbers) - len(self.get(run, ()))
+        self[run] = numbers
+        if not len(numbers):
+            del self[run]
 
 
 class _Told:
     """The messages that a neighbour has offered, and those that it has called gone."""
 
-    __slots__ = ("offer", "gone", "gone_until", "gone_lines", "pace", "owed")
-
-    def __init__(self, pace: int = NEW, owed: int = 0):
-        self.offer = _Messages()
-        self.gone = _Messages()
-        self.pace = pace  # QUICK, NEW or LATE
-        self.owed = owed  # portions requested whose end has not come
+    def __init__(self):
+        self.offer, self.gone = _Messages(), _Messages()
+        self.pace = NEW  # QUICK, NEW or LATE
+        self.owed = 0  # portions requested whose end has not come
         self.gone_until = float("inf")  # when it may be asked for `gone` messages again
         self.gone_lines = GONE_LINES  # `gone` lines that are still read
 
@@ -73,8 +62,7 @@ class CatchUp:
     def __init__(self, messages: MessageList, patience: float, rest: float,
                  is_known=lambda run: True):
         """`is_known(run)` tells whether the messages of a run would be accepted."""
-        self._messages = messages
-        self._is_known = is_known
+        self._messages, self._is_known = messages, is_known
         self._patience = patience  # seconds for a portion, before another neighbour is asked
         self._rest = rest  # seconds before a message called gone is asked for again
         self._told: dict[object, _Told] = {}  # by link; the link asked last comes last
@@ -85,39 +73,32 @@ class CatchUp:
         self._ignored = 0  # offers that were truncated or dropped
 
     def offered(self, link, entries, now: float) -> Offered:
-        """Keep what this neighbour has and this peer lacks as its offer.
-
-        A run is requested only when it is known to be genuine. Older runs come first, sorted by
-        START. (A START that is the hash of a key says nothing about age, but both neighbours sort
-        by it.)
-        """
+        """Keep what this neighbour has and this peer lacks as its offer, except what it has called
+        gone. A run is requested only when it is known to be genuine. Older runs come first."""
         with_room = dict(self._messages.lacking(entries, link.peer))
         unseen = self._messages.unseen([entry for entry in entries if entry[0] in with_room])
-        unseen.sort(key=_start)
-        whole = self._keep(self._told.setdefault(link, _Told()), unseen, now)
-        self._ignored += not whole
-        self._limit()
-        return Offered([run for run in with_room if not self._is_known(run)], whole)
-
-    def _keep(self, told: _Told, unseen, now: float) -> bool:
-        """Keep an offer except what the neighbour has called gone. Return whether all of it fit."""
+        unseen.sort(key=lambda entry: int(entry[0].rpartition(b":")[2]))  # by START
+        told, whole = self._told.setdefault(link, _Told()), True
         if now >= told.gone_until:
             told.gone, told.gone_until = _Messages(), float("inf")
         for run, ranges in unseen:
-            numbers, gone = Intervals(ranges), told.gone.runs.get(run)
+            numbers, gone = Intervals(ranges), told.gone.get(run)
             if gone is not None:
                 numbers = numbers.minus(gone.ranges())
-            before = len(told.offer.runs.get(run, ()))
+            before = len(told.offer.get(run, ()))
             if told.offer.size - before + len(numbers) > OFFER_LIMIT:
-                return False
+                whole = False
+                self._ignored += 1
+                break
             told.offer.put(run, numbers)
-        return True
+        self._limit()
+        return Offered([run for run in with_room if not self._is_known(run)], whole)
 
     def _limit(self) -> None:
         """Drop what the largest senders have told, while the total is too large."""
         while sum(told.size() for told in self._told.values()) > TOLD_LIMIT:
-            most = max(self._told, key=lambda link: self._told[link].size())
-            self._told[most] = _Told(self._told[most].pace, self._told[most].owed)
+            most = max(self._told.values(), key=_Told.size)
+            most.offer, most.gone = _Messages(), _Messages()
             self._ignored += 1
 
     def denied(self, run: bytes) -> None:
@@ -136,25 +117,21 @@ class CatchUp:
 
     def offering(self) -> list:
         """Return the links with offers, and the link that was asked for a portion."""
-        return [*self._with_offers(), *([] if self._asked is None else [self._asked])]
-
-    def _with_offers(self) -> list:
-        """Return the links with offers, in the order to ask them."""
-        offers = [(told.pace, link) for link, told in self._told.items() if told.offer.runs]
-        offers.sort(key=lambda offer: (offer[0] == LATE, offer[0] != self._first))
-        return [link for _, link in offers]
+        asked = [] if self._asked is None else [self._asked]
+        return [link for link, told in self._told.items() if told.offer] + asked
 
     def next_want(self, now: float):
         """Return (link, entries to ask for), or None if there is nothing to ask."""
-        if self._asked is not None and now < self._silent_at:
-            return None
         if self._asked is not None:
+            if now < self._silent_at:
+                return None
             self._asked_over(LATE)
-        for link in self._with_offers():
-            want = self._still_lacking(link)
-            if want:
-                self._told[link].owed += 1
-                self._told[link].gone_lines = GONE_LINES
+        offers = [(link, told) for link, told in self._told.items() if told.offer]
+        offers.sort(key=lambda offer: (offer[1].pace == LATE, offer[1].pace != self._first))
+        for link, told in offers:
+            if want := self._still_lacking(link, told.offer):
+                told.owed += 1
+                told.gone_lines = GONE_LINES
                 self._asked, self._silent_at, self._want = link, now + self._patience, want
                 return link, want
         return None
@@ -175,12 +152,10 @@ class CatchUp:
         """Return when to ask another neighbour if no portion comes. None if none is expected."""
         return None if self._asked is None else self._silent_at
 
-    def _still_lacking(self, link) -> list[tuple[bytes, list[Range]]]:
+    def _still_lacking(self, link, offer: _Messages) -> list[tuple[bytes, list[Range]]]:
         """Return what to ask for, at most WANT_LIMIT ranges: missing, with room, of genuine runs.
         If there are none, these runs leave the offer; runs in question stay in it."""
-        offer = self._told[link].offer
-        known = [(run, numbers.ranges()) for run, numbers in offer.runs.items()
-                 if self._is_known(run)]
+        known = [(run, numbers.ranges()) for run, numbers in offer.items() if self._is_known(run)]
         unseen = self._messages.unseen(known)
         lacking = self._messages.lacking(unseen, link.peer)
         left = dict(unseen) if lacking else {}
@@ -196,16 +171,14 @@ class CatchUp:
     def gone(self, link, entries, now: float) -> None:
         """Stop asking a neighbour for offered messages that it no longer holds."""
         told = self._told.get(link)
-        if told is None or not told.gone_lines:
-            return
-        told.gone_lines -= 1
-        self._note_gone(link, entries, now)
+        if told is not None and told.gone_lines:
+            told.gone_lines -= 1
+            self._note_gone(told, entries, now)
 
-    def _note_gone(self, link, entries, now: float) -> None:
-        told = self._told[link]
+    def _note_gone(self, told: _Told, entries, now: float) -> None:
         told.gone_until = min(told.gone_until, now + self._rest)
         for run, ranges in entries:
-            offer, gone = told.offer.runs.get(run), told.gone.runs.get(run)
+            offer, gone = told.offer.get(run), told.gone.get(run)
             if offer is not None:
                 told.offer.put(run, offer.minus(ranges))
                 ranges = offer.common(ranges)
@@ -229,15 +202,10 @@ class CatchUp:
             return
         self._asked_over(QUICK if left >= (1 - SLOW) * self._patience else LATE)
         if brought_nothing:
-            self._note_gone(link, self._want, now)
+            self._note_gone(told, self._want, now)
 
     def on_end(self, link) -> None:
         """Forget a link that has ended."""
         self._told.pop(link, None)
         if self._asked is link:
             self._asked = None
-
-
-def _start(entry) -> int:
-    """Return the START of an entry's run."""
-    return int(entry[0].rpartition(b":")[2])

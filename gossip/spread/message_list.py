@@ -1,7 +1,7 @@
 """The message list: which gossip messages a peer has seen, and which texts it still holds.
 
 Rules only. A message is identified by its run (one life of its origin) and its number, a text by
-the SHA-256 of its line. Texts above the limit are evicted (shares.py). The numbers seen of a run
+the SHA-256 of its line. Texts above the limit are evicted (room.py). The numbers seen of a run
 are kept as intervals, and outlive the texts, so that an evicted message is still a duplicate when
 it comes again. room.py limits intervals and runs. A message without room is refused, and is not
 requested while it would be refused again.

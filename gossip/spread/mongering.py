@@ -3,8 +3,6 @@
 This file sends lines and keeps time; rumors.py decides what to tell to which neighbour.
 """
 
-import math
-
 from gossip import wire
 from gossip.spread.rumors import QUEUE_BYTES, Rumors, Telling
 
@@ -21,13 +19,11 @@ class Mongering:
     def __init__(self, links, telling: Telling, now, rng, condition, longest: float):
         """`longest`: seconds at most for which each portion of new messages waits."""
         self.rumors = Rumors(telling, rng)
-        self._now = now  # the clock
+        self.note_known, self.dropped = self.rumors.note_known, self.rumors.dropped
         self.duty = None  # calls `turn`, once it is kept
-        self._links = links
+        self._links, self._now, self._longest = links, now, longest
         self._idle = False  # nothing is due, so `turn` waits until it is hurried
         self._calmer = condition  # notified whenever rumors were told, and by `stop`
-        self._changes = 0  # how often _calmer was notified; guarded by _calmer
-        self._longest = longest
         self._stopped = False
 
     def forward(self, lines: list[bytes], source, covers: list[bytes] = ()) -> None:
@@ -43,17 +39,12 @@ class Mongering:
         if self._idle and tellings:
             self.duty.hurry()
         with self._calmer:
-            self._changes += 1
             self._calmer.notify_all()
 
     def flush(self, last: list[bytes]) -> None:
         """Send all queued rumors, whatever the windows allow. `last`: the lines forwarded last."""
         for link, lines in self.rumors.flush(self._links(), last):
             link.send(wire.rumors(lines))
-
-    def note_known(self, link, keys) -> None:
-        """Note that a neighbour has these messages (run and number each)."""
-        self.rumors.note_known(link, keys)
 
     def answered(self, link, message: wire.Status) -> None:
         """Take a neighbour's answer to rumors."""
@@ -65,10 +56,6 @@ class Mongering:
         """Tell the rumors of a link that has ended to others."""
         self.rumors.on_end(link)
         self.tell()
-
-    def dropped(self) -> dict[str, int]:
-        """Return the counts of everything dropped since the start."""
-        return self.rumors.dropped()
 
     def turn(self, now: float) -> float | None:
         """Send rumors. Return when the next retry is due, None if nothing is unanswered."""
@@ -87,46 +74,30 @@ class Mongering:
 
     def all_sent(self) -> bool:
         """Return whether no rumor is being told any more."""
-        return self.rumors.count() == 0
+        return not self.rumors.hot
 
     def has_room(self) -> bool:
         """Return whether new messages may be made: not too many rumors are being told."""
-        return self.rumors.size() < CROWDED
+        return self.rumors.bytes < CROWDED
 
     def wait_for_room(self, turn) -> None:
-        """Leave the present turn while too many rumors are told, and their bytes shrink. Otherwise
+        """Leave the present turn while too many rumors are told, but not for too long. Otherwise
         neighbours would be passed over, because their queues are full."""
-        waits = True
-        while waits and not self.has_room():
+        if not self.has_room():
             with turn.left():
-                waits = self._wait_for_less(CROWDED, 1.0, shrinking=True)
+                self._wait_for_less(CROWDED, self._longest)
 
     def wait_until_sent(self, seconds: float) -> None:
         """Wait, for `seconds` at most, until no rumor is being told."""
         self._wait_for_less(1, seconds)
 
-    def _wait_for_less(self, limit: int, seconds: float, shrinking: bool = False) -> bool:
-        """Wait, for `seconds` at most, for less than `limit` bytes of rumors. Return whether it
-        came. If `shrinking`, each decrease restarts the seconds, up to the longest wait."""
-        begun, least = self._now(), math.inf
-        end = begun + seconds
-        while not self._stopped:
-            with self._calmer:
-                before = self._changes
-            size = self.rumors.size()
-            if size < limit:
-                return True
-            if shrinking and size < least:
-                end, least = min(self._now() + seconds, begun + self._longest), size
-            with self._calmer:
-                if not self._calmer.wait_for(lambda: self._changes != before,
-                                             end - self._now()):
-                    return False
-        return False
+    def _wait_for_less(self, limit: int, seconds: float) -> None:
+        """Wait, for `seconds` at most, for less than `limit` bytes of rumors."""
+        with self._calmer:
+            self._calmer.wait_for(lambda: self._stopped or self.rumors.bytes < limit, seconds)
 
     def stop(self) -> None:
         """End all waiting, for good."""
         self._stopped = True
         with self._calmer:
-            self._changes += 1
             self._calmer.notify_all()

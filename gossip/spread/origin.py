@@ -1,20 +1,33 @@
-"""The origin of gossip: the lines of messages that this peer makes, and when it waits with them.
+"""What peers say in their own names: this peer, which waits for others, and its neighbours.
 
 Rules only. The gossip generator waits, for a limited time, while its peer is late, or a neighbour
-has too much to read. The first message waits longest, and for less lateness, because gossip that
-begins too early keeps a forming network from becoming connected.
+has too much to read. The first message waits longest, because gossip that begins too early keeps a
+forming network from becoming connected.
+
+The allowance is a rate limit on what a neighbour says in its own name. Above it its link is read
+more slowly, and TCP slows down the sender in turn. Relayed lines are free, because honest peers
+would otherwise pay for others. Duplicates are free, because they are recognised without a hash.
 """
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from gossip import wire
 from gossip.addresses import Address
+from gossip.tools import Rate, Recent
 
 FIRST = 0.05, 45.0  # seconds: lateness from which the first message waits, the longest wait
 LATER = 0.25, 20.0  # the same for every other message
 LOOK = 1.0  # seconds between two checks, because checking costs time, too
 ROOM_LOOK = 0.25  # the same while a neighbour has too much to read
 PORTION = 64 * 1024  # bytes of new messages handed on at once
+
+LINE_BYTES = (1 << 20) / 1_000  # bytes a second, for each line a second
+BURST_BYTES = (32 << 20) / 10_000  # bytes of a burst, for each line of a burst
+REST_LIMIT = 1.0  # seconds at most that a link rests at a time, because liveness lines wait, too
+PATIENCE = 60.0  # seconds of excess after which it counts as a flood
+PAUSE = 1.0  # seconds within the allowance after which an excess is over
+REMEMBERED = 1_000  # accounts kept; beyond that, the least recently used is dropped
 
 
 class TooLong(ValueError):
@@ -25,13 +38,11 @@ class Origin:
     """Makes the gossip lines of one run, that is one life of this peer."""
 
     def __init__(self, own: Address, start: int):
-        self._own = own
-        self.start = start  # Unix milliseconds
+        self._own, self.start = own, start  # in Unix milliseconds
         self._number = 0  # the number of the last message made
 
     def check(self, text: str, now: float) -> None:
-        """Raise TooLong if a text does not fit into the next message, ValueError if it is not one
-        line."""
+        """Raise TooLong, or ValueError for a line end, if a text is no message."""
         self._line(text, self._number + 1, now)
 
     def _line(self, text: str, number: int, now: float) -> bytes:
@@ -44,8 +55,7 @@ class Origin:
         return line
 
     def lines(self, texts: list[str], now: float) -> list[bytes]:
-        """Return the lines of new messages. If a text is too long (TooLong), or is not one line
-        (ValueError), make none."""
+        """Return the lines of new messages. Make none if a text is none (see `check`)."""
         lines = [self._line(text, number, now)
                  for number, text in enumerate(texts, self._number + 1)]
         self._number += len(lines)
@@ -75,8 +85,7 @@ class Restraint:
         self._since: float | None = None  # when the next message was due
 
     def wait(self, now: float, lateness: float, has_room: bool) -> float:
-        """Return the seconds until to ask again; 0: make the message now. `has_room`: no neighbour
-        has too much to read."""
+        """Return the seconds until to ask again; 0: make the message now."""
         if self._since is None:
             self._since = now
         if not has_room and now < self._since + self._room_wait:
@@ -87,3 +96,53 @@ class Restraint:
         self._limit, self._longest = LATER
         self._since = None
         return 0.0
+
+
+class Excess(NamedTuple):
+    """A neighbour has said more than it may: its link rests for `rest` seconds; a flood ends it."""
+
+    rest: float
+    is_flood: bool
+
+
+class Cost(NamedTuple):
+    """The cost of what a neighbour says: lines, and the bytes with which they are forwarded."""
+
+    lines: int
+    size: int
+
+
+class Allowance:
+    """The accounts of all neighbours: `rate` lines a second (0: no limit), and so many bytes."""
+
+    def __init__(self, rate: int, burst: int):
+        self._rates = [] if not rate else [  # of lines, and of bytes
+            Rate(rate, burst, REMEMBERED),
+            Rate(rate * LINE_BYTES, burst * BURST_BYTES, REMEMBERED)]
+        # neighbour -> since when, and until when, it has said too much
+        self._excesses = Recent(REMEMBERED)
+
+    def cost(self, peer: Address, new: list[bytes]) -> Cost | None:
+        """Return the cost of new lines that a neighbour says in its own name. None if free."""
+        own = str(peer).encode()
+        mark = b":" + own + b":"
+        if not self._rates or mark not in b"\n".join(new):
+            return None  # nearly always
+        said = [line for line in new
+                if mark in line and wire.gossip_key(line)[0].rpartition(b":")[0] == own]
+        return Cost(len(said), sum(map(len, said))) if said else None
+
+    def spend(self, peer: Address, cost: Cost, now: float) -> Excess | None:
+        """Charge a neighbour; return its excess, if any. A flood closes its account."""
+        wait = max([rate.take(now, amount, peer) for rate, amount in zip(self._rates, cost)])
+        if not wait:
+            return None
+        since, until = self._excesses.pop(peer, default=(now, now))
+        if now > until + PAUSE:
+            since = now
+        if now - since >= PATIENCE:
+            for rate in self._rates:
+                rate.forget(peer)
+            return Excess(min(wait, REST_LIMIT), True)
+        self._excesses.put(peer, (since, now + wait))
+        return Excess(min(wait, REST_LIMIT), False)

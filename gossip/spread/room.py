@@ -2,59 +2,54 @@
 
 Rules only. A message without room is refused: it is neither remembered nor forwarded, and is
 fetched when there is room. Nothing is forgotten to make room, so that a duplicate stays a
-duplicate. One exception: of too many runs for which seeds vouch, the least recently used is
-forgotten.
+duplicate, but the least recently used of too many runs for which seeds vouch: those whose origin
+they have named. Of the other runs, and of numbers that touch none seen, each neighbour has a quota,
+which belongs to its address.
 
-A number needs room only if neither number next to it was seen in its run. A run needs room unless
-seeds vouch for it, that is, have named its origin. Both are charged to the account of the neighbour
-that brought them. An account belongs to the neighbour's address, and outlives its links.
+Texts are evicted from the largest share, and in it from the largest run. A run for which seeds
+vouch has a share of its own. Because anybody can invent runs, all others are counted together for
+the address that is charged for them (`Run.owner`).
 """
 
 import collections
+import heapq
+import itertools
 
 from gossip import wire
 from gossip.addresses import Address
 from gossip.intervals import Range
 from gossip.settings import Settings
 from gossip.spread.run import FREE, Numbers, Run
-from gossip.spread.shares import Shares
 
 NAMED_LIMIT = 100_000  # addresses kept that seeds have named; beyond that, the oldest is dropped
+SPARED = 7 / 8  # of the weight of the next item; the heaviest may be reduced to this at once
 
 
 class Tally:
     """How many items of a kind each neighbour has brought, with a quota for one and for all."""
 
     def __init__(self, of_one: int, in_all: int):
-        self._of_one = of_one
-        self._in_all = in_all
-        self._brought: dict[Address | None, int] = {}  # neighbour -> how many, if any
+        self._of_one, self._in_all = of_one, in_all
+        self._brought: collections.Counter = collections.Counter()  # neighbour -> how many, if any
         self._total = 0
 
     def has_room(self, neighbour: Address | None) -> bool:
         """Return whether this neighbour may bring one more."""
-        return self._total < self._in_all and self._brought.get(neighbour, 0) < self._of_one
+        return self._total < self._in_all and self._brought[neighbour] < self._of_one
 
-    def add(self, neighbour: Address | None) -> None:
-        self._brought[neighbour] = self._brought.get(neighbour, 0) + 1
-        self._total += 1
-
-    def remove(self, neighbour: Address | None) -> None:
-        left = self._brought[neighbour] - 1
-        if left:
-            self._brought[neighbour] = left
-        else:
+    def add(self, neighbour: Address | None, items: int = 1) -> None:
+        """Count items that this neighbour has brought; below 0, credit it."""
+        self._brought[neighbour] += items
+        self._total += items
+        if not self._brought[neighbour]:
             del self._brought[neighbour]
-        self._total -= 1
 
 
 class Room:
-    """The room for a peer's numbers and runs. `neighbour` brings a message; None: nobody in
-    particular."""
+    """The room for a peer's numbers and runs, which a neighbour brings, or nobody (None)."""
 
     def __init__(self, settings: Settings, own_run: bytes):
-        self._settings = settings
-        self._own_run = own_run  # needs no room
+        self._settings, self._own_run = settings, own_run  # which needs no room
         self._gaps = Tally(settings.intervals_of_one, settings.intervals_in_all)
         self._strangers = Tally(settings.runs_of_one, settings.runs_unvouched)
         self._named: dict[Address, int] = {}  # by seeds -> how many of its runs they vouch for
@@ -73,17 +68,17 @@ class Room:
             return False
         joined, relieved = seen.join(number)
         if relieved is not FREE:
-            self._gaps.remove(relieved)
+            self._gaps.add(relieved, -1)
         if joined:
             return True
         if not len(seen):
             seen.begin(number, FREE)
-            return True
-        if not self._may_begin(seen, number, neighbour):
+        elif self._may_begin(seen, number, neighbour):
+            seen.begin(number, neighbour)
+            self._gaps.add(neighbour)
+        else:
             self.refused["numbers beyond a gap for which there was no room"] += 1
             return None
-        seen.begin(number, neighbour)
-        self._gaps.add(neighbour)
         return True
 
     def _may_begin(self, seen: Numbers, number: int, neighbour: Address | None) -> bool:
@@ -117,16 +112,16 @@ class Room:
             return True
         if self._would_vouch(origin):
             self._vouch_for(run, origin)
-        elif self._strangers.has_room(neighbour):
+            return True
+        if self._strangers.has_room(neighbour):
             run.brought_by = neighbour
             run.owner = origin if origin in self._named else neighbour
             self._strangers.add(neighbour)
             self._unvouched.setdefault(origin, []).append(run)
-        else:
-            self._refused_runs = True
-            self.refused["messages of runs for which there was no room"] += 1
-            return False
-        return True
+            return True
+        self._refused_runs = True
+        self.refused["messages of runs for which there was no room"] += 1
+        return False
 
     def would_begin(self, key: bytes, neighbour: Address | None) -> bool:
         """Return whether there is room for a run that is not known yet."""
@@ -136,8 +131,8 @@ class Room:
         return False
 
     def _would_vouch(self, origin: Address) -> bool:
-        return self._named.get(origin, self._settings.runs_of_address) < \
-            self._settings.runs_of_address
+        limit = self._settings.runs_of_address
+        return self._named.get(origin, limit) < limit
 
     def _vouch_for(self, run: Run, origin: Address) -> None:
         self._named[origin] += 1
@@ -149,27 +144,21 @@ class Room:
         new = sorted(address for address in addresses if address not in self._named)
         if not new:
             return False
-        self._named.update(dict.fromkeys(new, 0))
         for address in new:
-            self._vouch_for_known(address)
+            self._named[address] = 0
+            for run in self._unvouched.pop(address, ()):  # nobody is charged for these any more
+                self.shares.leave(run)
+                run.owner = address
+                if self._would_vouch(address):
+                    self._strangers.add(run.brought_by, -1)
+                    self._vouch_for(run, address)
+                else:
+                    self._unvouched.setdefault(address, []).append(run)
+                self.shares.changed(run)
         while len(self._named) > NAMED_LIMIT:
             del self._named[next(iter(self._named))]
         refused, self._refused_runs = self._refused_runs, False
         return refused
-
-    def _vouch_for_known(self, origin: Address) -> None:
-        """Stop charging for known runs of an origin that is named now."""
-        known = self._unvouched.pop(origin, ())
-        for run in known:
-            self.shares.leave(run)
-            run.owner = origin
-        for run in known[:self._settings.runs_of_address]:
-            self._strangers.remove(run.brought_by)
-            self._vouch_for(run, origin)
-        for run in known:
-            self.shares.changed(run)
-        if len(known) > self._settings.runs_of_address:
-            self._unvouched[origin] = known[self._settings.runs_of_address:]
 
     def used(self, run: Run) -> None:
         """Note that a message of a run for which seeds vouch has come."""
@@ -187,4 +176,88 @@ class Room:
         if run.vouched in self._named:
             self._named[run.vouched] -= 1
         for maker in run.seen.makers():
-            self._gaps.remove(maker)
+            self._gaps.add(maker, -1)
+
+
+class Heaviest:
+    """Finds the heaviest of many items whose weights change. An item has a `weight`, and a `rank`,
+    which is its heap entry (None at first)."""
+
+    def __init__(self):
+        # (at most -weight, serial number, item); stale unless it is the item's rank
+        self._heap: list[tuple] = []
+        self._serial = itertools.count()  # so that equal weights have a fixed order
+        self._most = 0  # heap entries above which stale ones are removed
+
+    def changed(self, item) -> None:
+        """Note a changed weight. An item that outgrows its heap entry gets an entry of twice its
+        weight, because weights change more often than the heaviest is looked for."""
+        if not item.weight:
+            item.rank = None
+        if not item.weight or item.rank is not None and item.weight <= -item.rank[0]:
+            return
+        item.rank = -2 * item.weight, next(self._serial), item
+        heapq.heappush(self._heap, item.rank)
+        if len(self._heap) > self._most:
+            self._heap = [entry for entry in self._heap if entry[2].rank is entry]
+            heapq.heapify(self._heap)
+            self._most = 100 + 2 * len(self._heap)
+
+    def find(self) -> tuple:
+        """Return the heaviest item, and SPARED of the weight of the next. There must be an item."""
+        while True:
+            entry = self._heap[0]
+            item = entry[2]
+            if item.rank is not entry:
+                heapq.heappop(self._heap)
+            elif item.weight == -entry[0]:
+                return item, int(-min(self._heap[1:3], default=(0,))[0] * SPARED)
+            else:
+                item.rank = -item.weight, next(self._serial), item
+                heapq.heapreplace(self._heap, item.rank)
+
+
+class _Joint:
+    """The share of all runs that are charged to one address."""
+
+    def __init__(self):
+        self.weight, self.rank, self.runs = 0, None, Heaviest()
+
+
+class Shares:
+    """The shares of all runs. Each run has a `weight`: that of its texts."""
+
+    def __init__(self):
+        self._all = Heaviest()
+        self._joint: dict[Address | None, _Joint] = {}  # owner -> its share, if any
+
+    def changed(self, run: Run) -> None:
+        """Note that the weight of a run has changed."""
+        if run.vouched is None:
+            share = self._joint.setdefault(run.owner, _Joint())
+            share.runs.changed(run)
+            self._count(share, run, run.weight)
+        else:
+            self._all.changed(run)
+
+    def leave(self, run: Run) -> None:
+        """Remove a run from its owner's share. `changed` then enters it in another share."""
+        if run.counted:
+            self._count(self._joint[run.owner], run, 0)
+            run.rank = None
+
+    def _count(self, share: _Joint, run: Run, weight: int) -> None:
+        """Count `weight` of a run in the share of its owner."""
+        share.weight += weight - run.counted
+        run.counted = weight
+        self._all.changed(share)
+        if not share.weight:
+            del self._joint[run.owner]
+
+    def largest(self) -> tuple[Run, int]:
+        """Return the run that loses texts next, and down to which weight. There must be a text."""
+        share, floor = self._all.find()
+        if type(share) is Run:
+            return share, floor
+        run, next_run = share.runs.find()
+        return run, max(next_run, run.weight - (share.weight - floor))

@@ -1,19 +1,17 @@
 """Rumors: which rumor is told to which neighbour next, and when telling it ends.
 
 Rules only. A. Demers et al., "Epidemic algorithms for replicated database maintenance", PODC 1987,
-section 1.4: rumor mongering with feedback and a coin. A rumor is told to a random neighbour not
-known to have it. If it was new there, another neighbour is told; otherwise a coin decides whether
-another neighbour is told.
+section 1.4: rumor mongering with feedback and a coin. A rumor is told to a random neighbour. If it
+was new there, another neighbour is told; otherwise a coin decides whether another is.
 
 A rumor without an answer is retried, up to `tries` times in all. Then the neighbour counts as
-silent: its rumors go to others, and it is told nothing until something comes from it. The window is
-the number of bytes that one neighbour may leave unanswered; further rumors wait in its queue. Over
-TCP only an answer ends the silence; over datagrams, which may get lost, anything does.
+silent: its rumors go to others, and it is told nothing until something comes from it: over TCP an
+answer, over datagrams, which may get lost, anything.
 """
 
 import collections
+import dataclasses
 import itertools
-import math
 from typing import NamedTuple
 
 from gossip import wire
@@ -37,20 +35,18 @@ class Telling(NamedTuple):
     tries: int  # attempts before the neighbour counts as silent
 
 
+@dataclasses.dataclass(eq=False, slots=True)
 class _Rumor:
     """A message that is being told."""
 
-    __slots__ = ("key", "line", "cover", "size", "known", "asked", "open", "stopped")
-
-    def __init__(self, key: Key, line: bytes, source, cover: bytes | None, size: int):
-        self.key = key
-        self.line = line
-        self.cover = cover  # the signed line that covers it, where gossip is signed
-        self.size = size  # bytes that it takes
-        self.known = {source}  # links to neighbours that have it
-        self.asked = set()  # links to neighbours that were told it, or will be
-        self.open = 0  # number of links to which it is being told
-        self.stopped = False  # it is told to no further link
+    key: Key
+    line: bytes
+    cover: bytes | None  # the signed line that covers it, where gossip is signed
+    size: int  # bytes that it takes
+    known: set  # links to neighbours that have it
+    asked: set = dataclasses.field(default_factory=set)  # that were told it, or will be
+    open: int = 0  # number of links to which it is being told
+    stopped: bool = False  # it is told to no further link
 
 
 class _Unanswered(NamedTuple):
@@ -65,8 +61,6 @@ class _Unanswered(NamedTuple):
 class _Channel:
     """The rumors for one neighbour: queued, and unanswered."""
 
-    __slots__ = ("queue", "queued", "unanswered", "used", "heard", "silent")
-
     def __init__(self):
         self.queue: collections.deque[_Rumor] = collections.deque()  # waiting for the window
         self.queued = 0  # bytes in the queue
@@ -80,36 +74,32 @@ class Rumors:
     """The rumors that a peer tells, and its neighbours' answers. A link may be any object."""
 
     def __init__(self, telling: Telling, rng):
-        self._telling = telling
-        self._rng = rng
-        self._hot: collections.OrderedDict[Key, _Rumor] = collections.OrderedDict()
-        self._bytes = 0  # that the rumors take
+        self._telling, self._rng = telling, rng
+        self.hot: collections.OrderedDict[Key, _Rumor] = collections.OrderedDict()  # oldest first
+        self.bytes = 0  # that the rumors being told take
         self._ready: list[_Rumor] = []  # rumors for which a neighbour has to be chosen
         self._channels: dict[object, _Channel] = {}
-        self._queued: dict[object, _Channel] = {}  # the channels whose queue is not empty
-        self._repeat_at = math.inf  # no retry is due earlier
         self._dropped = collections.Counter()
 
     def add(self, messages: list[tuple[Key, bytes]], source, covers: list[bytes] = ()) -> None:
-        """Begin to tell new messages, which the neighbour `source` has. `covers`, if any, are the
-        signed lines that cover each of them."""
+        """Begin to tell messages that `source` has; `covers`, if any, are their signed lines."""
         before = None
         for (key, line), cover in itertools.zip_longest(messages, covers):
             size = len(line)
             if cover is not None and cover is not before:  # one cover serves all lines behind it
                 size, before = size + len(cover), cover
-            rumor = self._hot[key] = _Rumor(key, line, source, cover, size)
-            self._bytes += size
+            rumor = self.hot[key] = _Rumor(key, line, cover, size, known={source})
+            self.bytes += size
             self._ready.append(rumor)
-        while len(self._hot) > HOT_LIMIT or self._bytes > HOT_BYTES:
-            self._stop(next(iter(self._hot.values())))
+        while len(self.hot) > HOT_LIMIT or self.bytes > HOT_BYTES:
+            self._stop(next(iter(self.hot.values())))
             self._dropped["rumors told no longer: too many"] += 1
 
     def note_known(self, link, keys) -> None:
         """Note that a neighbour has these messages, because it sent them."""
         for key in keys:
-            if key in self._hot:
-                self._hot[key].known.add(link)
+            if key in self.hot:
+                self.hot[key].known.add(link)
 
     def heard(self, link, now: float) -> bool:
         """Note that something came from a neighbour. Return whether it had been silent."""
@@ -126,15 +116,16 @@ class Rumors:
         for key in _named(channel.unanswered, entries):
             told = channel.unanswered.pop(key)
             channel.used -= told.charge
-            rumor = told.rumor
             if knew and self._rng.random() < self._telling.stop:
-                self._stop(rumor)
-            self._closed(rumor)
+                self._stop(told.rumor)
+            self._closed(told.rumor)
 
     def turn(self, links, now: float) -> list[tuple[object, list[bytes]]]:
         """Return the rumors to tell now, as (link, lines). Covers precede their lines."""
-        self._forget_others(links)
-        tellings = self._repeat(now) if now >= self._repeat_at else {}
+        standing = set(links)
+        for link in [link for link in self._channels if link not in standing]:
+            self.on_end(link)
+        tellings = self._repeat(now)
         self._choose(links)
         self._take(tellings, now)
         while self._ready:  # a neighbour has told its queued rumors itself
@@ -144,8 +135,9 @@ class Rumors:
 
     def next_at(self) -> float | None:
         """Return when the next retry is due; None if nothing is unanswered."""
-        due = self._first_due()
-        return due if due < math.inf else None
+        first = [next(iter(channel.unanswered.values())).at
+                 for channel in self._channels.values() if channel.unanswered]
+        return min(first) + self._telling.patience if first else None
 
     def on_end(self, link) -> None:
         """Tell the rumors of a link that has ended to others."""
@@ -162,61 +154,38 @@ class Rumors:
         return flushed + [(link, last) for link in links
                           if link in self._channels and self._channels[link].silent]
 
-    def count(self) -> int:
-        """Return how many rumors are being told."""
-        return len(self._hot)
-
-    def size(self) -> int:
-        """Return how many bytes the rumors being told take."""
-        return self._bytes
-
     def dropped(self) -> dict[str, int]:
         """Return how often each kind of thing was dropped since the start."""
         return dict(self._dropped)
-
-    def _forget_others(self, links) -> None:
-        """Remove the channels of links that are told nothing any more."""
-        standing = set(links)
-        for link in [link for link in self._channels if link not in standing]:
-            self._give_up(link)
-            del self._channels[link]
 
     def _choose(self, links) -> None:
         """Choose the same neighbours for many rumors, to send these together."""
         ready, self._ready = [rumor for rumor in self._ready if not rumor.stopped], []
         if not ready:
             return
-        channels = [(link, self._channels.get(link) or self._channel(link)) for link in links]
+        channels = [(link, self._channel(link)) for link in links]
         self._rng.shuffle(channels)
-        channels.sort(key=self._occupied)
+        channels.sort(key=lambda entry: (  # those whose window is full come last
+            bool(entry[1].queue) or entry[1].used >= self._telling.window))
         for rumor in ready:
             for link, channel in channels:
                 if rumor.open == self._telling.at_once:
                     break
                 if (link not in rumor.asked and link not in rumor.known and not channel.silent
                         and channel.queued < QUEUE_BYTES):
-                    self._assign(rumor, link, channel)
+                    rumor.asked.add(link)
+                    rumor.open += 1
+                    channel.queue.append(rumor)
+                    channel.queued += rumor.size
             if not rumor.open:
                 self._stop(rumor)
-
-    def _occupied(self, entry: tuple[object, _Channel]) -> bool:
-        """Return whether a neighbour's window is full, so that others are chosen first."""
-        return bool(entry[1].queue) or entry[1].used >= self._telling.window
 
     def _channel(self, link) -> _Channel:
         return self._channels.setdefault(link, _Channel())
 
-    def _assign(self, rumor: _Rumor, link, channel: _Channel) -> None:
-        """Queue a rumor for a neighbour until the window has room."""
-        rumor.asked.add(link)
-        rumor.open += 1
-        channel.queue.append(rumor)
-        channel.queued += rumor.size
-        self._queued[link] = channel
-
     def _take(self, tellings: dict, now: float) -> None:
         """Move rumors from the queues to the tellings, as far as the windows have room."""
-        for link, channel in list(self._queued.items()):
+        for link, channel in self._channels.items():
             batch, covers = tellings.setdefault(link, []), {None}
             while channel.queue and channel.used < self._telling.window:
                 rumor = channel.queue.popleft()
@@ -231,10 +200,6 @@ class Rumors:
                 channel.used += charge
                 channel.unanswered[rumor.key] = _Unanswered(rumor, now, 1, charge)
                 batch.append(rumor)
-            if batch:
-                self._repeat_at = min(self._repeat_at, now + self._telling.patience)
-            if not channel.queue:
-                del self._queued[link]
 
     def _repeat(self, now: float) -> dict[object, list[_Rumor]]:
         """Retry overdue rumors, and give up a rumor after its last try. A neighbour that has sent
@@ -258,19 +223,11 @@ class Rumors:
                     channel.silent = True
                     self._give_up(link)
                     batch.clear()
-        self._repeat_at = self._first_due()
         return tellings
-
-    def _first_due(self) -> float:
-        """Return when the first retry is due; infinity if nothing is unanswered."""
-        first = [next(iter(channel.unanswered.values())).at
-                 for channel in self._channels.values() if channel.unanswered]
-        return min(first, default=math.inf) + self._telling.patience
 
     def _give_up(self, link) -> None:
         """Take all rumors from a link, so that others are told them."""
         channel = self._channels[link]
-        self._queued.pop(link, None)
         rumors = [*(told.rumor for told in channel.unanswered.values()), *channel.queue]
         channel.unanswered.clear()
         channel.queue.clear()
@@ -287,14 +244,14 @@ class Rumors:
     def _stop(self, rumor: _Rumor) -> None:
         """Tell a rumor to no further link."""
         rumor.stopped = True
-        if self._hot.pop(rumor.key, None) is not None:
-            self._bytes -= rumor.size
+        if self.hot.pop(rumor.key, None) is not None:
+            self.bytes -= rumor.size
 
 
 def _lines_of(rumors) -> list[bytes]:
     """Return the lines of rumors, the lines of one cover together behind it."""
     return wire.covered([rumor.line for rumor in rumors],
-                   [rumor.cover for rumor in rumors if rumor.cover is not None])
+                        [rumor.cover for rumor in rumors if rumor.cover is not None])
 
 
 def _named(unanswered, entries) -> list[Key]:

@@ -104,7 +104,7 @@ class Run:
         self.brought_by = None  # the neighbour that is charged for the run, see room.py
         self.vouched = None  # its origin, once seeds vouch for the run: then nobody is charged
         self.owner = None  # the address that is charged for its texts until then
-        self.weight = 0  # of the texts held; shares.py uses this and the next two
+        self.weight = 0  # of the texts held; Shares in room.py uses this and two more
         self.counted = 0  # this much of the weight is in the share of `owner`
         self.rank = None  # the entry of the run in a heap
         self._oldest: list[int] = []  # numbers held when last listed, the oldest arrival last
@@ -174,7 +174,7 @@ class Texts:
     """The texts held, in order of arrival, and their size in bytes."""
 
     def __init__(self, settings: Settings, shares):
-        """`shares` (shares.py) decides whose texts are evicted first."""
+        """`shares` (room.py) decides whose texts are evicted first."""
         self._settings = settings
         self._shares = shares
         self.lines: dict[bytes, None] = {}  # in order of arrival

@@ -3,7 +3,7 @@
 New lines are remembered (message_list), written down, and forwarded in the way that `--spread`
 names (flood, mongering with rumors, or a tree for each run); duplicates are dropped. Anti-entropy
 fetches what did not arrive. A neighbour that says too much in its own name is read more slowly
-(allowance). Signed gossip spreads by gossip/signing/signed_spreading.py. Another way of spreading
+(origin). Signed gossip spreads by gossip/signing/signed_spreading.py. Another way of spreading
 needs a class like `Flood`, a line in `way_of_spreading`, and a word in WAYS of gossip/settings.py.
 """
 
@@ -11,12 +11,11 @@ from gossip import wire
 from gossip.node.part import Part
 from gossip.overlay.neighbours import NEIGHBOUR
 from gossip.settings import WAYS, Settings
-from gossip.spread.allowance import Allowance, Cost
 from gossip.spread.anti_entropy import AntiEntropy
 from gossip.spread.flood import Flood
 from gossip.spread.message_list import OLD, Fresh, MessageList
 from gossip.spread.mongering import Mongering
-from gossip.spread.origin import Origin
+from gossip.spread.origin import Allowance, Cost, Origin
 from gossip.spread.rumors import Telling
 from gossip.spread.tree import Tree
 

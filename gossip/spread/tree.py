@@ -1,25 +1,19 @@
 """A tree for each run: forwards new lines only to neighbours that lack them.
 
 Of each run, the link that brought the first message is the parent until that link ends. A neighbour
-that repeats what is known is told once to be quiet (`status:prune:`): it pushes nothing of this run
-here any more. So a run spreads along a tree. Each run has its own, because prunes that are right
-for different origins would be wrong together. An origin sends its first message alone, so that the
-tree stands before the rest of a burst.
+that repeats what is known is told once to be quiet (`status:prune:`). Whatever a tree loses comes
+by announcements of what was seen half a second before (`status:seen:`): a peer that lacks something
+fetches it (anti_entropy.py), and tells the link to push again (`status:graft:`). A graft adds a
+link; it never replaces the parent, because that would close circles under load. See README.md.
 
-Whatever a tree loses comes by announcements. A peer tells the links that it does not push to what
-it had seen half a second before, as `status:seen:`, if that has changed, and if the link has not
-announced as much itself. A peer that lacks something fetches it (anti_entropy.py), and tells the
-link to push again (`status:graft:`). A graft adds a link; it never replaces the parent, because
-that would close circles under load.
-
-Where neighbours are watched, some messages go to all of them, whatever was pruned (`goes_to_all`),
-so that there is something to judge each of them by. A prune silences only the link on which it
-came, and everything here is forgotten with its link. Nothing is gathered: what one peer holds back
-is late for all peers below it.
+A prune silences only the link on which it came, and everything here is forgotten with its link.
+Nothing is gathered: what one peer holds back is late for all peers below it.
 """
 
 import collections
+import dataclasses
 import math
+from typing import Any
 
 from gossip import wire
 from gossip.intervals import Intervals, Range
@@ -46,24 +40,23 @@ ONE = [(1, 1)]  # the numbers in an entry that is about a whole run
 
 
 def goes_to_all(line: bytes) -> bool:
-    """Return whether a message goes to all neighbours where these are watched. All peers agree on
-    it, because it depends on nothing else."""
+    """Return whether a message goes to all neighbours where these are watched, whatever was pruned,
+    so that there is something to judge each of them by. All peers agree on it."""
     number = wire.gossip_key(line)[1]
     return number <= TO_ALL or number % SHARE_TO_ALL == 0
 
 
+@dataclasses.dataclass(eq=False, slots=True)
 class _Branch:
     """The links to neighbours, as the tree of one run has them."""
 
-    __slots__ = ("parent", "since", "first", "last", "quiet", "told")
-
-    def __init__(self, since: float):
-        self.parent = None  # a link, or OWN; None until a link is chosen, and after its end
-        self.since = since  # when it began, or lost or changed its parent
-        self.first = None  # the link that has pushed new messages last
-        self.last = b""  # the last message
-        self.quiet: dict = {}  # links that are not pushed to -> None; in order, unlike a set
-        self.told: dict = {}  # link that was told to be quiet -> when
+    since: float  # when it began, or lost or changed its parent
+    parent: Any = None  # a link, or OWN; None until a link is chosen, and after its end
+    first: Any = None  # the link that has pushed new messages last
+    last: bytes = b""  # the last message
+    # links that are not pushed to -> None; in order, unlike a set
+    quiet: dict = dataclasses.field(default_factory=dict)
+    told: dict = dataclasses.field(default_factory=dict)  # link that was told to be quiet -> when
 
 
 class Tree(Flood):
@@ -75,8 +68,7 @@ class Tree(Flood):
     def __init__(self, links, node, messages, awaits):
         """`awaits(link)` tells whether a portion of messages was asked for there."""
         super().__init__(links, node.flusher, node.now, lambda: 0.0)
-        self._messages = messages
-        self._awaits = awaits
+        self._messages, self._awaits = messages, awaits
         self._watched = node.settings.monitor
         self._is_late, self._rng = node.is_late, node.rng
         self._runs: collections.OrderedDict[bytes, _Branch] = collections.OrderedDict()
@@ -139,8 +131,7 @@ class Tree(Flood):
                  others)] if chosen else []
 
     def _first_alone(self, lines: list[bytes], covers: list[bytes]) -> tuple[list, list]:
-        """Return the first message of this peer, with its cover, and hold back all others for a
-        moment, unless they are too long."""
+        """Return the first message of this peer, with its cover; hold back others for a moment."""
         now = int(self._held is None)  # how many lines go now
         if now:
             self._held = []
@@ -159,16 +150,16 @@ class Tree(Flood):
 
     def _note_source(self, branch: _Branch, source, is_new: bool) -> bool:
         """Note that a link has brought new messages of a run. Return whether that was a repair: it
-        was asked for them, and had been told to push nothing.
-
-        If there was a tree before, only a link that pruned becomes the parent for a moment, because
-        any other may just be about to hang on this peer."""
+        was asked for them, and had been told to push nothing. Just after a tree lost its parent,
+        only a link that pruned becomes the parent: others may be about to hang on this peer."""
         now = self._now()
         if source is None:
             branch.parent = OWN
         elif self._awaits(source):
             if branch.told.get(source, now) + SETTLED < now:
-                self._note_lapse(branch.parent, now)
+                if branch.parent not in (None, OWN) and not self._is_late():  # it let this lack
+                    lapses = self._lapses.get(branch.parent.peer, now, 0)
+                    self._lapses.put(branch.parent.peer, lapses + 1, now + SUSPECTED)
                 return True
         else:
             branch.first = source
@@ -177,12 +168,6 @@ class Tree(Flood):
                     and self._lapses.get(source.peer, now, 0) < LAPSES):
                 branch.parent = source
         return False
-
-    def _note_lapse(self, parent, now: float) -> None:
-        """Note that a parent did not bring what it had to. A late peer blames nobody."""
-        if parent is not None and parent is not OWN and not self._is_late():
-            count = self._lapses.get(parent.peer, now, 0)
-            self._lapses.put(parent.peer, count + 1, now + SUSPECTED)
 
     def say_behind(self, link, data: bytes, urgent: bool = True) -> None:
         if self._held:
@@ -205,19 +190,16 @@ class Tree(Flood):
                and not (self._watched and goes_to_all(line))]
         if not old or self._awaits(link) or self._said.take(self._now(), 0, link.peer):
             return
-        pruned = self._prunable(link, old)
-        if pruned:
+        if pruned := self._prunable(link, old):
             self._said.take(self._now(), len(pruned), link.peer)
             for branch in pruned.values():
                 branch.told[link] = self._now()
             self._tell(link, "prune", list(pruned))
 
     def _prunable(self, link, lines: list[bytes]) -> dict[bytes, _Branch]:
-        """Return the runs of which a repetition on a link is a reason for a prune. Where there is
-        no parent it is none, because this link may become the parent.
-
-        Long after the last change, a parent that repeats the last message gives way to the link
-        that brought it. All peers do so by the same message, or links would close to circles."""
+        """Return the runs of which a repetition on a link is a reason for a prune: those that have
+        another parent. Long after the last change, a parent that repeats the last message gives way
+        to the link that brought it. All peers do so by the same message, so no circles form."""
         since = self._now() - TOLD_AGAIN
         branches = {run: self._runs[run] for run, _, _ in by_run(lines) if run in self._runs}
         for branch in branches.values():
@@ -231,9 +213,8 @@ class Tree(Flood):
     def _graft(self, runs_of: dict) -> None:
         """Tell links to push runs again that they were told to be quiet about."""
         for link, runs in runs_of.items():
-            for run in runs:
-                if run in self._runs:
-                    self._runs[run].told.pop(link, None)
+            for run in filter(self._runs.__contains__, runs):
+                self._runs[run].told.pop(link, None)
             self._tell(link, "graft", runs)
 
     def _tell(self, link, verb: str, runs: list[bytes]) -> None:
@@ -244,10 +225,13 @@ class Tree(Flood):
         self._counts[verb + "s"] += len(runs)
 
     def answered(self, link, message: wire.Status) -> None:
-        """Take what a neighbour says of trees. Only prunes are limited, because a graft takes back
-        a prune. It is answered at once by what was seen, as that was not pushed before."""
+        """Take what a neighbour says of trees. Only prunes are limited, because a graft takes one
+        back. It is answered at once by what was seen, because that was not pushed before."""
         if message.verb == "seen":
-            self._hear(link, message.entries)
+            for run, ranges in message.entries:
+                seen = self._shown.get(run)
+                if seen is not None and Intervals(ranges).common(seen) == seen:
+                    self._spared.add((link, run))
             return
         runs = [run for run, _ in message.entries[:RUNS_IN_LINE]]
         if message.verb == "prune":
@@ -293,39 +277,24 @@ class Tree(Flood):
             if lines:
                 link.send(b"".join(lines))
 
-    def _hear(self, link, entries) -> None:
-        """Announce nothing of a run to a neighbour that has announced as much itself."""
-        for run, ranges in entries:
-            if run in self._shown:
-                theirs = Intervals(ranges)
-                if not any(theirs.missing(*seen) for seen in self._shown[run]):
-                    self._spared.add((link, run))
-
     # Runs and links that come and go.
 
     def _branch(self, run: bytes) -> _Branch:
-        """Return the branch of a run, as the one used last."""
-        branch = self._runs.get(run)
-        if branch is not None:
-            self._runs.move_to_end(run)
-            return branch
-        branch = self._runs[run] = _Branch(self._now())
+        """Return the branch of a run. Of too many, as many as fit into a line are forgotten, which
+        were used longest ago, pushed again, and announced now, as far as they were not yet."""
+        branch = self._runs.setdefault(run, _Branch(self._now()))
+        self._runs.move_to_end(run)
         if len(self._runs) > RUNS_LIMIT:
-            self._forget_some()
+            grafts, shown_to = collections.defaultdict(list), collections.defaultdict(dict)
+            for _ in range(RUNS_IN_LINE):
+                old, forgotten = self._runs.popitem(last=False)
+                for link in forgotten.told:
+                    grafts[link].append(old)
+                for link in forgotten.quiet:
+                    shown_to[link][old] = self._messages.last_seen(old, RANGES)
+            self._graft(grafts)
+            self._show(shown_to)
         return branch
-
-    def _forget_some(self) -> None:
-        """Forget the runs used longest ago, as many as fit into a line, and have them pushed
-        again. What is still to be announced of them is announced now."""
-        grafts, shown_to = collections.defaultdict(list), collections.defaultdict(dict)
-        for _ in range(RUNS_IN_LINE):
-            run, branch = self._runs.popitem(last=False)
-            for link in branch.told:
-                grafts[link].append(run)
-            for link in branch.quiet:
-                shown_to[link][run] = self._messages.last_seen(run, RANGES)
-        self._graft(grafts)
-        self._show(shown_to)
 
     def on_end(self, link) -> None:
         """Forget a link that has ended. Where it was the parent, others push again."""

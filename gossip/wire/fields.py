@@ -156,10 +156,13 @@ def declare(value: Callable, spelling: str, *fields: Field, kinds=LINES, made: t
 
 def declare_kind(kind: str, spelling: str, made: type = bytes, kinds=LINES, **fields: Field
                  ) -> tuple[type, Callable[..., bytes]]:
-    """Declare a line. Return the class of its values, with these fields, and what makes it."""
+    """Declare a line. Return the class of its values, with these fields, and what makes it. A value
+    shows itself as a `line`, without its `\\n`."""
     name = kind.title().replace("_", "")
     value = type(name, (collections.namedtuple(name, fields),), {"kind": kind, "__slots__": ()})
-    return value, declare(value, spelling, *fields.values(), kinds=kinds, made=made)
+    write = declare(value, spelling, *fields.values(), kinds=kinds, made=made)
+    value.line = property(lambda message: write(*message).decode().rstrip("\n"))
+    return value, write
 
 
 class Bare(NamedTuple):

@@ -4,10 +4,9 @@ Every kind of line with fields has a class here; its `kind` names the method `on
 that answers it. A line is checked in full, so that what a node forwards is valid for all.
 
 The gossip line is `gmessage:TIME:IP:PORT:START:NUMBER:TEXT`. `IP:PORT:START` is the run, one life
-of a peer; run and number are the key of a message. Prefixes are fields before `gmessage:`, e.g.
-`rumor:`; they belong to a way of spreading, or to a later system, not to the message. A peer
-forwards a line byte for byte, and parses it only if it is new: consecutive lines of a run together
-(`parse_block`), other lines singly (`parse_gossip`).
+of a peer; run and number are the key of a message. Prefixes before `gmessage:`, e.g. `rumor:`,
+belong to a way of spreading, not to the message. A peer forwards a line byte for byte, and parses
+it only if it is new: consecutive lines of a run together, other lines singly.
 """
 
 import itertools
@@ -17,7 +16,7 @@ from typing import NamedTuple
 from gossip.addresses import Address
 from gossip.wire.fields import (
     ADDRESSES, BARE, LINES, LINES_OR_PREFIXES, NUMBER, NUMBER_LIMIT, PEER, TEXT, TIME, Answer, Bare,
-    WireError, address_in, declare, declare_bare, declare_kind, text_in)
+    Field, WireError, address_in, declare_bare, declare_kind, text_in)
 
 NAMED_LIMIT = 300  # bytes of the address that a peer names, valid or not
 GOSSIP_LIMIT = 65_536  # bytes of a line from `gmessage:` on
@@ -33,30 +32,19 @@ _GOSSIP = re.compile(b"gmessage:%b:(%b):(%b):" % (TIME.pattern, RUN, NUMBER.patt
 _LINE = re.compile(rb"(?m:^)" + _GOSSIP.pattern + rb".*\n")
 
 
-class Register(NamedTuple):
-    """A peer asks a seed to list it. If `address` is None, `fault` says what is wrong with it."""
-
-    address: Address | None
-    fault: str = ""
-    kind = "register"
-
-
-class DeadNode(NamedTuple):
-    """A death: the dead peer, the time of the report in the reporter's spelling, the reporter."""
-
-    dead: Address
-    time: str
-    reporter: Address
-    kind = "dead_node"
-
-    @property
-    def line(self) -> str:
-        return dead_node(self).decode().rstrip("\n")
+def _named(field: bytes) -> Address | str:
+    """Return the address that a peer names; if there is none, what is wrong with the field."""
+    try:
+        return address_in(field)
+    except WireError as error:
+        return str(error)
 
 
-# Further kinds: the class of the value, and the function that makes the line from its fields.
+# Of each kind of line: the class of its values, and the function that makes it from its fields.
 
-# A seed has listed the asker, or has not.
+# A peer asks a seed to list it. The seed has listed it, or has not.
+Register, register = declare_kind(
+    "register", "register:%s", address=Field(rb"(?s:.{0,%d})" % NAMED_LIMIT, _named))
 REGISTERED = declare_bare("registered successfully", Bare("registered"))
 RegistrationRefused, registration_refused = declare_kind(
     "registration_refused", "registration refused:%s", reason=TEXT)
@@ -82,32 +70,14 @@ LivenessRequest, liveness_request = declare_kind(
 LivenessReply, _liveness_reply = declare_kind(
     "liveness_reply", "Liveness Reply:%s:%s:%s", made=Answer, time=TIME, asker=PEER, replier=PEER)
 
-_dead_node = declare(DeadNode, "Dead Node:%s:%s:%s", PEER, TIME, PEER)
-
-
-def dead_node(report: DeadNode) -> bytes:
-    return _dead_node(*report)
+# A peer reports a death: who died, when the report was made, in its maker's spelling, and by whom.
+DeadNode, dead_node = declare_kind(
+    "dead_node", "Dead Node:%s:%s:%s", dead=PEER, time=TIME, reporter=PEER)
 
 
 def liveness_reply(request: LivenessRequest, own: Address) -> Answer:
     """Return the answer of `own` to a request."""
     return _liveness_reply(*request, own)
-
-
-def register(own: Address) -> bytes:
-    return f"register:{own}\n".encode()
-
-
-def _register(named: bytes) -> Register:
-    if len(named) > NAMED_LIMIT:
-        raise WireError("malformed register line")
-    try:
-        return Register(address_in(named))
-    except WireError as error:
-        return Register(None, str(error))
-
-
-LINES[b"register"] = _register
 
 
 def parse(line: bytes):
@@ -149,8 +119,7 @@ class Block(NamedTuple):
 
 
 def gossip(time: str, own: Address, start: int, number: int, text: str) -> bytes:
-    """Make a gossip line, without its `\\n`. `\\r` at the end of the text is dropped, because it
-    would be taken for the end of the line."""
+    """Make a gossip line, without its `\\n`, nor `\\r` before it, which would be lost."""
     return f"gmessage:{time}:{own}:{start}:{number}:{text}".rstrip("\r").encode()
 
 

@@ -15,11 +15,10 @@ STATUS_TARGET = 50_000  # bytes after which entries continue on another line
 
 NOTHING_SEEN = b"status:seen:\n"
 
-_MEET = b"meet "  # may stand before a verb, and means nothing: peers once sent it
-_AT_MEETINGS = {b"digest", b"parts", b"seen"}
-_HEX_STATUS = {b"digest": 32, b"parts": 8 * SLICES, b"show": SLICES // 4}  # verb -> hex digits
-_ENTRY_STATUS = {b"seen", b"want", b"gone", b"took", b"knew", b"prune", b"graft"}
-_MAY_BE_EMPTY = {b"seen", b"want"}
+_MEET = re.compile(rb"meet (?=digest:|parts:|seen:)")  # means nothing: peers once sent it
+_HEX_STATUS = {"digest": 32, "parts": 8 * SLICES, "show": SLICES // 4}  # verb -> hex digits
+_ENTRY_STATUS = {"seen", "want", "gone", "took", "knew", "prune", "graft"}
+_BARE_STATUS = {b"sent": "sent", b"seen:": "seen", b"want:": "want"}
 
 _HEX = re.compile(rb"[0-9a-f]+")
 _ENTRY = re.compile(b"(%b)=([0-9,-]+)" % RUN)
@@ -63,13 +62,10 @@ def status_entries(verb: str, entries: list[tuple[bytes, list[Range]]]) -> list[
 
 def status_lines(verb: str, entries: list[bytes]) -> list[bytes]:
     """Make the status lines of entries that `status_entry` has made."""
-    line = b" ".join(entries)
-    if len(line) <= STATUS_TARGET and _ranges_of(line) <= RANGES_LIMIT:
-        return [b"status:%b:%b\n" % (verb.encode(), line)] if line else []
-    lines, size, ranges = [[]], 0, 0
+    lines, size, ranges = [], 0, 0
     for entry in entries:
         size, ranges = size + len(entry) + 1, ranges + _ranges_of(entry)
-        if lines[-1] and (size > STATUS_TARGET or ranges > RANGES_LIMIT):
+        if not lines or size > STATUS_TARGET or ranges > RANGES_LIMIT:
             lines.append([])
             size, ranges = len(entry) + 1, _ranges_of(entry)
         lines[-1].append(entry)
@@ -104,13 +100,19 @@ def _parse_ranges(text: bytes) -> list[Range]:
 
 
 def parse_status(body: bytes) -> Status:
-    verb, colon, rest = body.partition(b":")
-    if verb.startswith(_MEET) and verb[len(_MEET):] in _AT_MEETINGS:
-        verb = verb[len(_MEET):]
+    body = body.removeprefix(b"meet ") if _MEET.match(body) else body
+    if body in _BARE_STATUS:
+        return Status(_BARE_STATUS[body])
+    verb, _, rest = body.partition(b":")
+    verb = verb.decode(errors="replace")
     if verb in _HEX_STATUS:
-        return _parse_hex_status(verb.decode(), rest)
-    if verb == b"sent" and not rest or verb in _MAY_BE_EMPTY and colon and not rest:
-        return Status(verb.decode())
+        if len(rest) != _HEX_STATUS[verb] or not _HEX.fullmatch(rest):
+            raise WireError(f"status with a bad {verb}")
+        if verb == "digest":
+            return Status(verb, digest=rest.decode())
+        size = 8 if verb == "parts" else len(rest)
+        return Status(verb, slices=tuple(int(rest[at:at + size], 16)
+                                         for at in range(0, len(rest), size)))
     if verb not in _ENTRY_STATUS:
         raise WireError("unknown kind of status")
     if _ranges_of(rest) > RANGES_LIMIT:
@@ -119,17 +121,7 @@ def parse_status(body: bytes) -> Status:
                for entry in rest.split(b" ")]
     if len({run for run, _ in entries}) < len(entries):
         raise WireError("status with a run named twice")
-    return Status(verb.decode(), entries=entries)
-
-
-def _parse_hex_status(verb: str, rest: bytes) -> Status:
-    if len(rest) != _HEX_STATUS[verb.encode()] or not _HEX.fullmatch(rest):
-        raise WireError(f"status with a bad {verb}")
-    if verb == "digest":
-        return Status(verb, digest=rest.decode())
-    size = 8 if verb == "parts" else len(rest)
-    return Status(verb, slices=tuple(int(rest[at:at + size], 16)
-                                     for at in range(0, len(rest), size)))
+    return Status(verb, entries=entries)
 
 
 def _parse_entry(entry: bytes) -> tuple[bytes, list[Range]]:

@@ -106,7 +106,7 @@ def test_a_neighbour_that_does_not_answer_is_told_four_times(line):
     heard = [neighbour.recv(65_536)]
     while b":text" not in heard[-1]:
         heard.append(neighbour.recv(65_536))
-    wait_until(lambda: not server.mongering.rumors.count())
+    wait_until(lambda: not server.mongering.rumors.hot)
     neighbour.setblocking(False)
     with contextlib.suppress(BlockingIOError):
         while True:

@@ -6,7 +6,7 @@ from gossip.monitoring import deciding as deciding_module
 from gossip.monitoring import grammar
 from gossip.monitoring.verdicts import evaluate
 from tests.tools.fakes import peer
-from tests.tools.rows import PERIOD, of, said
+from tests.tools.rows import PERIOD, said
 from tests.tools.seats import A, B, C, D, E, S, Seat, against, denied_by
 
 

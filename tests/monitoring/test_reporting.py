@@ -189,7 +189,7 @@ def test_who_is_kicked_while_its_second_link_waits_is_not_admitted_by_that(net, 
     peer.link_proofs._signer = None  # so that its older link is asked
     second = net.dial(peer)
     second.say(f"Connection with Peer:{fake.address}")
-    wait_until(peer.linking.admitting.next_at)
+    wait_until(lambda: peer.linking.admitting.checks)
     seed.say(f"kick:{fake.address}:0.500")
     assert second.hear() == f"connection refused:{peer.address}:kicked"
     assert neighbours(peer) == set() and count(peer, f"connected:{fake.address}") == 1

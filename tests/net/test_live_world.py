@@ -37,7 +37,7 @@ def test_one_thread_at_a_time_calls_a_node(net):
 
     for name in CALLS:
         watched(seed, name)
-    watched(seed.admission, "next_at")
+    watched(seed.registry, "silent")
     watched(seed, "counts")
     for peer in net.peers(4):
         wait_until(lambda: seed.registry.row(peer.address) is not None)
@@ -45,7 +45,7 @@ def test_one_thread_at_a_time_calls_a_node(net):
     for _ in range(20):
         seed.status()
         seed.lookout.hurry()
-    wait_until(lambda: {*CALLS, "next_at", "counts"} <= set(calls))
+    wait_until(lambda: {*CALLS, "silent", "counts"} <= set(calls))
     assert overlaps == []
 
 

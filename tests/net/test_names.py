@@ -131,14 +131,14 @@ def test_a_seed_believes_another_that_it_knows_by_name(net, resolver):
     for seed in (one, two):
         wait_event(seed, f"passed on:{report.line}")
     stranger = net.dial(one, "127.0.0.3")
-    stranger.say(wire.dead_node(report._replace(time="2.000000")).decode().rstrip("\n"))
+    stranger.say(report._replace(time="2.000000").line)
     wait_event(one, "rejected:")
     rejected, = [event for event in events(one) if event.startswith("rejected:")]
     assert "neither a registered peer nor" in rejected
     asked = len(resolver.asked)
     resolver.ips["b"] = ["127.0.0.3"]
     one._looked_at = -60.0  # a second later
-    stranger.say(wire.dead_node(report._replace(time="3.000000")).decode().rstrip("\n"))
+    stranger.say(report._replace(time="3.000000").line)
     wait_event(one, "seed:b:" + f"{second.address.port}=127.0.0.3")
     assert len(resolver.asked) > asked
 

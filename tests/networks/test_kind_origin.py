@@ -138,7 +138,7 @@ def test_a_portion_waits_only_for_a_while_for_who_answers_one_rumor_after_the_ot
     thread.start()
     try:
         assert goes_through(lambda: peer.gossip(["x" * 500] * 1000))
-        assert peer.spreading.way.rumors.size() > mongering.CROWDED
+        assert peer.spreading.way.rumors.bytes > mongering.CROWDED
     finally:
         over.set()
         thread.join(30)

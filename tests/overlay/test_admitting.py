@@ -73,7 +73,7 @@ def test_an_unlisted_newcomer_makes_a_peer_ask_a_seed_for_its_list_soon(net):
     cadence = peer.joining._list_cadence
     fake = net.fake()
     assert register(net, seed, fake).hear() == "registered successfully"
-    cadence._delay, cadence._next_at = 30.0, peer.now() + 30  # it had settled long ago
+    cadence._delay, cadence.next_at = 30.0, peer.now() + 30  # it had settled long ago
     ask(net, peer, fake.address)
     wait_until(lambda: fake.address in peer.peer_list, 10)
 
@@ -90,7 +90,7 @@ def test_an_unlisted_newcomer_that_is_refused_makes_a_peer_ask_for_the_list_as_s
     asleep, turn = [], peer.linking.next_at
     peer.linking.next_at = lambda now: asleep.append(now) or turn(now)
     cadence = peer.joining._list_cadence
-    cadence._delay, cadence._next_at = 60.0, peer.now() + 60  # it had settled long ago
+    cadence._delay, cadence.next_at = 60.0, peer.now() + 60  # it had settled long ago
     peer.membership.hurry()
     wait_until(lambda: asleep)
     assert ask(net, peer, fake.address).hear() == f"connection refused:{own}:full"
@@ -107,7 +107,7 @@ def test_whoever_is_given_up_by_the_next_on_the_ring_asks_all_seeds_who_is_neare
     wait_until(lambda: len(peer.joining.links()) == 2, what="two registrations")
     for seed in seeds:
         listed(net, seed, successor)
-    peer.joining._list_cadence._next_at = peer.now()
+    peer.joining._list_cadence.next_at = peer.now()
     peer.membership.hurry()
     wait_until(lambda: successor.address in peer.peer_list)
     end = net.neighbour(peer, successor)

@@ -5,7 +5,7 @@ from tests.tools.files import wait_event
 from tests.tools.hands import FakePeer
 from tests.tools.nets import FAST
 from tests.tools.ports import free_address
-from tests.tools.registering import register
+from tests.tools.registering import put_off, register
 from tests.tools.waiting import wait_until
 
 
@@ -67,7 +67,7 @@ def test_who_answers_the_second_probe_may_come_back_when_its_connection_broke(ne
     fake = dropper(net)
     end = register(net, seed, fake)
     assert end.hear() == "registered successfully"
-    fake.drops = 2
+    fake.drops, waits = 2, put_off(seed)
     end.close()
-    wait_until(seed.registry.next_at, what="the time to come back to begin")
+    wait_until(lambda: 60.0 in waits, what="the time to come back to begin")
     assert seed.registry.addresses() == (fake.address,)

@@ -39,7 +39,7 @@ def rivals(net):
     fake = net.fake()
     old = listed(net, seed, fake)
     new = register(net, seed, fake)
-    wait_until(lambda: seed.admission.next_at() is not None, what="the wait for a word")
+    wait_until(lambda: seed.admission._contesting, what="the wait for a word")
     return seed, fake, old, new
 
 
@@ -78,7 +78,7 @@ def test_a_registration_that_says_nothing_is_replaced_and_nothing_waits_meanwhil
     new.say("peer list")
     assert new.hear().startswith("peer list:")
     assert new.hear() == "registered successfully" and old.hear_end()
-    assert seed.admission.next_at() is None
+    assert not seed.admission._contesting
 
 
 def test_of_several_that_want_a_silent_registration_the_first_has_it(net):
@@ -86,7 +86,7 @@ def test_of_several_that_want_a_silent_registration_the_first_has_it(net):
     fake = net.fake()
     assert register(net, seed, fake).hear() == "registered successfully"
     first = register(net, seed, fake)
-    wait_until(lambda: seed.admission.next_at() is not None)
+    wait_until(lambda: seed.admission._contesting)
     others = [register(net, seed, fake) for _ in range(3)]
     assert first.hear() == "registered successfully"
     assert all(end.hear().startswith(STANDS) for end in others)
@@ -171,7 +171,7 @@ def test_of_several_that_want_a_registration_one_waits_for_its_word(net, contest
 def test_one_who_hangs_up_while_it_waits_for_the_word_of_another_is_forgotten(contested):
     seed, address, old, new = contested
     new.close()
-    wait_until(lambda: seed.admission.next_at() is None)
+    wait_until(lambda: not seed.admission._contesting)
     old.say(f"register:{address}")
     assert old.hear() == "registered successfully"
 

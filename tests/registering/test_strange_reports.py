@@ -10,8 +10,7 @@ import pytest
 
 import seed as seed_program
 from gossip.addresses import address_of
-from gossip.registering import registry, relays
-from gossip.registering.relays import Relays
+from gossip.registering import registry
 from gossip.tools import Counters
 from tests.tools.fakes import peer, run_late
 from tests.tools.files import count, events, wait_event
@@ -193,7 +192,7 @@ def test_a_death_that_was_passed_on_is_not_probed_again_for_a_peer_of_the_seed(n
 
 
 def test_a_seed_tells_another_of_many_deaths_at_half_the_pace_at_which_that_one_listens(net):
-    assert (relays.AT_ONCE, relays.RELAY_PAUSE) == (25, 1.0)
+    assert (seed_program.AT_ONCE, seed_program.RELAY_PAUSE) == (25, 1.0)
     listening = Listening(free_address())
     net.ends.append(listening)
     net.seed_addresses = [free_address(), listening.address]
@@ -218,14 +217,14 @@ def test_a_seed_tells_another_of_many_deaths_at_half_the_pace_at_which_that_one_
 
 
 def test_of_what_another_seed_is_to_be_told_so_much_waits_and_no_more():
-    assert relays.WAITING_LIMIT == 2_500
+    assert seed_program.WAITING_LIMIT == 2_500
     dials, jobs, seed = [], [], peer(1)
     node = types.SimpleNamespace(
         counters=Counters(),
         new_link=lambda role, seed: types.SimpleNamespace(role=role, target=seed),
         dial=lambda link, thread: dials.append(link),
         flusher=types.SimpleNamespace(take_over=lambda job, after: jobs.append(job)))
-    waiting, sent = Relays(node, [seed]), []
+    waiting, sent = seed_program.Relays(node, [seed]), []
     for number in range(3_000):
         waiting.tell(b"%d\n" % number)
     assert len(dials) == 1

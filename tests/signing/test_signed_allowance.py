@@ -3,7 +3,7 @@
 import pytest
 
 from gossip.signing.signed_spreading import CHECKS, CHECKS_AT_ONCE, SIGNED_COST, SignedAllowance
-from gossip.spread.allowance import REST_LIMIT
+from gossip.spread.origin import REST_LIMIT
 from tests.spread.test_allowance import line
 from tests.tools.fakes import peer
 

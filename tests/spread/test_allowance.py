@@ -3,7 +3,7 @@
 import pytest
 
 from gossip import wire
-from gossip.spread.allowance import PATIENCE, REMEMBERED, REST_LIMIT, Allowance, Cost
+from gossip.spread.origin import PATIENCE, REMEMBERED, REST_LIMIT, Allowance, Cost
 from tests.tools.fakes import peer
 
 

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from gossip import wire
-from gossip.spread import comparisons
+from gossip.spread import anti_entropy
 from gossip.spread.message_list import MessageList
 from tests.tools.files import received, wait_event
 from tests.tools.nets import FAST, holds_all, linked_net, neighbours
@@ -138,7 +138,7 @@ def test_of_many_runs_only_those_that_differ_are_shown(net):
 
 @pytest.mark.parametrize("runs, told", [(1, 8), (6_000, 1)])
 def test_who_says_digests_and_parts_again_and_again_is_told_so_much_a_second(net, runs, told):
-    assert (comparisons.TOLD_BYTES, comparisons.TOLD_LEAST) == (64 << 10, 8 << 10)
+    assert (anti_entropy.TOLD_BYTES, anti_entropy.TOLD_LEAST) == (64 << 10, 8 << 10)
     peer, fake = net.peer(antientropy_interval=60, liveness_interval=30), net.fake()
     end = net.neighbour(peer, fake)
     end.say(*(f"gmessage:1.000000:127.0.0.1:5001:{start}:1:x" for start in range(1, runs + 1)))

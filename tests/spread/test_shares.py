@@ -11,8 +11,8 @@ from gossip.settings import Settings
 from gossip.signing.grammar import Signer
 from gossip.signing.signed_messages import SignedMessages
 from gossip.spread.message_list import MessageList
+from gossip.spread.room import Heaviest
 from gossip.spread.run import sha256
-from gossip.spread.shares import Heaviest
 from tests.tools.fakes import peer
 from tests.tools.texts import A, B, line
 

@@ -6,17 +6,15 @@ Each is a function that is given pytest's `monkeypatch`, and undone by it.
 import functools
 import math
 
-from gossip.liveness.rounds import Count
 from gossip.node.link import Link
 from gossip.overlay import ring
 from gossip.overlay.linking import Linking
-from gossip.overlay.neighbours import NEIGHBOUR, Admission, Neighbours
+from gossip.overlay.neighbours import NEIGHBOUR, Admission, Neighbour, Neighbours
 from gossip.registering.joining import SEED, Joining
 from gossip.registering.registry import Listing
-from gossip.registering.relays import Relays
 from gossip.signing.known_runs import KnownRuns, Outcome, run_of
 from gossip.spread.catch_up import CatchUp
-from seed import Seed
+from seed import Relays, Seed
 
 
 def around(monkeypatch, owner, name: str):
@@ -65,7 +63,7 @@ def a_row_is_removed_by_an_older_links_end(monkeypatch):
 
 
 def misses_are_not_forgotten_after_a_reply(monkeypatch):
-    @around(monkeypatch, Count, "replied")
+    @around(monkeypatch, Neighbour, "replied")
     def replied(original, self, time, now):
         misses = self.misses
         took = original(self, time, now)

@@ -3,7 +3,6 @@
 from gossip.capacity import fixed
 from tests.tools.fakes import run_late
 from tests.tools.hands import FakePeer
-from tests.tools.nets import neighbours
 from tests.tools.ports import free_address
 from tests.tools.waiting import wait_until
 

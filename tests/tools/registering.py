@@ -19,3 +19,16 @@ def registered(net, seed, fake=None):
     """A hand-made peer that is listed, a new one if none is given, and the connection for that."""
     fake = fake or net.fake()
     return fake, listed(net, seed, fake)
+
+
+def put_off(seed):
+    """For how many seconds each thing is put off that the seed does later from now on: a list that
+    grows."""
+    waits, take_over = [], seed.flusher.take_over
+
+    def noted(job, after=0.0):
+        take_over(job, after)
+        waits.append(after)
+
+    seed.flusher.take_over = noted
+    return waits

@@ -191,7 +191,7 @@ class Judge:
             for other in node.neighbours.dialling():
                 if not any(link.peer == other for link in node.links()):
                     found["dial", peer, other] = f"{peer} dials {other} without a link"
-            if node.linking.admitting.next_at() is not None:
+            if node.linking.admitting.checks:
                 found["check", node] = f"{peer} checks a standing link"
             if not node.spreading.way.all_sent():
                 found["rumor", node] = f"{peer} still tells rumors"

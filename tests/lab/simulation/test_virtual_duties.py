@@ -5,7 +5,7 @@ import pytest
 from gossip.lab.simulation.virtual_world import START, NodeFailed, WouldWait
 from gossip.node.link import ORIGIN_LIMIT
 from gossip.node.world import NEVER
-from tests.tools.virtual import LATENCY, SETTINGS, Node, Pair
+from tests.tools.virtual import LATENCY, Node, Pair
 
 
 @pytest.fixture
