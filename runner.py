@@ -19,9 +19,9 @@ from gossip.lab.experiments.accidents import add_malicious
 from gossip.lab.experiments.following import FOR_EVER, IMPLIED, run_network
 from gossip.lab.experiments.modules import measure_modules, run_experiment
 from gossip.lab.experiments.network import default_processes, with_room
-from gossip.lab.experiments.ports import BASE_PORT, check_seed_ports
-from gossip.lab.experiments.simulate import parse_simulate, simulate
-from gossip.lab.experiments.status import status_command, tree_command
+from gossip.lab.experiments.schedules import parse_simulate, simulate
+from gossip.lab.experiments.status import (
+    BASE_PORT, check_seed_ports, status_command, tree_command)
 from gossip.lab.experiments.worker import Worker
 from gossip.lab.pictures import report
 from gossip.lab.proof import check

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from gossip.addresses import Address, Target, is_loopback, parse_address
 from gossip.lab.experiments.accidents import Role
-from gossip.lab.experiments.ports import next_free
+from gossip.lab.experiments.status import next_free
 from gossip.lab.experiments.worker import Host, PeerProcess, WorkerProcess, end_all
 from gossip.programs.starting import check_free, check_reachable
 from gossip.settings import Settings

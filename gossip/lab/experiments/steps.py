@@ -1,8 +1,8 @@
-"""Steps: what happens, on a terminal: numbered lines that update themselves, in words.
-
-Elsewhere no step is shown.
+"""Steps: what happens, in words. On a terminal they are numbered lines that update themselves;
+elsewhere the present step is told every few seconds.
 """
 
+import math
 import os
 import sys
 import time
@@ -29,13 +29,15 @@ def status_line_of(args) -> StatusLine | None:
 
 
 class Steps:
-    """Numbered steps, the last of which is the status line; without that, no step is shown."""
+    """Numbered steps, the last of which is the status line. Without that `are_shown` is False, and
+    the present step has a line `every` so many seconds."""
 
-    def __init__(self, status: StatusLine | None):
-        self.status = status
+    def __init__(self, status: StatusLine | None, every: float = math.inf):
+        self._status = status
         self.are_shown = status is not None
+        self._every = every
+        self._first = self._begun = self._told = time.monotonic()
         self._number = 0
-        self._begun = 0.0
         self._name, self._words = "", str  # of the last one
         self._left = float  # of the last one: the seconds that are left; 0 where nobody knows
 
@@ -54,16 +56,20 @@ class Steps:
 
     def show(self) -> None:
         """Show how far the last step is."""
+        now = time.monotonic()
         if self.are_shown:
             name = f"{self._name:<{NAME if terminal_width() >= USUAL else 0}}"
             left = self._left()
-            self.status.update(f"{self._number:3}  {name}  {self._words()}", time_left(left)
-                               if left > 0 else f"{time.monotonic() - self._begun:.1f} s")
+            self._status.update(f"{self._number:3}  {name}  {self._words()}",
+                                time_left(left) if left > 0 else f"{now - self._begun:.1f} s")
+        elif now - self._told >= self._every:
+            self._told = now
+            show(f"{now - self._first:5.1f} s  {self._name}: {self._words()}")
 
     def end(self) -> None:
         """Leave the last step as it is."""
         if self.are_shown:
-            self.status.end()
+            self._status.end()
 
     def say(self, text: str, indent: int = 0) -> None:
         """Show lines below all steps, also where none are shown; there they are not folded."""
@@ -75,32 +81,6 @@ class Steps:
         self.say(f"{self._number + 1:3}  the proof, from the output files alone:\n\n"
                  f"{proof(rows)}", CLAIM)
         self.say(next_lines, 4)
-
-
-class BenchSteps(Steps):
-    """The steps of a benchmark. `planned` has the seconds that each network takes at least; the
-    time that is left is told by how much longer the first ones took."""
-
-    def __init__(self, planned: list[float], status: StatusLine | None):
-        super().__init__(status)
-        self._planned = planned  # of the last step, and of those to come
-        self._measured = self._took = 0.0  # seconds planned for what is measured, and taken
-
-    def begin_network(self, name: str) -> None:
-        """Begin the step of a network."""
-        self.begin(name, str, self._seconds_left)
-
-    def end_network(self, result: str) -> None:
-        """End it with what was measured."""
-        self._measured += self._planned.pop(0)
-        self._took += time.monotonic() - self._begun
-        self._left = float
-        self.describe(lambda: result)
-
-    def _seconds_left(self) -> float:
-        pace = self._took / self._measured if self._measured else 1.0
-        last, *others = self._planned
-        return max(0.0, pace * last - (time.monotonic() - self._begun)) + pace * sum(others)
 
 
 # A network in words.

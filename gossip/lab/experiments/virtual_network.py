@@ -13,13 +13,13 @@ import pathlib
 import random
 import types
 
-from gossip.addresses import Address
+from gossip.addresses import Address, parse_address
 from gossip.lab.simulation.virtual_links import Cables, Cabling, End
 from gossip.lab.simulation.virtual_time import VirtualTime
 from gossip.lab.simulation.virtual_world import START, VirtualWorld
 from gossip.node.node import die_together
 from gossip.node.output_file import OutputFile
-from gossip.settings import Settings
+from gossip.settings import Settings, majority
 
 LOOK = 0.25  # seconds between two looks whether a node that leaves has ended, or has room to speak
 TEXT = "said {} of {}"  # what peers say; not `message N`, which the generator says
@@ -159,6 +159,12 @@ class VirtualNetwork:
         for end in rng.sample(ends, min(len(ends), round(share * len(ends)))):
             self._break(end, both=True)
 
+    def churn(self, share: float, every: float, until: float, rng: random.Random) -> None:
+        """Break a share of the links, and again every so many seconds."""
+        self.break_links(share, rng)
+        if self.time.now + every < until:
+            self.time.at(self.time.now + every, self.churn, share, every, until, rng)
+
     def _break(self, end: End, both: bool) -> None:
         self._broke[end.address] = self._broke[end.other.address] = self.time.now
         end.reset()
@@ -203,6 +209,15 @@ class VirtualNetwork:
     def honest_seeds(self) -> list:
         """Return the seeds that live and do not lie."""
         return [seed for seed in self.living_seeds() if seed.address not in self.hostile]
+
+    def is_vouched_for(self, run: bytes) -> bool:
+        """Return whether a run lives, or most of all seeds live, are honest, and know it."""
+        text, _, start = run.decode().rpartition(":")
+        address, start = parse_address(text), int(start)
+        node = self.nodes.get(address)
+        knowing = [seed for seed in self.honest_seeds() if seed.vouching.knows(address, start)]
+        return (node is not None and node.spreading.origin.start == start
+                or len(knowing) >= majority(len(self.seeds)))
 
     def in_reach_since(self, one: Address, other: Address) -> float | None:
         """Return since when the two could reach each other without trouble; None if they cannot."""
