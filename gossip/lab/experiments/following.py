@@ -18,11 +18,11 @@ from gossip.lab.experiments.steps import (
     FOR_EVER, Steps, found_dead, gossiped, killed, planned, so_far, started, status_line_of,
     watched)
 from gossip.lab.proof import check, deaths, delivery
-from gossip.lab.proof.evidence import Proof, Row, origin_of
+from gossip.lab.proof.evidence import Proof, origin_of
 from gossip.lab.proof.records import Records
 from gossip.lab.proof.runs import FULL, PeerRun
 from gossip.settings import Settings
-from gossip.terminal.command_line import FAILED, show
+from gossip.terminal.command_line import FAILED
 from gossip.terminal.folders import clear_outputs, command, commands, reserved
 from gossip.terminal.input import End
 
@@ -58,23 +58,20 @@ class Progress:
         return [run for run in self._records.peers
                 if run.address not in dead and not run.superseded]
 
-    def _all_run(self, runs: list[PeerRun]) -> bool:
-        """Return whether these are the runs of all peers that live."""
-        return len(runs) + len(self._network.dead_peers()) >= len(self._network.peers)
+    def _all_run(self) -> bool:
+        """Return whether all peers that live have a run."""
+        dead, peers = self._network.dead_peers(), self._network.peers
+        return len(self.living()) + len(dead) >= len(peers)
 
     def linked(self) -> bool:
         """Return whether all peers are up and have a neighbour."""
-        runs = self.living()
         alone = len(self._network.peers) == 1
-        return self._all_run(runs) and (alone or all(run.linked for run in runs))
+        return self._all_run() and (alone or all(run.linked for run in self.living()))
 
     def delivered(self) -> bool:
         """Return whether all messages are generated, and have reached all peers that live."""
-        runs = self.living()
-        if not self._all_run(runs):
-            return False
-        runs = [run for run in runs if run.ended != FULL]
-        if not self._all_said(runs):
+        runs = [run for run in self.living() if run.ended != FULL]
+        if not self._all_run() or not self._all_said(runs):
             return False
         here = self._network.here()
         if here is None and len(runs) == len(self._records.peers):
@@ -98,9 +95,9 @@ class Progress:
         """Return whether every killed peer was found dead (if a neighbour of it lives), and its
         seeds have heard of the death, removed the peer, and told others."""
         proof = Proof(self._records, self._network.here())
-        dead = self._network.dead_peers()
+        killed = self._network.dead_peers()
         for run in self._records.peers:
-            if run.address not in dead or run.superseded:
+            if run.address not in killed or run.superseded:
                 continue
             neighbours = any(other.had_link(run.address, run.last) for other in self.living())
             found = deaths.found_dead(proof, run) or any(  # by a peer elsewhere
@@ -115,8 +112,7 @@ class Progress:
         """Return numbers that grow as long as the network makes progress."""
         peers = self._records.peers
         return (len(peers), sum(run.first_linked is not None for run in peers),
-                sum(len(run.generated) + len(run.received) for run in peers),
-                sum(len(run.dead) for run in peers),
+                sum(len(run.generated) + len(run.received) + len(run.dead) for run in peers),
                 sum(len(run.removed) for run in self._records.seeds))
 
     def settle(self, done, patience: float) -> bool:
@@ -243,19 +239,12 @@ def run_network(args, peers: list[Address], settings: Settings, processes: int |
         if not in_time:
             steps.say("not everything happened as it should, or in time:")
         rows = check.with_texts(records, check.prove(records.refresh(), network.here()))
-        _show_proof(rows, steps, page is not None, args)
+        plot = command("plot", args.outputs), "a page of this proof, with pictures"
+        again = f"python runner.py {args.again} --watch", "the same again, live in a browser"
+        steps.say_proof(rows, commands(plot, again) if page is None else
+                        f"{commands(plot)}\nThe live page stays until Ctrl-C.")
         holds = check.holds(rows) and in_time
         if page is not None:
             page.tell(holds, check.format_rows(rows))
             end.wait()
         return 0 if holds else FAILED
-
-
-def _show_proof(rows: list[Row], steps: Steps, is_on_page: bool, args) -> None:
-    if not steps.are_shown:
-        show(check.format_rows(rows))
-        return
-    plot = command("plot", args.outputs), "a page of this proof, with pictures"
-    again = f"python runner.py {args.again} --watch", "the same again, live in a browser"
-    steps.say_proof(rows, f"{commands(plot)}\nThe live page stays until Ctrl-C." if is_on_page
-                    else commands(plot, again))

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from gossip.lab.proof.check import CLAIMS, SHOWN
+from gossip.lab.proof.check import CLAIMS, SHOWN, format_rows
 from gossip.lab.proof.evidence import Row
 from gossip.lab.proof.graph import Pieces
 from gossip.lab.proof.records import Records
@@ -16,6 +16,7 @@ from gossip.lab.proof.runs import PeerRun
 from gossip.terminal.command_line import show
 from gossip.terminal.folders import ports, shown
 from gossip.terminal.screen import USUAL, StatusLine, folded, terminal_width, time_left
+from gossip.terminal.words import many
 
 NAME = 15  # columns of a step's name, where the terminal has room
 NAMED = 3  # killed peers whose names are shown; of more only the number
@@ -77,7 +78,10 @@ class Steps:
         show(folded(text, indent) if self.are_shown else text)
 
     def say_proof(self, rows: list[Row], next_lines: str) -> None:
-        """Show the proof, and what to do next."""
+        """Show the proof; where steps are shown in words, and with what to do next."""
+        if not self.are_shown:
+            show(format_rows(rows))
+            return
         self.say(f"{self._number + 1:3}  the proof, from the output files alone:\n\n"
                  f"{proof(rows)}", CLAIM)
         self.say(next_lines, 4)
@@ -88,16 +92,14 @@ class Steps:
 def planned(args, gossip: int) -> str:
     """Tell the steps that a network will take whose peers say so many messages."""
     malice, kill = args.malicious, args.kill
-    plan = ["each gossips " + ("without end" if gossip == FOR_EVER else
-                               f"{gossip} message{'' if gossip == 1 else 's'}")]
-    plan += [f"{_are(malice.count(), 'attacks', 'attack')} ({malice})"] if malice else []
-    plan += [f"then {_are(kill, 'is', 'are')} killed"] if kill else []
+    plan = [f"each gossips {'without end' if gossip == FOR_EVER else many(gossip, 'message')}"]
+    if malice:
+        attack = "attacks" if malice.count() == 1 else "attack"
+        plan.append(f"{malice.count()} of them {attack} ({malice})")
+    if kill:
+        plan.append(f"then {kill} of them {'is' if kill == 1 else 'are'} killed")
     plan += [] if args.once else ["Ctrl-C ends them"]
     return f"{args.peers} peers; {'; '.join(plan)}.   ({shown(args.outputs)})\n"
-
-
-def _are(count: int, one: str, more: str) -> str:
-    return f"{count} of them {one if count == 1 else more}"
 
 
 def started(runs: list[PeerRun]) -> str:
@@ -145,12 +147,11 @@ def found_dead(records: Records, runs: list[PeerRun], peers: list[str]) -> str:
     if len(peers) > 1:
         found = {peer for run in runs for peer in run.dead}.intersection(peers)
         return f"{len(found)} of {len(peers)} found dead"
-    found = [run.address for run in runs if peers[0] in run.dead]
-    if found:
+    if found := [run.address for run in runs if peers[0] in run.dead]:
         return f"found dead by {' '.join(ports(found))}"
     last = {run.address: run.last for run in records.peers}
     waiting = sum(run.had_link(peers[0], last.get(peers[0], 0.0)) for run in runs)
-    return f"no answer for its {waiting} neighbour{'' if waiting == 1 else 's'}"
+    return f"no answer for its {many(waiting, 'neighbour')}"
 
 
 def proof(rows: list[Row]) -> str:
