@@ -17,6 +17,7 @@ import statistics
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 
 from gossip.lab.experiments.following import Progress
 from gossip.lab.experiments.network import Network
@@ -26,7 +27,6 @@ from gossip.lab.proof.records import Records
 from gossip.settings import Settings
 from gossip.terminal.command_line import FAILED, CommandError, show
 from gossip.terminal.input import End
-from gossip.terminal.screen import StatusLine
 
 RATE, STEADY_MESSAGES = 5, 100  # messages a second, and how many, in the first phase
 REST = 15.0  # seconds of rest that are measured
@@ -52,45 +52,29 @@ FIGURES = [  # of each row: the name of the figure, the words before it, how it 
 ]
 
 
-class BenchSteps(Steps):
-    """The steps of a benchmark. `planned` has the seconds that each network takes at least; the
-    time that is left is told by how much longer the first ones took."""
-
-    def __init__(self, planned: list[float], status: StatusLine | None):
-        super().__init__(status)
-        self._planned = planned  # of the last step, and of those to come
-        self._measured = self._took = 0.0  # seconds planned for what is measured, and taken
-
-    def begin_network(self, name: str) -> None:
-        """Begin the step of a network."""
-        self.begin(name, str, self._seconds_left)
-
-    def end_network(self, result: str) -> None:
-        """End it with what was measured."""
-        self._measured += self._planned.pop(0)
-        self._took += time.monotonic() - self._begun
-        self._left = float
-        self.describe(lambda: result)
-
-    def _seconds_left(self) -> float:
-        pace = self._took / self._measured if self._measured else 1.0
-        last, *others = self._planned
-        return max(0.0, pace * last - (time.monotonic() - self._begun)) + pace * sum(others)
+def time_left(planned: list[float]) -> Callable[[], float]:
+    """Return what tells the seconds that are left of networks which take so long at least, from
+    the start of the first one on."""
+    began = time.monotonic()
+    return lambda: max(0.0, planned[0] + began - time.monotonic()) + sum(planned[1:])
 
 
 def measure(args, peers, seeds, local, settings: Settings, spreads: list[str]) -> int:
     """Measure `args.runs` networks of these peers for every way of spreading."""
     least = settings.liveness_interval + QUIET + STEADY_MESSAGES / RATE  # seconds of a network
     planned = [*[least + REST] * args.runs, least] * len(spreads)
-    end, steps, results = End(), BenchSteps(planned, status_line_of(args)), {}
+    end, steps, results = End(), Steps(status_line_of(args)), {}
     if steps.are_shown:
         steps.say(f"{args.peers} peers, each a process; {len(planned)} networks of them are "
                   "measured one after the other.\n")
     for spread in spreads:
         chosen = settings._replace(spread=spread)
         for number in range(args.runs + 1):
+            which = f"{number + 1} of {args.runs}" if number < args.runs else "alone"
+            steps.begin(f"{spread} {which}", str, time_left(planned))
+            planned = planned[1:]
             try:
-                figures = _measure_one(args, peers, seeds, local, chosen, number, end, steps)
+                figures = _measure_one(args, peers, seeds, local, chosen, which, end, steps)
             finally:
                 steps.end()
             if figures is None:
@@ -99,7 +83,7 @@ def measure(args, peers, seeds, local, settings: Settings, spreads: list[str]) -
                 steps.say(_heading(args, figures))
             results.setdefault(spread, []).append(figures)
             if number < args.runs and not steps.are_shown:
-                steps.say(f"{spread}, run {number + 1} of {args.runs}: {_rate(figures)}")
+                steps.say(f"{spread}, run {which}: {_rate(figures)}")
     if steps.are_shown:
         steps.say("\n" + _heading(args, results[spreads[0]][0]))
     for spread in spreads:
@@ -109,15 +93,13 @@ def measure(args, peers, seeds, local, settings: Settings, spreads: list[str]) -
     return 0
 
 
-def _measure_one(args, peers, seeds, local, settings: Settings, number: int, end: End,
-                 steps: BenchSteps) -> dict[str, float] | None:
-    """Return the figures of a network, the last of which has no anti-entropy; None if it did not
-    do its work."""
-    alone = number == args.runs
+def _measure_one(args, peers, seeds, local, settings: Settings, which: str, end: End,
+                 steps: Steps) -> dict[str, float] | None:
+    """Return the figures of a network, which spreads `alone` without anti-entropy; None if it did
+    not do its work."""
+    alone = which == "alone"
     if alone:
         settings = settings._replace(antientropy_interval=0.0)
-    which = "alone" if alone else f"{number + 1} of {args.runs}"
-    steps.begin_network(f"{settings.spread} {which}")
     with tempfile.TemporaryDirectory(prefix="grapevine-") as folder:
         outputs = pathlib.Path(folder)
         with Network(seeds, local, peers, settings, args.config, outputs) as network:
@@ -130,8 +112,8 @@ def _measure_one(args, peers, seeds, local, settings: Settings, number: int, end
             measured = _MeasuredNetwork(Records(outputs), network, settings, end, steps, args)
             figures = measured.measure_alone() if alone else measured.measure()
     if figures is not None:
-        steps.end_network(f"{figures['share']:.2f} % delivered without anti-entropy" if alone
-                          else _rate(figures))
+        steps.finish(f"{figures['share']:.2f} % delivered without anti-entropy" if alone
+                     else _rate(figures))
     return figures
 
 
@@ -139,7 +121,7 @@ class _MeasuredNetwork(Progress):
     """A network under measurement."""
 
     def __init__(self, records: Records, network: Network, settings: Settings, end: End,
-                 steps: BenchSteps, args):
+                 steps: Steps, args):
         super().__init__(records, network, settings, end, steps)
         self._args = args
         self._said = 0

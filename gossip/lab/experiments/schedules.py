@@ -37,7 +37,7 @@ from gossip.lab.simulation.virtual_world import NodeFailed
 from gossip.settings import WAYS
 from gossip.signing import grammar
 from gossip.terminal.command_line import (
-    FAILED, CommandError, Parser, capacity, number, show, whole_number)
+    FAILED, CommandError, Parser, capacity, number, seconds, show, whole_number)
 from gossip.terminal.folders import clear_outputs
 from gossip.terminal.screen import StatusLine, folded, time_left
 
@@ -76,12 +76,14 @@ def play(schedule: Schedule, classes: dict, until: float | None = None) -> Outco
                         random.Random(f"{schedule.number}:links"))
     try:
         with _checking_once():
-            _run(network, judge, conditions, until)
+            network.time.run(until if until is not None else conditions.unrest)
+            if until is None and conditions.malicious:
+                network.calm_down(CALM - SILENCE, SILENCE)
+            elif until is None:
+                judge.rest(conditions)
         is_over = until is None
-    except Spinning as error:
-        judge.ask("spins", [str(error)])
-    except NodeFailed as error:
-        judge.ask("failed", [str(error)])
+    except (Spinning, NodeFailed) as error:
+        judge.ask("spins" if isinstance(error, Spinning) else "failed", [str(error)])
     records = Records(network.folder).refresh()
     rows = check.prove(records)
     for row in rows if is_over else ():
@@ -111,21 +113,6 @@ def _checking_once():
         yield
     finally:
         grammar.check = check_signature
-
-
-def _run(network: VirtualNetwork, judge: Judge, conditions: Conditions,
-         until: float | None) -> None:
-    """Let the accidents happen, and what follows."""
-    if until is not None:
-        network.time.run(until)
-    elif conditions.malicious:
-        network.time.run(conditions.unrest + CALM - SILENCE)
-        for peer in network.peers():
-            peer.spreading.fall_silent()  # what is said at the very end reaches nobody
-        network.time.run(network.time.now + SILENCE)
-    else:
-        network.time.run(conditions.unrest)
-        judge.rest(conditions)
 
 
 # Smaller.
@@ -170,8 +157,8 @@ def parse_simulate(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--seeds", type=number(1, f"a whole number from 1 to {SEEDS_LIMIT}", True,
                                                SEEDS_LIMIT),
                         metavar="K", help="seeds (by chance 1 to 5)")
-    parser.add_argument("--until", type=number(0, "a number of seconds of 0 or more"),
-                        metavar="SECONDS", help="end after so many simulated seconds")
+    parser.add_argument("--until", type=seconds(0), metavar="SECONDS",
+                        help="end after so many simulated seconds")
     parser.add_argument("--outputs", type=pathlib.Path, metavar="DIR",
                         help="keep the output files in this folder, instead of earlier ones")
     parser.add_argument("--shrink", action="store_true", default=None,
@@ -182,11 +169,10 @@ def parse_simulate(arguments: list[str]) -> argparse.Namespace:
                         help="play so many schedules, and show those that fail")
     parser.add_argument("--from", type=whole_number(0), metavar="NUMBER", dest="first",
                         help="the number of the first of them (1)")
-    parser.add_argument("--sign", action="store_true", help="peers sign their gossip")
+    parser.switch("--sign", "peers sign their gossip")
     parser.add_argument("--spread", choices=WAYS,
                         help="how messages travel (by chance; with --malicious flood)")
-    parser.add_argument("--gentle", action="store_true",
-                        help="no power failure, freeze, cut or slow machine")
+    parser.switch("--gentle", "no power failure, freeze, cut or slow machine")
     add_malicious(parser)
     parser.add_argument("--capacity", type=capacity, metavar="RULE",
                         help="neighbours of a peer, with --malicious (by chance 3 to 39)")
@@ -250,9 +236,8 @@ def _draw(args, number: int) -> Schedule:
         schedule = draw_schedule(number, args.peers, args.seeds, args.gentle, args.sign)
     else:
         schedule = draw_watched(number, args.malicious, args.peers, args.seeds, args.capacity)
-    if args.spread is None:
-        return schedule
-    return schedule._replace(conditions=schedule.conditions._replace(spread=args.spread))
+    spread = args.spread or schedule.conditions.spread
+    return schedule._replace(conditions=schedule.conditions._replace(spread=spread))
 
 
 def _show_one(schedule: Schedule, until: float | None, classes: dict) -> Outcome:
@@ -327,10 +312,15 @@ def show_results(results: Iterable[Result], count: int, again: Callable[[int], s
     begun, played = time.monotonic(), []
     try:
         for result in itertools.chain([None], results):  # None: before the first
-            if result is not None:
-                played.append(result)
-                if result.fault:
-                    _show_failure(result, again(result.number), status)
+            played += [result] if result else []
+            if result and result.fault:
+                failure = f"schedule {result.number} FAILS: {result.fault}"
+                command = again(result.number)
+                if status is None:
+                    show(failure)
+                else:
+                    status.above(f"{failure}\n  play it again: {command}\n"
+                                 f"  make it small: {command} --shrink", 4)
             if status is not None:
                 status.update(*_so_far(played, count, time.monotonic() - begun))
     finally:
@@ -349,21 +339,12 @@ def show_results(results: Iterable[Result], count: int, again: Callable[[int], s
     return holds
 
 
-def _show_failure(result: Result, command: str, status: StatusLine | None) -> None:
-    text = f"schedule {result.number} FAILS: {result.fault}"
-    if status is None:
-        show(text)
-    else:
-        status.above(f"{text}\n  play it again: {command}\n"
-                     f"  make it small: {command} --shrink", 4)
-
-
 def _so_far(played: list[Result], count: int, took: float) -> tuple[str, str]:
     """Return how far so many schedules are, and how long they still take."""
-    failed, simulated = (sum(bool(result.fault) for result in played),
-                         sum(result.simulated for result in played))
+    failed = sum(bool(result.fault) for result in played)
     text = f"{len(played):,} of {count:,} schedules, {failed} failed"
     if not played:
         return text, ""
+    simulated = sum(result.simulated for result in played)
     return (f"{text}   {simulated:,.0f} simulated s, {simulated / max(took, 1e-3):,.0f} a second",
             time_left(took / len(played) * (count - len(played))))

@@ -66,10 +66,9 @@ def status_command(arguments: list[str]) -> int:
     nodes = [node_at(node, seeds) if isinstance(node, int) else node for node in args.nodes]
     at = {target: found if isinstance(found, OSError) else found[0]
           for target, found in look_up([*seeds, *nodes], PATIENCE).items()}
-    places = [at[seed] for seed in seeds]
-    named = [node for node in nodes if at[node] in places] if nodes else seeds
+    named = [node for node in nodes if at[node] in map(at.get, seeds)] if nodes else seeds
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        asked = list(pool.map(ask_seed, [at[seed] for seed in named]))
+        asked = list(pool.map(ask_seed, map(at.get, named)))
         lists = [seed.listed for seed in asked if seed.took is not None]
         peers = [node for node in nodes if node not in named] if nodes else sorted(
             {peer for listed in lists for peer in listed})
@@ -115,8 +114,7 @@ def _ask_peer(address: Address | OSError) -> Asked:
     return _ask(address, PATIENCE, question)
 
 
-def _ask(address: Address | OSError, patience: float,
-         question: Callable[[Address], tuple]) -> Asked:
+def _ask(address: Address | OSError, patience: float, question: Callable) -> Asked:
     """Send what `question(own address)` returns first, and read until what it returns second says
     that the answer is there."""
     if isinstance(address, OSError):
@@ -158,8 +156,8 @@ class Ports(NamedTuple):
 
 def choose_ports(args, peers: list[Address]) -> Ports:
     """Choose other ports for the seeds and these peers where the usual ones are taken. What the
-    command line names is kept, and so are seeds that other machines know. The peers move together:
-    a peer of another network here dials the ports of its dead again, and would join the two."""
+    command line names is kept, and so are seeds that other machines know. The peers move together,
+    because a peer of another network here dials the ports of its dead again."""
     of_config, config = load_seeds(args.config), args.config
     seeds = usual = of_config if args.seeds is None else _as_many(of_config, args.seeds, peers)
     chosen = peers
@@ -289,15 +287,12 @@ def tree_command(arguments: list[str]) -> None:
     add_common_flags(parser)
     seeds, running = load_seeds(parser.parse_args(arguments).config), 0
     for seed in seeds:
-        try:
-            with socket.create_connection(seed.dial, PATIENCE) as sock:
-                running += 1
-                answer = _ask_tree(sock)
-        except OSError:
-            continue
-        if answer is not None:
-            show(_drawn(seed, *answer))
-            return
+        with (contextlib.suppress(OSError),
+              socket.create_connection(seed.dial, PATIENCE) as sock):
+            running += 1
+            if answer := _ask_tree(sock):
+                show(_drawn(seed, *answer))
+                return
     if running:
         raise CommandError(f"{running} of {len(seeds)} seeds run, but none keeps a tree; "
                            f"{START_SEEDS}", FAILED)

@@ -55,6 +55,11 @@ class Steps:
         self._words = words
         self.show()
 
+    def finish(self, result: str) -> None:
+        """Have its result describe the last step, and how long it has taken."""
+        self._left = float
+        self.describe(lambda: result)
+
     def show(self) -> None:
         """Show how far the last step is."""
         now = time.monotonic()

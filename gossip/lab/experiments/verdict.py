@@ -10,7 +10,6 @@ from typing import NamedTuple
 from gossip.addresses import Address, parse_address
 from gossip.lab.experiments.accidents import Conditions
 from gossip.lab.experiments.virtual_network import VirtualNetwork
-from gossip.lab.proof.graph import Pieces
 from gossip.settings import majority
 from gossip.signing.confirming import ANSWER_LIMIT
 from gossip.wire import parse as parse_line
@@ -75,9 +74,9 @@ class Judge:
 
     def on_started(self, address: Address, rest: str, event: str) -> None:
         """Forget a seed's earlier life, of which it knows nothing."""
-        for known in self._removals, self._to_pass_on:
-            for key in [key for key in known if key[0] == address]:
-                del known[key]
+        self._removals, self._to_pass_on = (
+            {about: at for about, at in known.items() if about[0] != address}
+            for known in (self._removals, self._to_pass_on))
 
     def on_failed(self, address: Address, rest: str, event: str) -> None:
         self._wrong(address, event, "no thread may fail")
@@ -139,8 +138,8 @@ class Judge:
                 self.network.time.at(now + PASSED_ON, self._has_passed_on, *about, died, now)
 
     def on_rejected(self, address: Address, rest: str, event: str) -> None:
-        dead = parse_line(":".join(rest.split(":")[:6]).encode()).dead
-        self._rejected[address, dead] = None
+        report = parse_line(":".join(rest.split(":")[:6]).encode())
+        self._rejected[address, report.dead] = None
 
     def on_passed_on(self, address: Address, rest: str, event: str) -> None:
         """Nobody has to tell a seed of a death that has believed a report."""
@@ -211,7 +210,7 @@ class Judge:
         said nothing before."""
         network, time = self.network, self.network.time
         expected = []  # (peer, messages that it has to have then)
-        for peers in self.in_pieces():
+        for peers in network.in_pieces():
             speakers = peers[:SPEAKERS]
             expected += [(peer, peer.messages.count() + len(speakers)) for peer in peers]
             for peer in speakers:
@@ -231,8 +230,8 @@ class Judge:
         found = {}
         for address, node in sorted(self.network.nodes.items()):
             for link in node.links():
-                if link.ended or link.role not in STANDING:
-                    state = "ended" if link.ended else link.role
+                state = "ended" if link.ended else link.role
+                if state not in STANDING:
                     found["link", link] = f"{address} keeps a link to {link.peer}: {state}"
         for node in self.network.peers():
             peer = node.address
@@ -256,24 +255,15 @@ class Judge:
         return found
 
     def pieces(self) -> list[str]:
-        """The graph of the living is one piece. While no seed lives, newcomers can find nobody:
-        then those who were neighbours once in their present lives have to be in one piece."""
-        graph = self._graph()
+        """The graph of the living is one piece. While no seed lives, newcomers can find nobody, so
+        only peers that were neighbours once in their present lives have to be in one piece."""
+        graph = self.network.graph()
         if self.network.living_seeds():
             return [f"the peers are in {len(graph)} pieces"] if len(graph) > 1 else []
         lives = {self.network.life(peer.address) for peer in self.network.peers()}
         return [f"{one} and {other} were neighbours, and are in different pieces"
                 for (one, life), (other, its_life) in self._met
                 if {(one, life), (other, its_life)} <= lives and not graph.joined(one, other)]
-
-    def _graph(self) -> Pieces:
-        return Pieces({peer.address: peer.neighbours.addresses() for peer in self.network.peers()})
-
-    def in_pieces(self) -> list[list]:
-        """Return the living peers, piece by piece."""
-        peers = {peer.address: peer for peer in self.network.peers()}
-        return [[peers[address] for address in sorted(piece)]
-                for piece in sorted(self._graph().all(), key=min)]
 
     def links(self) -> list[str]:
         """Every link of neighbours stands at both ends and is the same."""
@@ -290,7 +280,7 @@ class Judge:
     def messages(self) -> list[str]:
         """Everybody living has seen the same messages, as far as links lead."""
         return [f"messages differ: {', '.join(f'{p.address} {p.messages.count()}' for p in peers)}"
-                f"; of {', '.join(runs)}" for peers in self.in_pieces()
+                f"; of {', '.join(runs)}" for peers in self.network.in_pieces()
                 if (runs := _runs_that_differ(self.network, peers))]
 
     def registrations(self) -> list[str]:
@@ -323,10 +313,10 @@ class Judge:
                     wrong.append(f"seed {seed.address} lists {address} without a connection")
         for node in self.network.peers() if seeds else ():
             known = set(node.peer_list.addresses())
-            for what, others in (("knows", known - living),
-                                 ("does not know", living - known - {node.address})):
-                if others:
-                    wrong.append(f"{node.address} {what} {', '.join(map(str, sorted(others)))}")
+            unknown = living - known - {node.address}
+            wrong += [f"{node.address} {what} {', '.join(map(str, sorted(others)))}"
+                      for what, others in (("knows", known - living), ("does not know", unknown))
+                      if others]
         return wrong
 
     def _unquiet(self, began: float, turns: dict) -> list[str]:
@@ -341,10 +331,9 @@ class Judge:
 
 
 def _runs_that_differ(network: VirtualNetwork, peers: list) -> list[str]:
-    """Return the runs of which these peers, which links join, should all have seen the same
-    messages, and have not. Where gossip is signed, a run that has ended cannot prove itself, and
-    seeds that were started again do not know it: its messages stay with those who took them while
-    it was known, and with neighbours that take them, too."""
+    """Return the runs of which these peers, which links join, have not all seen the same messages
+    as they should. Where gossip is signed, a run that has ended cannot prove itself, and seeds that
+    were started again do not know it: its messages stay with peers that took them before."""
     seen = {peer.address: peer.messages.seen() for peer in peers}
     runs = [run for run in sorted({run for one in seen.values() for run in one})
             if any(one.get(run) != seen[peers[0].address].get(run) for one in seen.values())]

@@ -14,6 +14,7 @@ import random
 import types
 
 from gossip.addresses import Address, parse_address
+from gossip.lab.proof.graph import Pieces
 from gossip.lab.simulation.virtual_links import Cables, Cabling, End
 from gossip.lab.simulation.virtual_time import VirtualTime
 from gossip.lab.simulation.virtual_world import START, VirtualWorld
@@ -187,6 +188,14 @@ class VirtualNetwork:
             said += 1
             self.say(address, [TEXT.format(said, count)])
 
+    def calm_down(self, calm: float, silence: float) -> None:
+        """Let so many seconds pass, and then some in which nobody generates a message: what is
+        said at the very end would reach nobody."""
+        self.time.run(self.time.now + calm)
+        for peer in self.peers():
+            peer.spreading.fall_silent()
+        self.time.run(self.time.now + silence)
+
     # The truth.
 
     def trouble(self, address: Address) -> None:
@@ -197,6 +206,16 @@ class VirtualNetwork:
         """Return the peers that live and do not leave, in the order of their addresses."""
         return [node for address, node in sorted(self.nodes.items())
                 if address not in self.seeds and not node.leaving]
+
+    def graph(self) -> Pieces:
+        """Return the graph of the peers that live."""
+        return Pieces({peer.address: peer.neighbours.addresses() for peer in self.peers()})
+
+    def in_pieces(self) -> list[list]:
+        """Return the peers that live, piece by piece."""
+        peers = {peer.address: peer for peer in self.peers()}
+        return [[peers[address] for address in sorted(piece)]
+                for piece in sorted(self.graph().all(), key=min)]
 
     def life(self, address: Address) -> tuple[Address, int]:
         """Return an address and the number of its latest life."""
