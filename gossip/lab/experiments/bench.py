@@ -22,6 +22,7 @@ from collections.abc import Callable
 from gossip.lab.experiments.following import Progress
 from gossip.lab.experiments.network import Network
 from gossip.lab.experiments.steps import Steps, started, status_line_of
+from gossip.lab.proof.delivery import timed
 from gossip.lab.proof.evidence import quantile
 from gossip.lab.proof.records import Records
 from gossip.settings import Settings
@@ -192,6 +193,9 @@ class _MeasuredNetwork(Progress):
         return all(len(run.received) + len(run.generated) == self._said
                    for run in self._records.peers)
 
+    def _messages(self) -> set[str]:
+        return {message for run in self._records.peers for message in run.generated}
+
     def _delivered(self) -> int:
         return sum(len(run.received) for run in self._records.refresh().peers)
 
@@ -202,17 +206,17 @@ class _MeasuredNetwork(Progress):
 
     def _steady(self) -> bool:
         """Have random peers say messages one by one; note how long they took."""
-        peers = self._records.peers
-        before = {message for run in peers for message in run.generated}
+        before = self._messages()
         self._say_steadily()
         if not self.settle(self._all_delivered, LIMIT):
             return False
-        said = {message: at for run in peers for message, at in run.generated.items()
-                if message not in before}
-        last = [self._last(message) - at for message, at in said.items()]
-        each = [delivery.at - said[message] for run in peers
-                for message, delivery in run.received.items() if message in said]
-        for name, times in ("last", last), ("each", each):
+        came = [delivery for delivery in timed(self._records) if delivery.message not in before]
+        last: dict[str, float] = {}
+        for delivery in came:
+            took = delivery.at - delivery.made
+            last[delivery.message] = max(took, last.get(delivery.message, 0.0))
+        each = [delivery.at - delivery.made for delivery in came]
+        for name, times in ("last", list(last.values())), ("each", each):
             self._figures[f"{name}_median"] = quantile(times, 0.5) * 1e3
             self._figures[f"{name}_p99"] = quantile(times, 0.99) * 1e3
         return True
@@ -225,28 +229,20 @@ class _MeasuredNetwork(Progress):
             self._say(rng.choice(self._network.hosts), 1)
             self._pause(began + number / RATE - time.monotonic())
 
-    def _last(self, message: str) -> float:
-        return max(run.received[message].at for run in self._records.peers
-                   if message in run.received)
-
     def _burst(self) -> bool:
         """Have one peer say many messages at once; note what they cost."""
-        args, speaker = self._args, self._network.hosts[0]
-        run = next(run for run in self._records.peers
-                   if run.address == str(speaker.addresses[0]))
-        before, copies, cpu = set(run.generated), self._copies(), self._cpu()
-        self.steps.describe(lambda: f"{args.messages:,} messages at once")
-        self._say(speaker, args.messages)
+        before, copies, cpu = self._messages(), self._copies(), self._cpu()
+        self.steps.describe(lambda: f"{self._args.messages:,} messages at once")
+        self._say(self._network.hosts[0], self._args.messages)
         if not self._wait_quietly():
             return False
         cpu, copies = self._cpu() - cpu, self._copies() - copies
-        burst = [message for message in run.generated if message not in before]
-        deliveries = len(burst) * (args.peers - 1)
-        took = max(map(self._last, burst)) - min(run.generated[message] for message in burst)
-        self._figures["deliveries_per_second"] = deliveries / took
-        self._figures["transmissions"] = (copies + deliveries) / deliveries
+        came = [delivery for delivery in timed(self._records) if delivery.message not in before]
+        took = max(delivery.at for delivery in came) - min(delivery.made for delivery in came)
+        self._figures["deliveries_per_second"] = len(came) / took
+        self._figures["transmissions"] = (copies + len(came)) / len(came)
         if cpu:
-            self._figures["cpu_per_delivery"] = cpu / deliveries * 1e6
+            self._figures["cpu_per_delivery"] = cpu / len(came) * 1e6
         return True
 
     def _wait_quietly(self) -> bool:

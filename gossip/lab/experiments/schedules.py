@@ -1,8 +1,8 @@
 """`runner.py simulate`: plays schedules of accidents in virtual time, and shows their verdicts.
 
-One schedule is played until its unrest is over; then the judge lets the network rest, and looks
-(verdict.py). A network that is watched for malicious peers never rests: of it the judge asks only
-what may never happen, and what its files prove, some seconds after the unrest.
+After the unrest of a schedule the judge lets the network rest, and looks (verdict.py). A network
+that is watched for malicious peers never rests: some seconds after the unrest the judge asks only
+what may never happen, and what the files prove.
 """
 
 import argparse
@@ -10,7 +10,6 @@ import concurrent.futures
 import contextlib
 import functools
 import gc
-import itertools
 import multiprocessing
 import os
 import pathlib
@@ -46,8 +45,7 @@ SILENCE = 1.0  # seconds of it, the last, in which nobody says anything
 WATCHED_ROW = "check of malicious"  # of many schedules, the sum is judged
 SIGNATURES_KEPT = 100_000  # that were checked last
 FIRST = 1  # the number of the schedule that is played when none is asked for
-GARBAGE_LOOK = 100_000  # new objects after which Python looks for reference cycles: whole networks
-# are millions of objects to look at, and leave few cycles
+GARBAGE_LOOK = 100_000  # new objects between two searches for reference cycles, which are few here
 
 
 class Outcome(NamedTuple):
@@ -249,11 +247,10 @@ def _show_one(schedule: Schedule, until: float | None, classes: dict) -> Outcome
     outcome = play(schedule, classes, until)
     took = time.process_time() - begun
     show(outcome.proof)
-    verdict = "FAILS" if outcome.faults else "holds"
     note = "" if until is None else ("; ended before the rest: only what may never happen was "
                                      "judged, neither what should heal nor the rows above")
-    show(f"{'verdict':<10} {verdict:<6} {outcome.simulated:.0f} simulated seconds, {outcome.calls} "
-         f"calls in {took:.2f} s of the processor{note}")
+    show(f"{'verdict':<10} {'FAILS' if outcome.faults else 'holds':<6} {outcome.simulated:.0f} "
+         f"simulated seconds, {outcome.calls} calls in {took:.2f} s of the processor{note}")
     for fault in outcome.faults:
         show(f"{'':<17} {fault}")
     return outcome
@@ -310,19 +307,23 @@ def show_results(results: Iterable[Result], count: int, again: Callable[[int], s
     also shows how far they are, and what `again(number)` says: the command that plays one."""
     status = StatusLine() if os.isatty(1) else None
     begun, played = time.monotonic(), []
+
+    def update() -> None:
+        if status is not None:
+            status.update(*_so_far(played, count, time.monotonic() - begun))
+
     try:
-        for result in itertools.chain([None], results):  # None: before the first
-            played += [result] if result else []
-            if result and result.fault:
-                failure = f"schedule {result.number} FAILS: {result.fault}"
+        update()
+        for result in results:
+            played.append(result)
+            failure = f"schedule {result.number} FAILS: {result.fault}"
+            if result.fault and status is None:
+                show(failure)
+            elif result.fault:
                 command = again(result.number)
-                if status is None:
-                    show(failure)
-                else:
-                    status.above(f"{failure}\n  play it again: {command}\n"
-                                 f"  make it small: {command} --shrink", 4)
-            if status is not None:
-                status.update(*_so_far(played, count, time.monotonic() - begun))
+                status.above(f"{failure}\n  play it again: {command}\n"
+                             f"  make it small: {command} --shrink", 4)
+            update()
     finally:
         if status is not None:
             status.clear() if len(played) == count else status.end()
@@ -330,13 +331,12 @@ def show_results(results: Iterable[Result], count: int, again: Callable[[int], s
     held = sum(not result.fault for result in played)
     text = (f"{held} of {len(played)} schedules held; {simulated:.0f} simulated seconds in "
             f"{took:.1f} s, {simulated / took:.0f} a second")
-    holds = held == len(played)
+    tally = None
     if tallies := [result.tally for result in played if result.tally is not None]:
         tally = functools.reduce(Tally.plus, tallies)
-        holds = holds and tally.holds()
         text += f"\n{'malicious':<10} {'holds' if tally.holds() else 'FAILS':<6} {tally}"
     show(text if status is None else folded(text, 4))
-    return holds
+    return held == len(played) and (tally is None or tally.holds())
 
 
 def _so_far(played: list[Result], count: int, took: float) -> tuple[str, str]:

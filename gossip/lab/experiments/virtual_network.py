@@ -138,19 +138,23 @@ class VirtualNetwork:
         self.cabling.mend(side)
         self._mended = self.time.now
 
-    def slow(self, address: Address, seconds: float) -> None:
+    def slow(self, address: Address, milliseconds: int) -> None:
         """Slow a machine's connections down: all takes so much longer."""
-        self.cabling.slow[address] = seconds
+        self.cabling.slow[address] = milliseconds / 1000
 
     def fast(self, address: Address) -> None:
         """Let them be as they were."""
         if self.cabling.slow.pop(address, None) is not None:
             self.trouble(address)
 
-    def reset(self, address: Address, chosen: int, both: bool) -> None:
+    def reset(self, address: Address, chosen: int, both: bool = True) -> None:
         """Break one of a node's connections, here or at both ends."""
         if address in self.nodes and (ends := self.nodes[address].world.ends()):
             self._break(ends[chosen % len(ends)], both)
+
+    def break_one_end(self, address: Address, chosen: int) -> None:
+        """Break one of a node's connections here: its other end does not notice."""
+        self.reset(address, chosen, both=False)
 
     def break_links(self, share: float, rng: random.Random) -> None:
         """Break a share of the links between peers, at both ends."""
