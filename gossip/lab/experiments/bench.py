@@ -54,8 +54,7 @@ FIGURES = [  # of each row: the name of the figure, the words before it, how it 
 
 
 def time_left(planned: list[float]) -> Callable[[], float]:
-    """Return what tells the seconds that are left of networks which take so long at least, from
-    the start of the first one on."""
+    """Return a function that tells the seconds until networks of these lengths have ended."""
     began = time.monotonic()
     return lambda: max(0.0, planned[0] + began - time.monotonic()) + sum(planned[1:])
 
@@ -96,8 +95,7 @@ def measure(args, peers, seeds, local, settings: Settings, spreads: list[str]) -
 
 def _measure_one(args, peers, seeds, local, settings: Settings, which: str, end: End,
                  steps: Steps) -> dict[str, float] | None:
-    """Return the figures of a network, which spreads `alone` without anti-entropy; None if it did
-    not do its work."""
+    """Return the figures of a network, `alone` without anti-entropy; None if it did not work."""
     alone = which == "alone"
     if alone:
         settings = settings._replace(antientropy_interval=0.0)
@@ -247,10 +245,9 @@ class _MeasuredNetwork(Progress):
 
     def _wait_quietly(self) -> bool:
         """Wait until the peers use no CPU, as looking at the files takes some from them."""
-        used, end = self._cpu(), time.monotonic() + LIMIT
-        self._pause(1)
-        while self._cpu() - used > 0.05 and time.monotonic() < end:
-            used = self._cpu()
+        before, end = -1.0, time.monotonic() + LIMIT
+        while (used := self._cpu()) - before > 0.05 and time.monotonic() < end:
+            before = used
             self._pause(1)
         return self.settle(self._all_delivered, LIMIT)
 

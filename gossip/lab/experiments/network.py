@@ -63,7 +63,7 @@ class Network:
         self.hosts: list[Host] = []  # of peers
         self._seed_hosts: list[Host] = []
         self._gone: set[Address] = set()  # nodes that died, or whose process did
-        self._added = 0
+        self._most = len(peers) + ADDED
 
     def __enter__(self) -> "Network":
         return self
@@ -197,20 +197,19 @@ class Network:
                 host.addresses.remove(address)
                 if not host.addresses:
                     hosts.remove(host)
-                    host.end()
-                    host.wait(0.0)
+                    end_all([host], 0.0)
             self._gone.discard(address)
 
     def add_peer(self) -> Address:
         """Start one more peer, in a process of its own, at the next address that is free."""
         with self._lock:
             _refuse_if(not self._runs, NOT_RUNNING)
-            _refuse_if(self._added == ADDED, f"{ADDED} peers have been added: that is enough")
+            _refuse_if(len(self.peers) == self._most,
+                       f"{ADDED} peers have been added: that is enough")
             port = max(peer.port for peer in self.peers)
             address = next_free(self.peers[0].ip, port, self._no_peers)
             _refuse_if(address is None, f"no port above {port} is free")
             self.hosts.append(self._own_process(address))
-            self._added += 1
             self.peers = [*self.peers, address]
             return address
 

@@ -114,7 +114,7 @@ def _ask_peer(address: Address | OSError) -> Asked:
     return _ask(address, PATIENCE, question)
 
 
-def _ask(address: Address | OSError, patience: float, question: Callable) -> Asked:
+def _ask(address: Target | OSError, patience: float, question: Callable) -> Asked:
     """Send what `question(own address)` returns first, and read until what it returns second says
     that the answer is there."""
     if isinstance(address, OSError):
@@ -285,29 +285,27 @@ def tree_command(arguments: list[str]) -> None:
     parser = Parser(prog="runner.py tree", description="Ask running seeds which of them keeps "
                     "which reports about peers, and show the tree that they make.")
     add_common_flags(parser)
-    seeds, running = load_seeds(parser.parse_args(arguments).config), 0
+    seeds = load_seeds(parser.parse_args(arguments).config)
     for seed in seeds:
-        with (contextlib.suppress(OSError),
-              socket.create_connection(seed.dial, PATIENCE) as sock):
-            running += 1
-            if answer := _ask_tree(sock):
-                show(_drawn(seed, *answer))
-                return
-    if running:
-        raise CommandError(f"{running} of {len(seeds)} seeds run, but none keeps a tree; "
-                           f"{START_SEEDS}", FAILED)
-    raise CommandError(f"none of {len(seeds)} seeds runs; {START_SEEDS}", FAILED)
+        if answer := _ask_tree(seed):
+            tree, loads = answer
+            show(_drawn(seed, ThreadedTree(*tree), dict(loads.rows)))
+            return
+    running = sum(ask_seed(seed).took is not None for seed in seeds)
+    raise CommandError((f"{running} of {len(seeds)} seeds run, but none keeps a tree" if running
+                        else f"none of {len(seeds)} seeds runs") + f"; {START_SEEDS}", FAILED)
 
 
-def _ask_tree(sock: socket.socket) -> tuple[ThreadedTree, dict[Address, int]] | None:
-    """Return a seed's tree, and the rows of each seed whose load it knows; or None."""
-    sock.sendall(grammar.ASK_TREE)
-    with sock.makefile("rb") as lines, contextlib.suppress(wire.WireError):
-        tree, loads = (wire.parse(lines.readline(wire.LINE_LIMIT + 1).removesuffix(b"\n"))
-                       for _ in range(2))
-        if isinstance(tree, grammar.Tree) and isinstance(loads, grammar.Loads):
-            return ThreadedTree(*tree), dict(loads.rows)
-    return None
+def _ask_tree(seed: Target) -> list | None:
+    """Return the tree of a seed, and the loads that it knows; None if it tells none."""
+    told: list = []
+
+    def heard(lines: list[bytes]) -> bool:
+        told.extend(map(wire.parse, lines))
+        return len(told) > 1
+
+    _ask(seed, PATIENCE, lambda own: (grammar.ASK_TREE, heard))
+    return told if [type(message) for message in told] == [grammar.Tree, grammar.Loads] else None
 
 
 def _drawn(teller: Address, tree: ThreadedTree, rows: dict[Address, int]) -> str:

@@ -320,8 +320,7 @@ class Judge:
         return wrong
 
     def _unquiet(self, began: float, turns: dict) -> list[str]:
-        """The last eight rounds were quiet, and nobody spins: `turns` has those of each duty when
-        the rest began."""
+        """Say if the last eight rounds were not quiet, or a duty spins since the rest began."""
         now, (at, event) = self.network.time.now, self._stirred
         is_quiet = now - at >= QUIET_ROUNDS * self.network.settings.liveness_interval
         wrong = [] if is_quiet else [f"no rest: at {at:.3f} {event}"]
