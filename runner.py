@@ -18,10 +18,10 @@ from gossip.lab.experiments import bench
 from gossip.lab.experiments.accidents import add_malicious
 from gossip.lab.experiments.following import FOR_EVER, IMPLIED, run_network
 from gossip.lab.experiments.modules import measure_modules, run_experiment
-from gossip.lab.experiments.network import default_processes, with_room
-from gossip.lab.experiments.ports import BASE_PORT, check_seed_ports
-from gossip.lab.experiments.simulate import parse_simulate, simulate
-from gossip.lab.experiments.status import status_command, tree_command
+from gossip.lab.experiments.network import with_room
+from gossip.lab.experiments.schedules import parse_simulate, simulate
+from gossip.lab.experiments.status import (
+    BASE_PORT, check_seed_ports, status_command, tree_command)
 from gossip.lab.experiments.worker import Worker
 from gossip.lab.pictures import report
 from gossip.lab.proof import check
@@ -41,6 +41,7 @@ from seed import Seed
 
 ROW = 18  # columns before what a row of the proof says
 OWN_PROCESSES = 20  # peers of a network that is watched, up to which each has its own
+CORES = os.cpu_count() or 1
 
 
 def main(arguments: list[str]) -> int:
@@ -48,10 +49,9 @@ def main(arguments: list[str]) -> int:
     if not arguments or arguments[0].startswith("-"):
         return run_command("runner.py", start_command, arguments)
     word, *others = arguments
-    if word == "worker":  # nobody types that
-        return run_command("runner.py worker", worker_command, others)
-    if word in COMMANDS:
-        return run_command(f"runner.py {word}", COMMANDS[word][0], others)
+    commands = {**COMMANDS, "worker": (worker_command, "nobody types that")}
+    if word in commands:
+        return run_command(f"runner.py {word}", commands[word][0], others)
     return run_command("runner.py", no_command, word)
 
 
@@ -81,12 +81,11 @@ def start_command(arguments: list[str]) -> int | None:
                         help="start N peers, too; the usual --outputs is then outputs/network")
     add_base_port(parser)
     parser.switch("--once", "end when all is delivered (and the dead reported), and check")
-    parser.add_argument("--processes", type=whole_number(1), default=default_processes(),
-                        metavar="K", help="processes that the peers share (one per core)")
+    parser.add_argument("--processes", type=whole_number(1), default=CORES, metavar="K",
+                        help="processes that the peers share (one per core)")
     parser.add_argument("--process-per-peer", action="store_const", const=None, dest="processes",
                         help="each peer in a process of its own")
-    parser.add_argument("--kill", type=whole_number(0), default=0, metavar="K",
-                        help="once gossip is delivered, K peers die abruptly")
+    add_count(parser, "--kill", 0, 0, "once gossip is delivered, K peers die abruptly", "K")
     add_malicious(parser)
     add_watch(parser)
     parser.set_defaults(outputs=None, seeds=None)
@@ -101,12 +100,11 @@ def start_command(arguments: list[str]) -> int | None:
         return seeds_only(args)
     if args.malicious is not None and args.kill:
         parser.error("--malicious kicks peers, it kills none: leave --kill out")
-    parser.set_defaults(**implied_by(args))  # where the command line does not name it
+    attacked = "" if args.malicious is None else f" --malicious {args.malicious}"
+    parser.set_defaults(again=f"--peers {args.peers}{attacked}",
+                        **implied_by(args))  # where the command line does not name it
     args = parser.parse_args(arguments)
     args.outputs = args.outputs or NETWORK
-    args.again = f"--peers {args.peers}"
-    if args.malicious is not None:
-        args.again += f" --malicious {args.malicious}"
     return network(parser, args, peer_settings(args))
 
 
@@ -124,8 +122,7 @@ def implied_by(args) -> dict[str, object]:
 
 def network(parser: Parser, args, settings: Settings) -> int:
     """Run the network that a command line asks for."""
-    attackers = 0 if args.malicious is None else args.malicious.count()
-    if max(args.kill, attackers) >= args.peers:
+    if max(args.kill, args.malicious.count() if args.malicious else 0) >= args.peers:
         parser.error(f"that leaves nobody honest and alive of {args.peers} peers")
     peers, processes, page = peer_addresses(parser, args), args.processes, None
     if args.watch:
@@ -139,7 +136,7 @@ def network(parser: Parser, args, settings: Settings) -> int:
 
 
 def add_watch(parser: Parser) -> None:
-    """Add the flags of commands that start a network of which a page may be served."""
+    """Add the flags of commands that start a network, of which a page may be served."""
     parser.switch("--watch", "serve a page that shows the network while it runs, with buttons; "
                              f"peers then gossip on without --once, and up to {OWN_PROCESSES} have "
                              "four links and a process each")
@@ -198,8 +195,7 @@ def demo_command(arguments: list[str]) -> int:
                         help="sign gossip, and take only what is signed (yes)")
     add_settings(parser, "file_limit")
     add_watch(parser)
-    parser.set_defaults(processes=default_processes(), host=AUTO, again="demo", once=True,
-                        malicious=None)
+    parser.set_defaults(processes=CORES, host=AUTO, again="demo", once=True, malicious=None)
     args = parser.parse_args(arguments)
     return network(parser, args, Settings(
         capacity=fixed(4), gossip_interval=0.3, liveness_interval=1.0, antientropy_interval=2.0,
@@ -215,10 +211,13 @@ def worker_command(arguments: list[str]) -> None:
     add_settings(parser, *OF_SEEDS_ALONE)
     args = parser.parse_args(arguments)
     seeds, settings = load_seeds(args.config), peer_settings(args)
-    Worker(Seed if args.kind == "seed" else Peer,
-           lambda kind, address: open_output(args.outputs, kind, address, settings.file_limit),
-           lambda kind, address, output: kind(address, seeds if args.kind == "peer" else known_to(
-               address, seeds, settings.monitor), settings, output, LiveWorld)).host()
+
+    def make(node_class: type, address: Address):
+        known = seeds if args.kind == "peer" else known_to(address, seeds, settings.monitor)
+        output = open_output(args.outputs, args.kind, address, settings.file_limit)
+        return node_class(address, known, settings, output, LiveWorld)
+
+    Worker(Seed if args.kind == "seed" else Peer, make).host()
 
 
 def check_command(arguments: list[str]) -> int:
@@ -227,10 +226,10 @@ def check_command(arguments: list[str]) -> int:
     parser.switch("--json", "write the rows as JSON, one object a line for each folder")
     folders, args = parse_folders(parser, arguments, "; of several folders each has a verdict, and "
                                   "what fails", Together)
-    judge = check.judge_folder if len(folders) > 1 else check.check_folder
+    judge = (check.check_as_json if args.json else check.judge_folder if len(folders) > 1
+             else check.check_folder)
     all_hold = True
-    for folder in folders:
-        holds, text = (check.check_as_json if args.json else judge)(folder)
+    for holds, text in map(judge, folders):
         show(folded(text, ROW) if os.isatty(1) and not args.json else text)
         all_hold = all_hold and holds
     return 0 if all_hold else FAILED
@@ -306,18 +305,14 @@ def bench_command(arguments: list[str]) -> int:
                          [args.spread] if args.spread else list(WAYS))
 
 
-def simulate_command(arguments: list[str]) -> int:
-    """Let accidents befall a network in virtual time, and judge whether it healed."""
-    return simulate(parse_simulate(arguments), {"seed": Seed, "peer": Peer})
-
-
 COMMANDS = {  # word -> what carries it out, what it is for
     "demo": (demo_command, "ten peers gossip, one dies; the proof"),
     "check": (check_command, "the proof, from output files"),
     "plot": (plot_command, "a report with pictures, from output files"),
     "watch": (watch_command, "a page that shows the network live, or once more"),
     "bench": (bench_command, "how fast a network of processes is on this machine"),
-    "simulate": (simulate_command, "networks with accidents, in virtual time"),
+    "simulate": (lambda words: simulate(parse_simulate(words), {"seed": Seed, "peer": Peer}),
+                 "networks with accidents, in virtual time"),
     "console": (console_command, "chat servers, and a console that talks to them"),
     "module": (module_command, "networks of VoidPhone gossip modules"),
     "status": (status_command, "which seeds and peers answer, now"),

@@ -32,19 +32,20 @@ from gossip.lab.simulation.virtual_world import NodeFailed
 from gossip.settings import Filter, Settings
 from gossip.terminal.command_line import ROOT, word_filter
 
-KINDS: dict[str, tuple[Callable, Callable | None]] = {  # word -> what begins it, called with
-    # the network, a node (`cut`: the machines of one side) and the number, and what ends it
-    "start": (lambda network, node, n: network.start(node), None),
+KINDS: dict[str, tuple[Callable, Callable | None]] = {  # word -> what begins it, called with the
+    # network, a node (`cut`: the machines of one side) and, if NUMBERED, a number; what ends it
+    "start": (VirtualNetwork.start, None),
     "say": (VirtualNetwork.say_all, None),
-    "kill": (lambda network, node, n: network.kill(node), VirtualNetwork.start_again),
-    "power": (lambda network, node, n: network.lose_power(node), VirtualNetwork.start_again),
-    "leave": (lambda network, node, n: network.leave(node), VirtualNetwork.start_again),
-    "freeze": (lambda network, node, n: network.freeze(node), VirtualNetwork.thaw),
-    "cut": (lambda network, side, n: network.cut(side), VirtualNetwork.mend),
-    "slow": (lambda network, node, n: network.slow(node, n / 1000), VirtualNetwork.fast),
-    "reset": (lambda network, node, n: network.reset(node, n, both=True), None),
-    "break": (lambda network, node, n: network.reset(node, n, both=False), None),
+    "kill": (VirtualNetwork.kill, VirtualNetwork.start_again),
+    "power": (VirtualNetwork.lose_power, VirtualNetwork.start_again),
+    "leave": (VirtualNetwork.leave, VirtualNetwork.start_again),
+    "freeze": (VirtualNetwork.freeze, VirtualNetwork.thaw),
+    "cut": (VirtualNetwork.cut, VirtualNetwork.mend),
+    "slow": (VirtualNetwork.slow, VirtualNetwork.fast),
+    "reset": (VirtualNetwork.reset, None),
+    "break": (VirtualNetwork.break_one_end, None),
 }
+NUMBERED = ("say", "slow", "reset", "break")
 UNREST = 60.0  # seconds at least, from the first start to the end of all accidents
 PERIOD = 1.0  # seconds between two reports of a peer, where the network is watched
 SEEDS_LIMIT = 1_000  # seeds, so that their ports are not those of peers
@@ -93,7 +94,7 @@ class Malice(tuple):
         return ",".join(map(str, self)) or NONE
 
     def words(self) -> Filter:
-        """The words that nobody may say; some are needed where somebody says them."""
+        """Return the words that nobody may say; some are needed where somebody says them."""
         says = any(attack.kind == "forbidden" for attack in self)
         return word_filter(str(FORBIDDEN)) if says else Filter()
 
@@ -136,7 +137,7 @@ def _parse_attack(word: str) -> Attack:
 
 
 def add_malicious(parser: argparse.ArgumentParser) -> None:
-    """The flag that names the attacks on a network."""
+    """Add the flag that names the attacks on a network."""
     parser.add_argument("--malicious", type=parse_malice, metavar="KIND:COUNT[:SHARE],…",
                         help=f"peers that attack the network, or {NONE}, and monitoring to find "
                              f"them out; a KIND is one of {', '.join(ATTACKS)}; SHARE is that of "
@@ -171,10 +172,8 @@ class Conditions(NamedTuple):
         """Return the settings of its nodes."""
         named = {name: value for name, value in self._asdict().items() if name in Settings._fields}
         settings = Settings(**named)._replace(sign=bool(self.sign))
-        if not self.malicious:
-            return settings
-        return settings._replace(sign=True, monitor=True, report_interval=PERIOD,
-                                 filter=self.malice().words())
+        return settings if not self.malicious else settings._replace(
+            sign=True, monitor=True, report_interval=PERIOD, filter=self.malice().words())
 
     def malice(self) -> Malice:
         """Return the attacks on the network."""
@@ -202,23 +201,19 @@ class Accident(NamedTuple):
     number: int | None = None
 
     def __str__(self) -> str:
-        words = [f"{self.at:.3f}", self.kind, *map(str, self.who)]
-        if self.seconds is not None:
-            words.append(f"for {self.seconds:.3f}")
-        if self.number is not None:
-            words.append(f"x{self.number}")
-        return " ".join(words)
+        lasting = "" if self.seconds is None else f" for {self.seconds:.3f}"
+        number = "" if self.number is None else f" x{self.number}"
+        return f"{self.at:.3f} {self.kind} {' '.join(map(str, self.who))}{lasting}{number}"
 
     def befall(self, network: VirtualNetwork) -> None:
         """Begin, and be over later. Nothing befalls a node that does not live."""
-        if self.kind == "cut":
-            concerned = [frozenset(self.who)]
-        else:
-            concerned = [who for who in self.who if self.kind == "start" or who in network.nodes]
+        concerned = [frozenset(self.who)] if self.kind == "cut" else self.who
         begin, end = KINDS[self.kind]
         for whom in concerned:
+            if self.kind not in ("cut", "start") and whom not in network.nodes:
+                continue
             try:
-                begin(network, whom, self.number or 0)
+                begin(network, whom, *(() if self.number is None else (self.number,)))
             except Exception as error:
                 raise NodeFailed(f"{self}: {error!r}") from error
             if self.seconds is not None:
@@ -247,16 +242,15 @@ def seed_addresses(count: int) -> list[Address]:
 
 def parse_schedule(text: str) -> Schedule:
     """Parse the text of a schedule; ValueError names the bad line."""
-    head, *lines = text.strip().splitlines() or [""]
-    number, conditions = _parsed(head, _parse_head)
-    return Schedule(number, conditions, tuple(_parsed(line, _parse_accident) for line in lines))
-
-
-def _parsed(line: str, parse: Callable):
+    line, *lines = text.strip().splitlines() or [""]
+    accidents = []
     try:
-        return parse(line.split())
+        number, conditions = _parse_head(line.split())
+        for line in lines:
+            accidents.append(_parse_accident(line.split()))
     except ValueError as error:
         raise ValueError(f"{line!r}: {error}") from None
+    return Schedule(number, conditions, tuple(accidents))
 
 
 def _parse_head(words: list[str]) -> tuple[int, Conditions]:
@@ -282,9 +276,10 @@ def _parse_accident(words: list[str]) -> Accident:
     at, kind, *words = words
     if kind not in KINDS:
         raise ValueError(f"{kind!r} is none of {', '.join(KINDS)}")
-    seconds = number = None
-    if words[-1].startswith("x"):
-        number = int(words.pop()[1:])
+    number = int(words.pop()[1:]) if words[-1].startswith("x") else None
+    if (number is not None) != (kind in NUMBERED):
+        raise ValueError(f"a number xN goes with each of {', '.join(NUMBERED)}, and with no other")
+    seconds = None
     if words[-2:-1] == ["for"]:
         seconds = float(words.pop())
         words.pop()

@@ -9,7 +9,6 @@ received; CPU, memory and threads from the system (on Linux; elsewhere they are 
 """
 
 import json
-import math
 import os
 import pathlib
 import platform
@@ -18,16 +17,17 @@ import statistics
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 
 from gossip.lab.experiments.following import Progress
 from gossip.lab.experiments.network import Network
-from gossip.lab.experiments.steps import BenchSteps, started, status_line_of
+from gossip.lab.experiments.steps import Steps, started, status_line_of
+from gossip.lab.proof.delivery import timed
 from gossip.lab.proof.evidence import quantile
 from gossip.lab.proof.records import Records
 from gossip.settings import Settings
 from gossip.terminal.command_line import FAILED, CommandError, show
 from gossip.terminal.input import End
-from gossip.terminal.screen import folded, terminal_width
 
 RATE, STEADY_MESSAGES = 5, 100  # messages a second, and how many, in the first phase
 REST = 15.0  # seconds of rest that are measured
@@ -36,9 +36,6 @@ LIMIT = 120.0  # seconds that a phase may take
 STILL = 3.0  # seconds without a delivery after which no more will come
 COPIES = ("messages that were old", "messages in our name")  # of messages that came once more
 
-HEADS = ("median", "least", "most")
-NAMES, CELL = 36, 12  # columns: of what is measured, and of each number
-NUMBERS = CELL * len(HEADS)  # columns of one way of spreading
 FIGURES = [  # of each row: the name of the figure, the words before it, how it is shown
     ("last_median", "to the last peer, median, ms", ".2f"),
     ("last_p99", "to the last peer, 99 %, ms", ".2f"),
@@ -56,45 +53,52 @@ FIGURES = [  # of each row: the name of the figure, the words before it, how it 
 ]
 
 
+def time_left(planned: list[float]) -> Callable[[], float]:
+    """Return a function that tells the seconds until networks of these lengths have ended."""
+    began = time.monotonic()
+    return lambda: max(0.0, planned[0] + began - time.monotonic()) + sum(planned[1:])
+
+
 def measure(args, peers, seeds, local, settings: Settings, spreads: list[str]) -> int:
     """Measure `args.runs` networks of these peers for every way of spreading."""
     least = settings.liveness_interval + QUIET + STEADY_MESSAGES / RATE  # seconds of a network
     planned = [*[least + REST] * args.runs, least] * len(spreads)
-    end, steps, results = End(), BenchSteps(planned, status_line_of(args)), {}
+    end, steps, results = End(), Steps(status_line_of(args)), {}
     if steps.are_shown:
         steps.say(f"{args.peers} peers, each a process; {len(planned)} networks of them are "
                   "measured one after the other.\n")
-    try:
-        for spread in spreads:
-            chosen = settings._replace(spread=spread)
-            for number in range(args.runs + 1):
-                figures = _measure_one(args, peers, seeds, local, chosen, number, end, steps,
-                                       is_first=not results)
-                if figures is None:
-                    return FAILED
-                results.setdefault(spread, []).append(figures)
-    finally:
-        steps.end()
-    room = math.inf
+    for spread in spreads:
+        chosen = settings._replace(spread=spread)
+        for number in range(args.runs + 1):
+            which = f"{number + 1} of {args.runs}" if number < args.runs else "alone"
+            steps.begin(f"{spread} {which}", str, time_left(planned))
+            planned = planned[1:]
+            try:
+                figures = _measure_one(args, peers, seeds, local, chosen, which, end, steps)
+            finally:
+                steps.end()
+            if figures is None:
+                return FAILED
+            if not (results or steps.are_shown):
+                steps.say(_heading(args, figures))
+            results.setdefault(spread, []).append(figures)
+            if number < args.runs and not steps.are_shown:
+                steps.say(f"{spread}, run {which}: {_rate(figures)}")
     if steps.are_shown:
-        room = terminal_width()
         steps.say("\n" + _heading(args, results[spreads[0]][0]))
-    for line in table(results, room):
-        show(line if len(line) <= room else folded(line))
+    for spread in spreads:
+        show(table(spread, results[spread]))
     if args.json is not None:
         _write_json(args, settings, results)
     return 0
 
 
-def _measure_one(args, peers, seeds, local, settings: Settings, number: int, end: End,
-                 steps: BenchSteps, is_first: bool) -> dict[str, float] | None:
-    """Return the figures of a network, the last of which has no anti-entropy; None if it did not
-    do its work. Where no steps are shown, show a line, and before the first one a heading."""
-    alone = number == args.runs
+def _measure_one(args, peers, seeds, local, settings: Settings, which: str, end: End,
+                 steps: Steps) -> dict[str, float] | None:
+    """Return the figures of a network, `alone` without anti-entropy; None if it did not work."""
+    alone = which == "alone"
     if alone:
         settings = settings._replace(antientropy_interval=0.0)
-    which = f"{number + 1} of {args.runs}"
-    steps.begin_network(f"{settings.spread} {'alone' if alone else which}")
     with tempfile.TemporaryDirectory(prefix="grapevine-") as folder:
         outputs = pathlib.Path(folder)
         with Network(seeds, local, peers, settings, args.config, outputs) as network:
@@ -106,16 +110,9 @@ def _measure_one(args, peers, seeds, local, settings: Settings, number: int, end
             network.start(network.plan(None), subprocess.PIPE, look)
             measured = _MeasuredNetwork(Records(outputs), network, settings, end, steps, args)
             figures = measured.measure_alone() if alone else measured.measure()
-    if figures is None:
-        return None
-    result = (f"{figures['share']:.2f} % delivered without anti-entropy" if alone
-              else f"{figures['deliveries_per_second']:,.0f} deliveries/s")
-    steps.end_network(result)
-    if not steps.are_shown:
-        if is_first:
-            show(_heading(args, figures))
-        if not alone:
-            show(f"{settings.spread}, run {which}: {result}")
+    if figures is not None:
+        steps.finish(f"{figures['share']:.2f} % delivered without anti-entropy" if alone
+                     else _rate(figures))
     return figures
 
 
@@ -123,11 +120,10 @@ class _MeasuredNetwork(Progress):
     """A network under measurement."""
 
     def __init__(self, records: Records, network: Network, settings: Settings, end: End,
-                 steps: BenchSteps, args):
-        super().__init__(records, network, settings, end, steps, quiet=True)
+                 steps: Steps, args):
+        super().__init__(records, network, settings, end, steps)
         self._args = args
         self._said = 0
-        self._greetings: set[str] = set()  # messages that are not measured
         self._figures: dict[str, float] = {}
 
     def measure(self) -> dict[str, float] | None:
@@ -182,20 +178,21 @@ class _MeasuredNetwork(Progress):
             for host in self._network.hosts:
                 self._say(host, 1)
             self.settle(self._all_delivered, LIMIT)
-            self._greetings = {message for run in self._records.peers for message in run.generated}
         return True
 
     def _pause(self, seconds: float) -> None:
         """Wait, and show meanwhile how much time is left. KeyboardInterrupt when a signal comes."""
-        left, end = math.inf, time.monotonic() + seconds
-        while left > 1.0:
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
             self.steps.show()
-            left = end - time.monotonic()
-            self._end.pause(max(0.0, min(1.0, left)))
+            self._end.pause(min(1.0, left))
 
     def _all_delivered(self) -> bool:
         return all(len(run.received) + len(run.generated) == self._said
                    for run in self._records.peers)
+
+    def _messages(self) -> set[str]:
+        return {message for run in self._records.peers for message in run.generated}
 
     def _delivered(self) -> int:
         return sum(len(run.received) for run in self._records.refresh().peers)
@@ -207,16 +204,17 @@ class _MeasuredNetwork(Progress):
 
     def _steady(self) -> bool:
         """Have random peers say messages one by one; note how long they took."""
+        before = self._messages()
         self._say_steadily()
         if not self.settle(self._all_delivered, LIMIT):
             return False
-        peers = self._records.peers
-        said = {message: at for run in peers for message, at in run.generated.items()
-                if message not in self._greetings}
-        last = [self._last(message) - at for message, at in said.items()]
-        each = [delivery.at - said[message] for run in peers
-                for message, delivery in run.received.items() if message in said]
-        for name, times in ("last", last), ("each", each):
+        came = [delivery for delivery in timed(self._records) if delivery.message not in before]
+        last: dict[str, float] = {}
+        for delivery in came:
+            took = delivery.at - delivery.made
+            last[delivery.message] = max(took, last.get(delivery.message, 0.0))
+        each = [delivery.at - delivery.made for delivery in came]
+        for name, times in ("last", list(last.values())), ("each", each):
             self._figures[f"{name}_median"] = quantile(times, 0.5) * 1e3
             self._figures[f"{name}_p99"] = quantile(times, 0.99) * 1e3
         return True
@@ -229,36 +227,27 @@ class _MeasuredNetwork(Progress):
             self._say(rng.choice(self._network.hosts), 1)
             self._pause(began + number / RATE - time.monotonic())
 
-    def _last(self, message: str) -> float:
-        return max(run.received[message].at for run in self._records.peers
-                   if message in run.received)
-
     def _burst(self) -> bool:
         """Have one peer say many messages at once; note what they cost."""
-        args, speaker = self._args, self._network.hosts[0]
-        run = next(run for run in self._records.peers
-                   if run.address == str(speaker.addresses[0]))
-        before, copies, cpu = set(run.generated), self._copies(), self._cpu()
-        self.steps.describe(lambda: f"{args.messages:,} messages at once")
-        self._say(speaker, args.messages)
+        before, copies, cpu = self._messages(), self._copies(), self._cpu()
+        self.steps.describe(lambda: f"{self._args.messages:,} messages at once")
+        self._say(self._network.hosts[0], self._args.messages)
         if not self._wait_quietly():
             return False
         cpu, copies = self._cpu() - cpu, self._copies() - copies
-        burst = [message for message in run.generated if message not in before]
-        deliveries = len(burst) * (args.peers - 1)
-        took = max(map(self._last, burst)) - min(run.generated[message] for message in burst)
-        self._figures["deliveries_per_second"] = deliveries / took
-        self._figures["transmissions"] = (copies + deliveries) / deliveries
+        came = [delivery for delivery in timed(self._records) if delivery.message not in before]
+        took = max(delivery.at for delivery in came) - min(delivery.made for delivery in came)
+        self._figures["deliveries_per_second"] = len(came) / took
+        self._figures["transmissions"] = (copies + len(came)) / len(came)
         if cpu:
-            self._figures["cpu_per_delivery"] = cpu / deliveries * 1e6
+            self._figures["cpu_per_delivery"] = cpu / len(came) * 1e6
         return True
 
     def _wait_quietly(self) -> bool:
         """Wait until the peers use no CPU, as looking at the files takes some from them."""
-        used, end = self._cpu(), time.monotonic() + LIMIT
-        self._pause(1)
-        while self._cpu() - used > 0.05 and time.monotonic() < end:
-            used = self._cpu()
+        before, end = -1.0, time.monotonic() + LIMIT
+        while (used := self._cpu()) - before > 0.05 and time.monotonic() < end:
+            before = used
             self._pause(1)
         return self.settle(self._all_delivered, LIMIT)
 
@@ -290,36 +279,24 @@ def _heading(args, figures: dict[str, float]) -> str:
             f"burst of {args.messages} messages of {args.size} bytes")
 
 
-def table(results: dict[str, list[dict[str, float]]], room: float = math.inf) -> list[str]:
-    """Return the lines of the table: of each figure the median, the least and the most, in columns
-    for every way of spreading; of one measured once the median. Where that is wider than `room`,
-    each way has a table of its own, with the numbers below the names if need be."""
-    if len(results) > 1 and NAMES + NUMBERS * len(results) > room:
-        return [line for one in results.items() for line in table(dict([one]), room)]
-    below = NAMES + NUMBERS > room
-    lines = [*_row("", [[spread] for spread in results], below),
-             *_row("", [HEADS for _ in results], below)]
-    for name, what, form in FIGURES:
-        cells = [[f"{value:{form}}" for value in _summary(networks, name)]
-                 for networks in results.values()]
-        if any(cells):
-            lines += _row(what, cells, below)
-    return lines
+def _rate(figures: dict[str, float]) -> str:
+    return f"{figures['deliveries_per_second']:,.0f} deliveries/s"
+
+
+def table(spread: str, networks: list[dict[str, float]]) -> str:
+    """Return the table of a way of spreading: of each figure the median, the least and the most;
+    of one measured once the median."""
+    rows = [("", [spread]), ("", ["median", "least", "most"])]
+    rows += [(what, [f"{value:{form}}" for value in values])
+             for name, what, form in FIGURES if (values := _summary(networks, name))]
+    return "\n".join(f"{what:<36}{''.join(f'{cell:>12}' for cell in cells)}"
+                     for what, cells in rows)
 
 
 def _summary(networks: list[dict[str, float]], name: str) -> list[float]:
     """Return the median, least and most of a figure; one value alone, or none."""
     values = [figures[name] for figures in networks if name in figures]
     return [statistics.median(values), min(values), max(values)] if values[1:] else values
-
-
-def _row(what: str, cells, below: bool) -> list[str]:
-    """Return a line with the cells of every way of spreading, or two with them `below`."""
-    numbers = "".join("".join(f"{cell:>{CELL}}" for cell in of_one).ljust(NUMBERS)
-                      for of_one in cells).rstrip()
-    if not below:
-        return [f"{what:<{NAMES}}{numbers}"]
-    return [what, numbers] if what else [numbers]
 
 
 def _write_json(args, settings: Settings, results: dict[str, list[dict[str, float]]]) -> None:

@@ -6,26 +6,25 @@ what the honest have said by then: the proof tells who was found out.
 """
 
 import contextlib
-import os
+import math
 import random
 import time
 
 from gossip.addresses import Address
 from gossip.lab.experiments.drawing import GOSSIP_INTERVAL
 from gossip.lab.experiments.network import Network, Orders
-from gossip.lab.experiments.ports import choose_ports, seeds_to_start
+from gossip.lab.experiments.status import choose_ports, seeds_to_start
 from gossip.lab.experiments.steps import (
     FOR_EVER, Steps, found_dead, gossiped, killed, planned, so_far, started, status_line_of,
     watched)
 from gossip.lab.proof import check, deaths, delivery
-from gossip.lab.proof.evidence import Proof, Row, origin_of
+from gossip.lab.proof.evidence import Proof, origin_of
 from gossip.lab.proof.records import Records
 from gossip.lab.proof.runs import FULL, PeerRun
 from gossip.settings import Settings
-from gossip.terminal.command_line import FAILED, show
+from gossip.terminal.command_line import FAILED
 from gossip.terminal.folders import clear_outputs, command, commands, reserved
 from gossip.terminal.input import End
-from gossip.terminal.screen import StatusLine
 
 # Seconds without any progress after which a network is given up:
 START_LIMIT = 60.0  # until all peers run and are linked
@@ -44,54 +43,14 @@ IMPLIED = {  # by --malicious, where the command line does not name it
 
 
 class Progress:
-    """The state of a network, as its files show it so far: in `steps`, or in a line, which is a
-    status line on a terminal, and comes every 3 seconds elsewhere."""
+    """The state of a network, as its files show it so far, and what is waited for."""
 
-    def __init__(self, records: Records, network, settings: Settings, end: End, steps: Steps,
-                 quiet: bool = False):
+    def __init__(self, records: Records, network, settings: Settings, end: End, steps: Steps):
         self._records = records
         self._network = network
         self._settings = settings
         self._end = end
-        self._quiet = quiet
         self.steps = steps
-        self._status = steps.status or (StatusLine() if os.isatty(1) and not quiet else None)
-        self._said_at = 0.0
-        self._began: float | None = None  # when it looked first
-
-    def look(self) -> None:
-        """Read what is new in the files, and show it."""
-        self._records.refresh()
-        now = time.monotonic()
-        self._began = self._began or now
-        if self.steps.are_shown:
-            self.steps.show()
-        elif self._status is not None:
-            self._status.update(self._line())
-        elif not self._quiet and now - self._said_at >= SAY:
-            self._said_at = now
-            show(self._line())
-
-    def finish(self) -> None:
-        """End the status line."""
-        if self._status is not None:
-            self._status.end()
-
-    def _line(self) -> str:
-        runs = self.living()
-        linked = [len(run.linked) for run in runs]
-        made = sum(len(run.generated) for run in self._records.peers)
-        delivered = sum(len(run.received) for run in runs)
-        text = (f"{time.monotonic() - self._began:5.1f} s  {len(runs)} of "
-                f"{len(self._network.peers)} peers, "
-                f"{sum(linked) // 2} links (degree {min(linked, default=0)} to "
-                f"{max(linked, default=0)}), {made} messages, {delivered} deliveries")
-        if kicked := {kick.peer for seed in self._records.seeds for kick in seed.kicks}:
-            text += f", {len(kicked)} kicked"
-        if killed := self._network.dead_peers():
-            found = {peer for run in runs for peer in run.dead} & killed
-            text += f", {len(killed)} killed, {len(found)} of them found dead"
-        return text
 
     def living(self) -> list[PeerRun]:
         """Return the runs of the peers that live."""
@@ -99,23 +58,20 @@ class Progress:
         return [run for run in self._records.peers
                 if run.address not in dead and not run.superseded]
 
-    def _all_run(self, runs: list[PeerRun]) -> bool:
-        """Return whether these are the runs of all peers that live."""
-        return len(runs) + len(self._network.dead_peers()) >= len(self._network.peers)
+    def _all_run(self) -> bool:
+        """Return whether all peers that live have a run."""
+        dead, peers = self._network.dead_peers(), self._network.peers
+        return len(self.living()) + len(dead) >= len(peers)
 
     def linked(self) -> bool:
         """Return whether all peers are up and have a neighbour."""
-        runs = self.living()
         alone = len(self._network.peers) == 1
-        return self._all_run(runs) and (alone or all(run.linked for run in runs))
+        return self._all_run() and (alone or all(run.linked for run in self.living()))
 
     def delivered(self) -> bool:
         """Return whether all messages are generated, and have reached all peers that live."""
-        runs = self.living()
-        if not self._all_run(runs):
-            return False
-        runs = [run for run in runs if run.ended != FULL]
-        if not self._all_said(runs):
+        runs = [run for run in self.living() if run.ended != FULL]
+        if not self._all_run() or not self._all_said(runs):
             return False
         here = self._network.here()
         if here is None and len(runs) == len(self._records.peers):
@@ -139,9 +95,9 @@ class Progress:
         """Return whether every killed peer was found dead (if a neighbour of it lives), and its
         seeds have heard of the death, removed the peer, and told others."""
         proof = Proof(self._records, self._network.here())
-        dead = self._network.dead_peers()
+        killed = self._network.dead_peers()
         for run in self._records.peers:
-            if run.address not in dead or run.superseded:
+            if run.address not in killed or run.superseded:
                 continue
             neighbours = any(other.had_link(run.address, run.last) for other in self.living())
             found = deaths.found_dead(proof, run) or any(  # by a peer elsewhere
@@ -156,8 +112,7 @@ class Progress:
         """Return numbers that grow as long as the network makes progress."""
         peers = self._records.peers
         return (len(peers), sum(run.first_linked is not None for run in peers),
-                sum(len(run.generated) + len(run.received) for run in peers),
-                sum(len(run.dead) for run in peers),
+                sum(len(run.generated) + len(run.received) + len(run.dead) for run in peers),
                 sum(len(run.removed) for run in self._records.seeds))
 
     def settle(self, done, patience: float) -> bool:
@@ -166,7 +121,8 @@ class Progress:
         state, end = None, 0.0
         while True:
             began = time.monotonic()
-            self.look()
+            self._records.refresh()
+            self.steps.show()
             if done():
                 return True
             if self._state() != state:
@@ -177,12 +133,10 @@ class Progress:
 
     def _all_well(self) -> bool:
         """Show which processes have ended; False if one has failed, and was not killed."""
-        well = True
-        for host in self._network.newly_ended():
-            tell = show if self._status is None else self._status.above
-            tell(f"{host.what} has ended (exit code {host.ended()})")
-            well = well and host.ended() <= 0
-        return well
+        ended = self._network.newly_ended()
+        for host in ended:
+            self.steps.say(f"{host.what} has ended (exit code {host.ended()})")
+        return all(host.ended() <= 0 for host in ended)
 
     # What is waited for.
 
@@ -248,7 +202,8 @@ def run_network(args, peers: list[Address], settings: Settings, processes: int |
             settings = settings._replace(gossip_count=1 + int(
                 WATCHED * settings.report_interval / settings.gossip_interval))
         roles = {} if malice is None else malice.deal(ports.peers, random.Random())
-        end, records, steps = End(), Records(args.outputs), Steps(status_line_of(args))
+        end, records, steps = End(), Records(args.outputs), Steps(
+            status_line_of(args), math.inf if args.quiet else SAY)
         in_time = page = None
         with Network(ports.seeds, seeds_to_start(ports.seeds, args.config), ports.peers, settings,
                      ports.config, args.outputs, roles) as network:
@@ -257,7 +212,7 @@ def run_network(args, peers: list[Address], settings: Settings, processes: int |
             ports.write_config(args.outputs)
             if ports.notice:
                 steps.say(ports.notice)
-            progress = Progress(records, network, settings, end, steps, args.quiet)
+            progress = Progress(records, network, settings, end, steps)
             try:
                 if live_page is not None:
                     orders = Orders(network)
@@ -274,7 +229,7 @@ def run_network(args, peers: list[Address], settings: Settings, processes: int |
                 if once:
                     raise
             finally:
-                progress.finish()
+                steps.end()
         if not once:
             if steps.are_shown:
                 made = sum(len(run.generated) for run in records.refresh().peers)
@@ -284,19 +239,12 @@ def run_network(args, peers: list[Address], settings: Settings, processes: int |
         if not in_time:
             steps.say("not everything happened as it should, or in time:")
         rows = check.with_texts(records, check.prove(records.refresh(), network.here()))
-        _show_proof(rows, steps, page is not None, args)
+        plot = command("plot", args.outputs), "a page of this proof, with pictures"
+        again = f"python runner.py {args.again} --watch", "the same again, live in a browser"
+        steps.say_proof(rows, commands(plot, again) if page is None else
+                        f"{commands(plot)}\nThe live page stays until Ctrl-C.")
         holds = check.holds(rows) and in_time
         if page is not None:
             page.tell(holds, check.format_rows(rows))
             end.wait()
         return 0 if holds else FAILED
-
-
-def _show_proof(rows: list[Row], steps: Steps, is_on_page: bool, args) -> None:
-    if not steps.are_shown:
-        show(check.format_rows(rows))
-        return
-    plot = command("plot", args.outputs), "a page of this proof, with pictures"
-    again = f"python runner.py {args.again} --watch", "the same again, live in a browser"
-    steps.say_proof(rows, f"{commands(plot)}\nThe live page stays until Ctrl-C." if is_on_page
-                    else commands(plot, again))

@@ -11,11 +11,9 @@ import contextlib
 import functools
 import pathlib
 import random
-import socket
 import statistics
 import struct
 import tempfile
-import threading
 import time
 from collections.abc import Callable
 
@@ -29,13 +27,13 @@ from gossip.settings import Settings
 from gossip.terminal.command_line import FAILED, ROOT, CommandError, show
 from gossip.terminal.folders import OF_MODULES, clear_outputs
 from gossip.terminal.input import End
-from gossip.voidphone import messages
 from gossip.voidphone.messages import Client
 
 DATA_TYPE = 1337  # of all data that clients announce
 UP_LIMIT = 60.0  # seconds that a module has until it listens
 END_LIMIT = 10.0  # seconds that modules have to end before they are killed
 LOOK = 0.05  # seconds between two looks at whether something has happened
+NOTED = 64  # bytes that are noted of the data that a client was told of
 
 JOIN_LIMIT = 60.0  # seconds that modules have to become one piece
 DELIVER_LIMIT = 30.0  # seconds that announcements have to reach all clients
@@ -46,14 +44,11 @@ ONE_BY_ONE = 500  # messages whose latency is measured
 PAUSE = 0.004  # seconds between them
 DEGREE, POW_BITS = 6, 8  # of measured modules
 LIMIT = 120.0  # seconds that a part of a measurement may take
-HANDSHAKES = 30_000  # handshakes that are begun and given up
 
 
 class Modules:
     """Modules by number, each a process with a client; module 0 is the bootstrapper. Module N has
     the ports base+2N (for peers) and base+2N+1 (for clients). `close` ends those that live."""
-
-    pause: Callable[[float], None] = staticmethod(time.sleep)  # waits between two looks
 
     def __init__(self, base_port: int, inis: pathlib.Path, outputs: pathlib.Path,
                  file_limit: int = Settings().file_limit):
@@ -61,12 +56,16 @@ class Modules:
         self._inis = inis
         self._outputs = outputs
         self._file_limit = file_limit  # MiB
+        self.pause = End().pause
         self._running: dict[int, Host] = {}
         self._clients: dict[int, Client] = {}
+        # (module, beginning of the data that its client was told of, when); its thread appends
+        self._told: list[tuple[int, bytes, float]] = []
 
-    def on_data(self, number: int, data: bytes) -> bool:
-        """Take data of which the client of a module was told; return whether it is valid."""
-        raise NotImplementedError
+    def _take(self, number: int, data: bytes) -> bool:
+        """Note data of which the client of a module was told; it is valid."""
+        self._told.append((number, data[:NOTED], time.perf_counter()))
+        return True
 
     def _address(self, number: int) -> Address:
         return address_of("127.0.0.1", self._base + 2 * number)
@@ -93,7 +92,7 @@ class Modules:
         try:
             self._clients[number] = Client(
                 ("127.0.0.1", self._base + 2 * number + 1), DATA_TYPE,
-                functools.partial(self.on_data, number))
+                functools.partial(self._take, number))
         except OSError:
             if self._running[number].ended() is not None:
                 raise CommandError(f"module {number} did not start", FAILED) from None
@@ -132,15 +131,7 @@ class Experiment(Modules):
     def __init__(self, args, folder: pathlib.Path):
         super().__init__(args.base_port, folder, args.outputs, args.file_limit)
         self._args = args
-        self.pause = End().pause
         self._rng = random.Random()
-        self._lock = threading.Lock()  # guards _told
-        self._told: collections.Counter = collections.Counter()  # (number, data it was told of)
-
-    def on_data(self, number: int, data: bytes) -> bool:
-        with self._lock:
-            self._told[number, data] += 1
-        return True
 
     def carry_out(self) -> bool:
         """Carry out all steps; return whether all of them held."""
@@ -181,8 +172,8 @@ class Experiment(Modules):
 
     def _counts(self, pairs) -> list[int]:
         """Return how often the client of each module was told of this data."""
-        with self._lock:
-            return [self._told[pair] for pair in pairs]
+        told = collections.Counter((number, data) for number, data, _ in self._told[:])
+        return [told[pair] for pair in pairs]
 
     def _kill(self) -> bool:
         """Kill the bootstrapper and a third of the others, without a word to anyone."""
@@ -211,22 +202,7 @@ def run_experiment(args) -> int:
 # The benchmark.
 
 class MeasuredModules(Modules):
-    """Modules in one view, and when their clients are told of what the first one announces."""
-
-    def __init__(self, base_port: int, folder: pathlib.Path):
-        super().__init__(base_port, folder, folder)
-        self._changed = threading.Condition()  # guards the next two; notified when one came
-        self._came = 0
-        self._latencies: dict[int, list[float]] = {}  # number of a message -> of its deliveries
-
-    def on_data(self, number: int, data: bytes) -> bool:
-        said, message = STAMP.unpack_from(data)
-        took = time.perf_counter() - said
-        with self._changed:
-            self._latencies.setdefault(message, []).append(took)
-            self._came += 1
-            self._changed.notify()
-        return True
+    """Modules in one view; the client of the first one announces."""
 
     def measure(self, count: int) -> bool:
         """Print what so many modules do, of which two do more; False if not all messages came."""
@@ -251,49 +227,38 @@ class MeasuredModules(Modules):
             _row("announces of 60,000 bytes", f"{large[0]:,.0f} a second")
         _row("memory of a module, idle", f"{idle:.1f} MiB")
         _row("and afterwards", f"{self._memory():.1f} MiB")
-        if count == 2:
-            before = self._memory()
-            self._begin_handshakes()
-            _row(f"and after {HANDSHAKES:,} handshakes given up",
-                 f"{self._memory():.1f} MiB ({self._memory() - before:+.1f})")
         return True
 
     def _announce(self, count: int, size: int,
                   pause: float = 0.0) -> tuple[float, list[float]] | None:
         """Announce on the first module; return (messages a second, seconds of each to the last
         client), or None if not all came."""
-        with self._changed:
-            self._came, self._latencies = 0, {}
+        self._told.clear()
         begun, rest = time.perf_counter(), bytes(size - STAMP.size)
         for message in range(count):
             self._clients[0].announce(STAMP.pack(time.perf_counter(), message) + rest)
             if pause:
                 time.sleep(pause)
         due = count * (len(self._clients) - 1)
-        with self._changed:
-            if not self._changed.wait_for(lambda: self._came >= due, LIMIT):
-                show(f"{self._came} of {due} came")
-                return None
-            return (count / (time.perf_counter() - begun),
-                    list(map(max, self._latencies.values())))
+        if not self.until(lambda: len(self._told) >= due, LIMIT):
+            show(f"{len(self._told)} of {due} came")
+            return None
+        last: dict[int, float] = {}  # number of a message -> seconds to the last client
+        for _, data, at in self._told:
+            said, message = STAMP.unpack_from(data)
+            last[message] = max(last.get(message, 0.0), at - said)
+        return count / (max(at for *_, at in self._told) - begun), list(last.values())
 
     def _memory(self) -> float:
         """Return the mean resident memory (MiB) of a module; 0 where the system does not tell."""
         return statistics.fmean(host.size()[0] for host in self._running.values())
 
-    def _begin_handshakes(self) -> None:
-        """Say HELLO to the first module and hang up, again and again."""
-        for number in range(HANDSHAKES):
-            with socket.create_connection(("127.0.0.1", self._base)) as sock:
-                address = address_of("127.0.0.1", 1 + number % 60_000)
-                sock.sendall(messages.Hello(address).pack())
-
 
 def measure_modules(base_port: int) -> int:
     """Measure two modules, then ten; print the table."""
     for count in (2, 10):
-        with (tempfile.TemporaryDirectory(prefix="grapevine-") as folder,
-              contextlib.closing(MeasuredModules(base_port, pathlib.Path(folder))) as modules):
+        with (tempfile.TemporaryDirectory(prefix="grapevine-") as name,
+              contextlib.closing(MeasuredModules(base_port, *[pathlib.Path(name)] * 2)) as modules):
             if not modules.measure(count):
                 return FAILED
     return 0

@@ -5,7 +5,6 @@ Which nodes share a process is decided before anything starts, by what the syste
 none of them waits for a node, and what cannot be done now is refused.
 """
 
-import os
 import pathlib
 import subprocess
 import threading
@@ -13,7 +12,7 @@ from typing import NamedTuple
 
 from gossip.addresses import Address, Target, is_loopback, parse_address
 from gossip.lab.experiments.accidents import Role
-from gossip.lab.experiments.ports import next_free
+from gossip.lab.experiments.status import next_free
 from gossip.lab.experiments.worker import Host, PeerProcess, WorkerProcess, end_all
 from gossip.programs import starting
 from gossip.programs.starting import check_free, check_reachable
@@ -55,17 +54,16 @@ class Network:
         self._no_peers = {*seeds, *local}
         self._settings = settings
         self._roles = roles or {}
-        folders = ["--config", str(config), "--outputs", str(outputs)]
-        self._flags = {
-            "seed": [*folders, *flags_of("seed", settings)],
-            "peer": [*folders, "--host", peers[0].ip, *flags_of("peer", settings)]}
+        self._flags = {kind: ["--config", str(config), "--outputs", str(outputs),
+                              "--host", peers[0].ip, *flags_of(kind, settings)]
+                       for kind in ("seed", "peer")}
         self._lock = threading.Lock()  # guards all below; held for no longer than a start takes
         self._runs = False  # all processes have been started, and none has been told to end
         self.peers = peers  # replaced as a whole
         self.hosts: list[Host] = []  # of peers
         self._seed_hosts: list[Host] = []
         self._gone: set[Address] = set()  # nodes that died, or whose process did
-        self._added = 0
+        self._most = len(peers) + ADDED
 
     def __enter__(self) -> "Network":
         return self
@@ -106,16 +104,13 @@ class Network:
     def start(self, plan: Plan, stdout=subprocess.DEVNULL, look=lambda: None) -> None:
         """Start seeds, then peers; `stdout` is where a peer with a process of its own writes.
         `look()` is called before each process of peers, and may raise what ends all this."""
-        for group in plan.seeds:
-            self._seed_hosts.append(self._worker("seed", group))
+        self._seed_hosts += [self._worker("seed", group) for group in plan.seeds]
         for host in self._seed_hosts:
             host.wait_ready()
-        for address in self.peers if plan.peers is None else ():
+        for some in self.peers if plan.peers is None else plan.peers:
             look()
-            self.hosts.append(self._own_process(address, stdout))
-        for group in plan.peers or ():
-            look()
-            self.hosts.append(self._worker("peer", group))
+            self.hosts.append(self._own_process(some, stdout) if plan.peers is None
+                              else self._worker("peer", some))
         with self._lock:
             self._runs = True
 
@@ -131,20 +126,18 @@ class Network:
     def kill(self, addresses: list[Address]) -> None:
         """These nodes die at once, without a word, if they have not died before."""
         with self._lock:
+            dying = {*addresses} - self._gone
             for host in self._hosts():
-                dying = [address for address in host.addresses
-                         if address in addresses and address not in self._gone]
-                if dying:
-                    host.kill(dying)
-            self._gone.update(addresses)
+                if its := dying.intersection(host.addresses):
+                    host.kill(sorted(its))
+            self._gone |= dying
 
     def newly_ended(self) -> list[Host]:
         """Return processes that ended by themselves since the last call."""
         with self._lock:
             ended = [host for host in self._hosts()
                      if not self._gone.issuperset(host.addresses) and host.ended() is not None]
-            for host in ended:
-                self._gone.update(host.addresses)
+            self._gone.update(address for host in ended for address in host.addresses)
         return ended
 
     def dead_peers(self) -> set[str]:
@@ -204,20 +197,19 @@ class Network:
                 host.addresses.remove(address)
                 if not host.addresses:
                     hosts.remove(host)
-                    host.end()
-                    host.wait(0.0)
+                    end_all([host], 0.0)
             self._gone.discard(address)
 
     def add_peer(self) -> Address:
         """Start one more peer, in a process of its own, at the next address that is free."""
         with self._lock:
             _refuse_if(not self._runs, NOT_RUNNING)
-            _refuse_if(self._added == ADDED, f"{ADDED} peers have been added: that is enough")
+            _refuse_if(len(self.peers) == self._most,
+                       f"{ADDED} peers have been added: that is enough")
             port = max(peer.port for peer in self.peers)
             address = next_free(self.peers[0].ip, port, self._no_peers)
             _refuse_if(address is None, f"no port above {port} is free")
             self.hosts.append(self._own_process(address))
-            self._added += 1
             self.peers = [*self.peers, address]
             return address
 
@@ -260,21 +252,20 @@ class Orders:
 
     def do(self, order: dict[str, str]) -> tuple[int, str]:
         """Carry out an order; return (HTTP status, a line for who gave it)."""
-        word = order.get("do", "")
+        word, text = order.get("do", ""), order.get("text", "")
+        if word not in self.words(True):
+            return 400, f"do is one of {', '.join(self.words(True))}"
+        if word == "say" and not text.strip():
+            return 400, "text: what shall it say?"
         try:
             if word == "add":
                 return 200, f"{self._network.add_peer()} starts"
-            if word not in self.words(True):
-                return 400, f"do is one of {', '.join(self.words(True))}"
             address = parse_address(order.get("node", ""))
-            if word != "say":
-                self._about_nodes[word](address)
-                return 200, f"{word} {address}: done"
-            text = order.get("text", "")
-            if not text.strip():
-                return 400, "text: what shall it say?"
-            self._network.say(address, text)
-            return 200, f"{address} says it"
+            if word == "say":
+                self._network.say(address, text)
+                return 200, f"{address} says it"
+            self._about_nodes[word](address)
+            return 200, f"{word} {address}: done"
         except (NotNow, CommandError) as reason:  # CommandError: the port is taken, for example
             return 409, str(reason)
         except OSError as error:  # no room for one more process, for example
@@ -286,19 +277,14 @@ class Orders:
 def _groups(addresses: list[Address], processes: int, needs) -> list[list[Address]]:
     """Deal the nodes out to so many processes, or to more if so few cannot hold them."""
     allowed = starting.descriptors_allowed() - starting.PROCESS_DESCRIPTORS
+    most = max((needs[address].descriptors for address in addresses), default=0)
+    if most > allowed:
+        raise CommandError(f"a node of this network needs about {most:,} open files, and a "
+                           f"process may have {allowed:,.0f} (ulimit -n)", FAILED)
     for count in range(processes, len(addresses)):
         groups = [addresses[at::count] for at in range(count)]
         if all(sum(needs[a].descriptors for a in group) <= allowed
                and sum(needs[a].threads for a in group) <= starting.threads_per_process()
                for group in groups):
             return groups
-    most = max((needs[address].descriptors for address in addresses), default=0)
-    if most > allowed:
-        raise CommandError(f"a node of this network needs about {most:,} open files, and a "
-                           f"process may have {allowed:,.0f} (ulimit -n)", FAILED)
     return [[address] for address in addresses]
-
-
-def default_processes() -> int:
-    """One per core."""
-    return os.cpu_count() or 1

@@ -1,25 +1,31 @@
-"""Schedules: lets accidents befall a virtual network, and tells whether it healed.
+"""`runner.py simulate`: plays schedules of accidents in virtual time, and shows their verdicts.
 
-One schedule is played until its unrest is over, then through nine rounds and 80 seconds of rest;
-then the judge looks (verdict.py). A network that is watched for malicious peers never rests: of it
-the judge asks only what may never happen, and what its files prove, some seconds after the unrest.
+After the unrest of a schedule the judge lets the network rest, and looks (verdict.py). A network
+that is watched for malicious peers never rests: some seconds after the unrest the judge asks only
+what may never happen, and what the files prove.
 """
 
+import argparse
 import concurrent.futures
 import contextlib
 import functools
+import gc
 import multiprocessing
 import os
+import pathlib
 import random
+import shlex
 import signal
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from gossip.addresses import Address
-from gossip.lab.experiments.accidents import PERIOD, Conditions, Schedule
+from gossip.lab.experiments.accidents import (
+    PERIOD, SEEDS_LIMIT, Conditions, Schedule, add_malicious, parse_schedule)
 from gossip.lab.experiments.attackers import lying, misbehaving
-from gossip.lab.experiments.verdict import Judge
+from gossip.lab.experiments.drawing import WATCHED_PEERS, draw_schedule, draw_watched
+from gossip.lab.experiments.verdict import Fault, Judge
 from gossip.lab.experiments.virtual_network import VirtualFolder, VirtualNetwork
 from gossip.lab.proof import check
 from gossip.lab.proof.evidence import Proof
@@ -27,29 +33,19 @@ from gossip.lab.proof.malicious import Tally, tally_of
 from gossip.lab.proof.records import Records
 from gossip.lab.simulation.virtual_links import Spinning
 from gossip.lab.simulation.virtual_world import NodeFailed
-from gossip.settings import majority
+from gossip.settings import WAYS
 from gossip.signing import grammar
-from gossip.signing.confirming import ANSWER_LIMIT
+from gossip.terminal.command_line import (
+    FAILED, CommandError, Parser, capacity, number, seconds, show, whole_number)
+from gossip.terminal.folders import clear_outputs
+from gossip.terminal.screen import StatusLine, folded, time_left
 
-REST_ROUNDS, REST = 9, 80.0  # liveness rounds and seconds between the unrest and the verdict
-MEND_ROUNDS, MEND = 10, 6.0  # the same until a network without seeds has to be one piece again
-LOOKS = 5.0  # seconds between the two looks at what should not last (see Judge.look)
-SPEAKERS = 3  # peers that say something after the rest
 CALM = 6.0  # seconds after the unrest of a network that is watched, in which what was lost comes
 SILENCE = 1.0  # seconds of it, the last, in which nobody says anything
-HOPS = 12  # links on the way of a message to the last peer, at most
 WATCHED_ROW = "check of malicious"  # of many schedules, the sum is judged
 SIGNATURES_KEPT = 100_000  # that were checked last
-
-
-class Fault(NamedTuple):
-    """Something that is wrong: which of the verdict's questions found it, and in words."""
-
-    question: str
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.question}: {self.text}"
+FIRST = 1  # the number of the schedule that is played when none is asked for
+GARBAGE_LOOK = 100_000  # new objects between two searches for reference cycles, which are few here
 
 
 class Outcome(NamedTuple):
@@ -66,28 +62,38 @@ class Outcome(NamedTuple):
 def play(schedule: Schedule, classes: dict, until: float | None = None) -> Outcome:
     """Play a schedule to its verdict, or until a simulated second: then the verdict is only about
     what went wrong up to there. `classes` has the class of a "seed" and of a "peer"."""
-    played = _Played(schedule, classes)
-    is_over = False
+    conditions, is_over = schedule.conditions, False
+    network = VirtualNetwork(schedule.number, classes, schedule.seeds(), conditions.settings(),
+                             conditions.cables(), conditions.lag, conditions.clocks,
+                             _hostile(schedule, classes))
+    judge = Judge(network)
+    for accident in schedule.accidents:
+        network.time.at(accident.at, accident.befall, network)
+    if conditions.churn:
+        network.time.at(PERIOD, network.churn, conditions.churn / 100, PERIOD, conditions.unrest,
+                        random.Random(f"{schedule.number}:links"))
     try:
         with _checking_once():
-            is_over = played.run(until)
-    except Spinning as error:
-        played.ask("spins", [str(error)])
-    except NodeFailed as error:
-        played.ask("failed", [str(error)])
-    network = played.network
+            network.time.run(until if until is not None else conditions.unrest)
+            if until is None and conditions.malicious:
+                network.calm_down(CALM - SILENCE, SILENCE)
+            elif until is None:
+                judge.rest(conditions)
+        is_over = until is None
+    except (Spinning, NodeFailed) as error:
+        judge.ask("spins" if isinstance(error, Spinning) else "failed", [str(error)])
     records = Records(network.folder).refresh()
     rows = check.prove(records)
     for row in rows if is_over else ():
         if row.holds is False:
-            played.ask(f"check of {row.name}", ["; ".join(row.details[:2])])
-    tally = tally_of(Proof(records)) if schedule.conditions.malicious else None
-    return Outcome(played.faults, check.format_rows(rows), network.time.now, network.time.calls,
+            judge.ask(f"check of {row.name}", ["; ".join(row.details[:2])])
+    tally = tally_of(Proof(records)) if conditions.malicious else None
+    return Outcome(judge.faults, check.format_rows(rows), network.time.now, network.time.calls,
                    network.folder, tally)
 
 
-def _hostile(schedule: Schedule, classes: dict) -> dict[Address, type]:
-    """Return the nodes of a schedule that are not honest, by address."""
+def _hostile(schedule: Schedule, classes: dict) -> dict:
+    """Return the nodes of a schedule that are not honest: address -> class."""
     lie, seeds = schedule.conditions.liar, schedule.seeds()
     hostile = {seeds[-1]: lying(classes["seed"], lie)} if lie else {}
     peers = [accident.who[0] for accident in schedule.accidents
@@ -107,91 +113,147 @@ def _checking_once():
         grammar.check = check_signature
 
 
-class _Played:
-    """A schedule while it is played."""
+# Smaller.
 
-    def __init__(self, schedule: Schedule, classes: dict):
-        self._conditions = conditions = schedule.conditions
-        self.network = VirtualNetwork(schedule.number, classes, schedule.seeds(),
-                                      conditions.settings(), conditions.cables(),
-                                      conditions.lag, conditions.clocks,
-                                      _hostile(schedule, classes))
-        self._judge = Judge(self.network)
-        self.faults: list[Fault] = []
-        self._time = self.network.time
-        self._rng = random.Random(f"{schedule.number}:links")
-        for accident in schedule.accidents:
-            self._time.at(accident.at, accident.befall, self.network)
-        if conditions.churn:
-            self._time.at(PERIOD, self._churn)
+def shrink(schedule: Schedule, question: str, classes: dict) -> Schedule:
+    """Return the smallest schedule found that fails the same question: first lines are taken out,
+    many at once and then one by one (A. Zeller, R. Hildebrandt, "Simplifying and isolating
+    failure-inducing input", 2002), then conditions become the usual ones."""
+    def fails(smaller: Schedule) -> bool:
+        return any(fault.question == question for fault in play(smaller, classes).faults)
 
-    def ask(self, question: str, wrong: list[str]) -> None:
-        """Note what a question has found wrong."""
-        self.faults += [Fault(question, words) for words in wrong]
+    size = len(schedule.accidents) // 2
+    while size:
+        at, less = 0, False
+        while at < len(schedule.accidents):
+            smaller = schedule._replace(
+                accidents=schedule.accidents[:at] + schedule.accidents[at + size:])
+            if fails(smaller):
+                schedule, less = smaller, True
+            else:
+                at += size
+        size = size // 2 if size > 1 else int(less)
+    for name, usual in Conditions._field_defaults.items():
+        if name == "seeds" and schedule.conditions.liar:
+            continue  # among fewer seeds a liar would be no minority
+        smaller = schedule._replace(conditions=schedule.conditions._replace(**{name: usual}))
+        if smaller != schedule and fails(smaller):
+            schedule = smaller
+    return schedule
 
-    def _churn(self) -> None:
-        """In every period, so many percent of the links between peers break, at both ends."""
-        self.network.break_links(self._conditions.churn / 100, self._rng)
-        if self._time.now + PERIOD < self._conditions.unrest:
-            self._time.at(self._time.now + PERIOD, self._churn)
 
-    def run(self, until: float | None) -> bool:
-        """Play it, let it rest, and ask every question, or play it until a simulated second;
-        return whether it is over."""
-        if until is None and not self._conditions.malicious:
-            self._rest()
-            return True
-        if until is not None:
-            self._time.run(until)
-        else:
-            self._time.run(self._conditions.unrest + CALM - SILENCE)
-            for peer in self.network.peers():
-                peer.spreading.fall_silent()  # what is said at the very end reaches nobody
-            self._time.run(self._time.now + SILENCE)
-        self.ask("while it happened", self._judge.faults)
-        return until is None
+# The command.
 
-    def _rest(self) -> None:
-        judge, time = self._judge, self._time
-        round_ = self._conditions.liveness_interval
-        end = self._conditions.unrest
-        time.run(end)
-        judge.begin_rest()
-        if not self.network.living_seeds():
-            time.run(end + MEND_ROUNDS * round_ + MEND)
-            self.ask("pieces", judge.pieces())
-        time.run(end + REST_ROUNDS * round_ + REST)
-        first = judge.look()
-        time.run(time.now + LOOKS)
-        second = judge.look()
-        self.ask("while it happened", judge.faults)
-        self.ask("left over", [words for what, words in second.items() if what in first])
-        for question in (judge.pieces, judge.links, judge.registrations, judge.lists,
-                         judge.quiet, judge.messages):
-            self.ask(question.__name__, question())
-        self._speak()
+def parse_simulate(arguments: list[str]) -> argparse.Namespace:
+    """Parse the command line; CommandError for flags that do not go together."""
+    parser = Parser(prog="runner.py simulate",
+                    description="Seeds and peers in virtual time, and accidents by chance.")
+    parser.add_argument("--schedule", type=whole_number(0), metavar="NUMBER",
+                        help="which accidents: the same number, the same bytes in all files (1)")
+    parser.add_argument("--peers", type=whole_number(1), metavar="N",
+                        help="peers (by chance 2 to 12)")
+    parser.add_argument("--seeds", type=number(1, f"a whole number from 1 to {SEEDS_LIMIT}", True,
+                                               SEEDS_LIMIT),
+                        metavar="K", help="seeds (by chance 1 to 5)")
+    parser.add_argument("--until", type=seconds(0), metavar="SECONDS",
+                        help="end after so many simulated seconds")
+    parser.add_argument("--outputs", type=pathlib.Path, metavar="DIR",
+                        help="keep the output files in this folder, instead of earlier ones")
+    parser.add_argument("--shrink", action="store_true", default=None,
+                        help="when it fails, look for the smallest schedule that does")
+    parser.add_argument("--file", type=pathlib.Path, metavar="FILE",
+                        help="play the schedule in this file, as --shrink has shown it")
+    parser.add_argument("--schedules", type=whole_number(1), metavar="COUNT",
+                        help="play so many schedules, and show those that fail")
+    parser.add_argument("--from", type=whole_number(0), metavar="NUMBER", dest="first",
+                        help="the number of the first of them (1)")
+    parser.switch("--sign", "peers sign their gossip")
+    parser.add_argument("--spread", choices=WAYS,
+                        help="how messages travel (by chance; with --malicious flood)")
+    parser.switch("--gentle", "no power failure, freeze, cut or slow machine")
+    add_malicious(parser)
+    parser.add_argument("--capacity", type=capacity, metavar="RULE",
+                        help="neighbours of a peer, with --malicious (by chance 3 to 39)")
+    args = parser.parse_args(arguments)
+    _check_flags(parser, args)
+    return args
 
-    def _speak(self) -> None:
-        """Check that messages said after the rest arrive everywhere, by flood within the longest
-        ways. On each of these ways a peer may wait in vain for what seeds say of a run that has
-        said nothing before."""
-        conditions, time = self._conditions, self._time
-        expected = []  # (peer, messages that it has to have then)
-        for peers in self._judge.in_pieces():
-            speakers = peers[:SPEAKERS]
-            expected += [(peer, peer.messages.count() + len(speakers)) for peer in peers]
-            for peer in speakers:
-                self.network.say(peer.address, ["after the rest"])
-        way = 2 * conditions.latency + conditions.jitter + 2 * conditions.lag
-        if conditions.sign and len(self.network.honest_seeds()) < majority(conditions.seeds):
-            way += ANSWER_LIMIT + self.network.settings.probe_limit  # runs have to prove themselves
-        wait = 1.0 + HOPS * way
-        if conditions.spread == "rumor":  # a rumor may die; comparing brings it
-            wait += 4 * conditions.antientropy_interval
-        time.run(time.now + wait)
-        self.ask("after the rest", [
-            f"{peer.address} has {peer.messages.count()} messages, not {count}"
-            for peer, count in expected if peer.messages.count() != count])
+
+def _check_flags(parser: Parser, args: argparse.Namespace) -> None:
+    drawn = [] if args.malicious is not None else ["peers", "seeds"]
+    of_one = [name for name in ("schedule", "file", *drawn, "until", "outputs", "shrink")
+              if getattr(args, name) is not None]
+    if args.schedules is not None and of_one:
+        parser.error(f"--{of_one[0]} is for one schedule, --schedules for many")
+    if args.schedules is None and args.first is not None:
+        parser.error("--from needs --schedules")
+    if args.malicious is None and args.capacity is not None:
+        parser.error("--capacity needs --malicious")
+    if args.malicious is not None and (args.gentle or args.sign or args.file):
+        parser.error("--malicious draws schedules of its own, all signed: leave --gentle, --sign "
+                     "and --file out")
+    if args.malicious is not None and args.malicious.count() >= (args.peers or WATCHED_PEERS):
+        parser.error("--malicious leaves nobody honest")
+    if args.file and {args.schedule, args.peers, args.seeds, args.spread} != {None}:
+        parser.error("--file names a whole schedule")
+
+
+def simulate(args, classes: dict) -> int:
+    """Carry out the command with the classes of a "seed" and a "peer"; 0 if all held."""
+    gc.set_threshold(GARBAGE_LOOK)
+    if args.schedules is not None:
+        first = FIRST if args.first is None else args.first
+        results = play_many(range(first, first + args.schedules), classes,
+                            functools.partial(_draw, args))
+        all_held = show_results(results, args.schedules, functools.partial(_again, args))
+        return 0 if all_held else FAILED
+    schedule = _schedule(args)
+    if args.outputs is not None:
+        clear_outputs(args.outputs)
+    outcome = _show_one(schedule, args.until, classes)
+    if args.outputs is not None:
+        outcome.folder.save(args.outputs)
+    if args.shrink and outcome.faults:
+        show("\nthe smallest schedule found that fails the same question:\n")
+        _show_one(shrink(schedule, outcome.faults[0].question, classes), None, classes)
+    return FAILED if outcome.faults else 0
+
+
+def _schedule(args) -> Schedule:
+    """Return the schedule that is asked for; CommandError when it cannot be read."""
+    if args.file is None:
+        return _draw(args, FIRST if args.schedule is None else args.schedule)
+    try:
+        return parse_schedule(args.file.read_text())
+    except (OSError, ValueError) as error:
+        raise CommandError(f"{args.file}: {getattr(error, 'strerror', None) or error}") from None
+
+
+def _draw(args, number: int) -> Schedule:
+    if args.malicious is None:
+        schedule = draw_schedule(number, args.peers, args.seeds, args.gentle, args.sign)
+    else:
+        schedule = draw_watched(number, args.malicious, args.peers, args.seeds, args.capacity)
+    spread = args.spread or schedule.conditions.spread
+    return schedule._replace(conditions=schedule.conditions._replace(spread=spread))
+
+
+def _show_one(schedule: Schedule, until: float | None, classes: dict) -> Outcome:
+    """Play a schedule; show its accidents, the proof and the verdict."""
+    accidents = tuple(accident for accident in schedule.accidents
+                      if until is None or accident.at <= until)
+    show(f"{schedule._replace(accidents=accidents)}\n")
+    begun = time.process_time()
+    outcome = play(schedule, classes, until)
+    took = time.process_time() - begun
+    show(outcome.proof)
+    note = "" if until is None else ("; ended before the rest: only what may never happen was "
+                                     "judged, neither what should heal nor the rows above")
+    show(f"{'verdict':<10} {'FAILS' if outcome.faults else 'holds':<6} {outcome.simulated:.0f} "
+         f"simulated seconds, {outcome.calls} calls in {took:.2f} s of the processor{note}")
+    for fault in outcome.faults:
+        show(f"{'':<17} {fault}")
+    return outcome
 
 
 # Many.
@@ -216,52 +278,73 @@ def play_many(numbers: range, classes: dict, draw: Callable[[int], Schedule]) ->
 
 def _begin_process() -> None:
     """Leave Ctrl-C to the process that has started this one; end when that was killed."""
+    def end_with_parent() -> None:
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    multiprocessing.parent_process().join()
-    os._exit(1)
+    threading.Thread(target=end_with_parent, daemon=True).start()
 
 
 def _play_number(classes: dict, draw: Callable[[int], Schedule], number: int) -> Result:
     outcome = play(draw(number), classes)
-    faults = [fault for fault in outcome.faults
+    faults = [str(fault) for fault in outcome.faults
               if outcome.tally is None or fault.question != WATCHED_ROW]
-    return Result(number, str(faults[0]) if faults else "", outcome.simulated, outcome.tally)
+    return Result(number, "".join(faults[:1]), outcome.simulated, outcome.tally)
 
 
-# Smaller.
-
-def shrink(schedule: Schedule, question: str, classes: dict) -> Schedule:
-    """Return the smallest schedule found that fails the same question: first lines are taken out,
-    many at once and then one by one (A. Zeller, R. Hildebrandt, "Simplifying and isolating
-    failure-inducing input", 2002), then conditions become the usual ones."""
-    def fails(smaller: Schedule) -> bool:
-        return any(fault.question == question for fault in play(smaller, classes).faults)
-
-    size = len(schedule.accidents) // 2
-    while size:
-        schedule, less = _without_some(schedule, size, fails)
-        size = size // 2 if size > 1 else int(less)
-    for name, usual in Conditions._field_defaults.items():
-        if name == "seeds" and schedule.conditions.liar:
-            continue  # among fewer seeds a liar would be no minority
-        smaller = schedule._replace(conditions=schedule.conditions._replace(**{name: usual}))
-        if smaller != schedule and fails(smaller):
-            schedule = smaller
-    return schedule
+def _again(args, number: int) -> str:
+    """Return the command that plays one of many schedules."""
+    words = ["python", "runner.py", "simulate", "--schedule", str(number)]
+    for name in ("peers", "seeds", "malicious", "capacity", "spread"):
+        if (value := getattr(args, name)) is not None:
+            words += [f"--{name}", str(value)]
+    return shlex.join(words + [f"--{name}" for name in ("sign", "gentle") if getattr(args, name)])
 
 
-def _without_some(schedule: Schedule, size: int, fails) -> tuple[Schedule, bool]:
-    """Take out every run of so many lines that is not needed; return whether there was one."""
-    at, less = 0, False
-    while at < len(schedule.accidents):
-        accidents = schedule.accidents[:at] + schedule.accidents[at + size:]
-        smaller = schedule._replace(accidents=accidents)
-        if fails(smaller):
-            schedule, less = smaller, True
-        else:
-            at += size
-    return schedule, less
+def show_results(results: Iterable[Result], count: int, again: Callable[[int], str]) -> bool:
+    """Show the results of so many schedules as they come; return whether all held. A terminal
+    also shows how far they are, and what `again(number)` says: the command that plays one."""
+    status = StatusLine() if os.isatty(1) else None
+    begun, played = time.monotonic(), []
+
+    def update() -> None:
+        if status is not None:
+            status.update(*_so_far(played, count, time.monotonic() - begun))
+
+    try:
+        update()
+        for result in results:
+            played.append(result)
+            failure = f"schedule {result.number} FAILS: {result.fault}"
+            if result.fault and status is None:
+                show(failure)
+            elif result.fault:
+                command = again(result.number)
+                status.above(f"{failure}\n  play it again: {command}\n"
+                             f"  make it small: {command} --shrink", 4)
+            update()
+    finally:
+        if status is not None:
+            status.clear() if len(played) == count else status.end()
+    took, simulated = time.monotonic() - begun, sum(result.simulated for result in played)
+    held = sum(not result.fault for result in played)
+    text = (f"{held} of {len(played)} schedules held; {simulated:.0f} simulated seconds in "
+            f"{took:.1f} s, {simulated / took:.0f} a second")
+    tally = None
+    if tallies := [result.tally for result in played if result.tally is not None]:
+        tally = functools.reduce(Tally.plus, tallies)
+        text += f"\n{'malicious':<10} {'holds' if tally.holds() else 'FAILS':<6} {tally}"
+    show(text if status is None else folded(text, 4))
+    return held == len(played) and (tally is None or tally.holds())
+
+
+def _so_far(played: list[Result], count: int, took: float) -> tuple[str, str]:
+    """Return how far so many schedules are, and how long they still take."""
+    failed = sum(bool(result.fault) for result in played)
+    text = f"{len(played):,} of {count:,} schedules, {failed} failed"
+    if not played:
+        return text, ""
+    simulated = sum(result.simulated for result in played)
+    return (f"{text}   {simulated:,.0f} simulated s, {simulated / max(took, 1e-3):,.0f} a second",
+            time_left(took / len(played) * (count - len(played))))

@@ -1,28 +1,36 @@
-"""What running nodes answer, now: which of them live, and the tree in which seeds keep reports.
+"""What runs here already: which nodes answer, which ports are taken, and the tree of reports.
 
 Each seed is asked for its list, and each listed peer by a Liveness Request, over a connection of
-its own that ends with the answer. No node writes a line about that. Any seed that monitors tells
-the whole threaded tree to whoever asks, so one answer is enough.
+its own that ends with the answer. No node writes a line about that.
 """
 
+import contextlib
+import pathlib
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from gossip import wire
-from gossip.addresses import Address, Name, Target, address_of
+from gossip.addresses import Address, Name, Target, address_of, is_loopback
+from gossip.intervals import Intervals, format_ranges
 from gossip.monitoring import grammar
 from gossip.monitoring.threaded_tree import SPACE, ThreadedTree
 from gossip.node.link import Lines
 from gossip.node.probe import Probe
-from gossip.programs.starting import look_up, node_at
+from gossip.programs.starting import (
+    SLOW, WAY_LIMIT, PortTaken, awaited, check_free, host_of, led_to, local_among, look_up, node_at)
 from gossip.settings import majority
 from gossip.terminal.command_line import (
-    FAILED, CommandError, Parser, add_common_flags, add_config, load_seeds, port_or_address, show)
+    AUTO, CONFIG, FAILED, CommandError, Parser, add_common_flags, add_config, load_seeds,
+    port_or_address, show)
+from gossip.terminal.folders import OTHER_CONFIG, shown
 from gossip.terminal.words import many
 
+BASE_PORT = 5000  # of the first peer, where the command line names no other
+BLOCK = 1000  # ports from the usual first peer to that of another network beside it
+PORT_PATIENCE = 5.0  # seconds to connect to whoever has a port, and to hear from it
 PATIENCE = 2.0  # seconds for an answer, connecting included
 AT_ONCE = 64  # nodes asked at the same time
 READ_SIZE = 65_536
@@ -58,33 +66,28 @@ def status_command(arguments: list[str]) -> int:
     nodes = [node_at(node, seeds) if isinstance(node, int) else node for node in args.nodes]
     at = {target: found if isinstance(found, OSError) else found[0]
           for target, found in look_up([*seeds, *nodes], PATIENCE).items()}
-    places = [at[seed] for seed in seeds]
-    named = [node for node in nodes if at[node] in places] if nodes else seeds
+    named = [node for node in nodes if at[node] in map(at.get, seeds)] if nodes else seeds
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        asked = list(pool.map(ask_seed, [at[seed] for seed in named]))
+        asked = list(pool.map(ask_seed, map(at.get, named)))
         lists = [seed.listed for seed in asked if seed.took is not None]
         peers = [node for node in nodes if node not in named] if nodes else sorted(
             {peer for listed in lists for peer in listed})
         answered = list(pool.map(_ask_peer, [at.get(peer, peer) for peer in peers]))
     for node, seed in zip(named, asked):
-        show(f"seed {_name(node, seed)} {_told(seed) or many(len(seed.listed), 'peer')}")
+        show(_row_of("seed", node, seed, many(len(seed.listed), "peer")))
     for node, peer in zip(peers, answered):
         on = f" on {sum(peer.address in listed for listed in lists)} of {len(lists)} lists"
-        show(f"peer {_name(node, peer)} {_told(peer) or f'{peer.took * 1000:.1f} ms'}"
-             f"{'' if nodes else on}")
+        show(_row_of("peer", node, peer, f"{(peer.took or 0.0) * 1000:.1f} ms")
+             + ("" if nodes else on))
     up = sum(node.took is not None for node in [*asked, *(answered if nodes else ())])
     return 0 if up >= (len(nodes) or majority(len(seeds))) else FAILED
 
 
-def _name(node: Target, asked: Asked) -> str:
-    """Return how a node was called, and where its name led."""
+def _row_of(kind: str, node: Target, asked: Asked, answer: str) -> str:
+    """Return the line of a node: how it was called, where its name led, and what it answered."""
     leads = isinstance(node, Name) and isinstance(asked.address, Address)
-    return f"{node} ({asked.address})" if leads else str(node)
-
-
-def _told(asked: Asked) -> str:
-    """Return why there is no answer; empty if there is one."""
-    return "" if asked.took is not None else f"down: {asked.why}"
+    return (f"{kind} {node}{f' ({asked.address})' if leads else ''} "
+            f"{f'down: {asked.why}' if asked.took is None else answer}")
 
 
 def ask_seed(address: Address | OSError, patience: float = PATIENCE) -> Asked:
@@ -111,8 +114,7 @@ def _ask_peer(address: Address | OSError) -> Asked:
     return _ask(address, PATIENCE, question)
 
 
-def _ask(address: Address | OSError, patience: float,
-         question: Callable[[Address], tuple]) -> Asked:
+def _ask(address: Target | OSError, patience: float, question: Callable) -> Asked:
     """Send what `question(own address)` returns first, and read until what it returns second says
     that the answer is there."""
     if isinstance(address, OSError):
@@ -136,42 +138,174 @@ def _ask(address: Address | OSError, patience: float,
         return Asked(address, None, getattr(error, "strerror", None) or str(error))
 
 
+# Ports: other ones for a network whose usual ports are taken, or that has more seeds than usual.
+
+class Ports(NamedTuple):
+    """The addresses with which a network starts, and the file that names its seeds."""
+
+    seeds: list[Target]
+    peers: list[Address]
+    config: pathlib.Path
+    notice: str  # which ports are taken, and which are used instead; empty when none is taken
+
+    def write_config(self, outputs: pathlib.Path) -> None:
+        """Write the file if it is that of the network in this folder, and not the user's own."""
+        if self.config.resolve() == (outputs / OTHER_CONFIG).resolve():
+            self.config.write_text("".join(f"{seed}\n" for seed in self.seeds))
+
+
+def choose_ports(args, peers: list[Address]) -> Ports:
+    """Choose other ports for the seeds and these peers where the usual ones are taken. What the
+    command line names is kept, and so are seeds that other machines know. The peers move together,
+    because a peer of another network here dials the ports of its dead again."""
+    of_config, config = load_seeds(args.config), args.config
+    seeds = usual = of_config if args.seeds is None else _as_many(of_config, args.seeds, peers)
+    chosen = peers
+    if args.config == CONFIG and all(map(is_loopback, usual)):
+        seeds = free_instead(usual, peers)
+    if args.base_port == BASE_PORT and (seeds != usual or any(map(_is_taken, peers))):
+        chosen = free_block(peers, seeds)
+    notice = _notice([*usual, *peers], [*seeds, *chosen])
+    if seeds != of_config:
+        config = args.outputs / OTHER_CONFIG
+        notice += notice and f"\nanother peer joins with: python peer.py --config {shown(config)}"
+    return Ports(seeds, chosen, config, notice)
+
+
+def _as_many(seeds: list[Target], count: int, avoid: list[Address]) -> list[Target]:
+    """Return the first seeds; where they are too few, also others on free ports above."""
+    seeds = seeds[:count]
+    while len(seeds) < count:
+        last = max(seed.port for seed in seeds)
+        if (address := next_free(host_of(AUTO, seeds, 0.0), last, avoid)) is None:
+            raise CommandError(f"no port above {last} is free for a seed", FAILED)
+        seeds.append(address)
+    return seeds
+
+
+def free_instead(addresses: list[Address], avoid: list[Address]) -> list[Address]:
+    """Return the addresses, with the next free ports above them in place of taken ones."""
+    last, free = max(address.port for address in addresses), []
+    for address in addresses:
+        if _is_taken(address):
+            address = next_free(address.ip, last, avoid) or address
+            last = max(last, address.port)
+        free.append(address)
+    return free
+
+
+def free_block(addresses: list[Address], avoid: list[Address]) -> list[Address]:
+    """Return the addresses so many blocks of ports higher that all of them are free."""
+    for step in range(BLOCK, 65536 - max(address.port for address in addresses), BLOCK):
+        block = [address_of(address.ip, address.port + step) for address in addresses]
+        if not any(map(_is_taken, block)) and not {*block} & {*avoid}:
+            return block
+    raise CommandError(f"no {len(addresses)} ports in a row are free; name one: --base-port",
+                       FAILED)
+
+
+def next_free(ip: str, port: int, avoid: Collection[Target]) -> Address | None:
+    """Return the first address above this port where a node could listen, if any."""
+    for other in range(port + 1, 65536):
+        address = address_of(ip, other)
+        with contextlib.suppress(CommandError):  # another program listens there
+            check_free(address)
+            if address not in avoid:
+                return address
+    return None
+
+
+def _notice(usual: list[Address], chosen: list[Address]) -> str:
+    moved = [(old.port, new.port) for old, new in zip(usual, chosen) if old != new]
+    if not moved:
+        return ""
+    left, instead = map(_ranges, zip(*moved))
+    return f"ports taken, all or in part: {left}; used instead: {instead}"
+
+
+def _ranges(ports: Collection[int]) -> str:
+    """Name ports in order, those in a row as `FIRST-LAST`."""
+    return format_ranges(Intervals((port, port) for port in ports).ranges()).replace(",", ", ")
+
+
+def check_seed_ports(seeds: list[Address], config: pathlib.Path) -> None:
+    """CommandError when seeds cannot listen at these addresses: it says who does."""
+    running = _running(seeds, config)
+    if running == seeds:
+        raise CommandError("the seeds run already; go on with: python peer.py", FAILED)
+    if running:
+        raise CommandError(f"{len(running)} of {len(seeds)} seeds run already "
+                           f"({_ranges([seed.port for seed in running])}); start each of the "
+                           "others with: python seed.py IP:PORT", FAILED)
+
+
+def seeds_to_start(seeds: list[Target], config: pathlib.Path,
+                   patience: float = WAY_LIMIT) -> list[Address]:
+    """Return the local seeds that do not listen already. CommandError if another program has the
+    port of one, or if this machine has none and no other answers for `patience` seconds."""
+    def found() -> list[Address] | None:
+        local = local_among(seeds)
+        if local:
+            return local
+        with ThreadPoolExecutor(len(seeds)) as pool:
+            far = [places[0] for places in led_to(seeds, SLOW).values()]
+            return [] if any(asked.took is not None for asked in pool.map(ask_seed, far)) else None
+
+    local = awaited(found, patience, "no seed of the config answers",
+                    "no seed of the config is an address of this machine, and none elsewhere "
+                    "answers")
+    running = _running(local, config)
+    return [seed for seed in local if seed not in running]
+
+
+def _running(seeds: list[Address], config: pathlib.Path) -> list[Address]:
+    """Return the seeds that listen already; CommandError if another program has a port."""
+    running = [seed for seed in seeds if _is_taken(seed)]
+    for seed in running:
+        if ask_seed(seed, PORT_PATIENCE).took is None:
+            raise CommandError(f"another program has port {seed.port}: change {config.name}",
+                               FAILED)
+    return running
+
+
+def _is_taken(address: Address) -> bool:
+    """Return whether another program listens there; CommandError if nobody can."""
+    try:
+        check_free(address)
+    except PortTaken:
+        return True
+    return False
+
+
 # The tree.
 
 def tree_command(arguments: list[str]) -> None:
-    """Show the tree of the first seed that tells one; CommandError when none does."""
+    """Show the tree of the first seed that tells one; CommandError when none does. Any seed that
+    monitors tells the whole tree."""
     parser = Parser(prog="runner.py tree", description="Ask running seeds which of them keeps "
                     "which reports about peers, and show the tree that they make.")
     add_common_flags(parser)
-    seeds, running = load_seeds(parser.parse_args(arguments).config), 0
+    seeds = load_seeds(parser.parse_args(arguments).config)
     for seed in seeds:
-        try:
-            with socket.create_connection(seed.dial, PATIENCE) as sock:
-                running += 1
-                answer = _ask_tree(sock)
-        except OSError:
-            continue
-        if answer is not None:
-            show(_drawn(seed, *answer))
+        if answer := _ask_tree(seed):
+            tree, loads = answer
+            show(_drawn(seed, ThreadedTree(*tree), dict(loads.rows)))
             return
-    if running:
-        raise CommandError(f"{running} of {len(seeds)} seeds run, but none keeps a tree; "
-                           f"{START_SEEDS}", FAILED)
-    raise CommandError(f"none of {len(seeds)} seeds runs; {START_SEEDS}", FAILED)
+    running = sum(ask_seed(seed).took is not None for seed in seeds)
+    raise CommandError((f"{running} of {len(seeds)} seeds run, but none keeps a tree" if running
+                        else f"none of {len(seeds)} seeds runs") + f"; {START_SEEDS}", FAILED)
 
 
-def _ask_tree(sock: socket.socket) -> tuple[ThreadedTree, dict[Address, int]] | None:
-    """Return a seed's tree, and the rows of each seed whose load it knows; or None."""
-    sock.sendall(grammar.ASK_TREE)
-    with sock.makefile("rb") as lines:
-        try:
-            tree, loads = (wire.parse(lines.readline(wire.LINE_LIMIT + 1).removesuffix(b"\n"))
-                           for _ in range(2))
-        except wire.WireError:
-            return None
-    if not isinstance(tree, grammar.Tree) or not isinstance(loads, grammar.Loads):
-        return None
-    return ThreadedTree(*tree), dict(loads.rows)
+def _ask_tree(seed: Target) -> list | None:
+    """Return the tree of a seed, and the loads that it knows; None if it tells none."""
+    told: list = []
+
+    def heard(lines: list[bytes]) -> bool:
+        told.extend(map(wire.parse, lines))
+        return len(told) > 1
+
+    _ask(seed, PATIENCE, lambda own: (grammar.ASK_TREE, heard))
+    return told if [type(message) for message in told] == [grammar.Tree, grammar.Loads] else None
 
 
 def _drawn(teller: Address, tree: ThreadedTree, rows: dict[Address, int]) -> str:

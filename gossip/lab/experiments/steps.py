@@ -1,14 +1,14 @@
-"""Steps: what happens, on a terminal: numbered lines that update themselves, in words.
-
-Elsewhere no step is shown.
+"""Steps: what happens, in words. On a terminal they are numbered lines that update themselves;
+elsewhere the present step is told every few seconds.
 """
 
+import math
 import os
 import sys
 import time
 from collections.abc import Callable
 
-from gossip.lab.proof.check import CLAIMS, SHOWN
+from gossip.lab.proof.check import CLAIMS, SHOWN, format_rows
 from gossip.lab.proof.evidence import Row
 from gossip.lab.proof.graph import Pieces
 from gossip.lab.proof.records import Records
@@ -16,6 +16,7 @@ from gossip.lab.proof.runs import PeerRun
 from gossip.terminal.command_line import show
 from gossip.terminal.folders import ports, shown
 from gossip.terminal.screen import USUAL, StatusLine, folded, terminal_width, time_left
+from gossip.terminal.words import many
 
 NAME = 15  # columns of a step's name, where the terminal has room
 NAMED = 3  # killed peers whose names are shown; of more only the number
@@ -29,13 +30,15 @@ def status_line_of(args) -> StatusLine | None:
 
 
 class Steps:
-    """Numbered steps, the last of which is the status line; without that, no step is shown."""
+    """Numbered steps, the last of which is the status line. Without that `are_shown` is False, and
+    the present step has a line `every` so many seconds."""
 
-    def __init__(self, status: StatusLine | None):
-        self.status = status
+    def __init__(self, status: StatusLine | None, every: float = math.inf):
+        self._status = status
         self.are_shown = status is not None
+        self._every = every
+        self._first = self._begun = self._told = time.monotonic()
         self._number = 0
-        self._begun = 0.0
         self._name, self._words = "", str  # of the last one
         self._left = float  # of the last one: the seconds that are left; 0 where nobody knows
 
@@ -52,18 +55,27 @@ class Steps:
         self._words = words
         self.show()
 
+    def finish(self, result: str) -> None:
+        """Have its result describe the last step, and how long it has taken."""
+        self._left = float
+        self.describe(lambda: result)
+
     def show(self) -> None:
         """Show how far the last step is."""
+        now = time.monotonic()
         if self.are_shown:
             name = f"{self._name:<{NAME if terminal_width() >= USUAL else 0}}"
             left = self._left()
-            self.status.update(f"{self._number:3}  {name}  {self._words()}", time_left(left)
-                               if left > 0 else f"{time.monotonic() - self._begun:.1f} s")
+            self._status.update(f"{self._number:3}  {name}  {self._words()}",
+                                time_left(left) if left > 0 else f"{now - self._begun:.1f} s")
+        elif now - self._told >= self._every:
+            self._told = now
+            show(f"{now - self._first:5.1f} s  {self._name}: {self._words()}")
 
     def end(self) -> None:
         """Leave the last step as it is."""
         if self.are_shown:
-            self.status.end()
+            self._status.end()
 
     def say(self, text: str, indent: int = 0) -> None:
         """Show lines below all steps, also where none are shown; there they are not folded."""
@@ -71,36 +83,13 @@ class Steps:
         show(folded(text, indent) if self.are_shown else text)
 
     def say_proof(self, rows: list[Row], next_lines: str) -> None:
-        """Show the proof, and what to do next."""
+        """Show the proof; where steps are shown in words, and with what to do next."""
+        if not self.are_shown:
+            show(format_rows(rows))
+            return
         self.say(f"{self._number + 1:3}  the proof, from the output files alone:\n\n"
                  f"{proof(rows)}", CLAIM)
         self.say(next_lines, 4)
-
-
-class BenchSteps(Steps):
-    """The steps of a benchmark. `planned` has the seconds that each network takes at least; the
-    time that is left is told by how much longer the first ones took."""
-
-    def __init__(self, planned: list[float], status: StatusLine | None):
-        super().__init__(status)
-        self._planned = planned  # of the last step, and of those to come
-        self._measured = self._took = 0.0  # seconds planned for what is measured, and taken
-
-    def begin_network(self, name: str) -> None:
-        """Begin the step of a network."""
-        self.begin(name, str, self._seconds_left)
-
-    def end_network(self, result: str) -> None:
-        """End it with what was measured."""
-        self._measured += self._planned.pop(0)
-        self._took += time.monotonic() - self._begun
-        self._left = float
-        self.describe(lambda: result)
-
-    def _seconds_left(self) -> float:
-        pace = self._took / self._measured if self._measured else 1.0
-        last, *others = self._planned
-        return max(0.0, pace * last - (time.monotonic() - self._begun)) + pace * sum(others)
 
 
 # A network in words.
@@ -108,16 +97,14 @@ class BenchSteps(Steps):
 def planned(args, gossip: int) -> str:
     """Tell the steps that a network will take whose peers say so many messages."""
     malice, kill = args.malicious, args.kill
-    plan = ["each gossips " + ("without end" if gossip == FOR_EVER else
-                               f"{gossip} message{'' if gossip == 1 else 's'}")]
-    plan += [f"{_are(malice.count(), 'attacks', 'attack')} ({malice})"] if malice else []
-    plan += [f"then {_are(kill, 'is', 'are')} killed"] if kill else []
+    plan = [f"each gossips {'without end' if gossip == FOR_EVER else many(gossip, 'message')}"]
+    if malice:
+        attack = "attacks" if malice.count() == 1 else "attack"
+        plan.append(f"{malice.count()} of them {attack} ({malice})")
+    if kill:
+        plan.append(f"then {kill} of them {'is' if kill == 1 else 'are'} killed")
     plan += [] if args.once else ["Ctrl-C ends them"]
     return f"{args.peers} peers; {'; '.join(plan)}.   ({shown(args.outputs)})\n"
-
-
-def _are(count: int, one: str, more: str) -> str:
-    return f"{count} of them {one if count == 1 else more}"
 
 
 def started(runs: list[PeerRun]) -> str:
@@ -165,12 +152,11 @@ def found_dead(records: Records, runs: list[PeerRun], peers: list[str]) -> str:
     if len(peers) > 1:
         found = {peer for run in runs for peer in run.dead}.intersection(peers)
         return f"{len(found)} of {len(peers)} found dead"
-    found = [run.address for run in runs if peers[0] in run.dead]
-    if found:
+    if found := [run.address for run in runs if peers[0] in run.dead]:
         return f"found dead by {' '.join(ports(found))}"
     last = {run.address: run.last for run in records.peers}
     waiting = sum(run.had_link(peers[0], last.get(peers[0], 0.0)) for run in runs)
-    return f"no answer for its {waiting} neighbour{'' if waiting == 1 else 's'}"
+    return f"no answer for its {many(waiting, 'neighbour')}"
 
 
 def proof(rows: list[Row]) -> str:

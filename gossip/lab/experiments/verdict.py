@@ -2,15 +2,24 @@
 
 The proof (lab/proof/) reads files and knows no more than they say. This judge knows the truth: it
 hears every event when it is written, and looks into the tables of all nodes when they have had a
-rest. What is wrong while it happens is noted in `faults`; other methods return it, in words.
+rest of nine rounds and 80 seconds.
 """
 
+from typing import NamedTuple
+
 from gossip.addresses import Address, parse_address
+from gossip.lab.experiments.accidents import Conditions
 from gossip.lab.experiments.virtual_network import VirtualNetwork
-from gossip.lab.proof.graph import Pieces
 from gossip.settings import majority
+from gossip.signing.confirming import ANSWER_LIMIT
 from gossip.wire import parse as parse_line
 
+REST_ROUNDS, REST = 9, 80.0  # liveness rounds and seconds between the unrest and the verdict
+MEND_ROUNDS, MEND = 10, 6.0  # the same until a network without seeds has to be one piece again
+LOOKS = 5.0  # seconds between the two looks at what should not last (see Judge.look)
+SPEAKERS = 3  # peers that say something after the rest
+HOPS = 12  # links on the way of a message to the last peer, at most
+MEANWHILE = "while it happened"  # the question that is asked all the time
 QUIET_ROUNDS = 8  # rounds before the verdict in which nothing may change
 SPIN = 20.0  # turns of a duty per second: above this it spins, for all of a rest
 STIRS = {"connected", "disconnected", "liveness missed", "unregistered"}  # events of unrest
@@ -20,12 +29,22 @@ BAD = 0.10  # badness of a peer, above which it is charged
 STANDING = {"a neighbour", "a seed", "a registered peer"}  # roles of links that may stay
 
 
+class Fault(NamedTuple):
+    """Something that is wrong: which question found it, and in words."""
+
+    question: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.question}: {self.text}"
+
+
 class Judge:
-    """Hears what happens in one network, and says what is wrong."""
+    """Hears what happens in one network, and notes what is wrong."""
 
     def __init__(self, network: VirtualNetwork):
         self.network = network
-        self.faults: list[str] = []  # what was wrong while it happened
+        self.faults: list[Fault] = []
         self._stirred: tuple[float, str] = (0.0, "nothing")  # the last event of unrest
         self._misses: dict[tuple, int] = {}  # (peer, neighbour) -> misses in a row
         self._reports: dict[tuple, float] = {}  # (seed, dead) -> when it heard of the death last
@@ -33,9 +52,11 @@ class Judge:
         self._rejected: dict[tuple, None] = {}  # (seed, dead): it did not believe the last report
         self._to_pass_on: dict[tuple, float] = {}  # (seed, dead) -> when a peer reported it first
         self._met: dict[tuple, None] = {}  # pairs of lives that were neighbours
-        self._rest_began = 0.0
-        self._turns: dict = {}  # duty -> turns when the rest began
         network.hear = self.heard
+
+    def ask(self, question: str, wrong: list[str]) -> None:
+        """Note what a question has found wrong."""
+        self.faults += [Fault(question, words) for words in wrong]
 
     # While it happens.
 
@@ -49,13 +70,13 @@ class Judge:
             judge(address, rest, event)
 
     def _wrong(self, address: Address, event: str, why: str) -> None:
-        self.faults.append(f"at {self.network.time.now:.3f} {address} wrote {event}: {why}")
+        self.ask(MEANWHILE, [f"at {self.network.time.now:.3f} {address} wrote {event}: {why}"])
 
     def on_started(self, address: Address, rest: str, event: str) -> None:
         """Forget a seed's earlier life, of which it knows nothing."""
-        for known in self._removals, self._to_pass_on:
-            for key in [key for key in known if key[0] == address]:
-                del known[key]
+        self._removals, self._to_pass_on = (
+            {about: at for about, at in known.items() if about[0] != address}
+            for known in (self._removals, self._to_pass_on))
 
     def on_failed(self, address: Address, rest: str, event: str) -> None:
         self._wrong(address, event, "no thread may fail")
@@ -65,19 +86,15 @@ class Judge:
             self._wrong(address, event, "nobody here breaks the rules")
 
     def on_connected(self, address: Address, rest: str, event: str) -> None:
-        life = self.network.life
-        self._met[life(address), life(parse_address(rest))] = None
+        self._met[self.network.life(address), self.network.life(parse_address(rest))] = None
 
     def on_disconnected(self, address: Address, rest: str, event: str) -> None:
         """The link that the smaller address has dialled stays, of two of a pair."""
         now = self.network.time.now
         self.network.time.at(now + FORGOTTEN, self._has_dropped_offers, address, now)
-        peer, _, reason = rest.partition(":duplicate")
-        if peer == rest:
-            return
-        other = parse_address(peer)
-        row = self.network.nodes[address].neighbours.row(other)
-        if row is not None and row.link is not None and row.dialler != min(address, other):
+        peer, duplicate, _ = rest.partition(":duplicate")
+        row = self.network.nodes[address].neighbours.row(parse_address(peer)) if duplicate else None
+        if row and row.link is not None and row.dialler != min(address, parse_address(peer)):
             self._wrong(address, event, "the link that the larger address dialled stays")
 
     def _has_dropped_offers(self, address: Address, ended: float) -> None:
@@ -85,10 +102,10 @@ class Judge:
         node = self.network.nodes.get(address)
         if node is None or node.world.is_frozen() or self.network.troubled[address] >= ended:
             return
-        for link in node.spreading.anti_entropy.catch_up.offering():
-            if link.ended:
-                self.faults.append(f"{address} keeps an offer of {link.peer} {FORGOTTEN:.0f} s "
-                                   f"after the end of that link, at {ended:.3f}")
+        self.ask(MEANWHILE, [f"{address} keeps an offer of {link.peer} {FORGOTTEN:.0f} s after the "
+                             f"end of that link, at {ended:.3f}"
+                             for link in node.spreading.anti_entropy.catch_up.offering()
+                             if link.ended])
 
     def on_liveness_reply(self, address: Address, rest: str, event: str) -> None:
         self._misses[address, rest.rpartition(":")[0]] = 0
@@ -121,8 +138,8 @@ class Judge:
                 self.network.time.at(now + PASSED_ON, self._has_passed_on, *about, died, now)
 
     def on_rejected(self, address: Address, rest: str, event: str) -> None:
-        dead = parse_line(":".join(rest.split(":")[:6]).encode()).dead
-        self._rejected[address, dead] = None
+        report = parse_line(":".join(rest.split(":")[:6]).encode())
+        self._rejected[address, report.dead] = None
 
     def on_passed_on(self, address: Address, rest: str, event: str) -> None:
         """Nobody has to tell a seed of a death that has believed a report."""
@@ -134,11 +151,11 @@ class Judge:
         if (dead in network.nodes or network.troubled[dead] > died or (seed, dead) in self._rejected
                 or self._removals.get((seed, dead), -1.0) < died):
             return  # it was only cut off, or lived on; or it was removed and passed on before
-        for other in network.seeds:
-            if (other != seed and network.undisturbed_since(seed, other) < reported
-                    and self._reports.get((other, dead), -1.0) < died):
-                self.faults.append(f"{seed} heard at {reported:.3f} that {dead} is dead, removed "
-                                   f"it, and has not told {other}")
+        self.ask(MEANWHILE, [
+            f"{seed} heard at {reported:.3f} that {dead} is dead, removed it, has not told {other}"
+            for other in network.seeds
+            if other != seed and network.undisturbed_since(seed, other) < reported
+            and self._reports.get((other, dead), -1.0) < died])
 
     def on_removed(self, address: Address, rest: str, event: str) -> None:
         """If it lives, it must have been out of reach, or have gone elsewhere."""
@@ -169,19 +186,52 @@ class Judge:
 
     # After the rest.
 
-    def begin_rest(self) -> None:
-        """Count the turns of all duties from now on."""
-        self._rest_began = self.network.time.now
-        self._turns = {duty: duty.turns for node in self.network.nodes.values()
-                       for duty in node.world.duties}
+    def rest(self, conditions: Conditions) -> None:
+        """Let the network rest after its unrest, and ask every question."""
+        time, round_ = self.network.time, conditions.liveness_interval
+        end = time.now
+        turns = {duty: duty.turns for node in self.network.nodes.values()
+                 for duty in node.world.duties}
+        if not self.network.living_seeds():
+            time.run(end + MEND_ROUNDS * round_ + MEND)
+            self.ask("pieces", self.pieces())
+        time.run(end + REST_ROUNDS * round_ + REST)
+        first = self.look()
+        time.run(time.now + LOOKS)
+        self.ask("left over", [words for what, words in self.look().items() if what in first])
+        self.ask("quiet", self._unquiet(end, turns))
+        for question in self.pieces, self.links, self.registrations, self.lists, self.messages:
+            self.ask(question.__name__, question())
+        self._speak(conditions)
+
+    def _speak(self, conditions: Conditions) -> None:
+        """Check that messages said after the rest arrive everywhere, by flood within the longest
+        ways. On each of these ways a peer may wait in vain for what seeds say of a run that has
+        said nothing before."""
+        network, time = self.network, self.network.time
+        expected = []  # (peer, messages that it has to have then)
+        for peers in network.in_pieces():
+            speakers = peers[:SPEAKERS]
+            expected += [(peer, peer.messages.count() + len(speakers)) for peer in peers]
+            for peer in speakers:
+                network.say(peer.address, ["after the rest"])
+        way = 2 * conditions.latency + conditions.jitter + 2 * conditions.lag
+        if conditions.sign and len(network.honest_seeds()) < majority(conditions.seeds):
+            way += ANSWER_LIMIT + network.settings.probe_limit  # runs have to prove themselves
+        rumor = conditions.spread == "rumor"  # it may die; then comparing brings it
+        time.run(time.now + 1.0 + HOPS * way
+                 + (4 * conditions.antientropy_interval if rumor else 0.0))
+        self.ask("after the rest", [
+            f"{peer.address} has {peer.messages.count()} messages, not {count}"
+            for peer, count in expected if peer.messages.count() != count])
 
     def look(self) -> dict[tuple, str]:
         """Return states that should not last, as two looks find them: (kind, object) -> words."""
         found = {}
         for address, node in sorted(self.network.nodes.items()):
             for link in node.links():
-                if link.ended or link.role not in STANDING:
-                    state = "ended" if link.ended else link.role
+                state = "ended" if link.ended else link.role
+                if state not in STANDING:
                     found["link", link] = f"{address} keeps a link to {link.peer}: {state}"
         for node in self.network.peers():
             peer = node.address
@@ -205,43 +255,32 @@ class Judge:
         return found
 
     def pieces(self) -> list[str]:
-        """The graph of the living is one piece. While no seed lives, newcomers can find nobody:
-        then those who were neighbours once in their present lives have to be in one piece."""
-        graph = self._graph()
+        """The graph of the living is one piece. While no seed lives, newcomers can find nobody, so
+        only peers that were neighbours once in their present lives have to be in one piece."""
+        graph = self.network.graph()
         if self.network.living_seeds():
             return [f"the peers are in {len(graph)} pieces"] if len(graph) > 1 else []
-        lives = {self.network.life(peer.address): peer.address for peer in self.network.peers()}
-        return [f"{lives[one]} and {lives[other]} were neighbours, and are in different pieces"
-                for one, other in self._met if one in lives and other in lives
-                and not graph.joined(lives[one], lives[other])]
-
-    def _graph(self) -> Pieces:
-        return Pieces({peer.address: peer.neighbours.addresses()
-                       for peer in self.network.peers()})
-
-    def in_pieces(self) -> list[list]:
-        """Return the living peers, piece by piece."""
-        peers = {peer.address: peer for peer in self.network.peers()}
-        return [[peers[address] for address in sorted(piece)]
-                for piece in sorted(self._graph().all(), key=min)]
+        lives = {self.network.life(peer.address) for peer in self.network.peers()}
+        return [f"{one} and {other} were neighbours, and are in different pieces"
+                for (one, life), (other, its_life) in self._met
+                if {(one, life), (other, its_life)} <= lives and not graph.joined(one, other)]
 
     def links(self) -> list[str]:
         """Every link of neighbours stands at both ends and is the same."""
-        wrong = []
-        for node in self.network.peers():
+        peers, wrong = {node.address: node for node in self.network.peers()}, []
+        for node in peers.values():
             for address in node.neighbours.addresses():
-                link = node.neighbours.link(address)
-                other = self.network.nodes.get(address)
-                back = None if other is None or address in self.network.seeds else (
-                    other.neighbours.link(node.address))
-                if back is None or not link.connection.leads_to(back.connection):
+                other = peers.get(address)
+                back = other and other.neighbours.link(node.address)
+                if not back or not node.neighbours.link(address).connection.leads_to(
+                        back.connection):
                     wrong.append(f"{node.address} has a link to {address}, which has not")
         return wrong
 
     def messages(self) -> list[str]:
         """Everybody living has seen the same messages, as far as links lead."""
         return [f"messages differ: {', '.join(f'{p.address} {p.messages.count()}' for p in peers)}"
-                f"; of {', '.join(runs)}" for peers in self.in_pieces()
+                f"; of {', '.join(runs)}" for peers in self.network.in_pieces()
                 if (runs := _runs_that_differ(self.network, peers))]
 
     def registrations(self) -> list[str]:
@@ -255,10 +294,10 @@ class Judge:
                 wrong.append(f"{node.address} is registered with {len(links)} seeds of {wanted}")
             for link in links:
                 row = seeds[link.peer].registry.row(node.address) if link.peer in seeds else None
-                if row is None or row.link is None or not link.connection.leads_to(
-                        row.link.connection):
+                back = row and row.link
+                if not back or not link.connection.leads_to(back.connection):
                     wrong.append(f"{node.address} is registered with {link.peer}, "
-                                 f"which does not list it over this connection")
+                                 "which does not list it over this connection")
         return wrong
 
     def lists(self) -> list[str]:
@@ -267,57 +306,39 @@ class Judge:
         living = {node.address for node in self.network.peers()}
         seeds = self.network.living_seeds()
         for seed in seeds:
-            listed = set(seed.registry.addresses())
-            wrong += [f"seed {seed.address} lists {address}, which does not live"
-                      for address in sorted(listed - living)]
-            wrong += [f"seed {seed.address} lists {address} without a connection"
-                      for address in sorted(listed & living)
-                      if seed.registry.row(address).link is None]
+            for address in sorted(seed.registry.addresses()):
+                if address not in living:
+                    wrong.append(f"seed {seed.address} lists {address}, which does not live")
+                elif seed.registry.row(address).link is None:
+                    wrong.append(f"seed {seed.address} lists {address} without a connection")
         for node in self.network.peers() if seeds else ():
             known = set(node.peer_list.addresses())
-            for what, others in (("knows", known - living),
-                                 ("does not know", living - known - {node.address})):
-                if others:
-                    wrong.append(f"{node.address} {what} {', '.join(map(str, sorted(others)))}")
+            unknown = living - known - {node.address}
+            wrong += [f"{node.address} {what} {', '.join(map(str, sorted(others)))}"
+                      for what, others in (("knows", known - living), ("does not know", unknown))
+                      if others]
         return wrong
 
-    def quiet(self) -> list[str]:
-        """The last eight rounds were quiet, and nobody spins."""
+    def _unquiet(self, began: float, turns: dict) -> list[str]:
+        """Say if the last eight rounds were not quiet, or a duty spins since the rest began."""
         now, (at, event) = self.network.time.now, self._stirred
         is_quiet = now - at >= QUIET_ROUNDS * self.network.settings.liveness_interval
         wrong = [] if is_quiet else [f"no rest: at {at:.3f} {event}"]
-        for duty, before in self._turns.items():
-            if duty.turns - before > SPIN * (now - self._rest_began):
-                wrong.append(f"{duty.label} took {duty.turns - before} turns in the rest")
-        return wrong
+        return wrong + [f"{duty.label} took {duty.turns - before} turns in the rest"
+                        for duty, before in turns.items()
+                        if duty.turns - before > SPIN * (now - began)]
 
 
 def _runs_that_differ(network: VirtualNetwork, peers: list) -> list[str]:
-    """Return the runs of which these peers, which links join, should all have seen the same
-    messages, and have not. Where gossip is signed, a run that has ended cannot prove itself, and
-    seeds that were started again do not know it: its messages stay with those who took them while
-    it was known, and with neighbours that take them, too."""
+    """Return the runs of which these peers, which links join, have not all seen the same messages
+    as they should. Where gossip is signed, a run that has ended cannot prove itself, and seeds that
+    were started again do not know it: its messages stay with peers that took them before."""
     seen = {peer.address: peer.messages.seen() for peer in peers}
     runs = [run for run in sorted({run for one in seen.values() for run in one})
             if any(one.get(run) != seen[peers[0].address].get(run) for one in seen.values())]
     return [run.decode() for run in runs
-            if not network.settings.sign or _is_vouched_for(network, run)
-            or any(_was_not_told(peer, run, seen) for peer in peers)]
-
-
-def _is_vouched_for(network: VirtualNetwork, run: bytes) -> bool:
-    """Return whether a run lives, or more than half of all seeds live, are honest, and know it."""
-    text, _, start = run.decode().rpartition(":")
-    address, start = parse_address(text), int(start)
-    node = network.nodes.get(address)
-    if node is not None and node.spreading.origin.start == start:
-        return True
-    knowing = [seed for seed in network.honest_seeds() if seed.vouching.knows(address, start)]
-    return len(knowing) >= majority(len(network.seeds))
-
-
-def _was_not_told(peer, run: bytes, seen: dict) -> bool:
-    """Return whether a peer takes what a run has said, and lacks some that a neighbour has."""
-    return peer.confirming.is_known(run) and any(
-        peer.messages.lacking([(run, seen[other][run])])
-        for other in peer.neighbours.addresses() if run in seen.get(other, ()))
+            if not network.settings.sign or network.is_vouched_for(run)
+            or any(peer.confirming.is_known(run)  # it takes what it lacks
+                   and peer.messages.lacking([(run, seen[other][run])])
+                   for peer in peers for other in peer.neighbours.addresses()
+                   if run in seen.get(other, ()))]

@@ -13,12 +13,13 @@ import pathlib
 import random
 import types
 
-from gossip.addresses import Address
+from gossip.addresses import Address, parse_address
+from gossip.lab.proof.graph import Pieces
 from gossip.lab.simulation.virtual_links import Cables, Cabling, End, VirtualTime
 from gossip.lab.simulation.virtual_world import START, VirtualWorld
 from gossip.node.node import die_together
 from gossip.node.output_file import OutputFile
-from gossip.settings import Settings
+from gossip.settings import Settings, majority
 
 LOOK = 0.25  # seconds between two looks whether a node that leaves has ended, or has room to speak
 TEXT = "said {} of {}"  # what peers say; not `message N`, which the generator says
@@ -136,19 +137,23 @@ class VirtualNetwork:
         self.cabling.mend(side)
         self._mended = self.time.now
 
-    def slow(self, address: Address, seconds: float) -> None:
+    def slow(self, address: Address, milliseconds: int) -> None:
         """Slow a machine's connections down: all takes so much longer."""
-        self.cabling.slow[address] = seconds
+        self.cabling.slow[address] = milliseconds / 1000
 
     def fast(self, address: Address) -> None:
         """Let them be as they were."""
         if self.cabling.slow.pop(address, None) is not None:
             self.trouble(address)
 
-    def reset(self, address: Address, chosen: int, both: bool) -> None:
+    def reset(self, address: Address, chosen: int, both: bool = True) -> None:
         """Break one of a node's connections, here or at both ends."""
         if address in self.nodes and (ends := self.nodes[address].world.ends()):
             self._break(ends[chosen % len(ends)], both)
+
+    def break_one_end(self, address: Address, chosen: int) -> None:
+        """Break one of a node's connections here: its other end does not notice."""
+        self.reset(address, chosen, both=False)
 
     def break_links(self, share: float, rng: random.Random) -> None:
         """Break a share of the links between peers, at both ends."""
@@ -157,6 +162,12 @@ class VirtualNetwork:
                 if address < end.other.address and end.other.address not in self.seeds]
         for end in rng.sample(ends, min(len(ends), round(share * len(ends)))):
             self._break(end, both=True)
+
+    def churn(self, share: float, every: float, until: float, rng: random.Random) -> None:
+        """Break a share of the links, and again every so many seconds."""
+        self.break_links(share, rng)
+        if self.time.now + every < until:
+            self.time.at(self.time.now + every, self.churn, share, every, until, rng)
 
     def _break(self, end: End, both: bool) -> None:
         self._broke[end.address] = self._broke[end.other.address] = self.time.now
@@ -180,6 +191,14 @@ class VirtualNetwork:
             said += 1
             self.say(address, [TEXT.format(said, count)])
 
+    def calm_down(self, calm: float, silence: float) -> None:
+        """Let so many seconds pass, and then some in which nobody generates a message: what is
+        said at the very end would reach nobody."""
+        self.time.run(self.time.now + calm)
+        for peer in self.peers():
+            peer.spreading.fall_silent()
+        self.time.run(self.time.now + silence)
+
     # The truth.
 
     def trouble(self, address: Address) -> None:
@@ -190,6 +209,16 @@ class VirtualNetwork:
         """Return the peers that live and do not leave, in the order of their addresses."""
         return [node for address, node in sorted(self.nodes.items())
                 if address not in self.seeds and not node.leaving]
+
+    def graph(self) -> Pieces:
+        """Return the graph of the peers that live."""
+        return Pieces({peer.address: peer.neighbours.addresses() for peer in self.peers()})
+
+    def in_pieces(self) -> list[list]:
+        """Return the peers that live, piece by piece."""
+        peers = {peer.address: peer for peer in self.peers()}
+        return [[peers[address] for address in sorted(piece)]
+                for piece in sorted(self.graph().all(), key=min)]
 
     def life(self, address: Address) -> tuple[Address, int]:
         """Return an address and the number of its latest life."""
@@ -202,6 +231,15 @@ class VirtualNetwork:
     def honest_seeds(self) -> list:
         """Return the seeds that live and do not lie."""
         return [seed for seed in self.living_seeds() if seed.address not in self.hostile]
+
+    def is_vouched_for(self, run: bytes) -> bool:
+        """Return whether a run lives, or most of all seeds live, are honest, and know it."""
+        text, _, start = run.decode().rpartition(":")
+        address, start = parse_address(text), int(start)
+        node = self.nodes.get(address)
+        knowing = [seed for seed in self.honest_seeds() if seed.vouching.knows(address, start)]
+        return (node is not None and node.spreading.origin.start == start
+                or len(knowing) >= majority(len(self.seeds)))
 
     def in_reach_since(self, one: Address, other: Address) -> float | None:
         """Return since when the two could reach each other without trouble; None if they cannot."""

@@ -25,6 +25,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 
 from gossip.addresses import Address, parse_address
 from gossip.lab.experiments.accidents import Role
@@ -48,8 +49,8 @@ SET_FUTEX_HASH, SLOTS = (78, 1), 8192  # PR_FUTEX_HASH, PR_FUTEX_HASH_SET_SLOTS;
 # As the runner holds them.
 
 class Host:
-    """A process that hosts nodes, and the pipe that keeps it alive. It needs nothing but the standard
-    library, and without a look for more (-S) it starts sooner."""
+    """A process that hosts nodes, and the pipe that keeps it alive. It needs nothing but the
+    standard library, and without a look for more (-S) it starts sooner."""
 
     def __init__(self, what: str, arguments: list[str], addresses: list[Address], stdout=None):
         self.what = what
@@ -131,8 +132,7 @@ class Host:
         try:
             self._process.wait(max(0.0, until - time.monotonic()))
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+            self.die()
         if self._process.stdout is not None:
             self._process.stdout.close()
 
@@ -199,12 +199,10 @@ class WorkerProcess(Host):
 # From inside.
 
 class Worker:
-    """Nodes in one process, made by `make_node(node_class, address, output)`. `open_file(kind,
-    address)` opens the output file of each."""
+    """Nodes in one process, made by `make_node(node_class, address)`."""
 
-    def __init__(self, node_class: type, open_file, make_node):
+    def __init__(self, node_class: type, make_node: Callable):
         self._node_class = node_class
-        self._open_file = open_file
         self._make_node = make_node
         self._nodes: dict[str, object] = {}  # address -> node
         self._starters: list[threading.Thread] = []  # each lets some of them begin, and ends
@@ -237,26 +235,19 @@ class Worker:
                 self._nodes[address].gossip([text])
             elif word == "ready":
                 show("ready")
-            else:
-                raise CommandError(f"unknown word {word!r}")
         sys.setswitchinterval(max(SWITCH_INTERVAL, SWITCH_SHARE * len(self._nodes)))
         if started:
             self._starters.append(threading.Thread(target=begin_in_turn, args=(started,),
                                                    name="starter", daemon=True))
             self._starters[-1].start()
 
-    def _all_begun(self) -> bool:
-        return not any(starter.is_alive() for starter in self._starters)
-
     def _prepare(self, named: str, *role: str):
         """Make a node and start its threads, which wait until `go` is called."""
-        address = parse_address(named)
         node_class = (misbehaving(self._node_class, Role.parse(*role)) if role
                       else self._node_class)
-        node = self._make_node(node_class, address, self._open_file(node_class.kind, address))
-        node.all_begun = self._all_begun
+        node = self._nodes[named] = self._make_node(node_class, parse_address(named))
+        node.all_begun = lambda: not any(starter.is_alive() for starter in self._starters)
         prepare_node(node)
-        self._nodes[named] = node
         return node
 
 
@@ -267,13 +258,10 @@ def widen_futex_table() -> None:
     processors: whoever releases a lock walks past hundreds of threads that wait for other locks.
     An older Linux has one large table for all processes, and refuses the call.
     """
-    if not sys.platform.startswith("linux"):
-        return
-    try:
-        import ctypes
-    except ImportError:
-        return  # a Python that was built without it works, but slower
-    ctypes.CDLL(None).prctl(*SET_FUTEX_HASH, ctypes.c_ulong(SLOTS), ctypes.c_ulong(0))
+    if sys.platform.startswith("linux"):
+        with contextlib.suppress(ImportError):  # a Python built without it works, but slower
+            import ctypes
+            ctypes.CDLL(None).prctl(*SET_FUTEX_HASH, ctypes.c_ulong(SLOTS), ctypes.c_ulong(0))
 
 
 def begin_in_turn(nodes: list) -> None:

@@ -4,8 +4,7 @@ import re
 
 import pytest
 
-from gossip.lab.experiments import bench, steps
-from gossip.terminal.screen import StatusLine
+from gossip.lab.experiments import bench
 from tests.tools.ports import free_addresses, free_range
 from tests.tools.programs import run, write_config
 from tests.tools.terminals import CTRL_C, ERASE, Terminal
@@ -78,38 +77,21 @@ def test_what_went_wrong_stands_below_the_steps(command):
         assert (words, end) == ("the peers did not find each other", "")
 
 
-def test_the_time_left_is_told_by_how_long_the_first_networks_took(monkeypatch, capfd):
-    class Clock:
-        now = 0.0
-
-        def monotonic(self):
-            return self.now
-
-    clock = Clock()
-    monkeypatch.setattr(steps, "time", clock)
-    shown = steps.BenchSteps([10.0, 5.0, 5.0], StatusLine())
-    for passes, act, end in ((0, lambda: shown.begin_network("one"), " 20 s left"),
-                             (4, shown.show, " 16 s left"),
-                             (16, shown.show, " 10 s left"),  # longer than it was planned
-                             (0, lambda: shown.end_network("fast"), " fast"),
-                             (0, lambda: shown.begin_network("two"), " 20 s left"),
-                             (5, shown.show, " 15 s left")):
-        clock.now += passes
-        act()
-        line = capfd.readouterr().out.rpartition(ERASE)[2]
-        assert line.endswith(end if "left" in end else " 20.0 s") and end in line
+def test_the_time_left_is_that_of_all_networks_that_are_planned(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(bench.time, "monotonic", lambda: now[0])
+    left = bench.time_left([10.0, 5.0, 5.0])
+    assert left() == 20.0
+    now[0] += 4.0
+    assert left() == 16.0
+    now[0] += 16.0
+    assert left() == 10.0  # the first one takes longer than it was planned
 
 
-@pytest.mark.parametrize("room, widest, tables", [
-    (1000, 108, 1), (108, 108, 1), (107, 72, 2), (72, 72, 2), (71, 36, 2), (40, 36, 2)])
-def test_the_table_fits_where_it_stands(room, widest, tables):
+def test_the_table_fits_on_a_terminal():
     figures = {name: 1234.5 for name, _, _ in bench.FIGURES}
-    lines = bench.table({"flood": [figures] * 2, "rumor": [figures] * 2}, room)
-    assert max(map(len, lines)) == widest
-    assert sum("median" in line.split() for line in lines) == tables
-    for _, what, form in bench.FIGURES:
-        at = [number for number, line in enumerate(lines) if line.startswith(what)]
-        assert len(at) == tables
-        numbers = [f"{1234.5:{form}}"] * (6 // tables)
-        assert all(" ".join(lines[n:n + 2]).removeprefix(what).split()[:len(numbers)] == numbers
-                   for n in at)
+    way, heads, *rows = bench.table("flood", [figures] * 2).splitlines()
+    assert (way.split(), heads.split()) == (["flood"], ["median", "least", "most"])
+    assert max(map(len, [heads, *rows])) == 72
+    assert [row.removeprefix(what).split() for row, (_, what, _) in zip(rows, bench.FIGURES)] == [
+        [f"{1234.5:{form}}"] * 3 for _, _, form in bench.FIGURES]

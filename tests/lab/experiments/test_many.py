@@ -2,9 +2,8 @@
 
 import pytest
 
-from gossip.lab.experiments import simulate
-from gossip.lab.experiments.schedules import Result
-from gossip.lab.experiments.simulate import Many
+from gossip.lab.experiments import schedules
+from gossip.lab.experiments.schedules import Result, show_results
 from gossip.terminal import screen
 from tests.tools.terminals import CTRL_C, ERASE, Terminal
 
@@ -13,7 +12,7 @@ FAULT = "5003 is on the list of 4001, and dead"
 
 @pytest.fixture
 def terminal(monkeypatch):
-    monkeypatch.setattr(simulate.os, "isatty", lambda descriptor: True)
+    monkeypatch.setattr(schedules.os, "isatty", lambda descriptor: True)
     monkeypatch.setattr(screen, "terminal_width", lambda: 60)
 
 
@@ -22,48 +21,42 @@ def results():
 
 
 def test_without_a_terminal_only_a_failure_is_shown(capfd):
-    many = Many(3, "again {}".format)
-    for result in results():
-        many.add(result)
-    many.close()
-    assert not many.judge()
+    assert not show_results(results(), 3, "again {}".format)
     failed, held = capfd.readouterr().out.splitlines()
     assert failed == f"schedule 12 FAILS: {FAULT}"
     assert held.startswith("2 of 3 schedules held; 30 simulated seconds in ")
 
 
-def test_a_failure_stays_with_its_commands_and_is_shown_again_at_the_end(terminal, capfd):
-    many = Many(3, "again {}".format)
-    for result in results():
-        many.add(result)
+def test_a_failure_stays_with_its_commands_and_the_status_line_goes_away(terminal, capfd):
+    assert not show_results(results(), 3, "again {}".format)
     out = capfd.readouterr().out
     assert "2 of 3 schedules, 1 failed" in out and " left" in out
-    kept = [line.rpartition(ERASE)[2] for line in out.split("\n")][:-1]
+    *kept, last = [line.rpartition(ERASE)[2] for line in out.split("\n")][:4]
     assert kept == [f"schedule 12 FAILS: {FAULT}", "  play it again: again 12",
                     "  make it small: again 12 --shrink"]
-    many.close()
-    assert not many.judge()
-    again = capfd.readouterr().out.removeprefix(ERASE).splitlines()
-    assert again[0].startswith("2 of 3 schedules held; ") and again[-len(kept):] == kept
+    assert last.startswith("2 of 3 schedules held; ")
 
 
 def test_a_run_that_was_interrupted_keeps_its_last_line(terminal, capfd):
-    many = Many(3, "again {}".format)
-    many.add(results()[0])
-    capfd.readouterr()
-    many.close()
-    assert capfd.readouterr().out.startswith(f"{ERASE}1 of 3 schedules, 0 failed")
+    def interrupted():
+        yield results()[0]
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        show_results(interrupted(), 3, "again {}".format)
+    last, end = capfd.readouterr().out.rpartition(ERASE)[2].split("\n")
+    assert last.startswith("1 of 3 schedules, 0 failed") and end == ""
 
 
 @pytest.mark.parametrize("flags", [
     ["--gentle"], ["--sign"], ["--malicious", "drop:2,forge:1"],
     ["--malicious", "none", "--peers", "7", "--seeds", "2", "--capacity", "fixed:3"]])
 def test_the_command_plays_the_same_schedule(flags):
-    many = simulate.parse_simulate(["--schedules", "9", "--from", "3", *flags])
-    again = simulate._again(many, 5).split()
+    many = schedules.parse_simulate(["--schedules", "9", "--from", "3", *flags])
+    again = schedules._again(many, 5).split()
     assert again[:5] == ["python", "runner.py", "simulate", "--schedule", "5"]
-    one = simulate.parse_simulate(again[3:])
-    assert simulate._schedule(one) == simulate._draw(many, 5)
+    one = schedules.parse_simulate(again[3:])
+    assert schedules._schedule(one) == schedules._draw(many, 5)
     assert one.schedules is None
 
 

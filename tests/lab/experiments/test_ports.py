@@ -9,7 +9,7 @@ import types
 import pytest
 
 from gossip.addresses import address_of, parse_address
-from gossip.lab.experiments import ports
+from gossip.lab.experiments import status as ports
 from gossip.lab.experiments.status import Asked, ask_seed
 from gossip.terminal.command_line import CommandError, load_seeds
 from gossip.terminal.folders import OTHER_CONFIG
@@ -210,7 +210,7 @@ def test_another_program_on_the_port_of_a_seed_is_named(answer, tmp_path):
 
 
 def test_a_program_that_says_nothing_is_not_waited_for_for_ever(tmp_path, monkeypatch):
-    monkeypatch.setattr(ports, "PATIENCE", 0.2)
+    monkeypatch.setattr(ports, "PORT_PATIENCE", 0.2)
     with socket.create_server((LOCAL, 0)) as listener:
         port = listener.getsockname()[1]
         with pytest.raises(CommandError, match=f"another program has port {port}: change x.txt"):

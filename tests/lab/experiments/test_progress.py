@@ -56,6 +56,6 @@ class Network:
 def test_the_runner_looks_less_often_while_looks_take_long(monkeypatch):
     clock = Clock()
     monkeypatch.setattr(following, "time", clock)
-    follows = Progress(SlowRecords(clock), Network(), Settings(), clock, Steps(None), quiet=True)
+    follows = Progress(SlowRecords(clock), Network(), Settings(), clock, Steps(None))
     assert not follows.settle(lambda: False, 10.0)
     assert clock.pauses == pytest.approx([0.25, 0.4, 0.8, 1.2, 1.6, 2.0, 2.0])

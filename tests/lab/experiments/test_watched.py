@@ -122,7 +122,7 @@ def test_the_judge_hears_when_somebody_is_found_bad_where_nobody_attacks():
     net = VirtualNetwork(1, CLASSES, seed_addresses(1), conditions.settings(), conditions.cables())
     judge = Judge(net)
     net.hear(seed_addresses(1)[0], "judged:127.0.0.1#5000=0.100 127.0.0.1#5001=0.101")
-    assert len(judge.faults) == 1 and "127.0.0.1#5001=0.101: nobody attacks" in judge.faults[0]
+    assert len(judge.faults) == 1 and "127.0.0.1#5001=0.101: nobody attacks" in str(judge.faults[0])
     net.hostile[seed_addresses(1)[0]] = None
     net.hear(seed_addresses(1)[0], "judged:127.0.0.1#5001=0.101")
     assert len(judge.faults) == 1

@@ -153,7 +153,7 @@ def test_its_nodes_know_whether_all_of_them_have_begun(monkeypatch):
     may_go, node = threading.Event(), types.SimpleNamespace(kind="peer")
     monkeypatch.setattr(worker, "begin_in_turn", lambda nodes: may_go.wait(30))
     monkeypatch.setattr(worker, "prepare_node", lambda node: None)
-    one = Worker(node, lambda kind, address: None, lambda kind, address, output: node)
+    one = Worker(node, lambda kind, address: node)
     interval = sys.getswitchinterval()
     one._carry_out(["start 127.0.0.1:5000"])
     sys.setswitchinterval(interval)
