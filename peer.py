@@ -89,8 +89,9 @@ class Peer(Node):
         self.messages = self.spreading.messages
         self.made_of(self.linking.learning, self.linking.admitting, self.linking, self.joining,
                      self.confirming, self.reporting, self.spreading, self.link_proofs)
-        # Where lines are signed or watched, or in a tree, a repetition says something too.
-        self._sifts = not (settings.sign or self._watch or self.spreading.way.HEARS_REPETITIONS)
+        # Where lines are watched, or in a tree, a repetition says something too.
+        self._sifts = not (self._watch or self.spreading.way.HEARS_REPETITIONS)
+        self._without_covers = self.messages.without_covers if settings.sign else None
         self._generated = 0  # messages so far
         self._restraint = Restraint(settings.origin_wait)
         self._round_due: float | None = None  # when the next round is due
@@ -269,7 +270,7 @@ class Peer(Node):
             return lines
         new = list(itertools.filterfalse(self.messages.holds, lines))
         link.repetitions += len(lines) - len(new)
-        return new
+        return self._without_covers(new, link) if self._without_covers and new else new
 
     def lines(self, link: Link, lines: list[bytes]) -> None:
         """Take the lines that came together over a link. Drop repetitions again, because other

@@ -77,10 +77,11 @@ class Covers:
         unknown = []
         for is_known, group in itertools.groupby(lines, self.lines.__contains__):
             unknown += list(group)[-1:] if is_known else group
-        if len(unknown) == 1 and unknown[0] in self.lines:
-            self._came(self.lines[unknown[0]], link)  # messages may come with the next bytes
-            return []
-        return unknown
+        cover = self.lines.get(unknown[0]) if len(unknown) == 1 else None
+        if cover is None:
+            return unknown
+        self._came(cover, link)  # messages may come with the next bytes
+        return []
 
     def is_old(self, cover: Cover, seen: Intervals, brought_by: Address | None) -> bool:
         """Return whether the signature of a cover need not be verified: all its messages were seen,
@@ -235,10 +236,12 @@ class SignedMessages(MessageList):
         self._is_genuine = is_genuine
         self._is_known, self._is_denied = is_known, is_denied
         self._checks_early = checks_early
+        # Drops repeated covers. This needs no turn, because only a link's reader changes its cover.
+        self.without_covers = self._covers.unknown
 
     def unknown(self, lines: list[bytes], link=None) -> list[bytes]:
         """Return the lines without held gossip lines and repeated covers."""
-        return self._covers.unknown(super().unknown(lines), link)
+        return self.without_covers(super().unknown(lines), link)
 
     def add_block(self, lines: list[bytes], made_here: bool = False) -> None:
         """Take nothing, because each line needs a cover."""
