@@ -13,4 +13,5 @@ link_proofs   which run is at the other end of a link
 How signed gossip spreads, on what spread/ does for any gossip:
 signed_spreading  the part of a peer: lines that wait for their run, rate limits of verifying
 signed_messages   the message list, which takes only messages for which a good cover speaks
+covers            signed lines, and the messages that they speak for
 """

@@ -1,181 +1,21 @@
-"""Signed messages: the message list of a network that signs, and the covers of its messages.
+"""Signed messages: the message list of a network that signs.
 
-Rules only. A cover is a signed line. A message is taken when a good cover speaks for it; otherwise
+Rules only. A message is taken when a good cover, that is a signed line, speaks for it; otherwise
 its line is corrupt, and nothing of it is remembered. The README says what is verified, and when.
-
-A cover is kept while a text that it speaks for is held, or while it is one of the latest without a
-text. A link remembers the last cover that came over it, kept or not, which speaks for the lines
-behind it. Because honest peers send every line right behind its own cover (`wire.covered`), an
-honest peer never looks guilty, whatever others send.
 """
 
-import bisect
 import collections
 import functools
 import itertools
-import operator
-import weakref
 
 from gossip import wire
 from gossip.addresses import Address
 from gossip.intervals import Intervals
 from gossip.settings import Settings
 from gossip.signing import grammar
+from gossip.signing.covers import Corrupt, Cover, Covers
 from gossip.spread.message_list import MessageList
 from gossip.spread.run import Run, Texts, sha256
-from gossip.tools import Recent
-
-WAITING_LIMIT = 1_000  # covers kept without a text that is held
-LIARS_LIMIT = 1_000  # runs remembered that have contradicted themselves
-
-_first = operator.attrgetter("first")
-
-
-class Corrupt(Exception):
-    """A line was changed, or was not made by its origin."""
-
-
-class Cover:
-    """One signed line."""
-
-    __slots__ = ("line", "run", "origin", "first", "last", "hashes", "texts", "good", "unchecked",
-                 "told", "liar", "payer")
-
-    def __init__(self, line: bytes, signed: grammar.Signed, good: bool = False):
-        self.line = line
-        self.run = signed.run
-        self.origin = signed.run.rpartition(b":")[0]  # its address
-        self.first, self.last = signed.first, signed.last  # numbers for which it speaks
-        self.hashes = signed.hashes
-        self.texts = 0  # how many of its texts are held
-        self.good = good  # verified, and contradicts no kept cover
-        self.unchecked = None if good else signed  # its content, until it is verified
-        self.told: weakref.ref | None = None  # the link to its origin's address that brought it
-        self.liar: weakref.ref | None = None  # `told` of the kept cover that it contradicts
-        self.payer: Address | None = None  # who paid for its check, until it lets a message in
-
-    def hash_of(self, number: int) -> bytes:
-        """Return its hash for a message number; empty if it has none."""
-        at = (number - self.first) * grammar.HASH_SIZE
-        return self.hashes[at:at + grammar.HASH_SIZE] if at >= 0 else b""
-
-
-class Covers:
-    """The covers that a peer knows."""
-
-    def __init__(self):
-        self.lines: dict[bytes, Cover] = {}  # all covers that are kept
-        self.size = 0  # their bytes
-        self._runs: dict[bytes, list[Cover]] = {}  # run -> its covers, in order of their `first`
-        self._longest: dict[bytes, int] = {}  # run -> the most messages of one of its covers
-        self._waiting: collections.OrderedDict[Cover, None] = collections.OrderedDict()
-        self._liars = Recent(LIARS_LIMIT)  # run that has contradicted itself -> True
-        self.contradictions: list[tuple[bytes, bytes]] = []  # pairs, until the owner takes them
-
-    def unknown(self, lines: list[bytes], link=None) -> list[bytes]:
-        """Return the lines without known covers behind which nothing new came."""
-        unknown = []
-        for is_known, group in itertools.groupby(lines, self.lines.__contains__):
-            unknown += list(group)[-1:] if is_known else group
-        cover = self.lines.get(unknown[0]) if len(unknown) == 1 else None
-        if cover is None:
-            return unknown
-        self._came(cover, link)  # messages may come with the next bytes
-        return []
-
-    def is_old(self, cover: Cover, seen: Intervals, brought_by: Address | None) -> bool:
-        """Return whether the signature of a cover need not be verified: all its messages were seen,
-        and no kept cover contradicts it. Of a known liar either will do, if another brought it."""
-        is_seen = not seen.missing(cover.first, cover.last)
-        if self._liars.get(cover.run) and cover.origin != str(brought_by).encode():
-            return is_seen or self._rival_of(cover) is not None
-        return is_seen and self._rival_of(cover) is None
-
-    def take(self, cover: Cover | None, link=None) -> Cover:
-        """Take a verified signed line, which speaks for what comes next. Corrupt if it is bad, or
-        if its origin has sent a contradiction on this very link: others may know another order."""
-        if cover is None:
-            raise Corrupt
-        kept = self.keep(cover)
-        if kept is None and cover.liar is not None and cover.liar() is link:
-            raise Corrupt
-        self._came(kept or cover, link)
-        return kept or cover
-
-    def keep(self, cover: Cover) -> Cover | None:
-        """Keep a cover; return it as kept, None if it is bad."""
-        kept = self.lines.get(cover.line)
-        if kept is not None or not cover.good:
-            return kept
-        if (rival := self._rival_of(cover)) is not None:
-            cover.good, cover.liar = False, rival.told
-            self.contradictions.append((rival.line, cover.line))
-            self._liars.add(cover.run, True)
-            return None
-        bisect.insort(self._runs.setdefault(cover.run, []), cover, key=_first)
-        length = cover.last - cover.first + 1
-        self._longest[cover.run] = max(self._longest.get(cover.run, 0), length)
-        self.lines[cover.line] = cover
-        self.size += len(cover.line)
-        self._waiting[cover] = None
-        if len(self._waiting) > WAITING_LIMIT:
-            self._drop(next(iter(self._waiting)))
-        return cover
-
-    def _rival_of(self, cover: Cover) -> Cover | None:
-        """Return a kept cover that contradicts this one."""
-        compared = cover.first  # all below was compared; kept covers agree, and may be many
-        for other in self._near(cover.run, cover.first, cover.last):
-            if other.last >= compared:
-                if grammar.contradict(cover, other, compared):
-                    return other
-                compared = other.last + 1
-        return None
-
-    def _came(self, cover: Cover, link) -> None:
-        if link is not None:
-            link.cover = cover
-            if cover.origin == str(link.peer).encode():
-                cover.told = weakref.ref(link)
-
-    def speaking(self, message: wire.Gossip, digest: bytes, last: Cover | None,
-                 seen_of) -> Cover | None:
-        """Return the cover, `last` or a kept one, that speaks for a message that is not held; None
-        if the message is old (in `seen_of(run)`), or its cover a contradiction; else Corrupt."""
-        run, number, named = message.run, message.number, digest[:grammar.HASH_SIZE]
-        if last is not None and last.run == run and last.hash_of(number) == named:
-            return last if last.texts else self.keep(last)
-        cover = next((cover for cover in self._near(run, number, number)
-                      if cover.hash_of(number)), None)  # kept covers all have the same hash
-        if cover is None and number in seen_of(run):
-            return None
-        if cover is None or cover.hash_of(number) != named:
-            raise Corrupt
-        return cover
-
-    def _near(self, run: bytes, first: int, last: int) -> list[Cover]:
-        covers = self._runs.get(run, [])
-        return covers[bisect.bisect_right(covers, first - self._longest.get(run, 0), key=_first):
-                      bisect.bisect_right(covers, last, key=_first)]
-
-    def held(self, cover: Cover) -> None:
-        cover.texts += 1
-        self._waiting.pop(cover, None)
-
-    def dropped(self, cover: Cover) -> None:
-        """Note that a text was dropped; drop a cover with its last."""
-        cover.texts -= 1
-        if not cover.texts:
-            self._drop(cover)
-
-    def _drop(self, cover: Cover) -> None:
-        self._waiting.pop(cover, None)
-        del self.lines[cover.line]
-        self.size -= len(cover.line)
-        covers = self._runs[cover.run]
-        del covers[covers.index(cover, bisect.bisect_left(covers, cover.first, key=_first))]
-        if not covers:
-            del self._runs[cover.run], self._longest[cover.run]
 
 
 class SignedFresh:
@@ -202,12 +42,12 @@ class SignedTexts(Texts):
         self._covers = covers
         self.lines: dict[bytes, Cover] = {}
 
-    def cover(self, run: Run, line: bytes, cover: Cover) -> None:
-        """Note the cover of a new text of a run."""
-        self.lines[line] = cover
-        self._covers.held(cover)
-        if cover.texts == 1:
+    def cover(self, run: Run, lines: list[bytes], cover: Cover) -> None:
+        """Note the cover of new texts of a run."""
+        self.lines.update(dict.fromkeys(lines, cover))
+        if not cover.texts:
             run.weight += len(cover.line)
+        self._covers.held(cover, len(lines))
 
     def is_over(self) -> bool:
         return (len(self.lines) > self._settings.cache_size
@@ -243,7 +83,7 @@ class SignedMessages(MessageList):
         """Return the lines without held gossip lines and repeated covers."""
         return self.without_covers(super().unknown(lines), link)
 
-    def add_block(self, lines: list[bytes], made_here: bool = False) -> None:
+    def add_block(self, lines: list[bytes], made_here: bool = False, covering=None) -> None:
         """Take nothing, because each line needs a cover."""
 
     def add(self, lines: list[bytes], made_here: bool = False, brought_by: Address | None = None,
@@ -252,25 +92,54 @@ class SignedMessages(MessageList):
         fresh = SignedFresh()
         last = link and link.cover  # the cover that came last on the link
         covers = self._verified(lines, last, made_here, brought_by, fresh.checks)
-        last = last and covers[last.line]
-        for line in lines:
-            try:
-                if line in covers:
-                    last = self._covers.take(covers[line], link)
-                else:
-                    self._take_covered(line, last, made_here, brought_by, fresh)
-            except Corrupt:
-                fresh.corrupt.append(line)
-                if len(fresh.corrupt) == self._corrupt_most:
-                    break
-            except wire.WireError as error:
-                fresh.fault = error
-                break
+        self._take_all(lines, covers, last and covers[last.line], made_here, brought_by, link, fresh)
         if self._texts.is_over():
             self._texts.evict()
         fresh.contradictions, self._covers.contradictions = self._covers.contradictions, []
         fresh.shown = wire.shown(fresh.lines)
         return fresh
+
+    def _take_all(self, lines: list[bytes], covers: dict[bytes, Cover | None], last: Cover | None,
+                  made_here: bool, brought_by: Address | None, link, fresh: SignedFresh) -> None:
+        """Take lines whose `covers` were verified, up to an invalid one, or too many corrupt ones."""
+        for is_cover, group in itertools.groupby(lines, covers.__contains__):
+            batch = list(group)
+            if not is_cover and self._take_block(batch, last, made_here, fresh):
+                continue
+            for line in batch:
+                try:
+                    if is_cover:
+                        last = self._covers.take(covers[line], link)
+                    else:
+                        self._take_covered(line, last, made_here, brought_by, fresh)
+                except Corrupt:
+                    fresh.corrupt.append(line)
+                    if len(fresh.corrupt) == self._corrupt_most:
+                        return
+                except wire.WireError as error:
+                    fresh.fault = error
+                    return
+
+    def _take_block(self, lines: list[bytes], last: Cover | None, made_here: bool,
+                    fresh: SignedFresh) -> bool:
+        """Take the lines behind a cover together if all of them continue its run, as usual. Return
+        whether they were taken."""
+        if last is None or not (made_here or self._is_known(last.run)):
+            return False
+        covering = functools.partial(self._covers.speaking_for_all, last)
+        if super().add_block(lines, made_here, covering) is None:
+            return False
+        cover = self._covers.lines[last.line]
+        fresh.lines += lines
+        fresh.covers += [cover.line] * len(lines)
+        self._give_back(cover, fresh)
+        return True
+
+    def _give_back(self, cover: Cover, fresh: SignedFresh) -> None:
+        """Give a check back to its payer, because it let a message in."""
+        if cover.payer is not None:
+            fresh.checks[cover.payer] -= 1
+            cover.payer = None
 
     def _take_covered(self, line: bytes, last: Cover | None, made_here: bool,
                       brought_by: Address | None, fresh: SignedFresh) -> None:
@@ -288,11 +157,9 @@ class SignedMessages(MessageList):
         elif not made_here and not self._is_known(message.run):
             fresh.unknown.append((message.run, line, cover.line))
         elif (run := self._keep(line, digest, message, made_here, brought_by, fresh)) is not None:
-            self._texts.cover(run, line, cover)
+            self._texts.cover(run, [line], cover)
             fresh.covers.append(cover.line)
-            if cover.payer is not None:
-                fresh.checks[cover.payer] -= 1
-                cover.payer = None
+            self._give_back(cover, fresh)
 
     def _verified(self, lines: list[bytes], last: Cover | None, made_here: bool,
                   brought_by: Address | None, checks: collections.Counter

@@ -62,23 +62,29 @@ class MessageList:
         self._old += len(lines) - len(unknown)
         return unknown
 
-    def add_block(self, lines: list[bytes], made_here: bool = False) -> Fresh | None:
-        """Add all lines if they are gossip that continues a known run, and so need no room.
-        Otherwise add none and return None."""
+    def add_block(self, lines: list[bytes], made_here: bool = False, covering=None
+                  ) -> Fresh | None:
+        """Add all lines if they are gossip that continues a known run, and so need no room. Otherwise
+        add none and return None. Where gossip is signed, `covering(block, digests)` returns the cover
+        that speaks for all of them, or None."""
         if self._forbidden_in is not None:
             return None
         block = wire.parse_block(lines)
         run = None if block is None else self._runs.get(block.run)
         if run is None or (block.run == self._own_run) is not made_here:
             return None
-        if not run.seen.extend(block.first, block.last):
+        digests = [sha256(line).digest() for line in lines]
+        cover = None if covering is None else covering(block, digests)
+        if (cover is None) is not (covering is None) or not run.seen.extend(block.first, block.last):
             return None
         if run.vouched is not None:
             self._room.used(run)
         self._digest.changed(run)
         # None of these texts is held yet, because only texts with seen numbers are held.
-        self._texts.hold(run, block.first, lines, [sha256(line).digest() for line in lines])
-        if self._texts.is_over():
+        self._texts.hold(run, block.first, lines, digests)
+        if cover is not None:
+            self._texts.cover(run, lines, cover)  # whoever takes signed lines evicts afterwards
+        elif self._texts.is_over():
             self._texts.evict()
         return Fresh(lines, block.shown)
 

@@ -8,7 +8,8 @@ from gossip import wire
 from gossip.settings import Settings
 from gossip.signing import grammar
 from gossip.signing.grammar import Signer
-from gossip.signing.signed_messages import WAITING_LIMIT, SignedMessages
+from gossip.signing.covers import WAITING_LIMIT
+from gossip.signing.signed_messages import SignedMessages
 from tests.tools.fakes import FakeLink, peer
 
 ORIGIN = peer(5001)

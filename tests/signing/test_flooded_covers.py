@@ -8,9 +8,10 @@ import pytest
 
 from gossip import wire
 from gossip.settings import Settings
-from gossip.signing import signed_messages
+from gossip.signing import covers
 from gossip.signing import grammar
-from gossip.signing.signed_messages import WAITING_LIMIT, SignedMessages
+from gossip.signing.covers import WAITING_LIMIT
+from gossip.signing.signed_messages import SignedMessages
 from tests.tools.fakes import FakeLink, peer
 
 ORIGIN, START, KEY = peer(5001), 7, bytes(32)
@@ -68,7 +69,7 @@ def test_garbage_leaves_nothing_behind(total):
 
 
 def test_covers_that_wait_take_a_bounded_room(monkeypatch):
-    monkeypatch.setattr(signed_messages, "WAITING_LIMIT", 50)
+    monkeypatch.setattr(covers, "WAITING_LIMIT", 50)
     messages = message_list()
     wide = cover(1, 512)
     tracemalloc.start()

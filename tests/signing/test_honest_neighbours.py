@@ -12,7 +12,7 @@ import pytest
 
 from gossip import wire
 from gossip.settings import Settings
-from gossip.signing import signed_messages
+from gossip.signing import covers
 from gossip.signing import grammar
 from gossip.signing.signed_messages import SignedMessages
 from gossip.signing.signed_spreading import SignedSpreading
@@ -122,7 +122,7 @@ def lie(rng, attacker, said):
 def test_no_honest_neighbour_ever_looks_corrupt(seed, monkeypatch):
     for chance in range(seed, seed + 50):
         rng = random.Random(chance)
-        monkeypatch.setattr(signed_messages, "WAITING_LIMIT", rng.choice([1, 2, 5, 1_000]))
+        monkeypatch.setattr(covers, "WAITING_LIMIT", rng.choice([1, 2, 5, 1_000]))
         peers = [Honest(number, rng) for number in range(rng.choice([2, 3, 4]))]
         for one in peers:
             one.others = [other for other in peers if other is not one]

@@ -1,0 +1,183 @@
+"""Covers: verified signed lines, and which messages each of them speaks for.
+
+Rules only. A cover is kept while a text that it speaks for is held, or while it is one of the
+latest without a text. A link remembers the last cover that came over it, kept or not, which speaks
+for the lines behind it. Because honest peers send every line right behind its own cover
+(`wire.covered`), an honest peer never looks guilty, whatever others send.
+"""
+
+import bisect
+import collections
+import itertools
+import operator
+import weakref
+
+from gossip import wire
+from gossip.addresses import Address
+from gossip.intervals import Intervals
+from gossip.signing import grammar
+from gossip.tools import Recent
+
+WAITING_LIMIT = 1_000  # covers kept without a text that is held
+LIARS_LIMIT = 1_000  # runs remembered that have contradicted themselves
+
+_first = operator.attrgetter("first")
+
+
+class Corrupt(Exception):
+    """A line was changed, or was not made by its origin."""
+
+
+class Cover:
+    """One signed line."""
+
+    __slots__ = ("line", "run", "origin", "first", "last", "hashes", "texts", "good", "unchecked",
+                 "told", "liar", "payer")
+
+    def __init__(self, line: bytes, signed: grammar.Signed, good: bool = False):
+        self.line = line
+        self.run = signed.run
+        self.origin = signed.run.rpartition(b":")[0]  # its address
+        self.first, self.last = signed.first, signed.last  # numbers for which it speaks
+        self.hashes = signed.hashes
+        self.texts = 0  # how many of its texts are held
+        self.good = good  # verified, and contradicts no kept cover
+        self.unchecked = None if good else signed  # its content, until it is verified
+        self.told: weakref.ref | None = None  # the link to its origin's address that brought it
+        self.liar: weakref.ref | None = None  # `told` of the kept cover that it contradicts
+        self.payer: Address | None = None  # who paid for its check, until it lets a message in
+
+    def hash_of(self, number: int) -> bytes:
+        """Return its hash for a message number; empty if it has none."""
+        at = (number - self.first) * grammar.HASH_SIZE
+        return self.hashes[at:at + grammar.HASH_SIZE] if at >= 0 else b""
+
+    def speaks_for(self, block: wire.Block, digests: list[bytes]) -> bool:
+        """Return whether its hashes are those of consecutive messages."""
+        at = (block.first - self.first) * grammar.HASH_SIZE
+        named = b"".join([digest[:grammar.HASH_SIZE] for digest in digests])
+        return self.run == block.run and at >= 0 and self.hashes[at:at + len(named)] == named
+
+
+class Covers:
+    """The covers that a peer knows."""
+
+    def __init__(self):
+        self.lines: dict[bytes, Cover] = {}  # all covers that are kept
+        self.size = 0  # their bytes
+        self._runs: dict[bytes, list[Cover]] = {}  # run -> its covers, in order of their `first`
+        self._longest: dict[bytes, int] = {}  # run -> the most messages of one of its covers
+        self._waiting: collections.OrderedDict[Cover, None] = collections.OrderedDict()
+        self._liars = Recent(LIARS_LIMIT)  # run that has contradicted itself -> True
+        self.contradictions: list[tuple[bytes, bytes]] = []  # pairs, until the owner takes them
+
+    def unknown(self, lines: list[bytes], link=None) -> list[bytes]:
+        """Return the lines without known covers behind which nothing new came."""
+        unknown = []
+        for is_known, group in itertools.groupby(lines, self.lines.__contains__):
+            unknown += list(group)[-1:] if is_known else group
+        cover = self.lines.get(unknown[0]) if len(unknown) == 1 else None
+        if cover is None:
+            return unknown
+        self._came(cover, link)  # messages may come with the next bytes
+        return []
+
+    def is_old(self, cover: Cover, seen: Intervals, brought_by: Address | None) -> bool:
+        """Return whether the signature of a cover need not be verified: all its messages were seen,
+        and no kept cover contradicts it. Of a known liar either will do, if another brought it."""
+        is_seen = not seen.missing(cover.first, cover.last)
+        if self._liars.get(cover.run) and cover.origin != str(brought_by).encode():
+            return is_seen or self._rival_of(cover) is not None
+        return is_seen and self._rival_of(cover) is None
+
+    def take(self, cover: Cover | None, link=None) -> Cover:
+        """Take a verified signed line, which speaks for what comes next. Corrupt if it is bad, or
+        if its origin has sent a contradiction on this very link: others may know another order."""
+        if cover is None:
+            raise Corrupt
+        kept = self.keep(cover)
+        if kept is None and cover.liar is not None and cover.liar() is link:
+            raise Corrupt
+        self._came(kept or cover, link)
+        return kept or cover
+
+    def keep(self, cover: Cover) -> Cover | None:
+        """Keep a cover; return it as kept, None if it is bad."""
+        kept = self.lines.get(cover.line)
+        if kept is not None or not cover.good:
+            return kept
+        if (rival := self._rival_of(cover)) is not None:
+            cover.good, cover.liar = False, rival.told
+            self.contradictions.append((rival.line, cover.line))
+            self._liars.add(cover.run, True)
+            return None
+        bisect.insort(self._runs.setdefault(cover.run, []), cover, key=_first)
+        length = cover.last - cover.first + 1
+        self._longest[cover.run] = max(self._longest.get(cover.run, 0), length)
+        self.lines[cover.line] = cover
+        self.size += len(cover.line)
+        self._waiting[cover] = None
+        if len(self._waiting) > WAITING_LIMIT:
+            self._drop(next(iter(self._waiting)))
+        return cover
+
+    def _rival_of(self, cover: Cover) -> Cover | None:
+        """Return a kept cover that contradicts this one."""
+        compared = cover.first  # all below was compared; kept covers agree, and may be many
+        for other in self._near(cover.run, cover.first, cover.last):
+            if other.last >= compared:
+                if grammar.contradict(cover, other, compared):
+                    return other
+                compared = other.last + 1
+        return None
+
+    def _came(self, cover: Cover, link) -> None:
+        if link is not None:
+            link.cover = cover
+            if cover.origin == str(link.peer).encode():
+                cover.told = weakref.ref(link)
+
+    def speaking(self, message: wire.Gossip, digest: bytes, last: Cover | None,
+                 seen_of) -> Cover | None:
+        """Return the cover, `last` or a kept one, that speaks for a message that is not held; None
+        if the message is old (in `seen_of(run)`), or its cover a contradiction; else Corrupt."""
+        run, number, named = message.run, message.number, digest[:grammar.HASH_SIZE]
+        if last is not None and last.run == run and last.hash_of(number) == named:
+            return last if last.texts else self.keep(last)
+        cover = next((cover for cover in self._near(run, number, number)
+                      if cover.hash_of(number)), None)  # kept covers all have the same hash
+        if cover is None and number in seen_of(run):
+            return None
+        if cover is None or cover.hash_of(number) != named:
+            raise Corrupt
+        return cover
+
+    def speaking_for_all(self, last: Cover, block: wire.Block, digests: list[bytes]) -> Cover | None:
+        """Return the cover `last`, as kept, if it speaks for consecutive messages, else None."""
+        if not last.speaks_for(block, digests):
+            return None
+        return last if last.texts else self.keep(last)
+
+    def _near(self, run: bytes, first: int, last: int) -> list[Cover]:
+        covers = self._runs.get(run, [])
+        return covers[bisect.bisect_right(covers, first - self._longest.get(run, 0), key=_first):
+                      bisect.bisect_right(covers, last, key=_first)]
+
+    def held(self, cover: Cover, texts: int) -> None:
+        cover.texts += texts
+        self._waiting.pop(cover, None)
+
+    def dropped(self, cover: Cover) -> None:
+        """Note that a text was dropped; drop a cover with its last."""
+        cover.texts -= 1
+        if not cover.texts:
+            self._drop(cover)
+
+    def _drop(self, cover: Cover) -> None:
+        self._waiting.pop(cover, None)
+        del self.lines[cover.line]
+        self.size -= len(cover.line)
+        covers = self._runs[cover.run]
+        del covers[covers.index(cover, bisect.bisect_left(covers, cover.first, key=_first))]
+        if not covers:
+            del self._runs[cover.run], self._longest[cover.run]
