@@ -12,6 +12,7 @@ import itertools
 import math
 import random
 import sys
+import weakref
 
 from gossip import wire
 from gossip.addresses import Address, Target, sample
@@ -229,14 +230,16 @@ class Seed(Node):
         if alive is False:
             self._remove(row, "gone")
         elif alive:
-            self.flusher.take_over(functools.partial(self._outstayed, row), self.settings.grace)
+            outstayed = functools.partial(self._outstayed, weakref.ref(row))
+            self.flusher.take_over(outstayed, self.settings.grace)
         else:
             self._probe_later(row, functools.partial(self._judge_lost, row))
 
-    def _outstayed(self, row: Listing) -> None:
+    def _outstayed(self, lost: weakref.ref) -> None:
         """Remove a peer that has not come back in time. A late seed probes it again instead,
         because the peer may have come back, and nobody has looked yet."""
-        if self.registry.row(row.address) is row and self.is_late():
+        row = lost()  # None once the peer has registered again, because then nobody needs the row
+        if row is not None and self.registry.row(row.address) is row and self.is_late():
             self.withhold()
             self._probe_later(row, functools.partial(self._judge_lost, row))
         else:

@@ -6,6 +6,8 @@ for some seconds at most, while neighbours are slow; the generator only asks whe
 """
 
 import contextlib
+import heapq
+import itertools
 import math
 import selectors
 import socket
@@ -28,7 +30,8 @@ class Flusher:
         # guards _links and _jobs; notified when a backlog has shrunk or a link ended
         self._changed = threading.Condition()
         self._links = set()  # links with a backlog
-        self._jobs: list[tuple] = []  # (when, call), from `take_over`
+        self._jobs: list[tuple] = []  # a heap of (when, number, call), from `take_over`
+        self._numbers = itertools.count()  # of two jobs for the same time, the older goes first
 
     def watch(self, link) -> None:
         with self._changed:
@@ -39,7 +42,7 @@ class Flusher:
 
     def take_over(self, job, after: float = 0.0) -> None:
         with self._changed:
-            self._jobs.append((time.monotonic() + after, job))
+            heapq.heappush(self._jobs, (time.monotonic() + after, next(self._numbers), job))
         self._wake()
 
     def condition(self) -> threading.Condition:
@@ -83,11 +86,11 @@ class Flusher:
 
     def _do_jobs(self) -> float | None:
         """Do the jobs that are due; return when the next is. None if there is none."""
+        now, due = time.monotonic(), []
         with self._changed:
-            now = time.monotonic()
-            due = [job for when, job in self._jobs if when <= now]
-            self._jobs = [(when, job) for when, job in self._jobs if when > now]
-            next_job = min((when for when, _ in self._jobs), default=None)
+            while self._jobs and self._jobs[0][0] <= now:
+                due.append(heapq.heappop(self._jobs)[2])
+            next_job = self._jobs[0][0] if self._jobs else None
         for job in due:
             with self._turn:
                 job()

@@ -110,7 +110,8 @@ class Readers:
         """Wait for the lock; return whether it was taken."""
         self.waiting.add(thread)
         patience, taken = PATIENCE * (1 + len(self.waiting) // FEW), False
-        while not taken and (left := self.begun + patience - time.monotonic()) > 0:
+        since = time.monotonic()
+        while not taken and (left := max(since, self.begun) + patience - time.monotonic()) > 0:
             taken = self.lock.acquire(timeout=left)
         self.waiting.discard(thread)
         return taken

@@ -9,6 +9,7 @@ same host may have made it. Where gossip is signed there is none: a newcomer has
 """
 
 import functools
+import weakref
 
 from gossip import wire
 from gossip.addresses import Address
@@ -122,14 +123,16 @@ class Admitting(Part):
         node = self._node
         newcomer.role = CHECKED
         self.checks[newcomer] = standing
-        node.flusher.take_over(functools.partial(self._overdue, newcomer),
+        node.flusher.take_over(functools.partial(self._overdue, weakref.ref(newcomer), standing),
                                LINK_CHECK_LIMIT + node.more_patience())
         standing.send(wire.liveness_request(wire.format_time(node.time()), node.address),
                       urgent=True)
 
-    def _overdue(self, newcomer) -> None:
-        """Admit a newcomer whose older link has not answered in time."""
-        if standing := self.checks.pop(newcomer, None):
+    def _overdue(self, waiting: weakref.ref, standing) -> None:
+        """Admit a newcomer whose older link has not answered in time, if it still waits for that."""
+        newcomer = waiting()
+        if newcomer is not None and self.checks.get(newcomer) is standing:
+            del self.checks[newcomer]
             self._admit(newcomer, silent=standing)
 
     def _waiting_for(self, standing) -> list:

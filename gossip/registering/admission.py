@@ -9,6 +9,7 @@ end is gone.
 import dataclasses
 import functools
 import math
+import weakref
 
 from gossip import wire
 from gossip.addresses import Address, is_loopback
@@ -178,15 +179,17 @@ class Admission(Part):
         newcomer.older, newcomer.until = older, self._node.now() + WORD_LIMIT
         if older.since >= newcomer.asked:  # it was probed before it was registered: once more
             self._node.probers[FIRST].ask(address, lambda alive: None)
-        self._replace_silent(newcomer)
+        self._replace_silent(weakref.ref(newcomer))
 
-    def _replace_silent(self, newcomer: _Newcomer) -> None:
-        """List a newcomer if the older registration has not spoken in time. Else look later."""
-        if self._contesting.get(newcomer.address) is not newcomer:
+    def _replace_silent(self, waiting: weakref.ref) -> None:
+        """List a newcomer, if it still waits, and if the older registration has not spoken in time.
+        Look again later if there is time left."""
+        newcomer = waiting()
+        if newcomer is None or self._contesting.get(newcomer.address) is not newcomer:
             return
         left = newcomer.until + self._node.more_patience() - self._node.now()
         if left > 0:
-            again = functools.partial(self._replace_silent, newcomer)
+            again = functools.partial(self._replace_silent, waiting)
             self._node.flusher.take_over(again, left)
         elif self._node.registry.row(newcomer.address) in (None, newcomer.older):
             self._list(newcomer)

@@ -18,7 +18,7 @@ NOTHING_SEEN = b"status:seen:\n"
 _MEET = re.compile(rb"meet (?=digest:|parts:|seen:)")  # means nothing: peers once sent it
 _HEX_STATUS = {"digest": 32, "parts": 8 * SLICES, "show": SLICES // 4}  # verb -> hex digits
 _ENTRY_STATUS = {"seen", "want", "gone", "took", "knew", "prune", "graft"}
-_BARE_STATUS = {b"sent": "sent", b"seen:": "seen", b"want:": "want"}
+_BARE_STATUS = {b"sent": "sent", b"sent:": "sent", b"seen:": "seen", b"want:": "want"}
 
 _HEX = re.compile(rb"[0-9a-f]+")
 _ENTRY = re.compile(b"(%b)=([0-9,-]+)" % RUN)

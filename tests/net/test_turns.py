@@ -233,10 +233,11 @@ def test_a_long_turn_of_a_reader_keeps_no_reader_of_another_node_waiting():
     assert not threads.READERS.lock.locked() and not threads.READERS.waiting
 
 
-def test_readers_wait_as_long_as_the_queue_moves_on():
+def test_readers_wait_as_long_as_the_queue_moves_on(monkeypatch):
+    monkeypatch.setattr(threads, "PATIENCE", 0.1)
     queue, told = threads.Readers(), []
     queue.lock.acquire()
-    assert not queue.wait(1)  # no reader has begun a turn for long
+    assert not queue.wait(1)  # no reader begins a turn
     queue.begun = time.monotonic() + 600  # as if readers began their turns all the time
     waiting = started(lambda: told.append(queue.wait(2)))
     wait_until(lambda: queue.waiting == {2}, what="the reader to wait")
