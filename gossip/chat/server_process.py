@@ -19,6 +19,7 @@ START_LIMIT = 10.0  # seconds until a server that was started must listen
 DIAL_LIMIT = 1.0  # seconds until a server must accept a connection
 ANSWER_LIMIT = 5.0  # seconds of silence after which a server does not answer
 CRASH_LIMIT = 5.0  # seconds in which a server must have crashed
+KILL_LIMIT = 1.0  # seconds in which a terminated process must end; then it is killed
 LOOK = 0.005  # seconds between two attempts to connect to a server that starts
 READ_SIZE = 1 << 20  # bytes
 
@@ -162,15 +163,18 @@ class Server:
             self._process.stdin.close()
 
     def end(self, until: float) -> str:
-        """Let it go, kill its process if it has not ended in time, return its last words."""
+        """Let it go, terminate its process if it has not ended in time, return its last words."""
         self.let_go()
         if self._process is None:
             return "it does not listen any more"
-        try:
-            self._process.wait(max(0.0, until - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        limit = max(0.0, until - time.monotonic())
+        for next_step in (self._process.terminate, self._process.kill):
+            try:
+                self._process.wait(limit)
+            except subprocess.TimeoutExpired:
+                next_step()
+                limit = KILL_LIMIT
+        self._process.wait()
         self.failed = bool(self.up_at and self._process.returncode)
         with self._errors:
             return self._last_words()

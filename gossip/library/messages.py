@@ -1,4 +1,4 @@
-"""What a program is told: messages, in an inbox where they wait to be taken, and callbacks.
+"""Messages for a program, in an inbox where they wait to be taken, and callbacks.
 
 The node calls `Subscriber.show` within its turns, so it waits for nothing.
 """

@@ -97,7 +97,7 @@ def join(port: int | str = 0, *, host: str = AUTO, seeds: SeedList = None,
 
 
 class Joined:
-    """What peers show of their present state, here and in aio.py."""
+    """The present state that peers show, here and in aio.py."""
 
     def __init__(self, node: Any, subscriber: Subscriber):
         self.address = str(node.address)  # IP:PORT, where this peer listens

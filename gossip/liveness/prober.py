@@ -80,8 +80,8 @@ class Queue:
         self._under_way -= collections.Counter([job.address.ip])
 
     def next_to_go(self, least: int = 1) -> Job | None:
-        """Return the job that gives way first: of the IP of which most wait, if at least `least`
-        do, the job that was listed last. While a slot is free, none gives way."""
+        """Return the job to give up, None while a slot is free. It was listed last of the IP with
+        most waiting jobs, if these are at least `least`."""
         most = max(self._waiting.values(), key=len, default=())
         if self._free or len(most) < least:
             return None

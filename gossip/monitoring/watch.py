@@ -2,8 +2,8 @@
 
 The README says by which messages a neighbour is judged, and when. Besides, the link must have stood
 for `settle` seconds when the message came. A link stands from the first reply after this peer has
-caught up with the neighbour, because then the neighbour has this peer in its table, too. Requests
-leave behind the messages, so a neighbour that answers has read them: either it had a message first
+caught up with the neighbour, because then the neighbour has this peer in its table, too. A request
+is sent after the messages, so a neighbour that answers has read them: either it had a message first
 from here, and says so, or it is about to send it. Two answers are needed because the first may
 overtake what waits to be sent.
 

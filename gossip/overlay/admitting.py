@@ -129,7 +129,7 @@ class Admitting(Part):
                       urgent=True)
 
     def _overdue(self, waiting: weakref.ref, standing) -> None:
-        """Admit a newcomer whose older link has not answered in time, if it still waits for that."""
+        """Admit a newcomer that still waits, because the older link has not answered in time."""
         newcomer = waiting()
         if newcomer is not None and self.checks.get(newcomer) is standing:
             del self.checks[newcomer]

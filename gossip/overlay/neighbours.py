@@ -24,8 +24,8 @@ NEIGHBOUR = "a neighbour"  # the role of a link, as this peer sees the other end
 YOUNG = 1.0  # seconds: a younger link may be replaced by a duplicate unasked
 SLEPT = 0.5  # seconds; a round that is this late, and half an interval, counts no miss
 AT_ONCE = 20  # newcomers in a second that are accepted before they are proven
-UNLISTED, UNLISTED_WINDOW = 250, 10.0  # newcomers that no seed has named and that were probed: so
-# many are accepted within so many seconds, enough for a whole network that starts at once
+UNLISTED, UNLISTED_WINDOW = 250, 10.0  # probed newcomers that no seed has named, accepted within
+# these seconds: enough for a whole network that starts at once
 
 
 class Admission(NamedTuple):
@@ -210,8 +210,8 @@ class Neighbours:
         return True
 
     def remove(self, address: Address, link, reason: str, missed: bool = False) -> bool:
-        """Take out exactly this link; return whether it was there. If it is `missed`, rounds
-        without it are misses. Else, if it was not proven, the misses from before it count again."""
+        """Take out exactly this link; return whether it was there. If it is `missed`, each round
+        without a link is a miss. Else earlier misses count again, if the link was not proven."""
         row = self._rows.get(address)
         if row is None or row.link is not link:
             return False

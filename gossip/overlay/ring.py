@@ -67,8 +67,8 @@ def accepts(own: Address, asker: Address, ties: dict[Address, Tie], places: int)
 
 def favoured(ips: Iterable[str], ties: dict[Address, Tie], stay: set[Address],
              places: int) -> set[str]:
-    """Return the IPs to which another with LEAD links more gives the place of a link that others
-    chose, and that does not `stay`. Ties beyond `places` are as good as given up."""
+    """Return the IPs that take a place of an IP with LEAD links more. Only a link that others
+    chose gives way, and only if it is not in `stay`. Ties beyond `places` do not count."""
     kept = ties.keys() - set(_in_turn(ties, stay, len(ties) - places))
     links = collections.Counter(peer.ip for peer in kept)
     most = max((links[peer.ip] for peer in kept - stay if not ties[peer].chosen), default=0)

@@ -1,5 +1,7 @@
-"""From a command line to running nodes: a file for each kind of program, and the choice between
-them. seed.py and peer.py pass in their classes; programs share starting.py.
+"""From a command line to running nodes.
+
+seed_program and peer_program, to which seed.py and peer.py pass their classes, and other_programs
+(chat servers, gossip modules) share `starting` and `consoles`.
 
 This file imports only the doorstep, because peer.py calls it before its slow imports."""
 

@@ -84,7 +84,8 @@ class Covers:
 
     def is_old(self, cover: Cover, seen: Intervals, brought_by: Address | None) -> bool:
         """Return whether the signature of a cover need not be verified: all its messages were seen,
-        and no kept cover contradicts it. Of a known liar either will do, if another brought it."""
+        and no kept cover contradicts it. Of a run that has contradicted itself, either cover will
+        do, unless the origin brought it."""
         is_seen = not seen.missing(cover.first, cover.last)
         if self._liars.get(cover.run) and cover.origin != str(brought_by).encode():
             return is_seen or self._rival_of(cover) is not None
@@ -152,7 +153,8 @@ class Covers:
             raise Corrupt
         return cover
 
-    def speaking_for_all(self, last: Cover, block: wire.Block, digests: list[bytes]) -> Cover | None:
+    def speaking_for_all(self, last: Cover, block: wire.Block, digests: list[bytes]
+                         ) -> Cover | None:
         """Return the cover `last`, as kept, if it speaks for consecutive messages, else None."""
         if not last.speaks_for(block, digests):
             return None

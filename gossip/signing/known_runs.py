@@ -17,8 +17,8 @@ KNOWN_LIMIT = 100_000  # genuine runs kept; of more, the first goes
 OPEN_LIMIT = 1_000  # runs asked about at once; a neighbour may bring at most what it leaves free
 UNCONFIRMED_LIMIT = 10_000  # runs kept that were not confirmed; of more, the first goes
 REST = 15.0  # seconds between questions about a run that was not confirmed, or that few seeds name
-DOUBT = 20.0  # seconds after most seeds name a run, until it counts, if they ever differed about
-# it: a neighbour that has denied the run asks again after REST
+DOUBT = 20.0  # seconds until a run counts that most seeds name, if seeds differed about it before,
+# because a neighbour that denied the run asks again after REST
 DOUBTED_LIMIT = 10_000  # runs kept on which seeds differed; of more, the first goes
 HOMES_LIMIT = 10_000  # addresses; of more, the one where a run was met longest ago goes
 NEVER = math.inf

@@ -92,7 +92,8 @@ class SignedMessages(MessageList):
         fresh = SignedFresh()
         last = link and link.cover  # the cover that came last on the link
         covers = self._verified(lines, last, made_here, brought_by, fresh.checks)
-        self._take_all(lines, covers, last and covers[last.line], made_here, brought_by, link, fresh)
+        last = last and covers[last.line]
+        self._take_all(lines, covers, last, made_here, brought_by, link, fresh)
         if self._texts.is_over():
             self._texts.evict()
         fresh.contradictions, self._covers.contradictions = self._covers.contradictions, []
@@ -101,7 +102,7 @@ class SignedMessages(MessageList):
 
     def _take_all(self, lines: list[bytes], covers: dict[bytes, Cover | None], last: Cover | None,
                   made_here: bool, brought_by: Address | None, link, fresh: SignedFresh) -> None:
-        """Take lines whose `covers` were verified, up to an invalid one, or too many corrupt ones."""
+        """Take lines whose `covers` were verified, up to an invalid or too many corrupt lines."""
         for is_cover, group in itertools.groupby(lines, covers.__contains__):
             batch = list(group)
             if not is_cover and self._take_block(batch, last, made_here, fresh):

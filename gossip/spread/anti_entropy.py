@@ -32,7 +32,7 @@ TOLD_LEAST = 8 << 10  # bytes for which each unasked vector counts at least
 
 @dataclasses.dataclass(slots=True)
 class _Comparison:
-    """What was compared with one neighbour, and what it was sent."""
+    """The state of the comparisons with one neighbour."""
 
     digest_told: float = -math.inf  # when it was last sent a digest
     told: float = -math.inf  # when it was last sent an unasked vector

@@ -64,9 +64,9 @@ class MessageList:
 
     def add_block(self, lines: list[bytes], made_here: bool = False, covering=None
                   ) -> Fresh | None:
-        """Add all lines if they are gossip that continues a known run, and so need no room. Otherwise
-        add none and return None. Where gossip is signed, `covering(block, digests)` returns the cover
-        that speaks for all of them, or None."""
+        """Add all lines if they are gossip that continues a known run, and so need no room.
+        Otherwise add none and return None. Where gossip is signed, `covering(block, digests)`
+        returns the cover that speaks for all of them, or None."""
         if self._forbidden_in is not None:
             return None
         block = wire.parse_block(lines)
@@ -75,7 +75,7 @@ class MessageList:
             return None
         digests = [sha256(line).digest() for line in lines]
         cover = None if covering is None else covering(block, digests)
-        if (cover is None) is not (covering is None) or not run.seen.extend(block.first, block.last):
+        if covering is not None and cover is None or not run.seen.extend(block.first, block.last):
             return None
         if run.vouched is not None:
             self._room.used(run)

@@ -1,4 +1,4 @@
-"""What peers say in their own names: this peer, which waits for others, and its neighbours.
+"""Gossip of peers in their own names: of this peer, which waits for others, and of neighbours.
 
 Rules only. The gossip generator waits, for a limited time, while its peer is late, or a neighbour
 has too much to read. The first message waits longest, because gossip that begins too early keeps a

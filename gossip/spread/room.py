@@ -1,10 +1,9 @@
 """Room: how much a peer remembers of what others send, charged to the neighbour that sent it.
 
 Rules only. A message without room is refused: it is neither remembered nor forwarded, and is
-fetched when there is room. Nothing is forgotten to make room, so that a duplicate stays a
-duplicate, but the least recently used of too many runs for which seeds vouch: those whose origin
-they have named. Of the other runs, and of numbers that touch none seen, each neighbour has a quota,
-which belongs to its address.
+fetched when there is room. Seeds vouch for a run when they have named its origin. Only such runs
+are forgotten to make room, the least recently used first, as a duplicate has to stay a duplicate.
+Each neighbour's address has a quota of other runs, and of numbers that touch no seen number.
 
 Texts are evicted from the largest share, and in it from the largest run. A run for which seeds
 vouch has a share of its own. Because anybody can invent runs, all others are counted together for

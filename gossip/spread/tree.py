@@ -184,8 +184,8 @@ class Tree(Flood):
     # Repetitions.
 
     def repeated(self, link, lines: list[bytes]) -> None:
-        """Tell a neighbour to push nothing of the runs of which some of these lines are known,
-        unless it is the parent, was asked for them, or owes them."""
+        """Prune the runs whose known lines a neighbour repeats, so that it pushes them no more. The
+        parent is exempt, and so are lines that were requested or are owed."""
         old = [line for line in lines if self._messages.holds(line)
                and not (self._watched and goes_to_all(line))]
         if not old or self._awaits(link) or self._said.take(self._now(), 0, link.peer):
@@ -280,8 +280,8 @@ class Tree(Flood):
     # Runs and links that come and go.
 
     def _branch(self, run: bytes) -> _Branch:
-        """Return the branch of a run. Of too many, as many as fit into a line are forgotten, which
-        were used longest ago, pushed again, and announced now, as far as they were not yet."""
+        """Return the branch of a run. Of too many branches, forget the least recently used, as many
+        as fit into a line: have these runs pushed again, and announce what was not announced."""
         branch = self._runs.setdefault(run, _Branch(self._now()))
         self._runs.move_to_end(run)
         if len(self._runs) > RUNS_LIMIT:

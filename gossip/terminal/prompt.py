@@ -84,8 +84,7 @@ class LineEditor:
         places = {"left": left, "right": right, "home": 0, "end": len(text)}
         cuts = {"backspace": (left, cursor), "delete": (cursor, right),
                 "end of input": (cursor, right), "cut before": (0, cursor),
-                "cut after": (cursor, len(text)),
-                "cut word": (len(re.sub(r"\S*\s*\Z", "", text[:cursor])), cursor)}
+                "cut after": (cursor, len(text))}
         if key == "enter":
             lines.append(self._enter())
         elif key == "end of input" and not text:
@@ -96,6 +95,10 @@ class LineEditor:
             self.cursor = places[key]
         elif key in cuts:
             self._set(text[:cuts[key][0]], text[cuts[key][1]:])
+        elif key == "cut word":
+            before = text[:cursor].rstrip()
+            word = len(before.split()[-1]) if before else 0
+            self._set(before[:len(before) - word], text[cursor:])
 
     def _set(self, before: str, after: str) -> None:
         self.text, self.cursor = before + after, len(before)

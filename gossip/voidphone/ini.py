@@ -52,8 +52,9 @@ def parse_ini(text: str) -> Config:
     section = parser[SECTION]
     degree = _number(section, "degree", 1, 1000)
     p2p_address, *_ = _addresses(section, "p2p_address")
-    bootstrapper, *_ = _addresses(section, "bootstrapper" if "bootstrapper" in section
-                                  else "p2p_address")
+    bootstrapper = p2p_address  # a second lookup of a name may lead to another address
+    if "bootstrapper" in section:
+        bootstrapper, *_ = _addresses(section, "bootstrapper")
     return Config(
         cache_size=_number(section, "cache_size", 1, 10_000_000),
         degree=degree,

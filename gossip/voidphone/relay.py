@@ -33,7 +33,8 @@ SMALL = 16 << 10  # bytes; an outbox with more is sent before looking for slow m
 
 
 class Outbox:
-    """The effects of messages that arrived together, kept until `send`; empty between turns."""
+    """The effects of messages that arrived together, kept until `send`, so empty between
+    turns. Where a turn is shared in the middle, another reader may send them."""
 
     def __init__(self, output: OutputFile):
         self._output = output

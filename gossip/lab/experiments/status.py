@@ -1,4 +1,4 @@
-"""What runs here already: which nodes answer, which ports are taken, and the tree of reports.
+"""The status of what runs here: which nodes answer, which ports are taken, and the tree of reports.
 
 Each seed is asked for its list, and each listed peer by a Liveness Request, over a connection of
 its own that ends with the answer. No node writes a line about that.

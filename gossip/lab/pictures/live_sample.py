@@ -2,9 +2,8 @@
 
 Of many messages whole ones are left out, never single deliveries, because a wave with holes would
 look like a loss. When a message is said, it is settled whether its deliveries find room among the
-1,500 that are shown in a second. What is left out is counted. A delivery whose message nobody
-was seen to say yet, or has long been forgotten, is counted as well. A message that nobody has any
-more is not waited for.
+1,500 that are shown in a second. What is left out is counted, and so is a delivery whose message
+is not known yet, or is forgotten. A message that nobody has any more is not waited for.
 
 Values in, events of the stream out; no clock. Times are microseconds.
 """

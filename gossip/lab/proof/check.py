@@ -97,10 +97,9 @@ def _had_to_register(proof: Proof, run: PeerRun, wanted: int) -> bool:
 
 
 def _in_reach(proof: Proof, run: PeerRun) -> dict[str, Spans]:
-    """Return when each seed was up and in reach of a run, by its words (evidence.py), and from
-    when one of the two wrote what only the other can have told it, unless a seed that stood
-    still read old lines. A seed that comes back is tried again after a pause; a silent one is
-    noticed later."""
+    """Return when each seed was up and in reach of a run. The run's words tell that (evidence.py),
+    or a line that one of the two wrote because the other spoke, unless the seed was late and read
+    old lines. A run tries a lost seed again after a pause, and notices a silent seed later."""
     end, words = min(run.last, proof.end_of(run)), run.registrations.words
     times = {seed: Spans((begin + pause(run.first, begin),
                           min(end if seed in words else end - REGISTER_LIMIT, until))

@@ -159,7 +159,7 @@ def _came_before_goodbye(origin: PeerRun, message: str, run: PeerRun) -> bool:
     """Tell whether a run heard the origin's goodbye over a link that stood when the message was
     made, because what is flooded goes out before the goodbye."""
     said, left = origin.generated[message], origin.left
-    if left is None or origin.settings.get("spread") in ("rumor", "tree"):
+    if left is None or origin.settings.get("spread", "flood") != "flood":
         return False
     return any(mine.reason == "left" and max(mine.begin, theirs.begin) + ON_ITS_WAY <= said
                and said <= left <= min(mine.end, theirs.end)

@@ -12,9 +12,9 @@ can reach it, the peer tells: from `unregistered:SEED:REASON` until its next `re
 cannot, unless the seed did not run, and tells when it ran again. A seed that refuses a peer is up;
 if it refuses because it cannot reach the peer, and has registered others, the two are cut apart.
 
-Before a peer writes that word it may have been cut off from the seed: for four rounds if it was
-registered there, else since it began, as it tries a seed only when it needs one; but for ten
-seconds, in which a seed has to answer, if the connection stood and then broke.
+A peer writes that word late. If it was registered there, the cut may be four rounds old; if a new
+connection broke, ten seconds, because a seed has ten seconds to answer; otherwise the cut may be as
+old as the peer, because it tries a seed only when it needs one.
 """
 
 import collections

@@ -53,7 +53,7 @@ def malicious(proof: Proof) -> Row | None:
 
 
 class Tally(NamedTuple):
-    """What was found about attackers, in words; that of other networks can be added."""
+    """Findings about attackers, in words; those of other networks can be added."""
 
     attackers: int
     honest: int  # peers
@@ -136,7 +136,7 @@ def _limit(proof: Proof, run: PeerRun, end: float) -> float:
 
 
 def _faults(proof: Proof, attackers: list[PeerRun], end: float) -> list[str]:
-    """What may never happen, whoever attacks."""
+    """Return the faults that no attack excuses, in words."""
     names = {run.address for run in attackers}
     liars = [run for run in proof.attackers if run.malice == FALSE_DEAD]
     alone = {run.address for run in liars}

@@ -296,7 +296,7 @@ class VirtualWorld(World):
 
 
 class VirtualTurn(contextlib.nullcontext):
-    """Whoever calls the node has the turn, because nothing happens at the same time."""
+    """A turn that is always free, because nothing happens at the same time."""
 
     crowded_until = 0.0  # nobody waits
 
