@@ -20,9 +20,9 @@ from gossip.net.connection import Selector
 class Flusher:
     """Sends backlogs; `flush_all` is the thread. See `Flushing` in gossip/node/world.py."""
 
-    def __init__(self, turn):
-        """`turn`: the jobs of `take_over` are called within it."""
-        self._turn = turn
+    def __init__(self, turn, report):
+        """The jobs of `take_over` are called within `turn`; `report(error)` is told of a failed one."""
+        self._turn, self._report = turn, report
         self._wake_receiver, self._wake_sender = socket.socketpair()
         self._wake_sender.setblocking(False)
         self._wake_receiver.setblocking(False)
@@ -42,8 +42,11 @@ class Flusher:
 
     def take_over(self, job, after: float = 0.0) -> None:
         with self._changed:
-            heapq.heappush(self._jobs, (time.monotonic() + after, next(self._numbers), job))
-        self._wake()
+            entry = time.monotonic() + after, next(self._numbers), job
+            heapq.heappush(self._jobs, entry)
+            is_next = self._jobs[0] is entry
+        if is_next:
+            self._wake()
 
     def condition(self) -> threading.Condition:
         return threading.Condition()
@@ -92,8 +95,11 @@ class Flusher:
                 due.append(heapq.heappop(self._jobs)[2])
             next_job = self._jobs[0][0] if self._jobs else None
         for job in due:
-            with self._turn:
-                job()
+            try:
+                with self._turn:
+                    job()
+            except Exception as error:
+                self._report(error)
         return next_job
 
     def _writable(self, links, next_job: float | None) -> list:

@@ -50,10 +50,9 @@ class LiveWorld:
         self._sock = sock
         self.now, self.time = time.monotonic, time.time
         self.lateness, self.worst_lateness = PULSE.lateness, PULSE.worst_lateness
-        self.turn = Turn(lambda error: node.output.write_failure(failure("after a turn", error)),
-                         node.output.late)
+        self.turn = Turn(functools.partial(self._report, "after a turn"), node.output.late)
         self.threads = Threads(node)
-        self.flusher = Flusher(self.turn)
+        self.flusher = Flusher(self.turn, functools.partial(self._report, "put off"))
         self.names = Names()
         self.go, self.look_up = self.threads.go, self.names.find_all
         self._stopping = threading.Event()  # the node stops
@@ -130,6 +129,10 @@ class LiveWorld:
                 link.connection.close()
 
     # What the threads do.
+
+    def _report(self, what: str, error: Exception) -> None:
+        """Write the error of a call that ends no thread into the output file."""
+        self._node.output.write_failure(failure(what, error))
 
     def _keep(self, duty: LiveDuty, turn, after: float) -> None:
         due = self.now() + after

@@ -169,7 +169,7 @@ class Node(Part):
         """Return for how many seconds to gather before sending; 0 on time. Short waits for turns
         do not count, because otherwise a node would slow down in every burst."""
         if self.turn.crowded_until > self.now():
-            return MOST_GATHERING
+            return min(MOST_GATHERING, self.turn.waited())
         late = self.lateness()
         return 0.0 if late < LATE_FROM else min(MOST_GATHERING, FACTOR * late)
 

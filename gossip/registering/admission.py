@@ -165,7 +165,7 @@ class Admission(Part):
         if link in self._newcomers:
             self._drop(self._newcomers[link])
         for newcomer in [other for other in self._contesting.values() if other.older.link is link]:
-            self._list(newcomer)
+            self._replace(newcomer)
 
     # Two connections that want one address.
 
@@ -191,7 +191,12 @@ class Admission(Part):
         if left > 0:
             again = functools.partial(self._replace_silent, waiting)
             self._node.flusher.take_over(again, left)
-        elif self._node.registry.row(newcomer.address) in (None, newcomer.older):
+        else:
+            self._replace(newcomer)
+
+    def _replace(self, newcomer: _Newcomer) -> None:
+        """List a newcomer in place of the older registration, unless another has that place now."""
+        if self._node.registry.row(newcomer.address) in (None, newcomer.older):
             self._list(newcomer)
         else:
             self._turn_away(newcomer, STANDS)

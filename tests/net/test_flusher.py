@@ -12,7 +12,7 @@ from tests.tools.waiting import wait_until
 @pytest.fixture
 def flusher():
     """A flusher whose thread runs."""
-    flusher = Flusher(Turn(pytest.fail))
+    flusher = Flusher(Turn(pytest.fail), pytest.fail)
     thread = threading.Thread(target=flusher.flush_all)
     thread.start()
     yield flusher
@@ -42,3 +42,13 @@ def test_a_call_may_hand_over_another_one(flusher):
     made = []
     flusher.take_over(lambda: flusher.take_over(lambda: made.append("second"), 0.05), 0.05)
     wait_until(lambda: made == ["second"])
+
+
+def test_a_call_that_fails_is_reported_and_the_next_ones_are_made():
+    told, made = [], []
+    flusher = Flusher(Turn(pytest.fail), told.append)
+    for call in (lambda: made.append(1 / 0), lambda: made.append("next")):
+        flusher.take_over(call)
+    flusher._do_jobs()
+    flusher.close()
+    assert [type(error) for error in told] == [ZeroDivisionError] and made == ["next"]

@@ -15,7 +15,7 @@ from gossip.settings import Settings
 @pytest.fixture
 def pair():
     """A link and the socket at its other end; nobody flushes."""
-    flusher = Flusher(Turn(pytest.fail))
+    flusher = Flusher(Turn(pytest.fail), pytest.fail)
     here, there = socket.socketpair()
     here.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     link = Link("waiting", Settings(backlog_limit=1 << 20), flusher, time.monotonic,

@@ -34,7 +34,7 @@ def clock():
 @pytest.fixture
 def pair(clock):
     """A link on which a line is due at DEADLINE by that clock, and the socket at its other end."""
-    flusher = Flusher(Turn(pytest.fail))
+    flusher = Flusher(Turn(pytest.fail), pytest.fail)
     here, there = socket.socketpair()
     link = Link("waiting", Settings(), flusher, clock, Connection(here))
     link.await_line(DEADLINE)
