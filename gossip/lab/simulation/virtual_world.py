@@ -103,8 +103,9 @@ class VirtualWorld(World):
         self.cabling.lose_power(self.node.address, list(self._ends))
 
     def freeze(self) -> None:
-        """Let the process stand still; its connections do not."""
-        self._frozen_at = self.now()
+        """Let the process stand still, unless it does already; its connections do not."""
+        if not self.is_frozen():
+            self._frozen_at = self.now()
 
     def thaw(self) -> None:
         """Go on with what has waited, in a random order, before anything else happens."""

@@ -316,3 +316,13 @@ def test_a_process_that_stood_still_is_late_by_that_time_for_some_seconds(pair):
     pair.run(0.2)
     assert world.lateness() == 0.0 and world.worst_lateness() == pytest.approx(3.0)
     assert pair.other.world.lateness() == pair.other.world.worst_lateness() == 0.0
+
+
+def test_a_process_that_is_frozen_twice_stood_still_from_the_first_time_on(pair):
+    world = pair.one.world
+    world.freeze()
+    pair.run(3.0)
+    world.freeze()
+    pair.run(0.5)
+    world.thaw()
+    assert world.lateness() == pytest.approx(3.5)
