@@ -17,7 +17,6 @@ import threading
 import time
 
 from gossip.net.pulse import AT_ONCE, NOTICED, PULSE, Lateness
-from gossip.settings import LATE_FOR
 from gossip.tools import failure
 
 # bytes of the stack of each thread, because nothing here recurses deeply; the library says 0, the
@@ -137,7 +136,6 @@ class Turn:
         # how long threads have waited: the holder of the lock notes it, anybody may read it
         self._waits = Lateness()
         self._waiting: dict[int, float] = {}  # waiting thread -> since when
-        self.crowded_until = 0.0  # the last wait of a second or more was LATE_FOR before this
 
     def take(self, reads: bool = False) -> None:
         """Begin a turn, or a turn within the present one. A link reader takes READERS, too."""
@@ -166,11 +164,9 @@ class Turn:
         now = time.monotonic()
         if now - since >= NOTICED:
             self._waits.note(now, now - since)
-        if now - since >= AT_ONCE:
-            self.crowded_until = now + LATE_FOR
-            if since >= self._told:
-                self._told = now
-                self._late(now - since)
+        if now - since >= AT_ONCE and since >= self._told:
+            self._told = now
+            self._late(now - since)
         return for_readers
 
     def waited(self) -> float:

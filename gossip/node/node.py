@@ -166,10 +166,8 @@ class Node(Part):
         return 0.0 if late < LATE_FROM else min(MOST_PATIENCE, FACTOR * late)
 
     def gathering(self) -> float:
-        """Return for how many seconds to gather before sending; 0 on time. Short waits for turns
-        do not count, because otherwise a node would slow down in every burst."""
-        if self.turn.crowded_until > self.now():
-            return min(MOST_GATHERING, self.turn.waited())
+        """Return for how many seconds to gather before sending; 0 on time. Waits for turns do not
+        count, because otherwise a node would slow down in every burst."""
         late = self.lateness()
         return 0.0 if late < LATE_FROM else min(MOST_GATHERING, FACTOR * late)
 

@@ -55,8 +55,6 @@ class Turn(Protocol):
     """A context manager: within it, no other thread calls the node. The world takes a turn for each
     of its calls. Nobody waits within a turn."""
 
-    crowded_until: float  # by `now()`: for LATE_FOR after a wait of a second or more for a turn
-
     def after(self, call, *arguments) -> None:
         """Make a call, which may wait, once the present turn is over."""
 

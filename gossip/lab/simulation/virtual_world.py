@@ -299,8 +299,6 @@ class VirtualWorld(World):
 class VirtualTurn(contextlib.nullcontext):
     """A turn that is always free, because nothing happens at the same time."""
 
-    crowded_until = 0.0  # nobody waits
-
     def after(self, call, *arguments) -> None:
         call(*arguments)  # at once, as it cannot wait here
 
