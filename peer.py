@@ -264,9 +264,9 @@ class Peer(Node):
 
     # What others say.
 
-    def sift(self, link: Link, lines: list[bytes]) -> list[bytes]:
+    def sift(self, link: Link, lines: list[bytes], in_turn: bool = False) -> list[bytes]:
         """Drop repetitions, which most lines of a flood are; they wait for no turn."""
-        if link.role != NEIGHBOUR or not self._sifts:
+        if link.role != NEIGHBOUR or not (self._sifts or in_turn):
             return lines
         new = list(itertools.filterfalse(self.messages.holds, lines))
         link.repetitions += len(lines) - len(new)
@@ -281,12 +281,15 @@ class Peer(Node):
         if link.role == NEIGHBOUR:
             if self._watch is not None:
                 self._watch.noted(link, lines)
-            came, lines = lines, self.messages.unknown(lines, link)
+            came, lines = lines, self.sift(link, lines, in_turn=True)
             if len(lines) < len(came) and self.spreading.way.HEARS_REPETITIONS:
                 self.spreading.way.repeated(link, came)
             if not lines or (lines[0].startswith(wire.GOSSIP)
                              and self.spreading.take_block(link, lines)):
                 return
+        if len(lines) == 1 and wire.GOSSIP not in lines[0] and not lines[0].startswith(wire.SIGNED):
+            self.on_line(link, lines[0])
+            return
         for batch, is_gossip in in_batches(lines, self.spreading.BEGINNINGS):
             if is_gossip and link.role == NEIGHBOUR:  # it may have become one by the line before
                 self.spreading.take(link, batch)
@@ -309,13 +312,13 @@ class Peer(Node):
     def on_liveness_reply(self, link: Link, message: wire.LivenessReply) -> None:
         if message.asker != self.address or message.replier != link.peer:
             raise wire.WireError("Liveness Reply to somebody else, or by somebody else")
-        self.linking.admitting.replied(link)
+        if self.linking.admitting.checks:
+            self.linking.admitting.still_stands(link)
         if self._watch is not None:
             self.reporting.replied(link, message.time)
-        row = self.neighbours.row(link.peer)
-        took = None if row is None else row.replied(message.time, self.now())
+        took = self.neighbours.replied(link.peer, message.time, self.now())
         if took is not None:
-            self.output.write(f"liveness reply:{link.peer}:{took * 1000:.3f}")
+            self.output.write_lines(f"liveness reply:{link.peer}:", f"{took * 1000:.3f}")
 
     def on_dead_node(self, link: Link, message: wire.DeadNode) -> None:
         """Take a seed's word for a death, unless the neighbour answered within an interval."""

@@ -141,8 +141,8 @@ class Admitting(Part):
             del self.checks[newcomer]
         return newcomers
 
-    def replied(self, link) -> None:
-        """A Liveness Reply has come: newcomers that waited for it are duplicates."""
+    def still_stands(self, link) -> None:
+        """Turn away the newcomers that waited for this link, which has brought a Liveness Reply."""
         for newcomer in self._waiting_for(link):
             self._turn_away(newcomer, "duplicate")
 

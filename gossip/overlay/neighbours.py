@@ -84,16 +84,8 @@ class Neighbour:
             return self.misses or None
         return max(self.misses, self.owed)
 
-    def replied(self, time: str, now: float) -> float | None:
-        """Begin anew after a reply. Return the seconds since its request; None if none waits."""
-        asked = self.asked.get(time)
-        if asked is None:
-            return None
-        self._begin_anew()
-        self.answered = now
-        return now - asked
-
-    def _begin_anew(self) -> None:
+    def begin_anew(self) -> None:
+        """Forget misses and unanswered requests."""
         self.asked.clear()
         self.misses, self.suspect = 0, False
 
@@ -101,7 +93,7 @@ class Neighbour:
         """Begin anew, and return True, if the link brought something: it is slow, and not dead."""
         if self.link is None or self.link.heard <= min(self.asked.values(), default=math.inf):
             return False
-        self._begin_anew()
+        self.begin_anew()
         return True
 
     def postpone(self) -> None:
@@ -253,6 +245,16 @@ class Neighbours:
             else:
                 found.lost.append(peer)
         return found._replace(withheld=withheld)
+
+    def replied(self, address: Address, time: str, now: float) -> float | None:
+        """Take a reply. Return the seconds since its request; None if that is not awaited."""
+        row = self._rows.get(address) or self._lost.get(address)
+        asked = None if row is None else row.asked.get(time)
+        if asked is None:
+            return None
+        row.begin_anew()
+        row.answered = now
+        return now - asked
 
     def _degree(self) -> str:
         return f"degree:{self._own}=>{len(self._rows)}"

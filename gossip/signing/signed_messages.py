@@ -79,10 +79,6 @@ class SignedMessages(MessageList):
         # Drops repeated covers. This needs no turn, because only a link's reader changes its cover.
         self.without_covers = self._covers.unknown
 
-    def unknown(self, lines: list[bytes], link=None) -> list[bytes]:
-        """Return the lines without held gossip lines and repeated covers."""
-        return self.without_covers(super().unknown(lines), link)
-
     def add_block(self, lines: list[bytes], made_here: bool = False, covering=None) -> None:
         """Take nothing, because each line needs a cover."""
 

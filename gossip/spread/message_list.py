@@ -37,8 +37,7 @@ class Fresh(NamedTuple):
 
 
 class MessageList:
-    """The messages that this peer has seen. `unknown` drops exact duplicates; `add_block` takes
-    most other lines, and `add` the rest."""
+    """The messages that this peer has seen. `add_block` takes most new lines, and `add` the rest."""
 
     def __init__(self, settings: Settings, own_run: bytes = b"", texts=Texts):
         """`own_run` is the run of which only this peer makes messages; `texts(settings, shares)`
@@ -54,13 +53,6 @@ class MessageList:
         self._old = 0  # duplicates dropped
         self._forged = 0  # messages of our own run that others made
         self._forgotten = 0  # runs that were forgotten
-
-    def unknown(self, lines: list[bytes], link=None) -> list[bytes]:
-        """Return the lines that are not exact duplicates of held gossip. Most lines that arrive are
-        duplicates, and this drops them without parsing or hashing."""
-        unknown = list(itertools.filterfalse(self.holds, lines))
-        self._old += len(lines) - len(unknown)
-        return unknown
 
     def add_block(self, lines: list[bytes], made_here: bool = False, covering=None
                   ) -> Fresh | None:

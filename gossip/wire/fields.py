@@ -1,4 +1,4 @@
-"""The fields of a line, and how a line is declared: its value, its spelling, and its fields.
+"""The fields of a line; how a line is declared: its value, its spelling, its fields; and `parse`.
 
 Pure. `declare` registers what reads a line, and returns what writes it. Wrong fields: WireError.
 """
@@ -116,7 +116,7 @@ TEXT = Field(rb"(?s:.*)", text_in)
 TIME = Field(rb"[0-9]{1,12}\.[0-9]{6}", bytes.decode)
 NUMBER = Field(rb"[1-9][0-9]{0,18}", number_in)
 NUMBER_OR_0 = Field(rb"(?:0|[1-9][0-9]{0,18})", number_in)
-PEER = Field(IP + rb":[1-9][0-9]{0,4}", address_in)
+PEER = Field(IP + rb":[1-9][0-9]{0,4}", functools.lru_cache(maxsize=KEPT)(address_in))
 LISTED = Field(IP + rb"#[1-9][0-9]{0,4}", functools.partial(address_in, separator="#"),
                operator.attrgetter("listed"))
 _in_list = functools.lru_cache(maxsize=KEPT)(LISTED.read)
@@ -175,3 +175,15 @@ def declare_bare(line: str, value) -> bytes:
     """Declare a line without fields, and what it is read as; return it, with its `\n`."""
     BARE[line.encode()] = value
     return line.encode() + b"\n"
+
+
+def parse(line: bytes):
+    """Parse a line that is not gossip, without its `\\n`. WireError if it is invalid."""
+    word, colon, body = line.partition(b":")
+    if not colon and line in BARE:
+        return BARE[line]
+    read = LINES.get(word) or LINES_OR_PREFIXES.get(word)
+    if not colon or read is None:
+        raise WireError("'gmessage' is expected from neighbours only"
+                        if b":gmessage:" in b":" + line else f"unknown line {line[:40]!r}")
+    return read(body)

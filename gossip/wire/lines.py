@@ -1,4 +1,4 @@
-"""The lines of the assignment: parsing a line into a value, or a WireError; and making lines. Pure.
+"""The lines of the assignment: their values, what makes them, and how gossip lines are read. Pure.
 
 Every kind of line with fields has a class here; its `kind` names the method `on_<kind>` of the part
 that answers it. A line is checked in full, so that what a node forwards is valid for all.
@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 from gossip.addresses import Address
 from gossip.wire.fields import (
-    ADDRESSES, BARE, LINES, LINES_OR_PREFIXES, NUMBER, NUMBER_LIMIT, PEER, TEXT, TIME, Answer, Bare,
-    Field, WireError, address_in, declare_bare, declare_kind, text_in)
+    ADDRESSES, LINES, NUMBER, NUMBER_LIMIT, PEER, TEXT, TIME, Answer, Bare, Field, WireError,
+    address_in, declare_bare, declare_kind, text_in)
 
 NAMED_LIMIT = 300  # bytes of the address that a peer names, valid or not
 GOSSIP_LIMIT = 65_536  # bytes of a line from `gmessage:` on
@@ -78,18 +78,6 @@ DeadNode, dead_node = declare_kind(
 def liveness_reply(request: LivenessRequest, own: Address) -> Answer:
     """Return the answer of `own` to a request."""
     return _liveness_reply(*request, own)
-
-
-def parse(line: bytes):
-    """Parse a line that is not gossip, without its `\\n`. WireError if it is invalid."""
-    word, colon, body = line.partition(b":")
-    if not colon and line in BARE:
-        return BARE[line]
-    read = LINES.get(word) or LINES_OR_PREFIXES.get(word)
-    if not colon or read is None:
-        raise WireError("'gmessage' is expected from neighbours only" if is_gossip(line)
-                        else f"unknown line {line[:40]!r}")
-    return read(body)
 
 
 # Gossip lines.

@@ -39,7 +39,7 @@ class Rounds(Neighbours):
         self.remove(one, link, "over")
 
     def reply_from(self, one, time, now):
-        return self.row(one).replied(time, now)
+        return self.replied(one, time, now)
 
 
 def test_three_misses_in_a_row_make_a_suspect_and_one_reply_does_not():

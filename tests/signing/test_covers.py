@@ -11,6 +11,7 @@ from gossip.signing.grammar import Signer
 from gossip.signing.covers import WAITING_LIMIT
 from gossip.signing.signed_messages import SignedMessages
 from tests.tools.fakes import FakeLink, peer
+from tests.tools.texts import sifted
 
 ORIGIN = peer(5001)
 
@@ -39,7 +40,7 @@ def test_what_a_cover_speaks_of_is_taken_with_it(signer):
     covers, lines = said(signer, 1, 3)
     fresh = messages.add([*covers, *lines])
     assert (fresh.lines, fresh.covers, fresh.corrupt) == (lines, covers * 3, [])
-    assert messages.unknown([*covers, *lines]) == []
+    assert sifted(messages, [*covers, *lines]) == []
 
 
 def test_a_line_that_no_cover_speaks_of_is_corrupt_and_the_true_one_still_comes(signer):
@@ -90,7 +91,7 @@ def test_a_message_whose_text_and_cover_are_gone_is_old_and_not_corrupt(signer):
     (first, line), (second, other) = said(signer, 1, 1), said(signer, 2, 1)
     messages.add([*first, *line, *second, *other])  # the first is evicted, and its cover with it
     for again in ([*first, *line], line):
-        fresh = messages.add(messages.unknown(again))
+        fresh = messages.add(sifted(messages, again))
         assert fresh.lines == [] and fresh.corrupt == []
 
 
@@ -123,7 +124,7 @@ def test_only_so_many_covers_wait_for_their_messages(signer):
     said_alone = [said(signer, number, 1) for number in range(1, WAITING_LIMIT + 3)]
     covers, lines = [cover for [cover], _ in said_alone], [line for _, [line] in said_alone]
     assert messages.add([*covers, *lines]).corrupt == lines[:2]
-    assert messages.unknown(covers[2:3]) == [] and messages.unknown(covers[:1]) == covers[:1]
+    assert sifted(messages, covers[2:3]) == [] and sifted(messages, covers[:1]) == covers[:1]
 
 
 def test_others_cannot_push_out_the_cover_that_came_last_on_a_link(signer):
@@ -142,10 +143,10 @@ def test_a_cover_whose_texts_were_evicted_speaks_for_the_rest_of_its_lines(signe
     messages, one, other = message_list(cache_size=2), Neighbour(5002), Neighbour(5003)
     (covers, lines), (others, other_lines) = said(signer, 1, 4), said(signer, 5, 2)
     messages.add([*covers, *lines[:2]], link=one)
-    assert messages.unknown(covers, link=other) == []  # held, so it is not looked at
+    assert sifted(messages, covers, link=other) == []  # held, so it is not looked at
     messages.add([*others, *other_lines], link=Neighbour(5004))
     for link in one, other:
-        fresh = messages.add(messages.unknown(lines[2:], link), link=link)
+        fresh = messages.add(sifted(messages, lines[2:], link), link=link)
         assert fresh.corrupt == []
     assert messages.count() == 2
 
@@ -154,7 +155,7 @@ def test_a_cover_that_is_dropped_between_two_looks_still_speaks_for_its_lines(si
     messages, link = message_list(cache_size=1), Neighbour(5002)
     (covers, lines), (others, other_lines) = said(signer, 1, 2), said(signer, 3, 1)
     messages.add([*covers, lines[0]])
-    unknown = messages.unknown([*covers, *lines], link)
+    unknown = sifted(messages, [*covers, *lines], link)
     messages.add([*others, *other_lines])
     fresh = messages.add(unknown, link=link)
     assert fresh.lines == lines[1:] and fresh.corrupt == []
@@ -240,5 +241,5 @@ def test_a_portion_is_read_without_blame_however_it_was_said_and_stays_small(siz
         portion, _ = full.texts(want, 256 << 10)
         assert sum(map(len, portion)) < (256 << 10) + 12_000
         for at in range(0, len(portion), 100):
-            part = lacking.unknown(portion[at:at + 100], link)
+            part = sifted(lacking, portion[at:at + 100], link)
             assert lacking.add(part, link=link).corrupt == []

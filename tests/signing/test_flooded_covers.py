@@ -13,6 +13,7 @@ from gossip.signing import grammar
 from gossip.signing.covers import WAITING_LIMIT
 from gossip.signing.signed_messages import SignedMessages
 from tests.tools.fakes import FakeLink, peer
+from tests.tools.texts import sifted
 
 ORIGIN, START, KEY = peer(5001), 7, bytes(32)
 MIB = 1 << 20
@@ -37,7 +38,7 @@ def cover(first, count, serial=0):
 
 def kept(messages, lines):
     """Those of these signed lines that are kept."""
-    return [line for line in lines if not messages.unknown([line])]
+    return [line for line in lines if not sifted(messages, [line])]
 
 
 def garbage(rng, line, signed):
@@ -59,7 +60,7 @@ def test_garbage_leaves_nothing_behind(total):
     try:
         for _ in range(total // 100):
             lines = [garbage(rng, line, signed) for _ in range(100)]
-            fresh = messages.add(messages.unknown(lines, link), link=link)
+            fresh = messages.add(sifted(messages, lines, link), link=link)
             assert fresh.lines == [] and len(fresh.corrupt) == 100
         del lines, fresh
         assert tracemalloc.get_traced_memory()[0] < MIB / 4

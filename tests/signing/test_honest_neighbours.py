@@ -18,6 +18,7 @@ from gossip.signing.signed_messages import SignedMessages
 from gossip.signing.signed_spreading import SignedSpreading
 from gossip.spread.spreading import in_batches
 from tests.tools.fakes import FakeLink, peer
+from tests.tools.texts import sifted
 
 SPELLINGS = 3  # of a signature: who has the key can make many
 
@@ -93,7 +94,7 @@ class Honest(Origin):
         link = self._links.setdefault(source, Neighbour(source.address))
         piece, self.coming[source] = self.coming[source][:size], self.coming[source][size:]
         taken = []
-        for batch, is_gossip in in_batches(self.messages.unknown(piece, link),
+        for batch, is_gossip in in_batches(sifted(self.messages, piece, link),
                                             SignedSpreading.BEGINNINGS):
             if is_gossip:
                 fresh = self.messages.add(batch, link=link)

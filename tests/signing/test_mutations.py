@@ -14,6 +14,7 @@ from gossip.signing.signed_messages import SignedMessages
 from gossip.signing.signed_spreading import SignedSpreading
 from gossip.spread.spreading import in_batches
 from tests.tools.fakes import peer
+from tests.tools.texts import sifted
 
 TIMES = 10_000
 BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
@@ -162,7 +163,7 @@ def proven(line):
 def fresh_lines(messages, lines):
     """What a peer that signs takes of lines: as its link reader does, up to a fault."""
     taken = []
-    for batch, is_gossip in in_batches(messages.unknown(lines), SignedSpreading.BEGINNINGS):
+    for batch, is_gossip in in_batches(sifted(messages, lines), SignedSpreading.BEGINNINGS):
         if is_gossip:
             fresh = messages.add(batch)
             taken += fresh.lines

@@ -11,6 +11,7 @@ from gossip.signing.signed_messages import SignedMessages
 from gossip.signing.signed_spreading import SignedSpreading
 from tests.signing.test_mutations import Mutator, said
 from tests.tools.fakes import FakeLink, peer
+from tests.tools.texts import sifted
 
 SMALL = Settings(corrupt_limit=3, cache_size=20, cache_bytes=9_000, runs_kept=2, runs_unvouched=2,
                  intervals_kept=3)
@@ -79,7 +80,7 @@ def compare(parts, seed):
     links = {list_: [link_of(0), link_of(1)] for list_ in (by_block, by_line)}
     for batch in batches(parts, rng, 100):
         number = rng.randrange(2)
-        fresh = [list_.add(list_.unknown(batch, links[list_][number]), brought_by=peer(5001),
+        fresh = [list_.add(sifted(list_, batch, links[list_][number]), brought_by=peer(5001),
                            link=links[list_][number]) for list_ in (by_block, by_line)]
         assert shown(fresh[0]) == shown(fresh[1])
     assert state(by_block) == state(by_line)

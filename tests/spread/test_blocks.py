@@ -9,6 +9,7 @@ from gossip.addresses import address_of
 from gossip.settings import Settings
 from gossip.signing.signed_messages import SignedMessages
 from gossip.spread.message_list import MessageList
+from tests.tools.texts import sifted
 
 OWN = b"127.0.0.1:5000:1"
 RUNS = [b"127.0.0.1:%d:%d" % (port, start) for port in (5001, 5002, 65535)
@@ -81,8 +82,8 @@ def compare(seed, batches):
         lines, made_here, neighbour = mixtures.batch(), rng.random() < 0.1, rng.choice(neighbours)
         if rng.random() < 0.02:
             assert by_block.vouch([neighbour]) == by_line.vouch([neighbour])
-        left = by_block.unknown(lines)
-        assert left == by_line.unknown(lines)
+        left = sifted(by_block, lines)
+        assert left == sifted(by_line, lines)
         one = by_block.add_block(left, made_here) if left else None
         blocks += one is not None
         left = [line for line in left if wire.is_gossip(line)]

@@ -1,4 +1,6 @@
-"""Gossip lines of two origins, and what a message list tells a neighbour."""
+"""Gossip lines of two origins, what a peer drops of lines, and what a list tells a neighbour."""
+
+import itertools
 
 from gossip import wire
 from gossip.addresses import parse_address
@@ -9,6 +11,12 @@ A, B = parse_address("127.0.0.1:5001"), parse_address("127.0.0.1:5002")
 
 def line(number, origin=A, start=7, text="x"):
     return wire.gossip("1.000000", origin, start, number, text)
+
+
+def sifted(messages: MessageList, lines, link=None):
+    """The lines that a peer goes on to add, as `sift` in peer.py says."""
+    new = list(itertools.filterfalse(messages.holds, lines))
+    return messages.without_covers(new, link) if hasattr(messages, "without_covers") else new
 
 
 def told(messages: MessageList):
