@@ -92,9 +92,10 @@ class Confirming(Part):
 
     def is_denied(self, run: bytes, neighbour: Address | None) -> bool:
         """Return whether a run is ignored if this neighbour brings it now."""
+        if self._runs.is_known(run):
+            return False
         now = self._node.now()
-        return not self._runs.is_known(run) and (
-            self._runs.is_denied(run, now) or self._is_disbelieved(neighbour, now))
+        return self._runs.is_denied(run, now) or self._is_disbelieved(neighbour, now)
 
     def _is_disbelieved(self, neighbour: Address | None, now: float) -> bool:
         """Return whether a neighbour's unknown runs are ignored, and count that."""

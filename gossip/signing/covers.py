@@ -52,12 +52,6 @@ class Cover:
         at = (number - self.first) * grammar.HASH_SIZE
         return self.hashes[at:at + grammar.HASH_SIZE] if at >= 0 else b""
 
-    def speaks_for(self, block: wire.Block, digests: list[bytes]) -> bool:
-        """Return whether its hashes are those of consecutive messages."""
-        at = (block.first - self.first) * grammar.HASH_SIZE
-        named = b"".join([digest[:grammar.HASH_SIZE] for digest in digests])
-        return self.run == block.run and at >= 0 and self.hashes[at:at + len(named)] == named
-
 
 class Covers:
     """The covers that a peer knows."""
@@ -86,7 +80,7 @@ class Covers:
         """Return whether the signature of a cover need not be verified: all its messages were seen,
         and no kept cover contradicts it. Of a run that has contradicted itself, either cover will
         do, unless the origin brought it."""
-        is_seen = not seen.missing(cover.first, cover.last)
+        is_seen = cover.last in seen and not seen.missing(cover.first, cover.last)
         if self._liars.get(cover.run) and cover.origin != str(brought_by).encode():
             return is_seen or self._rival_of(cover) is not None
         return is_seen and self._rival_of(cover) is None
@@ -156,9 +150,11 @@ class Covers:
     def speaking_for_all(self, last: Cover, block: wire.Block, digests: list[bytes]
                          ) -> Cover | None:
         """Return the cover `last`, as kept, if it speaks for consecutive messages, else None."""
-        if not last.speaks_for(block, digests):
+        at = (block.first - last.first) * grammar.HASH_SIZE
+        named = b"".join([digest[:grammar.HASH_SIZE] for digest in digests])
+        if last.run != block.run or at < 0 or last.hashes[at:at + len(named)] != named:
             return None
-        return last if last.texts else self.keep(last)
+        return self.lines.get(last.line) or self.keep(last)
 
     def _near(self, run: bytes, first: int, last: int) -> list[Cover]:
         covers = self._runs.get(run, [])

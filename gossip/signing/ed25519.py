@@ -36,7 +36,8 @@ def check(public: bytes, message: bytes, signature: bytes) -> bool:
     canonical one are rejected, and so are keys of small order, because they fit any message."""
     if len(public) != KEY_SIZE or len(signature) != SIGNATURE_SIZE:
         return False
-    y, scalar = _number(public) & ~SIGN_OF_X, _number(signature[32:])
+    y = int.from_bytes(public, "little") & ~SIGN_OF_X
+    scalar = int.from_bytes(signature[32:], "little")
     return (y < P and y not in Y_OF_SMALL_ORDER and scalar < L
             and implementation().fits(public, message, signature))
 

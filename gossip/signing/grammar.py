@@ -5,6 +5,7 @@ shows that a key belongs to the peer at an address. It signs a text that is of n
 a Liveness Reply, which is new, `registering` or `linking`.
 """
 
+import functools
 import hashlib
 import random
 import re
@@ -15,7 +16,7 @@ from gossip.signing.ed25519 import check, signing_key
 from gossip.wire.fields import (
     LINES, NUMBER_LIMIT, PEER, TIME, Field, WireError, declare_kind, from_base64, number_in,
     to_base64)
-from gossip.wire.lines import RUN, SIGNED, check_run
+from gossip.wire.lines import RUN, RUNS_KEPT, SIGNED, check_run
 
 STARTS_LIMIT = 8  # runs of one address that a line names
 HASH_SIZE = 16  # bytes of a SHA-256 that name a gossip line
@@ -30,15 +31,11 @@ class Signed(NamedTuple):
 
     run: bytes  # IP:PORT:START
     first: int  # the number of its first message
+    last: int  # of the last
     key: bytes
     hashes: bytes  # of the messages, joined
     signature: bytes
     covered: bytes  # what was signed
-
-    @property
-    def last(self) -> int:
-        """The number of the last message that it speaks for."""
-        return self.first + len(self.hashes) // HASH_SIZE - 1
 
 
 class Contradiction(NamedTuple):
@@ -81,12 +78,14 @@ def parse_signed(line: bytes) -> Signed:
         raise WireError("malformed signed line")
     run, first = match[1], int(match[2])
     check_run(run)
-    found = Signed(run, first, *map(from_base64, match.group(3, 4, 5)), line[:match.start(5) - 1])
-    if len(found.hashes) % HASH_SIZE or found.last >= first + HASHES_LIMIT:
+    key, hashes, signature = map(from_base64, match.group(3, 4, 5))
+    count, rest = divmod(len(hashes), HASH_SIZE)
+    if rest or count > HASHES_LIMIT:
         raise WireError(f"HASHES are not 1 to {HASHES_LIMIT} hashes of {HASH_SIZE} bytes")
-    if found.last > NUMBER_LIMIT:
+    last = first + count - 1
+    if last > NUMBER_LIMIT:
         raise WireError("NUMBER is not between 1 and 2^63-1")
-    return found
+    return Signed(run, first, last, key, hashes, signature, line[:match.start(5) - 1])
 
 
 def contradiction(one: bytes, other: bytes) -> bytes:
@@ -126,6 +125,7 @@ Proof, proof = declare_kind("proof", "proof:%s:%s%s", key=_base64(43), signature
 
 # Making and verifying.
 
+@functools.lru_cache(maxsize=RUNS_KEPT)
 def start_of(address: str, key: bytes) -> int:
     """Return the START of a key at `IP:PORT`: 63 bits, not 0."""
     digest = hashlib.sha256(address.encode() + b" " + key).digest()

@@ -62,14 +62,12 @@ class KnownRuns:
         # genuine run -> from when on it counts in judgements, NEVER while few seeds name it; in the
         # order in which they were learnt
         self._known: dict[bytes, float] = {own_run: NEVER}
+        self.is_known = self._known.__contains__  # (run)
         self._doubted = Recent(DOUBTED_LIMIT)  # run on which seeds differed -> True
         self._open: dict[Key, _Question] = {}
         # neighbour, IP of newcomers, or None for seeds -> open questions that it has brought
         self._of_one: collections.Counter[Address | str | None] = collections.Counter()
         self._unconfirmed = Recent(UNCONFIRMED_LIMIT)  # run -> from when on it is asked about again
-
-    def is_known(self, run: bytes) -> bool:
-        return run in self._known
 
     def counts(self, run: bytes, now: float) -> bool:
         """Return whether neighbours are judged by messages of a run."""

@@ -23,6 +23,7 @@ class SignedFresh:
 
     def __init__(self):
         self.lines: list[bytes] = []
+        self.parts: list[str] = []  # the new lines as output files show them, then joined
         self.shown = ""
         self.fault: wire.WireError | None = None
         self.forbidden: list[str] = []
@@ -93,7 +94,7 @@ class SignedMessages(MessageList):
         if self._texts.is_over():
             self._texts.evict()
         fresh.contradictions, self._covers.contradictions = self._covers.contradictions, []
-        fresh.shown = wire.shown(fresh.lines)
+        fresh.shown = "\n".join(fresh.parts)
         return fresh
 
     def _take_all(self, lines: list[bytes], covers: dict[bytes, Cover | None], last: Cover | None,
@@ -124,10 +125,12 @@ class SignedMessages(MessageList):
         if last is None or not (made_here or self._is_known(last.run)):
             return False
         covering = functools.partial(self._covers.speaking_for_all, last)
-        if super().add_block(lines, made_here, covering) is None:
+        block = super().add_block(lines, made_here, covering)
+        if block is None:
             return False
         cover = self._covers.lines[last.line]
         fresh.lines += lines
+        fresh.parts.append(block.shown)
         fresh.covers += [cover.line] * len(lines)
         self._give_back(cover, fresh)
         return True
@@ -155,6 +158,7 @@ class SignedMessages(MessageList):
             fresh.unknown.append((message.run, line, cover.line))
         elif (run := self._keep(line, digest, message, made_here, brought_by, fresh)) is not None:
             self._texts.cover(run, [line], cover)
+            fresh.parts.append(message.shown)
             fresh.covers.append(cover.line)
             self._give_back(cover, fresh)
 

@@ -111,11 +111,12 @@ class SignedSpreading(Spreading):
             self._hand_on(link, fresh)
         if unknown:
             self._keep_waiting(link, fresh.unknown)
-        if fresh.checks:  # also for what was requested: it is given back for what they let in
+        if any(fresh.checks.values()):  # also for what was requested: it is given back for what they let in
             rest = self._allowance.check(link.peer, fresh.checks, self._now())
             link.rest_until = max(link.rest_until, self._now() + rest if rest else 0.0)
-        new = [*fresh.lines, *unknown, *fresh.refused]
-        self._charge(link, self._allowance.cost(link.peer, new, lines, fresh.covers))
+        if f":{link.peer}:".encode() in b"\n".join(lines):  # else nothing is in its own name
+            new = [*fresh.lines, *unknown, *fresh.refused]
+            self._charge(link, self._allowance.cost(link.peer, new, lines, fresh.covers))
         if fresh.fault is not None:
             raise fresh.fault
 

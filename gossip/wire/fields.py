@@ -17,7 +17,7 @@ LINE_LIMIT = 131_072  # bytes of a line
 NUMBER_LIMIT = 2**63 - 1  # the largest START and NUMBER
 
 IP = rb"(?:[0-9.]{7,15}|\[[0-9a-f:.]{2,45}\])"
-_TO_URL, _FROM_URL = bytes.maketrans(b"+/", b"-_"), bytes.maketrans(b"-_", b"+/")
+_TO_URL, _FROM_URL = bytes.maketrans(b"+/", b"-_"), bytes.maketrans(b"-_+/", b"+/!!")
 
 
 class WireError(ValueError):
@@ -68,11 +68,12 @@ def to_base64(data: bytes) -> bytes:
 
 def from_base64(field: bytes) -> bytes:
     """Return the bytes of a field. WireError unless it is their canonical spelling."""
+    plain = field.translate(_FROM_URL)
     try:
-        data = binascii.a2b_base64(field.translate(_FROM_URL) + b"==")
+        data = binascii.a2b_base64(plain + b"==")
     except ValueError:
         raise WireError("not base64url") from None
-    if to_base64(data) != field:
+    if binascii.b2a_base64(data, newline=False).rstrip(b"=") != plain:
         raise WireError("base64url in a strange spelling")
     return data
 

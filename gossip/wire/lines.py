@@ -9,6 +9,7 @@ belong to a way of spreading, not to the message. A peer forwards a line byte fo
 it only if it is new: consecutive lines of a run together, other lines singly.
 """
 
+import functools
 import itertools
 import re
 from typing import NamedTuple
@@ -20,6 +21,7 @@ from gossip.wire.fields import (
 
 NAMED_LIMIT = 300  # bytes of the address that a peer names, valid or not
 GOSSIP_LIMIT = 65_536  # bytes of a line from `gmessage:` on
+RUNS_KEPT = 2_000  # runs cached that were checked last
 
 GOSSIP = b"gmessage:"
 SIGNED = b"signed:"  # begins a cover, see signing/grammar.py
@@ -111,6 +113,7 @@ def gossip(time: str, own: Address, start: int, number: int, text: str) -> bytes
     return f"gmessage:{time}:{own}:{start}:{number}:{text}".rstrip("\r").encode()
 
 
+@functools.lru_cache(maxsize=RUNS_KEPT)
 def check_run(run: bytes) -> Address:
     """Return the address of a run, e.g. `127.0.0.1:5001:1700000000000`; WireError if it is none."""
     match = _RUN.fullmatch(run)
