@@ -61,7 +61,7 @@ LOOK = 0.05  # seconds between two looks of a leaver, whether all is sent and al
 
 
 class Peer(Node):
-    """One peer, known by the address that it listens on and announces."""
+    """A peer, known by the address that it listens on and announces."""
 
     kind = "peer"
     ANSWERS = {
@@ -107,7 +107,7 @@ class Peer(Node):
         return f"{self.settings.words()}:start={self.spreading.origin.start}"
 
     def start_threads(self) -> None:
-        """Start every thread of a peer but the link readers, which come with their links."""
+        """Start all threads but link readers, which come with their links."""
         self.world.begin()  # "listener", which hands connections to `accept`; "link flusher"
         if self.settings.gossip_count:
             self.keep("gossip generator", self.generate, after=self.settings.gossip_interval)
@@ -211,7 +211,7 @@ class Peer(Node):
     # Membership, and leaving.
 
     def look_after_links(self, now: float) -> float:
-        """Register with a majority of the seeds, link to the next peer on the ring, then others."""
+        """Register with a majority of the seeds, then keep links to peers."""
         if self.leaving:
             return self._leave(now)
         self.joining.keep_registrations(now)
@@ -321,7 +321,7 @@ class Peer(Node):
             self.output.write_lines(f"liveness reply:{link.peer}:", f"{took * 1000:.3f}")
 
     def on_dead_node(self, link: Link, message: wire.DeadNode) -> None:
-        """Take a seed's word for a death, unless the neighbour answered within an interval."""
+        """Believe a seed's report of a death, unless the neighbour answered lately."""
         self.output.write(f"told:{link.peer}:{message.line}")
         dead, link = message.dead, self.neighbours.link(message.dead)
         lives = (link is not None and self.now() - self.neighbours.row(dead).answered

@@ -29,7 +29,7 @@ SLOW_FOR = 30.0  # seconds for which an answer counts as the slowest
 
 @dataclasses.dataclass(eq=False, slots=True)
 class Job:
-    """An address that waits for a probe, or is being probed, and who asked."""
+    """An address to probe, and the verdicts to call."""
 
     address: Address
     tries: int  # patient probes that are left
@@ -116,8 +116,8 @@ class Prober:
         self.jobs: dict[Address, Job] = {}  # those that wait or are being probed
 
     def ask(self, address: Address, verdict, wanted=lambda: True, since: float = math.inf) -> None:
-        """Have `verdict(alive)` called once it is known whether the address answers, which has been
-        listed `since` then. If nobody wants to know (`wanted()`) by then, it is None."""
+        """Probe an address, listed `since` then, and call `verdict(alive)` afterwards. If nobody
+        wants to know (`wanted()`) by then, it is None."""
         if address not in self.jobs and len(self.jobs) >= QUEUE_LIMIT:
             self.give_way(address)
         job = self.jobs.get(address)
@@ -132,7 +132,7 @@ class Prober:
         self._begin()
 
     def give_way(self, newcomer: Address) -> bool:
-        """Drop an address that waits, of an IP with more than the newcomer's; False without one."""
+        """Drop a waiting address of an IP with more than the newcomer's; False without one."""
         job = (self.patient.next_to_go()
                or self.quick.next_to_go(least=self.quick.waiting(newcomer.ip) + 2))
         if job is not None:
@@ -209,7 +209,7 @@ class Prober:
 
 
 class Slowness:
-    """How slow answers were lately, and how long to wait for others, which is bounded."""
+    """The time that recent answers took, and the timeout that follows."""
 
     def __init__(self):
         self._took, self._until = 0.0, -math.inf  # the slowest answer, and how long it counts

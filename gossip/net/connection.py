@@ -57,7 +57,7 @@ class Connection:
         self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def wait_readable(self, seconds: float) -> None:
-        """Wait, for `seconds` at most, for bytes or for the end of the stream."""
+        """Wait at most `seconds` for bytes, or the end of the stream."""
         with Selector() as selector:
             selector.register(self._sock, selectors.EVENT_READ)
             selector.select(seconds)
@@ -117,7 +117,7 @@ def listening(address: Address) -> socket.socket:
 
 
 def is_local(address: Address) -> bool:
-    """Return whether this machine has an IP, as far as it can tell."""
+    """Return whether this machine seems to have an IP."""
     try:
         with socket.socket(address.family, socket.SOCK_STREAM) as sock:
             sock.bind((address.ip, 0))
@@ -163,5 +163,5 @@ class Listener:
         self._sock.close()
 
     def abandon(self) -> None:
-        """Close the socket in a child process, while the parent goes on to listen."""
+        """Close the socket in a child process; the parent goes on listening."""
         self._sock.close()

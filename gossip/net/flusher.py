@@ -103,7 +103,7 @@ class Flusher:
         return next_job
 
     def _writable(self, links, next_job: float | None) -> list:
-        """Wait for links that take bytes, for the next job, or for `_wake`; return the links."""
+        """Wait for a writable link, the next job, or `_wake`; return the links."""
         wait = None if next_job is None else max(0.0, next_job - time.monotonic())
         with Selector() as selector:
             selector.register(self._wake_receiver, selectors.EVENT_READ)

@@ -66,8 +66,8 @@ class LiveWorld:
 
     def listen(self, address: Address | None = None, sock: socket.socket | None = None,
                accept=None, name: str = "listener") -> None:
-        """Listen on the node's address, or on `address`, or take the listening `sock`. OSError if
-        the address is not available. `accept`, else `node.accept`, gets its connections."""
+        """Listen on `address`, else on the node's; or take the listening `sock`. OSError if the
+        address is not available. `accept`, else `node.accept`, gets its connections."""
         if address is None and sock is None:
             address, sock = self._own, self._sock
         listener = Listener(address, self._stopping, sock)
@@ -111,8 +111,8 @@ class LiveWorld:
             duty.hurry()
 
     def close(self) -> None:
-        """Wait for every thread but the caller's, some seconds at most, then free everything. A
-        second caller waits for the first, unless it is one of these threads."""
+        """Join all other threads, for some seconds at most, and free everything. A second caller
+        waits for the first, unless it is one of these threads."""
         if self._closing.acquire(blocking=False):
             self.threads.join()
             self.flusher.close()
@@ -131,7 +131,7 @@ class LiveWorld:
     # What the threads do.
 
     def _report(self, what: str, error: Exception) -> None:
-        """Write the error of a call that ends no thread into the output file."""
+        """Write an error that ends no thread into the output file."""
         self._node.output.write_failure(failure(what, error))
 
     def _keep(self, duty: LiveDuty, turn, after: float) -> None:
@@ -208,7 +208,7 @@ class LiveWorld:
         link.connected(*link.peer.dial)
 
     def _read(self, link, begin=lambda link: None) -> None:
-        """Read a connected link to its end, and pass its lines to the node."""
+        """Pass a connected link's lines to the node, until it ends."""
         fault, sift, handle = None, self._node.sift, self._node.lines
         queues = False  # a probe, or an introduction, does not queue behind the gossip of others
         try:
@@ -240,7 +240,7 @@ class LiveWorld:
                 link.look_again()
 
     def _rest(self, link) -> None:
-        """Read nothing for as long as the node asked, or until the link ends."""
+        """Rest as long as the node asked, or until the link ends."""
         seconds = link.rest_until - self.now()
         if seconds > 0:
             self.flusher.wait_until(lambda: link.ended, seconds)

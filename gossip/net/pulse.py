@@ -48,7 +48,7 @@ class LivePulse:
     that others see a late beat as noted or overdue."""
 
     def __init__(self, now=time.monotonic, sleep=time.sleep, clock=time.time):
-        """`clock` is the clock of output files, which also have to tell when it jumps."""
+        """`clock` is that of output files, which also tell when it jumps."""
         self._now, self._sleep, self._clock = now, sleep, clock
         self._late = Lateness()
         self._begun = self._due = math.inf  # when it began, and when the next beat is due
@@ -78,7 +78,7 @@ class LivePulse:
         self.__init__(self._now, self._sleep, self._clock)
 
     def tell(self, output, interval: float) -> None:
-        """Have the output file of a node with this liveness interval tell of late beats."""
+        """Report late beats to a file, whose node has this liveness interval."""
         with self._lock:
             self._outputs.add(output)
             self._rest = max(BEAT, min(self._rest, interval / BEATS))
@@ -99,7 +99,7 @@ class LivePulse:
         return pause
 
     def look(self, pause: float = BEAT) -> None:
-        """Tell files if this look is late, and then set `expected`, because no node may write
+        """Tell files if this look is late. Set `expected` after that, because no node may write
         anything before. The next look follows in `pause` seconds."""
         with self._lock:
             now = self._clock()
@@ -112,7 +112,7 @@ class LivePulse:
             self.expected = self._now() + pause + LATE_FROM
 
     def lateness(self) -> float:
-        """Return the seconds of the worst lateness within LATE_FOR, an overdue beat included."""
+        """Return the worst lateness within LATE_FOR, an overdue beat included, in seconds."""
         now = self._now()
         overdue = now - self._due  # read first, because `beat` writes it last
         return max(self._late.lately(now), overdue)

@@ -205,13 +205,13 @@ class Turn:
             self._making.calls = None
 
     def after(self, call, *arguments) -> None:
-        """Make a call that may wait as soon as this thread is in no turn."""
+        """Make a call once this thread is in no turn, because it may wait."""
         with self:
             self._later.append((call, arguments))
 
     def share(self) -> None:
-        """Leave a long turn for a moment if another thread waits, a reader of another node, too.
-        Called between lines."""
+        """Interrupt a long turn if another thread, or another node's reader, waits. Called between
+        lines."""
         waiting = self._waiting or self._reads and READERS.waiting
         if waiting and time.monotonic() > self._begun + LONG:
             with self.left():
@@ -232,5 +232,5 @@ class Turn:
 
 
 def begin_anew() -> None:
-    """Forget which reader has a turn, in a child process that was forked."""
+    """Forget, in a forked child process, which reader has a turn."""
     READERS.__init__()

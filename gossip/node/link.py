@@ -37,7 +37,7 @@ class Lines:
         self.fault: WireError | None = None  # why the stream ends after the lines returned last
 
     def feed(self, data: bytes) -> list[bytes]:
-        """Return the lines that end in `data`, up to the first that is too long."""
+        """Return the lines that end in `data`, up to a long one."""
         if self._rest:
             data = self._rest + data
         lines = data.split(b"\n")
@@ -74,7 +74,7 @@ class Backlog:
         self._insert(len(self._chunks), data, type(data) is Answer)
 
     def overtake(self, data: bytes) -> None:
-        """Send these bytes next, but after the rest of a chunk that is half sent."""
+        """Send these bytes next, after the rest of a half-sent chunk."""
         self._insert(1 if self._begun else 0, data, type(data) is Answer)
 
     def _insert(self, at: int, data: bytes, asked: bool) -> None:
@@ -339,7 +339,7 @@ class Link:
                 and self.is_read(now, patience or ORIGIN_PATIENCE))
 
     def is_read(self, now: float, patience: float = ORIGIN_PATIENCE) -> bool:
-        """Return whether a backlog waits that has shrunk in the last `patience` seconds."""
+        """Return whether the backlog, if any, has shrunk within `patience` seconds."""
         return self._backlog.size > 0 and not self.ended and now - self._taken < patience
 
     def fileno(self) -> int:

@@ -97,7 +97,7 @@ class Node(Part):
         self._answers: dict[tuple[str, str], Part] = {}  # (role of a link, kind of a line) -> part
 
     def made_of(self, *parts: Part) -> None:
-        """Name the parts of this node, in the order in which they get events. The node is last."""
+        """Set the parts of this node, in the order of their events. The node is last."""
         self.parts = (*parts, self)
         self._answers = {(role, kind): part for part in self.parts
                          for role, kinds in part.ANSWERS.items() for kind in kinds}
@@ -232,7 +232,7 @@ class Node(Part):
                 return
 
     def fault(self, link: Link, error: Exception) -> None:
-        """Handle a broken rule (WireError), or a failed dial (OSError), of a link."""
+        """Handle a link's broken rule (WireError) or failed dial (OSError)."""
         if isinstance(error, OSError):
             link.lacked = self.world.lacks(error)
             if link.probe is not None and link.lacked:

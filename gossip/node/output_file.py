@@ -77,11 +77,11 @@ class OutputFile:
         self._put("", event, shown=False)
 
     def late(self, seconds: float) -> None:
-        """Note that the process stood still, or ran late, within the last `seconds`."""
+        """Note that the process stood still or ran late for `seconds`."""
         self.note(f"late:{seconds:.3f}")
 
     def write_lines(self, head: str, lines: str) -> bool:
-        """Write, as `write` does, an event for each of the `\\n`-separated lines, behind a head."""
+        """Write an event, behind the head, for each of the `\\n`-separated lines."""
         if not lines.isascii() or lines.encode().translate(None, PLAIN):
             lines = NEXT.join(map(escape, lines.split(NEXT)))
         return self._put(head, lines)
@@ -102,14 +102,14 @@ class OutputFile:
                 self._file = None
 
     def dropped(self) -> dict[str, int]:
-        """Return how many events a full file, and a full disk, has left out."""
+        """Return how many events a full file, or disk, left out."""
         counts = {"events that the full output file left out": self._left_out,
                   "lines that could not be written": self._lost_in_all}
         return {name: count for name, count in counts.items() if count}
 
     def _put(self, head: str, lines: str, shown: bool = True, last: bool = False,
              failed: bool = False) -> bool:
-        """Write events with the time if there is room, and tell the subscriber. Return False after
+        """Write events with their time, if there is room; tell the subscriber. Return False after
         the last word. All methods below expect the lock."""
         with self._lock:
             if self._finished and not failed:
@@ -139,7 +139,7 @@ class OutputFile:
         self._identity, self._size = (found.st_dev, found.st_ino), found.st_size
 
     def _look(self) -> None:
-        """Begin the file anew if it was renamed or removed, and note if it was truncated."""
+        """Reopen a renamed or removed file, and note if it was truncated."""
         self._looked = self._second
         if self._file is None:
             return
@@ -189,7 +189,7 @@ class OutputFile:
         self._lost_in_all += count
 
     def _put_last(self, stamp: str, head: str, lines: str, last: bool) -> None:
-        """Write last words to a full file, and instead of the first event left out `full:…`."""
+        """Write last words to a full file, and `full:…` for the first omitted event."""
         if not last:
             self._left_out += 1 + lines.count("\n")
             if self._told_full:

@@ -24,10 +24,10 @@ class Part:
         """Note that a peer has become a neighbour, and knows it."""
 
     def on_listed(self, addresses) -> None:
-        """Note that a seed names peers that its last list did not name."""
+        """Note that a seed's list names new peers."""
 
     def on_settled(self, run: bytes) -> None:
-        """Note that it is known whether a run is genuine, where gossip is signed."""
+        """Note that a run is now known as genuine, or denied."""
 
     def on_replaced(self, peer) -> None:
-        """Note that a new run is at the address of a known peer."""
+        """Note that a known peer's address has a new run."""

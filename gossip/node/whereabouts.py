@@ -1,4 +1,4 @@
-"""Where the seeds are, and whether this machine has the node's own IP. Rules alone.
+"""The seeds' addresses, and whether this machine has the node's IP. Rules alone.
 
 A name is looked up by the world, anew for each dial (gossip/net/names.py).
 """
@@ -10,7 +10,7 @@ from gossip.addresses import Address, Name, Target, is_loopback
 
 
 class Whereabouts:
-    """The addresses of the seeds, as far as one node knows them, and its own."""
+    """The node's own address, and the known addresses of seeds."""
 
     def __init__(self, seeds: Iterable[Target], own: Address, write):
         """`write(*events)` writes down where a name leads when that has changed."""
@@ -38,7 +38,7 @@ class Whereabouts:
         return fit[0]
 
     def first_at(self, address: Address) -> Target | None:
-        """Return the first line of config.txt that led to an address when it was looked up last."""
+        """Return the first line of config.txt that led to an address lately."""
         return next((seed for seed, at in self._at.items() if at == address), None)
 
     def update(self, found: dict[Name, list[Address] | OSError]) -> None:
@@ -49,7 +49,7 @@ class Whereabouts:
                     self.choose(name, addresses)
 
     def note_missing(self, ip: str) -> None:
-        """Write down when this machine loses the IP on which the node listens, and has it again."""
+        """Write down when this machine loses or regains the node's IP."""
         if ip != self._missing:
             self._write(f"address lost:{ip}" if ip else f"address back:{self._missing}")
             self._missing = ip

@@ -21,8 +21,8 @@ NEVER = float("inf")  # returned by a turn that is not to be called again
 
 
 class Duty(Protocol):
-    """The handle of a method `turn(now)` that the world calls again and again. The method does what
-    is due by `now` and returns when it is due next (None: only if hurried; NEVER: no more)."""
+    """A method `turn(now)` that the world calls repeatedly. The method does what is due by `now`
+    and returns when it is due next (None: only if hurried; NEVER: no more)."""
 
     def hurry(self) -> None:
         """Have `turn` called soon, before it is due. The method must bear extra calls."""
@@ -41,8 +41,8 @@ class Flushing(Protocol):
         """Have `job()` called after `after` seconds, while the caller goes on."""
 
     def condition(self):
-        """Return an object like a threading.Condition, to wait on outside of a turn. Where a node
-        has no threads, waiting on it fails."""
+        """Return a kind of threading.Condition, to wait on outside of turns. Where a node has no
+        threads, waiting on it fails."""
 
     def has_room(self, links) -> bool:
         """Return whether new messages may be made: no link `pauses_origin` (node/link.py)."""
@@ -84,7 +84,7 @@ class World(Protocol):
         """Return the seconds of the worst lateness within LATE_FOR (gossip/settings.py)."""
 
     def worst_lateness(self) -> float:
-        """Return the worst lateness since the process began to measure it, in seconds."""
+        """Return the worst lateness since measuring began, in seconds."""
 
     def listen(self) -> None:
         """Listen on the node's address; OSError if it is not available."""
@@ -106,11 +106,11 @@ class World(Protocol):
         """Return where names lead now. It may take a second, so no turn may call it."""
 
     def missing_ip(self) -> str:
-        """Return the IP on which the node listens, if this machine lost it; else nothing."""
+        """Return the node's IP if this machine lost it; else nothing."""
 
     def lacks(self, error: OSError) -> bool:
-        """Return whether an error is a shortage of descriptors, memory or ports on this machine,
-        and so says nothing about the other end."""
+        """Return whether this machine is short of descriptors, memory or ports. Then the error says
+        nothing about the other end."""
 
     def wake(self) -> None:
         """Stop: accept nothing more, and end the duties."""

@@ -29,7 +29,7 @@ class Corrupt(Exception):
 
 
 class Cover:
-    """One signed line."""
+    """A signed line."""
 
     __slots__ = ("line", "run", "origin", "first", "last", "hashes", "texts", "good", "unchecked",
                  "told", "liar", "payer")
@@ -134,8 +134,8 @@ class Covers:
 
     def speaking(self, message: wire.Gossip, digest: bytes, last: Cover | None,
                  seen_of) -> Cover | None:
-        """Return the cover, `last` or a kept one, that speaks for a message that is not held; None
-        if the message is old (in `seen_of(run)`), or its cover a contradiction; else Corrupt."""
+        """Return the cover (`last`, or a kept one) of a message; None if the message is old (in
+        `seen_of(run)`), or its cover a contradiction; else Corrupt."""
         run, number, named = message.run, message.number, digest[:grammar.HASH_SIZE]
         if last is not None and last.run == run and last.hash_of(number) == named:
             return last if last.texts else self.keep(last)
@@ -149,7 +149,7 @@ class Covers:
 
     def speaking_for_all(self, last: Cover, block: wire.Block, digests: list[bytes]
                          ) -> Cover | None:
-        """Return the cover `last`, as kept, if it speaks for consecutive messages, else None."""
+        """Return `last`, now kept, if it speaks for the block."""
         at = (block.first - last.first) * grammar.HASH_SIZE
         named = b"".join([digest[:grammar.HASH_SIZE] for digest in digests])
         if last.run != block.run or at < 0 or last.hashes[at:at + len(named)] != named:

@@ -174,10 +174,10 @@ def proven_start(address: Address, proof: Proof, text: str) -> int | None:
 
 
 def registering(address: Address, seed: Address) -> str:
-    """Return the text that a peer signs to register with a seed, and not with another."""
+    """Return the text that a peer signs to register with this seed."""
     return f"register:{address} to {seed}"
 
 
 def linking(own: Address, other: Address, time: str) -> str:
-    """Return the text that a peer signs to ask for a link, or to accept one, for one dial."""
+    """Return the text that a peer signs to make or accept a link."""
     return f"{own} links to {other} at {time}"

@@ -102,7 +102,7 @@ class KnownRuns:
         return is_due
 
     def _begin(self, key: Key, brought_by: Address | str | None, now: float) -> bool:
-        """Open a question, unless its run was denied lately, or too many are open."""
+        """Open a question unless too many are open, or its run denied."""
         if (self.is_denied(run_of(key), now)
                 or self._of_one[brought_by] >= OPEN_LIMIT - len(self._open)):
             return False
@@ -188,8 +188,8 @@ class KnownRuns:
 
 
 class Homes:
-    """The run that a peer met last at each address, and the runs before it, which are over, because
-    none comes back: their messages stay genuine, but a link in their name is not."""
+    """The run that was met last at each address, and earlier ones. These are over, because none
+    comes back: their messages stay genuine, but a link in their name is not."""
 
     def __init__(self):
         # address -> (STARTs, the last one met at the end; when that was)

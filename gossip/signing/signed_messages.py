@@ -64,7 +64,7 @@ class SignedTexts(Texts):
 
 
 class SignedMessages(MessageList):
-    """The messages that this peer has seen, and the signed lines that cover them."""
+    """The messages that this peer has seen, and their covers."""
 
     def __init__(self, settings: Settings, own_run: bytes, is_genuine,
                  is_known=lambda run: True, is_denied=lambda run, neighbour: False,
@@ -99,7 +99,8 @@ class SignedMessages(MessageList):
 
     def _take_all(self, lines: list[bytes], covers: dict[bytes, Cover | None], last: Cover | None,
                   made_here: bool, brought_by: Address | None, link, fresh: SignedFresh) -> None:
-        """Take lines whose `covers` were verified, up to an invalid or too many corrupt lines."""
+        """Take lines with verified `covers`. Stop at an invalid line, and after too many corrupt
+        ones."""
         for is_cover, group in itertools.groupby(lines, covers.__contains__):
             batch = list(group)
             if not is_cover and self._take_block(batch, last, made_here, fresh):
@@ -120,8 +121,8 @@ class SignedMessages(MessageList):
 
     def _take_block(self, lines: list[bytes], last: Cover | None, made_here: bool,
                     fresh: SignedFresh) -> bool:
-        """Take the lines behind a cover together if all of them continue its run, as usual. Return
-        whether they were taken."""
+        """Take lines behind a cover at once if they continue its run. Return whether they were
+        taken."""
         if last is None or not (made_here or self._is_known(last.run)):
             return False
         covering = functools.partial(self._covers.speaking_for_all, last)
@@ -136,7 +137,7 @@ class SignedMessages(MessageList):
         return True
 
     def _give_back(self, cover: Cover, fresh: SignedFresh) -> None:
-        """Give a check back to its payer, because it let a message in."""
+        """Credit the payer of a check that let a message in."""
         if cover.payer is not None:
             fresh.checks[cover.payer] -= 1
             cover.payer = None
@@ -165,8 +166,8 @@ class SignedMessages(MessageList):
     def _verified(self, lines: list[bytes], last: Cover | None, made_here: bool,
                   brought_by: Address | None, checks: collections.Counter
                   ) -> dict[bytes, Cover | None]:
-        """Return the covers of these lines and `last`, which came before, by signed line; None if
-        corrupt. Stop after as many corrupt lines as end a link. `checks` counts what was needed."""
+        """Return the covers of these lines, and `last`, by signed line; None if corrupt. Stop after
+        as many corrupt lines as end a link. `checks` counts what was needed."""
         covers = {} if last is None else {last.line: last}
         needed: dict[Cover, bool] = {}
         for line in lines:

@@ -26,8 +26,8 @@ LIMITS = {"lines": 1_000, "bytes": 1 << 20, "runs": 100}
 
 
 class SignedAllowance(Allowance):
-    """The limits on a neighbour's own messages, and on its signature checks, whichever peer signed.
-    A check is given back when it lets a message in; early checks have a quota of their own."""
+    """Rate limits on a neighbour's own messages, and on signatures that it brings. A check is given
+    back when it lets a message in; early checks have a quota of their own."""
 
     def __init__(self, rate: int, burst: int):
         super().__init__(rate, burst)
@@ -62,7 +62,7 @@ class SignedAllowance(Allowance):
 
 
 class SignedSpreading(Spreading):
-    """The messages of one peer that signs its own, and verifies those of others."""
+    """The messages of a peer that signs and verifies."""
 
     BEGINNINGS = wire.GOSSIP, wire.SIGNED
     ALLOWANCE = SignedAllowance
