@@ -1,8 +1,8 @@
-"""TCP sockets: connections, how the reader of a link waits for lines, and the listener.
+"""TCP sockets: connections, and the listener.
 
-`shutdown` of a connection never blocks, nor does `send` with the connection's `flags`. `connect`,
-`receive`, `wait_readable` and `next_lines` may block, so only the thread that reads a link calls
-them.
+`shutdown` of a connection never blocks, nor do `send` and `receive` with the connection's `flags`.
+`connect`, `wait_readable`, and `receive` without flags, may block, so only the thread that reads a
+link calls them.
 """
 
 import contextlib
@@ -15,9 +15,6 @@ import threading
 
 from gossip.addresses import Address
 
-READ_SIZE = 96 << 10  # bytes read at once: a portion of new gossip with its cover
-SIP = 8_192  # bytes read after a rest: many short rests disturb others less than few long rests
-DEADLINE_LOOK = 5.0  # seconds after which a reader checks whether its deadline has changed
 DONT_WAIT = getattr(socket, "MSG_DONTWAIT", 0)  # 0: unknown here, so sockets are non-blocking
 Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)
 _BIND_ADDRESS_NO_PORT = getattr(socket, "IP_BIND_ADDRESS_NO_PORT", 24)  # no port before connect
@@ -31,7 +28,7 @@ class Connection:
     """A TCP socket: connected already, or a new socket, which `connect` connects."""
 
     __slots__ = ("_sock", "receive", "send", "close", "fileno")
-    flags = DONT_WAIT  # with which a link calls `send`
+    flags = DONT_WAIT  # with which calls of `send` and `receive` never block
 
     def __init__(self, sock: socket.socket | None = None, family: int = socket.AF_INET):
         self._sock = sock or socket.socket(family, socket.SOCK_STREAM)
@@ -66,39 +63,6 @@ class Connection:
         """End both directions, and wake the thread that reads."""
         with contextlib.suppress(OSError):  # it was not connected, or no longer
             self._sock.shutdown(socket.SHUT_RDWR)
-
-
-def next_lines(link, now, overdue) -> list[bytes] | None:
-    """Return the next whole lines; None at the end of the stream. WireError if a line is too long.
-    `now()` is the clock of deadlines. If a line is late, `overdue(link)` is called, which ends the
-    link or sets another deadline."""
-    if link.unfinished is not None or link.framing.fault is not None:
-        link.read_on()
-    while True:
-        size = SIP if link.rest_until else READ_SIZE
-        try:
-            if link.deadline is None and link.unfinished is None:  # as for neighbours
-                data = link.connection.receive(size)
-            else:
-                # once more after the deadline, because what came in time may be read late
-                if link.is_overdue(now()) and not link.last_look():
-                    overdue(link)
-                data = link.connection.receive(size, DONT_WAIT)
-        except BlockingIOError:
-            due = link.due()  # not long, because another thread may change it
-            wait = DEADLINE_LOOK if due is None else min(DEADLINE_LOOK, due - now())
-            if wait > 0:
-                link.connection.wait_readable(wait)
-            continue
-        except OSError as error:
-            link.end_of_stream(error.strerror or str(error))
-            return None
-        if not data:
-            link.end_of_stream("closed by the other end")
-            return None
-        lines = link.take(data)
-        if lines:
-            return lines
 
 
 def listening(address: Address) -> socket.socket:

@@ -20,7 +20,7 @@ import threading
 import time
 
 from gossip.addresses import Address, Name
-from gossip.net.connection import SHORT, Connection, Listener, is_local, next_lines
+from gossip.net.connection import SHORT, Connection, Listener, is_local
 from gossip.net.flusher import Flusher
 from gossip.net.names import Names
 from gossip.net.pulse import PULSE
@@ -214,7 +214,7 @@ class LiveWorld:
         try:
             with self.turn:
                 begin(link)
-            while (lines := next_lines(link, self.now, self._overdue)) is not None:
+            while (lines := link.next_lines(self._overdue)) is not None:
                 if lines := sift(link, lines):
                     self.turn.take(queues)
                     queues = True

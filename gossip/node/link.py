@@ -1,22 +1,25 @@
 """A link: one connection that carries lines, and who is at its other end.
 
-One thread reads the connection, and it alone calls `take` and `read_on`. The node calls the rest in
-its turns. Only the flusher's `flush`, and the reader's `close` at the end of the stream, come
-outside of turns, so there is a lock. `send` and `close` never block: bytes that the other end does
-not take at once wait in a bounded backlog, which the flusher empties. A link does not know what
-lines mean. Its connection is any object with `send(data, flags)`, which returns how many bytes were
-taken or raises BlockingIOError, and the `flags` for that, `shutdown()`, `close()` and, for a
-flusher, `fileno()`.
+One thread reads the connection, and it alone calls `next_lines`, which waits (a world without
+threads calls `take` and `read_on` instead). The node calls the rest in its turns. Only the
+flusher's `flush`, and the reader's `close` at the end of the stream, come outside of turns, so
+there is a lock. `send` and `close` never block: bytes that the other end does not take at once wait
+in a bounded backlog, which the flusher empties. A link does not know what lines mean. Its
+connection is any object with `send(data, flags)`, which returns how many bytes were taken or raises
+BlockingIOError, and the `flags` for that, `shutdown()`, `close()` and, for a flusher, `fileno()`;
+for `next_lines`, also `receive(size[, flags])` and `wait_readable(seconds)`.
 """
 
-import collections
 import threading
 
 from gossip.addresses import Address, Target
+from gossip.node.backlog import Backlog
 from gossip.settings import Settings
 from gossip.wire import LINE_LIMIT, Answer, WireError
 
-JOIN_SIZE = 262_144  # bytes up to which small chunks of a backlog are joined into one write
+READ_SIZE = 96 << 10  # bytes read at once: a portion of new gossip with its cover
+SIP = 8_192  # bytes read after a rest: many short rests disturb others less than few long rests
+DEADLINE_LOOK = 5.0  # seconds after which a reader checks whether its deadline has changed
 NO_TIME = 0.001  # seconds to connect if no time is left, so that connecting fails with a reason
 WAITING_BACKLOG = 256 * 1024  # bytes that may wait for a stranger
 ORIGIN_LIMIT = 1 << 20  # bytes waiting for a neighbour above which new messages wait
@@ -54,58 +57,6 @@ class Lines:
     def unfinished(self) -> bool:
         """Return whether a line has begun and not ended."""
         return bool(self._rest)
-
-
-class Backlog:
-    """Bytes that the other end has not taken yet: chunks of whole lines, in sending order. Answers
-    are counted apart from what nobody requested, so chunks of both are never joined."""
-
-    __slots__ = ("_chunks", "_begun", "size", "unasked")
-
-    def __init__(self):
-        # (bytes, whether they are an answer). A deque only once there is a chunk, because most
-        # links never have a backlog, and an empty deque takes 760 bytes.
-        self._chunks: collections.deque[tuple[bytes, bool]] | tuple = ()
-        self._begun = False  # the first chunk is half sent
-        self.size = self.unasked = 0  # bytes in all, and of them those that are no answers
-
-    def append(self, data: bytes) -> None:
-        """Send these bytes after all others."""
-        self._insert(len(self._chunks), data, type(data) is Answer)
-
-    def overtake(self, data: bytes) -> None:
-        """Send these bytes next, after the rest of a half-sent chunk."""
-        self._insert(1 if self._begun else 0, data, type(data) is Answer)
-
-    def _insert(self, at: int, data: bytes, asked: bool) -> None:
-        if not self._chunks:
-            self._chunks = collections.deque()
-        self._chunks.insert(at, (data, asked))
-        self._count(len(data), asked)
-
-    def _count(self, change: int, asked: bool) -> None:
-        self.size += change
-        if not asked:
-            self.unasked += change
-
-    def take(self) -> tuple[bytes, bool]:
-        """Take bytes to send, and whether they are an answer. Then call `sent`."""
-        data, asked = self._chunks.popleft()
-        size, chunks = len(data), [data]
-        while (self._chunks and not self._begun and size < JOIN_SIZE
-               and self._chunks[0][1] is asked):
-            chunks.append(self._chunks.popleft()[0])
-            size += len(chunks[-1])
-        self._count(-size, asked)
-        return b"".join(chunks), asked
-
-    def sent(self, data: bytes, count: int, asked: bool) -> None:
-        """Note that the first `count` bytes of `data` have been sent. The rest is sent next."""
-        if count == len(data):
-            self._begun = False
-        else:
-            self._insert(0, data[count:], asked)
-            self._begun = self._begun or count > 0
 
 
 class Link:
@@ -164,6 +115,37 @@ class Link:
         """Note where the connection leads."""
         self.remote_ip = ip
         self.remote = f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
+
+    def next_lines(self, overdue) -> list[bytes] | None:
+        """Return the next whole lines; None at the end of the stream. WireError if a line is too
+        long. If a line is late, `overdue(link)` is called, which ends the link or sets another
+        deadline."""
+        if self.unfinished is not None or self.framing.fault is not None:
+            self.read_on()
+        while True:
+            size = SIP if self.rest_until else READ_SIZE
+            try:
+                if self.deadline is None and self.unfinished is None:  # as for neighbours
+                    data = self.connection.receive(size)
+                else:
+                    # once more after the deadline, because what came in time may be read late
+                    if self.is_overdue(self._now()) and not self.last_look():
+                        overdue(self)
+                    data = self.connection.receive(size, self.connection.flags)
+            except BlockingIOError:
+                due = self.due()  # not long, because another thread may change it
+                wait = DEADLINE_LOOK if due is None else min(DEADLINE_LOOK, due - self._now())
+                if wait > 0:
+                    self.connection.wait_readable(wait)
+                continue
+            except OSError as error:
+                self.end_of_stream(error.strerror or str(error))
+                return None
+            if not data:
+                self.end_of_stream("closed by the other end")
+                return None
+            if lines := self.take(data):
+                return lines
 
     def take(self, data: bytes) -> list[bytes]:
         """Take bytes that have come; return the lines that are now complete. WireError if the first

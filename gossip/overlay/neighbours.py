@@ -84,16 +84,12 @@ class Neighbour:
             return self.misses or None
         return max(self.misses, self.owed)
 
-    def begin_anew(self) -> None:
-        """Forget misses and unanswered requests."""
-        self.asked.clear()
-        self.misses, self.suspect = 0, False
-
     def spare(self) -> bool:
         """Begin anew, and return True, if the link brought something: it is slow, and not dead."""
         if self.link is None or self.link.heard <= min(self.asked.values(), default=math.inf):
             return False
-        self.begin_anew()
+        self.asked.clear()
+        self.misses, self.suspect = 0, False
         return True
 
     def postpone(self) -> None:
@@ -252,8 +248,8 @@ class Neighbours:
         asked = None if row is None else row.asked.get(time)
         if asked is None:
             return None
-        row.begin_anew()
-        row.answered = now
+        row.asked.clear()
+        row.misses, row.suspect, row.answered = 0, False, now
         return now - asked
 
     def _degree(self) -> str:

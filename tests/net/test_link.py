@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from gossip.net.connection import Connection, next_lines
+from gossip.net.connection import Connection
 from gossip.net.flusher import Flusher
 from gossip.net.threads import Turn
 from gossip.node.link import Link
@@ -73,9 +73,9 @@ def test_a_backlog_that_overflows_ends_the_link(pair):
 def test_what_was_said_before_the_end_is_read(pair):
     link, there = pair
     there.sendall(b"one\ntwo\nrest")
-    assert next_lines(link, time.monotonic, pytest.fail) == [b"one", b"two"]
+    assert link.next_lines(pytest.fail) == [b"one", b"two"]
     there.close()
-    assert next_lines(link, time.monotonic, pytest.fail) is None and link.reason == "closed by the other end"
+    assert link.next_lines(pytest.fail) is None and link.reason == "closed by the other end"
 
 
 def test_the_first_reason_counts_and_nothing_is_sent_after_the_end(pair):

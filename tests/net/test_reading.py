@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from gossip.net.connection import Connection, next_lines
+from gossip.net.connection import Connection
 from gossip.net.flusher import Flusher
 from gossip.net.threads import Turn
 from gossip.node.link import Link
@@ -21,9 +21,10 @@ def fail(link):
 
 class Clock:
     now = 0.0
+    tell = None  # a function that tells the time instead
 
     def __call__(self):
-        return self.now
+        return self.tell() if self.tell else self.now
 
 
 @pytest.fixture
@@ -48,19 +49,19 @@ def test_a_line_that_came_in_time_and_is_read_late_counts(pair, clock):
     link, there = pair
     there.sendall(b"in time\n")
     clock.now = DEADLINE + 3.0
-    assert next_lines(link, clock, fail) == [b"in time"]
+    assert link.next_lines(fail) == [b"in time"]
     with pytest.raises(WireError, match="no valid line in time"):
-        next_lines(link, clock, fail)
+        link.next_lines(fail)
 
 
 def test_nothing_that_came_is_overdue_after_a_look(pair, clock):
     link, _ = pair
     clock.now = DEADLINE
     with pytest.raises(WireError, match="no valid line in time"):
-        next_lines(link, clock, fail)
+        link.next_lines(fail)
 
 
-def test_a_reader_that_is_held_up_between_its_look_and_the_deadline_looks_again(pair):
+def test_a_reader_that_is_held_up_between_its_look_and_the_deadline_looks_again(pair, clock):
     link, there = pair
     looks = 0
 
@@ -73,17 +74,18 @@ def test_a_reader_that_is_held_up_between_its_look_and_the_deadline_looks_again(
             there.sendall(b"meanwhile\n")
         return DEADLINE + 1.0
 
-    assert next_lines(link, clock_of_one_held_up, fail) == [b"meanwhile"]
+    clock.tell = clock_of_one_held_up
+    assert link.next_lines(fail) == [b"meanwhile"]
 
 
 def test_who_goes_on_sending_after_the_deadline_gains_no_time(pair, clock):
     link, there = pair
     clock.now = DEADLINE
     there.sendall(b"one\n")
-    assert next_lines(link, clock, fail) == [b"one"]
+    assert link.next_lines(fail) == [b"one"]
     there.sendall(b"two\n")
     with pytest.raises(WireError, match="no valid line in time"):
-        next_lines(link, clock, fail)
+        link.next_lines(fail)
 
 
 def test_half_a_line_at_the_deadline_gains_no_time(pair, clock):
@@ -91,27 +93,27 @@ def test_half_a_line_at_the_deadline_gains_no_time(pair, clock):
     clock.now = DEADLINE
     there.sendall(b"half a li")
     with pytest.raises(WireError, match="no valid line in time"):
-        next_lines(link, clock, fail)
+        link.next_lines(fail)
 
 
 def test_a_later_deadline_is_looked_past_once_as_well(pair, clock):
     link, there = pair
     clock.now = DEADLINE
     there.sendall(b"one\n")
-    assert next_lines(link, clock, fail) == [b"one"]
+    assert link.next_lines(fail) == [b"one"]
     link.prolong(2 * DEADLINE)
     there.sendall(b"two\n")
     clock.now = 2 * DEADLINE
-    assert next_lines(link, clock, fail) == [b"two"]
+    assert link.next_lines(fail) == [b"two"]
     with pytest.raises(WireError):
-        next_lines(link, clock, fail)
+        link.next_lines(fail)
 
 
 def test_the_end_of_the_stream_behind_the_deadline_is_no_broken_rule(pair, clock):
     link, there = pair
     there.close()
     clock.now = DEADLINE + 3.0
-    assert next_lines(link, clock, fail) is None
+    assert link.next_lines(fail) is None
     assert link.reason == "closed by the other end"
 
 
@@ -132,6 +134,6 @@ def test_who_is_given_more_time_is_looked_for_once_more_after_it(pair, clock):
             clock.now = DEADLINE + 1.0
         return clock.now
 
-    clock.now = DEADLINE
-    assert next_lines(link, clock_of_one_late, give_more_time) == [b"in time"]
+    clock.now, clock.tell = DEADLINE, clock_of_one_late
+    assert link.next_lines(give_more_time) == [b"in time"]
     assert given

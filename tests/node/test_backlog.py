@@ -2,7 +2,7 @@
 
 import random
 
-from gossip.node.link import JOIN_SIZE, Backlog
+from gossip.node.backlog import JOIN_SIZE, Backlog
 from gossip.wire import Answer
 
 
