@@ -17,10 +17,10 @@ Lines are kept as hashes, which are small, and which nobody outside can predict.
 import collections
 from typing import NamedTuple
 
-from gossip import wire
 from gossip.addresses import Address
 from gossip.monitoring import grammar
 from gossip.settings import Settings
+from gossip.spread.run import by_run
 from gossip.spread.tree import goes_to_all
 from gossip.tools import Recent
 
@@ -155,11 +155,11 @@ class Watch:
         lines = self._owed_by_all(lines)
         if not lines:
             return
-        by_run = self._judged_by(lines) if owed else {}
+        judged = self._judged_by(lines) if owed else {}
         self._count_first(len(lines), link, now)  # an excuse, even if few seeds name the run
-        if by_run:
-            self._log.append(_Batch(now, by_run, link))
-            self._size += sum(map(len, by_run.values()))
+        if judged:
+            self._log.append(_Batch(now, judged, link))
+            self._size += sum(map(len, judged.values()))
         if self._size > LOG_LIMIT:
             self._drop_judged()
         while self._size > LOG_LIMIT and len(self._log) > 1:
@@ -170,10 +170,7 @@ class Watch:
 
     def _judged_by(self, lines: list[bytes]) -> dict[bytes, list[int]]:
         """Return the messages by which neighbours are judged, by their runs."""
-        by_run: dict[bytes, list[int]] = {}
-        for line in lines:
-            by_run.setdefault(wire.gossip_key(line)[0], []).append(hash(line))
-        return {run: some for run, some in by_run.items()
+        return {run: list(map(hash, some)) for run, some, _ in by_run(lines)
                 if self._run_counts(run) and not self.is_cheat(run)}
 
     def is_cheat(self, run: bytes) -> bool:
