@@ -1,5 +1,4 @@
-"""The programs peer.py --chat and peer.py -c FILE.ini: from a command line to a running chat server
-or gossip module, and its end. Each imports its system when it is run."""
+"""The programs `peer.py --chat` and `peer.py -c FILE.ini`. Each imports its system when it runs."""
 
 import errno
 import pathlib
@@ -17,19 +16,10 @@ from gossip.terminal.input import End, Keyboard
 from gossip.terminal.screen import Screen
 
 
-def chat_main(doors: Doors | None) -> int:
-    """Run a chat server; `doors` are its sockets if they are open already, else None."""
-    return run_command("peer.py", _chat_command, doors)
-
-
-def module_main() -> int:
-    return run_command("peer.py", _module_command)
-
-
 def _run(kind: str, address: Address, args, make, life_line: int | None,
          farewell=lambda node: None) -> None:
-    """Run the node that `make(output)` returns, until it ends or a signal comes. It also ends,
-    after `farewell(node)`, with `life_line`, a descriptor that the starting program holds."""
+    """Run the node that `make(output)` returns until its end or a signal. If the descriptor
+    `life_line` is closed by the starting program, call `farewell(node)` and end."""
     end, screen = End(), None if args.quiet else Screen()
     node = make(open_output(args.outputs, kind, address, args.file_limit, screen))
     start_node(node)
@@ -59,7 +49,8 @@ def _add_output_flags(parser: Parser) -> None:
 # A chat server.
 
 
-def _chat_command(doors: Doors | None) -> None:
+def chat_command(doors: Doors | None) -> None:
+    """Run a chat server, perhaps behind sockets that are open already."""
     from gossip.chat.server import CHAT, ChatServer
     args = _chat_arguments(CHAT)
     key = None if args.chat_key is None else load(args.chat_key, _secret)
@@ -110,7 +101,7 @@ def _chat_arguments(usual: Settings):
 
 
 def _secret(path: pathlib.Path) -> bytes:
-    """Return the content of a file without white space around it; CommandError if it is empty."""
+    """Return a file's content, stripped. CommandError if it is empty."""
     if key := path.read_bytes().strip():
         return key
     raise CommandError(f"{path} is empty; write a secret into it")
@@ -127,7 +118,8 @@ def _open_doors(udp_port: int, tcp_port: int) -> Doors:
 # A gossip module.
 
 
-def _module_command() -> None:
+def module_command() -> None:
+    """Run a gossip module."""
     from gossip.voidphone.gossip_module import GossipModule
     from gossip.voidphone.ini import read_ini
     some_seconds = seconds(0.01)
