@@ -1,5 +1,5 @@
-"""The chat: servers in a line that gossip over datagrams, and the console that talks to them.
+"""Chat servers in a line, and a console that talks to them.
 
-A server is server.py and doorstep.py; the console is console.py and server_process.py. Rumors and
-anti-entropy are in spread/, the program peer.py --chat in programs/.
+server.py and doorstep.py are a server, console.py and server_process.py the console. The program
+`peer.py --chat` is in programs/.
 """

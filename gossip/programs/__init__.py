@@ -11,7 +11,7 @@ from gossip.chat.doorstep import open_early
 
 
 def run_other_program(arguments: list[str]) -> None:
-    """Run the chat server or gossip module in a command line, and exit."""
+    """Run the chat server or gossip module of a command line; exit."""
     if "--chat" in arguments:
         doors = open_early(arguments)
         from gossip.programs.other_programs import chat_command, run_command

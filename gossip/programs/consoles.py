@@ -1,7 +1,5 @@
-"""The consoles of a peer, which carry out lines of its input.
-
-On a terminal a line that is no command is a message. With --json lines are objects, listed in
-gossip/library/README.md.
+"""The consoles of a peer, which carry out lines of its input. On a terminal a line that is no
+command is a message. With --json lines are objects, listed in gossip/library/README.md.
 """
 
 import difflib
@@ -64,6 +62,7 @@ quit       leave gracefully: nobody reports me dead
 (Ctrl-C ends me abruptly, so that others find me dead)"""
     UNKNOWN = "unknown command '{0}'; type help"
     _split = staticmethod(split_command)
+    _named = staticmethod(str)  # an address, for people
 
     def __init__(self, peer, keyboard: Keyboard | PromptScreen, screen: Screen):
         self._peer, self._keyboard, self._screen = peer, keyboard, screen
@@ -138,9 +137,6 @@ quit       leave gracefully: nobody reports me dead
         return "\n".join(f"{what} ({len(addresses)}): {' '.join(map(self._named, addresses))}"
                          for what, addresses in self._addresses().items())
 
-    def _named(self, address: str) -> str:
-        return address
-
     def _messages(self) -> str:
         with self._peer.turn:
             held, latest = self._peer.messages.count(), self._peer.messages.latest(SHOWN)
@@ -165,7 +161,7 @@ Ctrl-C ends me abruptly, so that others find me dead."""
 
     def __init__(self, peer, screen: PromptScreen, words: Words):
         super().__init__(peer, screen, screen)
-        self._words = words
+        self._words, self._named = words, words.name
 
     def greet(self) -> None:
         self._screen.say(f"I am {self._peer.address.port}. Type a message, or /help. "
@@ -186,9 +182,6 @@ Ctrl-C ends me abruptly, so that others find me dead."""
                              if self._screen.raw else "Events in words.")
         else:
             super()._command(command)
-
-    def _named(self, address: str) -> str:
-        return self._words.name(address)
 
     def _messages(self) -> str:
         return "\n".join(map(self._words.message, super()._messages().splitlines()))

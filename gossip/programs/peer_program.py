@@ -89,7 +89,7 @@ def _peer_command(peer_class) -> None:
 
 def _run_peer(peer_class, address: Address, own: Address, seeds: list[Target], args, talks: bool,
               keyboard: Keyboard) -> None:
-    """Run a peer that listens at `own` until its end or a signal."""
+    """Run a peer that listens at `own`. End with it, or after a signal."""
     end = End()
     if talks:
         words = Words(str(address), args.liveness_misses, len(seeds))

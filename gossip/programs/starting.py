@@ -40,7 +40,7 @@ NODE_DESCRIPTORS = 4  # of a node besides its links: listener, wake-ups, output 
 NODE_THREADS = 6  # of a node besides those of its links
 COMING_AND_GOING = 4  # links of a peer that are being made, refused or probed
 PROBES = 32  # short connections of a seed
-PROCESS_MAPS, THREAD_MAPS = 2_000, 3  # memory maps of a process, and of a thread (its stack, guards)
+PROCESS_MAPS, THREAD_MAPS = 2_000, 3  # memory maps of a process; of a thread (stack and guards)
 
 _Found = TypeVar("_Found")
 
@@ -165,8 +165,8 @@ def check_reachable(seeds: list[Target], own: Address) -> None:
 
 
 def host_of(host: str, seeds: list[Target], patience: float = WAY_LIMIT) -> str:
-    """Return the IP that a peer announces for an IP, a name or `auto`, which is the IP from which
-    it reaches most seeds. CommandError if none appears in `patience` seconds."""
+    """Return the IP to announce for an IP, a name or `auto`. The latter means the IP from which a
+    peer reaches most seeds. CommandError if none appears in `patience` seconds."""
     if host != AUTO:
         return own_address(Name(host, 1), patience).ip if is_host_name(host) else host
     names = Names()  # which keep late answers
