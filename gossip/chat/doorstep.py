@@ -33,8 +33,7 @@ class Doors(NamedTuple):
 
 
 def open_doors(udp_port: int, tcp_port: int, patience: float = PATIENCE) -> Doors:
-    """Bind both sockets. TCP is last, so that a proxy that connects finds a whole server. OSError
-    has the port as its `filename`."""
+    """Bind both sockets. OSError has the port as its `filename`."""
     deadline = time.monotonic() + patience
     while True:
         doors = Doors(socket.socket(socket.AF_INET, socket.SOCK_DGRAM), socket.socket())
@@ -45,7 +44,7 @@ def open_doors(udp_port: int, tcp_port: int, patience: float = PATIENCE) -> Door
             port = tcp_port
             doors.tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             doors.tcp.bind((HOST, port))
-            doors.tcp.listen(BACKLOG)
+            doors.tcp.listen(BACKLOG)  # last, so that a proxy finds a whole server
             return doors
         except OSError as error:
             doors.close()

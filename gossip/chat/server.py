@@ -204,8 +204,7 @@ class ChatServer(Node):
             quiet_at = self._news_at + QUIET + self.more_patience()
             if self._ended.wait(min(left, max(QUIET / 4, quiet_at - self.now()))):
                 return
-            if quiet_at <= self.now() and not (
-                    self.mongering.rumors.hot or self._in_haste()):
+            if quiet_at <= self.now() and not (self.mongering.rumors.hot or self._in_haste()):
                 return
 
     # What neighbours say.

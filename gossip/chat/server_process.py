@@ -108,8 +108,7 @@ class Server:
             raise ChatError(f"server {self.id} cannot be told: {error.strerror or error}") from None
 
     def ask(self, line: str) -> bytes:
-        """Send a line, and return what follows `chatLog` in the answer. Without an answer, raise
-        ChatError and hang up, because the next line would get a late answer."""
+        """Send a line, and return what follows `chatLog` in the answer. ChatError if none comes."""
         self.tell(line)
         try:
             with self._socket.makefile("rb", READ_SIZE) as stream:
@@ -121,7 +120,7 @@ class Server:
         except OSError as error:
             why = (f"did not answer for {ANSWER_LIMIT:g} s" if isinstance(error, TimeoutError)
                    else f"did not answer: {error.strerror or error}")
-        self._hang_up()
+        self._hang_up()  # because the next line would get a late answer
         raise ChatError(f"server {self.id} {why}")
 
     def crash(self, line: str) -> None:

@@ -43,8 +43,7 @@ class Peer(Joined, contextlib.AbstractAsyncContextManager["Peer"]):
     async def _poll(self, holds: Callable[[], bool], timeout: float | None) -> bool:
         """Wait without a thread, because an event loop has few."""
         deadline = math.inf if timeout is None else self._loop.time() + timeout
-        while (not (done := holds()) and self._loop.time() < deadline
-               and not self._node.stopping):
+        while not (done := holds()) and self._loop.time() < deadline and not self._node.stopping:
             await asyncio.sleep(LOOK)
         return done
 

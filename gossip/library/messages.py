@@ -53,11 +53,9 @@ def message_of(line: str, came_from: str = "") -> Message:
 
 
 class Inbox:
-    """The messages that the program has not taken, the oldest first.
-
-    Beyond `limit` messages the oldest are dropped and counted, unless it `waits`, so that link
-    readers wait for room. Messages from before `since` are left out. `take` needs no lock, so that
-    a signal handler may raise in the middle of it."""
+    """The messages that the program has not taken, the oldest first. Beyond `limit` messages the
+    oldest are dropped, unless it `waits`, so that link readers wait for room. Messages from before
+    `since` are left out. `take` needs no lock, so that a signal handler may raise in it."""
 
     def __init__(self, limit: int, waits: bool, since: float = 0.0):
         self._limit, self._waits, self._since = limit, waits, since

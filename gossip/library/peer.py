@@ -173,8 +173,7 @@ class Peer(Joined, contextlib.AbstractContextManager["Peer"]):
         return self.say(BYTES + base64.b64encode(data).decode())
 
     def caught_up(self, timeout: float | None = None) -> bool:
-        """Wait until this peer holds all that its neighbours hold, or is alone. Return False after
-        `timeout` seconds."""
+        """Wait until it has all that neighbours hold, or is alone. Return False on timeout."""
         self._check_process()
         deadline = math.inf if timeout is None else time.monotonic() + timeout
         while (not (done := self.has_caught_up()) and time.monotonic() < deadline

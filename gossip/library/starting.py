@@ -1,4 +1,4 @@
-"""The start of the library's nodes, and their protection from signals and forks.
+"""The start of the library's nodes, safe from signals and forks.
 
 Python calls the program's handlers of signals in the main thread, between any two steps. A handler
 may raise KeyboardInterrupt. In a node's turn that would leave tables half changed, and a lock held.
@@ -51,8 +51,7 @@ class PortInUse(OSError):
 
 
 class NoSeed(ValueError):
-    """The error that no seed is listed, or none that can be dialled from this address. Seeds that
-    do not answer are no error."""
+    """The error that no listed seed can be dialled. Seeds that do not answer are no error."""
 
 
 class Refused(RuntimeError):
@@ -87,8 +86,7 @@ def start(kind: Any, address: Address, sock: socket.socket, seeds: list[Target],
 
 @functools.cache
 def class_of(module: str, name: str) -> Any:
-    """Return a class of peer.py or seed.py. These are loaded by their paths, because a program may
-    have a peer.py or a seed.py of its own."""
+    """Return a class of peer.py or seed.py, loaded by its path. A program may have a peer.py."""
     path = ROOT / f"{module}.py"
     known = sys.modules.get(module)
     if getattr(known, "__file__", None) == str(path):

@@ -34,8 +34,7 @@ def split_command(line: str) -> tuple[str, str]:
 
 
 def understood(line: str) -> tuple[str, str]:
-    """Return (command, text) for a typed line. A command may begin with `/`, in any case. A line
-    that does not resemble a command is a message."""
+    """Return (command, text) for a typed line. A line that resembles no command is a message."""
     command, text = split_command(line)
     words = line.split()
     if command == "say" or not words:

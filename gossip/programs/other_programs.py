@@ -53,13 +53,19 @@ def chat_command(doors: Doors | None) -> None:
     """Run a chat server, perhaps behind sockets that are open already."""
     from gossip.chat.server import CHAT, ChatServer
     args = _chat_arguments(CHAT)
-    key = None if args.chat_key is None else load(args.chat_key, _secret)
+    key = None if args.chat_key is None else load(args.chat_key, pathlib.Path.read_bytes).strip()
+    if key == b"":
+        raise CommandError(f"{args.chat_key} is empty; write a secret into it")
     udp_port = args.udp_base + args.own_id
     settings = CHAT._replace(**{name: getattr(args, name) for name in (
         "antientropy_interval", "cache_size", "rumor_stop", "file_limit")})
 
     def make(output):
-        opened = doors or _open_doors(udp_port, args.port)
+        try:
+            opened = doors or open_doors(udp_port, args.port)
+        except OSError as error:
+            why = " is in use" if error.errno == errno.EADDRINUSE else f": {error.strerror}"
+            raise CommandError(f"cannot listen: port {error.filename}{why}", FAILED) from None
         return ChatServer(args.own_id, args.count, opened, settings, output, LiveWorld, key)
 
     if doors is not None and not doors.are(udp_port, args.port):
@@ -98,21 +104,6 @@ def _chat_arguments(usual: Settings):
     if args.udp_base + args.count > 65536:
         parser.error(f"--udp-base {args.udp_base} leaves no UDP port for each of {count} servers")
     return args
-
-
-def _secret(path: pathlib.Path) -> bytes:
-    """Return a file's content, stripped. CommandError if it is empty."""
-    if key := path.read_bytes().strip():
-        return key
-    raise CommandError(f"{path} is empty; write a secret into it")
-
-
-def _open_doors(udp_port: int, tcp_port: int) -> Doors:
-    try:
-        return open_doors(udp_port, tcp_port)
-    except OSError as error:
-        why = " is in use" if error.errno == errno.EADDRINUSE else f": {error.strerror}"
-        raise CommandError(f"cannot listen: port {error.filename}{why}", FAILED) from None
 
 
 # A gossip module.

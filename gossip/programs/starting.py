@@ -121,8 +121,7 @@ def own_address(target: Target, patience: float = WAY_LIMIT) -> Address:
         return target
 
 
-def awaited(look: Callable[[], _Found | None], patience: float, lacking: str,
-            error: str) -> _Found:
+def awaited(look: Callable[[], _Found | None], patience: float, lacking: str, error: str) -> _Found:
     """Return what `look()` finds within `patience` seconds, or raise CommandError."""
     deadline, told = time.monotonic() + patience, False
     while (found := look()) is None:
@@ -184,15 +183,14 @@ def host_of(host: str, seeds: list[Target], patience: float = WAY_LIMIT) -> str:
 
 
 def _ip_towards(seeds: list[Address]) -> str | None:
-    """Return this machine's IP on the way to most seeds, or None. Connecting a UDP socket only asks
-    the table of routes, and sends nothing."""
+    """Return this machine's IP on the way to most seeds, or None."""
     if seeds and all(map(is_loopback, seeds)):
         return "127.0.0.1" if any(":" not in seed.ip for seed in seeds) else "::1"
     found: collections.Counter[str] = collections.Counter()
     for seed in seeds:
         with (contextlib.suppress(OSError, ValueError),  # no route, or a link-local IP
               socket.socket(seed.family, socket.SOCK_DGRAM) as sock):
-            sock.connect(seed.dial)
+            sock.connect(seed.dial)  # sends nothing, but asks the table of routes
             found[address_of(sock.getsockname()[0], 1).ip] += 1
     return found.most_common(1)[0][0] if found else None
 

@@ -65,8 +65,7 @@ def reserved(folder: pathlib.Path):
 
 
 def parse_folders(parser: Parser, arguments: list[str], more="", together=None) -> tuple:
-    """Return the folders of a command line, and all flags. Several folders are allowed if
-    `together` is given, which makes one folder of them for --together."""
+    """Return the folders of a command line, and all flags. `together` allows several folders."""
     def written_at(folder: pathlib.Path) -> float:
         times = [0.0]
         for path in itertools.chain(*map(folder.glob, RECORDED)):

@@ -62,8 +62,7 @@ def cut(text: str, room: int) -> str:
 
 
 def fold(text: str, room: int, indent: int = 0, whole: bool = False) -> Iterator[str]:
-    """Yield the lines of a text, wrapped between words, indented after breaks. A word that is too
-    long, perhaps a URL, is cut unless `whole` is set."""
+    """Yield a text's lines, wrapped between words. Long words are cut unless `whole` is set."""
     for line in text.split("\n"):
         begin = min(len(line) - len(line.lstrip(" ")), room // 3)
         line = " " * begin + line.strip(" ")
@@ -131,8 +130,7 @@ class StatusLine:
 
 
 class Screen:
-    """A writer of `HH:MM:SS.mmm event` lines to a descriptor. If a subclass fails, `on_failure` is
-    called, and the rest is shown in this form."""
+    """A writer of `HH:MM:SS.mmm event` lines, also for a failed subclass."""
 
     def __init__(self, descriptor: int = 1):
         self._descriptor = descriptor
@@ -215,8 +213,7 @@ class Screen:
 
 
 class Log(Screen):
-    """An output file that the screen's thread writes to a descriptor. A refused write of the thread
-    is retried. If the queue is full, `write` raises."""
+    """An output file on a descriptor. The screen's thread retries until a reader takes all."""
 
     def __init__(self, descriptor: int = 1):
         self._closing = threading.Event()

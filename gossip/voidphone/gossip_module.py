@@ -55,8 +55,7 @@ class GossipModule(Node):
         return ":".join(f"{name.replace('_', '-')}={values[name]}" for name in SHOWN)
 
     def listen(self) -> None:
-        """Open both listeners, the API at the first possible address. OSError if none is possible,
-        or an address is in use."""
+        """Open both listeners, the API at its first possible address. OSError if that fails."""
         for address in self.config.api_address:
             try:
                 self.world.listen(address, accept=self.accept_module, name="API listener")

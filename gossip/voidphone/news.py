@@ -112,10 +112,9 @@ class Shelf(collections.OrderedDict):
 
 
 class Pending:
-    """The news that wait for validation, or are kept for new subscribers.
-
-    Validated and unwanted news are kept for a second, because a module often says NOTIFY just after
-    the news came that it was started for."""
+    """The news that wait for validation, or are kept for new subscribers. The latter are validated
+    or unwanted. A second is enough, because a module often says NOTIFY just after the news came
+    that it was started for."""
 
     def __init__(self, rng, patience: float):
         self._rng, self._patience = rng, patience
@@ -163,8 +162,7 @@ class Pending:
 
     def take_unwanted(self, data_type: int, now: float) -> list[News]:
         """Take out the unwanted messages of a type, the oldest first."""
-        return [self._unwanted.take(news.number)
-                for news in self._unwanted.of_type(data_type, now)]
+        return [self._unwanted.take(news.number) for news in self._unwanted.of_type(data_type, now)]
 
     def copy(self, key: Item, sender, ttl: int) -> bool:
         """Merge a copy into the waiting message. Return False if none waits."""
@@ -177,8 +175,7 @@ class Pending:
         return True
 
     def validated(self, number: int, link, valid: bool = True) -> News | None:
-        """Take out and return a message that a module validates. None if the module was not told,
-        or another was first."""
+        """Take out a message that a module validates. None if it was not told, or was not first."""
         news = self._waiting.get(number)
         if news is None or link not in news.notified:
             self.dropped["validations of what does not wait"] += 1
@@ -221,13 +218,3 @@ class Pending:
                 del self._of_key[news.key]
             if reason:
                 self.dropped[reason] += 1
-
-
-def first_ttl(announced: int) -> int:
-    """Return the hops that are left after the first, for the wire."""
-    return UNLIMITED if announced == 0 else announced - 1
-
-
-def next_ttl(ttl: int) -> int:
-    """Return the TTL for forwarding a message. -1 means not to forward it."""
-    return UNLIMITED if ttl == UNLIMITED else ttl - 1

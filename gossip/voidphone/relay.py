@@ -19,7 +19,7 @@ from gossip.tools import Budget
 from gossip.voidphone import messages
 from gossip.voidphone.messages import PeerNotification
 from gossip.voidphone.neighbours import MODULE, NEIGHBOUR, PeerLink
-from gossip.voidphone.news import Item, Memory, Pending, first_ttl, next_ttl
+from gossip.voidphone.news import UNLIMITED, Item, Memory, Pending
 
 DRAWS = 100  # random ids for repeated data; if none is free, nearly all 65,536 are in use
 LOOK_EVERY = 64  # announces of a type between two checks whether receivers keep up
@@ -33,8 +33,7 @@ SMALL = 16 << 10  # bytes; an outbox with more is sent before looking for slow m
 
 
 class Outbox:
-    """The effects of messages that arrived together, until `send`. If a turn is shared in the
-    middle, another reader may send them."""
+    """The effects of messages that arrived together. In a shared turn, any reader may send them."""
 
     def __init__(self, output: OutputFile):
         self._output = output
@@ -116,15 +115,15 @@ class Relay(Part):
         else:
             self._module.counters.add("messages said so often that peers take them for old")
         self._outbox.events.append(f"generated:{item}")
-        news = PeerNotification(first_ttl(message.ttl) if fits else -1, *item[:2], message.data)
+        ttl = (message.ttl or UNLIMITED + 1) - 1 if fits else -1  # after this hop
+        news = PeerNotification(ttl, *item[:2], message.data)
         told = self.subscribers(message.data_type, link)
         self._notify(news, item, link, told)
         if fits and not told:
             self._outbox.add(self._module.view.links(), news.pack())
 
     def _hold_back(self, told: list[PeerLink]) -> None:
-        """Have an announcer wait for slow receivers. These have a long backlog that still shrinks,
-        or are modules that validate but are far behind."""
+        """Have an announcer wait for slow receivers that still read, or validate."""
         self._wait_for(told)
         self._wait_for(self._module.view.links(), self._module.settings.origin_wait)
         if told and not self._keep_up():
@@ -168,8 +167,7 @@ class Relay(Part):
             self.duty.hurry()  # because it slept without a deadline
 
     def _wait_for_modules(self, link: PeerLink, told, size: int) -> None:
-        """Pause a neighbour while a module that reads has much waiting. After each wait a piece may
-        pass, within the rate limit of all neighbours."""
+        """Pause a neighbour for modules that read slowly. After each wait a piece may pass."""
         link.free -= size
         if link.free >= 0:
             return
@@ -191,7 +189,7 @@ class Relay(Part):
 
     def _take(self, link: PeerLink, message: PeerNotification) -> None:
         """Tell modules of a neighbour's message, unless it is a duplicate."""
-        ttl = next_ttl(message.ttl)
+        ttl = message.ttl - (message.ttl != UNLIMITED)  # -1 if it goes no further
         item = Item(message.id, message.data_type, hashlib.sha256(message.data).digest())
         if self.pending.copy(item, link, ttl) or not self.memory.add(item, self._module.now()):
             self._module.counters.add("messages that were old")

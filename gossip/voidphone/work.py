@@ -38,8 +38,7 @@ def search(nonce: int, bits: int, first: int, step: int, wanted) -> int | None:
 
 
 def find(nonce: int, bits: int, wanted) -> int | None:
-    """Return the challenge that does the work. None if no longer `wanted()`, or if the workers were
-    killed. OSError if a worker cannot be started."""
+    """Return the challenge that does the work, or None. OSError if a worker cannot be started."""
     if bits <= EASY:
         return search(nonce, bits, 0, 1, wanted)
     cores, workers = os.cpu_count() or 1, []
@@ -55,7 +54,7 @@ def find(nonce: int, bits: int, wanted) -> int | None:
             ended = [worker for worker in workers if worker.poll() is not None]
             found = [line for worker in ended if (line := worker.stdout.read())]
             if found or len(ended) == cores:
-                return int(found[0]) if found else None
+                return int(found[0]) if found else None  # None if the workers were killed
             time.sleep(LOOK)
     return None
 
