@@ -124,8 +124,7 @@ class Joined:
         self._check_process()
         with put_off():
             status = self._node.status()
-        return {**status, "address": self.address,
-                "messages not taken yet": len(self._inbox),
+        return {**status, "address": self.address, "messages not taken yet": len(self._inbox),
                 "messages dropped, because they were not taken": self._inbox.dropped}
 
     def __repr__(self) -> str:

@@ -15,7 +15,7 @@ import re
 import socket
 import time
 from collections.abc import Callable, Iterable
-from typing import TypeVar
+from typing import Any
 
 try:
     import resource
@@ -41,8 +41,6 @@ NODE_THREADS = 6  # of a node besides those of its links
 COMING_AND_GOING = 4  # links of a peer that are being made, refused or probed
 PROBES = 32  # short connections of a seed
 PROCESS_MAPS, THREAD_MAPS = 2_000, 3  # memory maps of a process; of a thread (stack and guards)
-
-_Found = TypeVar("_Found")
 
 
 class PortTaken(CommandError):
@@ -121,7 +119,7 @@ def own_address(target: Target, patience: float = WAY_LIMIT) -> Address:
         return target
 
 
-def awaited(look: Callable[[], _Found | None], patience: float, lacking: str, error: str) -> _Found:
+def awaited(look: Callable[[], Any], patience: float, lacking: str, error: str) -> Any:
     """Return what `look()` finds within `patience` seconds, or raise CommandError."""
     deadline, told = time.monotonic() + patience, False
     while (found := look()) is None:

@@ -126,15 +126,11 @@ class LineEditor:
 
 def window(text: str, cursor: int, room: int) -> tuple[str, int]:
     """Return what fits around the cursor, and the columns before the cursor."""
-    start, taken = cursor, 0
-    while start > 0 and taken + width_of(text[start - 1]) <= room:
+    start, before = cursor, 0
+    while start > 0 and before + width_of(text[start - 1]) <= room:
         start -= 1
-        taken += width_of(text[start])
-    before, end = taken, cursor
-    while end < len(text) and taken + width_of(text[end]) <= room:
-        taken += width_of(text[end])
-        end += 1
-    return text[start:end], before
+        before += width_of(text[start])
+    return cut(text[start:], room), before
 
 
 class PromptScreen(Screen):

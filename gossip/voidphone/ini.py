@@ -57,8 +57,7 @@ def parse_ini(text: str) -> Config:
         bootstrapper, *_ = _addresses(section, "bootstrapper")
     return Config(
         cache_size=_number(section, "cache_size", 1, 10_000_000),
-        degree=degree,
-        p2p_address=p2p_address,
+        degree=degree, p2p_address=p2p_address,
         api_address=_addresses(section, "api_address", of_peers=False),
         p2p_ttl=_number(section, "p2p_ttl", 1, 255, 5),
         bootstrapper=None if bootstrapper == p2p_address else bootstrapper,

@@ -166,9 +166,8 @@ class Client:
         with contextlib.suppress(OSError):  # the module is gone
             while received := self._sock.recv(65_536):
                 told = map(parse, frames.feed(received))
-                self._sock.sendall(b"".join([
-                    Validation(message.id, self._on_data(message.data)).pack()
-                    for message in told]))
+                self._sock.sendall(b"".join(
+                    [Validation(said.id, self._on_data(said.data)).pack() for said in told]))
 
     def close(self) -> None:
         with contextlib.suppress(OSError):  # the module is gone

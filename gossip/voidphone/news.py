@@ -73,28 +73,22 @@ class Shelf(collections.OrderedDict):
         super().__init__()
         self._seconds = seconds
         self._overhead = overhead  # bytes that each counts for besides its data
-        self._of_type = collections.defaultdict(dict)  # type -> number -> news
         self.bytes = 0
 
     def put(self, news: News) -> None:
-        message = news.message
-        self[news.number] = self._of_type[message.data_type][news.number] = news
-        self.bytes += self._overhead + len(message.data)
+        self[news.number] = news
+        self.bytes += self._overhead + len(news.message.data)
 
     def take(self, number: int) -> News:
         """Take out news and return them."""
         news = self.pop(number)
-        message = news.message
-        del self._of_type[message.data_type][number]
-        if not self._of_type[message.data_type]:
-            del self._of_type[message.data_type]
-        self.bytes -= self._overhead + len(message.data)
+        self.bytes -= self._overhead + len(news.message.data)
         return news
 
     def of_type(self, data_type: int, now: float) -> list[News]:
         """Return the news of a type that have not expired."""
-        return [news for news in self._of_type.get(data_type, {}).values()
-                if news.came + self._seconds > now]
+        return [news for news in self.values()
+                if news.message.data_type == data_type and news.came + self._seconds > now]
 
     def due(self) -> float:
         """Return when the oldest expires."""
