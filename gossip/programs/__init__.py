@@ -12,10 +12,10 @@ from gossip.chat.doorstep import open_early
 
 def run_other_program(arguments: list[str]) -> None:
     """Run the chat server or gossip module of a command line; exit."""
-    if "--chat" in arguments:
-        doors = open_early(arguments)
-        from gossip.programs.other_programs import chat_command, run_command
-        sys.exit(run_command("peer.py", chat_command, doors))
-    if any(word[:2] == "-c" for word in arguments):
-        from gossip.programs.other_programs import module_command, run_command
-        sys.exit(run_command("peer.py", module_command))
+    is_chat = "--chat" in arguments
+    if is_chat or any(word[:2] == "-c" for word in arguments):
+        doors = open_early(arguments)  # None for a module
+        from gossip.programs.other_programs import chat_command, module_command
+        from gossip.terminal.command_line import run_command
+        program = (chat_command, doors) if is_chat else (module_command,)
+        sys.exit(run_command("peer.py", *program))

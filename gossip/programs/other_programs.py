@@ -10,8 +10,8 @@ from gossip.net.live_world import LiveWorld
 from gossip.programs.starting import open_output, start_node
 from gossip.settings import Settings
 from gossip.terminal.command_line import (
-    FAILED, QUIET, CommandError, Parser, add_outputs, add_settings, load, parse_port, run_command,
-    seconds, whole_number)
+    FAILED, QUIET, CommandError, Parser, add_outputs, add_settings, load, parse_port, seconds,
+    whole_number)
 from gossip.terminal.input import End, Keyboard
 from gossip.terminal.screen import Screen
 
