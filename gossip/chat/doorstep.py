@@ -23,10 +23,6 @@ class Doors(NamedTuple):
     udp: socket.socket
     tcp: socket.socket
 
-    def are(self, udp_port: int, tcp_port: int) -> bool:
-        """Tell whether the sockets have these ports."""
-        return (self.udp.getsockname()[1], self.tcp.getsockname()[1]) == (udp_port, tcp_port)
-
     def close(self) -> None:
         self.udp.close()
         self.tcp.close()

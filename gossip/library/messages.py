@@ -128,9 +128,10 @@ class Inbox:
 class Subscriber:
     """The receiver of a node's events, with a thread for callbacks."""
 
-    def __init__(
-            self, own: str, inbox: Inbox, wanted: int, on_message: Callable[[Message], object] | None,
-            on_neighbour: Callable[[str], object] | None, on_death: Callable[[str], object] | None):
+    def __init__(self, own: str, inbox: Inbox, wanted: int,
+                 on_message: Callable[[Message], object] | None,
+                 on_neighbour: Callable[[str], object] | None,
+                 on_death: Callable[[str], object] | None):
         """Take the callbacks, and the majority of the seeds."""
         self.inbox, self.on_message = inbox, on_message
         self.joined = threading.Event()  # a majority lists the peer

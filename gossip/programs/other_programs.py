@@ -68,8 +68,8 @@ def chat_command(doors: Doors | None) -> None:
             raise CommandError(f"cannot listen: port {error.filename}{why}", FAILED) from None
         return ChatServer(args.own_id, args.count, opened, settings, output, LiveWorld, key)
 
-    if doors is not None and not doors.are(udp_port, args.port):
-        doors.close()
+    if doors is not None and [sock.getsockname()[1] for sock in doors] != [udp_port, args.port]:
+        doors.close()  # because open_early understood the command line in another way
         doors = None
     _run("peer", address_of(HOST, udp_port), args, make, args.end_with_pipe,
          farewell=ChatServer.finish_talking)

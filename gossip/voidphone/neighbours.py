@@ -145,7 +145,7 @@ class View:
         return True
 
     def begin_dial(self, peer: Address, needed: bool = False) -> bool:
-        """Take a place for a dial. Return False if none is free, unless it is `needed`."""
+        """Take a place for a dial, and return whether to dial. A `needed` dial has a place."""
         teller = self._known.get(peer)
         is_dialled = self._is_strange(peer) and (needed or self._free_for(teller) > 0)
         if is_dialled:
