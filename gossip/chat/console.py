@@ -167,7 +167,6 @@ def read_lines() -> Iterator[str]:
 
 
 def console_command(arguments: list[str]) -> None:
-    """Run the command `console`."""
     parser = Parser(prog="runner.py console", epilog=f"A line is {FORMS}.",
                     description="Start chat servers and talk to them, as standard input says.")
     parser.add_argument("--udp-base", type=parse_port, default=UDP_BASE, metavar="PORT",

@@ -16,7 +16,7 @@ AT_ONCE = 100  # messages taken before other tasks run
 
 
 class Peer(Joined, contextlib.AbstractAsyncContextManager["Peer"]):
-    """A peer in an event loop. `async for` takes messages until it ends."""
+    """A peer in an event loop, with the methods of `gossip.Peer`. `async for` takes messages."""
 
     def __init__(self, peer: BlockingPeer):
         super().__init__(peer._node, peer._subscriber)
@@ -37,7 +37,6 @@ class Peer(Joined, contextlib.AbstractAsyncContextManager["Peer"]):
         return await self._poll(self._peer.joined.is_set, timeout)
 
     async def caught_up(self, timeout: float | None = None) -> bool:
-        """Do as `gossip.Peer.caught_up`."""
         return await self._poll(self._peer.has_caught_up, timeout)
 
     async def _poll(self, holds: Callable[[], bool], timeout: float | None) -> bool:
@@ -48,15 +47,12 @@ class Peer(Joined, contextlib.AbstractAsyncContextManager["Peer"]):
         return done
 
     async def say(self, text: str) -> Message:
-        """Do as `gossip.Peer.say`."""
         return await asyncio.to_thread(self._peer.say, text)
 
     async def say_bytes(self, data: bytes) -> Message:
-        """Do as `gossip.Peer.say_bytes`."""
         return await asyncio.to_thread(self._peer.say_bytes, data)
 
     async def next(self, timeout: float | None = None) -> Message:
-        """Do as `gossip.Peer.next`."""
         if timeout is not None and timeout <= 0:
             return self._peer.next(0)
         try:
@@ -85,11 +81,9 @@ class Peer(Joined, contextlib.AbstractAsyncContextManager["Peer"]):
             raise StopAsyncIteration from None
 
     async def leave(self) -> None:
-        """Do as `gossip.Peer.leave`."""
         await asyncio.to_thread(self._peer.leave)
 
     async def close(self) -> None:
-        """Do as `gossip.Peer.close`."""
         await asyncio.to_thread(self._peer.close)
 
     async def __aexit__(self, *error: object) -> None:

@@ -93,7 +93,6 @@ class Inbox:
             self.on_dropped()
 
     def _exceeds(self, limit: int) -> bool:
-        """Tell whether too many messages or characters wait."""
         with self._lock:
             while len(self._sizes) > len(self):  # because the oldest were taken
                 self._size -= self._sizes.popleft()

@@ -211,7 +211,6 @@ class Seeds(contextlib.AbstractContextManager["Seeds"]):
         return iter(self.addresses)
 
     def status(self) -> list[dict[str, object]]:
-        """Return the counts of each seed by name."""
         return [node.status() for node in self._nodes]
 
     def close(self) -> None:

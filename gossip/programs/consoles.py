@@ -67,7 +67,6 @@ quit       leave gracefully: nobody reports me dead
         self._peer, self._keyboard, self._screen = peer, keyboard, screen
 
     def read_lines(self) -> None:
-        """Read lines until the end of input or `quit`."""
         while not self._over() and (lines := self._keyboard.lines()) is not None:
             self.carry_out(lines)
 

@@ -110,7 +110,6 @@ def _chat_arguments(usual: Settings):
 
 
 def module_command() -> None:
-    """Run a gossip module."""
     from gossip.voidphone.gossip_module import GossipModule
     from gossip.voidphone.ini import read_ini
     some_seconds = seconds(0.01)

@@ -141,7 +141,6 @@ def check_free(address: Address) -> None:
 
 
 def cannot_listen(address: Address, error: OSError) -> CommandError:
-    """Return the error for an address at which a node cannot listen."""
     why = {errno.EADDRINUSE: f"port {address.port} is in use",
            errno.EADDRNOTAVAIL: f"{address.ip} is not an address of this machine"
            }.get(error.errno, error.strerror or str(error))
@@ -239,18 +238,15 @@ class Need:
 
 
 def peer_needs(address: Address, peers: int, seeds: int, settings: Settings) -> Need:
-    """Return the needs of a peer in a network of that size."""
     neighbours = min(settings.capacity.of(address), peers - 1)
     return Need(neighbours + majority(seeds) + COMING_AND_GOING)
 
 
 def seed_needs(peers: int) -> Need:
-    """Return the needs of a seed with which all `peers` may register."""
     return Need(peers + PROBES)
 
 
 def descriptors_allowed() -> float:
-    """Return how many files and sockets a process may have open."""
     if resource is None:
         return math.inf
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -176,7 +176,6 @@ def add_address(parser: Parser, what: str) -> None:
 
 
 def typed_address(parser: Parser, args) -> int | Target | None:
-    """Return the typed port or address, if any."""
     words = [word for word in (args.ip, args.port) if word is not None]
     if len(words) == 2 and ":" in words[0] and "]" not in words[0]:
         words[0] = f"[{words[0]}]"  # an IPv6 address
@@ -298,7 +297,6 @@ def add_outputs(parser: Parser, folder: pathlib.Path = OUTPUTS, of_node: bool = 
 
 
 def peer_settings(args: argparse.Namespace) -> Settings:
-    """Return the settings in the parsed flags of a peer or seed."""
     named = {name: value for name, value in vars(args).items() if name in Settings._fields}
     settings = Settings(**named)
     return settings._replace(sign=settings.sign or settings.monitor)

@@ -116,14 +116,12 @@ def command(words: str, folder: pathlib.Path) -> str:
 
 
 def peer_command(config: pathlib.Path, folder: pathlib.Path) -> str:
-    """Return the command for a peer with this config and folder."""
     flags = [("--config", config, CONFIG), ("--outputs", folder, OUTPUTS)]
     return "python peer.py" + "".join(f" {flag} {shlex.quote(shown(path))}"
                                       for flag, path, usual in flags if path.resolve() != usual)
 
 
 def commands(*lines: tuple[str, str]) -> str:
-    """Return lines of commands and their purposes."""
     longest = max(len(typed) for typed, _ in lines)
     return "\n".join(f"  {typed:<{longest}}   {purpose}" for typed, purpose in lines)
 

@@ -129,7 +129,6 @@ class Frames:
         return messages
 
     def unfinished(self) -> bool:
-        """Tell whether a message has begun and not ended."""
         return bool(self._rest)
 
 

@@ -156,7 +156,6 @@ class View:
         return peer != self._own and peer not in self._neighbours and peer not in self._dialling
 
     def end_dial(self, peer: Address) -> None:
-        """Free the place of a dial."""
         self._dialling.pop(peer, None)
 
     def heard_of(self, addresses, teller: Address | None) -> list[Address]:
@@ -189,7 +188,6 @@ class View:
         return len(self._neighbours) < self._config.min_degree
 
     def forget(self, address: Address) -> None:
-        """Drop an address that cannot be reached."""
         self._known.pop(address, None)
 
     def _note_degree(self) -> None:

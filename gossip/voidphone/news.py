@@ -80,18 +80,15 @@ class Shelf(collections.OrderedDict):
         self.bytes += self._overhead + len(news.message.data)
 
     def take(self, number: int) -> News:
-        """Take out news and return them."""
         news = self.pop(number)
         self.bytes -= self._overhead + len(news.message.data)
         return news
 
     def of_type(self, data_type: int, now: float) -> list[News]:
-        """Return the news of a type that have not expired."""
         return [news for news in self.values()
                 if news.message.data_type == data_type and news.came + self._seconds > now]
 
     def due(self) -> float:
-        """Return when the oldest expires."""
         return next(iter(self.values())).came + self._seconds if self else math.inf
 
     def expire(self, now: float) -> Iterator[News]:

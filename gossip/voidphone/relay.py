@@ -42,7 +42,6 @@ class Outbox:
         self.size = 0  # bytes to be sent
 
     def add(self, links, data: bytes) -> None:
-        """Keep bytes for each link."""
         for link in links:
             self._chunks[link].append(data)
             self.size += len(data)
@@ -75,7 +74,6 @@ class Relay(Part):
         self.duty = None  # later the duty that calls `expire`
 
     def subscribers(self, data_type: int, but: PeerLink | None = None) -> list[PeerLink]:
-        """Return the modules that subscribed to a type, except `but`."""
         return [link for link, types in self._types.items()
                 if data_type in types and link is not but]
 

@@ -20,7 +20,6 @@ LOOK = 0.01  # seconds between two checks while workers search
 
 
 def is_work(nonce: int, challenge: int, bits: int) -> bool:
-    """Tell whether the hash of nonce and challenge begins with zero bits."""
     digest = hashlib.sha256(nonce.to_bytes(8, "big") + challenge.to_bytes(8, "big")).digest()
     return int.from_bytes(digest, "big") >> 256 - bits == 0
 
