@@ -230,9 +230,6 @@ def seeds(seeds: SeedList = None, *, outputs: Folder = None, **settings: Any) ->
     return Seeds(own, all_seeds, settings_of(settings, Settings()), outputs)
 
 
-# Signals and forks.
-
-
 @contextlib.contextmanager
 def put_off() -> Iterator[None]:
     """Have signals that come meanwhile handled at the end."""

@@ -46,9 +46,6 @@ def _add_output_flags(parser: Parser) -> None:
     parser.switch("--quiet", QUIET)
 
 
-# A chat server.
-
-
 def chat_command(doors: Doors | None) -> None:
     """Run a chat server, perhaps behind sockets that are open already."""
     from gossip.chat.server import CHAT, ChatServer
@@ -104,9 +101,6 @@ def _chat_arguments(usual: Settings):
     if args.udp_base + args.count > 65536:
         parser.error(f"--udp-base {args.udp_base} leaves no UDP port for each of {count} servers")
     return args
-
-
-# A gossip module.
 
 
 def module_command() -> None:

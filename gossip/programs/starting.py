@@ -35,6 +35,7 @@ WAY_LIMIT = 30.0  # seconds to wait for a route to the seeds, or an address, aft
 LOOK = 0.5  # seconds between two attempts, and for a lookup of names
 SLOW = 8.0  # seconds for a lookup that must succeed, because the first name server may be down
 
+# rather too much than too little
 PROCESS_DESCRIPTORS = 16  # of a process without a node: standard ones, wake-ups, files
 NODE_DESCRIPTORS = 4  # of a node besides its links: listener, wake-ups, output file
 NODE_THREADS = 6  # of a node besides those of its links
@@ -45,9 +46,6 @@ PROCESS_MAPS, THREAD_MAPS = 2_000, 3  # memory maps of a process; of a thread (s
 
 class PortTaken(CommandError):
     """The error that another program listens at an address."""
-
-
-# Addresses.
 
 
 def here(targets: Iterable[Target], limit: float = LIMIT) -> dict[Target, Address]:
@@ -192,9 +190,6 @@ def _ip_towards(seeds: list[Address]) -> str | None:
     return found.most_common(1)[0][0] if found else None
 
 
-# Output files, and nodes.
-
-
 def open_output(folder: pathlib.Path, kind: str, address: Address, limit: int,
                 screen=None) -> OutputFile:
     """Open an output file of at most `limit` MiB, if not 0. Standard output has no limit."""
@@ -225,9 +220,6 @@ def prepare_node(node) -> None:
 def start_node(node) -> None:
     prepare_node(node)
     node.go()
-
-
-# What the system allows (infinite if unknown), and what nodes need (rather too much).
 
 
 class Need:

@@ -122,9 +122,6 @@ def write_all(descriptor: int, data: bytes) -> bool:
     return True
 
 
-# Converters of values.
-
-
 def number(low: float, what: str, whole: bool = False, most: float = 1e9):
     """Return a converter for numbers from `low` to `most`. Its errors call them `what`."""
     def convert(text: str):
@@ -200,8 +197,6 @@ def word_filter(text: str) -> Filter:
     except ValueError as error:
         raise ValueError(f"{text}: {error}") from None
 
-
-# Flags. argparse inserts the default into a help text.
 
 _COUNT, _SECONDS = whole_number(0), seconds(0.01)
 SETTINGS = {  # name -> converter (None: a switch), name of the value in --help, help text
