@@ -61,7 +61,7 @@ quit       leave gracefully: nobody reports me dead
 (Ctrl-C ends me abruptly, so that others find me dead)"""
     UNKNOWN = "unknown command '{0}'; type help"
     _split = staticmethod(split_command)
-    _named = staticmethod(str)  # an address, for people
+    _named = _told = staticmethod(str)  # an address or a message, for people
 
     def __init__(self, peer, keyboard: Keyboard | PromptScreen, screen: Screen):
         self._peer, self._keyboard, self._screen = peer, keyboard, screen
@@ -140,7 +140,7 @@ quit       leave gracefully: nobody reports me dead
             held, latest = self._peer.messages.count(), self._peer.messages.latest(SHOWN)
         lines = [escape(line.decode()) for line in latest]
         more = [f"({held - len(lines)} older ones are held, too)"] if held > len(lines) else []
-        return "\n".join([*more, *lines]) or "no messages yet"
+        return "\n".join(map(self._told, [*more, *lines])) or "no messages yet"
 
 
 class Talk(Console):
@@ -159,7 +159,7 @@ Ctrl-C ends me abruptly, so that others find me dead."""
 
     def __init__(self, peer, screen: PromptScreen, words: Words):
         super().__init__(peer, screen, screen)
-        self._words, self._named = words, words.name
+        self._named, self._told = words.name, words.message
 
     def greet(self) -> None:
         self._screen.say(f"I am {self._peer.address.port}. Type a message, or /help. "
@@ -180,9 +180,6 @@ Ctrl-C ends me abruptly, so that others find me dead."""
                              if self._screen.raw else "Events in words.")
         else:
             super()._command(command)
-
-    def _messages(self) -> str:
-        return "\n".join(map(self._words.message, super()._messages().splitlines()))
 
     def _status(self) -> str:
         """Return a summary, and a line for each count above 0."""

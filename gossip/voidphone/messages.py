@@ -12,7 +12,7 @@ import socket
 import struct
 import threading
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 from gossip.addresses import Address, address_of, can_be_dialled
 from gossip.wire import WireError
@@ -38,40 +38,34 @@ def _address(ip: bytes, port: int) -> Address:
     return address
 
 
-class Tail(NamedTuple):
-    """The codec of a message's last field, which follows its numbers."""
-
-    write: Callable[[Any], bytes]
-    read: Callable[[bytes], Any]
-    size: int | None = None
-
-
-DATA = Tail(bytes, bytes)
-ENDPOINT = Tail(_endpoint, lambda tail: _address(*_ENDPOINT.unpack(tail)), _ENDPOINT.size)
-ENDPOINTS = Tail(lambda addresses: b"".join(map(_endpoint, addresses)),
-                 lambda tail: tuple([_address(*pair) for pair in _ENDPOINT.iter_unpack(tail)]))
+# how the last field of a message is written and read, and its size in bytes (None if it varies)
+DATA = bytes, bytes, None
+ENDPOINT = _endpoint, lambda tail: _address(*_ENDPOINT.unpack(tail)), _ENDPOINT.size
+ENDPOINTS = (lambda addresses: b"".join(map(_endpoint, addresses)),
+             lambda tail: tuple([_address(*pair) for pair in _ENDPOINT.iter_unpack(tail)]), None)
 
 
-def said_as(number: int, kind: str, numbers: str, fields: str, tail: Tail | None = None) -> type:
+def said_as(number: int, kind: str, numbers: str, fields: str, tail: tuple = (None, None, 0)):
     """Declare a message, a named tuple with `kind` and `pack`. `numbers` is the struct format of
     its fields without the `tail`. In it `x` is a reserved byte, sent as 0 and ignored."""
     head, body = struct.Struct(f">HH{numbers}"), struct.Struct(f">{numbers}")
     size, pack_head, unpack = head.size, head.pack, body.unpack_from
+    write_tail, read_tail, tail_size = tail
     cls = collections.namedtuple(kind.title().replace("_", ""), fields)
 
     def pack(self) -> bytes:
-        if tail is None:
+        if write_tail is None:
             return pack_head(size, number, *self)
-        rest = tail.write(self[-1])
+        rest = write_tail(self[-1])
         return pack_head(size + len(rest), number, *self[:-1]) + rest
 
     def read(message: bytes):
-        if tail is None:
+        if read_tail is None:
             return cls(*body.unpack(message[HEADER_SIZE:]))
-        return cls(*unpack(message, HEADER_SIZE), tail.read(message[size:]))
+        return cls(*unpack(message, HEADER_SIZE), read_tail(message[size:]))
 
     cls.kind, cls.pack = kind, pack
-    _TYPES[number] = read, size if tail is None else tail.size and size + tail.size
+    _TYPES[number] = read, None if tail_size is None else size + tail_size
     return cls
 
 

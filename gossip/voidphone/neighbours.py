@@ -1,13 +1,11 @@
 """The neighbours of a gossip module, and the handshake with a stranger.
 
-In the handshake a peer that dials says HELLO, does a proof of work, and is welcomed. Then it is
-dialled back, and told HELLO. If it gives work in reply, it is proven to be at the address that it
-named; this work is not done. A peer that did not accept our work is left alone for a while, because
-an attacker could have us work for nothing for ever.
-
-A peer that dials us and does its work is always accepted. We dial only while one of `degree` places
-is free, and each pending dial takes a place. README.md says which addresses are dialled, and which
-neighbour a newcomer replaces. gossip_module.py accepts and dials.
+A peer that dials says HELLO, does a proof of work, and is welcomed. Then it is dialled back, and
+told HELLO. If it gives work in reply, it is proven to be at the address that it named; this work is
+not done. A peer that did not accept our work is left alone for a while, because an attacker could
+have us work for nothing for ever. A peer that does our work is always accepted, but we dial only
+while one of `degree` places is free, and each pending dial takes a place. README.md says which
+addresses are dialled, and which neighbour a newcomer replaces. gossip_module.py accepts and dials.
 """
 
 import collections
