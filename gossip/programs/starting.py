@@ -17,18 +17,14 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-try:
-    import resource
-except ImportError:  # not on Windows
-    resource = None
-
 from gossip.addresses import (
     Address, Name, Target, address_of, is_host_name, is_loopback, parse_address)
 from gossip.net.connection import is_local, listening
 from gossip.net.names import LIMIT, Names
 from gossip.node.output_file import OutputFile
 from gossip.settings import Settings, majority, of_one_network
-from gossip.terminal.command_line import AUTO, FAILED, STANDARD_OUTPUT, CommandError, complain
+from gossip.terminal.command_line import (
+    AUTO, FAILED, STANDARD_OUTPUT, CommandError, complain, resource)
 from gossip.terminal.screen import Log, Screen
 
 WAY_LIMIT = 30.0  # seconds to wait for a route to the seeds, or an address, after a boot

@@ -11,7 +11,7 @@ import textwrap
 
 try:
     import resource
-except ImportError:  # not on Windows
+except ImportError:  # Windows
     resource = None
 
 from gossip.addresses import (
