@@ -1,5 +1,1 @@
-"""The chat: servers in a line that gossip over datagrams, and the console that talks to them.
-
-A server is server.py and doorstep.py; the console is console.py and server_process.py. Rumors and
-anti-entropy are in spread/, the program peer.py --chat in programs/.
-"""
+"""Chat servers (server, doorstep), and a console for them (console, server_process)."""

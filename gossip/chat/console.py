@@ -1,7 +1,7 @@
-"""The chat console: carries out lines of people and scripts on chat servers (peer.py --chat).
+"""The chat console, which carries out lines on chat servers.
 
-README.md lists the lines. The main thread carries them out in order. To a server the console is its
-proxy. Bytes that are not UTF-8 are passed on as typed.
+README.md lists the lines. The main thread carries them out in order. To a server the console is a
+proxy. Bytes that are not UTF-8 are sent as typed.
 """
 
 import contextlib
@@ -21,12 +21,12 @@ from gossip.terminal.command_line import (
 from gossip.terminal.input import Keyboard
 from gossip.wire import LINE_LIMIT
 
-FINISH_LIMIT = 15.0  # seconds in which the servers must have read all that was sent
-END_LIMIT = 15.0  # the same to end once its input has ended, which takes long on a busy machine
+FINISH_LIMIT = 15.0  # seconds in which the servers must have read all lines
+END_LIMIT = 15.0  # seconds in which a server must end, even on a busy machine
 
 FORMS = "ID start N PORT, ID msg MESSAGEID TEXT, ID get chatLog, ID crash, or exit"
 _LINE = re.compile(r"[ \t]*([0-9]{1,5})[ \t]+(start|msg|get|crash)(?:[ \t]+(.*))?", re.DOTALL)
-_WORDS = {  # what follows the ID, and a hint when something else does
+_WORDS = {  # what follows the ID, and a hint for other lines
     "start": (re.compile(r"start ([0-9]{1,5})[ \t]+([^ \t]+)[ \t]*"),
               "N and PORT follow start, for example: 0 start 4 10000"),
     "msg": (re.compile("(msg [0-9]+ .+)", re.DOTALL),
@@ -36,8 +36,8 @@ _WORDS = {  # what follows the ID, and a hint when something else does
 
 
 def parse_command(line: str) -> tuple:
-    """Parse a line that is not blank; ValueError says in a sentence what is wrong. Return
-    ("exit",), ("start", ID, N, PORT), or the word, the ID and the line for the server."""
+    """Parse a line that is not blank, or raise ValueError. Return ("exit",), ("start", ID, N,
+    PORT), or the word, the ID and the line for the server."""
     if len(encode(line)) > LINE_LIMIT:
         raise ValueError(f"a line has at most {LINE_LIMIT:,} bytes")
     if line.strip(" \t") == "exit":
@@ -58,7 +58,7 @@ def parse_command(line: str) -> tuple:
 
 
 class ChatConsole(contextlib.AbstractContextManager):
-    """Carries out lines in order; the end of its `with` ends the servers that it has started."""
+    """The console, whose `with` ends the servers that it started."""
 
     def __init__(self, settle: float, flags: list[str]):
         self._settle = settle  # seconds of quiet before a `get` asks
@@ -76,7 +76,7 @@ class ChatConsole(contextlib.AbstractContextManager):
                 say(f"server {server.id} failed: {words}")
 
     def carry_out_all(self, lines: Iterator[str]) -> None:
-        """Carry out lines until `exit` or the end; then wait until the servers have read theirs."""
+        """Carry out lines until `exit` or the end, and await the servers."""
         for line in lines:
             if not self.carry_out(line):
                 break
@@ -87,7 +87,7 @@ class ChatConsole(contextlib.AbstractContextManager):
             server.finish(until)
 
     def carry_out(self, line: str) -> bool:
-        """Carry out a line, or say why not; return False for `exit`."""
+        """Carry out a line, or say why not. Return False for `exit`."""
         if not line.strip():
             return True
         try:
@@ -136,7 +136,7 @@ class ChatConsole(contextlib.AbstractContextManager):
             self._forget(server)
 
     def _server(self, number: int) -> Server:
-        """Return the server with that ID once its start has ended; ChatError if it is not up."""
+        """Return a server after its start. ChatError if it is not up."""
         server = self._servers.get(number)
         if server is None:
             raise ChatError(f"server {number} is not started; start it: {number} start N PORT")
@@ -147,18 +147,18 @@ class ChatConsole(contextlib.AbstractContextManager):
         return server
 
     def _forget(self, server: Server) -> str:
-        """End a server, so that its ID may be started again; return its last words."""
+        """End a server, so that its ID is free. Return its last words."""
         del self._servers[server.id]
         return server.end(time.monotonic() + END_LIMIT)
 
 
 def read_lines() -> Iterator[str]:
-    """Yield the lines of standard input; on a terminal, with a prompt and a history."""
+    """Yield the lines of standard input. A terminal has a prompt and a history."""
     if not (os.isatty(0) and os.isatty(1)):
         yield from map(decode, iter(Keyboard().line, None))
         return
     with contextlib.suppress(ImportError):
-        importlib.import_module("readline")  # input() then has a history
+        importlib.import_module("readline")  # gives input() a history
     sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")
     with contextlib.suppress(EOFError):
         while True:
@@ -167,7 +167,6 @@ def read_lines() -> Iterator[str]:
 
 
 def console_command(arguments: list[str]) -> None:
-    """Start chat servers and talk to them, as the lines of standard input say."""
     parser = Parser(prog="runner.py console", epilog=f"A line is {FORMS}.",
                     description="Start chat servers and talk to them, as standard input says.")
     parser.add_argument("--udp-base", type=parse_port, default=UDP_BASE, metavar="PORT",

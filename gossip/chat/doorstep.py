@@ -1,7 +1,7 @@
-"""The doorstep: opens the two sockets of a chat server before anything else is imported.
+"""The two sockets of a chat server, opened before slow imports.
 
-The program that starts a server dials it at once, and most of a server's start is importing. So
-peer.py comes here first (through gossip/programs), and this file imports little.
+The program that starts a server dials it at once. So peer.py comes here first (through
+gossip/programs), and this file imports little.
 """
 
 import errno
@@ -11,21 +11,17 @@ from typing import NamedTuple
 
 HOST = "127.0.0.1"
 UDP_BASE = 20_000  # process ID gossips on this port + ID
-PATIENCE = 1.0  # seconds to try for a port that an earlier server may still hold
-PAUSE = 0.01  # seconds between two tries
+PATIENCE = 1.0  # seconds of retries for a port that an earlier server may still hold
+PAUSE = 0.01  # seconds between two attempts
 RECEIVE_BUFFER = 4 << 20  # bytes of datagrams that may wait, if the system allows it
 BACKLOG = 128  # connections that may wait to be accepted
 
 
 class Doors(NamedTuple):
-    """The sockets of a chat server: UDP for its neighbours, TCP for the proxy."""
+    """The sockets of a chat server for its neighbours and its proxies."""
 
     udp: socket.socket
     tcp: socket.socket
-
-    def are(self, udp_port: int, tcp_port: int) -> bool:
-        """Return whether the sockets have these ports."""
-        return (self.udp.getsockname()[1], self.tcp.getsockname()[1]) == (udp_port, tcp_port)
 
     def close(self) -> None:
         self.udp.close()
@@ -33,8 +29,7 @@ class Doors(NamedTuple):
 
 
 def open_doors(udp_port: int, tcp_port: int, patience: float = PATIENCE) -> Doors:
-    """Bind both sockets, TCP last, so that a proxy that connects finds a whole server. OSError,
-    with the port as its `filename`, when a port cannot be bound."""
+    """Bind both sockets. OSError has the port as its `filename`."""
     deadline = time.monotonic() + patience
     while True:
         doors = Doors(socket.socket(socket.AF_INET, socket.SOCK_DGRAM), socket.socket())
@@ -45,7 +40,7 @@ def open_doors(udp_port: int, tcp_port: int, patience: float = PATIENCE) -> Door
             port = tcp_port
             doors.tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             doors.tcp.bind((HOST, port))
-            doors.tcp.listen(BACKLOG)
+            doors.tcp.listen(BACKLOG)  # last, so that a proxy finds a whole server
             return doors
         except OSError as error:
             doors.close()
@@ -56,8 +51,7 @@ def open_doors(udp_port: int, tcp_port: int, patience: float = PATIENCE) -> Door
 
 
 def open_early(arguments: list[str]) -> Doors | None:
-    """Return the sockets that a command line asks for. None leaves the command line to
-    other_programs.py, which also waits for a port, and reports what is wrong."""
+    """Return the sockets for a command line. None leaves errors to other_programs.py."""
     words = [word for argument in arguments for word in argument.split("=", 1)]
     try:
         at = words.index("--chat")
@@ -66,5 +60,5 @@ def open_early(arguments: list[str]) -> Doors | None:
         if 0 <= own < count and 0 < port < 65536 and 0 < base + own < 65536:
             return open_doors(base + own, port, 0.0)
     except (ValueError, IndexError, OSError):
-        pass  # other_programs.py will say what is wrong
+        pass
     return None

@@ -1,10 +1,9 @@
-"""A chat server: a peer without seeds that stands in a line, and serves the chat proxy.
+"""A chat server, which is a peer in a line without seeds.
 
-Process ID of N gossips with ID-1 and ID+1 alone, over datagrams: rumors, and once a second
-anti-entropy. README.md lists what the proxy says over TCP, and tells of keys.
-
-A datagram holds whole lines, each with its `\\n`. Datagrams may be lost, duplicated and reordered;
-gossip/spread/ copes with that. What comes from anybody but a neighbour is dropped.
+Process ID of N gossips with ID-1 and ID+1 alone, over datagrams, by rumors and anti-entropy.
+README.md has the lines of the proxy, and the use of keys. A datagram holds whole lines, each with
+its `\\n`. gossip/spread/ copes with datagrams that are lost, duplicated or reordered. Datagrams of
+strangers are dropped.
 """
 
 import contextlib
@@ -31,22 +30,21 @@ from gossip.spread.spreading import Spreading
 PROXY = "a chat proxy"  # the role of every TCP link
 PROXIES = 256  # proxies that may be connected at once
 
-CHAT = Settings(  # other values than a peer's: neighbours are near, datagrams get lost
-    gossip_count=0, antientropy_interval=1.0, spread="rumor", portion=32 * 1024,
-    fetch_patience=0.2,
-    backlog_limit=1 << 30,  # a log is answered in one piece, whatever its length
+CHAT = Settings(  # because neighbours are near, and datagrams get lost
+    gossip_count=0, antientropy_interval=1.0, spread="rumor", portion=32 * 1024, fetch_patience=0.2,
+    backlog_limit=1 << 30,  # because a log is answered in a piece, whatever its length
     rumor_window=64 * 1024, rumor_patience=0.15,
-    rate=0)  # a datagram that is not read is lost
+    rate=0)  # because a datagram that is not read is lost
 TRIES = 4  # a rumor is told once, and retried three times
 HASTE = 0.2  # seconds between two comparisons while a neighbour has other messages
-LAST_WORDS, QUIET = 4.0, 0.3  # seconds that an ending server waits for the last messages to
-# spread: at most, and after gossip came last
+LAST_WORDS = 4.0  # seconds at most that an ending server lets the last messages spread
+QUIET = 0.3  # seconds without gossip after which it may end
 SILENCE = 3.5  # anti-entropy intervals without a datagram after which a neighbour counts as gone
 
 LONGEST = 60_000  # bytes of a datagram
-SIGNATURE = 64 + 1  # bytes of the line that holds the HMAC
+SIGNATURE = 64 + 1  # bytes of the line with the HMAC
 READ_SIZE = 65_536
-TOGETHER = 64 if DONT_WAIT else 1  # most datagrams that are read before they are handled
+TOGETHER = 64 if DONT_WAIT else 1  # datagrams that are handled together, at most
 
 MSG = re.compile(rb"msg [0-9]+ (.+)", re.DOTALL)
 GET, CRASH = b"get chatLog", b"crash"
@@ -54,7 +52,7 @@ EMPTY = b"<empty>"
 ROOM = LONGEST - SIGNATURE - len(wire.RUMOR) - 1  # bytes of a gossip line that fits a datagram
 _SIGNED = re.compile(rb"[0-9a-f]{%d}\n" % (SIGNATURE - 1))  # how a signed datagram begins
 
-# Why a datagram of a neighbour is dropped.
+# Reasons to drop a datagram of a neighbour.
 NO_KEY = "signed, and no key was given"
 NOT_SIGNED = "not signed, and a key was given"
 WRONG = "signed with another key, or for somebody else"
@@ -62,17 +60,15 @@ TORN = "not of whole lines"
 
 
 class DatagramLink:
-    """Sends to one neighbour of a server, and takes apart what comes; `send` never blocks."""
+    """The datagrams from and to a neighbour. `send` never blocks."""
 
     def __init__(self, node: Node, sock: socket.socket, peer: Address, key: bytes | None):
         self.peer = peer
-        self.heard: float | None = None  # when it was heard last; None: it is not there
-        self.differs = False  # by its last word, it has other messages
-        self._node = node
-        self._sock = sock
-        self._key = key
+        self.heard: float | None = None  # when it was heard last; None if it is not there
+        self.differs = False  # by its last digest, it has other messages
+        self._node, self._sock, self._key = node, sock, key
         self._content_at = 0 if key is None else SIGNATURE  # in each datagram
-        self._told: set[str] = set()  # why datagrams were dropped
+        self._told: set[str] = set()  # reasons that were written down
 
     def send(self, data: bytes) -> None:
         """Send whole lines, in as many datagrams as they need."""
@@ -89,7 +85,7 @@ class DatagramLink:
                 self._node.counters.add("datagrams that could not be sent")
 
     def open(self, datagram: bytes) -> list[bytes]:
-        """Return the lines of a datagram from this neighbour; none when it is dropped."""
+        """Return the lines of a datagram, or none to drop it."""
         is_signed = _SIGNED.match(datagram) is not None
         if is_signed != (self._key is not None):
             reason = NO_KEY if is_signed else NOT_SIGNED
@@ -108,7 +104,7 @@ class DatagramLink:
 
 
 def pack(data: bytes, room: int) -> list[bytes]:
-    """Cut `data` into pieces of whole lines, each at most `room` bytes unless a line is longer."""
+    """Cut lines into pieces of at most `room` bytes. A longer line stays whole."""
     pieces = []
     while len(data) > room:
         end = data.rfind(b"\n", 0, room) + 1 or data.index(b"\n") + 1
@@ -118,13 +114,13 @@ def pack(data: bytes, room: int) -> list[bytes]:
 
 
 def signature(key: bytes, sender: Address, receiver: Address, content: bytes) -> bytes:
-    """Return the line that proves, with the key, who sent this content to whom."""
+    """Return the line that proves the sender, receiver and content."""
     route = f"{sender}>{receiver}\n".encode()
     return hmac.new(key, route + content, "sha256").hexdigest().encode() + b"\n"
 
 
 class ChatServer(Node):
-    """Process `own_id` of `count` in the line, behind two open sockets."""
+    """A server, process `own_id` of `count`, behind two open sockets."""
 
     kind = "peer"
 
@@ -141,9 +137,9 @@ class ChatServer(Node):
         self.spreading = Spreading(self, self.neighbours.copy, at_once=2, tries=TRIES)
         self.messages, self.anti_entropy = self.spreading.messages, self.spreading.anti_entropy
         self.mongering: Mongering = self.spreading.way
-        self._news_at = 0.0  # monotonic time at which gossip came last, also of a proxy
+        self._news_at = 0.0  # monotonic time of the last gossip, also of a proxy
         self._compared_at = -math.inf  # when both neighbours were told a digest last
-        self._ended = threading.Event()  # the server stops
+        self._ended = threading.Event()  # set when the server stops
 
     def settings_shown(self) -> str:
         return (f"{self.settings.words()}:chat={self.place}"
@@ -168,10 +164,10 @@ class ChatServer(Node):
         super().free()
         self._doors.udp.close()
 
-    # Anti-entropy: at the start, every second, and soon again while a neighbour differs.
+    # Anti-entropy, at the start, every second, and sooner while a neighbour differs.
 
     def compare(self, now: float) -> float:
-        """Compare with both neighbours if it is time, and return when it is next."""
+        """Compare with both neighbours if due, and return the next time."""
         interval = self.settings.antientropy_interval
         due = self._compared_at + (min(HASTE, interval) if self._in_haste() else interval)
         if now < due:
@@ -194,9 +190,9 @@ class ChatServer(Node):
         return f"degree:{self.address}=>{len(present)}"
 
     def finish_talking(self) -> None:
-        """Wait, LAST_WORDS seconds at most, until the last messages have spread: no rumor is being
-        told, no gossip came for QUIET seconds, and each present neighbour has said since that it
-        has the same messages. All of this takes longer on a busy machine."""
+        """Wait LAST_WORDS seconds at most until the last messages have spread. Then no rumor is
+        being told, no gossip came for QUIET seconds, and each present neighbour has said since that
+        it has the same messages. A late process takes longer."""
         begun = self.now()
         with self.turn:
             if self.anti_entropy.duty is not None:
@@ -208,18 +204,17 @@ class ChatServer(Node):
             quiet_at = self._news_at + QUIET + self.more_patience()
             if self._ended.wait(min(left, max(QUIET / 4, quiet_at - self.now()))):
                 return
-            if quiet_at <= self.now() and not (
-                    self.mongering.rumors.hot or self._in_haste()):
+            if quiet_at <= self.now() and not (self.mongering.rumors.hot or self._in_haste()):
                 return
 
     # What neighbours say.
 
     def _read_datagrams(self) -> None:
-        """Handle, in a turn, the lines that came together; a thread of its own."""
+        """Read datagrams in a thread, and handle each batch in a turn."""
         links = {link.peer.dial: link for link in self.neighbours}
         while not self.stopping:
             arrived, flags = [], 0
-            with contextlib.suppress(OSError):  # no more has come; or a neighbour is gone
+            with contextlib.suppress(OSError):  # no more has come, or a neighbour is gone
                 while len(arrived) < TOGETHER:
                     arrived.append(self._doors.udp.recvfrom(READ_SIZE, flags))
                     flags = DONT_WAIT
@@ -235,7 +230,7 @@ class ChatServer(Node):
                         self._on_datagrams(link, lines[link])
 
     def _on_datagrams(self, link: DatagramLink, lines: list[bytes]) -> None:
-        """Handle lines of a neighbour; first compare if it was gone or silent."""
+        """Handle lines of a neighbour. First compare if it was silent."""
         now = self.now()
         is_new, link.heard = link.heard is None, now
         was_silent = self.mongering.rumors.heard(link, now)
@@ -263,13 +258,13 @@ class ChatServer(Node):
             if link.differs and self.anti_entropy.duty is not None:
                 self.anti_entropy.duty.hurry()
             elif differed:
-                self.anti_entropy.compare(link)  # it may be waiting to hear that we agree
+                self.anti_entropy.compare(link)  # because it may wait to hear that we agree
         self.spreading.on_status(link, message)
 
     # What proxies say.
 
     def accept(self, connection, remote: tuple[str, int]) -> Link | None:
-        """Accept a proxy, which may stay silent; return None if too many are connected."""
+        """Accept a proxy, unless too many are connected. It may stay silent."""
         link = self.new_link(PROXY, connection=connection)
         link.connected(*remote)
         link.trust()
@@ -280,7 +275,7 @@ class ChatServer(Node):
         return None
 
     def lines(self, link: Link, lines: list[bytes]) -> None:
-        """Handle a proxy's lines in order; consecutive `msg` lines are one batch."""
+        """Handle a proxy's lines in order, consecutive `msg` lines as a batch."""
         texts, said = [], []
         for line in lines:
             if match := MSG.fullmatch(line):
@@ -292,7 +287,7 @@ class ChatServer(Node):
             if line == GET:
                 log = chat_log(self.messages.latest(self.settings.cache_size))
                 link.send(b"chatLog " + log + b"\n")
-                with self.turn.left():  # until the proxy has taken all of it or hung up
+                with self.turn.left():  # until the proxy has taken all of it, or hung up
                     self.flusher.wait_until(lambda: link.ended or not link.waiting(), math.inf)
             elif line == CRASH:
                 self.mongering.flush(said)
@@ -302,8 +297,8 @@ class ChatServer(Node):
         self._gossip(texts)
 
     def _fits(self, link: Link, text: bytes) -> bool:
-        """Return whether a text can be gossiped; if not, write that down."""
-        try:  # the longest that the line may get, with the highest number
+        """Tell whether a text can be gossiped. If not, write down why."""
+        try:  # the line is longest with the highest number
             line = wire.gossip(wire.format_time(self.time()), self.address,
                                self.spreading.origin.start, wire.NUMBER_LIMIT, text.decode())
         except UnicodeDecodeError:
@@ -314,7 +309,7 @@ class ChatServer(Node):
         return len(line) <= ROOM
 
     def _gossip(self, texts: list[str]) -> list[bytes]:
-        """Gossip texts, no faster than neighbours take them; return their lines."""
+        """Gossip texts as fast as neighbours take them. Return their lines."""
         if texts:
             self._news_at = self.now()
         made = self.spreading.make(texts)
@@ -325,8 +320,8 @@ class ChatServer(Node):
 
 
 def chat_log(lines: list[bytes]) -> bytes:
-    """Return `TEXT,TEXT,…` of gossip lines in order of arrival. But a run's places in the log are
-    filled by number: of runs a and b, `a2,b1,a1` becomes `a1,b1,a2`."""
+    """Return `TEXT,TEXT,…` of gossip lines in order of arrival. The places of a run in the log
+    are filled by number, so that `a2,b1,a1` of runs a and b becomes `a1,b1,a2`."""
     messages = [wire.gossip_fields(line) for line in lines]
     numbered: dict[bytes, list[tuple[int, bytes]]] = {}
     for run, number, text in messages:

@@ -1,4 +1,4 @@
-"""One chat server as the console holds it: its connection, and its process."""
+"""A chat server as the console sees it."""
 
 import contextlib
 import functools
@@ -15,39 +15,39 @@ from gossip.chat.doorstep import HOST
 from gossip.events import escape
 from gossip.terminal.command_line import ROOT, complain
 
-START_LIMIT = 10.0  # seconds until a server that was started must listen
+START_LIMIT = 10.0  # seconds until a new server must listen
 DIAL_LIMIT = 1.0  # seconds until a server must accept a connection
-ANSWER_LIMIT = 5.0  # seconds of silence after which a server does not answer
+ANSWER_LIMIT = 5.0  # seconds of silence after which the console gives up
 CRASH_LIMIT = 5.0  # seconds in which a server must have crashed
-KILL_LIMIT = 1.0  # seconds in which a terminated process must end; then it is killed
-LOOK = 0.005  # seconds between two attempts to connect to a server that starts
+KILL_LIMIT = 1.0  # seconds after which a terminated process is killed
+LOOK = 0.005  # seconds between two attempts to connect to a new server
 READ_SIZE = 1 << 20  # bytes
 
 ANSWER = b"chatLog "
-# Any bytes as a text, and back: bytes that are not UTF-8 become surrogates.
+# Any bytes as a text, and back. Bytes that are not UTF-8 become surrogates.
 decode = functools.partial(bytes.decode, errors="surrogateescape")
 encode = functools.partial(str.encode, errors="surrogateescape")
 
 
 class ChatError(Exception):
-    """A line could not be carried out; the error says why in one sentence."""
+    """The reason why a line could not be carried out."""
 
 
 class Server:
-    """A chat server: the connection to it, and its process, if it was started here. A thread waits
-    until the process listens, so that servers start at once; until then it alone uses the
-    connection. A started server ends with its standard input, even if the console is killed."""
+    """A chat server, and its process if the console started it. A thread of its own waits until it
+    listens, so that several servers start at once; until then no other uses the connection. The
+    process ends with its standard input, even if the console is killed."""
 
     def __init__(self, number: int, port: int, arguments: list[str]):
-        """Connect, or start a process with these arguments; ChatError if that fails."""
+        """Connect, or start a process. ChatError if that fails."""
         self.id, self.port = number, port
         self.up_at = 0.0  # monotonic time of its first connection; 0 before
-        self._process: subprocess.Popen | None = None  # None: it was not started here
-        self._socket: socket.socket | None = None  # None: to be dialled again
-        self._given_up = threading.Event()  # set: the start need not succeed any more
+        self._process: subprocess.Popen | None = None  # None if it was not started here
+        self._socket: socket.socket | None = None  # None if it has to be dialled
+        self._given_up = threading.Event()  # the start need not succeed any more
         self.failed = False  # it came up, but its process ended with an error
         self._start = threading.Thread(target=self._come_up, name=f"start of {number}", daemon=True)
-        self.wait = self._start.join  # waits until a pending start has succeeded or failed
+        self.wait = self._start.join  # waits until the start has succeeded or failed
         if not self._dial():
             try:
                 self._errors = tempfile.TemporaryFile()  # the standard error of the process
@@ -62,7 +62,7 @@ class Server:
         self._start.start()
 
     def _come_up(self) -> None:
-        """Wait until the process listens; the thread of a start."""
+        """Wait, in a thread of its own, until the process listens."""
         until, why = time.monotonic() + START_LIMIT, ""
         while not (why or self._socket or self._given_up.wait(LOOK) or self._dial()):
             if self._process.poll() is not None:
@@ -74,12 +74,12 @@ class Server:
             say(f"server {self.id} did not start: {why}")
 
     def _dial(self) -> bool:
-        """Connect; return whether somebody listens."""
+        """Connect, and tell whether somebody listens."""
         try:
             sock = socket.create_connection((HOST, self.port), DIAL_LIMIT)
         except OSError:
             return False
-        if sock.getsockname() == sock.getpeername():  # to itself: the system chose this port
+        if sock.getsockname() == sock.getpeername():  # the system chose this port, so it met itself
             sock.close()
             return False
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -88,18 +88,18 @@ class Server:
         return True
 
     def lives(self) -> bool:
-        """Return whether it is up or may still come up; redial a broken connection."""
+        """Tell whether it is or may come up. Redial a broken connection."""
         if self._start.is_alive():
             return True
         if not self.up_at or (self._process is not None and self._process.poll() is not None):
             return False
         if self._socket is not None and not select.select([self._socket], [], [], 0)[0]:
-            return True  # nothing to read: the connection has not ended
+            return True  # there is nothing to read, so the connection has not ended
         self._hang_up()
         return self._dial()
 
     def tell(self, line: str) -> None:
-        """Send a line; ChatError when that fails."""
+        """Send a line. ChatError if that fails."""
         try:
             self._socket.settimeout(ANSWER_LIMIT)
             self._socket.sendall(encode(line) + b"\n")
@@ -108,8 +108,7 @@ class Server:
             raise ChatError(f"server {self.id} cannot be told: {error.strerror or error}") from None
 
     def ask(self, line: str) -> bytes:
-        """Send a line; return what follows `chatLog` in the answer. Without an answer, raise
-        ChatError and hang up, because a late answer would be taken for the next one."""
+        """Send a line, and return what follows `chatLog` in the answer. ChatError if none comes."""
         self.tell(line)
         try:
             with self._socket.makefile("rb", READ_SIZE) as stream:
@@ -121,11 +120,11 @@ class Server:
         except OSError as error:
             why = (f"did not answer for {ANSWER_LIMIT:g} s" if isinstance(error, TimeoutError)
                    else f"did not answer: {error.strerror or error}")
-        self._hang_up()
+        self._hang_up()  # because the next line would get a late answer
         raise ChatError(f"server {self.id} {why}")
 
     def crash(self, line: str) -> None:
-        """Tell it to crash and wait until it hangs up; ChatError when it does not in time."""
+        """Tell it to crash, and wait until it hangs up. ChatError after CRASH_LIMIT seconds."""
         until = time.monotonic() + CRASH_LIMIT
         self.tell(line)
         if not self._read_to_end(until):
@@ -136,7 +135,7 @@ class Server:
             raise ChatError(f"server {self.id} did not crash within {CRASH_LIMIT:g} s{why}")
 
     def _read_to_end(self, until: float) -> bool:
-        """Drop what still comes; return whether the other end hangs up in time."""
+        """Drop what comes, and tell whether the server hangs up in time."""
         try:
             while (left := until - time.monotonic()) > 0:
                 self._socket.settimeout(left)
@@ -147,7 +146,7 @@ class Server:
         return False
 
     def finish(self, until: float) -> None:
-        """Say that no more lines come; wait until a server started here has read all before."""
+        """Say that no more lines come. Await a server that was started here."""
         if self._socket is not None:
             with contextlib.suppress(OSError):
                 self._socket.shutdown(socket.SHUT_WR)
@@ -155,7 +154,7 @@ class Server:
                 self._read_to_end(until)
 
     def let_go(self) -> None:
-        """Hang up, and end a process started here by closing its input. May be called twice."""
+        """Hang up, and close the input of the process. May be called twice."""
         self._given_up.set()
         self.wait()
         self._hang_up()
@@ -163,7 +162,7 @@ class Server:
             self._process.stdin.close()
 
     def end(self, until: float) -> str:
-        """Let it go, terminate its process if it has not ended in time, return its last words."""
+        """Let it go, terminate a late process, and return its last words."""
         self.let_go()
         if self._process is None:
             return "it does not listen any more"
@@ -180,7 +179,7 @@ class Server:
             return self._last_words()
 
     def _last_words(self) -> str:
-        """Return the last line on the process's standard error, or else its exit code."""
+        """Return the last line on standard error, or else the exit code."""
         errors = os.pread(self._errors.fileno(), READ_SIZE, 0).decode(errors="replace")
         words = list(filter(str.strip, errors.split("\n")))
         return escape(words[-1]) if words else f"its exit code is {self._process.poll()}"
@@ -192,5 +191,4 @@ class Server:
 
 
 def say(text: str) -> None:
-    """Show a line on standard error."""
     complain(f"runner.py console: {text}")

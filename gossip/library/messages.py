@@ -1,6 +1,6 @@
-"""Messages for a program, in an inbox where they wait to be taken, and callbacks.
+"""Messages for a program in an inbox, and callbacks.
 
-The node calls `Subscriber.show` within its turns, so it waits for nothing.
+The node calls `Subscriber.show` within its turns, so that it must not wait.
 """
 
 import base64
@@ -18,18 +18,18 @@ from gossip.events import about, gossip_fields, parted, unescape
 from gossip.tools import Recent
 
 MOST_CHARACTERS = 64 << 20  # of messages that wait, besides the limit of their number
-LOOK = 0.02  # seconds between two looks of a link reader that waits for room
+LOOK = 0.02  # seconds between two checks of a link reader that waits for room
 BYTES = "base64:"  # begins the text of a message of bytes
-DEATHS = 1_000  # dead peers remembered, so that each death is told once
+DEATHS = 1_000  # remembered dead peers, so that each death is told once
 
 _log = logging.getLogger("gossip")
 
 
 class Message(NamedTuple):
-    """A message of the network. `origin`, `run` and `number` together name it."""
+    """A message of the network, named by `origin`, `run` and `number` together."""
 
     origin: str  # IP:PORT of the peer that made it
-    run: int  # one life of its origin: begins with another number after a restart
+    run: int  # a life of its origin, which has another number after a restart
     number: int  # 1, 2, 3 … within the run
     time: float  # Unix seconds, by the clock of its origin
     text: str
@@ -37,7 +37,7 @@ class Message(NamedTuple):
 
     @property
     def data(self) -> bytes | None:
-        """The bytes of a message said by `say_bytes`; None if it was said as a text."""
+        """The bytes of a message said by `say_bytes`, else None."""
         with contextlib.suppress(ValueError):
             if self.text.startswith(BYTES):
                 return base64.b64decode(self.text[len(BYTES):], validate=True)
@@ -45,7 +45,7 @@ class Message(NamedTuple):
 
 
 def message_of(line: str, came_from: str = "") -> Message:
-    """Return the message in a gossip line, which its origin or another neighbour brought."""
+    """Return the message in a gossip line, by default from its origin."""
     fields = gossip_fields(line)
     assert fields is not None
     sent, origin, run, number, text = fields
@@ -53,29 +53,27 @@ def message_of(line: str, came_from: str = "") -> Message:
 
 
 class Inbox:
-    """The messages of others that the program has not taken yet, the oldest first.
-
-    Beyond `limit` messages the oldest are dropped, and counted; if `waits`, link readers wait for
-    room instead. Messages with a time before `since` are left out. `take` needs no lock, so that a
-    signal handler may leave in the middle of it."""
+    """The messages that the program has not taken, the oldest first. Beyond `limit` messages the
+    oldest are dropped, unless it `waits`, so that link readers wait for room. Messages from before
+    `since` are left out. `take` needs no lock, so that a signal handler may raise in it."""
 
     def __init__(self, limit: int, waits: bool, since: float = 0.0):
         self._limit, self._waits, self._since = limit, waits, since
         # called when the empty inbox gets a message, and at the end
         self.on_arrival: Callable[[], None] = lambda: None
-        self.on_dropped: Callable[[], None] = lambda: None  # when the first message is dropped
-        self._queue: queue.SimpleQueue[Message | None] = queue.SimpleQueue()  # None: the end
+        self.on_dropped: Callable[[], None] = lambda: None  # called after the first drop
+        self._queue: queue.SimpleQueue[Message | None] = queue.SimpleQueue()  # None at the end
         self._ended = False
         self.dropped = 0
         self._lock = threading.Lock()  # guards the next two
-        self._sizes: collections.deque[int] = collections.deque()  # characters of what may wait
+        self._sizes: collections.deque[int] = collections.deque()  # characters of each message
         self._size = 0  # their sum
 
     def __len__(self) -> int:
-        return max(0, self._queue.qsize() - self._ended)  # not the end
+        return max(0, self._queue.qsize() - self._ended)  # without the None
 
     def put(self, came_from: str, lines: str) -> None:
-        """Put in gossip lines that came together, as the output file shows them."""
+        """Put in gossip lines, escaped as in the output file."""
         messages = [message_of(line, came_from) for line in unescape(lines).split("\n")]
         messages = [message for message in messages if message.time >= self._since]
         had_dropped = self.dropped
@@ -84,7 +82,7 @@ class Inbox:
                 self._sizes.append(len(message.text))
                 self._size += len(message.text)
                 self._queue.put(message)
-        were_taken = 0 < len(self) <= len(messages)  # all that came before
+        were_taken = 0 < len(self) <= len(messages)  # all earlier messages
         while not self._waits and self._exceeds(self._limit):
             with contextlib.suppress(queue.Empty):  # it has just been taken
                 self._queue.get_nowait()
@@ -95,9 +93,8 @@ class Inbox:
             self.on_dropped()
 
     def _exceeds(self, limit: int) -> bool:
-        """Return whether too many messages or characters wait."""
         with self._lock:
-            while len(self._sizes) > len(self):  # the oldest were taken
+            while len(self._sizes) > len(self):  # because the oldest were taken
                 self._size -= self._sizes.popleft()
             return len(self) > limit or self._size > MOST_CHARACTERS
 
@@ -115,12 +112,12 @@ class Inbox:
         return message
 
     def wait_for_room(self, is_over: Callable[[], bool]) -> None:
-        """If the inbox waits instead of dropping, wait until it has room, or `is_over()`."""
+        """Wait until there is room, or `is_over()`, unless the inbox drops."""
         while self._waits and self._exceeds(self._limit - 1) and not self._ended and not is_over():
             time.sleep(LOOK)
 
     def end(self) -> None:
-        """Note that the peer has ended: what is left can still be taken."""
+        """Note that the peer has ended. Messages can still be taken."""
         if not self._ended:
             self._ended = True
             self._queue.put(None)
@@ -128,17 +125,16 @@ class Inbox:
 
 
 class Subscriber:
-    """Takes what the node writes as events: puts messages into the inbox, and has a thread make the
-    calls that the program asked for, one at a time."""
+    """The receiver of a node's events, with a thread for callbacks."""
 
     def __init__(self, own: str, inbox: Inbox, wanted: int,
                  on_message: Callable[[Message], object] | None,
                  on_neighbour: Callable[[str], object] | None,
                  on_death: Callable[[str], object] | None):
-        """`wanted`: seeds that are a majority."""
+        """Take the callbacks, and the majority of the seeds."""
         self.inbox, self.on_message = inbox, on_message
         self.joined = threading.Event()  # a majority lists the peer
-        self.has_lists = False  # a majority has told its list
+        self.has_lists = False  # a majority has sent its list
         self._own, self._wanted = own, wanted
         self._on_neighbour, self._on_death = on_neighbour, on_death
         self._listed_by: set[str] = set()
@@ -146,12 +142,12 @@ class Subscriber:
         self._neighbours: set[str] = set()
         self._dead = Recent(DEATHS)
         self._told_of = ""  # the peer of whose death a seed told last
-        self._replaced = ""  # the peer whose link was replaced by another one just now
+        self._replaced = ""  # the peer whose link was just replaced
         self._calls: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name=f"callbacks {own}", daemon=True)
         self.begin = self._thread.start  # begins to make calls
         self._ending = False  # the thread ends when no call waits
-        self.drops_calls = False  # no call is made any more
+        self.drops_calls = False  # no further call is made
         inbox.on_dropped = functools.partial(
             self._call, _log.warning, "messages were dropped, because they were not taken in time; "
             "status() counts them; see backlog in help(gossip.join)")
@@ -159,9 +155,9 @@ class Subscriber:
             inbox.on_arrival = functools.partial(self._call, self._hand_on, on_message)
 
     def end(self, patience: float) -> None:
-        """Make the calls that wait, for `patience` seconds at most, then no more."""
+        """Make waiting calls, for `patience` seconds at most, then no more."""
         self._ending = True
-        self._call(int)  # does nothing, but the thread may wait for a call
+        self._call(int)  # does nothing but wake the thread
         if self._thread is not threading.current_thread():
             self._thread.join(patience)
         self.drops_calls = True
@@ -174,12 +170,12 @@ class Subscriber:
             call = self._calls.get()
             try:
                 call()
-            except BaseException:  # also SystemExit: it would end this thread, and all calls
-                with contextlib.suppress(Exception):  # of a handler of the program
+            except BaseException:  # also SystemExit, which would end this thread and all calls
+                with contextlib.suppress(Exception):  # of the program's handler of logs
                     _log.exception("a callback of %s failed", self._own)
 
     def _hand_on(self, on_message: Callable[[Message], object]) -> None:
-        """Hand on a message, and, after the calls that wait, the next."""
+        """Hand on a message, and the next after the calls that wait."""
         try:
             message = self.inbox.take(0)
         except (TimeoutError, EOFError):
@@ -188,7 +184,7 @@ class Subscriber:
         on_message(message)
 
     def show(self, clock: str, head: str, lines: str) -> None:
-        """Take events that were written together. Only gossip lines have a head."""
+        """Take events that were written together. Of these only gossip has a head."""
         if head.startswith("received:"):
             self.inbox.put(about(head.partition(":")[2])[0], lines)
         elif not head:
@@ -216,7 +212,7 @@ class Subscriber:
                 self._died(address)
         elif kind == "dead":
             self._died(address)
-        elif kind == "told":  # by a seed: a neighbour that has just answered stays, and lives
+        elif kind == "told":  # by a seed; a neighbour that has just answered stays, and lives
             self._told_of, _ = about(rest.removeprefix("Dead Node:"))
             if self._told_of not in self._neighbours and self._told_of != self._own:
                 self._died(self._told_of)

@@ -1,7 +1,7 @@
-"""Joining: a peer of the network inside a program, and whole networks for tests.
+"""A peer of the network inside a program, and networks for tests.
 
-The threads are those of any peer, in the background; everything may be called from any thread.
-Nothing is printed, and the program's handlers of signals stay.
+The threads of a peer run in the background, and every method may be called from any thread. Nothing
+is printed, and the program's handlers of signals stay.
 """
 
 import base64
@@ -22,12 +22,12 @@ from gossip.programs.starting import check_reachable
 from gossip.settings import Settings, majority
 from gossip.terminal.command_line import AUTO
 
-USUAL = Settings(gossip_count=0)  # a program says what is to be said
+USUAL = Settings(gossip_count=0)  # because a program has messages of its own
 BACKLOG = 10_000  # messages that wait for the program
 QUIT_LIMIT = 25.0  # seconds that leaving may take; it takes six if no neighbour answers
-ALONE_LIMIT = 3.0  # seconds that leaving waits for a neighbour to which to pass on what was said
-FETCHED = 0.5  # seconds after which a new neighbour has fetched it
-LOOK = 0.02  # seconds between two looks
+ALONE_LIMIT = 3.0  # seconds that leaving waits for a neighbour that takes the last messages
+FETCHED = 0.5  # seconds after which a new neighbour has fetched them
+LOOK = 0.02  # seconds between two checks
 CALLS_LIMIT = 5.0  # seconds that leaving waits for callbacks
 FORM_LIMIT = 10.0  # seconds within which a network forms
 QUICK = {"liveness_interval": 0.5, "antientropy_interval": 0.5, "probe_limit": 1.0,
@@ -40,21 +40,21 @@ def join(port: int | str = 0, *, host: str = AUTO, seeds: SeedList = None,
          on_death: Callable[[str], object] | None = None,
          outputs: Folder = None, backlog: int | str = BACKLOG, since: str | float | None = None,
          **settings: Any) -> "Peer":
-    """Start a peer that listens on a port (0: any free one), or at `IP:PORT`, and joins.
+    """Start a peer that joins, at a port or at `IP:PORT`. Port 0 means any free port.
 
-    `host`: the IP to listen on and to announce, or a name of this machine; `auto`: the IP from
+    `host`: the IP to listen on and to announce, or a name of this machine; `auto` means the IP from
     which it reaches the seeds.
-    `seeds`: `HOST:PORT` of each, or the path of a list, one a line; by default the config.txt
-    beside the program, or in the current folder. Without a seed that answers it goes on trying.
-    `on_message(message)`, `on_neighbour(address)`, `on_death(address)`: called by a thread of their
-    own, one at a time, perhaps before this returns. Their errors go to the logger "gossip".
-    `outputs`: a folder for the output file; None: no file.
+    `seeds`: `HOST:PORT` of each, or the path of a list with a line for each; by default config.txt
+    beside the program, or in the current folder. Seeds that do not answer are retried.
+    `on_message(message)`, `on_neighbour(address)`, `on_death(address)`: called in turn by a thread
+    of their own, perhaps before this returns. Their errors go to the logger "gossip".
+    `outputs`: a folder for the output file; None means no file.
     `backlog`: how many messages may wait to be taken before the oldest are dropped and counted;
-    "wait": neighbours wait instead, and give up the link if that takes long.
-    `since`: "now", or a Unix time, leaves out what was said before.
+    "wait" means that neighbours wait instead, and give up the link if that takes long.
+    `since`: "now", or a Unix time, leaves out earlier messages.
     Every other argument is a setting by its name, such as `sign` or `liveness_interval`.
 
-    PortInUse, NoSeed, Refused, ValueError or TypeError say why it cannot start."""
+    PortInUse, NoSeed, Refused, ValueError or TypeError if it cannot start."""
     node_settings = settings_of(settings, USUAL)
     seed_list = list_of_seeds(seeds)
     address = address_asked_for(port, host, seed_list)
@@ -76,7 +76,7 @@ def join(port: int | str = 0, *, host: str = AUTO, seeds: SeedList = None,
         """A peer whose link readers wait while the inbox is full."""
 
         def sift(self, link: Any, lines: list[bytes]) -> list[bytes]:
-            if link.role == NEIGHBOUR:  # probes and seeds are answered meanwhile
+            if link.role == NEIGHBOUR:  # so that probes and seeds are answered meanwhile
                 inbox.wait_for_room(lambda: link.ended or self.leaving)
             return super().sift(link, lines)  # type: ignore[no-any-return]
 
@@ -97,7 +97,7 @@ def join(port: int | str = 0, *, host: str = AUTO, seeds: SeedList = None,
 
 
 class Joined:
-    """The present state that peers show, here and in aio.py."""
+    """The state that peers show, here and in aio.py."""
 
     def __init__(self, node: Any, subscriber: Subscriber):
         self.address = str(node.address)  # IP:PORT, where this peer listens
@@ -106,12 +106,12 @@ class Joined:
 
     @property
     def neighbours(self) -> list[str]:
-        """The addresses of the peers linked to this one, now."""
+        """The addresses of the present neighbours."""
         return self._addresses(self._node.neighbours)
 
     @property
     def known(self) -> list[str]:
-        """The addresses of all other peers that this one knows, now."""
+        """The addresses of all other peers that it knows."""
         return self._addresses(self._node.peer_list)
 
     def _addresses(self, table: Any) -> list[str]:
@@ -120,12 +120,11 @@ class Joined:
             return [] if self._node.stopping else list(map(str, table.addresses()))
 
     def status(self) -> dict[str, object]:
-        """Return counts of what there is, and of everything that was dropped, by their names."""
+        """Return counts by name, also of everything that was dropped."""
         self._check_process()
         with put_off():
             status = self._node.status()
-        return {**status, "address": self.address,
-                "messages not taken yet": len(self._inbox),
+        return {**status, "address": self.address, "messages not taken yet": len(self._inbox),
                 "messages dropped, because they were not taken": self._inbox.dropped}
 
     def __repr__(self) -> str:
@@ -138,18 +137,18 @@ class Joined:
 
 
 class Peer(Joined, contextlib.AbstractContextManager["Peer"]):
-    """A peer that has joined; made by `gossip.join`. As a context manager it leaves at the end.
-    Iterating waits for messages of others, each of which comes once, and ends with the peer."""
+    """A peer, made by `gossip.join`. As a context manager it leaves at the end. Iterating waits for
+    messages of others, each of which comes once, and ends with the peer."""
 
     def __init__(self, node: Any, subscriber: Subscriber):
         super().__init__(node, subscriber)
-        self.joined = subscriber.joined  # an event: a majority of the seeds list this peer
+        self.joined = subscriber.joined  # an event, set when a majority of the seeds list this peer
         self._said_at: float | None = None  # by the node's clock
 
     def say(self, text: str) -> Message:
-        """Say a text of one line to everyone; return the message. Waits for neighbours that read
-        slowly, two seconds at most. ValueError if the text has more than some 65,400 bytes or a
-        line end; Refused if it has a word of the setting `filter`, or the peer has ended."""
+        """Say a text without line ends to everyone, and return the message. Wait for slow
+        neighbours, two seconds at most. ValueError if the text has a line end or more than some
+        65,400 bytes; Refused if it has a word of the setting `filter`, or the peer has ended."""
         self._check_process()
         if not isinstance(text, str):
             raise TypeError(f"a text is a str, not {type(text).__name__}; see say_bytes")
@@ -169,34 +168,32 @@ class Peer(Joined, contextlib.AbstractContextManager["Peer"]):
             return message_of(lines[0].decode())
 
     def say_bytes(self, data: bytes) -> Message:
-        """Say bytes to everyone, as base64; they come as `message.data`. At most 49,000 bytes."""
+        """Say at most 49,000 bytes to everyone, as base64. They come as `message.data`."""
         return self.say(BYTES + base64.b64encode(data).decode())
 
     def caught_up(self, timeout: float | None = None) -> bool:
-        """Wait until this peer holds all that its neighbours hold, or there is no other peer.
-        Return False if that takes longer than `timeout` seconds."""
+        """Wait until it has all that neighbours hold, or is alone. Return False on timeout."""
         self._check_process()
         deadline = math.inf if timeout is None else time.monotonic() + timeout
-        while not (done := self.has_caught_up()) and time.monotonic() < deadline:
-            if self._node.stopping:
-                break
+        while (not (done := self.has_caught_up()) and time.monotonic() < deadline
+               and not self._node.stopping):
             time.sleep(LOOK)
         return done
 
     def has_caught_up(self) -> bool:
-        """Return at once what `caught_up` waits for."""
+        """Tell whether `caught_up` need not wait."""
         with put_off(), self._node.turn:
             if self._is_alone() or not self._node.settings.antientropy_interval:
                 return self._is_alone() or bool(self._node.neighbours.addresses())
             return bool(self._node.spreading.anti_entropy.has_caught_up())
 
     def _is_alone(self) -> bool:
-        """Return whether the seeds know no other peer."""
+        """Tell whether the seeds know no other peer."""
         return self._subscriber.has_lists and not self._node.peer_list.addresses()
 
     def next(self, timeout: float | None = None) -> Message:
-        """Wait for the next message of others. TimeoutError if none comes within `timeout` seconds,
-        EOFError when the peer has ended and every message was taken."""
+        """Wait for the next message of others. TimeoutError after `timeout` seconds, EOFError after
+        the end of the peer and its last message."""
         self._check_process()
         if self._subscriber.on_message is not None:
             raise RuntimeError("on_message gets the messages of this peer")
@@ -212,8 +209,8 @@ class Peer(Joined, contextlib.AbstractContextManager["Peer"]):
             raise StopIteration from None
 
     def leave(self) -> None:
-        """Say goodbye, and end. First let neighbours read what was said, 15 seconds at most; if
-        there is none yet, wait for one, three seconds at most."""
+        """Say goodbye, and end. First let neighbours read, 15 seconds at most, and wait for a first
+        neighbour, three seconds at most."""
         if os.getpid() != self._process:
             return
         with put_off():
@@ -226,7 +223,7 @@ class Peer(Joined, contextlib.AbstractContextManager["Peer"]):
             self._subscriber.end(CALLS_LIMIT)
 
     def _is_passed_on(self) -> bool:
-        """Return whether a neighbour has, or could fetch, what was said last; or nobody could."""
+        """Tell whether a neighbour could fetch the last message, or nobody can."""
         node, now = self._node, self._node.now()
         with node.turn:
             if self._said_at is None or node.stopping or self._is_alone():
@@ -235,7 +232,7 @@ class Peer(Joined, contextlib.AbstractContextManager["Peer"]):
             return any(row.since <= self._said_at or now - row.since >= FETCHED for row in rows)
 
     def close(self) -> None:
-        """End abruptly, as a crash does: others find this peer dead."""
+        """End abruptly like a crash, so that others find this peer dead."""
         if os.getpid() != self._process:
             return
         with put_off():
@@ -248,8 +245,8 @@ class Peer(Joined, contextlib.AbstractContextManager["Peer"]):
 
 
 class Network(contextlib.AbstractContextManager["Network"]):
-    """Seeds and peers on free ports in this process; made by `gossip.network`. As a context manager
-    it ends with all of its nodes. Peers are numbered: `network[0]` is the first."""
+    """Seeds and peers on free ports in this process, made by `gossip.network`. As a context manager
+    it ends with all of its nodes. `network[0]` is the first peer."""
 
     def __init__(self, seeds: Seeds):
         self.seeds = seeds  # `gossip.join(seeds=network.seeds)` joins as one more peer
@@ -265,11 +262,11 @@ class Network(contextlib.AbstractContextManager["Network"]):
         return iter(self.peers)
 
     def kill(self, number: int) -> None:
-        """End a peer as a crash does: without a word to anybody. It keeps its number."""
+        """End a peer abruptly, as a crash does. It keeps its number."""
         self.peers[number].close()
 
     def close(self) -> None:
-        """End all peers, abruptly, then the seeds."""
+        """End all peers abruptly, then the seeds."""
         for peer in self.peers:
             peer.close()
         self.seeds.close()
@@ -280,8 +277,8 @@ class Network(contextlib.AbstractContextManager["Network"]):
 
 def network(peers: int = 5, *, seeds: int = 3, host: str = "127.0.0.1", outputs: Folder = None,
             backlog: int | str = BACKLOG, **settings: Any) -> Network:
-    """Start a network for a test, on free ports, and wait until it is connected. Deaths are found
-    within two seconds, because its liveness interval is 0.5 s. Arguments as for `gossip.join`."""
+    """Start a network on free ports, and wait until it is connected. Deaths are found within two
+    seconds, because its liveness interval is 0.5 s. Arguments are those of `gossip.join`."""
     quick: dict[str, Any] = QUICK | settings
     anywhere = [address_of(host, 1)._replace(port=0)] * seeds
     formed = Network(Seeds(anywhere, [], settings_of(quick, USUAL), outputs))
@@ -301,7 +298,7 @@ def network(peers: int = 5, *, seeds: int = 3, host: str = "127.0.0.1", outputs:
 
 
 def _are_connected(peers: list[Peer]) -> bool:
-    """Return whether links lead from each peer to each other."""
+    """Tell whether links lead from each peer to each other."""
     apart = {peer.address: peer.neighbours for peer in peers}
     ahead = [peer.address for peer in peers[:1]]
     while ahead:

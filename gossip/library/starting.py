@@ -1,8 +1,8 @@
-"""How the library starts nodes: errors, settings, seeds, ports; and what signals and forks need.
+"""The start of the library's nodes, safe from signals and forks.
 
-Python calls the program's handlers of signals in the main thread, between any two steps, and one
-may raise: KeyboardInterrupt. In the middle of a node's turn that would leave tables half changed,
-and a lock held; so they are called after it.
+Python calls the program's handlers of signals in the main thread, between any two steps. A handler
+may raise KeyboardInterrupt. In a node's turn that would leave tables half changed, and a lock held.
+So handlers are called after it.
 """
 
 import contextlib
@@ -20,8 +20,7 @@ import weakref
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-try:  # without the enumerations of `signal`, which take 30 µs a call of `say`, and swallow what a
-    # handler raises within them
+try:  # not `signal`, whose enumerations take 30 µs a call of `say`, and swallow errors of handlers
     from _signal import getsignal, signal as set_handler  # type: ignore[import-not-found]
 except ImportError:
     from signal import getsignal, signal as set_handler
@@ -38,31 +37,30 @@ from gossip.settings import WAYS, Settings, of_one_network
 from gossip.terminal.command_line import ROOT, SETTINGS, CommandError, load_seeds
 
 SeedList = Iterable[str] | str | os.PathLike[str] | None  # addresses, a path, or the usual list
-Folder = str | os.PathLike[str] | None  # for output files; None: no files
+Folder = str | os.PathLike[str] | None  # for output files, if any
 CONFIG = "config.txt"
 SIGNALS = [getattr(signal, name) for name in (
     "SIGINT", "SIGTERM", "SIGHUP", "SIGALRM", "SIGUSR1", "SIGUSR2") if hasattr(signal, name)]
 
 threads.STACK_SIZE = 0
-_nodes: "weakref.WeakSet[Any]" = weakref.WeakSet()  # that this process has started
+_nodes: "weakref.WeakSet[Any]" = weakref.WeakSet()  # the nodes of this process
 
 
 class PortInUse(OSError):
-    """Another program listens at the address."""
+    """The error that another program listens at the address."""
 
 
 class NoSeed(ValueError):
-    """The list of seeds is missing or wrong, or has no seed that a peer with this address can dial.
-    Seeds that do not answer are no error."""
+    """The error that no listed seed can be dialled. Seeds that do not answer are no error."""
 
 
 class Refused(RuntimeError):
-    """The peer cannot have this address, may not say this text, or has ended."""
+    """The error of an unusable address, forbidden text or ended peer."""
 
 
 @contextlib.contextmanager
 def errors_of_a_start(usual: type[Exception] = Refused) -> Iterator[None]:
-    """Raise the errors of the terminal as errors of the library, with the same sentence."""
+    """Raise CommandErrors as errors of the library with the same text."""
     try:
         yield
     except CommandError as error:
@@ -71,7 +69,7 @@ def errors_of_a_start(usual: type[Exception] = Refused) -> Iterator[None]:
 
 def start(kind: Any, address: Address, sock: socket.socket, seeds: list[Target], settings: Settings,
           outputs: Folder, subscriber: Any = None) -> Any:
-    """Start a node of this class, for which `sock` listens; `outputs` may be None."""
+    """Start a node of a class, for which `sock` listens."""
     try:
         with errors_of_a_start():
             output = (OutputFile(None, time.time_ns, subscriber) if outputs is None else
@@ -88,8 +86,7 @@ def start(kind: Any, address: Address, sock: socket.socket, seeds: list[Target],
 
 @functools.cache
 def class_of(module: str, name: str) -> Any:
-    """Return a class of peer.py or seed.py, which stand beside this package. They are loaded by
-    their paths, because a program may have a peer.py or a seed.py of its own."""
+    """Return a class of peer.py or seed.py, loaded by its path. A program may have a peer.py."""
     path = ROOT / f"{module}.py"
     known = sys.modules.get(module)
     if getattr(known, "__file__", None) == str(path):
@@ -102,7 +99,7 @@ def class_of(module: str, name: str) -> Any:
 
 
 def settings_of(named: dict[str, Any], usual: Settings) -> Settings:
-    """Return `usual` with these settings. TypeError for a wrong name, ValueError for a value."""
+    """Return `usual` with named settings. TypeError for a wrong name, ValueError for a value."""
     settings = usual._replace(**{name: _checked(name, value) for name, value in named.items()})
     return settings._replace(sign=settings.sign or settings.monitor)
 
@@ -128,7 +125,7 @@ def _checked(name: str, value: Any) -> Any:
 
 
 def list_of_seeds(seeds: SeedList) -> list[Target]:
-    """Return the addresses or names of seeds; NoSeed says why there are none."""
+    """Return the addresses or names of seeds, or raise NoSeed."""
     if seeds is None:
         program = getattr(sys.modules.get("__main__"), "__file__", None)
         folders = [pathlib.Path(program).resolve().parent] if program else []
@@ -161,8 +158,8 @@ def list_of_seeds(seeds: SeedList) -> list[Target]:
 
 
 def address_asked_for(port: int | str, host: str, seeds: list[Target]) -> Address:
-    """Return the address of a port (0: any free one), or of `IP:PORT`. ValueError if it is none;
-    Refused if `host` is another machine's name, or `auto` without a way to any seed."""
+    """Return the address of a port (perhaps 0), or of `IP:PORT`. ValueError if it is none, Refused
+    if `host` is another machine's name, or `auto` without a way to any seed."""
     if isinstance(port, str):
         address = parse_typed(port)
         if isinstance(address, Name):
@@ -179,7 +176,7 @@ def address_asked_for(port: int | str, host: str, seeds: list[Target]) -> Addres
 
 
 def listen(address: Address) -> tuple[Address, socket.socket]:
-    """Listen at an address; return it with its port, and the socket. PortInUse, or Refused."""
+    """Listen at an address. Return it with its port, and the socket. PortInUse, or Refused."""
     with errors_of_a_start():
         try:
             sock = listening(address)
@@ -189,11 +186,11 @@ def listen(address: Address) -> tuple[Address, socket.socket]:
 
 
 class Seeds(contextlib.AbstractContextManager["Seeds"]):
-    """Seeds in this process, for `gossip.join(seeds=…)`. As a context manager they end."""
+    """The seeds of this process, for `gossip.join(seeds=…)`. As a context manager they end."""
 
     def __init__(self, own: list[Address], all_seeds: list[Target], settings: Settings,
                  outputs: Folder):
-        """Start seeds; port 0 is any free one. Without `all_seeds`, there are no others."""
+        """Start seeds, on free ports for port 0. If `all_seeds` is empty, there are no others."""
         self._nodes: list[Any] = []
         with contextlib.ExitStack() as started:
             opened = []
@@ -207,14 +204,13 @@ class Seeds(contextlib.AbstractContextManager["Seeds"]):
                     others = known_to(address, known, settings.monitor)
                 self._nodes.append(start(class_of("seed", "Seed"), address, sock, others, settings,
                                          outputs))
-            started.pop_all()  # all have started, so none is stopped
+            started.pop_all()  # because none has to be stopped
         self.addresses = [str(node.address) for node in self._nodes]  # IP:PORT of each
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.addresses)
 
     def status(self) -> list[dict[str, object]]:
-        """Return counts of each seed, by their names."""
         return [node.status() for node in self._nodes]
 
     def close(self) -> None:
@@ -227,27 +223,23 @@ class Seeds(contextlib.AbstractContextManager["Seeds"]):
 
 
 def seeds(seeds: SeedList = None, *, outputs: Folder = None, **settings: Any) -> Seeds:
-    """Start all seeds of a list that are on this machine; arguments and errors are those of
-    `gossip.join`."""
+    """Start the seeds of a list that are on this machine. See `gossip.join` for the arguments."""
     all_seeds = list_of_seeds(seeds)
     with errors_of_a_start():
         own = local_seeds(all_seeds)
     return Seeds(own, all_seeds, settings_of(settings, Settings()), outputs)
 
 
-# What the process of the program does meanwhile.
-
-
 @contextlib.contextmanager
 def put_off() -> Iterator[None]:
-    """Have signals that come meanwhile handled at the end. Only the main thread handles any."""
-    if threading.current_thread() is not threading.main_thread():
+    """Have signals that come meanwhile handled at the end."""
+    if threading.current_thread() is not threading.main_thread():  # no other handles signals
         yield
         return
     came: list[tuple[int, Any]] = []
     handlers: dict[int, Any] = {}
     try:
-        for number in SIGNALS:  # to ask for all that there are would take 0.1 ms
+        for number in SIGNALS:  # not all signals, which would take 0.1 ms
             handler = getsignal(number)
             if callable(handler):
                 handlers[number] = handler
@@ -260,7 +252,7 @@ def put_off() -> Iterator[None]:
 
 
 def _restore(handlers: dict[int, Any]) -> None:
-    """Set all handlers again, even if a signal comes meanwhile, and its handler raises."""
+    """Set all handlers again, even if a handler raises meanwhile."""
     if handlers:
         number, handler = handlers.popitem()
         try:
@@ -270,7 +262,7 @@ def _restore(handlers: dict[int, Any]) -> None:
 
 
 def _after_fork() -> None:
-    """In a child process, where no thread of the parent's nodes runs, close their sockets."""
+    """Close the sockets of the parent's nodes, which have no threads here."""
     PULSE.begin_anew()
     threads.begin_anew()
     for node in list(_nodes):

@@ -1,9 +1,9 @@
 """From a command line to running nodes.
 
-seed_program and peer_program, to which seed.py and peer.py pass their classes, and other_programs
-(chat servers, gossip modules) share `starting` and `consoles`.
-
-This file imports only the doorstep, because peer.py calls it before its slow imports."""
+seed.py and peer.py pass their classes to seed_program and peer_program; other_programs runs chat
+servers and gossip modules; all share `starting`, and peers `consoles`. This file imports only the
+doorstep, because peer.py calls it before its slow imports.
+"""
 
 import sys
 
@@ -11,11 +11,11 @@ from gossip.chat.doorstep import open_early
 
 
 def run_other_program(arguments: list[str]) -> None:
-    """Run the chat server or gossip module that a command line of peer.py asks for, and exit."""
-    if "--chat" in arguments:
-        doors = open_early(arguments)
-        from gossip.programs.other_programs import chat_main
-        sys.exit(chat_main(doors))
-    if any(word[:2] == "-c" for word in arguments):
-        from gossip.programs.other_programs import module_main
-        sys.exit(module_main())
+    """Run the chat server or gossip module of a command line; exit."""
+    is_chat = "--chat" in arguments
+    if is_chat or any(word[:2] == "-c" for word in arguments):
+        doors = open_early(arguments)  # None for a module
+        from gossip.programs.other_programs import chat_command, module_command
+        from gossip.terminal.command_line import run_command
+        program = (chat_command, doors) if is_chat else (module_command,)
+        sys.exit(run_command("peer.py", *program))

@@ -1,6 +1,5 @@
-"""The consoles of a peer: what is typed, pasted or piped is carried out, and answered. On a
-terminal the answers are in words, and a line that is no command is a message. With --json lines are
-objects; gossip/library/README.md has all of them.
+"""The consoles of a peer, which carry out lines of its input. On a terminal a line that is no
+command is a message. With --json lines are objects, listed in gossip/library/README.md.
 """
 
 import difflib
@@ -21,13 +20,13 @@ from gossip.terminal.words import Words, many
 SHOWN = 100  # messages that `messages` shows
 COMMANDS = ("peers", "messages", "status", "help", "quit", "exit", "raw")
 SIMILAR = 0.7  # similarity to a command, 0 to 1, from which a word is a typing error
-JSON_LIMIT = 7 * 65_536  # bytes of a line of JSON, which may take six bytes for a character
+JSON_LIMIT = 7 * 65_536  # bytes of a line of JSON, which may need six bytes for a character
 JSON_COMMANDS = ("status", "peers", "leave")
 JSON_GOSSIP = ("time", "origin", "run", "number", "text")
 
 
 def split_command(line: str) -> tuple[str, str]:
-    """Return (command, text); only `say` has a text, which begins after one blank or tab."""
+    """Return (command, text). Only `say` has a text, after a blank or tab."""
     line = line.lstrip()
     if line[:3] == "say" and line[3:4] in (" ", "\t"):
         return "say", line[4:]
@@ -35,8 +34,7 @@ def split_command(line: str) -> tuple[str, str]:
 
 
 def understood(line: str) -> tuple[str, str]:
-    """Return (command, text) for a typed line. A command may begin with `/`, in upper or lower
-    case. `say TEXT` is a message, and so is a line that does not resemble a command."""
+    """Return (command, text) for a typed line. A line that resembles no command is a message."""
     command, text = split_command(line)
     words = line.split()
     if command == "say" or not words:
@@ -52,7 +50,7 @@ def understood(line: str) -> tuple[str, str]:
 
 
 class Console:
-    """Carries out typed lines on a peer and shows the answers."""
+    """A console that carries out lines and shows the answers."""
 
     HELP = """say TEXT   gossip TEXT to everyone
 peers      my neighbours, and everyone I know
@@ -63,12 +61,12 @@ quit       leave gracefully: nobody reports me dead
 (Ctrl-C ends me abruptly, so that others find me dead)"""
     UNKNOWN = "unknown command '{0}'; type help"
     _split = staticmethod(split_command)
+    _named = _told = staticmethod(str)  # an address or a message, for people
 
     def __init__(self, peer, keyboard: Keyboard | PromptScreen, screen: Screen):
         self._peer, self._keyboard, self._screen = peer, keyboard, screen
 
     def read_lines(self) -> None:
-        """Read lines until the end of input or `quit`."""
         while not self._over() and (lines := self._keyboard.lines()) is not None:
             self.carry_out(lines)
 
@@ -107,7 +105,7 @@ quit       leave gracefully: nobody reports me dead
         try:
             if texts:
                 self._peer.gossip(texts)
-        except TooLong as error:  # by now, because numbers grow
+        except TooLong as error:  # since the check, because numbers grow
             if len(texts) == 1:
                 self._complain(str(error))
             for text in texts if len(texts) > 1 else ():
@@ -137,19 +135,16 @@ quit       leave gracefully: nobody reports me dead
         return "\n".join(f"{what} ({len(addresses)}): {' '.join(map(self._named, addresses))}"
                          for what, addresses in self._addresses().items())
 
-    def _named(self, address: str) -> str:
-        return address
-
     def _messages(self) -> str:
         with self._peer.turn:
             held, latest = self._peer.messages.count(), self._peer.messages.latest(SHOWN)
         lines = [escape(line.decode()) for line in latest]
         more = [f"({held - len(lines)} older ones are held, too)"] if held > len(lines) else []
-        return "\n".join([*more, *lines]) or "no messages yet"
+        return "\n".join(map(self._told, [*more, *lines])) or "no messages yet"
 
 
 class Talk(Console):
-    """Carries out what is typed on a terminal, and answers in words."""
+    """A console on a terminal, which answers in words."""
 
     HELP = """Type a message and press Enter: everybody gets it (as with say MESSAGE).
 /peers      my neighbours, and everyone I know
@@ -164,7 +159,7 @@ Ctrl-C ends me abruptly, so that others find me dead."""
 
     def __init__(self, peer, screen: PromptScreen, words: Words):
         super().__init__(peer, screen, screen)
-        self._words = words
+        self._named, self._told = words.name, words.message
 
     def greet(self) -> None:
         self._screen.say(f"I am {self._peer.address.port}. Type a message, or /help. "
@@ -186,14 +181,8 @@ Ctrl-C ends me abruptly, so that others find me dead."""
         else:
             super()._command(command)
 
-    def _named(self, address: str) -> str:
-        return self._words.name(address)
-
-    def _messages(self) -> str:
-        return "\n".join(map(self._words.message, super()._messages().splitlines()))
-
     def _status(self) -> str:
-        """Return a line of what there is, and a line for each count that is not 0."""
+        """Return a summary, and a line for each count above 0."""
         status = self._counts()
         address, neighbours, seeds, known, held = map(status.pop, (
             "address", "neighbours", "seeds", "known peers", "messages held"))
@@ -213,7 +202,7 @@ def _shown(path: pathlib.Path) -> str:
 
 
 class JsonScreen(Screen):
-    """Writes events to standard output as lines of JSON."""
+    """A screen that writes events to standard output as lines of JSON."""
 
     def __init__(self, seeds: list[Address]):
         self._seeds = set(map(str, seeds))
@@ -233,7 +222,7 @@ class JsonScreen(Screen):
         return "".join(json.dumps(one) + "\n" for one in said)
 
     def _objects(self, event: str) -> list[dict[str, object]]:
-        """Return the object of an event; after the registration that makes a majority, two."""
+        """Return an event as an object, and perhaps the object `joined`."""
         kind, address, rest = parted(event)
         fields = gossip_fields(rest) if kind in ("received", "generated") else None
         if fields is not None:
@@ -241,7 +230,7 @@ class JsonScreen(Screen):
             return [{"event": kind, **source, **dict(zip(JSON_GOSSIP, fields))}]
         if kind == "started":
             return [{"event": kind, "peer": rest.partition(":")[2]}]
-        if kind == "seed":  # where its name leads
+        if kind == "seed":  # its name has led to an address
             self._seeds.add(rest.rpartition("=")[2])
         about = {"seed" if address in self._seeds else "peer": address} if address else {}
         said = [{"event": kind, **about, **({"detail": rest} if rest else {})}]
@@ -255,7 +244,7 @@ class JsonScreen(Screen):
 
 
 class JsonConsole(Console):
-    """Carries out commands that are lines of JSON."""
+    """A console for lines of JSON."""
 
     def read_lines(self) -> None:
         """Read lines until the end of input, then leave."""
@@ -265,7 +254,7 @@ class JsonConsole(Console):
 
     @staticmethod
     def _split(line: str) -> tuple[str, str]:
-        """Return (command, text); ValueError says what is wrong with a line."""
+        """Return (command, text), or raise ValueError for a wrong line."""
         try:
             asked = json.loads(line)
         except (ValueError, RecursionError) as error:

@@ -1,5 +1,4 @@
-"""The programs peer.py --chat and peer.py -c FILE.ini: from a command line to a running chat server
-or gossip module, and its end. Each imports its system when it is run."""
+"""The programs `peer.py --chat` and `peer.py -c FILE.ini`. Each imports its system when it runs."""
 
 import errno
 import pathlib
@@ -11,25 +10,16 @@ from gossip.net.live_world import LiveWorld
 from gossip.programs.starting import open_output, start_node
 from gossip.settings import Settings
 from gossip.terminal.command_line import (
-    FAILED, QUIET, CommandError, Parser, add_outputs, add_settings, load, parse_port, run_command,
-    seconds, whole_number)
+    FAILED, QUIET, CommandError, Parser, add_outputs, add_settings, load, parse_port, seconds,
+    whole_number)
 from gossip.terminal.input import End, Keyboard
 from gossip.terminal.screen import Screen
 
 
-def chat_main(doors: Doors | None) -> int:
-    """Run a chat server; `doors` are its sockets if they are open already, else None."""
-    return run_command("peer.py", _chat_command, doors)
-
-
-def module_main() -> int:
-    return run_command("peer.py", _module_command)
-
-
 def _run(kind: str, address: Address, args, make, life_line: int | None,
          farewell=lambda node: None) -> None:
-    """Run the node that `make(output)` returns, until it ends or a signal comes. It also ends,
-    after `farewell(node)`, with `life_line`, a descriptor that the starting program holds."""
+    """Run the node that `make(output)` returns until its end or a signal. If the descriptor
+    `life_line` is closed by the starting program, call `farewell(node)` and end."""
     end, screen = End(), None if args.quiet else Screen()
     node = make(open_output(args.outputs, kind, address, args.file_limit, screen))
     start_node(node)
@@ -56,23 +46,27 @@ def _add_output_flags(parser: Parser) -> None:
     parser.switch("--quiet", QUIET)
 
 
-# A chat server.
-
-
-def _chat_command(doors: Doors | None) -> None:
+def chat_command(doors: Doors | None) -> None:
+    """Run a chat server, perhaps behind sockets that are open already."""
     from gossip.chat.server import CHAT, ChatServer
     args = _chat_arguments(CHAT)
-    key = None if args.chat_key is None else load(args.chat_key, _secret)
+    key = None if args.chat_key is None else load(args.chat_key, pathlib.Path.read_bytes).strip()
+    if key == b"":
+        raise CommandError(f"{args.chat_key} is empty; write a secret into it")
     udp_port = args.udp_base + args.own_id
     settings = CHAT._replace(**{name: getattr(args, name) for name in (
         "antientropy_interval", "cache_size", "rumor_stop", "file_limit")})
 
     def make(output):
-        opened = doors or _open_doors(udp_port, args.port)
+        try:
+            opened = doors or open_doors(udp_port, args.port)
+        except OSError as error:
+            why = " is in use" if error.errno == errno.EADDRINUSE else f": {error.strerror}"
+            raise CommandError(f"cannot listen: port {error.filename}{why}", FAILED) from None
         return ChatServer(args.own_id, args.count, opened, settings, output, LiveWorld, key)
 
-    if doors is not None and not doors.are(udp_port, args.port):
-        doors.close()
+    if doors is not None and [sock.getsockname()[1] for sock in doors] != [udp_port, args.port]:
+        doors.close()  # because open_early understood the command line in another way
         doors = None
     _run("peer", address_of(HOST, udp_port), args, make, args.end_with_pipe,
          farewell=ChatServer.finish_talking)
@@ -109,25 +103,7 @@ def _chat_arguments(usual: Settings):
     return args
 
 
-def _secret(path: pathlib.Path) -> bytes:
-    """Return the content of a file without white space around it; CommandError if it is empty."""
-    if key := path.read_bytes().strip():
-        return key
-    raise CommandError(f"{path} is empty; write a secret into it")
-
-
-def _open_doors(udp_port: int, tcp_port: int) -> Doors:
-    try:
-        return open_doors(udp_port, tcp_port)
-    except OSError as error:
-        why = " is in use" if error.errno == errno.EADDRINUSE else f": {error.strerror}"
-        raise CommandError(f"cannot listen: port {error.filename}{why}", FAILED) from None
-
-
-# A gossip module.
-
-
-def _module_command() -> None:
+def module_command() -> None:
     from gossip.voidphone.gossip_module import GossipModule
     from gossip.voidphone.ini import read_ini
     some_seconds = seconds(0.01)

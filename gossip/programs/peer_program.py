@@ -1,4 +1,4 @@
-"""The program peer.py: from its command line to a running peer, its console, and its end."""
+"""The program peer.py, from its command line to its end."""
 
 import contextlib
 import functools
@@ -57,7 +57,7 @@ def _peer_command(peer_class) -> None:
     if args.json:
         if asked_for is None:
             parser.error("--json needs a PORT")
-        parser.set_defaults(gossip_count=0)  # the program says what is to be said
+        parser.set_defaults(gossip_count=0)  # because the program has messages of its own
         args = parser.parse_args()
     is_log = args.outputs == STANDARD_OUTPUT
     if is_log and (args.json or asked_for is None):
@@ -89,7 +89,7 @@ def _peer_command(peer_class) -> None:
 
 def _run_peer(peer_class, address: Address, own: Address, seeds: list[Target], args, talks: bool,
               keyboard: Keyboard) -> None:
-    """Run a peer that listens at `own`, until it has left, or a signal comes."""
+    """Run a peer that listens at `own`. End with it, or after a signal."""
     end = End()
     if talks:
         words = Words(str(address), args.liveness_misses, len(seeds))
@@ -132,7 +132,7 @@ def _run_console(peer, console: Console, end_with_input: bool, end: End) -> None
 
 
 def _of_a_seed(address: Address, seeds: list[Target], config: str) -> CommandError:
-    """Return the error for a peer at a seed's address; it names a port that no seed has."""
+    """Return the error for a seed's address, with a better port."""
     other = min({*range(5001, 5002 + len(seeds))} - {seed.port for seed in seeds})
     why = f"{address.port} is the port of a seed in {config}; take another, for example {other}"
     try:
@@ -143,7 +143,7 @@ def _of_a_seed(address: Address, seeds: list[Target], config: str) -> CommandErr
 
 
 def _free_port(host: str, seeds: list[Target]) -> int | None:
-    """Return the first of FIRST_PORTS that is free and no seed's; None if there is none."""
+    """Return the first port of FIRST_PORTS that nobody has, or None."""
     for port in FIRST_PORTS:
         with contextlib.suppress(CommandError):
             if address_of(host, port) not in seeds:
@@ -153,7 +153,7 @@ def _free_port(host: str, seeds: list[Target]) -> int | None:
 
 
 def ask_for_port(keyboard: Keyboard, offer=None) -> int:
-    """Ask until a port is typed, or Enter accepts `offer()`; CommandError at the end of input."""
+    """Ask until a port is typed, or Enter accepts `offer()`. CommandError at the end of input."""
     while True:
         offered = offer and offer()
         show(f"Port to listen on{f' (Enter for {offered})' if offered else ''}: ", end="")

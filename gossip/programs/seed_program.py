@@ -1,4 +1,4 @@
-"""The program seed.py: from its command line to running seeds, and what a terminal shows."""
+"""The program seed.py, from its command line to its end."""
 
 import collections
 import math
@@ -20,9 +20,9 @@ from gossip.terminal.words import FORMS, many
 from gossip.tools import Recent
 
 INDENT = 12  # columns before the second line of a sentence
-REMEMBERED = 10_000  # ended peers, limited because ever new addresses may come and go
+REMEMBERED = 10_000  # ended peers, limited because an attacker may invent addresses
 GATHER = 0.5  # seconds in which a peer may register with several seeds, before it is shown
-RAW = ("failed", "full", "lost", "kicked")  # kinds of events that are shown as they are
+RAW = ("failed", "full", "lost", "kicked")  # kinds of events that are shown unchanged
 
 
 def seed_main(seed_class) -> int:
@@ -49,8 +49,8 @@ def _seed_command(seed_class) -> None:
 
 
 def run_seeds(seed_class, addresses, seeds, args, in_words: bool = False) -> None:
-    """Run seeds until a signal comes; if a seed cannot start, stop the seeds before it. `in_words`:
-    a terminal shows a line for each peer that comes or goes, and what to do next."""
+    """Run seeds until a signal, or until a seed cannot start. With `in_words`, show a line for each
+    peer that comes or goes, and what to do next."""
     is_log = args.outputs == STANDARD_OUTPUT
     if is_log and len(addresses) > 1:
         raise CommandError(f"--outputs - is for a single seed, not for {len(addresses)}: give its "
@@ -92,17 +92,17 @@ def _what_next(addresses: list[Address], args) -> str:
 
 
 class SeedWords:
-    """Turns events of seeds into lines about peers, each of which registers with `wanted` seeds and
-    is shown once. So is its end, when the last of these seeds removes it; it is a goodbye if one of
-    them heard a goodbye. A method `_on_<kind>` takes the seed, the peer, and what follows."""
+    """The narrator of seeds' events. A peer is shown when `wanted` seeds list it, and when the last
+    of them removes it. A goodbye to a single seed counts as a goodbye. A method `_on_<kind>` takes
+    the seed, the peer, and what follows."""
 
     def __init__(self, wanted: int, seeds: int):
         self._wanted = wanted
         self._seeds = seeds  # of this process
-        self._lines: list[str] = []  # what is told
-        self._now, self._clock = 0.0, ""  # of the event that is told
+        self._lines: list[str] = []  # to show
+        self._now, self._clock = 0.0, ""  # of the present event
         self._listed: dict[str, dict[Address, None]] = {}  # peer -> the seeds that list it
-        self._coming: dict[str, tuple[float, str]] = {}  # not shown yet -> until when, since when
+        self._coming: dict[str, tuple[float, str]] = {}  # peer to show -> when, and its first time
         self._ended = Recent(REMEMBERED)  # peer that a seed has removed -> why
         self._ends: collections.Counter[str] = collections.Counter()  # why -> how many peers
         self._reported = Recent(REMEMBERED)  # peer whose death was reported -> True
@@ -112,7 +112,7 @@ class SeedWords:
         return min((at for at, _ in self._coming.values()), default=math.inf)
 
     def due(self, now: float) -> list[str]:
-        """Return the lines about peers that came GATHER seconds ago."""
+        """Return lines about the peers that came GATHER seconds ago."""
         self._lines = []
         for peer in [peer for peer, (at, _) in self._coming.items() if at <= now]:
             self._tell_coming(peer)
@@ -131,7 +131,7 @@ class SeedWords:
 
     def _on_registered(self, seed: Address, peer: str, _: str) -> None:
         listed = self._listed.setdefault(peer, {})
-        ended = self._ended.pop(peer)  # None where it is new, or was forgotten
+        ended = self._ended.pop(peer)  # None if it is new, or was forgotten
         if not listed:
             self._ends[ended] -= 1
             self._reported.pop(peer)
@@ -153,7 +153,7 @@ class SeedWords:
         self._tell_coming(peer)
         del listed[seed]
         if why == "gone" and self._ended.get(peer) == "left":
-            why = "left"  # its goodbye came too late for a seed that had just listed it
+            why = "left"  # because another seed has heard its goodbye
         self._ended.put(peer, why)
         if not listed:
             del self._listed[peer]
@@ -177,16 +177,13 @@ class SeedWords:
 
     def status(self) -> str:
         """Return a line with the seeds and the listed peers."""
-        def by_port(peer: str) -> tuple[str, int]:
-            host, _, port = peer.rpartition(":")
-            return host, int(port)
-
-        names = [self._name(peer) for peer in sorted(self._listed, key=by_port)]
+        names = [self._name(peer) for peer in sorted(self._listed, key=lambda peer: (
+            peer.rpartition(":")[0], int(peer.rpartition(":")[2])))]
         return (f"{many(self._seeds, 'seed')}, {many(len(names), 'peer')}"
                 f"{':' if names else ''} {' '.join(names)}".rstrip())
 
     def summary(self) -> str:
-        """Return how many peers came, left, died and were shut out."""
+        """Return how many peers came, left, died, and were shut out."""
         ended = sum(count for why, count in self._ends.items() if why is not None)
         left, died = self._ends["left"], self._ends["gone"] + self._ends["dead"]
         out = ended - left - died
@@ -194,14 +191,14 @@ class SeedWords:
                 f"{f', {out} were shut out' if out else ''}")
 
     def _name(self, peer: str) -> str:
-        """Return a peer's port, with its IP if that is not the first peer's."""
+        """Return a peer's port, or its address if on another IP."""
         host, _, port = peer.rpartition(":")
         self._host = self._host or host
         return port if host == self._host else peer
 
 
 class SeedScreen(Screen):
-    """Shows the events of seeds in words above a status line; at the end a summary and `last`."""
+    """A screen that shows seeds' events in words, above a status line."""
 
     def __init__(self, words: SeedWords, last: str):
         self._words, self._last = words, last

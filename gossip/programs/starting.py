@@ -1,9 +1,7 @@
-"""The start of all programs: which addresses this machine has, which are free, and from which it
-reaches the seeds; opening output files and starting nodes; and what the system allows, because
-one clear line before anything starts is better than a network that fails halfway.
+"""The start of programs: addresses, output files, nodes, limits of the system.
 
-An address that a peer announces is dialled by the peers of other machines. So a peer whose seeds
-are on other machines has none on loopback, which every machine has for itself.
+Problems are found before anything starts, so that no network fails halfway. Peers on other machines
+dial the address that a peer announces, so that it must not be on loopback if its seeds are not.
 """
 
 import collections
@@ -17,12 +15,7 @@ import re
 import socket
 import time
 from collections.abc import Callable, Iterable
-from typing import TypeVar
-
-try:
-    import resource
-except ImportError:  # not on Windows
-    resource = None
+from typing import Any
 
 from gossip.addresses import (
     Address, Name, Target, address_of, is_host_name, is_loopback, parse_address)
@@ -30,32 +23,29 @@ from gossip.net.connection import is_local, listening
 from gossip.net.names import LIMIT, Names
 from gossip.node.output_file import OutputFile
 from gossip.settings import Settings, majority, of_one_network
-from gossip.terminal.command_line import AUTO, FAILED, STANDARD_OUTPUT, CommandError, complain
+from gossip.terminal.command_line import (
+    AUTO, FAILED, STANDARD_OUTPUT, CommandError, complain, resource)
 from gossip.terminal.screen import Log, Screen
 
-WAY_LIMIT = 30.0  # seconds to wait for a way to the seeds, or an address: a boot may take that long
-LOOK = 0.5  # seconds between two looks for one, and for a lookup of names
-SLOW = 8.0  # seconds for a lookup that must succeed: the resolver's first server may be down
+WAY_LIMIT = 30.0  # seconds to wait for a route to the seeds, or an address, after a boot
+LOOK = 0.5  # seconds between two attempts, and for a lookup of names
+SLOW = 8.0  # seconds for a lookup that must succeed, because the first name server may be down
 
+# rather too much than too little
 PROCESS_DESCRIPTORS = 16  # of a process without a node: standard ones, wake-ups, files
-NODE_DESCRIPTORS = 4  # of a node, beside one for each link: listener, wake-ups, output file
-NODE_THREADS = 6  # of a node, beside one for each link
+NODE_DESCRIPTORS = 4  # of a node besides its links: listener, wake-ups, output file
+NODE_THREADS = 6  # of a node besides those of its links
 COMING_AND_GOING = 4  # links of a peer that are being made, refused or probed
-PROBES = 32  # connections of a seed that are probes, or end after one question
-PROCESS_MAPS, THREAD_MAPS = 2_000, 3  # memory maps of a process, and of each of its threads
-
-_Found = TypeVar("_Found")
+PROBES = 32  # short connections of a seed
+PROCESS_MAPS, THREAD_MAPS = 2_000, 3  # memory maps of a process; of a thread (stack and guards)
 
 
 class PortTaken(CommandError):
-    """Another program listens at an address."""
-
-
-# Addresses.
+    """The error that another program listens at an address."""
 
 
 def here(targets: Iterable[Target], limit: float = LIMIT) -> dict[Target, Address]:
-    """Return those targets that lead to an address of this machine, and that address."""
+    """Return the targets on this machine, each with its address."""
     own = {target: [address for address in found if is_local(address)]
            for target, found in led_to(targets, limit).items()}
     return {target: min(addresses, key=lambda address: (is_loopback(address), address))
@@ -63,12 +53,12 @@ def here(targets: Iterable[Target], limit: float = LIMIT) -> dict[Target, Addres
 
 
 def look_up(targets: Iterable[Target], limit: float) -> dict[Target, list[Address] | OSError]:
-    """Return where targets lead, the lowest addresses first, or why a name leads nowhere."""
+    """Return where targets lead, lowest addresses first, or the error."""
     return Names().find_all(targets, limit)
 
 
 def led_to(targets: Iterable[Target], limit: float) -> dict[Target, list[Address]]:
-    """Return where targets lead, without those that lead nowhere now."""
+    """Return where targets lead, without targets that lead nowhere."""
     return {target: found for target, found in look_up(targets, limit).items()
             if not isinstance(found, OSError)}
 
@@ -79,16 +69,15 @@ def local_among(seeds: list[Target]) -> list[Address]:
 
 
 def local_seeds(seeds: list[Target]) -> list[Address]:
-    """Return the same; CommandError if there is none."""
+    """Return the same. CommandError if there is none."""
     if local := local_among(seeds):
         return local
     raise CommandError("no seed of the config is an address of this machine", FAILED)
 
 
 def known_to(own: Address, seeds: list[Target], monitor: bool) -> list[Target]:
-    """Return the seeds of config.txt as one of them knows them: its own line is its address, also
-    where that line is a name. CommandError if only some are on loopback, or if seeds that monitor
-    know others by name."""
+    """Return the seeds of config.txt for a seed. Its own name is replaced by its address.
+    CommandError if only some are on loopback, or if seeds that monitor know others by name."""
     names = [seed for seed in seeds if isinstance(seed, Name)]
     led = led_to(names, LIMIT)
     if own not in itertools.chain(seeds, *led.values()):
@@ -106,15 +95,15 @@ def known_to(own: Address, seeds: list[Target], monitor: bool) -> list[Target]:
 
 
 def node_at(port: int, seeds: list[Target]) -> Address:
-    """Return the node of this machine with that port: a seed of the config, else a peer."""
+    """Return this machine's seed with that port, else its peer."""
     usual = address_of(host_of(AUTO, seeds, 0.0), port)
     local = list(here(seed for seed in seeds if seed.port == port).values())
     return local[0] if local and usual not in local else usual
 
 
 def own_address(target: Target, patience: float = WAY_LIMIT) -> Address:
-    """Return the address of this machine to which a target leads. Where there is none for
-    `patience` seconds: the target, if it is an address, else CommandError."""
+    """Return the address of this machine to which a target leads. If none appears in `patience`
+    seconds, return an address unchanged, and raise CommandError for a name."""
     lacking = f"{target.host} is not an address of this machine"
     try:
         return awaited(lambda: here([target], SLOW).get(target), patience, lacking, lacking)
@@ -124,10 +113,8 @@ def own_address(target: Target, patience: float = WAY_LIMIT) -> Address:
         return target
 
 
-def awaited(look: Callable[[], _Found | None], patience: float, lacking: str,
-            error: str) -> _Found:
-    """Return what `look()` finds within `patience` seconds, and say once what is lacking;
-    CommandError if it finds nothing."""
+def awaited(look: Callable[[], Any], patience: float, lacking: str, error: str) -> Any:
+    """Return what `look()` finds within `patience` seconds, or raise CommandError."""
     deadline, told = time.monotonic() + patience, False
     while (found := look()) is None:
         if time.monotonic() >= deadline:
@@ -140,7 +127,7 @@ def awaited(look: Callable[[], _Found | None], patience: float, lacking: str,
 
 
 def check_free(address: Address) -> None:
-    """Raise CommandError if a node cannot listen there: PortTaken if another program does."""
+    """Raise CommandError, perhaps PortTaken, if a node cannot listen there."""
     try:
         listening(address).close()
     except OSError as error:
@@ -148,7 +135,6 @@ def check_free(address: Address) -> None:
 
 
 def cannot_listen(address: Address, error: OSError) -> CommandError:
-    """Return the error for an address at which a node cannot listen."""
     why = {errno.EADDRINUSE: f"port {address.port} is in use",
            errno.EADDRNOTAVAIL: f"{address.ip} is not an address of this machine"
            }.get(error.errno, error.strerror or str(error))
@@ -157,9 +143,8 @@ def cannot_listen(address: Address, error: OSError) -> CommandError:
 
 
 def check_reachable(seeds: list[Target], own: Address) -> None:
-    """Raise CommandError if no seed can be dialled from the peer's address, or none would list it;
-    nothing is known of a name before it is dialled."""
-    if any(isinstance(seed, Name) for seed in seeds):
+    """Raise CommandError if no seed can reach a peer's address."""
+    if any(isinstance(seed, Name) for seed in seeds):  # nobody knows where it leads
         return
     if all(seed.family != own.family for seed in seeds):
         raise CommandError(f"no seed of the config has an address like {own.host}; "
@@ -170,17 +155,17 @@ def check_reachable(seeds: list[Target], own: Address) -> None:
 
 
 def host_of(host: str, seeds: list[Target], patience: float = WAY_LIMIT) -> str:
-    """Return the IP that a peer announces: `host`, or that of a name of this machine, or for `auto`
-    that from which it reaches most seeds. CommandError if there is none for `patience` seconds."""
+    """Return the IP to announce for an IP, a name or `auto`. The latter means the IP from which a
+    peer reaches most seeds. CommandError if none appears in `patience` seconds."""
     if host != AUTO:
         return own_address(Name(host, 1), patience).ip if is_host_name(host) else host
-    names = Names()  # they keep what comes late
+    names = Names()  # which keep late answers
 
     def towards_seeds(limit: float) -> str | None:
         found = names.find_all(seeds, limit).values()
         led = [addresses[0] for addresses in found if not isinstance(addresses, OSError)]
         elsewhere = [seed for seed in led if not is_loopback(seed)]
-        # a machine may know its own name alone, and as loopback
+        # a machine may know only its own name, as loopback
         return _ip_towards(elsewhere or (led if len(led) == len(found) else []))
 
     return awaited(lambda: towards_seeds(LOOK) or towards_seeds(SLOW), patience,
@@ -189,27 +174,21 @@ def host_of(host: str, seeds: list[Target], patience: float = WAY_LIMIT) -> str:
 
 
 def _ip_towards(seeds: list[Address]) -> str | None:
-    """Return the IP of this machine from which most of the seeds are reached; None if there is no
-    way to any. Nothing is sent: connecting a UDP socket only asks the table of routes."""
+    """Return this machine's IP on the way to most seeds, or None."""
     if seeds and all(map(is_loopback, seeds)):
         return "127.0.0.1" if any(":" not in seed.ip for seed in seeds) else "::1"
     found: collections.Counter[str] = collections.Counter()
     for seed in seeds:
-        # no route; or an IP that only means something on a link
-        with (contextlib.suppress(OSError, ValueError),
+        with (contextlib.suppress(OSError, ValueError),  # no route, or a link-local IP
               socket.socket(seed.family, socket.SOCK_DGRAM) as sock):
-            sock.connect(seed.dial)
+            sock.connect(seed.dial)  # sends nothing, but asks the table of routes
             found[address_of(sock.getsockname()[0], 1).ip] += 1
     return found.most_common(1)[0][0] if found else None
 
 
-# Output files, and nodes.
-
-
 def open_output(folder: pathlib.Path, kind: str, address: Address, limit: int,
                 screen=None) -> OutputFile:
-    """Open an output file of `limit` MiB at most (0: any size), in a folder made if missing; on
-    standard output it has no limit."""
+    """Open an output file of at most `limit` MiB, if not 0. Standard output has no limit."""
     if folder == STANDARD_OUTPUT:
         return OutputFile(None, time.time_ns, file=Log())
     try:
@@ -224,7 +203,7 @@ def open_output(folder: pathlib.Path, kind: str, address: Address, limit: int,
 
 
 def prepare_node(node) -> None:
-    """Start a node but for its `go`; CommandError names the address that is not available."""
+    """Prepare a node. CommandError names the address that is not available."""
     try:
         node.prepare()
     except OSError as error:
@@ -239,30 +218,23 @@ def start_node(node) -> None:
     node.go()
 
 
-# What the system allows, and what nodes need: rather too much than too little. A limit that is not
-# known is infinite.
-
-
 class Need:
-    """The descriptors and threads that a node takes once it has all its links."""
+    """The descriptors and threads of a node with all its links."""
 
     def __init__(self, links: int):
         self.descriptors, self.threads = NODE_DESCRIPTORS + links, NODE_THREADS + links
 
 
 def peer_needs(address: Address, peers: int, seeds: int, settings: Settings) -> Need:
-    """Return the needs of one peer in a network of `peers` peers and `seeds` seeds."""
     neighbours = min(settings.capacity.of(address), peers - 1)
     return Need(neighbours + majority(seeds) + COMING_AND_GOING)
 
 
 def seed_needs(peers: int) -> Need:
-    """Return the needs of a seed with which all `peers` may register."""
     return Need(peers + PROBES)
 
 
 def descriptors_allowed() -> float:
-    """Return how many files and sockets a process like this one may have open."""
     if resource is None:
         return math.inf
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -283,19 +255,19 @@ def threads_allowed() -> float:
         most, _ = resource.getrlimit(resource.RLIMIT_NPROC)
         if most != resource.RLIM_INFINITY:
             own = rf"(?ms)^Uid:\s+{os.getuid()}\s.*^Threads:\s+([0-9]+)"
-            rooms.append(most - sum(_number(str(status), 0, own)  # 0: it has ended meanwhile
+            rooms.append(most - sum(_number(str(status), 0, own)  # 0 if it has ended meanwhile
                                     for status in pathlib.Path("/proc").glob("[0-9]*/status")))
     return min(rooms)
 
 
 def threads_per_process() -> float:
-    """Return how many threads fit into a process, because each maps its stack and two guards."""
+    """Return how many threads fit into a process with their memory maps."""
     return (_number("/proc/sys/vm/max_map_count") - PROCESS_MAPS) // THREAD_MAPS
 
 
 def _number(path: str, otherwise: float = math.inf, pattern: str = "^([0-9]+)$") -> float:
-    """Return the number in a file of the system; `otherwise` where there is none."""
-    found = None
+    """Return the number in a file of the system, or `otherwise`."""
     with contextlib.suppress(OSError):
-        found = re.search(pattern, pathlib.Path(path).read_text(errors="replace"))
-    return int(found[1]) if found else otherwise
+        if found := re.search(pattern, pathlib.Path(path).read_text(errors="replace")):
+            return int(found[1])
+    return otherwise

@@ -1,5 +1,5 @@
-"""A program and its terminal: flags and one-line errors, what comes in, what is shown, limits.
+"""The command line, the input and the terminal of a program.
 
-command_line.py and folders.py are for the start of a program; input.py, prompt.py and screen.py are
-for the time while it runs; words.py has the sentences. Programs are in programs/.
+command_line.py and folders.py serve the start of a program; input.py, prompt.py and screen.py serve
+it while it runs; words.py has the sentences. Programs are in programs/.
 """

@@ -1,4 +1,4 @@
-"""Command lines: flags and their values, errors of one line that say what to do, exit codes."""
+"""Command lines: flags and their values, one-line errors, exit codes."""
 
 import argparse
 import contextlib
@@ -11,7 +11,7 @@ import textwrap
 
 try:
     import resource
-except ImportError:  # not on Windows
+except ImportError:  # Windows
     resource = None
 
 from gossip.addresses import (
@@ -25,11 +25,11 @@ OUTPUTS, CONFIG = HOME / "outputs", HOME / "config.txt"
 FAILED, USAGE, INTERRUPTED = 1, 2, 130  # exit codes
 STANDARD_OUTPUT = pathlib.Path("-")  # as --outputs: of a single node
 AUTO = "auto"  # as --host: the IP from which this machine reaches the seeds
-QUIET = "show no events on the terminal"  # what --quiet is for
+QUIET = "show no events on the terminal"  # the help of --quiet
 
 
 class CommandError(Exception):
-    """Ends the program with one line on standard error."""
+    """An error that ends the program with a line on standard error."""
 
     def __init__(self, message: str, code: int = USAGE):
         super().__init__(message)
@@ -37,7 +37,7 @@ class CommandError(Exception):
 
 
 class Parser(argparse.ArgumentParser):
-    """Parses arguments; a converter's ValueError says what is wrong. `usual` flags come first."""
+    """A parser that shows a converter's ValueError. The help lists `usual` flags first."""
 
     def __init__(self, usual: tuple[str, ...] = (), **named):
         self._usual = usual
@@ -50,7 +50,7 @@ class Parser(argparse.ArgumentParser):
         self.add_argument("-h", "--help", action="help", help="show this help message and exit")
 
     def add_argument(self, *flags: str, type=None, **named):
-        def convert(text: str):  # because argparse shows no text of a ValueError
+        def convert(text: str):  # because argparse hides the text of a ValueError
             try:
                 return type(text)
             except ValueError as error:
@@ -74,7 +74,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def run_command(name: str, command, *args) -> int:
-    """Run a program; return its exit code. An error that a user can cause becomes one line."""
+    """Run a program, and return its exit code. Show a user's error as a line."""
     _prepare_descriptors()
     try:
         return command(*args) or 0
@@ -89,8 +89,7 @@ def run_command(name: str, command, *args) -> int:
 
 
 def _prepare_descriptors() -> None:
-    """Open descriptors 0 to 2 if they are closed, because no socket may get one of them. Let this
-    process open as many files and sockets as the system allows."""
+    """Open descriptors 0 to 2, so that no socket gets them. Raise the limit of descriptors."""
     while (spare := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass
     os.close(spare)
@@ -101,7 +100,7 @@ def _prepare_descriptors() -> None:
 
 
 def complain(text: str) -> None:
-    """Write one line to standard error; a terminal gets it broken between words."""
+    """Write a line to standard error, on a terminal wrapped between words."""
     if os.isatty(2):
         text = textwrap.fill(text, os.get_terminal_size(2).columns or 80,
                              break_long_words=False, break_on_hyphens=False)
@@ -113,7 +112,7 @@ def show(text: str, end: str = "\n") -> None:
 
 
 def write_all(descriptor: int, data: bytes) -> bool:
-    """Write to a descriptor; return False if it is closed or takes nothing more."""
+    """Write to a descriptor. Return False if it is closed or takes nothing more."""
     left = memoryview(data)
     try:
         while left:
@@ -123,11 +122,8 @@ def write_all(descriptor: int, data: bytes) -> bool:
     return True
 
 
-# Converters of values.
-
-
 def number(low: float, what: str, whole: bool = False, most: float = 1e9):
-    """Return a converter for numbers from `low` to `most`; `what` names them in its errors."""
+    """Return a converter for numbers from `low` to `most`. Its errors call them `what`."""
     def convert(text: str):
         try:
             value = int(text) if whole else float(text)
@@ -161,7 +157,7 @@ def parse_host(text: str) -> str:
 
 
 def port_or_address(text: str) -> int | Target:
-    """Return a port, or an address with its IP, or a name."""
+    """Return the port, the address or the name that a text means."""
     if not re.search(r"[\s:,.]", text.strip()):
         return parse_port(text)
     target = parse_typed(text.strip())
@@ -171,16 +167,15 @@ def port_or_address(text: str) -> int | Target:
 
 
 def add_address(parser: Parser, what: str) -> None:
-    """Add the arguments for a node's address: `[IP] PORT`, or `HOST:PORT`."""
+    """Add the arguments for a node's address, `[IP] PORT` or `HOST:PORT`."""
     parser.add_argument("ip", nargs="?", metavar="IP", help="the IP to listen on (may be left out)")
     parser.add_argument("port", nargs="?", metavar="PORT", help=what)
 
 
 def typed_address(parser: Parser, args) -> int | Target | None:
-    """Return the port or address that was typed, if any."""
     words = [word for word in (args.ip, args.port) if word is not None]
     if len(words) == 2 and ":" in words[0] and "]" not in words[0]:
-        words[0] = f"[{words[0]}]"  # as an IPv6 address stands before a port
+        words[0] = f"[{words[0]}]"  # an IPv6 address
     try:
         return port_or_address(" ".join(words)) if words else None
     except ValueError as error:
@@ -202,8 +197,6 @@ def word_filter(text: str) -> Filter:
     except ValueError as error:
         raise ValueError(f"{text}: {error}") from None
 
-
-# Flags. In a help text, argparse inserts the default.
 
 _COUNT, _SECONDS = whole_number(0), seconds(0.01)
 SETTINGS = {  # name -> converter (None: a switch), name of the value in --help, help text
@@ -246,7 +239,7 @@ def _flag(name: str) -> str:
 
 
 def add_settings(parser: Parser, *names: str, usual: Settings = Settings()) -> None:
-    """Add the flags of these settings; `usual` holds their defaults."""
+    """Add the flags of settings, with the defaults in `usual`."""
     for name in names:
         kind, unit, what = SETTINGS[name]
         kinds = ({"action": "store_true"} if kind is None else {"choices": kind} if kind is WAYS
@@ -258,7 +251,7 @@ def add_peer_flags(parser: Parser) -> None:
     """Add the flags of a peer that runner.py passes on."""
     def convert(text: str) -> str:
         name = typed_ip(text)
-        return name.lower() if is_host_name(name) else parse_host(text)  # `auto` is like a name
+        return name.lower() if is_host_name(name) else parse_host(text)  # `auto` passes as a name
 
     add_settings(parser, *_OF_BOTH)
     parser.add_argument("--host", type=convert, default=AUTO, metavar="IP",
@@ -269,8 +262,7 @@ def add_peer_flags(parser: Parser) -> None:
 
 def add_common_flags(parser: Parser, outputs: pathlib.Path = OUTPUTS,
                      of_node: bool = False) -> None:
-    """Add the flags of all programs that start nodes or read their output files; `of_node`: of one
-    node, which may write to standard output."""
+    """Add --config, --outputs and --quiet. With `of_node`, output may go to standard output."""
     add_config(parser)
     add_outputs(parser, outputs, of_node)
     parser.switch("--quiet", QUIET)
@@ -282,7 +274,7 @@ def add_config(parser: Parser) -> None:
 
 
 def add_outputs(parser: Parser, folder: pathlib.Path = OUTPUTS, of_node: bool = False) -> None:
-    """Add the flag for the folder of output files, which need not exist yet."""
+    """Add the flag for the folder of output files. The folder may be missing."""
     def convert(text: str) -> pathlib.Path:
         path = pathlib.Path(text)
         if of_node and text == "-":
@@ -300,14 +292,13 @@ def add_outputs(parser: Parser, folder: pathlib.Path = OUTPUTS, of_node: bool = 
 
 
 def peer_settings(args: argparse.Namespace) -> Settings:
-    """Return the settings that the flags of a peer or a seed ask for."""
     named = {name: value for name, value in vars(args).items() if name in Settings._fields}
     settings = Settings(**named)
     return settings._replace(sign=settings.sign or settings.monitor)
 
 
 def flags_of(kind: str, settings: Settings) -> list[str]:
-    """Return the flags that give a "seed" or "peer" in another process these settings."""
+    """Return the flags that give a "seed" or "peer" these settings."""
     flags = []
     for name, value in settings._asdict().items():
         is_known = name in OF_SEEDS if kind == "seed" else name not in OF_SEEDS_ALONE
@@ -317,7 +308,7 @@ def flags_of(kind: str, settings: Settings) -> list[str]:
 
 
 def load(path: pathlib.Path, read):
-    """Return what `read` makes of a file; CommandError says what is wrong with it."""
+    """Return what `read` makes of a file, or raise CommandError."""
     try:
         return read(path)
     except OSError as error:
@@ -327,5 +318,5 @@ def load(path: pathlib.Path, read):
 
 
 def load_seeds(path: pathlib.Path) -> list[Target]:
-    """Read config.txt; CommandError says which line is wrong."""
+    """Read config.txt, or raise a CommandError that names the wrong line."""
     return load(path, lambda config: parse_config(config.read_bytes()))

@@ -1,5 +1,6 @@
-"""Folders of output files, and the commands about them. Nobody deletes the files of nodes that are
-started by hand; a network that the runner starts has a folder of its own, which is emptied first.
+"""Folders of output files, and the commands about them.
+
+The runner empties the folder of a network before it starts it. Nothing deletes other files.
 """
 
 import contextlib
@@ -19,23 +20,22 @@ from gossip.terminal.command_line import (
     CONFIG, FAILED, OUTPUTS, CommandError, Parser, add_common_flags, complain)
 
 DEMO, NETWORK, MODULES = (OUTPUTS / name for name in ("demo", "network", "modules"))
-RECORDED = ("seed_*.txt*", "peer_*.txt*")  # the output files that a check reads
+RECORDED = ("seed_*.txt*", "peer_*.txt*")  # what `check` reads
 REPORT, PICTURES = "report.html", ("degrees.svg", "network.svg")  # made of output files
 TABLES = tuple(f"report-{name}.csv" for name in ("peers", "deliveries", "timeline", "badness"))
-OTHER_CONFIG = "config-other-ports.txt"  # the seeds, where those of config.txt had no free ports
+OTHER_CONFIG = "config-other-ports.txt"  # the seeds, if ports of config.txt were in use
 OF_A_NETWORK = (*RECORDED, REPORT, *PICTURES, *TABLES, OTHER_CONFIG)
 OF_MODULES = ("module_*.txt*",)
 _OF_A_NODE = re.compile(rf"(seed|peer|module)_.+_[0-9]+\.txt{ROTATED}")
 
 
 def clear_outputs(folder: pathlib.Path, patterns: tuple[str, ...] = OF_A_NETWORK) -> None:
-    """Make a folder, or delete an earlier network's files in it. If there are output files, the
-    files that were made of them go, too. No other file is touched."""
+    """Make a folder, or delete an earlier network's files in it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         paths = [path for pattern in patterns for path in folder.glob(pattern)]
         of_nodes = {path for path in paths if _OF_A_NODE.fullmatch(path.name)}
-        for path in paths if of_nodes else ():
+        for path in paths if of_nodes else ():  # without output files, a report is a user's own
             if path in of_nodes or not path.name.startswith(("seed_", "peer_", "module_")):
                 path.unlink()
     except OSError as error:
@@ -44,34 +44,32 @@ def clear_outputs(folder: pathlib.Path, patterns: tuple[str, ...] = OF_A_NETWORK
 
 @contextlib.contextmanager
 def reserved(folder: pathlib.Path):
-    """Lock a folder against other networks; CommandError if there is one in it."""
+    """Lock a folder against other networks. CommandError if a network uses it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(folder if fcntl else os.devnull, os.O_RDONLY)
     except OSError as error:
         raise CommandError(f"cannot write into {folder}: {error.strerror}", FAILED) from None
     try:
-        if fcntl is not None:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise CommandError(f"another network writes into {shown(folder)}: end it, or give another "
-                           "folder by --outputs", FAILED) from None
-    except OSError:
-        pass  # a file system without locks
-    try:
+        try:
+            if fcntl is not None:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise CommandError(f"another network writes into {shown(folder)}: end it, or give "
+                               "another folder by --outputs", FAILED) from None
+        except OSError:
+            pass  # a file system without locks
         yield
     finally:
         os.close(descriptor)
 
 
 def parse_folders(parser: Parser, arguments: list[str], more="", together=None) -> tuple:
-    """Return the folders of a command line, or else the newest one; and all flags. There may be
-    several where `together` can make one folder of them, which --together asks for."""
+    """Return the folders of a command line, and all flags. `together` allows several folders."""
     def written_at(folder: pathlib.Path) -> float:
         times = [0.0]
         for path in itertools.chain(*map(folder.glob, RECORDED)):
-            with contextlib.suppress(FileNotFoundError):  # a network that starts has deleted it
+            with contextlib.suppress(FileNotFoundError):  # a starting network has deleted it
                 times.append(path.stat().st_mtime)
         return max(times)
 
@@ -104,7 +102,7 @@ def parse_folders(parser: Parser, arguments: list[str], more="", together=None) 
 
 
 def shown(folder: pathlib.Path) -> str:
-    """Return a path for people: relative where it is below the current folder."""
+    """Return a path for people, relative if below the current folder."""
     try:
         return str(folder.relative_to(os.getcwd()))
     except (OSError, ValueError):
@@ -118,20 +116,18 @@ def command(words: str, folder: pathlib.Path) -> str:
 
 
 def peer_command(config: pathlib.Path, folder: pathlib.Path) -> str:
-    """Return the command for a peer that knows these seeds and writes into this folder."""
     flags = [("--config", config, CONFIG), ("--outputs", folder, OUTPUTS)]
     return "python peer.py" + "".join(f" {flag} {shlex.quote(shown(path))}"
                                       for flag, path, usual in flags if path.resolve() != usual)
 
 
 def commands(*lines: tuple[str, str]) -> str:
-    """Return lines of commands, and what each is for."""
     longest = max(len(typed) for typed, _ in lines)
     return "\n".join(f"  {typed:<{longest}}   {purpose}" for typed, purpose in lines)
 
 
 def ports(addresses) -> list[str]:
-    """Return names of addresses for people: ports alone if all are on one IP."""
+    """Return addresses for people, as ports alone if they share an IP."""
     parts = [(address, *address.rsplit(":", 1)) for address in addresses]
     hosts = {host for _, host, _ in parts}
     return [port if len(hosts) == 1 else address for address, _, port in parts]

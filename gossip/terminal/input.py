@@ -1,9 +1,9 @@
-"""The input of a program: lines from standard input, a terminal's keys, and signals.
+"""The input of a program: lines, keys of a terminal, and signals.
 
-Lines and keys are read from the descriptor, not `sys.stdin`, so that a thread that waits here does
-not delay the end of the process. Ctrl-C, SIGTERM and a closed terminal only set a flag, so that
-nothing is cut off halfway. The main thread checks it when woken by the byte that a signal writes
-into a pair of sockets, because the system may deliver the signal itself to any thread.
+Input is read from the descriptor, not `sys.stdin`, so that a waiting thread does not delay the end
+of the process. Ctrl-C, SIGTERM and a closed terminal only set a flag, so that nothing is cut off
+halfway. A signal also writes a byte to a socket that wakes the main thread, because any thread may
+get the signal itself.
 """
 
 import atexit
@@ -25,27 +25,27 @@ except ImportError:  # Windows
 
 READ_SIZE = 65_536
 LONGEST = 131_073  # bytes kept of an unfinished line; no valid line is longer
-LOOK = 0.02  # seconds between two looks whether the program may end
+LOOK = 0.02  # seconds between two checks whether the program may end
 LOOK_AGAIN = 1.0  # seconds between two checks whether the program is in the foreground again
-_kept: list = []  # every End of this process: none may be freed
+_kept: list = []  # every End of this process, so that none is freed
 
 
 class Keyboard:
-    """Cuts the input (typed, piped or pasted) into lines. For one thread at a time."""
+    """The lines of typed, piped or pasted input. For one thread at a time."""
 
     def __init__(self, descriptor: int = 0, longest: int = LONGEST):
         self._descriptor, self._longest = descriptor, longest
-        self._lines = collections.deque()  # whole lines not yet asked for
+        self._lines = collections.deque()  # whole lines that nobody has taken
         self._rest = b""  # the beginning of the next line
         self._ended = False
 
     def line(self) -> bytes | None:
-        """Wait for the next line, without its end; None at the end of input."""
+        """Wait for the next line; return None at the end of input."""
         self._fill()
         return self._lines.popleft() if self._lines else None
 
     def lines(self) -> list[bytes] | None:
-        """Wait for input; return all whole lines that arrived together, None at the end."""
+        """Wait for lines, and return all that came; None at the end."""
         self._fill()
         lines, self._lines = list(self._lines), collections.deque()
         return lines or None
@@ -65,14 +65,14 @@ class Keyboard:
 
 
 class PosixKeys:
-    """The keys of a terminal, whose mode is restored on every way out, and set again after `fg`.
-    Made by the main thread, because only that can handle signals."""
+    """The keys of a terminal. Its mode is restored when the program ends or stops, and set again
+    after `fg`. Made by the main thread, because no other can handle signals."""
 
     def __init__(self, descriptor: int = 0):
         self._descriptor = descriptor
         self._usual = termios.tcgetattr(descriptor)
-        self._taken = False  # the terminal is in the mode that sends key by key
-        self._woken, self._waker = os.pipe()  # a signal has come: `read` returns
+        self._taken = False  # whether the terminal sends key by key
+        self._woken, self._waker = os.pipe()  # by which a signal wakes `read`
         os.set_blocking(self._waker, False)
         self.escapes = True  # the terminal obeys escape sequences
         atexit.register(self.give_back)
@@ -83,14 +83,14 @@ class PosixKeys:
                 signal.signal(number, self._leave)
 
     def in_front(self) -> bool:
-        """Return whether this program, and not the shell that started it, gets the keys."""
+        """Tell whether this program gets the keys, and not its shell."""
         try:
             return os.tcgetpgrp(self._descriptor) == os.getpgrp()
         except OSError:
             return True  # a terminal without job control
 
     def read(self) -> bytes | None:
-        """Wait for keys; return b"" when a signal has come instead, None at the end."""
+        """Wait for keys; return b"" after a signal, None at the end."""
         if not self.in_front():
             self._taken = False
             if select.select([self._woken], [], [], LOOK_AGAIN)[0]:
@@ -102,10 +102,10 @@ class PosixKeys:
                 self._taken = True
             ready, _, _ = select.select([self._descriptor, self._woken], [], [])
             if self._descriptor in ready:
-                return os.read(self._descriptor, READ_SIZE) or None  # nothing: it has hung up
+                return os.read(self._descriptor, READ_SIZE) or None
             os.read(self._woken, READ_SIZE)
             return b""
-        except (OSError, termios.error):  # it has hung up; or the shell has taken it just now
+        except (OSError, termios.error):  # it has hung up, or the shell has just taken it
             return b"" if not self.in_front() else None
 
     def give_back(self) -> None:
@@ -120,7 +120,7 @@ class PosixKeys:
             os.write(self._waker, b"!")
 
     def _leave(self, number, frame) -> None:
-        """Handle Ctrl-Z or Ctrl-\\: restore the terminal, then stop or end as usual."""
+        """Restore the terminal after Ctrl-Z or Ctrl-\\, then stop or end."""
         self.give_back()
         signal.signal(number, signal.SIG_DFL)
         signal.raise_signal(number)  # returns when a stopped program is continued
@@ -133,7 +133,7 @@ class PosixKeys:
 
 
 class WindowsKeys:
-    """The keys of a Windows console, as the bytes that a POSIX terminal sends for them."""
+    """The keys of a Windows console, as bytes of a POSIX terminal."""
 
     SPECIAL = {"H": "\x1b[A", "P": "\x1b[B", "M": "\x1b[C", "K": "\x1b[D", "G": "\x1b[H",
                "O": "\x1b[F", "S": "\x1b[3~"}  # the second code of a key that sends two
@@ -148,7 +148,7 @@ class WindowsKeys:
         return True
 
     def read(self) -> bytes | None:
-        """Wait for keys, and return all that have come."""
+        """Wait for keys, and return all that came."""
         keys = self._key()
         while msvcrt.kbhit():
             keys += self._key()
@@ -168,19 +168,19 @@ Keys = PosixKeys if termios else WindowsKeys
 
 
 class End:
-    """The end of a program, awaited by its main thread: a signal, or a `come` from a thread."""
+    """The end of a program, for which its main thread waits."""
 
     def __init__(self):
         self.signalled: int | None = None  # the signal that came last
         self._receiver, self._sender = socket.socketpair()
         self._sender.setblocking(False)
-        _kept.append(self)  # a signal writes to its socket until the process ends
+        _kept.append(self)  # because signals write to its socket until the process ends
         signal.set_wakeup_fd(self._sender.fileno(), warn_on_full_buffer=False)
         for name in ("SIGINT", "SIGTERM", "SIGHUP"):
             number = getattr(signal, name, None)
             if number and (name != "SIGHUP" or signal.getsignal(number) != signal.SIG_IGN):
                 signal.signal(number, self._note)
-        for name in ("SIGTTIN", "SIGTTOU"):  # sent to a program in the background of its terminal
+        for name in ("SIGTTIN", "SIGTTOU"):  # which stop a program in the background
             if hasattr(signal, name):
                 signal.signal(getattr(signal, name), signal.SIG_IGN)
 
@@ -188,22 +188,22 @@ class End:
         self.signalled = number
 
     def come(self) -> None:
-        """Wake the main thread; called by the thread that ended the node."""
+        """Wake the main thread, from the thread that ended the node."""
         self._sender.send(b"!")
 
     def wait(self, ended=lambda: False) -> None:
-        """Wait for a signal, or for a `come()` after which `ended()` holds."""
+        """Wait for a signal, or until `ended()` holds after a `come()`."""
         while not self.signalled and not ended():
             self._receiver.recv(1)
 
     def wait_for_more(self, ended, seconds: float) -> None:
-        """Wait for another signal, or until `ended()` holds, for `seconds` at most."""
+        """Wait at most `seconds` for another signal, or until `ended()`."""
         self.signalled, deadline = None, time.monotonic() + seconds
         while self.signalled is None and not ended() and time.monotonic() < deadline:
             select.select([self._receiver], [], [], LOOK)
 
     def pause(self, seconds: float) -> None:
-        """Wait; KeyboardInterrupt if a signal has come before or meanwhile."""
+        """Wait. KeyboardInterrupt if a signal came before or meanwhile."""
         if not self.signalled:
             select.select([self._receiver], [], [], seconds)
         if self.signalled:
@@ -212,7 +212,7 @@ class End:
 
 @contextlib.contextmanager
 def ctrl_c_withheld():
-    """Withhold Ctrl-C, which a terminal sends to all, from processes started meanwhile."""
+    """Withhold Ctrl-C from processes that are started meanwhile."""
     withheld = getattr(signal, "pthread_sigmask", None)
     before = withheld(signal.SIG_BLOCK, {signal.SIGINT}) if withheld else None
     try:

@@ -1,8 +1,7 @@
-"""The prompt of a peer on a terminal: the line that is typed, and the events above it.
+"""The prompt of a peer on a terminal, below its events.
 
-Only the screen's thread writes to the screen: in one write it erases the prompt line, prints what
-has come above it, and draws it again. Every line is narrower than the terminal, so that the
-terminal wraps and tears none.
+Only the screen's thread writes. With a single write it erases the prompt line, prints new lines and
+draws the prompt again. Every line is narrower than the terminal, so that none wraps.
 """
 
 import codecs
@@ -17,8 +16,8 @@ from gossip.terminal.screen import Screen, columns, cut, fold, terminal_width, w
 from gossip.terminal.words import Sentence, Words
 
 HISTORY = 200  # lines that arrow up finds again
-LINE_LIMIT = 131_073  # characters of a line; what is typed beyond them is dropped
-END_OF_INPUT = b"quit"  # what Ctrl-D on an empty line stands for
+LINE_LIMIT = 131_073  # characters of a line; further ones are dropped
+END_OF_INPUT = b"quit"  # the meaning of Ctrl-D on an empty line
 SENTENCE_LIMIT = 6  # lines of a sentence; a longer one is cut
 
 _KEYS = re.compile(r"""
@@ -35,26 +34,25 @@ _MEANINGS = {
     "A": "up", "B": "down", "C": "right", "D": "left", "H": "home", "F": "end",
     "1~": "home", "7~": "home", "4~": "end", "8~": "end", "3~": "delete",
 }
-_BEFORE_TEXT = re.compile("([0-9:]{8} +[^ ]+  )?")  # of a message: when, and who said it
+_BEFORE_TEXT = re.compile("([0-9:]{8} +[^ ]+  )?")  # the time and the origin of a message
 _COLOURS = {"+": "32", "-": "33", "?": "33", "x": "31", "~": "36", "    me": "36"}
 _TYPED = "", [], None  # in the queue: the line that is typed has changed
 
 
 class LineEditor:
-    """The line that is being typed. Pure, for one thread. A key of several bytes (`ESC [ 1 ; 5 C`)
-    may come in pieces; keys without a meaning are ignored."""
+    """The line that is being typed. The bytes of a key (`ESC [ 1 ; 5 C`) may come in pieces."""
 
     def __init__(self):
         self.text = ""
         self.cursor = 0  # characters before it
         self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
-        self._part = ""  # of a key of which not all bytes have come
+        self._part = ""  # the beginning of an incomplete key
         self._history: list[str] = []
-        self._place = 0  # of the line that is shown, in the history
-        self._draft = ""  # what was typed before arrow up
+        self._place = 0  # in the history, of the line that is shown
+        self._draft = ""  # the line that was typed before arrow up
 
     def feed(self, data: bytes) -> list[bytes]:
-        """Take keys; return the lines that Enter has ended."""
+        """Take keys, and return the lines that Enter ended."""
         typed = self._decoder.decode(data)
         if self._part == "\x1b" and typed[:1] not in ("[", "O"):
             self._part = ""  # the key Esc alone
@@ -71,11 +69,11 @@ class LineEditor:
         return lines
 
     def view(self) -> tuple[str, int]:
-        """Return the line, blanks for unprintable characters, and the cursor's place in it."""
+        """Return the line, with unprintable characters as blanks, and the cursor."""
         return "".join(c if c.isprintable() else " " for c in self.text), self.cursor
 
     def _press(self, key: str, lines: list[bytes]) -> None:
-        """Obey a key, with or without Ctrl, Alt or Shift, if it has a meaning."""
+        """Obey a key. Ctrl, Alt, Shift and unknown keys are ignored."""
         if len(key) > 1:
             key = re.sub(";[0-9]+", "", key[2:])
             key = key[-1:] if key[:-1] == "1" and key != "1~" else key
@@ -104,7 +102,7 @@ class LineEditor:
         self.text, self.cursor = before + after, len(before)
 
     def _beside(self, way: int) -> int:
-        """Return the place before or behind the next letter, which may have marks."""
+        """Return the place beside the next letter and its combining marks."""
         place = self.cursor + way
         while 0 < place < len(self.text) and not width_of(self.text[place]):
             place += way
@@ -127,33 +125,28 @@ class LineEditor:
 
 
 def window(text: str, cursor: int, room: int) -> tuple[str, int]:
-    """Return the text around the cursor that fits `room` columns, and its columns before it."""
-    start, taken = cursor, 0
-    while start > 0 and taken + width_of(text[start - 1]) <= room:
+    """Return what fits around the cursor, and the columns before the cursor."""
+    start, before = cursor, 0
+    while start > 0 and before + width_of(text[start - 1]) <= room:
         start -= 1
-        taken += width_of(text[start])
-    before, end = taken, cursor
-    while end < len(text) and taken + width_of(text[end]) <= room:
-        taken += width_of(text[end])
-        end += 1
-    return text[start:end], before
+        before += width_of(text[start])
+    return cut(text[start:], room), before
 
 
 class PromptScreen(Screen):
-    """Shows events in words, or, while `raw` is set, as they stand in the output file; and the line
-    that is typed."""
+    """A screen with a prompt. It shows events in words, or raw as in the output file."""
 
     def __init__(self, words: Words, keys: Keys, descriptor: int = 1):
         self._words, self._keys, self._editor = words, keys, LineEditor()
-        self._line: tuple[str, int] | None = None  # what is typed, and the cursor's place in it
-        self._drawn = self._before = 0  # columns of the prompt line shown, and before the cursor
+        self._line: tuple[str, int] | None = None  # the typed line, and the cursor
+        self._drawn = self._before = 0  # columns of the prompt line, and before the cursor
         self._escapes = keys.escapes and os.environ.get("TERM") != "dumb"
         self.raw = False
         super().__init__(descriptor)
         self._colours = self._escapes and not os.environ.get("NO_COLOR")
 
     def lines(self) -> list[bytes] | None:
-        """Wait for Enter; return all lines that arrived together, None at the end."""
+        """Wait for lines, and return all that came; None at the end."""
         lines: list[bytes] = []
         while not lines:
             self.typed(self._editor.view() if self._keys.in_front() else None)
@@ -166,9 +159,9 @@ class PromptScreen(Screen):
         return lines
 
     def typed(self, line: tuple[str, int] | None) -> None:
-        """Show the typed line, and the cursor at its place in it; None: show no prompt."""
+        """Show the typed line and the cursor, or no prompt for None."""
         self._line = line
-        with contextlib.suppress(queue.Full):  # what waits in the queue draws the line, too
+        with contextlib.suppress(queue.Full):  # every item of the queue draws the line, too
             self._queue.put_nowait(_TYPED)
 
     # The screen's thread calls the rest.
@@ -178,7 +171,7 @@ class PromptScreen(Screen):
 
     def _show(self, item) -> None:
         if self._line is None:
-            self._drawn = 0  # the shell has the terminal: what stands on its line is not erased
+            self._drawn = 0  # because the shell has the terminal, and its line is not erased
         lines: list[str] = []
         if isinstance(item, str):
             room = self._room()
@@ -195,7 +188,7 @@ class PromptScreen(Screen):
         self._draw(self._laid_out(self._words.rest()), None)
 
     def _laid_out(self, sentences: list[Sentence]) -> list[str]:
-        """Return sentences as lines in colour; a remark stands at the right edge if it fits."""
+        """Return sentences as coloured lines, with remarks at the right edge."""
         laid_out, whole = [], self._room()
         for at, head, text, aside in sentences:
             said = f"{head} " if len(head) == 1 else f"{head}  " if head else ""
@@ -216,15 +209,14 @@ class PromptScreen(Screen):
         return laid_out
 
     def _room(self) -> int:
-        """Return the columns that a line may take: one less than the terminal has."""
+        """Return the columns of the longest line that does not wrap."""
         return max(2, terminal_width(self._descriptor) - 1)
 
     def _draw(self, lines: list[str], line: tuple[str, int] | None) -> None:
-        """Print lines instead of the prompt line, which a narrower terminal may have wrapped, and
-        the prompt line below them."""
+        """Erase the prompt line, print lines, and draw the prompt line below."""
         room, erased, prompt = self._room(), "", ""
         if self._drawn and self._escapes:
-            rows = self._before // (room + 1)
+            rows = self._before // (room + 1)  # above the cursor, if the terminal became narrower
             erased = (f"\x1b[{rows}A" if rows else "") + "\r\x1b[J"
         elif self._drawn:
             erased = f"\r{' ' * self._drawn}\r"

@@ -1,8 +1,8 @@
-"""The output on a terminal: texts that fit its width, a status line, and events.
+"""The output on a terminal: fitted texts, a status line, and events.
 
-Every line is cut or folded to the terminal's present width, because `\\r` cannot erase a line that
-was wrapped. A screen has a thread and a bounded queue, so that a terminal that blocks or is closed
-stops nothing. Lines that the queue or the terminal does not take are only counted.
+Every line is cut or folded to the terminal's width, because `\\r` cannot erase a wrapped line. A
+screen has a thread and a bounded queue, so that a blocked terminal stops nothing. Lines that the
+queue or the terminal does not take are only counted.
 """
 
 import errno
@@ -19,15 +19,15 @@ from gossip.terminal.command_line import complain, show, write_all
 from gossip.settings import MIB
 from gossip.tools import failure
 
-USUAL = 80  # columns if a terminal does not tell; the right part of a line ends here at most
-SPARE = 3  # columns that stay free at the right: for the cursor, and for the ^C of Ctrl-C
+USUAL = 80  # columns of an unknown terminal; the right part of a status line ends here at most
+SPARE = 3  # columns kept free at the right for the cursor, and for the ^C of Ctrl-C
 _ERASE = "\r\x1b[K"
 QUEUE_LIMIT = 1_000  # batches of events that may wait
-LOG_LIMIT = 16 * MIB  # that may wait for who reads a log
-AGAIN = 0.2  # seconds until a log is written on that nobody has taken
+LOG_LIMIT = 16 * MIB  # bytes that may wait for the reader of a log
+AGAIN = 0.2  # seconds until a refused write of a log is retried
 NOTHING = "", [], None  # a batch without events
 
-_COLOURS = {  # event -> ANSI colour; all other events stay plain
+_COLOURS = {  # event -> ANSI colour
     "started": "1", "stopped": "1", "registered": "32", "connected": "32", "degree": "2",
     "generated": "36", "liveness request": "2", "liveness reply": "2",
     "liveness missed": "33", "disconnected": "33", "refused": "33", "rejected": "33",
@@ -37,7 +37,7 @@ _COLOURS = {  # event -> ANSI colour; all other events stay plain
 
 
 def width_of(character: str) -> int:
-    """Return the columns of a printable character: 0 of a combining mark, 2 of a Chinese one."""
+    """Return how many columns a terminal shows a printable character in."""
     if character.isascii():
         return 1
     if unicodedata.category(character) in ("Mn", "Me", "Cf"):
@@ -62,8 +62,7 @@ def cut(text: str, room: int) -> str:
 
 
 def fold(text: str, room: int, indent: int = 0, whole: bool = False) -> Iterator[str]:
-    """Yield the lines of a text, broken between words; what follows a break is indented. A word
-    that is too long, such as a URL, is cut unless `whole` is set."""
+    """Yield a text's lines, wrapped between words. Long words are cut unless `whole` is set."""
     for line in text.split("\n"):
         begin = min(len(line) - len(line.lstrip(" ")), room // 3)
         line = " " * begin + line.strip(" ")
@@ -87,39 +86,39 @@ def terminal_width(descriptor: int = 1) -> int:
 
 
 def folded(text: str, indent: int = 0) -> str:
-    """Fold a text to the terminal's width; what follows a break is indented."""
+    """Fold a text to the terminal's width, with an indent after breaks."""
     width = terminal_width()
     return "\n".join(fold(text, width, min(indent, width // 3), whole=True))
 
 
 def time_left(seconds: float) -> str:
-    """Return how long something still takes, for the right end of a status line."""
+    """Return the remaining time, for the right end of a status line."""
     return f"{seconds:.0f} s left" if seconds < 100 else f"{seconds / 60:.0f} min left"
 
 
 class StatusLine:
-    """The last line of standard output, which is a terminal. For one thread at a time."""
+    """The last line of a terminal on standard output. For one thread at a time."""
 
     def __init__(self):
         self._left = self._right = ""
 
     def update(self, left: str, right: str = "") -> None:
-        """Replace the line; `right` stands at its end, and is not cut."""
+        """Replace the line. `right` stands at its end, and is never cut."""
         self._left, self._right = left, right
         show(f"{_ERASE}{self._line()}", end="")
 
     def above(self, text: str, indent: int = 0) -> None:
-        """Show lines that stay, above the status line."""
+        """Show permanent lines above the status line."""
         show(f"{_ERASE}{folded(text, indent)}\n{self._line()}", end="")
 
     def end(self) -> None:
-        """Leave the line as it is, without the ^C behind it; what follows begins below it."""
+        """Keep the line, without the ^C behind it, and go below it."""
         if self._left:
             show(f"{_ERASE}{self._line()}")
         self._left = self._right = ""
 
     def clear(self) -> None:
-        """Take the line away; what follows begins in its place."""
+        """Remove the line. What follows begins in its place."""
         self.update("")
 
     def _line(self) -> str:
@@ -131,13 +130,12 @@ class StatusLine:
 
 
 class Screen:
-    """Writes `HH:MM:SS.mmm event` lines to a descriptor. If a subclass fails, which shows events in
-    another way, `on_failure` is called, and the rest is shown in this way."""
+    """A writer of `HH:MM:SS.mmm event` lines, also for a failed subclass."""
 
     def __init__(self, descriptor: int = 1):
         self._descriptor = descriptor
         self._colours = os.isatty(descriptor)
-        # Texts that are said; events with their clock and their seed; None at the end.
+        # texts to say; or (clock, events, seed); None at the end
         self._queue: queue.Queue = queue.Queue(QUEUE_LIMIT)
         self._lock = threading.Lock()  # guards dropped
         self.dropped = 0  # lines that were never shown
@@ -146,16 +144,16 @@ class Screen:
         self._thread.start()
 
     def of(self, seed: Address):
-        """Return a screen for one of several seeds; it can only `show`."""
+        """Return a screen that can only `show` the events of a seed."""
         return types.SimpleNamespace(show=functools.partial(self.show, seed=seed))
 
     def show(self, clock: str, head: str, lines: str, seed: Address | None = None) -> None:
-        """Show events with the time `HH:MM:SS.ffffff`; never blocks."""
+        """Show events of the time `HH:MM:SS.ffffff`, without blocking."""
         events = [head + line for line in lines.split("\n")]
         self._offer((clock, events, seed), len(events))
 
     def say(self, text: str) -> None:
-        """Show an answer to a typed command, without a time; never blocks."""
+        """Show an answer to a typed command, without blocking."""
         self._offer(text, text.count("\n") + 1)
 
     def _offer(self, item, lines: int) -> None:
@@ -166,7 +164,7 @@ class Screen:
                 self.dropped += lines
 
     def close(self, patience: float = 1.0) -> None:
-        """Show the lines that wait, if the terminal takes them in time, and end the thread."""
+        """Show waiting lines, for `patience` seconds at most, and end the thread."""
         try:
             self._queue.put(None, timeout=patience)
         except queue.Full:
@@ -192,13 +190,13 @@ class Screen:
             return NOTHING
 
     def _due_in(self) -> float | None:
-        """Return the seconds until something that waits is due; None if nothing waits."""
+        """Return the seconds until something is due; None if nothing waits."""
 
     def _show(self, item) -> None:
         self._put(f"{item}\n" if isinstance(item, str) else self._raw(*item))
 
     def _end(self) -> None:
-        """Show what waited."""
+        """Show what still waits."""
 
     def _raw(self, clock: str, events: list[str], seed: Address | None) -> str:
         head = clock[:12] + (f" [seed {seed.port}]" if seed else "")
@@ -215,16 +213,15 @@ class Screen:
 
 
 class Log(Screen):
-    """An output file that is written to a descriptor, by the screen's thread. What does not fit
-    into the queue is the loss of who writes; what the descriptor does not take is tried again."""
+    """An output file on a descriptor. The screen's thread retries until a reader takes all."""
 
     def __init__(self, descriptor: int = 1):
         self._closing = threading.Event()
-        self._taken = self._written = 0  # bytes; each is counted by one thread
+        self._taken = self._written = 0  # bytes; a single thread counts each
         super().__init__(descriptor)
 
     def write(self, data: bytes) -> int:
-        """Take bytes of an output file, as a file does; OSError when too many wait."""
+        """Take bytes, as a file does. OSError if too many wait."""
         try:
             if self._taken - self._written > LOG_LIMIT:
                 raise queue.Full

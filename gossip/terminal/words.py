@@ -1,7 +1,7 @@
-"""Words: what each kind of event means, and the events of a peer told in sentences on a terminal.
+"""Words for each kind of event, and sentences about a peer's events.
 
-Pure. Events that do not matter to an onlooker have no sentence. In a form, {node} is the node whose
-event it is, {other} the node that it is about, {rest} what follows, {count} how many nodes have it.
+Pure. Events that do not matter to an onlooker have no sentence. In a form, {node} is the node that
+wrote the event, {other} its subject, {rest} what follows, {count} the number of such nodes.
 """
 
 from collections import Counter
@@ -11,13 +11,13 @@ from gossip.events import about, gossip_fields, parted
 from gossip.settings import majority
 from gossip.tools import Recent
 
-SHOWN = 20  # messages shown a second, and as many of the peer's own; the rest is folded
+SHOWN = 20  # messages shown a second, and as many of the peer's own; the rest is counted
 OLD = 10.0  # age in seconds above which an arriving message is old
-CAUGHT_UP = 5  # old messages that have to arrive together to be told in one sentence
-DEATHS = 1_000  # dead peers remembered, so that each death is told once
+CAUGHT_UP = 5  # old messages that must arrive together to be told in a single sentence
+DEATHS = 1_000  # remembered dead peers, so that each death is told once
 START_SEEDS = "Start them in another terminal: python runner.py"
 
-_HELP = {  # why a seed does not list a peer -> what a person may do about that
+_HELP = {  # why a seed does not list a peer -> advice
     "no Liveness Reply": "A firewall, or a router, has to let others through to port {port} here.",
     "is not your IP": "This is NAT: --host ROUTERS-IP --listen OWN-IP, or --host with a VPN's IP.",
 }
@@ -25,12 +25,12 @@ _HIDDEN = {"seed", "settings", "peer list", "degree", "liveness request", "refus
 
 
 class Forms(NamedTuple):
-    """The words for one kind of event. An empty form is not shown."""
+    """The words for a kind of event. An empty form is not shown."""
 
     sign: str = ""  # + came, - went, ? is silent or does wrong, x dead, ~ caught up
     mine: str = ""  # on the terminal of the node itself, or of the seed
     one: str = ""  # in the story of the live page
-    many: str = ""  # there, of further nodes that do the same in the same second
+    many: str = ""  # there, of further nodes with the same event in the same second
 
 
 FORMS = {
@@ -95,7 +95,7 @@ FORMS = {
 
 
 class Sentence(NamedTuple):
-    """A line for people: when, a sign or who speaks, what, and a remark at the right edge."""
+    """A line for people, with a remark for the right edge."""
 
     at: str
     head: str
@@ -104,45 +104,45 @@ class Sentence(NamedTuple):
 
 
 class Words:
-    """Tells the events of one peer; `misses` in a row mean death, and there are `seeds` seeds. A
-    method `_on_<kind>` takes the address that an event is about, and what follows."""
+    """The narrator of a peer's events. After `misses` misses in a row a neighbour is dead. A method
+    `_on_<kind>` takes the address in the event, and what follows."""
 
     def __init__(self, own: str, misses: int, seeds: int):
         self._own, self._misses, self._seeds = own, misses, seeds
-        self._one_ip = True  # so far: then ports suffice as names
+        self._one_ip = True  # so far, so that ports suffice as names
         self._said: list[Sentence] = []
-        self._now, self._batch = "", []  # what is being told: HH:MM:SS.ffffff, events
+        self._now, self._batch = "", []  # the time HH:MM:SS.ffffff and the events to tell
         self._old: set[str] = set()  # lines of the batch that are told together
         self._neighbours: set[str] = set()
         self._silent: set[str] = set()  # neighbours that have missed a round
         self._leaving = False
-        self._replaced = ""  # a neighbour that had two links, of which one has ended
+        self._replaced = ""  # a neighbour that had two links, until it is connected again
         self._dead = Recent(DEATHS)
         self._messages = 0
         self._shown: Counter[bool] = Counter()  # messages of this second, by whether made here
-        self._speakers: set[str] = set()  # origins of folded messages of this second
+        self._speakers: set[str] = set()  # origins of counted messages of this second
         self._caught_up: Counter[str] = Counter()  # neighbour -> old messages in this second
         self._registered: set[str] = set()  # seeds that list this peer
-        self._changed_at: float | None = None  # when `_registered` changed, until that is told
+        self._changed_at: float | None = None  # when `_registered` changed, until it is told
         self._was_listed = False  # by any seed, at any time
-        self._needs_seeds = False  # it was told that no seed answers
+        self._needs_seeds = False  # the person knows that no seed answers
         self._refusals: dict[str, str] = {}  # seed -> why it does not list this peer
-        self._help = dict(_HELP)  # what was not told yet
+        self._help = dict(_HELP)  # advice that was not given yet
 
     @property
     def waiting(self) -> bool:
-        """Whether something waits to be told together with what comes next."""
+        """Whether something waits to be told with later events."""
         return bool(self._changed_at is not None or self._caught_up
                     or max(self._shown.values(), default=0) > SHOWN)
 
     def name(self, address: str) -> str:
-        """Return an address, or the port alone while all are on one IP."""
+        """Return an address, or its port while all share an IP."""
         host, _, port = address.rpartition(":")
         self._one_ip = self._one_ip and host == self._own.rpartition(":")[0]
         return port if self._one_ip else address
 
     def prompt(self) -> str:
-        """Return what stands before the line that is typed."""
+        """Return the text before the typed line."""
         return f"{self.name(self._own)}, {self._degree()}, {many(self._messages, 'message')} > "
 
     def _degree(self) -> str:
@@ -168,7 +168,7 @@ class Words:
         return self._said
 
     def rest(self) -> list[Sentence]:
-        """Return the sentences about what waited."""
+        """Return sentences about what waits."""
         self._said = []
         self._tell_second()
         self._tell_seeds()
@@ -186,7 +186,7 @@ class Words:
     # Messages.
 
     def message(self, line: str) -> str:
-        """Return a line `gmessage:…` of the message list as a line for people."""
+        """Return a line `gmessage:…` of the message list for people."""
         found = gossip_fields(line)
         if found is None:
             return line
@@ -216,7 +216,7 @@ class Words:
     _on_generated = _on_received
 
     def _tell_second(self) -> None:
-        """Tell of the messages of a second that were not shown one by one."""
+        """Tell how many messages of a second were not shown."""
         for neighbour, count in self._caught_up.items():
             self._say("caught up", neighbour, many(count, "message"))
         for own in (True, False):
@@ -239,11 +239,11 @@ class Words:
 
     def _on_disconnected(self, one: str, reason: str) -> None:
         self._silent.discard(one)
-        if reason in ("replaced", "duplicate"):  # one of two links to it has ended
+        if reason in ("replaced", "duplicate"):  # it still has another link
             self._replaced = one
             return
         self._neighbours.discard(one)
-        if reason not in ("dead", "told dead") and not self._leaving:  # else it is told elsewhere
+        if reason not in ("dead", "told dead") and not self._leaving:  # these are told elsewhere
             kind = f"disconnected {reason}"
             self._say(kind if kind in FORMS else "disconnected", one, reason, self._degree())
 
@@ -310,7 +310,7 @@ class Words:
 
 
 def _old_ones(events: list[str], clock: str) -> set[str]:
-    """Return the old messages of a batch by which this peer catches up, to be told together."""
+    """Return the old messages of a batch, if this peer catches up."""
     old = set()
     for kind, neighbour, line in map(parted, events if len(events) >= CAUGHT_UP else ()):
         found = gossip_fields(line) if kind == "received" and neighbour else None
@@ -320,7 +320,7 @@ def _old_ones(events: list[str], clock: str) -> set[str]:
 
 
 def many(count: int, what: str) -> str:
-    """Name a number of things: `1 peer`, `1,200 peers`."""
+    """Return a number of things as `1 peer` or `1,200 peers`."""
     return f"{count:,} {what}" + ("" if count == 1 else "s")
 
 
@@ -331,5 +331,5 @@ def _seconds(clock: str) -> float:
 
 
 def _age(then: float, clock: str) -> float:
-    """Return the seconds from a moment to a time of day, modulo a day."""
+    """Return the seconds from a moment to a time of day."""
     return (_seconds(clock) - then) % 86_400

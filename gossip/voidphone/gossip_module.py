@@ -1,7 +1,7 @@
-"""The gossip module: a node that modules of this host talk to, and peers of other hosts.
+"""The gossip module, a node that serves the programs of its host.
 
-It has two listeners: the API for modules, and the peer-to-peer port for peers. This file joins the
-handshake and the relay of news, and answers the messages that tell of other peers.
+It has two listeners, the API for modules and the peer-to-peer port for peers. This file joins the
+handshake and the relay, and answers messages that name other peers.
 """
 
 import collections
@@ -21,7 +21,7 @@ from gossip.voidphone.neighbours import (
 from gossip.voidphone.relay import Outbox, Relay
 from gossip.wire import WireError
 
-RETRY_FIRST, RETRY_LAST = 0.5, 15.0  # seconds between two dials while there is no neighbour
+RETRY_FIRST, RETRY_LAST = 0.5, 15.0  # seconds between two dials without a neighbour
 ASK_AGAIN = 1.0  # seconds between two requests for addresses while neighbours are few
 SILENT_ROUNDS = 3  # liveness intervals without a message after which a neighbour is gone
 SHOWN = ("degree", "min_degree", "max_connections", "cache_size", "pow_bits", "p2p_ttl",
@@ -37,15 +37,15 @@ class GossipModule(Node):
 
     def __init__(self, config: Config, settings: Settings, output: OutputFile,
                  world, patience: float = 5.0, memory: float = 60.0):
-        """`patience`, `memory`: seconds that news wait for a validation, and are remembered."""
+        """Wait `patience` seconds for a validation, remember news `memory` seconds."""
         super().__init__(config.p2p_address, settings, output, world)
         self.config = config
         self.rng = random.Random()
         self.outbox = Outbox(output)
         self.view = View(config, self.rng, output.write)
-        self.api_address: Address | None = None  # where modules connect, once that is open
+        self.api_address: Address | None = None  # of the open API
         self._retry = Backoff(RETRY_FIRST, RETRY_LAST)  # of dials for a first neighbour
-        self._candidates = collections.deque()  # addresses, to be dialled in turn
+        self._candidates = collections.deque()  # addresses to dial in turn
         self.handshake = Handshake(self)
         self.relay = Relay(self, patience, memory)
         self.made_of(self.handshake, self.relay)
@@ -55,8 +55,7 @@ class GossipModule(Node):
         return ":".join(f"{name.replace('_', '-')}={values[name]}" for name in SHOWN)
 
     def listen(self) -> None:
-        """Open both listeners, the API at the first of its addresses that this machine has. OSError
-        if there is none, or if an address is in use."""
+        """Open both listeners, the API at its first possible address. OSError if that fails."""
         for address in self.config.api_address:
             try:
                 self.world.listen(address, accept=self.accept_module, name="API listener")
@@ -75,7 +74,7 @@ class GossipModule(Node):
         self.handshake.duty = self.keep("work", self.handshake.work)
 
     def check_liveness(self, now: float) -> float:
-        """Drop silent neighbours, and send PING to the others; return when to do so again."""
+        """Drop silent neighbours, PING the others, and return the next time."""
         interval = self.settings.liveness_interval
         for link in self.view.links():
             if now - link.heard > SILENT_ROUNDS * interval:
@@ -85,7 +84,7 @@ class GossipModule(Node):
         return now + interval
 
     def look_for_neighbours(self, now: float) -> float | None:
-        """While neighbours are few, dial and ask for addresses; return when to do so again."""
+        """Dial and ask for addresses if neighbours are few. Return the next time."""
         links = self.view.links()
         if links:
             self._retry.reset()
@@ -106,7 +105,7 @@ class GossipModule(Node):
         return now + ASK_AGAIN * self.rng.uniform(0.5, 1.0)
 
     def lines(self, link: PeerLink, frames: list[bytes]) -> None:
-        """Handle the messages that arrived together, and send their effects together."""
+        """Handle messages that arrived together, and send their effects together."""
         link.announced.clear()
         link.free = 0
         try:
@@ -119,7 +118,7 @@ class GossipModule(Node):
         kind = message.kind
         if part := self._answers.get((link.role, kind)):
             getattr(part, "on_" + kind)(link, message)
-        elif kind != "ping" or link.role == MODULE:  # of a PING, `link.heard` tells when it came
+        elif kind != "ping" or link.role == MODULE:  # `link.heard` tells when a PING came
             raise WireError(f"{kind.replace('_', ' ')} is not expected from {link.role}")
 
     def on_peer_request(self, link: PeerLink, message: messages.PeerRequest) -> None:
@@ -127,7 +126,7 @@ class GossipModule(Node):
         self.outbox.add([link], messages.PeerResponse(tuple(others)).pack())
 
     def on_push(self, link: PeerLink, message: messages.Push) -> None:
-        """Dial a new peer if a place is free, and forward its address once."""
+        """Dial a new peer if possible, and forward its address once."""
         ttl = min(message.ttl, self.config.p2p_ttl) - 1
         first = self.view.pushed(message.address, self.now())
         self._dial(message.address)
@@ -135,11 +134,11 @@ class GossipModule(Node):
             self.tell_others(link, messages.Push(ttl, message.address))
 
     def tell_others(self, link: PeerLink, message) -> None:
-        """Send a message to all neighbours, except over this link."""
+        """Send a message to all neighbours except over this link."""
         self.outbox.add([other for other in self.view.links() if other is not link], message.pack())
 
     def on_peer_response(self, link: PeerLink, message: messages.PeerResponse) -> None:
-        """End the handshake that we began, or take the answer asked for; dial some addresses."""
+        """End the handshake, or take an answer. Dial some of the addresses."""
         if link.role != NEIGHBOUR:
             if not self.handshake.welcome(link, link.peer, dialled=True):
                 return
@@ -157,7 +156,7 @@ class GossipModule(Node):
         return link
 
     def accept(self, connection, remote: tuple[str, int]) -> PeerLink:
-        """Accept a stranger, which has to say HELLO in time."""
+        """Accept a stranger, which must say HELLO in time."""
         link = self.new_link(STRANGER, connection=connection)
         link.connected(*remote)
         link.await_reply()
@@ -166,14 +165,14 @@ class GossipModule(Node):
         return link
 
     def _dial(self, peer: Address, needed: bool = False) -> None:
-        """Dial a peer, unless it is left alone or no place is free (`needed`: even without one)."""
+        """Dial a peer if a place is free or it is `needed`."""
         if not self.handshake.is_left_alone(peer) and self.view.begin_dial(peer, needed):
             link = self.new_link(DIALLED, peer)
             link.await_reply()
             self.dial(link)
 
     def fault(self, link: PeerLink, error: Exception) -> None:
-        """Forget a peer that cannot be reached, until a message names it again."""
+        """Forget an unreachable peer until a message names it again."""
         if isinstance(error, OSError) and not self.world.lacks(error):
             self.view.forget(link.peer)
         super().fault(link, error)
@@ -187,7 +186,7 @@ class GossipModule(Node):
             self.write_refusal(link.peer or link.remote, "the stream ended inside a message")
 
     def stop(self, reason: str = "interrupted") -> None:
-        """End the module; its counts are the last event but one."""
+        """End the module. Its counts come before the last event."""
         with self.turn:
             self.output.write("counts:" + ":".join(
                 f"{name.replace(':', '')}={value}" for name, value in self.status().items()

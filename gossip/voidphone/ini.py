@@ -1,6 +1,6 @@
-"""The configuration of the gossip module: section [gossip] of an .ini file.
+"""The configuration of the gossip module, section [gossip] of an .ini file.
 
-Other sections, and keys before the first one, are ignored, because other modules use them.
+Other sections, and keys before the first, are ignored, because other modules use them.
 """
 
 import configparser
@@ -16,32 +16,32 @@ _DIGITS = re.compile("[0-9]{1,20}")
 
 
 class ConfigError(ValueError):
-    """A key is missing or wrong; the text names the key and the value expected."""
+    """The error that a key is missing or wrong."""
 
 
 class Config(NamedTuple):
-    """The values of the file, names resolved to addresses."""
+    """The values of the file, with names resolved to addresses."""
 
-    cache_size: int  # known addresses beside the neighbours; messages remembered, if over 65,536
-    degree: int  # places of the view: the module dials only while one is free
+    cache_size: int  # known addresses besides neighbours; remembered messages, if over 65,536
+    degree: int  # places of the view; the module dials while a place is free
     p2p_address: Address  # where other peers find this module
-    api_address: tuple[Address, ...]  # where modules find it: the first that works
+    api_address: tuple[Address, ...]  # where modules find it, the first that works
     p2p_ttl: int = 5  # hops that a PUSH travels
-    bootstrapper: Address | None = None  # None: this is the bootstrapper
-    pow_bits: int = 24  # zero bits that a proof of work begins with
-    max_connections: int = 0  # most neighbours; above that, a random one is dropped
-    min_degree: int = 0  # fewest neighbours; below that, the module asks for more
+    bootstrapper: Address | None = None  # None if this is the bootstrapper
+    pow_bits: int = 24  # zero bits at the beginning of a proof of work
+    max_connections: int = 0  # neighbours at most; a newcomer beyond them replaces a neighbour
+    min_degree: int = 0  # neighbours below which the module asks for more
 
 
 def read_ini(path) -> Config:
-    """Read a file; ConfigError or OSError if that fails."""
+    """Read a file. ConfigError or OSError if that fails."""
     with open(path, encoding="utf-8-sig", errors="replace") as file:  # other modules may err
         return parse_ini(file.read())
 
 
 def parse_ini(text: str) -> Config:
-    """Return the configuration in a text; ConfigError names the key that is wrong."""
-    lines = [line.strip() for line in text.split("\n")]  # an indented key is a key
+    """Return the configuration in a text. ConfigError names a wrong key."""
+    lines = [line.strip() for line in text.split("\n")]  # so that keys may be indented
     parser = configparser.RawConfigParser(strict=False, allow_no_value=True, default_section="")
     try:
         parser.read_string("\n".join([f"[{PREAMBLE}]", *lines]))
@@ -52,13 +52,12 @@ def parse_ini(text: str) -> Config:
     section = parser[SECTION]
     degree = _number(section, "degree", 1, 1000)
     p2p_address, *_ = _addresses(section, "p2p_address")
-    bootstrapper = p2p_address  # a second lookup of a name may lead to another address
+    bootstrapper = p2p_address  # no second lookup, which may lead to another address
     if "bootstrapper" in section:
         bootstrapper, *_ = _addresses(section, "bootstrapper")
     return Config(
         cache_size=_number(section, "cache_size", 1, 10_000_000),
-        degree=degree,
-        p2p_address=p2p_address,
+        degree=degree, p2p_address=p2p_address,
         api_address=_addresses(section, "api_address", of_peers=False),
         p2p_ttl=_number(section, "p2p_ttl", 1, 255, 5),
         bootstrapper=None if bootstrapper == p2p_address else bootstrapper,
@@ -85,7 +84,7 @@ def _number(section, key: str, low: int, high: int, usual: int | None = None) ->
 
 
 def _addresses(section, key: str, of_peers: bool = True) -> tuple[Address, ...]:
-    """Return the addresses of a name or an IP, with a port: IPv4 first, or alone if `of_peers`."""
+    """Return the addresses of a host and port, IPv4 first (or alone)."""
     expected = ("an IPv4 address, or a name that has one, and a port: 127.0.0.1:6001" if of_peers
                 else "an address or a name and a port: 127.0.0.1:7001, [::1]:7001")
     value = _value(section, key, expected)

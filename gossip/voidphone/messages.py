@@ -1,4 +1,4 @@
-"""The binary messages of the gossip module, and a client that speaks those of the API.
+"""The binary messages of the gossip module, and an API client.
 
 `parse` turns bytes into a value, `pack` back again. A message begins with its size in bytes (u16,
 with the header) and its type (u16); all numbers are big-endian. Types 500 to 503 are the VoidPhone
@@ -12,7 +12,7 @@ import socket
 import struct
 import threading
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 from gossip.addresses import Address, address_of, can_be_dialled
 from gossip.wire import WireError
@@ -20,7 +20,7 @@ from gossip.wire import WireError
 HEADER_SIZE = 4  # bytes
 LONGEST = 65_535  # bytes of a message
 _ENDPOINT = struct.Struct(">4sH")
-# type -> the reader of its messages, and how many bytes each has (None: this varies)
+# type -> the reader of its messages, and their size in bytes (None if it varies)
 _TYPES: dict[int, tuple[Callable[[bytes], Any], int | None]] = {}
 
 
@@ -38,82 +38,69 @@ def _address(ip: bytes, port: int) -> Address:
     return address
 
 
-class Tail(NamedTuple):
-    """How the last field of a message, which follows its numbers, is written and read."""
-
-    write: Callable[[Any], bytes]
-    read: Callable[[bytes], Any]
-    size: int | None = None
-
-
-DATA = Tail(bytes, bytes)
-ENDPOINT = Tail(_endpoint, lambda tail: _address(*_ENDPOINT.unpack(tail)), _ENDPOINT.size)
-ENDPOINTS = Tail(lambda addresses: b"".join(map(_endpoint, addresses)),
-                 lambda tail: tuple([_address(*pair) for pair in _ENDPOINT.iter_unpack(tail)]))
+# how the last field of a message is written and read, and its size in bytes (None if it varies)
+DATA = bytes, bytes, None
+ENDPOINT = _endpoint, lambda tail: _address(*_ENDPOINT.unpack(tail)), _ENDPOINT.size
+ENDPOINTS = (lambda addresses: b"".join(map(_endpoint, addresses)),
+             lambda tail: tuple([_address(*pair) for pair in _ENDPOINT.iter_unpack(tail)]), None)
 
 
-def said_as(number: int, kind: str, numbers: str, fields: str, tail: Tail | None = None) -> type:
-    """Declare a message: a named tuple with `kind` and `pack`, which `parse` makes. `numbers`: the
-    struct format of all fields but a `tail`; `x` is a reserved byte, sent as 0 and ignored."""
+def said_as(number: int, kind: str, numbers: str, fields: str, tail: tuple = (None, None, 0)):
+    """Declare a message, a named tuple with `kind` and `pack`. `numbers` is the struct format of
+    its fields without the `tail`. In it `x` is a reserved byte, sent as 0 and ignored."""
     head, body = struct.Struct(f">HH{numbers}"), struct.Struct(f">{numbers}")
     size, pack_head, unpack = head.size, head.pack, body.unpack_from
+    write_tail, read_tail, tail_size = tail
     cls = collections.namedtuple(kind.title().replace("_", ""), fields)
 
     def pack(self) -> bytes:
-        if tail is None:
+        if write_tail is None:
             return pack_head(size, number, *self)
-        rest = tail.write(self[-1])
+        rest = write_tail(self[-1])
         return pack_head(size + len(rest), number, *self[:-1]) + rest
 
     def read(message: bytes):
-        if tail is None:
+        if read_tail is None:
             return cls(*body.unpack(message[HEADER_SIZE:]))
-        return cls(*unpack(message, HEADER_SIZE), tail.read(message[size:]))
+        return cls(*unpack(message, HEADER_SIZE), read_tail(message[size:]))
 
     cls.kind, cls.pack = kind, pack
-    _TYPES[number] = read, size if tail is None else tail.size and size + tail.size
+    _TYPES[number] = read, None if tail_size is None else size + tail_size
     return cls
 
 
-# A module of this host has data to spread, `ttl` hops far; 0 is everywhere.
+# README.md tells what each message means. An `address` is that of the sender, but in a PUSH that of
+# a newcomer. A `ttl` counts hops; without a limit it is 0 in an ANNOUNCE, and 255 between peers.
 Announce = said_as(500, "announce", "BxH", "ttl data_type data", DATA)
-# It subscribes to a type of data; is told of data of that type; says whether these are VALID, and
-# so to be forwarded.
 Notify = said_as(501, "notify", "xxH", "data_type")
 Notification = said_as(502, "notification", "HH", "id data_type data", DATA)
 Validation = said_as(503, "validation", "HH", "id flags")
 VALID = 1  # the flag; all others are ignored
 
-# A neighbour asks for addresses; the addresses of the sender's neighbours.
 PeerRequest = said_as(504, "peer_request", "", "")
 PeerResponse = said_as(505, "peer_response", "", "addresses", ENDPOINTS)
-# Work for a peer that wants to be a neighbour; the work is done, by the peer at `address`.
 VerificationRequest = said_as(506, "verification_request", "Q", "nonce")
 VerificationResponse = said_as(507, "verification_response", "QQ", "nonce challenge address",
                                ENDPOINT)
-# The first message of a peer that dials: its own listening address.
 Hello = said_as(508, "hello", "", "address", ENDPOINT)
-# A peer has become somebody's neighbour; this may be forwarded `ttl` more hops.
 Push = said_as(509, "push", "H", "ttl address", ENDPOINT)
-# The sender lives.
 Ping = said_as(510, "ping", "", "")
-# Data that spreads; `ttl` hops are left, 255 is without limit.
 PeerNotification = said_as(511, "peer_notification", "BxHH", "ttl id data_type data", DATA)
 
 SPREADABLE = LONGEST - len(PeerNotification(0, 0, 0, b"").pack())  # bytes of data in a 511
 
 
 class Frames:
-    """Framing: cuts a stream of bytes into messages."""
+    """The framing, which cuts a stream of bytes into messages."""
 
-    late = "nothing valid came in time"  # the reason when a deadline passes
+    late = "nothing valid came in time"  # the reason after a deadline
 
     def __init__(self):
         self._rest = b""  # the beginning of an unfinished message
         self.fault: WireError | None = None  # why the rest of the stream cannot be read
 
     def feed(self, data: bytes) -> list[bytes]:
-        """Return the messages that `data` completes, up to the first with a wrong header."""
+        """Return the messages that `data` completes, before any wrong header."""
         if self._rest:
             data = self._rest + data
         messages, at, end = [], 0, len(data)
@@ -123,7 +110,7 @@ class Frames:
                 self.fault = WireError(f"message of {size} bytes")
                 break
             if end - at < size:
-                if end - at >= HEADER_SIZE:  # nobody has to await the rest after a wrong header
+                if end - at >= HEADER_SIZE:  # so that nobody awaits the rest after a wrong header
                     number = data[at + 2] << 8 | data[at + 3]
                     if number not in _TYPES:
                         self.fault = WireError(f"unknown type {number}")
@@ -136,12 +123,11 @@ class Frames:
         return messages
 
     def unfinished(self) -> bool:
-        """Return whether a message has begun and not ended."""
         return bool(self._rest)
 
 
 def parse(message: bytes):
-    """Return the value of a whole message; WireError if it is malformed."""
+    """Return the value of a whole message. WireError if it is malformed."""
     number = message[2] << 8 | message[3]
     if number not in _TYPES:
         raise WireError(f"unknown type {number}")
@@ -152,10 +138,10 @@ def parse(message: bytes):
 
 
 class Client:
-    """One connection to a gossip module; a thread reads it until `close`."""
+    """A connection to a gossip module, which a thread reads until `close`."""
 
     def __init__(self, address: tuple[str, int], data_type: int, on_data):
-        """Subscribe to a type; `on_data(data)` is called with notified data, and validates it."""
+        """Subscribe to a type. `on_data(data)` validates notified data."""
         self._on_data = on_data
         self._sock = socket.create_connection(address, 5)
         self._sock.settimeout(None)
@@ -173,9 +159,8 @@ class Client:
         with contextlib.suppress(OSError):  # the module is gone
             while received := self._sock.recv(65_536):
                 told = map(parse, frames.feed(received))
-                self._sock.sendall(b"".join([
-                    Validation(message.id, self._on_data(message.data)).pack()
-                    for message in told]))
+                self._sock.sendall(b"".join(
+                    [Validation(said.id, self._on_data(said.data)).pack() for said in told]))
 
     def close(self) -> None:
         with contextlib.suppress(OSError):  # the module is gone

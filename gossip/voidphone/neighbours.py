@@ -1,13 +1,11 @@
-"""The neighbours of a gossip module: how a peer becomes one, and whom else to dial.
+"""The neighbours of a gossip module, and the handshake with a stranger.
 
-A peer that dials says HELLO, does a proof of work, and is welcomed: the handshake. gossip_module.py
-accepts and dials. A peer that was welcomed is dialled back once, and told HELLO. If it gives work
-for that, it is proven to be at the address that it named; this work is not done. A peer that did
-not accept our work is left alone for a while, because it could have us work for nothing for ever.
-
-Whoever dials us and does its work is accepted; we dial only while one of `degree` places is free,
-and each dial under way takes a place. README.md says which addresses are dialled, and which
-neighbour is given up for a newcomer.
+A peer that dials says HELLO, does a proof of work, and is welcomed. Then it is dialled back, and
+told HELLO. If it gives work in reply, it is proven to be at the address that it named; this work is
+not done. A peer that did not accept our work is left alone for a while, because an attacker could
+have us work for nothing for ever. A peer that does our work is always accepted, but we dial only
+while one of `degree` places is free, and each pending dial takes a place. README.md says which
+addresses are dialled, and which neighbour a newcomer replaces. gossip_module.py accepts and dials.
 """
 
 import collections
@@ -24,7 +22,7 @@ from gossip.voidphone.messages import (
 from gossip.voidphone.work import find, is_work
 from gossip.wire import WireError
 
-# Roles of a link: what the other end is to us. They appear in `refused:` lines.
+# Roles of a link, as `refused:` lines show them.
 MODULE = "a module"
 STRANGER = "one who has not said HELLO"
 CHALLENGED = "one who has not done the work"
@@ -35,14 +33,14 @@ NEIGHBOUR = "a neighbour"
 DIALLED_BACK = "one that we dial back"
 
 MESSAGE_LIMIT = 20.0  # seconds from the first byte of a message to its last
-ALONE = 100  # messages a second to one module that go out in a `send` each
-HELLO_LIMIT = 10.0  # seconds to wait for HELLO, for the reply to ours, and to our work
-WORK_LIMIT = 300.0  # seconds that a peer may take for its work, counted from its HELLO
+ALONE = 100  # messages a second to a module that go out in a `send` each
+HELLO_LIMIT = 10.0  # seconds to wait for HELLO, and for replies to our HELLO and our work
+WORK_LIMIT = 300.0  # seconds from a peer's HELLO to the end of its work
 LEFT_ALONE = 60.0  # seconds without work for a peer that did not accept our work
-MOST_LEFT_ALONE = 1_000  # peers left alone that are remembered
+MOST_LEFT_ALONE = 1_000  # remembered peers that are left alone
 PUSH_MEMORY = 10.0  # seconds in which only the first PUSH of an address is forwarded
 PUSHES = 10_000  # addresses remembered for PUSH_MEMORY
-SLOT, SLOTS = 60.0, 6  # seconds of a slot; a nonce counts in its own slot and the 5 after it
+SLOT, SLOTS = 60.0, 6  # seconds of a slot; slots in which a nonce is valid
 
 
 class PeerLink(Link):
@@ -50,20 +48,20 @@ class PeerLink(Link):
 
     def __init__(self, role: str, settings: Settings, flusher, now, connection=None):
         super().__init__(role, settings, flusher, now, connection, Frames)
-        self.hello: Address | None = None  # the address that the other end's HELLO named
-        self.nonces: dict[int, int] = {}  # of the work that we gave it, by time slot
+        self.hello: Address | None = None  # the address in the other end's HELLO
+        self.nonces: dict[int, int] = {}  # time slot -> nonce of the work that we gave it
         # Of a neighbour:
         self.asked = False  # we sent a 504 (peer request); the 505 has not come yet
         self.dialled = False  # by us
         self.proven = False  # it was found at its address
         self.teller: Address | None = None  # the neighbour that named it, if we dialled it for that
-        self._alone = Budget(ALONE)  # of a module: messages that go out in a `send` each
+        self._alone = Budget(ALONE)  # of a module
         # Of the messages that arrived together:
         self.announced = collections.Counter()  # data type -> announces so far
         self.free = 0  # bytes of news that need not wait for modules that read slowly
 
     def trust(self) -> None:
-        """Let the other end be silent, but limit the time in which it ends a message."""
+        """Let the other end be silent, but not within a message."""
         super().trust()
         self.unfinished_limit = MESSAGE_LIMIT
 
@@ -72,8 +70,8 @@ class PeerLink(Link):
         self.await_line(self._now() + HELLO_LIMIT)
 
     def send_all(self, chunks: list[bytes]) -> None:
-        """Send messages together, but a few to a module one by one, because several clients take
-        what one `recv` returns for one message."""
+        """Send messages together, but a few to a module separately. The reason is that several
+        clients take what `recv` returns for a single message."""
         alone = 0
         while self.role == MODULE and alone < len(chunks) and self._alone.spend(self._now()):
             self.send(chunks[alone])
@@ -83,23 +81,21 @@ class PeerLink(Link):
 
 
 class View:
-    """Neighbours and known addresses. `dialled`, `proven` and `teller` stand in the links."""
+    """The neighbours and the known addresses."""
 
     def __init__(self, config: Config, rng, write):
-        self._own = config.p2p_address
-        self._config = config
-        self._rng = rng
+        self._own, self._config, self._rng = config.p2p_address, config, rng
         self._write = write  # writes an event into the output file
         self._neighbours: dict[Address, PeerLink] = {}
-        # address -> the neighbour that named it last, in a 505; the latest comes last
+        # address -> the neighbour that named it last in a 505; the latest address comes last
         self._dialling: dict[Address, Address | None] = {}
         self._known: collections.OrderedDict[Address, Address | None] = collections.OrderedDict()
         self._pushed = Recent(PUSHES)
 
     def admit(self, peer: Address, link: PeerLink, dialled: bool) -> bool:
-        """Make a verified peer a neighbour, and close links given up for it; return False if there
-        is a better link to it. Of two links in opposite directions, the better is dialled by the
-        smaller address; of two in one direction, it is the newer."""
+        """Make a verified peer a neighbour, and close links that it replaces. Return False if it
+        has a better link. Of two links in opposite directions, the better is dialled by the smaller
+        address. Of two links in the same direction, the newer is better."""
         teller = self._dialling.pop(peer, None)
         if (standing := self._neighbours.get(peer)) is not None:
             if standing.dialled != dialled and standing.dialled == (self._own < peer):
@@ -121,8 +117,8 @@ class View:
         return True
 
     def _surplus(self, newcomer: Address) -> Address:
-        """Return a neighbour to give up for a newcomer: an unproven one, else one that dialled us,
-        else any; of these, a random one of the IP that has most of them."""
+        """Return the neighbour that a newcomer replaces. It is unproven, or else has dialled us, if
+        possible. Among several, draw from the IP with most of them."""
         links = self._neighbours
         others = [peer for peer in links if peer != newcomer]
         others = ([peer for peer in others if not links[peer].proven]
@@ -132,12 +128,12 @@ class View:
         return self._rng.choice([peer for peer in others if crowds[peer.ip] == most])
 
     def prove(self, peer: Address) -> None:
-        """Note that a peer has answered at its address; if it is a neighbour, it is proven."""
+        """Note that a peer, perhaps a neighbour, has answered at its address."""
         if peer in self._neighbours:
             self._neighbours[peer].proven = True
 
     def remove(self, peer: Address, link: PeerLink, reason: str = "") -> bool:
-        """Remove a neighbour whose link has ended; return whether this was its present link."""
+        """Remove a neighbour whose link ended. Return False for an older link."""
         if self._neighbours.get(peer) is not link:
             return False
         del self._neighbours[peer]
@@ -147,7 +143,7 @@ class View:
         return True
 
     def begin_dial(self, peer: Address, needed: bool = False) -> bool:
-        """Take a place for a dial, a free one unless it is `needed`; return whether to dial."""
+        """Take a place for a dial, and return whether to dial. A `needed` dial has a place."""
         teller = self._known.get(peer)
         is_dialled = self._is_strange(peer) and (needed or self._free_for(teller) > 0)
         if is_dialled:
@@ -158,11 +154,10 @@ class View:
         return peer != self._own and peer not in self._neighbours and peer not in self._dialling
 
     def end_dial(self, peer: Address) -> None:
-        """Free the place of a dial that has ended."""
         self._dialling.pop(peer, None)
 
     def heard_of(self, addresses, teller: Address | None) -> list[Address]:
-        """Remember the addresses of a neighbour's 505 (peer response); return some to dial."""
+        """Remember the addresses of a 505 (peer response). Return some to dial."""
         strangers = list(filter(self._is_strange, dict.fromkeys(addresses)))
         for address in strangers:
             self._known[address] = teller
@@ -172,7 +167,7 @@ class View:
         return sample(strangers, self._free_for(teller), self._rng)
 
     def pushed(self, address: Address, now: float) -> bool:
-        """Remember the address of a PUSH; return whether to forward it."""
+        """Remember the address of a PUSH, and return whether to forward it."""
         if address != self._own and address not in self._neighbours:
             self._note(address)
         return self._pushed.add(address, True, now, now + PUSH_MEMORY)
@@ -184,22 +179,21 @@ class View:
         return list(self._neighbours)
 
     def known(self) -> list[Address]:
-        """Return known addresses that are no neighbours: by IP, the latest of each first."""
+        """Return known addresses by turns of their IPs, the latest first."""
         return in_turns(reversed(self._known))
 
     def lacks_neighbours(self) -> bool:
         return len(self._neighbours) < self._config.min_degree
 
     def forget(self, address: Address) -> None:
-        """Drop an address that cannot be reached."""
         self._known.pop(address, None)
 
     def _note_degree(self) -> None:
         self._write(f"degree:{self._own}=>{len(self._neighbours)}")
 
     def _free_for(self, teller: Address | None) -> int:
-        """Return how many places may go to addresses from `teller`. These are half of the places
-        that others leave free, less those filled already; but one while neighbours are too few."""
+        """Return how many places are free for addresses from `teller`. It gets half of the places
+        that others leave free, and at least a place while neighbours are too few."""
         tellers = [link.teller for link in self._neighbours.values()]
         tellers += self._dialling.values()
         taken, filled = len(tellers), tellers.count(teller)
@@ -216,7 +210,7 @@ class View:
 
 
 class Handshake(Part):
-    """Makes neighbours of strangers: everything between the connection and the view."""
+    """The way of a stranger from the connection into the view."""
 
     ANSWERS = {STRANGER: {"hello"}, CHALLENGED: {"hello", "verification_response"},
                DIALLED: {"verification_request"}, DIALLED_BACK: {"verification_request"}}
@@ -225,8 +219,8 @@ class Handshake(Part):
         self._module = module
         self._view = module.view
         self._left_alone = Recent(MOST_LEFT_ALONE)
-        self._searches: collections.deque[tuple[PeerLink, int]] = collections.deque()  # and nonces
-        self.duty = None  # the duty that calls `work`, once there is one
+        self._searches: collections.deque[tuple[PeerLink, int]] = collections.deque()  # with nonces
+        self.duty = None  # later the duty that calls `work`
 
     def on_up(self, link: PeerLink) -> None:
         link.send(Hello(self._module.address).pack())
@@ -251,7 +245,7 @@ class Handshake(Part):
         link.send(VerificationRequest(link.nonces[slot]).pack())
 
     def on_verification_response(self, link: PeerLink, message: VerificationResponse) -> None:
-        """Check a peer's work; welcome the peer, send it the view, and tell its new neighbours."""
+        """Verify a peer's work. Welcome it, send it the view, and tell all neighbours."""
         slot, peer = present_slot(self._module.now()), message.address
         if peer != link.hello:
             raise WireError(f"work for {peer}, not for {link.hello}")
@@ -262,7 +256,7 @@ class Handshake(Part):
         view = [other for other in self._view.addresses() if other != peer]
         if self.welcome(link, peer, dialled=False):
             link.send(PeerResponse(tuple(view)).pack())
-            self._view.pushed(peer, self._module.now())  # its echo is not new
+            self._view.pushed(peer, self._module.now())  # so that an echo is not new
             self._module.tell_others(link, Push(self._module.config.p2p_ttl, peer))
             if not link.proven:
                 self._dial_back(peer)
@@ -277,7 +271,7 @@ class Handshake(Part):
             self._module.dial(back)
 
     def on_verification_request(self, link: PeerLink, message: VerificationRequest) -> None:
-        """Queue work from a peer that we dialled; if we only dialled back, the peer is proven."""
+        """Queue the work of a dialled peer. Dialled back, it is only proven."""
         self._view.prove(link.peer)
         if link.role == DIALLED_BACK:
             link.close("proven")
@@ -288,7 +282,7 @@ class Handshake(Part):
         self.duty.hurry()
 
     def work(self, now: float) -> float | None:
-        """Do the next work that a peer has given; return None when there is none."""
+        """Do the next work for a peer. Return None if there is none."""
         if not self._searches:
             return None
         link, nonce = self._searches.popleft()
@@ -309,8 +303,8 @@ class Handshake(Part):
         return now
 
     def welcome(self, link: PeerLink, peer: Address, dialled: bool) -> bool:
-        """Make a verified peer a neighbour; return False if a better link to it exists already."""
-        link.trust()  # first: a neighbour may have more news waiting than a stranger
+        """Make a verified peer a neighbour. Return False if it has a better link."""
+        link.trust()  # first, because more may wait for a neighbour than for a stranger
         self._module.waiting_room.leave(link)
         if not self._view.admit(peer, link, dialled):
             self._module.disconnect(link, "duplicate", peer)
@@ -320,11 +314,11 @@ class Handshake(Part):
         return True
 
     def is_left_alone(self, peer: Address) -> bool:
-        """Return whether a peer did not accept our work in the last LEFT_ALONE seconds."""
+        """Tell whether a peer recently did not accept our work."""
         return self._left_alone.get(peer, self._module.now()) is not None
 
     def on_end(self, link: PeerLink) -> None:
-        """Free a dial's place, and leave a peer alone that did not accept our work."""
+        """Free a dial's place. Leave a peer alone that refused our work."""
         if link.role == ANSWERED:
             self._module.write_refusal(link.peer, "it did not take our work: has it more pow_bits?")
             if link.peer not in self._view.addresses():  # else its own dial was sooner

@@ -1,7 +1,4 @@
-"""News: which messages were seen, which wait for validation, which are kept for newcomers.
-
-Rules only: no socket, no clock.
-"""
+"""News that were seen, wait for validation, or are kept for newcomers. Pure rules."""
 
 import collections
 import dataclasses
@@ -13,18 +10,18 @@ from typing import NamedTuple
 
 from gossip.voidphone.messages import PeerNotification
 
-UNLIMITED = 255  # on the wire: a TTL that is never counted down
+UNLIMITED = 255  # a TTL on the wire that is never counted down
 WAITING_BYTES = 64 << 20  # bytes of data that may wait; above, the oldest message is dropped
-WAITING = 60_000  # messages that may wait: 5,536 ids stay free, so that one is drawn quickly
-KEPT_FOR = 1.0  # seconds from the arrival of news that are kept for newcomers
-KEPT_BYTES = 8 << 20  # bytes that each shelf of kept news may hold; above, the oldest is evicted
-OVERHEAD = 512  # bytes that kept news count for besides their data
-REMEMBERED = 65_536  # messages that the memory has room for, even if cache_size is smaller
+WAITING = 60_000  # messages that may wait, so that 5,536 ids are free, and drawn quickly
+KEPT_FOR = 1.0  # seconds from their arrival for which news are kept for newcomers
+KEPT_BYTES = 8 << 20  # bytes on each shelf of kept news; above, the oldest is evicted
+OVERHEAD = 512  # bytes that each kept message counts for besides its data
+REMEMBERED = 65_536  # messages that are remembered even if cache_size is smaller
 UNWANTED = "messages of a type that no module wants"  # the name of a counter
 
 
 class Item(NamedTuple):
-    """Id, type and SHA-256 of the data, which identify a message among peers."""
+    """The id, type and SHA-256 that identify a message among peers."""
 
     id: int
     data_type: int
@@ -35,17 +32,16 @@ class Item(NamedTuple):
 
 
 class Memory(collections.OrderedDict):
-    """Messages seen in the last `seconds`, and when each is forgotten; above `most`, the oldest is
-    forgotten sooner."""
+    """The messages seen lately, and when each expires. Above `most`, the oldest is evicted."""
 
     def __init__(self, seconds: float, most: int):
         super().__init__()
         self._seconds = seconds
         self._most = max(most, REMEMBERED)
-        self.dropped = 0  # forgotten before their time
+        self.dropped = 0  # evictions
 
     def add(self, item: Item, now: float) -> bool:
-        """Remember a message; return whether it is new."""
+        """Remember a message, and return whether it is new."""
         while self and next(iter(self.values())) <= now:
             self.popitem(last=False)
         key = b"%d.%d." % item[:2] + item.digest  # takes less memory than an item
@@ -60,48 +56,39 @@ class Memory(collections.OrderedDict):
 
 @dataclasses.dataclass(eq=False)
 class News:
-    """A message that waits for its first validation, or is kept for newcomers."""
+    """A message that waits for validation, or is kept for newcomers."""
 
     number: int  # its id on the API
-    message: PeerNotification  # as it will be spread, its TTL counted down already
+    message: PeerNotification  # as it will be forwarded
     key: Item | None
-    senders: set  # links that it came over, whose other ends have it
-    notified: set  # links of the modules told of it: only they may validate it
+    senders: set  # the links that it came over
+    notified: set  # the links of the modules that may validate it, because they were told
     came: float
 
 
 class Shelf(collections.OrderedDict):
-    """News by number, in the order of `put`, for some seconds."""
+    """The news of some seconds by number, in the order of `put`."""
 
     def __init__(self, seconds: float, overhead: int = 0):
         super().__init__()
         self._seconds = seconds
         self._overhead = overhead  # bytes that each counts for besides its data
-        self._of_type = collections.defaultdict(dict)  # type -> number -> news
         self.bytes = 0
 
     def put(self, news: News) -> None:
-        message = news.message
-        self[news.number] = self._of_type[message.data_type][news.number] = news
-        self.bytes += self._overhead + len(message.data)
+        self[news.number] = news
+        self.bytes += self._overhead + len(news.message.data)
 
     def take(self, number: int) -> News:
-        """Take out news and return them."""
         news = self.pop(number)
-        message = news.message
-        del self._of_type[message.data_type][number]
-        if not self._of_type[message.data_type]:
-            del self._of_type[message.data_type]
-        self.bytes -= self._overhead + len(message.data)
+        self.bytes -= self._overhead + len(news.message.data)
         return news
 
     def of_type(self, data_type: int, now: float) -> list[News]:
-        """Return the news of a type that have not expired."""
-        return [news for news in self._of_type.get(data_type, {}).values()
-                if news.came + self._seconds > now]
+        return [news for news in self.values()
+                if news.message.data_type == data_type and news.came + self._seconds > now]
 
     def due(self) -> float:
-        """Return when the oldest expires."""
         return next(iter(self.values())).came + self._seconds if self else math.inf
 
     def expire(self, now: float) -> Iterator[News]:
@@ -110,20 +97,18 @@ class Shelf(collections.OrderedDict):
             yield self.take(next(iter(self)))
 
     def evict(self, room: int, most: float = math.inf) -> Iterator[News]:
-        """Take out the oldest until at most `room` bytes and `most` news are left."""
+        """Take out the oldest while there are more bytes or news."""
         while self.bytes > room or len(self) > most:
             yield self.take(next(iter(self)))
 
 
 class Pending:
-    """News that wait for validation, and news kept for modules that are about to subscribe.
-
-    Kept for a second are news that wait no longer, and those that no module wants: a module often
-    says NOTIFY just after the news came that it was started for."""
+    """The news that wait for validation, or are kept for new subscribers. The latter are validated
+    or unwanted. A second is enough, because a module often says NOTIFY just after the news came
+    that it was started for."""
 
     def __init__(self, rng, patience: float):
-        self._rng = rng
-        self._patience = patience  # seconds
+        self._rng, self._patience = rng, patience
         self._waiting = Shelf(patience)
         self._of_key: dict[Item, News] = {}  # what waits
         self._kept = Shelf(KEPT_FOR, OVERHEAD)
@@ -133,8 +118,8 @@ class Pending:
 
     def add(self, message: PeerNotification, key: Item, senders, notified,
             now: float) -> tuple[int, bool]:
-        """Let a message wait, or only keep it when no module is notified. Return its id on the API,
-        and whether `expire` may be due sooner."""
+        """Let a message wait, or keep it if no module is notified. Return its id on the API, and
+        whether `expire` may be due sooner."""
         number = self._rng.getrandbits(16)
         while number in self._waiting or number in self._kept:
             number = self._rng.getrandbits(16)
@@ -151,9 +136,9 @@ class Pending:
         return number, alone
 
     def join(self, data_type: int, link, now: float) -> list[weakref.ref]:
-        """Add a new subscriber to the news of a type; return these, oldest first, without its own.
-        The references are weak, so that a newcomer that reads slowly keeps no news in memory, and
-        is told nothing under an id that other news have by then."""
+        """Add a subscriber to others' news, and return these, oldest first. The references are
+        weak, so that a slow newcomer keeps no news in memory, and is told nothing under an id that
+        other news have by then."""
         here = self._waiting.of_type(data_type, now) + self._kept.of_type(data_type, now)
         joined = [news for news in here if link not in news.senders]
         for news in joined:
@@ -161,18 +146,17 @@ class Pending:
         return [weakref.ref(news) for news in sorted(joined, key=lambda news: news.came)]
 
     def add_unwanted(self, message: PeerNotification, link, now: float) -> bool:
-        """Keep a message that no module wants; return whether `expire` may be due sooner."""
+        """Keep a message that nobody wants. Return whether `expire` may be due sooner."""
         self._unwanted.put(News(next(self._numbers), message, None, {link}, set(), now))
         self._drop(self._unwanted.evict(KEPT_BYTES), UNWANTED)
         return len(self._unwanted) == 1
 
     def take_unwanted(self, data_type: int, now: float) -> list[News]:
-        """Take out the messages that no module wanted, of this type, the oldest first."""
-        return [self._unwanted.take(news.number)
-                for news in self._unwanted.of_type(data_type, now)]
+        """Take out the unwanted messages of a type, the oldest first."""
+        return [self._unwanted.take(news.number) for news in self._unwanted.of_type(data_type, now)]
 
     def copy(self, key: Item, sender, ttl: int) -> bool:
-        """Add a copy's sender and higher TTL to a waiting message; return False if none waits."""
+        """Merge a copy into the waiting message. Return False if none waits."""
         news = self._of_key.get(key)
         if news is None:
             return False
@@ -182,8 +166,7 @@ class Pending:
         return True
 
     def validated(self, number: int, link, valid: bool = True) -> News | None:
-        """Take out and return a message that a module validates. None if the module was not told of
-        it, or another module was first."""
+        """Take out a message that a module validates. None if it was not told, or was not first."""
         news = self._waiting.get(number)
         if news is None or link not in news.notified:
             self.dropped["validations of what does not wait"] += 1
@@ -195,23 +178,23 @@ class Pending:
         return news
 
     def expire(self, now: float) -> float:
-        """Drop expired messages; return when to look again. Kept messages are looked at only once a
-        second, because a look at each in its time costs more."""
+        """Drop expired messages, and return the next time. Kept messages are only checked once a
+        second, because a check of each in its time costs more."""
         self._drop(self._waiting.expire(now), "messages without a validation in time")
         self._drop(self._unwanted.expire(now), UNWANTED)
         self._drop(self._kept.expire(now))
         return min(self._waiting.due(), self._unwanted.due(), self._kept.due() + KEPT_FOR)
 
     def lag(self, now: float) -> float | None:
-        """Return the age of the oldest message, in seconds, if modules are far behind, else None.
-        Far behind means that half of the patience, the messages or the bytes is used up."""
+        """Return the oldest message's age in seconds, if modules are far behind. They are if half
+        of the patience, the messages or the bytes is used up."""
         age = now + self._patience - self._waiting.due()
         behind = (age > self._patience / 2 or len(self._waiting) > WAITING // 2
                   or self._waiting.bytes > WAITING_BYTES // 2)
         return age if behind else None
 
     def on_end(self, link) -> None:
-        """Forget a connection that has ended: it validates nothing, and is no sender to skip."""
+        """Forget an ended connection as validator and as sender."""
         for news in self._waiting.values():
             news.notified.discard(link)
             news.senders.discard(link)
@@ -220,19 +203,9 @@ class Pending:
         return len(self._waiting)
 
     def _drop(self, dropped: Iterable[News], reason: str = "") -> None:
-        """Forget news that were taken out, and count them if there is a reason to."""
+        """Forget news that were taken out, and count them under the reason."""
         for news in dropped:
             if self._of_key.get(news.key) is news:  # else it was forgotten, and came again
                 del self._of_key[news.key]
             if reason:
                 self.dropped[reason] += 1
-
-
-def first_ttl(announced: int) -> int:
-    """Return the TTL on the wire of an announced message: the hops left after the first."""
-    return UNLIMITED if announced == 0 else announced - 1
-
-
-def next_ttl(ttl: int) -> int:
-    """Return the TTL with which to forward a received message; -1: do not forward it."""
-    return UNLIMITED if ttl == UNLIMITED else ttl - 1

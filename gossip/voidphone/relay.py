@@ -1,11 +1,11 @@
-"""The relay: takes news from modules and neighbours, and forwards them.
+"""The relay, which forwards news of modules and neighbours.
 
-News go to the modules of this host that subscribed to their type. When a module has called the news
-valid, they go to the neighbours. The duty "validations" drops news that wait or are kept too long.
+News go to the modules that subscribed to their type. When a module has called news valid, they go
+to the neighbours. The duty "validations" drops news that wait or are kept too long.
 
-A sender of news waits for modules that read slowly: an announcer for as long as they read at all, a
-neighbour's reader only some seconds at a time, because it has to read PINGs. Modules wait for slow
-neighbours at most `origin_wait` seconds, because nobody knows why these are slow.
+Senders wait for slow modules. An announcer waits while they read at all, a neighbour's reader only
+for some seconds at a time, because it has to read PINGs. Modules wait for slow neighbours at most
+`origin_wait` seconds, because nobody knows why these are slow.
 """
 
 import collections
@@ -19,22 +19,21 @@ from gossip.tools import Budget
 from gossip.voidphone import messages
 from gossip.voidphone.messages import PeerNotification
 from gossip.voidphone.neighbours import MODULE, NEIGHBOUR, PeerLink
-from gossip.voidphone.news import Item, Memory, Pending, first_ttl, next_ttl
+from gossip.voidphone.news import UNLIMITED, Item, Memory, Pending
 
-DRAWS = 100  # random ids tried for data announced before; if all are in use, nearly all 65,536 are
-LOOK_EVERY = 64  # announces of one type between two looks whether receivers keep up
+DRAWS = 100  # random ids for repeated data; if none is free, nearly all 65,536 are in use
+LOOK_EVERY = 64  # announces of a type between two checks whether receivers keep up
 STILL_VALIDATING = 1.0  # seconds without a validation after which announcers no longer wait
 FLUSH = 256 << 10  # bytes; an outbox with more is sent before the next validation
-MODULE_WAIT = 4.0  # seconds that the reader of a neighbour waits at a time for modules that took
-# something within MODULE_WAIT; half a liveness interval, if that is shorter
-PIECE = 64 << 10  # bytes of news taken from a neighbour after a wait in vain all the same
+MODULE_WAIT = 4.0  # seconds that a neighbour's reader waits at a time, for modules that have read
+# something in this time; half a liveness interval, if that is shorter
+PIECE = 64 << 10  # bytes of news taken from a neighbour after a wait in vain
 PIECES = 8  # a second, of all neighbours together
 SMALL = 16 << 10  # bytes; an outbox with more is sent before looking for slow modules
 
 
 class Outbox:
-    """The effects of messages that arrived together, kept until `send`, so empty between
-    turns. Where a turn is shared in the middle, another reader may send them."""
+    """The effects of messages that arrived together. In a shared turn, any reader may send them."""
 
     def __init__(self, output: OutputFile):
         self._output = output
@@ -43,7 +42,6 @@ class Outbox:
         self.size = 0  # bytes to be sent
 
     def add(self, links, data: bytes) -> None:
-        """Keep bytes for each of these links."""
         for link in links:
             self._chunks[link].append(data)
             self.size += len(data)
@@ -60,47 +58,46 @@ class Outbox:
 
 
 class Relay(Part):
-    """Decides whether a message is new, which modules hear it, and when it is forwarded."""
+    """The decisions whether, when and where a message is forwarded."""
 
     ANSWERS = {MODULE: {"announce", "notify", "validation"}, NEIGHBOUR: {"peer_notification"}}
 
     def __init__(self, module, patience: float, memory: float):
         self._module = module
         self._outbox = module.outbox
-        self._types: dict[PeerLink, set[int]] = {}  # module -> the types that it subscribed to
+        self._types: dict[PeerLink, set[int]] = {}  # module -> its subscriptions
         self.memory = Memory(memory, module.config.cache_size)
         self.pending = Pending(module.rng, patience)
         self._pieces = Budget(PIECES)
         self._module_wait = min(MODULE_WAIT, module.settings.liveness_interval / 2)
-        self._validated_at = 0.0  # when a validation came last
-        self.duty = None  # the duty that calls `expire`, once there is one
+        self._validated_at = 0.0  # time of the last validation
+        self.duty = None  # later the duty that calls `expire`
 
     def subscribers(self, data_type: int, but: PeerLink | None = None) -> list[PeerLink]:
-        """Return the modules that subscribed to a type, except `but`."""
         return [link for link, types in self._types.items()
                 if data_type in types and link is not but]
 
     # What modules say.
 
     def on_notify(self, link: PeerLink, message: messages.Notify) -> None:
-        """Subscribe a module; tell it, as fast as it reads, what waits or has just come."""
+        """Subscribe a module. Tell it recent news as fast as it reads."""
         types = self._types.setdefault(link, set())
         if message.data_type in types:
             return
         types.add(message.data_type)
         for here in self.pending.join(message.data_type, link, self._module.now()):
-            if (waiting := here()) is not None:  # it was not dropped meanwhile
+            if (waiting := here()) is not None:  # else it was dropped meanwhile
                 self._tell([link], waiting.number, waiting.message)
             if self._outbox.size > FLUSH:
                 self._wait_for([link])
                 if link.ended or link.waiting() > ORIGIN_LIMIT:
-                    break  # it does not read; the rest would end its connection
+                    break  # because the rest would end its connection
         for news in self.pending.take_unwanted(message.data_type, self._module.now()):
             for sender in news.senders:
                 self._take(sender, news.message)  # as if it came now
 
     def on_announce(self, link: PeerLink, message: messages.Announce) -> None:
-        """Tell the other modules of an announcement; if none subscribed, forward it at once."""
+        """Tell other modules of an announcement. If none subscribed, forward it."""
         link.announced[message.data_type] += 1
         if link.announced[message.data_type] % LOOK_EVERY == 1:
             self._hold_back(self.subscribers(message.data_type, link))
@@ -116,23 +113,23 @@ class Relay(Part):
         else:
             self._module.counters.add("messages said so often that peers take them for old")
         self._outbox.events.append(f"generated:{item}")
-        news = PeerNotification(first_ttl(message.ttl) if fits else -1, *item[:2], message.data)
+        ttl = (message.ttl or UNLIMITED + 1) - 1 if fits else -1  # after this hop
+        news = PeerNotification(ttl, *item[:2], message.data)
         told = self.subscribers(message.data_type, link)
         self._notify(news, item, link, told)
         if fits and not told:
             self._outbox.add(self._module.view.links(), news.pack())
 
     def _hold_back(self, told: list[PeerLink]) -> None:
-        """Have an announcer wait while a receiver has a long backlog that still shrinks, or modules
-        validate but are far behind."""
-        self._wait_for(told)  # the announces before this one need not wait
+        """Have an announcer wait for slow receivers that still read, or validate."""
+        self._wait_for(told)
         self._wait_for(self._module.view.links(), self._module.settings.origin_wait)
         if told and not self._keep_up():
             with self._module.turn.left():
                 self._module.flusher.wait_until(self._keep_up, math.inf)
 
     def _keep_up(self) -> bool:
-        """Return whether modules keep up with validations, or have stopped validating."""
+        """Tell whether modules keep up with validations, or have stopped."""
         with self._module.turn:
             now = self._module.now()
             lag = self.pending.lag(now)
@@ -140,8 +137,8 @@ class Relay(Part):
                     or self._module.stopping)
 
     def on_validation(self, link: PeerLink, message: messages.Validation) -> None:
-        """Forward a message that a module calls valid. Many are sent in pieces of FLUSH bytes,
-        because together they would overflow the backlog even of a neighbour that reads."""
+        """Forward a message that a module calls valid. Many go out in pieces of FLUSH bytes, so
+        that they do not overflow the backlog of a neighbour that reads."""
         is_valid = bool(message.flags & messages.VALID)
         waiting = self.pending.validated(message.id, link, is_valid)
         if waiting is not None and is_valid and waiting.message.ttl >= 0:
@@ -152,7 +149,7 @@ class Relay(Part):
         self._validated_at = self._module.now()
 
     def _wait_for(self, links, seconds: float = math.inf) -> None:
-        """Send what there is, then wait, out of turn, for links with a long backlog."""
+        """Send the outbox, then await, out of turn, links with long backlogs."""
         self._outbox.send()
         with self._module.turn.left():
             self._module.flusher.wait_for_room(links, seconds)
@@ -160,16 +157,15 @@ class Relay(Part):
     # What neighbours say.
 
     def on_peer_notification(self, link: PeerLink, message: PeerNotification) -> None:
-        """Tell the modules that subscribed; without any, keep the news for a moment."""
+        """Tell the subscribers. Without any, keep the news for a moment."""
         if told := self.subscribers(message.data_type):
             self._wait_for_modules(link, told, len(message.data))
             self._take(link, message)
         elif self.pending.add_unwanted(message, link, self._module.now()):
-            self.duty.hurry()  # it slept without a deadline
+            self.duty.hurry()  # because it slept without a deadline
 
     def _wait_for_modules(self, link: PeerLink, told, size: int) -> None:
-        """Pause a neighbour while a module that still reads has much waiting. After each wait a
-        piece may pass, within the rate limit of all neighbours."""
+        """Pause a neighbour for modules that read slowly. After each wait a piece may pass."""
         link.free -= size
         if link.free >= 0:
             return
@@ -184,14 +180,14 @@ class Relay(Part):
             self._outbox.send()
             with self._module.turn.left():
                 self._module.flusher.wait_until(is_over, self._module_wait)
-            link.heard = self._module.now()  # a neighbour that is not read is not silent
+            link.heard = self._module.now()  # because it is not silent, but not read
             if self._pieces.spend(link.heard):
                 link.free = PIECE - size
                 return
 
     def _take(self, link: PeerLink, message: PeerNotification) -> None:
-        """Tell modules what a neighbour has sent, unless it is a duplicate."""
-        ttl = next_ttl(message.ttl)
+        """Tell modules of a neighbour's message, unless it is a duplicate."""
+        ttl = message.ttl - (message.ttl != UNLIMITED)  # -1 if it goes no further
         item = Item(message.id, message.data_type, hashlib.sha256(message.data).digest())
         if self.pending.copy(item, link, ttl) or not self.memory.add(item, self._module.now()):
             self._module.counters.add("messages that were old")
@@ -200,7 +196,7 @@ class Relay(Part):
         self._notify(message._replace(ttl=ttl), item, link, self.subscribers(message.data_type))
 
     def _notify(self, news: PeerNotification, item: Item, sender, told) -> None:
-        """Tell modules; the message waits for their validation. With TTL -1 it goes no further."""
+        """Tell modules, and await their validation. TTL -1 means not to forward it."""
         number, alone = self.pending.add(news, item, (sender,), told, self._module.now())
         self._tell(told, number, news)
         if alone:  # the duty "validations" slept without a deadline
@@ -212,7 +208,7 @@ class Relay(Part):
     # What the module asks for.
 
     def expire(self, now: float) -> float | None:
-        """Drop messages not validated or wanted in time; return when the next one expires."""
+        """Drop expired messages, and return when the next expires."""
         due = self.pending.expire(now)
         return due if due < math.inf else None
 

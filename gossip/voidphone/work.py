@@ -1,8 +1,8 @@
-"""Proof of work: find a challenge such that SHA-256 of nonce and challenge begins with zero bits.
+"""Proof of work, the price of becoming a neighbour.
 
-A peer pays it to become a neighbour. A search for up to EASY bits is done in the calling thread.
-A harder one is done by worker processes, one per core, with lowered priority. They share the
-challenges among them, and end with their search, or with their parent. They run this file.
+The work is to find a challenge for which SHA-256 of nonce and challenge begins with zero bits. For
+up to EASY bits the calling thread searches, else a worker process for each core, with low priority.
+A worker runs this file on its share of the challenges, and ends with the search or its parent.
 """
 
 import contextlib
@@ -13,22 +13,21 @@ import sys
 import threading
 import time
 
-EASY = 16  # zero bits for which a search takes milliseconds
-NICE = 5  # niceness of workers, or more if this process has more
-ROUND = 20_000  # challenges tried between two looks whether the search is still wanted
-LOOK = 0.01  # seconds between two looks while workers search
+EASY = 16  # zero bits that take milliseconds
+NICE = 5  # niceness of workers, or that of this process if higher
+ROUND = 20_000  # challenges between two checks whether the search is still wanted
+LOOK = 0.01  # seconds between two checks while workers search
 
 
 def is_work(nonce: int, challenge: int, bits: int) -> bool:
-    """Return whether the hash of nonce and challenge begins with `bits` zero bits."""
     digest = hashlib.sha256(nonce.to_bytes(8, "big") + challenge.to_bytes(8, "big")).digest()
     return int.from_bytes(digest, "big") >> 256 - bits == 0
 
 
 def search(nonce: int, bits: int, first: int, step: int, wanted) -> int | None:
-    """Return the first of first, first + step, ... that does the work; None if no longer wanted."""
+    """Return which of first, first + step, ... does the work. None if no longer `wanted()`."""
     sha256, prefix = hashlib.sha256, nonce.to_bytes(8, "big")
-    highest = ((1 << 256 - bits) - 1).to_bytes(32, "big")  # digest that begins with the zero bits
+    highest = ((1 << 256 - bits) - 1).to_bytes(32, "big")  # digest with the zero bits
     while wanted():
         for challenge in range(first, first + step * ROUND, step):
             if sha256(prefix + challenge.to_bytes(8, "big")).digest() <= highest:
@@ -38,8 +37,7 @@ def search(nonce: int, bits: int, first: int, step: int, wanted) -> int | None:
 
 
 def find(nonce: int, bits: int, wanted) -> int | None:
-    """Return the challenge that does the work. None if no longer `wanted()`, or if the workers were
-    killed; OSError if one cannot be started."""
+    """Return the challenge that does the work, or None. OSError if a worker cannot be started."""
     if bits <= EASY:
         return search(nonce, bits, 0, 1, wanted)
     cores, workers = os.cpu_count() or 1, []
@@ -55,14 +53,14 @@ def find(nonce: int, bits: int, wanted) -> int | None:
             ended = [worker for worker in workers if worker.poll() is not None]
             found = [line for worker in ended if (line := worker.stdout.read())]
             if found or len(ended) == cores:
-                return int(found[0]) if found else None
+                return int(found[0]) if found else None  # None if the workers were killed
             time.sleep(LOOK)
     return None
 
 
-if __name__ == "__main__":  # a worker: it writes the challenge that it finds
+if __name__ == "__main__":  # a worker, which writes the challenge that it finds
     if hasattr(os, "nice"):
         os.nice(max(0, NICE - os.nice(0)))
-    # its standard input ends with the search, or with the parent
+    # standard input ends with the search, or with the parent
     threading.Thread(target=lambda: os.read(0, 1) or os._exit(0), daemon=True).start()
     print(search(*map(int, sys.argv[1:]), lambda: True))

@@ -17,7 +17,7 @@ def test_the_doorstep_opens_both_doors_or_none():
     udp, tcp = free_udp_range(1), free_port()
     arguments = ["peer.py", "--chat", "0", "1", str(tcp), f"--udp-base={udp}"]
     doors = open_early(arguments)
-    assert doors.are(udp, tcp) and listens(tcp)
+    assert [door.getsockname()[1] for door in doors] == [udp, tcp] and listens(tcp)
     assert open_early(arguments) is None
     doors.udp.close()
     assert open_early(arguments) is None  # TCP is taken: UDP is given back

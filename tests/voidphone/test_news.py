@@ -7,8 +7,7 @@ import pytest
 
 from gossip.voidphone import news
 from gossip.voidphone.news import (
-    KEPT_BYTES, OVERHEAD, REMEMBERED, UNLIMITED, WAITING, WAITING_BYTES, Memory, Pending, first_ttl,
-    next_ttl)
+    KEPT_BYTES, OVERHEAD, REMEMBERED, UNLIMITED, WAITING, WAITING_BYTES, Memory, Pending)
 from tests.tools.module_examples import push
 
 
@@ -166,21 +165,6 @@ def test_a_message_that_was_forgotten_while_it_waits_may_come_again():
         numbers = [pending.add(push(), item(1), (), "m", now)[0] for now in (0.0, 1.0)]
         assert all(pending.validated(numbers[at], "m") for at in order)
         assert pending.count() == 0 and pending.expire(99.0) == math.inf
-
-
-def test_the_ttl_of_an_announce_and_what_is_left_of_it():
-    assert {ttl: first_ttl(ttl) for ttl in (0, 1, 2, 254, 255)} == {
-        0: 255, 1: 0, 2: 1, 254: 253, 255: 254}
-    assert {ttl: next_ttl(ttl) for ttl in (0, 1, 2, 254, 255)} == {
-        0: -1, 1: 0, 2: 1, 254: 253, 255: 255}
-
-
-@pytest.mark.parametrize("announced, hops", [(1, 1), (2, 2), (3, 3), (254, 254), (255, 255)])
-def test_an_announce_goes_as_many_hops_as_it_says(announced, hops):
-    ttl, gone = first_ttl(announced), 1
-    while (ttl := next_ttl(ttl)) >= 0:
-        gone += 1
-    assert gone == hops
 
 
 def test_a_newcomer_that_reads_slowly_keeps_nothing_in_memory():
