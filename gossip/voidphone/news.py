@@ -73,20 +73,26 @@ class Shelf(collections.OrderedDict):
         super().__init__()
         self._seconds = seconds
         self._overhead = overhead  # bytes that each counts for besides its data
+        self._of_type = collections.defaultdict(dict)  # type -> number -> news
         self.bytes = 0
 
     def put(self, news: News) -> None:
-        self[news.number] = news
-        self.bytes += self._overhead + len(news.message.data)
+        message = news.message
+        self[news.number] = self._of_type[message.data_type][news.number] = news
+        self.bytes += self._overhead + len(message.data)
 
     def take(self, number: int) -> News:
         news = self.pop(number)
-        self.bytes -= self._overhead + len(news.message.data)
+        message = news.message
+        del self._of_type[message.data_type][number]
+        if not self._of_type[message.data_type]:
+            del self._of_type[message.data_type]
+        self.bytes -= self._overhead + len(message.data)
         return news
 
     def of_type(self, data_type: int, now: float) -> list[News]:
-        return [news for news in self.values()
-                if news.message.data_type == data_type and news.came + self._seconds > now]
+        return [news for news in self._of_type.get(data_type, {}).values()
+                if news.came + self._seconds > now]
 
     def due(self) -> float:
         return next(iter(self.values())).came + self._seconds if self else math.inf

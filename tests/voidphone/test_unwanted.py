@@ -42,9 +42,10 @@ def test_of_too_many_bytes_the_oldest_go():
     assert [one.message.id for one in kept.take_unwanted(0, 1.0)] == list(range(6, room + 5, 2))
     assert [one.message.id for one in kept.take_unwanted(1, 1.0)] == list(range(5, room + 5, 2))
     for number in range(20_000):  # small ones count for more than their data
-        kept.add_unwanted(news(b"x", number % 100), None, 1.0)
-    assert sum(len(kept.take_unwanted(number, 1.0)) for number in range(100)) \
+        kept.add_unwanted(news(b"x", number), None, 1.0)
+    assert sum(len(kept.take_unwanted(number, 1.0)) for number in range(20_000)) \
         == KEPT_BYTES // (OVERHEAD + 1)
+    assert not kept._unwanted._of_type
 
 
 # Live modules.
