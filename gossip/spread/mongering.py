@@ -1,7 +1,4 @@
-"""Rumor mongering: sends rumors to neighbours, and waits for their answers.
-
-This file sends lines and keeps time; rumors.py decides what to tell to which neighbour.
-"""
+"""Rumor mongering: lines and timeouts. What is told to whom is decided in rumors.py."""
 
 from gossip import wire
 from gossip.spread.rumors import QUEUE_BYTES, Rumors, Telling
@@ -10,7 +7,7 @@ CROWDED = QUEUE_BYTES // 2  # bytes of rumors being told above which new message
 
 
 class Mongering:
-    """Tells rumors to the links that `links()` returns."""
+    """The way of spreading that tells rumors to some of the links that `links()` returns."""
 
     duty_name = "rumors"  # of the duty that calls `turn`
     ANSWERED = {"took", "knew"}  # verbs of status lines for `answered`
@@ -42,7 +39,7 @@ class Mongering:
             self._calmer.notify_all()
 
     def flush(self, last: list[bytes]) -> None:
-        """Send all queued rumors, whatever the windows allow. `last`: the lines forwarded last."""
+        """Send all queued rumors, whatever the windows allow, and the lines forwarded last."""
         for link, lines in self.rumors.flush(self._links(), last):
             link.send(wire.rumors(lines))
 
@@ -66,22 +63,21 @@ class Mongering:
         return due
 
     def say_behind(self, link, data: bytes, urgent: bool = True) -> None:
-        """Send a neighbour data at once, because it need not wait for any rumor."""
+        """Send a neighbour data at once, because no rumor has to come first."""
         link.send(data, urgent=urgent)
 
     def hurry(self) -> None:
         """Do nothing, because a peer that leaves has gathered no rumors."""
 
     def all_sent(self) -> bool:
-        """Return whether no rumor is being told any more."""
         return not self.rumors.hot
 
     def has_room(self) -> bool:
-        """Return whether new messages may be made: not too many rumors are being told."""
+        """Return whether few enough rumors are told, so that new messages may be made."""
         return self.rumors.bytes < CROWDED
 
     def wait_for_room(self, turn) -> None:
-        """Leave the present turn while too many rumors are told, but not for too long. Otherwise
+        """Leave the present turn while too many rumors are told, for a limited time. Otherwise
         neighbours would be passed over, because their queues are full."""
         if not self.has_room():
             with turn.left():
@@ -92,7 +88,6 @@ class Mongering:
         self._wait_for_less(1, seconds)
 
     def _wait_for_less(self, limit: int, seconds: float) -> None:
-        """Wait, for `seconds` at most, for less than `limit` bytes of rumors."""
         with self._calmer:
             self._calmer.wait_for(lambda: self._stopped or self.rumors.bytes < limit, seconds)
 

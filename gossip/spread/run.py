@@ -1,4 +1,4 @@
-"""Runs, each one life of one peer: which of its messages were seen, and which texts are held.
+"""Runs: which messages of a run were seen, and which texts are held.
 
 Pure values. Every interval of seen numbers except the first is charged to its maker, the neighbour
 that brought the number with which it began (room.py). When two intervals merge, the maker of the
@@ -56,7 +56,7 @@ class Numbers(Intervals):
 
     def join(self, number: int) -> tuple[bool, object]:
         """Add a new number if it extends or joins intervals. Return whether it was added, and the
-        maker who is credited with an interval, or FREE."""
+        maker that is credited with an interval, or FREE."""
         at = bisect_right(self._firsts, number)  # of the interval above
         touches_below = at > 0 and self._lasts[at - 1] == number - 1
         touches_above = at < len(self._firsts) and self._firsts[at] == number + 1
@@ -90,7 +90,7 @@ class Numbers(Intervals):
 
 
 class Run:
-    """The messages of one run, as this peer knows them."""
+    """What this peer knows of one run."""
 
     __slots__ = ("key", "slice", "seen", "held", "share", "brought_by", "vouched", "owner",
                  "weight", "counted", "rank", "_oldest", "_sorted", "_entry")
@@ -101,7 +101,7 @@ class Run:
         self.seen = Numbers()
         self.held: dict[int, bytes] = {}  # number -> its line as received
         self.share = 0  # its part of the digest, as computed last
-        self.brought_by = None  # the neighbour that is charged for the run, see room.py
+        self.brought_by = None  # the neighbour that is charged for the run (room.py)
         self.vouched = None  # its origin, once seeds vouch for the run: then nobody is charged
         self.owner = None  # the address that is charged for its texts until then
         self.weight = 0  # of the texts held; Shares in room.py uses this and two more
@@ -112,7 +112,7 @@ class Run:
         self._entry: bytes | None = None  # the entry of a status line; None after a change
 
     def drop_oldest(self) -> bytes:
-        """Stop holding the text that came first, and return its line. There must be a text."""
+        """Drop the text that came first. Return its line. There must be a text."""
         if not self._oldest:
             self._oldest = list(reversed(self.held))
         self._sorted = None
@@ -148,7 +148,7 @@ class Run:
 
 
 class Digest:
-    """A digest of all numbers seen, in slices; each run belongs to one slice."""
+    """A digest of all numbers seen. Each run belongs to one of its slices."""
 
     def __init__(self):
         self._slices = [0] * SLICES
@@ -156,7 +156,6 @@ class Digest:
         self.changed = self._changed.add  # to call when more was seen of a run
 
     def forget(self, run: Run) -> None:
-        """Remove a run."""
         self._changed.discard(run)
         self._slices[run.slice] ^= run.share
 
@@ -174,9 +173,8 @@ class Texts:
     """The texts held, in order of arrival, and their size in bytes."""
 
     def __init__(self, settings: Settings, shares):
-        """`shares` (room.py) decides whose texts are evicted first."""
         self._settings = settings
-        self._shares = shares
+        self._shares = shares  # decide whose texts are evicted first (room.py)
         self.lines: dict[bytes, None] = {}  # in order of arrival
         self.digests: set[bytes] = set()  # SHA-256 of each text
         self._bytes = 0
@@ -195,7 +193,6 @@ class Texts:
         self._grown[run] = None
 
     def is_over(self) -> bool:
-        """Return whether more texts, or bytes, are held than allowed."""
         return (len(self.lines) > self._settings.cache_size
                 or self._bytes > self._settings.cache_bytes and bool(self.lines))
 
@@ -222,7 +219,6 @@ class Texts:
         self._shares.changed(run)
 
     def _drop(self, run: Run, line: bytes) -> None:
-        """Drop a text that its run no longer holds."""
         self.digests.remove(sha256(wire.gossip_part(line)).digest())
         self._bytes -= len(line)
         run.weight -= max(len(line), self._least)

@@ -1,4 +1,4 @@
-"""A tree for each run: forwards new lines only to neighbours that lack them.
+"""A tree for each run: new lines go only to neighbours that lack them.
 
 Of each run, the link that brought the first message is the parent until that link ends. A neighbour
 that repeats what is known is told once to be quiet (`status:prune:`). Whatever a tree loses comes
@@ -40,8 +40,8 @@ ONE = [(1, 1)]  # the numbers in an entry that is about a whole run
 
 
 def goes_to_all(line: bytes) -> bool:
-    """Return whether a message goes to all neighbours where these are watched, whatever was pruned,
-    so that there is something to judge each of them by. All peers agree on it."""
+    """Return whether a message goes to all neighbours, even if they pruned its run. All peers agree
+    on it where neighbours are watched, so that there is something to judge each of them by."""
     number = wire.gossip_key(line)[1]
     return number <= TO_ALL or number % SHARE_TO_ALL == 0
 
@@ -60,7 +60,7 @@ class _Branch:
 
 
 class Tree(Flood):
-    """Pushes each run to the links that did not prune it."""
+    """The way of spreading that pushes a run to the links that did not prune it."""
 
     ANSWERED = {"prune", "graft", "seen"}
     FETCHES = HEARS_REPETITIONS = True
@@ -125,13 +125,13 @@ class Tree(Flood):
         return may_begin
 
     def _to_all(self, lines: list[bytes], source, covers: list[bytes], others) -> list[tuple]:
-        """Return a piece with what goes to all neighbours, but for `others`, if it is anything."""
+        """Return the piece, if any, that goes to all neighbours but `others`."""
         chosen = [at for at, line in enumerate(lines) if goes_to_all(line)]
         return [([lines[at] for at in chosen], source, [covers[at] for at in chosen if covers],
                  others)] if chosen else []
 
     def _first_alone(self, lines: list[bytes], covers: list[bytes]) -> tuple[list, list]:
-        """Return the first message of this peer, with its cover; hold back others for a moment."""
+        """Return this peer's first message, with its cover. Hold back others for a moment."""
         now = int(self._held is None)  # how many lines go now
         if now:
             self._held = []
@@ -149,9 +149,9 @@ class Tree(Flood):
             self.forward(lines, None, covers)
 
     def _note_source(self, branch: _Branch, source, is_new: bool) -> bool:
-        """Note that a link has brought new messages of a run. Return whether that was a repair: it
-        was asked for them, and had been told to push nothing. Just after a tree lost its parent,
-        only a link that pruned becomes the parent: others may be about to hang on this peer."""
+        """Note that a link has brought new messages of a run. Return whether that was a repair, so
+        it was asked for them, and had been told to push nothing. Just after a tree lost its parent,
+        only a link that pruned becomes the parent, because others may be about to hang on this."""
         now = self._now()
         if source is None:
             branch.parent = OWN
@@ -184,8 +184,8 @@ class Tree(Flood):
     # Repetitions.
 
     def repeated(self, link, lines: list[bytes]) -> None:
-        """Prune the runs whose known lines a neighbour repeats, so that it pushes them no more. The
-        parent is exempt, and so are lines that were requested or are owed."""
+        """Prune the runs whose known lines a neighbour repeats. The parent is exempt, and so are
+        lines that were requested or are owed."""
         old = [line for line in lines if self._messages.holds(line)
                and not (self._watched and goes_to_all(line))]
         if not old or self._awaits(link) or self._said.take(self._now(), 0, link.peer):
@@ -197,9 +197,9 @@ class Tree(Flood):
             self._tell(link, "prune", list(pruned))
 
     def _prunable(self, link, lines: list[bytes]) -> dict[bytes, _Branch]:
-        """Return the runs of which a repetition on a link is a reason for a prune: those that have
-        another parent. Long after the last change, a parent that repeats the last message gives way
-        to the link that brought it. All peers do so by the same message, so no circles form."""
+        """Return the runs of some lines that have another parent than the link. Long after the last
+        change, a parent that repeats the last message gives way to the link that brought it. All
+        peers do so by the same message, so no circles form."""
         since = self._now() - TOLD_AGAIN
         branches = {run: self._runs[run] for run, _, _ in by_run(lines) if run in self._runs}
         for branch in branches.values():
@@ -211,7 +211,7 @@ class Tree(Flood):
                 and branch.told.get(link, -math.inf) <= since}
 
     def _graft(self, runs_of: dict) -> None:
-        """Tell links to push runs again that they were told to be quiet about."""
+        """Have runs pushed again by links that were told to be quiet."""
         for link, runs in runs_of.items():
             for run in filter(self._runs.__contains__, runs):
                 self._runs[run].told.pop(link, None)
@@ -225,8 +225,8 @@ class Tree(Flood):
         self._counts[verb + "s"] += len(runs)
 
     def answered(self, link, message: wire.Status) -> None:
-        """Take what a neighbour says of trees. Only prunes are limited, because a graft takes one
-        back. It is answered at once by what was seen, because that was not pushed before."""
+        """Take what a neighbour says of trees. Only prunes are limited, because a graft takes a
+        prune back. A graft is answered by what was seen, because that was not pushed before."""
         if message.verb == "seen":
             for run, ranges in message.entries:
                 seen = self._shown.get(run)
@@ -252,7 +252,7 @@ class Tree(Flood):
     # Announcements.
 
     def _look(self) -> None:
-        """Note what was seen of the runs that changed, to announce it later."""
+        """Note what was seen of changed runs, to announce it later."""
         self._shown = {run: self._messages.last_seen(run, RANGES) for run in self._changed}
         self._changed.clear()
         self._spared.clear()
@@ -260,7 +260,7 @@ class Tree(Flood):
             self._flusher.take_over(self._announce, LATER * self._rng.uniform(1.0, LONGEST))
 
     def _announce(self) -> None:
-        """Tell the links that are not pushed to what was seen at the last look."""
+        """Tell quiet links what was seen at the last look."""
         shown_to = collections.defaultdict(dict)
         for run, seen in self._shown.items():
             for link in self._runs[run].quiet if run in self._runs else ():
@@ -311,7 +311,7 @@ class Tree(Flood):
         self._graft(grafts)
 
     def dropped(self) -> dict[str, int]:
-        """Return counts of what the trees are like now, and of what was said since the start."""
+        """Return counts of the trees now, and of what was said since the start."""
         branches = self._runs.values()
         return {"runs with a parent": sum(branch.parent is not None for branch in branches),
                 "links not pushed to": sum(len(branch.quiet) for branch in branches),
