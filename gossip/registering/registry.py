@@ -1,4 +1,4 @@
-"""The registry: which peers a seed lists, over which connections, and which it lately removed.
+"""The registry: the peers that a seed lists, or lately removed.
 
 Rules only. A probe takes time, and its verdict is about the row that it was made for: a newer row
 of the same address stays. Every change of the list is written into the output file.
@@ -21,7 +21,7 @@ REPORTS_OF_ONE = 100  # deaths that a registered peer may report in a second: mo
 
 
 class Listing:
-    """A row of the registry: one verified registration."""
+    """A verified registration, which is a row of the registry."""
 
     def __init__(self, address: Address, link, now: float):
         self.address = address
@@ -35,7 +35,6 @@ class Listing:
         self.reports = Budget(REPORTS_OF_ONE)  # of deaths
 
     def stands(self) -> bool:
-        """Return whether its connection has not ended."""
         return self.link is not None and not self.link.ended
 
     def note_life(self, now: float) -> None:
@@ -54,7 +53,7 @@ class Listing:
 
 @dataclasses.dataclass(slots=True)
 class Removal:
-    """The consequences of the removal of an address."""
+    """The removal of an address, and the reports about it."""
 
     when: float
     passed_on: bool = False  # a report was passed on since
@@ -80,7 +79,7 @@ class Registry:
         self._removed = Recent(REMEMBERED)  # address -> Removal
 
     def register(self, address: Address, link, now: float):
-        """List a verified peer; return the link of an older registration, or None."""
+        """List a verified peer. Return the link of its older registration, if any."""
         old = self._rows.get(address)
         if old is None:
             bisect.insort(self._ordered, address)
@@ -91,19 +90,19 @@ class Registry:
         return None if old is None else old.link
 
     def is_full_for(self, address: Address) -> bool:
-        """Return whether this address cannot be listed, because too many of its IP are."""
+        """Return whether too many of its IP are listed."""
         limit = self._settings.registrations_per_ip
         return (0 < limit <= self._of_ip[address.ip] and address not in self._rows
                 and not is_loopback(address))
 
     def row(self, address: Address, link=None) -> Listing | None:
-        """Return the row of an address, if it is over this link, when one is given."""
+        """Return the row of an address, if it is over this link, or any if None is given."""
         row = self._rows.get(address)
         return row if row is None or link is None or row.link is link else None
 
     def silent(self, since: float, now: float) -> list[Listing]:
-        """Return the registrations from which nothing was heard after `since`, the longest silent
-        first. They are to be probed; none is named again until `probed` is called."""
+        """Return the registrations to probe, because nothing was heard after `since`, the longest
+        silent first. None is returned again until `probed` is called."""
         found = [row for row in self._rows.values()
                  if row.link is not None and row.probed_at is None and row.heard <= since]
         for row in found:
@@ -111,7 +110,7 @@ class Registry:
         return sorted(found, key=lambda row: row.heard)
 
     def remove(self, row: Listing | None, reason: str, now: float) -> bool:
-        """Take exactly this registration off the list; return whether it was there."""
+        """Remove exactly this registration. Return whether it was listed."""
         if row is None or self._rows.get(row.address) is not row:
             return False
         address = row.address
@@ -125,7 +124,7 @@ class Registry:
         return True
 
     def removal(self, address: Address) -> Removal | None:
-        """Return the removal of an address; None if it is listed, or never was."""
+        """Return the removal of an address, if it was listed and is not."""
         return self._removed.get(address)
 
     def addresses(self) -> tuple[Address, ...]:

@@ -22,8 +22,6 @@ QUICK, NEW, LATE = range(3)  # how fast a neighbour's last answer was; NEW: none
 
 
 class Offered(NamedTuple):
-    """The result of an offer."""
-
     unknown: list[bytes]  # runs that are not known to be genuine
     whole: bool  # all of it was kept
 
@@ -199,7 +197,6 @@ class CatchUp:
             self._note_gone(told, self._want, now)
 
     def on_end(self, link) -> None:
-        """Forget a link that has ended."""
         self._told.pop(link, None)
         if self._asked is link:
             self._asked = None

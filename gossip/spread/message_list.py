@@ -132,11 +132,9 @@ class MessageList:
         return None
 
     def forbids(self, text: str) -> bool:
-        """Return whether a text has a word of the filter."""
         return self._forbidden_in is not None and self._forbidden_in(text) is not None
 
     def count(self) -> int:
-        """Return how many texts are held."""
         return len(self._texts.lines)
 
     def latest(self, most: int) -> list[bytes]:
@@ -145,7 +143,6 @@ class MessageList:
         return [wire.gossip_part(line) for line in reversed(lines)]
 
     def dropped(self) -> dict[str, int]:
-        """Return how many messages, texts and runs were dropped, and why."""
         dropped = {"texts evicted": self._texts.evicted, "runs forgotten": self._forgotten}
         return {OLD: self._old, "messages in our name": self._forged, **self._room.refused,
                 **{name: count for name, count in dropped.items() if count}}
@@ -169,7 +166,6 @@ class MessageList:
         return run.seen.ranges()[-most:] if run else []
 
     def seen(self) -> dict[bytes, list[Range]]:
-        """Return the numbers seen, by run."""
         return {key: run.seen.ranges() for key, run in self._runs.items() if len(run.seen)}
 
     def runs(self) -> int:

@@ -29,7 +29,6 @@ class Mongering:
         self.tell()
 
     def tell(self) -> None:
-        """Send all rumors that may be sent now."""
         tellings = self.rumors.turn(self._links(), self._now())
         for link, lines in tellings:
             link.send(wire.rumors(lines))
@@ -44,7 +43,6 @@ class Mongering:
             link.send(wire.rumors(lines))
 
     def answered(self, link, message: wire.Status) -> None:
-        """Take a neighbour's answer to rumors."""
         self.rumors.heard(link, self._now())
         self.rumors.answered(link, message.entries, message.verb == "knew")
         self.tell()

@@ -104,8 +104,6 @@ class Excess(NamedTuple):
 
 
 class Cost(NamedTuple):
-    """The cost of what a neighbour says."""
-
     lines: int
     size: int  # bytes with which they are forwarded
 

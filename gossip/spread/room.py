@@ -244,7 +244,6 @@ class Shares:
             run.rank = None
 
     def _count(self, share: _Joint, run: Run, weight: int) -> None:
-        """Count `weight` of a run in the share of its owner."""
         share.weight += weight - run.counted
         run.counted = weight
         self._all.changed(share)

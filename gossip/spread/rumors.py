@@ -50,8 +50,6 @@ class _Rumor:
 
 
 class _Unanswered(NamedTuple):
-    """A telling that has not been answered."""
-
     rumor: _Rumor
     at: float  # when it was told
     tries: int  # attempts so far

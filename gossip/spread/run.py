@@ -211,7 +211,6 @@ class Texts:
             self._shares.changed(run)
 
     def forget(self, run: Run) -> None:
-        """Drop all texts of a run."""
         self._grown.pop(run, None)
         for line in run.held.values():
             self._drop(run, line)

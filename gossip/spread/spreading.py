@@ -168,7 +168,6 @@ class Spreading(Part):
             raise fresh.fault
 
     def _tell_watch(self, link, fresh: Fresh) -> None:
-        """Tell the watch what a neighbour has brought."""
         self._watch.fresh(fresh.lines, link, self._now(),
                           owed=not self.anti_entropy.catch_up.awaits(link))
         self._watch.fresh(fresh.refused, link, self._now(), owed=False)
@@ -210,7 +209,6 @@ class Spreading(Part):
             self.anti_entropy.compare_now_and_then(link)
 
     def on_status(self, link, message: wire.Status) -> None:
-        """Handle a line about the way of spreading, or anti-entropy, or both."""
         if message.verb in self.way.ANSWERED:
             self.way.answered(link, message)
         self.anti_entropy.on_status(link, message)

@@ -143,7 +143,6 @@ class Tree(Flood):
         return lines[:now], covers[:now]
 
     def _release(self) -> None:
-        """Forward what was held back."""
         held, self._held, self._is_new = self._held or (), None, False
         for lines, covers in held:
             self.forward(lines, None, covers)
