@@ -7,10 +7,9 @@ from typing import Any, Hashable
 
 
 class Rate:
-    """A leaky bucket for each key: `per_second` in the long run, plus a burst at once."""
+    """A leaky bucket for each key. Of more than `keys`, the least recently used is forgotten."""
 
     def __init__(self, per_second: float, burst: float, keys: int = 1_000):
-        """Keep at most `keys` keys; beyond that, the least recently used is forgotten."""
         self._per_second, self._burst, self._keys = per_second, burst, keys
         # key -> (level of its bucket, when that was so)
         self._levels: OrderedDict[Hashable, tuple[float, float]] = OrderedDict()
@@ -29,7 +28,7 @@ class Rate:
 
 
 class Recent:
-    """A dictionary whose entries expire; above its limit, the oldest entry is evicted."""
+    """A dictionary whose entries expire. Above its limit, the oldest entry is evicted."""
 
     def __init__(self, limit: int):
         self._limit = limit
@@ -51,7 +50,7 @@ class Recent:
         return True
 
     def get(self, key: Hashable, now: float = 0.0, default=None):
-        """Return the value of a key, or `default` if it has none or has expired."""
+        """Return the value of a key, or `default` without one, or once it expired."""
         until, value = self._entries.get(key, (now, default))
         return value if until > now else default
 
@@ -75,7 +74,7 @@ class Backoff:
         self.reset()
 
     def failed(self, now: float, part: float = 1.0) -> None:
-        """Begin a pause, or only the fraction `part` of it."""
+        """Begin the next pause, or only the fraction `part` of it."""
         self.due = now + self._pause * part
         self._pause = min(self._last, self._pause * 2)
 
@@ -86,7 +85,7 @@ class Backoff:
 
 
 class Counters(Counter[str]):
-    """Counts, by name, of what the output file leaves out, such as "dials that were refused"."""
+    """Counts, by name, of what the output file leaves out."""
 
     def add(self, name: str, number: int = 1) -> None:
         if number:
@@ -94,7 +93,7 @@ class Counters(Counter[str]):
 
 
 class Budget:
-    """A limit of `per_second` lines in each second; a long line may cost several."""
+    """A limit on the lines in each second. A long line may cost several."""
 
     def __init__(self, per_second: int):
         self._per_second = per_second

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from gossip.addresses import Address
 from gossip.wire.fields import (
-    LINES_OR_PREFIXES, LISTED, NUMBER, NUMBER_OR_0, PEER, Bare, Field, WireError, declare_bare,
+    LINES_OR_PREFIXES, LISTED, NUMBER, NUMBER_OR_0, PEER, Field, WireError, declare_bare,
     declare_kind, number_in, pair, words)
 
 ENTRIES_LIMIT = 68  # neighbours in one report, and in a line of rows: 60 places and 8 spare
@@ -104,7 +104,7 @@ Tree, tree = _declare("tree", "tree:%s:%s:%s", version=NUMBER_OR_0, author=PEER,
 Load, load = _declare("load", "load:%s:%s", rows=_COUNT,
                       keys=words(_KEY, QUANTILES, check=_check_keys))
 # Anybody asks for the tree and how many rows each seed holds: loads:IP#PORT=ROWS …
-ASK_TREE = declare_bare("ask tree", Bare("ask_tree"))
+ASK_TREE = declare_bare("ask_tree", "ask tree")
 Loads, loads = _declare("loads", "loads:%s",
                         rows=words(pair(LISTED, b"=", _COUNT), SEEDS_LIMIT, "a seed"))
 # The findings of a seed in a period: how many messages there were to know, subjects and their

@@ -37,9 +37,10 @@ class Linking(Part):
         self.learning = Learning(node, joining, self.neighbours)
         self.peer_list = self.learning.peer_list
         self.found_dead = FoundDead()
+        most = settings.corrupt_most()
         self._shut_out = ShutOut(
-            {"corrupt": settings.corrupt_most(), "forbidden": settings.corrupt_most(), "flood": 1},
-            settings.corrupt_memory, settings.corrupt_window())
+            {"corrupt": most, "forbidden": most, "flood": 1}, settings.corrupt_memory,
+            settings.report_interval if settings.monitor else settings.corrupt_memory)
         self.admitting = Admitting(node, self, joining, probers, proofs)
         self._ring_stood = False  # whether the ring link did at the last turn of membership
 

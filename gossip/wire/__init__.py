@@ -1,4 +1,4 @@
-"""The grammar of the wire: parsing a line into a value, and making a line from a value.
+"""The grammar of the wire: how lines are parsed and made.
 
 lines   the lines of the assignment
 status  the lines of anti-entropy
