@@ -1,4 +1,4 @@
-"""Deciding which peers are malicious, and kicking them out. A part of a seed.
+"""Deciding: the part of a seed that finds and kicks malicious peers.
 
 Once a period the seed judges its own subjects by their rows (verdicts.py), and exchanges verdicts
 with all other seeds. A guilty peer is kicked: every seed takes the peer off its list, refuses it
@@ -43,9 +43,7 @@ class Ban(NamedTuple):
 class Deciding(Part):
     """The verdicts of one seed, and the bans that it enforces."""
 
-    ANSWERS = {
-        REGISTERED: {"contradiction"}, SPEAKER: {"verdicts", "kick", "contradiction"},
-    }
+    ANSWERS = {REGISTERED: {"contradiction"}, SPEAKER: {"verdicts", "kick", "contradiction"}}
 
     def __init__(self, node, keeping):
         self._node = node
@@ -146,7 +144,6 @@ class Deciding(Part):
         self._warn(message.unconfirmed, now)
 
     def on_kick(self, link, message: grammar.Kick) -> None:
-        """Kick a peer that another seed has kicked."""
         if message.seconds is None:
             raise wire.WireError("a kick between seeds names the seconds")
         now = self._node.now()
@@ -154,13 +151,13 @@ class Deciding(Part):
         self._kick(Ban(message.address, until, message.badness), now)
 
     def said_first(self, seed: Address) -> bytes:
-        """Return the first lines on a link: bans, and the last verdicts."""
+        """Return the first lines on a link, which tell bans and the last verdicts."""
         return self._kicks(self._node.now()) + self._verdicts
 
     # Called by the seed, about registrations.
 
     def is_banned(self, address: Address, now: float) -> bool:
-        """Return whether a peer is shut out; then its rows are dropped."""
+        """Return whether a peer is shut out, so that its rows are dropped."""
         return self._bans.get(address, now) is not None
 
     def refusal(self, address: Address, now: float) -> str | None:
@@ -186,7 +183,7 @@ class Deciding(Part):
     # A kick, and a warning.
 
     def _kick(self, ban: Ban, now: float, *verdict: str) -> bool:
-        """Ban a peer and tell all peers; return whether that is news."""
+        """Ban a peer and tell all peers. Return whether that is news."""
         if not self._bans.add(ban.address, ban, now, ban.until):
             return False
         self._node.output.write(*verdict)
@@ -198,7 +195,7 @@ class Deciding(Part):
         return True
 
     def _remove(self, ban: Ban, now: float) -> bool:
-        """Unlist a peer and hang up; return whether it was listed."""
+        """Unlist a peer and hang up. Return whether it was listed."""
         row = self._node.registry.row(ban.address)
         removed = self._node.registry.remove(row, ban.reason, now)
         if removed and row.link is not None:

@@ -1,8 +1,8 @@
-"""The lines of monitoring: reports, what seeds tell one another, kicks. Pure.
+"""The lines of monitoring: reports, kicks, and what seeds tell one another. Pure.
 
 ENTRY is `IP#PORT=EXPECTED,MISSING,FIRST,CORRUPT,FORBIDDEN`; START and KEY of the tree have 24 hex
-digits; AGE is in seconds; SIDE is `about` or `by`, see rows.py. The README beside this file says
-who says each line, and what is answered.
+digits; AGE is in seconds; SIDE is `about` or `by`, see rows.py. The README tells which node says
+each line, and what is answered.
 """
 
 import functools
@@ -23,7 +23,7 @@ ABOUT, BY = "about", "by"  # the sides of a row
 
 
 class Entry(NamedTuple):
-    """The observations of a peer about a neighbour in a period, in messages."""
+    """What a peer saw of a neighbour in a period, in messages."""
 
     peer: Address
     expected: int  # messages that it was judged by
@@ -40,7 +40,7 @@ class Entry(NamedTuple):
 # Fields.
 
 def _seconds(seconds: float) -> str:
-    """Show seconds with three decimals; a rounding error below 0 is 0."""
+    """Show seconds with three decimals. A rounding error below 0 is 0."""
     return f"{min(max(0.0, seconds), SECONDS_LIMIT):.3f}"
 
 

@@ -1,4 +1,4 @@
-"""Keeping the rows of all reports, each at one seed. A part of a seed.
+"""Keeping: the part of a seed that keeps the rows of reports.
 
 A row of a report that counts (see Intake) is forwarded hop by hop to the owner of its key by the
 newest tree (threaded_tree.py). No row is lost, because the seed that took it in keeps it for its
@@ -54,7 +54,7 @@ class Intake:
         self._useless = Rate(MENDING / period, PATIENCE, REPORTERS_LIMIT)
 
     def age(self, peer: Address, start: int, period: int, now: float) -> float | None:
-        """Return a report's age in seconds; None: it does not count."""
+        """Return a report's age in seconds; None if it does not count."""
         reporter = self._reporters.get(peer)
         is_same = reporter is not None and start == reporter.start
         counted = reporter.counted if is_same else set()
@@ -78,7 +78,7 @@ class Intake:
 
 
 class Keeping(Part):
-    """The rows of one seed. `seeds` are all, in the order of config.txt."""
+    """The rows of a seed. `seeds` are all, in the order of config.txt."""
 
     ANSWERS = {
         WAITING: {"ask_tree"}, REGISTERED: {"ask_tree", "report"},
@@ -114,7 +114,8 @@ class Keeping(Part):
         if any(entry.peer == link.peer for entry in message.entries):
             raise wire.WireError("a report that names its own reporter")
         age = None
-        if self._may_report(link, message):
+        if (node.settings.monitor and node.registry.row(link.peer, link) is not None
+                and node.vouching.run_of(link.peer) in (None, message.start)):
             age = self._intake.age(link.peer, message.start, message.period, now)
         if age is None:
             node.counters.add("reports that do not count")
@@ -128,11 +129,6 @@ class Keeping(Part):
         self._hops += sum(len(self.tree.path(self._own, row.key)) for row in rows)
         self._taken_in.file(rows, now)
         self._hand_on(rows, now)
-
-    def _may_report(self, link, message: grammar.Report) -> bool:
-        node, peer = self._node, link.peer
-        return (node.settings.monitor and node.registry.row(peer, link) is not None
-                and node.vouching.run_of(peer) in (None, message.start))
 
     def _known(self, entries: tuple[grammar.Entry, ...]) -> tuple[grammar.Entry, ...]:
         """Return the entries about peers that are listed or proven here."""
@@ -151,7 +147,6 @@ class Keeping(Part):
                 and not is_banned(row.entry.peer, now)]
 
     def on_rows(self, link, message: grammar.Rows) -> None:
-        """Forward rows to the owners of their keys."""
         now = self._node.now()
         self._hand_on(self._wanted(rows_in(message, now), now), now)
 
@@ -163,7 +158,7 @@ class Keeping(Part):
     # Rows on.
 
     def _hand_on(self, rows: list[Row], now: float) -> None:
-        """File this seed's own rows; forward the rest one hop."""
+        """File this seed's own rows. Forward the rest one hop."""
         by_hop: dict[Address | None, list] = {}  # None: rows of this seed
         for row in rows:
             by_hop.setdefault(self.tree.next_hop(self._own, row.key), []).append(row)
@@ -177,7 +172,7 @@ class Keeping(Part):
                     for row in self._held.of(subject)], now)
 
     def _lend(self, rows: list[Row], now: float) -> None:
-        """Keep lent rows of subjects decided about here; lend others further."""
+        """Keep lent rows of subjects decided about here. Lend others further."""
         self._lent.file([row for row in rows if self._has_first_key(row.subject)], now)
         others = [row for row in rows if not self._has_first_key(row.subject)]
         before = self.tree.predecessor(self._own)
@@ -220,7 +215,6 @@ class Keeping(Part):
                 + lines_of(self._handed[seed].all(), self._node.now()))
 
     def on_load(self, link, message: grammar.Load) -> None:
-        """Note how many rows another seed holds."""
         self.tending.told(link.peer, message, self._node.now())
 
     def on_ask_tree(self, link, message: wire.Bare) -> None:

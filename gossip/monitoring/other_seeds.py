@@ -1,4 +1,4 @@
-"""The other seeds: links to them, which of them live, and the tree that they should have.
+"""The other seeds: links to them, which live, and the tree that they should have.
 
 For each pair of seeds there are two links, one in each direction: the dialler speaks, the other
 end listens. Whether the dialler is the seed that it claims to be is found out by dialling back:
@@ -40,7 +40,7 @@ STEADY = 3  # uneven periods in a row before a recut, because a peer just kicked
 
 
 class _Way:
-    """The links to and from one other seed."""
+    """The links to and from another seed."""
 
     def __init__(self):
         self.link = None  # that this seed has dialled, from its dial to its end
@@ -55,12 +55,11 @@ class _Way:
         return self.link is not None and not self.open and self.nonce == nonce
 
     def heard(self) -> float:
-        """Return when something came from the other seed last."""
         return -math.inf if self.heard_on is None else self.heard_on.heard
 
 
 class SeedLinks(Part):
-    """The links of one seed to the others. Lines are lost while there is no link; `said_first`
+    """The links of a seed to the others. Lines are lost while there is no link; `said_first(seed)`
     repeats on each new link what must not be lost."""
 
     ANSWERS = {
@@ -68,9 +67,7 @@ class SeedLinks(Part):
     }
 
     def __init__(self, node, seeds: list[Address], said_first):
-        """`said_first(seed)` makes what is said first on each new link."""
-        self._node = node
-        self._said_first = said_first
+        self._node, self._said_first = node, said_first
         self._duty = None  # from `begin` on
         self._ways = {seed: _Way() for seed in seeds}
         self._checks: dict = {}  # link to a seed that is asked -> (link that is checked, nonce)
@@ -169,7 +166,6 @@ class SeedLinks(Part):
     # For both.
 
     def heard(self, seed: Address) -> float:
-        """Return when something came from another seed last."""
         return self._ways[seed].heard()
 
     def drop_silent(self, since: float) -> None:
@@ -226,17 +222,14 @@ class Tending:
     # What is told.
 
     def took(self, tree: ThreadedTree, now: float) -> None:
-        """Note that this seed has taken a newer tree."""
         self._trees.append((now, tree))
         for told in self._told.values():
             told.agreed = math.inf
 
     def said(self, seed: Address, tree: ThreadedTree) -> None:
-        """Note the tree of another seed."""
         self._told[seed].tree = tree
 
     def told(self, seed: Address, load: grammar.Load, now: float) -> None:
-        """Note the load of another seed."""
         told = self._told[seed]
         told.at, told.load = now, load
         if told.tree == self._trees[-1][1]:

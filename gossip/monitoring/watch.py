@@ -1,4 +1,4 @@
-"""The watch: counts of what a peer saw of its neighbours each period. Rules only.
+"""The watch: counts of what a peer sees of its neighbours. Rules only.
 
 The README says by which messages a neighbour is judged, and when. Besides, the link must have stood
 for `settle` seconds when the message came. A link stands from the first reply after this peer has
@@ -43,7 +43,7 @@ class _Batch(NamedTuple):
 
 
 class _Row:
-    """The state of one watched link."""
+    """The state of a watched link."""
 
     def __init__(self, met: float, judged: int):
         self.met = met  # when the link began
@@ -56,7 +56,7 @@ class _Row:
         self.copies: collections.deque[list] = collections.deque([[float("inf"), set()]])
 
     def begin_generation(self, now: float) -> set[int]:
-        """Note what comes from now on in a new set; return the oldest set."""
+        """Note what comes from now on in a new set. Return the oldest set."""
         self.copies[-1][0] = now
         self.copies.append([float("inf"), set()])
         if len(self.copies) > GENERATIONS_LIMIT:  # the two oldest become one
@@ -71,16 +71,15 @@ class _Row:
             self.copies.popleft()
 
     def missing(self, lines: list[int]) -> int:
-        """Return how many of these lines never came over the link."""
+        """Return how many lines never came over the link."""
         return len(set(lines).difference(*[copies for _, copies in self.copies]))
 
 
 class Watch:
-    """The observations of one peer about its neighbours, by their links."""
+    """The observations of a peer about its neighbours, by their links."""
 
     def __init__(self, settings: Settings, counts=lambda run: True):
-        """`counts(run)`: do most seeds name a run?"""
-        self._run_counts = counts
+        self._run_counts = counts  # returns whether most seeds name a run
         self._cheats = Recent(CHEATS_LIMIT)  # run that has contradicted itself -> True
         self._settle = settings.settle
         self._longest = STILL * settings.report_interval  # seconds between two turns
@@ -98,7 +97,6 @@ class Watch:
     # Links.
 
     def linked(self, link, now: float) -> None:
-        """Begin to watch a link to a neighbour."""
         self._rows[link] = _Row(now, self._begin + len(self._log))
         self._counts.setdefault(link.peer, collections.Counter())
 
@@ -111,8 +109,8 @@ class Watch:
         self._thin(row.begin_generation(now))
 
     def replied(self, link, time: str, now: float, caught_up: bool) -> None:
-        """Judge a neighbour that replied, by messages known long enough before. `caught_up`:
-        nothing is to be fetched from it."""
+        """Judge a neighbour that replied, by messages known long enough before. If it is
+        `caught_up`, nothing is to be fetched from it."""
         self._notice_stand(now)
         row = self._rows.get(link)
         asked = row and row.asked.pop(time)
@@ -177,12 +175,10 @@ class Watch:
                 if self._run_counts(run) and not self.is_cheat(run)}
 
     def is_cheat(self, run: bytes) -> bool:
-        """Return whether a run has contradicted itself."""
         return self._cheats.get(run, default=False)
 
     def contradicted(self, run: bytes) -> bool:
-        """Judge nobody by the messages of a run that contradicted itself. Return whether that is
-        news."""
+        """Judge nobody by a run that contradicted itself. Return whether that is news."""
         for batch in self._log:
             self._size -= len(batch.lines.pop(run, ()))
         return self._cheats.add(run, True)
@@ -229,7 +225,7 @@ class Watch:
         return True
 
     def entries(self) -> list[grammar.Entry]:
-        """End the period; return what was seen of each neighbour."""
+        """End the period. Return what was seen of each neighbour."""
         present = {link.peer: collections.Counter() for link in self._rows}
         counts = {peer: self._counts[peer] for peer in present} | self._counts  # these come first
         self._counts = present
@@ -246,7 +242,7 @@ class Watch:
         self._drop(max(0, judged - self._begin))
 
     def _thin(self, copies: set[int]) -> None:
-        """If copies are too many, keep those of messages still to judge."""
+        """If copies are too many, keep only those of messages still to judge."""
         if len(copies) > COPIES_LIMIT:
             copies.intersection_update(_lines_of(self._log))
 
