@@ -91,7 +91,7 @@ class Seed(Node):
     # The peer list.
 
     def on_ask_peer_list(self, link: Link, message: wire.Bare) -> None:
-        """Send the list without the asker, or a sample of a long list."""
+        """Send the list, or a sample of it, without the asker."""
         listed, asker = self.registry.addresses(), link.peer
         told = listed
         if len(listed) > LONG_LIST:  # what a peer needs for its ring link, and enough to draw from
@@ -108,7 +108,7 @@ class Seed(Node):
     # Deaths.
 
     def sift(self, link: Link, lines: list[bytes]) -> list[bytes]:
-        """Look up the names of other seeds, if an unknown IP reports a death."""
+        """Look up the names of seeds, if an unknown IP reports a death."""
         places = self.whereabouts
         if (places.names and link.role == WAITING and link.remote_ip not in places.ips
                 and any(line.startswith(b"Dead Node:") for line in lines)
@@ -120,7 +120,7 @@ class Seed(Node):
         return lines
 
     def on_dead_node(self, link: Link, message: wire.DeadNode) -> None:
-        """Find out whether a peer is dead, as another peer or seed says."""
+        """Find out whether a peer is dead, as another node says."""
         now, dead = self.now(), message.dead
         is_peer, is_seed = link.role == REGISTERED, link.remote_ip in self.whereabouts.ips
         row, removal = self.registry.row(dead), self.registry.removal(dead)
@@ -144,7 +144,7 @@ class Seed(Node):
             self._probe(dead, row, functools.partial(self._judge_report, message, row, is_peer))
 
     def _was_untrue(self, reporter: Address, now: float) -> None:
-        """Ignore a peer for a while whose reports were untrue, which proves no malice."""
+        """Ignore a peer for a while whose reports prove untrue."""
         if (self._disbelieved.reason(reporter, now) is None
                 and self._disbelieved.note(reporter, UNTRUE, 1, now) is not None):
             self.output.write(f"disbelieved:{reporter}")
@@ -179,7 +179,7 @@ class Seed(Node):
             self.relays.tell(wire.dead_node(*report))
 
     def _probe_later(self, row: Listing, verdict) -> None:
-        """Probe a peer again that this seed was too busy, or too late, to probe."""
+        """Probe a peer again, because this seed was busy or late."""
         def probe():
             row.is_doubted = False
             if self.registry.row(row.address) is row:
@@ -218,7 +218,7 @@ class Seed(Node):
             self._probe_lost(row)
 
     def _probe(self, address: Address, row: Listing | None, verdict) -> None:
-        """Probe a peer that was reported or lost; peers listed earlier come first."""
+        """Probe a peer that was reported or lost, the first listed first."""
         self.probers[USUAL].ask(address, verdict, since=math.inf if row is None else row.since)
 
     def _probe_lost(self, row: Listing) -> None:
@@ -245,7 +245,7 @@ class Seed(Node):
             self._remove(row, "gone")
 
     def look_after_registrations(self, now: float) -> float:
-        """Write that this seed is up, and probe silent peers, once a round."""
+        """Write once a round that this seed is up, and probe silent peers."""
         if self._look_at <= now:
             interval = self.settings.liveness_interval
             self._look_at = now + interval

@@ -35,7 +35,7 @@ class Address(NamedTuple):
 
     @property
     def host(self) -> str:
-        """The IP as written before a port, so an IPv6 address stands in brackets."""
+        """The IP as written before a port, IPv6 in brackets."""
         return f"[{self.ip}]" if ":" in self.ip else self.ip
 
     @property
@@ -60,7 +60,7 @@ class Address(NamedTuple):
 
 
 class Name(NamedTuple):
-    """A host name and a port, which lead to an address that may change."""
+    """A host name and a port, which lead to changing addresses."""
 
     host: str
     port: int
@@ -111,12 +111,12 @@ def typed_ip(text: str) -> str:
 
 
 def is_host_name(text: str) -> bool:
-    """Return whether a text is a host name, and not like an IP."""
+    """Return whether a text is a host name, and no IP."""
     return _HOST_NAME.fullmatch(text) is not None
 
 
 def parse_typed(text: str) -> Target:
-    """Parse `HOST:PORT`, `HOST,PORT` or `HOST PORT`, where HOST is an IP or a host name. ValueError
+    """Parse `HOST:PORT`, `HOST,PORT` or `HOST PORT` (an IP or a host name). ValueError
     says what is wrong."""
     match = _TYPED.fullmatch(text)
     if match is None:
@@ -128,7 +128,7 @@ def parse_typed(text: str) -> Target:
 
 
 def can_be_dialled(target: Target) -> bool:
-    """Return whether a target is not 0.0.0.0, ::, multicast or broadcast."""
+    """Return False for 0.0.0.0, `::`, multicast and broadcast."""
     if isinstance(target, Name):
         return True
     ip = ipaddress.ip_address(target.ip)
@@ -142,7 +142,7 @@ def is_loopback(target: Target) -> bool:
 
 
 def in_turns(addresses: Iterable[Address]) -> list[Address]:
-    """Return the first address of each IP, then the second, and so on."""
+    """Return the first of each IP, then the second, and so on."""
     turns: collections.Counter[str] = collections.Counter()
     placed = []
     for address in addresses:

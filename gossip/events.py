@@ -18,13 +18,13 @@ _ESCAPED = re.compile(r"\\(?:\\|x(..)|u(....)|U(........))")
 
 
 def parted(event: str) -> tuple[str, str, str]:
-    """Return the kind of an event, its address or "", and the rest."""
+    """Return an event's kind, its address or "", and the rest."""
     kind, _, rest = event.partition(":")
     return kind, *about(rest)
 
 
 def about(rest: str) -> tuple[str, str]:
-    """Return the address with which a text begins or "", and the rest."""
+    """Return the address that begins a text or "", and the rest."""
     match = _ABOUT.match(rest)
     return (match[0], rest[match.end():].removeprefix(":")) if match else ("", rest)
 

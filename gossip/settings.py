@@ -1,4 +1,4 @@
-"""The settings of a node, the seeds in config.txt, and the word filter."""
+"""The settings of a node, config.txt, and the word filter."""
 
 import re
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ WAYS = ("flood", "rumor", "tree")  # of spreading; gossip/spread/spreading.py ma
 
 
 class Filter(NamedTuple):
-    """The words that no message may contain, and the file that lists them."""
+    """The words that no message may contain, and their file."""
 
     file: str = ""
     words: tuple[str, ...] = ()
@@ -24,7 +24,7 @@ class Filter(NamedTuple):
         return self.file
 
     def search(self):
-        """Return a function that finds a word in a text; None without words. It finds whole words
+        """Return a function that finds words in a text; None without words. It finds whole words
         in any case, but neither `virus` in `antivirus`, nor `#!@` in `x#!@`."""
         def whole(word: str) -> str:
             before = r"(?<!\w)" if word[0].isalnum() else r"(?<!\S)"
@@ -123,7 +123,7 @@ def _lines_of(text: bytes, comment: str = "\n") -> Iterator[tuple[int, str]]:
 
 
 def majority(seeds: int) -> int:
-    """Return with how many of n seeds a peer registers, so that any two peers share a seed."""
+    """Return ⌊n/2⌋+1 for n seeds, so that any two peers share a seed."""
     return seeds // 2 + 1
 
 

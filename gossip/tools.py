@@ -50,7 +50,7 @@ class Recent:
         return True
 
     def get(self, key: Hashable, now: float = 0.0, default=None):
-        """Return the value of a key, or `default` without one, or once it expired."""
+        """Return the value of a key, or `default` if it is missing or expired."""
         until, value = self._entries.get(key, (now, default))
         return value if until > now else default
 
@@ -85,7 +85,7 @@ class Backoff:
 
 
 class Counters(Counter[str]):
-    """Counts, by name, of what the output file leaves out."""
+    """The counts, by name, of what the output file leaves out."""
 
     def add(self, name: str, number: int = 1) -> None:
         if number:

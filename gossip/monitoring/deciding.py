@@ -151,13 +151,13 @@ class Deciding(Part):
         self._kick(Ban(message.address, until, message.badness), now)
 
     def said_first(self, seed: Address) -> bytes:
-        """Return the first lines on a link, which tell bans and the last verdicts."""
+        """Return the bans and last verdicts, which are said first on a link."""
         return self._kicks(self._node.now()) + self._verdicts
 
     # Called by the seed, about registrations.
 
     def is_banned(self, address: Address, now: float) -> bool:
-        """Return whether a peer is shut out, so that its rows are dropped."""
+        """Return whether a peer is shut out, so its rows are dropped."""
         return self._bans.get(address, now) is not None
 
     def refusal(self, address: Address, now: float) -> str | None:

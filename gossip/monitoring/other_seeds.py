@@ -1,4 +1,4 @@
-"""The other seeds: links to them, which live, and the tree that they should have.
+"""The other seeds: their links, their lives, and the tree that they need.
 
 For each pair of seeds there are two links, one in each direction: the dialler speaks, the other
 end listens. Whether the dialler is the seed that it claims to be is found out by dialling back:

@@ -1,4 +1,4 @@
-r"""The threaded binary tree: the seeds that hold keys, and ways between them.
+r"""The threaded binary tree of the seeds, which hold keys.
 
 The space of keys is cut into intervals, one per seed. The seeds in the order of their intervals
 make a binary tree: the middle seed is the root, the halves beside it are its subtrees. Where
@@ -46,7 +46,7 @@ def last_key(x: Address) -> int:
 
 
 def key(x: Address, y: Address) -> int:
-    """Return the key of what `x` and `y` say of each other, under `x`."""
+    """Return the key, under `x`, of what `x` and `y` say of each other."""
     return first_key(x) | _hashed(y, 4)
 
 
@@ -120,7 +120,7 @@ class ThreadedTree(grammar.Tree):
                      self._at(right), right_is_thread)
 
     def _subtree(self, place: int) -> tuple[int, int, int]:
-        """Return the parent or -1, and the subtree's first place and the place after its last."""
+        """Return (the parent or -1, the first place below, the place after the last)."""
         parent, low, high = -1, 0, len(self.starts)
         while (middle := (low + high) // 2) != place:
             parent = middle
@@ -140,7 +140,7 @@ class ThreadedTree(grammar.Tree):
         return self._at(self._places[seed] - 1) if seed in self else None
 
     def next_hop(self, at: Address, key: int) -> Address | None:
-        """Return the next seed for a row with this key; None if it has arrived."""
+        """Return the next seed for a row; None if it has arrived."""
         if at not in self:  # not yet
             return self.root
         place, goal = self._places[at], self._place_of(key)

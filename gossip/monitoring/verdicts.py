@@ -82,7 +82,7 @@ class Found(NamedTuple):
 
 
 class Case:
-    """A subject with the rows about it and by it, without banned peers."""
+    """A subject, and the rows about it and by it, but for banned peers."""
 
     def __init__(self, subject: Address, rows, now: float, period: float, banned=()):
         self.subject = subject
@@ -137,7 +137,7 @@ def _in_windows(rows_of, now: float, period: float, aged: float = 0.0
 
 
 def _said(entries, k: int, said_to: float) -> Said | None:
-    """Return the sum of entries in window k, if any, given their ages in periods."""
+    """Return the sum of entries in window k, by their ages in periods."""
     expected = missing = broken = first = known = 0
     found = False
     for age, entry in entries:
@@ -177,7 +177,7 @@ def _is_unconfirmed(by, about, now: float, period: float) -> bool:
 
 
 def badness_of(rates: dict[Address, float], void) -> float | None:
-    """Return the badness for a charge; None if too few reporters are left."""
+    """Return the badness for a charge; None with too few reporters."""
     left = _without(rates, void)
     return statistics.median_low(left.values()) if len(left) >= REPORTERS else None
 
@@ -266,7 +266,7 @@ def _guilt(case: Case, known_in: list[int | None], judged, void) -> Guilt | None
 
 
 def _charge(case: Case, k: int, known: int | None, judged, void) -> float:
-    """Return how bad a subject was in window k; 0 is no charge."""
+    """Return the badness of a subject in window k, or 0."""
     badness = badness_of(case.rates(k, known), void)
     if badness is not None and is_bad(badness):
         return badness

@@ -242,7 +242,7 @@ class Watch:
         self._drop(max(0, judged - self._begin))
 
     def _thin(self, copies: set[int]) -> None:
-        """If copies are too many, keep only those of messages still to judge."""
+        """Drop copies, if too many, of messages that are judged."""
         if len(copies) > COPIES_LIMIT:
             copies.intersection_update(_lines_of(self._log))
 

@@ -112,7 +112,7 @@ class Admitting(Part):
             self._probe(link, self._probed)
 
     def answered(self, peer: Address) -> None:
-        """Take the link of a peer that has answered a dial as proven."""
+        """Take the link of a peer that answered a dial as proven."""
         if link := self._neighbours.link(peer):
             self._probed(link, True)
 

@@ -1,4 +1,4 @@
-"""Linking: the part of a peer that begins and ends links to neighbours.
+"""Linking: the part of a peer that begins and ends links.
 
 A peer dials others for the ring and for its free places; `admitting` decides about newcomers. The
 rules are in the files beside this one. Gossip and liveness are not handled here.
@@ -140,7 +140,7 @@ class Linking(Part):
         self._node.membership.hurry()
 
     def _welcome(self, link, admission: Admission) -> None:
-        """Take a link as a neighbour's, and end the link that it replaces."""
+        """Give a link its role, and end the link that it replaces."""
         self._node.introduced(link, NEIGHBOUR, link.peer)
         if replaced := admission.replaced:
             replaced.send(wire.refused(self._node.address, "duplicate"))
@@ -162,12 +162,12 @@ class Linking(Part):
             self.unlink(peer, "replaced", link)
 
     def unreached(self, peer: Address) -> None:
-        """Let the link of a silent peer stand until its place is wanted."""
+        """Keep the link of a silent peer until its place is wanted."""
         self._pass_over(peer)
         self.give_up_surplus(settled=float("inf"))
 
     def on_refused(self, link, message: wire.Refused) -> None:
-        """Take the refusal of a dialled peer, or of a neighbour that ends the link."""
+        """Take the refusal of a dialled peer, or a neighbour's goodbye."""
         peer, reason, now = link.peer, message.reason[:REASON_SHOWN], self._node.now()
         if len(escape(reason).encode()) > REASON_SHOWN:
             reason = STRANGE
@@ -195,7 +195,7 @@ class Linking(Part):
     # How links end.
 
     def unlink(self, peer: Address, reason: str, link) -> None:
-        """End the link to a neighbour for good, or forget a peer whose link broke."""
+        """End a neighbour's link, or forget the neighbour if it broke."""
         if link is None:
             was_counted = self.neighbours.forget(peer)
         else:
@@ -243,7 +243,7 @@ class Linking(Part):
         return is_news
 
     def offence(self, peer: Address) -> str | None:
-        """Return the offence for which a peer is shut out now, or None."""
+        """Return the offence for which a peer is shut out, or None."""
         return self._shut_out.reason(peer, self._node.now())
 
     def on_end(self, link) -> None:
@@ -262,7 +262,7 @@ class Linking(Part):
         self.places.put_off(peer, for_ring=True, now=self._node.now())
 
     def _pass_over(self, peer: Address) -> None:
-        """Skip a peer that does not answer, but may only be frozen, on the ring."""
+        """Skip a silent peer, which may only be frozen, on the ring."""
         now = self._node.now()
         self.places.pass_over(peer, now + self._node.settings.liveness_interval)
         if self.peer_list.unreachable(peer) and not self._joining.has_seed():

@@ -53,7 +53,7 @@ class Round(NamedTuple):
 
 
 def slept(behind: float, interval: float) -> bool:
-    """Return whether a round `behind` seconds late shows that this peer was asleep."""
+    """Return whether a round `behind` seconds late shows that this peer slept."""
     return behind > max(SLEPT, interval / 2)
 
 
@@ -96,14 +96,14 @@ class Neighbour:
         self.misses, self.suspect = 0, False
 
     def spare(self) -> bool:
-        """Begin anew, and return True, if the link brought something, so it is only slow."""
+        """Begin anew, and return True, if the link is only slow."""
         if self.link is None or self.link.heard <= min(self.asked.values(), default=math.inf):
             return False
         self._begin_anew()
         return True
 
     def postpone(self) -> None:
-        """Have the next round on time repeat a last probe that found nothing out."""
+        """Repeat a last probe that found nothing out, after the next round."""
         self.misses, self.suspect = self.misses - 1, False
 
 
@@ -260,14 +260,14 @@ class Neighbours:
     # What there is.
 
     def links(self) -> tuple:
-        """Return the links over which gossip flows, as a tuple that never changes."""
+        """Return the links over which gossip flows, a tuple that never changes."""
         return self._links
 
     def link(self, address: Address):
         return self._rows[address].link if address in self._rows else None
 
     def row(self, address: Address) -> Neighbour | None:
-        """Return the row of a neighbour, or of a peer whose link broke."""
+        """Return the row of a peer, even if its link broke."""
         return self._rows.get(address) or self._lost.get(address)
 
     def lost(self) -> list[Address]:
@@ -302,7 +302,7 @@ class Neighbours:
 
 
 def _is_newer(link, dialler: Address, standing: Neighbour) -> bool:
-    """Return whether a run has proved a link that outdates the standing link."""
+    """Return whether a run has proved a link newer than the standing."""
     if link.run is None or standing.link.run is None:
         return False
     (start, time), (standing_start, standing_time) = link.run, standing.link.run
@@ -310,7 +310,7 @@ def _is_newer(link, dialler: Address, standing: Neighbour) -> bool:
 
 
 def _has_room(times: collections.deque, now: float, window: float) -> bool:
-    """Return whether one more fits into the `window`, and note it if so."""
+    """Return whether one more fits into the `window`, and note it."""
     if len(times) == times.maxlen and now - times[0] < window:
         return False
     times.append(now)

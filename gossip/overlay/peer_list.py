@@ -26,7 +26,7 @@ UNNAMED_ROUNDS = 10  # rounds with a seed for which they are kept
 
 
 class PeerUnion:
-    """All peers but `own` that seeds have named, or, without a seed, neighbours."""
+    """All peers but `own` that seeds, or without a seed neighbours, named."""
 
     def __init__(self, own: Address):
         self._own = own
@@ -52,7 +52,7 @@ class PeerUnion:
         return None if is_same else addresses - before
 
     def _reachable(self, addresses: frozenset) -> frozenset:
-        """Return all but this peer; addresses on loopback only if this peer is there, too."""
+        """Return all others, those on loopback only if this peer is there."""
         others = addresses - {self._own}
         return others if is_loopback(self._own) else others - set(filter(is_loopback, others))
 
@@ -61,7 +61,7 @@ class PeerUnion:
         self._no_longer_named(self._latest.pop(seed, frozenset()))
 
     def _no_longer_named(self, before: frozenset) -> None:
-        """Keep the peers of an old list for a while, ring successors longest."""
+        """Keep the peers of an old list for a while, successors longest."""
         gone = sorted(before.difference(*self._latest.values()))
         for address in reversed(list(ring.successors(self._own, gone))):
             self._unnamed[address] = self._round
@@ -71,8 +71,8 @@ class PeerUnion:
         return any(address in latest for latest in self._latest.values())
 
     def next_round(self, linked: list[Address], has_seed: bool) -> None:
-        """Forget peers in no latest list for UNNAMED_ROUNDS, or beyond UNNAMED_LIMIT, unless they
-        are linked. Rounds without a seed do not count."""
+        """Forget peers that are in no latest list for too long, or are too many. Linked peers stay,
+        and rounds without a seed do not count."""
         self._round += has_seed
         kept = {address: self._round for address in linked if address in self._unnamed}
         others = {address: since for address, since in self._unnamed.items()
@@ -92,7 +92,7 @@ class PeerUnion:
         return self._heard.keys() != before.keys()
 
     def discard(self, address: Address) -> None:
-        """Forget a peer that is dead or has left, until a newer list names it."""
+        """Forget a dead or absent peer until a newer list names it."""
         self._forget(address)
         for seed, latest in self._latest.items():
             if address in latest:
@@ -111,7 +111,7 @@ class PeerUnion:
         self._ordered = None
 
     def listed_among(self, addresses: list[Address]) -> set[Address]:
-        """Return which addresses seeds have named; all while no seed has sent a list."""
+        """Return which addresses seeds have named, or all without a list."""
         return {address for address in addresses
                 if not self._latest or address in self._unnamed or self._is_named(address)}
 
@@ -130,7 +130,7 @@ class PeerUnion:
 
 
 class Learning(Part):
-    """The part of a peer that hears of others from seeds, or else from neighbours."""
+    """The part of a peer that hears of others."""
 
     ANSWERS = {SEED: {"peer_list"}, NEIGHBOUR: {"ask_known_peers", "known_peers"}}
 
@@ -175,7 +175,7 @@ class Learning(Part):
         link.send(wire.known_peers(sorted(told - {link.peer})))
 
     def on_known_peers(self, link, message: wire.KnownPeers) -> None:
-        """Take a neighbour's answer if it was asked, and there is no seed."""
+        """Take a neighbour's answer, unless there is a seed again."""
         if link is not self._asked or self._joining.has_seed():
             self._node.counters.add("known peers told in vain")
             return

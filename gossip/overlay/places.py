@@ -16,7 +16,7 @@ OFFENDERS = 1_000  # peers kept in each memory of ShutOut; of more, the first go
 
 
 class Places:
-    """The memory of dials that failed, and the choice of the next dial."""
+    """The choice of the next dial, and a memory of failed dials."""
 
     def __init__(self, own: Address, places: int, settings: Settings, rng: random.Random):
         self._own, self._settings, self._rng = own, settings, rng
@@ -40,7 +40,7 @@ class Places:
         self._rest.reset()
 
     def redial_at_once(self, address: Address, now: float) -> bool:
-        """Return whether to redial at once after a broken link, as once per interval."""
+        """Return whether to redial at once after a break, once per interval."""
         return self._redialled.add(address, True, now, now + self._settings.liveness_interval)
 
     def linked(self, address: Address) -> None:
@@ -49,11 +49,11 @@ class Places:
         self._full.pop(address)
 
     def leave_alone(self, address: Address) -> None:
-        """Dial a peer that is full or broke rules for the ring only, for some rounds."""
+        """Dial a full or misbehaving peer only for the ring for some rounds."""
         self._full.put(address, True, self._round + FULL_ROUNDS)
 
     def put_off(self, address: Address, for_ring: bool, now: float) -> None:
-        """Pause dialling a peer that refused, or whose link broke, for the ring. The pause doubles.
+        """Pause ring dials to a peer that refused, or whose link broke. The pause doubles.
         After some refusals, dialling for free places pauses, too."""
         self._refusals += 1
         if self._refusals >= FULL_TRIES:
@@ -76,7 +76,7 @@ class Places:
                      if address not in passed_over), None)
 
     def ring_dial(self, listed, linked, dialling, now: float) -> Address | None:
-        """Return the successor if it is not linked, not being dialled, and in no pause."""
+        """Return the successor if it is to be dialled now."""
         successor = self.successor(listed, now)
         if successor is None or successor in linked or successor in dialling:
             return None
@@ -85,7 +85,7 @@ class Places:
 
     def ordinary_dial(self, listed, linked, dialling, now: float,
                       counted: dict[Address, ring.Tie]) -> Address | None:
-        """Return a peer to dial for a place that is free, or that a crowded IP gives up."""
+        """Return a peer to dial for a place, free or too crowded."""
         holders = ring.ring_holders(self._own, listed)
         if set(dialling) - holders:
             return None
@@ -130,7 +130,7 @@ class FoundDead:
         return self._until.pop(peer, None) is not None
 
     def in_turn(self, now: float, known: set[Address]) -> Address | None:
-        """Return the peer whose turn it is, the newest first, without `known` peers."""
+        """Return the peer whose turn it is, newest first, without `known` peers."""
         for peer in [peer for peer, until in self._until.items() if until <= now]:
             del self._until[peer]
         peer = next((peer for peer in reversed(self._until) if peer not in known), None)

@@ -1,4 +1,4 @@
-"""Admission: the part of a seed that finds out which addresses may be listed.
+"""Admission: the part of a seed that decides which addresses are listed.
 
 Before an address is listed it is probed. A peer that is probed repeats `register:` at once
 (joining.py). When another connection wants its address, and `register:` comes over the older
@@ -96,7 +96,7 @@ class Admission(Part):
     # Verifying.
 
     def _verify(self, newcomer: _Newcomer) -> None:
-        """Have the address probed, if there is room, or a slow address gives way. Newcomers that
+        """Have the address probed, if there is room, or slow addresses give way. Newcomers that
         wait for a word take no room, because they are no more than are registered."""
         link, node = newcomer.link, self._node
         while len(self._newcomers) - len(self._contesting) >= VERIFYING_LIMIT:
@@ -170,7 +170,7 @@ class Admission(Part):
     # Two connections that want one address.
 
     def _await_word(self, newcomer: _Newcomer, older) -> None:
-        """Give the older registration a while to speak, for which one newcomer waits."""
+        """Give the older registration a while to speak. One newcomer waits for that."""
         address = newcomer.address
         if address in self._contesting or older.repeated >= newcomer.asked - WORD_LIMIT:
             self._turn_away(newcomer, STANDS)
@@ -182,7 +182,7 @@ class Admission(Part):
         self._replace_silent(weakref.ref(newcomer))
 
     def _replace_silent(self, waiting: weakref.ref) -> None:
-        """List a newcomer that still waits, unless the older registration has time left. Then look
+        """List a waiting newcomer, unless the older registration has time left. Then look
         again later."""
         newcomer = waiting()
         if newcomer is None or self._contesting.get(newcomer.address) is not newcomer:
@@ -202,7 +202,7 @@ class Admission(Part):
 
 
 class Rests(Recent):
-    """The addresses that did not answer: when the last failure was, and the rest after it. Rests
+    """The addresses that did not answer, and their rests since the last failure. Rests
     grow with each failure from the second on."""
 
     def failed(self, address: Address, asked: float, now: float) -> None:

@@ -1,4 +1,4 @@
-"""Joining: the part of a peer that registers with seeds, and asks for lists.
+"""Joining: the part of a peer that registers, and requests lists.
 
 The aim is always ⌊n/2⌋+1 registrations, with seeds picked at random. A seed that refuses, is down
 or says nothing rests, and another takes its place. overlay/peer_list.py takes the lists.
@@ -30,7 +30,7 @@ class _Registration:
 
 
 class Joining(Part):
-    """The registrations of a peer, which says `registration(seed)` to be listed by a seed."""
+    """The registrations of a peer, which it requests by `registration(seed)`."""
 
     ANSWERS = {SEED: {"registered", "registration_refused"}}
 
@@ -70,7 +70,7 @@ class Joining(Part):
         return bool(links)
 
     def ask_at_once(self) -> None:
-        """Ask all seeds for a list now, because some may not name a new peer yet."""
+        """Ask all seeds for a list now. Some may lack a new peer."""
         if self._list_cadence.at_once(self._node.now()):
             for link in self.links():
                 link.send(wire.ASK_PEER_LIST)
@@ -78,7 +78,7 @@ class Joining(Part):
             self.hurry()
 
     def hurry(self) -> None:
-        """Have a list requested soon, of a seed or else of a neighbour."""
+        """Request a list soon, from a seed or else from a neighbour."""
         if self._list_cadence.hurry(self._node.now()):
             self._node.membership.hurry()  # it may sleep for longer
 
@@ -118,7 +118,7 @@ class Joining(Part):
             link.send(wire.dead_node(*report))
 
     def probed(self, seed: Address, ip: str) -> None:
-        """Repeat `register:` to a seed whose probe may come from a contested registration."""
+        """Repeat `register:` to a seed after its probe, which a contest may cause."""
         now = self._node.now()
         for row in self._rows.values() if seed.ip == ip else ():
             if row.registered and row.link.peer == seed and now - row.repeated >= REPEAT_PAUSE:
@@ -128,7 +128,7 @@ class Joining(Part):
     # What seeds say.
 
     def on_up(self, link) -> None:
-        """Ask a seed to list this peer, unless another line of config.txt leads there."""
+        """Register with a seed, unless another line of config.txt leads there."""
         if link.role != SEED:
             return
         for other in [row.link for row in self._rows.values() if row.link not in (None, link)]:
@@ -144,7 +144,7 @@ class Joining(Part):
         link.send(self._registration(link.peer))
 
     def on_registered(self, link, message: wire.Bare) -> None:
-        """Ask a seed that listed this peer for its list now, and soon again."""
+        """Ask a seed that listed this peer for its list."""
         row = self._rows[link.target]
         is_news = not row.registered
         row.registered, row.reason, row.unanswered = True, "", 0

@@ -96,13 +96,13 @@ class Registry:
                 and not is_loopback(address))
 
     def row(self, address: Address, link=None) -> Listing | None:
-        """Return the row of an address, if it is over this link, or any if None is given."""
+        """Return the row of an address. If a link is given, it must be over that."""
         row = self._rows.get(address)
         return row if row is None or link is None or row.link is link else None
 
     def silent(self, since: float, now: float) -> list[Listing]:
-        """Return the registrations to probe, because nothing was heard after `since`, the longest
-        silent first. None is returned again until `probed` is called."""
+        """Return the registrations that said nothing after `since`, the longest silent first. They
+        are to be probed, and none is returned again until `probed` is called."""
         found = [row for row in self._rows.values()
                  if row.link is not None and row.probed_at is None and row.heard <= since]
         for row in found:
@@ -124,7 +124,7 @@ class Registry:
         return True
 
     def removal(self, address: Address) -> Removal | None:
-        """Return the removal of an address, if it was listed and is not."""
+        """Return the removal of an address, if it was listed once."""
         return self._removed.get(address)
 
     def addresses(self) -> tuple[Address, ...]:

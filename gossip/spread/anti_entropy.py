@@ -189,7 +189,7 @@ class AntiEntropy:
         return len(lines)
 
     def _hear_vector(self, link, entries) -> None:
-        """Fetch what a neighbour's vector shows to be missing here, which ends a comparison."""
+        """Fetch what a neighbour's vector shows to be missing. This ends a comparison."""
         now, comparison = self._now(), self._with(link)
         comparison.compared = True
         if comparison.begun is not None:

@@ -91,7 +91,7 @@ class CatchUp:
         return Offered([run for run in with_room if not self._is_known(run)], whole)
 
     def _limit(self) -> None:
-        """Drop what the largest sender has told, until the total is within its limit."""
+        """Drop what the largest senders have told, above the limit."""
         while sum(told.size() for told in self._told.values()) > TOLD_LIMIT:
             most = max(self._told.values(), key=_Told.size)
             most.offer, most.gone = _Messages(), _Messages()
@@ -113,7 +113,7 @@ class CatchUp:
         return [link for link, told in self._told.items() if told.offer] + asked
 
     def next_want(self, now: float):
-        """Return (link, entries to request), or None if there is nothing to request."""
+        """Return (link, entries to request), or None if nothing is requested."""
         if self._asked is not None:
             if now < self._silent_at:
                 return None

@@ -1,4 +1,4 @@
-"""The message list: which messages a peer has seen, and which texts it holds.
+"""The message list: the messages that a peer has seen, or still holds.
 
 Rules only. A message is identified by its run (one life of its origin) and its number, a text by
 the SHA-256 of its line. Texts above the limit are evicted (room.py). The numbers seen of a run
@@ -39,7 +39,7 @@ class MessageList:
     most other lines, and `add` the rest."""
 
     def __init__(self, settings: Settings, own_run: bytes = b"", texts=Texts):
-        """`own_run` is this peer's own run; `texts(settings, shares)` makes the store of texts."""
+        """Use `texts(settings, shares)` to make the store of texts."""
         self._forbidden_in = settings.filter.search()
         self._own_run = own_run
         self._room = Room(settings, own_run)
@@ -53,7 +53,7 @@ class MessageList:
         self._forgotten = 0  # runs that were forgotten
 
     def unknown(self, lines: list[bytes], link=None) -> list[bytes]:
-        """Drop exact duplicates of held gossip, as most lines are, without parsing or hashing."""
+        """Drop exact duplicates of held gossip, as most lines are, without a hash."""
         unknown = list(itertools.filterfalse(self.holds, lines))
         self._old += len(lines) - len(unknown)
         return unknown
@@ -85,7 +85,7 @@ class MessageList:
 
     def add(self, lines: list[bytes], made_here: bool = False, brought_by: Address | None = None
             ) -> Fresh:
-        """Check gossip lines in full, and add the new ones, up to the first invalid line.
+        """Check gossip lines, and add new ones, up to the first invalid line.
         `brought_by` is the neighbour that is charged for the room that they need."""
         fresh, fault = Fresh([], "", None, [], []), None
         try:
@@ -104,7 +104,7 @@ class MessageList:
         return fresh._replace(fault=fault, shown=wire.shown(fresh.lines))
 
     def _is_forged(self, message: wire.Gossip, made_here: bool) -> bool:
-        """Return whether another peer made a message in this peer's name, and count it."""
+        """Return whether a message is forged in this peer's name, and count it."""
         is_forged = message.run == self._own_run and not made_here
         self._forged += is_forged
         return is_forged
@@ -148,7 +148,7 @@ class MessageList:
                 **{name: count for name, count in dropped.items() if count}}
 
     def digest(self) -> str:
-        """Return 32 hex digits that are equal for peers that have seen the same."""
+        """Return 32 hex digits, equal for peers that have seen the same."""
         return f"{functools.reduce(operator.xor, self._digest.slices()):032x}"
 
     def slices(self) -> list[int]:
@@ -156,7 +156,7 @@ class MessageList:
         return [one & 0xFFFF_FFFF for one in self._digest.slices()]
 
     def vector(self, slices: int = ALL_SLICES) -> list[bytes]:
-        """Return the entries of runs in some slices; bit n of `slices` stands for slice n."""
+        """Return the entries of runs in some slices. Bit n stands for slice n."""
         return [run.entry() for run in self._runs.values()
                 if slices >> run.slice & 1 and len(run.seen)]
 
@@ -176,7 +176,7 @@ class MessageList:
         return [(key, ranges) for key, ranges, _ in self._unseen(entries)]
 
     def lacking(self, entries, neighbour: Address | None = None) -> list[tuple[bytes, list[Range]]]:
-        """Return the unseen part of a neighbour's vector that has room if it brings that now."""
+        """Return the unseen part of a neighbour's vector that has room now."""
         lacking = []
         for key, ranges, run in self._unseen(entries):
             if run is not None:
@@ -222,7 +222,7 @@ class MessageList:
         return lines, list(gone.items())
 
     def _scales(self) -> Callable[[bytes], int]:
-        """Return a function that returns how many bytes a text takes on the wire."""
+        """Return a function that weighs a text, in bytes on the wire."""
         return lambda line: len(line) + 1
 
     def vouch(self, addresses) -> bool:

@@ -1,4 +1,4 @@
-"""Rumor mongering: lines and timeouts. What is told to whom is decided in rumors.py."""
+"""Rumor mongering: lines and timeouts. Which neighbour is told what is decided in rumors.py."""
 
 from gossip import wire
 from gossip.spread.rumors import QUEUE_BYTES, Rumors, Telling
@@ -7,7 +7,7 @@ CROWDED = QUEUE_BYTES // 2  # bytes of rumors being told above which new message
 
 
 class Mongering:
-    """The way of spreading that tells rumors to some of the links that `links()` returns."""
+    """The way of spreading that tells some neighbours after another."""
 
     duty_name = "rumors"  # of the duty that calls `turn`
     ANSWERED = {"took", "knew"}  # verbs of status lines for `answered`
@@ -38,7 +38,7 @@ class Mongering:
             self._calmer.notify_all()
 
     def flush(self, last: list[bytes]) -> None:
-        """Send all queued rumors, whatever the windows allow, and the lines forwarded last."""
+        """Send all queued rumors, beyond the windows, and the lines forwarded last."""
         for link, lines in self.rumors.flush(self._links(), last):
             link.send(wire.rumors(lines))
 
@@ -61,7 +61,7 @@ class Mongering:
         return due
 
     def say_behind(self, link, data: bytes, urgent: bool = True) -> None:
-        """Send a neighbour data at once, because no rumor has to come first."""
+        """Send a neighbour data at once, because rumors need not come first."""
         link.send(data, urgent=urgent)
 
     def hurry(self) -> None:
@@ -71,11 +71,11 @@ class Mongering:
         return not self.rumors.hot
 
     def has_room(self) -> bool:
-        """Return whether few enough rumors are told, so that new messages may be made."""
+        """Return whether few enough rumors are told to make new messages."""
         return self.rumors.bytes < CROWDED
 
     def wait_for_room(self, turn) -> None:
-        """Leave the present turn while too many rumors are told, for a limited time. Otherwise
+        """Leave the turn while too many rumors are told, for a limited time. Otherwise
         neighbours would be passed over, because their queues are full."""
         if not self.has_room():
             with turn.left():

@@ -1,4 +1,4 @@
-"""The gossip that peers make: how long this peer waits, and how much neighbours may say.
+"""The making of gossip: how long this peer waits, what neighbours may say.
 
 Rules only. The gossip generator waits, for a limited time, while its peer is late, or a neighbour
 has too much to read. The first message waits longest, because gossip that begins too early keeps a
@@ -31,7 +31,7 @@ REMEMBERED = 1_000  # accounts kept; beyond that, the least recently used is dro
 
 
 class TooLong(ValueError):
-    """The error for a text that does not fit into a gossip line."""
+    """The error for a text that is too long for a gossip line."""
 
 
 class Origin:
@@ -83,7 +83,7 @@ class Restraint:
         self._since: float | None = None  # when the next message was due
 
     def wait(self, now: float, lateness: float, has_room: bool) -> float:
-        """Return the seconds until to ask again, or 0 to make the message now."""
+        """Return the seconds to wait, or 0 to make the message now."""
         if self._since is None:
             self._since = now
         if not has_room and now < self._since + self._room_wait:
@@ -112,7 +112,7 @@ class Allowance:
     """The accounts of all neighbours."""
 
     def __init__(self, rate: int, burst: int):
-        """Allow `rate` lines a second, and LINE_BYTES for each of them; 0 is no limit."""
+        """Allow `rate` lines a second, of LINE_BYTES each; 0 is no limit."""
         self._rates = [] if not rate else [  # of lines, and of bytes
             Rate(rate, burst, REMEMBERED),
             Rate(rate * LINE_BYTES, burst * BURST_BYTES, REMEMBERED)]
@@ -120,7 +120,7 @@ class Allowance:
         self._excesses = Recent(REMEMBERED)
 
     def cost(self, peer: Address, new: list[bytes]) -> Cost | None:
-        """Return the cost of new lines in a neighbour's own name; None if free."""
+        """Return the cost of lines in a neighbour's own name; None if free."""
         own = str(peer).encode()
         mark = b":" + own + b":"
         if not self._rates or mark not in b"\n".join(new):

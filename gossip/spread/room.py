@@ -1,4 +1,4 @@
-"""Room: limits on what a peer remembers, charged to the neighbour that sent it.
+"""Room: limits on what a peer remembers, charged to its neighbours.
 
 Rules only. A message without room is neither remembered nor forwarded, and is fetched when there is
 room. Seeds vouch for a run when they have named its origin. Only runs with vouchers are evicted,
@@ -45,7 +45,7 @@ class Tally:
 
 
 class Room:
-    """The room for numbers and runs that a neighbour brings, or nobody (None)."""
+    """The room for numbers and runs. Neighbour None stands for nobody."""
 
     def __init__(self, settings: Settings, own_run: bytes):
         self._settings, self._own_run = settings, own_run  # which needs no room

@@ -107,7 +107,7 @@ class Rumors:
         return was_silent
 
     def answered(self, link, entries, knew: bool) -> None:
-        """Take an answer, which names rumors that were new there, or known (`knew`)."""
+        """Take an answer about rumors, which were new there, or known (`knew`)."""
         channel = self._channels.get(link)
         if channel is None:
             return

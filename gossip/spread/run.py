@@ -1,4 +1,4 @@
-"""Runs: which messages of a run were seen, and which texts are held.
+"""Runs: the messages of a run that were seen, or are held.
 
 Pure values. Every interval of seen numbers except the first is charged to its maker, the neighbour
 that brought the number with which it began (room.py). When two intervals merge, the maker of the

@@ -49,7 +49,7 @@ class Trusting:
 
 
 class Spreading(Part):
-    """The messages of a node, which spread over the links that `links()` returns. The node needs an
+    """The messages of a node, which spread over its `links()`. The node needs an
     `rng` besides what every Node has."""
 
     ANSWERS = {NEIGHBOUR: {"status"}}
@@ -137,7 +137,7 @@ class Spreading(Part):
     # What comes from neighbours.
 
     def take_block(self, link, lines: list[bytes]) -> bool:
-        """Take lines if all are gossip that continues one run, and return whether they are."""
+        """Take lines, and return True, if all are gossip that continues a run."""
         fresh = self.messages.add_block(lines)
         if fresh is None:
             return False

@@ -1,4 +1,4 @@
-"""A tree for each run: new lines go only to neighbours that lack them.
+"""Trees: new lines of a run go only to neighbours that lack them.
 
 Of each run, the link that brought the first message is the parent until that link ends. A neighbour
 that repeats what is known is told once to be quiet (`status:prune:`). Whatever a tree loses comes
@@ -40,7 +40,7 @@ ONE = [(1, 1)]  # the numbers in an entry that is about a whole run
 
 
 def goes_to_all(line: bytes) -> bool:
-    """Return whether a message goes to all neighbours, even if they pruned its run. All peers agree
+    """Return whether a message goes even to neighbours that pruned its run. All peers agree
     on it where neighbours are watched, so that there is something to judge each of them by."""
     number = wire.gossip_key(line)[1]
     return number <= TO_ALL or number % SHARE_TO_ALL == 0
@@ -60,7 +60,7 @@ class _Branch:
 
 
 class Tree(Flood):
-    """The way of spreading that pushes a run to the links that did not prune it."""
+    """The way of spreading that pushes a run unless it was pruned.""" 
 
     ANSWERED = {"prune", "graft", "seen"}
     FETCHES = HEARS_REPETITIONS = True
@@ -196,7 +196,7 @@ class Tree(Flood):
             self._tell(link, "prune", list(pruned))
 
     def _prunable(self, link, lines: list[bytes]) -> dict[bytes, _Branch]:
-        """Return the runs of some lines that have another parent than the link. Long after the last
+        """Return the runs of lines that have another parent than the link. Long after the last
         change, a parent that repeats the last message gives way to the link that brought it. All
         peers do so by the same message, so no circles form."""
         since = self._now() - TOLD_AGAIN
@@ -310,7 +310,7 @@ class Tree(Flood):
         self._graft(grafts)
 
     def dropped(self) -> dict[str, int]:
-        """Return counts of the trees now, and of what was said since the start."""
+        """Return counts of the trees, and of what was said so far."""
         branches = self._runs.values()
         return {"runs with a parent": sum(branch.parent is not None for branch in branches),
                 "links not pushed to": sum(len(branch.quiet) for branch in branches),

@@ -1,4 +1,4 @@
-"""The fields of a line, and the declaration of a line by its fields. Pure."""
+"""The fields of lines, and the declaration of lines by fields. Pure."""
 
 import binascii
 import collections
@@ -18,7 +18,7 @@ _TO_URL, _FROM_URL = bytes.maketrans(b"+/", b"-_"), bytes.maketrans(b"-_", b"+/"
 
 
 class WireError(ValueError):
-    """The error for a line that breaks the grammar, or that the other end may not say."""
+    """The error of the other end, which broke the grammar or a rule."""
 
 
 class Answer(bytes):

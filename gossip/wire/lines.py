@@ -33,7 +33,7 @@ _LINE = re.compile(rb"(?m:^)" + _GOSSIP.pattern + rb".*\n")
 
 
 def _named(field: bytes) -> Address | str:
-    """Return the address that a peer names, or what is wrong with it."""
+    """Return the address that a peer names, or what is wrong."""
     try:
         return address_in(field)
     except WireError as error:
@@ -117,7 +117,7 @@ class Block(NamedTuple):
 
 
 def gossip(time: str, own: Address, start: int, number: int, text: str) -> bytes:
-    """Make a gossip line, without `\\n`, and without `\\r`, which would be lost."""
+    """Make a gossip line without `\\n`, and without `\\r`, which would be lost."""
     return f"gmessage:{time}:{own}:{start}:{number}:{text}".rstrip("\r").encode()
 
 

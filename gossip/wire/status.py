@@ -72,7 +72,7 @@ def status_lines(verb: str, entries: list[bytes]) -> list[bytes]:
 
 
 def entries(keys: list[tuple[bytes, int]]) -> list[tuple[bytes, list[Range]]]:
-    """Return the entries that name messages, given the run and number of each."""
+    """Return the entries that name messages, by their runs and numbers."""
     runs: dict[bytes, Intervals] = {}
     for run, number in keys:
         runs.setdefault(run, Intervals()).add(number)
