@@ -204,7 +204,6 @@ class Seed(Node):
         return removed
 
     def on_leave(self, link: Link, message: wire.Leave) -> None:
-        """Remove a peer that leaves over its own registered connection."""
         if not self._remove(self.registry.row(message.address, link), "left"):
             self.counters.add("leaves in the name of others")
 
@@ -267,13 +266,11 @@ class Seed(Node):
     # Monitoring.
 
     def monitor(self, now: float) -> float:
-        """Keep rows and the tree in order, then judge."""
         self.keeping.turn(now)
         self.deciding.turn(now)
         return now + self.settings.report_interval
 
     def status(self) -> dict[str, object]:
-        """Count what there is and everything that was dropped."""
         with self.turn:
             return {"address": self.address, "registered": len(self.registry.addresses()),
                     **self.counts()}
@@ -299,7 +296,6 @@ class Relays(Part):
                 self._dial(seed)
 
     def _dial(self, seed: Target) -> None:
-        """Connect to a seed, if a line waits for it."""
         if self._lines[seed]:
             self._under_way.add(seed)
             self._node.dial(self._node.new_link(RELAY, seed), "relay")
@@ -307,7 +303,6 @@ class Relays(Part):
             self._under_way.discard(seed)
 
     def on_up(self, link: Link) -> None:
-        """Send another seed the lines that wait for it, and hang up."""
         if link.role == RELAY:
             lines = self._lines[link.target]
             link.send(b"".join(lines[:AT_ONCE]))

@@ -106,12 +106,10 @@ def parse_address(text: str, separator: str = ":") -> Address:
 
 
 def typed_ip(text: str) -> str:
-    """Return 127.0.0.1 for `localhost`, else the text itself."""
     return "127.0.0.1" if text.lower() == "localhost" else text
 
 
 def is_host_name(text: str) -> bool:
-    """Return whether a text is a host name, and no IP."""
     return _HOST_NAME.fullmatch(text) is not None
 
 

@@ -30,7 +30,6 @@ class Capacity(NamedTuple):
         return f"{self.kind}:{self.number:g}" if self.number else self.kind
 
     def of(self, address: Address) -> int:
-        """Return how many neighbours the peer at this address may have."""
         if self.kind == "fixed":
             return int(self.number)
         if self.kind == "powerlaw":

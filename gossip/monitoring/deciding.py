@@ -151,7 +151,6 @@ class Deciding(Part):
         self._kick(Ban(message.address, until, message.badness), now)
 
     def said_first(self, seed: Address) -> bytes:
-        """Return the bans and last verdicts, which are said first on a link."""
         return self._kicks(self._node.now()) + self._verdicts
 
     # Called by the seed, about registrations.

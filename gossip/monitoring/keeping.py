@@ -151,7 +151,6 @@ class Keeping(Part):
         self._hand_on(self._wanted(rows_in(message, now), now), now)
 
     def on_part(self, link, message: grammar.Part) -> None:
-        """Take rows that are lent to this seed, and pass others on."""
         now = self._node.now()
         self._lend(self._wanted(rows_in(message, now), now), now)
 
@@ -210,7 +209,6 @@ class Keeping(Part):
         self._lend_parts(now)
 
     def _said_first(self, seed: Address) -> bytes:
-        """Return the first lines on a new link to another seed."""
         return (grammar.tree(*self.tree) + self._node.deciding.said_first(seed)
                 + lines_of(self._handed[seed].all(), self._node.now()))
 
@@ -218,7 +216,6 @@ class Keeping(Part):
         self.tending.told(link.peer, message, self._node.now())
 
     def on_ask_tree(self, link, message: wire.Bare) -> None:
-        """Tell anybody the tree and the loads."""
         if not self._node.settings.monitor:
             raise wire.WireError("this seed keeps no reports")
         link.send(grammar.tree(*self.tree) + grammar.loads(self._rows_by_seed()))
@@ -265,12 +262,10 @@ class Keeping(Part):
         return [subject for subject in subjects if self.tending.decides(subject, now)]
 
     def rows_of(self, subject: Address) -> list[Row]:
-        """Return all rows of a subject here, this seed's and lent ones."""
         rows = {row.identity: row for table in (self._held, self._lent)
                 for row in table.of(subject)}
         return list(rows.values())
 
     def forget(self, peer: Address) -> None:
-        """Drop all rows about a peer and by it."""
         for table in self._all_tables():
             table.forget(peer)

@@ -73,7 +73,6 @@ class SeedLinks(Part):
         self._checks: dict = {}  # link to a seed that is asked -> (link that is checked, nonce)
 
     def begin(self) -> None:
-        """Keep the links from now on."""
         self._duty = self._node.keep("seed links", self.dial_missing)
 
     # For the seed that speaks.
@@ -110,7 +109,6 @@ class SeedLinks(Part):
             way.link.send(lines)
 
     def to_all(self, lines: bytes) -> None:
-        """Say something to every other seed that listens."""
         for seed in self._ways:
             self.send(seed, lines)
 
@@ -253,7 +251,6 @@ class Tending:
     # What is asked.
 
     def loads(self, own: grammar.Load) -> dict[Address, grammar.Load]:
-        """Return the last loads of all seeds, and `own` for this one."""
         return {**{seed: told.load for seed, told in self._told.items() if told.load is not None},
                 self._own: own}
 

@@ -106,11 +106,9 @@ class Rows:
         return self._take(lambda *pair: not first <= key(*pair) <= last)
 
     def forget(self, peer: Address) -> None:
-        """Drop what is said about a peer, and what the peer says."""
         self._take(lambda *pair: peer in pair)
 
     def expire(self, now: float) -> None:
-        """Drop what is older than the window."""
         self._drop(now - self._window)
 
     def _take(self, wanted) -> list[Row]:
@@ -181,7 +179,6 @@ def rows_of(report: grammar.Report | grammar.Rows, reporter: Address, at: float,
 
 
 def rows_in(message: grammar.Rows, now: float) -> list[Row]:
-    """Return the rows in a line from another seed."""
     return rows_of(message, message.reporter, now - message.age, (message.side,))
 
 

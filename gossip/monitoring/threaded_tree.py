@@ -68,7 +68,6 @@ class ThreadedTree(grammar.Tree):
 
     @classmethod
     def alone(cls, seed: Address) -> "ThreadedTree":
-        """Return the tree of a seed that has heard of no other."""
         return cls(0, seed, ((0, seed),))
 
     # Owners of keys.
@@ -89,7 +88,6 @@ class ThreadedTree(grammar.Tree):
         return [seed for _, seed in self.starts]
 
     def owner(self, key: int) -> Address:
-        """Return the seed that holds the rows of a key."""
         return self.starts[self._place_of(key)][1]
 
     def _place_of(self, key: int) -> int:
@@ -136,7 +134,6 @@ class ThreadedTree(grammar.Tree):
     # Ways.
 
     def predecessor(self, seed: Address) -> Address | None:
-        """Return the seed before this one in the order, if any."""
         return self._at(self._places[seed] - 1) if seed in self else None
 
     def next_hop(self, at: Address, key: int) -> Address | None:
@@ -153,7 +150,6 @@ class ThreadedTree(grammar.Tree):
         return side if is_thread or low <= goal < high else links.parent
 
     def path(self, at: Address, key: int) -> list[Address]:
-        """Return the seeds that a row passes to the owner of `key`."""
         passed = []
         while (hop := self.next_hop(at, key)) is not None:
             passed.append(hop)

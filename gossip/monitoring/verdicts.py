@@ -97,7 +97,6 @@ class Case:
                             if _is_unconfirmed(by[other], about.get(other, ()), now, period)]
 
     def known(self, k: int = 0) -> int | None:
-        """Return how many messages the subject reports for window k, if any."""
         return max((said.known for said in self._by[k].values()), default=None)
 
     def rates(self, k: int, known: int | None) -> dict[Address, float]:

@@ -71,7 +71,6 @@ class _Row:
             self.copies.popleft()
 
     def missing(self, lines: list[int]) -> int:
-        """Return how many lines never came over the link."""
         return len(set(lines).difference(*[copies for _, copies in self.copies]))
 
 
@@ -199,7 +198,6 @@ class Watch:
                 self._count_first(1, link, now)
 
     def broken(self, link, what: str, count: int) -> None:
-        """Count copies that were "corrupt", or "forbidden"."""
         if link in self._rows:
             self._counts[link.peer][what] += count
 

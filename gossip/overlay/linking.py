@@ -78,7 +78,6 @@ class Linking(Part):
         return self.places.next_at(now)
 
     def give_up_surplus(self, settled: float) -> None:
-        """Give up links beyond capacity, as `ring.surplus` says."""
         listed = self.peer_list.listed_among(self.neighbours.addresses())
         for peer, row in self.neighbours.surplus(self._node.now(), settled, listed):
             row.link.send(wire.refused(self._node.address, "full"), urgent=True)
@@ -243,7 +242,6 @@ class Linking(Part):
         return is_news
 
     def offence(self, peer: Address) -> str | None:
-        """Return the offence for which a peer is shut out, or None."""
         return self._shut_out.reason(peer, self._node.now())
 
     def on_end(self, link) -> None:

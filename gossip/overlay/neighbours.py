@@ -294,7 +294,6 @@ class Neighbours:
 
     def surplus(self, now: float, settled: float, listed: set[Address]
                 ) -> list[tuple[Address, Neighbour]]:
-        """Return the neighbours to give up, see `ring.surplus`."""
         if len(self._rows) <= self.capacity:
             return []
         surplus = ring.surplus(self._own, self._ties(now, listed), self.capacity, settled)

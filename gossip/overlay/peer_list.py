@@ -57,7 +57,6 @@ class PeerUnion:
         return others if is_loopback(self._own) else others - set(filter(is_loopback, others))
 
     def seed_lost(self, seed: Address) -> None:
-        """Drop the latest list of a seed, because a registration has ended."""
         self._no_longer_named(self._latest.pop(seed, frozenset()))
 
     def _no_longer_named(self, before: frozenset) -> None:
@@ -116,11 +115,9 @@ class PeerUnion:
                 if not self._latest or address in self._unnamed or self._is_named(address)}
 
     def named(self) -> set[Address]:
-        """Return the peers that seeds have named."""
         return set(self._unnamed).union(*self._latest.values())
 
     def addresses(self) -> tuple[Address, ...]:
-        """Return all known peers, in order."""
         if self._ordered is None:
             self._ordered = tuple(sorted(self.named() | self._heard.keys()))
         return self._ordered
@@ -153,7 +150,6 @@ class Learning(Part):
             self.peer_list.seed_lost(link.peer)
 
     def ask_somebody(self) -> None:
-        """Ask some neighbour for the peers that it knows."""
         if links := self._neighbours.links():
             self.ask(self._node.rng.choice(links))
 

@@ -70,13 +70,11 @@ class Places:
         self._passed_over.put(address, until, until)
 
     def successor(self, listed, now: float) -> Address | None:
-        """Return the first address behind this peer that is not passed over."""
         passed_over = self._passed_over.all(now)
         return next((address for address in ring.successors(self._own, listed)
                      if address not in passed_over), None)
 
     def ring_dial(self, listed, linked, dialling, now: float) -> Address | None:
-        """Return the successor if it is to be dialled now."""
         successor = self.successor(listed, now)
         if successor is None or successor in linked or successor in dialling:
             return None
@@ -102,7 +100,6 @@ class Places:
         return ring.draw(candidates, self._settings.capacity, self._rng) if candidates else None
 
     def next_at(self, now: float) -> float | None:
-        """Return when the next pause ends, if any."""
         waits = [wait.due for wait in (self._rest, *self._ring_waits.all().values())]
         passed_over = self._passed_over.all(now).values()
         return min((t for t in (*waits, *passed_over) if t > now), default=None)
@@ -126,7 +123,6 @@ class FoundDead:
             del self._until[in_turns(newest)[-1]]
 
     def discard(self, peer: Address) -> bool:
-        """Forget a peer that lives, or has left. Return whether it was remembered."""
         return self._until.pop(peer, None) is not None
 
     def in_turn(self, now: float, known: set[Address]) -> Address | None:
@@ -167,5 +163,4 @@ class ShutOut:
         return before is None or before[1] != reason
 
     def reason(self, peer: Address, now: float) -> str | None:
-        """Return the reason for which a peer is refused now, or None."""
         return self._refused.get(peer, now, (now, None))[1]

@@ -214,6 +214,5 @@ class Rests(Recent):
             self.put(address, (now, rest))
 
     def left(self, address: Address, now: float) -> float:
-        """Return the seconds for which an address rests."""
         row = self.get(address)
         return 0.0 if row is None else max(0.0, row[1].due - now)

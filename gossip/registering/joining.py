@@ -89,7 +89,6 @@ class Joining(Part):
                     *(row.rest.due for row in rows if row.link is None and is_missing)])
 
     def registered(self) -> list[tuple[Address, object]]:
-        """Return the seeds that list this peer, and the links to them."""
         return [(row.link.peer, row.link) for row in self._rows.values() if row.registered]
 
     def links(self) -> list:
@@ -111,7 +110,6 @@ class Joining(Part):
                 self._register(row.link)
 
     def report(self, report: wire.DeadNode) -> None:
-        """Report a death to every seed that lists this peer."""
         self._node.output.write(*[f"reported:{seed}:{report.line}"
                                   for seed, _ in self.registered()])
         for link in self.links():

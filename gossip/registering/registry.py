@@ -64,7 +64,6 @@ class Removal:
         return now - self.when < REMOVED_MEMORY
 
     def was_told(self, now: float) -> bool:
-        """Return whether peers were told of the death within the last minute."""
         return now - self.told < TELL_AGAIN
 
 
@@ -124,7 +123,6 @@ class Registry:
         return True
 
     def removal(self, address: Address) -> Removal | None:
-        """Return the removal of an address, if it was listed once."""
         return self._removed.get(address)
 
     def addresses(self) -> tuple[Address, ...]:

@@ -116,7 +116,6 @@ class AntiEntropy:
                 self.duty.hurry()  # it is due when this neighbour counts as silent
 
     def on_end(self, link) -> None:
-        """Fetch from other neighbours what an ended link had offered."""
         self.catch_up.on_end(link)
         self.fetch()
 

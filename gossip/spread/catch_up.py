@@ -6,8 +6,6 @@ neighbours are asked alternately, slow ones last, so that none delays the others
 neighbour that calls its copy of an offered message gone is not asked for it again for some time.
 """
 
-from typing import NamedTuple
-
 from gossip.intervals import Intervals, Range
 from gossip.spread.message_list import MessageList
 
@@ -19,11 +17,6 @@ WANT_LIMIT = 500  # ranges asked for at once
 SLOW = 1 / 8  # of the patience: a neighbour that takes longer for a portion is asked last
 
 QUICK, NEW, LATE = range(3)  # how fast a neighbour's last answer was; NEW: none yet
-
-
-class Offered(NamedTuple):
-    unknown: list[bytes]  # runs that are not known to be genuine
-    whole: bool  # all of it was kept
 
 
 class _Messages(dict[bytes, Intervals]):
@@ -68,9 +61,10 @@ class CatchUp:
         self._want = []  # the entries that `_asked` was asked for
         self.ignored = 0  # offers that were truncated or dropped, since the start
 
-    def offered(self, link, entries, now: float) -> Offered:
-        """Keep what this neighbour has and this peer lacks, except what it called gone. A run is
-        requested only when it is known to be genuine. Older runs come first."""
+    def offered(self, link, entries, now: float) -> tuple[list[bytes], bool]:
+        """Keep what this neighbour has and this peer lacks, except what it called gone. Older runs
+        come first. Return the runs not known to be genuine, which are not requested yet, and
+        whether all was kept."""
         with_room = dict(self._messages.lacking(entries, link.peer))
         unseen = self._messages.unseen([entry for entry in entries if entry[0] in with_room])
         unseen.sort(key=lambda entry: int(entry[0].rpartition(b":")[2]))  # by START
@@ -88,7 +82,7 @@ class CatchUp:
                 break
             told.offer.put(run, numbers)
         self._limit()
-        return Offered([run for run in with_room if not self._is_known(run)], whole)
+        return [run for run in with_room if not self._is_known(run)], whole
 
     def _limit(self) -> None:
         """Drop what the largest senders have told, above the limit."""
@@ -137,7 +131,6 @@ class CatchUp:
             told.pace = pace
 
     def awaits(self, link) -> bool:
-        """Return whether a portion is expected from this link."""
         return self._asked is link
 
     def silent_at(self) -> float:

@@ -104,7 +104,6 @@ class Flood:
         """Do nothing, because `links()` does not return a link that has ended."""
 
     def dropped(self) -> dict[str, int]:
-        """Return nothing, because flooding drops nothing."""
         return {}
 
     def stop(self) -> None:

@@ -161,7 +161,6 @@ class MessageList:
                 if slices >> run.slice & 1 and len(run.seen)]
 
     def last_seen(self, key: bytes, most: int) -> list[Range]:
-        """Return the last `most` ranges seen of a run."""
         run = self._runs.get(key)
         return run.seen.ranges()[-most:] if run else []
 
@@ -172,7 +171,6 @@ class MessageList:
         return len(self._runs)
 
     def unseen(self, entries) -> list[tuple[bytes, list[Range]]]:
-        """Return the part of another peer's vector that was not seen here."""
         return [(key, ranges) for key, ranges, _ in self._unseen(entries)]
 
     def lacking(self, entries, neighbour: Address | None = None) -> list[tuple[bytes, list[Range]]]:

@@ -24,7 +24,6 @@ class Mongering:
         self._stopped = False
 
     def forward(self, lines: list[bytes], source, covers: list[bytes] = ()) -> None:
-        """Tell new gossip lines to neighbours other than their source."""
         self.rumors.add([(wire.gossip_key(line), line) for line in lines], source, covers)
         self.tell()
 
@@ -48,7 +47,6 @@ class Mongering:
         self.tell()
 
     def on_end(self, link) -> None:
-        """Tell the rumors of a link that has ended to others."""
         self.rumors.on_end(link)
         self.tell()
 
@@ -82,7 +80,6 @@ class Mongering:
                 self._wait_for_less(CROWDED, self._longest)
 
     def wait_until_sent(self, seconds: float) -> None:
-        """Wait, for `seconds` at most, until no rumor is being told."""
         self._wait_for_less(1, seconds)
 
     def _wait_for_less(self, limit: int, seconds: float) -> None:
@@ -90,7 +87,6 @@ class Mongering:
             self._calmer.wait_for(lambda: self._stopped or self.rumors.bytes < limit, seconds)
 
     def stop(self) -> None:
-        """End all waiting, for good."""
         self._stopped = True
         with self._calmer:
             self._calmer.notify_all()

@@ -33,7 +33,6 @@ class Tally:
         self._total = 0
 
     def has_room(self, neighbour: Address | None) -> bool:
-        """Return whether this neighbour may bring one more."""
         return self._total < self._in_all and self._brought[neighbour] < self._of_one
 
     def add(self, neighbour: Address | None, items: int = 1) -> None:
@@ -123,7 +122,6 @@ class Room:
         return False
 
     def would_begin(self, key: bytes, neighbour: Address | None) -> bool:
-        """Return whether there is room for an unknown run."""
         if self._strangers.has_room(neighbour) or self._would_vouch(wire.check_run(key)):
             return True
         self._refused_runs = True
@@ -160,7 +158,6 @@ class Room:
         return refused
 
     def used(self, run: Run) -> None:
-        """Note that a message of a vouched run has come."""
         self._vouched.move_to_end(run.key)
 
     def surplus(self) -> Run | None:

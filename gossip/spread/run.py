@@ -85,7 +85,6 @@ class Numbers(Intervals):
         self._makers.insert(at, maker)
 
     def makers(self) -> list:
-        """Return the makers of all intervals that are charged to somebody."""
         return [maker for maker in self._makers if maker is not FREE]
 
 
@@ -122,7 +121,6 @@ class Run:
         return line
 
     def numbers(self, first: int, last: int) -> list[int]:
-        """Return the numbers held from first to last, in order."""
         if last - first < 100:
             return [number for number in range(first, last + 1) if number in self.held]
         if self._sorted is None:

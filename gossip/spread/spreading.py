@@ -99,7 +99,6 @@ class Spreading(Part):
         return Flood(links, node.flusher, node.now, self.gathering)
 
     def keep_duties(self, keep) -> None:
-        """Begin the duties that spreading needs, by `keep(name, turn)`."""
         if self._compares or self.way.FETCHES:
             self.anti_entropy.duty = keep("anti-entropy", self.anti_entropy.turn)
         if self.way.duty_name is not None:
@@ -216,7 +215,6 @@ class Spreading(Part):
     # Links.
 
     def on_met(self, link) -> None:
-        """Compare with a new neighbour what was seen."""
         if self._compares:
             self.anti_entropy.compare(link)
 
@@ -227,12 +225,10 @@ class Spreading(Part):
         self.way.on_end(link)
 
     def on_listed(self, addresses) -> None:
-        """Make room for the runs of addresses that a seed names."""
         if self.messages.vouch(addresses):
             self.anti_entropy.compare_anew()
 
     def dropped(self) -> dict[str, int]:
-        """Return the counts of everything that was dropped since the start."""
         dropped = {**self.messages.dropped(), **self.anti_entropy.dropped(), **self.way.dropped()}
         dropped[OLD] += self._repetitions + sum(link.repetitions for link in self._links())
         return dropped

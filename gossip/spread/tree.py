@@ -217,7 +217,6 @@ class Tree(Flood):
             self._tell(link, "graft", runs)
 
     def _tell(self, link, verb: str, runs: list[bytes]) -> None:
-        """Send the lines of a prune or a graft."""
         entries = [wire.status_entry(run, ONE) for run in runs]
         for at in range(0, len(entries), RUNS_IN_LINE):
             link.send(b"".join(wire.status_lines(verb, entries[at:at + RUNS_IN_LINE])))

@@ -43,7 +43,6 @@ def address_in(field: bytes, separator: str = ":") -> Address:
 
 
 def text_in(field: bytes) -> str:
-    """Return the text of a field; WireError unless it is UTF-8."""
     try:
         return field.decode()
     except UnicodeDecodeError:

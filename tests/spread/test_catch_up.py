@@ -272,7 +272,7 @@ def test_what_is_offered_of_an_unknown_run_waits_until_it_is_known_and_costs_not
     lacking, known, looked_at = MessageList(Settings()), set(), []
     full = Neighbour(1, holding(*[line(number) for number in range(1, 4)]))
     catch_up = CatchUp(lacking, 2.0, REST, known.__contains__)
-    assert offer(catch_up, full).unknown == [RUN]
+    assert offer(catch_up, full)[0] == [RUN]
     find = lacking.unseen
     lacking.unseen = lambda entries: looked_at.extend(entries) or find(entries)
     assert fetch(lacking, catch_up) == [] and looked_at == []
@@ -284,11 +284,11 @@ def test_what_is_offered_of_a_run_that_is_denied_is_dropped_and_may_be_offered_a
     lacking, known = MessageList(Settings()), set()
     full = Neighbour(1, holding(line(1), line(1, B)))
     catch_up = CatchUp(lacking, 2.0, REST, known.__contains__)
-    runs = offer(catch_up, full).unknown
+    runs = offer(catch_up, full)[0]
     catch_up.denied(runs[0])
     known.update(runs)
     assert fetch(lacking, catch_up) and lacking.count() == 1
-    assert offer(catch_up, full).unknown == []
+    assert offer(catch_up, full)[0] == []
     assert fetch(lacking, catch_up) and lacking.count() == 2
 
 
