@@ -139,8 +139,11 @@ class Deciding(Part):
         """Take the verdicts of another seed, from one line or several."""
         now = self._node.now()
         at, before = self._told.get(link.peer, (-math.inf, message))
-        self._told[link.peer] = ((now, message) if now - at >= self._period / 2 else
-                                 (at, _joined(before, message)))
+        if now - at >= self._period / 2:
+            self._told[link.peer] = now, message
+        else:
+            joined = [some + more for some, more in zip(before[1:], message[1:])]
+            self._told[link.peer] = at, grammar.Verdicts(message.known, *joined)
         self._warn(message.unconfirmed, now)
 
     def on_kick(self, link, message: grammar.Kick) -> None:
@@ -212,10 +215,6 @@ class Deciding(Part):
             if (row is not None and row.link is not None
                     and self._warned.add((peer, neighbour), True, now, until)):
                 row.link.send(grammar.unconfirmed(neighbour))
-
-
-def _joined(one: grammar.Verdicts, other: grammar.Verdicts) -> grammar.Verdicts:
-    return grammar.Verdicts(other.known, *(some + more for some, more in zip(one[1:], other[1:])))
 
 
 def _lines(found: Found, before: grammar.Verdicts) -> bytes:

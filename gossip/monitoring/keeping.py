@@ -231,7 +231,7 @@ class Keeping(Part):
     # A turn, once a period.
 
     def turn(self, now: float) -> None:
-        """Tell the others, mend the tree as its keeper, and lend rows."""
+        """Tell the others, mend the tree as its keeper, lend rows, and write the load."""
         self.tending.turn(now)
         for table in self._all_tables():
             table.expire(now)
@@ -240,19 +240,15 @@ class Keeping(Part):
         if self.tending.is_keeper(now):
             self._take_over(self.tending.mended(self.tree, self._load(), now))
         self._lend_parts(now)
-        self._write_load()
-
-    def _all_tables(self) -> list[Rows]:
-        return [self._taken_in, self._held, self._lent, *self._handed.values()]
-
-    def _write_load(self) -> None:
-        """Write how the load is shared out, and what has moved."""
         rows = [held for _, held in self._rows_by_seed()]
         mean = sum(rows) / max(1, len(rows))
         self._node.output.write(
             f"load:{self._held.count()}:{max(rows, default=0)}/{mean:.1f}:{self._moved}:"
             f"{self._hops / max(1, self._counted_in):.2f}")
         self._moved = self._counted_in = self._hops = 0
+
+    def _all_tables(self) -> list[Rows]:
+        return [self._taken_in, self._held, self._lent, *self._handed.values()]
 
     # What `deciding` asks for.
 

@@ -60,22 +60,18 @@ class Numbers(Intervals):
         at = bisect_right(self._firsts, number)  # of the interval above
         touches_below = at > 0 and self._lasts[at - 1] == number - 1
         touches_above = at < len(self._firsts) and self._firsts[at] == number + 1
-        if touches_below and touches_above:
-            return True, self._close(at)
+        if touches_below and touches_above:  # two intervals become one
+            self._lasts[at - 1] = self._lasts.pop(at)
+            del self._firsts[at]
+            maker = self._makers.pop(at)
+            if maker is FREE:  # then the merged interval is free instead
+                maker, self._makers[at - 1] = self._makers[at - 1], FREE
+            return True, maker
         if touches_below:
             self._lasts[at - 1] = number
         elif touches_above:
             self._firsts[at] = number
         return touches_below or touches_above, FREE
-
-    def _close(self, at: int) -> object:
-        """Merge an interval with the one below. Return the maker that is credited."""
-        self._lasts[at - 1] = self._lasts.pop(at)
-        del self._firsts[at]
-        maker = self._makers.pop(at)
-        if maker is FREE:  # then the merged interval is free instead
-            maker, self._makers[at - 1] = self._makers[at - 1], FREE
-        return maker
 
     def begin(self, number: int, maker: object) -> None:
         """Begin a new interval with a number that touches none."""
