@@ -40,7 +40,7 @@ REPORTS_READ = 1_000  # dead reports of registered peers in a second; more are o
 STRANGERS_READ = 50  # the same of other seeds, and of anybody else
 LOOK_PAUSE = 1.0  # seconds between two lookups of the names of other seeds
 UNTRUE = "a report of the death of a peer that answers"  # an offence, where seeds monitor
-UNTRUE_LIMIT, UNTRUE_PERIODS = 3, 8  # such reports within how many periods: disbelieved
+UNTRUE_LIMIT, UNTRUE_PERIODS = 3, 8  # untrue reports, and periods within which they are too many
 RELAY = "a seed that is told"  # the role of a connection to another seed
 AT_ONCE = 25  # lines told over one connection
 RELAY_PAUSE = 1.0  # seconds between two connections to a seed
@@ -207,7 +207,7 @@ class Seed(Node):
         if not self._remove(self.registry.row(message.address, link), "left"):
             self.counters.add("leaves in the name of others")
 
-    # Lost connections, and silent ones.
+    # Lost and silent connections.
 
     def on_end(self, link: Link) -> None:
         """Probe a registered peer whose connection broke, because it may return."""

@@ -63,7 +63,7 @@ class Reporting(Part):
     def entries(self) -> list[grammar.Entry]:
         """Return the entry of each neighbour for the period that is over."""
         entries = self.watch.entries()
-        if len(entries) > grammar.ENTRIES_LIMIT:  # the present ones first, in random order
+        if len(entries) > grammar.ENTRIES_LIMIT:  # present neighbours first, in random order
             present, rng = set(self._node.neighbours.addresses()), self._node.rng
             entries.sort(key=lambda entry: (entry.peer not in present, rng.random()))
         return entries[:grammar.ENTRIES_LIMIT]

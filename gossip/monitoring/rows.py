@@ -79,7 +79,7 @@ class Rows:
         return [row for pair in self._pairs() for row in _unpacked(*pair)]
 
     def of(self, subject: Address) -> list[Row]:
-        """Return the rows by a subject, and those about it."""
+        """Return the rows by and about a subject."""
         named = self._said.get((grammar.BY, subject), {})
         pairs = [*(((grammar.BY, subject), other, packed) for other, packed in named.items()),
                  *(((grammar.ABOUT, other), subject, self._held((grammar.ABOUT, other), subject))

@@ -52,7 +52,7 @@ class PeerUnion:
         return None if is_same else addresses - before
 
     def _reachable(self, addresses: frozenset) -> frozenset:
-        """Return all others, those on loopback only if this peer is there."""
+        """Return all other addresses, loopback only if this peer is there."""
         others = addresses - {self._own}
         return others if is_loopback(self._own) else others - set(filter(is_loopback, others))
 

@@ -16,7 +16,7 @@ from gossip.tools import Budget, Recent
 
 REMOVED_MEMORY = 3600.0  # seconds for which a report of a removed peer can matter
 TELL_AGAIN = 60.0  # seconds between two tellings of the same death
-REMEMBERED = 10_000  # addresses kept of those that were removed
+REMEMBERED = 10_000  # removed addresses that are kept
 REPORTS_OF_ONE = 100  # deaths that a registered peer may report in a second: more than neighbours
 
 
@@ -31,7 +31,7 @@ class Listing:
         self.others = -1  # how many were on the list besides it when it last asked
         self.repeated = -math.inf  # when it last said `register:` again
         self.probed_at: float | None = None  # since when it is probed because it was silent
-        self.in_vain = False  # it did not answer such a probe, and was not heard since
+        self.in_vain = False  # it did not answer that probe, and was not heard since
         self.reports = Budget(REPORTS_OF_ONE)  # of deaths
 
     def stands(self) -> bool:

@@ -56,7 +56,7 @@ class CatchUp:
         self._rest = rest  # seconds before a message called gone is asked for again
         self._told: dict[object, _Told] = {}  # by link; the link asked last comes last
         self._asked = None  # the link that was asked for a portion
-        self._first = QUICK  # or NEW: which of these two is preferred next
+        self._first = QUICK  # QUICK or NEW, whichever is preferred next
         self._silent_at = 0.0  # when `_asked` counts as silent, unless its portion comes
         self._want = []  # the entries that `_asked` was asked for
         self.ignored = 0  # offers that were truncated or dropped, since the start

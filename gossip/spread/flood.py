@@ -25,7 +25,7 @@ class Flood:
     def __init__(self, links, flusher, now, gathering):
         self._links, self._flusher = links, flusher
         self._now, self._gathering = now, gathering
-        self._waiting: list[tuple[bytes, object]] = []  # lines with `\n`, and whom to skip
+        self._waiting: list[tuple[bytes, object]] = []  # lines with `\n`, links to skip
         # (link, data sent to it after the waiting lines, whether it is urgent)
         self._behind: list[tuple[object, bytes, bool]] = []
         self._size = 0  # bytes waiting

@@ -26,7 +26,7 @@ OLD = "messages that were old"  # the name of a counter
 class Fresh(NamedTuple):
     """The result of taking a batch of gossip lines."""
 
-    lines: list[bytes]  # the new ones, in order
+    lines: list[bytes]  # the new lines, in order
     shown: str  # the new lines as output files show them, with `\n` between them
     fault: wire.WireError | None = None  # the error at which reading stopped
     forbidden: list[str] | tuple = ()  # lines with a forbidden word, as output files show them
@@ -78,7 +78,7 @@ class MessageList:
         # None of these texts is held yet, because only texts with seen numbers are held.
         self._texts.hold(run, block.first, lines, digests)
         if cover is not None:
-            self._texts.cover(run, lines, cover)  # whoever takes signed lines evicts afterwards
+            self._texts.cover(run, lines, cover)  # the caller evicts, because of its covers
         elif self._texts.is_over():
             self._texts.evict()
         return Fresh(lines, block.shown)

@@ -69,7 +69,7 @@ LivenessRequest, liveness_request = declare_kind(
 LivenessReply, _liveness_reply = declare_kind(
     "liveness_reply", "Liveness Reply:%s:%s:%s", made=Answer, time=TIME, asker=PEER, replier=PEER)
 
-# A peer reports a death: who died, when the report was made, in its maker's spelling, and by whom.
+# A peer reports a death. The time, in the reporter's spelling, is that of the report.
 DeadNode, dead_node = declare_kind(
     "dead_node", "Dead Node:%s:%s:%s", dead=PEER, time=TIME, reporter=PEER)
 
