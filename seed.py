@@ -88,8 +88,6 @@ class Seed(Node):
             self.seed_links.begin()
             self.keep("monitoring", self.monitor, after=self.settings.report_interval)
 
-    # The peer list.
-
     def on_ask_peer_list(self, link: Link, message: wire.Bare) -> None:
         """Send the list, or a sample of it, without the asker."""
         listed, asker = self.registry.addresses(), link.peer
@@ -262,8 +260,6 @@ class Seed(Node):
         elif alive and self.registry.row(row.address, link) is row:
             row.note_life(self.now())
             link.send(wire.REGISTERED)
-
-    # Monitoring.
 
     def monitor(self, now: float) -> float:
         self.keeping.turn(now)

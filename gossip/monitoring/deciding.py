@@ -58,8 +58,6 @@ class Deciding(Part):
         self._last: tuple = ()  # the subject that was judged last
         self._verdicts = b""  # lines of the last turn
 
-    # The duty.
-
     def turn(self, now: float) -> None:
         """Judge, tell the other seeds, and convict, once a period."""
         banned = self._bans.all(now)

@@ -106,8 +106,6 @@ class Keeping(Part):
     def _table(self) -> Rows:
         return Rows(WINDOW * self._period, self._node.counters)
 
-    # Rows in.
-
     def on_report(self, link, message: grammar.Report) -> None:
         """Keep and forward the rows of a report, if it counts."""
         now, node = self._node.now(), self._node
@@ -154,8 +152,6 @@ class Keeping(Part):
         now = self._node.now()
         self._lend(self._wanted(rows_in(message, now), now), now)
 
-    # Rows on.
-
     def _hand_on(self, rows: list[Row], now: float) -> None:
         """File this seed's own rows. Forward the rest one hop."""
         by_hop: dict[Address | None, list] = {}  # None: rows of this seed
@@ -181,8 +177,6 @@ class Keeping(Part):
     def _has_first_key(self, subject: Address) -> bool:
         """Return whether this seed decides about a subject by the newest tree."""
         return self.tree.owner(first_key(subject)) == self._own
-
-    # The tree.
 
     def on_tree(self, link, message: grammar.Tree) -> None:
         """Take the tree of another seed, if it is newer."""
@@ -227,8 +221,6 @@ class Keeping(Part):
         """Return how many rows each seed of the tree says it holds."""
         loads = self.tending.loads(self._load())
         return [(seed, loads[seed].rows) for seed in self.tree.seeds() if seed in loads]
-
-    # A turn, once a period.
 
     def turn(self, now: float) -> None:
         """Tell the others, mend the tree as its keeper, lend rows, and write the load."""

@@ -161,8 +161,6 @@ class SeedLinks(Part):
         way.retry.reset()
         link.release(self._said_first(link.peer))
 
-    # For both.
-
     def heard(self, seed: Address) -> float:
         return self._ways[seed].heard()
 
@@ -217,8 +215,6 @@ class Tending:
         self._trees = collections.deque([(now, ThreadedTree.alone(own))])  # (since when, tree)
         self._told: dict[Address, _Told] = collections.defaultdict(_Told)
 
-    # What is told.
-
     def took(self, tree: ThreadedTree, now: float) -> None:
         self._trees.append((now, tree))
         for told in self._told.values():
@@ -247,8 +243,6 @@ class Tending:
     def _others(self) -> list[_Told]:
         """Return the last words of the other seeds in the newest tree."""
         return [self._told[seed] for seed in self._trees[-1][1].seeds() if seed != self._own]
-
-    # What is asked.
 
     def loads(self, own: grammar.Load) -> dict[Address, grammar.Load]:
         return {**{seed: told.load for seed, told in self._told.items() if told.load is not None},

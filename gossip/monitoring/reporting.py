@@ -38,8 +38,6 @@ class Reporting(Part):
         self._evidence: dict[bytes, tuple[bytes, bytes]] = {}  # run not known yet -> signed lines
         self.watch = Watch(node.settings, node.confirming.counts)
 
-    # The duty.
-
     def turn(self, now: float) -> float:
         """Ask all neighbours, and report what they did, once a period."""
         if self._due is None:  # the first period is random, so that peers do not act together

@@ -168,9 +168,6 @@ def _unpacked(said: tuple[str, Address], peer: Address, packed: bytes) -> list[R
             for start, period, at, *counts in _PACKED.iter_unpack(packed)]
 
 
-# From reports and lines to rows, and back.
-
-
 def rows_of(report: grammar.Report | grammar.Rows, reporter: Address, at: float,
             sides: Iterable[str] = (grammar.ABOUT, grammar.BY)) -> list[Row]:
     """Return the rows of a report that was made at `at`."""

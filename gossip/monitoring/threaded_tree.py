@@ -70,8 +70,6 @@ class ThreadedTree(grammar.Tree):
     def alone(cls, seed: Address) -> "ThreadedTree":
         return cls(0, seed, ((0, seed),))
 
-    # Owners of keys.
-
     @functools.cached_property
     def _firsts(self) -> list[int]:
         return [start for start, _ in self.starts]
@@ -101,8 +99,6 @@ class ThreadedTree(grammar.Tree):
         after = self._firsts[place + 1] if place + 1 < len(self.starts) else SPACE
         return self._firsts[place], after - 1
 
-    # The shape.
-
     @property
     def root(self) -> Address:
         """The seed in the middle."""
@@ -130,8 +126,6 @@ class ThreadedTree(grammar.Tree):
 
     def _at(self, place: int) -> Address | None:
         return self.starts[place][1] if 0 <= place < len(self.starts) else None
-
-    # Ways.
 
     def predecessor(self, seed: Address) -> Address | None:
         return self._at(self._places[seed] - 1) if seed in self else None

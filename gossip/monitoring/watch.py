@@ -93,8 +93,6 @@ class Watch:
         # neighbour in this period, present or former -> its counts, by the names in an Entry
         self._counts: dict[Address, collections.Counter] = {}
 
-    # Links.
-
     def linked(self, link, now: float) -> None:
         self._rows[link] = _Row(now, self._begin + len(self._log))
         self._counts.setdefault(link.peer, collections.Counter())
@@ -134,8 +132,6 @@ class Watch:
         present = {other.peer for other in self._rows}
         if link.peer not in present and len(self._counts) > len(present) + grammar.ENTRIES_LIMIT:
             del self._counts[link.peer]
-
-    # Messages.
 
     def noted(self, link, lines: list[bytes]) -> None:
         """Note lines that have come over a link, whatever they are."""
@@ -201,8 +197,6 @@ class Watch:
         if link in self._rows:
             self._counts[link.peer][what] += count
 
-    # The period.
-
     def turn(self, now: float) -> bool:
         """Return whether this peer stood still in the period that ends."""
         stood = self._notice_stand(now)
@@ -230,8 +224,6 @@ class Watch:
         self._drop_judged()
         return [grammar.Entry(peer, *[counted[name] for name in grammar.Entry._fields[1:]])
                 for peer, counted in counts.items()]
-
-    # The log.
 
     def _drop_judged(self) -> None:
         """Drop messages by which all neighbours are judged."""

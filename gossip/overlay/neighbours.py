@@ -121,8 +121,6 @@ class Neighbours:
         self._unlisted = collections.deque(maxlen=UNLISTED)  # when unlisted peers were accepted
         self._links = ()  # all links, replaced as a whole
 
-    # Dials.
-
     def begin_dial(self, address: Address, for_ring: bool, chosen: bool = True) -> bool:
         """Note that a dial begins. Return False if the peer is linked or dialled already."""
         if address in self._rows or address in self._dialling or address == self._own:
@@ -256,8 +254,6 @@ class Neighbours:
 
     def _renew_links(self) -> None:
         self._links = tuple(row.link for row in self._rows.values())
-
-    # What there is.
 
     def links(self) -> tuple:
         """Return the links over which gossip flows, a tuple that never changes."""

@@ -93,8 +93,6 @@ class Admission(Part):
             return f"no Liveness Reply from {address} twice, try again later"
         return self._node.deciding.refusal(address, now)
 
-    # Verifying.
-
     def _verify(self, newcomer: _Newcomer) -> None:
         """Have the address probed, if there is room, or slow addresses give way. Newcomers that
         wait for a word take no room, because they are no more than are registered."""

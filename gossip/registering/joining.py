@@ -41,8 +41,6 @@ class Joining(Part):
         self._turn = 0  # counts questions for the list: seeds are asked in turn
         self._list_cadence = Cadence(settings.retry_first, settings.liveness_interval, node.now())
 
-    # What is due.
-
     def keep_registrations(self, now: float) -> None:
         """Give up seeds that do not answer in time. Dial as many as are missing."""
         node = self._node

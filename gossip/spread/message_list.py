@@ -157,15 +157,14 @@ class MessageList:
 
     def vector(self, slices: int = ALL_SLICES) -> list[bytes]:
         """Return the entries of runs in some slices. Bit n stands for slice n."""
-        return [run.entry() for run in self._runs.values()
-                if slices >> run.slice & 1 and len(run.seen)]
+        return [run.entry() for run in self._runs.values() if slices >> run.slice & 1]
 
     def last_seen(self, key: bytes, most: int) -> list[Range]:
         run = self._runs.get(key)
         return run.seen.ranges()[-most:] if run else []
 
     def seen(self) -> dict[bytes, list[Range]]:
-        return {key: run.seen.ranges() for key, run in self._runs.items() if len(run.seen)}
+        return {key: run.seen.ranges() for key, run in self._runs.items()}
 
     def runs(self) -> int:
         return len(self._runs)

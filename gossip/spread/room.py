@@ -58,8 +58,6 @@ class Room:
         self._refused_runs = False  # runs were refused since the last `vouch`
         self.refused = collections.Counter()  # reason of a refusal -> how often
 
-    # Numbers.
-
     def note(self, seen: Numbers, number: int, neighbour: Address | None) -> bool | None:
         """Note a number. Return True if it is new, False if it was seen, None if refused."""
         if number in seen:
@@ -101,8 +99,6 @@ class Room:
             elif last + 1 in seen:
                 part.append((last, last))
         return part
-
-    # Runs.
 
     def begins(self, run: Run, origin: Address, neighbour: Address | None) -> bool:
         """Enter a run that is new here. Return False if there is no room for it."""

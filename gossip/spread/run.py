@@ -135,8 +135,6 @@ class Run:
 
     def digest(self) -> int:
         """Return the run's part of the digest, computed from what was seen."""
-        if not len(self.seen):
-            return 0  # as for an unknown run
         ranges = repr(self.seen.ranges()).encode()
         return int.from_bytes(sha256(self.key + ranges).digest()[:16], "big")
 

@@ -212,8 +212,6 @@ class Spreading(Part):
             self.way.answered(link, message)
         self.anti_entropy.on_status(link, message)
 
-    # Links.
-
     def on_met(self, link) -> None:
         if self._compares:
             self.anti_entropy.compare(link)

@@ -33,7 +33,7 @@ TOLD_AGAIN = 5.0  # seconds after which a neighbour that goes on repeating is to
 GRAFTS = 8  # links that replace a parent
 LAPSES, SUSPECTED = 2, 60.0  # repairs that make a parent suspect, and for how many seconds
 SUSPECTS_LIMIT = 1_000
-TO_ALL, SHARE_TO_ALL = 100, 4  # the first messages of a run; every fourth of the later messages
+TO_ALL, SHARE_TO_ALL = 100, 4  # the first messages of a run, and the divisor of later numbers
 
 OWN = object()  # the parent of this peer's own run
 ONE = [(1, 1)]  # the numbers in an entry that is about a whole run

@@ -72,8 +72,6 @@ def from_base64(field: bytes) -> bytes:
     return data
 
 
-# Kinds of fields.
-
 class Field(NamedTuple):
     """How a field is spelt, read, and shown."""
 
@@ -119,8 +117,6 @@ ADDRESSES = Field(rb"(?:%b(?::%b)*)?" % (LISTED.pattern, LISTED.pattern),
                   lambda field: frozenset(map(_in_list, re.findall(LISTED.pattern, field))),
                   lambda addresses: ":".join(map(LISTED.show, addresses)))
 
-
-# Lines.
 
 LINES: dict[bytes, Callable[[bytes], Any]] = {}  # first word -> reads what follows the `:`
 LINES_OR_PREFIXES: dict[bytes, Callable[[bytes], Any]] = {}  # of words that may be prefixes, too
