@@ -80,10 +80,8 @@ class Intake:
 class Keeping(Part):
     """The rows of a seed. `seeds` are all, in the order of config.txt."""
 
-    ANSWERS = {
-        WAITING: {"ask_tree"}, REGISTERED: {"ask_tree", "report"},
-        SPEAKER: {"tree", "load", "rows", "part"},
-    }
+    ANSWERS = {WAITING: {"ask_tree"}, REGISTERED: {"ask_tree", "report"},
+               SPEAKER: {"tree", "load", "rows", "part"}}
 
     def __init__(self, node, seeds: list[Address]):
         self._node = node

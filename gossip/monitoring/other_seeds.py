@@ -62,9 +62,8 @@ class SeedLinks(Part):
     """The links of a seed to the others. Lines are lost while there is no link; `said_first(seed)`
     repeats on each new link what must not be lost."""
 
-    ANSWERS = {
-        WAITING: {"seed_hello", "seed_check"}, ASKED: {"seed_checked"}, LISTENER: {"seed_checked"},
-    }
+    ANSWERS = {WAITING: {"seed_hello", "seed_check"},
+               ASKED: {"seed_checked"}, LISTENER: {"seed_checked"}}
 
     def __init__(self, node, seeds: list[Address], said_first):
         self._node, self._said_first = node, said_first

@@ -48,7 +48,7 @@ class _Row:
     def __init__(self, met: float, judged: int):
         self.met = met  # when the link began
         self.replies = 0
-        self.stands: float | None = None  # since when it stands
+        self.stands = float("inf")  # since when it stands
         self.judged = judged  # the number of the first batch that is not judged yet, from 0 on
         self.horizon = float("-inf")  # the neighbour has read what was said until then
         self.asked = Recent(ASKED_LIMIT)  # TIME of a request -> when it left, the horizon then
@@ -115,8 +115,8 @@ class Watch:
             return
         at, horizon = asked
         row.replies += 1
-        if row.stands is None and (caught_up or row.replies >= CATCHING_UP):
-            row.stands = now
+        if caught_up or row.replies >= CATCHING_UP:
+            row.stands = min(row.stands, now)
         self._judge(link, row, horizon)
         row.forget_copies(horizon)
         row.horizon = max(row.horizon, at - self._settle)
@@ -243,14 +243,13 @@ class Watch:
 
     def _judge(self, link, row: _Row, horizon: float) -> None:
         """Judge a neighbour by messages that came up to `horizon`."""
-        stood = float("inf") if row.stands is None else row.stands + self._settle
         owed = []
         row.judged = max(row.judged, self._begin)
         for batch in self._log[row.judged - self._begin:]:
             if batch.at > horizon:
                 break
             row.judged += 1
-            if batch.link is not link and batch.at >= stood:
+            if batch.link is not link and batch.at >= row.stands + self._settle:
                 owed += _lines_of([batch])
         if owed:
             counts = self._counts[link.peer]

@@ -60,7 +60,6 @@ class AntiEntropy:
         self.duty = None  # the duty that calls `turn`, if there is one
         self._portion = settings.portion
         self._interval = interval = settings.antientropy_interval
-        # when the next comparison is due
         self._due = node.now() + interval * node.rng.uniform(0.5, 1.0) if interval else math.inf
         self._put_off = 0  # periodic comparisons skipped in a row
         self._rest = GONE_ROUNDS * interval  # seconds for which a result counts

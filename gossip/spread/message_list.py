@@ -41,7 +41,7 @@ class MessageList:
     def __init__(self, settings: Settings, own_run: bytes = b"", texts=Texts):
         """Use `texts(settings, shares)` to make the store of texts."""
         self._forbidden_in = settings.filter.search()
-        self._own_run = own_run
+        self._own_run = own_run  # of which only this peer makes messages
         self._room = Room(settings, own_run)
         self._texts = texts(settings, self._room.shares)
         # Whether a line is held: finds duplicates without a hash. This needs no turn.

@@ -1,9 +1,9 @@
 """Room: limits on what a peer remembers, charged to its neighbours.
 
 Rules only. A message without room is neither remembered nor forwarded, and is fetched when there is
-room. Seeds vouch for a run when they have named its origin. Only runs with vouchers are evicted,
-the least recently used first, because a duplicate has to stay a duplicate. Each neighbour's address
-has a quota of other runs, and of numbers that touch no seen number.
+room. Seeds vouch for a run when they have named its origin. No other run is forgotten to make room,
+because a duplicate has to stay a duplicate; the least recently used is forgotten first. Each
+neighbour's address has a quota of other runs, and of numbers that touch no seen number.
 
 Texts are evicted from the largest share, and in it from the largest run. A run for which seeds
 vouch has a share of its own. Because anybody can invent runs, all others are counted together for

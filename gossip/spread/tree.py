@@ -148,9 +148,9 @@ class Tree(Flood):
             self.forward(lines, None, covers)
 
     def _note_source(self, branch: _Branch, source, is_new: bool) -> bool:
-        """Note that a link has brought new messages of a run. Return whether that was a repair, so
-        it was asked for them, and had been told to push nothing. Just after a tree lost its parent,
-        only a link that pruned becomes the parent, because others may be about to hang on this."""
+        """Note that a link has brought new messages of a run. Return whether that was a repair, for
+        which it was asked, after it was told to push nothing. Just after a tree lost its parent,
+        only a link that pruned is chosen, because others may be about to hang on this peer."""
         now = self._now()
         if source is None:
             branch.parent = OWN
