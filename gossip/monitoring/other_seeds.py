@@ -1,7 +1,7 @@
 """The other seeds: their links, their lives, and the tree that they need.
 
-For each pair of seeds there are two links, one in each direction: the dialler speaks, the other
-end listens. Whether the dialler is the seed that it claims to be is found out by dialling back:
+Each pair of seeds has two links, on each of which the dialler speaks. Whether it is the seed that
+it claims to be is found out by dialling back:
 
     A to B, on a link that A has dialled      seed:A:to B:NONCE
     B to A, on a link of its own              seed check:B:NONCE

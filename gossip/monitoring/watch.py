@@ -3,15 +3,12 @@
 The README says by which messages a neighbour is judged, and when. Besides, the link must have stood
 for `settle` seconds when the message came. A link stands from the first reply after this peer has
 caught up with the neighbour, because then the neighbour has this peer in its table, too. A request
-is sent after the messages, so a neighbour that answers has read them: either it had a message first
-from here, and says so, or it is about to send it. Two answers are needed because the first may
-overtake what waits to be sent.
+follows the messages, so a neighbour that answers has read them, and had them first from here, or is
+about to send them. Two answers are needed because the first may overtake what waits to be sent.
 
 A message whose run had to be confirmed first, or that anti-entropy has fetched, counts only for the
 neighbour that brought it. No neighbour is judged by a run that has contradicted itself, because it
-may have the other text.
-
-Lines are kept as hashes, which are small, and which nobody outside can predict.
+may have the other text. Lines are kept as hashes, which are small, and unpredictable outside.
 """
 
 import collections

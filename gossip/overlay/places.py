@@ -49,7 +49,7 @@ class Places:
         self._full.pop(address)
 
     def leave_alone(self, address: Address) -> None:
-        """Dial a full or misbehaving peer only for the ring for some rounds."""
+        """Dial a full or faulty peer only for the ring for some rounds."""
         self._full.put(address, True, self._round + FULL_ROUNDS)
 
     def put_off(self, address: Address, for_ring: bool, now: float) -> None:

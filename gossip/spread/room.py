@@ -5,9 +5,8 @@ room. Seeds vouch for a run when they have named its origin. No other run is for
 because a duplicate has to stay a duplicate; the least recently used is forgotten first. Each
 neighbour's address has a quota of other runs, and of numbers that touch no seen number.
 
-Texts are evicted from the largest share, and in it from the largest run. A run for which seeds
-vouch has a share of its own. Because anybody can invent runs, all others are counted together for
-the address that is charged for them (`Run.owner`).
+Texts are evicted from the largest share, and in it from the largest run. A vouched run has a share
+of its own. Because anybody can invent runs, all others share that of their `Run.owner`.
 """
 
 import collections

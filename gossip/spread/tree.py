@@ -1,13 +1,13 @@
 """Trees: new lines of a run go only to neighbours that lack them.
 
 Of each run, the link that brought the first message is the parent until that link ends. A neighbour
-that repeats what is known is told once to be quiet (`status:prune:`). Whatever a tree loses comes
-by announcements of what was seen half a second before (`status:seen:`): a peer that lacks something
-fetches it (anti_entropy.py), and tells the link to push again (`status:graft:`). A graft adds a
-link; it never replaces the parent, because that would close circles under load. See README.md.
+that repeats what is known is told once to be quiet (`status:prune:`). It announces what was seen
+half a second before (`status:seen:`), so that a peer fetches what it lacks (anti_entropy.py), and
+tells the link to push again (`status:graft:`). A graft never replaces the parent, because that
+would close circles under load. See README.md.
 
-A prune silences only the link on which it came, and everything here is forgotten with its link.
-Nothing is gathered: what one peer holds back is late for all peers below it.
+A prune silences only its link, and everything here is forgotten with its link. Nothing is gathered,
+because what one peer holds back is late for all peers below it.
 """
 
 import collections
