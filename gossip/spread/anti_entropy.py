@@ -166,7 +166,7 @@ class AntiEntropy:
         comparison.told = now
         comparison.told_slices |= slices
         comparison.bytes += max(self._tell(link, slices), TOLD_LEAST)
-        link.send(wire.status_show("show", slices))
+        link.send(wire.status_slices("show", [slices]))
 
     def _show(self, link, slices: int) -> None:
         """Answer a request for the vector, without slices just sent."""

@@ -18,4 +18,4 @@ from gossip.wire.lines import (
     registration_refused, rumors, shown)
 from gossip.wire.status import (
     NOTHING_SEEN, SLICES, Status, entries, status, status_entries, status_entry, status_lines,
-    status_show, status_slices)
+    status_slices)

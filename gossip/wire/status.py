@@ -40,13 +40,9 @@ def status(verb: str, body: str = "") -> bytes:
 
 
 def status_slices(verb: str, slices: list[int]) -> bytes:
-    """Make a line of the slices of a digest."""
-    return status(verb, "".join([f"{one:08x}" for one in slices]))
-
-
-def status_show(verb: str, slices: int) -> bytes:
-    """Make a request for `seen` of some slices. Bit n stands for slice n."""
-    return status(verb, f"{slices:016x}")
+    """Make `parts` of the slices of a digest, or `show` of a number with a bit for each slice."""
+    digits = _HEX_STATUS[verb] // len(slices)
+    return status(verb, "".join([f"{one:0{digits}x}" for one in slices]))
 
 
 def status_entry(run: bytes, ranges: list[Range]) -> bytes:
