@@ -83,7 +83,7 @@ class Places:
 
     def ordinary_dial(self, listed, linked, dialling, now: float,
                       counted: dict[Address, ring.Tie]) -> Address | None:
-        """Return a peer to dial for a place, free or too crowded."""
+        """Return a peer to dial for a free place, or a crowded IP's."""
         holders = ring.ring_holders(self._own, listed)
         if set(dialling) - holders:
             return None

@@ -32,7 +32,9 @@ def successors(own: Address, ordered: Sequence[Address]) -> Iterator[Address]:
 
 def between(low: Address, middle: Address, high: Address) -> bool:
     """Return whether `middle` is between `low` and `high` on the ring."""
-    return low < middle < high if low < high else middle > low or middle < high
+    if low < high:
+        return low < middle < high
+    return middle > low or middle < high
 
 
 def ring_holders(own: Address, ordered: Sequence[Address]) -> set[Address]:
@@ -92,12 +94,10 @@ def _in_turn(ties: dict[Address, Tie], stay: set[Address], number: int) -> list[
 
 
 def surplus(own: Address, ties: dict[Address, Tie], places: int, settled: float) -> list[Address]:
-    """Return the neighbours beyond `places` to give up.
-
-    Neighbours that were reached, and are linked for less than `settled` seconds, stay, and nobody
-    goes instead, unless there are more than SPARE above `places`. The nearest proven, listed ones
-    on either side always stay, and the nearest unlisted ones until they are settled. See README.md.
-    """
+    """Return the neighbours beyond `places` to give up, see README.md. Neighbours that were reached
+    and are linked for less than `settled` seconds stay, and nobody goes instead, unless more than
+    SPARE are above `places`. The nearest proven, listed neighbours on either side always stay, and
+    the nearest unlisted until they are settled."""
     proven = sorted(peer for peer, tie in ties.items() if tie.proven)
     holders = ring_holders(own, [peer for peer in proven if ties[peer].listed])
     nearest = ring_holders(own, proven)

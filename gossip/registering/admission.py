@@ -180,8 +180,7 @@ class Admission(Part):
         self._replace_silent(weakref.ref(newcomer))
 
     def _replace_silent(self, waiting: weakref.ref) -> None:
-        """List a waiting newcomer, unless the older registration has time left. Then look
-        again later."""
+        """List a waiting newcomer, once the older registration has no time left."""
         newcomer = waiting()
         if newcomer is None or self._contesting.get(newcomer.address) is not newcomer:
             return
