@@ -11,8 +11,7 @@ class Rate:
 
     def __init__(self, per_second: float, burst: float, keys: int = 1_000):
         self._per_second, self._burst, self._keys = per_second, burst, keys
-        # key -> (level of its bucket, when that was so)
-        self._levels: OrderedDict[Hashable, tuple[float, float]] = OrderedDict()
+        self._levels: OrderedDict[Hashable, tuple[float, float]] = OrderedDict()  # level, when
 
     def take(self, now: float, cost: float = 1.0, key: Hashable = None) -> float:
         """Charge a key (credit it if below 0). Return the seconds until it is within its rate."""
@@ -22,6 +21,12 @@ class Rate:
         if len(self._levels) > self._keys:
             self._levels.popitem(last=False)
         return max(0.0, (level - self._burst) / self._per_second)
+
+    def spend(self, now: float, cost: float = 1.0, key: Hashable = None) -> bool:
+        """Charge a key that is within its rate. Return whether it was."""
+        is_within = not self.take(now, 0.0, key)
+        self.take(now, cost * is_within, key)
+        return is_within
 
     def forget(self, key: Hashable) -> None:
         self._levels.pop(key, None)
@@ -36,7 +41,6 @@ class Recent:
         self._entries: OrderedDict[Hashable, tuple[float, Any]] = OrderedDict()
 
     def put(self, key: Hashable, value, until: float = float("inf")) -> None:
-        """Store a value, as the newest, until it expires at `until`."""
         self._entries[key] = until, value
         self._entries.move_to_end(key)
         if len(self._entries) > self._limit:
@@ -79,14 +83,11 @@ class Backoff:
         self._pause = min(self._last, self._pause * 2)
 
     def reset(self) -> None:
-        """Forget all failures, so that the next attempt is due at once."""
         self._pause = min(self._first, self._last)
         self.due = float("-inf")  # when the pause ends
 
 
-class Counters(Counter[str]):
-    """The counts, by name, of what the output file leaves out."""
-
+class Counters(Counter[str]):  # of what the output file leaves out, by name
     def add(self, name: str, number: int = 1) -> None:
         if number:
             self[name] += number

@@ -46,8 +46,7 @@ class Deciding(Part):
     ANSWERS = {REGISTERED: {"contradiction"}, SPEAKER: {"verdicts", "kick", "contradiction"}}
 
     def __init__(self, node, keeping):
-        self._node = node
-        self._keeping = keeping
+        self._node, self._keeping = node, keeping
         self._period = node.settings.report_interval
         self._cheats = Recent(REMEMBERED)  # run that has contradicted itself -> True
         self._bans = Recent(REMEMBERED)  # address -> Ban

@@ -84,8 +84,7 @@ class Keeping(Part):
                SPEAKER: {"tree", "load", "rows", "part"}}
 
     def __init__(self, node, seeds: list[Address]):
-        self._node = node
-        self._own = node.address
+        self._node, self._own = node, node.address
         self._seeds = seeds if node.address in seeds else [*seeds, node.address]
         self._others = [seed for seed in seeds if seed != node.address]
         self._period = node.settings.report_interval

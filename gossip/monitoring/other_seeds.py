@@ -54,9 +54,6 @@ class _Way:
         """Return whether the other end is still to confirm this nonce."""
         return self.link is not None and not self.open and self.nonce == nonce
 
-    def heard(self) -> float:
-        return -math.inf if self.heard_on is None else self.heard_on.heard
-
 
 class SeedLinks(Part):
     """The links of a seed to the others. Lines are lost while there is no link; `said_first(seed)`
@@ -161,12 +158,13 @@ class SeedLinks(Part):
         link.release(self._said_first(link.peer))
 
     def heard(self, seed: Address) -> float:
-        return self._ways[seed].heard()
+        link = self._ways[seed].heard_on
+        return -math.inf if link is None else link.heard
 
     def drop_silent(self, since: float) -> None:
         """End old links to silent seeds, because bytes may go nowhere."""
-        for way in self._ways.values():
-            if way.link is not None and max(way.dialled, way.heard()) < since:
+        for seed, way in self._ways.items():
+            if way.link is not None and max(way.dialled, self.heard(seed)) < since:
                 way.link.close("silent")
 
     def on_end(self, link) -> None:
@@ -204,10 +202,8 @@ class Tending:
     whose rows move have to wait."""
 
     def __init__(self, own: Address, seeds: list[Address], period: float, heard, now: float):
-        self._own = own
+        self._own, self._heard, self._period = own, heard, period  # in seconds
         self._seeds = seeds  # all, in the order of config.txt
-        self._period = period  # in seconds
-        self._heard = heard
         self._uneven = 0  # periods in a row in which loads were uneven
         self._awake_since = self._last_turn = now
         self.behind = now  # when rows were late last

@@ -77,12 +77,10 @@ class Mongering:
         neighbours would be passed over, because their queues are full."""
         if not self.has_room():
             with turn.left():
-                self._wait_for_less(CROWDED, self._longest)
+                self.wait_until_sent(self._longest, CROWDED)
 
-    def wait_until_sent(self, seconds: float) -> None:
-        self._wait_for_less(1, seconds)
-
-    def _wait_for_less(self, limit: int, seconds: float) -> None:
+    def wait_until_sent(self, seconds: float, limit: int = 1) -> None:
+        """Wait, for `seconds` at most, until less than `limit` bytes of rumors are told."""
         with self._calmer:
             self._calmer.wait_for(lambda: self._stopped or self.rumors.bytes < limit, seconds)
 

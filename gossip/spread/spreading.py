@@ -62,8 +62,7 @@ class Spreading(Part):
         `watch` (monitoring/watch.py), if any, which lines are new, and over which link they came.
         `start` is the START of this run, by default the time; `runs` tells which are genuine."""
         settings = node.settings
-        self._watch = watch
-        self._on_offence = on_offence
+        self._watch, self._on_offence = watch, on_offence
         start = int(node.time() * 1000) if start is None else start
         self.origin = Origin(node.address, start)
         self._allowance = self.ALLOWANCE(settings.rate, settings.burst)
@@ -75,9 +74,8 @@ class Spreading(Part):
             self.gathering = lambda: min(node.gathering(), most)
         self.way = self._way_of_spreading(node, links, at_once, tries)
         self._compares = settings.antientropy_interval > 0  # else nothing is ever compared
-        self._output = node.output
+        self._output, self._links = node.output, links
         self._now, self._time = node.now, node.time
-        self._links = links
         self._repetitions = 0  # duplicates on links that have ended
         self._silent = False  # originate nothing more
 

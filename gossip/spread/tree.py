@@ -94,7 +94,8 @@ class Tree(Flood):
         plain, plain_covers = [], []  # of runs without a tree
         for run, some, their in by_run(lines, covers):
             is_new = run not in self._runs
-            if is_new and not self._may_begin(source):
+            # in a flood of new runs, few trees are of use
+            if is_new and not self._begun.spend(self._now(), key=source and source.peer):
                 plain += some
                 plain_covers += their
                 continue
@@ -116,13 +117,6 @@ class Tree(Flood):
             self._graft({source: repaired})
         if not self._shown:
             self._look()
-
-    def _may_begin(self, source) -> bool:
-        """Return whether a new run gets a tree. In a flood of new runs, few trees are of use."""
-        now, peer = self._now(), source and source.peer
-        may_begin = not self._begun.take(now, 0, peer)
-        self._begun.take(now, may_begin, peer)
-        return may_begin
 
     def _to_all(self, lines: list[bytes], source, covers: list[bytes], others) -> list[tuple]:
         """Return the piece, if any, that goes to all neighbours but `others`."""
@@ -232,10 +226,8 @@ class Tree(Flood):
                     self._spared.add((link, run))
             return
         runs = [run for run, _ in message.entries[:RUNS_IN_LINE]]
-        if message.verb == "prune":
-            if self._changes.take(self._now(), 0, link.peer):
-                runs.clear()
-            self._changes.take(self._now(), len(runs), link.peer)
+        if message.verb == "prune" and not self._changes.spend(self._now(), len(runs), link.peer):
+            runs.clear()
         self._counts["prunes and grafts ignored"] += len(message.entries) - len(runs)
         grafted = {}
         for run in filter(self._runs.__contains__, runs):
