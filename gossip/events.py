@@ -37,9 +37,7 @@ def gossip_fields(line: str) -> tuple[float, str, int, int, str] | None:
 
 def escape(text: str) -> str:
     """Double backslashes, and show unprintable characters as `\\x1b` or `\\U000e0001`."""
-    if text.isprintable() and "\\" not in text:
-        return text
-    return "".join(map(_shown, text))
+    return text if text.isprintable() and "\\" not in text else "".join(map(_shown, text))
 
 
 def unescape(text: str) -> str:
