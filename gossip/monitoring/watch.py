@@ -229,7 +229,7 @@ class Watch:
         self._drop(max(0, judged - self._begin))
 
     def _thin(self, copies: set[int]) -> None:
-        """Drop copies, if too many, of messages that are judged."""
+        """Drop copies of judged messages, if there are too many copies."""
         if len(copies) > COPIES_LIMIT:
             copies.intersection_update(_lines_of(self._log))
 

@@ -7,7 +7,7 @@ CROWDED = QUEUE_BYTES // 2  # bytes of rumors being told above which new message
 
 
 class Mongering:
-    """The way of spreading that tells some neighbours after another."""
+    """The way of spreading that tells one neighbour after the other."""
 
     duty_name = "rumors"  # of the duty that calls `turn`
     ANSWERED = {"took", "knew"}  # verbs of status lines for `answered`

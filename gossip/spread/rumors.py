@@ -76,7 +76,7 @@ class Rumors:
         self.hot: collections.OrderedDict[Key, _Rumor] = collections.OrderedDict()  # oldest first
         self.bytes = 0  # that the rumors being told take
         self._ready: list[_Rumor] = []  # rumors for which a neighbour has to be chosen
-        self._channels: dict[object, _Channel] = {}
+        self._channels: dict[object, _Channel] = collections.defaultdict(_Channel)
         self._dropped = collections.Counter()
 
     def add(self, messages: list[tuple[Key, bytes]], source, covers: list[bytes] = ()) -> None:
@@ -101,7 +101,7 @@ class Rumors:
 
     def heard(self, link, now: float) -> bool:
         """Note that something came from a neighbour. Return whether it had been silent."""
-        channel = self._channel(link)
+        channel = self._channels[link]
         channel.heard = now
         was_silent, channel.silent = channel.silent, False
         return was_silent
@@ -124,12 +124,11 @@ class Rumors:
         for link in [link for link in self._channels if link not in standing]:
             self.on_end(link)
         tellings = self._repeat(now)
-        self._choose(links)
-        self._take(tellings, now)
-        while self._ready:  # a neighbour has told its queued rumors itself
+        while True:
             self._choose(links)
             self._take(tellings, now)
-        return [(link, _lines_of(told)) for link, told in tellings.items() if told]
+            if not self._ready:  # else a neighbour has told its queued rumors itself
+                return [(link, _lines_of(told)) for link, told in tellings.items() if told]
 
     def next_at(self) -> float | None:
         """Return when the next retry is due; None if nothing is unanswered."""
@@ -160,7 +159,7 @@ class Rumors:
         ready, self._ready = [rumor for rumor in self._ready if not rumor.stopped], []
         if not ready:
             return
-        channels = [(link, self._channel(link)) for link in links]
+        channels = [(link, self._channels[link]) for link in links]
         self._rng.shuffle(channels)
         channels.sort(key=lambda entry: (  # neighbours whose window is full come last
             bool(entry[1].queue) or entry[1].used >= self._telling.window))
@@ -176,9 +175,6 @@ class Rumors:
                     channel.queued += rumor.size
             if not rumor.open:
                 self._stop(rumor)
-
-    def _channel(self, link) -> _Channel:
-        return self._channels.setdefault(link, _Channel())
 
     def _take(self, tellings: dict, now: float) -> None:
         """Move rumors from the queues to the tellings, within the windows."""

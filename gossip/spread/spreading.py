@@ -49,8 +49,7 @@ class Trusting:
 
 
 class Spreading(Part):
-    """The messages of a node, which spread over its `links()`. The node needs an
-    `rng` besides what every Node has."""
+    """The messages of a node, which spread over its `links()`. The node has to have an `rng`."""
 
     ANSWERS = {NEIGHBOUR: {"status"}}
     BEGINNINGS = (wire.GOSSIP,)  # of lines that `take` expects, besides gossip with prefixes

@@ -60,7 +60,7 @@ class _Branch:
 
 
 class Tree(Flood):
-    """The way of spreading that pushes a run unless it was pruned.""" 
+    """The way of spreading that pushes a run unless it was pruned."""
 
     ANSWERED = {"prune", "graft", "seen"}
     FETCHES = HEARS_REPETITIONS = True
