@@ -85,7 +85,7 @@ class Seed(Node):
         self.world.begin()  # the listener and the link flusher
         self.lookout = self.keep("lookout", self.look_after_registrations)
         if self.settings.monitor:
-            self.seed_links.begin()
+            self.seed_links.duty = self.keep("seed links", self.seed_links.dial_missing)
             self.keep("monitoring", self.monitor, after=self.settings.report_interval)
 
     def on_ask_peer_list(self, link: Link, message: wire.Bare) -> None:

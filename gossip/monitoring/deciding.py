@@ -150,7 +150,7 @@ class Deciding(Part):
         until = now + min(message.seconds, self._node.settings.ban)
         self._kick(Ban(message.address, until, message.badness), now)
 
-    def said_first(self, seed: Address) -> bytes:
+    def said_first(self) -> bytes:
         return self._kicks(self._node.now()) + self._verdicts
 
     # Called by the seed, about registrations.

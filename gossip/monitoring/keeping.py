@@ -200,7 +200,7 @@ class Keeping(Part):
         self._lend_parts(now)
 
     def _said_first(self, seed: Address) -> bytes:
-        return (grammar.tree(*self.tree) + self._node.deciding.said_first(seed)
+        return (grammar.tree(*self.tree) + self._node.deciding.said_first()
                 + lines_of(self._handed[seed].all(), self._node.now()))
 
     def on_load(self, link, message: grammar.Load) -> None:

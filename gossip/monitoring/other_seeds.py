@@ -64,12 +64,9 @@ class SeedLinks(Part):
 
     def __init__(self, node, seeds: list[Address], said_first):
         self._node, self._said_first = node, said_first
-        self._duty = None  # from `begin` on
+        self.duty = None  # that calls `dial_missing`, once it is kept
         self._ways = {seed: _Way() for seed in seeds}
         self._checks: dict = {}  # link to a seed that is asked -> (link that is checked, nonce)
-
-    def begin(self) -> None:
-        self._duty = self._node.keep("seed links", self.dial_missing)
 
     # For the seed that speaks.
 
@@ -176,7 +173,7 @@ class SeedLinks(Part):
         if way is not None and way.link is link:
             way.link, way.open = None, False
             way.retry.failed(self._node.now(), self._node.rng.uniform(0.5, 1.0))
-            self._duty.hurry()
+            self.duty.hurry()
 
 
 class _Told:
