@@ -1,10 +1,9 @@
-"""A seed: a registry of peers. It lists peers that it has verified, and removes dead ones.
+"""A seed: a registry that lists verified peers, and removes dead ones.
 
-A seed believes nobody: before it lists an address or calls it dead, it probes it over a connection
+A seed believes nobody. Before it lists an address or calls it dead, it probes it over a connection
 of its own (gossip/liveness/prober.py), and the verdict comes by a call. How a peer is listed stands
 in gossip/registering/admission.py, the list in registry.py beside it; the threads are told in
-gossip/README.md. Left out on purpose: a seed keeps nothing on disk but its output file, and does
-not gossip.
+gossip/README.md. A seed keeps nothing on disk but its output file, and does not gossip.
 """
 
 import functools
@@ -33,16 +32,16 @@ from gossip.signing.vouching import Vouching
 from gossip.tools import Budget
 
 SILENT_ROUNDS = 3  # rounds without `register:` after which a registered peer is probed
-LONG_LIST = 500  # peers; of a longer list an asker is sent the next after it on the ring, and
+LONG_LIST = 500  # peers; of a longer list an asker is sent its successors on the ring, and
 OTHERS_SENT = 100  # others at random
 SAID_TO_SEEDS = {"ask_peer_list", "dead_node", "leave"}
 QUICK_AT_ONCE = 256  # probes under way with which this seed has its quick look, in a lane
 REPORTS_READ = 1_000  # dead reports of registered peers in a second; more are only counted
-STRANGERS_READ = 50  # the same of peers that are not registered
+STRANGERS_READ = 50  # the same of other seeds, and of anybody else
 LOOK_PAUSE = 1.0  # seconds between two lookups of the names of other seeds
 UNTRUE = "a report of the death of a peer that answers"  # an offence, where seeds monitor
-UNTRUE_LIMIT, UNTRUE_PERIODS = 3, 8  # such reports within how many periods: disbelieved
-RELAY = "a seed that is told"  # the role of a connection to one
+UNTRUE_LIMIT, UNTRUE_PERIODS = 3, 8  # untrue reports, and periods within which they are too many
+RELAY = "a seed that is told"  # the role of a connection to another seed
 AT_ONCE = 25  # lines told over one connection
 RELAY_PAUSE = 1.0  # seconds between two connections to a seed
 WAITING_LIMIT = 2_500  # lines that wait for one seed; more are only counted
@@ -50,7 +49,7 @@ TOLD = "told"  # why a connection ends over which lines were sent
 
 
 class Seed(Node):
-    """One seed, known by the address that it listens on."""
+    """A seed, known by the address that it listens on."""
 
     kind = "seed"
     ANSWERS = {WAITING: SAID_TO_SEEDS, REGISTERED: SAID_TO_SEEDS}
@@ -86,13 +85,11 @@ class Seed(Node):
         self.world.begin()  # the listener and the link flusher
         self.lookout = self.keep("lookout", self.look_after_registrations)
         if self.settings.monitor:
-            self.seed_links.begin()
+            self.seed_links.duty = self.keep("seed links", self.seed_links.dial_missing)
             self.keep("monitoring", self.monitor, after=self.settings.report_interval)
 
-    # The peer list.
-
     def on_ask_peer_list(self, link: Link, message: wire.Bare) -> None:
-        """Send everyone on the list but the asker; of a long list a sample."""
+        """Send the list, or a sample of it, without the asker."""
         listed, asker = self.registry.addresses(), link.peer
         told = listed
         if len(listed) > LONG_LIST:  # what a peer needs for its ring link, and enough to draw from
@@ -109,7 +106,7 @@ class Seed(Node):
     # Deaths.
 
     def sift(self, link: Link, lines: list[bytes]) -> list[bytes]:
-        """Look up the names of other seeds before a report from an unknown IP is read."""
+        """Look up the names of seeds, if an unknown IP reports a death."""
         places = self.whereabouts
         if (places.names and link.role == WAITING and link.remote_ip not in places.ips
                 and any(line.startswith(b"Dead Node:") for line in lines)
@@ -121,7 +118,7 @@ class Seed(Node):
         return lines
 
     def on_dead_node(self, link: Link, message: wire.DeadNode) -> None:
-        """Find out whether somebody is dead, as a peer or another seed says."""
+        """Find out whether a peer is dead, as another node says."""
         now, dead = self.now(), message.dead
         is_peer, is_seed = link.role == REGISTERED, link.remote_ip in self.whereabouts.ips
         row, removal = self.registry.row(dead), self.registry.removal(dead)
@@ -141,11 +138,11 @@ class Seed(Node):
             self._reject(message, "neither a registered peer nor a seed")
         elif row is None and (removal is None or not removal.matters(now)):
             self._reject(message, "not registered here")
-        elif removal is None or not (removal.passed_on if is_peer else old):  # else all is done
+        elif removal is None or not (removal.passed_on if is_peer else old):  # else it is old news
             self._probe(dead, row, functools.partial(self._judge_report, message, row, is_peer))
 
     def _was_untrue(self, reporter: Address, now: float) -> None:
-        """Ignore for a while a peer that reported deaths of peers that answer; that is no proof."""
+        """Ignore a peer for a while whose reports prove untrue."""
         if (self._disbelieved.reason(reporter, now) is None
                 and self._disbelieved.note(reporter, UNTRUE, 1, now) is not None):
             self.output.write(f"disbelieved:{reporter}")
@@ -155,8 +152,8 @@ class Seed(Node):
 
     def _judge_report(self, report: wire.DeadNode, row: Listing | None, is_peers: bool,
                       alive: bool | None, again: bool = False) -> None:
-        """Judge a report after the probe. Only that of a registered peer is passed on. If nothing
-        was found out, probe `again`, because nobody reports it again."""
+        """Judge a report after the probe. Only a registered peer's report is passed on. If nothing
+        was found out, probe `again`, because nobody repeats a report."""
         now = self.now()
         if alive and is_peers and not again:
             self._was_untrue(report.reporter, now)
@@ -180,7 +177,7 @@ class Seed(Node):
             self.relays.tell(wire.dead_node(*report))
 
     def _probe_later(self, row: Listing, verdict) -> None:
-        """Probe a peer again, because this seed was too busy, or too late, to find out."""
+        """Probe a peer again, because this seed was busy or late."""
         def probe():
             row.is_doubted = False
             if self.registry.row(row.address) is row:
@@ -190,7 +187,7 @@ class Seed(Node):
         self.flusher.take_over(probe, LATE_FOR)
 
     def _tell_peers(self, report: wire.DeadNode, removal: Removal) -> None:
-        """Tell all registered peers of a death, and write that down once per removal."""
+        """Tell all registered peers of a death. Write that down once per removal."""
         if removal.told == -math.inf:
             self.output.write(f"passed on:{report.line}")
         removal.told = self.now()
@@ -198,28 +195,27 @@ class Seed(Node):
             link.send(wire.dead_node(*report))
 
     def _remove(self, row: Listing | None, reason: str) -> bool:
-        """Take a peer off the list and close its connection; return whether it was on the list."""
+        """Unlist a peer, and close its connection. Return whether it was listed."""
         removed = self.registry.remove(row, reason, self.now())
         if removed and row.link is not None:
             row.link.close("removed")
         return removed
 
     def on_leave(self, link: Link, message: wire.Leave) -> None:
-        """Remove a peer that says goodbye over its own registered connection."""
         if not self._remove(self.registry.row(message.address, link), "left"):
             self.counters.add("leaves in the name of others")
 
-    # Lost connections, and silent ones.
+    # Lost and silent connections.
 
     def on_end(self, link: Link) -> None:
-        """Probe a registered peer whose connection broke: is it gone, or may it return?"""
+        """Probe a registered peer whose connection broke, because it may return."""
         row = self.registry.row(link.peer, link) if link.role == REGISTERED else None
         if row is not None:
             row.link = None
             self._probe_lost(row)
 
     def _probe(self, address: Address, row: Listing | None, verdict) -> None:
-        """Probe a peer that was reported or lost; those come first that were listed first."""
+        """Probe a peer that was reported or lost, the first listed first."""
         self.probers[USUAL].ask(address, verdict, since=math.inf if row is None else row.since)
 
     def _probe_lost(self, row: Listing) -> None:
@@ -246,7 +242,7 @@ class Seed(Node):
             self._remove(row, "gone")
 
     def look_after_registrations(self, now: float) -> float:
-        """Once a round, write that this seed is up, and probe silent peers."""
+        """Write once a round that this seed is up, and probe silent peers."""
         if self._look_at <= now:
             interval = self.settings.liveness_interval
             self._look_at = now + interval
@@ -257,38 +253,33 @@ class Seed(Node):
         return self._look_at
 
     def _judge_silent(self, row: Listing, link: Link, alive: bool | None) -> None:
-        """Take what the probe of a silent peer found. A peer that lives hears from this seed: if
-        its end of the connection is dead, the connection breaks, and `on_end` follows."""
+        """Judge a silent peer after its probe. Say something to a peer that lives, so that the
+        connection breaks if its end is dead, and `on_end` follows."""
         if row.probed(alive):
             self._remove(row, "gone")
         elif alive and self.registry.row(row.address, link) is row:
             row.note_life(self.now())
             link.send(wire.REGISTERED)
 
-    # Monitoring.
-
     def monitor(self, now: float) -> float:
-        """Keep rows and the tree in order, then judge."""
         self.keeping.turn(now)
         self.deciding.turn(now)
         return now + self.settings.report_interval
 
     def status(self) -> dict[str, object]:
-        """Count what there is and everything that was dropped."""
         with self.turn:
             return {"address": self.address, "registered": len(self.registry.addresses()),
                     **self.counts()}
 
 
 class Relays(Part):
-    """The lines of one seed that wait for others. To each there is one connection at a time, with a
-    limited number of lines, because a seed reads a limited number of reports in a second."""
+    """The lines of a seed that wait for other seeds. To each seed there is one connection at a time
+    with a limited number of lines, because it reads a limited number of reports in a second."""
 
     def __init__(self, node: Seed, seeds: list[Target]):
         self._node = node
         self._lines: dict[Target, list[bytes]] = {seed: [] for seed in seeds}
-        # to whom a connection is being made, or stands, or is to rest
-        self._under_way: set[Target] = set()
+        self._under_way: set[Target] = set()  # seeds with a connection, or a pause after one
 
     def tell(self, line: bytes) -> None:
         """Tell every other seed a line, in its turn."""
@@ -301,7 +292,6 @@ class Relays(Part):
                 self._dial(seed)
 
     def _dial(self, seed: Target) -> None:
-        """Connect to a seed if there is something to tell."""
         if self._lines[seed]:
             self._under_way.add(seed)
             self._node.dial(self._node.new_link(RELAY, seed), "relay")
@@ -309,7 +299,6 @@ class Relays(Part):
             self._under_way.discard(seed)
 
     def on_up(self, link: Link) -> None:
-        """Send another seed, which is connected, the lines that wait for it, and hang up."""
         if link.role == RELAY:
             lines = self._lines[link.target]
             link.send(b"".join(lines[:AT_ONCE]))
@@ -317,7 +306,7 @@ class Relays(Part):
             link.close(TOLD)
 
     def on_end(self, link: Link) -> None:
-        """Dial again after a pause. The lines are lost when the seed could not be reached."""
+        """Dial again after a pause. The lines are lost if the seed was not reached."""
         if link.role == RELAY:
             lines = self._lines[link.target]
             if link.reason != TOLD:

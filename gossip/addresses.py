@@ -1,4 +1,4 @@
-"""Addresses: a node is identified by the IP and the port that it listens on. Pure values.
+"""Addresses: the IP and port on which a node listens. Pure values.
 
 Lines and files write an address as `127.0.0.1:5001` or `[::1]:5001`, peer lists as `127.0.0.1#5001`
 or `[::1]#5001`. People may also give a seed by name. Because ports cost nothing and IPs do, a
@@ -35,7 +35,7 @@ class Address(NamedTuple):
 
     @property
     def host(self) -> str:
-        """The IP as written before a port: an IPv6 address in brackets."""
+        """The IP as written before a port, IPv6 in brackets."""
         return f"[{self.ip}]" if ":" in self.ip else self.ip
 
     @property
@@ -60,7 +60,7 @@ class Address(NamedTuple):
 
 
 class Name(NamedTuple):
-    """A host name and a port. They lead to an address, which may change."""
+    """A host name and a port, which lead to changing addresses."""
 
     host: str
     port: int
@@ -70,7 +70,6 @@ class Name(NamedTuple):
 
     @property
     def dial(self) -> tuple[str, int]:
-        """The pair that a socket connects to, after it has looked the name up."""
         return self.host, self.port
 
 
@@ -79,7 +78,7 @@ Target = Address | Name  # what can be dialled; a name is looked up first
 
 @functools.lru_cache(maxsize=KEPT)
 def address_of(ip: str, port: int) -> Address:
-    """Return the address for an IP in any spelling. ValueError if it is no IP. Equal calls return
+    """Return the address for an IP in any spelling. ValueError if it is none. Equal calls return
     the same object, so that many copies of a long list take little memory."""
     if "%" in ip:
         raise ValueError(f"{ip!r} names an interface; give the plain IP")
@@ -107,18 +106,16 @@ def parse_address(text: str, separator: str = ":") -> Address:
 
 
 def typed_ip(text: str) -> str:
-    """Return the IP that a person means: 127.0.0.1 for `localhost`, else the text itself."""
     return "127.0.0.1" if text.lower() == "localhost" else text
 
 
 def is_host_name(text: str) -> bool:
-    """Return whether a text is a host name, and does not look like an IP."""
     return _HOST_NAME.fullmatch(text) is not None
 
 
 def parse_typed(text: str) -> Target:
-    """Parse a target as people write it: `HOST:PORT`, `HOST,PORT` or `HOST PORT`, where HOST is an
-    IP, `localhost` or another host name. ValueError says what is wrong."""
+    """Parse `HOST:PORT`, `HOST,PORT` or `HOST PORT` (an IP or a host name). ValueError
+    says what is wrong."""
     match = _TYPED.fullmatch(text)
     if match is None:
         return parse_address(text)
@@ -129,7 +126,7 @@ def parse_typed(text: str) -> Target:
 
 
 def can_be_dialled(target: Target) -> bool:
-    """Return False for 0.0.0.0, ::, multicast and broadcast."""
+    """Return False for 0.0.0.0, `::`, multicast and broadcast."""
     if isinstance(target, Name):
         return True
     ip = ipaddress.ip_address(target.ip)
@@ -138,12 +135,12 @@ def can_be_dialled(target: Target) -> bool:
 
 @functools.lru_cache(maxsize=KEPT)
 def is_loopback(target: Target) -> bool:
-    """Return whether it is a loopback address. Names are none: they may lead elsewhere."""
+    """Return whether it is a loopback address. Names may lead elsewhere."""
     return isinstance(target, Address) and ipaddress.ip_address(target.ip).is_loopback
 
 
 def in_turns(addresses: Iterable[Address]) -> list[Address]:
-    """Return the first address of each IP, then the second of each, and so on."""
+    """Return the first of each IP, then the second, and so on."""
     turns: collections.Counter[str] = collections.Counter()
     placed = []
     for address in addresses:
@@ -153,7 +150,7 @@ def in_turns(addresses: Iterable[Address]) -> list[Address]:
 
 
 def sample(addresses: Iterable[Address], most: int, rng: random.Random) -> list[Address]:
-    """Draw `most` addresses, or all: equally many of each IP, unless it has fewer."""
+    """Draw `most` addresses, equally many of each IP, unless it has fewer."""
     of_ip = collections.defaultdict(list)
     for address in addresses:
         of_ip[address.ip].append(address)

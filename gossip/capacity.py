@@ -30,7 +30,6 @@ class Capacity(NamedTuple):
         return f"{self.kind}:{self.number:g}" if self.number else self.kind
 
     def of(self, address: Address) -> int:
-        """Return how many neighbours the peer at this address may have."""
         if self.kind == "fixed":
             return int(self.number)
         if self.kind == "powerlaw":
@@ -46,8 +45,8 @@ def fixed(number: int) -> Capacity:
 
 
 def parse_capacity(text: str, separator: str = ":") -> Capacity:
-    """Parse `rule`, `fixed:K` (2 <= K <= 9999) or `powerlaw:ALPHA` (0 < ALPHA <= 10). ValueError
-    otherwise. In output files the separator is a blank, because colons separate settings."""
+    """Parse a rule; ValueError if it is none. 2 <= K <= 9999, and 0 < ALPHA <= 10. In output files
+    the separator is a blank, because colons separate settings."""
     kind, _, number = text.partition(separator)
     if text == "rule":
         return BY_RULE
@@ -61,7 +60,7 @@ def parse_capacity(text: str, separator: str = ":") -> Capacity:
 
 
 def shares(alpha: float, low: int, high: int) -> dict[int, float]:
-    """Return P(k), proportional to k^−alpha, for whole k from low to high."""
+    """Return P(k), proportional to k^−alpha, for k from low to high."""
     weights = {k: k ** -alpha for k in range(low, high + 1)}
     total = sum(weights.values())
     return {k: weight / total for k, weight in weights.items()}
@@ -74,6 +73,6 @@ def _cumulative(alpha: float) -> list[float]:
 
 @functools.lru_cache(maxsize=16_384)
 def _drawn(alpha: float, address: str) -> int:
-    """Return the capacity at the quantile given by the hash of an address."""
+    """Return the capacity at the quantile that hashing an address gives."""
     quantile = int.from_bytes(hashlib.sha256(address.encode()).digest()[:6], "big") / 2**48
     return min(LARGEST, SMALLEST + bisect.bisect_right(_cumulative(alpha), quantile))

@@ -1,12 +1,11 @@
-"""Events: what an output file says after the time, taken apart for whoever reads along; and how
-text that others sent is shown in files and on screens.
+"""Events: parsing lines of output files, and showing text that others sent.
 
 Pure. `received:127.0.0.1:5002:gmessage:…` is of the kind `received`, about 127.0.0.1:5002.
 
-Printable characters stay, except that a backslash is doubled, so that two texts never look the
-same. Everything else becomes its code: control characters, which would end a line or control a
-terminal; marks that reverse the direction of text; invisible characters; unusual spaces; and bytes
-that are no text (halves of a surrogate pair).
+Printable characters are shown as they are, except that a backslash is doubled, so that two texts
+never look the same. Everything else is shown as its code: control characters, which would end a
+line or control a terminal; marks that reverse the direction of text; invisible characters; unusual
+spaces; and bytes that are no text (halves of a surrogate pair).
 """
 
 import re
@@ -19,28 +18,26 @@ _ESCAPED = re.compile(r"\\(?:\\|x(..)|u(....)|U(........))")
 
 
 def parted(event: str) -> tuple[str, str, str]:
-    """Return the kind of an event, the address that it is about or "", and what follows."""
+    """Return an event's kind, its address or "", and the rest."""
     kind, _, rest = event.partition(":")
     return kind, *about(rest)
 
 
 def about(rest: str) -> tuple[str, str]:
-    """Return the address with which a text begins or "", and what follows."""
+    """Return the address that begins a text or "", and the rest."""
     match = _ABOUT.match(rest)
     return (match[0], rest[match.end():].removeprefix(":")) if match else ("", rest)
 
 
 def gossip_fields(line: str) -> tuple[float, str, int, int, str] | None:
-    """Return the time, origin, START, number and text of `gmessage:…`; None for other lines."""
+    """Return the time, origin, START, number and text of `gmessage:…`, or None."""
     match = _LINE.fullmatch(line)
     return match and (float(match[1]), match[2], int(match[3]), int(match[4]), match[5])
 
 
 def escape(text: str) -> str:
     """Double backslashes, and show unprintable characters as `\\x1b` or `\\U000e0001`."""
-    if text.isprintable() and "\\" not in text:
-        return text
-    return "".join(map(_shown, text))
+    return text if text.isprintable() and "\\" not in text else "".join(map(_shown, text))
 
 
 def unescape(text: str) -> str:

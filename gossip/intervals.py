@@ -6,7 +6,7 @@ Range = tuple[int, int]  # first and last number, both included
 
 
 class Intervals:
-    """A set of whole numbers as sorted ranges with gaps between them, e.g. 1-10 and 12-15."""
+    """A set of whole numbers as sorted ranges with gaps between them."""
 
     __slots__ = ("_firsts", "_lasts")
 
@@ -21,11 +21,11 @@ class Intervals:
         return at >= 0 and number <= self._lasts[at]
 
     def __len__(self) -> int:
-        """Return how many intervals there are (not how many numbers)."""
+        """Return the number of intervals, not of numbers."""
         return len(self._firsts)
 
     def add(self, number: int) -> bool:
-        """Add one number; return whether it was new."""
+        """Add a number. Return whether it was new."""
         lasts = self._lasts
         if lasts and number == lasts[-1] + 1:  # the usual case: the next number of a run
             lasts[-1] = number
@@ -46,12 +46,12 @@ class Intervals:
         self._lasts[low:high] = [last]
 
     def minus(self, ranges: list[Range]) -> "Intervals":
-        """Return the numbers of this set that are in none of the sorted ranges."""
+        """Return the set without the numbers in some sorted ranges."""
         others = Intervals(ranges)
         return Intervals(gap for low, high in self.ranges() for gap in others.missing(low, high))
 
     def common(self, ranges: list[Range]) -> list[Range]:
-        """Return the parts of the sorted ranges that are in the set, lowest first."""
+        """Return the parts of sorted ranges that are in the set."""
         parts = []
         for first, last in ranges:
             at = bisect_left(self._lasts, first)
@@ -68,7 +68,7 @@ class Intervals:
         return self._firsts[0]
 
     def missing(self, first: int, last: int) -> list[Range]:
-        """Return the parts of first..last that are not in the set, lowest first."""
+        """Return the parts of first..last that are not in the set."""
         gaps = []
         for low, high in self.common([(first, last)]):
             if first < low:

@@ -1,4 +1,4 @@
-"""The settings of a node, each with its unit; the list of seeds in config.txt; the word filter."""
+"""The settings of a node, config.txt, and the word filter."""
 
 import re
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ WAYS = ("flood", "rumor", "tree")  # of spreading; gossip/spread/spreading.py ma
 
 
 class Filter(NamedTuple):
-    """The words that no message of a network may contain, and the file that lists them."""
+    """The words that no message may contain, and their file."""
 
     file: str = ""
     words: tuple[str, ...] = ()
@@ -24,8 +24,8 @@ class Filter(NamedTuple):
         return self.file
 
     def search(self):
-        """Return a function that finds one of the words in a text, in any case and whole: not
-        `virus` in `antivirus`, nor `#!@` in `x#!@`. None if there are no words."""
+        """Return a function that finds words in a text; None without words. It finds whole words
+        in any case, but neither `virus` in `antivirus`, nor `#!@` in `x#!@`."""
         def whole(word: str) -> str:
             before = r"(?<!\w)" if word[0].isalnum() else r"(?<!\S)"
             after = r"(?!\w)" if word[-1].isalnum() else r"(?!\S)"
@@ -87,13 +87,9 @@ class Settings(NamedTuple):
     grace: float = 60.0  # seconds that a peer has to register again after its connection broke
 
     def corrupt_most(self) -> int:
-        """Return how many corrupt lines end a link; 0: never. Where neighbours are watched, more
-        do, because a peer that is cut off at once is reported by nobody."""
+        """Return how many corrupt lines end a link, or 0. Where neighbours are watched, more do,
+        because a peer that is cut off at once is reported by nobody."""
         return CORRUPT_WATCHED if self.monitor and self.corrupt_limit else self.corrupt_limit
-
-    def corrupt_window(self) -> float:
-        """Return the seconds within which `corrupt_most` corrupt lines are too many."""
-        return self.report_interval if self.monitor else self.corrupt_memory
 
     def words(self) -> str:
         """Return the command-line settings as `NAME=VALUE:…`, for a `settings:` line."""
@@ -116,7 +112,7 @@ def parse_filter(text: bytes) -> tuple[str, ...]:
 
 
 def _lines_of(text: bytes, comment: str = "\n") -> Iterator[tuple[int, str]]:
-    """Yield the lines with something in them, and their numbers; ValueError where it is no text."""
+    """Yield the numbers and lines with something in them. ValueError if they are no text."""
     for number, raw in enumerate(text.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
         try:
             line = raw.decode().partition(comment)[0].strip()
@@ -127,13 +123,13 @@ def _lines_of(text: bytes, comment: str = "\n") -> Iterator[tuple[int, str]]:
 
 
 def majority(seeds: int) -> int:
-    """Return with how many of n seeds a peer registers: ⌊n/2⌋+1. So any two peers share a seed."""
+    """Return ⌊n/2⌋+1 for n seeds, so that any two peers share a seed."""
     return seeds // 2 + 1
 
 
 def parse_config(text: bytes) -> list[Target]:
-    """Return the seeds in a config.txt, each once. A first line without any digit, but for empty
-    ones, is a header. ValueError names the bad line."""
+    """Return the seeds in a config.txt, each once. A first line without any digit is a header.
+    ValueError names the bad line."""
     seeds: dict[Target, str] = {}  # -> where it stands
     for at, (number, line) in enumerate(_lines_of(text, "#")):
         if at == 0 and not re.search("[0-9]", line):
@@ -151,8 +147,8 @@ def parse_config(text: bytes) -> list[Target]:
 
 
 def of_one_network(seeds: dict[Target, str]) -> list[Target]:
-    """Return the seeds, given where each stands. ValueError if only some are on loopback: then
-    machines would know different ones by the same addresses."""
+    """Return the seeds, given where each stands. ValueError if only some are on loopback, because
+    then machines would know different seeds by the same addresses."""
     at_home = [seed for seed in seeds if is_loopback(seed)]
     if 0 < len(at_home) < len(seeds):
         raise ValueError(f"{seeds[at_home[0]]}: {at_home[0]} is another seed on every machine; "

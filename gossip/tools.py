@@ -7,13 +7,11 @@ from typing import Any, Hashable
 
 
 class Rate:
-    """A leaky bucket for each key: `per_second` in the long run, plus a burst at once."""
+    """A leaky bucket for each key. Of more than `keys`, the least recently used is forgotten."""
 
     def __init__(self, per_second: float, burst: float, keys: int = 1_000):
-        """Keep at most `keys` keys; beyond that, the least recently used is forgotten."""
         self._per_second, self._burst, self._keys = per_second, burst, keys
-        # key -> (level of its bucket, when that was so)
-        self._levels: OrderedDict[Hashable, tuple[float, float]] = OrderedDict()
+        self._levels: OrderedDict[Hashable, tuple[float, float]] = OrderedDict()  # level, when
 
     def take(self, now: float, cost: float = 1.0, key: Hashable = None) -> float:
         """Charge a key (credit it if below 0). Return the seconds until it is within its rate."""
@@ -24,12 +22,18 @@ class Rate:
             self._levels.popitem(last=False)
         return max(0.0, (level - self._burst) / self._per_second)
 
+    def spend(self, now: float, cost: float = 1.0, key: Hashable = None) -> bool:
+        """Charge a key that is within its rate. Return whether it was."""
+        is_within = not self.take(now, 0.0, key)
+        self.take(now, cost * is_within, key)
+        return is_within
+
     def forget(self, key: Hashable) -> None:
         self._levels.pop(key, None)
 
 
 class Recent:
-    """A dictionary whose entries expire; above its limit, the oldest entry is evicted."""
+    """A dictionary whose entries expire. Above its limit, the oldest entry is evicted."""
 
     def __init__(self, limit: int):
         self._limit = limit
@@ -37,7 +41,6 @@ class Recent:
         self._entries: OrderedDict[Hashable, tuple[float, Any]] = OrderedDict()
 
     def put(self, key: Hashable, value, until: float = float("inf")) -> None:
-        """Store a value, as the newest, until it expires at `until`."""
         self._entries[key] = until, value
         self._entries.move_to_end(key)
         if len(self._entries) > self._limit:
@@ -51,7 +54,7 @@ class Recent:
         return True
 
     def get(self, key: Hashable, now: float = 0.0, default=None):
-        """Return the value of a key, or `default` if it has none or has expired."""
+        """Return the value of a key, or `default` if it is missing or expired."""
         until, value = self._entries.get(key, (now, default))
         return value if until > now else default
 
@@ -75,26 +78,23 @@ class Backoff:
         self.reset()
 
     def failed(self, now: float, part: float = 1.0) -> None:
-        """Begin a pause, or only the fraction `part` of it."""
+        """Begin the next pause, or only the fraction `part` of it."""
         self.due = now + self._pause * part
         self._pause = min(self._last, self._pause * 2)
 
     def reset(self) -> None:
-        """Forget all failures, so that the next attempt is due at once."""
         self._pause = min(self._first, self._last)
         self.due = float("-inf")  # when the pause ends
 
 
-class Counters(Counter[str]):
-    """Counts, by name, of what the output file leaves out, such as "dials that were refused"."""
-
+class Counters(Counter[str]):  # of what the output file leaves out, by name
     def add(self, name: str, number: int = 1) -> None:
         if number:
             self[name] += number
 
 
 class Budget:
-    """A limit of `per_second` lines in each second; a long line may cost several."""
+    """A limit on the lines in each second. A long line may cost several."""
 
     def __init__(self, per_second: int):
         self._per_second = per_second

@@ -1,4 +1,4 @@
-"""Deciding which peers are malicious, and kicking them out. A part of a seed.
+"""Deciding: the part of a seed that finds and kicks malicious peers.
 
 Once a period the seed judges its own subjects by their rows (verdicts.py), and exchanges verdicts
 with all other seeds. A guilty peer is kicked: every seed takes the peer off its list, refuses it
@@ -43,13 +43,10 @@ class Ban(NamedTuple):
 class Deciding(Part):
     """The verdicts of one seed, and the bans that it enforces."""
 
-    ANSWERS = {
-        REGISTERED: {"contradiction"}, SPEAKER: {"verdicts", "kick", "contradiction"},
-    }
+    ANSWERS = {REGISTERED: {"contradiction"}, SPEAKER: {"verdicts", "kick", "contradiction"}}
 
     def __init__(self, node, keeping):
-        self._node = node
-        self._keeping = keeping
+        self._node, self._keeping = node, keeping
         self._period = node.settings.report_interval
         self._cheats = Recent(REMEMBERED)  # run that has contradicted itself -> True
         self._bans = Recent(REMEMBERED)  # address -> Ban
@@ -59,8 +56,6 @@ class Deciding(Part):
         self._found = Recent(REMEMBERED)  # address -> (badness, if judged; whether it is void)
         self._last: tuple = ()  # the subject that was judged last
         self._verdicts = b""  # lines of the last turn
-
-    # The duty.
 
     def turn(self, now: float) -> None:
         """Judge, tell the other seeds, and convict, once a period."""
@@ -87,7 +82,7 @@ class Deciding(Part):
             self._convict(subject, guilt, now)
 
     def _in_turn(self, now: float) -> list[Address]:
-        """Return the subjects to judge now, after those of the last turn."""
+        """Return the subjects to judge now, after the subjects of the last turn."""
         subjects = self._keeping.judged_here(now)
         after = bisect.bisect_right(subjects, self._last)
         due = [*subjects[after:], *subjects[:after]][:SUBJECTS]
@@ -141,26 +136,27 @@ class Deciding(Part):
         """Take the verdicts of another seed, from one line or several."""
         now = self._node.now()
         at, before = self._told.get(link.peer, (-math.inf, message))
-        self._told[link.peer] = ((now, message) if now - at >= self._period / 2 else
-                                 (at, _joined(before, message)))
+        if now - at >= self._period / 2:
+            self._told[link.peer] = now, message
+        else:
+            joined = [some + more for some, more in zip(before[1:], message[1:])]
+            self._told[link.peer] = at, grammar.Verdicts(message.known, *joined)
         self._warn(message.unconfirmed, now)
 
     def on_kick(self, link, message: grammar.Kick) -> None:
-        """Kick a peer that another seed has kicked."""
         if message.seconds is None:
             raise wire.WireError("a kick between seeds names the seconds")
         now = self._node.now()
         until = now + min(message.seconds, self._node.settings.ban)
         self._kick(Ban(message.address, until, message.badness), now)
 
-    def said_first(self, seed: Address) -> bytes:
-        """Return the first lines on a link: bans, and the last verdicts."""
+    def said_first(self) -> bytes:
         return self._kicks(self._node.now()) + self._verdicts
 
     # Called by the seed, about registrations.
 
     def is_banned(self, address: Address, now: float) -> bool:
-        """Return whether a peer is shut out; then its rows are dropped."""
+        """Return whether a peer is shut out, so its rows are dropped."""
         return self._bans.get(address, now) is not None
 
     def refusal(self, address: Address, now: float) -> str | None:
@@ -186,7 +182,7 @@ class Deciding(Part):
     # A kick, and a warning.
 
     def _kick(self, ban: Ban, now: float, *verdict: str) -> bool:
-        """Ban a peer and tell all peers; return whether that is news."""
+        """Ban a peer and tell all peers. Return whether that is news."""
         if not self._bans.add(ban.address, ban, now, ban.until):
             return False
         self._node.output.write(*verdict)
@@ -198,7 +194,7 @@ class Deciding(Part):
         return True
 
     def _remove(self, ban: Ban, now: float) -> bool:
-        """Unlist a peer and hang up; return whether it was listed."""
+        """Unlist a peer and hang up. Return whether it was listed."""
         row = self._node.registry.row(ban.address)
         removed = self._node.registry.remove(row, ban.reason, now)
         if removed and row.link is not None:
@@ -216,10 +212,6 @@ class Deciding(Part):
             if (row is not None and row.link is not None
                     and self._warned.add((peer, neighbour), True, now, until)):
                 row.link.send(grammar.unconfirmed(neighbour))
-
-
-def _joined(one: grammar.Verdicts, other: grammar.Verdicts) -> grammar.Verdicts:
-    return grammar.Verdicts(other.known, *(some + more for some, more in zip(one[1:], other[1:])))
 
 
 def _lines(found: Found, before: grammar.Verdicts) -> bytes:

@@ -1,8 +1,8 @@
-"""The lines of monitoring: reports, what seeds tell one another, kicks. Pure.
+"""The lines of monitoring: reports, kicks, and what seeds tell one another. Pure.
 
 ENTRY is `IP#PORT=EXPECTED,MISSING,FIRST,CORRUPT,FORBIDDEN`; START and KEY of the tree have 24 hex
-digits; AGE is in seconds; SIDE is `about` or `by`, see rows.py. The README beside this file says
-who says each line, and what is answered.
+digits; AGE is in seconds; SIDE is `about` or `by`, see rows.py. The README tells which node says
+each line, and what is answered.
 """
 
 import functools
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from gossip.addresses import Address
 from gossip.wire.fields import (
-    LINES_OR_PREFIXES, LISTED, NUMBER, NUMBER_OR_0, PEER, Bare, Field, WireError, declare_bare,
+    LINES_OR_PREFIXES, LISTED, NUMBER, NUMBER_OR_0, PEER, Field, WireError, declare_bare,
     declare_kind, number_in, pair, words)
 
 ENTRIES_LIMIT = 68  # neighbours in one report, and in a line of rows: 60 places and 8 spare
@@ -23,7 +23,7 @@ ABOUT, BY = "about", "by"  # the sides of a row
 
 
 class Entry(NamedTuple):
-    """The observations of a peer about a neighbour in a period, in messages."""
+    """What a peer saw of a neighbour in a period, in messages."""
 
     peer: Address
     expected: int  # messages that it was judged by
@@ -40,7 +40,7 @@ class Entry(NamedTuple):
 # Fields.
 
 def _seconds(seconds: float) -> str:
-    """Show seconds with three decimals; a rounding error below 0 is 0."""
+    """Show seconds with three decimals. A rounding error below 0 is 0."""
     return f"{min(max(0.0, seconds), SECONDS_LIMIT):.3f}"
 
 
@@ -104,7 +104,7 @@ Tree, tree = _declare("tree", "tree:%s:%s:%s", version=NUMBER_OR_0, author=PEER,
 Load, load = _declare("load", "load:%s:%s", rows=_COUNT,
                       keys=words(_KEY, QUANTILES, check=_check_keys))
 # Anybody asks for the tree and how many rows each seed holds: loads:IP#PORT=ROWS …
-ASK_TREE = declare_bare("ask tree", Bare("ask_tree"))
+ASK_TREE = declare_bare("ask_tree", "ask tree")
 Loads, loads = _declare("loads", "loads:%s",
                         rows=words(pair(LISTED, b"=", _COUNT), SEEDS_LIMIT, "a seed"))
 # The findings of a seed in a period: how many messages there were to know, subjects and their

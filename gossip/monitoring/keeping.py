@@ -1,4 +1,4 @@
-"""Keeping the rows of all reports, each at one seed. A part of a seed.
+"""Keeping: the part of a seed that keeps the rows of reports.
 
 A row of a report that counts (see Intake) is forwarded hop by hop to the owner of its key by the
 newest tree (threaded_tree.py). No row is lost, because the seed that took it in keeps it for its
@@ -54,7 +54,7 @@ class Intake:
         self._useless = Rate(MENDING / period, PATIENCE, REPORTERS_LIMIT)
 
     def age(self, peer: Address, start: int, period: int, now: float) -> float | None:
-        """Return a report's age in seconds; None: it does not count."""
+        """Return a report's age in seconds; None if it does not count."""
         reporter = self._reporters.get(peer)
         is_same = reporter is not None and start == reporter.start
         counted = reporter.counted if is_same else set()
@@ -78,16 +78,13 @@ class Intake:
 
 
 class Keeping(Part):
-    """The rows of one seed. `seeds` are all, in the order of config.txt."""
+    """The rows of a seed. `seeds` are all, in the order of config.txt."""
 
-    ANSWERS = {
-        WAITING: {"ask_tree"}, REGISTERED: {"ask_tree", "report"},
-        SPEAKER: {"tree", "load", "rows", "part"},
-    }
+    ANSWERS = {WAITING: {"ask_tree"}, REGISTERED: {"ask_tree", "report"},
+               SPEAKER: {"tree", "load", "rows", "part"}}
 
     def __init__(self, node, seeds: list[Address]):
-        self._node = node
-        self._own = node.address
+        self._node, self._own = node, node.address
         self._seeds = seeds if node.address in seeds else [*seeds, node.address]
         self._others = [seed for seed in seeds if seed != node.address]
         self._period = node.settings.report_interval
@@ -106,15 +103,14 @@ class Keeping(Part):
     def _table(self) -> Rows:
         return Rows(WINDOW * self._period, self._node.counters)
 
-    # Rows in.
-
     def on_report(self, link, message: grammar.Report) -> None:
         """Keep and forward the rows of a report, if it counts."""
         now, node = self._node.now(), self._node
         if any(entry.peer == link.peer for entry in message.entries):
             raise wire.WireError("a report that names its own reporter")
         age = None
-        if self._may_report(link, message):
+        if (node.settings.monitor and node.registry.row(link.peer, link) is not None
+                and node.vouching.run_of(link.peer) in (None, message.start)):
             age = self._intake.age(link.peer, message.start, message.period, now)
         if age is None:
             node.counters.add("reports that do not count")
@@ -128,11 +124,6 @@ class Keeping(Part):
         self._hops += sum(len(self.tree.path(self._own, row.key)) for row in rows)
         self._taken_in.file(rows, now)
         self._hand_on(rows, now)
-
-    def _may_report(self, link, message: grammar.Report) -> bool:
-        node, peer = self._node, link.peer
-        return (node.settings.monitor and node.registry.row(peer, link) is not None
-                and node.vouching.run_of(peer) in (None, message.start))
 
     def _known(self, entries: tuple[grammar.Entry, ...]) -> tuple[grammar.Entry, ...]:
         """Return the entries about peers that are listed or proven here."""
@@ -151,19 +142,15 @@ class Keeping(Part):
                 and not is_banned(row.entry.peer, now)]
 
     def on_rows(self, link, message: grammar.Rows) -> None:
-        """Forward rows to the owners of their keys."""
         now = self._node.now()
         self._hand_on(self._wanted(rows_in(message, now), now), now)
 
     def on_part(self, link, message: grammar.Part) -> None:
-        """Take rows that are lent to this seed, and pass others on."""
         now = self._node.now()
         self._lend(self._wanted(rows_in(message, now), now), now)
 
-    # Rows on.
-
     def _hand_on(self, rows: list[Row], now: float) -> None:
-        """File this seed's own rows; forward the rest one hop."""
+        """File this seed's own rows. Forward the rest one hop."""
         by_hop: dict[Address | None, list] = {}  # None: rows of this seed
         for row in rows:
             by_hop.setdefault(self.tree.next_hop(self._own, row.key), []).append(row)
@@ -177,7 +164,7 @@ class Keeping(Part):
                     for row in self._held.of(subject)], now)
 
     def _lend(self, rows: list[Row], now: float) -> None:
-        """Keep lent rows of subjects decided about here; lend others further."""
+        """Keep lent rows of subjects decided about here. Lend others further."""
         self._lent.file([row for row in rows if self._has_first_key(row.subject)], now)
         others = [row for row in rows if not self._has_first_key(row.subject)]
         before = self.tree.predecessor(self._own)
@@ -187,8 +174,6 @@ class Keeping(Part):
     def _has_first_key(self, subject: Address) -> bool:
         """Return whether this seed decides about a subject by the newest tree."""
         return self.tree.owner(first_key(subject)) == self._own
-
-    # The tree.
 
     def on_tree(self, link, message: grammar.Tree) -> None:
         """Take the tree of another seed, if it is newer."""
@@ -215,16 +200,13 @@ class Keeping(Part):
         self._lend_parts(now)
 
     def _said_first(self, seed: Address) -> bytes:
-        """Return the first lines on a new link to another seed."""
-        return (grammar.tree(*self.tree) + self._node.deciding.said_first(seed)
+        return (grammar.tree(*self.tree) + self._node.deciding.said_first()
                 + lines_of(self._handed[seed].all(), self._node.now()))
 
     def on_load(self, link, message: grammar.Load) -> None:
-        """Note how many rows another seed holds."""
         self.tending.told(link.peer, message, self._node.now())
 
     def on_ask_tree(self, link, message: wire.Bare) -> None:
-        """Tell anybody the tree and the loads."""
         if not self._node.settings.monitor:
             raise wire.WireError("this seed keeps no reports")
         link.send(grammar.tree(*self.tree) + grammar.loads(self._rows_by_seed()))
@@ -237,10 +219,8 @@ class Keeping(Part):
         loads = self.tending.loads(self._load())
         return [(seed, loads[seed].rows) for seed in self.tree.seeds() if seed in loads]
 
-    # A turn, once a period.
-
     def turn(self, now: float) -> None:
-        """Tell the others, mend the tree as its keeper, and lend rows."""
+        """Tell the others, mend the tree as its keeper, lend rows, and write the load."""
         self.tending.turn(now)
         for table in self._all_tables():
             table.expire(now)
@@ -249,19 +229,15 @@ class Keeping(Part):
         if self.tending.is_keeper(now):
             self._take_over(self.tending.mended(self.tree, self._load(), now))
         self._lend_parts(now)
-        self._write_load()
-
-    def _all_tables(self) -> list[Rows]:
-        return [self._taken_in, self._held, self._lent, *self._handed.values()]
-
-    def _write_load(self) -> None:
-        """Write how the load is shared out, and what has moved."""
         rows = [held for _, held in self._rows_by_seed()]
         mean = sum(rows) / max(1, len(rows))
         self._node.output.write(
             f"load:{self._held.count()}:{max(rows, default=0)}/{mean:.1f}:{self._moved}:"
             f"{self._hops / max(1, self._counted_in):.2f}")
         self._moved = self._counted_in = self._hops = 0
+
+    def _all_tables(self) -> list[Rows]:
+        return [self._taken_in, self._held, self._lent, *self._handed.values()]
 
     # What `deciding` asks for.
 
@@ -271,12 +247,10 @@ class Keeping(Part):
         return [subject for subject in subjects if self.tending.decides(subject, now)]
 
     def rows_of(self, subject: Address) -> list[Row]:
-        """Return all rows of a subject here, this seed's and lent ones."""
         rows = {row.identity: row for table in (self._held, self._lent)
                 for row in table.of(subject)}
         return list(rows.values())
 
     def forget(self, peer: Address) -> None:
-        """Drop all rows about a peer and by it."""
         for table in self._all_tables():
             table.forget(peer)

@@ -1,7 +1,7 @@
-"""The other seeds: links to them, which of them live, and the tree that they should have.
+"""The other seeds: their links, their lives, and the tree that they need.
 
-For each pair of seeds there are two links, one in each direction: the dialler speaks, the other
-end listens. Whether the dialler is the seed that it claims to be is found out by dialling back:
+Each pair of seeds has two links, on each of which the dialler speaks. Whether it is the seed that
+it claims to be is found out by dialling back:
 
     A to B, on a link that A has dialled      seed:A:to B:NONCE
     B to A, on a link of its own              seed check:B:NONCE
@@ -40,7 +40,7 @@ STEADY = 3  # uneven periods in a row before a recut, because a peer just kicked
 
 
 class _Way:
-    """The links to and from one other seed."""
+    """The links to and from another seed."""
 
     def __init__(self):
         self.link = None  # that this seed has dialled, from its dial to its end
@@ -54,30 +54,19 @@ class _Way:
         """Return whether the other end is still to confirm this nonce."""
         return self.link is not None and not self.open and self.nonce == nonce
 
-    def heard(self) -> float:
-        """Return when something came from the other seed last."""
-        return -math.inf if self.heard_on is None else self.heard_on.heard
-
 
 class SeedLinks(Part):
-    """The links of one seed to the others. Lines are lost while there is no link; `said_first`
+    """The links of a seed to the others. Lines are lost while there is no link; `said_first(seed)`
     repeats on each new link what must not be lost."""
 
-    ANSWERS = {
-        WAITING: {"seed_hello", "seed_check"}, ASKED: {"seed_checked"}, LISTENER: {"seed_checked"},
-    }
+    ANSWERS = {WAITING: {"seed_hello", "seed_check"},
+               ASKED: {"seed_checked"}, LISTENER: {"seed_checked"}}
 
     def __init__(self, node, seeds: list[Address], said_first):
-        """`said_first(seed)` makes what is said first on each new link."""
-        self._node = node
-        self._said_first = said_first
-        self._duty = None  # from `begin` on
+        self._node, self._said_first = node, said_first
+        self.duty = None  # that calls `dial_missing`, once it is kept
         self._ways = {seed: _Way() for seed in seeds}
         self._checks: dict = {}  # link to a seed that is asked -> (link that is checked, nonce)
-
-    def begin(self) -> None:
-        """Keep the links from now on."""
-        self._duty = self._node.keep("seed links", self.dial_missing)
 
     # For the seed that speaks.
 
@@ -113,7 +102,6 @@ class SeedLinks(Part):
             way.link.send(lines)
 
     def to_all(self, lines: bytes) -> None:
-        """Say something to every other seed that listens."""
         for seed in self._ways:
             self.send(seed, lines)
 
@@ -166,16 +154,14 @@ class SeedLinks(Part):
         way.retry.reset()
         link.release(self._said_first(link.peer))
 
-    # For both.
-
     def heard(self, seed: Address) -> float:
-        """Return when something came from another seed last."""
-        return self._ways[seed].heard()
+        link = self._ways[seed].heard_on
+        return -math.inf if link is None else link.heard
 
     def drop_silent(self, since: float) -> None:
         """End old links to silent seeds, because bytes may go nowhere."""
-        for way in self._ways.values():
-            if way.link is not None and max(way.dialled, way.heard()) < since:
+        for seed, way in self._ways.items():
+            if way.link is not None and max(way.dialled, self.heard(seed)) < since:
                 way.link.close("silent")
 
     def on_end(self, link) -> None:
@@ -187,7 +173,7 @@ class SeedLinks(Part):
         if way is not None and way.link is link:
             way.link, way.open = None, False
             way.retry.failed(self._node.now(), self._node.rng.uniform(0.5, 1.0))
-            self._duty.hurry()
+            self.duty.hurry()
 
 
 class _Told:
@@ -213,30 +199,23 @@ class Tending:
     whose rows move have to wait."""
 
     def __init__(self, own: Address, seeds: list[Address], period: float, heard, now: float):
-        self._own = own
+        self._own, self._heard, self._period = own, heard, period  # in seconds
         self._seeds = seeds  # all, in the order of config.txt
-        self._period = period  # in seconds
-        self._heard = heard
         self._uneven = 0  # periods in a row in which loads were uneven
         self._awake_since = self._last_turn = now
         self.behind = now  # when rows were late last
         self._trees = collections.deque([(now, ThreadedTree.alone(own))])  # (since when, tree)
         self._told: dict[Address, _Told] = collections.defaultdict(_Told)
 
-    # What is told.
-
     def took(self, tree: ThreadedTree, now: float) -> None:
-        """Note that this seed has taken a newer tree."""
         self._trees.append((now, tree))
         for told in self._told.values():
             told.agreed = math.inf
 
     def said(self, seed: Address, tree: ThreadedTree) -> None:
-        """Note the tree of another seed."""
         self._told[seed].tree = tree
 
     def told(self, seed: Address, load: grammar.Load, now: float) -> None:
-        """Note the load of another seed."""
         told = self._told[seed]
         told.at, told.load = now, load
         if told.tree == self._trees[-1][1]:
@@ -257,10 +236,7 @@ class Tending:
         """Return the last words of the other seeds in the newest tree."""
         return [self._told[seed] for seed in self._trees[-1][1].seeds() if seed != self._own]
 
-    # What is asked.
-
     def loads(self, own: grammar.Load) -> dict[Address, grammar.Load]:
-        """Return the last loads of all seeds, and `own` for this one."""
         return {**{seed: told.load for seed, told in self._told.items() if told.load is not None},
                 self._own: own}
 

@@ -1,4 +1,4 @@
-"""Reporting what a peer saw of its neighbours. A part of a peer.
+"""Reporting: the part of a peer that tells seeds about its neighbours.
 
 Once a period, the duty "monitoring" sends every neighbour a liveness request (watch.py says what
 for; nothing is written down, and no miss is counted), and sends one report to one of the seeds that
@@ -22,14 +22,13 @@ EVIDENCE_LIMIT = 100  # unknown runs whose contradictions wait
 
 
 class Reporting(Part):
-    """The reports of one peer, and what seeds say of others."""
+    """The reports of a peer, and what seeds say of others."""
 
     ANSWERS = {SEED: {"kick", "unconfirmed", "contradiction"}}
 
     def __init__(self, node, seeds):
-        """`seeds()` returns (seed, link) of the seeds that list this peer."""
         self._node = node
-        self._seeds = seeds
+        self._seeds = seeds  # returns (seed, link) of the seeds that list this peer
         self._interval = node.settings.report_interval
         self._kept: collections.deque[bytes] = collections.deque(maxlen=KEPT)  # the newest first
         self._period = 0  # of the last report
@@ -38,8 +37,6 @@ class Reporting(Part):
         self._kicked_by: dict[Address, None] = {}  # seeds that have kicked this peer
         self._evidence: dict[bytes, tuple[bytes, bytes]] = {}  # run not known yet -> signed lines
         self.watch = Watch(node.settings, node.confirming.counts)
-
-    # The duty.
 
     def turn(self, now: float) -> float:
         """Ask all neighbours, and report what they did, once a period."""
@@ -64,7 +61,7 @@ class Reporting(Part):
     def entries(self) -> list[grammar.Entry]:
         """Return the entry of each neighbour for the period that is over."""
         entries = self.watch.entries()
-        if len(entries) > grammar.ENTRIES_LIMIT:  # the present ones first, in random order
+        if len(entries) > grammar.ENTRIES_LIMIT:  # present neighbours first, in random order
             present, rng = set(self._node.neighbours.addresses()), self._node.rng
             entries.sort(key=lambda entry: (entry.peer not in present, rng.random()))
         return entries[:grammar.ENTRIES_LIMIT]
@@ -83,11 +80,9 @@ class Reporting(Part):
     # What happens to links, and what neighbours and seeds say.
 
     def on_met(self, link) -> None:
-        """Watch a peer that has become a neighbour."""
         self.watch.linked(link, self._node.now())
 
     def on_end(self, link) -> None:
-        """Watch a link no longer."""
         self.watch.on_end(link)
 
     def replied(self, link, time: str) -> None:

@@ -60,11 +60,11 @@ class Rows:
         self._count = 0  # rows in all
 
     def file(self, rows: Iterable[Row], now: float) -> list[Row]:
-        """Hold rows unless too old; return those that are news."""
+        """Hold rows unless too old. Return the rows that are news."""
         return [row for row in rows if row.at > now - self._window and self._hold(row)]
 
     def _hold(self, row: Row) -> bool:
-        """Hold a row; return whether it is news."""
+        """Hold a row. Return whether it is news."""
         said, peer = (row.side, row.reporter), row.entry.peer
         if any(old[:2] == (row.start, row.period)
                for old in _PACKED.iter_unpack(self._held(said, peer))):
@@ -76,11 +76,10 @@ class Rows:
         return True
 
     def all(self) -> list[Row]:
-        """Return all rows."""
         return [row for pair in self._pairs() for row in _unpacked(*pair)]
 
     def of(self, subject: Address) -> list[Row]:
-        """Return the rows by a subject, and those about it."""
+        """Return the rows by and about a subject."""
         named = self._said.get((grammar.BY, subject), {})
         pairs = [*(((grammar.BY, subject), other, packed) for other, packed in named.items()),
                  *(((grammar.ABOUT, other), subject, self._held((grammar.ABOUT, other), subject))
@@ -88,11 +87,10 @@ class Rows:
         return [row for pair in pairs for row in _unpacked(*pair)]
 
     def subjects(self) -> list[Address]:
-        """Return the peers that have reported, sorted; only they can be judged."""
+        """Return the peers that have reported, which alone can be judged, sorted."""
         return sorted(reporter for side, reporter in self._said if side == grammar.BY)
 
     def count(self) -> int:
-        """Return how many rows are held."""
         return self._count
 
     def quantiles(self) -> list[int]:
@@ -108,11 +106,9 @@ class Rows:
         return self._take(lambda *pair: not first <= key(*pair) <= last)
 
     def forget(self, peer: Address) -> None:
-        """Drop what is said about a peer, and what the peer says."""
         self._take(lambda *pair: peer in pair)
 
     def expire(self, now: float) -> None:
-        """Drop what is older than the window."""
         self._drop(now - self._window)
 
     def _take(self, wanted) -> list[Row]:
@@ -129,7 +125,7 @@ class Rows:
         return self._said.get(said, {}).get(peer, b"")
 
     def _put(self, said: tuple[str, Address], peer: Address, packed: bytes) -> bytes:
-        """Replace the rows of one reporter about one peer; return those before."""
+        """Replace the rows of a reporter about a peer. Return the rows before."""
         peers = self._said.setdefault(said, {})
         before = peers.pop(peer, b"")
         if packed:
@@ -142,7 +138,7 @@ class Rows:
         return before
 
     def _evict(self) -> None:
-        """Drop the older half of the rows of the owner that has most."""
+        """Drop the older half of the largest owner's rows."""
         self._of_owner = +self._of_owner  # without owners that have no row left
         (owner, rows), = self._of_owner.most_common(1)
         times = sorted(at for _, _, packed in self._pairs(owner)
@@ -172,9 +168,6 @@ def _unpacked(said: tuple[str, Address], peer: Address, packed: bytes) -> list[R
             for start, period, at, *counts in _PACKED.iter_unpack(packed)]
 
 
-# From reports and lines to rows, and back.
-
-
 def rows_of(report: grammar.Report | grammar.Rows, reporter: Address, at: float,
             sides: Iterable[str] = (grammar.ABOUT, grammar.BY)) -> list[Row]:
     """Return the rows of a report that was made at `at`."""
@@ -183,7 +176,6 @@ def rows_of(report: grammar.Report | grammar.Rows, reporter: Address, at: float,
 
 
 def rows_in(message: grammar.Rows, now: float) -> list[Row]:
-    """Return the rows in a line from another seed."""
     return rows_of(message, message.reporter, now - message.age, (message.side,))
 
 

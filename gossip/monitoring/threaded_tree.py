@@ -1,14 +1,14 @@
-r"""The threaded binary tree: which seed holds which keys, and the way from one seed to another.
+r"""The threaded binary tree of the seeds, which hold keys.
 
 The space of keys is cut into intervals, one per seed. The seeds in the order of their intervals
 make a binary tree: the middle seed is the root, the halves beside it are its subtrees. Where
 a child is missing, the link is a thread to the seed before or after in the order (Perlis and
 Thornton, 1960):
 
-            D            A has threads to nobody and to B, C to B and to D, E to D and to F.
-         /     \         The seed before another is found without a stack: before B comes A, the
-       B         F       rightmost below the left child of B; before E, without a left child,
-     /   \     /         comes D, to which the thread of E leads.
+            D
+         /     \         A has threads to nobody and to B, C to B and to D, E to D and to F.
+       B         F
+     /   \     /
     A     C   E
 
 All of this follows from the list of intervals, so only the list is sent. A tree never changes; the
@@ -46,12 +46,12 @@ def last_key(x: Address) -> int:
 
 
 def key(x: Address, y: Address) -> int:
-    """Return the key of what `y` says of `x`, or `x` of `y`."""
+    """Return the key, under `x`, of what `x` and `y` say of each other."""
     return first_key(x) | _hashed(y, 4)
 
 
 class Links(NamedTuple):
-    """The links of a seed, with a thread where a child is missing."""
+    """The links of a seed, with threads for missing children."""
 
     parent: Address | None
     left: Address | None
@@ -61,17 +61,14 @@ class Links(NamedTuple):
 
 
 class ThreadedTree(grammar.Tree):
-    """The first key of each seed's interval, in order; the first is 0.
+    """The first key of each seed's interval, in order, beginning with 0.
 
     Of two trees the greater counts: the higher version, then author. The starts decide last,
     because an author that has forgotten what it said may use a version twice."""
 
     @classmethod
     def alone(cls, seed: Address) -> "ThreadedTree":
-        """Return the tree of a seed that has heard of no other."""
         return cls(0, seed, ((0, seed),))
-
-    # Owners of keys.
 
     @functools.cached_property
     def _firsts(self) -> list[int]:
@@ -89,21 +86,18 @@ class ThreadedTree(grammar.Tree):
         return [seed for _, seed in self.starts]
 
     def owner(self, key: int) -> Address:
-        """Return the seed that holds the rows of a key."""
         return self.starts[self._place_of(key)][1]
 
     def _place_of(self, key: int) -> int:
         return bisect.bisect_right(self._firsts, key) - 1
 
     def interval(self, seed: Address) -> tuple[int, int]:
-        """Return a seed's first and last key; 0, -1 without any."""
+        """Return a seed's first and last key, or 0, -1."""
         if seed not in self:
             return 0, -1
         place = self._places[seed]
         after = self._firsts[place + 1] if place + 1 < len(self.starts) else SPACE
         return self._firsts[place], after - 1
-
-    # The shape.
 
     @property
     def root(self) -> Address:
@@ -111,7 +105,6 @@ class ThreadedTree(grammar.Tree):
         return self.starts[len(self.starts) // 2][1]
 
     def links(self, seed: Address) -> Links:
-        """Return the links of a seed, by which it reaches all others."""
         place = self._places[seed]
         parent, low, high = self._subtree(place)
         left_is_thread, right_is_thread = low == place, place + 1 == high
@@ -121,7 +114,7 @@ class ThreadedTree(grammar.Tree):
                      self._at(right), right_is_thread)
 
     def _subtree(self, place: int) -> tuple[int, int, int]:
-        """Return (parent, or -1; low, high): places low to high - 1, the root in the middle."""
+        """Return (the parent or -1, the first place below, the place after the last)."""
         parent, low, high = -1, 0, len(self.starts)
         while (middle := (low + high) // 2) != place:
             parent = middle
@@ -134,22 +127,11 @@ class ThreadedTree(grammar.Tree):
     def _at(self, place: int) -> Address | None:
         return self.starts[place][1] if 0 <= place < len(self.starts) else None
 
-    # Ways.
-
     def predecessor(self, seed: Address) -> Address | None:
-        """Return the seed before this one, by thread or below a child."""
-        if seed not in self:
-            return None
-        links = self.links(seed)
-        before, is_thread = links.left, links.left_is_thread
-        while not is_thread:
-            links = self.links(before)
-            is_thread = links.right_is_thread
-            before = before if is_thread else links.right
-        return before
+        return self._at(self._places[seed] - 1) if seed in self else None
 
     def next_hop(self, at: Address, key: int) -> Address | None:
-        """Return the next seed for a row with this key; None: arrived."""
+        """Return the next seed for a row; None if it has arrived."""
         if at not in self:  # not yet
             return self.root
         place, goal = self._places[at], self._place_of(key)
@@ -162,7 +144,6 @@ class ThreadedTree(grammar.Tree):
         return side if is_thread or low <= goal < high else links.parent
 
     def path(self, at: Address, key: int) -> list[Address]:
-        """Return the seeds that a row passes to the owner of `key`."""
         passed = []
         while (hop := self.next_hop(at, key)) is not None:
             passed.append(hop)
@@ -172,8 +153,8 @@ class ThreadedTree(grammar.Tree):
     # The next tree.
 
     def joined(self, author: Address, seed: Address, loads: Loads) -> "ThreadedTree":
-        """Return the tree with a newcomer that takes half the largest load. Without loads, it takes
-        half the keys of the largest interval."""
+        """Return the tree with a newcomer, which takes half the largest load. Without loads, it
+        takes half the keys of the largest interval."""
         held = self._shares_by_place(loads)
         widths = [last - first for first, last in map(self.interval, self.seeds())]
         place = max((place for place, width in enumerate(widths) if width > 0),
@@ -198,7 +179,7 @@ class ThreadedTree(grammar.Tree):
         return self._next(author, tuple(zip([0, *cuts], self.seeds())))
 
     def too_uneven(self, loads: Loads) -> bool:
-        """Return whether to recut; not before every seed has told its load."""
+        """Return whether to recut, once every seed has told its load."""
         told = [loads[seed].rows for seed in self.seeds() if seed in loads]
         mean = sum(told) / len(self.starts)
         return len(told) == len(self.starts) and mean >= WORTH and max(told) > UNEVEN * mean

@@ -46,12 +46,12 @@ OVERLAP = 2.5  # periods after the neighbour last named the peer, for which repo
 
 
 class Said(NamedTuple):
-    """A peer's claims about another in a window, the last two as a subject."""
+    """A peer's claims about another in a window."""
 
     expected: int
     missing: int
     broken: int  # copies that were corrupt or forbidden
-    first: int
+    first: int  # as a subject, like the next
     known: int  # messages that it has judged the other by, and so knows
 
 
@@ -72,7 +72,7 @@ class Guilt(NamedTuple):
 
 
 class Found(NamedTuple):
-    """The findings of one seed in one round; the first four are what it tells the others."""
+    """The findings of a seed in a round. It tells the others the first four."""
 
     known: int
     judged: dict[Address, float]
@@ -82,7 +82,7 @@ class Found(NamedTuple):
 
 
 class Case:
-    """A subject with all rows about it and by it, without banned peers and itself."""
+    """A subject, and the rows about it and by it, but for banned peers."""
 
     def __init__(self, subject: Address, rows, now: float, period: float, banned=()):
         self.subject = subject
@@ -97,7 +97,6 @@ class Case:
                             if _is_unconfirmed(by[other], about.get(other, ()), now, period)]
 
     def known(self, k: int = 0) -> int | None:
-        """Return how many messages the subject reports for window k, if any."""
         return max((said.known for said in self._by[k].values()), default=None)
 
     def rates(self, k: int, known: int | None) -> dict[Address, float]:
@@ -118,7 +117,7 @@ class Case:
         return min(1.0, EXCUSED * max(known, statistics.median_high(judged or [0])) / claimed)
 
     def views(self, k: int) -> dict[Address, View]:
-        """Return the subject's views of its neighbours in window k, all their claims excused."""
+        """Return the subject's views of its neighbours in window k, excusing all."""
         return _views(self._by[k], self._about[k], 1.0)
 
 
@@ -137,7 +136,7 @@ def _in_windows(rows_of, now: float, period: float, aged: float = 0.0
 
 
 def _said(entries, k: int, said_to: float) -> Said | None:
-    """Return the sum of entries in window k, if any; ages in periods."""
+    """Return the sum of entries in window k, by their ages in periods."""
     expected = missing = broken = first = known = 0
     found = False
     for age, entry in entries:
@@ -177,7 +176,7 @@ def _is_unconfirmed(by, about, now: float, period: float) -> bool:
 
 
 def badness_of(rates: dict[Address, float], void) -> float | None:
-    """Return the badness for a charge; None: too few reporters are left."""
+    """Return the badness for a charge; None with too few reporters."""
     left = _without(rates, void)
     return statistics.median_low(left.values()) if len(left) >= REPORTERS else None
 
@@ -205,7 +204,6 @@ def false_share(views: dict[Address, View], judged: dict[Address, float]) -> flo
 
 
 def is_void(views: dict[Address, View], judged: dict[Address, float]) -> bool:
-    """Return whether a reporter is not to be counted."""
     return false_share(views, judged) > 0.5
 
 
@@ -267,7 +265,7 @@ def _guilt(case: Case, known_in: list[int | None], judged, void) -> Guilt | None
 
 
 def _charge(case: Case, k: int, known: int | None, judged, void) -> float:
-    """Return how bad a subject was in window k; 0: no charge."""
+    """Return the badness of a subject in window k, or 0."""
     badness = badness_of(case.rates(k, known), void)
     if badness is not None and is_bad(badness):
         return badness

@@ -1,17 +1,14 @@
-"""The watch: counts of what a peer saw of its neighbours each period. Rules only.
+"""The watch: counts of what a peer sees of its neighbours. Rules only.
 
 The README says by which messages a neighbour is judged, and when. Besides, the link must have stood
 for `settle` seconds when the message came. A link stands from the first reply after this peer has
 caught up with the neighbour, because then the neighbour has this peer in its table, too. A request
-is sent after the messages, so a neighbour that answers has read them: either it had a message first
-from here, and says so, or it is about to send it. Two answers are needed because the first may
-overtake what waits to be sent.
+follows the messages, so a neighbour that answers has read them, and had them first from here, or is
+about to send them. Two answers are needed because the first may overtake what waits to be sent.
 
 A message whose run had to be confirmed first, or that anti-entropy has fetched, counts only for the
 neighbour that brought it. No neighbour is judged by a run that has contradicted itself, because it
-may have the other text.
-
-Lines are kept as hashes, which are small, and which nobody outside can predict.
+may have the other text. Lines are kept as hashes, which are small, and unpredictable outside.
 """
 
 import collections
@@ -43,12 +40,12 @@ class _Batch(NamedTuple):
 
 
 class _Row:
-    """The state of one watched link."""
+    """The state of a watched link."""
 
     def __init__(self, met: float, judged: int):
         self.met = met  # when the link began
         self.replies = 0
-        self.stands: float | None = None  # since when it stands
+        self.stands = float("inf")  # since when it stands
         self.judged = judged  # the number of the first batch that is not judged yet, from 0 on
         self.horizon = float("-inf")  # the neighbour has read what was said until then
         self.asked = Recent(ASKED_LIMIT)  # TIME of a request -> when it left, the horizon then
@@ -56,7 +53,7 @@ class _Row:
         self.copies: collections.deque[list] = collections.deque([[float("inf"), set()]])
 
     def begin_generation(self, now: float) -> set[int]:
-        """Note what comes from now on in a new set; return the oldest set."""
+        """Note what comes from now on in a new set. Return the oldest set."""
         self.copies[-1][0] = now
         self.copies.append([float("inf"), set()])
         if len(self.copies) > GENERATIONS_LIMIT:  # the two oldest become one
@@ -71,16 +68,14 @@ class _Row:
             self.copies.popleft()
 
     def missing(self, lines: list[int]) -> int:
-        """Return how many of these lines never came over the link."""
         return len(set(lines).difference(*[copies for _, copies in self.copies]))
 
 
 class Watch:
-    """The observations of one peer about its neighbours, by their links."""
+    """The observations of a peer about its neighbours, by their links."""
 
     def __init__(self, settings: Settings, counts=lambda run: True):
-        """`counts(run)`: do most seeds name a run?"""
-        self._run_counts = counts
+        self._run_counts = counts  # returns whether most seeds name a run
         self._cheats = Recent(CHEATS_LIMIT)  # run that has contradicted itself -> True
         self._settle = settings.settle
         self._longest = STILL * settings.report_interval  # seconds between two turns
@@ -95,10 +90,7 @@ class Watch:
         # neighbour in this period, present or former -> its counts, by the names in an Entry
         self._counts: dict[Address, collections.Counter] = {}
 
-    # Links.
-
     def linked(self, link, now: float) -> None:
-        """Begin to watch a link to a neighbour."""
         self._rows[link] = _Row(now, self._begin + len(self._log))
         self._counts.setdefault(link.peer, collections.Counter())
 
@@ -111,8 +103,8 @@ class Watch:
         self._thin(row.begin_generation(now))
 
     def replied(self, link, time: str, now: float, caught_up: bool) -> None:
-        """Judge a neighbour that replied, by messages known long enough before. `caught_up`:
-        nothing is to be fetched from it."""
+        """Judge a neighbour that replied, by messages known long enough before. If it is
+        `caught_up`, nothing is to be fetched from it."""
         self._notice_stand(now)
         row = self._rows.get(link)
         asked = row and row.asked.pop(time)
@@ -120,8 +112,8 @@ class Watch:
             return
         at, horizon = asked
         row.replies += 1
-        if row.stands is None and (caught_up or row.replies >= CATCHING_UP):
-            row.stands = now
+        if caught_up or row.replies >= CATCHING_UP:
+            row.stands = min(row.stands, now)
         self._judge(link, row, horizon)
         row.forget_copies(horizon)
         row.horizon = max(row.horizon, at - self._settle)
@@ -137,8 +129,6 @@ class Watch:
         present = {other.peer for other in self._rows}
         if link.peer not in present and len(self._counts) > len(present) + grammar.ENTRIES_LIMIT:
             del self._counts[link.peer]
-
-    # Messages.
 
     def noted(self, link, lines: list[bytes]) -> None:
         """Note lines that have come over a link, whatever they are."""
@@ -174,12 +164,10 @@ class Watch:
                 if self._run_counts(run) and not self.is_cheat(run)}
 
     def is_cheat(self, run: bytes) -> bool:
-        """Return whether a run has contradicted itself."""
         return self._cheats.get(run, default=False)
 
     def contradicted(self, run: bytes) -> bool:
-        """Judge nobody by the messages of a run that contradicted itself. Return whether that is
-        news."""
+        """Judge nobody by a run that contradicted itself. Return whether that is news."""
         for batch in self._log:
             self._size -= len(batch.lines.pop(run, ()))
         return self._cheats.add(run, True)
@@ -200,11 +188,8 @@ class Watch:
                 self._count_first(1, link, now)
 
     def broken(self, link, what: str, count: int) -> None:
-        """Count copies that were "corrupt", or "forbidden"."""
         if link in self._rows:
             self._counts[link.peer][what] += count
-
-    # The period.
 
     def turn(self, now: float) -> bool:
         """Return whether this peer stood still in the period that ends."""
@@ -226,15 +211,13 @@ class Watch:
         return True
 
     def entries(self) -> list[grammar.Entry]:
-        """End the period; return what was seen of each neighbour."""
+        """End the period. Return what was seen of each neighbour."""
         present = {link.peer: collections.Counter() for link in self._rows}
         counts = {peer: self._counts[peer] for peer in present} | self._counts  # these come first
         self._counts = present
         self._drop_judged()
         return [grammar.Entry(peer, *[counted[name] for name in grammar.Entry._fields[1:]])
                 for peer, counted in counts.items()]
-
-    # The log.
 
     def _drop_judged(self) -> None:
         """Drop messages by which all neighbours are judged."""
@@ -243,7 +226,7 @@ class Watch:
         self._drop(max(0, judged - self._begin))
 
     def _thin(self, copies: set[int]) -> None:
-        """If copies are too many, keep those of messages still to judge."""
+        """Drop copies of judged messages, if there are too many copies."""
         if len(copies) > COPIES_LIMIT:
             copies.intersection_update(_lines_of(self._log))
 
@@ -254,14 +237,13 @@ class Watch:
 
     def _judge(self, link, row: _Row, horizon: float) -> None:
         """Judge a neighbour by messages that came up to `horizon`."""
-        stood = float("inf") if row.stands is None else row.stands + self._settle
         owed = []
         row.judged = max(row.judged, self._begin)
         for batch in self._log[row.judged - self._begin:]:
             if batch.at > horizon:
                 break
             row.judged += 1
-            if batch.link is not link and batch.at >= stood:
+            if batch.link is not link and batch.at >= row.stands + self._settle:
                 owed += _lines_of([batch])
         if owed:
             counts = self._counts[link.peer]

@@ -1,15 +1,14 @@
-"""Admitting: what becomes of peers that ask for a link. A part of a peer, beside linking.py.
+"""Admitting: the part of a peer that decides about newcomers.
 
 The table of neighbours judges a newcomer. Into a free place it is accepted at once, and its address
 is probed in the background, so that nobody waits for a silent address. Without a free place, or
-when too many come, the probe comes first. If a peer is linked already, the older link is asked.
-
-An unproven link tells nothing about the peer whose address it announces, because anybody on the
-same host may have made it. Where gossip is signed there is none: a newcomer has to prove its key.
+when too many come, the probe comes first. If a peer is linked already, the older link is asked. An
+unproven link tells nothing about the peer whose address it announces, because anybody on the same
+host may have made it. Where gossip is signed all links are proven, by a key.
 """
 
 import functools
-import weakref
+import math
 
 from gossip import wire
 from gossip.addresses import Address
@@ -20,11 +19,10 @@ from gossip.registering.joining import Joining
 
 CHECKED = "a peer that waits for its probe, or the check of its older link"  # a role of a link
 LINK_CHECK_LIMIT = 1.0  # seconds that an older link has to answer before it is replaced
-NOT_AT_HOME = "unproven"  # the reason for a newcomer whose run is not the one at its address
 
 
 class Admitting(Part):
-    """The newcomers of one peer. `linking` has the tables."""
+    """The newcomers of a peer. `linking` has the tables."""
 
     ANSWERS = {WAITING: {"connect"}}
 
@@ -32,10 +30,11 @@ class Admitting(Part):
         self._node, self._linking, self._joining = node, linking, joining
         self._probers, self._proofs = probers, proofs
         self._neighbours, self._peer_list = linking.neighbours, linking.peer_list
-        self.checks: dict = {}  # newcomer -> the older link to the same peer, which has to answer
+        self.checks: dict = {}  # newcomer -> (the older link to its peer, until when it may answer)
+        self._look_at = math.inf  # when the next job of `_look` is due
 
     def on_connect(self, link, message: wire.Connect) -> None:
-        """Let a newcomer in. Its run has to be the one at its address."""
+        """Admit a newcomer whose run is the one at its address."""
         asker = message.address
         if asker.ip != link.remote_ip:
             link.send(wire.refused(self._node.address, "another IP"))
@@ -50,7 +49,7 @@ class Admitting(Part):
                 return
             link.role = CHECKED
             self._proofs.find_out(link, lambda at_home: (
-                self._admit(link) if at_home else self._turn_away(link, NOT_AT_HOME)))
+                self._admit(link) if at_home else self._turn_away(link, "unproven")))
 
     def _admit(self, link, silent=None, answered: bool | None = None) -> None:
         """Decide about a newcomer; for `silent` and `answered` see `Neighbours.admit`."""
@@ -84,8 +83,8 @@ class Admitting(Part):
     # Probes of the addresses that newcomers announce.
 
     def _probe(self, link, verdict) -> None:
-        """Have `verdict(link, alive)` called: whether a newcomer answers at its address. Peers that
-        seeds have named come first. A late peer believes the seeds, because they have looked."""
+        """Have `verdict(link, alive)` called, peers that seeds have named first. A late peer
+        believes the seeds, because they have probed the address."""
         is_listed = bool(self._peer_list.listed_among([link.peer]))
         if is_listed and self._node.is_late() and self._joining.has_seed():
             verdict(link, True)
@@ -94,7 +93,7 @@ class Admitting(Part):
                 link.peer, functools.partial(verdict, link), lambda: not link.ended)
 
     def _probed_first(self, link, alive: bool | None) -> None:
-        """Admit a newcomer that answers, or that this peer was too late to probe."""
+        """Admit a newcomer that answers, or that was not probed when late."""
         if alive or alive is None and self._node.is_late():
             self._admit(link, answered=bool(alive))
         else:
@@ -108,12 +107,12 @@ class Admitting(Part):
                 self._linking.unreached(link.peer)
 
     def next_round(self) -> None:
-        """Look once more for neighbours that are not proven."""
+        """Probe the unproven neighbours once more."""
         for link in self._neighbours.unproven():
             self._probe(link, self._probed)
 
     def answered(self, peer: Address) -> None:
-        """A peer has answered a dial: so a link that it made meanwhile is proven."""
+        """Take the link of a peer that answered a dial as proven."""
         if link := self._neighbours.link(peer):
             self._probed(link, True)
 
@@ -122,27 +121,28 @@ class Admitting(Part):
     def _check(self, standing, newcomer) -> None:
         node = self._node
         newcomer.role = CHECKED
-        self.checks[newcomer] = standing
-        node.flusher.take_over(functools.partial(self._overdue, weakref.ref(newcomer), standing),
-                               LINK_CHECK_LIMIT + node.more_patience())
+        self.checks[newcomer] = standing, node.now() + LINK_CHECK_LIMIT + node.more_patience()
+        self._look()
         standing.send(wire.liveness_request(wire.format_time(node.time()), node.address),
                       urgent=True)
 
-    def _overdue(self, waiting: weakref.ref, standing) -> None:
-        """Admit a newcomer that still waits, because the older link has not answered in time."""
-        newcomer = waiting()
-        if newcomer is not None and self.checks.get(newcomer) is standing:
-            del self.checks[newcomer]
-            self._admit(newcomer, silent=standing)
+    def _look(self, at: float = -math.inf) -> None:
+        """Admit newcomers whose older link had to answer until `at`. There is one job for all."""
+        self._look_at = math.inf if at == self._look_at else self._look_at
+        for newcomer, (standing, until) in list(self.checks.items()):
+            if until <= at and self.checks.pop(newcomer, None):
+                self._admit(newcomer, silent=standing)
+        first = min((until for _, until in self.checks.values()), default=math.inf)
+        if first < self._look_at:
+            self._look_at, look = first, functools.partial(self._look, first)
+            self._node.flusher.take_over(look, first - self._node.now())
 
     def _waiting_for(self, standing) -> list:
-        newcomers = [newcomer for newcomer, older in self.checks.items() if older is standing]
-        for newcomer in newcomers:
-            del self.checks[newcomer]
-        return newcomers
+        return [link for link, (older, _) in list(self.checks.items())
+                if older is standing and self.checks.pop(link)]
 
     def still_stands(self, link) -> None:
-        """Turn away the newcomers that waited for this link, which has brought a Liveness Reply."""
+        """Refuse the newcomers that waited for this link's Liveness Reply."""
         for newcomer in self._waiting_for(link):
             self._turn_away(newcomer, "duplicate")
 

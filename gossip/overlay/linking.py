@@ -1,4 +1,4 @@
-"""Linking: how links to neighbours begin and end. A part of a peer, beside registering/joining.py.
+"""Linking: the part of a peer that begins and ends links.
 
 A peer dials others for the ring and for its free places; `admitting` decides about newcomers. The
 rules are in the files beside this one. Gossip and liveness are not handled here.
@@ -24,7 +24,7 @@ STRANGE = "for a reason that cannot be shown"
 
 
 class Linking(Part):
-    """The links of one peer to its neighbours."""
+    """The links of a peer to its neighbours."""
 
     ANSWERS = {DIALLED: {"accepted", "refused"}, NEIGHBOUR: {"leave", "refused"}}
 
@@ -37,14 +37,15 @@ class Linking(Part):
         self.learning = Learning(node, joining, self.neighbours)
         self.peer_list = self.learning.peer_list
         self.found_dead = FoundDead()
+        most = settings.corrupt_most()
         self._shut_out = ShutOut(
-            {"corrupt": settings.corrupt_most(), "forbidden": settings.corrupt_most(), "flood": 1},
-            settings.corrupt_memory, settings.corrupt_window())
+            {"corrupt": most, "forbidden": most, "flood": 1}, settings.corrupt_memory,
+            settings.report_interval if settings.monitor else settings.corrupt_memory)
         self.admitting = Admitting(node, self, joining, probers, proofs)
         self._ring_stood = False  # whether the ring link did at the last turn of membership
 
     def next_round(self, now: float) -> None:
-        """Look after all links; without a seed, also dial a peer that was found dead."""
+        """Look after all links. Without a seed, also dial a peer that was found dead."""
         self.places.next_round(now)
         self.admitting.next_round()
         self.give_up_surplus(settled=self._node.settings.liveness_interval)
@@ -61,7 +62,7 @@ class Linking(Part):
         if successor := self.places.ring_dial(listed, linked, dialling, now):
             self.dial(successor, for_ring=True)
             dialling.add(successor)
-        # those found dead are dialled, too (`next_round`), and take no place from others
+        # peers found dead are dialled, too (`next_round`), and take no place from others
         dialling = {peer for peer in dialling if peer in self.peer_list}
         counted = self.neighbours.counted(now, self.peer_list.listed_among(linked))
         if other := self.places.ordinary_dial(listed, linked, dialling, now, counted):
@@ -73,11 +74,10 @@ class Linking(Part):
         self._ring_stood = stands
 
     def next_at(self, now: float) -> float | None:
-        """When `keep_links` has something to do next, if nothing happens before."""
+        """Return when `keep_links` is due next, if nothing happens before."""
         return self.places.next_at(now)
 
     def give_up_surplus(self, settled: float) -> None:
-        """Give up links beyond capacity, as `ring.surplus` says."""
         listed = self.peer_list.listed_among(self.neighbours.addresses())
         for peer, row in self.neighbours.surplus(self._node.now(), settled, listed):
             row.link.send(wire.refused(self._node.address, "full"), urgent=True)
@@ -88,7 +88,7 @@ class Linking(Part):
     # How links begin.
 
     def dial(self, peer: Address, for_ring: bool = False, chosen: bool = True) -> None:
-        """Ask a peer to become a neighbour. A dial that renews a link of others is not `chosen`."""
+        """Ask a peer to become a neighbour. A dial that renews another's link is not `chosen`."""
         if (self._node.leaving or self.offence(peer)
                 or not self.neighbours.begin_dial(peer, for_ring, chosen)):
             return
@@ -97,18 +97,16 @@ class Linking(Part):
         self._node.dial(link)
 
     def on_up(self, link) -> None:
-        """Introduce this peer to one that was dialled."""
+        """Introduce this peer to the peer that was dialled."""
         if link.role == DIALLED:
             link.send(self._proofs.asking(link) + wire.connect(self._node.address))
 
     def enter(self, link, admission: Admission) -> None:
-        """Accept a newcomer."""
         self._welcome(link, admission)
         link.release(self._proofs.answering(link) + wire.accepted(self._node.address))
         self._met(link)
 
     def on_accepted(self, link, message: wire.Accepted) -> None:
-        """Enter a peer that was dialled and has accepted this one."""
         peer, own = link.peer, self._node.address
         if message.address not in (peer, own):
             raise wire.WireError(f"{message.address} answered instead")
@@ -131,7 +129,7 @@ class Linking(Part):
             self._node.disconnect(link, admission.reason)
 
     def _met(self, link) -> None:
-        """Note that the other end knows, too, that the two are neighbours now."""
+        """Note that the other end knows, too, that both are neighbours."""
         if self._node.leaving:
             link.send(wire.leave(self._node.address))
             return
@@ -141,7 +139,7 @@ class Linking(Part):
         self._node.membership.hurry()
 
     def _welcome(self, link, admission: Admission) -> None:
-        """Note that a link is in the table of neighbours, and end the link that it replaces."""
+        """Give a link its role, and end the link that it replaces."""
         self._node.introduced(link, NEIGHBOUR, link.peer)
         if replaced := admission.replaced:
             replaced.send(wire.refused(self._node.address, "duplicate"))
@@ -153,7 +151,7 @@ class Linking(Part):
         """Note that a neighbour has answered at its address."""
         self.places.linked(peer)
         if self.found_dead.discard(peer) and not self._joining.has_seed():
-            self.learning.ask(link)  # it knows those who were cut off together with it
+            self.learning.ask(link)  # it knows peers that were cut off together with it
         self._node.membership.hurry()
 
     def on_replaced(self, peer: Address) -> None:
@@ -163,18 +161,17 @@ class Linking(Part):
             self.unlink(peer, "replaced", link)
 
     def unreached(self, peer: Address) -> None:
-        """Let a link stand until its place is wanted, as its peer does not answer."""
+        """Keep the link of a silent peer until its place is wanted."""
         self._pass_over(peer)
         self.give_up_surplus(settled=float("inf"))
 
     def on_refused(self, link, message: wire.Refused) -> None:
-        """Take the refusal of a peer that was dialled, or of a neighbour that gives up the link."""
-        peer, reason = link.peer, message.reason[:REASON_SHOWN]
+        """Take the refusal of a dialled peer, or a neighbour's goodbye."""
+        peer, reason, now = link.peer, message.reason[:REASON_SHOWN], self._node.now()
         if len(escape(reason).encode()) > REASON_SHOWN:
             reason = STRANGE
-        if reason == "full" and peer == self.places.successor(
-                self.peer_list.addresses(), self._node.now()):
-            self._joining.ask_at_once()  # maybe somebody is nearer whom no list has named yet
+        if reason == "full" and peer == self.places.successor(self.peer_list.addresses(), now):
+            self._joining.ask_at_once()  # maybe a nearer peer is in no list yet
         if link.role == NEIGHBOUR:
             if reason == "full" and peer in self.neighbours.proven():
                 self._leave_alone(peer)
@@ -183,21 +180,21 @@ class Linking(Part):
         if reason == "full":
             self.places.leave_alone(peer)
         self._node.counters.add("dials that were refused")
-        self.places.put_off(peer, self._dial_over(link), self._node.now())
+        self.places.put_off(peer, self._dial_over(link), now)
         self.neighbours.forget(peer)  # it lives, so a link that broke before is no sign of death
         self.admitting.answered(peer)
         link.close("refused")
         self._node.membership.hurry()
 
     def _dial_over(self, link) -> bool:
-        """Note that a dial is over; return whether it was for the ring."""
+        """End a dial. Return whether it was for the ring."""
         link.role = OVER
         return self.neighbours.end_dial(link.peer)
 
     # How links end.
 
     def unlink(self, peer: Address, reason: str, link) -> None:
-        """End the link to a neighbour for good; without a link, forget a peer whose link broke."""
+        """End a neighbour's link, or forget the neighbour if it broke."""
         if link is None:
             was_counted = self.neighbours.forget(peer)
         else:
@@ -208,14 +205,13 @@ class Linking(Part):
         self._node.membership.hurry()
 
     def bury(self, peer: Address, reason: str, link) -> None:
-        """Know a dead peer no longer, but remember it."""
+        """Unlist and unlink a dead peer, but remember it."""
         self.peer_list.discard(peer)
         self.found_dead.add(peer, self._node.now())
         self.neighbours.forget(peer)
         self.unlink(peer, reason, link)
 
     def on_leave(self, link, message: wire.Leave) -> None:
-        """Let a neighbour leave gracefully; it can say so only of itself."""
         if message.address != link.peer:
             self._node.counters.add("leaves in the name of others")
             return
@@ -225,19 +221,19 @@ class Linking(Part):
         self.unlink(link.peer, "left", link)
 
     def broke_rules(self, link, reason: str) -> None:
-        """Disconnect a neighbour for what it did, and leave it alone for a while."""
+        """Disconnect a neighbour that broke rules. Leave it alone for a while."""
         if link.role == NEIGHBOUR:
             self._leave_alone(link.peer)
             self.unlink(link.peer, reason[:REASON_SHOWN], link)
 
     def offended(self, link, offence: str, count: int) -> None:
-        """Count an offence of a neighbour; if it comes too often, refuse the neighbour."""
+        """Count an offence. Refuse a neighbour that repeats it too often."""
         if until := self._shut_out.note(link.peer, offence, count, self._node.now()):
             self._node.write_refusal(link.peer, offence)
             self.shut_out(link.peer, offence, until, link)
 
     def shut_out(self, peer: Address, reason: str, until: float, link=None) -> bool:
-        """Refuse a peer until then. Return whether it was not shut out for this reason already."""
+        """Refuse a peer until then. Return whether the reason is news."""
         is_news = self._shut_out.refuse(peer, reason, until, self._node.now())
         self.places.pass_over(peer, until)
         if link := link or self.neighbours.link(peer):
@@ -246,14 +242,13 @@ class Linking(Part):
         return is_news
 
     def offence(self, peer: Address) -> str | None:
-        """Return for what a peer is shut out now, or None."""
         return self._shut_out.reason(peer, self._node.now())
 
     def on_end(self, link) -> None:
         """Free the place of a link that has ended."""
         if link.role == DIALLED:
             self.neighbours.end_dial(link.peer)
-            if not link.lacked:  # else that says nothing of the peer
+            if not link.lacked:  # a shortage here says nothing of the peer
                 self._pass_over(link.peer)
         elif link.role == NEIGHBOUR and self._node.leaving:
             self.unlink(link.peer, "left", link)
@@ -265,7 +260,7 @@ class Linking(Part):
         self.places.put_off(peer, for_ring=True, now=self._node.now())
 
     def _pass_over(self, peer: Address) -> None:
-        """Let the ring go on behind a peer that does not answer. It may only be frozen."""
+        """Skip a silent peer, which may only be frozen, on the ring."""
         now = self._node.now()
         self.places.pass_over(peer, now + self._node.settings.liveness_interval)
         if self.peer_list.unreachable(peer) and not self._joining.has_seed():
@@ -273,7 +268,7 @@ class Linking(Part):
         self._node.membership.hurry()
 
     def _lost(self, link) -> None:
-        """Dial a peer anew whose link broke, which is not death, while rounds count misses."""
+        """Dial a peer whose link broke anew, while rounds count misses."""
         peer, now, row = link.peer, self._node.now(), self.neighbours.row(link.peer)
         counts = row.proven or now - row.since >= self._node.settings.liveness_interval
         self.neighbours.remove(peer, link, link.reason, missed=counts)

@@ -1,14 +1,13 @@
-"""The table of neighbours: which peers are linked, by which links, and how often they missed.
+"""The table of neighbours: their links, and the rounds that they missed.
 
-Rules only. A newcomer is judged and entered in one step. Every change is written into the output
-file. A peer whose link broke misses every round of liveness until it is linked again, forgotten, or
-dead. Of too many, those that were lost last are not counted.
+Rules only. Every change is written into the output file. A peer whose link broke misses every round
+of liveness until it is linked again, forgotten, or dead. Of too many, the last are not counted.
 
-A link is proven when its peer has answered at the address that it announces: to a probe, or when
-this peer dialled it. A new link clears old misses only then; if it ends before, they count again.
-Where gossip is signed, every link is proven by a run (`link.run`: its START, and the TIME of the
-dial). Which of two links of a pair stays: see "One link per pair" in README.md, and "A link has a
-key" in signing/README.md. `listed`, in the methods below, are the neighbours that seeds have named.
+A link is proven when its peer has answered a probe at the address that it announces, or when this
+peer dialled it. A new link clears old misses only then; if it ends before, they count again. Where
+gossip is signed, every link is proven by a run (`link.run`: its START, and the TIME of the dial).
+"One link per pair" in README.md, and "A link has a key" in signing/README.md, say which of two
+links of a pair stays. `listed`, in the methods below, are the neighbours that seeds have named.
 """
 
 import collections
@@ -49,19 +48,18 @@ class Round(NamedTuple):
     withheld: int  # how many missed a round that was late, which does not count
 
     def events(self) -> list[str]:
-        """Return the round in the words of the output file."""
         return [*(f"liveness missed:{peer}:{misses}" for peer, misses in self.missed),
                 *(f"liveness request:{peer}" for peer in self.ask)]
 
 
 def slept(behind: float, interval: float) -> bool:
-    """Return whether a round that comes `behind` seconds late shows that this peer was asleep."""
+    """Return whether a round `behind` seconds late shows that this peer slept."""
     return behind > max(SLEPT, interval / 2)
 
 
 @dataclasses.dataclass(eq=False, slots=True, kw_only=True)
 class Neighbour:
-    """A peer in the table: its link, what is known of it, and the rounds that it has missed."""
+    """A row of the table."""
 
     link: Any  # None once it broke
     dialler: Address  # which of the two made the link
@@ -85,7 +83,7 @@ class Neighbour:
         return max(self.misses, self.owed)
 
     def spare(self) -> bool:
-        """Begin anew, and return True, if the link brought something: it is slow, and not dead."""
+        """Begin anew, and return True, if the link is only slow."""
         if self.link is None or self.link.heard <= min(self.asked.values(), default=math.inf):
             return False
         self.asked.clear()
@@ -93,36 +91,33 @@ class Neighbour:
         return True
 
     def postpone(self) -> None:
-        """Have the next round on time repeat the last probe, which found nothing out."""
+        """Repeat a last probe that found nothing out, after the next round."""
         self.misses, self.suspect = self.misses - 1, False
 
 
 class Neighbours:
-    """The neighbours of `own`, a link each."""
+    """The neighbours of `own`, a link each. `write(*events)` writes into the output file."""
 
     def __init__(self, own: Address, settings: Settings, write):
-        """`write(*events)` writes into the output file."""
         self._own, self._settings, self._write = own, settings, write
         self.capacity = settings.capacity.of(own)
         self._rows: dict[Address, Neighbour] = {}
-        self._lost: dict[Address, Neighbour] = {}  # those that are counted without a link
+        self._lost: dict[Address, Neighbour] = {}  # neighbours that are counted without a link
         # for the ring?, and chosen? (else it only renews a link that others made)
         self._dialling: dict[Address, tuple[bool, bool]] = {}
         self._newcomers = collections.deque(maxlen=AT_ONCE)  # when they were accepted at once
-        self._unlisted = collections.deque(maxlen=UNLISTED)  # when such were accepted
+        self._unlisted = collections.deque(maxlen=UNLISTED)  # when unlisted peers were accepted
         self._links = ()  # all links, replaced as a whole
 
-    # Dials.
-
     def begin_dial(self, address: Address, for_ring: bool, chosen: bool = True) -> bool:
-        """Note that a dial begins; return False if the peer is linked or dialled already."""
+        """Note that a dial begins. Return False if the peer is linked or dialled already."""
         if address in self._rows or address in self._dialling or address == self._own:
             return False
         self._dialling[address] = for_ring, chosen
         return True
 
     def end_dial(self, address: Address) -> bool:
-        """Note that a dial has ended; return whether it was for the ring."""
+        """Note that a dial has ended. Return whether it was for the ring."""
         return self._dialling.pop(address, (False, False))[0]
 
     def dialling(self) -> set[Address]:
@@ -132,8 +127,8 @@ class Neighbours:
 
     def admit(self, address: Address, link, dialler: Address, now: float, listed: set[Address],
               silent=None, answered: bool | None = None) -> Admission:
-        """Judge a new link and, if it is accepted, enter it. `silent`: an older link that gave no
-        reply. `answered`: whether the newcomer answered a probe; None before it is probed."""
+        """Judge a new link and, if it is accepted, enter it. `silent` is an older link that gave no
+        reply, `answered` whether the newcomer answered a probe (None before it is probed)."""
         if address == self._own:
             return Admission(False, "self")
         if standing := self._rows.get(address):
@@ -159,7 +154,7 @@ class Neighbours:
         return Admission(True, proven=proven)
 
     def _second(self, address, link, dialler, now, standing, silent) -> Admission:
-        """Judge a second link of one pair."""
+        """Judge a second link of a pair."""
         proven = dialler == self._own or link.run is not None
         if standing.link is silent or standing.link.ended or _is_newer(link, dialler, standing):
             reason = "replaced"
@@ -190,7 +185,7 @@ class Neighbours:
         return len(self._lost) < self.capacity + ring.SPARE
 
     def probed(self, address: Address, link, alive: bool) -> bool:
-        """Note what a probe found; return whether this link is unproven, so that it is news."""
+        """Note what a probe found. Return whether this link was unproven."""
         row = self._rows.get(address)
         if row is None or row.proven or row.link is not link:
             return False
@@ -198,7 +193,7 @@ class Neighbours:
         return True
 
     def remove(self, address: Address, link, reason: str, missed: bool = False) -> bool:
-        """Take out exactly this link; return whether it was there. If it is `missed`, each round
+        """Remove exactly this link. Return whether it was there. If it is `missed`, each round
         without a link is a miss. Else earlier misses count again, if the link was not proven."""
         row = self._rows.get(address)
         if row is None or row.link is not link:
@@ -213,13 +208,13 @@ class Neighbours:
         return True
 
     def forget(self, address: Address) -> bool:
-        """Count no earlier misses of a peer; return whether it had no link."""
+        """Forget earlier misses of a peer. Return whether it had no link."""
         if address in self._rows:
             self._rows[address].owed = None
         return self._lost.pop(address, None) is not None
 
     def next_round(self, time: str, now: float, late: bool) -> Round:
-        """Begin a round of liveness. A late round adds no misses: this peer was late itself."""
+        """Begin a round of liveness. It adds no misses if this peer was late itself."""
         limit, found, withheld = self._settings.liveness_misses, Round([], [], [], [], 0), 0
         for peer, row in sorted((self._rows | self._lost).items()):
             if row.suspect:
@@ -258,18 +253,15 @@ class Neighbours:
     def _renew_links(self) -> None:
         self._links = tuple(row.link for row in self._rows.values())
 
-    # What there is.
-
     def links(self) -> tuple:
-        """Return the links over which gossip flows: a tuple that never changes."""
+        """Return the links over which gossip flows, a tuple that never changes."""
         return self._links
 
     def link(self, address: Address):
-        """Return the link to a neighbour, or None."""
         return self._rows[address].link if address in self._rows else None
 
     def row(self, address: Address) -> Neighbour | None:
-        """Return the row of a neighbour, or of a peer whose link broke."""
+        """Return the row of a peer, even if its link broke."""
         return self._rows.get(address) or self._lost.get(address)
 
     def lost(self) -> list[Address]:
@@ -282,11 +274,10 @@ class Neighbours:
         return sorted(address for address, row in self._rows.items() if row.proven)
 
     def unproven(self) -> list:
-        """Return the links that are not proven."""
         return [row.link for _, row in sorted(self._rows.items()) if not row.proven]
 
     def counted(self, now: float, listed: set[Address]) -> dict[Address, ring.Tie]:
-        """Return the neighbours that take a place: they are proven and listed."""
+        """Return the proven and listed neighbours, which take a place."""
         return {address: tie for address, tie in self._ties(now, listed).items()
                 if tie.proven and tie.listed}
 
@@ -297,7 +288,6 @@ class Neighbours:
 
     def surplus(self, now: float, settled: float, listed: set[Address]
                 ) -> list[tuple[Address, Neighbour]]:
-        """Return the neighbours to give up: see `ring.surplus`."""
         if len(self._rows) <= self.capacity:
             return []
         surplus = ring.surplus(self._own, self._ties(now, listed), self.capacity, settled)
@@ -305,7 +295,7 @@ class Neighbours:
 
 
 def _is_newer(link, dialler: Address, standing: Neighbour) -> bool:
-    """Return whether a run has proved a link that leaves the standing one behind."""
+    """Return whether a run has proved a link newer than the standing."""
     if link.run is None or standing.link.run is None:
         return False
     (start, time), (standing_start, standing_time) = link.run, standing.link.run
@@ -313,7 +303,7 @@ def _is_newer(link, dialler: Address, standing: Neighbour) -> bool:
 
 
 def _has_room(times: collections.deque, now: float, window: float) -> bool:
-    """Return whether one more may be taken within the `window`, and note it then."""
+    """Return whether one more fits into the `window`, and note it."""
     if len(times) == times.maxlen and now - times[0] < window:
         return False
     times.append(now)

@@ -4,9 +4,8 @@ A peer is taken out of the union of the seeds' lists when it was found or told d
 when no seed's latest list names it and it cannot be reached; and when none has named it for ten
 rounds, because a peer that leaves tells only its seeds and its neighbours.
 
-Addresses from neighbours are hearsay: their number is limited, they are hardly passed on, and they
-are dropped as soon as a seed answers again. Where addresses are too many, the IPs that have most
-lose theirs.
+Addresses from neighbours are hearsay, so their number is limited, and they are dropped as soon as a
+seed answers again. Where addresses are too many, the IPs that have most lose theirs.
 """
 
 import itertools
@@ -27,20 +26,19 @@ UNNAMED_ROUNDS = 10  # rounds with a seed for which they are kept
 
 
 class PeerUnion:
-    """All peers but oneself that seeds have named, or, without a seed, neighbours."""
+    """All peers but `own` that seeds, or without a seed neighbours, named."""
 
     def __init__(self, own: Address):
         self._own = own
         self._latest: dict[Address, frozenset] = {}  # seed -> its latest list
-        # named before, but in no latest list -> since which round; those of an IP that are to be
-        # forgotten first stand first
+        # in earlier lists alone -> since which round; of an IP, the first is forgotten first
         self._unnamed: dict[Address, int] = {}
         self._heard: dict[Address, None] = {}  # named by neighbours, but by no seed
-        self._ordered: tuple[Address, ...] | None = ()  # all of them; None when that has changed
+        self._ordered: tuple[Address, ...] | None = ()  # all known peers; None after a change
         self._round = 0  # counts rounds with a seed
 
     def add(self, seed: Address, addresses: frozenset) -> frozenset | None:
-        """Take a seed's list; return what its last list did not name, None if it is the same."""
+        """Take a seed's list. Return what its last list lacked; None if both are the same."""
         addresses = self._reachable(addresses)
         is_same = addresses == self._latest.get(seed)
         if is_same and not self._heard:
@@ -54,16 +52,15 @@ class PeerUnion:
         return None if is_same else addresses - before
 
     def _reachable(self, addresses: frozenset) -> frozenset:
-        """Return the others; those on loopback, which every machine has, only to a peer there."""
+        """Return all other addresses, loopback only if this peer is there."""
         others = addresses - {self._own}
         return others if is_loopback(self._own) else others - set(filter(is_loopback, others))
 
     def seed_lost(self, seed: Address) -> None:
-        """Count the latest list of a seed no more, because a registration has ended."""
         self._no_longer_named(self._latest.pop(seed, frozenset()))
 
     def _no_longer_named(self, before: frozenset) -> None:
-        """Keep the peers of an old list for a while, longest the next on the ring."""
+        """Keep the peers of an old list for a while, successors longest."""
         gone = sorted(before.difference(*self._latest.values()))
         for address in reversed(list(ring.successors(self._own, gone))):
             self._unnamed[address] = self._round
@@ -73,8 +70,8 @@ class PeerUnion:
         return any(address in latest for latest in self._latest.values())
 
     def next_round(self, linked: list[Address], has_seed: bool) -> None:
-        """Forget, in a liveness round, peers that no latest list has named for UNNAMED_ROUNDS, or
-        that are too many, unless they are linked. Rounds without a seed do not count."""
+        """Forget peers that are in no latest list for too long, or are too many. Linked peers stay,
+        and rounds without a seed do not count."""
         self._round += has_seed
         kept = {address: self._round for address in linked if address in self._unnamed}
         others = {address: since for address, since in self._unnamed.items()
@@ -85,7 +82,7 @@ class PeerUnion:
         self._ordered = None
 
     def hear(self, addresses: frozenset) -> bool:
-        """Take peers that a neighbour names; return whether a new one was among them."""
+        """Take peers that a neighbour names. Return whether any was new."""
         unknown = sorted(self._reachable(addresses) - self.named() - self._heard.keys())
         new = [address for address in unknown
                if address.family == self._own.family and can_be_dialled(address)]
@@ -94,7 +91,7 @@ class PeerUnion:
         return self._heard.keys() != before.keys()
 
     def discard(self, address: Address) -> None:
-        """Forget a peer that is dead or has left: only a newer list brings it back."""
+        """Forget a dead or absent peer until a newer list names it."""
         self._forget(address)
         for seed, latest in self._latest.items():
             if address in latest:
@@ -113,16 +110,14 @@ class PeerUnion:
         self._ordered = None
 
     def listed_among(self, addresses: list[Address]) -> set[Address]:
-        """Return which of these seeds have named; all of them while no seed has sent a list."""
+        """Return which addresses seeds have named, or all without a list."""
         return {address for address in addresses
                 if not self._latest or address in self._unnamed or self._is_named(address)}
 
     def named(self) -> set[Address]:
-        """Return the peers that seeds have named, without hearsay."""
         return set(self._unnamed).union(*self._latest.values())
 
     def addresses(self) -> tuple[Address, ...]:
-        """Return all known peers, in order."""
         if self._ordered is None:
             self._ordered = tuple(sorted(self.named() | self._heard.keys()))
         return self._ordered
@@ -132,7 +127,7 @@ class PeerUnion:
 
 
 class Learning(Part):
-    """The part of a peer that hears of others: from seeds, and without any from neighbours."""
+    """The part of a peer that hears of others."""
 
     ANSWERS = {SEED: {"peer_list"}, NEIGHBOUR: {"ask_known_peers", "known_peers"}}
 
@@ -142,7 +137,6 @@ class Learning(Part):
         self._asked = None  # the link on which known peers were asked for last
 
     def on_peer_list(self, link, message: wire.PeerList) -> None:
-        """Take the peers on a seed's list."""
         new = self.peer_list.add(link.peer, message.addresses)
         if new is not None:
             listed = ":".join(address.listed for address in sorted(message.addresses))
@@ -152,22 +146,19 @@ class Learning(Part):
                 part.on_listed(new)
 
     def on_end(self, link) -> None:
-        """Count the list of a lost seed no more."""
         if link.role == SEED:
             self.peer_list.seed_lost(link.peer)
 
     def ask_somebody(self) -> None:
-        """Ask a neighbour, if there is one, for the peers that it knows."""
         if links := self._neighbours.links():
             self.ask(self._node.rng.choice(links))
 
     def ask(self, link) -> None:
-        """Ask this neighbour for the peers that it knows."""
         self._asked = link
         link.send(wire.ASK_KNOWN_PEERS)
 
     def on_ask_known_peers(self, link, message: wire.Bare) -> None:
-        """Name known peers, and the next after the asker on the ring, once per PAUSE."""
+        """Name known peers, and the asker's successors, once per PAUSE."""
         now = self._node.now()
         if now - link.answered < PAUSE:
             self._node.counters.add("questions for known peers not answered")
@@ -180,7 +171,7 @@ class Learning(Part):
         link.send(wire.known_peers(sorted(told - {link.peer})))
 
     def on_known_peers(self, link, message: wire.KnownPeers) -> None:
-        """Take the peers that a neighbour names, if it was asked, and there is no seed."""
+        """Take a neighbour's answer, unless there is a seed again."""
         if link is not self._asked or self._joining.has_seed():
             self._node.counters.add("known peers told in vain")
             return

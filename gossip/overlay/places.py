@@ -16,7 +16,7 @@ OFFENDERS = 1_000  # peers kept in each memory of ShutOut; of more, the first go
 
 
 class Places:
-    """Which peer is dialled next, which could not be reached, and when to try again."""
+    """The choice of the next dial, and a memory of failed dials."""
 
     def __init__(self, own: Address, places: int, settings: Settings, rng: random.Random):
         self._own, self._settings, self._rng = own, settings, rng
@@ -29,18 +29,18 @@ class Places:
         self._ring_waits = Recent(REMEMBERED)  # peer that refused -> Backoff
 
     def next_round(self, now: float) -> None:
-        """Forget the waits that are long over: a liveness round begins."""
+        """Forget waits that are over, because a liveness round begins."""
         for memory in (self._ring_waits, self._redialled):
             memory.all(now)
         self._round += 1
 
     def link_broke(self) -> None:
-        """Note that a place became free: it may be filled at once."""
+        """Note that a place became free, which may be filled at once."""
         self._refusals = 0
         self._rest.reset()
 
     def redial_at_once(self, address: Address, now: float) -> bool:
-        """Return whether to dial a peer at once whose link broke: once per interval."""
+        """Return whether to redial at once after a break, once per interval."""
         return self._redialled.add(address, True, now, now + self._settings.liveness_interval)
 
     def linked(self, address: Address) -> None:
@@ -49,12 +49,12 @@ class Places:
         self._full.pop(address)
 
     def leave_alone(self, address: Address) -> None:
-        """For some rounds, dial a peer that is full or broke the rules for the ring only."""
+        """Dial a full or faulty peer only for the ring for some rounds."""
         self._full.put(address, True, self._round + FULL_ROUNDS)
 
     def put_off(self, address: Address, for_ring: bool, now: float) -> None:
-        """Dial a peer that refused, or whose link broke, for the ring only after a pause, which
-        doubles. Dialling for free places pauses after some refusals."""
+        """Pause ring dials to a peer that refused, or whose link broke. The pause doubles.
+        After some refusals, dialling for free places pauses, too."""
         self._refusals += 1
         if self._refusals >= FULL_TRIES:
             self._refusals = 0
@@ -66,17 +66,15 @@ class Places:
             self._ring_waits.put(address, wait, wait.due + interval)
 
     def pass_over(self, address: Address, until: float) -> None:
-        """Dial the peer for no place before then; the ring goes on behind it."""
+        """Dial the peer for no place until then. The ring goes on behind it."""
         self._passed_over.put(address, until, until)
 
     def successor(self, listed, now: float) -> Address | None:
-        """Return the first listed address behind this peer that is not passed over, or None."""
         passed_over = self._passed_over.all(now)
         return next((address for address in ring.successors(self._own, listed)
                      if address not in passed_over), None)
 
     def ring_dial(self, listed, linked, dialling, now: float) -> Address | None:
-        """Return the successor if it is to be dialled: not linked, not dialling, in no wait."""
         successor = self.successor(listed, now)
         if successor is None or successor in linked or successor in dialling:
             return None
@@ -85,7 +83,7 @@ class Places:
 
     def ordinary_dial(self, listed, linked, dialling, now: float,
                       counted: dict[Address, ring.Tie]) -> Address | None:
-        """Return a peer to dial for a free place, or for one that a more frequent IP gives up."""
+        """Return a peer to dial for a free place, or a crowded IP's."""
         holders = ring.ring_holders(self._own, listed)
         if set(dialling) - holders:
             return None
@@ -102,23 +100,22 @@ class Places:
         return ring.draw(candidates, self._settings.capacity, self._rng) if candidates else None
 
     def next_at(self, now: float) -> float | None:
-        """Return when the next wait ends after which a dial may be made; None without one."""
         waits = [wait.due for wait in (self._rest, *self._ring_waits.all().values())]
         passed_over = self._passed_over.all(now).values()
         return min((t for t in (*waits, *passed_over) if t > now), default=None)
 
 
 class FoundDead:
-    """The peers that died lately, which are dialled now and then while no seed can tell who lives:
-    maybe they were only cut off, and only this memory leads to the other half of a network. Of too
-    many, the IP that has most loses its oldest."""
+    """The peers that died lately, which are dialled while no seed answers. They may only have been
+    cut off, and nothing else leads to the other half of a network. Of too many, the IP with most
+    loses its oldest."""
 
     def __init__(self):
         # until when each is remembered; the turn of the last one comes next
         self._until: collections.OrderedDict[Address, float] = collections.OrderedDict()
 
     def add(self, peer: Address, now: float) -> None:
-        """Remember a peer that was found dead, and let its turn be the next."""
+        """Remember a peer that was found dead, which has the next turn."""
         self.discard(peer)
         self._until[peer] = now + DEAD_FOR
         if len(self._until) > DEAD_REMEMBERED:
@@ -126,11 +123,10 @@ class FoundDead:
             del self._until[in_turns(newest)[-1]]
 
     def discard(self, peer: Address) -> bool:
-        """Forget a peer that lives, or has left; return whether it was remembered."""
         return self._until.pop(peer, None) is not None
 
     def in_turn(self, now: float, known: set[Address]) -> Address | None:
-        """Return the peer whose turn it is, the newest first, but for peers that are `known`."""
+        """Return the peer whose turn it is, newest first, without `known` peers."""
         for peer in [peer for peer, until in self._until.items() if until <= now]:
             del self._until[peer]
         peer = next((peer for peer in reversed(self._until) if peer not in known), None)
@@ -140,7 +136,7 @@ class FoundDead:
 
 
 class ShutOut:
-    """The offences of neighbours, by their times, and who is refused for which of them."""
+    """The offences of neighbours, and which peers are refused for them."""
 
     def __init__(self, limits: dict[str, int], seconds: float, window: float | None = None):
         self._limits = limits  # offence -> how many within `window` are too many; 0: never
@@ -149,7 +145,7 @@ class ShutOut:
         self._refused = Recent(OFFENDERS)  # peer -> until when, for which offence
 
     def note(self, peer: Address, offence: str, count: int, now: float) -> float | None:
-        """Count an offence. If it comes too often, refuse the peer; return until when, or None."""
+        """Count an offence. If it is too frequent, refuse the peer, and return until when."""
         limit, key = self._limits[offence], (peer, offence)
         times = [at for at in self._times.pop(key, default=[]) if now - at < self._window]
         times += [now] * min(count, limit - len(times))
@@ -160,12 +156,11 @@ class ShutOut:
         return now + self._seconds
 
     def refuse(self, peer: Address, reason: str, until: float, now: float) -> bool:
-        """Refuse a peer until then, or longer; return whether this reason is new."""
+        """Refuse a peer until then, or longer. Return whether the reason is new."""
         before = self._refused.get(peer, now)
         longest = max(self._refused.get(peer, default=(until, reason)), (until, reason))
         self._refused.put(peer, longest, longest[0])
         return before is None or before[1] != reason
 
     def reason(self, peer: Address, now: float) -> str | None:
-        """Return the offence, or other reason, for which the peer is refused now; or None."""
         return self._refused.get(peer, now, (now, None))[1]

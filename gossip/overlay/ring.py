@@ -1,10 +1,10 @@
-"""The shape of the network: the ring, the draw of other neighbours, and who gives way.
+"""The shape of the network: the ring, other neighbours, which give way.
 
 Pure functions on addresses. All listed addresses in order, the first one after the last, are the
 ring. Every peer keeps a link to its successor there, so that the graph is connected. Its other
 neighbours are drawn by IP, then with probability proportional to their capacity; as capacities
-follow a power law (capacity.py), degrees do so, too. Ports cost nothing: so an IP with many links
-gives way to an IP with few. Where all peers have one IP, or each its own, that changes nothing.
+follow a power law (capacity.py), degrees do so, too. Because ports cost nothing, an IP with many
+links gives way to an IP with few. Where all peers share an IP, or none do, that changes nothing.
 """
 
 import bisect
@@ -24,21 +24,21 @@ SUCCESSORS_SENT = 8  # the next after an asker on the ring, in an answer that na
 
 
 def successors(own: Address, ordered: Sequence[Address]) -> Iterator[Address]:
-    """Yield sorted addresses in the order of the ring, beginning with one's own successor."""
+    """Yield sorted addresses in ring order, beginning with the successor of `own`."""
     behind = bisect.bisect(ordered, own)
     yield from itertools.islice(ordered, behind, None)
     yield from itertools.islice(ordered, behind)
 
 
 def between(low: Address, middle: Address, high: Address) -> bool:
-    """Return whether `middle` comes after `low` and before `high` on the way round the ring."""
+    """Return whether `middle` is between `low` and `high` on the ring."""
     if low < high:
         return low < middle < high
     return middle > low or middle < high
 
 
 def ring_holders(own: Address, ordered: Sequence[Address]) -> set[Address]:
-    """Return one's successor and predecessor among sorted addresses: they have the ring places."""
+    """Return the successor and predecessor of `own`, which have the ring places."""
     if not ordered:
         return set()
     behind = bisect.bisect(ordered, own)
@@ -56,8 +56,8 @@ class Tie(NamedTuple):
 
 
 def accepts(own: Address, asker: Address, ties: dict[Address, Tie], places: int) -> bool:
-    """Return whether a peer takes the asker: if it has room, if none of its neighbours lies between
-    the asker and itself on the ring, or if an IP that has more links gives a place to the asker,
+    """Return whether a peer accepts the asker. It does if it has room, if none of its neighbours
+    lies between the asker and itself on the ring, or if an IP that has more links gives a place,
     unless there are SPARE above `places`. `ties` are the neighbours that count for this asker."""
     if len(ties) < places or not any(between(asker, peer, own) for peer in ties):
         return True
@@ -67,8 +67,8 @@ def accepts(own: Address, asker: Address, ties: dict[Address, Tie], places: int)
 
 def favoured(ips: Iterable[str], ties: dict[Address, Tie], stay: set[Address],
              places: int) -> set[str]:
-    """Return the IPs that take a place of an IP with LEAD links more. Only a link that others
-    chose gives way, and only if it is not in `stay`. Ties beyond `places` do not count."""
+    """Return the IPs that take places of an IP with LEAD more links. Only a link that others chose
+    gives way, and only if it is not in `stay`. Ties beyond `places` do not count."""
     kept = ties.keys() - set(_in_turn(ties, stay, len(ties) - places))
     links = collections.Counter(peer.ip for peer in kept)
     most = max((links[peer.ip] for peer in kept - stay if not ties[peer].chosen), default=0)
@@ -81,7 +81,7 @@ def _in_turn(ties: dict[Address, Tie], stay: set[Address], number: int) -> list[
     left, gone = ties.keys() - stay, []
 
     def rank(peer: Address) -> tuple:
-        """Rank a neighbour: the smallest rank is given up first."""
+        """Return the rank of a neighbour; the smallest is given up first."""
         tie = ties[peer]
         return tie.proven, tie.listed, tie.chosen, -links[peer.ip], tie.age, peer
 
@@ -93,12 +93,11 @@ def _in_turn(ties: dict[Address, Tie], stay: set[Address], number: int) -> list[
     return gone
 
 
-def surplus(own: Address, ties: dict[Address, Tie], places: int,
-            settled: float) -> list[Address]:
-    """Return the neighbours to give up, see "Whom it gives up" in README.md: as many as there are
-    above `places`, but neither those that are reached and linked for less than `settled` seconds,
-    nor others instead, unless there are more than SPARE above `places`. The nearest proven, listed
-    ones on either side always stay, and the nearest unlisted ones until they are settled."""
+def surplus(own: Address, ties: dict[Address, Tie], places: int, settled: float) -> list[Address]:
+    """Return the neighbours beyond `places` to give up, see README.md. Neighbours that were reached
+    and are linked for less than `settled` seconds stay, and nobody goes instead, unless more than
+    SPARE are above `places`. The nearest proven, listed neighbours on either side always stay, and
+    the nearest unlisted until they are settled."""
     proven = sorted(peer for peer, tie in ties.items() if tie.proven)
     holders = ring_holders(own, [peer for peer in proven if ties[peer].listed])
     nearest = ring_holders(own, proven)
@@ -109,6 +108,6 @@ def surplus(own: Address, ties: dict[Address, Tie], places: int,
 
 
 def draw(candidates: list[Address], capacity: Capacity, rng: random.Random) -> Address:
-    """Draw an IP by the mean capacity of its candidates, then a candidate of that IP by its own."""
+    """Draw an IP by its mean capacity, then a candidate by its own."""
     of_ip = collections.Counter(peer.ip for peer in candidates)
     return rng.choices(candidates, [capacity.of(peer) / of_ip[peer.ip] for peer in candidates])[0]

@@ -1,9 +1,9 @@
-"""Admission: how a seed finds out who may be listed. A part of a seed.
+"""Admission: the part of a seed that decides which addresses are listed.
 
 Before an address is listed it is probed. A peer that is probed repeats `register:` at once
-(joining.py). When another connection wants its address, and `register:` comes over the older one
-within a second of the probe, the newer one is refused. Else it replaces the older one, whose other
-end is gone.
+(joining.py). When another connection wants its address, and `register:` comes over the older
+connection within a second of the probe, the newer is refused. Else it replaces the older, because
+nobody is at the other end.
 """
 
 import dataclasses
@@ -41,7 +41,7 @@ class _Newcomer:
 
 
 class Admission(Part):
-    """The peers that want to be listed by one seed."""
+    """The peers that want to be listed by a seed."""
 
     ANSWERS = {WAITING: {"register"}, REGISTERED: {"register"}}
 
@@ -49,10 +49,10 @@ class Admission(Part):
         self._node = node
         self._rests = Rests(REMEMBERED)
         self._newcomers: dict = {}  # link -> newcomer, the oldest first
-        self._contesting: dict[Address, _Newcomer] = {}  # those that wait for an older one's word
+        self._contesting: dict[Address, _Newcomer] = {}  # newcomers that wait for an older's word
 
     def on_register(self, link, message: wire.Register) -> None:
-        """Verify a newcomer; repeat `registered` for a peer that is on the list."""
+        """Verify a newcomer, or repeat `registered` for a listed peer."""
         address, node, now = message.address, self._node, self._node.now()
         if isinstance(address, str):
             self._refuse(link, link.remote, address)
@@ -69,11 +69,11 @@ class Admission(Part):
             self._refuse(link, address, f"this connection is {link.peer}'s")
         elif (refusal := self._refusal(address, now)) is not None:
             self._refuse(link, address, refusal)
-        elif link not in self._newcomers:  # else it waits for a verdict already
+        elif link not in self._newcomers:  # else its verdict is on the way
             self._verify(_Newcomer(link, address, now))
 
     def _refuse(self, link, who: Address | str, reason: str) -> None:
-        """Say no, and write it down. The connection is not read for a while."""
+        """Refuse, and write that down. The connection is not read for a while."""
         if link.role != REGISTERED:
             link.rest_until = self._node.now() + REFUSED_REST
         self._node.write_refusal(who, reason)
@@ -93,11 +93,9 @@ class Admission(Part):
             return f"no Liveness Reply from {address} twice, try again later"
         return self._node.deciding.refusal(address, now)
 
-    # Verifying.
-
     def _verify(self, newcomer: _Newcomer) -> None:
-        """Have the address probed, if there is room, or one goes for whom only patience is left.
-        Those that wait for a word take no room: they are no more than are registered."""
+        """Have the address probed, if there is room, or slow addresses give way. Newcomers that
+        wait for a word take no room, because they are no more than are registered."""
         link, node = newcomer.link, self._node
         while len(self._newcomers) - len(self._contesting) >= VERIFYING_LIMIT:
             if not node.probers[FIRST].give_way(newcomer.address):
@@ -133,7 +131,7 @@ class Admission(Part):
             self._list(newcomer)
 
     def _list(self, newcomer: _Newcomer) -> None:
-        """Put a newcomer on the list, in place of an older registration, if any."""
+        """List a newcomer, in place of an older registration, if any."""
         link, address, node = newcomer.link, newcomer.address, self._node
         if node.registry.is_full_for(address):
             self._turn_away(newcomer, FULL)
@@ -170,7 +168,7 @@ class Admission(Part):
     # Two connections that want one address.
 
     def _await_word(self, newcomer: _Newcomer, older) -> None:
-        """Give the registration that stands a while to speak; one newcomer waits for that."""
+        """Give the older registration a while to speak. One newcomer waits for that."""
         address = newcomer.address
         if address in self._contesting or older.repeated >= newcomer.asked - WORD_LIMIT:
             self._turn_away(newcomer, STANDS)
@@ -182,20 +180,18 @@ class Admission(Part):
         self._replace_silent(weakref.ref(newcomer))
 
     def _replace_silent(self, waiting: weakref.ref) -> None:
-        """List a newcomer, if it still waits, and if the older registration has not spoken in time.
-        Look again later if there is time left."""
+        """List a waiting newcomer, once the older registration has no time left."""
         newcomer = waiting()
         if newcomer is None or self._contesting.get(newcomer.address) is not newcomer:
             return
         left = newcomer.until + self._node.more_patience() - self._node.now()
         if left > 0:
-            again = functools.partial(self._replace_silent, waiting)
-            self._node.flusher.take_over(again, left)
+            self._node.flusher.take_over(functools.partial(self._replace_silent, waiting), left)
         else:
             self._replace(newcomer)
 
     def _replace(self, newcomer: _Newcomer) -> None:
-        """List a newcomer in place of the older registration, unless another has that place now."""
+        """List a newcomer in place of the older registration, unless another did."""
         if self._node.registry.row(newcomer.address) in (None, newcomer.older):
             self._list(newcomer)
         else:
@@ -203,11 +199,11 @@ class Admission(Part):
 
 
 class Rests(Recent):
-    """The addresses that did not answer -> when its last failure was, and its rest, which is longer
-    with each failure from the second one on."""
+    """The addresses that did not answer, and their rests since the last failure. Rests
+    grow with each failure from the second on."""
 
     def failed(self, address: Address, asked: float, now: float) -> None:
-        """Note that an address has not answered. Newcomers that share a probe count once."""
+        """Note that an address did not answer. Newcomers that share a probe count once."""
         last, rest = self.get(address, default=(-math.inf, Backoff(FIRST_REST, LONGEST_REST)))
         if asked > last > -math.inf:
             rest.failed(now)
@@ -215,6 +211,5 @@ class Rests(Recent):
             self.put(address, (now, rest))
 
     def left(self, address: Address, now: float) -> float:
-        """Return the seconds for which an address rests."""
         row = self.get(address)
         return 0.0 if row is None else max(0.0, row[1].due - now)

@@ -1,8 +1,7 @@
-"""Joining: how a peer registers with seeds, and asks them for lists. A part of a peer.
+"""Joining: the part of a peer that registers, and requests lists.
 
 The aim is always ⌊n/2⌋+1 registrations, with seeds picked at random. A seed that refuses, is down
-or says nothing rests, and another takes its place. What is done with the lists is in
-overlay/peer_list.py.
+or says nothing rests, and another takes its place. overlay/peer_list.py takes the lists.
 """
 
 import math
@@ -15,7 +14,7 @@ from gossip.tools import Backoff, Recent
 
 SEED = "a seed"  # the role of a link to one
 REASONS = 10  # for which a seed has refused, and that are remembered
-REPEAT_PAUSE = 1.0  # seconds in which a probe of a seed has `register:` repeated there once
+REPEAT_PAUSE = 1.0  # seconds at least between two `register:` that a seed's probes cause
 
 
 class _Registration:
@@ -31,22 +30,19 @@ class _Registration:
 
 
 class Joining(Part):
-    """The registrations of one peer with the seeds of config.txt."""
+    """The registrations of a peer, which it requests by `registration(seed)`."""
 
     ANSWERS = {SEED: {"registered", "registration_refused"}}
 
     def __init__(self, node, seeds: list[Target], registration):
-        """`registration(seed)` is what a peer says to be listed by that seed."""
         self._node, self._registration, settings = node, registration, node.settings
         self._wanted = majority(len(seeds)) if seeds else 0
         self._rows = {seed: _Registration(settings) for seed in seeds}  # by lines of config.txt
         self._turn = 0  # counts questions for the list: seeds are asked in turn
         self._list_cadence = Cadence(settings.retry_first, settings.liveness_interval, node.now())
 
-    # What is due.
-
     def keep_registrations(self, now: float) -> None:
-        """Give up seeds that do not answer in time, and dial as many as are missing."""
+        """Give up seeds that do not answer in time. Dial as many as are missing."""
         node = self._node
         for row in self._rows.values():
             if row.link is not None and not row.registered and row.due <= now:
@@ -62,7 +58,7 @@ class Joining(Part):
         return self._wanted - sum(row.link is not None for row in self._rows.values())
 
     def ask_for_list(self, now: float) -> bool:
-        """When a list is due, ask the seed whose turn it is; False if there is no seed to ask."""
+        """Ask the seed whose turn it is, if a list is due. Return False without a seed."""
         if not self._list_cadence.due(now):
             return True
         links = self.links()
@@ -72,7 +68,7 @@ class Joining(Part):
         return bool(links)
 
     def ask_at_once(self) -> None:
-        """Ask all seeds for a list now, because one may not know yet who is missing."""
+        """Ask all seeds for a list now. Some may lack a new peer."""
         if self._list_cadence.at_once(self._node.now()):
             for link in self.links():
                 link.send(wire.ASK_PEER_LIST)
@@ -80,19 +76,17 @@ class Joining(Part):
             self.hurry()
 
     def hurry(self) -> None:
-        """Have a list asked for soon: of a seed, or without one of a neighbour."""
+        """Request a list soon, from a seed or else from a neighbour."""
         if self._list_cadence.hurry(self._node.now()):
             self._node.membership.hurry()  # it may sleep for longer
 
     def next_at(self) -> float:
-        """Return when a registration or a list is due next."""
         rows, is_missing = self._rows.values(), self._missing() > 0
         return min([self._list_cadence.next_at,
                     *(row.due for row in rows if row.link is not None and not row.registered),
                     *(row.rest.due for row in rows if row.link is None and is_missing)])
 
     def registered(self) -> list[tuple[Address, object]]:
-        """Return the seeds that list this peer, and the links to them."""
         return [(row.link.peer, row.link) for row in self._rows.values() if row.registered]
 
     def links(self) -> list:
@@ -102,7 +96,7 @@ class Joining(Part):
         return any(row.registered for row in self._rows.values())
 
     def next_round(self) -> None:
-        """Repeat `register:` at each seed. A seed that is silent is given up, but not if late."""
+        """Repeat `register:` at each seed. Give up silent seeds, but not if late."""
         late = self._node.is_late()
         for row in [row for row in self._rows.values() if row.registered]:
             if late and row.unanswered:
@@ -114,14 +108,13 @@ class Joining(Part):
                 self._register(row.link)
 
     def report(self, report: wire.DeadNode) -> None:
-        """Report a death to every seed that this peer is registered with."""
         self._node.output.write(*[f"reported:{seed}:{report.line}"
                                   for seed, _ in self.registered()])
         for link in self.links():
             link.send(wire.dead_node(*report))
 
     def probed(self, seed: Address, ip: str) -> None:
-        """Repeat `register:` to a seed that has probed this peer: somebody may want its place."""
+        """Repeat `register:` to a seed after its probe, which a contest may cause."""
         now = self._node.now()
         for row in self._rows.values() if seed.ip == ip else ():
             if row.registered and row.link.peer == seed and now - row.repeated >= REPEAT_PAUSE:
@@ -131,12 +124,12 @@ class Joining(Part):
     # What seeds say.
 
     def on_up(self, link) -> None:
-        """Ask a connected seed to list this peer, unless another line of config.txt leads to it."""
+        """Register with a seed, unless another line of config.txt leads there."""
         if link.role != SEED:
             return
         for other in [row.link for row in self._rows.values() if row.link not in (None, link)]:
             if other.peer == link.peer and not other.ended:
-                # The name is told, because the registration at the address does not end.
+                # the name is written down, because the registration at the address does not end
                 link.peer, line = sorted((link.target, other.target),
                                          key=lambda line: isinstance(line, Address))
                 link.close(f"leads to {other.peer}, as {line} does")
@@ -147,7 +140,7 @@ class Joining(Part):
         link.send(self._registration(link.peer))
 
     def on_registered(self, link, message: wire.Bare) -> None:
-        """Ask a seed that has listed this peer for its list now, and soon again."""
+        """Ask a seed that listed this peer for its list."""
         row = self._rows[link.target]
         is_news = not row.registered
         row.registered, row.reason, row.unanswered = True, "", 0
@@ -160,7 +153,7 @@ class Joining(Part):
             self._node.membership.hurry()
 
     def on_registration_refused(self, link, message: wire.RegistrationRefused) -> None:
-        """Try a seed again later that has not listed this peer; count repeated reasons."""
+        """Retry a seed later that has not listed this peer. Count repeated reasons."""
         row, reason = self._rows[link.target], f"registration refused: {message.reason}"
         if row.refusals.add(reason, True):
             self._node.disconnect(link, reason)
@@ -170,7 +163,7 @@ class Joining(Part):
             link.close(reason)
 
     def on_end(self, link) -> None:
-        """Have a seed replaced whose link has ended. A repeated reason is no news."""
+        """Replace a seed whose link has ended. A repeated reason is no news."""
         if link.role != SEED:
             return
         node, row = self._node, self._rows[link.target]
@@ -183,7 +176,7 @@ class Joining(Part):
 
 
 class Cadence:
-    """Due after `first` seconds, then after pauses that double up to `rest`, e.g. 0.5, 1, 2, 4, 4;
+    """Pauses that begin with `first` seconds and double up to `rest`, e.g. 0.5, 1, 2, 4, 4.
     `begin`, `hurry` and `at_once` begin again with `first`."""
 
     def __init__(self, first: float, rest: float, now: float):
@@ -192,12 +185,11 @@ class Cadence:
         self.begin(now)
 
     def begin(self, now: float) -> None:
-        """Begin the pauses again."""
         self._delay, self.next_at = self._first, now + self._first
 
     def at_once(self, now: float) -> bool:
-        """Return whether to ask now for what is missing; if so, the pauses begin again. Repeated
-        calls back off as well, until nothing was missing for twice the longest pause."""
+        """Return whether to ask now; if so, the pauses begin again. Repeated calls back off as
+        well, until there was none for twice the longest pause."""
         if now < self._urgent.due:
             return False
         if now > self._urgent.due + self._rest:
@@ -207,14 +199,14 @@ class Cadence:
         return True
 
     def hurry(self, now: float) -> bool:
-        """Be due soon; False when the pauses are short anyway."""
+        """Be due soon. Return False if the pauses are short anyway."""
         if self._delay < self._rest:
             return False
         self._delay, self.next_at = self._first, min(self.next_at, now + self._first)
         return True
 
     def due(self, now: float) -> bool:
-        """Return whether it is due; if so, the next pause begins."""
+        """Return whether a list is due; if so, the next pause begins."""
         if now < self.next_at:
             return False
         self._delay = min(self._rest, self._delay * 2)

@@ -1,4 +1,4 @@
-"""The registry: which peers a seed lists, over which connections, and which it lately removed.
+"""The registry: the peers that a seed lists, or lately removed.
 
 Rules only. A probe takes time, and its verdict is about the row that it was made for: a newer row
 of the same address stays. Every change of the list is written into the output file.
@@ -16,12 +16,12 @@ from gossip.tools import Budget, Recent
 
 REMOVED_MEMORY = 3600.0  # seconds for which a report of a removed peer can matter
 TELL_AGAIN = 60.0  # seconds between two tellings of the same death
-REMEMBERED = 10_000  # addresses kept of those that were removed
+REMEMBERED = 10_000  # removed addresses that are kept
 REPORTS_OF_ONE = 100  # deaths that a registered peer may report in a second: more than neighbours
 
 
 class Listing:
-    """A row of the registry: one verified registration."""
+    """A verified registration, which is a row of the registry."""
 
     def __init__(self, address: Address, link, now: float):
         self.address = address
@@ -31,11 +31,10 @@ class Listing:
         self.others = -1  # how many were on the list besides it when it last asked
         self.repeated = -math.inf  # when it last said `register:` again
         self.probed_at: float | None = None  # since when it is probed because it was silent
-        self.in_vain = False  # it did not answer such a probe, and was not heard since
+        self.in_vain = False  # it did not answer that probe, and was not heard since
         self.reports = Budget(REPORTS_OF_ONE)  # of deaths
 
     def stands(self) -> bool:
-        """Return whether its connection has not ended."""
         return self.link is not None and not self.link.ended
 
     def note_life(self, now: float) -> None:
@@ -54,7 +53,7 @@ class Listing:
 
 @dataclasses.dataclass(slots=True)
 class Removal:
-    """The consequences of the removal of an address."""
+    """The removal of an address, and the reports about it."""
 
     when: float
     passed_on: bool = False  # a report was passed on since
@@ -65,7 +64,6 @@ class Removal:
         return now - self.when < REMOVED_MEMORY
 
     def was_told(self, now: float) -> bool:
-        """Return whether peers were told of the death within the last minute."""
         return now - self.told < TELL_AGAIN
 
 
@@ -80,7 +78,7 @@ class Registry:
         self._removed = Recent(REMEMBERED)  # address -> Removal
 
     def register(self, address: Address, link, now: float):
-        """List a verified peer; return the link of an older registration, or None."""
+        """List a verified peer. Return the link of its older registration, if any."""
         old = self._rows.get(address)
         if old is None:
             bisect.insort(self._ordered, address)
@@ -91,19 +89,19 @@ class Registry:
         return None if old is None else old.link
 
     def is_full_for(self, address: Address) -> bool:
-        """Return whether this address cannot be listed, because too many of its IP are."""
+        """Return whether too many of its IP are listed."""
         limit = self._settings.registrations_per_ip
         return (0 < limit <= self._of_ip[address.ip] and address not in self._rows
                 and not is_loopback(address))
 
     def row(self, address: Address, link=None) -> Listing | None:
-        """Return the row of an address, if it is over this link, when one is given."""
+        """Return the row of an address. If a link is given, it must be over that."""
         row = self._rows.get(address)
         return row if row is None or link is None or row.link is link else None
 
     def silent(self, since: float, now: float) -> list[Listing]:
-        """Return the registrations from which nothing was heard after `since`, the longest silent
-        first. They are to be probed; none is named again until `probed` is called."""
+        """Return the registrations that said nothing after `since`, the longest silent first. They
+        are to be probed, and none is returned again until `probed` is called."""
         found = [row for row in self._rows.values()
                  if row.link is not None and row.probed_at is None and row.heard <= since]
         for row in found:
@@ -111,7 +109,7 @@ class Registry:
         return sorted(found, key=lambda row: row.heard)
 
     def remove(self, row: Listing | None, reason: str, now: float) -> bool:
-        """Take exactly this registration off the list; return whether it was there."""
+        """Remove exactly this registration. Return whether it was listed."""
         if row is None or self._rows.get(row.address) is not row:
             return False
         address = row.address
@@ -125,7 +123,6 @@ class Registry:
         return True
 
     def removal(self, address: Address) -> Removal | None:
-        """Return the removal of an address; None if it is listed, or never was."""
         return self._removed.get(address)
 
     def addresses(self) -> tuple[Address, ...]:

@@ -1,11 +1,11 @@
-"""Anti-entropy: two neighbours compare what they have seen, and each fetches what it lacks.
+"""Anti-entropy: neighbours compare what they have seen, and fetch what they lack.
 
 This file sends and answers the lines (`status:…`, see wire.Status); catch_up.py decides what to
 fetch from which neighbour. A. Demers et al., "Epidemic algorithms for replicated database
 maintenance", PODC 1987, section 1.3.
 
 Two neighbours compare one digest of all that they have seen, then digests of 64 slices, then
-vectors: the numbers seen, for each run of a slice. If two peers differ for good, because one has no
+vectors, which are the numbers seen of each run. If two peers differ for good, because one has no
 room, or nobody holds the texts, the same digests are not compared again for some time.
 """
 
@@ -51,21 +51,18 @@ class _Comparison:
 
 
 class AntiEntropy:
-    """Compares a peer's messages with its neighbours'; a link is any object with `send(data)`."""
+    """The comparisons of a peer with the neighbours that `links()` returns."""
 
     def __init__(self, messages: MessageList, node, links, runs):
-        """`links()` returns all neighbours; `runs` tells which runs are genuine, see Spreading."""
         settings: Settings = node.settings
         self._messages, self._links, self._runs = messages, links, runs
         self._now, self._rng, self._is_late = node.now, node.rng, node.is_late
         self.duty = None  # the duty that calls `turn`, if there is one
         self._portion = settings.portion
-        self._interval = settings.antientropy_interval
-        # when the next comparison is due; with an interval of 0, never
-        self._due = (node.now() + self._interval * node.rng.uniform(0.5, 1.0) if self._interval
-                     else math.inf)
+        self._interval = interval = settings.antientropy_interval
+        self._due = node.now() + interval * node.rng.uniform(0.5, 1.0) if interval else math.inf
         self._put_off = 0  # periodic comparisons skipped in a row
-        self._rest = GONE_ROUNDS * self._interval  # seconds for which a result counts
+        self._rest = GONE_ROUNDS * interval  # seconds for which a result counts
         self.catch_up = CatchUp(messages, settings.fetch_patience, self._rest, runs.is_known)
         self._comparisons = weakref.WeakKeyDictionary()  # link -> _Comparison
         self._not_shown = self._not_told = 0  # how often a vector was not sent
@@ -74,9 +71,9 @@ class AntiEntropy:
         return self._comparisons.setdefault(link, _Comparison())
 
     def turn(self, now: float) -> float | None:
-        """Compare with a random neighbour every interval. Request the next portion, after a timeout
-        from another neighbour. Return when it is due next, if ever. A late peer skips a comparison,
-        but not too many in a row, because messages that were lost may come in no other way."""
+        """Compare with a random neighbour every interval, and request the next portion. Return when
+        it is due next, if ever. A late peer skips comparisons, but not too many in a row, because
+        lost messages may come in no other way."""
         if now >= self._due:
             self._due = now + self._interval
             skips = self._put_off < MOST_PUT_OFF and self._is_late()
@@ -84,12 +81,11 @@ class AntiEntropy:
             if not skips and (links := self._links()):
                 self.compare(self._rng.choice(links))
         self.fetch()
-        silent_at = self.catch_up.silent_at()
-        due = self._due if silent_at is None else min(self._due, silent_at)
+        due = min(self._due, self.catch_up.silent_at())
         return None if due == math.inf else due
 
     def compare(self, link) -> None:
-        """Send a neighbour the digest; it answers if its own differs."""
+        """Send a neighbour the digest. It answers if its own differs."""
         self._with(link).digest_told = self._now()
         link.send(wire.status("digest", self._messages.digest()))
 
@@ -104,15 +100,14 @@ class AntiEntropy:
         return digest == own or self._with(link).rests(own, digest, self._now())
 
     def compare_anew(self) -> None:
-        """Let comparisons begin anew, because runs that were refused may have room now."""
+        """Forget earlier results, because refused runs may have room now."""
         self.catch_up.forget_gone()
         for comparison in self._comparisons.values():
             comparison.done = None
 
     def fetch(self) -> None:
         """Request the next portion of missing messages, if it is time."""
-        turn = self.catch_up.next_want(self._now())
-        if turn is not None:
+        if turn := self.catch_up.next_want(self._now()):
             link, want = turn
             for line in wire.status_entries("want", want):
                 link.send(line)
@@ -120,12 +115,11 @@ class AntiEntropy:
                 self.duty.hurry()  # it is due when this neighbour counts as silent
 
     def on_end(self, link) -> None:
-        """Fetch from others what this link, which has ended, had offered."""
         self.catch_up.on_end(link)
         self.fetch()
 
     def on_status(self, link, message: wire.Status) -> None:
-        """Handle a line of a neighbour that compares, asks, or answers; ignore any other."""
+        """Handle a neighbour's comparison, request or answer; ignore other verbs."""
         if message.verb == "digest":
             self._compare_digest(link, message.digest)
         elif message.verb == "parts":
@@ -159,7 +153,7 @@ class AntiEntropy:
 
     def _tell_and_ask(self, link, slices: int) -> None:
         """Exchange vectors of slices that differ. If much was sent within this second, drop the
-        comparison; the neighbour's next digest begins it anew."""
+        comparison, which the neighbour's next digest begins anew."""
         now, comparison = self._now(), self._with(link)
         if comparison.second + SHOWN_AGAIN <= now:
             comparison.second, comparison.bytes = now, 0
@@ -172,10 +166,10 @@ class AntiEntropy:
         comparison.told = now
         comparison.told_slices |= slices
         comparison.bytes += max(self._tell(link, slices), TOLD_LEAST)
-        link.send(wire.status_show("show", slices))
+        link.send(wire.status_slices("show", [slices]))
 
     def _show(self, link, slices: int) -> None:
-        """Answer a request for the vector, but for slices that were sent a moment ago."""
+        """Answer a request for the vector, without slices just sent."""
         now, comparison = self._now(), self._with(link)
         if comparison.shown + SHOWN_AGAIN > now:
             self._not_shown += 1
@@ -187,13 +181,13 @@ class AntiEntropy:
             self._tell(link, slices)
 
     def _tell(self, link, slices: int) -> int:
-        """Send a neighbour the vector, so that it fetches what it lacks. Return its bytes."""
+        """Send a neighbour the vector. Return its bytes."""
         lines = b"".join(wire.status_lines("seen", self._messages.vector(slices)))
         link.send(wire.Answer(lines or wire.NOTHING_SEEN))
         return len(lines)
 
     def _hear_vector(self, link, entries) -> None:
-        """Fetch what a neighbour's vector, which ends a comparison, shows to be missing here."""
+        """Fetch what a neighbour's vector shows to be missing. This ends a comparison."""
         now, comparison = self._now(), self._with(link)
         comparison.compared = True
         if comparison.begun is not None:
@@ -207,19 +201,18 @@ class AntiEntropy:
         self.fetch()
 
     def _send_portion(self, link, entries) -> None:
-        """Send the next portion of what a neighbour asked for. It asks again after taking that."""
+        """Send the next portion of what a neighbour requested."""
         lines, gone = self._messages.texts(entries, self._portion)
         rest = b"".join([*wire.status_entries("gone", gone), wire.status("sent")])
         link.send(wire.Answer(b"\n".join([*lines, rest])))
 
     def has_caught_up(self) -> bool:
-        """Return whether all that present neighbours have was offered and fetched."""
+        """Return whether everything that present neighbours have was offered and fetched."""
         links = self._links()
         return (bool(links) and all(self._with(link).compared for link in links)
                 and not self.catch_up.offering())
 
     def dropped(self) -> dict[str, int]:
-        """Return the counts of everything dropped since the start."""
-        return {**self.catch_up.dropped(),
+        return {"offers too large to keep": self.catch_up.ignored,
                 "vectors not told twice in a second": self._not_shown,
                 "vectors not told unasked": self._not_told}

@@ -1,13 +1,10 @@
-"""Catching up: which messages are missing here, and which neighbour is asked for them next.
+"""Catching up: which missing messages are requested, and from which neighbour.
 
-Rules only. One neighbour at a time is asked, for one portion at a time, so that messages that six
-neighbours offer are fetched once, and a large catch-up never fills a backlog. Fast neighbours and
-neighbours not asked yet are asked alternately, slow ones last, so that none delays the others for
-long. A neighbour that calls an offered message gone, which it can say only of its own copy, is not
-asked for it again for some time.
+Rules only. One neighbour at a time is asked, for one portion at a time, so that a message that six
+neighbours offer is fetched once, and a large catch-up never fills a backlog. Fast and untried
+neighbours are asked alternately, slow ones last, so that none delays the others for long. A
+neighbour that calls its copy of an offered message gone is not asked for it again for some time.
 """
-
-from typing import NamedTuple
 
 from gossip.intervals import Intervals, Range
 from gossip.spread.message_list import MessageList
@@ -22,20 +19,12 @@ SLOW = 1 / 8  # of the patience: a neighbour that takes longer for a portion is 
 QUICK, NEW, LATE = range(3)  # how fast a neighbour's last answer was; NEW: none yet
 
 
-class Offered(NamedTuple):
-    """The result of an offer: the runs not known to be genuine, and whether all of it was kept."""
-
-    unknown: list[bytes]
-    whole: bool
-
-
 class _Messages(dict[bytes, Intervals]):
     """Numbers by run, and how many ranges they have together."""
 
     size = 0
 
     def put(self, run: bytes, numbers: Intervals) -> None:
-        """Replace the numbers of a run."""
         self.size += len(numbers) - len(self.get(run, ()))
         self[run] = numbers
         if not len(numbers):
@@ -43,7 +32,7 @@ class _Messages(dict[bytes, Intervals]):
 
 
 class _Told:
-    """The messages that a neighbour has offered, and those that it has called gone."""
+    """The messages that a neighbour has offered, or has called gone."""
 
     def __init__(self):
         self.offer, self.gone = _Messages(), _Messages()
@@ -57,7 +46,7 @@ class _Told:
 
 
 class CatchUp:
-    """The offers of neighbours: messages that are missing here, fetched portion by portion."""
+    """The offers of neighbours, fetched portion by portion."""
 
     def __init__(self, messages: MessageList, patience: float, rest: float,
                  is_known=lambda run: True):
@@ -67,14 +56,15 @@ class CatchUp:
         self._rest = rest  # seconds before a message called gone is asked for again
         self._told: dict[object, _Told] = {}  # by link; the link asked last comes last
         self._asked = None  # the link that was asked for a portion
-        self._first = QUICK  # or NEW: which of these two is preferred next
+        self._first = QUICK  # QUICK or NEW, whichever is preferred next
         self._silent_at = 0.0  # when `_asked` counts as silent, unless its portion comes
         self._want = []  # the entries that `_asked` was asked for
-        self._ignored = 0  # offers that were truncated or dropped
+        self.ignored = 0  # offers that were truncated or dropped, since the start
 
-    def offered(self, link, entries, now: float) -> Offered:
-        """Keep what this neighbour has and this peer lacks as its offer, except what it has called
-        gone. A run is requested only when it is known to be genuine. Older runs come first."""
+    def offered(self, link, entries, now: float) -> tuple[list[bytes], bool]:
+        """Keep what this neighbour has and this peer lacks, except what it called gone. Older runs
+        come first. Return the runs not known to be genuine, which are not requested yet, and
+        whether all was kept."""
         with_room = dict(self._messages.lacking(entries, link.peer))
         unseen = self._messages.unseen([entry for entry in entries if entry[0] in with_room])
         unseen.sort(key=lambda entry: int(entry[0].rpartition(b":")[2]))  # by START
@@ -88,18 +78,18 @@ class CatchUp:
             before = len(told.offer.get(run, ()))
             if told.offer.size - before + len(numbers) > OFFER_LIMIT:
                 whole = False
-                self._ignored += 1
+                self.ignored += 1
                 break
             told.offer.put(run, numbers)
         self._limit()
-        return Offered([run for run in with_room if not self._is_known(run)], whole)
+        return [run for run in with_room if not self._is_known(run)], whole
 
     def _limit(self) -> None:
-        """Drop what the largest senders have told, while the total is too large."""
+        """Drop what the largest senders have told, above the limit."""
         while sum(told.size() for told in self._told.values()) > TOLD_LIMIT:
             most = max(self._told.values(), key=_Told.size)
             most.offer, most.gone = _Messages(), _Messages()
-            self._ignored += 1
+            self.ignored += 1
 
     def denied(self, run: bytes) -> None:
         """Remove a run that is not genuine from all offers."""
@@ -107,21 +97,17 @@ class CatchUp:
             told.offer.put(run, Intervals())
 
     def forget_gone(self) -> None:
-        """Let messages that neighbours have called gone be asked for again."""
+        """Let messages that neighbours have called gone be requested again."""
         for told in self._told.values():
             told.gone = _Messages()
 
-    def dropped(self) -> dict[str, int]:
-        """Return how often an offer was truncated or dropped since the start."""
-        return {"offers too large to keep": self._ignored}
-
     def offering(self) -> list:
-        """Return the links with offers, and the link that was asked for a portion."""
+        """Return the links with offers, and the link that owes a portion."""
         asked = [] if self._asked is None else [self._asked]
         return [link for link, told in self._told.items() if told.offer] + asked
 
     def next_want(self, now: float):
-        """Return (link, entries to ask for), or None if there is nothing to ask."""
+        """Return (link, entries to request), or None if nothing is requested."""
         if self._asked is not None:
             if now < self._silent_at:
                 return None
@@ -145,16 +131,15 @@ class CatchUp:
             told.pace = pace
 
     def awaits(self, link) -> bool:
-        """Return whether a portion is expected from this link."""
         return self._asked is link
 
-    def silent_at(self) -> float | None:
-        """Return when to ask another neighbour if no portion comes. None if none is expected."""
-        return None if self._asked is None else self._silent_at
+    def silent_at(self) -> float:
+        """Return when to ask another neighbour; infinity if no portion is expected."""
+        return float("inf") if self._asked is None else self._silent_at
 
     def _still_lacking(self, link, offer: _Messages) -> list[tuple[bytes, list[Range]]]:
-        """Return what to ask for, at most WANT_LIMIT ranges: missing, with room, of genuine runs.
-        If there are none, these runs leave the offer; runs in question stay in it."""
+        """Return at most WANT_LIMIT missing ranges, with room, of genuine runs. If there are none,
+        these runs leave the offer, and runs in question stay in it."""
         known = [(run, numbers.ranges()) for run, numbers in offer.items() if self._is_known(run)]
         unseen = self._messages.unseen(known)
         lacking = self._messages.lacking(unseen, link.peer)
@@ -205,7 +190,6 @@ class CatchUp:
             self._note_gone(told, self._want, now)
 
     def on_end(self, link) -> None:
-        """Forget a link that has ended."""
         self._told.pop(link, None)
         if self._asked is link:
             self._asked = None

@@ -1,8 +1,8 @@
-"""Flooding: forwards new lines to every neighbour except their source.
+"""Flooding: new lines go to every neighbour except their source.
 
 New lines are sent at once. If there are many links, the flusher sends them a little later, together
-with what has come meanwhile, so that the reader's thread goes on reading. A late peer gathers up to
-1 MiB: every few seconds it sends each neighbour all that has come since, because that is less work.
+with what has come meanwhile, so that the reader's thread goes on reading. A late peer gathers lines
+for some seconds, up to 1 MiB, because that is less work.
 """
 
 import math
@@ -14,8 +14,8 @@ MANY = 16  # links from which on the flusher sends, because sending would block 
 
 
 class Flood:
-    """Forwards to the links that `links()` returns; `flusher` sends what has to wait. `gathering()`
-    returns the seconds at least between two sendings: 0 unless late."""
+    """The way of spreading that forwards everything to all that `links()` returns. `gathering()`
+    returns the seconds at least between two sendings, which are 0 unless late."""
 
     duty_name = None  # it needs no duty
     ANSWERED = frozenset()  # verbs of status lines for `answered`; it needs none
@@ -23,11 +23,9 @@ class Flood:
     HEARS_REPETITIONS = False  # else `repeated(link, lines)` is told of lines with some
 
     def __init__(self, links, flusher, now, gathering):
-        self._links = links
-        self._flusher = flusher
-        self._now = now
-        self._gathering = gathering
-        self._waiting: list[tuple[bytes, object]] = []  # lines with `\n`, and whom to skip
+        self._links, self._flusher = links, flusher
+        self._now, self._gathering = now, gathering
+        self._waiting: list[tuple[bytes, object]] = []  # lines with `\n`, links to skip
         # (link, data sent to it after the waiting lines, whether it is urgent)
         self._behind: list[tuple[object, bytes, bool]] = []
         self._size = 0  # bytes waiting
@@ -37,8 +35,8 @@ class Flood:
 
     def forward(self, lines: list[bytes], source, covers: list[bytes] = (), quiet=(),
                 more: bool = False) -> None:
-        """Forward lines, without their `\\n`, to all but their source and the links in `quiet`,
-        behind their covers, if any. If `more` come at once, they wait for the last of these."""
+        """Forward lines to all but their source and the links in `quiet`. Lines have no `\\n`, and
+        go behind their covers, if any. If `more` come at once, they wait for the last of them."""
         data = b"\n".join(wire.covered(lines, covers) if covers else lines) + b"\n"
         self._waiting.append((data, {source, *quiet} if quiet else (source,)))
         self._size += len(data)
@@ -54,25 +52,25 @@ class Flood:
             self._flusher.take_over(self._send_due, wait)
 
     def say_behind(self, link, data: bytes, urgent: bool = True) -> None:
-        """Send a neighbour data after all that waits now."""
+        """Send a neighbour data after everything that waits now."""
         if self._waiting:
             self._behind.append((link, data, urgent))
         else:
             link.send(data, urgent=urgent)
 
     def hurry(self) -> None:
-        """Send what is gathered and gather no more, because this peer leaves."""
+        """Send what is gathered, and gather no more, because this peer leaves."""
         self._hurried = True
         self._flusher.take_over(self._send_due)
 
     def _send_due(self) -> None:
-        """Send what was left to the flusher, whose thread calls this."""
+        """Send what was left to the flusher, which calls this."""
         self._due = math.inf
         if self._waiting:
             self._send(self._now(), self._links())
 
     def _send(self, now: float, links: tuple) -> None:
-        """Send everything that waits to these links."""
+        """Send the links everything that waits."""
         batch, self._waiting, self._size = self._waiting, [], 0
         behind, self._behind = self._behind, []
         self._sent = now
@@ -90,24 +88,22 @@ class Flood:
             link.send(data, urgent=urgent)
 
     def has_room(self) -> bool:
-        """Return True: the backlogs of neighbours alone limit new messages."""
+        """Return True, because only the backlogs of neighbours limit new messages."""
         return True
 
     def wait_for_room(self, turn) -> None:
         """Return at once, because there is always room."""
 
     def all_sent(self) -> bool:
-        """Return whether nothing waits here any more."""
         return not self._waiting
 
     def note_known(self, link, keys) -> None:
         """Ignore what a neighbour knows, because everything goes to everyone."""
 
     def on_end(self, link) -> None:
-        """Do nothing: `links()` no longer returns a link that has ended."""
+        """Do nothing, because `links()` does not return a link that has ended."""
 
     def dropped(self) -> dict[str, int]:
-        """Return nothing, because flooding drops nothing."""
         return {}
 
     def stop(self) -> None:

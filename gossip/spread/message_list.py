@@ -1,12 +1,10 @@
-"""The message list: which gossip messages a peer has seen, and which texts it still holds.
+"""The message list: the messages that a peer has seen, or still holds.
 
 Rules only. A message is identified by its run (one life of its origin) and its number, a text by
 the SHA-256 of its line. Texts above the limit are evicted (room.py). The numbers seen of a run
 are kept as intervals, and outlive the texts, so that an evicted message is still a duplicate when
 it comes again. room.py limits intervals and runs. A message without room is refused, and is not
-requested while it would be refused again.
-
-The list of a network that signs: gossip/signing/signed_messages.py.
+requested while it would be refused again. signing/signed_messages.py is for a network that signs.
 """
 
 import functools
@@ -28,7 +26,7 @@ OLD = "messages that were old"  # the name of a counter
 class Fresh(NamedTuple):
     """The result of taking a batch of gossip lines."""
 
-    lines: list[bytes]  # the new ones, in order
+    lines: list[bytes]  # the new lines, in order
     shown: str  # the new lines as output files show them, with `\n` between them
     fault: wire.WireError | None = None  # the error at which reading stopped
     forbidden: list[str] | tuple = ()  # lines with a forbidden word, as output files show them
@@ -40,10 +38,9 @@ class MessageList:
     """The messages that this peer has seen. `add_block` takes most new lines, and `add` the rest."""
 
     def __init__(self, settings: Settings, own_run: bytes = b"", texts=Texts):
-        """`own_run` is the run of which only this peer makes messages; `texts(settings, shares)`
-        makes the store of texts."""
+        """Use `texts(settings, shares)` to make the store of texts."""
         self._forbidden_in = settings.filter.search()
-        self._own_run = own_run
+        self._own_run = own_run  # of which only this peer makes messages
         self._room = Room(settings, own_run)
         self._texts = texts(settings, self._room.shares)
         # Whether a line is held: finds duplicates without a hash. This needs no turn.
@@ -54,11 +51,10 @@ class MessageList:
         self._forged = 0  # messages of our own run that others made
         self._forgotten = 0  # runs that were forgotten
 
-    def add_block(self, lines: list[bytes], made_here: bool = False, covering=None
-                  ) -> Fresh | None:
-        """Add all lines if they are gossip that continues a known run, and so need no room.
-        Otherwise add none and return None. Where gossip is signed, `covering(block, digests)`
-        returns the cover that speaks for all of them, or None."""
+    def add_block(self, lines: list[bytes], made_here: bool = False, covering=None) -> Fresh | None:
+        """Add gossip that continues a known run, and so needs no room. Add nothing and return None
+        unless all lines do. Where gossip is signed, `covering(block, digests)` returns the cover
+        that speaks for all of them, or None."""
         if self._forbidden_in is not None:
             return None
         block = wire.parse_block(lines)
@@ -75,54 +71,49 @@ class MessageList:
         # None of these texts is held yet, because only texts with seen numbers are held.
         self._texts.hold(run, block.first, lines, digests)
         if cover is not None:
-            self._texts.cover(run, lines, cover)  # whoever takes signed lines evicts afterwards
+            self._texts.cover(run, lines, cover)  # the caller evicts, because of its covers
         elif self._texts.is_over():
             self._texts.evict()
         return Fresh(lines, block.shown)
 
     def add(self, lines: list[bytes], made_here: bool = False, brought_by: Address | None = None
             ) -> Fresh:
-        """Add gossip lines, received or made here, each checked in full. Return the new ones.
+        """Check gossip lines, and add new ones, up to the first invalid line.
         `brought_by` is the neighbour that is charged for the room that they need."""
         fresh, fault = Fresh([], "", None, [], []), None
-        for line in lines:
-            try:
-                self._take(line, made_here, brought_by, fresh)
-            except wire.WireError as error:
-                fault = error
-                break
+        try:
+            for line in lines:
+                digest = sha256(wire.gossip_part(line)).digest()
+                if digest in self._texts.digests:
+                    self._old += 1
+                    continue
+                message = wire.parse_gossip(line)
+                if not self._is_forged(message, made_here):
+                    self._keep(line, digest, message, made_here, brought_by, fresh)
+        except wire.WireError as error:
+            fault = error
         if self._texts.is_over():
             self._texts.evict()
         return fresh._replace(fault=fault, shown=wire.shown(fresh.lines))
 
-    def _take(self, line: bytes, made_here: bool, brought_by: Address | None, fresh: Fresh
-              ) -> None:
-        """Add one gossip line."""
-        digest = sha256(wire.gossip_part(line)).digest()
-        if digest in self._texts.digests:
-            self._old += 1
-            return
-        message = wire.parse_gossip(line)
-        if not self._is_forged(message, made_here):
-            self._keep(line, digest, message, made_here, brought_by, fresh)
-
     def _is_forged(self, message: wire.Gossip, made_here: bool) -> bool:
-        """Return whether another peer made a message in this peer's name. Count it if so."""
+        """Return whether a message is forged in this peer's name, and count it."""
         is_forged = message.run == self._own_run and not made_here
         self._forged += is_forged
         return is_forged
 
     def _keep(self, line: bytes, digest: bytes, message: wire.Gossip, made_here: bool,
               brought_by: Address | None, fresh: Fresh) -> Run | None:
-        """Keep a message whose text is not held, if its number is new. Return its run if kept."""
+        """Keep a message if its number is new. Return its run if kept."""
         run = self._run(message.run, brought_by)
         new = run and (run.seen.extend(message.number, message.number)
                        or self._room.note(run.seen, message.number, brought_by))
         if new:
             run.changed()
             self._digest.changed(run)
-        if not made_here and self._is_forbidden(line):
-            fresh.forbidden.append(message.shown)  # not held, and not asked for again
+        if (self._forbidden_in is not None and not made_here
+                and self._forbidden_in(wire.gossip_fields(line)[2].decode())):
+            fresh.forbidden.append(message.shown)  # not held, and not requested again
         elif new:
             self._texts.hold(run, message.number, [line], [digest])
             fresh.lines.append(line)
@@ -133,34 +124,24 @@ class MessageList:
             self._old += 1
         return None
 
-    def _is_forbidden(self, line: bytes) -> bool:
-        """Return whether a gossip line, already checked, has a forbidden word."""
-        return (self._forbidden_in is not None
-                and self.forbids(wire.gossip_fields(line)[2].decode()))
-
     def forbids(self, text: str) -> bool:
-        """Return whether a text has a word of the filter."""
         return self._forbidden_in is not None and self._forbidden_in(text) is not None
 
     def count(self) -> int:
-        """Return how many texts are held."""
         return len(self._texts.lines)
 
     def latest(self, most: int) -> list[bytes]:
-        """Return the last `most` texts, in the order in which they came."""
+        """Return the last `most` texts, in order of arrival."""
         lines = list(itertools.islice(reversed(self._texts.lines), most))
         return [wire.gossip_part(line) for line in reversed(lines)]
 
     def dropped(self) -> dict[str, int]:
-        """Return how many messages, texts and runs were dropped, and why."""
         dropped = {"texts evicted": self._texts.evicted, "runs forgotten": self._forgotten}
-        return {OLD: self._old,
-                "messages in our name": self._forged, **self._room.refused,
+        return {OLD: self._old, "messages in our name": self._forged, **self._room.refused,
                 **{name: count for name, count in dropped.items() if count}}
 
     def digest(self) -> str:
-        """Return the digest of all that was seen, 32 hex digits, equal for peers that saw the
-        same."""
+        """Return 32 hex digits, equal for peers that have seen the same."""
         return f"{functools.reduce(operator.xor, self._digest.slices()):032x}"
 
     def slices(self) -> list[int]:
@@ -168,32 +149,24 @@ class MessageList:
         return [one & 0xFFFF_FFFF for one in self._digest.slices()]
 
     def vector(self, slices: int = ALL_SLICES) -> list[bytes]:
-        """Return the numbers seen of runs in some slices, as entries of a status line. Bit n of
-        `slices` stands for slice n."""
-        return [run.entry() for run in self._runs.values()
-                if slices >> run.slice & 1 and len(run.seen)]
+        """Return the entries of runs in some slices. Bit n stands for slice n."""
+        return [run.entry() for run in self._runs.values() if slices >> run.slice & 1]
 
     def last_seen(self, key: bytes, most: int) -> list[Range]:
-        """Return the last `most` ranges seen of a run; none if it is forgotten."""
         run = self._runs.get(key)
         return run.seen.ranges()[-most:] if run else []
 
     def seen(self) -> dict[bytes, list[Range]]:
-        """Return the numbers seen, by run."""
-        return {key: run.seen.ranges() for key, run in self._runs.items() if len(run.seen)}
+        return {key: run.seen.ranges() for key, run in self._runs.items()}
 
     def runs(self) -> int:
-        """Return how many runs are known."""
         return len(self._runs)
 
     def unseen(self, entries) -> list[tuple[bytes, list[Range]]]:
-        """Return the part of another peer's vector that was not seen here."""
         return [(key, ranges) for key, ranges, _ in self._unseen(entries)]
 
-    def lacking(self, entries, neighbour: Address | None = None
-                ) -> list[tuple[bytes, list[Range]]]:
-        """Return what to fetch from a neighbour with this vector. It was not seen here, and has
-        room if this neighbour brings it now."""
+    def lacking(self, entries, neighbour: Address | None = None) -> list[tuple[bytes, list[Range]]]:
+        """Return the unseen part of a neighbour's vector that has room now."""
         lacking = []
         for key, ranges, run in self._unseen(entries):
             if run is not None:
@@ -205,7 +178,7 @@ class MessageList:
         return lacking
 
     def _unseen(self, entries) -> Iterator[tuple[bytes, list[Range], Run | None]]:
-        """Yield (run, ranges, its Run or None) for what was not seen here."""
+        """Yield (run, unseen ranges, its Run or None)."""
         for key, ranges in entries:
             if key == self._own_run:
                 continue  # messages of our own run that only others have are forged
@@ -218,33 +191,32 @@ class MessageList:
                 yield key, ranges, run
 
     def texts(self, entries, limit: int):
-        """Return (held lines in number order, numbers seen but no longer held).
+        """Return (held lines in number order, entries seen but no longer held).
 
-        Stops after about `limit` bytes; later numbers are in neither.
-        """
-        lines, gone, size, weigh = [], [], 0, self._scales()
+        Stop after about `limit` bytes; later numbers are in neither."""
+        lines, size, weigh = [], 0, self._scales()
+        gone: dict[bytes, list[Range]] = {}
         for key, ranges in entries:
             run = self._runs.get(key) or Run(key)
             for first, last in ranges:
                 for number in run.numbers(first, last):
                     if size >= limit:
-                        return lines, _joined(gone)
-                    if first < number:
-                        gone.append((key, run.seen.common([(first, number - 1)])))
+                        return lines, list(gone.items())
+                    if first < number and (some := run.seen.common([(first, number - 1)])):
+                        gone.setdefault(key, []).extend(some)
                     lines.append(run.held[number])
                     size += weigh(lines[-1])
                     first = number + 1
-                if first <= last:
-                    gone.append((key, run.seen.common([(first, last)])))
-        return lines, _joined(gone)
+                if first <= last and (some := run.seen.common([(first, last)])):
+                    gone.setdefault(key, []).extend(some)
+        return lines, list(gone.items())
 
     def _scales(self) -> Callable[[bytes], int]:
-        """Return a function that tells how many bytes a text takes on the wire."""
+        """Return a function that weighs a text, in bytes on the wire."""
         return lambda line: len(line) + 1
 
     def vouch(self, addresses) -> bool:
-        """Note that seeds name these addresses, and so vouch for their runs. Return whether runs
-        that were refused may have room now."""
+        """Note that seeds name addresses. Return whether refused runs may have room now."""
         refused = self._room.vouch(addresses)
         self._forget_surplus()
         return refused
@@ -264,23 +236,10 @@ class MessageList:
         return run
 
     def _forget_surplus(self) -> None:
-        """Forget the runs above the limit."""
-        while (surplus := self._room.surplus()) is not None:
-            self._forget_run(surplus)
-
-    def _forget_run(self, run: Run) -> None:
-        """Forget everything about a run."""
-        del self._runs[run.key]
-        self._digest.forget(run)
-        self._room.forgotten(run)
-        self._texts.forget(run)
-        self._forgotten += 1
-
-
-def _joined(entries):
-    """Join the entries of each run into one entry."""
-    joined: dict[bytes, list[Range]] = {}
-    for key, ranges in entries:
-        if ranges:
-            joined.setdefault(key, []).extend(ranges)
-    return list(joined.items())
+        """Forget everything about the runs above the limit."""
+        while (run := self._room.surplus()) is not None:
+            del self._runs[run.key]
+            self._digest.forget(run)
+            self._room.forgotten(run)
+            self._texts.forget(run)
+            self._forgotten += 1

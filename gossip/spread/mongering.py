@@ -1,7 +1,4 @@
-"""Rumor mongering: sends rumors to neighbours, and waits for their answers.
-
-This file sends lines and keeps time; rumors.py decides what to tell to which neighbour.
-"""
+"""Rumor mongering: lines and timeouts. Which neighbour is told what is decided in rumors.py."""
 
 from gossip import wire
 from gossip.spread.rumors import QUEUE_BYTES, Rumors, Telling
@@ -10,7 +7,7 @@ CROWDED = QUEUE_BYTES // 2  # bytes of rumors being told above which new message
 
 
 class Mongering:
-    """Tells rumors to the links that `links()` returns."""
+    """The way of spreading that tells one neighbour after the other."""
 
     duty_name = "rumors"  # of the duty that calls `turn`
     ANSWERED = {"took", "knew"}  # verbs of status lines for `answered`
@@ -27,12 +24,10 @@ class Mongering:
         self._stopped = False
 
     def forward(self, lines: list[bytes], source, covers: list[bytes] = ()) -> None:
-        """Tell new gossip lines to neighbours other than their source."""
         self.rumors.add([(wire.gossip_key(line), line) for line in lines], source, covers)
         self.tell()
 
     def tell(self) -> None:
-        """Send all rumors that may be sent now."""
         tellings = self.rumors.turn(self._links(), self._now())
         for link, lines in tellings:
             link.send(wire.rumors(lines))
@@ -42,18 +37,16 @@ class Mongering:
             self._calmer.notify_all()
 
     def flush(self, last: list[bytes]) -> None:
-        """Send all queued rumors, whatever the windows allow. `last`: the lines forwarded last."""
+        """Send all queued rumors, beyond the windows, and the lines forwarded last."""
         for link, lines in self.rumors.flush(self._links(), last):
             link.send(wire.rumors(lines))
 
     def answered(self, link, message: wire.Status) -> None:
-        """Take a neighbour's answer to rumors."""
         self.rumors.heard(link, self._now())
         self.rumors.answered(link, message.entries, message.verb == "knew")
         self.tell()
 
     def on_end(self, link) -> None:
-        """Tell the rumors of a link that has ended to others."""
         self.rumors.on_end(link)
         self.tell()
 
@@ -66,38 +59,32 @@ class Mongering:
         return due
 
     def say_behind(self, link, data: bytes, urgent: bool = True) -> None:
-        """Send a neighbour data at once, because it need not wait for any rumor."""
+        """Send a neighbour data at once, because rumors need not come first."""
         link.send(data, urgent=urgent)
 
     def hurry(self) -> None:
         """Do nothing, because a peer that leaves has gathered no rumors."""
 
     def all_sent(self) -> bool:
-        """Return whether no rumor is being told any more."""
         return not self.rumors.hot
 
     def has_room(self) -> bool:
-        """Return whether new messages may be made: not too many rumors are being told."""
+        """Return whether few enough rumors are told to make new messages."""
         return self.rumors.bytes < CROWDED
 
     def wait_for_room(self, turn) -> None:
-        """Leave the present turn while too many rumors are told, but not for too long. Otherwise
+        """Leave the turn while too many rumors are told, for a limited time. Otherwise
         neighbours would be passed over, because their queues are full."""
         if not self.has_room():
             with turn.left():
-                self._wait_for_less(CROWDED, self._longest)
+                self.wait_until_sent(self._longest, CROWDED)
 
-    def wait_until_sent(self, seconds: float) -> None:
-        """Wait, for `seconds` at most, until no rumor is being told."""
-        self._wait_for_less(1, seconds)
-
-    def _wait_for_less(self, limit: int, seconds: float) -> None:
-        """Wait, for `seconds` at most, for less than `limit` bytes of rumors."""
+    def wait_until_sent(self, seconds: float, limit: int = 1) -> None:
+        """Wait, for `seconds` at most, until less than `limit` bytes of rumors are told."""
         with self._calmer:
             self._calmer.wait_for(lambda: self._stopped or self.rumors.bytes < limit, seconds)
 
     def stop(self) -> None:
-        """End all waiting, for good."""
         self._stopped = True
         with self._calmer:
             self._calmer.notify_all()

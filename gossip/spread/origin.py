@@ -1,12 +1,12 @@
-"""Gossip of peers in their own names: of this peer, which waits for others, and of neighbours.
+"""The making of gossip: how long this peer waits, what neighbours may say.
 
 Rules only. The gossip generator waits, for a limited time, while its peer is late, or a neighbour
 has too much to read. The first message waits longest, because gossip that begins too early keeps a
 forming network from becoming connected.
 
-The allowance is a rate limit on what a neighbour says in its own name. Above it its link is read
-more slowly, and TCP slows down the sender in turn. Relayed lines are free, because honest peers
-would otherwise pay for others. Duplicates are free, because they are recognised without a hash.
+The allowance limits the rate of what a neighbour says in its own name. Above it the link is read
+more slowly, and TCP slows down the sender. Forwarded lines are free, because honest peers would
+otherwise pay for others, and so are duplicates, because they are recognised without a hash.
 """
 
 from collections.abc import Iterator
@@ -31,18 +31,18 @@ REMEMBERED = 1_000  # accounts kept; beyond that, the least recently used is dro
 
 
 class TooLong(ValueError):
-    """A text does not fit into a gossip line."""
+    """The error for a text that is too long for a gossip line."""
 
 
 class Origin:
-    """Makes the gossip lines of one run, that is one life of this peer."""
+    """The maker of the gossip lines of this peer's run."""
 
     def __init__(self, own: Address, start: int):
         self._own, self.start = own, start  # in Unix milliseconds
         self._number = 0  # the number of the last message made
 
     def check(self, text: str, now: float) -> None:
-        """Raise TooLong, or ValueError for a line end, if a text is no message."""
+        """Raise TooLong, or ValueError for a line end."""
         self._line(text, self._number + 1, now)
 
     def _line(self, text: str, number: int, now: float) -> bytes:
@@ -55,15 +55,14 @@ class Origin:
         return line
 
     def lines(self, texts: list[str], now: float) -> list[bytes]:
-        """Return the lines of new messages. Make none if a text is none (see `check`)."""
-        lines = [self._line(text, number, now)
-                 for number, text in enumerate(texts, self._number + 1)]
+        """Return the lines of new messages. Make none if `check` refuses a text."""
+        lines = [self._line(text, at, now) for at, text in enumerate(texts, self._number + 1)]
         self._number += len(lines)
         return lines
 
 
 def portions(lines: list[bytes]) -> Iterator[list[bytes]]:
-    """Cut lines into portions to forward at once; only the last is below PORTION bytes."""
+    """Cut lines into portions; only the last is below PORTION bytes."""
     portion, size = [], 0
     for line in lines:
         portion.append(line)
@@ -79,13 +78,12 @@ class Restraint:
     """How long the next message of a peer has to wait."""
 
     def __init__(self, room_wait: float):
-        """`room_wait`: seconds at most for which a message waits for neighbours."""
-        self._room_wait = room_wait
+        self._room_wait = room_wait  # seconds at most for which a message waits for neighbours
         self._limit, self._longest = FIRST
         self._since: float | None = None  # when the next message was due
 
     def wait(self, now: float, lateness: float, has_room: bool) -> float:
-        """Return the seconds until to ask again; 0: make the message now."""
+        """Return the seconds to wait, or 0 to make the message now."""
         if self._since is None:
             self._since = now
         if not has_room and now < self._since + self._room_wait:
@@ -99,23 +97,22 @@ class Restraint:
 
 
 class Excess(NamedTuple):
-    """A neighbour has said more than it may: its link rests for `rest` seconds; a flood ends it."""
+    """The penalty of a neighbour that has said more than it may."""
 
-    rest: float
-    is_flood: bool
+    rest: float  # seconds for which its link is not read
+    is_flood: bool  # it is refused
 
 
 class Cost(NamedTuple):
-    """The cost of what a neighbour says: lines, and the bytes with which they are forwarded."""
-
     lines: int
-    size: int
+    size: int  # bytes with which they are forwarded
 
 
 class Allowance:
-    """The accounts of all neighbours: `rate` lines a second (0: no limit), and so many bytes."""
+    """The accounts of all neighbours."""
 
     def __init__(self, rate: int, burst: int):
+        """Allow `rate` lines a second, of LINE_BYTES each; 0 is no limit."""
         self._rates = [] if not rate else [  # of lines, and of bytes
             Rate(rate, burst, REMEMBERED),
             Rate(rate * LINE_BYTES, burst * BURST_BYTES, REMEMBERED)]
@@ -123,7 +120,7 @@ class Allowance:
         self._excesses = Recent(REMEMBERED)
 
     def cost(self, peer: Address, new: list[bytes]) -> Cost | None:
-        """Return the cost of new lines that a neighbour says in its own name. None if free."""
+        """Return the cost of lines in a neighbour's own name; None if free."""
         own = str(peer).encode()
         mark = b":" + own + b":"
         if not self._rates or mark not in b"\n".join(new):
@@ -133,7 +130,7 @@ class Allowance:
         return Cost(len(said), sum(map(len, said))) if said else None
 
     def spend(self, peer: Address, cost: Cost, now: float) -> Excess | None:
-        """Charge a neighbour; return its excess, if any. A flood closes its account."""
+        """Charge a neighbour. Return its excess, if any. A flood closes its account."""
         wait = max([rate.take(now, amount, peer) for rate, amount in zip(self._rates, cost)])
         if not wait:
             return None

@@ -1,13 +1,12 @@
-"""Room: how much a peer remembers of what others send, charged to the neighbour that sent it.
+"""Room: limits on what a peer remembers, charged to its neighbours.
 
-Rules only. A message without room is refused: it is neither remembered nor forwarded, and is
-fetched when there is room. Seeds vouch for a run when they have named its origin. Only such runs
-are forgotten to make room, the least recently used first, as a duplicate has to stay a duplicate.
-Each neighbour's address has a quota of other runs, and of numbers that touch no seen number.
+Rules only. A message without room is neither remembered nor forwarded, and is fetched when there is
+room. Seeds vouch for a run when they have named its origin. No other run is forgotten to make room,
+because a duplicate has to stay a duplicate; the least recently used is forgotten first. Each
+neighbour's address has a quota of other runs, and of numbers that touch no seen number.
 
-Texts are evicted from the largest share, and in it from the largest run. A run for which seeds
-vouch has a share of its own. Because anybody can invent runs, all others are counted together for
-the address that is charged for them (`Run.owner`).
+Texts are evicted from the largest share, and in it from the largest run. A vouched run has a share
+of its own. Because anybody can invent runs, all others share that of their `Run.owner`.
 """
 
 import collections
@@ -25,15 +24,14 @@ SPARED = 7 / 8  # of the weight of the next item; the heaviest may be reduced to
 
 
 class Tally:
-    """How many items of a kind each neighbour has brought, with a quota for one and for all."""
+    """A count of what each neighbour has brought, with two quotas."""
 
     def __init__(self, of_one: int, in_all: int):
-        self._of_one, self._in_all = of_one, in_all
+        self._of_one, self._in_all = of_one, in_all  # the quota of a neighbour, and of all
         self._brought: collections.Counter = collections.Counter()  # neighbour -> how many, if any
         self._total = 0
 
     def has_room(self, neighbour: Address | None) -> bool:
-        """Return whether this neighbour may bring one more."""
         return self._total < self._in_all and self._brought[neighbour] < self._of_one
 
     def add(self, neighbour: Address | None, items: int = 1) -> None:
@@ -45,7 +43,7 @@ class Tally:
 
 
 class Room:
-    """The room for a peer's numbers and runs, which a neighbour brings, or nobody (None)."""
+    """The room for numbers and runs. Neighbour None stands for nobody."""
 
     def __init__(self, settings: Settings, own_run: bytes):
         self._settings, self._own_run = settings, own_run  # which needs no room
@@ -58,8 +56,6 @@ class Room:
         self.shares = Shares()  # of the memory for texts
         self._refused_runs = False  # runs were refused since the last `vouch`
         self.refused = collections.Counter()  # reason of a refusal -> how often
-
-    # Numbers.
 
     def note(self, seen: Numbers, number: int, neighbour: Address | None) -> bool | None:
         """Note a number. Return True if it is new, False if it was seen, None if refused."""
@@ -81,8 +77,8 @@ class Room:
         return True
 
     def _may_begin(self, seen: Numbers, number: int, neighbour: Address | None) -> bool:
-        """Return whether a number may begin an interval; 1 always may. A full run still takes half
-        of its lowest number or less, at most 63 times (63 bits), so that nobody fills that room."""
+        """Return whether a number may begin an interval, as 1 always may. A full run still takes
+        half of its lowest number or less, at most 63 times (63 bits), so nobody fills that room."""
         if number == 1:
             return True
         if len(seen) >= self._settings.intervals_kept and number > seen.lowest() // 2:
@@ -103,8 +99,6 @@ class Room:
                 part.append((last, last))
         return part
 
-    # Runs.
-
     def begins(self, run: Run, origin: Address, neighbour: Address | None) -> bool:
         """Enter a run that is new here. Return False if there is no room for it."""
         if run.key == self._own_run:
@@ -123,7 +117,6 @@ class Room:
         return False
 
     def would_begin(self, key: bytes, neighbour: Address | None) -> bool:
-        """Return whether there is room for a run that is not known yet."""
         if self._strangers.has_room(neighbour) or self._would_vouch(wire.check_run(key)):
             return True
         self._refused_runs = True
@@ -139,7 +132,7 @@ class Room:
         self._vouched[run.key] = run
 
     def vouch(self, addresses) -> bool:
-        """Note that seeds name these addresses. Return whether refused runs may have room now."""
+        """Note that seeds name addresses. Return whether refused runs may have room now."""
         new = sorted(address for address in addresses if address not in self._named)
         if not new:
             return False
@@ -160,17 +153,15 @@ class Room:
         return refused
 
     def used(self, run: Run) -> None:
-        """Note that a message of a run for which seeds vouch has come."""
         self._vouched.move_to_end(run.key)
 
     def surplus(self) -> Run | None:
-        """Return a run to forget if seeds vouch for too many, else None."""
-        if len(self._vouched) <= self._settings.runs_kept:
-            return None
-        return next(iter(self._vouched.values()))
+        """Return a run to forget if seeds vouch for too many."""
+        is_over = len(self._vouched) > self._settings.runs_kept
+        return next(iter(self._vouched.values())) if is_over else None
 
     def forgotten(self, run: Run) -> None:
-        """Remove a run for which seeds vouch, and credit the makers of its intervals."""
+        """Remove a vouched run, and credit the makers of its intervals."""
         del self._vouched[run.key]
         if run.vouched in self._named:
             self._named[run.vouched] -= 1
@@ -179,8 +170,8 @@ class Room:
 
 
 class Heaviest:
-    """Finds the heaviest of many items whose weights change. An item has a `weight`, and a `rank`,
-    which is its heap entry (None at first)."""
+    """A heap of items whose weights change. An item has a `weight`, and a `rank`, which is its heap
+    entry (None at first)."""
 
     def __init__(self):
         # (at most -weight, serial number, item); stale unless it is the item's rank
@@ -217,7 +208,7 @@ class Heaviest:
 
 
 class _Joint:
-    """The share of all runs that are charged to one address."""
+    """The share of all runs charged to an address."""
 
     def __init__(self):
         self.weight, self.rank, self.runs = 0, None, Heaviest()
@@ -231,7 +222,6 @@ class Shares:
         self._joint: dict[Address | None, _Joint] = {}  # owner -> its share, if any
 
     def changed(self, run: Run) -> None:
-        """Note that the weight of a run has changed."""
         if run.vouched is None:
             share = self._joint.setdefault(run.owner, _Joint())
             share.runs.changed(run)
@@ -246,7 +236,6 @@ class Shares:
             run.rank = None
 
     def _count(self, share: _Joint, run: Run, weight: int) -> None:
-        """Count `weight` of a run in the share of its owner."""
         share.weight += weight - run.counted
         run.counted = weight
         self._all.changed(share)
@@ -254,7 +243,7 @@ class Shares:
             del self._joint[run.owner]
 
     def largest(self) -> tuple[Run, int]:
-        """Return the run that loses texts next, and down to which weight. There must be a text."""
+        """Return the run to evict from, and down to which weight. There must be a text."""
         share, floor = self._all.find()
         if type(share) is Run:
             return share, floor

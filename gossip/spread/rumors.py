@@ -1,12 +1,12 @@
-"""Rumors: which rumor is told to which neighbour next, and when telling it ends.
+"""Rumors: what is told to which neighbour next, and when that ends.
 
 Rules only. A. Demers et al., "Epidemic algorithms for replicated database maintenance", PODC 1987,
 section 1.4: rumor mongering with feedback and a coin. A rumor is told to a random neighbour. If it
 was new there, another neighbour is told; otherwise a coin decides whether another is.
 
 A rumor without an answer is retried, up to `tries` times in all. Then the neighbour counts as
-silent: its rumors go to others, and it is told nothing until something comes from it: over TCP an
-answer, over datagrams, which may get lost, anything.
+silent, its rumors go to others, and it is told nothing until it says something: over TCP an answer,
+over datagrams, which may get lost, anything.
 """
 
 import collections
@@ -50,8 +50,6 @@ class _Rumor:
 
 
 class _Unanswered(NamedTuple):
-    """A telling that has not been answered."""
-
     rumor: _Rumor
     at: float  # when it was told
     tries: int  # attempts so far
@@ -59,7 +57,7 @@ class _Unanswered(NamedTuple):
 
 
 class _Channel:
-    """The rumors for one neighbour: queued, and unanswered."""
+    """The queued and unanswered rumors of one neighbour."""
 
     def __init__(self):
         self.queue: collections.deque[_Rumor] = collections.deque()  # waiting for the window
@@ -78,11 +76,11 @@ class Rumors:
         self.hot: collections.OrderedDict[Key, _Rumor] = collections.OrderedDict()  # oldest first
         self.bytes = 0  # that the rumors being told take
         self._ready: list[_Rumor] = []  # rumors for which a neighbour has to be chosen
-        self._channels: dict[object, _Channel] = {}
+        self._channels: dict[object, _Channel] = collections.defaultdict(_Channel)
         self._dropped = collections.Counter()
 
     def add(self, messages: list[tuple[Key, bytes]], source, covers: list[bytes] = ()) -> None:
-        """Begin to tell messages that `source` has; `covers`, if any, are their signed lines."""
+        """Begin to tell messages that `source` has. `covers`, if any, are their signed lines."""
         before = None
         for (key, line), cover in itertools.zip_longest(messages, covers):
             size = len(line)
@@ -103,13 +101,13 @@ class Rumors:
 
     def heard(self, link, now: float) -> bool:
         """Note that something came from a neighbour. Return whether it had been silent."""
-        channel = self._channel(link)
+        channel = self._channels[link]
         channel.heard = now
         was_silent, channel.silent = channel.silent, False
         return was_silent
 
     def answered(self, link, entries, knew: bool) -> None:
-        """Take an answer (run and ranges each): rumors were new there, or known (`knew`)."""
+        """Take an answer about rumors, which were new there, or known (`knew`)."""
         channel = self._channels.get(link)
         if channel is None:
             return
@@ -126,12 +124,11 @@ class Rumors:
         for link in [link for link in self._channels if link not in standing]:
             self.on_end(link)
         tellings = self._repeat(now)
-        self._choose(links)
-        self._take(tellings, now)
-        while self._ready:  # a neighbour has told its queued rumors itself
+        while True:
             self._choose(links)
             self._take(tellings, now)
-        return [(link, _lines_of(told)) for link, told in tellings.items() if told]
+            if not self._ready:  # else a neighbour has told its queued rumors itself
+                return [(link, _lines_of(told)) for link, told in tellings.items() if told]
 
     def next_at(self) -> float | None:
         """Return when the next retry is due; None if nothing is unanswered."""
@@ -146,8 +143,8 @@ class Rumors:
             del self._channels[link]
 
     def flush(self, links, last: list[bytes]) -> list[tuple[object, list[bytes]]]:
-        """Return all queued rumors, and the last lines for silent neighbours. For a process that is
-        about to end: it ignores the windows, and leaves the queues as they are."""
+        """Return all queued rumors, and the last lines for silent neighbours. A process that is
+        about to end calls this, so it ignores the windows, and leaves the queues as they are."""
         self._choose(links)
         flushed = [(link, _lines_of(channel.queue))
                    for link, channel in self._channels.items() if channel.queue]
@@ -155,7 +152,6 @@ class Rumors:
                           if link in self._channels and self._channels[link].silent]
 
     def dropped(self) -> dict[str, int]:
-        """Return how often each kind of thing was dropped since the start."""
         return dict(self._dropped)
 
     def _choose(self, links) -> None:
@@ -163,9 +159,9 @@ class Rumors:
         ready, self._ready = [rumor for rumor in self._ready if not rumor.stopped], []
         if not ready:
             return
-        channels = [(link, self._channel(link)) for link in links]
+        channels = [(link, self._channels[link]) for link in links]
         self._rng.shuffle(channels)
-        channels.sort(key=lambda entry: (  # those whose window is full come last
+        channels.sort(key=lambda entry: (  # neighbours whose window is full come last
             bool(entry[1].queue) or entry[1].used >= self._telling.window))
         for rumor in ready:
             for link, channel in channels:
@@ -180,11 +176,8 @@ class Rumors:
             if not rumor.open:
                 self._stop(rumor)
 
-    def _channel(self, link) -> _Channel:
-        return self._channels.setdefault(link, _Channel())
-
     def _take(self, tellings: dict, now: float) -> None:
-        """Move rumors from the queues to the tellings, as far as the windows have room."""
+        """Move rumors from the queues to the tellings, within the windows."""
         for link, channel in self._channels.items():
             batch, covers = tellings.setdefault(link, []), {None}
             while channel.queue and channel.used < self._telling.window:
@@ -249,14 +242,14 @@ class Rumors:
 
 
 def _lines_of(rumors) -> list[bytes]:
-    """Return the lines of rumors, the lines of one cover together behind it."""
+    """Return the lines of rumors, grouped behind their covers."""
     return wire.covered([rumor.line for rumor in rumors],
                         [rumor.cover for rumor in rumors if rumor.cover is not None])
 
 
 def _named(unanswered, entries) -> list[Key]:
-    """Return the unanswered keys that the entries name, in bounded time. A hostile answer may name
-    1-9223372036854775807, which is one range, too."""
+    """Return the unanswered keys that the entries name. A hostile answer may name the range
+    1-9223372036854775807, so this has to take bounded time."""
     if sum(last - first + 1 for _, ranges in entries for first, last in ranges) <= len(unanswered):
         return [(run, number) for run, ranges in entries for first, last in ranges
                 for number in range(first, last + 1) if (run, number) in unanswered]

@@ -1,4 +1,4 @@
-"""Runs, each one life of one peer: which of its messages were seen, and which texts are held.
+"""Runs: the messages of a run that were seen, or are held.
 
 Pure values. Every interval of seen numbers except the first is charged to its maker, the neighbour
 that brought the number with which it began (room.py). When two intervals merge, the maker of the
@@ -56,26 +56,22 @@ class Numbers(Intervals):
 
     def join(self, number: int) -> tuple[bool, object]:
         """Add a new number if it extends or joins intervals. Return whether it was added, and the
-        maker who is credited with an interval, or FREE."""
+        maker that is credited with an interval, or FREE."""
         at = bisect_right(self._firsts, number)  # of the interval above
         touches_below = at > 0 and self._lasts[at - 1] == number - 1
         touches_above = at < len(self._firsts) and self._firsts[at] == number + 1
-        if touches_below and touches_above:
-            return True, self._close(at)
+        if touches_below and touches_above:  # two intervals become one
+            self._lasts[at - 1] = self._lasts.pop(at)
+            del self._firsts[at]
+            maker = self._makers.pop(at)
+            if maker is FREE:  # then the merged interval is free instead
+                maker, self._makers[at - 1] = self._makers[at - 1], FREE
+            return True, maker
         if touches_below:
             self._lasts[at - 1] = number
         elif touches_above:
             self._firsts[at] = number
         return touches_below or touches_above, FREE
-
-    def _close(self, at: int) -> object:
-        """Merge an interval with the one below. Return the maker that is credited."""
-        self._lasts[at - 1] = self._lasts.pop(at)
-        del self._firsts[at]
-        maker = self._makers.pop(at)
-        if maker is FREE:  # then the merged interval is free instead
-            maker, self._makers[at - 1] = self._makers[at - 1], FREE
-        return maker
 
     def begin(self, number: int, maker: object) -> None:
         """Begin a new interval with a number that touches none."""
@@ -85,12 +81,11 @@ class Numbers(Intervals):
         self._makers.insert(at, maker)
 
     def makers(self) -> list:
-        """Return the makers of all intervals that are charged to somebody."""
         return [maker for maker in self._makers if maker is not FREE]
 
 
 class Run:
-    """The messages of one run, as this peer knows them."""
+    """What this peer knows of one run."""
 
     __slots__ = ("key", "slice", "seen", "held", "share", "brought_by", "vouched", "owner",
                  "weight", "counted", "rank", "_oldest", "_sorted", "_entry")
@@ -101,7 +96,7 @@ class Run:
         self.seen = Numbers()
         self.held: dict[int, bytes] = {}  # number -> its line as received
         self.share = 0  # its part of the digest, as computed last
-        self.brought_by = None  # the neighbour that is charged for the run, see room.py
+        self.brought_by = None  # the neighbour that is charged for the run (room.py)
         self.vouched = None  # its origin, once seeds vouch for the run: then nobody is charged
         self.owner = None  # the address that is charged for its texts until then
         self.weight = 0  # of the texts held; Shares in room.py uses this and two more
@@ -112,7 +107,7 @@ class Run:
         self._entry: bytes | None = None  # the entry of a status line; None after a change
 
     def drop_oldest(self) -> bytes:
-        """Stop holding the text that came first, and return its line. There must be a text."""
+        """Drop the text that came first. Return its line. There must be a text."""
         if not self._oldest:
             self._oldest = list(reversed(self.held))
         self._sorted = None
@@ -122,7 +117,6 @@ class Run:
         return line
 
     def numbers(self, first: int, last: int) -> list[int]:
-        """Return the numbers held from first to last, in order."""
         if last - first < 100:
             return [number for number in range(first, last + 1) if number in self.held]
         if self._sorted is None:
@@ -141,14 +135,12 @@ class Run:
 
     def digest(self) -> int:
         """Return the run's part of the digest, computed from what was seen."""
-        if not len(self.seen):
-            return 0  # as for an unknown run
         ranges = repr(self.seen.ranges()).encode()
         return int.from_bytes(sha256(self.key + ranges).digest()[:16], "big")
 
 
 class Digest:
-    """A digest of all numbers seen, in slices; each run belongs to one slice."""
+    """A digest of all numbers seen. Each run belongs to one of its slices."""
 
     def __init__(self):
         self._slices = [0] * SLICES
@@ -156,7 +148,6 @@ class Digest:
         self.changed = self._changed.add  # to call when more was seen of a run
 
     def forget(self, run: Run) -> None:
-        """Remove a run."""
         self._changed.discard(run)
         self._slices[run.slice] ^= run.share
 
@@ -174,9 +165,8 @@ class Texts:
     """The texts held, in order of arrival, and their size in bytes."""
 
     def __init__(self, settings: Settings, shares):
-        """`shares` (room.py) decides whose texts are evicted first."""
         self._settings = settings
-        self._shares = shares
+        self._shares = shares  # decide whose texts are evicted first (room.py)
         self.lines: dict[bytes, None] = {}  # in order of arrival
         self.digests: set[bytes] = set()  # SHA-256 of each text
         self._bytes = 0
@@ -195,7 +185,6 @@ class Texts:
         self._grown[run] = None
 
     def is_over(self) -> bool:
-        """Return whether more texts, or bytes, are held than allowed."""
         return (len(self.lines) > self._settings.cache_size
                 or self._bytes > self._settings.cache_bytes and bool(self.lines))
 
@@ -214,7 +203,6 @@ class Texts:
             self._shares.changed(run)
 
     def forget(self, run: Run) -> None:
-        """Drop all texts of a run."""
         self._grown.pop(run, None)
         for line in run.held.values():
             self._drop(run, line)
@@ -222,7 +210,6 @@ class Texts:
         self._shares.changed(run)
 
     def _drop(self, run: Run, line: bytes) -> None:
-        """Drop a text that its run no longer holds."""
         self.digests.remove(sha256(wire.gossip_part(line)).digest())
         self._bytes -= len(line)
         run.weight -= max(len(line), self._least)

@@ -1,16 +1,16 @@
-"""Spreading: the part of a node that takes messages in, and forwards them to everyone, once.
+"""Spreading: the part of a node that forwards messages to everyone, once.
 
 New lines are remembered (message_list), written down, and forwarded in the way that `--spread`
 names (flood, mongering with rumors, or a tree for each run); duplicates are dropped. Anti-entropy
 fetches what did not arrive. A neighbour that says too much in its own name is read more slowly
 (origin). Signed gossip spreads by gossip/signing/signed_spreading.py. Another way of spreading
-needs a class like `Flood`, a line in `way_of_spreading`, and a word in WAYS of gossip/settings.py.
+needs a class like `Flood`, a line in `_way_of_spreading`, and a word in WAYS of gossip/settings.py.
 """
 
 from gossip import wire
 from gossip.node.part import Part
 from gossip.overlay.neighbours import NEIGHBOUR
-from gossip.settings import WAYS, Settings
+from gossip.settings import Settings
 from gossip.spread.anti_entropy import AntiEntropy
 from gossip.spread.flood import Flood
 from gossip.spread.message_list import OLD, Fresh, MessageList
@@ -24,30 +24,9 @@ SHARE_OF_ROUND = 0.25  # of a liveness round: the longest gathering if neighbour
 # because liveness replies then wait behind it
 
 
-def way_of_spreading(node, links, gathering, at_once: int, tries: int, messages, awaits):
-    """Make the way that `--spread` names; ValueError if it is unknown.
-
-    Flood explains `gathering`, Telling `at_once` and `tries`, Tree the rest. Every way has the
-    public methods of Flood; only in `wait_for_room(turn)` it may wait, and leaves the present turn
-    meanwhile. If its `duty_name` is not None, it also has a `turn(now)`, and is given the `duty`
-    that calls it.
-    """
-    settings: Settings = node.settings
-    if settings.spread == "flood":
-        return Flood(links, node.flusher, node.now, gathering)
-    if settings.spread == "rumor":
-        return Mongering(links, Telling(
-            stop=settings.rumor_stop, at_once=at_once, window=settings.rumor_window,
-            patience=settings.rumor_patience, tries=tries),
-            node.now, node.rng, node.flusher.condition(), settings.origin_wait)
-    if settings.spread == "tree":
-        return Tree(links, node, messages, awaits)
-    raise ValueError(f"{settings.spread!r} is no way of spreading: {', '.join(WAYS)}")
-
-
 def in_batches(lines: list[bytes], beginnings: tuple[bytes, ...]) -> list[tuple[list[bytes], bool]]:
     """Cut lines, in order, into (adjacent gossip, True) and (another line, False). A batch has at
-    most MOST_LINES. Lines with one of the `beginnings` count as gossip."""
+    most MOST_LINES. Lines with one of the `beginnings` are gossip."""
     batches: list[tuple[list[bytes], bool]] = []
     gossip: list[bytes] | None = None  # the batch that the next gossip line belongs to
     for line in lines:
@@ -63,15 +42,14 @@ def in_batches(lines: list[bytes], beginnings: tuple[bytes, ...]) -> list[tuple[
 
 
 class Trusting:
-    """Takes every run as genuine, where nothing is signed."""
+    """The belief that every run is genuine, where nothing is signed."""
 
     def is_known(self, run: bytes) -> bool:
         return True
 
 
 class Spreading(Part):
-    """The messages of one node, which needs an `rng` besides what every Node has. They spread over
-    the links that `links()` returns."""
+    """The messages of a node, which spread over its `links()`. The node has to have an `rng`."""
 
     ANSWERS = {NEIGHBOUR: {"status"}}
     BEGINNINGS = (wire.GOSSIP,)  # of lines that `take` expects, besides gossip with prefixes
@@ -79,12 +57,11 @@ class Spreading(Part):
 
     def __init__(self, node, links, at_once: int = 1, tries: int = 1, on_offence=None, watch=None,
                  start: int | None = None, runs=Trusting()):
-        """`on_offence(link, reason, count)` is told of `forbidden` messages, or a `flood`; `watch`
-        (monitoring/watch.py), if any, which lines are new, and over which link they came. `start`
-        is the START of this run, by default the time; `runs` tells which runs are genuine."""
+        """Call `on_offence(link, reason, count)` for `forbidden` messages, or a `flood`. Tell
+        `watch` (monitoring/watch.py), if any, which lines are new, and over which link they came.
+        `start` is the START of this run, by default the time; `runs` tells which are genuine."""
         settings = node.settings
-        self._watch = watch
-        self._on_offence = on_offence
+        self._watch, self._on_offence = watch, on_offence
         start = int(node.time() * 1000) if start is None else start
         self.origin = Origin(node.address, start)
         self._allowance = self.ALLOWANCE(settings.rate, settings.burst)
@@ -94,20 +71,31 @@ class Spreading(Part):
         if settings.monitor:
             most = settings.liveness_interval * SHARE_OF_ROUND
             self.gathering = lambda: min(node.gathering(), most)
-        self.way = way_of_spreading(node, links, self.gathering, at_once, tries, self.messages,
-                                    self.anti_entropy.catch_up.awaits)
+        self.way = self._way_of_spreading(node, links, at_once, tries)
         self._compares = settings.antientropy_interval > 0  # else nothing is ever compared
-        self._output = node.output
+        self._output, self._links = node.output, links
         self._now, self._time = node.now, node.time
-        self._links = links
         self._repetitions = 0  # duplicates on links that have ended
         self._silent = False  # originate nothing more
 
     def _message_list(self, settings: Settings, own_run: bytes) -> MessageList:
         return MessageList(settings, own_run)
 
+    def _way_of_spreading(self, node, links, at_once: int, tries: int):
+        """Make the way that `--spread` names. Every way has the public methods of Flood. Only its
+        `wait_for_room(turn)` may wait, and leaves the present turn meanwhile. A way with a
+        `duty_name` also has a `turn(now)`, and is given the `duty` that calls it."""
+        settings: Settings = node.settings
+        if settings.spread == "rumor":
+            return Mongering(links, Telling(
+                stop=settings.rumor_stop, at_once=at_once, window=settings.rumor_window,
+                patience=settings.rumor_patience, tries=tries),
+                node.now, node.rng, node.flusher.condition(), settings.origin_wait)
+        if settings.spread == "tree":
+            return Tree(links, node, self.messages, self.anti_entropy.catch_up.awaits)
+        return Flood(links, node.flusher, node.now, self.gathering)
+
     def keep_duties(self, keep) -> None:
-        """Begin the duties that spreading needs, by `keep(name, turn)`."""
         if self._compares or self.way.FETCHES:
             self.anti_entropy.duty = keep("anti-entropy", self.anti_entropy.turn)
         if self.way.duty_name is not None:
@@ -116,7 +104,7 @@ class Spreading(Part):
     # What is made here.
 
     def make(self, texts: list[str]) -> list[bytes]:
-        """Return the lines of new messages. If a text is too long, raise TooLong and make none."""
+        """Return the lines of new messages. Make none, and raise TooLong, if a text is too long."""
         return self.origin.lines(texts, self._time())
 
     def originate(self, lines: list[bytes]) -> bool:
@@ -134,19 +122,18 @@ class Spreading(Part):
         return True
 
     def signed(self, lines: list[bytes]) -> list[bytes]:
-        """Return lines made here as they are; a network that signs overrides this."""
+        """Return lines made here as they are. A network that signs overrides this."""
         return lines
 
     def fall_silent(self) -> bool:
-        """Originate nothing from now on; return False if this was called before."""
+        """Originate nothing from now on. Return False if this was called before."""
         spoke, self._silent = not self._silent, True
         return spoke
 
     # What comes from neighbours.
 
     def take_block(self, link, lines: list[bytes]) -> bool:
-        """Take lines if all are gossip that continues one run, as usual. Return whether they
-        are."""
+        """Take lines, and return True, if all are gossip that continues a run."""
         fresh = self.messages.add_block(lines)
         if fresh is None:
             return False
@@ -177,7 +164,6 @@ class Spreading(Part):
             raise fresh.fault
 
     def _tell_watch(self, link, fresh: Fresh) -> None:
-        """Tell the watch what a neighbour has brought."""
         self._watch.fresh(fresh.lines, link, self._now(),
                           owed=not self.anti_entropy.catch_up.awaits(link))
         self._watch.fresh(fresh.refused, link, self._now(), owed=False)
@@ -194,8 +180,8 @@ class Spreading(Part):
         self._on_offence(link, "forbidden", len(shown))
 
     def _charge(self, link, cost: Cost | None) -> None:
-        """Charge a neighbour for its own messages, except those that were requested. Above the
-        allowance its link rests, and a flood ends it."""
+        """Charge a neighbour for its own messages that were not requested. Above the allowance its
+        link rests, and a flood ends it."""
         if cost is None or self.anti_entropy.catch_up.awaits(link):
             return
         now = self._now()
@@ -219,31 +205,25 @@ class Spreading(Part):
             self.anti_entropy.compare_now_and_then(link)
 
     def on_status(self, link, message: wire.Status) -> None:
-        """Handle a line that is about the way of spreading, or anti-entropy, or both."""
         if message.verb in self.way.ANSWERED:
             self.way.answered(link, message)
         self.anti_entropy.on_status(link, message)
 
-    # Links.
-
     def on_met(self, link) -> None:
-        """Compare with a new neighbour what was seen, if anything is ever compared."""
         if self._compares:
             self.anti_entropy.compare(link)
 
     def on_end(self, link) -> None:
-        """Note that a link has ended. Others are asked for its offer, and told its rumors."""
+        """Note that a link has ended. Other links take over its offer and its rumors."""
         self._repetitions, link.repetitions = self._repetitions + link.repetitions, 0
         self.anti_entropy.on_end(link)
         self.way.on_end(link)
 
     def on_listed(self, addresses) -> None:
-        """Make room for runs of these addresses, because a seed names them."""
         if self.messages.vouch(addresses):
             self.anti_entropy.compare_anew()
 
     def dropped(self) -> dict[str, int]:
-        """Return the counts of everything dropped since the start."""
         dropped = {**self.messages.dropped(), **self.anti_entropy.dropped(), **self.way.dropped()}
         dropped[OLD] += self._repetitions + sum(link.repetitions for link in self._links())
         return dropped

@@ -1,13 +1,13 @@
-"""A tree for each run: forwards new lines only to neighbours that lack them.
+"""Trees: new lines of a run go only to neighbours that lack them.
 
 Of each run, the link that brought the first message is the parent until that link ends. A neighbour
-that repeats what is known is told once to be quiet (`status:prune:`). Whatever a tree loses comes
-by announcements of what was seen half a second before (`status:seen:`): a peer that lacks something
-fetches it (anti_entropy.py), and tells the link to push again (`status:graft:`). A graft adds a
-link; it never replaces the parent, because that would close circles under load. See README.md.
+that repeats what is known is told once to be quiet (`status:prune:`). It announces what was seen
+half a second before (`status:seen:`), so that a peer fetches what it lacks (anti_entropy.py), and
+tells the link to push again (`status:graft:`). A graft never replaces the parent, because that
+would close circles under load. See README.md.
 
-A prune silences only the link on which it came, and everything here is forgotten with its link.
-Nothing is gathered: what one peer holds back is late for all peers below it.
+A prune silences only its link, and everything here is forgotten with its link. Nothing is gathered,
+because what one peer holds back is late for all peers below it.
 """
 
 import collections
@@ -33,15 +33,15 @@ TOLD_AGAIN = 5.0  # seconds after which a neighbour that goes on repeating is to
 GRAFTS = 8  # links that replace a parent
 LAPSES, SUSPECTED = 2, 60.0  # repairs that make a parent suspect, and for how many seconds
 SUSPECTS_LIMIT = 1_000
-TO_ALL, SHARE_TO_ALL = 100, 4  # the first messages of a run; of the later ones, one in so many
+TO_ALL, SHARE_TO_ALL = 100, 4  # the first messages of a run, and the divisor of later numbers
 
 OWN = object()  # the parent of this peer's own run
 ONE = [(1, 1)]  # the numbers in an entry that is about a whole run
 
 
 def goes_to_all(line: bytes) -> bool:
-    """Return whether a message goes to all neighbours where these are watched, whatever was pruned,
-    so that there is something to judge each of them by. All peers agree on it."""
+    """Return whether a message goes even to neighbours that pruned its run. All peers agree
+    on it where neighbours are watched, so that there is something to judge each of them by."""
     number = wire.gossip_key(line)[1]
     return number <= TO_ALL or number % SHARE_TO_ALL == 0
 
@@ -60,7 +60,7 @@ class _Branch:
 
 
 class Tree(Flood):
-    """Pushes each run to the links that did not prune it."""
+    """The way of spreading that pushes a run unless it was pruned."""
 
     ANSWERED = {"prune", "graft", "seen"}
     FETCHES = HEARS_REPETITIONS = True
@@ -94,7 +94,8 @@ class Tree(Flood):
         plain, plain_covers = [], []  # of runs without a tree
         for run, some, their in by_run(lines, covers):
             is_new = run not in self._runs
-            if is_new and not self._may_begin(source):
+            # in a flood of new runs, few trees are of use
+            if is_new and not self._begun.spend(self._now(), key=source and source.peer):
                 plain += some
                 plain_covers += their
                 continue
@@ -117,21 +118,14 @@ class Tree(Flood):
         if not self._shown:
             self._look()
 
-    def _may_begin(self, source) -> bool:
-        """Return whether a new run gets a tree. In a flood of new runs, few trees are of use."""
-        now, peer = self._now(), source and source.peer
-        may_begin = not self._begun.take(now, 0, peer)
-        self._begun.take(now, may_begin, peer)
-        return may_begin
-
     def _to_all(self, lines: list[bytes], source, covers: list[bytes], others) -> list[tuple]:
-        """Return a piece with what goes to all neighbours, but for `others`, if it is anything."""
+        """Return the piece, if any, that goes to all neighbours but `others`."""
         chosen = [at for at, line in enumerate(lines) if goes_to_all(line)]
         return [([lines[at] for at in chosen], source, [covers[at] for at in chosen if covers],
                  others)] if chosen else []
 
     def _first_alone(self, lines: list[bytes], covers: list[bytes]) -> tuple[list, list]:
-        """Return the first message of this peer, with its cover; hold back others for a moment."""
+        """Return this peer's first message, with its cover. Hold back others for a moment."""
         now = int(self._held is None)  # how many lines go now
         if now:
             self._held = []
@@ -143,15 +137,14 @@ class Tree(Flood):
         return lines[:now], covers[:now]
 
     def _release(self) -> None:
-        """Forward what was held back."""
         held, self._held, self._is_new = self._held or (), None, False
         for lines, covers in held:
             self.forward(lines, None, covers)
 
     def _note_source(self, branch: _Branch, source, is_new: bool) -> bool:
-        """Note that a link has brought new messages of a run. Return whether that was a repair: it
-        was asked for them, and had been told to push nothing. Just after a tree lost its parent,
-        only a link that pruned becomes the parent: others may be about to hang on this peer."""
+        """Note that a link has brought new messages of a run. Return whether that was a repair, for
+        which it was asked, after it was told to push nothing. Just after a tree lost its parent,
+        only a link that pruned is chosen, because others may be about to hang on this peer."""
         now = self._now()
         if source is None:
             branch.parent = OWN
@@ -184,8 +177,8 @@ class Tree(Flood):
     # Repetitions.
 
     def repeated(self, link, lines: list[bytes]) -> None:
-        """Prune the runs whose known lines a neighbour repeats, so that it pushes them no more. The
-        parent is exempt, and so are lines that were requested or are owed."""
+        """Prune the runs whose known lines a neighbour repeats. The parent is exempt, and so are
+        lines that were requested or are owed."""
         old = [line for line in lines if self._messages.holds(line)
                and not (self._watched and goes_to_all(line))]
         if not old or self._awaits(link) or self._said.take(self._now(), 0, link.peer):
@@ -197,9 +190,9 @@ class Tree(Flood):
             self._tell(link, "prune", list(pruned))
 
     def _prunable(self, link, lines: list[bytes]) -> dict[bytes, _Branch]:
-        """Return the runs of which a repetition on a link is a reason for a prune: those that have
-        another parent. Long after the last change, a parent that repeats the last message gives way
-        to the link that brought it. All peers do so by the same message, so no circles form."""
+        """Return the runs of lines that have another parent than the link. Long after the last
+        change, a parent that repeats the last message gives way to the link that brought it. All
+        peers do so by the same message, so no circles form."""
         since = self._now() - TOLD_AGAIN
         branches = {run: self._runs[run] for run, _, _ in by_run(lines) if run in self._runs}
         for branch in branches.values():
@@ -211,22 +204,21 @@ class Tree(Flood):
                 and branch.told.get(link, -math.inf) <= since}
 
     def _graft(self, runs_of: dict) -> None:
-        """Tell links to push runs again that they were told to be quiet about."""
+        """Have runs pushed again by links that were told to be quiet."""
         for link, runs in runs_of.items():
             for run in filter(self._runs.__contains__, runs):
                 self._runs[run].told.pop(link, None)
             self._tell(link, "graft", runs)
 
     def _tell(self, link, verb: str, runs: list[bytes]) -> None:
-        """Send the lines of a prune or a graft."""
         entries = [wire.status_entry(run, ONE) for run in runs]
         for at in range(0, len(entries), RUNS_IN_LINE):
             link.send(b"".join(wire.status_lines(verb, entries[at:at + RUNS_IN_LINE])))
         self._counts[verb + "s"] += len(runs)
 
     def answered(self, link, message: wire.Status) -> None:
-        """Take what a neighbour says of trees. Only prunes are limited, because a graft takes one
-        back. It is answered at once by what was seen, because that was not pushed before."""
+        """Take what a neighbour says of trees. Only prunes are limited, because a graft takes a
+        prune back. A graft is answered by what was seen, because that was not pushed before."""
         if message.verb == "seen":
             for run, ranges in message.entries:
                 seen = self._shown.get(run)
@@ -234,10 +226,8 @@ class Tree(Flood):
                     self._spared.add((link, run))
             return
         runs = [run for run, _ in message.entries[:RUNS_IN_LINE]]
-        if message.verb == "prune":
-            if self._changes.take(self._now(), 0, link.peer):
-                runs.clear()
-            self._changes.take(self._now(), len(runs), link.peer)
+        if message.verb == "prune" and not self._changes.spend(self._now(), len(runs), link.peer):
+            runs.clear()
         self._counts["prunes and grafts ignored"] += len(message.entries) - len(runs)
         grafted = {}
         for run in filter(self._runs.__contains__, runs):
@@ -252,7 +242,7 @@ class Tree(Flood):
     # Announcements.
 
     def _look(self) -> None:
-        """Note what was seen of the runs that changed, to announce it later."""
+        """Note what was seen of changed runs, to announce it later."""
         self._shown = {run: self._messages.last_seen(run, RANGES) for run in self._changed}
         self._changed.clear()
         self._spared.clear()
@@ -260,7 +250,7 @@ class Tree(Flood):
             self._flusher.take_over(self._announce, LATER * self._rng.uniform(1.0, LONGEST))
 
     def _announce(self) -> None:
-        """Tell the links that are not pushed to what was seen at the last look."""
+        """Tell quiet links what was seen at the last look."""
         shown_to = collections.defaultdict(dict)
         for run, seen in self._shown.items():
             for link in self._runs[run].quiet if run in self._runs else ():
@@ -311,7 +301,7 @@ class Tree(Flood):
         self._graft(grafts)
 
     def dropped(self) -> dict[str, int]:
-        """Return counts of what the trees are like now, and of what was said since the start."""
+        """Return counts of the trees, and of what was said so far."""
         branches = self._runs.values()
         return {"runs with a parent": sum(branch.parent is not None for branch in branches),
                 "links not pushed to": sum(len(branch.quiet) for branch in branches),

@@ -1,4 +1,4 @@
-"""The grammar of the wire: parsing a line into a value, and making a line from a value.
+"""The grammar of the wire: how lines are parsed and made.
 
 lines   the lines of the assignment
 status  the lines of anti-entropy
@@ -19,4 +19,4 @@ from gossip.wire.lines import (
     registration_refused, rumors, shown)
 from gossip.wire.status import (
     NOTHING_SEEN, SLICES, Status, entries, status, status_entries, status_entry, status_lines,
-    status_show, status_slices)
+    status_slices)

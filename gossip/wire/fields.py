@@ -1,7 +1,4 @@
-"""The fields of a line; how a line is declared: its value, its spelling, its fields; and `parse`.
-
-Pure. `declare` registers what reads a line, and returns what writes it. Wrong fields: WireError.
-"""
+"""The fields of lines, the declaration of lines by fields, and `parse`. Pure."""
 
 import binascii
 import collections
@@ -21,15 +18,15 @@ _TO_URL, _FROM_URL = bytes.maketrans(b"+/", b"-_"), bytes.maketrans(b"-_+/", b"+
 
 
 class WireError(ValueError):
-    """The other end broke the grammar, or a rule about who may say what."""
+    """The error of the other end, which broke the grammar or a rule."""
 
 
 class Answer(bytes):
-    """Requested lines. Their backlog does not pause the making of new messages."""
+    """Requested lines, whose backlog does not pause the making of new messages."""
 
 
 def format_time(seconds: float) -> str:
-    """Format TIME: Unix seconds with six decimals, e.g. `1700000000.123456`."""
+    """Return TIME, in Unix seconds with six decimals, e.g. `1700000000.123456`."""
     return f"{seconds:.6f}"
 
 
@@ -46,15 +43,13 @@ def address_in(field: bytes, separator: str = ":") -> Address:
 
 
 def text_in(field: bytes) -> str:
-    """Return the text of a field; WireError unless it is UTF-8."""
     try:
         return field.decode()
     except UnicodeDecodeError:
         raise WireError("not UTF-8") from None
 
 
-def number_in(field: bytes, limit: int = NUMBER_LIMIT, wrong: str = "a number above 2^63-1"
-              ) -> int:
+def number_in(field: bytes, limit: int = NUMBER_LIMIT, wrong: str = "a number above 2^63-1") -> int:
     """Return the number in a field. WireError with the text `wrong` above the limit."""
     if int(field) > limit:
         raise WireError(wrong)
@@ -62,12 +57,12 @@ def number_in(field: bytes, limit: int = NUMBER_LIMIT, wrong: str = "a number ab
 
 
 def to_base64(data: bytes) -> bytes:
-    """Return bytes as a field: base64url without padding."""
+    """Return bytes in base64url, without padding."""
     return binascii.b2a_base64(data, newline=False).translate(_TO_URL).rstrip(b"=")
 
 
 def from_base64(field: bytes) -> bytes:
-    """Return the bytes of a field. WireError unless it is their canonical spelling."""
+    """Return the bytes of a field. WireError unless its spelling is canonical."""
     plain = field.translate(_FROM_URL)
     try:
         data = binascii.a2b_base64(plain + b"==")
@@ -77,8 +72,6 @@ def from_base64(field: bytes) -> bytes:
         raise WireError("base64url in a strange spelling")
     return data
 
-
-# Kinds of fields.
 
 class Field(NamedTuple):
     """How a field is spelt, read, and shown."""
@@ -99,8 +92,8 @@ def pair(one: Field, mark: bytes, other: Field) -> Field:
 
 
 def words(word: Field, limit: int, what: str = "", check=lambda values: None) -> Field:
-    """Return the field of at most `limit` words, separated by blanks. `what` names words that must
-    differ in the part before their `=`; `check` gets all values."""
+    """Return the field of at most `limit` words, separated by blanks. If `what` names the words,
+    they must differ in the part before their `=`. `check` gets all values."""
     def read(field: bytes) -> tuple:
         words = field.split(b" ") if field else []
         if what and len({one.partition(b"=")[0] for one in words}) < len(words):
@@ -126,42 +119,32 @@ ADDRESSES = Field(rb"(?:%b(?::%b)*)?" % (LISTED.pattern, LISTED.pattern),
                   lambda addresses: ":".join(map(LISTED.show, addresses)))
 
 
-# Lines.
-
 LINES: dict[bytes, Callable[[bytes], Any]] = {}  # first word -> reads what follows the `:`
 LINES_OR_PREFIXES: dict[bytes, Callable[[bytes], Any]] = {}  # of words that may be prefixes, too
-BARE: dict[bytes, Any] = {}  # line without a `:` -> its value
+BARE: dict[bytes, "Bare"] = {}  # line without a `:` -> its value
 
 
-def declare(value: Callable, spelling: str, *fields: Field, kinds=LINES, made: type = bytes
-            ) -> Callable[..., bytes]:
-    """Declare a line: register what reads it, and return what makes it. The made line, with its
-    `\\n`, is of the type `made`: Answer if the other end requests it."""
+def declare_kind(kind: str, spelling: str, made: type = bytes, kinds=LINES, **fields: Field
+                 ) -> tuple[type, Callable[..., bytes]]:
+    """Declare a line. Return the class of its values, and what makes the line with its `\\n`. A
+    value shows itself as a `line`, without its `\\n`. Requested lines are `made` an Answer."""
+    name = kind.title().replace("_", "")
+    value = type(name, (collections.namedtuple(name, fields),), {"kind": kind, "__slots__": ()})
     word, rest = spelling.encode().split(b":", 1)
     pattern = re.compile(rest.replace(b"|", rb"\|")
-                         % tuple(b"(%b)" % field.pattern for field in fields))
+                         % tuple(b"(%b)" % field.pattern for field in fields.values()))
 
     def read(body: bytes):
         match = pattern.fullmatch(body)
         if match is None:
             raise WireError(f"malformed {word.decode()} line")
-        return value(*[field.read(part) for field, part in zip(fields, match.groups())])
+        return value(*[field.read(part) for field, part in zip(fields.values(), match.groups())])
 
     def write(*values) -> bytes:
-        shown = [field.show(part) for field, part in zip(fields, value(*values))]
+        shown = [field.show(part) for field, part in zip(fields.values(), value(*values))]
         return made((spelling % tuple(shown)).encode() + b"\n")
 
     kinds[word] = read
-    return write
-
-
-def declare_kind(kind: str, spelling: str, made: type = bytes, kinds=LINES, **fields: Field
-                 ) -> tuple[type, Callable[..., bytes]]:
-    """Declare a line. Return the class of its values, with these fields, and what makes it. A value
-    shows itself as a `line`, without its `\\n`."""
-    name = kind.title().replace("_", "")
-    value = type(name, (collections.namedtuple(name, fields),), {"kind": kind, "__slots__": ()})
-    write = declare(value, spelling, *fields.values(), kinds=kinds, made=made)
     value.line = property(lambda message: write(*message).decode().rstrip("\n"))
     return value, write
 
@@ -172,9 +155,9 @@ class Bare(NamedTuple):
     kind: str
 
 
-def declare_bare(line: str, value) -> bytes:
-    """Declare a line without fields, and what it is read as; return it, with its `\n`."""
-    BARE[line.encode()] = value
+def declare_bare(kind: str, line: str) -> bytes:
+    """Declare a line without fields. Return it, with its `\\n`."""
+    BARE[line.encode()] = Bare(kind)
     return line.encode() + b"\n"
 
 

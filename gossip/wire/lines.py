@@ -6,7 +6,7 @@ that answers it. A line is checked in full, so that what a node forwards is vali
 The gossip line is `gmessage:TIME:IP:PORT:START:NUMBER:TEXT`. `IP:PORT:START` is the run, one life
 of a peer; run and number are the key of a message. Prefixes before `gmessage:`, e.g. `rumor:`,
 belong to a way of spreading, not to the message. A peer forwards a line byte for byte, and parses
-it only if it is new: consecutive lines of a run together, other lines singly.
+it only if it is new, together with adjacent lines of its run.
 """
 
 import functools
@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 from gossip.addresses import Address
 from gossip.wire.fields import (
-    ADDRESSES, LINES, NUMBER, NUMBER_LIMIT, PEER, TEXT, TIME, Answer, Bare, Field, WireError,
-    address_in, declare_bare, declare_kind, text_in)
+    ADDRESSES, LINES, NUMBER, NUMBER_LIMIT, PEER, TEXT, TIME, Answer, Field, WireError, address_in,
+    declare_bare, declare_kind, text_in)
 
 NAMED_LIMIT = 300  # bytes of the address that a peer names, valid or not
 GOSSIP_LIMIT = 65_536  # bytes of a line from `gmessage:` on
@@ -35,27 +35,27 @@ _LINE = re.compile(rb"(?m:^)" + _GOSSIP.pattern + rb".*\n")
 
 
 def _named(field: bytes) -> Address | str:
-    """Return the address that a peer names; if there is none, what is wrong with the field."""
+    """Return the address that a peer names, or what is wrong."""
     try:
         return address_in(field)
     except WireError as error:
         return str(error)
 
 
-# Of each kind of line: the class of its values, and the function that makes it from its fields.
+# Each kind of line has a class of its values, and a function that makes it from its fields.
 
 # A peer asks a seed to list it. The seed has listed it, or has not.
 Register, register = declare_kind(
     "register", "register:%s", address=Field(rb"(?s:.{0,%d})" % NAMED_LIMIT, _named))
-REGISTERED = declare_bare("registered successfully", Bare("registered"))
+REGISTERED = declare_bare("registered", "registered successfully")
 RegistrationRefused, registration_refused = declare_kind(
     "registration_refused", "registration refused:%s", reason=TEXT)
-# Somebody asks a seed for its list, and is told all but itself; 2,500 of the longest fit.
-ASK_PEER_LIST = declare_bare("peer list", Bare("ask_peer_list"))
+# Anybody asks a seed for its list, and is told all but itself; 2,500 of the longest fit.
+ASK_PEER_LIST = declare_bare("ask_peer_list", "peer list")
 PeerList, peer_list = declare_kind("peer_list", "peer list:%s", addresses=ADDRESSES)
 # A peer that no seed answers asks a neighbour, which tells some of the peers that it knows, and the
 # asker's successors on the ring.
-ASK_KNOWN_PEERS = declare_bare("known peers", Bare("ask_known_peers"))
+ASK_KNOWN_PEERS = declare_bare("ask_known_peers", "known peers")
 KnownPeers, known_peers = declare_kind(
     "known_peers", "known peers:%s", made=Answer, addresses=ADDRESSES)
 # A peer ends gracefully.
@@ -64,21 +64,19 @@ Leave, leave = declare_kind("leave", "leave:%s", address=PEER)
 # link later says the last line, too.
 Connect, connect = declare_kind("connect", "Connection with Peer:%s", address=PEER)
 Accepted, accepted = declare_kind("accepted", "connection accepted:%s", address=PEER)
-Refused, refused = declare_kind(
-    "refused", "connection refused:%s:%s", address=PEER, reason=TEXT)
+Refused, refused = declare_kind("refused", "connection refused:%s:%s", address=PEER, reason=TEXT)
 # A peer or seed asks whether a peer is alive, which repeats time and address, and adds its own.
 LivenessRequest, liveness_request = declare_kind(
     "liveness_request", "Liveness Request:%s:%s", time=TIME, address=PEER)
 LivenessReply, _liveness_reply = declare_kind(
     "liveness_reply", "Liveness Reply:%s:%s:%s", made=Answer, time=TIME, asker=PEER, replier=PEER)
 
-# A peer reports a death: who died, when the report was made, in its maker's spelling, and by whom.
+# A peer reports a death. The time, in the reporter's spelling, is that of the report.
 DeadNode, dead_node = declare_kind(
     "dead_node", "Dead Node:%s:%s:%s", dead=PEER, time=TIME, reporter=PEER)
 
 
 def liveness_reply(request: LivenessRequest, own: Address) -> Answer:
-    """Return the answer of `own` to a request."""
     return _liveness_reply(*request, own)
 
 
@@ -92,15 +90,15 @@ def is_gossip(line: bytes) -> bool:
 
 
 class Gossip(NamedTuple):
-    """A parsed gossip line: run (`IP:PORT:START`), number, and the line from `gmessage:` on."""
+    """A parsed gossip line."""
 
-    run: bytes
+    run: bytes  # IP:PORT:START
     number: int
-    shown: str
+    shown: str  # the line from `gmessage:` on
 
 
 class Block(NamedTuple):
-    """Parsed consecutive gossip lines of one run."""
+    """Parsed consecutive gossip lines of a run."""
 
     run: bytes
     first: int  # number
@@ -109,13 +107,13 @@ class Block(NamedTuple):
 
 
 def gossip(time: str, own: Address, start: int, number: int, text: str) -> bytes:
-    """Make a gossip line, without its `\\n`, nor `\\r` before it, which would be lost."""
+    """Make a gossip line without `\\n`, and without `\\r`, which would be lost."""
     return f"gmessage:{time}:{own}:{start}:{number}:{text}".rstrip("\r").encode()
 
 
 @functools.lru_cache(maxsize=RUNS_KEPT)
 def check_run(run: bytes) -> Address:
-    """Return the address of a run, e.g. `127.0.0.1:5001:1700000000000`; WireError if it is none."""
+    """Return the address of a run. WireError if it is none."""
     match = _RUN.fullmatch(run)
     if not match or int(match[2]) > NUMBER_LIMIT:
         raise WireError("START is not between 1 and 2^63-1")
@@ -123,18 +121,18 @@ def check_run(run: bytes) -> Address:
 
 
 def shown(lines: list[bytes]) -> str:
-    """Return checked gossip lines as output files show them, with `\\n` between them."""
+    """Return checked gossip lines as output files show them, joined by `\\n`."""
     return b"\n".join(map(gossip_part, lines)).decode()
 
 
 def gossip_part(line: bytes) -> bytes:
-    """Return the line from `gmessage:` on, without prefixes. A message's hash covers this."""
+    """Return the line without prefixes. A message's hash covers this."""
     return line if line.startswith(GOSSIP) else line[line.index(GOSSIP):]
 
 
 def covered(lines: list[bytes], covers: list[bytes]) -> list[bytes]:
-    """Return gossip lines grouped by cover, each cover (`covers` has that of each line) before its
-    lines; without covers, return the lines unchanged."""
+    """Return gossip lines grouped behind their covers, if they have any. `covers` has the cover of
+    each line."""
     if not covers:
         return lines
     groups: dict[bytes, list[bytes]] = {}
@@ -144,13 +142,12 @@ def covered(lines: list[bytes], covers: list[bytes]) -> list[bytes]:
 
 
 def rumors(lines: list[bytes]) -> bytes:
-    """Return gossip lines as rumors, with `\\n`, without other prefixes; covers stay the same."""
+    """Return gossip lines as rumors, with `\\n`. Covers stay the same."""
     return b"".join([(line if line.startswith(SIGNED) else RUMOR + gossip_part(line)) + b"\n"
                      for line in lines])
 
 
 def gossip_key(line: bytes) -> tuple[bytes, int]:
-    """Return the run and number of a checked gossip line."""
     return gossip_fields(line)[:2]
 
 
@@ -162,8 +159,8 @@ def gossip_fields(line: bytes) -> tuple[bytes, int, bytes]:
 
 
 def parse_block(lines: list[bytes]) -> Block | None:
-    """Check and parse gossip lines at once, which is faster. Return None unless all are valid, have
-    no prefix, are of one run, and have consecutive numbers."""
+    """Check and parse gossip lines at once, which is faster. Return None unless all are valid,
+    without prefix, of one run, and have consecutive numbers."""
     data, count = b"\n".join(lines), len(lines)
     heads = _LINE.findall(data + b"\n") if data.startswith(GOSSIP) else ()
     if not count or len(heads) != count:
@@ -181,7 +178,7 @@ def parse_block(lines: list[bytes]) -> Block | None:
 
 
 def parse_gossip(line: bytes) -> Gossip:
-    """Check and parse a gossip line. `check_run` checks the run, once for all its lines."""
+    """Parse a gossip line. `check_run` checks its run, once for all its lines."""
     match = _GOSSIP.match(line)
     if match is None:
         at = line.find(b":" + GOSSIP) + 1

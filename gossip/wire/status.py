@@ -26,13 +26,12 @@ _RANGE = re.compile(b"(%b)(?:-(%b))?" % (NUMBER.pattern, NUMBER.pattern))
 
 
 class Status(NamedTuple):
-    """A line of anti-entropy: a verb with a digest, slices (numbers) or entries (run, ranges). The
-    README tells what each verb means."""
+    """A line of anti-entropy. The README tells what each verb means."""
 
     verb: str
     digest: str = ""
-    slices: tuple = ()
-    entries: tuple | list = ()
+    slices: tuple = ()  # numbers
+    entries: tuple | list = ()  # run and ranges of each
     kind = "status"
 
 
@@ -41,13 +40,9 @@ def status(verb: str, body: str = "") -> bytes:
 
 
 def status_slices(verb: str, slices: list[int]) -> bytes:
-    """Make a line of the slices of a digest."""
-    return status(verb, "".join([f"{one:08x}" for one in slices]))
-
-
-def status_show(verb: str, slices: int) -> bytes:
-    """Make a request for `seen` of some slices: bit n stands for slice n."""
-    return status(verb, f"{slices:016x}")
+    """Make `parts` of the slices of a digest, or `show` of a number with a bit for each slice."""
+    digits = _HEX_STATUS[verb] // len(slices)
+    return status(verb, "".join([f"{one:0{digits}x}" for one in slices]))
 
 
 def status_entry(run: bytes, ranges: list[Range]) -> bytes:
@@ -56,12 +51,12 @@ def status_entry(run: bytes, ranges: list[Range]) -> bytes:
 
 
 def status_entries(verb: str, entries: list[tuple[bytes, list[Range]]]) -> list[bytes]:
-    """Make the status lines of these entries, mostly a single line."""
+    """Make the status lines of entries, mostly a single line."""
     return status_lines(verb, [status_entry(run, ranges) for run, ranges in entries])
 
 
 def status_lines(verb: str, entries: list[bytes]) -> list[bytes]:
-    """Make the status lines of entries that `status_entry` has made."""
+    """Make the status lines of entries from `status_entry`."""
     lines, size, ranges = [], 0, 0
     for entry in entries:
         size, ranges = size + len(entry) + 1, ranges + _ranges_of(entry)
@@ -73,7 +68,7 @@ def status_lines(verb: str, entries: list[bytes]) -> list[bytes]:
 
 
 def entries(keys: list[tuple[bytes, int]]) -> list[tuple[bytes, list[Range]]]:
-    """Return the entries that name these messages (run and number each)."""
+    """Return the entries that name messages, by their runs and numbers."""
     runs: dict[bytes, Intervals] = {}
     for run, number in keys:
         runs.setdefault(run, Intervals()).add(number)

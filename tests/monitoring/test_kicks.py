@@ -121,12 +121,12 @@ def test_a_kick_between_seeds_names_the_seconds(seat):
 
 
 def test_a_seed_that_starts_anew_is_told_the_bans_in_force_and_what_was_found_last(seat):
-    assert seat.deciding.said_first(SEED) == b""
+    assert seat.deciding.said_first() == b""
     seat.hear_kick(S, 0.75, 100.0)
     seat.hear_kick(A, 0.5, 20.0)
     seat.turn()
     seat.node.clock += 30
-    assert seat.deciding.said_first(SEED) == (grammar.kick(S, 0.75, 70.0)
+    assert seat.deciding.said_first() == (grammar.kick(S, 0.75, 70.0)
                                               + grammar.verdicts(0, (), (), ()))
 
 

@@ -33,7 +33,7 @@ def valid_lines(own, other) -> list[bytes]:
         wire.liveness_request("1.000000", other),
         wire.liveness_reply(wire.LivenessRequest("1.000000", own), other),
         wire.dead_node(own, "1.000000", other),
-        wire.status_show("show", 1), wire.status("meet digest", "0" * 32),
+        wire.status_slices("show", [1]), wire.status("meet digest", "0" * 32),
         wire.status_slices("parts", [7] * wire.SLICES),
         wire.status_entries("want", [(b"127.0.0.1:1:1", [(1, 2**63 - 1)])])[0],
         wire.status_entries("meet seen", [(b"127.0.0.1:1:1", [(1, 2**63 - 1)])])[0],

@@ -267,3 +267,38 @@ def test_an_unproven_link_says_nothing_of_the_peer_in_whose_name_it_was_made(net
     impostor.say(f"leave:{fake.address}")
     assert impostor.hear_end() and fake.address in peer.peer_list
     wait_event(peer, f"disconnected:{fake.address}:left")
+
+
+class Asked:
+    """A link that does not answer, and counts what it is asked."""
+
+    ended, run, asked = False, None, 0
+
+    def send(self, data, urgent=False):
+        self.asked += 1
+
+
+def test_one_job_looks_for_the_answers_that_many_newcomers_wait_for(net, monkeypatch):
+    """At a late peer each newcomer waits long, so those that leave would leave a job each."""
+    peer, jobs, admitted = net.peer(liveness_interval=60), [], []
+    admitting, now, patience = peer.linking.admitting, [100.0], [60.0]
+    with peer.turn, monkeypatch.context() as patch:
+        patch.setattr(peer, "now", lambda: now[0])
+        patch.setattr(peer, "more_patience", lambda: patience[0])
+        patch.setattr(peer.flusher, "take_over", lambda job, after: jobs.append((now[0] + after, job)))
+        patch.setattr(admitting, "_admit", lambda *newcomer, silent: admitted.extend(newcomer))
+        older, newcomers, sooner = Asked(), [Asked() for _ in range(100)], Asked()
+        for newcomer in newcomers:
+            admitting._check(older, newcomer)
+            now[0] += 0.25
+        assert len(jobs) == 1 and older.asked == 100
+        for newcomer in newcomers[1:50]:
+            admitting.on_end(newcomer)
+        patience[0] = 0.0
+        admitting._check(older, sooner)  # on time again, so its wait ends before all others
+        while jobs:
+            assert len(jobs) <= 2
+            jobs.sort(key=lambda entry: entry[0])
+            now[0], job = jobs.pop(0)
+            job()
+        assert admitted == [sooner, newcomers[0], *newcomers[50:]] and not admitting.checks

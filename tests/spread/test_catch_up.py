@@ -180,7 +180,7 @@ def test_an_answer_that_brings_nothing_is_believed_when_no_other_is_due():
     catch_up.portion_taken(link, 3.0)
     assert catch_up.next_want(4.9) is None and catch_up.silent_at() == 5.0
     catch_up.portion_taken(link, 4.9)
-    assert catch_up.next_want(9.0) is None and catch_up.silent_at() is None
+    assert catch_up.next_want(9.0) is None and catch_up.silent_at() == float("inf")
 
 
 def test_nobody_keeps_others_waiting_by_bringing_one_message_again_and_again():
@@ -272,7 +272,7 @@ def test_what_is_offered_of_an_unknown_run_waits_until_it_is_known_and_costs_not
     lacking, known, looked_at = MessageList(Settings()), set(), []
     full = Neighbour(1, holding(*[line(number) for number in range(1, 4)]))
     catch_up = CatchUp(lacking, 2.0, REST, known.__contains__)
-    assert offer(catch_up, full).unknown == [RUN]
+    assert offer(catch_up, full)[0] == [RUN]
     find = lacking.unseen
     lacking.unseen = lambda entries: looked_at.extend(entries) or find(entries)
     assert fetch(lacking, catch_up) == [] and looked_at == []
@@ -284,11 +284,11 @@ def test_what_is_offered_of_a_run_that_is_denied_is_dropped_and_may_be_offered_a
     lacking, known = MessageList(Settings()), set()
     full = Neighbour(1, holding(line(1), line(1, B)))
     catch_up = CatchUp(lacking, 2.0, REST, known.__contains__)
-    runs = offer(catch_up, full).unknown
+    runs = offer(catch_up, full)[0]
     catch_up.denied(runs[0])
     known.update(runs)
     assert fetch(lacking, catch_up) and lacking.count() == 1
-    assert offer(catch_up, full).unknown == []
+    assert offer(catch_up, full)[0] == []
     assert fetch(lacking, catch_up) and lacking.count() == 2
 
 
@@ -323,7 +323,7 @@ def test_what_all_have_told_is_limited_at_the_cost_of_who_has_told_most(monkeypa
     catch_up.offered(much, [(RUN, [(number, number) for number in range(1, 17, 2)])], 0.0)
     catch_up.offered(little, [(RUN, [(1, 1), (3, 3), (5, 5)])], 0.0)
     assert catch_up.offering() == [little]
-    assert catch_up.dropped() == {"offers too large to keep": 1}
+    assert catch_up.ignored == 1
 
 
 def test_of_too_much_that_is_called_gone_all_may_be_asked_for_again(monkeypatch):

@@ -120,5 +120,5 @@ def introduce(peer, neighbour):
 def judges(peer):
     """Whether all links of a peer have stood for so long that the next message is judged by."""
     rows = list(peer.reporting.watch._rows.values())
-    return rows != [] and all(row.stands is not None and row.stands + SETTLE < peer.now()
+    return rows != [] and all(row.stands + SETTLE < peer.now()
                               for row in rows)

@@ -6,7 +6,7 @@ from gossip import wire
 
 
 @pytest.mark.parametrize("line, value", [
-    (wire.status_show("show", 5), wire.Status("show", slices=(5,))),
+    (wire.status_slices("show", [5]), wire.Status("show", slices=(5,))),
     (wire.status("digest", "0" * 32), wire.Status("digest", "0" * 32)),
     (wire.status_slices("parts", list(range(64))), wire.Status("parts", slices=tuple(range(64)))),
     (wire.status("sent"), wire.Status("sent")),
