@@ -11,7 +11,7 @@ import pytest
 import seed as seed_program
 from gossip.addresses import address_of
 from gossip.registering import registry
-from gossip.tools import Counters
+from gossip.tools import Budget, Counters
 from tests.tools.fakes import peer, run_late
 from tests.tools.files import count, events, wait_event
 from tests.tools.hands import FakePeer
@@ -57,8 +57,8 @@ def still(net, monkeypatch):
     """A seed for which a second never ends."""
     seed, = net.seeds(1)
     run_late(seed, 0.0)
-    now = seed.now()
-    monkeypatch.setattr(seed, "now", lambda: now)
+    spend = Budget.spend
+    monkeypatch.setattr(Budget, "spend", lambda budget, now, cost=1: spend(budget, 0.0, cost))
     return seed
 
 
