@@ -67,9 +67,10 @@ def death(proof: Proof, run: PeerRun) -> tuple[list[str], list[float]]:
         if not removed:
             known = _known(proof, seed, run)
             hears = reported or _told_by_peers(proof, seed, run)  # else another seed probes first
-            due = max(known, min(hears)) if hears else known + SEED_PROBES
+            due = max(known, min(hears)) if hears else seed.late.later(
+                run.last, known - run.last + SEED_PROBES)
             due = max([due, *when(seed.too_busy, run.address, run.last)])  # it looks again then
-            if told or end > due + PROBING:
+            if told or end > seed.late.later(due, PROBING):
                 failures.append(f"{died}, and seed {seed.address} has not removed it (yet)")
         elif reported and not _was_found(proof, seed, run):
             failures.append(f"{run.address} was reported dead to seed {seed.address}, but no peer "
