@@ -2,7 +2,7 @@
 
 A peer that finds another dead has missed its answers several rounds in a row before, and tells
 every seed with which it is registered. No peer may call a living peer dead, and no seed may take it
-off its list. That is no failure if nobody could know better, because the living peer was frozen or
+off its list. This is no failure if nobody could know better, because the living peer was frozen or
 cut off, or because its signs of life were slower than the answer to a probe may be.
 """
 
@@ -78,7 +78,7 @@ def death(proof: Proof, run: PeerRun) -> tuple[list[str], list[float]]:
 
 
 def found_dead(proof: Proof, run: PeerRun) -> list[tuple[PeerRun, float]]:
-    """Return which peers found a run dead since its last line, and when."""
+    """Return the peers that found a run dead, and when."""
     return [(other, other.dead[run.address]) for other in proof.peers
             if other.dead.get(run.address, 0) >= run.last]
 
@@ -125,7 +125,7 @@ def _due(run: PeerRun, since: float) -> float:
 
 
 def _had_to_find(other: PeerRun, run: PeerRun) -> bool:
-    """Tell whether a neighbour was in time long enough to find a death."""
+    """Tell whether a neighbour had enough time to find a death."""
     late = max((until for _, until in other.late), default=0.0)
     return (other.had_link(run.address, run.last)
             and other.links[run.address][-1].reason not in PARTED
@@ -155,7 +155,7 @@ def _had_to_hear(proof: Proof, seed: SeedRun, run: PeerRun) -> bool:
 
 
 def _apart(proof: Proof, one: SeedRun, other: SeedRun, at: float) -> bool:
-    """Tell whether two seeds may be cut apart, as a peer reached one."""
+    """Tell whether some peer could reach only one of two seeds."""
     times = [proof.seed_times(run) for run in proof.peers
              if run.first <= at <= proof.end_of(run)]
     return any(of[one.address].hold(at) != of[other.address].hold(at) for of in times)
@@ -195,7 +195,7 @@ def _not_reported(proof: Proof, run: PeerRun, at: float, dead: str) -> list[str]
 
 
 def _called_dead(proof: Proof, run: PeerRun, at: float, dead: str) -> list[str]:
-    """Return a failure if a finder could know better, unless the dead returned."""
+    """Return a failure if a finder could know better."""
     if any(again > at for seed in proof.seeds
            for again in when(seed.registered, dead, at, at + RETURN_TIME)):
         return []
