@@ -31,8 +31,8 @@ class NodeFailed(Exception):
 
 
 class VirtualWorld(World):
-    """The world of a life of a node, made as `lambda node: VirtualWorld(…, node)`. What it does
-    not define does nothing here, because it lacks nothing, and there are no threads."""
+    """The world of one life of a node. The node makes it by `lambda node: VirtualWorld(…, node)`.
+    What it does not define does nothing here, because there are no threads or shortages."""
 
     def __init__(self, cabling: Cabling, node, rng: random.Random, clock: float = 0.0,
                  lag: float = 0.0):
@@ -52,7 +52,7 @@ class VirtualWorld(World):
         self._late = 0.0  # seconds for which it stood still last
         self._late_until = 0.0  # when this no longer counts
         self._worst = 0.0  # seconds for which it stood still longest
-        self._waiting: dict = collections.defaultdict(collections.deque)  # whom -> calls
+        self._waiting: dict = collections.defaultdict(collections.deque)  # whom -> waiting calls
 
     # What a node asks for.
 
