@@ -130,8 +130,7 @@ def liveness(proof: Proof) -> Row:
 
 
 def _rounds_due(run: PeerRun, end: float) -> int:
-    """Return the number of rounds in which a run had to ask. A round is due in each interval while
-    the run is not late and has a neighbour with fewer misses than the limit."""
+    """Return how many rounds were due while some neighbour was no suspect."""
     interval, limit = run.setting("liveness-interval"), run.setting("liveness-misses")
     times = Spans()
     for peer, links in run.links.items():
@@ -158,8 +157,7 @@ def degrees(proof: Proof) -> Row:
 
 
 def pieces(proof: Proof) -> Row:
-    """Check that no pieces stay apart whose peers had to meet. When a peer's file is full,
-    nobody knows how many pieces there are."""
+    """Check that no pieces stay apart whose peers had to meet."""
     if any(map(proof.is_elsewhere, proof.strangers())):
         return Row("pieces", None, "links lead to peers elsewhere: only all files tell", [])
     end = graph.end_of(proof.records)
@@ -182,7 +180,7 @@ def pieces(proof: Proof) -> Row:
         patience = max((run.setting("liveness-misses") + 3) * run.setting("liveness-interval")
                        for run in proof.peers) + PROBE_TIME
         runs = {run.address: run for run in proof.peers}
-        if apart > patience and not proof.full and any(
+        if apart > patience and not proof.full and any(  # a full file does not tell all links
                 proof.had_to_meet(runs[one], runs[other])
                 for first, second in itertools.combinations(last.all(), 2)
                 for one in first for other in second):
@@ -305,8 +303,8 @@ def check_as_json(folder: pathlib.Path) -> tuple[bool, str]:
 
 
 def with_texts(records: Records, rows: list[Row]) -> list[Row]:
-    """Name messages in details like `"message 3" of 5001`. Peers beside them
-    are named by their ports alone if all peers have one IP."""
+    """Name messages in details like `"message 3" of 5001`. Peers beside them are named by their
+    ports alone if all peers have one IP."""
     origins = {message: run for run in records.peers for message in run.texts}
     lives = collections.Counter(run.address for run in records.peers)
     ips = {address.rpartition(":")[0] for address in lives}

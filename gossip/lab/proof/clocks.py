@@ -45,7 +45,7 @@ class Clocks:
             self._compare(_samples(records))
 
     def _compare(self, samples: list[Sample]) -> None:
-        """Find the lead of each clock, going from machine to machine, surest first."""
+        """Find the lead of each clock, going from machine to machine."""
         most: dict[tuple[str, str], float] = {}  # most by which the second is ahead of the first
         for sample in samples:
             pair, ahead = (sample.sender, sample.receiver), sample.received - sample.sent
@@ -129,9 +129,8 @@ def _samples(records: Records) -> list[Sample]:
 
 
 def _step(ip: str, samples: list[Sample]) -> tuple[float, float]:
-    """Return by how much a clock was set, and when. The time is that of the first line, to or from
-    its machine, that contradicts earlier lines. The median of many lines counts, because a line may
-    have been written before the clock was set, and sent after."""
+    """Return by how much a clock was set, and when lines first contradict. The median of many
+    lines counts, because a line may be written before the clock is set, and sent after."""
     lines = sorted(((sample.received, sample.sent - sample.received, True) if sample.sender == ip
                     else (sample.sent, sample.received - sample.sent, False)
                     for sample in samples), key=operator.itemgetter(0))

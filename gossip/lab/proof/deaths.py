@@ -40,10 +40,9 @@ def dead(proof: Proof) -> Row:
 def death(proof: Proof, run: PeerRun) -> tuple[list[str], list[float]]:
     """Return the failures after a death, and how long other seeds took.
 
-    A seed took from the last line of the dead peer until it had heard of the death and removed the
-    peer. A seed that listed the peer has to remove it, unless it ended before it could know, or
-    while it probed. It has to hear of the death if a finder was registered with it, or if another
-    seed heard and had the time to tell it, but not across a cut (evidence.py)."""
+    A seed that listed the peer has to remove it, unless it ended before it could know, or while it
+    probed. It has to hear of the death if a finder was registered with it, or if another seed heard
+    and had the time to tell it, but not across a cut (evidence.py)."""
     if not found_dead(proof, run) and not any(_had_to_find(other, run) for other in proof.peers):
         return [], []  # no neighbour lived long enough to find out
     missing = run.registrations.ever() - {seed.address for seed in proof.seeds} - proof.full.keys()
@@ -156,8 +155,7 @@ def _had_to_hear(proof: Proof, seed: SeedRun, run: PeerRun) -> bool:
 
 def _apart(proof: Proof, one: SeedRun, other: SeedRun, at: float) -> bool:
     """Tell whether some peer could reach only one of two seeds."""
-    times = [proof.seed_times(run) for run in proof.peers
-             if run.first <= at <= proof.end_of(run)]
+    times = [proof.seed_times(run) for run in proof.peers if run.first <= at <= proof.end_of(run)]
     return any(of[one.address].hold(at) != of[other.address].hold(at) for of in times)
 
 
@@ -282,15 +280,15 @@ def _probes(proof: Proof, seed: SeedRun, peer: str, removed: float,
 
 
 def _probed(runs: list[PeerRun], peer: str, found: float) -> float:
-    """Return when the last probe began, which is at the last miss. Signs of life count only up
-    to then, because a cut may have been mended during this probe, or the seed's."""
+    """Return when the last probe began, with the last miss. Signs of life count only up to then,
+    because a cut may have been mended during this probe, or the seed's."""
     return max([found - PROBE_TIME,  # no probe takes longer
                 *(at for run in runs for at in when(run.missed, peer, end=found))])
 
 
 def _in_touch(proof: Proof, peer: str, begin: float, end: float) -> set[str]:
-    """Return the peers that signs of life reached, maybe through others. Slow replies do
-    not count, because a probe goes to and fro twice in its time."""
+    """Return the peers that signs of life reached, maybe through others. Slow replies do not count,
+    because a probe goes to and fro twice in its time."""
     moment = itemgetter(0)
     meetings = sorted(
         (reply.at, run.address, reply.peer) for run in proof.peers

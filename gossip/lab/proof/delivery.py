@@ -100,8 +100,7 @@ def _not_delivered(proof: Proof) -> tuple[list[str], list[str], int]:
 
 
 def _excused(proof: Proof, message: str, run: PeerRun, holders: list[PeerRun]) -> bool:
-    """Tell whether a run had too little time to get a message. It began too late, ended too soon, or
-    was frozen until shortly before its end."""
+    """Tell whether a run had too little time to get a message."""
     made = proof.origin[message].generated[message]
     if made < run.first:  # the run began later, and can get only what others still keep
         newer = bisect.bisect(proof.times, run.first) - bisect.bisect(proof.times, made)
@@ -117,11 +116,11 @@ def _excused(proof: Proof, message: str, run: PeerRun, holders: list[PeerRun]) -
 
 
 def _is_denied(proof: Proof, message: str, run: PeerRun, holders: list[PeerRun]) -> bool:
-    """Tell whether a run may lack a message of a denied origin. The run has denied the
-    origin, and one of the two has ended; or another run has denied the origin, which has ended, and
-    this run was not in contact with any run that had the message. (Where gossip is signed, a peer
-    writes `unconfirmed:RUN` unless most seeds name the run, or it proves itself. An ended run
-    cannot, and restarted seeds do not know it.)"""
+    """Tell whether a run may lack a message of a denied origin. The run has denied the origin, and
+    either has ended; or another run has denied the origin, which has ended, and this run was not in
+    contact with any run that had the message. (Where gossip is signed, a peer writes
+    `unconfirmed:RUN` unless most seeds name the run, or it proves itself. An ended run cannot, and
+    restarted seeds do not know it.)"""
     said_by, origin = run_of(message), proof.origin[message]
     if said_by not in proof.denied:
         return False

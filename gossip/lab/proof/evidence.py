@@ -94,10 +94,9 @@ class _Seed:
     lives: Spans = dataclasses.field(default_factory=Spans)
 
     def in_reach(self, losses: list[_Loss]) -> Spans:
-        """Return when it was up and a peer could reach it. If it did not run, its own file tells
-        when it ran again."""
+        """Return when it was up and a peer could reach it."""
         return self.lives.minus(
-            (loss.since, loss.until) for loss in losses
+            (loss.since, loss.until) for loss in losses  # its own file may tell when it did not run
             if loss.down and not (self.tells and loss.reason in NOT_RUNNING)
             or self.registers and loss.reason.startswith(NOT_REACHED))
 
@@ -133,8 +132,7 @@ class Proof:
     # Files, and names.
 
     def is_unproven(self, message: str, heard: float) -> bool:
-        """Tell whether the origin's file may rightly lack a message. The origin may be an attacker,
-        or was kicked, or its file is full."""
+        """Tell whether the origin's file may rightly lack a message."""
         origin = origin_of(message)
         return origin in self._unproven or self.full.get(origin, math.inf) <= heard
 
@@ -204,12 +202,6 @@ class Proof:
         return {address: seed.in_reach(_losses(run, words[address])) if address in words
                 else seed.lives.minus(waited) for address, seed in self._seeds.items()}
 
-    def _misled(self, run: PeerRun) -> Spans:
-        """Return when a peer may not have noticed a silent seed yet."""
-        return Spans((loss.since, loss.at) for words in run.registrations.words.values()
-                     for loss in _losses(run, words)
-                     if loss.was_registered and loss.down and loss.reason not in CLOSED)
-
     # Pairs of peers.
 
     def had_to_meet(self, one: PeerRun, other: PeerRun) -> bool:
@@ -258,7 +250,10 @@ class Proof:
             end = self.end_of(run)
             if not run.links and run.left is run.ended is None and end < self.newest:
                 end -= notice_time(run)  # it never had a neighbour, and may have been cut off
-            times = times.minus([*self._misled(run), *run.frozen(), (end, math.inf)])
+            unnoticed = [(loss.since, loss.at) for words in run.registrations.words.values()
+                         for loss in _losses(run, words)
+                         if loss.was_registered and loss.down and loss.reason not in CLOSED]
+            times = times.minus([*unnoticed, *run.frozen(), (end, math.inf)])
         return any(down - up > patience for up, down in times)
 
     def contacts(self, one: PeerRun, other: PeerRun) -> Spans:
@@ -270,8 +265,7 @@ class Proof:
 
     def _contact_end(self, begin: float, one: PeerRun, mine: Linked, other: PeerRun,
                      theirs: Linked) -> float:
-        """Return when the contact over a link ended. This is before `begin` if the two ends tell of
-        different links."""
+        """Return when the contact over a link ended, maybe before `begin`."""
         end = min(mine.end, theirs.end, self.end_of(one), self.end_of(other))
         replied = max(_last(one.replies, other, end), _last(other.replies, one, end), begin)
         missed = max(_last(one.missed, other, end), _last(other.missed, one, end))

@@ -139,7 +139,9 @@ def largest(records: Records) -> Snapshot:
     linked = {address: run.linked_at(at) for address, run in runs.items()}
     links = sorted((one, other) for one in linked for other in linked[one]
                    if one < other and one in linked.get(other, ()))
-    return Snapshot(at, {address: run.degree_at(at) for address, run in runs.items()}, links)
+    degrees = {address: next((degree for since, degree in reversed(run.degrees) if since <= at), 0)
+               for address, run in runs.items()}
+    return Snapshot(at, degrees, links)
 
 
 def capacity_of(run: PeerRun) -> Capacity:
@@ -151,8 +153,8 @@ def capacity_of(run: PeerRun) -> Capacity:
 
 
 def end_of(records: Records) -> float:
-    """Return when the network ended, or a peer's file was full. It ended with the newest line
-    if a peer is up, else with the first `stopped:` line of the last 5 seconds."""
+    """Return when the network ended, or a peer's file was full. It ended with the newest line if a
+    peer is up, else with the first `stopped:` line of the last 5 seconds."""
     newest, peers = records.newest(), records.peers
     if all(run.has_ended(newest) for run in peers):
         ends = [run.last for run in peers

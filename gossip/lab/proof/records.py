@@ -44,8 +44,8 @@ class Tail:
 
     def read(self, file: BinaryIO, most: int = -1) -> Iterator[tuple[float, str, str]]:
         """Yield (Unix seconds, event, rest) of lines in the next `most` bytes. Damaged lines are
-        left out, and lines before the first start, because nobody knows of whom they tell. If the
-        run of a truncated file is `continued`, this event comes first."""
+        left out, and lines before the first start, because nobody knows of whom they tell. In a
+        truncated file `continued` comes first."""
         file.seek(self.position)
         data = file.read(most)
         self.position += len(data)
@@ -91,8 +91,8 @@ def opened(path: pathlib.Path) -> BinaryIO:
 
 
 def pieces_in(folder: pathlib.Path) -> Iterator[tuple[pathlib.Path, str, bytes | None]]:
-    """Yield each node's file, its name before rotation, its first line. The line is None if
-    no line is whole. Of files with one content, the file that may still grow comes last."""
+    """Yield each node's file, its name before rotation, its first line. The line is None if no line
+    is whole. Of files with one content, the file that may still grow comes last."""
     named = [(not path.name.endswith(".gz"), path.name.endswith(".txt"), path, found[1])
              for path in folder.glob("*_*.txt*")
              if (found := NAMED.fullmatch(path.name)) and path.is_file()]

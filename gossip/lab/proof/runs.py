@@ -144,10 +144,6 @@ class PeerRun(Run):
         return {peer for peer, links in self.links.items()
                 if any(link.begin <= at < link.end for link in links)}
 
-    def degree_at(self, at: float) -> int:
-        """Return the degree at a time by the `degree:` lines, or 0."""
-        return next((degree for moment, degree in reversed(self.degrees) if moment <= at), 0)
-
     def had_link(self, peer: str, at: float) -> bool:
         """Tell whether it was linked to a peer then or later."""
         return peer in self.links and self.links[peer][-1].end >= at
