@@ -299,7 +299,7 @@ def bench_command(arguments: list[str]) -> int:
         return measure_modules(args.base_port)
     seeds = load_seeds(args.config)
     settings = peer_settings(args)._replace(gossip_count=0)
-    if args.messages > settings.burst:  # said at once, by one peer: this would measure the rate
+    if args.messages > settings.burst:  # one peer says them at once, against its rate limit
         settings = settings._replace(rate=0)
     return bench.measure(args, peer_addresses(parser, args), seeds, local_seeds(seeds), settings,
                          [args.spread] if args.spread else list(WAYS))

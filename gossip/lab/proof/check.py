@@ -29,7 +29,7 @@ BANNED = f"{REFUSED}: kicked"  # by seeds that have found it malicious
 SHORTEST = 1.0  # seconds between rounds at least, because a busy machine may do no more
 SHARE = 0.5  # of the rounds due, at least
 SHOWN = 5  # failures of one row that are shown
-CLAIMS = {  # row -> what it proves; one without a verdict only shows figures
+CLAIMS = {  # row -> what it proves; a row without a verdict only shows figures
     "clocks": "The clocks of all machines agree, or could be put right.",
     "gossips": "Every peer generated what its settings say.",
     "broadcast": "Every message reached every peer that was up, or came later.",

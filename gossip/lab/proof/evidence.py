@@ -34,8 +34,8 @@ from gossip.lab.proof.runs import FULL, KICKED, PROBE_TIME, USUAL, PeerRun
 ON_ITS_WAY = 1.0  # seconds that a message, or the end of a connection, may take
 REGISTER_LIMIT = USUAL.register_limit  # seconds in which a seed has to answer
 
-# Reasons for which a link ends: the other end does not run any more; the same without resets, which
-# may come from a machine in between; the same or a word of the other end.
+# Reasons for which a link ends if the other end runs no more; the same without resets, which may
+# come from a machine in between; the same with words of the other end.
 CLOSED = {"closed by the other end", "Connection reset by peer", "Broken pipe"}
 NOT_RUNNING = {"closed by the other end", "Connection refused"}
 HEARD = {*CLOSED, "left", "full", "duplicate"}

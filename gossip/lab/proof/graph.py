@@ -18,7 +18,7 @@ from gossip.capacity import Capacity, parse_capacity, shares
 from gossip.lab.proof.records import Records
 from gossip.lab.proof.runs import FULL, KICKED, PeerRun
 
-CLOSING = 5.0  # seconds: peers that all end within this time were stopped together
+CLOSING = 5.0  # seconds within which peers end that were stopped together
 STEEPEST = 25.0  # exponents beyond this are not distinguished
 
 

@@ -41,7 +41,7 @@ class VirtualTime:
         self.now = 0.0
         self.calls = 0  # made so far
         self._heap: list[tuple] = []  # (when, number, call, arguments)
-        self._numbers = itertools.count()  # of calls: they order those of one moment
+        self._numbers = itertools.count()  # which order calls at the same moment
         self._still = 0  # calls made since time passed
         self._tally: collections.Counter = collections.Counter()
 
@@ -118,7 +118,7 @@ class VirtualDuty:
 class Cables(NamedTuple):
     """The properties of a network's connections."""
 
-    latency: tuple[float, float] = (0.001, 0.002)  # seconds; a connection has one of this range
+    latency: tuple[float, float] = (0.001, 0.002)  # seconds, from which a connection draws one
     jitter: float = 0.0  # seconds at most that bytes take longer
     bandwidth: float = 100e6  # bytes a second, of each connection
     buffer: int = 256 * 1024  # bytes that one end may have sent and the other not read
@@ -131,7 +131,7 @@ class Cabling:
         self.time = time
         self.cables = cables
         self.rng = rng
-        self.slow: dict[Address, float] = {}  # slow machines: seconds that all takes longer there
+        self.slow: dict[Address, float] = {}  # slow machine -> seconds that all takes longer
         self.listening: dict[Address, object] = {}  # address -> the world that listens there
         self.cuts: list[frozenset[Address]] = []  # the machines on one side of each cut
         self.stuck: dict["End", None] = {}  # ends to which something is on its way through a cut

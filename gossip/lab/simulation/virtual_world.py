@@ -1,7 +1,7 @@
 """The world of a node in virtual time.
 
-`World` in gossip/node/world.py says what a node may ask of it. Here nothing waits: every call of
-the node returns, and then the next event of the network is due. Seeds have no names here.
+`World` in gossip/node/world.py says what a node may ask of it. Here nothing waits, because every
+call of the node returns before the next event of the network is due. Seeds have no names here.
 
 While a node is frozen its turns and bytes wait. Afterwards they come in any order, except that the
 bytes of a connection keep their order. When it has no power, nothing comes any more.
@@ -250,7 +250,7 @@ class VirtualWorld(World):
         if end not in self._ends:
             return
         link = end.link
-        if end.has_unread():  # the link rests: what came before the end is read first
+        if end.has_unread():  # the link rests, and has to read what came before the end
             if link.rest_until <= self.now():
                 self._read(end)
             self.later(link.rest_until, end, self._end, end, reason)
