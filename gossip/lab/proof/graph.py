@@ -144,12 +144,13 @@ def largest(records: Records) -> Snapshot:
     return Snapshot(at, degrees, links)
 
 
-def capacity_of(run: PeerRun) -> Capacity:
-    """Return the capacity rule in a run's settings, or the usual one."""
+def capacity_of(run: PeerRun) -> int:
+    """Return how many neighbours a run may have, by default the usual rule."""
     try:
-        return parse_capacity(run.settings.get("capacity", "rule"), " ")
+        capacity = parse_capacity(run.settings.get("capacity", "rule"), " ")
     except ValueError:
-        return Capacity()
+        capacity = Capacity()
+    return capacity.of(parse_address(run.address))
 
 
 def end_of(records: Records) -> float:
@@ -280,9 +281,7 @@ class PowerLaw:
         self.degrees = sorted(degrees.values())
         runs = {run.address: run for run in records.peers}
         others = max(1, len(degrees) - 1)
-        self.capacities = sorted(
-            min(others, capacity_of(runs[address]).of(parse_address(address)))
-            for address in degrees)
+        self.capacities = sorted(min(others, capacity_of(runs[address])) for address in degrees)
         self.low, self.high = min(self.capacities, default=0), max(self.capacities, default=0)
         self.fitted = fit(self.degrees, self.low, self.high)
         self.predicted = fit(self.capacities, self.low, self.high)  # usually about 1 (capacity.py)

@@ -15,7 +15,6 @@ import math
 import operator
 from typing import NamedTuple
 
-from gossip.addresses import parse_address
 from gossip.lab.proof import deaths, graph
 from gossip.lab.proof.events import Spans, when
 from gossip.lab.proof.evidence import ON_ITS_WAY, Proof, Row, quantile
@@ -105,8 +104,7 @@ def tally_of(proof: Proof) -> Tally:
     falsely = [f"{kick.peer} was kicked with a badness of {kick.badness:.3f}, and is honest"
                for kick in sorted(kicks.values()) if kick.peer not in attackers]
     honest = len({run.address for run in proof.peers})
-    few = quantile([graph.capacity_of(run).of(parse_address(run.address))
-                    for run in proof.peers] or [0], 0.5) <= FEW_LINKS
+    few = quantile(list(map(graph.capacity_of, proof.peers)) or [0], 0.5) <= FEW_LINKS
     many = len(attackers) >= MANY * (honest + len(attackers))
     to_find = sum(run.malice not in (SILENT, FALSE_DEAD) for run in attackers.values())
     return Tally(len(attackers), honest, took, early, missed, late, falsely,
