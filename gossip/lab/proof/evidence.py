@@ -1,11 +1,10 @@
 """What the rows of the proof ask of the records.
 
-They ask which runs had to meet, and until when they heard of one another, or of a seed.
-
-Files do not show a cable that is pulled, or a machine without power. They show whether a link ended
-by a word of the other end. If it did not, or a reply was missed since, the two peers were last in
-contact when one of them had a Liveness Reply from the other. A cut may be mended, or a frozen peer
-end, without a word getting through.
+They ask which runs had to meet, and until when they heard of one another, or of a seed. Files do
+not show a cable that is pulled, or a machine without power. They show whether a link ended by a
+word of the other end. If it did not, or a reply was missed since, the two peers were last in
+contact when one of them had a Liveness Reply from the other, because a cut may be mended, or a
+frozen peer end, without a word getting through.
 
 A seed is up from its first line to its last, as it writes `alive:` once a round, but for what its
 `late:` lines tell. A seed that writes neither is up while peers are registered there. A peer cannot

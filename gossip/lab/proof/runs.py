@@ -39,12 +39,11 @@ class Run:
 
     def take(self, at: float, event: str, rest: str) -> None:
         """Take an event of this run's file."""
-        if self.ended not in (KICKED, FULL):
-            self._take(at, event, rest)
-        elif self.ended == FULL and event == "failed":
+        if event == "failed" and self.ended != KICKED:
             self.failures.append(rest)
-
-    def _take_of_any_node(self, at: float, event: str, rest: str) -> None:
+        if self.ended in (KICKED, FULL):
+            return
+        self._take(at, event, rest)
         match event:
             case "late":
                 self.tells_lateness = True
@@ -55,8 +54,6 @@ class Run:
                 self.ended = FULL
             case "stopped":
                 self.ended = rest
-            case "failed":
-                self.failures.append(rest)
 
 
 class PeerRun(Run):
@@ -167,9 +164,6 @@ class PeerRun(Run):
                 self.requests += 1
                 if not self.rounds or self.rounds[-1] < at:
                     self.rounds.append(at)
-            case ("liveness reply" | "liveness missed" | "disconnected" | "unregistered"
-                  | "refused" | "peer list" | "reported" | "told"):
-                self._take_of_another(at, event, *about(rest))
             case "degree" if COUNT.fullmatch(degree := rest.partition("=>")[2]):
                 self.degrees.append((at, int(degree)))
             case "settings":
@@ -188,7 +182,7 @@ class PeerRun(Run):
             case "kicked" if KICKED_FOR.fullmatch(rest):
                 self.ended = KICKED
             case _:
-                self._take_of_any_node(at, event, rest)
+                self._take_of_another(at, event, *about(rest))
 
     def _take_message(self, at: float, line: str, source: str | None = None) -> None:
         """Take a message that was generated, or received from a source."""
@@ -320,8 +314,6 @@ class SeedRun(Run):
                 self.disbelieved.setdefault(rest, at)
             case "settings" if found := SEEDS.search(rest):
                 self.known = int(found[1])
-            case _:
-                self._take_of_any_node(at, event, rest)
 
     def end(self, newest: float) -> float:
         """Return when it ended, as its file tells, or infinity."""
