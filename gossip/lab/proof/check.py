@@ -119,7 +119,7 @@ def _in_reach(proof: Proof, run: PeerRun) -> dict[str, Spans]:
 
 
 def liveness(proof: Proof) -> Row:
-    """Check that runs asked their neighbours in half of the rounds due."""
+    """Check that runs asked in at least half of the rounds due."""
     failures = [f"{proof.name(run)} asked its neighbours in {len(run.rounds)} rounds of {rounds}"
                 for run in proof.peers if not run.chat and len(run.rounds) < SHARE * (
                     rounds := _rounds_due(run, min(run.last, proof.end_of(run))))]

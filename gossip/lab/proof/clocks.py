@@ -1,4 +1,4 @@
-"""How much the clocks of several machines differ, by their output files.
+"""The differences between the clocks of several machines, by their output files.
 
 What A has sent, B receives later. So B's time of a line, minus A's, is at least the lead of B's
 clock over A's. The least difference of all lines from A to B bounds the lead from above, and lines
@@ -66,7 +66,7 @@ class Clocks:
         self.ahead = {ip: seconds for ip, seconds in ahead.items() if seconds}
 
     def _find_set(self, samples: list[Sample], contradictions: set[tuple[str, str]]) -> None:
-        """Find the clocks that were set, by most contradictions first."""
+        """Find the clocks that were set, most contradicted first."""
         while contradictions:
             counts = collections.Counter(one for one, _ in contradictions)
             ip = max(counts, key=lambda ip: (counts[ip], -self._files[ip], ip))
@@ -129,7 +129,7 @@ def _samples(records: Records) -> list[Sample]:
 
 
 def _step(ip: str, samples: list[Sample]) -> tuple[float, float]:
-    """Return by how much a clock was set, and when lines first contradict. The median of many
+    """Return by how much a clock was set, and when, by a first contradiction. The median of many
     lines counts, because a line may be written before the clock is set, and sent after."""
     lines = sorted(((sample.received, sample.sent - sample.received, True) if sample.sender == ip
                     else (sample.sent, sample.received - sample.sent, False)

@@ -100,14 +100,14 @@ def _removal_due(proof: Proof, seed: SeedRun, run: PeerRun, reported: list[float
 
 
 def is_told(proof: Proof, run: PeerRun) -> bool:
-    """Tell whether all seeds of a dead peer spread this, or could."""
+    """Tell whether all seeds of a dead peer told others, or could."""
     found = min((at for _, at in found_dead(proof, run)), default=_due(run, run.last))
     return proof.newest > found + PROBING or all(
         proof.told.get((seed, run.address)) for seed in run.registrations.ever())
 
 
 def _was_found(proof: Proof, seed: SeedRun, run: PeerRun) -> bool:
-    """Tell whether a peer found a run dead, or may have unseen."""
+    """Tell whether a peer found a run dead, maybe in missing lines."""
     return any(run.address in other.dead for other in [*proof.peers, *proof.attackers]) or any(
         who in proof.full or proof.is_elsewhere(who) for who in reporters(seed, run.address))
 

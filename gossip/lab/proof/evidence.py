@@ -212,7 +212,7 @@ class Proof:
                 or self.had_time_to_meet(one, other))
 
     def had_to_be_joined(self, run: PeerRun) -> frozenset[PeerRun]:
-        """Return the runs up that had to meet a run, if up."""
+        """Return the runs that had to meet a run, both being up."""
         return frozenset(one for one in self.peers if not run.has_ended(self.newest)
                          and not one.has_ended(self.newest) and self.had_to_meet(one, run))
 
@@ -256,7 +256,7 @@ class Proof:
         return any(down - up > patience for up, down in times)
 
     def contacts(self, one: PeerRun, other: PeerRun) -> Spans:
-        """Return when two runs were neighbours by both words, and in contact."""
+        """Return when two runs were in contact as neighbours of each other."""
         return Spans((begin, end) for mine in one.links.get(other.address, ())
                      for theirs in other.links.get(one.address, ())
                      if (begin := max(mine.begin, theirs.begin)) <= (

@@ -145,7 +145,7 @@ def largest(records: Records) -> Snapshot:
 
 
 def capacity_of(run: PeerRun) -> int:
-    """Return how many neighbours a run may have, by default the usual rule."""
+    """Return how many neighbours a run may have, by its settings."""
     try:
         capacity = parse_capacity(run.settings.get("capacity", "rule"), " ")
     except ValueError:

@@ -105,7 +105,7 @@ def pieces_in(folder: pathlib.Path) -> Iterator[tuple[pathlib.Path, str, bytes |
 
 
 def _first_line(file: BinaryIO) -> bytes | None:
-    """Return the first line with a time, or else any first line."""
+    """Return the first line with a time, or else what comes first."""
     begin = file.read(FIRST)
     lines = begin.split(b"\n")
     if len(begin) < FIRST:

@@ -106,7 +106,7 @@ class PeerRun(Run):
         return next(iter(self.links.values()))[0].begin if self.links else None
 
     def is_dead(self, newest: float) -> bool:
-        """Tell whether it ended without a word, by its silence."""
+        """Tell whether it ended without a word, or was started again."""
         silence = CHAT_SILENCE if self.chat else 2 * self.setting("liveness-interval")
         return self.ended not in (QUIT, KICKED, FULL) and (
             self.superseded or self.last < newest - silence)

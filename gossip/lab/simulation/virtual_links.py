@@ -31,7 +31,7 @@ FIRST_PORT, PORTS = 32_768, 28_000  # the ports of the ends that dial, the first
 
 
 class Spinning(Exception):
-    """Calls were made again and again, and no time passed."""
+    """Calls that were made again and again while no time passed."""
 
 
 class VirtualTime:
@@ -77,7 +77,7 @@ class VirtualTime:
 
 
 def _name_of(call, arguments: tuple) -> str:
-    """Return the `label` of an argument or the owner, or a name."""
+    """Return the label of a call's argument or owner, or its name."""
     labels = (getattr(getattr(thing, "__self__", thing), "label", None)
               for thing in (*arguments, call))
     return next(filter(None, labels), call.__qualname__)

@@ -120,7 +120,7 @@ class VirtualWorld(World):
                 del waiting[whom]
 
     def run_late(self, seconds: float) -> None:
-        """Count the process as late for as long as live ones."""
+        """Count the process as late for LATE_FOR seconds."""
         self._late, self._late_until = seconds, self.now() + LATE_FOR
         self._worst = max(self._worst, seconds)
 
