@@ -129,7 +129,7 @@ def _samples(records: Records) -> list[Sample]:
 
 
 def _step(ip: str, samples: list[Sample]) -> tuple[float, float]:
-    """Return by how much a clock was set, and when, by a first contradiction. The median of many
+    """Return the step of a clock, and when its lines first contradict. The median of many
     lines counts, because a line may be written before the clock is set, and sent after."""
     lines = sorted(((sample.received, sample.sent - sample.received, True) if sample.sender == ip
                     else (sample.sent, sample.received - sample.sent, False)
