@@ -9,6 +9,7 @@ network with records; the check reads its files once.
 import calendar
 import collections
 import contextlib
+import copy
 import functools
 import gzip
 import math
@@ -18,7 +19,7 @@ import re
 import time
 import zlib
 from collections.abc import Iterator
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 from gossip.addresses import is_loopback, parse_address
 from gossip.events import ROTATED
@@ -201,18 +202,6 @@ def machine_of(address: str) -> str:
     return "loopback" if is_loopback(parsed) else parsed.ip
 
 
-class Runs(NamedTuple):
-    """Runs of peers and of seeds, up to a moment."""
-
-    peers: list[PeerRun]
-    seeds: list[SeedRun]
-    until: float
-
-    def newest(self) -> float:
-        """Return the time of the newest line."""
-        return self.until
-
-
 class Records:
     """All runs of the nodes whose output files are in a folder. The folder is a `pathlib.Path`, or
     anything else with `glob(pattern)`, such as `Together` or a folder that is kept in memory."""
@@ -223,6 +212,7 @@ class Records:
         self._pieces: dict[tuple[str, bytes], Piece] = {}  # by name and first line
         self._latest: dict[str, tuple] = {}  # node -> its latest run, and when that began
         self._untold: list[str] = []  # files without a whole line
+        self._with_attackers = True
         self.clocks = None  # what clocks.py has found
 
     def refresh(self) -> "Records":
@@ -302,7 +292,7 @@ class Records:
     @property
     def peers(self) -> list[PeerRun]:
         """All runs of all peers, with the runs of each in order."""
-        return self._runs("peer")
+        return [run for run in self._runs("peer") if self._with_attackers or run.malice is None]
 
     @property
     def seeds(self) -> list[SeedRun]:
@@ -314,12 +304,14 @@ class Records:
 
     def newest(self) -> float:
         """Return the time of the newest line, without the seeds' `alive:`."""
-        return max([*(run.last for run in self.peers), *(run.until for run in self.seeds)],
-                   default=0.0)
+        return max([*(run.last for run in self._runs("peer")),
+                    *(run.until for run in self.seeds)], default=0.0)
 
-    def honest(self) -> Runs:
-        """Return the same without attackers, which say what they are."""
-        return Runs([run for run in self.peers if run.malice is None], self.seeds, self.newest())
+    def honest(self) -> "Records":
+        """Return the same without the peers that are attackers, as they say."""
+        honest = copy.copy(self)
+        honest._with_attackers = False
+        return honest
 
 
 def read_folder(folder: pathlib.Path) -> Records:
