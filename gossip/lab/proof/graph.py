@@ -32,9 +32,8 @@ class Pieces:
     def __init__(self, links: Mapping[Hashable, Iterable] | None = None):
         """Take the graph's nodes, and what each is linked with."""
         self._links: dict[Hashable, set] = {}
-        self._piece: dict[Hashable, int] = {}  # node -> number of its piece
-        self._members: dict[int, set] = {}  # number of a piece -> its nodes
-        self._last = 0
+        self._piece: dict[Hashable, set] = {}  # node -> the set of its piece, which its nodes share
+        self._count = 0  # of pieces
         for node in links or ():
             self.add(node)
         for node in self._links:
@@ -43,43 +42,43 @@ class Pieces:
 
     def __len__(self) -> int:
         """Return the number of pieces."""
-        return len(self._members)
+        return self._count
 
     def __contains__(self, node: Hashable) -> bool:
         return node in self._links
 
     def joined(self, one: Hashable, other: Hashable) -> bool:
         """Tell whether two nodes are in the same piece."""
-        return self._piece[one] == self._piece[other]
+        return self._piece[one] is self._piece[other]
 
     def all(self) -> list[set]:
         """Return the nodes of each piece."""
-        return [set(nodes) for nodes in self._members.values()]
+        pieces = {id(piece): piece for piece in self._piece.values()}
+        return list(map(set, pieces.values()))
 
     def add(self, node: Hashable) -> None:
         """Add a node, a piece by itself."""
         if node not in self._links:
-            self._links[node] = set()
-            self._settle({node})
+            self._links[node], self._piece[node] = set(), {node}
+            self._count += 1
 
     def remove(self, node: Hashable) -> None:
         """Remove a node and its links."""
         if node in self._links:
             for other in list(self._links[node]):
                 self.unlink(node, other)
-            del self._links[node]
-            del self._members[self._piece.pop(node)]
+            del self._links[node], self._piece[node]
+            self._count -= 1
 
     def link(self, one: Hashable, other: Hashable) -> None:
         """Link two nodes of the graph."""
         self._links[one].add(other)
         self._links[other].add(one)
-        small, large = sorted((self._piece[one], self._piece[other]),
-                              key=lambda piece: len(self._members[piece]))
-        if small != large:
-            moved = self._members.pop(small)
-            self._members[large] |= moved
-            self._piece.update(dict.fromkeys(moved, large))
+        small, large = sorted((self._piece[one], self._piece[other]), key=len)
+        if small is not large:
+            large |= small
+            self._piece.update(dict.fromkeys(small, large))
+            self._count -= 1
 
     def unlink(self, one: Hashable, other: Hashable) -> None:
         """Remove a link."""
@@ -89,14 +88,9 @@ class Pieces:
         self._links[other].discard(one)
         cut_off = self._cut_off(one, other)
         if cut_off:
-            self._members[self._piece[one]] -= cut_off
-            self._settle(cut_off)
-
-    def _settle(self, nodes: set) -> None:
-        """Make these nodes a piece of their own."""
-        self._last += 1
-        self._members[self._last] = nodes
-        self._piece.update(dict.fromkeys(nodes, self._last))
+            self._piece[one] -= cut_off
+            self._piece.update(dict.fromkeys(cut_off, cut_off))
+            self._count += 1
 
     def _cut_off(self, one: Hashable, other: Hashable) -> set:
         """Return the piece of a node, or nothing if a path remains."""
