@@ -183,7 +183,6 @@ def seeds_only(args) -> None:
 
 
 def demo_command(arguments: list[str]) -> int:
-    """Run ten peers with four links each, one of which dies."""
     parser = Parser(prog="runner.py demo", description="Ten peers gossip, one dies; the proof.")
     add_common_flags(parser, DEMO)
     add_count(parser, "--peers", 1, 10, "peers")
@@ -236,7 +235,6 @@ def check_command(arguments: list[str]) -> int:
 
 
 def plot_command(arguments: list[str]) -> None:
-    """Draw pictures of what the output files say."""
     parser = Parser(prog="runner.py plot",
                     description="Draw degrees.svg, network.svg and report.html into the folder.")
     parser.switch("--csv", "write the figures behind them, too, as tables beside the report")
@@ -253,7 +251,6 @@ def plot_command(arguments: list[str]) -> None:
 
 
 def watch_command(arguments: list[str]) -> None:
-    """Serve a page that follows the output files."""
     parser = Parser(prog="runner.py watch",
                     description="Serve a page that follows whatever runs in the folder.")
     add_page(parser, "--port", "--host")
@@ -263,7 +260,6 @@ def watch_command(arguments: list[str]) -> None:
 
 
 def module_command(arguments: list[str]) -> int:
-    """Run gossip modules, and prove them by what their clients hear."""
     parser = Parser(prog="runner.py module",
                     description="Gossip modules join, announce, lose some, and announce again.")
     add_count(parser, "--peers", 3, 20, "modules, each a process")
@@ -280,7 +276,6 @@ def module_command(arguments: list[str]) -> int:
 
 
 def bench_command(arguments: list[str]) -> int:
-    """Measure a network of processes on this machine."""
     parser = Parser(prog="runner.py bench", description="How fast and how large a network is.")
     add_common_flags(parser)
     add_peer_flags(parser)

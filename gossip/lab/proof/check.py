@@ -190,7 +190,6 @@ def pieces(proof: Proof) -> Row:
 
 
 def threads(proof: Proof) -> Row:
-    """Check that no thread died of an error."""
     failures = [f"{run.address}: {text}" for run in [*proof.peers, *proof.seeds]
                 for text in run.failures]
     return Row("threads", not failures, f"{len(failures)} threads failed", failures)
@@ -265,7 +264,6 @@ def format_rows(rows: list[Row]) -> str:
 
 
 def holds(rows: list[Row]) -> bool:
-    """Tell whether no row fails."""
     return all(row.holds is not False for row in rows)
 
 

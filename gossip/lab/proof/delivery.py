@@ -232,7 +232,6 @@ def _had_to_travel(proof: Proof) -> bool:
 
 
 def once(proof: Proof) -> Row:
-    """Check that no run received a message twice."""
     failures = [f"{proof.name(run)} received or generated {message} more than once"
                 for run in proof.peers for message in run.repeated]
     return Row("once", not failures, f"{len(failures)} messages received twice", failures)

@@ -133,7 +133,6 @@ class Spans(list[tuple[float, float]]):
         return any(one <= begin and end <= other for one, other in self)
 
     def total(self) -> float:
-        """Return the seconds of all times."""
         return sum(end - begin for begin, end in self)
 
     def later(self, at: float, seconds: float) -> float:

@@ -41,7 +41,6 @@ class Pieces:
                 self.link(node, other)
 
     def __len__(self) -> int:
-        """Return the number of pieces."""
         return self._count
 
     def __contains__(self, node: Hashable) -> bool:
@@ -71,7 +70,6 @@ class Pieces:
             self._count -= 1
 
     def link(self, one: Hashable, other: Hashable) -> None:
-        """Link two nodes of the graph."""
         self._links[one].add(other)
         self._links[other].add(one)
         small, large = sorted((self._piece[one], self._piece[other]), key=len)
@@ -81,7 +79,6 @@ class Pieces:
             self._count -= 1
 
     def unlink(self, one: Hashable, other: Hashable) -> None:
-        """Remove a link."""
         if other not in self._links.get(one, ()):
             return
         self._links[one].discard(other)

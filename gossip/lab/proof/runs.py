@@ -38,7 +38,6 @@ class Run:
         self.failures: list[str] = []  # threads that died
 
     def take(self, at: float, event: str, rest: str) -> None:
-        """Take an event of this run's file."""
         if event == "failed" and self.ended != KICKED:
             self.failures.append(rest)
         if self.ended in (KICKED, FULL):
@@ -97,7 +96,6 @@ class PeerRun(Run):
 
     @property
     def chat(self) -> bool:
-        """Whether the run is of a chat server."""
         return "chat" in self.settings
 
     @property
@@ -137,7 +135,6 @@ class PeerRun(Run):
         return Spans((begin, until) for begin, until in self.late if until - begin > long)
 
     def linked_at(self, at: float) -> set[str]:
-        """Return the neighbours at a time."""
         return {peer for peer, links in self.links.items()
                 if any(link.begin <= at < link.end for link in links)}
 
@@ -230,7 +227,6 @@ class RegistrationHistory:
         self.all: list[tuple[str, Registered]] = []  # of all seeds, in order
 
     def add(self, seed: str, word: Registered) -> None:
-        """Take a word about a seed."""
         self.words[seed].append(word)
         self.all.append((seed, word))
 

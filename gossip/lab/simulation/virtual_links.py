@@ -261,7 +261,6 @@ class End:
         return data
 
     def has_unread(self) -> bool:
-        """Tell whether bytes have arrived that were not read yet."""
         return bool(self._arrived)
 
     def is_over(self) -> bool:

@@ -217,7 +217,6 @@ class VirtualWorld(World):
     # What connections tell.
 
     def readable(self, end: End) -> None:
-        """Read bytes that have arrived."""
         self._do(end, self._read, end)
 
     def writable(self, end: End) -> None:
