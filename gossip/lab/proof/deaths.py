@@ -198,9 +198,8 @@ def _called_dead(proof: Proof, run: PeerRun, at: float, dead: str) -> list[str]:
            for again in when(seed.registered, dead, at, at + RETURN_TIME)):
         return []
     probed = _probed([run], dead, at)
-    return [f"{proof.name(run)} found {dead} dead, which lived" for other in proof.peers
-            if other.address == dead
-            and _lived(proof, other, probed - run.setting("liveness-interval"), at)
+    return [f"{proof.name(run)} found {dead} dead, which lived" for other in proof.runs[dead]
+            if _lived(proof, other, probed - run.setting("liveness-interval"), at)
             and not other.late.cover(probed, at)
             and _could_know_better(proof, other, run.address, probed)]
 
@@ -213,9 +212,7 @@ def _lived(proof: Proof, run: PeerRun, begin: float, at: float) -> bool:
 def removed(proof: Proof, seed: SeedRun, at: float, peer: str, reason: str) -> list[str]:
     """Return a failure if a seed removed a living peer. The peer was in touch with the reporter of
     its death; or with another peer on the list of this seed, and never noticed its removal."""
-    for run in proof.peers:
-        if run.address != peer or run.chat:
-            continue
+    for run in proof.runs[peer]:
         interval = run.setting("liveness-interval")
         told = reason == "dead" and _lived(proof, run, at - interval, at + interval) and any(
             _could_know_better(proof, run, who, probed) and not run.late.cover(probed, at)
@@ -238,8 +235,8 @@ def _told_dead(proof: Proof, seed: SeedRun) -> list[str]:
     told = seed.passed_on + [
         (min(times), peer) for (who, peer), times in proof.told.items()
         if who == seed.address and seed.first <= min(times) <= seed.last]
-    lived = {peer: None for at, peer in sorted(told) for run in proof.peers
-             if run.address == peer and not run.chat and _has_not_noticed(proof, seed, at, run)}
+    lived = {peer: None for at, peer in sorted(told) for run in proof.runs[peer]
+             if _has_not_noticed(proof, seed, at, run)}
     return [f"seed {seed.address} told of the death of {peer}, which lived" for peer in lived]
 
 
@@ -269,7 +266,7 @@ def _probes(proof: Proof, seed: SeedRun, peer: str, removed: float,
     probes = []
     for heard, whom, who, line in seed.reports:
         if whom == peer and listed <= heard <= removed:
-            runs = [run for run in proof.peers if run.address == who]
+            runs = proof.runs[who]
             # by the reporter's own clock, because what another seed passed on comes later
             made = max((report.at for run in runs for report in run.reported
                         if report.line == line), default=heard)

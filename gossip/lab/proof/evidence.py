@@ -118,9 +118,10 @@ class Proof:
         self.full = {run.address: run.last for run in self.peers if run.ended == FULL}
         self.full |= {address: 0.0 for _, address in self.headless}
         self.origin = {message: run for run in self.peers for message in run.generated}
-        self.lives = collections.Counter(run.address for run in self.peers)
+        self.runs = collections.defaultdict(list)  # address -> the runs of this peer
         self.told = collections.defaultdict(list)  # (seed, dead peer) -> when the seed told a peer
         for run in self.peers:
+            self.runs[run.address].append(run)
             for at, seed, dead in run.told:
                 self.told[seed, dead].append(at)
         self.times = sorted(run.generated[m] for m, run in self.origin.items())
@@ -151,7 +152,7 @@ class Proof:
 
     def name(self, run: PeerRun) -> str:
         """Return the address of a run, with its start if ambiguous."""
-        return run.address + (start_time(run) if self.lives[run.address] > 1 else "")
+        return run.address + (start_time(run) if len(self.runs[run.address]) > 1 else "")
 
     # Runs.
 
@@ -219,10 +220,7 @@ class Proof:
     @functools.cached_property
     def _joined(self) -> Pieces:
         """All runs, linked if they have ever been neighbours."""
-        runs = collections.defaultdict(list)
-        for run in self.peers:
-            runs[run.address].append(run)
-        return Pieces({run: [other for address in run.links for other in runs.get(address, ())
+        return Pieces({run: [other for address in run.links for other in self.runs[address]
                              if self.contacts(run, other)] for run in self.peers})
 
     def _common_seed_times(self, one: PeerRun, other: PeerRun) -> Spans:
