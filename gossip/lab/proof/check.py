@@ -124,7 +124,7 @@ def liveness(proof: Proof) -> Row:
                 for run in proof.peers if not run.chat and len(run.rounds) < SHARE * (
                     rounds := _rounds_due(run, min(run.last, proof.end_of(run))))]
     return Row("liveness", not failures,
-               f"{sum(run.requests for run in proof.peers)} requests, "
+               f"{sum(run.rounds.total() for run in proof.peers)} requests, "
                f"{sum(len(run.replies) for run in proof.peers)} replies, "
                f"{sum(len(run.missed) for run in proof.peers)} misses", failures)
 

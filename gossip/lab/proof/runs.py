@@ -74,8 +74,7 @@ class PeerRun(Run):
         self.linked: set[str] = set()  # neighbours now
         self.degrees: list[tuple[float, int]] = []  # when, number of neighbours from then on
         self.links: dict[str, list[Linked]] = {}  # neighbour, now or earlier -> its links
-        self.requests = 0
-        self.rounds: list[float] = []  # when it asked its neighbours
+        self.rounds: collections.Counter[float] = collections.Counter()  # when it asked how many
         self.replies: list[Reply] = []
         self.missed: list[Missed] = []
         self.dead: dict[str, float] = {}  # neighbour -> when it was found dead, the last time
@@ -158,9 +157,7 @@ class PeerRun(Run):
                     self.links.setdefault(rest, []).append(Linked(at, math.inf))
                 self.linked.add(rest)
             case "liveness request":
-                self.requests += 1
-                if not self.rounds or self.rounds[-1] < at:
-                    self.rounds.append(at)
+                self.rounds[at] += 1
             case "degree" if COUNT.fullmatch(degree := rest.partition("=>")[2]):
                 self.degrees.append((at, int(degree)))
             case "settings":
