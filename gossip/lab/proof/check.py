@@ -291,13 +291,12 @@ def judge_folder(folder: pathlib.Path) -> tuple[bool, str]:
 
 def check_as_json(folder: pathlib.Path) -> tuple[bool, str]:
     """Return the verdict, and all rows or an `error` as JSON."""
-    verdict = {"folder": str(folder), "holds": False, "rows": []}
     try:
         rows = prove(read_folder(folder))
-        verdict |= {"holds": holds(rows), "rows": [row._asdict() for row in rows]}
+        verdict = {"holds": holds(rows), "rows": [row._asdict() for row in rows]}
     except ValueError as error:
-        verdict["error"] = str(error)
-    return verdict["holds"], json.dumps(verdict)
+        verdict = {"holds": False, "rows": [], "error": str(error)}
+    return verdict["holds"], json.dumps({"folder": str(folder), **verdict})
 
 
 def with_texts(records: Records, rows: list[Row]) -> list[Row]:

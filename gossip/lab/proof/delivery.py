@@ -118,9 +118,8 @@ def _excused(proof: Proof, message: str, run: PeerRun, holders: list[PeerRun]) -
 def _is_denied(proof: Proof, message: str, run: PeerRun, holders: list[PeerRun]) -> bool:
     """Tell whether a run may lack a message of a denied origin. The run has denied the origin, and
     either has ended; or another run has denied the origin, which has ended, and this run was not in
-    contact with any run that had the message. (Where gossip is signed, a peer writes
-    `unconfirmed:RUN` unless most seeds name the run, or it proves itself. An ended run cannot, and
-    restarted seeds do not know it.)"""
+    contact with any run that had the message. (A peer denies a run that most seeds do not name,
+    unless it proves itself. An ended run cannot, and restarted seeds do not know it.)"""
     said_by, origin = run_of(message), proof.origin[message]
     if said_by not in proof.denied:
         return False

@@ -105,7 +105,6 @@ class Pieces:
 class Snapshot(NamedTuple):
     """The peers that were up at a moment, and their links."""
 
-    at: float
     degrees: dict[str, int]  # address -> degree
     links: list[tuple[str, str]]  # each once, the smaller address first
 
@@ -132,7 +131,7 @@ def largest(records: Records) -> Snapshot:
                    if one < other and one in linked.get(other, ()))
     degrees = {address: next((degree for since, degree in reversed(run.degrees) if since <= at), 0)
                for address, run in runs.items()}
-    return Snapshot(at, degrees, links)
+    return Snapshot(degrees, links)
 
 
 def capacity_of(run: PeerRun) -> int:

@@ -36,7 +36,7 @@ DAMAGED = EOFError, zlib.error, gzip.BadGzipFile  # errors of reading a .gz that
 class Tail:
     """The events of an output file, read as it grows."""
 
-    def __init__(self, longest: int | None = None):
+    def __init__(self, longest: int):
         self._longest = longest  # bytes that are read of a line
         self.position = 0  # how many bytes were read
         self.node: str | None = None  # whose file it is, as `started:` or `continued:` says last
