@@ -1,4 +1,4 @@
-"""The row about who died, and about who was called dead.
+"""The row about dead peers, and living peers that were called dead.
 
 A peer that finds another dead has missed its answers several rounds in a row before, and tells
 every seed with which it is registered. No peer may call a living peer dead, and no seed may take it
@@ -160,7 +160,7 @@ def _apart(proof: Proof, one: SeedRun, other: SeedRun, at: float) -> bool:
 
 
 def _blames(proof: Proof) -> list[str]:
-    """Return the failures of all peers and seeds that called somebody dead."""
+    """Return the failures of all peers and seeds that called peers dead."""
     found = [failure for run in proof.peers if not run.chat for at, dead in run.found_dead
              for fault in (_without_misses, _not_reported, _called_dead)
              for failure in fault(proof, run, at, dead)]
@@ -260,7 +260,7 @@ def _has_not_noticed(proof: Proof, seed: SeedRun, at: float, run: PeerRun) -> bo
 
 def _probes(proof: Proof, seed: SeedRun, peer: str, removed: float,
             within: float = math.inf) -> list[tuple[str, float]]:
-    """Return who reported a removed peer, and when their last probes began. Reports count since its
+    """Return the reporters of a removed peer, and when their probes began. Reports count since its
     registration, and at most `within` seconds before the removal."""
     listed = max([removed - within, *when(seed.registered, peer, end=removed)])
     probes = []
