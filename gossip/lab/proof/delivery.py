@@ -170,7 +170,10 @@ def _had_to_go(proof: Proof, message: str, holder: PeerRun, had: float, run: Pee
     if not holder.has_ended(proof.newest) and not run.has_ended(proof.newest):
         return proof.had_to_meet(holder, run)
     slow = _slowness(run, holder, had - _two_rounds(run))
-    way = ON_ITS_WAY + max(_goodbye(run, holder), slow)  # the other direction was as slow
+    goodbye = min((link.end - run.left for link in holder.links.get(run.address, ())
+                   if link.reason == "left" and run.left is not None and link.end > run.left),
+                  default=0.0)  # seconds that it took
+    way = ON_ITS_WAY + max(goodbye, slow)  # the other direction was as slow
     if run.settings.get("sign") == "yes" and (
             proof.taken_by(run).get(run_of(message), math.inf) > had):
         way += ANSWER_TIME + PROBE_TIME  # it has to find out whether it takes the message
@@ -190,13 +193,6 @@ def _slowness(one: PeerRun, other: PeerRun, since: float) -> float:
     """Return the most seconds that bytes took between two runs since then."""
     return max((reply.took / 2 for run, peer in ((one, other), (other, one))
                 for reply in run.replies if reply.at >= since and reply.peer == peer.address),
-               default=0.0)
-
-
-def _goodbye(leaver: PeerRun, other: PeerRun) -> float:
-    """Return the seconds that a run's goodbye took; 0 if none arrived."""
-    return min((link.end - leaver.left for link in other.links.get(leaver.address, ())
-                if link.reason == "left" and leaver.left is not None and link.end > leaver.left),
                default=0.0)
 
 
