@@ -139,12 +139,12 @@ def _stuck(proof: Proof, message: str, holders: list[PeerRun], lacking: list[Pee
     """Tell whether a message had to go on somewhere and did not. Only pairs of runs are compared
     that are up and had to meet, or have been neighbours, or of which one was alone."""
     had = {holder: holder.has_since(message) for holder in holders}
-    alone = {holder for holder in holders if proof.alone_since(holder, had[holder]) is not None}
+    alone = {holder for holder in holders if proof.alone_since(holder, had[holder]) < math.inf}
     for run in lacking:
         if not proof.had_to_be_joined(run).isdisjoint(holders):
             return True
         pairs = holders
-        if proof.alone_since(run, max(had.values())) is None:
+        if proof.alone_since(run, max(had.values())) == math.inf:
             pairs = [one for one in holders if one.address in run.links or one in alone]
         if (any(_had_to_go(proof, message, holder, had[holder], run) for holder in pairs)
                 or _came_before_goodbye(proof.origin[message], message, run)):
@@ -184,9 +184,8 @@ def _had_to_go(proof: Proof, message: str, holder: PeerRun, had: float, run: Pee
     if any(end - max(had, begin) >= way + (slow * QUESTIONS if had < begin else 0.0)
            for begin, end in proof.contacts(holder, run)):
         return True
-    alone = [since for since in (proof.alone_since(holder, had), proof.alone_since(run, had))
-             if since is not None]
-    return bool(alone) and proof.had_time_to_meet(holder, run, min(alone))
+    alone = min(proof.alone_since(holder, had), proof.alone_since(run, had))
+    return alone < math.inf and proof.had_time_to_meet(holder, run, alone)
 
 
 def _slowness(one: PeerRun, other: PeerRun, since: float) -> float:

@@ -287,10 +287,10 @@ class Proof:
             return True  # a leaver says goodbye on all links, and this link did not carry it
         return mine.reason not in HEARD or mine.end > other.last + ON_ITS_WAY
 
-    def alone_since(self, run: PeerRun, at: float) -> float | None:
-        """Return when a run lost its last neighbour, if before `at`."""
+    def alone_since(self, run: PeerRun, at: float) -> float:
+        """Return when a run lost its last neighbour before `at`, or infinity."""
         last = self._last_link_end(run)
-        return max(last, run.first) if last < at else None
+        return max(last, run.first) if last < at else math.inf
 
     def _last_link_end(self, run: PeerRun) -> float:
         end = self.end_of(run)
