@@ -63,8 +63,7 @@ def broadcast(proof: Proof) -> Row:
     return Row("broadcast", not failures,
                f"{delivered} of {delivered + missing} deliveries, {through} of them through "
                f"others than the origin" + (f"; {denied} not confirmed" if denied else "")
-               + (f"; lost {len(lost)}" if lost else ""),
-               failures + lost)
+               + (f"; lost {len(lost)}" if lost else ""), failures + lost)
 
 
 def _not_delivered(proof: Proof) -> tuple[list[str], list[str], int]:
