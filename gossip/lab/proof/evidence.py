@@ -33,8 +33,8 @@ from gossip.lab.proof.runs import FULL, KICKED, PROBE_TIME, USUAL, PeerRun
 ON_ITS_WAY = 1.0  # seconds that a message, or the end of a connection, may take
 REGISTER_LIMIT = USUAL.register_limit  # seconds in which a seed has to answer
 
-# Reasons for which a link ends if the other end runs no more; the same without resets, which may
-# come from a machine in between; the same with words of the other end.
+# Why a link ended. CLOSED: the other end runs no more. NOT_RUNNING: the same without resets, which
+# may come from a machine in between. HEARD: the same, or the other end said so.
 CLOSED = {"closed by the other end", "Connection reset by peer", "Broken pipe"}
 NOT_RUNNING = {"closed by the other end", "Connection refused"}
 HEARD = {*CLOSED, "left", "full", "duplicate"}

@@ -74,7 +74,7 @@ class PeerRun(Run):
         self.linked: set[str] = set()  # neighbours now
         self.degrees: list[tuple[float, int]] = []  # when, number of neighbours from then on
         self.links: dict[str, list[Linked]] = {}  # neighbour, now or earlier -> its links
-        self.rounds: collections.Counter[float] = collections.Counter()  # when it asked how many
+        self.rounds: collections.Counter[float] = collections.Counter()  # when -> neighbours asked
         self.replies: list[Reply] = []
         self.missed: list[Missed] = []
         self.dead: dict[str, float] = {}  # neighbour -> when it was found dead, the last time
@@ -82,7 +82,7 @@ class PeerRun(Run):
         self.reported: list[Report] = []
         self.told: list[tuple[float, str, str]] = []  # when, by which seed, of whose death
         self.denied: set[str] = set()  # runs that nobody confirmed to it
-        self.left_alone: set[str] = set()  # whose reports never name it, as seeds find
+        self.left_alone: set[str] = set()  # neighbours whose reports never name it, as seeds find
 
     def setting(self, name: str) -> float:
         """Return a setting as a number, by default the usual one."""

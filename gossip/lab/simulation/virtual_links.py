@@ -327,7 +327,7 @@ class End:
             time.at(self._arrives, self._arrive)
 
     def machine_is_back(self) -> None:
-        """Reset the connection if the other end still sends something again."""
+        """Reset the connection if the other end has to send something again."""
         if self._in_buffer > sum(map(len, self._arrived)):
             self.other._expect(RESET)
 
