@@ -1,4 +1,4 @@
-"""The runner: starts seeds, whole networks and the demo; checks output files; measures; chats.
+"""The runner, whose commands start, check and measure networks.
 
 The table COMMANDS has its commands. `--peers` starts processes with several nodes each by a command
 that nobody types, `python runner.py worker`.
@@ -40,7 +40,7 @@ from peer import Peer
 from seed import Seed
 
 ROW = 18  # columns before what a row of the proof says
-OWN_PROCESSES = 20  # peers of a network that is watched, up to which each has its own
+OWN_PROCESSES = 20  # peers that have a process each, at most, while they are watched
 CORES = os.cpu_count() or 1
 
 
@@ -56,20 +56,20 @@ def main(arguments: list[str]) -> int:
 
 
 def no_command(word: str) -> None:
-    """Name all commands, and the one that was meant if its name is similar."""
+    """Name all commands, and first a command with a similar name."""
     meant = difflib.get_close_matches(word.lower(), COMMANDS, 1, 0.73)  # start is not status
     raise CommandError(f"no command {word!r}{f'; did you mean {meant[0]}?' if meant else '.'} "
                        f"Commands: {', '.join(COMMANDS)}")
 
 
 def add_count(parser: Parser, flag: str, low: int, default: int, what: str, unit="N") -> None:
-    """Add a flag for whole numbers of `low` or more; its help is `what` and the default."""
+    """Add a flag for whole numbers from `low` on, with its default."""
     parser.add_argument(flag, type=whole_number(low), default=default, metavar=unit,
                         help=f"{what} ({default})")
 
 
 def start_command(arguments: list[str]) -> int | None:
-    """Seeds alone, or a whole network."""
+    """Start seeds alone, or a whole network."""
     commands = "\n".join(f"  {word:<10}{what}" for word, (_, what) in COMMANDS.items())
     parser = Parser(prog="runner.py", usage="python runner.py [COMMAND] [flags]",
                     description=f"{EXAMPLES}\ncommands (each has --help):\n{commands}",
@@ -136,7 +136,7 @@ def network(parser: Parser, args, settings: Settings) -> int:
 
 
 def add_watch(parser: Parser) -> None:
-    """Add the flags of commands that start a network, of which a page may be served."""
+    """Add the flags of commands that may show their network."""
     parser.switch("--watch", "serve a page that shows the network while it runs, with buttons; "
                              f"peers then gossip on without --once, and up to {OWN_PROCESSES} have "
                              "four links and a process each")
@@ -163,7 +163,7 @@ def add_base_port(parser: Parser) -> None:
 
 
 def peer_addresses(parser: Parser, args) -> list[Address]:
-    """Return the addresses of the peers: --host, and ports from --base-port on."""
+    """Return the addresses of the peers, from --base-port on."""
     if args.base_port + args.peers > 65536:
         parser.error(f"{args.peers} peers from port {args.base_port} on pass port 65535")
     host = host_of(args.host, load_seeds(args.config), 0.0)
@@ -171,7 +171,7 @@ def peer_addresses(parser: Parser, args) -> list[Address]:
 
 
 def seeds_only(args) -> None:
-    """Run the local seeds until Ctrl-C; each begins a new life in its output file."""
+    """Run the local seeds until Ctrl-C, appending to their output files."""
     seeds = load_seeds(args.config)
     local = local_seeds(seeds)
     check_seed_ports(local, args.config)
@@ -183,7 +183,6 @@ def seeds_only(args) -> None:
 
 
 def demo_command(arguments: list[str]) -> int:
-    """Ten peers with four links each; one dies; all within seconds."""
     parser = Parser(prog="runner.py demo", description="Ten peers gossip, one dies; the proof.")
     add_common_flags(parser, DEMO)
     add_count(parser, "--peers", 1, 10, "peers")
@@ -203,7 +202,7 @@ def demo_command(arguments: list[str]) -> int:
 
 
 def worker_command(arguments: list[str]) -> None:
-    """Host several nodes, as told over standard input: the process that --peers starts."""
+    """Host the nodes that the runner names over standard input."""
     parser = Parser(prog="runner.py worker", description="Hosts nodes for the runner.")
     parser.add_argument("kind", choices=("seed", "peer"))
     add_common_flags(parser)
@@ -221,7 +220,7 @@ def worker_command(arguments: list[str]) -> None:
 
 
 def check_command(arguments: list[str]) -> int:
-    """Print the proof, or one verdict for each of several folders; 1 when one does not hold."""
+    """Print the proof, or a verdict for each of several folders."""
     parser = Parser(prog="runner.py check", description="Prove from output files what happened.")
     parser.switch("--json", "write the rows as JSON, one object a line for each folder")
     folders, args = parse_folders(parser, arguments, "; of several folders each has a verdict, and "
@@ -236,7 +235,6 @@ def check_command(arguments: list[str]) -> int:
 
 
 def plot_command(arguments: list[str]) -> None:
-    """Draw pictures of what the output files say."""
     parser = Parser(prog="runner.py plot",
                     description="Draw degrees.svg, network.svg and report.html into the folder.")
     parser.switch("--csv", "write the figures behind them, too, as tables beside the report")
@@ -253,7 +251,6 @@ def plot_command(arguments: list[str]) -> None:
 
 
 def watch_command(arguments: list[str]) -> None:
-    """Serve a page that follows the output files."""
     parser = Parser(prog="runner.py watch",
                     description="Serve a page that follows whatever runs in the folder.")
     add_page(parser, "--port", "--host")
@@ -263,7 +260,6 @@ def watch_command(arguments: list[str]) -> None:
 
 
 def module_command(arguments: list[str]) -> int:
-    """Run a network of gossip modules and prove it by what their clients hear."""
     parser = Parser(prog="runner.py module",
                     description="Gossip modules join, announce, lose some, and announce again.")
     add_count(parser, "--peers", 3, 20, "modules, each a process")
@@ -280,7 +276,6 @@ def module_command(arguments: list[str]) -> int:
 
 
 def bench_command(arguments: list[str]) -> int:
-    """Measure a network of processes on this machine."""
     parser = Parser(prog="runner.py bench", description="How fast and how large a network is.")
     add_common_flags(parser)
     add_peer_flags(parser)
@@ -299,7 +294,7 @@ def bench_command(arguments: list[str]) -> int:
         return measure_modules(args.base_port)
     seeds = load_seeds(args.config)
     settings = peer_settings(args)._replace(gossip_count=0)
-    if args.messages > settings.burst:  # said at once, by one peer: this would measure the rate
+    if args.messages > settings.burst:  # one peer says them at once, against its rate limit
         settings = settings._replace(rate=0)
     return bench.measure(args, peer_addresses(parser, args), seeds, local_seeds(seeds), settings,
                          [args.spread] if args.spread else list(WAYS))

@@ -71,8 +71,7 @@ def drawn_peers(records: Records, snapshot: Snapshot) -> list[DrawnPeer]:
     newest = records.newest()
     runs = {run.address: run for run in records.peers}
     kicked = {kick.peer for seed in records.seeds for kick in seed.kicks}
-    return [DrawnPeer(address, snapshot.degrees.get(address, 0),
-                      graph.capacity_of(runs[address]).of(parse_address(address)),
+    return [DrawnPeer(address, snapshot.degrees.get(address, 0), graph.capacity_of(runs[address]),
                       address in snapshot.degrees, runs[address].is_dead(newest),
                       runs[address].malice, address in kicked)
             for address in sorted(runs, key=parse_address)]

@@ -1,7 +1,7 @@
-"""The check: proves from the output files alone that a network did what it should.
+"""The check, which proves from output files what a network did.
 
 Every row of the proof is a function from `Proof` to a `Row`, or to None where it has nothing to
-say. Those about messages are in delivery.py, others in deaths.py and malicious.py, most here.
+say. Rows about messages are in delivery.py, others in deaths.py and malicious.py, most here.
 """
 
 import collections
@@ -22,14 +22,14 @@ from gossip.lab.proof.records import Records, read_folder
 from gossip.lab.proof.runs import FULL, PROBE_TIME, PeerRun
 from gossip.settings import majority
 
-ROUNDS, MORE = 3, 2.0  # liveness intervals, and seconds, in which a peer has to be registered
-LONGEST = 60.0  # seconds: the same at most
-MUTE = "no answer to register"  # of a seed: until then no other one is tried in its place
+ROUNDS, MORE = 3, 2.0  # liveness intervals plus seconds in which a peer has to be registered
+LONGEST = 60.0  # seconds, the most of this sum
+MUTE = "no answer to register"  # a peer tries no other seed before it has given up the mute one
 BANNED = f"{REFUSED}: kicked"  # by seeds that have found it malicious
-SHORTEST = 1.0  # seconds: rounds that are due more often may come so rarely on a busy machine
+SHORTEST = 1.0  # seconds between rounds at least, because a busy machine may do no more
 SHARE = 0.5  # of the rounds due, at least
 SHOWN = 5  # failures of one row that are shown
-CLAIMS = {  # row -> what it proves; one without a verdict only shows figures
+CLAIMS = {  # row -> what it proves; a row without a verdict only shows figures
     "clocks": "The clocks of all machines agree, or could be put right.",
     "gossips": "Every peer generated what its settings say.",
     "broadcast": "Every message reached every peer that was up, or came later.",
@@ -53,7 +53,7 @@ _NAMED = re.compile(rf"{ADDRESS}(:[0-9]+:[0-9]+)?")  # an address, or a message:
 
 
 def prove(records: Records, here: set[str] | None = None) -> list[Row]:
-    """All rows of the proof. `here`: the nodes of which there are files; None: all."""
+    """Return all rows. `here` names the nodes of which there are files; None means all nodes."""
     records = put_right(records)
     proof = Proof(records, here)
     rows = [records.clocks.row(), delivery.gossips(proof), delivery.broadcast(proof),
@@ -64,7 +64,7 @@ def prove(records: Records, here: set[str] | None = None) -> list[Row]:
 
 
 def registered(proof: Proof) -> Row | None:
-    """Every run that had the time was once registered with a majority of the seeds, if known."""
+    """Check that runs with enough time registered with most seeds at once."""
     known = min((seed.known for seed in proof.seeds if seed.known), default=0)
     if not known:
         return None
@@ -81,7 +81,7 @@ def registered(proof: Proof) -> Row | None:
 
 
 def _had_to_register(proof: Proof, run: PeerRun, wanted: int) -> bool:
-    """Tell whether `wanted` seeds were up, and in reach of a run, at once for long enough."""
+    """Tell whether a run could reach `wanted` seeds for long enough."""
     lost = [word for _, word in run.registrations.all if word.lost is not None]
     if any(word.lost.startswith(BANNED) for word in lost):
         return False
@@ -97,9 +97,9 @@ def _had_to_register(proof: Proof, run: PeerRun, wanted: int) -> bool:
 
 
 def _in_reach(proof: Proof, run: PeerRun) -> dict[str, Spans]:
-    """Return when each seed was up and in reach of a run. The run's words tell that (evidence.py),
-    or a line that one of the two wrote because the other spoke, unless the seed was late and read
-    old lines. A run tries a lost seed again after a pause, and notices a silent seed later."""
+    """Return when each seed was up and in reach of a run. The run's words tell this (evidence.py),
+    or a line that the run or the seed wrote because the other spoke. A late seed may have read old
+    lines. A run tries a lost seed again after a pause, and notices a silent seed later."""
     end, words = min(run.last, proof.end_of(run)), run.registrations.words
     times = {seed: Spans((begin + pause(run.first, begin),
                           min(end if seed in words else end - REGISTER_LIMIT, until))
@@ -119,19 +119,18 @@ def _in_reach(proof: Proof, run: PeerRun) -> dict[str, Spans]:
 
 
 def liveness(proof: Proof) -> Row:
-    """It fails if a run with neighbours asked them in fewer than half of the rounds due."""
+    """Check that runs asked in at least half of the rounds due."""
     failures = [f"{proof.name(run)} asked its neighbours in {len(run.rounds)} rounds of {rounds}"
                 for run in proof.peers if not run.chat and len(run.rounds) < SHARE * (
                     rounds := _rounds_due(run, min(run.last, proof.end_of(run))))]
     return Row("liveness", not failures,
-               f"{sum(run.requests for run in proof.peers)} requests, "
+               f"{sum(run.rounds.total() for run in proof.peers)} requests, "
                f"{sum(len(run.replies) for run in proof.peers)} replies, "
                f"{sum(len(run.missed) for run in proof.peers)} misses", failures)
 
 
 def _rounds_due(run: PeerRun, end: float) -> int:
-    """Count the rounds in which a run had to ask until its end: one an interval, while it was not
-    late and had a neighbour that was no suspect (with too many misses since it answered)."""
+    """Return how many rounds were due while some neighbour was no suspect."""
     interval, limit = run.setting("liveness-interval"), run.setting("liveness-misses")
     times = Spans()
     for peer, links in run.links.items():
@@ -145,7 +144,7 @@ def _rounds_due(run: PeerRun, end: float) -> int:
 
 
 def degrees(proof: Proof) -> Row:
-    """The degrees when most peers were up, and the power law that fits them."""
+    """Show the degrees at the network's largest, and their power law."""
     law = graph.PowerLaw(proof.records)
     if not law.degrees:
         return Row("degrees", None, "no peer said what its degree is", [])
@@ -158,8 +157,7 @@ def degrees(proof: Proof) -> Row:
 
 
 def pieces(proof: Proof) -> Row:
-    """How long the graph was in several pieces; it fails if that lasts too long, and peers of
-    different pieces had to meet (evidence.py). When a file is full nobody knows."""
+    """Check that no pieces stay apart whose peers had to meet."""
     if any(map(proof.is_elsewhere, proof.strangers())):
         return Row("pieces", None, "links lead to peers elsewhere: only all files tell", [])
     end = graph.end_of(proof.records)
@@ -182,7 +180,7 @@ def pieces(proof: Proof) -> Row:
         patience = max((run.setting("liveness-misses") + 3) * run.setting("liveness-interval")
                        for run in proof.peers) + PROBE_TIME
         runs = {run.address: run for run in proof.peers}
-        if apart > patience and not proof.full and any(
+        if apart > patience and not proof.full and any(  # a full file does not tell all links
                 proof.had_to_meet(runs[one], runs[other])
                 for first, second in itertools.combinations(last.all(), 2)
                 for one in first for other in second):
@@ -192,14 +190,13 @@ def pieces(proof: Proof) -> Row:
 
 
 def threads(proof: Proof) -> Row:
-    """No thread of any node died of an error."""
     failures = [f"{run.address}: {text}" for run in [*proof.peers, *proof.seeds]
                 for text in run.failures]
     return Row("threads", not failures, f"{len(failures)} threads failed", failures)
 
 
 def full(proof: Proof) -> Row | None:
-    """The files that are full."""
+    """Name the files that are full."""
     runs = [*proof.peers, *proof.attackers, *proof.seeds]
     since = {("seed " if run in proof.seeds else "") + run.address: run.last
              for run in runs if run.ended == FULL}
@@ -209,7 +206,7 @@ def full(proof: Proof) -> Row | None:
 
 
 def beginnings(proof: Proof) -> Row | None:
-    """No run goes on in a file whose beginning is in none."""
+    """Check that no file goes on with a run that begins nowhere."""
     failures = [f"the file before {name} is missing, in which {node} started; put it beside this "
                 "one" for name, node in proof.headless]
     return _facts("beginnings", f"{len(failures)} files go on without a beginning: nothing is "
@@ -217,14 +214,14 @@ def beginnings(proof: Proof) -> Row | None:
 
 
 def unread(records: Records) -> Row | None:
-    """The files that are named like a node's and tell of none."""
+    """Name the files that have a node's name and tell of none."""
     names = records.unread()
     return _facts("unread", "files named like a node's, but without a started: line: "
                   f"{len(names)}", names)
 
 
 def earlier(records: Records) -> Row | None:
-    """The files of earlier versions, which do not tell enough."""
+    """Name the files of earlier versions, because they prove less."""
     names = [f"{run.address}: nobody knows whether it was late"
              for run in records.peers if not run.tells_lateness]
     names += [f"seed {run.address}: only what peers say tells whether it was up"
@@ -233,7 +230,7 @@ def earlier(records: Records) -> Row | None:
 
 
 def elsewhere(proof: Proof) -> Row | None:
-    """How much only the files of other machines can tell."""
+    """Name the nodes whose files are on other machines."""
     messages = {message for run in proof.peers for message in run.received}
     said = list(filter(proof.is_elsewhere, map(origin_of, messages)))
     seeds = {seed for run in proof.peers for seed in run.registrations.ever()
@@ -250,12 +247,12 @@ def elsewhere(proof: Proof) -> Row | None:
 
 
 def _facts(name: str, figures: str, details: list[str], holds: bool | None = None) -> Row | None:
-    """Return a row, or None where there are no details."""
+    """Return a row, or None without details."""
     return Row(name, holds, figures, details) if details else None
 
 
 def format_rows(rows: list[Row]) -> str:
-    """The proof as text: one line a row, and the details of the row below it."""
+    """Return the proof as text, each row above its details."""
     lines = []
     for row in rows:
         verdict = {True: "holds", False: "FAILS", None: ""}[row.holds]
@@ -267,49 +264,44 @@ def format_rows(rows: list[Row]) -> str:
 
 
 def holds(rows: list[Row]) -> bool:
-    """Whether no row fails."""
     return all(row.holds is not False for row in rows)
 
 
-def check_folder(folder: pathlib.Path) -> tuple[bool, str]:
-    """Check the output files of a folder; return whether the proof holds, and its text."""
+def check_folder(folder: pathlib.Path, shown=lambda row: True) -> tuple[bool, str]:
+    """Return whether the proof of a folder holds, and its text."""
     try:
-        return check_records(read_folder(folder))
+        return check_records(read_folder(folder), shown)
     except ValueError as error:
         return False, str(error)
 
 
 def check_records(records: Records, shown=lambda row: True) -> tuple[bool, str]:
-    """Check records that have been read; `shown` tells which rows the text has."""
+    """Return whether the proof holds, and the text of the rows `shown`."""
     rows = prove(records)
     return holds(rows), format_rows(with_texts(records, list(filter(shown, rows))))
 
 
 def judge_folder(folder: pathlib.Path) -> tuple[bool, str]:
-    """Give the verdict in a line, above the rows that fail, or name files that prove nothing."""
-    try:
-        is_good, text = check_records(read_folder(folder), lambda row: (
-            row.holds is False or row.holds is None and row.details))
-    except ValueError as error:
-        is_good, text = False, str(error)
+    """Return the verdict, and a text with the rows that fail."""
+    is_good, text = check_folder(folder, lambda row: (
+        row.holds is False or row.holds is None and row.details))
     verdict = "holds" if is_good else "FAILS"
     return is_good, "\n       ".join([f"{verdict}  {folder}", *text.splitlines()])
 
 
 def check_as_json(folder: pathlib.Path) -> tuple[bool, str]:
-    """Write the rows as an object of JSON, with all details and whole names, or an `error`."""
-    verdict = {"folder": str(folder), "holds": False, "rows": []}
+    """Return the verdict, and all rows or an `error` as JSON."""
     try:
         rows = prove(read_folder(folder))
-        verdict |= {"holds": holds(rows), "rows": [row._asdict() for row in rows]}
+        verdict = {"holds": holds(rows), "rows": [row._asdict() for row in rows]}
     except ValueError as error:
-        verdict["error"] = str(error)
-    return verdict["holds"], json.dumps(verdict)
+        verdict = {"holds": False, "rows": [], "error": str(error)}
+    return verdict["holds"], json.dumps({"folder": str(folder), **verdict})
 
 
 def with_texts(records: Records, rows: list[Row]) -> list[Row]:
-    """Name messages in the details of rows by text and origin, like `"message 3" of 5001`, and
-    peers beside them by their ports alone if all peers have one IP."""
+    """Name messages in details like `"message 3" of 5001`. Peers beside them are named by their
+    ports alone if all peers have one IP."""
     origins = {message: run for run in records.peers for message in run.texts}
     lives = collections.Counter(run.address for run in records.peers)
     ips = {address.rpartition(":")[0] for address in lives}

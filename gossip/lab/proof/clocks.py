@@ -1,9 +1,9 @@
-"""Clocks: how much the clocks of several machines differ, as their output files tell.
+"""The differences between the clocks of several machines, by their output files.
 
-What A has sent, B receives later. So B's time of a line, minus A's, is at least what B's clock is
-ahead of A's: the least difference of all lines from A to B bounds that from above, and lines from B
-to A bound it from below (F. Cristian, "Probabilistic clock synchronization", Distributed Computing
-3, 1989, with the least delays seen). Lines are messages, and registrations.
+What A has sent, B receives later. So B's time of a line, minus A's, is at least the lead of B's
+clock over A's. The least difference of all lines from A to B bounds the lead from above, and lines
+from B to A bound it from below (F. Cristian, "Probabilistic clock synchronization", Distributed
+Computing 3, 1989, with the least delays seen). Lines are messages, and registrations.
 
 An IP is a machine; all addresses on loopback are of one, which has one clock.
 """
@@ -19,11 +19,11 @@ from typing import NamedTuple
 from gossip.lab.proof.evidence import Row
 from gossip.lab.proof.records import Records, machine_of
 
-DRIFT = 0.5  # seconds by which bounds may contradict each other: clocks of hours run apart by that
+DRIFT = 0.5  # seconds by which bounds may contradict each other, because clocks drift in hours
 
 
 class Sample(NamedTuple):
-    """A line that one machine has sent and another one received."""
+    """A line that went from one machine to another."""
 
     sender: str  # IP
     receiver: str
@@ -38,15 +38,15 @@ class Clocks:
         self._files = collections.Counter(
             machine_of(run.address) for run in [*records.honest().peers, *records.seeds])
         self.ahead: dict[str, float] = {}  # machine -> seconds, unless it is right
-        self.unsure: dict[str, float] = {}  # machine -> by how many seconds that may be wrong
+        self.unsure: dict[str, float] = {}  # machine -> seconds by which this may be wrong
         # machine -> by how many seconds its clock was set, and when by the clock of another
         self.set: dict[str, tuple[float, float]] = {}
         if len(self._files) > 1:
             self._compare(_samples(records))
 
     def _compare(self, samples: list[Sample]) -> None:
-        """Go from machine to machine, the surest way first, and add up what clocks are ahead."""
-        most: dict[tuple[str, str], float] = {}  # what the second's clock is ahead of the first's
+        """Find the lead of each clock, going from machine to machine."""
+        most: dict[tuple[str, str], float] = {}  # most by which the second is ahead of the first
         for sample in samples:
             pair, ahead = (sample.sender, sample.receiver), sample.received - sample.sent
             most[pair] = min(most.get(pair, math.inf), ahead)
@@ -66,7 +66,7 @@ class Clocks:
         self.ahead = {ip: seconds for ip, seconds in ahead.items() if seconds}
 
     def _find_set(self, samples: list[Sample], contradictions: set[tuple[str, str]]) -> None:
-        """Find the clocks that were set: those of most contradictions, one after the other."""
+        """Find the clocks that were set, most contradicted first."""
         while contradictions:
             counts = collections.Counter(one for one, _ in contradictions)
             ip = max(counts, key=lambda ip: (counts[ip], -self._files[ip], ip))
@@ -76,7 +76,7 @@ class Clocks:
             contradictions = {pair for pair in contradictions if ip not in pair}
 
     def row(self) -> Row | None:
-        """Return the row of the proof; None where there is only one machine."""
+        """Return the row of the proof, or None for only one machine."""
         if len(self._files) < 2:
             return None
         said = [f"{ip} is {abs(ahead):.3f} s {'ahead' if ahead > 0 else 'behind'} "
@@ -93,7 +93,7 @@ class Clocks:
 
 
 def put_right(records: Records) -> Records:
-    """Return the records with all times by one clock; `clocks` tells what was found."""
+    """Return the records with all times by one clock, and their `clocks`."""
     if records.clocks is None:
         clocks = Clocks(records)
         if clocks.ahead:
@@ -103,7 +103,7 @@ def put_right(records: Records) -> Records:
 
 
 def _samples(records: Records) -> list[Sample]:
-    """Return the lines that went from one machine to another, by the files of both."""
+    """Return the lines that the files of two machines tell of."""
     runs = collections.defaultdict(list)
     for run in records.honest().peers:
         runs[run.address].append(run)
@@ -115,7 +115,7 @@ def _samples(records: Records) -> list[Sample]:
             if had:
                 samples.append(Sample(machine_of(delivery.source), machine_of(run.address),
                                       min(had), delivery.at))
-    # of registrations, a peer's start, and the first `registered:` of a seed and of the peer
+    # a registration goes from the peer's start to the seed's first `registered:` to the peer's
     first: dict[tuple[str, str], float] = {}  # (seed, peer) -> when
     for seed in records.seeds:
         for at, peer in seed.registered:
@@ -129,9 +129,8 @@ def _samples(records: Records) -> list[Sample]:
 
 
 def _step(ip: str, samples: list[Sample]) -> tuple[float, float]:
-    """Return by how much a clock was set, and when: at the first line, to or from its machine, that
-    contradicts those before. The median of many lines counts, because a line may have been written
-    before the clock was set, and sent after."""
+    """Return the step of a clock, and when its lines first contradict. The median of many
+    lines counts, because a line may be written before the clock is set, and sent after."""
     lines = sorted(((sample.received, sample.sent - sample.received, True) if sample.sender == ip
                     else (sample.sent, sample.received - sample.sent, False)
                     for sample in samples), key=operator.itemgetter(0))

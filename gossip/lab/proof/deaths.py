@@ -1,9 +1,9 @@
-"""The row about deaths: whether the dead, and just they, were found, reported and removed.
+"""The row about dead peers, and living peers that were called dead.
 
-A peer that finds another dead has missed its answers in so many rounds in a row before, and tells
-every seed that it is registered with. Nobody that lives may be called dead by a peer, or taken off
-a seed's list. It is no failure if that could not be known better: there was no sign of life, as
-whoever lived was frozen or cut off, or such signs were slower than the answer to a probe may be.
+A peer that finds another dead has missed its answers several rounds in a row before, and tells
+every seed with which it is registered. No peer may call a living peer dead, and no seed may take it
+off its list. This is no failure if nobody could know better, because the living peer was frozen or
+cut off, or because its signs of life were slower than the answer to a probe may be.
 """
 
 import itertools
@@ -19,14 +19,14 @@ SEED_PROBES = USUAL.quick_look + USUAL.probe_tries * PROBE_TIME  # seconds that 
 REPORT_TIME = 5.0  # seconds in which a death has to be reported
 PROBING = SEED_PROBES + ON_ITS_WAY  # seconds from a report until the seed has removed the dead
 NOTICE_TIME = REPORT_TIME  # seconds more until a peer that was cut off notices its removal
-RETURN_TIME = 60.0  # seconds in which one that was called dead may be registered again
+RETURN_TIME = 60.0  # seconds in which a peer that was called dead may be registered again
 
-# Reasons for which a neighbour is parted with, and its rounds are not counted any more.
+# Reasons of links that a peer gives up, and after which it counts no misses of the neighbour.
 PARTED = {"left", "full", "given up", "told dead", "silent, but alive", "kicked", "unconfirmed"}
 
 
 def dead(proof: Proof) -> Row:
-    """Every peer that died was reported to its seeds and removed by them; no living peer was."""
+    """Check that seeds removed all dead peers and no living ones."""
     deaths = [death(proof, run) for run in proof.deaths()]
     failures = [failure for faults, _ in deaths for failure in faults] + _blames(proof)
     delays = [delay for _, took in deaths for delay in took]
@@ -38,19 +38,18 @@ def dead(proof: Proof) -> Row:
 
 
 def death(proof: Proof, run: PeerRun) -> tuple[list[str], list[float]]:
-    """Return the failures after a death; and for each seed without one, the seconds from the last
-    line of the dead peer until the seed had heard of the death and removed the peer.
+    """Return the failures after a death, and how long other seeds took.
 
     A seed that listed the peer has to remove it, unless it ended before it could know, or while it
     probed. It has to hear of the death if a finder was registered with it, or if another seed heard
-    and had the time to tell it; but not across a cut (evidence.py)."""
-    failures, delays = [], []
+    and had the time to tell it, but not across a cut (evidence.py)."""
     if not found_dead(proof, run) and not any(_had_to_find(other, run) for other in proof.peers):
         return [], []  # no neighbour lived long enough to find out
     missing = run.registrations.ever() - {seed.address for seed in proof.seeds} - proof.full.keys()
-    failures += [f"{run.address} died, and there is no file of seed {seed} to tell more"
-                 f"{proof.beside([seed])}" for seed in sorted(missing)
-                 if not proof.is_elsewhere(seed)]
+    failures = [f"{run.address} died, and there is no file of seed {seed} to tell more"
+                f"{proof.beside([seed])}" for seed in sorted(missing)
+                if not proof.is_elsewhere(seed)]
+    delays = []
     died = f"{run.address} died {proof.newest - run.last:.0f} s before the newest line"
     for seed in proof.seeds:
         listed = max(when(seed.registered, run.address, end=run.last), default=None)
@@ -61,15 +60,11 @@ def death(proof: Proof, run: PeerRun) -> tuple[list[str], list[float]]:
         removed = when(seed.removed, run.address, run.last)
         reported = when(seed.reports, run.address, run.last)
         heard = when(seed.reports, run.address, listed)
-        way = 0.0 if seed.ended == FULL else ON_ITS_WAY  # one whose file is full goes on telling
+        way = 0.0 if seed.ended == FULL else ON_ITS_WAY  # a seed whose file is full goes on telling
         told = any(max(seed.first, run.last) <= at <= end + way
                    for at in proof.told.get((seed.address, run.address), ()))
         if not removed:
-            known = _known(proof, seed, run)
-            hears = reported or _told_by_peers(proof, seed, run)  # else another seed probes first
-            due = max(known, min(hears)) if hears else known + SEED_PROBES
-            due = max([due, *when(seed.too_busy, run.address, run.last)])  # it looks again then
-            if told or end > due + PROBING:
+            if told or end > _removal_due(proof, seed, run, reported):
                 failures.append(f"{died}, and seed {seed.address} has not removed it (yet)")
         elif reported and not _was_found(proof, seed, run):
             failures.append(f"{run.address} was reported dead to seed {seed.address}, but no peer "
@@ -82,27 +77,37 @@ def death(proof: Proof, run: PeerRun) -> tuple[list[str], list[float]]:
 
 
 def found_dead(proof: Proof, run: PeerRun) -> list[tuple[PeerRun, float]]:
-    """Return the peers that found this one dead after its last line, and when."""
+    """Return the peers that found a run dead, and when."""
     return [(other, other.dead[run.address]) for other in proof.peers
             if other.dead.get(run.address, 0) >= run.last]
 
 
-def _known(proof: Proof, seed: SeedRun, run: PeerRun) -> float:
-    """When a death was found by a peer whose report a seed looks at, or had to be found."""
+def _removal_due(proof: Proof, seed: SeedRun, run: PeerRun, reported: list[float]) -> float:
+    """Return when a seed has to have removed a dead peer. Only the time counts for which it was not
+    late, because a frozen seed hears of no death, and does not probe."""
     finders = found_dead(proof, run)
     believed = [at for other, at in finders if seed.believes(other.address, at + ON_ITS_WAY)]
-    return min(believed, default=math.inf if finders else _due(run, run.last))
+    known = min(believed, default=math.inf if finders else _due(run, run.last))
+    # what peers reported to the seed while they could reach it, by their own word
+    hears = reported or [
+        report.at for other in proof.peers for report in other.reported
+        if (report.seed, report.dead) == (seed.address, run.address) and report.at >= run.last
+        and proof.seed_times(other)[seed.address].hold(report.at)]
+    due = max(known, min(hears)) if hears else seed.late.later(
+        run.last, known - run.last + SEED_PROBES)  # another seed probes first
+    due = max([due, *when(seed.too_busy, run.address, run.last)])  # it looks again then
+    return seed.late.later(due, PROBING)
 
 
 def is_told(proof: Proof, run: PeerRun) -> bool:
-    """Whether every seed of a dead peer has told others of the death, or had the time to."""
+    """Tell whether all seeds of a dead peer told others, or could."""
     found = min((at for _, at in found_dead(proof, run)), default=_due(run, run.last))
     return proof.newest > found + PROBING or all(
         proof.told.get((seed, run.address)) for seed in run.registrations.ever())
 
 
 def _was_found(proof: Proof, seed: SeedRun, run: PeerRun) -> bool:
-    """Whether a peer found this one dead, or may have: its file is full, or elsewhere."""
+    """Tell whether a peer found a run dead, maybe in missing lines."""
     return any(run.address in other.dead for other in [*proof.peers, *proof.attackers]) or any(
         who in proof.full or proof.is_elsewhere(who) for who in reporters(seed, run.address))
 
@@ -113,28 +118,21 @@ def reporters(seed: SeedRun, dead: str, until: float = math.inf) -> set[str]:
 
 
 def _due(run: PeerRun, since: float) -> float:
-    """When a neighbour has to have found a peer dead that has been silent since a time."""
+    """Return when a neighbour has to have found a silent run dead."""
     rounds = run.setting("liveness-misses") + 1
     return since + rounds * run.setting("liveness-interval") + PROBE_TIME
 
 
 def _had_to_find(other: PeerRun, run: PeerRun) -> bool:
-    """Whether a peer was the dead one's neighbour, and in time for long enough to find it dead."""
+    """Tell whether a neighbour had enough time to find a death."""
     late = max((until for _, until in other.late), default=0.0)
     return (other.had_link(run.address, run.last)
             and other.links[run.address][-1].reason not in PARTED
             and other.last >= _due(run, max(run.last, late)))
 
 
-def _told_by_peers(proof: Proof, seed: SeedRun, run: PeerRun) -> list[float]:
-    """When peers reported a death to a seed that they could reach, by their own word."""
-    return [report.at for other in proof.peers for report in other.reported
-            if (report.seed, report.dead) == (seed.address, run.address) and report.at >= run.last
-            and proof.seed_times(other)[seed.address].hold(report.at)]
-
-
 def _had_to_hear(proof: Proof, seed: SeedRun, run: PeerRun) -> bool:
-    """Whether a report had to come to a seed, from a peer that found the death or from a seed."""
+    """Tell whether a finder or a seed had to report a death."""
     finders = [(other, at) for other, at in found_dead(proof, run)
                if seed.end(proof.newest) > at + ON_ITS_WAY
                and proof.seed_times(other)[seed.address].hold(at)
@@ -146,7 +144,7 @@ def _had_to_hear(proof: Proof, seed: SeedRun, run: PeerRun) -> bool:
         return True
     tellers = [(teller, heard[0]) for teller in proof.seeds
                if (heard := when(teller.reports, run.address, run.last))
-               # it had listed the dead, or else it believes nobody
+               # it had listed the dead peer, or else it believes nobody
                and when(teller.removed, run.address, run.last, heard[0] + PROBING)
                and (when(teller.passed_on, run.address, run.last)
                     or not when(teller.too_busy, run.address, run.last))]
@@ -156,14 +154,13 @@ def _had_to_hear(proof: Proof, seed: SeedRun, run: PeerRun) -> bool:
 
 
 def _apart(proof: Proof, one: SeedRun, other: SeedRun, at: float) -> bool:
-    """Whether a peer could reach only one of two seeds: then they may have been cut apart."""
-    times = [proof.seed_times(run) for run in proof.peers
-             if run.first <= at <= proof.end_of(run)]
+    """Tell whether some peer could reach only one of two seeds."""
+    times = [proof.seed_times(run) for run in proof.peers if run.first <= at <= proof.end_of(run)]
     return any(of[one.address].hold(at) != of[other.address].hold(at) for of in times)
 
 
 def _blames(proof: Proof) -> list[str]:
-    """Return the faults of the deaths that peers and seeds tell of."""
+    """Return the failures of all peers and seeds that called peers dead."""
     found = [failure for run in proof.peers if not run.chat for at, dead in run.found_dead
              for fault in (_without_misses, _not_reported, _called_dead)
              for failure in fault(proof, run, at, dead)]
@@ -175,20 +172,19 @@ def _blames(proof: Proof) -> list[str]:
 
 
 def _without_misses(proof: Proof, run: PeerRun, at: float, dead: str) -> list[str]:
-    """Misses are counted from one to the limit; the last anew, if a probe found nothing out."""
+    """Return a failure unless misses were counted from one to the limit."""
     limit = int(run.setting("liveness-misses"))
-    counts = [count for count, _ in itertools.groupby(
+    counts = [count for count, _ in itertools.groupby(  # a probe that found nothing out repeats one
         missed.count for missed in run.missed if missed.peer == dead and missed.at <= at)]
     return [] if counts[-limit:] == [*range(1, limit + 1)] else [
         f"{proof.name(run)} found {dead} dead without {limit} misses in a row"]
 
 
 def _not_reported(proof: Proof, run: PeerRun, at: float, dead: str) -> list[str]:
-    """Find the seeds that a finder did not tell although it was registered with them. It writes
-    both down together, so of a run that ends soon this is known, too."""
+    """Return a failure for each seed that a finder did not tell."""
     due = run.late.later(at, REPORT_TIME)
     if run.last == at or run.left is not None and run.left < due:
-        return []
+        return []  # but a run that ends soon counts, because it writes death and report together
     told = {report.seed for report in run.reported
             if report.dead == dead and at <= report.at <= due}
     return [f"{proof.name(run)} found {dead} dead, and has not reported it to seed {seed}"
@@ -197,30 +193,26 @@ def _not_reported(proof: Proof, run: PeerRun, at: float, dead: str) -> list[str]
 
 
 def _called_dead(proof: Proof, run: PeerRun, at: float, dead: str) -> list[str]:
-    """A peer found another dead that could know better, and was not registered again soon."""
+    """Return a failure if a finder could know better."""
     if any(again > at for seed in proof.seeds
            for again in when(seed.registered, dead, at, at + RETURN_TIME)):
         return []
-    probed = _probed(run, dead, at)
-    return [f"{proof.name(run)} found {dead} dead, which lived" for other in proof.peers
-            if other.address == dead
-            and _lived(proof, other, probed - run.setting("liveness-interval"), at)
+    probed = _probed([run], dead, at)
+    return [f"{proof.name(run)} found {dead} dead, which lived" for other in proof.runs[dead]
+            if _lived(proof, other, probed - run.setting("liveness-interval"), at)
             and not other.late.cover(probed, at)
             and _could_know_better(proof, other, run.address, probed)]
 
 
 def _lived(proof: Proof, run: PeerRun, begin: float, at: float) -> bool:
-    """Whether a run had begun, and goes on after a time."""
+    """Tell whether a run had begun, and goes on after a time."""
     return run.first <= begin and min(run.last, proof.end_of(run)) > at + ON_ITS_WAY
 
 
 def removed(proof: Proof, seed: SeedRun, at: float, peer: str, reason: str) -> list[str]:
-    """Find the fault of a seed that removed a peer that lived. The peer was in touch with who
-    told of its death; or with another that this seed kept on its list, and never heard of its
-    removal."""
-    for run in proof.peers:
-        if run.address != peer or run.chat:
-            continue
+    """Return a failure if a seed removed a living peer. The peer was in touch with the reporter of
+    its death; or with another peer on the list of this seed, and never noticed its removal."""
+    for run in proof.runs[peer]:
         interval = run.setting("liveness-interval")
         told = reason == "dead" and _lived(proof, run, at - interval, at + interval) and any(
             _could_know_better(proof, run, who, probed) and not run.late.cover(probed, at)
@@ -231,26 +223,26 @@ def removed(proof: Proof, seed: SeedRun, at: float, peer: str, reason: str) -> l
 
 
 def _could_know_better(proof: Proof, accused: PeerRun, reporter: str, probed: float) -> bool:
-    """Tell whether signs of life of the accused led to its reporter before the last probe began. If
-    it took the reporter for dead, too, they were cut apart again."""
+    """Tell whether signs of life reached the reporter before its last probe."""
     interval = accused.setting("liveness-interval")
+    # if the accused took its reporter for dead, too, they were cut apart again
     apart = any(abs(at - probed) < 2 * interval for at in when(accused.found_dead, reporter))
     return not apart and reporter in _in_touch(proof, accused.address, probed - interval, probed)
 
 
 def _told_dead(proof: Proof, seed: SeedRun) -> list[str]:
-    """A seed has told others of the death of a peer that knows of no removal, and lived."""
+    """Return a failure for each living peer that a seed called dead."""
     told = seed.passed_on + [
         (min(times), peer) for (who, peer), times in proof.told.items()
         if who == seed.address and seed.first <= min(times) <= seed.last]
-    lived = {peer: None for at, peer in sorted(told) for run in proof.peers
-             if run.address == peer and not run.chat and _has_not_noticed(proof, seed, at, run)}
+    lived = {peer: None for at, peer in sorted(told) for run in proof.runs[peer]
+             if _has_not_noticed(proof, seed, at, run)}
     return [f"seed {seed.address} told of the death of {peer}, which lived" for peer in lived]
 
 
 def _has_not_noticed(proof: Proof, seed: SeedRun, at: float, run: PeerRun) -> bool:
-    """Tell whether a removed run calls itself registered there, and cannot have been cut off then,
-    nor when its death was reported."""
+    """Tell whether a removed run calls itself registered, though not cut off. It was in touch
+    with another peer before its removal, and before each report of its death."""
     interval = run.setting("liveness-interval")
     until = min(at + notice_time(run) + NOTICE_TIME, run.last, proof.newest)
     if (not _lived(proof, run, at - interval, at)
@@ -268,33 +260,32 @@ def _has_not_noticed(proof: Proof, seed: SeedRun, at: float, run: PeerRun) -> bo
 
 def _probes(proof: Proof, seed: SeedRun, peer: str, removed: float,
             within: float = math.inf) -> list[tuple[str, float]]:
-    """Return the reporters of a peer that was then removed, and when their last probes began, for
-    reports since its registration, and at most `within` seconds before the removal."""
+    """Return the reporters of a removed peer, and when their probes began. Reports count since its
+    registration, and at most `within` seconds before the removal."""
     listed = max([removed - within, *when(seed.registered, peer, end=removed)])
     probes = []
     for heard, whom, who, line in seed.reports:
         if whom == peer and listed <= heard <= removed:
-            reporters = [run for run in proof.peers if run.address == who]
+            runs = proof.runs[who]
             # by the reporter's own clock, because what another seed passed on comes later
-            made = max((report.at for run in reporters for report in run.reported
+            made = max((report.at for run in runs for report in run.reported
                         if report.line == line), default=heard)
-            found = max((at for run in reporters for at in when(run.found_dead, peer, end=made)),
+            found = max((at for run in runs for at in when(run.found_dead, peer, end=made)),
                         default=made)
-            probes.append((who, max([found - PROBE_TIME,
-                                     *(_probed(run, peer, found) for run in reporters)])))
+            probes.append((who, _probed(runs, peer, found)))
     return probes
 
 
-def _probed(run: PeerRun, peer: str, found: float) -> float:
-    """Return when the last probe of a dead peer began: with the last miss, but no earlier than a
-    probe may take. A cut may have been mended during that probe, or the seed's."""
-    return max([found - PROBE_TIME, *when(run.missed, peer, end=found)])
+def _probed(runs: list[PeerRun], peer: str, found: float) -> float:
+    """Return when the last probe began, with the last miss. Signs of life count only up to then,
+    because a cut may have been mended during this probe, or the seed's."""
+    return max([found - PROBE_TIME,  # no probe takes longer
+                *(at for run in runs for at in when(run.missed, peer, end=found))])
 
 
 def _in_touch(proof: Proof, peer: str, begin: float, end: float) -> set[str]:
-    """Return the peers to which liveness replies lead from a peer, between two moments, maybe
-    through other peers. Slow replies do not count, because a probe goes to and fro twice in its
-    time."""
+    """Return the peers that signs of life reached, maybe through others. Slow replies do not count,
+    because a probe goes to and fro twice in its time."""
     moment = itemgetter(0)
     meetings = sorted(
         (reply.at, run.address, reply.peer) for run in proof.peers

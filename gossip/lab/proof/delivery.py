@@ -1,7 +1,6 @@
-"""The rows about messages: whether each was generated, reached everybody, and came once.
+"""The rows about messages.
 
-A message that a run misses in the last second before its end is no failure: the message may
-have been on its way.
+A run may lack what was said in the last second before its end, because it was on its way.
 """
 
 import bisect
@@ -14,14 +13,14 @@ from gossip.lab.proof.records import Records
 from gossip.lab.proof.runs import PROBE_TIME, PeerRun
 
 AHEAD = 1.0  # seconds by which the clock of one file may be ahead of another's
-QUESTIONS = 4  # lines that go to and fro before a text, when two meet of whom one has it already
+QUESTIONS = 4  # lines that go to and fro before a text when two peers meet and only one has it
 ANSWER_TIME = 2.0  # seconds that seeds have to answer, until a peer probes the address itself
 ANNOUNCED = 4.0  # seconds until a message that a tree lost is announced, and fetched by a peer
 RUMOR_ROUNDS = 4  # comparisons with random neighbours that bring a message whose rumor has died
 
 
 def gossips(proof: Proof) -> Row:
-    """Every run generated as many messages as its settings ask for in the time that it had."""
+    """Check that runs generated as many messages as were due."""
     failures, expected = [], 0
     for run in proof.peers:
         in_time = (0.9 * run.awake() - 1.0) / (run.setting("gossip-interval") or 1.0)
@@ -37,18 +36,18 @@ def gossips(proof: Proof) -> Row:
 
 
 def broadcast(proof: Proof) -> Row:
-    """Every message reached every run that was up when the message was generated, or later.
+    """Check that messages reached every run that was up, or came later.
 
-    A message is missing if it had to travel from a run that has it to one that lacks it:
+    A message is missing if it had to travel from a run that has it to a run that lacks it:
 
     - if both are up, and are, or had to be, in one piece of the graph;
     - if one of them has ended, and the two were neighbours in contact for more than a second after
       the first had the message; or longer on a slow link, if they first had to compare what they
       know, or for a rumor, which may die, or a tree, which may lose it;
-    - if the first is its origin and has left, the second heard that goodbye, and they were
+    - if the first is its origin and has left, the second heard its goodbye, and they were
       neighbours when the message was made;
-    - if one of them has ended without a neighbour in all that time, although both could reach a
-      seed for long enough to meet.
+    - if one of them has ended and never had a neighbour meanwhile, although both could reach a seed
+      for long enough to meet.
 
     Else the message is lost, because all that had it died with it, left before they met anybody, or
     were cut off, or no seed brought the others together. See also `_is_denied`.
@@ -64,12 +63,11 @@ def broadcast(proof: Proof) -> Row:
     return Row("broadcast", not failures,
                f"{delivered} of {delivered + missing} deliveries, {through} of them through "
                f"others than the origin" + (f"; {denied} not confirmed" if denied else "")
-               + (f"; lost {len(lost)}" if lost else ""),
-               failures + lost)
+               + (f"; lost {len(lost)}" if lost else ""), failures + lost)
 
 
 def _not_delivered(proof: Proof) -> tuple[list[str], list[str], int]:
-    """Return failures, what is lost, and how many deliveries lack because of denials."""
+    """Return failures, lost messages, and the number of denied deliveries."""
     failures, lost, denied = [], [], 0
     received = {message: [] for message in proof.origin}  # also what no file generated
     for run in proof.peers:
@@ -101,7 +99,7 @@ def _not_delivered(proof: Proof) -> tuple[list[str], list[str], int]:
 
 
 def _excused(proof: Proof, message: str, run: PeerRun, holders: list[PeerRun]) -> bool:
-    """Whether a run ended too soon, began too late, or was frozen until shortly before its end."""
+    """Tell whether a run had too little time to get a message."""
     made = proof.origin[message].generated[message]
     if made < run.first:  # the run began later, and can get only what others still keep
         newer = bisect.bisect(proof.times, run.first) - bisect.bisect(proof.times, made)
@@ -117,11 +115,10 @@ def _excused(proof: Proof, message: str, run: PeerRun, holders: list[PeerRun]) -
 
 
 def _is_denied(proof: Proof, message: str, run: PeerRun, holders: list[PeerRun]) -> bool:
-    """Tell whether a run may lack a message because it has denied the run that said it, and one of
-    the two has ended; or another has denied that run, which has ended, and this one was not in
-    contact with any that had the message. (Where gossip is signed, a peer writes `unconfirmed:RUN`
-    unless most seeds name the run, or it proves itself. An ended run cannot, and restarted seeds do
-    not know it.)"""
+    """Tell whether a run may lack a message of a denied origin. The run has denied the origin, and
+    either has ended; or another run has denied the origin, which has ended, and this run was not in
+    contact with any run that had the message. (A peer denies a run that most seeds do not name,
+    unless it proves itself. An ended run cannot, and restarted seeds do not know it.)"""
     said_by, origin = run_of(message), proof.origin[message]
     if said_by not in proof.denied:
         return False
@@ -133,21 +130,20 @@ def _is_denied(proof: Proof, message: str, run: PeerRun, holders: list[PeerRun])
 
 
 def _two_rounds(run: PeerRun) -> float:
-    """Seconds that a peer may need to join again, e.g. when it was frozen and called dead."""
+    """Return how long a frozen peer called dead may take to rejoin."""
     return 2 * run.setting("liveness-interval") + PROBE_TIME
 
 
 def _stuck(proof: Proof, message: str, holders: list[PeerRun], lacking: list[PeerRun]) -> bool:
-    """Tell whether there is a place where the message had to go on and did not. Only pairs of
-    runs are looked at that are up and had to meet, or have been neighbours, or of which one was
-    alone."""
+    """Tell whether a message had to go on somewhere and did not. Only pairs of runs are compared
+    that are up and had to meet, or have been neighbours, or of which one was alone."""
     had = {holder: holder.has_since(message) for holder in holders}
-    alone = {holder for holder in holders if proof.alone_since(holder, had[holder]) is not None}
+    alone = {holder for holder in holders if proof.alone_since(holder, had[holder]) < math.inf}
     for run in lacking:
         if not proof.had_to_be_joined(run).isdisjoint(holders):
             return True
         pairs = holders
-        if proof.alone_since(run, max(had.values())) is None:
+        if proof.alone_since(run, max(had.values())) == math.inf:
             pairs = [one for one in holders if one.address in run.links or one in alone]
         if (any(_had_to_go(proof, message, holder, had[holder], run) for holder in pairs)
                 or _came_before_goodbye(proof.origin[message], message, run)):
@@ -156,8 +152,8 @@ def _stuck(proof: Proof, message: str, holders: list[PeerRun], lacking: list[Pee
 
 
 def _came_before_goodbye(origin: PeerRun, message: str, run: PeerRun) -> bool:
-    """Tell whether a run heard the origin's goodbye over a link that stood when the message was
-    made, because what is flooded goes out before the goodbye."""
+    """Tell whether a message had to come before its origin's goodbye. What is flooded goes out
+    first over every link that stood when the message was made."""
     said, left = origin.generated[message], origin.left
     if left is None or origin.settings.get("spread", "flood") != "flood":
         return False
@@ -169,11 +165,14 @@ def _came_before_goodbye(origin: PeerRun, message: str, run: PeerRun) -> bool:
 
 
 def _had_to_go(proof: Proof, message: str, holder: PeerRun, had: float, run: PeerRun) -> bool:
-    """Whether a message had to go from a run that had it at a time to another (see `broadcast`)."""
+    """Tell whether a message had to go between two runs (see `broadcast`)."""
     if not holder.has_ended(proof.newest) and not run.has_ended(proof.newest):
         return proof.had_to_meet(holder, run)
     slow = _slowness(run, holder, had - _two_rounds(run))
-    way = ON_ITS_WAY + max(_goodbye(run, holder), slow)  # what it is told was as slow
+    goodbye = min((link.end - run.left for link in holder.links.get(run.address, ())
+                   if link.reason == "left" and run.left is not None and link.end > run.left),
+                  default=0.0)  # seconds that it took
+    way = ON_ITS_WAY + max(goodbye, slow)  # the other direction was as slow
     if run.settings.get("sign") == "yes" and (
             proof.taken_by(run).get(run_of(message), math.inf) > had):
         way += ANSWER_TIME + PROBE_TIME  # it has to find out whether it takes the message
@@ -184,27 +183,19 @@ def _had_to_go(proof: Proof, message: str, holder: PeerRun, had: float, run: Pee
     if any(end - max(had, begin) >= way + (slow * QUESTIONS if had < begin else 0.0)
            for begin, end in proof.contacts(holder, run)):
         return True
-    alone = [since for since in (proof.alone_since(holder, had), proof.alone_since(run, had))
-             if since is not None]
-    return bool(alone) and proof.had_time_to_meet(holder, run, min(alone))
+    alone = min(proof.alone_since(holder, had), proof.alone_since(run, had))
+    return alone < math.inf and proof.had_time_to_meet(holder, run, alone)
 
 
 def _slowness(one: PeerRun, other: PeerRun, since: float) -> float:
-    """Seconds that bytes took at most between two runs, by the replies since a time."""
+    """Return the most seconds that bytes took between two runs since then."""
     return max((reply.took / 2 for run, peer in ((one, other), (other, one))
                 for reply in run.replies if reply.at >= since and reply.peer == peer.address),
                default=0.0)
 
 
-def _goodbye(leaver: PeerRun, other: PeerRun) -> float:
-    """Seconds for which the goodbye of a run was on its way to another; 0 if none arrived."""
-    return min((link.end - leaver.left for link in other.links.get(leaver.address, ())
-                if link.reason == "left" and leaver.left is not None and link.end > leaver.left),
-               default=0.0)
-
-
 def _altered(proof: Proof) -> list[str]:
-    """Failures: messages that arrived altered, or from an address that was no neighbour."""
+    """Return a failure for each message that was altered or a stranger's."""
     failures = []
     for run in proof.peers:
         for message, delivery in run.received.items():
@@ -218,8 +209,8 @@ def _altered(proof: Proof) -> list[str]:
 
 
 def _had_to_travel(proof: Proof) -> bool:
-    """Tell whether a message that a run received had to come through another: when it was
-    generated, the run and its origin were no neighbours, but had one in common for long enough."""
+    """Tell whether some message had to come through another peer. The run and the origin were no
+    neighbours when it was made, but had a neighbour in common for long enough."""
     contacts = proof.contacts
     for run in proof.peers:
         for message in run.received.keys() & proof.origin.keys():
@@ -234,14 +225,13 @@ def _had_to_travel(proof: Proof) -> bool:
 
 
 def once(proof: Proof) -> Row:
-    """No run received a message twice."""
     failures = [f"{proof.name(run)} received or generated {message} more than once"
                 for run in proof.peers for message in run.repeated]
     return Row("once", not failures, f"{len(failures)} messages received twice", failures)
 
 
 def latency(proof: Proof) -> Row:
-    """How long messages took; it fails if one came more than a second before it was said."""
+    """Show how long messages took, and check that none came too early."""
     times, late = latencies(proof.records)
     figures = "nothing was delivered"
     if times:
@@ -255,14 +245,14 @@ def latency(proof: Proof) -> Row:
 
 
 def latencies(records: Records) -> tuple[list[float], int]:
-    """(seconds from generated to received, number of deliveries to runs that began later)."""
+    """Return the seconds of deliveries, and the number of late deliveries."""
     deliveries = list(timed(records))
     times = [came.at - came.made for came in deliveries if not came.late]
     return times, len(deliveries) - len(times)
 
 
 class Timed(NamedTuple):
-    """A delivery to a run: when the message was generated, and when it was received."""
+    """A delivery of a message, with its times."""
 
     message: str
     run: PeerRun
@@ -272,7 +262,7 @@ class Timed(NamedTuple):
 
 
 def timed(records: Records) -> Iterator[Timed]:
-    """All deliveries of messages of which a file tells when they were generated."""
+    """Yield all deliveries of messages whose origin has a file."""
     made = {message: at for run in records.peers for message, at in run.generated.items()}
     for run in records.peers:
         for message, delivery in run.received.items():

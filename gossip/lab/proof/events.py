@@ -1,4 +1,4 @@
-"""Events: what lines of output files tell, as values; the patterns of lines; spans of time."""
+"""The events of output files as values, their patterns, and spans."""
 
 import math
 import re
@@ -26,7 +26,7 @@ NOT_REACHED = f"{REFUSED}: no Liveness Reply"  # by a seed that could not reach 
 
 
 def when(tuples: Iterable[tuple], who: str, begin=-math.inf, end=math.inf) -> list[float]:
-    """Return when events were about a node, between two moments; each begins `(at, who, …)`."""
+    """Return when events `(at, who, …)` were about a node, within bounds."""
     return [at for at, whom, *_ in tuples if whom == who and begin <= at <= end]
 
 
@@ -39,22 +39,22 @@ class Delivery(NamedTuple):
 
 
 class Linked(NamedTuple):
-    """A time in which a run called another peer its neighbour, and why that ended."""
+    """A time in which a run called another peer its neighbour."""
 
     begin: float
     end: float  # infinity when the file does not tell an end
-    reason: str = ""
+    reason: str = ""  # of the end
 
 
 class Registered(NamedTuple):
-    """The word of a run about a seed: that it is registered there, or why it is not (any more)."""
+    """The word of a run about its registration with a seed."""
 
     at: float
-    lost: str | None  # None: registered
+    lost: str | None  # why it is not registered (any more); None if it is
 
 
 class Reply(NamedTuple):
-    """A neighbour has answered a liveness request."""
+    """An answer of a neighbour to a liveness request."""
 
     at: float
     peer: str
@@ -62,24 +62,24 @@ class Reply(NamedTuple):
 
 
 class Missed(NamedTuple):
-    """A neighbour has not answered, and how often in a row."""
+    """A liveness request that a neighbour has not answered."""
 
     at: float
     peer: str
-    count: int
+    count: int  # in a row
 
 
 class Report(NamedTuple):
-    """A peer has told a seed of a death."""
+    """A death of which a peer has told a seed."""
 
     at: float
     seed: str
     dead: str
-    line: str  # what it said, which has the time by its own clock; no other report is like it
+    line: str  # what it said; unique, because it has the time by the peer's clock
 
 
 class Kick(NamedTuple):
-    """A seed has removed a peer as malicious."""
+    """A removal of a malicious peer by a seed."""
 
     at: float
     peer: str
@@ -87,21 +87,21 @@ class Kick(NamedTuple):
 
 
 class Load(NamedTuple):
-    """The figures of a seed for a period, about the rows of reports."""
+    """The figures of a seed about rows of reports, for a period."""
 
     at: float
-    rows: int  # that it holds;
-    largest: float  # that a seed holds at most,
-    mean: float  # and on average
+    rows: int  # at this seed
+    largest: float  # number of rows at a seed
+    mean: float  # number of rows at a seed
     moved: int
     hops: float  # that rows took
 
 
 class Spans(list[tuple[float, float]]):
-    """Times as pairs (begin, end). Two that overlap or touch stay two until they are merged."""
+    """Times as pairs (begin, end), which stay apart until they are merged."""
 
     def minus(self, others: Iterable[tuple[float, float]]) -> "Spans":
-        """Return what is left without the other times."""
+        """Return the times without the other times."""
         left = self
         for begin, end in others:
             left = Spans(part for one, other in left
@@ -115,7 +115,7 @@ class Spans(list[tuple[float, float]]):
                      for begin, end in others if max(one, begin) < min(other, end))
 
     def merged(self) -> "Spans":
-        """Join times that overlap or touch; the result is in order."""
+        """Return the times in order, joined if they overlap or touch."""
         whole = Spans()
         for begin, end in sorted(self):
             if whole and begin <= whole[-1][1]:
@@ -125,19 +125,18 @@ class Spans(list[tuple[float, float]]):
         return whole
 
     def hold(self, moment: float) -> bool:
-        """Tell whether a moment is in one of the times; their ends are not."""
+        """Tell whether a moment is in a time, which excludes its end."""
         return any(begin <= moment < end for begin, end in self)
 
     def cover(self, begin: float, end: float) -> bool:
-        """Tell whether one of the times alone contains all of this one."""
+        """Tell whether a single time contains all of another."""
         return any(one <= begin and end <= other for one, other in self)
 
     def total(self) -> float:
-        """Return the seconds of all."""
         return sum(end - begin for begin, end in self)
 
     def later(self, at: float, seconds: float) -> float:
-        """Return when so many seconds have passed from a time on that are in none of them."""
+        """Return when `seconds` outside of these times have passed since `at`."""
         end = at + seconds
         for begin, until in self:
             if until > at and begin < end:

@@ -1,19 +1,19 @@
-"""Evidence: what a row of the proof is, and what rows ask of the records: which runs had to meet,
-and until when they heard of one another, or of a seed.
+"""What the rows of the proof ask of the records.
 
-Files do not show a cable that is pulled, or a machine without power. They show how a link ended:
-by a word of the other end, or without one. If there was none, or a reply was missed since, the two
-were last in contact when one of them had a Liveness Reply from the other: a cut may be mended, or a
+They ask which runs had to meet, and until when they heard of one another, or of a seed. Files do
+not show a cable that is pulled, or a machine without power. They show whether a link ended by a
+word of the other end. If it did not, or a reply was missed since, the two peers were last in
+contact when one of them had a Liveness Reply from the other, because a cut may be mended, or a
 frozen peer end, without a word getting through.
 
 A seed is up from its first line to its last, as it writes `alive:` once a round, but for what its
-`late:` lines tell. One without such lines is up while peers are registered there. Whether a peer
-can reach it, the peer tells: from `unregistered:SEED:REASON` until its next `registered:SEED` it
-cannot, unless the seed did not run, and tells when it ran again. A seed that refuses a peer is up;
-if it refuses because it cannot reach the peer, and has registered others, the two are cut apart.
+`late:` lines tell. A seed that writes neither is up while peers are registered there. A peer cannot
+reach it from `unregistered:SEED:REASON` until its next `registered:SEED`, unless the seed did not
+run, and tells when it ran again. A seed that refuses a peer is up. If it refuses because it cannot
+reach the peer, and has registered others, it is cut apart from the peer.
 
-A peer writes that word late. If it was registered there, the cut may be four rounds old; if a new
-connection broke, ten seconds, because a seed has ten seconds to answer; otherwise the cut may be as
+A peer writes `unregistered:` late. If it was registered, the cut may be four rounds old; if a new
+connection broke, ten seconds, because a seed has ten seconds to answer. Otherwise the cut may be as
 old as the peer, because it tries a seed only when it needs one.
 """
 
@@ -33,30 +33,30 @@ from gossip.lab.proof.runs import FULL, KICKED, PROBE_TIME, USUAL, PeerRun
 ON_ITS_WAY = 1.0  # seconds that a message, or the end of a connection, may take
 REGISTER_LIMIT = USUAL.register_limit  # seconds in which a seed has to answer
 
-# Reasons for which a link ends: at once when the other end does not run any more; the same, said
-# by the other end itself, as a reset may come from a machine between the two; by its word.
+# Why a link ended. CLOSED: the other end runs no more. NOT_RUNNING: the same without resets, which
+# may come from a machine in between. HEARD: the same, or the other end said so.
 CLOSED = {"closed by the other end", "Connection reset by peer", "Broken pipe"}
 NOT_RUNNING = {"closed by the other end", "Connection refused"}
 HEARD = {*CLOSED, "left", "full", "duplicate"}
 
 
 class Row(NamedTuple):
-    """One line of the proof."""
+    """A line of the proof."""
 
     name: str
-    holds: bool | None  # None: it only shows figures
+    holds: bool | None  # None if it only shows figures
     figures: str
     details: list[str]  # the failures, then other facts worth knowing
 
 
 class _Loss(NamedTuple):
-    """A peer says of a seed that it is not registered there (any more)."""
+    """A time in which a peer was not registered with a seed."""
 
     at: float
     reason: str
-    down: bool  # the seed was out of reach; one that refuses a peer is not
+    down: bool  # the seed was out of reach; a seed that refuses a peer is not
     since: float  # when the seed may have been out of reach, at the earliest
-    until: float  # when the peer was registered again; infinity: never
+    until: float  # when the peer was registered again; infinity if it never was
     was_registered: bool  # before
 
 
@@ -75,54 +75,53 @@ def _losses(run: PeerRun, words: list[Registered]) -> list[_Loss]:
 
 
 def notice_time(run: PeerRun) -> float:
-    """Seconds after which a peer notices that it is not registered with a seed any more."""
+    """Return the seconds until a peer notices that it is not registered."""
     return (USUAL.register_misses + 1) * run.setting("liveness-interval")
 
 
 def pause(first: float, up: float) -> float:
-    """Return the seconds until a peer, up since `first`, tries a seed that is up since `up`."""
+    """Return the seconds from `up` until a peer tries a new seed."""
     return max(0.0, min(USUAL.retry_last, up - first + USUAL.retry_first))
 
 
 @dataclasses.dataclass
 class _Seed:
-    """The life of one seed, as all files tell it."""
+    """The life of a seed, as all files tell it."""
 
     tells: bool = False  # by its own file when it was up
     registers: bool = False  # a peer was registered there
     lives: Spans = dataclasses.field(default_factory=Spans)
 
     def in_reach(self, losses: list[_Loss]) -> Spans:
-        """Return when it was up, but for when a peer says that it could not be reached. Where it
-        did not run, its own file tells when it ran again."""
+        """Return when it was up and a peer could reach it."""
         return self.lives.minus(
-            (loss.since, loss.until) for loss in losses
+            (loss.since, loss.until) for loss in losses  # its own file may tell when it did not run
             if loss.down and not (self.tells and loss.reason in NOT_RUNNING)
             or self.registers and loss.reason.startswith(NOT_REACHED))
 
 
 class Proof:
-    """The runs of a network, but for attackers, which are held to nothing; and what rows ask."""
+    """The honest runs of a network, and what rows ask about them."""
 
     def __init__(self, records: Records, here: set[str] | None = None):
-        """`here`: the nodes that the files are of; None means all of the network."""
-        self._here = here
+        self._here = here  # the nodes of which there are files; None means all nodes
         self._machines = {machine_of(run.address) for run in [*records.peers, *records.seeds]}
         self.attackers = [run for run in records.peers if run.malice is not None]
         self.headless = records.headless()
-        # whose files do not tell of all that they have said
+        # the nodes whose files do not tell of all that they have said
         self._unproven = {run.address for run in records.peers
                           if run.malice is not None or run.ended == KICKED}
         self.records = records = records.honest()
         self.peers, self.seeds, self.newest = records.peers, records.seeds, records.newest()
         self.denied = {run for peer in self.peers for run in peer.denied}
-        # from when on nothing is known of a node: its file is full, or lacks its beginning
+        # when the knowledge of a node ends, because its file is full or lacks its beginning
         self.full = {run.address: run.last for run in self.peers if run.ended == FULL}
         self.full |= {address: 0.0 for _, address in self.headless}
         self.origin = {message: run for run in self.peers for message in run.generated}
-        self.lives = collections.Counter(run.address for run in self.peers)
+        self.runs = collections.defaultdict(list)  # address -> the runs of this peer
         self.told = collections.defaultdict(list)  # (seed, dead peer) -> when the seed told a peer
         for run in self.peers:
+            self.runs[run.address].append(run)
             for at, seed, dead in run.told:
                 self.told[seed, dead].append(at)
         self.times = sorted(run.generated[m] for m, run in self.origin.items())
@@ -133,41 +132,41 @@ class Proof:
     # Files, and names.
 
     def is_unproven(self, message: str, heard: float) -> bool:
-        """Whether a message may be that of an attacker, a peer that was kicked, or a full file."""
+        """Tell whether the origin's file may rightly lack a message."""
         origin = origin_of(message)
         return origin in self._unproven or self.full.get(origin, math.inf) <= heard
 
     def is_elsewhere(self, address: str) -> bool:
-        """Whether a node has its file on another machine, which is no failure."""
+        """Tell whether a node has its file on another machine."""
         return self._here is not None and address not in self._here
 
     def beside(self, addresses: Iterable[str]) -> str:
-        """Return which files are needed, too, because no file here is of these nodes' machines."""
+        """Return a request for the files of machines that have none here."""
         missing = sorted({*map(machine_of, addresses)} - self._machines - {""})
         return f": put the files of {' and '.join(missing)} beside these" if missing else ""
 
     def strangers(self) -> set[str]:
-        """Return the neighbours of peers of which there is no file."""
+        """Return the neighbours that have no file."""
         known = {run.address for run in [*self.peers, *self.attackers]}
         return {peer for run in self.peers for peer in run.links} - known
 
     def name(self, run: PeerRun) -> str:
-        """The address of a run, and its start if the peer was started more than once."""
-        return run.address + (start_time(run) if self.lives[run.address] > 1 else "")
+        """Return the address of a run, with its start if ambiguous."""
+        return run.address + (start_time(run) if len(self.runs[run.address]) > 1 else "")
 
     # Runs.
 
     def deaths(self) -> list[PeerRun]:
-        """The last run of each dead peer; chat servers are left out, as nobody reports them."""
+        """Return the last run of each dead peer. Nobody reports chat servers."""
         last = {run.address: run for run in self.peers if not run.chat}
         return [run for run in last.values() if run.is_dead(self.newest)]
 
     def end_of(self, run: PeerRun) -> float:
-        """When a run left, ended or died; the time of the newest line for a run that is up."""
+        """Return when a run ended, or the time of the newest line."""
         return run.up_until(self.newest)
 
     def taken_by(self, run: PeerRun) -> dict[str, float]:
-        """When each run of which a run has messages was first heard."""
+        """Return when a run first received a message of each other run."""
         taken: dict[str, float] = {}
         for message, delivery in run.received.items():
             taken.setdefault(run_of(message), delivery.at)
@@ -196,59 +195,46 @@ class Proof:
         return seeds
 
     def seed_times(self, run: PeerRun) -> dict[str, Spans]:
-        """For every seed, when it was up and in reach of a peer."""
+        """Return when each seed was up and in reach of a peer."""
         words, waited = run.registrations.words, []
         if not run.registrations.ever() and run.has_ended(self.newest):
             waited = [(self.end_of(run) - REGISTER_LIMIT, math.inf)]
         return {address: seed.in_reach(_losses(run, words[address])) if address in words
                 else seed.lives.minus(waited) for address, seed in self._seeds.items()}
 
-    def _misled(self, run: PeerRun) -> Spans:
-        """When a peer may not have noticed yet that a seed did not answer any more."""
-        return Spans((loss.since, loss.at) for words in run.registrations.words.values()
-                     for loss in _losses(run, words)
-                     if loss.was_registered and loss.down and loss.reason not in CLOSED)
-
     # Pairs of peers.
 
     def had_to_meet(self, one: PeerRun, other: PeerRun) -> bool:
-        """Tell whether links had to join two runs, maybe through others: as they did before, or
-        because a seed that both can reach is up now, or was up for long enough."""
+        """Tell whether links had to join two runs, maybe through others. Links did so before, or a
+        seed that both can reach is up now, or was up for long enough."""
         return (self._joined.joined(one, other)
                 or min(self.end_of(one), self.end_of(other)) >= self.newest
                 and any(end >= self.newest for _, end in self._common_seed_times(one, other))
                 or self.had_time_to_meet(one, other))
 
     def had_to_be_joined(self, run: PeerRun) -> frozenset[PeerRun]:
-        """The runs that had to meet this one, if it is up and they are."""
+        """Return the runs that had to meet a run, both being up."""
         return frozenset(one for one in self.peers if not run.has_ended(self.newest)
                          and not one.has_ended(self.newest) and self.had_to_meet(one, run))
 
     @functools.cached_property
     def _joined(self) -> Pieces:
         """All runs, linked if they have ever been neighbours."""
-        joined, runs = Pieces(), collections.defaultdict(list)
-        for run in self.peers:
-            joined.add(run)
-            runs[run.address].append(run)
-        for run in self.peers:
-            for other in (other for address in run.links for other in runs.get(address, ())):
-                if self.contacts(run, other):
-                    joined.link(run, other)
-        return joined
+        return Pieces({run: [other for address in run.links for other in self.runs[address]
+                             if self.contacts(run, other)] for run in self.peers})
 
     def _common_seed_times(self, one: PeerRun, other: PeerRun) -> Spans:
-        """The times in which both could reach one and the same seed; chat servers need none."""
-        if one.chat:
+        """Return the times in which both runs could reach the same seed."""
+        if one.chat:  # chat servers need no seed
             return Spans([(one.first, self.newest)])
         theirs = self.seed_times(other)
         return Spans(time for seed, mine in self.seed_times(one).items()
                      for time in mine.common(theirs[seed]))
 
     def had_time_to_meet(self, one: PeerRun, other: PeerRun, since: float = 0.0) -> bool:
-        """Tell whether both were up and awake, and a seed in reach of both, for two rounds from
-        `since` on, and more if they have lost neighbours. No time counts until a seed that comes
-        back is tried again, or a silent one is noticed."""
+        """Tell whether two runs had enough time to meet. They are up and awake, and a seed is in
+        reach of both, for two rounds from `since` on, and for more if both have lost neighbours. No
+        time counts until a seed that comes back is tried again, or its silence is noticed."""
         def most(setting: str) -> float:
             return max(one.setting(setting), other.setting(setting))
 
@@ -261,11 +247,14 @@ class Proof:
             end = self.end_of(run)
             if not run.links and run.left is run.ended is None and end < self.newest:
                 end -= notice_time(run)  # it never had a neighbour, and may have been cut off
-            times = times.minus([*self._misled(run), *run.frozen(), (end, math.inf)])
+            unnoticed = [(loss.since, loss.at) for words in run.registrations.words.values()
+                         for loss in _losses(run, words)
+                         if loss.was_registered and loss.down and loss.reason not in CLOSED]
+            times = times.minus([*unnoticed, *run.frozen(), (end, math.inf)])
         return any(down - up > patience for up, down in times)
 
     def contacts(self, one: PeerRun, other: PeerRun) -> Spans:
-        """From when until when two runs were neighbours, by the word of both, and in contact."""
+        """Return when two runs were in contact as neighbours of each other."""
         return Spans((begin, end) for mine in one.links.get(other.address, ())
                      for theirs in other.links.get(one.address, ())
                      if (begin := max(mine.begin, theirs.begin)) <= (
@@ -273,7 +262,7 @@ class Proof:
 
     def _contact_end(self, begin: float, one: PeerRun, mine: Linked, other: PeerRun,
                      theirs: Linked) -> float:
-        """Until when two runs were in contact over one link; if these are two, before it began."""
+        """Return when the contact over a link ended, maybe before `begin`."""
         end = min(mine.end, theirs.end, self.end_of(one), self.end_of(other))
         replied = max(_last(one.replies, other, end), _last(other.replies, one, end), begin)
         missed = max(_last(one.missed, other, end), _last(other.missed, one, end))
@@ -282,7 +271,7 @@ class Proof:
         return replied if silent else end
 
     def _fell_silent(self, run: PeerRun, mine: Linked, other: PeerRun, theirs: Linked) -> bool:
-        """Whether a run saw the link to another end without a word of it at that time."""
+        """Tell whether a link ended for a run without the other's word."""
         if run.chat:
             return False  # chat servers have no connections
         if mine.end > self.newest:  # it has not seen the end
@@ -295,13 +284,13 @@ class Proof:
                 theirs.end, self.end_of(other)) > mine.end + ON_ITS_WAY):
             return True  # it was not closed there, but broke somewhere between
         if mine.reason in CLOSED and other.left is not None and other.left < mine.end:
-            return True  # a leaver says goodbye on all its links: this one carried nothing any more
+            return True  # a leaver says goodbye on all links, and this link did not carry it
         return mine.reason not in HEARD or mine.end > other.last + ON_ITS_WAY
 
-    def alone_since(self, run: PeerRun, at: float) -> float | None:
-        """Since when a run had no neighbour, if it had none from a time on until its end."""
+    def alone_since(self, run: PeerRun, at: float) -> float:
+        """Return when a run lost its last neighbour before `at`, or infinity."""
         last = self._last_link_end(run)
-        return max(last, run.first) if last < at else None
+        return max(last, run.first) if last < at else math.inf
 
     def _last_link_end(self, run: PeerRun) -> float:
         end = self.end_of(run)
@@ -310,26 +299,26 @@ class Proof:
 
 
 def _last(times: list[tuple], peer: PeerRun, until: float) -> float:
-    """The last of the times, until a moment, that belong to a peer; 0 if there is none."""
+    """Return the last time about a peer until a moment, or 0."""
     return next((at for at, who, *_ in reversed(times) if who == peer.address and at <= until), 0.0)
 
 
 def origin_of(message: str) -> str:
-    """The address of the peer that has said a message."""
+    """Return the address of the peer that has said a message."""
     return message.rsplit(":", 2)[0]
 
 
 def run_of(message: str) -> str:
-    """The run that has said a message, as in `unconfirmed:RUN`."""
+    """Return the run that has said a message, as in `unconfirmed:RUN`."""
     return message.rpartition(":")[0]
 
 
 def start_time(run: PeerRun) -> str:
-    """Return a name that tells a run from other runs of the same peer."""
+    """Return words that tell a run from others of its peer."""
     return f" (started {time.strftime('%F %T', time.gmtime(run.first))})"
 
 
 def quantile(values: list[float], share: float) -> float:
-    """The value below which that share of the values lies; a share of 0.5 gives the median."""
+    """Return the value below which a share of the values lies."""
     values = sorted(values)
     return values[min(len(values) - 1, int(share * len(values)))]

@@ -1,4 +1,4 @@
-"""The graph of a network, its history and its degrees, as the output files of its peers tell them.
+"""The graph of a network over time, by its peers' output files.
 
 A link is in the graph while both of its ends call it `connected`. A peer is in the graph from its
 first link until its run ends, or it begins to leave. So the files tell for every moment how many
@@ -18,23 +18,22 @@ from gossip.capacity import Capacity, parse_capacity, shares
 from gossip.lab.proof.records import Records
 from gossip.lab.proof.runs import FULL, KICKED, PeerRun
 
-CLOSING = 5.0  # seconds: peers that all end within this time were stopped together
-STEEPEST = 25.0  # exponents beyond this are no longer told apart
+CLOSING = 5.0  # seconds within which peers end that were stopped together
+STEEPEST = 25.0  # exponents beyond this are not distinguished
 
 
 class Pieces:
-    """A graph of nodes and links, and which piece (connected component) each node belongs to.
+    """A graph of nodes and links, and its pieces (connected components).
 
     When a link goes, two searches start at its ends and take turns. In a well connected graph
-    they meet soon; in a graph that fell apart the search of the smaller piece ends first.
+    they meet soon. In a graph that fell apart the search of the smaller piece ends first.
     """
 
     def __init__(self, links: Mapping[Hashable, Iterable] | None = None):
-        """`links`: each node of the graph, and those that it is linked with, if these are in it."""
+        """Take the graph's nodes, and what each is linked with."""
         self._links: dict[Hashable, set] = {}
-        self._piece: dict[Hashable, int] = {}  # node -> number of its piece
-        self._members: dict[int, set] = {}  # number of a piece -> its nodes
-        self._last = 0
+        self._piece: dict[Hashable, set] = {}  # node -> the set of its piece, which its nodes share
+        self._count = 0  # of pieces
         for node in links or ():
             self.add(node)
         for node in self._links:
@@ -42,64 +41,56 @@ class Pieces:
                 self.link(node, other)
 
     def __len__(self) -> int:
-        """The number of pieces."""
-        return len(self._members)
+        return self._count
 
     def __contains__(self, node: Hashable) -> bool:
         return node in self._links
 
     def joined(self, one: Hashable, other: Hashable) -> bool:
-        """Whether two nodes are in one piece."""
-        return self._piece[one] == self._piece[other]
+        """Tell whether two nodes are in the same piece."""
+        return self._piece[one] is self._piece[other]
 
     def all(self) -> list[set]:
-        """The nodes of each piece."""
-        return [set(nodes) for nodes in self._members.values()]
+        """Return the nodes of each piece."""
+        pieces = {id(piece): piece for piece in self._piece.values()}
+        return list(map(set, pieces.values()))
 
     def add(self, node: Hashable) -> None:
-        """Put in a node, a piece by itself."""
+        """Add a node, a piece by itself."""
         if node not in self._links:
-            self._links[node] = set()
-            self._settle({node})
+            self._links[node], self._piece[node] = set(), {node}
+            self._count += 1
 
     def remove(self, node: Hashable) -> None:
-        """Take a node out, with its links."""
+        """Remove a node and its links."""
         if node in self._links:
             for other in list(self._links[node]):
                 self.unlink(node, other)
-            del self._links[node]
-            del self._members[self._piece.pop(node)]
+            del self._links[node], self._piece[node]
+            self._count -= 1
 
     def link(self, one: Hashable, other: Hashable) -> None:
-        """Link two nodes of the graph."""
         self._links[one].add(other)
         self._links[other].add(one)
-        small, large = sorted((self._piece[one], self._piece[other]),
-                              key=lambda piece: len(self._members[piece]))
-        if small != large:
-            moved = self._members.pop(small)
-            self._members[large] |= moved
-            self._piece.update(dict.fromkeys(moved, large))
+        small, large = sorted((self._piece[one], self._piece[other]), key=len)
+        if small is not large:
+            large |= small
+            self._piece.update(dict.fromkeys(small, large))
+            self._count -= 1
 
     def unlink(self, one: Hashable, other: Hashable) -> None:
-        """Take out a link."""
         if other not in self._links.get(one, ()):
             return
         self._links[one].discard(other)
         self._links[other].discard(one)
         cut_off = self._cut_off(one, other)
         if cut_off:
-            self._members[self._piece[one]] -= cut_off
-            self._settle(cut_off)
-
-    def _settle(self, nodes: set) -> None:
-        """Make these nodes a piece of their own."""
-        self._last += 1
-        self._members[self._last] = nodes
-        self._piece.update(dict.fromkeys(nodes, self._last))
+            self._piece[one] -= cut_off
+            self._piece.update(dict.fromkeys(cut_off, cut_off))
+            self._count += 1
 
     def _cut_off(self, one: Hashable, other: Hashable) -> set:
-        """The nodes around one of the two, if no path joins them; none if one does."""
+        """Return the piece of a node, or nothing if a path remains."""
         seen, todo, theirs, their_todo = {one}, [one], {other}, [other]
         while todo:
             new = self._links[todo.pop()] - seen
@@ -112,23 +103,22 @@ class Pieces:
 
 
 class Snapshot(NamedTuple):
-    """The network at one moment: the degree of every peer that was up, and the links."""
+    """The peers that were up at a moment, and their links."""
 
-    at: float
     degrees: dict[str, int]  # address -> degree
     links: list[tuple[str, str]]  # each once, the smaller address first
 
 
 class Span(NamedTuple):
-    """A time (in Unix seconds) in which the graph had several pieces, at most `most` at once."""
+    """A time in which the graph had several pieces."""
 
     begin: float
     end: float
-    most: int
+    most: int  # pieces at once
 
 
 def largest(records: Records) -> Snapshot:
-    """The network at the last moment at which most peers were up, so before any were killed."""
+    """Return the network when most peers were up, before any were killed."""
     newest = records.newest()
     ends = [(run, run.up_until(newest)) for run in records.peers]
     begun = sorted(run.first for run, _ in ends)
@@ -139,20 +129,23 @@ def largest(records: Records) -> Snapshot:
     linked = {address: run.linked_at(at) for address, run in runs.items()}
     links = sorted((one, other) for one in linked for other in linked[one]
                    if one < other and one in linked.get(other, ()))
-    return Snapshot(at, {address: run.degree_at(at) for address, run in runs.items()}, links)
+    degrees = {address: next((degree for since, degree in reversed(run.degrees) if since <= at), 0)
+               for address, run in runs.items()}
+    return Snapshot(degrees, links)
 
 
-def capacity_of(run: PeerRun) -> Capacity:
-    """The capacity rule in the settings of a run; the usual rule if the file has no valid one."""
+def capacity_of(run: PeerRun) -> int:
+    """Return how many neighbours a run may have, by its settings."""
     try:
-        return parse_capacity(run.settings.get("capacity", "rule"), " ")
+        capacity = parse_capacity(run.settings.get("capacity", "rule"), " ")
     except ValueError:
-        return Capacity()
+        capacity = Capacity()
+    return capacity.of(parse_address(run.address))
 
 
 def end_of(records: Records) -> float:
-    """Return when the network ended: with the newest line if a peer is up, else with the first
-    `stopped:` line of the last 5 seconds; or when a peer's file was full."""
+    """Return when the network ended, or a peer's file was full. It ended with the newest line if a
+    peer is up, else with the first `stopped:` line of the last 5 seconds."""
     newest, peers = records.newest(), records.peers
     if all(run.has_ended(newest) for run in peers):
         ends = [run.last for run in peers
@@ -163,12 +156,12 @@ def end_of(records: Records) -> float:
 
 
 def history(records: Records) -> list[tuple[float, int]]:
-    """(time, number of pieces from then on), one for every change of that number."""
+    """Return when the number of pieces changed, and to which number."""
     return replay(records)[0]
 
 
 def replay(records: Records) -> tuple[list[tuple[float, int]], Pieces]:
-    """The history, and the graph when the network ended."""
+    """Return the history, and the graph when the network ended."""
     pieces, counts = Pieces(), []
     said = collections.defaultdict(set)  # peer -> the neighbours that it says it has
     for at, peer, other, up in _changes(records):
@@ -192,7 +185,7 @@ def replay(records: Records) -> tuple[list[tuple[float, int]], Pieces]:
 
 
 def _changes(records: Records) -> list[tuple[float, str, str | None, bool]]:
-    """Return in order when a peer came or went, or its link to another did."""
+    """Return in order when peers or links came or went."""
     end, newest = end_of(records), records.newest()
     changes = []
     for run in records.peers:
@@ -209,7 +202,7 @@ def _changes(records: Records) -> list[tuple[float, str, str | None, bool]]:
 
 
 def spans_apart(counts: list[tuple[float, int]], end: float) -> list[Span]:
-    """The times in which the graph had several pieces, from a history that ends at `end`."""
+    """Return the times in which the graph had several pieces."""
     spans, begin, most = [], None, 0
     for at, count in [*counts, (end, 1)]:
         if count > 1:
@@ -221,24 +214,24 @@ def spans_apart(counts: list[tuple[float, int]], end: float) -> list[Span]:
 
 
 class Fit(NamedTuple):
-    """P(k) ~ k^−exponent, as `count` values tell; the exponent has a standard error."""
+    """The exponent of a power law P(k) ~ k^−exponent."""
 
     exponent: float
-    error: float
-    count: int
+    error: float  # the standard error
+    count: int  # of values
 
     def __str__(self) -> str:
         return f"{self.exponent:.2f} ± {self.error:.2f}"
 
 
 def fit(values, low: int, high: int) -> Fit | None:
-    """The most likely exponent for the values from low to high; None unless some are in between.
+    """Return the most likely exponent for values from low to high.
 
     By maximum likelihood, after A. Clauset, C. R. Shalizi, M. E. J. Newman, "Power-law
     distributions in empirical data", SIAM Review 51 (2009), section 3. For p(k) = k^−a / Z(a),
     Z(a) = Σ j^−a over j = low..high, the log-likelihood of n values is −a Σ ln k − n ln Z(a). Its
-    derivative vanishes where the mean of ln k equals E_a[ln K], which falls as a grows; and its
-    second derivative, −n Var_a[ln K], gives the standard error.
+    derivative vanishes where the mean of ln k equals E_a[ln K], which falls as a grows. Its second
+    derivative, −n Var_a[ln K], gives the standard error.
     """
     logs = [math.log(k) for k in values if low <= k <= high]
     if low >= high or not logs:
@@ -257,32 +250,28 @@ def fit(values, low: int, high: int) -> Fit | None:
 
 
 def _moments(exponent: float, low: int, high: int) -> tuple[float, float]:
-    """E[ln K] and Var[ln K] under that exponent."""
+    """Return E[ln K] and Var[ln K] under an exponent."""
     law = shares(exponent, low, high)
     mean = sum(share * math.log(k) for k, share in law.items())
     return mean, sum(share * (math.log(k) - mean) ** 2 for k, share in law.items())
 
 
 def at_least(law: dict[int, float]) -> list[tuple[int, float]]:
-    """(k, P(K >= k)) in rising order of k: the complementary cumulative distribution."""
+    """Return all (k, P(K >= k)), the complementary cumulative distribution."""
     falling = sorted(law, reverse=True)
     return list(zip(falling, itertools.accumulate(law[k] for k in falling)))[::-1]
 
 
 class PowerLaw:
     """Degrees and capacities of the peers when most of them were up. No capacity counts as more
-    than the number of the other peers. Exponents are fitted to the degrees (`fitted`) and the
-    capacities (`predicted`, usually about 1: see capacity.py); None where there is nothing to fit.
-    """
+    than the number of the other peers."""
 
     def __init__(self, records: Records):
-        snapshot = largest(records)
-        self.degrees = sorted(snapshot.degrees.values())
+        degrees = largest(records).degrees
+        self.degrees = sorted(degrees.values())
         runs = {run.address: run for run in records.peers}
-        others = max(1, len(snapshot.degrees) - 1)
-        self.capacities = sorted(
-            min(others, capacity_of(runs[address]).of(parse_address(address)))
-            for address in snapshot.degrees)
+        others = max(1, len(degrees) - 1)
+        self.capacities = sorted(min(others, capacity_of(runs[address])) for address in degrees)
         self.low, self.high = min(self.capacities, default=0), max(self.capacities, default=0)
         self.fitted = fit(self.degrees, self.low, self.high)
-        self.predicted = fit(self.capacities, self.low, self.high)
+        self.predicted = fit(self.capacities, self.low, self.high)  # usually about 1 (capacity.py)

@@ -1,44 +1,43 @@
-"""The row about malicious peers: who was kicked, who should have been, how soon, and what it cost.
+"""The row about malicious peers and what finding them cost.
 
-An attacker says in its own file what it is; seeds and honest peers cannot read that. A period is a
+An attacker says in its own file what it is, which seeds and honest peers cannot read. A period is a
 `report-interval`. An attacker's time begins with the first gossip that it could have forwarded when
-it had three neighbours: nobody is judged by fewer.
+it had three neighbours, because nobody is judged by fewer.
 
 Most attackers have to be kicked in time, and no honest peer, or one in a hundred where nearly a
 third of all peers attack. Where peers may have few links, fewer attackers have to be found, and
-later. One that reports nothing is not kicked, but no honest peer keeps it as a neighbour, nor has
-to leave another honest one alone. Nor is one kicked that reports living peers dead, but a seed that
-found three of its reports untrue looks at no more, and nobody living is removed because of it.
+later. An attacker that reports nothing is not kicked, but no honest peer keeps it as a neighbour,
+or has to leave another honest peer alone. Nor is an attacker kicked that reports living peers dead,
+but a seed that found three of its reports untrue looks at no more, and removes no living peer.
 """
 
 import math
 import operator
 from typing import NamedTuple
 
-from gossip.addresses import parse_address
 from gossip.lab.proof import deaths, graph
 from gossip.lab.proof.events import Spans, when
 from gossip.lab.proof.evidence import ON_ITS_WAY, Proof, Row, quantile
 from gossip.lab.proof.runs import PeerRun, SeedRun
 
 KICKED_SHARE, KICKED_FEW_LINKS = 0.95, 0.9  # of attackers, at least
-FEW_LINKS = 4  # at most so many are few, for most peers
+FEW_LINKS = 4  # the median capacity, at most, of peers with few links
 MANY, HONEST_SHARE = 0.29, 0.01  # attackers among all peers; honest peers kicked then, at most
-IN_TIME = 14  # periods until a kick, at most;
-WITHOUT_SEED = 6  # so many more if a seed began or ended meanwhile
+IN_TIME = 14  # periods until a kick, at most
+WITHOUT_SEED = 6  # periods more if a seed began or ended meanwhile
 SHUNNED = 12  # periods for which a silent attacker may keep an honest neighbour, from when the link
 # has stood for twice the settling time, before which nobody can miss a message
 REPORTERS = 3  # neighbours that a peer has to have before anybody can judge it
-SILENT, FALSE_DEAD = "mute", "falsedead"  # kinds that are not kicked: one reports nothing, the
-# other living peers dead
+SILENT, FALSE_DEAD = "mute", "falsedead"  # kinds that are not kicked, because they report
+# nothing, or the living dead
 UNTRUE, UNTRUE_PERIODS = 3, 7  # untrue reports after which a seed has to disbelieve a peer, and
 # periods in which they came, one less than seeds count
-CHEAT = "twotexts"  # the kind that two signatures convict:
-CHEAT_IN_TIME = 2  # periods until then, from its first message on
+CHEAT = "twotexts"  # the kind that two signatures convict
+CHEAT_IN_TIME = 2  # periods until this kind is kicked, from its first message on
 
 
 def malicious(proof: Proof) -> Row | None:
-    """Every attacker was kicked, and nobody else; None where nobody monitors."""
+    """Check that only attackers were kicked, if anybody monitors."""
     if not any(run.settings.get("monitor") == "yes" for run in [*proof.peers, *proof.attackers]):
         return None
     tally = tally_of(proof)
@@ -53,26 +52,26 @@ def malicious(proof: Proof) -> Row | None:
 
 
 class Tally(NamedTuple):
-    """Findings about attackers, in words; those of other networks can be added."""
+    """Findings about attackers, in numbers and in words."""
 
     attackers: int
     honest: int  # peers
     took: list[float]  # periods until attackers were kicked
     early: int  # attackers that had too little time to be kicked or missed
     missed: list[str]  # attackers
-    late: list[str]  # those that were kicked too late
+    late: list[str]  # attackers that were kicked too late
     falsely: list[str]  # honest peers that were kicked
     faults: list[str]  # all else that may never happen
-    lacking: int  # attackers that were not found as they had to be;
-    may_lack: float  # so many may
+    lacking: int  # attackers that were not found as they had to be
+    may_lack: float  # how many may be lacking
     may_fall: float  # honest peers that may be kicked
 
     def plus(self, other: "Tally") -> "Tally":
-        """The tally of both."""
+        """Return the sum of two tallies, such as of two networks."""
         return Tally(*map(operator.add, self, other))
 
     def holds(self) -> bool:
-        """Whether all was reached that has to be."""
+        """Tell whether attackers were found and honest peers spared."""
         return (self.lacking <= self.may_lack and len(self.falsely) <= self.may_fall
                 and not self.faults)
 
@@ -84,11 +83,11 @@ class Tally(NamedTuple):
 
 
 def tally_of(proof: Proof) -> Tally:
-    """Look for what was done about each attacker, and to honest peers."""
+    """Return the findings about all attackers and honest peers."""
     end = graph.end_of(proof.records)
     attackers = {run.address: run for run in proof.attackers}  # the last run of each
     kicks = {kick.peer: kick for kick in sorted(
-        (kick for seed in proof.seeds for kick in seed.kicks), reverse=True)}  # the first ones
+        (kick for seed in proof.seeds for kick in seed.kicks), reverse=True)}  # the first of each
     took, early, missed, late = [], 0, [], []
     for address, run in attackers.items():
         kick = kicks.get(address)
@@ -105,8 +104,7 @@ def tally_of(proof: Proof) -> Tally:
     falsely = [f"{kick.peer} was kicked with a badness of {kick.badness:.3f}, and is honest"
                for kick in sorted(kicks.values()) if kick.peer not in attackers]
     honest = len({run.address for run in proof.peers})
-    few = quantile([graph.capacity_of(run).of(parse_address(run.address))
-                    for run in proof.peers] or [0], 0.5) <= FEW_LINKS
+    few = quantile(list(map(graph.capacity_of, proof.peers)) or [0], 0.5) <= FEW_LINKS
     many = len(attackers) >= MANY * (honest + len(attackers))
     to_find = sum(run.malice not in (SILENT, FALSE_DEAD) for run in attackers.values())
     return Tally(len(attackers), honest, took, early, missed, late, falsely,
@@ -117,7 +115,7 @@ def tally_of(proof: Proof) -> Tally:
 
 
 def _periods(proof: Proof, run: PeerRun, until: float) -> float:
-    """Periods from the beginning of an attacker's time; it does nothing while it is late."""
+    """Return the periods of an attacker's time, without its lateness."""
     begins = sorted(link.begin for links in run.links.values() for link in links)
     linked = next((at for at in begins if len(run.linked_at(at)) >= REPORTERS), math.inf)
     times = sorted(run.generated.values()) if run.malice == CHEAT else proof.times
@@ -126,7 +124,7 @@ def _periods(proof: Proof, run: PeerRun, until: float) -> float:
 
 
 def _limit(proof: Proof, run: PeerRun, end: float) -> float:
-    """Periods after which an attacker is kicked too late."""
+    """Return the periods after which an attacker is kicked too late."""
     if run.malice == CHEAT:
         return CHEAT_IN_TIME
     lately = end - 2 * run.setting("report-interval")
@@ -136,7 +134,7 @@ def _limit(proof: Proof, run: PeerRun, end: float) -> float:
 
 
 def _faults(proof: Proof, attackers: list[PeerRun], end: float) -> list[str]:
-    """Return the faults that no attack excuses, in words."""
+    """Return failures that no attack excuses."""
     names = {run.address for run in attackers}
     liars = [run for run in proof.attackers if run.malice == FALSE_DEAD]
     alone = {run.address for run in liars}
@@ -148,21 +146,21 @@ def _faults(proof: Proof, attackers: list[PeerRun], end: float) -> list[str]:
           for run in proof.peers for other in sorted(run.left_alone - names)),
         *(f"seed {seed.address} did not disbelieve {run.address} ({FALSE_DEAD})"
           for seed in proof.seeds for run in liars if _had_to_doubt(seed, run)),
-        # the living that a seed has removed by the word of liars alone
+        # living peers that a seed has removed by the word of liars alone
         *(fault for seed in proof.seeds for at, peer, reason in seed.removed
           if reason == "dead" and set() < deaths.reporters(seed, peer, at) <= alone
           for fault in deaths.removed(proof, seed, at, peer, reason))]
 
 
 def _has_kept(run: PeerRun, attacker: PeerRun, end: float) -> bool:
-    """Whether they were neighbours for too long when the network ended."""
+    """Tell whether a run kept an attacker for too long."""
     too_long = end - 2 * run.setting("settle") - SHUNNED * run.setting("report-interval")
     return run.last >= end and any(link.begin < too_long and end < link.end
                                    for link in run.links.get(attacker.address, ()))
 
 
 def _had_to_doubt(seed: SeedRun, run: PeerRun) -> bool:
-    """Whether a seed found three reports of an attacker untrue, and has not disbelieved it."""
+    """Tell whether a seed still believes an attacker after three untrue reports."""
     times = when(seed.untrue, run.address)
     window = UNTRUE_PERIODS * run.setting("report-interval")
     doubt = next((third for first, third in zip(times, times[UNTRUE - 1:])
@@ -171,7 +169,7 @@ def _had_to_doubt(seed: SeedRun, run: PeerRun) -> bool:
 
 
 def _costs(proof: Proof) -> list[str]:
-    """The work of the seeds: hops of rows, how even their loads are, and rows that moved."""
+    """Return figures about the work of the seeds."""
     loads = [load for seed in proof.seeds for load in seed.loads]
     if not loads:
         return []

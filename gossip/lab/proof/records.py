@@ -1,14 +1,15 @@
-"""Records: what the output files of a folder tell, run by run, read as the files grow.
+"""Records, the runs that output files of a folder tell of.
 
 A node's file may be in several pieces, such as `X.txt.2.gz`, `X.txt.1` and `X.txt`. A piece is
-known again by its first line with a time, whatever its name has become. Pieces are read in the
-order of these times; the line `continued:` tells whose run goes on. The runner and the benchmark
-follow a network with records; the check reads its files once.
+recognized by its first line with a time, whatever its name has become. Pieces are read in the order
+of these times; the line `continued:` tells whose run goes on. The runner and the benchmark follow a
+network with records; the check reads its files once.
 """
 
 import calendar
 import collections
 import contextlib
+import copy
 import functools
 import gzip
 import math
@@ -18,34 +19,34 @@ import re
 import time
 import zlib
 from collections.abc import Iterator
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 from gossip.addresses import is_loopback, parse_address
 from gossip.events import ROTATED
 from gossip.lab.proof.events import CONTINUED
 from gossip.lab.proof.runs import PeerRun, Run, SeedRun
 
-FIRST = 256  # bytes at the start of a piece by which it is known again
+FIRST = 256  # bytes at the start of a piece by which it is recognized
 CHUNK = 1024 * 1024  # bytes that are read at a time, and read of a line
-EARLY = 200_000  # lines before `continued:` that are kept: those of a second
+EARLY = 200_000  # lines before `continued:` that are kept, as many as in a second
 NAMED = re.compile(rf"((peer|seed)_.*\.txt){ROTATED}")
-DAMAGED = EOFError, zlib.error, gzip.BadGzipFile  # how a .gz is read that is not whole
+DAMAGED = EOFError, zlib.error, gzip.BadGzipFile  # errors of reading a .gz that is not whole
 
 
 class Tail:
-    """The events of one output file, read on as it grows."""
+    """The events of an output file, read as it grows."""
 
-    def __init__(self, longest: int | None = None):
+    def __init__(self, longest: int):
         self._longest = longest  # bytes that are read of a line
         self.position = 0  # how many bytes were read
         self.node: str | None = None  # whose file it is, as `started:` or `continued:` says last
         self._rest = b""  # a line that has no end yet
-        self._early = collections.deque(maxlen=EARLY)  # lines before the first of them
+        self._early = collections.deque(maxlen=EARLY)  # lines before the first of these two
 
     def read(self, file: BinaryIO, most: int = -1) -> Iterator[tuple[float, str, str]]:
-        """Yield (Unix seconds, event, rest) of each line that ends in the next `most` bytes, but
-        not of damaged lines, nor of those before the first start, because nobody knows of whom they
-        tell. If the run of a file that was truncated is `continued`, that comes first."""
+        """Yield (Unix seconds, event, rest) of lines in the next `most` bytes. Damaged lines are
+        left out, and lines before the first start, because nobody knows of whom they tell. In a
+        truncated file `continued` comes first."""
         file.seek(self.position)
         data = file.read(most)
         self.position += len(data)
@@ -72,7 +73,7 @@ class Tail:
 
 
 class Piece(Tail):
-    """A piece of a node's output file: mostly all of it."""
+    """A piece of a node's output file, mostly all of it."""
 
     def __init__(self, name: str, path: pathlib.Path, first: bytes):
         super().__init__(CHUNK)
@@ -91,8 +92,8 @@ def opened(path: pathlib.Path) -> BinaryIO:
 
 
 def pieces_in(folder: pathlib.Path) -> Iterator[tuple[pathlib.Path, str, bytes | None]]:
-    """Yield each file of a node, the name that it had before it was rotated, and its first line, or
-    None where none is whole. Of files with one content, the one that may still grow comes last."""
+    """Yield each node's file, its name before rotation, its first line. The line is None if no line
+    is whole. Of files with one content, the file that may still grow comes last."""
     named = [(not path.name.endswith(".gz"), path.name.endswith(".txt"), path, found[1])
              for path in folder.glob("*_*.txt*")
              if (found := NAMED.fullmatch(path.name)) and path.is_file()]
@@ -105,7 +106,7 @@ def pieces_in(folder: pathlib.Path) -> Iterator[tuple[pathlib.Path, str, bytes |
 
 
 def _first_line(file: BinaryIO) -> bytes | None:
-    """Return the first line with a time, or what comes first; None if no line is whole yet."""
+    """Return the first line with a time, or else what comes first."""
     begin = file.read(FIRST)
     lines = begin.split(b"\n")
     if len(begin) < FIRST:
@@ -114,7 +115,7 @@ def _first_line(file: BinaryIO) -> bytes | None:
 
 
 def time_of(first: bytes | None) -> float:
-    """Return the time in the first line of a piece; 0 where it has none."""
+    """Return the time in the first line of a piece, or 0."""
     found = parse_line((first or b"").decode(errors="replace"))
     return found[0] if found else 0.0
 
@@ -128,8 +129,8 @@ def _second(text: str) -> int | None:
 
 
 def parse_line(line: str) -> tuple[float, str, str] | None:
-    """Return (Unix seconds, event, the rest) of a line like `2026-01-02
-    03:04:05.000000:event:rest`, which may end as in Windows; None for other texts."""
+    """Return (Unix seconds, event, the rest) of a line, or None. The line is like
+    `2026-01-02 03:04:05.000000:event:rest`, and may end as in Windows."""
     second, micros = _second(line[:19]), line[20:26]
     if second is None or line[26:27] != ":" or line[19] != "." or not (
             micros.isdigit() and micros.isascii()):
@@ -139,7 +140,7 @@ def parse_line(line: str) -> tuple[float, str, str] | None:
 
 
 def _node_of(event: str, rest: str) -> str | None:
-    """The address in the rest of a line `started:` or `continued:`; None when it is damaged."""
+    """Return the address in an intact line `started:` or `continued:`."""
     if event == "continued":
         rest = rest.rpartition(":")[0] if CONTINUED.fullmatch(rest) else ""
     try:
@@ -149,7 +150,7 @@ def _node_of(event: str, rest: str) -> str | None:
 
 
 class Together:
-    """Several folders of output files, as one; of copies of a file the longest counts. What is made
+    """Several folders of output files as one. Of copies of a file the longest counts. What is made
     of all files goes into the first folder. ValueError if two files begin as copies, and differ."""
 
     def __init__(self, folders: list[pathlib.Path]):
@@ -183,7 +184,7 @@ def _size(path: pathlib.Path) -> int:
 
 
 def _begins_like(whole: pathlib.Path, copy: pathlib.Path) -> bool:
-    """Whether a file begins with all that can be read of a shorter one."""
+    """Tell whether a file begins with all readable bytes of its copy."""
     with contextlib.suppress(*DAMAGED), opened(whole) as file, opened(copy) as part:
         while data := part.read(CHUNK):
             if file.read(len(data)) != data:
@@ -193,7 +194,7 @@ def _begins_like(whole: pathlib.Path, copy: pathlib.Path) -> bool:
 
 @functools.lru_cache(maxsize=None)
 def machine_of(address: str) -> str:
-    """Return the IP of an address, one name for all loopback; empty for what is no address."""
+    """Return the IP of an address, `loopback`, or nothing for other texts."""
     try:
         parsed = parse_address(address)
     except ValueError:
@@ -201,33 +202,21 @@ def machine_of(address: str) -> str:
     return "loopback" if is_loopback(parsed) else parsed.ip
 
 
-class Runs(NamedTuple):
-    """Runs of peers and of seeds, up to a moment."""
-
-    peers: list[PeerRun]
-    seeds: list[SeedRun]
-    until: float
-
-    def newest(self) -> float:
-        """The time of the newest line."""
-        return self.until
-
-
 class Records:
-    """All runs of all nodes whose output files are in a folder: a `pathlib.Path`, or anything else
-    with `glob(pattern)`, such as `Together` or a folder that is kept in memory."""
+    """All runs of the nodes whose output files are in a folder. The folder is a `pathlib.Path`, or
+    anything else with `glob(pattern)`, such as `Together` or a folder that is kept in memory."""
 
     def __init__(self, folder: pathlib.Path, ahead: dict[str, float] | None = None):
-        """`ahead`: by how many seconds clocks of machines are ahead; their times are put right."""
         self.folder = folder
-        self._ahead = ahead or {}
+        self._ahead = ahead or {}  # machine -> seconds by which its clock is ahead, to put it right
         self._pieces: dict[tuple[str, bytes], Piece] = {}  # by name and first line
         self._latest: dict[str, tuple] = {}  # node -> its latest run, and when that began
         self._untold: list[str] = []  # files without a whole line
+        self._with_attackers = True
         self.clocks = None  # what clocks.py has found
 
     def refresh(self) -> "Records":
-        """Read what is new; OSError when the folder cannot be read."""
+        """Read what is new. OSError if the folder cannot be read."""
         self._untold, there = [], {}
         for path, name, first in pieces_in(self.folder):
             if first is None:
@@ -266,7 +255,7 @@ class Records:
                 run.take(at - ahead, event, rest)
 
     def _begun(self, piece: Piece, at: float, time_right: float) -> Run:
-        """Return the run that begins in a piece, which may be the next one of its node."""
+        """Return the run that begins in a piece, maybe its node's next."""
         node = piece.node
         run = (PeerRun if piece.name.startswith("peer") else SeedRun)(node, time_right)
         piece.runs.append(run)
@@ -280,7 +269,7 @@ class Records:
         return run
 
     def _continued(self, piece: Piece, at: float, rest: str) -> Run:
-        """Return the run that goes on in a piece: the latest of its node, if it has this START."""
+        """Return the run that goes on in a piece, by its START."""
         node, start = piece.node, rest.rpartition(":")[2]
         run, begun = self._latest.get(node, (None, 0.0))
         if run is None or not (getattr(run, "settings", {}).get("start") == start
@@ -291,19 +280,19 @@ class Records:
         return run
 
     def unread(self) -> list[str]:
-        """The names of files that are named like a node's, and tell of none."""
+        """Return the files with a node's name that tell of none."""
         return sorted({*self._untold, *(piece.path.name for piece in self._pieces.values()
                                         if piece.run is None)})
 
     def headless(self) -> list[tuple[str, str]]:
-        """The files that go on with a run whose beginning is in none, and its node."""
+        """Return the files whose first run begins nowhere, and its node."""
         return [(piece.path.name, piece.node) for piece in self._pieces.values()
                 if piece.lacks_beginning]
 
     @property
     def peers(self) -> list[PeerRun]:
-        """All runs of all peers; the runs of one peer in their order."""
-        return self._runs("peer")
+        """All runs of all peers, with the runs of each in order."""
+        return [run for run in self._runs("peer") if self._with_attackers or run.malice is None]
 
     @property
     def seeds(self) -> list[SeedRun]:
@@ -314,17 +303,19 @@ class Records:
                 for run in piece.runs]
 
     def newest(self) -> float:
-        """The time of the newest line of the folder, but for what seeds write in any case."""
-        return max([*(run.last for run in self.peers), *(run.until for run in self.seeds)],
-                   default=0.0)
+        """Return the time of the newest line, without the seeds' `alive:`."""
+        return max([*(run.last for run in self._runs("peer")),
+                    *(run.until for run in self.seeds)], default=0.0)
 
-    def honest(self) -> Runs:
-        """The same without the attackers of an experiment, who have said what they are."""
-        return Runs([run for run in self.peers if run.malice is None], self.seeds, self.newest())
+    def honest(self) -> "Records":
+        """Return the same without the peers that are attackers, as they say."""
+        honest = copy.copy(self)
+        honest._with_attackers = False
+        return honest
 
 
 def read_folder(folder: pathlib.Path) -> Records:
-    """Read a folder; ValueError when no file of a peer is in it."""
+    """Read a folder. ValueError if no file of a peer is in it."""
     records = Records(folder).refresh()
     if records.peers:
         return records

@@ -1,8 +1,8 @@
-"""Runs: one life of a peer or of a seed, as its output file tells it.
+"""Runs, the lives of peers and seeds by their output files.
 
-A run takes one event after the other, and keeps what the proof needs. That of a kicked peer
-ends then: what it does while it is shut out proves nothing. So does a run whose file is full:
-nobody knows what it does then, but that a thread of it has failed.
+A run takes one event after the other, and keeps what the proof needs. The run of a peer that is
+kicked ends, because what the peer does while it is shut out proves nothing. So does a run whose
+file is full, which tells nothing more but that a thread has failed.
 """
 
 import collections
@@ -19,32 +19,30 @@ USUAL = Settings()
 CHAT_SILENCE = 3.0  # seconds of silence, while others write, that mean a chat server is dead
 PROBE_TIME = USUAL.probe_limit  # seconds that the last probe of a silent neighbour may take
 TEXT_SHOWN = 40  # characters by which a message is named
-WAITS = 2 * LATE_FOR + 1.0  # seconds after a `late:` line in which a generator may still wait:
+WAITS = 2 * LATE_FOR + 1.0  # seconds after a `late:` line in which a generator may still wait, as
 # small lateness is told once in LATE_FOR seconds, waited for as long, and looked for once a second
 LONG_GAP = 1.5  # liveness intervals without a line, where files do not tell of lateness
 QUIT, KICKED, FULL = "quit", "kicked", "full"  # ends of runs that are no deaths
 
 
 class Run:
-    """One life of a node. Times are Unix seconds."""
+    """A life of a node. Times are Unix seconds."""
 
     def __init__(self, address: str, at: float):
         self.address = address
         self.first = self.last = at
-        self.ended: str | None = None  # the reason in its `stopped:` line, like quit; kicked; full
+        self.ended: str | None = None  # the reason in its `stopped:` line, or KICKED or FULL
         self.superseded = False  # the node was started again
-        self.tells_lateness = False  # when it was late; in earlier versions files did not
+        self.tells_lateness = False  # files of earlier versions do not
         self.late = Spans()  # when it stood still, or ran late
         self.failures: list[str] = []  # threads that died
 
     def take(self, at: float, event: str, rest: str) -> None:
-        """Take one event of this run's file."""
-        if self.ended not in (KICKED, FULL):
-            self._take(at, event, rest)
-        elif self.ended == FULL and event == "failed":
+        if event == "failed" and self.ended != KICKED:
             self.failures.append(rest)
-
-    def _take_of_any_node(self, at: float, event: str, rest: str) -> None:
+        if self.ended in (KICKED, FULL):
+            return
+        self._take(at, event, rest)
         match event:
             case "late":
                 self.tells_lateness = True
@@ -55,20 +53,18 @@ class Run:
                 self.ended = FULL
             case "stopped":
                 self.ended = rest
-            case "failed":
-                self.failures.append(rest)
 
 
 class PeerRun(Run):
-    """One life of a peer."""
+    """A life of a peer."""
 
     def __init__(self, address: str, at: float):
         super().__init__(address, at)
         self.settings: dict[str, str] = {}
-        self.malice: str | None = None  # of an attacker: its kind
+        self.malice: str | None = None  # the kind of an attacker
         self.left: float | None = None  # when it began to leave
         self.generated: dict[str, float] = {}  # message (IP:PORT:RUN:NUMBER) -> when
-        self.by_generator = 0  # how many of them the generator made
+        self.by_generator = 0  # how many messages the generator made
         self.received: dict[str, Delivery] = {}
         self.marks: dict[str, int] = {}  # message generated -> hash of its line
         self.texts: dict[str, str] = {}  # message generated -> its text, maybe cut
@@ -77,20 +73,19 @@ class PeerRun(Run):
         self.repeated: list[str] = []  # messages generated or received once more
         self.linked: set[str] = set()  # neighbours now
         self.degrees: list[tuple[float, int]] = []  # when, number of neighbours from then on
-        self.links: dict[str, list[Linked]] = {}  # neighbour, also an earlier one -> its links
-        self.requests = 0
-        self.rounds: list[float] = []  # when it asked its neighbours
+        self.links: dict[str, list[Linked]] = {}  # neighbour, now or earlier -> its links
+        self.rounds: collections.Counter[float] = collections.Counter()  # when -> neighbours asked
         self.replies: list[Reply] = []
         self.missed: list[Missed] = []
         self.dead: dict[str, float] = {}  # neighbour -> when it was found dead, the last time
-        self.found_dead: list[tuple[float, str]] = []  # when, whom: each time
+        self.found_dead: list[tuple[float, str]] = []  # when, whom, each time
         self.reported: list[Report] = []
         self.told: list[tuple[float, str, str]] = []  # when, by which seed, of whose death
         self.denied: set[str] = set()  # runs that nobody confirmed to it
-        self.left_alone: set[str] = set()  # neighbours that never name it in their reports
+        self.left_alone: set[str] = set()  # neighbours whose reports never name it, as seeds find
 
     def setting(self, name: str) -> float:
-        """A setting as a number; its default if the file has no valid value."""
+        """Return a setting as a number, by default the usual one."""
         usual = getattr(USUAL, name.replace("-", "_"))
         try:
             value = float(self.settings.get(name, usual))
@@ -100,16 +95,15 @@ class PeerRun(Run):
 
     @property
     def chat(self) -> bool:
-        """Whether this is a run of a chat server."""
         return "chat" in self.settings
 
     @property
     def first_linked(self) -> float | None:
-        """When it first had a neighbour; None: it never had."""
+        """When it first had a neighbour, if ever."""
         return next(iter(self.links.values()))[0].begin if self.links else None
 
     def is_dead(self, newest: float) -> bool:
-        """Whether it ended without a word: it was started again, or silent for long at the end."""
+        """Tell whether it ended without a word, or was started again."""
         silence = CHAT_SILENCE if self.chat else 2 * self.setting("liveness-interval")
         return self.ended not in (QUIT, KICKED, FULL) and (
             self.superseded or self.last < newest - silence)
@@ -118,38 +112,33 @@ class PeerRun(Run):
         return self.ended is not None or self.is_dead(newest)
 
     def up_until(self, newest: float) -> float:
-        """When it left, ended or died; the time of the newest line for a run that is up."""
+        """Return when it left, ended or died, or else `newest`."""
         if self.left is not None:
             return self.left
         return self.last if self.has_ended(newest) else newest
 
     def has_since(self, message: str) -> float:
-        """When it generated or received a message that it has."""
+        """Return when it generated or received a message that it has."""
         made = self.generated.get(message)
         return self.received[message].at if made is None else made
 
     def awake(self) -> float:
-        """Seconds for which its generator could speak: it was up, and not late."""
+        """Return the seconds for which its generator could speak."""
         end = self.left or self.last
         waited = Spans((begin, late + WAITS) for begin, late in self.late).merged()
         return end - self.first - waited.common([(self.first, end)]).total()
 
     def frozen(self) -> Spans:
-        """Return when it was late for longer than a round, and a second: its links may break."""
+        """Return when it was late for so long that links may break."""
         long = max(1.0, self.setting("liveness-interval"))
         return Spans((begin, until) for begin, until in self.late if until - begin > long)
 
     def linked_at(self, at: float) -> set[str]:
-        """The neighbours at that time."""
         return {peer for peer, links in self.links.items()
                 if any(link.begin <= at < link.end for link in links)}
 
-    def degree_at(self, at: float) -> int:
-        """The degree at that time, by the `degree:` lines; 0 before the first of them."""
-        return next((degree for moment, degree in reversed(self.degrees) if moment <= at), 0)
-
     def had_link(self, peer: str, at: float) -> bool:
-        """Whether it was linked to the peer at that time or later."""
+        """Tell whether it was linked to a peer then or later."""
         return peer in self.links and self.links[peer][-1].end >= at
 
     def _take(self, at: float, event: str, rest: str) -> None:
@@ -168,12 +157,7 @@ class PeerRun(Run):
                     self.links.setdefault(rest, []).append(Linked(at, math.inf))
                 self.linked.add(rest)
             case "liveness request":
-                self.requests += 1
-                if not self.rounds or self.rounds[-1] < at:
-                    self.rounds.append(at)
-            case ("liveness reply" | "liveness missed" | "disconnected" | "unregistered"
-                  | "refused" | "peer list" | "reported" | "told"):
-                self._take_of_another(at, event, *about(rest))
+                self.rounds[at] += 1
             case "degree" if COUNT.fullmatch(degree := rest.partition("=>")[2]):
                 self.degrees.append((at, int(degree)))
             case "settings":
@@ -183,8 +167,7 @@ class PeerRun(Run):
             case "dead":
                 self.dead[rest] = at
                 self.found_dead.append((at, rest))
-            case "unconfirmed":  # a run that nobody confirmed, IP:PORT:START; or IP:PORT, a
-                # neighbour that never names this peer in its reports, as seeds have found
+            case "unconfirmed":  # a run, IP:PORT:START, or a neighbour, IP:PORT
                 (self.denied if RUN.fullmatch(rest) else self.left_alone).add(rest)
             case "misbehaving":
                 self.malice = rest.partition(":")[0]
@@ -193,10 +176,10 @@ class PeerRun(Run):
             case "kicked" if KICKED_FOR.fullmatch(rest):
                 self.ended = KICKED
             case _:
-                self._take_of_any_node(at, event, rest)
+                self._take_of_another(at, event, *about(rest))
 
     def _take_message(self, at: float, line: str, source: str | None = None) -> None:
-        """Take a message that this run generated, or received from a source."""
+        """Take a message that was generated, or received from a source."""
         found = GOSSIP.match(line)
         if found is None:
             return
@@ -234,33 +217,32 @@ class PeerRun(Run):
 
 
 class RegistrationHistory:
-    """With which seeds a run was registered, by its own word."""
+    """The seeds with which a run was registered, by its own word."""
 
     def __init__(self):
         self.words: dict[str, list[Registered]] = collections.defaultdict(list)  # seed -> in order
         self.all: list[tuple[str, Registered]] = []  # of all seeds, in order
 
     def add(self, seed: str, word: Registered) -> None:
-        """Take a word about a seed."""
         self.words[seed].append(word)
         self.all.append((seed, word))
 
     def ever(self) -> set[str]:
-        """The seeds that it was registered with at some time."""
+        """Return the seeds with which it was ever registered."""
         return {seed for seed, word in self.all if word.lost is None}
 
     def last(self, seed: str, at: float) -> Registered | None:
-        """Return its last word about a seed at that time."""
+        """Return its last word about a seed at a time."""
         return next((word for word in reversed(self.words.get(seed, [])) if word.at <= at), None)
 
     def stands_from(self, seed: str, begin: float, end: float) -> bool:
-        """Whether it was registered there in all that time."""
+        """Tell whether it was registered with a seed all the time."""
         word = self.last(seed, begin)
         return word is not None and word.lost is None and not any(
             begin < word.at <= end for word in self.words[seed])
 
     def since_with(self, count: int) -> float | None:
-        """When it was registered with so many seeds at once first; None: never."""
+        """Return when `count` seeds at once had registered it, if ever."""
         standing = set()
         for seed, word in self.all:
             (standing.add if word.lost is None else standing.discard)(seed)
@@ -270,12 +252,12 @@ class RegistrationHistory:
 
 
 class SeedRun(Run):
-    """One life of a seed."""
+    """A life of a seed."""
 
     def __init__(self, address: str, at: float):
         super().__init__(address, at)
         self.until = at  # its last line that is not `alive`
-        self.pace = 0.0  # seconds between two lines `alive`; 0: it writes none
+        self.pace = 0.0  # seconds between two lines `alive`; 0 if it writes none
         self.registered: list[tuple[float, str]] = []  # when, whom
         self.known = 0  # how many seeds its configuration names
         self.listed: list[tuple[float, str]] = []  # when it told whom of the others
@@ -283,11 +265,9 @@ class SeedRun(Run):
         self.kicks: list[Kick] = []
         self.judged: list[tuple[float, dict[str, float]]] = []  # when, badness of whom it judges
         self.loads: list[Load] = []
-        # when, whose death, reported by whom, and the line
-        self.reports: list[tuple[float, str, str, str]] = []
-        self.untrue: list[tuple[float, str]] = []  # when whose report was untrue: the dead answered
-        # about whom a report was rejected, because this seed was late
-        self.too_busy: list[tuple[float, str]] = []
+        self.reports: list[tuple[float, str, str, str]] = []  # when, whose death, by whom, line
+        self.untrue: list[tuple[float, str]] = []  # when, by whom; the dead peer answered
+        self.too_busy: list[tuple[float, str]] = []  # when, whose death; this seed was late
         self.disbelieved: dict[str, float] = {}  # whose reports it does not look at, from when on
         self.passed_on: list[tuple[float, str]] = []  # when it told others of whose death
 
@@ -327,15 +307,13 @@ class SeedRun(Run):
                 self.disbelieved.setdefault(rest, at)
             case "settings" if found := SEEDS.search(rest):
                 self.known = int(found[1])
-            case _:
-                self._take_of_any_node(at, event, rest)
 
     def end(self, newest: float) -> float:
-        """Return when it ended, as far as its file tells; infinity for one that is up."""
+        """Return when it ended, as its file tells, or infinity."""
         silent = self.last < newest - 2 * self.pace
         over = self.ended is not None or self.superseded or silent or not self.pace
         return self.last if over else math.inf
 
     def believes(self, peer: str, at: float) -> bool:
-        """Whether it looks at what a peer says of deaths; no file tells when disbelief ends."""
+        """Tell whether it looks at a peer's reports, before any disbelief."""
         return at < self.disbelieved.get(peer, math.inf)

@@ -1,4 +1,4 @@
-"""The same nodes in virtual time: a peer or a seed without a thread, a socket or a clock.
+"""The same nodes in virtual time, without threads, sockets and clocks.
 
 virtual_links  what is going to happen, in order; duties; connections made of numbers, cuts
 virtual_world  what a node may ask for, in virtual time; turns and sending without threads

@@ -1,12 +1,12 @@
-"""Virtual time, and TCP connections made of numbers, with the cables between virtual machines.
+"""Virtual time, and TCP connections over cables between virtual machines.
 
 The time jumps from one call to the next. Calls at the same moment are made in the order in which
 they were asked for, so that a run can be repeated call by call.
 
-Bytes take time: a latency, a random part more (jitter), and their number divided by the bandwidth.
-The buffer of a connection holds a number of unread bytes, and takes no more then. What is on its
-way when a cut comes waits for the end of the cut, as TCP sends it again. A machine without power
-answers nothing; one that is up answers with a reset what it does not know.
+Bytes take a latency, a random part more (jitter), and their number divided by the bandwidth. The
+buffer of a connection takes no more bytes when it is full of unread ones. What is on its way when a
+cut comes waits for the end of the cut, because TCP sends it again. A machine without power answers
+nothing. A machine that is up answers unknown connections with a reset.
 """
 
 import collections
@@ -19,19 +19,19 @@ from typing import NamedTuple
 from gossip.addresses import Address
 from gossip.node.world import NEVER
 
-STILL_LIMIT = 20_000  # calls without time passing: somebody spins
-TALLIED = 1_000  # of them, the last ones, are counted by name
-OVER = -NEVER  # of a duty, when its next turn is due: no other time is sooner
-FIN = b""  # on a cable, behind the last bytes: the stream ends here
-RESET = None  # on a cable: the machine there knows nothing of this connection
-TOGETHER = 0.001  # seconds: what is sent at one moment arrives as one, if the cable takes less
+STILL_LIMIT = 20_000  # calls without time passing, after which somebody spins
+TALLIED = 1_000  # calls before the limit that are counted by name
+OVER = -NEVER  # when the next turn of a duty is due that is over; no other time is sooner
+FIN = b""  # on a cable, the end of the stream
+RESET = None  # on a cable, the word of a machine that does not know this connection
+TOGETHER = 0.001  # seconds on a cable, below which what is sent at one moment arrives as one
 RETRY = 3.0  # seconds at most from the end of a cut until TCP has sent again what waited
 SLOW_BANDWIDTH = 20_000.0  # bytes a second, of a slow machine's connections
-FIRST_PORT, PORTS = 32_768, 28_000  # the ports of the ends that dial: the first, and how many
+FIRST_PORT, PORTS = 32_768, 28_000  # the ports of the ends that dial, the first and their number
 
 
 class Spinning(Exception):
-    """Calls were made again and again, and no time passed."""
+    """Calls that were made again and again while no time passed."""
 
 
 class VirtualTime:
@@ -41,7 +41,7 @@ class VirtualTime:
         self.now = 0.0
         self.calls = 0  # made so far
         self._heap: list[tuple] = []  # (when, number, call, arguments)
-        self._numbers = itertools.count()  # of calls: they order those of one moment
+        self._numbers = itertools.count()  # which order calls at the same moment
         self._still = 0  # calls made since time passed
         self._tally: collections.Counter = collections.Counter()
 
@@ -51,7 +51,7 @@ class VirtualTime:
         heapq.heappush(self._heap, (when, next(self._numbers), call, arguments))
 
     def run(self, until: float) -> None:
-        """Make all calls up to this moment; Spinning after 20,000 calls at one moment."""
+        """Make all calls up to this moment. Spinning after 20,000 calls at one moment."""
         heap = self._heap
         while heap and heap[0][0] <= until:
             when, _, call, arguments = heapq.heappop(heap)
@@ -77,7 +77,7 @@ class VirtualTime:
 
 
 def _name_of(call, arguments: tuple) -> str:
-    """Return the `label` of what a call is about or whose method it is, or the method's name."""
+    """Return the label of a call's argument or owner, or its name."""
     labels = (getattr(getattr(thing, "__self__", thing), "label", None)
               for thing in (*arguments, call))
     return next(filter(None, labels), call.__qualname__)
@@ -118,20 +118,20 @@ class VirtualDuty:
 class Cables(NamedTuple):
     """The properties of a network's connections."""
 
-    latency: tuple[float, float] = (0.001, 0.002)  # seconds; a connection has one of this range
+    latency: tuple[float, float] = (0.001, 0.002)  # seconds, from which a connection draws one
     jitter: float = 0.0  # seconds at most that bytes take longer
     bandwidth: float = 100e6  # bytes a second, of each connection
     buffer: int = 256 * 1024  # bytes that one end may have sent and the other not read
 
 
 class Cabling:
-    """The machines by address, and what the ways between them are like at the moment."""
+    """The machines by address, and the state of the cables between them."""
 
     def __init__(self, time: VirtualTime, cables: Cables, rng: random.Random):
         self.time = time
         self.cables = cables
         self.rng = rng
-        self.slow: dict[Address, float] = {}  # slow machines: seconds that all takes longer there
+        self.slow: dict[Address, float] = {}  # slow machine -> seconds that all takes longer
         self.listening: dict[Address, object] = {}  # address -> the world that listens there
         self.cuts: list[frozenset[Address]] = []  # the machines on one side of each cut
         self.stuck: dict["End", None] = {}  # ends to which something is on its way through a cut
@@ -139,7 +139,7 @@ class Cabling:
         self.ports = (FIRST_PORT + n % PORTS for n in itertools.count(1))  # of ends that dial
 
     def listen(self, address: Address, world) -> None:
-        """Let a world listen from now on; OSError if another one does. A machine that was without
+        """Let a world listen from now on. OSError if another one does. A machine that was without
         power resets what its earlier life has not ended."""
         if address in self.listening:
             raise OSError(errno.EADDRINUSE, "Address already in use")
@@ -153,27 +153,27 @@ class Cabling:
             del self.listening[address]
 
     def lose_power(self, address: Address, ends: list["End"]) -> None:
-        """Turn a machine off: nobody is told, and nobody answers there."""
+        """Turn off a machine, so that nobody is told or answers."""
         self.listening.pop(address, None)
         self.unpowered[address] = ends
 
     def cut(self, side: frozenset[Address]) -> None:
-        """Let nothing pass between these machines and all others, until `mend`."""
+        """Let nothing pass between these machines and all others."""
         self.cuts.append(side)
 
     def mend(self, side: frozenset[Address]) -> None:
-        """End this cut: what waited goes on."""
+        """End a cut, so that what waited goes on."""
         self.cuts.remove(side)
         stuck, self.stuck = self.stuck, {}
         for end in stuck:
             end.send_again()
 
     def parted(self, one: Address, other: Address) -> bool:
-        """Return whether a cut is between two machines."""
+        """Tell whether a cut is between two machines."""
         return any((one in side) != (other in side) for side in self.cuts)
 
     def delay(self, latency: float, one: Address, other: Address) -> float:
-        """Return the seconds that a byte takes from one machine to another now."""
+        """Return the seconds that a byte takes between two machines now."""
         if self.cables.jitter:
             latency += self.rng.random() * self.cables.jitter
         if self.slow:
@@ -188,9 +188,9 @@ class Cabling:
 
 
 class End:
-    """One end of a connection, as a link (gossip/node/link.py) has it: `send` takes bytes, or
-    raises what a socket would. Its world is told `readable(end)`, `writable(end)` and `over(end,
-    reason)`, and says by `off` whether its machine has lost power since."""
+    """An end of a connection, as a link (gossip/node/link.py) has it. `send` takes bytes, or raises
+    what a socket would. Its world is told `readable(end)`, `writable(end)` and `over(end, reason)`,
+    and says by `off` whether its machine has lost power since."""
 
     flags = 0  # with which a link calls `send`
 
@@ -204,10 +204,10 @@ class End:
         self._cabling = cabling
         self.latency = latency  # seconds, of this connection
         self._coming: list = []  # bytes, FIN or RESET, on the way
-        self._sent_at = -1.0  # when the last of these was sent
-        self._arrives = 0.0  # when the last of these arrives
+        self._sent_at = -1.0  # when the last of them was sent
+        self._arrives = 0.0  # when the last of them arrives
         self._free_at = 0.0  # when the cable to here is free again
-        self._stuck = 0  # how many of these would have arrived, but for a cut
+        self._stuck = 0  # how many of them would have arrived, but for a cut
         self._arrived: list[bytes] = []  # here, and not read yet
         self._in_buffer = 0  # bytes on the way to here, or not read yet
         self._blocked = False  # `send` has not taken everything; `writable` is due
@@ -215,15 +215,15 @@ class End:
         self._broken = False  # it was reset
 
     def join(self, dialler: "End", answered: float) -> None:
-        """Connect these two ends; nothing reaches the dialler before it has been answered."""
+        """Connect two ends, although nothing reaches the dialler before its answer."""
         self.other, dialler.other = dialler, self
         dialler._arrives = answered
 
     # What a link and its world call.
 
     def send(self, data: bytes, flags: int = 0) -> int:
-        """Hand bytes to the kernel, and return how many it took; BlockingIOError when none,
-        BrokenPipeError when the connection is over here."""
+        """Hand bytes to the kernel, and return how many it took. BlockingIOError if none,
+        BrokenPipeError if the connection is over here."""
         if self.is_over():
             raise BrokenPipeError(errno.EPIPE, "Broken pipe")
         room = self._cabling.cables.buffer - self.other._in_buffer
@@ -236,13 +236,13 @@ class End:
         return len(data)
 
     def shutdown(self) -> None:
-        """End the stream: the other end reads what is on its way, then the end."""
+        """End the stream behind what is on its way."""
         if not self._closed:
             self.close()
             self.world.over(self, "closed")
 
     def close(self) -> None:
-        """Close this end: what has arrived is not read, what was sent still goes."""
+        """Close this end. What has arrived is not read, what was sent still goes."""
         if not self._closed:
             self._closed = True
             self._arrived.clear()
@@ -250,7 +250,7 @@ class End:
                 self.other._expect(FIN)
 
     def read(self) -> bytes:
-        """Return the bytes that have arrived; the other end has room for as many again."""
+        """Return the bytes that have arrived, and make room for others."""
         data = b"".join(self._arrived)
         self._arrived.clear()
         self._in_buffer -= len(data)
@@ -261,21 +261,20 @@ class End:
         return data
 
     def has_unread(self) -> bool:
-        """Return whether bytes have arrived that were not read yet."""
         return bool(self._arrived)
 
     def is_over(self) -> bool:
-        """Return whether this end was closed by its own process, or reset."""
+        """Tell whether this end was closed by its own process, or reset."""
         return self._closed or self._broken
 
     def leads_to(self, end: "End") -> bool:
-        """Return whether these are the two ends of one connection, and neither is over."""
+        """Tell whether a connection that is not over joins two ends."""
         return self.other is end and not self.is_over() and not end.is_over()
 
     # On the cable.
 
     def _expect(self, item: bytes | None) -> None:
-        """Take on the cable what the other end has sent."""
+        """Take onto the cable what the other end has sent."""
         cabling, size = self._cabling, len(item) if item else 0
         now = cabling.time.now
         self._in_buffer += size
@@ -295,7 +294,7 @@ class End:
         cabling.time.at(self._arrives, self._arrive)
 
     def _arrive(self) -> None:
-        """Take in the next thing on the way, unless a cut is between."""
+        """Take in what arrives next, unless a cut is between."""
         cabling = self._cabling
         if cabling.cuts and cabling.parted(self.address, self.other.address):
             self._stuck += 1
@@ -317,10 +316,9 @@ class End:
             self.reset()
 
     def send_again(self) -> None:
-        """Let what waited for the end of a cut come in its order, unless its sender has lost
-        power."""
+        """Let what waited for the end of a cut come in order."""
         stuck, self._stuck = self._stuck, 0
-        if self.other.world.off:
+        if self.other.world.off:  # its sender has lost power
             self._coming.clear()
             return
         time = self._cabling.time
@@ -329,13 +327,12 @@ class End:
             time.at(self._arrives, self._arrive)
 
     def machine_is_back(self) -> None:
-        """Reset the connection if the other end has sent something since, because that is sent
-        again."""
+        """Reset the connection if the other end has to send something again."""
         if self._in_buffer > sum(map(len, self._arrived)):
             self.other._expect(RESET)
 
     def reset(self) -> None:
-        """Break the connection at this end; the other end is not told."""
+        """Break the connection at this end, without telling the other end."""
         if not self.is_over():
             self._broken = True
             self.world.over(self, "Connection reset by peer")

@@ -1,10 +1,10 @@
-"""The virtual world of a node: what it may ask for, and what calls it, in virtual time.
+"""The world of a node in virtual time.
 
-`World` in gossip/node/world.py says what a node may ask of it. Here nothing waits: every call of
-the node returns, and then the next event of the network is due. Seeds have no names here.
+`World` in gossip/node/world.py says what a node may ask of it. Here nothing waits, because every
+call of the node returns before the next event of the network is due. Seeds have no names here.
 
-While a node is frozen its turns and bytes wait. Afterwards they come in any order, but those of
-one connection in theirs. When it has no power, nothing comes any more.
+While a node is frozen its turns and bytes wait. Afterwards they come in any order, except that the
+bytes of a connection keep their order. When it has no power, nothing comes any more.
 """
 
 import collections
@@ -23,16 +23,16 @@ DEADLINE_LOOK = 5.0  # seconds after which a world looks whether a link's deadli
 
 
 class WouldWait(Exception):
-    """A node has to wait for what only another event can bring: in virtual time, for ever."""
+    """A wait for another event, which in virtual time lasts for ever."""
 
 
 class NodeFailed(Exception):
-    """A call of a node raised what no node may raise; live, a thread would have died of it."""
+    """An error of a node, of which a live thread would die."""
 
 
 class VirtualWorld(World):
-    """The world of one life of a node, made with it as `lambda node: VirtualWorld(…, node)`.
-    What it does not define does nothing here: it lacks nothing, and there are no threads."""
+    """The world of one life of a node. The node makes it by `lambda node: VirtualWorld(…, node)`.
+    What it does not define does nothing here, because there are no threads or shortages."""
 
     def __init__(self, cabling: Cabling, node, rng: random.Random, clock: float = 0.0,
                  lag: float = 0.0):
@@ -48,12 +48,11 @@ class VirtualWorld(World):
         self._ends: dict[End, None] = {}  # of all connections and dials that are not over
         self._gone = False  # the node has ended, or its machine lost power
         self.off = False  # its machine lost power
-        self._frozen_at: float | None = None  # since when it is frozen; None: it is not
+        self._frozen_at: float | None = None  # since when it is frozen, if it is
         self._late = 0.0  # seconds for which it stood still last
-        self._late_until = 0.0  # when that no longer counts
+        self._late_until = 0.0  # when this no longer counts
         self._worst = 0.0  # seconds for which it stood still longest
-        # While frozen, whom -> calls:
-        self._waiting: dict = collections.defaultdict(collections.deque)
+        self._waiting: dict = collections.defaultdict(collections.deque)  # whom -> waiting calls
 
     # What a node asks for.
 
@@ -64,7 +63,7 @@ class VirtualWorld(World):
         return START + self._clock + self._time.now
 
     def lateness(self) -> float:
-        """Return how long the process stood still lately; the `lag` is not counted, because a
+        """Return how long the process stood still lately. The `lag` does not count, because a
         process that is always late would judge nobody."""
         return self._late if self.now() < self._late_until else 0.0
 
@@ -89,7 +88,7 @@ class VirtualWorld(World):
         self.cabling.hush(self.node.address, self)
 
     def close(self) -> None:
-        """End with the node: what its connections have not read or sent goes with it."""
+        """End with the node, and close its connections."""
         self._gone = True
         ends, self._ends = self._ends, {}
         for end in ends:
@@ -98,17 +97,17 @@ class VirtualWorld(World):
     # Accidents.
 
     def lose_power(self) -> None:
-        """Turn the machine off. Nobody is told; the node is not called again."""
+        """Turn the machine off. Nobody is told, and the node is not called again."""
         self._gone = self.off = True
         self.cabling.lose_power(self.node.address, list(self._ends))
 
     def freeze(self) -> None:
-        """Let the process stand still, unless it does already; its connections do not."""
+        """Let the process stand still, but not its connections."""
         if not self.is_frozen():
             self._frozen_at = self.now()
 
     def thaw(self) -> None:
-        """Go on with what has waited, in a random order, before anything else happens."""
+        """Go on with what has waited, in a random order, at once."""
         self.run_late(self.now() - self._frozen_at)
         self._frozen_at = None
         self.node.output.late(self._late)
@@ -121,7 +120,7 @@ class VirtualWorld(World):
                 del waiting[whom]
 
     def run_late(self, seconds: float) -> None:
-        """Count the process as that late, for as long as a live one would."""
+        """Count the process as late for LATE_FOR seconds."""
         self._late, self._late_until = seconds, self.now() + LATE_FOR
         self._worst = max(self._worst, seconds)
 
@@ -129,7 +128,7 @@ class VirtualWorld(World):
         return self._frozen_at is not None
 
     def ends(self) -> list[End]:
-        """Return the ends of all its connections that are not over; a dial has none."""
+        """Return the ends of its connections that are not over, without dials."""
         return [end for end in self._ends if end.other is not None]
 
     # Calls of the node.
@@ -139,7 +138,7 @@ class VirtualWorld(World):
         self._time.at(when + self._rng.random() * self._lag, self._do, whom, call, *arguments)
 
     def _do(self, whom, call, *arguments) -> None:
-        """Call the node; `whom` names the duty or connection that the call belongs to."""
+        """Call the node. `whom` is the duty or connection that the call belongs to."""
         if self._gone:
             return
         if self.is_frozen():
@@ -174,7 +173,7 @@ class VirtualWorld(World):
         cabling, answered = self.cabling, self.now() + way
         world = cabling.listening.get(target)
         if end.is_over():
-            return  # whoever dialled has given up
+            return  # the dialler has given up
         error = errno.ECONNREFUSED
         if (cabling.parted(self.node.address, target) or target in cabling.unpowered
                 or answered >= limit):
@@ -187,7 +186,7 @@ class VirtualWorld(World):
                       OSError(error, os.strerror(error)))
 
     def welcome(self, dialler: End, answered: float) -> None:
-        """Accept a dial, and have the node called; the other end hears of it at `answered`."""
+        """Accept a dial, of which the other end hears at `answered`."""
         end = End(self.cabling, self.node.address, self, dialler.latency)
         end.join(dialler, answered)
         self._ends[end] = None
@@ -218,7 +217,6 @@ class VirtualWorld(World):
     # What connections tell.
 
     def readable(self, end: End) -> None:
-        """Read bytes that have arrived."""
         self._do(end, self._read, end)
 
     def writable(self, end: End) -> None:
@@ -251,7 +249,7 @@ class VirtualWorld(World):
         if end not in self._ends:
             return
         link = end.link
-        if end.has_unread():  # the link rests: what came before the end is read first
+        if end.has_unread():  # the link rests, and has to read what came before the end
             if link.rest_until <= self.now():
                 self._read(end)
             self.later(link.rest_until, end, self._end, end, reason)
@@ -265,8 +263,8 @@ class VirtualWorld(World):
     # Deadlines.
 
     def _fault_if_late(self, link, arrived: bool) -> bool:
-        """Tell the node if a line is overdue, and return whether it is. What has arrived may have
-        come in time, so it is looked at first, once."""
+        """Tell the node if a line is overdue, and return whether so. What has arrived may have come
+        in time, so the node looks at it first, once."""
         due = link.due()
         if due is None or due > self._time.now or arrived and link.last_look():
             return False
@@ -274,7 +272,7 @@ class VirtualWorld(World):
         return True
 
     def _watch(self, end: End) -> None:
-        """Look at a link when a line is due, or before, as calls of the node may move that."""
+        """Look at a link when a line is due, or before. Calls of the node may change when."""
         due = end.link.due()
         if due is None:
             return
@@ -297,7 +295,7 @@ class VirtualWorld(World):
 
 
 class VirtualTurn(contextlib.nullcontext):
-    """A turn that is always free, because nothing happens at the same time."""
+    """A turn that is always free, because nothing happens meanwhile."""
 
     def after(self, call, *arguments) -> None:
         call(*arguments)  # at once, as it cannot wait here
@@ -310,7 +308,7 @@ class VirtualTurn(contextlib.nullcontext):
 
 
 class VirtualFlusher(Flushing):
-    """Does not watch links, because their connections tell when they have room again."""
+    """A flusher without links to watch, because connections tell of room."""
 
     def __init__(self, world: VirtualWorld):
         self._world = world
@@ -325,7 +323,7 @@ class VirtualFlusher(Flushing):
         return not any(link.pauses_origin(self._world.now()) for link in links)
 
     def wait_for_room(self, links, seconds: float) -> None:
-        """Return if there is room, because it comes only while nobody waits; else WouldWait."""
+        """Return if there is room. WouldWait otherwise, because none can come meanwhile."""
         self.condition().wait_for(lambda: self.has_room(links))
 
 
@@ -336,7 +334,7 @@ class NoWaiting(contextlib.nullcontext):
         """Do nothing, because nobody waits."""
 
     def wait_for(self, predicate, timeout: float | None = None) -> bool:
-        """Return True if the predicate holds already; else WouldWait."""
+        """Return True if the predicate holds already. WouldWait otherwise."""
         if not predicate():
             raise WouldWait("until another thread has sent what was brought before")
         return True

@@ -66,3 +66,32 @@ def test_a_seed_that_was_too_busy_for_a_report_need_not_tell_others(tmp_path, sa
                  "60 8080 peer list:@5001:1", "60 8081 peer list:@5001:1")
     row = deaths.dead(proof)
     assert row.holds is holds and (holds or "has not heard of it" in str(row.details))
+
+
+@pytest.mark.parametrize("frozen, dies, holds", [
+    ((22, 40), 45, True),  # awake for seven seconds since the death
+    ((22, 40), 56, False), ((40, 56), 58, False), (None, 32, True), (None, 45, False)])
+def test_a_seed_has_to_be_awake_for_long_enough_to_remove_a_dead_peer(tmp_path, frozen, dies,
+                                                                      holds):
+    thaw = [] if frozen is None else [f"{frozen[1]} 8080 late:{frozen[1] - frozen[0]}"]
+    up = f"0.05 8080 lives until {frozen[0]}\n{frozen[1]} 8080 lives until 60" if frozen else (
+        "0.05 8080 lives until 60")
+    proof = tell(tmp_path, THREE.replace("5002 asks 5001 until 60", "5002 asks 5001 until 20")
+                 .replace("0.05 8080 lives until 60", up), *thaw, f"{dies} 8080 dies",
+                 "2 5003 asks 5001 until 60", "24 5001 finds 5002 dead")
+    failures, _ = deaths.death(proof, next(run for run in proof.peers
+                                           if run.address.endswith("5002")))
+    assert not failures if holds else "has not removed it (yet)" in failures[0]
+
+
+@pytest.mark.parametrize("dies, holds", [(45, True), (56, False)])
+def test_a_seed_that_froze_when_it_had_heard_of_a_death_has_the_same_time_afterwards(
+        tmp_path, dies, holds):
+    proof = tell(tmp_path, THREE.replace("5002 asks 5001 until 60", "5002 asks 5001 until 20")
+                 .replace("8080 lives until 60", "8080 lives until 25"),
+                 "43 8080 lives until 60", "43 8080 late:18", f"{dies} 8080 dies",
+                 "2 5003 asks 5001 until 60", "24 5001 finds 5002 dead",
+                 "24.5 5001 reports 5002 to 8080")
+    failures, _ = deaths.death(proof, next(run for run in proof.peers
+                                           if run.address.endswith("5002")))
+    assert not failures if holds else "has not removed it (yet)" in failures[0]
