@@ -55,10 +55,7 @@ class SignedAllowance(Allowance):
 
     def checks_early(self, peer: Address | None, now: float) -> bool:
         """Charge a neighbour for an early check; return whether it could pay."""
-        if self._early_checks.take(now, 0, peer):
-            return False
-        self._early_checks.take(now, 1, peer)
-        return True
+        return self._early_checks.spend(now, 1, peer)
 
 
 class SignedSpreading(Spreading):
