@@ -99,7 +99,7 @@ class _Attack:
             self.forward_honestly(lines, source, covers)
 
     def altered(self, pairs: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-        """Return what to forward of lines of a neighbour, each with its signed line."""
+        """Return what to forward of a neighbour's lines and their signed lines."""
         return pairs
 
     def entries(self) -> list[Entry]:

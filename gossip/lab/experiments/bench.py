@@ -288,7 +288,7 @@ def table(spread: str, networks: list[dict[str, float]]) -> str:
 
 
 def _summary(networks: list[dict[str, float]], name: str) -> list[float]:
-    """Return the median, least and most of a figure, or its only value."""
+    """Return a figure's median, least and most, or its only value."""
     values = [figures[name] for figures in networks if name in figures]
     return [statistics.median(values), min(values), max(values)] if values[1:] else values
 

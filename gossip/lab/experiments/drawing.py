@@ -40,8 +40,8 @@ def _in_order(accidents: list[Accident]) -> tuple[Accident, ...]:
 
 def draw_schedule(number: int, peers: int | None = None, seeds: int | None = None,
                   gentle: bool = False, sign: bool = False) -> Schedule:
-    """Draw a schedule, by default of 2 to 12 peers and 1 to 5 seeds. With `sign`, every third
-    number has three seeds by default. If it has three or more, a seed lies."""
+    """Draw a schedule of this number. With `sign`, every third number has three seeds by default,
+    and a liar if it has three or more."""
     rng = random.Random(f"schedule {number}")
     some_peers, some_seeds = rng.randint(2, 12), rng.randint(1, 5)
     lied_to = sign and number % LIED_TO == 0
@@ -141,7 +141,7 @@ class _Draw:
         self._add(self._moment(), "power", [self.rng.choice(self._everyone)], back)
 
     def _break(self, at: float, nodes: list[Address]) -> None:
-        """Break a connection of a node, at both ends or at its own."""
+        """Break a connection of a node, at one end or both."""
         self._add(at, self.rng.choice(["reset", "break"]), [self.rng.choice(nodes)],
                   number=self.rng.randrange(20))
 
@@ -178,7 +178,7 @@ class _Draw:
 
 def draw_watched(number: int, malice: Malice, peers: int | None = None, seeds: int | None = None,
                  capacity: Capacity | None = None) -> Schedule:
-    """Draw a schedule with these attacks, by default of 40 peers and 5 seeds."""
+    """Draw a schedule with attacks, by default of WATCHED_PEERS and WATCHED_SEEDS."""
     rng = random.Random(f"watched {number}")
     peers = _peer_addresses(peers or WATCHED_PEERS)
     seeds = seed_addresses(seeds or WATCHED_SEEDS)

@@ -1,4 +1,4 @@
-"""The course of a network of processes, from its start to its proof.
+"""The course of a network of processes, from start to proof.
 
 A network of honest peers ends when all is delivered, and the dead are reported. A network that is
 watched for malicious peers ends 24 periods after all peers are linked, and when the honest peers
@@ -181,7 +181,7 @@ def _have_all(runs: list[PeerRun], messages: set[str]) -> bool:
 
 
 def until_next_look(took: float) -> float:
-    """Return the seconds until the next look, after a look that `took` seconds."""
+    """Return the seconds until the next look, given the last one's."""
     return min(LONGEST_LOOK, max(LOOK, REST * took))
 
 

@@ -155,7 +155,7 @@ class Experiment(Modules):
                            for own, linked in links.items()}))
 
     def _announce(self) -> bool:
-        """Let every client announce, and check that every other client is told once."""
+        """Check that every other client is told once of every client's announcement."""
         said = {number: f"from {number} {self._rng.getrandbits(64):016x}".encode()
                 for number in self._clients}
         for number, data in said.items():

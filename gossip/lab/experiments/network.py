@@ -1,4 +1,4 @@
-"""A network of processes on this machine, with many nodes or one in each.
+"""A network of processes on this machine, each with some nodes.
 
 A plan of which nodes share a process is made before anything starts, by what the system allows
 (starting.py). Beside the runner's main thread, threads of the live page may give orders. No order
@@ -32,9 +32,9 @@ class Plan(NamedTuple):
 
 
 def with_room(settings: Settings, peers: int) -> Settings:
-    """Return settings with which seeds list all peers, unless a flag limits them."""
+    """Return settings that let seeds list all peers of an IP."""
     allowed = settings.registrations_per_ip
-    is_usual = allowed == Settings().registrations_per_ip
+    is_usual = allowed == Settings().registrations_per_ip  # no flag sets it
     return settings._replace(registrations_per_ip=max(allowed, peers) if is_usual else allowed)
 
 
@@ -48,7 +48,7 @@ class Network:
     def __init__(self, seeds: list[Target], local: list[Address], peers: list[Address],
                  settings: Settings, config: pathlib.Path, outputs: pathlib.Path,
                  roles: dict[Address, Role] | None = None):
-        """Take all seeds, the local seeds to start, and the `roles` of attackers, by peer."""
+        """Prepare a network. `local` seeds are to start; `roles` has the peers that attack."""
         self._seeds = seeds
         self._local = local
         self._no_peers = {*seeds, *local}
@@ -244,8 +244,8 @@ class Orders:
         return ("kill", "start", "say", *freezing, "add")
 
     def do(self, order: dict[str, str]) -> tuple[int, str]:
-        """Carry out a posted order (`do`, and if need be `node` and `text`), in a thread of the
-        page, one at a time. Return (HTTP status, answer)."""
+        """Carry out a posted order, and return (HTTP status, answer). Threads of the page call
+        this, one at a time, with `do`, and if need be `node` and `text`."""
         word, text = order.get("do", ""), order.get("text", "")
         if word not in self.words(True):
             return 400, f"do is one of {', '.join(self.words(True))}"
@@ -269,7 +269,7 @@ class Orders:
 
 
 def _groups(addresses: list[Address], processes: int, needs) -> list[list[Address]]:
-    """Deal nodes out to `processes`, or to more if these cannot hold them."""
+    """Deal nodes out to `processes`, or to more if need be."""
     allowed = starting.descriptors_allowed() - starting.PROCESS_DESCRIPTORS
     most = max((needs[address].descriptors for address in addresses), default=0)
     if most > allowed:

@@ -60,8 +60,8 @@ class Outcome(NamedTuple):
 
 
 def play(schedule: Schedule, classes: dict, until: float | None = None) -> Outcome:
-    """Play a schedule to its verdict, or until a simulated second, for what went wrong so far.
-    `classes` has the class of a "seed" and of a "peer"."""
+    """Play a schedule to its verdict, or `until` a simulated second. Then only what may never
+    happen is judged. `classes` has the class of a "seed" and of a "peer"."""
     conditions, is_over = schedule.conditions, False
     network = VirtualNetwork(schedule.number, classes, schedule.seeds(), conditions.settings(),
                              conditions.cables(), conditions.lag, conditions.clocks,
@@ -303,8 +303,8 @@ def _again(args, number: int) -> str:
 
 
 def show_results(results: Iterable[Result], count: int, again: Callable[[int], str]) -> bool:
-    """Show the results of schedules as they come, and return whether all held. A terminal also
-    shows the progress, and the command `again(number)` for each failure."""
+    """Show results as they come, and return whether all held. A terminal also shows the progress,
+    and the command `again(number)` for each failure."""
     status = StatusLine() if os.isatty(1) else None
     begun, played = time.monotonic(), []
 

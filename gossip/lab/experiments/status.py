@@ -1,4 +1,4 @@
-"""The status of a running network: its nodes, its ports, its tree of reports.
+"""The status of a running network, of ports, and of the tree.
 
 Each seed is asked for its list, and each listed peer by a Liveness Request, over a new connection
 that ends with the answer. No node writes a line about it.
@@ -172,7 +172,7 @@ def choose_ports(args, peers: list[Address]) -> Ports:
 
 
 def _as_many(seeds: list[Target], count: int, avoid: list[Address]) -> list[Target]:
-    """Return this number of seeds, some of them on free ports if need be."""
+    """Return this number of seeds, on free ports if need be."""
     seeds = seeds[:count]
     while len(seeds) < count:
         last = max(seed.port for seed in seeds)
@@ -307,7 +307,7 @@ def _ask_tree(seed: Target) -> list | None:
 
 
 def _drawn(teller: Address, tree: ThreadedTree, rows: dict[Address, int]) -> str:
-    """Draw the tree as a table of seeds, in the order of the keys."""
+    """Return the tree as a table of seeds, ordered by key."""
     table = [HEADS, *(_row(tree, seed, branch, rows)
                       for branch, seed in _branches(tree, tree.root, "", "", ""))]
     widths = [max(map(len, column)) for column in zip(*table)]
@@ -336,8 +336,8 @@ def _row(tree: ThreadedTree, seed: Address, branch: str,
 
 def _branches(tree: ThreadedTree, seed: Address, above: str, own: str,
               below: str) -> Iterator[tuple[str, Address]]:
-    """Yield the seeds of a subtree in order, each after the lines of its branch. `above`, `own` and
-    `below` stand before what is drawn above the root, before the root itself, and below it."""
+    """Yield the seeds of a subtree in order, each after its branch. `above`, `own` and `below`
+    stand before what is drawn above the root, before the root itself, and below it."""
     links = tree.links(seed)
     if not links.left_is_thread:
         yield from _branches(tree, links.left, above + "    ", above + ".-- ", above + "|   ")

@@ -1,5 +1,4 @@
-"""The progress of a command in words: numbered lines on a terminal, else a line every few seconds.
-"""
+"""The progress of a command, in numbered steps or in lines."""
 
 import math
 import os

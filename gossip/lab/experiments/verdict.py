@@ -1,4 +1,4 @@
-"""The verdict on whether a virtual network healed, by the tables of its nodes.
+"""The verdict on a virtual network, by the tables of its nodes.
 
 The proof (lab/proof/) knows no more than the files say. The judge here knows the truth, because it
 hears every event when it is written, and looks into the tables of all nodes when these have rested
@@ -124,7 +124,7 @@ class Judge:
         self._blamed(address, parse_address(rest), event)
 
     def on_dead_report(self, address: Address, rest: str, event: str) -> None:
-        """Expect a seed to pass on a death that a listed peer reported."""
+        """Expect a seed to pass on the report of a listed peer."""
         report, now = parse_line(rest.encode()), self.network.time.now
         about = address, report.dead
         self._reports[about] = now
@@ -144,7 +144,7 @@ class Judge:
         self._reports[address, parse_line(rest.encode()).dead] = self.network.time.now
 
     def _has_passed_on(self, seed: Address, dead: Address, died: float, reported: float) -> None:
-        """Check that a seed has told all others of a death that it believed."""
+        """Check that a seed has passed on a death that it believed."""
         network = self.network
         if (dead in network.nodes or network.troubled[dead] > died or (seed, dead) in self._rejected
                 or self._removals.get((seed, dead), -1.0) < died):
@@ -203,7 +203,7 @@ class Judge:
         self._speak(conditions)
 
     def _speak(self, conditions: Conditions) -> None:
-        """Check that messages said after the rest arrive everywhere, in the time of HOPS links."""
+        """Check that new messages arrive everywhere in the time of HOPS links."""
         network, time = self.network, self.network.time
         expected = []  # (peer, messages that it has to have then)
         for peers in network.in_pieces():

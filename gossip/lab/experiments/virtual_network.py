@@ -73,14 +73,13 @@ class VirtualNetwork:
     def _output(self, kind: str, address: Address) -> OutputFile:
         name = f"{kind}_{address.file_part}.txt"
         ear = types.SimpleNamespace(show=functools.partial(self._heard, address))
-        file = self.folder.setdefault(name, VirtualFile(name))
-        return OutputFile(name, self._clock, ear, file)
+        return OutputFile(name, self._clock, ear, self.folder.file(name))
 
     def _clock(self) -> int:
         return START * 10**9 + round(self.time.now * 1e9)
 
     def _heard(self, address: Address, clock: str, head: str, lines: str) -> None:
-        """Take the events that a node has written, in place of a screen."""
+        """Take the events that a node has written, instead of a screen."""
         for line in lines.split("\n"):
             event = head + line
             self.hear(address, event)
@@ -178,7 +177,7 @@ class VirtualNetwork:
             node.gossip(texts)
 
     def say_all(self, address: Address, count: int, said: int = 0) -> None:
-        """Let a peer say messages, one after the other while it has room."""
+        """Let a peer say messages in turn, while it has room."""
         node = self.nodes.get(address)
         while said < count and node is not None:
             if not node.flusher.has_room(node.neighbours.links()):
@@ -228,7 +227,7 @@ class VirtualNetwork:
         return [seed for seed in self.living_seeds() if seed.address not in self.hostile]
 
     def is_vouched_for(self, run: bytes) -> bool:
-        """Tell whether a run lives, or a majority of honest seeds knows it."""
+        """Tell whether a run lives, or most seeds are honest and know it."""
         text, _, start = run.decode().rpartition(":")
         address, start = parse_address(text), int(start)
         node = self.nodes.get(address)
@@ -255,7 +254,7 @@ class VirtualNetwork:
 # Output files in memory.
 
 class VirtualFile:
-    """A file for an output file to write, and a path for the proof to read."""
+    """A file to be written, and read by the proof as a path."""
 
     def __init__(self, name: str):
         self.name = name
@@ -280,6 +279,9 @@ class VirtualFile:
 
 class VirtualFolder(dict[str, VirtualFile]):
     """Files by name, with the `glob` of a path."""
+
+    def file(self, name: str) -> VirtualFile:
+        return self.setdefault(name, VirtualFile(name))
 
     def glob(self, pattern: str) -> list[VirtualFile]:
         return [file for name, file in self.items() if fnmatch.fnmatchcase(name, pattern)]

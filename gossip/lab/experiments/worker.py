@@ -66,7 +66,7 @@ class Host:
             self._process.stdin.flush()
 
     def takes_lines(self) -> bool:
-        """Tell whether a line of up to 4 KiB can be written without waiting."""
+        """Tell whether up to 4 KiB can be written without waiting."""
         return bool(select.select([], [self._process.stdin], [], 0)[1])
 
     def freeze(self) -> None:
@@ -125,7 +125,7 @@ class Host:
             self._process.stdin.close()
 
     def wait(self, until: float) -> None:
-        """Wait for the end of the process until a monotonic time, then kill it."""
+        """Wait for the end of the process `until` then, or kill it."""
         try:
             self._process.wait(max(0.0, until - time.monotonic()))
         except subprocess.TimeoutExpired:
@@ -204,7 +204,7 @@ class Worker:
         self._starters: list[threading.Thread] = []  # each lets some of them begin, and ends
 
     def host(self) -> None:
-        """Do what the input says, and at its end, end all nodes and the process."""
+        """Do what the input says, then end all nodes and the process."""
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the runner, which ends us
         gc.disable()  # hundreds of nodes are millions of objects to search while all nodes stand
         # still, and next to none of these objects are in cycles
@@ -260,7 +260,7 @@ def widen_futex_table() -> None:
 
 
 def begin_in_turn(nodes: list) -> None:
-    """Let nodes begin to work, each when this process is on time again, so that a short sleep does
+    """Let nodes begin to work, each as soon as this process is on time, so that a short sleep does
     not last much longer than it should."""
     pace, latest = min(PACE, PACE_LIMIT / len(nodes)), time.monotonic()
     for node in nodes:

@@ -1,4 +1,4 @@
-"""Pictures of a network: charts, a drawing, a report, and a live page.
+"""Pictures of a network, in a report and on a live page.
 
 Records of proof/ go in, SVG, HTML or tables come out. proof/ decides what the files prove. `report`
 writes the pictures. The files live_*.py follow a running network:

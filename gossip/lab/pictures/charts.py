@@ -88,7 +88,7 @@ def path(points: Points, style: str) -> str:
 
 
 def dot(x: float, y: float, style: str, title: str = "") -> str:
-    """Return a dot with a title, shown when the mouse points at it."""
+    """Return a dot with a title for the mouse."""
     end = f"><title>{html.escape(title)}</title></path>" if title else "/>"
     return f'<path class="gv-dots {style}" d="M{number(x)} {number(y)}h0"{end}'
 
@@ -111,7 +111,7 @@ def log_ticks(low: float, high: float) -> list[float]:
 
 
 def linear_ticks(high: float, most: int = 6) -> list[float]:
-    """Return about `most` numbers from 0 to high in steps of 1, 2, 5, 10 ..."""
+    """Return about `most` round numbers in even steps from 0 to high."""
     step = next(step for step in log_ticks(1, max(10, high)) if high / step <= most)
     return [step * count for count in range(int(high / step) + 1)]
 
@@ -182,7 +182,7 @@ def _cumulative(values: list[int]) -> Points:
 
 
 def _distribution(measured: Points, predicted: Points, fitted: Points, peers: int) -> list[str]:
-    """Draw P(K >= k), the left half, on logarithmic axes without degree 0."""
+    """Draw P(K ≥ k) on logarithmic axes, which have no degree 0."""
     shown = [k for k, _ in [*measured, *predicted, *fitted] if k >= 1] or [1]
     low = log_ticks(min(shown) / 10, min(shown) * 1.001)[-1]
     high = log_ticks(max(shown) * 1.1, max(shown) * 11)[0]
@@ -237,7 +237,7 @@ def duration(seconds: float) -> str:
 
 
 def latency_chart(times: list[float], marks: dict[str, float]) -> str:
-    """Draw a histogram of seconds on a logarithmic axis, with lines at named `marks`."""
+    """Draw a logarithmic histogram of seconds, with lines at named `marks`."""
     bars = Counter(math.floor(math.log10(max(time, 1e-6)) * PER_DECADE) for time in times)
     first, last = min(bars), max(bars) + 1
     spare = max(0, PER_DECADE + 1 - (last - first))  # an axis of a power of ten has ticks
@@ -288,7 +288,7 @@ def timeline_chart(lanes: list[Lane], length: float) -> str:
 
 
 def _tick_lane(lane: Lane, across: Axis, y: float) -> list[str]:
-    """Draw a stroke for every moment, or for moments on the same spot."""
+    """Draw a stroke for every moment, or for several on a spot."""
     spots = sorted({number(across(moment)) for moment in lane.moments}, key=float)
     strokes = "".join(f"M{spot} {number(y + 7)}v20" for spot in spots)
     return [text(14, y + 22, lane.name),

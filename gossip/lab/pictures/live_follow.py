@@ -1,4 +1,4 @@
-"""A network as its files tell it, from their lines to the log of events.
+"""The events of a network, as its files tell them, in a log.
 
 `Follow.turn(now)` reads a bounded amount and never waits. A network that starts after all nodes of
 another have ended is shown alone. When the log is full, the deliveries of the oldest messages are
@@ -64,7 +64,7 @@ class Log:
             self._try_at = self.size + LIMIT // 32  # nothing more may be left to evict
 
     def read(self, number: int, most: int) -> tuple[list[bytes], int]:
-        """Return about `most` bytes from a part on, and the next part's number."""
+        """Return about `most` bytes from a part on, and the next number."""
         found: list[bytes] = []
         for at in range(bisect.bisect_left(self._parts, number, key=_number), len(self._parts)):
             number, _, text = self._parts[at]

@@ -1,4 +1,4 @@
-"""The lines of all output files in a folder, in the order of time.
+"""The lines of all output files in a folder, ordered by time.
 
 `LiveLines.turn(now)` reads what is new, a bounded amount at a time. It notes the lengths of all
 files, and reads them up to there, the file whose last line is oldest first, so that a long past
@@ -169,8 +169,8 @@ class LiveLines:
                 self._to_be_read(file)
 
     def _end(self, file: _File, status: os.stat_result | None) -> None:
-        """End a node whose file has gone or was begun anew, unless the file that has its path now
-        (with this status) goes on with its run."""
+        """End a node whose file has gone or was begun anew. It goes on if its path has another
+        file now, with this status, that continues its run."""
         head = b""
         with contextlib.suppress(OSError), open_file(file.path) as new:
             head = new.read(HEAD)

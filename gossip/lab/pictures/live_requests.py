@@ -1,4 +1,4 @@
-"""The gate of the live page's server, which judges the heads of requests.
+"""The gate of the live page, which judges the heads of requests.
 
 Everything lies under a token that nobody guesses. The report has another token, because a script in
 a report sees its own address, and may tell it to others. `Host` has to name this server, and so has
@@ -34,7 +34,7 @@ class Refused(Exception):
 
 
 class Gate:
-    """A gate for requests to a URL's port and `host` with the right token."""
+    """A gate for requests with the right host, port and token."""
 
     def __init__(self, port: int, host: str = LOOPBACK):
         self.page = f"/{secrets.token_urlsafe(16)}/"
@@ -44,7 +44,7 @@ class Gate:
         self._origins = {f"http://{host}" for host in self._hosts}
 
     def judge(self, head: bytes, takes_orders: bool) -> tuple[str, int]:
-        """Return the path behind the token, and the length of the order, or raise Refused."""
+        """Return the path behind the token, and the order's length. Or raise Refused."""
         match = _HEAD.fullmatch(head)
         if match is None:
             raise Refused(400, "this is no request")

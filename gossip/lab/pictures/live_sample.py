@@ -1,4 +1,4 @@
-"""The messages of the live page, a sample of them, and figures about all.
+"""The messages that the live page shows, and figures about all.
 
 Of many messages whole ones are left out, never single deliveries, because a wave with holes would
 look like a loss. When a message is said, it is settled whether its deliveries find room among the
@@ -68,8 +68,7 @@ class Messages:
         self._window = self._promised = 0  # a second, and the deliveries settled to be shown in it
 
     def generated(self, line: Line, node: Node, expected: int) -> list | None:
-        """Return the event of a new message, if it is shown. `expected`: bits of peers that are up.
-        """
+        """Return the event of a new message, if shown. `expected` has the bits of all peers up."""
         parsed = _parsed(line.rest.removeprefix("gmessage:"))
         if parsed is None or self._known.get(parsed[0]):
             return None
@@ -113,7 +112,7 @@ class Messages:
         return [at, "received", node.number, sender.number, message.number]
 
     def ended(self, node: Node) -> None:
-        """Stop waiting for an ended peer, and for messages that only it had."""
+        """Stop waiting for an ended peer, and for messages it alone had."""
         for message in list(self._lacking.values()):
             message.waiting &= ~node.bit
             message.held &= ~node.bit

@@ -43,7 +43,7 @@ LARGEST = 16 * 1024 * 1024  # bytes of a report
 SAFE = ("Referrer-Policy: no-referrer\r\nCache-Control: no-store\r\n"
         "X-Content-Type-Options: nosniff\r\nConnection: close\r\n")
 PLAIN = "default-src 'none'; frame-ancestors 'none'"
-# a report may do nothing here, because it comes from a file: it is of no origin, and loads nothing
+# A report is from a file, so it may do nothing here. It is of no origin, and loads nothing.
 OF_REPORT = ("sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'; "
              "style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'")
 _HERE = pathlib.Path(__file__).parent
@@ -149,8 +149,8 @@ class _Visit(socketserver.StreamRequestHandler):
     server: Server
 
     def handle(self) -> None:
-        """Answer, and let the other side hang up first. An answer may be lost when its sender closes
-        a socket with unread bytes."""
+        """Answer, and let the other side hang up first. An answer may be lost when its sender
+        closes a socket with unread bytes."""
         self.request.settimeout(REQUEST_TIME)
         with contextlib.suppress(OSError):  # it hung up, or takes nothing
             try:
@@ -263,8 +263,7 @@ def watch(folder: pathlib.Path, port: int = 0, host: str | None = None) -> None:
 
 
 def _announced(folder: pathlib.Path, port: int, host: str | None, *buttons) -> Server:
-    """Return the server of a folder's page, and show its address. CommandError if it cannot listen.
-    """
+    """Return the server of a folder's page, and show its URL. CommandError if it cannot listen."""
     host = host or LOOPBACK
     try:
         server = Server(folder, port, *buttons, host=host)
@@ -281,8 +280,8 @@ def _announced(folder: pathlib.Path, port: int, host: str | None, *buttons) -> S
 def live_page(folder: pathlib.Path, port: int, do, orders: tuple[str, ...],
               host: str | None = None) -> Iterator[Server]:
     """Serve the page of a network of this process, inside a `with`. `do(order)` carries out the
-    orders of its buttons, one at a time, in threads of the page. With a `host` there are no buttons,
-    because others see the page."""
+    orders of its buttons, one at a time, in threads of the page. With a `host` there are no
+    buttons, because others see the page."""
     server = _announced(folder, port, host, *((do, orders) if host is None else ()))
     ended = threading.Event()
 

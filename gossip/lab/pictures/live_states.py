@@ -1,4 +1,4 @@
-"""The states of all nodes on the live page, by the lines of all files.
+"""The states of all nodes on the live page, by their lines.
 
 A peer is `joining` until its first link, then `up`. It is `lost` when all its connections broke
 and nothing else is known yet, until it connects again. It is `dead` once a neighbour or a seed says
@@ -147,14 +147,14 @@ class States:
             self._settle(at)
 
     def heard(self, node: Node, at: int) -> None:
-        """Note that a node has written a line, so its group is not silent."""
+        """Note that a node has written, so its group is not silent."""
         node.last = at
         if node.state == LOST and node.links:
             for member in node.group():
                 self._rise(member, at)
 
     def _begin(self, node: Node, state: str, at: int) -> None:
-        """End the last run of a node, and forget what was said about it."""
+        """End the last run of a node, and forget what it said."""
         for other in list(node.links):
             self._unlink(node, other)
             other.says.discard(node)
@@ -231,7 +231,7 @@ class States:
             self._lose(node, at)
 
     def _lose(self, node: Node, at: int) -> None:
-        """Call a peer lost that has lost all connections, or its silent group."""
+        """Call a peer without connections lost, or a silent group."""
         if node.links and not node.deserted:
             return
         group = node.group()
@@ -293,8 +293,8 @@ class States:
 
 
 def _are_silent(group: list[Node]) -> bool:
-    """Tell whether a group has been silent since the others dropped it. Then all of it was killed or
-    frozen, and its links are told only by itself."""
+    """Tell whether a group has been silent since the others dropped it. Then all of it was killed
+    or frozen, and nobody else tells of its links."""
     latest = max(node.deserted for node in group)
     return all(node.last < (node.deserted or latest) for node in group)
 

@@ -134,7 +134,7 @@ def _legend(peers: list[DrawnPeer], links: Links) -> list[str]:
 
 
 def _labels(peers: list[DrawnPeer], spots: Spots, radii: list[float]) -> list[str]:
-    """Draw the ports of peers, or hubs, in or beside their circles, without overlaps."""
+    """Draw ports of peers, or hubs, at their circles, without overlaps."""
     order = sorted(range(len(peers)), key=lambda at: -peers[at].degree)
     labels, taken = [], []
     for at in order if len(peers) <= ALL_NAMED else order[:HUBS_NAMED]:
@@ -161,7 +161,7 @@ def _labels(peers: list[DrawnPeer], spots: Spots, radii: list[float]) -> list[st
 
 def _is_free(x: float, y: float, half: float, circles: list[tuple[complex, float]],
              labels: list[tuple[float, float, float]]) -> bool:
-    """Tell whether a label at a middle, with half a width, overlaps nothing."""
+    """Tell whether a label, given its middle and half-width, overlaps nothing."""
     beside_labels = all(abs(x - other_x) >= half + other_half or abs(y - other_y) >= 2 * HIGH
                         for other_x, other_y, other_half in labels)
     return beside_labels and all(
@@ -172,7 +172,7 @@ def _is_free(x: float, y: float, half: float, circles: list[tuple[complex, float
 # Where circles stand.
 
 def _spots(peers: list[DrawnPeer], links: Links, radii: list[float], bound: float) -> Spots:
-    """Place peers that were up by their links around 0, and the others outside."""
+    """Place peers that were up by their links, and the others outside."""
     degrees = [peer.degree for peer in peers if peer.up]  # they come first
     away = _rings(len(peers) - len(degrees), 2 * min(radii) + 8, bound)
     inner = min(map(abs, away), default=bound + min(radii) + 8) - min(radii) - 8
@@ -233,8 +233,8 @@ def _forces(places: Spots, masses: list[float], links: Links, mean: float) -> Sp
 
 
 def _fill_disc(places: Spots) -> Spots:
-    """Turn the places so that they are wider than high, and stretch them. Each node moves halfway
-    to its distance from the centre in an evenly filled disc."""
+    """Turn the places to be wider than high, and stretch them. Each node moves halfway to its
+    distance from the centre in an evenly filled disc."""
     order = sorted(range(len(places)), key=lambda node: abs(places[node]))
     farthest = abs(places[order[-1]]) or 1.0
     turn = cmath.rect(1, -cmath.phase(sum(spot ** 2 for spot in places)) / 2)
@@ -246,8 +246,8 @@ def _fill_disc(places: Spots) -> Spots:
 
 
 def separate(places: Spots, radii: list[float], bound: float, links: Links) -> Spots:
-    """Move circles apart, inside a disc of radius `bound`, until few or none overlap. If links are
-    few, also move circles off the links of others."""
+    """Move circles apart inside a disc until few or none overlap. If links are few, also move
+    circles off the links of others."""
     spots = list(places)
     for _ in range(PASSES):
         before = list(spots)
@@ -276,7 +276,7 @@ def _clear_link(spots: Spots, radii: list[float], one: int, other: int) -> None:
 
 
 def _near(spots: Spots, reach: float) -> Links:
-    """Return all pairs within reach, and some more, with the help of a grid."""
+    """Return all pairs within reach, and some more, by a grid."""
     grid: dict[tuple[int, int], list[int]] = {}
     for node, spot in enumerate(spots):
         grid.setdefault((int(spot.real // reach), int(spot.imag // reach)), []).append(node)

@@ -45,9 +45,8 @@ class NodeFile(NamedTuple):
 
 
 def plot_folder(folder: pathlib.Path, with_tables: bool = False) -> list[pathlib.Path]:
-    """Write pictures and report, and return their paths, the report's last.
-
-    ValueError when no file of a peer is in the folder."""
+    """Write pictures and report, and return their paths, the report's last. ValueError when no file
+    of a peer is in the folder."""
     records = put_right(read_folder(folder))
     pictures = charts.degrees_svg(records), network_svg(records)
     texts = {**dict(zip(PICTURES, pictures)), **(_tables(records) if with_tables else {}),
@@ -96,7 +95,7 @@ def node_files(folder: pathlib.Path) -> list[NodeFile]:
 
 
 def tail(data: bytes, limit: int) -> tuple[bytes, int]:
-    """Return the last whole lines within `limit` bytes, and how many were before."""
+    """Return the last whole lines within `limit`, and how many were before."""
     if len(data) <= limit:
         return data, 0
     cut = data.find(b"\n", len(data) - limit - 1) + 1 or len(data) - limit
@@ -172,7 +171,7 @@ def curves_of(records: Records) -> list[Curve]:
 
 
 def timeline(records: Records) -> tuple[list[Lane], float]:
-    """Return the lanes of the timeline from the first line, and its length."""
+    """Return the lanes of the timeline and its length in seconds."""
     runs, seeds, newest, start = records.peers, records.seeds, records.newest(), _start(records)
     moments = {
         "peers started": [run.first for run in runs],
