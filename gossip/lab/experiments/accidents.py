@@ -16,6 +16,7 @@ within the unrest (`unrest=60`, in seconds), the time in which accidents happen.
 """
 
 import argparse
+import functools
 import itertools
 import math
 import pathlib
@@ -42,7 +43,7 @@ KINDS: dict[str, tuple[Callable, Callable | None]] = {  # word -> what begins it
     "cut": (VirtualNetwork.cut, VirtualNetwork.mend),
     "slow": (VirtualNetwork.slow, VirtualNetwork.fast),
     "reset": (VirtualNetwork.reset, None),
-    "break": (VirtualNetwork.break_one_end, None),
+    "break": (functools.partial(VirtualNetwork.reset, both=False), None),
 }
 NUMBERED = ("say", "slow", "reset", "break")
 UNREST = 60.0  # seconds at least, from the first start to the end of all accidents
@@ -97,7 +98,6 @@ class Malice(tuple):
         return word_filter(str(FORBIDDEN)) if says else Filter()
 
     def count(self) -> int:
-        """Return how many peers attack."""
         return sum(attack.count for attack in self)
 
     def deal(self, peers: list[Address], rng: random.Random) -> dict[Address, Role]:
@@ -166,7 +166,6 @@ class Conditions(NamedTuple):
     churn: int = 0  # percent of all links that break in every period of a watched network
 
     def settings(self) -> Settings:
-        """Return the settings of the nodes."""
         named = {name: value for name, value in self._asdict().items() if name in Settings._fields}
         settings = Settings(**named)._replace(sign=bool(self.sign))
         return settings if not self.malicious else settings._replace(

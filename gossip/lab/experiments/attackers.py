@@ -103,7 +103,6 @@ class _Attack:
         return pairs
 
     def entries(self) -> list[Entry]:
-        """Return the report of a period."""
         return [self.told(entry) for entry in self.report_honestly()]
 
     def told(self, entry: Entry) -> Entry:

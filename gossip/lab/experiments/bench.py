@@ -1,11 +1,9 @@
 """The benchmark of a network on this machine, each peer a process.
 
-Every measurement is of a new network, and has three phases: messages at a steady rate (how long
-until each peer, and the last peer, has a message), a burst of one peer (deliveries per second; CPU
-and transmissions per delivery), and rest. Each way of spreading is measured once more without
-anti-entropy, because that shows which share of the steady messages it delivers alone. Times come
-from the output files, transmissions from the peers' counters, and CPU, memory and threads from the
-system (on Linux; elsewhere they are left out).
+Every measurement is of a new network, and has three phases: messages at a steady rate, a burst of
+one peer, and rest. Each way of spreading is measured once more without anti-entropy, because that
+shows which share of the steady messages it delivers alone. Times come from the output files, copies
+from the peers' counters, and CPU, memory and threads from the system (on Linux alone).
 """
 
 import json

@@ -159,7 +159,6 @@ class _Draw:
             self._add(at, "kill", [seed], back)
 
     def _freeze(self, nodes: list[Address]) -> None:
-        """Freeze a node for a while."""
         self._add(self._moment(), "freeze", [self.rng.choice(nodes)], self.rng.uniform(0.5, 30.0))
 
     def _cut(self) -> None:
@@ -169,7 +168,6 @@ class _Draw:
         self._add(self._moment(), "cut", sorted(side), self.rng.uniform(1.0, 40.0))
 
     def _slow(self) -> None:
-        """Slow a machine down for a while."""
         self._add(self._moment(), "slow", [self.rng.choice(self._everyone)],
                   self.rng.uniform(1.0, 30.0), number=self.rng.choice([100, 500, 2000]))
 

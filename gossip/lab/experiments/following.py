@@ -53,7 +53,6 @@ class Progress:
         self.steps = steps
 
     def living(self) -> list[PeerRun]:
-        """Return the runs of all living peers."""
         dead = self._network.dead_peers()
         return [run for run in self._records.peers
                 if run.address not in dead and not run.superseded]
@@ -169,7 +168,6 @@ class Progress:
         return True
 
     def go_on(self, is_watched: bool) -> None:
-        """Go on until Ctrl-C."""
         self.steps.begin("until Ctrl-C", lambda: watched(self._records) if is_watched else so_far(
             self._records, self.living(), len(self._network.dead_peers())))
         while True:

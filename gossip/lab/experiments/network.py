@@ -151,7 +151,6 @@ class Network:
         self.kill([address])
 
     def say(self, address: Address, text: str) -> None:
-        """Have a peer gossip a text of one line."""
         with self._lock:
             host = self._living(address)
             is_forbidden = self._settings.filter.search()
@@ -178,7 +177,6 @@ class Network:
             host.thaw()
 
     def start_again(self, address: Address) -> None:
-        """Begin another run of a dead node."""
         with self._lock:
             host = self._host_of(address)
             _refuse_if(address not in self._gone and host.ended() is None,
@@ -209,7 +207,6 @@ class Network:
             return address
 
     def _living(self, address: Address) -> Host:
-        """Return the process of a living node."""
         host = self._host_of(address)
         _refuse_if(address in self._gone or host.ended() is not None, f"{address} is dead")
         return host

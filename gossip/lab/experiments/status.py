@@ -91,7 +91,6 @@ def _row_of(kind: str, node: Target, asked: Asked, answer: str) -> str:
 
 
 def ask_seed(address: Address | OSError, patience: float = PATIENCE) -> Asked:
-    """Ask a seed for its list."""
     listed: list[Address] = []
 
     def heard(lines: list[bytes]) -> bool:

@@ -113,7 +113,6 @@ def started(runs: list[PeerRun]) -> str:
 
 
 def gossiped(records: Records, runs: list[PeerRun]) -> str:
-    """Tell how many messages have been generated and delivered."""
     made = sum(len(run.generated) for run in records.peers)
     made = max(made, *(len(run.received) + len(run.generated) for run in runs), 0)  # of elsewhere
     due = made * len(runs) - sum(len(run.generated) for run in runs)
@@ -138,14 +137,12 @@ def watched(records: Records) -> str:
 
 
 def killed(peers: list[str]) -> str:
-    """Tell which peers were killed."""
     if len(peers) > NAMED:
         return f"{len(peers)} killed"
     return f"{' '.join(ports(peers))} {'is' if len(peers) == 1 else 'are'} killed"
 
 
 def found_dead(records: Records, runs: list[PeerRun], peers: list[str]) -> str:
-    """Tell which peers have found the killed peers dead."""
     if len(peers) > 1:
         found = {peer for run in runs for peer in run.dead}.intersection(peers)
         return f"{len(found)} of {len(peers)} found dead"

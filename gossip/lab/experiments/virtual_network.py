@@ -5,6 +5,7 @@ nodes live, and since when they could reach each other.
 """
 
 import collections
+import dataclasses
 import fnmatch
 import functools
 import io
@@ -73,10 +74,8 @@ class VirtualNetwork:
     def _output(self, kind: str, address: Address) -> OutputFile:
         name = f"{kind}_{address.file_part}.txt"
         ear = types.SimpleNamespace(show=functools.partial(self._heard, address))
-        return OutputFile(name, self._clock, ear, self.folder.file(name))
-
-    def _clock(self) -> int:
-        return START * 10**9 + round(self.time.now * 1e9)
+        return OutputFile(name, lambda: START * 10**9 + round(self.time.now * 1e9), ear,
+                          self.folder.file(name))
 
     def _heard(self, address: Address, clock: str, head: str, lines: str) -> None:
         """Take the events that a node has written, instead of a screen."""
@@ -102,7 +101,6 @@ class VirtualNetwork:
             node.world.lose_power()
 
     def leave(self, address: Address) -> None:
-        """Let a peer leave gracefully."""
         node = self.nodes.get(address)
         if node is not None and not node.world.is_frozen():
             node.quit()
@@ -145,10 +143,6 @@ class VirtualNetwork:
         """Break a connection of a node, here or at both ends."""
         if address in self.nodes and (ends := self.nodes[address].world.ends()):
             self._break(ends[chosen % len(ends)], both)
-
-    def break_one_end(self, address: Address, chosen: int) -> None:
-        """Break a connection of a node, unnoticed by the other end."""
-        self.reset(address, chosen, both=False)
 
     def break_links(self, share: float, rng: random.Random) -> None:
         """Break a share of the links between peers, at both ends."""
@@ -205,11 +199,9 @@ class VirtualNetwork:
                 if address not in self.seeds and not node.leaving]
 
     def graph(self) -> Pieces:
-        """Return the graph of the living peers."""
         return Pieces({peer.address: peer.neighbours.addresses() for peer in self.peers()})
 
     def in_pieces(self) -> list[list]:
-        """Return the living peers, piece by piece."""
         peers = {peer.address: peer for peer in self.peers()}
         return [[peers[address] for address in sorted(piece)]
                 for piece in sorted(self.graph().all(), key=min)]
@@ -219,11 +211,9 @@ class VirtualNetwork:
         return address, self._lives.get(address, 0)
 
     def living_seeds(self) -> list:
-        """Return all living seeds, by address."""
         return [node for address, node in sorted(self.nodes.items()) if address in self.seeds]
 
     def honest_seeds(self) -> list:
-        """Return the living seeds that do not lie."""
         return [seed for seed in self.living_seeds() if seed.address not in self.hostile]
 
     def is_vouched_for(self, run: bytes) -> bool:
@@ -237,11 +227,9 @@ class VirtualNetwork:
 
     def in_reach_since(self, one: Address, other: Address) -> float | None:
         """Return since when two nodes can reach each other. None if they cannot."""
-        for address in (one, other):
-            node = self.nodes.get(address)
-            if node is None or node.world.is_frozen() or address in self.cabling.slow:
-                return None
-        if self.cabling.parted(one, other):
+        nodes = self.nodes.get(one), self.nodes.get(other)
+        if (None in nodes or any(node.world.is_frozen() for node in nodes)
+                or {one, other} & self.cabling.slow.keys() or self.cabling.parted(one, other)):
             return None
         return max(self.troubled[one], self.troubled[other], self._mended)
 
@@ -253,15 +241,12 @@ class VirtualNetwork:
 
 # Output files in memory.
 
+@dataclasses.dataclass(order=True)
 class VirtualFile:
     """A file to be written, and read by the proof as a path."""
 
-    def __init__(self, name: str):
-        self.name = name
-        self.data = bytearray()
-
-    def __lt__(self, other: "VirtualFile") -> bool:
-        return self.name < other.name
+    name: str
+    data: bytearray = dataclasses.field(default_factory=bytearray, compare=False)
 
     def write(self, data: bytes) -> int:
         self.data += data

@@ -5,14 +5,12 @@ all end with the runner, however it ends. The runner writes lines of the console
 own process, and these lines to a worker:
 
     start IP:PORT                            start a node
-    start IP:PORT KIND SHARE IP:PORT ...     start an attacker (ATTACKS in accidents.py), and name
-                                             its accomplices
+    start IP:PORT KIND SHARE IP:PORT ...     start an attacker, which knows its accomplices
     ready                                    say `ready` on standard output when all of them listen
     kill IP:PORT IP:PORT ...                 let nodes die: no last line in a file, sockets shut
     say IP:PORT TEXT                         let a peer gossip a text
 
-The main thread of a worker reads. Another thread lets new nodes begin, one after the other. The
-rest is done by the threads of the nodes.
+The main thread of a worker reads, and another thread lets new nodes begin, one after the other.
 """
 
 import contextlib
@@ -81,7 +79,6 @@ class Host:
         return self._thawer is not None
 
     def thaw(self) -> None:
-        """Let a frozen process go on."""
         if self._thawer is not None:
             self._process.send_signal(signal.SIGCONT)
             with self._thawer as thawer:
@@ -93,7 +90,6 @@ class Host:
         return self._process.stdout.readline().decode()
 
     def die(self) -> None:
-        """Kill the process."""
         self._process.kill()
         self._process.wait()
         self.end()
@@ -152,11 +148,9 @@ class PeerProcess(Host):
                          [address], stdout)
 
     def kill(self, addresses: list[Address]) -> None:
-        """Kill the peer."""
         self.die()
 
     def say(self, address: Address, text: str) -> None:
-        """Let the peer gossip a text of one line."""
         self.write(f"say {text}\n")
 
 
@@ -172,7 +166,6 @@ class WorkerProcess(Host):
         self.start(*addresses)
 
     def wait_ready(self) -> None:
-        """Wait until all nodes listen."""
         self.write("ready\n")
         if not self.read_line():
             raise CommandError(f"a {self.what} could not start", FAILED)
@@ -188,7 +181,6 @@ class WorkerProcess(Host):
                            for address in addresses))
 
     def say(self, address: Address, text: str) -> None:
-        """Let a peer gossip a text of one line."""
         self.write(f"say {address} {text}\n")
 
 
@@ -250,9 +242,9 @@ class Worker:
 def widen_futex_table() -> None:
     """Give this process a larger table of threads that wait for locks.
 
-    Since Linux 6.16 each process has its own table, of 16 slots on two processors, so that each
-    release of a lock walks past hundreds of threads that wait for other locks. An older Linux has
-    one large table for all processes, and refuses the call."""
+    Since Linux 6.16 each process has its own, of 16 slots on two processors, so that each release
+    of a lock walks past hundreds of threads that wait for others. An older Linux refuses the call.
+    """
     if sys.platform.startswith("linux"):
         with contextlib.suppress(ImportError):  # a Python built without it works, but slower
             import ctypes

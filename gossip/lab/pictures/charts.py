@@ -1,8 +1,8 @@
 """Charts as SVG text, made of values.
 
-Every chart is an SVG document with a background, and with colours for light and dark screens. Its
-classes begin with `gv-`, so that it can stand in a page as well. Texts are escaped here. Left out
-on purpose: ids, scripts, fonts, and anything that a viewer would have to fetch.
+Every chart has colours for light and dark screens. Its classes begin with `gv-`, so that it can
+stand in a page as well. Texts are escaped here. Left out on purpose: ids, scripts, fonts, and
+anything that a viewer would have to fetch.
 """
 
 import html
@@ -82,7 +82,6 @@ def text(x: float, y: float, words: str, style: str = "gv-text", anchor: str = "
 
 
 def path(points: Points, style: str) -> str:
-    """Return a line through points."""
     steps = "L".join(f"{number(x)} {number(y)}" for x, y in points)
     return f'<path class="{style}" d="M{steps}"/>'
 

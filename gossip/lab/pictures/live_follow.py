@@ -287,7 +287,6 @@ class Follow:
             events.append(event)
 
     def figures(self, now: int) -> dict:
-        """Return the figures of the stream."""
         told = max(self._lines.told_at, self._begin or 0)
         degrees = self.states.degrees() or [0]
         return {

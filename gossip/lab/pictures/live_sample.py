@@ -120,7 +120,6 @@ class Messages:
                 del self._lacking[message.number]
 
     def figures(self, now: int) -> dict:
-        """Return the figures about messages."""
         now //= SECOND
         seconds = [second for second in self._seconds if second.at >= now - LATENCIES]
         recent = sum(second.deliveries for second in seconds if now - RATES <= second.at < now)

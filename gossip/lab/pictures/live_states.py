@@ -165,7 +165,6 @@ class States:
         self._enter(node, state, at)
 
     def _take_about(self, node: Node, line: Line) -> None:
-        """Take a line about another node."""
         death = DEAD.match(line.rest)  # of a line `passed on:` or `rejected:`
         address, rest = about(line.rest) if death is None else (
             death[1], line.rest[death.end():].lstrip(":"))

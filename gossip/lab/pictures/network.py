@@ -1,11 +1,10 @@
 """The drawing of the network when most peers were up.
 
-A peer is a circle whose area is proportional to its degree; the hubs (peers with many links) stand
-in the middle. A place is a complex number. Nothing is random, so the same files give the same
-drawing. Forces after T. Fruchterman, E. Reingold, "Graph Drawing by Force-directed Placement",
-Software: Practice and Experience 21 (1991): links pull, nodes push each other, steps grow smaller.
-As in M. Jacomy et al., "ForceAtlas2", PLoS ONE 9 (2014), a node with more links pushes more, and
-the centre pulls. Left out: in graphs of many links, a link may cross other nodes than its ends.
+The area of a peer's circle is proportional to its degree, and hubs stand in the middle. A place is
+a complex number. Nothing is random, so the same files give the same drawing. Forces after T.
+Fruchterman, E. Reingold, "Graph Drawing by Force-directed Placement", Software: Practice and
+Experience 21 (1991): links pull, nodes push each other, steps grow smaller. As in M. Jacomy et al.,
+"ForceAtlas2", PLoS ONE 9 (2014), a node with more links pushes more, and the centre pulls.
 """
 
 import cmath
@@ -51,7 +50,6 @@ class DrawnPeer(NamedTuple):
     kicked: bool
 
     def style(self) -> str:
-        """Return the classes of its circle."""
         if not self.up:
             return "gv-hollow gv-died" if self.died else "gv-hollow"
         colour = "gv-bad" if self.malice else "gv-warm" if self.died else "gv-main"

@@ -114,7 +114,6 @@ def _verdict(rows: list[Row]) -> str:
 
 
 def _summary(records: Records, length: float) -> str:
-    """Return the size of the network in numbers."""
     runs = records.peers
     peers = len({run.address for run in runs})
     figures = {
@@ -151,7 +150,6 @@ def _latency(times: list[float], late: int) -> str:
 
 
 def _start(records: Records) -> float:
-    """Return the time of the first line."""
     return min(run.first for run in [*records.peers, *records.seeds])
 
 
