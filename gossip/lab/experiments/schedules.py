@@ -51,11 +51,12 @@ GARBAGE_LOOK = 100_000  # new objects between two searches for reference cycles,
 class Outcome(NamedTuple):
     """The result of a schedule."""
 
+    number: int
     faults: list[Fault]
     proof: str  # the rows of the check
     simulated: float  # seconds
     calls: int  # made by the events of its virtual time
-    folder: VirtualFolder  # the output files
+    folder: VirtualFolder | None  # the output files
     tally: Tally | None  # of attackers, where the network was watched
 
 
@@ -88,8 +89,8 @@ def play(schedule: Schedule, classes: dict, until: float | None = None) -> Outco
         if row.holds is False:
             judge.ask(f"check of {row.name}", ["; ".join(row.details[:2])])
     tally = tally_of(Proof(records)) if conditions.malicious else None
-    return Outcome(judge.faults, check.format_rows(rows), network.time.now, network.time.calls,
-                   network.folder, tally)
+    return Outcome(schedule.number, judge.faults, check.format_rows(rows), network.time.now,
+                   network.time.calls, network.folder, tally)
 
 
 def _hostile(schedule: Schedule, classes: dict) -> dict:
@@ -258,16 +259,7 @@ def _show_one(schedule: Schedule, until: float | None, classes: dict) -> Outcome
 
 # Many.
 
-class Result(NamedTuple):
-    """The result of a schedule among many."""
-
-    number: int
-    fault: str  # the first; empty when it held
-    simulated: float  # seconds
-    tally: Tally | None  # where the network was watched
-
-
-def play_many(numbers: range, classes: dict, draw: Callable[[int], Schedule]) -> Iterator[Result]:
+def play_many(numbers: range, classes: dict, draw: Callable[[int], Schedule]) -> Iterator[Outcome]:
     """Play schedules on all cores, and yield their results."""
     pool = concurrent.futures.ProcessPoolExecutor(os.cpu_count() or 1, initializer=_begin_process)
     try:
@@ -286,11 +278,11 @@ def _begin_process() -> None:
     threading.Thread(target=end_with_parent, daemon=True).start()
 
 
-def _play_number(classes: dict, draw: Callable[[int], Schedule], number: int) -> Result:
+def _play_number(classes: dict, draw: Callable[[int], Schedule], number: int) -> Outcome:
     outcome = play(draw(number), classes)
-    faults = [str(fault) for fault in outcome.faults
+    faults = [fault for fault in outcome.faults
               if outcome.tally is None or fault.question != WATCHED_ROW]
-    return Result(number, "".join(faults[:1]), outcome.simulated, outcome.tally)
+    return outcome._replace(faults=faults, proof="", folder=None)  # these are large
 
 
 def _again(args, number: int) -> str:
@@ -302,7 +294,7 @@ def _again(args, number: int) -> str:
     return shlex.join(words + [f"--{name}" for name in ("sign", "gentle") if getattr(args, name)])
 
 
-def show_results(results: Iterable[Result], count: int, again: Callable[[int], str]) -> bool:
+def show_results(results: Iterable[Outcome], count: int, again: Callable[[int], str]) -> bool:
     """Show results as they come, and return whether all held. A terminal also shows the progress,
     and the command `again(number)` for each failure."""
     status = StatusLine() if os.isatty(1) else None
@@ -316,10 +308,10 @@ def show_results(results: Iterable[Result], count: int, again: Callable[[int], s
         update()
         for result in results:
             played.append(result)
-            failure = f"schedule {result.number} FAILS: {result.fault}"
-            if result.fault and status is None:
+            failure = f"schedule {result.number} FAILS: {result.faults[0]}" if result.faults else ""
+            if failure and status is None:
                 show(failure)
-            elif result.fault:
+            elif failure:
                 command = again(result.number)
                 status.above(f"{failure}\n  play it again: {command}\n"
                              f"  make it small: {command} --shrink", 4)
@@ -328,7 +320,7 @@ def show_results(results: Iterable[Result], count: int, again: Callable[[int], s
         if status is not None:
             status.clear() if len(played) == count else status.end()
     took, simulated = time.monotonic() - begun, sum(result.simulated for result in played)
-    held = sum(not result.fault for result in played)
+    held = sum(not result.faults for result in played)
     text = (f"{held} of {len(played)} schedules held; {simulated:.0f} simulated seconds in "
             f"{took:.1f} s, {simulated / took:.0f} a second")
     tally = None
@@ -339,9 +331,9 @@ def show_results(results: Iterable[Result], count: int, again: Callable[[int], s
     return held == len(played) and (tally is None or tally.holds())
 
 
-def _so_far(played: list[Result], count: int, took: float) -> tuple[str, str]:
+def _so_far(played: list[Outcome], count: int, took: float) -> tuple[str, str]:
     """Return the progress of the schedules, and the time left."""
-    failed = sum(bool(result.fault) for result in played)
+    failed = sum(bool(result.faults) for result in played)
     text = f"{len(played):,} of {count:,} schedules, {failed} failed"
     if not played:
         return text, ""
