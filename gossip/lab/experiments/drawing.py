@@ -125,8 +125,7 @@ class _Draw:
         return self.rng.uniform(1.0, self._unrest - 2.0)
 
     def _say(self, at: float) -> None:
-        self._add(at, "say", [self.rng.choice(self._peers)],
-                  number=self.rng.choice([1, 3, 30]))
+        self._add(at, "say", [self.rng.choice(self._peers)], number=self.rng.choice([1, 3, 30]))
 
     def _death(self) -> None:
         """Let a peer die or leave. Most come back, some at once."""

@@ -160,8 +160,7 @@ class Experiment(Modules):
                 for number in self._clients}
         for number, data in said.items():
             self._clients[number].announce(data)
-        due = [(number, data) for number in said for other, data in said.items()
-               if number != other]
+        due = [(number, data) for number in said for other, data in said.items() if number != other]
         self.until(lambda: all(self._counts(due)), DELIVER_LIMIT)
         self.pause(STILL)
         counts, own = self._counts(due), sum(self._counts(said.items()))

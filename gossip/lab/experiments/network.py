@@ -179,8 +179,7 @@ class Network:
     def start_again(self, address: Address) -> None:
         with self._lock:
             host = self._host_of(address)
-            _refuse_if(address not in self._gone and host.ended() is None,
-                       f"{address} is running")
+            _refuse_if(address not in self._gone and host.ended() is None, f"{address} is running")
             check_free(address)
             if host.ended() is None:  # a worker, which has other nodes, too
                 host.start(address)
