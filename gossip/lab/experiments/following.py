@@ -6,13 +6,14 @@ have the messages that honest peers said by then.
 """
 
 import contextlib
+import functools
 import math
 import random
 import time
 
 from gossip.addresses import Address
 from gossip.lab.experiments.drawing import GOSSIP_INTERVAL
-from gossip.lab.experiments.network import Network, Orders
+from gossip.lab.experiments.network import Network, carry_out, orders
 from gossip.lab.experiments.status import choose_ports, seeds_to_start
 from gossip.lab.experiments.steps import (
     FOR_EVER, Steps, found_dead, gossiped, killed, planned, so_far, started, status_line_of,
@@ -208,9 +209,8 @@ def run_network(args, peers: list[Address], settings: Settings, processes: int |
             progress = Progress(records, network, settings, end, steps)
             try:
                 if live_page is not None:
-                    orders = Orders(network)
-                    page = stack.enter_context(
-                        live_page(orders.do, orders.words(plan.peers is None)))
+                    page = stack.enter_context(live_page(
+                        functools.partial(carry_out, network), orders(plan.peers is None)))
                 if steps.are_shown:
                     steps.say(planned(args, settings.gossip_count))
                 steps.begin("start", lambda: started(progress.living()))

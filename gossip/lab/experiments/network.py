@@ -226,42 +226,37 @@ def _refuse_if(is_so: bool, why: str) -> None:
         raise NotNow(why)
 
 
-class Orders:
-    """The orders that the live page's buttons give to a network."""
+def orders(own_processes: bool = True) -> tuple[str, ...]:
+    """Return all orders. Only a peer in its own process can be frozen."""
+    freezing = ("freeze", "thaw") if own_processes else ()
+    return ("kill", "start", "say", *freezing, "add")
 
-    def __init__(self, network: Network):
-        self._network = network
-        self._about_nodes = {"kill": network.kill_node, "start": network.start_again,
-                             "freeze": network.freeze, "thaw": network.thaw}
 
-    def words(self, own_processes: bool) -> tuple[str, ...]:
-        """Return all orders. Only a peer in its own process can be frozen."""
-        freezing = ("freeze", "thaw") if own_processes else ()
-        return ("kill", "start", "say", *freezing, "add")
-
-    def do(self, order: dict[str, str]) -> tuple[int, str]:
-        """Carry out a posted order, and return (HTTP status, answer). Threads of the page call
-        this, one at a time, with `do`, and if need be `node` and `text`."""
-        word, text = order.get("do", ""), order.get("text", "")
-        if word not in self.words(True):
-            return 400, f"do is one of {', '.join(self.words(True))}"
-        if word == "say" and not text.strip():
-            return 400, "text: what shall it say?"
-        try:
-            if word == "add":
-                return 200, f"{self._network.add_peer()} starts"
-            address = parse_address(order.get("node", ""))
-            if word == "say":
-                self._network.say(address, text)
-                return 200, f"{address} says it"
-            self._about_nodes[word](address)
-            return 200, f"{word} {address}: done"
-        except (NotNow, CommandError) as reason:  # for example, because the port is taken
-            return 409, str(reason)
-        except OSError as error:  # for example, because there is no room for a process
-            return 409, f"the system does not allow it: {error.strerror}"
-        except ValueError as error:
-            return 400, f"node: {error}"
+def carry_out(network: Network, order: dict[str, str]) -> tuple[int, str]:
+    """Carry out an order of the live page, and return (HTTP status, answer). Threads of the page
+    call this, one at a time, with `do`, and if need be `node` and `text`."""
+    word, text = order.get("do", ""), order.get("text", "")
+    if word not in orders():
+        return 400, f"do is one of {', '.join(orders())}"
+    if word == "say" and not text.strip():
+        return 400, "text: what shall it say?"
+    try:
+        if word == "add":
+            return 200, f"{network.add_peer()} starts"
+        address = parse_address(order.get("node", ""))
+        if word == "say":
+            network.say(address, text)
+            return 200, f"{address} says it"
+        about_node = {"kill": network.kill_node, "start": network.start_again,
+                      "freeze": network.freeze, "thaw": network.thaw}
+        about_node[word](address)
+        return 200, f"{word} {address}: done"
+    except (NotNow, CommandError) as reason:  # for example, because the port is taken
+        return 409, str(reason)
+    except OSError as error:  # for example, because there is no room for a process
+        return 409, f"the system does not allow it: {error.strerror}"
+    except ValueError as error:
+        return 400, f"node: {error}"
 
 
 def _groups(addresses: list[Address], processes: int, needs) -> list[list[Address]]:
