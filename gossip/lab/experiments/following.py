@@ -81,7 +81,7 @@ class Progress:
                                 if here is None or origin_of(message) in here})
 
     def honest_have_all(self) -> bool:
-        """Tell whether honest peers, except kicked ones, have each other's messages."""
+        """Tell whether honest peers, except kicked peers, have each other's messages."""
         runs = [run for run in self._records.honest().peers if run.ended is None]
         made = {message for run in runs for message in run.generated}
         return self._all_said(runs) and _have_all(runs, made)
@@ -180,7 +180,7 @@ def _have_all(runs: list[PeerRun], messages: set[str]) -> bool:
 
 
 def until_next_look(took: float) -> float:
-    """Return the seconds until the next look, given the last one's."""
+    """Return the seconds until the next look, given how long the last look took."""
     return min(LONGEST_LOOK, max(LOOK, REST * took))
 
 

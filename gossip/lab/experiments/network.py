@@ -122,7 +122,7 @@ class Network:
         return PeerProcess(address, self._flags["peer"], stdout)
 
     def kill(self, addresses: list[Address]) -> None:
-        """Kill these nodes, except those that have died before."""
+        """Kill nodes, unless they have died before."""
         with self._lock:
             dying = {*addresses} - self._gone
             for host in self._hosts():

@@ -40,7 +40,7 @@ class Fault(NamedTuple):
 
 
 class Judge:
-    """The judge of a network, who notes what is wrong."""
+    """The judge of a network, which notes all faults."""
 
     def __init__(self, network: VirtualNetwork):
         self.network = network

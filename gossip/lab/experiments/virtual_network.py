@@ -36,7 +36,7 @@ class VirtualNetwork:
                  hostile: dict[Address, type] | None = None):
         self.time = VirtualTime()
         self.folder = VirtualFolder()  # of the output files
-        self.nodes: dict[Address, object] = {}  # those that live, or leave
+        self.nodes: dict[Address, object] = {}  # that live, or leave
         self.settings = settings
         self.seeds = seeds
         self.hostile = hostile or {}

@@ -134,7 +134,7 @@ class Messages:
                               if missing.waiting >> number & 1][:NAMED]}}
 
     def _has_room(self, second: int, deliveries: int) -> bool:
-        """Settle whether a message is shown. A large one takes the room of later seconds."""
+        """Settle whether a message is shown. A large message takes the room of later seconds."""
         passed = max(0, second - self._window)
         self._promised = max(0, self._promised - passed * SHOWN_PER_SECOND)
         self._window = max(second, self._window)
