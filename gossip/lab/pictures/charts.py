@@ -10,7 +10,6 @@ import math
 import pathlib
 import string
 from collections import Counter
-from itertools import chain
 from typing import NamedTuple
 
 from gossip.capacity import shares
@@ -118,19 +117,18 @@ def linear_ticks(high: float, most: int = 6) -> list[float]:
 def _draw_across(axis: Axis, ticks: list[float], top: float, bottom: float,
                  label="{:g}".format) -> list[str]:
     """Draw a horizontal axis, with grid lines from top to bottom."""
-    marks = [(path([(axis(tick), top), (axis(tick), bottom)], "gv-thin gv-grid"),
-              text(axis(tick), bottom + 20, label(tick), "gv-muted gv-number", "middle"))
-             for tick in ticks]
-    return [*chain(*marks), path([(axis.begin, bottom), (axis.end, bottom)], "gv-thin gv-axis")]
+    marks = [mark for tick in ticks for mark in (
+        path([(axis(tick), top), (axis(tick), bottom)], "gv-thin gv-grid"),
+        text(axis(tick), bottom + 20, label(tick), "gv-muted gv-number", "middle"))]
+    return [*marks, path([(axis.begin, bottom), (axis.end, bottom)], "gv-thin gv-axis")]
 
 
 def _draw_upright(axis: Axis, ticks: list[float], left: float, right: float,
                   label="{:g}".format) -> list[str]:
     """Draw a vertical axis, with grid lines from left to right."""
-    return list(chain(*(
-        (path([(left, axis(tick)), (right, axis(tick))], "gv-thin gv-grid"),
-         text(left - 8, axis(tick) + 5, label(tick), "gv-muted gv-number", "end"))
-        for tick in ticks)))
+    return [mark for tick in ticks for mark in (
+        path([(left, axis(tick)), (right, axis(tick))], "gv-thin gv-grid"),
+        text(left - 8, axis(tick) + 5, label(tick), "gv-muted gv-number", "end"))]
 
 
 def _side_title(x: float, y: float, words: str) -> str:

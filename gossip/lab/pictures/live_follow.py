@@ -264,7 +264,8 @@ class Follow:
 
     def _add_changes(self, events: list[list]) -> None:
         """Add what has changed, and the story of it."""
-        for event in self.states.events():
+        changes, self.states.changes = self.states.changes, []
+        for event in changes:
             events.append(event)
             events += self._story.take(event, self.states)
             if event[1] == "started" or event[1] == "state" and event[3] in ENDED:
@@ -282,7 +283,8 @@ class Follow:
             address, _, text = rest.partition(":gmessage:")
             sender = self.states.node(address, at)
             event = self._messages.received(at, node, sender, text, self.log.dropped)
-        self._add_changes(events)  # the sender may be named first
+        if self.states.changes:
+            self._add_changes(events)  # the sender may be named first
         if event is not None:
             events.append(event)
 

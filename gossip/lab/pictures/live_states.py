@@ -74,7 +74,7 @@ class States:
         self.expected = 0  # the bits of `pieces`, whom a new message is to reach
         self._off_lists: dict[Node, None] = {}  # peers that a seed has removed as gone
         self._unsettled = False  # a peer may have died, and nobody is left to tell
-        self._events: list[list] = []
+        self.changes: list[list] = []  # events that nobody has taken yet
 
     def degrees(self) -> list[int]:
         """Return all degrees in the graph, in order."""
@@ -89,13 +89,8 @@ class States:
         if node is None and len(self.nodes) < NODES and _is_address(address):
             node = self.nodes[address] = Node(len(self.nodes), address, kind)
             self.numbered.append(node)
-            self._events.append([at, "node", node.number, kind, address])
+            self.changes.append([at, "node", node.number, kind, address])
         return node
-
-    def events(self) -> list[list]:
-        """Return the new events since the last call."""
-        events, self._events = self._events, []
-        return events
 
     def present(self, at: int) -> list[list]:
         """Return the present as events, for pages that begin anew."""
@@ -120,7 +115,7 @@ class States:
                 "started", "stopped", "failed", live_lines.VANISHED):
             self._enter(node, UP, at)  # it speaks
         if kind in ALONE:
-            self._events.append([at, kind, node.number, None, rest[:SHOWN]])
+            self.changes.append([at, kind, node.number, None, rest[:SHOWN]])
         match kind:
             case "started":
                 node.before = node.state
@@ -172,7 +167,7 @@ class States:
         other = self.node(address, line.at, "seed" if is_seed else "peer")
         if other is None:
             return
-        self._events.append([line.at, line.kind, node.number, other.number, rest[:SHOWN]])
+        self.changes.append([line.at, line.kind, node.number, other.number, rest[:SHOWN]])
         match f"removed {rest}" if line.kind == "removed" else line.kind, node.kind:
             case "connected", _:
                 self._connected(node, other, line.at)
@@ -248,11 +243,11 @@ class States:
         if line.kind == "liveness missed":
             if COUNT.fullmatch(number):
                 node.misses[other] = int(number)
-                self._events.append([line.at, line.kind, node.number, other.number, int(number)])
+                self.changes.append([line.at, line.kind, node.number, other.number, int(number)])
             return
         is_thawed = other.state == DEAD_STATE and other.links
         if node.misses.pop(other, None) is not None or is_thawed:
-            self._events.append([line.at, line.kind, node.number, other.number, number[:SHOWN]])
+            self.changes.append([line.at, line.kind, node.number, other.number, number[:SHOWN]])
         if is_thawed:
             self._rise(other, line.at)
 
@@ -279,7 +274,7 @@ class States:
         if node.state == state:
             return
         node.before, node.state = node.state, state
-        self._events.append([at, "state", node.number, state])
+        self.changes.append([at, "state", node.number, state])
         if state != UP:
             self.expected &= ~node.bit
             self.pieces.remove(node)
