@@ -29,7 +29,7 @@ HIGH = LABEL / 2 + 1  # half of the height of a label beside a circle
 LETTER = 0.62  # width of a digit, as a share of its size
 GOLDEN_ANGLE = math.pi * (3 - math.sqrt(5))
 STEPS, FEWEST_STEPS = 100, 5  # in which all nodes move
-PUSHES = 30_000_000  # of one node on another, about, in all steps together
+PUSHES = 15_000_000  # of one node on another, about, in all steps together
 PASSES = 60  # rounds, at most, in which overlapping circles move apart
 GAP = 2.5  # distance between two circles
 FEW_LINKS = 60  # links up to which circles move off the links of others
@@ -198,10 +198,11 @@ def place(degrees: list[int], links: Links) -> Spots:
     mean = max(1.0, sum(degrees) / len(degrees))
     masses = [0.5 + 0.5 * degree / mean for degree in degrees]
     steps = max(FEWEST_STEPS, min(STEPS, PUSHES // len(places) ** 2))
+    stride = math.sqrt(STEPS / steps)  # fewer steps are longer
     for step in range(steps):
-        reach = 0.15 * (1 - step / steps) ** 1.5 + 0.002  # of a node in this step
+        reach = 0.15 * stride * (1 - step / steps) ** 1.5 + 0.002  # of a node in this step
         for node, force in enumerate(_forces(places, masses, links, mean)):
-            places[node] += force * min(0.3, reach / (abs(force) or 1.0))
+            places[node] += force * min(0.3 * stride, reach / (abs(force) or 1.0))
     return _fill_disc(places)
 
 
@@ -220,7 +221,7 @@ def _forces(places: Spots, masses: list[float], links: Links, mean: float) -> Sp
     bodies = list(zip(masses, places))
     forces = []
     for mass, spot in bodies:
-        push = sum(other / (spot - away) for other, away in bodies if away != spot).conjugate()
+        push = sum([other / way for other, away in bodies if (way := spot - away)]).conjugate()
         forces.append(mass * (area * push - 0.4 * spot))
     for one, other in links:
         way = places[other] - places[one]
