@@ -58,8 +58,6 @@ NONE = "none"
 FORBIDDEN = pathlib.Path(__file__).with_name("filter.txt")  # the words that are forbidden here
 
 
-# Attacks.
-
 class Attack(NamedTuple):
     """Peers that attack in the same way."""
 
@@ -140,8 +138,6 @@ def add_malicious(parser: argparse.ArgumentParser) -> None:
                              f"them out; a KIND is one of {', '.join(ATTACKS)}; SHARE is that of "
                              f"the messages that are attacked ({SHARE})")
 
-
-# Schedules of accidents.
 
 class Conditions(NamedTuple):
     """The nodes and cables of a schedule."""

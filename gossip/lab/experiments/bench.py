@@ -6,6 +6,8 @@ shows which share of the steady messages it delivers alone. Times come from the 
 from the peers' counters, and CPU, memory and threads from the system (on Linux alone).
 """
 
+import argparse
+import dataclasses
 import json
 import os
 import pathlib
@@ -114,15 +116,13 @@ def _measure_one(args, peers, seeds, local, settings: Settings, which: str, end:
     return figures
 
 
+@dataclasses.dataclass
 class _MeasuredNetwork(Progress):
     """A network under measurement."""
 
-    def __init__(self, records: Records, network: Network, settings: Settings, end: End,
-                 steps: Steps, args):
-        super().__init__(records, network, settings, end, steps)
-        self._args = args
-        self._said = 0
-        self._figures: dict[str, float] = {}
+    _args: argparse.Namespace
+    _said: int = 0
+    _figures: dict[str, float] = dataclasses.field(default_factory=dict)
 
     def measure(self) -> dict[str, float] | None:
         """Return all figures, or say why there are none."""
@@ -229,13 +229,13 @@ class _MeasuredNetwork(Progress):
         before, copies, cpu = self._messages(), self._copies(), self._cpu()
         self.steps.describe(lambda: f"{self._args.messages:,} messages at once")
         self._say(self._network.hosts[0], self._args.messages)
-        before, end = -1.0, time.monotonic() + LIMIT
-        while (used := self._cpu()) - before > 0.05 and time.monotonic() < end:
-            before = used
+        seen, end = -1.0, time.monotonic() + LIMIT
+        while (used := self._cpu()) - seen > 0.05 and time.monotonic() < end:
+            seen = used
             self._pause(1)  # without a look at the files, which takes CPU from the peers
         if not self.settle(self._all_delivered, LIMIT):
             return False
-        cpu, copies = used - cpu, self._copies() - copies
+        cpu, copies = self._cpu() - cpu, self._copies() - copies
         came = [delivery for delivery in timed(self._records) if delivery.message not in before]
         took = max(delivery.at for delivery in came) - min(delivery.made for delivery in came)
         self._figures["deliveries_per_second"] = len(came) / took
@@ -264,8 +264,6 @@ class _MeasuredNetwork(Progress):
             self._figures[name] = statistics.fmean(memory)
             self._figures["threads"] = statistics.fmean(threads)
 
-
-# What is shown and written.
 
 def _heading(args, figures: dict[str, float]) -> str:
     return (f"{args.peers} peers, each a process, mean degree {figures['degree']:.1f}; "

@@ -171,8 +171,6 @@ class _Draw:
                   self.rng.uniform(1.0, 30.0), number=self.rng.choice([100, 500, 2000]))
 
 
-# Where the seeds look for malicious peers.
-
 def draw_watched(number: int, malice: Malice, peers: int | None = None, seeds: int | None = None,
                  capacity: Capacity | None = None) -> Schedule:
     """Draw a schedule with attacks, by default of WATCHED_PEERS and WATCHED_SEEDS."""

@@ -6,6 +6,7 @@ have the messages that honest peers said by then.
 """
 
 import contextlib
+import dataclasses
 import functools
 import math
 import random
@@ -43,15 +44,15 @@ IMPLIED = {  # by --malicious, where the command line does not name it
     "gossip_count": FOR_EVER}
 
 
+@dataclasses.dataclass
 class Progress:
     """The state of a network, as its files show it so far."""
 
-    def __init__(self, records: Records, network, settings: Settings, end: End, steps: Steps):
-        self._records = records
-        self._network = network
-        self._settings = settings
-        self._end = end
-        self.steps = steps
+    _records: Records
+    _network: Network
+    _settings: Settings
+    _end: End
+    steps: Steps
 
     def living(self) -> list[PeerRun]:
         dead = self._network.dead_peers()
@@ -134,8 +135,6 @@ class Progress:
         for host in ended:
             self.steps.say(f"{host.what} has ended (exit code {host.ended()})")
         return all(host.ended() <= 0 for host in ended)
-
-    # The course.
 
     def follow(self, kill: int) -> bool:
         """Wait for deliveries, kill peers, wait for reports. False if it takes too long."""

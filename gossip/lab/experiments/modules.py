@@ -122,8 +122,6 @@ class Modules:
             client.close()
 
 
-# The proof.
-
 class Experiment(Modules):
     """The proof: modules of which some are killed."""
 
@@ -196,8 +194,6 @@ def run_experiment(args) -> int:
           contextlib.closing(Experiment(args, pathlib.Path(folder))) as experiment):
         return 0 if experiment.carry_out() else FAILED
 
-
-# The benchmark.
 
 class MeasuredModules(Modules):
     """The benchmark: modules in one view, where the first client announces."""

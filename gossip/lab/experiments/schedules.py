@@ -114,8 +114,6 @@ def _checking_once():
         grammar.check = check_signature
 
 
-# Smaller.
-
 def shrink(schedule: Schedule, question: str, classes: dict) -> Schedule:
     """Return the smallest schedule found that fails the same question. First remove lines, many at
     once and then singly (A. Zeller, R. Hildebrandt, "Simplifying and isolating failure-inducing
@@ -142,8 +140,6 @@ def shrink(schedule: Schedule, question: str, classes: dict) -> Schedule:
             schedule = smaller
     return schedule
 
-
-# The command.
 
 def parse_simulate(arguments: list[str]) -> argparse.Namespace:
     """Parse the command line. CommandError for flags that exclude each other."""
@@ -256,8 +252,6 @@ def _show_one(schedule: Schedule, until: float | None, classes: dict) -> Outcome
         show(f"{'':<17} {fault}")
     return outcome
 
-
-# Many.
 
 def play_many(numbers: range, classes: dict, draw: Callable[[int], Schedule]) -> Iterator[Outcome]:
     """Play schedules on all cores, and yield their results."""

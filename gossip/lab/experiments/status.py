@@ -275,8 +275,6 @@ def _is_taken(address: Address) -> bool:
     return False
 
 
-# The tree.
-
 def tree_command(arguments: list[str]) -> None:
     """Show the tree, which any monitoring seed knows. CommandError when no seed tells it."""
     parser = Parser(prog="runner.py tree", description="Ask running seeds which of them keeps "

@@ -89,8 +89,6 @@ class Steps:
         self.say(next_lines, 4)
 
 
-# A network in words.
-
 def planned(args, gossip: int) -> str:
     """Tell which steps a network will take."""
     malice, kill = args.malicious, args.kill

@@ -52,8 +52,6 @@ class VirtualNetwork:
         self._broke: dict[Address, float] = collections.defaultdict(float)
         self.troubled: dict[Address, float] = {}
 
-    # Lives.
-
     def start(self, address: Address) -> None:
         """Start a node that is not up."""
         if address in self.nodes:
@@ -239,11 +237,9 @@ class VirtualNetwork:
         return math.inf if since is None else max(since, self._broke[one], self._broke[other])
 
 
-# Output files in memory.
-
 @dataclasses.dataclass(order=True)
 class VirtualFile:
-    """A file to be written, and read by the proof as a path."""
+    """A file in memory, for the proof like a path."""
 
     name: str
     data: bytearray = dataclasses.field(default_factory=bytearray, compare=False)

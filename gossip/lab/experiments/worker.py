@@ -43,8 +43,6 @@ SWITCH_SHARE = 0.02  # at least this for each node. Each waiting thread wakes up
 SET_FUTEX_HASH, SLOTS = (78, 1), 8192  # PR_FUTEX_HASH, PR_FUTEX_HASH_SET_SLOTS; a power of two
 
 
-# As the runner holds them.
-
 class Host:
     """A process that hosts nodes, and the pipe that keeps it alive."""
 
@@ -183,8 +181,6 @@ class WorkerProcess(Host):
     def say(self, address: Address, text: str) -> None:
         self.write(f"say {address} {text}\n")
 
-
-# From inside.
 
 class Worker:
     """The nodes of this process, made by `make_node(node_class, address)`."""

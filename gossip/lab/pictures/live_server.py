@@ -253,8 +253,6 @@ def _micros() -> int:
     return time.time_ns() // 1000
 
 
-# What runner.py serves.
-
 def watch(folder: pathlib.Path, port: int = 0, host: str | None = None) -> None:
     """Serve the page of a folder's network, until Ctrl-C or SIGTERM."""
     end = End()

@@ -167,8 +167,6 @@ def _is_free(x: float, y: float, half: float, circles: list[tuple[complex, float
         for spot, radius in circles)
 
 
-# Where circles stand.
-
 def _spots(peers: list[DrawnPeer], links: Links, radii: list[float], bound: float) -> Spots:
     """Place peers that were up by their links, and the others outside."""
     degrees = [peer.degree for peer in peers if peer.up]  # they come first
