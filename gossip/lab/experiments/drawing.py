@@ -1,8 +1,7 @@
 """The drawing of schedules by chance, each from a number.
 
 `draw_schedule` draws all kinds of accidents. `draw_watched` draws for a network whose seeds look
-for malicious peers. Its peers gossip until the end, some of them attack, and in half of the
-schedules nothing else happens.
+for malicious peers. Some of its peers attack, and in half of the schedules nothing else happens.
 """
 
 import math

@@ -1,8 +1,7 @@
 """The course of a network of processes, from start to proof.
 
-A network of honest peers ends when all is delivered, and the dead are reported. A network that is
-watched for malicious peers ends 24 periods after all peers are linked, and when the honest peers
-have the messages that honest peers said by then.
+A network of honest peers ends when all is delivered, and the dead are reported. A watched network
+ends WATCHED periods after all are linked, when honest peers have each other's messages.
 """
 
 import contextlib

@@ -1,9 +1,9 @@
 """Networks of gossip modules, for `runner.py module` and `runner.py bench --module`.
 
-Every module is a process with one client, a thread here, which subscribes and validates. In the
-proof every client announces, then the bootstrapper and a third of the others are killed, and when
-the living modules are one piece again, every client announces again. In the benchmark one client
-announces, and a latency is the time from its send to the reading of another client.
+Every module is a process with a client, a thread here, which subscribes and validates. In the proof
+all clients announce, the bootstrapper and a third of the others are killed, and when the living
+modules are one piece again, all announce again. In the benchmark the first client announces, and a
+latency is the time from its send to the reading of another client.
 """
 
 import collections
@@ -125,23 +125,16 @@ class Modules:
 class Experiment(Modules):
     """The proof: modules of which some are killed."""
 
-    def __init__(self, args, folder: pathlib.Path):
-        super().__init__(args.base_port, folder, args.outputs, args.file_limit)
-        self._args = args
-        self._rng = random.Random()
-
-    def carry_out(self) -> bool:
+    def carry_out(self, count: int, degree: int, pow_bits: int) -> bool:
         """Carry out all steps, and return whether all of them held."""
-        since, args = time.monotonic(), self._args
-        self.start(args.peers, args.degree, args.pow_bits)
-        show(f"{args.peers} modules are up; the bootstrapper is {self._address(0)}")
-        steps = [self._view(since), self._announce(), self._kill(), self._announce()]
-        return all(steps)
+        since = time.monotonic()
+        self.start(count, degree, pow_bits)
+        show(f"{count} modules are up; the bootstrapper is {self._address(0)}")
+        return all([self._view(since), self._announce(), self._kill(), self._announce()])
 
     def _view(self, since: float) -> bool:
         """Wait until the modules are one piece, and show the time."""
-        joined = self.until(lambda: self._pieces() == 1, JOIN_LIMIT)
-        pieces = 1 if joined else self._pieces()
+        pieces = 1 if self.until(lambda: self._pieces() == 1, JOIN_LIMIT) else self._pieces()
         degrees = sorted(map(len, self.links().values()))
         return _show("view", pieces == 1,
                      f"{pieces} pieces after {time.monotonic() - since:.1f} s; neighbours: minimum "
@@ -154,7 +147,7 @@ class Experiment(Modules):
 
     def _announce(self) -> bool:
         """Check that every other client is told once of every client's announcement."""
-        said = {number: f"from {number} {self._rng.getrandbits(64):016x}".encode()
+        said = {number: f"from {number} {random.getrandbits(64):016x}".encode()
                 for number in self._clients}
         for number, data in said.items():
             self._clients[number].announce(data)
@@ -174,7 +167,7 @@ class Experiment(Modules):
     def _kill(self) -> bool:
         """Kill the bootstrapper and a third of the other modules."""
         since, (first, *others) = time.monotonic(), self._running
-        victims = self._rng.sample(others, len(others) // 3)
+        victims = random.sample(others, len(others) // 3)
         for number in first, *victims:
             self._running.pop(number).die()
             self._clients.pop(number).close()
@@ -191,8 +184,9 @@ def run_experiment(args) -> int:
     """Run the experiment, and return 1 if something did not hold."""
     clear_outputs(args.outputs, OF_MODULES)
     with (tempfile.TemporaryDirectory(prefix="grapevine-") as folder,
-          contextlib.closing(Experiment(args, pathlib.Path(folder))) as experiment):
-        return 0 if experiment.carry_out() else FAILED
+          contextlib.closing(Experiment(args.base_port, pathlib.Path(folder), args.outputs,
+                                        args.file_limit)) as experiment):
+        return 0 if experiment.carry_out(args.peers, args.degree, args.pow_bits) else FAILED
 
 
 class MeasuredModules(Modules):

@@ -1,8 +1,7 @@
 """A network of processes on this machine, each with some nodes.
 
-A plan of which nodes share a process is made before anything starts, by what the system allows
-(starting.py). Beside the runner's main thread, threads of the live page may give orders. No order
-waits for a node; an order that cannot be carried out now is refused.
+A plan of which nodes share a process is made before anything starts. Beside the runner's main
+thread, threads of the live page may give orders. An order that would have to wait is refused.
 """
 
 import pathlib

@@ -1,8 +1,7 @@
 """The command `runner.py simulate`, which plays schedules in virtual time.
 
-After the unrest of a schedule the judge lets the network rest, and looks (verdict.py). A network
-that is watched for malicious peers never rests. Some seconds after its unrest only what may never
-happen is judged, and what the files prove.
+After the unrest of a schedule the judge lets the network rest, and looks (verdict.py). A watched
+network never rests. After its unrest only what may never happen is judged, and what files prove.
 """
 
 import argparse

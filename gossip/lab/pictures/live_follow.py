@@ -2,10 +2,9 @@
 
 `Follow.turn(now)` reads a bounded amount and never waits. A network that starts after all nodes of
 another have ended is shown alone. When the log is full, the deliveries of the oldest messages are
-evicted, whole messages at a time, then the oldest misses and sentences. Starts, links, states and
-deaths stay. When these alone fill it, pages begin anew with the present links, so that links that
-come and go for ever take no memory. One thread at a time calls all this. Times are microseconds
-since 1970.
+evicted, whole messages at a time, then the oldest misses and sentences. When starts, links, states
+and deaths alone fill it, pages begin anew with the present links, so that links that come and go
+for ever take no memory. One thread at a time calls all this. Times are microseconds since 1970.
 """
 
 import bisect

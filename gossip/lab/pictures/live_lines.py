@@ -1,15 +1,14 @@
 """The lines of all output files in a folder, ordered by time.
 
-`LiveLines.turn(now)` reads what is new, a bounded amount at a time. It notes the lengths of all
-files, and reads them up to there, the file whose last line is oldest first, so that a long past
-comes in the order of time. Then it looks again. Lines wait until all files have been read up to
-their time, and 150 ms for lines that are still being written. A line that comes later, because its
-machine has another clock, is told at once.
+`LiveLines.turn(now)` reads a bounded amount. It notes the lengths of all files, and reads them up
+to there, the file whose last line is oldest first, so that a long past comes in the order of time.
+Lines wait until all files have been read up to their time, and 150 ms for lines that are still
+being written. A line that comes later, from a machine with another clock, is told at once.
 
 A file is known by its inode, so a rotated file is read to its end under its new name. Older pieces
 are read only at first, packed pieces never. A file that was begun anew is read from its start. When
-a file has gone, a line of the kind VANISHED comes for its node. Nothing in a file ends the reading.
-One thread at a time calls all this. Times are microseconds since 1970.
+a file has gone, a line of the kind VANISHED comes for its node. One thread at a time calls all
+this. Times are microseconds since 1970.
 """
 
 import bisect

@@ -3,9 +3,8 @@
 Of many messages whole ones are left out, never single deliveries, because a wave with holes would
 look like a loss. When a message is said, it is settled whether its deliveries find room among the
 1,500 that are shown in a second. What is left out is counted, and so is a delivery whose message
-is not known yet, or was evicted. A message that nobody has any more is not waited for.
-
-Values come in, events of the stream go out; no clock. Times are microseconds.
+is not known yet, or was evicted. Values come in, events of the stream go out; no clock. Times are
+microseconds.
 """
 
 import collections
