@@ -201,8 +201,7 @@ class _FalseDead(_Attack):
         peer.keep("false deaths", self._turn, after=peer.settings.report_interval)
 
     def _turn(self, now: float) -> float:
-        neighbours = sorted(self.peer.neighbours.addresses())
-        if neighbours:
+        if neighbours := sorted(self.peer.neighbours.addresses()):
             self._accused += 1
             accused = neighbours[self._accused % len(neighbours)]
             self.peer.joining.report(wire.DeadNode(

@@ -209,8 +209,7 @@ class MeasuredModules(Modules):
         _row("to the last client, 99 %", f"{quantile(last, 0.99) * 1e3:.2f} ms")
         _row("announces of 64 bytes", f"{per_second:,.0f} a second")
         if count == 2:
-            large = self._announce(5_000, 60_000)
-            if large is None:
+            if (large := self._announce(5_000, 60_000)) is None:
                 return False
             _row("announces of 60,000 bytes", f"{large[0]:,.0f} a second")
         _row("memory of a module, idle", f"{idle:.1f} MiB")

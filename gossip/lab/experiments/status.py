@@ -125,8 +125,7 @@ def _ask(address: Target | OSError, patience: float, question: Callable) -> Aske
             lines = Lines()
             while True:
                 sock.settimeout(max(0.001, began + patience - time.monotonic()))
-                data = sock.recv(READ_SIZE)
-                if not data:
+                if not (data := sock.recv(READ_SIZE)):
                     return Asked(address, None, "it closed the connection")
                 if heard(lines.feed(data)):
                     return Asked(address, time.monotonic() - began)
@@ -205,9 +204,8 @@ def free_block(addresses: list[Address], avoid: list[Address]) -> list[Address]:
 def next_free(ip: str, port: int, avoid: Collection[Target]) -> Address | None:
     """Return the first address above a port where a node could listen."""
     for other in range(port + 1, 65536):
-        address = address_of(ip, other)
         with contextlib.suppress(CommandError):  # another program listens there
-            check_free(address)
+            check_free(address := address_of(ip, other))
             if address not in avoid:
                 return address
     return None
@@ -242,8 +240,7 @@ def seeds_to_start(seeds: list[Target], config: pathlib.Path,
     """Return the local seeds that do not listen already. CommandError if another program has such a
     port, or if no seed is local and none answers for `patience` seconds."""
     def found() -> list[Address] | None:
-        local = local_among(seeds)
-        if local:
+        if local := local_among(seeds):
             return local
         with ThreadPoolExecutor(len(seeds)) as pool:
             far = [places[0] for places in led_to(seeds, SLOW).values()]

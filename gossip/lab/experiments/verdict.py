@@ -64,8 +64,7 @@ class Judge:
         kind, _, rest = event.partition(":")
         if kind in STIRS:
             self._stirred = self.network.time.now, f"{address} wrote {event}"
-        judge = getattr(self, f"on_{kind.replace(' ', '_')}", None)
-        if judge is not None:
+        if judge := getattr(self, f"on_{kind.replace(' ', '_')}", None):
             judge(address, rest, event)
 
     def _wrong(self, address: Address, event: str, why: str) -> None:

@@ -124,8 +124,7 @@ class Story:
 
     def take(self, event: list, states: States) -> list[list]:
         """Return the lines about an event that come at once."""
-        step = _step(event, states)
-        if step is None:
+        if (step := _step(event, states)) is None:
             return []
         about = step.fields[_ABOUT.get(step.kind, "other")]
         rest = step.fields["rest"] if "{rest}" in _WORDS[step.kind].many else ""

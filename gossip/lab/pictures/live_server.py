@@ -199,8 +199,7 @@ class _Visit(socketserver.StreamRequestHandler):
         """Return the head of the request. OSError when the other side has hung up."""
         head = b""
         while not head.endswith(b"\r\n\r\n"):
-            line = self.rfile.readline(HEAD_LIMIT - len(head))
-            if not line:
+            if not (line := self.rfile.readline(HEAD_LIMIT - len(head))):
                 raise ConnectionAbortedError
             head += line
             if len(head) == HEAD_LIMIT:

@@ -237,8 +237,7 @@ class States:
     def _take_liveness(self, node: Node, line: Line) -> None:
         """Take a miss, or a reply after a miss or a death."""
         address, _, number = line.rest.rpartition(":")
-        other = self.nodes.get(address)
-        if other is None:
+        if (other := self.nodes.get(address)) is None:
             return
         if line.kind == "liveness missed":
             if COUNT.fullmatch(number):
