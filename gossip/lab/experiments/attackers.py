@@ -115,7 +115,7 @@ class _Attack:
 
 
 class _Drop(_Attack):
-    """An attacker that forwards nothing, and claims that neighbours were always first."""
+    """An attacker that forwards nothing, and reports every neighbour as always first."""
 
     def altered(self, pairs):
         return []

@@ -24,8 +24,8 @@ WATCHED = 24.0  # seconds of a schedule, and as many periods
 CHURN = 5  # percent of all links that break in a period, if any do
 AWAY = 6.0  # seconds until a seed is started again
 FROZEN = 10.0  # seconds for which a peer stands still at most
-GOSSIP_INTERVAL = 2.0  # seconds between two messages of a peer, also live; but less if few peers
-IN_ALL = 20  # would together say fewer messages a second
+GOSSIP_INTERVAL = 2.0  # seconds between two messages of a peer, also live; less where otherwise
+IN_ALL = 20  # messages a second were not reached by all peers together
 CAPACITIES = ["rule", "rule", "rule", "fixed:3", "fixed:6", "powerlaw:2.5", "fixed:39"]
 
 

@@ -90,7 +90,7 @@ class Progress:
         return all(run.by_generator >= self._settings.gossip_count for run in runs)
 
     def buried(self) -> bool:
-        """Tell whether neighbours and seeds have dealt with every killed peer."""
+        """Tell whether every killed peer was found dead, removed and passed on."""
         proof = Proof(self._records, self._network.here())
         killed = self._network.dead_peers()
         for run in self._records.peers:

@@ -30,7 +30,7 @@ from gossip.terminal.words import many
 
 BASE_PORT = 5000  # of the first peer, where the command line names no other
 BLOCK = 1000  # ports from the usual first peer to that of another network beside it
-PORT_PATIENCE = 5.0  # the same, to find out which program has a port
+PORT_PATIENCE = 5.0  # seconds to find out which program has a port
 PATIENCE = 2.0  # seconds for an answer, connecting included
 AT_ONCE = 64  # nodes asked at the same time
 READ_SIZE = 65_536
@@ -49,7 +49,7 @@ class Asked(NamedTuple):
 
     address: Address | OSError  # an error says why its name leads nowhere
     took: float | None  # seconds until the answer; None: there is none
-    why: str = ""  # there is none
+    why: str = ""  # there is no answer
     listed: tuple[Address, ...] = ()  # by a seed
 
 

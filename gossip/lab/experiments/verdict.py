@@ -87,7 +87,7 @@ class Judge:
         self._met[self.network.life(address), self.network.life(parse_address(rest))] = None
 
     def on_disconnected(self, address: Address, rest: str, event: str) -> None:
-        """Check that of duplicate links the smaller address's own stays."""
+        """Check that of two links the smaller address's own stays."""
         now = self.network.time.now
         self.network.time.at(now + FORGOTTEN, self._has_dropped_offers, address, now)
         peer, duplicate, _ = rest.partition(":duplicate")
@@ -109,12 +109,12 @@ class Judge:
         self._misses[address, rest.rpartition(":")[0]] = 0
 
     def on_liveness_missed(self, address: Address, rest: str, event: str) -> None:
-        """Check that misses are counted in a row."""
+        """Check that misses are counted in a row. A suspect may miss its last round anew."""
         peer, _, text = rest.rpartition(":")
         count, limit = int(text), self.network.settings.liveness_misses
         before = self._misses.get((address, peer), 0)
         if count not in (1, before + 1) and not count == before == limit:
-            self._wrong(address, event, "it has answered since")  # no suspect after a vain probe
+            self._wrong(address, event, "it has answered since")
         self._misses[address, peer] = count
         if count == limit:
             self._blamed(address, parse_address(peer), event)
@@ -212,7 +212,7 @@ class Judge:
                 network.say(peer.address, ["after the rest"])
         way = 2 * conditions.latency + conditions.jitter + 2 * conditions.lag
         if conditions.sign and len(network.honest_seeds()) < majority(conditions.seeds):
-            way += ANSWER_LIMIT + network.settings.probe_limit  # seeds do not vouch for new runs
+            way += ANSWER_LIMIT + network.settings.probe_limit  # runs have to prove themselves
         rumor = conditions.spread == "rumor"  # it may die, and come by anti-entropy
         time.run(time.now + 1.0 + HOPS * way
                  + (4 * conditions.antientropy_interval if rumor else 0.0))
@@ -254,7 +254,7 @@ class Judge:
         graph = self.network.graph()
         if self.network.living_seeds():
             return [f"the peers are in {len(graph)} pieces"] if len(graph) > 1 else []
-        # without seeds newcomers find nobody: only peers that have met in these lives are joined
+        # without seeds newcomers find nobody, so only peers that met in these lives must be joined
         lives = {self.network.life(peer.address) for peer in self.network.peers()}
         return [f"{one} and {other} were neighbours, and are in different pieces"
                 for (one, life), (other, its_life) in self._met
