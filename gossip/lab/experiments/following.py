@@ -178,7 +178,7 @@ def _have_all(runs: list[PeerRun], messages: set[str]) -> bool:
 
 
 def until_next_look(took: float) -> float:
-    """Return the seconds until the next look, given how long the last look took."""
+    """Return the seconds until the next look, after one of `took` seconds."""
     return min(LONGEST_LOOK, max(LOOK, REST * took))
 
 

@@ -232,8 +232,8 @@ def orders(own_processes: bool = True) -> tuple[str, ...]:
 
 
 def carry_out(network: Network, order: dict[str, str]) -> tuple[int, str]:
-    """Carry out an order of the live page, and return (HTTP status, answer). Threads of the page
-    call this, one at a time, with `do`, and if need be `node` and `text`."""
+    """Carry out an order of a page, and return (HTTP status, answer). Threads of the page call
+    this, one at a time, with `do`, and if need be `node` and `text`."""
     word, text = order.get("do", ""), order.get("text", "")
     if word not in orders():
         return 400, f"do is one of {', '.join(orders())}"

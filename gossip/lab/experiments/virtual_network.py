@@ -215,7 +215,7 @@ class VirtualNetwork:
         return [seed for seed in self.living_seeds() if seed.address not in self.hostile]
 
     def is_vouched_for(self, run: bytes) -> bool:
-        """Tell whether a run lives, or most seeds are honest and know it."""
+        """Tell whether a run lives, or enough honest seeds know it."""
         text, _, start = run.decode().rpartition(":")
         address, start = parse_address(text), int(start)
         node = self.nodes.get(address)

@@ -248,8 +248,8 @@ def widen_futex_table() -> None:
 
 
 def begin_in_turn(nodes: list) -> None:
-    """Let nodes begin to work, each as soon as this process is on time, so that a short sleep does
-    not last much longer than it should."""
+    """Let nodes begin to work, each once this process is on time. Then a short sleep does not last
+    much longer than it should."""
     pace, latest = min(PACE, PACE_LIMIT / len(nodes)), time.monotonic()
     for node in nodes:
         if not node.stopping:

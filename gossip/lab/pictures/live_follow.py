@@ -1,4 +1,4 @@
-"""The events of a network, as its files tell them, in a log.
+"""The events of a network, by its files, in a log.
 
 `Follow.turn(now)` reads a bounded amount and never waits. A network that starts after all nodes of
 another have ended is shown alone. When the log is full, the deliveries of the oldest messages are
