@@ -8,7 +8,6 @@ anything that a viewer would have to fetch.
 import html
 import math
 import pathlib
-import string
 from collections import Counter
 from typing import NamedTuple
 
@@ -20,17 +19,7 @@ WIDTH = 960  # of all charts, in SVG units
 BAD = 0.10  # above this badness a peer is charged
 PER_DECADE = 8  # bars of the latency histogram from one power of ten to the next
 
-_LIGHT = {"bg": "#ffffff", "ink": "#1c2733", "muted": "#556270", "grid": "#e2e7ed",
-          "edge": "#5d7894", "main": "#1c6cb0", "warm": "#bf4408", "cool": "#0f766e",
-          "bad": "#8a2f9c", "on": "#ffffff"}
-_DARK = {"bg": "#151a20", "ink": "#e8ecf1", "muted": "#a3afbc", "grid": "#2b343e",
-         "edge": "#8ba6c1", "main": "#66b2f2", "warm": "#ff9860", "cool": "#5dcdb7",
-         "bad": "#dd97ee", "on": "#10151a"}
-# Rules without colours, an empty line, and rules for the colours of light and of dark screens.
-_SHAPES, _COLOURS = pathlib.Path(__file__).with_name("chart.css").read_text("utf-8").split("\n\n")
-STYLE = (_SHAPES + "\n" + string.Template(_COLOURS).substitute(_LIGHT)
-         + "@media (prefers-color-scheme:dark){\n" + string.Template(_COLOURS).substitute(_DARK)
-         + "}")
+STYLE = pathlib.Path(__file__).with_name("chart.css").read_text("utf-8").rstrip()
 
 Points = list[tuple[float, float]]
 
