@@ -10,6 +10,7 @@ from typing import NamedTuple
 from gossip.addresses import Address, parse_address
 from gossip.lab.experiments.accidents import Conditions
 from gossip.lab.experiments.virtual_network import VirtualNetwork
+from gossip.monitoring.verdicts import THRESHOLD
 from gossip.settings import majority
 from gossip.signing.confirming import ANSWER_LIMIT
 from gossip.wire import parse as parse_line
@@ -25,7 +26,6 @@ SPIN = 20.0  # turns a second above which a duty spins
 STIRS = {"connected", "disconnected", "liveness missed", "unregistered"}  # events of unrest
 FORGOTTEN = 1.0  # seconds from the end of a link until its state is gone
 PASSED_ON = 12.0  # seconds from a report until the seed has probed and told other seeds
-BAD = 0.10  # badness above which a peer is charged
 STANDING = {"a neighbour", "a seed", "a registered peer"}  # roles of links that may stay
 
 
@@ -169,7 +169,7 @@ class Judge:
     def on_judged(self, address: Address, rest: str, event: str) -> None:
         """Check that nobody is found bad where nobody attacks."""
         for word in () if self.network.hostile else rest.split():
-            if float(word.partition("=")[2]) > BAD:
+            if float(word.partition("=")[2]) > THRESHOLD:
                 self._wrong(address, f"judged:{word}", "nobody attacks")
 
     def _blamed(self, finder: Address, accused: Address, event: str) -> None:

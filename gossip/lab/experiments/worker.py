@@ -227,8 +227,7 @@ class Worker:
 
     def _prepare(self, named: str, *role: str):
         """Make a node and start its threads, which wait for `go`."""
-        node_class = (misbehaving(self._node_class, Role.parse(*role)) if role
-                      else self._node_class)
+        node_class = misbehaving(self._node_class, Role.parse(*role)) if role else self._node_class
         node = self._nodes[named] = self._make_node(node_class, parse_address(named))
         node.all_begun = lambda: not any(starter.is_alive() for starter in self._starters)
         prepare_node(node)
