@@ -61,8 +61,8 @@ def test_a_filter_without_words_or_with_other_bytes_is_an_error():
         parse_filter(b"virus\n\xff\n")
 
 
-def test_the_filter_of_the_tests_has_four_words():
-    path = ROOT / "tests" / "data" / "filter.txt"
+def test_the_filter_of_the_experiments_has_four_words():
+    path = ROOT / "gossip" / "lab" / "experiments" / "filter.txt"
     assert parse_filter(path.read_bytes()) == ("virus", "click", "cyber", "#!@")
 
 

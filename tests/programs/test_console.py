@@ -31,7 +31,7 @@ def test_what_is_typed_arrives_byte_for_byte(flags, seeds):
 
 
 def test_what_the_filter_forbids_is_not_said(flags, seeds):
-    port, words = free_port(), ROOT / "tests" / "data" / "filter.txt"
+    port, words = free_port(), ROOT / "gossip" / "lab" / "experiments" / "filter.txt"
     with Program("peer.py", port, *flags, "--gossip-count", 0, "--filter", words) as peer:
         wait_until(lambda: "registered:" in "".join(lines_of(peer_file(flags, port))))
         peer.type("say one\nsay a Virus!\nsay antivirus\nquit\n")

@@ -46,7 +46,8 @@ class Told:
         while self._lines and self._lines[0].at < BEGIN + second * 1_000_000:
             line = self._lines.pop(0)
             self.states.take(line, ":8" in line.node)
-            self.events += self.states.events()
+            self.events += self.states.changes
+            self.states.changes = []
         return self
 
     def state(self, port: int) -> str | None:

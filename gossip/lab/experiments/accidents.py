@@ -1,25 +1,25 @@
-"""Attacks on a network, live or virtual, accidents that befall a virtual one, and their text.
+"""Attacks on a network, accidents in a virtual one, and their text.
 
 Attacks are `KIND:COUNT` or `KIND:COUNT:SHARE`, several with commas between, or `none`. Chance deals
-them out to peers. What an attacker does is in attackers.py.
+them out to peers. attackers.py says what an attacker does.
 
-A `Schedule`, which drawing.py draws by chance, is a list of `Accident`s and the `Conditions` under
-which they happen. README.md of the simulation tells in words what each does. As text a schedule is
+A schedule, which drawing.py draws by chance, is written like this:
 
     schedule 220 seeds=1 capacity=fixed:2 spread=flood ...
     0.000 start 127.0.0.1:4000
-    1.200 start 127.0.0.1:5000
-    48.300 power 127.0.0.1:5000
+    48.300 freeze 127.0.0.1:5000 for 8.509
 
-The first line has the number and the conditions. Every other line is an accident: the second at
-which it happens, a word of KINDS, and the nodes that it concerns; then, where they matter, `for
-SECONDS` until it is over, and `xN`, a number. The unrest (`unrest=60`, in seconds) is the time in
-which accidents happen: those that end do so before it is over.
+The first line has the number and the conditions. Every other line is an accident: its second, a
+word of KINDS, and the nodes concerned; then, where they matter, `for SECONDS` until it is over, and
+`xN`, a number. README.md of the simulation tells what each does. An accident that ends does so
+within the unrest (`unrest=60`, in seconds), the time in which accidents happen.
 """
 
 import argparse
+import functools
 import itertools
 import math
+import pathlib
 import random
 from collections.abc import Callable
 from typing import NamedTuple
@@ -30,7 +30,7 @@ from gossip.lab.experiments.virtual_network import VirtualNetwork
 from gossip.lab.simulation.virtual_links import Cables
 from gossip.lab.simulation.virtual_world import NodeFailed
 from gossip.settings import Filter, Settings
-from gossip.terminal.command_line import ROOT, word_filter
+from gossip.terminal.command_line import word_filter
 
 KINDS: dict[str, tuple[Callable, Callable | None]] = {  # word -> what begins it, called with the
     # network, a node (`cut`: the machines of one side) and, if NUMBERED, a number; what ends it
@@ -43,25 +43,23 @@ KINDS: dict[str, tuple[Callable, Callable | None]] = {  # word -> what begins it
     "cut": (VirtualNetwork.cut, VirtualNetwork.mend),
     "slow": (VirtualNetwork.slow, VirtualNetwork.fast),
     "reset": (VirtualNetwork.reset, None),
-    "break": (VirtualNetwork.break_one_end, None),
+    "break": (functools.partial(VirtualNetwork.reset, both=False), None),
 }
 NUMBERED = ("say", "slow", "reset", "break")
 UNREST = 60.0  # seconds at least, from the first start to the end of all accidents
 PERIOD = 1.0  # seconds between two reports of a peer, where the network is watched
-SEEDS_LIMIT = 1_000  # seeds, so that their ports are not those of peers
+SEEDS_LIMIT = 1_000  # seeds, so that no port of a seed is a peer's
 SEED_PORT = 4000  # of the first seed
 LIES = ("false", "late", "never", "none")  # how a seed lies; what each does is in attackers.py
 ATTACKS = ("drop", "drophalf", "tamper", "forge", "forbidden", "falsedead", "slander", "collude",
            "onoff", "twotexts", "mute")  # how a peer attacks its network
 SHARE = 0.3  # of messages that an attack changes, when none is given
 NONE = "none"
-FORBIDDEN = ROOT / "tests" / "data" / "filter.txt"  # the words, where no other file is named
+FORBIDDEN = pathlib.Path(__file__).with_name("filter.txt")  # the words that are forbidden here
 
-
-# Attacks.
 
 class Attack(NamedTuple):
-    """Peers that attack in one way."""
+    """Peers that attack in the same way."""
 
     kind: str
     count: int
@@ -72,7 +70,7 @@ class Attack(NamedTuple):
 
 
 class Role(NamedTuple):
-    """The attack of one peer, and its accomplices, who know one another."""
+    """The attack of a peer, and its accomplices."""
 
     kind: str
     share: float
@@ -83,27 +81,25 @@ class Role(NamedTuple):
 
     @classmethod
     def parse(cls, kind: str, share: str, *accomplices: str) -> "Role":
-        """Return the role that these words name."""
         return cls(kind, float(share), tuple(map(parse_address, accomplices)))
 
 
 class Malice(tuple):
-    """The attacks on one network; none in a network that is only watched."""
+    """The attacks on a network, none if it is only watched."""
 
     def __str__(self) -> str:
         return ",".join(map(str, self)) or NONE
 
     def words(self) -> Filter:
-        """Return the words that nobody may say; some are needed where somebody says them."""
+        """Return the forbidden words, if an attacker says them."""
         says = any(attack.kind == "forbidden" for attack in self)
         return word_filter(str(FORBIDDEN)) if says else Filter()
 
     def count(self) -> int:
-        """Return how many peers attack."""
         return sum(attack.count for attack in self)
 
     def deal(self, peers: list[Address], rng: random.Random) -> dict[Address, Role]:
-        """Return the attackers and their roles; the other peers are honest."""
+        """Return the roles of the attackers, drawn from these peers."""
         chosen = iter(rng.sample(peers, self.count()))
         roles = {}
         for attack in self:
@@ -114,7 +110,7 @@ class Malice(tuple):
 
 
 def parse_malice(text: str) -> Malice:
-    """Return the attacks that a text names; ValueError says which of its words is bad."""
+    """Parse attacks. ValueError names the bad word."""
     if text == NONE:
         return Malice()
     attacks = Malice(map(_parse_attack, text.split(",")))
@@ -137,14 +133,11 @@ def _parse_attack(word: str) -> Attack:
 
 
 def add_malicious(parser: argparse.ArgumentParser) -> None:
-    """Add the flag that names the attacks on a network."""
     parser.add_argument("--malicious", type=parse_malice, metavar="KIND:COUNT[:SHARE],…",
                         help=f"peers that attack the network, or {NONE}, and monitoring to find "
                              f"them out; a KIND is one of {', '.join(ATTACKS)}; SHARE is that of "
                              f"the messages that are attacked ({SHARE})")
 
-
-# Schedules of accidents.
 
 class Conditions(NamedTuple):
     """The nodes and cables of a schedule."""
@@ -160,31 +153,27 @@ class Conditions(NamedTuple):
     jitter: float = 0.0
     bandwidth: float = 1e8  # bytes a second
     buffer: int = 262_144  # bytes
-    lag: float = 0.0  # at most, until a thread runs whose time has come
+    lag: float = 0.0  # at most, until a due thread runs
     clocks: float = 0.0  # by which clocks are ahead, at most
     sign: int = 0  # 1: gossip is signed
-    liar: str = ""  # one of LIES: how the last seed lies; empty: no seed does
+    liar: str = ""  # a word of LIES, which says how the last seed lies; empty: no seed lies
     unrest: float = UNREST
-    malicious: str = ""  # the attacks on a network that is watched; empty: it is not
-    churn: int = 0  # percent of all links that break in every period of such a network
+    malicious: str = ""  # the attacks on a watched network; empty: it is not watched
+    churn: int = 0  # percent of all links that break in every period of a watched network
 
     def settings(self) -> Settings:
-        """Return the settings of its nodes."""
         named = {name: value for name, value in self._asdict().items() if name in Settings._fields}
         settings = Settings(**named)._replace(sign=bool(self.sign))
         return settings if not self.malicious else settings._replace(
             sign=True, monitor=True, report_interval=PERIOD, filter=self.malice().words())
 
     def malice(self) -> Malice:
-        """Return the attacks on the network."""
         return parse_malice(self.malicious or NONE)
 
     def cables(self) -> Cables:
-        """Return the cables between its nodes."""
         return Cables((self.latency, 2 * self.latency), self.jitter, self.bandwidth, self.buffer)
 
     def __str__(self) -> str:
-        """Write `NAME=VALUE NAME=VALUE …`, as in a schedule, without empty values."""
         return " ".join(
             f"{name.replace('_', '-')}={f'{value:g}' if isinstance(value, float) else value}"
             for name, value in self._asdict().items()
@@ -192,13 +181,13 @@ class Conditions(NamedTuple):
 
 
 class Accident(NamedTuple):
-    """Something that happens at `at`. `seconds` (None: for good) and `number` are as in KINDS."""
+    """An accident that befalls nodes."""
 
-    at: float
+    at: float  # seconds
     kind: str
     who: tuple[Address, ...]
-    seconds: float | None = None
-    number: int | None = None
+    seconds: float | None = None  # until it is over; None: never
+    number: int | None = None  # of a kind in NUMBERED
 
     def __str__(self) -> str:
         lasting = "" if self.seconds is None else f" for {self.seconds:.3f}"
@@ -206,7 +195,7 @@ class Accident(NamedTuple):
         return f"{self.at:.3f} {self.kind} {' '.join(map(str, self.who))}{lasting}{number}"
 
     def befall(self, network: VirtualNetwork) -> None:
-        """Begin, and be over later. Nothing befalls a node that does not live."""
+        """Begin now, and end later. Skip nodes that are not up."""
         concerned = [frozenset(self.who)] if self.kind == "cut" else self.who
         begin, end = KINDS[self.kind]
         for whom in concerned:
@@ -221,14 +210,13 @@ class Accident(NamedTuple):
 
 
 class Schedule(NamedTuple):
-    """Accidents in the order of their times. Chance within the nodes follows from `number`."""
+    """Accidents in the order of their times. Chance within nodes follows from `number`."""
 
     number: int
     conditions: Conditions
     accidents: tuple[Accident, ...]
 
     def seeds(self) -> list[Address]:
-        """Return the seeds that every node is told of."""
         return seed_addresses(self.conditions.seeds)
 
     def __str__(self) -> str:
@@ -236,12 +224,11 @@ class Schedule(NamedTuple):
 
 
 def seed_addresses(count: int) -> list[Address]:
-    """Return the addresses of so many seeds."""
     return [address_of("127.0.0.1", SEED_PORT + n) for n in range(count)]
 
 
 def parse_schedule(text: str) -> Schedule:
-    """Parse the text of a schedule; ValueError names the bad line."""
+    """Parse the text of a schedule. ValueError names the bad line."""
     line, *lines = text.strip().splitlines() or [""]
     accidents = []
     try:

@@ -1,6 +1,6 @@
-"""Attackers: seeds and peers that lie, for experiments and tests; no program starts one otherwise.
+"""Seeds and peers that attack their network, for experiments and tests alone.
 
-A class of an attacker is made from the class of an honest node, which is handed in.
+The class of an attacker is derived from the class of an honest node, which is handed in.
 """
 
 import collections
@@ -17,11 +17,11 @@ from gossip.signing.ed25519 import signing_key
 
 TOO_LATE = 3.0  # seconds until a late answer; a peer waits for two
 INVENTED = 2  # runs that a liar adds to an answer
-AHEAD = 1_000_000  # numbers by which a message that is made up is ahead of a real one
+AHEAD = 1_000_000  # by which the number of a forged message is ahead of a real one
 
 
 def lying(seed_class: type, lie: str) -> type:
-    """Return a seed that lies to all who ask about runs, in a way of LIES (accidents.py)."""
+    """Return the class of a seed that lies about runs."""
     class Liar(seed_class):
         def start_threads(self) -> None:
             super().start_threads()
@@ -31,18 +31,14 @@ def lying(seed_class: type, lie: str) -> type:
 
 
 def _invent(seed, link, message: grammar.Runs) -> None:
-    """Name every run that is asked for, and invented ones."""
+    """Name every run that is asked for, and invented runs."""
     asked = [start for start in message.starts if start]
     invented = [seed.rng.randint(1, wire.NUMBER_LIMIT) for _ in range(INVENTED)]
     link.send(grammar.runs(message.address, asked + invented))
 
 
-def _name_none(seed, link, message: grammar.Runs) -> None:
-    link.send(grammar.runs(message.address, []))
-
-
 class _Late:
-    """Answers the truth when nobody waits for it any more."""
+    """True answers that come too late."""
 
     def __init__(self, seed):
         self._answer = seed.vouching.on_runs
@@ -60,17 +56,18 @@ class _Late:
         return self._due[0][0] if self._due else None
 
 
-_LIARS = {"false": _invent, "never": lambda *question: None, "none": _name_none}
+_LIARS = {"false": _invent, "never": lambda *question: None,
+          "none": lambda seed, link, message: link.send(grammar.runs(message.address, []))}
 
 
 def misbehaving(peer_class: type, role: Role) -> type:
-    """Return a peer that attacks its network in the way of its role, of ATTACKS (accidents.py)."""
+    """Return the class of a peer that attacks its network."""
     attack_class = _ATTACKS[role.kind]
 
     class Attacker(peer_class):
         def __init__(self, address: Address, seeds: list[Address], settings, *rest):
             self.forbidden = settings.filter.words
-            if attack_class is _Forbidden:  # else it would not say what is forbidden
+            if attack_class is _Forbidden:  # otherwise its own filter would silence it
                 settings = settings._replace(filter=Filter())
             super().__init__(address, seeds, settings, *rest)
 
@@ -82,8 +79,7 @@ def misbehaving(peer_class: type, role: Role) -> type:
 
 
 class _Attack:
-    """Stands in for two methods of a peer: how lines go on, and what is reported. Honest in all
-    that its subclasses do not change."""
+    """An attacker whose methods are honest, unless a subclass overrides them."""
 
     def __init__(self, peer, role: Role):
         self.peer = peer
@@ -91,22 +87,22 @@ class _Attack:
         self.accomplices = set(role.accomplices)
         self.forward_honestly = peer.spreading.way.forward
         self.report_honestly = peer.reporting.entries
-        peer.spreading.way.forward = self._forward
+        peer.spreading.way.forward = self.forward
         peer.reporting.entries = self.entries
 
-    def _forward(self, lines: list[bytes], source, covers: list[bytes] = ()) -> None:
-        """Forward messages made here as they are, and the others by the attack."""
-        if source is None or not covers:
+    def forward(self, lines: list[bytes], source, covers: list[bytes] = ()) -> None:
+        """Forward own messages honestly, and lines of a neighbour altered."""
+        if source is not None and covers:
+            pairs = self.altered(list(zip(lines, covers)))
+            lines, covers = [line for line, _ in pairs], [cover for _, cover in pairs]
+        if lines:
             self.forward_honestly(lines, source, covers)
-        else:
-            self.forward(lines, source, covers)
 
-    def forward(self, lines: list[bytes], source, covers: list[bytes]) -> None:
-        """Forward lines that a neighbour has brought; `covers` has the signed line of each."""
-        self.forward_honestly(lines, source, covers)
+    def altered(self, pairs: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        """Return what to forward of a neighbour's lines and their signed lines."""
+        return pairs
 
     def entries(self) -> list[Entry]:
-        """Return the report of a period."""
         return [self.told(entry) for entry in self.report_honestly()]
 
     def told(self, entry: Entry) -> Entry:
@@ -114,32 +110,29 @@ class _Attack:
         return entry
 
     def is_chosen(self) -> bool:
-        """Return whether a message is among the share that is attacked."""
+        """Draw whether a message is attacked."""
         return self.peer.rng.random() < self.share
 
 
 class _Drop(_Attack):
-    """Forwards nothing, and claims the excuses of those who bring all first."""
+    """An attacker that forwards nothing, and reports every neighbour as always first."""
 
-    def forward(self, lines, source, covers):
-        pass
+    def altered(self, pairs):
+        return []
 
     def told(self, entry):
         return entry._replace(first=entry.expected)
 
 
 class _DropHalf(_Drop):
-    """Forwards one half of the messages."""
+    """An attacker that forwards half of the messages."""
 
-    def forward(self, lines, source, covers):
-        kept = [pair for pair in zip(lines, covers) if self.peer.rng.random() < 0.5]
-        if kept:
-            lines, covers = zip(*kept)
-            self.forward_honestly(list(lines), source, list(covers))
+    def altered(self, pairs):
+        return [pair for pair in pairs if self.peer.rng.random() < 0.5]
 
 
 class _Mute(_Drop):
-    """Forwards nothing, and names no neighbour."""
+    """An attacker that forwards nothing, and sends empty reports."""
 
     def entries(self):
         self.report_honestly()
@@ -147,37 +140,33 @@ class _Mute(_Drop):
 
 
 class _Tamper(_Attack):
-    """Changes a share of what it forwards."""
+    """An attacker that changes a share of what it forwards."""
 
-    def forward(self, lines, source, covers):
-        lines = [line + b"!" if self.is_chosen() else line for line in lines]
-        self.forward_honestly(lines, source, covers)
+    def altered(self, pairs):
+        return [(line + b"!" if self.is_chosen() else line, cover) for line, cover in pairs]
 
 
 class _OnOff(_Tamper):
-    """Tampers in two of four periods: the first and the last. In strictly every other one it would
-    attack all of what is said every two periods, or nothing."""
+    """An attacker that tampers in two of four periods."""
 
-    def forward(self, lines, source, covers):
+    def altered(self, pairs):
+        # in every other period it would miss all of what is said every two periods, or nothing
         is_on = int(self.peer.now() / self.peer.settings.report_interval) % 4 in (0, 3)
-        forward = super().forward if is_on else self.forward_honestly
-        forward(lines, source, covers)
+        return super().altered(pairs) if is_on else pairs
 
 
 class _Forge(_Attack):
-    """Signs lines in the names of others with a key of its own."""
+    """An attacker that signs lines in other names with its own key."""
 
     def __init__(self, peer, role):
         super().__init__(peer, role)
         self._key = signing_key(peer.rng.randbytes(32))
 
-    def forward(self, lines, source, covers):
-        forged = [self._forged(line) for line in lines if self.is_chosen()]
-        self.forward_honestly([*lines, *[line for line, _ in forged]], source,
-                              [*covers, *[cover for _, cover in forged]])
+    def altered(self, pairs):
+        return pairs + [self._forged(line) for line, _ in pairs if self.is_chosen()]
 
     def _forged(self, line: bytes) -> tuple[bytes, bytes]:
-        """A later message of the same run, which nobody has said, and a signed line for it."""
+        """Return a later message of the run, and its signed line."""
         run, number, _ = wire.gossip_fields(line)
         number += AHEAD
         address, _, start = run.decode().rpartition(":")
@@ -189,12 +178,12 @@ class _Forge(_Attack):
 
 
 class _Forbidden(_Attack):
-    """Says forbidden words in its own name."""
+    """An attacker that says forbidden words in its own name."""
 
-    def forward(self, lines, source, covers):
-        self.forward_honestly(lines, source, covers)
+    def forward(self, lines, source, covers=()):
+        super().forward(lines, source, covers)
         texts = []
-        for run, number in map(wire.gossip_key, lines):
+        for run, number in map(wire.gossip_key, lines if source is not None and covers else ()):
             address = parse_address(run.rpartition(b":")[0].decode())
             # accomplices would answer one another for ever
             if address not in self.accomplices and self.is_chosen():
@@ -204,16 +193,15 @@ class _Forbidden(_Attack):
 
 
 class _FalseDead(_Attack):
-    """Reports one living neighbour after the other dead."""
+    """An attacker that reports living neighbours dead, in turn."""
 
     def __init__(self, peer, role):
         super().__init__(peer, role)
-        self._accused = 0  # how many so far
+        self._accused = 0  # so far
         peer.keep("false deaths", self._turn, after=peer.settings.report_interval)
 
     def _turn(self, now: float) -> float:
-        neighbours = sorted(self.peer.neighbours.addresses())
-        if neighbours:
+        if neighbours := sorted(self.peer.neighbours.addresses()):
             self._accused += 1
             accused = neighbours[self._accused % len(neighbours)]
             self.peer.joining.report(wire.DeadNode(
@@ -222,7 +210,7 @@ class _FalseDead(_Attack):
 
 
 class _Slander(_Attack):
-    """Reports that whatever the honest forward is corrupt."""
+    """An attacker that reports everything of honest neighbours as corrupt."""
 
     def told(self, entry):
         if entry.peer in self.accomplices:
@@ -231,9 +219,9 @@ class _Slander(_Attack):
 
 
 class _TwoTexts(_Attack):
-    """Signs two texts with one number: one neighbour gets the one, all others the other."""
+    """An attacker that signs two texts with one number, for different neighbours."""
 
-    def _forward(self, lines, source, covers=()):
+    def forward(self, lines, source, covers=()):
         links = self.peer.neighbours.links()
         if source is not None or len(links) < 2:
             self.forward_honestly(lines, source, covers)
@@ -245,7 +233,7 @@ class _TwoTexts(_Attack):
 
 
 class _Collude(_Tamper):
-    """Tampers, slanders the honest, praises its kind."""
+    """An attacker that tampers, slanders the honest, and praises its accomplices."""
 
     def told(self, entry):
         if entry.peer in self.accomplices:

@@ -1,13 +1,13 @@
-"""The benchmark: what a network of processes on this machine does per second, and costs.
+"""The benchmark of a network on this machine, each peer a process.
 
-Every measurement is of a new network, in which each peer is a process, and has three phases:
-messages at a steady rate (how long until each peer, and the last one, has a message), a burst said
-by one peer (deliveries per second; CPU and transmissions per delivery), and rest. Each way of
-spreading is measured once more without anti-entropy, which shows how much of the steady messages
-it delivers alone. Times come from the output files, transmissions from what peers say they
-received; CPU, memory and threads from the system (on Linux; elsewhere they are left out).
+Every measurement is of a new network, and has three phases: messages at a steady rate, a burst of
+one peer, and rest. Each way of spreading is measured once more without anti-entropy, because that
+shows which share of the steady messages it delivers alone. Times come from the output files, copies
+from the peers' counters, and CPU, memory and threads from the system (on Linux alone).
 """
 
+import argparse
+import dataclasses
 import json
 import os
 import pathlib
@@ -34,9 +34,9 @@ REST = 15.0  # seconds of rest that are measured
 QUIET = 15.0  # seconds without a change of links after which the network is at rest
 LIMIT = 120.0  # seconds that a phase may take
 STILL = 3.0  # seconds without a delivery after which no more will come
-COPIES = ("messages that were old", "messages in our name")  # of messages that came once more
+COPIES = ("messages that were old", "messages in our name")  # counters of duplicates
 
-FIGURES = [  # of each row: the name of the figure, the words before it, how it is shown
+FIGURES = [  # a row for each: its name, its label, its format
     ("last_median", "to the last peer, median, ms", ".2f"),
     ("last_p99", "to the last peer, 99 %, ms", ".2f"),
     ("each_median", "to each peer, median, ms", ".2f"),
@@ -54,13 +54,13 @@ FIGURES = [  # of each row: the name of the figure, the words before it, how it 
 
 
 def time_left(planned: list[float]) -> Callable[[], float]:
-    """Return a function that tells the seconds until networks of these lengths have ended."""
+    """Return a function that tells how many of these seconds are left."""
     began = time.monotonic()
     return lambda: max(0.0, planned[0] + began - time.monotonic()) + sum(planned[1:])
 
 
 def measure(args, peers, seeds, local, settings: Settings, spreads: list[str]) -> int:
-    """Measure `args.runs` networks of these peers for every way of spreading."""
+    """Measure `args.runs` networks for every way of spreading."""
     least = settings.liveness_interval + QUIET + STEADY_MESSAGES / RATE  # seconds of a network
     planned = [*[least + REST] * args.runs, least] * len(spreads)
     end, steps, results = End(), Steps(status_line_of(args)), {}
@@ -95,7 +95,7 @@ def measure(args, peers, seeds, local, settings: Settings, spreads: list[str]) -
 
 def _measure_one(args, peers, seeds, local, settings: Settings, which: str, end: End,
                  steps: Steps) -> dict[str, float] | None:
-    """Return the figures of a network, `alone` without anti-entropy; None if it did not work."""
+    """Return the figures of a network. None if it did not work."""
     alone = which == "alone"
     if alone:
         settings = settings._replace(antientropy_interval=0.0)
@@ -116,18 +116,16 @@ def _measure_one(args, peers, seeds, local, settings: Settings, which: str, end:
     return figures
 
 
+@dataclasses.dataclass
 class _MeasuredNetwork(Progress):
     """A network under measurement."""
 
-    def __init__(self, records: Records, network: Network, settings: Settings, end: End,
-                 steps: Steps, args):
-        super().__init__(records, network, settings, end, steps)
-        self._args = args
-        self._said = 0
-        self._figures: dict[str, float] = {}
+    _args: argparse.Namespace
+    _said: int = 0
+    _figures: dict[str, float] = dataclasses.field(default_factory=dict)
 
     def measure(self) -> dict[str, float] | None:
-        """Return the figures; None, after a line that says why, if the network did not work."""
+        """Return all figures, or say why there are none."""
         if not self._come_to_rest():
             return None
         self._note_size("memory_idle")
@@ -143,7 +141,7 @@ class _MeasuredNetwork(Progress):
         return self._figures
 
     def measure_alone(self) -> dict[str, float] | None:
-        """Return the share of the steady messages that spreading alone delivers, in percent."""
+        """Return the percentage of the steady messages that spreading delivers."""
         if not self._come_to_rest():
             return None
         copies, before = self._copies(), self._delivered()
@@ -157,8 +155,7 @@ class _MeasuredNetwork(Progress):
         return self._figures
 
     def _come_to_rest(self) -> bool:
-        """Wait until all peers are linked, and no link has come or gone for 15 seconds: up to two
-        liveness rounds. False, after a line that says so, if they do not find each other."""
+        """Wait until all links are unchanged for 15 seconds. False if peers stay alone."""
         self.steps.describe(lambda: started(self._records.peers))
         if not self.settle(self.linked, LIMIT):
             self.steps.say("the peers did not find each other")
@@ -181,7 +178,7 @@ class _MeasuredNetwork(Progress):
         return True
 
     def _pause(self, seconds: float) -> None:
-        """Wait, and show meanwhile how much time is left. KeyboardInterrupt when a signal comes."""
+        """Wait, and show the time left. KeyboardInterrupt when a signal comes."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             self.steps.show()
@@ -198,12 +195,12 @@ class _MeasuredNetwork(Progress):
         return sum(len(run.received) for run in self._records.refresh().peers)
 
     def _say(self, host, count: int) -> None:
-        """Have a peer say so many messages at once."""
+        """Have a peer say a number of messages at once."""
         self._said += count
         host.write(f"say {'x' * self._args.size}\n" * count)
 
     def _steady(self) -> bool:
-        """Have random peers say messages one by one; note how long they took."""
+        """Have random peers say messages one by one, and note the latencies."""
         before = self._messages()
         self._say_steadily()
         if not self.settle(self._all_delivered, LIMIT):
@@ -228,11 +225,15 @@ class _MeasuredNetwork(Progress):
             self._pause(began + number / RATE - time.monotonic())
 
     def _burst(self) -> bool:
-        """Have one peer say many messages at once; note what they cost."""
+        """Have a peer say many messages at once, and note the costs."""
         before, copies, cpu = self._messages(), self._copies(), self._cpu()
         self.steps.describe(lambda: f"{self._args.messages:,} messages at once")
         self._say(self._network.hosts[0], self._args.messages)
-        if not self._wait_quietly():
+        seen, end = -1.0, time.monotonic() + LIMIT
+        while (used := self._cpu()) - seen > 0.05 and time.monotonic() < end:
+            seen = used
+            self._pause(1)  # without a look at the files, which takes CPU from the peers
+        if not self.settle(self._all_delivered, LIMIT):
             return False
         cpu, copies = self._cpu() - cpu, self._copies() - copies
         came = [delivery for delivery in timed(self._records) if delivery.message not in before]
@@ -243,16 +244,8 @@ class _MeasuredNetwork(Progress):
             self._figures["cpu_per_delivery"] = cpu / len(came) * 1e6
         return True
 
-    def _wait_quietly(self) -> bool:
-        """Wait until the peers use no CPU, as looking at the files takes some from them."""
-        before, end = -1.0, time.monotonic() + LIMIT
-        while (used := self._cpu()) - before > 0.05 and time.monotonic() < end:
-            before = used
-            self._pause(1)
-        return self.settle(self._all_delivered, LIMIT)
-
     def _copies(self) -> int:
-        """Count the messages that came to peers that had them already, as the peers say."""
+        """Return how many duplicates the peers have received."""
         total = 0
         for host in self._network.hosts:
             host.write("status\n")
@@ -265,14 +258,12 @@ class _MeasuredNetwork(Progress):
         return sum(host.cpu() for host in self._network.hosts)
 
     def _note_size(self, name: str) -> None:
-        """Note mean resident memory (MiB) and threads of a peer, where the system tells."""
+        """Note the mean resident memory (MiB) and threads of a peer."""
         if sizes := [size for host in self._network.hosts if (size := host.size())[0]]:
             memory, threads = zip(*sizes)
             self._figures[name] = statistics.fmean(memory)
             self._figures["threads"] = statistics.fmean(threads)
 
-
-# What is shown and written.
 
 def _heading(args, figures: dict[str, float]) -> str:
     return (f"{args.peers} peers, each a process, mean degree {figures['degree']:.1f}; "
@@ -284,8 +275,7 @@ def _rate(figures: dict[str, float]) -> str:
 
 
 def table(spread: str, networks: list[dict[str, float]]) -> str:
-    """Return the table of a way of spreading: of each figure the median, the least and the most;
-    of one measured once the median."""
+    """Return the median, least and most of each figure, as a table."""
     rows = [("", [spread]), ("", ["median", "least", "most"])]
     rows += [(what, [f"{value:{form}}" for value in values])
              for name, what, form in FIGURES if (values := _summary(networks, name))]
@@ -294,7 +284,7 @@ def table(spread: str, networks: list[dict[str, float]]) -> str:
 
 
 def _summary(networks: list[dict[str, float]], name: str) -> list[float]:
-    """Return the median, least and most of a figure; one value alone, or none."""
+    """Return a figure's median, least and most, or its only value."""
     values = [figures[name] for figures in networks if name in figures]
     return [statistics.median(values), min(values), max(values)] if values[1:] else values
 

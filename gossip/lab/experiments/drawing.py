@@ -1,8 +1,7 @@
-"""Drawing: schedules of accidents by chance, each from a number.
+"""The drawing of schedules by chance, each from a number.
 
 `draw_schedule` draws all kinds of accidents. `draw_watched` draws for a network whose seeds look
-for malicious peers: its peers gossip until the end, some of them attack, and in one half of the
-schedules nothing else happens.
+for malicious peers. Some of its peers attack, and in half of the schedules nothing else happens.
 """
 
 import math
@@ -13,20 +12,20 @@ from gossip.capacity import Capacity, parse_capacity
 from gossip.lab.experiments.accidents import (
     LIES, UNREST, Accident, Conditions, Malice, Schedule, seed_addresses)
 
-PEER_PORT, PORTS = 5000, 50_000  # of the first peer, and how many peers are on one IP
-LIED_TO = 3  # seeds of a schedule in which the last one lies, and one schedule of how many it is
-JOINING = 10.0  # seconds of the unrest, in which all peers start; more when there are many:
+PEER_PORT, PORTS = 5000, 50_000  # of the first peer, and how many peers share an IP
+LIED_TO = 3  # seeds of a schedule with a liar, and how often there is such a schedule
+JOINING = 10.0  # seconds of the unrest, in which all peers start; more for many peers:
 PACE = 170  # peers that start in a second then
-FEW = 20  # peers; when there are more, generators are silent, as everyone hears everything
+FEW = 20  # peers; generators of more peers are silent, because everyone hears everything
 
-WATCHED_PEERS, WATCHED_SEEDS = 40, 5  # when the command line does not say how many
-STARTING = 3.0  # seconds in which peers start that do not join later
+WATCHED_PEERS, WATCHED_SEEDS = 40, 5  # unless the command line has other numbers
+STARTING = 3.0  # seconds in which peers start, except late joiners
 WATCHED = 24.0  # seconds of a schedule, and as many periods
 CHURN = 5  # percent of all links that break in a period, if any do
 AWAY = 6.0  # seconds until a seed is started again
 FROZEN = 10.0  # seconds for which a peer stands still at most
-GOSSIP_INTERVAL = 2.0  # seconds between two messages of a peer, also live; but fewer where all
-IN_ALL = 20  # peers together would say less than so many a second
+GOSSIP_INTERVAL = 2.0  # seconds between two messages of a peer, also live; less where otherwise
+IN_ALL = 20  # messages a second were not reached by all peers together
 CAPACITIES = ["rule", "rule", "rule", "fixed:3", "fixed:6", "powerlaw:2.5", "fixed:39"]
 
 
@@ -40,21 +39,20 @@ def _in_order(accidents: list[Accident]) -> tuple[Accident, ...]:
 
 def draw_schedule(number: int, peers: int | None = None, seeds: int | None = None,
                   gentle: bool = False, sign: bool = False) -> Schedule:
-    """Draw the schedule of this number: of 2 to 12 peers and 1 to 5 seeds by default. With `sign`,
-    every third number has three seeds by default, and if there are so many, one lies."""
+    """Draw a schedule of this number. With `sign`, every third number has three seeds by default,
+    and a liar if it has three or more."""
     rng = random.Random(f"schedule {number}")
     some_peers, some_seeds = rng.randint(2, 12), rng.randint(1, 5)
     lied_to = sign and number % LIED_TO == 0
-    if seeds is None:
-        seeds = LIED_TO if lied_to else some_seeds
-    peers = some_peers if peers is None else peers
+    seeds = seeds or (LIED_TO if lied_to else some_seeds)
+    peers = peers or some_peers
     schedule = _Draw(rng, number, peers, seeds, gentle).schedule()
     lie = random.Random(f"lie {number}").choice([*LIES]) if lied_to and seeds >= LIED_TO else ""
     return schedule._replace(conditions=schedule.conditions._replace(sign=int(sign), liar=lie))
 
 
 class _Draw:
-    """A schedule while it is drawn: chance, and what it has brought so far."""
+    """A schedule while it is drawn."""
 
     def __init__(self, rng: random.Random, number: int, peers: int, seeds: int, gentle: bool):
         self.rng = rng
@@ -69,7 +67,7 @@ class _Draw:
         self._accidents: list[Accident] = []
 
     def schedule(self) -> Schedule:
-        """Draw everything: conditions, starts, what is said, and 1 to 14 accidents."""
+        """Draw conditions, starts, messages, and 1 to 14 accidents."""
         conditions = self._conditions()
         for seed in self._seeds:
             late = self.rng.random() < 0.1 and self._few
@@ -94,7 +92,7 @@ class _Draw:
         latency = self.rng.choice([0.0002, 0.001, 0.01] if self._gentle else
                                   [0.0002, 0.001, 0.01, 0.05, 0.1])
         lag = self.rng.choice([0.0, 0.001, 0.02] if self._gentle else [0.0, 0.001, 0.02, 0.3])
-        slow = latency > 0.01 or lag > 0.02  # then an answer may take longer than a second
+        slow = latency > 0.01 or lag > 0.02  # an answer may take longer than a second
         return Conditions(
             seeds=len(self._seeds),
             capacity=parse_capacity(self.rng.choice(["fixed:2", "fixed:3", "fixed:4", "rule",
@@ -112,11 +110,11 @@ class _Draw:
             clocks=self.rng.choice([0.0, 1.0, 1000.0]),
             unrest=self._unrest)
 
-    # One accident each.
+    # Accidents.
 
     def _add(self, at: float, kind: str, who: list[Address], seconds: float | None = None,
              number: int | None = None) -> None:
-        """Add an accident; its end, if it has one, is within the unrest."""
+        """Add an accident. It ends, if ever, within the unrest."""
         at = round(at, 3)
         if seconds is not None:
             seconds = math.floor(1000 * min(seconds, self._unrest - at)) / 1000
@@ -126,63 +124,58 @@ class _Draw:
         return self.rng.uniform(1.0, self._unrest - 2.0)
 
     def _say(self, at: float) -> None:
-        self._add(at, "say", [self.rng.choice(self._peers)],
-                  number=self.rng.choice([1, 3, 30]))
+        self._add(at, "say", [self.rng.choice(self._peers)], number=self.rng.choice([1, 3, 30]))
 
     def _death(self) -> None:
-        """A peer dies or leaves; most come back, some at once."""
+        """Let a peer die or leave. Most come back, some at once."""
         back = self.rng.choice([None, None, 0.0, self.rng.uniform(0.0, 3.0),
                                 self.rng.uniform(3.0, 30.0)])
         self._add(self._moment(), self.rng.choice(["kill", "kill", "leave"]),
                   [self.rng.choice(self._peers)], back)
 
     def _power(self) -> None:
-        """A machine loses power; a third of them for a while."""
+        """Let a machine lose power, for a while or for ever."""
         back = self.rng.choice([None, None, self.rng.uniform(1.0, 30.0)])
         self._add(self._moment(), "power", [self.rng.choice(self._everyone)], back)
 
     def _break(self, at: float, nodes: list[Address]) -> None:
-        """A connection of one of these nodes breaks, half of the time at one end only."""
+        """Break a connection of a node, at one end or both."""
         self._add(at, self.rng.choice(["reset", "break"]), [self.rng.choice(nodes)],
                   number=self.rng.randrange(20))
 
     def _break_together(self) -> None:
-        """Several connections break within a moment, so that both ends dial at once."""
+        """Break several connections at once, so that both ends dial together."""
         at = self._moment()
         for _ in range(self.rng.randint(2, 6)):
             self._break(at + self.rng.choice([0.0, self.rng.uniform(0.0, 0.01)]), self._peers)
 
     def _seed(self) -> None:
-        """One or all seeds die; most are started again."""
+        """Let a seed die, or all seeds. Most are started again."""
         at = self._moment()
         back = self.rng.choice([None, self.rng.uniform(0.0, 3.0), self.rng.uniform(3.0, 40.0)])
         for seed in (self._seeds if self.rng.random() < 0.4 else [self.rng.choice(self._seeds)]):
             self._add(at, "kill", [seed], back)
 
     def _freeze(self, nodes: list[Address]) -> None:
-        """One of these nodes stands still for a while."""
         self._add(self._moment(), "freeze", [self.rng.choice(nodes)], self.rng.uniform(0.5, 30.0))
 
     def _cut(self) -> None:
-        """At most half of the nodes are cut off, seeds among them half of the time at most."""
+        """Cut off up to half of the peers, or of all nodes."""
         nodes = self._everyone if self.rng.random() < 0.5 else self._peers
         side = self.rng.sample(nodes, self.rng.randint(1, max(1, len(nodes) // 2)))
         self._add(self._moment(), "cut", sorted(side), self.rng.uniform(1.0, 40.0))
 
     def _slow(self) -> None:
-        """A machine is slow for a while."""
         self._add(self._moment(), "slow", [self.rng.choice(self._everyone)],
                   self.rng.uniform(1.0, 30.0), number=self.rng.choice([100, 500, 2000]))
 
 
-# Where the seeds look for malicious peers.
-
 def draw_watched(number: int, malice: Malice, peers: int | None = None, seeds: int | None = None,
                  capacity: Capacity | None = None) -> Schedule:
-    """Draw the schedule of this number with these attacks: 40 peers and 5 seeds by default."""
+    """Draw a schedule with attacks, by default of WATCHED_PEERS and WATCHED_SEEDS."""
     rng = random.Random(f"watched {number}")
-    peers = _peer_addresses(WATCHED_PEERS if peers is None else peers)
-    seeds = seed_addresses(WATCHED_SEEDS if seeds is None else seeds)
+    peers = _peer_addresses(peers or WATCHED_PEERS)
+    seeds = seed_addresses(seeds or WATCHED_SEEDS)
     restless = rng.random() < 0.5
     accidents = [Accident(0.0, "start", (seed,)) for seed in seeds]
     late = rng.sample(peers, rng.randint(0, len(peers) // 4)) if restless else []  # they join later
@@ -201,7 +194,7 @@ def draw_watched(number: int, malice: Malice, peers: int | None = None, seeds: i
 
 
 def _unrest(rng: random.Random, peers: list[Address], seeds: list[Address]) -> list[Accident]:
-    """Peers that die or stand still, and a seed that dies."""
+    """Draw peers that die or stand still, and a seed that dies."""
     def moment() -> float:
         return round(rng.uniform(STARTING + 2.0, WATCHED - FROZEN), 3)
 

@@ -1,18 +1,19 @@
-"""Following: starts a network of processes, waits for what has to happen, and prints the proof.
+"""The course of a network of processes, from start to proof.
 
-A network of honest peers ends when all is delivered, and the dead are reported. One that is
-watched for malicious peers ends so many periods after all are linked, and when the honest have
-what the honest have said by then: the proof tells who was found out.
+A network of honest peers ends when all is delivered, and the dead are reported. A watched network
+ends WATCHED periods after all are linked, when honest peers have each other's messages.
 """
 
 import contextlib
+import dataclasses
+import functools
 import math
 import random
 import time
 
 from gossip.addresses import Address
 from gossip.lab.experiments.drawing import GOSSIP_INTERVAL
-from gossip.lab.experiments.network import Network, Orders
+from gossip.lab.experiments.network import Network, carry_out, orders
 from gossip.lab.experiments.status import choose_ports, seeds_to_start
 from gossip.lab.experiments.steps import (
     FOR_EVER, Steps, found_dead, gossiped, killed, planned, so_far, started, status_line_of,
@@ -26,50 +27,47 @@ from gossip.terminal.command_line import FAILED
 from gossip.terminal.folders import clear_outputs, command, commands, reserved
 from gossip.terminal.input import End
 
-# Seconds without any progress after which a network is given up:
+# Seconds without progress after which a network is given up:
 START_LIMIT = 60.0  # until all peers run and are linked
 SPREAD_LIMIT = 60.0  # beyond a generator's interval, until all is delivered
 BURY_LIMIT = 60.0  # beyond the liveness misses, until the dead are reported
-LINGER = delivery.ON_ITS_WAY + 0.2  # seconds without gossip before a kill or the end, after which
-# the check excuses no missing message as one that was on its way
-WATCHED = 24  # periods of a network that is watched, from when all are linked
+LINGER = delivery.ON_ITS_WAY + 0.2  # seconds of silence before a kill or the end, so that the check
+# excuses no missing message because it was on its way
+WATCHED = 24  # periods of a watched network, from when all are linked
 ARRIVING = 10.0  # seconds without progress after that, in which messages may still arrive
 LOOK, LONGEST_LOOK = 0.25, 2.0  # seconds between two looks at the files, at least and at most
-REST = 4  # times as long as a look takes: the runner leaves the processor to the network
+REST = 4  # times the length of a look until the next, so that the network has the processor
 SAY = 3.0  # seconds between two lines where the screen is no terminal
 IMPLIED = {  # by --malicious, where the command line does not name it
     "monitor": True, "report_interval": 1.0, "gossip_interval": GOSSIP_INTERVAL,
     "gossip_count": FOR_EVER}
 
 
+@dataclasses.dataclass
 class Progress:
-    """The state of a network, as its files show it so far, and what is waited for."""
+    """The state of a network, as its files show it so far."""
 
-    def __init__(self, records: Records, network, settings: Settings, end: End, steps: Steps):
-        self._records = records
-        self._network = network
-        self._settings = settings
-        self._end = end
-        self.steps = steps
+    _records: Records
+    _network: Network
+    _settings: Settings
+    _end: End
+    steps: Steps
 
     def living(self) -> list[PeerRun]:
-        """Return the runs of the peers that live."""
         dead = self._network.dead_peers()
         return [run for run in self._records.peers
                 if run.address not in dead and not run.superseded]
 
     def _all_run(self) -> bool:
-        """Return whether all peers that live have a run."""
-        dead, peers = self._network.dead_peers(), self._network.peers
-        return len(self.living()) + len(dead) >= len(peers)
+        return len(self.living()) + len(self._network.dead_peers()) >= len(self._network.peers)
 
     def linked(self) -> bool:
-        """Return whether all peers are up and have a neighbour."""
+        """Tell whether all peers are up and have a neighbour."""
         alone = len(self._network.peers) == 1
         return self._all_run() and (alone or all(run.linked for run in self.living()))
 
     def delivered(self) -> bool:
-        """Return whether all messages are generated, and have reached all peers that live."""
+        """Tell whether all messages are generated, and have reached all living peers."""
         runs = [run for run in self.living() if run.ended != FULL]
         if not self._all_run() or not self._all_said(runs):
             return False
@@ -77,13 +75,13 @@ class Progress:
         if here is None and len(runs) == len(self._records.peers):
             made = sum(len(run.generated) for run in runs)
             return all(len(run.received) + len(run.generated) >= made for run in runs)
-        # what the dead said last may have died with them; peers elsewhere go on
+        # the last words of the dead may have died with them; peers elsewhere go on
         made = set().union(*(run.generated.keys() | run.received.keys() for run in runs))
         return _have_all(runs, {message for message in made
                                 if here is None or origin_of(message) in here})
 
     def honest_have_all(self) -> bool:
-        """Return the same of the honest peers that were not kicked."""
+        """Tell whether honest peers, except kicked peers, have each other's messages."""
         runs = [run for run in self._records.honest().peers if run.ended is None]
         made = {message for run in runs for message in run.generated}
         return self._all_said(runs) and _have_all(runs, made)
@@ -92,8 +90,7 @@ class Progress:
         return all(run.by_generator >= self._settings.gossip_count for run in runs)
 
     def buried(self) -> bool:
-        """Return whether every killed peer was found dead (if a neighbour of it lives), and its
-        seeds have heard of the death, removed the peer, and told others."""
+        """Tell whether every killed peer was found dead, removed and passed on."""
         proof = Proof(self._records, self._network.here())
         killed = self._network.dead_peers()
         for run in self._records.peers:
@@ -109,15 +106,15 @@ class Progress:
         return True
 
     def _state(self) -> tuple:
-        """Return numbers that grow as long as the network makes progress."""
+        """Return numbers that change while the network makes progress."""
         peers = self._records.peers
         return (len(peers), sum(run.first_linked is not None for run in peers),
                 sum(len(run.generated) + len(run.received) + len(run.dead) for run in peers),
                 sum(len(run.removed) for run in self._records.seeds))
 
     def settle(self, done, patience: float) -> bool:
-        """Look until `done()` holds; False if there is no progress for `patience` seconds, or a
-        peer failed. KeyboardInterrupt when a signal comes."""
+        """Look until `done()` holds. False after `patience` seconds without progress, or if a peer
+        fails. KeyboardInterrupt when a signal comes."""
         state, end = None, 0.0
         while True:
             began = time.monotonic()
@@ -132,16 +129,14 @@ class Progress:
             self._end.pause(until_next_look(time.monotonic() - began))
 
     def _all_well(self) -> bool:
-        """Show which processes have ended; False if one has failed, and was not killed."""
+        """Show which processes have ended. False if a process has failed by itself."""
         ended = self._network.newly_ended()
         for host in ended:
             self.steps.say(f"{host.what} has ended (exit code {host.ended()})")
         return all(host.ended() <= 0 for host in ended)
 
-    # What is waited for.
-
     def follow(self, kill: int) -> bool:
-        """Wait for the deliveries, kill peers, wait for the reports; False if it takes too long."""
+        """Wait for deliveries, kill peers, wait for reports. False if it takes too long."""
         network, settings, records = self._network, self._settings, self._records
         patience = settings.gossip_interval + SPREAD_LIMIT
         if not self.settle(self.linked, START_LIMIT):
@@ -160,8 +155,7 @@ class Progress:
         return self.settle(self.buried, rounds + BURY_LIMIT)
 
     def watch(self) -> bool:
-        """Let WATCHED periods go by after all are linked; False when that takes too long. What was
-        said then arrives, or the check tells; that is waited for unless gossip never ends."""
+        """Wait for WATCHED periods after all are linked. False if linking takes too long."""
         if not self.settle(self.linked, START_LIMIT):
             return False
         end = time.monotonic() + WATCHED * self._settings.report_interval
@@ -169,11 +163,10 @@ class Progress:
         if not self.settle(lambda: time.monotonic() >= end, float("inf")):
             return False
         if self._settings.gossip_count < FOR_EVER:
-            self.settle(self.honest_have_all, ARRIVING)
+            self.settle(self.honest_have_all, ARRIVING)  # or the check tells
         return True
 
     def go_on(self, is_watched: bool) -> None:
-        """Go on until Ctrl-C; deaths meanwhile are part of the experiment."""
         self.steps.begin("until Ctrl-C", lambda: watched(self._records) if is_watched else so_far(
             self._records, self.living(), len(self._network.dead_peers())))
         while True:
@@ -185,15 +178,14 @@ def _have_all(runs: list[PeerRun], messages: set[str]) -> bool:
 
 
 def until_next_look(took: float) -> float:
-    """Return the seconds until the next look at the files when one has taken so many."""
+    """Return the seconds until the next look, after one of `took` seconds."""
     return min(LONGEST_LOOK, max(LOOK, REST * took))
 
 
 def run_network(args, peers: list[Address], settings: Settings, processes: int | None,
                 live_page=None) -> int:
-    """Start a network, follow it, kill `args.kill` peers; with `args.once` end it and print the
-    proof. With `args.malicious`, which may be empty, it is watched for malicious peers.
-    `live_page(do, orders)` serves a page of it; with `args.once` until Ctrl-C."""
+    """Start a network and follow it. With `args.once`, end it and print the proof. Without
+    `processes`, each peer has its own. `live_page(do, orders)` serves a page of the network."""
     once, malice = args.once, args.malicious
     with contextlib.ExitStack() as stack:
         stack.enter_context(reserved(args.outputs))
@@ -215,9 +207,8 @@ def run_network(args, peers: list[Address], settings: Settings, processes: int |
             progress = Progress(records, network, settings, end, steps)
             try:
                 if live_page is not None:
-                    orders = Orders(network)
-                    page = stack.enter_context(
-                        live_page(orders.do, orders.words(plan.peers is None)))
+                    page = stack.enter_context(live_page(
+                        functools.partial(carry_out, network), orders(plan.peers is None)))
                 if steps.are_shown:
                     steps.say(planned(args, settings.gossip_count))
                 steps.begin("start", lambda: started(progress.living()))

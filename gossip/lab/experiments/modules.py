@@ -1,9 +1,9 @@
-"""Networks of gossip modules: `runner.py module` proves one, `bench --module` measures two.
+"""Networks of gossip modules, for `runner.py module` and `runner.py bench --module`.
 
-Every module is a process with one client, which subscribes and validates; the clients are threads
-here. In the proof every client announces; the bootstrapper and a third of the others are killed;
-when the living modules are one piece again, every client announces again. In the benchmark one
-client announces, and a latency is the time from its send to the reading of another client.
+Every module is a process with a client, a thread here, which subscribes and validates. In the proof
+all clients announce, the bootstrapper and a third of the others are killed, and when the living
+modules are one piece again, all announce again. In the benchmark the first client announces, and a
+latency is the time from its send to the reading of another client.
 """
 
 import collections
@@ -33,22 +33,22 @@ DATA_TYPE = 1337  # of all data that clients announce
 UP_LIMIT = 60.0  # seconds that a module has until it listens
 END_LIMIT = 10.0  # seconds that modules have to end before they are killed
 LOOK = 0.05  # seconds between two looks at whether something has happened
-NOTED = 64  # bytes that are noted of the data that a client was told of
+NOTED = 64  # bytes of the data of each notification that are kept
 
 JOIN_LIMIT = 60.0  # seconds that modules have to become one piece
 DELIVER_LIMIT = 30.0  # seconds that announcements have to reach all clients
 STILL = 1.0  # seconds at the end in which nothing may come twice
 
 STAMP = struct.Struct(">dQ")  # time and number: measured data begins with these
-ONE_BY_ONE = 500  # messages whose latency is measured
+ONE_BY_ONE = 500  # messages for the latency
 PAUSE = 0.004  # seconds between them
 DEGREE, POW_BITS = 6, 8  # of measured modules
 LIMIT = 120.0  # seconds that a part of a measurement may take
 
 
 class Modules:
-    """Modules by number, each a process with a client; module 0 is the bootstrapper. Module N has
-    the ports base+2N (for peers) and base+2N+1 (for clients). `close` ends those that live."""
+    """Modules by number, each a process with a client. Module 0 is the bootstrapper; module N has
+    the ports base+2N (for peers) and base+2N+1 (for clients)."""
 
     def __init__(self, base_port: int, inis: pathlib.Path, outputs: pathlib.Path,
                  file_limit: int = Settings().file_limit):
@@ -59,11 +59,11 @@ class Modules:
         self.pause = End().pause
         self._running: dict[int, Host] = {}
         self._clients: dict[int, Client] = {}
-        # (module, beginning of the data that its client was told of, when); its thread appends
+        # (module, beginning of the data in a notification to its client, when), from threads
         self._told: list[tuple[int, bytes, float]] = []
 
     def _take(self, number: int, data: bytes) -> bool:
-        """Note data of which the client of a module was told; it is valid."""
+        """Note a notification to a module's client, and validate it."""
         self._told.append((number, data[:NOTED], time.perf_counter()))
         return True
 
@@ -71,7 +71,7 @@ class Modules:
         return address_of("127.0.0.1", self._base + 2 * number)
 
     def start(self, count: int, degree: int, pow_bits: int) -> None:
-        """Start so many modules, and a client of each; CommandError when one does not listen."""
+        """Start modules and their clients. CommandError when a module does not listen."""
         for number in range(count):
             ini = self._inis / f"{number}.ini"
             ini.write_text(f"[gossip]\ncache_size = 100\ndegree = {degree}\n"
@@ -88,7 +88,7 @@ class Modules:
                 raise CommandError(f"module {number} did not start", FAILED)
 
     def _connect(self, number: int) -> bool:
-        """Connect a client if its module listens; return whether it does."""
+        """Connect a client to its module, and return whether that worked."""
         try:
             self._clients[number] = Client(
                 ("127.0.0.1", self._base + 2 * number + 1), DATA_TYPE,
@@ -99,7 +99,7 @@ class Modules:
         return number in self._clients
 
     def until(self, holds: Callable[[], bool], limit: float) -> bool:
-        """Wait until something holds, for so many seconds at most; return whether it does."""
+        """Wait until something holds, and return whether it does."""
         deadline = time.monotonic() + limit
         while not (held := holds()) and time.monotonic() < deadline:
             self.pause(LOOK)
@@ -117,34 +117,24 @@ class Modules:
         return links
 
     def close(self) -> None:
-        """End the modules that live, and the clients."""
         end_all(list(self._running.values()), END_LIMIT)
         for client in self._clients.values():
             client.close()
 
 
-# The proof.
-
 class Experiment(Modules):
-    """Modules of which some are killed, and the data that clients were told of."""
+    """The proof: modules of which some are killed."""
 
-    def __init__(self, args, folder: pathlib.Path):
-        super().__init__(args.base_port, folder, args.outputs, args.file_limit)
-        self._args = args
-        self._rng = random.Random()
-
-    def carry_out(self) -> bool:
-        """Carry out all steps; return whether all of them held."""
-        since, args = time.monotonic(), self._args
-        self.start(args.peers, args.degree, args.pow_bits)
-        show(f"{args.peers} modules are up; the bootstrapper is {self._address(0)}")
-        steps = [self._view(since), self._announce(), self._kill(), self._announce()]
-        return all(steps)
+    def carry_out(self, count: int, degree: int, pow_bits: int) -> bool:
+        """Carry out all steps, and return whether all of them held."""
+        since = time.monotonic()
+        self.start(count, degree, pow_bits)
+        show(f"{count} modules are up; the bootstrapper is {self._address(0)}")
+        return all([self._view(since), self._announce(), self._kill(), self._announce()])
 
     def _view(self, since: float) -> bool:
-        """Wait until the modules are one piece, and show how long that took."""
-        joined = self.until(lambda: self._pieces() == 1, JOIN_LIMIT)
-        pieces = 1 if joined else self._pieces()
+        """Wait until the modules are one piece, and show the time."""
+        pieces = 1 if self.until(lambda: self._pieces() == 1, JOIN_LIMIT) else self._pieces()
         degrees = sorted(map(len, self.links().values()))
         return _show("view", pieces == 1,
                      f"{pieces} pieces after {time.monotonic() - since:.1f} s; neighbours: minimum "
@@ -156,13 +146,12 @@ class Experiment(Modules):
                            for own, linked in links.items()}))
 
     def _announce(self) -> bool:
-        """Let every client announce; every other client has to be told of it, once."""
-        said = {number: f"from {number} {self._rng.getrandbits(64):016x}".encode()
+        """Check that every other client is told once of every client's announcement."""
+        said = {number: f"from {number} {random.getrandbits(64):016x}".encode()
                 for number in self._clients}
         for number, data in said.items():
             self._clients[number].announce(data)
-        due = [(number, data) for number in said for other, data in said.items()
-               if number != other]
+        due = [(number, data) for number in said for other, data in said.items() if number != other]
         self.until(lambda: all(self._counts(due)), DELIVER_LIMIT)
         self.pause(STILL)
         counts, own = self._counts(due), sum(self._counts(said.items()))
@@ -171,14 +160,14 @@ class Experiment(Modules):
                      f"{sum(count > 1 for count in counts)} more than once, {own} of one's own")
 
     def _counts(self, pairs) -> list[int]:
-        """Return how often the client of each module was told of this data."""
+        """Return how often each client was told of this data."""
         told = collections.Counter((number, data) for number, data, _ in self._told[:])
         return [told[pair] for pair in pairs]
 
     def _kill(self) -> bool:
-        """Kill the bootstrapper and a third of the others, without a word to anyone."""
+        """Kill the bootstrapper and a third of the other modules."""
         since, (first, *others) = time.monotonic(), self._running
-        victims = self._rng.sample(others, len(others) // 3)
+        victims = random.sample(others, len(others) // 3)
         for number in first, *victims:
             self._running.pop(number).die()
             self._clients.pop(number).close()
@@ -192,20 +181,19 @@ def _show(name: str, holds: bool, figures: str) -> bool:
 
 
 def run_experiment(args) -> int:
-    """Run the experiment; exit code 1 if something did not hold."""
+    """Run the experiment, and return 1 if something did not hold."""
     clear_outputs(args.outputs, OF_MODULES)
     with (tempfile.TemporaryDirectory(prefix="grapevine-") as folder,
-          contextlib.closing(Experiment(args, pathlib.Path(folder))) as experiment):
-        return 0 if experiment.carry_out() else FAILED
+          contextlib.closing(Experiment(args.base_port, pathlib.Path(folder), args.outputs,
+                                        args.file_limit)) as experiment):
+        return 0 if experiment.carry_out(args.peers, args.degree, args.pow_bits) else FAILED
 
-
-# The benchmark.
 
 class MeasuredModules(Modules):
-    """Modules in one view; the client of the first one announces."""
+    """The benchmark: modules in one view, where the first client announces."""
 
     def measure(self, count: int) -> bool:
-        """Print what so many modules do, of which two do more; False if not all messages came."""
+        """Print the figures of some modules. False if messages were lost."""
         self.start(count, DEGREE, POW_BITS)
         enough = max(1, min(DEGREE, count - 1) // 2)
         if not self.until(lambda: min(map(len, self.links().values())) >= enough, LIMIT):
@@ -221,8 +209,7 @@ class MeasuredModules(Modules):
         _row("to the last client, 99 %", f"{quantile(last, 0.99) * 1e3:.2f} ms")
         _row("announces of 64 bytes", f"{per_second:,.0f} a second")
         if count == 2:
-            large = self._announce(5_000, 60_000)
-            if large is None:
+            if (large := self._announce(5_000, 60_000)) is None:
                 return False
             _row("announces of 60,000 bytes", f"{large[0]:,.0f} a second")
         _row("memory of a module, idle", f"{idle:.1f} MiB")
@@ -231,8 +218,7 @@ class MeasuredModules(Modules):
 
     def _announce(self, count: int, size: int,
                   pause: float = 0.0) -> tuple[float, list[float]] | None:
-        """Announce on the first module; return (messages a second, seconds of each to the last
-        client), or None if not all came."""
+        """Return (messages a second, seconds of each to the last client). None if any is lost."""
         self._told.clear()
         begun, rest = time.perf_counter(), bytes(size - STAMP.size)
         for message in range(count):
@@ -250,12 +236,12 @@ class MeasuredModules(Modules):
         return count / (max(at for *_, at in self._told) - begun), list(last.values())
 
     def _memory(self) -> float:
-        """Return the mean resident memory (MiB) of a module; 0 where the system does not tell."""
+        """Return the mean resident memory (MiB) of a module, or 0."""
         return statistics.fmean(host.size()[0] for host in self._running.values())
 
 
 def measure_modules(base_port: int) -> int:
-    """Measure two modules, then ten; print the table."""
+    """Measure two modules, then ten, and print the table."""
     for count in (2, 10):
         with (tempfile.TemporaryDirectory(prefix="grapevine-") as name,
               contextlib.closing(MeasuredModules(base_port, *[pathlib.Path(name)] * 2)) as modules):

@@ -1,8 +1,7 @@
-"""A network on this machine: seeds and peers, many in a worker process or each peer in its own.
+"""A network of processes on this machine, each with some nodes.
 
-Which nodes share a process is decided before anything starts, by what the system allows
-(starting.py). Beside the runner's main thread, threads of the live page may give orders (`Orders`):
-none of them waits for a node, and what cannot be done now is refused.
+A plan of which nodes share a process is made before anything starts. Beside the runner's main
+thread, threads of the live page may give orders. An order that would have to wait is refused.
 """
 
 import pathlib
@@ -20,37 +19,37 @@ from gossip.settings import Settings
 from gossip.terminal.command_line import FAILED, CommandError, flags_of
 
 END_LIMIT = 2.0  # seconds that peers, and then seeds, have to end before they are killed
-ADDED = 100  # peers that may be added to a network that runs
+ADDED = 100  # peers that may be added to a running network
 NOT_RUNNING = "the network does not run now"
 
 
 class Plan(NamedTuple):
-    """The plan of which nodes share a process; `peers` is None where each peer has its own."""
+    """A plan of which nodes share a process."""
 
     seeds: list[list[Address]]
-    peers: list[list[Address]] | None
+    peers: list[list[Address]] | None  # None: each has its own
 
 
 def with_room(settings: Settings, peers: int) -> Settings:
-    """Return settings with which seeds list so many peers of one IP, unless a flag limits them."""
+    """Return settings that let seeds list all peers of an IP."""
     allowed = settings.registrations_per_ip
-    is_usual = allowed == Settings().registrations_per_ip
+    is_usual = allowed == Settings().registrations_per_ip  # no flag sets it
     return settings._replace(registrations_per_ip=max(allowed, peers) if is_usual else allowed)
 
 
 class NotNow(Exception):
-    """An order to a node cannot be carried out; the text says why."""
+    """The reason why an order cannot be carried out now."""
 
 
 class Network:
-    """Seeds and peers, to be used in a `with`."""
+    """Seeds and peers, for use in a `with`."""
 
     def __init__(self, seeds: list[Target], local: list[Address], peers: list[Address],
                  settings: Settings, config: pathlib.Path, outputs: pathlib.Path,
                  roles: dict[Address, Role] | None = None):
-        """`roles` has the peers that are to attack the network; each of them lives in a worker."""
-        self._seeds = seeds  # all of the config
-        self._local = local  # those that this network starts
+        """Prepare a network. `local` seeds are to start; `roles` has the peers that attack."""
+        self._seeds = seeds
+        self._local = local
         self._no_peers = {*seeds, *local}
         self._settings = settings
         self._roles = roles or {}
@@ -58,7 +57,7 @@ class Network:
                               "--host", peers[0].ip, *flags_of(kind, settings)]
                        for kind in ("seed", "peer")}
         self._lock = threading.Lock()  # guards all below; held for no longer than a start takes
-        self._runs = False  # all processes have been started, and none has been told to end
+        self._runs = False  # from the start of the last process to the end of the first
         self.peers = peers  # replaced as a whole
         self.hosts: list[Host] = []  # of peers
         self._seed_hosts: list[Host] = []
@@ -71,20 +70,18 @@ class Network:
     def __exit__(self, *error) -> None:
         with self._lock:
             self._runs = False
-        for hosts in self.hosts, self._seed_hosts:  # seeds last: no peer loses its seeds
+        for hosts in self.hosts, self._seed_hosts:  # seeds last, so that no peer loses its seeds
             end_all(hosts, END_LIMIT)
 
     def here(self) -> set[str] | None:
-        """Return the nodes that write their files here; None if there are no others, because all
-        seeds are here, and on loopback."""
+        """Return the nodes that write their files here. None if there cannot be others."""
         if {*self._local} == {*self._seeds} and all(map(is_loopback, self._seeds)):
             return None
         return {*map(str, self._local), *map(str, self.peers)}
 
     def plan(self, processes: int | None) -> Plan:
-        """Decide which nodes share a process. The peers share `processes`, or more if so few
-        cannot hold them; None means a process for each. CommandError, before anything is touched,
-        if an address cannot be used or the system does not allow so many nodes."""
+        """Plan which nodes share a process. `processes` hold the peers, or more if they must; None
+        means a process for each. CommandError if the system has no room or no address for them."""
         if taken := self._no_peers.intersection(self.peers):
             raise CommandError(f"port {min(taken).port} is a seed's; choose another --base-port")
         check_reachable(self._seeds, self.peers[0])
@@ -102,8 +99,8 @@ class Network:
                     None if processes is None else _groups(self.peers, processes, needs))
 
     def start(self, plan: Plan, stdout=subprocess.DEVNULL, look=lambda: None) -> None:
-        """Start seeds, then peers; `stdout` is where a peer with a process of its own writes.
-        `look()` is called before each process of peers, and may raise what ends all this."""
+        """Start seeds, then peers. `stdout` is that of peers with a process of their own. `look()`
+        is called before each process of peers, and may raise what ends all this."""
         self._seed_hosts += [self._worker("seed", group) for group in plan.seeds]
         for host in self._seed_hosts:
             host.wait_ready()
@@ -118,13 +115,13 @@ class Network:
         return WorkerProcess(kind, addresses, self._flags[kind], self._roles)
 
     def _own_process(self, address: Address, stdout=subprocess.DEVNULL) -> Host:
-        """Return a new process of one node: of a seed or an attacker a worker."""
+        """Start a process for one node. Seeds and attackers live in workers."""
         if address in self._no_peers or address in self._roles:
             return self._worker("seed" if address in self._no_peers else "peer", [address])
         return PeerProcess(address, self._flags["peer"], stdout)
 
     def kill(self, addresses: list[Address]) -> None:
-        """These nodes die at once, without a word, if they have not died before."""
+        """Kill nodes, unless they have died before."""
         with self._lock:
             dying = {*addresses} - self._gone
             for host in self._hosts():
@@ -133,7 +130,7 @@ class Network:
             self._gone |= dying
 
     def newly_ended(self) -> list[Host]:
-        """Return processes that ended by themselves since the last call."""
+        """Return processes that have ended by themselves since the last call."""
         with self._lock:
             ended = [host for host in self._hosts()
                      if not self._gone.issuperset(host.addresses) and host.ended() is not None]
@@ -141,20 +138,18 @@ class Network:
         return ended
 
     def dead_peers(self) -> set[str]:
-        """Return the addresses of all peers that died, and were not started again."""
+        """Return all peers that died, and were not started again."""
         with self._lock:
             return {str(address) for address in self._gone.intersection(self.peers)}
 
-    # What is asked for while it runs; NotNow when that cannot be done.
+    # Orders; NotNow when an order cannot be carried out.
 
     def kill_node(self, address: Address) -> None:
-        """Kill a node that lives."""
         with self._lock:
             self._living(address)
         self.kill([address])
 
     def say(self, address: Address, text: str) -> None:
-        """Let a peer gossip a text of one line."""
         with self._lock:
             host = self._living(address)
             is_forbidden = self._settings.filter.search()
@@ -166,7 +161,6 @@ class Network:
             host.say(address, text)
 
     def freeze(self, address: Address) -> None:
-        """Stop a peer where it stands."""
         with self._lock:
             host = self._living(address)
             _refuse_if(host.is_frozen(), f"{address} is frozen")
@@ -176,18 +170,15 @@ class Network:
             host.freeze()
 
     def thaw(self, address: Address) -> None:
-        """Let a frozen peer go on."""
         with self._lock:
             host = self._living(address)
             _refuse_if(not host.is_frozen(), f"{address} is not frozen")
             host.thaw()
 
     def start_again(self, address: Address) -> None:
-        """Begin another run of a node that died."""
         with self._lock:
             host = self._host_of(address)
-            _refuse_if(address not in self._gone and host.ended() is None,
-                       f"{address} is running")
+            _refuse_if(address not in self._gone and host.ended() is None, f"{address} is running")
             check_free(address)
             if host.ended() is None:  # a worker, which has other nodes, too
                 host.start(address)
@@ -201,7 +192,7 @@ class Network:
             self._gone.discard(address)
 
     def add_peer(self) -> Address:
-        """Start one more peer, in a process of its own, at the next address that is free."""
+        """Start another peer, in its own process, at the next free address."""
         with self._lock:
             _refuse_if(not self._runs, NOT_RUNNING)
             _refuse_if(len(self.peers) == self._most,
@@ -214,7 +205,6 @@ class Network:
             return address
 
     def _living(self, address: Address) -> Host:
-        """Return the process of a node that lives."""
         host = self._host_of(address)
         _refuse_if(address in self._gone or host.ended() is not None, f"{address} is dead")
         return host
@@ -235,47 +225,41 @@ def _refuse_if(is_so: bool, why: str) -> None:
         raise NotNow(why)
 
 
-class Orders:
-    """The orders of the live page's buttons to a network. Threads of the page call `do`, one at a
-    time, with what a page has posted: an object with `do`, a word, and `node` and `text` where the
-    word needs them. It never waits for a node."""
+def orders(own_processes: bool = True) -> tuple[str, ...]:
+    """Return all orders. Only a peer in its own process can be frozen."""
+    freezing = ("freeze", "thaw") if own_processes else ()
+    return ("kill", "start", "say", *freezing, "add")
 
-    def __init__(self, network: Network):
-        self._network = network
-        self._about_nodes = {"kill": network.kill_node, "start": network.start_again,
-                             "freeze": network.freeze, "thaw": network.thaw}
 
-    def words(self, own_processes: bool) -> tuple[str, ...]:
-        """Return the orders that a network takes; only an own process can be frozen."""
-        freezing = ("freeze", "thaw") if own_processes else ()
-        return ("kill", "start", "say", *freezing, "add")
-
-    def do(self, order: dict[str, str]) -> tuple[int, str]:
-        """Carry out an order; return (HTTP status, a line for who gave it)."""
-        word, text = order.get("do", ""), order.get("text", "")
-        if word not in self.words(True):
-            return 400, f"do is one of {', '.join(self.words(True))}"
-        if word == "say" and not text.strip():
-            return 400, "text: what shall it say?"
-        try:
-            if word == "add":
-                return 200, f"{self._network.add_peer()} starts"
-            address = parse_address(order.get("node", ""))
-            if word == "say":
-                self._network.say(address, text)
-                return 200, f"{address} says it"
-            self._about_nodes[word](address)
-            return 200, f"{word} {address}: done"
-        except (NotNow, CommandError) as reason:  # CommandError: the port is taken, for example
-            return 409, str(reason)
-        except OSError as error:  # no room for one more process, for example
-            return 409, f"the system does not allow it: {error.strerror}"
-        except ValueError as error:
-            return 400, f"node: {error}"
+def carry_out(network: Network, order: dict[str, str]) -> tuple[int, str]:
+    """Carry out an order of a page, and return (HTTP status, answer). Threads of the page call
+    this, one at a time, with `do`, and if need be `node` and `text`."""
+    word, text = order.get("do", ""), order.get("text", "")
+    if word not in orders():
+        return 400, f"do is one of {', '.join(orders())}"
+    if word == "say" and not text.strip():
+        return 400, "text: what shall it say?"
+    try:
+        if word == "add":
+            return 200, f"{network.add_peer()} starts"
+        address = parse_address(order.get("node", ""))
+        if word == "say":
+            network.say(address, text)
+            return 200, f"{address} says it"
+        about_node = {"kill": network.kill_node, "start": network.start_again,
+                      "freeze": network.freeze, "thaw": network.thaw}
+        about_node[word](address)
+        return 200, f"{word} {address}: done"
+    except (NotNow, CommandError) as reason:  # for example, because the port is taken
+        return 409, str(reason)
+    except OSError as error:  # for example, because there is no room for a process
+        return 409, f"the system does not allow it: {error.strerror}"
+    except ValueError as error:
+        return 400, f"node: {error}"
 
 
 def _groups(addresses: list[Address], processes: int, needs) -> list[list[Address]]:
-    """Deal the nodes out to so many processes, or to more if so few cannot hold them."""
+    """Deal nodes out to `processes`, or to more if need be."""
     allowed = starting.descriptors_allowed() - starting.PROCESS_DESCRIPTORS
     most = max((needs[address].descriptors for address in addresses), default=0)
     if most > allowed:

@@ -1,8 +1,7 @@
-"""`runner.py simulate`: plays schedules of accidents in virtual time, and shows their verdicts.
+"""The command `runner.py simulate`, which plays schedules in virtual time.
 
-After the unrest of a schedule the judge lets the network rest, and looks (verdict.py). A network
-that is watched for malicious peers never rests: some seconds after the unrest the judge asks only
-what may never happen, and what the files prove.
+After the unrest of a schedule the judge lets the network rest, and looks (verdict.py). A watched
+network never rests. After its unrest only what may never happen is judged, and what files prove.
 """
 
 import argparse
@@ -40,28 +39,29 @@ from gossip.terminal.command_line import (
 from gossip.terminal.folders import clear_outputs
 from gossip.terminal.screen import StatusLine, folded, time_left
 
-CALM = 6.0  # seconds after the unrest of a network that is watched, in which what was lost comes
-SILENCE = 1.0  # seconds of it, the last, in which nobody says anything
+CALM = 6.0  # seconds after the unrest of a watched network, in which lost messages arrive
+SILENCE = 1.0  # the last seconds of it, in which nobody says anything
 WATCHED_ROW = "check of malicious"  # of many schedules, the sum is judged
-SIGNATURES_KEPT = 100_000  # that were checked last
-FIRST = 1  # the number of the schedule that is played when none is asked for
+SIGNATURES_KEPT = 100_000  # the latest verified signatures
+FIRST = 1  # the number of the schedule that is played by default
 GARBAGE_LOOK = 100_000  # new objects between two searches for reference cycles, which are few here
 
 
 class Outcome(NamedTuple):
-    """The result of one schedule."""
+    """The result of a schedule."""
 
+    number: int
     faults: list[Fault]
     proof: str  # the rows of the check
     simulated: float  # seconds
     calls: int  # made by the events of its virtual time
-    folder: VirtualFolder  # the output files
+    folder: VirtualFolder | None  # the output files
     tally: Tally | None  # of attackers, where the network was watched
 
 
 def play(schedule: Schedule, classes: dict, until: float | None = None) -> Outcome:
-    """Play a schedule to its verdict, or until a simulated second: then the verdict is only about
-    what went wrong up to there. `classes` has the class of a "seed" and of a "peer"."""
+    """Play a schedule to its verdict, or `until` a simulated second. Then only what may never
+    happen is judged. `classes` has the class of a "seed" and of a "peer"."""
     conditions, is_over = schedule.conditions, False
     network = VirtualNetwork(schedule.number, classes, schedule.seeds(), conditions.settings(),
                              conditions.cables(), conditions.lag, conditions.clocks,
@@ -88,12 +88,12 @@ def play(schedule: Schedule, classes: dict, until: float | None = None) -> Outco
         if row.holds is False:
             judge.ask(f"check of {row.name}", ["; ".join(row.details[:2])])
     tally = tally_of(Proof(records)) if conditions.malicious else None
-    return Outcome(judge.faults, check.format_rows(rows), network.time.now, network.time.calls,
-                   network.folder, tally)
+    return Outcome(schedule.number, judge.faults, check.format_rows(rows), network.time.now,
+                   network.time.calls, network.folder, tally)
 
 
 def _hostile(schedule: Schedule, classes: dict) -> dict:
-    """Return the nodes of a schedule that are not honest: address -> class."""
+    """Return the classes of all attackers of a schedule, by address."""
     lie, seeds = schedule.conditions.liar, schedule.seeds()
     hostile = {seeds[-1]: lying(classes["seed"], lie)} if lie else {}
     peers = [accident.who[0] for accident in schedule.accidents
@@ -104,7 +104,7 @@ def _hostile(schedule: Schedule, classes: dict) -> dict:
 
 @contextlib.contextmanager
 def _checking_once():
-    """Let one check of a signature count for all nodes of this process: checks take most time."""
+    """Verify each signature once for all nodes, because that takes most time."""
     check_signature = grammar.check
     grammar.check = functools.lru_cache(SIGNATURES_KEPT)(check_signature)
     try:
@@ -113,12 +113,10 @@ def _checking_once():
         grammar.check = check_signature
 
 
-# Smaller.
-
 def shrink(schedule: Schedule, question: str, classes: dict) -> Schedule:
-    """Return the smallest schedule found that fails the same question: first lines are taken out,
-    many at once and then one by one (A. Zeller, R. Hildebrandt, "Simplifying and isolating
-    failure-inducing input", 2002), then conditions become the usual ones."""
+    """Return the smallest schedule found that fails the same question. First remove lines, many at
+    once and then singly (A. Zeller, R. Hildebrandt, "Simplifying and isolating failure-inducing
+    input", 2002), then replace conditions by the usual ones."""
     def fails(smaller: Schedule) -> bool:
         return any(fault.question == question for fault in play(smaller, classes).faults)
 
@@ -142,10 +140,8 @@ def shrink(schedule: Schedule, question: str, classes: dict) -> Schedule:
     return schedule
 
 
-# The command.
-
 def parse_simulate(arguments: list[str]) -> argparse.Namespace:
-    """Parse the command line; CommandError for flags that do not go together."""
+    """Parse the command line. CommandError for flags that exclude each other."""
     parser = Parser(prog="runner.py simulate",
                     description="Seeds and peers in virtual time, and accidents by chance.")
     parser.add_argument("--schedule", type=whole_number(0), metavar="NUMBER",
@@ -199,7 +195,7 @@ def _check_flags(parser: Parser, args: argparse.Namespace) -> None:
 
 
 def simulate(args, classes: dict) -> int:
-    """Carry out the command with the classes of a "seed" and a "peer"; 0 if all held."""
+    """Carry out the command, and return 0 if all held."""
     gc.set_threshold(GARBAGE_LOOK)
     if args.schedules is not None:
         first = FIRST if args.first is None else args.first
@@ -220,7 +216,7 @@ def simulate(args, classes: dict) -> int:
 
 
 def _schedule(args) -> Schedule:
-    """Return the schedule that is asked for; CommandError when it cannot be read."""
+    """Return the schedule to play. CommandError when it cannot be read."""
     if args.file is None:
         return _draw(args, FIRST if args.schedule is None else args.schedule)
     try:
@@ -239,7 +235,7 @@ def _draw(args, number: int) -> Schedule:
 
 
 def _show_one(schedule: Schedule, until: float | None, classes: dict) -> Outcome:
-    """Play a schedule; show its accidents, the proof and the verdict."""
+    """Play a schedule, and show its accidents, proof and verdict."""
     accidents = tuple(accident for accident in schedule.accidents
                       if until is None or accident.at <= until)
     show(f"{schedule._replace(accidents=accidents)}\n")
@@ -256,19 +252,8 @@ def _show_one(schedule: Schedule, until: float | None, classes: dict) -> Outcome
     return outcome
 
 
-# Many.
-
-class Result(NamedTuple):
-    """The result of one of many schedules."""
-
-    number: int
-    fault: str  # the first one; empty when it held
-    simulated: float  # seconds
-    tally: Tally | None  # where the network was watched
-
-
-def play_many(numbers: range, classes: dict, draw: Callable[[int], Schedule]) -> Iterator[Result]:
-    """Play the schedules that `draw` has for these numbers on all cores, and yield the results."""
+def play_many(numbers: range, classes: dict, draw: Callable[[int], Schedule]) -> Iterator[Outcome]:
+    """Play schedules on all cores, and yield their results."""
     pool = concurrent.futures.ProcessPoolExecutor(os.cpu_count() or 1, initializer=_begin_process)
     try:
         yield from pool.map(functools.partial(_play_number, classes, draw), numbers)
@@ -277,7 +262,7 @@ def play_many(numbers: range, classes: dict, draw: Callable[[int], Schedule]) ->
 
 
 def _begin_process() -> None:
-    """Leave Ctrl-C to the process that has started this one; end when that was killed."""
+    """Leave Ctrl-C to the parent process, and end when it is killed."""
     def end_with_parent() -> None:
         multiprocessing.parent_process().join()
         os._exit(1)
@@ -286,15 +271,15 @@ def _begin_process() -> None:
     threading.Thread(target=end_with_parent, daemon=True).start()
 
 
-def _play_number(classes: dict, draw: Callable[[int], Schedule], number: int) -> Result:
+def _play_number(classes: dict, draw: Callable[[int], Schedule], number: int) -> Outcome:
     outcome = play(draw(number), classes)
-    faults = [str(fault) for fault in outcome.faults
+    faults = [fault for fault in outcome.faults
               if outcome.tally is None or fault.question != WATCHED_ROW]
-    return Result(number, "".join(faults[:1]), outcome.simulated, outcome.tally)
+    return outcome._replace(faults=faults, proof="", folder=None)  # these are large
 
 
 def _again(args, number: int) -> str:
-    """Return the command that plays one of many schedules."""
+    """Return the command that plays a schedule again."""
     words = ["python", "runner.py", "simulate", "--schedule", str(number)]
     for name in ("peers", "seeds", "malicious", "capacity", "spread"):
         if (value := getattr(args, name)) is not None:
@@ -302,9 +287,9 @@ def _again(args, number: int) -> str:
     return shlex.join(words + [f"--{name}" for name in ("sign", "gentle") if getattr(args, name)])
 
 
-def show_results(results: Iterable[Result], count: int, again: Callable[[int], str]) -> bool:
-    """Show the results of so many schedules as they come; return whether all held. A terminal
-    also shows how far they are, and what `again(number)` says: the command that plays one."""
+def show_results(results: Iterable[Outcome], count: int, again: Callable[[int], str]) -> bool:
+    """Show results as they come, and return whether all held. A terminal also shows the progress,
+    and the command `again(number)` for each failure."""
     status = StatusLine() if os.isatty(1) else None
     begun, played = time.monotonic(), []
 
@@ -316,10 +301,10 @@ def show_results(results: Iterable[Result], count: int, again: Callable[[int], s
         update()
         for result in results:
             played.append(result)
-            failure = f"schedule {result.number} FAILS: {result.fault}"
-            if result.fault and status is None:
+            failure = f"schedule {result.number} FAILS: {result.faults[0]}" if result.faults else ""
+            if failure and status is None:
                 show(failure)
-            elif result.fault:
+            elif failure:
                 command = again(result.number)
                 status.above(f"{failure}\n  play it again: {command}\n"
                              f"  make it small: {command} --shrink", 4)
@@ -328,7 +313,7 @@ def show_results(results: Iterable[Result], count: int, again: Callable[[int], s
         if status is not None:
             status.clear() if len(played) == count else status.end()
     took, simulated = time.monotonic() - begun, sum(result.simulated for result in played)
-    held = sum(not result.fault for result in played)
+    held = sum(not result.faults for result in played)
     text = (f"{held} of {len(played)} schedules held; {simulated:.0f} simulated seconds in "
             f"{took:.1f} s, {simulated / took:.0f} a second")
     tally = None
@@ -339,9 +324,9 @@ def show_results(results: Iterable[Result], count: int, again: Callable[[int], s
     return held == len(played) and (tally is None or tally.holds())
 
 
-def _so_far(played: list[Result], count: int, took: float) -> tuple[str, str]:
-    """Return how far so many schedules are, and how long they still take."""
-    failed = sum(bool(result.fault) for result in played)
+def _so_far(played: list[Outcome], count: int, took: float) -> tuple[str, str]:
+    """Return the progress of the schedules, and the time left."""
+    failed = sum(bool(result.faults) for result in played)
     text = f"{len(played):,} of {count:,} schedules, {failed} failed"
     if not played:
         return text, ""

@@ -1,7 +1,7 @@
-"""The status of what runs here: which nodes answer, which ports are taken, and the tree of reports.
+"""The status of a running network, of ports, and of the tree.
 
-Each seed is asked for its list, and each listed peer by a Liveness Request, over a connection of
-its own that ends with the answer. No node writes a line about that.
+Each seed is asked for its list, and each listed peer by a Liveness Request, over a new connection
+that ends with the answer. No node writes a line about it.
 """
 
 import contextlib
@@ -30,11 +30,11 @@ from gossip.terminal.words import many
 
 BASE_PORT = 5000  # of the first peer, where the command line names no other
 BLOCK = 1000  # ports from the usual first peer to that of another network beside it
-PORT_PATIENCE = 5.0  # seconds to connect to whoever has a port, and to hear from it
+PORT_PATIENCE = 5.0  # seconds to find out which program has a port
 PATIENCE = 2.0  # seconds for an answer, connecting included
 AT_ONCE = 64  # nodes asked at the same time
 READ_SIZE = 65_536
-SHOWN_DIGITS = 8  # of the 24 of a key
+SHOWN_DIGITS = 8  # of 24 of a key
 START_SEEDS = "start them with: python runner.py --monitor"
 HEADS = ("seed", "keys", "share", "rows", "load", "left thread", "right thread")
 NUMBERS = range(2, 5)  # columns that stand at the right
@@ -45,16 +45,16 @@ stands in for a missing child, and leads to the seed before, or after, in the or
 
 
 class Asked(NamedTuple):
-    """A node that was asked: how many seconds its answer took, or why there is none."""
+    """A node that was asked, and its answer."""
 
     address: Address | OSError  # an error says why its name leads nowhere
-    took: float | None
-    why: str = ""
+    took: float | None  # seconds until the answer; None: there is none
+    why: str = ""  # there is no answer
     listed: tuple[Address, ...] = ()  # by a seed
 
 
 def status_command(arguments: list[str]) -> int:
-    """Ask the nodes, and show a line for each; 1 if too few answer."""
+    """Ask nodes, and show a line for each. Return 1 if too few answer."""
     parser = Parser(prog="runner.py status", description="Ask every seed of config.txt for its "
                     "list, and every listed peer whether it lives. Exit with 0 if a majority of "
                     "the seeds answer, or all nodes that are named.")
@@ -84,14 +84,13 @@ def status_command(arguments: list[str]) -> int:
 
 
 def _row_of(kind: str, node: Target, asked: Asked, answer: str) -> str:
-    """Return the line of a node: how it was called, where its name led, and what it answered."""
+    """Return the line of a node, with its name, address and answer."""
     leads = isinstance(node, Name) and isinstance(asked.address, Address)
     return (f"{kind} {node}{f' ({asked.address})' if leads else ''} "
             f"{f'down: {asked.why}' if asked.took is None else answer}")
 
 
 def ask_seed(address: Address | OSError, patience: float = PATIENCE) -> Asked:
-    """Ask a seed for its list."""
     listed: list[Address] = []
 
     def heard(lines: list[bytes]) -> bool:
@@ -106,7 +105,6 @@ def ask_seed(address: Address | OSError, patience: float = PATIENCE) -> Asked:
 
 
 def _ask_peer(address: Address | OSError) -> Asked:
-    """Ask a peer whether it lives."""
     def question(own: Address):
         probe = Probe(own, address, wire.format_time(time.time()), None)
         return probe.request, probe.heard
@@ -115,8 +113,8 @@ def _ask_peer(address: Address | OSError) -> Asked:
 
 
 def _ask(address: Target | OSError, patience: float, question: Callable) -> Asked:
-    """Send what `question(own address)` returns first, and read until what it returns second says
-    that the answer is there."""
+    """Ask a node. `question(own address)` returns the request, and a function that takes lines and
+    tells whether they hold the answer."""
     if isinstance(address, OSError):
         return Asked(address, None, str(address))
     began = time.monotonic()
@@ -127,8 +125,7 @@ def _ask(address: Target | OSError, patience: float, question: Callable) -> Aske
             lines = Lines()
             while True:
                 sock.settimeout(max(0.001, began + patience - time.monotonic()))
-                data = sock.recv(READ_SIZE)
-                if not data:
+                if not (data := sock.recv(READ_SIZE)):
                     return Asked(address, None, "it closed the connection")
                 if heard(lines.feed(data)):
                     return Asked(address, time.monotonic() - began)
@@ -138,10 +135,10 @@ def _ask(address: Target | OSError, patience: float, question: Callable) -> Aske
         return Asked(address, None, getattr(error, "strerror", None) or str(error))
 
 
-# Ports: other ones for a network whose usual ports are taken, or that has more seeds than usual.
+# Other ports, for a network whose usual ports are taken, or that has more seeds than usual.
 
 class Ports(NamedTuple):
-    """The addresses with which a network starts, and the file that names its seeds."""
+    """The addresses of a network, and the file that names its seeds."""
 
     seeds: list[Target]
     peers: list[Address]
@@ -149,15 +146,15 @@ class Ports(NamedTuple):
     notice: str  # which ports are taken, and which are used instead; empty when none is taken
 
     def write_config(self, outputs: pathlib.Path) -> None:
-        """Write the file if it is that of the network in this folder, and not the user's own."""
+        """Write the file, unless it is the user's own."""
         if self.config.resolve() == (outputs / OTHER_CONFIG).resolve():
             self.config.write_text("".join(f"{seed}\n" for seed in self.seeds))
 
 
 def choose_ports(args, peers: list[Address]) -> Ports:
-    """Choose other ports for the seeds and these peers where the usual ones are taken. What the
-    command line names is kept, and so are seeds that other machines know. The peers move together,
-    because a peer of another network here dials the ports of its dead again."""
+    """Choose other ports where the usual ports are taken, or too few. Ports on the command line
+    stay, and so do seeds that other machines know. All peers move together, because peers of
+    another network here dial the ports of their dead again."""
     of_config, config = load_seeds(args.config), args.config
     seeds = usual = of_config if args.seeds is None else _as_many(of_config, args.seeds, peers)
     chosen = peers
@@ -173,7 +170,7 @@ def choose_ports(args, peers: list[Address]) -> Ports:
 
 
 def _as_many(seeds: list[Target], count: int, avoid: list[Address]) -> list[Target]:
-    """Return the first seeds; where they are too few, also others on free ports above."""
+    """Return this number of seeds, on free ports if need be."""
     seeds = seeds[:count]
     while len(seeds) < count:
         last = max(seed.port for seed in seeds)
@@ -184,7 +181,7 @@ def _as_many(seeds: list[Target], count: int, avoid: list[Address]) -> list[Targ
 
 
 def free_instead(addresses: list[Address], avoid: list[Address]) -> list[Address]:
-    """Return the addresses, with the next free ports above them in place of taken ones."""
+    """Return the addresses, with free ports above them instead of taken ports."""
     last, free = max(address.port for address in addresses), []
     for address in addresses:
         if _is_taken(address):
@@ -195,7 +192,7 @@ def free_instead(addresses: list[Address], avoid: list[Address]) -> list[Address
 
 
 def free_block(addresses: list[Address], avoid: list[Address]) -> list[Address]:
-    """Return the addresses so many blocks of ports higher that all of them are free."""
+    """Return the addresses whole blocks of ports higher, where all are free."""
     for step in range(BLOCK, 65536 - max(address.port for address in addresses), BLOCK):
         block = [address_of(address.ip, address.port + step) for address in addresses]
         if not any(map(_is_taken, block)) and not {*block} & {*avoid}:
@@ -205,11 +202,10 @@ def free_block(addresses: list[Address], avoid: list[Address]) -> list[Address]:
 
 
 def next_free(ip: str, port: int, avoid: Collection[Target]) -> Address | None:
-    """Return the first address above this port where a node could listen, if any."""
+    """Return the first address above a port where a node could listen."""
     for other in range(port + 1, 65536):
-        address = address_of(ip, other)
         with contextlib.suppress(CommandError):  # another program listens there
-            check_free(address)
+            check_free(address := address_of(ip, other))
             if address not in avoid:
                 return address
     return None
@@ -224,12 +220,12 @@ def _notice(usual: list[Address], chosen: list[Address]) -> str:
 
 
 def _ranges(ports: Collection[int]) -> str:
-    """Name ports in order, those in a row as `FIRST-LAST`."""
+    """Return ports in order, with `FIRST-LAST` for ports in a row."""
     return format_ranges(Intervals((port, port) for port in ports).ranges()).replace(",", ", ")
 
 
 def check_seed_ports(seeds: list[Address], config: pathlib.Path) -> None:
-    """CommandError when seeds cannot listen at these addresses: it says who does."""
+    """Raise CommandError when another program listens where seeds should."""
     running = _running(seeds, config)
     if running == seeds:
         raise CommandError("the seeds run already; go on with: python peer.py", FAILED)
@@ -241,11 +237,10 @@ def check_seed_ports(seeds: list[Address], config: pathlib.Path) -> None:
 
 def seeds_to_start(seeds: list[Target], config: pathlib.Path,
                    patience: float = WAY_LIMIT) -> list[Address]:
-    """Return the local seeds that do not listen already. CommandError if another program has the
-    port of one, or if this machine has none and no other answers for `patience` seconds."""
+    """Return the local seeds that do not listen already. CommandError if another program has such a
+    port, or if no seed is local and none answers for `patience` seconds."""
     def found() -> list[Address] | None:
-        local = local_among(seeds)
-        if local:
+        if local := local_among(seeds):
             return local
         with ThreadPoolExecutor(len(seeds)) as pool:
             far = [places[0] for places in led_to(seeds, SLOW).values()]
@@ -259,7 +254,7 @@ def seeds_to_start(seeds: list[Target], config: pathlib.Path,
 
 
 def _running(seeds: list[Address], config: pathlib.Path) -> list[Address]:
-    """Return the seeds that listen already; CommandError if another program has a port."""
+    """Return the seeds that listen already. CommandError if another program does."""
     running = [seed for seed in seeds if _is_taken(seed)]
     for seed in running:
         if ask_seed(seed, PORT_PATIENCE).took is None:
@@ -269,7 +264,7 @@ def _running(seeds: list[Address], config: pathlib.Path) -> list[Address]:
 
 
 def _is_taken(address: Address) -> bool:
-    """Return whether another program listens there; CommandError if nobody can."""
+    """Tell whether another program listens there. CommandError if nobody can."""
     try:
         check_free(address)
     except PortTaken:
@@ -277,11 +272,8 @@ def _is_taken(address: Address) -> bool:
     return False
 
 
-# The tree.
-
 def tree_command(arguments: list[str]) -> None:
-    """Show the tree of the first seed that tells one; CommandError when none does. Any seed that
-    monitors tells the whole tree."""
+    """Show the tree, which any monitoring seed knows. CommandError when no seed tells it."""
     parser = Parser(prog="runner.py tree", description="Ask running seeds which of them keeps "
                     "which reports about peers, and show the tree that they make.")
     add_common_flags(parser)
@@ -297,7 +289,7 @@ def tree_command(arguments: list[str]) -> None:
 
 
 def _ask_tree(seed: Target) -> list | None:
-    """Return the tree of a seed, and the loads that it knows; None if it tells none."""
+    """Return the tree and the loads that a seed knows, if any."""
     told: list = []
 
     def heard(lines: list[bytes]) -> bool:
@@ -309,7 +301,7 @@ def _ask_tree(seed: Target) -> list | None:
 
 
 def _drawn(teller: Address, tree: ThreadedTree, rows: dict[Address, int]) -> str:
-    """Draw the tree as a table: a seed per line, in the order of the keys."""
+    """Return the tree as a table of seeds, ordered by key."""
     table = [HEADS, *(_row(tree, seed, branch, rows)
                       for branch, seed in _branches(tree, tree.root, "", "", ""))]
     widths = [max(map(len, column)) for column in zip(*table)]
@@ -323,10 +315,10 @@ def _drawn(teller: Address, tree: ThreadedTree, rows: dict[Address, int]) -> str
 
 def _row(tree: ThreadedTree, seed: Address, branch: str,
          rows: dict[Address, int]) -> tuple[str, ...]:
-    """Return the cells of a seed's line; a newcomer has not told its load yet."""
+    """Return the cells of a seed's line."""
     (first, last), links = tree.interval(seed), tree.links(seed)
     first_key, last_key = (f"{key:024x}"[:SHOWN_DIGITS] for key in (first, last))
-    count = load = "?"
+    count = load = "?"  # a newcomer has not told its load yet
     if seed in rows:
         mean = sum(rows.values()) / len(rows)
         count, load = str(rows[seed]), f"{rows[seed] / mean:.2f}" if mean else "-"
@@ -338,8 +330,8 @@ def _row(tree: ThreadedTree, seed: Address, branch: str,
 
 def _branches(tree: ThreadedTree, seed: Address, above: str, own: str,
               below: str) -> Iterator[tuple[str, Address]]:
-    """Return the lines of the drawing before each seed of a subtree, in order. `above` and
-    `below` stand before what is drawn above and below the subtree's root, `own` before itself."""
+    """Yield the seeds of a subtree in order, each after its branch. `above`, `own` and `below`
+    stand before what is drawn above the root, before the root itself, and below it."""
     links = tree.links(seed)
     if not links.left_is_thread:
         yield from _branches(tree, links.left, above + "    ", above + ".-- ", above + "|   ")

@@ -1,6 +1,4 @@
-"""Steps: what happens, in words. On a terminal they are numbered lines that update themselves;
-elsewhere the present step is told every few seconds.
-"""
+"""The progress of a command, in numbered steps or in lines."""
 
 import math
 import os
@@ -19,19 +17,19 @@ from gossip.terminal.screen import USUAL, StatusLine, folded, terminal_width, ti
 from gossip.terminal.words import many
 
 NAME = 15  # columns of a step's name, where the terminal has room
-NAMED = 3  # killed peers whose names are shown; of more only the number
+NAMED = 3  # killed peers that are named; of more only the number is shown
 CLAIM = 14  # column at which the claim of a row begins
 FOR_EVER = 1_000_000_000  # messages of a peer that gossips without end
 
 
 def status_line_of(args) -> StatusLine | None:
-    """Return the display of a command's steps; None without a terminal, with --plain or --quiet."""
+    """Return the display of steps. None without a terminal, with --plain or --quiet."""
     return StatusLine() if os.isatty(1) and not (args.plain or args.quiet) else None
 
 
 class Steps:
-    """Numbered steps, the last of which is the status line. Without that `are_shown` is False, and
-    the present step has a line `every` so many seconds."""
+    """Numbered steps, the last of which is the status line. Without a status line `are_shown` is
+    False, and the last step is told `every` few seconds."""
 
     def __init__(self, status: StatusLine | None, every: float = math.inf):
         self._status = status
@@ -39,29 +37,28 @@ class Steps:
         self._every = every
         self._first = self._begun = self._told = time.monotonic()
         self._number = 0
-        self._name, self._words = "", str  # of the last one
-        self._left = float  # of the last one: the seconds that are left; 0 where nobody knows
+        self._name, self._words = "", str  # of the last step
+        self._left = float  # of the last step, the seconds left; 0 if nobody knows
 
     def begin(self, name: str, words: Callable[[], str], left: Callable[[], float] = float) -> None:
-        """Begin a step, which `words()` describe whenever it is shown; beside them stands for how
-        long it goes on, where `left()` tells, or else how long it has taken."""
+        """Begin a step. Show `words()`, and `left()` seconds, or else the seconds so far."""
         self.end()
         self._number += 1
         self._begun, self._name, self._left = time.monotonic(), name, left
         self.describe(words)
 
     def describe(self, words: Callable[[], str]) -> None:
-        """Have these words describe the last step from now on."""
+        """Show the last step with these words from now on."""
         self._words = words
         self.show()
 
     def finish(self, result: str) -> None:
-        """Have its result describe the last step, and how long it has taken."""
+        """Show the result of the last step, and the seconds so far."""
         self._left = float
         self.describe(lambda: result)
 
     def show(self) -> None:
-        """Show how far the last step is."""
+        """Show the last step as it is now."""
         now = time.monotonic()
         if self.are_shown:
             name = f"{self._name:<{NAME if terminal_width() >= USUAL else 0}}"
@@ -78,12 +75,12 @@ class Steps:
             self._status.end()
 
     def say(self, text: str, indent: int = 0) -> None:
-        """Show lines below all steps, also where none are shown; there they are not folded."""
+        """Show lines below all steps, folded on a terminal."""
         self.end()
         show(folded(text, indent) if self.are_shown else text)
 
     def say_proof(self, rows: list[Row], next_lines: str) -> None:
-        """Show the proof; where steps are shown in words, and with what to do next."""
+        """Show the proof. Where steps are shown, use words, and say what to do next."""
         if not self.are_shown:
             show(format_rows(rows))
             return
@@ -92,10 +89,8 @@ class Steps:
         self.say(next_lines, 4)
 
 
-# A network in words.
-
 def planned(args, gossip: int) -> str:
-    """Tell the steps that a network will take whose peers say so many messages."""
+    """Tell which steps a network will take."""
     malice, kill = args.malicious, args.kill
     plan = [f"each gossips {'without end' if gossip == FOR_EVER else many(gossip, 'message')}"]
     if malice:
@@ -116,7 +111,6 @@ def started(runs: list[PeerRun]) -> str:
 
 
 def gossiped(records: Records, runs: list[PeerRun]) -> str:
-    """Tell how far the messages have come that were generated so far."""
     made = sum(len(run.generated) for run in records.peers)
     made = max(made, *(len(run.received) + len(run.generated) for run in runs), 0)  # of elsewhere
     due = made * len(runs) - sum(len(run.generated) for run in runs)
@@ -125,12 +119,12 @@ def gossiped(records: Records, runs: list[PeerRun]) -> str:
 
 
 def so_far(records: Records, runs: list[PeerRun], died: int) -> str:
-    """Tell the steps of a network that goes on until Ctrl-C."""
+    """Tell the state of a network that goes on until Ctrl-C."""
     return f"{len(runs)} peers, {gossiped(records, runs)}{f', {died} died' if died else ''}"
 
 
 def watched(records: Records) -> str:
-    """Tell which peers were kicked so far, and how many messages there were."""
+    """Tell which peers were kicked so far, and how many messages exist."""
     kicked = {kick.peer for seed in records.seeds for kick in seed.kicks}
     attackers = {run.address for run in records.peers if run.malice is not None}
     honest = len(kicked - attackers)
@@ -141,14 +135,12 @@ def watched(records: Records) -> str:
 
 
 def killed(peers: list[str]) -> str:
-    """Tell which peers were killed."""
     if len(peers) > NAMED:
         return f"{len(peers)} killed"
     return f"{' '.join(ports(peers))} {'is' if len(peers) == 1 else 'are'} killed"
 
 
 def found_dead(records: Records, runs: list[PeerRun], peers: list[str]) -> str:
-    """Tell which neighbours of killed peers have found them dead."""
     if len(peers) > 1:
         found = {peer for run in runs for peer in run.dead}.intersection(peers)
         return f"{len(found)} of {len(peers)} found dead"
@@ -160,7 +152,7 @@ def found_dead(records: Records, runs: list[PeerRun], peers: list[str]) -> str:
 
 
 def proof(rows: list[Row]) -> str:
-    """Tell the rows of a proof in words, and whether all claims hold."""
+    """Tell the rows of a proof and its verdict in words."""
     try:
         "✓✗".encode(sys.stdout.encoding or "ascii")
         marks = {True: "✓", False: "✗", None: " "}

@@ -1,8 +1,8 @@
-"""The verdict on a virtual network: whether it healed, by what its nodes know of one another.
+"""The verdict on a virtual network, by the tables of its nodes.
 
-The proof (lab/proof/) reads files and knows no more than they say. This judge knows the truth: it
-hears every event when it is written, and looks into the tables of all nodes when they have had a
-rest of nine rounds and 80 seconds.
+The proof (lab/proof/) knows no more than the files say. The judge here knows the truth, because it
+hears every event when it is written, and looks into the tables of all nodes when these have rested
+for nine rounds and 80 seconds.
 """
 
 from typing import NamedTuple
@@ -10,29 +10,29 @@ from typing import NamedTuple
 from gossip.addresses import Address, parse_address
 from gossip.lab.experiments.accidents import Conditions
 from gossip.lab.experiments.virtual_network import VirtualNetwork
+from gossip.monitoring.verdicts import THRESHOLD
 from gossip.settings import majority
 from gossip.signing.confirming import ANSWER_LIMIT
 from gossip.wire import parse as parse_line
 
 REST_ROUNDS, REST = 9, 80.0  # liveness rounds and seconds between the unrest and the verdict
-MEND_ROUNDS, MEND = 10, 6.0  # the same until a network without seeds has to be one piece again
-LOOKS = 5.0  # seconds between the two looks at what should not last (see Judge.look)
+MEND_ROUNDS, MEND = 10, 6.0  # the same until a network without seeds must be one piece again
+LOOKS = 5.0  # seconds between the two looks at states that should not last
 SPEAKERS = 3  # peers that say something after the rest
 HOPS = 12  # links on the way of a message to the last peer, at most
 MEANWHILE = "while it happened"  # the question that is asked all the time
 QUIET_ROUNDS = 8  # rounds before the verdict in which nothing may change
-SPIN = 20.0  # turns of a duty per second: above this it spins, for all of a rest
+SPIN = 20.0  # turns a second above which a duty spins
 STIRS = {"connected", "disconnected", "liveness missed", "unregistered"}  # events of unrest
-FORGOTTEN = 1.0  # seconds from the end of a link until what belonged to it is gone
-PASSED_ON = 12.0  # seconds from a report until the seed has probed, and told others of the death
-BAD = 0.10  # badness of a peer, above which it is charged
+FORGOTTEN = 1.0  # seconds from the end of a link until its state is gone
+PASSED_ON = 12.0  # seconds from a report until the seed has probed and told other seeds
 STANDING = {"a neighbour", "a seed", "a registered peer"}  # roles of links that may stay
 
 
 class Fault(NamedTuple):
-    """Something that is wrong: which question found it, and in words."""
+    """A fault in words."""
 
-    question: str
+    question: str  # that has found it
     text: str
 
     def __str__(self) -> str:
@@ -40,40 +40,38 @@ class Fault(NamedTuple):
 
 
 class Judge:
-    """Hears what happens in one network, and notes what is wrong."""
+    """The judge of a network, which notes all faults."""
 
     def __init__(self, network: VirtualNetwork):
         self.network = network
         self.faults: list[Fault] = []
         self._stirred: tuple[float, str] = (0.0, "nothing")  # the last event of unrest
         self._misses: dict[tuple, int] = {}  # (peer, neighbour) -> misses in a row
-        self._reports: dict[tuple, float] = {}  # (seed, dead) -> when it heard of the death last
-        self._removals: dict[tuple, float] = {}  # (seed, peer) -> when it was removed last
-        self._rejected: dict[tuple, None] = {}  # (seed, dead): it did not believe the last report
-        self._to_pass_on: dict[tuple, float] = {}  # (seed, dead) -> when a peer reported it first
+        self._reports: dict[tuple, float] = {}  # (seed, dead) -> when it last heard of the death
+        self._removals: dict[tuple, float] = {}  # (seed, peer) -> when it last removed the peer
+        self._rejected: dict[tuple, None] = {}  # (seed, dead): it rejected the last report
+        self._to_pass_on: dict[tuple, float] = {}  # (seed, dead) -> when a peer first reported it
         self._met: dict[tuple, None] = {}  # pairs of lives that were neighbours
         network.hear = self.heard
 
     def ask(self, question: str, wrong: list[str]) -> None:
-        """Note what a question has found wrong."""
+        """Note the faults that a question has found."""
         self.faults += [Fault(question, words) for words in wrong]
 
     # While it happens.
 
     def heard(self, address: Address, event: str) -> None:
-        """Judge an event that a node has written."""
         kind, _, rest = event.partition(":")
         if kind in STIRS:
             self._stirred = self.network.time.now, f"{address} wrote {event}"
-        judge = getattr(self, f"on_{kind.replace(' ', '_')}", None)
-        if judge is not None:
+        if judge := getattr(self, f"on_{kind.replace(' ', '_')}", None):
             judge(address, rest, event)
 
     def _wrong(self, address: Address, event: str, why: str) -> None:
         self.ask(MEANWHILE, [f"at {self.network.time.now:.3f} {address} wrote {event}: {why}"])
 
     def on_started(self, address: Address, rest: str, event: str) -> None:
-        """Forget a seed's earlier life, of which it knows nothing."""
+        """Forget the seed's earlier life, because it knows nothing of that."""
         self._removals, self._to_pass_on = (
             {about: at for about, at in known.items() if about[0] != address}
             for known in (self._removals, self._to_pass_on))
@@ -89,7 +87,7 @@ class Judge:
         self._met[self.network.life(address), self.network.life(parse_address(rest))] = None
 
     def on_disconnected(self, address: Address, rest: str, event: str) -> None:
-        """The link that the smaller address has dialled stays, of two of a pair."""
+        """Check that of two links the smaller address's own stays."""
         now = self.network.time.now
         self.network.time.at(now + FORGOTTEN, self._has_dropped_offers, address, now)
         peer, duplicate, _ = rest.partition(":duplicate")
@@ -98,7 +96,7 @@ class Judge:
             self._wrong(address, event, "the link that the larger address dialled stays")
 
     def _has_dropped_offers(self, address: Address, ended: float) -> None:
-        """A peer that was up and not frozen since a link has ended keeps no offer of it."""
+        """Check that a peer has forgotten the offers of an ended link."""
         node = self.network.nodes.get(address)
         if node is None or node.world.is_frozen() or self.network.troubled[address] >= ended:
             return
@@ -111,8 +109,7 @@ class Judge:
         self._misses[address, rest.rpartition(":")[0]] = 0
 
     def on_liveness_missed(self, address: Address, rest: str, event: str) -> None:
-        """Misses are counted in a row: one more than before, or from 1 on; a suspect whose last
-        probe has found nothing out misses its last round anew."""
+        """Check that misses are counted in a row. A suspect may miss its last round anew."""
         peer, _, text = rest.rpartition(":")
         count, limit = int(text), self.network.settings.liveness_misses
         before = self._misses.get((address, peer), 0)
@@ -126,7 +123,7 @@ class Judge:
         self._blamed(address, parse_address(rest), event)
 
     def on_dead_report(self, address: Address, rest: str, event: str) -> None:
-        """A seed passes a death on once, which a peer that it lists has reported."""
+        """Expect a seed to pass on the report of a listed peer."""
         report, now = parse_line(rest.encode()), self.network.time.now
         about = address, report.dead
         self._reports[about] = now
@@ -142,11 +139,11 @@ class Judge:
         self._rejected[address, report.dead] = None
 
     def on_passed_on(self, address: Address, rest: str, event: str) -> None:
-        """Nobody has to tell a seed of a death that has believed a report."""
+        """Note that this seed knows of a death."""
         self._reports[address, parse_line(rest.encode()).dead] = self.network.time.now
 
     def _has_passed_on(self, seed: Address, dead: Address, died: float, reported: float) -> None:
-        """A seed that believed a report has told every other seed that it could reach."""
+        """Check that a seed has passed on a death that it believed."""
         network = self.network
         if (dead in network.nodes or network.troubled[dead] > died or (seed, dead) in self._rejected
                 or self._removals.get((seed, dead), -1.0) < died):
@@ -158,7 +155,7 @@ class Judge:
             and self._reports.get((other, dead), -1.0) < died])
 
     def on_removed(self, address: Address, rest: str, event: str) -> None:
-        """If it lives, it must have been out of reach, or have gone elsewhere."""
+        """Check that a seed removes a living peer only for a reason."""
         if ":malicious:" in rest:
             return  # the proof tells whether it is
         peer, _, reason = rest.rpartition(":")
@@ -170,13 +167,13 @@ class Judge:
             self._blamed(address, accused, event)
 
     def on_judged(self, address: Address, rest: str, event: str) -> None:
-        """Where nobody attacks, nobody is found bad."""
+        """Check that nobody is found bad where nobody attacks."""
         for word in () if self.network.hostile else rest.split():
-            if float(word.partition("=")[2]) > BAD:
+            if float(word.partition("=")[2]) > THRESHOLD:
                 self._wrong(address, f"judged:{word}", "nobody attacks")
 
     def _blamed(self, finder: Address, accused: Address, event: str) -> None:
-        """A node calls another dead: it must not have been in reach all the time."""
+        """Check that a node called dead has been out of reach."""
         network, settings = self.network, self.network.settings
         patience = ((settings.liveness_misses + 2) * settings.liveness_interval
                     + settings.probe_tries * settings.probe_limit)
@@ -187,7 +184,7 @@ class Judge:
     # After the rest.
 
     def rest(self, conditions: Conditions) -> None:
-        """Let the network rest after its unrest, and ask every question."""
+        """Let the network rest, and ask every question."""
         time, round_ = self.network.time, conditions.liveness_interval
         end = time.now
         turns = {duty: duty.turns for node in self.network.nodes.values()
@@ -205,9 +202,7 @@ class Judge:
         self._speak(conditions)
 
     def _speak(self, conditions: Conditions) -> None:
-        """Check that messages said after the rest arrive everywhere, by flood within the longest
-        ways. On each of these ways a peer may wait in vain for what seeds say of a run that has
-        said nothing before."""
+        """Check that new messages arrive everywhere in the time of HOPS links."""
         network, time = self.network, self.network.time
         expected = []  # (peer, messages that it has to have then)
         for peers in network.in_pieces():
@@ -218,7 +213,7 @@ class Judge:
         way = 2 * conditions.latency + conditions.jitter + 2 * conditions.lag
         if conditions.sign and len(network.honest_seeds()) < majority(conditions.seeds):
             way += ANSWER_LIMIT + network.settings.probe_limit  # runs have to prove themselves
-        rumor = conditions.spread == "rumor"  # it may die; then comparing brings it
+        rumor = conditions.spread == "rumor"  # it may die, and come by anti-entropy
         time.run(time.now + 1.0 + HOPS * way
                  + (4 * conditions.antientropy_interval if rumor else 0.0))
         self.ask("after the rest", [
@@ -226,7 +221,7 @@ class Judge:
             for peer, count in expected if peer.messages.count() != count])
 
     def look(self) -> dict[tuple, str]:
-        """Return states that should not last, as two looks find them: (kind, object) -> words."""
+        """Return states that should not last, in words, by (kind, object)."""
         found = {}
         for address, node in sorted(self.network.nodes.items()):
             for link in node.links():
@@ -255,18 +250,18 @@ class Judge:
         return found
 
     def pieces(self) -> list[str]:
-        """The graph of the living is one piece. While no seed lives, newcomers can find nobody, so
-        only peers that were neighbours once in their present lives have to be in one piece."""
+        """Check that the living are in one piece."""
         graph = self.network.graph()
         if self.network.living_seeds():
             return [f"the peers are in {len(graph)} pieces"] if len(graph) > 1 else []
+        # without seeds newcomers find nobody, so only peers that met in these lives must be joined
         lives = {self.network.life(peer.address) for peer in self.network.peers()}
         return [f"{one} and {other} were neighbours, and are in different pieces"
                 for (one, life), (other, its_life) in self._met
                 if {(one, life), (other, its_life)} <= lives and not graph.joined(one, other)]
 
     def links(self) -> list[str]:
-        """Every link of neighbours stands at both ends and is the same."""
+        """Check that every link is the same at both ends."""
         peers, wrong = {node.address: node for node in self.network.peers()}, []
         for node in peers.values():
             for address in node.neighbours.addresses():
@@ -278,13 +273,13 @@ class Judge:
         return wrong
 
     def messages(self) -> list[str]:
-        """Everybody living has seen the same messages, as far as links lead."""
+        """Check that all peers of a piece have seen the same messages."""
         return [f"messages differ: {', '.join(f'{p.address} {p.messages.count()}' for p in peers)}"
                 f"; of {', '.join(runs)}" for peers in self.network.in_pieces()
                 if (runs := _runs_that_differ(self.network, peers))]
 
     def registrations(self) -> list[str]:
-        """Everybody is registered with a majority, or with all seeds there are."""
+        """Check that peers are registered with a majority, or all living seeds."""
         seeds = {node.address: node for node in self.network.living_seeds()}
         wanted = min(majority(len(self.network.seeds)), len(seeds))
         wrong = []
@@ -301,7 +296,7 @@ class Judge:
         return wrong
 
     def lists(self) -> list[str]:
-        """Seeds list only the living, over standing connections, and peers know exactly them."""
+        """Check that seeds list only living peers, and that peers know them."""
         wrong = []
         living = {node.address for node in self.network.peers()}
         seeds = self.network.living_seeds()
@@ -320,7 +315,7 @@ class Judge:
         return wrong
 
     def _unquiet(self, began: float, turns: dict) -> list[str]:
-        """Say if the last eight rounds were not quiet, or a duty spins since the rest began."""
+        """Check that the last eight rounds were quiet, and no duty spins."""
         now, (at, event) = self.network.time.now, self._stirred
         is_quiet = now - at >= QUIET_ROUNDS * self.network.settings.liveness_interval
         wrong = [] if is_quiet else [f"no rest: at {at:.3f} {event}"]
@@ -330,15 +325,15 @@ class Judge:
 
 
 def _runs_that_differ(network: VirtualNetwork, peers: list) -> list[str]:
-    """Return the runs of which these peers, which links join, have not all seen the same messages
-    as they should. Where gossip is signed, a run that has ended cannot prove itself, and seeds that
-    were started again do not know it: its messages stay with peers that took them before."""
+    """Return the runs whose messages differ among joined peers without an excuse. Where gossip is
+    signed, a run that has ended cannot prove itself, and restarted seeds do not know it, so its
+    messages stay with peers that took them before."""
     seen = {peer.address: peer.messages.seen() for peer in peers}
     runs = [run for run in sorted({run for one in seen.values() for run in one})
             if any(one.get(run) != seen[peers[0].address].get(run) for one in seen.values())]
     return [run.decode() for run in runs
             if not network.settings.sign or network.is_vouched_for(run)
-            or any(peer.confirming.is_known(run)  # it takes what it lacks
+            or any(peer.confirming.is_known(run)  # so it takes what it lacks
                    and peer.messages.lacking([(run, seen[other][run])])
                    for peer in peers for other in peer.neighbours.addresses()
                    if run in seen.get(other, ()))]

@@ -1,10 +1,11 @@
-"""A virtual network: seeds and peers of the real classes in virtual time, and what befalls them.
+"""A network in virtual time, of the real seeds and peers.
 
-It starts lives of nodes, ends them in every way, and knows the truth, which no node knows: who
-lives, and since when one could reach another.
+It starts lives of nodes, ends them in every way, and knows the truth, which no node knows: which
+nodes live, and since when they could reach each other.
 """
 
 import collections
+import dataclasses
 import fnmatch
 import functools
 import io
@@ -22,20 +23,20 @@ from gossip.node.output_file import OutputFile
 from gossip.settings import Settings, majority
 
 LOOK = 0.25  # seconds between two looks whether a node that leaves has ended, or has room to speak
-TEXT = "said {} of {}"  # what peers say; not `message N`, which the generator says
+TEXT = "said {} of {}"  # of a message; not `message N`, which the generator says
 
 
 class VirtualNetwork:
     """Nodes by address. `classes` has the class of a "seed" and of a "peer", `hostile` the classes
-    of those at some addresses that are not honest; what chance brings follows from `number`.
-    `hear(address, event)` is told what nodes write, and may be replaced."""
+    of attackers by address; `number` seeds all chance. `hear(address, event)`, which may be
+    replaced, is told what nodes write."""
 
     def __init__(self, number: int, classes: dict, seeds: list[Address], settings: Settings,
                  cables: Cables, lag: float = 0.0, clocks: float = 0.0,
                  hostile: dict[Address, type] | None = None):
         self.time = VirtualTime()
         self.folder = VirtualFolder()  # of the output files
-        self.nodes: dict[Address, object] = {}  # those that live, or leave
+        self.nodes: dict[Address, object] = {}  # that live, or leave
         self.settings = settings
         self.seeds = seeds
         self.hostile = hostile or {}
@@ -44,17 +45,15 @@ class VirtualNetwork:
         self._mended = 0.0  # when the last cut ended
         self._number = number
         self._classes = classes
-        self._lag = lag  # seconds at most until a thread runs whose time has come
+        self._lag = lag  # seconds at most until a due thread runs
         self._clocks = clocks  # seconds by which a node's clock is ahead, at most
         self._lives: dict[Address, int] = {}  # how many lives an address has had
-        # When a connection of a node was broken last; until when a node was frozen, slow, not up:
+        # When a connection of a node last broke, and until when a node was frozen, slow or not up
         self._broke: dict[Address, float] = collections.defaultdict(float)
         self.troubled: dict[Address, float] = {}
 
-    # Lives.
-
     def start(self, address: Address) -> None:
-        """Let a node begin to live, if it does not already."""
+        """Start a node that is not up."""
         if address in self.nodes:
             return
         kind = "seed" if address in self.seeds else "peer"
@@ -73,13 +72,11 @@ class VirtualNetwork:
     def _output(self, kind: str, address: Address) -> OutputFile:
         name = f"{kind}_{address.file_part}.txt"
         ear = types.SimpleNamespace(show=functools.partial(self._heard, address))
-        return OutputFile(name, self._clock, ear, self.folder.file(name))
-
-    def _clock(self) -> int:
-        return START * 10**9 + round(self.time.now * 1e9)
+        return OutputFile(name, lambda: START * 10**9 + round(self.time.now * 1e9), ear,
+                          self.folder.file(name))
 
     def _heard(self, address: Address, clock: str, head: str, lines: str) -> None:
-        """Hear the events that a node has written, in place of a screen."""
+        """Take the events that a node has written, instead of a screen."""
         for line in lines.split("\n"):
             event = head + line
             self.hear(address, event)
@@ -88,13 +85,13 @@ class VirtualNetwork:
                 del self.nodes[address]
 
     def kill(self, address: Address) -> None:
-        """Let a process die; the kernel ends its connections."""
+        """Kill a process, whose kernel then ends its connections."""
         if address in self.nodes:
             self.trouble(address)
             die_together([self.nodes.pop(address)])
 
     def lose_power(self, address: Address) -> None:
-        """Turn a machine off; nobody is told."""
+        """Turn a machine off without a word to anyone."""
         if address in self.nodes:
             self.trouble(address)
             node = self.nodes.pop(address)
@@ -102,13 +99,12 @@ class VirtualNetwork:
             node.world.lose_power()
 
     def leave(self, address: Address) -> None:
-        """Let a peer leave gracefully."""
         node = self.nodes.get(address)
         if node is not None and not node.world.is_frozen():
             node.quit()
 
     def start_again(self, address: Address) -> None:
-        """Start a node if it has ended; one that still leaves, as soon as it has ended."""
+        """Start a node as soon as it has ended."""
         if getattr(self.nodes.get(address), "leaving", None):
             self.time.at(self.time.now + LOOK, self.start_again, address)
         else:
@@ -117,43 +113,34 @@ class VirtualNetwork:
     # Accidents that end.
 
     def freeze(self, address: Address) -> None:
-        """Let a process stand still."""
         if address in self.nodes:
             self.nodes[address].world.freeze()
 
     def thaw(self, address: Address) -> None:
-        """Let it go on."""
         node = self.nodes.get(address)
         if node is not None and node.world.is_frozen():
             self.trouble(address)
             node.world.thaw()
 
     def cut(self, side: frozenset[Address]) -> None:
-        """Cut these machines off from all others."""
         self.cabling.cut(side)
 
     def mend(self, side: frozenset[Address]) -> None:
-        """End a cut."""
         self.cabling.mend(side)
         self._mended = self.time.now
 
     def slow(self, address: Address, milliseconds: int) -> None:
-        """Slow a machine's connections down: all takes so much longer."""
+        """Delay everything that a machine sends and receives."""
         self.cabling.slow[address] = milliseconds / 1000
 
     def fast(self, address: Address) -> None:
-        """Let them be as they were."""
         if self.cabling.slow.pop(address, None) is not None:
             self.trouble(address)
 
     def reset(self, address: Address, chosen: int, both: bool = True) -> None:
-        """Break one of a node's connections, here or at both ends."""
+        """Break a connection of a node, here or at both ends."""
         if address in self.nodes and (ends := self.nodes[address].world.ends()):
             self._break(ends[chosen % len(ends)], both)
-
-    def break_one_end(self, address: Address, chosen: int) -> None:
-        """Break one of a node's connections here: its other end does not notice."""
-        self.reset(address, chosen, both=False)
 
     def break_links(self, share: float, rng: random.Random) -> None:
         """Break a share of the links between peers, at both ends."""
@@ -164,7 +151,7 @@ class VirtualNetwork:
             self._break(end, both=True)
 
     def churn(self, share: float, every: float, until: float, rng: random.Random) -> None:
-        """Break a share of the links, and again every so many seconds."""
+        """Break a share of the links, again and again."""
         self.break_links(share, rng)
         if self.time.now + every < until:
             self.time.at(self.time.now + every, self.churn, share, every, until, rng)
@@ -176,13 +163,13 @@ class VirtualNetwork:
             end.other.reset()
 
     def say(self, address: Address, texts: list[str]) -> None:
-        """Let a peer say something, as its console would."""
+        """Let a peer say texts, as its console would."""
         node = self.nodes.get(address)
         if node is not None and not node.leaving and not node.world.is_frozen():
             node.gossip(texts)
 
     def say_all(self, address: Address, count: int, said: int = 0) -> None:
-        """Let a peer say so many messages, one after the other while it has room."""
+        """Let a peer say messages in turn, while it has room."""
         node = self.nodes.get(address)
         while said < count and node is not None:
             if not node.flusher.has_room(node.neighbours.links()):
@@ -192,8 +179,7 @@ class VirtualNetwork:
             self.say(address, [TEXT.format(said, count)])
 
     def calm_down(self, calm: float, silence: float) -> None:
-        """Let so many seconds pass, and then some in which nobody generates a message: what is
-        said at the very end would reach nobody."""
+        """Let `calm` seconds pass, and `silence` without generators, so that all arrives."""
         self.time.run(self.time.now + calm)
         for peer in self.peers():
             peer.spreading.fall_silent()
@@ -202,20 +188,18 @@ class VirtualNetwork:
     # The truth.
 
     def trouble(self, address: Address) -> None:
-        """Note that a node was frozen, slow, or not up until this moment."""
+        """Note that a node was frozen, slow or not up until now."""
         self.troubled[address] = self.time.now
 
     def peers(self) -> list:
-        """Return the peers that live and do not leave, in the order of their addresses."""
+        """Return all living peers that do not leave, by address."""
         return [node for address, node in sorted(self.nodes.items())
                 if address not in self.seeds and not node.leaving]
 
     def graph(self) -> Pieces:
-        """Return the graph of the peers that live."""
         return Pieces({peer.address: peer.neighbours.addresses() for peer in self.peers()})
 
     def in_pieces(self) -> list[list]:
-        """Return the peers that live, piece by piece."""
         peers = {peer.address: peer for peer in self.peers()}
         return [[peers[address] for address in sorted(piece)]
                 for piece in sorted(self.graph().all(), key=min)]
@@ -225,15 +209,13 @@ class VirtualNetwork:
         return address, self._lives.get(address, 0)
 
     def living_seeds(self) -> list:
-        """Return the seeds that live, in the order of their addresses."""
         return [node for address, node in sorted(self.nodes.items()) if address in self.seeds]
 
     def honest_seeds(self) -> list:
-        """Return the seeds that live and do not lie."""
         return [seed for seed in self.living_seeds() if seed.address not in self.hostile]
 
     def is_vouched_for(self, run: bytes) -> bool:
-        """Return whether a run lives, or most of all seeds live, are honest, and know it."""
+        """Tell whether a run lives, or enough honest seeds know it."""
         text, _, start = run.decode().rpartition(":")
         address, start = parse_address(text), int(start)
         node = self.nodes.get(address)
@@ -242,40 +224,32 @@ class VirtualNetwork:
                 or len(knowing) >= majority(len(self.seeds)))
 
     def in_reach_since(self, one: Address, other: Address) -> float | None:
-        """Return since when the two could reach each other without trouble; None if they cannot."""
-        for address in (one, other):
-            node = self.nodes.get(address)
-            if node is None or node.world.is_frozen() or address in self.cabling.slow:
-                return None
-        if self.cabling.parted(one, other):
+        """Return since when two nodes can reach each other. None if they cannot."""
+        nodes = self.nodes.get(one), self.nodes.get(other)
+        if (None in nodes or any(node.world.is_frozen() for node in nodes)
+                or {one, other} & self.cabling.slow.keys() or self.cabling.parted(one, other)):
             return None
         return max(self.troubled[one], self.troubled[other], self._mended)
 
     def undisturbed_since(self, one: Address, other: Address) -> float:
-        """Return the same, also without a connection of either that broke; or infinity."""
+        """Return since when also none of their connections broke, or infinity."""
         since = self.in_reach_since(one, other)
         return math.inf if since is None else max(since, self._broke[one], self._broke[other])
 
 
-# Output files in memory, in a folder that the proof can read.
-
+@dataclasses.dataclass(order=True)
 class VirtualFile:
-    """A file that only grows. An output file needs `write` and `close`; the proof `name`, an order,
-    `is_file` and `open`, as of a path."""
+    """A file in memory, for the proof like a path."""
 
-    def __init__(self, name: str):
-        self.name = name
-        self.data = bytearray()
-
-    def __lt__(self, other: "VirtualFile") -> bool:
-        return self.name < other.name
+    name: str
+    data: bytearray = dataclasses.field(default_factory=bytearray, compare=False)
 
     def write(self, data: bytes) -> int:
         self.data += data
         return len(data)
 
     def close(self) -> None:
-        """A node has ended; a later life of it may write on."""
+        """Do nothing, because a later life of the node may write on."""
 
     def is_file(self) -> bool:
         return True
@@ -285,16 +259,15 @@ class VirtualFile:
 
 
 class VirtualFolder(dict[str, VirtualFile]):
-    """Files by name; `glob` is that of a path."""
+    """Files by name, with the `glob` of a path."""
 
     def file(self, name: str) -> VirtualFile:
-        """Return the file of this name, made if need be."""
         return self.setdefault(name, VirtualFile(name))
 
     def glob(self, pattern: str) -> list[VirtualFile]:
         return [file for name, file in self.items() if fnmatch.fnmatchcase(name, pattern)]
 
     def save(self, folder: pathlib.Path) -> None:
-        """Write all files into a folder of the disk; OSError when that fails."""
+        """Write all files into a folder of the disk. OSError when that fails."""
         for file in self.values():
             (folder / file.name).write_bytes(file.data)

@@ -1,18 +1,16 @@
-"""Workers: processes that host nodes, as the runner holds them and from inside.
+"""Processes that host nodes, as the runner holds them and from inside.
 
-The standard input of each process is a pipe from the runner, and the process ends when its input
-ends: so all end with the runner, however it ends. To a peer in a process of its own the runner
-writes lines of the peer's console. To a worker it writes these:
+The standard input of each process is a pipe from the runner. A process ends when its input ends, so
+all end with the runner, however it ends. The runner writes lines of the console to a peer in its
+own process, and these lines to a worker:
 
-    start IP:PORT                            start a node with this address
-    start IP:PORT KIND SHARE IP:PORT ...     start a peer that attacks the network (ATTACKS in
-                                             accidents.py), and knows these to do the same
-    ready                                    say `ready` on standard output: all of them listen
-    kill IP:PORT IP:PORT ...                 these nodes die: no last line in a file, sockets shut
-    say IP:PORT TEXT                         this peer gossips a text
+    start IP:PORT                            start a node
+    start IP:PORT KIND SHARE IP:PORT ...     start an attacker, which knows its accomplices
+    ready                                    say `ready` on standard output when all of them listen
+    kill IP:PORT IP:PORT ...                 let nodes die: no last line in a file, sockets shut
+    say IP:PORT TEXT                         let a peer gossip a text
 
-The main thread of a worker reads. A thread of its own lets new nodes begin, one after the other;
-everything else is done by the nodes' own threads.
+The main thread of a worker reads, and another thread lets new nodes begin, one after the other.
 """
 
 import contextlib
@@ -36,55 +34,49 @@ from gossip.settings import LATE_FROM
 from gossip.terminal.command_line import FAILED, ROOT, CommandError, show
 from gossip.terminal.input import Keyboard, ctrl_c_withheld
 
-PACE, PACE_LIMIT = 0.05, 1.0  # seconds between two starts, and for all of them, on a process that
-# is on time: nodes that start at once join at once, which is hardest, and their generators stay in
-# step for ever
+PACE, PACE_LIMIT = 0.05, 1.0  # seconds between two starts, and for all of them, in a process that
+# is on time, because nodes that start at once join at once, and their generators stay in step
 SLOWEST = 0.1  # seconds for each start at most, on average, however late this process is
 SWITCH_INTERVAL = 0.5  # seconds that a thread may hold the interpreter while others wait for it;
-SWITCH_SHARE = 0.02  # at least so many for each node. Each thread that waits wakes up once in this
-# time: with the usual 5 ms, hundreds of them do nothing else; and thousands, with 0.5 s
+SWITCH_SHARE = 0.02  # at least this for each node. Each waiting thread wakes up once in this time:
+# with the usual 5 ms, hundreds of threads do nothing else, and with 0.5 s thousands
 SET_FUTEX_HASH, SLOTS = (78, 1), 8192  # PR_FUTEX_HASH, PR_FUTEX_HASH_SET_SLOTS; a power of two
 
 
-# As the runner holds them.
-
 class Host:
-    """A process that hosts nodes, and the pipe that keeps it alive. It needs nothing but the
-    standard library, and without a look for more (-S) it starts sooner."""
+    """A process that hosts nodes, and the pipe that keeps it alive."""
 
     def __init__(self, what: str, arguments: list[str], addresses: list[Address], stdout=None):
         self.what = what
         self.addresses = addresses
-        with ctrl_c_withheld():
+        with ctrl_c_withheld():  # -S: nothing but the standard library, so it starts sooner
             self._process = subprocess.Popen([sys.executable, "-S", *arguments],
                                              stdin=subprocess.PIPE, stdout=stdout)
         self.id = self._process.pid
         self._thawer: subprocess.Popen | None = None  # while the process is frozen
 
     def write(self, text: str) -> None:
-        """Write lines to the standard input of the process; lost if it has ended."""
+        """Write lines to the process, if it has not ended."""
         with contextlib.suppress(OSError):
             self._process.stdin.write(text.encode())
             self._process.stdin.flush()
 
     def takes_lines(self) -> bool:
-        """Return whether a line of up to 4 KiB can be written without waiting."""
+        """Tell whether up to 4 KiB can be written without waiting."""
         return bool(select.select([], [self._process.stdin], [], 0)[1])
 
     def freeze(self) -> None:
-        """Stop the process where it stands (SIGSTOP). It does not notice the end of its input then:
-        a shell waits for that instead, and lets it go on."""
+        """Stop the process (SIGSTOP). A shell waits for the end of its input in its place, and lets
+        it go on then."""
         with ctrl_c_withheld():
             self._thawer = subprocess.Popen(["/bin/sh", "-c", f"read line; kill -CONT {self.id}"],
                                             stdin=subprocess.PIPE)
         self._process.send_signal(signal.SIGSTOP)
 
     def is_frozen(self) -> bool:
-        """Return whether the process stands still."""
         return self._thawer is not None
 
     def thaw(self) -> None:
-        """Let the process go on, if it is frozen."""
         if self._thawer is not None:
             self._process.send_signal(signal.SIGCONT)
             with self._thawer as thawer:
@@ -92,26 +84,25 @@ class Host:
             self._thawer = None
 
     def read_line(self) -> str:
-        """Wait for a line of the standard output; empty at its end."""
+        """Wait for a line of the standard output. Empty at its end."""
         return self._process.stdout.readline().decode()
 
     def die(self) -> None:
-        """End the process without a word."""
         self._process.kill()
         self._process.wait()
         self.end()
 
     def ended(self) -> int | None:
-        """Return the exit code of a process that has ended, None while it runs."""
+        """Return the exit code, None while the process runs."""
         return self._process.poll()
 
     def cpu(self) -> float:
-        """Return the CPU seconds so far; 0 where the system does not tell."""
+        """Return the CPU seconds so far. 0 where the system does not tell."""
         fields = self._read("stat").rpartition(")")[2].split()
         return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK") if fields else 0.0
 
     def size(self) -> tuple[float, int]:
-        """Return resident memory (MiB), and threads; (0, 0) where the system does not tell."""
+        """Return resident memory (MiB) and threads. (0, 0) where the system does not tell."""
         fields = dict(line.split(":", 1) for line in self._read("status").splitlines())
         return (int(fields.get("VmRSS", "0 kB").split()[0]) / 1024, int(fields.get("Threads", 0)))
 
@@ -122,13 +113,13 @@ class Host:
             return ""
 
     def end(self) -> None:
-        """End the input of the process, so that it ends; a frozen one goes on before."""
+        """End the input of the process, so that it ends."""
         self.thaw()
         with contextlib.suppress(OSError):  # it has ended already
             self._process.stdin.close()
 
     def wait(self, until: float) -> None:
-        """Wait for the end of the process until that monotonic time, then kill it."""
+        """Wait for the end of the process `until` then, or kill it."""
         try:
             self._process.wait(max(0.0, until - time.monotonic()))
         except subprocess.TimeoutExpired:
@@ -138,7 +129,7 @@ class Host:
 
 
 def end_all(hosts: list[Host], seconds: float) -> None:
-    """End processes together; kill those that have not ended after so many seconds."""
+    """End processes together, and kill processes that take longer than `seconds`."""
     until = time.monotonic() + seconds
     for host in hosts:
         host.end()
@@ -147,7 +138,7 @@ def end_all(hosts: list[Host], seconds: float) -> None:
 
 
 class PeerProcess(Host):
-    """A process of one peer: peer.py."""
+    """The process of a single peer, peer.py."""
 
     def __init__(self, address: Address, flags: list[str], stdout=subprocess.DEVNULL):
         super().__init__(f"peer {address}", [str(ROOT / "peer.py"), str(address.port),
@@ -155,20 +146,17 @@ class PeerProcess(Host):
                          [address], stdout)
 
     def kill(self, addresses: list[Address]) -> None:
-        """End the peer without a word."""
         self.die()
 
     def say(self, address: Address, text: str) -> None:
-        """Let the peer gossip a text of one line."""
         self.write(f"say {text}\n")
 
 
 class WorkerProcess(Host):
-    """A worker: a process of several nodes of one kind, `seed` or `peer`."""
+    """The process of several seeds, or peers, with the roles of attackers."""
 
     def __init__(self, kind: str, addresses: list[Address], flags: list[str],
                  roles: dict[Address, Role]):
-        """`roles` has those that are to attack the network."""
         super().__init__(f"worker of {len(addresses)} {kind}s",
                          [str(ROOT / "runner.py"), "worker", kind, *flags],
                          addresses, subprocess.PIPE)
@@ -176,30 +164,26 @@ class WorkerProcess(Host):
         self.start(*addresses)
 
     def wait_ready(self) -> None:
-        """Wait until all nodes listen."""
         self.write("ready\n")
         if not self.read_line():
             raise CommandError(f"a {self.what} could not start", FAILED)
 
     def kill(self, addresses: list[Address]) -> None:
-        """End these peers at once, without a word; a frozen one, when it reads that."""
+        """Kill nodes. A frozen worker is thawed, so that it reads the order."""
         self.write(f"kill {' '.join(map(str, addresses))}\n")
         self.thaw()
 
     def start(self, *addresses: Address) -> None:
-        """Start nodes, for the first time or after their death; together they begin in turn."""
+        """Start nodes, which then begin in turn."""
         self.write("".join(f"start {address} {self._roles.get(address, '')}\n"
                            for address in addresses))
 
     def say(self, address: Address, text: str) -> None:
-        """Let a peer gossip a text of one line."""
         self.write(f"say {address} {text}\n")
 
 
-# From inside.
-
 class Worker:
-    """Nodes in one process, made by `make_node(node_class, address)`."""
+    """The nodes of this process, made by `make_node(node_class, address)`."""
 
     def __init__(self, node_class: type, make_node: Callable):
         self._node_class = node_class
@@ -208,10 +192,10 @@ class Worker:
         self._starters: list[threading.Thread] = []  # each lets some of them begin, and ends
 
     def host(self) -> None:
-        """Do what the input says until it ends; then end all nodes, and the process."""
+        """Do what the input says, then end all nodes and the process."""
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the runner, which ends us
-        gc.disable()  # hundreds of nodes are millions of objects to look at, while all of them
-        # stand still; and they leave next to nothing that only such a search would find
+        gc.disable()  # hundreds of nodes are millions of objects to search while all nodes stand
+        # still, and next to none of these objects are in cycles
         widen_futex_table()
         keyboard = Keyboard()
         while (lines := keyboard.lines()) is not None:
@@ -228,7 +212,7 @@ class Worker:
             word, _, rest = line.partition(" ")
             if word == "start":
                 started.append(self._prepare(*rest.split()))
-            elif word == "kill":  # together, so that the file of none tells of the end of another
+            elif word == "kill":  # together, so that no file tells of the end of another node
                 die_together([self._nodes.pop(address) for address in rest.split()])
             elif word == "say":
                 address, _, text = rest.partition(" ")
@@ -242,9 +226,8 @@ class Worker:
             self._starters[-1].start()
 
     def _prepare(self, named: str, *role: str):
-        """Make a node and start its threads, which wait until `go` is called."""
-        node_class = (misbehaving(self._node_class, Role.parse(*role)) if role
-                      else self._node_class)
+        """Make a node and start its threads, which wait for `go`."""
+        node_class = misbehaving(self._node_class, Role.parse(*role)) if role else self._node_class
         node = self._nodes[named] = self._make_node(node_class, parse_address(named))
         node.all_begun = lambda: not any(starter.is_alive() for starter in self._starters)
         prepare_node(node)
@@ -252,11 +235,10 @@ class Worker:
 
 
 def widen_futex_table() -> None:
-    """Let Linux find one of thousands of threads that wait for locks without a search.
+    """Give this process a larger table of threads that wait for locks.
 
-    Since Linux 6.16 each process has a hash table of its own for them, of 16 slots on two
-    processors: whoever releases a lock walks past hundreds of threads that wait for other locks.
-    An older Linux has one large table for all processes, and refuses the call.
+    Since Linux 6.16 each process has its own, of 16 slots on two processors, so that each release
+    of a lock walks past hundreds of threads that wait for others. An older Linux refuses the call.
     """
     if sys.platform.startswith("linux"):
         with contextlib.suppress(ImportError):  # a Python built without it works, but slower
@@ -265,8 +247,8 @@ def widen_futex_table() -> None:
 
 
 def begin_in_turn(nodes: list) -> None:
-    """Let nodes begin to work, each as soon as this process is on time after the one before: when a
-    short sleep does not last much longer than it should."""
+    """Let nodes begin to work, each once this process is on time. Then a short sleep does not last
+    much longer than it should."""
     pace, latest = min(PACE, PACE_LIMIT / len(nodes)), time.monotonic()
     for node in nodes:
         if not node.stopping:

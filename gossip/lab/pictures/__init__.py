@@ -1,7 +1,7 @@
-"""Pictures: charts, the network, and a page about it, made of the records of proof/.
+"""Pictures of a network, in a report and on a live page.
 
-Values in, SVG, HTML or tables out. What the files prove about a network is decided in proof/, not
-here. `report` writes them; a network that runs is followed by the files live_*.py:
+Records of proof/ go in, SVG, HTML or tables come out. proof/ decides what the files prove. `report`
+writes the pictures. The files live_*.py follow a running network:
 
     live_lines   the lines of all files, as they grow      live_follow    events and words for pages
     live_states  which state each node is in               live_requests  who may ask for what

@@ -1,17 +1,14 @@
-"""Charts: values in, SVG text out.
+"""Charts as SVG text, made of values.
 
-Every chart is an SVG document with a background, and with colours for light and dark screens. Its
-classes begin with `gv-`, so that it can stand in a page as well. Texts are escaped here. Left out
-on purpose: ids, scripts, fonts, and anything that a viewer would have to fetch. The drawing of the
-network is in network.py.
+Every chart has colours for light and dark screens. Its classes begin with `gv-`, so that it can
+stand in a page as well. Texts are escaped here. Left out on purpose: ids, scripts, fonts, and
+anything that a viewer would have to fetch.
 """
 
 import html
 import math
 import pathlib
-import string
 from collections import Counter
-from itertools import chain
 from typing import NamedTuple
 
 from gossip.capacity import shares
@@ -22,40 +19,30 @@ WIDTH = 960  # of all charts, in SVG units
 BAD = 0.10  # above this badness a peer is charged
 PER_DECADE = 8  # bars of the latency histogram from one power of ten to the next
 
-_LIGHT = {"bg": "#ffffff", "ink": "#1c2733", "muted": "#556270", "grid": "#e2e7ed",
-          "edge": "#5d7894", "main": "#1c6cb0", "warm": "#bf4408", "cool": "#0f766e",
-          "bad": "#8a2f9c", "on": "#ffffff"}
-_DARK = {"bg": "#151a20", "ink": "#e8ecf1", "muted": "#a3afbc", "grid": "#2b343e",
-         "edge": "#8ba6c1", "main": "#66b2f2", "warm": "#ff9860", "cool": "#5dcdb7",
-         "bad": "#dd97ee", "on": "#10151a"}
-# Rules without colours, an empty line, and rules for the colours of light and of dark screens.
-_SHAPES, _COLOURS = pathlib.Path(__file__).with_name("chart.css").read_text("utf-8").split("\n\n")
-STYLE = (_SHAPES + "\n" + string.Template(_COLOURS).substitute(_LIGHT)
-         + "@media (prefers-color-scheme:dark){\n" + string.Template(_COLOURS).substitute(_DARK)
-         + "}")
+STYLE = pathlib.Path(__file__).with_name("chart.css").read_text("utf-8").rstrip()
 
 Points = list[tuple[float, float]]
 
 
 class Lane(NamedTuple):
-    """One lane of the timeline: moments, or a number that changes at these moments."""
+    """A lane of the timeline."""
 
     name: str
     moments: list[float]
-    values: list[int] | None = None
+    values: list[int] | None = None  # of a number that changes at these moments
 
 
 class Curve(NamedTuple):
-    """One peer: (seconds, badness), whether it attacks, and where it was kicked."""
+    """The badness of a peer over time."""
 
     peer: str
-    points: Points
+    points: Points  # (seconds, badness)
     attacks: bool
-    kicked: tuple[float, float] | None
+    kicked: tuple[float, float] | None  # the point at which it was
 
 
 class Axis(NamedTuple):
-    """Turns values from low to high into positions from begin to end."""
+    """The positions, from begin to end, of values from low to high."""
 
     low: float
     high: float
@@ -71,25 +58,24 @@ class Axis(NamedTuple):
 
 
 def number(value: float) -> str:
-    """Return a coordinate with one decimal, or none if it is 0."""
+    """Return a coordinate with a decimal, unless that is 0."""
     return f"{value:.1f}".removesuffix(".0")
 
 
 def text(x: float, y: float, words: str, style: str = "gv-text", anchor: str = "start",
          more: str = "") -> str:
-    """Return a text element; the words are escaped."""
+    """Return a text element with escaped words."""
     return (f'<text x="{number(x)}" y="{number(y)}" class="{style}" text-anchor="{anchor}"{more}>'
             f"{html.escape(words)}</text>")
 
 
 def path(points: Points, style: str) -> str:
-    """Return a line through points."""
     steps = "L".join(f"{number(x)} {number(y)}" for x, y in points)
     return f'<path class="{style}" d="M{steps}"/>'
 
 
 def dot(x: float, y: float, style: str, title: str = "") -> str:
-    """Return a dot, with a title that is shown when the mouse points at it."""
+    """Return a dot with a title for the mouse."""
     end = f"><title>{html.escape(title)}</title></path>" if title else "/>"
     return f'<path class="gv-dots {style}" d="M{number(x)} {number(y)}h0"{end}'
 
@@ -112,27 +98,26 @@ def log_ticks(low: float, high: float) -> list[float]:
 
 
 def linear_ticks(high: float, most: int = 6) -> list[float]:
-    """Return 0 and numbers in even steps of 1, 2, 5, 10 ... up to high, about `most` of them."""
+    """Return about `most` round numbers in even steps from 0 to high."""
     step = next(step for step in log_ticks(1, max(10, high)) if high / step <= most)
     return [step * count for count in range(int(high / step) + 1)]
 
 
 def _draw_across(axis: Axis, ticks: list[float], top: float, bottom: float,
                  label="{:g}".format) -> list[str]:
-    """Draw ticks of a horizontal axis, with grid lines from top to bottom."""
-    marks = [(path([(axis(tick), top), (axis(tick), bottom)], "gv-thin gv-grid"),
-              text(axis(tick), bottom + 20, label(tick), "gv-muted gv-number", "middle"))
-             for tick in ticks]
-    return [*chain(*marks), path([(axis.begin, bottom), (axis.end, bottom)], "gv-thin gv-axis")]
+    """Draw a horizontal axis, with grid lines from top to bottom."""
+    marks = [mark for tick in ticks for mark in (
+        path([(axis(tick), top), (axis(tick), bottom)], "gv-thin gv-grid"),
+        text(axis(tick), bottom + 20, label(tick), "gv-muted gv-number", "middle"))]
+    return [*marks, path([(axis.begin, bottom), (axis.end, bottom)], "gv-thin gv-axis")]
 
 
 def _draw_upright(axis: Axis, ticks: list[float], left: float, right: float,
                   label="{:g}".format) -> list[str]:
-    """Draw ticks of a vertical axis, with grid lines from left to right."""
-    return list(chain(*(
-        (path([(left, axis(tick)), (right, axis(tick))], "gv-thin gv-grid"),
-         text(left - 8, axis(tick) + 5, label(tick), "gv-muted gv-number", "end"))
-        for tick in ticks)))
+    """Draw a vertical axis, with grid lines from left to right."""
+    return [mark for tick in ticks for mark in (
+        path([(left, axis(tick)), (right, axis(tick))], "gv-thin gv-grid"),
+        text(left - 8, axis(tick) + 5, label(tick), "gv-muted gv-number", "end"))]
 
 
 def _side_title(x: float, y: float, words: str) -> str:
@@ -141,12 +126,12 @@ def _side_title(x: float, y: float, words: str) -> str:
 
 
 def _key(x: float, y: float, style: str, words: str) -> list[str]:
-    """Draw a piece of a line, and what such lines mean."""
+    """Draw a piece of a line and its meaning."""
     return [path([(x, y), (x + 28, y)], f"gv-line {style}"), text(x + 36, y + 5, words)]
 
 
 def _draw_bar(across: Axis, upright: Axis, edges: tuple, count: int, title: str) -> str:
-    """Draw a bar of a histogram, for the values between two edges."""
+    """Draw the bar of a histogram between two edges."""
     left, right = map(across, edges)
     gap = min(2.0, (right - left) * 0.1)
     return (f'<rect x="{number(left + gap / 2)}" y="{number(upright(count))}" '
@@ -156,13 +141,13 @@ def _draw_bar(across: Axis, upright: Axis, edges: tuple, count: int, title: str)
 
 
 def degrees_svg(records: Records) -> str:
-    """Draw the degrees, with what was fitted to them and what the capacities predict."""
+    """Draw the degrees, their fit, and what the capacities predict."""
     law = PowerLaw(records)
     peers = len(law.degrees)
     fitted, fit = [], "no fit: the degrees tell no exponent"
     if law.low >= law.high:
         fit = "no fit: all capacities are equal"
-    elif law.fitted:  # to degrees from low to high; it is drawn as a share of all peers
+    elif law.fitted:  # to degrees from low to high, but drawn as a share of all peers
         share = law.fitted.count / peers
         above = sum(degree > law.high for degree in law.degrees) / peers
         fitted = [(k, share * rest + above)
@@ -183,7 +168,7 @@ def _cumulative(values: list[int]) -> Points:
 
 
 def _distribution(measured: Points, predicted: Points, fitted: Points, peers: int) -> list[str]:
-    """Draw P(K >= k), the left half, on logarithmic axes, on which degree 0 has no place."""
+    """Draw P(K ≥ k) on logarithmic axes, which have no degree 0."""
     shown = [k for k, _ in [*measured, *predicted, *fitted] if k >= 1] or [1]
     low = log_ticks(min(shown) / 10, min(shown) * 1.001)[-1]
     high = log_ticks(max(shown) * 1.1, max(shown) * 11)[0]
@@ -238,11 +223,10 @@ def duration(seconds: float) -> str:
 
 
 def latency_chart(times: list[float], marks: dict[str, float]) -> str:
-    """Draw a histogram of times (in seconds; not empty) on a logarithmic axis; `marks` are named
-    times that get a line, like the median."""
+    """Draw a logarithmic histogram of seconds, with lines at named `marks`."""
     bars = Counter(math.floor(math.log10(max(time, 1e-6)) * PER_DECADE) for time in times)
     first, last = min(bars), max(bars) + 1
-    spare = max(0, PER_DECADE + 1 - (last - first))  # an axis of one power of ten has ticks
+    spare = max(0, PER_DECADE + 1 - (last - first))  # an axis of a power of ten has ticks
     across = Axis(_edge(first - spare // 2), _edge(last + spare - spare // 2), 90, 930, True)
     upright = Axis(0, max(bars.values()) * 1.05, 260, 50)
     ticks = log_ticks(across.low, across.high)
@@ -265,7 +249,7 @@ def _edge(bar: int) -> float:
 
 
 def _marks(across: Axis, marks: dict[str, float]) -> list[str]:
-    """Draw dashed upright lines, each with its name beside it, on the side that has room."""
+    """Draw dashed upright lines, each with its name on the free side."""
     parts = []
     for at, (name, time) in enumerate(sorted(marks.items(), key=lambda mark: mark[1])):
         x, up = across(max(time, across.low)), 18 * (at % 2)
@@ -276,7 +260,7 @@ def _marks(across: Axis, marks: dict[str, float]) -> list[str]:
 
 
 def timeline_chart(lanes: list[Lane], length: float) -> str:
-    """Draw lanes one below the other over the seconds from 0 to length."""
+    """Draw all lanes over the seconds from 0 to length."""
     across = Axis(0, max(length, 0.001), 210, 940)
     parts, y = [], 14.0
     for lane in lanes:
@@ -290,7 +274,7 @@ def timeline_chart(lanes: list[Lane], length: float) -> str:
 
 
 def _tick_lane(lane: Lane, across: Axis, y: float) -> list[str]:
-    """Draw a stroke for every moment; moments on the same spot share one."""
+    """Draw a stroke for every moment, or for several on a spot."""
     spots = sorted({number(across(moment)) for moment in lane.moments}, key=float)
     strokes = "".join(f"M{spot} {number(y + 7)}v20" for spot in spots)
     return [text(14, y + 22, lane.name),
@@ -300,7 +284,7 @@ def _tick_lane(lane: Lane, across: Axis, y: float) -> list[str]:
 
 
 def _step_lane(lane: Lane, across: Axis, y: float) -> list[str]:
-    """Draw a line that is level between the moments at which the number changes."""
+    """Draw a line with a step at every change of the number."""
     most = max(lane.values, default=0) or 1
     upright = Axis(0, most, y + 78, y + 14)
     points: Points = []

@@ -1,11 +1,10 @@
-"""A network as its files tell it: lines come in, the events of the stream go into the log.
+"""The events of a network, by its files, in a log.
 
 `Follow.turn(now)` reads a bounded amount and never waits. A network that starts after all nodes of
-another one have ended is shown alone. The log is bounded: when it is full, the deliveries of the
-oldest messages go first, whole messages at a time; then the oldest of what is only told in words,
-and misses. Starts, links, states and deaths stay. When these alone fill it, pages begin anew with
-the links that are there, so that links that come and go without an end take no memory. One thread
-at a time calls all this. Times are microseconds since 1970.
+another have ended is shown alone. When the log is full, the deliveries of the oldest messages are
+evicted, whole messages at a time, then the oldest misses and sentences. When starts, links, states
+and deaths alone fill it, pages begin anew with the present links, so that links that come and go
+for ever take no memory. One thread at a time calls all this. Times are microseconds since 1970.
 """
 
 import bisect
@@ -24,36 +23,36 @@ from gossip.lab.proof.events import DEAD
 from gossip.lab.proof.evidence import quantile
 from gossip.terminal.words import FORMS
 
-LIMIT = 32 * 1024 * 1024  # bytes, with what the log itself needs
-FULL = 48 * 1024 * 1024  # bytes of the log with which it begins anew: it leaves out no link
+LIMIT = 32 * 1024 * 1024  # bytes of the log, with its own overhead
+FULL = 48 * 1024 * 1024  # bytes with which it begins anew, because it evicts no link
 PART = 150  # bytes that a part takes beside its text
 LEAST = {"story", "liveness missed", "liveness reply", "reported", "rejected", "stopped",
-         "registered", "unregistered"}  # kinds that go when no message is left
-_KEPT, _LEAST = 0, -1  # in the place of a message's number: what is no delivery
-TOGETHER = 1_000_000  # microseconds in which steps of a kind become one line of the story
-KINDS = 200  # of steps that are told together at a time; what is of more kinds is not told
+         "registered", "unregistered"}  # kinds that are evicted when no message is left
+_KEPT, _LEAST = 0, -1  # in the place of a message's number, for other events
+TOGETHER = 1_000_000  # microseconds in which steps of a kind become a single line of the story
+KINDS = 200  # of steps that are told together at a time; further kinds are not told
 _WORDS = {kind: forms for kind, forms in FORMS.items() if forms.one}
 _SAID_BEFORE = {("removed", "left"), ("stopped", "quit")}  # it said goodbye
-# What steps have in common that are told together, beside their kind; most often {other}.
+# The field that steps of a kind share when they are told together; most often {other}.
 _ABOUT = {"kicked": "node", "reported": "dead"}
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 _number = operator.itemgetter(0)
 
 
 class Log:
-    """All events that pages are shown, so that a late page sees what was: a row of parts, each of
-    events of one message, or of none, as the bytes of their JSON. Pages remember the number of the
-    part that they read next. Messages up to the number `dropped` have been left out."""
+    """All events for pages, so that a late page sees the past. A part has events of one message, or
+    of none, as the bytes of their JSON. Pages remember the number of the part that they read next.
+    Messages up to the number `dropped` have been evicted."""
 
     def __init__(self, dropped: int = 0):
         self.dropped = dropped
         self.size = 0
         self.end = 0  # the number of the part that comes next
-        self._try_at = 0  # the size with which it is tried again to leave something out
+        self._try_at = 0  # the size with which eviction is tried again
         self._parts: list[tuple[int, int, bytes]] = []  # (number, message, text), by number
 
     def add(self, events: list[list], begin: int) -> None:
-        """Put in events; their times become times since `begin`."""
+        """Add events, with times since `begin`."""
         for owner, group in itertools.groupby(events, key=_owner):
             text = _encode([[at - begin, *rest] for at, *rest in group])[1:-1].encode()
             self._parts.append((self.end, owner, text))
@@ -61,11 +60,10 @@ class Log:
             self.size += PART + len(text)
         if self.size > max(LIMIT, self._try_at):
             self._shrink(LIMIT * 9 // 10)
-            self._try_at = self.size + LIMIT // 32  # it may have nothing more to leave out
+            self._try_at = self.size + LIMIT // 32  # nothing more may be left to evict
 
     def read(self, number: int, most: int) -> tuple[list[bytes], int]:
-        """Return about `most` bytes of events from this part on, and the number of the part
-        after them."""
+        """Return about `most` bytes from a part on, and the next number."""
         found: list[bytes] = []
         for at in range(bisect.bisect_left(self._parts, number, key=_number), len(self._parts)):
             number, _, text = self._parts[at]
@@ -94,7 +92,7 @@ class Log:
 
 
 def _owner(event: list) -> int:
-    """Return the number of the message that an event is of; else which events go with it."""
+    """Return the message that an event belongs to, else _LEAST or _KEPT."""
     kind = event[1]
     if kind in ("received", "generated"):
         return event[4 if kind == "received" else 3]
@@ -102,32 +100,31 @@ def _owner(event: list) -> int:
 
 
 class _Step(NamedTuple):
-    """A step of the story, before it is known whether it is told alone."""
+    """A step of the story, before it is told."""
 
     kind: str
     node: Node
     fields: dict[str, str]
 
     def told(self, at: int, many: int = 1) -> list:
-        """Return the event that tells it, with so many of its kind."""
+        """Return the event that tells this step, or `many` of its kind."""
         words = _WORDS[self.kind].one if many == 1 else _WORDS[self.kind].many
         return [at, "story", self.node.number, words.format(count=many, **self.fields)]
 
 
 class Story:
-    """Puts steps into words, as events [TIME, "story", NODE, TEXT]. The first of a kind is told at
-    once; more of it within a second are one line, at the end of that second: `4 more get no answer
-    from 5008: miss 1 of 3`. Starts are only told together: `40 peers start`."""
+    """The steps in words, as events [TIME, "story", NODE, TEXT]. The first step of a kind is told
+    at once, more within a second in a single line at its end, such as `4 more get no answer from
+    5008: miss 1 of 3`. Starts are only told together (`40 peers start`)."""
 
     def __init__(self):
         self.due_at = math.inf  # when `due` has something to tell next, at the earliest
-        # What steps have in common -> when they are told together, the first of them, how many
+        # What steps share -> (when they are told together, the first of them, how many)
         self._open: dict[tuple, tuple[int, _Step | None, int]] = {}
 
     def take(self, event: list, states: States) -> list[list]:
-        """Return the lines about an event that are told at once."""
-        step = _step(event, states)
-        if step is None:
+        """Return the lines about an event that come at once."""
+        if (step := _step(event, states)) is None:
             return []
         about = step.fields[_ABOUT.get(step.kind, "other")]
         rest = step.fields["rest"] if "{rest}" in _WORDS[step.kind].many else ""
@@ -147,10 +144,10 @@ class Story:
         return [step.told(event[0])]
 
     def due(self, now: int) -> list[list]:
-        """Return the lines about what came together, and is told by now."""
+        """Return the lines that tell several steps, and are due."""
         events = []
         while now >= self.due_at:
-            key = next(iter(self._open))  # those that are due later follow
+            key = next(iter(self._open))  # it is due first
             end, first, many = self._open.pop(key)
             if first is not None:
                 events.append(first.told(end, many))
@@ -159,7 +156,7 @@ class Story:
 
 
 def _step(event: list, states: States) -> _Step | None:
-    """Return the step that an event is; None of one that is not told."""
+    """Return the step to tell about an event, if any."""
     _, kind, number, *rest = event
     node, other, text = states.numbered[number], "", ""
     if kind == "state":
@@ -180,7 +177,7 @@ def _step(event: list, states: States) -> _Step | None:
 
 
 def _change(node: Node, state: str) -> str:
-    """Return the kind of step that a change of state is."""
+    """Return the kind of step for a change of state, or nothing."""
     if state == LOST:
         return "lost"
     if node.kind == "seed" and state != UP:
@@ -195,7 +192,7 @@ def _name(node: Node) -> str:
 
 
 def _short(address: str) -> str:
-    """Return the port alone of a node on this machine."""
+    """Return the port alone for a node on this machine."""
     host, _, port = address.rpartition(":")
     return port if host in ("127.0.0.1", "[::1]") else address
 
@@ -216,23 +213,21 @@ class Follow:
         self._full = FULL
 
     def begin(self, now: int) -> int:
-        """Return the time of the first event; this moment, if there is none yet."""
+        """Return the time of the first event, at the latest now."""
         if self._begin is None:
             self._begin = now
         return self._begin
 
     def path_of(self, number: int) -> pathlib.Path | None:
-        """Return the file of the node with this number."""
         nodes = self.states.numbered
         return self._lines.path_of(nodes[number].address) if number < len(nodes) else None
 
     @property
     def is_behind(self) -> bool:
-        """Return whether there is more to read at once."""
         return self._lines.to_read() > 0
 
     def turn(self, now: int) -> None:
-        """Read on; OSError when the folder cannot be read."""
+        """Read on. OSError when the folder cannot be read."""
         lines = self._lines.turn(now)
         events: list[list] = []
         for line in lines:
@@ -254,20 +249,21 @@ class Follow:
         events += self._story.due(self._lines.told_at)
         if events:
             self.log.add(events, self._begin)
-            if self.log.size > self._full:  # begin anew, with what is there now
-                self.log = Log(self._messages.messages)  # no more deliveries of those so far
+            if self.log.size > self._full:  # begin anew with the present
+                self.log = Log(self._messages.messages)  # no more deliveries of earlier messages
                 self.log.add(self.states.present(events[-1][0]), self._begin)
                 self._full = max(FULL, 2 * self.log.size)
 
     def _is_another(self, start: Line) -> bool:
-        """Return whether another network than the one that is shown begins with this line."""
+        """Tell whether another network begins with this line."""
         if not self.states.numbered:
             return self._begin is not None and start.at < self._begin  # a page was there before
         return all(node.state is None or node.state in ENDED for node in self.states.numbered)
 
     def _add_changes(self, events: list[list]) -> None:
-        """Add what has changed since, and the story of it."""
-        for event in self.states.events():
+        """Add what has changed, and the story of it."""
+        changes, self.states.changes = self.states.changes, []
+        for event in changes:
             events.append(event)
             events += self._story.take(event, self.states)
             if event[1] == "started" or event[1] == "state" and event[3] in ENDED:
@@ -283,14 +279,14 @@ class Follow:
             event = self._messages.generated(line, node, self.states.expected)
         else:
             address, _, text = rest.partition(":gmessage:")
-            sender = self.states.node(address, at)
+            sender = self.states.nodes.get(address) or self.states.node(address, at)
             event = self._messages.received(at, node, sender, text, self.log.dropped)
-        self._add_changes(events)  # the sender may be named first
+        if self.states.changes:
+            self._add_changes(events)  # the sender may be named first
         if event is not None:
             events.append(event)
 
     def figures(self, now: int) -> dict:
-        """Return the figures of the stream."""
         told = max(self._lines.told_at, self._begin or 0)
         degrees = self.states.degrees() or [0]
         return {

@@ -1,15 +1,14 @@
-"""The lines of the output files of a folder as they grow, in the order of time.
+"""The lines of all output files in a folder, ordered by time.
 
-`LiveLines.turn(now)` reads what is new, a bounded amount at a time. It looks how long all files
-are, and reads them up to there, the file whose last line is oldest first, so that a long past is
-read in the order of time. Then it looks again. Lines wait until all files have been read up to
-their time, and 150 ms for those that are still being written. A line that comes later than that,
-because its machine has another clock, is told at once.
+`LiveLines.turn(now)` reads a bounded amount. It notes the lengths of all files, and reads them up
+to there, the file whose last line is oldest first, so that a long past comes in the order of time.
+Lines wait until all files have been read up to their time, and 150 ms for lines that are still
+being written. A line that comes later, from a machine with another clock, is told at once.
 
-A file is known by its inode, so one that was rotated is read to its end under its new name; older
-pieces are read only at first, and packed ones never. A file that was begun anew is read from its
-start. When a file has gone, a line of the kind VANISHED comes for its node. Nothing that is in a
-file ends anything. One thread at a time calls all this. Times are microseconds since 1970.
+A file is known by its inode, so a rotated file is read to its end under its new name. Older pieces
+are read only at first, packed pieces never. A file that was begun anew is read from its start. When
+a file has gone, a line of the kind VANISHED comes for its node. One thread at a time calls all
+this. Times are microseconds since 1970.
 """
 
 import bisect
@@ -24,19 +23,19 @@ from typing import BinaryIO, NamedTuple
 
 from gossip.lab.proof.records import NAMED, Tail, parse_line
 
-LONGEST = 2_000  # bytes of a line that are read: the page shows less
+LONGEST = 2_000  # bytes of a line that are read; the page shows less
 HEAD = 64  # bytes by which the start of a file is known again
 VANISHED = "vanished"
-AHEAD = 1_000_000  # microseconds that a line may be ahead of the turn that reads it, which takes a
-# while; of a line that is further ahead, the clock is wrong
+AHEAD = 1_000_000  # microseconds that a line may be ahead of the turn that reads it, because that
+# takes a while; the clock of a line further ahead is wrong
 HELD_BACK = 150_000  # microseconds
-TURN = 512 * 1024  # bytes that one turn reads, about; of one file at a time its share, or more
+TURN = 512 * 1024  # bytes that a turn reads, about, and at least SHARE of each file
 SHARE = 1024  # bytes
 _time = operator.itemgetter(0)
 
 
 class Line(NamedTuple):
-    """One line of a file, by its node; `kind` is the event's name."""
+    """A line of a node's file."""
 
     at: int
     node: str
@@ -45,7 +44,7 @@ class Line(NamedTuple):
 
 
 def open_file(path: pathlib.Path) -> BinaryIO:
-    """Open a file; OSError also for anything else. It never waits, as opening a FIFO does."""
+    """Open a regular file. Anything else is an OSError, because opening a FIFO waits."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     if stat.S_ISREG(os.fstat(descriptor).st_mode):
         return open(descriptor, "rb", buffering=0)
@@ -54,24 +53,23 @@ def open_file(path: pathlib.Path) -> BinaryIO:
 
 
 def _identity(status: os.stat_result) -> tuple[int, int]:
-    """Return what names a file, whatever its path."""
     return status.st_dev, status.st_ino
 
 
 class _File:
-    """A file, how far it was read, and of which node it speaks."""
+    """A file, how far it was read, and its node."""
 
     def __init__(self, identity: tuple[int, int], path: pathlib.Path, node: str | None = None):
         self.identity, self.path = identity, path
         self.tail = Tail(LONGEST)
         self.tail.node = node
-        self.size = 0  # when it was looked at last
-        self.last = 0  # the time of its last line; the lines of one file keep their order
+        self.size = 0  # when it was last looked at
+        self.last = 0  # the time of its last line, so that its lines keep their order
         self.is_anew = False  # it begins in another way than when it was read last
         self._head = b""
 
     def read(self, most: int, now: int) -> list[Line]:
-        """Read on; nothing where another file has the path, which the next look finds out."""
+        """Read on, except where another file has the path now."""
         found = []
         with contextlib.suppress(OSError), open_file(self.path) as file:
             if _identity(os.fstat(file.fileno())) != self.identity:
@@ -88,7 +86,6 @@ class _File:
         return found
 
     def to_read(self) -> int:
-        """Return how many bytes there are still to be read."""
         return self.size - self.tail.position
 
 
@@ -100,24 +97,22 @@ class LiveLines:
         self._files: dict[tuple[int, int], _File] = {}  # by their identities
         # A heap of (last line, name, file) where more is to be read
         self._unread: list[tuple[int, str, _File]] = []
-        self._looked = 0  # when it was looked into the folder last; 0: never
-        self._waiting: list[Line] = []  # for older ones
+        self._looked = 0  # the time of the last look into the folder; 0: never
+        self._waiting: list[Line] = []  # for older lines
         self._told_until = 0  # up to when lines were handed out, once there were any
-        self.told_at = 0  # up to when lines were to be handed out the last time
-        self.seeds: set[str] = set()  # the nodes of which files of seeds have told
+        self.told_at = 0  # up to when lines were due in the last turn
+        self.seeds: set[str] = set()  # nodes of files that are named like a seed's
 
     def to_read(self) -> int:
-        """Return how many bytes are still to be read."""
         return sum(file.to_read() for *_, file in self._unread)
 
     def path_of(self, node: str) -> pathlib.Path | None:
-        """Return the newest file of a node."""
         return next((file.path for file in reversed(self._files.values())
                      if file.tail.node == node), None)
 
     def turn(self, now: int) -> list[Line]:
-        """Read a part of what is new; return the lines that are due, in the order of time. Lines
-        of one file stay in their order. OSError when the folder cannot be read."""
+        """Read some of what is new, and return due lines by time. Lines of a file stay in order.
+        OSError when the folder cannot be read."""
         if not self._unread:
             self._look()
             self._looked = now
@@ -148,7 +143,7 @@ class LiveLines:
             heapq.heappush(self._unread, (max(file.last, self._told_until), file.path.name, file))
 
     def _look(self) -> None:
-        """Find files that are new or have grown, and those that were removed or begun anew."""
+        """Find files that are new, have grown, were removed, or begun anew."""
         with os.scandir(self._folder) as entries:
             names = sorted((entry.name for entry in entries if NAMED.fullmatch(entry.name)),
                            key=lambda name: (name.endswith(".txt"), name))  # older pieces first
@@ -173,8 +168,8 @@ class LiveLines:
                 self._to_be_read(file)
 
     def _end(self, file: _File, status: os.stat_result | None) -> None:
-        """End a node whose file has gone or was begun anew, unless its run goes on in the file
-        that has its path now, of which this is the status."""
+        """End a node whose file has gone or was begun anew. It goes on if its path has another
+        file now, with this status, that continues its run."""
         head = b""
         with contextlib.suppress(OSError), open_file(file.path) as new:
             head = new.read(HEAD)
@@ -187,7 +182,7 @@ class LiveLines:
 
 
 def _put_messages_first(lines: list[Line]) -> None:
-    """Put deliveries behind a message that was generated in the same microsecond."""
+    """Put messages before their deliveries in the same microsecond."""
     received_at = None
     for at, _, kind, _ in lines:
         if kind == "received":

@@ -1,10 +1,10 @@
-"""Requests: who may ask the live page's server for what, decided from the head of a request.
+"""The gate of the live page, which judges the heads of requests.
 
 Everything lies under a token that nobody guesses. The report has another token, because a script in
-a report sees its own address, and may tell that to others. `Host` has to name this server, and
-`Origin`, where there is one, too, so that a page of another site that had its name point here is
-refused. The head is checked as a whole, because http.server takes heads that are none. Each refusal
-is a status and one line.
+a report sees its own address, and may tell it to others. `Host` has to name this server, and so has
+`Origin`, if there is any, so that the page of another site whose name leads here is refused. The
+head is checked as a whole, because http.server takes invalid heads. Each refusal is a status and a
+line.
 """
 
 import email
@@ -22,11 +22,11 @@ REPORT = "report"
 _PATH = re.compile("|do|stream|node/[0-9]{1,6}")  # behind the token of the page
 _HEAD = re.compile(rb"([A-Z]{1,16}) ([!-~]{1,4096}) HTTP/1\.[01]\r\n"
                    rb"((?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\x00-\x08\x0a-\x1f\x7f]*\r\n)*)\r\n")
-_NO_LETTERS = {"Cc", "Cs", "Zl", "Zp"}  # control characters, halves of letters, ends of lines
+_NO_LETTERS = {"Cc", "Cs", "Zl", "Zp"}  # control characters, surrogates, ends of lines
 
 
 class Refused(Exception):
-    """The request is answered with this status, and one line why."""
+    """A refusal of a request, with a status and a reason."""
 
     def __init__(self, status: int, why: str):
         super().__init__(why)
@@ -34,7 +34,7 @@ class Refused(Exception):
 
 
 class Gate:
-    """Lets requests through that come to this port of a URL's `host` with the right token."""
+    """A gate for requests with the right host, port and token."""
 
     def __init__(self, port: int, host: str = LOOPBACK):
         self.page = f"/{secrets.token_urlsafe(16)}/"
@@ -44,7 +44,7 @@ class Gate:
         self._origins = {f"http://{host}" for host in self._hosts}
 
     def judge(self, head: bytes, takes_orders: bool) -> tuple[str, int]:
-        """Return the path behind the token, and how many bytes of an order follow; Refused."""
+        """Return the path behind the token, and the order's length. Or raise Refused."""
         match = _HEAD.fullmatch(head)
         if match is None:
             raise Refused(400, "this is no request")
@@ -72,7 +72,7 @@ class Gate:
 
 
 def _length(method: str, fields: Message) -> int:
-    """Return how many bytes the body of an order has."""
+    """Return the length of an order's body, or raise Refused."""
     if method != "POST":
         raise Refused(405, "only POST is allowed here")
     if fields.get_content_type() != "application/json":
@@ -88,7 +88,7 @@ def _length(method: str, fields: Message) -> int:
 
 
 def parsed_order(body: bytes) -> dict:
-    """Return the order in the body of a POST; Refused."""
+    """Return the order in the body of a POST, or raise Refused."""
     try:
         order = json.loads(body.decode())  # by itself it would take UTF-16 as well
     except (ValueError, RecursionError):

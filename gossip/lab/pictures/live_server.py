@@ -1,11 +1,10 @@
-"""The live page and its server: HTTP, usually on loopback, and streams of events.
+"""The live page and its HTTP server, with streams of events.
 
-The page holds its style and its script, and loads nothing; the security policy that goes with it
-allows just these two, by their hashes. One thread (`Server.serve`) follows the network, one accepts
-connections, and each connection has a thread of its own, so that a slow browser makes nobody wait.
-All pages read one bounded log, each from its own place in it, so a page that does not read takes
-no memory. The lock `ticked` is held while somebody looks at the network, follows it, or carries
-out an order. Who may ask for what: live_requests.py.
+The page holds its style and its script, and loads nothing; its security policy allows these two, by
+their hashes. A thread (`Server.serve`) follows the network, another accepts connections, and each
+connection has its own, so that a slow browser makes nobody wait. All pages read the same bounded
+log, so a page that does not read takes no memory. The lock `ticked` is held while a thread looks at
+the network, follows it, or carries out an order. live_requests.py judges requests.
 """
 
 import base64
@@ -38,13 +37,13 @@ STALLED = 10.0  # seconds without a byte taken, after which a page is dropped
 AHEAD = 256 * 1024  # bytes that are taken from the log at a time
 TICK = 0.1  # seconds between two blocks
 REST = 1.0  # seconds between two blocks while nothing happens
-BREATH = 0.001  # seconds in which pages may look at a long past, between two turns that read it
-TAIL, TAIL_LINES = 64 * 1024, 60  # of a node's file: bytes that are looked at, lines shown
+BREATH = 0.001  # seconds for pages between two turns that read a long past
+TAIL, TAIL_LINES = 64 * 1024, 60  # bytes read at the end of a node's file, lines shown
 LARGEST = 16 * 1024 * 1024  # bytes of a report
 SAFE = ("Referrer-Policy: no-referrer\r\nCache-Control: no-store\r\n"
         "X-Content-Type-Options: nosniff\r\nConnection: close\r\n")
 PLAIN = "default-src 'none'; frame-ancestors 'none'"
-# A page from a file may do nothing here: it is of no origin, and may load nothing.
+# A report is from a file, so it may do nothing here. It is of no origin, and loads nothing.
 OF_REPORT = ("sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'; "
              "style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'")
 _HERE = pathlib.Path(__file__).parent
@@ -52,7 +51,7 @@ _HTML, _TEXT = "text/html; charset=utf-8", "text/plain; charset=utf-8"
 
 
 def page(orders: tuple[str, ...] = ()) -> tuple[str, str]:
-    """Return the text of the page with buttons for these orders, and its security policy."""
+    """Return the page with buttons for these orders, and its security policy."""
     style, script, text = (
         "".join((_HERE / name).read_text(encoding="utf-8") for name in names)
         for names in (STYLES, SCRIPTS, ("live_page.html",)))
@@ -66,8 +65,8 @@ def page(orders: tuple[str, ...] = ()) -> tuple[str, str]:
 
 
 class Server(socketserver.ThreadingTCPServer):
-    """Serves the page of the network in a folder, at the IP `host`. `do(order)` carries an order
-    out at once, and answers (status, line); the page has buttons for these `orders`, or none."""
+    """The server of a network's page, at the IP `host`. `do(order)` carries an order out at once,
+    and returns (status, line). The page has buttons for these `orders`."""
 
     allow_reuse_address = daemon_threads = True
     request_queue_size = CONNECTIONS
@@ -84,12 +83,12 @@ class Server(socketserver.ThreadingTCPServer):
         self.url = f"http://{name}:{self.port}{self.gate.page}"  # where the page is
         self.follow = Follow(folder)
         self._verdict: dict | None = None  # of the proof, once there is one
-        self._figures: bytes | None = None  # as they are since the last turn, for all pages
-        self.ticked = threading.Condition()  # the lock; each turn tells those that wait
+        self._figures: bytes | None = None  # since the last turn, for all pages
+        self.ticked = threading.Condition()  # the lock; each turn notifies the waiting threads
         self.open: dict[socket.socket, bool] = {}  # connection -> whether it is a stream
 
     def serve(self, wait) -> None:
-        """Serve until `wait(seconds)` is true, or raises, then close everything; OSError when the
+        """Serve until `wait(seconds)` is true, or raises, then close everything. OSError when the
         folder cannot be read. No order is carried out afterwards."""
         with self:
             threading.Thread(target=self.serve_forever, args=(TICK,), name="pages",
@@ -110,11 +109,11 @@ class Server(socketserver.ThreadingTCPServer):
                     self.ticked.notify_all()
 
     def tell(self, holds: bool, text: str) -> None:
-        """Show the verdict of the proof, and its rows; another thread may call this."""
+        """Show the verdict and the rows of the proof. Any thread may call this."""
         self._verdict = {"holds": holds, "text": text}
 
     def process_request(self, request: socket.socket, client_address) -> None:
-        """Begin a thread that answers a connection; of too many, the oldest request ends."""
+        """Begin a thread that answers a connection. If there are too many, evict the oldest."""
         with self.ticked:
             if len(self.open) >= CONNECTIONS:
                 self._drop(next(one for one, streams in self.open.items() if not streams))
@@ -122,19 +121,19 @@ class Server(socketserver.ThreadingTCPServer):
         super().process_request(request, client_address)
 
     def close_request(self, request: socket.socket) -> None:
-        """Close a connection that was answered, or for which there was no thread."""
+        """Close a connection that was answered, or got no thread."""
         with self.ticked:
             self.open.pop(request, None)
         super().close_request(request)
 
     def _drop(self, connection: socket.socket) -> None:
-        """End a connection; with the lock held. Its thread wakes up, and closes it."""
+        """End a connection, with the lock held. Its thread wakes up, and closes it."""
         self.open.pop(connection, None)
         with contextlib.suppress(OSError):
             connection.shutdown(socket.SHUT_RDWR)
 
     def block(self, events: list[bytes], is_first: bool) -> bytes:
-        """Return a block of a stream; with the lock held."""
+        """Return a block of a stream, with the lock held."""
         if self._figures is None:
             report = self.gate.report if os.path.isfile(self.follow.folder / REPORT) else None
             figures = {**self.follow.figures(_micros()), "verdict": self._verdict, "report": report}
@@ -145,13 +144,13 @@ class Server(socketserver.ThreadingTCPServer):
 
 
 class _Visit(socketserver.StreamRequestHandler):
-    """Answers one request: what the thread of a connection does."""
+    """The answer to a request, in the thread of a connection."""
 
     server: Server
 
     def handle(self) -> None:
-        """Answer, and let the other side hang up first, because an answer may be lost when its
-        sender closes a socket in which something is unread."""
+        """Answer, and let the other side hang up first. An answer may be lost when its sender
+        closes a socket with unread bytes."""
         self.request.settimeout(REQUEST_TIME)
         with contextlib.suppress(OSError):  # it hung up, or takes nothing
             try:
@@ -197,11 +196,10 @@ class _Visit(socketserver.StreamRequestHandler):
             self._send(200, _TEXT, b"\n".join(lines.split(b"\n")[-TAIL_LINES - 1:-1]) + b"\n")
 
     def _head(self) -> bytes:
-        """Return the head of the request; OSError when the other side has hung up."""
+        """Return the head of the request. OSError when the other side has hung up."""
         head = b""
         while not head.endswith(b"\r\n\r\n"):
-            line = self.rfile.readline(HEAD_LIMIT - len(head))
-            if not line:
+            if not (line := self.rfile.readline(HEAD_LIMIT - len(head))):
                 raise ConnectionAbortedError
             head += line
             if len(head) == HEAD_LIMIT:
@@ -209,7 +207,7 @@ class _Visit(socketserver.StreamRequestHandler):
         return head
 
     def _stream(self) -> None:
-        """Send what a page is shown, block by block, until it has to begin anew."""
+        """Send events, block by block, until the page has to begin anew."""
         server = self.server
         with server.ticked:
             if sum(server.open.values()) >= STREAMS:
@@ -232,7 +230,7 @@ class _Visit(socketserver.StreamRequestHandler):
                 block = block[self.request.send(block):]
 
     def _send(self, status: int, kind: str, body: bytes | None, policy: str = PLAIN) -> None:
-        """Answer with a body; without one the answer goes on."""
+        """Answer with a body, or with the head of a stream."""
         length = "" if body is None else f"Content-Length: {len(body)}\r\n"
         head = (f"HTTP/1.1 {status} {http.HTTPStatus(status).phrase}\r\nContent-Type: {kind}\r\n"
                 f"{length}Content-Security-Policy: {policy}\r\n{SAFE}\r\n")
@@ -241,7 +239,7 @@ class _Visit(socketserver.StreamRequestHandler):
 
 
 def _end_of(path: pathlib.Path, most: int, without: str) -> bytes:
-    """Return the last bytes of a file; Refused, with the words for that, when there is none."""
+    """Return the last bytes of a file. Refused, with the words `without`, if there is none."""
     try:
         with open_file(path) as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - most))
@@ -254,23 +252,21 @@ def _micros() -> int:
     return time.time_ns() // 1000
 
 
-# What runner.py serves.
-
 def watch(folder: pathlib.Path, port: int = 0, host: str | None = None) -> None:
-    """Serve the page of what runs in a folder, until Ctrl-C or SIGTERM."""
+    """Serve the page of a folder's network, until Ctrl-C or SIGTERM."""
     end = End()
     with contextlib.suppress(KeyboardInterrupt):
         _announced(folder, port, host).serve(end.pause)
 
 
 def _announced(folder: pathlib.Path, port: int, host: str | None, *buttons) -> Server:
-    """Return the server of a folder's page, and say where; CommandError if it cannot listen."""
+    """Return the server of a folder's page, and show its URL. CommandError if it cannot listen."""
     host = host or LOOPBACK
     try:
         server = Server(folder, port, *buttons, host=host)
     except OSError as error:
         raise CommandError(f"cannot listen on {host}:{port}: {error.strerror}", FAILED) from None
-    if os.isatty(1):  # a line of its own: many terminals open only an address that is not wrapped
+    if os.isatty(1):  # on its own line, because many terminals open no address that is wrapped
         show(f"watching {shown(folder)}   (Ctrl-C ends it)\n{server.url}")
     else:
         show(f"watching {folder} at {server.url}   (Ctrl-C ends it)")
@@ -280,16 +276,16 @@ def _announced(folder: pathlib.Path, port: int, host: str | None, *buttons) -> S
 @contextlib.contextmanager
 def live_page(folder: pathlib.Path, port: int, do, orders: tuple[str, ...],
               host: str | None = None) -> Iterator[Server]:
-    """Serve the page of a network that this process has started, inside a `with`. `do(order)`
-    carries out what the buttons of these `orders` ask for, one at a time, in threads of the page.
-    Where a `host` is named, others see the page too, so there are no buttons."""
+    """Serve the page of a network of this process, inside a `with`. `do(order)` carries out the
+    orders of its buttons, one at a time, in threads of the page. With a `host` there are no
+    buttons, because others see the page."""
     server = _announced(folder, port, host, *((do, orders) if host is None else ()))
     ended = threading.Event()
 
     def serve() -> None:
         try:
             server.serve(ended.wait)
-        except Exception as error:  # of whatever it dies, the network goes on
+        except Exception as error:  # the network goes on without the page
             complain(f"runner.py: the live page has ended: {error!r}")
 
     thread = threading.Thread(target=serve, name="live page", daemon=True)

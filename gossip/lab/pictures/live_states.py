@@ -1,13 +1,13 @@
-"""The rules of the live page: in which state each node is, by the lines of all files.
+"""The states of all nodes on the live page, by their lines.
 
 A peer is `joining` until its first link, then `up`. It is `lost` when all its connections broke
 and nothing else is known yet, until it connects again. It is `dead` once a neighbour or a seed says
 so, `left` when it says goodbye, and `gone` when its run ended in another way. A seed is `up` or
-`gone`. A link is there while both of its ends say `connected`: what a killed or frozen peer did not
-write any more needs no guess. Peers that are `joining` or `up` count as up.
+`gone`. A link exists while both of its ends say `connected`, so a killed or frozen peer that writes
+nothing more needs no guess. Peers that are `joining` or `up` count as up.
 
-Values in, events of the stream out; no clock. Nodes are numbered in the order in which they are
-named first; beyond the first 5,000 they are left out.
+Values come in, events of the stream go out; no clock. Nodes are numbered when they are first named.
+Beyond the first 5,000 they are left out.
 """
 
 import re
@@ -39,23 +39,23 @@ class Node:
     def __init__(self, number: int, address: str, kind: str):
         self.number, self.address = number, address
         self.kind = kind  # peer or seed
-        self.bit = 1 << number  # in sets of nodes that are kept by the thousand, as numbers
+        self.bit = 1 << number  # in sets of nodes, which are numbers, because there are thousands
         self.state: str | None = None  # None: it has no file, and others only name it
-        self.before: str | None = None  # the state before that, or before it started last
+        self.before: str | None = None  # the state before that, or before its last start
         self.says: set[Node] = set()  # whom it calls its neighbours
-        self.links: set[Node] = set()  # those of them that say the same
+        self.links: set[Node] = set()  # the nodes among these that say the same
         self.last = 0  # time of the last line of its own
         self.deserted = 0  # time when another end dropped a link that it still tells; 0: none did
-        self.parted: set[Node] = set()  # those whose links to it broke since it had its last one
+        self.parted: set[Node] = set()  # nodes whose links to it broke since it had its last link
         self.misses: dict[Node, int] = {}  # neighbour that does not answer it -> how often
         self.limit = Settings().liveness_misses  # misses after which it calls a neighbour dead
-        self.seeds: set[Node] = set()  # of a peer: where it is registered, by its own word
+        self.seeds: set[Node] = set()  # where a peer is registered, by its own word
 
     def is_up(self) -> bool:
         return self.state in (JOINING, UP)
 
     def group(self) -> list["Node"]:
-        """Return all nodes that links join with it, and itself, in the order of their numbers."""
+        """Return all nodes that links join with it, and itself, by number."""
         found, todo = {self}, [self]
         while todo:
             new = todo.pop().links - found
@@ -71,36 +71,29 @@ class States:
         self.nodes: dict[str, Node] = {}
         self.numbered: list[Node] = []
         self.pieces = Pieces()  # peers that are up, from their first link on
-        self.expected = 0  # the bits of `pieces`: whom a message is to reach that is said now
-        self._off_lists: dict[Node, None] = {}  # peers that a seed has removed, as they were gone
-        self._unsettled = False  # somebody may have died of whom nobody is left to tell
-        self._events: list[list] = []
+        self.expected = 0  # the bits of `pieces`, whom a new message is to reach
+        self._off_lists: dict[Node, None] = {}  # peers that a seed has removed as gone
+        self._unsettled = False  # a peer may have died, and nobody is left to tell
+        self.changes: list[list] = []  # events that nobody has taken yet
 
     def degrees(self) -> list[int]:
-        """Return the degrees, in order, of all peers in the graph: links of two that are up."""
+        """Return all degrees in the graph, in order."""
         return sorted(len(node.links & piece) for piece in self.pieces.all() for node in piece)
 
     def up(self, kind: str) -> list[Node]:
-        """Return the peers, or the seeds, that are up."""
         return [node for node in self.numbered if node.kind == kind and node.is_up()]
 
     def node(self, address: str, at: int, kind: str = "peer") -> Node | None:
-        """Return the node at an address, introduced if it is named first; None beyond the limit,
-        or when that is no address."""
+        """Return the node at an address, which may be new. None if invalid, or beyond NODES."""
         node = self.nodes.get(address)
         if node is None and len(self.nodes) < NODES and _is_address(address):
             node = self.nodes[address] = Node(len(self.nodes), address, kind)
             self.numbered.append(node)
-            self._events.append([at, "node", node.number, kind, address])
+            self.changes.append([at, "node", node.number, kind, address])
         return node
 
-    def events(self) -> list[list]:
-        """Return the events to be streamed since the last call, in order."""
-        events, self._events = self._events, []
-        return events
-
     def present(self, at: int) -> list[list]:
-        """Return the present as events of that time, for pages that begin anew."""
+        """Return the present as events, for pages that begin anew."""
         events = [[at, "node", node.number, node.kind, node.address] for node in self.numbered]
         for node in self.numbered:
             if node.state is not None and (node.kind == "seed" or node.state not in ENDED):
@@ -112,7 +105,7 @@ class States:
         return events
 
     def take(self, line: Line, is_seed: bool) -> None:
-        """Take a line that is no delivery, of the file of a seed or of a peer."""
+        """Take a line that is no delivery."""
         at, address, kind, rest = line
         node = self.node(address, at, "seed" if is_seed else "peer")
         if node is None:
@@ -122,7 +115,7 @@ class States:
                 "started", "stopped", "failed", live_lines.VANISHED):
             self._enter(node, UP, at)  # it speaks
         if kind in ALONE:
-            self._events.append([at, kind, node.number, None, rest[:SHOWN]])
+            self.changes.append([at, kind, node.number, None, rest[:SHOWN]])
         match kind:
             case "started":
                 node.before = node.state
@@ -149,14 +142,14 @@ class States:
             self._settle(at)
 
     def heard(self, node: Node, at: int) -> None:
-        """Note that a node has written a line, so that its group is not silent."""
+        """Note that a node has written, so its group is not silent."""
         node.last = at
         if node.state == LOST and node.links:
             for member in node.group():
                 self._rise(member, at)
 
     def _begin(self, node: Node, state: str, at: int) -> None:
-        """Forget what the last run said of others, and they of it: it ended, or a new one began."""
+        """End the last run of a node, and forget what it said."""
         for other in list(node.links):
             self._unlink(node, other)
             other.says.discard(node)
@@ -167,7 +160,6 @@ class States:
         self._enter(node, state, at)
 
     def _take_about(self, node: Node, line: Line) -> None:
-        """Take a line about another node."""
         death = DEAD.match(line.rest)  # of a line `passed on:` or `rejected:`
         address, rest = about(line.rest) if death is None else (
             death[1], line.rest[death.end():].lstrip(":"))
@@ -175,7 +167,7 @@ class States:
         other = self.node(address, line.at, "seed" if is_seed else "peer")
         if other is None:
             return
-        self._events.append([line.at, line.kind, node.number, other.number, rest[:SHOWN]])
+        self.changes.append([line.at, line.kind, node.number, other.number, rest[:SHOWN]])
         match f"removed {rest}" if line.kind == "removed" else line.kind, node.kind:
             case "connected", _:
                 self._connected(node, other, line.at)
@@ -199,14 +191,14 @@ class States:
                 node.seeds.discard(other)
                 if other.kind == "seed" and not any(
                         other in peer.seeds and peer.is_up() for peer in self.numbered):
-                    self._enter(other, GONE, line.at)  # so it is for all who tell of it
+                    self._enter(other, GONE, line.at)  # for all peers that tell of it
 
     def _connected(self, node: Node, other: Node, at: int) -> None:
         node.says.add(other)
         node.misses.pop(other, None)
         if node not in other.says or other in node.links or node is other or any(
                 end.kind == "seed" or end.state == LEFT for end in (node, other)):
-            return  # of who leaves, and is met meanwhile, no link counts
+            return  # a peer that leaves has no links, although others may still connect to it
         node.links.add(other)
         other.links.add(node)
         for end in (node, other):
@@ -222,7 +214,7 @@ class States:
             node.misses.pop(other, None)
         if other in node.links:
             self._unlink(node, other)
-            if rest not in PARTED:  # it broke: both ends count whether the other one still answers
+            if rest not in PARTED:  # it broke, and both ends count misses of the other
                 node.parted.add(other)
                 other.parted.add(node)
             if node in other.says:
@@ -233,7 +225,7 @@ class States:
             self._lose(node, at)
 
     def _lose(self, node: Node, at: int) -> None:
-        """Call a peer lost that has no connection any more, and a silent group, too."""
+        """Call a peer without connections lost, or a silent group."""
         if node.links and not node.deserted:
             return
         group = node.group()
@@ -243,24 +235,23 @@ class States:
                     self._enter(member, LOST, at)
 
     def _take_liveness(self, node: Node, line: Line) -> None:
-        """Take a miss; or a reply, which matters after a miss or a death."""
+        """Take a miss, or a reply after a miss or a death."""
         address, _, number = line.rest.rpartition(":")
-        other = self.nodes.get(address)
-        if other is None:
+        if (other := self.nodes.get(address)) is None:
             return
         if line.kind == "liveness missed":
             if COUNT.fullmatch(number):
                 node.misses[other] = int(number)
-                self._events.append([line.at, line.kind, node.number, other.number, int(number)])
+                self.changes.append([line.at, line.kind, node.number, other.number, int(number)])
             return
         is_thawed = other.state == DEAD_STATE and other.links
         if node.misses.pop(other, None) is not None or is_thawed:
-            self._events.append([line.at, line.kind, node.number, other.number, number[:SHOWN]])
+            self.changes.append([line.at, line.kind, node.number, other.number, number[:SHOWN]])
         if is_thawed:
             self._rise(other, line.at)
 
     def _settle(self, at: int) -> None:
-        """Call peers dead that seeds removed, and whose answers nobody counts."""
+        """Call peers dead that seeds removed, and that have no witness."""
         for node in list(self._off_lists):
             if node.state in ENDED:
                 del self._off_lists[node]
@@ -269,7 +260,7 @@ class States:
                 self._enter(node, DEAD_STATE, at)
 
     def _rise(self, node: Node, at: int) -> None:
-        """Put a peer that has links into the graph, as one that is up."""
+        """Put a peer that has links into the graph."""
         self._enter(node, UP, at)
         if node not in self.pieces:
             self.expected |= node.bit
@@ -282,7 +273,7 @@ class States:
         if node.state == state:
             return
         node.before, node.state = node.state, state
-        self._events.append([at, "state", node.number, state])
+        self.changes.append([at, "state", node.number, state])
         if state != UP:
             self.expected &= ~node.bit
             self.pieces.remove(node)
@@ -295,14 +286,14 @@ class States:
 
 
 def _are_silent(group: list[Node]) -> bool:
-    """Return whether the others dropped a group of nodes that has said nothing since: then all of
-    it was killed, or frozen, and only the dead tell of its links."""
+    """Tell whether a group has been silent since the others dropped it. Then all of it was killed
+    or frozen, and nobody else tells of its links."""
     latest = max(node.deserted for node in group)
     return all(node.last < (node.deserted or latest) for node in group)
 
 
 def _is_address(text: str) -> bool:
-    """Return whether this is an address in its usual spelling."""
+    """Tell whether this is an address in its usual spelling."""
     try:
         return str(parse_address(text)) == text
     except ValueError:

@@ -1,12 +1,10 @@
-"""Network: the drawing of the peers and their links when most peers were up.
+"""The drawing of the network when most peers were up.
 
-A peer is a circle whose area is proportional to its degree; the hubs (peers with many links) stand
-in the middle. A place is a complex number. Nothing is random, so the same files give the same
-drawing. Forces after T. Fruchterman, E. Reingold, "Graph Drawing by Force-directed Placement",
-Software: Practice and Experience 21 (1991): links pull, nodes push each other, steps grow smaller.
-As in M. Jacomy et al., "ForceAtlas2", PLoS ONE 9 (2014), a node with more links pushes more, and
-is drawn to the centre. Left out: in graphs of many links, a link may cross nodes that are not its
-ends.
+The area of a peer's circle is proportional to its degree, and hubs stand in the middle. A place is
+a complex number. Nothing is random, so the same files give the same drawing. Forces after T.
+Fruchterman, E. Reingold, "Graph Drawing by Force-directed Placement", Software: Practice and
+Experience 21 (1991): links pull, nodes push each other, steps grow smaller. As in M. Jacomy et al.,
+"ForceAtlas2", PLoS ONE 9 (2014), a node with more links pushes more, and the centre pulls.
 """
 
 import cmath
@@ -24,17 +22,17 @@ OUTER = 440.0  # radius of the largest drawing, in SVG units
 ROOM = 130.0  # a small network's drawing has this radius times the root of its number of peers
 COVERED = 0.16  # share of the drawing's area that circles cover, at most
 LARGEST = 40.0  # radius of a circle, at most
-ALL_NAMED = 60  # with up to so many peers each has a label;
-HUBS_NAMED = 12  # with more, only so many have
+ALL_NAMED = 60  # peers up to which all have labels;
+HUBS_NAMED = 12  # of more peers, only these hubs have
 LABEL, SMALLEST_LABEL = 12, 8.5  # size of a label's letters, and at least inside a circle
 HIGH = LABEL / 2 + 1  # half of the height of a label beside a circle
 LETTER = 0.62  # width of a digit, as a share of its size
 GOLDEN_ANGLE = math.pi * (3 - math.sqrt(5))
 STEPS, FEWEST_STEPS = 100, 5  # in which all nodes move
-PUSHES = 30_000_000  # of one node on another, about, in all steps together
+PUSHES = 15_000_000  # of one node on another, about, in all steps together
 PASSES = 60  # rounds, at most, in which overlapping circles move apart
 GAP = 2.5  # distance between two circles
-FEW_LINKS = 60  # with up to so many links, circles are moved off the links of others
+FEW_LINKS = 60  # links up to which circles move off the links of others
 
 Links = list[tuple[int, int]]  # the numbers of two nodes, from 0 on
 Spots = list[complex]  # where nodes stand, by their numbers
@@ -52,14 +50,13 @@ class DrawnPeer(NamedTuple):
     kicked: bool
 
     def style(self) -> str:
-        """Return the classes of its circle."""
         if not self.up:
             return "gv-hollow gv-died" if self.died else "gv-hollow"
         colour = "gv-bad" if self.malice else "gv-warm" if self.died else "gv-main"
         return f"{colour} {'gv-kicked' if self.kicked else 'gv-halo'}"
 
     def title(self) -> str:
-        """Return the text that is shown when the mouse points at the circle."""
+        """Return the text for the mouse above the circle."""
         return (f"{self.address}: degree {self.degree}, capacity {self.capacity}"
                 + (f", attacker ({html.escape(self.malice)})" if self.malice else "")
                 + (", kicked" if self.kicked else "")
@@ -67,7 +64,7 @@ class DrawnPeer(NamedTuple):
 
 
 def drawn_peers(records: Records, snapshot: Snapshot) -> list[DrawnPeer]:
-    """Return all peers, by address, at the moment of the snapshot."""
+    """Return all peers in the snapshot, by address."""
     newest = records.newest()
     runs = {run.address: run for run in records.peers}
     kicked = {kick.peer for seed in records.seeds for kick in seed.kicks}
@@ -98,7 +95,7 @@ def network_svg(records: Records) -> str:
 
 
 def _edges(spots: Spots, links: Links) -> list[str]:
-    """Draw the links. The more there are, the fainter and thinner each is; crossings are darker."""
+    """Draw the links, fainter and thinner if they are many. Crossings are darker."""
     few = 12 / math.sqrt(len(links) or 1)
     opacity, width = max(0.12, min(0.6, few)), max(0.9, min(1.8, few))
     ends = [f"{number(spot.real)} {number(spot.imag)}" for spot in spots]
@@ -114,7 +111,7 @@ def _circle(peer: DrawnPeer, spot: complex, radius: float) -> str:
 
 
 def _legend(peers: list[DrawnPeer], links: Links) -> list[str]:
-    """Draw a heading, and the meaning of each colour that occurs."""
+    """Draw the heading, and the meaning of each colour that occurs."""
     up = sum(peer.up for peer in peers)
     heading = (f"{up} peer{'s' * (up != 1)} and {len(links)} link{'s' * (len(links) != 1)} "
                f"when most peers were up")
@@ -134,7 +131,7 @@ def _legend(peers: list[DrawnPeer], links: Links) -> list[str]:
 
 
 def _labels(peers: list[DrawnPeer], spots: Spots, radii: list[float]) -> list[str]:
-    """Draw the port of each peer, or hub, in its circle or beside it; no label covers another."""
+    """Draw ports of peers, or hubs, at their circles, without overlaps."""
     order = sorted(range(len(peers)), key=lambda at: -peers[at].degree)
     labels, taken = [], []
     for at in order if len(peers) <= ALL_NAMED else order[:HUBS_NAMED]:
@@ -161,7 +158,7 @@ def _labels(peers: list[DrawnPeer], spots: Spots, radii: list[float]) -> list[st
 
 def _is_free(x: float, y: float, half: float, circles: list[tuple[complex, float]],
              labels: list[tuple[float, float, float]]) -> bool:
-    """Return whether a label, by its middle and half its width, covers no circle and no label."""
+    """Tell whether a label, given its middle and half-width, overlaps nothing."""
     beside_labels = all(abs(x - other_x) >= half + other_half or abs(y - other_y) >= 2 * HIGH
                         for other_x, other_y, other_half in labels)
     return beside_labels and all(
@@ -169,10 +166,8 @@ def _is_free(x: float, y: float, half: float, circles: list[tuple[complex, float
         for spot, radius in circles)
 
 
-# Where circles stand.
-
 def _spots(peers: list[DrawnPeer], links: Links, radii: list[float], bound: float) -> Spots:
-    """Place, around 0, the peers that were up by their links, and the others around them."""
+    """Place peers that were up by their links, and the others outside."""
     degrees = [peer.degree for peer in peers if peer.up]  # they come first
     away = _rings(len(peers) - len(degrees), 2 * min(radii) + 8, bound)
     inner = min(map(abs, away), default=bound + min(radii) + 8) - min(radii) - 8
@@ -193,22 +188,23 @@ def _rings(count: int, step: float, bound: float) -> Spots:
 
 
 def place(degrees: list[int], links: Links) -> Spots:
-    """Return places of all nodes in the unit disc."""
+    """Return places for all nodes in the unit disc."""
     if len(degrees) < 2:
         return [0j] * len(degrees)
     places = spiral(degrees)
     mean = max(1.0, sum(degrees) / len(degrees))
     masses = [0.5 + 0.5 * degree / mean for degree in degrees]
     steps = max(FEWEST_STEPS, min(STEPS, PUSHES // len(places) ** 2))
+    stride = math.sqrt(STEPS / steps)  # fewer steps are longer
     for step in range(steps):
-        reach = 0.15 * (1 - step / steps) ** 1.5 + 0.002  # of a node in this step
+        reach = 0.15 * stride * (1 - step / steps) ** 1.5 + 0.002  # of a node in this step
         for node, force in enumerate(_forces(places, masses, links, mean)):
-            places[node] += force * min(0.3, reach / (abs(force) or 1.0))
+            places[node] += force * min(0.3 * stride, reach / (abs(force) or 1.0))
     return _fill_disc(places)
 
 
 def spiral(degrees: list[int]) -> Spots:
-    """Return a start: a sunflower's spiral in the unit disc, by falling degree from the centre."""
+    """Return a sunflower's spiral in the unit disc, hubs in the middle."""
     places = [0j] * len(degrees)
     for turn, node in enumerate(sorted(range(len(degrees)), key=lambda node: -degrees[node])):
         places[node] = cmath.rect(math.sqrt((turn + 0.5) / len(degrees)), turn * GOLDEN_ANGLE)
@@ -216,13 +212,13 @@ def spiral(degrees: list[int]) -> Spots:
 
 
 def _forces(places: Spots, masses: list[float], links: Links, mean: float) -> Spots:
-    """Return the sum of push, pull of the links and pull of the centre, for every node. The push
-    of two nodes is the product of their masses through their distance."""
+    """Return the sum of all forces on every node. The push between two nodes is the product of
+    their masses divided by their distance."""
     area = 1.0 / len(places)  # of one node
     bodies = list(zip(masses, places))
     forces = []
     for mass, spot in bodies:
-        push = sum(other / (spot - away) for other, away in bodies if away != spot).conjugate()
+        push = sum([other / way for other, away in bodies if (way := spot - away)]).conjugate()
         forces.append(mass * (area * push - 0.4 * spot))
     for one, other in links:
         way = places[other] - places[one]
@@ -233,8 +229,8 @@ def _forces(places: Spots, masses: list[float], links: Links, mean: float) -> Sp
 
 
 def _fill_disc(places: Spots) -> Spots:
-    """Turn the places so that they are wider than high, and stretch them: each node moves halfway
-    to the distance from the centre that it would have in a disc filled evenly."""
+    """Turn the places to be wider than high, and stretch them. Each node moves halfway to its
+    distance from the centre in an evenly filled disc."""
     order = sorted(range(len(places)), key=lambda node: abs(places[node]))
     farthest = abs(places[order[-1]]) or 1.0
     turn = cmath.rect(1, -cmath.phase(sum(spot ** 2 for spot in places)) / 2)
@@ -246,8 +242,8 @@ def _fill_disc(places: Spots) -> Spots:
 
 
 def separate(places: Spots, radii: list[float], bound: float, links: Links) -> Spots:
-    """Move circles apart until none overlap, or nearly so, inside a disc of radius `bound`. If
-    links are few, circles also move off the links of others that pass under them."""
+    """Move circles apart inside a disc until few or none overlap. If links are few, also move
+    circles off the links of others."""
     spots = list(places)
     for _ in range(PASSES):
         before = list(spots)
@@ -265,7 +261,7 @@ def separate(places: Spots, radii: list[float], bound: float, links: Links) -> S
 
 
 def _clear_link(spots: Spots, radii: list[float], one: int, other: int) -> None:
-    """Move all circles half of the way off the link of two others."""
+    """Move all other circles half of the way off a link."""
     length = abs(spots[other] - spots[one])
     for node, radius in enumerate(radii if length else ()):
         way = (spots[other] - spots[one]) / length
@@ -276,7 +272,7 @@ def _clear_link(spots: Spots, radii: list[float], one: int, other: int) -> None:
 
 
 def _near(spots: Spots, reach: float) -> Links:
-    """Return all pairs in the same square of a grid, or in adjacent ones: all that are near."""
+    """Return all pairs within reach, and some more, by a grid."""
     grid: dict[tuple[int, int], list[int]] = {}
     for node, spot in enumerate(spots):
         grid.setdefault((int(spot.real // reach), int(spot.imag // reach)), []).append(node)
@@ -286,12 +282,12 @@ def _near(spots: Spots, reach: float) -> Links:
 
 
 def _push_apart(spots: Spots, radii: list[float], one: int, other: int) -> None:
-    """Move two circles apart if they are too close, the smaller one farther."""
+    """Move two circles apart if they are too close, the smaller farther."""
     way = spots[other] - spots[one]
     lacking = radii[one] + radii[other] + GAP - abs(way)
     if lacking <= 0:
         return
-    # On one spot, any direction will do, as long as it is always the same.
+    # on the same spot any direction will do, as long as it is always the same
     way = lacking * (way / abs(way) if abs(way) >= 1e-9 else cmath.rect(1, one + other))
     share = radii[other] ** 2 / (radii[one] ** 2 + radii[other] ** 2)
     spots[one] -= way * share

@@ -1,11 +1,10 @@
-"""Report: one page that shows a network from its output files, its pictures, and the tables behind.
+"""The report, a page about a network, with its pictures and tables.
 
 The page needs nothing but itself. It holds the proof of check.py, charts, and the output file of
 every node, compressed (of a long file only the end). When a reader chooses a node, page.js unpacks
-its file and lists the events. The files may hold hostile text: all text is escaped here, and
-page.js sets text only, never markup. In the tables nothing stands that a node may say freely,
-because a program that calculates with a table could take it for a formula. The same files give the
-same bytes.
+its file and lists the events. Because the files may hold hostile text, all text is escaped here,
+and page.js sets text only, never markup. The tables hold nothing that a node may say freely,
+because a spreadsheet could take it for a formula. The same files give the same bytes.
 """
 
 import base64
@@ -33,12 +32,12 @@ from gossip.terminal.folders import PICTURES, REPORT, TABLES
 
 TAIL = 2 * 1024 * 1024  # bytes of one node's file in the page, at most
 WHOLE = 128 * 1024 * 1024  # bytes of all files together in the page, at most
-SHOWN = 20  # failures of one row that are shown
+SHOWN = 20  # failures of a row that are shown
 _VERDICTS = {True: ("holds", "✓ holds"), False: ("fails", "✗ FAILS"), None: ("none", "figures")}
 
 
 class NodeFile(NamedTuple):
-    """The lines of one node's output file that the page holds."""
+    """The lines of a node's output file that the page holds."""
 
     name: str  # of the file, without its suffix
     data: bytes
@@ -46,8 +45,8 @@ class NodeFile(NamedTuple):
 
 
 def plot_folder(folder: pathlib.Path, with_tables: bool = False) -> list[pathlib.Path]:
-    """Write the pictures, the tables if asked for, and the report into the folder, and return their
-    paths, the report's last; ValueError when no file of a peer is in it."""
+    """Write pictures and report, and return their paths, the report's last. ValueError when no file
+    of a peer is in the folder."""
     records = put_right(read_folder(folder))
     pictures = charts.degrees_svg(records), network_svg(records)
     texts = {**dict(zip(PICTURES, pictures)), **(_tables(records) if with_tables else {}),
@@ -58,7 +57,7 @@ def plot_folder(folder: pathlib.Path, with_tables: bool = False) -> list[pathlib
 
 
 def _page(records: Records, folder: pathlib.Path, degrees: str, network: str) -> str:
-    """Return the text of report.html, around the two given charts."""
+    """Return the text of report.html around two charts."""
     text, style, script = (
         pathlib.Path(__file__).with_name(f"page.{kind}").read_text(encoding="utf-8")
         for kind in ("html", "css", "js"))
@@ -79,7 +78,7 @@ def _page(records: Records, folder: pathlib.Path, degrees: str, network: str) ->
 
 
 def node_files(folder: pathlib.Path) -> list[NodeFile]:
-    """Return the ends of all nodes' files, seeds first, in the order of their names' numbers."""
+    """Return the ends of all nodes' files, seeds first, by number."""
     files: dict[str, dict[bytes | None, pathlib.Path]] = {}  # name -> first line -> piece
     for path, name, first in pieces_in(folder):
         files.setdefault(name, {})[first] = path
@@ -96,7 +95,7 @@ def node_files(folder: pathlib.Path) -> list[NodeFile]:
 
 
 def tail(data: bytes, limit: int) -> tuple[bytes, int]:
-    """Return the last whole lines of the data, up to `limit` bytes, and how many were before."""
+    """Return the last whole lines within `limit`, and how many were before."""
     if len(data) <= limit:
         return data, 0
     cut = data.find(b"\n", len(data) - limit - 1) + 1 or len(data) - limit
@@ -104,7 +103,7 @@ def tail(data: bytes, limit: int) -> tuple[bytes, int]:
 
 
 def _verdict(rows: list[Row]) -> str:
-    """Say in one sentence whether the proof holds."""
+    """Return the sentence that tells whether the proof holds."""
     failing = [row.name for row in rows if row.holds is False]
     claims = sum(row.holds is not None for row in rows)
     if failing:
@@ -115,7 +114,6 @@ def _verdict(rows: list[Row]) -> str:
 
 
 def _summary(records: Records, length: float) -> str:
-    """Return the size of the network in numbers."""
     runs = records.peers
     peers = len({run.address for run in runs})
     figures = {
@@ -142,7 +140,7 @@ def _proof_row(row: Row) -> str:
 
 
 def _latency(times: list[float], late: int) -> str:
-    """Return the histogram, and a note about the deliveries that are not in it."""
+    """Return the histogram, and a note about late deliveries."""
     note = (f"<p>{late:,} deliveries to peers that joined after the message was generated are "
             f"left out.</p>")
     if not times:
@@ -152,12 +150,11 @@ def _latency(times: list[float], late: int) -> str:
 
 
 def _start(records: Records) -> float:
-    """Return the time of the first line of all files."""
     return min(run.first for run in [*records.peers, *records.seeds])
 
 
 def curves_of(records: Records) -> list[Curve]:
-    """Return the curves of all peers that were judged or kicked, attackers last."""
+    """Return the curves of all judged or kicked peers, attackers last."""
     start = _start(records)
     points: dict[str, Points] = {}
     for at, badness in (judged for seed in records.seeds for judged in seed.judged):
@@ -172,7 +169,7 @@ def curves_of(records: Records) -> list[Curve]:
 
 
 def timeline(records: Records) -> tuple[list[Lane], float]:
-    """Return the lanes of the timeline, in seconds since the first line, and its length."""
+    """Return the lanes of the timeline and its length in seconds."""
     runs, seeds, newest, start = records.peers, records.seeds, records.newest(), _start(records)
     moments = {
         "peers started": [run.first for run in runs],
@@ -197,8 +194,8 @@ def timeline(records: Records) -> tuple[list[Lane], float]:
 
 
 def _tables(records: Records) -> dict[str, str]:
-    """Return the texts of all tables by the names of their files."""
-    start = _start(records)  # all times count from there
+    """Return the texts of all tables by file name."""
+    start = _start(records)
     return dict(zip(TABLES, (
         _table("peer degree capacity up died attacks kicked", (  # when most were up, as it is drawn
             (peer.address, peer.degree, peer.capacity, peer.up, peer.died,
@@ -217,7 +214,7 @@ def _tables(records: Records) -> dict[str, str]:
 
 
 def _table(headings: str, rows: Iterable[tuple]) -> str:
-    """Return comma-separated values with a line of headings; True and False are yes and no."""
+    """Return comma-separated values with headings. True and False are yes and no."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([headings.split(), *(
         [{True: "yes", False: "no"}[cell] if isinstance(cell, bool) else cell for cell in row]

@@ -5,7 +5,8 @@ import random
 import pytest
 
 from gossip.addresses import address_of
-from gossip.lab.experiments.accidents import SHARE, Attack, parse_malice
+from gossip.lab.experiments.accidents import FORBIDDEN, SHARE, Attack, parse_malice
+from tests.tools.programs import ROOT
 
 PEERS = [address_of("127.0.0.1", 5000 + number) for number in range(20)]
 
@@ -41,3 +42,8 @@ def test_roles_go_to_different_peers_who_know_their_kind_alone():
 def test_words_are_forbidden_where_somebody_says_them():
     assert "virus" in parse_malice("drop:1,forbidden:1").words().words
     assert not parse_malice("drop:1").words().words
+
+
+def test_the_forbidden_words_are_installed_with_the_program():
+    assert FORBIDDEN.is_file() and FORBIDDEN.parent == ROOT / "gossip" / "lab" / "experiments"
+    assert f'"gossip.lab.experiments" = ["{FORBIDDEN.name}"]' in (ROOT / "pyproject.toml").read_text()

@@ -3,11 +3,12 @@
 import pytest
 
 from gossip.lab.experiments import schedules
-from gossip.lab.experiments.schedules import Result, show_results
+from gossip.lab.experiments.schedules import Outcome, show_results
+from gossip.lab.experiments.verdict import Fault
 from gossip.terminal import screen
 from tests.tools.terminals import CTRL_C, ERASE, Terminal
 
-FAULT = "5003 is on the list of 4001, and dead"
+FAULT = Fault("lists", "4001 lists 5003")
 
 
 @pytest.fixture
@@ -17,7 +18,8 @@ def terminal(monkeypatch):
 
 
 def results():
-    return [Result(number, FAULT if number == 12 else "", 10.0, None) for number in (11, 12, 13)]
+    return [Outcome(number, [FAULT] * (number == 12), "", 10.0, 0, None, None)
+            for number in (11, 12, 13)]
 
 
 def test_without_a_terminal_only_a_failure_is_shown(capfd):

@@ -7,7 +7,7 @@ import pytest
 
 from gossip.lab.experiments import network as networks
 from gossip.lab.experiments.accidents import Role
-from gossip.lab.experiments.network import Network, Orders
+from gossip.lab.experiments.network import Network, carry_out, orders
 from gossip.settings import Filter, Settings
 from tests.tools.files import lines_of
 from tests.tools.ports import free_addresses
@@ -31,7 +31,6 @@ class Running:
                      filter=Filter(str(words), ("virus",))),
             write_config(folder, [self.seed]), folder, roles and roles(self.peers))
         self.processes = processes
-        self._orders = Orders(self.network)
 
     def __enter__(self):
         self.network.start(self.network.plan(self.processes))
@@ -46,7 +45,7 @@ class Running:
                                            if other != peer} <= set(lines))
 
     def do(self, word, node="", text=""):
-        return self._orders.do({"do": word, "node": str(node), "text": text})
+        return carry_out(self.network, {"do": word, "node": str(node), "text": text})
 
     def lines(self, node):
         kind = "seed" if node == self.seed else "peer"
@@ -119,7 +118,7 @@ def test_who_shares_a_process_is_not_frozen(tmp_path):
     with Running(tmp_path, 1) as running:
         status, line = running.do("freeze", running.peers[0])
         assert status == 409 and "shares a process" in line
-    assert Orders(running.network).words(own_processes=False) == ("kill", "start", "say", "add")
+    assert orders(own_processes=False) == ("kill", "start", "say", "add")
 
 
 def test_a_frozen_peer_answers_nobody_until_it_is_thawed(tmp_path):

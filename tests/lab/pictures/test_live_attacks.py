@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from gossip.lab.experiments.network import NotNow, Orders
+from gossip.lab.experiments.network import NotNow, carry_out
 from gossip.lab.pictures import live_follow, live_lines
 from gossip.lab.pictures.live_follow import KINDS, Follow, Story
 from gossip.lab.pictures.live_requests import Gate, Refused, parsed_order
@@ -145,8 +145,7 @@ class FullNetwork:
 
 
 def test_an_order_for_which_the_system_has_no_room_is_answered():
-    orders = Orders(FullNetwork())
-    assert orders.do({"do": "add"}) == (
-        409, "the system does not allow it: no room")
-    assert orders.do({"do": "start", "node": ONE})[0] == 409
-    assert orders.do({"do": "kill", "node": ONE}) == (409, "never")
+    full = FullNetwork()
+    assert carry_out(full, {"do": "add"}) == (409, "the system does not allow it: no room")
+    assert carry_out(full, {"do": "start", "node": ONE})[0] == 409
+    assert carry_out(full, {"do": "kill", "node": ONE}) == (409, "never")
