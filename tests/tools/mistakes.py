@@ -63,11 +63,13 @@ def a_row_is_removed_by_an_older_links_end(monkeypatch):
 
 
 def misses_are_not_forgotten_after_a_reply(monkeypatch):
-    @around(monkeypatch, Neighbour, "replied")
-    def replied(original, self, time, now):
-        misses = self.misses
-        took = original(self, time, now)
-        self.misses = misses
+    @around(monkeypatch, Neighbours, "replied")
+    def replied(original, self, address, time, now):
+        row = self.row(address)
+        misses = row and row.misses
+        took = original(self, address, time, now)
+        if row is not None:
+            row.misses = misses
         return took
 
 
