@@ -16,6 +16,8 @@ from gossip.monitoring.watch import Watch
 from gossip.node.part import Part
 from gossip.registering.joining import SEED
 from gossip.signing.grammar import Contradiction, contradiction, parse_signed
+from gossip.signing.known_runs import run_of
+from gossip.tools import Recent
 
 KEPT = 6  # reports, each of a period
 EVIDENCE_LIMIT = 100  # unknown runs whose contradictions wait
@@ -35,7 +37,7 @@ class Reporting(Part):
         self._told = None  # the link to the seed that has had all reports so far
         self._due: float | None = None  # when the next report is
         self._kicked_by: dict[Address, None] = {}  # seeds that have kicked this peer
-        self._evidence: dict[bytes, tuple[bytes, bytes]] = {}  # run not known yet -> signed lines
+        self._evidence = Recent(EVIDENCE_LIMIT)  # run not known yet -> its two signed lines
         self.watch = Watch(node.settings, node.confirming.counts)
 
     def turn(self, now: float) -> float:
@@ -110,17 +112,25 @@ class Reporting(Part):
         unknown, keep them until it is settled."""
         run = parse_signed(one).run
         if not self._node.confirming.is_known(run):
-            if len(self._evidence) < EVIDENCE_LIMIT:
-                self._evidence[run] = one, other
-        elif self.watch.contradicted(run):
-            line = contradiction(one, other)
-            self._node.output.write(line.decode().rstrip("\n"))
+            self._evidence.put(run, (one, other))
+        elif self._condemn(run, line := contradiction(one, other)):
             for _, link in self._seeds():
                 link.send(line)
 
+    def _condemn(self, run: bytes, line: bytes) -> bool:
+        """Shut out a run that contradicted itself; return whether that is news. Its address may
+        prove another run to the seeds, so that they do not kick it."""
+        if not self.watch.contradicted(run):
+            return False
+        self._node.output.write(line.decode().rstrip("\n"))
+        for link in self._node.neighbours.links():
+            if link.run is not None and run_of((link.peer, link.run[0])) == run:
+                self._shut_out(link.peer, "contradicted itself")
+        return True
+
     def on_settled(self, run: bytes) -> None:
         """Report the contradiction of a run that is genuine now."""
-        evidence = self._evidence.pop(run, None)
+        evidence = self._evidence.pop(run)
         if evidence is not None and self._node.confirming.is_known(run):
             self.contradicted(*evidence)
 
@@ -129,8 +139,7 @@ class Reporting(Part):
         self._check(link)
         if self._node.confirming.is_known(message.run) and not self.watch.is_cheat(message.run):
             message.verify()
-            self.watch.contradicted(message.run)
-            self._node.output.write(message.line.decode())
+            self._condemn(message.run, message.line)
 
     def _check(self, link) -> None:
         if not any(registered is link for _, registered in self._seeds()):

@@ -265,7 +265,10 @@ def _guilt(case: Case, known_in: list[int | None], judged, void) -> Guilt | None
 
 
 def _charge(case: Case, k: int, known: int | None, judged, void) -> float:
-    """Return the badness of a subject in window k, or 0."""
+    """Return the badness of a subject in window k, or 0. If there were too few messages to judge
+    anybody by, only liars claim to have judged more."""
+    if known is not None and known < MESSAGES:
+        return 0.0
     badness = badness_of(case.rates(k, known), void)
     if badness is not None and is_bad(badness):
         return badness

@@ -21,7 +21,7 @@ class Flusher:
     """Sends backlogs; `flush_all` is the thread. See `Flushing` in gossip/node/world.py."""
 
     def __init__(self, turn, report):
-        """The jobs of `take_over` are called within `turn`; `report(error)` is told of a failed one."""
+        """The jobs of `take_over` are called within `turn`; `report(error)` hears of a failure."""
         self._turn, self._report = turn, report
         self._wake_receiver, self._wake_sender = socket.socketpair()
         self._wake_sender.setblocking(False)

@@ -321,7 +321,7 @@ class Link:
                 and self.is_read(now, patience or ORIGIN_PATIENCE))
 
     def is_read(self, now: float, patience: float = ORIGIN_PATIENCE) -> bool:
-        """Return whether the backlog, if any, has shrunk within `patience` seconds."""
+        """Return whether there is a backlog that has shrunk within `patience` seconds."""
         return self._backlog.size > 0 and not self.ended and now - self._taken < patience
 
     def fileno(self) -> int:

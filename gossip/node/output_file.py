@@ -77,7 +77,7 @@ class OutputFile:
         self._put("", event, shown=False)
 
     def late(self, seconds: float) -> None:
-        """Note that the process stood still or ran late for `seconds`."""
+        """Note that the process stood still or ran late within the last `seconds`."""
         self.note(f"late:{seconds:.3f}")
 
     def write_lines(self, head: str, lines: str) -> bool:

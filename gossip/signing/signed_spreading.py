@@ -108,7 +108,7 @@ class SignedSpreading(Spreading):
             self._hand_on(link, fresh)
         if unknown:
             self._keep_waiting(link, fresh.unknown)
-        if any(fresh.checks.values()):  # also for what was requested: it is given back for what they let in
+        if any(fresh.checks.values()):  # what lets a message in was given back, also if requested
             rest = self._allowance.check(link.peer, fresh.checks, self._now())
             link.rest_until = max(link.rest_until, self._now() + rest if rest else 0.0)
         if f":{link.peer}:".encode() in b"\n".join(lines):  # else nothing is in its own name

@@ -13,6 +13,7 @@ from gossip.signing import grammar
 from gossip.signing.known_runs import run_of
 from gossip.tools import Budget, Recent
 
+KEPT = 60.0  # seconds for which no run is forgotten, because peers that denied it ask again sooner
 RUNS_LIMIT = 100_000  # in all; of more, all runs of the address asked about longest ago go
 PROBES = 100  # a second, for peers that ask about runs
 PROBES_OF_ONE = 3  # the same of one address, because its proofs are limited, and others need some
@@ -27,9 +28,9 @@ class Vouching(Part):
     def __init__(self, node, ask_prober):
         self._node = node
         self._ask_prober = ask_prober
-        # address -> its last runs, the latest last, and the one that it proved in the last probe;
-        # the address that was asked about least recently stands first
-        self._runs: dict[Address, tuple[list[int], int | None]] = {}
+        # address -> its last runs (START -> when it was proved first), the latest last, and the run
+        # that it proved in the last probe; the address asked about least recently stands first
+        self._runs: dict[Address, tuple[dict[int, float], int | None]] = {}
         self._count = 0  # runs in all
         self._probes = Budget(PROBES)
         self._probes_of_one = Recent(PROBES)  # address that was probed -> its Budget
@@ -43,25 +44,32 @@ class Vouching(Part):
                 probe.address, probe.proof, probe.proved))
 
     def proved(self, address: Address, start: int | None) -> None:
-        """Note which run, if any, an address proved in a probe."""
-        before = starts = self._runs_of(address)[0]
-        if start is not None and start not in before:
-            starts = [*before, start][-grammar.STARTS_LIMIT:]
+        """Note which run, if any, an address proved in a probe. If its keys change too fast, the
+        new run is ignored, because peers may still be told of the oldest."""
+        starts, now = self._runs_of(address)[0], self._node.now()
+        if start is not None and start not in starts:
+            is_full = len(starts) == grammar.STARTS_LIMIT
+            if is_full and next(iter(starts.values())) > now - KEPT:
+                start = None
+            else:
+                starts[start] = now
+                self._count += not is_full
+                if is_full:
+                    del starts[next(iter(starts))]
         if starts:
             self._runs[address] = starts, start
-            self._count += len(starts) - len(before)
         while self._count > RUNS_LIMIT:
             gone, _ = self._runs.pop(next(iter(self._runs)))
             self._count -= len(gone)
 
-    def _runs_of(self, address: Address) -> tuple[list[int], int | None]:
-        return self._runs.get(address, ([], None))
+    def _runs_of(self, address: Address) -> tuple[dict[int, float], int | None]:
+        return self._runs.get(address, ({}, None))
 
     def starts(self, address: Address) -> list[int]:
         """Return an address's runs for an asker, the latest last."""
         if address in self._runs:
             self._runs[address] = self._runs.pop(address)  # as the last
-        return self._runs_of(address)[0]
+        return list(self._runs_of(address)[0])
 
     def knows(self, address: Address, start: int) -> bool:
         """Return whether the seed would name this run now without a probe."""
@@ -74,7 +82,7 @@ class Vouching(Part):
     def latest_run(self, address: Address) -> bytes | None:
         """Return the last proved run, even if later probes brought no proof."""
         starts, latest = self._runs_of(address)
-        return run_of((address, latest or starts[-1])) if starts else None
+        return run_of((address, latest or next(reversed(starts)))) if starts else None
 
     def has_proved(self, address: Address) -> bool:
         return address in self._runs

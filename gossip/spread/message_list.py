@@ -35,7 +35,7 @@ class Fresh(NamedTuple):
 
 
 class MessageList:
-    """The messages that this peer has seen. `add_block` takes most new lines, and `add` the rest."""
+    """The messages that this peer has seen. `add_block` takes most new lines, `add` the rest."""
 
     def __init__(self, settings: Settings, own_run: bytes = b"", texts=Texts):
         """Use `texts(settings, shares)` to make the store of texts."""
