@@ -255,19 +255,22 @@ def _show_one(schedule: Schedule, until: float | None, classes: dict) -> Outcome
 def play_many(numbers: range, classes: dict, draw: Callable[[int], Schedule]) -> Iterator[Outcome]:
     """Play schedules on all cores, and yield their results."""
     pool = concurrent.futures.ProcessPoolExecutor(os.cpu_count() or 1, initializer=_begin_process)
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # child processes inherit this
     try:
-        yield from pool.map(functools.partial(_play_number, classes, draw), numbers)
+        results = pool.map(functools.partial(_play_number, classes, draw), numbers)
+        signal.signal(signal.SIGINT, handler)
+        yield from results
     finally:
+        signal.signal(signal.SIGINT, handler)
         pool.shutdown(cancel_futures=True)
 
 
 def _begin_process() -> None:
-    """Leave Ctrl-C to the parent process, and end when it is killed."""
+    """End this process when its parent is killed."""
     def end_with_parent() -> None:
         multiprocessing.parent_process().join()
         os._exit(1)
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=end_with_parent, daemon=True).start()
 
 
