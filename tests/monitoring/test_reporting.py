@@ -4,6 +4,8 @@ import threading
 
 import pytest
 
+from gossip.addresses import address_of
+from gossip.monitoring.reporting import EVIDENCE_LIMIT
 from gossip.signing.grammar import Signer, contradiction, parse_signed
 from tests.tools.files import count, events, received, wait_event
 from tests.tools.nets import neighbours
@@ -277,3 +279,21 @@ def test_a_contradiction_of_a_run_that_is_not_known_is_told_when_it_is(net, seed
     peer.reporting.on_settled(run)
     peer.reporting.contradicted(one, other)
     assert count(peer, "contradiction:") == 1
+
+
+def test_evidence_about_runs_that_nobody_asks_about_keeps_out_no_other(net, seed, monkeypatch):
+    peer = watched_peer(net)
+    known = set()
+    monkeypatch.setattr(peer.confirming, "is_known", known.__contains__)
+
+    def contradict(number):
+        signer = Signer(address_of("127.0.0.1", number), bytes(32))
+        lines = [signer.cover(1, [bytes([text] * 32)])[0] for text in (1, 2)]
+        peer.reporting.contradicted(*lines)
+        return parse_signed(lines[0]).run
+
+    for number in range(1, EVIDENCE_LIMIT + 10):
+        run = contradict(number)
+    known.add(run)
+    peer.reporting.on_settled(run)
+    wait_event(peer, "contradiction:signed:")

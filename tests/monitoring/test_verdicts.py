@@ -257,6 +257,16 @@ def test_a_subject_is_not_guilty_that_is_not_bad_in_one_of_the_windows(newest, o
     assert evaluate([case(rows)], []).guilty == {}
 
 
+@pytest.mark.parametrize("expected", [1, 3, 4])
+def test_three_that_claim_much_where_there_is_little_gossip_charge_nobody(expected):
+    """Honest neighbours judge S by twenty messages at least, and so could not contradict."""
+    rows = [row for one in (A, B, C) for row in
+            always(one, S, expected=100, corrupt=100) + always(S, one, expected=expected)]
+    for honest in D, E, *map(peer, range(6000, 6005)):
+        rows += always(honest, S, expected=expected) + always(S, honest, expected=expected)
+    assert evaluate([case(rows)], []).guilty == {}
+
+
 def test_with_two_reporters_nobody_is_judged_or_charged():
     found = evaluate([case(accused_by(A, B))], [])
     assert found.judged == {} and found.guilty == {}

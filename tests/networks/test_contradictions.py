@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import itertools
 
 import pytest
 
@@ -68,6 +69,20 @@ def test_who_tells_one_neighbour_other_texts_is_kicked_and_the_neighbour_is_not(
         assert len(lines) == 1 and wire.parse(lines[0].encode()).run.decode() == (
             f"{liar.address}:{liar.signer.start}")
     network.let_pass(12)
+    assert network.fates(liar.address) == []
+
+
+def test_peers_shut_out_a_run_by_themselves_if_its_address_shows_the_seeds_another_key(network):
+    liar = Liar(network.net)
+    register(network, liar)
+    ends = {peer: network.net.neighbour(peer, liar) for peer in network.honest}
+    signer, liar.signer = liar.signer, Signer(liar.address, bytes([1] * 32))
+    register(network, liar)
+    for end, text in zip(ends.values(), itertools.cycle(["one", "other"])):
+        end.say(*said_by(signer, liar.address, 1, text))
+    for peer in network.honest:
+        wait_event(peer, f"disconnected:{liar.address}:contradicted itself")
+    assert not any(count(seed, f"removed:{liar.address}:malicious") for seed in network.seeds)
     assert network.fates(liar.address) == []
 
 
