@@ -38,7 +38,8 @@ class Reporting(Part):
         self._due: float | None = None  # when the next report is
         self._kicked_by: dict[Address, None] = {}  # seeds that have kicked this peer
         self._evidence = Recent(EVIDENCE_LIMIT)  # run not known yet -> its two signed lines
-        self.watch = Watch(node.settings, node.confirming.counts)
+        self.watch = Watch(node.settings, lambda run: (
+            node.messages.has_few_gaps(run) and node.confirming.counts(run)))
 
     def turn(self, now: float) -> float:
         """Ask all neighbours, and report what they did, once a period."""

@@ -21,6 +21,7 @@ from gossip.spread.room import Room
 from gossip.spread.run import ALL_SLICES, Digest, Run, Texts, sha256
 
 OLD = "messages that were old"  # the name of a counter
+FEW_GAPS = 8  # intervals of numbers seen of a run
 
 
 class Fresh(NamedTuple):
@@ -158,6 +159,11 @@ class MessageList:
 
     def seen(self) -> dict[bytes, list[Range]]:
         return {key: run.seen.ranges() for key, run in self._runs.items()}
+
+    def has_few_gaps(self, key: bytes) -> bool:
+        """Return whether a run is known with few gaps, so that others have room for it, too."""
+        run = self._runs.get(key)
+        return run is not None and len(run.seen) <= FEW_GAPS
 
     def runs(self) -> int:
         return len(self._runs)

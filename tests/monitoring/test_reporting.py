@@ -7,6 +7,7 @@ import pytest
 from gossip.addresses import address_of
 from gossip.monitoring.reporting import EVIDENCE_LIMIT
 from gossip.signing.grammar import Signer, contradiction, parse_signed
+from gossip.spread.message_list import FEW_GAPS
 from tests.tools.files import count, events, received, wait_event
 from tests.tools.nets import neighbours
 from tests.tools.reporting import (
@@ -70,6 +71,18 @@ def test_what_is_refused_looks_to_none_who_bring_it_as_if_it_was_kept_back(net, 
     wait_until(lambda: seed.said_of(source.address)[:3] == (2, 0, 2))
     wait_until(lambda: seed.said_of(other.address)[:3] == (1, 0, 1))
     assert seed.said_of(third.address)[:3] in ((), (0, 0, 0)) and third.texts() == ["hello"]
+
+
+def test_nobody_owes_messages_of_a_run_with_many_gaps(net, seed):
+    """Its origin may have filled the room for gaps of one neighbour with other numbers."""
+    peer = watched_peer(net)
+    source, other = Neighbour(net, peer), Neighbour(net, peer)
+    introduce(peer, source)
+    for number in range(2, 21):
+        source.say(*source.messages("far", first=10 * number))
+        wait_until(lambda: len(other.texts()) == number)  # each comes alone
+    wait_until(lambda: seed.said_of(other.address)[:3] == (FEW_GAPS, FEW_GAPS, 0))
+    assert seed.said_of(source.address)[2] == 20
 
 
 def test_gaps_in_a_run_that_has_to_be_confirmed_are_in_the_account_of_who_brought_it(net, seed):
