@@ -266,11 +266,9 @@ def _guilt(case: Case, known_in: list[int | None], judged, void) -> Guilt | None
 
 def _charge(case: Case, k: int, known: int | None, judged, void) -> float:
     """Return the badness of a subject in window k, or 0. If there were too few messages to judge
-    anybody by, only liars claim to have judged more."""
-    if known is not None and known < MESSAGES:
-        return 0.0
+    anybody by, only liars claim to have judged more, so their rates charge nobody."""
     badness = badness_of(case.rates(k, known), void)
-    if badness is not None and is_bad(badness):
+    if badness is not None and is_bad(badness) and (known is None or known >= MESSAGES):
         return badness
     if case.subject in void and slanders(views := case.views(k), judged):
         return max(THRESHOLD, false_share(views, judged))
