@@ -6,7 +6,7 @@ in four windows that end 0, 1, 2 and 3 periods ago:
     rate      what one reporter makes of the subject, from 0 to 1: the share of its copies that were
               corrupt or forbidden, plus the share of messages that never came and are not excused
     excuse    a peer owes no message to the neighbour that brought it first. It says itself how many
-              those were, but all excuses together cannot exceed the messages that there were
+              those were, but all excuses together are scaled down to what there was, and a tenth
     badness   the lower median of the rates
     outcome   the badness now. Void reporters count among the three that a judgement needs, because
               else their neighbours could not be judged, and no seed would see that they lie
@@ -15,7 +15,7 @@ in four windows that end 0, 1, 2 and 3 periods ago:
     charged   in one window: bad by at least three reporters that are not void, or a slanderer
     guilty    charged in all four windows
 
-Pure, and without memory, so seeds with the same rows decide the same. `evaluate` is one round.
+Pure: seeds with the same rows, and told the same, decide the same. `evaluate` is one round.
 """
 
 import collections
@@ -41,8 +41,8 @@ EXCUSED = 1.1  # times the messages that there were: nobody is excused more
 SILENT = 6.5  # periods for which a neighbour has not named the peer, before the peer is warned
 NAMED_IN = 4  # reports in which the peer judged it, at best every other one if replies take long
 NAMED_FROM = 7.5  # periods from which these reports are
-OVERLAP = 2.5  # periods after the neighbour last named the peer, for which reports do not count,
-# because it may have been frozen since, and either reports once a period, or a little later
+OVERLAP = 2.5  # periods after the neighbour last named the peer in which the peer's reports do not
+# count, because a freeze or a late report may explain them
 
 
 class Said(NamedTuple):

@@ -2,9 +2,9 @@
 
 The README says by which messages a neighbour is judged, and when. Besides, the link must have stood
 for `settle` seconds when the message came. A link stands from the first reply after this peer has
-caught up with the neighbour, because then the neighbour has this peer in its table, too. A request
-follows the messages, so a neighbour that answers has read them, and had them first from here, or is
-about to send them. Two answers are needed because the first may overtake what waits to be sent.
+caught up with the neighbour, because then the neighbour has this peer in its table, too. A reply
+comes after the messages were read, so the neighbour got them first from here, or its copies are on
+their way. Two answers are needed because the first may overtake what waits to be sent.
 
 A message whose run had to be confirmed first, or that anti-entropy has fetched, counts only for the
 neighbour that brought it. No neighbour is judged by a run that has contradicted itself, because it

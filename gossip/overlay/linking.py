@@ -268,7 +268,7 @@ class Linking(Part):
         self._node.membership.hurry()
 
     def _lost(self, link) -> None:
-        """Dial a peer whose link broke anew, while rounds count misses."""
+        """Redial a peer whose link broke. Rounds then count misses."""
         peer, now, row = link.peer, self._node.now(), self.neighbours.row(link.peer)
         counts = row.proven or now - row.since >= self._node.settings.liveness_interval
         self.neighbours.remove(peer, link, link.reason, missed=counts)

@@ -208,7 +208,7 @@ class Neighbours:
         return True
 
     def forget(self, address: Address) -> bool:
-        """Forget earlier misses of a peer. Return whether it had no link."""
+        """Forget earlier misses of a peer. Return whether it was counted without a link."""
         if address in self._rows:
             self._rows[address].owed = None
         return self._lost.pop(address, None) is not None
@@ -239,7 +239,7 @@ class Neighbours:
 
     def replied(self, address: Address, time: str, now: float) -> float | None:
         """Take a reply. Return the seconds since its request; None if that is not awaited."""
-        row = self._rows.get(address) or self._lost.get(address)
+        row = self._rows.get(address)
         asked = None if row is None else row.asked.get(time)
         if asked is None:
             return None

@@ -66,7 +66,7 @@ class Places:
             self._ring_waits.put(address, wait, wait.due + interval)
 
     def pass_over(self, address: Address, until: float) -> None:
-        """Dial the peer for no place until then. The ring goes on behind it."""
+        """Do not dial the peer until then. The ring skips it."""
         self._passed_over.put(address, until, until)
 
     def successor(self, listed, now: float) -> Address | None:

@@ -87,11 +87,11 @@ class Covers:
 
     def take(self, cover: Cover | None, link=None) -> Cover:
         """Take a verified signed line, which speaks for what comes next. Corrupt if it is bad, or
-        if its origin has sent a contradiction on this very link: others may know another order."""
+        if its origin sent both rivals over this link. A relay may have met the other one first."""
         if cover is None:
             raise Corrupt
         kept = self.keep(cover)
-        if kept is None and cover.liar is not None and cover.liar() is link:
+        if None not in (link, cover.liar) and kept is None and cover.liar() is link:
             raise Corrupt
         self._came(kept or cover, link)
         return kept or cover

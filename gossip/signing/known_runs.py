@@ -188,8 +188,8 @@ class KnownRuns:
 
 
 class Homes:
-    """The run that was met last at each address, and earlier ones. These are over, because none
-    comes back: their messages stay genuine, but a link in their name is not."""
+    """The run that was met last at each address, and earlier ones. Earlier runs never return, so
+    their messages stay genuine, and links in their name do not."""
 
     def __init__(self):
         # address -> (STARTs, the last one met at the end; when that was)

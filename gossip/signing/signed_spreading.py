@@ -20,8 +20,8 @@ CORRUPT_SHOWN = 500  # characters of a corrupt line in the output file
 CHECKS, CHECKS_AT_ONCE = 20, 200  # signatures that let no message in: a second, burst
 SIGNED_COST = 5  # lines that a signed line costs, because verifying takes each peer time; a
 # generator that makes 100 messages a second, and signs each, stays within the usual rate
-# What may wait in all. One link may use at most as much as it leaves free, so half if it is alone,
-# and several together never all.
+# Limits on all waiting lines. A link may use as much as stays free, so a link alone gets half, and
+# several never fill all.
 LIMITS = {"lines": 1_000, "bytes": 1 << 20, "runs": 100}
 
 

@@ -62,8 +62,8 @@ class CatchUp:
         self.ignored = 0  # offers that were truncated or dropped, since the start
 
     def offered(self, link, entries, now: float) -> tuple[list[bytes], bool]:
-        """Keep what this neighbour has and this peer lacks, except what it called gone. Older runs
-        come first. Return the runs not known to be genuine, which are not requested yet, and
+        """Keep what this neighbour has and this peer lacks, except what it called gone. Runs with
+        the lowest START come first. Return the runs not known to be genuine, which are not requested yet, and
         whether all was kept."""
         with_room = dict(self._messages.lacking(entries, link.peer))
         unseen = self._messages.unseen([entry for entry in entries if entry[0] in with_room])
@@ -139,7 +139,7 @@ class CatchUp:
 
     def _still_lacking(self, link, offer: _Messages) -> list[tuple[bytes, list[Range]]]:
         """Return at most WANT_LIMIT missing ranges, with room, of genuine runs. If there are none,
-        these runs leave the offer, and runs in question stay in it."""
+        drop these runs from the offer, and keep runs in question."""
         known = [(run, numbers.ranges()) for run, numbers in offer.items() if self._is_known(run)]
         unseen = self._messages.unseen(known)
         lacking = self._messages.lacking(unseen, link.peer)

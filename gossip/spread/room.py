@@ -1,8 +1,8 @@
 """Room: limits on what a peer remembers, charged to its neighbours.
 
 Rules only. A message without room is neither remembered nor forwarded, and is fetched when there is
-room. Seeds vouch for a run when they have named its origin. No other run is forgotten to make room,
-because a duplicate has to stay a duplicate; the least recently used is forgotten first. Each
+room. Seeds vouch for a run when they have named its origin. To make room, only vouched runs are
+forgotten, the least recently used first, because a duplicate has to stay a duplicate. Each
 neighbour's address has a quota of other runs, and of numbers that touch no seen number.
 
 Texts are evicted from the largest share, and in it from the largest run. A vouched run has a share

@@ -133,7 +133,7 @@ class Spreading(Part):
     # What comes from neighbours.
 
     def take_block(self, link, lines: list[bytes]) -> bool:
-        """Take lines, and return True, if all are gossip that continues a run."""
+        """Take unsigned lines that all continue a run. Return whether they do."""
         fresh = self.messages.add_block(lines)
         if fresh is None:
             return False

@@ -52,7 +52,7 @@ class _Branch:
 
     since: float  # when it began, or lost or changed its parent
     parent: Any = None  # a link, or OWN; None until a link is chosen, and after its end
-    first: Any = None  # the link that has pushed new messages last
+    first: Any = None  # the link that brought the latest message first
     last: bytes = b""  # the last message
     # links that are not pushed to -> None; in order, unlike a set
     quiet: dict = dataclasses.field(default_factory=dict)
@@ -143,8 +143,8 @@ class Tree(Flood):
 
     def _note_source(self, branch: _Branch, source, is_new: bool) -> bool:
         """Note that a link has brought new messages of a run. Return whether that was a repair, for
-        which it was asked, after it was told to push nothing. Just after a tree lost its parent,
-        only a link that pruned is chosen, because others may be about to hang on this peer."""
+        which it was asked, after it was told to push nothing. Just after losing its parent, a
+        tree chooses only a link that pruned, because others may be about to choose this peer."""
         now = self._now()
         if source is None:
             branch.parent = OWN

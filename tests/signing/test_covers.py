@@ -243,3 +243,12 @@ def test_a_portion_is_read_without_blame_however_it_was_said_and_stays_small(siz
         for at in range(0, len(portion), 100):
             part = sifted(lacking, portion[at:at + 100], link)
             assert lacking.add(part, link=link).corrupt == []
+
+
+def test_a_contradiction_that_comes_without_a_link_is_no_fault_of_one_that_has_ended(signer):
+    """Lines that had to wait come so; the link over which the origin sent the other may be gone."""
+    messages, link = message_list(), Neighbour(5001)
+    (one, line), (other, changed) = said(signer, 1, 1), said(signer, 1, 1, "y")
+    messages.add([*one, *line], link=link)
+    del link
+    assert messages.add([*other, *changed]).corrupt == []
