@@ -23,7 +23,7 @@ ABOUT, BY = "about", "by"  # the sides of a row
 
 
 class Entry(NamedTuple):
-    """What a peer saw of a neighbour in a period, in messages."""
+    """The messages that a peer saw of a neighbour in a period."""
 
     peer: Address
     expected: int  # messages that it was judged by

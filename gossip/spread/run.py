@@ -85,7 +85,7 @@ class Numbers(Intervals):
 
 
 class Run:
-    """What this peer knows of one run."""
+    """The knowledge of this peer about a run."""
 
     __slots__ = ("key", "slice", "seen", "held", "share", "brought_by", "vouched", "owner",
                  "weight", "counted", "rank", "_oldest", "_sorted", "_entry")
