@@ -70,12 +70,12 @@ class Link:
         self.remote = self.remote_ip = ""  # IP:PORT of the connection itself, and the IP
         self.probe = None  # the Probe for which this link was made, if any
         self.cover = None  # the last signed line, which covers the lines after it
-        self.proof = None  # the last Proof, for the line after it; for the reader alone
-        self.run: tuple[int, float] | None = None  # proved by the other end: START, TIME of dial
+        self.proof = None  # the last Proof, for the line after it
+        self.run: tuple[int, float] | None = None  # at the other end: START, TIME of dial
         self.repetitions = 0  # duplicate lines; counted by the reader
         self.answered = 0.0  # when `ask_known_peers` was last answered; for the reader alone
         self.heard = 0.0  # when bytes came last
-        self.rest_until = 0.0  # nothing is read before then; set while lines are handled
+        self.rest_until = 0.0  # nothing is read before then
         self.lacked = False  # the dial failed because this machine is short of something
         self.cut_short = False  # the other end ended the stream inside a line
         self.deadline: float | None = None  # when the next line is due, if its node is on time

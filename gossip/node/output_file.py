@@ -1,9 +1,9 @@
 """The output file of a node: one line per event, written at once; and the form of a line.
 
-An error that ends a thread is written outside of turns, so there is a lock. What others sent is
-escaped (gossip/events.py), so that an event is always one line. Lines that cannot be written (a
-full disk) never stop the node: they are counted, the screen is told of the first, and the file
-tells how many as soon as it can be written.
+Errors that end threads, and lateness, are written outside of turns, so there is a lock. What others
+sent is escaped (gossip/events.py), so that an event is always one line. Lines that cannot be
+written (a full disk) never stop the node: they are counted, the screen is told of the first, and
+the file tells how many as soon as it can be written.
 
 Somebody may rename, remove or truncate the file, such as logrotate. That is looked for when
 something is written, once a second at most, by one stat. The lines then go on in a file at the same

@@ -37,6 +37,7 @@ from gossip.signing import grammar
 from gossip.terminal.command_line import (
     FAILED, CommandError, Parser, capacity, number, seconds, show, whole_number)
 from gossip.terminal.folders import clear_outputs
+from gossip.terminal.input import ctrl_c_withheld
 from gossip.terminal.screen import StatusLine, folded, time_left
 
 CALM = 6.0  # seconds after the unrest of a watched network, in which lost messages arrive
@@ -255,22 +256,21 @@ def _show_one(schedule: Schedule, until: float | None, classes: dict) -> Outcome
 def play_many(numbers: range, classes: dict, draw: Callable[[int], Schedule]) -> Iterator[Outcome]:
     """Play schedules on all cores, and yield their results."""
     pool = concurrent.futures.ProcessPoolExecutor(os.cpu_count() or 1, initializer=_begin_process)
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # child processes inherit this
     try:
-        results = pool.map(functools.partial(_play_number, classes, draw), numbers)
-        signal.signal(signal.SIGINT, handler)
+        with ctrl_c_withheld():
+            results = pool.map(functools.partial(_play_number, classes, draw), numbers)
         yield from results
     finally:
-        signal.signal(signal.SIGINT, handler)
         pool.shutdown(cancel_futures=True)
 
 
 def _begin_process() -> None:
-    """End this process when its parent is killed."""
+    """Leave Ctrl-C to the parent process, and end when it is killed."""
     def end_with_parent() -> None:
         multiprocessing.parent_process().join()
         os._exit(1)
 
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # for Windows, where nothing withholds it
     threading.Thread(target=end_with_parent, daemon=True).start()
 
 
