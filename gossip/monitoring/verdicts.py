@@ -6,7 +6,7 @@ in four windows that end 0, 1, 2 and 3 periods ago:
     rate      what one reporter makes of the subject, from 0 to 1: the share of its copies that were
               corrupt or forbidden, plus the share of messages that never came and are not excused
     excuse    a peer owes no message to the neighbour that brought it first. It says itself how many
-              those were, but all excuses together are scaled down to what there was, and a tenth
+              those were, but all excuses together are at most what there was, and a tenth
     badness   the lower median of the rates
     outcome   the badness now. Void reporters count among the three that a judgement needs, because
               else their neighbours could not be judged, and no seed would see that they lie
@@ -106,15 +106,24 @@ class Case:
         return {other: view.rate for other, view in views.items()}
 
     def _excused(self, k: int, known: int | None) -> float:
-        """Return the share of its excuses that a subject is granted. No message came first from two
-        neighbours, so all excuses are at most `known`, or after a freeze what was expected."""
+        """Return the share of what a neighbour expects from which a subject may be excused. No
+        message came first from two neighbours, so all excuses are at most `known`, or after a
+        freeze what was expected. The largest claims are cut, because a liar may inflate its own."""
         by = self._by[k]
         about = {other: said for other, said in self._about[k].items() if other in by}
-        claimed = sum(min(said.missing, by[other].first) for other, said in about.items())
-        if known is None or not claimed:
+        if known is None or not about:
             return 1.0
         judged = [said.expected for said in about.values() if said.expected >= MESSAGES]
-        return min(1.0, EXCUSED * max(known, statistics.median_high(judged or [0])) / claimed)
+        all_said = max(known, statistics.median_high(judged or [0]))
+        claims = sorted(((min(said.missing, by[other].first), min(said.expected, all_said))
+                         for other, said in about.items()),
+                        key=lambda claim: claim[0] / max(1, claim[1]))
+        left, whole = EXCUSED * all_said, sum(expected for _, expected in claims)
+        for claimed, expected in claims:
+            if claimed * whole > left * expected:
+                return left / whole
+            left, whole = left - claimed, whole - expected
+        return 1.0
 
     def views(self, k: int) -> dict[Address, View]:
         """Return the subject's views of its neighbours in window k, excusing all."""
@@ -161,7 +170,7 @@ def _views(said_of, own_of, excused: float) -> dict[Address, View]:
 def _view(said: Said, first: int, excused: float) -> View:
     expected = max(1, said.expected)
     broken = said.broken / max(1, said.expected - said.missing + said.broken)  # of all its copies
-    omitted = said.missing - excused * min(said.missing, first)
+    omitted = said.missing - min(said.missing, first, excused * said.expected)
     return View(min(1.0, broken + omitted / expected), broken + said.missing / expected, broken)
 
 

@@ -79,7 +79,7 @@ def test_nobody_owes_messages_of_a_run_with_many_gaps(net, seed):
     source, other = Neighbour(net, peer), Neighbour(net, peer)
     introduce(peer, source)
     for number in range(2, 21):
-        source.say(*source.messages("far", first=10 * number))
+        source.say(*source.messages("far", first=20 * number))  # with a tree multiples of 4 count
         wait_until(lambda: len(other.texts()) == number)  # each comes alone
     wait_until(lambda: seed.said_of(other.address)[:3] == (FEW_GAPS, FEW_GAPS, 0))
     assert seed.said_of(source.address)[2] == 20

@@ -101,6 +101,17 @@ def test_what_is_claimed_and_not_missing_takes_nothing_from_other_excuses():
     assert rates(rows, known=150) == {A: 0.0, B: 0.0, C: 0.0}
 
 
+def test_claims_of_liars_take_nothing_from_the_excuse_of_an_honest_reporter():
+    """Of 100 messages C brought S 30 first; A and B brought it 70 each in twelve periods, and call
+    as many missing."""
+    rows = mutual(C, missing=6, first=6) + [
+        row for liar in (A, B) for row in mutual(liar, missing=14, first=14)]
+    cut = pytest.approx(0.7 - (110 - 30) / 200)
+    assert rates(rows, known=100) == {A: cut, B: cut, C: 0.0}
+    more = [row for liar in (A, B) for row in mutual(liar, expected=99, missing=14, first=14)]
+    assert rates(more + mutual(C, missing=6, first=6), known=100)[C] == 0.0
+
+
 def test_who_was_frozen_may_have_handed_on_more_than_others_knew_meanwhile():
     """What the reporters have judged it by is more, too; a single one cannot make it so."""
     frozen = [row for one in (A, B, C) for row in mutual(one, expected=40, missing=14, first=20)]
