@@ -200,7 +200,7 @@ class Peer(Node):
         if alive is None:
             suspect.postpone()
         elif alive and suspect.spare():
-            self.linking.admitting.answered(peer)
+            self.linking.answered(peer)
         elif alive:
             self.neighbours.forget(peer)
             self.linking.unlink(peer, "silent, but alive", suspect.link)

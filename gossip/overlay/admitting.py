@@ -73,7 +73,7 @@ class Admitting(Part):
         else:
             self._linking.enter(link, admission)
             if not admission.proven:
-                self._probe(link, self._probed)
+                self._probe(link, self._linking.probed)
 
     def _turn_away(self, link, reason: str) -> None:
         if not link.ended:
@@ -99,22 +99,10 @@ class Admitting(Part):
         else:
             self._turn_away(link, "full")
 
-    def _probed(self, link, alive: bool | None) -> None:
-        if alive is not None and self._neighbours.probed(link.peer, link, alive):
-            if alive:
-                self._linking.proven(link.peer, link)
-            else:
-                self._linking.unreached(link.peer)
-
     def next_round(self) -> None:
         """Probe the unproven neighbours once more."""
         for link in self._neighbours.unproven():
-            self._probe(link, self._probed)
-
-    def answered(self, peer: Address) -> None:
-        """Take the link of a peer that answered a dial as proven."""
-        if link := self._neighbours.link(peer):
-            self._probed(link, True)
+            self._probe(link, self._linking.probed)
 
     # Checks of standing links. After a reply, newcomers are duplicates; else one takes its place.
 

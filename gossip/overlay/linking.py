@@ -123,7 +123,7 @@ class Linking(Part):
             self.neighbours.end_dial(peer)
             self._met(link)
         else:
-            self.admitting.answered(peer)
+            self.answered(peer)
             self._dial_over(link)
             link.send(wire.refused(own, admission.reason))
             self._node.disconnect(link, admission.reason)
@@ -145,9 +145,22 @@ class Linking(Part):
             replaced.send(wire.refused(self._node.address, "duplicate"))
             replaced.close(admission.reason)
         if admission.proven:
-            self.proven(link.peer, link)
+            self._proven(link.peer, link)
 
-    def proven(self, peer: Address, link) -> None:
+    def answered(self, peer: Address) -> None:
+        """Take the link of a peer that answered a dial as proven."""
+        if link := self.neighbours.link(peer):
+            self.probed(link, True)
+
+    def probed(self, link, alive: bool | None) -> None:
+        """Take what a probe of a neighbour's address found out, if anything."""
+        if alive is not None and self.neighbours.probed(link.peer, link, alive):
+            if alive:
+                self._proven(link.peer, link)
+            else:
+                self._unreached(link.peer)
+
+    def _proven(self, peer: Address, link) -> None:
         """Note that a neighbour has answered at its address."""
         self.places.linked(peer)
         if self.found_dead.discard(peer) and not self._joining.has_seed():
@@ -160,7 +173,7 @@ class Linking(Part):
         if link is not None and not self._proofs.is_at_home(link):
             self.unlink(peer, "replaced", link)
 
-    def unreached(self, peer: Address) -> None:
+    def _unreached(self, peer: Address) -> None:
         """Keep the link of a silent peer until its place is wanted."""
         self._pass_over(peer)
         self.give_up_surplus(settled=float("inf"))
@@ -182,7 +195,7 @@ class Linking(Part):
         self._node.counters.add("dials that were refused")
         self.places.put_off(peer, self._dial_over(link), now)
         self.neighbours.forget(peer)  # it lives, so a link that broke before is no sign of death
-        self.admitting.answered(peer)
+        self.answered(peer)
         link.close("refused")
         self._node.membership.hurry()
 

@@ -68,6 +68,7 @@ class MessageList:
             return None
         if run.vouched is not None:
             self._room.used(run)
+        run.changed()
         self._digest.changed(run)
         # None of these texts is held yet, because only texts with seen numbers are held.
         self._texts.hold(run, block.first, lines, digests)

@@ -124,7 +124,7 @@ class Run:
         return self._sorted[bisect_left(self._sorted, first):bisect_right(self._sorted, last)]
 
     def changed(self) -> None:
-        """Drop the cached entry and order. Call this when more was seen, or is held."""
+        """Drop the cached entry and order. Call this when more was seen, and may be held."""
         self._sorted = self._entry = None
 
     def entry(self) -> bytes:
@@ -175,9 +175,8 @@ class Texts:
         self.evicted = 0  # texts, since the start
 
     def hold(self, run: Run, first: int, lines: list[bytes], digests: list[bytes]) -> None:
-        """Hold new texts with consecutive numbers."""
+        """Hold new texts with consecutive numbers, which were noted as seen just now."""
         run.held.update(enumerate(lines, first))
-        run.changed()
         self.digests.update(digests)
         self.lines.update(dict.fromkeys(lines))
         self._bytes += sum(map(len, lines))
