@@ -14,7 +14,7 @@ import time
 
 from gossip.lab.proof import deaths, delivery, graph
 from gossip.lab.proof.clocks import put_right
-from gossip.lab.proof.events import ADDRESS, REFUSED, Spans, when
+from gossip.lab.proof.events import ADDRESS, NOT_REACHED, REFUSED, Spans, when
 from gossip.lab.proof.evidence import (
     ON_ITS_WAY, REGISTER_LIMIT, Proof, Row, origin_of, pause, quantile, start_time)
 from gossip.lab.proof.malicious import malicious
@@ -24,7 +24,8 @@ from gossip.settings import majority
 
 ROUNDS, MORE = 3, 2.0  # liveness intervals plus seconds in which a peer has to be registered
 LONGEST = 60.0  # seconds, the most of this sum
-MUTE = "no answer to register"  # a peer tries no other seed before it has given up the mute one
+# Answers for which a peer waits, before it tries another seed: none, or a late refusal
+SLOW = "no answer to register", NOT_REACHED
 BANNED = f"{REFUSED}: kicked"  # by seeds that have found it malicious
 SHORTEST = 1.0  # seconds between rounds at least, because a busy machine may do no more
 SHARE = 0.5  # of the rounds due, at least
@@ -89,7 +90,8 @@ def _had_to_register(proof: Proof, run: PeerRun, wanted: int) -> bool:
     times = _in_reach(proof, run)
     for begin in {max(run.first, begin) for spans in times.values() for begin, _ in spans}:
         until = run.late.later(begin, patience)
-        if any(word.lost == MUTE and begin < word.at <= until + REGISTER_LIMIT for word in lost):
+        if any(word.lost.startswith(SLOW) and begin < word.at <= until + REGISTER_LIMIT
+               for word in lost):
             until += REGISTER_LIMIT
         if sum(spans.cover(begin, until) for spans in times.values()) >= wanted:
             return True

@@ -47,13 +47,15 @@ def test_a_peer_has_to_be_registered_with_a_majority_at_once(tmp_path, story, he
 
 
 @pytest.mark.parametrize("reason, healthy", [
-    ("no answer to register", True), ("Connection refused", False)])
+    ("no answer to register", True), ("Connection refused", False),
+    ("registration refused: no Liveness Reply from 127.0.0.1:5001", True)])
 def test_who_waits_for_a_mute_seed_tries_another_one_after_that(tmp_path, reason, healthy):
     story = LIFE.format(40) + f"""
         1.1 5001 registered:@8080
         11.0 5001 unregistered:@8081:{reason}
         11.05 5001 unregistered:@8080:closed by the other end
         11.05 8080 dies
+        11.05 8081 dies
         11.1 5001 registered:@8082
     """
     assert (failures(tmp_path, story) == []) is healthy
