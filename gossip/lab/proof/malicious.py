@@ -4,15 +4,16 @@ An attacker says in its own file what it is, which seeds and honest peers cannot
 `report-interval`. An attacker's time begins with the first gossip that it could have forwarded when
 it had three honest neighbours, because nobody is judged by fewer, and other attackers are kicked.
 
-Most attackers have to be kicked in time, and no honest peer, or one in a hundred where nearly a
-third of all peers attack. Where peers may have few links, fewer attackers have to be found, and
-later. An attacker that reports nothing is not kicked, but no honest peer keeps it as a neighbour,
-or has to leave another honest peer alone. Nor is an attacker kicked that reports living peers dead,
-but a seed that found three of its reports untrue looks at no more, and removes no living peer.
+Most attackers have to be kicked in time, and no honest peer, unless half of its reporters attack.
+Where peers may have few links, fewer attackers have to be found, and later. An attacker that
+reports nothing is not kicked, but no honest peer keeps it as a neighbour, or has to leave another
+honest peer alone. Nor is an attacker kicked that reports living peers dead, but a seed that found
+three of its reports untrue looks at no more, and removes no living peer.
 """
 
 import math
 import operator
+from collections.abc import Container
 from typing import NamedTuple
 
 from gossip.lab.proof import deaths, graph
@@ -22,7 +23,6 @@ from gossip.lab.proof.runs import PeerRun, SeedRun
 
 KICKED_SHARE, KICKED_FEW_LINKS = 0.95, 0.9  # of attackers, at least
 FEW_LINKS = 4  # the median capacity, at most, of peers with few links
-MANY, HONEST_SHARE = 0.29, 0.01  # attackers among all peers; honest peers kicked then, at most
 IN_TIME = 16  # periods until a kick, at most; who keeps back half, and is judged by just three,
 # takes 14, and two more if its rows move to another seed meanwhile
 WITHOUT_SEED = 6  # periods more if a seed began or ended meanwhile
@@ -49,7 +49,7 @@ def malicious(proof: Proof) -> Row | None:
     honest = sum(message in proof.origin for run in proof.peers for message in run.received)
     figures += [*_costs(proof), f"{honest} deliveries among honest peers"]
     return Row("malicious", tally.holds(), "; ".join(figures),
-               [*tally.missed, *tally.late, *tally.falsely, *tally.faults])
+               [*tally.missed, *tally.late, *tally.falsely, *tally.faults, *tally.outvoted])
 
 
 class Tally(NamedTuple):
@@ -62,10 +62,10 @@ class Tally(NamedTuple):
     missed: list[str]  # attackers
     late: list[str]  # attackers that were kicked too late
     falsely: list[str]  # honest peers that were kicked
+    outvoted: list[str]  # honest peers that were kicked because half of their reporters attack
     faults: list[str]  # all else that may never happen
     lacking: int  # attackers that were not found as they had to be
     may_lack: float  # how many may be lacking
-    may_fall: float  # honest peers that may be kicked
 
     def plus(self, other: "Tally") -> "Tally":
         """Return the sum of two tallies, such as of two networks."""
@@ -73,14 +73,14 @@ class Tally(NamedTuple):
 
     def holds(self) -> bool:
         """Tell whether attackers were found and honest peers spared."""
-        return (self.lacking <= self.may_lack and len(self.falsely) <= self.may_fall
-                and not self.faults)
+        return self.lacking <= self.may_lack and not self.falsely and not self.faults
 
     def __str__(self) -> str:
         early = f"too early to say of {self.early}, " if self.early else ""
+        outvoted = f", {len(self.outvoted)} more by liars" if self.outvoted else ""
         return (f"kicked {len(self.took)} of {self.attackers} attackers, {early}missed "
                 f"{len(self.missed)}, late {len(self.late)}, and falsely {len(self.falsely)} of "
-                f"{self.honest} honest peers")
+                f"{self.honest} honest peers{outvoted}")
 
 
 def tally_of(proof: Proof) -> Tally:
@@ -102,17 +102,27 @@ def tally_of(proof: Proof) -> Tally:
             missed.append(f"{address} ({run.malice}) was not kicked in {periods:.0f} periods")
         else:
             late.append(f"{address} ({run.malice}) was kicked only after {periods:.1f} periods")
-    falsely = [f"{kick.peer} was kicked with a badness of {kick.badness:.3f}, and is honest"
-               for kick in sorted(kicks.values()) if kick.peer not in attackers]
+    falsely, outvoted = [], []
+    for kick in sorted(kicks.values()):
+        if kick.peer not in attackers:
+            fault = f"{kick.peer} was kicked with a badness of {kick.badness:.3f}, and is honest"
+            if _is_outvoted(proof, kick.peer, attackers):
+                outvoted.append(f"{fault}, but half of its reporters attack")
+            else:
+                falsely.append(fault)
     honest = len({run.address for run in proof.peers})
     few = quantile(list(map(graph.capacity_of, proof.peers)) or [0], 0.5) <= FEW_LINKS
-    many = len(attackers) >= MANY * (honest + len(attackers))
     to_find = sum(run.malice not in (SILENT, FALSE_DEAD) for run in attackers.values())
-    return Tally(len(attackers), honest, took, early, missed, late, falsely,
+    return Tally(len(attackers), honest, took, early, missed, late, falsely, outvoted,
                  _faults(proof, list(attackers.values()), end),
                  len(missed) + (0 if few else len(late)),
-                 to_find * (1 - (KICKED_FEW_LINKS if few else KICKED_SHARE)),
-                 honest * (HONEST_SHARE if many else 0))
+                 to_find * (1 - (KICKED_FEW_LINKS if few else KICKED_SHARE)))
+
+
+def _is_outvoted(proof: Proof, peer: str, attackers: Container[str]) -> bool:
+    """Tell whether half of the reporters by which a peer was convicted attack."""
+    reporters = [one for seed in proof.seeds for one in seed.convicted.get(peer, ())]
+    return 0 < len(reporters) <= 2 * sum(one in attackers for one in reporters)
 
 
 def _periods(proof: Proof, run: PeerRun, until: float) -> float:

@@ -263,6 +263,7 @@ class SeedRun(Run):
         self.listed: list[tuple[float, str]] = []  # when it told whom of the others
         self.removed: list[tuple[float, str, str]] = []  # when, whom, why
         self.kicks: list[Kick] = []
+        self.convicted: dict[str, list[str]] = {}  # whom it found guilty -> the reporters
         self.judged: list[tuple[float, dict[str, float]]] = []  # when, badness of whom it judges
         self.loads: list[Load] = []
         self.reports: list[tuple[float, str, str, str]] = []  # when, whose death, by whom, line
@@ -296,6 +297,9 @@ class SeedRun(Run):
                 self.removed.append((at, peer, reason))
                 if badness is not None:
                     self.kicks.append(Kick(at, peer, float(badness)))
+            case "verdict" if found := KICKED_FOR.match(rest):
+                self.convicted[found[1]] = [peer.replace("#", ":")
+                                            for peer, _ in JUDGED.findall(rest)]
             case "judged":
                 self.judged.append((at, {peer.replace("#", ":"): float(badness)
                                          for peer, badness in JUDGED.findall(rest)}))

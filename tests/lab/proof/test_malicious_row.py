@@ -101,10 +101,14 @@ def test_where_peers_have_three_links_kicks_may_come_later(tmp_path):
     assert not row(tmp_path, *kicked(5010), capacity="fixed 3").holds
 
 
-def test_of_many_honest_peers_one_may_be_kicked_where_a_third_attacks(tmp_path):
-    """Here no third of the peers attacks: so none may be kicked."""
-    found = row(tmp_path, *kicked(5010), *kicked(5011), *kicked(5003), honest=range(5012, 5200))
-    assert not found.holds
+@pytest.mark.parametrize("reporters, holds", [
+    ("5010 5011 5002", True), ("5010 5001 5002", False), ("5010 5011 5001 5002", True)])
+def test_an_honest_peer_may_be_kicked_if_half_of_its_reporters_attack(tmp_path, reporters, holds):
+    rates = " ".join(f"127.0.0.1#{port}=0.500" for port in reporters.split())
+    found = row(tmp_path, *kicked(5010), *kicked(5011), *kicked(5003),
+                f"13 8001 verdict:@5003:0.500:{rates}")
+    assert found.holds is holds
+    assert (", and falsely 0 of 9 honest peers, 1 more by liars; " in found.figures) is holds
 
 
 @pytest.mark.parametrize("parted, holds", [(None, False), (12, True)])
