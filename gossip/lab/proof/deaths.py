@@ -19,6 +19,7 @@ SEED_PROBES = USUAL.quick_look + USUAL.probe_tries * PROBE_TIME  # seconds that 
 REPORT_TIME = 5.0  # seconds in which a death has to be reported
 PROBING = SEED_PROBES + ON_ITS_WAY  # seconds from a report until the seed has removed the dead
 NOTICE_TIME = REPORT_TIME  # seconds more until a peer that was cut off notices its removal
+FALSE_DEAD = "falsedead"  # the kind of attacker that reports the living dead
 RETURN_TIME = 60.0  # seconds in which a peer that was called dead may be registered again
 
 # Reasons of links that a peer gives up, and after which it counts no misses of the neighbour.
@@ -263,6 +264,7 @@ def _probes(proof: Proof, seed: SeedRun, peer: str, removed: float,
     """Return the reporters of a removed peer, and when their probes began. Reports count since its
     registration, and at most `within` seconds before the removal."""
     listed = max([removed - within, *when(seed.registered, peer, end=removed)])
+    liars = {run.address for run in proof.attackers if run.malice == FALSE_DEAD}  # never probe
     probes = []
     for heard, whom, who, line in seed.reports:
         if whom == peer and listed <= heard <= removed:
@@ -272,7 +274,7 @@ def _probes(proof: Proof, seed: SeedRun, peer: str, removed: float,
                         if report.line == line), default=heard)
             found = max((at for run in runs for at in when(run.found_dead, peer, end=made)),
                         default=made)
-            probes.append((who, _probed(runs, peer, found)))
+            probes.append((who, found if who in liars else _probed(runs, peer, found)))
     return probes
 
 

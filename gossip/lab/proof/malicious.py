@@ -17,6 +17,7 @@ from collections.abc import Container
 from typing import NamedTuple
 
 from gossip.lab.proof import deaths, graph
+from gossip.lab.proof.deaths import FALSE_DEAD
 from gossip.lab.proof.events import Spans, when
 from gossip.lab.proof.evidence import ON_ITS_WAY, Proof, Row, quantile
 from gossip.lab.proof.runs import PeerRun, SeedRun
@@ -29,8 +30,7 @@ WITHOUT_SEED = 6  # periods more if a seed began or ended meanwhile
 SHUNNED = 12  # periods for which a silent attacker may keep an honest neighbour, from when the link
 # has stood for twice the settling time, before which nobody can miss a message
 REPORTERS = 3  # neighbours that a peer has to have before anybody can judge it
-SILENT, FALSE_DEAD = "mute", "falsedead"  # kinds that are not kicked, because they report
-# nothing, or the living dead
+SILENT = "mute"  # the kind that reports nothing, and so is not kicked; nor is FALSE_DEAD
 UNTRUE, UNTRUE_PERIODS = 3, 7  # untrue reports after which a seed has to disbelieve a peer, and
 # periods in which they came, one less than seeds count
 CHEAT = "twotexts"  # the kind that two signatures convict

@@ -155,6 +155,18 @@ def test_nobody_living_is_removed_because_of_one_that_reports_the_living_dead(
     assert holds or found.details == ["seed 127.0.0.1:8001 removed 127.0.0.1:5003, which lived"]
 
 
+@pytest.mark.parametrize("frozen", [0.5, 1.5])
+def test_a_peer_that_is_frozen_while_a_seed_probes_it_seems_dead_to_the_seed(
+        tmp_path, monkeypatch, frozen):
+    """A liar has reported it one second before, without a probe of its own."""
+    monkeypatch.setitem(VOWS, 5011, "misbehaving:falsedead:0.3")
+    found = row(tmp_path, *kicked(5010), *[f"{second} 5002 asks 5003" for second in range(5, 30)],
+                *[f"{second} 5002 asks 5011" for second in range(5, 30)],
+                f"15.2 5003 late:{0.2 + frozen:.3f}",
+                "14 5011 reports 5003 to 8001", "15 8001 removed:@5003:dead")
+    assert found.holds is (frozen > 1)
+
+
 def test_an_attacker_that_never_had_three_neighbours_is_not_missed(tmp_path):
     found = row(tmp_path, across=())
     assert found.holds and found.details == []
