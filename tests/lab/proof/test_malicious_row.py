@@ -162,7 +162,7 @@ def test_a_peer_that_is_frozen_while_a_seed_probes_it_seems_dead_to_the_seed(
     monkeypatch.setitem(VOWS, 5011, "misbehaving:falsedead:0.3")
     found = row(tmp_path, *kicked(5010), *[f"{second} 5002 asks 5003" for second in range(5, 30)],
                 *[f"{second} 5002 asks 5011" for second in range(5, 30)],
-                f"15.2 5003 late:{0.2 + frozen:.3f}",
+                f"15.2 5003 late:{0.2 + frozen:.3f}", "15.3 5003 unregistered:@8001:gone",
                 "14 5011 reports 5003 to 8001", "15 8001 removed:@5003:dead")
     assert found.holds is (frozen > 1)
 
