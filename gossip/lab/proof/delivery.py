@@ -99,8 +99,10 @@ def _not_delivered(proof: Proof) -> tuple[list[str], list[str], int]:
 
 
 def _excused(proof: Proof, message: str, run: PeerRun, holders: list[PeerRun]) -> bool:
-    """Tell whether a run had too little time to get a message."""
+    """Tell whether a run had no honest neighbour, or too little time, to get a message."""
     made = proof.origin[message].generated[message]
+    if proof.is_surrounded(run, made):
+        return True
     if made < run.first:  # the run began later, and can get only what others still keep
         newer = bisect.bisect(proof.times, run.first) - bisect.bisect(proof.times, made)
         if (all(holder.last <= run.first for holder in holders)

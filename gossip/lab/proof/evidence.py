@@ -287,6 +287,12 @@ class Proof:
             return True  # a leaver says goodbye on all links, and this link did not carry it
         return mine.reason not in HEARD or mine.end > other.last + ON_ITS_WAY
 
+    def is_surrounded(self, run: PeerRun, since: float) -> bool:
+        """Tell whether all neighbours of a run were attackers from then on."""
+        liars = {attacker.address for attacker in self.attackers}
+        left = {peer for peer, links in run.links.items() if links[-1].end > since}
+        return bool(left) and left <= liars
+
     def alone_since(self, run: PeerRun, at: float) -> float:
         """Return when a run lost its last neighbour before `at`, or infinity."""
         last = self._last_link_end(run)

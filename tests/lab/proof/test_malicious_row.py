@@ -190,6 +190,15 @@ def test_other_rows_hold_attackers_to_nothing(tmp_path):
         assert make(proof).holds, make(proof)
 
 
+@pytest.mark.parametrize("others, holds", [((5010, 5011), True), ((5010, 5001), False)])
+def test_who_has_attackers_alone_as_neighbours_need_not_hear_all(tmp_path, others, holds):
+    text = story("1 5012 starts", "2 5012 registered:@8001", "2 8001 registered:@5012",
+                 *[f"2.5 5012 links {other}" for other in others], "3 5012 lives until 40")
+    found = delivery.broadcast(tell(tmp_path, text))
+    assert found.holds is holds
+    assert holds or found.details == ["127.0.0.1:5001:1:5 did not reach 127.0.0.1:5012"]
+
+
 @pytest.mark.parametrize("finder, healthy", [(5010, True), (5009, False)])
 def test_an_attacker_may_tell_the_truth_about_a_death(tmp_path, finder, healthy):
     """That who reported it has not found it dead is seen all the same."""
