@@ -31,6 +31,7 @@ SHUNNED = 12  # periods for which a silent attacker may keep an honest neighbour
 # has stood for twice the settling time, before which nobody can miss a message
 REPORTERS = 3  # neighbours that a peer has to have before anybody can judge it
 SILENT = "mute"  # the kind that reports nothing, and so is not kicked; nor is FALSE_DEAD
+HALF = "drophalf"  # the kind that with three neighbours keeps back little more than it may
 UNTRUE, UNTRUE_PERIODS = 3, 7  # untrue reports after which a seed has to disbelieve a peer, and
 # periods in which they came, one less than seeds count
 CHEAT = "twotexts"  # the kind that two signatures convict
@@ -89,12 +90,14 @@ def tally_of(proof: Proof) -> Tally:
     attackers = {run.address: run for run in proof.attackers}  # the last run of each
     kicks = {kick.peer: kick for kick in sorted(
         (kick for seed in proof.seeds for kick in seed.kicks), reverse=True)}  # the first of each
+    few = quantile(list(map(graph.capacity_of, proof.peers)) or [0], 0.5) <= FEW_LINKS
+    spared = {SILENT, FALSE_DEAD, *([HALF] if few else [])}
     took, early, missed, late = [], 0, [], []
     for address, run in attackers.items():
         kick = kicks.get(address)
         periods = _periods(proof, run, min(end, proof.end_of(run)) if kick is None else kick.at)
         took += [] if kick is None else [periods]
-        if run.malice in (SILENT, FALSE_DEAD):
+        if run.malice in spared:
             continue
         if periods <= _limit(proof, run, end):
             early += kick is None
@@ -111,8 +114,7 @@ def tally_of(proof: Proof) -> Tally:
             else:
                 falsely.append(fault)
     honest = len({run.address for run in proof.peers})
-    few = quantile(list(map(graph.capacity_of, proof.peers)) or [0], 0.5) <= FEW_LINKS
-    to_find = sum(run.malice not in (SILENT, FALSE_DEAD) for run in attackers.values())
+    to_find = sum(run.malice not in spared for run in attackers.values())
     return Tally(len(attackers), honest, took, early, missed, late, falsely, outvoted,
                  _faults(proof, list(attackers.values()), end),
                  len(missed) + (0 if few else len(late)),

@@ -101,6 +101,13 @@ def test_where_peers_have_three_links_kicks_may_come_later(tmp_path):
     assert not row(tmp_path, *kicked(5010), capacity="fixed 3").holds
 
 
+@pytest.mark.parametrize("capacity, holds", [("fixed 3", True), ("fixed 6", False)])
+def test_where_peers_have_three_links_who_drops_half_need_not_be_kicked(tmp_path, monkeypatch,
+                                                                       capacity, holds):
+    monkeypatch.setitem(VOWS, 5011, "misbehaving:drophalf:0.3")
+    assert row(tmp_path, *kicked(5010), capacity=capacity).holds is holds
+
+
 @pytest.mark.parametrize("reporters, holds", [
     ("5010 5011 5002", True), ("5010 5001 5002", False), ("5010 5011 5001 5002", True)])
 def test_an_honest_peer_may_be_kicked_if_half_of_its_reporters_attack(tmp_path, reporters, holds):
