@@ -24,8 +24,8 @@ def test_patience_grows_by_twenty_times_the_lateness_to_a_minute(node, late, mor
     assert node.more_patience() == pytest.approx(more)
 
 
-@pytest.mark.parametrize("late, gathering", [(0.1, 2.0), (1e6, 4.0)])
-def test_a_late_node_gathers_for_twenty_times_its_lateness(node, late, gathering):
+@pytest.mark.parametrize("late, gathering", [(0.05, 0.05), (0.2, 0.8), (1e6, 4.0)])
+def test_a_late_node_gathers_the_longer_the_later_it_is(node, late, gathering):
     run_late(node, late)
     assert node.gathering() == pytest.approx(gathering)
 
