@@ -107,8 +107,9 @@ class Case:
 
     def _excused(self, k: int, known: int | None) -> float:
         """Return the share of what a neighbour expects from which a subject may be excused. No
-        message came first from two neighbours, so all excuses are at most `known`, or after a
-        freeze what was expected. The largest claims are cut, because a liar may inflate its own."""
+        message came first from two neighbours, so all excuses are about `known` at most, or after a
+        freeze what was expected. The largest are cut. A reporter that finds the subject bad whatever
+        is excused takes part in none, because a liar could use up the excuses of others."""
         by = self._by[k]
         about = {other: said for other, said in self._about[k].items() if other in by}
         if known is None or not about:
@@ -116,7 +117,8 @@ class Case:
         judged = [said.expected for said in about.values() if said.expected >= MESSAGES]
         all_said = max(known, statistics.median_high(judged or [0]))
         claims = sorted(((min(said.missing, by[other].first), min(said.expected, all_said))
-                         for other, said in about.items()),
+                         for other, said in about.items()
+                         if not is_bad(_view(said, by[other].first, 1.0).rate)),
                         key=lambda claim: claim[0] / max(1, claim[1]))
         left, whole = EXCUSED * all_said, sum(expected for _, expected in claims)
         for claimed, expected in claims:

@@ -112,6 +112,16 @@ def test_claims_of_liars_take_nothing_from_the_excuse_of_an_honest_reporter():
     assert rates(more + mutual(C, missing=6, first=6), known=100)[C] == 0.0
 
 
+def test_liars_that_call_all_bad_use_up_no_excuse_of_the_honest():
+    """Three of seven reporters lie, and brought S a fifth first each; D brought it two fifths."""
+    liars, honest = list(map(peer, range(7000, 7003))), [D, *map(peer, range(7003, 7006))]
+    rows = [row for liar in liars for row in mutual(
+        liar, expected=10**9, missing=10**9, corrupt=10**9, first=4)]
+    rows += mutual(D, missing=8, first=8) + [row for one in honest[1:] for row in mutual(one)]
+    assert rates(rows, known=120) == {**dict.fromkeys(liars, 1.0), **dict.fromkeys(honest, 0.0)}
+    assert evaluate([case(rows)], [told(known=120)] * 3).guilty == {}
+
+
 def test_who_was_frozen_may_have_handed_on_more_than_others_knew_meanwhile():
     """What the reporters have judged it by is more, too; a single one cannot make it so."""
     frozen = [row for one in (A, B, C) for row in mutual(one, expected=40, missing=14, first=20)]
