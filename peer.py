@@ -178,7 +178,7 @@ class Peer(Node):
         return self._round_due
 
     def _ask_neighbours(self, now: float, late: bool) -> None:
-        """Count misses, unless this peer itself was late; ask everyone once, have suspects probed,
+        """Count misses, unless this peer was late; ask linked neighbours, have suspects probed,
         dial those whose link broke."""
         time_asked = wire.format_time(self.time())
         found = self.neighbours.next_round(time_asked, now, late)
@@ -200,7 +200,7 @@ class Peer(Node):
         if alive is None:
             suspect.postpone()
         elif alive and suspect.spare():
-            self.linking.answered(peer)
+            self.linking.probed(suspect.link, True)
         elif alive:
             self.neighbours.forget(peer)
             self.linking.unlink(peer, "silent, but alive", suspect.link)
@@ -299,7 +299,7 @@ class Peer(Node):
                 return
 
     def on_liveness_request(self, link: Link, message: wire.LivenessRequest) -> None:
-        reply = wire.liveness_reply(message, self.address)
+        reply = wire.liveness_reply(*message, self.address)
         if link.role == WAITING:
             reply = self.confirming.proof_of_life(link, reply) + reply
             self.joining.probed(message.address, link.remote_ip)

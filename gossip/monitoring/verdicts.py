@@ -6,7 +6,7 @@ in four windows that end 0, 1, 2 and 3 periods ago:
     rate      what one reporter makes of the subject, from 0 to 1: the share of its copies that were
               corrupt or forbidden, plus the share of messages that never came and are not excused
     excuse    a peer owes no message to the neighbour that brought it first. It says itself how many
-              those were, but all excuses together are at most what there was, and a tenth
+              those were, but all excuses together are about what there was, and a tenth
     badness   the lower median of the rates
     outcome   the badness now. Void reporters count among the three that a judgement needs, because
               else their neighbours could not be judged, and no seed would see that they lie
@@ -107,9 +107,9 @@ class Case:
 
     def _excused(self, k: int, known: int | None) -> float:
         """Return the share of what a neighbour expects from which a subject may be excused. No
-        message came first from two neighbours, so all excuses are about `known` at most, or after a
-        freeze what was expected. The largest are cut. A reporter that finds the subject bad whatever
-        is excused takes part in none, because a liar could use up the excuses of others."""
+        message came first from two neighbours, so all excuses are about `known` at most, or after
+        a freeze what was expected. The largest are cut. A reporter that finds the subject bad
+        whatever is excused has no part in them, or else a liar could use up those of others."""
         by = self._by[k]
         about = {other: said for other, said in self._about[k].items() if other in by}
         if known is None or not about:

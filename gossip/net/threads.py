@@ -97,8 +97,8 @@ class Threads:
 
 class Readers:
     """The queue of the link readers of all nodes in this process. One of them has the lock, which
-    is taken before that of its node. The queue moves on as long as readers begin their turns. If
-    the turn of one stalls, because the disk of its node does, the others go without."""
+    is taken before that of its node. A reader waits for it while others still begin turns. If none
+    does any more, because a node's disk stalls, it takes its turn without the lock."""
 
     def __init__(self):
         self.lock = threading.Lock()

@@ -148,8 +148,8 @@ class Link:
                 return lines
 
     def take(self, data: bytes) -> list[bytes]:
-        """Take bytes that have come; return the lines that are now complete. WireError if the first
-        line is too long; for a later line, `read_on` raises it."""
+        """Return the lines that are now complete. If one is too long, those before it are returned,
+        and `read_on` raises WireError; if it is the first, this method does."""
         self.heard = self._now()
         lines = self.framing.feed(data)
         if self.unfinished_limit is not None:

@@ -166,9 +166,9 @@ class Node(Part):
         return 0.0 if late < LATE_FROM else min(MOST_PATIENCE, FACTOR * late)
 
     def gathering(self) -> float:
-        """Return for how many seconds to gather before sending; 0 on time. They grow with the square
-        of the lateness, because a single short delay is no overload. Waits for turns do not count,
-        because otherwise a node would slow down in every burst."""
+        """Return for how many seconds to gather before sending; 0 on time. They grow with the
+        square of the lateness, because a single short delay is no overload. Waits for turns do not
+        count, because otherwise a node would slow down in every burst."""
         late = self.lateness()
         return 0.0 if late < LATE_FROM else min(MOST_GATHERING, FACTOR * late**2)
 

@@ -12,14 +12,13 @@ class Probe:
     __slots__ = ("address", "request", "proved", "verdict", "alive", "proof", "_reply")
 
     def __init__(self, own: Address, address: Address, time: str, verdict):
-        request = wire.LivenessRequest(time, own)
         self.address = address
         self.request = wire.liveness_request(time, own)
-        self.proved = wire.liveness_reply(request, address).decode().rstrip("\n")
         self.verdict = verdict
         self.alive: bool | None = False
         self.proof = None  # a Proof of gossip/signing/grammar.py, if one came
         self._reply = wire.LivenessReply(time, own, address)
+        self.proved = self._reply.line
 
     def heard(self, lines: list[bytes]) -> bool:
         """Return whether the reply has come. WireError for an invalid line before it."""

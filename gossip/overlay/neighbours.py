@@ -6,7 +6,7 @@ of liveness until it is linked again, forgotten, or dead. Of too many, the last 
 A link is proven when its peer has answered a probe at the address that it announces, or when this
 peer dialled it. A new link clears old misses only then; if it ends before, they count again. Where
 gossip is signed, every link is proven by a run (`link.run`: its START, and the TIME of the dial).
-"One link per pair" in README.md, and "A link has a key" in signing/README.md, say which of two
+"One link per pair" in README.md here, and "A link has a key" in signing/README.md, say which of two
 links of a pair stays. `listed`, in the methods below, are the neighbours that seeds have named.
 """
 
@@ -83,7 +83,7 @@ class Neighbour:
         return max(self.misses, self.owed)
 
     def spare(self) -> bool:
-        """Begin anew, and return True, if the link is only slow."""
+        """Forget the misses of a slow link. Return whether it was slow, and not silent."""
         if self.link is None or self.link.heard <= min(self.asked.values(), default=math.inf):
             return False
         self.asked.clear()
@@ -91,7 +91,7 @@ class Neighbour:
         return True
 
     def postpone(self) -> None:
-        """Repeat a last probe that found nothing out, after the next round."""
+        """Repeat a last probe that found nothing out, at the next round that is missed."""
         self.misses, self.suspect = self.misses - 1, False
 
 
@@ -193,8 +193,8 @@ class Neighbours:
         return True
 
     def remove(self, address: Address, link, reason: str, missed: bool = False) -> bool:
-        """Remove exactly this link. Return whether it was there. If it is `missed`, each round
-        without a link is a miss. Else earlier misses count again, if the link was not proven."""
+        """Remove this link of a peer. Return whether it was there. If `missed`, each later round
+        without a link is a miss. Else only an unproven link's earlier misses count again."""
         row = self._rows.get(address)
         if row is None or row.link is not link:
             return False

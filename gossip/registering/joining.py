@@ -108,10 +108,10 @@ class Joining(Part):
                 self._register(row.link)
 
     def report(self, report: wire.DeadNode) -> None:
-        self._node.output.write(*[f"reported:{seed}:{report.line}"
-                                  for seed, _ in self.registered()])
-        for link in self.links():
-            link.send(wire.dead_node(*report))
+        registered, text, line = self.registered(), report.line, wire.dead_node(*report)
+        self._node.output.write(*[f"reported:{seed}:{text}" for seed, _ in registered])
+        for _, link in registered:
+            link.send(line)
 
     def probed(self, seed: Address, ip: str) -> None:
         """Repeat `register:` to a seed after its probe, which a contest may cause."""

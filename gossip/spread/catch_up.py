@@ -63,8 +63,8 @@ class CatchUp:
 
     def offered(self, link, entries, now: float) -> tuple[list[bytes], bool]:
         """Keep what this neighbour has and this peer lacks, except what it called gone. Runs with
-        the lowest START come first. Return the runs not known to be genuine, which are not requested yet, and
-        whether all was kept."""
+        the lowest START come first. Return the runs not known to be genuine, which are not
+        requested yet, and whether all was kept."""
         with_room = dict(self._messages.lacking(entries, link.peer))
         unseen = self._messages.unseen([entry for entry in entries if entry[0] in with_room])
         unseen.sort(key=lambda entry: int(entry[0].rpartition(b":")[2]))  # by START

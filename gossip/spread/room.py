@@ -78,7 +78,7 @@ class Room:
 
     def _may_begin(self, seen: Numbers, number: int, neighbour: Address | None) -> bool:
         """Return whether a number may begin an interval, as 1 always may. A full run still takes
-        half of its lowest number or less, at most 63 times (63 bits), within the neighbour's quota."""
+        half of its lowest number or less, at most 63 times, within the neighbour's quota."""
         if number == 1:
             return True
         if len(seen) >= self._settings.intervals_kept and number > seen.lowest() // 2:

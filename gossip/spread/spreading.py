@@ -133,7 +133,7 @@ class Spreading(Part):
     # What comes from neighbours.
 
     def take_block(self, link, lines: list[bytes]) -> bool:
-        """Take unsigned lines that all continue a run. Return whether they do."""
+        """Take lines that all continue an unsigned run. Return whether they do."""
         fresh = self.messages.add_block(lines)
         if fresh is None:
             return False

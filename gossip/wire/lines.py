@@ -68,16 +68,12 @@ Refused, refused = declare_kind("refused", "connection refused:%s:%s", address=P
 # A peer or seed asks whether a peer is alive, which repeats time and address, and adds its own.
 LivenessRequest, liveness_request = declare_kind(
     "liveness_request", "Liveness Request:%s:%s", time=TIME, address=PEER)
-LivenessReply, _liveness_reply = declare_kind(
+LivenessReply, liveness_reply = declare_kind(
     "liveness_reply", "Liveness Reply:%s:%s:%s", made=Answer, time=TIME, asker=PEER, replier=PEER)
 
 # A peer reports a death. The time, in the reporter's spelling, is that of the report.
 DeadNode, dead_node = declare_kind(
     "dead_node", "Dead Node:%s:%s:%s", dead=PEER, time=TIME, reporter=PEER)
-
-
-def liveness_reply(request: LivenessRequest, own: Address) -> Answer:
-    return _liveness_reply(*request, own)
 
 
 # Gossip lines.

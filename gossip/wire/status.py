@@ -26,7 +26,7 @@ _RANGE = re.compile(b"(%b)(?:-(%b))?" % (NUMBER.pattern, NUMBER.pattern))
 
 
 class Status(NamedTuple):
-    """A line of anti-entropy. The README tells what each verb means."""
+    """A line of anti-entropy. wire/README.md tells what each verb means."""
 
     verb: str
     digest: str = ""

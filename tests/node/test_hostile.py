@@ -31,7 +31,7 @@ def valid_lines(own, other) -> list[bytes]:
         wire.ASK_PEER_LIST, wire.peer_list([own, other]), wire.leave(other),
         wire.connect(other), wire.accepted(other), wire.refused(other, "full"),
         wire.liveness_request("1.000000", other),
-        wire.liveness_reply(wire.LivenessRequest("1.000000", own), other),
+        wire.liveness_reply("1.000000", own, other),
         wire.dead_node(own, "1.000000", other),
         wire.status_slices("show", [1]), wire.status("meet digest", "0" * 32),
         wire.status_slices("parts", [7] * wire.SLICES),

@@ -20,7 +20,7 @@ A, B = parse_address("127.0.0.1:5001"), parse_address("[::1]:5002")
     (wire.accepted(A), wire.Accepted(A)),
     (wire.refused(A, "full"), wire.Refused(A, "full")),
     (wire.liveness_request("12.000001", B), wire.LivenessRequest("12.000001", B)),
-    (wire.liveness_reply(wire.LivenessRequest("12.000001", B), A),
+    (wire.liveness_reply("12.000001", B, A),
      wire.LivenessReply("12.000001", B, A)),
     (wire.dead_node(A, "1.000000", B), wire.DeadNode(A, "1.000000", B)),
 ])

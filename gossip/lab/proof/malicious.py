@@ -131,7 +131,8 @@ def _periods(proof: Proof, run: PeerRun, until: float) -> float:
     """Return the periods of an attacker's time, without its lateness."""
     begins = sorted(link.begin for links in run.links.values() for link in links)
     attackers = {attacker.address for attacker in proof.attackers}
-    linked = next((at for at in begins if len(run.linked_at(at) - attackers) >= REPORTERS), math.inf)
+    linked = next((at for at in begins
+                   if len(run.linked_at(at) - attackers) >= REPORTERS), math.inf)
     times = sorted(run.generated.values()) if run.malice == CHEAT else proof.times
     said = next((at for at in times if at >= linked), until)
     return Spans([(said, until)]).minus(run.late).total() / run.setting("report-interval")
