@@ -19,33 +19,37 @@ RUN = 1_700_000_000_000  # START of the run whose messages come
 
 
 class Trace:
-    """The functions of the project that link readers call, while somebody listens."""
+    """The functions of the project that the reader of one link calls, while somebody listens."""
 
     def __init__(self):
-        self._calls = None
+        self._read = {}  # thread -> who is at the other end of the link that it reads
+        self._of, self._calls = None, []
         self._ours = (f"{ROOT}/gossip/", f"{ROOT}/peer.py")
 
     def __call__(self, frame, event, argument):
-        code = frame.f_code
-        if (event == "call" and self._calls is not None
-                and code.co_filename.startswith(self._ours) and code.co_name[0] != "<"
-                and threading.current_thread().name.startswith("link reader")):
+        code, reader = frame.f_code, threading.get_ident()
+        if event != "call" or not code.co_filename.startswith(self._ours):
+            return
+        if code.co_name == "next_lines":
+            self._read[reader] = frame.f_locals["self"].peer
+        if self._of is not None and self._read.get(reader) == self._of and code.co_name[0] != "<":
             self._calls.append((code.co_filename, code.co_name, code.co_firstlineno))
 
-    def of(self, act):
-        """The calls from the first bytes that come after `act()` until the reader waits for more. A
-        reader may still be at the end of what came before."""
-        self._calls = calls = []
-        act()
+    def of(self, fake, say):
+        """The calls from the first bytes that come from a neighbour after `say()` until its reader
+        waits for more. The reader may still be at the end of what came before."""
+        self._calls, self._of = [], fake.address
+        calls = self._calls
+        say()
 
-        def names():
-            return [name for _, name, _ in calls]
+        def passed():
+            names = [name for _, name, _ in calls]
+            first = names.index("take") if "take" in names else len(names)
+            return calls[first:] if "next_lines" in names[first:] else None
 
-        wait_until(lambda: "take" in names()
-                   and names()[names().index("take"):][-2:-1] in (["__exit__"], ["sift"])
-                   and names()[-1] == "next_lines")
-        self._calls = None
-        return calls[names().index("take"):]
+        found = wait_until(passed, what="the end of what a reader does")
+        self._of = None
+        return found
 
 
 @pytest.fixture
@@ -66,11 +70,11 @@ def line_of(fake, number):
     return wire.gossip("1.000000", fake.address, RUN, number, "hello").decode()
 
 
-def least(trace, acts):
+def least(trace, fake, acts):
     """How many calls, functions and files it takes when nothing else happens: a thread may have to
     wait for its turn, and a process that is late does more."""
     return min((len(calls), len(set(calls)), len({file for file, _, _ in calls}))
-               for calls in map(trace.of, acts))
+               for calls in (trace.of(fake, act) for act in acts))
 
 
 def test_a_new_line_and_a_known_one_pass_few_functions(traced):
@@ -79,11 +83,11 @@ def test_a_new_line_and_a_known_one_pass_few_functions(traced):
     assert ends[2].hear_until("gmessage:").endswith(":hello")
     lines = [line_of(fakes[0], number) for number in range(2, 8)]
     acts = [functools.partial(ends[1].say, line) for line in lines]
-    calls, functions, files = least(trace, acts)
+    calls, functions, files = least(trace, fakes[1], acts)
     sends = 5
     assert calls <= 25 + sends and functions <= 25 and files <= 11
     acts = [functools.partial(ends[3].say, line) for line in lines]
-    calls, functions, files = least(trace, acts)
+    calls, functions, files = least(trace, fakes[3], acts)
     assert calls <= 4 and files <= 3
 
 
@@ -98,14 +102,14 @@ def test_a_liveness_reply_passes_few_functions(traced):
         ends[0].say(f"Liveness Reply:{second}.000000:{peer.address}:{fakes[0].address}")
 
     acts = [functools.partial(answer, second) for second in range(2, 8)]
-    calls, functions, files = least(trace, acts)
+    calls, functions, files = least(trace, fakes[0], acts)
     assert calls <= 18 and functions <= 16 and files <= 7
 
 
 def test_the_trace_sees_calls(traced):
     """Or else the others would count nothing."""
     peer, trace, fakes, ends = traced
-    calls = trace.of(lambda: ends[0].say(line_of(fakes[0], 1)))
+    calls = trace.of(fakes[0], lambda: ends[0].say(line_of(fakes[0], 1)))
     names = [name for _, name, _ in calls]
     assert {"lines", "take", "feed", "add", "forward", "send"} <= set(names)
     assert sys.getprofile() is None

@@ -18,6 +18,7 @@ from gossip.terminal.command_line import AUTO, CommandError
 from tests.tools.files import lines_of, one_piece
 from tests.tools.hands import End
 from tests.tools.namespaces import Cable, Namespace
+from tests.tools.ports import free_address, free_port
 from tests.tools.programs import Program, run, write_config
 from tests.tools.waiting import wait_until
 
@@ -137,16 +138,16 @@ def test_more_peers_on_one_ip_than_a_seed_lists_are_one_network(machines, tmp_pa
 
 
 def test_addresses_may_be_typed_with_a_blank(tmp_path):
-    config = write_config(tmp_path, [address_of("127.0.0.1", 13_001)])
-    common = ["--config", config, "--outputs", tmp_path, "--quiet"]
-    with Program("seed.py", "127.0.0.1", 13_001, *common), \
-            Program("peer.py", *common, "127.0.0.2", 13_010):
-        wait_until(lambda: "registered:127.0.0.2:13010" in lines_of(
-            tmp_path / "seed_127.0.0.1_13001.txt"))
+    seed, port = free_address(), free_port()
+    common = ["--config", write_config(tmp_path, [seed]), "--outputs", tmp_path, "--quiet"]
+    with Program("seed.py", seed.ip, seed.port, *common), \
+            Program("peer.py", *common, "127.0.0.2", port):
+        wait_until(lambda: f"registered:127.0.0.2:{port}" in lines_of(
+            tmp_path / f"seed_127.0.0.1_{seed.port}.txt"))
     hint = "(see peer.py --help)\n"
-    assert run("peer.py", 13_010, "127.0.0.2", *common)[::2] == (
-        2, f"peer.py: argument PORT: '13010 127.0.0.2' is not IP:PORT {hint}")
+    assert run("peer.py", port, "127.0.0.2", *common)[::2] == (
+        2, f"peer.py: argument PORT: '{port} 127.0.0.2' is not IP:PORT {hint}")
     assert run("peer.py", "", *common)[::2] == (
         2, f"peer.py: argument PORT: '' is not a port (1 to 65535) {hint}")
     assert "no seed of the config has an address like [::1]; " in run(
-        "peer.py", "::1", 13_010, *common)[2]
+        "peer.py", "::1", port, *common)[2]

@@ -49,11 +49,13 @@ def order(url, **body):
 
 
 def blocks(url):
-    """The blocks of the stream."""
-    with urllib.request.urlopen(url + "stream", timeout=60) as stream:
-        for line in stream:
-            if line.startswith(b"data: "):
-                yield json.loads(line[6:])
+    """The blocks of the streams. A stream ends when pages have to begin anew, as at the first line
+    of a network whose page was there before it; then a page asks for another stream."""
+    while True:
+        with urllib.request.urlopen(url + "stream", timeout=60) as stream:
+            for line in stream:
+                if line.startswith(b"data: "):
+                    yield json.loads(line[6:])
 
 
 def test_the_page_stays_with_the_verdict_and_the_exit_code_is_that_of_the_proof(tmp_path):
