@@ -171,8 +171,8 @@ class Peer(Node):
             self._round_due = now + interval * self.rng.uniform(0.5, 1.0)
             return self._round_due
         self.whereabouts.note_missing(self.world.missing_ip())
-        self._ask_neighbours(now, self.is_late() or slept(now - self._round_due, interval))
-        self.joining.next_round()
+        self._ask_neighbours(now, late := self.is_late() or slept(now - self._round_due, interval))
+        self.joining.next_round(late)
         self.linking.next_round(now)
         self._round_due = now + interval
         return self._round_due
@@ -273,7 +273,7 @@ class Peer(Node):
 
     def lines(self, link: Link, lines: list[bytes]) -> None:
         """Take the lines that came together over a link. Drop repetitions again, because other
-        links may have brought them meanwhile. The rest is mostly the next gossip of a run."""
+        links may have brought them meanwhile. Most others continue a run, or come alone."""
         if link.probe is not None:
             super().lines(link, lines)
             return
@@ -283,10 +283,10 @@ class Peer(Node):
             came, lines = lines, Peer.sift(self, link, lines, True)  # a subclass's may wait
             if len(lines) < len(came) and self.spreading.way.HEARS_REPETITIONS:
                 self.spreading.way.repeated(link, came)
-            if not lines or (lines[0].startswith(wire.GOSSIP)
-                             and self.spreading.take_block(link, lines)):
+        if lines and lines[0].startswith(wire.GOSSIP):
+            if link.role == NEIGHBOUR and self.spreading.take_block(link, lines):
                 return
-        if len(lines) == 1 and wire.GOSSIP not in lines[0] and not lines[0].startswith(wire.SIGNED):
+        elif len(lines) == 1 and not (wire.GOSSIP in lines[0] or lines[0].startswith(wire.SIGNED)):
             self.on_line(link, lines[0])
             return
         for batch, is_gossip in in_batches(lines, self.spreading.BEGINNINGS):

@@ -95,9 +95,8 @@ class Joining(Part):
     def has_seed(self) -> bool:
         return any(row.registered for row in self._rows.values())
 
-    def next_round(self) -> None:
-        """Repeat `register:` at each seed. Give up silent seeds, but not if late."""
-        late = self._node.is_late()
+    def next_round(self, late: bool) -> None:
+        """Repeat `register:` at each seed. Give up silent seeds, unless this peer was late."""
         for row in [row for row in self._rows.values() if row.registered]:
             if late and row.unanswered:
                 self._node.withhold()

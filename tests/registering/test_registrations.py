@@ -63,9 +63,9 @@ def test_a_seed_is_registered_once_however_often_it_says_so():
 def rounds(joiner, link, number, late=False):
     """So many rounds: how often `register:` was repeated, and which verdicts were withheld."""
     link.sent.clear()
-    joiner.late, joiner.withheld = late, 0
+    joiner.withheld = 0
     for _ in range(number):
-        joiner.joining.next_round()
+        joiner.joining.next_round(late)
     return len(link.sent), joiner.withheld
 
 

@@ -25,7 +25,7 @@ class Link:
 class Joiner:
     """A peer, as far as joining knows it."""
 
-    settings, rng, leaving, late = Settings(), random.Random(2), False, False
+    settings, rng, leaving = Settings(), random.Random(2), False
 
     def __init__(self, seeds):
         self.clock, self.events, self.links, self.withheld = 0.0, [], [], 0
@@ -35,9 +35,6 @@ class Joiner:
 
     def now(self):
         return self.clock
-
-    def is_late(self):
-        return self.late
 
     def more_patience(self):
         return 0.0
