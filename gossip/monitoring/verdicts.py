@@ -219,10 +219,12 @@ def is_void(views: dict[Address, View], judged: dict[Address, float]) -> bool:
 
 
 def slanders(views: dict[Address, View], judged: dict[Address, float]) -> bool:
-    """Return whether a void reporter calls good copies corrupt or forbidden. Missing messages are
-    no slander, because a starved peer misses them honestly."""
-    return sum(is_bad(view.broken) and not is_bad(judged.get(other, 1.0))
-               for other, view in views.items()) >= SUBJECTS
+    """Return whether a void reporter calls the copies of most neighbours corrupt or forbidden, also
+    of three whose copies are good. Missing messages are no slander, because a starved peer misses
+    them honestly; nor are the bad copies of few, because attackers may send them to it alone."""
+    accused = [other for other, view in views.items() if is_bad(view.broken)]
+    good = sum(not is_bad(judged.get(other, 1.0)) for other in accused)
+    return good >= SUBJECTS and len(accused) > len(views) / 2
 
 
 def evaluate(cases: list[Case], others: list[Verdicts], void_before=()) -> Found:

@@ -213,6 +213,15 @@ def test_it_is_slander_to_call_three_corrupt_that_are_not():
     assert not slanders(third_is_not_judged, good)
 
 
+@pytest.mark.parametrize("honest, slanderer", [(2, True), (3, False), (4, False)])
+def test_who_calls_the_copies_of_half_of_its_neighbours_good_is_no_slanderer(honest, slanderer):
+    """Three attackers send it alone bad copies, and only two of its other neighbours are judged."""
+    own = {A: View(1, 1, 1), B: View(1, 1, 1), C: View(1, 1, 1),
+           **{peer(6000 + number): View(0, 0, 0) for number in range(honest)}}
+    judged = {A: 0.0, B: 0.0, C: 0.0, peer(6000): 0.0, peer(6001): 0.0}
+    assert is_void(own, judged) and slanders(own, judged) is slanderer
+
+
 def test_in_a_peers_own_views_all_that_is_claimed_is_excused():
     rows = always(S, A, expected=20, missing=10) + always(A, S, expected=20, first=20)
     assert case(rows).views(0) == {A: View(0.0, 0.5, 0.0)}
