@@ -264,7 +264,7 @@ class Peer(Node):
     # What others say.
 
     def sift(self, link: Link, lines: list[bytes], in_turn: bool = False) -> list[bytes]:
-        """Drop repetitions, which most lines of a flood are, before they wait for a turn."""
+        """Drop repetitions, most lines of a flood, before they need a turn."""
         if link.role != NEIGHBOUR or not (self._sifts or in_turn):
             return lines
         new = list(itertools.filterfalse(self.messages.holds, lines))

@@ -106,7 +106,7 @@ class Seed(Node):
     # Deaths.
 
     def sift(self, link: Link, lines: list[bytes]) -> list[bytes]:
-        """Look up the names of seeds, if an unknown IP reports a death."""
+        """Look up the names of seeds if a stranger reports a death."""
         places = self.whereabouts
         if (places.names and link.role == WAITING and link.remote_ip not in places.ips
                 and any(line.startswith(b"Dead Node:") for line in lines)
@@ -242,7 +242,7 @@ class Seed(Node):
             self._remove(row, "gone")
 
     def look_after_registrations(self, now: float) -> float:
-        """Write once a round that this seed is up, and probe silent peers."""
+        """Write once a round that it is up; probe silent peers."""
         if self._look_at <= now:
             interval = self.settings.liveness_interval
             self._look_at = now + interval

@@ -32,7 +32,7 @@ _HOMES = {"Message": "messages", "Peer": "peer", "join": "peer", "network": "pee
 
 
 def __getattr__(name: str) -> Any:
-    """Import a name at its first use, so that `import gossip` costs nothing."""
+    """Import a name when first used, so that `import gossip` costs nothing."""
     if name not in __all__:
         raise AttributeError(f"module 'gossip' has no attribute {name!r}")
     module = importlib.import_module(f"gossip.library.{_HOMES.get(name, name)}")

@@ -123,7 +123,7 @@ def _lines_of(text: bytes, comment: str = "\n") -> Iterator[tuple[int, str]]:
 
 
 def majority(seeds: int) -> int:
-    """Return ⌊n/2⌋+1 for n seeds, so that any two peers share a seed."""
+    """Return ⌊n/2⌋+1 of n seeds, so that two peers share one."""
     return seeds // 2 + 1
 
 

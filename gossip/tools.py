@@ -54,7 +54,7 @@ class Recent:
         return True
 
     def get(self, key: Hashable, now: float = 0.0, default=None):
-        """Return the value of a key, or `default` if it is missing or expired."""
+        """Return a key's value, or `default` if missing or expired."""
         until, value = self._entries.get(key, (now, default))
         return value if until > now else default
 

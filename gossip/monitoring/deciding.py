@@ -82,7 +82,7 @@ class Deciding(Part):
             self._convict(subject, guilt, now)
 
     def _in_turn(self, now: float) -> list[Address]:
-        """Return the subjects to judge now, after the subjects of the last turn."""
+        """Return the subjects to judge now, after those of the last turn."""
         subjects = self._keeping.judged_here(now)
         after = bisect.bisect_right(subjects, self._last)
         due = [*subjects[after:], *subjects[:after]][:SUBJECTS]

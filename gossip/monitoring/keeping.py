@@ -220,7 +220,7 @@ class Keeping(Part):
         return [(seed, loads[seed].rows) for seed in self.tree.seeds() if seed in loads]
 
     def turn(self, now: float) -> None:
-        """Tell the others, mend the tree as its keeper, lend rows, and write the load."""
+        """Tell the others, mend the tree, lend rows, and write the load."""
         self.tending.turn(now)
         for table in self._all_tables():
             table.expire(now)

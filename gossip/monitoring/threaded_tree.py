@@ -46,7 +46,7 @@ def last_key(x: Address) -> int:
 
 
 def key(x: Address, y: Address) -> int:
-    """Return the key, under `x`, of what `x` and `y` say of each other."""
+    """Return the key of what `x` and `y` say, under `x`."""
     return first_key(x) | _hashed(y, 4)
 
 
@@ -114,7 +114,7 @@ class ThreadedTree(grammar.Tree):
                      self._at(right), right_is_thread)
 
     def _subtree(self, place: int) -> tuple[int, int, int]:
-        """Return (the parent or -1, the first place below, the place after the last)."""
+        """Return (parent or -1, first place below, place after the last)."""
         parent, low, high = -1, 0, len(self.starts)
         while (middle := (low + high) // 2) != place:
             parent = middle

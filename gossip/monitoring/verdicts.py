@@ -106,7 +106,7 @@ class Case:
         return {other: view.rate for other, view in views.items()}
 
     def _excused(self, k: int, known: int | None) -> float:
-        """Return the share of what a neighbour expects from which a subject may be excused. No
+        """Return the share of a neighbour's messages that may be excused. No
         message came first from two neighbours, so all excuses are about `known` at most, or after
         a freeze what was expected. The largest are cut. A reporter that finds the subject bad
         whatever is excused has no part in them, or else a liar could use up those of others."""
@@ -147,7 +147,7 @@ def _in_windows(rows_of, now: float, period: float, aged: float = 0.0
 
 
 def _said(entries, k: int, said_to: float) -> Said | None:
-    """Return the sum of entries in window k, by their ages in periods."""
+    """Sum up the entries of window k, by their ages in periods."""
     expected = missing = broken = first = known = 0
     found = False
     for age, entry in entries:
@@ -219,9 +219,10 @@ def is_void(views: dict[Address, View], judged: dict[Address, float]) -> bool:
 
 
 def slanders(views: dict[Address, View], judged: dict[Address, float]) -> bool:
-    """Return whether a void reporter calls the copies of most neighbours corrupt or forbidden, also
-    of three whose copies are good. Missing messages are no slander, because a starved peer misses
-    them honestly; nor are the bad copies of few, because attackers may send them to it alone."""
+    """Return whether a void reporter accuses most neighbours, and three falsely.
+    To accuse is to call copies corrupt or forbidden. Missing messages are no slander, because a
+    starved peer misses them honestly; nor are bad copies of few neighbours, because attackers may
+    send them to this peer alone."""
     accused = [other for other, view in views.items() if is_bad(view.broken)]
     good = sum(not is_bad(judged.get(other, 1.0)) for other in accused)
     return good >= SUBJECTS and len(accused) > len(views) / 2

@@ -61,7 +61,7 @@ class Names:
             self._changed.notify_all()
 
     def _begin(self, host: str) -> _Lookup:
-        """Return a pending or unused lookup of this name, or a new one."""
+        """Return a pending or unused lookup of a name, or another."""
         with self._changed:
             lookup = self._lookups.get(host)
             if lookup and (lookup.over is None or time.monotonic() < lookup.over + KEPT):

@@ -22,7 +22,7 @@ AT_ONCE = 1.0  # seconds of lateness that files tell each time; less only once i
 
 
 class Lateness:
-    """How late something was. It needs no lock if one thread at a time calls `note`, because what
+    """Lateness of something. It needs no lock if one thread at a time calls `note`, because what
     others read is replaced as a whole."""
 
     def __init__(self):
@@ -42,7 +42,7 @@ class Lateness:
 
 
 class LivePulse:
-    """How late the threads of a process run. Before it begins, nobody is late.
+    """Lateness of the threads of a process. Before it begins, nobody is late.
 
     What `lateness` reads needs no lock: one thread calls `beat`, which moves the due time last, so
     that others see a late beat as noted or overdue."""

@@ -205,7 +205,7 @@ class Turn:
             self._making.calls = None
 
     def after(self, call, *arguments) -> None:
-        """Make a call once this thread is in no turn, because it may wait."""
+        """Make a call, which may wait, after this thread's turn."""
         with self:
             self._later.append((call, arguments))
 

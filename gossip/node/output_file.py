@@ -77,7 +77,7 @@ class OutputFile:
         self._put("", event, shown=False)
 
     def late(self, seconds: float) -> None:
-        """Note that the process stood still or ran late within the last `seconds`."""
+        """Note that the process was frozen or late within the last `seconds`."""
         self.note(f"late:{seconds:.3f}")
 
     def write_lines(self, head: str, lines: str) -> bool:
@@ -189,7 +189,7 @@ class OutputFile:
         self._lost_in_all += count
 
     def _put_last(self, stamp: str, head: str, lines: str, last: bool) -> None:
-        """Write last words to a full file, and `full:…` for the first omitted event."""
+        """Write last words to a full file, or once `full:…` instead."""
         if not last:
             self._left_out += 1 + lines.count("\n")
             if self._told_full:

@@ -91,7 +91,7 @@ class Neighbour:
         return True
 
     def postpone(self) -> None:
-        """Repeat a last probe that found nothing out, at the next round that is missed."""
+        """Repeat a last probe without result after the next missed round."""
         self.misses, self.suspect = self.misses - 1, False
 
 

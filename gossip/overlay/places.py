@@ -49,7 +49,7 @@ class Places:
         self._full.pop(address)
 
     def leave_alone(self, address: Address) -> None:
-        """Dial a full or faulty peer only for the ring for some rounds."""
+        """Dial a full or faulty peer for the ring alone, some rounds."""
         self._full.put(address, True, self._round + FULL_ROUNDS)
 
     def put_off(self, address: Address, for_ring: bool, now: float) -> None:
@@ -83,7 +83,7 @@ class Places:
 
     def ordinary_dial(self, listed, linked, dialling, now: float,
                       counted: dict[Address, ring.Tie]) -> Address | None:
-        """Return a peer to dial for a free place, or a crowded IP's."""
+        """Return whom to dial for a free place, or a crowded IP's."""
         holders = ring.ring_holders(self._own, listed)
         if set(dialling) - holders:
             return None

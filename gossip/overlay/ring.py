@@ -67,7 +67,7 @@ def accepts(own: Address, asker: Address, ties: dict[Address, Tie], places: int)
 
 def favoured(ips: Iterable[str], ties: dict[Address, Tie], stay: set[Address],
              places: int) -> set[str]:
-    """Return the IPs that take places of an IP with LEAD more links. Only a link that others chose
+    """Return the IPs that displace an IP with LEAD more links. Only a link that others chose
     gives way, and only if it is not in `stay`. Ties beyond `places` do not count."""
     kept = ties.keys() - set(_in_turn(ties, stay, len(ties) - places))
     links = collections.Counter(peer.ip for peer in kept)
@@ -108,6 +108,6 @@ def surplus(own: Address, ties: dict[Address, Tie], places: int, settled: float)
 
 
 def draw(candidates: list[Address], capacity: Capacity, rng: random.Random) -> Address:
-    """Draw an IP by its mean capacity, then a candidate by its own."""
+    """Draw an IP by mean capacity, then a candidate by its own."""
     of_ip = collections.Counter(peer.ip for peer in candidates)
     return rng.choices(candidates, [capacity.of(peer) / of_ip[peer.ip] for peer in candidates])[0]

@@ -113,7 +113,7 @@ class Joining(Part):
             link.send(line)
 
     def probed(self, seed: Address, ip: str) -> None:
-        """Repeat `register:` to a seed after its probe, which a contest may cause."""
+        """Repeat `register:` after a seed's probe, which a contest may cause."""
         now = self._node.now()
         for row in self._rows.values() if seed.ip == ip else ():
             if row.registered and row.link.peer == seed and now - row.repeated >= REPEAT_PAUSE:

@@ -179,5 +179,5 @@ def registering(address: Address, seed: Address) -> str:
 
 
 def linking(own: Address, other: Address, time: str) -> str:
-    """Return the text that a peer signs to make or accept a link."""
+    """Return the text that a peer signs when it links."""
     return f"{own} links to {other} at {time}"

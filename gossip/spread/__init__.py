@@ -1,4 +1,4 @@
-"""How a message reaches everyone, once.
+"""The ways in which a message reaches everyone, once.
 
 spreading      the part of a node that uses all these: takes lines in, forwards them
 origin         makes messages, and says when the generator waits, and what neighbours may say

@@ -62,7 +62,7 @@ class CatchUp:
         self.ignored = 0  # offers that were truncated or dropped, since the start
 
     def offered(self, link, entries, now: float) -> tuple[list[bytes], bool]:
-        """Keep what this neighbour has and this peer lacks, except what it called gone. Runs with
+        """Keep what only this neighbour has, except what it called gone. Runs with
         the lowest START come first. Return the runs not known to be genuine, which are not
         requested yet, and whether all was kept."""
         with_room = dict(self._messages.lacking(entries, link.peer))

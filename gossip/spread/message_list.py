@@ -80,7 +80,7 @@ class MessageList:
 
     def add(self, lines: list[bytes], made_here: bool = False, brought_by: Address | None = None
             ) -> Fresh:
-        """Check gossip lines, and add new ones, up to the first invalid line.
+        """Check gossip lines, add new ones, stop at an invalid line.
         `brought_by` is the neighbour that is charged for the room that they need."""
         fresh, fault = Fresh([], "", None, [], []), None
         try:
@@ -99,7 +99,7 @@ class MessageList:
         return fresh._replace(fault=fault, shown=wire.shown(fresh.lines))
 
     def _is_forged(self, message: wire.Gossip, made_here: bool) -> bool:
-        """Return whether a message is forged in this peer's name, and count it."""
+        """Count a message forged in this peer's name; return whether it is."""
         is_forged = message.run == self._own_run and not made_here
         self._forged += is_forged
         return is_forged
@@ -162,7 +162,7 @@ class MessageList:
         return {key: run.seen.ranges() for key, run in self._runs.items()}
 
     def has_few_gaps(self, key: bytes) -> bool:
-        """Return whether a run is known with few gaps, so that others have room for it, too."""
+        """Return whether a run has few gaps, so that others have room."""
         run = self._runs.get(key)
         return run is not None and len(run.seen) <= FEW_GAPS
 

@@ -73,14 +73,14 @@ class Mongering:
         return self.rumors.bytes < CROWDED
 
     def wait_for_room(self, turn) -> None:
-        """Leave the turn while too many rumors are told, for a limited time. Otherwise
+        """Leave the turn while too many rumors are told, but not long. Otherwise
         neighbours would be passed over, because their queues are full."""
         if not self.has_room():
             with turn.left():
                 self.wait_until_sent(self._longest, CROWDED)
 
     def wait_until_sent(self, seconds: float, limit: int = 1) -> None:
-        """Wait, for `seconds` at most, until less than `limit` bytes of rumors are told."""
+        """Wait until less than `limit` bytes are told, `seconds` at most."""
         with self._calmer:
             self._calmer.wait_for(lambda: self._stopped or self.rumors.bytes < limit, seconds)
 

@@ -75,7 +75,7 @@ def portions(lines: list[bytes]) -> Iterator[list[bytes]]:
 
 
 class Restraint:
-    """How long the next message of a peer has to wait."""
+    """The time for which a peer's next message has to wait."""
 
     def __init__(self, room_wait: float):
         self._room_wait = room_wait  # seconds at most for which a message waits for neighbours

@@ -26,7 +26,7 @@ Key = tuple[bytes, int]  # run and number of a message
 
 
 class Telling(NamedTuple):
-    """How rumors are told."""
+    """The way in which rumors are told."""
 
     stop: float  # probability that a rumor stops when a neighbour already knew it
     at_once: int  # neighbours to which one rumor is told at the same time

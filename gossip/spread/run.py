@@ -175,7 +175,7 @@ class Texts:
         self.evicted = 0  # texts, since the start
 
     def hold(self, run: Run, first: int, lines: list[bytes], digests: list[bytes]) -> None:
-        """Hold new texts with consecutive numbers, which were noted as seen just now."""
+        """Hold texts with consecutive numbers, which were just noted as seen."""
         run.held.update(enumerate(lines, first))
         self.digests.update(digests)
         self.lines.update(dict.fromkeys(lines))

@@ -131,7 +131,7 @@ class Words:
 
     @property
     def waiting(self) -> bool:
-        """Whether something waits to be told with later events."""
+        """Return whether something waits to be told with later events."""
         return bool(self._changed_at is not None or self._caught_up
                     or max(self._shown.values(), default=0) > SHOWN)
 

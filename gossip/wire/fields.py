@@ -74,7 +74,7 @@ def from_base64(field: bytes) -> bytes:
 
 
 class Field(NamedTuple):
-    """How a field is spelt, read, and shown."""
+    """A field: its spelling, its reader, and its writer."""
 
     pattern: bytes  # without groups
     read: Callable[[bytes], Any]

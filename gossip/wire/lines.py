@@ -103,7 +103,7 @@ class Block(NamedTuple):
 
 
 def gossip(time: str, own: Address, start: int, number: int, text: str) -> bytes:
-    """Make a gossip line without `\\n`, and without `\\r`, which would be lost."""
+    """Make a gossip line without `\\n`; a last `\\r` goes, because neighbours drop it."""
     return f"gmessage:{time}:{own}:{start}:{number}:{text}".rstrip("\r").encode()
 
 

@@ -40,7 +40,7 @@ def status(verb: str, body: str = "") -> bytes:
 
 
 def status_slices(verb: str, slices: list[int]) -> bytes:
-    """Make `parts` of the slices of a digest, or `show` of a number with a bit for each slice."""
+    """Make `parts`, slices of a digest, or `show`, one bit for each."""
     digits = _HEX_STATUS[verb] // len(slices)
     return status(verb, "".join([f"{one:0{digits}x}" for one in slices]))
 

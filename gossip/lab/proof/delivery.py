@@ -99,7 +99,7 @@ def _not_delivered(proof: Proof) -> tuple[list[str], list[str], int]:
 
 
 def _excused(proof: Proof, message: str, run: PeerRun, holders: list[PeerRun]) -> bool:
-    """Tell whether a run had no honest neighbour, or too little time, to get a message."""
+    """Tell whether a run had no honest neighbour, or no time."""
     made = proof.origin[message].generated[message]
     if proof.is_surrounded(run, made):
         return True

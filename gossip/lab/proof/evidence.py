@@ -1,4 +1,4 @@
-"""What the rows of the proof ask of the records.
+"""Questions that the rows of the proof ask of the records.
 
 They ask which runs had to meet, and until when they heard of one another, or of a seed. Files do
 not show a cable that is pulled, or a machine without power. They show whether a link ended by a

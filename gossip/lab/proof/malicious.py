@@ -122,7 +122,7 @@ def tally_of(proof: Proof) -> Tally:
 
 
 def _is_outvoted(proof: Proof, peer: str, attackers: Container[str]) -> bool:
-    """Tell whether half of the reporters by which a peer was convicted attack."""
+    """Tell whether half of the reporters that convicted a peer attack."""
     reporters = [one for seed in proof.seeds for one in seed.convicted.get(peer, ())]
     return 0 < len(reporters) <= 2 * sum(one in attackers for one in reporters)
 

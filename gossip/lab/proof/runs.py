@@ -99,7 +99,7 @@ class PeerRun(Run):
 
     @property
     def first_linked(self) -> float | None:
-        """When it first had a neighbour, if ever."""
+        """The time of its first neighbour, if it had any."""
         return next(iter(self.links.values()))[0].begin if self.links else None
 
     def is_dead(self, newest: float) -> bool:
