@@ -264,7 +264,7 @@ class Peer(Node):
     # What others say.
 
     def sift(self, link: Link, lines: list[bytes], in_turn: bool = False) -> list[bytes]:
-        """Drop repetitions, most lines of a flood, before they need a turn."""
+        """Drop repetitions, most lines of a flood: before a turn, and again `in_turn`."""
         if link.role != NEIGHBOUR or not (self._sifts or in_turn):
             return lines
         new = list(itertools.filterfalse(self.messages.holds, lines))
@@ -280,7 +280,7 @@ class Peer(Node):
         if link.role == NEIGHBOUR:
             if self._watch is not None:
                 self._watch.noted(link, lines)
-            came, lines = lines, Peer.sift(self, link, lines, True)  # a subclass's may wait
+            came, lines = lines, Peer.sift(self, link, lines, True)  # self.sift may wait
             if len(lines) < len(came) and self.spreading.way.HEARS_REPETITIONS:
                 self.spreading.way.repeated(link, came)
         if lines and lines[0].startswith(wire.GOSSIP):
@@ -290,7 +290,7 @@ class Peer(Node):
             self.on_line(link, lines[0])
             return
         for batch, is_gossip in in_batches(lines, self.spreading.BEGINNINGS):
-            if is_gossip and link.role == NEIGHBOUR:  # it may have become one by the line before
+            if is_gossip and link.role == NEIGHBOUR:  # perhaps only since the line before
                 self.spreading.take(link, batch)
             else:
                 self.on_line(link, batch[0])

@@ -39,7 +39,7 @@ class Reporting(Part):
         self._kicked_by: dict[Address, None] = {}  # seeds that have kicked this peer
         self._evidence = Recent(EVIDENCE_LIMIT)  # run not known yet -> its two signed lines
         self.watch = Watch(node.settings, lambda run: (
-            node.messages.has_few_gaps(run) and node.confirming.counts(run)))
+            node.messages.has_few_gaps(run) and node.confirming.counts_or_asks(run)))
 
     def turn(self, now: float) -> float:
         """Ask all neighbours, and report what they did, once a period."""
@@ -53,7 +53,7 @@ class Reporting(Part):
             self.watch.asked(link, time, now)
             self._node.spreading.way.say_behind(  # behind all that this peer knows by now
                 link, wire.liveness_request(time, self._node.address), urgent=False)
-        self._node.confirming.counts(self._node.confirming.own_run)  # have seeds asked about it
+        self._node.confirming.counts_or_asks(self._node.confirming.own_run)
         self._period += 1
         self._kept.appendleft(grammar.report(self._node.spreading.origin.start, self._period,
                                            self.entries()))

@@ -80,7 +80,7 @@ class Flusher:
             next_job = self._do_jobs()
             with self._changed:
                 links, self._links = self._links, set()
-            links = [link for link in links if link.waiting()]  # after that, so none is overlooked
+            links = [link for link in links if link.waiting()]  # after the swap, so none is lost
             with self._changed:
                 self._links.update(links)
             for link in self._writable(links, next_job):

@@ -235,7 +235,7 @@ class LiveWorld:
         """End an overdue link, unless it has just been given more time."""
         with self.turn:
             if link.is_overdue(self.now()):
-                self._node.fault(link, WireError(link.overdue()))
+                self._node.fault(link, WireError(link.what_is_overdue()))
             else:
                 link.look_again()
 
@@ -245,4 +245,4 @@ class LiveWorld:
         if seconds > 0:
             self.flusher.wait_until(lambda: link.ended, seconds)
         else:
-            link.rest_until = 0.0  # an earlier rest, which is over
+            link.rest_until = 0.0  # rested, and read a SIP since

@@ -141,7 +141,7 @@ class Turn:
         """Begin a turn, or a turn within the present one. A link reader takes READERS, too."""
         if reads and not READERS.lock.acquire(blocking=False):
             reads = self._wait(for_readers=True)
-        elif not self._lock.acquire(blocking=False):
+        elif not self._lock.acquire(blocking=False):  # a reader now holds READERS
             self._wait()
         if not self._depth:
             self._reads, self._begun = reads, time.monotonic()

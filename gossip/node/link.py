@@ -79,7 +79,7 @@ class Link:
         self.lacked = False  # the dial failed because this machine is short of something
         self.cut_short = False  # the other end ended the stream inside a line
         self.deadline: float | None = None  # when the next line is due, if its node is on time
-        self.more_patience = float  # returns the seconds added while its node is late
+        self.more_patience = float  # returns the seconds added while late; this one 0.0
         self.unfinished_limit: float | None = None  # seconds from a line's first byte to its last
         self.unfinished: float | None = None  # when a half-read line has to be complete
         self._looked_for: float | None = None  # what was due at the last look
@@ -193,7 +193,7 @@ class Link:
         """Allow another last look, because there is more time after all."""
         self._looked_for = None
 
-    def overdue(self) -> str:
+    def what_is_overdue(self) -> str:
         """Return what is overdue, in words for the output file."""
         if self.unfinished is not None and self.unfinished <= self._now():
             return "a message was not finished in time"

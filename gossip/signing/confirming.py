@@ -82,7 +82,7 @@ class Confirming(Part):
         """Return whether a run is genuine; without signatures every run is."""
         return self._signer is None or self._runs.is_known(run)
 
-    def counts(self, run: bytes) -> bool:
+    def counts_or_asks(self, run: bytes) -> bool:
         """Return whether a run counts; if few seeds name it, ask again."""
         now = self._node.now()
         counts = self._runs.counts(run, now)
@@ -112,7 +112,7 @@ class Confirming(Part):
         self._act(self._runs.prove((address, start)))
         self.homes.met(address, start, self._node.now())
         if self._node.settings.monitor:
-            self.counts(run_of((address, start)))  # have seeds asked, too
+            self.counts_or_asks(run_of((address, start)))  # have seeds asked, too
 
     def meet(self, run: bytes, link) -> bool:
         """Find out whether a run that a neighbour brought is genuine. Return False if nobody is

@@ -147,14 +147,13 @@ class Covers:
             raise Corrupt
         return cover
 
-    def speaking_for_all(self, last: Cover, block: wire.Block, digests: list[bytes]
-                         ) -> Cover | None:
-        """Return `last`, now kept, if it speaks for the block."""
+    def speak_for_all(self, last: Cover, block: wire.Block, digests: list[bytes]) -> bool:
+        """Keep `last` if it speaks for the block. Return whether it does."""
         at = (block.first - last.first) * grammar.HASH_SIZE
         named = b"".join([digest[:grammar.HASH_SIZE] for digest in digests])
         if last.run != block.run or at < 0 or last.hashes[at:at + len(named)] != named:
-            return None
-        return self.lines.get(last.line) or self.keep(last)
+            return False
+        return last.line in self.lines or self.keep(last) is not None
 
     def _near(self, run: bytes, first: int, last: int) -> list[Cover]:
         covers = self._runs.get(run, [])

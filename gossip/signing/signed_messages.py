@@ -77,11 +77,12 @@ class SignedMessages(MessageList):
         self._is_genuine = is_genuine
         self._is_known, self._is_denied = is_known, is_denied
         self._checks_early = checks_early
-        # Drops repeated covers. This needs no turn, because only a link's reader changes its cover.
+        # Drops repeated covers. This needs no turn, because only a link's reader changes its cover;
+        # several readers may note that they were told the same one, and any of these will do.
         self.without_covers = self._covers.unknown
 
     def add_block(self, lines: list[bytes], made_here: bool = False, covering=None) -> None:
-        """Take nothing, because each line needs a cover."""
+        """Take nothing, because each line needs a cover; `add` takes blocks behind theirs."""
 
     def add(self, lines: list[bytes], made_here: bool = False, brought_by: Address | None = None,
             link=None) -> SignedFresh:
@@ -125,11 +126,12 @@ class SignedMessages(MessageList):
         taken."""
         if last is None or not (made_here or self._is_known(last.run)):
             return False
-        covering = functools.partial(self._covers.speaking_for_all, last)
+        covering = functools.partial(self._covers.speak_for_all, last)
         block = super().add_block(lines, made_here, covering)
         if block is None:
             return False
         cover = self._covers.lines[last.line]
+        self._texts.cover(self._runs[last.run], lines, cover)
         fresh.lines += lines
         fresh.parts.append(block.shown)
         fresh.covers += [cover.line] * len(lines)

@@ -134,7 +134,7 @@ class SignedSpreading(Spreading):
             if met[run]:
                 self._waiting.add(run, line, cover, link)
         for run, under_way in met.items():
-            if under_way and not self._runs.is_open(run):  # `meet` has settled it at once
+            if under_way and not self._runs.is_open(run):  # `meet` has settled it: once more
                 self.on_settled(run)
 
     def on_settled(self, run: bytes) -> None:

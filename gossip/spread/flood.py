@@ -15,7 +15,7 @@ MANY = 16  # links from which on the flusher sends, because sending would block 
 
 class Flood:
     """The way of spreading that forwards everything to all that `links()` returns. `gathering()`
-    returns the seconds at least between two sendings, which are 0 unless late."""
+    returns the least seconds between two sendings; 0 unless late."""
 
     duty_name = None  # it needs no duty
     ANSWERED = frozenset()  # verbs of status lines for `answered`; it needs none
@@ -36,7 +36,7 @@ class Flood:
     def forward(self, lines: list[bytes], source, covers: list[bytes] = (), quiet=(),
                 more: bool = False) -> None:
         """Forward lines to all but their source and the links in `quiet`. Lines have no `\\n`, and
-        go behind their covers, if any. If `more` come at once, they wait for the last of them."""
+        go behind their covers, if any. If `more` follow at once, all go with the last."""
         data = b"\n".join(wire.covered(lines, covers) if covers else lines) + b"\n"
         self._waiting.append((data, {source, *quiet} if quiet else (source,)))
         self._size += len(data)

@@ -54,8 +54,8 @@ class MessageList:
 
     def add_block(self, lines: list[bytes], made_here: bool = False, covering=None) -> Fresh | None:
         """Add gossip that continues a known run, and so needs no room. Add nothing and return None
-        unless all lines do. Where gossip is signed, `covering(block, digests)` returns the cover
-        that speaks for all of them, or None."""
+        unless all lines do. Where gossip is signed, `covering(block, digests)` returns whether a
+        cover speaks for all of them; the caller then notes the cover, and evicts texts."""
         if self._forbidden_in is not None:
             return None
         block = wire.parse_block(lines)
@@ -63,8 +63,8 @@ class MessageList:
         if run is None or (block.run == self._own_run) is not made_here:
             return None
         digests = [sha256(line).digest() for line in lines]
-        cover = None if covering is None else covering(block, digests)
-        if covering is not None and cover is None or not run.seen.extend(block.first, block.last):
+        if (covering is not None and not covering(block, digests)
+                or not run.seen.extend(block.first, block.last)):
             return None
         if run.vouched is not None:
             self._room.used(run)
@@ -72,9 +72,7 @@ class MessageList:
         self._digest.changed(run)
         # None of these texts is held yet, because only texts with seen numbers are held.
         self._texts.hold(run, block.first, lines, digests)
-        if cover is not None:
-            self._texts.cover(run, lines, cover)  # the caller evicts, because of its covers
-        elif self._texts.is_over():
+        if covering is None and self._texts.is_over():
             self._texts.evict()
         return Fresh(lines, block.shown)
 

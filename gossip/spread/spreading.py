@@ -19,7 +19,7 @@ from gossip.spread.origin import Allowance, Cost, Origin
 from gossip.spread.rumors import Telling
 from gossip.spread.tree import Tree
 
-MOST_LINES = 500  # gossip lines that are handled together
+MOST_LINES = 500  # gossip lines that `take` gets at once
 SHARE_OF_ROUND = 0.25  # of a liveness round: the longest gathering if neighbours are watched,
 # because liveness replies then wait behind it
 
@@ -133,7 +133,7 @@ class Spreading(Part):
     # What comes from neighbours.
 
     def take_block(self, link, lines: list[bytes]) -> bool:
-        """Take lines that all continue an unsigned run. Return whether they do."""
+        """Take lines, however many, that all continue an unsigned run. Return whether they do."""
         fresh = self.messages.add_block(lines)
         if fresh is None:
             return False

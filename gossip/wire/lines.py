@@ -158,7 +158,7 @@ def parse_block(lines: list[bytes]) -> Block | None:
     """Check and parse gossip lines at once, which is faster. Return None unless all are valid,
     without prefix, of one run, and have consecutive numbers."""
     data, count = b"\n".join(lines), len(lines)
-    heads = _LINE.findall(data + b"\n") if data.startswith(GOSSIP) else ()
+    heads = _LINE.findall(data + b"\n")
     if not count or len(heads) != count:
         return None
     runs, numbers = zip(*heads)

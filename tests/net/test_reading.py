@@ -16,7 +16,7 @@ DEADLINE = 5.0
 
 def fail(link):
     """What a node does with a link that is overdue."""
-    raise WireError(link.overdue())
+    raise WireError(link.what_is_overdue())
 
 
 class Clock:
@@ -124,7 +124,7 @@ def test_who_is_given_more_time_is_looked_for_once_more_after_it(pair, clock):
     def give_more_time(link):
         if given:
             fail(link)
-        given.append(link.overdue())
+        given.append(link.what_is_overdue())
         link.more_patience = lambda: 0.05
         link.look_again()
 

@@ -268,7 +268,7 @@ class VirtualWorld(World):
         due = link.due()
         if due is None or due > self._time.now or arrived and link.last_look():
             return False
-        self.node.fault(link, WireError(link.overdue()))
+        self.node.fault(link, WireError(link.what_is_overdue()))
         return True
 
     def _watch(self, end: End) -> None:
