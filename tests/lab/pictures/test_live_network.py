@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import time
 import socket
 import urllib.error
 import urllib.parse
@@ -51,7 +52,8 @@ def order(url, **body):
 def blocks(url):
     """The blocks of the streams. A stream ends when pages have to begin anew, as at the first line
     of a network whose page was there before it; then a page asks for another stream."""
-    while True:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
         with urllib.request.urlopen(url + "stream", timeout=60) as stream:
             for line in stream:
                 if line.startswith(b"data: "):
