@@ -5,8 +5,8 @@ import json
 import os
 import re
 import signal
-import time
 import socket
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
