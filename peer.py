@@ -242,7 +242,7 @@ class Peer(Node):
         if self._told_leave is not None:
             self.stop("quit")
             return NEVER
-        self._told_leave = self.joining.links()
+        self._told_leave = self.joining.asked()
         for link in [*self.neighbours.links(), *self._told_leave]:
             link.send(wire.leave(self.address))
         self._leave_until = now + LEAVE_LIMIT

@@ -202,7 +202,9 @@ class Seed(Node):
         return removed
 
     def on_leave(self, link: Link, message: wire.Leave) -> None:
-        if not self._remove(self.registry.row(message.address, link), "left"):
+        if link.role == WAITING:
+            link.close("left")  # before it was listed
+        elif not self._remove(self.registry.row(message.address, link), "left"):
             self.counters.add("leaves in the name of others")
 
     # Lost and silent connections.

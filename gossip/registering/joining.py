@@ -92,6 +92,10 @@ class Joining(Part):
     def links(self) -> list:
         return [link for _, link in self.registered()]
 
+    def asked(self) -> list:
+        """Return the links to seeds that list this peer, or may be about to."""
+        return [row.link for row in self._rows.values() if row.link is not None and row.link.remote]
+
     def has_seed(self) -> bool:
         return any(row.registered for row in self._rows.values())
 
@@ -125,6 +129,9 @@ class Joining(Part):
     def on_up(self, link) -> None:
         """Register with a seed, unless another line of config.txt leads there."""
         if link.role != SEED:
+            return
+        if self._node.leaving:
+            link.close("leaving")
             return
         for other in [row.link for row in self._rows.values() if row.link not in (None, link)]:
             if other.peer == link.peer and not other.ended:

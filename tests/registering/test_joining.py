@@ -5,6 +5,7 @@ import threading
 from gossip.capacity import fixed
 from tests.tools.files import count, events, wait_event
 from tests.tools.nets import connected, neighbours, ring_whole
+from tests.tools.registering import register
 from tests.tools.waiting import wait_until
 
 
@@ -85,3 +86,24 @@ def test_leaving_tells_neighbours_and_seeds(net):
     wait_until(lambda: peers[1].linking.places._round > 5)
     assert all(count(peer, "liveness missed:") == 0 for peer in peers[1:])
     assert events(leaver)[-1] == "stopped:quit"
+
+
+def test_a_peer_that_leaves_at_once_also_tells_a_seed_that_has_not_answered_yet(net):
+    """The seed may have listed it, and would find it gone."""
+    silent = net.fake()
+    net.seed_addresses = [silent.address]
+    leaver = net.peer()
+    wait_until(lambda: f"register:{leaver.address}" in silent.heard)
+    net.nodes.remove(leaver)
+    leaver.quit()
+    wait_until(lambda: f"leave:{leaver.address}" in silent.heard)
+
+
+def test_a_seed_does_not_list_a_peer_that_leaves_while_it_is_probed(net):
+    seed, = net.seeds(1)
+    fake = net.fake(answers=False)
+    newcomer = register(net, seed, fake)
+    wait_until(lambda: any(line.startswith("Liveness Request:") for line in fake.heard))
+    newcomer.say(f"leave:{fake.address}")
+    assert newcomer.hear_end()
+    assert count(seed, "registered:") == 0 and seed.counters == {}
