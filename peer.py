@@ -280,7 +280,7 @@ class Peer(Node):
         if link.role == NEIGHBOUR:
             if self._watch is not None:
                 self._watch.noted(link, lines)
-            came, lines = lines, Peer.sift(self, link, lines, True)  # self.sift may wait
+            came, lines = lines, Peer.sift(self, link, lines, True)  # library/peer.py's may wait
             if len(lines) < len(came) and self.spreading.way.HEARS_REPETITIONS:
                 self.spreading.way.repeated(link, came)
         if lines and lines[0].startswith(wire.GOSSIP):

@@ -8,7 +8,7 @@ their way. Two answers are needed because the first may overtake what waits to b
 
 A message whose run had to be confirmed first, or that anti-entropy has fetched, counts only for the
 neighbour that brought it. No neighbour is judged by a run that has contradicted itself, because it
-may have the other text. Lines are kept as hashes, which are small, and unpredictable outside.
+may have the other text. Lines are kept as hashes, which are small, and salted anew in each process.
 """
 
 import collections

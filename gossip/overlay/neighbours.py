@@ -4,10 +4,10 @@ Rules only. Every change is written into the output file. A peer whose link brok
 of liveness until it is linked again, forgotten, or dead. Of too many, the last are not counted.
 
 A link is proven when its peer has answered a probe at the address that it announces, or when this
-peer dialled it. A new link clears old misses only then; if it ends before, they count again. Where
-gossip is signed, every link is proven by a run (`link.run`: its START, and the TIME of the dial).
-"One link per pair" in README.md here, and "A link has a key" in signing/README.md, say which of two
-links of a pair stays. `listed`, in the methods below, are the neighbours that seeds have named.
+peer dialled it. Old misses count again if a new link ends before it is proven. Where gossip is
+signed, every link is proven by a run (`link.run`: its START, and the TIME of the dial). "One link
+per pair" in README.md here, and "A link has a key" in signing/README.md, say which of two links of
+a pair stays. `listed`, in the methods below, are the neighbours that seeds have named.
 """
 
 import collections

@@ -94,8 +94,8 @@ class Admission(Part):
         return self._node.deciding.refusal(address, now)
 
     def _verify(self, newcomer: _Newcomer) -> None:
-        """Have an address probed; of too many, a slow one gives way. Newcomers that wait for a word
-        take no room, because they are no more than are registered."""
+        """Have an address probed; of too many, a slow one gives way. Contesting newcomers are
+        not counted, because each registered address has at most one."""
         link, node = newcomer.link, self._node
         while len(self._newcomers) - len(self._contesting) >= VERIFYING_LIMIT:
             if not node.probers[FIRST].give_way(newcomer.address):

@@ -188,8 +188,8 @@ class KnownRuns:
 
 
 class Homes:
-    """The run that was met last at each address, and earlier ones. Earlier runs never return, so
-    their messages stay genuine, and links in their name do not."""
+    """The run that was met last at each address, and earlier ones. An earlier
+    run's messages stay genuine, but no link in its name is accepted."""
 
     def __init__(self):
         # address -> (STARTs, the last one met at the end; when that was)

@@ -1,9 +1,9 @@
 """Room: limits on what a peer remembers, charged to its neighbours.
 
 Rules only. A message without room is neither remembered nor forwarded, and is fetched when there is
-room. Seeds vouch for a run when they have named its origin. To make room, only vouched runs are
-forgotten, the least recently used first, because a duplicate has to stay a duplicate. Each
-neighbour's address has a quota of other runs, and of numbers that touch no seen number.
+room. Seeds vouch for a run when they have named its origin. Only vouched runs are ever forgotten,
+the least recently used first, because duplicates of a forgotten run count as new. Each neighbour's
+address has a quota of unvouched runs, and of new intervals of numbers.
 
 Texts are evicted from the largest share, and in it from the largest run. A vouched run has a share
 of its own. Because anybody can invent runs, all others share that of their `Run.owner`.

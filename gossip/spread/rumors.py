@@ -127,7 +127,7 @@ class Rumors:
         while True:
             self._choose(links)
             self._take(tellings, now)
-            if not self._ready:  # else a neighbour has told its queued rumors itself
+            if not self._ready:  # else the neighbour has told this peer those rumors
                 return [(link, _lines_of(told)) for link, told in tellings.items() if told]
 
     def next_at(self) -> float | None:

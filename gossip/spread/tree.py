@@ -1,9 +1,9 @@
 """Trees: new lines of a run go only to neighbours that lack them.
 
 Of each run, the link that brought the first message is the parent, until it ends or is slow. A
-neighbour that repeats what is known is told to be quiet (`status:prune:`). It announces what it saw
-half a second before (`status:seen:`), so that a peer fetches what it lacks (anti_entropy.py), and
-tells the link to push again (`status:graft:`). A graft never replaces the parent, because that
+neighbour that repeats what is known is told to be quiet (`status:prune:`). Half a second later it
+announces what it has seen (`status:seen:`); this peer fetches what it lacks (anti_entropy.py), and
+asks that link to push again (`status:graft:`). A graft never replaces the parent, because that
 would close circles under load. See README.md.
 
 A prune silences only its link, and everything here is forgotten with its link. Nothing is gathered,
@@ -142,8 +142,8 @@ class Tree(Flood):
             self.forward(lines, None, covers)
 
     def _note_source(self, branch: _Branch, source, is_new: bool) -> bool:
-        """Note that a link has brought new messages of a run. Return whether that was a repair, for
-        which it was asked, after it was told to push nothing. Just after losing its parent, a
+        """Note that a link has brought new messages of a run. Return whether that was a
+        repair: fetched from a link that had been told not to push. Just after losing its parent, a
         tree chooses only a link that pruned, because others may be about to choose this peer."""
         now = self._now()
         if source is None:
@@ -191,8 +191,8 @@ class Tree(Flood):
 
     def _prunable(self, link, lines: list[bytes]) -> dict[bytes, _Branch]:
         """Return the runs of lines that have another parent than the link. Long after the last
-        change, a parent that repeats the last message gives way to the link that brought it. All
-        peers do so by the same message, so no circles form."""
+        change, a parent that repeats the last message gives way to the link that brought it first.
+        All peers do so by the same message, so no circles form."""
         since = self._now() - TOLD_AGAIN
         branches = {run: self._runs[run] for run, _, _ in by_run(lines) if run in self._runs}
         for branch in branches.values():
