@@ -54,7 +54,6 @@ class OutputFile:
         self._torn = False  # the last line in the file is incomplete
         self._run = ""  # that writes here: KIND:IP:PORT:START
         self._anew = False  # the file has been begun anew, and lacks its line `continued:…`
-        self._looked = -1  # the second in which the last look at the path was
         self._missing = ""  # why a file that was removed could not be begun anew
         self._opens = file is None and path is not None
         self._file = file  # None once closed
@@ -117,9 +116,11 @@ class OutputFile:
             self._finished |= last
             if not lines:
                 return True
-            stamp = self._stamp()
-            if self._second != self._looked and self._opens:
-                self._look()
+            self._micros = self._clock() // 1000
+            second, micros = divmod(self._micros, 1_000_000)
+            if second != self._second:
+                self._begin_second(second)
+            stamp = f"{self._date}.{micros:06d}:"
             if self._size < self._limit:
                 try:
                     self._put_bytes(stamp + head, lines,
@@ -138,9 +139,16 @@ class OutputFile:
         found = os.fstat(self._file.fileno())
         self._identity, self._size = (found.st_dev, found.st_ino), found.st_size
 
+    def _begin_second(self, second: int) -> None:
+        """Format the date of a new second, and look at the path."""
+        self._second = second
+        date = datetime.datetime.fromtimestamp(second, datetime.timezone.utc)
+        self._date = date.strftime("%Y-%m-%d %H:%M:%S")
+        if self._opens:
+            self._look()
+
     def _look(self) -> None:
         """Reopen a renamed or removed file, and note if it was truncated."""
-        self._looked = self._second
         if self._file is None:
             return
         try:
@@ -164,15 +172,6 @@ class OutputFile:
                     self._missing = error.strerror
                 return
         self._anew, self._torn, self._told_full = bool(self._run), False, False
-
-    def _stamp(self) -> str:
-        self._micros = self._clock() // 1000
-        second, micros = divmod(self._micros, 1_000_000)
-        if second != self._second:
-            self._second = second
-            date = datetime.datetime.fromtimestamp(second, datetime.timezone.utc)
-            self._date = date.strftime("%Y-%m-%d %H:%M:%S")
-        return f"{self._date}.{micros:06d}:"
 
     def _notices(self, stamp: str) -> str:
         return "".join([
