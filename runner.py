@@ -4,6 +4,11 @@ The table COMMANDS has its commands. `--peers` starts processes with several nod
 that nobody types, `python runner.py worker`.
 """
 
+from gossip.programs import import_quietly
+
+if __name__ == "__main__":
+    import_quietly()
+
 import argparse
 import difflib
 import functools

@@ -6,6 +6,11 @@ in gossip/registering/admission.py, the list in registry.py beside it; the threa
 gossip/README.md. A seed keeps nothing on disk but its output file, and does not gossip.
 """
 
+from gossip.programs import import_quietly
+
+if __name__ == "__main__":
+    import_quietly()
+
 import functools
 import itertools
 import math

@@ -2,16 +2,24 @@
 
 seed.py and peer.py pass their classes to seed_program and peer_program; other_programs runs chat
 servers and gossip modules; all share `starting`, and peers `consoles`. This file imports only the
-doorstep, because peer.py calls it before its slow imports.
+doorstep, because seed.py, peer.py and runner.py call it before their slow imports.
 """
 
+import signal
 import sys
 
 from gossip.chat.doorstep import open_early
 
 
+def import_quietly() -> None:
+    """Let Ctrl-C end this program without a traceback, until `run_command` takes it."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def run_other_program(arguments: list[str]) -> None:
     """Run the chat server or gossip module of a command line; exit."""
+    import_quietly()
     is_chat = "--chat" in arguments
     if is_chat or any(word[:2] == "-c" for word in arguments):
         doors = open_early(arguments)  # None for a module

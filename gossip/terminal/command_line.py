@@ -7,6 +7,7 @@ import math
 import os
 import pathlib
 import re
+import signal
 import textwrap
 
 try:
@@ -75,6 +76,8 @@ class Parser(argparse.ArgumentParser):
 
 def run_command(name: str, command, *args) -> int:
     """Run a program, and return its exit code. Show a user's error as a line."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_DFL:  # see import_quietly
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     _prepare_descriptors()
     try:
         return command(*args) or 0

@@ -1,11 +1,14 @@
 """Command lines: flags and the settings they stand for; one line says what is wrong."""
 
+import signal
+
 import pytest
 
 from gossip.capacity import Capacity, fixed
 from gossip.settings import Settings
 from gossip.terminal.command_line import (
     OF_SEEDS, CommandError, Parser, add_peer_flags, add_settings, flags_of, peer_settings)
+from tests.tools.programs import Program, environment
 
 
 @pytest.mark.parametrize("arguments", [
@@ -59,3 +62,14 @@ def test_seeds_are_given_what_they_share_with_peers_alone():
     settings = Settings(gossip_count=3, monitor=True, report_interval=2.0, file_limit=7, ban=9.0)
     assert flags_of("seed", settings) == ["--monitor", "--report-interval", "2.0",
                                             "--file-limit", "7", "--ban", "9.0"]
+
+
+@pytest.mark.parametrize("name", ["seed.py", "peer.py", "runner.py"])
+def test_ctrl_c_during_its_imports_ends_a_program_without_a_traceback(name):
+    flags = ["--config", "missing.txt"]  # if it is faster, it says so, and exits
+    with Program(name, *flags, env=environment(PYTHONPROFILEIMPORTTIME="1")) as program:
+        while b"gossip.addresses" not in program.process.stderr.readline():
+            assert program.process.poll() is None
+        program.process.send_signal(signal.SIGINT)
+        code, _, err = program.finish()
+    assert "Traceback" not in err and code in (-signal.SIGINT, 130, 2), err
