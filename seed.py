@@ -207,8 +207,8 @@ class Seed(Node):
         return removed
 
     def on_leave(self, link: Link, message: wire.Leave) -> None:
-        if link.role == WAITING:
-            link.close("left")  # before it was listed
+        if self.admission.is_verifying(link):
+            link.close("left")
         elif not self._remove(self.registry.row(message.address, link), "left"):
             self.counters.add("leaves in the name of others")
 

@@ -72,6 +72,9 @@ class Admission(Part):
         elif link not in self._newcomers:  # else its verdict is on the way
             self._verify(_Newcomer(link, address, now))
 
+    def is_verifying(self, link) -> bool:
+        return link in self._newcomers
+
     def _refuse(self, link, who: Address | str, reason: str) -> None:
         """Refuse, and write that down. The connection is not read for a while."""
         if link.role != REGISTERED:
