@@ -202,8 +202,7 @@ class Peer(Node):
         elif alive and suspect.spare():
             self.linking.probed(suspect.link, True)
         elif alive:
-            self.neighbours.forget(peer)
-            self.linking.unlink(peer, "silent, but alive", suspect.link)
+            self.linking.part(peer, "silent, but alive", suspect.link)
         elif self.output.write(f"dead:{peer}"):  # nothing is said after the last word
             self.joining.report(wire.DeadNode(peer, wire.format_time(self.time()), self.address))
             self.linking.bury(peer, "dead", suspect.link)

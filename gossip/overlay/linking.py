@@ -220,6 +220,10 @@ class Linking(Part):
     def bury(self, peer: Address, reason: str, link) -> None:
         """Unlist and unlink a dead peer, but remember it."""
         self.peer_list.discard(peer)
+        self.part(peer, reason, link)
+
+    def part(self, peer: Address, reason: str, link) -> None:
+        """Unlink a silent peer. Remember it, because without a seed nobody else may know it."""
         self.found_dead.add(peer, self._node.now())
         self.neighbours.forget(peer)
         self.unlink(peer, reason, link)
