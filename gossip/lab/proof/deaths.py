@@ -143,11 +143,11 @@ def _had_to_hear(proof: Proof, seed: SeedRun, run: PeerRun) -> bool:
            and other.registrations.stands_from(seed.address, at, at)
            and seed.believes(other.address, at + ON_ITS_WAY) for other, at in finders):
         return True
-    tellers = [(teller, heard[0]) for teller in proof.seeds
+    tellers = [(teller, max([heard[0], *passed_on[:1]])) for teller in proof.seeds
                if (heard := when(teller.reports, run.address, run.last))
                # it had listed the dead peer, or else it believes nobody
                and when(teller.removed, run.address, run.last, heard[0] + PROBING)
-               and (when(teller.passed_on, run.address, run.last)
+               and ((passed_on := when(teller.passed_on, run.address, run.last))
                     or not when(teller.too_busy, run.address, run.last))]
     return bool(finders) and any(
         min(one.end(proof.newest) for one in (teller, seed)) > heard + PROBING

@@ -51,19 +51,22 @@ def test_a_seed_need_not_hear_of_a_death_from_a_peer_that_it_disbelieves(tmp_pat
     assert bool(failures) is not holds
 
 
-@pytest.mark.parametrize("says, holds", [
-    ([], False), (["rejected:Dead Node:@5002:1.000000:@5001:too busy to find out"], True),
-    (["rejected:Dead Node:@5002:1.000000:@5001:too busy to find out",
-      "passed on:Dead Node:@5002:1.000000:@5003"], False)])
-def test_a_seed_that_was_too_busy_for_a_report_need_not_tell_others(tmp_path, says, holds):
+TOO_BUSY = "rejected:Dead Node:@5002:1.000000:@5001:too busy to find out"
+PASSED_ON = "passed on:Dead Node:@5002:1.000000:@5003"
+
+
+@pytest.mark.parametrize("at, says, holds", [
+    (24.6, [], False), (24.6, [TOO_BUSY], True), (24.6, [TOO_BUSY, PASSED_ON], False),
+    (24.6, [PASSED_ON], False), (38, [PASSED_ON], True)])  # on its way when the other seed dies
+def test_a_seed_has_to_tell_others_unless_it_was_too_busy_for_a_report(tmp_path, at, says, holds):
     proof = tell(tmp_path, THREE.replace("5002 asks 5001 until 60", "5002 asks 5001 until 20"),
                  "2 5003 asks 5001 until 60", "24 5001 finds 5002 dead",
                  "1.2 8081 registered:@5002", "1.2 5002 registered:@8081",
                  "20.5 8080 removed:@5002:gone", "20.5 8081 removed:@5002:gone",
                  "24.5 5001 reported:@8080:Dead Node:@5002:1.000000:@5001",
                  "24.5 8080 dead report:Dead Node:@5002:1.000000:@5001",
-                 *(f"24.6 8080 {event}" for event in says),
-                 "60 8080 peer list:@5001:1", "60 8081 peer list:@5001:1")
+                 *(f"{at} 8080 {event}" for event in says),
+                 "60 8080 peer list:@5001:1", "39 8081 peer list:@5001:1", "40 8081 dies")
     row = deaths.dead(proof)
     assert row.holds is holds and (holds or "has not heard of it" in str(row.details))
 
