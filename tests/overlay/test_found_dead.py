@@ -96,7 +96,7 @@ def test_halves_in_which_nobody_knows_anyone_of_the_other_become_one_without_a_s
         # but by hearsay, which neighbours may tell one another again for a while
         wait_until(lambda: strangers(one, other) and all(
             node.peer_list.named().isdisjoint(far.address for far in (
-                other if node in one else one)) for node in peers))
+                other if node in one else one)) for node in peers), 180)  # late ones judge nobody
     wait_until(lambda: connected(peers) and ring_whole(peers))
     wait_until(lambda: all(len(node.peer_list.addresses()) == 11 for node in peers))
 
