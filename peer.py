@@ -22,9 +22,10 @@ reachable at the address that it announces.
 
 import sys
 
-from gossip.programs import run_other_program
+from gossip.programs import import_quietly, run_other_program
 
 if __name__ == "__main__":  # before the slow imports: a chat server has to listen at once
+    import_quietly()
     run_other_program(sys.argv)
 
 import functools

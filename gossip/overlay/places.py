@@ -107,8 +107,8 @@ class Places:
 
 class FoundDead:
     """The peers that died or fell silent lately, which are dialled while no seed answers. They may
-    only have been cut off, and nothing else leads to the other half of a network. Of too many, the IP with most
-    loses its oldest."""
+    only have been cut off, and nothing else leads to the other half of a network. Of too many, the
+    IP with most loses its oldest."""
 
     def __init__(self):
         # until when each is remembered; the turn of the last one comes next

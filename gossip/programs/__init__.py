@@ -19,7 +19,6 @@ def import_quietly() -> None:
 
 def run_other_program(arguments: list[str]) -> None:
     """Run the chat server or gossip module of a command line; exit."""
-    import_quietly()
     is_chat = "--chat" in arguments
     if is_chat or any(word[:2] == "-c" for word in arguments):
         doors = open_early(arguments)  # None for a module

@@ -3,10 +3,14 @@
 from typing import NamedTuple
 
 from gossip.addresses import Address
-from gossip.monitoring.grammar import ABOUT, BY, Entry
+from gossip.monitoring.grammar import ABOUT, BY, Entry, Verdicts
+from gossip.monitoring.verdicts import Case
+from tests.tools.fakes import peer
 
 PERIOD = 10.0
 NOW = 1_000.0
+S, A, B, C, D, E = map(peer, range(5000, 5006))  # the subject, and its neighbours
+OTHERS = [A, B, C, D, E]
 
 
 class Row(NamedTuple):
@@ -37,3 +41,18 @@ def of(subject, rows):
     """The rows of a subject, each on its side."""
     return [row._replace(side=BY if row.reporter == subject else ABOUT)
             for row in rows if subject in (row.reporter, row.entry.peer)]
+
+
+def case(rows, subject=S, banned=()):
+    return Case(subject, of(subject, rows), NOW, PERIOD, banned)
+
+
+def told(known=0, judged=None, void=()):
+    return Verdicts(known, tuple((judged or {}).items()), tuple(void), ())
+
+
+def mutual(reporter, subject=S, first=0, **counts):
+    """What a reporter always says of the subject, which says in turn that it had so many messages
+    first from the reporter."""
+    return (always(reporter, subject, **{"expected": 20, **counts})
+            + always(subject, reporter, expected=20, first=first))
