@@ -317,6 +317,7 @@ class Relays(Part):
         if link.role == RELAY:
             lines = self._lines[link.target]
             if link.reason != TOLD:
+                self._node.output.write(f"not told:{link.peer}:{link.reason}")
                 self._node.counters.add("reports that another seed could not be told", len(lines))
                 lines.clear()
             dial = functools.partial(self._dial, link.target)

@@ -113,6 +113,19 @@ def test_a_true_report_removes_tells_everyone_and_reaches_the_other_seeds(net):
     assert end.hear() == "peer list:"
     for seed in (first, second):
         assert count(seed, "passed on:") == count(seed, f"passed on:{report(dead, reporter)}") == 1
+        assert count(seed, "not told:") == 0
+
+
+def test_a_seed_writes_which_other_seed_it_could_not_tell(net):
+    """The proof asks that seed for nothing of which it could not hear."""
+    net.seed_addresses = [free_address(), free_address()]
+    seed = net.seed(net.seed_addresses[0])
+    run_late(seed, 0.0)
+    dead, _ = registered(net, seed)
+    reporter, end = registered(net, seed)
+    dead.answers = False
+    end.say(report(dead, reporter))
+    assert wait_event(seed, f"not told:{net.seed_addresses[1]}:Connection refused")
 
 
 def test_a_report_about_one_who_is_gone_already_is_passed_on_once(net):

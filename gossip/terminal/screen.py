@@ -32,7 +32,7 @@ _COLOURS = {  # event -> ANSI colour
     "generated": "36", "liveness request": "2", "liveness reply": "2",
     "liveness missed": "33", "disconnected": "33", "refused": "33", "rejected": "33",
     "dead": "31", "reported": "31", "told": "31", "removed": "31", "dead report": "31",
-    "passed on": "31",
+    "passed on": "31", "not told": "33",
 }
 
 

@@ -36,6 +36,7 @@ def test_the_image_is_the_checkout():
     image = dict(line.split(" ", 1) for line in (FOLDER / "Dockerfile").read_text().splitlines()
                  if not line.startswith("#"))
     assert image["COPY"] == ". /grapevine" and image["WORKDIR"] == "/grapevine"
+    assert image["RUN"] == "python -m compileall -q ."  # each check of health is a process
     assert (image["USER"], image["ENTRYPOINT"]) == ("1000", '["python"]')
 
 

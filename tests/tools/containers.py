@@ -13,7 +13,7 @@ import sys
 import pytest
 
 from tests.tools.namespaces import Namespace, Switch
-from tests.tools.programs import ROOT
+from tests.tools.programs import ROOT, environment
 
 NETWORK = "10.79.0."
 COPIED = ("seed.py", "peer.py", "runner.py", "config.txt", "gossip")
@@ -26,7 +26,7 @@ mount --bind "$3" /srv/grapevine/config.txt
 mount -o remount,bind,ro /srv/grapevine
 cd /srv/grapevine
 shift 3
-exec env PATH=/srv/python/bin:/usr/bin:/bin LD_LIBRARY_PATH=/srv/python/lib \\
+exec env -u PYTHONPYCACHEPREFIX PATH=/srv/python/bin:/usr/bin:/bin LD_LIBRARY_PATH=/srv/python/lib \\
     setpriv --reuid 1000 --regid 1000 --clear-groups python3 "$@"
 """
 
@@ -45,6 +45,8 @@ class Cluster:
         for name in COPIED:
             copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
             copy(ROOT / name, self._image / name)
+        subprocess.run([sys.executable, "-m", "compileall", "-q", self._image], check=True,
+                       env=environment(PYTHONPYCACHEPREFIX=""))
         self._config.write_text(config)
         self._names: dict[str, str] = {}
         self._last_ip = 1

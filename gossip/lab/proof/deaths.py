@@ -151,6 +151,7 @@ def _had_to_hear(proof: Proof, seed: SeedRun, run: PeerRun) -> bool:
                     or not when(teller.too_busy, run.address, run.last))]
     return bool(finders) and any(
         min(one.end(proof.newest) for one in (teller, seed)) > heard + PROBING
+        and not when(teller.not_told, seed.address, heard, heard + PROBING)
         and not _apart(proof, teller, seed, heard) for teller, heard in tellers)
 
 

@@ -11,7 +11,7 @@ import sys
 
 from gossip.events import about
 from gossip.lab.proof.events import (
-    BY_GENERATOR, COUNT, DEAD, GOSSIP, JUDGED, KICKED_FOR, LOAD, NOT_REACHED, REMOVED, RUN,
+    BY_GENERATOR, COUNT, DEAD, GOSSIP, JUDGED, KICKED_FOR, LOAD, NOT_REACHED, NOT_TOLD, REMOVED, RUN,
     SECONDS, SEEDS, Delivery, Kick, Linked, Load, Missed, Registered, Reply, Report, Spans)
 from gossip.settings import LATE_FOR, Settings
 
@@ -271,6 +271,7 @@ class SeedRun(Run):
         self.too_busy: list[tuple[float, str]] = []  # when, whose death; this seed was late
         self.disbelieved: dict[str, float] = {}  # whose reports it does not look at, from when on
         self.passed_on: list[tuple[float, str]] = []  # when it told others of whose death
+        self.not_told: list[tuple[float, str]] = []  # when, which seed it did not reach for that
 
     def _take(self, at: float, event: str, rest: str) -> None:
         self.last = at
@@ -288,6 +289,8 @@ class SeedRun(Run):
                 self.reports.append((at, dead[1], dead[2], dead[0]))
             case "passed on" if dead:
                 self.passed_on.append((at, dead[1]))
+            case "not told" if found := NOT_TOLD.match(rest):
+                self.not_told.append((at, found[1]))
             case "rejected" if dead and rest.endswith(":it answers"):
                 self.untrue.append((at, dead[2]))
             case "rejected" if dead and rest.endswith(":too busy to find out"):

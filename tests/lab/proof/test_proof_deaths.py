@@ -53,12 +53,14 @@ def test_a_seed_need_not_hear_of_a_death_from_a_peer_that_it_disbelieves(tmp_pat
 
 TOO_BUSY = "rejected:Dead Node:@5002:1.000000:@5001:too busy to find out"
 PASSED_ON = "passed on:Dead Node:@5002:1.000000:@5003"
+NOT_TOLD = "not told:@8081:Connection timed out"
 
 
 @pytest.mark.parametrize("at, says, holds", [
     (24.6, [], False), (24.6, [TOO_BUSY], True), (24.6, [TOO_BUSY, PASSED_ON], False),
+    (24.6, [PASSED_ON, NOT_TOLD], True), (24.6, [PASSED_ON, NOT_TOLD.replace("1", "2")], False),
     (24.6, [PASSED_ON], False), (38, [PASSED_ON], True)])  # on its way when the other seed dies
-def test_a_seed_has_to_tell_others_unless_it_was_too_busy_for_a_report(tmp_path, at, says, holds):
+def test_a_seed_has_to_tell_others_unless_it_was_too_busy_or_cut_off(tmp_path, at, says, holds):
     proof = tell(tmp_path, THREE.replace("5002 asks 5001 until 60", "5002 asks 5001 until 20"),
                  "2 5003 asks 5001 until 60", "24 5001 finds 5002 dead",
                  "1.2 8081 registered:@5002", "1.2 5002 registered:@8081",
