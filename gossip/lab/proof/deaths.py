@@ -89,13 +89,18 @@ def _removal_due(proof: Proof, seed: SeedRun, run: PeerRun, reported: list[float
     finders = found_dead(proof, run)
     believed = [at for other, at in finders if seed.believes(other.address, at + ON_ITS_WAY)]
     known = min(believed, default=math.inf if finders else _due(run, run.last))
+    reports = [(other, report) for other in proof.peers for report in other.reported
+               if report.dead == run.address and report.at >= run.last]
     # what peers reported to the seed while they could reach it, by their own word
-    hears = reported or [
-        report.at for other in proof.peers for report in other.reported
-        if (report.seed, report.dead) == (seed.address, run.address) and report.at >= run.last
-        and proof.seed_times(other)[seed.address].hold(report.at)]
-    due = max(known, min(hears)) if hears else seed.late.later(
-        run.last, known - run.last + SEED_PROBES)  # another seed probes first
+    hears = reported or [report.at for other, report in reports if report.seed == seed.address
+                         and proof.seed_times(other)[seed.address].hold(report.at)]
+    if hears:
+        due = max(known, min(hears))
+    elif any(when(other.not_told, seed.address, run.last) for other in proof.seeds):
+        due = math.inf
+    else:  # another seed hears, probes first, and tells this one
+        known = max(known, min((report.at for _, report in reports), default=known))
+        due = seed.late.later(run.last, known - run.last + SEED_PROBES)
     due = max([due, *when(seed.too_busy, run.address, run.last)])  # it looks again then
     return seed.late.later(due, PROBING)
 

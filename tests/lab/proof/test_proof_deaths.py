@@ -73,6 +73,22 @@ def test_a_seed_has_to_tell_others_unless_it_was_too_busy_or_cut_off(tmp_path, a
     assert row.holds is holds and (holds or "has not heard of it" in str(row.details))
 
 
+@pytest.mark.parametrize("reported, events, holds", [
+    (24.5, [], False), (24.5, [NOT_TOLD], True), (39, [], True)])  # just before it ends
+def test_a_seed_has_to_remove_the_dead_of_whom_another_hears_in_time_and_tells_it(
+        tmp_path, reported, events, holds):
+    row = deaths.dead(tell(
+        tmp_path, THREE.replace("5002 asks 5001 until 60", "5002 asks 5001 until 20"),
+        "2 5003 asks 5001 until 60", "24 5001 finds 5002 dead", "1.2 8081 registered:@5002",
+        "1.2 5002 registered:@8081", "20.5 8080 removed:@5002:gone",
+        f"{reported} 5001 reported:@8080:Dead Node:@5002:1.000000:@5001",
+        f"{reported} 8080 dead report:Dead Node:@5002:1.000000:@5001",
+        *(f"26 8080 {event}" for event in events),
+        "60 8080 peer list:@5001:1", "39.5 8081 peer list:@5001:1", "40 8081 dies"))
+    blamed = [detail for detail in row.details if "8081 has not removed it (yet)" in detail]
+    assert bool(blamed) is not holds
+
+
 @pytest.mark.parametrize("frozen, dies, holds", [
     ((22, 40), 45, True),  # awake for seven seconds since the death
     ((22, 40), 56, False), ((40, 56), 58, False), (None, 32, True), (None, 45, False)])
