@@ -14,7 +14,7 @@ from gossip import wire
 from gossip.addresses import Address
 from gossip.monitoring import grammar
 from gossip.monitoring.other_seeds import SPEAKER
-from gossip.monitoring.verdicts import NAMED_FROM, Case, Found, Guilt, evaluate
+from gossip.monitoring.verdicts import PAIRED_FROM, Case, Found, Guilt, evaluate
 from gossip.node.part import Part
 from gossip.registering.admission import REGISTERED
 from gossip.signing.grammar import Contradiction
@@ -67,7 +67,7 @@ class Deciding(Part):
         void_before = [peer for peer, (_, is_void) in self._found.all(now).items() if is_void]
         before = self._found_before({*banned, *(case.subject for case in cases)}, now)
         found = evaluate(cases, [before, *told], void_before)
-        if now - self._keeping.tending.behind < NAMED_FROM * self._period:
+        if now - self._keeping.tending.behind < PAIRED_FROM * self._period:
             found.unconfirmed.clear()  # rows that name a peer may still be on their way
         for peer in [case.subject for case in cases]:
             self._found.put(peer, (found.judged.get(peer), peer in found.void),

@@ -38,11 +38,12 @@ MESSAGES = 20  # that a reporter must have judged the subject by
 REPORTERS = 3  # that a judgement needs; in a charge, void reporters do not count
 SUBJECTS = 3  # that a reporter must have judged to be void, or slandered to be charged
 EXCUSED = 1.1  # times the messages that there were: nobody is excused more
-SILENT = 6.5  # periods for which a neighbour has not named the peer, before the peer is warned
-NAMED_IN = 4  # reports in which the peer judged it, at best every other one if replies take long
-NAMED_FROM = 7.5  # periods from which these reports are
-OVERLAP = 2.5  # periods after the neighbour last named the peer in which the peer's reports do not
-# count, because a freeze or a late report may explain them
+PAIRED = 4  # reports in which two peers have to name each other, so that one place at a peer, which
+# port after port may have for a moment, makes two reporters at most
+PAIRED_FROM = WINDOWS - 1 + SAID_FROM  # periods from which these reports are, those of all windows
+JUDGED_IN = 4  # reports in which a peer judged a neighbour that is not paired with it, before it is
+# warned; at best every other report if replies take long
+JUDGED_FROM = 7.5  # periods from which these reports are
 
 
 class Said(NamedTuple):
@@ -91,10 +92,15 @@ class Case:
             if row.other != subject and row.other not in banned:
                 (by if row.side == BY else about)[row.other].append(row)
         last = max((row.at for rows in by.values() for row in rows), default=now)
-        self._about = _in_windows(about, now, period, (now - last) / period)
-        self._by = _in_windows(by, now, period)
-        self.unconfirmed = [(subject, other) for other in sorted(by)
-                            if _is_unconfirmed(by[other], about.get(other, ()), now, period)]
+        names, named = ({other for other, rows in rows_of.items()
+                         if _since(rows, now - PAIRED_FROM * period) >= PAIRED}
+                        for rows_of in (by, about))
+        paired = names & named
+        self._about = _in_windows(about, paired, now, period, (now - last) / period)
+        self._by = _in_windows(by, paired, now, period)
+        self.unconfirmed = [(subject, other) for other in sorted(by.keys() - named)
+                            if _since(filter(_judges, by[other]), now - JUDGED_FROM * period)
+                            >= JUDGED_IN]
 
     def known(self, k: int = 0) -> int | None:
         return max((said.known for said in self._by[k].values()), default=None)
@@ -132,13 +138,23 @@ class Case:
         return _views(self._by[k], self._about[k], 1.0)
 
 
-def _in_windows(rows_of, now: float, period: float, aged: float = 0.0
+def _since(rows, at: float) -> int:
+    return sum(row.at >= at for row in rows)
+
+
+def _judges(row) -> bool:
+    """Return whether a row says more than FIRST, whose messages may have waited for long."""
+    entry = row.entry
+    return entry.expected > entry.first or entry.corrupt > 0 or entry.forbidden > 0
+
+
+def _in_windows(rows_of, paired, now: float, period: float, aged: float = 0.0
                 ) -> list[dict[Address, Said]]:
-    """Return the claims by each peer, or about each, in each window. Peers are heard as reporters
-    only in what is at least `aged` periods old."""
+    """Return the claims by each paired peer, or about each, in each window. Peers are heard as
+    reporters only in what is at least `aged` periods old."""
     windows = [{} for _ in range(WINDOWS)]
-    for other, rows in rows_of.items():
-        entries = [((now - row.at) / period, row.entry) for row in rows]
+    for other in paired:
+        entries = [((now - row.at) / period, row.entry) for row in rows_of[other]]
         for k, window in enumerate(windows):
             said = _said(entries, k, max(aged, k + SAID_TO))
             if said is not None:
@@ -164,7 +180,7 @@ def _said(entries, k: int, said_to: float) -> Said | None:
 
 
 def _views(said_of, own_of, excused: float) -> dict[Address, View]:
-    """Return views by peers that named each other, with enough messages."""
+    """Return views by peers that both say something in the window, with enough messages."""
     return {other: _view(said, own_of[other].first, excused) for other, said in said_of.items()
             if other in own_of and said.expected + said.broken >= MESSAGES}
 
@@ -174,16 +190,6 @@ def _view(said: Said, first: int, excused: float) -> View:
     broken = said.broken / max(1, said.expected - said.missing + said.broken)  # of all its copies
     omitted = said.missing - min(said.missing, first, excused * said.expected)
     return View(min(1.0, broken + omitted / expected), broken + said.missing / expected, broken)
-
-
-def _is_unconfirmed(by, about, now: float, period: float) -> bool:
-    """Return whether a neighbour that a peer judges never names the peer. A row with FIRST alone
-    does not count, because its messages may have waited since the neighbour was frozen."""
-    last = max((row.at for row in about), default=float("-inf"))
-    since = max(now - NAMED_FROM * period, last + OVERLAP * period)
-    judged = [row for row in by if row.at >= since and (
-        row.entry.expected > row.entry.first or row.entry.corrupt or row.entry.forbidden)]
-    return len(judged) >= NAMED_IN and last < now - SILENT * period
 
 
 def badness_of(rates: dict[Address, float], void) -> float | None:

@@ -211,9 +211,12 @@ class Watch:
         return True
 
     def entries(self) -> list[grammar.Entry]:
-        """End the period. Return what was seen of each neighbour."""
+        """End the period. Return what was seen of each neighbour, and of each former one that was
+        judged in this period: who was one for a moment only is not named."""
         present = {link.peer: collections.Counter() for link in self._rows}
-        counts = {peer: self._counts[peer] for peer in present} | self._counts  # these come first
+        counts = {peer: self._counts[peer] for peer in present} | {  # these come first
+            peer: counted for peer, counted in self._counts.items()
+            if counted["expected"] > counted["first"]}
         self._counts = present
         self._drop_judged()
         return [grammar.Entry(peer, *[counted[name] for name in grammar.Entry._fields[1:]])

@@ -32,7 +32,7 @@ def test_a_turn_judges_so_many_and_the_next_one_goes_on_behind_them(seat, monkey
     assert judged == [[A, B], [C, D], [A, E]]
 
 
-@pytest.mark.parametrize("behind, told", [(0.0, True), (7.6, True), (7.4, False)])
+@pytest.mark.parametrize("behind, told", [(0.0, True), (9.6, True), (9.4, False)])
 def test_nobody_is_parted_while_rows_may_be_late(seat, behind, told):
     seat.keeping.judge(S, [said(S, E, age, expected=5) for age in (0.5, 1.5, 2.5, 3.5)])
     if behind:

@@ -7,7 +7,7 @@ from gossip.monitoring.verdicts import (
     Case, View, badness_of, evaluate, false_share, is_void, outcome_of, slanders)
 from tests.tools.fakes import peer
 from tests.tools.rows import (
-    A, B, C, D, E, NOW, OTHERS, PERIOD, S, always, case, mutual, of, said, told)
+    A, B, C, D, E, NOW, OTHERS, PERIOD, S, always, case, mutual, of, paired, said, told)
 
 
 def rates(rows, k=0, known=None, banned=()):
@@ -20,8 +20,8 @@ def rates(rows, k=0, known=None, banned=()):
 @pytest.mark.parametrize("age, counts", [
     (1.49, False), (1.5, False), (1.51, True), (6.49, True), (6.5, True), (6.51, False)])
 def test_what_a_reporter_says_counts_from_six_and_a_half_periods_to_one_and_a_half(k, age, counts):
-    rows = [said(A, S, k + age, expected=50, missing=25), said(S, A, k + 4, expected=1),
-            said(S, B, 0)]
+    rows = [*paired(A), said(A, S, k + age, expected=50, missing=25),
+            said(S, A, k + 4, expected=1), said(S, B, 0)]
     assert rates(rows, k) == ({A: 0.5} if counts else {})
 
 
@@ -29,15 +29,28 @@ def test_what_a_reporter_says_counts_from_six_and_a_half_periods_to_one_and_a_ha
 @pytest.mark.parametrize("age, counts", [
     (-0.01, False), (0, False), (0.01, True), (11.99, True), (8, True), (12.01, False)])
 def test_what_the_subject_had_first_counts_from_twelve_periods_on(k, age, counts):
-    rows = [said(A, S, k + 4, expected=50, missing=25), said(S, A, k + 4, expected=1),
-            said(S, A, k + age, expected=25, first=25), said(S, B, 0)]
+    rows = [*paired(A), said(A, S, k + 4, expected=50, missing=25),
+            said(S, A, k + 4, expected=1), said(S, A, k + age, expected=25, first=25),
+            said(S, B, 0)]
     assert rates(rows, k) == {A: 0.0 if counts else 0.5}
 
 
 @pytest.mark.parametrize("age, counts", [(2.99, False), (3.01, True), (6, True)])
 def test_what_is_said_of_a_peer_that_died_counts_up_to_its_last_report(age, counts):
-    rows = [said(A, S, age, expected=50, missing=25), said(S, A, 4, expected=1), said(S, B, 3)]
+    rows = [*paired(A), said(A, S, age, expected=50, missing=25), said(S, A, 4, expected=1),
+            said(S, B, 3)]
     assert rates(rows) == ({A: 0.5} if counts else {})
+
+
+@pytest.mark.parametrize("by_reporter, by_subject, counts", [
+    (4, 4, True), (3, 4, False), (4, 3, False), (12, 1, False)])
+def test_two_peers_count_if_each_has_named_the_other_in_four_reports(by_reporter, by_subject,
+                                                                     counts):
+    """Who was a neighbour for a moment says nothing about a peer that counts."""
+    rows = ([said(A, S, 2 + age / 4, expected=50, missing=25) for age in range(by_reporter)]
+            + [said(S, A, 2 + age / 4) for age in range(by_subject)] + [said(S, B, 0)])
+    assert rates(rows) == ({A: 0.5} if counts else {})
+    assert list(case(rows).views(0)) == []  # it has judged A by no message
 
 
 def test_a_dropper_that_claims_everything_is_charged_in_the_windows_in_which_gossip_began():
@@ -216,18 +229,19 @@ def test_in_a_peers_own_views_all_that_is_claimed_is_excused():
 # How much there was to know.
 
 def test_what_there_was_to_know_is_the_most_that_a_subject_reports_in_six_periods():
-    rows = mutual(A) + always(S, B, expected=30) + mutual(C)
+    rows = mutual(A) + mutual(B) + always(S, B, expected=10) + mutual(C)
     assert case(rows).known() == 180
     assert case([]).known() is None
 
 
 @pytest.mark.parametrize("age, known", [(0.49, 0), (0.51, 50), (6.49, 50), (6.51, 0)])
 def test_what_there_was_to_know_is_told_a_period_ahead_of_the_newest_window(age, known):
-    assert case([said(S, A, age, expected=50), said(S, A, 7, expected=9)]).known() == known
+    rows = [*paired(A), said(S, A, age, expected=50), said(S, A, 7, expected=9)]
+    assert case(rows).known() == known
 
 
 def reports_of_knowing(subject, known):
-    return case([said(subject, E, 1, expected=known)], subject)
+    return case([*paired(E, subject), said(subject, E, 1, expected=known)], subject)
 
 
 def test_a_seed_tells_the_median_of_what_its_subjects_know():

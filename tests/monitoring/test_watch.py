@@ -193,7 +193,7 @@ def test_where_rumors_are_told_nothing_is_lost_when_a_peer_stood_still():
     assert watched.counted()[1] == (4, 0, 0, 0, 0)
 
 
-def test_who_stood_still_tells_what_came_first_all_the_same_also_over_links_that_have_ended():
+def test_who_stood_still_tells_what_came_first_all_the_same():
     watched = Watched(2, report_interval=1.0)
     watched.watch.turn(3.0)
     for link in watched.links:
@@ -201,7 +201,7 @@ def test_who_stood_still_tells_what_came_first_all_the_same_also_over_links_that
     watched.settle(6.0)
     watched.watch.on_end(watched.links[0])
     watched.watch.turn(9.0)
-    assert watched.counted() == {1: (4, 0, 4, 0, 0), 2: (4, 0, 4, 0, 0)}
+    assert watched.counted() == {2: (4, 0, 4, 0, 0)}
 
 
 def test_a_reply_to_nothing_or_a_second_one_judges_nothing():
@@ -254,13 +254,18 @@ def test_what_comes_first_over_a_link_that_has_just_begun_does_not_count():
 # Links that end, and the period.
 
 
-def test_a_link_that_has_ended_judges_nothing_more_but_tells_what_came_first_over_it():
+@pytest.mark.parametrize("judged", [True, False])
+def test_a_link_that_has_ended_is_told_once_more_if_it_was_judged(judged):
+    """Who was a neighbour for a moment is not named, whatever it brought."""
     watched = Watched(2)
     one, other = watched.links
     watched.bring(one, lines(4), YOUNG)
+    if judged:
+        watched.settle(6.0)
+    watched.watch.broken(other, "corrupt", 3)
     watched.watch.on_end(one)
     watched.watch.on_end(other)
-    assert watched.counted() == {1: (4, 0, 4, 0, 0), 2: (0, 0, 0, 0, 0)}
+    assert watched.counted() == ({2: (4, 4, 0, 3, 0)} if judged else {})
     assert watched.counted() == {}
 
 

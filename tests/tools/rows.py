@@ -32,6 +32,12 @@ def said(reporter, other, age, expected=0, missing=0, first=0, corrupt=0, forbid
     return Row("", reporter, 1, int(100 - age), NOW - age * PERIOD, entry)
 
 
+def paired(other, subject=S):
+    """What pairs two peers, and says nothing about either."""
+    return [said(*pair, age) for age in (9.1, 9.2, 9.3, 9.4)
+            for pair in ((other, subject), (subject, other))]
+
+
 def always(reporter, other, **counts):
     """The same in each of twelve periods. Five of them count in a window, eight as one's own."""
     return [said(reporter, other, age + 0.25, **counts) for age in range(12)]
