@@ -279,7 +279,7 @@ class Follow:
             event = self._messages.generated(line, node, self.states.expected)
         else:
             address, _, text = rest.partition(":gmessage:")
-            sender = self.states.nodes.get(address) or self.states.node(address, at)
+            sender = self.states.node(address, at)
             event = self._messages.received(at, node, sender, text, self.log.dropped)
         if self.states.changes:
             self._add_changes(events)  # the sender may be named first

@@ -217,8 +217,7 @@ class States:
             if rest not in PARTED:  # it broke, and both ends count misses of the other
                 node.parted.add(other)
                 other.parted.add(node)
-            if node in other.says:
-                other.deserted = at
+            other.deserted = at
             self._lose(other, at)
         if not node.says:
             node.deserted = 0
@@ -226,8 +225,6 @@ class States:
 
     def _lose(self, node: Node, at: int) -> None:
         """Call a peer without connections lost, or a silent group."""
-        if node.links and not node.deserted:
-            return
         group = node.group()
         if not node.links or _are_silent(group):
             for member in group:
