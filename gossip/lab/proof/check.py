@@ -210,7 +210,7 @@ def full(proof: Proof) -> Row | None:
 def beginnings(proof: Proof) -> Row | None:
     """Check that no file goes on with a run that begins nowhere."""
     failures = [f"the file before {name} is missing, in which {node} started; put it beside this "
-                "one" for name, node in proof.headless]
+                "one" for name, node in proof.records.headless()]
     return _facts("beginnings", f"{len(failures)} files go on without a beginning: nothing is "
                   "proved about their nodes", failures, holds=False)
 
