@@ -129,19 +129,16 @@ class Story:
         about = step.fields[_ABOUT.get(step.kind, "other")]
         rest = step.fields["rest"] if "{rest}" in _WORDS[step.kind].many else ""
         key = (step.kind, step.node.kind, about, rest)
-        if key in self._open:
-            end, first, many = self._open[key]
-            self._open[key] = end, first or step, many + 1
-            return []
-        if len(self._open) == KINDS:
-            return []
-        end = event[0] + TOGETHER
-        self.due_at = min(self.due_at, end)
-        if step.kind == "started":
-            self._open[key] = end, step, 1
-            return []
-        self._open[key] = end, None, 0
-        return [step.told(event[0])]
+        if key not in self._open:
+            if len(self._open) == KINDS:
+                return []
+            self._open[key] = event[0] + TOGETHER, None, 0
+            self.due_at = min(self.due_at, event[0] + TOGETHER)
+            if step.kind != "started":
+                return [step.told(event[0])]
+        end, first, many = self._open[key]
+        self._open[key] = end, first or step, many + 1
+        return []
 
     def due(self, now: int) -> list[list]:
         """Return the lines that tell several steps, and are due."""
@@ -279,7 +276,7 @@ class Follow:
             event = self._messages.generated(line, node, self.states.expected)
         else:
             address, _, text = rest.partition(":gmessage:")
-            sender = self.states.nodes.get(address) or self.states.node(address, at)
+            sender = self.states.node(address, at)
             event = self._messages.received(at, node, sender, text, self.log.dropped)
         if self.states.changes:
             self._add_changes(events)  # the sender may be named first

@@ -15,7 +15,7 @@ import math
 from gossip.lab.pictures.live_lines import Line
 from gossip.lab.pictures.live_states import Node
 from gossip.lab.proof.events import GOSSIP
-from gossip.tools import Recent
+from gossip.tools import Rate, Recent
 
 SHOWN_PER_SECOND = 1_500  # deliveries
 TEXT = 80  # letters of a message that are shown
@@ -64,7 +64,7 @@ class Messages:
         self._early = Recent(EARLY)  # the same -> bits of peers that had it before it was said
         self._lacking: dict[int, Message] = {}  # number -> message that somebody lacks
         self._seconds = collections.deque([_Second(0)], maxlen=LATENCIES + 1)
-        self._window = self._promised = 0  # a second, and the deliveries settled to be shown in it
+        self._promised = Rate(SHOWN_PER_SECOND, 0)  # deliveries settled to be shown
 
     def generated(self, line: Line, node: Node, expected: int) -> list | None:
         """Return the event of a new message, if shown. `expected` has the bits of all peers up."""
@@ -134,12 +134,10 @@ class Messages:
 
     def _has_room(self, second: int, deliveries: int) -> bool:
         """Settle whether a message is shown. A large message takes the room of later seconds."""
-        passed = max(0, second - self._window)
-        self._promised = max(0, self._promised - passed * SHOWN_PER_SECOND)
-        self._window = max(second, self._window)
-        if self._promised and self._promised + deliveries > SHOWN_PER_SECOND:
+        ahead = self._promised.take(second, 0)  # seconds that earlier messages take
+        if ahead and ahead + deliveries / SHOWN_PER_SECOND > 1:
             return False
-        self._promised += deliveries
+        self._promised.take(second, deliveries)
         return True
 
 

@@ -12,13 +12,13 @@ Beyond the first 5,000 they are left out.
 
 import re
 
-from gossip.addresses import parse_address
 from gossip.events import about
 from gossip.lab.pictures import live_lines
 from gossip.lab.pictures.live_lines import Line
 from gossip.lab.proof.deaths import PARTED
 from gossip.lab.proof.events import COUNT, DEAD
 from gossip.lab.proof.graph import Pieces
+from gossip.lab.proof.records import usual_address
 from gossip.settings import Settings
 
 NODES = 5_000
@@ -86,7 +86,7 @@ class States:
     def node(self, address: str, at: int, kind: str = "peer") -> Node | None:
         """Return the node at an address, which may be new. None if invalid, or beyond NODES."""
         node = self.nodes.get(address)
-        if node is None and len(self.nodes) < NODES and _is_address(address):
+        if node is None and len(self.nodes) < NODES and usual_address(address) == address:
             node = self.nodes[address] = Node(len(self.nodes), address, kind)
             self.numbered.append(node)
             self.changes.append([at, "node", node.number, kind, address])
@@ -217,8 +217,7 @@ class States:
             if rest not in PARTED:  # it broke, and both ends count misses of the other
                 node.parted.add(other)
                 other.parted.add(node)
-            if node in other.says:
-                other.deserted = at
+            other.deserted = at
             self._lose(other, at)
         if not node.says:
             node.deserted = 0
@@ -226,8 +225,6 @@ class States:
 
     def _lose(self, node: Node, at: int) -> None:
         """Call a peer without connections lost, or a silent group."""
-        if node.links and not node.deserted:
-            return
         group = node.group()
         if not node.links or _are_silent(group):
             for member in group:
@@ -290,11 +287,3 @@ def _are_silent(group: list[Node]) -> bool:
     or frozen, and nobody else tells of its links."""
     latest = max(node.deserted for node in group)
     return all(node.last < (node.deserted or latest) for node in group)
-
-
-def _is_address(text: str) -> bool:
-    """Tell whether this is an address in its usual spelling."""
-    try:
-        return str(parse_address(text)) == text
-    except ValueError:
-        return False

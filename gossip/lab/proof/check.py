@@ -170,15 +170,15 @@ def pieces(proof: Proof) -> Row:
     spans, failures = graph.spans_apart(history, end), []
     figures = "the graph was never in more than one piece"
     if spans:
-        lengths = [span.end - span.begin for span in spans]
-        figures = (f"in more than one piece for {sum(lengths):.2f} s in all, {max(lengths):.2f} s "
-                   f"at most at a time, {max(span.most for span in spans)} pieces at most")
+        longest = max(until - begin for begin, until in spans)
+        figures = (f"in more than one piece for {spans.total():.2f} s in all, {longest:.2f} s "
+                   f"at most at a time, {max(number for _, number in history)} pieces at most")
     since, count = history[-1]
     if count == 1:
         start = min(run.first for run in proof.peers)
         figures += f"; in one since {since - start:.2f} s after the start"
     elif count:
-        apart = end - spans[-1].begin
+        apart = end - spans[-1][0]
         patience = max((run.setting("liveness-misses") + 3) * run.setting("liveness-interval")
                        for run in proof.peers) + PROBE_TIME
         runs = {run.address: run for run in proof.peers}
@@ -210,7 +210,7 @@ def full(proof: Proof) -> Row | None:
 def beginnings(proof: Proof) -> Row | None:
     """Check that no file goes on with a run that begins nowhere."""
     failures = [f"the file before {name} is missing, in which {node} started; put it beside this "
-                "one" for name, node in proof.headless]
+                "one" for name, node in proof.records.headless()]
     return _facts("beginnings", f"{len(failures)} files go on without a beginning: nothing is "
                   "proved about their nodes", failures, holds=False)
 

@@ -17,7 +17,6 @@ RUN = re.compile(rf"{ADDRESS}:[0-9]+")
 CONTINUED = re.compile(rf"(?:peer|seed):{ADDRESS}:[0-9]{{1,20}}")
 DEAD = re.compile(rf"Dead Node:{ADDRESS}:[0-9.]+:{ADDRESS}")
 _BADNESS = r"([01]\.[0-9]{3})"
-NOT_TOLD = re.compile(f"{ADDRESS}:")
 KICKED_FOR = re.compile(rf"{ADDRESS}:{_BADNESS}")
 REMOVED = re.compile(rf"{ADDRESS}:([^:]*)(?::{_BADNESS})?")
 JUDGED = re.compile(rf"((?:[0-9.]+|\[[^\]]*\])#[0-9]+)={_BADNESS}")

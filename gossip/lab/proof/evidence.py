@@ -107,7 +107,7 @@ class Proof:
         self._here = here  # the nodes of which there are files; None means all nodes
         self._machines = {machine_of(run.address) for run in [*records.peers, *records.seeds]}
         self.attackers = [run for run in records.peers if run.malice is not None]
-        self.headless = records.headless()
+        self.attacking = {run.address for run in self.attackers}  # addresses
         # the nodes whose files do not tell of all that they have said
         self._unproven = {run.address for run in records.peers
                           if run.malice is not None or run.ended == KICKED}
@@ -116,7 +116,7 @@ class Proof:
         self.denied = {run for peer in self.peers for run in peer.denied}
         # when the knowledge of a node ends, because its file is full or lacks its beginning
         self.full = {run.address: run.last for run in self.peers if run.ended == FULL}
-        self.full |= {address: 0.0 for _, address in self.headless}
+        self.full |= {address: 0.0 for _, address in records.headless()}
         self.origin = {message: run for run in self.peers for message in run.generated}
         self.runs = collections.defaultdict(list)  # address -> the runs of this peer
         self.told = collections.defaultdict(list)  # (seed, dead peer) -> when the seed told a peer
@@ -147,7 +147,7 @@ class Proof:
 
     def strangers(self) -> set[str]:
         """Return the neighbours that have no file."""
-        known = {run.address for run in [*self.peers, *self.attackers]}
+        known = {run.address for run in self.peers} | self.attacking
         return {peer for run in self.peers for peer in run.links} - known
 
     def name(self, run: PeerRun) -> str:
@@ -289,9 +289,8 @@ class Proof:
 
     def is_surrounded(self, run: PeerRun, since: float) -> bool:
         """Tell whether all neighbours of a run were attackers from then on."""
-        liars = {attacker.address for attacker in self.attackers}
         left = {peer for peer, links in run.links.items() if links[-1].end > since}
-        return bool(left) and left <= liars
+        return bool(left) and left <= self.attacking
 
     def alone_since(self, run: PeerRun, at: float) -> float:
         """Return when a run lost its last neighbour before `at`, or infinity."""

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from gossip.addresses import parse_address
 from gossip.capacity import Capacity, parse_capacity, shares
+from gossip.lab.proof.events import Spans
 from gossip.lab.proof.records import Records
 from gossip.lab.proof.runs import FULL, KICKED, PeerRun
 
@@ -109,14 +110,6 @@ class Snapshot(NamedTuple):
     links: list[tuple[str, str]]  # each once, the smaller address first
 
 
-class Span(NamedTuple):
-    """A time in which the graph had several pieces."""
-
-    begin: float
-    end: float
-    most: int  # pieces at once
-
-
 def largest(records: Records) -> Snapshot:
     """Return the network when most peers were up, before any were killed."""
     newest = records.newest()
@@ -201,16 +194,10 @@ def _changes(records: Records) -> list[tuple[float, str, str | None, bool]]:
     return sorted((change for change in changes if change[0] <= end), key=itemgetter(0))
 
 
-def spans_apart(counts: list[tuple[float, int]], end: float) -> list[Span]:
+def spans_apart(counts: list[tuple[float, int]], end: float) -> Spans:
     """Return the times in which the graph had several pieces."""
-    spans, begin, most = [], None, 0
-    for at, count in [*counts, (end, 1)]:
-        if count > 1:
-            begin, most = at if begin is None else begin, max(most, count)
-        elif begin is not None:
-            spans.append(Span(begin, at, most))
-            begin, most = None, 0
-    return spans
+    return Spans((at, until) for (at, count), (until, _) in
+                 itertools.pairwise([*counts, (end, 1)]) if count > 1).merged()
 
 
 class Fit(NamedTuple):

@@ -13,7 +13,6 @@ three of its reports untrue looks at no more, and removes no living peer.
 
 import math
 import operator
-from collections.abc import Container
 from typing import NamedTuple
 
 from gossip.lab.proof import deaths, graph
@@ -109,7 +108,7 @@ def tally_of(proof: Proof) -> Tally:
     for kick in sorted(kicks.values()):
         if kick.peer not in attackers:
             fault = f"{kick.peer} was kicked with a badness of {kick.badness:.3f}, and is honest"
-            if _is_outvoted(proof, kick.peer, attackers):
+            if _is_outvoted(proof, kick.peer):
                 outvoted.append(f"{fault}, but half of its reporters attack")
             else:
                 falsely.append(fault)
@@ -121,18 +120,17 @@ def tally_of(proof: Proof) -> Tally:
                  to_find * (1 - (KICKED_FEW_LINKS if few else KICKED_SHARE)))
 
 
-def _is_outvoted(proof: Proof, peer: str, attackers: Container[str]) -> bool:
+def _is_outvoted(proof: Proof, peer: str) -> bool:
     """Tell whether half of the reporters that convicted a peer attack."""
     reporters = [one for seed in proof.seeds for one in seed.convicted.get(peer, ())]
-    return 0 < len(reporters) <= 2 * sum(one in attackers for one in reporters)
+    return 0 < len(reporters) <= 2 * sum(one in proof.attacking for one in reporters)
 
 
 def _periods(proof: Proof, run: PeerRun, until: float) -> float:
     """Return the periods of an attacker's time, without its lateness."""
     begins = sorted(link.begin for links in run.links.values() for link in links)
-    attackers = {attacker.address for attacker in proof.attackers}
     linked = next((at for at in begins
-                   if len(run.linked_at(at) - attackers) >= REPORTERS), math.inf)
+                   if len(run.linked_at(at) - proof.attacking) >= REPORTERS), math.inf)
     times = sorted(run.generated.values()) if run.malice == CHEAT else proof.times
     said = next((at for at in times if at >= linked), until)
     return Spans([(said, until)]).minus(run.late).total() / run.setting("report-interval")
@@ -150,7 +148,6 @@ def _limit(proof: Proof, run: PeerRun, end: float) -> float:
 
 def _faults(proof: Proof, attackers: list[PeerRun], end: float) -> list[str]:
     """Return failures that no attack excuses."""
-    names = {run.address for run in attackers}
     liars = [run for run in proof.attackers if run.malice == FALSE_DEAD]
     alone = {run.address for run in liars}
     return [
@@ -158,7 +155,7 @@ def _faults(proof: Proof, attackers: list[PeerRun], end: float) -> list[str]:
           for run in proof.peers for attacker in attackers
           if attacker.malice == SILENT and _has_kept(run, attacker, end)),
         *(f"{run.address} had to leave {other} alone, which is honest, too"
-          for run in proof.peers for other in sorted(run.left_alone - names)),
+          for run in proof.peers for other in sorted(run.left_alone - proof.attacking)),
         *(f"seed {seed.address} did not disbelieve {run.address} ({FALSE_DEAD})"
           for seed in proof.seeds for run in liars if _had_to_doubt(seed, run)),
         # living peers that a seed has removed by the word of liars alone

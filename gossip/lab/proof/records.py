@@ -143,8 +143,13 @@ def _node_of(event: str, rest: str) -> str | None:
     """Return the address in an intact line `started:` or `continued:`."""
     if event == "continued":
         rest = rest.rpartition(":")[0] if CONTINUED.fullmatch(rest) else ""
+    return usual_address(rest.partition(":")[2])
+
+
+def usual_address(text: str) -> str | None:
+    """Return an address in its usual spelling, or None for other texts."""
     try:
-        return str(parse_address(rest.partition(":")[2]))
+        return str(parse_address(text))
     except ValueError:
         return None
 

@@ -11,8 +11,8 @@ import sys
 
 from gossip.events import about
 from gossip.lab.proof.events import (
-    BY_GENERATOR, COUNT, DEAD, GOSSIP, JUDGED, KICKED_FOR, LOAD, NOT_REACHED, NOT_TOLD, REMOVED, RUN,
-    SECONDS, SEEDS, Delivery, Kick, Linked, Load, Missed, Registered, Reply, Report, Spans)
+    BY_GENERATOR, COUNT, DEAD, GOSSIP, JUDGED, KICKED_FOR, LOAD, NOT_REACHED, REMOVED, RUN, SECONDS,
+    SEEDS, Delivery, Kick, Linked, Load, Missed, Registered, Reply, Report, Spans)
 from gossip.settings import LATE_FOR, Settings
 
 USUAL = Settings()
@@ -289,8 +289,8 @@ class SeedRun(Run):
                 self.reports.append((at, dead[1], dead[2], dead[0]))
             case "passed on" if dead:
                 self.passed_on.append((at, dead[1]))
-            case "not told" if found := NOT_TOLD.match(rest):
-                self.not_told.append((at, found[1]))
+            case "not told":
+                self.not_told.append((at, about(rest)[0]))
             case "rejected" if dead and rest.endswith(":it answers"):
                 self.untrue.append((at, dead[2]))
             case "rejected" if dead and rest.endswith(":too busy to find out"):

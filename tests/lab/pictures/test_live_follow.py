@@ -168,8 +168,9 @@ def waves(events):
     return found
 
 
-def test_whole_messages_are_left_out_and_all_are_counted(tmp_path, follow, monkeypatch):
+def test_whole_messages_are_left_out_and_all_are_counted(tmp_path, monkeypatch):
     monkeypatch.setattr(live_sample, "SHOWN_PER_SECOND", 60)
+    follow = Follow(tmp_path)
     crowd(tmp_path, peers=20, messages=50, gap=0.1)
     shown = waves(told(follow))
     assert set(shown.values()) == {19} and 15 <= len(shown) <= 18  # three a second
@@ -178,11 +179,10 @@ def test_whole_messages_are_left_out_and_all_are_counted(tmp_path, follow, monke
     assert figures["counted"] == 50 - len(shown)
 
 
-def test_a_message_to_more_peers_than_a_second_shows_is_shown_now_and_then(tmp_path, follow,
-                                                                           monkeypatch):
+def test_a_message_to_more_peers_than_a_second_shows_is_shown_now_and_then(tmp_path, monkeypatch):
     monkeypatch.setattr(live_sample, "SHOWN_PER_SECOND", 10)
     crowd(tmp_path, peers=20, messages=50, gap=0.1)
-    shown = waves(told(follow))
+    shown = waves(told(Follow(tmp_path)))
     assert set(shown.values()) == {19} and 1 < len(shown) <= 4
 
 

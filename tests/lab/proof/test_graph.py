@@ -21,7 +21,8 @@ def test_the_history_tells_when_the_graph_fell_apart_and_closed_again(tmp_path):
     history = graph.history(records)
     assert history[-1] == (AT + 6.5, 1)
     spans = graph.spans_apart(history, graph.end_of(records))
-    assert [span for span in spans if span.begin > AT + 3] == [graph.Span(AT + 4, AT + 6.5, 2)]
+    assert [span for span in spans if span[0] > AT + 3] == [(AT + 4, AT + 6.5)]
+    assert max(count for at, count in history if at > AT + 3) == 2
 
 
 def test_a_death_that_cuts_the_graph_is_seen_and_its_links_are_gone(tmp_path):
