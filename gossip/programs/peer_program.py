@@ -1,6 +1,5 @@
 """The program peer.py, from its command line to its end."""
 
-import contextlib
 import functools
 import os
 import signal
@@ -10,7 +9,7 @@ from gossip.addresses import Address, Name, Target, address_of
 from gossip.net.live_world import LiveWorld
 from gossip.programs.consoles import JSON_LIMIT, Console, JsonConsole, JsonScreen, Talk
 from gossip.programs.starting import (
-    PortTaken, check_free, check_reachable, host_of, open_output, start_node)
+    check_free, check_reachable, host_of, is_taken, next_free, open_output, start_node)
 from gossip.terminal.command_line import (
     AUTO, FAILED, STANDARD_OUTPUT, CommandError, Parser, add_address, add_common_flags,
     add_peer_flags, load_seeds, parse_host, parse_port, peer_settings, run_command, show,
@@ -20,7 +19,7 @@ from gossip.terminal.prompt import PromptScreen
 from gossip.terminal.screen import Screen
 from gossip.terminal.words import Words
 
-FIRST_PORTS = range(5001, 5100)  # the first that is free is offered
+FIRST_PORTS = 5001, 5099  # of these, the first that is free is offered
 LEAVE_LIMIT = 3.5  # seconds that leaving may take after SIGTERM
 QUIT_LIMIT = 20.0  # seconds that leaving may take; it takes six if no neighbour answers
 
@@ -135,21 +134,14 @@ def _of_a_seed(address: Address, seeds: list[Target], config: str) -> CommandErr
     """Return the error for a seed's address, with a better port."""
     other = min({*range(5001, 5002 + len(seeds))} - {seed.port for seed in seeds})
     why = f"{address.port} is the port of a seed in {config}; take another, for example {other}"
-    try:
-        check_free(address)
-    except PortTaken:
+    if is_taken(address):
         return CommandError(f"port {address.port} is in use: {why}", FAILED)
     return CommandError(why)
 
 
 def _free_port(host: str, seeds: list[Target]) -> int | None:
-    """Return the first port of FIRST_PORTS that nobody has, or None."""
-    for port in FIRST_PORTS:
-        with contextlib.suppress(CommandError):
-            if address_of(host, port) not in seeds:
-                check_free(address_of(host, port))
-                return port
-    return None
+    free = next_free(host, *FIRST_PORTS, seeds)
+    return free and free.port
 
 
 def ask_for_port(keyboard: Keyboard, offer=None) -> int:

@@ -11,10 +11,9 @@ from typing import NamedTuple
 
 from gossip.addresses import Address, Target, is_loopback, parse_address
 from gossip.lab.experiments.accidents import Role
-from gossip.lab.experiments.status import next_free
 from gossip.lab.experiments.worker import Host, PeerProcess, WorkerProcess, end_all
 from gossip.programs import starting
-from gossip.programs.starting import check_free, check_reachable
+from gossip.programs.starting import check_free, check_reachable, next_free
 from gossip.settings import Settings
 from gossip.terminal.command_line import FAILED, CommandError, flags_of
 
@@ -198,7 +197,7 @@ class Network:
             _refuse_if(len(self.peers) == self._most,
                        f"{ADDED} peers have been added: that is enough")
             port = max(peer.port for peer in self.peers)
-            address = next_free(self.peers[0].ip, port, self._no_peers)
+            address = next_free(self.peers[0].ip, port + 1, 65535, self._no_peers)
             _refuse_if(address is None, f"no port above {port} is free")
             self.hosts.append(self._own_process(address))
             self.peers = [*self.peers, address]
