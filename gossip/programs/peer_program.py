@@ -74,8 +74,8 @@ def _peer_command(peer_class) -> None:
         parser.error("--listen needs --host, the IP that others dial")
     else:
         host = host_of(args.host, seeds)
-        offer = functools.partial(_free_port, args.listen or host, seeds) if talks else None
-        address = address_of(host, asked_for or ask_for_port(keyboard, offer))
+        offer = functools.partial(next_free, args.listen or host, *FIRST_PORTS, seeds)
+        address = address_of(host, asked_for or ask_for_port(keyboard, offer if talks else None))
     check_reachable(seeds, address)
     if address in seeds:
         raise _of_a_seed(address, seeds, args.config.name)
@@ -139,16 +139,12 @@ def _of_a_seed(address: Address, seeds: list[Target], config: str) -> CommandErr
     return CommandError(why)
 
 
-def _free_port(host: str, seeds: list[Target]) -> int | None:
-    free = next_free(host, *FIRST_PORTS, seeds)
-    return free and free.port
-
-
 def ask_for_port(keyboard: Keyboard, offer=None) -> int:
-    """Ask until a port is typed, or Enter accepts `offer()`. CommandError at the end of input."""
+    """Ask until a port is typed, or Enter accepts that of the address `offer()`. CommandError at
+    the end of input."""
     while True:
         offered = offer and offer()
-        show(f"Port to listen on{f' (Enter for {offered})' if offered else ''}: ", end="")
+        show(f"Port to listen on{f' (Enter for {offered.port})' if offered else ''}: ", end="")
         line = keyboard.line()
         if line is None:
             show("")
@@ -157,7 +153,7 @@ def ask_for_port(keyboard: Keyboard, offer=None) -> int:
             if not offered or line.strip():
                 return parse_port(line.decode(errors="replace"))
             if offer() == offered:
-                return offered
-            show(f"{offered} was taken meanwhile.")
+                return offered.port
+            show(f"{offered.port} was taken meanwhile.")
         except ValueError as error:
             show(f"{error}. Try again, for example 5001.")
