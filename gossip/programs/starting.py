@@ -249,10 +249,6 @@ def peer_needs(address: Address, peers: int, seeds: int, settings: Settings) -> 
     return Need(neighbours + majority(seeds) + COMING_AND_GOING)
 
 
-def seed_needs(peers: int) -> Need:
-    return Need(peers + PROBES)
-
-
 def descriptors_allowed() -> float:
     if resource is None:
         return math.inf
