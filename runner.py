@@ -36,7 +36,7 @@ from gossip.programs.seed_program import run_seeds
 from gossip.programs.starting import host_of, known_to, local_seeds, open_output
 from gossip.settings import WAYS, Settings
 from gossip.terminal.command_line import (
-    AUTO, FAILED, OF_SEEDS_ALONE, OUTPUTS, CommandError, Parser, add_common_flags, add_outputs,
+    AUTO, FAILED, OF_SEEDS_ALONE, CommandError, Parser, add_common_flags, add_outputs,
     add_peer_flags, add_settings, load_seeds, parse_host, parse_port, peer_settings, run_command,
     show, whole_number)
 from gossip.terminal.folders import DEMO, MODULES, NETWORK, parse_folders
@@ -93,7 +93,7 @@ def start_command(arguments: list[str]) -> int | None:
     add_count(parser, "--kill", 0, 0, "once gossip is delivered, K peers die abruptly", "K")
     add_malicious(parser)
     add_watch(parser)
-    parser.set_defaults(outputs=None, seeds=None)
+    parser.set_defaults(seeds=None)
     args = parser.parse_args(arguments)
     if args.peers is None:
         if args.watch:
@@ -101,15 +101,13 @@ def start_command(arguments: list[str]) -> int | None:
                          "python runner.py watch")
         if args.once or args.kill or args.malicious is not None:
             parser.error("--once, --kill and --malicious need --peers")
-        args.outputs = args.outputs or OUTPUTS
         return seeds_only(args)
     if args.malicious is not None and args.kill:
         parser.error("--malicious kicks peers, it kills none: leave --kill out")
     attacked = "" if args.malicious is None else f" --malicious {args.malicious}"
-    parser.set_defaults(again=f"--peers {args.peers}{attacked}",
+    parser.set_defaults(outputs=NETWORK, again=f"--peers {args.peers}{attacked}",
                         **implied_by(args))  # where the command line does not name it
     args = parser.parse_args(arguments)
-    args.outputs = args.outputs or NETWORK
     return network(parser, args, peer_settings(args))
 
 
