@@ -36,9 +36,9 @@ from gossip.programs.seed_program import run_seeds
 from gossip.programs.starting import host_of, known_to, local_seeds, open_output
 from gossip.settings import WAYS, Settings
 from gossip.terminal.command_line import (
-    AUTO, FAILED, OF_SEEDS_ALONE, OUTPUTS, CommandError, Parser, add_common_flags, add_outputs,
+    AUTO, FAILED, OF_SEEDS_ALONE, CommandError, Parser, add_common_flags, add_outputs,
     add_peer_flags, add_settings, load_seeds, parse_host, parse_port, peer_settings, run_command,
-    show, whole_number)
+    show)
 from gossip.terminal.folders import DEMO, MODULES, NETWORK, parse_folders
 from gossip.terminal.screen import folded
 from peer import Peer
@@ -67,12 +67,6 @@ def no_command(word: str) -> None:
                        f"Commands: {', '.join(COMMANDS)}")
 
 
-def add_count(parser: Parser, flag: str, low: int, default: int, what: str, unit="N") -> None:
-    """Add a flag for whole numbers from `low` on, with its default."""
-    parser.add_argument(flag, type=whole_number(low), default=default, metavar=unit,
-                        help=f"{what} ({default})")
-
-
 def start_command(arguments: list[str]) -> int | None:
     """Start seeds alone, or a whole network."""
     commands = "\n".join(f"  {word:<10}{what}" for word, (_, what) in COMMANDS.items())
@@ -82,18 +76,17 @@ def start_command(arguments: list[str]) -> int | None:
     add_common_flags(parser)
     add_peer_flags(parser)
     add_settings(parser, *OF_SEEDS_ALONE)
-    parser.add_argument("--peers", type=whole_number(1), metavar="N",
-                        help="start N peers, too; the usual --outputs is then outputs/network")
+    parser.count("--peers", 1, None,
+                 "start N peers, too; the usual --outputs is then outputs/network")
     add_base_port(parser)
     parser.switch("--once", "end when all is delivered (and the dead reported), and check")
-    parser.add_argument("--processes", type=whole_number(1), default=CORES, metavar="K",
-                        help="processes that the peers share (one per core)")
+    parser.count("--processes", 1, None, "processes that the peers share (one per core)", "K")
     parser.add_argument("--process-per-peer", action="store_const", const=None, dest="processes",
                         help="each peer in a process of its own")
-    add_count(parser, "--kill", 0, 0, "once gossip is delivered, K peers die abruptly", "K")
+    parser.count("--kill", 0, 0, "once gossip is delivered, K peers die abruptly", "K")
     add_malicious(parser)
     add_watch(parser)
-    parser.set_defaults(outputs=None, seeds=None)
+    parser.set_defaults(seeds=None, processes=CORES)
     args = parser.parse_args(arguments)
     if args.peers is None:
         if args.watch:
@@ -101,15 +94,13 @@ def start_command(arguments: list[str]) -> int | None:
                          "python runner.py watch")
         if args.once or args.kill or args.malicious is not None:
             parser.error("--once, --kill and --malicious need --peers")
-        args.outputs = args.outputs or OUTPUTS
         return seeds_only(args)
     if args.malicious is not None and args.kill:
         parser.error("--malicious kicks peers, it kills none: leave --kill out")
     attacked = "" if args.malicious is None else f" --malicious {args.malicious}"
-    parser.set_defaults(again=f"--peers {args.peers}{attacked}",
+    parser.set_defaults(outputs=NETWORK, again=f"--peers {args.peers}{attacked}",
                         **implied_by(args))  # where the command line does not name it
     args = parser.parse_args(arguments)
-    args.outputs = args.outputs or NETWORK
     return network(parser, args, peer_settings(args))
 
 
@@ -190,10 +181,9 @@ def seeds_only(args) -> None:
 def demo_command(arguments: list[str]) -> int:
     parser = Parser(prog="runner.py demo", description="Ten peers gossip, one dies; the proof.")
     add_common_flags(parser, DEMO)
-    add_count(parser, "--peers", 1, 10, "peers")
-    parser.add_argument("--seeds", type=whole_number(1), metavar="K",
-                        help="the first K seeds of config.txt, or more (all of them)")
-    add_count(parser, "--kill", 0, 1, "peers that die abruptly", "K")
+    parser.count("--peers", 1, 10, "peers")
+    parser.count("--seeds", 1, None, "the first K seeds of config.txt, or more (all of them)", "K")
+    parser.count("--kill", 0, 1, "peers that die abruptly", "K")
     add_base_port(parser)
     parser.add_argument("--sign", action=argparse.BooleanOptionalAction, default=True,
                         help="sign gossip, and take only what is signed (yes)")
@@ -267,9 +257,9 @@ def watch_command(arguments: list[str]) -> None:
 def module_command(arguments: list[str]) -> int:
     parser = Parser(prog="runner.py module",
                     description="Gossip modules join, announce, lose some, and announce again.")
-    add_count(parser, "--peers", 3, 20, "modules, each a process")
-    add_count(parser, "--pow-bits", 0, 12, "proof of work", "BITS")
-    add_count(parser, "--degree", 2, 6, "places of each view", "K")
+    parser.count("--peers", 3, 20, "modules, each a process")
+    parser.count("--pow-bits", 0, 12, "proof of work", "BITS")
+    parser.count("--degree", 2, 6, "places of each view", "K")
     parser.switch("--once", "as always here: end when it is proved")
     add_outputs(parser, MODULES)
     add_settings(parser, "file_limit")
@@ -284,10 +274,10 @@ def bench_command(arguments: list[str]) -> int:
     parser = Parser(prog="runner.py bench", description="How fast and how large a network is.")
     add_common_flags(parser)
     add_peer_flags(parser)
-    add_count(parser, "--peers", 2, 40, "peers, each a process")
-    add_count(parser, "--messages", 1, 5000, "messages said at once")
-    add_count(parser, "--size", 1, 64, "bytes of each message's text", "BYTES")
-    add_count(parser, "--runs", 1, 3, "networks measured one after the other")
+    parser.count("--peers", 2, 40, "peers, each a process")
+    parser.count("--messages", 1, 5000, "messages said at once")
+    parser.count("--size", 1, 64, "bytes of each message's text", "BYTES")
+    parser.count("--runs", 1, 3, "networks measured one after the other")
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE",
                         help="write all figures into a file, too")
     parser.switch("--module", "measure gossip modules instead")

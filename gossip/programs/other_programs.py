@@ -10,8 +10,7 @@ from gossip.net.live_world import LiveWorld
 from gossip.programs.starting import open_output, start_node
 from gossip.settings import Settings
 from gossip.terminal.command_line import (
-    FAILED, QUIET, CommandError, Parser, add_outputs, add_settings, load, parse_port, seconds,
-    whole_number)
+    FAILED, QUIET, CommandError, Parser, add_outputs, add_settings, load, parse_port, seconds)
 from gossip.terminal.input import End, Keyboard
 from gossip.terminal.screen import Screen
 
@@ -84,12 +83,11 @@ def _chat_arguments(usual: Settings):
     parser.add_argument("--antientropy-interval", metavar="SECONDS", type=seconds(0),
                         default=usual.antientropy_interval,
                         help="between two comparisons with the neighbours; 0: never (%(default)g)")
-    parser.add_argument("--cache-size", type=whole_number(0), default=usual.cache_size,
-                        metavar="N", help="messages kept (%(default)s)")
+    parser.count("--cache-size", 0, usual.cache_size, "messages kept")
     add_settings(parser, "rumor_stop", usual=usual)
     _add_output_flags(parser)
-    parser.add_argument("--end-with-pipe", type=whole_number(0), metavar="FD",
-                        help="end with this descriptor (for programs that start chat servers)")
+    parser.count("--end-with-pipe", 0, None,
+                 "end with this descriptor (for programs that start chat servers)", "FD")
     args = parser.parse_args()
     own_id, count, port = args.chat
     if not (own_id.isdecimal() and count.isdecimal() and int(own_id) < int(count)):

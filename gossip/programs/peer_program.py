@@ -1,6 +1,5 @@
 """The program peer.py, from its command line to its end."""
 
-import contextlib
 import functools
 import os
 import signal
@@ -10,7 +9,7 @@ from gossip.addresses import Address, Name, Target, address_of
 from gossip.net.live_world import LiveWorld
 from gossip.programs.consoles import JSON_LIMIT, Console, JsonConsole, JsonScreen, Talk
 from gossip.programs.starting import (
-    PortTaken, check_free, check_reachable, host_of, open_output, start_node)
+    check_free, check_reachable, host_of, is_taken, next_free, open_output, start_node)
 from gossip.terminal.command_line import (
     AUTO, FAILED, STANDARD_OUTPUT, CommandError, Parser, add_address, add_common_flags,
     add_peer_flags, load_seeds, parse_host, parse_port, peer_settings, run_command, show,
@@ -20,7 +19,7 @@ from gossip.terminal.prompt import PromptScreen
 from gossip.terminal.screen import Screen
 from gossip.terminal.words import Words
 
-FIRST_PORTS = range(5001, 5100)  # the first that is free is offered
+FIRST_PORTS = 5001, 5099  # of these, the first that is free is offered
 LEAVE_LIMIT = 3.5  # seconds that leaving may take after SIGTERM
 QUIT_LIMIT = 20.0  # seconds that leaving may take; it takes six if no neighbour answers
 
@@ -75,8 +74,8 @@ def _peer_command(peer_class) -> None:
         parser.error("--listen needs --host, the IP that others dial")
     else:
         host = host_of(args.host, seeds)
-        offer = functools.partial(_free_port, args.listen or host, seeds) if talks else None
-        address = address_of(host, asked_for or ask_for_port(keyboard, offer))
+        offer = functools.partial(next_free, args.listen or host, *FIRST_PORTS, seeds)
+        address = address_of(host, asked_for or ask_for_port(keyboard, offer if talks else None))
     check_reachable(seeds, address)
     if address in seeds:
         raise _of_a_seed(address, seeds, args.config.name)
@@ -135,28 +134,17 @@ def _of_a_seed(address: Address, seeds: list[Target], config: str) -> CommandErr
     """Return the error for a seed's address, with a better port."""
     other = min({*range(5001, 5002 + len(seeds))} - {seed.port for seed in seeds})
     why = f"{address.port} is the port of a seed in {config}; take another, for example {other}"
-    try:
-        check_free(address)
-    except PortTaken:
+    if is_taken(address):
         return CommandError(f"port {address.port} is in use: {why}", FAILED)
     return CommandError(why)
 
 
-def _free_port(host: str, seeds: list[Target]) -> int | None:
-    """Return the first port of FIRST_PORTS that nobody has, or None."""
-    for port in FIRST_PORTS:
-        with contextlib.suppress(CommandError):
-            if address_of(host, port) not in seeds:
-                check_free(address_of(host, port))
-                return port
-    return None
-
-
 def ask_for_port(keyboard: Keyboard, offer=None) -> int:
-    """Ask until a port is typed, or Enter accepts `offer()`. CommandError at the end of input."""
+    """Ask until a port is typed, or Enter accepts that of the address `offer()`. CommandError at
+    the end of input."""
     while True:
         offered = offer and offer()
-        show(f"Port to listen on{f' (Enter for {offered})' if offered else ''}: ", end="")
+        show(f"Port to listen on{f' (Enter for {offered.port})' if offered else ''}: ", end="")
         line = keyboard.line()
         if line is None:
             show("")
@@ -165,7 +153,7 @@ def ask_for_port(keyboard: Keyboard, offer=None) -> int:
             if not offered or line.strip():
                 return parse_port(line.decode(errors="replace"))
             if offer() == offered:
-                return offered
-            show(f"{offered} was taken meanwhile.")
+                return offered.port
+            show(f"{offered.port} was taken meanwhile.")
         except ValueError as error:
             show(f"{error}. Try again, for example 5001.")

@@ -41,10 +41,7 @@ def _seed_command(seed_class) -> None:
     if typed is None:
         addresses = local_seeds(seeds)
     else:
-        own = node_at(typed, seeds) if isinstance(typed, int) else own_address(typed)
-        if own not in known_to(own, seeds, args.monitor):
-            complain(f"seed.py: {own} is not in {args.config.name}: peers will not find it")
-        addresses = [own]
+        addresses = [node_at(typed, seeds) if isinstance(typed, int) else own_address(typed)]
     run_seeds(seed_class, addresses, seeds, args)
 
 
@@ -62,11 +59,13 @@ def run_seeds(seed_class, addresses, seeds, args, in_words: bool = False) -> Non
                             f"The proof: {command('check', args.outputs)}")
     try:
         for address in addresses:
+            known = known_to(address, seeds, settings.monitor)
+            if address not in known:
+                complain(f"seed.py: {address} is not in {args.config.name}: peers will not find it")
             check_free(address)
             output = open_output(args.outputs, "seed", address, settings.file_limit,
                                  screen and screen.of(address))
-            seed = seed_class(address, known_to(address, seeds, settings.monitor), settings, output,
-                              LiveWorld)
+            seed = seed_class(address, known, settings, output, LiveWorld)
             start_node(seed)
             running.append(seed)
         if in_words:

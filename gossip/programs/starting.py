@@ -14,7 +14,7 @@ import pathlib
 import re
 import socket
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from gossip.addresses import (
@@ -134,6 +134,25 @@ def check_free(address: Address) -> None:
         raise cannot_listen(address, error) from None
 
 
+def is_taken(address: Address) -> bool:
+    """Tell whether another program listens there. CommandError if nobody can."""
+    try:
+        check_free(address)
+    except PortTaken:
+        return True
+    return False
+
+
+def next_free(ip: str, first: int, last: int, avoid: Collection[Target]) -> Address | None:
+    """Return the first address, from a port to another, where a node could listen."""
+    for address in (address_of(ip, port) for port in range(first, last + 1)):
+        with contextlib.suppress(CommandError):  # another program listens there
+            if address not in avoid:
+                check_free(address)
+                return address
+    return None
+
+
 def cannot_listen(address: Address, error: OSError) -> CommandError:
     why = {errno.EADDRINUSE: f"port {address.port} is in use",
            errno.EADDRNOTAVAIL: f"{address.ip} is not an address of this machine"
@@ -228,10 +247,6 @@ class Need:
 def peer_needs(address: Address, peers: int, seeds: int, settings: Settings) -> Need:
     neighbours = min(settings.capacity.of(address), peers - 1)
     return Need(neighbours + majority(seeds) + COMING_AND_GOING)
-
-
-def seed_needs(peers: int) -> Need:
-    return Need(peers + PROBES)
 
 
 def descriptors_allowed() -> float:

@@ -67,6 +67,12 @@ class Parser(argparse.ArgumentParser):
     def switch(self, flag: str, help: str) -> None:
         self.add_argument(flag, action="store_true", help=help)
 
+    def count(self, flag: str, low: int, default: int | None, help: str, unit="N", **named) -> None:
+        """Add a flag for whole numbers from `low` on. The help tells its default, if any."""
+        usual = "" if default is None else f" ({default})"
+        self.add_argument(flag, type=whole_number(low), default=default, metavar=unit,
+                          help=help + usual, **named)
+
     def error(self, message: str):
         unknown = re.match("unrecognized arguments: (--[^ =]+)", message)
         meant = unknown and difflib.get_close_matches(unknown[1], self._option_string_actions, 1)

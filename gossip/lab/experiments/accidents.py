@@ -18,7 +18,6 @@ within the unrest (`unrest=60`, in seconds), the time in which accidents happen.
 import argparse
 import functools
 import itertools
-import math
 import pathlib
 import random
 from collections.abc import Callable
@@ -127,7 +126,7 @@ def _parse_attack(word: str) -> Attack:
         raise ValueError(f"{word!r} is not KIND:COUNT or KIND:COUNT:SHARE") from None
     if kind not in ATTACKS:
         raise ValueError(f"{kind!r} is none of {', '.join(ATTACKS)}")
-    if attack.count < 1 or len(rest) > 2 or math.isnan(attack.share) or not 0 < attack.share <= 1:
+    if attack.count < 1 or len(rest) > 2 or not 0 < attack.share <= 1:
         raise ValueError(f"{word!r} has a COUNT below 1, or a SHARE that is not above 0, up to 1")
     return attack
 

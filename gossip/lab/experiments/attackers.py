@@ -3,7 +3,6 @@
 The class of an attacker is derived from the class of an honest node, which is handed in.
 """
 
-import collections
 import functools
 import hashlib
 
@@ -25,39 +24,24 @@ def lying(seed_class: type, lie: str) -> type:
     class Liar(seed_class):
         def start_threads(self) -> None:
             super().start_threads()
-            answer = _Late(self) if lie == "late" else _LIARS[lie]
-            self.vouching.on_runs = functools.partial(answer, self)
+            self.vouching.on_runs = functools.partial(_LIARS[lie], self, self.vouching.on_runs)
     return Liar
 
 
-def _invent(seed, link, message: grammar.Runs) -> None:
+def _invent(seed, answer, link, message: grammar.Runs) -> None:
     """Name every run that is asked for, and invented runs."""
     asked = [start for start in message.starts if start]
     invented = [seed.rng.randint(1, wire.NUMBER_LIMIT) for _ in range(INVENTED)]
     link.send(grammar.runs(message.address, asked + invented))
 
 
-class _Late:
-    """True answers that come too late."""
-
-    def __init__(self, seed):
-        self._answer = seed.vouching.on_runs
-        self._due: collections.deque = collections.deque()  # (when, link, question)
-        self._duty = seed.keep("late answers", self._turn)
-
-    def __call__(self, seed, link, message: grammar.Runs) -> None:
-        self._due.append((seed.now() + TOO_LATE, link, message))
-        self._duty.hurry()
-
-    def _turn(self, now: float) -> float | None:
-        while self._due and self._due[0][0] <= now:
-            _, link, message = self._due.popleft()
-            self._answer(link, message)
-        return self._due[0][0] if self._due else None
+def _dawdle(seed, answer, link, message: grammar.Runs) -> None:
+    """Answer truthfully, but too late."""
+    seed.flusher.take_over(functools.partial(answer, link, message), TOO_LATE)
 
 
-_LIARS = {"false": _invent, "never": lambda *question: None,
-          "none": lambda seed, link, message: link.send(grammar.runs(message.address, []))}
+_LIARS = {"false": _invent, "late": _dawdle, "never": lambda *question: None,
+          "none": lambda seed, answer, link, message: link.send(grammar.runs(message.address, []))}
 
 
 def misbehaving(peer_class: type, role: Role) -> type:

@@ -83,19 +83,17 @@ class Modules:
                 [str(ROOT / "peer.py"), "-c", str(ini), "--quiet", "--outputs", str(self._outputs),
                  "--file-limit", str(self._file_limit), "--end-with-input"],
                 [self._address(number)])
-        for number in range(count):
-            if not self.until(lambda: self._connect(number), UP_LIMIT):
+        for number, host in self._running.items():
+            self.until(lambda: self._connect(number) or host.ended() is not None, UP_LIMIT)
+            if number not in self._clients:
                 raise CommandError(f"module {number} did not start", FAILED)
 
     def _connect(self, number: int) -> bool:
         """Connect a client to its module, and return whether that worked."""
-        try:
+        with contextlib.suppress(OSError):
             self._clients[number] = Client(
                 ("127.0.0.1", self._base + 2 * number + 1), DATA_TYPE,
                 functools.partial(self._take, number))
-        except OSError:
-            if self._running[number].ended() is not None:
-                raise CommandError(f"module {number} did not start", FAILED) from None
         return number in self._clients
 
     def until(self, holds: Callable[[], bool], limit: float) -> bool:

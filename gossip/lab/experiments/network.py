@@ -4,6 +4,7 @@ A plan of which nodes share a process is made before anything starts. Beside the
 thread, threads of the live page may give orders. An order that would have to wait is refused.
 """
 
+import contextlib
 import pathlib
 import subprocess
 import threading
@@ -11,10 +12,9 @@ from typing import NamedTuple
 
 from gossip.addresses import Address, Target, is_loopback, parse_address
 from gossip.lab.experiments.accidents import Role
-from gossip.lab.experiments.status import next_free
 from gossip.lab.experiments.worker import Host, PeerProcess, WorkerProcess, end_all
 from gossip.programs import starting
-from gossip.programs.starting import check_free, check_reachable
+from gossip.programs.starting import check_free, check_reachable, next_free
 from gossip.settings import Settings
 from gossip.terminal.command_line import FAILED, CommandError, flags_of
 
@@ -41,8 +41,8 @@ class NotNow(Exception):
     """The reason why an order cannot be carried out now."""
 
 
-class Network:
-    """Seeds and peers, for use in a `with`."""
+class Network(contextlib.AbstractContextManager):
+    """Seeds and peers, whose `with` ends them."""
 
     def __init__(self, seeds: list[Target], local: list[Address], peers: list[Address],
                  settings: Settings, config: pathlib.Path, outputs: pathlib.Path,
@@ -64,9 +64,6 @@ class Network:
         self._gone: set[Address] = set()  # nodes that died, or whose process did
         self._most = len(peers) + ADDED
 
-    def __enter__(self) -> "Network":
-        return self
-
     def __exit__(self, *error) -> None:
         with self._lock:
             self._runs = False
@@ -87,7 +84,8 @@ class Network:
         check_reachable(self._seeds, self.peers[0])
         for address in [*self._local, *self.peers]:
             check_free(address)
-        needs = {address: starting.seed_needs(len(self.peers)) for address in self._local}
+        needs = {address: starting.Need(len(self.peers) + starting.PROBES)
+                 for address in self._local}
         needs |= {address: starting.peer_needs(address, len(self.peers), len(self._seeds),
                                                self._settings) for address in self.peers}
         threads, allowed = sum(need.threads for need in needs.values()), starting.threads_allowed()
@@ -198,7 +196,7 @@ class Network:
             _refuse_if(len(self.peers) == self._most,
                        f"{ADDED} peers have been added: that is enough")
             port = max(peer.port for peer in self.peers)
-            address = next_free(self.peers[0].ip, port, self._no_peers)
+            address = next_free(self.peers[0].ip, port + 1, 65535, self._no_peers)
             _refuse_if(address is None, f"no port above {port} is free")
             self.hosts.append(self._own_process(address))
             self.peers = [*self.peers, address]

@@ -35,7 +35,7 @@ from gossip.lab.simulation.virtual_world import NodeFailed
 from gossip.settings import WAYS
 from gossip.signing import grammar
 from gossip.terminal.command_line import (
-    FAILED, CommandError, Parser, capacity, number, seconds, show, whole_number)
+    FAILED, CommandError, Parser, capacity, number, seconds, show)
 from gossip.terminal.folders import clear_outputs
 from gossip.terminal.input import ctrl_c_withheld
 from gossip.terminal.screen import StatusLine, folded, time_left
@@ -145,10 +145,9 @@ def parse_simulate(arguments: list[str]) -> argparse.Namespace:
     """Parse the command line. CommandError for flags that exclude each other."""
     parser = Parser(prog="runner.py simulate",
                     description="Seeds and peers in virtual time, and accidents by chance.")
-    parser.add_argument("--schedule", type=whole_number(0), metavar="NUMBER",
-                        help="which accidents: the same number, the same bytes in all files (1)")
-    parser.add_argument("--peers", type=whole_number(1), metavar="N",
-                        help="peers (by chance 2 to 12)")
+    parser.count("--schedule", 0, None,
+                 "which accidents: the same number, the same bytes in all files (1)", "NUMBER")
+    parser.count("--peers", 1, None, "peers (by chance 2 to 12)")
     parser.add_argument("--seeds", type=number(1, f"a whole number from 1 to {SEEDS_LIMIT}", True,
                                                SEEDS_LIMIT),
                         metavar="K", help="seeds (by chance 1 to 5)")
@@ -160,10 +159,9 @@ def parse_simulate(arguments: list[str]) -> argparse.Namespace:
                         help="when it fails, look for the smallest schedule that does")
     parser.add_argument("--file", type=pathlib.Path, metavar="FILE",
                         help="play the schedule in this file, as --shrink has shown it")
-    parser.add_argument("--schedules", type=whole_number(1), metavar="COUNT",
-                        help="play so many schedules, and show those that fail")
-    parser.add_argument("--from", type=whole_number(0), metavar="NUMBER", dest="first",
-                        help="the number of the first of them (1)")
+    parser.count("--schedules", 1, None,
+                 "play so many schedules, and show those that fail", "COUNT")
+    parser.count("--from", 0, None, "the number of the first of them (1)", "NUMBER", dest="first")
     parser.switch("--sign", "peers sign their gossip")
     parser.add_argument("--spread", choices=WAYS,
                         help="how messages travel (by chance; with --malicious flood)")

@@ -4,7 +4,6 @@ Each seed is asked for its list, and each listed peer by a Liveness Request, ove
 that ends with the answer. No node writes a line about it.
 """
 
-import contextlib
 import pathlib
 import socket
 import time
@@ -20,7 +19,7 @@ from gossip.monitoring.threaded_tree import SPACE, ThreadedTree
 from gossip.node.link import Lines
 from gossip.node.probe import Probe
 from gossip.programs.starting import (
-    SLOW, WAY_LIMIT, PortTaken, awaited, check_free, host_of, led_to, local_among, look_up, node_at)
+    SLOW, WAY_LIMIT, awaited, host_of, is_taken, led_to, local_among, look_up, next_free, node_at)
 from gossip.settings import majority
 from gossip.terminal.command_line import (
     AUTO, CONFIG, FAILED, CommandError, Parser, add_common_flags, add_config, load_seeds,
@@ -160,7 +159,7 @@ def choose_ports(args, peers: list[Address]) -> Ports:
     chosen = peers
     if args.config == CONFIG and all(map(is_loopback, usual)):
         seeds = free_instead(usual, peers)
-    if args.base_port == BASE_PORT and (seeds != usual or any(map(_is_taken, peers))):
+    if args.base_port == BASE_PORT and (seeds != usual or any(map(is_taken, peers))):
         chosen = free_block(peers, seeds)
     notice = _notice([*usual, *peers], [*seeds, *chosen])
     if seeds != of_config:
@@ -174,7 +173,7 @@ def _as_many(seeds: list[Target], count: int, avoid: list[Address]) -> list[Targ
     seeds = seeds[:count]
     while len(seeds) < count:
         last = max(seed.port for seed in seeds)
-        if (address := next_free(host_of(AUTO, seeds, 0.0), last, avoid)) is None:
+        if (address := next_free(host_of(AUTO, seeds, 0.0), last + 1, 65535, avoid)) is None:
             raise CommandError(f"no port above {last} is free for a seed", FAILED)
         seeds.append(address)
     return seeds
@@ -184,8 +183,8 @@ def free_instead(addresses: list[Address], avoid: list[Address]) -> list[Address
     """Return the addresses, with free ports above them instead of taken ports."""
     last, free = max(address.port for address in addresses), []
     for address in addresses:
-        if _is_taken(address):
-            address = next_free(address.ip, last, avoid) or address
+        if is_taken(address):
+            address = next_free(address.ip, last + 1, 65535, avoid) or address
             last = max(last, address.port)
         free.append(address)
     return free
@@ -195,20 +194,10 @@ def free_block(addresses: list[Address], avoid: list[Address]) -> list[Address]:
     """Return the addresses whole blocks of ports higher, where all are free."""
     for step in range(BLOCK, 65536 - max(address.port for address in addresses), BLOCK):
         block = [address_of(address.ip, address.port + step) for address in addresses]
-        if not any(map(_is_taken, block)) and not {*block} & {*avoid}:
+        if not any(map(is_taken, block)) and not {*block} & {*avoid}:
             return block
     raise CommandError(f"no {len(addresses)} ports in a row are free; name one: --base-port",
                        FAILED)
-
-
-def next_free(ip: str, port: int, avoid: Collection[Target]) -> Address | None:
-    """Return the first address above a port where a node could listen."""
-    for other in range(port + 1, 65536):
-        with contextlib.suppress(CommandError):  # another program listens there
-            check_free(address := address_of(ip, other))
-            if address not in avoid:
-                return address
-    return None
 
 
 def _notice(usual: list[Address], chosen: list[Address]) -> str:
@@ -255,21 +244,12 @@ def seeds_to_start(seeds: list[Target], config: pathlib.Path,
 
 def _running(seeds: list[Address], config: pathlib.Path) -> list[Address]:
     """Return the seeds that listen already. CommandError if another program does."""
-    running = [seed for seed in seeds if _is_taken(seed)]
+    running = [seed for seed in seeds if is_taken(seed)]
     for seed in running:
         if ask_seed(seed, PORT_PATIENCE).took is None:
             raise CommandError(f"another program has port {seed.port}: change {config.name}",
                                FAILED)
     return running
-
-
-def _is_taken(address: Address) -> bool:
-    """Tell whether another program listens there. CommandError if nobody can."""
-    try:
-        check_free(address)
-    except PortTaken:
-        return True
-    return False
 
 
 def tree_command(arguments: list[str]) -> None:
