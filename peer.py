@@ -84,7 +84,7 @@ class Peer(Node):
         self.joining = Joining(self, seeds, self.confirming.registration)
         self.linking = Linking(self, self.joining, lanes, self.link_proofs)
         self.neighbours, self.peer_list = self.linking.neighbours, self.linking.peer_list
-        self.reporting = Reporting(self, self.joining.registered)
+        self.reporting = Reporting(self, self.joining.links)
         self._watch = self.reporting.watch if settings.monitor else None
         self.spreading = self._spreading(signer)
         self.messages = self.spreading.messages
