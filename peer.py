@@ -218,8 +218,8 @@ class Peer(Node):
         self.linking.keep_links(now)
         if not self.joining.ask_for_list(now):
             self.linking.learning.ask_somebody()
-        due = [self.joining.next_at(), self.linking.next_at(now)]
-        return max(now + SHORTEST_WAIT, min(moment for moment in due if moment is not None))
+        due = min(self.joining.next_at(), self.linking.places.next_at(now))
+        return max(now + SHORTEST_WAIT, due)
 
     def quit(self) -> None:
         """Leave gracefully: the turns of membership say goodbye, and the last stops the node."""

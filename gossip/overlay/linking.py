@@ -73,10 +73,6 @@ class Linking(Part):
             self._joining.hurry()
         self._ring_stood = stands
 
-    def next_at(self, now: float) -> float | None:
-        """Return when `keep_links` is due next, if nothing happens before."""
-        return self.places.next_at(now)
-
     def give_up_surplus(self, settled: float) -> None:
         listed = self.peer_list.listed_among(self.neighbours.addresses())
         for peer, row in self.neighbours.surplus(self._node.now(), settled, listed):

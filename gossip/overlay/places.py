@@ -1,6 +1,7 @@
 """Places: which peer is dialled next, and which are refused. Memories of peers; rules only."""
 
 import collections
+import math
 import random
 
 from gossip.addresses import Address, in_turns
@@ -99,10 +100,11 @@ class Places:
                       if address.ip in ips and address not in left_out]
         return ring.draw(candidates, self._settings.capacity, self._rng) if candidates else None
 
-    def next_at(self, now: float) -> float | None:
+    def next_at(self, now: float) -> float:
+        """Return when a pause ends next; infinity: never."""
         waits = [wait.due for wait in (self._rest, *self._ring_waits.all().values())]
         passed_over = self._passed_over.all(now).values()
-        return min((t for t in (*waits, *passed_over) if t > now), default=None)
+        return min((t for t in (*waits, *passed_over) if t > now), default=math.inf)
 
 
 class FoundDead:

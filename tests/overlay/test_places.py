@@ -1,5 +1,6 @@
 """Places: whom a peer dials next, and whom it leaves alone."""
 
+import math
 import random
 
 import pytest
@@ -61,7 +62,7 @@ def test_a_free_place_is_tried_again_after_a_pause_that_doubles_up_to_an_interva
         places.put_off(peer(10), False, now)
     assert dial() is None
     places.link_broke()
-    assert dial() is not None and places.next_at(now) is None
+    assert dial() is not None and places.next_at(now) == math.inf
 
 
 def test_who_takes_no_place_is_not_dialled_and_keeps_no_place_from_others():
