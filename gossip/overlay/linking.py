@@ -46,7 +46,7 @@ class Linking(Part):
 
     def next_round(self, now: float) -> None:
         """Look after all links. Without a seed, also dial a peer that was found dead."""
-        self.places.next_round(now)
+        self.places.next_round()
         self.admitting.next_round()
         self.give_up_surplus(settled=self._node.settings.liveness_interval)
         has_seed = self._joining.has_seed()

@@ -29,10 +29,7 @@ class Places:
         self._redialled = Recent(REMEMBERED)  # peers dialled again at once
         self._ring_waits = Recent(REMEMBERED)  # peer that refused -> Backoff
 
-    def next_round(self, now: float) -> None:
-        """Forget waits that are over, because a liveness round begins."""
-        for memory in (self._ring_waits, self._redialled):
-            memory.all(now)
+    def next_round(self) -> None:
         self._round += 1
 
     def link_broke(self) -> None:
@@ -62,7 +59,8 @@ class Places:
             self._rest.failed(now)
         if for_ring:
             interval = self._settings.liveness_interval
-            wait = self._ring_waits.get(address) or Backoff(self._settings.retry_first, interval)
+            wait = (self._ring_waits.get(address, now)
+                    or Backoff(self._settings.retry_first, interval))
             wait.failed(now)
             self._ring_waits.put(address, wait, wait.due + interval)
 
@@ -102,7 +100,7 @@ class Places:
 
     def next_at(self, now: float) -> float:
         """Return when a pause ends next; infinity: never."""
-        waits = [wait.due for wait in (self._rest, *self._ring_waits.all().values())]
+        waits = [wait.due for wait in (self._rest, *self._ring_waits.all(now).values())]
         passed_over = self._passed_over.all(now).values()
         return min((t for t in (*waits, *passed_over) if t > now), default=math.inf)
 
