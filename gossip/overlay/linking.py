@@ -153,8 +153,9 @@ class Linking(Part):
         if alive is not None and self.neighbours.probed(link.peer, link, alive):
             if alive:
                 self._proven(link.peer, link)
-            else:
-                self._unreached(link.peer)
+            else:  # its link stays until its place is wanted
+                self._pass_over(link.peer)
+                self.give_up_surplus(settled=float("inf"))
 
     def _proven(self, peer: Address, link) -> None:
         """Note that a neighbour has answered at its address."""
@@ -168,11 +169,6 @@ class Linking(Part):
         link = self.neighbours.link(peer)
         if link is not None and not self._proofs.is_at_home(link):
             self.unlink(peer, "replaced", link)
-
-    def _unreached(self, peer: Address) -> None:
-        """Keep the link of a silent peer until its place is wanted."""
-        self._pass_over(peer)
-        self.give_up_surplus(settled=float("inf"))
 
     def on_refused(self, link, message: wire.Refused) -> None:
         """Take the refusal of a dialled peer, or a neighbour's goodbye."""
