@@ -31,12 +31,10 @@ from gossip.wire import WireError
 NO_THREAD = "threads that could not be started"  # the name of a counter
 
 
-class LiveDuty:
+class LiveDuty(threading.Event):
     """A duty of a node: a thread of its own calls a turn again and again."""
 
-    def __init__(self):
-        self.hurried = threading.Event()
-        self.hurry = self.hurried.set  # has the turn called soon, before it is due
+    hurry = threading.Event.set  # has the turn called soon, before it is due
 
 
 class LiveWorld:
@@ -137,8 +135,8 @@ class LiveWorld:
     def _keep(self, duty: LiveDuty, turn, after: float) -> None:
         due = self.now() + after
         while due != math.inf:
-            duty.hurried.wait(None if due is None else max(0.0, due - self.now()))
-            duty.hurried.clear()
+            duty.wait(None if due is None else max(0.0, due - self.now()))
+            duty.clear()
             if self._node.stopping:
                 return
             with self.turn:
