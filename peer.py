@@ -124,9 +124,6 @@ class Peer(Node):
                 self.spreading.way.hurry()
             super().stop(reason)
 
-    def wake(self) -> None:
-        self.spreading.way.stop()
-
     # The gossip generator, and how messages enter the network.
 
     def generate(self, now: float) -> float:

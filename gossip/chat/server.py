@@ -157,7 +157,6 @@ class ChatServer(Node):
 
     def wake(self) -> None:
         self._ended.set()
-        self.mongering.stop()
         self._doors.udp.sendto(b"", self.address.dial)  # wakes the thread that reads
 
     def free(self) -> None:

@@ -40,9 +40,12 @@ class Flushing(Protocol):
     def take_over(self, job, after: float = 0.0) -> None:
         """Have `job()` called after `after` seconds, while the caller goes on."""
 
-    def condition(self):
-        """Return a kind of threading.Condition, to wait on outside of turns. Where a node has no
-        threads, waiting on it fails."""
+    def wait_until(self, predicate, seconds: float) -> None:
+        """Wait outside of turns, for `seconds` at most, until the predicate holds or the node
+        stops. Where a node has no threads, waiting fails."""
+
+    def notify(self) -> None:
+        """Have all who wait look again whether their predicate holds."""
 
     def has_room(self, links) -> bool:
         """Return whether new messages may be made: no link `pauses_origin` (node/link.py)."""

@@ -105,6 +105,3 @@ class Flood:
 
     def dropped(self) -> dict[str, int]:
         return {}
-
-    def stop(self) -> None:
-        """Do nothing, because nobody waits here."""

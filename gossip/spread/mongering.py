@@ -13,15 +13,13 @@ class Mongering:
     ANSWERED = {"took", "knew"}  # verbs of status lines for `answered`
     FETCHES = HEARS_REPETITIONS = False
 
-    def __init__(self, links, telling: Telling, now, rng, condition, longest: float):
-        """`longest`: seconds at most for which each portion of new messages waits."""
-        self.rumors = Rumors(telling, rng)
+    def __init__(self, links, telling: Telling, node):
+        self.rumors = Rumors(telling, node.rng)
         self.note_known, self.dropped = self.rumors.note_known, self.rumors.dropped
         self.duty = None  # calls `turn`, once it is kept
-        self._links, self._now, self._longest = links, now, longest
+        self._links, self._now, self._flusher = links, node.now, node.flusher
+        self._longest = node.settings.origin_wait  # seconds for which a portion waits at most
         self._idle = False  # nothing is due, so `turn` waits until it is hurried
-        self._calmer = condition  # notified whenever rumors were told, and by `stop`
-        self._stopped = False
 
     def forward(self, lines: list[bytes], source, covers: list[bytes] = ()) -> None:
         self.rumors.add([(wire.gossip_key(line), line) for line in lines], source, covers)
@@ -33,8 +31,7 @@ class Mongering:
             link.send(wire.rumors(lines))
         if self._idle and tellings:
             self.duty.hurry()
-        with self._calmer:
-            self._calmer.notify_all()
+        self._flusher.notify()
 
     def flush(self, last: list[bytes]) -> None:
         """Send all queued rumors, beyond the windows, and the lines forwarded last."""
@@ -81,10 +78,4 @@ class Mongering:
 
     def wait_until_sent(self, seconds: float, limit: int = 1) -> None:
         """Wait until less than `limit` bytes are told, `seconds` at most."""
-        with self._calmer:
-            self._calmer.wait_for(lambda: self._stopped or self.rumors.bytes < limit, seconds)
-
-    def stop(self) -> None:
-        self._stopped = True
-        with self._calmer:
-            self._calmer.notify_all()
+        self._flusher.wait_until(lambda: self.rumors.bytes < limit, seconds)

@@ -89,8 +89,7 @@ class Spreading(Part):
         if settings.spread == "rumor":
             return Mongering(links, Telling(
                 stop=settings.rumor_stop, at_once=at_once, window=settings.rumor_window,
-                patience=settings.rumor_patience, tries=tries),
-                node.now, node.rng, node.flusher.condition(), settings.origin_wait)
+                patience=settings.rumor_patience, tries=tries), node)
         if settings.spread == "tree":
             return Tree(links, node, self.messages, self.anti_entropy.catch_up.awaits)
         return Flood(links, node.flusher, node.now, self.gathering)

@@ -316,25 +316,13 @@ class VirtualFlusher(Flushing):
     def take_over(self, job, after: float = 0.0) -> None:
         self._world.later(self._world.now() + after, self, job)
 
-    def condition(self) -> "NoWaiting":
-        return NoWaiting()
-
     def has_room(self, links) -> bool:
         return not any(link.pauses_origin(self._world.now()) for link in links)
 
     def wait_for_room(self, links, seconds: float) -> None:
-        """Return if there is room. WouldWait otherwise, because none can come meanwhile."""
-        self.condition().wait_for(lambda: self.has_room(links))
+        self.wait_until(lambda: self.has_room(links), seconds)
 
-
-class NoWaiting(contextlib.nullcontext):
-    """A condition on which nobody may wait."""
-
-    def notify_all(self) -> None:
-        """Do nothing, because nobody waits."""
-
-    def wait_for(self, predicate, timeout: float | None = None) -> bool:
-        """Return True if the predicate holds already. WouldWait otherwise."""
+    def wait_until(self, predicate, seconds: float) -> None:
+        """Return if the predicate holds. WouldWait otherwise, because nothing happens meanwhile."""
         if not predicate():
             raise WouldWait("until another thread has sent what was brought before")
-        return True

@@ -177,10 +177,9 @@ def test_waiting_for_room_is_forbidden_loudly_only_while_there_is_none():
         flusher.wait_for_room([here], 2.0)
 
 
-def test_a_condition_lets_pass_what_holds_already(pair):
-    condition = pair.one.world.flusher.condition()
-    with condition:
-        condition.notify_all()
-        assert condition.wait_for(lambda: True)
-        with pytest.raises(WouldWait):
-            condition.wait_for(lambda: False)
+def test_waiting_lets_pass_what_holds_already(pair):
+    flusher = pair.one.world.flusher
+    flusher.notify()
+    flusher.wait_until(lambda: True, 2.0)
+    with pytest.raises(WouldWait):
+        flusher.wait_until(lambda: False, 2.0)
