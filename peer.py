@@ -131,15 +131,18 @@ class Peer(Node):
         if self.leaving:
             return NEVER
         all_begun = self.all_begun()  # a process that starts its nodes is busy
-        has_room = (all_begun and self.flusher.has_room(self.neighbours.links())
-                    and self.spreading.way.has_room())
         lateness = self.lateness() if all_begun else math.inf
-        if wait := self._restraint.wait(now, lateness, has_room):
+        if wait := self._restraint.wait(now, lateness, all_begun and self._has_room()):
             return now + wait
         self._generated += 1
         self.spreading.originate(self.spreading.make([f"message {self._generated}"]))
         last = self._generated == self.settings.gossip_count
         return NEVER if last else now + self.settings.gossip_interval
+
+    def _has_room(self) -> bool:
+        """Return whether neighbours read fast enough for new messages."""
+        return (self.flusher.has_room(self.neighbours.links())
+                and self.spreading.way.has_room())
 
     def gossip(self, texts: list[str]) -> list[bytes]:
         """Originate messages, for the console or a program; return their lines, none if the peer
@@ -148,9 +151,8 @@ class Peer(Node):
         made: list[bytes] = []
         left: list[list[bytes]] | None = None  # portions to send, once the lines are made
         while left is None or left:
-            self.flusher.wait_for_room(self.neighbours.links(), self.settings.origin_wait)
+            self.flusher.wait_until(self._has_room, self.settings.origin_wait)
             with self.turn:
-                self.spreading.way.wait_for_room(self.turn)
                 if left is None:
                     made = self.spreading.make(texts)
                     left = list(portions(made))

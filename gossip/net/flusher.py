@@ -8,7 +8,6 @@ for some seconds at most, while neighbours are slow; the generator only asks whe
 import contextlib
 import heapq
 import itertools
-import math
 import selectors
 import socket
 import threading
@@ -60,9 +59,6 @@ class Flusher:
     def has_room(self, links) -> bool:
         now = time.monotonic()
         return not any(link.pauses_origin(now) for link in links)
-
-    def wait_for_room(self, links, seconds: float = math.inf) -> None:
-        self.wait_until(lambda: self.has_room(links), seconds)
 
     def wait_until(self, predicate, seconds: float) -> None:
         end = time.monotonic() + seconds

@@ -50,9 +50,6 @@ class Flushing(Protocol):
     def has_room(self, links) -> bool:
         """Return whether new messages may be made: no link `pauses_origin` (node/link.py)."""
 
-    def wait_for_room(self, links, seconds: float) -> None:
-        """Wait, for `seconds` at most, until `has_room(links)`; only the console calls it."""
-
 
 class Turn(Protocol):
     """A context manager: within it, no other thread calls the node. The world takes a turn for each

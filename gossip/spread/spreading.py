@@ -82,8 +82,7 @@ class Spreading(Part):
         return MessageList(settings, own_run)
 
     def _way_of_spreading(self, node, links, at_once: int, tries: int):
-        """Make the way that `--spread` names. Every way has the public names of Flood. Only its
-        `wait_for_room(turn)` may wait, and leaves the present turn meanwhile. A way with a
+        """Make the way that `--spread` names. Every way has the public names of Flood. A way with a
         `duty_name` also has a `turn(now)`, and is given the `duty` that calls it."""
         settings: Settings = node.settings
         if settings.spread == "rumor":

@@ -151,8 +151,9 @@ class Relay(Part):
     def _wait_for(self, links, seconds: float = math.inf) -> None:
         """Send the outbox, then await, out of turn, links with long backlogs."""
         self._outbox.send()
+        flusher = self._module.flusher
         with self._module.turn.left():
-            self._module.flusher.wait_for_room(links, seconds)
+            flusher.wait_until(lambda: flusher.has_room(links), seconds)
 
     # What neighbours say.
 

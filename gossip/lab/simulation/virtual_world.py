@@ -319,9 +319,6 @@ class VirtualFlusher(Flushing):
     def has_room(self, links) -> bool:
         return not any(link.pauses_origin(self._world.now()) for link in links)
 
-    def wait_for_room(self, links, seconds: float) -> None:
-        self.wait_until(lambda: self.has_room(links), seconds)
-
     def wait_until(self, predicate, seconds: float) -> None:
         """Return if the predicate holds. WouldWait otherwise, because nothing happens meanwhile."""
         if not predicate():

@@ -168,13 +168,13 @@ def test_waiting_for_room_is_forbidden_loudly_only_while_there_is_none():
     pair = Pair(buffer=1000)
     here, there = pair.linked()
     flusher = pair.one.world.flusher
-    flusher.wait_for_room([here], 2.0)
+    flusher.wait_until(lambda: flusher.has_room([here]), 2.0)
     pair.other.world.freeze()
     here.trust()
     here.send(bytes(ORIGIN_LIMIT + 2000))
     assert not flusher.has_room([here])
     with pytest.raises(WouldWait):
-        flusher.wait_for_room([here], 2.0)
+        flusher.wait_until(lambda: flusher.has_room([here]), 2.0)
 
 
 def test_waiting_lets_pass_what_holds_already(pair):
