@@ -150,7 +150,7 @@ class LiveWorld:
         if link is None:
             connection.close()
         else:
-            self._start(link, "link reader", self._read_accepted)
+            self._start(link, "link reader", self._read)
 
     def _make_room(self, reason: str) -> None:
         with self.turn:
@@ -171,14 +171,6 @@ class LiveWorld:
                     self._node.fault(link, error)
             finally:
                 self._node.ended(link)
-
-    def _read_accepted(self, link) -> None:
-        try:
-            link.connection.no_delay()
-        except OSError:
-            self._end(link)  # it was gone already
-        else:
-            self._read(link)
 
     def _connect_and_read(self, link) -> None:
         try:
@@ -202,7 +194,6 @@ class LiveWorld:
         connection.connect(self._own, link.peer, link.time_to_connect())
         if link.ended:  # closed before there was a connection to shut down
             raise ConnectionAbortedError(link.reason)
-        connection.no_delay()
         link.connected(*link.peer.dial)
 
     def _read(self, link, begin=lambda link: None) -> None:
