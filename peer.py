@@ -132,16 +132,17 @@ class Peer(Node):
             return NEVER
         all_begun = self.all_begun()  # a process that starts its nodes is busy
         lateness = self.lateness() if all_begun else math.inf
-        if wait := self._restraint.wait(now, lateness, all_begun and self._has_room()):
+        if wait := self._restraint.wait(now, lateness, all_begun and self.has_room()):
             return now + wait
         self._generated += 1
         self.spreading.originate(self.spreading.make([f"message {self._generated}"]))
         last = self._generated == self.settings.gossip_count
         return NEVER if last else now + self.settings.gossip_interval
 
-    def _has_room(self) -> bool:
+    def has_room(self) -> bool:
         """Return whether neighbours read fast enough for new messages."""
-        return (self.flusher.has_room(self.neighbours.links())
+        now = self.now()
+        return (not any(link.pauses_origin(now) for link in self.neighbours.links())
                 and self.spreading.way.has_room())
 
     def gossip(self, texts: list[str]) -> list[bytes]:
@@ -151,7 +152,7 @@ class Peer(Node):
         made: list[bytes] = []
         left: list[list[bytes]] | None = None  # portions to send, once the lines are made
         while left is None or left:
-            self.flusher.wait_until(self._has_room, self.settings.origin_wait)
+            self.flusher.wait_until(self.has_room, self.settings.origin_wait)
             with self.turn:
                 if left is None:
                     made = self.spreading.make(texts)

@@ -56,10 +56,6 @@ class Flusher:
         with self._changed:
             self._changed.notify_all()
 
-    def has_room(self, links) -> bool:
-        now = time.monotonic()
-        return not any(link.pauses_origin(now) for link in links)
-
     def wait_until(self, predicate, seconds: float) -> None:
         end = time.monotonic() + seconds
         while not (self._stopping.is_set() or predicate()) and time.monotonic() < end:

@@ -47,9 +47,6 @@ class Flushing(Protocol):
     def notify(self) -> None:
         """Have all who wait look again whether their predicate holds."""
 
-    def has_room(self, links) -> bool:
-        """Return whether new messages may be made: no link `pauses_origin` (node/link.py)."""
-
 
 class Turn(Protocol):
     """A context manager: within it, no other thread calls the node. The world takes a turn for each

@@ -151,9 +151,10 @@ class Relay(Part):
     def _wait_for(self, links, seconds: float = math.inf) -> None:
         """Send the outbox, then await, out of turn, links with long backlogs."""
         self._outbox.send()
-        flusher = self._module.flusher
-        with self._module.turn.left():
-            flusher.wait_until(lambda: flusher.has_room(links), seconds)
+        module = self._module
+        with module.turn.left():
+            module.flusher.wait_until(lambda: not any(
+                [link.pauses_origin(module.now()) for link in links]), seconds)
 
     # What neighbours say.
 

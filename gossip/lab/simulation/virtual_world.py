@@ -316,9 +316,6 @@ class VirtualFlusher(Flushing):
     def take_over(self, job, after: float = 0.0) -> None:
         self._world.later(self._world.now() + after, self, job)
 
-    def has_room(self, links) -> bool:
-        return not any(link.pauses_origin(self._world.now()) for link in links)
-
     def wait_until(self, predicate, seconds: float) -> None:
         """Return if the predicate holds. WouldWait otherwise, because nothing happens meanwhile."""
         if not predicate():
