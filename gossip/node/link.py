@@ -315,10 +315,9 @@ class Link:
         with self._lock:
             return 0 if self.ended or self._held else self._backlog.size
 
-    def pauses_origin(self, now: float, patience: float | None = None) -> bool:
+    def pauses_origin(self, now: float, patience: float = ORIGIN_PATIENCE) -> bool:
         """Return whether new messages wait for it: its unrequested backlog is long, but read."""
-        return (self._backlog.unasked > ORIGIN_LIMIT
-                and self.is_read(now, patience or ORIGIN_PATIENCE))
+        return self._backlog.unasked > ORIGIN_LIMIT and self.is_read(now, patience)
 
     def is_read(self, now: float, patience: float = ORIGIN_PATIENCE) -> bool:
         """Return whether there is a backlog that has shrunk within `patience` seconds."""
