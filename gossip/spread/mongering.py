@@ -17,8 +17,8 @@ class Mongering:
         self.rumors = Rumors(telling, node.rng)
         self.note_known, self.dropped = self.rumors.note_known, self.rumors.dropped
         self.duty = None  # calls `turn`, once it is kept
-        self._links, self._now, self._flusher = links, node.now, node.flusher
-        self._longest = node.settings.origin_wait  # seconds for which a portion waits at most
+        self._links, self._now = links, node.now
+        self._notify = node.flusher.notify  # has all who wait for room look again
         self._idle = False  # nothing is due, so `turn` waits until it is hurried
 
     def forward(self, lines: list[bytes], source, covers: list[bytes] = ()) -> None:
@@ -31,7 +31,7 @@ class Mongering:
             link.send(wire.rumors(lines))
         if self._idle and tellings:
             self.duty.hurry()
-        self._flusher.notify()
+        self._notify()
 
     def flush(self, last: list[bytes]) -> None:
         """Send all queued rumors, beyond the windows, and the lines forwarded last."""
@@ -66,16 +66,6 @@ class Mongering:
         return not self.rumors.hot
 
     def has_room(self) -> bool:
-        """Return whether few enough rumors are told to make new messages."""
+        """Return whether few enough rumors are told to make new messages. Above that neighbours
+        would be passed over, because their queues are full."""
         return self.rumors.bytes < CROWDED
-
-    def wait_for_room(self, turn) -> None:
-        """Leave the turn while too many rumors are told, but not long. Otherwise
-        neighbours would be passed over, because their queues are full."""
-        if not self.has_room():
-            with turn.left():
-                self.wait_until_sent(self._longest, CROWDED)
-
-    def wait_until_sent(self, seconds: float, limit: int = 1) -> None:
-        """Wait until less than `limit` bytes are told, `seconds` at most."""
-        self._flusher.wait_until(lambda: self.rumors.bytes < limit, seconds)
