@@ -92,8 +92,8 @@ class LiveWorld:
     def dial(self, link, thread: str = "link reader") -> None:
         self.turn.after(self._start, link, thread, self._connect_and_read)
 
-    def missing_ip(self) -> str:
-        return "" if is_local(self._own) else self._own.ip
+    def missing_ip(self) -> str | None:
+        return None if is_local(self._own) else self._own.ip
 
     def lacks(self, error: OSError) -> bool:
         return error.errno in SHORT

@@ -102,8 +102,8 @@ class World(Protocol):
     def look_up(self, names: list[Name]) -> dict[Name, list[Address] | OSError]:
         """Return where names lead now. It may take a second, so no turn may call it."""
 
-    def missing_ip(self) -> str:
-        """Return the node's IP if this machine lost it; else nothing."""
+    def missing_ip(self) -> str | None:
+        """Return the node's IP if this machine lost it, else None."""
 
     def lacks(self, error: OSError) -> bool:
         """Return whether this machine is short of descriptors, memory or ports. Then the error says

@@ -81,9 +81,6 @@ class VirtualWorld(World):
     def dial(self, link, thread: str = "link reader") -> None:
         self.later(self.now(), link, self._connect, link)
 
-    def missing_ip(self) -> str:
-        return ""
-
     def wake(self) -> None:
         self.cabling.hush(self.node.address, self)
 
