@@ -44,8 +44,7 @@ class Mongering:
         self.tell()
 
     def on_end(self, link) -> None:
-        self.rumors.on_end(link)
-        self.tell()
+        self.tell()  # to others what was told to a link that stands no more
 
     def turn(self, now: float) -> float | None:
         """Send rumors. Return when the next retry is due, None if nothing is unanswered."""
