@@ -18,7 +18,7 @@ class Whereabouts:
         self._write = write
         self._at = {seed: seed if isinstance(seed, Address) else None for seed in seeds}
         self.names = [seed for seed in self._at if isinstance(seed, Name)]
-        self._missing: str | None = None  # the IP on which the node listens, while this machine lacks it
+        self._missing: str | None = None  # the IP where it listens, while this machine lacks it
 
     @property
     def ips(self) -> set[str]:
