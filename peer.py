@@ -84,7 +84,7 @@ class Peer(Node):
         self.joining = Joining(self, seeds, self.confirming.registration)
         self.linking = Linking(self, self.joining, lanes, self.link_proofs)
         self.neighbours, self.peer_list = self.linking.neighbours, self.linking.peer_list
-        self.reporting = Reporting(self, self.joining.registered)
+        self.reporting = Reporting(self, self.joining.links)
         self._watch = self.reporting.watch if settings.monitor else None
         self.spreading = self._spreading(signer)
         self.messages = self.spreading.messages
@@ -124,9 +124,6 @@ class Peer(Node):
                 self.spreading.way.hurry()
             super().stop(reason)
 
-    def wake(self) -> None:
-        self.spreading.way.stop()
-
     # The gossip generator, and how messages enter the network.
 
     def generate(self, now: float) -> float:
@@ -134,15 +131,19 @@ class Peer(Node):
         if self.leaving:
             return NEVER
         all_begun = self.all_begun()  # a process that starts its nodes is busy
-        has_room = (all_begun and self.flusher.has_room(self.neighbours.links())
-                    and self.spreading.way.has_room())
         lateness = self.lateness() if all_begun else math.inf
-        if wait := self._restraint.wait(now, lateness, has_room):
+        if wait := self._restraint.wait(now, lateness, all_begun and self.has_room()):
             return now + wait
         self._generated += 1
         self.spreading.originate(self.spreading.make([f"message {self._generated}"]))
         last = self._generated == self.settings.gossip_count
         return NEVER if last else now + self.settings.gossip_interval
+
+    def has_room(self) -> bool:
+        """Return whether neighbours read fast enough for new messages."""
+        now = self.now()
+        return (not any(link.pauses_origin(now) for link in self.neighbours.links())
+                and self.spreading.way.has_room())
 
     def gossip(self, texts: list[str]) -> list[bytes]:
         """Originate messages, for the console or a program; return their lines, none if the peer
@@ -151,9 +152,8 @@ class Peer(Node):
         made: list[bytes] = []
         left: list[list[bytes]] | None = None  # portions to send, once the lines are made
         while left is None or left:
-            self.flusher.wait_for_room(self.neighbours.links(), self.settings.origin_wait)
+            self.flusher.wait_until(self.has_room, self.settings.origin_wait)
             with self.turn:
-                self.spreading.way.wait_for_room(self.turn)
                 if left is None:
                     made = self.spreading.make(texts)
                     left = list(portions(made))
@@ -218,8 +218,8 @@ class Peer(Node):
         self.linking.keep_links(now)
         if not self.joining.ask_for_list(now):
             self.linking.learning.ask_somebody()
-        due = [self.joining.next_at(), self.linking.next_at(now)]
-        return max(now + SHORTEST_WAIT, min(moment for moment in due if moment is not None))
+        due = min(self.joining.next_at(), self.linking.places.next_at(now))
+        return max(now + SHORTEST_WAIT, due)
 
     def quit(self) -> None:
         """Leave gracefully: the turns of membership say goodbye, and the last stops the node."""

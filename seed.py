@@ -126,7 +126,7 @@ class Seed(Node):
         """Find out whether a peer is dead, as another node says."""
         now, dead = self.now(), message.dead
         is_peer, is_seed = link.role == REGISTERED, link.remote_ip in self.whereabouts.ips
-        row, removal = self.registry.row(dead), self.registry.removal(dead)
+        row, removal = self.registry.row(dead), self.registry.removal(dead, now)
         old = removal is not None and removal.was_told(now)
         budget = (self._from_peers if is_peer else self._from_others if not is_seed
                   else self._old_from_seeds if old else self._from_seeds)
@@ -141,7 +141,7 @@ class Seed(Node):
             self._reject(message, "not the reporter's own registration")
         elif not (is_peer or is_seed):
             self._reject(message, "neither a registered peer nor a seed")
-        elif row is None and (removal is None or not removal.matters(now)):
+        elif row is None and removal is None:
             self._reject(message, "not registered here")
         elif removal is None or not (removal.passed_on if is_peer else old):  # else it is old news
             self._probe(dead, row, functools.partial(self._judge_report, message, row, is_peer))
@@ -170,11 +170,11 @@ class Seed(Node):
                                                          again=True))
             return
         self._remove(row, "dead")
-        removal = self.registry.removal(report.dead)
+        removal = self.registry.removal(report.dead, now)
         if not is_peers:
             if removal is not None and not removal.was_told(now):
                 self._tell_peers(report, removal)
-        elif removal is None or not removal.matters(now):
+        elif removal is None:
             self._reject(report, "not registered here")
         elif not removal.passed_on:
             removal.passed_on = True

@@ -157,7 +157,6 @@ class ChatServer(Node):
 
     def wake(self) -> None:
         self._ended.set()
-        self.mongering.stop()
         self._doors.udp.sendto(b"", self.address.dial)  # wakes the thread that reads
 
     def free(self) -> None:
@@ -200,7 +199,7 @@ class ChatServer(Node):
                     link.differs |= link.heard is not None
                 self.anti_entropy.duty.hurry()
         while (left := begun + LAST_WORDS + self.more_patience() - self.now()) > 0:
-            self.mongering.wait_until_sent(left)
+            self.flusher.wait_until(lambda: not self.mongering.rumors.bytes, left)
             quiet_at = self._news_at + QUIET + self.more_patience()
             if self._ended.wait(min(left, max(QUIET / 4, quiet_at - self.now()))):
                 return
@@ -314,7 +313,9 @@ class ChatServer(Node):
             self._news_at = self.now()
         made = self.spreading.make(texts)
         for lines in portions(made):
-            self.mongering.wait_for_room(self.turn)
+            if not self.mongering.has_room():
+                with self.turn.left():
+                    self.flusher.wait_until(self.mongering.has_room, self.settings.origin_wait)
             self.spreading.originate(lines)
         return made
 

@@ -28,9 +28,9 @@ class Reporting(Part):
 
     ANSWERS = {SEED: {"kick", "unconfirmed", "contradiction"}}
 
-    def __init__(self, node, seeds):
+    def __init__(self, node, seed_links):
         self._node = node
-        self._seeds = seeds  # returns (seed, link) of the seeds that list this peer
+        self._seed_links = seed_links  # returns the links to the seeds that list this peer
         self._interval = node.settings.report_interval
         self._kept: collections.deque[bytes] = collections.deque(maxlen=KEPT)  # the newest first
         self._period = 0  # of the last report
@@ -71,7 +71,7 @@ class Reporting(Part):
 
     def _send(self) -> None:
         """Send the new report to the same seed, or all to another."""
-        links = [link for _, link in self._seeds() if not link.ended]
+        links = [link for link in self._seed_links() if not link.ended]
         if self._told in links:
             self._told.send(self._kept[0])
         elif links:
@@ -115,7 +115,7 @@ class Reporting(Part):
         if not self._node.confirming.is_known(run):
             self._evidence.put(run, (one, other))
         elif self._condemn(run, line := contradiction(one, other)):
-            for _, link in self._seeds():
+            for link in self._seed_links():
                 link.send(line)
 
     def _condemn(self, run: bytes, line: bytes) -> bool:
@@ -143,7 +143,7 @@ class Reporting(Part):
             self._condemn(message.run, message.line)
 
     def _check(self, link) -> None:
-        if not any(registered is link for _, registered in self._seeds()):
+        if link not in self._seed_links():
             raise wire.WireError("only a seed that lists this peer may say that")
 
     def _shut_out(self, peer: Address, reason: str, seconds: float | None = None) -> bool:

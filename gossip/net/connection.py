@@ -35,8 +35,10 @@ class Connection:
         # (size, flags) and (bytes, flags): methods of our own would cost as much as the rest
         self.receive, self.send = self._sock.recv, self._sock.send
         self.close, self.fileno = self._sock.close, self._sock.fileno
-        if sock is not None and not DONT_WAIT:
-            sock.setblocking(False)
+        if sock is not None:
+            self._send_at_once()
+            if not DONT_WAIT:
+                sock.setblocking(False)
 
     def connect(self, own: Address, address: Address, limit: float) -> None:
         """Connect from this node's own IP within `limit` seconds. OSError if that fails."""
@@ -48,10 +50,12 @@ class Connection:
         self._sock.settimeout(None if DONT_WAIT else 0)
         if self._sock.getsockname() == self._sock.getpeername():
             raise ConnectionRefusedError("connected to itself: nobody listens there")
+        self._send_at_once()
 
-    def no_delay(self) -> None:
-        """Make the kernel send every line at once. OSError if the other end is gone."""
-        self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    def _send_at_once(self) -> None:
+        """Make the kernel send every line at once."""
+        with contextlib.suppress(OSError):  # the other end is gone, as whoever reads will find
+            self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def wait_readable(self, seconds: float) -> None:
         """Wait at most `seconds` for bytes, or the end of the stream."""

@@ -8,7 +8,6 @@ for some seconds at most, while neighbours are slow; the generator only asks whe
 import contextlib
 import heapq
 import itertools
-import math
 import selectors
 import socket
 import threading
@@ -27,7 +26,7 @@ class Flusher:
         self._wake_sender.setblocking(False)
         self._wake_receiver.setblocking(False)
         self._stopping = threading.Event()
-        # guards _links and _jobs; notified when a backlog has shrunk or a link ended
+        # guards _links and _jobs; notified when a backlog has shrunk, a link ended, or by `notify`
         self._changed = threading.Condition()
         self._links = set()  # links with a backlog
         self._jobs: list[tuple] = []  # a heap of (when, number, call), from `take_over`
@@ -48,29 +47,18 @@ class Flusher:
         if is_next:
             self._wake()
 
-    def condition(self) -> threading.Condition:
-        return threading.Condition()
-
     def forget(self, link) -> None:
         with self._changed:
             self._links.discard(link)
             self._changed.notify_all()
 
-    def _notify(self) -> None:
+    def notify(self) -> None:
         with self._changed:
             self._changed.notify_all()
 
-    def has_room(self, links) -> bool:
-        now = time.monotonic()
-        return not any(link.pauses_origin(now) for link in links)
-
-    def wait_for_room(self, links, seconds: float = math.inf) -> None:
-        self.wait_until(lambda: self._stopping.is_set() or self.has_room(links), seconds)
-
     def wait_until(self, predicate, seconds: float) -> None:
-        """Wait, for `seconds` at most, until the predicate holds."""
         end = time.monotonic() + seconds
-        while not predicate() and time.monotonic() < end:
+        while not (self._stopping.is_set() or predicate()) and time.monotonic() < end:
             with self._changed:
                 self._changed.wait(0.05)  # nobody notifies when others make the predicate true
 
@@ -85,7 +73,7 @@ class Flusher:
                 self._links.update(links)
             for link in self._writable(links, next_job):
                 link.flush()
-            self._notify()
+            self.notify()
 
     def _do_jobs(self) -> float | None:
         """Do the jobs that are due; return when the next is. None if there is none."""
@@ -134,7 +122,7 @@ class Flusher:
         """End the thread; the owner joins it, then calls `close`."""
         self._stopping.set()
         self._wake()
-        self._notify()
+        self.notify()
 
     def close(self) -> None:
         self._wake_sender.close()

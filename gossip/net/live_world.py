@@ -31,12 +31,10 @@ from gossip.wire import WireError
 NO_THREAD = "threads that could not be started"  # the name of a counter
 
 
-class LiveDuty:
+class LiveDuty(threading.Event):
     """A duty of a node: a thread of its own calls a turn again and again."""
 
-    def __init__(self):
-        self.hurried = threading.Event()
-        self.hurry = self.hurried.set  # has the turn called soon, before it is due
+    hurry = threading.Event.set  # has the turn called soon, before it is due
 
 
 class LiveWorld:
@@ -94,8 +92,8 @@ class LiveWorld:
     def dial(self, link, thread: str = "link reader") -> None:
         self.turn.after(self._start, link, thread, self._connect_and_read)
 
-    def missing_ip(self) -> str:
-        return "" if is_local(self._own) else self._own.ip
+    def missing_ip(self) -> str | None:
+        return None if is_local(self._own) else self._own.ip
 
     def lacks(self, error: OSError) -> bool:
         return error.errno in SHORT
@@ -137,8 +135,8 @@ class LiveWorld:
     def _keep(self, duty: LiveDuty, turn, after: float) -> None:
         due = self.now() + after
         while due != math.inf:
-            duty.hurried.wait(None if due is None else max(0.0, due - self.now()))
-            duty.hurried.clear()
+            duty.wait(None if due is None else max(0.0, due - self.now()))
+            duty.clear()
             if self._node.stopping:
                 return
             with self.turn:
@@ -152,7 +150,7 @@ class LiveWorld:
         if link is None:
             connection.close()
         else:
-            self._start(link, "link reader", self._read_accepted)
+            self._start(link, "link reader", self._read)
 
     def _make_room(self, reason: str) -> None:
         with self.turn:
@@ -173,14 +171,6 @@ class LiveWorld:
                     self._node.fault(link, error)
             finally:
                 self._node.ended(link)
-
-    def _read_accepted(self, link) -> None:
-        try:
-            link.connection.no_delay()
-        except OSError:
-            self._end(link)  # it was gone already
-        else:
-            self._read(link)
 
     def _connect_and_read(self, link) -> None:
         try:
@@ -204,7 +194,6 @@ class LiveWorld:
         connection.connect(self._own, link.peer, link.time_to_connect())
         if link.ended:  # closed before there was a connection to shut down
             raise ConnectionAbortedError(link.reason)
-        connection.no_delay()
         link.connected(*link.peer.dial)
 
     def _read(self, link, begin=lambda link: None) -> None:

@@ -91,7 +91,6 @@ class Link:
         self.connection = connection  # None until `attach`
         self.ended = False  # closed by either end; set once, read by everyone
         self.reason = ""  # why it ended, for the output file; set before `ended`
-        self._open = True  # the connection is not closed yet
         self._backlog, self._limit = Backlog(), WAITING_BACKLOG
         self._held = False  # `send` only fills the backlog, until `release`
         self._broken = False  # nothing can be sent any more
@@ -209,7 +208,6 @@ class Link:
         self.close("closed")
         self._flusher.forget(self)
         with self._lock:
-            self._open = False
             if self.connection is not None:
                 self.connection.close()
             self._backlog = Backlog()
@@ -289,7 +287,7 @@ class Link:
         """Wake the reader, which then finishes. Expects the lock."""
         if not self.ended:
             self.reason, self.ended = reason, True  # in this order, because others read it
-            if self._open and self.connection is not None:
+            if self.connection is not None:
                 self.connection.shutdown()
 
     def trust(self) -> None:
@@ -315,10 +313,9 @@ class Link:
         with self._lock:
             return 0 if self.ended or self._held else self._backlog.size
 
-    def pauses_origin(self, now: float, patience: float | None = None) -> bool:
+    def pauses_origin(self, now: float, patience: float = ORIGIN_PATIENCE) -> bool:
         """Return whether new messages wait for it: its unrequested backlog is long, but read."""
-        return (self._backlog.unasked > ORIGIN_LIMIT
-                and self.is_read(now, patience or ORIGIN_PATIENCE))
+        return self._backlog.unasked > ORIGIN_LIMIT and self.is_read(now, patience)
 
     def is_read(self, now: float, patience: float = ORIGIN_PATIENCE) -> bool:
         """Return whether there is a backlog that has shrunk within `patience` seconds."""

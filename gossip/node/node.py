@@ -86,7 +86,7 @@ class Node(Part):
         self.stopping = False  # set once, read by everyone
         self.all_begun = lambda: True  # returns whether all nodes of this process have begun
         self.world = world(self)
-        self.turn, self.flusher = self.world.turn, self.world.flusher
+        self.turn, self.flusher, self.go = self.world.turn, self.world.flusher, self.world.go
         self.now, self.time = self.world.now, self.world.time
         self.lateness, self.keep = self.world.lateness, self.world.keep  # see world.py
         self.waiting_room = WaitingRoom(WAITING_LIMIT)
@@ -116,10 +116,6 @@ class Node(Part):
         self.output.begin(f"{self.kind}:{self.address}", self.settings_shown())
         self.output.late(0.0)  # shows that this file tells of lateness
         self.start_threads()
-
-    def go(self) -> None:
-        """Let the threads do their work."""
-        self.world.go()
 
     def listen(self) -> None:
         """Listen on the address; OSError if it is not available."""

@@ -18,7 +18,7 @@ class Whereabouts:
         self._write = write
         self._at = {seed: seed if isinstance(seed, Address) else None for seed in seeds}
         self.names = [seed for seed in self._at if isinstance(seed, Name)]
-        self._missing = ""  # the IP on which the node listens, while this machine lacks it
+        self._missing: str | None = None  # the IP where it listens, while this machine lacks it
 
     @property
     def ips(self) -> set[str]:
@@ -48,7 +48,7 @@ class Whereabouts:
                 with contextlib.suppress(OSError):
                     self.choose(name, addresses)
 
-    def note_missing(self, ip: str) -> None:
+    def note_missing(self, ip: str | None) -> None:
         """Write down when this machine loses or regains the node's IP."""
         if ip != self._missing:
             self._write(f"address lost:{ip}" if ip else f"address back:{self._missing}")

@@ -40,15 +40,12 @@ class Flushing(Protocol):
     def take_over(self, job, after: float = 0.0) -> None:
         """Have `job()` called after `after` seconds, while the caller goes on."""
 
-    def condition(self):
-        """Return a kind of threading.Condition, to wait on outside of turns. Where a node has no
-        threads, waiting on it fails."""
+    def wait_until(self, predicate, seconds: float) -> None:
+        """Wait outside of turns, for `seconds` at most, until the predicate holds or the node
+        stops. Where a node has no threads, waiting fails."""
 
-    def has_room(self, links) -> bool:
-        """Return whether new messages may be made: no link `pauses_origin` (node/link.py)."""
-
-    def wait_for_room(self, links, seconds: float) -> None:
-        """Wait, for `seconds` at most, until `has_room(links)`; only the console calls it."""
+    def notify(self) -> None:
+        """Have all who wait look again whether their predicate holds."""
 
 
 class Turn(Protocol):
@@ -105,8 +102,8 @@ class World(Protocol):
     def look_up(self, names: list[Name]) -> dict[Name, list[Address] | OSError]:
         """Return where names lead now. It may take a second, so no turn may call it."""
 
-    def missing_ip(self) -> str:
-        """Return the node's IP if this machine lost it; else nothing."""
+    def missing_ip(self) -> str | None:
+        """Return the node's IP if this machine lost it, else None."""
 
     def lacks(self, error: OSError) -> bool:
         """Return whether this machine is short of descriptors, memory or ports. Then the error says

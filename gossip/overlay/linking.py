@@ -46,7 +46,7 @@ class Linking(Part):
 
     def next_round(self, now: float) -> None:
         """Look after all links. Without a seed, also dial a peer that was found dead."""
-        self.places.next_round(now)
+        self.places.next_round()
         self.admitting.next_round()
         self.give_up_surplus(settled=self._node.settings.liveness_interval)
         has_seed = self._joining.has_seed()
@@ -72,10 +72,6 @@ class Linking(Part):
         if self._ring_stood and not stands:
             self._joining.hurry()
         self._ring_stood = stands
-
-    def next_at(self, now: float) -> float | None:
-        """Return when `keep_links` is due next, if nothing happens before."""
-        return self.places.next_at(now)
 
     def give_up_surplus(self, settled: float) -> None:
         listed = self.peer_list.listed_among(self.neighbours.addresses())
@@ -157,8 +153,9 @@ class Linking(Part):
         if alive is not None and self.neighbours.probed(link.peer, link, alive):
             if alive:
                 self._proven(link.peer, link)
-            else:
-                self._unreached(link.peer)
+            else:  # its link stays until its place is wanted
+                self._pass_over(link.peer)
+                self.give_up_surplus(settled=float("inf"))
 
     def _proven(self, peer: Address, link) -> None:
         """Note that a neighbour has answered at its address."""
@@ -167,16 +164,11 @@ class Linking(Part):
             self.learning.ask(link)  # it knows peers that were cut off together with it
         self._node.membership.hurry()
 
-    def on_replaced(self, peer: Address) -> None:
+    def replaced(self, peer: Address) -> None:
         """End the link to a run when another run has its address."""
         link = self.neighbours.link(peer)
         if link is not None and not self._proofs.is_at_home(link):
             self.unlink(peer, "replaced", link)
-
-    def _unreached(self, peer: Address) -> None:
-        """Keep the link of a silent peer until its place is wanted."""
-        self._pass_over(peer)
-        self.give_up_surplus(settled=float("inf"))
 
     def on_refused(self, link, message: wire.Refused) -> None:
         """Take the refusal of a dialled peer, or a neighbour's goodbye."""

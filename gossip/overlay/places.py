@@ -1,6 +1,7 @@
 """Places: which peer is dialled next, and which are refused. Memories of peers; rules only."""
 
 import collections
+import math
 import random
 
 from gossip.addresses import Address, in_turns
@@ -28,10 +29,7 @@ class Places:
         self._redialled = Recent(REMEMBERED)  # peers dialled again at once
         self._ring_waits = Recent(REMEMBERED)  # peer that refused -> Backoff
 
-    def next_round(self, now: float) -> None:
-        """Forget waits that are over, because a liveness round begins."""
-        for memory in (self._ring_waits, self._redialled):
-            memory.all(now)
+    def next_round(self) -> None:
         self._round += 1
 
     def link_broke(self) -> None:
@@ -61,7 +59,8 @@ class Places:
             self._rest.failed(now)
         if for_ring:
             interval = self._settings.liveness_interval
-            wait = self._ring_waits.get(address) or Backoff(self._settings.retry_first, interval)
+            wait = (self._ring_waits.get(address, now)
+                    or Backoff(self._settings.retry_first, interval))
             wait.failed(now)
             self._ring_waits.put(address, wait, wait.due + interval)
 
@@ -99,10 +98,11 @@ class Places:
                       if address.ip in ips and address not in left_out]
         return ring.draw(candidates, self._settings.capacity, self._rng) if candidates else None
 
-    def next_at(self, now: float) -> float | None:
-        waits = [wait.due for wait in (self._rest, *self._ring_waits.all().values())]
+    def next_at(self, now: float) -> float:
+        """Return when a pause ends next; infinity: never."""
+        waits = [wait.due for wait in (self._rest, *self._ring_waits.all(now).values())]
         passed_over = self._passed_over.all(now).values()
-        return min((t for t in (*waits, *passed_over) if t > now), default=None)
+        return min((t for t in (*waits, *passed_over) if t > now), default=math.inf)
 
 
 class FoundDead:

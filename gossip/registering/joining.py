@@ -86,18 +86,16 @@ class Joining(Part):
                     *(row.due for row in rows if row.link is not None and not row.registered),
                     *(row.rest.due for row in rows if row.link is None and is_missing)])
 
-    def registered(self) -> list[tuple[Address, object]]:
-        return [(row.link.peer, row.link) for row in self._rows.values() if row.registered]
-
     def links(self) -> list:
-        return [link for _, link in self.registered()]
+        """Return the links to the seeds that list this peer."""
+        return [row.link for row in self._rows.values() if row.registered]
 
     def asked(self) -> list:
         """Return the links to seeds that list this peer, or may be about to."""
         return [row.link for row in self._rows.values() if row.link is not None and row.link.remote]
 
     def has_seed(self) -> bool:
-        return any(row.registered for row in self._rows.values())
+        return bool(self.links())
 
     def next_round(self, late: bool) -> None:
         """Repeat `register:` at each seed. Give up silent seeds, unless this peer was late."""
@@ -111,9 +109,9 @@ class Joining(Part):
                 self._register(row.link)
 
     def report(self, report: wire.DeadNode) -> None:
-        registered, text, line = self.registered(), report.line, wire.dead_node(*report)
-        self._node.output.write(*[f"reported:{seed}:{text}" for seed, _ in registered])
-        for _, link in registered:
+        links, text, line = self.links(), report.line, wire.dead_node(*report)
+        self._node.output.write(*[f"reported:{link.peer}:{text}" for link in links])
+        for link in links:
             link.send(line)
 
     def probed(self, seed: Address, ip: str) -> None:

@@ -55,13 +55,8 @@ class Listing:
 class Removal:
     """The removal of an address, and the reports about it."""
 
-    when: float
     passed_on: bool = False  # a report was passed on since
     told: float = -math.inf  # when peers were told of the death last
-
-    def matters(self, now: float) -> bool:
-        """Return whether a report about it can still matter."""
-        return now - self.when < REMOVED_MEMORY
 
     def was_told(self, now: float) -> bool:
         return now - self.told < TELL_AGAIN
@@ -118,12 +113,13 @@ class Registry:
         self._of_ip[address.ip] -= 1
         if not self._of_ip[address.ip]:
             del self._of_ip[address.ip]
-        self._removed.put(address, Removal(now))
+        self._removed.put(address, Removal(), now + REMOVED_MEMORY)
         self._write(f"removed:{address}:{reason}")
         return True
 
-    def removal(self, address: Address) -> Removal | None:
-        return self._removed.get(address)
+    def removal(self, address: Address, now: float) -> Removal | None:
+        """Return the removal of an address, while a report about it can matter."""
+        return self._removed.get(address, now)
 
     def addresses(self) -> tuple[Address, ...]:
         return tuple(self._ordered)

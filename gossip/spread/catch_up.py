@@ -125,10 +125,9 @@ class CatchUp:
     def _asked_over(self, pace: int) -> None:
         """Stop waiting for the neighbour that was asked; others are next."""
         link, self._asked = self._asked, None
-        if link in self._told:
-            told = self._told[link] = self._told.pop(link)
-            self._first = NEW if told.pace == QUICK else QUICK
-            told.pace = pace
+        told = self._told[link] = self._told.pop(link)
+        self._first = NEW if told.pace == QUICK else QUICK
+        told.pace = pace
 
     def awaits(self, link) -> bool:
         return self._asked is link

@@ -91,9 +91,6 @@ class Flood:
         """Return True, because only the backlogs of neighbours limit new messages."""
         return True
 
-    def wait_for_room(self, turn) -> None:
-        """Return at once, because there is always room."""
-
     def all_sent(self) -> bool:
         return not self._waiting
 
@@ -105,6 +102,3 @@ class Flood:
 
     def dropped(self) -> dict[str, int]:
         return {}
-
-    def stop(self) -> None:
-        """Do nothing, because nobody waits here."""

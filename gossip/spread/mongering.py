@@ -13,15 +13,13 @@ class Mongering:
     ANSWERED = {"took", "knew"}  # verbs of status lines for `answered`
     FETCHES = HEARS_REPETITIONS = False
 
-    def __init__(self, links, telling: Telling, now, rng, condition, longest: float):
-        """`longest`: seconds at most for which each portion of new messages waits."""
-        self.rumors = Rumors(telling, rng)
+    def __init__(self, links, telling: Telling, node):
+        self.rumors = Rumors(telling, node.rng)
         self.note_known, self.dropped = self.rumors.note_known, self.rumors.dropped
         self.duty = None  # calls `turn`, once it is kept
-        self._links, self._now, self._longest = links, now, longest
+        self._links, self._now = links, node.now
+        self._notify = node.flusher.notify  # has all who wait for room look again
         self._idle = False  # nothing is due, so `turn` waits until it is hurried
-        self._calmer = condition  # notified whenever rumors were told, and by `stop`
-        self._stopped = False
 
     def forward(self, lines: list[bytes], source, covers: list[bytes] = ()) -> None:
         self.rumors.add([(wire.gossip_key(line), line) for line in lines], source, covers)
@@ -33,8 +31,7 @@ class Mongering:
             link.send(wire.rumors(lines))
         if self._idle and tellings:
             self.duty.hurry()
-        with self._calmer:
-            self._calmer.notify_all()
+        self._notify()
 
     def flush(self, last: list[bytes]) -> None:
         """Send all queued rumors, beyond the windows, and the lines forwarded last."""
@@ -47,8 +44,7 @@ class Mongering:
         self.tell()
 
     def on_end(self, link) -> None:
-        self.rumors.on_end(link)
-        self.tell()
+        self.tell()  # to others what was told to a link that stands no more
 
     def turn(self, now: float) -> float | None:
         """Send rumors. Return when the next retry is due, None if nothing is unanswered."""
@@ -69,22 +65,6 @@ class Mongering:
         return not self.rumors.hot
 
     def has_room(self) -> bool:
-        """Return whether few enough rumors are told to make new messages."""
+        """Return whether few enough rumors are told to make new messages. Above that neighbours
+        would be passed over, because their queues are full."""
         return self.rumors.bytes < CROWDED
-
-    def wait_for_room(self, turn) -> None:
-        """Leave the turn while too many rumors are told, but not long. Otherwise
-        neighbours would be passed over, because their queues are full."""
-        if not self.has_room():
-            with turn.left():
-                self.wait_until_sent(self._longest, CROWDED)
-
-    def wait_until_sent(self, seconds: float, limit: int = 1) -> None:
-        """Wait until less than `limit` bytes are told, `seconds` at most."""
-        with self._calmer:
-            self._calmer.wait_for(lambda: self._stopped or self.rumors.bytes < limit, seconds)
-
-    def stop(self) -> None:
-        self._stopped = True
-        with self._calmer:
-            self._calmer.notify_all()

@@ -108,9 +108,7 @@ class Rumors:
 
     def answered(self, link, entries, knew: bool) -> None:
         """Take an answer about rumors, which were new there, or known (`knew`)."""
-        channel = self._channels.get(link)
-        if channel is None:
-            return
+        channel = self._channels[link]
         for key in _named(channel.unanswered, entries):
             told = channel.unanswered.pop(key)
             channel.used -= told.charge

@@ -82,15 +82,13 @@ class Spreading(Part):
         return MessageList(settings, own_run)
 
     def _way_of_spreading(self, node, links, at_once: int, tries: int):
-        """Make the way that `--spread` names. Every way has the public names of Flood. Only its
-        `wait_for_room(turn)` may wait, and leaves the present turn meanwhile. A way with a
+        """Make the way that `--spread` names. Every way has the public names of Flood. A way with a
         `duty_name` also has a `turn(now)`, and is given the `duty` that calls it."""
         settings: Settings = node.settings
         if settings.spread == "rumor":
             return Mongering(links, Telling(
                 stop=settings.rumor_stop, at_once=at_once, window=settings.rumor_window,
-                patience=settings.rumor_patience, tries=tries),
-                node.now, node.rng, node.flusher.condition(), settings.origin_wait)
+                patience=settings.rumor_patience, tries=tries), node)
         if settings.spread == "tree":
             return Tree(links, node, self.messages, self.anti_entropy.catch_up.awaits)
         return Flood(links, node.flusher, node.now, self.gathering)

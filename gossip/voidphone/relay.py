@@ -151,8 +151,10 @@ class Relay(Part):
     def _wait_for(self, links, seconds: float = math.inf) -> None:
         """Send the outbox, then await, out of turn, links with long backlogs."""
         self._outbox.send()
-        with self._module.turn.left():
-            self._module.flusher.wait_for_room(links, seconds)
+        module = self._module
+        with module.turn.left():
+            module.flusher.wait_until(lambda: not any(
+                [link.pauses_origin(module.now()) for link in links]), seconds)
 
     # What neighbours say.
 

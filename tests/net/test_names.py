@@ -84,7 +84,7 @@ def test_names_are_looked_up_anew_and_what_they_lead_to_is_written_when_it_chang
     assert said[at_first + 1] == (
         f"ambiguous:a:{address.port}:2 addresses, of which the lowest is the seed")
     resolver.ips["a"] = ["127.0.0.2"]
-    assert peer.joining.registered() == [(address, peer.joining.links()[0])]  # it stands
+    assert [link.peer for link in peer.joining.links()] == [address]  # it stands
     net.end(seed)
     net.seed(address_of("127.0.0.2", address.port))
     wait_event(peer, f"registered:127.0.0.2:{address.port}")
@@ -102,7 +102,7 @@ def test_lines_that_lead_to_one_seed_are_one_registration(net, resolver):
     assert same in {f"unregistered:{one}{line}:leads to {seed.address}, as {other}{line} does"
                     for one in "abc" for other in "abc" if one != other}
     wait_until(lambda: len(resolver.asked) > 12, what="further dials")
-    assert len(peer.joining.registered()) == 1
+    assert len(peer.joining.links()) == 1
     assert count(peer, same) == 1
 
 

@@ -87,8 +87,8 @@ def test_an_unlisted_newcomer_that_is_refused_makes_a_peer_ask_for_the_list_as_s
     listing = net.dial(seed)
     listing.say(f"register:{fake.address}")
     assert listing.hear() == "registered successfully"
-    asleep, turn = [], peer.linking.next_at
-    peer.linking.next_at = lambda now: asleep.append(now) or turn(now)
+    asleep, turn = [], peer.linking.places.next_at
+    peer.linking.places.next_at = lambda now: asleep.append(now) or turn(now)
     cadence = peer.joining._list_cadence
     cadence._delay, cadence.next_at = 60.0, peer.now() + 60  # it had settled long ago
     peer.membership.hurry()

@@ -1,5 +1,6 @@
 """Places: whom a peer dials next, and whom it leaves alone."""
 
+import math
 import random
 
 import pytest
@@ -35,8 +36,8 @@ def test_who_refused_as_full_or_cannot_be_reached_is_left_alone_for_a_while(monk
     places.leave_alone(peer(10))
     taken = counted(60)
     assert places.ordinary_dial(listed, [peer(60), peer(30)], [], 10.7, taken) is None
-    places.next_round(10.7)
-    places.next_round(10.7)
+    places.next_round()
+    places.next_round()
     assert places.ordinary_dial(listed, [peer(60), peer(30)], [], 10.7, taken) in {peer(10),
                                                                                    peer(20)}
 
@@ -54,14 +55,14 @@ def test_a_free_place_is_tried_again_after_a_pause_that_doubles_up_to_an_interva
             assert dial() is not None
             places.put_off(peer(10), False, now)
         assert dial() is None and places.next_at(now) == pytest.approx(now + pause)
-        places.next_round(now)
+        places.next_round()
         assert dial() is None
         now += pause
     for _ in range(FULL_TRIES):
         places.put_off(peer(10), False, now)
     assert dial() is None
     places.link_broke()
-    assert dial() is not None and places.next_at(now) is None
+    assert dial() is not None and places.next_at(now) == math.inf
 
 
 def test_who_takes_no_place_is_not_dialled_and_keeps_no_place_from_others():

@@ -22,7 +22,7 @@ def test_a_peer_registers_with_a_majority_and_takes_the_union(net):
     seeds = net.seeds(6)
     peers = net.peers(5)
     for peer in peers:
-        wait_until(lambda peer=peer: len(peer.joining.registered()) == 4)
+        wait_until(lambda peer=peer: len(peer.joining.links()) == 4)
     wait_until(lambda: all(len(p.peer_list.addresses()) == 4 for p in peers))
     assert sum(len(seed.registry.addresses()) for seed in seeds) == 4 * len(peers)
 
@@ -47,7 +47,7 @@ def test_peers_started_at_once_become_one_graph_with_a_whole_ring_and_then_rest(
 def test_there_may_be_sixty_seeds(net):
     net.seeds(60)
     one, other = net.peer(), net.peer()
-    wait_until(lambda: len(one.joining.registered()) == 31, what="31 registrations")
+    wait_until(lambda: len(one.joining.links()) == 31, what="31 registrations")
     wait_until(lambda: neighbours(one) == {other.address})
 
 
@@ -55,17 +55,17 @@ def test_a_seed_that_is_down_is_made_up_for_by_another(net):
     seeds = net.seeds(4)
     net.end(seeds[0])
     peer = net.peer()
-    wait_until(lambda: {seed for seed, _ in peer.joining.registered()}
+    wait_until(lambda: {link.peer for link in peer.joining.links()}
                == {seed.address for seed in seeds[1:]})
 
 
 def test_all_seeds_killed_and_restarted_know_everyone_again(net):
     seeds = net.seeds(3)
     peers = net.peers(4, gossip_count=30)
-    wait_until(lambda: all(len(p.joining.registered()) == 2 for p in peers))
+    wait_until(lambda: all(len(p.joining.links()) == 2 for p in peers))
     for seed in seeds:
         net.end(seed)
-    wait_until(lambda: not any(p.joining.registered() for p in peers))
+    wait_until(lambda: not any(p.joining.links() for p in peers))
     seeds = [net.seed(seed.address) for seed in seeds]
     wait_until(lambda: {a for seed in seeds for a in seed.registry.addresses()}
                == {peer.address for peer in peers}, 60)

@@ -26,10 +26,10 @@ def test_a_removal_is_told_once_a_minute_and_matters_for_an_hour():
     registry = Registry(Settings(), print)
     for _ in range(2):
         registry.register(peer(1), FakeLink(), 0.0)
-        assert registry.removal(peer(1)) is None and registry.removal(peer(2)) is None
+        assert registry.removal(peer(1), 0.0) is None and registry.removal(peer(2), 0.0) is None
         registry.remove(registry.row(peer(1)), "gone", 0.0)
-        removal = registry.removal(peer(1))
-        assert removal.matters(3_599.0) and not removal.matters(3_600.0)
+        removal = registry.removal(peer(1), 3_599.0)
+        assert removal is not None and registry.removal(peer(1), 3_600.0) is None
         assert not removal.passed_on and not removal.was_told(0.0)
         removal.told = 0.0
         assert removal.was_told(59.0) and not removal.was_told(60.0)

@@ -5,7 +5,6 @@ import types
 import pytest
 
 from gossip import wire
-from gossip.node.part import Part
 from gossip.signing.known_runs import Homes, run_of
 from gossip.signing.link_proofs import BUSY, CHECKS, CHECKS_AT_ONCE, UNPROVEN, LinkProofs
 from gossip.signing.grammar import Signer
@@ -35,14 +34,14 @@ class Runs:
         return run in self.asked
 
 
-class Node(Part):
+class Node:
     """A peer that signs, and looks for addresses when a test answers."""
 
     address = OWN
 
     def __init__(self):
         self.counters, self.clock, self.looks, self.over = Counters(), 0.0, [], []
-        self.runs, self.on_replaced, self.parts = Runs(), self.over.append, [self]
+        self.runs, self.linking = Runs(), types.SimpleNamespace(replaced=self.over.append)
         self.proofs = LinkProofs(self, Signer(OWN, bytes(32)), self.runs, [self] * 3)
 
     def now(self):

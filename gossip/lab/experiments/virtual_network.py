@@ -172,7 +172,7 @@ class VirtualNetwork:
         """Let a peer say messages in turn, while it has room."""
         node = self.nodes.get(address)
         while said < count and node is not None:
-            if not node.flusher.has_room(node.neighbours.links()):
+            if not node.has_room():
                 self.time.at(self.time.now + LOOK, self.say_all, address, count, said)
                 return
             said += 1

@@ -81,9 +81,6 @@ class VirtualWorld(World):
     def dial(self, link, thread: str = "link reader") -> None:
         self.later(self.now(), link, self._connect, link)
 
-    def missing_ip(self) -> str:
-        return ""
-
     def wake(self) -> None:
         self.cabling.hush(self.node.address, self)
 
@@ -316,25 +313,7 @@ class VirtualFlusher(Flushing):
     def take_over(self, job, after: float = 0.0) -> None:
         self._world.later(self._world.now() + after, self, job)
 
-    def condition(self) -> "NoWaiting":
-        return NoWaiting()
-
-    def has_room(self, links) -> bool:
-        return not any(link.pauses_origin(self._world.now()) for link in links)
-
-    def wait_for_room(self, links, seconds: float) -> None:
-        """Return if there is room. WouldWait otherwise, because none can come meanwhile."""
-        self.condition().wait_for(lambda: self.has_room(links))
-
-
-class NoWaiting(contextlib.nullcontext):
-    """A condition on which nobody may wait."""
-
-    def notify_all(self) -> None:
-        """Do nothing, because nobody waits."""
-
-    def wait_for(self, predicate, timeout: float | None = None) -> bool:
-        """Return True if the predicate holds already. WouldWait otherwise."""
+    def wait_until(self, predicate, seconds: float) -> None:
+        """Return if the predicate holds. WouldWait otherwise, because nothing happens meanwhile."""
         if not predicate():
             raise WouldWait("until another thread has sent what was brought before")
-        return True

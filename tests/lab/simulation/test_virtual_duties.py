@@ -167,20 +167,22 @@ def test_what_is_handed_over_for_later_is_done_then(pair):
 def test_waiting_for_room_is_forbidden_loudly_only_while_there_is_none():
     pair = Pair(buffer=1000)
     here, there = pair.linked()
-    flusher = pair.one.world.flusher
-    flusher.wait_for_room([here], 2.0)
+    world = pair.one.world
+
+    def has_room():
+        return not here.pauses_origin(world.now())
+    world.flusher.wait_until(has_room, 2.0)
     pair.other.world.freeze()
     here.trust()
     here.send(bytes(ORIGIN_LIMIT + 2000))
-    assert not flusher.has_room([here])
+    assert not has_room()
     with pytest.raises(WouldWait):
-        flusher.wait_for_room([here], 2.0)
+        world.flusher.wait_until(has_room, 2.0)
 
 
-def test_a_condition_lets_pass_what_holds_already(pair):
-    condition = pair.one.world.flusher.condition()
-    with condition:
-        condition.notify_all()
-        assert condition.wait_for(lambda: True)
-        with pytest.raises(WouldWait):
-            condition.wait_for(lambda: False)
+def test_waiting_lets_pass_what_holds_already(pair):
+    flusher = pair.one.world.flusher
+    flusher.notify()
+    flusher.wait_until(lambda: True, 2.0)
+    with pytest.raises(WouldWait):
+        flusher.wait_until(lambda: False, 2.0)
