@@ -129,7 +129,7 @@ class Keeping(Part):
         """Return the entries about peers that are listed or proven here."""
         node = self._node
         unknown = [entry.peer for entry in entries if node.registry.row(entry.peer) is None
-                   and not node.vouching.has_proved(entry.peer)]
+                   and node.vouching.latest_run(entry.peer) is None]
         if unknown:
             node.counters.add("entries about unknown peers", len(unknown))
             node.vouching.look_at(node.rng.choice(unknown))  # this seed may have been restarted

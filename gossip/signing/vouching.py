@@ -84,9 +84,6 @@ class Vouching(Part):
         starts, latest = self._runs_of(address)
         return run_of((address, latest or next(reversed(starts)))) if starts else None
 
-    def has_proved(self, address: Address) -> bool:
-        return address in self._runs
-
     def look_at(self, address: Address) -> None:
         """Probe an address that has proved nothing here, if possible."""
         if self._can_be_probed(address):
