@@ -28,6 +28,3 @@ class Part:
 
     def on_settled(self, run: bytes) -> None:
         """Note that a run is now known as genuine, or denied."""
-
-    def on_replaced(self, peer) -> None:
-        """Note that a known peer's address has a new run."""

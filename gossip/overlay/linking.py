@@ -167,7 +167,7 @@ class Linking(Part):
             self.learning.ask(link)  # it knows peers that were cut off together with it
         self._node.membership.hurry()
 
-    def on_replaced(self, peer: Address) -> None:
+    def replaced(self, peer: Address) -> None:
         """End the link to a run when another run has its address."""
         link = self.neighbours.link(peer)
         if link is not None and not self._proofs.is_at_home(link):

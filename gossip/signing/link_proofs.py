@@ -3,7 +3,7 @@
 A good answer proves the run that answers, because the dialler has reached its address. The run of a
 newcomer has to be genuine (confirming asks seeds about an unknown run), and the last met at its
 address. Otherwise the address is probed, because seeds may be too busy, or another run may be there
-now. All parts hear `on_replaced` when an address has another genuine run than was met there.
+now. If so, the earlier run's link ends (`replaced` of the node's `linking`).
 """
 
 import functools
@@ -129,8 +129,8 @@ class LinkProofs(Part):
             self._look(address, start, verdict)
 
     def _replaced(self, address: Address, at_home: bool) -> None:
-        for part in self._node.parts if at_home else ():
-            part.on_replaced(address)
+        if at_home:
+            self._node.linking.replaced(address)
 
     def _look_anyway(self, link, run: bytes, verdict) -> None:
         """Probe a newcomer's address, because seeds may have been too busy."""

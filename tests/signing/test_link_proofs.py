@@ -42,7 +42,7 @@ class Node(Part):
 
     def __init__(self):
         self.counters, self.clock, self.looks, self.over = Counters(), 0.0, [], []
-        self.runs, self.on_replaced, self.parts = Runs(), self.over.append, [self]
+        self.runs, self.linking = Runs(), types.SimpleNamespace(replaced=self.over.append)
         self.proofs = LinkProofs(self, Signer(OWN, bytes(32)), self.runs, [self] * 3)
 
     def now(self):
