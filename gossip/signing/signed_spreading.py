@@ -94,9 +94,7 @@ class SignedSpreading(Spreading):
         rumors = [wire.gossip_part(line) for line in lines if line.startswith(wire.RUMOR)]
         lines = [line if line.startswith(self.BEGINNINGS) else wire.gossip_part(line)
                  for line in lines]  # nobody has signed a prefix
-        fresh = self._remember(lines, link.peer, link)
-        if fresh.forbidden:
-            self._write_forbidden(link, fresh.forbidden)
+        fresh = self._remember(lines, link, link)
         unknown = [line for _, line, _ in fresh.unknown]
         if fresh.corrupt:
             self._write_corrupt(link, fresh.corrupt)
@@ -117,12 +115,15 @@ class SignedSpreading(Spreading):
         if fresh.fault is not None:
             raise fresh.fault
 
-    def _remember(self, lines: list[bytes], neighbour: Address, link=None) -> SignedFresh:
-        """Remember a neighbour's new lines; report contradictions before the watch counts."""
-        fresh = self.messages.add(lines, brought_by=neighbour, link=link)
+    def _remember(self, lines: list[bytes], source, link=None) -> SignedFresh:
+        """Remember new lines of a link; report contradictions before the watch counts. They come
+        over the `link` now, or have waited (None)."""
+        fresh = self.messages.add(lines, brought_by=source.peer, link=link)
         if self._on_contradiction is not None:
             for one, other in fresh.contradictions:
                 self._on_contradiction(one, other)
+        if fresh.forbidden:
+            self._write_forbidden(source, fresh.forbidden)
         return fresh
 
     def _keep_waiting(self, link, unknown: list[tuple[bytes, bytes, bytes]]) -> None:
@@ -144,11 +145,9 @@ class SignedSpreading(Spreading):
             self.anti_entropy.catch_up.denied(run)
             return
         for link, lines in waiting:
-            fresh = self._remember(lines, link.peer)
+            fresh = self._remember(lines, link)
             if self._watch is not None:
                 self._watch.confirmed([*fresh.lines, *fresh.refused], self._now())
-            if fresh.forbidden:
-                self._write_forbidden(link, fresh.forbidden)
             if fresh.lines:
                 self._hand_on(link, fresh)
             self._allowance.check(link.peer, fresh.checks, self._now())
