@@ -71,10 +71,6 @@ class Vouching(Part):
             self._runs[address] = self._runs.pop(address)  # as the last
         return list(self._runs_of(address)[0])
 
-    def knows(self, address: Address, start: int) -> bool:
-        """Return whether the seed would name this run now without a probe."""
-        return start in self._runs_of(address)[0]
-
     def run_of(self, address: Address) -> int | None:
         """Return the run that an address proved in its last probe."""
         return self._runs_of(address)[1]
