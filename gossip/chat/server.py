@@ -13,7 +13,6 @@ import os
 import random
 import re
 import socket
-import threading
 
 from gossip import wire
 from gossip.addresses import Address, address_of
@@ -139,7 +138,6 @@ class ChatServer(Node):
         self.mongering: Mongering = self.spreading.way
         self._news_at = 0.0  # monotonic time of the last gossip, also of a proxy
         self._compared_at = -math.inf  # when both neighbours were told a digest last
-        self._ended = threading.Event()  # set when the server stops
 
     def settings_shown(self) -> str:
         return (f"{self.settings.words()}:chat={self.place}"
@@ -156,7 +154,6 @@ class ChatServer(Node):
             self.anti_entropy.duty = self.keep("anti-entropy", self.compare)
 
     def wake(self) -> None:
-        self._ended.set()
         self._doors.udp.sendto(b"", self.address.dial)  # wakes the thread that reads
 
     def free(self) -> None:
@@ -201,7 +198,7 @@ class ChatServer(Node):
         while (left := begun + LAST_WORDS + self.more_patience() - self.now()) > 0:
             self.flusher.wait_until(lambda: not self.mongering.rumors.bytes, left)
             quiet_at = self._news_at + QUIET + self.more_patience()
-            if self._ended.wait(min(left, max(QUIET / 4, quiet_at - self.now()))):
+            if self.world.await_end(min(left, max(QUIET / 4, quiet_at - self.now()))):
                 return
             if quiet_at <= self.now() and not (self.mongering.rumors.hot or self._in_haste()):
                 return

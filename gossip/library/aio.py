@@ -26,7 +26,6 @@ class Peer(Joined, contextlib.AbstractAsyncContextManager["Peer"]):
         self._loop = asyncio.get_running_loop()
         if self._subscriber.on_message is None:
             self._inbox.on_arrival = self._wake
-            self._wake()
 
     def _wake(self) -> None:
         with contextlib.suppress(RuntimeError):  # the loop was closed before the peer

@@ -34,9 +34,8 @@ REPORTERS_LIMIT = 10_000  # peers that are remembered
 
 class _Reporter(NamedTuple):
     start: int  # of its run
-    newest: int  # PERIOD of the newest report that counts
-    came: float  # when that came
     counted: set[int]  # PERIODs that counted, of the last six
+    came: float  # when the report of the newest came
 
 
 class Intake:
@@ -56,20 +55,20 @@ class Intake:
     def age(self, peer: Address, start: int, period: int, now: float) -> float | None:
         """Return a report's age in seconds; None if it does not count."""
         reporter = self._reporters.get(peer)
-        is_same = reporter is not None and start == reporter.start
-        counted = reporter.counted if is_same else set()
-        if is_same and period <= reporter.newest:
-            if period <= reporter.newest - KEPT or period in counted:
+        counted = reporter.counted if reporter is not None and reporter.start == start else set()
+        newest = max(counted, default=0)
+        if period <= newest:
+            if period <= newest - KEPT or period in counted:
                 return None
             counted.add(period)
-            return (reporter.newest - period) * self._period + now - reporter.came
+            return (newest - period) * self._period + now - reporter.came
         if reporter is None:
             self._credit.take(now, MOST_CREDIT - CREDIT, peer)
         if self._credit.take(now, key=peer):  # it comes too soon
             self._credit.take(now, -1, peer)
             return None
         recent = {one for one in counted if one > period - KEPT}
-        self._reporters.put(peer, _Reporter(start, period, now, recent | {period}))
+        self._reporters.put(peer, _Reporter(start, recent | {period}, now))
         return 0.0
 
     def bears(self, peer: Address, now: float) -> bool:
@@ -129,7 +128,7 @@ class Keeping(Part):
         """Return the entries about peers that are listed or proven here."""
         node = self._node
         unknown = [entry.peer for entry in entries if node.registry.row(entry.peer) is None
-                   and not node.vouching.has_proved(entry.peer)]
+                   and node.vouching.latest_run(entry.peer) is None]
         if unknown:
             node.counters.add("entries about unknown peers", len(unknown))
             node.vouching.look_at(node.rng.choice(unknown))  # this seed may have been restarted

@@ -77,8 +77,6 @@ class Reporting(Part):
         elif links:
             self._told = links[0]
             self._told.send(b"".join(self._kept))
-        else:
-            self._told = None
 
     # What happens to links, and what neighbours and seeds say.
 

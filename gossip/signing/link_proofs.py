@@ -6,8 +6,6 @@ address. Otherwise the address is probed, because seeds may be too busy, or anot
 now. Linking is told when an address has another genuine run than was met there.
 """
 
-import functools
-
 from gossip import wire
 from gossip.addresses import Address
 from gossip.liveness.prober import FIRST, LAST
@@ -123,14 +121,11 @@ class LinkProofs(Part):
                 self._look_anyway(link, run, verdict)
             return
         if not waiting and not self._runs.homes.is_last(address, start):
-            self._look(address, start, functools.partial(self._replaced, address))
+            self._look(address, start, lambda at_home: (
+                self._node.linking.replaced(address) if at_home else None))
         for link, verdict in waiting:
             self._give_back(link.remote_ip)
             self._look(address, start, verdict)
-
-    def _replaced(self, address: Address, at_home: bool) -> None:
-        if at_home:
-            self._node.linking.replaced(address)
 
     def _look_anyway(self, link, run: bytes, verdict) -> None:
         """Probe a newcomer's address, because seeds may have been too busy."""

@@ -23,7 +23,6 @@ class SignedFresh:
 
     def __init__(self):
         self.lines: list[bytes] = []
-        self.parts: list[str] = []  # the new lines as output files show them, then joined
         self.shown = ""
         self.fault: wire.WireError | None = None
         self.forbidden: list[str] = []
@@ -95,7 +94,7 @@ class SignedMessages(MessageList):
         if self._texts.is_over():
             self._texts.evict()
         fresh.contradictions, self._covers.contradictions = self._covers.contradictions, []
-        fresh.shown = "\n".join(fresh.parts)
+        fresh.shown = b"\n".join(fresh.lines).decode()  # a signed line has no prefix
         return fresh
 
     def _take_all(self, lines: list[bytes], covers: dict[bytes, Cover | None], last: Cover | None,
@@ -127,19 +126,16 @@ class SignedMessages(MessageList):
         if last is None or not (made_here or self._is_known(last.run)):
             return False
         covering = functools.partial(self._covers.speak_for_all, last)
-        block = super().add_block(lines, made_here, covering)
-        if block is None:
+        if super().add_block(lines, made_here, covering) is None:
             return False
-        cover = self._covers.lines[last.line]
-        self._texts.cover(self._runs[last.run], lines, cover)
         fresh.lines += lines
-        fresh.parts.append(block.shown)
-        fresh.covers += [cover.line] * len(lines)
-        self._give_back(cover, fresh)
+        self._note_cover(self._runs[last.run], lines, self._covers.lines[last.line], fresh)
         return True
 
-    def _give_back(self, cover: Cover, fresh: SignedFresh) -> None:
-        """Credit the payer of a check that let a message in."""
+    def _note_cover(self, run: Run, lines: list[bytes], cover: Cover, fresh: SignedFresh) -> None:
+        """Note the cover of new lines. Credit the payer of a check that let them in."""
+        self._texts.cover(run, lines, cover)
+        fresh.covers += [cover.line] * len(lines)
         if cover.payer is not None:
             fresh.checks[cover.payer] -= 1
             cover.payer = None
@@ -160,10 +156,7 @@ class SignedMessages(MessageList):
         elif not made_here and not self._is_known(message.run):
             fresh.unknown.append((message.run, line, cover.line))
         elif (run := self._keep(line, digest, message, made_here, brought_by, fresh)) is not None:
-            self._texts.cover(run, [line], cover)
-            fresh.parts.append(message.shown)
-            fresh.covers.append(cover.line)
-            self._give_back(cover, fresh)
+            self._note_cover(run, [line], cover, fresh)
 
     def _verified(self, lines: list[bytes], last: Cover | None, made_here: bool,
                   brought_by: Address | None, checks: collections.Counter

@@ -27,12 +27,11 @@ LIMITS = {"lines": 1_000, "bytes": 1 << 20, "runs": 100}
 
 class SignedAllowance(Allowance):
     """Rate limits on a neighbour's own messages, and on signatures that it brings. A check is given
-    back when it lets a message in; early checks have a quota of their own."""
+    back when it lets a message in."""
 
     def __init__(self, rate: int, burst: int):
         super().__init__(rate, burst)
         self._checks = Rate(CHECKS, CHECKS_AT_ONCE, REMEMBERED)
-        self._early_checks = Rate(CHECKS, CHECKS_AT_ONCE, REMEMBERED)
 
     def cost(self, peer: Address, new: list[bytes], lines: list[bytes] = (),
              covers: list[bytes] = ()) -> Cost | None:
@@ -53,10 +52,6 @@ class SignedAllowance(Allowance):
             self._checks.take(now, count, payer)
         return min(self._checks.take(now, 0, peer), REST_LIMIT)
 
-    def checks_early(self, peer: Address | None, now: float) -> bool:
-        """Charge a neighbour for an early check; return whether it could pay."""
-        return self._early_checks.spend(now, 1, peer)
-
 
 class SignedSpreading(Spreading):
     """The messages of a peer that signs and verifies."""
@@ -72,6 +67,7 @@ class SignedSpreading(Spreading):
         self._runs = runs
         self._on_contradiction = on_contradiction
         self._waiting = WaitingLines()
+        self._early_checks = Rate(CHECKS, CHECKS_AT_ONCE, REMEMBERED)  # before they are needed
         super().__init__(node, links, on_offence=on_offence, watch=watch, start=signer.start,
                          runs=runs)
         self._write_sparingly = node.write_sparingly
@@ -79,7 +75,7 @@ class SignedSpreading(Spreading):
     def _message_list(self, settings: Settings, own_run: bytes) -> SignedMessages:
         return SignedMessages(
             settings, own_run, self._signer.is_genuine, self._runs.is_known, self._runs.is_denied,
-            lambda neighbour: self._allowance.checks_early(neighbour, self._now()))
+            lambda neighbour: self._early_checks.spend(self._now(), 1, neighbour))
 
     def signed(self, lines: list[bytes]) -> list[bytes]:
         """Return lines that were made here, behind their covers."""
@@ -94,9 +90,7 @@ class SignedSpreading(Spreading):
         rumors = [wire.gossip_part(line) for line in lines if line.startswith(wire.RUMOR)]
         lines = [line if line.startswith(self.BEGINNINGS) else wire.gossip_part(line)
                  for line in lines]  # nobody has signed a prefix
-        fresh = self._remember(lines, link.peer, link)
-        if fresh.forbidden:
-            self._write_forbidden(link, fresh.forbidden)
+        fresh = self._remember(lines, link, link)
         unknown = [line for _, line, _ in fresh.unknown]
         if fresh.corrupt:
             self._write_corrupt(link, fresh.corrupt)
@@ -117,12 +111,15 @@ class SignedSpreading(Spreading):
         if fresh.fault is not None:
             raise fresh.fault
 
-    def _remember(self, lines: list[bytes], neighbour: Address, link=None) -> SignedFresh:
-        """Remember a neighbour's new lines; report contradictions before the watch counts."""
-        fresh = self.messages.add(lines, brought_by=neighbour, link=link)
+    def _remember(self, lines: list[bytes], source, link=None) -> SignedFresh:
+        """Remember new lines of a link; report contradictions before the watch counts. They come
+        over the `link` now, or have waited (None)."""
+        fresh = self.messages.add(lines, brought_by=source.peer, link=link)
         if self._on_contradiction is not None:
             for one, other in fresh.contradictions:
                 self._on_contradiction(one, other)
+        if fresh.forbidden:
+            self._write_forbidden(source, fresh.forbidden)
         return fresh
 
     def _keep_waiting(self, link, unknown: list[tuple[bytes, bytes, bytes]]) -> None:
@@ -144,11 +141,9 @@ class SignedSpreading(Spreading):
             self.anti_entropy.catch_up.denied(run)
             return
         for link, lines in waiting:
-            fresh = self._remember(lines, link.peer)
+            fresh = self._remember(lines, link)
             if self._watch is not None:
                 self._watch.confirmed([*fresh.lines, *fresh.refused], self._now())
-            if fresh.forbidden:
-                self._write_forbidden(link, fresh.forbidden)
             if fresh.lines:
                 self._hand_on(link, fresh)
             self._allowance.check(link.peer, fresh.checks, self._now())

@@ -71,10 +71,6 @@ class Vouching(Part):
             self._runs[address] = self._runs.pop(address)  # as the last
         return list(self._runs_of(address)[0])
 
-    def knows(self, address: Address, start: int) -> bool:
-        """Return whether the seed would name this run now without a probe."""
-        return start in self._runs_of(address)[0]
-
     def run_of(self, address: Address) -> int | None:
         """Return the run that an address proved in its last probe."""
         return self._runs_of(address)[1]
@@ -83,9 +79,6 @@ class Vouching(Part):
         """Return the last proved run, even if later probes brought no proof."""
         starts, latest = self._runs_of(address)
         return run_of((address, latest or next(reversed(starts)))) if starts else None
-
-    def has_proved(self, address: Address) -> bool:
-        return address in self._runs
 
     def look_at(self, address: Address) -> None:
         """Probe an address that has proved nothing here, if possible."""

@@ -43,7 +43,6 @@ class GossipModule(Node):
         self.rng = random.Random()
         self.outbox = Outbox(output)
         self.view = View(config, self.rng, output.write)
-        self.api_address: Address | None = None  # of the open API
         self._retry = Backoff(RETRY_FIRST, RETRY_LAST)  # of dials for a first neighbour
         self._candidates = collections.deque()  # addresses to dial in turn
         self.handshake = Handshake(self)
@@ -59,7 +58,6 @@ class GossipModule(Node):
         for address in self.config.api_address:
             try:
                 self.world.listen(address, accept=self.accept_module, name="API listener")
-                self.api_address = address
                 break
             except OSError as error:
                 if error.errno == errno.EADDRINUSE or address == self.config.api_address[-1]:

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gossip.addresses import Address, address_of, can_be_dialled
+from gossip.node.link import Lines
 from gossip.wire import WireError
 
 HEADER_SIZE = 4  # bytes
@@ -90,14 +91,10 @@ PeerNotification = said_as(511, "peer_notification", "BxHH", "ttl id data_type d
 SPREADABLE = LONGEST - len(PeerNotification(0, 0, 0, b"").pack())  # bytes of data in a 511
 
 
-class Frames:
-    """The framing, which cuts a stream of bytes into messages."""
+class Frames(Lines):
+    """The framing, which cuts a stream of bytes into messages instead of lines."""
 
     late = "nothing valid came in time"  # the reason after a deadline
-
-    def __init__(self):
-        self._rest = b""  # the beginning of an unfinished message
-        self.fault: WireError | None = None  # why the rest of the stream cannot be read
 
     def feed(self, data: bytes) -> list[bytes]:
         """Return the messages that `data` completes, before any wrong header."""
@@ -121,9 +118,6 @@ class Frames:
             at += size
         self._rest = data[at:]
         return messages
-
-    def unfinished(self) -> bool:
-        return bool(self._rest)
 
 
 def parse(message: bytes):

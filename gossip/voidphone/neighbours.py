@@ -109,11 +109,10 @@ class View:
         self._known.pop(peer, None)
         if len(self._neighbours) > self._config.max_connections:
             other = self._surplus(peer)
-            surplus = self._neighbours.pop(other)
-            surplus.close("one too many")
-            self._write(f"disconnected:{other}:one too many")
-            self._note(other, surplus.teller)
-        self._note_degree()
+            self._neighbours[other].close("one too many")
+            self.remove(other, self._neighbours[other], "one too many")
+        else:
+            self._note_degree()
         return True
 
     def _surplus(self, newcomer: Address) -> Address:

@@ -219,7 +219,8 @@ class VirtualNetwork:
         text, _, start = run.decode().rpartition(":")
         address, start = parse_address(text), int(start)
         node = self.nodes.get(address)
-        knowing = [seed for seed in self.honest_seeds() if seed.vouching.knows(address, start)]
+        knowing = [seed for seed in self.honest_seeds()
+                   if start in seed.vouching.starts(address)]
         return (node is not None and node.spreading.origin.start == start
                 or len(knowing) >= majority(len(self.seeds)))
 
