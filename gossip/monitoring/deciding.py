@@ -2,7 +2,7 @@
 
 Once a period the seed judges its own subjects by their rows (verdicts.py), and exchanges verdicts
 with all other seeds. A guilty peer is kicked: every seed takes the peer off its list, refuses it
-for the time of a ban, and tells its registered peers. A peer whose neighbour never names it is
+for the time of a ban, and tells its registered peers. A peer whose neighbour rarely names it is
 warned by the seeds that list it. The part `keeping` has the rows and the links to other seeds.
 """
 
@@ -11,18 +11,19 @@ import math
 from typing import NamedTuple
 
 from gossip import wire
-from gossip.addresses import Address
+from gossip.addresses import Address, is_loopback
 from gossip.monitoring import grammar
 from gossip.monitoring.other_seeds import SPEAKER
 from gossip.monitoring.verdicts import PAIRED_FROM, Case, Found, Guilt, evaluate
 from gossip.node.part import Part
 from gossip.registering.admission import REGISTERED
 from gossip.signing.grammar import Contradiction
-from gossip.tools import Recent
+from gossip.tools import Rate, Recent
 
 SUBJECTS = 500  # judged in one turn; the others in the next
 BELIEVED = 3  # periods for which the verdicts of a seed count, unless newer ones come
 REMEMBERED = 10_000  # bans, warnings, and runs that have contradicted themselves
+PROOFS, PROOFS_AT_ONCE = 0.2, 100  # contradictions in one account: a second, beyond so many
 
 
 class Ban(NamedTuple):
@@ -49,6 +50,8 @@ class Deciding(Part):
         self._node, self._keeping = node, keeping
         self._period = node.settings.report_interval
         self._cheats = Recent(REMEMBERED)  # run that has contradicted itself -> True
+        # by the IP of the run, because its owner can make ever more; on loopback by who tells
+        self._proofs = Rate(PROOFS, PROOFS_AT_ONCE)
         self._bans = Recent(REMEMBERED)  # address -> Ban
         self._warned = Recent(REMEMBERED)  # (peer, neighbour that never names it) -> True
         # seed -> (when its verdicts began to come, all of that period)
@@ -123,9 +126,13 @@ class Deciding(Part):
             return
         if self._cheats.get(message.run):
             return
-        message.verify()  # once for each run, so this needs no rate limit
+        account = link.peer if is_loopback(address) else address.ip
+        if link.role != SPEAKER and not self._proofs.spend(now, key=account):
+            self._node.counters.add("contradictions too many")
+            return
+        message.verify()
         self._cheats.put(message.run, True)
-        if is_latest:
+        if is_latest and not self.is_banned(address, now):
             self._keeping.links.to_all(message.line + b"\n")
             for registered in self._node.registry.links():
                 registered.send(message.line + b"\n")

@@ -39,7 +39,8 @@ class Reporting(Part):
         self._kicked_by: dict[Address, None] = {}  # seeds that have kicked this peer
         self._evidence = Recent(EVIDENCE_LIMIT)  # run not known yet -> its two signed lines
         self.watch = Watch(node.settings, lambda run: (
-            node.messages.has_few_gaps(run) and node.confirming.counts_or_asks(run)))
+            node.messages.has_few_gaps(run) and not node.messages.is_liar(run)
+            and node.confirming.counts_or_asks(run)))
 
     def turn(self, now: float) -> float:
         """Ask all neighbours, and report what they did, once a period."""

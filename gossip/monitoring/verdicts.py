@@ -7,6 +7,8 @@ in four windows that end 0, 1, 2 and 3 periods ago:
               corrupt or forbidden, plus the share of messages that never came and are not excused
     excuse    a peer owes no message to the neighbour that brought it first. It says itself how many
               those were, but all excuses together are about what there was, and a tenth
+    paired    peers that have each named the other in some reports. Only these have rates, or else
+              ports that were neighbours for a moment would be reporters
     badness   the lower median of the rates
     outcome   the badness now. Void reporters count among the three that a judgement needs, because
               else their neighbours could not be judged, and no seed would see that they lie

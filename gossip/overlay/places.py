@@ -11,9 +11,8 @@ from gossip.tools import Backoff, Recent
 
 FULL_ROUNDS = 10  # liveness rounds for which a peer that is full is not dialled
 FULL_TRIES = 4  # refusals after which dialling for free places backs off
-REMEMBERED = 10_000  # peers kept in each memory of Places; of more, the first goes
+REMEMBERED = 10_000  # peers kept in each memory of Places and ShutOut; of more, the first goes
 DEAD_REMEMBERED, DEAD_FOR = 100, 3600.0  # peers found dead: how many are kept, for how many seconds
-OFFENDERS = 1_000  # peers kept in each memory of ShutOut; of more, the first goes
 
 
 class Places:
@@ -141,8 +140,8 @@ class ShutOut:
     def __init__(self, limits: dict[str, int], seconds: float, window: float | None = None):
         self._limits = limits  # offence -> how many within `window` are too many; 0: never
         self._seconds, self._window = seconds, seconds if window is None else window
-        self._times = Recent(OFFENDERS)  # (peer, offence) -> times
-        self._refused = Recent(OFFENDERS)  # peer -> until when, for which offence
+        self._times = Recent(REMEMBERED)  # (peer, offence) -> times
+        self._refused = Recent(REMEMBERED)  # peer -> until when, for which offence
 
     def note(self, peer: Address, offence: str, count: int, now: float) -> float | None:
         """Count an offence. If it is too frequent, refuse the peer, and return until when."""

@@ -81,9 +81,13 @@ class Covers:
         and no kept cover contradicts it. Of a run that has contradicted itself, either cover will
         do, unless the origin brought it."""
         is_seen = cover.last in seen and not seen.missing(cover.first, cover.last)
-        if self._liars.get(cover.run) and cover.origin != str(brought_by).encode():
+        if self.is_liar(cover.run) and cover.origin != str(brought_by).encode():
             return is_seen or self._rival_of(cover) is not None
         return is_seen and self._rival_of(cover) is None
+
+    def is_liar(self, run: bytes) -> bool:
+        """Return whether a run has contradicted itself here, known to be genuine or not."""
+        return self._liars.get(run, default=False)
 
     def take(self, cover: Cover | None, link=None) -> Cover:
         """Take a verified signed line, which speaks for what comes next. Corrupt if it is bad, or

@@ -62,6 +62,7 @@ class KnownRuns:
         # genuine run -> from when on it counts in judgements, NEVER while few seeds name it; in the
         # order in which they were learnt
         self._known: dict[bytes, float] = {own_run: NEVER}
+        self._own_run = own_run
         self.is_known = self._known.__contains__  # (run)
         self._doubted = Recent(DOUBTED_LIMIT)  # run on which seeds differed -> True
         self._open: dict[Key, _Question] = {}
@@ -178,7 +179,7 @@ class KnownRuns:
         self._known[run] = NEVER
         self._unconfirmed.pop(run)
         if len(self._known) > KNOWN_LIMIT:
-            del self._known[next(iter(self._known))]
+            del self._known[next(known for known in self._known if known != self._own_run)]
         return True
 
     def _close(self, key: Key) -> _Question | None:

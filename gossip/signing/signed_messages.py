@@ -79,6 +79,7 @@ class SignedMessages(MessageList):
         # Drops repeated covers. This needs no turn, because only a link's reader changes its cover;
         # several readers may note that they were told the same one, and any of these will do.
         self.without_covers = self._covers.unknown
+        self.is_liar = self._covers.is_liar
 
     def add_block(self, lines: list[bytes], made_here: bool = False, covering=None) -> None:
         """Take nothing, because each line needs a cover; `add` takes blocks behind theirs."""

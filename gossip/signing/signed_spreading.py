@@ -106,7 +106,7 @@ class SignedSpreading(Spreading):
             rest = self._allowance.check(link.peer, fresh.checks, self._now())
             link.rest_until = max(link.rest_until, self._now() + rest if rest else 0.0)
         if f":{link.peer}:".encode() in b"\n".join(lines):  # else nothing is in its own name
-            new = [*fresh.lines, *unknown, *fresh.refused]
+            new = [*fresh.lines, *unknown, *fresh.refused, *map(str.encode, fresh.forbidden)]
             self._charge(link, self._allowance.cost(link.peer, new, lines, fresh.covers))
         if fresh.fault is not None:
             raise fresh.fault

@@ -157,7 +157,8 @@ class Spreading(Part):
             self._tell_watch(link, fresh)
         if fresh.lines:
             self._hand_on(link, fresh)
-        self._charge(link, self._allowance.cost(link.peer, [*fresh.lines, *fresh.refused]))
+        new = [*fresh.lines, *fresh.refused, *map(str.encode, fresh.forbidden)]
+        self._charge(link, self._allowance.cost(link.peer, new))
         if fresh.fault is not None:
             raise fresh.fault
 

@@ -6,7 +6,8 @@ import hashlib
 import pytest
 
 from gossip import wire
-from gossip.signing.grammar import Signer, registering
+from gossip.signing.grammar import Signer, parse_signed, registering
+from gossip.tools import Rate
 from tests.tools.files import count, events, wait_event
 from tests.tools.waiting import wait_until
 from tests.tools.watched import Liar, all_linked, check_once
@@ -180,6 +181,37 @@ def test_a_peer_that_has_many_contradictions_to_tell_is_heard_on(network):
     wait_event(seed, f"report:{witness.address}:1:")
     assert all(count(seed, f"removed:{liar.address}:malicious:1.000") for liar in liars)
     assert not any(link.rest_until for link in seed.registry.links())
+
+
+def test_a_run_that_contradicted_itself_judges_nobody_though_the_evidence_was_pushed_out(
+        network, monkeypatch):
+    """Else who was told the other text seems to withhold this one."""
+    liar, peer = Liar(network.net), network.honest[0]
+    monkeypatch.setattr(peer.confirming, "counts_or_asks", lambda run: True)
+    pair = [[line.encode() for line in said_by(liar.signer, liar.address, 1, text)]
+            for text in ("one", "other")]
+    run = parse_signed(pair[0][0]).run
+    with peer.turn:
+        peer.confirming._runs.prove((liar.address, liar.signer.start))
+        peer.messages.add(pair[0])
+        assert peer.reporting.watch._judged_by([pair[0][1]])
+        peer.messages.add(pair[1])
+        assert peer.messages.is_liar(run) and not peer.reporting.watch._judged_by([pair[0][1]])
+
+
+def test_who_makes_ever_more_runs_to_contradict_is_not_heard_beyond_its_account(network,
+                                                                                 monkeypatch):
+    """Else throw-away keys fill the memory of kicks and the files, and other kicks are forgotten."""
+    liars, seed = [Liar(network.net) for _ in range(4)], network.seeds[0]
+    monkeypatch.setattr(seed.deciding, "_proofs", Rate(1e-9, 2))
+    for liar in liars:
+        liar.register(seed)
+    witness = Liar(network.net)
+    end = witness.register(seed)
+    end.say(*(evidence(liar.signer, liar.address) for liar in liars), witness.report(1, ""))
+    wait_event(seed, f"report:{witness.address}:1:")
+    kicked = [count(seed, f"removed:{liar.address}:malicious:1.000") for liar in liars]
+    assert kicked == [1, 1, 1, 0] and seed.status()["contradictions too many"] == 1
 
 
 def test_what_contradicts_itself_before_its_run_is_known_is_told_when_it_is(network):

@@ -1,6 +1,6 @@
 """Who is shut out for its offences, and for how long."""
 
-from gossip.overlay.places import OFFENDERS, ShutOut
+from gossip.overlay.places import REMEMBERED, ShutOut
 from tests.tools.fakes import peer
 
 LIMITS = {"corrupt": 3, "flood": 1}
@@ -43,10 +43,10 @@ def test_without_a_limit_lines_are_only_counted():
 
 def test_both_memories_are_bounded():
     shut_out = ShutOut({"corrupt": 2}, 60.0)
-    for port in range(1, OFFENDERS + 2):
+    for port in range(1, REMEMBERED + 2):
         shut_out.note(peer(port), "corrupt", 2, 0.0)
     assert not shut_out.reason(peer(1), 1.0) and shut_out.reason(peer(2), 1.0)
-    for port in range(1, OFFENDERS + 2):
+    for port in range(1, REMEMBERED + 2):
         shut_out.note(peer(port), "corrupt", 1, 100.0)
     assert shut_out.note(peer(1), "corrupt", 1, 100.0) is None
     assert shut_out.note(peer(3), "corrupt", 1, 100.0) is not None

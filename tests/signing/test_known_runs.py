@@ -110,13 +110,14 @@ def test_neighbours_that_ask_about_ever_more_runs_leave_places_for_others(runs, 
 def test_what_is_remembered_is_bounded(monkeypatch):
     monkeypatch.setattr(known_runs, "KNOWN_LIMIT", 3)
     monkeypatch.setattr(known_runs, "UNCONFIRMED_LIMIT", 3)
-    runs = KnownRuns(SEEDS)
+    runs = KnownRuns(SEEDS, b"own")
     for start in range(1, 6):
         runs.prove((ORIGIN, start))
         runs.open((NEIGHBOUR, start), None, 0.0)
         runs.deny((NEIGHBOUR, start), 0.0)
+    assert runs.is_known(b"own")
     assert [runs.is_known(run_of((ORIGIN, start))) for start in range(1, 6)] == (
-        [False] * 2 + [True] * 3)
+        [False] * 3 + [True] * 2)
     assert [runs.open((NEIGHBOUR, start), None, 1.0) for start in range(1, 6)] == (
         [True] * 2 + [False] * 3)
 
