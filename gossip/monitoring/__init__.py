@@ -8,7 +8,7 @@ grammar        the lines that peers and seeds say
 
 At a peer:
 watch          what a peer saw of its neighbours, counted
-reporting      a report once a period; kicks, and neighbours that never name this peer
+reporting      a report once a period; kicks, and neighbours that rarely name this peer
 
 At a seed:
 rows           the entries of reports, each filed under two keys

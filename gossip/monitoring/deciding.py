@@ -53,7 +53,7 @@ class Deciding(Part):
         # by the IP of the run, because its owner can make ever more; on loopback by who tells
         self._proofs = Rate(PROOFS, PROOFS_AT_ONCE)
         self._bans = Recent(REMEMBERED)  # address -> Ban
-        self._warned = Recent(REMEMBERED)  # (peer, neighbour that never names it) -> True
+        self._warned = Recent(REMEMBERED)  # (peer, neighbour that rarely names it) -> True
         # seed -> (when its verdicts began to come, all of that period)
         self._told: dict[Address, tuple[float, grammar.Verdicts]] = {}
         self._found = Recent(REMEMBERED)  # address -> (badness, if judged; whether it is void)
@@ -213,7 +213,7 @@ class Deciding(Part):
         return b"".join(ban.line(now) for ban in self._bans.all(now).values())
 
     def _warn(self, pairs, now: float) -> None:
-        """Tell peers which neighbours never name them, once per ban."""
+        """Tell peers which neighbours rarely name them, once per ban."""
         for peer, neighbour in pairs:
             row, until = self._node.registry.row(peer), now + self._node.settings.ban
             if (row is not None and row.link is not None

@@ -108,7 +108,7 @@ ASK_TREE = declare_bare("ask_tree", "ask tree")
 Loads, loads = _declare("loads", "loads:%s",
                         rows=words(pair(LISTED, b"=", _COUNT), SEEDS_LIMIT, "a seed"))
 # The findings of a seed in a period: how many messages there were to know, subjects and their
-# badness, reporters that are not believed, pairs of a peer and a neighbour that never names it.
+# badness, reporters that are not believed, pairs of a peer and a neighbour that rarely names it.
 Verdicts, verdicts = _declare(
     "verdicts", "verdicts:%s:%s|%s|%s", known=NUMBER_OR_0,
     judged=words(pair(LISTED, b"=", _BADNESS), JUDGED_LIMIT, "a peer"),
@@ -116,7 +116,7 @@ Verdicts, verdicts = _declare(
     unconfirmed=words(pair(LISTED, b">", LISTED), JUDGED_LIMIT, "a pair"))
 # A malicious peer, which may be shut out for `seconds`, or as long as the receiver likes (None).
 Kick, kick = _declare("kick", "kick:%s:%s%s", address=PEER, badness=_BADNESS, seconds=_UNTIL)
-# A neighbour that never names the receiver of this line.
+# A neighbour that rarely names the receiver of this line.
 Unconfirmed, unconfirmed = _declare("unconfirmed", "unconfirmed:%s", address=PEER)
 # A seed introduces itself to another, which dials it and asks: did you say that to me? Yes.
 SeedHello, seed_hello = _declare("seed_hello", "seed:%s:to %s:%s", address=PEER, to=PEER,

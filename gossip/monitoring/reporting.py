@@ -102,7 +102,7 @@ class Reporting(Part):
             self._node.output.write(f"kicked:{link.peer}:{message.badness:.3f}")
 
     def on_unconfirmed(self, link, message: grammar.Unconfirmed) -> None:
-        """Shut out a neighbour that never names this peer."""
+        """Shut out a neighbour that rarely names this peer."""
         self._check(link)
         if self._shut_out(message.address, "unconfirmed"):
             self._node.output.write(f"unconfirmed:{message.address}")

@@ -82,7 +82,7 @@ class PeerRun(Run):
         self.reported: list[Report] = []
         self.told: list[tuple[float, str, str]] = []  # when, by which seed, of whose death
         self.denied: set[str] = set()  # runs that nobody confirmed to it
-        self.left_alone: set[str] = set()  # neighbours whose reports never name it, as seeds find
+        self.left_alone: set[str] = set()  # neighbours whose reports rarely name it, as seeds find
 
     def setting(self, name: str) -> float:
         """Return a setting as a number, by default the usual one."""
