@@ -241,7 +241,8 @@ def _told_dead(proof: Proof, seed: SeedRun) -> list[str]:
     """Return a failure for each living peer that a seed called dead."""
     told = seed.passed_on + [
         (min(times), peer) for (who, peer), times in proof.told.items()
-        if who == seed.address and seed.first <= min(times) <= seed.last]
+        if who == seed.address and seed.first <= min(times) <= seed.last
+        and not when(seed.passed_on, peer, end=min(times))]  # or else it was long on its way
     lived = {peer: None for at, peer in sorted(told) for run in proof.runs[peer]
              if _has_not_noticed(proof, seed, at, run)}
     return [f"seed {seed.address} told of the death of {peer}, which lived" for peer in lived]

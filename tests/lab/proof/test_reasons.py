@@ -131,6 +131,16 @@ def test_a_seed_that_tells_of_the_death_of_one_that_lives_is_blamed(tmp_path, st
     assert failures(tmp_path, THREE, lives, story, noticed) == []
 
 
+@pytest.mark.parametrize("passed_on, blamed", [(True, False), (False, True)])
+def test_what_a_seed_told_of_a_death_before_the_peer_came_back_may_be_on_its_way_for_long(
+        tmp_path, passed_on, blamed):
+    story = ["10 8080 passed on:Dead Node:@5003:1.000000:@5001"] * passed_on + [
+        "10.1 5003 unregistered:@8080:closed by the other end", "20 5003 registered:@8080",
+        "20 8080 registered:@5003", "30 5002 told:@8080:Dead Node:@5003:1.000000:@5001"]
+    found = failures(tmp_path, THREE, LIVES + "\n 60 8080 refused:x", "\n".join(story))
+    assert found == ["seed 127.0.0.1:8080 told of the death of 127.0.0.1:5003, which lived"] * blamed
+
+
 @pytest.mark.parametrize("second, lived", [(58.9, True), (59.1, False)])
 def test_a_removal_at_the_very_end_tells_nothing(tmp_path, second, lived):
     assert bool(failures(tmp_path, THREE, LIVES, f"{second} 8080 removed:@5003:gone")) is lived
