@@ -172,7 +172,8 @@ class Peer(Node):
             self._round_due = now + interval * self.rng.uniform(0.5, 1.0)
             return self._round_due
         self.whereabouts.note_missing(self.world.missing_ip())
-        self._ask_neighbours(now, late := self.is_late() or slept(now - self._round_due, interval))
+        late = self.is_late() or slept(now - self._round_due, interval)
+        self._ask_neighbours(now, late)
         self.joining.next_round(late)
         self.linking.next_round(now)
         self._round_due = now + interval
@@ -186,8 +187,8 @@ class Peer(Node):
         self.withhold(found.withheld)
         self.output.write(*found.events())
         request = wire.liveness_request(time_asked, self.address)
-        for peer in found.ask:
-            self.neighbours.link(peer).send(request, urgent=True)
+        for link in found.ask:
+            link.send(request, urgent=True)
         for peer in found.suspects:
             self.probe(peer, functools.partial(self._judge, peer), "last probe")
         for peer in found.lost:
@@ -195,18 +196,18 @@ class Peer(Node):
 
     def _judge(self, peer: Address, alive: bool | None) -> None:
         """Take what the last probe of a suspect found; None: it could not find out."""
-        suspect = self.neighbours.row(peer)
-        if suspect is None or not suspect.suspect:  # it has answered or linked again meanwhile
+        row = self.neighbours.row(peer)
+        if row is None or not row.suspect:  # it has answered or linked again meanwhile
             return
         if alive is None:
-            suspect.postpone()
-        elif alive and suspect.spare():
-            self.linking.probed(suspect.link, True)
+            row.postpone()
+        elif alive and row.spare():
+            self.linking.probed(row.link, True)
         elif alive:
-            self.linking.part(peer, "silent, but alive", suspect.link)
+            self.linking.give_up_silent(peer, "silent, but alive", row.link)
         elif self.output.write(f"dead:{peer}"):  # nothing is said after the last word
             self.joining.report(wire.DeadNode(peer, wire.format_time(self.time()), self.address))
-            self.linking.bury(peer, "dead", suspect.link)
+            self.linking.bury(peer, "dead", row.link)
 
     # Membership, and leaving.
 
@@ -264,7 +265,8 @@ class Peer(Node):
     # What others say.
 
     def sift(self, link: Link, lines: list[bytes], in_turn: bool = False) -> list[bytes]:
-        """Drop repetitions, most lines of a flood: before a turn, and again `in_turn`."""
+        """Drop repetitions, most lines of a flood: before a turn, if nobody needs to know what was
+        repeated, and again `in_turn`."""
         if link.role != NEIGHBOUR or not (self._sifts or in_turn):
             return lines
         new = list(itertools.filterfalse(self.messages.holds, lines))
@@ -280,7 +282,7 @@ class Peer(Node):
         if link.role == NEIGHBOUR:
             if self._watch is not None:
                 self._watch.noted(link, lines)
-            came, lines = lines, Peer.sift(self, link, lines, True)  # library/peer.py's may wait
+            came, lines = lines, Peer.sift(self, link, lines, True)  # an override may wait
             if len(lines) < len(came) and self.spreading.way.HEARS_REPETITIONS:
                 self.spreading.way.repeated(link, came)
         if lines and lines[0].startswith(wire.GOSSIP):
@@ -322,11 +324,11 @@ class Peer(Node):
     def on_dead_node(self, link: Link, message: wire.DeadNode) -> None:
         """Believe a seed's report of a death, unless the neighbour answered lately."""
         self.output.write(f"told:{link.peer}:{message.line}")
-        dead, link = message.dead, self.neighbours.link(message.dead)
-        lives = (link is not None and self.now() - self.neighbours.row(dead).answered
-                 < self.settings.liveness_interval)
-        if dead != self.address and not lives:
-            self.linking.bury(dead, "told dead", link)
+        row = self.neighbours.row(message.dead)
+        theirs = None if row is None else row.link
+        lives = theirs is not None and self.now() - row.answered < self.settings.liveness_interval
+        if message.dead != self.address and not lives:
+            self.linking.bury(message.dead, "told dead", theirs)
 
     def status(self) -> dict[str, object]:
         """Count what there is and everything that was dropped."""

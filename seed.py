@@ -195,9 +195,9 @@ class Seed(Node):
         """Tell all registered peers of a death. Write that down once per removal."""
         if removal.told == -math.inf:
             self.output.write(f"passed on:{report.line}")
-        removal.told = self.now()
+        removal.told, line = self.now(), wire.dead_node(*report)
         for link in self.registry.links():
-            link.send(wire.dead_node(*report))
+            link.send(line)
 
     def _remove(self, row: Listing | None, reason: str) -> bool:
         """Unlist a peer, and close its connection. Return whether it was listed."""

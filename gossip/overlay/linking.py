@@ -59,7 +59,8 @@ class Linking(Part):
         """Dial for the ring, then for a free place. If the ring link has gone, ask for a list."""
         listed = self.peer_list.addresses()
         linked, dialling = self.neighbours.addresses(), self.neighbours.dialling()
-        if successor := self.places.ring_dial(listed, linked, dialling, now):
+        successor = self.places.successor(listed, now)
+        if self.places.dials_for_ring(successor, linked, dialling, now):
             self.dial(successor, for_ring=True)
             dialling.add(successor)
         # peers found dead are dialled, too (`next_round`), and take no place from others
@@ -67,7 +68,6 @@ class Linking(Part):
         counted = self.neighbours.counted(now, self.peer_list.listed_among(linked))
         if other := self.places.ordinary_dial(listed, linked, dialling, now, counted):
             self.dial(other)
-        successor = self.places.successor(listed, now)
         stands = successor is None or successor in linked
         if self._ring_stood and not stands:
             self._joining.hurry()
@@ -112,8 +112,7 @@ class Linking(Part):
             self._dial_over(link)
             link.close(reason)
             return
-        listed = self.peer_list.listed_among([peer])
-        admission = self.neighbours.admit(peer, link, own, self._node.now(), listed)
+        admission = self.neighbours.admit(peer, link, own, self._node.now())
         if admission.accepted:
             self._welcome(link, admission)
             self.neighbours.end_dial(peer)
@@ -199,26 +198,31 @@ class Linking(Part):
     # How links end.
 
     def unlink(self, peer: Address, reason: str, link) -> None:
-        """End a neighbour's link, or forget the neighbour if it broke."""
-        if link is None:
-            was_counted = self.neighbours.forget(peer)
-        else:
-            was_counted = self.neighbours.remove(peer, link, reason)
-            link.close(reason)
-        if was_counted:
+        """End a neighbour's link."""
+        was_linked = self.neighbours.remove(peer, link, reason)
+        link.close(reason)
+        self._place_is_free(was_linked)
+
+    def _forget(self, peer: Address) -> None:
+        """Forget a peer whose link broke."""
+        self._place_is_free(self.neighbours.forget(peer))
+
+    def _place_is_free(self, is_new: bool) -> None:
+        if is_new:
             self.places.link_broke()
         self._node.membership.hurry()
 
     def bury(self, peer: Address, reason: str, link) -> None:
         """Unlist and unlink a dead peer, but remember it."""
         self.peer_list.discard(peer)
-        self.part(peer, reason, link)
+        self.give_up_silent(peer, reason, link)
 
-    def part(self, peer: Address, reason: str, link) -> None:
+    def give_up_silent(self, peer: Address, reason: str, link) -> None:
         """Unlink a silent peer. Remember it, because without a seed nobody else may know it."""
         self.found_dead.add(peer, self._node.now())
-        self.neighbours.forget(peer)
-        self.unlink(peer, reason, link)
+        self._forget(peer)
+        if link is not None:
+            self.unlink(peer, reason, link)
 
     def on_leave(self, link, message: wire.Leave) -> None:
         if message.address != link.peer:
@@ -247,7 +251,9 @@ class Linking(Part):
         self.places.pass_over(peer, until)
         if link := link or self.neighbours.link(peer):
             link.send(wire.refused(self._node.address, reason), urgent=True)
-        self.unlink(peer, reason, link)
+            self.unlink(peer, reason, link)
+        else:
+            self._forget(peer)
         return is_news
 
     def offence(self, peer: Address) -> str | None:

@@ -13,6 +13,7 @@ a pair stays. `listed`, in the methods below, are the neighbours that seeds have
 import collections
 import dataclasses
 import math
+from collections.abc import Set
 from typing import Any, NamedTuple
 
 from gossip.addresses import Address
@@ -41,7 +42,7 @@ class Admission(NamedTuple):
 class Round(NamedTuple):
     """The tasks of a liveness round, in the order of addresses."""
 
-    ask: list[Address]  # peers that are sent a request
+    ask: list  # links over which a request is sent
     missed: list[tuple[Address, int]]  # peers that missed the round, and how many in a row
     suspects: list[Address]  # peers that have just reached the limit: one more probe
     lost: list[Address]  # peers without a link: they are dialled again
@@ -49,7 +50,7 @@ class Round(NamedTuple):
 
     def events(self) -> list[str]:
         return [*(f"liveness missed:{peer}:{misses}" for peer, misses in self.missed),
-                *(f"liveness request:{peer}" for peer in self.ask)]
+                *(f"liveness request:{link.peer}" for link in self.ask)]
 
 
 def slept(behind: float, interval: float) -> bool:
@@ -125,8 +126,9 @@ class Neighbours:
 
     # New links, and their end.
 
-    def admit(self, address: Address, link, dialler: Address, now: float, listed: set[Address],
-              silent=None, answered: bool | None = None) -> Admission:
+    def admit(self, address: Address, link, dialler: Address, now: float,
+              listed: Set[Address] = frozenset(), silent=None, answered: bool | None = None
+              ) -> Admission:
         """Judge a new link and, if it is accepted, enter it. `silent` is an older link that gave no
         reply, `answered` whether the newcomer answered a probe (None before it is probed)."""
         if address == self._own:
@@ -232,7 +234,7 @@ class Neighbours:
                 row.asked[time] = now
                 if len(row.asked) > limit:  # late rounds add requests, but no misses
                     del row.asked[next(iter(row.asked))]
-                found.ask.append(peer)
+                found.ask.append(row.link)
             else:
                 found.lost.append(peer)
         return found._replace(withheld=withheld)

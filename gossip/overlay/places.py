@@ -72,12 +72,12 @@ class Places:
         return next((address for address in ring.successors(self._own, listed)
                      if address not in passed_over), None)
 
-    def ring_dial(self, listed, linked, dialling, now: float) -> Address | None:
-        successor = self.successor(listed, now)
+    def dials_for_ring(self, successor: Address | None, linked, dialling, now: float) -> bool:
+        """Return whether to dial the next address on the ring now."""
         if successor is None or successor in linked or successor in dialling:
-            return None
+            return False
         wait = self._ring_waits.get(successor)
-        return successor if wait is None or wait.due <= now else None
+        return wait is None or wait.due <= now
 
     def ordinary_dial(self, listed, linked, dialling, now: float,
                       counted: dict[Address, ring.Tie]) -> Address | None:

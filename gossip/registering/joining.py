@@ -117,8 +117,9 @@ class Joining(Part):
     def probed(self, seed: Address, ip: str) -> None:
         """Repeat `register:` after a seed's probe, which a contest may cause."""
         now = self._node.now()
-        for row in self._rows.values() if seed.ip == ip else ():
-            if row.registered and row.link.peer == seed and now - row.repeated >= REPEAT_PAUSE:
+        for row in self._rows.values():
+            if (seed.ip == ip and row.registered and row.link.peer == seed
+                    and now - row.repeated >= REPEAT_PAUSE):
                 row.repeated = now
                 self._register(row.link)
 

@@ -25,7 +25,7 @@ class Rounds(Neighbours):
 
     def linked(self, one, link, now):
         """A link was made, and its peer has not answered at its address yet."""
-        standing = self.link(one)
+        standing, link.peer = self.link(one), one
         assert self.admit(one, link, one, now, set(), silent=standing, answered=False).accepted
 
     def proved(self, one, link):
@@ -40,6 +40,10 @@ class Rounds(Neighbours):
 
     def reply_from(self, one, time, now):
         return self.replied(one, time, now)
+
+
+def asked(turn):
+    return [link.peer for link in turn.ask]
 
 
 def test_three_misses_in_a_row_make_a_suspect_and_one_reply_does_not():
@@ -75,7 +79,7 @@ def test_a_broken_link_misses_every_round_until_it_is_linked_again():
     rounds, link = Rounds(3), FakeLink()
     rounds.linked(peer(1), link, 0.0)
     rounds.broke(peer(1), FakeLink())
-    assert rounds.next_round("1", 1, late=False).ask == [peer(1)]
+    assert asked(rounds.next_round("1", 1, late=False)) == [peer(1)]
     rounds.broke(peer(1), link)
     turn = rounds.next_round("2", 2, late=False)
     assert turn.missed == [(peer(1), 1)] and turn.lost == [peer(1)] and turn.ask == []
@@ -94,7 +98,7 @@ def test_the_later_admission_counts_and_the_lost_are_bounded():
     for number in (3, 1, 2):
         rounds.broke(peer(number), links[number - 1])
     turn = rounds.next_round("1", 1, late=False)
-    assert turn.ask == [peer(4)] and turn.lost == [peer(1), peer(3)]  # the last is forgotten
+    assert asked(turn) == [peer(4)] and turn.lost == [peer(1), peer(3)]  # the last is forgotten
 
 
 def test_a_death_among_many_that_come_and_go_afterwards_is_counted_to_its_end():
@@ -114,7 +118,7 @@ def test_a_link_that_is_withdrawn_leaves_the_counting_as_it_was():
     rounds, link = Rounds(3), FakeLink()
     rounds.linked(peer(1), FakeLink(), 0.0)
     rounds.withdraw(peer(1), link)  # that was another link
-    assert rounds.next_round("1", 1, late=False).ask == [peer(1)]
+    assert asked(rounds.next_round("1", 1, late=False)) == [peer(1)]
     rounds.linked(peer(2), link, 0.0)
     rounds.proved(peer(2), FakeLink())  # that was another link, too
     rounds.withdraw(peer(2), link)
@@ -203,4 +207,4 @@ def test_a_late_round_blames_nobody():
     rounds.linked(peer(1), FakeLink(), 0.0)
     for number in range(20):
         turn = rounds.next_round(str(number), number, late=True)
-        assert turn.missed == [] and turn.suspects == [] and turn.ask == [peer(1)]
+        assert turn.missed == [] and turn.suspects == [] and asked(turn) == [peer(1)]
