@@ -130,9 +130,8 @@ class Peer(Node):
         """Gossip the next of `message 1` to `message 10`; answer when the one after it is due."""
         if self.leaving:
             return NEVER
-        all_begun = self.all_begun()  # a process that starts its nodes is busy
-        lateness = self.lateness() if all_begun else math.inf
-        if wait := self._restraint.wait(now, lateness, all_begun and self.has_room()):
+        lateness = self.lateness() if self.all_begun() else math.inf  # starting nodes is work
+        if wait := self._restraint.wait(now, lateness, self.has_room()):
             return now + wait
         self._generated += 1
         self.spreading.originate(self.spreading.make([f"message {self._generated}"]))
@@ -171,8 +170,8 @@ class Peer(Node):
         if self._round_due is None:  # the first round: not at once, and not all peers together
             self._round_due = now + interval * self.rng.uniform(0.5, 1.0)
             return self._round_due
-        self.whereabouts.note_missing(self.world.missing_ip())
         late = self.is_late() or slept(now - self._round_due, interval)
+        self.whereabouts.note_missing(self.world.missing_ip())
         self._ask_neighbours(now, late)
         self.joining.next_round(late)
         self.linking.next_round(now)
@@ -265,8 +264,7 @@ class Peer(Node):
     # What others say.
 
     def sift(self, link: Link, lines: list[bytes], in_turn: bool = False) -> list[bytes]:
-        """Drop repetitions, most lines of a flood: before a turn, if nobody needs to know what was
-        repeated, and again `in_turn`."""
+        """Drop repetitions, most lines of a flood, before a turn (if `_sifts`) and `in_turn`."""
         if link.role != NEIGHBOUR or not (self._sifts or in_turn):
             return lines
         new = list(itertools.filterfalse(self.messages.holds, lines))

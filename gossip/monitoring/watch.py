@@ -75,7 +75,7 @@ class Watch:
     """The observations of a peer about its neighbours, by their links."""
 
     def __init__(self, settings: Settings, counts=lambda run: True):
-        self._run_counts = counts  # returns whether most seeds name a run
+        self._run_counts = counts  # returns whether a run counts; if few seeds name it, asks them
         self._cheats = Recent(CHEATS_LIMIT)  # run that has contradicted itself -> True
         self._settle = settings.settle
         self._longest = STILL * settings.report_interval  # seconds between two turns

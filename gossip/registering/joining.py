@@ -115,7 +115,7 @@ class Joining(Part):
             link.send(line)
 
     def probed(self, seed: Address, ip: str) -> None:
-        """Repeat `register:` after a seed's probe, which a contest may cause."""
+        """Repeat `register:` at a seed that probed this peer: others may want its address."""
         now = self._node.now()
         for row in self._rows.values():
             if (seed.ip == ip and row.registered and row.link.peer == seed

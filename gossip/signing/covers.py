@@ -66,7 +66,8 @@ class Covers:
         self.contradictions: list[tuple[bytes, bytes]] = []  # pairs, until the owner takes them
 
     def unknown(self, lines: list[bytes], link=None) -> list[bytes]:
-        """Return the lines without known covers behind which nothing new came."""
+        """Return the lines without known covers, but for those with a new line behind them. A known
+        cover that came last and alone is noted on the link."""
         unknown = []
         for is_known, group in itertools.groupby(lines, self.lines.__contains__):
             unknown += list(group)[-1:] if is_known else group

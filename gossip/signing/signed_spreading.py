@@ -102,9 +102,10 @@ class SignedSpreading(Spreading):
             self._hand_on(link, fresh)
         if unknown:
             self._keep_waiting(link, fresh.unknown)
-        if any(fresh.checks.values()):  # what lets a message in was given back, also if requested
-            rest = self._allowance.check(link.peer, fresh.checks, self._now())
-            link.rest_until = max(link.rest_until, self._now() + rest if rest else 0.0)
+        if any(fresh.checks.values()):  # only what let no message in is left, also if requested
+            now = self._now()
+            if rest := self._allowance.check(link.peer, fresh.checks, now):
+                link.rest_until = max(link.rest_until, now + rest)
         if f":{link.peer}:".encode() in b"\n".join(lines):  # else nothing is in its own name
             new = [*fresh.lines, *unknown, *fresh.refused, *map(str.encode, fresh.forbidden)]
             self._charge(link, self._allowance.cost(link.peer, new, lines, fresh.covers))
