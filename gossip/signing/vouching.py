@@ -5,7 +5,7 @@ run: only the owner of the key that listens at an address can register it.
 """
 
 from gossip import wire
-from gossip.addresses import Address, can_be_dialled
+from gossip.addresses import Address, can_be_dialled, in_turns
 from gossip.node.node import WAITING
 from gossip.node.part import Part
 from gossip.registering.admission import REGISTERED
@@ -14,7 +14,8 @@ from gossip.signing.known_runs import run_of
 from gossip.tools import Budget, Recent
 
 KEPT = 60.0  # seconds for which no run is forgotten, because peers that denied it ask again sooner
-RUNS_LIMIT = 100_000  # in all; of more, all runs of the address asked about longest ago go
+RUNS_LIMIT = 100_000  # in all; of more, those of a tenth of all addresses go: of the IPs that have
+# most addresses, and there of those asked about longest ago
 PROBES = 100  # a second, for peers that ask about runs
 PROBES_OF_ONE = 3  # the same of one address, because its proofs are limited, and others need some
 ASKERS_LIMIT = 2_000  # questions that wait for one probe
@@ -58,9 +59,9 @@ class Vouching(Part):
                     del starts[next(iter(starts))]
         if starts:
             self._runs[address] = starts, start
-        while self._count > RUNS_LIMIT:
-            gone, _ = self._runs.pop(next(iter(self._runs)))
-            self._count -= len(gone)
+        if self._count > RUNS_LIMIT:
+            for gone in in_turns(reversed(self._runs))[len(self._runs) * 9 // 10:]:
+                self._count -= len(self._runs.pop(gone)[0])
 
     def _runs_of(self, address: Address) -> tuple[dict[int, float], int | None]:
         return self._runs.get(address, ({}, None))

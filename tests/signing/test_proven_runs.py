@@ -1,5 +1,6 @@
 """What a seed remembers of the runs that have proved themselves."""
 
+from gossip.addresses import address_of
 from gossip.signing import vouching
 from gossip.signing.vouching import Vouching
 from tests.tools.fakes import peer
@@ -52,3 +53,14 @@ def test_of_too_many_runs_those_asked_about_least_recently_go(monkeypatch):
     runs.proved(peer(5), 6)
     assert [runs.starts(peer(number)) for number in range(1, 6)] == [[1], [], [], [4], [5, 6]]
     assert runs.run_of(peer(2)) is None
+
+
+def test_of_too_many_runs_those_of_the_ip_with_most_addresses_go(monkeypatch):
+    monkeypatch.setattr(vouching, "RUNS_LIMIT", 4)
+    runs = Vouching(Node(), None)
+    for number in (1, 2):
+        runs.proved(address_of(f"10.0.0.{number}", 5000), number)
+    for port in range(1, 9):
+        runs.proved(address_of("10.0.0.9", port), port)
+    assert [runs.starts(address_of(f"10.0.0.{number}", 5000)) for number in (1, 2)] == [[1], [2]]
+    assert [runs.starts(address_of("10.0.0.9", port)) for port in (6, 7, 8)] == [[], [7], [8]]
