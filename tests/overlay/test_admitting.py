@@ -138,7 +138,8 @@ def test_a_dial_may_be_answered_while_the_link_that_the_other_has_made_ends(net,
     def probed_as_it_ends(address, link, alive):
         news = probed(address, link, alive)
         with peer.turn:
-            peer.linking.unlink(address, "ended", peer.neighbours.link(address))
+            if link := peer.neighbours.link(address):  # not when the probe ends with the peer
+                peer.linking.unlink(address, "ended", link)
         return news
 
     peer.neighbours.probed = probed_as_it_ends
