@@ -120,8 +120,7 @@ def test_a_removed_peer_that_lives_registers_and_connects_again(net):
         if peer is not victim:
             with peer.turn:
                 link = peer.neighbours.link(victim.address)
-                peer.peer_list.discard(victim.address)
-                peer.linking.unlink(victim.address, "told dead", link)
+                peer.linking.bury(victim.address, "told dead", link)
     wait_until(lambda: len(victim.joining.links()) == 2)
     wait_until(lambda: connected(peers) and ring_whole(peers))
 
