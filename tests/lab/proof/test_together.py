@@ -61,16 +61,21 @@ def test_a_runner_on_one_machine_proves_what_its_files_can_tell(machines):
 
 
 def test_what_its_files_can_tell_is_not_excused(machines):
+    """A peer may have had its neighbours here for a moment only; not all peers have."""
     here, _, _ = machines
     records = read_folder(here)
     own = {run.address for run in [*records.peers, *records.seeds]}
-    path = min(path for path in here.glob("peer_*.txt")
-               if ":stopped:" in (text := path.read_text()) and any(
-                   f":connected:{one}\n" in text and f":dead:{one}\n" not in text for one in own))
-    path.write_text("".join(
-        line for line in path.read_text().splitlines(True) if ":received:" not in line
-        or ":".join(line.split(":gmessage:")[1].split(":")[1:3]) not in own))
-    assert set(failing(check.prove(read_folder(here), own))) == {"broadcast"}
+    found = []
+    for path in here.glob("peer_*.txt"):
+        text = path.read_text()
+        if ":stopped:" in text and any(
+                f":connected:{one}\n" in text and f":dead:{one}\n" not in text for one in own):
+            path.write_text("".join(
+                line for line in text.splitlines(True) if ":received:" not in line
+                or ":".join(line.split(":gmessage:")[1].split(":")[1:3]) not in own))
+            found.append(set(failing(check.prove(read_folder(here), own))))
+            path.write_text(text)
+    assert {"broadcast"} in found, found
 
 
 def test_an_origin_that_is_no_address_is_no_machine_either(network, tmp_path):
