@@ -23,7 +23,7 @@ from gossip.tools import Rate, Recent
 SUBJECTS = 500  # judged in one turn; the others in the next
 BELIEVED = 3  # periods for which the verdicts of a seed count, unless newer ones come
 REMEMBERED = 10_000  # bans, warnings, and runs that have contradicted themselves
-PROOFS, PROOFS_AT_ONCE = 0.2, 100  # contradictions in one account: a second, beyond so many
+PROOFS, PROOFS_AT_ONCE = 0.2, 100  # kicks by contradictions in one account: a second, beyond these
 
 
 class Ban(NamedTuple):
@@ -50,7 +50,8 @@ class Deciding(Part):
         self._node, self._keeping = node, keeping
         self._period = node.settings.report_interval
         self._cheats = Recent(REMEMBERED)  # run that has contradicted itself -> True
-        # by the IP of the run, because its owner can make ever more; on loopback by who tells
+        # kicks by contradictions: in the account of the run's IP, because its owner can make ever
+        # more runs; on loopback in that of who tells
         self._proofs = Rate(PROOFS, PROOFS_AT_ONCE)
         self._bans = Recent(REMEMBERED)  # address -> Ban
         self._warned = Recent(REMEMBERED)  # (peer, neighbour that rarely names it) -> True
@@ -126,18 +127,19 @@ class Deciding(Part):
             return
         if self._cheats.get(message.run):
             return
-        account = link.peer if is_loopback(address) else address.ip
-        if link.role != SPEAKER and not self._proofs.spend(now, key=account):
-            self._node.counters.add("contradictions too many")
-            return
-        message.verify()
+        message.verify()  # once for each run, because a bad signature ends the link
         self._cheats.put(message.run, True)
-        if is_latest and not self.is_banned(address, now):
+        account = link.peer if is_loopback(address) else address.ip
+        if not is_latest or self.is_banned(address, now):
+            return
+        if link.role == SPEAKER or self._proofs.spend(now, key=account):
             self._keeping.links.to_all(message.line + b"\n")
             for registered in self._node.registry.links():
                 registered.send(message.line + b"\n")
             until = now + self._node.settings.ban
             self._kick(Ban(address, until, 1.0), now, message.line.decode())
+        else:
+            self._node.counters.add("contradictions too many")
 
     def on_verdicts(self, link, message: grammar.Verdicts) -> None:
         """Take the verdicts of another seed, from one line or several."""

@@ -94,13 +94,13 @@ class Case:
             if row.other != subject and row.other not in banned:
                 (by if row.side == BY else about)[row.other].append(row)
         last = max((row.at for rows in by.values() for row in rows), default=now)
-        names, named = ({other for other, rows in rows_of.items()
-                         if _since(rows, now - PAIRED_FROM * period) >= PAIRED}
-                        for rows_of in (by, about))
-        paired = names & named
+        named, naming = ({other for other, rows in rows_of.items()
+                          if _since(rows, now - PAIRED_FROM * period) >= PAIRED}
+                         for rows_of in (by, about))  # whom it has named, and who has named it
+        paired = named & naming
         self._about = _in_windows(about, paired, now, period, (now - last) / period)
         self._by = _in_windows(by, paired, now, period)
-        self.unconfirmed = [(subject, other) for other in sorted(by.keys() - named)
+        self.unconfirmed = [(subject, other) for other in sorted(by.keys() - naming)
                             if _since(filter(_judges, by[other]), now - JUDGED_FROM * period)
                             >= JUDGED_IN]
 
@@ -141,6 +141,7 @@ class Case:
 
 
 def _since(rows, at: float) -> int:
+    """Return how many rows were reported from `at` on."""
     return sum(row.at >= at for row in rows)
 
 

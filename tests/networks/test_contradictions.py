@@ -140,8 +140,10 @@ def answer_to(liar, seed, end):
 
 
 @pytest.mark.parametrize("wrong", ["a bad signature", "the same text twice", "two runs"])
-def test_bad_evidence_ends_the_link_and_harms_nobody(network, wrong):
+def test_bad_evidence_ends_the_link_and_harms_nobody(network, wrong, monkeypatch):
+    """It uses up no account either: evidence that is good is heard afterwards."""
     liar, seed, victim = Liar(network.net), network.seeds[0], network.honest[0]
+    monkeypatch.setattr(seed.deciding, "_proofs", Rate(1e-9, 0))
     end = liar.register(seed)
     line = evidence(liar.signer, liar.address)
     if wrong == "a bad signature":  # of the victim's run, which the seed has proved
@@ -157,6 +159,8 @@ def test_bad_evidence_ends_the_link_and_harms_nobody(network, wrong):
     assert end.hear_end()
     network.let_pass(2)
     assert network.fates(liar.address) == []
+    liar.register(seed).say(evidence(liar.signer, liar.address))
+    wait_event(seed, f"removed:{liar.address}:malicious:1.000")
 
 
 def test_two_texts_of_a_made_up_run_in_the_name_of_a_peer_harm_nobody(network):
