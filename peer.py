@@ -184,7 +184,6 @@ class Peer(Node):
         time_asked = wire.format_time(self.time())
         found = self.neighbours.next_round(time_asked, now, late)
         self.withhold(found.withheld)
-        self.output.write(*found.events())
         request = wire.liveness_request(time_asked, self.address)
         for link in found.ask:
             link.send(request, urgent=True)
@@ -272,10 +271,14 @@ class Peer(Node):
         return self._without_covers(new, link) if self._without_covers and new else new
 
     def lines(self, link: Link, lines: list[bytes]) -> None:
-        """Take the lines that came together over a link. Drop repetitions again, because other
-        links may have brought them meanwhile. Most others continue a run, or come alone."""
+        """Take the lines that came together over a link. Most lines but gossip come alone. Drop
+        repetitions again, because other links may have brought them meanwhile; most new gossip
+        continues a run."""
         if link.probe is not None:
             super().lines(link, lines)
+            return
+        if len(lines) == 1 and not (wire.GOSSIP in lines[0] or lines[0].startswith(wire.SIGNED)):
+            self.on_line(link, lines[0])
             return
         if link.role == NEIGHBOUR:
             if self._watch is not None:
@@ -283,12 +286,9 @@ class Peer(Node):
             came, lines = lines, Peer.sift(self, link, lines, True)  # an override may wait
             if len(lines) < len(came) and self.spreading.way.HEARS_REPETITIONS:
                 self.spreading.way.repeated(link, came)
-        if lines and lines[0].startswith(wire.GOSSIP):
-            if link.role == NEIGHBOUR and self.spreading.take_block(link, lines):
+            if (lines and lines[0].startswith(wire.GOSSIP)
+                    and self.spreading.take_block(link, lines)):
                 return
-        elif len(lines) == 1 and not (wire.GOSSIP in lines[0] or lines[0].startswith(wire.SIGNED)):
-            self.on_line(link, lines[0])
-            return
         for batch, is_gossip in in_batches(lines, self.spreading.BEGINNINGS):
             if is_gossip and link.role == NEIGHBOUR:  # perhaps only since the line before
                 self.spreading.take(link, batch)
@@ -317,7 +317,7 @@ class Peer(Node):
             self.reporting.replied(link, message.time)
         took = self.neighbours.replied(link.peer, message.time, self.now())
         if took is not None:
-            self.output.write_lines(f"liveness reply:{link.peer}:", f"{took * 1000:.3f}")
+            self.output.put(f"liveness reply:{link.peer}:", f"{took * 1000:.3f}")
 
     def on_dead_node(self, link: Link, message: wire.DeadNode) -> None:
         """Believe a seed's report of a death, unless the neighbour answered lately."""

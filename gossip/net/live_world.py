@@ -178,7 +178,7 @@ class LiveWorld:
         except OSError as error:
             self._end(link, error)
         else:
-            self._read(link, self._node.up)
+            self._read(link)
 
     def _connect(self, link) -> None:
         if isinstance(link.peer, Name):
@@ -196,13 +196,15 @@ class LiveWorld:
             raise ConnectionAbortedError(link.reason)
         link.connected(*link.peer.dial)
 
-    def _read(self, link, begin=lambda link: None) -> None:
-        """Pass a connected link's lines to the node, until it ends."""
+    def _read(self, link) -> None:
+        """Pass a connected link's lines to the node, until it ends; tell it first of a dialled
+        link that is connected."""
         fault, sift, handle = None, self._node.sift, self._node.lines
         queues = False  # a probe, or an introduction, does not queue behind the gossip of others
         try:
-            with self.turn:
-                begin(link)
+            if link.target is not None:
+                with self.turn:
+                    self._node.up(link)
             while (lines := link.next_lines(self._overdue)) is not None:
                 if lines := sift(link, lines):
                     self.turn.take(queues)

@@ -64,16 +64,16 @@ class OutputFile:
         """Write the first lines of a run of a node, `KIND:IP:PORT`. Its START stands at the end of
         the settings of a peer; else it is the time of these lines in milliseconds."""
         _, named, start = settings.rpartition(":start=")
-        self._put("", f"started:{node}\nsettings:{escape(settings)}")
+        self.put("", f"started:{node}\nsettings:{escape(settings)}")
         self._run = f"{node}:{start if named else self._micros // 1000}"
 
     def write(self, *events: str) -> bool:
         """Write events, escaped, with the same time. Return False after the last word."""
-        return self._put("", "\n".join(map(escape, events)))
+        return self.put("", "\n".join(map(escape, events)))
 
     def note(self, event: str) -> None:
         """Write an event that only the proof needs; no subscriber is told."""
-        self._put("", event, shown=False)
+        self.put("", event, shown=False)
 
     def late(self, seconds: float) -> None:
         """Note that the process was frozen or late within the last `seconds`."""
@@ -83,15 +83,15 @@ class OutputFile:
         """Write an event, behind the head, for each of the `\\n`-separated lines."""
         if not lines.isascii() or lines.encode().translate(None, PLAIN):
             lines = NEXT.join(map(escape, lines.split(NEXT)))
-        return self._put(head, lines)
+        return self.put(head, lines)
 
     def finish(self, last_word: str = "") -> None:
         """Write the last word, if any; later events are not written."""
-        self._put("", escape(last_word), last=True)
+        self.put("", escape(last_word), last=True)
 
     def write_failure(self, event: str) -> None:
         """Write the error that ended a thread, even after the last word."""
-        self._put("", escape(event), failed=True)
+        self.put("", escape(event), failed=True)
 
     def close(self) -> None:
         """Close the file; later events are dropped, because the node has ended."""
@@ -106,10 +106,10 @@ class OutputFile:
                   "lines that could not be written": self._lost_in_all}
         return {name: count for name, count in counts.items() if count}
 
-    def _put(self, head: str, lines: str, shown: bool = True, last: bool = False,
-             failed: bool = False) -> bool:
-        """Write events with their time, if there is room; tell the subscriber. Return False after
-        the last word. All methods below expect the lock."""
+    def put(self, head: str, lines: str, shown: bool = True, last: bool = False,
+            failed: bool = False) -> bool:
+        """Write events that need no escape, with their time, if there is room; tell the subscriber.
+        Return False after the last word. All methods below expect the lock."""
         with self._lock:
             if self._finished and not failed:
                 return False

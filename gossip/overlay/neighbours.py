@@ -43,14 +43,9 @@ class Round(NamedTuple):
     """The tasks of a liveness round, in the order of addresses."""
 
     ask: list  # links over which a request is sent
-    missed: list[tuple[Address, int]]  # peers that missed the round, and how many in a row
     suspects: list[Address]  # peers that have just reached the limit: one more probe
     lost: list[Address]  # peers without a link: they are dialled again
     withheld: int  # how many missed a round that was late, which does not count
-
-    def events(self) -> list[str]:
-        return [*(f"liveness missed:{peer}:{misses}" for peer, misses in self.missed),
-                *(f"liveness request:{link.peer}" for link in self.ask)]
 
 
 def slept(behind: float, interval: float) -> bool:
@@ -217,7 +212,8 @@ class Neighbours:
 
     def next_round(self, time: str, now: float, late: bool) -> Round:
         """Begin a round of liveness. It adds no misses if this peer was late itself."""
-        limit, found, withheld = self._settings.liveness_misses, Round([], [], [], [], 0), 0
+        limit, found, withheld = self._settings.liveness_misses, Round([], [], [], 0), 0
+        missed = []
         for peer, row in sorted((self._rows | self._lost).items()):
             if row.suspect:
                 continue
@@ -226,7 +222,7 @@ class Neighbours:
                 withheld += 1
             elif silent:
                 row.misses += 1
-                found.missed.append((peer, row.misses))
+                missed.append(f"liveness missed:{peer}:{row.misses}")
             if row.misses >= limit:
                 row.suspect = True
                 found.suspects.append(peer)
@@ -237,6 +233,7 @@ class Neighbours:
                 found.ask.append(row.link)
             else:
                 found.lost.append(peer)
+        self._write(*missed, *(f"liveness request:{link.peer}" for link in found.ask))
         return found._replace(withheld=withheld)
 
     def replied(self, address: Address, time: str, now: float) -> float | None:

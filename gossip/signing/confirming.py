@@ -104,9 +104,6 @@ class Confirming(Part):
             self._node.counters.add("unknown runs of neighbours that brought false ones")
         return disbelieved
 
-    def is_open(self, run: bytes) -> bool:
-        return self._runs.is_open(key_of(run))
-
     def prove(self, address: Address, start: int) -> None:
         """Note that a run proved itself when this peer dialled its address."""
         self._act(self._runs.prove((address, start)))
@@ -115,10 +112,10 @@ class Confirming(Part):
             self.counts_or_asks(run_of((address, start)))  # have seeds asked, too
 
     def meet(self, run: bytes, link) -> bool:
-        """Find out whether a run that a neighbour brought is genuine. Return False if nobody is
-        asked now; else `on_settled` follows, or was called already."""
+        """Find out whether a run that a neighbour brought is genuine. Return whether somebody is
+        asked, so that `on_settled` follows; it was called already if the run was denied at once."""
         return (not self._is_disbelieved(link.peer, self._node.now())
-                and self.find_out(run, link.peer))
+                and self.find_out(run, link.peer) and self._runs.is_open(key_of(run)))
 
     def find_out(self, run: bytes, brought_by: Address | str) -> bool:
         """Do the same, even if a neighbour or IP brought false runs."""

@@ -61,7 +61,7 @@ class SignedSpreading(Spreading):
 
     def __init__(self, node, links, signer: Signer, runs, on_offence, watch=None,
                  on_contradiction=None):
-        """`runs`, a Confirming, calls `on_settled(run)` after `meet`. `on_offence` is told of
+        """`runs`, a Confirming, has `on_settled(run)` called after `meet`. `on_offence` is told of
         `corrupt` lines, too; `on_contradiction`, of two good signed lines that contradict."""
         self._signer = signer
         self._runs = runs
@@ -127,13 +127,10 @@ class SignedSpreading(Spreading):
         """Keep lines of unknown runs until it is known which are genuine."""
         if self._watch is not None:
             self._watch.brought([line for _, line, _ in unknown], link)
-        met = {run: self._runs.meet(run, link) for run, _, _ in unknown}
+        asked = {run: self._runs.meet(run, link) for run, _, _ in unknown}
         for run, line, cover in unknown:
-            if met[run]:
+            if asked[run]:
                 self._waiting.add(run, line, cover, link)
-        for run, under_way in met.items():
-            if under_way and not self._runs.is_open(run):  # `meet` has settled it: once more
-                self.on_settled(run)
 
     def on_settled(self, run: bytes) -> None:
         """Take the waiting lines of a genuine run, drop those of others."""

@@ -1,7 +1,10 @@
 """Liveness rounds: misses, suspects, and rounds that blame nobody."""
 
+import types
+
 import pytest
 
+from gossip.addresses import parse_address
 from gossip.capacity import fixed
 from gossip.overlay import ring
 from gossip.overlay.neighbours import Neighbours
@@ -21,7 +24,17 @@ class Rounds(Neighbours):
 
     def __init__(self, limit):
         settings = Settings(liveness_misses=limit, capacity=fixed(PLACES))
-        super().__init__(peer(5000), settings, lambda *events: None)
+        self._written = []
+        super().__init__(peer(5000), settings, lambda *events: self._written.extend(events))
+
+    def next_round(self, time, now, late):
+        """The round, and as `missed` which misses were written."""
+        self._written.clear()
+        turn = super().next_round(time, now, late)
+        words = [event.rsplit(":", 1) for event in self._written
+                 if event.startswith("liveness missed:")]
+        missed = [(parse_address(head.partition(":")[2]), int(count)) for head, count in words]
+        return types.SimpleNamespace(**turn._asdict(), missed=missed)
 
     def linked(self, one, link, now):
         """A link was made, and its peer has not answered at its address yet."""
