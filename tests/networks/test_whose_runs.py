@@ -3,7 +3,7 @@
 import pytest
 
 from gossip import wire
-from gossip.addresses import Address, parse_address
+from gossip.addresses import Address
 from gossip.signing.grammar import Signer, registering
 from tests.networks.test_signed import said
 from tests.tools.files import count, events, received, wait_event
@@ -148,38 +148,19 @@ def test_who_brings_sixteen_false_runs_is_not_listened_to_about_unknown_ones(net
     wait_until(lambda: holds_all(peers, 1))
 
 
-def brought(net, peer, meet):
-    """Have a neighbour bring a line of a run that the peer does not know, and that is met so."""
-    peer.confirming.meet = meet
+def test_a_run_that_is_not_asked_about_now_is_not_denied(net):
+    """It stays in what neighbours offer, and is fetched once it is known."""
+    net.seeds(1)
+    peer, denied = net.peer(sign=True, antientropy_interval=0), []
+    peer.spreading.anti_entropy.catch_up.denied = denied.append
+    peer.confirming.meet = lambda run, link: False
     origin = net.fake()
     origin.signer = Signer(origin.address, bytes(32))
     covers, lines = said(origin.signer, origin.address, [1])
     end = net.neighbour(peer, net.fake())
     end.say(*covers, *lines, f"Liveness Request:1.000000:{origin.address}")
     end.hear_until("Liveness Reply:")
-
-
-def test_a_line_does_not_wait_whose_run_is_found_genuine_just_before_it_is_asked_about(net):
-    net.seeds(3)
-    peer = net.peer(sign=True, antientropy_interval=0)
-    confirming, meet = peer.confirming, peer.confirming.meet
-
-    def found_genuine(run, link):
-        address, _, start = run.decode().rpartition(":")
-        confirming._act(confirming._runs.prove((parse_address(address), int(start))))
-        return meet(run, link)
-
-    brought(net, peer, found_genuine)
-    assert holds_all([peer], 1)
-
-
-def test_a_run_that_is_not_asked_about_now_is_not_denied(net):
-    """It stays in what neighbours offer, and is fetched once it is known."""
-    net.seeds(1)
-    peer, denied = net.peer(sign=True, antientropy_interval=0), []
-    peer.spreading.anti_entropy.catch_up.denied = denied.append
-    brought(net, peer, lambda run, link: False)
-    assert denied == []
+    assert denied == [] and holds_all([peer], 0)
 
 
 # What seeds answer.
