@@ -7,6 +7,7 @@ its line is corrupt, and nothing of it is remembered. The README says what is ve
 import collections
 import functools
 import itertools
+import operator
 
 from gossip import wire
 from gossip.addresses import Address
@@ -16,6 +17,9 @@ from gossip.signing import grammar
 from gossip.signing.covers import Corrupt, Cover, Covers
 from gossip.spread.message_list import MessageList
 from gossip.spread.run import Run, Texts, sha256
+
+
+_is_cover = operator.methodcaller("startswith", wire.SIGNED)
 
 
 class SignedFresh:
@@ -166,12 +170,13 @@ class SignedMessages(MessageList):
         as many corrupt lines as end a link. `checks` counts what was needed."""
         covers = {} if last is None else {last.line: last}
         needed: dict[Cover, bool] = {}
-        for line in lines:
-            if line.startswith(wire.SIGNED):
+        for are_covers, group in itertools.groupby(lines, _is_cover):
+            for line in group if are_covers else ():
                 if line not in covers:
                     covers[line] = self._cover(line, made_here)
                 last = covers[line]
-            elif last and last.unchecked and last not in needed and not self.holds(line):
+            if (not are_covers and last and last.unchecked and last not in needed
+                    and not all(map(self.holds, group))):
                 needed[last] = True
         for cover in dict.fromkeys([*needed, *covers.values()]):
             if (cover is None or cover.unchecked is None

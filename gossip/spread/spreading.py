@@ -7,6 +7,9 @@ fetches what did not arrive. A neighbour that says too much in its own name is r
 needs a class like `Flood`, a line in `_way_of_spreading`, and a word in WAYS of gossip/settings.py.
 """
 
+import itertools
+from collections.abc import Iterator
+
 from gossip import wire
 from gossip.node.part import Part
 from gossip.overlay.neighbours import NEIGHBOUR
@@ -19,26 +22,22 @@ from gossip.spread.origin import Allowance, Cost, Origin
 from gossip.spread.rumors import Telling
 from gossip.spread.tree import Tree
 
-MOST_LINES = 500  # gossip lines that `take` gets at once
 SHARE_OF_ROUND = 0.25  # of a liveness round: the longest gathering if neighbours are watched,
 # because liveness replies then wait behind it
 
 
-def in_batches(lines: list[bytes], beginnings: tuple[bytes, ...]) -> list[tuple[list[bytes], bool]]:
-    """Cut lines, in order, into (adjacent gossip, True) and (another line, False). A batch has at
-    most MOST_LINES. Lines with one of the `beginnings` are gossip."""
-    batches: list[tuple[list[bytes], bool]] = []
-    gossip: list[bytes] | None = None  # the batch that the next gossip line belongs to
-    for line in lines:
-        if line.startswith(beginnings) or wire.is_gossip(line):  # nearly always the former
-            if gossip is None or len(gossip) == MOST_LINES:
-                gossip = []
-                batches.append((gossip, True))
-            gossip.append(line)
+def in_batches(lines: list[bytes], beginnings: tuple[bytes, ...]
+               ) -> Iterator[tuple[list[bytes], bool]]:
+    """Cut lines, in order, into (adjacent gossip, True) and (another line, False). Lines with one
+    of the `beginnings` are gossip."""
+    def is_gossip(line: bytes) -> bool:
+        return line.startswith(beginnings) or wire.is_gossip(line)  # nearly always the former
+
+    for are_gossip, group in itertools.groupby(lines, is_gossip):
+        if are_gossip:
+            yield list(group), True
         else:
-            gossip = None
-            batches.append(([line], False))
-    return batches
+            yield from (([line], False) for line in group)
 
 
 class Trusting:

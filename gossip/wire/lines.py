@@ -11,6 +11,7 @@ it only if it is new, together with adjacent lines of its run.
 
 import functools
 import itertools
+import operator
 import re
 from typing import NamedTuple
 
@@ -132,8 +133,8 @@ def covered(lines: list[bytes], covers: list[bytes]) -> list[bytes]:
     if not covers:
         return lines
     groups: dict[bytes, list[bytes]] = {}
-    for cover, line in zip(covers, lines):
-        groups.setdefault(cover, [cover]).append(line)
+    for cover, pairs in itertools.groupby(zip(covers, lines), operator.itemgetter(0)):
+        groups.setdefault(cover, [cover]).extend(map(operator.itemgetter(1), pairs))
     return list(itertools.chain.from_iterable(groups.values()))
 
 
