@@ -223,7 +223,7 @@ def duration(seconds: float) -> str:
 
 
 def latency_chart(times: list[float], marks: dict[str, float]) -> str:
-    """Draw a logarithmic histogram of seconds, with lines at named `marks`."""
+    """Draw a logarithmic histogram of seconds, with dashed lines at named `marks`."""
     bars = Counter(math.floor(math.log10(max(time, 1e-6)) * PER_DECADE) for time in times)
     first, last = min(bars), max(bars) + 1
     spare = max(0, PER_DECADE + 1 - (last - first))  # an axis of a power of ten has ticks
@@ -232,13 +232,18 @@ def latency_chart(times: list[float], marks: dict[str, float]) -> str:
     ticks = log_ticks(across.low, across.high)
     if len(ticks) > 12:
         ticks = [tick for tick in ticks if f"{tick:e}".startswith("1")]
+    lines = []
+    for at, (name, time) in enumerate(sorted(marks.items(), key=lambda mark: mark[1])):
+        x, up = across(max(time, across.low)), 18 * (at % 2)
+        away, anchor = (-6, "end") if at == 0 and x > 260 or x > 760 else (6, "start")
+        lines += [path([(x, 36 - up), (x, 260)], "gv-line gv-warm-line gv-dashed"),
+                  text(x + away, 42 - up, f"{name} {duration(time)}", anchor=anchor)]
     return document(320, f"Histogram of the latency of {len(times)} deliveries", [
         *_draw_across(across, ticks, 50, 260, duration),
         *_draw_upright(upright, linear_ticks(upright.high), 90, 930, "{:,g}".format),
         *(_draw_bar(across, upright, (_edge(bar), _edge(bar + 1)), count,
                     f"{duration(_edge(bar))} to {duration(_edge(bar + 1))}: {count}")
-          for bar, count in sorted(bars.items())),
-        *_marks(across, marks),
+          for bar, count in sorted(bars.items())), *lines,
         text(510, 306, "time from generated to received", "gv-muted", "middle"),
         _side_title(24, 155, "deliveries")])
 
@@ -246,17 +251,6 @@ def latency_chart(times: list[float], marks: dict[str, float]) -> str:
 def _edge(bar: int) -> float:
     """Return the shortest time, in seconds, that a bar counts."""
     return 10 ** (bar / PER_DECADE)
-
-
-def _marks(across: Axis, marks: dict[str, float]) -> list[str]:
-    """Draw dashed upright lines, each with its name on the free side."""
-    parts = []
-    for at, (name, time) in enumerate(sorted(marks.items(), key=lambda mark: mark[1])):
-        x, up = across(max(time, across.low)), 18 * (at % 2)
-        away, anchor = (-6, "end") if at == 0 and x > 260 or x > 760 else (6, "start")
-        parts += [path([(x, 36 - up), (x, 260)], "gv-line gv-warm-line gv-dashed"),
-                  text(x + away, 42 - up, f"{name} {duration(time)}", anchor=anchor)]
-    return parts
 
 
 def timeline_chart(lanes: list[Lane], length: float) -> str:
@@ -300,10 +294,19 @@ def _step_lane(lane: Lane, across: Axis, y: float) -> list[str]:
 
 
 def badness_chart(curves: list[Curve], length: float) -> str:
-    """Draw the curves over the seconds from 0 to length."""
+    """Draw the curves over the seconds from 0 to length, with a dot where a peer was kicked."""
     across, upright = Axis(0, max(length, 1.0), 90, 930), Axis(0, 1, 330, 70)
     attackers = sum(curve.attacks for curve in curves)
     kicked = sum(curve.kicked is not None for curve in curves)
+    drawn = []
+    for curve in curves:
+        style, name = ("gv-bad-line", "attacker") if curve.attacks else ("gv-main-line", "honest")
+        points = [(across(at), upright(value)) for at, value in curve.points]
+        parts = [path(points, f"gv-line {style}")] if points else []
+        if curve.kicked is not None:
+            parts.append(dot(across(curve.kicked[0]), upright(curve.kicked[1]), style))
+        drawn += [f"<g><title>{html.escape(curve.peer)}, {name}</title>{part}</g>"
+                  for part in parts]
     return document(386, f"Badness of {len(curves)} peers over time", [
         text(20, 30, "How bad the seeds found each peer", "gv-text gv-title"),
         *_draw_across(across, linear_ticks(across.high, 10), 70, 330),
@@ -312,18 +315,5 @@ def badness_chart(curves: list[Curve], length: float) -> str:
         text(930, upright(BAD) - 5, f"charged above {BAD:g}", "gv-muted", "end"),
         *_key(90, 51, "gv-bad-line", f"{attackers} attackers"),
         *_key(250, 51, "gv-main-line", f"{len(curves) - attackers} honest"),
-        dot(404, 51, "gv-axis"), text(418, 56, f"{kicked} kicked"),
-        *(part for curve in curves for part in _badness_curve(curve, across, upright)),
+        dot(404, 51, "gv-axis"), text(418, 56, f"{kicked} kicked"), *drawn,
         text(510, 376, "seconds since the first line", "gv-muted", "middle")])
-
-
-def _badness_curve(curve: Curve, across: Axis, upright: Axis) -> list[str]:
-    """Draw a line, and a dot where the peer was kicked."""
-    style, name = ("gv-bad-line", "attacker") if curve.attacks else ("gv-main-line", "honest")
-    parts = []
-    if curve.points:
-        parts.append(path([(across(at), upright(value)) for at, value in curve.points],
-                          f"gv-line {style}"))
-    if curve.kicked is not None:
-        parts.append(dot(across(curve.kicked[0]), upright(curve.kicked[1]), style))
-    return [f"<g><title>{html.escape(curve.peer)}, {name}</title>{part}</g>" for part in parts]

@@ -49,18 +49,21 @@ class DrawnPeer(NamedTuple):
     malice: str | None  # its kind, if it attacks
     kicked: bool
 
-    def style(self) -> str:
-        if not self.up:
-            return "gv-hollow gv-died" if self.died else "gv-hollow"
-        colour = "gv-bad" if self.malice else "gv-warm" if self.died else "gv-main"
-        return f"{colour} {'gv-kicked' if self.kicked else 'gv-halo'}"
-
-    def title(self) -> str:
-        """Return the text for the mouse above the circle."""
-        return (f"{self.address}: degree {self.degree}, capacity {self.capacity}"
-                + (f", attacker ({html.escape(self.malice)})" if self.malice else "")
-                + (", kicked" if self.kicked else "")
-                + ("" if self.up else ", not up at that moment") + (", died" if self.died else ""))
+    def circle(self, spot: complex, radius: float) -> str:
+        """Return its circle, with a title for the mouse."""
+        if self.up:
+            colour = "gv-bad" if self.malice else "gv-warm" if self.died else "gv-main"
+            style = f"{colour} {'gv-kicked' if self.kicked else 'gv-halo'}"
+        else:
+            style = "gv-hollow gv-died" if self.died else "gv-hollow"
+        title = (f"{self.address}: degree {self.degree}, capacity {self.capacity}"
+                 + (f", attacker ({html.escape(self.malice)})" if self.malice else "")
+                 + (", kicked" if self.kicked else "")
+                 + ("" if self.up else ", not up at that moment") + (", died" if self.died else ""))
+        return (f'<circle cx="{number(spot.real)}" cy="{number(spot.imag)}" r="{radius:.2f}" '
+                f'class="{style}" stroke-width="1.5" '
+                f'data-node="peer_{parse_address(self.address).file_part}">'
+                f"<title>{title}</title></circle>")
 
 
 def drawn_peers(records: Records, snapshot: Snapshot) -> list[DrawnPeer]:
@@ -88,26 +91,15 @@ def network_svg(records: Records) -> str:
     top = 84 - min(spot.imag - radius for spot, radius in zip(spots, radii))
     spots = [spot + complex(WIDTH / 2, top) for spot in spots]
     bottom = max(spot.imag + radius for spot, radius in zip(spots, radii))
-    return document(bottom + 28, f"Network of {len(peers)} peers and {len(links)} links, "
-                    "hubs in the middle", [
-                        *_legend(peers, links), *_edges(spots, links),
-                        *map(_circle, peers, spots, radii), *_labels(peers, spots, radii)])
-
-
-def _edges(spots: Spots, links: Links) -> list[str]:
-    """Draw the links, fainter and thinner if they are many. Crossings are darker."""
-    few = 12 / math.sqrt(len(links) or 1)
-    opacity, width = max(0.12, min(0.6, few)), max(0.9, min(1.8, few))
+    few = 12 / math.sqrt(len(links) or 1)  # many links are fainter and thinner
+    opacity, width = max(0.12, min(0.6, few)), max(0.9, min(1.8, few))  # crossings are darker
     ends = [f"{number(spot.real)} {number(spot.imag)}" for spot in spots]
-    return [f'<g class="gv-edge" stroke-opacity="{opacity:.2f}" stroke-width="{width:.2f}">',
-            *(f'<path d="M{ends[one]}L{ends[other]}"/>' for one, other in links), "</g>"]
-
-
-def _circle(peer: DrawnPeer, spot: complex, radius: float) -> str:
-    return (f'<circle cx="{number(spot.real)}" cy="{number(spot.imag)}" r="{radius:.2f}" '
-            f'class="{peer.style()}" stroke-width="1.5" '
-            f'data-node="peer_{parse_address(peer.address).file_part}">'
-            f"<title>{peer.title()}</title></circle>")
+    name = f"Network of {len(peers)} peers and {len(links)} links, hubs in the middle"
+    return document(bottom + 28, name, [
+        *_legend(peers, links),
+        f'<g class="gv-edge" stroke-opacity="{opacity:.2f}" stroke-width="{width:.2f}">',
+        *(f'<path d="M{ends[one]}L{ends[other]}"/>' for one, other in links), "</g>",
+        *map(DrawnPeer.circle, peers, spots, radii), *_labels(peers, spots, radii)])
 
 
 def _legend(peers: list[DrawnPeer], links: Links) -> list[str]:
@@ -188,17 +180,28 @@ def _rings(count: int, step: float, bound: float) -> Spots:
 
 
 def place(degrees: list[int], links: Links) -> Spots:
-    """Return places for all nodes in the unit disc."""
+    """Return places for all nodes in the unit disc. The push between two nodes is the product of
+    their masses divided by their distance."""
     if len(degrees) < 2:
         return [0j] * len(degrees)
     places = spiral(degrees)
+    area = 1.0 / len(places)  # of one node
     mean = max(1.0, sum(degrees) / len(degrees))
     masses = [0.5 + 0.5 * degree / mean for degree in degrees]
     steps = max(FEWEST_STEPS, min(STEPS, PUSHES // len(places) ** 2))
     stride = math.sqrt(STEPS / steps)  # fewer steps are longer
     for step in range(steps):
+        bodies, forces = list(zip(masses, places)), []
+        for mass, spot in bodies:
+            push = sum([other / way for other, away in bodies if (way := spot - away)]).conjugate()
+            forces.append(mass * (area * push - 0.4 * spot))
+        for one, other in links:
+            way = places[other] - places[one]
+            pull = 2.0 * abs(way) / mean * way
+            forces[one] += pull
+            forces[other] -= pull
         reach = 0.15 * stride * (1 - step / steps) ** 1.5 + 0.002  # of a node in this step
-        for node, force in enumerate(_forces(places, masses, links, mean)):
+        for node, force in enumerate(forces):
             places[node] += force * min(0.3 * stride, reach / (abs(force) or 1.0))
     return _fill_disc(places)
 
@@ -209,23 +212,6 @@ def spiral(degrees: list[int]) -> Spots:
     for turn, node in enumerate(sorted(range(len(degrees)), key=lambda node: -degrees[node])):
         places[node] = cmath.rect(math.sqrt((turn + 0.5) / len(degrees)), turn * GOLDEN_ANGLE)
     return places
-
-
-def _forces(places: Spots, masses: list[float], links: Links, mean: float) -> Spots:
-    """Return the sum of all forces on every node. The push between two nodes is the product of
-    their masses divided by their distance."""
-    area = 1.0 / len(places)  # of one node
-    bodies = list(zip(masses, places))
-    forces = []
-    for mass, spot in bodies:
-        push = sum([other / way for other, away in bodies if (way := spot - away)]).conjugate()
-        forces.append(mass * (area * push - 0.4 * spot))
-    for one, other in links:
-        way = places[other] - places[one]
-        pull = 2.0 * abs(way) / mean * way
-        forces[one] += pull
-        forces[other] -= pull
-    return forces
 
 
 def _fill_disc(places: Spots) -> Spots:
@@ -241,16 +227,23 @@ def _fill_disc(places: Spots) -> Spots:
     return places
 
 
-def separate(places: Spots, radii: list[float], bound: float, links: Links) -> Spots:
+def separate(spots: Spots, radii: list[float], bound: float, links: Links) -> Spots:
     """Move circles apart inside a disc until few or none overlap. If links are few, also move
     circles off the links of others."""
-    spots = list(places)
     for _ in range(PASSES):
         before = list(spots)
         for one, other in links if len(links) <= FEW_LINKS else ():
             _clear_link(spots, radii, one, other)
         for one, other in _near(spots, 2 * max(radii, default=0) + GAP):
-            _push_apart(spots, radii, one, other)
+            way = spots[other] - spots[one]
+            lacking = radii[one] + radii[other] + GAP - abs(way)
+            if lacking <= 0:
+                continue
+            # on the same spot any direction will do, as long as it is always the same
+            way = lacking * (way / abs(way) if abs(way) >= 1e-9 else cmath.rect(1, one + other))
+            share = radii[other] ** 2 / (radii[one] ** 2 + radii[other] ** 2)  # the smaller farther
+            spots[one] -= way * share
+            spots[other] += way * (1 - share)
         has_moved = spots != before
         for node, radius in enumerate(radii):
             if abs(spots[node]) + radius > bound:
@@ -279,16 +272,3 @@ def _near(spots: Spots, reach: float) -> Links:
     return [(node, other) for (column, row), nodes in grid.items() for node in nodes
             for dx in (-1, 0, 1) for dy in (-1, 0, 1)
             for other in grid.get((column + dx, row + dy), ()) if node < other]
-
-
-def _push_apart(spots: Spots, radii: list[float], one: int, other: int) -> None:
-    """Move two circles apart if they are too close, the smaller farther."""
-    way = spots[other] - spots[one]
-    lacking = radii[one] + radii[other] + GAP - abs(way)
-    if lacking <= 0:
-        return
-    # on the same spot any direction will do, as long as it is always the same
-    way = lacking * (way / abs(way) if abs(way) >= 1e-9 else cmath.rect(1, one + other))
-    share = radii[other] ** 2 / (radii[one] ** 2 + radii[other] ** 2)
-    spots[one] -= way * share
-    spots[other] += way * (1 - share)
