@@ -20,7 +20,7 @@ from gossip.addresses import Address
 from gossip.node.world import NEVER
 
 STILL_LIMIT = 20_000  # calls without time passing, after which somebody spins
-TALLIED = 1_000  # calls before the limit that are counted by name
+TALLIED = 1_000  # the last of them, which are counted by name
 OVER = -NEVER  # when the next turn of a duty is due that is over; no other time is sooner
 FIN = b""  # on a cable, the end of the stream
 RESET = None  # on a cable, the word of a machine that does not know this connection
@@ -43,12 +43,11 @@ class VirtualTime:
         self._heap: list[tuple] = []  # (when, number, call, arguments)
         self._numbers = itertools.count()  # which order calls at the same moment
         self._still = 0  # calls made since time passed
-        self._tally: collections.Counter = collections.Counter()
+        self._latest: collections.deque[tuple] = collections.deque(maxlen=TALLIED)  # of these
 
     def at(self, when: float, call, *arguments) -> None:
         """Have `call(*arguments)` made at this moment, or now if it has passed."""
-        when = when if when > self.now else self.now
-        heapq.heappush(self._heap, (when, next(self._numbers), call, arguments))
+        heapq.heappush(self._heap, (max(when, self.now), next(self._numbers), call, arguments))
 
     def run(self, until: float) -> None:
         """Make all calls up to this moment. Spinning after 20,000 calls at one moment."""
@@ -58,22 +57,17 @@ class VirtualTime:
             if when > self.now:
                 self.now, self._still = when, 0
             else:
-                self._count_still(call, arguments)
+                self._still += 1
+                self._latest.append((call, arguments))
+                if self._still == STILL_LIMIT:
+                    tally = collections.Counter(itertools.starmap(_name_of, self._latest))
+                    [(name, times)] = tally.most_common(1)
+                    raise Spinning(f"{STILL_LIMIT} calls in a row while no time passed; {times} of "
+                                   f"the last {TALLIED} were {name}")
             self.calls += 1
             call(*arguments)
         if until > self.now:
             self.now, self._still = until, 0
-
-    def _count_still(self, call, arguments) -> None:
-        self._still += 1
-        if self._still <= STILL_LIMIT - TALLIED:
-            self._tally.clear()
-            return
-        self._tally[_name_of(call, arguments)] += 1
-        if self._still == STILL_LIMIT:
-            [(name, times)] = self._tally.most_common(1)
-            raise Spinning(f"{STILL_LIMIT} calls in a row while no time passed; {times} of the "
-                           f"last {TALLIED} were {name}")
 
 
 def _name_of(call, arguments: tuple) -> str:
@@ -276,21 +270,17 @@ class End:
     def _expect(self, item: bytes | None) -> None:
         """Take onto the cable what the other end has sent."""
         cabling, size = self._cabling, len(item) if item else 0
-        now = cabling.time.now
+        now, sender = cabling.time.now, self.other.address
         self._in_buffer += size
-        if self._free_at < now:
-            self._free_at = now
-        sender = self.other.address
-        self._free_at += size / cabling.bandwidth(sender, self.address)
+        self._free_at = max(self._free_at, now) + size / cabling.bandwidth(sender, self.address)
         if (self._sent_at == now and item and self._free_at - now < TOGETHER
                 and self._coming and self._coming[-1]):
             self._coming[-1] += item
             return
         self._sent_at = now
         self._coming.append(item)
-        arrives = self._free_at + cabling.delay(self.latency, sender, self.address)
-        if arrives > self._arrives:
-            self._arrives = arrives
+        delay = cabling.delay(self.latency, sender, self.address)
+        self._arrives = max(self._arrives, self._free_at + delay)
         cabling.time.at(self._arrives, self._arrive)
 
     def _arrive(self) -> None:
@@ -299,12 +289,12 @@ class End:
         if cabling.cuts and cabling.parted(self.address, self.other.address):
             self._stuck += 1
             cabling.stuck[self] = None
-        elif self._coming:  # nothing is, when its sender lost power during a cut
-            self._take_in(self._coming.pop(0))
-
-    def _take_in(self, item: bytes | None) -> None:
+            return
+        if not self._coming:
+            return  # its sender lost power during a cut
+        item = self._coming.pop(0)
         if self.world.off or self.is_over():
-            if item and not (self.world.off and self.address in self._cabling.unpowered):
+            if item and not (self.world.off and self.address in cabling.unpowered):
                 self.other._expect(RESET)  # its machine does not know this connection any more
         elif item:
             self._arrived.append(item)
