@@ -13,7 +13,6 @@ import json
 import re
 import secrets
 import unicodedata
-from email.message import Message
 
 HEAD_LIMIT = 16 * 1024  # bytes of a request's head
 BODY_LIMIT = 4 * 1024  # bytes of the body of an order
@@ -52,39 +51,33 @@ class Gate:
         fields = email.message_from_string(lines)
         hosts, origins = ([value.strip(" \t").lower() for value in fields.get_all(name, [])]
                           for name in ("host", "origin"))
-        if len(hosts) != 1 or hosts[0] not in self._hosts:
-            raise Refused(403, "the Host is another one")
-        if len(origins) > 1 or not self._origins.issuperset(origins):
-            raise Refused(403, "the Origin is another one")
+        _demand(len(hosts) == 1 and hosts[0] in self._hosts, 403, "the Host is another one")
+        _demand(len(origins) < 2 and self._origins.issuperset(origins), 403,
+                "the Origin is another one")
         begin, path = target[:len(self.page)], target[len(self.page):]
         if hmac.compare_digest(target, self.report):
             path = REPORT
-        elif not (hmac.compare_digest(begin, self.page) and _PATH.fullmatch(path)
-                  and (takes_orders or path != "do")):
-            raise Refused(404, "there is nothing here")
-        if path == "do":
-            return path, _length(method, fields)
-        if method != "GET":
-            raise Refused(405, "only GET is allowed here")
-        if "transfer-encoding" in fields or fields.get_all("content-length", ["0"]) != ["0"]:
-            raise Refused(400, "a GET has no body")
-        return path, 0
+        else:
+            _demand(hmac.compare_digest(begin, self.page) and _PATH.fullmatch(path)
+                    and (takes_orders or path != "do"), 404, "there is nothing here")
+        is_chunked, lengths = "transfer-encoding" in fields, fields.get_all("content-length", [])
+        if path != "do":
+            _demand(method == "GET", 405, "only GET is allowed here")
+            _demand(not is_chunked and lengths in ([], ["0"]), 400, "a GET has no body")
+            return path, 0
+        _demand(method == "POST", 405, "only POST is allowed here")
+        _demand(fields.get_content_type() == "application/json", 415,
+                "orders are application/json")
+        length = ",".join(lengths)
+        _demand(length and not is_chunked, 411, "an order has a Content-Length")
+        _demand(re.fullmatch("[0-9]{1,18}", length), 400, "this is no Content-Length")
+        _demand(int(length) <= BODY_LIMIT, 413, f"an order has {BODY_LIMIT} bytes at most")
+        return path, int(length)
 
 
-def _length(method: str, fields: Message) -> int:
-    """Return the length of an order's body, or raise Refused."""
-    if method != "POST":
-        raise Refused(405, "only POST is allowed here")
-    if fields.get_content_type() != "application/json":
-        raise Refused(415, "orders are application/json")
-    length = ",".join(fields.get_all("content-length", []))
-    if "transfer-encoding" in fields or not length:
-        raise Refused(411, "an order has a Content-Length")
-    if not re.fullmatch("[0-9]{1,18}", length):
-        raise Refused(400, "this is no Content-Length")
-    if int(length) > BODY_LIMIT:
-        raise Refused(413, f"an order has {BODY_LIMIT} bytes at most")
-    return int(length)
+def _demand(holds: object, status: int, why: str) -> None:
+    if not holds:
+        raise Refused(status, why)
 
 
 def parsed_order(body: bytes) -> dict:
@@ -93,10 +86,9 @@ def parsed_order(body: bytes) -> dict:
         order = json.loads(body.decode())  # by itself it would take UTF-16 as well
     except (ValueError, RecursionError):
         raise Refused(400, "this is no JSON") from None
-    if not isinstance(order, dict):
-        raise Refused(400, "an order is a JSON object")
-    if not all(isinstance(order.get(name, ""), str) for name in ("do", "node", "text")):
-        raise Refused(400, "do, node and text are texts")
-    if not _NO_LETTERS.isdisjoint(map(unicodedata.category, order.get("text", ""))):
-        raise Refused(400, "a text is one line of letters")
+    _demand(isinstance(order, dict), 400, "an order is a JSON object")
+    _demand(all(isinstance(order.get(name, ""), str) for name in ("do", "node", "text")), 400,
+            "do, node and text are texts")
+    _demand(_NO_LETTERS.isdisjoint(map(unicodedata.category, order.get("text", ""))), 400,
+            "a text is one line of letters")
     return order
