@@ -36,9 +36,9 @@ from gossip.programs.seed_program import run_seeds
 from gossip.programs.starting import host_of, known_to, local_seeds, open_output
 from gossip.settings import WAYS, Settings
 from gossip.terminal.command_line import (
-    AUTO, FAILED, OF_SEEDS_ALONE, CommandError, Parser, add_common_flags, add_outputs,
-    add_peer_flags, add_settings, load_seeds, parse_host, parse_port, peer_settings, run_command,
-    show)
+    AUTO, FAILED, OF_SEEDS_ALONE, USAGE, CommandError, Parser, add_common_flags, add_outputs,
+    add_peer_flags, add_settings, complain, load_seeds, parse_host, parse_port, peer_settings,
+    run_command, show)
 from gossip.terminal.folders import DEMO, MODULES, NETWORK, parse_folders
 from gossip.terminal.screen import folded
 from peer import Peer
@@ -47,24 +47,22 @@ from seed import Seed
 ROW = 18  # columns before what a row of the proof says
 OWN_PROCESSES = 20  # peers that have a process each, at most, while they are watched
 CORES = os.cpu_count() or 1
+PLAIN = "show on a terminal what a pipe gets: rows and events, not sentences"  # help of --plain
 
 
-def main(arguments: list[str]) -> int:
+def command() -> int:  # of `pip install`, too
     """Choose the command by the first word."""
+    arguments = sys.argv[1:]
     if not arguments or arguments[0].startswith("-"):
         return run_command("runner.py", start_command, arguments)
     word, *others = arguments
     commands = {**COMMANDS, "worker": (worker_command, "nobody types that")}
     if word in commands:
         return run_command(f"runner.py {word}", commands[word][0], others)
-    return run_command("runner.py", no_command, word)
-
-
-def no_command(word: str) -> None:
-    """Name all commands, and first a command with a similar name."""
     meant = difflib.get_close_matches(word.lower(), COMMANDS, 1, 0.73)  # start is not status
-    raise CommandError(f"no command {word!r}{f'; did you mean {meant[0]}?' if meant else '.'} "
-                       f"Commands: {', '.join(COMMANDS)}")
+    complain(f"runner.py: no command {word!r}{f'; did you mean {meant[0]}?' if meant else '.'} "
+             f"Commands: {', '.join(COMMANDS)}")
+    return USAGE
 
 
 def start_command(arguments: list[str]) -> int | None:
@@ -137,7 +135,7 @@ def add_watch(parser: Parser) -> None:
                              f"peers then gossip on without --once, and up to {OWN_PROCESSES} have "
                              "four links and a process each")
     add_page(parser, "--watch-port", "--watch-host")
-    add_plain(parser)
+    parser.switch("--plain", PLAIN)
 
 
 def add_page(parser: Parser, port: str, host: str) -> None:
@@ -147,10 +145,6 @@ def add_page(parser: Parser, port: str, host: str) -> None:
     parser.add_argument(host, type=parse_host, metavar="IP",
                         help="an address of this machine at which others see the page, without "
                              "buttons (this machine alone)")
-
-
-def add_plain(parser: Parser) -> None:
-    parser.switch("--plain", "show on a terminal what a pipe gets: rows and events, not sentences")
 
 
 def add_base_port(parser: Parser) -> None:
@@ -282,7 +276,7 @@ def bench_command(arguments: list[str]) -> int:
                         help="write all figures into a file, too")
     parser.switch("--module", "measure gossip modules instead")
     add_base_port(parser)
-    add_plain(parser)
+    parser.switch("--plain", PLAIN)
     parser.set_defaults(spread=None)
     args = parser.parse_args(arguments)
     if args.module:
@@ -314,10 +308,6 @@ examples:
   python runner.py demo                   all of it in ten seconds
   python runner.py --peers 12 --kill 3    twelve peers, three of which die
 """
-
-
-def command() -> int:  # of `pip install`, too
-    return main(sys.argv[1:])
 
 
 if __name__ == "__main__":

@@ -66,8 +66,7 @@ class Gate:
             _demand(not is_chunked and lengths in ([], ["0"]), 400, "a GET has no body")
             return path, 0
         _demand(method == "POST", 405, "only POST is allowed here")
-        _demand(fields.get_content_type() == "application/json", 415,
-                "orders are application/json")
+        _demand(fields.get_content_type() == "application/json", 415, "orders are application/json")
         length = ",".join(lengths)
         _demand(length and not is_chunked, 411, "an order has a Content-Length")
         _demand(re.fullmatch("[0-9]{1,18}", length), 400, "this is no Content-Length")

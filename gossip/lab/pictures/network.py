@@ -33,6 +33,9 @@ PUSHES = 15_000_000  # of one node on another, about, in all steps together
 PASSES = 60  # rounds, at most, in which overlapping circles move apart
 GAP = 2.5  # distance between two circles
 FEW_LINKS = 60  # links up to which circles move off the links of others
+LEGEND = {"gv-main": "up", "gv-warm": "died later", "gv-bad": "attacker",
+          "gv-hollow gv-kicked": "kicked later", "gv-hollow": "not up at that moment",
+          "gv-hollow gv-died": "died before"}
 
 Links = list[tuple[int, int]]  # the numbers of two nodes, from 0 on
 Spots = list[complex]  # where nodes stand, by their numbers
@@ -49,19 +52,20 @@ class DrawnPeer(NamedTuple):
     malice: str | None  # its kind, if it attacks
     kicked: bool
 
+    def colour(self) -> str:
+        if not self.up:
+            return "gv-hollow gv-died" if self.died else "gv-hollow"
+        return "gv-bad" if self.malice else "gv-warm" if self.died else "gv-main"
+
     def circle(self, spot: complex, radius: float) -> str:
         """Return its circle, with a title for the mouse."""
-        if self.up:
-            colour = "gv-bad" if self.malice else "gv-warm" if self.died else "gv-main"
-            style = f"{colour} {'gv-kicked' if self.kicked else 'gv-halo'}"
-        else:
-            style = "gv-hollow gv-died" if self.died else "gv-hollow"
+        edge = "" if not self.up else " gv-kicked" if self.kicked else " gv-halo"
         title = (f"{self.address}: degree {self.degree}, capacity {self.capacity}"
                  + (f", attacker ({html.escape(self.malice)})" if self.malice else "")
                  + (", kicked" if self.kicked else "")
                  + ("" if self.up else ", not up at that moment") + (", died" if self.died else ""))
         return (f'<circle cx="{number(spot.real)}" cy="{number(spot.imag)}" r="{radius:.2f}" '
-                f'class="{style}" stroke-width="1.5" '
+                f'class="{self.colour()}{edge}" stroke-width="1.5" '
                 f'data-node="peer_{parse_address(self.address).file_part}">'
                 f"<title>{title}</title></circle>")
 
@@ -107,15 +111,12 @@ def _legend(peers: list[DrawnPeer], links: Links) -> list[str]:
     up = sum(peer.up for peer in peers)
     heading = (f"{up} peer{'s' * (up != 1)} and {len(links)} link{'s' * (len(links) != 1)} "
                f"when most peers were up")
+    shown = {peer.colour() for peer in peers}
+    if any(peer.up and peer.kicked for peer in peers):
+        shown.add("gv-hollow gv-kicked")
     parts, x = [text(20, 30, heading, "gv-text gv-title")], 20.0
-    for style, words, shown in (
-            ("gv-main", "up", any(p.up and not (p.died or p.malice) for p in peers)),
-            ("gv-warm", "died later", any(p.up and p.died and not p.malice for p in peers)),
-            ("gv-bad", "attacker", any(p.up and p.malice for p in peers)),
-            ("gv-hollow gv-kicked", "kicked later", any(p.up and p.kicked for p in peers)),
-            ("gv-hollow", "not up at that moment", any(not (p.up or p.died) for p in peers)),
-            ("gv-hollow gv-died", "died before", any(p.died and not p.up for p in peers))):
-        if shown:
+    for style, words in LEGEND.items():
+        if style in shown:
             parts += [f'<rect x="{number(x)}" y="46" width="13" height="13" rx="3" '
                       f'class="{style}"/>', text(x + 20, 57.5, words)]
             x += 50 + 7.5 * len(words)
@@ -125,7 +126,7 @@ def _legend(peers: list[DrawnPeer], links: Links) -> list[str]:
 def _labels(peers: list[DrawnPeer], spots: Spots, radii: list[float]) -> list[str]:
     """Draw ports of peers, or hubs, at their circles, without overlaps."""
     order = sorted(range(len(peers)), key=lambda at: -peers[at].degree)
-    labels, taken = [], []
+    circles, labels, taken = list(zip(spots, radii)), [], []
     for at in order if len(peers) <= ALL_NAMED else order[:HUBS_NAMED]:
         words, x, y = peers[at].address.rpartition(":")[2], spots[at].real, spots[at].imag
         size = min(LABEL, 1.75 * radii[at] / (LETTER * len(words)))
@@ -133,12 +134,10 @@ def _labels(peers: list[DrawnPeer], spots: Spots, radii: list[float]) -> list[st
             labels.append(text(x, y + 0.36 * size, words, "gv-number gv-on", "middle",
                                f' font-size="{number(size)}" pointer-events="none"'))
             continue
-        others = list(zip(spots, radii))
-        del others[at]
         half = LETTER * LABEL * len(words) / 2 + 1
         over, beside = radii[at] + 2 + HIGH, radii[at] + 2 + half
         for place in ((x, y + over), (x, y - over), (x + beside, y), (x - beside, y)):
-            if _is_free(*place, half, others, taken):
+            if _is_free(*place, half, circles, taken):
                 taken.append((*place, half))
                 labels.append(text(place[0], place[1] + HIGH - 3, words,
                                    "gv-number gv-text gv-halo", "middle",

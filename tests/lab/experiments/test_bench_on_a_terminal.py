@@ -14,7 +14,7 @@ import sys
 import runner
 from gossip.lab.experiments import bench
 bench.QUIET, bench.REST, bench.STEADY_MESSAGES, bench.LIMIT = 0.5, 0.5, 5, {limit}
-sys.exit(runner.main(sys.argv[1:]))
+sys.exit(runner.command())
 """
 FLAGS = ["--peers", 3, "--messages", 20, "--runs", 1, "--spread", "flood", "--liveness-interval", 1]
 
