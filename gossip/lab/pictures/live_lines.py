@@ -144,9 +144,8 @@ class LiveLines:
 
     def _look(self) -> None:
         """Find files that are new, have grown, were removed, or begun anew."""
-        with os.scandir(self._folder) as entries:
-            names = sorted((entry.name for entry in entries if NAMED.fullmatch(entry.name)),
-                           key=lambda name: (name.endswith(".txt"), name))  # older pieces first
+        names = sorted(filter(NAMED.fullmatch, os.listdir(self._folder)),
+                       key=lambda name: (name.endswith(".txt"), name))  # older pieces first
         there: dict[pathlib.Path, os.stat_result] = {}
         for path in (self._folder / name for name in names if not name.endswith(".gz")):
             with contextlib.suppress(OSError):  # a link that leads nowhere

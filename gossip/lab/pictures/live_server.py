@@ -97,7 +97,7 @@ class Server(socketserver.ThreadingTCPServer):
                 pause = 0.0
                 while not wait(pause):
                     with self.ticked:
-                        self.follow.turn(_micros())
+                        self.follow.turn(time.time_ns() // 1000)
                         self._figures = None
                         self.ticked.notify_all()
                     pause = BREATH if self.follow.is_behind else TICK
@@ -134,11 +134,12 @@ class Server(socketserver.ThreadingTCPServer):
 
     def block(self, events: list[bytes], is_first: bool) -> bytes:
         """Return a block of a stream, with the lock held."""
+        now = time.time_ns() // 1000
         if self._figures is None:
             report = self.gate.report if os.path.isfile(self.follow.folder / REPORT) else None
-            figures = {**self.follow.figures(_micros()), "verdict": self._verdict, "report": report}
+            figures = {**self.follow.figures(now), "verdict": self._verdict, "report": report}
             self._figures = json.dumps(figures, separators=(",", ":")).encode()[1:]
-        begin = b'"begin":%d,' % self.follow.begin(_micros()) if is_first else b""
+        begin = b'"begin":%d,' % self.follow.begin(now) if is_first else b""
         return b'%sdata: {"figures":{%s%s,"events":[%s]}\n\n' % (
             b"retry: 300\n" if is_first else b"", begin, self._figures, b",".join(events))
 
@@ -246,10 +247,6 @@ def _end_of(path: pathlib.Path, most: int, without: str) -> bytes:
             return file.read(most)
     except OSError:
         raise Refused(404, without) from None
-
-
-def _micros() -> int:
-    return time.time_ns() // 1000
 
 
 def watch(folder: pathlib.Path, port: int = 0, host: str | None = None) -> None:

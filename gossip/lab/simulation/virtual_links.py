@@ -170,15 +170,12 @@ class Cabling:
         """Return the seconds that a byte takes between two machines now."""
         if self.cables.jitter:
             latency += self.rng.random() * self.cables.jitter
-        if self.slow:
-            latency += self.slow.get(one, 0.0) + self.slow.get(other, 0.0)
-        return latency
+        return latency + (self.slow.get(one, 0.0) + self.slow.get(other, 0.0))
 
     def bandwidth(self, one: Address, other: Address) -> float:
         """Return the bytes a second between two machines now."""
-        if self.slow and (one in self.slow or other in self.slow):
-            return min(self.cables.bandwidth, SLOW_BANDWIDTH)
-        return self.cables.bandwidth
+        is_slow = one in self.slow or other in self.slow
+        return min(self.cables.bandwidth, SLOW_BANDWIDTH) if is_slow else self.cables.bandwidth
 
 
 class End:
@@ -202,7 +199,7 @@ class End:
         self._arrives = 0.0  # when the last of them arrives
         self._free_at = 0.0  # when the cable to here is free again
         self._stuck = 0  # how many of them would have arrived, but for a cut
-        self._arrived: list[bytes] = []  # here, and not read yet
+        self.arrived: list[bytes] = []  # here, and not read yet
         self._in_buffer = 0  # bytes on the way to here, or not read yet
         self._blocked = False  # `send` has not taken everything; `writable` is due
         self._closed = False  # by its own process
@@ -239,14 +236,14 @@ class End:
         """Close this end. What has arrived is not read, what was sent still goes."""
         if not self._closed:
             self._closed = True
-            self._arrived.clear()
+            self.arrived.clear()
             if not self._broken and self.other is not None:
                 self.other._expect(FIN)
 
     def read(self) -> bytes:
         """Return the bytes that have arrived, and make room for others."""
-        data = b"".join(self._arrived)
-        self._arrived.clear()
+        data = b"".join(self.arrived)
+        self.arrived.clear()
         self._in_buffer -= len(data)
         if self.other._blocked:
             self.other._blocked = False
@@ -254,8 +251,6 @@ class End:
             time.at(time.now + self.latency, self.other.world.writable, self.other)
         return data
 
-    def has_unread(self) -> bool:
-        return bool(self._arrived)
 
     def is_over(self) -> bool:
         """Tell whether this end was closed by its own process, or reset."""
@@ -297,8 +292,8 @@ class End:
             if item and not (self.world.off and self.address in cabling.unpowered):
                 self.other._expect(RESET)  # its machine does not know this connection any more
         elif item:
-            self._arrived.append(item)
-            if len(self._arrived) == 1:
+            self.arrived.append(item)
+            if len(self.arrived) == 1:
                 self.world.readable(self)
         elif item == FIN:
             self.world.over(self, "closed by the other end")
@@ -318,7 +313,7 @@ class End:
 
     def machine_is_back(self) -> None:
         """Reset the connection if the other end has to send something again."""
-        if self._in_buffer > sum(map(len, self._arrived)):
+        if self._in_buffer > sum(map(len, self.arrived)):
             self.other._expect(RESET)
 
     def reset(self) -> None:

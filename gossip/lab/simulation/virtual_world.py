@@ -226,7 +226,7 @@ class VirtualWorld(World):
 
     def _read(self, end: End) -> None:
         link = end.link
-        if link.ended or self._fault_if_late(link, arrived=end.has_unread()):
+        if link.ended or self._fault_if_late(link, arrived=bool(end.arrived)):
             return  # nobody wants to know any more
         if link.rest_until > self.now():
             self.later(link.rest_until, end, self._read, end)
@@ -246,7 +246,7 @@ class VirtualWorld(World):
         if end not in self._ends:
             return
         link = end.link
-        if end.has_unread():  # the link rests, and has to read what came before the end
+        if end.arrived:  # the link rests, and has to read what came before the end
             if link.rest_until <= self.now():
                 self._read(end)
             self.later(link.rest_until, end, self._end, end, reason)
@@ -282,7 +282,7 @@ class VirtualWorld(World):
         if at != end.look_at:
             return
         end.look_at = None
-        if end.has_unread():
+        if end.arrived:
             self._read(end)
         elif not (end.link.ended or self._fault_if_late(end.link, arrived=False)):
             self._watch(end)
