@@ -12,6 +12,7 @@ from collections import Counter
 from typing import NamedTuple
 
 from gossip.capacity import shares
+from gossip.lab.proof.evidence import quantile
 from gossip.lab.proof.graph import PowerLaw, at_least
 from gossip.lab.proof.records import Records
 
@@ -159,7 +160,7 @@ def degrees_svg(records: Records) -> str:
         dot(40, 51, "gv-main-line"), text(62, 56, f"measured, {peers} peer{'s' * (peers != 1)}"),
         *(_key(26, 73, "gv-warm-line", fit) if fitted else [text(62, 78, fit)]),
         *_key(26, 95, "gv-cool-line gv-dashed", predicted),
-        *_degree_histogram(Counter(law.degrees))])
+        *_degree_histogram(law.degrees)])
 
 
 def _cumulative(values: list[int]) -> Points:
@@ -192,13 +193,11 @@ def _distribution(measured: Points, predicted: Points, fitted: Points, peers: in
               for k, share in measured if k >= 1)]
 
 
-def _degree_histogram(counts: Counter[int]) -> list[str]:
+def _degree_histogram(degrees: list[int]) -> list[str]:
     """Draw how many peers have which degree, the right half."""
     width = next(width for width in (1, 2, 5, 10, 20, 50, 100, 1000, 10**6)
-                 if max(counts) < 46 * width)  # degrees that share a bar
-    bars: Counter[int] = Counter()
-    for degree, count in counts.items():
-        bars[degree // width * width] += count
+                 if max(degrees) < 46 * width)  # degrees that share a bar
+    bars = Counter(degree // width * width for degree in degrees)
     across = Axis(-0.5, max(bars) + width + 0.5, 640, 940)
     upright = Axis(0, max(bars.values()) * 1.08, 400, 116)
     per = "" if width == 1 else f", {width} degrees a bar"
@@ -222,8 +221,8 @@ def duration(seconds: float) -> str:
     return f"{seconds * 1e6:.3g} µs"
 
 
-def latency_chart(times: list[float], marks: dict[str, float]) -> str:
-    """Draw a logarithmic histogram of seconds, with dashed lines at named `marks`."""
+def latency_chart(times: list[float]) -> str:
+    """Draw a logarithmic histogram of seconds, with dashed lines at two quantiles."""
     bars = Counter(math.floor(math.log10(max(time, 1e-6)) * PER_DECADE) for time in times)
     first, last = min(bars), max(bars) + 1
     spare = max(0, PER_DECADE + 1 - (last - first))  # an axis of a power of ten has ticks
@@ -233,9 +232,10 @@ def latency_chart(times: list[float], marks: dict[str, float]) -> str:
     if len(ticks) > 12:
         ticks = [tick for tick in ticks if f"{tick:e}".startswith("1")]
     lines = []
-    for at, (name, time) in enumerate(sorted(marks.items(), key=lambda mark: mark[1])):
-        x, up = across(max(time, across.low)), 18 * (at % 2)
-        away, anchor = (-6, "end") if at == 0 and x > 260 or x > 760 else (6, "start")
+    for name, share, up in (("median", 0.5, 0), ("99 %", 0.99, 18)):
+        time = quantile(times, share)
+        x = across(max(time, across.low))
+        away, anchor = (-6, "end") if not up and x > 260 or x > 760 else (6, "start")
         lines += [path([(x, 36 - up), (x, 260)], "gv-line gv-warm-line gv-dashed"),
                   text(x + away, 42 - up, f"{name} {duration(time)}", anchor=anchor)]
     return document(320, f"Histogram of the latency of {len(times)} deliveries", [

@@ -32,6 +32,7 @@ HELD_BACK = 150_000  # microseconds
 TURN = 512 * 1024  # bytes that a turn reads, about, and at least SHARE of each file
 SHARE = 1024  # bytes
 _time = operator.itemgetter(0)
+_identity = operator.attrgetter("st_dev", "st_ino")  # of a file, by its status
 
 
 class Line(NamedTuple):
@@ -50,10 +51,6 @@ def open_file(path: pathlib.Path) -> BinaryIO:
         return open(descriptor, "rb", buffering=0)
     os.close(descriptor)
     raise OSError(errno.EINVAL, "no file", str(path))
-
-
-def _identity(status: os.stat_result) -> tuple[int, int]:
-    return status.st_dev, status.st_ino
 
 
 class _File:

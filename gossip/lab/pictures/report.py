@@ -25,7 +25,7 @@ from gossip.lab.pictures.charts import Curve, Lane, Points
 from gossip.lab.pictures.network import drawn_peers, network_svg
 from gossip.lab.proof import check, delivery, graph
 from gossip.lab.proof.clocks import put_right
-from gossip.lab.proof.evidence import Row, quantile
+from gossip.lab.proof.evidence import Row
 from gossip.lab.proof.records import (
     CHUNK, DAMAGED, Records, opened, pieces_in, read_folder, time_of)
 from gossip.terminal.folders import PICTURES, REPORT, TABLES
@@ -64,13 +64,17 @@ def _page(records: Records, folder: pathlib.Path, degrees: str, network: str) ->
     rows, files, curves = check.prove(records), node_files(folder), curves_of(records)
     names = json.dumps([[file.name, file.left_out] for file in files])
     lanes, length = timeline(records)
+    times, late = delivery.latencies(records)
+    latency = (f'<div class="chart">{charts.latency_chart(times)}</div>' if times else
+               "<p>Nothing was delivered.</p>")
     badness = (f'<section aria-labelledby="badness-title">\n<h2 id="badness-title">Badness</h2>\n'
                f'<div class="chart">{charts.badness_chart(curves, length)}</div>\n</section>')
     return string.Template(text).substitute(
         style=style, script=script, verdict=_verdict(rows), summary=_summary(records, length),
         proof="\n".join(map(_proof_row, rows)), degrees=degrees, network=network,
         timeline=charts.timeline_chart(lanes, length), badness=badness if curves else "",
-        latency=_latency(*delivery.latencies(records)),
+        latency=f"{latency}<p>{late:,} deliveries to peers that joined after the message was "
+                "generated are left out.</p>",
         names=names.replace("<", "\\u003c"),  # a name cannot end the element that it stands in
         files="\n".join(f'<script type="text/plain" id="file-{number}">'
                         f"{base64.b64encode(zlib.compress(file.data)).decode()}</script>"
@@ -137,16 +141,6 @@ def _proof_row(row: Row) -> str:
             f"<td>{html.escape(row.figures)}"
             f'<div class="claim">{check.CLAIMS.get(row.name, "")}</div>'
             + (f"<ul>{''.join(items)}</ul>" if items else "") + "</td></tr>")
-
-
-def _latency(times: list[float], late: int) -> str:
-    """Return the histogram, and a note about late deliveries."""
-    note = (f"<p>{late:,} deliveries to peers that joined after the message was generated are "
-            f"left out.</p>")
-    if not times:
-        return "<p>Nothing was delivered.</p>" + note
-    marks = {"median": quantile(times, 0.5), "99 %": quantile(times, 0.99)}
-    return f'<div class="chart">{charts.latency_chart(times, marks)}</div>' + note
 
 
 def _start(records: Records) -> float:
