@@ -25,17 +25,13 @@ STYLE = pathlib.Path(__file__).with_name("chart.css").read_text("utf-8").rstrip(
 Points = list[tuple[float, float]]
 
 
-class Lane(NamedTuple):
-    """A lane of the timeline."""
-
+class Lane(NamedTuple):  # of the timeline
     name: str
     moments: list[float]
     values: list[int] | None = None  # of a number that changes at these moments
 
 
-class Curve(NamedTuple):
-    """The badness of a peer over time."""
-
+class Curve(NamedTuple):  # the badness of a peer over time
     peer: str
     points: Points  # (seconds, badness)
     attacks: bool

@@ -35,9 +35,7 @@ _time = operator.itemgetter(0)
 _identity = operator.attrgetter("st_dev", "st_ino")  # of a file, by its status
 
 
-class Line(NamedTuple):
-    """A line of a node's file."""
-
+class Line(NamedTuple):  # of a node's file
     at: int
     node: str
     kind: str

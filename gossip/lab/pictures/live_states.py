@@ -33,9 +33,7 @@ NAMES_SEED = {"registered", "unregistered", "reported", "kicked"}  # in the file
 MISSES = re.compile("(?:^|:)liveness-misses=([0-9]{1,6})(?:$|:)")  # in a `settings:` line
 
 
-class Node:
-    """The state of a peer or a seed."""
-
+class Node:  # a peer or a seed, as its lines tell
     def __init__(self, number: int, address: str, kind: str):
         self.number, self.address = number, address
         self.kind = kind  # peer or seed

@@ -42,8 +42,6 @@ Spots = list[complex]  # where nodes stand, by their numbers
 
 
 class DrawnPeer(NamedTuple):
-    """A peer in the drawing."""
-
     address: str
     degree: int
     capacity: int

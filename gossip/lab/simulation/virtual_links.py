@@ -109,9 +109,7 @@ class VirtualDuty:
             self._set(answer)
 
 
-class Cables(NamedTuple):
-    """The properties of a network's connections."""
-
+class Cables(NamedTuple):  # what a network's connections are like
     latency: tuple[float, float] = (0.001, 0.002)  # seconds, from which a connection draws one
     jitter: float = 0.0  # seconds at most that bytes take longer
     bandwidth: float = 100e6  # bytes a second, of each connection
