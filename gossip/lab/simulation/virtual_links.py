@@ -126,7 +126,7 @@ class Cabling:
         self.slow: dict[Address, float] = {}  # slow machine -> seconds that all takes longer
         self.listening: dict[Address, object] = {}  # address -> the world that listens there
         self.cuts: list[frozenset[Address]] = []  # the machines on one side of each cut
-        self.stuck: dict["End", None] = {}  # ends to which something is on its way through a cut
+        self.stuck: collections.Counter["End"] = collections.Counter()  # end -> what a cut holds up
         self.unpowered: dict[Address, list["End"]] = {}  # ends of machines without power
         self.ports = (FIRST_PORT + n % PORTS for n in itertools.count(1))  # of ends that dial
 
@@ -156,9 +156,9 @@ class Cabling:
     def mend(self, side: frozenset[Address]) -> None:
         """End a cut, so that what waited goes on."""
         self.cuts.remove(side)
-        stuck, self.stuck = self.stuck, {}
-        for end in stuck:
-            end.send_again()
+        stuck, self.stuck = self.stuck, collections.Counter()
+        for end, count in stuck.items():
+            end.send_again(count)
 
     def parted(self, one: Address, other: Address) -> bool:
         """Tell whether a cut is between two machines."""
@@ -196,7 +196,6 @@ class End:
         self._sent_at = -1.0  # when the last of them was sent
         self._arrives = 0.0  # when the last of them arrives
         self._free_at = 0.0  # when the cable to here is free again
-        self._stuck = 0  # how many of them would have arrived, but for a cut
         self.arrived: list[bytes] = []  # here, and not read yet
         self._in_buffer = 0  # bytes on the way to here, or not read yet
         self._blocked = False  # `send` has not taken everything; `writable` is due
@@ -280,8 +279,7 @@ class End:
         """Take in what arrives next, unless a cut is between."""
         cabling = self._cabling
         if cabling.cuts and cabling.parted(self.address, self.other.address):
-            self._stuck += 1
-            cabling.stuck[self] = None
+            cabling.stuck[self] += 1
             return
         if not self._coming:
             return  # its sender lost power during a cut
@@ -298,9 +296,8 @@ class End:
         else:
             self.reset()
 
-    def send_again(self) -> None:
+    def send_again(self, stuck: int) -> None:
         """Let what waited for the end of a cut come in order."""
-        stuck, self._stuck = self._stuck, 0
         if self.other.world.off:  # its sender has lost power
             self._coming.clear()
             return
