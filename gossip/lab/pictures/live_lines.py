@@ -51,19 +51,18 @@ def open_file(path: pathlib.Path) -> BinaryIO:
     raise OSError(errno.EINVAL, "no file", str(path))
 
 
-class _File:
+class _File(Tail):
     """A file, how far it was read, and its node."""
 
     def __init__(self, identity: tuple[int, int], path: pathlib.Path, node: str | None = None):
-        self.identity, self.path = identity, path
-        self.tail = Tail(LONGEST)
-        self.tail.node = node
+        super().__init__(LONGEST)
+        self.identity, self.path, self.node = identity, path, node
         self.size = 0  # when it was last looked at
         self.last = 0  # the time of its last line, so that its lines keep their order
         self.is_anew = False  # it begins in another way than when it was read last
         self._head = b""
 
-    def read(self, most: int, now: int) -> list[Line]:
+    def lines(self, most: int, now: int) -> list[Line]:
         """Read on, except where another file has the path now."""
         found = []
         with contextlib.suppress(OSError), open_file(self.path) as file:
@@ -74,14 +73,14 @@ class _File:
                 self.is_anew = True
                 return []
             self._head = head
-            for seconds, kind, rest in self.tail.read(file, most):
+            for seconds, kind, rest in self.read(file, most):
                 at = round(seconds * 1_000_000)
                 self.last = max(self.last, at if at <= now + AHEAD else now)
-                found.append(Line(self.last, self.tail.node, kind, rest))
+                found.append(Line(self.last, self.node, kind, rest))
         return found
 
     def to_read(self) -> int:
-        return self.size - self.tail.position
+        return self.size - self.position
 
 
 class LiveLines:
@@ -103,7 +102,7 @@ class LiveLines:
 
     def path_of(self, node: str) -> pathlib.Path | None:
         return next((file.path for file in reversed(self._files.values())
-                     if file.tail.node == node), None)
+                     if file.node == node), None)
 
     def turn(self, now: int) -> list[Line]:
         """Read some of what is new, and return due lines by time. Lines of a file stay in order.
@@ -114,13 +113,13 @@ class LiveLines:
         left, share = TURN, max(SHARE, TURN // max(1, len(self._files)))
         while left > 0 and self._unread:
             *_, file = heapq.heappop(self._unread)
-            before = file.tail.position
-            self._waiting += file.read(share, now)
-            if file.tail.position > before:
-                left -= file.tail.position - before
+            before = file.position
+            self._waiting += file.lines(share, now)
+            if file.position > before:
+                left -= file.position - before
                 self._to_be_read(file)
-            if file.path.name.startswith("seed_") and file.tail.node is not None:
-                self.seeds.add(file.tail.node)
+            if file.path.name.startswith("seed_") and file.node is not None:
+                self.seeds.add(file.node)
         until = self._unread[0][0] if self._unread else self._looked - HELD_BACK
         self.told_at = max(self._told_until, until)
         self._waiting.sort(key=_time)
@@ -149,7 +148,7 @@ class LiveLines:
                     there[path] = status
         sizes = {_identity(status): status.st_size for status in there.values()}
         for identity, file in list(self._files.items()):
-            if file.is_anew or sizes.get(identity, -1) < file.tail.position:
+            if file.is_anew or sizes.get(identity, -1) < file.position:
                 del self._files[identity]
                 self._end(file, there.get(file.path))
         for path, status in there.items():
@@ -170,9 +169,9 @@ class LiveLines:
         first = parse_line(head.decode(errors="replace"))
         if status is not None and first is not None and first[1] != "started":
             identity = _identity(status)
-            self._files[identity] = _File(identity, file.path, file.tail.node)
-        elif file.path.suffix == ".txt" and file.tail.node is not None:
-            self._waiting.append(Line(file.last, file.tail.node, VANISHED, ""))
+            self._files[identity] = _File(identity, file.path, file.node)
+        elif file.path.suffix == ".txt" and file.node is not None:
+            self._waiting.append(Line(file.last, file.node, VANISHED, ""))
 
 
 def _put_messages_first(lines: list[Line]) -> None:

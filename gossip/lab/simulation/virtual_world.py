@@ -108,13 +108,12 @@ class VirtualWorld(World):
         self.run_late(self.now() - self._frozen_at)
         self._frozen_at = None
         self.node.output.late(self._late)
-        waiting, self._waiting = self._waiting, collections.defaultdict(collections.deque)
-        while waiting:
-            whom = self._rng.choice(list(waiting))
-            call, arguments = waiting[whom].popleft()
+        while self._waiting:
+            whom = self._rng.choice(list(self._waiting))
+            call, arguments = self._waiting[whom].popleft()
+            if not self._waiting[whom]:
+                del self._waiting[whom]
             self._do(whom, call, *arguments)
-            if not waiting[whom]:
-                del waiting[whom]
 
     def run_late(self, seconds: float) -> None:
         """Count the process as late for LATE_FOR seconds."""
