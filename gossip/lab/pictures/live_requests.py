@@ -32,6 +32,11 @@ class Refused(Exception):
         self.status = status
 
 
+def demand(holds: object, status: int, why: str) -> None:
+    if not holds:
+        raise Refused(status, why)
+
+
 class Gate:
     """A gate for requests with the right host, port and token."""
 
@@ -51,32 +56,27 @@ class Gate:
         fields = email.message_from_string(lines)
         hosts, origins = ([value.strip(" \t").lower() for value in fields.get_all(name, [])]
                           for name in ("host", "origin"))
-        _demand(len(hosts) == 1 and hosts[0] in self._hosts, 403, "the Host is another one")
-        _demand(len(origins) < 2 and self._origins.issuperset(origins), 403,
+        demand(len(hosts) == 1 and hosts[0] in self._hosts, 403, "the Host is another one")
+        demand(len(origins) < 2 and self._origins.issuperset(origins), 403,
                 "the Origin is another one")
         begin, path = target[:len(self.page)], target[len(self.page):]
         if hmac.compare_digest(target, self.report):
             path = REPORT
         else:
-            _demand(hmac.compare_digest(begin, self.page) and _PATH.fullmatch(path)
+            demand(hmac.compare_digest(begin, self.page) and _PATH.fullmatch(path)
                     and (takes_orders or path != "do"), 404, "there is nothing here")
         is_chunked, lengths = "transfer-encoding" in fields, fields.get_all("content-length", [])
         if path != "do":
-            _demand(method == "GET", 405, "only GET is allowed here")
-            _demand(not is_chunked and lengths in ([], ["0"]), 400, "a GET has no body")
+            demand(method == "GET", 405, "only GET is allowed here")
+            demand(not is_chunked and lengths in ([], ["0"]), 400, "a GET has no body")
             return path, 0
-        _demand(method == "POST", 405, "only POST is allowed here")
-        _demand(fields.get_content_type() == "application/json", 415, "orders are application/json")
+        demand(method == "POST", 405, "only POST is allowed here")
+        demand(fields.get_content_type() == "application/json", 415, "orders are application/json")
         length = ",".join(lengths)
-        _demand(length and not is_chunked, 411, "an order has a Content-Length")
-        _demand(re.fullmatch("[0-9]{1,18}", length), 400, "this is no Content-Length")
-        _demand(int(length) <= BODY_LIMIT, 413, f"an order has {BODY_LIMIT} bytes at most")
+        demand(length and not is_chunked, 411, "an order has a Content-Length")
+        demand(re.fullmatch("[0-9]{1,18}", length), 400, "this is no Content-Length")
+        demand(int(length) <= BODY_LIMIT, 413, f"an order has {BODY_LIMIT} bytes at most")
         return path, int(length)
-
-
-def _demand(holds: object, status: int, why: str) -> None:
-    if not holds:
-        raise Refused(status, why)
 
 
 def parsed_order(body: bytes) -> dict:
@@ -85,9 +85,9 @@ def parsed_order(body: bytes) -> dict:
         order = json.loads(body.decode())  # by itself it would take UTF-16 as well
     except (ValueError, RecursionError):
         raise Refused(400, "this is no JSON") from None
-    _demand(isinstance(order, dict), 400, "an order is a JSON object")
-    _demand(all(isinstance(order.get(name, ""), str) for name in ("do", "node", "text")), 400,
+    demand(isinstance(order, dict), 400, "an order is a JSON object")
+    demand(all(isinstance(order.get(name, ""), str) for name in ("do", "node", "text")), 400,
             "do, node and text are texts")
-    _demand(_NO_LETTERS.isdisjoint(map(unicodedata.category, order.get("text", ""))), 400,
+    demand(_NO_LETTERS.isdisjoint(map(unicodedata.category, order.get("text", ""))), 400,
             "a text is one line of letters")
     return order

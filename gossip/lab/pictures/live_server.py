@@ -23,7 +23,8 @@ from collections.abc import Iterator
 
 from gossip.lab.pictures.live_follow import Follow
 from gossip.lab.pictures.live_lines import open_file
-from gossip.lab.pictures.live_requests import HEAD_LIMIT, LOOPBACK, Gate, Refused, parsed_order
+from gossip.lab.pictures.live_requests import (
+    HEAD_LIMIT, LOOPBACK, Gate, Refused, demand, parsed_order)
 from gossip.terminal.command_line import FAILED, CommandError, complain, show
 from gossip.terminal.folders import REPORT, shown
 from gossip.terminal.input import End
@@ -203,16 +204,14 @@ class _Visit(socketserver.StreamRequestHandler):
             if not (line := self.rfile.readline(HEAD_LIMIT - len(head))):
                 raise ConnectionAbortedError
             head += line
-            if len(head) == HEAD_LIMIT:
-                raise Refused(431, "the head of the request is too long")
+            demand(len(head) < HEAD_LIMIT, 431, "the head of the request is too long")
         return head
 
     def _stream(self) -> None:
         """Send events, block by block, until the page has to begin anew."""
         server = self.server
         with server.ticked:
-            if sum(server.open.values()) >= STREAMS:
-                raise Refused(503, f"{STREAMS} pages are open")
+            demand(sum(server.open.values()) < STREAMS, 503, f"{STREAMS} pages are open")
             server.open[self.request] = True
         self._send(200, "text/event-stream", None)
         log, number, told_at = server.follow.log, 0, None
