@@ -155,8 +155,7 @@ class LiveLines:
             identity = _identity(status)
             if identity not in self._files and (path.suffix == ".txt" or not self._looked):
                 self._files[identity] = _File(identity, path)
-            if identity in self._files:
-                file = self._files[identity]
+            if file := self._files.get(identity):
                 file.path, file.size = path, status.st_size
                 self._to_be_read(file)
 
