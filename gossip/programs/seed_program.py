@@ -1,7 +1,6 @@
 """The program seed.py, from its command line to its end."""
 
 import collections
-import math
 import time
 
 from gossip.addresses import Address
@@ -107,25 +106,22 @@ class SeedWords:
         self._reported = Recent(REMEMBERED)  # peer whose death was reported -> True
         self._host: str | None = None  # of the first peer
 
-    def due_at(self) -> float:
-        return min((at for at, _ in self._coming.values()), default=math.inf)
+    def due_in(self, now: float) -> float | None:
+        """Return the seconds until a peer is to be shown; None if none waits."""
+        return min((max(0.0, at - now) for at, _ in self._coming.values()), default=None)
 
-    def due(self, now: float) -> list[str]:
-        """Return lines about the peers that came GATHER seconds ago."""
-        self._lines = []
+    def tell(self, now: float, clock: str, events: list[str], seed: Address | None) -> list[str]:
+        """Return lines about peers that came GATHER seconds ago, and events at `HH:MM:SS…`."""
+        self._lines, self._now, self._clock = [], now, clock[:8]
         for peer in [peer for peer, (at, _) in self._coming.items() if at <= now]:
             self._tell_coming(peer)
-        return self._lines
-
-    def tell(self, now: float, clock: str, seed: Address, event: str) -> list[str]:
-        """Return the lines about an event of a seed at `HH:MM:SS…`."""
-        self._lines, self._now, self._clock = [], now, clock[:8]
-        kind, peer, rest = parted(event.replace("Dead Node:", "", 1))
-        tell = getattr(self, f"_on_{kind.replace(' ', '_')}", None)
-        if tell is not None and peer:
-            tell(seed, peer, rest)
-        elif kind in RAW:
-            self._lines.append(f"{self._clock}    seed {seed.port}: {event}")
+        for event in events:
+            kind, peer, rest = parted(event.replace("Dead Node:", "", 1))
+            tell = getattr(self, f"_on_{kind.replace(' ', '_')}", None)
+            if tell is not None and peer:
+                tell(seed, peer, rest)
+            elif kind in RAW:
+                self._lines.append(f"{self._clock}    seed {seed.port}: {event}")
         return self._lines
 
     def _on_registered(self, seed: Address, peer: str, _: str) -> None:
@@ -208,17 +204,12 @@ class SeedScreen(Screen):
     # The screen's thread calls these.
 
     def _due_in(self) -> float | None:
-        due_at = self._words.due_at()
-        return None if due_at == math.inf else max(0.0, due_at - time.monotonic())
+        return self._words.due_in(time.monotonic())
 
     def _show(self, item) -> None:
-        lines, said = self._words.due(time.monotonic()), isinstance(item, str)
-        if said:
+        if said := isinstance(item, str):
             self._status.above(item, 4)
-        else:
-            clock, events, seed = item
-            for event in events:
-                lines += self._words.tell(time.monotonic(), clock, seed, event)
+        lines = self._words.tell(time.monotonic(), *(NOTHING if said else item))
         if self.dropped and self._queue.empty():
             with self._lock:
                 dropped, self.dropped = self.dropped, 0
