@@ -6,6 +6,7 @@ its `\\n`. gossip/spread/ copes with datagrams that are lost, duplicated or reor
 strangers are dropped.
 """
 
+import collections
 import contextlib
 import hmac
 import math
@@ -51,12 +52,6 @@ EMPTY = b"<empty>"
 ROOM = LONGEST - SIGNATURE - len(wire.RUMOR) - 1  # bytes of a gossip line that fits a datagram
 _SIGNED = re.compile(rb"[0-9a-f]{%d}\n" % (SIGNATURE - 1))  # how a signed datagram begins
 
-# Reasons to drop a datagram of a neighbour.
-NO_KEY = "signed, and no key was given"
-NOT_SIGNED = "not signed, and a key was given"
-WRONG = "signed with another key, or for somebody else"
-TORN = "not of whole lines"
-
 
 class DatagramLink:
     """The datagrams from and to a neighbour. `send` never blocks."""
@@ -87,12 +82,13 @@ class DatagramLink:
         """Return the lines of a datagram, or none to drop it."""
         is_signed = _SIGNED.match(datagram) is not None
         if is_signed != (self._key is not None):
-            reason = NO_KEY if is_signed else NOT_SIGNED
+            reason = ("signed, and no key was given" if is_signed
+                      else "not signed, and a key was given")
         elif is_signed and not hmac.compare_digest(datagram[:SIGNATURE], signature(
                 self._key, self.peer, self._node.address, datagram[SIGNATURE:])):
-            reason = WRONG
+            reason = "signed with another key, or for somebody else"
         elif not datagram.endswith(b"\n", self._content_at):
-            reason = TORN
+            reason = "not of whole lines"
         else:
             return datagram[self._content_at:-1].split(b"\n")
         self._node.counters.add(f"datagrams {reason}")
@@ -321,8 +317,7 @@ def chat_log(lines: list[bytes]) -> bytes:
     """Return `TEXT,TEXT,…` of gossip lines in order of arrival. The places of a run in the log
     are filled by number, so that `a2,b1,a1` of runs a and b becomes `a1,b1,a2`."""
     messages = [wire.gossip_fields(line) for line in lines]
-    numbered: dict[bytes, list[tuple[int, bytes]]] = {}
-    for run, number, text in messages:
-        numbered.setdefault(run, []).append((number, text))
-    in_order = {run: iter(sorted(said)) for run, said in numbered.items()}
-    return b",".join([next(in_order[run])[1] for run, _, _ in messages]) or EMPTY
+    in_order = collections.defaultdict(collections.deque)  # run -> its texts
+    for run, _, text in sorted(messages):
+        in_order[run].append(text)
+    return b",".join([in_order[run].popleft() for run, _, _ in messages]) or EMPTY
