@@ -48,7 +48,6 @@ TOGETHER = 64 if DONT_WAIT else 1  # datagrams that are handled together, at mos
 
 MSG = re.compile(rb"msg [0-9]+ (.+)", re.DOTALL)
 GET, CRASH = b"get chatLog", b"crash"
-EMPTY = b"<empty>"
 ROOM = LONGEST - SIGNATURE - len(wire.RUMOR) - 1  # bytes of a gossip line that fits a datagram
 _SIGNED = re.compile(rb"[0-9a-f]{%d}\n" % (SIGNATURE - 1))  # how a signed datagram begins
 
@@ -167,11 +166,10 @@ class ChatServer(Node):
         self._compared_at = now
         for link in self.neighbours:
             self.anti_entropy.compare(link)
-        self.anti_entropy.fetch()
-        for link in self.neighbours:
             if link.heard is not None and now - link.heard > interval * SILENCE:
                 link.heard = None
                 self.output.write(f"disconnected:{link.peer}:silent", self._degree())
+        self.anti_entropy.fetch()
         return now + min(HASTE, interval)
 
     def _in_haste(self) -> bool:
@@ -320,4 +318,4 @@ def chat_log(lines: list[bytes]) -> bytes:
     in_order = collections.defaultdict(collections.deque)  # run -> its texts
     for run, _, text in sorted(messages):
         in_order[run].append(text)
-    return b",".join([in_order[run].popleft() for run, _, _ in messages]) or EMPTY
+    return b",".join([in_order[run].popleft() for run, _, _ in messages]) or b"<empty>"

@@ -128,9 +128,8 @@ def list_of_seeds(seeds: SeedList) -> list[Target]:
     """Return the addresses or names of seeds, or raise NoSeed."""
     if seeds is None:
         program = getattr(sys.modules.get("__main__"), "__file__", None)
-        folders = [pathlib.Path(program).resolve().parent] if program else []
-        seeds = next((folder / CONFIG for folder in (*folders, pathlib.Path.cwd())
-                      if (folder / CONFIG).exists()), None)
+        beside = [pathlib.Path(program).resolve().with_name(CONFIG)] if program else []
+        seeds = next(filter(pathlib.Path.exists, [*beside, pathlib.Path.cwd() / CONFIG]), None)
         if seeds is None:
             raise NoSeed(f"no {CONFIG} beside the program or in the current folder; "
                          "give seeds=[\"IP:PORT\", …]")

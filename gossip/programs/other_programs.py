@@ -72,9 +72,8 @@ def chat_command(doors: Doors | None) -> None:
 
 
 def _chat_arguments(usual: Settings):
-    parser = Parser(prog="peer.py",
-                    description="One chat server, process ID of a line of N; the proxy connects "
-                                "to TCP port PORT.")
+    parser = Parser(prog="peer.py", description="One chat server, process ID of a line of N; the "
+                                                "proxy connects to TCP port PORT.")
     parser.add_argument("--chat", nargs=3, metavar=("ID", "N", "PORT"), required=True)
     parser.add_argument("--udp-base", type=parse_port, default=UDP_BASE, metavar="PORT",
                         help=f"process ID gossips on UDP port PORT + ID ({UDP_BASE})")
