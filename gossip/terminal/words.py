@@ -116,7 +116,6 @@ class Words:
         self._neighbours: set[str] = set()
         self._silent: set[str] = set()  # neighbours that have missed a round
         self._leaving = False
-        self._replaced = ""  # a neighbour that had two links, until it is connected again
         self._dead = Recent(DEATHS)
         self._messages = 0
         self._shown: Counter[bool] = Counter()  # messages of this second, by whether made here
@@ -230,17 +229,14 @@ class Words:
     # Neighbours.
 
     def _on_connected(self, one: str, _: str) -> None:
-        self._neighbours.add(one)
         self._dead.pop(one)
-        if one == self._replaced:
-            self._replaced = ""
-        else:
+        if one not in self._neighbours:
+            self._neighbours.add(one)
             self._say("connected", one, aside=self._degree())
 
     def _on_disconnected(self, one: str, reason: str) -> None:
         self._silent.discard(one)
         if reason in ("replaced", "duplicate"):  # it still has another link
-            self._replaced = one
             return
         self._neighbours.discard(one)
         if reason not in ("dead", "told dead") and not self._leaving:  # these are told elsewhere
