@@ -1,9 +1,8 @@
 """A chat server, which is a peer in a line without seeds.
 
-Process ID of N gossips with ID-1 and ID+1 alone, over datagrams, by rumors and anti-entropy.
-README.md has the lines of the proxy, and the use of keys. A datagram holds whole lines, each with
-its `\\n`. gossip/spread/ copes with datagrams that are lost, duplicated or reordered. Datagrams of
-strangers are dropped.
+Process ID of N gossips with ID-1 and ID+1 alone, over datagrams of whole lines, by rumors and
+anti-entropy. README.md has the lines of the proxy, and the use of keys. gossip/spread/ copes with
+datagrams that are lost, duplicated or reordered. Datagrams of strangers are dropped.
 """
 
 import collections
@@ -176,8 +175,7 @@ class ChatServer(Node):
         return any(link.differs and link.heard is not None for link in self.neighbours)
 
     def _degree(self) -> str:
-        present = [link for link in self.neighbours if link.heard is not None]
-        return f"degree:{self.address}=>{len(present)}"
+        return f"degree:{self.address}=>{sum(link.heard is not None for link in self.neighbours)}"
 
     def finish_talking(self) -> None:
         """Wait LAST_WORDS seconds at most until the last messages have spread. Then no rumor is

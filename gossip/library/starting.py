@@ -1,8 +1,7 @@
 """The start of the library's nodes, safe from signals and forks.
 
-Python calls the program's handlers of signals in the main thread, between any two steps. A handler
-may raise KeyboardInterrupt. In a node's turn that would leave tables half changed, and a lock held.
-So handlers are called after it.
+Python calls handlers of signals in the main thread, between any two steps. If a handler raises in
+a node's turn, tables stay half changed, and a lock held. So handlers are called after the turn.
 """
 
 import contextlib

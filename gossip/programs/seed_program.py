@@ -45,17 +45,17 @@ def _seed_command(seed_class) -> None:
 
 
 def run_seeds(seed_class, addresses, seeds, args, in_words: bool = False) -> None:
-    """Run seeds until a signal, or until a seed cannot start. With `in_words`, show a line for each
-    peer that comes or goes, and what to do next."""
+    """Run seeds until a signal. `in_words`: show what to do next, and peers that come or go."""
     is_log = args.outputs == STANDARD_OUTPUT
     if is_log and len(addresses) > 1:
         raise CommandError(f"--outputs - is for a single seed, not for {len(addresses)}: give its "
                            "PORT")
     end, settings, running = End(), peer_settings(args), []
-    screen = None if args.quiet or is_log else Screen()
     if in_words:
         screen = SeedScreen(SeedWords(majority(len(seeds)), len(addresses)),
                             f"The proof: {command('check', args.outputs)}")
+    else:
+        screen = None if args.quiet or is_log else Screen()
     try:
         for address in addresses:
             known = known_to(address, seeds, settings.monitor)
@@ -91,8 +91,7 @@ def _what_next(addresses: list[Address], args) -> str:
 
 class SeedWords:
     """The narrator of seeds' events. A peer is shown when `wanted` seeds list it, and when the last
-    of them removes it. A goodbye to a single seed counts as a goodbye. A method `_on_<kind>` takes
-    the seed, the peer, and what follows."""
+    removes it. One goodbye is enough. A method `_on_<kind>` takes the seed, the peer, the rest."""
 
     def __init__(self, wanted: int, seeds: int):
         self._wanted = wanted
