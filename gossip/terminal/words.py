@@ -23,6 +23,7 @@ _HELP = {  # why a seed does not list a peer -> advice
     "is not your IP": "This is NAT: --host ROUTERS-IP --listen OWN-IP, or --host with a VPN's IP.",
 }
 _HIDDEN = {"seed", "settings", "peer list", "degree", "liveness request", "refused", "unconfirmed"}
+Sentence = tuple[str, str, str, str]  # time, head, text, and a remark for the right edge
 
 
 class Forms(NamedTuple):
@@ -93,15 +94,6 @@ FORMS = {
                           "{node} probed {other}, and removed it as dead",
                           "{count} more seeds removed {other}"),
 }
-
-
-class Sentence(NamedTuple):
-    """A line for people, with a remark for the right edge."""
-
-    at: str
-    head: str
-    text: str
-    aside: str = ""
 
 
 class Words:
@@ -185,7 +177,7 @@ class Words:
                                      limit=self._misses), sign, aside)
 
     def _say_so(self, text: str, head: str = "", aside: str = "") -> None:
-        self._said.append(Sentence(self._clock[:8], head, text, aside))
+        self._said.append((self._clock[:8], head, text, aside))
 
     # Messages.
 
