@@ -152,8 +152,7 @@ class SeedWords:
         if not listed:
             del self._listed[peer]
             self._ends[why] += 1
-            kind = f"removed {why}"
-            self._say(kind if kind in FORMS else "removed", peer, why)
+            self._say("removed", peer, why)
 
     def _on_dead_report(self, _: Address, peer: str, rest: str) -> None:
         reporter, _ = about(rest.partition(":")[2])
@@ -166,8 +165,9 @@ class SeedWords:
             self._say("rejected", peer)
 
     def _say(self, kind: str, other: str, rest: str = "") -> None:
-        text = FORMS[kind].mine.format(other=self._name(other), rest=rest)
-        self._lines.append(f"{self._clock}  {FORMS[kind].sign} {text}")
+        form = FORMS.get(f"{kind} {rest}", FORMS[kind])
+        text = form.mine.format(other=self._name(other), rest=rest)
+        self._lines.append(f"{self._clock}  {form.sign} {text}")
 
     def status(self) -> str:
         """Return a line with the seeds and the listed peers."""

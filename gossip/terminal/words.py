@@ -171,10 +171,10 @@ class Words:
         return self._said
 
     def _say(self, kind: str, other: str = "", rest: str = "", aside: str = "") -> None:
-        sign, text = FORMS[kind][:2]
-        if text:
-            self._say_so(text.format(other=other and self.name(other), rest=rest,
-                                     limit=self._misses), sign, aside)
+        form = FORMS.get(f"{kind} {rest}", FORMS[kind])
+        if form.mine:
+            self._say_so(form.mine.format(other=other and self.name(other), rest=rest,
+                                          limit=self._misses), form.sign, aside)
 
     def _say_so(self, text: str, head: str = "", aside: str = "") -> None:
         self._said.append((self._clock[:8], head, text, aside))
@@ -246,8 +246,7 @@ class Words:
             return
         self._neighbours.discard(one)
         if reason not in ("dead", "told dead") and not self._leaving:  # these are told elsewhere
-            kind = f"disconnected {reason}"
-            self._say(kind if kind in FORMS else "disconnected", one, reason, self._degree())
+            self._say("disconnected", one, reason, self._degree())
 
     def _on_liveness_missed(self, one: str, count: str) -> None:
         self._silent.add(one)
