@@ -119,12 +119,12 @@ class ChatServer(Node):
 
     def __init__(self, own_id: int, count: int, doors: Doors, settings: Settings,
                  output: OutputFile, world, key: bytes | None = None):
-        host, port = doors.udp.getsockname()
+        self._udp, self._tcp = doors
+        host, port = self._udp.getsockname()
         super().__init__(address_of(host, port), settings, output, world)
         self.place = f"{own_id} of {count}"
-        self._doors = doors
         self.neighbours = [
-            DatagramLink(self, doors.udp, address_of(HOST, port + other - own_id), key)
+            DatagramLink(self, self._udp, address_of(HOST, port + other - own_id), key)
             for other in (own_id - 1, own_id + 1) if 0 <= other < count]
         self.rng = random.Random()
         self.spreading = Spreading(self, self.neighbours.copy, at_once=2, tries=TRIES)
@@ -135,10 +135,10 @@ class ChatServer(Node):
 
     def settings_shown(self) -> str:
         return (f"{self.settings.words()}:chat={self.place}"
-                f":port={self._doors.tcp.getsockname()[1]}:start={self.spreading.origin.start}")
+                f":port={self._tcp.getsockname()[1]}:start={self.spreading.origin.start}")
 
     def listen(self) -> None:
-        self.world.listen(address_of(*self._doors.tcp.getsockname()), self._doors.tcp)
+        self.world.listen(address_of(*self._tcp.getsockname()), self._tcp)
 
     def start_threads(self) -> None:
         self.world.begin()  # the listener and the link flusher
@@ -148,11 +148,11 @@ class ChatServer(Node):
             self.anti_entropy.duty = self.keep("anti-entropy", self.compare)
 
     def wake(self) -> None:
-        self._doors.udp.sendto(b"", self.address.dial)  # wakes the thread that reads
+        self._udp.sendto(b"", self.address.dial)  # wakes the thread that reads
 
     def free(self) -> None:
         super().free()
-        self._doors.udp.close()
+        self._udp.close()
 
     # Anti-entropy, at the start, every second, and sooner while a neighbour differs.
 
@@ -204,7 +204,7 @@ class ChatServer(Node):
             arrived, flags = [], 0
             with contextlib.suppress(OSError):  # no more has come, or a neighbour is gone
                 while len(arrived) < TOGETHER:
-                    arrived.append(self._doors.udp.recvfrom(READ_SIZE, flags))
+                    arrived.append(self._udp.recvfrom(READ_SIZE, flags))
                     flags = DONT_WAIT
             with self.turn:
                 lines = {link: [] for link in self.neighbours}

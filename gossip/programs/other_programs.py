@@ -65,7 +65,8 @@ def chat_command(doors: Doors | None) -> None:
         return ChatServer(args.own_id, args.count, opened, settings, output, LiveWorld, key)
 
     if doors is not None and [sock.getsockname()[1] for sock in doors] != [udp_port, args.port]:
-        doors.close()  # because open_early understood the command line in another way
+        for sock in doors:  # because open_early understood the command line in another way
+            sock.close()
         doors = None
     _run("peer", address_of(HOST, udp_port), args, make, args.end_with_pipe,
          farewell=ChatServer.finish_talking)
