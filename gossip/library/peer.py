@@ -83,15 +83,15 @@ def join(port: int | str = 0, *, host: str = AUTO, seeds: SeedList = None,
             super().wake()
             inbox.end()
 
-    address, sock = listen(address)
-    subscriber = Subscriber(str(address), inbox, majority(len(seed_list)), on_message, on_neighbour,
-                            on_death)
-    node = start(Listened, address, sock, seed_list, node_settings, outputs, subscriber)
-    try:
+    with contextlib.ExitStack() as started:
+        address, sock = listen(address)
+        started.callback(sock.close)
+        subscriber = Subscriber(str(address), inbox, majority(len(seed_list)), on_message,
+                                on_neighbour, on_death)
+        node = start(Listened, address, sock, seed_list, node_settings, outputs, subscriber)
+        started.callback(node.stop)
         subscriber.begin()
-    except BaseException:
-        node.stop()
-        raise
+        started.pop_all()  # because nothing has to be undone
     return Peer(node, subscriber)
 
 

@@ -69,17 +69,12 @@ def errors_of_a_start(usual: type[Exception] = Refused) -> Iterator[None]:
 def start(kind: Any, address: Address, sock: socket.socket, seeds: list[Target], settings: Settings,
           outputs: Folder, subscriber: Any = None) -> Any:
     """Start a node of a class, for which `sock` listens."""
-    try:
-        with errors_of_a_start():
-            output = (OutputFile(None, time.time_ns, subscriber) if outputs is None else
-                      open_output(pathlib.Path(outputs), kind.kind, address, settings.file_limit,
-                                  subscriber))
-            node = kind(address, seeds, settings, output, functools.partial(LiveWorld, sock=sock))
-            _nodes.add(node)
-            start_node(node)
-    except BaseException:
-        sock.close()
-        raise
+    with errors_of_a_start():
+        output = (OutputFile(None, time.time_ns, subscriber) if outputs is None else open_output(
+            pathlib.Path(outputs), kind.kind, address, settings.file_limit, subscriber))
+        node = kind(address, seeds, settings, output, functools.partial(LiveWorld, sock=sock))
+        _nodes.add(node)
+        start_node(node)
     return node
 
 
