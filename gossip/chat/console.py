@@ -6,6 +6,7 @@ proxy. Bytes that are not UTF-8 are sent as typed.
 
 import contextlib
 import importlib
+import itertools
 import os
 import pathlib
 import re
@@ -36,12 +37,9 @@ _WORDS = {  # what follows the ID, and a hint for other lines
 
 
 def parse_command(line: str) -> tuple:
-    """Parse a line that is not blank, or raise ValueError. Return ("exit",), ("start", ID, N,
-    PORT), or the word, the ID and the line for the server."""
+    """Return ("start", ID, N, PORT), or the word, the ID and the line for the server."""
     if len(encode(line)) > LINE_LIMIT:
         raise ValueError(f"a line has at most {LINE_LIMIT:,} bytes")
-    if line.strip(" \t") == "exit":
-        return ("exit",)
     match = _LINE.fullmatch(line)
     if match is None:
         raise ValueError(f"a line is {FORMS}")
@@ -77,29 +75,25 @@ class ChatConsole(contextlib.AbstractContextManager):
 
     def carry_out_all(self, lines: Iterator[str]) -> None:
         """Carry out lines until `exit` or the end, and await the servers."""
-        for line in lines:
-            if not self.carry_out(line):
-                break
+        for line in itertools.takewhile(lambda line: line.strip(" \t") != "exit", lines):
+            self.carry_out(line)
         for server in self._servers.values():
             server.wait()
         until = time.monotonic() + FINISH_LIMIT
         for server in self._servers.values():
             server.finish(until)
 
-    def carry_out(self, line: str) -> bool:
-        """Carry out a line, or say why not. Return False for `exit`."""
+    def carry_out(self, line: str) -> None:
+        """Carry out a line, or say why not."""
         if not line.strip():
-            return True
+            return
         try:
             word, *arguments = parse_command(line)
-            if word == "exit":
-                return False
             getattr(self, f"_{word}")(*arguments)
         except ValueError as error:
             say(f"'{escape(line[:60])}': {error}")
         except ChatError as error:
             say(str(error))
-        return True
 
     def _start(self, number: int, size: int, port: int) -> None:
         if (standing := self._servers.get(number)) is not None:

@@ -7,7 +7,6 @@ gossip/programs), and this file imports little.
 import errno
 import socket
 import time
-from typing import NamedTuple
 
 HOST = "127.0.0.1"
 UDP_BASE = 20_000  # process ID gossips on this port + ID
@@ -16,34 +15,26 @@ PAUSE = 0.01  # seconds between two attempts
 RECEIVE_BUFFER = 4 << 20  # bytes of datagrams that may wait, if the system allows it
 BACKLOG = 128  # connections that may wait to be accepted
 
-
-class Doors(NamedTuple):
-    """The sockets of a chat server for its neighbours and its proxies."""
-
-    udp: socket.socket
-    tcp: socket.socket
-
-    def close(self) -> None:
-        self.udp.close()
-        self.tcp.close()
+Doors = tuple[socket.socket, socket.socket]  # UDP for the neighbours, TCP for the proxies
 
 
 def open_doors(udp_port: int, tcp_port: int, patience: float = PATIENCE) -> Doors:
     """Bind both sockets. OSError has the port as its `filename`."""
     deadline = time.monotonic() + patience
     while True:
-        doors = Doors(socket.socket(socket.AF_INET, socket.SOCK_DGRAM), socket.socket())
+        udp, tcp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM), socket.socket()
         try:
             port = udp_port
-            doors.udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
-            doors.udp.bind((HOST, port))
+            udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+            udp.bind((HOST, port))
             port = tcp_port
-            doors.tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            doors.tcp.bind((HOST, port))
-            doors.tcp.listen(BACKLOG)  # last, so that a proxy finds a whole server
-            return doors
+            tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            tcp.bind((HOST, port))
+            tcp.listen(BACKLOG)  # last, so that a proxy finds a whole server
+            return udp, tcp
         except OSError as error:
-            doors.close()
+            udp.close()
+            tcp.close()
             if error.errno != errno.EADDRINUSE or time.monotonic() > deadline:
                 error.filename = port
                 raise

@@ -1,11 +1,11 @@
 """A chat server, which is a peer in a line without seeds.
 
-Process ID of N gossips with ID-1 and ID+1 alone, over datagrams, by rumors and anti-entropy.
-README.md has the lines of the proxy, and the use of keys. A datagram holds whole lines, each with
-its `\\n`. gossip/spread/ copes with datagrams that are lost, duplicated or reordered. Datagrams of
-strangers are dropped.
+Process ID of N gossips with ID-1 and ID+1 alone, over datagrams of whole lines, by rumors and
+anti-entropy. README.md has the lines of the proxy, and the use of keys. gossip/spread/ copes with
+datagrams that are lost, duplicated or reordered. Datagrams of strangers are dropped.
 """
 
+import collections
 import contextlib
 import hmac
 import math
@@ -47,15 +47,8 @@ TOGETHER = 64 if DONT_WAIT else 1  # datagrams that are handled together, at mos
 
 MSG = re.compile(rb"msg [0-9]+ (.+)", re.DOTALL)
 GET, CRASH = b"get chatLog", b"crash"
-EMPTY = b"<empty>"
 ROOM = LONGEST - SIGNATURE - len(wire.RUMOR) - 1  # bytes of a gossip line that fits a datagram
 _SIGNED = re.compile(rb"[0-9a-f]{%d}\n" % (SIGNATURE - 1))  # how a signed datagram begins
-
-# Reasons to drop a datagram of a neighbour.
-NO_KEY = "signed, and no key was given"
-NOT_SIGNED = "not signed, and a key was given"
-WRONG = "signed with another key, or for somebody else"
-TORN = "not of whole lines"
 
 
 class DatagramLink:
@@ -87,12 +80,13 @@ class DatagramLink:
         """Return the lines of a datagram, or none to drop it."""
         is_signed = _SIGNED.match(datagram) is not None
         if is_signed != (self._key is not None):
-            reason = NO_KEY if is_signed else NOT_SIGNED
+            reason = ("signed, and no key was given" if is_signed
+                      else "not signed, and a key was given")
         elif is_signed and not hmac.compare_digest(datagram[:SIGNATURE], signature(
                 self._key, self.peer, self._node.address, datagram[SIGNATURE:])):
-            reason = WRONG
+            reason = "signed with another key, or for somebody else"
         elif not datagram.endswith(b"\n", self._content_at):
-            reason = TORN
+            reason = "not of whole lines"
         else:
             return datagram[self._content_at:-1].split(b"\n")
         self._node.counters.add(f"datagrams {reason}")
@@ -125,12 +119,12 @@ class ChatServer(Node):
 
     def __init__(self, own_id: int, count: int, doors: Doors, settings: Settings,
                  output: OutputFile, world, key: bytes | None = None):
-        host, port = doors.udp.getsockname()
+        self._udp, self._tcp = doors
+        host, port = self._udp.getsockname()
         super().__init__(address_of(host, port), settings, output, world)
         self.place = f"{own_id} of {count}"
-        self._doors = doors
         self.neighbours = [
-            DatagramLink(self, doors.udp, address_of(HOST, port + other - own_id), key)
+            DatagramLink(self, self._udp, address_of(HOST, port + other - own_id), key)
             for other in (own_id - 1, own_id + 1) if 0 <= other < count]
         self.rng = random.Random()
         self.spreading = Spreading(self, self.neighbours.copy, at_once=2, tries=TRIES)
@@ -141,10 +135,10 @@ class ChatServer(Node):
 
     def settings_shown(self) -> str:
         return (f"{self.settings.words()}:chat={self.place}"
-                f":port={self._doors.tcp.getsockname()[1]}:start={self.spreading.origin.start}")
+                f":port={self._tcp.getsockname()[1]}:start={self.spreading.origin.start}")
 
     def listen(self) -> None:
-        self.world.listen(address_of(*self._doors.tcp.getsockname()), self._doors.tcp)
+        self.world.listen(address_of(*self._tcp.getsockname()), self._tcp)
 
     def start_threads(self) -> None:
         self.world.begin()  # the listener and the link flusher
@@ -154,11 +148,11 @@ class ChatServer(Node):
             self.anti_entropy.duty = self.keep("anti-entropy", self.compare)
 
     def wake(self) -> None:
-        self._doors.udp.sendto(b"", self.address.dial)  # wakes the thread that reads
+        self._udp.sendto(b"", self.address.dial)  # wakes the thread that reads
 
     def free(self) -> None:
         super().free()
-        self._doors.udp.close()
+        self._udp.close()
 
     # Anti-entropy, at the start, every second, and sooner while a neighbour differs.
 
@@ -171,19 +165,17 @@ class ChatServer(Node):
         self._compared_at = now
         for link in self.neighbours:
             self.anti_entropy.compare(link)
-        self.anti_entropy.fetch()
-        for link in self.neighbours:
             if link.heard is not None and now - link.heard > interval * SILENCE:
                 link.heard = None
                 self.output.write(f"disconnected:{link.peer}:silent", self._degree())
+        self.anti_entropy.fetch()
         return now + min(HASTE, interval)
 
     def _in_haste(self) -> bool:
         return any(link.differs and link.heard is not None for link in self.neighbours)
 
     def _degree(self) -> str:
-        present = [link for link in self.neighbours if link.heard is not None]
-        return f"degree:{self.address}=>{len(present)}"
+        return f"degree:{self.address}=>{sum(link.heard is not None for link in self.neighbours)}"
 
     def finish_talking(self) -> None:
         """Wait LAST_WORDS seconds at most until the last messages have spread. Then no rumor is
@@ -212,7 +204,7 @@ class ChatServer(Node):
             arrived, flags = [], 0
             with contextlib.suppress(OSError):  # no more has come, or a neighbour is gone
                 while len(arrived) < TOGETHER:
-                    arrived.append(self._doors.udp.recvfrom(READ_SIZE, flags))
+                    arrived.append(self._udp.recvfrom(READ_SIZE, flags))
                     flags = DONT_WAIT
             with self.turn:
                 lines = {link: [] for link in self.neighbours}
@@ -321,8 +313,7 @@ def chat_log(lines: list[bytes]) -> bytes:
     """Return `TEXT,TEXT,…` of gossip lines in order of arrival. The places of a run in the log
     are filled by number, so that `a2,b1,a1` of runs a and b becomes `a1,b1,a2`."""
     messages = [wire.gossip_fields(line) for line in lines]
-    numbered: dict[bytes, list[tuple[int, bytes]]] = {}
-    for run, number, text in messages:
-        numbered.setdefault(run, []).append((number, text))
-    in_order = {run: iter(sorted(said)) for run, said in numbered.items()}
-    return b",".join([next(in_order[run])[1] for run, _, _ in messages]) or EMPTY
+    in_order = collections.defaultdict(collections.deque)  # run -> its texts
+    for run, _, text in sorted(messages):
+        in_order[run].append(text)
+    return b",".join([in_order[run].popleft() for run, _, _ in messages]) or b"<empty>"

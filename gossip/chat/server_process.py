@@ -62,7 +62,6 @@ class Server:
         self._start.start()
 
     def _come_up(self) -> None:
-        """Wait, in a thread of its own, until the process listens."""
         until, why = time.monotonic() + START_LIMIT, ""
         while not (why or self._socket or self._given_up.wait(LOOK) or self._dial()):
             if self._process.poll() is not None:

@@ -9,8 +9,8 @@ import math
 from collections.abc import AsyncIterator, Callable, Generator
 from typing import Any
 
-from gossip.library.messages import Message
-from gossip.library.peer import LOOK, Joined, Peer as BlockingPeer, join as join_blocking
+from gossip.library.messages import LOOK, Message
+from gossip.library.peer import Joined, Peer as BlockingPeer, join as join_blocking
 
 AT_ONCE = 100  # messages taken before other tasks run
 

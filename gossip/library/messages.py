@@ -18,7 +18,7 @@ from gossip.events import about, gossip_fields, parted, unescape
 from gossip.tools import Recent
 
 MOST_CHARACTERS = 64 << 20  # of messages that wait, besides the limit of their number
-LOOK = 0.02  # seconds between two checks of a link reader that waits for room
+LOOK = 0.02  # seconds between two checks whether a wait is over
 BYTES = "base64:"  # begins the text of a message of bytes
 DEATHS = 1_000  # remembered dead peers, so that each death is told once
 
@@ -187,9 +187,8 @@ class Subscriber:
         """Take events that were written together. Of these only gossip has a head."""
         if head.startswith("received:"):
             self.inbox.put(about(head.partition(":")[2])[0], lines)
-        elif not head:
-            for event in lines.split("\n"):
-                self._note(event, *parted(event))
+        for event in () if head else lines.split("\n"):
+            self._note(event, *parted(event))
 
     def _note(self, event: str, kind: str, address: str, rest: str) -> None:
         if kind == "registered":

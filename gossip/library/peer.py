@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from gossip.addresses import address_of
-from gossip.library.messages import BYTES, Inbox, Message, Subscriber, message_of
+from gossip.library.messages import BYTES, LOOK, Inbox, Message, Subscriber, message_of
 from gossip.library.starting import (
     Folder, NoSeed, Refused, SeedList, Seeds, address_asked_for, class_of, errors_of_a_start,
     list_of_seeds, listen, put_off, settings_of, start)
@@ -27,7 +27,6 @@ BACKLOG = 10_000  # messages that wait for the program
 QUIT_LIMIT = 25.0  # seconds that leaving may take; it takes six if no neighbour answers
 ALONE_LIMIT = 3.0  # seconds that leaving waits for a neighbour that takes the last messages
 FETCHED = 0.5  # seconds after which a new neighbour has fetched them
-LOOK = 0.02  # seconds between two checks
 CALLS_LIMIT = 5.0  # seconds that leaving waits for callbacks
 FORM_LIMIT = 10.0  # seconds within which a network forms
 QUICK = {"liveness_interval": 0.5, "antientropy_interval": 0.5, "probe_limit": 1.0,
@@ -84,15 +83,15 @@ def join(port: int | str = 0, *, host: str = AUTO, seeds: SeedList = None,
             super().wake()
             inbox.end()
 
-    address, sock = listen(address)
-    subscriber = Subscriber(str(address), inbox, majority(len(seed_list)), on_message, on_neighbour,
-                            on_death)
-    node = start(Listened, address, sock, seed_list, node_settings, outputs, subscriber)
-    try:
+    with contextlib.ExitStack() as started:
+        address, sock = listen(address)
+        started.callback(sock.close)
+        subscriber = Subscriber(str(address), inbox, majority(len(seed_list)), on_message,
+                                on_neighbour, on_death)
+        node = start(Listened, address, sock, seed_list, node_settings, outputs, subscriber)
+        started.callback(node.stop)
         subscriber.begin()
-    except BaseException:
-        node.stop()
-        raise
+        started.pop_all()  # because nothing has to be undone
     return Peer(node, subscriber)
 
 

@@ -1,8 +1,7 @@
 """The start of the library's nodes, safe from signals and forks.
 
-Python calls the program's handlers of signals in the main thread, between any two steps. A handler
-may raise KeyboardInterrupt. In a node's turn that would leave tables half changed, and a lock held.
-So handlers are called after it.
+Python calls handlers of signals in the main thread, between any two steps. If a handler raises in
+a node's turn, tables stay half changed, and a lock held. So handlers are called after the turn.
 """
 
 import contextlib
@@ -70,17 +69,12 @@ def errors_of_a_start(usual: type[Exception] = Refused) -> Iterator[None]:
 def start(kind: Any, address: Address, sock: socket.socket, seeds: list[Target], settings: Settings,
           outputs: Folder, subscriber: Any = None) -> Any:
     """Start a node of a class, for which `sock` listens."""
-    try:
-        with errors_of_a_start():
-            output = (OutputFile(None, time.time_ns, subscriber) if outputs is None else
-                      open_output(pathlib.Path(outputs), kind.kind, address, settings.file_limit,
-                                  subscriber))
-            node = kind(address, seeds, settings, output, functools.partial(LiveWorld, sock=sock))
-            _nodes.add(node)
-            start_node(node)
-    except BaseException:
-        sock.close()
-        raise
+    with errors_of_a_start():
+        output = (OutputFile(None, time.time_ns, subscriber) if outputs is None else open_output(
+            pathlib.Path(outputs), kind.kind, address, settings.file_limit, subscriber))
+        node = kind(address, seeds, settings, output, functools.partial(LiveWorld, sock=sock))
+        _nodes.add(node)
+        start_node(node)
     return node
 
 
@@ -128,9 +122,8 @@ def list_of_seeds(seeds: SeedList) -> list[Target]:
     """Return the addresses or names of seeds, or raise NoSeed."""
     if seeds is None:
         program = getattr(sys.modules.get("__main__"), "__file__", None)
-        folders = [pathlib.Path(program).resolve().parent] if program else []
-        seeds = next((folder / CONFIG for folder in (*folders, pathlib.Path.cwd())
-                      if (folder / CONFIG).exists()), None)
+        beside = [pathlib.Path(program).resolve().with_name(CONFIG)] if program else []
+        seeds = next(filter(pathlib.Path.exists, [*beside, pathlib.Path.cwd() / CONFIG]), None)
         if seeds is None:
             raise NoSeed(f"no {CONFIG} beside the program or in the current folder; "
                          "give seeds=[\"IP:PORT\", …]")

@@ -162,9 +162,8 @@ Ctrl-C ends me abruptly, so that others find me dead."""
         self._named, self._told = words.name, words.message
 
     def greet(self) -> None:
-        self._screen.say(f"I am {self._peer.address.port}. Type a message, or /help. "
-                         "/quit says goodbye, Ctrl-C does not.\n"
-                         "Every event, with all its fields, in UTC: "
+        self._screen.say(f"I am {self._peer.address.port}. Type a message, or /help. /quit says "
+                         "goodbye, Ctrl-C does not.\nEvery event, with all its fields, in UTC: "
                          f"{_shown(self._peer.output.path)}\n")
 
     def take_leave(self) -> None:

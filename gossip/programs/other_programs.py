@@ -55,26 +55,23 @@ def chat_command(doors: Doors | None) -> None:
     udp_port = args.udp_base + args.own_id
     settings = CHAT._replace(**{name: getattr(args, name) for name in (
         "antientropy_interval", "cache_size", "rumor_stop", "file_limit")})
-
-    def make(output):
-        try:
-            opened = doors or open_doors(udp_port, args.port)
-        except OSError as error:
-            why = " is in use" if error.errno == errno.EADDRINUSE else f": {error.strerror}"
-            raise CommandError(f"cannot listen: port {error.filename}{why}", FAILED) from None
-        return ChatServer(args.own_id, args.count, opened, settings, output, LiveWorld, key)
-
     if doors is not None and [sock.getsockname()[1] for sock in doors] != [udp_port, args.port]:
-        doors.close()  # because open_early understood the command line in another way
+        for sock in doors:  # because open_early understood the command line in another way
+            sock.close()
         doors = None
-    _run("peer", address_of(HOST, udp_port), args, make, args.end_with_pipe,
-         farewell=ChatServer.finish_talking)
+    try:
+        doors = doors or open_doors(udp_port, args.port)
+    except OSError as error:
+        why = " is in use" if error.errno == errno.EADDRINUSE else f": {error.strerror}"
+        raise CommandError(f"cannot listen: port {error.filename}{why}", FAILED) from None
+    _run("peer", address_of(HOST, udp_port), args, lambda output: ChatServer(
+        args.own_id, args.count, doors, settings, output, LiveWorld, key),
+         args.end_with_pipe, ChatServer.finish_talking)
 
 
 def _chat_arguments(usual: Settings):
-    parser = Parser(prog="peer.py",
-                    description="One chat server, process ID of a line of N; the proxy connects "
-                                "to TCP port PORT.")
+    parser = Parser(prog="peer.py", description="One chat server, process ID of a line of N; the "
+                                                "proxy connects to TCP port PORT.")
     parser.add_argument("--chat", nargs=3, metavar=("ID", "N", "PORT"), required=True)
     parser.add_argument("--udp-base", type=parse_port, default=UDP_BASE, metavar="PORT",
                         help=f"process ID gossips on UDP port PORT + ID ({UDP_BASE})")

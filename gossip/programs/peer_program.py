@@ -140,8 +140,7 @@ def _of_a_seed(address: Address, seeds: list[Target], config: str) -> CommandErr
 
 
 def ask_for_port(keyboard: Keyboard, offer=None) -> int:
-    """Ask until a port is typed, or Enter accepts that of the address `offer()`. CommandError at
-    the end of input."""
+    """Ask until a port is typed, or Enter takes that of `offer()`. CommandError if input ends."""
     while True:
         offered = offer and offer()
         show(f"Port to listen on{f' (Enter for {offered.port})' if offered else ''}: ", end="")

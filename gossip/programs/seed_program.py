@@ -1,7 +1,6 @@
 """The program seed.py, from its command line to its end."""
 
 import collections
-import math
 import time
 
 from gossip.addresses import Address
@@ -46,17 +45,17 @@ def _seed_command(seed_class) -> None:
 
 
 def run_seeds(seed_class, addresses, seeds, args, in_words: bool = False) -> None:
-    """Run seeds until a signal, or until a seed cannot start. With `in_words`, show a line for each
-    peer that comes or goes, and what to do next."""
+    """Run seeds until a signal. `in_words`: show what to do next, and peers that come or go."""
     is_log = args.outputs == STANDARD_OUTPUT
     if is_log and len(addresses) > 1:
         raise CommandError(f"--outputs - is for a single seed, not for {len(addresses)}: give its "
                            "PORT")
     end, settings, running = End(), peer_settings(args), []
-    screen = None if args.quiet or is_log else Screen()
     if in_words:
         screen = SeedScreen(SeedWords(majority(len(seeds)), len(addresses)),
                             f"The proof: {command('check', args.outputs)}")
+    else:
+        screen = None if args.quiet or is_log else Screen()
     try:
         for address in addresses:
             known = known_to(address, seeds, settings.monitor)
@@ -92,8 +91,7 @@ def _what_next(addresses: list[Address], args) -> str:
 
 class SeedWords:
     """The narrator of seeds' events. A peer is shown when `wanted` seeds list it, and when the last
-    of them removes it. A goodbye to a single seed counts as a goodbye. A method `_on_<kind>` takes
-    the seed, the peer, and what follows."""
+    removes it. One goodbye is enough. A method `_on_<kind>` takes the seed, the peer, the rest."""
 
     def __init__(self, wanted: int, seeds: int):
         self._wanted = wanted
@@ -107,25 +105,22 @@ class SeedWords:
         self._reported = Recent(REMEMBERED)  # peer whose death was reported -> True
         self._host: str | None = None  # of the first peer
 
-    def due_at(self) -> float:
-        return min((at for at, _ in self._coming.values()), default=math.inf)
+    def due_in(self, now: float) -> float | None:
+        """Return the seconds until a peer is to be shown; None if none waits."""
+        return min((max(0.0, at - now) for at, _ in self._coming.values()), default=None)
 
-    def due(self, now: float) -> list[str]:
-        """Return lines about the peers that came GATHER seconds ago."""
-        self._lines = []
+    def tell(self, now: float, clock: str, events: list[str], seed: Address | None) -> list[str]:
+        """Return lines about peers that came GATHER seconds ago, and events at `HH:MM:SS…`."""
+        self._lines, self._now, self._clock = [], now, clock[:8]
         for peer in [peer for peer, (at, _) in self._coming.items() if at <= now]:
             self._tell_coming(peer)
-        return self._lines
-
-    def tell(self, now: float, clock: str, seed: Address, event: str) -> list[str]:
-        """Return the lines about an event of a seed at `HH:MM:SS…`."""
-        self._lines, self._now, self._clock = [], now, clock[:8]
-        kind, peer, rest = parted(event.replace("Dead Node:", "", 1))
-        tell = getattr(self, f"_on_{kind.replace(' ', '_')}", None)
-        if tell is not None and peer:
-            tell(seed, peer, rest)
-        elif kind in RAW:
-            self._lines.append(f"{self._clock}    seed {seed.port}: {event}")
+        for event in events:
+            kind, peer, rest = parted(event.replace("Dead Node:", "", 1))
+            tell = getattr(self, f"_on_{kind.replace(' ', '_')}", None)
+            if tell is not None and peer:
+                tell(seed, peer, rest)
+            elif kind in RAW:
+                self._lines.append(f"{self._clock}    seed {seed.port}: {event}")
         return self._lines
 
     def _on_registered(self, seed: Address, peer: str, _: str) -> None:
@@ -157,8 +152,7 @@ class SeedWords:
         if not listed:
             del self._listed[peer]
             self._ends[why] += 1
-            kind = f"removed {why}"
-            self._say(kind if kind in FORMS else "removed", peer, why)
+            self._say("removed", peer, why)
 
     def _on_dead_report(self, _: Address, peer: str, rest: str) -> None:
         reporter, _ = about(rest.partition(":")[2])
@@ -171,8 +165,9 @@ class SeedWords:
             self._say("rejected", peer)
 
     def _say(self, kind: str, other: str, rest: str = "") -> None:
-        text = FORMS[kind].mine.format(other=self._name(other), rest=rest)
-        self._lines.append(f"{self._clock}  {FORMS[kind].sign} {text}")
+        form = FORMS.get(f"{kind} {rest}", FORMS[kind])
+        text = form.mine.format(other=self._name(other), rest=rest)
+        self._lines.append(f"{self._clock}  {form.sign} {text}")
 
     def status(self) -> str:
         """Return a line with the seeds and the listed peers."""
@@ -208,17 +203,12 @@ class SeedScreen(Screen):
     # The screen's thread calls these.
 
     def _due_in(self) -> float | None:
-        due_at = self._words.due_at()
-        return None if due_at == math.inf else max(0.0, due_at - time.monotonic())
+        return self._words.due_in(time.monotonic())
 
     def _show(self, item) -> None:
-        lines, said = self._words.due(time.monotonic()), isinstance(item, str)
-        if said:
+        if said := isinstance(item, str):
             self._status.above(item, 4)
-        else:
-            clock, events, seed = item
-            for event in events:
-                lines += self._words.tell(time.monotonic(), clock, seed, event)
+        lines = self._words.tell(time.monotonic(), *(NOTHING if said else item))
         if self.dropped and self._queue.empty():
             with self._lock:
                 dropped, self.dropped = self.dropped, 0

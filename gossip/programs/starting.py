@@ -237,16 +237,9 @@ def start_node(node) -> None:
     node.go()
 
 
-class Need:
-    """The descriptors and threads of a node with all its links."""
-
-    def __init__(self, links: int):
-        self.descriptors, self.threads = NODE_DESCRIPTORS + links, NODE_THREADS + links
-
-
-def peer_needs(address: Address, peers: int, seeds: int, settings: Settings) -> Need:
-    neighbours = min(settings.capacity.of(address), peers - 1)
-    return Need(neighbours + majority(seeds) + COMING_AND_GOING)
+def peer_links(address: Address, peers: int, seeds: int, settings: Settings) -> int:
+    """Return how many links a peer may have at once."""
+    return min(settings.capacity.of(address), peers - 1) + majority(seeds) + COMING_AND_GOING
 
 
 def descriptors_allowed() -> float:

@@ -77,9 +77,8 @@ def parse_folders(parser: Parser, arguments: list[str], more="", together=None) 
         parser.switch("--together", "take the files of all folders as those of one network, which "
                                     "ran on several machines; copies of a file count once")
     parser.add_argument("folders", nargs="?" if together is None else "*", metavar="DIR",
-                        type=pathlib.Path,
-                        help="where the output files are (the newest of outputs, outputs/demo and "
-                             f"outputs/network){more}")
+                        type=pathlib.Path, help="where the output files are (the newest of outputs,"
+                                                f" outputs/demo and outputs/network){more}")
     add_common_flags(parser)
     parser.set_defaults(outputs=None)
     args = parser.parse_args(arguments)
@@ -128,6 +127,6 @@ def commands(*lines: tuple[str, str]) -> str:
 
 def ports(addresses) -> list[str]:
     """Return addresses for people, as ports alone if they share an IP."""
-    parts = [(address, *address.rsplit(":", 1)) for address in addresses]
-    hosts = {host for _, host, _ in parts}
-    return [port if len(hosts) == 1 else address for address, _, port in parts]
+    parts = [address.rsplit(":", 1) for address in addresses]
+    share_ip = len({host for host, _ in parts}) == 1
+    return [port if share_ip else f"{host}:{port}" for host, port in parts]

@@ -2,8 +2,7 @@
 
 Input is read from the descriptor, not `sys.stdin`, so that a waiting thread does not delay the end
 of the process. Ctrl-C, SIGTERM and a closed terminal only set a flag, so that nothing is cut off
-halfway. A signal also writes a byte to a socket that wakes the main thread, because any thread may
-get the signal itself.
+halfway, and wake the main thread through a socket, because any thread may get the signal itself.
 """
 
 import atexit

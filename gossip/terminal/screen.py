@@ -135,8 +135,7 @@ class Screen:
     def __init__(self, descriptor: int = 1):
         self._descriptor = descriptor
         self._colours = os.isatty(descriptor)
-        # texts to say; or (clock, events, seed); None at the end
-        self._queue: queue.Queue = queue.Queue(QUEUE_LIMIT)
+        self._queue = queue.Queue(QUEUE_LIMIT)  # texts; (clock, events, seed); None at the end
         self._lock = threading.Lock()  # guards dropped
         self.dropped = 0  # lines that were never shown
         self.on_failure: Callable[[str], None] = complain

@@ -12,6 +12,7 @@ from gossip.settings import majority
 from gossip.tools import Recent
 
 SHOWN = 20  # messages shown a second, and as many of the peer's own; the rest is counted
+DAY = 86_400  # seconds
 OLD = 10.0  # age in seconds above which an arriving message is old
 CAUGHT_UP = 5  # old messages that must arrive together to be told in a single sentence
 DEATHS = 1_000  # remembered dead peers, so that each death is told once
@@ -22,6 +23,7 @@ _HELP = {  # why a seed does not list a peer -> advice
     "is not your IP": "This is NAT: --host ROUTERS-IP --listen OWN-IP, or --host with a VPN's IP.",
 }
 _HIDDEN = {"seed", "settings", "peer list", "degree", "liveness request", "refused", "unconfirmed"}
+Sentence = tuple[str, str, str, str]  # time, head, text, and a remark for the right edge
 
 
 class Forms(NamedTuple):
@@ -94,15 +96,6 @@ FORMS = {
 }
 
 
-class Sentence(NamedTuple):
-    """A line for people, with a remark for the right edge."""
-
-    at: str
-    head: str
-    text: str
-    aside: str = ""
-
-
 class Words:
     """The narrator of a peer's events. After `misses` misses in a row a neighbour is dead. A method
     `_on_<kind>` takes the address in the event, and what follows."""
@@ -111,19 +104,19 @@ class Words:
         self._own, self._misses, self._seeds = own, misses, seeds
         self._one_ip = True  # so far, so that ports suffice as names
         self._said: list[Sentence] = []
-        self._now, self._batch = "", []  # the time HH:MM:SS.ffffff and the events to tell
+        self._clock, self._batch = "", []  # the time HH:MM:SS.ffffff and the events to tell
+        self._now = 0.0  # the same time in seconds since midnight
         self._old: set[str] = set()  # lines of the batch that are told together
         self._neighbours: set[str] = set()
         self._silent: set[str] = set()  # neighbours that have missed a round
         self._leaving = False
-        self._replaced = ""  # a neighbour that had two links, until it is connected again
         self._dead = Recent(DEATHS)
         self._messages = 0
         self._shown: Counter[bool] = Counter()  # messages of this second, by whether made here
         self._speakers: set[str] = set()  # origins of counted messages of this second
         self._caught_up: Counter[str] = Counter()  # neighbour -> old messages in this second
         self._registered: set[str] = set()  # seeds that list this peer
-        self._changed_at: float | None = None  # when `_registered` changed, until it is told
+        self._changed_at: float | None = None  # `_now` when `_registered` changed, until it is told
         self._was_listed = False  # by any seed, at any time
         self._needs_seeds = False  # the person knows that no seed answers
         self._refusals: dict[str, str] = {}  # seed -> why it does not list this peer
@@ -151,13 +144,16 @@ class Words:
     def tell(self, clock: str, events: list[str]) -> list[Sentence]:
         """Return the sentences about events that came together at `HH:MM:SS.ffffff`."""
         self._said = []
-        if clock[:8] != self._now[:8]:
+        if clock[:8] != self._clock[:8]:
             self._tell_second()
-        self._now, self._batch, self._old = clock, events, _old_ones(events, clock)
-        if self._changed_at is not None and _age(self._changed_at, clock) >= 1:
+        hours, minutes, seconds = clock.split(":")
+        self._now = int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+        self._clock, self._batch, self._old = clock, events, self._old_ones(events)
+        if self._changed_at is not None and (self._now - self._changed_at) % DAY >= 1:
             self._tell_seeds()
         for event in events:
             kind, one, rest = parted(event)
+            self._leaving |= kind == "leaving"
             tell = getattr(self, f"_on_{kind.replace(' ', '_')}", None)
             if tell is not None:
                 tell(one, rest)
@@ -175,13 +171,13 @@ class Words:
         return self._said
 
     def _say(self, kind: str, other: str = "", rest: str = "", aside: str = "") -> None:
-        sign, text = FORMS[kind][:2]
-        if text:
-            self._say_so(text.format(other=other and self.name(other), rest=rest,
-                                     limit=self._misses), sign, aside)
+        form = FORMS.get(f"{kind} {rest}", FORMS[kind])
+        if form.mine:
+            self._say_so(form.mine.format(other=other and self.name(other), rest=rest,
+                                          limit=self._misses), form.sign, aside)
 
     def _say_so(self, text: str, head: str = "", aside: str = "") -> None:
-        self._said.append(Sentence(self._now[:8], head, text, aside))
+        self._said.append((self._clock[:8], head, text, aside))
 
     # Messages.
 
@@ -191,8 +187,17 @@ class Words:
         if found is None:
             return line
         moment, origin, _, _, text = found
-        minutes, second = divmod(int(moment) % 86_400, 60)
+        minutes, second = divmod(int(moment) % DAY, 60)
         return f"{minutes // 60:02}:{minutes % 60:02}:{second:02}  {self._speaker(origin)}  {text}"
+
+    def _old_ones(self, events: list[str]) -> set[str]:
+        """Return the old messages of a batch, if this peer catches up."""
+        old = set()
+        for kind, neighbour, line in map(parted, events if len(events) >= CAUGHT_UP else ()):
+            found = gossip_fields(line) if kind == "received" and neighbour else None
+            if found and OLD < (self._now - int(found[0])) % DAY < DAY / 2:
+                old.add(line)
+        return old if len(old) >= CAUGHT_UP else set()
 
     def _speaker(self, origin: str) -> str:
         return f"{'me' if origin == self._own else self.name(origin):>6}"
@@ -230,26 +235,18 @@ class Words:
     # Neighbours.
 
     def _on_connected(self, one: str, _: str) -> None:
-        self._neighbours.add(one)
         self._dead.pop(one)
-        if one == self._replaced:
-            self._replaced = ""
-        else:
+        if one not in self._neighbours:
+            self._neighbours.add(one)
             self._say("connected", one, aside=self._degree())
 
     def _on_disconnected(self, one: str, reason: str) -> None:
         self._silent.discard(one)
         if reason in ("replaced", "duplicate"):  # it still has another link
-            self._replaced = one
             return
         self._neighbours.discard(one)
         if reason not in ("dead", "told dead") and not self._leaving:  # these are told elsewhere
-            kind = f"disconnected {reason}"
-            self._say(kind if kind in FORMS else "disconnected", one, reason, self._degree())
-
-    def _on_leaving(self, _: str, __: str) -> None:
-        self._leaving = True
-        self._say("leaving")
+            self._say("disconnected", one, reason, self._degree())
 
     def _on_liveness_missed(self, one: str, count: str) -> None:
         self._silent.add(one)
@@ -276,18 +273,18 @@ class Words:
     def _on_registered(self, seed: str, _: str) -> None:
         self._registered.add(seed)
         self._refusals.pop(seed, None)
-        self._changed_at = _seconds(self._now)
+        self._changed_at = self._now
         if len(self._registered) == majority(self._seeds):
             self._tell_seeds()
 
     def _on_unregistered(self, seed: str, reason: str) -> None:
         if seed in self._registered:
             self._registered.remove(seed)
-            self._changed_at = _seconds(self._now)
+            self._changed_at = self._now
             self._say("unregistered", seed, reason)
             return
         if not self._registered and not self._needs_seeds:
-            self._changed_at = self._changed_at or _seconds(self._now)
+            self._changed_at = self._changed_at or self._now
         if not seed:  # only its name is known
             self._say_so(f"seed {reason}")
         elif reason.startswith("registration refused") and self._refusals.get(seed) != reason:
@@ -309,27 +306,6 @@ class Words:
             self._say_so(f"No seed answers{'' if self._was_listed else ' yet'}. {START_SEEDS}")
 
 
-def _old_ones(events: list[str], clock: str) -> set[str]:
-    """Return the old messages of a batch, if this peer catches up."""
-    old = set()
-    for kind, neighbour, line in map(parted, events if len(events) >= CAUGHT_UP else ()):
-        found = gossip_fields(line) if kind == "received" and neighbour else None
-        if found and OLD < _age(int(found[0]), clock) < 43_200:
-            old.add(line)
-    return old if len(old) >= CAUGHT_UP else set()
-
-
 def many(count: int, what: str) -> str:
     """Return a number of things as `1 peer` or `1,200 peers`."""
     return f"{count:,} {what}" + ("" if count == 1 else "s")
-
-
-def _seconds(clock: str) -> float:
-    """Return the seconds since midnight of `HH:MM:SS.ffffff`."""
-    hours, minutes, seconds = clock.split(":")
-    return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
-
-
-def _age(then: float, clock: str) -> float:
-    """Return the seconds from a moment to a time of day."""
-    return (_seconds(clock) - then) % 86_400

@@ -15,7 +15,6 @@ from gossip.chat.console import parse_command
     ("3 get chatLog", ("get", 3, "get chatLog")),
     ("3 get  chatLog ", ("get", 3, "get chatLog")),
     ("1 crash", ("crash", 1, "crash")),
-    ("exit", ("exit",)), (" exit ", ("exit",)),
 ])
 def test_lines_are_understood(line, command):
     assert parse_command(line) == command

@@ -6,10 +6,13 @@ import socket
 import pytest
 
 from gossip.addresses import address_of
-from gossip.chat.server import NO_KEY, NOT_SIGNED, TORN, WRONG, pack, signature
+from gossip.chat.server import pack, signature
 from tests.tools.chat import A, gossip_line, log
 from tests.tools.files import count, events, received, wait_event
 from tests.tools.waiting import wait_until
+
+NO_KEY, NOT_SIGNED = "signed, and no key was given", "not signed, and a key was given"
+WRONG = "signed with another key, or for somebody else"
 
 
 def test_lines_are_packed_into_datagrams_whole():
@@ -76,7 +79,7 @@ def test_the_first_of_each_kind_from_each_neighbour_is_written_down(line):
         for sock in (left, right):
             sock.sendto(b"0" * 64 + b"\n" + told, server.address.dial)
     wait_until(lambda: server.counters.get(f"datagrams {NO_KEY}") == 6)
-    assert server.counters[f"datagrams {TORN}"] == 3 and server.messages.count() == 0
+    assert server.counters[f"datagrams not of whole lines"] == 3 and server.messages.count() == 0
     assert sorted(event for event in events(server) if event.startswith("refused:")) == [
         f"refused:127.0.0.1:{line.base}:not of whole lines",
         *(f"refused:127.0.0.1:{line.base + at}:signed, and no key was given" for at in (0, 2))]

@@ -19,7 +19,8 @@ def test_the_doorstep_opens_both_doors_or_none():
     doors = open_early(arguments)
     assert [door.getsockname()[1] for door in doors] == [udp, tcp] and listens(tcp)
     assert open_early(arguments) is None
-    doors.udp.close()
+    doors[0].close()
     assert open_early(arguments) is None  # TCP is taken: UDP is given back
-    doors.close()
-    open_early(arguments).close()
+    doors[1].close()
+    for door in open_early(arguments):
+        door.close()

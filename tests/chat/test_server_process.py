@@ -52,7 +52,7 @@ def test_a_process_ends_with_its_pipe(program, tmp_path, capfd):
     program("listen(); serve(); os.read(pipe, 1); open(sys.argv[0] + '.ended', 'w')")
     with ChatConsole(0.0, ["--udp-base", "7"]) as console:
         console.carry_out_all(
-            iter([f"0 start 1 {free_port()}", "0 get chatLog", "exit", "0 crash"]))
+            iter([f"0 start 1 {free_port()}", "0 get chatLog", " exit\t", "0 crash"]))
         assert not (tmp_path / "peer.py.ended").exists()
     assert (tmp_path / "peer.py.ended").exists()
     out, err = capfd.readouterr()

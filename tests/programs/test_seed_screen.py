@@ -45,7 +45,7 @@ def test_events_that_a_blocked_terminal_did_not_show_are_counted(tmp_path):
 
 
 def test_a_failure_is_told_on_standard_error_and_events_are_shown_as_they_are(capfd):
-    screen = SeedScreen(Mock(due_at=lambda: float("inf"), due=Mock(side_effect=KeyError("x"))), "")
+    screen = SeedScreen(Mock(due_in=lambda now: None, tell=Mock(side_effect=KeyError("x"))), "")
     screen.of(SEED).show("10:11:12.123456", "", "registered:127.0.0.1:5001")
     screen.say("said")
     screen.close(60)

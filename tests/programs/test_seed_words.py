@@ -4,6 +4,7 @@ import pytest
 
 from gossip.addresses import address_of
 from gossip.programs.seed_program import GATHER, SeedWords
+from gossip.terminal.screen import NOTHING
 
 A, B, C = (address_of("127.0.0.1", port) for port in (8080, 8081, 8082))
 FIVE = "127.0.0.1:5005"
@@ -20,11 +21,11 @@ class Told:
 
     def hear(self, *heard):
         for seed, event in heard:
-            self._add(self.words.tell(self.now, "10:11:12.123456", seed, event))
+            self._add(self.words.tell(self.now, "10:11:12.123456", [event], seed))
 
     def wait(self, seconds):
         self.now += seconds
-        self._add(self.words.due(self.now))
+        self._add(self.words.tell(self.now, *NOTHING))
 
     def _add(self, lines):
         assert all(line.startswith("10:11:12  ") for line in lines)
@@ -49,13 +50,15 @@ def test_a_peer_comes_once_with_all_seeds_that_know_it(told):
 
 
 def test_a_peer_that_only_one_seed_knows_is_told_of_a_little_later(told):
-    assert told.words.due_at() == float("inf")
+    assert told.words.due_in(told.now) is None
     come(told, A)
-    told.wait(told.words.due_at() / 2)
-    assert told.lines == [] and told.words.due_at() == GATHER
+    assert told.words.due_in(told.now) == GATHER
+    told.wait(GATHER / 2)
+    assert told.lines == [] and told.words.due_in(told.now) == GATHER / 2
+    assert told.words.due_in(GATHER + 1) == 0
     told.wait(GATHER)
     assert told.lines == ["+ 5005         known to 8080"]
-    assert told.words.due_at() == float("inf")
+    assert told.words.due_in(told.now) is None
 
 
 @pytest.mark.parametrize("reason, line, summary", [

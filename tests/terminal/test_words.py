@@ -93,7 +93,7 @@ def test_seeds_are_told_together_once_they_are_enough():
     assert told([f"unregistered:{address(8082)}:closed"], words=words) == [
         "- seed 8082 is gone: closed"]
     assert words.waiting
-    assert [sentence.text for sentence in words.rest()] == [
+    assert [text for _, _, text, _ in words.rest()] == [
         "registered with 3 of 6 seeds: 8080 8083 8085"]
 
 
@@ -119,7 +119,7 @@ def test_that_no_seed_answers_is_told_once_with_what_to_do():
     told([f"registered:{address(port)}" for port in (8080, 8081)], words=words)
     assert told(refused, words=words) == ["- seed 8080 is gone: Connection refused",
                                           "- seed 8081 is gone: Connection refused"]
-    assert words.rest()[0].text.startswith("No seed answers. Start them")
+    assert words.rest()[0][2].startswith("No seed answers. Start them")
     assert words.rest() == []
 
 
@@ -169,7 +169,7 @@ def test_messages_of_a_second_are_folded_beyond_a_number():
     assert words.rest() == [] and not words.waiting
     assert words.prompt() == f"5001, 0 neighbours, {SHOWN + 32} messages > "
     told([f"generated:{gossip(5001, 'x')}"] * (SHOWN + 1), words=words)
-    assert [one.text.strip() for one in words.rest()] == [
+    assert [text.strip() for _, _, text, _ in words.rest()] == [
         "... 1 more message of mine in this second"]
 
 
@@ -178,7 +178,7 @@ def test_old_messages_that_come_together_are_told_as_one():
     midnight = SECOND - SECOND % 86_400
     old = [received(5002, 5004, f"m{n}", midnight + n) for n in range(37)]
     assert told(old, words=words, clock=clock) == []
-    assert [(one.head, one.text) for one in words.rest()] == [
+    assert [(head, text) for _, head, text, _ in words.rest()] == [
         ("~", "caught up: 37 messages from 5002")]
     assert len(told(old[:2], words=words, clock=clock)) == 2  # two are better shown
     new = [received(5002, 5004, f"m{n}", midnight + 599) for n in range(9)]

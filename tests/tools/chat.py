@@ -50,7 +50,7 @@ class Line:
         server.stop()
 
     def proxy(self, server):
-        end = End(socket.create_connection(("127.0.0.1", server._doors.tcp.getsockname()[1]), 30))
+        end = End(socket.create_connection(("127.0.0.1", server._tcp.getsockname()[1]), 30))
         self.socks.append(end)
         return end
 

@@ -84,17 +84,16 @@ class Network(contextlib.AbstractContextManager):
         check_reachable(self._seeds, self.peers[0])
         for address in [*self._local, *self.peers]:
             check_free(address)
-        needs = {address: starting.Need(len(self.peers) + starting.PROBES)
-                 for address in self._local}
-        needs |= {address: starting.peer_needs(address, len(self.peers), len(self._seeds),
+        links = {address: len(self.peers) + starting.PROBES for address in self._local}
+        links |= {address: starting.peer_links(address, len(self.peers), len(self._seeds),
                                                self._settings) for address in self.peers}
-        threads, allowed = sum(need.threads for need in needs.values()), starting.threads_allowed()
-        if threads > allowed:
-            raise CommandError(f"{len(needs)} nodes take about {threads:,} threads, and the system "
+        threads = sum(links.values()) + starting.NODE_THREADS * len(links)
+        if threads > (allowed := starting.threads_allowed()):
+            raise CommandError(f"{len(links)} nodes take about {threads:,} threads, and the system "
                                f"has room for {allowed:,.0f}: fewer --peers, or a smaller "
                                "--capacity", FAILED)
-        return Plan(_groups(self._local, 1, needs),
-                    None if processes is None else _groups(self.peers, processes, needs))
+        return Plan(_groups(self._local, 1, links),
+                    None if processes is None else _groups(self.peers, processes, links))
 
     def start(self, plan: Plan, stdout=subprocess.DEVNULL, look=lambda: None) -> None:
         """Start seeds, then peers. `stdout` is that of peers with a process of their own. `look()`
@@ -256,17 +255,17 @@ def carry_out(network: Network, order: dict[str, str]) -> tuple[int, str]:
         return 400, f"node: {error}"
 
 
-def _groups(addresses: list[Address], processes: int, needs) -> list[list[Address]]:
+def _groups(addresses: list[Address], processes: int, links) -> list[list[Address]]:
     """Deal nodes out to `processes`, or to more if need be."""
     allowed = starting.descriptors_allowed() - starting.PROCESS_DESCRIPTORS
-    most = max((needs[address].descriptors for address in addresses), default=0)
+    most = max((links[address] for address in addresses), default=0) + starting.NODE_DESCRIPTORS
     if most > allowed:
         raise CommandError(f"a node of this network needs about {most:,} open files, and a "
                            f"process may have {allowed:,.0f} (ulimit -n)", FAILED)
     for count in range(processes, len(addresses)):
         groups = [addresses[at::count] for at in range(count)]
-        if all(sum(needs[a].descriptors for a in group) <= allowed
-               and sum(needs[a].threads for a in group) <= starting.threads_per_process()
-               for group in groups):
+        if all(sum(links[a] + starting.NODE_DESCRIPTORS for a in group) <= allowed
+               and sum(links[a] + starting.NODE_THREADS for a in group)
+               <= starting.threads_per_process() for group in groups):
             return groups
     return [[address] for address in addresses]

@@ -71,8 +71,8 @@ def test_a_network_for_which_threads_do_not_suffice_is_not_started(tmp_path, mon
     monkeypatch.setattr(starting, "descriptors_allowed", lambda: starting.PROCESS_DESCRIPTORS + 50)
     groups = network.plan(1).peers
     assert len(groups) > 1 and sorted(sum(groups, [])) == peers
-    assert all(sum(starting.peer_needs(peer, 8, 1, Settings()).descriptors for peer in group) <= 50
-               for group in groups)
+    assert all(sum(starting.peer_links(peer, 8, 1, Settings()) + starting.NODE_DESCRIPTORS
+                   for peer in group) <= 50 for group in groups)
 
 
 def test_a_network_says_which_port_is_in_use_before_it_starts(tmp_path):
