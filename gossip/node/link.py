@@ -62,8 +62,7 @@ class Lines:
 class Link:
     """A connection. `role` and `peer` say what it is for and where it leads."""
 
-    def __init__(self, role: str, settings: Settings, flusher, now, connection=None,
-                 framing=Lines):
+    def __init__(self, role: str, settings: Settings, flusher, now, connection=None, framing=Lines):
         self.role = role  # what it is for; see ANSWERS in gossip/node/part.py
         self.peer: Address | None = None  # that it announces; until it is up, what is dialled
         self.target: Target | None = None  # what was dialled
@@ -174,8 +173,8 @@ class Link:
         return None if due is None else due + self.more_patience()
 
     def _due_if_on_time(self) -> float | None:
-        dues = [due for due in (self.deadline, self.unfinished) if due is not None]
-        return min(dues, default=None)
+        return min([due for due in (self.deadline, self.unfinished) if due is not None],
+                   default=None)
 
     def is_overdue(self, now: float) -> bool:
         """Return whether a line, or the rest of a line, is overdue."""
@@ -296,12 +295,8 @@ class Link:
         self._limit = self._settings.backlog_limit
 
     def await_line(self, deadline: float) -> None:
-        """Expect a line by the deadline."""
+        """Expect a line by the deadline; infinity: none for now, but a deadline may follow."""
         self.deadline = deadline
-
-    def await_no_line(self) -> None:
-        """Expect nothing for now; a deadline may follow."""
-        self.deadline = float("inf")
 
     def prolong(self, deadline: float) -> None:
         """Move the deadline, unless it is None or infinite."""

@@ -119,12 +119,16 @@ class OutputFile:
             self._micros = self._clock() // 1000
             second, micros = divmod(self._micros, 1_000_000)
             if second != self._second:
-                self._begin_second(second)
+                self._second, utc = second, datetime.timezone.utc
+                self._date = f"{datetime.datetime.fromtimestamp(second, utc):%Y-%m-%d %H:%M:%S}"
+                self._look()
             stamp = f"{self._date}.{micros:06d}:"
             if self._size < self._limit:
+                notice = f"{stamp}continued:{self._run}\n" if self._anew else ""
+                if self._lost:
+                    notice += f"{stamp}lost:{self._lost} lines could not be written here\n"
                 try:
-                    self._put_bytes(stamp + head, lines,
-                                    self._notices(stamp) if self._lost or self._anew else "")
+                    self._put_bytes(stamp + head, lines, notice)
                     self._lost, self._anew = 0, False
                 except OSError as error:
                     self._lose(1 + lines.count("\n"), stamp, error)
@@ -139,17 +143,9 @@ class OutputFile:
         found = os.fstat(self._file.fileno())
         self._identity, self._size = (found.st_dev, found.st_ino), found.st_size
 
-    def _begin_second(self, second: int) -> None:
-        """Format the date of a new second, and look at the path."""
-        self._second = second
-        date = datetime.datetime.fromtimestamp(second, datetime.timezone.utc)
-        self._date = date.strftime("%Y-%m-%d %H:%M:%S")
-        if self._opens:
-            self._look()
-
     def _look(self) -> None:
         """Reopen a renamed or removed file, and note if it was truncated."""
-        if self._file is None:
+        if not self._opens or self._file is None:
             return
         try:
             found = os.stat(self.path)
@@ -172,11 +168,6 @@ class OutputFile:
                     self._missing = error.strerror
                 return
         self._anew, self._torn, self._told_full = bool(self._run), False, False
-
-    def _notices(self, stamp: str) -> str:
-        return "".join([
-            f"{stamp}continued:{self._run}\n" if self._anew else "",
-            f"{stamp}lost:{self._lost} lines could not be written here\n" if self._lost else ""])
 
     def _lose(self, count: int, stamp: str, error: OSError) -> None:
         """Count lost lines, and show the first loss."""

@@ -105,7 +105,7 @@ class Admission(Part):
                 self._refuse(link, newcomer.address, "too many registrations at once, try again")
                 return
         self._newcomers[link] = newcomer
-        link.await_no_line()  # the next word is this seed's
+        link.await_line(math.inf)  # the next word is this seed's
         node.waiting_room.leave(link)
         node.probers[FIRST].ask(newcomer.address, functools.partial(self._verified, newcomer),
                                 lambda: not link.ended)

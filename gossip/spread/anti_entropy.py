@@ -84,15 +84,13 @@ class AntiEntropy:
         due = min(self._due, self.catch_up.silent_at())
         return None if due == math.inf else due
 
-    def compare(self, link) -> None:
-        """Send a neighbour the digest. It answers if its own differs."""
-        self._with(link).digest_told = self._now()
-        link.send(wire.status("digest", self._messages.digest()))
-
-    def compare_now_and_then(self, link) -> None:
-        """Compare, unless this was done less than PAUSE seconds ago."""
-        if self._with(link).digest_told + PAUSE <= self._now():
-            self.compare(link)
+    def compare(self, link, pause: float = 0.0) -> None:
+        """Send a neighbour the digest, unless this was done less than `pause` seconds ago. The
+        neighbour answers if its own digest differs."""
+        now, comparison = self._now(), self._with(link)
+        if comparison.digest_told + pause <= now:
+            comparison.digest_told = now
+            link.send(wire.status("digest", self._messages.digest()))
 
     def agrees(self, link, digest: str) -> bool:
         """Return whether a neighbour with this digest needs no comparison."""

@@ -14,7 +14,7 @@ from gossip import wire
 from gossip.node.part import Part
 from gossip.overlay.neighbours import NEIGHBOUR
 from gossip.settings import Settings
-from gossip.spread.anti_entropy import AntiEntropy
+from gossip.spread.anti_entropy import PAUSE, AntiEntropy
 from gossip.spread.flood import Flood
 from gossip.spread.message_list import OLD, Fresh, MessageList
 from gossip.spread.mongering import Mongering
@@ -183,11 +183,10 @@ class Spreading(Part):
         if cost is None or self.anti_entropy.catch_up.awaits(link):
             return
         now = self._now()
-        excess = self._allowance.spend(link.peer, cost, now)
-        if excess is None:
-            return
-        link.rest_until = max(link.rest_until, now + excess.rest)
-        if excess.is_flood:
+        rest, floods = self._allowance.spend(link.peer, cost, now)
+        if rest:
+            link.rest_until = max(link.rest_until, now + rest)
+        if floods:
             self._output.write(f"flood:{link.peer}")
             self._on_offence(link, "flood", 1)
 
@@ -200,7 +199,7 @@ class Spreading(Part):
                                        + wire.status_entries("knew", wire.entries(knew)))))
         self.way.note_known(link, knew)
         if self._compares:
-            self.anti_entropy.compare_now_and_then(link)
+            self.anti_entropy.compare(link, PAUSE)
 
     def on_status(self, link, message: wire.Status) -> None:
         if message.verb in self.way.ANSWERED:

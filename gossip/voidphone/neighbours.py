@@ -9,6 +9,7 @@ addresses are dialled, and which neighbour a newcomer replaces. gossip_module.py
 """
 
 import collections
+import math
 import secrets
 
 from gossip.addresses import Address, in_turns, sample
@@ -276,7 +277,7 @@ class Handshake(Part):
             link.close("proven")
             return
         link.role = WORKED_FOR
-        link.await_no_line()
+        link.await_line(math.inf)
         self._searches.append((link, message.nonce))
         self.duty.hurry()
 

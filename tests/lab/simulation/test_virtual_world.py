@@ -1,6 +1,7 @@
 """A virtual world: dials, ends, and deadlines."""
 
 import errno
+import math
 
 import pytest
 
@@ -220,7 +221,7 @@ def test_a_line_that_is_due_and_does_not_come_is_missed_at_its_time(pair):
 
 def test_an_infinite_deadline_is_looked_at_now_and_then_as_others_may_move_it(pair):
     link = pair.one.dial(pair.other)
-    link.await_no_line()
+    link.await_line(math.inf)
     pair.run(20.0)
     assert pair.one.told == ["up"]
     link.await_line(pair.time.now)
@@ -253,7 +254,7 @@ def test_a_deadline_is_looked_at_seldom_however_often_it_is_moved(pair):
         here.await_line(pair.time.now + 4.0 - number / 20)  # each time sooner
         there.send(b"%d\n" % number)
         pair.run(0.01)
-    here.await_no_line()
+    here.await_line(math.inf)
     for number in range(50):
         there.send(b"%d\n" % number)
         pair.run(0.01)
