@@ -53,7 +53,6 @@ class Queue:
         self._waiting.setdefault(job.address.ip, {})[job] = None
 
     def take_out(self, job: Job) -> None:
-        """Have a job that waits here wait no longer."""
         jobs = self._waiting[job.address.ip]
         del jobs[job]
         if not jobs:
@@ -79,17 +78,12 @@ class Queue:
         self._free += 1
         self._under_way -= collections.Counter([job.address.ip])
 
-    def next_to_go(self, least: int = 1) -> Job | None:
+    def next_to_go(self, newcomer: str | None = None) -> Job | None:
         """Return the job to give up, None while a slot is free. It was listed last of the IP with
-        most waiting jobs, if these are at least `least`."""
+        most waiting jobs. If a newcomer's IP is given, that must have at least two fewer."""
         most = max(self._waiting.values(), key=len, default=())
-        if self._free or len(most) < least:
-            return None
-        return max(most, key=lambda job: job.since)
-
-    def waiting(self, ip: str) -> int:
-        """Return how many jobs of an IP wait."""
-        return len(self._waiting.get(ip, ()))
+        least = 1 if newcomer is None else len(self._waiting.get(newcomer, ())) + 2
+        return None if self._free or len(most) < least else max(most, key=lambda job: job.since)
 
 
 def probers(probe, now, tries: int, at_once: int, quick: float | None = None,
@@ -133,8 +127,7 @@ class Prober:
 
     def give_way(self, newcomer: Address) -> bool:
         """Drop a waiting address of an IP with more than the newcomer's; False without one."""
-        job = (self.patient.next_to_go()
-               or self.quick.next_to_go(least=self.quick.waiting(newcomer.ip) + 2))
+        job = self.patient.next_to_go() or self.quick.next_to_go(newcomer.ip)
         if job is not None:
             self._queue_of(job).take_out(job)
             self._over(job, None)
@@ -159,24 +152,19 @@ class Prober:
 
     def _look(self, job: Job) -> None:
         """Probe an address, once. If that cannot even begin, it is over."""
-        job.begun = self._now()
-        limit = self._patient_limit(job) if job.is_patient else self._quick
+        job.begun, limit = self._now(), self._quick
+        if job.is_patient:  # a try, or all of them if it is longer than they usually are together
+            job.tries, limit = job.tries - 1, None  # None: as usual
+            if self._patience is not None:
+                patience = self._slowness.limit(self._patience, job.begun)
+                if patience > self._tries * self._patience:
+                    job.tries = 0
+                limit = None if patience == self._patience else patience
         try:
             self._probe(job.address, functools.partial(self._answered, job), limit=limit)
         except BaseException:
             self._over(job, None)
             raise
-
-    def _patient_limit(self, job: Job) -> float | None:
-        """Return the seconds for a patient probe that begins; None: as usual. It uses up one of the
-        job's tries, or all if it is longer than all of them usually are."""
-        job.tries -= 1
-        if self._patience is None:
-            return None
-        limit = self._slowness.limit(self._patience, self._now())
-        if limit > self._tries * self._patience:
-            job.tries = 0
-        return None if limit == self._patience else limit
 
     def _answered(self, job: Job, alive: bool | None) -> None:
         """Take the end of a probe. Without an answer there may be another."""

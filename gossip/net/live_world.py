@@ -1,15 +1,9 @@
 """The live world of a node: the clocks of this machine, a thread per duty and link, TCP sockets.
 
-`World` in gossip/node/world.py says what a node may ask of it. Threads of a node:
-
-    listener       accepts connections
-    link flusher   sends the backlogs of slow links
-    link reader    one per connection: connects it if need be, then reads it to its end; `dial`
-                   gives it another name for probes and relays
-    NAME           one per duty, with the name that the node gave it
-
-One thread at a time calls the node: each call is a turn (threads.py). Threads connect, read, rest,
-start and join outside of turns.
+`World` in gossip/node/world.py says what a node may ask of it; the threads of a node are listed in
+gossip/README.md. A link reader connects its link if need be, then reads it to its end. One thread
+at a time calls the node: each call is a turn (threads.py). Threads connect, read, rest, start and
+join outside of turns.
 """
 
 import errno

@@ -275,9 +275,6 @@ class Node(Part):
         """Return all links that have not ended, the oldest first."""
         return list(self._links)
 
-    def link_count(self) -> int:
-        return len(self._links)
-
     def dial(self, link: Link, thread: str = "link reader") -> None:
         """Have a new link connected and read."""
         self.world.dial(link, thread)

@@ -281,10 +281,9 @@ class Neighbours:
 
     def surplus(self, now: float, settled: float, listed: set[Address]
                 ) -> list[tuple[Address, Neighbour]]:
-        if len(self._rows) <= self.capacity:
-            return []
-        surplus = ring.surplus(self._own, self._ties(now, listed), self.capacity, settled)
-        return [(address, self._rows[address]) for address in surplus]
+        ties = self._ties(now, listed)
+        return [(address, self._rows[address])
+                for address in ring.surplus(self._own, ties, self.capacity, settled)]
 
 
 def _is_newer(link, dialler: Address, standing: Neighbour) -> bool:

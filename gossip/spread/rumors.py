@@ -1,8 +1,9 @@
 """Rumors: what is told to which neighbour next, and when that ends.
 
-Rules only. A. Demers et al., "Epidemic algorithms for replicated database maintenance", PODC 1987,
-section 1.4: rumor mongering with feedback and a coin. A rumor is told to a random neighbour. If it
-was new there, another neighbour is told; otherwise a coin decides whether another is.
+`Rumors` is rules only; `Mongering` sends lines. A. Demers et al., "Epidemic algorithms for
+replicated database maintenance", PODC 1987, section 1.4: rumor mongering with feedback and a coin.
+A rumor is told to a random neighbour. If it was new there, another neighbour is told; otherwise a
+coin decides whether another is.
 
 A rumor without an answer is retried, up to `tries` times in all. Then the neighbour counts as
 silent, its rumors go to others, and it is told nothing until it says something: over TCP an answer,
@@ -20,6 +21,7 @@ from gossip.intervals import Intervals
 HOT_LIMIT = 20_000  # rumors told at the same time; beyond that, the oldest is stopped
 HOT_BYTES = 16 << 20  # the same limit, in bytes of their lines
 QUEUE_BYTES = 256 << 10  # bytes in one queue; a neighbour with more is passed over
+CROWDED = QUEUE_BYTES // 2  # bytes of rumors being told above which new messages wait
 SEND_CHARGE = 1_000  # bytes of the window that one sending takes besides its lines
 
 Key = tuple[bytes, int]  # run and number of a message
@@ -78,6 +80,7 @@ class Rumors:
         self._ready: list[_Rumor] = []  # rumors for which a neighbour has to be chosen
         self._channels: dict[object, _Channel] = collections.defaultdict(_Channel)
         self._dropped = collections.Counter()
+        self.dropped = self._dropped.copy
 
     def add(self, messages: list[tuple[Key, bytes]], source, covers: list[bytes] = ()) -> None:
         """Begin to tell messages that `source` has. `covers`, if any, are their signed lines."""
@@ -148,9 +151,6 @@ class Rumors:
                    for link, channel in self._channels.items() if channel.queue]
         return flushed + [(link, last) for link in links
                           if link in self._channels and self._channels[link].silent]
-
-    def dropped(self) -> dict[str, int]:
-        return dict(self._dropped)
 
     def _choose(self, links) -> None:
         """Choose the same neighbours for many rumors, to send these together."""
@@ -237,6 +237,70 @@ class Rumors:
         rumor.stopped = True
         if self.hot.pop(rumor.key, None) is not None:
             self.bytes -= rumor.size
+
+
+class Mongering:
+    """The way of spreading that tells one neighbour after the other."""
+
+    duty_name = "rumors"  # of the duty that calls `turn`
+    ANSWERED = {"took", "knew"}  # verbs of status lines for `answered`
+    FETCHES = HEARS_REPETITIONS = False
+
+    def __init__(self, links, telling: Telling, node):
+        self.rumors = Rumors(telling, node.rng)
+        self.note_known, self.dropped = self.rumors.note_known, self.rumors.dropped
+        self.duty = None  # calls `turn`, once it is kept
+        self._links, self._now = links, node.now
+        self._notify = node.flusher.notify  # has all who wait for room look again
+        self._idle = False  # nothing is due, so `turn` waits until it is hurried
+
+    def forward(self, lines: list[bytes], source, covers: list[bytes] = ()) -> None:
+        self.rumors.add([(wire.gossip_key(line), line) for line in lines], source, covers)
+        self.tell()
+
+    def tell(self) -> None:
+        tellings = self.rumors.turn(self._links(), self._now())
+        for link, lines in tellings:
+            link.send(wire.rumors(lines))
+        if self._idle and tellings:
+            self.duty.hurry()
+        self._notify()
+
+    def flush(self, last: list[bytes]) -> None:
+        """Send all queued rumors, beyond the windows, and the lines forwarded last."""
+        for link, lines in self.rumors.flush(self._links(), last):
+            link.send(wire.rumors(lines))
+
+    def answered(self, link, message: wire.Status) -> None:
+        self.rumors.heard(link, self._now())
+        self.rumors.answered(link, message.entries, message.verb == "knew")
+        self.tell()
+
+    def on_end(self, link) -> None:
+        self.tell()  # to others what was told to a link that stands no more
+
+    def turn(self, now: float) -> float | None:
+        """Send rumors. Return when the next retry is due, None if nothing is unanswered."""
+        self._idle = False
+        self.tell()
+        due = self.rumors.next_at()
+        self._idle = due is None
+        return due
+
+    def say_behind(self, link, data: bytes, urgent: bool = True) -> None:
+        """Send a neighbour data at once, because rumors need not come first."""
+        link.send(data, urgent=urgent)
+
+    def hurry(self) -> None:
+        """Do nothing, because a peer that leaves has gathered no rumors."""
+
+    def all_sent(self) -> bool:
+        return not self.rumors.hot
+
+    def has_room(self) -> bool:
+        """Return whether few enough rumors are told to make new messages. Above that neighbours
+        would be passed over, because their queues are full."""
+        return self.rumors.bytes < CROWDED
 
 
 def _lines_of(rumors) -> list[bytes]:

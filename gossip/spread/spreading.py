@@ -8,6 +8,7 @@ needs a class like `Flood`, a line in `_way_of_spreading`, and a word in WAYS of
 """
 
 import itertools
+import types
 from collections.abc import Iterator
 
 from gossip import wire
@@ -17,13 +18,13 @@ from gossip.settings import Settings
 from gossip.spread.anti_entropy import PAUSE, AntiEntropy
 from gossip.spread.flood import Flood
 from gossip.spread.message_list import OLD, Fresh, MessageList
-from gossip.spread.mongering import Mongering
 from gossip.spread.origin import Allowance, Cost, Origin
-from gossip.spread.rumors import Telling
+from gossip.spread.rumors import Mongering, Telling
 from gossip.spread.tree import Tree
 
 SHARE_OF_ROUND = 0.25  # of a liveness round: the longest gathering if neighbours are watched,
 # because liveness replies then wait behind it
+TRUSTING = types.SimpleNamespace(is_known=lambda run: True)  # every run is, where nothing is signed
 
 
 def in_batches(lines: list[bytes], beginnings: tuple[bytes, ...]
@@ -40,13 +41,6 @@ def in_batches(lines: list[bytes], beginnings: tuple[bytes, ...]
             yield from (([line], False) for line in group)
 
 
-class Trusting:
-    """The belief that every run is genuine, where nothing is signed."""
-
-    def is_known(self, run: bytes) -> bool:
-        return True
-
-
 class Spreading(Part):
     """The messages of a node, which spread over its `links()`. The node has to have an `rng`."""
 
@@ -55,7 +49,7 @@ class Spreading(Part):
     ALLOWANCE = Allowance
 
     def __init__(self, node, links, at_once: int = 1, tries: int = 1, on_offence=None, watch=None,
-                 start: int | None = None, runs=Trusting()):
+                 start: int | None = None, runs=TRUSTING):
         """Call `on_offence(link, reason, count)` for `forbidden` messages, or a `flood`. Tell
         `watch` (monitoring/watch.py), if any, which lines are new, and over which link they came.
         `start` is the START of this run, by default the time; `runs` tells which are genuine."""

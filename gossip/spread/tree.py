@@ -105,8 +105,10 @@ class Tree(Flood):
                 self._counts["repairs"] += len(some)
             if not branch.quiet.keys() >= links - {source}:
                 pieces.append((some, source, their, branch.quiet))
-            if self._watched and branch.quiet:
-                pieces += self._to_all(some, source, their, links - branch.quiet.keys())
+            if self._watched and branch.quiet and any(map(goes_to_all, some)):
+                chosen = [at for at, line in enumerate(some) if goes_to_all(line)]
+                pieces.append(([some[at] for at in chosen], source,
+                               [their[at] for at in chosen if their], links - branch.quiet.keys()))
             branch.last = some[-1]
             self._changed[run] = None
         if plain:
@@ -117,12 +119,6 @@ class Tree(Flood):
             self._graft({source: repaired})
         if not self._shown:
             self._look()
-
-    def _to_all(self, lines: list[bytes], source, covers: list[bytes], others) -> list[tuple]:
-        """Return the piece, if any, that goes to all neighbours but `others`."""
-        chosen = [at for at, line in enumerate(lines) if goes_to_all(line)]
-        return [([lines[at] for at in chosen], source, [covers[at] for at in chosen if covers],
-                 others)] if chosen else []
 
     def _first_alone(self, lines: list[bytes], covers: list[bytes]) -> tuple[list, list]:
         """Return this peer's first message, with its cover. Hold back others for a moment."""
