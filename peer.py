@@ -266,9 +266,8 @@ class Peer(Node):
         return self._without_covers(new, link) if self._without_covers and new else new
 
     def lines(self, link: Link, lines: list[bytes]) -> None:
-        """Take the lines that came together over a link. Most lines but gossip come alone. Drop
-        repetitions again, because other links may have brought them meanwhile; most new gossip
-        continues a run."""
+        """Take the lines that came together over a link; all but gossip mostly come alone. Drop
+        repetitions again, as other links may have brought them; most new gossip continues a run."""
         if link.probe is not None:
             super().lines(link, lines)
             return

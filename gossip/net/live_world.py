@@ -188,8 +188,7 @@ class LiveWorld:
             self._read(link)
 
     def _read(self, link) -> None:
-        """Pass a connected link's lines to the node, until it ends; tell it first of a dialled
-        link that is connected."""
+        """Tell the node that a dialled link is up; pass it the lines of a link until this ends."""
         fault, sift, handle = None, self._node.sift, self._node.lines
         queues = False  # a probe, or an introduction, does not queue behind the gossip of others
         try:

@@ -43,7 +43,6 @@ class Lateness:
 
 class LivePulse:
     """Lateness of the threads of a process. Before it begins, nobody is late.
-
     What `lateness` reads needs no lock: one thread calls `beat`, which moves the due time last, so
     that others see a late beat as noted or overdue."""
 

@@ -115,9 +115,8 @@ class Link:
         self.remote = f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
 
     def next_lines(self, overdue) -> list[bytes] | None:
-        """Return the next whole lines; None at the end of the stream. WireError if a line is too
-        long. If a line is late, `overdue(link)` is called, which ends the link or sets another
-        deadline."""
+        """Return the next whole lines; None at the end of the stream. WireError for a long line. If
+        a line is late, `overdue(link)` is called, which ends the link or sets another deadline."""
         if self.unfinished is not None or self.framing.fault is not None:
             self.read_on()
         while True:

@@ -70,8 +70,8 @@ class PeerUnion:
         return any(address in latest for latest in self._latest.values())
 
     def next_round(self, linked: list[Address], has_seed: bool) -> None:
-        """Forget peers that are unlisted for too long, or too many. Linked peers stay,
-        and rounds without a seed do not count."""
+        """Forget peers that are unlisted for too long, or too many. Linked peers stay, and rounds
+        without a seed do not count."""
         self._round += has_seed
         kept = {address: self._round for address in linked if address in self._unnamed}
         others = {address: since for address, since in self._unnamed.items()

@@ -128,8 +128,7 @@ def gossip_part(line: bytes) -> bytes:
 
 
 def covered(lines: list[bytes], covers: list[bytes]) -> list[bytes]:
-    """Return gossip lines grouped behind their covers, if they have any. `covers` has the cover of
-    each line."""
+    """Return gossip lines grouped behind their covers, if any. `covers` has that of each line."""
     if not covers:
         return lines
     groups: dict[bytes, list[bytes]] = {}
