@@ -120,10 +120,12 @@ class Rumors:
             self._closed(told.rumor)
 
     def turn(self, links, now: float) -> list[tuple[object, list[bytes]]]:
-        """Return the rumors to tell now, as (link, lines). Covers precede their lines."""
+        """Return the rumors to tell now, as (link, lines); others are told those of a link that has
+        ended. Covers precede their lines."""
         standing = set(links)
         for link in [link for link in self._channels if link not in standing]:
-            self.on_end(link)
+            self._give_up(link)
+            del self._channels[link]
         tellings = self._repeat(now)
         while True:
             self._choose(links)
@@ -136,12 +138,6 @@ class Rumors:
         first = [next(iter(channel.unanswered.values())).at
                  for channel in self._channels.values() if channel.unanswered]
         return min(first) + self._telling.patience if first else None
-
-    def on_end(self, link) -> None:
-        """Tell the rumors of a link that has ended to others."""
-        if link in self._channels:
-            self._give_up(link)
-            del self._channels[link]
 
     def flush(self, links, last: list[bytes]) -> list[tuple[object, list[bytes]]]:
         """Return all queued rumors, and the last lines for silent neighbours. A process that is

@@ -158,7 +158,6 @@ def test_when_a_link_ends_others_are_told():
     rumors.add(messages(1), None)
     (first, _), = rumors.turn(["a", "b"], 0.0)
     other = "b" if first == "a" else "a"
-    rumors.on_end(first)
     assert rumors.turn([other], 0.0) == [(other, [b"line 1"])]
     assert rumors.turn([], 0.0) == [] and len(rumors.hot) == 0 and rumors.next_at() is None
 
