@@ -41,8 +41,6 @@ class PeerUnion:
         """Take a seed's list. Return what its last list lacked; None if both are the same."""
         addresses = self._reachable(addresses)
         is_same = addresses == self._latest.get(seed)
-        if is_same and not self._heard:
-            return None
         before = self._latest.get(seed, frozenset())
         self._latest[seed] = addresses
         self._heard.clear()

@@ -119,7 +119,15 @@ class AntiEntropy:
     def on_status(self, link, message: wire.Status) -> None:
         """Handle a neighbour's comparison, request or answer; ignore other verbs."""
         if message.verb == "digest":
-            self._compare_digest(link, message.digest)
+            own, comparison = self._messages.digest(), self._with(link)
+            if message.digest == own:
+                comparison.compared = True
+            elif not comparison.rests(own, message.digest, self._now()):
+                comparison.begun = own, message.digest
+                if self._messages.runs() > FEW:
+                    link.send(wire.Answer(wire.status_slices("parts", self._messages.slices())))
+                else:
+                    self._tell_and_ask(link, ALL_SLICES)
         elif message.verb == "parts":
             differing = sum(1 << at for at, (own, theirs) in enumerate(
                 zip(self._messages.slices(), message.slices)) if own != theirs)
@@ -136,18 +144,6 @@ class AntiEntropy:
         elif message.verb == "sent":
             self.catch_up.portion_taken(link, self._now())
             self.fetch()
-
-    def _compare_digest(self, link, theirs: str) -> None:
-        """Find out where a neighbour's digest differs, if it does."""
-        own, comparison = self._messages.digest(), self._with(link)
-        if theirs == own:
-            comparison.compared = True
-        elif not comparison.rests(own, theirs, self._now()):
-            comparison.begun = own, theirs
-            if self._messages.runs() > FEW:
-                link.send(wire.Answer(wire.status_slices("parts", self._messages.slices())))
-            else:
-                self._tell_and_ask(link, ALL_SLICES)
 
     def _tell_and_ask(self, link, slices: int) -> None:
         """Exchange vectors of slices that differ. If much was sent within this second, drop the
