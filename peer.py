@@ -219,8 +219,8 @@ class Peer(Node):
     def quit(self) -> None:
         """Leave gracefully: the turns of membership say goodbye, and the last stops the node."""
         with self.turn:
-            if self.spreading.fall_silent():
-                self.leaving = True
+            if not self.leaving:
+                self.leaving = self.spreading.silent = True
                 self._leave_until = self.now() + LEAVE_LIMIT
                 self._leave_latest = self.now() + LEAVE_MOST
                 self.output.write(f"leaving:{self.address}")

@@ -118,8 +118,7 @@ class LivePulse:
 
     def worst_lateness(self) -> float:
         """Return the worst lateness since the pulse began, in seconds."""
-        overdue = self._now() - self._due
-        return max(self._late.worst, overdue)
+        return max(self._late.worst, self._now() - self._due)
 
 
 PULSE = LivePulse()  # of this process

@@ -77,7 +77,8 @@ class Link:
         self.rest_until = 0.0  # nothing is read before then
         self.lacked = False  # the dial failed because this machine is short of something
         self.cut_short = False  # the other end ended the stream inside a line
-        self.deadline: float | None = None  # when the next line is due, if its node is on time
+        # when the next line is due, if its node is on time; None: never; infinite: not known yet
+        self.deadline: float | None = None
         self.more_patience = float  # returns the seconds added while late; this one 0.0
         self.unfinished_limit: float | None = None  # seconds from a line's first byte to its last
         self.unfinished: float | None = None  # when a half-read line has to be complete
@@ -292,10 +293,6 @@ class Link:
         """Expect no line, and allow a longer backlog: the other end has introduced itself."""
         self.deadline = None
         self._limit = self._settings.backlog_limit
-
-    def await_line(self, deadline: float) -> None:
-        """Expect a line by the deadline; infinity: none for now, but a deadline may follow."""
-        self.deadline = deadline
 
     def prolong(self, deadline: float) -> None:
         """Move the deadline, unless it is None or infinite."""

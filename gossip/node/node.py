@@ -286,12 +286,12 @@ class Node(Part):
         descriptors or ports were short here or this node was late, else False."""
         link = self.new_link(PROBING, address)
         link.probe = Probe(self.address, address, wire.format_time(self.time()), verdict)
-        link.await_line(self.now() + (limit or self.settings.probe_limit))
+        link.deadline = self.now() + (limit or self.settings.probe_limit)
         self.dial(link, thread)
 
     def await_introduction(self, link: Link) -> None:
         """Give a connection some seconds to introduce itself. Of too many, one ends."""
-        link.await_line(self.now() + self.settings.introduction_limit)
+        link.deadline = self.now() + self.settings.introduction_limit
         if oldest := self.waiting_room.enter(link):
             self.disconnect(oldest, "gave way: too many are waiting")
 

@@ -89,7 +89,7 @@ class Linking(Part):
                 or not self.neighbours.begin_dial(peer, for_ring, chosen)):
             return
         link = self._node.new_link(DIALLED, peer)
-        link.await_line(self._node.now() + ANSWER_LIMIT)
+        link.deadline = self._node.now() + ANSWER_LIMIT
         self._node.dial(link)
 
     def on_up(self, link) -> None:

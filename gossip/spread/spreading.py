@@ -69,7 +69,7 @@ class Spreading(Part):
         self._output, self._links = node.output, links
         self._now, self._time = node.now, node.time
         self._repetitions = 0  # duplicates on links that have ended
-        self._silent = False  # originate nothing more
+        self.silent = False  # originate nothing more
 
     def _message_list(self, settings: Settings, own_run: bytes) -> MessageList:
         return MessageList(settings, own_run)
@@ -100,7 +100,7 @@ class Spreading(Part):
 
     def originate(self, lines: list[bytes]) -> bool:
         """Remember and forward lines made here. Return False after the node's last word."""
-        if self._silent:
+        if self.silent:
             return False
         fresh = (self.messages.add_block(lines, made_here=True)
                  or self.messages.add(self.signed(lines), made_here=True))
@@ -115,11 +115,6 @@ class Spreading(Part):
     def signed(self, lines: list[bytes]) -> list[bytes]:
         """Return lines made here as they are. A network that signs overrides this."""
         return lines
-
-    def fall_silent(self) -> bool:
-        """Originate nothing from now on. Return False if this was called before."""
-        spoke, self._silent = not self._silent, True
-        return spoke
 
     # What comes from neighbours.
 

@@ -38,7 +38,7 @@ def pair(clock):
     flusher = Flusher(Turn(pytest.fail), pytest.fail)
     here, there = socket.socketpair()
     link = Link("waiting", Settings(), flusher, clock, Connection(here))
-    link.await_line(DEADLINE)
+    link.deadline = DEADLINE
     yield link, there
     link.finish()
     there.close()
