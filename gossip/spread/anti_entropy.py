@@ -81,7 +81,7 @@ class AntiEntropy:
             if not skips and (links := self._links()):
                 self.compare(self._rng.choice(links))
         self.fetch()
-        due = min(self._due, self.catch_up.silent_at())
+        due = min(self._due, self.catch_up.silent_at)
         return None if due == math.inf else due
 
     def compare(self, link, pause: float = 0.0) -> None:

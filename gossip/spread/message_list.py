@@ -94,7 +94,8 @@ class MessageList:
             fault = error
         if self._texts.is_over():
             self._texts.evict()
-        return fresh._replace(fault=fault, shown=wire.shown(fresh.lines))
+        shown = b"\n".join(map(wire.gossip_part, fresh.lines)).decode()
+        return fresh._replace(fault=fault, shown=shown)
 
     def _is_forged(self, message: wire.Gossip, made_here: bool) -> bool:
         """Count a message forged in this peer's name; return whether it is."""
