@@ -294,11 +294,6 @@ class Link:
         self.deadline = None
         self._limit = self._settings.backlog_limit
 
-    def prolong(self, deadline: float) -> None:
-        """Move the deadline, unless it is None or infinite."""
-        if self.deadline is not None and self.deadline != float("inf"):
-            self.deadline = deadline
-
     def waiting(self) -> int:
         """Return the bytes of backlog that may be sent now; 0 after the end."""
         with self._lock:

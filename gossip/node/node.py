@@ -15,6 +15,7 @@ process reads late what came in time, it gives others more time, and judges nobo
 """
 
 import collections
+import math
 from collections.abc import Iterable
 
 from gossip import wire
@@ -325,8 +326,8 @@ class Node(Part):
         if part is None:
             what = line.partition(b":")[0].decode()
             raise wire.WireError(f"{what!r} is not expected from one who is {link.role}")
-        if link.role == WAITING:
-            link.prolong(self.now() + self.settings.introduction_limit)
+        if link.role == WAITING and link.deadline not in (None, math.inf):
+            link.deadline = self.now() + self.settings.introduction_limit
         getattr(part, "on_" + message.kind)(link, message)
 
 

@@ -2,17 +2,15 @@
 
 Errors that end threads, and lateness, are written outside of turns, so there is a lock. What others
 sent is escaped (gossip/events.py), so that an event is always one line. Lines that cannot be
-written (a full disk) never stop the node: they are counted, the screen is told of the first, and
-the file tells how many as soon as it can be written.
+written (a full disk) are counted; the screen is told of the first, and the file how many, later.
 
-Somebody may rename, remove or truncate the file, such as logrotate. That is looked for when
-something is written, once a second at most, by one stat. The lines then go on in a file at the same
-path, which gets the line `continued:KIND:IP:PORT:START`. (What is appended to a truncated file
-stands at its beginning.) While none can be made there, they go on in the renamed file.
+Somebody, such as logrotate, may rename, remove or truncate the file. When something is written,
+once a second at most, one stat looks for that. The lines then go on in a file at the same path (at
+the beginning, if it was truncated), which gets the line `continued:KIND:IP:PORT:START`; while none
+can be made there, in the renamed file.
 
-A file may have a limit, so that nobody can fill the disk. At the limit the file gets the line
-`full:LIMIT` (in MiB) instead of the next event, and then only last words: `stopped:…` and
-`failed:…`. The node goes on; what is left out is counted.
+At its limit, if any, so that nobody can fill the disk, the file gets the line `full:LIMIT` (in MiB)
+instead of the next event, then only last words: `stopped:…`, `failed:…`. The rest is counted.
 """
 
 import contextlib

@@ -233,7 +233,7 @@ def test_a_deadline_that_is_put_off_is_not_missed(pair):
     link = pair.one.dial(pair.other)
     link.deadline = 3.0
     pair.time.run(2.0)
-    link.prolong(5.0)
+    link.deadline = 5.0
     pair.time.run(4.0)
     assert pair.one.told == ["up"]
     pair.time.run(5.0)
