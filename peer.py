@@ -13,8 +13,7 @@ parts; each mostly calls those above it, and events go to all:
     reporting    what neighbours did, told to seeds            gossip/monitoring/reporting.py
     spreading    how a message reaches everyone, once          gossip/spread/spreading.py
 
-Threads: "listener" accepts connections, a "link reader" per connection reads its lines (both begin
-in gossip/net/live_world.py); all others but probes stand in `start_threads`, with what they call.
+The threads (gossip/README.md) that come with no connection stand in `start_threads`.
 
 Left out on purpose: nothing is encrypted, or kept on disk but the output file. A peer has to be
 reachable at the address that it announces.

@@ -172,8 +172,10 @@ class MessageList:
         unseen = []
         for key, ranges in entries:
             run = self._runs.get(key)
-            if key == self._own_run or run is not None and run.seen.ranges() == ranges:
+            if key == self._own_run:
                 continue  # messages of our own run that only others have are forged
+            if run is not None and run.seen.ranges() == ranges:
+                continue  # nearly always
             if run is not None:
                 ranges = [gap for low, high in ranges for gap in run.seen.missing(low, high)]
             if ranges:
