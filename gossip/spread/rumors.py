@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from gossip import wire
 from gossip.intervals import Intervals
+from gossip.settings import Settings
 
 HOT_LIMIT = 20_000  # rumors told at the same time; beyond that, the oldest is stopped
 HOT_BYTES = 16 << 20  # the same limit, in bytes of their lines
@@ -25,16 +26,6 @@ CROWDED = QUEUE_BYTES // 2  # bytes of rumors being told above which new message
 SEND_CHARGE = 1_000  # bytes of the window that one sending takes besides its lines
 
 Key = tuple[bytes, int]  # run and number of a message
-
-
-class Telling(NamedTuple):
-    """The way in which rumors are told."""
-
-    stop: float  # probability that a rumor stops when a neighbour already knew it
-    at_once: int  # neighbours to which one rumor is told at the same time
-    window: int  # bytes that one neighbour may leave unanswered
-    patience: float  # seconds until an unanswered rumor is retried
-    tries: int  # attempts before the neighbour counts as silent
 
 
 @dataclasses.dataclass(eq=False, slots=True)
@@ -73,8 +64,10 @@ class _Channel:
 class Rumors:
     """The rumors that a peer tells, and its neighbours' answers. A link may be any object."""
 
-    def __init__(self, telling: Telling, rng):
-        self._telling, self._rng = telling, rng
+    def __init__(self, settings: Settings, rng, at_once: int = 1, tries: int = 1):
+        """A rumor is told to `at_once` neighbours at the same time. After `tries` attempts without
+        an answer a neighbour counts as silent."""
+        self._settings, self._rng, self._at_once, self._tries = settings, rng, at_once, tries
         self.hot: collections.OrderedDict[Key, _Rumor] = collections.OrderedDict()  # oldest first
         self.bytes = 0  # that the rumors being told take
         self._ready: list[_Rumor] = []  # rumors for which a neighbour has to be chosen
@@ -115,7 +108,7 @@ class Rumors:
         for key in _named(channel.unanswered, entries):
             told = channel.unanswered.pop(key)
             channel.used -= told.charge
-            if knew and self._rng.random() < self._telling.stop:
+            if knew and self._rng.random() < self._settings.rumor_stop:
                 self._stop(told.rumor)
             self._closed(told.rumor)
 
@@ -137,7 +130,7 @@ class Rumors:
         """Return when the next retry is due; None if nothing is unanswered."""
         first = [next(iter(channel.unanswered.values())).at
                  for channel in self._channels.values() if channel.unanswered]
-        return min(first) + self._telling.patience if first else None
+        return min(first) + self._settings.rumor_patience if first else None
 
     def flush(self, links, last: list[bytes]) -> list[tuple[object, list[bytes]]]:
         """Return all queued rumors, and the last lines for silent neighbours. A process that is
@@ -156,10 +149,10 @@ class Rumors:
         channels = [(link, self._channels[link]) for link in links]
         self._rng.shuffle(channels)
         channels.sort(key=lambda entry: (  # neighbours whose window is full come last
-            bool(entry[1].queue) or entry[1].used >= self._telling.window))
+            bool(entry[1].queue) or entry[1].used >= self._settings.rumor_window))
         for rumor in ready:
             for link, channel in channels:
-                if rumor.open == self._telling.at_once:
+                if rumor.open == self._at_once:
                     break
                 if (link not in rumor.asked and link not in rumor.known and not channel.silent
                         and channel.queued < QUEUE_BYTES):
@@ -174,7 +167,7 @@ class Rumors:
         """Move rumors from the queues to the tellings, within the windows."""
         for link, channel in self._channels.items():
             batch, covers = tellings.setdefault(link, []), {None}
-            while channel.queue and channel.used < self._telling.window:
+            while channel.queue and channel.used < self._settings.rumor_window:
                 rumor = channel.queue.popleft()
                 channel.queued -= rumor.size
                 if link in rumor.known:
@@ -196,9 +189,9 @@ class Rumors:
             batch = tellings[link] = []
             while channel.unanswered:
                 key, told = next(iter(channel.unanswered.items()))
-                if told.at + self._telling.patience > now:
+                if told.at + self._settings.rumor_patience > now:
                     break
-                if told.tries < self._telling.tries:
+                if told.tries < self._tries:
                     channel.unanswered[key] = told._replace(at=now, tries=told.tries + 1)
                     channel.unanswered.move_to_end(key)
                     batch.append(told.rumor)
@@ -242,8 +235,8 @@ class Mongering:
     ANSWERED = {"took", "knew"}  # verbs of status lines for `answered`
     FETCHES = HEARS_REPETITIONS = False
 
-    def __init__(self, links, telling: Telling, node):
-        self.rumors = Rumors(telling, node.rng)
+    def __init__(self, links, node, at_once: int, tries: int):
+        self.rumors = Rumors(node.settings, node.rng, at_once, tries)
         self.note_known, self.dropped = self.rumors.note_known, self.rumors.dropped
         self.duty = None  # calls `turn`, once it is kept
         self._links, self._now = links, node.now

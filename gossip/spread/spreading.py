@@ -19,7 +19,7 @@ from gossip.spread.anti_entropy import PAUSE, AntiEntropy
 from gossip.spread.flood import Flood
 from gossip.spread.message_list import OLD, Fresh, MessageList
 from gossip.spread.origin import Allowance, Cost, Origin
-from gossip.spread.rumors import Mongering, Telling
+from gossip.spread.rumors import Mongering
 from gossip.spread.tree import Tree
 
 SHARE_OF_ROUND = 0.25  # of a liveness round: the longest gathering if neighbours are watched,
@@ -77,12 +77,9 @@ class Spreading(Part):
     def _way_of_spreading(self, node, links, at_once: int, tries: int):
         """Make the way that `--spread` names. Every way has the public names of Flood. A way with a
         `duty_name` also has a `turn(now)`, and is given the `duty` that calls it."""
-        settings: Settings = node.settings
-        if settings.spread == "rumor":
-            return Mongering(links, Telling(
-                stop=settings.rumor_stop, at_once=at_once, window=settings.rumor_window,
-                patience=settings.rumor_patience, tries=tries), node)
-        if settings.spread == "tree":
+        if node.settings.spread == "rumor":
+            return Mongering(links, node, at_once, tries)
+        if node.settings.spread == "tree":
             return Tree(links, node, self.messages, self.anti_entropy.catch_up.awaits)
         return Flood(links, node.flusher, node.now, self.gathering)
 
