@@ -53,7 +53,7 @@ def test_a_useful_rumor_is_told_to_one_after_the_other_but_never_to_its_source()
     assert len(rumors.hot) == 0
 
 
-Coin(0.9)pytest.mark.parametrize("toss, tellings", [(0.2, 1), (0.3, 5)])
+@pytest.mark.parametrize("toss, tellings", [(0.2, 1), (0.3, 5)])
 def test_after_a_useless_telling_a_coin_decides(toss, tellings):
     rumors = Rumors(ONE, Coin(toss), tries=3)
     rumors.add(messages(1), None)
