@@ -33,7 +33,7 @@ class Job:
 
     address: Address
     tries: int  # patient probes that are left
-    is_patient: bool  # the quick look is over, or there is none
+    queue: "Queue"  # of quick looks, or of patient probes if that is over, or there is none
     askers: list = dataclasses.field(default_factory=list)  # (verdict, wanted) of each
     has_slot: bool = False  # it is being probed now
     begun: float = 0.0  # when the present probe began
@@ -116,8 +116,9 @@ class Prober:
             self.give_way(address)
         job = self.jobs.get(address)
         if job is None and len(self.jobs) < QUEUE_LIMIT:
-            job = self.jobs[address] = Job(address, self._tries, self._quick is None)
-            self._queue_of(job).put(job)
+            job = self.jobs[address] = Job(
+                address, self._tries, self.patient if self._quick is None else self.quick)
+            job.queue.put(job)
         if job is None or len(job.askers) >= ASKERS_LIMIT:
             verdict(None)
             return
@@ -129,12 +130,9 @@ class Prober:
         """Drop a waiting address of an IP with more than the newcomer's; False without one."""
         job = self.patient.next_to_go() or self.quick.next_to_go(newcomer.ip)
         if job is not None:
-            self._queue_of(job).take_out(job)
+            job.queue.take_out(job)
             self._over(job, None)
         return job is not None
-
-    def _queue_of(self, job: Job) -> Queue:
-        return self.patient if job.is_patient else self.quick
 
     def _begin(self) -> None:
         """Begin as many probes as may begin; but not from within a probe that fails at once."""
@@ -153,13 +151,12 @@ class Prober:
     def _look(self, job: Job) -> None:
         """Probe an address, once. If that cannot even begin, it is over."""
         job.begun, limit = self._now(), self._quick
-        if job.is_patient:  # a try, or all of them if it is longer than they usually are together
-            job.tries, limit = job.tries - 1, None  # None: as usual
-            if self._patience is not None:
-                patience = self._slowness.limit(self._patience, job.begun)
-                if patience > self._tries * self._patience:
-                    job.tries = 0
-                limit = None if patience == self._patience else patience
+        if job.queue is self.patient:
+            job.tries, limit = job.tries - 1, self._patience
+            if limit is not None:
+                limit = self._slowness.limit(limit, job.begun)
+                if limit > self._tries * self._patience:
+                    job.tries = 0  # this one is longer than all of them usually are together
         try:
             self._probe(job.address, functools.partial(self._answered, job), limit=limit)
         except BaseException:
@@ -172,17 +169,18 @@ class Prober:
         took = now - job.begun
         if alive:
             self._slowness.note(took, now)
-        refused = alive is False and not job.is_patient and took < REFUSED * self._quick
-        if not alive and job.tries and (job.is_patient or refused):
+        is_patient = job.queue is self.patient
+        refused = alive is False and not is_patient and took < REFUSED * self._quick
+        if not alive and job.tries and (is_patient or refused):
             job.tries -= refused
             self._look(job)  # in the same slot
             return
-        if alive or job.is_patient or refused:
+        if alive or is_patient or refused:
             self._over(job, alive)
         else:  # the quick look is over
             job.tries = max(job.tries, 1)
             self.quick.end(job)
-            job.is_patient = True
+            job.queue = self.patient
             self.patient.put(job)
         self._begin()
 
@@ -191,7 +189,7 @@ class Prober:
             return  # it was over, and then the probe failed
         del self.jobs[job.address]
         if job.has_slot:
-            self._queue_of(job).end(job)
+            job.queue.end(job)
         for verdict, _ in job.askers:
             verdict(alive)
 
