@@ -13,8 +13,7 @@ parts; each mostly calls those above it, and events go to all:
     reporting    what neighbours did, told to seeds            gossip/monitoring/reporting.py
     spreading    how a message reaches everyone, once          gossip/spread/spreading.py
 
-Threads: "listener" accepts connections, a "link reader" per connection reads its lines (both begin
-in gossip/net/live_world.py); all others but probes stand in `start_threads`, with what they call.
+The threads (gossip/README.md) that come with no connection stand in `start_threads`.
 
 Left out on purpose: nothing is encrypted, or kept on disk but the output file. A peer has to be
 reachable at the address that it announces.
@@ -43,18 +42,19 @@ from gossip.node.output_file import OutputFile
 from gossip.node.world import NEVER
 from gossip.overlay.admitting import CHECKED
 from gossip.overlay.linking import DIALLED, Linking
-from gossip.overlay.neighbours import NEIGHBOUR, slept
+from gossip.overlay.neighbours import NEIGHBOUR
 from gossip.programs.peer_program import peer_main
 from gossip.registering.joining import SEED, Joining
 from gossip.settings import Settings
 from gossip.signing.confirming import ASKED, Confirming
 from gossip.signing.ed25519 import implementation
 from gossip.signing.link_proofs import LinkProofs
-from gossip.signing.grammar import Signer, new_signer
+from gossip.signing.grammar import new_signer
 from gossip.signing.signed_spreading import SignedSpreading
 from gossip.spread.origin import Restraint, portions
 from gossip.spread.spreading import Spreading, in_batches
 
+SLEPT = 0.5  # seconds; a round that is this late, and half an interval, counts no miss
 SHORTEST_WAIT = 0.02  # seconds at least between two turns of membership
 LEAVE_LIMIT = 3.0  # seconds that a leaving peer waits for the others to hang up
 LEAVE_MOST = 15.0  # seconds at most that a leaver lets neighbours read what was sent
@@ -86,7 +86,13 @@ class Peer(Node):
         self.neighbours, self.peer_list = self.linking.neighbours, self.linking.peer_list
         self.reporting = Reporting(self, self.joining.links)
         self._watch = self.reporting.watch if settings.monitor else None
-        self.spreading = self._spreading(signer)
+        links, on_offence = self.neighbours.links, self.linking.offended
+        if signer is None:
+            self.spreading = Spreading(self, links, on_offence=on_offence, watch=self._watch)
+        else:
+            self.spreading = SignedSpreading(
+                self, links, signer, self.confirming, on_offence, self._watch,
+                self.reporting.contradicted if settings.monitor else None)
         self.messages = self.spreading.messages
         self.made_of(self.linking.learning, self.linking.admitting, self.linking, self.joining,
                      self.confirming, self.reporting, self.spreading, self.link_proofs)
@@ -96,13 +102,6 @@ class Peer(Node):
         self._generated = 0  # messages so far
         self._restraint = Restraint(settings.origin_wait)
         self._round_due: float | None = None  # when the next round is due
-
-    def _spreading(self, signer: Signer | None) -> Spreading:
-        links, on_offence = self.neighbours.links, self.linking.offended
-        if signer is None:
-            return Spreading(self, links, on_offence=on_offence, watch=self._watch)
-        return SignedSpreading(self, links, signer, self.confirming, on_offence, self._watch,
-                               self.reporting.contradicted if self.settings.monitor else None)
 
     def settings_shown(self) -> str:
         return f"{self.settings.words()}:start={self.spreading.origin.start}"
@@ -163,24 +162,16 @@ class Peer(Node):
     # Liveness, and the dead report.
 
     def check_liveness(self, now: float) -> float:
-        """Every interval: ask neighbours and seeds for a sign of life, give up surplus links."""
+        """Every interval: count misses, unless this peer was late; ask neighbours and seeds for a
+        sign of life, have suspects probed, dial those whose link broke, give up surplus links."""
         if self.leaving:
             return NEVER
         interval = self.settings.liveness_interval
         if self._round_due is None:  # the first round: not at once, and not all peers together
             self._round_due = now + interval * self.rng.uniform(0.5, 1.0)
             return self._round_due
-        late = self.is_late() or slept(now - self._round_due, interval)
+        late = self.is_late() or now - self._round_due > max(SLEPT, interval / 2)
         self.whereabouts.note_missing(self.world.missing_ip())
-        self._ask_neighbours(now, late)
-        self.joining.next_round(late)
-        self.linking.next_round(now)
-        self._round_due = now + interval
-        return self._round_due
-
-    def _ask_neighbours(self, now: float, late: bool) -> None:
-        """Count misses, unless this peer was late; ask linked neighbours, have suspects probed,
-        dial those whose link broke."""
         time_asked = wire.format_time(self.time())
         found = self.neighbours.next_round(time_asked, now, late)
         self.withhold(found.withheld)
@@ -191,6 +182,10 @@ class Peer(Node):
             self.probe(peer, functools.partial(self._judge, peer), "last probe")
         for peer in found.lost:
             self.linking.dial(peer, chosen=False)  # who made that link is not known any more
+        self.joining.next_round(late)
+        self.linking.next_round(now)
+        self._round_due = now + interval
+        return self._round_due
 
     def _judge(self, peer: Address, alive: bool | None) -> None:
         """Take what the last probe of a suspect found; None: it could not find out."""
@@ -223,8 +218,8 @@ class Peer(Node):
     def quit(self) -> None:
         """Leave gracefully: the turns of membership say goodbye, and the last stops the node."""
         with self.turn:
-            if self.spreading.fall_silent():
-                self.leaving = True
+            if not self.leaving:
+                self.leaving = self.spreading.silent = True
                 self._leave_until = self.now() + LEAVE_LIMIT
                 self._leave_latest = self.now() + LEAVE_MOST
                 self.output.write(f"leaving:{self.address}")
@@ -234,24 +229,23 @@ class Peer(Node):
     def _leave(self, now: float) -> float:
         """Send the gossip that waits; then tell neighbours and seeds `leave`, and let them read it
         and hang up; then stop. A neighbour that comes meanwhile is told when it is met."""
-        is_read = any(link.is_read(now) for link in self.neighbours.links())
-        if (now < self._leave_until and self._keeps_waiting()
-                or now < self._leave_latest and is_read):
+        links = self.neighbours.links()
+        if self._told_leave is None:
+            waits = not self.spreading.way.all_sent()
+        else:
+            waits = (links or self.neighbours.dialling()
+                     or not all(link.ended for link in self._told_leave))
+        if (now < self._leave_until and waits
+                or now < self._leave_latest and any(link.is_read(now) for link in links)):
             return now + LOOK
         if self._told_leave is not None:
             self.stop("quit")
             return NEVER
         self._told_leave = self.joining.asked()
-        for link in [*self.neighbours.links(), *self._told_leave]:
+        for link in [*links, *self._told_leave]:
             link.send(wire.leave(self.address))
         self._leave_until = now + LEAVE_LIMIT
         return now + LOOK
-
-    def _keeps_waiting(self) -> bool:
-        if self._told_leave is None:
-            return not self.spreading.way.all_sent()
-        return bool(self.neighbours.links() or self.neighbours.dialling()
-                    or not all(link.ended for link in self._told_leave))
 
     def disconnect(self, link: Link, reason: str, who: Address | None = None) -> None:
         if link.role == ASKED:  # a seed that is slow to answer breaks no rule
@@ -271,9 +265,8 @@ class Peer(Node):
         return self._without_covers(new, link) if self._without_covers and new else new
 
     def lines(self, link: Link, lines: list[bytes]) -> None:
-        """Take the lines that came together over a link. Most lines but gossip come alone. Drop
-        repetitions again, because other links may have brought them meanwhile; most new gossip
-        continues a run."""
+        """Take the lines that came together over a link; all but gossip mostly come alone. Drop
+        repetitions again, as other links may have brought them; most new gossip continues a run."""
         if link.probe is not None:
             super().lines(link, lines)
             return

@@ -114,8 +114,7 @@ def is_host_name(text: str) -> bool:
 
 
 def parse_typed(text: str) -> Target:
-    """Parse `HOST:PORT`, `HOST,PORT` or `HOST PORT` (an IP or a host name). ValueError
-    says what is wrong."""
+    """Parse `HOST:PORT`, `HOST,PORT` or `HOST PORT` (IP or host name). ValueError says why not."""
     match = _TYPED.fullmatch(text)
     if match is None:
         return parse_address(text)

@@ -66,13 +66,9 @@ def shares(alpha: float, low: int, high: int) -> dict[int, float]:
     return {k: weight / total for k, weight in weights.items()}
 
 
-@functools.lru_cache(maxsize=16)
-def _cumulative(alpha: float) -> list[float]:
-    return list(itertools.accumulate(shares(alpha, SMALLEST, LARGEST).values()))
-
-
 @functools.lru_cache(maxsize=16_384)
 def _drawn(alpha: float, address: str) -> int:
     """Return the capacity at the quantile that hashing an address gives."""
     quantile = int.from_bytes(hashlib.sha256(address.encode()).digest()[:6], "big") / 2**48
-    return min(LARGEST, SMALLEST + bisect.bisect_right(_cumulative(alpha), quantile))
+    cumulative = list(itertools.accumulate(shares(alpha, SMALLEST, LARGEST).values()))
+    return min(LARGEST, SMALLEST + bisect.bisect_right(cumulative, quantile))

@@ -51,7 +51,6 @@ def unescape(text: str) -> str:
 def _shown(character: str) -> str:
     if character.isprintable():
         return character.replace("\\", "\\\\")
-    code = ord(character)
-    if code < 0x100:
-        return f"\\x{code:02x}"
-    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+    if character.isascii():
+        return f"\\x{ord(character):02x}"
+    return character.encode("ascii", "backslashreplace").decode()

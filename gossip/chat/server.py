@@ -22,8 +22,8 @@ from gossip.node.link import Link
 from gossip.node.node import Node
 from gossip.node.output_file import OutputFile
 from gossip.settings import Settings
-from gossip.spread.mongering import Mongering
 from gossip.spread.origin import portions
+from gossip.spread.rumors import Mongering
 from gossip.spread.spreading import Spreading
 
 PROXY = "a chat proxy"  # the role of every TCP link
@@ -256,7 +256,7 @@ class ChatServer(Node):
         link = self.new_link(PROXY, connection=connection)
         link.connected(*remote)
         link.trust()
-        if self.link_count() <= PROXIES:
+        if len(self.links()) <= PROXIES:
             return link
         self.write_refusal(link.remote, f"{PROXIES} proxies are connected")
         self.ended(link)

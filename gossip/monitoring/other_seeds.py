@@ -84,7 +84,7 @@ class SeedLinks(Part):
         if link.role == ASKED:
             link.send(grammar.seed_check(self._node.address, self._checks[link][1]))
         elif link.role == LISTENER:
-            link.await_line(self._node.now() + self._node.settings.introduction_limit)
+            link.deadline = self._node.now() + self._node.settings.introduction_limit
             nonce = self._ways[link.peer].nonce
             link.send(grammar.seed_hello(self._node.address, link.peer, nonce))
 
@@ -121,8 +121,8 @@ class SeedLinks(Part):
         check = self._node.new_link(ASKED, message.address)
         self._checks[check] = link, message.nonce
         link.role = UNCHECKED
-        link.await_line(now + settings.introduction_limit)  # nothing may come before the check ends
-        check.await_line(now + settings.probe_limit)
+        link.deadline = now + settings.introduction_limit  # nothing may come before the check ends
+        check.deadline = now + settings.probe_limit
         self._node.dial(check)
 
     def on_seed_checked(self, link, message: grammar.SeedChecked) -> None:

@@ -1,15 +1,9 @@
 """The live world of a node: the clocks of this machine, a thread per duty and link, TCP sockets.
 
-`World` in gossip/node/world.py says what a node may ask of it. Threads of a node:
-
-    listener       accepts connections
-    link flusher   sends the backlogs of slow links
-    link reader    one per connection: connects it if need be, then reads it to its end; `dial`
-                   gives it another name for probes and relays
-    NAME           one per duty, with the name that the node gave it
-
-One thread at a time calls the node: each call is a turn (threads.py). Threads connect, read, rest,
-start and join outside of turns.
+`World` in gossip/node/world.py says what a node may ask of it; the threads of a node are listed in
+gossip/README.md. A link reader connects its link if need be, then reads it to its end. One thread
+at a time calls the node: each call is a turn (threads.py). Threads connect, read, rest, start and
+join outside of turns.
 """
 
 import errno
@@ -174,31 +168,27 @@ class LiveWorld:
 
     def _connect_and_read(self, link) -> None:
         try:
-            self._connect(link)
+            if isinstance(link.peer, Name):
+                addresses = self.names.find(link.peer)
+                with self.turn:
+                    self._node.found(link, addresses)
+            connection = Connection(family=self._own.family)
+            try:
+                link.attach(connection)
+            except OSError:
+                connection.close()
+                raise
+            connection.connect(self._own, link.peer, link.time_to_connect())
+            if link.ended:  # closed before there was a connection to shut down
+                raise ConnectionAbortedError(link.reason)
+            link.connected(*link.peer.dial)
         except OSError as error:
             self._end(link, error)
         else:
             self._read(link)
 
-    def _connect(self, link) -> None:
-        if isinstance(link.peer, Name):
-            addresses = self.names.find(link.peer)
-            with self.turn:
-                self._node.found(link, addresses)
-        connection = Connection(family=self._own.family)
-        try:
-            link.attach(connection)
-        except OSError:
-            connection.close()
-            raise
-        connection.connect(self._own, link.peer, link.time_to_connect())
-        if link.ended:  # closed before there was a connection to shut down
-            raise ConnectionAbortedError(link.reason)
-        link.connected(*link.peer.dial)
-
     def _read(self, link) -> None:
-        """Pass a connected link's lines to the node, until it ends; tell it first of a dialled
-        link that is connected."""
+        """Tell the node that a dialled link is up; pass it the lines of a link until this ends."""
         fault, sift, handle = None, self._node.sift, self._node.lines
         queues = False  # a probe, or an introduction, does not queue behind the gossip of others
         try:

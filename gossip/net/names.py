@@ -96,13 +96,9 @@ class Names:
             del self._lookups[name.host]
         if isinstance(lookup.found, OSError):
             return lookup.found
-        return sorted({*_addresses(lookup.found, name.port)}) or OSError("no such name")
-
-
-def _addresses(ips: list[str], port: int) -> Iterable[Address]:
-    """Yield the addresses of IPs that others can dial, too."""
-    for ip in ips:
-        with contextlib.suppress(ValueError):  # it means something on this machine alone
-            address = address_of(ip, port)
-            if can_be_dialled(address):  # a filter of names answers 0.0.0.0: every machine
-                yield address
+        addresses = set()
+        for ip in lookup.found:
+            with contextlib.suppress(ValueError):  # it means something on this machine alone
+                addresses.add(address_of(ip, name.port))
+        # a filter of names answers 0.0.0.0: every machine
+        return sorted(filter(can_be_dialled, addresses)) or OSError("no such name")

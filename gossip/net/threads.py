@@ -210,8 +210,7 @@ class Turn:
             self._later.append((call, arguments))
 
     def share(self) -> None:
-        """Interrupt a long turn if another thread, or another node's reader, waits. Called between
-        lines."""
+        """Between two lines, interrupt a long turn if a thread, or another node's reader, waits."""
         waiting = self._waiting or self._reads and READERS.waiting
         if waiting and time.monotonic() > self._begun + LONG:
             with self.left():

@@ -62,8 +62,7 @@ class Lines:
 class Link:
     """A connection. `role` and `peer` say what it is for and where it leads."""
 
-    def __init__(self, role: str, settings: Settings, flusher, now, connection=None,
-                 framing=Lines):
+    def __init__(self, role: str, settings: Settings, flusher, now, connection=None, framing=Lines):
         self.role = role  # what it is for; see ANSWERS in gossip/node/part.py
         self.peer: Address | None = None  # that it announces; until it is up, what is dialled
         self.target: Target | None = None  # what was dialled
@@ -78,7 +77,8 @@ class Link:
         self.rest_until = 0.0  # nothing is read before then
         self.lacked = False  # the dial failed because this machine is short of something
         self.cut_short = False  # the other end ended the stream inside a line
-        self.deadline: float | None = None  # when the next line is due, if its node is on time
+        # when the next line is due, if its node is on time; None: never; infinite: not known yet
+        self.deadline: float | None = None
         self.more_patience = float  # returns the seconds added while late; this one 0.0
         self.unfinished_limit: float | None = None  # seconds from a line's first byte to its last
         self.unfinished: float | None = None  # when a half-read line has to be complete
@@ -116,9 +116,8 @@ class Link:
         self.remote = f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
 
     def next_lines(self, overdue) -> list[bytes] | None:
-        """Return the next whole lines; None at the end of the stream. WireError if a line is too
-        long. If a line is late, `overdue(link)` is called, which ends the link or sets another
-        deadline."""
+        """Return the next whole lines; None at the end of the stream. WireError for a long line. If
+        a line is late, `overdue(link)` is called, which ends the link or sets another deadline."""
         if self.unfinished is not None or self.framing.fault is not None:
             self.read_on()
         while True:
@@ -174,8 +173,8 @@ class Link:
         return None if due is None else due + self.more_patience()
 
     def _due_if_on_time(self) -> float | None:
-        dues = [due for due in (self.deadline, self.unfinished) if due is not None]
-        return min(dues, default=None)
+        return min([due for due in (self.deadline, self.unfinished) if due is not None],
+                   default=None)
 
     def is_overdue(self, now: float) -> bool:
         """Return whether a line, or the rest of a line, is overdue."""
@@ -294,19 +293,6 @@ class Link:
         """Expect no line, and allow a longer backlog: the other end has introduced itself."""
         self.deadline = None
         self._limit = self._settings.backlog_limit
-
-    def await_line(self, deadline: float) -> None:
-        """Expect a line by the deadline."""
-        self.deadline = deadline
-
-    def await_no_line(self) -> None:
-        """Expect nothing for now; a deadline may follow."""
-        self.deadline = float("inf")
-
-    def prolong(self, deadline: float) -> None:
-        """Move the deadline, unless it is None or infinite."""
-        if self.deadline is not None and self.deadline != float("inf"):
-            self.deadline = deadline
 
     def waiting(self) -> int:
         """Return the bytes of backlog that may be sent now; 0 after the end."""

@@ -15,6 +15,7 @@ process reads late what came in time, it gives others more time, and judges nobo
 """
 
 import collections
+import math
 from collections.abc import Iterable
 
 from gossip import wire
@@ -275,9 +276,6 @@ class Node(Part):
         """Return all links that have not ended, the oldest first."""
         return list(self._links)
 
-    def link_count(self) -> int:
-        return len(self._links)
-
     def dial(self, link: Link, thread: str = "link reader") -> None:
         """Have a new link connected and read."""
         self.world.dial(link, thread)
@@ -289,12 +287,12 @@ class Node(Part):
         descriptors or ports were short here or this node was late, else False."""
         link = self.new_link(PROBING, address)
         link.probe = Probe(self.address, address, wire.format_time(self.time()), verdict)
-        link.await_line(self.now() + (limit or self.settings.probe_limit))
+        link.deadline = self.now() + (limit or self.settings.probe_limit)
         self.dial(link, thread)
 
     def await_introduction(self, link: Link) -> None:
         """Give a connection some seconds to introduce itself. Of too many, one ends."""
-        link.await_line(self.now() + self.settings.introduction_limit)
+        link.deadline = self.now() + self.settings.introduction_limit
         if oldest := self.waiting_room.enter(link):
             self.disconnect(oldest, "gave way: too many are waiting")
 
@@ -328,8 +326,8 @@ class Node(Part):
         if part is None:
             what = line.partition(b":")[0].decode()
             raise wire.WireError(f"{what!r} is not expected from one who is {link.role}")
-        if link.role == WAITING:
-            link.prolong(self.now() + self.settings.introduction_limit)
+        if link.role == WAITING and link.deadline not in (None, math.inf):
+            link.deadline = self.now() + self.settings.introduction_limit
         getattr(part, "on_" + message.kind)(link, message)
 
 

@@ -11,7 +11,6 @@ import functools
 import math
 
 from gossip import wire
-from gossip.addresses import Address
 from gossip.liveness.prober import FIRST, LAST
 from gossip.node.node import WAITING
 from gossip.node.part import Part

@@ -22,7 +22,6 @@ from gossip.settings import Settings
 
 NEIGHBOUR = "a neighbour"  # the role of a link, as this peer sees the other end
 YOUNG = 1.0  # seconds: a younger link may be replaced by a duplicate unasked
-SLEPT = 0.5  # seconds; a round that is this late, and half an interval, counts no miss
 AT_ONCE = 20  # newcomers in a second that are accepted before they are proven
 UNLISTED, UNLISTED_WINDOW = 250, 10.0  # probed newcomers that no seed has named, accepted within
 # these seconds: enough for a whole network that starts at once
@@ -46,11 +45,6 @@ class Round(NamedTuple):
     suspects: list[Address]  # peers that have just reached the limit: one more probe
     lost: list[Address]  # peers without a link: they are dialled again
     withheld: int  # how many missed a round that was late, which does not count
-
-
-def slept(behind: float, interval: float) -> bool:
-    """Return whether a round `behind` seconds late shows that this peer slept."""
-    return behind > max(SLEPT, interval / 2)
 
 
 @dataclasses.dataclass(eq=False, slots=True, kw_only=True)
@@ -287,10 +281,9 @@ class Neighbours:
 
     def surplus(self, now: float, settled: float, listed: set[Address]
                 ) -> list[tuple[Address, Neighbour]]:
-        if len(self._rows) <= self.capacity:
-            return []
-        surplus = ring.surplus(self._own, self._ties(now, listed), self.capacity, settled)
-        return [(address, self._rows[address]) for address in surplus]
+        ties = self._ties(now, listed)
+        return [(address, self._rows[address])
+                for address in ring.surplus(self._own, ties, self.capacity, settled)]
 
 
 def _is_newer(link, dialler: Address, standing: Neighbour) -> bool:

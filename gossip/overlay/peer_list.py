@@ -41,8 +41,6 @@ class PeerUnion:
         """Take a seed's list. Return what its last list lacked; None if both are the same."""
         addresses = self._reachable(addresses)
         is_same = addresses == self._latest.get(seed)
-        if is_same and not self._heard:
-            return None
         before = self._latest.get(seed, frozenset())
         self._latest[seed] = addresses
         self._heard.clear()
@@ -70,8 +68,8 @@ class PeerUnion:
         return any(address in latest for latest in self._latest.values())
 
     def next_round(self, linked: list[Address], has_seed: bool) -> None:
-        """Forget peers that are unlisted for too long, or too many. Linked peers stay,
-        and rounds without a seed do not count."""
+        """Forget peers that are unlisted for too long, or too many. Linked peers stay, and rounds
+        without a seed do not count."""
         self._round += has_seed
         kept = {address: self._round for address in linked if address in self._unnamed}
         others = {address: since for address, since in self._unnamed.items()

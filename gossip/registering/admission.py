@@ -48,7 +48,7 @@ class Admission(Part):
     def __init__(self, node):
         self._node = node
         self._rests = Rests(REMEMBERED)
-        self._newcomers: dict = {}  # link -> newcomer, the oldest first
+        self.newcomers: dict = {}  # link -> newcomer, the oldest first
         self._contesting: dict[Address, _Newcomer] = {}  # newcomers that wait for an older's word
 
     def on_register(self, link, message: wire.Register) -> None:
@@ -69,11 +69,8 @@ class Admission(Part):
             self._refuse(link, address, f"this connection is {link.peer}'s")
         elif (refusal := self._refusal(address, now)) is not None:
             self._refuse(link, address, refusal)
-        elif link not in self._newcomers:  # else its verdict is on the way
+        elif link not in self.newcomers:  # else its verdict is on the way
             self._verify(_Newcomer(link, address, now))
-
-    def is_verifying(self, link) -> bool:
-        return link in self._newcomers
 
     def _refuse(self, link, who: Address | str, reason: str) -> None:
         """Refuse, and write that down. The connection is not read for a while."""
@@ -100,12 +97,12 @@ class Admission(Part):
         """Have an address probed; of too many, a slow one gives way. Contesting newcomers are
         not counted, because each registered address has at most one."""
         link, node = newcomer.link, self._node
-        while len(self._newcomers) - len(self._contesting) >= VERIFYING_LIMIT:
+        while len(self.newcomers) - len(self._contesting) >= VERIFYING_LIMIT:
             if not node.probers[FIRST].give_way(newcomer.address):
                 self._refuse(link, newcomer.address, "too many registrations at once, try again")
                 return
-        self._newcomers[link] = newcomer
-        link.await_no_line()  # the next word is this seed's
+        self.newcomers[link] = newcomer
+        link.deadline = math.inf  # the next word is this seed's
         node.waiting_room.leave(link)
         node.probers[FIRST].ask(newcomer.address, functools.partial(self._verified, newcomer),
                                 lambda: not link.ended)
@@ -117,7 +114,7 @@ class Admission(Part):
             self._rests.pop(address)
         elif alive is False:
             self._rests.failed(address, newcomer.asked, self._node.now())
-        if self._newcomers.get(newcomer.link) is not newcomer:
+        if self.newcomers.get(newcomer.link) is not newcomer:
             return  # its connection has ended
         row = self._node.registry.row(address)
         if alive:
@@ -158,13 +155,13 @@ class Admission(Part):
                 self._node.await_introduction(newcomer.link)
 
     def _drop(self, newcomer: _Newcomer) -> None:
-        del self._newcomers[newcomer.link]
+        del self.newcomers[newcomer.link]
         if self._contesting.get(newcomer.address) is newcomer:
             del self._contesting[newcomer.address]
 
     def on_end(self, link) -> None:
-        if link in self._newcomers:
-            self._drop(self._newcomers[link])
+        if link in self.newcomers:
+            self._drop(self.newcomers[link])
         for newcomer in [other for other in self._contesting.values() if other.older.link is link]:
             self._replace(newcomer)
 

@@ -154,7 +154,7 @@ class Confirming(Part):
             return
         self._asked[seed] = None
         link = self._node.new_link(ASKED, seed)
-        link.await_line(self._node.now() + ANSWER_LIMIT)
+        link.deadline = self._node.now() + ANSWER_LIMIT
         self._node.dial(link)
 
     def on_up(self, link) -> None:

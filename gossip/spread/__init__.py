@@ -5,7 +5,7 @@ origin         makes messages, and says when the generator waits, and what neigh
 message_list   which messages were seen, and the texts held
 run            what is known of one life of a peer
 room           how much is remembered, and whose texts are evicted first
-flood          to all neighbours                  rumors, mongering   to one after the other
+flood          to all neighbours                  rumors   to one after the other
 tree           to neighbours that lack what comes from this origin
 catch_up, anti_entropy   compare what was seen, and fetch what is missing
 

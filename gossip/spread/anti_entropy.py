@@ -81,18 +81,16 @@ class AntiEntropy:
             if not skips and (links := self._links()):
                 self.compare(self._rng.choice(links))
         self.fetch()
-        due = min(self._due, self.catch_up.silent_at())
+        due = min(self._due, self.catch_up.silent_at)
         return None if due == math.inf else due
 
-    def compare(self, link) -> None:
-        """Send a neighbour the digest. It answers if its own differs."""
-        self._with(link).digest_told = self._now()
-        link.send(wire.status("digest", self._messages.digest()))
-
-    def compare_now_and_then(self, link) -> None:
-        """Compare, unless this was done less than PAUSE seconds ago."""
-        if self._with(link).digest_told + PAUSE <= self._now():
-            self.compare(link)
+    def compare(self, link, pause: float = 0.0) -> None:
+        """Send a neighbour the digest, unless this was done less than `pause` seconds ago. The
+        neighbour answers if its own digest differs."""
+        now, comparison = self._now(), self._with(link)
+        if comparison.digest_told + pause <= now:
+            comparison.digest_told = now
+            link.send(wire.status("digest", self._messages.digest()))
 
     def agrees(self, link, digest: str) -> bool:
         """Return whether a neighbour with this digest needs no comparison."""
@@ -121,7 +119,15 @@ class AntiEntropy:
     def on_status(self, link, message: wire.Status) -> None:
         """Handle a neighbour's comparison, request or answer; ignore other verbs."""
         if message.verb == "digest":
-            self._compare_digest(link, message.digest)
+            own, comparison = self._messages.digest(), self._with(link)
+            if message.digest == own:
+                comparison.compared = True
+            elif not comparison.rests(own, message.digest, self._now()):
+                comparison.begun = own, message.digest
+                if self._messages.runs() > FEW:
+                    link.send(wire.Answer(wire.status_slices("parts", self._messages.slices())))
+                else:
+                    self._tell_and_ask(link, ALL_SLICES)
         elif message.verb == "parts":
             differing = sum(1 << at for at, (own, theirs) in enumerate(
                 zip(self._messages.slices(), message.slices)) if own != theirs)
@@ -138,18 +144,6 @@ class AntiEntropy:
         elif message.verb == "sent":
             self.catch_up.portion_taken(link, self._now())
             self.fetch()
-
-    def _compare_digest(self, link, theirs: str) -> None:
-        """Find out where a neighbour's digest differs, if it does."""
-        own, comparison = self._messages.digest(), self._with(link)
-        if theirs == own:
-            comparison.compared = True
-        elif not comparison.rests(own, theirs, self._now()):
-            comparison.begun = own, theirs
-            if self._messages.runs() > FEW:
-                link.send(wire.Answer(wire.status_slices("parts", self._messages.slices())))
-            else:
-                self._tell_and_ask(link, ALL_SLICES)
 
     def _tell_and_ask(self, link, slices: int) -> None:
         """Exchange vectors of slices that differ. If much was sent within this second, drop the

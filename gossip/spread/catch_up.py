@@ -6,6 +6,8 @@ neighbours are asked alternately, slow ones last, so that none delays the others
 neighbour that calls its copy of an offered message gone is not asked for it again for some time.
 """
 
+import math
+
 from gossip.intervals import Intervals, Range
 from gossip.spread.message_list import MessageList
 
@@ -38,7 +40,7 @@ class _Told:
         self.offer, self.gone = _Messages(), _Messages()
         self.pace = NEW  # QUICK, NEW or LATE
         self.owed = 0  # portions requested whose end has not come
-        self.gone_until = float("inf")  # when it may be asked for `gone` messages again
+        self.gone_until = math.inf  # when it may be asked for `gone` messages again
         self.gone_lines = GONE_LINES  # `gone` lines that are still read
 
     def size(self) -> int:
@@ -57,20 +59,19 @@ class CatchUp:
         self._told: dict[object, _Told] = {}  # by link; the link asked last comes last
         self._asked = None  # the link that was asked for a portion
         self._first = QUICK  # QUICK or NEW, whichever is preferred next
-        self._silent_at = 0.0  # when `_asked` counts as silent, unless its portion comes
+        self.silent_at = math.inf  # when to ask another, unless the portion of `_asked` comes
         self._want = []  # the entries that `_asked` was asked for
         self.ignored = 0  # offers that were truncated or dropped, since the start
 
     def offered(self, link, entries, now: float) -> tuple[list[bytes], bool]:
-        """Keep what only this neighbour has, except what it called gone. Runs with
-        the lowest START come first. Return the runs not known to be genuine, which are not
-        requested yet, and whether all was kept."""
+        """Keep what only this neighbour has and did not call gone, the lowest START first. Return
+        the runs not known to be genuine, which are not requested yet, and whether all was kept."""
         with_room = dict(self._messages.lacking(entries, link.peer))
         unseen = self._messages.unseen([entry for entry in entries if entry[0] in with_room])
         unseen.sort(key=lambda entry: int(entry[0].rpartition(b":")[2]))  # by START
         told, whole = self._told.setdefault(link, _Told()), True
         if now >= told.gone_until:
-            told.gone, told.gone_until = _Messages(), float("inf")
+            told.gone, told.gone_until = _Messages(), math.inf
         for run, ranges in unseen:
             numbers, gone = Intervals(ranges), told.gone.get(run)
             if gone is not None:
@@ -109,7 +110,7 @@ class CatchUp:
     def next_want(self, now: float):
         """Return (link, entries to request), or None if nothing is requested."""
         if self._asked is not None:
-            if now < self._silent_at:
+            if now < self.silent_at:
                 return None
             self._asked_over(LATE)
         offers = [(link, told) for link, told in self._told.items() if told.offer]
@@ -118,23 +119,19 @@ class CatchUp:
             if want := self._still_lacking(link, told.offer):
                 told.owed += 1
                 told.gone_lines = GONE_LINES
-                self._asked, self._silent_at, self._want = link, now + self._patience, want
+                self._asked, self.silent_at, self._want = link, now + self._patience, want
                 return link, want
         return None
 
     def _asked_over(self, pace: int) -> None:
         """Stop waiting for the neighbour that was asked; others are next."""
-        link, self._asked = self._asked, None
+        link, self._asked, self.silent_at = self._asked, None, math.inf
         told = self._told[link] = self._told.pop(link)
         self._first = NEW if told.pace == QUICK else QUICK
         told.pace = pace
 
     def awaits(self, link) -> bool:
         return self._asked is link
-
-    def silent_at(self) -> float:
-        """Return when to ask another neighbour; infinity if no portion is expected."""
-        return float("inf") if self._asked is None else self._silent_at
 
     def _still_lacking(self, link, offer: _Messages) -> list[tuple[bytes, list[Range]]]:
         """Return at most WANT_LIMIT missing ranges, with room, of genuine runs. If there are none,
@@ -179,10 +176,10 @@ class CatchUp:
             told.owed = max(0, told.owed - 1)
         if self._asked is not link:
             return
-        left = self._silent_at - now
+        left = self.silent_at - now
         brought_nothing = self._messages.unseen(self._want) == self._want
         if brought_nothing and told.owed:
-            self._silent_at = now + self._patience
+            self.silent_at = now + self._patience
             return
         self._asked_over(QUICK if left >= (1 - SLOW) * self._patience else LATE)
         if brought_nothing:
@@ -191,4 +188,4 @@ class CatchUp:
     def on_end(self, link) -> None:
         self._told.pop(link, None)
         if self._asked is link:
-            self._asked = None
+            self._asked, self.silent_at = None, math.inf

@@ -10,7 +10,7 @@ requested while it would be refused again. signing/signed_messages.py is for a n
 import functools
 import itertools
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
 from gossip import wire
@@ -94,7 +94,8 @@ class MessageList:
             fault = error
         if self._texts.is_over():
             self._texts.evict()
-        return fresh._replace(fault=fault, shown=wire.shown(fresh.lines))
+        shown = b"\n".join(map(wire.gossip_part, fresh.lines)).decode()
+        return fresh._replace(fault=fault, shown=shown)
 
     def _is_forged(self, message: wire.Gossip, made_here: bool) -> bool:
         """Count a message forged in this peer's name; return whether it is."""
@@ -168,12 +169,24 @@ class MessageList:
         return len(self._runs)
 
     def unseen(self, entries) -> list[tuple[bytes, list[Range]]]:
-        return [(key, ranges) for key, ranges, _ in self._unseen(entries)]
+        unseen = []
+        for key, ranges in entries:
+            run = self._runs.get(key)
+            if key == self._own_run:
+                continue  # messages of our own run that only others have are forged
+            if run is not None and run.seen.ranges() == ranges:
+                continue  # nearly always
+            if run is not None:
+                ranges = [gap for low, high in ranges for gap in run.seen.missing(low, high)]
+            if ranges:
+                unseen.append((key, ranges))
+        return unseen
 
     def lacking(self, entries, neighbour: Address | None = None) -> list[tuple[bytes, list[Range]]]:
         """Return the unseen part of a neighbour's vector that has room now."""
         lacking = []
-        for key, ranges, run in self._unseen(entries):
+        for key, ranges in self.unseen(entries):
+            run = self._runs.get(key)
             if run is not None:
                 ranges = self._room.part_with_room(run.seen, ranges, neighbour)
             elif not self._room.would_begin(key, neighbour):
@@ -182,23 +195,9 @@ class MessageList:
                 lacking.append((key, ranges))
         return lacking
 
-    def _unseen(self, entries) -> Iterator[tuple[bytes, list[Range], Run | None]]:
-        """Yield (run, unseen ranges, its Run or None)."""
-        for key, ranges in entries:
-            if key == self._own_run:
-                continue  # messages of our own run that only others have are forged
-            run = self._runs.get(key)
-            if run is not None:
-                if run.seen.ranges() == ranges:
-                    continue
-                ranges = [gap for low, high in ranges for gap in run.seen.missing(low, high)]
-            if ranges:
-                yield key, ranges, run
-
     def texts(self, entries, limit: int):
-        """Return (held lines in number order, entries seen but no longer held).
-
-        Stop after about `limit` bytes; later numbers are in neither."""
+        """Return (held lines in number order, entries seen but no longer held). Stop after about
+        `limit` bytes; later numbers are in neither."""
         lines, size, weigh = [], 0, self._scales()
         gone: dict[bytes, list[Range]] = {}
         for key, ranges in entries:

@@ -96,13 +96,6 @@ class Restraint:
         return 0.0
 
 
-class Excess(NamedTuple):
-    """The penalty of a neighbour that has said more than it may."""
-
-    rest: float  # seconds for which its link is not read
-    is_flood: bool  # it is refused
-
-
 class Cost(NamedTuple):
     lines: int
     size: int  # bytes with which they are forwarded
@@ -129,17 +122,19 @@ class Allowance:
                 if mark in line and wire.gossip_key(line)[0].rpartition(b":")[0] == own]
         return Cost(len(said), sum(map(len, said))) if said else None
 
-    def spend(self, peer: Address, cost: Cost, now: float) -> Excess | None:
-        """Charge a neighbour. Return its excess, if any. A flood closes its account."""
+    def spend(self, peer: Address, cost: Cost, now: float) -> tuple[float, bool]:
+        """Charge a neighbour. Return for how many seconds its link is not to be read, and whether
+        it floods, which closes its account: it is to be refused."""
         wait = max([rate.take(now, amount, peer) for rate, amount in zip(self._rates, cost)])
         if not wait:
-            return None
+            return 0.0, False
         since, until = self._excesses.pop(peer, default=(now, now))
         if now > until + PAUSE:
             since = now
-        if now - since >= PATIENCE:
+        floods = now - since >= PATIENCE
+        if floods:
             for rate in self._rates:
                 rate.forget(peer)
-            return Excess(min(wait, REST_LIMIT), True)
-        self._excesses.put(peer, (since, now + wait))
-        return Excess(min(wait, REST_LIMIT), False)
+        else:
+            self._excesses.put(peer, (since, now + wait))
+        return min(wait, REST_LIMIT), floods

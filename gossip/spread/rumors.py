@@ -1,8 +1,9 @@
 """Rumors: what is told to which neighbour next, and when that ends.
 
-Rules only. A. Demers et al., "Epidemic algorithms for replicated database maintenance", PODC 1987,
-section 1.4: rumor mongering with feedback and a coin. A rumor is told to a random neighbour. If it
-was new there, another neighbour is told; otherwise a coin decides whether another is.
+`Rumors` is rules only; `Mongering` sends lines. A. Demers et al., "Epidemic algorithms for
+replicated database maintenance", PODC 1987, section 1.4: rumor mongering with feedback and a coin.
+A rumor is told to a random neighbour. If it was new there, another neighbour is told; otherwise a
+coin decides whether another is.
 
 A rumor without an answer is retried, up to `tries` times in all. Then the neighbour counts as
 silent, its rumors go to others, and it is told nothing until it says something: over TCP an answer,
@@ -16,23 +17,15 @@ from typing import NamedTuple
 
 from gossip import wire
 from gossip.intervals import Intervals
+from gossip.settings import Settings
 
 HOT_LIMIT = 20_000  # rumors told at the same time; beyond that, the oldest is stopped
 HOT_BYTES = 16 << 20  # the same limit, in bytes of their lines
 QUEUE_BYTES = 256 << 10  # bytes in one queue; a neighbour with more is passed over
+CROWDED = QUEUE_BYTES // 2  # bytes of rumors being told above which new messages wait
 SEND_CHARGE = 1_000  # bytes of the window that one sending takes besides its lines
 
 Key = tuple[bytes, int]  # run and number of a message
-
-
-class Telling(NamedTuple):
-    """The way in which rumors are told."""
-
-    stop: float  # probability that a rumor stops when a neighbour already knew it
-    at_once: int  # neighbours to which one rumor is told at the same time
-    window: int  # bytes that one neighbour may leave unanswered
-    patience: float  # seconds until an unanswered rumor is retried
-    tries: int  # attempts before the neighbour counts as silent
 
 
 @dataclasses.dataclass(eq=False, slots=True)
@@ -71,13 +64,16 @@ class _Channel:
 class Rumors:
     """The rumors that a peer tells, and its neighbours' answers. A link may be any object."""
 
-    def __init__(self, telling: Telling, rng):
-        self._telling, self._rng = telling, rng
+    def __init__(self, settings: Settings, rng, at_once: int = 1, tries: int = 1):
+        """A rumor is told to `at_once` neighbours at the same time. After `tries` attempts without
+        an answer a neighbour counts as silent."""
+        self._settings, self._rng, self._at_once, self._tries = settings, rng, at_once, tries
         self.hot: collections.OrderedDict[Key, _Rumor] = collections.OrderedDict()  # oldest first
         self.bytes = 0  # that the rumors being told take
         self._ready: list[_Rumor] = []  # rumors for which a neighbour has to be chosen
         self._channels: dict[object, _Channel] = collections.defaultdict(_Channel)
         self._dropped = collections.Counter()
+        self.dropped = self._dropped.copy
 
     def add(self, messages: list[tuple[Key, bytes]], source, covers: list[bytes] = ()) -> None:
         """Begin to tell messages that `source` has. `covers`, if any, are their signed lines."""
@@ -112,15 +108,17 @@ class Rumors:
         for key in _named(channel.unanswered, entries):
             told = channel.unanswered.pop(key)
             channel.used -= told.charge
-            if knew and self._rng.random() < self._telling.stop:
+            if knew and self._rng.random() < self._settings.rumor_stop:
                 self._stop(told.rumor)
             self._closed(told.rumor)
 
     def turn(self, links, now: float) -> list[tuple[object, list[bytes]]]:
-        """Return the rumors to tell now, as (link, lines). Covers precede their lines."""
+        """Return the rumors to tell now, as (link, lines); others are told those of a link that has
+        ended. Covers precede their lines."""
         standing = set(links)
         for link in [link for link in self._channels if link not in standing]:
-            self.on_end(link)
+            self._give_up(link)
+            del self._channels[link]
         tellings = self._repeat(now)
         while True:
             self._choose(links)
@@ -132,13 +130,7 @@ class Rumors:
         """Return when the next retry is due; None if nothing is unanswered."""
         first = [next(iter(channel.unanswered.values())).at
                  for channel in self._channels.values() if channel.unanswered]
-        return min(first) + self._telling.patience if first else None
-
-    def on_end(self, link) -> None:
-        """Tell the rumors of a link that has ended to others."""
-        if link in self._channels:
-            self._give_up(link)
-            del self._channels[link]
+        return min(first) + self._settings.rumor_patience if first else None
 
     def flush(self, links, last: list[bytes]) -> list[tuple[object, list[bytes]]]:
         """Return all queued rumors, and the last lines for silent neighbours. A process that is
@@ -149,9 +141,6 @@ class Rumors:
         return flushed + [(link, last) for link in links
                           if link in self._channels and self._channels[link].silent]
 
-    def dropped(self) -> dict[str, int]:
-        return dict(self._dropped)
-
     def _choose(self, links) -> None:
         """Choose the same neighbours for many rumors, to send these together."""
         ready, self._ready = [rumor for rumor in self._ready if not rumor.stopped], []
@@ -160,10 +149,10 @@ class Rumors:
         channels = [(link, self._channels[link]) for link in links]
         self._rng.shuffle(channels)
         channels.sort(key=lambda entry: (  # neighbours whose window is full come last
-            bool(entry[1].queue) or entry[1].used >= self._telling.window))
+            bool(entry[1].queue) or entry[1].used >= self._settings.rumor_window))
         for rumor in ready:
             for link, channel in channels:
-                if rumor.open == self._telling.at_once:
+                if rumor.open == self._at_once:
                     break
                 if (link not in rumor.asked and link not in rumor.known and not channel.silent
                         and channel.queued < QUEUE_BYTES):
@@ -178,7 +167,7 @@ class Rumors:
         """Move rumors from the queues to the tellings, within the windows."""
         for link, channel in self._channels.items():
             batch, covers = tellings.setdefault(link, []), {None}
-            while channel.queue and channel.used < self._telling.window:
+            while channel.queue and channel.used < self._settings.rumor_window:
                 rumor = channel.queue.popleft()
                 channel.queued -= rumor.size
                 if link in rumor.known:
@@ -200,9 +189,9 @@ class Rumors:
             batch = tellings[link] = []
             while channel.unanswered:
                 key, told = next(iter(channel.unanswered.items()))
-                if told.at + self._telling.patience > now:
+                if told.at + self._settings.rumor_patience > now:
                     break
-                if told.tries < self._telling.tries:
+                if told.tries < self._tries:
                     channel.unanswered[key] = told._replace(at=now, tries=told.tries + 1)
                     channel.unanswered.move_to_end(key)
                     batch.append(told.rumor)
@@ -237,6 +226,70 @@ class Rumors:
         rumor.stopped = True
         if self.hot.pop(rumor.key, None) is not None:
             self.bytes -= rumor.size
+
+
+class Mongering:
+    """The way of spreading that tells one neighbour after the other."""
+
+    duty_name = "rumors"  # of the duty that calls `turn`
+    ANSWERED = {"took", "knew"}  # verbs of status lines for `answered`
+    FETCHES = HEARS_REPETITIONS = False
+
+    def __init__(self, links, node, at_once: int, tries: int):
+        self.rumors = Rumors(node.settings, node.rng, at_once, tries)
+        self.note_known, self.dropped = self.rumors.note_known, self.rumors.dropped
+        self.duty = None  # calls `turn`, once it is kept
+        self._links, self._now = links, node.now
+        self._notify = node.flusher.notify  # has all who wait for room look again
+        self._idle = False  # nothing is due, so `turn` waits until it is hurried
+
+    def forward(self, lines: list[bytes], source, covers: list[bytes] = ()) -> None:
+        self.rumors.add([(wire.gossip_key(line), line) for line in lines], source, covers)
+        self.tell()
+
+    def tell(self) -> None:
+        tellings = self.rumors.turn(self._links(), self._now())
+        for link, lines in tellings:
+            link.send(wire.rumors(lines))
+        if self._idle and tellings:
+            self.duty.hurry()
+        self._notify()
+
+    def flush(self, last: list[bytes]) -> None:
+        """Send all queued rumors, beyond the windows, and the lines forwarded last."""
+        for link, lines in self.rumors.flush(self._links(), last):
+            link.send(wire.rumors(lines))
+
+    def answered(self, link, message: wire.Status) -> None:
+        self.rumors.heard(link, self._now())
+        self.rumors.answered(link, message.entries, message.verb == "knew")
+        self.tell()
+
+    def on_end(self, link) -> None:
+        self.tell()  # to others what was told to a link that stands no more
+
+    def turn(self, now: float) -> float | None:
+        """Send rumors. Return when the next retry is due, None if nothing is unanswered."""
+        self._idle = False
+        self.tell()
+        due = self.rumors.next_at()
+        self._idle = due is None
+        return due
+
+    def say_behind(self, link, data: bytes, urgent: bool = True) -> None:
+        """Send a neighbour data at once, because rumors need not come first."""
+        link.send(data, urgent=urgent)
+
+    def hurry(self) -> None:
+        """Do nothing, because a peer that leaves has gathered no rumors."""
+
+    def all_sent(self) -> bool:
+        return not self.rumors.hot
+
+    def has_room(self) -> bool:
+        """Return whether few enough rumors are told to make new messages. Above that neighbours
+        would be passed over, because their queues are full."""
+        return self.rumors.bytes < CROWDED
 
 
 def _lines_of(rumors) -> list[bytes]:

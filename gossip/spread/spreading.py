@@ -8,22 +8,23 @@ needs a class like `Flood`, a line in `_way_of_spreading`, and a word in WAYS of
 """
 
 import itertools
+import types
 from collections.abc import Iterator
 
 from gossip import wire
 from gossip.node.part import Part
 from gossip.overlay.neighbours import NEIGHBOUR
 from gossip.settings import Settings
-from gossip.spread.anti_entropy import AntiEntropy
+from gossip.spread.anti_entropy import PAUSE, AntiEntropy
 from gossip.spread.flood import Flood
 from gossip.spread.message_list import OLD, Fresh, MessageList
-from gossip.spread.mongering import Mongering
 from gossip.spread.origin import Allowance, Cost, Origin
-from gossip.spread.rumors import Telling
+from gossip.spread.rumors import Mongering
 from gossip.spread.tree import Tree
 
 SHARE_OF_ROUND = 0.25  # of a liveness round: the longest gathering if neighbours are watched,
 # because liveness replies then wait behind it
+TRUSTING = types.SimpleNamespace(is_known=lambda run: True)  # every run is, where nothing is signed
 
 
 def in_batches(lines: list[bytes], beginnings: tuple[bytes, ...]
@@ -40,13 +41,6 @@ def in_batches(lines: list[bytes], beginnings: tuple[bytes, ...]
             yield from (([line], False) for line in group)
 
 
-class Trusting:
-    """The belief that every run is genuine, where nothing is signed."""
-
-    def is_known(self, run: bytes) -> bool:
-        return True
-
-
 class Spreading(Part):
     """The messages of a node, which spread over its `links()`. The node has to have an `rng`."""
 
@@ -55,7 +49,7 @@ class Spreading(Part):
     ALLOWANCE = Allowance
 
     def __init__(self, node, links, at_once: int = 1, tries: int = 1, on_offence=None, watch=None,
-                 start: int | None = None, runs=Trusting()):
+                 start: int | None = None, runs=TRUSTING):
         """Call `on_offence(link, reason, count)` for `forbidden` messages, or a `flood`. Tell
         `watch` (monitoring/watch.py), if any, which lines are new, and over which link they came.
         `start` is the START of this run, by default the time; `runs` tells which are genuine."""
@@ -75,7 +69,7 @@ class Spreading(Part):
         self._output, self._links = node.output, links
         self._now, self._time = node.now, node.time
         self._repetitions = 0  # duplicates on links that have ended
-        self._silent = False  # originate nothing more
+        self.silent = False  # originate nothing more
 
     def _message_list(self, settings: Settings, own_run: bytes) -> MessageList:
         return MessageList(settings, own_run)
@@ -83,12 +77,9 @@ class Spreading(Part):
     def _way_of_spreading(self, node, links, at_once: int, tries: int):
         """Make the way that `--spread` names. Every way has the public names of Flood. A way with a
         `duty_name` also has a `turn(now)`, and is given the `duty` that calls it."""
-        settings: Settings = node.settings
-        if settings.spread == "rumor":
-            return Mongering(links, Telling(
-                stop=settings.rumor_stop, at_once=at_once, window=settings.rumor_window,
-                patience=settings.rumor_patience, tries=tries), node)
-        if settings.spread == "tree":
+        if node.settings.spread == "rumor":
+            return Mongering(links, node, at_once, tries)
+        if node.settings.spread == "tree":
             return Tree(links, node, self.messages, self.anti_entropy.catch_up.awaits)
         return Flood(links, node.flusher, node.now, self.gathering)
 
@@ -106,7 +97,7 @@ class Spreading(Part):
 
     def originate(self, lines: list[bytes]) -> bool:
         """Remember and forward lines made here. Return False after the node's last word."""
-        if self._silent:
+        if self.silent:
             return False
         fresh = (self.messages.add_block(lines, made_here=True)
                  or self.messages.add(self.signed(lines), made_here=True))
@@ -121,11 +112,6 @@ class Spreading(Part):
     def signed(self, lines: list[bytes]) -> list[bytes]:
         """Return lines made here as they are. A network that signs overrides this."""
         return lines
-
-    def fall_silent(self) -> bool:
-        """Originate nothing from now on. Return False if this was called before."""
-        spoke, self._silent = not self._silent, True
-        return spoke
 
     # What comes from neighbours.
 
@@ -183,11 +169,10 @@ class Spreading(Part):
         if cost is None or self.anti_entropy.catch_up.awaits(link):
             return
         now = self._now()
-        excess = self._allowance.spend(link.peer, cost, now)
-        if excess is None:
-            return
-        link.rest_until = max(link.rest_until, now + excess.rest)
-        if excess.is_flood:
+        rest, floods = self._allowance.spend(link.peer, cost, now)
+        if rest:
+            link.rest_until = max(link.rest_until, now + rest)
+        if floods:
             self._output.write(f"flood:{link.peer}")
             self._on_offence(link, "flood", 1)
 
@@ -200,7 +185,7 @@ class Spreading(Part):
                                        + wire.status_entries("knew", wire.entries(knew)))))
         self.way.note_known(link, knew)
         if self._compares:
-            self.anti_entropy.compare_now_and_then(link)
+            self.anti_entropy.compare(link, PAUSE)
 
     def on_status(self, link, message: wire.Status) -> None:
         if message.verb in self.way.ANSWERED:

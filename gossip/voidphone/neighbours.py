@@ -9,6 +9,7 @@ addresses are dialled, and which neighbour a newcomer replaces. gossip_module.py
 """
 
 import collections
+import math
 import secrets
 
 from gossip.addresses import Address, in_turns, sample
@@ -67,7 +68,7 @@ class PeerLink(Link):
 
     def await_reply(self) -> None:
         """Give the other end HELLO_LIMIT seconds for its next message."""
-        self.await_line(self._now() + HELLO_LIMIT)
+        self.deadline = self._now() + HELLO_LIMIT
 
     def send_all(self, chunks: list[bytes]) -> None:
         """Send messages together, but a few to a module separately. The reason is that several
@@ -238,7 +239,7 @@ class Handshake(Part):
             self._module.counters.add("HELLOs said again")
             return
         if link.hello is None:
-            link.await_line(self._module.now() + WORK_LIMIT)
+            link.deadline = self._module.now() + WORK_LIMIT
         link.hello, link.role = address, CHALLENGED
         link.nonces[slot] = secrets.randbits(64)
         link.send(VerificationRequest(link.nonces[slot]).pack())
@@ -266,7 +267,7 @@ class Handshake(Part):
         dialled = [link.peer for link in self._module.links() if link.role == DIALLED_BACK]
         if peer not in dialled and len(dialled) < settings.probes_at_once:
             back = self._module.new_link(DIALLED_BACK, peer)
-            back.await_line(self._module.now() + settings.probe_limit)
+            back.deadline = self._module.now() + settings.probe_limit
             self._module.dial(back)
 
     def on_verification_request(self, link: PeerLink, message: VerificationRequest) -> None:
@@ -276,7 +277,7 @@ class Handshake(Part):
             link.close("proven")
             return
         link.role = WORKED_FOR
-        link.await_no_line()
+        link.deadline = math.inf
         self._searches.append((link, message.nonce))
         self.duty.hurry()
 

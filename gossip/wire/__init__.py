@@ -16,7 +16,7 @@ from gossip.wire.lines import (
     Refused, Register, RegistrationRefused, accepted, check_run, connect, covered, dead_node,
     gossip, gossip_fields, gossip_key, gossip_part, is_gossip, known_peers, leave, liveness_reply,
     liveness_request, parse_block, parse_gossip, peer_list, refused, register,
-    registration_refused, rumors, shown)
+    registration_refused, rumors)
 from gossip.wire.status import (
     NOTHING_SEEN, SLICES, Status, entries, status, status_entries, status_entry, status_lines,
     status_slices)

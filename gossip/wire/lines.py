@@ -117,19 +117,13 @@ def check_run(run: bytes) -> Address:
     return address_in(match[1])
 
 
-def shown(lines: list[bytes]) -> str:
-    """Return checked gossip lines as output files show them, joined by `\\n`."""
-    return b"\n".join(map(gossip_part, lines)).decode()
-
-
 def gossip_part(line: bytes) -> bytes:
     """Return the line without prefixes. A message's hash covers this."""
     return line if line.startswith(GOSSIP) else line[line.index(GOSSIP):]
 
 
 def covered(lines: list[bytes], covers: list[bytes]) -> list[bytes]:
-    """Return gossip lines grouped behind their covers, if they have any. `covers` has the cover of
-    each line."""
+    """Return gossip lines grouped behind their covers, if any. `covers` has that of each line."""
     if not covers:
         return lines
     groups: dict[bytes, list[bytes]] = {}

@@ -38,7 +38,7 @@ def pair(clock):
     flusher = Flusher(Turn(pytest.fail), pytest.fail)
     here, there = socket.socketpair()
     link = Link("waiting", Settings(), flusher, clock, Connection(here))
-    link.await_line(DEADLINE)
+    link.deadline = DEADLINE
     yield link, there
     link.finish()
     there.close()
@@ -101,7 +101,7 @@ def test_a_later_deadline_is_looked_past_once_as_well(pair, clock):
     clock.now = DEADLINE
     there.sendall(b"one\n")
     assert link.next_lines(fail) == [b"one"]
-    link.prolong(2 * DEADLINE)
+    link.deadline = 2 * DEADLINE
     there.sendall(b"two\n")
     clock.now = 2 * DEADLINE
     assert link.next_lines(fail) == [b"two"]

@@ -11,7 +11,7 @@ import pytest
 
 from gossip.node.link import ORIGIN_LIMIT
 from gossip.settings import MIB, Settings
-from gossip.spread import mongering
+from gossip.spread import rumors
 from tests.tools.files import count, wait_event
 from tests.tools.waiting import wait_until
 
@@ -138,7 +138,7 @@ def test_a_portion_waits_only_for_a_while_for_who_answers_one_rumor_after_the_ot
     thread.start()
     try:
         assert goes_through(lambda: peer.gossip(["x" * 500] * 1000))
-        assert peer.spreading.way.rumors.bytes > mongering.CROWDED
+        assert peer.spreading.way.rumors.bytes > rumors.CROWDED
     finally:
         over.set()
         thread.join(30)

@@ -49,7 +49,7 @@ def idle_ones(net, seed, number):
     net.ends += many
     many[-1].end.say("peer list")
     assert many[-1].end.hear().startswith("peer list:")
-    wait_until(lambda: len(seed.admission._newcomers) == number, what="all to be heard")
+    wait_until(lambda: len(seed.admission.newcomers) == number, what="all to be heard")
     return many
 
 

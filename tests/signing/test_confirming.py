@@ -30,9 +30,6 @@ class Link:
         self.sent = b""
         self.reason = None
 
-    def await_line(self, deadline):
-        pass
-
     def send(self, data):
         self.sent += data
 

@@ -178,9 +178,9 @@ def test_an_answer_that_brings_nothing_is_believed_when_no_other_is_due():
     offer(catch_up, link)
     assert catch_up.next_want(0.0) == catch_up.next_want(2.0) == (link, [(RUN, [(1, 1)])])
     catch_up.portion_taken(link, 3.0)
-    assert catch_up.next_want(4.9) is None and catch_up.silent_at() == 5.0
+    assert catch_up.next_want(4.9) is None and catch_up.silent_at == 5.0
     catch_up.portion_taken(link, 4.9)
-    assert catch_up.next_want(9.0) is None and catch_up.silent_at() == float("inf")
+    assert catch_up.next_want(9.0) is None and catch_up.silent_at == float("inf")
 
 
 def test_nobody_keeps_others_waiting_by_bringing_one_message_again_and_again():

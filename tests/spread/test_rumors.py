@@ -7,10 +7,11 @@ import pytest
 from gossip import wire
 from gossip.addresses import address_of
 from gossip.capacity import BY_RULE
-from gossip.spread.rumors import HOT_BYTES, HOT_LIMIT, QUEUE_BYTES, SEND_CHARGE, Rumors, Telling
+from gossip.settings import Settings
+from gossip.spread.rumors import HOT_BYTES, HOT_LIMIT, QUEUE_BYTES, SEND_CHARGE, Rumors
 
 RUN = b"127.0.0.1:5001:7"
-ONE = Telling(stop=0.25, at_once=1, window=100_000, patience=1.0, tries=3)
+ONE = Settings(rumor_stop=0.25, rumor_window=100_000, rumor_patience=1.0)
 
 
 def messages(*numbers):
@@ -44,7 +45,7 @@ def tell_all(rumors, links, now=0.0, knew=()):
 
 
 def test_a_useful_rumor_is_told_to_one_after_the_other_but_never_to_its_source():
-    rumors = Rumors(ONE, Coin(0.0))  # the coin would always say: stop
+    rumors = Rumors(ONE, Coin(0.0), tries=3)  # the coin would always say: stop
     rumors.add(messages(1, 2), "b")
     told = tell_all(rumors, ["a", "b", "c", "d"])
     assert sorted(link for link, _ in told) == ["a", "c", "d"]
@@ -54,7 +55,7 @@ def test_a_useful_rumor_is_told_to_one_after_the_other_but_never_to_its_source()
 
 @pytest.mark.parametrize("toss, tellings", [(0.2, 1), (0.3, 5)])
 def test_after_a_useless_telling_a_coin_decides(toss, tellings):
-    rumors = Rumors(ONE, Coin(toss))
+    rumors = Rumors(ONE, Coin(toss), tries=3)
     rumors.add(messages(1), None)
     links = ["a", "b", "c", "d", "e"]
     assert len(tell_all(rumors, links, knew=links)) == tellings
@@ -62,14 +63,14 @@ def test_after_a_useless_telling_a_coin_decides(toss, tellings):
 
 
 def test_who_has_told_a_rumor_itself_is_not_told_it():
-    rumors = Rumors(ONE, Coin(0.9))
+    rumors = Rumors(ONE, Coin(0.9), tries=3)
     rumors.add(messages(1, 2), "a")
     rumors.note_known("b", [(RUN, 1)])
     assert sorted(tell_all(rumors, ["a", "b"])) == [("b", [b"line 2"])]
 
 
 def test_what_is_not_answered_is_told_again_then_its_neighbour_is_silent():
-    rumors = Rumors(ONE, Coin(0.9))
+    rumors = Rumors(ONE, Coin(0.9), tries=3)
     rumors.add(messages(1), None)
     (first, _), = rumors.turn(["a", "b"], 0.0)
     other = "b" if first == "a" else "a"
@@ -85,7 +86,7 @@ def test_what_is_not_answered_is_told_again_then_its_neighbour_is_silent():
 
 
 def test_a_neighbour_that_lost_one_rumor_but_answers_others_is_not_silent():
-    rumors = Rumors(ONE, Coin(0.9))
+    rumors = Rumors(ONE, Coin(0.9), tries=3)
     rumors.add(messages(1), None)
     for now in (0.0, 1.0, 2.0):
         assert rumors.turn(["a"], now)
@@ -96,7 +97,7 @@ def test_a_neighbour_that_lost_one_rumor_but_answers_others_is_not_silent():
 
 
 def test_a_window_bounds_what_is_unanswered_and_the_rest_follows():
-    rumors = Rumors(ONE._replace(window=2 * SEND_CHARGE), Coin(0.9))
+    rumors = Rumors(ONE._replace(rumor_window=2 * SEND_CHARGE), Coin(0.9), tries=3)
     for number in range(1, 6):  # each sent alone
         rumors.add(messages(number), None)
         rumors.turn(["a"], 0.0)
@@ -109,7 +110,7 @@ def test_a_window_bounds_what_is_unanswered_and_the_rest_follows():
 
 
 def test_a_flush_gives_the_last_lines_to_who_was_silent():
-    rumors = Rumors(ONE._replace(tries=1), Coin(0.9))
+    rumors = Rumors(ONE, Coin(0.9))
     rumors.add(messages(1), None)
     rumors.turn(["a"], 1.0)
     assert rumors.turn(["a"], 2.0) == []
@@ -117,7 +118,7 @@ def test_a_flush_gives_the_last_lines_to_who_was_silent():
 
 
 def test_a_neighbour_that_answers_slowly_keeps_little_waiting_and_holds_up_nobody():
-    rumors = Rumors(ONE._replace(window=1), Coin(0.9))
+    rumors = Rumors(ONE._replace(rumor_window=1), Coin(0.9), tries=3)
     big = b"x" * 10_000
     told = {"slow": 0, "a": 0}
     for number in range(200):
@@ -132,13 +133,13 @@ def test_a_neighbour_that_answers_slowly_keeps_little_waiting_and_holds_up_nobod
 
 
 def test_many_bytes_of_rumors_are_bounded_too():
-    rumors = Rumors(ONE, Coin(0.9))
+    rumors = Rumors(ONE, Coin(0.9), tries=3)
     rumors.add([((RUN, number), b"x" * 60_000) for number in range(1000)], None)
     assert len(rumors.hot) == HOT_BYTES // 60_000
 
 
 def test_an_answer_that_names_thousands_of_runs_is_taken_in_no_time():
-    rumors = Rumors(ONE, Coin(0.9))
+    rumors = Rumors(ONE, Coin(0.9), tries=3)
     rumors.add(messages(*range(1, 2000)), None)
     rumors.turn(["a"], 0.0)
     counted = []
@@ -154,17 +155,16 @@ def test_an_answer_that_names_thousands_of_runs_is_taken_in_no_time():
 
 
 def test_when_a_link_ends_others_are_told():
-    rumors = Rumors(ONE, Coin(0.9))
+    rumors = Rumors(ONE, Coin(0.9), tries=3)
     rumors.add(messages(1), None)
     (first, _), = rumors.turn(["a", "b"], 0.0)
     other = "b" if first == "a" else "a"
-    rumors.on_end(first)
     assert rumors.turn([other], 0.0) == [(other, [b"line 1"])]
     assert rumors.turn([], 0.0) == [] and len(rumors.hot) == 0 and rumors.next_at() is None
 
 
 def test_two_at_once_are_told_at_once_and_one_silent_does_not_hold_up_the_other():
-    rumors = Rumors(ONE._replace(at_once=2), Coin(0.9))
+    rumors = Rumors(ONE, Coin(0.9), at_once=2, tries=3)
     rumors.add(messages(1), None)
     assert sorted(link for link, _ in rumors.turn(["a", "b"], 0.0)) == ["a", "b"]
     rumors.answered("a", named(1), knew=False)
@@ -174,7 +174,7 @@ def test_two_at_once_are_told_at_once_and_one_silent_does_not_hold_up_the_other(
 
 
 def test_a_stranger_that_answers_everything_costs_nothing():
-    rumors = Rumors(ONE, Coin(0.9))
+    rumors = Rumors(ONE, Coin(0.9), tries=3)
     rumors.add(messages(*range(1, 1000)), None)
     rumors.turn(["a"], 0.0)
     rumors.answered("b", [(RUN, [(1, 2**63 - 1)])], knew=True)
@@ -184,7 +184,7 @@ def test_a_stranger_that_answers_everything_costs_nothing():
 
 
 def test_too_many_rumors_are_bounded_and_counted():
-    rumors = Rumors(ONE, Coin(0.9))
+    rumors = Rumors(ONE, Coin(0.9), tries=3)
     rumors.add(messages(*range(HOT_LIMIT + 10)), None)
     assert len(rumors.hot) == HOT_LIMIT
     assert rumors.dropped() == {"rumors told no longer: too many": 10}
@@ -206,7 +206,7 @@ def random_graph(count, rng):
 
 def spread(links, origin, rng):
     """Who has a rumor in the end, and how often it was sent."""
-    peers = {peer: Rumors(ONE, rng) for peer in links}
+    peers = {peer: Rumors(ONE, rng, tries=3) for peer in links}
     peers[origin].add(messages(1), None)
     has, sent, active = {origin}, 0, [origin]
     while active:
@@ -239,7 +239,7 @@ def test_rumors_alone_reach_nearly_everyone_with_far_fewer_sendings_than_floodin
 
 
 def test_signed_lines_take_room_in_the_window_and_stand_before_what_they_cover():
-    rumors = Rumors(ONE._replace(window=5_000), random.Random(1))
+    rumors = Rumors(ONE._replace(rumor_window=5_000), random.Random(1), tries=3)
     covers = [b"signed:%d:" % number + bytes(3_000) for number in (1, 2, 3)]
     rumors.add(messages(1, 2, 3, 4), None, [covers[0], covers[1], covers[0], covers[2]])
     [(_, lines)] = rumors.turn(["a"], 0.0)

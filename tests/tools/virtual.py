@@ -44,7 +44,7 @@ class Node:
         self.told.append("accept")
         link = self.new_link(connection)
         if self.limit is not None:
-            link.await_line(self.world.now() + self.limit)
+            link.deadline = self.world.now() + self.limit
         return link
 
     def up(self, link):

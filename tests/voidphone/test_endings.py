@@ -56,7 +56,7 @@ def test_the_end_of_the_stream_inside_a_message_is_written_down(modules, data, r
         if reset:
             end.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         end.close()
-    wait_until(lambda: module.link_count() == 1)
+    wait_until(lambda: len(module.links()) == 1)
     line = wait_event(module, "refused:")
     assert line.startswith(f"refused:127.0.0.1:{port}:") and "inside a message" in line
     assert count(module, "refused:") == 1
@@ -70,7 +70,7 @@ def test_a_module_that_we_disconnect_has_not_ended_inside_a_message(modules):
     wait_until(link.framing.unfinished)
     module.disconnect(link, "for a test")
     assert end.hear_end()
-    wait_until(lambda: module.link_count() == 0)
+    wait_until(lambda: len(module.links()) == 0)
     assert count(module, "refused:") == 1
 
 

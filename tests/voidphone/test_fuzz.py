@@ -45,7 +45,7 @@ def pour(end, data: bytes) -> None:
 
 def state(module) -> tuple:
     """What must be as it was when all is over."""
-    return (threading.active_count(), descriptors(), module.link_count(),
+    return (threading.active_count(), descriptors(), len(module.links()),
             module.status()["subscriptions"], module.relay.pending.count(),
             module.waiting_room.count(), module.view.addresses())
 

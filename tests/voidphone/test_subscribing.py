@@ -165,7 +165,7 @@ def test_closed_subscriptions_leave_nothing_behind(modules):
             end.close()
         wait_until(lambda: module.status()["subscriptions"] == 1)
     witness.close()
-    wait_until(lambda: module.status()["subscriptions"] == 0 and module.link_count() == 1)
+    wait_until(lambda: module.status()["subscriptions"] == 0 and len(module.links()) == 1)
     assert not module.relay._types
     assert not any(waiting.notified for waiting in module.relay.pending._waiting.values())
     again = modules.api(module, TYPE)

@@ -182,7 +182,7 @@ class VirtualNetwork:
         """Let `calm` seconds pass, and `silence` without generators, so that all arrives."""
         self.time.run(self.time.now + calm)
         for peer in self.peers():
-            peer.spreading.fall_silent()
+            peer.spreading.silent = True
         self.time.run(self.time.now + silence)
 
     # The truth.

@@ -1,6 +1,7 @@
 """A virtual world: dials, ends, and deadlines."""
 
 import errno
+import math
 
 import pytest
 
@@ -210,7 +211,7 @@ def test_a_link_that_is_closed_while_it_rests_ends_at_once(pair):
 
 def test_a_line_that_is_due_and_does_not_come_is_missed_at_its_time(pair):
     here, _ = pair.linked()
-    here.await_line(pair.time.now + 30.0)
+    here.deadline = pair.time.now + 30.0
     pair.other.links[0].send(b"in time\n")  # whoever reads looks at the deadline, too
     pair.run(29.9)
     assert pair.one.told == [b"in time"]
@@ -220,19 +221,19 @@ def test_a_line_that_is_due_and_does_not_come_is_missed_at_its_time(pair):
 
 def test_an_infinite_deadline_is_looked_at_now_and_then_as_others_may_move_it(pair):
     link = pair.one.dial(pair.other)
-    link.await_no_line()
+    link.deadline = math.inf
     pair.run(20.0)
     assert pair.one.told == ["up"]
-    link.await_line(pair.time.now)
+    link.deadline = pair.time.now
     pair.run(DEADLINE_LOOK)
     assert isinstance(pair.one.told[1], WireError) and pair.one.told[2:] == ["ended"]
 
 
 def test_a_deadline_that_is_put_off_is_not_missed(pair):
     link = pair.one.dial(pair.other)
-    link.await_line(3.0)
+    link.deadline = 3.0
     pair.time.run(2.0)
-    link.prolong(5.0)
+    link.deadline = 5.0
     pair.time.run(4.0)
     assert pair.one.told == ["up"]
     pair.time.run(5.0)
@@ -250,10 +251,10 @@ def test_whoever_is_accepted_and_says_nothing_is_missed(pair):
 def test_a_deadline_is_looked_at_seldom_however_often_it_is_moved(pair):
     here, there = pair.linked()
     for number in range(50):
-        here.await_line(pair.time.now + 4.0 - number / 20)  # each time sooner
+        here.deadline = pair.time.now + 4.0 - number / 20  # each time sooner
         there.send(b"%d\n" % number)
         pair.run(0.01)
-    here.await_no_line()
+    here.deadline = math.inf
     for number in range(50):
         there.send(b"%d\n" % number)
         pair.run(0.01)
@@ -267,7 +268,7 @@ def test_a_deadline_is_looked_at_seldom_however_often_it_is_moved(pair):
 def test_after_a_freeze_what_waits_is_looked_at_before_a_deadline_that_has_passed(
         pair, last_words, heard):
     link = pair.one.dial(pair.other)
-    link.await_line(3.0)
+    link.deadline = 3.0
     pair.time.run(1.0)
     pair.one.world.freeze()
     there = pair.other.links[0]
@@ -284,7 +285,7 @@ def test_after_a_freeze_what_waits_is_looked_at_before_a_deadline_that_has_passe
 
 def test_what_came_while_a_process_stood_still_counts_as_nobody_knows_when_it_came(pair):
     link = pair.one.dial(pair.other)
-    link.await_line(3.0)
+    link.deadline = 3.0
     pair.time.run(1.0)
     pair.one.world.freeze()
     pair.time.run(10.0)
