@@ -41,6 +41,8 @@ class PeerUnion:
         """Take a seed's list. Return what its last list lacked; None if both are the same."""
         addresses = self._reachable(addresses)
         is_same = addresses == self._latest.get(seed)
+        if is_same and not self._heard:
+            return None  # the usual case, so that nothing is put in order again
         before = self._latest.get(seed, frozenset())
         self._latest[seed] = addresses
         self._heard.clear()
