@@ -45,18 +45,17 @@ def draw_schedule(number: int, peers: int | None = None, seeds: int | None = Non
     some_peers, some_seeds = rng.randint(2, 12), rng.randint(1, 5)
     lied_to = sign and number % LIED_TO == 0
     seeds = seeds or (LIED_TO if lied_to else some_seeds)
-    peers = peers or some_peers
-    schedule = _Draw(rng, number, peers, seeds, gentle).schedule()
-    lie = random.Random(f"lie {number}").choice([*LIES]) if lied_to and seeds >= LIED_TO else ""
-    return schedule._replace(conditions=schedule.conditions._replace(sign=int(sign), liar=lie))
+    lie = random.Random(f"lie {number}").choice(LIES) if lied_to and seeds >= LIED_TO else ""
+    draw = _Draw(rng, peers or some_peers, seeds, gentle)
+    conditions = draw.conditions()._replace(sign=int(sign), liar=lie)
+    return Schedule(number, conditions, _in_order(draw.accidents()))
 
 
 class _Draw:
     """A schedule while it is drawn."""
 
-    def __init__(self, rng: random.Random, number: int, peers: int, seeds: int, gentle: bool):
+    def __init__(self, rng: random.Random, peers: int, seeds: int, gentle: bool):
         self.rng = rng
-        self._number = number
         self._gentle = gentle
         self._seeds = seed_addresses(seeds)
         self._peers = _peer_addresses(peers)
@@ -66,9 +65,8 @@ class _Draw:
         self._unrest = self._joining + UNREST - JOINING  # seconds until all is over
         self._accidents: list[Accident] = []
 
-    def schedule(self) -> Schedule:
-        """Draw conditions, starts, messages, and 1 to 14 accidents."""
-        conditions = self._conditions()
+    def accidents(self) -> list[Accident]:
+        """Draw starts, messages, and 1 to 14 accidents."""
         for seed in self._seeds:
             late = self.rng.random() < 0.1 and self._few
             self._add(self.rng.uniform(0, 10) if late else 0.0, "start", [seed])
@@ -85,9 +83,9 @@ class _Draw:
                       lambda: self._freeze(self._seeds)]
         for _ in range(self.rng.randint(1, 14)):
             self.rng.choice(kinds)()
-        return Schedule(self._number, conditions, _in_order(self._accidents))
+        return self._accidents
 
-    def _conditions(self) -> Conditions:
+    def conditions(self) -> Conditions:
         few = self._few
         latency = self.rng.choice([0.0002, 0.001, 0.01] if self._gentle else
                                   [0.0002, 0.001, 0.01, 0.05, 0.1])
