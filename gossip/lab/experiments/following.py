@@ -124,16 +124,14 @@ class Progress:
                 return True
             if self._state() != state:
                 state, end = self._state(), time.monotonic() + patience
-            if time.monotonic() > end or not self._all_well():
+            if time.monotonic() > end:
+                return False
+            ended = self._network.newly_ended()
+            for host in ended:
+                self.steps.say(f"{host.what} has ended (exit code {host.ended()})")
+            if any(host.ended() > 0 for host in ended):
                 return False
             self._end.pause(until_next_look(time.monotonic() - began))
-
-    def _all_well(self) -> bool:
-        """Show which processes have ended. False if a process has failed by itself."""
-        ended = self._network.newly_ended()
-        for host in ended:
-            self.steps.say(f"{host.what} has ended (exit code {host.ended()})")
-        return all(host.ended() <= 0 for host in ended)
 
     def follow(self, kill: int) -> bool:
         """Wait for deliveries, kill peers, wait for reports. False if it takes too long."""
