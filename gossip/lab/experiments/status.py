@@ -161,7 +161,11 @@ def choose_ports(args, peers: list[Address]) -> Ports:
         seeds = free_instead(usual, peers)
     if args.base_port == BASE_PORT and (seeds != usual or any(map(is_taken, peers))):
         chosen = free_block(peers, seeds)
-    notice = _notice([*usual, *peers], [*seeds, *chosen])
+    notice = ""
+    if moved := [(old.port, new.port)
+                 for old, new in zip([*usual, *peers], [*seeds, *chosen]) if old != new]:
+        left, instead = map(_ranges, zip(*moved))
+        notice = f"ports taken, all or in part: {left}; used instead: {instead}"
     if seeds != of_config:
         config = args.outputs / OTHER_CONFIG
         notice += notice and f"\nanother peer joins with: python peer.py --config {shown(config)}"
@@ -200,14 +204,6 @@ def free_block(addresses: list[Address], avoid: list[Address]) -> list[Address]:
                        FAILED)
 
 
-def _notice(usual: list[Address], chosen: list[Address]) -> str:
-    moved = [(old.port, new.port) for old, new in zip(usual, chosen) if old != new]
-    if not moved:
-        return ""
-    left, instead = map(_ranges, zip(*moved))
-    return f"ports taken, all or in part: {left}; used instead: {instead}"
-
-
 def _ranges(ports: Collection[int]) -> str:
     """Return ports in order, with `FIRST-LAST` for ports in a row."""
     return format_ranges(Intervals((port, port) for port in ports).ranges()).replace(",", ", ")
@@ -224,10 +220,9 @@ def check_seed_ports(seeds: list[Address], config: pathlib.Path) -> None:
                            "others with: python seed.py IP:PORT", FAILED)
 
 
-def seeds_to_start(seeds: list[Target], config: pathlib.Path,
-                   patience: float = WAY_LIMIT) -> list[Address]:
+def seeds_to_start(seeds: list[Target], config: pathlib.Path) -> list[Address]:
     """Return the local seeds that do not listen already. CommandError if another program has such a
-    port, or if no seed is local and none answers for `patience` seconds."""
+    port, or if no seed is local and none answers for WAY_LIMIT seconds."""
     def found() -> list[Address] | None:
         if local := local_among(seeds):
             return local
@@ -235,7 +230,7 @@ def seeds_to_start(seeds: list[Target], config: pathlib.Path,
             far = [places[0] for places in led_to(seeds, SLOW).values()]
             return [] if any(asked.took is not None for asked in pool.map(ask_seed, far)) else None
 
-    local = awaited(found, patience, "no seed of the config answers",
+    local = awaited(found, WAY_LIMIT, "no seed of the config answers",
                     "no seed of the config is an address of this machine, and none elsewhere "
                     "answers")
     running = _running(local, config)
