@@ -7,6 +7,7 @@ from the peers' counters, and CPU, memory and threads from the system (on Linux 
 """
 
 import argparse
+import collections
 import dataclasses
 import json
 import os
@@ -195,7 +196,6 @@ class _MeasuredNetwork(Progress):
         return sum(len(run.received) for run in self._records.refresh().peers)
 
     def _say(self, host, count: int) -> None:
-        """Have a peer say a number of messages at once."""
         self._said += count
         host.write(f"say {'x' * self._args.size}\n" * count)
 
@@ -206,12 +206,10 @@ class _MeasuredNetwork(Progress):
         if not self.settle(self._all_delivered, LIMIT):
             return False
         came = [delivery for delivery in timed(self._records) if delivery.message not in before]
-        last: dict[str, float] = {}
+        took = collections.defaultdict(list)  # message -> seconds to each peer
         for delivery in came:
-            took = delivery.at - delivery.made
-            last[delivery.message] = max(took, last.get(delivery.message, 0.0))
-        each = [delivery.at - delivery.made for delivery in came]
-        for name, times in ("last", list(last.values())), ("each", each):
+            took[delivery.message].append(delivery.at - delivery.made)
+        for name, times in ("last", [*map(max, took.values())]), ("each", sum(took.values(), [])):
             self._figures[f"{name}_median"] = quantile(times, 0.5) * 1e3
             self._figures[f"{name}_p99"] = quantile(times, 0.99) * 1e3
         return True
