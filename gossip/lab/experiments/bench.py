@@ -22,7 +22,7 @@ from collections.abc import Callable
 
 from gossip.lab.experiments.following import Progress
 from gossip.lab.experiments.network import Network
-from gossip.lab.experiments.steps import Steps, started, status_line_of
+from gossip.lab.experiments.steps import Steps, status_line_of
 from gossip.lab.proof.delivery import timed
 from gossip.lab.proof.evidence import quantile
 from gossip.lab.proof.records import Records
@@ -157,7 +157,7 @@ class _MeasuredNetwork(Progress):
 
     def _come_to_rest(self) -> bool:
         """Wait until all links are unchanged for 15 seconds. False if peers stay alone."""
-        self.steps.describe(lambda: started(self._records.peers))
+        self.steps.describe(self.started)
         if not self.settle(self.linked, LIMIT):
             self.steps.say("the peers did not find each other")
             return False

@@ -8,9 +8,6 @@ from collections.abc import Callable
 
 from gossip.lab.proof.check import CLAIMS, SHOWN, format_rows
 from gossip.lab.proof.evidence import Row
-from gossip.lab.proof.graph import Pieces
-from gossip.lab.proof.records import Records
-from gossip.lab.proof.runs import PeerRun
 from gossip.terminal.command_line import show
 from gossip.terminal.folders import ports, shown
 from gossip.terminal.screen import USUAL, StatusLine, folded, terminal_width, time_left
@@ -84,8 +81,22 @@ class Steps:
         if not self.are_shown:
             show(format_rows(rows))
             return
-        self.say(f"{self._number + 1:3}  the proof, from the output files alone:\n\n"
-                 f"{proof(rows)}", CLAIM)
+        try:
+            "✓✗".encode(sys.stdout.encoding or "ascii")
+            marks = {True: "✓", False: "✗", None: " "}
+        except UnicodeError:
+            marks = {True: "+", False: "-", None: " "}
+        lines = [f"{self._number + 1:3}  the proof, from the output files alone:", ""]
+        for row in rows:
+            lines.append(f"{marks[row.holds]} {row.name:<10}  {CLAIMS.get(row.name, '')}")
+            lines += [f"{'':<{CLAIM}}{text}" for text in [row.figures, *row.details[:SHOWN]]]
+            if len(row.details) > SHOWN:
+                lines.append(f"{'':<{CLAIM}}and {len(row.details) - SHOWN} more")
+        claims = sum(row.holds is not None for row in rows)
+        failing = [row.name for row in rows if row.holds is False]
+        verdict = (f"{len(failing)} of {claims} claims do not hold: {', '.join(failing)}."
+                   if failing else f"All {claims} claims hold.")
+        self.say("\n".join([*lines, "", verdict]), CLAIM)
         self.say(next_lines, 4)
 
 
@@ -102,70 +113,7 @@ def planned(args, gossip: int) -> str:
     return f"{args.peers} peers; {'; '.join(plan)}.   ({shown(args.outputs)})\n"
 
 
-def started(runs: list[PeerRun]) -> str:
-    """Tell how far the peers have found each other."""
-    graph = Pieces({run.address: run.linked for run in runs})
-    links = sum(len(run.linked) for run in runs) // 2
-    pieces = "one piece" if len(graph) == 1 else f"{len(graph)} pieces"
-    return f"{len(runs)} peers, {links} links, {pieces}"
-
-
-def gossiped(records: Records, runs: list[PeerRun]) -> str:
-    made = sum(len(run.generated) for run in records.peers)
-    made = max(made, *(len(run.received) + len(run.generated) for run in runs), 0)  # of elsewhere
-    due = made * len(runs) - sum(len(run.generated) for run in runs)
-    delivered = sum(len(run.received) for run in runs)
-    return f"{made:,} messages, {delivered:,} of {due:,} delivered"
-
-
-def so_far(records: Records, runs: list[PeerRun], died: int) -> str:
-    """Tell the state of a network that goes on until Ctrl-C."""
-    return f"{len(runs)} peers, {gossiped(records, runs)}{f', {died} died' if died else ''}"
-
-
-def watched(records: Records) -> str:
-    """Tell which peers were kicked so far, and how many messages exist."""
-    kicked = {kick.peer for seed in records.seeds for kick in seed.kicks}
-    attackers = {run.address for run in records.peers if run.malice is not None}
-    honest = len(kicked - attackers)
-    whom = [f"{len(kicked & attackers)} of {len(attackers)} attackers"] if attackers else []
-    whom += [f"{honest} honest"] if honest or not attackers else []
-    made = sum(len(run.generated) for run in records.peers)
-    return f"{' and '.join(whom)} kicked, {made:,} messages"
-
-
 def killed(peers: list[str]) -> str:
     if len(peers) > NAMED:
         return f"{len(peers)} killed"
     return f"{' '.join(ports(peers))} {'is' if len(peers) == 1 else 'are'} killed"
-
-
-def found_dead(records: Records, runs: list[PeerRun], peers: list[str]) -> str:
-    if len(peers) > 1:
-        found = {peer for run in runs for peer in run.dead}.intersection(peers)
-        return f"{len(found)} of {len(peers)} found dead"
-    if found := [run.address for run in runs if peers[0] in run.dead]:
-        return f"found dead by {' '.join(ports(found))}"
-    last = {run.address: run.last for run in records.peers}
-    waiting = sum(run.had_link(peers[0], last.get(peers[0], 0.0)) for run in runs)
-    return f"no answer for its {many(waiting, 'neighbour')}"
-
-
-def proof(rows: list[Row]) -> str:
-    """Tell the rows of a proof and its verdict in words."""
-    try:
-        "✓✗".encode(sys.stdout.encoding or "ascii")
-        marks = {True: "✓", False: "✗", None: " "}
-    except UnicodeError:
-        marks = {True: "+", False: "-", None: " "}
-    lines = []
-    for row in rows:
-        lines.append(f"{marks[row.holds]} {row.name:<10}  {CLAIMS.get(row.name, '')}")
-        lines += [f"{'':<{CLAIM}}{text}" for text in [row.figures, *row.details[:SHOWN]]]
-        if len(row.details) > SHOWN:
-            lines.append(f"{'':<{CLAIM}}and {len(row.details) - SHOWN} more")
-    claims = sum(row.holds is not None for row in rows)
-    failing = [row.name for row in rows if row.holds is False]
-    verdict = (f"{len(failing)} of {claims} claims do not hold: {', '.join(failing)}." if failing
-               else f"All {claims} claims hold.")
-    return "\n".join([*lines, "", verdict])
