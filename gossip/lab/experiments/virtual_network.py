@@ -60,20 +60,18 @@ class VirtualNetwork:
         ahead = self._clocks * random.Random(f"{self._number}:{address}").random()
         self._lives[address] = life = self._lives.get(address, 0) + 1
         chance = f"{self._number}:{address}:{life}"
+        name = f"{kind}_{address.file_part}.txt"
+        ear = types.SimpleNamespace(show=functools.partial(self._heard, address))
+        output = OutputFile(name, lambda: START * 10**9 + round(self.time.now * 1e9), ear,
+                            self.folder.file(name))
         node = self.hostile.get(address, self._classes[kind])(
-            address, self.seeds, self.settings, self._output(kind, address),
+            address, self.seeds, self.settings, output,
             lambda node: VirtualWorld(self.cabling, node, random.Random(chance + ":world"),
                                       ahead, self._lag),
             random.Random(chance))
         self.nodes[address] = node
         self.trouble(address)
         node.start()
-
-    def _output(self, kind: str, address: Address) -> OutputFile:
-        name = f"{kind}_{address.file_part}.txt"
-        ear = types.SimpleNamespace(show=functools.partial(self._heard, address))
-        return OutputFile(name, lambda: START * 10**9 + round(self.time.now * 1e9), ear,
-                          self.folder.file(name))
 
     def _heard(self, address: Address, clock: str, head: str, lines: str) -> None:
         """Take the events that a node has written, instead of a screen."""
@@ -213,23 +211,21 @@ class VirtualNetwork:
         text, _, start = run.decode().rpartition(":")
         address, start = parse_address(text), int(start)
         node = self.nodes.get(address)
-        knowing = [seed for seed in self.honest_seeds()
-                   if start in seed.vouching.starts(address)]
+        knowing = sum(start in seed.vouching.starts(address) for seed in self.honest_seeds())
         return (node is not None and node.spreading.origin.start == start
-                or len(knowing) >= majority(len(self.seeds)))
+                or knowing >= majority(len(self.seeds)))
 
-    def in_reach_since(self, one: Address, other: Address) -> float | None:
-        """Return since when two nodes can reach each other. None if they cannot."""
+    def in_reach_since(self, one: Address, other: Address) -> float:
+        """Return since when two nodes can reach each other, or infinity."""
         nodes = self.nodes.get(one), self.nodes.get(other)
         if (None in nodes or any(node.world.is_frozen() for node in nodes)
                 or {one, other} & self.cabling.slow.keys() or self.cabling.parted(one, other)):
-            return None
+            return math.inf
         return max(self.troubled[one], self.troubled[other], self._mended)
 
     def undisturbed_since(self, one: Address, other: Address) -> float:
         """Return since when also none of their connections broke, or infinity."""
-        since = self.in_reach_since(one, other)
-        return math.inf if since is None else max(since, self._broke[one], self._broke[other])
+        return max(self.in_reach_since(one, other), self._broke[one], self._broke[other])
 
 
 @dataclasses.dataclass(order=True)
