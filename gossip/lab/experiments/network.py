@@ -145,7 +145,9 @@ class Network(contextlib.AbstractContextManager):
     def obey(self, word: str, address: Address, text: str) -> None:
         """Carry out an order about a node."""
         with self._lock:
-            host = self._host_of(address)
+            _refuse_if(not self._runs, NOT_RUNNING)
+            host = next((host for host in self._hosts() if address in host.addresses), None)
+            _refuse_if(host is None, f"{address} was not started by this runner")
             is_up = address not in self._gone and host.ended() is None
             _refuse_if(is_up and word == "start", f"{address} is running")
             _refuse_if(not is_up and word != "start", f"{address} is dead")
@@ -198,13 +200,6 @@ class Network(contextlib.AbstractContextManager):
             self.hosts.append(self._own_process(address))
             self.peers = [*self.peers, address]
             return address
-
-    def _host_of(self, address: Address) -> Host:
-        _refuse_if(not self._runs, NOT_RUNNING)
-        for host in self._hosts():
-            if address in host.addresses:
-                return host
-        raise NotNow(f"{address} was not started by this runner")
 
     def _hosts(self) -> list[Host]:
         return [*self.hosts, *self._seed_hosts]

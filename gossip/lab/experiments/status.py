@@ -277,8 +277,17 @@ def _ask_tree(seed: Target) -> list | None:
 
 def _drawn(teller: Address, tree: ThreadedTree, rows: dict[Address, int]) -> str:
     """Return the tree as a table of seeds, ordered by key."""
-    table = [HEADS, *(_row(tree, seed, branch, rows)
-                      for branch, seed in _branches(tree, tree.root, "", "", ""))]
+    table, mean = [HEADS], sum(rows.values()) / (len(rows) or 1)
+    for branch, seed in _branches(tree, tree.root, "", "", ""):
+        (first, last), links = tree.interval(seed), tree.links(seed)
+        first_key, last_key = (f"{key:024x}"[:SHOWN_DIGITS] for key in (first, last))
+        count = load = "?"  # a newcomer has not told its load yet
+        if seed in rows:
+            count, load = str(rows[seed]), f"{rows[seed] / mean:.2f}" if mean else "-"
+        table.append((f"{branch}{seed}", f"{first_key} to {last_key}",
+                      f"{(last - first + 1) / SPACE:.1%}", count, load,
+                      str(links.left or "nobody") if links.left_is_thread else "-",
+                      str(links.right or "nobody") if links.right_is_thread else "-"))
     widths = [max(map(len, column)) for column in zip(*table)]
     lines = ["  ".join(cell.rjust(width) if place in NUMBERS else cell.ljust(width)
                        for place, (cell, width) in enumerate(zip(row, widths))).rstrip()
@@ -286,21 +295,6 @@ def _drawn(teller: Address, tree: ThreadedTree, rows: dict[Address, int]) -> str
     return "\n".join([f"tree {tree.version}, made by {tree.author}, told by {teller}: "
                       f"{many(len(tree.seeds()), 'seed')}, {sum(rows.values())} rows", "",
                       *lines, "", LEGEND])
-
-
-def _row(tree: ThreadedTree, seed: Address, branch: str,
-         rows: dict[Address, int]) -> tuple[str, ...]:
-    """Return the cells of a seed's line."""
-    (first, last), links = tree.interval(seed), tree.links(seed)
-    first_key, last_key = (f"{key:024x}"[:SHOWN_DIGITS] for key in (first, last))
-    count = load = "?"  # a newcomer has not told its load yet
-    if seed in rows:
-        mean = sum(rows.values()) / len(rows)
-        count, load = str(rows[seed]), f"{rows[seed] / mean:.2f}" if mean else "-"
-    return (f"{branch}{seed}", f"{first_key} to {last_key}", f"{(last - first + 1) / SPACE:.1%}",
-            count, load,
-            str(links.left or "nobody") if links.left_is_thread else "-",
-            str(links.right or "nobody") if links.right_is_thread else "-")
 
 
 def _branches(tree: ThreadedTree, seed: Address, above: str, own: str,
