@@ -100,13 +100,10 @@ class _Draw:
             gossip_interval=self.rng.choice([1.0, 3.0, 5.0]),
             liveness_interval=self.rng.choice([2.0, 3.0] if slow else [1.0, 2.0]) if few else 13.0,
             antientropy_interval=self.rng.choice([2.0, 5.0, 10.0]),
-            latency=latency,
-            jitter=self.rng.choice([0.0, latency / 4, latency / 2]),
+            latency=latency, jitter=self.rng.choice([0.0, latency / 4, latency / 2]),
             bandwidth=1e8 if self._gentle else self.rng.choice([1e5, 1e6, 1e8]),
             buffer=self.rng.choice([16_384, 262_144, 4_194_304]),
-            lag=lag,
-            clocks=self.rng.choice([0.0, 1.0, 1000.0]),
-            unrest=self._unrest)
+            lag=lag, clocks=self.rng.choice([0.0, 1.0, 1000.0]), unrest=self._unrest)
 
     # Accidents.
 
@@ -183,10 +180,9 @@ def draw_watched(number: int, malice: Malice, peers: int | None = None, seeds: i
     accidents += _unrest(rng, peers, seeds) if restless else []
     drawn = parse_capacity(rng.choice(CAPACITIES))
     conditions = Conditions(
-        seeds=len(seeds), capacity=capacity or drawn,
-        gossip_count=1_000_000_000, gossip_interval=min(GOSSIP_INTERVAL, len(peers) / IN_ALL),
-        liveness_interval=5.0, latency=rng.choice([0.0002, 0.001, 0.01]),
-        lag=rng.choice([0.0, 0.001, 0.02]), sign=1,
+        seeds=len(seeds), capacity=capacity or drawn, gossip_count=1_000_000_000,
+        gossip_interval=min(GOSSIP_INTERVAL, len(peers) / IN_ALL), liveness_interval=5.0,
+        latency=rng.choice([0.0002, 0.001, 0.01]), lag=rng.choice([0.0, 0.001, 0.02]), sign=1,
         malicious=str(malice), churn=rng.choice([0, CHURN]) if restless else 0, unrest=WATCHED)
     return Schedule(number, conditions, _in_order(accidents))
 

@@ -148,9 +148,8 @@ def parse_simulate(arguments: list[str]) -> argparse.Namespace:
     parser.count("--schedule", 0, None,
                  "which accidents: the same number, the same bytes in all files (1)", "NUMBER")
     parser.count("--peers", 1, None, "peers (by chance 2 to 12)")
-    parser.add_argument("--seeds", type=number(1, f"a whole number from 1 to {SEEDS_LIMIT}", True,
-                                               SEEDS_LIMIT),
-                        metavar="K", help="seeds (by chance 1 to 5)")
+    some_seeds = number(1, f"a whole number from 1 to {SEEDS_LIMIT}", True, SEEDS_LIMIT)
+    parser.add_argument("--seeds", type=some_seeds, metavar="K", help="seeds (by chance 1 to 5)")
     parser.add_argument("--until", type=seconds(0), metavar="SECONDS",
                         help="end after so many simulated seconds")
     parser.add_argument("--outputs", type=pathlib.Path, metavar="DIR",
