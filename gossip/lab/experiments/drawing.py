@@ -24,6 +24,7 @@ WATCHED = 24.0  # seconds of a schedule, and as many periods
 CHURN = 5  # percent of all links that break in a period, if any do
 AWAY = 6.0  # seconds until a seed is started again
 FROZEN = 10.0  # seconds for which a peer stands still at most
+FOR_EVER = 1_000_000_000  # messages of a peer that gossips without end
 GOSSIP_INTERVAL = 2.0  # seconds between two messages of a peer, also live; less where otherwise
 IN_ALL = 20  # messages a second were not reached by all peers together
 CAPACITIES = ["rule", "rule", "rule", "fixed:3", "fixed:6", "powerlaw:2.5", "fixed:39"]
@@ -180,7 +181,7 @@ def draw_watched(number: int, malice: Malice, peers: int | None = None, seeds: i
     accidents += _unrest(rng, peers, seeds) if restless else []
     drawn = parse_capacity(rng.choice(CAPACITIES))
     conditions = Conditions(
-        seeds=len(seeds), capacity=capacity or drawn, gossip_count=1_000_000_000,
+        seeds=len(seeds), capacity=capacity or drawn, gossip_count=FOR_EVER,
         gossip_interval=min(GOSSIP_INTERVAL, len(peers) / IN_ALL), liveness_interval=5.0,
         latency=rng.choice([0.0002, 0.001, 0.01]), lag=rng.choice([0.0, 0.001, 0.02]), sign=1,
         malicious=str(malice), churn=rng.choice([0, CHURN]) if restless else 0, unrest=WATCHED)

@@ -12,10 +12,10 @@ import random
 import time
 
 from gossip.addresses import Address
-from gossip.lab.experiments.drawing import GOSSIP_INTERVAL
+from gossip.lab.experiments.drawing import FOR_EVER, GOSSIP_INTERVAL
 from gossip.lab.experiments.network import Network, carry_out, orders
 from gossip.lab.experiments.status import choose_ports, seeds_to_start
-from gossip.lab.experiments.steps import FOR_EVER, Steps, killed, planned, status_line_of
+from gossip.lab.experiments.steps import Steps, status_line_of
 from gossip.lab.proof import check, deaths, delivery
 from gossip.lab.proof.evidence import Proof, origin_of
 from gossip.lab.proof.graph import Pieces
@@ -23,7 +23,7 @@ from gossip.lab.proof.records import Records
 from gossip.lab.proof.runs import FULL, PeerRun
 from gossip.settings import Settings
 from gossip.terminal.command_line import FAILED
-from gossip.terminal.folders import clear_outputs, command, commands, ports, reserved
+from gossip.terminal.folders import clear_outputs, command, commands, ports, reserved, shown
 from gossip.terminal.input import End
 from gossip.terminal.words import many
 
@@ -38,6 +38,7 @@ ARRIVING = 10.0  # seconds without progress after that, in which messages may st
 LOOK, LONGEST_LOOK = 0.25, 2.0  # seconds between two looks at the files, at least and at most
 REST = 4  # times the length of a look until the next, so that the network has the processor
 SAY = 3.0  # seconds between two lines where the screen is no terminal
+NAMED = 3  # killed peers that are named; of more only the number is shown
 IMPLIED = {  # by --malicious, where the command line does not name it
     "monitor": True, "report_interval": 1.0, "gossip_interval": GOSSIP_INTERVAL,
     "gossip_count": FOR_EVER}
@@ -219,6 +220,25 @@ def _have_all(runs: list[PeerRun], messages: set[str]) -> bool:
 def until_next_look(took: float) -> float:
     """Return the seconds until the next look, after one of `took` seconds."""
     return min(LONGEST_LOOK, max(LOOK, REST * took))
+
+
+def planned(args, gossip: int) -> str:
+    """Tell which steps a network will take."""
+    malice, kill = args.malicious, args.kill
+    plan = [f"each gossips {'without end' if gossip == FOR_EVER else many(gossip, 'message')}"]
+    if malice:
+        attack = "attacks" if malice.count() == 1 else "attack"
+        plan.append(f"{malice.count()} of them {attack} ({malice})")
+    if kill:
+        plan.append(f"then {kill} of them {'is' if kill == 1 else 'are'} killed")
+    plan += [] if args.once else ["Ctrl-C ends them"]
+    return f"{args.peers} peers; {'; '.join(plan)}.   ({shown(args.outputs)})\n"
+
+
+def killed(peers: list[str]) -> str:
+    if len(peers) > NAMED:
+        return f"{len(peers)} killed"
+    return f"{' '.join(ports(peers))} {'is' if len(peers) == 1 else 'are'} killed"
 
 
 def run_network(args, peers: list[Address], settings: Settings, processes: int | None,

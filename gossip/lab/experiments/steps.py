@@ -9,14 +9,10 @@ from collections.abc import Callable
 from gossip.lab.proof.check import CLAIMS, SHOWN, format_rows
 from gossip.lab.proof.evidence import Row
 from gossip.terminal.command_line import show
-from gossip.terminal.folders import ports, shown
 from gossip.terminal.screen import USUAL, StatusLine, folded, terminal_width, time_left
-from gossip.terminal.words import many
 
 NAME = 15  # columns of a step's name, where the terminal has room
-NAMED = 3  # killed peers that are named; of more only the number is shown
 CLAIM = 14  # column at which the claim of a row begins
-FOR_EVER = 1_000_000_000  # messages of a peer that gossips without end
 
 
 def status_line_of(args) -> StatusLine | None:
@@ -98,22 +94,3 @@ class Steps:
                    if failing else f"All {claims} claims hold.")
         self.say("\n".join([*lines, "", verdict]), CLAIM)
         self.say(next_lines, 4)
-
-
-def planned(args, gossip: int) -> str:
-    """Tell which steps a network will take."""
-    malice, kill = args.malicious, args.kill
-    plan = [f"each gossips {'without end' if gossip == FOR_EVER else many(gossip, 'message')}"]
-    if malice:
-        attack = "attacks" if malice.count() == 1 else "attack"
-        plan.append(f"{malice.count()} of them {attack} ({malice})")
-    if kill:
-        plan.append(f"then {kill} of them {'is' if kill == 1 else 'are'} killed")
-    plan += [] if args.once else ["Ctrl-C ends them"]
-    return f"{args.peers} peers; {'; '.join(plan)}.   ({shown(args.outputs)})\n"
-
-
-def killed(peers: list[str]) -> str:
-    if len(peers) > NAMED:
-        return f"{len(peers)} killed"
-    return f"{' '.join(ports(peers))} {'is' if len(peers) == 1 else 'are'} killed"

@@ -5,7 +5,6 @@ nodes live, and since when they could reach each other.
 """
 
 import collections
-import dataclasses
 import fnmatch
 import functools
 import io
@@ -13,6 +12,7 @@ import math
 import pathlib
 import random
 import types
+from typing import NamedTuple
 
 from gossip.addresses import Address, parse_address
 from gossip.lab.proof.graph import Pieces
@@ -228,15 +228,14 @@ class VirtualNetwork:
         return max(self.in_reach_since(one, other), self._broke[one], self._broke[other])
 
 
-@dataclasses.dataclass(order=True)
-class VirtualFile:
+class VirtualFile(NamedTuple):
     """A file in memory, for the proof like a path."""
 
     name: str
-    data: bytearray = dataclasses.field(default_factory=bytearray, compare=False)
+    data: bytearray
 
     def write(self, data: bytes) -> int:
-        self.data += data
+        self.data.extend(data)
         return len(data)
 
     def close(self) -> None:
@@ -253,7 +252,7 @@ class VirtualFolder(dict[str, VirtualFile]):
     """Files by name, with the `glob` of a path."""
 
     def file(self, name: str) -> VirtualFile:
-        return self.setdefault(name, VirtualFile(name))
+        return self.setdefault(name, VirtualFile(name, bytearray()))
 
     def glob(self, pattern: str) -> list[VirtualFile]:
         return [file for name, file in self.items() if fnmatch.fnmatchcase(name, pattern)]
