@@ -22,7 +22,7 @@ from collections.abc import Callable
 
 from gossip.lab.experiments.following import Progress
 from gossip.lab.experiments.network import Network
-from gossip.lab.experiments.steps import Steps, status_line_of
+from gossip.lab.experiments.steps import Steps
 from gossip.lab.proof.delivery import timed
 from gossip.lab.proof.evidence import quantile
 from gossip.lab.proof.records import Records
@@ -64,7 +64,7 @@ def measure(args, peers, seeds, local, settings: Settings, spreads: list[str]) -
     """Measure `args.runs` networks for every way of spreading."""
     least = settings.liveness_interval + QUIET + STEADY_MESSAGES / RATE  # seconds of a network
     planned = [*[least + REST] * args.runs, least] * len(spreads)
-    end, steps, results = End(), Steps(status_line_of(args)), {}
+    end, steps, results = End(), Steps(args), {}
     if steps.are_shown:
         steps.say(f"{args.peers} peers, each a process; {len(planned)} networks of them are "
                   "measured one after the other.\n")

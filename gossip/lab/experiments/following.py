@@ -7,7 +7,6 @@ ends WATCHED periods after all are linked, when honest peers have each other's m
 import contextlib
 import dataclasses
 import functools
-import math
 import random
 import time
 
@@ -15,7 +14,7 @@ from gossip.addresses import Address
 from gossip.lab.experiments.drawing import FOR_EVER, GOSSIP_INTERVAL
 from gossip.lab.experiments.network import Network, carry_out, orders
 from gossip.lab.experiments.status import choose_ports, seeds_to_start
-from gossip.lab.experiments.steps import Steps, status_line_of
+from gossip.lab.experiments.steps import Steps
 from gossip.lab.proof import check, deaths, delivery
 from gossip.lab.proof.evidence import Proof, origin_of
 from gossip.lab.proof.graph import Pieces
@@ -253,8 +252,7 @@ def run_network(args, peers: list[Address], settings: Settings, processes: int |
             settings = settings._replace(gossip_count=1 + int(
                 WATCHED * settings.report_interval / settings.gossip_interval))
         roles = {} if malice is None else malice.deal(used.peers, random.Random())
-        end, records, steps = End(), Records(args.outputs), Steps(
-            status_line_of(args), math.inf if args.quiet else SAY)
+        end, records, steps = End(), Records(args.outputs), Steps(args, SAY)
         in_time = page = None
         with Network(used.seeds, seeds_to_start(used.seeds, args.config), used.peers, settings,
                      used.config, args.outputs, roles) as network:

@@ -15,19 +15,14 @@ NAME = 15  # columns of a step's name, where the terminal has room
 CLAIM = 14  # column at which the claim of a row begins
 
 
-def status_line_of(args) -> StatusLine | None:
-    """Return the display of steps. None without a terminal, with --plain or --quiet."""
-    return StatusLine() if os.isatty(1) and not (args.plain or args.quiet) else None
-
-
 class Steps:
-    """Numbered steps, the last of which is the status line. Without a status line `are_shown` is
-    False, and the last step is told `every` few seconds."""
+    """Numbered steps, the last of which is the status line. Without a terminal, and with --plain or
+    --quiet, `are_shown` is False, and the last step is told `every` few seconds, unless --quiet."""
 
-    def __init__(self, status: StatusLine | None, every: float = math.inf):
-        self._status = status
-        self.are_shown = status is not None
-        self._every = every
+    def __init__(self, args, every: float = math.inf):
+        self._status = StatusLine()
+        self.are_shown = os.isatty(1) and not (args.plain or args.quiet)
+        self._every = math.inf if args.quiet else every
         self._first = self._begun = self._told = time.monotonic()
         self._number = 0
         self._name, self._words = "", str  # of the last step
