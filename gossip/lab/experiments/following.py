@@ -6,13 +6,12 @@ ends WATCHED periods after all are linked, when honest peers have each other's m
 
 import contextlib
 import dataclasses
-import functools
 import random
 import time
 
 from gossip.addresses import Address
 from gossip.lab.experiments.drawing import FOR_EVER, GOSSIP_INTERVAL
-from gossip.lab.experiments.network import Network, carry_out, orders
+from gossip.lab.experiments.network import Network, orders
 from gossip.lab.experiments.status import choose_ports, seeds_to_start
 from gossip.lab.experiments.steps import Steps
 from gossip.lab.proof import check, deaths, delivery
@@ -264,8 +263,8 @@ def run_network(args, peers: list[Address], settings: Settings, processes: int |
             progress = Progress(records, network, settings, end, steps)
             try:
                 if live_page is not None:
-                    page = stack.enter_context(live_page(
-                        functools.partial(carry_out, network), orders(plan.peers is None)))
+                    allowed = orders(plan.peers is None)
+                    page = stack.enter_context(live_page(network.carry_out, allowed))
                 if steps.are_shown:
                     steps.say(planned(args, settings.gossip_count))
                 steps.begin("start", progress.started)

@@ -142,6 +142,27 @@ class Network(contextlib.AbstractContextManager):
 
     # Orders; NotNow when an order cannot be carried out.
 
+    def carry_out(self, order: dict[str, str]) -> tuple[int, str]:
+        """Carry out an order of a page, and return (HTTP status, answer). Threads of the page call
+        this, one at a time, with `do`, and if need be `node` and `text`."""
+        word, text = order.get("do", ""), order.get("text", "")
+        if word not in orders():
+            return 400, f"do is one of {', '.join(orders())}"
+        if word == "say" and not text.strip():
+            return 400, "text: what shall it say?"
+        try:
+            if word == "add":
+                return 200, f"{self.add_peer()} starts"
+            address = parse_address(order.get("node", ""))
+            self.obey(word, address, text)
+            return 200, f"{address} says it" if word == "say" else f"{word} {address}: done"
+        except (NotNow, CommandError) as reason:  # for example, because the port is taken
+            return 409, str(reason)
+        except OSError as error:  # for example, because there is no room for a process
+            return 409, f"the system does not allow it: {error.strerror}"
+        except ValueError as error:
+            return 400, f"node: {error}"
+
     def obey(self, word: str, address: Address, text: str) -> None:
         """Carry out an order about a node."""
         with self._lock:
@@ -214,28 +235,6 @@ def orders(own_processes: bool = True) -> tuple[str, ...]:
     """Return all orders. Only a peer in its own process can be frozen."""
     freezing = ("freeze", "thaw") if own_processes else ()
     return ("kill", "start", "say", *freezing, "add")
-
-
-def carry_out(network: Network, order: dict[str, str]) -> tuple[int, str]:
-    """Carry out an order of a page, and return (HTTP status, answer). Threads of the page call
-    this, one at a time, with `do`, and if need be `node` and `text`."""
-    word, text = order.get("do", ""), order.get("text", "")
-    if word not in orders():
-        return 400, f"do is one of {', '.join(orders())}"
-    if word == "say" and not text.strip():
-        return 400, "text: what shall it say?"
-    try:
-        if word == "add":
-            return 200, f"{network.add_peer()} starts"
-        address = parse_address(order.get("node", ""))
-        network.obey(word, address, text)
-        return 200, f"{address} says it" if word == "say" else f"{word} {address}: done"
-    except (NotNow, CommandError) as reason:  # for example, because the port is taken
-        return 409, str(reason)
-    except OSError as error:  # for example, because there is no room for a process
-        return 409, f"the system does not allow it: {error.strerror}"
-    except ValueError as error:
-        return 400, f"node: {error}"
 
 
 def _groups(addresses: list[Address], processes: int, needs) -> list[list[Address]]:
