@@ -110,25 +110,22 @@ class Malice(tuple):
 
 def parse_malice(text: str) -> Malice:
     """Parse attacks. ValueError names the bad word."""
-    if text == NONE:
-        return Malice()
-    attacks = Malice(map(_parse_attack, text.split(",")))
+    attacks = []
+    for word in text.split(",") if text != NONE else ():
+        try:
+            kind, count, *share = word.split(":")
+            attack = Attack(kind, int(count), *map(float, share[:1]))
+        except ValueError:
+            raise ValueError(f"{word!r} is not KIND:COUNT or KIND:COUNT:SHARE") from None
+        if kind not in ATTACKS:
+            raise ValueError(f"{kind!r} is none of {', '.join(ATTACKS)}")
+        if attack.count < 1 or len(share) > 1 or not 0 < attack.share <= 1:
+            raise ValueError(f"{word!r} has a COUNT below 1, or a SHARE that is not above 0, up "
+                             "to 1")
+        attacks.append(attack)
     if len({attack.kind for attack in attacks}) < len(attacks):
         raise ValueError(f"{text!r} names a kind twice")
-    return attacks
-
-
-def _parse_attack(word: str) -> Attack:
-    kind, *rest = word.split(":")
-    try:
-        attack = Attack(kind, int(rest[0]), *map(float, rest[1:2]))
-    except (IndexError, ValueError):
-        raise ValueError(f"{word!r} is not KIND:COUNT or KIND:COUNT:SHARE") from None
-    if kind not in ATTACKS:
-        raise ValueError(f"{kind!r} is none of {', '.join(ATTACKS)}")
-    if attack.count < 1 or len(rest) > 2 or not 0 < attack.share <= 1:
-        raise ValueError(f"{word!r} has a COUNT below 1, or a SHARE that is not above 0, up to 1")
-    return attack
+    return Malice(attacks)
 
 
 def add_malicious(parser: argparse.ArgumentParser) -> None:

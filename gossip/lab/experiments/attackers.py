@@ -46,33 +46,21 @@ _LIARS = {"false": _invent, "late": _dawdle, "never": lambda *question: None,
 
 def misbehaving(peer_class: type, role: Role) -> type:
     """Return the class of a peer that attacks its network."""
-    attack_class = _ATTACKS[role.kind]
-
-    class Attacker(peer_class):
-        def __init__(self, address: Address, seeds: list[Address], settings, *rest):
-            self.forbidden = settings.filter.words
-            if attack_class is _Forbidden:  # otherwise its own filter would silence it
-                settings = settings._replace(filter=Filter())
-            super().__init__(address, seeds, settings, *rest)
-
-        def start_threads(self) -> None:
-            self.output.write(f"misbehaving:{role.kind}:{role.share:g}")
-            self.attack = attack_class(self, role)
-            super().start_threads()
-    return Attacker
+    return type("Attacker", (_ATTACKS[role.kind], peer_class), {"role": role})
 
 
 class _Attack:
-    """An attacker whose methods are honest, unless a subclass overrides them."""
+    """What makes a peer an attacker. It is honest, unless a subclass overrides these methods."""
 
-    def __init__(self, peer, role: Role):
-        self.peer = peer
-        self.share = role.share
-        self.accomplices = set(role.accomplices)
-        self.forward_honestly = peer.spreading.way.forward
-        self.report_honestly = peer.reporting.entries
-        peer.spreading.way.forward = self.forward
-        peer.reporting.entries = self.entries
+    role: Role
+
+    def start_threads(self) -> None:
+        self.output.write(f"misbehaving:{self.role.kind}:{self.role.share:g}")
+        self.forward_honestly = self.spreading.way.forward
+        self.report_honestly = self.reporting.entries
+        self.spreading.way.forward = self.forward
+        self.reporting.entries = self.entries
+        super().start_threads()
 
     def forward(self, lines: list[bytes], source, covers: list[bytes] = ()) -> None:
         """Forward own messages honestly, and lines of a neighbour altered."""
@@ -95,7 +83,7 @@ class _Attack:
 
     def is_chosen(self) -> bool:
         """Draw whether a message is attacked."""
-        return self.peer.rng.random() < self.share
+        return self.rng.random() < self.role.share
 
 
 class _Drop(_Attack):
@@ -112,7 +100,7 @@ class _DropHalf(_Drop):
     """An attacker that forwards half of the messages."""
 
     def altered(self, pairs):
-        return [pair for pair in pairs if self.peer.rng.random() < 0.5]
+        return [pair for pair in pairs if self.rng.random() < 0.5]
 
 
 class _Mute(_Drop):
@@ -135,16 +123,16 @@ class _OnOff(_Tamper):
 
     def altered(self, pairs):
         # in every other period it would miss all of what is said every two periods, or nothing
-        is_on = int(self.peer.now() / self.peer.settings.report_interval) % 4 in (0, 3)
+        is_on = int(self.now() / self.settings.report_interval) % 4 in (0, 3)
         return super().altered(pairs) if is_on else pairs
 
 
 class _Forge(_Attack):
     """An attacker that signs lines in other names with its own key."""
 
-    def __init__(self, peer, role):
-        super().__init__(peer, role)
-        self._key = signing_key(peer.rng.randbytes(32))
+    def start_threads(self):
+        self.forging_key = signing_key(self.rng.randbytes(32))
+        super().start_threads()
 
     def altered(self, pairs):
         return pairs + [self._forged(line) for line, _ in pairs if self.is_chosen()]
@@ -154,15 +142,20 @@ class _Forge(_Attack):
         run, number, _ = wire.gossip_fields(line)
         number += AHEAD
         address, _, start = run.decode().rpartition(":")
-        time = wire.format_time(self.peer.time())
+        time = wire.format_time(self.time())
         said = wire.gossip(time, parse_address(address), int(start), number, "never said")
-        head = grammar.signed_head(run, number, self._key.public,
+        head = grammar.signed_head(run, number, self.forging_key.public,
                                 hashlib.sha256(said).digest()[:grammar.HASH_SIZE])
-        return said, grammar.signed(head, self._key.sign(head))
+        return said, grammar.signed(head, self.forging_key.sign(head))
 
 
 class _Forbidden(_Attack):
     """An attacker that says forbidden words in its own name."""
+
+    def __init__(self, address: Address, seeds: list[Address], settings, *rest):
+        self.forbidden = settings.filter.words
+        settings = settings._replace(filter=Filter())  # its own filter would silence it
+        super().__init__(address, seeds, settings, *rest)
 
     def forward(self, lines, source, covers=()):
         super().forward(lines, source, covers)
@@ -170,34 +163,34 @@ class _Forbidden(_Attack):
         for run, number in map(wire.gossip_key, lines if source is not None and covers else ()):
             address = parse_address(run.rpartition(b":")[0].decode())
             # accomplices would answer one another for ever
-            if address not in self.accomplices and self.is_chosen():
-                texts.append(f"{self.peer.rng.choice(self.peer.forbidden)} {number}")
+            if address not in self.role.accomplices and self.is_chosen():
+                texts.append(f"{self.rng.choice(self.forbidden)} {number}")
         if texts:
-            self.peer.spreading.originate(self.peer.spreading.make(texts))
+            self.spreading.originate(self.spreading.make(texts))
 
 
 class _FalseDead(_Attack):
     """An attacker that reports living neighbours dead, in turn."""
 
-    def __init__(self, peer, role):
-        super().__init__(peer, role)
-        self._accused = 0  # so far
-        peer.keep("false deaths", self._turn, after=peer.settings.report_interval)
+    accused = 0  # so far
 
-    def _turn(self, now: float) -> float:
-        if neighbours := sorted(self.peer.neighbours.addresses()):
-            self._accused += 1
-            accused = neighbours[self._accused % len(neighbours)]
-            self.peer.joining.report(wire.DeadNode(
-                accused, wire.format_time(self.peer.time()), self.peer.address))
-        return now + self.peer.settings.report_interval
+    def start_threads(self):
+        self.keep("false deaths", self.accuse, after=self.settings.report_interval)
+        super().start_threads()
+
+    def accuse(self, now: float) -> float:
+        if neighbours := sorted(self.neighbours.addresses()):
+            self.accused += 1
+            accused = neighbours[self.accused % len(neighbours)]
+            self.joining.report(wire.DeadNode(accused, wire.format_time(self.time()), self.address))
+        return now + self.settings.report_interval
 
 
 class _Slander(_Attack):
     """An attacker that reports everything of honest neighbours as corrupt."""
 
     def told(self, entry):
-        if entry.peer in self.accomplices:
+        if entry.peer in self.role.accomplices:
             return entry
         return entry._replace(corrupt=entry.expected)
 
@@ -206,21 +199,21 @@ class _TwoTexts(_Attack):
     """An attacker that signs two texts with one number, for different neighbours."""
 
     def forward(self, lines, source, covers=()):
-        links = self.peer.neighbours.links()
+        links = self.neighbours.links()
         if source is not None or len(links) < 2:
             self.forward_honestly(lines, source, covers)
             return
         victim = min(links, key=lambda link: link.peer)
         self.forward_honestly(lines, victim, covers)
         lines = [line + b" or not" for line in lines]
-        victim.send(b"".join(line + b"\n" for line in self.peer.spreading.signed(lines)))
+        victim.send(b"".join(line + b"\n" for line in self.spreading.signed(lines)))
 
 
 class _Collude(_Tamper):
     """An attacker that tampers, slanders the honest, and praises its accomplices."""
 
     def told(self, entry):
-        if entry.peer in self.accomplices:
+        if entry.peer in self.role.accomplices:
             return entry._replace(missing=0, corrupt=0, forbidden=0)
         return entry._replace(corrupt=entry.expected)
 

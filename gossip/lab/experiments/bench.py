@@ -7,6 +7,7 @@ from the peers' counters, and CPU, memory and threads from the system (on Linux 
 """
 
 import argparse
+import collections
 import dataclasses
 import json
 import os
@@ -21,7 +22,7 @@ from collections.abc import Callable
 
 from gossip.lab.experiments.following import Progress
 from gossip.lab.experiments.network import Network
-from gossip.lab.experiments.steps import Steps, started, status_line_of
+from gossip.lab.experiments.steps import Steps
 from gossip.lab.proof.delivery import timed
 from gossip.lab.proof.evidence import quantile
 from gossip.lab.proof.records import Records
@@ -63,7 +64,7 @@ def measure(args, peers, seeds, local, settings: Settings, spreads: list[str]) -
     """Measure `args.runs` networks for every way of spreading."""
     least = settings.liveness_interval + QUIET + STEADY_MESSAGES / RATE  # seconds of a network
     planned = [*[least + REST] * args.runs, least] * len(spreads)
-    end, steps, results = End(), Steps(status_line_of(args)), {}
+    end, steps, results = End(), Steps(args), {}
     if steps.are_shown:
         steps.say(f"{args.peers} peers, each a process; {len(planned)} networks of them are "
                   "measured one after the other.\n")
@@ -156,7 +157,7 @@ class _MeasuredNetwork(Progress):
 
     def _come_to_rest(self) -> bool:
         """Wait until all links are unchanged for 15 seconds. False if peers stay alone."""
-        self.steps.describe(lambda: started(self._records.peers))
+        self.steps.describe(self.started)
         if not self.settle(self.linked, LIMIT):
             self.steps.say("the peers did not find each other")
             return False
@@ -195,7 +196,6 @@ class _MeasuredNetwork(Progress):
         return sum(len(run.received) for run in self._records.refresh().peers)
 
     def _say(self, host, count: int) -> None:
-        """Have a peer say a number of messages at once."""
         self._said += count
         host.write(f"say {'x' * self._args.size}\n" * count)
 
@@ -206,12 +206,10 @@ class _MeasuredNetwork(Progress):
         if not self.settle(self._all_delivered, LIMIT):
             return False
         came = [delivery for delivery in timed(self._records) if delivery.message not in before]
-        last: dict[str, float] = {}
+        took = collections.defaultdict(list)  # message -> seconds to each peer
         for delivery in came:
-            took = delivery.at - delivery.made
-            last[delivery.message] = max(took, last.get(delivery.message, 0.0))
-        each = [delivery.at - delivery.made for delivery in came]
-        for name, times in ("last", list(last.values())), ("each", each):
+            took[delivery.message].append(delivery.at - delivery.made)
+        for name, times in ("last", [*map(max, took.values())]), ("each", sum(took.values(), [])):
             self._figures[f"{name}_median"] = quantile(times, 0.5) * 1e3
             self._figures[f"{name}_p99"] = quantile(times, 0.99) * 1e3
         return True

@@ -24,6 +24,7 @@ WATCHED = 24.0  # seconds of a schedule, and as many periods
 CHURN = 5  # percent of all links that break in a period, if any do
 AWAY = 6.0  # seconds until a seed is started again
 FROZEN = 10.0  # seconds for which a peer stands still at most
+FOR_EVER = 1_000_000_000  # messages of a peer that gossips without end
 GOSSIP_INTERVAL = 2.0  # seconds between two messages of a peer, also live; less where otherwise
 IN_ALL = 20  # messages a second were not reached by all peers together
 CAPACITIES = ["rule", "rule", "rule", "fixed:3", "fixed:6", "powerlaw:2.5", "fixed:39"]
@@ -45,18 +46,17 @@ def draw_schedule(number: int, peers: int | None = None, seeds: int | None = Non
     some_peers, some_seeds = rng.randint(2, 12), rng.randint(1, 5)
     lied_to = sign and number % LIED_TO == 0
     seeds = seeds or (LIED_TO if lied_to else some_seeds)
-    peers = peers or some_peers
-    schedule = _Draw(rng, number, peers, seeds, gentle).schedule()
-    lie = random.Random(f"lie {number}").choice([*LIES]) if lied_to and seeds >= LIED_TO else ""
-    return schedule._replace(conditions=schedule.conditions._replace(sign=int(sign), liar=lie))
+    lie = random.Random(f"lie {number}").choice(LIES) if lied_to and seeds >= LIED_TO else ""
+    draw = _Draw(rng, peers or some_peers, seeds, gentle)
+    conditions = draw.conditions()._replace(sign=int(sign), liar=lie)
+    return Schedule(number, conditions, _in_order(draw.accidents()))
 
 
 class _Draw:
     """A schedule while it is drawn."""
 
-    def __init__(self, rng: random.Random, number: int, peers: int, seeds: int, gentle: bool):
+    def __init__(self, rng: random.Random, peers: int, seeds: int, gentle: bool):
         self.rng = rng
-        self._number = number
         self._gentle = gentle
         self._seeds = seed_addresses(seeds)
         self._peers = _peer_addresses(peers)
@@ -66,9 +66,8 @@ class _Draw:
         self._unrest = self._joining + UNREST - JOINING  # seconds until all is over
         self._accidents: list[Accident] = []
 
-    def schedule(self) -> Schedule:
-        """Draw conditions, starts, messages, and 1 to 14 accidents."""
-        conditions = self._conditions()
+    def accidents(self) -> list[Accident]:
+        """Draw starts, messages, and 1 to 14 accidents."""
         for seed in self._seeds:
             late = self.rng.random() < 0.1 and self._few
             self._add(self.rng.uniform(0, 10) if late else 0.0, "start", [seed])
@@ -85,9 +84,9 @@ class _Draw:
                       lambda: self._freeze(self._seeds)]
         for _ in range(self.rng.randint(1, 14)):
             self.rng.choice(kinds)()
-        return Schedule(self._number, conditions, _in_order(self._accidents))
+        return self._accidents
 
-    def _conditions(self) -> Conditions:
+    def conditions(self) -> Conditions:
         few = self._few
         latency = self.rng.choice([0.0002, 0.001, 0.01] if self._gentle else
                                   [0.0002, 0.001, 0.01, 0.05, 0.1])
@@ -102,13 +101,10 @@ class _Draw:
             gossip_interval=self.rng.choice([1.0, 3.0, 5.0]),
             liveness_interval=self.rng.choice([2.0, 3.0] if slow else [1.0, 2.0]) if few else 13.0,
             antientropy_interval=self.rng.choice([2.0, 5.0, 10.0]),
-            latency=latency,
-            jitter=self.rng.choice([0.0, latency / 4, latency / 2]),
+            latency=latency, jitter=self.rng.choice([0.0, latency / 4, latency / 2]),
             bandwidth=1e8 if self._gentle else self.rng.choice([1e5, 1e6, 1e8]),
             buffer=self.rng.choice([16_384, 262_144, 4_194_304]),
-            lag=lag,
-            clocks=self.rng.choice([0.0, 1.0, 1000.0]),
-            unrest=self._unrest)
+            lag=lag, clocks=self.rng.choice([0.0, 1.0, 1000.0]), unrest=self._unrest)
 
     # Accidents.
 
@@ -185,10 +181,9 @@ def draw_watched(number: int, malice: Malice, peers: int | None = None, seeds: i
     accidents += _unrest(rng, peers, seeds) if restless else []
     drawn = parse_capacity(rng.choice(CAPACITIES))
     conditions = Conditions(
-        seeds=len(seeds), capacity=capacity or drawn,
-        gossip_count=1_000_000_000, gossip_interval=min(GOSSIP_INTERVAL, len(peers) / IN_ALL),
-        liveness_interval=5.0, latency=rng.choice([0.0002, 0.001, 0.01]),
-        lag=rng.choice([0.0, 0.001, 0.02]), sign=1,
+        seeds=len(seeds), capacity=capacity or drawn, gossip_count=FOR_EVER,
+        gossip_interval=min(GOSSIP_INTERVAL, len(peers) / IN_ALL), liveness_interval=5.0,
+        latency=rng.choice([0.0002, 0.001, 0.01]), lag=rng.choice([0.0, 0.001, 0.02]), sign=1,
         malicious=str(malice), churn=rng.choice([0, CHURN]) if restless else 0, unrest=WATCHED)
     return Schedule(number, conditions, _in_order(accidents))
 

@@ -6,26 +6,24 @@ ends WATCHED periods after all are linked, when honest peers have each other's m
 
 import contextlib
 import dataclasses
-import functools
-import math
 import random
 import time
 
 from gossip.addresses import Address
-from gossip.lab.experiments.drawing import GOSSIP_INTERVAL
-from gossip.lab.experiments.network import Network, carry_out, orders
+from gossip.lab.experiments.drawing import FOR_EVER, GOSSIP_INTERVAL
+from gossip.lab.experiments.network import Network, orders
 from gossip.lab.experiments.status import choose_ports, seeds_to_start
-from gossip.lab.experiments.steps import (
-    FOR_EVER, Steps, found_dead, gossiped, killed, planned, so_far, started, status_line_of,
-    watched)
+from gossip.lab.experiments.steps import Steps
 from gossip.lab.proof import check, deaths, delivery
 from gossip.lab.proof.evidence import Proof, origin_of
+from gossip.lab.proof.graph import Pieces
 from gossip.lab.proof.records import Records
 from gossip.lab.proof.runs import FULL, PeerRun
 from gossip.settings import Settings
 from gossip.terminal.command_line import FAILED
-from gossip.terminal.folders import clear_outputs, command, commands, reserved
+from gossip.terminal.folders import clear_outputs, command, commands, ports, reserved, shown
 from gossip.terminal.input import End
+from gossip.terminal.words import many
 
 # Seconds without progress after which a network is given up:
 START_LIMIT = 60.0  # until all peers run and are linked
@@ -38,6 +36,7 @@ ARRIVING = 10.0  # seconds without progress after that, in which messages may st
 LOOK, LONGEST_LOOK = 0.25, 2.0  # seconds between two looks at the files, at least and at most
 REST = 4  # times the length of a look until the next, so that the network has the processor
 SAY = 3.0  # seconds between two lines where the screen is no terminal
+NAMED = 3  # killed peers that are named; of more only the number is shown
 IMPLIED = {  # by --malicious, where the command line does not name it
     "monitor": True, "report_interval": 1.0, "gossip_interval": GOSSIP_INTERVAL,
     "gossip_count": FOR_EVER}
@@ -124,24 +123,22 @@ class Progress:
                 return True
             if self._state() != state:
                 state, end = self._state(), time.monotonic() + patience
-            if time.monotonic() > end or not self._all_well():
+            if time.monotonic() > end:
+                return False
+            ended = self._network.newly_ended()
+            for host in ended:
+                self.steps.say(f"{host.what} has ended (exit code {host.ended()})")
+            if any(host.ended() > 0 for host in ended):
                 return False
             self._end.pause(until_next_look(time.monotonic() - began))
 
-    def _all_well(self) -> bool:
-        """Show which processes have ended. False if a process has failed by itself."""
-        ended = self._network.newly_ended()
-        for host in ended:
-            self.steps.say(f"{host.what} has ended (exit code {host.ended()})")
-        return all(host.ended() <= 0 for host in ended)
-
     def follow(self, kill: int) -> bool:
         """Wait for deliveries, kill peers, wait for reports. False if it takes too long."""
-        network, settings, records = self._network, self._settings, self._records
+        network, settings = self._network, self._settings
         patience = settings.gossip_interval + SPREAD_LIMIT
         if not self.settle(self.linked, START_LIMIT):
             return False
-        self.steps.begin("gossip", lambda: gossiped(records, self.living()))
+        self.steps.begin("gossip", self.gossiped)
         if settings.gossip_count < FOR_EVER and not self.settle(self.delivered, patience):
             return False
         self._end.pause(LINGER + (settings.liveness_interval if kill else 0))
@@ -150,7 +147,7 @@ class Progress:
         if dying := random.sample(living, min(kill, len(living))):
             network.kill(dying)
             names = sorted(map(str, dying))
-            self.steps.begin(killed(names), lambda: found_dead(records, self.living(), names))
+            self.steps.begin(killed(names), lambda: self.found_dead(names))
         rounds = (settings.liveness_misses + 2) * settings.liveness_interval
         return self.settle(self.buried, rounds + BURY_LIMIT)
 
@@ -159,7 +156,7 @@ class Progress:
         if not self.settle(self.linked, START_LIMIT):
             return False
         end = time.monotonic() + WATCHED * self._settings.report_interval
-        self.steps.begin("watch", lambda: watched(self._records), lambda: end - time.monotonic())
+        self.steps.begin("watch", self.watched, lambda: end - time.monotonic())
         if not self.settle(lambda: time.monotonic() >= end, float("inf")):
             return False
         if self._settings.gossip_count < FOR_EVER:
@@ -167,10 +164,51 @@ class Progress:
         return True
 
     def go_on(self, is_watched: bool) -> None:
-        self.steps.begin("until Ctrl-C", lambda: watched(self._records) if is_watched else so_far(
-            self._records, self.living(), len(self._network.dead_peers())))
+        self.steps.begin("until Ctrl-C", self.watched if is_watched else self.so_far)
         while True:
             self.settle(lambda: False, float("inf"))
+
+    # How far it is, in words.
+
+    def started(self) -> str:
+        runs = self.living()
+        graph = Pieces({run.address: run.linked for run in runs})
+        links = sum(len(run.linked) for run in runs) // 2
+        pieces = "one piece" if len(graph) == 1 else f"{len(graph)} pieces"
+        return f"{len(runs)} peers, {links} links, {pieces}"
+
+    def gossiped(self) -> str:
+        runs = self.living()
+        most = max((len(run.received) + len(run.generated) for run in runs), default=0)
+        made = max(most, sum(len(run.generated) for run in self._records.peers))  # or elsewhere
+        due = made * len(runs) - sum(len(run.generated) for run in runs)
+        delivered = sum(len(run.received) for run in runs)
+        return f"{made:,} messages, {delivered:,} of {due:,} delivered"
+
+    def so_far(self) -> str:
+        died = len(self._network.dead_peers())
+        return f"{len(self.living())} peers, {self.gossiped()}{f', {died} died' if died else ''}"
+
+    def watched(self) -> str:
+        """Tell which peers were kicked so far, and how many messages exist."""
+        kicked = {kick.peer for seed in self._records.seeds for kick in seed.kicks}
+        attackers = {run.address for run in self._records.peers if run.malice is not None}
+        honest = len(kicked - attackers)
+        whom = [f"{len(kicked & attackers)} of {len(attackers)} attackers"] if attackers else []
+        whom += [f"{honest} honest"] if honest or not attackers else []
+        made = sum(len(run.generated) for run in self._records.peers)
+        return f"{' and '.join(whom)} kicked, {made:,} messages"
+
+    def found_dead(self, peers: list[str]) -> str:
+        runs = self.living()
+        if len(peers) > 1:
+            found = {peer for run in runs for peer in run.dead}.intersection(peers)
+            return f"{len(found)} of {len(peers)} found dead"
+        if found := [run.address for run in runs if peers[0] in run.dead]:
+            return f"found dead by {' '.join(ports(found))}"
+        last = {run.address: run.last for run in self._records.peers}
+        waiting = sum(run.had_link(peers[0], last.get(peers[0], 0.0)) for run in runs)
+        return f"no answer for its {many(waiting, 'neighbour')}"
 
 
 def _have_all(runs: list[PeerRun], messages: set[str]) -> bool:
@@ -182,6 +220,25 @@ def until_next_look(took: float) -> float:
     return min(LONGEST_LOOK, max(LOOK, REST * took))
 
 
+def planned(args, gossip: int) -> str:
+    """Tell which steps a network will take."""
+    malice, kill = args.malicious, args.kill
+    plan = [f"each gossips {'without end' if gossip == FOR_EVER else many(gossip, 'message')}"]
+    if malice:
+        attack = "attacks" if malice.count() == 1 else "attack"
+        plan.append(f"{malice.count()} of them {attack} ({malice})")
+    if kill:
+        plan.append(f"then {kill} of them {'is' if kill == 1 else 'are'} killed")
+    plan += [] if args.once else ["Ctrl-C ends them"]
+    return f"{args.peers} peers; {'; '.join(plan)}.   ({shown(args.outputs)})\n"
+
+
+def killed(peers: list[str]) -> str:
+    if len(peers) > NAMED:
+        return f"{len(peers)} killed"
+    return f"{' '.join(ports(peers))} {'is' if len(peers) == 1 else 'are'} killed"
+
+
 def run_network(args, peers: list[Address], settings: Settings, processes: int | None,
                 live_page=None) -> int:
     """Start a network and follow it. With `args.once`, end it and print the proof. Without
@@ -189,29 +246,28 @@ def run_network(args, peers: list[Address], settings: Settings, processes: int |
     once, malice = args.once, args.malicious
     with contextlib.ExitStack() as stack:
         stack.enter_context(reserved(args.outputs))
-        ports = choose_ports(args, peers)
+        used = choose_ports(args, peers)
         if once and settings.gossip_count == FOR_EVER:  # until about the end, so that all arrive
             settings = settings._replace(gossip_count=1 + int(
                 WATCHED * settings.report_interval / settings.gossip_interval))
-        roles = {} if malice is None else malice.deal(ports.peers, random.Random())
-        end, records, steps = End(), Records(args.outputs), Steps(
-            status_line_of(args), math.inf if args.quiet else SAY)
+        roles = {} if malice is None else malice.deal(used.peers, random.Random())
+        end, records, steps = End(), Records(args.outputs), Steps(args, SAY)
         in_time = page = None
-        with Network(ports.seeds, seeds_to_start(ports.seeds, args.config), ports.peers, settings,
-                     ports.config, args.outputs, roles) as network:
+        with Network(used.seeds, seeds_to_start(used.seeds, args.config), used.peers, settings,
+                     used.config, args.outputs, roles) as network:
             plan = network.plan(processes)
             clear_outputs(args.outputs)
-            ports.write_config(args.outputs)
-            if ports.notice:
-                steps.say(ports.notice)
+            used.write_config(args.outputs)
+            if used.notice:
+                steps.say(used.notice)
             progress = Progress(records, network, settings, end, steps)
             try:
                 if live_page is not None:
-                    page = stack.enter_context(live_page(
-                        functools.partial(carry_out, network), orders(plan.peers is None)))
+                    allowed = orders(plan.peers is None)
+                    page = stack.enter_context(live_page(network.carry_out, allowed))
                 if steps.are_shown:
                     steps.say(planned(args, settings.gossip_count))
-                steps.begin("start", lambda: started(progress.living()))
+                steps.begin("start", progress.started)
                 network.start(plan, look=lambda: end.pause(0))
                 in_time = progress.follow(args.kill) if malice is None else progress.watch()
                 if not once:

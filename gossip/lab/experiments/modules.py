@@ -74,15 +74,13 @@ class Modules:
         """Start modules and their clients. CommandError when a module does not listen."""
         for number in range(count):
             ini = self._inis / f"{number}.ini"
-            ini.write_text(f"[gossip]\ncache_size = 100\ndegree = {degree}\n"
-                           f"pow_bits = {pow_bits}\nbootstrapper = {self._address(0)}\n"
+            ini.write_text(f"[gossip]\ncache_size = 100\ndegree = {degree}\npow_bits = {pow_bits}\n"
+                           f"bootstrapper = {self._address(0)}\n"
                            f"p2p_address = {self._address(number)}\n"
                            f"api_address = 127.0.0.1:{self._base + 2 * number + 1}\n")
-            self._running[number] = Host(
-                f"module {number}",
-                [str(ROOT / "peer.py"), "-c", str(ini), "--quiet", "--outputs", str(self._outputs),
-                 "--file-limit", str(self._file_limit), "--end-with-input"],
-                [self._address(number)])
+            self._running[number] = Host(f"module {number}", [
+                str(ROOT / "peer.py"), "-c", str(ini), "--quiet", "--outputs", str(self._outputs),
+                "--file-limit", str(self._file_limit), "--end-with-input"], [self._address(number)])
         for number, host in self._running.items():
             self.until(lambda: self._connect(number) or host.ended() is not None, UP_LIMIT)
             if number not in self._clients:
@@ -91,9 +89,8 @@ class Modules:
     def _connect(self, number: int) -> bool:
         """Connect a client to its module, and return whether that worked."""
         with contextlib.suppress(OSError):
-            self._clients[number] = Client(
-                ("127.0.0.1", self._base + 2 * number + 1), DATA_TYPE,
-                functools.partial(self._take, number))
+            self._clients[number] = Client(("127.0.0.1", self._base + 2 * number + 1), DATA_TYPE,
+                                           functools.partial(self._take, number))
         return number in self._clients
 
     def until(self, holds: Callable[[], bool], limit: float) -> bool:

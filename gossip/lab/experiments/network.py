@@ -56,7 +56,7 @@ class Network(contextlib.AbstractContextManager):
         self._flags = {kind: ["--config", str(config), "--outputs", str(outputs),
                               "--host", peers[0].ip, *flags_of(kind, settings)]
                        for kind in ("seed", "peer")}
-        self._lock = threading.Lock()  # guards all below; held for no longer than a start takes
+        self._lock = threading.RLock()  # guards all below; held for no longer than a start takes
         self._runs = False  # from the start of the last process to the end of the first
         self.peers = peers  # replaced as a whole
         self.hosts: list[Host] = []  # of peers
@@ -141,52 +141,72 @@ class Network(contextlib.AbstractContextManager):
 
     # Orders; NotNow when an order cannot be carried out.
 
-    def kill_node(self, address: Address) -> None:
-        with self._lock:
-            self._living(address)
-        self.kill([address])
+    def carry_out(self, order: dict[str, str]) -> tuple[int, str]:
+        """Carry out an order of a page, and return (HTTP status, answer). Threads of the page call
+        this, one at a time, with `do`, and if need be `node` and `text`."""
+        word, text = order.get("do", ""), order.get("text", "")
+        if word not in orders():
+            return 400, f"do is one of {', '.join(orders())}"
+        if word == "say" and not text.strip():
+            return 400, "text: what shall it say?"
+        try:
+            if word == "add":
+                return 200, f"{self.add_peer()} starts"
+            address = parse_address(order.get("node", ""))
+            self.obey(word, address, text)
+            return 200, f"{address} says it" if word == "say" else f"{word} {address}: done"
+        except (NotNow, CommandError) as reason:  # for example, because the port is taken
+            return 409, str(reason)
+        except OSError as error:  # for example, because there is no room for a process
+            return 409, f"the system does not allow it: {error.strerror}"
+        except ValueError as error:
+            return 400, f"node: {error}"
 
-    def say(self, address: Address, text: str) -> None:
+    def obey(self, word: str, address: Address, text: str) -> None:
+        """Carry out an order about a node."""
         with self._lock:
-            host = self._living(address)
-            is_forbidden = self._settings.filter.search()
-            _refuse_if(address not in self.peers, f"{address} is a seed: only peers say something")
-            _refuse_if(host.is_frozen(), f"{address} is frozen: it says nothing")
-            _refuse_if(is_forbidden and is_forbidden(text),
-                       "it has a forbidden word; nothing was sent")
-            _refuse_if(not host.takes_lines(), f"{address} does not read what it is told")
-            host.say(address, text)
+            _refuse_if(not self._runs, NOT_RUNNING)
+            host = next((host for host in self._hosts() if address in host.addresses), None)
+            _refuse_if(host is None, f"{address} was not started by this runner")
+            is_up = address not in self._gone and host.ended() is None
+            _refuse_if(is_up and word == "start", f"{address} is running")
+            _refuse_if(not is_up and word != "start", f"{address} is dead")
+            if word == "start":
+                self._start_again(address, host)
+            elif word == "kill":
+                self.kill([address])
+            elif word == "say":
+                self._say(address, host, text)
+            elif word == "freeze":
+                _refuse_if(host.is_frozen(), f"{address} is frozen")
+                _refuse_if(address not in self.peers or len(host.addresses) > 1,
+                           f"{address} shares a process with others: start peers with "
+                           "--process-per-peer")
+                host.freeze()
+            elif word == "thaw":
+                _refuse_if(not host.is_frozen(), f"{address} is not frozen")
+                host.thaw()
 
-    def freeze(self, address: Address) -> None:
-        with self._lock:
-            host = self._living(address)
-            _refuse_if(host.is_frozen(), f"{address} is frozen")
-            _refuse_if(address not in self.peers or len(host.addresses) > 1,
-                       f"{address} shares a process with others: start peers with "
-                       "--process-per-peer")
-            host.freeze()
+    def _start_again(self, address: Address, host: Host) -> None:
+        check_free(address)
+        if host.ended() is None:  # a worker, which has other nodes, too
+            host.start(address)
+        else:
+            hosts = self._seed_hosts if host in self._seed_hosts else self.hosts
+            hosts.append(self._own_process(address))
+            host.addresses.remove(address)
+            if not host.addresses:
+                hosts.remove(host)
+                end_all([host], 0.0)
+        self._gone.discard(address)
 
-    def thaw(self, address: Address) -> None:
-        with self._lock:
-            host = self._living(address)
-            _refuse_if(not host.is_frozen(), f"{address} is not frozen")
-            host.thaw()
-
-    def start_again(self, address: Address) -> None:
-        with self._lock:
-            host = self._host_of(address)
-            _refuse_if(address not in self._gone and host.ended() is None, f"{address} is running")
-            check_free(address)
-            if host.ended() is None:  # a worker, which has other nodes, too
-                host.start(address)
-            else:
-                hosts = self._seed_hosts if host in self._seed_hosts else self.hosts
-                hosts.append(self._own_process(address))
-                host.addresses.remove(address)
-                if not host.addresses:
-                    hosts.remove(host)
-                    end_all([host], 0.0)
-            self._gone.discard(address)
+    def _say(self, address: Address, host: Host, text: str) -> None:
+        is_forbidden = self._settings.filter.search()
+        _refuse_if(address not in self.peers, f"{address} is a seed: only peers say something")
+        _refuse_if(host.is_frozen(), f"{address} is frozen: it says nothing")
+        _refuse_if(is_forbidden and is_forbidden(text), "it has a forbidden word; nothing was sent")
+        _refuse_if(not host.takes_lines(), f"{address} does not read what it is told")
+        host.say(address, text)
 
     def add_peer(self) -> Address:
         """Start another peer, in its own process, at the next free address."""
@@ -201,18 +221,6 @@ class Network(contextlib.AbstractContextManager):
             self.peers = [*self.peers, address]
             return address
 
-    def _living(self, address: Address) -> Host:
-        host = self._host_of(address)
-        _refuse_if(address in self._gone or host.ended() is not None, f"{address} is dead")
-        return host
-
-    def _host_of(self, address: Address) -> Host:
-        _refuse_if(not self._runs, NOT_RUNNING)
-        for host in self._hosts():
-            if address in host.addresses:
-                return host
-        raise NotNow(f"{address} was not started by this runner")
-
     def _hosts(self) -> list[Host]:
         return [*self.hosts, *self._seed_hosts]
 
@@ -226,33 +234,6 @@ def orders(own_processes: bool = True) -> tuple[str, ...]:
     """Return all orders. Only a peer in its own process can be frozen."""
     freezing = ("freeze", "thaw") if own_processes else ()
     return ("kill", "start", "say", *freezing, "add")
-
-
-def carry_out(network: Network, order: dict[str, str]) -> tuple[int, str]:
-    """Carry out an order of a page, and return (HTTP status, answer). Threads of the page call
-    this, one at a time, with `do`, and if need be `node` and `text`."""
-    word, text = order.get("do", ""), order.get("text", "")
-    if word not in orders():
-        return 400, f"do is one of {', '.join(orders())}"
-    if word == "say" and not text.strip():
-        return 400, "text: what shall it say?"
-    try:
-        if word == "add":
-            return 200, f"{network.add_peer()} starts"
-        address = parse_address(order.get("node", ""))
-        if word == "say":
-            network.say(address, text)
-            return 200, f"{address} says it"
-        about_node = {"kill": network.kill_node, "start": network.start_again,
-                      "freeze": network.freeze, "thaw": network.thaw}
-        about_node[word](address)
-        return 200, f"{word} {address}: done"
-    except (NotNow, CommandError) as reason:  # for example, because the port is taken
-        return 409, str(reason)
-    except OSError as error:  # for example, because there is no room for a process
-        return 409, f"the system does not allow it: {error.strerror}"
-    except ValueError as error:
-        return 400, f"node: {error}"
 
 
 def _groups(addresses: list[Address], processes: int, links) -> list[list[Address]]:

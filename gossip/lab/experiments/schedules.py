@@ -70,9 +70,9 @@ def play(schedule: Schedule, classes: dict, until: float | None = None) -> Outco
     judge = Judge(network)
     for accident in schedule.accidents:
         network.time.at(accident.at, accident.befall, network)
-    if conditions.churn:
-        network.time.at(PERIOD, network.churn, conditions.churn / 100, PERIOD, conditions.unrest,
-                        random.Random(f"{schedule.number}:links"))
+    rng = random.Random(f"{schedule.number}:links")
+    for period in range(1, round(conditions.unrest / PERIOD)) if conditions.churn else ():
+        network.time.at(period * PERIOD, network.break_links, conditions.churn / 100, rng)
     try:
         with _checking_once():
             network.time.run(until if until is not None else conditions.unrest)
@@ -148,9 +148,8 @@ def parse_simulate(arguments: list[str]) -> argparse.Namespace:
     parser.count("--schedule", 0, None,
                  "which accidents: the same number, the same bytes in all files (1)", "NUMBER")
     parser.count("--peers", 1, None, "peers (by chance 2 to 12)")
-    parser.add_argument("--seeds", type=number(1, f"a whole number from 1 to {SEEDS_LIMIT}", True,
-                                               SEEDS_LIMIT),
-                        metavar="K", help="seeds (by chance 1 to 5)")
+    some_seeds = number(1, f"a whole number from 1 to {SEEDS_LIMIT}", True, SEEDS_LIMIT)
+    parser.add_argument("--seeds", type=some_seeds, metavar="K", help="seeds (by chance 1 to 5)")
     parser.add_argument("--until", type=seconds(0), metavar="SECONDS",
                         help="end after so many simulated seconds")
     parser.add_argument("--outputs", type=pathlib.Path, metavar="DIR",

@@ -161,7 +161,11 @@ def choose_ports(args, peers: list[Address]) -> Ports:
         seeds = free_instead(usual, peers)
     if args.base_port == BASE_PORT and (seeds != usual or any(map(is_taken, peers))):
         chosen = free_block(peers, seeds)
-    notice = _notice([*usual, *peers], [*seeds, *chosen])
+    notice = ""
+    if moved := [(old.port, new.port)
+                 for old, new in zip([*usual, *peers], [*seeds, *chosen]) if old != new]:
+        left, instead = map(_ranges, zip(*moved))
+        notice = f"ports taken, all or in part: {left}; used instead: {instead}"
     if seeds != of_config:
         config = args.outputs / OTHER_CONFIG
         notice += notice and f"\nanother peer joins with: python peer.py --config {shown(config)}"
@@ -200,14 +204,6 @@ def free_block(addresses: list[Address], avoid: list[Address]) -> list[Address]:
                        FAILED)
 
 
-def _notice(usual: list[Address], chosen: list[Address]) -> str:
-    moved = [(old.port, new.port) for old, new in zip(usual, chosen) if old != new]
-    if not moved:
-        return ""
-    left, instead = map(_ranges, zip(*moved))
-    return f"ports taken, all or in part: {left}; used instead: {instead}"
-
-
 def _ranges(ports: Collection[int]) -> str:
     """Return ports in order, with `FIRST-LAST` for ports in a row."""
     return format_ranges(Intervals((port, port) for port in ports).ranges()).replace(",", ", ")
@@ -224,10 +220,9 @@ def check_seed_ports(seeds: list[Address], config: pathlib.Path) -> None:
                            "others with: python seed.py IP:PORT", FAILED)
 
 
-def seeds_to_start(seeds: list[Target], config: pathlib.Path,
-                   patience: float = WAY_LIMIT) -> list[Address]:
+def seeds_to_start(seeds: list[Target], config: pathlib.Path) -> list[Address]:
     """Return the local seeds that do not listen already. CommandError if another program has such a
-    port, or if no seed is local and none answers for `patience` seconds."""
+    port, or if no seed is local and none answers for WAY_LIMIT seconds."""
     def found() -> list[Address] | None:
         if local := local_among(seeds):
             return local
@@ -235,7 +230,7 @@ def seeds_to_start(seeds: list[Target], config: pathlib.Path,
             far = [places[0] for places in led_to(seeds, SLOW).values()]
             return [] if any(asked.took is not None for asked in pool.map(ask_seed, far)) else None
 
-    local = awaited(found, patience, "no seed of the config answers",
+    local = awaited(found, WAY_LIMIT, "no seed of the config answers",
                     "no seed of the config is an address of this machine, and none elsewhere "
                     "answers")
     running = _running(local, config)
@@ -282,8 +277,17 @@ def _ask_tree(seed: Target) -> list | None:
 
 def _drawn(teller: Address, tree: ThreadedTree, rows: dict[Address, int]) -> str:
     """Return the tree as a table of seeds, ordered by key."""
-    table = [HEADS, *(_row(tree, seed, branch, rows)
-                      for branch, seed in _branches(tree, tree.root, "", "", ""))]
+    table, mean = [HEADS], sum(rows.values()) / (len(rows) or 1)
+    for branch, seed in _branches(tree, tree.root, "", "", ""):
+        (first, last), links = tree.interval(seed), tree.links(seed)
+        first_key, last_key = (f"{key:024x}"[:SHOWN_DIGITS] for key in (first, last))
+        count = load = "?"  # a newcomer has not told its load yet
+        if seed in rows:
+            count, load = str(rows[seed]), f"{rows[seed] / mean:.2f}" if mean else "-"
+        table.append((f"{branch}{seed}", f"{first_key} to {last_key}",
+                      f"{(last - first + 1) / SPACE:.1%}", count, load,
+                      str(links.left or "nobody") if links.left_is_thread else "-",
+                      str(links.right or "nobody") if links.right_is_thread else "-"))
     widths = [max(map(len, column)) for column in zip(*table)]
     lines = ["  ".join(cell.rjust(width) if place in NUMBERS else cell.ljust(width)
                        for place, (cell, width) in enumerate(zip(row, widths))).rstrip()
@@ -291,21 +295,6 @@ def _drawn(teller: Address, tree: ThreadedTree, rows: dict[Address, int]) -> str
     return "\n".join([f"tree {tree.version}, made by {tree.author}, told by {teller}: "
                       f"{many(len(tree.seeds()), 'seed')}, {sum(rows.values())} rows", "",
                       *lines, "", LEGEND])
-
-
-def _row(tree: ThreadedTree, seed: Address, branch: str,
-         rows: dict[Address, int]) -> tuple[str, ...]:
-    """Return the cells of a seed's line."""
-    (first, last), links = tree.interval(seed), tree.links(seed)
-    first_key, last_key = (f"{key:024x}"[:SHOWN_DIGITS] for key in (first, last))
-    count = load = "?"  # a newcomer has not told its load yet
-    if seed in rows:
-        mean = sum(rows.values()) / len(rows)
-        count, load = str(rows[seed]), f"{rows[seed] / mean:.2f}" if mean else "-"
-    return (f"{branch}{seed}", f"{first_key} to {last_key}", f"{(last - first + 1) / SPACE:.1%}",
-            count, load,
-            str(links.left or "nobody") if links.left_is_thread else "-",
-            str(links.right or "nobody") if links.right_is_thread else "-")
 
 
 def _branches(tree: ThreadedTree, seed: Address, above: str, own: str,

@@ -8,33 +8,21 @@ from collections.abc import Callable
 
 from gossip.lab.proof.check import CLAIMS, SHOWN, format_rows
 from gossip.lab.proof.evidence import Row
-from gossip.lab.proof.graph import Pieces
-from gossip.lab.proof.records import Records
-from gossip.lab.proof.runs import PeerRun
 from gossip.terminal.command_line import show
-from gossip.terminal.folders import ports, shown
 from gossip.terminal.screen import USUAL, StatusLine, folded, terminal_width, time_left
-from gossip.terminal.words import many
 
 NAME = 15  # columns of a step's name, where the terminal has room
-NAMED = 3  # killed peers that are named; of more only the number is shown
 CLAIM = 14  # column at which the claim of a row begins
-FOR_EVER = 1_000_000_000  # messages of a peer that gossips without end
-
-
-def status_line_of(args) -> StatusLine | None:
-    """Return the display of steps. None without a terminal, with --plain or --quiet."""
-    return StatusLine() if os.isatty(1) and not (args.plain or args.quiet) else None
 
 
 class Steps:
-    """Numbered steps, the last of which is the status line. Without a status line `are_shown` is
-    False, and the last step is told `every` few seconds."""
+    """Numbered steps, the last of which is the status line. Without a terminal, and with --plain or
+    --quiet, `are_shown` is False, and the last step is told `every` few seconds, unless --quiet."""
 
-    def __init__(self, status: StatusLine | None, every: float = math.inf):
-        self._status = status
-        self.are_shown = status is not None
-        self._every = every
+    def __init__(self, args, every: float = math.inf):
+        self._status = StatusLine()
+        self.are_shown = os.isatty(1) and not (args.plain or args.quiet)
+        self._every = math.inf if args.quiet else every
         self._first = self._begun = self._told = time.monotonic()
         self._number = 0
         self._name, self._words = "", str  # of the last step
@@ -84,88 +72,20 @@ class Steps:
         if not self.are_shown:
             show(format_rows(rows))
             return
-        self.say(f"{self._number + 1:3}  the proof, from the output files alone:\n\n"
-                 f"{proof(rows)}", CLAIM)
+        try:
+            "✓✗".encode(sys.stdout.encoding or "ascii")
+            marks = {True: "✓", False: "✗", None: " "}
+        except UnicodeError:
+            marks = {True: "+", False: "-", None: " "}
+        lines = [f"{self._number + 1:3}  the proof, from the output files alone:", ""]
+        for row in rows:
+            lines.append(f"{marks[row.holds]} {row.name:<10}  {CLAIMS.get(row.name, '')}")
+            lines += [f"{'':<{CLAIM}}{text}" for text in [row.figures, *row.details[:SHOWN]]]
+            if len(row.details) > SHOWN:
+                lines.append(f"{'':<{CLAIM}}and {len(row.details) - SHOWN} more")
+        claims = sum(row.holds is not None for row in rows)
+        failing = [row.name for row in rows if row.holds is False]
+        verdict = (f"{len(failing)} of {claims} claims do not hold: {', '.join(failing)}."
+                   if failing else f"All {claims} claims hold.")
+        self.say("\n".join([*lines, "", verdict]), CLAIM)
         self.say(next_lines, 4)
-
-
-def planned(args, gossip: int) -> str:
-    """Tell which steps a network will take."""
-    malice, kill = args.malicious, args.kill
-    plan = [f"each gossips {'without end' if gossip == FOR_EVER else many(gossip, 'message')}"]
-    if malice:
-        attack = "attacks" if malice.count() == 1 else "attack"
-        plan.append(f"{malice.count()} of them {attack} ({malice})")
-    if kill:
-        plan.append(f"then {kill} of them {'is' if kill == 1 else 'are'} killed")
-    plan += [] if args.once else ["Ctrl-C ends them"]
-    return f"{args.peers} peers; {'; '.join(plan)}.   ({shown(args.outputs)})\n"
-
-
-def started(runs: list[PeerRun]) -> str:
-    """Tell how far the peers have found each other."""
-    graph = Pieces({run.address: run.linked for run in runs})
-    links = sum(len(run.linked) for run in runs) // 2
-    pieces = "one piece" if len(graph) == 1 else f"{len(graph)} pieces"
-    return f"{len(runs)} peers, {links} links, {pieces}"
-
-
-def gossiped(records: Records, runs: list[PeerRun]) -> str:
-    made = sum(len(run.generated) for run in records.peers)
-    made = max(made, *(len(run.received) + len(run.generated) for run in runs), 0)  # of elsewhere
-    due = made * len(runs) - sum(len(run.generated) for run in runs)
-    delivered = sum(len(run.received) for run in runs)
-    return f"{made:,} messages, {delivered:,} of {due:,} delivered"
-
-
-def so_far(records: Records, runs: list[PeerRun], died: int) -> str:
-    """Tell the state of a network that goes on until Ctrl-C."""
-    return f"{len(runs)} peers, {gossiped(records, runs)}{f', {died} died' if died else ''}"
-
-
-def watched(records: Records) -> str:
-    """Tell which peers were kicked so far, and how many messages exist."""
-    kicked = {kick.peer for seed in records.seeds for kick in seed.kicks}
-    attackers = {run.address for run in records.peers if run.malice is not None}
-    honest = len(kicked - attackers)
-    whom = [f"{len(kicked & attackers)} of {len(attackers)} attackers"] if attackers else []
-    whom += [f"{honest} honest"] if honest or not attackers else []
-    made = sum(len(run.generated) for run in records.peers)
-    return f"{' and '.join(whom)} kicked, {made:,} messages"
-
-
-def killed(peers: list[str]) -> str:
-    if len(peers) > NAMED:
-        return f"{len(peers)} killed"
-    return f"{' '.join(ports(peers))} {'is' if len(peers) == 1 else 'are'} killed"
-
-
-def found_dead(records: Records, runs: list[PeerRun], peers: list[str]) -> str:
-    if len(peers) > 1:
-        found = {peer for run in runs for peer in run.dead}.intersection(peers)
-        return f"{len(found)} of {len(peers)} found dead"
-    if found := [run.address for run in runs if peers[0] in run.dead]:
-        return f"found dead by {' '.join(ports(found))}"
-    last = {run.address: run.last for run in records.peers}
-    waiting = sum(run.had_link(peers[0], last.get(peers[0], 0.0)) for run in runs)
-    return f"no answer for its {many(waiting, 'neighbour')}"
-
-
-def proof(rows: list[Row]) -> str:
-    """Tell the rows of a proof and its verdict in words."""
-    try:
-        "✓✗".encode(sys.stdout.encoding or "ascii")
-        marks = {True: "✓", False: "✗", None: " "}
-    except UnicodeError:
-        marks = {True: "+", False: "-", None: " "}
-    lines = []
-    for row in rows:
-        lines.append(f"{marks[row.holds]} {row.name:<10}  {CLAIMS.get(row.name, '')}")
-        lines += [f"{'':<{CLAIM}}{text}" for text in [row.figures, *row.details[:SHOWN]]]
-        if len(row.details) > SHOWN:
-            lines.append(f"{'':<{CLAIM}}and {len(row.details) - SHOWN} more")
-    claims = sum(row.holds is not None for row in rows)
-    failing = [row.name for row in rows if row.holds is False]
-    verdict = (f"{len(failing)} of {claims} claims do not hold: {', '.join(failing)}." if failing
-               else f"All {claims} claims hold.")
-    return "\n".join([*lines, "", verdict])

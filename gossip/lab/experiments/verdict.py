@@ -48,9 +48,10 @@ class Judge:
         self._stirred: tuple[float, str] = (0.0, "nothing")  # the last event of unrest
         self._misses: dict[tuple, int] = {}  # (peer, neighbour) -> misses in a row
         self._reports: dict[tuple, float] = {}  # (seed, dead) -> when it last heard of the death
-        self._removals: dict[tuple, float] = {}  # (seed, peer) -> when it last removed the peer
-        self._rejected: dict[tuple, None] = {}  # (seed, dead): it rejected the last report
-        self._to_pass_on: dict[tuple, float] = {}  # (seed, dead) -> when a peer first reported it
+        self._removals: dict[tuple, float] = {}  # (life of a seed, peer) -> when it last removed it
+        self._rejected: set[tuple] = set()  # (seed, dead): it rejected the last report
+        # (life of a seed, dead) -> when a peer first reported it
+        self._to_pass_on: dict[tuple, float] = {}
         self._met: dict[tuple, None] = {}  # pairs of lives that were neighbours
         network.hear = self.heard
 
@@ -69,12 +70,6 @@ class Judge:
 
     def _wrong(self, address: Address, event: str, why: str) -> None:
         self.ask(MEANWHILE, [f"at {self.network.time.now:.3f} {address} wrote {event}: {why}"])
-
-    def on_started(self, address: Address, rest: str, event: str) -> None:
-        """Forget the seed's earlier life, because it knows nothing of that."""
-        self._removals, self._to_pass_on = (
-            {about: at for about, at in known.items() if about[0] != address}
-            for known in (self._removals, self._to_pass_on))
 
     def on_failed(self, address: Address, rest: str, event: str) -> None:
         self._wrong(address, event, "no thread may fail")
@@ -125,18 +120,19 @@ class Judge:
     def on_dead_report(self, address: Address, rest: str, event: str) -> None:
         """Expect a seed to pass on the report of a listed peer."""
         report, now = parse_line(rest.encode()), self.network.time.now
-        about = address, report.dead
-        self._reports[about] = now
+        self._reports[address, report.dead] = now
         if self.network.nodes[address].registry.row(report.reporter) is not None:
-            self._rejected.pop(about, None)
+            self._rejected.discard((address, report.dead))
             died = self.network.troubled[report.dead]
+            about = self.network.life(address), report.dead
             if self._to_pass_on.get(about, -1.0) < died:
                 self._to_pass_on[about] = now
-                self.network.time.at(now + PASSED_ON, self._has_passed_on, *about, died, now)
+                self.network.time.at(now + PASSED_ON, self._has_passed_on, address, report.dead,
+                                     died, now)
 
     def on_rejected(self, address: Address, rest: str, event: str) -> None:
         report = parse_line(":".join(rest.split(":")[:6]).encode())
-        self._rejected[address, report.dead] = None
+        self._rejected.add((address, report.dead))
 
     def on_passed_on(self, address: Address, rest: str, event: str) -> None:
         """Note that this seed knows of a death."""
@@ -146,7 +142,7 @@ class Judge:
         """Check that a seed has passed on a death that it believed."""
         network = self.network
         if (dead in network.nodes or network.troubled[dead] > died or (seed, dead) in self._rejected
-                or self._removals.get((seed, dead), -1.0) < died):
+                or self._removals.get((network.life(seed), dead), -1.0) < died):
             return  # it was only cut off, or lived on; or it was removed and passed on before
         self.ask(MEANWHILE, [
             f"{seed} heard at {reported:.3f} that {dead} is dead, removed it, has not told {other}"
@@ -160,7 +156,7 @@ class Judge:
             return  # the proof tells whether it is
         peer, _, reason = rest.rpartition(":")
         accused = parse_address(peer)
-        self._removals[address, accused] = self.network.time.now
+        self._removals[self.network.life(address), accused] = self.network.time.now
         node = self.network.nodes.get(accused)
         if node is not None and reason != "left" and (reason == "dead" or any(
                 link.peer == address and not link.ended for link in node.joining.links())):
@@ -196,7 +192,12 @@ class Judge:
         first = self.look()
         time.run(time.now + LOOKS)
         self.ask("left over", [words for what, words in self.look().items() if what in first])
-        self.ask("quiet", self._unquiet(end, turns))
+        at, event = self._stirred
+        if time.now - at < QUIET_ROUNDS * round_:
+            self.ask("quiet", [f"no rest: at {at:.3f} {event}"])
+        self.ask("quiet", [f"{duty.label} took {duty.turns - before} turns in the rest"
+                           for duty, before in turns.items()
+                           if duty.turns - before > SPIN * (time.now - end)])
         for question in self.pieces, self.links, self.registrations, self.lists, self.messages:
             self.ask(question.__name__, question())
         self._speak(conditions)
@@ -265,10 +266,9 @@ class Judge:
         peers, wrong = {node.address: node for node in self.network.peers()}, []
         for node in peers.values():
             for address in node.neighbours.addresses():
-                other = peers.get(address)
-                back = other and other.neighbours.link(node.address)
-                if not back or not node.neighbours.link(address).connection.leads_to(
-                        back.connection):
+                link = node.neighbours.link(address)
+                back = address in peers and peers[address].neighbours.link(node.address)
+                if not back or not link.connection.leads_to(back.connection):
                     wrong.append(f"{node.address} has a link to {address}, which has not")
         return wrong
 
@@ -313,15 +313,6 @@ class Judge:
                       for what, others in (("knows", known - living), ("does not know", unknown))
                       if others]
         return wrong
-
-    def _unquiet(self, began: float, turns: dict) -> list[str]:
-        """Check that the last eight rounds were quiet, and no duty spins."""
-        now, (at, event) = self.network.time.now, self._stirred
-        is_quiet = now - at >= QUIET_ROUNDS * self.network.settings.liveness_interval
-        wrong = [] if is_quiet else [f"no rest: at {at:.3f} {event}"]
-        return wrong + [f"{duty.label} took {duty.turns - before} turns in the rest"
-                        for duty, before in turns.items()
-                        if duty.turns - before > SPIN * (now - began)]
 
 
 def _runs_that_differ(network: VirtualNetwork, peers: list) -> list[str]:

@@ -5,7 +5,6 @@ nodes live, and since when they could reach each other.
 """
 
 import collections
-import dataclasses
 import fnmatch
 import functools
 import io
@@ -13,6 +12,7 @@ import math
 import pathlib
 import random
 import types
+from typing import NamedTuple
 
 from gossip.addresses import Address, parse_address
 from gossip.lab.proof.graph import Pieces
@@ -60,20 +60,18 @@ class VirtualNetwork:
         ahead = self._clocks * random.Random(f"{self._number}:{address}").random()
         self._lives[address] = life = self._lives.get(address, 0) + 1
         chance = f"{self._number}:{address}:{life}"
+        name = f"{kind}_{address.file_part}.txt"
+        ear = types.SimpleNamespace(show=functools.partial(self._heard, address))
+        output = OutputFile(name, lambda: START * 10**9 + round(self.time.now * 1e9), ear,
+                            self.folder.file(name))
         node = self.hostile.get(address, self._classes[kind])(
-            address, self.seeds, self.settings, self._output(kind, address),
+            address, self.seeds, self.settings, output,
             lambda node: VirtualWorld(self.cabling, node, random.Random(chance + ":world"),
                                       ahead, self._lag),
             random.Random(chance))
         self.nodes[address] = node
         self.trouble(address)
         node.start()
-
-    def _output(self, kind: str, address: Address) -> OutputFile:
-        name = f"{kind}_{address.file_part}.txt"
-        ear = types.SimpleNamespace(show=functools.partial(self._heard, address))
-        return OutputFile(name, lambda: START * 10**9 + round(self.time.now * 1e9), ear,
-                          self.folder.file(name))
 
     def _heard(self, address: Address, clock: str, head: str, lines: str) -> None:
         """Take the events that a node has written, instead of a screen."""
@@ -150,12 +148,6 @@ class VirtualNetwork:
         for end in rng.sample(ends, min(len(ends), round(share * len(ends)))):
             self._break(end, both=True)
 
-    def churn(self, share: float, every: float, until: float, rng: random.Random) -> None:
-        """Break a share of the links, again and again."""
-        self.break_links(share, rng)
-        if self.time.now + every < until:
-            self.time.at(self.time.now + every, self.churn, share, every, until, rng)
-
     def _break(self, end: End, both: bool) -> None:
         self._broke[end.address] = self._broke[end.other.address] = self.time.now
         end.reset()
@@ -219,34 +211,31 @@ class VirtualNetwork:
         text, _, start = run.decode().rpartition(":")
         address, start = parse_address(text), int(start)
         node = self.nodes.get(address)
-        knowing = [seed for seed in self.honest_seeds()
-                   if start in seed.vouching.starts(address)]
+        knowing = sum(start in seed.vouching.starts(address) for seed in self.honest_seeds())
         return (node is not None and node.spreading.origin.start == start
-                or len(knowing) >= majority(len(self.seeds)))
+                or knowing >= majority(len(self.seeds)))
 
-    def in_reach_since(self, one: Address, other: Address) -> float | None:
-        """Return since when two nodes can reach each other. None if they cannot."""
+    def in_reach_since(self, one: Address, other: Address) -> float:
+        """Return since when two nodes can reach each other, or infinity."""
         nodes = self.nodes.get(one), self.nodes.get(other)
         if (None in nodes or any(node.world.is_frozen() for node in nodes)
                 or {one, other} & self.cabling.slow.keys() or self.cabling.parted(one, other)):
-            return None
+            return math.inf
         return max(self.troubled[one], self.troubled[other], self._mended)
 
     def undisturbed_since(self, one: Address, other: Address) -> float:
         """Return since when also none of their connections broke, or infinity."""
-        since = self.in_reach_since(one, other)
-        return math.inf if since is None else max(since, self._broke[one], self._broke[other])
+        return max(self.in_reach_since(one, other), self._broke[one], self._broke[other])
 
 
-@dataclasses.dataclass(order=True)
-class VirtualFile:
+class VirtualFile(NamedTuple):
     """A file in memory, for the proof like a path."""
 
     name: str
-    data: bytearray = dataclasses.field(default_factory=bytearray, compare=False)
+    data: bytearray
 
     def write(self, data: bytes) -> int:
-        self.data += data
+        self.data.extend(data)
         return len(data)
 
     def close(self) -> None:
@@ -263,7 +252,7 @@ class VirtualFolder(dict[str, VirtualFile]):
     """Files by name, with the `glob` of a path."""
 
     def file(self, name: str) -> VirtualFile:
-        return self.setdefault(name, VirtualFile(name))
+        return self.setdefault(name, VirtualFile(name, bytearray()))
 
     def glob(self, pattern: str) -> list[VirtualFile]:
         return [file for name, file in self.items() if fnmatch.fnmatchcase(name, pattern)]

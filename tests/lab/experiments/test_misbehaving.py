@@ -145,13 +145,13 @@ KIN = ENTRY._replace(peer=LISTENER)
     ("slander", ENTRY._replace(corrupt=10), KIN),
     ("collude", ENTRY._replace(corrupt=10), KIN._replace(missing=0, corrupt=0, forbidden=0))])
 def test_what_an_attacker_reports_of_its_neighbours(kind, about_speaker, about_kin):
-    attack = played(kind, accomplices=(LISTENER,)).nodes[ATTACKER].attack
+    attack = played(kind, accomplices=(LISTENER,)).nodes[ATTACKER]
     attack.report_honestly = lambda: [ENTRY, KIN]
     assert attack.entries() == [about_speaker, about_kin]
-    assert attack.peer.reporting.entries == attack.entries
+    assert attack.reporting.entries == attack.entries
 
 
 def test_one_that_is_mute_names_nobody_and_its_counts_begin_anew():
-    attack, asked = played("mute").nodes[ATTACKER].attack, []
+    attack, asked = played("mute").nodes[ATTACKER], []
     attack.report_honestly = lambda: asked.append(1) or [ENTRY]
     assert attack.entries() == [] and asked

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from gossip.lab.experiments.steps import watched
+from gossip.lab.experiments.following import Progress
 from gossip.lab.proof.records import read_folder
 from tests.tools.ports import free_addresses, free_range
 from tests.tools.programs import write_config
@@ -80,7 +80,8 @@ def test_kicks_are_told_apart_by_who_attacked(attackers, kicked, words, tmp_path
              "1 5003 says 1", *(f"1 {peer} misbehaving:drop:1" for peer in attackers),
              *(f"2 8080 removed:@{peer}:malicious:0.900" for peer in kicked)]
     tell(tmp_path, "\n".join(story))
-    assert watched(read_folder(tmp_path)) == f"{words}, 1 messages"
+    progress = Progress(read_folder(tmp_path), None, None, None, None)
+    assert progress.watched() == f"{words}, 1 messages"
 
 
 def test_plain_shows_what_a_pipe_gets(flags):

@@ -7,7 +7,7 @@ import pytest
 
 from gossip.lab.experiments import network as networks
 from gossip.lab.experiments.accidents import Role
-from gossip.lab.experiments.network import Network, carry_out, orders
+from gossip.lab.experiments.network import Network, orders
 from gossip.settings import Filter, Settings
 from tests.tools.files import lines_of
 from tests.tools.ports import free_addresses
@@ -45,7 +45,7 @@ class Running:
                                            if other != peer} <= set(lines))
 
     def do(self, word, node="", text=""):
-        return carry_out(self.network, {"do": word, "node": str(node), "text": text})
+        return self.network.carry_out({"do": word, "node": str(node), "text": text})
 
     def lines(self, node):
         kind = "seed" if node == self.seed else "peer"

@@ -177,10 +177,11 @@ def test_a_network_starts_the_seeds_that_do_not_run_already_and_its_peers_join_a
 
 def test_a_machine_without_a_seed_needs_one_elsewhere_that_answers(tmp_path, capfd, monkeypatch):
     far = [parse_address("203.0.113.9:8080"), parse_address("203.0.113.9:8081")]
+    monkeypatch.setattr(ports, "WAY_LIMIT", 0.3)
     monkeypatch.setattr(ports, "ask_seed", lambda seed: Asked(seed, None, "no answer"))
     with pytest.raises(CommandError, match="no seed of the config is an address of this machine, "
                                            "and none elsewhere answers"):
-        ports.seeds_to_start(far, tmp_path / "x.txt", 0.3)
+        ports.seeds_to_start(far, tmp_path / "x.txt")
     assert capfd.readouterr().err == "no seed of the config answers yet; trying for 0.3 s\n"
     monkeypatch.setattr(ports, "ask_seed", lambda seed: Asked(seed, seed.port - 8080 or None))
     assert ports.seeds_to_start(far, tmp_path / "x.txt") == []

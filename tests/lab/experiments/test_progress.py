@@ -1,5 +1,7 @@
 """Progress: how often the runner looks at the files of its network."""
 
+import types
+
 import pytest
 
 from gossip.lab.experiments import following
@@ -12,6 +14,9 @@ from gossip.settings import Settings
                                          (0.5, 2.0), (30.0, 2.0)])
 def test_a_look_that_takes_long_is_followed_by_a_long_pause(took, pause):
     assert until_next_look(took) == pytest.approx(pause)
+
+
+QUIET = types.SimpleNamespace(plain=False, quiet=True)  # what the command line says
 
 
 class Clock:
@@ -56,6 +61,6 @@ class Network:
 def test_the_runner_looks_less_often_while_looks_take_long(monkeypatch):
     clock = Clock()
     monkeypatch.setattr(following, "time", clock)
-    follows = Progress(SlowRecords(clock), Network(), Settings(), clock, Steps(None))
+    follows = Progress(SlowRecords(clock), Network(), Settings(), clock, Steps(QUIET))
     assert not follows.settle(lambda: False, 10.0)
     assert clock.pauses == pytest.approx([0.25, 0.4, 0.8, 1.2, 1.6, 2.0, 2.0])

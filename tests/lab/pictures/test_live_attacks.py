@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from gossip.lab.experiments.network import NotNow, carry_out
+from gossip.lab.experiments.network import Network, NotNow
 from gossip.lab.pictures import live_follow, live_lines
 from gossip.lab.pictures.live_follow import KINDS, Follow, Story
 from gossip.lab.pictures.live_requests import Gate, Refused, parsed_order
@@ -135,17 +135,21 @@ def test_an_order_in_another_encoding_is_no_json():
     assert refusal.value.status == 400
 
 
-class FullNetwork:
+class FullNetwork(Network):
     """A network on a machine that has no room for one more process."""
 
-    def __getattr__(self, name):
-        def refuse(*arguments):
-            raise NotNow("never") if name == "kill_node" else BlockingIOError(11, "no room")
-        return refuse
+    def __init__(self):
+        pass
+
+    def add_peer(self):
+        raise BlockingIOError(11, "no room")
+
+    def obey(self, word, address, text):
+        raise NotNow("never") if word == "kill" else BlockingIOError(11, "no room")
 
 
 def test_an_order_for_which_the_system_has_no_room_is_answered():
     full = FullNetwork()
-    assert carry_out(full, {"do": "add"}) == (409, "the system does not allow it: no room")
-    assert carry_out(full, {"do": "start", "node": ONE})[0] == 409
-    assert carry_out(full, {"do": "kill", "node": ONE}) == (409, "never")
+    assert full.carry_out({"do": "add"}) == (409, "the system does not allow it: no room")
+    assert full.carry_out({"do": "start", "node": ONE})[0] == 409
+    assert full.carry_out({"do": "kill", "node": ONE}) == (409, "never")
