@@ -36,8 +36,7 @@ class _About:
 
 
 class Confirming(Part):
-    """The questions and the proofs of one peer; none of either without a `signer`. `ask_prober` is
-    a Prober's `ask`."""
+    """The questions and proofs of a peer with a `signer`. `ask_prober` is a Prober's `ask`."""
 
     ANSWERS = {ASKED: {"runs"}}
 
@@ -212,19 +211,15 @@ class Confirming(Part):
     def _act(self, outcome: Outcome) -> None:
         for run in outcome.genuine:
             self._settled(run)
-        if outcome.denied is not None:
-            self._deny(outcome.denied)
-        elif outcome.dial is not None:
-            self._dial(outcome.dial)
-
-    def _dial(self, key: Key) -> None:
-        """Probe the address of a run about which seeds have not decided."""
-        address, _ = key
-        if address.family == self._node.address.family and can_be_dialled(address):
+        key = outcome.denied or outcome.dial
+        if key is None:
+            return
+        own, address = self._node.address, key[0]
+        if outcome.denied or address.family != own.family or not can_be_dialled(address):
+            self._deny(key)
+        else:
             self._ask_prober(address, functools.partial(self._deny, key),
                              wanted=functools.partial(self._runs.is_open, key))
-        else:
-            self._deny(key)
 
     def on_probed(self, probe) -> None:
         """Take the proof that came with the answer to a probe."""

@@ -142,8 +142,7 @@ class KnownRuns:
         return self._outcome(key, self._open[key], [])
 
     def _outcome(self, key: Key, question: _Question, new: list[bytes]) -> Outcome:
-        """Return what follows from the answers so far. About a genuine run all seeds are heard,
-        because they may differ."""
+        """Return what follows so far. All seeds are heard about a genuine run: they may differ."""
         naming, left = question.naming[key[1]], len(question.left)
         if not key[1] or run_of(key) in self._known:
             if not left:
