@@ -136,8 +136,7 @@ class Deciding(Part):
             self._keeping.links.to_all(message.line + b"\n")
             for registered in self._node.registry.links():
                 registered.send(message.line + b"\n")
-            until = now + self._node.settings.ban
-            self._kick(Ban(address, until, 1.0), now, message.line.decode())
+            self._kick(Ban(address, now + self._node.settings.ban, 1.0), now, message.line.decode())
         else:
             self._node.counters.add("contradictions too many")
 

@@ -33,8 +33,7 @@ class Entry(NamedTuple):
     forbidden: int  # copies
 
     def __str__(self) -> str:
-        return (f"{self.peer.listed}={self.expected},{self.missing},{self.first},{self.corrupt},"
-                f"{self.forbidden}")
+        return f"{self.peer.listed}={','.join(map(str, self[1:]))}"
 
 
 # Fields.

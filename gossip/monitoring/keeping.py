@@ -117,22 +117,17 @@ class Keeping(Part):
                 raise wire.WireError("too many reports that do not count")
             return
         node.output.write(f"report:{link.peer}:{message.period}:{len(message.entries)}")
-        known = message._replace(entries=self._known(message.entries))
-        rows = self._wanted(rows_of(known, link.peer, now - age), now)
-        self._counted_in += len(rows)
-        self._hops += sum(len(self.tree.path(self._own, row.key)) for row in rows)
-        self._taken_in.file(rows, now)
-        self._hand_on(rows, now)
-
-    def _known(self, entries: tuple[grammar.Entry, ...]) -> tuple[grammar.Entry, ...]:
-        """Return the entries about peers that are listed or proven here."""
-        node = self._node
-        unknown = [entry.peer for entry in entries if node.registry.row(entry.peer) is None
+        unknown = [entry.peer for entry in message.entries if node.registry.row(entry.peer) is None
                    and node.vouching.latest_run(entry.peer) is None]
         if unknown:
             node.counters.add("entries about unknown peers", len(unknown))
             node.vouching.look_at(node.rng.choice(unknown))  # this seed may have been restarted
-        return tuple(entry for entry in entries if entry.peer not in unknown)
+        known = [entry for entry in message.entries if entry.peer not in unknown]
+        rows = self._wanted(rows_of(message._replace(entries=known), link.peer, now - age), now)
+        self._counted_in += len(rows)
+        self._hops += sum(len(self.tree.path(self._own, row.key)) for row in rows)
+        self._taken_in.file(rows, now)
+        self._hand_on(rows, now)
 
     def _wanted(self, rows: list[Row], now: float) -> list[Row]:
         """Return the rows without a banned peer."""

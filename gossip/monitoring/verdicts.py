@@ -253,8 +253,7 @@ def evaluate(cases: list[Case], others: list[Verdicts], void_before=()) -> Found
     for case in cases:
         shares = [_charge(case, k, known_in[k], judged, void) for k in range(WINDOWS)]
         if all(shares):
-            rates = _without(case.rates(0, known_in[0]), void)
-            guilty[case.subject] = Guilt(shares[0], rates)
+            guilty[case.subject] = Guilt(shares[0], _without(case.rates(0, known_in[0]), void))
     return Found(known_here, judged_here, void_here,
                  [pair for case in cases for pair in case.unconfirmed], guilty)
 

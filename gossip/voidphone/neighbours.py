@@ -193,8 +193,7 @@ class View:
     def _free_for(self, teller: Address | None) -> int:
         """Return how many places are free for addresses from `teller`. It gets half of the places
         that others leave free, and at least a place while neighbours are too few."""
-        tellers = [link.teller for link in self._neighbours.values()]
-        tellers += self._dialling.values()
+        tellers = [*(link.teller for link in self.links()), *self._dialling.values()]
         taken, filled = len(tellers), tellers.count(teller)
         free = max(0, self._config.degree - taken)
         if teller is None or not free:
