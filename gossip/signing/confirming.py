@@ -119,12 +119,14 @@ class Confirming(Part):
     def find_out(self, run: bytes, brought_by: Address | str) -> bool:
         """Do the same, even if a neighbour or IP brought false runs."""
         key = key_of(run)
+        if self._runs.is_asked(key) or self._runs.is_known(run):
+            return True
         opened = self._runs.open(key, brought_by, self._node.now())
         if opened:
             self._ask([key])
-        elif opened is not None:
+        else:
             self._node.counters.add("unknown runs not asked about")
-        return opened is not False
+        return opened
 
     def on_listed(self, addresses) -> None:
         """Ask in advance about the runs of peers that seeds name."""

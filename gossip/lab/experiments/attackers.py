@@ -156,9 +156,8 @@ class _Forge(_Attack):
         address, _, start = run.decode().rpartition(":")
         time = wire.format_time(self.peer.time())
         said = wire.gossip(time, parse_address(address), int(start), number, "never said")
-        head = grammar.signed_head(run, number, self._key.public,
-                                hashlib.sha256(said).digest()[:grammar.HASH_SIZE])
-        return said, grammar.signed(head, self._key.sign(head))
+        named = hashlib.sha256(said).digest()[:grammar.HASH_SIZE]
+        return said, grammar.signed(run, number, self._key.public, named, self._key.sign)
 
 
 class _Forbidden(_Attack):
