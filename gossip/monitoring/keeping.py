@@ -43,8 +43,7 @@ class Intake:
 
     These are one new PERIOD per period, and recent older ones, kept for a seed that is gone; their
     age follows from their PERIOD. Late reports may come close together, but no more of them than
-    periods have passed. A peer that sends too many others is cut off, because a report costs less
-    to send than to read."""
+    periods have passed. Too many others end a link, because they cost less to send than to read."""
 
     def __init__(self, period: float):
         self._period = period  # in seconds

@@ -182,12 +182,10 @@ class Tending:
 
     `heard(seed)` is when a seed spoke last. The keeper of the tree is the first living seed in the
     order of config.txt. A seed that has just begun, or stood still, has not heard the others yet,
-    so it neither keeps the tree nor decides.
-
-    A seed decides about a subject after owning it for two periods, and a period after all seeds
-    have told their loads under this tree. Until then rows may be on their way, because a seed tells
-    its load behind the rows that it forwards. After a recut among the same seeds, only subjects
-    whose rows move have to wait."""
+    so it neither keeps the tree nor decides. A seed decides about a subject after owning it for two
+    periods, and a period after all seeds have told their loads under this tree. Until then rows may
+    be on their way, because a seed tells its load behind the rows that it forwards. After a recut
+    among the same seeds, only subjects whose rows move have to wait."""
 
     def __init__(self, own: Address, seeds: list[Address], period: float, heard, now: float):
         self._own, self._heard, self._period = own, heard, period  # in seconds

@@ -59,8 +59,7 @@ class KnownRuns:
 
     def __init__(self, seeds: list[Address], own_run: bytes = b""):
         self._seeds, self._majority = seeds, len(seeds) // 2 + 1
-        # genuine run -> from when on it counts in judgements, NEVER while few seeds name it; in the
-        # order in which they were learnt
+        # genuine run, the oldest first -> from when on it counts; NEVER while few seeds name it
         self._known: dict[bytes, float] = {own_run: NEVER}
         self._own_run = own_run
         self.is_known = self._known.__contains__  # (run)
