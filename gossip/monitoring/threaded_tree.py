@@ -157,8 +157,7 @@ class ThreadedTree(grammar.Tree):
         place = max((place for place, width in enumerate(widths) if width > 0),
                     key=lambda place: (sum(rows for _, rows in held[place]), widths[place]))
         cut = _cuts(held[place], 2, *self.interval(self.starts[place][1]))[0]
-        return self._next(author, (*self.starts[: place + 1], (cut, seed),
-                                   *self.starts[place + 1:]))
+        return self._next(author, tuple(sorted([*self.starts, (cut, seed)])))
 
     def without(self, author: Address, seed: Address, loads: Loads) -> "ThreadedTree":
         """Return the tree without a seed, whose less loaded neighbour inherits."""
