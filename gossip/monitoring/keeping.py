@@ -9,8 +9,6 @@ If several seeds hold rows of a subject, the later ones lend them, seed by seed,
 the first key of the subject, which decides about it.
 """
 
-from typing import NamedTuple
-
 from gossip import wire
 from gossip.addresses import Address
 from gossip.monitoring import grammar
@@ -32,12 +30,6 @@ MENDING = 10  # as many more are tolerated after each period
 REPORTERS_LIMIT = 10_000  # peers that are remembered
 
 
-class _Reporter(NamedTuple):
-    start: int  # of its run
-    counted: set[int]  # PERIODs that counted, of the last six
-    came: float  # when the report of the newest came
-
-
 class Intake:
     """The reporters of one seed, and which of their reports count.
 
@@ -47,27 +39,28 @@ class Intake:
 
     def __init__(self, period: float):
         self._period = period  # in seconds
-        self._reporters = Recent(REPORTERS_LIMIT)  # address -> _Reporter
+        # address -> (START, the PERIODs of the last six that counted, when the newest came)
+        self._reporters = Recent(REPORTERS_LIMIT)
         self._credit = Rate(1 / (HASTE * period), MOST_CREDIT, REPORTERS_LIMIT)
         self._useless = Rate(MENDING / period, PATIENCE, REPORTERS_LIMIT)
 
     def age(self, peer: Address, start: int, period: int, now: float) -> float | None:
         """Return a report's age in seconds; None if it does not count."""
-        reporter = self._reporters.get(peer)
-        counted = reporter.counted if reporter is not None and reporter.start == start else set()
+        latest_run, counted, came = self._reporters.get(peer, default=(None, set(), now))
+        counted = counted if latest_run == start else set()
         newest = max(counted, default=0)
         if period <= newest:
             if period <= newest - KEPT or period in counted:
                 return None
             counted.add(period)
-            return (newest - period) * self._period + now - reporter.came
-        if reporter is None:
+            return (newest - period) * self._period + now - came
+        if latest_run is None:
             self._credit.take(now, MOST_CREDIT - CREDIT, peer)
         if self._credit.take(now, key=peer):  # it comes too soon
             self._credit.take(now, -1, peer)
             return None
         recent = {one for one in counted if one > period - KEPT}
-        self._reporters.put(peer, _Reporter(start, recent | {period}, now))
+        self._reporters.put(peer, (start, recent | {period}, now))
         return 0.0
 
     def bears(self, peer: Address, now: float) -> bool:
