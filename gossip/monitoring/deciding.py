@@ -114,10 +114,8 @@ class Deciding(Part):
     # What other seeds say, and peers of contradictions.
 
     def on_contradiction(self, link, message: Contradiction) -> None:
-        """Kick a peer if its latest run has contradicted itself.
-
-        Contradictions of its other runs are accepted from seeds alone, so that such a run cannot be
-        registered here later."""
+        """Kick a peer if its latest run has contradicted itself. Contradictions of its other runs
+        are taken from seeds alone, so that such a run cannot be registered here later."""
         if not self._node.settings.monitor:
             raise wire.WireError("this seed keeps no reports")
         now, address = self._node.now(), wire.check_run(message.run)
@@ -136,8 +134,7 @@ class Deciding(Part):
             self._keeping.links.to_all(message.line + b"\n")
             for registered in self._node.registry.links():
                 registered.send(message.line + b"\n")
-            until = now + self._node.settings.ban
-            self._kick(Ban(address, until, 1.0), now, message.line.decode())
+            self._kick(Ban(address, now + self._node.settings.ban, 1.0), now, message.line.decode())
         else:
             self._node.counters.add("contradictions too many")
 

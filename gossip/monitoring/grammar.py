@@ -33,8 +33,7 @@ class Entry(NamedTuple):
     forbidden: int  # copies
 
     def __str__(self) -> str:
-        return (f"{self.peer.listed}={self.expected},{self.missing},{self.first},{self.corrupt},"
-                f"{self.forbidden}")
+        return f"{self.peer.listed}={','.join(map(str, self[1:]))}"
 
 
 # Fields.
@@ -50,11 +49,6 @@ def _entry(word: bytes) -> Entry:
     if max(entry.missing, entry.first) > entry.expected:
         raise WireError("MISSING or FIRST is above EXPECTED")
     return entry
-
-
-def _start(word: bytes) -> tuple[int, Address]:
-    seed, key = word.split(b"=")
-    return _KEY.read(key), LISTED.read(seed)
 
 
 def _check_starts(starts: tuple) -> None:
@@ -80,8 +74,9 @@ _KEY = Field(rb"[0-9a-f]{24}", lambda field: int(field, 16), "{:024x}".format)
 _NONCE = Field(rb"[0-9a-f]{32}", bytes.decode)
 _ENTRIES = words(Field(LISTED.pattern + b"=" + b",".join([_COUNT.pattern] * 5), _entry),
                  ENTRIES_LIMIT, "a neighbour")
-_STARTS = words(Field(LISTED.pattern + b"=" + _KEY.pattern, _start,
-                      lambda start: f"{start[1].listed}={start[0]:024x}"),
+_START = pair(LISTED, b"=", _KEY)  # but a tree has the key first, because it is sorted by keys
+_STARTS = words(Field(_START.pattern, lambda word: _START.read(word)[::-1],
+                      lambda start: _START.show(start[::-1])),
                 SEEDS_LIMIT, "a seed", _check_starts)
 
 

@@ -9,8 +9,6 @@ If several seeds hold rows of a subject, the later ones lend them, seed by seed,
 the first key of the subject, which decides about it.
 """
 
-from typing import NamedTuple
-
 from gossip import wire
 from gossip.addresses import Address
 from gossip.monitoring import grammar
@@ -32,43 +30,37 @@ MENDING = 10  # as many more are tolerated after each period
 REPORTERS_LIMIT = 10_000  # peers that are remembered
 
 
-class _Reporter(NamedTuple):
-    start: int  # of its run
-    counted: set[int]  # PERIODs that counted, of the last six
-    came: float  # when the report of the newest came
-
-
 class Intake:
     """The reporters of one seed, and which of their reports count.
 
     These are one new PERIOD per period, and recent older ones, kept for a seed that is gone; their
     age follows from their PERIOD. Late reports may come close together, but no more of them than
-    periods have passed. A peer that sends too many others is cut off, because a report costs less
-    to send than to read."""
+    periods have passed. Too many others end a link, because they cost less to send than to read."""
 
     def __init__(self, period: float):
         self._period = period  # in seconds
-        self._reporters = Recent(REPORTERS_LIMIT)  # address -> _Reporter
+        # address -> (START, the PERIODs of the last six that counted, when the newest came)
+        self._reporters = Recent(REPORTERS_LIMIT)
         self._credit = Rate(1 / (HASTE * period), MOST_CREDIT, REPORTERS_LIMIT)
         self._useless = Rate(MENDING / period, PATIENCE, REPORTERS_LIMIT)
 
     def age(self, peer: Address, start: int, period: int, now: float) -> float | None:
         """Return a report's age in seconds; None if it does not count."""
-        reporter = self._reporters.get(peer)
-        counted = reporter.counted if reporter is not None and reporter.start == start else set()
+        latest_run, counted, came = self._reporters.get(peer, default=(None, set(), now))
+        counted = counted if latest_run == start else set()
         newest = max(counted, default=0)
         if period <= newest:
             if period <= newest - KEPT or period in counted:
                 return None
             counted.add(period)
-            return (newest - period) * self._period + now - reporter.came
-        if reporter is None:
+            return (newest - period) * self._period + now - came
+        if latest_run is None:
             self._credit.take(now, MOST_CREDIT - CREDIT, peer)
         if self._credit.take(now, key=peer):  # it comes too soon
             self._credit.take(now, -1, peer)
             return None
         recent = {one for one in counted if one > period - KEPT}
-        self._reporters.put(peer, _Reporter(start, recent | {period}, now))
+        self._reporters.put(peer, (start, recent | {period}, now))
         return 0.0
 
     def bears(self, peer: Address, now: float) -> bool:
@@ -117,22 +109,17 @@ class Keeping(Part):
                 raise wire.WireError("too many reports that do not count")
             return
         node.output.write(f"report:{link.peer}:{message.period}:{len(message.entries)}")
-        known = message._replace(entries=self._known(message.entries))
-        rows = self._wanted(rows_of(known, link.peer, now - age), now)
-        self._counted_in += len(rows)
-        self._hops += sum(len(self.tree.path(self._own, row.key)) for row in rows)
-        self._taken_in.file(rows, now)
-        self._hand_on(rows, now)
-
-    def _known(self, entries: tuple[grammar.Entry, ...]) -> tuple[grammar.Entry, ...]:
-        """Return the entries about peers that are listed or proven here."""
-        node = self._node
-        unknown = [entry.peer for entry in entries if node.registry.row(entry.peer) is None
+        unknown = [entry.peer for entry in message.entries if node.registry.row(entry.peer) is None
                    and node.vouching.latest_run(entry.peer) is None]
         if unknown:
             node.counters.add("entries about unknown peers", len(unknown))
             node.vouching.look_at(node.rng.choice(unknown))  # this seed may have been restarted
-        return tuple(entry for entry in entries if entry.peer not in unknown)
+        known = [entry for entry in message.entries if entry.peer not in unknown]
+        rows = self._wanted(rows_of(message._replace(entries=known), link.peer, now - age), now)
+        self._counted_in += len(rows)
+        self._hops += sum(len(self.tree.path(self._own, row.key)) for row in rows)
+        self._taken_in.file(rows, now)
+        self._hand_on(rows, now)
 
     def _wanted(self, rows: list[Row], now: float) -> list[Row]:
         """Return the rows without a banned peer."""

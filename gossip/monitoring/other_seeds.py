@@ -45,14 +45,10 @@ class _Way:
     def __init__(self):
         self.link = None  # that this seed has dialled, from its dial to its end
         self.dialled = 0.0  # when
-        self.nonce = ""  # said on it
+        self.nonce = ""  # said on it, until the other end has confirmed it
         self.open = False  # the other end listens
         self.retry = Backoff(FIRST_PAUSE, LAST_PAUSE)
         self.heard_on = None  # the link on which the other seed speaks, also after its end
-
-    def has_said(self, nonce: str) -> bool:
-        """Return whether the other end is still to confirm this nonce."""
-        return self.link is not None and not self.open and self.nonce == nonce
 
 
 class SeedLinks(Part):
@@ -91,7 +87,7 @@ class SeedLinks(Part):
     def on_seed_check(self, link, message: grammar.SeedCheck) -> None:
         """Confirm to a seed that this seed has dialled it."""
         way = self._ways.get(message.address)
-        if way is None or not way.has_said(message.nonce):
+        if way is None or way.nonce != message.nonce:
             raise wire.WireError(f"this seed has not said that to {message.address}")
         link.send(grammar.seed_checked(message.nonce))
 
@@ -127,8 +123,15 @@ class SeedLinks(Part):
 
     def on_seed_checked(self, link, message: grammar.SeedChecked) -> None:
         """Accept a seed as a speaker, or begin to speak to it."""
+        way = self._ways[link.peer]
         if link.role == LISTENER:
-            self._open(link, message.nonce)
+            if way.link is not link or way.nonce != message.nonce:
+                raise wire.WireError("another nonce than was said, or said again")
+            link.trust()
+            link.hold()
+            way.open, way.nonce = True, ""
+            way.retry.reset()
+            link.release(self._said_first(link.peer))
             return
         checked, nonce = self._checks[link]
         if message.nonce != nonce:
@@ -137,22 +140,10 @@ class SeedLinks(Part):
         if checked.ended:
             return
         self._node.introduced(checked, SPEAKER, link.peer)
-        way = self._ways[link.peer]
         older, way.heard_on = way.heard_on, checked
         if older is not None:
             older.close("another link of this seed")
         checked.send(grammar.seed_checked(nonce))
-
-    def _open(self, link, nonce: str) -> None:
-        """Begin to speak to a seed that listens, with `said_first`."""
-        way = self._ways[link.peer]
-        if way.link is not link or not way.has_said(nonce):
-            raise wire.WireError("another nonce than was said, or said again")
-        link.trust()
-        link.hold()
-        way.open = True
-        way.retry.reset()
-        link.release(self._said_first(link.peer))
 
     def heard(self, seed: Address) -> float:
         link = self._ways[seed].heard_on
@@ -171,7 +162,7 @@ class SeedLinks(Part):
             self._node.disconnect(checked, f"{link.peer} has not said that it dialled")
         way = self._ways.get(link.peer)
         if way is not None and way.link is link:
-            way.link, way.open = None, False
+            way.link, way.open, way.nonce = None, False, ""
             way.retry.failed(self._node.now(), self._node.rng.uniform(0.5, 1.0))
             self.duty.hurry()
 
@@ -191,12 +182,10 @@ class Tending:
 
     `heard(seed)` is when a seed spoke last. The keeper of the tree is the first living seed in the
     order of config.txt. A seed that has just begun, or stood still, has not heard the others yet,
-    so it neither keeps the tree nor decides.
-
-    A seed decides about a subject after owning it for two periods, and a period after all seeds
-    have told their loads under this tree. Until then rows may be on their way, because a seed tells
-    its load behind the rows that it forwards. After a recut among the same seeds, only subjects
-    whose rows move have to wait."""
+    so it neither keeps the tree nor decides. A seed decides about a subject after owning it for two
+    periods, and a period after all seeds have told their loads under this tree. Until then rows may
+    be on their way, because a seed tells its load behind the rows that it forwards. After a recut
+    among the same seeds, only subjects whose rows move have to wait."""
 
     def __init__(self, own: Address, seeds: list[Address], period: float, heard, now: float):
         self._own, self._heard, self._period = own, heard, period  # in seconds

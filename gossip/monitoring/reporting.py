@@ -58,7 +58,12 @@ class Reporting(Part):
         self._period += 1
         self._kept.appendleft(grammar.report(self._node.spreading.origin.start, self._period,
                                            self.entries()))
-        self._send()
+        links = [link for link in self._seed_links() if not link.ended]
+        if self._told in links:
+            self._told.send(self._kept[0])
+        elif links:  # another seed needs all of them
+            self._told = links[0]
+            self._told.send(b"".join(self._kept))
         self._due = max(self._due + self._interval, now)
         return self._due
 
@@ -69,15 +74,6 @@ class Reporting(Part):
             present, rng = set(self._node.neighbours.addresses()), self._node.rng
             entries.sort(key=lambda entry: (entry.peer not in present, rng.random()))
         return entries[:grammar.ENTRIES_LIMIT]
-
-    def _send(self) -> None:
-        """Send the new report to the same seed, or all to another."""
-        links = [link for link in self._seed_links() if not link.ended]
-        if self._told in links:
-            self._told.send(self._kept[0])
-        elif links:
-            self._told = links[0]
-            self._told.send(b"".join(self._kept))
 
     # What happens to links, and what neighbours and seeds say.
 

@@ -144,11 +144,8 @@ class ThreadedTree(grammar.Tree):
         return side if is_thread or low <= goal < high else links.parent
 
     def path(self, at: Address, key: int) -> list[Address]:
-        passed = []
-        while (hop := self.next_hop(at, key)) is not None:
-            passed.append(hop)
-            at = hop
-        return passed
+        hop = self.next_hop(at, key)
+        return [] if hop is None else [hop, *self.path(hop, key)]
 
     # The next tree.
 
@@ -158,10 +155,9 @@ class ThreadedTree(grammar.Tree):
         held = self._shares_by_place(loads)
         widths = [last - first for first, last in map(self.interval, self.seeds())]
         place = max((place for place, width in enumerate(widths) if width > 0),
-                    key=lambda place: (_sum(held[place]), widths[place]))
+                    key=lambda place: (sum(rows for _, rows in held[place]), widths[place]))
         cut = _cuts(held[place], 2, *self.interval(self.starts[place][1]))[0]
-        return self._next(author, (*self.starts[: place + 1], (cut, seed),
-                                   *self.starts[place + 1:]))
+        return self._next(author, tuple(sorted([*self.starts, (cut, seed)])))
 
     def without(self, author: Address, seed: Address, loads: Loads) -> "ThreadedTree":
         """Return the tree without a seed, whose less loaded neighbour inherits."""
@@ -203,15 +199,11 @@ def _told(loads: Loads, seed: Address) -> int:
     return loads[seed].rows if seed in loads else 0
 
 
-def _sum(shares: list[tuple[int, float]]) -> float:
-    return sum(rows for _, rows in shares)
-
-
 def _cuts(shares: list[tuple[int, float]], parts: int, first: int, last: int) -> list[int]:
     """Return the first keys of all parts but the first. Each part has equal rows, which are taken
     to lie evenly within a share; without a share, keys are."""
     shares = shares or [(last + 1, 1.0)]
-    wanted, cuts, at, below = _sum(shares) / parts, [], first, 0.0
+    wanted, cuts, at, below = sum(rows for _, rows in shares) / parts, [], first, 0.0
     for after, rows in shares:
         while len(cuts) < parts - 1 and below + rows >= (len(cuts) + 1) * wanted:
             part = ((len(cuts) + 1) * wanted - below) / rows

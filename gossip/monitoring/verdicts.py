@@ -249,8 +249,11 @@ def evaluate(cases: list[Case], others: list[Verdicts], void_before=()) -> Found
     judged_here = _judged(cases, known, void)
     judged.update(judged_here)
     known_in = [_known_in(k, cases, known) for k in range(WINDOWS)]
-    guilty = {case.subject: guilt for case in cases
-              if (guilt := _guilt(case, known_in, judged, void)) is not None}
+    guilty = {}
+    for case in cases:
+        shares = [_charge(case, k, known_in[k], judged, void) for k in range(WINDOWS)]
+        if all(shares):
+            guilty[case.subject] = Guilt(shares[0], _without(case.rates(0, known_in[0]), void))
     return Found(known_here, judged_here, void_here,
                  [pair for case in cases for pair in case.unconfirmed], guilty)
 
@@ -279,12 +282,6 @@ def _judged(cases: list[Case], known: int | None, void) -> dict[Address, float]:
     """Return the outcome of every subject that can be judged."""
     found = {case.subject: outcome_of(case.rates(0, known), void) for case in cases}
     return {subject: badness for subject, badness in found.items() if badness is not None}
-
-
-def _guilt(case: Case, known_in: list[int | None], judged, void) -> Guilt | None:
-    """Return why a subject is guilty, or None; `known_in` is by window."""
-    shares = [_charge(case, k, known, judged, void) for k, known in enumerate(known_in)]
-    return Guilt(shares[0], _without(case.rates(0, known_in[0]), void)) if all(shares) else None
 
 
 def _charge(case: Case, k: int, known: int | None, judged, void) -> float:

@@ -5,7 +5,6 @@ short connection. If the seeds do not decide, the peer dials the address itself 
 When a run is found to be genuine or is denied, all parts of the node hear `on_settled`.
 """
 
-import dataclasses
 import functools
 
 from gossip import wire
@@ -26,18 +25,8 @@ ANSWER_LIMIT = 2.0  # seconds for the answers over one connection, connecting in
 AHEAD_LIMIT = 10_000  # addresses kept that were asked about in advance
 
 
-@dataclasses.dataclass
-class _About:
-    """The questions about one address over one connection. An answer does not name its question,
-    and may overtake others, because a seed may have to probe first."""
-
-    keys: list[Key]
-    awaited: int  # answers
-
-
 class Confirming(Part):
-    """The questions and the proofs of one peer; none of either without a `signer`. `ask_prober` is
-    a Prober's `ask`."""
+    """The questions and proofs of a peer with a `signer`. `ask_prober` is a Prober's `ask`."""
 
     ANSWERS = {ASKED: {"runs"}}
 
@@ -54,8 +43,10 @@ class Confirming(Part):
         self._ahead = Recent(AHEAD_LIMIT)  # address that was asked about in advance -> True
         # for each seed, the questions for the next connection to it
         self._waiting: dict[Target, dict[Key, None]] = {seed: {} for seed in seeds}
-        # for some seeds, those that its connection carries, by address; None until it is up
-        self._asked: dict[Target, dict[Address, _About] | None] = {}
+        # for some seeds, those that its connection carries, None until it is up: address -> (its
+        # questions, the answers so far). An answer does not name its question, and may overtake
+        # others, because a seed may have to probe first.
+        self._asked: dict[Target, dict[Address, tuple[list[Key], list[tuple]]] | None] = {}
 
     # Proofs.
 
@@ -120,12 +111,14 @@ class Confirming(Part):
     def find_out(self, run: bytes, brought_by: Address | str) -> bool:
         """Do the same, even if a neighbour or IP brought false runs."""
         key = key_of(run)
+        if self._runs.is_asked(key) or self._runs.is_known(run):
+            return True
         opened = self._runs.open(key, brought_by, self._node.now())
         if opened:
             self._ask([key])
-        elif opened is not None:
+        else:
             self._node.counters.add("unknown runs not asked about")
-        return opened is not False
+        return opened
 
     def on_listed(self, addresses) -> None:
         """Ask in advance about the runs of peers that seeds name."""
@@ -175,21 +168,20 @@ class Confirming(Part):
         keys = [key for key in self._waiting[seed] if self._runs.is_asked(key)]
         self._waiting[seed], self._asked[seed] = {}, {}
         for key in keys:
-            about = self._asked[seed].setdefault(key[0], _About([], 0))
-            about.keys.append(key)
-            about.awaited += 1
+            self._asked[seed].setdefault(key[0], ([], []))[0].append(key)
         return keys
 
     def on_runs(self, link, message: grammar.Runs) -> None:
         """Take the runs of an address that a seed names. Only its last answer about the address
         tells which runs it does not name."""
         asked = self._asked[link.target]
-        about = asked.get(message.address)
-        if about is None:
+        if message.address not in asked:
             raise wire.WireError(f"runs of {message.address}, which was not asked")
-        about.awaited -= 1
-        answered = [key for key in about.keys if key[1] in message.starts or not about.awaited]
-        if not about.awaited:
+        keys, answers = asked[message.address]
+        answers.append(message.starts)
+        is_last = len(answers) == len(keys)
+        answered = [key for key in keys if key[1] in message.starts or is_last]
+        if is_last:
             del asked[message.address]
         if not asked:
             link.close("answered")
@@ -203,7 +195,7 @@ class Confirming(Part):
         seed = link.target
         if self._asked[seed] is None:  # the link was never up
             self._take(seed)
-        for key in [key for about in self._asked.pop(seed).values() for key in about.keys]:
+        for key in [key for keys, _ in self._asked.pop(seed).values() for key in keys]:
             self._act(self._runs.answer(seed, key, None, self._node.now()))
         self._connect(seed)
 
@@ -212,19 +204,15 @@ class Confirming(Part):
     def _act(self, outcome: Outcome) -> None:
         for run in outcome.genuine:
             self._settled(run)
-        if outcome.denied is not None:
-            self._deny(outcome.denied)
-        elif outcome.dial is not None:
-            self._dial(outcome.dial)
-
-    def _dial(self, key: Key) -> None:
-        """Probe the address of a run about which seeds have not decided."""
-        address, _ = key
-        if address.family == self._node.address.family and can_be_dialled(address):
+        key = outcome.denied or outcome.dial
+        if key is None:
+            return
+        own, address = self._node.address, key[0]
+        if outcome.denied or address.family != own.family or not can_be_dialled(address):
+            self._deny(key)
+        else:
             self._ask_prober(address, functools.partial(self._deny, key),
                              wanted=functools.partial(self._runs.is_open, key))
-        else:
-            self._deny(key)
 
     def on_probed(self, probe) -> None:
         """Take the proof that came with the answer to a probe."""

@@ -167,15 +167,12 @@ JUDGED = [  # public, message, signature, whether it fits, that is, S·B = R + k
 def _is_right(openssl) -> bool:
     """Return whether OpenSSL has Ed25519 (FIPS may lack it) and judges alike."""
     try:
-        return (all(_signs(openssl, *map(bytes.fromhex, vector)) for vector in SIGNED)
-                and all(openssl.fits(*map(bytes.fromhex, vector)) == fit
-                        for *vector, fit in JUDGED))
+        for secret, public, message, signature in [map(bytes.fromhex, row) for row in SIGNED]:
+            key = openssl.SigningKey(secret)
+            if not (key.public == public and key.sign(message) == signature
+                    and openssl.fits(public, message, signature)
+                    and not openssl.fits(public, message + b"x", signature)):
+                return False
+        return all(openssl.fits(*map(bytes.fromhex, row)) == fit for *row, fit in JUDGED)
     except openssl.Unable:
         return False
-
-
-def _signs(openssl, secret: bytes, public: bytes, message: bytes, signature: bytes) -> bool:
-    key = openssl.SigningKey(secret)
-    return (key.public == public and key.sign(message) == signature
-            and openssl.fits(public, message, signature)
-            and not openssl.fits(public, message + b"x", signature))

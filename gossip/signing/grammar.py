@@ -61,14 +61,10 @@ def contradict(one, other, first: int = 1) -> bool:
     return one.hashes[mine:mine + size] != other.hashes[theirs:theirs + size]
 
 
-def signed_head(run: bytes, first: int, key: bytes, hashes: bytes) -> bytes:
-    """Return the part of a signed line that the signature covers."""
-    return b":".join([b"signed", run, str(first).encode(), to_base64(key), to_base64(hashes)])
-
-
-def signed(head: bytes, signature: bytes) -> bytes:
-    """Return a signed line, without its `\\n`."""
-    return head + b":" + to_base64(signature)
+def signed(run: bytes, first: int, key: bytes, hashes: bytes, sign) -> bytes:
+    """Return a signed line, without its `\\n`; `sign` makes the signature of all before it."""
+    head = b":".join([b"signed", run, str(first).encode(), to_base64(key), to_base64(hashes)])
+    return head + b":" + to_base64(sign(head))
 
 
 def parse_signed(line: bytes) -> Signed:
@@ -151,8 +147,7 @@ class Signer:
         lines = []
         for at in range(0, len(digests), HASHES_LIMIT):
             hashes = b"".join([digest[:HASH_SIZE] for digest in digests[at:at + HASHES_LIMIT]])
-            head = signed_head(self._run, first + at, self._key.public, hashes)
-            lines.append(signed(head, self._key.sign(head)))
+            lines.append(signed(self._run, first + at, self._key.public, hashes, self._key.sign))
         return lines
 
     def proof(self, text: str, time: str = "") -> bytes:

@@ -59,8 +59,7 @@ class KnownRuns:
 
     def __init__(self, seeds: list[Address], own_run: bytes = b""):
         self._seeds, self._majority = seeds, len(seeds) // 2 + 1
-        # genuine run -> from when on it counts in judgements, NEVER while few seeds name it; in the
-        # order in which they were learnt
+        # genuine run, the oldest first -> from when on it counts; NEVER while few seeds name it
         self._known: dict[bytes, float] = {own_run: NEVER}
         self._own_run = own_run
         self.is_known = self._known.__contains__  # (run)
@@ -86,30 +85,23 @@ class KnownRuns:
         """Return whether seeds are being asked, even about a genuine run."""
         return key in self._open
 
-    def open(self, key: Key, brought_by: Address | str | None, now: float) -> bool | None:
-        """Open a question of a neighbour, a newcomer's IP, or a seed. True: ask the seeds. None:
-        they are being asked, or the run is genuine. False: not now."""
-        if key in self._open or run_of(key) in self._known:
-            return None
-        return self._begin(key, brought_by, now)
-
-    def ask_again(self, key: Key, now: float) -> bool:
-        """Ask again about a genuine run that few seeds name, if due."""
-        run = run_of(key)
-        is_due = (self._known.get(run) == NEVER and key not in self._open
-                  and self._begin(key, None, now))
-        if is_due:
-            self._unconfirmed.put(run, now + REST)
-        return is_due
-
-    def _begin(self, key: Key, brought_by: Address | str | None, now: float) -> bool:
-        """Open a question unless too many are open, or its run denied."""
-        if (self.is_denied(run_of(key), now)
+    def open(self, key: Key, brought_by: Address | str | None, now: float) -> bool:
+        """Open a question of a neighbour, a newcomer's IP, or a seed (None), unless it is open, too
+        many are, or its run was denied lately. Return whether to ask the seeds."""
+        if (key in self._open or self.is_denied(run_of(key), now)
                 or self._of_one[brought_by] >= OPEN_LIMIT - len(self._open)):
             return False
         self._open[key] = _Question(self._seeds, key[1], brought_by)
         self._of_one[brought_by] += 1
         return True
+
+    def ask_again(self, key: Key, now: float) -> bool:
+        """Ask again about a genuine run that few seeds name, if due."""
+        run = run_of(key)
+        is_due = self._known.get(run) == NEVER and self.open(key, None, now)
+        if is_due:
+            self._unconfirmed.put(run, now + REST)
+        return is_due
 
     def answer(self, seed: Address, key: Key, starts, now: float) -> Outcome:
         """Take the STARTs that a seed names; None: it has not answered."""
@@ -142,8 +134,7 @@ class KnownRuns:
         return self._outcome(key, self._open[key], [])
 
     def _outcome(self, key: Key, question: _Question, new: list[bytes]) -> Outcome:
-        """Return what follows from the answers so far. About a genuine run all seeds are heard,
-        because they may differ."""
+        """Return what follows so far. All seeds are heard about a genuine run: they may differ."""
         naming, left = question.naming[key[1]], len(question.left)
         if not key[1] or run_of(key) in self._known:
             if not left:

@@ -76,12 +76,12 @@ def _loaded() -> _Functions:
 _openssl = _loaded()
 
 
-class _Key:
-    """A key that the function `new` of OpenSSL has made; it is freed with this object."""
+class _Owned:
+    """A key or a context that OpenSSL has made. `free` frees it with this object."""
 
-    def __init__(self, new, data: bytes):
-        self.pointer, self._free = None, _openssl.free_key
-        self.pointer = _checked(new(ED25519, None, data, len(data)))
+    def __init__(self, pointer: int | None, free):
+        self.pointer, self._free = pointer, free
+        _checked(pointer)
 
     def __del__(self):
         self._free(self.pointer)
@@ -89,7 +89,8 @@ class _Key:
 
 class SigningKey:
     def __init__(self, secret: bytes):
-        self._key = _Key(_openssl.new_secret, secret)
+        self._key = _Owned(_openssl.new_secret(ED25519, None, secret, len(secret)),
+                           _openssl.free_key)
         public, size = ctypes.create_string_buffer(KEY_SIZE), ctypes.c_size_t(KEY_SIZE)
         _checked(_openssl.raw_public(self._key.pointer, public, size))
         self.public = public.raw
@@ -97,36 +98,29 @@ class SigningKey:
     def sign(self, message: bytes) -> bytes:
         signature = ctypes.create_string_buffer(SIGNATURE_SIZE)
         size = ctypes.c_size_t(SIGNATURE_SIZE)
-        context = _checked(_openssl.new_context())
-        try:
-            _checked(_openssl.begin_sign(context, None, None, None, self._key.pointer))
-            _checked(_openssl.sign(context, signature, size, message, len(message)))
-        finally:
-            _openssl.free_context(context)
+        context = _Owned(_openssl.new_context(), _openssl.free_context)
+        _checked(_openssl.begin_sign(context.pointer, None, None, None, self._key.pointer))
+        _checked(_openssl.sign(context.pointer, signature, size, message, len(message)))
         return signature.raw
 
 
 @functools.lru_cache(maxsize=KEYS_KEPT)
-def _public_key(public: bytes) -> _Key:
-    return _Key(_openssl.new_public, public)
+def _public_key(public: bytes) -> _Owned:
+    return _Owned(_openssl.new_public(ED25519, None, public, len(public)), _openssl.free_key)
 
 
 def fits(public: bytes, message: bytes, signature: bytes) -> bool:
     key = _public_key(public)
-    context = _checked(_openssl.new_context())
-    try:
-        _checked(_openssl.begin_verify(context, None, None, None, key.pointer))
-        result = _openssl.verify(context, signature, len(signature), message, len(message))
-    finally:
-        _openssl.free_context(context)
+    context = _Owned(_openssl.new_context(), _openssl.free_context)
+    _checked(_openssl.begin_verify(context.pointer, None, None, None, key.pointer))
+    result = _openssl.verify(context.pointer, signature, len(signature), message, len(message))
     if result != 1:
         _openssl.forget_errors()  # OpenSSL keeps a list for each thread
     return result == 1
 
 
-def _checked(result: int | None) -> int:
-    """Return 1, or a pointer to what OpenSSL has made; Unable without it."""
+def _checked(result: int | None) -> None:
+    """Raise Unable unless OpenSSL has returned 1, or a pointer to what it has made."""
     if result is None or result < 1:
         _openssl.forget_errors()
         raise Unable
-    return result

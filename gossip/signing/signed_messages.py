@@ -46,13 +46,6 @@ class SignedTexts(Texts):
         self._covers = covers
         self.lines: dict[bytes, Cover] = {}
 
-    def cover(self, run: Run, lines: list[bytes], cover: Cover) -> None:
-        """Note the cover of new texts of a run."""
-        self.lines.update(dict.fromkeys(lines, cover))
-        if not cover.texts:
-            run.weight += len(cover.line)
-        self._covers.held(cover, len(lines))
-
     def is_over(self) -> bool:
         return (len(self.lines) > self._settings.cache_size
                 or self._bytes + self._covers.size > self._settings.cache_bytes
@@ -104,8 +97,7 @@ class SignedMessages(MessageList):
 
     def _take_all(self, lines: list[bytes], covers: dict[bytes, Cover | None], last: Cover | None,
                   made_here: bool, brought_by: Address | None, link, fresh: SignedFresh) -> None:
-        """Take lines with verified `covers`. Stop at an invalid line, and after too many corrupt
-        ones."""
+        """Take lines with verified `covers`, up to an invalid line, or too many corrupt ones."""
         for is_cover, group in itertools.groupby(lines, covers.__contains__):
             batch = list(group)
             if not is_cover and self._take_block(batch, last, made_here, fresh):
@@ -126,8 +118,7 @@ class SignedMessages(MessageList):
 
     def _take_block(self, lines: list[bytes], last: Cover | None, made_here: bool,
                     fresh: SignedFresh) -> bool:
-        """Take lines behind a cover at once if they continue its run. Return whether they were
-        taken."""
+        """Take lines behind a cover at once if they continue its run; return whether they did."""
         if last is None or not (made_here or self._is_known(last.run)):
             return False
         covering = functools.partial(self._covers.speak_for_all, last)
@@ -139,7 +130,10 @@ class SignedMessages(MessageList):
 
     def _note_cover(self, run: Run, lines: list[bytes], cover: Cover, fresh: SignedFresh) -> None:
         """Note the cover of new lines. Credit the payer of a check that let them in."""
-        self._texts.cover(run, lines, cover)
+        self._texts.lines.update(dict.fromkeys(lines, cover))
+        if not cover.texts:
+            run.weight += len(cover.line)
+        self._covers.held(cover, len(lines))
         fresh.covers += [cover.line] * len(lines)
         if cover.payer is not None:
             fresh.checks[cover.payer] -= 1

@@ -89,8 +89,7 @@ class GossipModule(Node):
         if not self.view.lacks_neighbours():
             return None
         if not self._candidates:  # the bootstrapper, then the known addresses, then again
-            first = [self.config.bootstrapper] if self.config.bootstrapper is not None else []
-            self._candidates.extend(first + self.view.known())
+            self._candidates.extend(filter(None, [self.config.bootstrapper, *self.view.known()]))
         if self._candidates:
             self._dial(self._candidates.popleft(), needed=not links)
         if not links:

@@ -71,14 +71,12 @@ class PeerLink(Link):
         self.deadline = self._now() + HELLO_LIMIT
 
     def send_all(self, chunks: list[bytes]) -> None:
-        """Send messages together, but a few to a module separately. The reason is that several
-        clients take what `recv` returns for a single message."""
-        alone = 0
-        while self.role == MODULE and alone < len(chunks) and self._alone.spend(self._now()):
-            self.send(chunks[alone])
-            alone += 1
-        if alone < len(chunks):
-            self.send(b"".join(chunks[alone:]))
+        """Take messages out, and send them together, but a few to a module separately, because
+        several clients take what `recv` returns for a single message."""
+        while self.role == MODULE and chunks and self._alone.spend(self._now()):
+            self.send(chunks.pop(0))
+        if chunks:
+            self.send(b"".join(chunks))
 
 
 class View:
@@ -194,8 +192,7 @@ class View:
     def _free_for(self, teller: Address | None) -> int:
         """Return how many places are free for addresses from `teller`. It gets half of the places
         that others leave free, and at least a place while neighbours are too few."""
-        tellers = [link.teller for link in self._neighbours.values()]
-        tellers += self._dialling.values()
+        tellers = [*(link.teller for link in self.links()), *self._dialling.values()]
         taken, filled = len(tellers), tellers.count(teller)
         free = max(0, self._config.degree - taken)
         if teller is None or not free:

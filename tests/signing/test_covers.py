@@ -164,8 +164,8 @@ def test_a_cover_that_is_dropped_between_two_looks_still_speaks_for_its_lines(si
 def test_a_cover_that_was_old_unchecked_lets_nothing_in_when_its_run_is_forgotten(signer):
     messages, link = message_list(runs_kept=2, cache_size=1), Neighbour(5002)
     forged = gossip(signer, 1, "forged")
-    head = grammar.signed_head(f"{ORIGIN}:{signer.start}".encode(), 1, bytes(32),
-                            hashlib.sha256(forged).digest()[:16])
+    bad = grammar.signed(f"{ORIGIN}:{signer.start}".encode(), 1, bytes(32),
+                         hashlib.sha256(forged).digest()[:16], lambda head: bytes(64))
     covers, lines = said(signer, 1, 1)
     messages.add([*covers, *lines])
     for port in 5008, 5009:  # the first has the text evicted, the second the run forgotten
@@ -173,7 +173,7 @@ def test_a_cover_that_was_old_unchecked_lets_nothing_in_when_its_run_is_forgotte
         line = wire.gossip("1700000000.000000", peer(port), other.start, 1, "x")
         cover = other.cover(1, [hashlib.sha256(line).digest()])
         assert messages.add([*cover, line]).lines == [line]
-        messages.add([grammar.signed(head, bytes(64))] if port == 5008 else [forged], link=link)
+        messages.add([bad] if port == 5008 else [forged], link=link)
         assert messages.latest(9) == [line]
 
 

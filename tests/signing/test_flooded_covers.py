@@ -32,8 +32,8 @@ def cover(first, count, serial=0):
     """A signed line for messages from `first` on; who has the key can make many for the same."""
     hashes = b"".join(hashlib.sha256(gossip(number)).digest()[:grammar.HASH_SIZE]
                       for number in range(first, first + count))
-    head = grammar.signed_head(f"{ORIGIN}:{START}".encode(), first, KEY, hashes)
-    return grammar.signed(head, serial.to_bytes(64, "big"))
+    return grammar.signed(f"{ORIGIN}:{START}".encode(), first, KEY, hashes,
+                          lambda head: serial.to_bytes(64, "big"))
 
 
 def kept(messages, lines):
@@ -123,7 +123,7 @@ def test_a_contradiction_is_found_wherever_it_is(first, count):
         fields = good.split(b":")
         hashes = bytearray(grammar.parse_signed(good).hashes)
         hashes[(number - first) * grammar.HASH_SIZE] ^= 1
-        bad = grammar.signed(grammar.signed_head(b":".join(fields[1:4]), first, KEY, bytes(hashes)),
-                          bytes(64))
+        bad = grammar.signed(b":".join(fields[1:4]), first, KEY, bytes(hashes),
+                             lambda head: bytes(64))
         spoken_of = number in {1, 2, 3, 4, 7, 8, 9, 10}
         assert messages.add([bad], link=link).corrupt == [bad] * spoken_of

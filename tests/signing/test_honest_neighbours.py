@@ -45,8 +45,8 @@ class Origin:
 
     def cover(self, first, lines, spelling=0):
         hashes = [hashlib.sha256(line).digest()[:grammar.HASH_SIZE] for line in lines]
-        head = grammar.signed_head(self.run, first, self._key, b"".join(hashes))
-        return grammar.signed(head, signature(self._key, head, spelling))
+        return grammar.signed(self.run, first, self._key, b"".join(hashes),
+                              lambda head: signature(self._key, head, spelling))
 
 
 class Neighbour(FakeLink):

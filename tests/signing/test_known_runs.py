@@ -77,7 +77,7 @@ def test_without_seeds_the_address_itself_is_dialled():
 
 def test_a_denied_run_rests_and_blames_who_brought_it_first_once(runs):
     runs.open(KEY, NEIGHBOUR, 0.0)
-    assert runs.open(KEY, peer(21), 0.0) is None  # it is being asked about
+    assert not runs.open(KEY, peer(21), 0.0)  # it is being asked about
     assert runs.deny(KEY, 5.0) == (True, NEIGHBOUR)
     assert runs.open(KEY, peer(21), 5.0 + REST - 1) is False
     assert runs.open(KEY, peer(21), 5.0 + REST) is True
@@ -128,7 +128,7 @@ def test_a_run_that_became_known_meanwhile_is_asked_about_no_longer(runs):
     runs.answer(SEEDS[0], (ORIGIN, 0), [77], 0.0)
     assert runs.answer(SEEDS[1], (ORIGIN, 0), [77], 0.0) == Outcome([run_of(KEY)])
     assert not runs.is_open(KEY)
-    assert runs.open(KEY, NEIGHBOUR, 0.0) is None and not runs.is_open(KEY)
+    assert not runs.open(KEY, NEIGHBOUR, 0.0) and not runs.is_open(KEY)
     assert runs.deny(KEY, 0.0) == (False, None)
     assert runs.is_known(run_of(KEY))
 

@@ -144,9 +144,8 @@ class _Forge(_Attack):
         address, _, start = run.decode().rpartition(":")
         time = wire.format_time(self.time())
         said = wire.gossip(time, parse_address(address), int(start), number, "never said")
-        head = grammar.signed_head(run, number, self.forging_key.public,
-                                hashlib.sha256(said).digest()[:grammar.HASH_SIZE])
-        return said, grammar.signed(head, self.forging_key.sign(head))
+        named = hashlib.sha256(said).digest()[:grammar.HASH_SIZE]
+        return said, grammar.signed(run, number, self.forging_key.public, named, self.forging_key.sign)
 
 
 class _Forbidden(_Attack):
