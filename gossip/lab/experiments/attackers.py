@@ -145,7 +145,8 @@ class _Forge(_Attack):
         time = wire.format_time(self.time())
         said = wire.gossip(time, parse_address(address), int(start), number, "never said")
         named = hashlib.sha256(said).digest()[:grammar.HASH_SIZE]
-        return said, grammar.signed(run, number, self.forging_key.public, named, self.forging_key.sign)
+        key = self.forging_key
+        return said, grammar.signed(run, number, key.public, named, key.sign)
 
 
 class _Forbidden(_Attack):
