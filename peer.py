@@ -13,7 +13,7 @@ parts; each mostly calls those above it, and events go to all:
     reporting    what neighbours did, told to seeds            gossip/monitoring/reporting.py
     spreading    how a message reaches everyone, once          gossip/spread/spreading.py
 
-The threads (gossip/README.md) that come with no connection stand in `start_threads`.
+Threads: a "link reader" per connection (gossip/net/live_world.py), and those of `start_threads`.
 
 Left out on purpose: nothing is encrypted, or kept on disk but the output file. A peer has to be
 reachable at the address that it announces.
@@ -233,8 +233,8 @@ class Peer(Node):
         if self._told_leave is None:
             waits = not self.spreading.way.all_sent()
         else:
-            waits = (links or self.neighbours.dialling()
-                     or not all(link.ended for link in self._told_leave))
+            waits = bool(links or self.neighbours.dialling()
+                         or not all(link.ended for link in self._told_leave))
         if (now < self._leave_until and waits
                 or now < self._leave_latest and any(link.is_read(now) for link in links)):
             return now + LOOK

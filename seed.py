@@ -31,7 +31,7 @@ from gossip.overlay import ring
 from gossip.overlay.places import ShutOut
 from gossip.programs.seed_program import seed_main
 from gossip.registering.admission import REGISTERED, Admission
-from gossip.registering.registry import Listing, Registry
+from gossip.registering.registry import Listing, Registry, Removal
 from gossip.settings import LATE_FOR, Settings
 from gossip.signing.vouching import Vouching
 from gossip.tools import Budget
@@ -157,8 +157,8 @@ class Seed(Node):
 
     def _judge_report(self, report: wire.DeadNode, row: Listing | None, is_peers: bool,
                       alive: bool | None, again: bool = False) -> None:
-        """Judge a report after the probe. Tell peers of a death, and seeds of what a peer reported.
-        If nothing was found out, probe `again`, because nobody repeats a report."""
+        """Judge a report after the probe. Only a registered peer's report is passed on. If nothing
+        was found out, probe `again`, because nobody repeats a report."""
         now = self.now()
         if alive and is_peers and not again:
             self._was_untrue(report.reporter, now)
@@ -170,19 +170,16 @@ class Seed(Node):
                                                          again=True))
             return
         self._remove(row, "dead")
-        removal, line = self.registry.removal(report.dead, now), wire.dead_node(*report)
-        if removal is None:
-            if is_peers:
-                self._reject(report, "not registered here")
-        elif not (removal.passed_on if is_peers else removal.was_told(now)):
-            if removal.told == -math.inf:  # written down once per removal
-                self.output.write(f"passed on:{report.line}")
-            removal.told = now
-            for link in self.registry.links():
-                link.send(line)
-            if is_peers:
-                removal.passed_on = True
-                self.relays.tell(line)
+        removal = self.registry.removal(report.dead, now)
+        if not is_peers:
+            if removal is not None and not removal.was_told(now):
+                self._tell_peers(report, removal)
+        elif removal is None:
+            self._reject(report, "not registered here")
+        elif not removal.passed_on:
+            removal.passed_on = True
+            self._tell_peers(report, removal)
+            self.relays.tell(wire.dead_node(*report))
 
     def _probe_later(self, row: Listing, verdict) -> None:
         """Probe a peer again, because this seed was busy or late."""
@@ -193,6 +190,14 @@ class Seed(Node):
 
         row.is_doubted = True
         self.flusher.take_over(probe, LATE_FOR)
+
+    def _tell_peers(self, report: wire.DeadNode, removal: Removal) -> None:
+        """Tell all registered peers of a death. Write that down once per removal."""
+        if removal.told == -math.inf:
+            self.output.write(f"passed on:{report.line}")
+        removal.told, line = self.now(), wire.dead_node(*report)
+        for link in self.registry.links():
+            link.send(line)
 
     def _remove(self, row: Listing | None, reason: str) -> bool:
         """Unlist a peer, and close its connection. Return whether it was listed."""

@@ -33,7 +33,7 @@ class Job:
 
     address: Address
     tries: int  # patient probes that are left
-    queue: "Queue"  # of quick looks, or of patient probes if that is over, or there is none
+    is_patient: bool  # the quick look is over, or there is none
     askers: list = dataclasses.field(default_factory=list)  # (verdict, wanted) of each
     has_slot: bool = False  # it is being probed now
     begun: float = 0.0  # when the present probe began
@@ -53,6 +53,7 @@ class Queue:
         self._waiting.setdefault(job.address.ip, {})[job] = None
 
     def take_out(self, job: Job) -> None:
+        """Have a job that waits here wait no longer."""
         jobs = self._waiting[job.address.ip]
         del jobs[job]
         if not jobs:
@@ -78,12 +79,17 @@ class Queue:
         self._free += 1
         self._under_way -= collections.Counter([job.address.ip])
 
-    def next_to_go(self, newcomer: str | None = None) -> Job | None:
+    def next_to_go(self, least: int = 1) -> Job | None:
         """Return the job to give up, None while a slot is free. It was listed last of the IP with
-        most waiting jobs. If a newcomer's IP is given, that must have at least two fewer."""
+        most waiting jobs, if these are at least `least`."""
         most = max(self._waiting.values(), key=len, default=())
-        least = 1 if newcomer is None else len(self._waiting.get(newcomer, ())) + 2
-        return None if self._free or len(most) < least else max(most, key=lambda job: job.since)
+        if self._free or len(most) < least:
+            return None
+        return max(most, key=lambda job: job.since)
+
+    def waiting(self, ip: str) -> int:
+        """Return how many jobs of an IP wait."""
+        return len(self._waiting.get(ip, ()))
 
 
 def probers(probe, now, tries: int, at_once: int, quick: float | None = None,
@@ -116,9 +122,8 @@ class Prober:
             self.give_way(address)
         job = self.jobs.get(address)
         if job is None and len(self.jobs) < QUEUE_LIMIT:
-            job = self.jobs[address] = Job(
-                address, self._tries, self.patient if self._quick is None else self.quick)
-            job.queue.put(job)
+            job = self.jobs[address] = Job(address, self._tries, self._quick is None)
+            self._queue_of(job).put(job)
         if job is None or len(job.askers) >= ASKERS_LIMIT:
             verdict(None)
             return
@@ -128,11 +133,15 @@ class Prober:
 
     def give_way(self, newcomer: Address) -> bool:
         """Drop a waiting address of an IP with more than the newcomer's; False without one."""
-        job = self.patient.next_to_go() or self.quick.next_to_go(newcomer.ip)
+        job = (self.patient.next_to_go()
+               or self.quick.next_to_go(least=self.quick.waiting(newcomer.ip) + 2))
         if job is not None:
-            job.queue.take_out(job)
+            self._queue_of(job).take_out(job)
             self._over(job, None)
         return job is not None
+
+    def _queue_of(self, job: Job) -> Queue:
+        return self.patient if job.is_patient else self.quick
 
     def _begin(self) -> None:
         """Begin as many probes as may begin; but not from within a probe that fails at once."""
@@ -150,18 +159,24 @@ class Prober:
 
     def _look(self, job: Job) -> None:
         """Probe an address, once. If that cannot even begin, it is over."""
-        job.begun, limit = self._now(), self._quick
-        if job.queue is self.patient:
-            job.tries, limit = job.tries - 1, self._patience
-            if limit is not None:
-                limit = self._slowness.limit(limit, job.begun)
-                if limit > self._tries * self._patience:
-                    job.tries = 0  # this one is longer than all of them usually are together
+        job.begun = self._now()
+        limit = self._patient_limit(job) if job.is_patient else self._quick
         try:
             self._probe(job.address, functools.partial(self._answered, job), limit=limit)
         except BaseException:
             self._over(job, None)
             raise
+
+    def _patient_limit(self, job: Job) -> float | None:
+        """Return the seconds for a patient probe that begins; None: as usual. It uses up one of the
+        job's tries, or all if it is longer than all of them usually are."""
+        job.tries -= 1
+        if self._patience is None:
+            return None
+        limit = self._slowness.limit(self._patience, self._now())
+        if limit > self._tries * self._patience:
+            job.tries = 0
+        return None if limit == self._patience else limit
 
     def _answered(self, job: Job, alive: bool | None) -> None:
         """Take the end of a probe. Without an answer there may be another."""
@@ -169,18 +184,17 @@ class Prober:
         took = now - job.begun
         if alive:
             self._slowness.note(took, now)
-        is_patient = job.queue is self.patient
-        refused = alive is False and not is_patient and took < REFUSED * self._quick
-        if not alive and job.tries and (is_patient or refused):
+        refused = alive is False and not job.is_patient and took < REFUSED * self._quick
+        if not alive and job.tries and (job.is_patient or refused):
             job.tries -= refused
             self._look(job)  # in the same slot
             return
-        if alive or is_patient or refused:
+        if alive or job.is_patient or refused:
             self._over(job, alive)
         else:  # the quick look is over
             job.tries = max(job.tries, 1)
             self.quick.end(job)
-            job.queue = self.patient
+            job.is_patient = True
             self.patient.put(job)
         self._begin()
 
@@ -189,7 +203,7 @@ class Prober:
             return  # it was over, and then the probe failed
         del self.jobs[job.address]
         if job.has_slot:
-            job.queue.end(job)
+            self._queue_of(job).end(job)
         for verdict, _ in job.askers:
             verdict(alive)
 

@@ -168,24 +168,27 @@ class LiveWorld:
 
     def _connect_and_read(self, link) -> None:
         try:
-            if isinstance(link.peer, Name):
-                addresses = self.names.find(link.peer)
-                with self.turn:
-                    self._node.found(link, addresses)
-            connection = Connection(family=self._own.family)
-            try:
-                link.attach(connection)
-            except OSError:
-                connection.close()
-                raise
-            connection.connect(self._own, link.peer, link.time_to_connect())
-            if link.ended:  # closed before there was a connection to shut down
-                raise ConnectionAbortedError(link.reason)
-            link.connected(*link.peer.dial)
+            self._connect(link)
         except OSError as error:
             self._end(link, error)
         else:
             self._read(link)
+
+    def _connect(self, link) -> None:
+        if isinstance(link.peer, Name):
+            addresses = self.names.find(link.peer)
+            with self.turn:
+                self._node.found(link, addresses)
+        connection = Connection(family=self._own.family)
+        try:
+            link.attach(connection)
+        except OSError:
+            connection.close()
+            raise
+        connection.connect(self._own, link.peer, link.time_to_connect())
+        if link.ended:  # closed before there was a connection to shut down
+            raise ConnectionAbortedError(link.reason)
+        link.connected(*link.peer.dial)
 
     def _read(self, link) -> None:
         """Tell the node that a dialled link is up; pass it the lines of a link until this ends."""

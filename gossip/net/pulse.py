@@ -43,6 +43,7 @@ class Lateness:
 
 class LivePulse:
     """Lateness of the threads of a process. Before it begins, nobody is late.
+
     What `lateness` reads needs no lock: one thread calls `beat`, which moves the due time last, so
     that others see a late beat as noted or overdue."""
 
@@ -118,7 +119,8 @@ class LivePulse:
 
     def worst_lateness(self) -> float:
         """Return the worst lateness since the pulse began, in seconds."""
-        return max(self._late.worst, self._now() - self._due)
+        overdue = self._now() - self._due
+        return max(self._late.worst, overdue)
 
 
 PULSE = LivePulse()  # of this process

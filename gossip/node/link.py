@@ -77,7 +77,8 @@ class Link:
         self.rest_until = 0.0  # nothing is read before then
         self.lacked = False  # the dial failed because this machine is short of something
         self.cut_short = False  # the other end ended the stream inside a line
-        # when the next line is due, if its node is on time; None: never; infinite: not known yet
+        # when the next line is due, if its node is on time. None: never, so that the reader waits
+        # for bytes alone; infinite: not for now, but the reader looks whether that has changed
         self.deadline: float | None = None
         self.more_patience = float  # returns the seconds added while late; this one 0.0
         self.unfinished_limit: float | None = None  # seconds from a line's first byte to its last

@@ -2,15 +2,17 @@
 
 Errors that end threads, and lateness, are written outside of turns, so there is a lock. What others
 sent is escaped (gossip/events.py), so that an event is always one line. Lines that cannot be
-written (a full disk) are counted; the screen is told of the first, and the file how many, later.
+written (a full disk) never stop the node: they are counted, the screen is told of the first, and
+the file tells how many as soon as it can be written.
 
-Somebody, such as logrotate, may rename, remove or truncate the file. When something is written,
-once a second at most, one stat looks for that. The lines then go on in a file at the same path (at
-the beginning, if it was truncated), which gets the line `continued:KIND:IP:PORT:START`; while none
-can be made there, in the renamed file.
+Somebody may rename, remove or truncate the file, such as logrotate. That is looked for when
+something is written, once a second at most, by one stat. The lines then go on in a file at the same
+path, which gets the line `continued:KIND:IP:PORT:START`. (What is appended to a truncated file
+stands at its beginning.) While none can be made there, they go on in the renamed file.
 
-At its limit, if any, so that nobody can fill the disk, the file gets the line `full:LIMIT` (in MiB)
-instead of the next event, then only last words: `stopped:…`, `failed:…`. The rest is counted.
+A file may have a limit, so that nobody can fill the disk. At the limit the file gets the line
+`full:LIMIT` (in MiB) instead of the next event, and then only last words: `stopped:…` and
+`failed:…`. The node goes on; what is left out is counted.
 """
 
 import contextlib
@@ -117,16 +119,12 @@ class OutputFile:
             self._micros = self._clock() // 1000
             second, micros = divmod(self._micros, 1_000_000)
             if second != self._second:
-                self._second, utc = second, datetime.timezone.utc
-                self._date = f"{datetime.datetime.fromtimestamp(second, utc):%Y-%m-%d %H:%M:%S}"
-                self._look()
+                self._begin_second(second)
             stamp = f"{self._date}.{micros:06d}:"
             if self._size < self._limit:
-                notice = f"{stamp}continued:{self._run}\n" if self._anew else ""
-                if self._lost:
-                    notice += f"{stamp}lost:{self._lost} lines could not be written here\n"
                 try:
-                    self._put_bytes(stamp + head, lines, notice)
+                    self._put_bytes(stamp + head, lines,
+                                    self._notices(stamp) if self._lost or self._anew else "")
                     self._lost, self._anew = 0, False
                 except OSError as error:
                     self._lose(1 + lines.count("\n"), stamp, error)
@@ -141,9 +139,17 @@ class OutputFile:
         found = os.fstat(self._file.fileno())
         self._identity, self._size = (found.st_dev, found.st_ino), found.st_size
 
+    def _begin_second(self, second: int) -> None:
+        """Format the date of a new second, and look at the path."""
+        self._second = second
+        date = datetime.datetime.fromtimestamp(second, datetime.timezone.utc)
+        self._date = date.strftime("%Y-%m-%d %H:%M:%S")
+        if self._opens:
+            self._look()
+
     def _look(self) -> None:
         """Reopen a renamed or removed file, and note if it was truncated."""
-        if not self._opens or self._file is None:
+        if self._file is None:
             return
         try:
             found = os.stat(self.path)
@@ -166,6 +172,11 @@ class OutputFile:
                     self._missing = error.strerror
                 return
         self._anew, self._torn, self._told_full = bool(self._run), False, False
+
+    def _notices(self, stamp: str) -> str:
+        return "".join([
+            f"{stamp}continued:{self._run}\n" if self._anew else "",
+            f"{stamp}lost:{self._lost} lines could not be written here\n" if self._lost else ""])
 
     def _lose(self, count: int, stamp: str, error: OSError) -> None:
         """Count lost lines, and show the first loss."""

@@ -20,6 +20,14 @@ from gossip.addresses import Address, Name
 NEVER = float("inf")  # returned by a turn that is not to be called again
 
 
+class Duty(Protocol):
+    """A method `turn(now)` that the world calls repeatedly. The method does what is due by `now`
+    and returns when it is due next (None: only if hurried; NEVER: no more)."""
+
+    def hurry(self) -> None:
+        """Have `turn` called soon, before it is due. The method must bear extra calls."""
+
+
 class Flushing(Protocol):
     """The flusher: sends what the other ends of links did not take at once."""
 
@@ -84,10 +92,8 @@ class World(Protocol):
     def go(self) -> None:
         """Let everything that has begun do its work."""
 
-    def keep(self, name: str, turn, after: float = 0.0):
-        """Have `turn(now)` called after `after` seconds, then whenever it is due: it does what is
-        due by `now`, and returns when it is due next (None: only if hurried; NEVER: no more).
-        Return a duty; its `hurry()` has `turn`, which must bear that, called before it is due."""
+    def keep(self, name: str, turn, after: float = 0.0) -> Duty:
+        """Have `turn(now)` called after `after` seconds, then whenever it is due."""
 
     def dial(self, link, thread: str = "link reader") -> None:
         """Connect a link to its peer, then read it. If that fails, `fault` and `ended` follow. A

@@ -198,13 +198,17 @@ class Linking(Part):
     # How links end.
 
     def unlink(self, peer: Address, reason: str, link) -> None:
-        """End a neighbour's link, or forget a neighbour whose link broke (None)."""
-        if link is None:
-            was_counted = self.neighbours.forget(peer)
-        else:
-            was_counted = self.neighbours.remove(peer, link, reason)
-            link.close(reason)
-        if was_counted:
+        """End a neighbour's link."""
+        was_linked = self.neighbours.remove(peer, link, reason)
+        link.close(reason)
+        self._place_is_free(was_linked)
+
+    def _forget(self, peer: Address) -> None:
+        """Forget a peer whose link broke."""
+        self._place_is_free(self.neighbours.forget(peer))
+
+    def _place_is_free(self, is_new: bool) -> None:
+        if is_new:
             self.places.link_broke()
         self._node.membership.hurry()
 
@@ -216,9 +220,9 @@ class Linking(Part):
     def give_up_silent(self, peer: Address, reason: str, link) -> None:
         """Unlink a silent peer. Remember it, because without a seed nobody else may know it."""
         self.found_dead.add(peer, self._node.now())
+        self._forget(peer)
         if link is not None:
-            self.neighbours.forget(peer)  # its misses end with this link
-        self.unlink(peer, reason, link)
+            self.unlink(peer, reason, link)
 
     def on_leave(self, link, message: wire.Leave) -> None:
         if message.address != link.peer:
@@ -247,7 +251,9 @@ class Linking(Part):
         self.places.pass_over(peer, until)
         if link := link or self.neighbours.link(peer):
             link.send(wire.refused(self._node.address, reason), urgent=True)
-        self.unlink(peer, reason, link)
+            self.unlink(peer, reason, link)
+        else:
+            self._forget(peer)
         return is_news
 
     def offence(self, peer: Address) -> str | None:

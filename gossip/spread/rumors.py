@@ -73,7 +73,6 @@ class Rumors:
         self._ready: list[_Rumor] = []  # rumors for which a neighbour has to be chosen
         self._channels: dict[object, _Channel] = collections.defaultdict(_Channel)
         self._dropped = collections.Counter()
-        self.dropped = self._dropped.copy
 
     def add(self, messages: list[tuple[Key, bytes]], source, covers: list[bytes] = ()) -> None:
         """Begin to tell messages that `source` has. `covers`, if any, are their signed lines."""
@@ -140,6 +139,9 @@ class Rumors:
                    for link, channel in self._channels.items() if channel.queue]
         return flushed + [(link, last) for link in links
                           if link in self._channels and self._channels[link].silent]
+
+    def dropped(self) -> dict[str, int]:
+        return dict(self._dropped)
 
     def _choose(self, links) -> None:
         """Choose the same neighbours for many rumors, to send these together."""

@@ -105,10 +105,8 @@ class Tree(Flood):
                 self._counts["repairs"] += len(some)
             if not branch.quiet.keys() >= links - {source}:
                 pieces.append((some, source, their, branch.quiet))
-            if self._watched and branch.quiet and any(map(goes_to_all, some)):
-                chosen = [at for at, line in enumerate(some) if goes_to_all(line)]
-                pieces.append(([some[at] for at in chosen], source,
-                               [their[at] for at in chosen if their], links - branch.quiet.keys()))
+            if self._watched and branch.quiet:
+                pieces += self._to_all(some, source, their, links - branch.quiet.keys())
             branch.last = some[-1]
             self._changed[run] = None
         if plain:
@@ -119,6 +117,12 @@ class Tree(Flood):
             self._graft({source: repaired})
         if not self._shown:
             self._look()
+
+    def _to_all(self, lines: list[bytes], source, covers: list[bytes], others) -> list[tuple]:
+        """Return the piece, if any, that goes to all neighbours but `others`."""
+        chosen = [at for at, line in enumerate(lines) if goes_to_all(line)]
+        return [([lines[at] for at in chosen], source, [covers[at] for at in chosen if covers],
+                 others)] if chosen else []
 
     def _first_alone(self, lines: list[bytes], covers: list[bytes]) -> tuple[list, list]:
         """Return this peer's first message, with its cover. Hold back others for a moment."""
@@ -173,26 +177,31 @@ class Tree(Flood):
     # Repetitions.
 
     def repeated(self, link, lines: list[bytes]) -> None:
-        """Prune the runs whose known lines a neighbour repeats, unless it is their parent, or the
-        lines were requested or are owed. Long after the last change, a parent that repeats the last
-        message gives way to the link that brought it first. All peers do so by the same message, so
-        no circles form."""
+        """Prune the runs whose known lines a neighbour repeats. The parent is exempt, and so are
+        lines that were requested or are owed."""
         old = [line for line in lines if self._messages.holds(line)
                and not (self._watched and goes_to_all(line))]
-        now, pruned = self._now(), []
-        if not old or self._awaits(link) or self._said.take(now, 0, link.peer):
+        if not old or self._awaits(link) or self._said.take(self._now(), 0, link.peer):
             return
-        for run in [run for run, _, _ in by_run(old) if run in self._runs]:
-            branch, since = self._runs[run], now - TOLD_AGAIN
+        if pruned := self._prunable(link, old):
+            self._said.take(self._now(), len(pruned), link.peer)
+            for branch in pruned.values():
+                branch.told[link] = self._now()
+            self._tell(link, "prune", list(pruned))
+
+    def _prunable(self, link, lines: list[bytes]) -> dict[bytes, _Branch]:
+        """Return the runs of lines that have another parent than the link. Long after the last
+        change, a parent that repeats the last message gives way to the link that brought it first.
+        All peers do so by the same message, so no circles form."""
+        since = self._now() - TOLD_AGAIN
+        branches = {run: self._runs[run] for run, _, _ in by_run(lines) if run in self._runs}
+        for branch in branches.values():
             if (branch.parent is link and branch.first not in (None, link)
-                    and branch.since <= since and branch.last in old):
-                branch.parent, branch.since = branch.first, now
-            if branch.parent not in (None, link) and branch.told.get(link, -math.inf) <= since:
-                branch.told[link] = now
-                pruned.append(run)
-        if pruned:
-            self._said.take(now, len(pruned), link.peer)
-            self._tell(link, "prune", pruned)
+                    and branch.since <= since and branch.last in lines):
+                branch.parent, branch.since = branch.first, self._now()
+        return {run: branch for run, branch in branches.items()
+                if branch.parent not in (None, link)
+                and branch.told.get(link, -math.inf) <= since}
 
     def _graft(self, runs_of: dict) -> None:
         """Have runs pushed again by links that were told to be quiet."""

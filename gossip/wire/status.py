@@ -79,6 +79,21 @@ def _ranges_of(entries: bytes) -> int:
     return entries.count(b",") + entries.count(b" ") + 1
 
 
+def _parse_ranges(text: bytes) -> list[Range]:
+    ranges = []
+    for field in text.split(b","):
+        match = _RANGE.fullmatch(field)
+        if not match:
+            raise WireError("status with a bad range")
+        first, last = int(match[1]), int(match[2] or match[1])
+        if not first <= last <= NUMBER_LIMIT:
+            raise WireError("status with a bad range")
+        ranges.append((first, last))
+    if any(last + 1 >= first for (_, last), (first, _) in zip(ranges, ranges[1:])):
+        return Intervals(ranges).ranges()
+    return ranges  # the usual case: in order, and not touching
+
+
 def parse_status(body: bytes) -> Status:
     body = body.removeprefix(b"meet ") if _MEET.match(body) else body
     if body in _BARE_STATUS:
@@ -108,17 +123,8 @@ def _parse_entry(entry: bytes) -> tuple[bytes, list[Range]]:
     match = _ENTRY.fullmatch(entry)
     if not match:
         raise WireError("status with a bad entry")
-    run, ranges = match[1], []
-    check_run(run)
-    for field in match[2].split(b","):
-        match = _RANGE.fullmatch(field)
-        first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
-        if not first <= last <= NUMBER_LIMIT:
-            raise WireError("status with a bad range")
-        ranges.append((first, last))
-    if any(last + 1 >= first for (_, last), (first, _) in zip(ranges, ranges[1:])):
-        return run, Intervals(ranges).ranges()
-    return run, ranges  # the usual case: in order, and not touching
+    check_run(match[1])
+    return match[1], _parse_ranges(match[2])
 
 
 _parse_short_entry = functools.lru_cache(maxsize=16_384)(_parse_entry)  # mostly repetitions

@@ -98,14 +98,13 @@ def test_a_node_that_is_stopped_by_a_turn_ends_after_it(net):
 def test_who_answered_while_a_long_turn_kept_its_reader_waiting_is_not_taken_for_dead(net):
     peer, fake, verdicts = net.peer(liveness_interval=60, probe_limit=0.5), net.fake(), []
     connected = threading.Event()
-    read = peer.world._read
+    connect = peer.world._connect
 
-    def tell_and_read(link):
-        if link.probe is not None:
-            connected.set()
-        read(link)
+    def connect_and_tell(link):
+        connect(link)
+        connected.set()
 
-    peer.world._read = tell_and_read
+    peer.world._connect = connect_and_tell
     with peer.turn:
         peer.probe(fake.address, verdicts.append)
     with peer.turn:
