@@ -18,7 +18,6 @@ old as the peer, because it tries a seed only when it needs one.
 """
 
 import collections
-import dataclasses
 import functools
 import itertools
 import math
@@ -85,15 +84,6 @@ def pause(first: float, up: float) -> float:
     return max(0.0, min(USUAL.retry_last, up - first + USUAL.retry_first))
 
 
-@dataclasses.dataclass
-class _Seed:
-    """The life of a seed, as all files tell it."""
-
-    tells: bool = False  # by its own file when it was up
-    registers: bool = False  # a peer was registered there
-    lives: Spans = dataclasses.field(default_factory=Spans)
-
-
 class Proof:
     """The honest runs of a network, and what rows ask about them."""
 
@@ -118,6 +108,9 @@ class Proof:
             self.runs[run.address].append(run)
             for at, seed, dead in run.told:
                 self.told[seed, dead].append(at)
+        # the seeds whose own files tell when they were up, and those where a peer was registered
+        self._telling = {life.address for life in self.seeds if life.pace}
+        self._registering = set().union(*(run.registrations.ever() for run in self.peers))
         self.times = sorted(run.generated[m] for m, run in self.origin.items())
         for asked_again in ("taken_by", "contacts", "had_to_meet", "had_to_be_joined",
                             "seed_times", "_last_link_end"):
@@ -159,36 +152,33 @@ class Proof:
     # Seeds.
 
     @functools.cached_property
-    def _seeds(self) -> dict[str, _Seed]:
-        seeds = collections.defaultdict(_Seed)
+    def _lives(self) -> dict[str, Spans]:
+        """When each seed was up, as all files tell it."""
+        lives = {life.address: Spans() for life in self.seeds}
         for life in self.seeds:
-            seed = seeds[life.address]
             if life.pace:
-                seed.tells = True
-                seed.lives += Spans([(life.first, life.end(self.newest))]).minus(life.late)
+                lives[life.address] += Spans([(life.first, life.end(self.newest))]).minus(life.late)
         for run in self.peers:
             end = run.last if run.has_ended(self.newest) else math.inf
-            for address, words in run.registrations.words.items():
-                seed = seeds[address]
-                registered = [word.at for word in words if word.lost is None]
-                seed.registers |= bool(registered)
-                if registered and not seed.tells:
-                    seed.lives += Spans([(registered[0], end)]).minus(
-                        (loss.since, loss.until) for loss in _losses(run, words))
-                    seed.lives = seed.lives.merged()
-        return seeds
+            for seed in run.registrations.ever() - self._telling:
+                words = run.registrations.words[seed]
+                first = next(word.at for word in words if word.lost is None)
+                up = Spans([(first, end)]).minus(
+                    (loss.since, loss.until) for loss in _losses(run, words))
+                lives[seed] = Spans([*lives.get(seed, ()), *up]).merged()
+        return lives
 
     def seed_times(self, run: PeerRun) -> dict[str, Spans]:
         """Return when each seed was up and in reach of a peer."""
         words, times, waited = run.registrations.words, {}, []
         if not run.registrations.ever() and run.has_ended(self.newest):
             waited = [(self.end_of(run) - REGISTER_LIMIT, math.inf)]
-        for address, seed in self._seeds.items():
-            apart = [(loss.since, loss.until) for loss in _losses(run, words.get(address, []))
+        for seed, lives in self._lives.items():
+            apart = [(loss.since, loss.until) for loss in _losses(run, words.get(seed, []))
                      # its own file may tell when it did not run
-                     if loss.down and not (seed.tells and loss.reason in NOT_RUNNING)
-                     or seed.registers and loss.reason.startswith(NOT_REACHED)]
-            times[address] = seed.lives.minus(apart if address in words else waited)
+                     if loss.down and not (seed in self._telling and loss.reason in NOT_RUNNING)
+                     or seed in self._registering and loss.reason.startswith(NOT_REACHED)]
+            times[seed] = lives.minus(apart if seed in words else waited)
         return times
 
     # Pairs of peers.
@@ -201,10 +191,10 @@ class Proof:
                 and any(end >= self.newest for _, end in self._common_seed_times(one, other))
                 or self.had_time_to_meet(one, other))
 
-    def had_to_be_joined(self, run: PeerRun) -> frozenset[PeerRun]:
+    def had_to_be_joined(self, run: PeerRun) -> set[PeerRun]:
         """Return the runs that had to meet a run, both being up."""
-        return frozenset(one for one in self.peers if not run.has_ended(self.newest)
-                         and not one.has_ended(self.newest) and self.had_to_meet(one, run))
+        return {one for one in self.peers if not run.has_ended(self.newest)
+                and not one.has_ended(self.newest) and self.had_to_meet(one, run)}
 
     @functools.cached_property
     def _joined(self) -> Pieces:
