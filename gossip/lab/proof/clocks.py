@@ -9,7 +9,6 @@ An IP is a machine; all addresses on loopback are of one, which has one clock.
 """
 
 import collections
-import itertools
 import math
 import statistics
 import time
@@ -90,21 +89,19 @@ def put_right(records: Records) -> Records:
 
 def _lines(records: Records) -> Lines:
     """Return the lines that the files of two machines tell of."""
-    runs = collections.defaultdict(list)
-    for run in records.honest().peers:
+    peers, runs = records.honest().peers, collections.defaultdict(list)
+    for run in peers:
         runs[run.address].append(run)
     found = []  # (sender, receiver, when it was sent, when it was received)
-    for run in itertools.chain(*runs.values()):
+    for run in peers:
         for message, delivery in run.received.items():
             had = [source.has_since(message) for source in runs.get(delivery.source, ())
                    if message in source.generated or message in source.received]
             if had:
                 found.append((delivery.source, run.address, min(had), delivery.at))
     # a registration goes from the peer's start to the seed's first `registered:` to the peer's
-    first: dict[tuple[str, str], float] = {}  # (seed, peer) -> when
-    for seed in records.seeds:
-        for at, peer in seed.registered:
-            first.setdefault((seed.address, peer), at)
+    first = {(seed.address, peer): at for seed in reversed(records.seeds)
+             for at, peer in reversed(seed.registered)}
     for (seed, peer), at in first.items():
         found += [(peer, seed, run.first, at) for run in runs.get(peer, ())[:1]]
         found += [(seed, peer, at, word.at) for run in runs.get(peer, ())

@@ -232,8 +232,8 @@ def _could_know_better(proof: Proof, accused: PeerRun, reporter: str, probed: fl
     interval = accused.setting("liveness-interval")
     # if the accused took its reporter for dead, too, they were cut apart again
     apart = any(abs(at - probed) < 2 * interval for at in when(accused.found_dead, reporter))
-    return not (apart or accused.late.cover(probed, called_dead)) and (
-        reporter in _in_touch(proof, accused.address, probed - interval, probed))
+    return (not apart and not accused.late.cover(probed, called_dead)
+            and reporter in _in_touch(proof, accused, probed))
 
 
 def _has_not_noticed(proof: Proof, seed: SeedRun, at: float, run: PeerRun) -> bool:
@@ -245,9 +245,9 @@ def _has_not_noticed(proof: Proof, seed: SeedRun, at: float, run: PeerRun) -> bo
             or any(again > at for again in when(seed.registered, run.address, at, until))
             or not run.registrations.stands_from(seed.address, at - ON_ITS_WAY, until)):
         return False
-    touched = _in_touch(proof, run.address, at - interval, at)
+    touched = _in_touch(proof, run, at)
     for _, probed in _probes(proof, seed, run.address, at, PROBING):
-        touched &= _in_touch(proof, run.address, probed - interval, probed)
+        touched &= _in_touch(proof, run, probed)
     return any(other.address in touched
                and other.registrations.stands_from(seed.address, at - interval, until)
                and not when(seed.removed, other.address, at - interval, until)
@@ -280,20 +280,20 @@ def _probed(runs: list[PeerRun], peer: str, found: float) -> float:
                 *(at for run in runs for at in when(run.missed, peer, end=found))])
 
 
-def _in_touch(proof: Proof, peer: str, begin: float, end: float) -> set[str]:
-    """Return the peers that signs of life reached, maybe through others. Slow replies do not count,
-    because a probe goes to and fro twice in its time."""
-    moment = itemgetter(0)
+def _in_touch(proof: Proof, run: PeerRun, end: float) -> set[str]:
+    """Return the peers that signs of life of a run reached in an interval, maybe through others.
+    Slow replies do not count, because a probe goes to and fro twice in its time."""
+    begin, moment = end - run.setting("liveness-interval"), itemgetter(0)
     meetings = sorted(
-        (reply.at, run.address, reply.peer) for run in proof.peers
-        for reply in run.replies[bisect_left(run.replies, begin, key=moment):
-                                 bisect_right(run.replies, end, key=moment)]
+        (reply.at, one.address, reply.peer) for one in proof.peers
+        for reply in one.replies[bisect_left(one.replies, begin, key=moment):
+                                 bisect_right(one.replies, end, key=moment)]
         if reply.took < PROBE_TIME / 2)
-    reached, before = {peer: begin}, 0  # who has heard of the peer, and since when
+    reached, before = {run.address: begin}, 0  # who has heard of the run, and since when
     while len(reached) > before:
         before = len(reached)
         for at, one, other in meetings:
             for who, whom in ((one, other), (other, one)):
                 if reached.get(who, math.inf) <= at:
                     reached.setdefault(whom, at)
-    return reached.keys() - {peer}
+    return reached.keys() - {run.address}

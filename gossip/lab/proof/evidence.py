@@ -144,10 +144,8 @@ class Proof:
 
     def taken_by(self, run: PeerRun) -> dict[str, float]:
         """Return when a run first received a message of each other run."""
-        taken: dict[str, float] = {}
-        for message, delivery in run.received.items():
-            taken.setdefault(run_of(message), delivery.at)
-        return taken
+        return {run_of(message): delivery.at  # the first of each run, as it comes last here
+                for message, delivery in reversed(run.received.items())}
 
     # Seeds.
 

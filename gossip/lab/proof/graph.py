@@ -132,12 +132,10 @@ def end_of(records: Records) -> float:
     """Return when the network ended, or a peer's file was full. It ended with the newest line if a
     peer is up, else with the first `stopped:` line of the last 5 seconds."""
     newest, peers = records.newest(), records.peers
-    if all(run.has_ended(newest) for run in peers):
-        ends = [run.last for run in peers
-                if run.ended not in (None, KICKED) and run.last >= newest - CLOSING]
-    else:
-        ends = [newest]
-    return min([*ends, *(run.last for run in peers if run.ended == FULL)], default=newest)
+    is_over = all(run.has_ended(newest) for run in peers)
+    return min((run.last for run in peers if run.ended == FULL or is_over
+                and run.ended not in (None, KICKED) and run.last >= newest - CLOSING),
+               default=newest)
 
 
 def history(records: Records) -> list[tuple[float, int]]:
