@@ -10,6 +10,7 @@ An IP is a machine; all addresses on loopback are of one, which has one clock.
 
 import collections
 import math
+import operator
 import statistics
 import time
 
@@ -18,9 +19,8 @@ from gossip.lab.proof.records import Records, machine_of
 
 DRIFT = 0.5  # seconds by which bounds may contradict each other, because clocks drift in hours
 
-
-# (IP of the sender, of the receiver) -> when lines were sent and received, each by the own clock
-Lines = dict[tuple[str, str], list[tuple[float, float]]]
+# IPs of the sender and the receiver of a line, and when it was sent and received by their clocks
+Line = tuple[str, str, float, float]
 
 
 class Clocks:
@@ -36,17 +36,19 @@ class Clocks:
         if len(self._files) > 1:
             self._compare(_lines(records))
 
-    def _compare(self, lines: Lines) -> None:
+    def _compare(self, lines: list[Line]) -> None:
         """Find the clocks that were set, then the lead of each other, from machine to machine."""
-        most = {pair: min(received - sent for sent, received in times)  # the second's lead at most
-                for pair, times in lines.items()}
+        most: dict[tuple[str, str], float] = {}  # most by which the second is ahead of the first
+        for one, other, sent, received in lines:
+            most[one, other] = min(most.get((one, other), math.inf), received - sent)
         widths = {(one, other): high + most[other, one] for (one, other), high in most.items()
                   if (other, one) in most}
         contradictions = {pair for pair, width in widths.items() if width < -DRIFT}
         while contradictions:
             counts = collections.Counter(one for one, _ in contradictions)
             ip = max(counts, key=lambda ip: (counts[ip], -self._files[ip], ip))
-            self.set[ip] = _step(ip, {pair: lines[pair] for pair in contradictions if ip in pair})
+            self.set[ip] = _step(ip, [line for line in lines
+                                      if line[:2] in contradictions and ip in line[:2]])
             contradictions = {pair for pair in contradictions if ip not in pair}
         right = self._files.keys() - self.set.keys()
         first = min(right, key=lambda ip: (-self._files[ip], ip))
@@ -87,12 +89,12 @@ def put_right(records: Records) -> Records:
     return records
 
 
-def _lines(records: Records) -> Lines:
+def _lines(records: Records) -> list[Line]:
     """Return the lines that the files of two machines tell of."""
     peers, runs = records.honest().peers, collections.defaultdict(list)
     for run in peers:
         runs[run.address].append(run)
-    found = []  # (sender, receiver, when it was sent, when it was received)
+    found = []  # as lines, but with addresses
     for run in peers:
         for message, delivery in run.received.items():
             had = [source.has_since(message) for source in runs.get(delivery.source, ())
@@ -100,25 +102,25 @@ def _lines(records: Records) -> Lines:
             if had:
                 found.append((delivery.source, run.address, min(had), delivery.at))
     # a registration goes from the peer's start to the seed's first `registered:` to the peer's
-    first = {(seed.address, peer): at for seed in reversed(records.seeds)
-             for at, peer in reversed(seed.registered)}
+    first: dict[tuple[str, str], float] = {}  # (seed, peer) -> when
+    for seed in records.seeds:
+        for at, peer in seed.registered:
+            first.setdefault((seed.address, peer), at)
     for (seed, peer), at in first.items():
         found += [(peer, seed, run.first, at) for run in runs.get(peer, ())[:1]]
         found += [(seed, peer, at, word.at) for run in runs.get(peer, ())
                   for word in run.registrations.words.get(seed, ()) if word.lost is None][:1]
-    lines = collections.defaultdict(list)
-    for sender, receiver, *times in found:
-        if machine_of(sender) != machine_of(receiver):
-            lines[machine_of(sender), machine_of(receiver)].append(times)
-    return lines
+    lines = [(machine_of(sender), machine_of(receiver), *times)
+             for sender, receiver, *times in found]
+    return [line for line in lines if line[0] != line[1]]
 
 
-def _step(ip: str, lines: Lines) -> tuple[float, float]:
+def _step(ip: str, lines: list[Line]) -> tuple[float, float]:
     """Return the step of a clock, and when its lines first contradict. The median of many
     lines counts, because a line may be written before the clock is set, and sent after."""
-    leads = sorted((received, sent - received, True) if sender == ip
-                   else (sent, received - sent, False)
-                   for (sender, _), times in lines.items() for sent, received in times)
+    leads = sorted(((received, sent - received, True) if sender == ip
+                    else (sent, received - sent, False)
+                    for sender, _, sent, received in lines), key=operator.itemgetter(0))
     low, high = -math.inf, math.inf  # bounds of what this clock is ahead of the others'
     for place, (_, ahead, bounds_below) in enumerate(leads):
         low, high = (max(low, ahead), high) if bounds_below else (low, min(high, ahead))
