@@ -1,7 +1,8 @@
 """The check, which proves from output files what a network did.
 
-Every row of the proof is a function from `Proof` to a `Row`, or to None where it has nothing to
-say. Rows about messages are in delivery.py, others in deaths.py and malicious.py, most here.
+A row of the proof is a function from `Proof` to a `Row`, or to None where it has nothing to say;
+`files` makes several. Rows about messages are in delivery.py, others in deaths.py and
+malicious.py, most here.
 """
 
 import collections
@@ -60,7 +61,7 @@ def prove(records: Records, here: set[str] | None = None) -> list[Row]:
     rows = [records.clocks.row(), delivery.gossips(proof), delivery.broadcast(proof),
             delivery.once(proof), delivery.latency(proof), registered(proof), liveness(proof),
             deaths.dead(proof), degrees(proof), pieces(proof), threads(proof), malicious(proof),
-            full(proof), beginnings(proof), unread(records), earlier(records), elsewhere(proof)]
+            *files(proof, records), elsewhere(proof)]
     return [row for row in rows if row is not None]
 
 
@@ -197,38 +198,28 @@ def threads(proof: Proof) -> Row:
     return Row("threads", not failures, f"{len(failures)} threads failed", failures)
 
 
-def full(proof: Proof) -> Row | None:
-    """Name the files that are full."""
+def files(proof: Proof, records: Records) -> list[Row]:
+    """Name the files that prove less, or nothing, in a row for each reason."""
     runs = [*proof.peers, *proof.attackers, *proof.seeds]
     since = {("seed " if run in proof.seeds else "") + run.address: run.last
              for run in runs if run.ended == FULL}
-    return _facts("full", f"{len(since)} files reached their limit", [
-        f"{name} since {time.strftime('%F %T', time.gmtime(at))}: nothing is proved about it from "
-        "then on" for name, at in since.items()])
-
-
-def beginnings(proof: Proof) -> Row | None:
-    """Check that no file goes on with a run that begins nowhere."""
-    failures = [f"the file before {name} is missing, in which {node} started; put it beside this "
-                "one" for name, node in proof.records.headless()]
-    return _facts("beginnings", f"{len(failures)} files go on without a beginning: nothing is "
-                  "proved about their nodes", failures, holds=False)
-
-
-def unread(records: Records) -> Row | None:
-    """Name the files that have a node's name and tell of none."""
-    names = records.unread()
-    return _facts("unread", "files named like a node's, but without a started: line: "
-                  f"{len(names)}", names)
-
-
-def earlier(records: Records) -> Row | None:
-    """Name the files of earlier versions, because they prove less."""
-    names = [f"{run.address}: nobody knows whether it was late"
-             for run in records.peers if not run.tells_lateness]
-    names += [f"seed {run.address}: only what peers say tells whether it was up"
-              for run in records.seeds if not run.tells_lateness]
-    return _facts("earlier", f"{len(names)} runs of an earlier version: they prove less", names)
+    full = [f"{name} since {time.strftime('%F %T', time.gmtime(at))}: nothing is proved about it "
+            "from then on" for name, at in since.items()]
+    headless = [f"the file before {name} is missing, in which {node} started; put it beside this "
+                "one" for name, node in records.headless()]
+    earlier = [f"{run.address}: nobody knows whether it was late"
+               for run in records.peers if not run.tells_lateness]
+    earlier += [f"seed {run.address}: only what peers say tells whether it was up"
+                for run in records.seeds if not run.tells_lateness]
+    unread = records.unread()
+    rows = [Row("full", None, f"{len(full)} files reached their limit", full),
+            Row("beginnings", False, f"{len(headless)} files go on without a beginning: nothing is "
+                "proved about their nodes", headless),
+            Row("unread", None, "files named like a node's, but without a started: line: "
+                f"{len(unread)}", unread),
+            Row("earlier", None, f"{len(earlier)} runs of an earlier version: they prove less",
+                earlier)]
+    return [row for row in rows if row.details]
 
 
 def elsewhere(proof: Proof) -> Row | None:
@@ -243,14 +234,9 @@ def elsewhere(proof: Proof) -> Row | None:
         for node in sorted(nodes, key=lambda node: (len(node), node)):
             ip, _, port = node.rpartition(":")
             ports[f"{kind} of {ip}"].append(port)
-    return _facts("elsewhere", f"only files of others tell of {len(said)} messages of {len(peers)} "
-                  f"peers, and of {len(seeds)} seeds",
-                  [f"{whose}: {' '.join(them)}" for whose, them in ports.items()])
-
-
-def _facts(name: str, figures: str, details: list[str], holds: bool | None = None) -> Row | None:
-    """Return a row, or None without details."""
-    return Row(name, holds, figures, details) if details else None
+    details = [f"{whose}: {' '.join(them)}" for whose, them in ports.items()]
+    return Row("elsewhere", None, f"only files of others tell of {len(said)} messages of "
+               f"{len(peers)} peers, and of {len(seeds)} seeds", details) if details else None
 
 
 def format_rows(rows: list[Row]) -> str:

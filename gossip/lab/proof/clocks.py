@@ -9,26 +9,18 @@ An IP is a machine; all addresses on loopback are of one, which has one clock.
 """
 
 import collections
-import itertools
 import math
 import operator
 import statistics
 import time
-from typing import NamedTuple
 
 from gossip.lab.proof.evidence import Row
 from gossip.lab.proof.records import Records, machine_of
 
 DRIFT = 0.5  # seconds by which bounds may contradict each other, because clocks drift in hours
 
-
-class Sample(NamedTuple):
-    """A line that went from one machine to another."""
-
-    sender: str  # IP
-    receiver: str
-    sent: float  # by the sender's clock
-    received: float  # by the receiver's
+# IPs of the sender and the receiver of a line, and when it was sent and received by their clocks
+Line = tuple[str, str, float, float]
 
 
 class Clocks:
@@ -42,17 +34,22 @@ class Clocks:
         # machine -> by how many seconds its clock was set, and when by the clock of another
         self.set: dict[str, tuple[float, float]] = {}
         if len(self._files) > 1:
-            self._compare(_samples(records))
+            self._compare(_lines(records))
 
-    def _compare(self, samples: list[Sample]) -> None:
-        """Find the lead of each clock, going from machine to machine."""
+    def _compare(self, lines: list[Line]) -> None:
+        """Find the clocks that were set, then the lead of each other, from machine to machine."""
         most: dict[tuple[str, str], float] = {}  # most by which the second is ahead of the first
-        for sample in samples:
-            pair, ahead = (sample.sender, sample.receiver), sample.received - sample.sent
-            most[pair] = min(most.get(pair, math.inf), ahead)
+        for one, other, sent, received in lines:
+            most[one, other] = min(most.get((one, other), math.inf), received - sent)
         widths = {(one, other): high + most[other, one] for (one, other), high in most.items()
                   if (other, one) in most}
-        self._find_set(samples, {pair for pair, width in widths.items() if width < -DRIFT})
+        contradictions = {pair for pair, width in widths.items() if width < -DRIFT}
+        while contradictions:
+            counts = collections.Counter(one for one, _ in contradictions)
+            ip = max(counts, key=lambda ip: (counts[ip], -self._files[ip], ip))
+            self.set[ip] = _step(ip, [line for line in lines
+                                      if line[:2] in contradictions and ip in line[:2]])
+            contradictions = {pair for pair in contradictions if ip not in pair}
         right = self._files.keys() - self.set.keys()
         first = min(right, key=lambda ip: (-self._files[ip], ip))
         ahead, self.unsure = {first: 0.0}, {first: 0.0}
@@ -64,16 +61,6 @@ class Clocks:
             ahead[other] = ahead[one] + (0.0 if low <= 0 <= high else (low + high) / 2)
             self.unsure[other] = self.unsure[one] + width / 2
         self.ahead = {ip: seconds for ip, seconds in ahead.items() if seconds}
-
-    def _find_set(self, samples: list[Sample], contradictions: set[tuple[str, str]]) -> None:
-        """Find the clocks that were set, most contradicted first."""
-        while contradictions:
-            counts = collections.Counter(one for one, _ in contradictions)
-            ip = max(counts, key=lambda ip: (counts[ip], -self._files[ip], ip))
-            self.set[ip] = _step(ip, [sample for sample in samples
-                                      if (sample.sender, sample.receiver) in contradictions
-                                      and ip in (sample.sender, sample.receiver)])
-            contradictions = {pair for pair in contradictions if ip not in pair}
 
     def row(self) -> Row | None:
         """Return the row of the proof, or None for only one machine."""
@@ -102,42 +89,42 @@ def put_right(records: Records) -> Records:
     return records
 
 
-def _samples(records: Records) -> list[Sample]:
+def _lines(records: Records) -> list[Line]:
     """Return the lines that the files of two machines tell of."""
-    runs = collections.defaultdict(list)
-    for run in records.honest().peers:
+    peers, runs = records.honest().peers, collections.defaultdict(list)
+    for run in peers:
         runs[run.address].append(run)
-    samples = []
-    for run in itertools.chain(*runs.values()):
+    found = []  # as lines, but with addresses
+    for run in peers:
         for message, delivery in run.received.items():
             had = [source.has_since(message) for source in runs.get(delivery.source, ())
                    if message in source.generated or message in source.received]
             if had:
-                samples.append(Sample(machine_of(delivery.source), machine_of(run.address),
-                                      min(had), delivery.at))
+                found.append((delivery.source, run.address, min(had), delivery.at))
     # a registration goes from the peer's start to the seed's first `registered:` to the peer's
     first: dict[tuple[str, str], float] = {}  # (seed, peer) -> when
     for seed in records.seeds:
         for at, peer in seed.registered:
             first.setdefault((seed.address, peer), at)
     for (seed, peer), at in first.items():
-        there, here = machine_of(seed), machine_of(peer)
-        samples += [Sample(here, there, run.first, at) for run in runs.get(peer, ())[:1]]
-        samples += [Sample(there, here, at, word.at) for run in runs.get(peer, ())
-                    for word in run.registrations.words.get(seed, ()) if word.lost is None][:1]
-    return [sample for sample in samples if sample.sender != sample.receiver]
+        found += [(peer, seed, run.first, at) for run in runs.get(peer, ())[:1]]
+        found += [(seed, peer, at, word.at) for run in runs.get(peer, ())
+                  for word in run.registrations.words.get(seed, ()) if word.lost is None][:1]
+    lines = [(machine_of(sender), machine_of(receiver), *times)
+             for sender, receiver, *times in found]
+    return [line for line in lines if line[0] != line[1]]
 
 
-def _step(ip: str, samples: list[Sample]) -> tuple[float, float]:
+def _step(ip: str, lines: list[Line]) -> tuple[float, float]:
     """Return the step of a clock, and when its lines first contradict. The median of many
     lines counts, because a line may be written before the clock is set, and sent after."""
-    lines = sorted(((sample.received, sample.sent - sample.received, True) if sample.sender == ip
-                    else (sample.sent, sample.received - sample.sent, False)
-                    for sample in samples), key=operator.itemgetter(0))
+    leads = sorted(((received, sent - received, True) if sender == ip
+                    else (sent, received - sent, False)
+                    for sender, _, sent, received in lines), key=operator.itemgetter(0))
     low, high = -math.inf, math.inf  # bounds of what this clock is ahead of the others'
-    for place, (_, ahead, bounds_below) in enumerate(lines):
+    for place, (_, ahead, bounds_below) in enumerate(leads):
         low, high = (max(low, ahead), high) if bounds_below else (low, min(high, ahead))
         if low > high + DRIFT:
             break
-    before, after = ([ahead for _, ahead, _ in part] for part in (lines[:place], lines[place:]))
-    return statistics.median(after) - statistics.median(before), lines[place][0]
+    before, after = ([ahead for _, ahead, _ in part] for part in (leads[:place], leads[place:]))
+    return statistics.median(after) - statistics.median(before), leads[place][0]

@@ -9,6 +9,7 @@ cut off, or because its signs of life were slower than the answer to a probe may
 import itertools
 import math
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
 from operator import itemgetter
 
 from gossip.lab.proof.events import when
@@ -28,7 +29,8 @@ PARTED = {"left", "full", "given up", "told dead", "silent, but alive", "kicked"
 
 def dead(proof: Proof) -> Row:
     """Check that seeds removed all dead peers and no living ones."""
-    deaths = [death(proof, run) for run in proof.deaths()]
+    last = {run.address: run for run in proof.peers if not run.chat}  # nobody reports chat servers
+    deaths = [death(proof, run) for run in last.values() if run.is_dead(proof.newest)]
     failures = [failure for faults, _ in deaths for failure in faults] + _blames(proof)
     delays = [delay for _, took in deaths for delay in took]
     figures = f"{len(deaths)} died"
@@ -132,9 +134,8 @@ def _due(run: PeerRun, since: float) -> float:
 def _had_to_find(other: PeerRun, run: PeerRun) -> bool:
     """Tell whether a neighbour had enough time to find a death."""
     late = max((until for _, until in other.late), default=0.0)
-    return (other.had_link(run.address, run.last)
-            and other.links[run.address][-1].reason not in PARTED
-            and other.last >= _due(run, max(run.last, late)))
+    return (other.had_link(run.address, run.last) and other.last >= _due(run, max(run.last, late))
+            and other.links[run.address][-1].reason not in PARTED)
 
 
 def _had_to_hear(proof: Proof, seed: SeedRun, run: PeerRun) -> bool:
@@ -169,46 +170,42 @@ def _apart(proof: Proof, one: SeedRun, other: SeedRun, at: float) -> bool:
 def _blames(proof: Proof) -> list[str]:
     """Return the failures of all peers and seeds that called peers dead."""
     found = [failure for run in proof.peers if not run.chat for at, dead in run.found_dead
-             for fault in (_without_misses, _not_reported, _called_dead)
-             for failure in fault(proof, run, at, dead)]
+             for failure in _found_wrongly(proof, run, at, dead)]
     for seed in proof.seeds:
         for at, peer, reason in seed.removed:
             found += removed(proof, seed, at, peer, reason)
-        found += _told_dead(proof, seed)
+        told = seed.passed_on + [
+            (min(times), peer) for (who, peer), times in proof.told.items()
+            if who == seed.address and seed.first <= min(times) <= seed.last
+            and not when(seed.passed_on, peer, end=min(times))]  # or else it was long on its way
+        lived = {peer: None for at, peer in sorted(told) for run in proof.runs[peer]
+                 if _has_not_noticed(proof, seed, at, run)}
+        found += [f"seed {seed.address} told of the death of {peer}, which lived" for peer in lived]
     return found
 
 
-def _without_misses(proof: Proof, run: PeerRun, at: float, dead: str) -> list[str]:
-    """Return a failure unless misses were counted from one to the limit."""
-    limit = int(run.setting("liveness-misses"))
+def _found_wrongly(proof: Proof, run: PeerRun, at: float, dead: str) -> Iterator[str]:
+    """Yield a failure unless misses were counted from one to the limit, a failure for each seed
+    that the finder did not tell, and a failure if it could know better."""
+    found, limit = f"{proof.name(run)} found {dead} dead", int(run.setting("liveness-misses"))
     counts = [count for count, _ in itertools.groupby(  # a probe that found nothing out repeats one
         missed.count for missed in run.missed if missed.peer == dead and missed.at <= at)]
-    return [] if counts[-limit:] == [*range(1, limit + 1)] else [
-        f"{proof.name(run)} found {dead} dead without {limit} misses in a row"]
-
-
-def _not_reported(proof: Proof, run: PeerRun, at: float, dead: str) -> list[str]:
-    """Return a failure for each seed that a finder did not tell."""
+    if counts[-limit:] != [*range(1, limit + 1)]:
+        yield f"{found} without {limit} misses in a row"
     due = run.late.later(at, REPORT_TIME)
-    if run.last == at or run.left is not None and run.left < due:
-        return []  # but a run that ends soon counts, because it writes death and report together
     told = {report.seed for report in run.reported
             if report.dead == dead and at <= report.at <= due}
-    return [f"{proof.name(run)} found {dead} dead, and has not reported it to seed {seed}"
-            for seed in run.registrations.words
-            if seed not in told and run.registrations.stands_from(seed, at - ON_ITS_WAY, due)]
-
-
-def _called_dead(proof: Proof, run: PeerRun, at: float, dead: str) -> list[str]:
-    """Return a failure if a finder could know better."""
-    if any(again > at for seed in proof.seeds
-           for again in when(seed.registered, dead, at, at + RETURN_TIME)):
-        return []
-    probed = _probed([run], dead, at)
-    return [f"{proof.name(run)} found {dead} dead, which lived" for other in proof.runs[dead]
-            if _lived(proof, other, probed - run.setting("liveness-interval"), at)
-            and not other.late.cover(probed, at)
-            and _could_know_better(proof, other, run.address, probed)]
+    # a run that ends soon has to tell as well, because it writes death and report together
+    if run.last != at and (run.left is None or run.left >= due):
+        yield from (f"{found}, and has not reported it to seed {seed}"
+                    for seed in run.registrations.words if seed not in told
+                    and run.registrations.stands_from(seed, at - ON_ITS_WAY, due))
+    if not any(again > at for seed in proof.seeds
+               for again in when(seed.registered, dead, at, at + RETURN_TIME)):
+        probed = _probed([run], dead, at)
+        yield from (f"{found}, which lived" for other in proof.runs[dead]
+                    if _lived(proof, other, probed - run.setting("liveness-interval"), at)
+                    and _could_know_better(proof, other, run.address, probed, at))
 
 
 def _lived(proof: Proof, run: PeerRun, begin: float, at: float) -> bool:
@@ -222,30 +219,21 @@ def removed(proof: Proof, seed: SeedRun, at: float, peer: str, reason: str) -> l
     for run in proof.runs[peer]:
         interval = run.setting("liveness-interval")
         told = reason == "dead" and _lived(proof, run, at - interval, at + interval) and any(
-            _could_know_better(proof, run, who, probed) and not run.late.cover(probed, at)
+            _could_know_better(proof, run, who, probed, at)
             for who, probed in _probes(proof, seed, peer, at))
         if told or _has_not_noticed(proof, seed, at, run):
             return [f"seed {seed.address} removed {peer}, which lived"]
     return []
 
 
-def _could_know_better(proof: Proof, accused: PeerRun, reporter: str, probed: float) -> bool:
+def _could_know_better(proof: Proof, accused: PeerRun, reporter: str, probed: float,
+                       called_dead: float) -> bool:
     """Tell whether signs of life reached the reporter before its last probe."""
     interval = accused.setting("liveness-interval")
     # if the accused took its reporter for dead, too, they were cut apart again
     apart = any(abs(at - probed) < 2 * interval for at in when(accused.found_dead, reporter))
-    return not apart and reporter in _in_touch(proof, accused.address, probed - interval, probed)
-
-
-def _told_dead(proof: Proof, seed: SeedRun) -> list[str]:
-    """Return a failure for each living peer that a seed called dead."""
-    told = seed.passed_on + [
-        (min(times), peer) for (who, peer), times in proof.told.items()
-        if who == seed.address and seed.first <= min(times) <= seed.last
-        and not when(seed.passed_on, peer, end=min(times))]  # or else it was long on its way
-    lived = {peer: None for at, peer in sorted(told) for run in proof.runs[peer]
-             if _has_not_noticed(proof, seed, at, run)}
-    return [f"seed {seed.address} told of the death of {peer}, which lived" for peer in lived]
+    return (not apart and not accused.late.cover(probed, called_dead)
+            and reporter in _in_touch(proof, accused, probed))
 
 
 def _has_not_noticed(proof: Proof, seed: SeedRun, at: float, run: PeerRun) -> bool:
@@ -257,9 +245,9 @@ def _has_not_noticed(proof: Proof, seed: SeedRun, at: float, run: PeerRun) -> bo
             or any(again > at for again in when(seed.registered, run.address, at, until))
             or not run.registrations.stands_from(seed.address, at - ON_ITS_WAY, until)):
         return False
-    touched = _in_touch(proof, run.address, at - interval, at)
+    touched = _in_touch(proof, run, at)
     for _, probed in _probes(proof, seed, run.address, at, PROBING):
-        touched &= _in_touch(proof, run.address, probed - interval, probed)
+        touched &= _in_touch(proof, run, probed)
     return any(other.address in touched
                and other.registrations.stands_from(seed.address, at - interval, until)
                and not when(seed.removed, other.address, at - interval, until)
@@ -292,20 +280,20 @@ def _probed(runs: list[PeerRun], peer: str, found: float) -> float:
                 *(at for run in runs for at in when(run.missed, peer, end=found))])
 
 
-def _in_touch(proof: Proof, peer: str, begin: float, end: float) -> set[str]:
-    """Return the peers that signs of life reached, maybe through others. Slow replies do not count,
-    because a probe goes to and fro twice in its time."""
-    moment = itemgetter(0)
+def _in_touch(proof: Proof, run: PeerRun, end: float) -> set[str]:
+    """Return the peers that signs of life of a run reached in an interval, maybe through others.
+    Slow replies do not count, because a probe goes to and fro twice in its time."""
+    begin, moment = end - run.setting("liveness-interval"), itemgetter(0)
     meetings = sorted(
-        (reply.at, run.address, reply.peer) for run in proof.peers
-        for reply in run.replies[bisect_left(run.replies, begin, key=moment):
-                                 bisect_right(run.replies, end, key=moment)]
+        (reply.at, one.address, reply.peer) for one in proof.peers
+        for reply in one.replies[bisect_left(one.replies, begin, key=moment):
+                                 bisect_right(one.replies, end, key=moment)]
         if reply.took < PROBE_TIME / 2)
-    reached, before = {peer: begin}, 0  # who has heard of the peer, and since when
+    reached, before = {run.address: begin}, 0  # who has heard of the run, and since when
     while len(reached) > before:
         before = len(reached)
         for at, one, other in meetings:
             for who, whom in ((one, other), (other, one)):
                 if reached.get(who, math.inf) <= at:
                     reached.setdefault(whom, at)
-    return reached.keys() - {peer}
+    return reached.keys() - {run.address}

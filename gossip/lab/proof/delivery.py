@@ -77,7 +77,8 @@ def _not_delivered(proof: Proof) -> tuple[list[str], list[str], int]:
         origin = proof.origin.get(message)
         if origin is None:
             said_by, heard = origin_of(message), min(run.has_since(message) for run in receivers)
-            if not proof.is_elsewhere(said_by) and not proof.is_unproven(message, heard):
+            if not (proof.is_elsewhere(said_by) or said_by in proof.unproven
+                    or proof.full.get(said_by, math.inf) <= heard):
                 failures.append(f"{message} was received, but no file tells who generated it"
                                 + proof.beside([said_by]))
             continue
@@ -85,9 +86,8 @@ def _not_delivered(proof: Proof) -> tuple[list[str], list[str], int]:
         if all(holder.is_dead(proof.newest) for holder in holders):
             lost.append(f"{message} is lost with its dead origin")
             continue
-        without = [run for run in proof.peers
-                   if run is not origin and message not in run.received
-                   and not _excused(proof, message, run, holders)]
+        without = [run for run in proof.peers if run is not origin
+                   and message not in run.received and not _excused(proof, message, run, holders)]
         lacking = [run for run in without if not _is_denied(proof, message, run, holders)]
         denied += len(without) - len(lacking)
         if lacking and _stuck(proof, message, holders, lacking):
@@ -101,7 +101,8 @@ def _not_delivered(proof: Proof) -> tuple[list[str], list[str], int]:
 def _excused(proof: Proof, message: str, run: PeerRun, holders: list[PeerRun]) -> bool:
     """Tell whether a run had no honest neighbour, or no time."""
     made = proof.origin[message].generated[message]
-    if proof.is_surrounded(run, made):
+    neighbours = {peer for peer, links in run.links.items() if links[-1].end > made}
+    if neighbours and neighbours <= proof.attacking:
         return True
     if made < run.first:  # the run began later, and can get only what others still keep
         newer = bisect.bisect(proof.times, run.first) - bisect.bisect(proof.times, made)
@@ -170,7 +171,10 @@ def _had_to_go(proof: Proof, message: str, holder: PeerRun, had: float, run: Pee
     """Tell whether a message had to go between two runs (see `broadcast`)."""
     if not holder.has_ended(proof.newest) and not run.has_ended(proof.newest):
         return proof.had_to_meet(holder, run)
-    slow = _slowness(run, holder, had - _two_rounds(run))
+    slow = max((reply.took / 2 for one, other in ((run, holder), (holder, run))
+                for reply in one.replies
+                if reply.peer == other.address and reply.at >= had - _two_rounds(run)),
+               default=0.0)  # the most seconds that bytes took between the two
     goodbye = min((link.end - run.left for link in holder.links.get(run.address, ())
                    if link.reason == "left" and run.left is not None and link.end > run.left),
                   default=0.0)  # seconds that it took
@@ -187,13 +191,6 @@ def _had_to_go(proof: Proof, message: str, holder: PeerRun, had: float, run: Pee
         return True
     alone = min(proof.alone_since(holder, had), proof.alone_since(run, had))
     return alone < math.inf and proof.had_time_to_meet(holder, run, alone)
-
-
-def _slowness(one: PeerRun, other: PeerRun, since: float) -> float:
-    """Return the most seconds that bytes took between two runs since then."""
-    return max((reply.took / 2 for run, peer in ((one, other), (other, one))
-                for reply in run.replies if reply.at >= since and reply.peer == peer.address),
-               default=0.0)
 
 
 def _altered(proof: Proof) -> list[str]:

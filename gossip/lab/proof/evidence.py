@@ -18,8 +18,8 @@ old as the peer, because it tries a seed only when it needs one.
 """
 
 import collections
-import dataclasses
 import functools
+import itertools
 import math
 import time
 from collections.abc import Iterable
@@ -84,22 +84,6 @@ def pause(first: float, up: float) -> float:
     return max(0.0, min(USUAL.retry_last, up - first + USUAL.retry_first))
 
 
-@dataclasses.dataclass
-class _Seed:
-    """The life of a seed, as all files tell it."""
-
-    tells: bool = False  # by its own file when it was up
-    registers: bool = False  # a peer was registered there
-    lives: Spans = dataclasses.field(default_factory=Spans)
-
-    def in_reach(self, losses: list[_Loss]) -> Spans:
-        """Return when it was up and a peer could reach it."""
-        return self.lives.minus(
-            (loss.since, loss.until) for loss in losses  # its own file may tell when it did not run
-            if loss.down and not (self.tells and loss.reason in NOT_RUNNING)
-            or self.registers and loss.reason.startswith(NOT_REACHED))
-
-
 class Proof:
     """The honest runs of a network, and what rows ask about them."""
 
@@ -109,8 +93,8 @@ class Proof:
         self.attackers = [run for run in records.peers if run.malice is not None]
         self.attacking = {run.address for run in self.attackers}  # addresses
         # the nodes whose files do not tell of all that they have said
-        self._unproven = {run.address for run in records.peers
-                          if run.malice is not None or run.ended == KICKED}
+        self.unproven = {run.address for run in records.peers
+                         if run.malice is not None or run.ended == KICKED}
         self.records = records = records.honest()
         self.peers, self.seeds, self.newest = records.peers, records.seeds, records.newest()
         self.denied = {run for peer in self.peers for run in peer.denied}
@@ -124,17 +108,15 @@ class Proof:
             self.runs[run.address].append(run)
             for at, seed, dead in run.told:
                 self.told[seed, dead].append(at)
+        # the seeds whose own files tell when they were up, and those where a peer was registered
+        self._telling = {life.address for life in self.seeds if life.pace}
+        self._registering = set().union(*(run.registrations.ever() for run in self.peers))
         self.times = sorted(run.generated[m] for m, run in self.origin.items())
         for asked_again in ("taken_by", "contacts", "had_to_meet", "had_to_be_joined",
                             "seed_times", "_last_link_end"):
             setattr(self, asked_again, functools.cache(getattr(self, asked_again)))
 
     # Files, and names.
-
-    def is_unproven(self, message: str, heard: float) -> bool:
-        """Tell whether the origin's file may rightly lack a message."""
-        origin = origin_of(message)
-        return origin in self._unproven or self.full.get(origin, math.inf) <= heard
 
     def is_elsewhere(self, address: str) -> bool:
         """Tell whether a node has its file on another machine."""
@@ -156,51 +138,46 @@ class Proof:
 
     # Runs.
 
-    def deaths(self) -> list[PeerRun]:
-        """Return the last run of each dead peer. Nobody reports chat servers."""
-        last = {run.address: run for run in self.peers if not run.chat}
-        return [run for run in last.values() if run.is_dead(self.newest)]
-
     def end_of(self, run: PeerRun) -> float:
         """Return when a run ended, or the time of the newest line."""
         return run.up_until(self.newest)
 
     def taken_by(self, run: PeerRun) -> dict[str, float]:
         """Return when a run first received a message of each other run."""
-        taken: dict[str, float] = {}
-        for message, delivery in run.received.items():
-            taken.setdefault(run_of(message), delivery.at)
-        return taken
+        return {run_of(message): delivery.at  # the first of each run, as it comes last here
+                for message, delivery in reversed(run.received.items())}
 
     # Seeds.
 
     @functools.cached_property
-    def _seeds(self) -> dict[str, _Seed]:
-        seeds = collections.defaultdict(_Seed)
+    def _lives(self) -> dict[str, Spans]:
+        """When each seed was up, as all files tell it."""
+        lives = {life.address: Spans() for life in self.seeds}
         for life in self.seeds:
-            seed = seeds[life.address]
             if life.pace:
-                seed.tells = True
-                seed.lives += Spans([(life.first, life.end(self.newest))]).minus(life.late)
+                lives[life.address] += Spans([(life.first, life.end(self.newest))]).minus(life.late)
         for run in self.peers:
             end = run.last if run.has_ended(self.newest) else math.inf
-            for address, words in run.registrations.words.items():
-                seed = seeds[address]
-                registered = [word.at for word in words if word.lost is None]
-                seed.registers |= bool(registered)
-                if registered and not seed.tells:
-                    seed.lives += Spans([(registered[0], end)]).minus(
-                        (loss.since, loss.until) for loss in _losses(run, words))
-                    seed.lives = seed.lives.merged()
-        return seeds
+            for seed in run.registrations.ever() - self._telling:
+                words = run.registrations.words[seed]
+                first = next(word.at for word in words if word.lost is None)
+                up = Spans([(first, end)]).minus(
+                    (loss.since, loss.until) for loss in _losses(run, words))
+                lives[seed] = Spans([*lives.get(seed, ()), *up]).merged()
+        return lives
 
     def seed_times(self, run: PeerRun) -> dict[str, Spans]:
         """Return when each seed was up and in reach of a peer."""
-        words, waited = run.registrations.words, []
+        words, times, waited = run.registrations.words, {}, []
         if not run.registrations.ever() and run.has_ended(self.newest):
             waited = [(self.end_of(run) - REGISTER_LIMIT, math.inf)]
-        return {address: seed.in_reach(_losses(run, words[address])) if address in words
-                else seed.lives.minus(waited) for address, seed in self._seeds.items()}
+        for seed, lives in self._lives.items():
+            apart = [(loss.since, loss.until) for loss in _losses(run, words.get(seed, []))
+                     # its own file may tell when it did not run
+                     if loss.down and not (seed in self._telling and loss.reason in NOT_RUNNING)
+                     or seed in self._registering and loss.reason.startswith(NOT_REACHED)]
+            times[seed] = lives.minus(apart if seed in words else waited)
+        return times
 
     # Pairs of peers.
 
@@ -212,10 +189,10 @@ class Proof:
                 and any(end >= self.newest for _, end in self._common_seed_times(one, other))
                 or self.had_time_to_meet(one, other))
 
-    def had_to_be_joined(self, run: PeerRun) -> frozenset[PeerRun]:
+    def had_to_be_joined(self, run: PeerRun) -> set[PeerRun]:
         """Return the runs that had to meet a run, both being up."""
-        return frozenset(one for one in self.peers if not run.has_ended(self.newest)
-                         and not one.has_ended(self.newest) and self.had_to_meet(one, run))
+        return {one for one in self.peers if not run.has_ended(self.newest)
+                and not one.has_ended(self.newest) and self.had_to_meet(one, run)}
 
     @functools.cached_property
     def _joined(self) -> Pieces:
@@ -235,11 +212,9 @@ class Proof:
         """Tell whether two runs had enough time to meet. They are up and awake, and a seed is in
         reach of both, for two rounds from `since` on, and for more if both have lost neighbours. No
         time counts until a seed that comes back is tried again, or its silence is noticed."""
-        def most(setting: str) -> float:
-            return max(one.setting(setting), other.setting(setting))
-
-        rounds = 3 + most("liveness-misses") if one.links and other.links else 2.0
-        patience = PROBE_TIME + rounds * most("liveness-interval")
+        misses, interval = (max(one.setting(name), other.setting(name))
+                            for name in ("liveness-misses", "liveness-interval"))
+        patience = PROBE_TIME + (3 + misses if one.links and other.links else 2.0) * interval
         first, begin = min(one.first, other.first), max(one.first, other.first, since)
         times = Spans((max(begin, up + pause(first, up)), down)
                       for up, down in self._common_seed_times(one, other))
@@ -255,20 +230,19 @@ class Proof:
 
     def contacts(self, one: PeerRun, other: PeerRun) -> Spans:
         """Return when two runs were in contact as neighbours of each other."""
-        return Spans((begin, end) for mine in one.links.get(other.address, ())
-                     for theirs in other.links.get(one.address, ())
-                     if (begin := max(mine.begin, theirs.begin)) <= (
-                         end := self._contact_end(begin, one, mine, other, theirs)))
-
-    def _contact_end(self, begin: float, one: PeerRun, mine: Linked, other: PeerRun,
-                     theirs: Linked) -> float:
-        """Return when the contact over a link ended, maybe before `begin`."""
-        end = min(mine.end, theirs.end, self.end_of(one), self.end_of(other))
-        replied = max(_last(one.replies, other, end), _last(other.replies, one, end), begin)
-        missed = max(_last(one.missed, other, end), _last(other.missed, one, end))
-        silent = (self._fell_silent(one, mine, other, theirs)
-                  or self._fell_silent(other, theirs, one, mine) or missed > replied)
-        return replied if silent else end
+        times = Spans()
+        for mine, theirs in itertools.product(one.links.get(other.address, ()),
+                                              other.links.get(one.address, ())):
+            begin = max(mine.begin, theirs.begin)
+            end = min(mine.end, theirs.end, self.end_of(one), self.end_of(other))
+            replied = max(_last(one.replies, other, end), _last(other.replies, one, end), begin)
+            missed = max(_last(one.missed, other, end), _last(other.missed, one, end))
+            if (self._fell_silent(one, mine, other, theirs)
+                    or self._fell_silent(other, theirs, one, mine) or missed > replied):
+                end = replied
+            if begin <= end:
+                times.append((begin, end))
+        return times
 
     def _fell_silent(self, run: PeerRun, mine: Linked, other: PeerRun, theirs: Linked) -> bool:
         """Tell whether a link ended for a run without the other's word."""
@@ -286,11 +260,6 @@ class Proof:
         if mine.reason in CLOSED and other.left is not None and other.left < mine.end:
             return True  # a leaver says goodbye on all links, and this link did not carry it
         return mine.reason not in HEARD or mine.end > other.last + ON_ITS_WAY
-
-    def is_surrounded(self, run: PeerRun, since: float) -> bool:
-        """Tell whether all neighbours of a run were attackers from then on."""
-        left = {peer for peer, links in run.links.items() if links[-1].end > since}
-        return bool(left) and left <= self.attacking
 
     def alone_since(self, run: PeerRun, at: float) -> float:
         """Return when a run lost its last neighbour before `at`, or infinity."""

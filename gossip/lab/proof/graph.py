@@ -24,11 +24,7 @@ STEEPEST = 25.0  # exponents beyond this are not distinguished
 
 
 class Pieces:
-    """A graph of nodes and links, and its pieces (connected components).
-
-    When a link goes, two searches start at its ends and take turns. In a well connected graph
-    they meet soon. In a graph that fell apart the search of the smaller piece ends first.
-    """
+    """A graph of nodes and links, and its pieces (connected components)."""
 
     def __init__(self, links: Mapping[Hashable, Iterable] | None = None):
         """Take the graph's nodes, and what each is linked with."""
@@ -80,27 +76,23 @@ class Pieces:
             self._count -= 1
 
     def unlink(self, one: Hashable, other: Hashable) -> None:
+        """Remove a link. Two searches start at its ends and take turns. In a well connected graph
+        they meet soon. In a graph that fell apart the search of the smaller piece ends first."""
         if other not in self._links.get(one, ()):
             return
         self._links[one].discard(other)
         self._links[other].discard(one)
-        cut_off = self._cut_off(one, other)
-        if cut_off:
-            self._piece[one] -= cut_off
-            self._piece.update(dict.fromkeys(cut_off, cut_off))
-            self._count += 1
-
-    def _cut_off(self, one: Hashable, other: Hashable) -> set:
-        """Return the piece of a node, or nothing if a path remains."""
         seen, todo, theirs, their_todo = {one}, [one], {other}, [other]
         while todo:
             new = self._links[todo.pop()] - seen
             if not new.isdisjoint(theirs):
-                return set()
+                return  # a path remains
             seen |= new
             todo += new
             seen, todo, theirs, their_todo = theirs, their_todo, seen, todo
-        return seen
+        self._piece[one] -= seen
+        self._piece.update(dict.fromkeys(seen, seen))
+        self._count += 1
 
 
 class Snapshot(NamedTuple):
@@ -140,12 +132,10 @@ def end_of(records: Records) -> float:
     """Return when the network ended, or a peer's file was full. It ended with the newest line if a
     peer is up, else with the first `stopped:` line of the last 5 seconds."""
     newest, peers = records.newest(), records.peers
-    if all(run.has_ended(newest) for run in peers):
-        ends = [run.last for run in peers
-                if run.ended not in (None, KICKED) and run.last >= newest - CLOSING]
-    else:
-        ends = [newest]
-    return min([*ends, *(run.last for run in peers if run.ended == FULL)], default=newest)
+    is_over = all(run.has_ended(newest) for run in peers)
+    return min((run.last for run in peers if run.ended == FULL or is_over
+                and run.ended not in (None, KICKED) and run.last >= newest - CLOSING),
+               default=newest)
 
 
 def history(records: Records) -> list[tuple[float, int]]:

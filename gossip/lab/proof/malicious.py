@@ -46,8 +46,13 @@ def malicious(proof: Proof) -> Row | None:
     if tally.took:
         figures.append(f"after {quantile(tally.took, 0.5):.1f} periods (median), "
                        f"{max(tally.took):.1f} (max)")
+    if loads := [load for seed in proof.seeds for load in seed.loads]:
+        last, hops = max(loads), [load.hops for load in loads if load.rows]
+        figures.append(f"{sum(hops) / max(1, len(hops)):.1f} hops, load of seeds "
+                       f"{last.largest / (last.mean or 1):.2f} times the mean at most, "
+                       f"{sum(load.moved for load in loads)} rows moved")
     honest = sum(message in proof.origin for run in proof.peers for message in run.received)
-    figures += [*_costs(proof), f"{honest} deliveries among honest peers"]
+    figures.append(f"{honest} deliveries among honest peers")
     return Row("malicious", tally.holds(), "; ".join(figures),
                [*tally.missed, *tally.late, *tally.falsely, *tally.faults, *tally.outvoted])
 
@@ -175,17 +180,5 @@ def _had_to_doubt(seed: SeedRun, run: PeerRun) -> bool:
     """Tell whether a seed still believes an attacker after three untrue reports."""
     times = when(seed.untrue, run.address)
     window = UNTRUE_PERIODS * run.setting("report-interval")
-    doubt = next((third for first, third in zip(times, times[UNTRUE - 1:])
-                  if third < first + window), math.inf)
-    return doubt < math.inf and seed.believes(run.address, doubt + ON_ITS_WAY)
-
-
-def _costs(proof: Proof) -> list[str]:
-    """Return figures about the work of the seeds."""
-    loads = [load for seed in proof.seeds for load in seed.loads]
-    if not loads:
-        return []
-    last, hops = max(loads), [load.hops for load in loads if load.rows]
-    return [f"{sum(hops) / max(1, len(hops)):.1f} hops, load of seeds "
-            f"{last.largest / (last.mean or 1):.2f} times the mean at most, "
-            f"{sum(load.moved for load in loads)} rows moved"]
+    return any(third < first + window and seed.believes(run.address, third + ON_ITS_WAY)
+               for first, third in zip(times, times[UNTRUE - 1:]))

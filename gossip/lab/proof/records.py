@@ -248,16 +248,14 @@ class Records:
                 self._untold.append(piece.path.name)
 
     def _take(self, piece: Piece, file: BinaryIO) -> None:
-        run = piece.run
         for at, event, rest in piece.read(file, CHUNK):
-            if event == "continued":
-                run = piece.run = self._continued(piece, at, rest)
-                continue
             ahead = self._ahead.get(machine_of(piece.node), 0.0) if self._ahead else 0.0
-            if event == "started":
-                run = piece.run = self._begun(piece, at, at - ahead)
+            if event == "continued":
+                piece.run = self._continued(piece, at, rest)
+            elif event == "started":
+                piece.run = self._begun(piece, at, at - ahead)
             else:
-                run.take(at - ahead, event, rest)
+                piece.run.take(at - ahead, event, rest)
 
     def _begun(self, piece: Piece, at: float, time_right: float) -> Run:
         """Return the run that begins in a piece, maybe its node's next."""

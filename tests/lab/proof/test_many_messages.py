@@ -26,8 +26,8 @@ def story(ends: str = "") -> str:
 def test_who_never_met_is_not_looked_at_again_for_every_message(tmp_path, monkeypatch):
     looked_at = []
     judge = delivery._had_to_go
-    monkeypatch.setattr(delivery, "_had_to_go", lambda proof, holder, had, run: (
-        looked_at.append((holder, run)) or judge(proof, holder, had, run)))
+    monkeypatch.setattr(delivery, "_had_to_go", lambda proof, message, holder, had, run: (
+        looked_at.append((holder, run)) or judge(proof, message, holder, had, run)))
     for ends in "", "stopped:interrupted":
         row = delivery.broadcast(tell(tmp_path, story(ends)))
         assert row.holds and f"lost {6 * len(MESSAGES)}" in row.figures
