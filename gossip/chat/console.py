@@ -37,7 +37,8 @@ _WORDS = {  # what follows the ID, and a hint for other lines
 
 
 def parse_command(line: str) -> tuple:
-    """Return ("start", ID, N, PORT), or the word, the ID and the line for the server."""
+    """Parse a line that is not blank, or raise ValueError. Return ("start", ID, N, PORT), or the
+    word, the ID and the line for the server."""
     if len(encode(line)) > LINE_LIMIT:
         raise ValueError(f"a line has at most {LINE_LIMIT:,} bytes")
     match = _LINE.fullmatch(line)

@@ -187,8 +187,9 @@ class Subscriber:
         """Take events that were written together. Of these only gossip has a head."""
         if head.startswith("received:"):
             self.inbox.put(about(head.partition(":")[2])[0], lines)
-        for event in () if head else lines.split("\n"):
-            self._note(event, *parted(event))
+        elif not head:
+            for event in lines.split("\n"):
+                self._note(event, *parted(event))
 
     def _note(self, event: str, kind: str, address: str, rest: str) -> None:
         if kind == "registered":

@@ -68,7 +68,7 @@ def errors_of_a_start(usual: type[Exception] = Refused) -> Iterator[None]:
 
 def start(kind: Any, address: Address, sock: socket.socket, seeds: list[Target], settings: Settings,
           outputs: Folder, subscriber: Any = None) -> Any:
-    """Start a node of a class, for which `sock` listens."""
+    """Start a node of a class, for which `sock` listens. The caller closes it if this fails."""
     with errors_of_a_start():
         output = (OutputFile(None, time.time_ns, subscriber) if outputs is None else open_output(
             pathlib.Path(outputs), kind.kind, address, settings.file_limit, subscriber))

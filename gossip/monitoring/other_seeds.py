@@ -45,7 +45,7 @@ class _Way:
     def __init__(self):
         self.link = None  # that this seed has dialled, from its dial to its end
         self.dialled = 0.0  # when
-        self.nonce = ""  # said on it, until the other end has confirmed it
+        self.nonce: str | None = None  # said on it, until the other end has confirmed it
         self.open = False  # the other end listens
         self.retry = Backoff(FIRST_PAUSE, LAST_PAUSE)
         self.heard_on = None  # the link on which the other seed speaks, also after its end
@@ -129,7 +129,7 @@ class SeedLinks(Part):
                 raise wire.WireError("another nonce than was said, or said again")
             link.trust()
             link.hold()
-            way.open, way.nonce = True, ""
+            way.open, way.nonce = True, None
             way.retry.reset()
             link.release(self._said_first(link.peer))
             return
@@ -162,7 +162,7 @@ class SeedLinks(Part):
             self._node.disconnect(checked, f"{link.peer} has not said that it dialled")
         way = self._ways.get(link.peer)
         if way is not None and way.link is link:
-            way.link, way.open, way.nonce = None, False, ""
+            way.link, way.open, way.nonce = None, False, None
             way.retry.failed(self._node.now(), self._node.rng.uniform(0.5, 1.0))
             self.duty.hurry()
 

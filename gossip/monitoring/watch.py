@@ -52,6 +52,24 @@ class _Row:
         # lines that came over the link, in sets: (when the next set began, lines), the oldest first
         self.copies: collections.deque[list] = collections.deque([[float("inf"), set()]])
 
+    def begin_generation(self, now: float) -> set[int]:
+        """Note what comes from now on in a new set. Return the oldest set."""
+        self.copies[-1][0] = now
+        self.copies.append([float("inf"), set()])
+        if len(self.copies) > GENERATIONS_LIMIT:  # the two oldest become one
+            _, oldest = self.copies.popleft()
+            self.copies[0][1] |= oldest
+        return self.copies[0][1]
+
+    def forget_copies(self, horizon: float) -> None:
+        """Drop the lines that came before all messages still to be judged."""
+        # but for one set, because a copy may be noted just before its message
+        while len(self.copies) > 1 and self.copies[1][0] <= horizon:
+            self.copies.popleft()
+
+    def missing(self, lines: list[int]) -> int:
+        return len(set(lines).difference(*[copies for _, copies in self.copies]))
+
 
 class Watch:
     """The observations of a peer about its neighbours, by their links."""
@@ -82,12 +100,7 @@ class Watch:
         if row is None:
             return
         row.asked.put(time, (now, row.horizon))
-        row.copies[-1][0] = now
-        row.copies.append([float("inf"), set()])  # for the lines that come from now on
-        if len(row.copies) > GENERATIONS_LIMIT:  # the two oldest become one
-            _, oldest = row.copies.popleft()
-            row.copies[0][1] |= oldest
-        self._thin(row.copies[0][1])
+        self._thin(row.begin_generation(now))
 
     def replied(self, link, time: str, now: float, caught_up: bool) -> None:
         """Judge a neighbour that replied, by messages known long enough before. If it is
@@ -102,10 +115,7 @@ class Watch:
         if caught_up or row.replies >= CATCHING_UP:
             row.stands = min(row.stands, now)
         self._judge(link, row, horizon)
-        # Drop the lines that came before all messages still to be judged, but for one set, because
-        # a copy may be noted just before its message.
-        while len(row.copies) > 1 and row.copies[1][0] <= horizon:
-            row.copies.popleft()
+        row.forget_copies(horizon)
         row.horizon = max(row.horizon, at - self._settle)
         self._drop_judged()
 
@@ -130,7 +140,8 @@ class Watch:
         copies.update(map(hash, lines))
 
     def fresh(self, lines: list[bytes], link, now: float, owed: bool) -> None:
-        """Note new messages from a link (None: made here), which all others owe if `owed`."""
+        """Note new messages from `link`, or from this peer itself (None). `owed`: all other
+        neighbours owe a copy."""
         lines = self._owed_by_all(lines)
         if not lines:
             return
@@ -241,8 +252,7 @@ class Watch:
             counts = self._counts[link.peer]
             counts["expected"] += len(owed)
             if self._owes:
-                copies = [lines for _, lines in row.copies]
-                counts["missing"] += len(set(owed).difference(*copies))
+                counts["missing"] += row.missing(owed)
 
     def _count_first(self, count: int, link, now: float) -> None:
         """Count FIRST at once, because the neighbour may miss the message soon."""

@@ -59,14 +59,17 @@ def chat_command(doors: Doors | None) -> None:
         for sock in doors:  # because open_early understood the command line in another way
             sock.close()
         doors = None
-    try:
-        doors = doors or open_doors(udp_port, args.port)
-    except OSError as error:
-        why = " is in use" if error.errno == errno.EADDRINUSE else f": {error.strerror}"
-        raise CommandError(f"cannot listen: port {error.filename}{why}", FAILED) from None
-    _run("peer", address_of(HOST, udp_port), args, lambda output: ChatServer(
-        args.own_id, args.count, doors, settings, output, LiveWorld, key),
-         args.end_with_pipe, ChatServer.finish_talking)
+
+    def make(output):
+        try:
+            opened = doors or open_doors(udp_port, args.port)
+        except OSError as error:
+            why = " is in use" if error.errno == errno.EADDRINUSE else f": {error.strerror}"
+            raise CommandError(f"cannot listen: port {error.filename}{why}", FAILED) from None
+        return ChatServer(args.own_id, args.count, opened, settings, output, LiveWorld, key)
+
+    _run("peer", address_of(HOST, udp_port), args, make, args.end_with_pipe,
+         farewell=ChatServer.finish_talking)
 
 
 def _chat_arguments(usual: Settings):

@@ -45,7 +45,8 @@ def _seed_command(seed_class) -> None:
 
 
 def run_seeds(seed_class, addresses, seeds, args, in_words: bool = False) -> None:
-    """Run seeds until a signal. `in_words`: show what to do next, and peers that come or go."""
+    """Run seeds until a signal, or until a seed cannot start. With `in_words`, show a line for each
+    peer that comes or goes, and what to do next."""
     is_log = args.outputs == STANDARD_OUTPUT
     if is_log and len(addresses) > 1:
         raise CommandError(f"--outputs - is for a single seed, not for {len(addresses)}: give its "

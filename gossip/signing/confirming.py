@@ -5,6 +5,7 @@ short connection. If the seeds do not decide, the peer dials the address itself 
 When a run is found to be genuine or is denied, all parts of the node hear `on_settled`.
 """
 
+import dataclasses
 import functools
 
 from gossip import wire
@@ -25,8 +26,18 @@ ANSWER_LIMIT = 2.0  # seconds for the answers over one connection, connecting in
 AHEAD_LIMIT = 10_000  # addresses kept that were asked about in advance
 
 
+@dataclasses.dataclass
+class _About:
+    """The questions about one address over one connection. An answer does not name its question,
+    and may overtake others, because a seed may have to probe first."""
+
+    keys: list[Key]
+    awaited: int  # answers
+
+
 class Confirming(Part):
-    """The questions and proofs of a peer with a `signer`. `ask_prober` is a Prober's `ask`."""
+    """The questions and the proofs of one peer; none of either without a `signer`. `ask_prober` is
+    a Prober's `ask`."""
 
     ANSWERS = {ASKED: {"runs"}}
 
@@ -43,10 +54,8 @@ class Confirming(Part):
         self._ahead = Recent(AHEAD_LIMIT)  # address that was asked about in advance -> True
         # for each seed, the questions for the next connection to it
         self._waiting: dict[Target, dict[Key, None]] = {seed: {} for seed in seeds}
-        # for some seeds, those that its connection carries, None until it is up: address -> (its
-        # questions, the answers so far). An answer does not name its question, and may overtake
-        # others, because a seed may have to probe first.
-        self._asked: dict[Target, dict[Address, tuple[list[Key], list[tuple]]] | None] = {}
+        # for some seeds, those that its connection carries, by address; None until it is up
+        self._asked: dict[Target, dict[Address, _About] | None] = {}
 
     # Proofs.
 
@@ -168,20 +177,21 @@ class Confirming(Part):
         keys = [key for key in self._waiting[seed] if self._runs.is_asked(key)]
         self._waiting[seed], self._asked[seed] = {}, {}
         for key in keys:
-            self._asked[seed].setdefault(key[0], ([], []))[0].append(key)
+            about = self._asked[seed].setdefault(key[0], _About([], 0))
+            about.keys.append(key)
+            about.awaited += 1
         return keys
 
     def on_runs(self, link, message: grammar.Runs) -> None:
         """Take the runs of an address that a seed names. Only its last answer about the address
         tells which runs it does not name."""
         asked = self._asked[link.target]
-        if message.address not in asked:
+        about = asked.get(message.address)
+        if about is None:
             raise wire.WireError(f"runs of {message.address}, which was not asked")
-        keys, answers = asked[message.address]
-        answers.append(message.starts)
-        is_last = len(answers) == len(keys)
-        answered = [key for key in keys if key[1] in message.starts or is_last]
-        if is_last:
+        about.awaited -= 1
+        answered = [key for key in about.keys if key[1] in message.starts or not about.awaited]
+        if not about.awaited:
             del asked[message.address]
         if not asked:
             link.close("answered")
@@ -195,7 +205,7 @@ class Confirming(Part):
         seed = link.target
         if self._asked[seed] is None:  # the link was never up
             self._take(seed)
-        for key in [key for keys, _ in self._asked.pop(seed).values() for key in keys]:
+        for key in [key for about in self._asked.pop(seed).values() for key in about.keys]:
             self._act(self._runs.answer(seed, key, None, self._node.now()))
         self._connect(seed)
 
@@ -204,15 +214,19 @@ class Confirming(Part):
     def _act(self, outcome: Outcome) -> None:
         for run in outcome.genuine:
             self._settled(run)
-        key = outcome.denied or outcome.dial
-        if key is None:
-            return
-        own, address = self._node.address, key[0]
-        if outcome.denied or address.family != own.family or not can_be_dialled(address):
-            self._deny(key)
-        else:
+        if outcome.denied is not None:
+            self._deny(outcome.denied)
+        elif outcome.dial is not None:
+            self._dial(outcome.dial)
+
+    def _dial(self, key: Key) -> None:
+        """Probe the address of a run about which seeds have not decided."""
+        address, _ = key
+        if address.family == self._node.address.family and can_be_dialled(address):
             self._ask_prober(address, functools.partial(self._deny, key),
                              wanted=functools.partial(self._runs.is_open, key))
+        else:
+            self._deny(key)
 
     def on_probed(self, probe) -> None:
         """Take the proof that came with the answer to a probe."""

@@ -87,7 +87,8 @@ class KnownRuns:
 
     def open(self, key: Key, brought_by: Address | str | None, now: float) -> bool:
         """Open a question of a neighbour, a newcomer's IP, or a seed (None), unless it is open, too
-        many are, or its run was denied lately. Return whether to ask the seeds."""
+        many are, or its run was denied lately. The caller has looked whether the run is genuine.
+        Return whether to ask the seeds."""
         if (key in self._open or self.is_denied(run_of(key), now)
                 or self._of_one[brought_by] >= OPEN_LIMIT - len(self._open)):
             return False

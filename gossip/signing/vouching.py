@@ -117,17 +117,16 @@ class Vouching(Part):
         address, start = message.address, message.starts[0]
         known, waiting = self.starts(address), self._asking.get(address)
         if start in known or known and not start or not self._can_be_probed(address):
-            self._tell([link], address)
+            self._tell(link, address)
         elif waiting is not None and len(waiting) < ASKERS_LIMIT:
             waiting.append(link)
         elif waiting is None and self._may_probe(address):
             askers = self._asking[address] = [link]
-            self._ask_prober(  # all askers are told, even if the probe fails
-                address, lambda alive: self._tell(self._asking.pop(address), address),
-                wanted=lambda: not all(asker.ended for asker in askers))
+            self._ask_prober(address, lambda alive: self._found_out(address),
+                             wanted=lambda: not all(asker.ended for asker in askers))
         else:
             self._node.counters.add("questions about runs without a probe")
-            self._tell([link], address)
+            self._tell(link, address)
 
     def _may_probe(self, address: Address) -> bool:
         """Count one more probe for askers; return False beyond the limits."""
@@ -137,6 +136,10 @@ class Vouching(Part):
             self._probes_of_one.put(address, of_one)
         return may_probe
 
-    def _tell(self, links: list, address: Address) -> None:
-        for link in links:
-            link.send(grammar.runs(address, self.starts(address)))
+    def _found_out(self, address: Address) -> None:
+        """Tell all askers that wait for a probe, even if it failed."""
+        for link in self._asking.pop(address):
+            self._tell(link, address)
+
+    def _tell(self, link, address: Address) -> None:
+        link.send(grammar.runs(address, self.starts(address)))

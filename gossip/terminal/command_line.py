@@ -84,13 +84,7 @@ def run_command(name: str, command, *args) -> int:
     """Run a program, and return its exit code. Show a user's error as a line."""
     if signal.getsignal(signal.SIGINT) == signal.SIG_DFL:  # see import_quietly
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    while (spare := os.open(os.devnull, os.O_RDWR)) <= 2:  # so that no socket gets 0 to 2
-        pass
-    os.close(spare)
-    if resource is not None:
-        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        with contextlib.suppress(OSError, ValueError):  # some systems allow less than they say
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    _prepare_descriptors()
     try:
         return command(*args) or 0
     except CommandError as error:
@@ -101,6 +95,17 @@ def run_command(name: str, command, *args) -> int:
         return FAILED
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def _prepare_descriptors() -> None:
+    """Open descriptors 0 to 2, so that no socket gets them. Raise the limit of descriptors."""
+    while (spare := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(spare)
+    if resource is not None:
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        with contextlib.suppress(OSError, ValueError):  # some systems allow less than they say
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def complain(text: str) -> None:

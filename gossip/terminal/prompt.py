@@ -80,19 +80,15 @@ class LineEditor:
         key = _MEANINGS.get(key, "")
         text, cursor, left, right = self.text, self.cursor, self._beside(-1), self._beside(1)
         places = {"left": left, "right": right, "home": 0, "end": len(text)}
-        cuts = {"backspace": (left, cursor), "delete": (cursor, right), "cut before": (0, cursor),
-                "end of input": (cursor, right), "cut after": (cursor, len(text))}
+        cuts = {"backspace": (left, cursor), "delete": (cursor, right),
+                "end of input": (cursor, right), "cut before": (0, cursor),
+                "cut after": (cursor, len(text))}
         if key == "enter":
             lines.append(self._enter())
         elif key == "end of input" and not text:
             lines.append(END_OF_INPUT)
         elif key in ("up", "down"):
-            if self._place == len(self._history):
-                self._draft = text
-            place = self._place + (-1 if key == "up" else 1)
-            if 0 <= place <= len(self._history):
-                self._place = place
-                self._set((*self._history, self._draft)[place], "")
+            self._recall(-1 if key == "up" else 1)
         elif key in places:
             self.cursor = places[key]
         elif key in cuts:
@@ -119,6 +115,13 @@ class LineEditor:
         self._place, self._draft = len(self._history), ""
         self._set("", "")
         return line.encode(errors="surrogateescape")
+
+    def _recall(self, way: int) -> None:
+        if self._place == len(self._history):
+            self._draft = self.text
+        if 0 <= self._place + way <= len(self._history):
+            self._place += way
+            self._set((*self._history, self._draft)[self._place], "")
 
 
 def window(text: str, cursor: int, room: int) -> tuple[str, int]:

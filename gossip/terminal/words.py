@@ -153,7 +153,6 @@ class Words:
             self._tell_seeds()
         for event in events:
             kind, one, rest = parted(event)
-            self._leaving |= kind == "leaving"
             tell = getattr(self, f"_on_{kind.replace(' ', '_')}", None)
             if tell is not None:
                 tell(one, rest)
@@ -247,6 +246,10 @@ class Words:
         self._neighbours.discard(one)
         if reason not in ("dead", "told dead") and not self._leaving:  # these are told elsewhere
             self._say("disconnected", one, reason, self._degree())
+
+    def _on_leaving(self, _: str, __: str) -> None:
+        self._leaving = True
+        self._say("leaving")
 
     def _on_liveness_missed(self, one: str, count: str) -> None:
         self._silent.add(one)

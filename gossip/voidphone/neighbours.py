@@ -71,12 +71,14 @@ class PeerLink(Link):
         self.deadline = self._now() + HELLO_LIMIT
 
     def send_all(self, chunks: list[bytes]) -> None:
-        """Take messages out, and send them together, but a few to a module separately, because
-        several clients take what `recv` returns for a single message."""
-        while self.role == MODULE and chunks and self._alone.spend(self._now()):
-            self.send(chunks.pop(0))
-        if chunks:
-            self.send(b"".join(chunks))
+        """Send messages together, but a few to a module separately. The reason is that several
+        clients take what `recv` returns for a single message."""
+        alone = 0
+        while self.role == MODULE and alone < len(chunks) and self._alone.spend(self._now()):
+            self.send(chunks[alone])
+            alone += 1
+        if alone < len(chunks):
+            self.send(b"".join(chunks[alone:]))
 
 
 class View:
@@ -274,7 +276,7 @@ class Handshake(Part):
             link.close("proven")
             return
         link.role = WORKED_FOR
-        link.deadline = math.inf
+        link.deadline = math.inf  # the next word is this module's
         self._searches.append((link, message.nonce))
         self.duty.hurry()
 

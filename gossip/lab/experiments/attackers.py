@@ -172,7 +172,7 @@ class _Forbidden(_Attack):
 class _FalseDead(_Attack):
     """An attacker that reports living neighbours dead, in turn."""
 
-    accused = 0  # so far
+    accusations = 0  # so far
 
     def start_threads(self):
         self.keep("false deaths", self.accuse, after=self.settings.report_interval)
@@ -180,8 +180,8 @@ class _FalseDead(_Attack):
 
     def accuse(self, now: float) -> float:
         if neighbours := sorted(self.neighbours.addresses()):
-            self.accused += 1
-            accused = neighbours[self.accused % len(neighbours)]
+            self.accusations += 1
+            accused = neighbours[self.accusations % len(neighbours)]
             self.joining.report(wire.DeadNode(accused, wire.format_time(self.time()), self.address))
         return now + self.settings.report_interval
 

@@ -239,7 +239,7 @@ def orders(own_processes: bool = True) -> tuple[str, ...]:
 def _groups(addresses: list[Address], processes: int, links) -> list[list[Address]]:
     """Deal nodes out to `processes`, or to more if need be."""
     allowed = starting.descriptors_allowed() - starting.PROCESS_DESCRIPTORS
-    most = max((links[address] for address in addresses), default=0) + starting.NODE_DESCRIPTORS
+    most = max((links[address] + starting.NODE_DESCRIPTORS for address in addresses), default=0)
     if most > allowed:
         raise CommandError(f"a node of this network needs about {most:,} open files, and a "
                            f"process may have {allowed:,.0f} (ulimit -n)", FAILED)

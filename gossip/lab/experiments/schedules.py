@@ -70,9 +70,9 @@ def play(schedule: Schedule, classes: dict, until: float | None = None) -> Outco
     judge = Judge(network)
     for accident in schedule.accidents:
         network.time.at(accident.at, accident.befall, network)
-    rng = random.Random(f"{schedule.number}:links")
-    for period in range(1, round(conditions.unrest / PERIOD)) if conditions.churn else ():
-        network.time.at(period * PERIOD, network.break_links, conditions.churn / 100, rng)
+    if conditions.churn:
+        network.time.at(PERIOD, network.churn, conditions.churn / 100, PERIOD, conditions.unrest,
+                        random.Random(f"{schedule.number}:links"))
     try:
         with _checking_once():
             network.time.run(until if until is not None else conditions.unrest)

@@ -148,6 +148,12 @@ class VirtualNetwork:
         for end in rng.sample(ends, min(len(ends), round(share * len(ends)))):
             self._break(end, both=True)
 
+    def churn(self, share: float, every: float, until: float, rng: random.Random) -> None:
+        """Break a share of the links, again and again."""
+        self.break_links(share, rng)
+        if self.time.now + every < until:
+            self.time.at(self.time.now + every, self.churn, share, every, until, rng)
+
     def _break(self, end: End, both: bool) -> None:
         self._broke[end.address] = self._broke[end.other.address] = self.time.now
         end.reset()

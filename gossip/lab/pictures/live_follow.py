@@ -157,13 +157,7 @@ def _step(event: list, states: States) -> _Step | None:
     _, kind, number, *rest = event
     node, other, text = states.numbered[number], "", ""
     if kind == "state":
-        is_seed, kind = node.kind == "seed", ""
-        if rest[0] == LOST:
-            kind = "lost"
-        elif is_seed and rest[0] != UP:
-            kind = "seed gone"
-        elif rest[0] == UP and node.before in (LOST, *ENDED):
-            kind = "seed back" if is_seed else "back"
+        kind = _change(node, rest[0])
     elif kind in _WORDS:
         other = "" if rest[0] is None else _name(states.numbered[rest[0]])
         text = str(rest[1])
@@ -177,6 +171,17 @@ def _step(event: list, states: States) -> _Step | None:
     return _Step(kind, node, {
         "node": _name(node), "other": other, "rest": text, "kind": node.kind,
         "limit": str(node.limit), "dead": _short(death[1]) if death else ""})
+
+
+def _change(node: Node, state: str) -> str:
+    """Return the kind of step for a change of state, or nothing."""
+    if state == LOST:
+        return "lost"
+    if node.kind == "seed" and state != UP:
+        return "seed gone"
+    if state != UP or node.before not in (LOST, *ENDED):
+        return ""
+    return "seed back" if node.kind == "seed" else "back"
 
 
 def _name(node: Node) -> str:

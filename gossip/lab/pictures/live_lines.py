@@ -62,7 +62,7 @@ class _File(Tail):
         self.is_anew = False  # it begins in another way than when it was read last
         self._head = b""
 
-    def lines(self, most: int, now: int) -> list[Line]:
+    def read_on(self, most: int, now: int) -> list[Line]:
         """Read on, except where another file has the path now."""
         found = []
         with contextlib.suppress(OSError), open_file(self.path) as file:
@@ -114,7 +114,7 @@ class LiveLines:
         while left > 0 and self._unread:
             *_, file = heapq.heappop(self._unread)
             before = file.position
-            self._waiting += file.lines(share, now)
+            self._waiting += file.read_on(share, now)
             if file.position > before:
                 left -= file.position - before
                 self._to_be_read(file)

@@ -58,13 +58,13 @@ class Gate:
                           for name in ("host", "origin"))
         demand(len(hosts) == 1 and hosts[0] in self._hosts, 403, "the Host is another one")
         demand(len(origins) < 2 and self._origins.issuperset(origins), 403,
-                "the Origin is another one")
+               "the Origin is another one")
         begin, path = target[:len(self.page)], target[len(self.page):]
         if hmac.compare_digest(target, self.report):
             path = REPORT
         else:
             demand(hmac.compare_digest(begin, self.page) and _PATH.fullmatch(path)
-                    and (takes_orders or path != "do"), 404, "there is nothing here")
+                   and (takes_orders or path != "do"), 404, "there is nothing here")
         is_chunked, lengths = "transfer-encoding" in fields, fields.get_all("content-length", [])
         if path != "do":
             demand(method == "GET", 405, "only GET is allowed here")
@@ -87,7 +87,7 @@ def parsed_order(body: bytes) -> dict:
         raise Refused(400, "this is no JSON") from None
     demand(isinstance(order, dict), 400, "an order is a JSON object")
     demand(all(isinstance(order.get(name, ""), str) for name in ("do", "node", "text")), 400,
-            "do, node and text are texts")
+           "do, node and text are texts")
     demand(_NO_LETTERS.isdisjoint(map(unicodedata.category, order.get("text", ""))), 400,
-            "a text is one line of letters")
+           "a text is one line of letters")
     return order

@@ -36,6 +36,8 @@ def _parsed(text: str) -> tuple[str, str] | None:
 
 @dataclasses.dataclass(slots=True)
 class Message:
+    """The state of a message."""
+
     number: int
     at: int
     held: int  # bits of peers that have it, as long as somebody lacks it
@@ -45,7 +47,9 @@ class Message:
 
 
 @dataclasses.dataclass(slots=True)
-class _Second:  # the deliveries of a second
+class _Second:
+    """The deliveries of a second."""
+
     at: int
     deliveries: int = 0
     latencies: collections.Counter[int] = dataclasses.field(default_factory=collections.Counter)
@@ -70,12 +74,7 @@ class Messages:
         self.messages += 1
         held = node.bit | self._early.pop(parsed[0], default=0)
         expected &= ~held  # a wave with early deliveries would have holes
-        second, deliveries = line.at // SECOND, expected.bit_count()
-        ahead = self._promised.take(second, 0)  # seconds that earlier messages take
-        # a large message takes the room of later seconds
-        is_shown = held == node.bit and (not ahead or ahead + deliveries / SHOWN_PER_SECOND <= 1)
-        if is_shown:
-            self._promised.take(second, deliveries)
+        is_shown = held == node.bit and self._has_room(line.at // SECOND, expected.bit_count())
         message = Message(self.messages, line.at, held, expected, parsed[1][:TEXT], is_shown)
         self._known.put(parsed[0], message)
         self._lacking.pop(self.messages - REMEMBERED, None)
@@ -132,6 +131,14 @@ class Messages:
                     "message": missing.number, "text": missing.text,
                     "nodes": [number for number in range(missing.waiting.bit_length())
                               if missing.waiting >> number & 1][:NAMED]}}
+
+    def _has_room(self, second: int, deliveries: int) -> bool:
+        """Settle whether a message is shown. A large message takes the room of later seconds."""
+        ahead = self._promised.take(second, 0)  # seconds that earlier messages take
+        if ahead and ahead + deliveries / SHOWN_PER_SECOND > 1:
+            return False
+        self._promised.take(second, deliveries)
+        return True
 
 
 def _quantile(steps: collections.Counter[int], share: float) -> float | None:

@@ -177,28 +177,17 @@ def _rings(count: int, step: float, bound: float) -> Spots:
 
 
 def place(degrees: list[int], links: Links) -> Spots:
-    """Return places for all nodes in the unit disc. The push between two nodes is the product of
-    their masses divided by their distance."""
+    """Return places for all nodes in the unit disc."""
     if len(degrees) < 2:
         return [0j] * len(degrees)
     places = spiral(degrees)
-    area = 1.0 / len(places)  # of one node
     mean = max(1.0, sum(degrees) / len(degrees))
     masses = [0.5 + 0.5 * degree / mean for degree in degrees]
     steps = max(FEWEST_STEPS, min(STEPS, PUSHES // len(places) ** 2))
     stride = math.sqrt(STEPS / steps)  # fewer steps are longer
     for step in range(steps):
-        bodies, forces = list(zip(masses, places)), []
-        for mass, spot in bodies:
-            push = sum([other / way for other, away in bodies if (way := spot - away)]).conjugate()
-            forces.append(mass * (area * push - 0.4 * spot))
-        for one, other in links:
-            way = places[other] - places[one]
-            pull = 2.0 * abs(way) / mean * way
-            forces[one] += pull
-            forces[other] -= pull
         reach = 0.15 * stride * (1 - step / steps) ** 1.5 + 0.002  # of a node in this step
-        for node, force in enumerate(forces):
+        for node, force in enumerate(_forces(places, masses, links, mean)):
             places[node] += force * min(0.3 * stride, reach / (abs(force) or 1.0))
     return _fill_disc(places)
 
@@ -209,6 +198,23 @@ def spiral(degrees: list[int]) -> Spots:
     for turn, node in enumerate(sorted(range(len(degrees)), key=lambda node: -degrees[node])):
         places[node] = cmath.rect(math.sqrt((turn + 0.5) / len(degrees)), turn * GOLDEN_ANGLE)
     return places
+
+
+def _forces(places: Spots, masses: list[float], links: Links, mean: float) -> Spots:
+    """Return the sum of all forces on every node. The push between two nodes is the product of
+    their masses divided by their distance."""
+    area = 1.0 / len(places)  # of one node
+    bodies = list(zip(masses, places))
+    forces = []
+    for mass, spot in bodies:
+        push = sum([other / way for other, away in bodies if (way := spot - away)]).conjugate()
+        forces.append(mass * (area * push - 0.4 * spot))
+    for one, other in links:
+        way = places[other] - places[one]
+        pull = 2.0 * abs(way) / mean * way
+        forces[one] += pull
+        forces[other] -= pull
+    return forces
 
 
 def _fill_disc(places: Spots) -> Spots:
@@ -224,23 +230,16 @@ def _fill_disc(places: Spots) -> Spots:
     return places
 
 
-def separate(spots: Spots, radii: list[float], bound: float, links: Links) -> Spots:
+def separate(places: Spots, radii: list[float], bound: float, links: Links) -> Spots:
     """Move circles apart inside a disc until few or none overlap. If links are few, also move
     circles off the links of others."""
+    spots = list(places)
     for _ in range(PASSES):
         before = list(spots)
         for one, other in links if len(links) <= FEW_LINKS else ():
             _clear_link(spots, radii, one, other)
         for one, other in _near(spots, 2 * max(radii, default=0) + GAP):
-            way = spots[other] - spots[one]
-            lacking = radii[one] + radii[other] + GAP - abs(way)
-            if lacking <= 0:
-                continue
-            # on the same spot any direction will do, as long as it is always the same
-            way = lacking * (way / abs(way) if abs(way) >= 1e-9 else cmath.rect(1, one + other))
-            share = radii[other] ** 2 / (radii[one] ** 2 + radii[other] ** 2)  # the smaller farther
-            spots[one] -= way * share
-            spots[other] += way * (1 - share)
+            _push_apart(spots, radii, one, other)
         has_moved = spots != before
         for node, radius in enumerate(radii):
             if abs(spots[node]) + radius > bound:
@@ -269,3 +268,16 @@ def _near(spots: Spots, reach: float) -> Links:
     return [(node, other) for (column, row), nodes in grid.items() for node in nodes
             for dx in (-1, 0, 1) for dy in (-1, 0, 1)
             for other in grid.get((column + dx, row + dy), ()) if node < other]
+
+
+def _push_apart(spots: Spots, radii: list[float], one: int, other: int) -> None:
+    """Move two circles apart if they are too close, the smaller farther."""
+    way = spots[other] - spots[one]
+    lacking = radii[one] + radii[other] + GAP - abs(way)
+    if lacking <= 0:
+        return
+    # on the same spot any direction will do, as long as it is always the same
+    way = lacking * (way / abs(way) if abs(way) >= 1e-9 else cmath.rect(1, one + other))
+    share = radii[other] ** 2 / (radii[one] ** 2 + radii[other] ** 2)
+    spots[one] -= way * share
+    spots[other] += way * (1 - share)

@@ -248,7 +248,6 @@ class End:
             time.at(time.now + self.latency, self.other.world.writable, self.other)
         return data
 
-
     def is_over(self) -> bool:
         """Tell whether this end was closed by its own process, or reset."""
         return self._closed or self._broken

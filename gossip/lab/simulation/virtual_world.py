@@ -108,7 +108,7 @@ class VirtualWorld(World):
         self.run_late(self.now() - self._frozen_at)
         self._frozen_at = None
         self.node.output.late(self._late)
-        while self._waiting:
+        while self._waiting and not self.is_frozen():
             whom = self._rng.choice(list(self._waiting))
             call, arguments = self._waiting[whom].popleft()
             if not self._waiting[whom]:
