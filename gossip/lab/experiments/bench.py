@@ -210,7 +210,8 @@ class _MeasuredNetwork(Progress):
         took = collections.defaultdict(list)  # message -> seconds to each peer
         for delivery in came:
             took[delivery.message].append(delivery.at - delivery.made)
-        for name, times in ("last", [*map(max, took.values())]), ("each", [*itertools.chain(*took.values())]):
+        for name, times in (("last", [*map(max, took.values())]),
+                            ("each", [*itertools.chain(*took.values())])):
             self._figures[f"{name}_median"] = quantile(times, 0.5) * 1e3
             self._figures[f"{name}_p99"] = quantile(times, 0.99) * 1e3
         return True
