@@ -118,7 +118,7 @@ class Link:
 
     def next_lines(self, overdue) -> list[bytes] | None:
         """Return the next whole lines; None at the end of the stream. WireError for a long line. If
-        a line is late, `overdue(link)` is called, which ends the link or sets another deadline."""
+        a line is late, `overdue(link)` is called, which ends the link if it is late still."""
         if self.unfinished is not None or self.framing.fault is not None:
             self.read_on()
         while True:
