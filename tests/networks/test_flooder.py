@@ -82,6 +82,7 @@ def test_what_a_peer_asked_for_makes_no_link_rest(net, rested, sign):
     origin, = linked_net(net, 1, sign=sign, rate=50, burst=100, antientropy_interval=10)
     for start in range(0, 3_000, 100):
         origin.gossip([f"{start + number} " + "x" * 100 for number in range(100)])
+    wait_until(origin.spreading.way.all_sent)  # a late process may still gather, for new links, too
     late = net.peer(sign=sign, rate=50, burst=100, antientropy_interval=10)
     wait_until(lambda: holds_all([late], 3_000))
     assert rested == []

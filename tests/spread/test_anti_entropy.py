@@ -16,7 +16,8 @@ from tests.tools.waiting import wait_until
 def test_a_late_joiner_gets_five_thousand_messages_in_number_order(net):
     peers = linked_net(net, 3, antientropy_interval=60)
     peers[0].gossip([f"text {number}" for number in range(5000)])
-    wait_until(lambda: holds_all(peers, 5000))
+    wait_until(lambda: holds_all(peers, 5000)
+               and all(peer.spreading.way.all_sent() for peer in peers))
     late = net.peer(antientropy_interval=60)
     wait_until(lambda: len(received(late)) == 5000)
     numbers = [int(text.split(":")[4]) for text in received(late)]
