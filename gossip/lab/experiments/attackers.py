@@ -50,7 +50,7 @@ def misbehaving(peer_class: type, role: Role) -> type:
 
 
 class _Attack:
-    """What makes a peer an attacker. It is honest, unless a subclass overrides these methods."""
+    """Turn a peer into an attacker, honest unless a subclass overrides these methods."""
 
     role: Role
 
