@@ -46,6 +46,13 @@ class SignedTexts(Texts):
         self._covers = covers
         self.lines: dict[bytes, Cover] = {}
 
+    def cover(self, run: Run, lines: list[bytes], cover: Cover) -> None:
+        """Note the cover of new texts of a run."""
+        self.lines.update(dict.fromkeys(lines, cover))
+        if not cover.texts:
+            run.weight += len(cover.line)
+        self._covers.held(cover, len(lines))
+
     def is_over(self) -> bool:
         return (len(self.lines) > self._settings.cache_size
                 or self._bytes + self._covers.size > self._settings.cache_bytes
@@ -130,10 +137,7 @@ class SignedMessages(MessageList):
 
     def _note_cover(self, run: Run, lines: list[bytes], cover: Cover, fresh: SignedFresh) -> None:
         """Note the cover of new lines. Credit the payer of a check that let them in."""
-        self._texts.lines.update(dict.fromkeys(lines, cover))
-        if not cover.texts:
-            run.weight += len(cover.line)
-        self._covers.held(cover, len(lines))
+        self._texts.cover(run, lines, cover)
         fresh.covers += [cover.line] * len(lines)
         if cover.payer is not None:
             fresh.checks[cover.payer] -= 1

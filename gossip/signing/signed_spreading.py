@@ -5,7 +5,6 @@ to be genuine. Until that is known, the lines of the run wait.
 """
 
 import collections
-import operator
 
 from gossip import wire
 from gossip.addresses import Address
@@ -17,7 +16,6 @@ from gossip.spread.run import sha256
 from gossip.spread.spreading import Spreading
 from gossip.tools import Rate
 
-BEGINNINGS = wire.GOSSIP, wire.SIGNED  # of what a network that signs expects
 CORRUPT_SHOWN = 500  # characters of a corrupt line in the output file
 CHECKS, CHECKS_AT_ONCE = 20, 200  # signatures that let no message in: a second, burst
 SIGNED_COST = 5  # lines that a signed line costs, because verifying takes each peer time; a
@@ -25,8 +23,6 @@ SIGNED_COST = 5  # lines that a signed line costs, because verifying takes each 
 # Limits on all waiting lines. A link may use as much as stays free, so a link alone gets half, and
 # several never fill all.
 LIMITS = {"lines": 1_000, "bytes": 1 << 20, "runs": 100}
-
-_begins = operator.methodcaller("startswith", BEGINNINGS)
 
 
 class SignedAllowance(Allowance):
@@ -60,7 +56,7 @@ class SignedAllowance(Allowance):
 class SignedSpreading(Spreading):
     """The messages of a peer that signs and verifies."""
 
-    BEGINNINGS = BEGINNINGS
+    BEGINNINGS = wire.GOSSIP, wire.SIGNED
     ALLOWANCE = SignedAllowance
 
     def __init__(self, node, links, signer: Signer, runs, on_offence, watch=None,
@@ -92,9 +88,10 @@ class SignedSpreading(Spreading):
         """Take gossip and signed lines from a neighbour; WireError for the first invalid line. If
         one is corrupt, no rumor is answered, because not all were read."""
         rumors = []
-        if not all(map(_begins, lines)):  # nobody has signed a prefix
+        if not all(line.startswith(self.BEGINNINGS) for line in lines):
             rumors = [wire.gossip_part(line) for line in lines if line.startswith(wire.RUMOR)]
-            lines = [line if _begins(line) else wire.gossip_part(line) for line in lines]
+            lines = [line if line.startswith(self.BEGINNINGS) else wire.gossip_part(line)
+                     for line in lines]  # nobody has signed a prefix
         fresh = self._remember(lines, link, link)
         unknown = [line for _, line, _ in fresh.unknown]
         if fresh.corrupt:
