@@ -2,6 +2,7 @@
 
 import errno
 import pathlib
+import re
 import threading
 
 from gossip.addresses import Address, address_of
@@ -90,7 +91,8 @@ def _chat_arguments(usual: Settings):
                  "end with this descriptor (for programs that start chat servers)", "FD")
     args = parser.parse_args()
     own_id, count, port = args.chat
-    if not (own_id.isdecimal() and count.isdecimal() and int(own_id) < int(count)):
+    if not (all(re.fullmatch("[0-9]{1,5}", number) for number in (own_id, count))
+            and int(own_id) < int(count)):
         parser.error(f"--chat {own_id} {count}: ID is from 0 to N-1")
     try:
         args.own_id, args.count, args.port = int(own_id), int(count), parse_port(port)

@@ -45,6 +45,7 @@ HUNDRED_PEERS = textwrap.dedent("""
 """)
 
 
+@pytest.mark.slow
 def test_a_hundred_peers_leave_no_thread_socket_or_warning():
     script = HUNDRED_PEERS.format(root=str(ROOT))
     done = subprocess.run([sys.executable, "-X", "dev", "-W", "error", "-c", script],

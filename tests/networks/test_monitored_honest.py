@@ -69,8 +69,8 @@ def test_no_honest_peer_is_kicked_while_links_break_and_peers_stand_still_die_an
     assert len(judged) > 20 and any(address.listed in event for event in judged)
 
 
-@pytest.mark.parametrize("number", [
-    1, *(pytest.param(number, marks=pytest.mark.slow) for number in range(2, 12))])
+@pytest.mark.slow
+@pytest.mark.parametrize("number", range(1, 12))
 def test_no_honest_peer_is_kicked_in_virtual_time_whatever_befalls_it(number):
     outcome = outcome_of(restless(number))
     assert outcome.faults == [] and not outcome.tally.falsely

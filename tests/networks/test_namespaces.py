@@ -230,6 +230,7 @@ def halves(folder, flags):
         yield Halves(stack, folder, flags)
 
 
+@pytest.mark.slow
 def test_a_network_of_twelve_cut_in_two_heals(tmp_path):
     with halves(tmp_path, ["--antientropy-interval", 0.5]) as net:
         net.part()

@@ -28,6 +28,7 @@ def run_overloaded(folder, peers, seeds, loops, seconds, *flags):
             for removed in seed.removed if removed[0] < end] == []
 
 
+@pytest.mark.slow
 def test_a_network_whose_processors_are_taken_is_slow_and_calls_nobody_dead(tmp_path):
     run_overloaded(tmp_path, 12, 2, 2 * (os.cpu_count() or 1), 60, "--capacity", "fixed:4",
                    "--gossip-interval", 0.5, "--liveness-interval", 1)

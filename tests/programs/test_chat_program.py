@@ -34,8 +34,9 @@ def test_a_port_that_is_held_for_a_moment_is_waited_for_and_one_in_use_is_named(
 
 
 @pytest.mark.parametrize("arguments, hint", [
-    (["--chat", 0, 0, 5000], "ID is from 0 to N-1"), (["--chat", 0, 1, 70_000], "not a port"),
-    (["--chat", 0, 1], "expected 3"),
+    (["--chat", 0, 0, 5000], "ID is from 0 to N-1"),
+    (["--chat", 0, "9" * 5_000, 5000], "ID is from 0 to N-1"),
+    (["--chat", 0, 1, 70_000], "not a port"), (["--chat", 0, 1], "expected 3"),
     (["--chat", 0, 1, 5000, "--chat-key", "/nonexistent"], "read"),
     (["--chat", 0, 1, 5000, "--liveness-interval", 3], "unrecognized")])
 def test_a_wrong_command_line_is_one_line_and_exit_2(arguments, hint):

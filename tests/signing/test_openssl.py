@@ -98,7 +98,7 @@ class Mutator:
         return public, message, signature[:32] + scalar.to_bytes(32, "little")
 
 
-@pytest.mark.parametrize("times", [1_000, pytest.param(100_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("times", [300, pytest.param(100_000, marks=pytest.mark.slow)])
 def test_both_judge_alike_whatever_was_changed(times):
     mutated = Mutator(random.Random(2))
     good = sum(judged(*mutated()) for _ in range(times))
@@ -345,6 +345,7 @@ def test_peers_with_openssl_and_without_understand_one_another(flags, seeds, tmp
     assert not any(line.startswith("corrupt:") for file in files for line in lines_of(file))
 
 
+@pytest.mark.slow
 def test_virtual_time_passes_alike_whichever_signs(tmp_path):
     """START is a hash of the key, and stands in the files."""
     files = []

@@ -153,7 +153,7 @@ class _MeasuredNetwork(Progress):
         due = STEADY_MESSAGES * (self._args.peers - 1)
         delivered = self._delivered() - before
         self._figures["share"] = delivered / due * 100
-        self._figures["share_transmissions"] = (copies + delivered) / delivered
+        self._figures["share_transmissions"] = (copies + delivered) / max(delivered, 1)
         return self._figures
 
     def _come_to_rest(self) -> bool:

@@ -149,6 +149,7 @@ def test_records_follow_a_file_that_is_rotated_and_packed(network, tmp_path):
     assert records.refresh().unread() == []
 
 
+@pytest.mark.slow
 def test_a_network_whose_files_are_rotated_while_it_runs_is_proved(tmp_path):
     """By rename, by copy and truncate, and packed; the seeds' files, too."""
     config, out = write_config(tmp_path, free_addresses(3)), tmp_path / "out"
