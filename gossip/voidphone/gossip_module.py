@@ -54,7 +54,9 @@ class GossipModule(Node):
         return ":".join(f"{name.replace('_', '-')}={values[name]}" for name in SHOWN)
 
     def listen(self) -> None:
-        """Open both listeners, the API at its first possible address. OSError if that fails."""
+        """Open both listeners, the API at its first possible address. OSError if that fails. The
+        API comes last, so that a program that gets a connection finds a whole module."""
+        super().listen()
         for address in self.config.api_address:
             try:
                 self.world.listen(address, accept=self.accept_module, name="API listener")
@@ -62,7 +64,6 @@ class GossipModule(Node):
             except OSError as error:
                 if error.errno == errno.EADDRINUSE or address == self.config.api_address[-1]:
                     raise
-        super().listen()
 
     def start_threads(self) -> None:
         self.world.begin()  # both listeners and the link flusher

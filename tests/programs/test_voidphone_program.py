@@ -195,6 +195,15 @@ def test_the_first_api_address_of_this_machine_counts_and_none_behind_one_in_use
         assert caught.value.code == 1
 
 
+def test_the_api_does_not_listen_where_the_port_for_peers_is_taken(tmp_path):
+    own, api = free_address(), free_address()
+    config = read_ini(write_ini(tmp_path, p2p_address=own, api_address=api))
+    with socket.create_server(own.dial):
+        with pytest.raises(OSError):
+            unstarted(config, tmp_path).listen()
+        assert not listens(api.port)
+
+
 def unstarted(config, folder) -> GossipModule:
     return GossipModule(config, Settings(), open_file(folder / "module.txt"),
                         LiveWorld)
