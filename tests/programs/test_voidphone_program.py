@@ -199,9 +199,11 @@ def test_the_api_does_not_listen_where_the_port_for_peers_is_taken(tmp_path):
     own, api = free_address(), free_address()
     config = read_ini(write_ini(tmp_path, p2p_address=own, api_address=api))
     with socket.create_server(own.dial):
+        module = unstarted(config, tmp_path)
         with pytest.raises(OSError):
-            unstarted(config, tmp_path).listen()
+            module.listen()
         assert not listens(api.port)
+        module.stop()
 
 
 def unstarted(config, folder) -> GossipModule:
