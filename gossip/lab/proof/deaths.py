@@ -14,7 +14,7 @@ from operator import itemgetter
 
 from gossip.lab.proof.events import when
 from gossip.lab.proof.evidence import ON_ITS_WAY, Proof, Row, notice_time, quantile
-from gossip.lab.proof.runs import FULL, PROBE_TIME, USUAL, PeerRun, SeedRun
+from gossip.lab.proof.runs import FULL, KICKED, PROBE_TIME, USUAL, PeerRun, SeedRun
 
 SEED_PROBES = USUAL.quick_look + USUAL.probe_tries * PROBE_TIME  # seconds that a seed may probe
 REPORT_TIME = 5.0  # seconds in which a death has to be reported
@@ -238,10 +238,12 @@ def _could_know_better(proof: Proof, accused: PeerRun, reporter: str, probed: fl
 
 def _has_not_noticed(proof: Proof, seed: SeedRun, at: float, run: PeerRun) -> bool:
     """Tell whether a removed run calls itself registered, though not cut off. It was in touch
-    with another peer before its removal, and before each report of its death."""
+    with another peer before its removal, and before each report of its death. A peer that was
+    kicked has noticed."""
     interval = run.setting("liveness-interval")
-    until = min(at + notice_time(run) + NOTICE_TIME, run.last, proof.newest)
-    if (not _lived(proof, run, at - interval, at)
+    due = run.late.later(at, notice_time(run) + NOTICE_TIME)
+    until = min(due, run.last, proof.newest)
+    if (not _lived(proof, run, at - interval, at) or run.ended == KICKED and run.last <= due
             or any(again > at for again in when(seed.registered, run.address, at, until))
             or not run.registrations.stands_from(seed.address, at - ON_ITS_WAY, until)):
         return False

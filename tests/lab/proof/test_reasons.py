@@ -105,6 +105,8 @@ def test_nobody_that_lives_and_is_in_touch_may_be_found_dead(tmp_path, story, li
     ("30.1 5003 unregistered:@8080:closed by the other end", False),  # it has noticed
     ("38.9 5003 unregistered:@8080:silent", False),  # after four rounds, as it was cut off
     ("39.1 5003 unregistered:@8080:silent", True),
+    ("40.9 5003 late:2.000\n 40.9 5003 unregistered:@8080:silent", False),  # it was frozen
+    ("33 5003 kicked:@8080:0.519", False),  # its run ends with what it has noticed
     ("31 8080 registered:@5003", False),  # it is on the list again
     ("29 5003 unregistered:@8080:closed by the other end", False),  # it had noticed before
     ("29 5003 leaving:@5003", False),
