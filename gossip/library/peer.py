@@ -172,7 +172,6 @@ class Peer(Joined, contextlib.AbstractContextManager["Peer"]):
 
     def caught_up(self, timeout: float | None = None) -> bool:
         """Wait until it has all that neighbours hold, or is alone. Return False on timeout."""
-        self._check_process()
         deadline = math.inf if timeout is None else time.monotonic() + timeout
         while (not (done := self.has_caught_up()) and time.monotonic() < deadline
                and not self._node.stopping):
@@ -181,6 +180,7 @@ class Peer(Joined, contextlib.AbstractContextManager["Peer"]):
 
     def has_caught_up(self) -> bool:
         """Tell whether `caught_up` need not wait."""
+        self._check_process()
         with put_off(), self._node.turn:
             if self._is_alone() or not self._node.settings.antientropy_interval:
                 return self._is_alone() or bool(self._node.neighbours.addresses())

@@ -185,6 +185,7 @@ class Seeds(contextlib.AbstractContextManager["Seeds"]):
                  outputs: Folder):
         """Start seeds, on free ports for port 0. If `all_seeds` is empty, there are no others."""
         self._nodes: list[Any] = []
+        self._process = os.getpid()
         with contextlib.ExitStack() as started:
             opened = []
             for address in own:
@@ -207,8 +208,8 @@ class Seeds(contextlib.AbstractContextManager["Seeds"]):
         return [node.status() for node in self._nodes]
 
     def close(self) -> None:
-        """End the seeds. The peers go on."""
-        for node in self._nodes:
+        """End the seeds. The peers go on, and so do the seeds of a process that was forked."""
+        for node in self._nodes if os.getpid() == self._process else ():
             node.stop()
 
     def __exit__(self, *error: object) -> None:

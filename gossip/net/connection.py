@@ -28,7 +28,8 @@ class Connection:
     """A TCP socket: connected already, or a new socket, which `connect` connects."""
 
     __slots__ = ("_sock", "receive", "send", "close", "fileno")
-    flags = DONT_WAIT  # with which calls of `send` and `receive` never block
+    # with which `send` and `receive` never block, nor end a program that wants SIGPIPE to end it
+    flags = DONT_WAIT | getattr(socket, "MSG_NOSIGNAL", 0)
 
     def __init__(self, sock: socket.socket | None = None, family: int = socket.AF_INET):
         self._sock = sock or socket.socket(family, socket.SOCK_STREAM)
@@ -37,14 +38,15 @@ class Connection:
         self.close, self.fileno = self._sock.close, self._sock.fileno
         if sock is not None:
             self._send_at_once()
-            if not DONT_WAIT:
-                sock.setblocking(False)
+            sock.setblocking(bool(DONT_WAIT))  # whatever timeout the program gives all sockets
 
     def connect(self, own: Address, address: Address, limit: float) -> None:
         """Connect from this node's own IP within `limit` seconds. OSError if that fails."""
         self._sock.settimeout(limit)
         if sys.platform == "linux":
             self._sock.setsockopt(socket.IPPROTO_IP, _BIND_ADDRESS_NO_PORT, 1)
+            # or else nobody could listen on the port of a link for a minute after its end
+            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._sock.bind((own.ip, 0))
         self._sock.connect(address.dial)
         self._sock.settimeout(None if DONT_WAIT else 0)
@@ -117,7 +119,10 @@ class Listener:
                     make_room(error.strerror)
                     self._stopping.wait(SHORT_REST)
                 continue
-            handle(sock, remote[:2])
+            if remote:
+                handle(sock, remote[:2])
+            else:  # macOS has no address for a connection that was reset before
+                sock.close()
 
     def close(self) -> None:
         """Stop listening and wake the thread, after `stopping` was set. May be called twice."""

@@ -15,6 +15,8 @@ import time
 
 from gossip.net.connection import Selector
 
+LONGEST = 3_600.0  # seconds of a wait: the system allows 24 days, a setting more
+
 
 class Flusher:
     """Sends backlogs; `flush_all` is the thread. See `Flushing` in gossip/node/world.py."""
@@ -92,7 +94,7 @@ class Flusher:
 
     def _writable(self, links, next_job: float | None) -> list:
         """Wait for a writable link, the next job, or `_wake`; return the links."""
-        wait = None if next_job is None else max(0.0, next_job - time.monotonic())
+        wait = None if next_job is None else min(LONGEST, max(0.0, next_job - time.monotonic()))
         with Selector() as selector:
             selector.register(self._wake_receiver, selectors.EVENT_READ)
             for link in links:

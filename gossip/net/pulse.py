@@ -104,7 +104,7 @@ class LivePulse:
         with self._lock:
             now = self._clock()
             late = now - self._looked - self._pause
-            if late >= AT_ONCE or late > LATE_FROM and now > self._told + LATE_FOR:
+            if late >= AT_ONCE or late > LATE_FROM and not 0 <= now - self._told <= LATE_FOR:
                 self._told = now
                 for output in self._outputs:
                     output.late(now - self._looked)

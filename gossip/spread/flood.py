@@ -61,7 +61,7 @@ class Flood:
     def hurry(self) -> None:
         """Send what is gathered, and gather no more, because this peer leaves."""
         self._hurried = True
-        self._flusher.take_over(self._send_due)
+        self._send_due()
 
     def _send_due(self) -> None:
         """Send what was left to the flusher, which calls this."""

@@ -230,12 +230,13 @@ def exit_code(child):
         raise
 
 
-def test_a_child_of_fork_is_refused_and_the_parent_goes_on(pair):
+@pytest.mark.parametrize("use", [lambda peer: peer.say("x"), gossip.Peer.has_caught_up])
+def test_a_child_of_fork_is_refused_and_the_parent_goes_on(pair, use):
     one, other = pair
     child = os.fork()
     if child == 0:
         try:
-            one.say("from the child")
+            use(one)
         except RuntimeError as error:
             os._exit(7 if "fork" in str(error) else 8)
         finally:

@@ -10,6 +10,7 @@ import pytest
 
 import gossip
 from gossip.library import messages
+from tests.tools.files import lines_of
 from tests.tools.nets import Net
 from tests.tools.ports import free_address
 from tests.tools.programs import ROOT, environment, run
@@ -240,6 +241,24 @@ os.write(go[1], b"!")
 os.wait()
 """ % free_address().port)
     assert (code, out, err) == (0, "again\n", "")
+
+
+def test_a_child_of_fork_that_ends_does_not_end_the_seeds_of_its_parent(tmp_path):
+    code, out, err = python("""
+import gossip, os, sys, warnings
+warnings.simplefilter("ignore")
+with gossip.seeds(["127.0.0.1:%s"], outputs=sys.argv[1]) as seeds:
+    if (child := os.fork()) == 0:
+        sys.exit()
+    os.waitpid(child, 0)
+    with gossip.join(seeds=seeds) as peer:
+        assert peer.joined.wait(30)
+print("well")
+""" % free_address().port, tmp_path)
+    assert (code, out, err) == (0, "well\n", "")
+    [file] = tmp_path.glob("seed_*.txt")
+    assert [line for line in lines_of(file) if line.startswith(("registered:", "stopped:"))][1:] == [
+        "stopped:interrupted"]
 
 
 def test_the_inbox_is_bounded_in_bytes_too(net, monkeypatch):

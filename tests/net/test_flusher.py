@@ -52,3 +52,12 @@ def test_a_call_that_fails_is_reported_and_the_next_ones_are_made():
     flusher._do_jobs()
     flusher.close()
     assert [type(error) for error in told] == [ZeroDivisionError] and made == ["next"]
+
+
+def test_a_call_for_years_later_keeps_no_other_one_waiting(flusher):
+    made = []
+    flusher.take_over(lambda: made.append("years later"), 1e8)
+    flusher.take_over(lambda: made.append("soon"), 0.1)
+    wait_until(lambda: made == ["soon"])
+    flusher.take_over(lambda: made.append("then"))
+    wait_until(lambda: made == ["soon", "then"])

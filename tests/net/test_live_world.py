@@ -1,13 +1,19 @@
 """The live world: one thread at a time calls a node, and threads begin after the turn."""
 
 import _thread
+import socket
 import threading
 import time
 import types
 
+import pytest
+
 from gossip import wire
+from gossip.capacity import fixed
+from gossip.net.connection import Connection, Listener
 from gossip.net.threads import Threads
 from gossip.node.world import NEVER
+from gossip.spread.flood import MANY
 from gossip.spread.message_list import OLD
 from tests.tools.files import count
 from tests.tools.waiting import wait_until
@@ -175,3 +181,41 @@ def test_a_thread_that_starts_slowly_keeps_no_other_waiting(monkeypatch):
     monkeypatch.setattr("gossip.net.threads.STACK_SIZE", 1 << 19)
     assert node.start("slow", lambda: None) and waited == [True]
     node.join()
+
+
+def test_a_peer_that_is_stopped_sends_what_it_holds_back(net):
+    peer = net.peer(capacity=fixed(MANY))
+    ends = [net.neighbour(peer, net.fake()) for _ in range(MANY)]
+    with peer.turn:
+        peer.spreading.originate(peer.spreading.make(["the last word"]))
+        assert not peer.spreading.way.all_sent()
+        peer.stop()
+    for end in ends:
+        assert end.hear_until("gmessage:").endswith(":the last word")
+
+
+def test_the_timeout_that_a_program_gives_all_its_sockets_ends_no_link():
+    socket.setdefaulttimeout(0.001)
+    try:
+        one, other = socket.socketpair()
+    finally:
+        socket.setdefaulttimeout(None)
+    with one, other:
+        connection = Connection(one)
+        threading.Timer(0.1, other.sendall, [b"x"]).start()
+        assert connection.receive(1) == b"x"
+
+
+def test_a_connection_that_was_reset_before_it_was_accepted_ends_no_listener():
+    one, other = socket.socketpair()
+    stopping = threading.Event()
+
+    class Listening:
+        """As on macOS, it tells no address."""
+
+        def accept(self):
+            stopping.set()
+            return one, None
+    with other:
+        Listener(None, stopping, Listening()).accept_all(pytest.fail, pytest.fail)
+    assert one.fileno() == -1

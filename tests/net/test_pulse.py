@@ -205,6 +205,14 @@ def test_a_little_lateness_is_told_once_in_four_seconds_and_a_second_each_time(t
     assert len(live.file.told) == 3
 
 
+def test_a_little_lateness_is_told_also_after_the_clock_was_set_back(ticks, live):
+    ticks.wake(ticks.now + BEAT + 0.2)
+    live._clock = lambda: ticks.now - 3600
+    ticks.wake(ticks.now + BEAT)
+    ticks.wake(ticks.now + BEAT + 0.2)
+    assert live.file.told == [pytest.approx(BEAT + 0.2)] * 2
+
+
 def test_a_pulse_rests_for_a_third_of_the_shortest_liveness_interval_at_most(ticks, live):
     live.tell(live.file, 3.0)
     for _ in range(9):

@@ -189,7 +189,6 @@ def test_a_reply_leaves_behind_what_was_gathered_and_at_once_when_nothing_was(la
 def test_who_leaves_sends_at_once_what_it_has_gathered_and_gathers_no_more(late):
     late.say(b"a", None)
     late.flood.hurry()
-    late.jobs.do()
     assert late.sent() == [[b"a\n"]] * 3 and late.flood.all_sent()
     late.say(b"b", None)
     assert late.sent() == [[b"a\n", b"b\n"]] * 3
