@@ -45,6 +45,7 @@ from peer import Peer
 from seed import Seed
 
 ROW = 18  # columns before what a row of the proof says
+LARGEST = 65_000  # bytes of a measured message: those of a line, but for what is before the text
 OWN_PROCESSES = 20  # peers that have a process each, at most, while they are watched
 CORES = os.cpu_count() or 1
 PLAIN = "show on a terminal what a pipe gets: rows and events, not sentences"  # help of --plain
@@ -281,6 +282,8 @@ def bench_command(arguments: list[str]) -> int:
     args = parser.parse_args(arguments)
     if args.module:
         return measure_modules(args.base_port)
+    if args.size > LARGEST:
+        parser.error(f"--size {args.size}: a message has at most {LARGEST} bytes")
     seeds = load_seeds(args.config)
     settings = peer_settings(args)._replace(gossip_count=0)
     if args.messages > settings.burst:  # one peer says them at once, against its rate limit

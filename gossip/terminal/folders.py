@@ -26,7 +26,7 @@ TABLES = tuple(f"report-{name}.csv" for name in ("peers", "deliveries", "timelin
 OTHER_CONFIG = "config-other-ports.txt"  # the seeds, if ports of config.txt were in use
 OF_A_NETWORK = (*RECORDED, REPORT, *PICTURES, *TABLES, OTHER_CONFIG)
 OF_MODULES = ("module_*.txt*",)
-_OF_A_NODE = re.compile(rf"(seed|peer|module)_.+_[0-9]+\.txt{ROTATED}")
+_OF_A_NODE = re.compile(rf"(seed|peer|module)_[0-9a-f.-]+_[0-9]+\.txt{ROTATED}")
 
 
 def clear_outputs(folder: pathlib.Path, patterns: tuple[str, ...] = OF_A_NETWORK) -> None:

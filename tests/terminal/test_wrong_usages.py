@@ -27,6 +27,7 @@ WRONG = [  # command line, what it says; README.md is a file, gossip a folder of
     ("runner.py demo --peers 3 --kill 3", "that leaves nobody honest and alive of 3 peers"),
     ("runner.py demo --seeds 0", "argument --seeds: '0' is not a whole number of 1 or more"),
     ("runner.py demo --peers 0", "argument --peers: '0' is not a whole number of 1 or more"),
+    ("runner.py bench --size 70000", "--size 70000: a message has at most 65000 bytes"),
     ("seed.py 70000", "argument PORT: '70000' is not a port (1 to 65535)"),
     ("seed.py 127.0.0.1", "argument PORT: '127.0.0.1' is not IP:PORT"),
     ("seed.py 0.0.0.0:8080", "argument PORT: 0.0.0.0 is no address that others can dial; "

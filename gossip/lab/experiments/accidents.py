@@ -264,6 +264,8 @@ def _parse_accident(words: list[str]) -> Accident:
         raise ValueError(f"a number xN goes with each of {', '.join(NUMBERED)}, and with no other")
     seconds = None
     if words[-2:-1] == ["for"]:
+        if KINDS[kind][1] is None:
+            raise ValueError(f"a {kind} does not end, so no `for` goes with it")
         seconds = float(words.pop())
         words.pop()
     return Accident(float(at), kind, tuple(map(parse_address, words)), seconds, number)

@@ -18,7 +18,7 @@ from gossip.lab.proof import check, deaths, delivery
 from gossip.lab.proof.evidence import Proof, origin_of
 from gossip.lab.proof.graph import Pieces
 from gossip.lab.proof.records import Records
-from gossip.lab.proof.runs import FULL, PeerRun
+from gossip.lab.proof.runs import FULL, KICKED, PROBE_TIME, PeerRun
 from gossip.settings import Settings
 from gossip.terminal.command_line import FAILED
 from gossip.terminal.folders import clear_outputs, command, commands, ports, reserved, shown
@@ -55,7 +55,8 @@ class Progress:
     def living(self) -> list[PeerRun]:
         dead = self._network.dead_peers()
         return [run for run in self._records.peers
-                if run.address not in dead and not run.superseded]
+                if run.address not in dead and not run.superseded
+                and run.ended in (None, KICKED, FULL)]  # or else it is a guest that has left
 
     def _all_run(self) -> bool:
         return len(self.living()) + len(self._network.dead_peers()) >= len(self._network.peers)
@@ -141,7 +142,8 @@ class Progress:
         self.steps.begin("gossip", self.gossiped)
         if settings.gossip_count < FOR_EVER and not self.settle(self.delivered, patience):
             return False
-        self._end.pause(LINGER + (settings.liveness_interval if kill else 0))
+        asking = delivery.ANSWER_TIME + PROBE_TIME if settings.sign else 0  # excuses, too
+        self._end.pause(LINGER + (settings.liveness_interval + asking if kill else 0))
         dead = network.dead_peers()
         living = [peer for peer in network.peers if str(peer) not in dead]
         if dying := random.sample(living, min(kill, len(living))):

@@ -24,7 +24,7 @@ from gossip.settings import majority
 from gossip.terminal.command_line import (
     AUTO, CONFIG, FAILED, CommandError, Parser, add_common_flags, add_config, load_seeds,
     port_or_address, show)
-from gossip.terminal.folders import OTHER_CONFIG, shown
+from gossip.terminal.folders import OTHER_CONFIG, peer_command
 from gossip.terminal.words import many
 
 BASE_PORT = 5000  # of the first peer, where the command line names no other
@@ -123,7 +123,9 @@ def _ask(address: Target | OSError, patience: float, question: Callable) -> Aske
             sock.sendall(request)
             lines = Lines()
             while True:
-                sock.settimeout(max(0.001, began + patience - time.monotonic()))
+                if (left := began + patience - time.monotonic()) <= 0:
+                    raise TimeoutError  # it says much, but no answer
+                sock.settimeout(left)
                 if not (data := sock.recv(READ_SIZE)):
                     return Asked(address, None, "it closed the connection")
                 if heard(lines.feed(data)):
@@ -168,7 +170,7 @@ def choose_ports(args, peers: list[Address]) -> Ports:
         notice = f"ports taken, all or in part: {left}; used instead: {instead}"
     if seeds != of_config:
         config = args.outputs / OTHER_CONFIG
-        notice += notice and f"\nanother peer joins with: python peer.py --config {shown(config)}"
+        notice += notice and f"\nanother peer joins with: {peer_command(config, args.outputs)}"
     return Ports(seeds, chosen, config, notice)
 
 

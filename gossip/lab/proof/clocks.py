@@ -29,6 +29,9 @@ class Clocks:
     def __init__(self, records: Records):
         self._files = collections.Counter(
             machine_of(run.address) for run in [*records.honest().peers, *records.seeds])
+        back = [(run.set_back, machine_of(run.address)) for run in [*records.peers, *records.seeds]]
+        # machine -> by how many seconds its clock was set back, by the order of its own lines
+        self._back = {ip: seconds for seconds, ip in sorted(back) if seconds > DRIFT}
         self.ahead: dict[str, float] = {}  # machine -> seconds, unless it is right
         self.unsure: dict[str, float] = {}  # machine -> seconds by which this may be wrong
         # machine -> by how many seconds its clock was set, and when by the clock of another
@@ -63,8 +66,8 @@ class Clocks:
         self.ahead = {ip: seconds for ip, seconds in ahead.items() if seconds}
 
     def row(self) -> Row | None:
-        """Return the row of the proof, or None for only one machine."""
-        if len(self._files) < 2:
+        """Return the row of the proof, or None for only one machine, whose clock was right."""
+        if len(self._files) < 2 and not self._back:
             return None
         said = [f"{ip} is {abs(ahead):.3f} s {'ahead' if ahead > 0 else 'behind'} "
                 f"(± {max(0.001, self.unsure[ip]):.3f}), put right"
@@ -72,10 +75,15 @@ class Clocks:
         failures = [f"the clock of {ip} was set {'forward' if step > 0 else 'back'} by "
                     f"{abs(step):.1f} s at {time.strftime('%F %T', time.gmtime(at))}: its times "
                     "cannot be compared with others" for ip, (step, at) in self.set.items()]
+        failures += [f"the clock of {ip} was set back by {back:.1f} s while nodes ran: the times in "
+                     "their files cannot be compared" for ip, back in self._back.items()
+                     if ip not in self.set]
         lonely = [f"no lines went to {ip} and back: nobody knows whether its clock is right"
-                  for ip in self._files if ip not in self.unsure and ip not in self.set]
-        figures = [f"{len(self._files)} hosts", *said] if said or failures or lonely else [
-            f"the clocks of {len(self._files)} hosts agree"]
+                  for ip in self._files
+                  if len(self._files) > 1 and ip not in self.unsure and ip not in self.set]
+        hosts = "1 host" if len(self._files) == 1 else f"{len(self._files)} hosts"
+        figures = [hosts, *said] if said or failures or lonely else [
+            f"the clocks of {hosts} agree"]
         return Row("clocks", not failures, "; ".join(figures), [*failures, *lonely])
 
 

@@ -179,9 +179,9 @@ def _had_to_go(proof: Proof, message: str, holder: PeerRun, had: float, run: Pee
                    if link.reason == "left" and run.left is not None and link.end > run.left),
                   default=0.0)  # seconds that it took
     way = ON_ITS_WAY + max(goodbye, slow)  # the other direction was as slow
-    if run.settings.get("sign") == "yes" and (
-            proof.taken_by(run).get(run_of(message), math.inf) > had):
-        way += ANSWER_TIME + PROBE_TIME  # it has to find out whether it takes the message
+    if run.settings.get("sign") == "yes":  # it has to find out whether it takes the message
+        taken = proof.taken_by(run).get(run_of(message), math.inf)  # it knew then, at the latest
+        way += min(ANSWER_TIME + PROBE_TIME, max(0.0, taken - had))
     if holder.settings.get("spread") == "rumor":
         way += RUMOR_ROUNDS * holder.setting("antientropy-interval")
     if holder.settings.get("spread") == "tree":

@@ -105,7 +105,7 @@ class Snapshot(NamedTuple):
 def largest(records: Records) -> Snapshot:
     """Return the network when most peers were up, before any were killed."""
     newest = records.newest()
-    ends = [(run, run.up_until(newest)) for run in records.peers]
+    ends = [(run, max(run.first, run.up_until(newest))) for run in records.peers]
     begun = sorted(run.first for run, _ in ends)
     ended = sorted(end for _, end in ends)
     _, at = max(((bisect.bisect_right(begun, end) - bisect.bisect_left(ended, end), end)

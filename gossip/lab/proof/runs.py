@@ -36,12 +36,14 @@ class Run:
         self.tells_lateness = False  # files of earlier versions do not
         self.late = Spans()  # when it stood still, or ran late
         self.failures: list[str] = []  # threads that died
+        self.set_back = 0.0  # seconds by which its clock was set back, at most at a time
 
     def take(self, at: float, event: str, rest: str) -> None:
         if event == "failed" and self.ended != KICKED:
             self.failures.append(rest)
         if self.ended in (KICKED, FULL):
             return
+        self.set_back = max(self.set_back, self.last - at)
         self._take(at, event, rest)
         match event:
             case "late":

@@ -55,6 +55,7 @@ def test_in_every_third_network_that_signs_the_last_of_three_seeds_lies():
     ("", "'': the first line is"), ("schedule x", "'schedule x': invalid literal"),
     ("schedule 1\n1.0 kill", "'1.0 kill': a line is"),
     ("schedule 1 colour=red", "no condition is called colour"),
+    ("schedule 1\n1.0 start 127.0.0.1:5000 for 3", "a start does not end"),
     ("schedule 1\n1.0 burn 127.0.0.1:5000", "'burn' is none of start, say"),
     ("schedule 1\n1.0 kill 127.0.0.1", "'127.0.0.1' is not IP:PORT"),
     ("schedule 1\nsoon kill 127.0.0.1:5000", "could not convert")])

@@ -109,14 +109,15 @@ def test_elsewhere_the_whole_path_is_shown(project):
 
 
 def test_only_output_files_and_what_was_made_of_them_are_deleted(tmp_path):
-    own = [tmp_path / name for name in ("peer_review.txt", "seed_ideas.txt", "report.html")]
+    own = [tmp_path / name for name in (
+        "peer_review.txt", "seed_ideas.txt", "peer_review_2024.txt", "report.html")]
     for path in own:
         path.write_text("mine")
     folders.clear_outputs(tmp_path)
     assert all(path.exists() for path in own)
     (tmp_path / "peer_127.0.0.1_5000.txt").write_text("")
     folders.clear_outputs(tmp_path)
-    assert [path.exists() for path in own] == [True, True, False]
+    assert [path.exists() for path in own] == [True, True, True, False]
     assert not (tmp_path / "peer_127.0.0.1_5000.txt").exists()
 
 

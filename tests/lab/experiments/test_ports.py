@@ -78,7 +78,8 @@ def test_usual_ports_that_are_taken_are_replaced_with_one_line(usual):
     assert found.notice == (
         f"ports taken, all or in part: {first}-{first + 1}, {first + 5}-{first + 6}; "
         f"used instead: {first + 3}-{first + 4}, {first + 15}-{first + 16}\n"
-        f"another peer joins with: python peer.py --config {found.config}")
+        f"another peer joins with: python peer.py --config {found.config} "
+        f"--outputs {usual.outputs}")
     usual.outputs.mkdir()
     found.write_config(usual.outputs)
     assert load_seeds(found.config) == found.seeds
@@ -132,7 +133,8 @@ def test_a_network_runs_with_other_seeds_and_the_next_one_with_the_usual_ones(tm
     first, second, *_ = out.splitlines()
     assert first.startswith(f"ports taken, all or in part: {seeds[0].port}; used instead: ")
     assert second == (
-        f"another peer joins with: python peer.py --config {other.relative_to(project)}")
+        f"another peer joins with: python peer.py --config {other.relative_to(project)} "
+        f"--outputs {other.parent.relative_to(project)}")
     assert load_seeds(other)[1] == seeds[1] and load_seeds(other)[0] != seeds[0]
     assert not (other.parent / f"seed_{seeds[0].file_part}.txt").exists()
     code, out, err = run(*network, free_range(2), cwd=project)

@@ -7,6 +7,7 @@ import pytest
 from gossip.lab.experiments import following
 from gossip.lab.experiments.following import Progress, until_next_look
 from gossip.lab.experiments.steps import Steps
+from gossip.lab.proof.runs import PeerRun
 from gossip.settings import Settings
 
 
@@ -64,3 +65,12 @@ def test_the_runner_looks_less_often_while_looks_take_long(monkeypatch):
     follows = Progress(SlowRecords(clock), Network(), Settings(), clock, Steps(QUIET))
     assert not follows.settle(lambda: False, 10.0)
     assert clock.pauses == pytest.approx([0.25, 0.4, 0.8, 1.2, 1.6, 2.0, 2.0])
+
+
+def test_a_guest_that_has_left_is_not_waited_for():
+    peers = [PeerRun(f"127.0.0.1:{port}", 0.0) for port in (5000, 5001, 5002)]
+    peers[1].take(1.0, "stopped", "quit")
+    peers[2].take(1.0, "kicked", "127.0.0.1:8000:0.900")
+    records = types.SimpleNamespace(peers=peers)
+    follows = Progress(records, Network(), Settings(), Clock(), Steps(QUIET))
+    assert follows.living() == [peers[0], peers[2]]

@@ -1,9 +1,11 @@
 """`runner.py status`: which nodes answer; it leaves no line in their files."""
 
+import contextlib
 import re
 import socket
 import threading
 
+from gossip.addresses import address_of
 from tests.tools.files import events
 from tests.tools.nets import connected
 from tests.tools.ports import free_address, free_addresses
@@ -89,3 +91,19 @@ def say_once(server, answer):
         sock.settimeout(30)
         while sock.recv(100):
             pass
+
+
+def test_a_node_that_says_much_and_no_answer_is_not_waited_for(tmp_path):
+    def talk(server):
+        sock, _ = server.accept()
+        with sock, contextlib.suppress(OSError):
+            while True:
+                sock.sendall(b"registered successfully\n" * 1_000)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        talker = threading.Thread(target=talk, args=(server,))
+        talker.start()
+        seed = address_of(*server.getsockname())
+        code, lines = status(tmp_path, [seed])
+    talker.join(30)
+    assert code == 1 and lines[0] == f"seed {seed} down: no answer within 2 s"

@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from gossip.lab.pictures import report
 from gossip.lab.proof.check import check_folder, prove
 from gossip.lab.proof.records import Records, read_folder
 
@@ -88,3 +89,19 @@ def test_a_machine_that_nothing_came_from_is_named(network, tmp_path):
     [detail] = rows_of(folder)["clocks"].details
     assert detail == "no lines went to 10.0.0.9 and back: nobody knows whether its clock is right"
     assert Records(folder).refresh().clocks is None
+
+
+def test_the_clock_of_the_only_machine_may_not_be_set_back_while_nodes_run(network, tmp_path):
+    """Or else hardly anything of what its files tell could be judged."""
+    for path in network[0].glob("*_*.txt"):
+        lines = path.read_text().splitlines()
+        stamps = [datetime.datetime.fromisoformat(line[:26]) for line in lines]
+        behind = [stamp - datetime.timedelta(seconds=10.0 * (number > 2))
+                  for number, stamp in enumerate(stamps)]
+        (tmp_path / path.name).write_text("".join(
+            f"{stamp:%Y-%m-%d %H:%M:%S.%f}{line[26:]}\n" for stamp, line in zip(behind, lines)))
+    row = rows_of(tmp_path)["clocks"]
+    assert not row.holds and row.figures == "1 host"
+    assert re.fullmatch(r"the clock of loopback was set back by (9|10)\.[0-9] s while nodes ran: "
+                        "the times in their files cannot be compared", row.details[0])
+    assert report.plot_folder(tmp_path)

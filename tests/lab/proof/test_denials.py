@@ -104,6 +104,8 @@ KNOWN = """
     ("yes", 38, "", False),
     ("no", 34, "", False),
     ("yes", 34, KNOWN, False),
+    # it knew the run half a second later, at the latest, and then had three seconds
+    ("yes", 34, KNOWN.replace("24.1 5003", "30.6 5003"), False),
 ])
 def test_who_ends_while_it_finds_out_about_a_run_may_lack_its_messages(tmp_path, sign, end,
                                                                        earlier, healthy):
