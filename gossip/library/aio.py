@@ -5,6 +5,7 @@ Calls that wait run in threads of the event loop's executor, but no thread waits
 
 import asyncio
 import contextlib
+import functools
 import math
 from collections.abc import AsyncIterator, Callable, Generator
 from typing import Any
@@ -102,8 +103,9 @@ class _Joining(contextlib.AbstractAsyncContextManager[Peer]):
         self._port, self._arguments = port, arguments
 
     async def _join(self) -> Peer:
-        joining = asyncio.ensure_future(
-            asyncio.to_thread(join_blocking, self._port, **self._arguments))
+        # no task, because the end of the loop cancels tasks, and the thread would join nevertheless
+        joining = asyncio.get_running_loop().run_in_executor(
+            None, functools.partial(join_blocking, self._port, **self._arguments))
         try:
             return Peer(await asyncio.shield(joining))
         except asyncio.CancelledError:

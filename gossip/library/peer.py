@@ -84,13 +84,15 @@ def join(port: int | str = 0, *, host: str = AUTO, seeds: SeedList = None,
             inbox.end()
 
     with contextlib.ExitStack() as started:
-        address, sock = listen(address)
-        started.callback(sock.close)
-        subscriber = Subscriber(str(address), inbox, majority(len(seed_list)), on_message,
-                                on_neighbour, on_death)
-        node = start(Listened, address, sock, seed_list, node_settings, outputs, subscriber)
-        started.callback(node.stop)
-        subscriber.begin()
+        with put_off():  # a handler that raises would leave half a peer behind
+            address, sock = listen(address)
+            started.callback(sock.close)
+            subscriber = Subscriber(str(address), inbox, majority(len(seed_list)), on_message,
+                                    on_neighbour, on_death)
+            node = start(Listened, address, sock, seed_list, node_settings, outputs, subscriber)
+            started.callback(node.stop)
+            subscriber.begin()
+            started.callback(subscriber.end, 0.0)
         started.pop_all()  # because nothing has to be undone
     return Peer(node, subscriber)
 

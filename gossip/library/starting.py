@@ -187,17 +187,18 @@ class Seeds(contextlib.AbstractContextManager["Seeds"]):
         self._nodes: list[Any] = []
         self._process = os.getpid()
         with contextlib.ExitStack() as started:
-            opened = []
-            for address in own:
-                opened.append(listen(address))
-                started.callback(opened[-1][1].close)
-            known: list[Target] = all_seeds or [address for address, _ in opened]
-            started.callback(self.close)
-            for address, sock in opened:
-                with errors_of_a_start():
-                    others = known_to(address, known, settings.monitor)
-                self._nodes.append(start(class_of("seed", "Seed"), address, sock, others, settings,
-                                         outputs))
+            with put_off():
+                opened = []
+                for address in own:
+                    opened.append(listen(address))
+                    started.callback(opened[-1][1].close)
+                known: list[Target] = all_seeds or [address for address, _ in opened]
+                started.callback(self.close)
+                for address, sock in opened:
+                    with errors_of_a_start():
+                        others = known_to(address, known, settings.monitor)
+                    self._nodes.append(start(class_of("seed", "Seed"), address, sock, others,
+                                             settings, outputs))
             started.pop_all()  # because none has to be stopped
         self.addresses = [str(node.address) for node in self._nodes]  # IP:PORT of each
 
@@ -209,8 +210,9 @@ class Seeds(contextlib.AbstractContextManager["Seeds"]):
 
     def close(self) -> None:
         """End the seeds. The peers go on, and so do the seeds of a process that was forked."""
-        for node in self._nodes if os.getpid() == self._process else ():
-            node.stop()
+        with put_off():
+            for node in self._nodes if os.getpid() == self._process else ():
+                node.stop()
 
     def __exit__(self, *error: object) -> None:
         self.close()

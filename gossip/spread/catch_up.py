@@ -8,6 +8,7 @@ neighbour that calls its copy of an offered message gone is not asked for it aga
 
 import math
 
+from gossip import wire
 from gossip.intervals import Intervals, Range
 from gossip.spread.message_list import MessageList
 
@@ -155,6 +156,15 @@ class CatchUp:
         if told is not None and told.gone_lines:
             told.gone_lines -= 1
             self._note_gone(told, entries, now)
+
+    def gone_of(self, lines: list[bytes]) -> set[bytes]:
+        """Return the messages that two neighbours have called gone. One alone might only excuse
+        itself."""
+        gone = [told.gone for told in self._told.values() if told.gone]
+        if len(gone) < 2:
+            return set()  # nearly always
+        return {line for line, (run, number, _) in zip(lines, map(wire.gossip_fields, lines))
+                if sum(run in some and number in some[run] for some in gone) > 1}
 
     def _note_gone(self, told: _Told, entries, now: float) -> None:
         told.gone_until = min(told.gone_until, now + self._rest)

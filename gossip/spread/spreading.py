@@ -58,6 +58,8 @@ class Spreading(Part):
         start = int(node.time() * 1000) if start is None else start
         self.origin = Origin(node.address, start)
         self._allowance = self.ALLOWANCE(settings.rate, settings.burst)
+        # of what was requested: no neighbour has more at once than the texts that it holds
+        self._requested = self.ALLOWANCE(settings.rate, settings.burst + settings.cache_size)
         self.messages = self._message_list(settings, f"{node.address}:{start}".encode())
         self.anti_entropy = AntiEntropy(self.messages, node, links, runs)
         self.gathering = node.gathering
@@ -148,9 +150,13 @@ class Spreading(Part):
             raise fresh.fault
 
     def _tell_watch(self, link, fresh: Fresh) -> None:
-        self._watch.fresh(fresh.lines, link, self._now(),
-                          owed=not self.anti_entropy.catch_up.awaits(link))
-        self._watch.fresh(fresh.refused, link, self._now(), owed=False)
+        """Tell what is new. Nobody owes what neighbours had, and dropped, before they met this
+        peer: they take its copy for a duplicate."""
+        catch_up = self.anti_entropy.catch_up
+        gone = catch_up.gone_of(fresh.lines)
+        lines = [line for line in fresh.lines if line not in gone] if gone else fresh.lines
+        self._watch.fresh(lines, link, self._now(), owed=not catch_up.awaits(link))
+        self._watch.fresh([*gone, *fresh.refused], link, self._now(), owed=False)
 
     def _hand_on(self, link, fresh: Fresh) -> None:
         """Write down a neighbour's new lines, and forward them."""
@@ -164,12 +170,13 @@ class Spreading(Part):
         self._on_offence(link, "forbidden", len(shown))
 
     def _charge(self, link, cost: Cost | None) -> None:
-        """Charge a neighbour for its own messages that were not requested. Above the allowance its
-        link rests, and a flood ends it."""
-        if cost is None or self.anti_entropy.catch_up.awaits(link):
+        """Charge a neighbour for its own messages, on an account of its own if they were requested.
+        Above the allowance its link rests, and a flood ends it."""
+        if cost is None:
             return
-        now = self._now()
-        rest, floods = self._allowance.spend(link.peer, cost, now)
+        is_answer, now = self.anti_entropy.catch_up.awaits(link), self._now()
+        allowance = self._requested if is_answer else self._allowance
+        rest, floods = allowance.spend(link.peer, cost, now)
         if rest:
             link.rest_until = max(link.rest_until, now + rest)
         if floods:

@@ -157,7 +157,7 @@ class Tree(Flood):
         else:
             branch.first = source
             may_be_above = is_new or source in branch.quiet or branch.since + SETTLED < now
-            if (branch.parent is None and may_be_above
+            if (branch.parent is None and may_be_above and not source.ended
                     and self._lapses.get(source.peer, now, 0) < LAPSES):
                 branch.parent = source
         return False

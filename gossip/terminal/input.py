@@ -53,6 +53,9 @@ class Keyboard:
         while not self._lines and not self._ended:
             try:
                 data = os.read(self._descriptor, READ_SIZE)
+            except BlockingIOError:  # who shares it has made it non-blocking
+                select.select([self._descriptor], [], [])
+                continue
             except OSError:
                 data = b""  # closed, missing, or a terminal that another program reads
             if not data:

@@ -88,7 +88,10 @@ class GossipModule(Node):
         if links:
             self._retry.reset()
         if not self.view.lacks_neighbours():
-            return None
+            if self.config.bootstrapper is None or len(links) >= self.config.degree:
+                return None
+            self._dial(self.config.bootstrapper)  # it may have started again, and knows nobody
+            return now + self.settings.liveness_interval
         if not self._candidates:  # the bootstrapper, then the known addresses, then again
             self._candidates.extend(filter(None, [self.config.bootstrapper, *self.view.known()]))
         if self._candidates:

@@ -1,11 +1,13 @@
 """The library for asyncio."""
 
 import asyncio
+import contextlib
 import threading
 
 import pytest
 
 import gossip
+from tests.tools.ports import free_address
 from tests.tools.waiting import wait_until
 
 
@@ -92,3 +94,18 @@ def test_a_peer_may_outlive_its_loop(net):
     net[0].say("nobody listens")
     wait_until(lambda: peers[0].status()["messages not taken yet"] == 1)
     peers[0]._peer.close()
+
+
+def test_a_join_that_ends_with_its_loop_leaves_no_peer(net):
+    address = str(free_address())
+
+    async def begin():
+        asyncio.ensure_future(gossip.aio.join(address, seeds=net.seeds)._join())
+        await asyncio.sleep(0)
+
+    run(begin())
+
+    def is_free():
+        with contextlib.suppress(gossip.PortInUse), gossip.join(address, seeds=net.seeds):
+            return True
+    wait_until(is_free)

@@ -109,3 +109,15 @@ def test_offers_in_many_lines_are_limited_together(net, monkeypatch):
         end.send(wire.status("sent"))  # it had none of it after all
     assert list(kept) == runs[:3]
     wait_until(lambda: peer.status()["offers too large to keep"] == 17)
+
+
+def test_who_offers_without_end_is_not_free_to_say_what_it_likes(net):
+    """Of its own; what others have said is free, requested or not."""
+    peer = net.peer(rate=10, burst=10, cache_size=100)
+    fake = net.fake()
+    end = net.neighbour(peer, fake)
+    end.say(f"status:seen:{fake.address}:7=1-9000000000")
+    end.hear_until("status:want:")
+    end.say(*[wire.gossip("1.000000", fake.address, 7, number, "x").decode()
+              for number in range(1, 1_001)])
+    wait_until(lambda: peer.neighbours.link(fake.address).rest_until > peer.now(), timeout=20)

@@ -25,7 +25,7 @@ class Link:
     """Notes what it is given, line by line."""
 
     def __init__(self, port):
-        self.peer, self.sent = peer(port), []
+        self.peer, self.sent, self.ended = peer(port), [], False
 
     def send(self, data, urgent=False):
         self.sent += data.splitlines()
@@ -364,3 +364,14 @@ def test_lines_are_told_apart_by_their_runs_whatever_their_texts_and_times_are()
     assert by_run([line(RUN, 1), line(RUN, 2)]) == [(RUN, [line(RUN, 1), line(RUN, 2)], ())]
     assert by_run([line(RUN, 1), odd, b"any:" + line(RUN, 2)], [b"a", b"b", b"c"]) == [
         (RUN, [line(RUN, 1), b"any:" + line(RUN, 2)], [b"a", b"c"]), (OTHER, [odd], [b"b"])]
+
+
+def test_a_link_that_has_ended_becomes_no_parent(node):
+    """The lines of a run that was not known to be genuine may come out after the end of the link
+    that brought them."""
+    gone, other = node.links[:2]
+    gone.ended = True
+    node.bring(gone, line(RUN, 1))
+    assert other.take() == [line(RUN, 1)]
+    node.bring(other, line(RUN, 1))
+    assert other.take() == []  # nobody is told to be quiet

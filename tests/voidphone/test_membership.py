@@ -241,3 +241,14 @@ def test_a_broken_neighbour_leaves_at_once(modules):
     wait_until(lambda: view(module) == set(), 30)
     assert QUIET.liveness_interval == 60
     wait_event(module, f"disconnected:{end.address}:")
+
+
+def test_a_bootstrapper_that_has_started_again_is_found_by_those_that_have_neighbours(modules):
+    acceptor = modules.acceptor()
+    module = modules.module(bootstrapper=acceptor.address, degree=4, min_degree=1,
+                            settings=Settings(liveness_interval=0.2))
+    neighbour = modules.neighbour(module)
+    for _ in range(4):  # it may have dialled twice before it had a neighbour
+        acceptor.accept().close()
+        neighbour.say(messages.Ping())
+    assert len(module.links()) == 1
