@@ -251,4 +251,4 @@ def test_a_bootstrapper_that_has_started_again_is_found_by_those_that_have_neigh
     for _ in range(4):  # it may have dialled twice before it had a neighbour
         acceptor.accept().close()
         neighbour.say(messages.Ping())
-    assert len(module.links()) == 1
+    assert len(module.view.links()) == 1
