@@ -18,15 +18,13 @@ from gossip.library.starting import (
     Folder, NoSeed, Refused, SeedList, Seeds, address_asked_for, class_of, errors_of_a_start,
     list_of_seeds, listen, put_off, settings_of, start)
 from gossip.overlay.neighbours import NEIGHBOUR
-from gossip.programs.starting import check_reachable
+from gossip.programs.starting import ALONE_LIMIT, check_reachable
 from gossip.settings import Settings, majority
 from gossip.terminal.command_line import AUTO
 
 USUAL = Settings(gossip_count=0)  # because a program has messages of its own
 BACKLOG = 10_000  # messages that wait for the program
 QUIT_LIMIT = 25.0  # seconds that leaving may take; it takes six if no neighbour answers
-ALONE_LIMIT = 3.0  # seconds that leaving waits for a neighbour that takes the last messages
-FETCHED = 0.5  # seconds after which a new neighbour has fetched them
 CALLS_LIMIT = 5.0  # seconds that leaving waits for callbacks
 FORM_LIMIT = 10.0  # seconds within which a network forms
 QUICK = {"liveness_interval": 0.5, "antientropy_interval": 0.5, "probe_limit": 1.0,
@@ -225,12 +223,11 @@ class Peer(Joined, contextlib.AbstractContextManager["Peer"]):
 
     def _is_passed_on(self) -> bool:
         """Tell whether a neighbour could fetch the last message, or nobody can."""
-        node, now = self._node, self._node.now()
+        node = self._node
         with node.turn:
             if self._said_at is None or node.stopping or self._is_alone():
                 return True
-            rows = map(node.neighbours.row, node.neighbours.addresses())
-            return any(row.since <= self._said_at or now - row.since >= FETCHED for row in rows)
+            return node.neighbours.could_fetch(self._said_at, node.now())
 
     def close(self) -> None:
         """End abruptly like a crash, so that others find this peer dead."""

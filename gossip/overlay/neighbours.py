@@ -25,6 +25,7 @@ YOUNG = 1.0  # seconds: a younger link may be replaced by a duplicate unasked
 AT_ONCE = 20  # newcomers in a second that are accepted before they are proven
 UNLISTED, UNLISTED_WINDOW = 250, 10.0  # probed newcomers that no seed has named, accepted within
 # these seconds: enough for a whole network that starts at once
+FETCHED = 0.5  # seconds after which a new neighbour has fetched what was said before
 
 
 class Admission(NamedTuple):
@@ -239,6 +240,11 @@ class Neighbours:
         row.asked.clear()
         row.misses, row.suspect, row.answered = 0, False, now
         return now - asked
+
+    def could_fetch(self, said_at: float, now: float) -> bool:
+        """Return whether a neighbour heard what was said then, or has fetched it since."""
+        return any(row.since <= said_at or now - row.since >= FETCHED
+                   for row in self._rows.values())
 
     def _degree(self) -> str:
         return f"degree:{self._own}=>{len(self._rows)}"

@@ -10,9 +10,10 @@ import time
 
 from gossip.addresses import Address
 from gossip.events import escape, gossip_fields, parted, unescape
+from gossip.programs.starting import ALONE_LIMIT
 from gossip.settings import majority
 from gossip.spread.origin import TooLong
-from gossip.terminal.input import Keyboard
+from gossip.terminal.input import LOOK, Keyboard
 from gossip.terminal.prompt import PromptScreen
 from gossip.terminal.screen import Screen
 from gossip.terminal.words import Words, many
@@ -65,6 +66,7 @@ quit       leave gracefully: nobody reports me dead
 
     def __init__(self, peer, keyboard: Keyboard | PromptScreen, screen: Screen):
         self._peer, self._keyboard, self._screen = peer, keyboard, screen
+        self._said_at: float | None = None  # by the peer's clock
 
     def read_lines(self) -> None:
         while not self._over() and (lines := self._keyboard.lines()) is not None:
@@ -105,15 +107,28 @@ quit       leave gracefully: nobody reports me dead
         try:
             if texts:
                 self._peer.gossip(texts)
+                self._said_at = self._peer.now()
         except TooLong as error:  # since the check, because numbers grow
             if len(texts) == 1:
                 self._complain(str(error))
             for text in texts if len(texts) > 1 else ():
                 self._gossip([text])
 
+    def _leave(self) -> None:
+        """Leave. If something was said, first wait some seconds for a neighbour that hears it."""
+        deadline = time.monotonic() + ALONE_LIMIT
+        while not self._is_passed_on() and time.monotonic() < deadline:
+            time.sleep(LOOK)
+        self._peer.quit()
+
+    def _is_passed_on(self) -> bool:
+        with self._peer.turn:
+            return (self._said_at is None or self._peer.stopping
+                    or self._peer.neighbours.could_fetch(self._said_at, self._peer.now()))
+
     def _command(self, command: str) -> None:
         if command == "quit":
-            self._peer.quit()
+            self._leave()
         elif command:
             answers = {"help": lambda: self.HELP, "peers": self._peers, "status": self._status,
                        "messages": self._messages, "say": lambda: "say what? Type: say TEXT"}
@@ -249,7 +264,7 @@ class JsonConsole(Console):
         """Read lines until the end of input, then leave."""
         super().read_lines()
         if not self._over():
-            self._peer.quit()
+            self._leave()
 
     @staticmethod
     def _split(line: str) -> tuple[str, str]:
@@ -273,7 +288,7 @@ class JsonConsole(Console):
 
     def _command(self, command: str) -> None:
         if command == "leave":
-            self._peer.quit()
+            self._leave()
         elif command == "status":
             status = {**self._counts(), "address": str(self._peer.address)}
             self._screen.answer(event="status", **{name.replace(" ", "_"): value

@@ -28,6 +28,7 @@ from gossip.terminal.command_line import (
 from gossip.terminal.screen import Log, Screen
 
 WAY_LIMIT = 30.0  # seconds to wait for a route to the seeds, or an address, after a boot
+ALONE_LIMIT = 3.0  # seconds that leaving waits for a neighbour that hears the last messages
 LOOK = 0.5  # seconds between two attempts, and for a lookup of names
 SLOW = 8.0  # seconds for a lookup that must succeed, because the first name server may be down
 

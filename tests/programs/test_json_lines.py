@@ -47,6 +47,17 @@ def pair(flags, seeds):
         yield one, other
 
 
+@pytest.mark.parametrize("kind, words", [("--json", '{"say": "hello"}\n'),
+                                         ("--raw", "say hello\nquit\n")])
+def test_what_is_said_before_a_peer_has_joined_is_heard_though_its_input_ends(
+        flags, seeds, kind, words):
+    with JsonPeer(flags, "--gossip-count", 0) as other:
+        other.hear(event="joined")
+        code, _, err = run("peer.py", free_port(), kind, "--gossip-count", 0, *flags, text=words)
+        assert (code, err) == (0, "")
+        assert other.hear(event="received")["text"] == "hello"
+
+
 def test_what_one_program_says_the_other_reads(pair):
     one, other = pair
     texts = ["hello", "a\\b\"c\x00\u2028\x1b[31m", "漢😀", "x" * 65_000]
