@@ -83,15 +83,14 @@ def _not_delivered(proof: Proof) -> tuple[list[str], list[str], int]:
                                 + proof.beside([said_by]))
             continue
         holders = [origin, *receivers]
-        if all(holder.is_dead(proof.newest) for holder in holders):
-            lost.append(f"{message} is lost with its dead origin")
-            continue
         without = [run for run in proof.peers if run is not origin
                    and message not in run.received and not _excused(proof, message, run, holders)]
         lacking = [run for run in without if not _is_denied(proof, message, run, holders)]
         denied += len(without) - len(lacking)
         if lacking and _stuck(proof, message, holders, lacking):
             failures += [f"{message} did not reach {proof.name(run)}" for run in lacking]
+        elif lacking and all(holder.is_dead(proof.newest) for holder in holders):
+            lost.append(f"{message} is lost with its dead origin")
         elif lacking:
             lost.append(f"{message} had no way to {proof.name(lacking[0])}"
                         + (f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""))
@@ -119,7 +118,7 @@ def _excused(proof: Proof, message: str, run: PeerRun, holders: list[PeerRun]) -
 
 def _is_denied(proof: Proof, message: str, run: PeerRun, holders: list[PeerRun]) -> bool:
     """Tell whether a run may lack a message of a denied origin. The run has denied the origin, and
-    either has ended; or another run has denied the origin, which has ended, and this run was not in
+    either ended before they could meet again; or another run has denied the origin, which has ended, and this run was not in
     contact with any run that had the message. (A peer denies a run that most seeds do not name,
     unless it proves itself. An ended run cannot, and restarted seeds do not know it.)"""
     said_by, origin = run_of(message), proof.origin[message]
@@ -127,7 +126,8 @@ def _is_denied(proof: Proof, message: str, run: PeerRun, holders: list[PeerRun])
         return False
     over = origin.left is not None or origin.has_ended(proof.newest)
     if said_by in run.denied and said_by not in proof.taken_by(run):
-        return over or run.has_ended(proof.newest)
+        return ((over or run.has_ended(proof.newest))
+                and not proof.had_time_to_meet(origin, run, run.denied[said_by]))
     return over and not any(end > max(begin, holder.has_since(message)) for holder in holders
                             for begin, end in proof.contacts(holder, run))
 

@@ -19,7 +19,7 @@ from gossip.lab.proof import deaths, graph
 from gossip.lab.proof.deaths import FALSE_DEAD
 from gossip.lab.proof.events import Spans, when
 from gossip.lab.proof.evidence import ON_ITS_WAY, Proof, Row, quantile
-from gossip.lab.proof.runs import PeerRun, SeedRun
+from gossip.lab.proof.runs import KICKED, PeerRun, SeedRun
 
 KICKED_SHARE, KICKED_FEW_LINKS = 0.95, 0.9  # of attackers, at least
 FEW_LINKS = 4  # the median capacity, at most, of peers with few links
@@ -155,7 +155,11 @@ def _faults(proof: Proof, attackers: list[PeerRun], end: float) -> list[str]:
     """Return failures that no attack excuses."""
     liars = [run for run in proof.attackers if run.malice == FALSE_DEAD]
     alone = {run.address for run in liars}
+    kicked = {kick.peer for seed in proof.seeds for kick in seed.kicks}
     return [
+        *(f"{run.address} was told that it is kicked, and no seed has kicked it"
+          for run in proof.peers if run.ended == KICKED and run.address not in kicked
+          and not proof.full and not any(map(proof.is_elsewhere, run.registrations.ever()))),
         *(f"{run.address} has kept {attacker.address} ({SILENT}), which names no neighbour"
           for run in proof.peers for attacker in attackers
           if attacker.malice == SILENT and _has_kept(run, attacker, end)),

@@ -34,6 +34,12 @@ ENDED = """
     40.5 5003 stopped:interrupted
     40.6 5002 parts 5003 closed by the other end
 """
+LISTED = """
+    20.5 8080 registered:@5001
+    20.5 8080 registered:@5003
+    20.5 5001 registered:@8080
+    20.5 5003 registered:@8080
+"""
 DENIED = """
     23 5003 unconfirmed:@5001:1
 """
@@ -47,6 +53,7 @@ def row(folder, *stories, sign="yes", **settings):
     ((DIED, LATER, DENIED), True),
     ((DIED, LATER), False),  # it has denied nothing
     ((LIVES, LATER, DENIED), False),  # the origin lives, and could prove itself
+    ((LIVES, LISTED, ENDED.replace("40", "60"), DENIED), False),  # it had time to find out
     ((LIVES, ENDED, DENIED), True),  # seeds and origin may have been out of reach until its end
     ((LIVES, ENDED), False),
     ((DIED, LATER, DENIED.replace("5001", "5002")), False),  # it has denied another run

@@ -5,7 +5,20 @@ import pytest
 from gossip.lab.proof import check, delivery
 from tests.tools.stories import PAIR, SEED, holds, tell
 
-# Whoever leaves.
+# Whoever leaves, or dies.
+
+@pytest.mark.parametrize("said, healthy", [(29.5, True), (22, False)])
+def test_a_message_is_lost_with_its_dead_origin_only_if_no_neighbour_had_time_to_hear_it(
+        tmp_path, said, healthy):
+    assert holds(tmp_path, SEED, PAIR, f"""
+        18 5003 starts
+        20 5003 links 5001
+        20 5003 asks 5001 until 30
+        20 5001 asks 5003 until 30
+        {said} 5003 says 1
+        31 5001 parts 5003 closed by the other end
+    """) is healthy
+
 
 @pytest.mark.parametrize("linked, left, healthy", [
     (20.2, 20.0, True),  # its first link came after it began to leave

@@ -235,10 +235,16 @@ def test_the_run_of_a_peer_that_was_kicked_ends_with_its_kick(tmp_path):
     assert deaths.dead(proof).holds
 
 
+def test_no_peer_is_kicked_by_its_own_word_alone(tmp_path):
+    found = row(tmp_path, *kicked(5010), *kicked(5011), "20 5003 kicked:@8001:0.900")
+    assert found.details == ["127.0.0.1:5003 was told that it is kicked, and no seed has kicked it"]
+    assert row(tmp_path, *kicked(5010), *kicked(5011), *kicked(5003)).details != found.details
+
+
 def test_a_neighbour_that_is_not_confirmed_is_no_run_that_is_denied(tmp_path):
     run = tell(tmp_path, "0 5001 starts\n1 5001 unconfirmed:@5002\n"
                          "1 5001 unconfirmed:@5003:17").peers[0]
-    assert run.denied == {"127.0.0.1:5003:17"}
+    assert set(run.denied) == {"127.0.0.1:5003:17"}
 
 
 @pytest.mark.parametrize("line", [
