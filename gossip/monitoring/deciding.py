@@ -73,6 +73,8 @@ class Deciding(Part):
         found = evaluate(cases, [before, *told], void_before)
         if now - self._keeping.tending.behind < PAIRED_FROM * self._period:
             found.unconfirmed.clear()  # rows that name a peer may still be on their way
+        found.unconfirmed[:] = [pair for pair in found.unconfirmed
+                                if not self._keeping.late.get(pair[0], now)]
         for peer in [case.subject for case in cases]:
             self._found.put(peer, (found.judged.get(peer), peer in found.void),
                             now + BELIEVED * self._period)

@@ -15,6 +15,7 @@ from gossip.monitoring import grammar
 from gossip.monitoring.other_seeds import LIVING, SPEAKER, SeedLinks, Tending
 from gossip.monitoring.rows import Row, Rows, lines_of, rows_in, rows_of
 from gossip.monitoring.threaded_tree import ThreadedTree, first_key
+from gossip.monitoring.verdicts import PAIRED_FROM
 from gossip.node.node import WAITING
 from gossip.node.part import Part
 from gossip.registering.admission import REGISTERED
@@ -26,6 +27,7 @@ CREDIT = 2  # new reports that may come together at first
 MOST_CREDIT = 12  # the same after as many silent periods, because this seed may have stood still
 HASTE = 0.9  # of a period, after which a peer has credit for one more report
 PATIENCE = 100  # tolerated reports that do not count, at once; an honest peer makes six at most
+LATE = 3  # periods after which a row comes late
 MENDING = 10  # as many more are tolerated after each period
 REPORTERS_LIMIT = 10_000  # peers that are remembered
 
@@ -89,6 +91,7 @@ class Keeping(Part):
         # other seed -> what was forwarded to it by this tree
         self._handed = {seed: self._table() for seed in self._others}
         self._moved = 0  # rows forwarded to other owners since the last `load:` in the file
+        self.late = Recent(REPORTERS_LIMIT)  # reporter whose rows came late -> True
         self._counted_in = self._hops = 0  # rows taken in since then, and their hops to the owner
 
     def _table(self) -> Rows:
@@ -140,9 +143,15 @@ class Keeping(Part):
         by_hop: dict[Address | None, list] = {}  # None: rows of this seed
         for row in rows:
             by_hop.setdefault(self.tree.next_hop(self._own, row.key), []).append(row)
-        self._held.file(by_hop.pop(None, []), now)
+        self._note_late(self._held.file(by_hop.pop(None, []), now), now)
         for seed, some in by_hop.items():
             self.links.send(seed, lines_of(self._handed[seed].file(some, now), now))
+
+    def _note_late(self, rows: list[Row], now: float) -> None:
+        """Note reporters that were out of reach for a while, and so named nobody in time."""
+        for row in rows:
+            if row.at < now - LATE * self._period:
+                self.late.put(row.reporter, True, now + PAIRED_FROM * self._period)
 
     def _lend_parts(self, now: float) -> None:
         """Lend the rows of subjects that another seed decides about."""
@@ -151,7 +160,8 @@ class Keeping(Part):
 
     def _lend(self, rows: list[Row], now: float) -> None:
         """Keep lent rows of subjects decided about here. Lend others further."""
-        self._lent.file([row for row in rows if self._has_first_key(row.subject)], now)
+        mine = [row for row in rows if self._has_first_key(row.subject)]
+        self._note_late(self._lent.file(mine, now), now)
         others = [row for row in rows if not self._has_first_key(row.subject)]
         before = self.tree.predecessor(self._own)
         if others and before is not None:

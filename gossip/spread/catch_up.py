@@ -38,14 +38,22 @@ class _Told:
     """The messages that a neighbour has offered, or has called gone."""
 
     def __init__(self):
-        self.offer, self.gone = _Messages(), _Messages()
+        self.offer = _Messages()
+        self.forget_gone()
         self.pace = NEW  # QUICK, NEW or LATE
         self.owed = 0  # portions requested whose end has not come
         self.gone_until = math.inf  # when it may be asked for `gone` messages again
         self.gone_lines = GONE_LINES  # `gone` lines that are still read
 
+    def forget_gone(self) -> None:
+        self.gone, self.past = _Messages(), _Messages()  # past: below a number seen by then
+
     def size(self) -> int:
-        return self.offer.size + self.gone.size
+        return self.offer.size + self.gone.size + self.past.size
+
+    def had(self, run: bytes, number: int) -> bool:
+        """Return whether the neighbour says that it has, or had, a message."""
+        return number in self.offer.get(run, ()) or number in self.gone.get(run, ())
 
 
 class CatchUp:
@@ -72,7 +80,8 @@ class CatchUp:
         unseen.sort(key=lambda entry: int(entry[0].rpartition(b":")[2]))  # by START
         told, whole = self._told.setdefault(link, _Told()), True
         if now >= told.gone_until:
-            told.gone, told.gone_until = _Messages(), math.inf
+            told.forget_gone()
+            told.gone_until = math.inf
         for run, ranges in unseen:
             numbers, gone = Intervals(ranges), told.gone.get(run)
             if gone is not None:
@@ -90,7 +99,8 @@ class CatchUp:
         """Drop what the largest senders have told, above the limit."""
         while sum(told.size() for told in self._told.values()) > TOLD_LIMIT:
             most = max(self._told.values(), key=_Told.size)
-            most.offer, most.gone = _Messages(), _Messages()
+            most.offer = _Messages()
+            most.forget_gone()
             self.ignored += 1
 
     def denied(self, run: bytes) -> None:
@@ -101,7 +111,7 @@ class CatchUp:
     def forget_gone(self) -> None:
         """Let messages that neighbours have called gone be requested again."""
         for told in self._told.values():
-            told.gone = _Messages()
+            told.forget_gone()
 
     def offering(self) -> list:
         """Return the links with offers, and the link that owes a portion."""
@@ -157,14 +167,15 @@ class CatchUp:
             told.gone_lines -= 1
             self._note_gone(told, entries, now)
 
-    def gone_of(self, lines: list[bytes]) -> set[bytes]:
-        """Return the messages that two neighbours have called gone. One alone might only excuse
-        itself."""
-        gone = [told.gone for told in self._told.values() if told.gone]
-        if len(gone) < 2:
+    def old(self, lines: list[bytes]) -> set[bytes]:
+        """Return the messages that neighbours had before. That two have offered them, or called
+        them gone, says so; or one, if it was about the past, since it might only excuse itself."""
+        told = [some for some in self._told.values() if some.size()]
+        if not told:
             return set()  # nearly always
         return {line for line, (run, number, _) in zip(lines, map(wire.gossip_fields, lines))
-                if sum(run in some and number in some[run] for some in gone) > 1}
+                if any(number in some.past.get(run, ()) for some in told)
+                or sum(some.had(run, number) for some in told) > 1}
 
     def _note_gone(self, told: _Told, entries, now: float) -> None:
         told.gone_until = min(told.gone_until, now + self._rest)
@@ -174,8 +185,12 @@ class CatchUp:
                 told.offer.put(run, offer.minus(ranges))
                 ranges = offer.common(ranges)
                 told.gone.put(run, Intervals(ranges if gone is None else gone.ranges() + ranges))
+                if seen := self._messages.last_seen(run, 1):
+                    past = told.past.get(run, Intervals()).ranges()
+                    past += [(first, last) for first, last in ranges if last < seen[0][0]]
+                    told.past.put(run, Intervals(past))
         if told.gone.size > GONE_LIMIT:
-            told.gone = _Messages()
+            told.forget_gone()
         self._limit()
 
     def portion_taken(self, link, now: float) -> None:

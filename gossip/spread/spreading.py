@@ -58,7 +58,7 @@ class Spreading(Part):
         start = int(node.time() * 1000) if start is None else start
         self.origin = Origin(node.address, start)
         self._allowance = self.ALLOWANCE(settings.rate, settings.burst)
-        # of what was requested: no neighbour has more at once than the texts that it holds
+        # of what was requested, so that who offers without end is not free
         self._requested = self.ALLOWANCE(settings.rate, settings.burst + settings.cache_size)
         self.messages = self._message_list(settings, f"{node.address}:{start}".encode())
         self.anti_entropy = AntiEntropy(self.messages, node, links, runs)
@@ -150,13 +150,13 @@ class Spreading(Part):
             raise fresh.fault
 
     def _tell_watch(self, link, fresh: Fresh) -> None:
-        """Tell what is new. Nobody owes what neighbours had, and dropped, before they met this
-        peer: they take its copy for a duplicate."""
+        """Tell what is new. Nobody owes what neighbours had before they met this peer, because they
+        take its copy for a duplicate."""
         catch_up = self.anti_entropy.catch_up
-        gone = catch_up.gone_of(fresh.lines)
-        lines = [line for line in fresh.lines if line not in gone] if gone else fresh.lines
+        old = catch_up.old(fresh.lines)
+        lines = [line for line in fresh.lines if line not in old] if old else fresh.lines
         self._watch.fresh(lines, link, self._now(), owed=not catch_up.awaits(link))
-        self._watch.fresh([*gone, *fresh.refused], link, self._now(), owed=False)
+        self._watch.fresh([*old, *fresh.refused], link, self._now(), owed=False)
 
     def _hand_on(self, link, fresh: Fresh) -> None:
         """Write down a neighbour's new lines, and forward them."""
@@ -171,7 +171,7 @@ class Spreading(Part):
 
     def _charge(self, link, cost: Cost | None) -> None:
         """Charge a neighbour for its own messages, on an account of its own if they were requested.
-        Above the allowance its link rests, and a flood ends it."""
+        Above the allowance its link rests, and a flood of what was not requested ends it."""
         if cost is None:
             return
         is_answer, now = self.anti_entropy.catch_up.awaits(link), self._now()
@@ -179,7 +179,7 @@ class Spreading(Part):
         rest, floods = allowance.spend(link.peer, cost, now)
         if rest:
             link.rest_until = max(link.rest_until, now + rest)
-        if floods:
+        if floods and not is_answer:
             self._output.write(f"flood:{link.peer}")
             self._on_offence(link, "flood", 1)
 

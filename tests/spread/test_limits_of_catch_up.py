@@ -121,3 +121,16 @@ def test_who_offers_without_end_is_not_free_to_say_what_it_likes(net):
     end.say(*[wire.gossip("1.000000", fake.address, 7, number, "x").decode()
               for number in range(1, 1_001)])
     wait_until(lambda: peer.neighbours.link(fake.address).rest_until > peer.now(), timeout=20)
+
+
+def test_who_answers_what_was_requested_rests_and_is_no_flooder(net, monkeypatch):
+    """Its texts may need more signatures, or more room, than the allowance has."""
+    peer = net.peer()
+    fake = net.fake()
+    end = net.neighbour(peer, fake)
+    monkeypatch.setattr(peer.spreading._requested, "spend", lambda *cost: (0.1, True))
+    end.say(f"status:seen:{fake.address}:7=1-2")
+    end.hear_until("status:want:")
+    end.say(*[wire.gossip("1.000000", fake.address, 7, number, "x").decode() for number in (1, 2)])
+    wait_until(lambda: peer.messages.count() == 2)
+    assert nothing_more_is_wanted(peer, end) and peer.neighbours.link(fake.address)

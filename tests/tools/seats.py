@@ -8,6 +8,7 @@ from gossip.monitoring import grammar
 from gossip.monitoring.deciding import Deciding
 from gossip.registering.registry import Registry
 from gossip.settings import Settings
+from gossip.tools import Recent
 from tests.tools.fakes import peer
 from tests.tools.rows import NOW, PERIOD, always, of
 
@@ -68,6 +69,7 @@ class Keeping:
         self.judged = []
         self.told = []
         self.forgotten = []
+        self.late = Recent(10)
         self.links = self
 
     tending = types.SimpleNamespace(behind=0.0)

@@ -1,0 +1,108 @@
+"""Honest peers in virtual time that are judged by newcomers, or after a cut: none is blamed."""
+
+import pytest
+
+from gossip.addresses import address_of
+from gossip.capacity import fixed
+from gossip.lab.experiments.virtual_network import VirtualNetwork
+from gossip.lab.simulation import virtual_links
+from gossip.settings import Settings
+from peer import Peer
+from seed import Seed
+
+SEEDS, OLD, LATE = ([address_of("127.0.0.1", first + number) for number in range(count)]
+                    for first, count in ((4000, 3), (5000, 5), (5100, 10)))
+ROOMY = address_of("127.0.0.1", 5300)
+WATCHED = Settings(gossip_count=0, sign=True, monitor=True)
+
+
+class RoomyPeer(Peer):
+    """A peer that keeps more messages than others."""
+
+    def __init__(self, address, seeds, settings, *rest):
+        super().__init__(address, seeds, settings._replace(cache_size=1_000), *rest)
+
+
+class Network(VirtualNetwork):
+    """A network that has stood for some seconds."""
+
+    def __init__(self, settings, nodes):
+        super().__init__(5, {"seed": Seed, "peer": Peer}, SEEDS, settings, virtual_links.Cables(),
+                         hostile={ROOMY: RoomyPeer})
+        self.begin([*SEEDS, *nodes], 0.3)
+        self.pass_by(20.0)
+
+    def begin(self, nodes, apart):
+        for number, node in enumerate(nodes):
+            self.time.at(self.time.now + apart * number, self.start, node)
+
+    def pass_by(self, seconds):
+        self.time.run(self.time.now + seconds)
+
+    def written(self):
+        return b"".join(bytes(file.data) for file in self.folder.values()).decode()
+
+    def assert_that_nobody_is_blamed(self):
+        written = self.written()
+        assert ":judged:" in written and ":verdict:" not in written
+        assert ":unconfirmed:" not in written
+
+
+@pytest.mark.parametrize("old, leaving", [
+    (3, 0), pytest.param(1, 0, marks=pytest.mark.slow), pytest.param(3, 2, marks=pytest.mark.slow)])
+def test_who_has_evicted_a_message_owes_it_to_no_newcomer(old, leaving):
+    """A peer with more room was cut off when newcomers came, and brings what the others have
+    dropped. Newcomers forward that, and who had it long ago sends nothing."""
+    network = Network(WATCHED._replace(cache_size=300, capacity=fixed(6)), [*OLD[:old], ROOMY])
+    for part in range(2):
+        for number in range(30):
+            network.say(OLD[0], [f"{part} {number} {one}" for one in range(10)])
+            network.pass_by(0.5)
+        network.pass_by(20.0)
+        if part == 0:
+            network.cut(frozenset([ROOMY]))
+    network.begin(LATE, 0.5)
+    network.pass_by(150.0)
+    for peer in OLD[1:1 + leaving]:
+        network.leave(peer)
+    network.pass_by(60.0 if leaving else 0.0)
+    run = network.nodes[OLD[0]].confirming.own_run
+    assert network.nodes[LATE[0]].messages.seen()[run] == [(301, 600)]
+    network.mend(frozenset([ROOMY]))
+    network.pass_by(200.0)
+    assert network.nodes[LATE[0]].messages.seen()[run] == [(1, 600)]
+    network.assert_that_nobody_is_blamed()
+
+
+@pytest.mark.slow
+def test_who_has_offered_a_message_does_not_owe_it_while_a_newcomer_fetches_all_slowly(monkeypatch):
+    """Another newcomer forwards what it has fetched, and who had it long ago sends nothing."""
+    monkeypatch.setattr(virtual_links, "SLOW_BANDWIDTH", 115_000.0)
+    network = Network(WATCHED, OLD[:4])
+    for number in range(100):
+        network.say(OLD[number % 4], ["x" * 8_000 + f" {number} {one}" for one in range(10)])
+        network.pass_by(0.2)
+    network.pass_by(80.0)
+    for peer in LATE[:9]:
+        network.slow(peer, 20)
+    network.begin(LATE[:9], 0.5)
+    network.pass_by(300.0)
+    assert network.nodes[LATE[0]].messages.count() == 1_000
+    network.assert_that_nobody_is_blamed()
+
+
+def test_who_comes_back_last_when_no_peer_had_a_seed_is_left_alone_by_nobody():
+    """The others report before it does that it names none of them."""
+    network = Network(WATCHED, OLD)
+
+    def talk(seconds):
+        for _ in range(seconds):
+            for peer in OLD[:2]:
+                network.say(peer, ["hello"])
+            network.pass_by(1.0)
+    talk(120)
+    network.cut(frozenset(OLD))
+    talk(120)
+    network.mend(frozenset(OLD))
+    talk(100)
+    network.assert_that_nobody_is_blamed()
