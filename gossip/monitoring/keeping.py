@@ -148,9 +148,11 @@ class Keeping(Part):
             self.links.send(seed, lines_of(self._handed[seed].file(some, now), now))
 
     def _note_late(self, rows: list[Row], now: float) -> None:
-        """Note reporters that were out of reach for a while, and so named nobody in time."""
-        for row in rows:
-            if row.at < now - LATE * self._period:
+        """Note reporters that were out of reach for a while, and so named nobody in time. Rows that
+        move to another seed are old, too."""
+        long_ago = now - LATE * self._period
+        for row in rows if self.tending.since() < long_ago else ():
+            if row.at < long_ago:
                 self.late.put(row.reporter, True, now + PAIRED_FROM * self._period)
 
     def _lend_parts(self, now: float) -> None:

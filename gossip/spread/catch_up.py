@@ -16,6 +16,7 @@ OFFER_LIMIT = 20_000  # ranges of one offer; a later comparison brings the rest
 GONE_LIMIT = 20_000  # ranges that a neighbour may call gone; beyond that, all are asked for again
 GONE_LINES = 10  # `gone` lines read for each `want`, because each costs milliseconds
 TOLD_LIMIT = 200_000  # ranges from all neighbours; beyond that, the largest sender's are dropped
+LONG_AGO = 60.0  # seconds between a message's TIME and now, in which neighbours get it from a peer
 WANT_LIMIT = 500  # ranges asked for at once
 SLOW = 1 / 8  # of the patience: a neighbour that takes longer for a portion is asked last
 
@@ -46,7 +47,7 @@ class _Told:
         self.gone_lines = GONE_LINES  # `gone` lines that are still read
 
     def forget_gone(self) -> None:
-        self.gone, self.past = _Messages(), _Messages()  # past: below a number seen by then
+        self.gone, self.past = _Messages(), _Messages()  # past: below what was seen last
 
     def size(self) -> int:
         return self.offer.size + self.gone.size + self.past.size
@@ -167,12 +168,14 @@ class CatchUp:
             told.gone_lines -= 1
             self._note_gone(told, entries, now)
 
-    def old(self, lines: list[bytes]) -> set[bytes]:
-        """Return the messages that neighbours had before. That two have offered them, or called
-        them gone, says so; or one, if it was about the past, since it might only excuse itself."""
+    def old(self, lines: list[bytes], time: float) -> set[bytes]:
+        """Return the messages that neighbours had long ago, by their TIME and by what two of them
+        have said. One alone counts only if it was about the past, because it might excuse itself.
+        `time` is in Unix seconds. Nobody can make new messages of another look old."""
         told = [some for some in self._told.values() if some.size()]
         if not told:
             return set()  # nearly always
+        lines = [line for line in lines if abs(time - wire.gossip_time(line)) > LONG_AGO]
         return {line for line, (run, number, _) in zip(lines, map(wire.gossip_fields, lines))
                 if any(number in some.past.get(run, ()) for some in told)
                 or sum(some.had(run, number) for some in told) > 1}

@@ -150,10 +150,10 @@ class Spreading(Part):
             raise fresh.fault
 
     def _tell_watch(self, link, fresh: Fresh) -> None:
-        """Tell what is new. Nobody owes what neighbours had before they met this peer, because they
-        take its copy for a duplicate."""
+        """Tell what is new. Nobody owes a message that neighbours had before they met this peer,
+        because they take the copy of this peer for a duplicate."""
         catch_up = self.anti_entropy.catch_up
-        old = catch_up.old(fresh.lines)
+        old = catch_up.old(fresh.lines, self._time())
         lines = [line for line in fresh.lines if line not in old] if old else fresh.lines
         self._watch.fresh(lines, link, self._now(), owed=not catch_up.awaits(link))
         self._watch.fresh([*old, *fresh.refused], link, self._now(), owed=False)

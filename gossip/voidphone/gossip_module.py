@@ -22,6 +22,7 @@ from gossip.voidphone.relay import Outbox, Relay
 from gossip.wire import WireError
 
 RETRY_FIRST, RETRY_LAST = 0.5, 15.0  # seconds between two dials without a neighbour
+AGAIN_LAST = 3_600.0  # seconds between two dials of the bootstrapper beside neighbours
 ASK_AGAIN = 1.0  # seconds between two requests for addresses while neighbours are few
 SILENT_ROUNDS = 3  # liveness intervals without a message after which a neighbour is gone
 SHOWN = ("degree", "min_degree", "max_connections", "cache_size", "pow_bits", "p2p_ttl",
@@ -44,6 +45,8 @@ class GossipModule(Node):
         self.outbox = Outbox(output)
         self.view = View(config, self.rng, output.write)
         self._retry = Backoff(RETRY_FIRST, RETRY_LAST)  # of dials for a first neighbour
+        # dials of the bootstrapper beside neighbours, ever rarer, because it may have no place
+        self._again = Backoff(settings.liveness_interval, AGAIN_LAST)
         self._candidates = collections.deque()  # addresses to dial in turn
         self.handshake = Handshake(self)
         self.relay = Relay(self, patience, memory)
@@ -88,10 +91,13 @@ class GossipModule(Node):
         if links:
             self._retry.reset()
         if not self.view.lacks_neighbours():
-            if self.config.bootstrapper is None or len(links) >= self.config.degree:
+            if (self.config.bootstrapper in (None, *self.view.addresses())
+                    or len(links) >= self.config.degree):
                 return None
-            self._dial(self.config.bootstrapper)  # it may have started again, and knows nobody
-            return now + self.settings.liveness_interval
+            if now >= self._again.due:  # it may have started again, and knows nobody
+                self._dial(self.config.bootstrapper)
+                self._again.failed(now, self.rng.uniform(0.5, 1.0))
+            return self._again.due
         if not self._candidates:  # the bootstrapper, then the known addresses, then again
             self._candidates.extend(filter(None, [self.config.bootstrapper, *self.view.known()]))
         if self._candidates:

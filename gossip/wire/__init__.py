@@ -14,8 +14,8 @@ from gossip.wire.lines import (
     ASK_KNOWN_PEERS, ASK_PEER_LIST, GOSSIP, GOSSIP_LIMIT, REGISTERED, RUMOR, SIGNED, Accepted,
     Block, Connect, DeadNode, Gossip, KnownPeers, Leave, LivenessReply, LivenessRequest, PeerList,
     Refused, Register, RegistrationRefused, accepted, check_run, connect, covered, dead_node,
-    gossip, gossip_fields, gossip_key, gossip_part, is_gossip, known_peers, leave, liveness_reply,
-    liveness_request, parse_block, parse_gossip, peer_list, refused, register,
+    gossip, gossip_fields, gossip_key, gossip_part, gossip_time, is_gossip, known_peers, leave,
+    liveness_reply, liveness_request, parse_block, parse_gossip, peer_list, refused, register,
     registration_refused, rumors)
 from gossip.wire.status import (
     NOTHING_SEEN, SLICES, Status, entries, status, status_entries, status_entry, status_lines,

@@ -142,6 +142,11 @@ def gossip_key(line: bytes) -> tuple[bytes, int]:
     return gossip_fields(line)[:2]
 
 
+def gossip_time(line: bytes) -> float:
+    """Return the TIME of a checked gossip line without prefixes."""
+    return float(line.split(b":", 2)[1])
+
+
 def gossip_fields(line: bytes) -> tuple[bytes, int, bytes]:
     """Return the run, number and text of a checked gossip line."""
     line = gossip_part(line)

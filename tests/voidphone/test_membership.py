@@ -249,6 +249,19 @@ def test_a_bootstrapper_that_has_started_again_is_found_by_those_that_have_neigh
                             settings=Settings(liveness_interval=0.2))
     neighbour = modules.neighbour(module)
     for _ in range(4):  # it may have dialled twice before it had a neighbour
+        wait_until(lambda: neighbour.say(messages.Ping()) or acceptor.dialled(), pause=0.1)
         acceptor.accept().close()
-        neighbour.say(messages.Ping())
     assert len(module.view.links()) == 1
+
+
+def test_a_bootstrapper_without_a_place_is_dialled_ever_more_rarely(modules):
+    """Each dial costs it work, and replaces another neighbour."""
+    acceptor = modules.acceptor()
+    module = modules.module(bootstrapper=acceptor.address, degree=4, min_degree=1)
+    modules.neighbour(module)
+    for _ in range(3):  # it may have dialled twice before it had a neighbour
+        if acceptor.dialled():
+            acceptor.accept().close()
+        module.membership.hurry()
+        wait_until(lambda: not module.membership.is_set())
+    assert not acceptor.dialled() and module._again.due > module.now() + 20

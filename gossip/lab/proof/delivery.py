@@ -14,6 +14,7 @@ from gossip.lab.proof.runs import PROBE_TIME, PeerRun
 
 AHEAD = 1.0  # seconds by which the clock of one file may be ahead of another's
 QUESTIONS = 4  # lines that go to and fro before a text when two peers meet and only one has it
+ASKED_AGAIN = 20.0  # seconds after which seeds, or the address itself, have answered once more
 ANSWER_TIME = 2.0  # seconds that seeds have to answer, until a peer probes the address itself
 ANNOUNCED = 4.0  # seconds until a message that a tree lost is announced, and fetched by a peer
 RUMOR_ROUNDS = 4  # comparisons with random neighbours that bring a message whose rumor has died
@@ -117,9 +118,9 @@ def _excused(proof: Proof, message: str, run: PeerRun, holders: list[PeerRun]) -
 
 
 def _is_denied(proof: Proof, message: str, run: PeerRun, holders: list[PeerRun]) -> bool:
-    """Tell whether a run may lack a message of a denied origin. The run has denied the origin, and
-    either ended before they could meet again; or another run has denied the origin, which has ended, and this run was not in
-    contact with any run that had the message. (A peer denies a run that most seeds do not name,
+    """Tell whether a run may lack a message of a denied origin. If the run itself has denied the
+    origin, either has ended before both could meet again. If another run has, the origin has ended,
+    and this run was not in contact with any run that had the message. (A peer denies a run that most seeds do not name,
     unless it proves itself. An ended run cannot, and restarted seeds do not know it.)"""
     said_by, origin = run_of(message), proof.origin[message]
     if said_by not in proof.denied:
@@ -127,7 +128,8 @@ def _is_denied(proof: Proof, message: str, run: PeerRun, holders: list[PeerRun])
     over = origin.left is not None or origin.has_ended(proof.newest)
     if said_by in run.denied and said_by not in proof.taken_by(run):
         return ((over or run.has_ended(proof.newest))
-                and not proof.had_time_to_meet(origin, run, run.denied[said_by]))
+                and not proof.had_time_to_meet(origin, run, run.denied[said_by] + ASKED_AGAIN
+                                               + run.setting("antientropy-interval")))
     return over and not any(end > max(begin, holder.has_since(message)) for holder in holders
                             for begin, end in proof.contacts(holder, run))
 

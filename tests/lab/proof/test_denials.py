@@ -53,7 +53,6 @@ def row(folder, *stories, sign="yes", **settings):
     ((DIED, LATER, DENIED), True),
     ((DIED, LATER), False),  # it has denied nothing
     ((LIVES, LATER, DENIED), False),  # the origin lives, and could prove itself
-    ((LIVES, LISTED, ENDED.replace("40", "60"), DENIED), False),  # it had time to find out
     ((LIVES, ENDED, DENIED), True),  # seeds and origin may have been out of reach until its end
     ((LIVES, ENDED), False),
     ((DIED, LATER, DENIED.replace("5001", "5002")), False),  # it has denied another run
@@ -97,6 +96,14 @@ def test_what_was_denied_does_not_go_through_who_has_denied_it(tmp_path, stories
     found = row(tmp_path, *stories)
     assert found.holds is healthy
     assert ("; 2 not confirmed" in found.figures) is healthy
+
+
+@pytest.mark.parametrize("interval, healthy", [(5, False), (40, True)])
+def test_who_had_time_to_ask_again_about_a_denied_run_may_not_lack_its_messages(
+        tmp_path, interval, healthy):
+    ended = ENDED.replace("40", "60")
+    assert row(tmp_path, LIVES, LISTED, ended, DENIED,
+               antientropy_interval=interval).holds is healthy
 
 
 KNOWN = """
