@@ -148,11 +148,10 @@ class Keeping(Part):
             self.links.send(seed, lines_of(self._handed[seed].file(some, now), now))
 
     def _note_late(self, rows: list[Row], now: float) -> None:
-        """Note reporters that were out of reach for a while, and so named nobody in time. Rows that
-        move to another seed are old, too."""
-        long_ago = now - LATE * self._period
-        for row in rows if self.tending.since() < long_ago else ():
-            if row.at < long_ago:
+        """Note reporters that may have been out of reach: those that they name may be so still.
+        Rows that move to another seed are old, too, which only delays a warning."""
+        for row in rows:
+            if row.at < now - LATE * self._period:
                 self.late.put(row.reporter, True, now + PAIRED_FROM * self._period)
 
     def _lend_parts(self, now: float) -> None:
