@@ -120,8 +120,9 @@ def _excused(proof: Proof, message: str, run: PeerRun, holders: list[PeerRun]) -
 def _is_denied(proof: Proof, message: str, run: PeerRun, holders: list[PeerRun]) -> bool:
     """Tell whether a run may lack a message of a denied origin. If the run itself has denied the
     origin, either has ended before both could meet again. If another run has, the origin has ended,
-    and this run was not in contact with any run that had the message. (A peer denies a run that most seeds do not name,
-    unless it proves itself. An ended run cannot, and restarted seeds do not know it.)"""
+    and this run was not in contact with any run that had the message. (A peer denies a run that
+    most seeds do not name, unless it proves itself. An ended run cannot, and restarted seeds do not
+    know it.)"""
     said_by, origin = run_of(message), proof.origin[message]
     if said_by not in proof.denied:
         return False

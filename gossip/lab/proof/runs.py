@@ -83,7 +83,7 @@ class PeerRun(Run):
         self.found_dead: list[tuple[float, str]] = []  # when, whom, each time
         self.reported: list[Report] = []
         self.told: list[tuple[float, str, str]] = []  # when, by which seed, of whose death
-        self.denied: dict[str, float] = {}  # run that nobody confirmed to it -> when it was told so last
+        self.denied: dict[str, float] = {}  # run that nobody confirmed -> when it was told so last
         self.left_alone: set[str] = set()  # neighbours whose reports rarely name it, as seeds find
 
     def setting(self, name: str) -> float:
