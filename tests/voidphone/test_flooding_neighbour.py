@@ -159,9 +159,10 @@ def test_a_neighbour_that_never_reads_keeps_no_module_waiting_for_long(modules):
     thread.start()
     try:
         listener = modules.api(module, TYPE)
+        wait_until(lambda: link.pauses_origin(module.now()))
         announcer.say(*[messages.Announce(0, TYPE, b"%d" % number) for number in range(640)])
         assert [listener.hear().data for _ in range(640)] == [b"%d" % n for n in range(640)]
-        assert link.pauses_origin(module.now())
+        assert link.waiting()
     finally:
         over.set()
         thread.join(30)
