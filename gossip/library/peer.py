@@ -18,7 +18,7 @@ from gossip.library.starting import (
     Folder, NoSeed, Refused, SeedList, Seeds, address_asked_for, class_of, errors_of_a_start,
     list_of_seeds, listen, put_off, settings_of, start)
 from gossip.overlay.neighbours import NEIGHBOUR
-from gossip.programs.starting import ALONE_LIMIT, check_reachable
+from gossip.programs.starting import check_reachable, quit_when_heard
 from gossip.settings import Settings, majority
 from gossip.terminal.command_line import AUTO
 
@@ -213,21 +213,10 @@ class Peer(Joined, contextlib.AbstractContextManager["Peer"]):
         if os.getpid() != self._process:
             return
         with put_off():
-            deadline = time.monotonic() + ALONE_LIMIT
-            while not self._is_passed_on() and time.monotonic() < deadline:
-                time.sleep(LOOK)
-            self._node.quit()
+            quit_when_heard(self._node, self._said_at, self._is_alone)
             self._node.world.await_end(QUIT_LIMIT)
             self._node.stop("quit")
             self._subscriber.end(CALLS_LIMIT)
-
-    def _is_passed_on(self) -> bool:
-        """Tell whether a neighbour could fetch the last message, or nobody can."""
-        node = self._node
-        with node.turn:
-            if self._said_at is None or node.stopping or self._is_alone():
-                return True
-            return node.neighbours.could_fetch(self._said_at, node.now())
 
     def close(self) -> None:
         """End abruptly like a crash, so that others find this peer dead."""

@@ -10,10 +10,10 @@ import time
 
 from gossip.addresses import Address
 from gossip.events import escape, gossip_fields, parted, unescape
-from gossip.programs.starting import ALONE_LIMIT
+from gossip.programs.starting import quit_when_heard
 from gossip.settings import majority
 from gossip.spread.origin import TooLong
-from gossip.terminal.input import LOOK, Keyboard
+from gossip.terminal.input import Keyboard
 from gossip.terminal.prompt import PromptScreen
 from gossip.terminal.screen import Screen
 from gossip.terminal.words import Words, many
@@ -114,21 +114,9 @@ quit       leave gracefully: nobody reports me dead
             for text in texts if len(texts) > 1 else ():
                 self._gossip([text])
 
-    def _leave(self) -> None:
-        """Leave. If something was said, first wait some seconds for a neighbour that hears it."""
-        deadline = time.monotonic() + ALONE_LIMIT
-        while not self._is_passed_on() and time.monotonic() < deadline:
-            time.sleep(LOOK)
-        self._peer.quit()
-
-    def _is_passed_on(self) -> bool:
-        with self._peer.turn:
-            return (self._said_at is None or self._peer.stopping
-                    or self._peer.neighbours.could_fetch(self._said_at, self._peer.now()))
-
     def _command(self, command: str) -> None:
         if command == "quit":
-            self._leave()
+            quit_when_heard(self._peer, self._said_at)
         elif command:
             answers = {"help": lambda: self.HELP, "peers": self._peers, "status": self._status,
                        "messages": self._messages, "say": lambda: "say what? Type: say TEXT"}
@@ -264,7 +252,7 @@ class JsonConsole(Console):
         """Read lines until the end of input, then leave."""
         super().read_lines()
         if not self._over():
-            self._leave()
+            quit_when_heard(self._peer, self._said_at)
 
     @staticmethod
     def _split(line: str) -> tuple[str, str]:
@@ -288,7 +276,7 @@ class JsonConsole(Console):
 
     def _command(self, command: str) -> None:
         if command == "leave":
-            self._leave()
+            quit_when_heard(self._peer, self._said_at)
         elif command == "status":
             status = {**self._counts(), "address": str(self._peer.address)}
             self._screen.answer(event="status", **{name.replace(" ", "_"): value
