@@ -65,7 +65,8 @@ def reserved(folder: pathlib.Path):
 
 
 def parse_folders(parser: Parser, arguments: list[str], more="", together=None) -> tuple:
-    """Return the folders of a command line, and all flags. `together` allows several folders."""
+    """Return the folders of a command line, and all flags. `together` allows several folders, and
+    is the class of what is returned for them."""
     def written_at(folder: pathlib.Path) -> float:
         times = [0.0]
         for path in itertools.chain(*map(folder.glob, RECORDED)):
@@ -92,11 +93,9 @@ def parse_folders(parser: Parser, arguments: list[str], more="", together=None) 
             raise CommandError(f"no folder {path}")
         if not path.is_dir():
             raise CommandError(f"{path} is no folder; give the folder of the output files")
-    if together is not None and args.together:
-        try:
-            folders = [together(folders)]
-        except ValueError as error:
-            raise CommandError(str(error), FAILED) from None
+    if together is not None:
+        groups = [folders] if args.together else [[folder] for folder in folders]
+        folders = [together(group) for group in groups]
     return folders, args
 
 

@@ -98,8 +98,8 @@ class Malice(tuple):
         return sum(attack.count for attack in self)
 
     def deal(self, peers: list[Address], rng: random.Random) -> dict[Address, Role]:
-        """Return the roles of the attackers, drawn from these peers."""
-        chosen = iter(rng.sample(peers, self.count()))
+        """Return the roles of the attackers, drawn from these peers (all if these are fewer)."""
+        chosen = iter(rng.sample(peers, min(self.count(), len(peers))))
         roles = {}
         for attack in self:
             kin = list(itertools.islice(chosen, attack.count))

@@ -155,31 +155,34 @@ def usual_address(text: str) -> str | None:
 
 
 class Together:
-    """Several folders of output files as one. Of copies of a file the longest counts. What is made
-    of all files goes into the first folder. ValueError if two files begin as copies, and differ."""
+    """One or several folders of output files as one. Of copies of a file the longest counts. What
+    is made of all files goes into the first folder."""
 
     def __init__(self, folders: list[pathlib.Path]):
         self._folders = folders
-        self._paths: list[pathlib.Path] = []
-        copies: dict = collections.defaultdict(dict)  # by their first lines, if these have a time
-        for path, _, first in (found for folder in folders for found in pieces_in(folder)):
-            copies[first if time_of(first) else path.resolve()][path.resolve()] = path
-        for paths in copies.values():
-            longest, *others = sorted(paths.values(), key=_size, reverse=True)
-            for path in others:
-                if not _begins_like(longest, path):
-                    raise ValueError(f"{path} begins as a copy of {longest}, and then differs: "
-                                     "leave the wrong one out")
-            self._paths.append(longest)
 
     def glob(self, pattern: str) -> list[pathlib.Path]:
-        return [path for path in self._paths if path.match(pattern)]
+        """Return paths. ValueError if two files begin as copies, and differ."""
+        copies: dict = collections.defaultdict(dict)  # by their first lines, if these have a time
+        for path, _, first in (found for folder in self._folders for found in pieces_in(folder)):
+            copies[first if time_of(first) else path.resolve()][path.resolve()] = path
+        return [path for path in map(_longest, copies.values()) if path.match(pattern)]
 
     def __truediv__(self, name: str) -> pathlib.Path:
         return self._folders[0] / name
 
     def __str__(self) -> str:
         return " and ".join(map(str, self._folders))
+
+
+def _longest(copies: dict[pathlib.Path, pathlib.Path]) -> pathlib.Path:
+    paths = list(copies.values())
+    longest, *others = sorted(paths, key=_size, reverse=True) if len(paths) > 1 else paths
+    for path in others:
+        if not _begins_like(longest, path):
+            raise ValueError(f"{path} begins as a copy of {longest}, and then differs: "
+                             "leave the wrong one out")
+    return longest
 
 
 def _size(path: pathlib.Path) -> int:

@@ -37,6 +37,8 @@ def test_roles_go_to_different_peers_who_know_their_kind_alone():
     for peer in colluding:
         assert set(roles[peer].accomplices) == colluding - {peer} and roles[peer].share == 0.5
     assert roles != parse_malice("drop:3,collude:4:0.5").deal(PEERS, random.Random(2))
+    few = PEERS[:5]  # as when a schedule is made smaller
+    assert set(parse_malice("drop:3,collude:4:0.5").deal(few, random.Random(1))) == set(few)
 
 
 def test_words_are_forbidden_where_somebody_says_them():

@@ -198,10 +198,26 @@ def test_a_copy_that_tells_something_else_is_named(parts):
     copy = copies / path.name
     copy.write_text(path.read_text().replace("message 3", "massage 3"))
     code, out, err = run("runner.py", "check", "--together", anna, bert, copies)
-    assert (code, out) == (1, "")
+    assert (code, err) == (1, "")
     one, other = sorted((path, copy))
-    assert err == (f"runner.py check: {other} begins as a copy of {one}, and then differs: leave "
-                   "the wrong one out\n")
+    said = f"{other} begins as a copy of {one}, and then differs: leave the wrong one out"
+    assert out == f"{said}\n"
+    assert json.loads(run("runner.py", "check", "--json", "--together", anna, bert, copies)[1])[
+        "error"] == said
+    assert run("runner.py", "plot", "--together", anna, bert, copies)[1:] == (
+        "", f"runner.py plot: {said}\n")
+
+
+def test_a_copy_beside_its_file_counts_once_and_one_that_differs_is_named(tmp_path):
+    folder = written(tmp_path / "one")
+    good = run("runner.py", "check", folder)
+    path = folder / "peer_127.0.0.1_5001.txt"
+    copy = folder / "peer_127.0.0.1_5001_copy.txt"
+    copy.write_bytes(path.read_bytes())
+    assert run("runner.py", "check", folder) == good and good[0] == 0
+    copy.write_text(path.read_text().replace("message 3", "massage 3"))
+    assert run("runner.py", "check", folder)[:2] == (
+        1, f"{copy} begins as a copy of {path}, and then differs: leave the wrong one out\n")
 
 
 def test_plot_draws_several_folders_or_all_of_them_into_the_first(parts):
