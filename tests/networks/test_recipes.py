@@ -97,6 +97,7 @@ def live_and_die(pods: Pods) -> None:
     assert holds, text
 
 
+@pytest.mark.slow
 def test_compose(tmp_path):
     [recipe] = read("compose.yaml")
     for service in recipe["services"].values():
