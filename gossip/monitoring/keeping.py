@@ -92,6 +92,7 @@ class Keeping(Part):
         self._handed = {seed: self._table() for seed in self._others}
         self._moved = 0  # rows forwarded to other owners since the last `load:` in the file
         self.late = Recent(REPORTERS_LIMIT)  # reporter whose rows came late -> True
+        self._newest = Recent(REPORTERS_LIMIT)  # reporter -> when its newest row was reported
         self._counted_in = self._hops = 0  # rows taken in since then, and their hops to the owner
 
     def _table(self) -> Rows:
@@ -149,9 +150,14 @@ class Keeping(Part):
 
     def _note_late(self, rows: list[Row], now: float) -> None:
         """Note reporters that may have been out of reach: those that they name may be so still.
-        Rows that move to another seed are old, too, which only delays a warning."""
+        Rows are late if they are old, or if their reporter was silent before, because what waited
+        on a link comes all at once, as if it were new. Rows that move to another seed are old, too,
+        which only delays a warning."""
+        longest = LATE * self._period
         for row in rows:
-            if row.at < now - LATE * self._period:
+            before = self._newest.get(row.reporter, default=row.at)
+            self._newest.put(row.reporter, max(before, row.at))
+            if row.at < now - longest or row.at > before + longest:
                 self.late.put(row.reporter, True, now + PAIRED_FROM * self._period)
 
     def _lend_parts(self, now: float) -> None:

@@ -14,7 +14,8 @@ in four windows that end 0, 1, 2 and 3 periods ago:
               else their neighbours could not be judged, and no seed would see that they lie
     void      a reporter that differs from the outcome on more than half of its neighbours; its
               rates are left out
-    charged   in one window: bad by at least three reporters that are not void, or a slanderer
+    charged   in one window: bad by at least three reporters that are not void and by half of all,
+              because liars can starve honest reporters until these are void; or a slanderer
     guilty    charged in all four windows
 
 Pure: seeds with the same rows, and told the same, decide the same. `evaluate` is one round.
@@ -287,9 +288,11 @@ def _judged(cases: list[Case], known: int | None, void) -> dict[Address, float]:
 def _charge(case: Case, k: int, known: int | None, judged, void) -> float:
     """Return the badness of a subject in window k, or 0. If there were too few messages to judge
     anybody by, only liars claim to have judged more, so their rates charge nobody."""
-    badness = badness_of(case.rates(k, known), void)
+    rates = case.rates(k, known)
+    badness = badness_of(rates, void)
     if badness is not None and is_bad(badness) and (known is None or known >= MESSAGES):
-        return badness
+        if 2 * sum(map(is_bad, _without(rates, void).values())) >= len(rates):
+            return badness
     if case.subject in void and slanders(views := case.views(k), judged):
         return max(THRESHOLD, false_share(views, judged))
     return 0.0

@@ -106,3 +106,20 @@ def test_who_comes_back_last_when_no_peer_had_a_seed_is_left_alone_by_nobody():
     network.mend(frozenset(OLD))
     talk(100)
     network.assert_that_nobody_is_blamed()
+
+
+def test_what_waited_on_links_to_seeds_comes_at_once_and_nobody_is_left_alone():
+    """The links outlive a short cut, so that all reports of it come as if they were new."""
+    network = Network(WATCHED._replace(report_interval=1.0, capacity=fixed(3)), [*OLD, LATE[0]])
+
+    def talk(seconds):
+        for _ in range(2 * seconds):
+            for peer in OLD[:2]:
+                network.say(peer, ["x"] * 5)
+            network.pass_by(0.5)
+    talk(12)
+    network.cut(frozenset(SEEDS))
+    talk(10)
+    network.mend(frozenset(SEEDS))
+    talk(14)
+    network.assert_that_nobody_is_blamed()

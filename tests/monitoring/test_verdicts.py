@@ -1,5 +1,7 @@
 """Verdicts: from what peers say of one another to badness, voids and slander."""
 
+import itertools
+
 import pytest
 
 from gossip.monitoring import grammar
@@ -260,3 +262,27 @@ def test_excuses_are_measured_by_the_median_of_all_seeds():
     assert badness(500, 600) == 0.0
     assert badness(0, 0) == badness()  # seeds without subjects cannot tell
     assert badness(10, 130) == badness() and badness(130, 130) < badness()
+
+
+@pytest.mark.parametrize("accomplices, liars, guilty", [(4, 2, False), (0, 3, True)])
+def test_liars_that_starve_honest_reporters_do_not_become_most_of_those_that_count(
+        accomplices, liars, guilty):
+    """Of five reporters two accuse a peer. Two others are void, because the accomplices, whom all
+    else praise, keep everything back from them; else the two and a third would be needed."""
+    attackers, honest = [peer(6000 + n) for n in range(4)], peer(5100)
+    reporters = [peer(5002 + n) for n in range(3)]
+    rows = []
+    for number, one in enumerate([*reporters, *attackers[:2]]):
+        accuses = one in attackers or number < liars - 2
+        rows += always(one, S, expected=20, missing=20 * accuses)
+        rows += always(S, one, expected=20)
+    for one in reporters[:2] if accomplices else []:
+        for attacker in attackers:
+            rows += always(one, attacker, expected=20, missing=20)
+            rows += always(attacker, one, expected=20)
+        rows += always(one, honest, expected=20) + always(honest, one, expected=20)
+    for one, other in itertools.permutations(attackers, 2):
+        rows += always(one, other, expected=20)
+    found = evaluate([case(rows, one) for one in (S, *reporters, *attackers, honest)], [])
+    assert (set(reporters[:2]) <= set(found.void)) is bool(accomplices)
+    assert (S in found.guilty) is guilty
