@@ -219,6 +219,7 @@ def check_command(arguments: list[str]) -> int:
              else check.check_folder)
     all_hold = True
     for holds, text in map(judge, folders):
+        text = "".join(c if c == "\n" or c.isprintable() else "?" for c in text)  # of others' files
         show(folded(text, ROW) if os.isatty(1) and not args.json else text)
         all_hold = all_hold and holds
     return 0 if all_hold else FAILED

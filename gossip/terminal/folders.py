@@ -33,6 +33,8 @@ def clear_outputs(folder: pathlib.Path, patterns: tuple[str, ...] = OF_A_NETWORK
     """Make a folder, or delete an earlier network's files in it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK):
+            raise CommandError(f"cannot write into {folder}: Permission denied", FAILED)
         paths = [path for pattern in patterns for path in folder.glob(pattern)]
         of_nodes = {path for path in paths if _OF_A_NODE.fullmatch(path.name)}
         for path in paths if of_nodes else ():  # without output files, a report is a user's own
@@ -93,9 +95,15 @@ def parse_folders(parser: Parser, arguments: list[str], more="", together=None) 
             raise CommandError(f"no folder {path}")
         if not path.is_dir():
             raise CommandError(f"{path} is no folder; give the folder of the output files")
+        os.listdir(path)  # or it says why not, because `glob` passes over what nobody may read
     if together is not None:
         groups = [folders] if args.together else [[folder] for folder in folders]
         folders = [together(group) for group in groups]
+    if together is not None and args.together:
+        try:
+            folders[0].glob("*")
+        except ValueError as error:
+            raise CommandError(str(error), FAILED) from None
     return folders, args
 
 

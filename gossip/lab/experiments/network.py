@@ -240,9 +240,10 @@ def _groups(addresses: list[Address], processes: int, links) -> list[list[Addres
     """Deal nodes out to `processes`, or to more if need be."""
     allowed = starting.descriptors_allowed() - starting.PROCESS_DESCRIPTORS
     most = max((links[address] + starting.NODE_DESCRIPTORS for address in addresses), default=0)
-    if most > allowed:
-        raise CommandError(f"a node of this network needs about {most:,} open files, and a "
-                           f"process may have {allowed:,.0f} (ulimit -n)", FAILED)
+    if addresses and most > allowed:
+        raise CommandError("a process with a node of this network needs about "
+                           f"{most + starting.PROCESS_DESCRIPTORS:,} open files, and may have "
+                           f"{starting.descriptors_allowed():,.0f} (ulimit -n)", FAILED)
     for count in range(processes, len(addresses)):
         groups = [addresses[at::count] for at in range(count)]
         if all(sum(links[a] + starting.NODE_DESCRIPTORS for a in group) <= allowed

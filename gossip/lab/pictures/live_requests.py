@@ -45,6 +45,8 @@ class Gate:
         self.report = f"/{secrets.token_urlsafe(16)}/{REPORT}"
         names = (host, "localhost") if host == LOOPBACK else (host,)
         self._hosts = {f"{name}:{port}".lower() for name in names}
+        if port == 80:  # browsers leave it out
+            self._hosts |= {name.lower() for name in names}
         self._origins = {f"http://{host}" for host in self._hosts}
 
     def judge(self, head: bytes, takes_orders: bool) -> tuple[str, int]:

@@ -225,9 +225,8 @@ class _Visit(socketserver.StreamRequestHandler):
                 now = time.monotonic()
                 if told_at is not None and not events and now < told_at + REST:
                     continue
-                block, told_at = memoryview(server.block(events, told_at is None)), now
-            while block:  # each `send` has its own timeout, which `sendall` has only once
-                block = block[self.request.send(block):]
+                block, told_at = server.block(events, told_at is None), now
+            self._write(block)
 
     def _send(self, status: int, kind: str, body: bytes | None, policy: str = PLAIN) -> None:
         """Answer with a body, or with the head of a stream."""
@@ -235,7 +234,13 @@ class _Visit(socketserver.StreamRequestHandler):
         head = (f"HTTP/1.1 {status} {http.HTTPStatus(status).phrase}\r\nContent-Type: {kind}\r\n"
                 f"{length}Content-Security-Policy: {policy}\r\n{SAFE}\r\n")
         self.request.settimeout(STALLED)
-        self.wfile.write(head.encode() + (body or b""))
+        self._write(head.encode() + (body or b""))
+
+    def _write(self, data: bytes) -> None:
+        """Send bytes. Each `send` has its own timeout, which `sendall` has only once."""
+        left = memoryview(data)
+        while left:
+            left = left[self.request.send(left):]
 
 
 def _end_of(path: pathlib.Path, most: int, without: str) -> bytes:

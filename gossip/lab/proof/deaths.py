@@ -82,7 +82,7 @@ def death(proof: Proof, run: PeerRun) -> tuple[list[str], list[float]]:
 def found_dead(proof: Proof, run: PeerRun) -> list[tuple[PeerRun, float]]:
     """Return the peers that found a run dead, and when."""
     return [(other, other.dead[run.address]) for other in proof.peers
-            if other.dead.get(run.address, 0) >= run.last]
+            if other.dead.get(run.address, -math.inf) >= run.last]
 
 
 def _removal_due(proof: Proof, seed: SeedRun, run: PeerRun, reported: list[float]) -> float:
@@ -110,7 +110,8 @@ def _removal_due(proof: Proof, seed: SeedRun, run: PeerRun, reported: list[float
 def is_told(proof: Proof, run: PeerRun) -> bool:
     """Tell whether all seeds of a dead peer told others, or could."""
     found = min((at for _, at in found_dead(proof, run)), default=_due(run, run.last))
-    return proof.newest > found + PROBING or all(
+    newest = max([proof.newest, *(seed.last for seed in proof.seeds)])  # `alive:` lines, too
+    return newest > found + PROBING or all(
         proof.told.get((seed, run.address)) for seed in run.registrations.ever())
 
 

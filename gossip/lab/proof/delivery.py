@@ -3,7 +3,6 @@
 A run may lack what was said in the last second before its end, because it was on its way.
 """
 
-import bisect
 import math
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -105,9 +104,9 @@ def _excused(proof: Proof, message: str, run: PeerRun, holders: list[PeerRun]) -
     if neighbours and neighbours <= proof.attacking:
         return True
     if made < run.first:  # the run began later, and can get only what others still keep
-        newer = bisect.bisect(proof.times, run.first) - bisect.bisect(proof.times, made)
         if (all(holder.last <= run.first for holder in holders)
-                or newer >= run.setting("cache-size") or not run.setting("antientropy-interval")):
+                or made <= proof.evicted(run).get(proof.origin[message], -math.inf)
+                or not run.setting("antientropy-interval")):
             return True
     if not run.has_ended(proof.newest):  # a neighbour without a line since may have ended
         return run.first_linked is not None and run.last < made

@@ -32,6 +32,8 @@ from gossip.lab.proof.runs import FULL, KICKED, PROBE_TIME, USUAL, PeerRun
 
 ON_ITS_WAY = 1.0  # seconds that a message, or the end of a connection, may take
 REGISTER_LIMIT = USUAL.register_limit  # seconds in which a seed has to answer
+COMPARED = 4.0  # seconds until a newcomer has compared what it has with a neighbour
+COVER = 512  # bytes at most that come with a signed text, and count for its run
 
 # Why a link ended. CLOSED: the other end runs no more. NOT_RUNNING: the same without resets, which
 # may come from a machine in between. HEARD: the same, or the other end said so.
@@ -113,7 +115,7 @@ class Proof:
         self._registering = set().union(*(run.registrations.ever() for run in self.peers))
         self.times = sorted(run.generated[m] for m, run in self.origin.items())
         for asked_again in ("taken_by", "contacts", "had_to_meet", "had_to_be_joined",
-                            "seed_times", "_last_link_end"):
+                            "seed_times", "evicted", "_last_link_end"):
             setattr(self, asked_again, functools.cache(getattr(self, asked_again)))
 
     # Files, and names.
@@ -165,6 +167,31 @@ class Proof:
                     (loss.since, loss.until) for loss in _losses(run, words))
                 lives[seed] = Spans([*lives.get(seed, ()), *up]).merged()
         return lives
+
+    def evicted(self, run: PeerRun) -> dict[PeerRun, float]:
+        """Return until when texts of each origin were made that may have been evicted before a run
+        caught up: all texts exceeded the memory, and these and newer ones an equal share of it."""
+        caught_up = max([(run.first_linked or run.first) + COMPARED,
+                         *(delivery.at for message, delivery in run.received.items()
+                           if (origin := self.origin.get(message)) is not None
+                           and origin.generated[message] < run.first)])
+        least = USUAL.cache_bytes / max(0.5, run.setting("cache-size"))
+        cover = COVER if run.settings.get("sign") == "yes" else 0
+        texts = {origin: [(at, max(size, least) + cover) for at, size in sizes]
+                 for origin in self.peers
+                 if (sizes := [(at, origin.sizes[message])
+                               for message, at in origin.generated.items() if at <= caught_up])}
+        if sum(size for sizes in texts.values() for _, size in sizes) <= USUAL.cache_bytes:
+            return {}
+        found = {}
+        for origin, sizes in texts.items():
+            share = USUAL.cache_bytes / len(texts)
+            for at, size in reversed(sizes):
+                share -= size
+                if share < 0:
+                    found[origin] = at
+                    break
+        return found
 
     def seed_times(self, run: PeerRun) -> dict[str, Spans]:
         """Return when each seed was up and in reach of a peer."""

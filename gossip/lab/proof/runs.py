@@ -69,6 +69,7 @@ class PeerRun(Run):
         self.by_generator = 0  # how many messages the generator made
         self.received: dict[str, Delivery] = {}
         self.marks: dict[str, int] = {}  # message generated -> hash of its line
+        self.sizes: dict[str, int] = {}  # message generated -> bytes of its line
         self.texts: dict[str, str] = {}  # message generated -> its text, maybe cut
         self.registrations = RegistrationHistory()
         self.lists: list[tuple[float, str]] = []  # when which seed told it of others
@@ -175,7 +176,7 @@ class PeerRun(Run):
                 else:
                     self.left_alone.add(rest)
             case "misbehaving":
-                self.malice = rest.partition(":")[0]
+                self.malice = rest.partition(":")[0] if rest.isprintable() else "?"
             case "leaving":
                 self.left = at
             case "kicked" if KICKED_FOR.fullmatch(rest):
@@ -196,6 +197,7 @@ class PeerRun(Run):
         else:
             self.generated[message] = at
             self.marks[message] = hash(line)
+            self.sizes[message] = len(line.encode())
             cut = text if len(text) <= TEXT_SHOWN else text[:TEXT_SHOWN - 1] + "…"
             self.texts[message] = sys.intern(cut)  # generators of many peers say the same
             self.by_generator += BY_GENERATOR.fullmatch(text) is not None

@@ -302,3 +302,18 @@ def test_a_page_that_does_not_read_is_dropped_and_others_are_served(tmp_path, mo
     wait_until(lambda: not served.server.open, what="the page to be dropped")
     assert len(events_until(served.stream(), "started")) > 2
     served.close()
+
+
+def test_who_reads_a_large_report_slowly_gets_all_of_it(served, tmp_path, monkeypatch):
+    """The reader is never idle as long as one `send` may last, but all lasts longer."""
+    monkeypatch.setattr(live_server, "STALLED", 1.0)
+    report = b"x" * 15_000_000
+    (tmp_path / "report.html").write_bytes(report)
+    sock = served.connect()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+    sock.sendall(served.request(served.server.gate.report))
+    read, step = 0, 100_000
+    while data := sock.recv(step):
+        read += len(data)
+        threading.Event().wait(0.01)
+    assert read > len(report)

@@ -3,6 +3,7 @@ not arrive, and its verdicts about several folders, as text and as JSON."""
 
 import gzip
 import json
+import os
 
 import pytest
 
@@ -198,14 +199,10 @@ def test_a_copy_that_tells_something_else_is_named(parts):
     copy = copies / path.name
     copy.write_text(path.read_text().replace("message 3", "massage 3"))
     code, out, err = run("runner.py", "check", "--together", anna, bert, copies)
-    assert (code, err) == (1, "")
+    assert (code, out) == (1, "")
     one, other = sorted((path, copy))
-    said = f"{other} begins as a copy of {one}, and then differs: leave the wrong one out"
-    assert out == f"{said}\n"
-    assert json.loads(run("runner.py", "check", "--json", "--together", anna, bert, copies)[1])[
-        "error"] == said
-    assert run("runner.py", "plot", "--together", anna, bert, copies)[1:] == (
-        "", f"runner.py plot: {said}\n")
+    assert err == (f"runner.py check: {other} begins as a copy of {one}, and then differs: leave "
+                   "the wrong one out\n")
 
 
 def test_a_copy_beside_its_file_counts_once_and_one_that_differs_is_named(tmp_path):
@@ -216,8 +213,10 @@ def test_a_copy_beside_its_file_counts_once_and_one_that_differs_is_named(tmp_pa
     copy.write_bytes(path.read_bytes())
     assert run("runner.py", "check", folder) == good and good[0] == 0
     copy.write_text(path.read_text().replace("message 3", "massage 3"))
-    assert run("runner.py", "check", folder)[:2] == (
-        1, f"{copy} begins as a copy of {path}, and then differs: leave the wrong one out\n")
+    said = f"{copy} begins as a copy of {path}, and then differs: leave the wrong one out"
+    assert run("runner.py", "check", folder) == (1, f"{said}\n", "")
+    assert json.loads(run("runner.py", "check", "--json", folder)[1])["error"] == said
+    assert run("runner.py", "plot", folder) == (1, "", f"runner.py plot: {said}\n")
 
 
 def test_plot_draws_several_folders_or_all_of_them_into_the_first(parts):
@@ -229,3 +228,24 @@ def test_plot_draws_several_folders_or_all_of_them_into_the_first(parts):
     code, out, _ = run("runner.py", "plot", bert, anna)
     assert code == 0 and [line.rpartition("/")[0] for line in out.splitlines()] == [
         str(bert)] * 3 + [str(anna)] * 3
+
+
+def test_control_characters_of_files_that_others_wrote_do_not_reach_the_terminal(tmp_path):
+    folder = written(tmp_path / "anna")
+    with (folder / "peer_127.0.0.1_5001.txt").open("a") as file:
+        file.write("2026-01-02 03:04:15.000000:failed:x\x1b[2Jcleared\n")
+    (folder / "peer_\x1b[1mbold.txt").write_text("nothing\n")
+    code, out, _ = run("runner.py", "check", folder)
+    assert code == 1 and "?[2Jcleared" in out and "peer_?[1mbold.txt" in out
+    assert all(character == "\n" or character.isprintable() for character in out)
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may read every folder")
+def test_a_folder_that_may_not_be_read_is_named(tmp_path):
+    good, hidden = written(tmp_path / "anna"), written(tmp_path / "bert")
+    hidden.chmod(0)
+    try:
+        assert run("runner.py", "check", "--together", good, hidden) == (
+            1, "", f"runner.py check: {hidden}: Permission denied\n")
+    finally:
+        hidden.chmod(0o700)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gossip.lab.proof import check, delivery
+from gossip.lab.proof import check, delivery, evidence
 from tests.tools.stories import PAIR, SEED, holds, tell
 
 # Whoever leaves, or dies.
@@ -367,3 +367,28 @@ def test_who_wrote_nothing_since_a_message_may_have_ended_before_it(tmp_path, la
         8.5 5001 says 1
         9.5 5001 asks 5002
     """) is healthy
+
+
+# Messages that others have evicted when somebody comes.
+
+@pytest.mark.parametrize("lacks, healthy", [("5002/1", True), ("5002/2", False), ("5001/1", False)])
+@pytest.mark.parametrize("kept", ["few", "few bytes"])
+def test_who_comes_late_may_lack_the_oldest_messages_of_the_run_with_most(tmp_path, monkeypatch,
+                                                                          lacks, healthy, kept):
+    """There is room for four messages: two of 5001, and the newest two of 5002."""
+    if kept == "few bytes":
+        size = len("gmessage:1.000000:127.0.0.1:5001:1:1:x")
+        monkeypatch.setattr(evidence, "USUAL", evidence.USUAL._replace(cache_bytes=4 * size + 1))
+    said = ["5001/1", "5001/2", "5002/1", "5002/2", "5002/3"]
+    story = "".join(f"""
+        {10 + number} {one[:4]} says {one[-1]}
+        {10.5 + number} {'5002' if one[:4] == '5001' else '5001'} hears {one} from {one[:4]}
+    """ for number, one in enumerate(said))
+    heard = "".join(f"31 5003 hears {one} from 5001\n" for one in said if one != lacks)
+    assert holds(tmp_path, SEED, PAIR, story, f"""
+        30 5003 starts
+        30.5 5003 links 5001
+        30.5 5003 asks 5001 until 70
+        30.5 5001 asks 5003 until 70
+        {heard}
+    """, cache_size=4 if kept == "few" else 1_000) is healthy

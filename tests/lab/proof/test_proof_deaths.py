@@ -116,3 +116,24 @@ def test_a_seed_that_froze_when_it_had_heard_of_a_death_has_the_same_time_afterw
     failures, _ = deaths.death(proof, next(run for run in proof.peers
                                            if run.address.endswith("5002")))
     assert not failures if holds else "has not removed it (yet)" in failures[0]
+
+
+def test_the_seeds_of_a_dead_peer_had_time_to_tell_others_also_if_these_write_nothing_more(
+        tmp_path):
+    """The last peer has no neighbour any more, and the seeds heard of the death from each other."""
+    alone = """
+        0.0 8080 starts
+        0.05 8080 lives until 60
+        0.5 5001 starts
+        0.5 5002 starts
+        1.1 5002 registered:@8080
+        1.0 5001 links 5002
+        2.0 5001 asks 5002 until 20
+        24 5001 finds 5002 dead
+    """
+    proof = tell(tmp_path, alone)
+    [dead] = [run for run in proof.peers if run.address.endswith("5002")]
+    assert proof.newest < 26 + proof.peers[0].first and deaths.is_told(proof, dead)
+    proof = tell(tmp_path, alone.replace("until 60", "until 25"))
+    [dead] = [run for run in proof.peers if run.address.endswith("5002")]
+    assert not deaths.is_told(proof, dead)
