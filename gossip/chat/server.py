@@ -37,6 +37,7 @@ CHAT = Settings(  # because neighbours are near, and datagrams get lost
 TRIES = 4  # a rumor is told once, and retried three times
 HASTE = 0.2  # seconds between two comparisons while a neighbour has other messages
 LAST_WORDS = 4.0  # seconds at most that an ending server lets the last messages spread
+AT_CRASH = 1_000  # latest messages that a silent neighbour is sent once more at a crash
 QUIET = 0.3  # seconds without gossip after which it may end
 SILENCE = 3.5  # anti-entropy intervals without a datagram after which a neighbour counts as gone
 
@@ -264,13 +265,13 @@ class ChatServer(Node):
 
     def lines(self, link: Link, lines: list[bytes]) -> None:
         """Handle a proxy's lines in order, consecutive `msg` lines as a batch."""
-        texts, said = [], []
+        texts = []
         for line in lines:
             if match := MSG.fullmatch(line):
                 if self._fits(link, match[1]):
                     texts.append(match[1].decode())
                 continue
-            said += self._gossip(texts)
+            self._gossip(texts)
             texts = []
             if line == GET:
                 log = chat_log(self.messages.latest(self.settings.cache_size))
@@ -278,7 +279,7 @@ class ChatServer(Node):
                 with self.turn.left():  # until the proxy has taken all of it, or hung up
                     self.flusher.wait_until(lambda: link.ended or not link.waiting(), math.inf)
             elif line == CRASH:
-                self.mongering.flush(said)
+                self.mongering.flush(self.messages.latest(AT_CRASH))
                 os._exit(1)
             else:
                 self.write_refusal(link.remote, f"unknown line {line[:100]!r}")
@@ -296,17 +297,15 @@ class ChatServer(Node):
             self.write_refusal(link.remote, f"msg too long by {len(line) - ROOM} bytes")
         return len(line) <= ROOM
 
-    def _gossip(self, texts: list[str]) -> list[bytes]:
-        """Gossip texts as fast as neighbours take them. Return their lines."""
+    def _gossip(self, texts: list[str]) -> None:
+        """Gossip texts as fast as neighbours take them."""
         if texts:
             self._news_at = self.now()
-        made = self.spreading.make(texts)
-        for lines in portions(made):
+        for lines in portions(self.spreading.make(texts)):
             if not self.mongering.has_room():
                 with self.turn.left():
                     self.flusher.wait_until(self.mongering.has_room, self.settings.origin_wait)
             self.spreading.originate(lines)
-        return made
 
 
 def chat_log(lines: list[bytes]) -> bytes:

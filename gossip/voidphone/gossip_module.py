@@ -188,6 +188,8 @@ class GossipModule(Node):
         if link.role == MODULE and link.reason == OVERFLOW:
             self.write_refusal(link.remote, OVERFLOW)
         if link.role == NEIGHBOUR and self.view.remove(link.peer, link, link.reason):
+            if link.dialled:
+                self.handshake.leave_alone(link.peer)
             self.membership.hurry()
         if link.cut_short:
             self.write_refusal(link.peer or link.remote, "the stream ended inside a message")

@@ -41,7 +41,8 @@ def read_ini(path) -> Config:
 
 def parse_ini(text: str) -> Config:
     """Return the configuration in a text. ConfigError names a wrong key."""
-    lines = [line.strip() for line in text.split("\n")]  # so that keys may be indented
+    # without spaces, because keys may be indented; other sections may have lines without a key
+    lines = [line for line in map(str.strip, text.split("\n")) if not line.startswith(("=", ":"))]
     parser = configparser.RawConfigParser(strict=False, allow_no_value=True, default_section="")
     try:
         parser.read_string("\n".join([f"[{PREAMBLE}]", *lines]))

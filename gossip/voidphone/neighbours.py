@@ -2,7 +2,7 @@
 
 A peer that dials says HELLO, does a proof of work, and is welcomed. Then it is dialled back, and
 told HELLO. If it gives work in reply, it is proven to be at the address that it named; this work is
-not done. A peer that did not accept our work is left alone for a while, because an attacker could
+not done. A peer that did not accept our work, or hung up, is left alone, because an attacker could
 have us work for nothing for ever. A peer that does our work is always accepted, but we dial only
 while one of `degree` places is free, and each pending dial takes a place. README.md says which
 addresses are dialled, and which neighbour a newcomer replaces. gossip_module.py accepts and dials.
@@ -16,7 +16,7 @@ from gossip.addresses import Address, in_turns, sample
 from gossip.node.link import Link
 from gossip.node.part import Part
 from gossip.settings import Settings
-from gossip.tools import Budget, Recent
+from gossip.tools import Backoff, Budget, Recent
 from gossip.voidphone.ini import Config
 from gossip.voidphone.messages import (
     Frames, Hello, PeerResponse, Push, VerificationRequest, VerificationResponse)
@@ -38,6 +38,7 @@ ALONE = 100  # messages a second to a module that go out in a `send` each
 HELLO_LIMIT = 10.0  # seconds to wait for HELLO, and for replies to our HELLO and our work
 WORK_LIMIT = 300.0  # seconds from a peer's HELLO to the end of its work
 LEFT_ALONE = 60.0  # seconds without work for a peer that did not accept our work
+REST = 0.5  # seconds without work for a peer that hung up, doubled each time up to LEFT_ALONE
 MOST_LEFT_ALONE = 1_000  # remembered peers that are left alone
 PUSH_MEMORY = 10.0  # seconds in which only the first PUSH of an address is forwarded
 PUSHES = 10_000  # addresses remembered for PUSH_MEMORY
@@ -218,6 +219,7 @@ class Handshake(Part):
         self._module = module
         self._view = module.view
         self._left_alone = Recent(MOST_LEFT_ALONE)
+        self._rests = Recent(MOST_LEFT_ALONE)  # peer that we did work for -> Backoff
         self._searches: collections.deque[tuple[PeerLink, int]] = collections.deque()  # with nonces
         self.duty = None  # later the duty that calls `work`
 
@@ -316,12 +318,21 @@ class Handshake(Part):
         """Tell whether a peer recently did not accept our work."""
         return self._left_alone.get(peer, self._module.now()) is not None
 
+    def leave_alone(self, peer: Address, refused: bool = False) -> None:
+        """Do no work for a peer for a while: if it has not refused it, each time for longer."""
+        now = self._module.now()
+        rest = self._rests.get(peer, now) or Backoff(REST, LEFT_ALONE)
+        rest.failed(now)
+        self._rests.put(peer, rest, now + 2 * LEFT_ALONE)
+        self._left_alone.put(peer, True, now + LEFT_ALONE if refused else rest.due)
+
     def on_end(self, link: PeerLink) -> None:
-        """Free a dial's place. Leave a peer alone that refused our work."""
+        """Free a dial's place. Leave a peer alone that refused our work, or hung up during it."""
         if link.role == ANSWERED:
             self._module.write_refusal(link.peer, "it did not take our work: has it more pow_bits?")
+        if link.role in (WORKED_FOR, ANSWERED):
             if link.peer not in self._view.addresses():  # else its own dial was sooner
-                self._left_alone.put(link.peer, True, self._module.now() + LEFT_ALONE)
+                self.leave_alone(link.peer, refused=link.role == ANSWERED)
         if link.role in (DIALLED, WORKED_FOR, ANSWERED):
             self._view.end_dial(link.peer)
 

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from gossip.chat.server import QUIET
+from gossip.chat.server import CHAT, QUIET, TRIES
 from gossip.lab.proof import check
 from tests.tools.chat import A, gossip_line, log, texts
 from tests.tools.files import count, events, lines_of, received, wait_event
@@ -172,6 +172,27 @@ def test_a_crash_sends_what_stood_before_it_whatever_window_is_full(line, tmp_pa
     assert got[left] == got[right] == said
     assert not any(event.startswith("stopped") for event in lines_of(
         tmp_path / f"peer_127.0.0.1_{line.base + 1}.txt"))
+
+
+def test_a_crash_sends_what_was_said_long_before_it_to_a_neighbour_that_is_silent(line, tmp_path):
+    neighbour, port = line.neighbour(0), free_port()
+    with Program("peer.py", "--chat", 1, 3, port, "--udp-base", line.base, "--outputs", tmp_path,
+                 "--quiet") as server:
+        wait_until(lambda: listens(port))
+        proxy = End(socket.create_connection(("127.0.0.1", port), 30))
+        line.socks.append(proxy)
+        proxy.send(b"msg 1 early\n")
+        for _ in range(TRIES):
+            while b":early" not in neighbour.recv(65_536):
+                pass
+        threading.Event().wait(2 * CHAT.rumor_patience)  # it is silent soon after the last try
+        for command in (b"msg 1 last\n", b"get chatLog\n"):
+            proxy.send(command)
+        assert proxy.hear() == "chatLog early,last"
+        proxy.send(b"crash\n")
+        assert server.process.wait(30) == 1
+        while b":last" not in neighbour.recv(65_536):
+            pass
 
 
 def collect(sock, got, wanted):

@@ -190,6 +190,22 @@ def test_who_did_not_take_our_work_is_left_alone_for_60_seconds(modules):
     wait_until(lambda: acceptor.address in view(module))
 
 
+def test_who_takes_our_work_and_hangs_up_gets_work_ever_more_rarely(modules, monkeypatch):
+    """As modules do that have too many neighbours, and replace one of them."""
+    monkeypatch.setattr(gossip_module, "RETRY_FIRST", 0.01)
+    acceptor = modules.acceptor()
+    module = modules.module(bootstrapper=acceptor.address)
+    clock = module.now
+    for times in (1, 2):
+        acceptor.welcome().close()
+        wait_until(lambda: count(module, "disconnected:") == times)
+        ended, rest = clock(), neighbours.REST * times
+        for since, alone in ((rest - 0.2, True), (rest, False)):
+            module.now = lambda: ended + since
+            assert module.handshake.is_left_alone(acceptor.address) is alone
+        module.now = clock
+
+
 def test_a_bootstrapper_that_did_not_take_our_work_is_not_tried_at_once(modules, monkeypatch):
     monkeypatch.setattr(gossip_module, "RETRY_FIRST", 0.01)
     acceptor = modules.acceptor()
