@@ -150,8 +150,9 @@ class Joining(Part):
         is_news = not row.registered
         row.registered, row.reason, row.unanswered = True, "", 0
         row.refusals = Recent(REASONS)
-        row.rest.reset()
-        if is_news:
+        if not is_news:
+            row.rest.reset()  # it has stood for a while; a seed that hangs up at once rests longer
+        else:
             self._node.output.write(f"registered:{link.peer}")
             link.send(wire.ASK_PEER_LIST)
             self._list_cadence.begin(self._node.now())

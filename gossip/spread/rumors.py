@@ -101,6 +101,9 @@ class Rumors:
         was_silent, channel.silent = channel.silent, False
         return was_silent
 
+    def is_silent(self, link) -> bool:
+        return link in self._channels and self._channels[link].silent
+
     def answered(self, link, entries, knew: bool) -> None:
         """Take an answer about rumors, which were new there, or known (`knew`)."""
         channel = self._channels[link]
@@ -242,11 +245,17 @@ class Mongering:
         self.note_known, self.dropped = self.rumors.note_known, self.rumors.dropped
         self.duty = None  # calls `turn`, once it is kept
         self._links, self._now = links, node.now
+        self._floods_silent = tries == 1  # over TCP; over datagrams a silent one may be gone
         self._notify = node.flusher.notify  # has all who wait for room look again
         self._idle = False  # nothing is due, so `turn` waits until it is hurried
 
     def forward(self, lines: list[bytes], source, covers: list[bytes] = ()) -> None:
         self.rumors.add([(wire.gossip_key(line), line) for line in lines], source, covers)
+        if self._floods_silent and (silent := [link for link in self._links() if link is not source
+                                               and self.rumors.is_silent(link)]):
+            data = b"\n".join([*wire.covered(lines, covers), b""])
+            for link in silent:  # it may be a peer that ignores what rumors ask for
+                link.send(data)
         self.tell()
 
     def tell(self) -> None:

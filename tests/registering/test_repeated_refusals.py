@@ -37,3 +37,25 @@ def test_a_refusal_is_written_once_and_then_counted_until_the_peer_is_registered
     seed.refuses = True
     wait_until(lambda: count(peer, "refused:") == 4)  # the next round repeats `register:`
     wait_until(lambda: peer.status()[counted] > before)
+
+
+class HangingUp(FakePeer):
+    """A seed that registers a peer and hangs up."""
+
+    asked = 0
+
+    def reply(self, line):
+        if line.startswith("register:"):
+            self.asked += 1
+            return "registered successfully\n"
+        raise ConnectionError  # to hang up
+
+
+def test_a_seed_that_hangs_up_after_each_registration_is_asked_ever_more_rarely(net):
+    seed = HangingUp(free_address())
+    net.ends.append(seed)
+    net.seed_addresses = [seed.address]
+    peer = net.peer(retry_first=0.05, retry_last=60.0)
+    [row] = peer.joining._rows.values()
+    wait_until(lambda: seed.asked >= 4)
+    wait_until(lambda: row.rest.due > peer.now() + 0.4)

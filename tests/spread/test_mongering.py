@@ -68,3 +68,17 @@ def test_an_answer_with_another_digest_brings_what_is_missing(net):
     assert end.hear_until("status:want:") == f"status:want:{fake.address}:7=1"
     end.say(other, "status:sent")
     wait_event(peer, f"received:{fake.address}:{other}")
+
+
+def test_neighbours_that_never_answer_rumors_hear_everything_later_as_in_a_flood(net):
+    """So do peers that cut off `rumor:`, and ignore what it asks for."""
+    peer = net.peer(spread="rumor", antientropy_interval=0, liveness_interval=60,
+                    rumor_patience=0.1)
+    ends = [net.neighbour(peer, net.fake()) for _ in range(2)]
+    peer.gossip(["early"])
+    for end in ends:  # the second is told when the first has not answered
+        assert end.hear_until("rumor:").endswith("early")
+    wait_until(lambda: all(map(peer.spreading.way.rumors.is_silent, peer.neighbours.links())))
+    peer.gossip(["late"])
+    for end in ends:
+        assert end.hear_until("gmessage:").endswith("late")
