@@ -37,7 +37,7 @@ CHAT = Settings(  # because neighbours are near, and datagrams get lost
 TRIES = 4  # a rumor is told once, and retried three times
 HASTE = 0.2  # seconds between two comparisons while a neighbour has other messages
 LAST_WORDS = 4.0  # seconds at most that an ending server lets the last messages spread
-AT_CRASH = 1_000  # latest messages that a silent neighbour is sent once more at a crash
+AT_CRASH = 10_000  # latest messages that a silent neighbour is sent once more at a crash
 QUIET = 0.3  # seconds without gossip after which it may end
 SILENCE = 3.5  # anti-entropy intervals without a datagram after which a neighbour counts as gone
 

@@ -14,8 +14,9 @@ in four windows that end 0, 1, 2 and 3 periods ago:
               else their neighbours could not be judged, and no seed would see that they lie
     void      a reporter that differs from the outcome on more than half of its neighbours; its
               rates are left out
-    charged   in one window: bad by at least three reporters that are not void and by half of all,
-              because liars can starve honest reporters until these are void; or a slanderer
+    charged   in one window: a slanderer, or bad by at least three reporters that are not void, if
+              those who find it bad are half of these and of void reporters that find it good,
+              because liars can starve an honest reporter until it is void
     guilty    charged in all four windows
 
 Pure: seeds with the same rows, and told the same, decide the same. `evaluate` is one round.
@@ -291,7 +292,8 @@ def _charge(case: Case, k: int, known: int | None, judged, void) -> float:
     rates = case.rates(k, known)
     badness = badness_of(rates, void)
     if badness is not None and is_bad(badness) and (known is None or known >= MESSAGES):
-        if 2 * sum(map(is_bad, _without(rates, void).values())) >= len(rates):
+        bad = sum(map(is_bad, _without(rates, void).values()))
+        if 2 * bad >= sum(peer not in void or not is_bad(rate) for peer, rate in rates.items()):
             return badness
     if case.subject in void and slanders(views := case.views(k), judged):
         return max(THRESHOLD, false_share(views, judged))

@@ -2,9 +2,10 @@
 
 The README says by which messages a neighbour is judged, and when. Besides, the link must have stood
 for `settle` seconds when the message came. A link stands from the first reply after this peer has
-caught up with the neighbour, because then the neighbour has this peer in its table, too. A reply
-comes after the messages were read, so the neighbour got them first from here, or its copies are on
-their way. Two answers are needed because the first may overtake what waits to be sent.
+caught up with the neighbour, because then the neighbour has this peer in its table, too. Who
+replies has read all that was sent before the request. If it got a message first from here, it owes
+no copy; else its copy was sent before the reply. Two replies are needed, because the first request
+may overtake gossip that still waits to be sent.
 
 A message whose run had to be confirmed first, or that anti-entropy has fetched, counts only for the
 neighbour that brought it. No neighbour is judged by a run that has contradicted itself, because it

@@ -186,7 +186,8 @@ class Neighbours:
 
     def remove(self, address: Address, link, reason: str, missed: bool = False) -> bool:
         """Remove this link of a peer. Return whether it was there. If `missed`, each later round
-        without a link is a miss. Else only an unproven link's earlier misses count again."""
+        without a link is a miss. Else misses are forgotten; but if the link was unproven, those
+        from before it count again, because anybody on the peer's host may have made it."""
         row = self._rows.get(address)
         if row is None or row.link is not link:
             return False

@@ -94,10 +94,10 @@ def _in_turn(ties: dict[Address, Tie], stay: set[Address], number: int) -> list[
 
 
 def surplus(own: Address, ties: dict[Address, Tie], places: int, settled: float) -> list[Address]:
-    """Return the neighbours beyond `places` to give up, see README.md. Neighbours that were reached
-    and are linked for less than `settled` seconds stay, and nobody goes instead, unless more than
-    SPARE are above `places`. The nearest proven, listed neighbours on either side always stay, and
-    the nearest unlisted until they are settled."""
+    """Return the neighbours beyond `places` to give up, see README.md. A neighbour that is linked
+    for less than `settled` seconds stays, and no older one goes instead, unless it was looked for
+    in vain, or more than SPARE neighbours are beyond `places`. The nearest proven, listed
+    neighbours on either side always stay, and the nearest unlisted until they are settled."""
     proven = sorted(peer for peer, tie in ties.items() if tie.proven)
     holders = ring_holders(own, [peer for peer in proven if ties[peer].listed])
     nearest = ring_holders(own, proven)

@@ -92,7 +92,8 @@ class Covers:
 
     def take(self, cover: Cover | None, link=None) -> Cover:
         """Take a verified signed line, which speaks for what comes next. Corrupt if it is bad, or
-        if its origin sent both rivals over this link. A relay may have met the other one first."""
+        if it contradicts a kept one and the origin itself sent both over this link. Who forwards is
+        not blamed, because it may have received the other one first."""
         if cover is None:
             raise Corrupt
         kept = self.keep(cover)

@@ -110,7 +110,7 @@ class SignedSpreading(Spreading):
                 link.rest_until = max(link.rest_until, now + rest)
         if f":{link.peer}:".encode() in b"\n".join(lines):  # else nothing is in its own name
             new = [*fresh.lines, *unknown, *fresh.refused, *map(str.encode, fresh.forbidden)]
-            self._charge(link, self._allowance.cost(link.peer, new, lines, fresh.covers))
+            self._charge(link, new, lines, fresh.covers)
         if fresh.fault is not None:
             raise fresh.fault
 

@@ -170,7 +170,8 @@ class CatchUp:
 
     def old(self, lines: list[bytes], time: float) -> set[bytes]:
         """Return the messages that neighbours had long ago, by their TIME and by what two of them
-        have said. One alone counts only if it was about the past, because it might excuse itself.
+        have said. What one alone says counts only below the numbers seen last, because it could
+        call a new message old, and so excuse itself for not forwarding it.
         `time` is in Unix seconds. Nobody can make new messages of another look old."""
         told = [some for some in self._told.values() if some.size()]
         if not told:

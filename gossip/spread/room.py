@@ -77,8 +77,9 @@ class Room:
         return True
 
     def _may_begin(self, seen: Numbers, number: int, neighbour: Address | None) -> bool:
-        """Return whether a number may begin an interval, as 1 always may. A full run still takes
-        half of its lowest number or less, at most 63 times, within the neighbour's quota."""
+        """Return whether a number may begin an interval, as 1 always may. In a full run it may if
+        it is at most half of the lowest number, which happens 63 times at most, because numbers
+        have 63 bits; and within the neighbour's quota."""
         if number == 1:
             return True
         if len(seen) >= self._settings.intervals_kept and number > seen.lowest() // 2:

@@ -6,8 +6,9 @@ A rumor is told to a random neighbour. If it was new there, another neighbour is
 coin decides whether another is.
 
 A rumor without an answer is retried, up to `tries` times in all. Then the neighbour counts as
-silent, its rumors go to others, and it is told nothing until it says something: over TCP an answer,
-over datagrams, which may get lost, anything.
+silent, its rumors go to others, and it is told none until it says something: over TCP an answer,
+over datagrams, which may get lost, anything. A neighbour that never answers over TCP may be a peer
+that ignores what rumors ask for, and is sent all gossip as in a flood.
 """
 
 import collections
@@ -101,8 +102,10 @@ class Rumors:
         was_silent, channel.silent = channel.silent, False
         return was_silent
 
-    def is_silent(self, link) -> bool:
-        return link in self._channels and self._channels[link].silent
+    def never_answers(self, link) -> bool:
+        """Return whether a silent neighbour has never answered."""
+        channel = self._channels.get(link)
+        return channel is not None and channel.silent and not channel.heard
 
     def answered(self, link, entries, knew: bool) -> None:
         """Take an answer about rumors, which were new there, or known (`knew`)."""
@@ -245,17 +248,17 @@ class Mongering:
         self.note_known, self.dropped = self.rumors.note_known, self.rumors.dropped
         self.duty = None  # calls `turn`, once it is kept
         self._links, self._now = links, node.now
-        self._floods_silent = tries == 1  # over TCP; over datagrams a silent one may be gone
+        self._over_tcp = tries == 1  # over datagrams a neighbour that never answers may be gone
         self._notify = node.flusher.notify  # has all who wait for room look again
         self._idle = False  # nothing is due, so `turn` waits until it is hurried
 
     def forward(self, lines: list[bytes], source, covers: list[bytes] = ()) -> None:
         self.rumors.add([(wire.gossip_key(line), line) for line in lines], source, covers)
-        if self._floods_silent and (silent := [link for link in self._links() if link is not source
-                                               and self.rumors.is_silent(link)]):
+        if self._over_tcp and (silent := list(filter(self.rumors.never_answers, self._links()))):
             data = b"\n".join([*wire.covered(lines, covers), b""])
             for link in silent:  # it may be a peer that ignores what rumors ask for
-                link.send(data)
+                if link is not source:
+                    link.send(data)
         self.tell()
 
     def tell(self) -> None:

@@ -126,7 +126,7 @@ class Spreading(Part):
             self._tell_watch(link, fresh)
         self._hand_on(link, fresh)
         if f":{link.peer}:" in fresh.shown:  # otherwise nothing is in its own name
-            self._charge(link, self._allowance.cost(link.peer, fresh.lines))
+            self._charge(link, fresh.lines)
         return True
 
     def take(self, link, lines: list[bytes]) -> None:
@@ -145,7 +145,7 @@ class Spreading(Part):
         if fresh.lines:
             self._hand_on(link, fresh)
         new = [*fresh.lines, *fresh.refused, *map(str.encode, fresh.forbidden)]
-        self._charge(link, self._allowance.cost(link.peer, new))
+        self._charge(link, new)
         if fresh.fault is not None:
             raise fresh.fault
 
@@ -169,9 +169,10 @@ class Spreading(Part):
             self._watch.broken(link, "forbidden", len(shown))
         self._on_offence(link, "forbidden", len(shown))
 
-    def _charge(self, link, cost: Cost | None) -> None:
-        """Charge a neighbour for its own messages, on an account of its own if they were requested.
-        Above the allowance its link rests, and a flood of what was not requested ends it."""
+    def _charge(self, link, *said: list[bytes]) -> None:
+        """Charge a neighbour for what is its own of these lines, on another account if they were
+        requested. Above the allowance its link rests; a flood of what was not requested ends it."""
+        cost = self._allowance.cost(link.peer, *said)
         if cost is None:
             return
         is_answer, now = self.anti_entropy.catch_up.awaits(link), self._now()

@@ -190,9 +190,10 @@ class Tree(Flood):
             self._tell(link, "prune", list(pruned))
 
     def _prunable(self, link, lines: list[bytes]) -> dict[bytes, _Branch]:
-        """Return the runs of lines that have another parent than the link. Long after the last
-        change, a parent that repeats the last message gives way to the link that brought it first.
-        All peers do so by the same message, so no circles form."""
+        """Return the runs of lines that have another parent than the link. If the tree has not
+        changed for TOLD_AGAIN seconds, and a parent repeats the last message, the link that brought
+        this message first becomes the parent. All peers decide by the same message, so no circles
+        form."""
         since = self._now() - TOLD_AGAIN
         branches = {run: self._runs[run] for run, _, _ in by_run(lines) if run in self._runs}
         for branch in branches.values():

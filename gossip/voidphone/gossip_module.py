@@ -17,7 +17,7 @@ from gossip.tools import Backoff
 from gossip.voidphone import messages
 from gossip.voidphone.ini import Config
 from gossip.voidphone.neighbours import (
-    ANSWERED, DIALLED, MODULE, NEIGHBOUR, STRANGER, Handshake, PeerLink, View)
+    ANSWERED, DIALLED, MODULE, NEIGHBOUR, REST, STRANGER, Handshake, PeerLink, View)
 from gossip.voidphone.relay import Outbox, Relay
 from gossip.wire import WireError
 
@@ -94,6 +94,8 @@ class GossipModule(Node):
             if (self.config.bootstrapper in (None, *self.view.addresses())
                     or len(links) >= self.config.degree):
                 return None
+            if self.handshake.is_left_alone(self.config.bootstrapper):
+                return now + REST
             if now >= self._again.due:  # it may have started again, and knows nobody
                 self._dial(self.config.bootstrapper)
                 self._again.failed(now, self.rng.uniform(0.5, 1.0))

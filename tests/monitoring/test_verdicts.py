@@ -264,25 +264,30 @@ def test_excuses_are_measured_by_the_median_of_all_seeds():
     assert badness(10, 130) == badness() and badness(130, 130) < badness()
 
 
-@pytest.mark.parametrize("accomplices, liars, guilty", [(4, 2, False), (0, 3, True)])
+@pytest.mark.parametrize("accusers, starved_accuse, guilty", [
+    (2, False, False),  # two liars; else one honest reporter would be left beside them
+    (2, True, True),  # the starved accuse, too, so that nobody is protected
+    (4, False, True),
+])
 def test_liars_that_starve_honest_reporters_do_not_become_most_of_those_that_count(
-        accomplices, liars, guilty):
-    """Of five reporters two accuse a peer. Two others are void, because the accomplices, whom all
-    else praise, keep everything back from them; else the two and a third would be needed."""
-    attackers, honest = [peer(6000 + n) for n in range(4)], peer(5100)
-    reporters = [peer(5002 + n) for n in range(3)]
+        accusers, starved_accuse, guilty):
+    """Two reporters are void, because the accomplices, whom all else praise, keep everything back
+    from them."""
+    accomplices, honest = [peer(6000 + n) for n in range(4)], peer(5100)
+    starved, content = [peer(5002), peer(5003)], peer(5004)
     rows = []
-    for number, one in enumerate([*reporters, *attackers[:2]]):
-        accuses = one in attackers or number < liars - 2
+    for one in [*starved, content, *accomplices[:accusers]]:
+        accuses = starved_accuse if one in starved else one in accomplices
         rows += always(one, S, expected=20, missing=20 * accuses)
         rows += always(S, one, expected=20)
-    for one in reporters[:2] if accomplices else []:
-        for attacker in attackers:
-            rows += always(one, attacker, expected=20, missing=20)
-            rows += always(attacker, one, expected=20)
+    for one in starved:
+        for other in accomplices:
+            rows += always(one, other, expected=20, missing=20)
+            rows += always(other, one, expected=20)
         rows += always(one, honest, expected=20) + always(honest, one, expected=20)
-    for one, other in itertools.permutations(attackers, 2):
+    for one, other in itertools.permutations(accomplices, 2):
         rows += always(one, other, expected=20)
-    found = evaluate([case(rows, one) for one in (S, *reporters, *attackers, honest)], [])
-    assert (set(reporters[:2]) <= set(found.void)) is bool(accomplices)
+    found = evaluate([case(rows, one)
+                      for one in (S, *starved, content, *accomplices, honest)], [])
+    assert set(found.void) == set(starved)
     assert (S in found.guilty) is guilty

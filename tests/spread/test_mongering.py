@@ -78,7 +78,7 @@ def test_neighbours_that_never_answer_rumors_hear_everything_later_as_in_a_flood
     peer.gossip(["early"])
     for end in ends:  # the second is told when the first has not answered
         assert end.hear_until("rumor:").endswith("early")
-    wait_until(lambda: all(map(peer.spreading.way.rumors.is_silent, peer.neighbours.links())))
+    wait_until(lambda: all(map(peer.spreading.way.rumors.never_answers, peer.neighbours.links())))
     peer.gossip(["late"])
     for end in ends:
         assert end.hear_until("gmessage:").endswith("late")

@@ -63,7 +63,8 @@ def time_left(planned: list[float]) -> Callable[[], float]:
 
 def measure(args, peers, seeds, local, settings: Settings, spreads: list[str]) -> int:
     """Measure `args.runs` networks for every way of spreading."""
-    if args.json is not None and not os.access(args.json.parent, os.W_OK):
+    target = args.json
+    if target and not os.access(target if target.exists() else target.parent, os.W_OK):
         raise CommandError(f"cannot write {args.json}", FAILED)  # before minutes have passed
     least = settings.liveness_interval + QUIET + STEADY_MESSAGES / RATE  # seconds of a network
     planned = [*[least + REST] * args.runs, least] * len(spreads)

@@ -105,8 +105,8 @@ def _excused(proof: Proof, message: str, run: PeerRun, holders: list[PeerRun]) -
         return True
     if made < run.first:  # the run began later, and can get only what others still keep
         if (all(holder.last <= run.first for holder in holders)
-                or made <= proof.evicted(run).get(proof.origin[message], -math.inf)
-                or not run.setting("antientropy-interval")):
+                or not run.setting("antientropy-interval")
+                or made <= proof.evicted(run).get(proof.origin[message], -math.inf)):
             return True
     if not run.has_ended(proof.newest):  # a neighbour without a line since may have ended
         return run.first_linked is not None and run.last < made

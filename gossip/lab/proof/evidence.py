@@ -12,9 +12,10 @@ reach it from `unregistered:SEED:REASON` until its next `registered:SEED`, unles
 run, and tells when it ran again. A seed that refuses a peer is up. If it refuses because it cannot
 reach the peer, and has registered others, it is cut apart from the peer.
 
-A peer writes `unregistered:` late. If it was registered, the cut may be four rounds old; if a new
-connection broke, ten seconds, because a seed has ten seconds to answer. Otherwise the cut may be as
-old as the peer, because it tries a seed only when it needs one.
+A peer notices late that it cannot reach a seed, so the cut may be older than `unregistered:`: by
+four rounds if the peer was registered there; by ten seconds if a new connection broke, because a
+seed has ten seconds to answer. Otherwise the cut may be as old as the peer, because it tries a seed
+only when it needs one.
 """
 
 import collections
@@ -34,6 +35,7 @@ ON_ITS_WAY = 1.0  # seconds that a message, or the end of a connection, may take
 REGISTER_LIMIT = USUAL.register_limit  # seconds in which a seed has to answer
 COMPARED = 4.0  # seconds until a newcomer has compared what it has with a neighbour
 COVER = 512  # bytes at most that come with a signed text, and count for its run
+SPARED = 7 / 8  # of the weight at which all origins fit: what the heaviest keep at least
 
 # Why a link ended. CLOSED: the other end runs no more. NOT_RUNNING: the same without resets, which
 # may come from a machine in between. HEARD: the same, or the other end said so.
@@ -168,27 +170,47 @@ class Proof:
                 lives[seed] = Spans([*lives.get(seed, ()), *up]).merged()
         return lives
 
+    @functools.cached_property
+    def _texts(self) -> dict[PeerRun, list[tuple[float, int]]]:
+        """When each run made messages, and how many bytes these have."""
+        return {run: [(at, run.sizes[message]) for message, at in run.generated.items()]
+                for run in [*self.peers, *self.attackers] if run.generated}
+
     def evicted(self, run: PeerRun) -> dict[PeerRun, float]:
-        """Return until when texts of each origin were made that may have been evicted before a run
-        caught up: all texts exceeded the memory, and these and newer ones an equal share of it."""
+        """Return a time for some origins: texts that they made up to then may have been evicted
+        before `run` caught up, because all texts exceeded the memory. The heaviest origins lose
+        texts, so each keeps its newest, at least up to the weight at which all origins fit."""
+        room, most = USUAL.cache_bytes, run.setting("cache-size")
+        cover = COVER if run.settings.get("sign") == "yes" else 0
+
+        def fits(texts) -> bool:
+            return (sum(map(len, texts)) <= most
+                    and sum(size + cover for sizes in texts for _, size in sizes) <= room)
+
+        if fits(self._texts.values()):
+            return {}
         caught_up = max([(run.first_linked or run.first) + COMPARED,
                          *(delivery.at for message, delivery in run.received.items()
                            if (origin := self.origin.get(message)) is not None
                            and origin.generated[message] < run.first)])
-        least = USUAL.cache_bytes / max(0.5, run.setting("cache-size"))
-        cover = COVER if run.settings.get("sign") == "yes" else 0
-        texts = {origin: [(at, max(size, least) + cover) for at, size in sizes]
-                 for origin in self.peers
-                 if (sizes := [(at, origin.sizes[message])
-                               for message, at in origin.generated.items() if at <= caught_up])}
-        if sum(size for sizes in texts.values() for _, size in sizes) <= USUAL.cache_bytes:
+        texts = {origin: kept for origin, sizes in self._texts.items()
+                 if (kept := [(at, size) for at, size in sizes if at <= caught_up])}
+        if fits(texts.values()):
             return {}
+        least = int(room / max(0.5, most))
+        weights = {origin: [(at, max(size, least) + cover) for at, size in sizes]
+                   for origin, sizes in texts.items()}
+        share, sharing = room, len(weights)
+        for weight in sorted(sum(size for _, size in sizes) for sizes in weights.values()):
+            if weight * sharing > share:
+                break
+            share, sharing = share - weight, sharing - 1
         found = {}
-        for origin, sizes in texts.items():
-            share = USUAL.cache_bytes / len(texts)
+        for origin, sizes in weights.items():
+            left = SPARED * share / max(1, sharing)
             for at, size in reversed(sizes):
-                share -= size
-                if share < 0:
+                left -= size
+                if left < 0:
                     found[origin] = at
                     break
         return found

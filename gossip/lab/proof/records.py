@@ -186,14 +186,15 @@ def _longest(copies: dict[pathlib.Path, pathlib.Path]) -> pathlib.Path:
 
 
 def _size(path: pathlib.Path) -> int:
-    with contextlib.suppress(*DAMAGED), opened(path) as file:
+    with contextlib.suppress(FileNotFoundError, *DAMAGED), opened(path) as file:
         return file.seek(0, os.SEEK_END)
     return 0
 
 
 def _begins_like(whole: pathlib.Path, copy: pathlib.Path) -> bool:
     """Tell whether a file begins with all readable bytes of its copy."""
-    with contextlib.suppress(*DAMAGED), opened(whole) as file, opened(copy) as part:
+    with (contextlib.suppress(FileNotFoundError, *DAMAGED), opened(whole) as file,
+          opened(copy) as part):
         while data := part.read(CHUNK):
             if file.read(len(data)) != data:
                 return False
