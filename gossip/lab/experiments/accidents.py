@@ -28,7 +28,7 @@ from gossip.capacity import Capacity, fixed, parse_capacity
 from gossip.lab.experiments.virtual_network import VirtualNetwork
 from gossip.lab.simulation.virtual_links import Cables
 from gossip.lab.simulation.virtual_world import NodeFailed
-from gossip.settings import Filter, Settings
+from gossip.settings import WAYS, Filter, Settings
 from gossip.terminal.command_line import word_filter
 
 KINDS: dict[str, tuple[Callable, Callable | None]] = {  # word -> what begins it, called with the
@@ -248,6 +248,10 @@ def _parse_head(words: list[str]) -> tuple[int, Conditions]:
             raise ValueError(f"no condition is called {name}")
         values[name] = parse_capacity(value) if name == "capacity" else type(usual)(value)
     parse_malice(values.get("malicious", NONE))
+    if not 1 <= values.get("seeds", 1) <= SEEDS_LIMIT:
+        raise ValueError(f"seeds is a number from 1 to {SEEDS_LIMIT}")
+    if values.get("spread", WAYS[0]) not in WAYS:
+        raise ValueError(f"{values['spread']!r} is none of {', '.join(WAYS)}")
     if values.get("liar", "") not in ("", *LIES):
         raise ValueError(f"{values['liar']!r} is none of {', '.join(LIES)}")
     return number, Conditions(**values)

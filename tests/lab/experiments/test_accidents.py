@@ -51,6 +51,8 @@ def test_in_every_third_network_that_signs_the_last_of_three_seeds_lies():
 
 @pytest.mark.parametrize("text, complaint", [
     ("schedule 1 liar=always", "'always' is none of false, late"),
+    ("schedule 1 spread=ink", "'ink' is none of flood, rumor, tree"),
+    ("schedule 1 seeds=70000", "seeds is a number from 1 to 1000"),
     ("plan 1", "'plan 1': the first line is"),
     ("", "'': the first line is"), ("schedule x", "'schedule x': invalid literal"),
     ("schedule 1\n1.0 kill", "'1.0 kill': a line is"),
