@@ -153,13 +153,14 @@ class Covers:
             raise Corrupt
         return cover
 
-    def speak_for_all(self, last: Cover, block: wire.Block, digests: list[bytes]) -> bool:
-        """Keep `last` if it speaks for the block. Return whether it does."""
+    def speaking_for_all(self, last: Cover, block: wire.Block, digests: list[bytes]
+                         ) -> Cover | None:
+        """Return `last`, as it is kept, if it speaks for a block of its run."""
         at = (block.first - last.first) * grammar.HASH_SIZE
         named = b"".join([digest[:grammar.HASH_SIZE] for digest in digests])
-        if last.run != block.run or at < 0 or last.hashes[at:at + len(named)] != named:
-            return False
-        return last.line in self.lines or self.keep(last) is not None
+        if at < 0 or last.hashes[at:at + len(named)] != named:
+            return None
+        return self.keep(last)
 
     def _near(self, run: bytes, first: int, last: int) -> list[Cover]:
         covers = self._runs.get(run, [])

@@ -85,7 +85,7 @@ class SignedMessages(MessageList):
         self.without_covers = self._covers.unknown
         self.is_liar = self._covers.is_liar
 
-    def add_block(self, lines: list[bytes], made_here: bool = False, covering=None) -> None:
+    def add_block(self, lines: list[bytes], made_here: bool = False) -> None:
         """Take nothing, because each line needs a cover; `add` takes blocks behind theirs."""
 
     def add(self, lines: list[bytes], made_here: bool = False, brought_by: Address | None = None,
@@ -126,13 +126,19 @@ class SignedMessages(MessageList):
     def _take_block(self, lines: list[bytes], last: Cover | None, made_here: bool,
                     fresh: SignedFresh) -> bool:
         """Take lines behind a cover at once if they continue its run; return whether they did."""
-        if last is None or not (made_here or self._is_known(last.run)):
+        if last is None or self._forbidden_in is not None or not (
+                made_here or self._is_known(last.run)):
             return False
-        covering = functools.partial(self._covers.speak_for_all, last)
-        if super().add_block(lines, made_here, covering) is None:
+        block, run = wire.parse_block(lines), self._runs.get(last.run)
+        if (block is None or block.run != last.run or run is None
+                or (last.run == self._own_run) is not made_here):
+            return False
+        digests = [sha256(line).digest() for line in lines]
+        cover = self._covers.speaking_for_all(last, block, digests)
+        if cover is None or not self._keep_block(run, block, lines, digests):
             return False
         fresh.lines += lines
-        self._note_cover(self._runs[last.run], lines, self._covers.lines[last.line], fresh)
+        self._note_cover(run, lines, cover, fresh)
         return True
 
     def _note_cover(self, run: Run, lines: list[bytes], cover: Cover, fresh: SignedFresh) -> None:

@@ -52,29 +52,33 @@ class MessageList:
         self._forged = 0  # messages of our own run that others made
         self._forgotten = 0  # runs that were forgotten
 
-    def add_block(self, lines: list[bytes], made_here: bool = False, covering=None) -> Fresh | None:
+    def add_block(self, lines: list[bytes], made_here: bool = False) -> Fresh | None:
         """Add gossip that continues a known run, and so needs no room. Add nothing and return None
-        unless all lines do. Where gossip is signed, `covering(block, digests)` returns whether a
-        cover speaks for all of them; the caller then notes the cover, and evicts texts."""
+        unless all lines do."""
         if self._forbidden_in is not None:
             return None
         block = wire.parse_block(lines)
         run = None if block is None else self._runs.get(block.run)
         if run is None or (block.run == self._own_run) is not made_here:
             return None
-        digests = [sha256(line).digest() for line in lines]
-        if (covering is not None and not covering(block, digests)
-                or not run.seen.extend(block.first, block.last)):
+        if not self._keep_block(run, block, lines, [sha256(line).digest() for line in lines]):
             return None
+        if self._texts.is_over():
+            self._texts.evict()
+        return Fresh(lines, block.shown)
+
+    def _keep_block(self, run: Run, block: wire.Block, lines: list[bytes], digests: list[bytes]
+                    ) -> bool:
+        """Keep messages if they continue their run. Return whether they do."""
+        if not run.seen.extend(block.first, block.last):
+            return False
         if run.vouched is not None:
             self._room.used(run)
         run.changed()
         self._digest.changed(run)
         # None of these texts is held yet, because only texts with seen numbers are held.
         self._texts.hold(run, block.first, lines, digests)
-        if covering is None and self._texts.is_over():
-            self._texts.evict()
-        return Fresh(lines, block.shown)
+        return True
 
     def add(self, lines: list[bytes], made_here: bool = False, brought_by: Address | None = None
             ) -> Fresh:
