@@ -124,10 +124,10 @@ class Reporting(Part):
                 self._shut_out(link.peer, "contradicted itself")
         return True
 
-    def on_settled(self, run: bytes) -> None:
+    def on_settled(self, run: bytes, genuine: bool) -> None:
         """Report the contradiction of a run that is genuine now."""
         evidence = self._evidence.pop(run)
-        if evidence is not None and self._node.confirming.is_known(run):
+        if evidence is not None and genuine:
             self.contradicted(*evidence)
 
     def on_contradiction(self, link, message: Contradiction) -> None:

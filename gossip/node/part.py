@@ -26,5 +26,5 @@ class Part:
     def on_listed(self, addresses) -> None:
         """Note that a seed's list names new peers."""
 
-    def on_settled(self, run: bytes) -> None:
+    def on_settled(self, run: bytes, genuine: bool) -> None:
         """Note that a run is now known as genuine, or denied."""

@@ -213,7 +213,7 @@ class Confirming(Part):
 
     def _act(self, outcome: Outcome) -> None:
         for run in outcome.genuine:
-            self._settled(run)
+            self._settled(run, True)
         if outcome.denied is not None:
             self._deny(outcome.denied)
         elif outcome.dial is not None:
@@ -246,8 +246,8 @@ class Confirming(Part):
         if alive is not None and isinstance(brought_by, Address):
             self._denied.note(brought_by, FALSE_RUN, 1, now)
         self._node.output.write(f"unconfirmed:{run.decode()}")
-        self._settled(run)
+        self._settled(run, False)
 
-    def _settled(self, run: bytes) -> None:
+    def _settled(self, run: bytes, genuine: bool) -> None:
         for part in self._node.parts:
-            part.on_settled(run)
+            part.on_settled(run, genuine)

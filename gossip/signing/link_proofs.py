@@ -106,17 +106,17 @@ class LinkProofs(Part):
         else:
             self._waiting.setdefault(run, []).append((link, verdict))
             if not self._runs.find_out(run, link.remote_ip):  # nobody is asked now
-                self.on_settled(run)
+                self.on_settled(run, False)
 
     def is_at_home(self, link) -> bool:
         """Return whether a link's run was the last met at its address."""
         return self._runs.homes.is_last(link.peer, link.run[0])
 
-    def on_settled(self, run: bytes) -> None:
+    def on_settled(self, run: bytes, genuine: bool) -> None:
         """Decide about newcomers whose run is settled, or not asked about."""
         waiting = self._waiting.pop(run, [])
         address, start = key_of(run)
-        if not self._runs.is_known(run):
+        if not genuine:
             for link, verdict in waiting:
                 self._look_anyway(link, run, verdict)
             return

@@ -61,7 +61,7 @@ class SignedSpreading(Spreading):
 
     def __init__(self, node, links, signer: Signer, runs, on_offence, watch=None,
                  on_contradiction=None):
-        """`runs`, a Confirming, has `on_settled(run)` called after `meet`. `on_offence` is told of
+        """`runs`, a Confirming, has `on_settled` called after `meet`. `on_offence` is told of
         `corrupt` lines, too; `on_contradiction`, of two good signed lines that contradict."""
         self._signer = signer
         self._runs = runs
@@ -134,9 +134,9 @@ class SignedSpreading(Spreading):
             if asked[run]:
                 self._waiting.add(run, line, cover, link)
 
-    def on_settled(self, run: bytes) -> None:
+    def on_settled(self, run: bytes, genuine: bool) -> None:
         """Take the waiting lines of a genuine run, drop those of others."""
-        waiting, genuine = self._waiting.take(run), self._runs.is_known(run)
+        waiting = self._waiting.take(run)
         if not genuine:
             self.anti_entropy.catch_up.denied(run)
             return

@@ -285,11 +285,11 @@ def test_a_contradiction_of_a_run_that_is_not_known_is_told_when_it_is(net, seed
     peer.reporting.contradicted(one, other)
     assert not count(peer, "contradiction:")
     known.add(run)
-    peer.reporting.on_settled(run)
+    peer.reporting.on_settled(run, True)
     wait_event(peer, "contradiction:signed:")
     told = contradiction(one, other).decode().rstrip("\n")
     wait_until(lambda: told in seed.heard)
-    peer.reporting.on_settled(run)
+    peer.reporting.on_settled(run, True)
     peer.reporting.contradicted(one, other)
     assert count(peer, "contradiction:") == 1
 
@@ -308,5 +308,5 @@ def test_evidence_about_runs_that_nobody_asks_about_keeps_out_no_other(net, seed
     for number in range(1, EVIDENCE_LIMIT + 10):
         run = contradict(number)
     known.add(run)
-    peer.reporting.on_settled(run)
+    peer.reporting.on_settled(run, True)
     wait_event(peer, "contradiction:signed:")

@@ -46,11 +46,15 @@ class Node(Part):
         self.whereabouts = Whereabouts(seeds, OWN, lambda *events: None)
         self.links, self.probes, self.written, self.runs_settled = [], [], [], []
         self.output = types.SimpleNamespace(write=self.written.append)
-        self.on_settled, self.parts = self.runs_settled.append, [self]
+        self.parts = [self]
         self.confirming = Confirming(
             self, seeds, Signer(OWN, bytes(32)),
             probers(lambda address, verdict, limit: self.probes.append((address, verdict)),
                     lambda: 0.0, 1, 4)[USUAL].ask)
+
+    def on_settled(self, run, genuine):
+        assert genuine is self.confirming.is_known(run)
+        self.runs_settled.append(run)
 
     def now(self):
         return 0.0

@@ -114,11 +114,11 @@ def test_who_brings_an_unknown_run_waits_until_it_is_settled(node, genuine):
     assert verdicts == []
     if genuine:
         node.runs.known.add(RUN)
-    node.proofs.on_settled(RUN)
+    node.proofs.on_settled(RUN, genuine)
     for looked in node.looks:
         looked(False)
     assert verdicts == [genuine] * 2
-    node.proofs.on_settled(RUN)
+    node.proofs.on_settled(RUN, genuine)
     assert len(verdicts) == 2
 
 
@@ -130,7 +130,7 @@ def test_a_run_that_seeds_do_not_confirm_is_looked_for_at_its_address(node, room
     assert node.proofs.fault_of_asker(link) is None
     node.proofs.find_out(link, verdicts.append)
     if room:
-        node.proofs.on_settled(RUN)
+        node.proofs.on_settled(RUN, False)
     assert verdicts == []
     if at_home:
         node.runs.known.add(RUN)
@@ -157,7 +157,7 @@ def test_where_another_run_was_met_the_address_is_looked_at(node, at_home):
 def test_of_a_run_that_is_new_where_another_was_met_the_node_hears(node):
     node.runs.homes.met(ASKER, 9, 0.0)
     node.runs.known.add(RUN)
-    node.proofs.on_settled(RUN)
+    node.proofs.on_settled(RUN, True)
     assert node.over == []
     node.runs.homes.met(ASKER, SIGNER.start, 1.0)
     node.looks.pop()(True)
