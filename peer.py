@@ -307,7 +307,8 @@ class Peer(Node):
         if self.linking.admitting.checks:
             self.linking.admitting.still_stands(link)
         if self._watch is not None:
-            self.reporting.replied(link, message.time)
+            offering = self.spreading.anti_entropy.catch_up.offering()
+            self._watch.replied(link, message.time, self.now(), caught_up=link not in offering)
         took = self.neighbours.replied(link.peer, message.time, self.now())
         if took is not None:
             self.output.put(f"liveness reply:{link.peer}:", f"{took * 1000:.3f}")

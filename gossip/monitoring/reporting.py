@@ -83,11 +83,6 @@ class Reporting(Part):
     def on_end(self, link) -> None:
         self.watch.on_end(link)
 
-    def replied(self, link, time: str) -> None:
-        """Judge a neighbour that has answered a liveness request."""
-        offering = self._node.spreading.anti_entropy.catch_up.offering()
-        self.watch.replied(link, time, self._node.now(), caught_up=link not in offering)
-
     def on_kick(self, link, message: grammar.Kick) -> None:
         """Shut out a peer that a seed calls malicious, unless this one."""
         self._check(link)
