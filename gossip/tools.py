@@ -1,9 +1,14 @@
 """Small tools: a rate limit, an expiring cache, a backoff, counters. Their owner guards them."""
 
+import json
 import os
+import re
 import traceback
 from collections import Counter, OrderedDict
 from typing import Any, Hashable
+
+NESTED = 100  # brackets of JSON outside of strings
+_STRING = re.compile(r'"(?:[^"\\]+|\\.)*"?')
 
 
 class Rate:
@@ -113,3 +118,13 @@ def failure(thread: str, error: Exception) -> str:
     *_, (frame, line) = traceback.walk_tb(error.__traceback__)
     where = os.path.basename(frame.f_code.co_filename)
     return f"failed:{thread}:{type(error).__name__}:{error} ({where}:{line})"
+
+
+def parse_json(text: str) -> Any:
+    """Return the value of a JSON text. ValueError if it is none, or has too many brackets, because
+    Python 3.12 and 3.13 overflow the small stack of a thread when they parse nested ones."""
+    if text.count("[") + text.count("{") > NESTED:
+        outside = _STRING.sub("", text)
+        if outside.count("[") + outside.count("{") > NESTED:
+            raise ValueError("too many brackets")
+    return json.loads(text)

@@ -179,7 +179,8 @@ class Server:
 
     def _last_words(self) -> str:
         """Return the last line on standard error, or else the exit code."""
-        errors = os.pread(self._errors.fileno(), READ_SIZE, 0).decode(errors="replace")
+        self._errors.seek(0)
+        errors = self._errors.read(READ_SIZE).decode(errors="replace")
         words = list(filter(str.strip, errors.split("\n")))
         return escape(words[-1]) if words else f"its exit code is {self._process.poll()}"
 

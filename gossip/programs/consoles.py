@@ -17,6 +17,7 @@ from gossip.terminal.input import Keyboard
 from gossip.terminal.prompt import PromptScreen
 from gossip.terminal.screen import Screen
 from gossip.terminal.words import Words, many
+from gossip.tools import parse_json
 
 SHOWN = 100  # messages that `messages` shows
 COMMANDS = ("peers", "messages", "status", "help", "quit", "exit", "raw")
@@ -258,8 +259,8 @@ class JsonConsole(Console):
     def _split(line: str) -> tuple[str, str]:
         """Return (command, text), or raise ValueError for a wrong line."""
         try:
-            asked = json.loads(line)
-        except (ValueError, RecursionError) as error:
+            asked = parse_json(line)
+        except ValueError as error:
             raise ValueError(f"not JSON: {error}") from None
         match list(asked.items()) if isinstance(asked, dict) else []:
             case [("say", str(text))] if text and not text.endswith("\r"):

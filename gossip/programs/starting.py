@@ -269,12 +269,13 @@ def threads_allowed() -> float:
     running = _number("/proc/loadavg", 0, r"/([0-9]+)")
     rooms = [_number(f"/proc/sys/kernel/{name}") - running for name in ("threads-max", "pid_max")]
     with contextlib.suppress(OSError):
-        for line in pathlib.Path("/proc/self/cgroup").read_text().splitlines():
+        for line in pathlib.Path("/proc/self/cgroup").read_text(errors="replace").splitlines():
             _, controllers, path = line.split(":", 2)
             group = pathlib.Path(f"/sys/fs/cgroup/{controllers}/{path}")
             rooms += [_number(f"{folder}/pids.max") - _number(f"{folder}/pids.current", 0)
                       for folder in (group, *group.parents)]
-    if resource is not None and os.geteuid() != 0:  # the superuser is not limited
+    # elsewhere this is a limit of processes; the superuser is not limited
+    if sys.platform.startswith("linux") and resource is not None and os.geteuid() != 0:
         most, _ = resource.getrlimit(resource.RLIMIT_NPROC)
         if most != resource.RLIM_INFINITY:
             own = rf"(?ms)^Uid:\s+{os.getuid()}\s.*^Threads:\s+([0-9]+)"
@@ -285,7 +286,7 @@ def threads_allowed() -> float:
 
 def threads_per_process() -> float:
     """Return how many threads fit into a process with their memory maps."""
-    return (_number("/proc/sys/vm/max_map_count") - PROCESS_MAPS) // THREAD_MAPS
+    return (_number("/proc/sys/vm/max_map_count") - PROCESS_MAPS) / THREAD_MAPS
 
 
 def _number(path: str, otherwise: float = math.inf, pattern: str = "^([0-9]+)$") -> float:

@@ -91,8 +91,10 @@ class GossipModule(Node):
         if links:
             self._retry.reset()
         if not self.view.lacks_neighbours():
-            if (self.config.bootstrapper in (None, *self.view.addresses())
-                    or len(links) >= self.config.degree):
+            if self.config.bootstrapper in (None, *self.view.addresses()):
+                self._again.reset()
+                return None
+            if len(links) >= self.config.degree:
                 return None
             if self.handshake.is_left_alone(self.config.bootstrapper):
                 return now + REST

@@ -105,6 +105,8 @@ def test_the_generator_runs_if_it_is_asked_for(flags, seeds):
     ('{"say": "a\\r"}\n', "one line"), ('{"do": "dance"}\n', "leave"), ('{"do": []}\n', "leave"),
     ('{"say": "x", "do": "leave"}\n', "neither"), ('{"say": "\\ud800"}\n', "surrogates"),
     ("\xff\n", "not JSON"), ("[" * 100_000 + "\n", "not JSON"),
+    ('{"do": ' + "[" * 200 + "]" * 200 + "}\n", "too many brackets"),
+    ('{"do": "' + "[" * 200 + '\\"{' * 200 + '"}\n', "leave"),
     ('{"say": "' + "x" * 70_000 + '"}\n', "too long")])
 def test_a_bad_line_is_answered_and_changes_nothing(flags, line, why):
     with JsonPeer(flags) as peer:

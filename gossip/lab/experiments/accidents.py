@@ -129,7 +129,7 @@ def parse_malice(text: str) -> Malice:
 
 
 def add_malicious(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--malicious", type=parse_malice, metavar="KIND:COUNT[:SHARE],…",
+    parser.add_argument("--malicious", type=parse_malice, metavar="KIND:COUNT[:SHARE],...",
                         help=f"peers that attack the network, or {NONE}, and monitoring to find "
                              f"them out; a KIND is one of {', '.join(ATTACKS)}; SHARE is that of "
                              f"the messages that are attacked ({SHARE})")

@@ -267,6 +267,7 @@ def _begin_process() -> None:
         multiprocessing.parent_process().join()
         os._exit(1)
 
+    gc.set_threshold(GARBAGE_LOOK)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # for Windows, where nothing withholds it
     threading.Thread(target=end_with_parent, daemon=True).start()
 

@@ -63,7 +63,7 @@ class Host:
 
     def takes_lines(self) -> bool:
         """Tell whether up to 4 KiB can be written without waiting."""
-        return bool(select.select([], [self._process.stdin], [], 0)[1])
+        return os.name != "posix" or bool(select.select([], [self._process.stdin], [], 0)[1])
 
     def freeze(self) -> None:
         """Stop the process (SIGSTOP). A shell waits for the end of its input in its place, and lets
@@ -241,7 +241,8 @@ def widen_futex_table() -> None:
     of a lock walks past hundreds of threads that wait for others. An older Linux refuses the call.
     """
     if sys.platform.startswith("linux"):
-        with contextlib.suppress(ImportError):  # a Python built without it works, but slower
+        # a Python or a system without it works, but slower
+        with contextlib.suppress(ImportError, MemoryError, OSError, AttributeError):
             import ctypes
             ctypes.CDLL(None).prctl(*SET_FUTEX_HASH, ctypes.c_ulong(SLOTS), ctypes.c_ulong(0))
 

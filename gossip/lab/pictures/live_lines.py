@@ -44,7 +44,8 @@ class Line(NamedTuple):  # of a node's file
 
 def open_file(path: pathlib.Path) -> BinaryIO:
     """Open a regular file. Anything else is an OSError, because opening a FIFO waits."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    windows = getattr(os, "O_BINARY", 0)  # which has the one flag and not the other
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", windows))
     if stat.S_ISREG(os.fstat(descriptor).st_mode):
         return open(descriptor, "rb", buffering=0)
     os.close(descriptor)
