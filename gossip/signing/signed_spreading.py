@@ -8,7 +8,6 @@ import collections
 
 from gossip import wire
 from gossip.addresses import Address
-from gossip.settings import Settings
 from gossip.signing.grammar import Signer
 from gossip.signing.signed_messages import SignedFresh, SignedMessages
 from gossip.spread.origin import REMEMBERED, REST_LIMIT, Allowance, Cost
@@ -68,14 +67,12 @@ class SignedSpreading(Spreading):
         self._on_contradiction = on_contradiction
         self._waiting = WaitingLines()
         self._early_checks = Rate(CHECKS, CHECKS_AT_ONCE, REMEMBERED)  # before they are needed
-        super().__init__(node, links, on_offence=on_offence, watch=watch, start=signer.start,
-                         runs=runs)
+        super().__init__(
+            node, links, on_offence=on_offence, watch=watch, start=signer.start, runs=runs,
+            messages=SignedMessages(
+                node.settings, runs.own_run, signer.is_genuine, runs.is_known, runs.is_denied,
+                lambda neighbour: self._early_checks.spend(node.now(), 1, neighbour)))
         self._write_sparingly = node.write_sparingly
-
-    def _message_list(self, settings: Settings, own_run: bytes) -> SignedMessages:
-        return SignedMessages(
-            settings, own_run, self._signer.is_genuine, self._runs.is_known, self._runs.is_denied,
-            lambda neighbour: self._early_checks.spend(self._now(), 1, neighbour))
 
     def signed(self, lines: list[bytes]) -> list[bytes]:
         """Return lines that were made here, behind their covers."""
@@ -92,7 +89,7 @@ class SignedSpreading(Spreading):
             rumors = [wire.gossip_part(line) for line in lines if line.startswith(wire.RUMOR)]
             lines = [line if line.startswith(self.BEGINNINGS) else wire.gossip_part(line)
                      for line in lines]  # nobody has signed a prefix
-        fresh = self._remember(lines, link, link)
+        fresh = self._remember(lines, link)
         unknown = [line for _, line, _ in fresh.unknown]
         if fresh.corrupt:
             self._write_corrupt(link, fresh.corrupt)
@@ -114,15 +111,15 @@ class SignedSpreading(Spreading):
         if fresh.fault is not None:
             raise fresh.fault
 
-    def _remember(self, lines: list[bytes], source, link=None) -> SignedFresh:
-        """Remember new lines of a link; report contradictions before the watch counts. They come
-        over the `link` now, or have waited (None)."""
-        fresh = self.messages.add(lines, brought_by=source.peer, link=link)
+    def _remember(self, lines: list[bytes], link, waited: bool = False) -> SignedFresh:
+        """Remember new lines, which a link brings now, or which have waited; report contradictions
+        before the watch counts."""
+        fresh = self.messages.add(lines, brought_by=link.peer, link=None if waited else link)
         if self._on_contradiction is not None:
             for one, other in fresh.contradictions:
                 self._on_contradiction(one, other)
         if fresh.forbidden:
-            self._write_forbidden(source, fresh.forbidden)
+            self._write_forbidden(link, fresh.forbidden)
         return fresh
 
     def _keep_waiting(self, link, unknown: list[tuple[bytes, bytes, bytes]]) -> None:
@@ -141,7 +138,7 @@ class SignedSpreading(Spreading):
             self.anti_entropy.catch_up.denied(run)
             return
         for link, lines in waiting:
-            fresh = self._remember(lines, link)
+            fresh = self._remember(lines, link, waited=True)
             if self._watch is not None:
                 self._watch.confirmed([*fresh.lines, *fresh.refused], self._now())
             if fresh.lines:

@@ -14,11 +14,10 @@ from collections.abc import Iterator
 from gossip import wire
 from gossip.node.part import Part
 from gossip.overlay.neighbours import NEIGHBOUR
-from gossip.settings import Settings
 from gossip.spread.anti_entropy import PAUSE, AntiEntropy
 from gossip.spread.flood import Flood
 from gossip.spread.message_list import OLD, Fresh, MessageList
-from gossip.spread.origin import Allowance, Cost, Origin
+from gossip.spread.origin import Allowance, Origin
 from gossip.spread.rumors import Mongering
 from gossip.spread.tree import Tree
 
@@ -49,10 +48,11 @@ class Spreading(Part):
     ALLOWANCE = Allowance
 
     def __init__(self, node, links, at_once: int = 1, tries: int = 1, on_offence=None, watch=None,
-                 start: int | None = None, runs=TRUSTING):
+                 start: int | None = None, runs=TRUSTING, messages: MessageList | None = None):
         """Call `on_offence(link, reason, count)` for `forbidden` messages, or a `flood`. Tell
         `watch` (monitoring/watch.py), if any, which lines are new, and over which link they came.
-        `start` is the START of this run, by default the time; `runs` tells which are genuine."""
+        `start` is the START of this run, by default the time; `runs` tells which are genuine,
+        and `messages` is the list, where gossip is signed."""
         settings = node.settings
         self._watch, self._on_offence = watch, on_offence
         start = int(node.time() * 1000) if start is None else start
@@ -60,7 +60,7 @@ class Spreading(Part):
         self._allowance = self.ALLOWANCE(settings.rate, settings.burst)
         # of what was requested, so that who offers without end is not free
         self._requested = self.ALLOWANCE(settings.rate, settings.burst + settings.cache_size)
-        self.messages = self._message_list(settings, f"{node.address}:{start}".encode())
+        self.messages = messages or MessageList(settings, f"{node.address}:{start}".encode())
         self.anti_entropy = AntiEntropy(self.messages, node, links, runs)
         self.gathering = node.gathering
         if settings.monitor:
@@ -72,9 +72,6 @@ class Spreading(Part):
         self._now, self._time = node.now, node.time
         self._repetitions = 0  # duplicates on links that have ended
         self.silent = False  # originate nothing more
-
-    def _message_list(self, settings: Settings, own_run: bytes) -> MessageList:
-        return MessageList(settings, own_run)
 
     def _way_of_spreading(self, node, links, at_once: int, tries: int):
         """Make the way that `--spread` names. Every way has the public names of Flood. A way with a
