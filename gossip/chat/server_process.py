@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import os
 import select
 import socket
 import subprocess

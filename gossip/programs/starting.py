@@ -13,6 +13,7 @@ import os
 import pathlib
 import re
 import socket
+import sys
 import time
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
