@@ -165,9 +165,13 @@ def pieces(proof: Proof) -> Row:
         return Row("pieces", None, "links lead to peers elsewhere: only all files tell", [])
     end = graph.end_of(proof.records)
     history, last = graph.replay(proof.records)
+    up = [run for run in proof.peers if proof.end_of(run) >= end]
+    alone = [f"{proof.name(run)} never had a neighbour" for run in up
+             if not run.links and not run.chat and not proof.full
+             and any(other is not run and proof.had_time_to_meet(run, other) for other in up)]
     if not history:
-        return Row("pieces", None, "chat servers in a line are not looked at"
-                   if any(run.chat for run in proof.peers) else "no peer had a neighbour", [])
+        return Row("pieces", False if alone else None, "chat servers in a line are not looked at"
+                   if any(run.chat for run in proof.peers) else "no peer had a neighbour", alone)
     spans, failures = graph.spans_apart(history, end), []
     figures = "the graph was never in more than one piece"
     if spans:
@@ -189,6 +193,7 @@ def pieces(proof: Proof) -> Row:
                 for one in first for other in second):
             failures = [f"the graph is in {count} pieces at the end, and has been in more than one "
                         f"for {apart:.0f} s{proof.beside(proof.strangers())}"]
+    failures += alone
     return Row("pieces", not failures, figures, failures)
 
 

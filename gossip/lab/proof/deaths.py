@@ -12,7 +12,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from operator import itemgetter
 
-from gossip.lab.proof.events import when
+from gossip.lab.proof.events import Spans, when
 from gossip.lab.proof.evidence import ON_ITS_WAY, Proof, Row, notice_time, quantile
 from gossip.lab.proof.runs import FULL, KICKED, PROBE_TIME, USUAL, PeerRun, SeedRun
 
@@ -134,8 +134,10 @@ def _due(run: PeerRun, since: float) -> float:
 
 def _had_to_find(other: PeerRun, run: PeerRun) -> bool:
     """Tell whether a neighbour had enough time to find a death."""
-    late = max((until for _, until in other.late), default=0.0)
-    return (other.had_link(run.address, run.last) and other.last >= _due(run, max(run.last, late))
+    interval = run.setting("liveness-interval")  # a late round counts no misses
+    late = Spans((begin, until + interval) for begin, until in other.late).merged()
+    return (other.had_link(run.address, run.last)
+            and other.last >= late.later(run.last, _due(run, 0.0))
             and other.links[run.address][-1].reason not in PARTED)
 
 
@@ -189,8 +191,10 @@ def _found_wrongly(proof: Proof, run: PeerRun, at: float, dead: str) -> Iterator
     """Yield a failure unless misses were counted from one to the limit, a failure for each seed
     that the finder did not tell, and a failure if it could know better."""
     found, limit = f"{proof.name(run)} found {dead} dead", int(run.setting("liveness-misses"))
+    before = max((again for again in when(run.found_dead, dead) if again < at), default=0.0)
     counts = [count for count, _ in itertools.groupby(  # a probe that found nothing out repeats one
-        missed.count for missed in run.missed if missed.peer == dead and missed.at <= at)]
+        missed.count for missed in run.missed
+        if missed.peer == dead and before <= missed.at <= at)]
     if counts[-limit:] != [*range(1, limit + 1)]:
         yield f"{found} without {limit} misses in a row"
     due = run.late.later(at, REPORT_TIME)

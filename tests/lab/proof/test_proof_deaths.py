@@ -137,3 +137,29 @@ def test_the_seeds_of_a_dead_peer_had_time_to_tell_others_also_if_these_write_no
     proof = tell(tmp_path, alone.replace("until 60", "until 25"))
     [dead] = [run for run in proof.peers if run.address.endswith("5002")]
     assert not deaths.is_told(proof, dead)
+
+
+@pytest.mark.parametrize("again, holds", [(True, True), (False, False)])
+def test_a_second_death_of_a_peer_needs_misses_of_its_own(tmp_path, again, holds):
+    row = deaths.dead(tell(tmp_path, """
+        0.0 8080 starts
+        0.05 8080 lives until 60
+        0.5 5001 starts
+        0.5 5002 starts
+        1.0 5001 links 5002
+        1.1 5001 registered:@8080
+        2.0 5002 asks 5001 until 10
+        2.0 5001 asks 5002 until 10
+        14 5001 finds 5002 dead
+        14 5001 reports 5002 to 8080
+        14 8080 removed:@5002:dead
+        30 5002 starts
+        31 5001 links 5002
+        32 5001 asks 5002 until 36
+        32 5002 asks 5001 until 36
+        44 5001 reports 5002 to 8080
+        44 8080 removed:@5002:dead
+        60 5001 lives
+    """, "44 5001 finds 5002 dead" if again else "44 5001 dead:@5002"))
+    found = [detail for detail in row.details if "without 3 misses" in detail]
+    assert (found == []) is holds, row.details
