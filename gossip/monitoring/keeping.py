@@ -91,7 +91,7 @@ class Keeping(Part):
         # other seed -> what was forwarded to it by this tree
         self._handed = {seed: self._table() for seed in self._others}
         self._moved = 0  # rows forwarded to other owners since the last `load:` in the file
-        self.late = Recent(REPORTERS_LIMIT)  # reporter whose rows came late -> True
+        self.late = Recent(REPORTERS_LIMIT)  # reporter whose rows came late -> for how long
         self._newest = Recent(REPORTERS_LIMIT)  # reporter -> when its newest row was reported
         self._counted_in = self._hops = 0  # rows taken in since then, and their hops to the owner
 
@@ -151,14 +151,18 @@ class Keeping(Part):
     def _note_late(self, rows: list[Row], now: float) -> None:
         """Note reporters that may have been out of reach: those that they name may be so still.
         Rows are late if they are old, or if their reporter was silent before, because what waited
-        on a link comes all at once, as if it were new. Rows that move to another seed are old, too,
-        which only delays a warning."""
+        on a link comes all at once, as if it were new. Old rows that move by a new tree count only
+        shortly, because the others move at the same time."""
         longest = LATE * self._period
+        moving = self.tending.since() > now - longest
         for row in rows:
             before = self._newest.get(row.reporter, default=row.at)
             self._newest.put(row.reporter, max(before, row.at))
-            if row.at < now - longest or row.at > before + longest:
-                self.late.put(row.reporter, True, now + PAIRED_FROM * self._period)
+            silent = row.at > before + longest
+            if silent or row.at < now - longest:
+                wait = longest if moving and not silent else PAIRED_FROM * self._period
+                until = max(now + wait, self.late.get(row.reporter, now, 0.0))
+                self.late.put(row.reporter, until, until)
 
     def _lend_parts(self, now: float) -> None:
         """Lend the rows of subjects that another seed decides about."""

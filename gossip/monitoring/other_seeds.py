@@ -201,6 +201,10 @@ class Tending:
         for told in self._told.values():
             told.agreed = math.inf
 
+    def since(self) -> float:
+        """Return since when the newest tree counts."""
+        return self._trees[-1][0]
+
     def said(self, seed: Address, tree: ThreadedTree) -> None:
         self._told[seed].tree = tree
 
