@@ -39,6 +39,13 @@ class Network(VirtualNetwork):
     def pass_by(self, seconds):
         self.time.run(self.time.now + seconds)
 
+    def talk(self, seconds, pause=1.0, texts=1):
+        """Let two peers say something, then pause, again and again."""
+        for _ in range(int(seconds / pause)):
+            for peer in OLD[:2]:
+                self.say(peer, ["hello"] * texts)
+            self.pass_by(pause)
+
     def written(self):
         return b"".join(bytes(file.data) for file in self.folder.values()).decode()
 
@@ -94,32 +101,20 @@ def test_who_has_offered_a_message_does_not_owe_it_while_a_newcomer_fetches_all_
 def test_who_comes_back_last_when_no_peer_had_a_seed_is_left_alone_by_nobody():
     """The others report before it does that it names none of them."""
     network = Network(WATCHED, OLD)
-
-    def talk(seconds):
-        for _ in range(seconds):
-            for peer in OLD[:2]:
-                network.say(peer, ["hello"])
-            network.pass_by(1.0)
-    talk(120)
+    network.talk(120)
     network.cut(frozenset(OLD))
-    talk(120)
+    network.talk(120)
     network.mend(frozenset(OLD))
-    talk(100)
+    network.talk(100)
     network.assert_that_nobody_is_blamed()
 
 
 def test_what_waited_on_links_to_seeds_comes_at_once_and_nobody_is_left_alone():
     """The links outlive a short cut, so that all reports of it come as if they were new."""
     network = Network(WATCHED._replace(report_interval=1.0, capacity=fixed(3)), [*OLD, LATE[0]])
-
-    def talk(seconds):
-        for _ in range(2 * seconds):
-            for peer in OLD[:2]:
-                network.say(peer, ["x"] * 5)
-            network.pass_by(0.5)
-    talk(12)
+    network.talk(12, pause=0.5, texts=5)
     network.cut(frozenset(SEEDS))
-    talk(10)
+    network.talk(10, pause=0.5, texts=5)
     network.mend(frozenset(SEEDS))
-    talk(14)
+    network.talk(14, pause=0.5, texts=5)
     network.assert_that_nobody_is_blamed()
