@@ -3,6 +3,7 @@
 import pytest
 
 from gossip.lab.proof import check, delivery, evidence
+from gossip.spread import room
 from tests.tools.stories import PAIR, SEED, holds, tell
 
 # Whoever leaves, or dies.
@@ -370,6 +371,10 @@ def test_who_wrote_nothing_since_a_message_may_have_ended_before_it(tmp_path, la
 
 
 # Messages that others have evicted when somebody comes.
+
+def test_the_proof_knows_how_much_a_batch_may_evict():
+    assert evidence.SPARED == room.SPARED
+
 
 @pytest.mark.parametrize("lacks, healthy", [("5002/5", True), ("5002/6", False), ("5001/1", False)])
 @pytest.mark.parametrize("kept", ["few", "few bytes"])
