@@ -279,7 +279,7 @@ class Peer(Node):
             came, lines = lines, Peer.sift(self, link, lines, True)  # an override may wait
             if len(lines) < len(came) and self.spreading.way.HEARS_REPETITIONS:
                 self.spreading.way.repeated(link, came)
-            if (lines and lines[0].startswith(wire.GOSSIP)
+            if (lines and lines[0].startswith(self.spreading.BEGINNINGS)
                     and self.spreading.take_block(link, lines)):
                 return
         for batch, is_gossip in in_batches(lines, self.spreading.BEGINNINGS):

@@ -68,12 +68,13 @@ class Covers:
     def unknown(self, lines: list[bytes], link=None) -> list[bytes]:
         """Return the lines without known covers, but for those with a new line behind them. A known
         cover that came last and alone is noted on the link."""
-        unknown = []
-        for is_known, group in itertools.groupby(lines, self.lines.__contains__):
-            unknown += list(group)[-1:] if is_known else group
-        cover = self.lines.get(unknown[0]) if len(unknown) == 1 else None
+        if len(lines) > 1:
+            groups, lines = itertools.groupby(lines, self.lines.__contains__), []
+            for is_known, group in groups:
+                lines += list(group)[-1:] if is_known else group
+        cover = self.lines.get(lines[0]) if len(lines) == 1 else None
         if cover is None:
-            return unknown
+            return lines
         self._came(cover, link)  # messages may come with the next bytes
         return []
 
@@ -90,12 +91,10 @@ class Covers:
         """Return whether a run has contradicted itself here, known to be genuine or not."""
         return self._liars.get(run, default=False)
 
-    def take(self, cover: Cover | None, link=None) -> Cover:
-        """Take a verified signed line, which speaks for what comes next. Corrupt if it is bad, or
-        if it contradicts a kept one and the origin itself sent both over this link. Who forwards is
-        not blamed, because it may have received the other one first."""
-        if cover is None:
-            raise Corrupt
+    def take(self, cover: Cover, link=None) -> Cover:
+        """Take a signed line, which speaks for what comes next. Corrupt if it contradicts a kept
+        one, and the origin itself sent both over this link. Who forwards is not blamed, because it
+        may have received the other one first."""
         kept = self.keep(cover)
         if None not in (link, cover.liar) and kept is None and cover.liar() is link:
             raise Corrupt

@@ -1,8 +1,9 @@
 """Ed25519 by the OpenSSL of Python's own hashlib. Without one the import fails.
 
-Other threads run during a check. Threads share only keys, which OpenSSL does not change; each check
-makes a context of its own. No other libcrypto is looked for, because macOS ends a process that
-loads the system's. What is public here is the same as in ed25519.py.
+Calls keep the interpreter lock, because a check is shorter than it takes to get the lock back from
+readers that wait for the same turn. Threads share only keys, which OpenSSL does not change; each
+check makes a context of its own. No other libcrypto is looked for, because macOS ends a process
+that loads the system's. What is public here is the same as in ed25519.py.
 """
 
 import ctypes
@@ -44,19 +45,18 @@ class _Functions:
     """The functions of libcrypto. OSError without libcrypto, AttributeError without one of them."""
 
     def __init__(self, library: str | None):
-        held = ctypes.PyDLL(library)  # keeps the interpreter lock: releasing it takes longer
-        released = ctypes.CDLL(library)  # releases it, so that other threads run
-        self.new_secret = _typed(held.EVP_PKEY_new_raw_private_key, *NEW_KEY)
-        self.new_public = _typed(held.EVP_PKEY_new_raw_public_key, *NEW_KEY)
-        self.raw_public = _typed(held.EVP_PKEY_get_raw_public_key, INT, POINTER, BYTES, SIZE_OUT)
-        self.free_key = _typed(held.EVP_PKEY_free, None, POINTER)
-        self.new_context = _typed(held.EVP_MD_CTX_new, POINTER)
-        self.free_context = _typed(held.EVP_MD_CTX_free, None, POINTER)
-        self.begin_sign = _typed(held.EVP_DigestSignInit, *INIT)
-        self.begin_verify = _typed(held.EVP_DigestVerifyInit, *INIT)
-        self.sign = _typed(released.EVP_DigestSign, INT, POINTER, BYTES, SIZE_OUT, BYTES, SIZE)
-        self.verify = _typed(released.EVP_DigestVerify, INT, POINTER, BYTES, SIZE, BYTES, SIZE)
-        self.forget_errors = _typed(held.ERR_clear_error, None)
+        crypto = ctypes.PyDLL(library)
+        self.new_secret = _typed(crypto.EVP_PKEY_new_raw_private_key, *NEW_KEY)
+        self.new_public = _typed(crypto.EVP_PKEY_new_raw_public_key, *NEW_KEY)
+        self.raw_public = _typed(crypto.EVP_PKEY_get_raw_public_key, INT, POINTER, BYTES, SIZE_OUT)
+        self.free_key = _typed(crypto.EVP_PKEY_free, None, POINTER)
+        self.new_context = _typed(crypto.EVP_MD_CTX_new, POINTER)
+        self.free_context = _typed(crypto.EVP_MD_CTX_free, None, POINTER)
+        self.begin_sign = _typed(crypto.EVP_DigestSignInit, *INIT)
+        self.begin_verify = _typed(crypto.EVP_DigestVerifyInit, *INIT)
+        self.sign = _typed(crypto.EVP_DigestSign, INT, POINTER, BYTES, SIZE_OUT, BYTES, SIZE)
+        self.verify = _typed(crypto.EVP_DigestVerify, INT, POINTER, BYTES, SIZE, BYTES, SIZE)
+        self.forget_errors = _typed(crypto.ERR_clear_error, None)
 
 
 def _typed(function, returned, *given):
@@ -110,10 +110,13 @@ def _public_key(public: bytes) -> _Owned:
 
 
 def fits(public: bytes, message: bytes, signature: bytes) -> bool:
-    key = _public_key(public)
-    context = _Owned(_openssl.new_context(), _openssl.free_context)
-    _checked(_openssl.begin_verify(context.pointer, None, None, None, key.pointer))
-    result = _openssl.verify(context.pointer, signature, len(signature), message, len(message))
+    key, context = _public_key(public), _openssl.new_context()
+    try:
+        _checked(context)
+        _checked(_openssl.begin_verify(context, None, None, None, key.pointer))
+        result = _openssl.verify(context, signature, len(signature), message, len(message))
+    finally:
+        _openssl.free_context(context)
     if result != 1:
         _openssl.forget_errors()  # OpenSSL keeps a list for each thread
     return result == 1

@@ -92,27 +92,28 @@ class SignedMessages(MessageList):
             link=None) -> SignedFresh:
         """Take gossip and signed lines, but none after too many corrupt lines."""
         fresh = SignedFresh()
-        last = link and link.cover  # the cover that came last on the link
-        covers = self._verified(lines, last, made_here, brought_by, fresh.checks)
-        last = last and covers[last.line]
-        self._take_all(lines, covers, last, made_here, brought_by, link, fresh)
+        self._take_all(lines, made_here, brought_by, link, fresh)
         if self._texts.is_over():
             self._texts.evict()
         fresh.contradictions, self._covers.contradictions = self._covers.contradictions, []
         fresh.shown = b"\n".join(fresh.lines).decode()  # a signed line has no prefix
         return fresh
 
-    def _take_all(self, lines: list[bytes], covers: dict[bytes, Cover | None], last: Cover | None,
-                  made_here: bool, brought_by: Address | None, link, fresh: SignedFresh) -> None:
-        """Take lines with verified `covers`, up to an invalid line, or too many corrupt ones."""
-        for is_cover, group in itertools.groupby(lines, covers.__contains__):
-            batch = list(group)
+    def _take_all(self, lines: list[bytes], made_here: bool, brought_by: Address | None, link,
+                  fresh: SignedFresh) -> None:
+        """Take lines, up to an invalid line, or too many corrupt ones."""
+        batches = [list(group) for _, group in itertools.groupby(lines, _is_cover)]
+        last = self._last_on(link, batches, brought_by, fresh)
+        for batch, behind in itertools.zip_longest(batches, batches[1:], fillvalue=()):
+            is_cover = _is_cover(batch[0])
             if not is_cover and self._take_block(batch, last, made_here, fresh):
                 continue
             for line in batch:
                 try:
                     if is_cover:
-                        last = self._covers.take(covers[line], link)
+                        cover = self._cover(line, made_here)
+                        self._verify(cover, behind if line is batch[-1] else (), brought_by, fresh)
+                        last = self._covers.take(cover, link)
                     else:
                         self._take_covered(line, last, made_here, brought_by, fresh)
                 except Corrupt:
@@ -122,6 +123,17 @@ class SignedMessages(MessageList):
                 except wire.WireError as error:
                     fresh.fault = error
                     return
+
+    def _last_on(self, link, batches: list[list[bytes]], brought_by: Address | None,
+                 fresh: SignedFresh) -> Cover | None:
+        """Return the cover that came last on a link, None if it is bad."""
+        last = link and link.cover
+        try:
+            if last is not None and batches and not _is_cover(batches[0][0]):
+                self._verify(last, batches[0], brought_by, fresh)
+        except Corrupt:
+            return None
+        return last
 
     def _take_block(self, lines: list[bytes], last: Cover | None, made_here: bool,
                     fresh: SignedFresh) -> bool:
@@ -167,44 +179,29 @@ class SignedMessages(MessageList):
         elif (run := self._keep(line, digest, message, made_here, brought_by, fresh)) is not None:
             self._note_cover(run, [line], cover, fresh)
 
-    def _verified(self, lines: list[bytes], last: Cover | None, made_here: bool,
-                  brought_by: Address | None, checks: collections.Counter
-                  ) -> dict[bytes, Cover | None]:
-        """Return the covers of these lines, and `last`, by signed line; None if corrupt. Stop after
-        as many corrupt lines as end a link. `checks` counts what was needed."""
-        covers = {} if last is None else {last.line: last}
-        needed: dict[Cover, bool] = {}
-        for are_covers, group in itertools.groupby(lines, _is_cover):
-            for line in group if are_covers else ():
-                if line not in covers:
-                    covers[line] = self._cover(line, made_here)
-                last = covers[line]
-            if (not are_covers and last and last.unchecked and last not in needed
-                    and not all(map(self.holds, group))):
-                needed[last] = True
-        for cover in dict.fromkeys([*needed, *covers.values()]):
-            if (cover is None or cover.unchecked is None
-                    or self._covers.is_old(cover, self._seen_of(cover.run), brought_by)
-                    or self._is_denied(cover.run, brought_by)):
-                continue
-            if cover in needed:
-                checks[brought_by] += 1
-                cover.payer = brought_by
-            elif not self._checks_early(brought_by):
-                break
-            cover.good, cover.unchecked = self._is_genuine(cover.unchecked), None
-            if not cover.good:
-                covers[cover.line] = None
-                if list(covers.values()).count(None) == self._corrupt_most:
-                    break
-        return covers
-
-    def _cover(self, line: bytes, made_here: bool) -> Cover | None:
+    def _cover(self, line: bytes, made_here: bool) -> Cover:
+        """Return the cover that a signed line is, as it is kept; Corrupt if it is malformed."""
         try:
             return (self._covers.lines.get(line)
                     or Cover(line, grammar.parse_signed(line), good=made_here))
         except wire.WireError:
-            return None
+            raise Corrupt from None
+
+    def _verify(self, cover: Cover, behind, brought_by: Address | None, fresh: SignedFresh) -> None:
+        """Verify a signature, unless that was done or would change nothing; Corrupt if it is bad.
+        Unless a line behind the cover is new, verify only as long as `checks_early`."""
+        if (cover.unchecked is None
+                or self._covers.is_old(cover, self._seen_of(cover.run), brought_by)
+                or self._is_denied(cover.run, brought_by)):
+            return
+        if not all(map(self.holds, behind)):
+            fresh.checks[brought_by] += 1
+            cover.payer = brought_by
+        elif not self._checks_early(brought_by):
+            return
+        cover.good, cover.unchecked = self._is_genuine(cover.unchecked), None
+        if not cover.good:
+            raise Corrupt
 
     def _seen_of(self, key: bytes) -> Intervals:
         run = self._runs.get(key)

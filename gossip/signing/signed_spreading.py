@@ -5,6 +5,7 @@ to be genuine. Until that is known, the lines of the run wait.
 """
 
 import collections
+import operator
 
 from gossip import wire
 from gossip.addresses import Address
@@ -73,6 +74,7 @@ class SignedSpreading(Spreading):
                 node.settings, runs.own_run, signer.is_genuine, runs.is_known, runs.is_denied,
                 lambda neighbour: self._early_checks.spend(node.now(), 1, neighbour)))
         self._write_sparingly = node.write_sparingly
+        self._is_expected = operator.methodcaller("startswith", self.BEGINNINGS)
 
     def signed(self, lines: list[bytes]) -> list[bytes]:
         """Return lines that were made here, behind their covers."""
@@ -81,14 +83,22 @@ class SignedSpreading(Spreading):
         first = wire.gossip_key(lines[0])[1]
         return [*self._signer.cover(first, [sha256(line).digest() for line in lines]), *lines]
 
+    def take_block(self, link, lines: list[bytes]) -> bool:
+        """Take lines, however many, that are all gossip or signed. Return whether they are."""
+        if not all(map(self._is_expected, lines)):
+            return False
+        self._take(link, lines)
+        return True
+
     def take(self, link, lines: list[bytes]) -> None:
-        """Take gossip and signed lines from a neighbour; WireError for the first invalid line. If
-        one is corrupt, no rumor is answered, because not all were read."""
-        rumors = []
-        if not all(line.startswith(self.BEGINNINGS) for line in lines):
-            rumors = [wire.gossip_part(line) for line in lines if line.startswith(wire.RUMOR)]
-            lines = [line if line.startswith(self.BEGINNINGS) else wire.gossip_part(line)
-                     for line in lines]  # nobody has signed a prefix
+        """Take gossip and signed lines from a neighbour; WireError for the first invalid line."""
+        rumors = [wire.gossip_part(line) for line in lines if line.startswith(wire.RUMOR)]
+        self._take(link, [line if line.startswith(self.BEGINNINGS) else wire.gossip_part(line)
+                          for line in lines], rumors)  # nobody has signed a prefix
+
+    def _take(self, link, lines: list[bytes], rumors: list[bytes] = ()) -> None:
+        """Take lines without prefixes. If one is corrupt, answer no rumor, because not all were
+        read."""
         fresh = self._remember(lines, link)
         unknown = [line for _, line, _ in fresh.unknown]
         if fresh.corrupt:
