@@ -7,6 +7,8 @@ import sys
 import threading
 import time
 
+import pytest
+
 from gossip.lab.proof.records import Records
 from tests.tools.files import count, events, wait_event
 from tests.tools.nets import FAST, connected, neighbours, ring_whole
@@ -148,6 +150,7 @@ def test_being_told_of_a_death_ends_the_counting_but_spares_who_just_answered(ne
     wait_event(peer, f"disconnected:{fake.address}:told dead")
 
 
+@pytest.mark.slow
 def test_under_full_load_nobody_is_found_dead(net):
     _, peers = linked_net(net, 6)
     burners = [subprocess.Popen([sys.executable, "-c", "while True: pass"])

@@ -98,6 +98,7 @@ def test_who_has_offered_a_message_does_not_owe_it_while_a_newcomer_fetches_all_
     network.assert_that_nobody_is_blamed()
 
 
+@pytest.mark.slow
 def test_who_comes_back_last_when_no_peer_had_a_seed_is_left_alone_by_nobody():
     """The others report before it does that it names none of them."""
     network = Network(WATCHED, OLD)

@@ -112,6 +112,7 @@ class Changes:
             self.tree = self.tree.without(author, seed, loads)
 
 
+@pytest.mark.slow
 def test_five_thousand_joins_crashes_and_cuts_leave_a_whole_tree():
     rng = random.Random(12)
     changes, most = Changes(rng), 0

@@ -43,6 +43,7 @@ def test_each_network_is_a_step_with_the_time_that_is_left(command):
         assert "message 5 of 5, one by one" in terminal.text
 
 
+@pytest.mark.slow
 def test_without_a_terminal_and_with_plain_no_step_is_shown(command):
     code, out, err = run(*command)
     assert (code, err) == (0, "")

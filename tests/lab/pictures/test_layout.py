@@ -2,10 +2,13 @@
 
 import random
 
+import pytest
+
 from gossip.lab.pictures import network
 from tests.tools.pictures import power_law_links
 
 
+@pytest.mark.slow
 def test_a_large_layout_keeps_its_hubs_inside():
     links = power_law_links(500, 2500)
     degrees = [0] * 500
