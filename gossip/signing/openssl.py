@@ -112,8 +112,7 @@ def _public_key(public: bytes) -> _Owned:
 def fits(public: bytes, message: bytes, signature: bytes) -> bool:
     key, context = _public_key(public), _openssl.new_context()
     try:
-        _checked(context)
-        _checked(_openssl.begin_verify(context, None, None, None, key.pointer))
+        _checked(context and _openssl.begin_verify(context, None, None, None, key.pointer))
         result = _openssl.verify(context, signature, len(signature), message, len(message))
     finally:
         _openssl.free_context(context)

@@ -103,7 +103,10 @@ class SignedMessages(MessageList):
                   fresh: SignedFresh) -> None:
         """Take lines, up to an invalid line, or too many corrupt ones."""
         batches = [list(group) for _, group in itertools.groupby(lines, _is_cover)]
-        last = self._last_on(link, batches, brought_by, fresh)
+        last = link and link.cover  # the cover that came last
+        if (last is not None and batches and not _is_cover(batches[0][0])
+                and not self._verify(last, batches[0], brought_by, fresh)):
+            last = None
         for batch, behind in itertools.zip_longest(batches, batches[1:], fillvalue=()):
             is_cover = _is_cover(batch[0])
             if not is_cover and self._take_block(batch, last, made_here, fresh):
@@ -112,7 +115,9 @@ class SignedMessages(MessageList):
                 try:
                     if is_cover:
                         cover = self._cover(line, made_here)
-                        self._verify(cover, behind if line is batch[-1] else (), brought_by, fresh)
+                        its = behind if line is batch[-1] else ()
+                        if not self._verify(cover, its, brought_by, fresh):
+                            raise Corrupt
                         last = self._covers.take(cover, link)
                     else:
                         self._take_covered(line, last, made_here, brought_by, fresh)
@@ -123,17 +128,6 @@ class SignedMessages(MessageList):
                 except wire.WireError as error:
                     fresh.fault = error
                     return
-
-    def _last_on(self, link, batches: list[list[bytes]], brought_by: Address | None,
-                 fresh: SignedFresh) -> Cover | None:
-        """Return the cover that came last on a link, None if it is bad."""
-        last = link and link.cover
-        try:
-            if last is not None and batches and not _is_cover(batches[0][0]):
-                self._verify(last, batches[0], brought_by, fresh)
-        except Corrupt:
-            return None
-        return last
 
     def _take_block(self, lines: list[bytes], last: Cover | None, made_here: bool,
                     fresh: SignedFresh) -> bool:
@@ -187,21 +181,20 @@ class SignedMessages(MessageList):
         except wire.WireError:
             raise Corrupt from None
 
-    def _verify(self, cover: Cover, behind, brought_by: Address | None, fresh: SignedFresh) -> None:
-        """Verify a signature, unless that was done or would change nothing; Corrupt if it is bad.
-        Unless a line behind the cover is new, verify only as long as `checks_early`."""
+    def _verify(self, cover: Cover, behind, brought_by: Address | None, fresh: SignedFresh) -> bool:
+        """Verify a signature, unless that was done or would change nothing; return False if it is
+        bad. Unless a line `behind` the cover is new, verify only as long as `checks_early`."""
         if (cover.unchecked is None
                 or self._covers.is_old(cover, self._seen_of(cover.run), brought_by)
                 or self._is_denied(cover.run, brought_by)):
-            return
+            return True
         if not all(map(self.holds, behind)):
             fresh.checks[brought_by] += 1
             cover.payer = brought_by
         elif not self._checks_early(brought_by):
-            return
+            return True
         cover.good, cover.unchecked = self._is_genuine(cover.unchecked), None
-        if not cover.good:
-            raise Corrupt
+        return cover.good
 
     def _seen_of(self, key: bytes) -> Intervals:
         run = self._runs.get(key)
