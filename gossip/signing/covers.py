@@ -1,6 +1,6 @@
-"""Covers: verified signed lines, and which messages each of them speaks for.
+"""Covers: signed lines, and which messages each of them speaks for once it is verified.
 
-Rules only. A cover is kept while a text that it speaks for is held, or while it is one of the
+Rules only. A verified cover is kept while a text that it speaks for is held, or while it is one of the
 latest without a text. A link remembers the last cover that came over it, kept or not, which speaks
 for the lines behind it. Because honest peers send every line right behind its own cover
 (`wire.covered`), an honest peer never looks guilty, whatever others send.
@@ -68,13 +68,14 @@ class Covers:
     def unknown(self, lines: list[bytes], link=None) -> list[bytes]:
         """Return the lines without known covers, but for those with a new line behind them. A known
         cover that came last and alone is noted on the link."""
+        unknown = lines
         if len(lines) > 1:
-            groups, lines = itertools.groupby(lines, self.lines.__contains__), []
-            for is_known, group in groups:
-                lines += list(group)[-1:] if is_known else group
-        cover = self.lines.get(lines[0]) if len(lines) == 1 else None
+            unknown = []
+            for is_known, group in itertools.groupby(lines, self.lines.__contains__):
+                unknown += list(group)[-1:] if is_known else group
+        cover = self.lines.get(unknown[0]) if len(unknown) == 1 else None
         if cover is None:
-            return lines
+            return unknown
         self._came(cover, link)  # messages may come with the next bytes
         return []
 

@@ -104,19 +104,21 @@ class SignedMessages(MessageList):
         """Take lines, up to an invalid line, or too many corrupt ones."""
         batches = [list(group) for _, group in itertools.groupby(lines, _is_cover)]
         last = link and link.cover  # the cover that came last
-        if (last is not None and batches and not _is_cover(batches[0][0])
-                and not self._verify(last, batches[0], brought_by, fresh)):
-            last = None
-        for batch, behind in itertools.zip_longest(batches, batches[1:], fillvalue=()):
-            is_cover = _is_cover(batch[0])
-            if not is_cover and self._take_block(batch, last, made_here, fresh):
+        if last is not None and last.unchecked and batches and not _is_cover(batches[0][0]):
+            last = self._covers.lines.get(last.line, last)  # verified if another link brought it
+            if self._is_bad(last, batches[0], brought_by, fresh):
+                last = link.cover = None
+        for batch, lines_behind in itertools.zip_longest(batches, batches[1:], fillvalue=()):
+            are_covers = _is_cover(batch[0])
+            if not are_covers and self._take_block(batch, last, made_here, fresh):
                 continue
-            for line in batch:
+            for at, line in enumerate(batch, 1):
                 try:
-                    if is_cover:
+                    if are_covers:
+                        last = None  # if this cover is bad, no cover speaks for what comes next
                         cover = self._cover(line, made_here)
-                        its = behind if line is batch[-1] else ()
-                        if not self._verify(cover, its, brought_by, fresh):
+                        behind = lines_behind if at == len(batch) else ()
+                        if self._is_bad(cover, behind, brought_by, fresh):
                             raise Corrupt
                         last = self._covers.take(cover, link)
                     else:
@@ -174,27 +176,28 @@ class SignedMessages(MessageList):
             self._note_cover(run, [line], cover, fresh)
 
     def _cover(self, line: bytes, made_here: bool) -> Cover:
-        """Return the cover that a signed line is, as it is kept; Corrupt if it is malformed."""
+        """Return the kept cover with this line, else a new one; Corrupt if it is malformed."""
         try:
             return (self._covers.lines.get(line)
                     or Cover(line, grammar.parse_signed(line), good=made_here))
         except wire.WireError:
             raise Corrupt from None
 
-    def _verify(self, cover: Cover, behind, brought_by: Address | None, fresh: SignedFresh) -> bool:
-        """Verify a signature, unless that was done or would change nothing; return False if it is
-        bad. Unless a line `behind` the cover is new, verify only as long as `checks_early`."""
+    def _is_bad(self, cover: Cover, lines_behind, brought_by: Address | None, fresh: SignedFresh
+                ) -> bool:
+        """Verify a signature, unless that was done or would change nothing; return whether it is
+        bad. If no line behind the cover is new, verify only as long as `checks_early`."""
         if (cover.unchecked is None
                 or self._covers.is_old(cover, self._seen_of(cover.run), brought_by)
                 or self._is_denied(cover.run, brought_by)):
-            return True
-        if not all(map(self.holds, behind)):
+            return False
+        if not all(map(self.holds, lines_behind)):
             fresh.checks[brought_by] += 1
             cover.payer = brought_by
         elif not self._checks_early(brought_by):
-            return True
+            return False
         cover.good, cover.unchecked = self._is_genuine(cover.unchecked), None
-        return cover.good
+        return not cover.good
 
     def _seen_of(self, key: bytes) -> Intervals:
         run = self._runs.get(key)

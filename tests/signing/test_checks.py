@@ -98,6 +98,17 @@ def test_a_signature_that_was_not_checked_early_is_checked_when_a_message_needs_
     assert fresh.corrupt == ([bad, line] if at_once else [line]) and fresh.checks == {ONE: 1}
 
 
+def test_a_bad_signature_that_is_repeated_hides_no_line_behind_it(signer):
+    messages, link = message_list(checks_early=lambda neighbour: False), Neighbour(ONE)
+    cover, line = single(signer, 1)
+    bad = cover[:-2] + b"AA"
+    fresh = messages.add([bad, bad, line], link=link, brought_by=ONE)
+    assert fresh.corrupt == [bad, line] and fresh.checks == {ONE: 1}
+    for batch, corrupt in ([bad], []), ([line], [line]), ([line], [line]):
+        assert messages.add(batch, link=link, brought_by=ONE).corrupt == corrupt
+    assert messages.add([cover, line], link=link, brought_by=ONE).lines == [line]
+
+
 def test_a_run_that_becomes_known_gives_back_the_checks_of_what_has_waited(signer):
     known = set()
     messages = message_list(is_known=known.__contains__)
