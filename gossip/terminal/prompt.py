@@ -78,25 +78,22 @@ class LineEditor:
             key = re.sub(";[0-9]+", "", key[2:])
             key = key[-1:] if key[:-1] == "1" and key != "1~" else key
         key = _MEANINGS.get(key, "")
-        text, cursor, left, right = self.text, self.cursor, self._beside(-1), self._beside(1)
-        places = {"left": left, "right": right, "home": 0, "end": len(text)}
-        cuts = {"backspace": (left, cursor), "delete": (cursor, right),
-                "end of input": (cursor, right), "cut before": (0, cursor),
-                "cut after": (cursor, len(text))}
+        text, left, right = self.text, self._beside(-1), self._beside(1)
+        before, after = text[:self.cursor], text[self.cursor:]
+        edited = {  # -> what is then before and after the cursor
+            "left": (text[:left], text[left:]), "right": (text[:right], text[right:]),
+            "home": ("", text), "end": (text, ""), "backspace": (text[:left], after),
+            "delete": (before, text[right:]), "end of input": (before, text[right:]),
+            "cut before": ("", after), "cut after": (before, ""),
+            "cut word": (before.rstrip().removesuffix("".join(before.split()[-1:])), after)}
         if key == "enter":
             lines.append(self._enter())
         elif key == "end of input" and not text:
             lines.append(END_OF_INPUT)
         elif key in ("up", "down"):
             self._recall(-1 if key == "up" else 1)
-        elif key in places:
-            self.cursor = places[key]
-        elif key in cuts:
-            self._set(text[:cuts[key][0]], text[cuts[key][1]:])
-        elif key == "cut word":
-            before = text[:cursor].rstrip()
-            word = len(before.split()[-1]) if before else 0
-            self._set(before[:len(before) - word], text[cursor:])
+        elif key in edited:
+            self._set(*edited[key])
 
     def _set(self, before: str, after: str) -> None:
         self.text, self.cursor = before + after, len(before)

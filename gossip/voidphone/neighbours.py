@@ -74,12 +74,10 @@ class PeerLink(Link):
     def send_all(self, chunks: list[bytes]) -> None:
         """Send messages together, but a few to a module separately. The reason is that several
         clients take what `recv` returns for a single message."""
-        alone = 0
-        while self.role == MODULE and alone < len(chunks) and self._alone.spend(self._now()):
-            self.send(chunks[alone])
-            alone += 1
-        if alone < len(chunks):
-            self.send(b"".join(chunks[alone:]))
+        while self.role == MODULE and chunks and self._alone.spend(self._now()):
+            self.send(chunks.pop(0))
+        if chunks:
+            self.send(b"".join(chunks))
 
 
 class View:
@@ -218,7 +216,6 @@ class Handshake(Part):
     def __init__(self, module):
         self._module = module
         self._view = module.view
-        self._left_alone = Recent(MOST_LEFT_ALONE)
         self._rests = Recent(MOST_LEFT_ALONE)  # peer that we did work for -> Backoff
         self._searches: collections.deque[tuple[PeerLink, int]] = collections.deque()  # with nonces
         self.duty = None  # later the duty that calls `work`
@@ -316,23 +313,24 @@ class Handshake(Part):
 
     def is_left_alone(self, peer: Address) -> bool:
         """Tell whether a peer recently did not accept our work."""
-        return self._left_alone.get(peer, self._module.now()) is not None
+        now = self._module.now()
+        return now < self._rests.get(peer, now, Backoff(REST, LEFT_ALONE)).due
 
     def leave_alone(self, peer: Address, refused: bool = False) -> None:
         """Do no work for a peer for a while: if it has not refused it, each time for longer."""
         now = self._module.now()
-        rest = self._rests.get(peer, now) or Backoff(REST, LEFT_ALONE)
+        rest = self._rests.get(peer, now, Backoff(REST, LEFT_ALONE))
         rest.failed(now)
+        if refused:
+            rest.due = now + LEFT_ALONE
         self._rests.put(peer, rest, now + 2 * LEFT_ALONE)
-        self._left_alone.put(peer, True, now + LEFT_ALONE if refused else rest.due)
 
     def on_end(self, link: PeerLink) -> None:
         """Free a dial's place. Leave a peer alone that refused our work, or hung up during it."""
         if link.role == ANSWERED:
             self._module.write_refusal(link.peer, "it did not take our work: has it more pow_bits?")
-        if link.role in (WORKED_FOR, ANSWERED):
-            if link.peer not in self._view.addresses():  # else its own dial was sooner
-                self.leave_alone(link.peer, refused=link.role == ANSWERED)
+        if link.role in (WORKED_FOR, ANSWERED) and link.peer not in self._view.addresses():
+            self.leave_alone(link.peer, refused=link.role == ANSWERED)  # else it dialled sooner
         if link.role in (DIALLED, WORKED_FOR, ANSWERED):
             self._view.end_dial(link.peer)
 

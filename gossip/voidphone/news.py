@@ -77,9 +77,8 @@ class Shelf(collections.OrderedDict):
         self.bytes = 0
 
     def put(self, news: News) -> None:
-        message = news.message
-        self[news.number] = self._of_type[message.data_type][news.number] = news
-        self.bytes += self._overhead + len(message.data)
+        self[news.number] = self._of_type[news.message.data_type][news.number] = news
+        self.bytes += self._overhead + len(news.message.data)
 
     def take(self, number: int) -> News:
         news = self.pop(number)

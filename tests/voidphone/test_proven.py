@@ -222,6 +222,6 @@ def test_so_many_that_did_not_take_our_work_are_remembered(modules, monkeypatch)
     monkeypatch.setattr(neighbours, "MOST_LEFT_ALONE", 2)
     module, addresses = modules.module(), [free_address() for _ in range(3)]
     for address in addresses:
-        module.handshake._left_alone.put(address, True)
+        module.handshake.leave_alone(address, refused=True)
     left = [module.handshake.is_left_alone(address) for address in addresses]
     assert left == [False, True, True]
