@@ -43,8 +43,7 @@ class LineEditor:
     """The line that is being typed. The bytes of a key (`ESC [ 1 ; 5 C`) may come in pieces."""
 
     def __init__(self):
-        self.text = ""
-        self.cursor = 0  # characters before it
+        self.before = self.after = ""  # what stands before and after the cursor
         self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
         self._part = ""  # the beginning of an incomplete key
         self._history: list[str] = []
@@ -62,15 +61,15 @@ class LineEditor:
             if key["part"]:
                 self._part = key["part"][:64]
             elif key["text"]:
-                self._set(self.text[:self.cursor] + key["text"][:LINE_LIMIT - len(self.text)],
-                          self.text[self.cursor:])
+                self.before += key["text"][:LINE_LIMIT - len(self.before + self.after)]
             else:
                 self._press(key[0], lines)
         return lines
 
     def view(self) -> tuple[str, int]:
         """Return the line, with unprintable characters as blanks, and the cursor."""
-        return "".join(c if c.isprintable() else " " for c in self.text), self.cursor
+        shown = "".join(c if c.isprintable() else " " for c in self.before + self.after)
+        return shown, len(self.before)
 
     def _press(self, key: str, lines: list[bytes]) -> None:
         """Obey a key. Ctrl, Alt, Shift and unknown keys are ignored."""
@@ -78,47 +77,42 @@ class LineEditor:
             key = re.sub(";[0-9]+", "", key[2:])
             key = key[-1:] if key[:-1] == "1" and key != "1~" else key
         key = _MEANINGS.get(key, "")
-        text, left, right = self.text, self._beside(-1), self._beside(1)
-        before, after = text[:self.cursor], text[self.cursor:]
+        before, after = self.before, self.after
+        left, right = len(before) - 1, 1
+        while left > 0 and not width_of(before[left]):  # a combining mark of the letter before
+            left -= 1
+        while right < len(after) and not width_of(after[right]):
+            right += 1
         edited = {  # -> what is then before and after the cursor
-            "left": (text[:left], text[left:]), "right": (text[:right], text[right:]),
-            "home": ("", text), "end": (text, ""), "backspace": (text[:left], after),
-            "delete": (before, text[right:]), "end of input": (before, text[right:]),
+            "left": (before[:left], before[left:] + after), "home": ("", before + after),
+            "right": (before + after[:right], after[right:]), "end": (before + after, ""),
+            "backspace": (before[:left], after), "delete": (before, after[right:]),
+            "end of input": (before, after[right:]),
             "cut before": ("", after), "cut after": (before, ""),
             "cut word": (before.rstrip().removesuffix("".join(before.split()[-1:])), after)}
         if key == "enter":
             lines.append(self._enter())
-        elif key == "end of input" and not text:
+        elif key == "end of input" and not before + after:
             lines.append(END_OF_INPUT)
         elif key in ("up", "down"):
             self._recall(-1 if key == "up" else 1)
         elif key in edited:
-            self._set(*edited[key])
-
-    def _set(self, before: str, after: str) -> None:
-        self.text, self.cursor = before + after, len(before)
-
-    def _beside(self, way: int) -> int:
-        """Return the place beside the next letter and its combining marks."""
-        place = self.cursor + way
-        while 0 < place < len(self.text) and not width_of(self.text[place]):
-            place += way
-        return min(max(place, 0), len(self.text))
+            self.before, self.after = edited[key]
 
     def _enter(self) -> bytes:
-        line = self.text
+        line = self.before + self.after
         if line.strip() and self._history[-1:] != [line]:
             self._history = [*self._history, line][-HISTORY:]
         self._place, self._draft = len(self._history), ""
-        self._set("", "")
+        self.before = self.after = ""
         return line.encode(errors="surrogateescape")
 
     def _recall(self, way: int) -> None:
         if self._place == len(self._history):
-            self._draft = self.text
+            self._draft = self.before + self.after
         if 0 <= self._place + way <= len(self._history):
             self._place += way
-            self._set((*self._history, self._draft)[self._place], "")
+            self.before, self.after = (*self._history, self._draft)[self._place], ""
 
 
 def window(text: str, cursor: int, room: int) -> tuple[str, int]:

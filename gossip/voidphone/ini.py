@@ -15,10 +15,6 @@ MOST_NEIGHBOURS = 10_000  # a 505 (peer response) has room for 10,921 addresses
 _DIGITS = re.compile("[0-9]{1,20}")
 
 
-class ConfigError(ValueError):
-    """The error that a key is missing or wrong."""
-
-
 class Config(NamedTuple):
     """The values of the file, with names resolved to addresses."""
 
@@ -34,22 +30,22 @@ class Config(NamedTuple):
 
 
 def read_ini(path) -> Config:
-    """Read a file. ConfigError or OSError if that fails."""
+    """Read a file. ValueError or OSError if that fails."""
     with open(path, encoding="utf-8-sig", errors="replace") as file:  # other modules may err
         return parse_ini(file.read())
 
 
 def parse_ini(text: str) -> Config:
-    """Return the configuration in a text. ConfigError names a wrong key."""
+    """Return the configuration in a text. ValueError names a wrong key."""
     # without spaces, because keys may be indented; other sections may have lines without a key
     lines = [line for line in map(str.strip, text.split("\n")) if not line.startswith(("=", ":"))]
     parser = configparser.RawConfigParser(strict=False, allow_no_value=True, default_section="")
     try:
         parser.read_string("\n".join([f"[{PREAMBLE}]", *lines]))
     except configparser.Error as error:
-        raise ConfigError(str(error).splitlines()[0]) from None
+        raise ValueError(str(error).splitlines()[0]) from None
     if not parser.has_section(SECTION):
-        raise ConfigError(f"no section [{SECTION}]")
+        raise ValueError(f"no section [{SECTION}]")
     section = parser[SECTION]
     degree = _number(section, "degree", 1, 1000)
     p2p_address, *_ = _addresses(section, "p2p_address")
@@ -70,7 +66,7 @@ def parse_ini(text: str) -> Config:
 def _value(section, key: str, expected: str) -> str:
     value = (section.get(key) or "").strip()
     if not value:
-        raise ConfigError(f"{key} is missing; expected is {expected}")
+        raise ValueError(f"{key} is missing; expected is {expected}")
     return value.strip('"')
 
 
@@ -80,7 +76,7 @@ def _number(section, key: str, low: int, high: int, usual: int | None = None) ->
     expected = f"a whole number from {low} to {high}"
     value = _value(section, key, expected)
     if not _DIGITS.fullmatch(value) or not low <= int(value) <= high:
-        raise ConfigError(f"{key} = {value}: expected is {expected}")
+        raise ValueError(f"{key} = {value}: expected is {expected}")
     return int(value)
 
 
@@ -93,7 +89,7 @@ def _addresses(section, key: str, of_peers: bool = True) -> tuple[Address, ...]:
     bracketed = host.startswith("[") and host.endswith("]")
     if (not host or not _DIGITS.fullmatch(port) or not 1 <= int(port) <= 65535
             or bracketed != (":" in host)):
-        raise ConfigError(f"{key} = {value}: expected is {expected}")
+        raise ValueError(f"{key} = {value}: expected is {expected}")
     host = host[1:-1] if bracketed else host
     try:
         found = socket.getaddrinfo(host, int(port), socket.AF_INET if of_peers else 0,
@@ -101,7 +97,7 @@ def _addresses(section, key: str, of_peers: bool = True) -> tuple[Address, ...]:
         found.sort(key=lambda entry: entry[0] != socket.AF_INET)
         addresses = tuple(dict.fromkeys([address_of(entry[4][0], int(port)) for entry in found]))
     except (OSError, ValueError):
-        raise ConfigError(f"{key} = {host}: expected is {expected}") from None
+        raise ValueError(f"{key} = {host}: expected is {expected}") from None
     if of_peers and not can_be_dialled(addresses[0]):
-        raise ConfigError(f"{key} = {addresses[0]}: expected is an address that others can dial")
+        raise ValueError(f"{key} = {addresses[0]}: expected is an address that others can dial")
     return addresses
