@@ -70,7 +70,7 @@ class GossipModule(Node):
 
     def start_threads(self) -> None:
         self.world.begin()  # both listeners and the link flusher
-        self.relay.duty = self.keep("validations", self.relay.expire)
+        self.relay.duty = self.keep("validations", self.relay.pending.expire)
         self.keep("liveness", self.check_liveness, after=self.settings.liveness_interval)
         self.membership = self.keep("membership", self.look_for_neighbours)
         self.handshake.duty = self.keep("work", self.handshake.work)

@@ -63,18 +63,16 @@ def parse_ini(text: str) -> Config:
         min_degree=_number(section, "min_degree", 1, degree, max(1, degree // 2)))
 
 
-def _value(section, key: str, expected: str) -> str:
-    value = (section.get(key) or "").strip()
+def _value(section, key: str, expected: str, usual: int | str = "") -> str:
+    value = (section.get(key, str(usual)) or "").strip()
     if not value:
         raise ValueError(f"{key} is missing; expected is {expected}")
     return value.strip('"')
 
 
-def _number(section, key: str, low: int, high: int, usual: int | None = None) -> int:
-    if usual is not None and key not in section:
-        return usual
+def _number(section, key: str, low: int, high: int, usual: int | str = "") -> int:
     expected = f"a whole number from {low} to {high}"
-    value = _value(section, key, expected)
+    value = _value(section, key, expected, usual)
     if not _DIGITS.fullmatch(value) or not low <= int(value) <= high:
         raise ValueError(f"{key} = {value}: expected is {expected}")
     return int(value)

@@ -182,13 +182,14 @@ class Pending:
             self._drop(self._kept.evict(KEPT_BYTES))
         return news
 
-    def expire(self, now: float) -> float:
-        """Drop expired messages, and return the next time. Kept messages are only checked once a
-        second, because a check of each in its time costs more."""
+    def expire(self, now: float) -> float | None:
+        """Drop expired messages, and return the next time, if any. Kept messages are only checked
+        once a second, because a check of each in its time costs more."""
         self._drop(self._waiting.expire(now), "messages without a validation in time")
         self._drop(self._unwanted.expire(now), UNWANTED)
         self._drop(self._kept.expire(now))
-        return min(self._waiting.due(), self._unwanted.due(), self._kept.due() + KEPT_FOR)
+        due = min(self._waiting.due(), self._unwanted.due(), self._kept.due() + KEPT_FOR)
+        return due if due < math.inf else None
 
     def lag(self, now: float) -> float | None:
         """Return the oldest message's age in seconds, if modules are far behind. They are if half

@@ -71,7 +71,7 @@ class Relay(Part):
         self._pieces = Budget(PIECES)
         self._module_wait = min(MODULE_WAIT, module.settings.liveness_interval / 2)
         self._validated_at = 0.0  # time of the last validation
-        self.duty = None  # later the duty that calls `expire`
+        self.duty = None  # later the duty that calls `pending.expire`
 
     def subscribers(self, data_type: int, but: PeerLink | None = None) -> list[PeerLink]:
         return [link for link, types in self._types.items()
@@ -208,11 +208,6 @@ class Relay(Part):
         self._outbox.add(links, messages.Notification(number, news.data_type, news.data).pack())
 
     # What the module asks for.
-
-    def expire(self, now: float) -> float | None:
-        """Drop expired messages, and return when the next expires."""
-        due = self.pending.expire(now)
-        return due if due < math.inf else None
 
     def status(self) -> dict[str, int]:
         return {"subscriptions": sum(map(len, self._types.values())),
