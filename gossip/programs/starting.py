@@ -246,8 +246,7 @@ def quit_when_heard(node, said_at: float | None, is_alone=lambda: False) -> None
     deadline = time.monotonic() + ALONE_LIMIT
     while said_at is not None and time.monotonic() < deadline:
         with node.turn:
-            if (node.stopping or is_alone()
-                    or node.neighbours.could_fetch(said_at, node.now())):
+            if node.stopping or is_alone() or node.neighbours.could_fetch(said_at, node.now()):
                 break
         time.sleep(HEARD_LOOK)
     node.quit()

@@ -133,8 +133,8 @@ class GossipModule(Node):
             raise WireError(f"{kind.replace('_', ' ')} is not expected from {link.role}")
 
     def on_peer_request(self, link: PeerLink, message: messages.PeerRequest) -> None:
-        others = [address for address in self.view.addresses() if address != link.peer]
-        self.outbox.add([link], messages.PeerResponse(tuple(others)).pack())
+        others = tuple(self.view.addresses(but=link.peer))
+        self.outbox.add([link], messages.PeerResponse(others).pack())
 
     def on_push(self, link: PeerLink, message: messages.Push) -> None:
         """Dial a new peer if possible, and forward its address once."""

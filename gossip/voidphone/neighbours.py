@@ -174,8 +174,8 @@ class View:
     def links(self) -> list[PeerLink]:
         return list(self._neighbours.values())
 
-    def addresses(self) -> list[Address]:
-        return list(self._neighbours)
+    def addresses(self, but: Address | None = None) -> list[Address]:
+        return [peer for peer in self._neighbours if peer != but]
 
     def known(self) -> list[Address]:
         """Return known addresses by turns of their IPs, the latest first."""
@@ -251,7 +251,7 @@ class Handshake(Part):
             raise WireError("work for a nonce that is not this connection's, or too old")
         if not is_work(message.nonce, message.challenge, self._module.config.pow_bits):
             raise WireError("the work is not done")
-        view = [other for other in self._view.addresses() if other != peer]
+        view = self._view.addresses(but=peer)
         if self.welcome(link, peer, dialled=False):
             link.send(PeerResponse(tuple(view)).pack())
             self._view.pushed(peer, self._module.now())  # so that an echo is not new
