@@ -61,7 +61,7 @@ class LineEditor:
             if key["part"]:
                 self._part = key["part"][:64]
             elif key["text"]:
-                self.before += key["text"][:LINE_LIMIT - len(self.before + self.after)]
+                self.before += key["text"][:LINE_LIMIT - len(self.before) - len(self.after)]
             else:
                 self._press(key[0], lines)
         return lines
@@ -77,27 +77,28 @@ class LineEditor:
             key = re.sub(";[0-9]+", "", key[2:])
             key = key[-1:] if key[:-1] == "1" and key != "1~" else key
         key = _MEANINGS.get(key, "")
-        before, after = self.before, self.after
-        left, right = len(before) - 1, 1
-        while left > 0 and not width_of(before[left]):  # a combining mark of the letter before
+        text, cursor = self.before + self.after, len(self.before)
+        left, right = max(0, cursor - 1), cursor + 1
+        while left > 0 and not width_of(text[left]):  # a combining mark of the letter before
             left -= 1
-        while right < len(after) and not width_of(after[right]):
+        while right < len(text) and not width_of(text[right]):
             right += 1
-        edited = {  # -> what is then before and after the cursor
-            "left": (before[:left], before[left:] + after), "home": ("", before + after),
-            "right": (before + after[:right], after[right:]), "end": (before + after, ""),
-            "backspace": (before[:left], after), "delete": (before, after[right:]),
-            "end of input": (before, after[right:]),
-            "cut before": ("", after), "cut after": (before, ""),
-            "cut word": (before.rstrip().removesuffix("".join(before.split()[-1:])), after)}
+        last_word = "".join(self.before.rsplit(maxsplit=1)[-1:])
+        kept = {  # -> where what stays before the cursor ends, and where what follows it begins
+            "left": (left, left), "right": (right, right), "home": (0, 0),
+            "end": (len(text), len(text)), "backspace": (left, cursor), "delete": (cursor, right),
+            "end of input": (cursor, right), "cut before": (0, cursor),
+            "cut after": (cursor, len(text)),
+            "cut word": (len(self.before.rstrip()) - len(last_word), cursor)}
         if key == "enter":
             lines.append(self._enter())
-        elif key == "end of input" and not before + after:
+        elif key == "end of input" and not text:
             lines.append(END_OF_INPUT)
         elif key in ("up", "down"):
             self._recall(-1 if key == "up" else 1)
-        elif key in edited:
-            self.before, self.after = edited[key]
+        elif key in kept:
+            end, begin = kept[key]
+            self.before, self.after = text[:end], text[begin:]
 
     def _enter(self) -> bytes:
         line = self.before + self.after
