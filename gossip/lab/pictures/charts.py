@@ -38,9 +38,7 @@ class Curve(NamedTuple):  # the badness of a peer over time
     kicked: tuple[float, float] | None  # the point at which it was
 
 
-class Axis(NamedTuple):
-    """The positions, from begin to end, of values from low to high."""
-
+class Axis(NamedTuple):  # the positions, from begin to end, of values from low to high
     low: float
     high: float
     begin: float

@@ -99,9 +99,7 @@ def _owner(event: list) -> int:
     return _LEAST if kind in LEAST else _KEPT
 
 
-class _Step(NamedTuple):
-    """A step of the story, before it is told."""
-
+class _Step(NamedTuple):  # a step of the story, before it is told
     kind: str
     node: Node
     fields: dict[str, str]

@@ -35,9 +35,7 @@ def _parsed(text: str) -> tuple[str, str] | None:
 
 
 @dataclasses.dataclass(slots=True)
-class Message:
-    """The state of a message."""
-
+class Message:  # the state of a message
     number: int
     at: int
     held: int  # bits of peers that have it, as long as somebody lacks it
@@ -47,9 +45,7 @@ class Message:
 
 
 @dataclasses.dataclass(slots=True)
-class _Second:
-    """The deliveries of a second."""
-
+class _Second:  # the deliveries of a second
     at: int
     deliveries: int = 0
     latencies: collections.Counter[int] = dataclasses.field(default_factory=collections.Counter)

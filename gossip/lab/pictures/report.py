@@ -36,9 +36,7 @@ SHOWN = 20  # failures of a row that are shown
 _VERDICTS = {True: ("holds", "✓ holds"), False: ("fails", "✗ FAILS"), None: ("none", "figures")}
 
 
-class NodeFile(NamedTuple):
-    """The lines of a node's output file that the page holds."""
-
+class NodeFile(NamedTuple):  # the lines of a node's output file that the page holds
     name: str  # of the file, without its suffix
     data: bytes
     left_out: int  # lines of the file before these

@@ -252,9 +252,7 @@ def latencies(records: Records) -> tuple[list[float], int]:
     return times, len(deliveries) - len(times)
 
 
-class Timed(NamedTuple):
-    """A delivery of a message, with its times."""
-
+class Timed(NamedTuple):  # a delivery of a message, with its times
     message: str
     run: PeerRun
     made: float

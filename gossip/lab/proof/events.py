@@ -30,65 +30,49 @@ def when(tuples: Iterable[tuple], who: str, begin=-math.inf, end=math.inf) -> li
     return [at for at, whom, *_ in tuples if whom == who and begin <= at <= end]
 
 
-class Delivery(NamedTuple):
-    """A message that a run received."""
-
+class Delivery(NamedTuple):  # a message that a run received
     at: float
     source: str  # the neighbour that sent it
     mark: int  # hash of its line, which is compared with the hash at the origin
 
 
-class Linked(NamedTuple):
-    """A time in which a run called another peer its neighbour."""
-
+class Linked(NamedTuple):  # a time in which a run called another peer its neighbour
     begin: float
     end: float  # infinity when the file does not tell an end
     reason: str = ""  # of the end
 
 
-class Registered(NamedTuple):
-    """The word of a run about its registration with a seed."""
-
+class Registered(NamedTuple):  # the word of a run about its registration with a seed
     at: float
     lost: str | None  # why it is not registered (any more); None if it is
 
 
-class Reply(NamedTuple):
-    """An answer of a neighbour to a liveness request."""
-
+class Reply(NamedTuple):  # an answer of a neighbour to a liveness request
     at: float
     peer: str
     took: float  # seconds
 
 
-class Missed(NamedTuple):
-    """A liveness request that a neighbour has not answered."""
-
+class Missed(NamedTuple):  # a liveness request that a neighbour has not answered
     at: float
     peer: str
     count: int  # in a row
 
 
-class Report(NamedTuple):
-    """A death of which a peer has told a seed."""
-
+class Report(NamedTuple):  # a death of which a peer has told a seed
     at: float
     seed: str
     dead: str
     line: str  # what it said; unique, because it has the time by the peer's clock
 
 
-class Kick(NamedTuple):
-    """A removal of a malicious peer by a seed."""
-
+class Kick(NamedTuple):  # a removal of a malicious peer by a seed
     at: float
     peer: str
     badness: float
 
 
-class Load(NamedTuple):
-    """The figures of a seed about rows of reports, for a period."""
-
+class Load(NamedTuple):  # the figures of a seed about rows of reports, for a period
     at: float
     rows: int  # at this seed
     largest: float  # number of rows at a seed

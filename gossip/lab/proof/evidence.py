@@ -44,18 +44,14 @@ NOT_RUNNING = {"closed by the other end", "Connection refused"}
 HEARD = {*CLOSED, "left", "full", "duplicate"}
 
 
-class Row(NamedTuple):
-    """A line of the proof."""
-
+class Row(NamedTuple):  # a line of the proof
     name: str
     holds: bool | None  # None if it only shows figures
     figures: str
     details: list[str]  # the failures, then other facts worth knowing
 
 
-class _Loss(NamedTuple):
-    """A time in which a peer was not registered with a seed."""
-
+class _Loss(NamedTuple):  # a time in which a peer was not registered with a seed
     at: float
     reason: str
     down: bool  # the seed was out of reach; a seed that refuses a peer is not

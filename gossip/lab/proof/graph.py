@@ -95,9 +95,7 @@ class Pieces:
         self._count += 1
 
 
-class Snapshot(NamedTuple):
-    """The peers that were up at a moment, and their links."""
-
+class Snapshot(NamedTuple):  # the peers that were up at a moment, and their links
     degrees: dict[str, int]  # address -> degree
     links: list[tuple[str, str]]  # each once, the smaller address first
 
@@ -190,9 +188,7 @@ def spans_apart(counts: list[tuple[float, int]], end: float) -> Spans:
                  itertools.pairwise([*counts, (end, 1)]) if count > 1).merged()
 
 
-class Fit(NamedTuple):
-    """The exponent of a power law P(k) ~ k^−exponent."""
-
+class Fit(NamedTuple):  # the exponent of a power law P(k) ~ k^−exponent
     exponent: float
     error: float  # the standard error
     count: int  # of values

@@ -57,9 +57,7 @@ def malicious(proof: Proof) -> Row | None:
                [*tally.missed, *tally.late, *tally.falsely, *tally.faults, *tally.outvoted])
 
 
-class Tally(NamedTuple):
-    """Findings about attackers, in numbers and in words."""
-
+class Tally(NamedTuple):  # findings about attackers, in numbers and in words
     attackers: int
     honest: int  # peers
     took: list[float]  # periods until attackers were kicked
