@@ -155,7 +155,13 @@ def _step(event: list, states: States) -> _Step | None:
     _, kind, number, *rest = event
     node, other, text = states.numbered[number], "", ""
     if kind == "state":
-        kind = _change(node, rest[0])
+        seed = "seed " if node.kind == "seed" else ""
+        if rest[0] == LOST:
+            kind = "lost"
+        elif rest[0] == UP and node.before in (LOST, *ENDED):
+            kind = f"{seed}back"
+        elif rest[0] != UP and seed:
+            kind = "seed gone"
     elif kind in _WORDS:
         other = "" if rest[0] is None else _name(states.numbered[rest[0]])
         text = str(rest[1])
@@ -169,17 +175,6 @@ def _step(event: list, states: States) -> _Step | None:
     return _Step(kind, node, {
         "node": _name(node), "other": other, "rest": text, "kind": node.kind,
         "limit": str(node.limit), "dead": _short(death[1]) if death else ""})
-
-
-def _change(node: Node, state: str) -> str:
-    """Return the kind of step for a change of state, or nothing."""
-    if state == LOST:
-        return "lost"
-    if node.kind == "seed" and state != UP:
-        return "seed gone"
-    if state != UP or node.before not in (LOST, *ENDED):
-        return ""
-    return "seed back" if node.kind == "seed" else "back"
 
 
 def _name(node: Node) -> str:

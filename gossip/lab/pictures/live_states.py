@@ -222,9 +222,11 @@ class States:
             self._lose(node, at)
 
     def _lose(self, node: Node, at: int) -> None:
-        """Call a peer without connections lost, or a silent group."""
+        """Call a peer without connections lost, or a group that has been silent since the others
+        dropped it. All of it was killed or frozen then, and nobody else tells of its links."""
         group = node.group()
-        if not node.links or _are_silent(group):
+        latest = max(member.deserted for member in group)
+        if not node.links or all(member.last < (member.deserted or latest) for member in group):
             for member in group:
                 if member.state == UP:
                     self._enter(member, LOST, at)
@@ -278,10 +280,3 @@ class States:
         node.links.remove(other)
         other.links.remove(node)
         self.pieces.unlink(node, other)
-
-
-def _are_silent(group: list[Node]) -> bool:
-    """Tell whether a group has been silent since the others dropped it. Then all of it was killed
-    or frozen, and nobody else tells of its links."""
-    latest = max(node.deserted for node in group)
-    return all(node.last < (node.deserted or latest) for node in group)

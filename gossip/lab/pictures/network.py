@@ -156,24 +156,19 @@ def _is_free(x: float, y: float, half: float, circles: list[tuple[complex, float
 
 
 def _spots(peers: list[DrawnPeer], links: Links, radii: list[float], bound: float) -> Spots:
-    """Place peers that were up by their links, and the others outside."""
+    """Place peers that were up by their links, and the others on rings around them."""
     degrees = [peer.degree for peer in peers if peer.up]  # they come first
-    away = _rings(len(peers) - len(degrees), 2 * min(radii) + 8, bound)
+    away: Spots = []
+    step = 2 * min(radii) + 8  # between two rings, and on a ring
+    radius = bound - step / 2
+    while left := len(peers) - len(degrees) - len(away):
+        on_ring = min(left, max(1, int(2 * math.pi * radius / step)))
+        away += [cmath.rect(radius, 2 * math.pi * turn / on_ring) / 1j for turn in range(on_ring)]
+        radius = max(step, radius - step)
     inner = min(map(abs, away), default=bound + min(radii) + 8) - min(radii) - 8
     radii = radii[:len(degrees)]
     stretch = inner - max(radii, default=0)
     return separate([stretch * spot for spot in place(degrees, links)], radii, inner, links) + away
-
-
-def _rings(count: int, step: float, bound: float) -> Spots:
-    """Return `count` places, `step` apart, on rings from the bound inwards."""
-    spots: Spots = []
-    radius = bound - step / 2
-    while len(spots) < count:
-        on_ring = min(count - len(spots), max(1, int(2 * math.pi * radius / step)))
-        spots += [cmath.rect(radius, 2 * math.pi * turn / on_ring) / 1j for turn in range(on_ring)]
-        radius = max(step, radius - step)
-    return spots
 
 
 def place(degrees: list[int], links: Links) -> Spots:

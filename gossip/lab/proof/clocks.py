@@ -82,8 +82,7 @@ class Clocks:
                   for ip in self._files
                   if len(self._files) > 1 and ip not in self.unsure and ip not in self.set]
         hosts = "1 host" if len(self._files) == 1 else f"{len(self._files)} hosts"
-        figures = [hosts, *said] if said or failures or lonely else [
-            f"the clocks of {hosts} agree"]
+        figures = [hosts, *said] if said or failures or lonely else [f"the clocks of {hosts} agree"]
         return Row("clocks", not failures, "; ".join(figures), [*failures, *lonely])
 
 

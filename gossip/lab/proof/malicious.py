@@ -108,25 +108,19 @@ def tally_of(proof: Proof) -> Tally:
         else:
             late.append(f"{address} ({run.malice}) was kicked only after {periods:.1f} periods")
     falsely, outvoted = [], []
-    for kick in sorted(kicks.values()):
-        if kick.peer not in attackers:
-            fault = f"{kick.peer} was kicked with a badness of {kick.badness:.3f}, and is honest"
-            if _is_outvoted(proof, kick.peer):
-                outvoted.append(f"{fault}, but half of its reporters attack")
-            else:
-                falsely.append(fault)
+    for kick in sorted(kick for peer, kick in kicks.items() if peer not in attackers):
+        fault = f"{kick.peer} was kicked with a badness of {kick.badness:.3f}, and is honest"
+        reporters = [one for seed in proof.seeds for one in seed.convicted.get(kick.peer, ())]
+        if 0 < len(reporters) <= 2 * sum(one in proof.attacking for one in reporters):
+            outvoted.append(f"{fault}, but half of its reporters attack")
+        else:
+            falsely.append(fault)
     honest = len({run.address for run in proof.peers})
     to_find = sum(run.malice not in spared for run in attackers.values())
     return Tally(len(attackers), honest, took, early, missed, late, falsely, outvoted,
                  _faults(proof, list(attackers.values()), end),
                  len(missed) + (0 if few else len(late)),
                  to_find * (1 - (KICKED_FEW_LINKS if few else KICKED_SHARE)))
-
-
-def _is_outvoted(proof: Proof, peer: str) -> bool:
-    """Tell whether half of the reporters that convicted a peer attack."""
-    reporters = [one for seed in proof.seeds for one in seed.convicted.get(peer, ())]
-    return 0 < len(reporters) <= 2 * sum(one in proof.attacking for one in reporters)
 
 
 def _periods(proof: Proof, run: PeerRun, until: float) -> float:

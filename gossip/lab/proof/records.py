@@ -176,12 +176,16 @@ class Together:
 
 
 def _longest(copies: dict[pathlib.Path, pathlib.Path]) -> pathlib.Path:
+    """Return the longest of the files, which begins with all readable bytes of the others."""
     paths = list(copies.values())
     longest, *others = sorted(paths, key=_size, reverse=True) if len(paths) > 1 else paths
     for path in others:
-        if not _begins_like(longest, path):
-            raise ValueError(f"{path} begins as a copy of {longest}, and then differs: "
-                             "leave the wrong one out")
+        with (contextlib.suppress(FileNotFoundError, *DAMAGED), opened(longest) as whole,
+              opened(path) as part):
+            while data := part.read(CHUNK):
+                if whole.read(len(data)) != data:
+                    raise ValueError(f"{path} begins as a copy of {longest}, and then differs: "
+                                     "leave the wrong one out")
     return longest
 
 
@@ -189,16 +193,6 @@ def _size(path: pathlib.Path) -> int:
     with contextlib.suppress(FileNotFoundError, *DAMAGED), opened(path) as file:
         return file.seek(0, os.SEEK_END)
     return 0
-
-
-def _begins_like(whole: pathlib.Path, copy: pathlib.Path) -> bool:
-    """Tell whether a file begins with all readable bytes of its copy."""
-    with (contextlib.suppress(FileNotFoundError, *DAMAGED), opened(whole) as file,
-          opened(copy) as part):
-        while data := part.read(CHUNK):
-            if file.read(len(data)) != data:
-                return False
-    return True
 
 
 @functools.lru_cache(maxsize=None)
