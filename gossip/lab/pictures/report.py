@@ -18,7 +18,6 @@ import string
 import zlib
 from collections.abc import Iterable
 from itertools import accumulate
-from typing import NamedTuple
 
 from gossip.lab.pictures import charts
 from gossip.lab.pictures.charts import Curve, Lane, Points
@@ -34,12 +33,6 @@ TAIL = 2 * 1024 * 1024  # bytes of one node's file in the page, at most
 WHOLE = 128 * 1024 * 1024  # bytes of all files together in the page, at most
 SHOWN = 20  # failures of a row that are shown
 _VERDICTS = {True: ("holds", "✓ holds"), False: ("fails", "✗ FAILS"), None: ("none", "figures")}
-
-
-class NodeFile(NamedTuple):  # the lines of a node's output file that the page holds
-    name: str  # of the file, without its suffix
-    data: bytes
-    left_out: int  # lines of the file before these
 
 
 def plot_folder(folder: pathlib.Path, with_tables: bool = False) -> list[pathlib.Path]:
@@ -60,7 +53,7 @@ def _page(records: Records, folder: pathlib.Path, degrees: str, network: str) ->
         pathlib.Path(__file__).with_name(f"page.{kind}").read_text(encoding="utf-8")
         for kind in ("html", "css", "js"))
     rows, files, curves = check.prove(records), node_files(folder), curves_of(records)
-    names = json.dumps([[file.name, file.left_out] for file in files])
+    names = json.dumps([[name, left_out] for name, _, left_out in files])
     lanes, length = timeline(records)
     times, late = delivery.latencies(records)
     latency = (f'<div class="chart">{charts.latency_chart(times)}</div>' if times else
@@ -75,12 +68,13 @@ def _page(records: Records, folder: pathlib.Path, degrees: str, network: str) ->
                 "generated are left out.</p>",
         names=names.replace("<", "\\u003c"),  # a name cannot end the element that it stands in
         files="\n".join(f'<script type="text/plain" id="file-{number}">'
-                        f"{base64.b64encode(zlib.compress(file.data)).decode()}</script>"
-                        for number, file in enumerate(files)))
+                        f"{base64.b64encode(zlib.compress(data)).decode()}</script>"
+                        for number, (_, data, _) in enumerate(files)))
 
 
-def node_files(folder: pathlib.Path) -> list[NodeFile]:
-    """Return the ends of all nodes' files, seeds first, by number."""
+def node_files(folder: pathlib.Path) -> list[tuple[str, bytes, int]]:
+    """Return for each node's file, seeds first, its name without the suffix, its end, and how many
+    lines were before that."""
     files: dict[str, dict[bytes | None, pathlib.Path]] = {}  # name -> first line -> piece
     for path, name, first in pieces_in(folder):
         files.setdefault(name, {})[first] = path
@@ -92,7 +86,7 @@ def node_files(folder: pathlib.Path) -> list[NodeFile]:
                 while chunk := file.read(CHUNK):
                     data, more = tail(data + chunk, limit)
                     before += more
-        found.append(NodeFile(name.removesuffix(".txt"), data, before))
+        found.append((name.removesuffix(".txt"), data, before))
     return found
 
 
