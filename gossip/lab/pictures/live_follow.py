@@ -33,8 +33,6 @@ TOGETHER = 1_000_000  # microseconds in which steps of a kind become a single li
 KINDS = 200  # of steps that are told together at a time; further kinds are not told
 _WORDS = {kind: forms for kind, forms in FORMS.items() if forms.one}
 _SAID_BEFORE = {("removed", "left"), ("stopped", "quit")}  # it said goodbye
-# The field that steps of a kind share when they are told together; most often {other}.
-_ABOUT = {"kicked": "node", "reported": "dead"}
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 _number = operator.itemgetter(0)
 
@@ -104,10 +102,10 @@ class _Step(NamedTuple):  # a step of the story, before it is told
     node: Node
     fields: dict[str, str]
 
-    def told(self, at: int, many: int = 1) -> list:
-        """Return the event that tells this step, or `many` of its kind."""
+    def told(self, many: int = 1) -> str:
+        """Return the sentence that tells this step, or `many` with the same words."""
         words = _WORDS[self.kind].one if many == 1 else _WORDS[self.kind].many
-        return [at, "story", self.node.number, words.format(count=many, **self.fields)]
+        return words.format(count=many, **self.fields)
 
 
 class Story:
@@ -117,23 +115,21 @@ class Story:
 
     def __init__(self):
         self.due_at = math.inf  # when `due` has something to tell next, at the earliest
-        # What steps share -> (when they are told together, the first of them, how many)
+        # Their kinds and words for many -> (when they are told, the first of them, how many)
         self._open: dict[tuple, tuple[int, _Step | None, int]] = {}
 
     def take(self, event: list, states: States) -> list[list]:
         """Return the lines about an event that come at once."""
         if (step := _step(event, states)) is None:
             return []
-        about = step.fields[_ABOUT.get(step.kind, "other")]
-        rest = step.fields["rest"] if "{rest}" in _WORDS[step.kind].many else ""
-        key = (step.kind, step.node.kind, about, rest)
+        key = step.kind, step.node.kind, step.told(0)
         if key not in self._open:
             if len(self._open) == KINDS:
                 return []
             self._open[key] = event[0] + TOGETHER, None, 0
             self.due_at = min(self.due_at, event[0] + TOGETHER)
             if step.kind != "started":
-                return [step.told(event[0])]
+                return [[event[0], "story", step.node.number, step.told()]]
         end, first, many = self._open[key]
         self._open[key] = end, first or step, many + 1
         return []
@@ -145,7 +141,7 @@ class Story:
             key = next(iter(self._open))  # it is due first
             end, first, many = self._open.pop(key)
             if first is not None:
-                events.append(first.told(end, many))
+                events.append([end, "story", first.node.number, first.told(many)])
             self.due_at = next((end for end, *_ in self._open.values()), math.inf)
         return events
 
