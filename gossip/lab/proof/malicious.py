@@ -176,6 +176,5 @@ def _had_to_doubt(seed: SeedRun, run: PeerRun) -> bool:
     """Tell whether a seed still believes an attacker after three untrue reports."""
     times = when(seed.untrue, run.address)
     window = UNTRUE_PERIODS * run.setting("report-interval")
-    doubt = next((third for first, third in zip(times, times[UNTRUE - 1:])
-                  if third < first + window), math.inf)
-    return doubt < math.inf and seed.believes(run.address, doubt + ON_ITS_WAY)
+    return any(third < first + window and seed.believes(run.address, third + ON_ITS_WAY)
+               for first, third in zip(times, times[UNTRUE - 1:]))
