@@ -138,8 +138,7 @@ class Story:
         """Return the lines that tell several steps, and are due."""
         events = []
         while now >= self.due_at:
-            key = next(iter(self._open))  # it is due first
-            end, first, many = self._open.pop(key)
+            end, first, many = self._open.pop(next(iter(self._open)))  # the key that is due first
             if first is not None:
                 events.append([end, "story", first.node.number, first.told(many)])
             self.due_at = next((end for end, *_ in self._open.values()), math.inf)

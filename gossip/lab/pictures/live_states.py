@@ -130,9 +130,8 @@ class States:
                 self._begin(node, GONE, at)
             case "liveness missed" | "liveness reply":
                 self._take_liveness(node, line)
-            case "settings":
-                if misses := MISSES.search(rest):
-                    node.limit = int(misses[1])
+            case "settings" if misses := MISSES.search(rest):
+                node.limit = int(misses[1])
             case _ if kind in ABOUT_OTHERS:
                 self._take_about(node, line)
         while self._unsettled:

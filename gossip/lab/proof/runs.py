@@ -214,9 +214,8 @@ class PeerRun(Run):
                 self.links[who][-1] = self.links[who][-1]._replace(end=at, reason=rest)
             case "peer list":
                 self.lists.append((at, who))
-            case "unregistered" | "refused":
-                if event == "unregistered" or rest.startswith(NOT_REACHED):
-                    self.registrations.add(who, Registered(at, rest))
+            case "unregistered" | "refused" if event != "refused" or rest.startswith(NOT_REACHED):
+                self.registrations.add(who, Registered(at, rest))
             case "reported" if dead := DEAD.match(rest):
                 self.reported.append(Report(at, who, dead[1], dead[0]))
             case "told" if dead := DEAD.match(rest):
