@@ -84,7 +84,7 @@ class LiveWorld:
         return duty
 
     def dial(self, link, thread: str = "link reader") -> None:
-        self.turn.after(self._start, link, thread, self._connect_and_read)
+        self.turn.after(self._start, link, thread)
 
     def missing_ip(self) -> str | None:
         return None if is_local(self._own) else self._own.ip
@@ -144,15 +144,15 @@ class LiveWorld:
         if link is None:
             connection.close()
         else:
-            self._start(link, "link reader", self._read)
+            self._start(link, "link reader")
 
     def _make_room(self, reason: str) -> None:
         with self.turn:
             self._node.make_room(reason)
 
-    def _start(self, link, thread: str, read) -> None:
+    def _start(self, link, thread: str) -> None:
         """Start the thread of a link. If there is none left, end the link."""
-        if not self.threads.start(thread, read, link):
+        if not self.threads.start(thread, self._read, link):
             with self.turn:
                 if not self._node.stopping:
                     self._node.counters.add(NO_THREAD)
@@ -165,14 +165,6 @@ class LiveWorld:
                     self._node.fault(link, error)
             finally:
                 self._node.ended(link)
-
-    def _connect_and_read(self, link) -> None:
-        try:
-            self._connect(link)
-        except OSError as error:
-            self._end(link, error)
-        else:
-            self._read(link)
 
     def _connect(self, link) -> None:
         if isinstance(link.peer, Name):
@@ -191,11 +183,16 @@ class LiveWorld:
         link.connected(*link.peer.dial)
 
     def _read(self, link) -> None:
-        """Tell the node that a dialled link is up; pass it the lines of a link until this ends."""
+        """Connect a link if need be; pass the node its lines until it ends."""
         fault, sift, handle = None, self._node.sift, self._node.lines
         queues = False  # a probe, or an introduction, does not queue behind the gossip of others
         try:
             if link.target is not None:
+                try:
+                    self._connect(link)
+                except OSError as error:
+                    fault = error
+                    return
                 with self.turn:
                     self._node.up(link)
             while (lines := link.next_lines(self._overdue)) is not None:
