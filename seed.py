@@ -169,7 +169,7 @@ class Seed(Node):
                 self._probe_later(row, functools.partial(self._judge_report, report, row, is_peers,
                                                          again=True))
             return
-        self._remove(row, "dead")
+        self.registry.remove(row, "dead", now)
         removal = self.registry.removal(report.dead, now)
         if not is_peers:
             if removal is not None and not removal.was_told(now):
@@ -199,17 +199,10 @@ class Seed(Node):
         for link in self.registry.links():
             link.send(line)
 
-    def _remove(self, row: Listing | None, reason: str) -> bool:
-        """Unlist a peer, and close its connection. Return whether it was listed."""
-        removed = self.registry.remove(row, reason, self.now())
-        if removed and row.link is not None:
-            row.link.close("removed")
-        return removed
-
     def on_leave(self, link: Link, message: wire.Leave) -> None:
         if link in self.admission.newcomers:
             link.close("left")
-        elif not self._remove(self.registry.row(message.address, link), "left"):
+        elif not self.registry.remove(self.registry.row(message.address, link), "left", self.now()):
             self.counters.add("leaves in the name of others")
 
     # Lost and silent connections.
@@ -231,7 +224,7 @@ class Seed(Node):
     def _judge_lost(self, row: Listing, alive: bool | None) -> None:
         """Remove a peer that is gone. If it lives, give it some time to come back."""
         if alive is False:
-            self._remove(row, "gone")
+            self.registry.remove(row, "gone", self.now())
         elif alive:
             outstayed = functools.partial(self._outstayed, weakref.ref(row))
             self.flusher.take_over(outstayed, self.settings.grace)
@@ -246,7 +239,7 @@ class Seed(Node):
             self.withhold()
             self._probe_later(row, functools.partial(self._judge_lost, row))
         else:
-            self._remove(row, "gone")
+            self.registry.remove(row, "gone", self.now())
 
     def look_after_registrations(self, now: float) -> float:
         """Write once a round that it is up; probe silent peers."""
@@ -263,7 +256,7 @@ class Seed(Node):
         """Judge a silent peer after its probe. Say something to a peer that lives, so that the
         connection breaks if its end is dead, and `on_end` follows."""
         if row.probed(alive):
-            self._remove(row, "gone")
+            self.registry.remove(row, "gone", self.now())
         elif alive and self.registry.row(row.address, link) is row:
             row.note_life(self.now())
             link.send(wire.REGISTERED)

@@ -202,13 +202,8 @@ class Deciding(Part):
         return True
 
     def _remove(self, ban: Ban, now: float) -> bool:
-        """Unlist a peer and hang up. Return whether it was listed."""
-        row = self._node.registry.row(ban.address)
-        removed = self._node.registry.remove(row, ban.reason, now)
-        if removed and row.link is not None:
-            row.link.send(ban.line(now))
-            row.link.close("kicked")
-        return removed
+        registry = self._node.registry
+        return registry.remove(registry.row(ban.address), ban.reason, now, ban.line(now))
 
     def _kicks(self, now: float) -> bytes:
         return b"".join(ban.line(now) for ban in self._bans.all(now).values())

@@ -103,8 +103,8 @@ class Registry:
             row.probed_at = now
         return sorted(found, key=lambda row: row.heard)
 
-    def remove(self, row: Listing | None, reason: str, now: float) -> bool:
-        """Remove exactly this registration. Return whether it was listed."""
+    def remove(self, row: Listing | None, reason: str, now: float, last_line: bytes = b"") -> bool:
+        """Remove exactly this registration, and close its link. Return whether it was listed."""
         if row is None or self._rows.get(row.address) is not row:
             return False
         address = row.address
@@ -115,6 +115,10 @@ class Registry:
             del self._of_ip[address.ip]
         self._removed.put(address, Removal(), now + REMOVED_MEMORY)
         self._write(f"removed:{address}:{reason}")
+        if row.link is not None:
+            if last_line:
+                row.link.send(last_line)
+            row.link.close(reason)
         return True
 
     def removal(self, address: Address, now: float) -> Removal | None:

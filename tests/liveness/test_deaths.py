@@ -117,7 +117,7 @@ def test_a_removed_peer_that_lives_registers_and_connects_again(net):
     victim = peers[1]
     for seed in seeds:
         with seed.turn:
-            seed._remove(seed.registry.row(victim.address), "dead")
+            seed.registry.remove(seed.registry.row(victim.address), "dead", seed.now())
     for peer in peers:
         if peer is not victim:
             with peer.turn:

@@ -48,7 +48,7 @@ def test_who_is_guilty_is_kicked_and_the_reasons_are_written_down(seat):
         f"verdict:{S}:0.500:{A.listed}=0.500 {B.listed}=0.500 {C.listed}=0.000",
         f"removed:{S}:malicious:0.500"]
     assert own.sent == other.sent == KICK
-    assert own.reason == "kicked" and other.reason is None
+    assert own.reason == "malicious:0.500" and other.reason is None
     assert seat.keeping.take("kick") == [grammar.Kick(S, 0.5, BAN)]
     assert seat.keeping.forgotten == [S]
     assert seat.node.registry.addresses() == (A,)
@@ -102,7 +102,8 @@ def test_a_kick_of_another_seed_is_obeyed_and_told_to_registered_peers_alone(sea
     own, other = seat.node.register(S), seat.node.register(A)
     seat.hear_kick(S, 0.75, 100.0)
     assert seat.events() == [f"removed:{S}:malicious:0.750"]
-    assert own.sent == other.sent == grammar.kick(S, 0.75, 100.0) and own.reason == "kicked"
+    assert own.sent == other.sent == grammar.kick(S, 0.75, 100.0)
+    assert own.reason == "malicious:0.750"
     assert seat.keeping.take("kick") == [] and seat.keeping.forgotten == [S]
 
 
@@ -172,7 +173,7 @@ def test_who_was_kicked_while_it_was_being_registered_is_taken_off_the_list(seat
     link = seat.node.register(S)
     seat.deciding.on_registered(S, link)
     assert seat.events() == [f"removed:{S}:malicious:0.750"]
-    assert link.sent == grammar.kick(S, 0.75, BAN) and link.reason == "kicked"
+    assert link.sent == grammar.kick(S, 0.75, BAN) and link.reason == "malicious:0.750"
 
 
 # Warnings.

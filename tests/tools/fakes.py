@@ -13,6 +13,9 @@ class FakeLink:
     run = None  # that has proved itself
     cover = None  # that came last
 
+    def close(self, reason: str) -> None:
+        self.ended = True
+
 
 def run_late(node, seconds: float) -> None:
     """From now on a node's process runs its threads that late; with 0 it is on time again."""
