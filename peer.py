@@ -119,8 +119,7 @@ class Peer(Node):
 
     def stop(self, reason: str = "interrupted") -> None:
         with self.turn:
-            if not self.spreading.way.all_sent():
-                self.spreading.way.hurry()
+            self.spreading.way.hurry()
             super().stop(reason)
 
     # The gossip generator, and how messages enter the network.

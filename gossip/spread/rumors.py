@@ -19,6 +19,7 @@ from typing import NamedTuple
 from gossip import wire
 from gossip.intervals import Intervals
 from gossip.settings import Settings
+from gossip.spread.flood import Flood
 
 HOT_LIMIT = 20_000  # rumors told at the same time; beyond that, the oldest is stopped
 HOT_BYTES = 16 << 20  # the same limit, in bytes of their lines
@@ -236,20 +237,18 @@ class Rumors:
             self.bytes -= rumor.size
 
 
-class Mongering:
-    """The way of spreading that tells one neighbour after the other."""
+class Mongering(Flood):
+    """The way of spreading that tells one neighbour after the other. Nothing is gathered."""
 
     duty_name = "rumors"  # of the duty that calls `turn`
     ANSWERED = {"took", "knew"}  # verbs of status lines for `answered`
-    FETCHES = HEARS_REPETITIONS = False
 
     def __init__(self, links, node, at_once: int, tries: int):
+        super().__init__(links, node.flusher, node.now, lambda: 0.0)
         self.rumors = Rumors(node.settings, node.rng, at_once, tries)
         self.note_known, self.dropped = self.rumors.note_known, self.rumors.dropped
         self.duty = None  # calls `turn`, once it is kept
-        self._links, self._now = links, node.now
         self._over_tcp = tries == 1  # over datagrams a neighbour that never answers may be gone
-        self._notify = node.flusher.notify  # has all who wait for room look again
         self._idle = False  # nothing is due, so `turn` waits until it is hurried
 
     def forward(self, lines: list[bytes], source, covers: list[bytes] = ()) -> None:
@@ -267,7 +266,7 @@ class Mongering:
             link.send(wire.rumors(lines))
         if self._idle and tellings:
             self.duty.hurry()
-        self._notify()
+        self._flusher.notify()  # has all who wait for room look again
 
     def flush(self, last: list[bytes]) -> None:
         """Send all queued rumors, beyond the windows, and the lines forwarded last."""
@@ -289,13 +288,6 @@ class Mongering:
         due = self.rumors.next_at()
         self._idle = due is None
         return due
-
-    def say_behind(self, link, data: bytes, urgent: bool = True) -> None:
-        """Send a neighbour data at once, because rumors need not come first."""
-        link.send(data, urgent=urgent)
-
-    def hurry(self) -> None:
-        """Do nothing, because a peer that leaves has gathered no rumors."""
 
     def all_sent(self) -> bool:
         return not self.rumors.hot
