@@ -106,7 +106,8 @@ class Confirming(Part):
 
     def prove(self, address: Address, start: int) -> None:
         """Note that a run proved itself when this peer dialled its address."""
-        self._act(self._runs.prove((address, start)))
+        if self._runs.learn((address, start)):
+            self._settled(run_of((address, start)), True)
         self.homes.met(address, start, self._node.now())
         if self._node.settings.monitor:
             self.counts_or_asks(run_of((address, start)))  # have seeds asked, too

@@ -119,7 +119,7 @@ class KnownRuns:
             if naming < question.answered:
                 self._doubt(run, now)
             if start and naming >= self._majority:
-                if self._learn((key[0], start)):
+                if self.learn((key[0], start)):
                     new.append(run)
                 if self._known[run] == NEVER:
                     self._known[run] = now + DOUBT if self._doubted.get(run) else now
@@ -146,10 +146,6 @@ class KnownRuns:
         is_denied = question.answered - naming >= self._majority
         return Outcome(new, denied=key) if is_denied else Outcome(new, dial=key)
 
-    def prove(self, key: Key) -> Outcome:
-        """Note that a run has proved itself at its address."""
-        return Outcome([run_of(key)] if self._learn(key) else [])
-
     def deny(self, key: Key, now: float) -> tuple[bool, Address | str | None]:
         """Deny a run; return whether it was open, and `brought_by`, which is None after the first
         denial, because an honest neighbour may bring the run again and again."""
@@ -161,7 +157,7 @@ class KnownRuns:
         self._unconfirmed.put(run, now + REST)
         return True, question.brought_by if first else None
 
-    def _learn(self, key: Key) -> bool:
+    def learn(self, key: Key) -> bool:
         """Note that a run is genuine; return whether that is news."""
         if key in self._open and not self._open[key].left:
             self._close(key)

@@ -201,7 +201,7 @@ def test_a_run_that_contradicted_itself_judges_nobody_though_the_evidence_was_pu
             for text in ("one", "other")]
     run = parse_signed(pair[0][0]).run
     with peer.turn:
-        peer.confirming._runs.prove((liar.address, liar.signer.start))
+        peer.confirming._runs.learn((liar.address, liar.signer.start))
         peer.messages.add(pair[0])
         assert peer.reporting.watch._judged_by([pair[0][1]])
         peer.messages.add(pair[1])

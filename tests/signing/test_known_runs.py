@@ -54,9 +54,9 @@ def test_when_too_few_answer_the_address_itself_is_dialled(runs):
     assert runs.answer(SEEDS[1], KEY, [77], 0.0) == NOTHING
     assert runs.answer(SEEDS[2], KEY, None, 0.0) == Outcome([], dial=KEY)
     assert runs.is_open(KEY)
-    assert runs.prove((ORIGIN, 78)) == Outcome([b"%b:78" % str(ORIGIN).encode()])
+    assert runs.learn((ORIGIN, 78)) and runs.is_known(b"%b:78" % str(ORIGIN).encode())
     assert runs.is_open(KEY)  # the address has proved another run
-    assert runs.prove(KEY) == Outcome([run_of(KEY)]) and not runs.is_open(KEY)
+    assert runs.learn(KEY) and runs.is_known(run_of(KEY)) and not runs.is_open(KEY)
 
 
 def test_a_question_ahead_tells_of_all_runs_and_dials_nobody(runs):
@@ -112,7 +112,7 @@ def test_what_is_remembered_is_bounded(monkeypatch):
     monkeypatch.setattr(known_runs, "UNCONFIRMED_LIMIT", 3)
     runs = KnownRuns(SEEDS, b"own")
     for start in range(1, 6):
-        runs.prove((ORIGIN, start))
+        runs.learn((ORIGIN, start))
         runs.open((NEIGHBOUR, start), None, 0.0)
         runs.deny((NEIGHBOUR, start), 0.0)
     assert runs.is_known(b"own")
@@ -147,7 +147,7 @@ def test_a_run_counts_once_most_seeds_name_it(runs):
 
 def test_what_only_the_address_has_proved_does_not_count_and_is_asked_about_again(runs):
     run = run_of(KEY)
-    runs.prove(KEY)
+    runs.learn(KEY)
     assert runs.is_known(run) and not runs.counts(run, 1e9)
     assert runs.ask_again(KEY, 10.0) is True and runs.ask_again(KEY, 10.0) is False
     for seed in SEEDS:
@@ -181,7 +181,7 @@ def test_a_run_that_was_denied_and_is_named_later_counts_later(runs):
 
 
 def test_a_run_that_no_seed_named_when_it_was_known_already_counts_later(runs):
-    runs.prove(KEY)
+    runs.learn(KEY)
     for at, starts in ((0.0, []), (REST, [77])):
         assert runs.ask_again(KEY, at)
         for seed in SEEDS:
@@ -193,7 +193,7 @@ def test_a_run_that_no_seed_named_when_it_was_known_already_counts_later(runs):
 def test_with_an_even_number_of_seeds_half_are_too_few():
     seeds = [peer(number) for number in range(1, 7)]
     runs = KnownRuns(seeds)
-    runs.prove(KEY)
+    runs.learn(KEY)
     runs.ask_again(KEY, 0.0)
     for number, seed in enumerate(seeds):
         runs.answer(seed, KEY, [77] if number < 3 else [], 1.0)

@@ -103,7 +103,7 @@ def one_seed_that_names_a_run_is_believed(monkeypatch):
     def answer(original, self, seed, key, starts, now):
         outcome = original(self, seed, key, starts, now)
         named = [run_of((key[0], start)) for start in starts or ()
-                 if start and self._learn((key[0], start))]
+                 if start and self.learn((key[0], start))]
         return outcome._replace(genuine=[*outcome.genuine, *named])
 
 
