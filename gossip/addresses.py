@@ -8,6 +8,7 @@ choice among many addresses goes by IP first, then by port.
 import collections
 import functools
 import ipaddress
+import itertools
 import random
 import re
 import socket
@@ -140,12 +141,8 @@ def is_loopback(target: Target) -> bool:
 
 def in_turns(addresses: Iterable[Address]) -> list[Address]:
     """Return the first of each IP, then the second, and so on."""
-    turns: collections.Counter[str] = collections.Counter()
-    placed = []
-    for address in addresses:
-        placed.append((turns[address.ip], address))
-        turns[address.ip] += 1
-    return [address for _, address in sorted(placed, key=lambda pair: pair[0])]
+    turns = collections.defaultdict(itertools.count)  # IP -> counts its addresses
+    return sorted(addresses, key=lambda address: next(turns[address.ip]))
 
 
 def sample(addresses: Iterable[Address], most: int, rng: random.Random) -> list[Address]:

@@ -106,7 +106,7 @@ class Joining(Part):
             if row.unanswered > self._node.settings.register_misses:
                 row.link.close("silent")
             else:
-                self._register(row.link)
+                row.link.send(self._registration(row.link.peer))
 
     def report(self, report: wire.DeadNode) -> None:
         links, text, line = self.links(), report.line, wire.dead_node(*report)
@@ -121,7 +121,7 @@ class Joining(Part):
             if (seed.ip == ip and row.registered and row.link.peer == seed
                     and now - row.repeated >= REPEAT_PAUSE):
                 row.repeated = now
-                self._register(row.link)
+                row.link.send(self._registration(seed))
 
     # What seeds say.
 
@@ -139,9 +139,6 @@ class Joining(Part):
                                          key=lambda line: isinstance(line, Address))
                 link.close(f"leads to {other.peer}, as {line} does")
                 return
-        self._register(link)
-
-    def _register(self, link) -> None:
         link.send(self._registration(link.peer))
 
     def on_registered(self, link, message: wire.Bare) -> None:
