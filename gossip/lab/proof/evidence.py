@@ -178,14 +178,20 @@ class Proof:
         texts, so each keeps its newest, at least up to the weight at which all origins fit."""
         room, most = USUAL.cache_bytes, run.setting("cache-size")
         cover = COVER if run.settings.get("sign") == "yes" else 0
+
+        def fits(texts) -> bool:
+            return (sum(map(len, texts)) <= most
+                    and sum(size + cover for sizes in texts for _, size in sizes) <= room)
+
+        if fits(self._texts.values()):  # nearly always, and soon told
+            return {}
         caught_up = max([(run.first_linked or run.first) + COMPARED,
                          *(delivery.at for message, delivery in run.received.items()
                            if (origin := self.origin.get(message)) is not None
                            and origin.generated[message] < run.first)])
         texts = {origin: kept for origin, sizes in self._texts.items()
                  if (kept := [(at, size) for at, size in sizes if at <= caught_up])}
-        if (sum(map(len, texts.values())) <= most
-                and sum(size + cover for sizes in texts.values() for _, size in sizes) <= room):
+        if fits(texts.values()):
             return {}
         least = int(room / max(0.5, most))
         weights = {origin: [(at, max(size, least) + cover) for at, size in sizes]
