@@ -35,6 +35,14 @@ def test_connections_and_the_least_degree_follow_the_degree(degree, most, least)
     assert (config.max_connections, config.min_degree) == (most, least)
 
 
+def test_a_module_wants_no_more_neighbours_than_it_may_have():
+    """It would dial and replace neighbours for ever."""
+    config = parse_ini(config_text(degree=10, max_connections=3))
+    assert (config.degree, config.max_connections, config.min_degree) == (3, 3, 3)
+    config = parse_ini(config_text(degree=10, max_connections=3, min_degree=1))
+    assert (config.degree, config.min_degree) == (3, 1)
+
+
 def test_the_bootstrapper_itself_has_no_bootstrapper():
     assert parse_ini(config_text()).bootstrapper is None
     assert parse_ini(config_text(bootstrapper="localhost:6001")).bootstrapper is None
