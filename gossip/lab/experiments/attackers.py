@@ -20,28 +20,23 @@ AHEAD = 1_000_000  # by which the number of a forged message is ahead of a real 
 
 
 def lying(seed_class: type, lie: str) -> type:
-    """Return the class of a seed that lies about runs."""
+    """Return the class of a seed that lies about runs, or answers truthfully, but too late."""
     class Liar(seed_class):
         def start_threads(self) -> None:
             super().start_threads()
-            self.vouching.on_runs = functools.partial(_LIARS[lie], self, self.vouching.on_runs)
+            self.answer_honestly, self.vouching.on_runs = self.vouching.on_runs, self.answer
+
+        def answer(self, link, message: grammar.Runs) -> None:
+            if lie == "late":
+                self.flusher.take_over(
+                    functools.partial(self.answer_honestly, link, message), TOO_LATE)
+            elif lie == "false":  # name every run that is asked for, and invented runs
+                asked = [start for start in message.starts if start]
+                invented = [self.rng.randint(1, wire.NUMBER_LIMIT) for _ in range(INVENTED)]
+                link.send(grammar.runs(message.address, asked + invented))
+            elif lie == "none":
+                link.send(grammar.runs(message.address, []))
     return Liar
-
-
-def _invent(seed, answer, link, message: grammar.Runs) -> None:
-    """Name every run that is asked for, and invented runs."""
-    asked = [start for start in message.starts if start]
-    invented = [seed.rng.randint(1, wire.NUMBER_LIMIT) for _ in range(INVENTED)]
-    link.send(grammar.runs(message.address, asked + invented))
-
-
-def _dawdle(seed, answer, link, message: grammar.Runs) -> None:
-    """Answer truthfully, but too late."""
-    seed.flusher.take_over(functools.partial(answer, link, message), TOO_LATE)
-
-
-_LIARS = {"false": _invent, "late": _dawdle, "never": lambda *question: None,
-          "none": lambda seed, answer, link, message: link.send(grammar.runs(message.address, []))}
 
 
 def misbehaving(peer_class: type, role: Role) -> type:
@@ -135,18 +130,15 @@ class _Forge(_Attack):
         super().start_threads()
 
     def altered(self, pairs):
-        return pairs + [self._forged(line) for line, _ in pairs if self.is_chosen()]
-
-    def _forged(self, line: bytes) -> tuple[bytes, bytes]:
-        """Return a later message of the run, and its signed line."""
-        run, number, _ = wire.gossip_fields(line)
-        number += AHEAD
-        address, _, start = run.decode().rpartition(":")
-        time = wire.format_time(self.time())
-        said = wire.gossip(time, parse_address(address), int(start), number, "never said")
-        named = hashlib.sha256(said).digest()[:grammar.HASH_SIZE]
-        key = self.forging_key
-        return said, grammar.signed(run, number, key.public, named, key.sign)
+        forged, key = [], self.forging_key
+        for run, number, _ in (wire.gossip_fields(line) for line, _ in pairs if self.is_chosen()):
+            number += AHEAD
+            address, _, start = run.decode().rpartition(":")
+            time = wire.format_time(self.time())
+            said = wire.gossip(time, parse_address(address), int(start), number, "never said")
+            named = hashlib.sha256(said).digest()[:grammar.HASH_SIZE]
+            forged.append((said, grammar.signed(run, number, key.public, named, key.sign)))
+        return pairs + forged
 
 
 class _Forbidden(_Attack):

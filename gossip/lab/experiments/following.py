@@ -149,7 +149,9 @@ class Progress:
         if dying := random.sample(living, min(kill, len(living))):
             network.kill(dying)
             names = sorted(map(str, dying))
-            self.steps.begin(killed(names), lambda: self.found_dead(names))
+            few = f"{' '.join(ports(names))} {'is' if len(names) == 1 else 'are'}"
+            self.steps.begin(f"{few if len(names) <= NAMED else len(names)} killed",
+                             lambda: self.found_dead(names))
         rounds = (settings.liveness_misses + 2) * settings.liveness_interval
         return self.settle(self.buried, rounds + BURY_LIMIT)
 
@@ -233,12 +235,6 @@ def planned(args, gossip: int) -> str:
         plan.append(f"then {kill} of them {'is' if kill == 1 else 'are'} killed")
     plan += [] if args.once else ["Ctrl-C ends them"]
     return f"{args.peers} peers; {'; '.join(plan)}.   ({shown(args.outputs)})\n"
-
-
-def killed(peers: list[str]) -> str:
-    if len(peers) > NAMED:
-        return f"{len(peers)} killed"
-    return f"{' '.join(ports(peers))} {'is' if len(peers) == 1 else 'are'} killed"
 
 
 def run_network(args, peers: list[Address], settings: Settings, processes: int | None,

@@ -37,10 +37,6 @@ def with_room(settings: Settings, peers: int) -> Settings:
     return settings._replace(registrations_per_ip=max(allowed, peers) if is_usual else allowed)
 
 
-class NotNow(Exception):
-    """The reason why an order cannot be carried out now."""
-
-
 class Network(contextlib.AbstractContextManager):
     """Seeds and peers, whose `with` ends them."""
 
@@ -139,7 +135,7 @@ class Network(contextlib.AbstractContextManager):
         with self._lock:
             return {str(address) for address in self._gone.intersection(self.peers)}
 
-    # Orders; NotNow when an order cannot be carried out.
+    # Orders; CommandError when an order cannot be carried out now.
 
     def carry_out(self, order: dict[str, str]) -> tuple[int, str]:
         """Carry out an order of a page, and return (HTTP status, answer). Threads of the page call
@@ -155,7 +151,7 @@ class Network(contextlib.AbstractContextManager):
             address = parse_address(order.get("node", ""))
             self.obey(word, address, text)
             return 200, f"{address} says it" if word == "say" else f"{word} {address}: done"
-        except (NotNow, CommandError) as reason:  # for example, because the port is taken
+        except CommandError as reason:  # for example, because the port is taken
             return 409, str(reason)
         except OSError as error:  # for example, because there is no room for a process
             return 409, f"the system does not allow it: {error.strerror}"
@@ -176,7 +172,14 @@ class Network(contextlib.AbstractContextManager):
             elif word == "kill":
                 self.kill([address])
             elif word == "say":
-                self._say(address, host, text)
+                is_forbidden = self._settings.filter.search()
+                _refuse_if(address not in self.peers,
+                           f"{address} is a seed: only peers say something")
+                _refuse_if(host.is_frozen(), f"{address} is frozen: it says nothing")
+                _refuse_if(is_forbidden and is_forbidden(text),
+                           "it has a forbidden word; nothing was sent")
+                _refuse_if(not host.takes_lines(), f"{address} does not read what it is told")
+                host.say(address, text)
             elif word == "freeze":
                 _refuse_if(host.is_frozen(), f"{address} is frozen")
                 _refuse_if(address not in self.peers or len(host.addresses) > 1,
@@ -200,14 +203,6 @@ class Network(contextlib.AbstractContextManager):
                 end_all([host], 0.0)
         self._gone.discard(address)
 
-    def _say(self, address: Address, host: Host, text: str) -> None:
-        is_forbidden = self._settings.filter.search()
-        _refuse_if(address not in self.peers, f"{address} is a seed: only peers say something")
-        _refuse_if(host.is_frozen(), f"{address} is frozen: it says nothing")
-        _refuse_if(is_forbidden and is_forbidden(text), "it has a forbidden word; nothing was sent")
-        _refuse_if(not host.takes_lines(), f"{address} does not read what it is told")
-        host.say(address, text)
-
     def add_peer(self) -> Address:
         """Start another peer, in its own process, at the next free address."""
         with self._lock:
@@ -227,7 +222,7 @@ class Network(contextlib.AbstractContextManager):
 
 def _refuse_if(is_so: bool, why: str) -> None:
     if is_so:
-        raise NotNow(why)
+        raise CommandError(why)
 
 
 def orders(own_processes: bool = True) -> tuple[str, ...]:

@@ -201,7 +201,14 @@ def simulate(args, classes: dict) -> int:
                             functools.partial(_draw, args))
         all_held = show_results(results, args.schedules, functools.partial(_again, args))
         return 0 if all_held else FAILED
-    schedule = _schedule(args)
+    if args.file is None:
+        schedule = _draw(args, FIRST if args.schedule is None else args.schedule)
+    else:
+        try:
+            schedule = parse_schedule(args.file.read_text())
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise CommandError(f"{args.file}: {reason}") from None
     if args.outputs is not None:
         clear_outputs(args.outputs)
     outcome = _show_one(schedule, args.until, classes)
@@ -211,16 +218,6 @@ def simulate(args, classes: dict) -> int:
         show("\nthe smallest schedule found that fails the same question:\n")
         _show_one(shrink(schedule, outcome.faults[0].question, classes), None, classes)
     return FAILED if outcome.faults else 0
-
-
-def _schedule(args) -> Schedule:
-    """Return the schedule to play. CommandError when it cannot be read."""
-    if args.file is None:
-        return _draw(args, FIRST if args.schedule is None else args.schedule)
-    try:
-        return parse_schedule(args.file.read_text())
-    except (OSError, ValueError) as error:
-        raise CommandError(f"{args.file}: {getattr(error, 'strerror', None) or error}") from None
 
 
 def _draw(args, number: int) -> Schedule:

@@ -5,6 +5,7 @@ hears every event when it is written, and looks into the tables of all nodes whe
 for nine rounds and 80 seconds.
 """
 
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from gossip.addresses import Address, parse_address
@@ -55,7 +56,7 @@ class Judge:
         self._met: dict[tuple, None] = {}  # pairs of lives that were neighbours
         network.hear = self.heard
 
-    def ask(self, question: str, wrong: list[str]) -> None:
+    def ask(self, question: str, wrong: Iterable[str]) -> None:
         """Note the faults that a question has found."""
         self.faults += [Fault(question, words) for words in wrong]
 
@@ -261,16 +262,15 @@ class Judge:
                 for (one, life), (other, its_life) in self._met
                 if {(one, life), (other, its_life)} <= lives and not graph.joined(one, other)]
 
-    def links(self) -> list[str]:
+    def links(self) -> Iterator[str]:
         """Check that every link is the same at both ends."""
-        peers, wrong = {node.address: node for node in self.network.peers()}, []
+        peers = {node.address: node for node in self.network.peers()}
         for node in peers.values():
             for address in node.neighbours.addresses():
                 link = node.neighbours.link(address)
                 back = address in peers and peers[address].neighbours.link(node.address)
                 if not back or not link.connection.leads_to(back.connection):
-                    wrong.append(f"{node.address} has a link to {address}, which has not")
-        return wrong
+                    yield f"{node.address} has a link to {address}, which has not"
 
     def messages(self) -> list[str]:
         """Check that all peers of a piece have seen the same messages."""
@@ -278,41 +278,37 @@ class Judge:
                 f"; of {', '.join(runs)}" for peers in self.network.in_pieces()
                 if (runs := _runs_that_differ(self.network, peers))]
 
-    def registrations(self) -> list[str]:
+    def registrations(self) -> Iterator[str]:
         """Check that peers are registered with a majority, or all living seeds."""
         seeds = {node.address: node for node in self.network.living_seeds()}
         wanted = min(majority(len(self.network.seeds)), len(seeds))
-        wrong = []
         for node in self.network.peers():
             links = [link for link in node.joining.links() if not link.ended]
             if len(links) != wanted:
-                wrong.append(f"{node.address} is registered with {len(links)} seeds of {wanted}")
+                yield f"{node.address} is registered with {len(links)} seeds of {wanted}"
             for link in links:
                 row = seeds[link.peer].registry.row(node.address) if link.peer in seeds else None
                 back = row and row.link
                 if not back or not link.connection.leads_to(back.connection):
-                    wrong.append(f"{node.address} is registered with {link.peer}, "
-                                 "which does not list it over this connection")
-        return wrong
+                    yield (f"{node.address} is registered with {link.peer}, "
+                           "which does not list it over this connection")
 
-    def lists(self) -> list[str]:
+    def lists(self) -> Iterator[str]:
         """Check that seeds list only living peers, and that peers know them."""
-        wrong = []
         living = {node.address for node in self.network.peers()}
         seeds = self.network.living_seeds()
         for seed in seeds:
             for address in sorted(seed.registry.addresses()):
                 if address not in living:
-                    wrong.append(f"seed {seed.address} lists {address}, which does not live")
+                    yield f"seed {seed.address} lists {address}, which does not live"
                 elif seed.registry.row(address).link is None:
-                    wrong.append(f"seed {seed.address} lists {address} without a connection")
+                    yield f"seed {seed.address} lists {address} without a connection"
         for node in self.network.peers() if seeds else ():
             known = set(node.peer_list.addresses())
             unknown = living - known - {node.address}
-            wrong += [f"{node.address} {what} {', '.join(map(str, sorted(others)))}"
-                      for what, others in (("knows", known - living), ("does not know", unknown))
-                      if others]
-        return wrong
+            for what, others in ("knows", known - living), ("does not know", unknown):
+                if others:
+                    yield f"{node.address} {what} {', '.join(map(str, sorted(others)))}"
 
 
 def _runs_that_differ(network: VirtualNetwork, peers: list) -> list[str]:

@@ -211,7 +211,13 @@ class Worker:
         for line in lines:
             word, _, rest = line.partition(" ")
             if word == "start":
-                started.append(self._prepare(*rest.split()))
+                named, *role = rest.split()
+                node_class = (misbehaving(self._node_class, Role.parse(*role)) if role
+                              else self._node_class)
+                node = self._nodes[named] = self._make_node(node_class, parse_address(named))
+                node.all_begun = lambda: not any(starter.is_alive() for starter in self._starters)
+                prepare_node(node)  # its threads wait for `go`
+                started.append(node)
             elif word == "kill":  # together, so that no file tells of the end of another node
                 die_together([self._nodes.pop(address) for address in rest.split()])
             elif word == "say":
@@ -224,14 +230,6 @@ class Worker:
             self._starters.append(threading.Thread(target=begin_in_turn, args=(started,),
                                                    name="starter", daemon=True))
             self._starters[-1].start()
-
-    def _prepare(self, named: str, *role: str):
-        """Make a node and start its threads, which wait for `go`."""
-        node_class = misbehaving(self._node_class, Role.parse(*role)) if role else self._node_class
-        node = self._nodes[named] = self._make_node(node_class, parse_address(named))
-        node.all_begun = lambda: not any(starter.is_alive() for starter in self._starters)
-        prepare_node(node)
-        return node
 
 
 def widen_futex_table() -> None:

@@ -58,7 +58,7 @@ def test_the_command_plays_the_same_schedule(flags):
     again = schedules._again(many, 5).split()
     assert again[:5] == ["python", "runner.py", "simulate", "--schedule", "5"]
     one = schedules.parse_simulate(again[3:])
-    assert schedules._schedule(one) == schedules._draw(many, 5)
+    assert schedules._draw(one, one.schedule) == schedules._draw(many, 5)
     assert one.schedules is None
 
 

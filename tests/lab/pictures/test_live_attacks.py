@@ -5,10 +5,11 @@ import os
 
 import pytest
 
-from gossip.lab.experiments.network import Network, NotNow
+from gossip.lab.experiments.network import Network
 from gossip.lab.pictures import live_follow, live_lines
 from gossip.lab.pictures.live_follow import KINDS, Follow, Story
 from gossip.lab.pictures.live_requests import Gate, Refused, parsed_order
+from gossip.terminal.command_line import CommandError
 from tests.tools.live import BEGIN, LATER, Told, add, text
 
 ONE, TWO = "127.0.0.1:5001", "127.0.0.1:5002"
@@ -146,7 +147,7 @@ class FullNetwork(Network):
         raise BlockingIOError(11, "no room")
 
     def obey(self, word, address, text):
-        raise NotNow("never") if word == "kill" else BlockingIOError(11, "no room")
+        raise CommandError("never") if word == "kill" else BlockingIOError(11, "no room")
 
 
 def test_an_order_for_which_the_system_has_no_room_is_answered():
