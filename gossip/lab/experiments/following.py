@@ -137,8 +137,6 @@ class Progress:
         """Wait for deliveries, kill peers, wait for reports. False if it takes too long."""
         network, settings = self._network, self._settings
         patience = settings.gossip_interval + SPREAD_LIMIT
-        if not self.settle(self.linked, START_LIMIT):
-            return False
         self.steps.begin("gossip", self.gossiped)
         if settings.gossip_count < FOR_EVER and not self.settle(self.delivered, patience):
             return False
@@ -156,9 +154,7 @@ class Progress:
         return self.settle(self.buried, rounds + BURY_LIMIT)
 
     def watch(self) -> bool:
-        """Wait for WATCHED periods after all are linked. False if linking takes too long."""
-        if not self.settle(self.linked, START_LIMIT):
-            return False
+        """Wait for WATCHED periods, from when all are linked. False if a peer fails."""
         end = time.monotonic() + WATCHED * self._settings.report_interval
         self.steps.begin("watch", self.watched, lambda: end - time.monotonic())
         if not self.settle(lambda: time.monotonic() >= end, float("inf")):
@@ -267,7 +263,8 @@ def run_network(args, peers: list[Address], settings: Settings, processes: int |
                     steps.say(planned(args, settings.gossip_count))
                 steps.begin("start", progress.started)
                 network.start(plan, look=lambda: end.pause(0))
-                in_time = progress.follow(args.kill) if malice is None else progress.watch()
+                in_time = progress.settle(progress.linked, START_LIMIT) and (
+                    progress.follow(args.kill) if malice is None else progress.watch())
                 if not once:
                     progress.go_on(malice is not None)
             except KeyboardInterrupt:

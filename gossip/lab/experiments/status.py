@@ -157,8 +157,13 @@ def choose_ports(args, peers: list[Address]) -> Ports:
     stay, and so do seeds that other machines know. All peers move together, because peers of
     another network here dial the ports of their dead again."""
     of_config, config = load_seeds(args.config), args.config
-    seeds = usual = of_config if args.seeds is None else _as_many(of_config, args.seeds, peers)
-    chosen = peers
+    usual = of_config[:args.seeds]
+    while len(usual) < (args.seeds or 0):
+        last = max(seed.port for seed in usual)
+        if (address := next_free(host_of(AUTO, usual, 0.0), last + 1, 65535, peers)) is None:
+            raise CommandError(f"no port above {last} is free for a seed", FAILED)
+        usual.append(address)
+    seeds, chosen = usual, peers
     if args.config == CONFIG and all(map(is_loopback, usual)):
         seeds = free_instead(usual, peers)
     if args.base_port == BASE_PORT and (seeds != usual or any(map(is_taken, peers))):
@@ -172,17 +177,6 @@ def choose_ports(args, peers: list[Address]) -> Ports:
         config = args.outputs / OTHER_CONFIG
         notice += notice and f"\nanother peer joins with: {peer_command(config, args.outputs)}"
     return Ports(seeds, chosen, config, notice)
-
-
-def _as_many(seeds: list[Target], count: int, avoid: list[Address]) -> list[Target]:
-    """Return this number of seeds, on free ports if need be."""
-    seeds = seeds[:count]
-    while len(seeds) < count:
-        last = max(seed.port for seed in seeds)
-        if (address := next_free(host_of(AUTO, seeds, 0.0), last + 1, 65535, avoid)) is None:
-            raise CommandError(f"no port above {last} is free for a seed", FAILED)
-        seeds.append(address)
-    return seeds
 
 
 def free_instead(addresses: list[Address], avoid: list[Address]) -> list[Address]:

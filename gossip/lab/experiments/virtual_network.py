@@ -140,17 +140,13 @@ class VirtualNetwork:
         if address in self.nodes and (ends := self.nodes[address].world.ends()):
             self._break(ends[chosen % len(ends)], both)
 
-    def break_links(self, share: float, rng: random.Random) -> None:
-        """Break a share of the links between peers, at both ends."""
+    def churn(self, share: float, every: float, until: float, rng: random.Random) -> None:
+        """Break a share of the links between peers, at both ends, again and again."""
         ends = [end for address, node in sorted(self.nodes.items()) if address not in self.seeds
                 for end in node.world.ends()
                 if address < end.other.address and end.other.address not in self.seeds]
         for end in rng.sample(ends, min(len(ends), round(share * len(ends)))):
             self._break(end, both=True)
-
-    def churn(self, share: float, every: float, until: float, rng: random.Random) -> None:
-        """Break a share of the links, again and again."""
-        self.break_links(share, rng)
         if self.time.now + every < until:
             self.time.at(self.time.now + every, self.churn, share, every, until, rng)
 

@@ -1,6 +1,7 @@
 """Networks that are watched for malicious peers, in virtual time: drawn by number, played, judged.
 And the flags that ask for them, live and in virtual time."""
 
+import math
 import random
 
 import pytest
@@ -143,7 +144,7 @@ def test_of_all_links_between_peers_a_share_breaks_and_is_made_again():
         net.start(address)
     net.time.run(20.0)
     links = sum(len(peer.neighbours.addresses()) for peer in net.peers()) // 2
-    net.break_links(0.5, random.Random(1))
+    net.churn(0.5, math.inf, 0.0, random.Random(1))  # once
     net.time.run(20.5)
     assert len(broken) == 2 * round(0.5 * links) and set(broken) <= set(peers)
     net.time.run(30.0)
