@@ -9,7 +9,7 @@ from gossip.monitoring import deciding as deciding_module
 from gossip.monitoring import grammar
 from tests.tools.fakes import peer
 from tests.tools.rows import NOW, PERIOD, said
-from tests.tools.seats import BAN, KICK, SEED, A, B, C, D, E, S, Seat, against, convict
+from tests.tools.seats import BAN, KICK, A, B, C, D, E, S, Seat, against, convict
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import math
 from gossip.node.link import Link
 from gossip.overlay import ring
 from gossip.overlay.linking import Linking
-from gossip.overlay.neighbours import NEIGHBOUR, Admission, Neighbour, Neighbours
+from gossip.overlay.neighbours import NEIGHBOUR, Admission, Neighbours
 from gossip.registering.joining import SEED, Joining
 from gossip.registering.registry import Listing
 from gossip.signing.known_runs import KnownRuns, Outcome, run_of
