@@ -72,7 +72,8 @@ def test_a_pipe_gets_the_counts_last_when_all_is_well(project, tmp_path):
     assert counts.startswith("1 passed, 1 skipped in ")
 
 
-@pytest.mark.parametrize("rows, width", [(24, 80), (10, 40)])
+@pytest.mark.parametrize("rows, width", [
+    (10, 40), pytest.param(24, 80, marks=pytest.mark.slow)])
 def test_a_terminal_shows_how_far_it_is_then_what_was_skipped_and_failed(
         rows, width, project, tmp_path):
     command = project(*TESTS)

@@ -9,13 +9,13 @@ from tests.tools.keepers import PERIOD, Keepers, play
 TOGETHER = 10  # schedules of one test
 
 
-@pytest.mark.parametrize("first", range(0, 30, TOGETHER))
+@pytest.mark.parametrize("first", range(0, 10, TOGETHER))
 def test_no_row_is_lost_or_double_after_accidents(first):
     assert [play(number) for number in range(first, first + TOGETHER)] == [[]] * TOGETHER
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("first", range(30, 600, TOGETHER))
+@pytest.mark.parametrize("first", range(10, 600, TOGETHER))
 def test_no_row_is_lost_or_double_after_more_accidents(first):
     assert [play(number) for number in range(first, first + TOGETHER)] == [[]] * TOGETHER
 

@@ -179,6 +179,7 @@ def said():
     return made, [judged(*one) for one in made]
 
 
+@pytest.mark.slow
 def test_many_threads_check_and_sign_at_the_same_time():
     made, expected = said()
     key = openssl.SigningKey(bytes(32))

@@ -62,7 +62,8 @@ def test_the_command_plays_the_same_schedule(flags):
     assert one.schedules is None
 
 
-@pytest.mark.parametrize("rows, width", [(24, 80), (10, 40)])
+@pytest.mark.parametrize("rows, width", [
+    (10, 40), pytest.param(24, 80, marks=pytest.mark.slow)])
 def test_no_line_is_wider_than_the_terminal(rows, width):
     with Terminal("runner.py", "simulate", "--schedules", 2, "--from", 4, rows=rows,
                   width=width) as terminal:

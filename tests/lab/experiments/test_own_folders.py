@@ -75,6 +75,7 @@ def test_modules_have_a_folder_of_their_own(project):
     assert "module_127.0.0.1_1.txt" in names(project / "outputs")
 
 
+@pytest.mark.slow
 def test_check_plot_and_watch_take_the_folder_that_was_written_to_last(project):
     for number, folder in enumerate(("outputs/network", "outputs", "outputs/demo")):
         os.utime(project / folder / OLD[number % 2], (2000 + number, 2000 + number))
