@@ -19,7 +19,7 @@ from collections.abc import Callable
 
 from gossip.addresses import Address, address_of
 from gossip.lab.experiments.worker import Host, end_all
-from gossip.lab.proof.evidence import quantile
+from gossip.lab.proof.evidence import Row, quantile
 from gossip.lab.proof.graph import Pieces
 from gossip.lab.proof.records import parse_line
 from gossip.lab.proof.runs import PeerRun
@@ -171,7 +171,7 @@ class Experiment(Modules):
 
 
 def _show(name: str, holds: bool, figures: str) -> bool:
-    show(f"{name:<10} {'holds' if holds else 'FAILS':<6} {figures}")
+    show(str(Row(name, holds, figures)))
     return holds
 
 

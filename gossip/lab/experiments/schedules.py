@@ -27,7 +27,7 @@ from gossip.lab.experiments.drawing import WATCHED_PEERS, draw_schedule, draw_wa
 from gossip.lab.experiments.verdict import Fault, Judge
 from gossip.lab.experiments.virtual_network import VirtualFolder, VirtualNetwork
 from gossip.lab.proof import check
-from gossip.lab.proof.evidence import Proof
+from gossip.lab.proof.evidence import Proof, Row
 from gossip.lab.proof.malicious import Tally, tally_of
 from gossip.lab.proof.records import Records
 from gossip.lab.simulation.virtual_links import Spinning
@@ -240,8 +240,8 @@ def _show_one(schedule: Schedule, until: float | None, classes: dict) -> Outcome
     show(outcome.proof)
     note = "" if until is None else ("; ended before the rest: only what may never happen was "
                                      "judged, neither what should heal nor the rows above")
-    show(f"{'verdict':<10} {'FAILS' if outcome.faults else 'holds':<6} {outcome.simulated:.0f} "
-         f"simulated seconds, {outcome.calls} calls in {took:.2f} s of the processor{note}")
+    show(str(Row("verdict", not outcome.faults, f"{outcome.simulated:.0f} simulated seconds, "
+                 f"{outcome.calls} calls in {took:.2f} s of the processor{note}")))
     for fault in outcome.faults:
         show(f"{'':<17} {fault}")
     return outcome
@@ -317,7 +317,7 @@ def show_results(results: Iterable[Outcome], count: int, again: Callable[[int], 
     tally = None
     if tallies := [result.tally for result in played if result.tally is not None]:
         tally = functools.reduce(Tally.plus, tallies)
-        text += f"\n{'malicious':<10} {'holds' if tally.holds() else 'FAILS':<6} {tally}"
+        text += f"\n{Row('malicious', tally.holds(), str(tally))}"
     show(text if status is None else folded(text, 4))
     return held == len(played) and (tally is None or tally.holds())
 

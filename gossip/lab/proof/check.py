@@ -150,19 +150,19 @@ def degrees(proof: Proof) -> Row:
     """Show the degrees at the network's largest, and their power law."""
     law = graph.PowerLaw(proof.records)
     if not law.degrees:
-        return Row("degrees", None, "no peer said what its degree is", [])
+        return Row("degrees", None, "no peer said what its degree is")
     figures = (f"minimum {law.degrees[0]}, median {law.degrees[len(law.degrees) // 2]}, "
                f"maximum {law.degrees[-1]}")
     if law.fitted and law.predicted:
         figures += (f"; P(k) ~ k^-a with a = {law.fitted} for k from {law.low} to {law.high}; "
                     f"the capacities of these peers predict {law.predicted}")
-    return Row("degrees", None, figures, [])
+    return Row("degrees", None, figures)
 
 
 def pieces(proof: Proof) -> Row:
     """Check that no pieces stay apart whose peers had to meet."""
     if any(map(proof.is_elsewhere, proof.strangers())):
-        return Row("pieces", None, "links lead to peers elsewhere: only all files tell", [])
+        return Row("pieces", None, "links lead to peers elsewhere: only all files tell")
     end = graph.end_of(proof.records)
     history, last = graph.replay(proof.records)
     up = [run for run in proof.peers if proof.end_of(run) >= end]
@@ -248,8 +248,7 @@ def format_rows(rows: list[Row]) -> str:
     """Return the proof as text, each row above its details."""
     lines = []
     for row in rows:
-        verdict = {True: "holds", False: "FAILS", None: ""}[row.holds]
-        lines.append(f"{row.name:<10} {verdict:<6} {row.figures}")
+        lines.append(str(row))
         lines += [f"{'':<17} {failure}" for failure in row.details[:SHOWN]]
         if len(row.details) > SHOWN:
             lines.append(f"{'':<17} and {len(row.details) - SHOWN} more")

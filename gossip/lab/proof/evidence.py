@@ -23,7 +23,7 @@ import functools
 import itertools
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from gossip.lab.proof.events import NOT_REACHED, REFUSED, Linked, Registered, Spans
@@ -48,7 +48,11 @@ class Row(NamedTuple):  # a line of the proof
     name: str
     holds: bool | None  # None if it only shows figures
     figures: str
-    details: list[str]  # the failures, then other facts worth knowing
+    details: Sequence[str] = ()  # the failures, then other facts worth knowing
+
+    def __str__(self) -> str:
+        verdict = {True: "holds", False: "FAILS", None: ""}[self.holds]
+        return f"{self.name:<10} {verdict:<6} {self.figures}"
 
 
 class _Loss(NamedTuple):  # a time in which a peer was not registered with a seed
