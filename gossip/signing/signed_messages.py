@@ -44,11 +44,10 @@ class SignedTexts(Texts):
     def __init__(self, covers: Covers, settings: Settings, shares):
         super().__init__(settings, shares)
         self._covers = covers
-        self.lines: dict[bytes, Cover] = {}
 
-    def cover(self, run: Run, lines: list[bytes], cover: Cover) -> None:
-        """Note the cover of new texts of a run."""
-        self.lines.update(dict.fromkeys(lines, cover))
+    def hold(self, run: Run, first: int, lines: list[bytes], digests: list[bytes],
+             cover: Cover) -> None:
+        super().hold(run, first, lines, digests, cover)
         if not cover.texts:
             run.weight += len(cover.line)
         self._covers.held(cover, len(lines))
@@ -102,14 +101,15 @@ class SignedMessages(MessageList):
     def _take_all(self, lines: list[bytes], made_here: bool, brought_by: Address | None, link,
                   fresh: SignedFresh) -> None:
         """Take lines, up to an invalid line, or too many corrupt ones."""
-        batches = [list(group) for _, group in itertools.groupby(lines, _is_cover)]
+        batches = [(are_covers, list(group))
+                   for are_covers, group in itertools.groupby(lines, _is_cover)]
         last = link and link.cover  # the cover that came last
-        if last is not None and last.unchecked and batches and not _is_cover(batches[0][0]):
+        if last is not None and last.unchecked and batches and not batches[0][0]:
             last = self._covers.lines.get(last.line, last)  # verified if another link brought it
-            if self._is_bad(last, batches[0], brought_by, fresh):
+            if self._is_bad(last, batches[0][1], brought_by, fresh):
                 last = link.cover = None
-        for batch, lines_behind in itertools.zip_longest(batches, batches[1:], fillvalue=()):
-            are_covers = _is_cover(batch[0])
+        for (are_covers, batch), (_, lines_behind) in itertools.zip_longest(
+                batches, batches[1:], fillvalue=(False, ())):
             if not are_covers and self._take_block(batch, last, made_here, fresh):
                 continue
             for at, line in enumerate(batch, 1):
@@ -143,16 +143,15 @@ class SignedMessages(MessageList):
             return False
         digests = [sha256(line).digest() for line in lines]
         cover = self._covers.speaking_for_all(last, block, digests)
-        if cover is None or not self._keep_block(run, block, lines, digests):
+        if cover is None or not self._keep_block(run, block, lines, digests, cover):
             return False
         fresh.lines += lines
-        self._note_cover(run, lines, cover, fresh)
+        self._note_cover(cover, len(lines), fresh)
         return True
 
-    def _note_cover(self, run: Run, lines: list[bytes], cover: Cover, fresh: SignedFresh) -> None:
+    def _note_cover(self, cover: Cover, lines: int, fresh: SignedFresh) -> None:
         """Note the cover of new lines. Credit the payer of a check that let them in."""
-        self._texts.cover(run, lines, cover)
-        fresh.covers += [cover.line] * len(lines)
+        fresh.covers += [cover.line] * lines
         if cover.payer is not None:
             fresh.checks[cover.payer] -= 1
             cover.payer = None
@@ -160,7 +159,7 @@ class SignedMessages(MessageList):
     def _take_covered(self, line: bytes, last: Cover | None, made_here: bool,
                       brought_by: Address | None, fresh: SignedFresh) -> None:
         """Take a gossip line; `last` is the last cover on its link."""
-        digest = sha256(wire.gossip_part(line)).digest()
+        digest = sha256(line).digest()
         if digest in self._texts.digests:
             self._old += 1
             return
@@ -172,8 +171,8 @@ class SignedMessages(MessageList):
             return
         elif not made_here and not self._is_known(message.run):
             fresh.unknown.append((message.run, line, cover.line))
-        elif (run := self._keep(line, digest, message, made_here, brought_by, fresh)) is not None:
-            self._note_cover(run, [line], cover, fresh)
+        elif self._keep(line, digest, message, made_here, brought_by, fresh, cover):
+            self._note_cover(cover, 1, fresh)
 
     def _cover(self, line: bytes, made_here: bool) -> Cover:
         """Return the kept cover with this line, else a new one; Corrupt if it is malformed."""

@@ -67,8 +67,8 @@ class MessageList:
             self._texts.evict()
         return Fresh(lines, block.shown)
 
-    def _keep_block(self, run: Run, block: wire.Block, lines: list[bytes], digests: list[bytes]
-                    ) -> bool:
+    def _keep_block(self, run: Run, block: wire.Block, lines: list[bytes], digests: list[bytes],
+                    cover=None) -> bool:
         """Keep messages if they continue their run. Return whether they do."""
         if not run.seen.extend(block.first, block.last):
             return False
@@ -77,7 +77,7 @@ class MessageList:
         run.changed()
         self._digest.changed(run)
         # None of these texts is held yet, because only texts with seen numbers are held.
-        self._texts.hold(run, block.first, lines, digests)
+        self._texts.hold(run, block.first, lines, digests, cover)
         return True
 
     def add(self, lines: list[bytes], made_here: bool = False, brought_by: Address | None = None
@@ -108,8 +108,8 @@ class MessageList:
         return is_forged
 
     def _keep(self, line: bytes, digest: bytes, message: wire.Gossip, made_here: bool,
-              brought_by: Address | None, fresh: Fresh) -> Run | None:
-        """Keep a message if its number is new. Return its run if kept."""
+              brought_by: Address | None, fresh: Fresh, cover=None) -> bool:
+        """Keep a message if its number is new. Return whether it was."""
         run = self._run(message.run, brought_by)
         new = run and (run.seen.extend(message.number, message.number)
                        or self._room.note(run.seen, message.number, brought_by))
@@ -120,14 +120,14 @@ class MessageList:
                 and self._forbidden_in(wire.gossip_fields(line)[2].decode())):
             fresh.forbidden.append(message.shown)  # not held, and not requested again
         elif new:
-            self._texts.hold(run, message.number, [line], [digest])
+            self._texts.hold(run, message.number, [line], [digest], cover)
             fresh.lines.append(line)
-            return run
+            return True
         elif new is None:
             fresh.refused.append(line)
         else:
             self._old += 1
-        return None
+        return False
 
     def forbids(self, text: str) -> bool:
         return self._forbidden_in is not None and self._forbidden_in(text) is not None

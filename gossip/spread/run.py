@@ -167,18 +167,19 @@ class Texts:
     def __init__(self, settings: Settings, shares):
         self._settings = settings
         self._shares = shares  # decide whose texts are evicted first (room.py)
-        self.lines: dict[bytes, None] = {}  # in order of arrival
+        self.lines: dict[bytes, object] = {}  # text -> its cover if signed; in order of arrival
         self.digests: set[bytes] = set()  # SHA-256 of each text
         self._bytes = 0
         self._least = settings.cache_bytes // max(1, settings.cache_size)  # the minimal weight
         self._grown: dict[Run, None] = {}  # runs whose weight grew since the last eviction
         self.evicted = 0  # texts, since the start
 
-    def hold(self, run: Run, first: int, lines: list[bytes], digests: list[bytes]) -> None:
+    def hold(self, run: Run, first: int, lines: list[bytes], digests: list[bytes],
+             cover=None) -> None:
         """Hold texts with consecutive numbers, which were just noted as seen."""
         run.held.update(enumerate(lines, first))
         self.digests.update(digests)
-        self.lines.update(dict.fromkeys(lines))
+        self.lines.update(dict.fromkeys(lines, cover))
         self._bytes += sum(map(len, lines))
         run.weight += sum(map(max, map(len, lines), itertools.repeat(self._least)))
         self._grown[run] = None
