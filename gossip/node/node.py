@@ -284,7 +284,7 @@ class Node(Part):
               limit: float | None = None) -> None:
         """Ask for a Liveness Reply over a new connection. `verdict(alive)` is called once, unless
         the node stops: True if the reply came within `limit` seconds (else `probe_limit`), None if
-        descriptors or ports were short here or this node was late, else False."""
+        this machine was short of descriptors, ports or the like, or this node late, else False."""
         link = self.new_link(PROBING, address)
         link.probe = Probe(self.address, address, wire.format_time(self.time()), verdict)
         link.deadline = self.now() + (limit or self.settings.probe_limit)

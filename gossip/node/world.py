@@ -106,8 +106,8 @@ class World(Protocol):
         """Return the node's IP if this machine lost it, else None."""
 
     def lacks(self, error: OSError) -> bool:
-        """Return whether this machine is short of descriptors, memory or ports. Then the error says
-        nothing about the other end."""
+        """Return whether this machine is short of descriptors, memory, ports or threads. Then the
+        error says nothing about the other end."""
 
     def wake(self) -> None:
         """Stop: accept nothing more, and end the duties."""

@@ -66,8 +66,8 @@ class Covers:
         self.contradictions: list[tuple[bytes, bytes]] = []  # pairs, until the owner takes them
 
     def unknown(self, lines: list[bytes], link=None) -> list[bytes]:
-        """Return the lines without known covers, but for those with a new line behind them. A known
-        cover that came last and alone is noted on the link."""
+        """Drop known covers, but for the last in a row, which may speak for what comes next. If only
+        one cover is left, drop it, too, and note it on the link."""
         unknown = lines
         if len(lines) > 1:
             unknown = []
@@ -103,7 +103,7 @@ class Covers:
         return kept or cover
 
     def keep(self, cover: Cover) -> Cover | None:
-        """Keep a cover; return it as kept, None if it is bad."""
+        """Keep a cover; return it as kept, None unless it is good."""
         kept = self.lines.get(cover.line)
         if kept is not None or not cover.good:
             return kept

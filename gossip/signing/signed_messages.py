@@ -1,7 +1,8 @@
 """Signed messages: the message list of a network that signs.
 
-Rules only. A message is taken when a good cover, that is a signed line, speaks for it; otherwise
-its line is corrupt, and nothing of it is remembered. The README says what is verified, and when.
+Rules only. A message is taken when a good cover, that is a signed line, speaks for it, and its run
+is genuine. Without a cover its line is corrupt, unless its number was seen, and nothing of it is
+remembered. The README says what is verified, and when.
 """
 
 import collections

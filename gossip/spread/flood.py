@@ -1,8 +1,8 @@
 """Flooding: new lines go to every neighbour except their source.
 
-New lines are sent at once. If there are many links, the flusher sends them a little later, together
-with what has come meanwhile, so that the reader's thread goes on reading. A late peer gathers lines
-for some seconds, up to 1 MiB, because that is less work.
+New lines are sent at once to fewer than 16 links. To more, the flusher sends them a little later,
+together with what has come meanwhile, so that the reader's thread goes on reading. A late peer
+gathers lines for four seconds at most, or up to 1 MiB, because that is less work.
 """
 
 import math
