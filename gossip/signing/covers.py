@@ -1,8 +1,8 @@
 """Covers: signed lines, and which messages each of them speaks for once it is verified.
 
-Rules only. A verified cover is kept while a text that it speaks for is held, or while it is one of the
-latest without a text. A link remembers the last cover that came over it, kept or not, which speaks
-for the lines behind it. Because honest peers send every line right behind its own cover
+Rules only. A verified cover is kept while a text that it speaks for is held, or while it is one of
+the latest without a text. A link remembers the last cover that came over it, kept or not, which
+speaks for the lines behind it. Because honest peers send every line right behind its own cover
 (`wire.covered`), an honest peer never looks guilty, whatever others send.
 """
 
@@ -66,8 +66,8 @@ class Covers:
         self.contradictions: list[tuple[bytes, bytes]] = []  # pairs, until the owner takes them
 
     def unknown(self, lines: list[bytes], link=None) -> list[bytes]:
-        """Drop known covers, but for the last in a row, which may speak for what comes next. If only
-        one cover is left, drop it, too, and note it on the link."""
+        """Drop known covers, but for the last in a row, which may speak for what comes next. If
+        only one cover is left, drop it, too, and note it on the link."""
         unknown = lines
         if len(lines) > 1:
             unknown = []
