@@ -49,7 +49,7 @@ class Contradiction(NamedTuple):
 
     def verify(self) -> None:
         """Verify both signatures, because nobody is believed; WireError if one is bad."""
-        if not (Signer.is_genuine(self.one) and Signer.is_genuine(self.other)):
+        if not (Signer.is_good(self.one) and Signer.is_good(self.other)):
             raise WireError("a contradiction with a bad signature")
 
 
@@ -155,8 +155,8 @@ class Signer:
         return proof(self._key.public, self._key.sign(text.encode()), time)
 
     @staticmethod
-    def is_genuine(signed: Signed) -> bool:
-        """Return whether the key that START names has signed a line."""
+    def is_good(signed: Signed) -> bool:
+        """Return whether a signature is good, by the key that START names."""
         address, _, start = signed.run.decode().rpartition(":")
         return (int(start) == start_of(address, signed.key)
                 and check(signed.key, signed.covered, signed.signature))

@@ -69,7 +69,7 @@ class SignedTexts(Texts):
 class SignedMessages(MessageList):
     """The messages that this peer has seen, and their covers."""
 
-    def __init__(self, settings: Settings, own_run: bytes, is_genuine,
+    def __init__(self, settings: Settings, own_run: bytes, is_good,
                  is_known=lambda run: True, is_denied=lambda run, neighbour: False,
                  checks_early=lambda neighbour: True):
         """`is_denied(run, neighbour)`: are its messages dropped if the neighbour brings them now?
@@ -77,7 +77,7 @@ class SignedMessages(MessageList):
         self._covers = Covers()
         super().__init__(settings, own_run, functools.partial(SignedTexts, self._covers))
         self._corrupt_most = settings.corrupt_most()
-        self._is_genuine = is_genuine
+        self._is_good = is_good
         self._is_known, self._is_denied = is_known, is_denied
         self._checks_early = checks_early
         # Drops repeated covers. This needs no turn, because only a link's reader changes its cover;
@@ -196,7 +196,7 @@ class SignedMessages(MessageList):
             cover.payer = brought_by
         elif not self._checks_early(brought_by):
             return False
-        cover.good, cover.unchecked = self._is_genuine(cover.unchecked), None
+        cover.good, cover.unchecked = self._is_good(cover.unchecked), None
         return not cover.good
 
     def _seen_of(self, key: bytes) -> Intervals:

@@ -71,7 +71,7 @@ class SignedSpreading(Spreading):
         super().__init__(
             node, links, on_offence=on_offence, watch=watch, start=signer.start, runs=runs,
             messages=SignedMessages(
-                node.settings, runs.own_run, signer.is_genuine, runs.is_known, runs.is_denied,
+                node.settings, runs.own_run, signer.is_good, runs.is_known, runs.is_denied,
                 lambda neighbour: self._early_checks.spend(node.now(), 1, neighbour)))
         self._write_sparingly = node.write_sparingly
         self._is_expected = operator.methodcaller("startswith", self.BEGINNINGS)

@@ -25,7 +25,7 @@ def signer():
 
 
 def message_list(**asked):
-    return SignedMessages(Settings(cache_size=5), b"", Signer.is_genuine, **asked)
+    return SignedMessages(Settings(cache_size=5), b"", Signer.is_good, **asked)
 
 
 def single(signer, number, text="x"):
@@ -148,8 +148,8 @@ def signing_peer(net):
     with the origin of what it says."""
     one = net.peer(sign=True, liveness_interval=600, antientropy_interval=600)
     messages, checks = one.messages, []
-    is_genuine, messages._is_genuine = messages._is_genuine, lambda signed: (
-        checks.append(signed) or is_genuine(signed))
+    is_good, messages._is_good = messages._is_good, lambda signed: (
+        checks.append(signed) or is_good(signed))
     relay, origin = net.fake(), net.fake()
     origin.signer = Signer(origin.address, bytes(32))
     return one, checks, net.neighbour(one, relay), relay, origin

@@ -22,7 +22,7 @@ def signer():
 
 
 def message_list(**settings):
-    return SignedMessages(Settings(**settings), b"", Signer.is_genuine)
+    return SignedMessages(Settings(**settings), b"", Signer.is_good)
 
 
 def gossip(signer, number, text="hello"):
@@ -208,7 +208,7 @@ def test_a_relayed_contradiction_needs_a_good_signature(signer):
 def test_after_as_many_corrupt_lines_as_end_the_link_nothing_more_is_looked_at(signer):
     checks = []
     messages = SignedMessages(Settings(corrupt_limit=3), b"",
-                           lambda signed: checks.append(signed) or Signer.is_genuine(signed))
+                           lambda signed: checks.append(signed) or Signer.is_good(signed))
     covers, lines = said(signer, 1, 1)
     bad = [said(signer, number, 1)[0][0][:-4] + b"AAAA" for number in range(2, 9)]
     fresh = messages.add([*covers, *bad, *lines])

@@ -27,7 +27,7 @@ def signature(key, head, spelling):
     return hashlib.sha512(key + head + bytes([spelling])).digest()
 
 
-def is_genuine(signed):
+def is_good(signed):
     return any(signature(signed.key, signed.covered, spelling) == signed.signature
                for spelling in range(SPELLINGS))
 
@@ -61,7 +61,7 @@ class Honest(Origin):
         super().__init__(number)
         self.messages = SignedMessages(Settings(
             cache_size=rng.choice([2, 5, 20, 1_000]), corrupt_limit=rng.choice([0, 3]),
-            runs_kept=rng.choice([3, 1_000])), self.run, is_genuine)
+            runs_kept=rng.choice([3, 1_000])), self.run, is_good)
         self.others = []
         self._rng, self._made = rng, 0
         self._links = {}

@@ -143,7 +143,7 @@ def _next_in_base64(field, step):
 
 def genuine(line):
     try:
-        return Signer.is_genuine(grammar.parse_signed(line))
+        return Signer.is_good(grammar.parse_signed(line))
     except wire.WireError:
         return False
 
@@ -177,7 +177,7 @@ def fresh_lines(messages, lines):
 
 
 def message_list():
-    return SignedMessages(Settings(corrupt_limit=0), b"", Signer.is_genuine)
+    return SignedMessages(Settings(corrupt_limit=0), b"", Signer.is_good)
 
 
 def test_no_changed_signed_line_is_genuine(valid):

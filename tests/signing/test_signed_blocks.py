@@ -66,7 +66,7 @@ def compare(parts, seed):
     other one has taken."""
     rng, blocks = random.Random(seed), 0
     settings = rng.choice([Settings(), SMALL])
-    by_block, by_line = (SignedMessages(settings, b"", Signer.is_genuine) for _ in range(2))
+    by_block, by_line = (SignedMessages(settings, b"", Signer.is_good) for _ in range(2))
     by_line._take_block = lambda *_: False
     take_block = by_block._take_block
 

@@ -26,13 +26,13 @@ def test_a_signed_line_names_its_run_its_numbers_and_their_hashes(signer):
     read = grammar.parse_signed(line)
     assert read.run == f"{OWN}:{signer.start}".encode() and (read.first, read.last) == (7, 9)
     assert read.hashes == b"".join(digest[:16] for digest in digests(3))
-    assert line.startswith(read.covered) and signer.is_genuine(read)
+    assert line.startswith(read.covered) and signer.is_good(read)
 
 
 def test_what_is_said_at_once_is_covered_by_one_line_up_to_its_limit(signer):
     read = [grammar.parse_signed(line) for line in signer.cover(1, digests(1_025))]
     assert [(one.first, one.last) for one in read] == [(1, 512), (513, 1_024), (1_025, 1_025)]
-    assert all(map(signer.is_genuine, read))
+    assert all(map(signer.is_good, read))
 
 
 def test_a_run_is_its_key_at_its_address():
@@ -50,7 +50,7 @@ def test_nobody_speaks_for_a_run_with_another_key_or_from_another_address(signer
     elsewhere = f"127.0.0.1:5009:{signer.start}".encode()
     for false in run, elsewhere:
         line = grammar.signed(false, 1, read.key, read.hashes, signer._key.sign)
-        assert not signer.is_genuine(grammar.parse_signed(line))
+        assert not signer.is_good(grammar.parse_signed(line))
 
 
 @pytest.mark.parametrize("change", [
