@@ -9,8 +9,6 @@ with the command that runs it again.
 
 import concurrent.futures
 import importlib.util
-import itertools
-import math
 import os
 import pathlib
 import queue
@@ -31,7 +29,7 @@ SAYS_WHY = re.compile(r"error: (?!usage:)(.*)", re.IGNORECASE)  # in what pytest
 USAGE = 2  # exit code, as of all programs here
 WRONG_USAGE = 4  # pytest's exit code for arguments that it does not know
 NOTHING_RUN = 5  # pytest's exit code where a selection like -k leaves nothing of a file
-TOGETHER = 50_000  # bytes of test files that one pytest runs, more or less
+TOGETHER = 60_000  # bytes of test files that one pytest runs, unless a single file has more
 
 
 def python_with_pytest() -> str:
@@ -63,15 +61,15 @@ def wrong_usage(python: str, arguments: list[str]) -> str | None:
 
 
 def batches() -> list[list[pathlib.Path]]:
-    """All files of tests, the largest batch first. The files of a folder are dealt out to as many
-    batches as it needs, so that none has all of the largest."""
+    """All files of tests, the largest first; small files of one folder stand together."""
     together: list[list[pathlib.Path]] = []
-    found = sorted((ROOT / "tests").rglob("test_*.py"),
-                   key=lambda path: (path.parent, path.stat().st_size))
-    for _, group in itertools.groupby(found, lambda path: path.parent):
-        paths = list(group)
-        count = math.ceil(size(paths) / TOGETHER)
-        together += [paths[first::count] for first in range(count)]
+    for path in sorted((ROOT / "tests").rglob("test_*.py"),
+                       key=lambda path: (path.parent, path.stat().st_size)):
+        last = together[-1] if together else []
+        if last and last[0].parent == path.parent and size([*last, path]) <= TOGETHER:
+            last.append(path)
+        else:
+            together.append([path])
     return sorted(together, key=size, reverse=True)
 
 
