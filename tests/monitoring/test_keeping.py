@@ -241,6 +241,19 @@ def test_a_seed_has_all_rows_of_a_subject_from_the_moment_on_when_that_is_cut_in
     assert held < before and {row.identity for row in one.keeping.rows_of(address)} >= before
 
 
+@pytest.mark.parametrize("number", [3, 6, 8])
+def test_nobody_is_late_for_long_when_rows_move_also_who_is_cut_in_two(number):
+    keepers = quiet(number, 5, peers=8, degree=7)
+    keepers.run(12 * VIRTUAL_PERIOD)
+    keeping = keepers.seeds()[0].keeping
+    first, *others = keeping.tree.starts
+    starts = (first, *((start + (3 << 90), seed) for start, seed in others))
+    keeping._take_over(ThreadedTree(keeping.tree.version + 1, keeping.tree.author, starts))
+    keepers.run(14 * VIRTUAL_PERIOD)
+    assert not any(seed.keeping.late.get(peer.address, keepers.time.now)
+                   for peer in keepers.peers for seed in decides(keepers, peer.address))
+
+
 def test_a_seed_that_takes_over_judges_after_two_periods():
     keepers = quiet(2, 3)
     keepers.run(3 * VIRTUAL_PERIOD)

@@ -26,8 +26,8 @@ FEW_LINKS = 4  # the median capacity, at most, of peers with few links
 IN_TIME = 16  # periods until a kick, at most; who keeps back half, and is judged by just three,
 # takes 14, and two more if its rows move to another seed meanwhile
 WITHOUT_SEED = 6  # periods more if a seed began or ended meanwhile
-SHUNNED = 12  # periods for which a silent attacker may keep an honest neighbour, from when the link
-# has stood for twice the settling time, before which nobody can miss a message
+SHUNNED = 12  # periods for which a silent attacker may keep an honest neighbour that is not late,
+# from when the link has stood for twice the settling time, before which nobody can miss a message
 REPORTERS = 3  # neighbours that a peer has to have before anybody can judge it
 SILENT = "mute"  # the kind that reports nothing, and so is not kicked; nor is FALSE_DEAD
 HALF = "drophalf"  # the kind that with three neighbours keeps back little more than it may
@@ -154,7 +154,7 @@ def _faults(proof: Proof, attackers: list[PeerRun], end: float) -> list[str]:
           and not proof.full and not any(map(proof.is_elsewhere, run.registrations.ever()))),
         *(f"{run.address} has kept {attacker.address} ({SILENT}), which names no neighbour"
           for run in proof.peers for attacker in attackers
-          if attacker.malice == SILENT and _has_kept(run, attacker, end)),
+          if attacker.malice == SILENT and _has_kept(proof, run, attacker, end)),
         *(f"{run.address} had to leave {other} alone, which is honest, too"
           for run in proof.peers for other in sorted(run.left_alone - proof.attacking)),
         *(f"seed {seed.address} did not disbelieve {run.address} ({FALSE_DEAD})"
@@ -165,11 +165,15 @@ def _faults(proof: Proof, attackers: list[PeerRun], end: float) -> list[str]:
           for fault in deaths.removed(proof, seed, at, peer, reason))]
 
 
-def _has_kept(run: PeerRun, attacker: PeerRun, end: float) -> bool:
-    """Tell whether a run kept an attacker for too long."""
-    too_long = end - 2 * run.setting("settle") - SHUNNED * run.setting("report-interval")
-    return run.last >= end and any(link.begin < too_long and end < link.end
-                                   for link in run.links.get(attacker.address, ()))
+def _has_kept(proof: Proof, run: PeerRun, attacker: PeerRun, end: float) -> bool:
+    """Tell whether a run kept an attacker for too long. For most of this time seeds warn nobody
+    after one of them missed a turn, as it may have when it was late for half a period."""
+    period, standing = run.setting("report-interval"), 2 * run.setting("settle")
+    warning = max((until for seed in proof.seeds for begin, until in seed.late
+                   if until - begin >= period / 2), default=-math.inf)
+    kept = (Spans([(max(link.begin + standing, warning), end)]).minus(run.late).total()
+            for link in run.links.get(attacker.address, ()) if end < link.end)
+    return run.last >= end and any(seconds > SHUNNED * period for seconds in kept)
 
 
 def _had_to_doubt(seed: SeedRun, run: PeerRun) -> bool:

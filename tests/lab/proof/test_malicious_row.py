@@ -118,13 +118,17 @@ def test_an_honest_peer_may_be_kicked_if_half_of_its_reporters_attack(tmp_path, 
     assert (", and falsely 0 of 9 honest peers, 1 more by liars; " in found.figures) is holds
 
 
-@pytest.mark.parametrize("parted, holds", [(None, False), (12, True)])
-def test_a_silent_attacker_is_not_kicked_but_no_honest_peer_keeps_it(tmp_path, monkeypatch,
-                                                                     parted, holds):
+@pytest.mark.parametrize("lines, holds", [
+    ([], False),
+    (["12 5001 parts 5011 unconfirmed", "12 5001 unconfirmed:@5011"], True),
+    (["29 8001 late:1.500"], True),
+    (["27 8001 late:1.500", "29 8001 late:0.200"], False),
+    ([f"{second} 5001 late:1.900" for second in range(8, 40, 2)], True),
+    ([f"{second} 5001 late:1.900" for second in range(32, 40, 2)], False)])
+def test_a_silent_attacker_is_not_kicked_but_no_honest_peer_keeps_it(tmp_path, monkeypatch, lines,
+                                                                     holds):
     monkeypatch.setitem(VOWS, 5011, "misbehaving:mute:0.3")
-    parts = [] if parted is None else [f"{parted} 5001 parts 5011 unconfirmed",
-                                       f"{parted} 5001 unconfirmed:@5011"]
-    found = row(tmp_path, *kicked(5010), *parts, across=())
+    found = row(tmp_path, *kicked(5010), *lines, across=())
     assert found.holds is holds
     assert found.details == ([] if holds else [
         "127.0.0.1:5001 has kept 127.0.0.1:5011 (mute), which names no neighbour"])
