@@ -32,6 +32,7 @@ class HalfProven(Liar):
         return reply
 
 
+@pytest.mark.slow
 def test_a_run_that_half_of_the_seeds_name_turns_no_verdict(net):
     network = all_linked(net, 6, 5, liveness_misses=1_000)
     liar, victim = HalfProven(net), network.honest[0]

@@ -106,9 +106,9 @@ def test_seeds_of_a_network_list_all_its_peers_on_one_ip_unless_a_flag_says_how_
 QUICK = ["--processes", 1, "--gossip-interval", 0.1, "--liveness-interval", 0.5]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("peers, flags", [
-    (6, QUICK), pytest.param(6, ["--kill", 1, *QUICK], marks=pytest.mark.slow),
-    pytest.param(30, [], marks=pytest.mark.slow)])
+    (6, QUICK), (6, ["--kill", 1, *QUICK]), (30, [])])
 def test_a_runner_on_each_machine_proves_its_own_and_all_files_prove_the_network(
         machines, tmp_path, peers, flags):
     config, folders = write_config(tmp_path, SEEDS), [tmp_path / "one", tmp_path / "other"]

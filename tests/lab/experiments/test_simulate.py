@@ -64,7 +64,7 @@ def test_a_folder_that_cannot_be_written_is_told_before_anything_is_played(tmp_p
 
 
 def test_a_schedule_that_was_shown_can_be_played_from_a_file(tmp_path):
-    shown = simulate("--schedule", 4, "--outputs", tmp_path / "one")
+    shown = simulate("--schedule", 4, "--peers", 5, "--outputs", tmp_path / "one")
     (tmp_path / "schedule.txt").write_text(shown.stdout.partition("\n\n")[0])
     again = simulate("--file", tmp_path / "schedule.txt", "--outputs", tmp_path / "other")
     assert again.returncode == 0 and files(tmp_path / "one") == files(tmp_path / "other") != {}
