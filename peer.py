@@ -98,7 +98,7 @@ class Peer(Node):
                      self.confirming, self.reporting, self.spreading, self.link_proofs)
         # Where lines are watched, or in a tree, a repetition says something too.
         self._sifts = not (self._watch or self.spreading.way.HEARS_REPETITIONS)
-        self._without_covers = self.messages.without_covers if settings.sign else None
+        self._without_known_covers = self.messages.without_known_covers if settings.sign else None
         self._generated = 0  # messages so far
         self._restraint = Restraint(settings.origin_wait)
         self._round_due: float | None = None  # when the next round is due
@@ -261,7 +261,7 @@ class Peer(Node):
             return lines
         new = list(itertools.filterfalse(self.messages.holds, lines))
         link.repetitions += len(lines) - len(new)
-        return self._without_covers(new, link) if self._without_covers and new else new
+        return self._without_known_covers(new, link) if self._without_known_covers and new else new
 
     def lines(self, link: Link, lines: list[bytes]) -> None:
         """Take the lines that came together over a link; all but gossip mostly come alone. Drop

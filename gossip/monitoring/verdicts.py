@@ -150,8 +150,8 @@ def _since(rows, at: float) -> int:
 
 
 def _was_silent(by, now: float, period: float) -> bool:
-    """Return whether a subject may have been out of reach, as those that it names may be still. What
-    waited on a link comes all at once, as if it were new, so its rows tell by what is missing."""
+    """Return whether a subject may have been out of reach, as those that it names may be still.
+    Rows that are missing tell, because what waited on a link comes at once, as if it were new."""
     came = sorted({(row.at, row.period) for rows in by.values() for row in rows})
     times = [*([-math.inf] if came[0][1] > LATE else []), *(at for at, _ in came)]
     return any(before < at - LATE * period and at > now - PAIRED_FROM * period

@@ -141,7 +141,7 @@ class Turn:
         """Begin a turn, or a turn within the present one. A link reader takes READERS, too."""
         if reads and not READERS.lock.acquire(blocking=False):
             reads = self._wait(for_readers=True)
-        elif not self._lock.acquire(blocking=False):  # a reader now holds READERS
+        elif not self._lock.acquire(blocking=False):  # a reader holds READERS now
             self._wait()
         if not self._depth:
             self._reads, self._begun = reads, time.monotonic()
@@ -157,8 +157,7 @@ class Turn:
         """Wait for the lock, and note how long that took. Return whether READERS is held."""
         thread = threading.get_ident()
         self._waiting[thread] = since = time.monotonic()
-        if for_readers:
-            for_readers = READERS.wait(thread)
+        has_readers = for_readers and READERS.wait(thread)
         self._lock.acquire()
         del self._waiting[thread]
         now = time.monotonic()
@@ -167,7 +166,7 @@ class Turn:
         if now - since >= AT_ONCE and since >= self._told:
             self._told = now
             self._late(now - since)
-        return for_readers
+        return has_readers
 
     def waited(self) -> float:
         """Return the seconds of the longest wait within LATE_FOR, waiting threads included."""

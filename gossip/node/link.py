@@ -72,7 +72,7 @@ class Link:
         self.proof = None  # the last Proof, for the line after it
         self.run: tuple[int, float] | None = None  # at the other end: START, TIME of dial
         self.repetitions = 0  # duplicate lines; counted by the reader
-        self.answered = 0.0  # when `ask_known_peers` was last answered; for the reader alone
+        self.told_peers_at = 0.0  # when `ask_known_peers` was last answered; for the reader alone
         self.heard = 0.0  # when bytes came last
         self.rest_until = 0.0  # nothing is read before then
         self.lacked = False  # the dial failed because this machine is short of something

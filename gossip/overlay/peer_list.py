@@ -160,10 +160,10 @@ class Learning(Part):
     def on_ask_known_peers(self, link, message: wire.Bare) -> None:
         """Name known peers, and the asker's successors, once per PAUSE."""
         now = self._node.now()
-        if now - link.answered < PAUSE:
+        if now - link.told_peers_at < PAUSE:
             self._node.counters.add("questions for known peers not answered")
             return
-        link.answered = now
+        link.told_peers_at = now
         known = sorted({*self.peer_list.named(), *self._neighbours.addresses()} - {link.peer})
         told = set(sample(known, SENT, self._node.rng))
         everyone = ring.successors(link.peer, self.peer_list.addresses())

@@ -57,7 +57,7 @@ class Covers:
     """The covers that a peer knows."""
 
     def __init__(self):
-        self.lines: dict[bytes, Cover] = {}  # all covers that are kept
+        self.kept: dict[bytes, Cover] = {}  # line -> cover
         self.size = 0  # their bytes
         self._runs: dict[bytes, list[Cover]] = {}  # run -> its covers, in order of their `first`
         self._longest: dict[bytes, int] = {}  # run -> the most messages of one of its covers
@@ -65,21 +65,21 @@ class Covers:
         self._liars = Recent(LIARS_LIMIT)  # run that has contradicted itself -> True
         self.contradictions: list[tuple[bytes, bytes]] = []  # pairs, until the owner takes them
 
-    def unknown(self, lines: list[bytes], link=None) -> list[bytes]:
+    def without_known(self, lines: list[bytes], link=None) -> list[bytes]:
         """Drop known covers, but for the last in a row, which may speak for what comes next. If
-        only one cover is left, drop it, too, and note it on the link."""
-        unknown = lines
+        nothing but one known cover is left, drop it, too, and note it on the link."""
+        left = lines
         if len(lines) > 1:
-            unknown = []
-            for is_known, group in itertools.groupby(lines, self.lines.__contains__):
-                unknown += list(group)[-1:] if is_known else group
-        cover = self.lines.get(unknown[0]) if len(unknown) == 1 else None
+            left = []
+            for is_known, group in itertools.groupby(lines, self.kept.__contains__):
+                left += list(group)[-1:] if is_known else group
+        cover = self.kept.get(left[0]) if len(left) == 1 else None
         if cover is None:
-            return unknown
+            return left
         self._came(cover, link)  # messages may come with the next bytes
         return []
 
-    def is_old(self, cover: Cover, seen: Intervals, brought_by: Address | None) -> bool:
+    def needs_no_check(self, cover: Cover, seen: Intervals, brought_by: Address | None) -> bool:
         """Return whether the signature of a cover need not be verified: all its messages were seen,
         and no kept cover contradicts it. Of a run that has contradicted itself, either cover will
         do, unless the origin brought it."""
@@ -104,7 +104,7 @@ class Covers:
 
     def keep(self, cover: Cover) -> Cover | None:
         """Keep a cover; return it as kept, None unless it is good."""
-        kept = self.lines.get(cover.line)
+        kept = self.kept.get(cover.line)
         if kept is not None or not cover.good:
             return kept
         if (rival := self._rival_of(cover)) is not None:
@@ -115,7 +115,7 @@ class Covers:
         bisect.insort(self._runs.setdefault(cover.run, []), cover, key=_first)
         length = cover.last - cover.first + 1
         self._longest[cover.run] = max(self._longest.get(cover.run, 0), length)
-        self.lines[cover.line] = cover
+        self.kept[cover.line] = cover
         self.size += len(cover.line)
         self._waiting[cover] = None
         if len(self._waiting) > WAITING_LIMIT:
@@ -155,7 +155,7 @@ class Covers:
 
     def speaking_for_all(self, last: Cover, block: wire.Block, digests: list[bytes]
                          ) -> Cover | None:
-        """Return `last`, as it is kept, if it speaks for a block of its run."""
+        """Return `last` if it speaks for a block of its run; keep it again, if it was dropped."""
         at = (block.first - last.first) * grammar.HASH_SIZE
         named = b"".join([digest[:grammar.HASH_SIZE] for digest in digests])
         if at < 0 or last.hashes[at:at + len(named)] != named:
@@ -167,11 +167,11 @@ class Covers:
         return covers[bisect.bisect_right(covers, first - self._longest.get(run, 0), key=_first):
                       bisect.bisect_right(covers, last, key=_first)]
 
-    def held(self, cover: Cover, texts: int) -> None:
+    def text_held(self, cover: Cover, texts: int) -> None:
         cover.texts += texts
         self._waiting.pop(cover, None)
 
-    def dropped(self, cover: Cover) -> None:
+    def text_dropped(self, cover: Cover) -> None:
         """Note that a text was dropped; drop a cover with its last."""
         cover.texts -= 1
         if not cover.texts:
@@ -179,7 +179,7 @@ class Covers:
 
     def _drop(self, cover: Cover) -> None:
         self._waiting.pop(cover, None)
-        del self.lines[cover.line]
+        del self.kept[cover.line]
         self.size -= len(cover.line)
         covers = self._runs[cover.run]
         del covers[covers.index(cover, bisect.bisect_left(covers, cover.first, key=_first))]

@@ -35,7 +35,7 @@ class Signed(NamedTuple):
     key: bytes
     hashes: bytes  # of the messages, joined
     signature: bytes
-    covered: bytes  # what was signed
+    content: bytes  # what was signed
 
 
 class Contradiction(NamedTuple):
@@ -159,7 +159,7 @@ class Signer:
         """Return whether a signature is good, by the key that START names."""
         address, _, start = signed.run.decode().rpartition(":")
         return (int(start) == start_of(address, signed.key)
-                and check(signed.key, signed.covered, signed.signature))
+                and check(signed.key, signed.content, signed.signature))
 
 
 def proven_start(address: Address, proof: Proof, text: str) -> int | None:

@@ -51,7 +51,7 @@ class SignedTexts(Texts):
         super().hold(run, first, lines, digests, cover)
         if not cover.texts:
             run.weight += len(cover.line)
-        self._covers.held(cover, len(lines))
+        self._covers.text_held(cover, len(lines))
 
     def is_over(self) -> bool:
         return (len(self.lines) > self._settings.cache_size
@@ -61,7 +61,7 @@ class SignedTexts(Texts):
     def _drop(self, run: Run, line: bytes) -> None:
         cover = self.lines[line]
         super()._drop(run, line)
-        self._covers.dropped(cover)
+        self._covers.text_dropped(cover)
         if not cover.texts:
             run.weight -= len(cover.line)
 
@@ -82,7 +82,7 @@ class SignedMessages(MessageList):
         self._checks_early = checks_early
         # Drops repeated covers. This needs no turn, because only a link's reader changes its cover;
         # several readers may note that they were told the same one, and any of these will do.
-        self.without_covers = self._covers.unknown
+        self.without_known_covers = self._covers.without_known
         self.is_liar = self._covers.is_liar
 
     def add_block(self, lines: list[bytes], made_here: bool = False) -> None:
@@ -92,26 +92,26 @@ class SignedMessages(MessageList):
             link=None) -> SignedFresh:
         """Take gossip and signed lines, but none after too many corrupt lines."""
         fresh = SignedFresh()
-        self._take_all(lines, made_here, brought_by, link, fresh)
+        self._add_all(lines, made_here, brought_by, link, fresh)
         if self._texts.is_over():
             self._texts.evict()
         fresh.contradictions, self._covers.contradictions = self._covers.contradictions, []
         fresh.shown = b"\n".join(fresh.lines).decode()  # a signed line has no prefix
         return fresh
 
-    def _take_all(self, lines: list[bytes], made_here: bool, brought_by: Address | None, link,
+    def _add_all(self, lines: list[bytes], made_here: bool, brought_by: Address | None, link,
                   fresh: SignedFresh) -> None:
         """Take lines, up to an invalid line, or too many corrupt ones."""
         batches = [(are_covers, list(group))
                    for are_covers, group in itertools.groupby(lines, _is_cover)]
         last = link and link.cover  # the cover that came last
         if last is not None and last.unchecked and batches and not batches[0][0]:
-            last = self._covers.lines.get(last.line, last)  # verified if another link brought it
+            last = self._covers.kept.get(last.line, last)  # verified if another link brought it
             if self._is_bad(last, batches[0][1], brought_by, fresh):
                 last = link.cover = None
         for (are_covers, batch), (_, lines_behind) in itertools.zip_longest(
                 batches, batches[1:], fillvalue=(False, ())):
-            if not are_covers and self._take_block(batch, last, made_here, fresh):
+            if not are_covers and self._add_behind(batch, last, made_here, fresh):
                 continue
             for at, line in enumerate(batch, 1):
                 try:
@@ -123,7 +123,7 @@ class SignedMessages(MessageList):
                             raise Corrupt
                         last = self._covers.take(cover, link)
                     else:
-                        self._take_covered(line, last, made_here, brought_by, fresh)
+                        self._add_covered(line, last, made_here, brought_by, fresh)
                 except Corrupt:
                     fresh.corrupt.append(line)
                     if len(fresh.corrupt) == self._corrupt_most:
@@ -132,7 +132,7 @@ class SignedMessages(MessageList):
                     fresh.fault = error
                     return
 
-    def _take_block(self, lines: list[bytes], last: Cover | None, made_here: bool,
+    def _add_behind(self, lines: list[bytes], last: Cover | None, made_here: bool,
                     fresh: SignedFresh) -> bool:
         """Take lines behind a cover at once if they continue its run; return whether they did."""
         if last is None or self._forbidden_in is not None or not (
@@ -157,7 +157,7 @@ class SignedMessages(MessageList):
             fresh.checks[cover.payer] -= 1
             cover.payer = None
 
-    def _take_covered(self, line: bytes, last: Cover | None, made_here: bool,
+    def _add_covered(self, line: bytes, last: Cover | None, made_here: bool,
                       brought_by: Address | None, fresh: SignedFresh) -> None:
         """Take a gossip line; `last` is the last cover on its link."""
         digest = sha256(line).digest()
@@ -178,7 +178,7 @@ class SignedMessages(MessageList):
     def _cover(self, line: bytes, made_here: bool) -> Cover:
         """Return the kept cover with this line, else a new one; Corrupt if it is malformed."""
         try:
-            return (self._covers.lines.get(line)
+            return (self._covers.kept.get(line)
                     or Cover(line, grammar.parse_signed(line), good=made_here))
         except wire.WireError:
             raise Corrupt from None
@@ -188,7 +188,7 @@ class SignedMessages(MessageList):
         """Verify a signature, unless that was done or would change nothing; return whether it is
         bad. If no line behind the cover is new, verify only as long as `checks_early`."""
         if (cover.unchecked is None
-                or self._covers.is_old(cover, self._seen_of(cover.run), brought_by)
+                or self._covers.needs_no_check(cover, self._seen_of(cover.run), brought_by)
                 or self._is_denied(cover.run, brought_by)):
             return False
         if not all(map(self.holds, lines_behind)):

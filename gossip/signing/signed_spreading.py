@@ -76,7 +76,7 @@ class SignedSpreading(Spreading):
         self._write_sparingly = node.write_sparingly
         self._is_expected = operator.methodcaller("startswith", self.BEGINNINGS)
 
-    def signed(self, lines: list[bytes]) -> list[bytes]:
+    def behind_covers(self, lines: list[bytes]) -> list[bytes]:
         """Return lines that were made here, behind their covers."""
         if not lines:
             return []
@@ -136,7 +136,8 @@ class SignedSpreading(Spreading):
         """Keep lines of unknown runs until it is known which are genuine."""
         if self._watch is not None:
             self._watch.brought([line for _, line, _ in unknown], link)
-        asked = {run: self._runs.meet(run, link) for run, _, _ in unknown}
+        runs = dict.fromkeys(run for run, _, _ in unknown)
+        asked = {run: self._runs.meet(run, link) for run in runs}
         for run, line, cover in unknown:
             if asked[run]:
                 self._waiting.add(run, line, cover, link)

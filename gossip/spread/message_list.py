@@ -109,8 +109,9 @@ class MessageList:
 
     def _keep(self, line: bytes, digest: bytes, message: wire.Gossip, made_here: bool,
               brought_by: Address | None, fresh: Fresh, cover=None) -> bool:
-        """Keep a message if its number is new. Return whether it was."""
+        """Keep a message if its number is new. Return whether its text is held now."""
         run = self._run(message.run, brought_by)
+        # None: there is no room for it; otherwise false: it was seen before
         new = run and (run.seen.extend(message.number, message.number)
                        or self._room.note(run.seen, message.number, brought_by))
         if new:

@@ -99,7 +99,7 @@ class Spreading(Part):
         if self.silent:
             return False
         fresh = (self.messages.add_block(lines, made_here=True)
-                 or self.messages.add(self.signed(lines), made_here=True))
+                 or self.messages.add(self.behind_covers(lines), made_here=True))
         if not self._output.write_lines("generated:", fresh.shown):
             return False  # the last word is in the file, so nothing more is sent
         if self._watch is not None:
@@ -108,7 +108,7 @@ class Spreading(Part):
             self.way.forward(fresh.lines, None, fresh.covers)
         return True
 
-    def signed(self, lines: list[bytes]) -> list[bytes]:
+    def behind_covers(self, lines: list[bytes]) -> list[bytes]:
         """Return lines made here as they are. A network that signs overrides this."""
         return lines
 
@@ -181,11 +181,11 @@ class Spreading(Part):
             self._output.write(f"flood:{link.peer}")
             self._on_offence(link, "flood", 1)
 
-    def _answer(self, link, rumors: list[bytes], fresh: list[bytes]) -> None:
+    def _answer(self, link, rumors: list[bytes], new: list[bytes]) -> None:
         """Tell a neighbour which of its rumors were new here."""
-        fresh = set(fresh)
-        took = [wire.gossip_key(line) for line in rumors if line in fresh]
-        knew = [wire.gossip_key(line) for line in rumors if line not in fresh]
+        new = set(new)
+        took = [wire.gossip_key(line) for line in rumors if line in new]
+        knew = [wire.gossip_key(line) for line in rumors if line not in new]
         link.send(wire.Answer(b"".join(wire.status_entries("took", wire.entries(took))
                                        + wire.status_entries("knew", wire.entries(knew)))))
         self.way.note_known(link, knew)

@@ -28,7 +28,7 @@ def signature(key, head, spelling):
 
 
 def is_good(signed):
-    return any(signature(signed.key, signed.covered, spelling) == signed.signature
+    return any(signature(signed.key, signed.content, spelling) == signed.signature
                for spelling in range(SPELLINGS))
 
 

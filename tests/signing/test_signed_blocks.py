@@ -57,7 +57,7 @@ def state(messages):
     covers = messages._covers
     return (messages.digest(), messages.seen(), messages.latest(1_000), messages.dropped(),
             messages._texts._bytes, covers.size, {line: cover.texts for line, cover
-                                                  in covers.lines.items()},
+                                                  in covers.kept.items()},
             [(run.key, run.weight) for run in messages._runs.values()])
 
 
@@ -67,8 +67,8 @@ def compare(parts, seed):
     rng, blocks = random.Random(seed), 0
     settings = rng.choice([Settings(), SMALL])
     by_block, by_line = (SignedMessages(settings, b"", Signer.is_good) for _ in range(2))
-    by_line._take_block = lambda *_: False
-    take_block = by_block._take_block
+    by_line._add_behind = lambda *_: False
+    take_block = by_block._add_behind
 
     def counted(*arguments):
         nonlocal blocks
@@ -76,7 +76,7 @@ def compare(parts, seed):
         blocks += taken
         return taken
 
-    by_block._take_block = counted
+    by_block._add_behind = counted
     links = {list_: [link_of(0), link_of(1)] for list_ in (by_block, by_line)}
     for batch in batches(parts, rng, 100):
         number = rng.randrange(2)

@@ -26,7 +26,7 @@ def test_a_signed_line_names_its_run_its_numbers_and_their_hashes(signer):
     read = grammar.parse_signed(line)
     assert read.run == f"{OWN}:{signer.start}".encode() and (read.first, read.last) == (7, 9)
     assert read.hashes == b"".join(digest[:16] for digest in digests(3))
-    assert line.startswith(read.covered) and signer.is_good(read)
+    assert line.startswith(read.content) and signer.is_good(read)
 
 
 def test_what_is_said_at_once_is_covered_by_one_line_up_to_its_limit(signer):

@@ -16,7 +16,8 @@ def line(number, origin=A, start=7, text="x"):
 def sifted(messages: MessageList, lines, link=None):
     """The lines that a peer goes on to add, as `sift` in peer.py says."""
     new = list(itertools.filterfalse(messages.holds, lines))
-    return messages.without_covers(new, link) if hasattr(messages, "without_covers") else new
+    without_known = getattr(messages, "without_known_covers", lambda lines, link: lines)
+    return without_known(new, link)
 
 
 def told(messages: MessageList):

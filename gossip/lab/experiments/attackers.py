@@ -198,7 +198,7 @@ class _TwoTexts(_Attack):
         victim = min(links, key=lambda link: link.peer)
         self.forward_honestly(lines, victim, covers)
         lines = [line + b" or not" for line in lines]
-        victim.send(b"".join(line + b"\n" for line in self.spreading.signed(lines)))
+        victim.send(b"".join(line + b"\n" for line in self.spreading.behind_covers(lines)))
 
 
 class _Collude(_Tamper):
