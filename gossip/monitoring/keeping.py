@@ -15,7 +15,7 @@ from gossip.monitoring import grammar
 from gossip.monitoring.other_seeds import LIVING, SPEAKER, SeedLinks, Tending
 from gossip.monitoring.rows import Row, Rows, lines_of, rows_in, rows_of
 from gossip.monitoring.threaded_tree import ThreadedTree, first_key
-from gossip.monitoring.verdicts import LATE, PAIRED_FROM
+from gossip.monitoring.verdicts import PAIRED_FROM
 from gossip.node.node import WAITING
 from gossip.node.part import Part
 from gossip.registering.admission import REGISTERED
@@ -27,6 +27,7 @@ CREDIT = 2  # new reports that may come together at first
 MOST_CREDIT = 12  # the same after as many silent periods, because this seed may have stood still
 HASTE = 0.9  # of a period, after which a peer has credit for one more report
 PATIENCE = 100  # tolerated reports that do not count, at once; an honest peer makes six at most
+LATE = 3  # periods after which a row comes late
 MENDING = 10  # as many more are tolerated after each period
 REPORTERS_LIMIT = 10_000  # peers that are remembered
 
@@ -91,6 +92,7 @@ class Keeping(Part):
         self._handed = {seed: self._table() for seed in self._others}
         self._moved = 0  # rows forwarded to other owners since the last `load:` in the file
         self.late = Recent(REPORTERS_LIMIT)  # reporter whose rows came late -> for how long
+        self._newest = Recent(REPORTERS_LIMIT)  # reporter -> when its newest row was reported
         self._counted_in = self._hops = 0  # rows taken in since then, and their hops to the owner
 
     def _table(self) -> Rows:
@@ -147,14 +149,19 @@ class Keeping(Part):
             self.links.send(seed, lines_of(self._handed[seed].file(some, now), now))
 
     def _note_late(self, rows: list[Row], now: float) -> None:
-        """Note reporters whose rows come late: those that they name may have rows on their way.
-        Rows that move by a new tree count only shortly, because the others move at the same time.
-        Too old to name anybody are rows that this seed has just dropped, and that another lends
-        again."""
+        """Note reporters that may have been out of reach: those that they name may be so still.
+        Rows are late if they are old, or if their reporter was silent before, because what waited
+        on a link comes all at once, as if it were new. Old rows that come right after a new tree
+        count only shortly, because most have only moved. The oldest do not count, because they name
+        nobody any more, and a seed that has just dropped its own gets them lent again."""
         longest, named = LATE * self._period, PAIRED_FROM * self._period
-        wait = longest if self.tending.since() > now - longest else named
+        moving = self.tending.since() > now - longest
         for row in rows:
-            if now - named < row.at < now - longest:
+            before = self._newest.get(row.reporter, default=row.at)
+            self._newest.put(row.reporter, max(before, row.at))
+            silent = row.at > before + longest
+            if silent or now - named < row.at < now - longest:
+                wait = longest if moving and not silent else named
                 until = max(now + wait, self.late.get(row.reporter, now, 0.0))
                 self.late.put(row.reporter, until, until)
 

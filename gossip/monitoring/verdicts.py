@@ -23,7 +23,6 @@ Pure: seeds with the same rows, and told the same, decide the same. `evaluate` i
 """
 
 import collections
-import itertools
 import math
 import statistics
 from typing import NamedTuple
@@ -49,7 +48,6 @@ PAIRED_FROM = WINDOWS - 1 + SAID_FROM  # periods from which these reports are, t
 JUDGED_IN = 4  # reports in which a peer judged a neighbour that is not paired with it, before it is
 # warned; at best every other report if replies take long
 JUDGED_FROM = 7.5  # periods from which these reports are
-LATE = 3  # periods after which a row comes late, or its reporter was silent for long
 
 
 class Said(NamedTuple):
@@ -106,7 +104,7 @@ class Case:
         self._by = _in_windows(by, paired, now, period)
         self.unconfirmed = [(subject, other) for other in sorted(by.keys() - naming)
                             if _since(filter(_judges, by[other]), now - JUDGED_FROM * period)
-                            >= JUDGED_IN and not _was_silent(by, now, period)]
+                            >= JUDGED_IN]
 
     def known(self, k: int = 0) -> int | None:
         return max((said.known for said in self._by[k].values()), default=None)
@@ -147,15 +145,6 @@ class Case:
 def _since(rows, at: float) -> int:
     """Return how many rows were reported from `at` on."""
     return sum(row.at >= at for row in rows)
-
-
-def _was_silent(by, now: float, period: float) -> bool:
-    """Return whether a subject may have been out of reach, as those that it names may be still.
-    Rows that are missing tell, because what waited on a link comes at once, as if it were new."""
-    came = sorted({(row.at, row.period) for rows in by.values() for row in rows})
-    times = [*([-math.inf] if came[0][1] > LATE else []), *(at for at, _ in came)]
-    return any(before < at - LATE * period and at > now - PAIRED_FROM * period
-               for before, at in itertools.pairwise(times))
 
 
 def _judges(row) -> bool:

@@ -6,7 +6,7 @@ from gossip.monitoring import deciding as deciding_module
 from gossip.monitoring import grammar
 from gossip.monitoring.verdicts import evaluate
 from tests.tools.fakes import peer
-from tests.tools.rows import PERIOD, judging
+from tests.tools.rows import PERIOD, said
 from tests.tools.seats import A, B, C, D, E, S, Seat, against, denied_by
 
 
@@ -27,7 +27,7 @@ def test_each_period_all_seeds_are_told_what_was_found(seat):
 
 def test_void_reporters_and_unconfirmed_neighbours_are_told(seat):
     rows = [row for other in (B, C, D) for row in against(other, A)]
-    rows += judging(A, E, 0.5, 1.5, 2.5, 3.5)
+    rows += [said(A, E, age, expected=5) for age in (0.5, 1.5, 2.5, 3.5)]
     seat.keeping.judge(A, rows)
     seat.hear(judged=[(B, 0.0), (C, 0.0), (D, 0.0)])
     told, = seat.turn()
@@ -74,7 +74,8 @@ def test_every_line_of_verdicts_can_be_read(seat, count, monkeypatch):
     """As each part of a line has a limit, and the line one too."""
     monkeypatch.setattr(deciding_module, "SUBJECTS", count)
     for port in range(10_000, 10_000 + count):
-        seat.keeping.judge(peer(port), judging(peer(port), E, 0.5, 1.5, 2.5, 3.5))
+        seat.keeping.judge(peer(port), [said(peer(port), E, age, expected=5)
+                                        for age in (0.5, 1.5, 2.5, 3.5)])
     told = seat.turn()
     assert sum(len(line.unconfirmed) for line in told) == count
 

@@ -254,6 +254,19 @@ def test_nobody_is_late_for_long_when_rows_move_also_who_is_cut_in_two(number):
                    for peer in keepers.peers for seed in decides(keepers, peer.address))
 
 
+def test_who_was_silent_is_late_for_long_though_its_rows_move():
+    keepers = quiet(2, 3)
+    peer, keeping = keepers.peers[0], keepers.seeds()[0].keeping
+    peer.seed = None
+    keepers.run(5 * VIRTUAL_PERIOD)
+    keeping._take_over(ThreadedTree(keeping.tree.version + 1, *keeping.tree[1:]))
+    keepers.run(VIRTUAL_PERIOD)
+    peer.find_seed()
+    keepers.run(8 * VIRTUAL_PERIOD)
+    seed, = decides(keepers, peer.address)
+    assert seed.keeping.late.get(peer.address, keepers.time.now)
+
+
 def test_a_seed_that_takes_over_judges_after_two_periods():
     keepers = quiet(2, 3)
     keepers.run(3 * VIRTUAL_PERIOD)

@@ -8,7 +8,7 @@ from gossip import wire
 from gossip.monitoring import deciding as deciding_module
 from gossip.monitoring import grammar
 from tests.tools.fakes import peer
-from tests.tools.rows import NOW, PERIOD, judging
+from tests.tools.rows import NOW, PERIOD, said
 from tests.tools.seats import BAN, KICK, A, B, C, D, E, S, Seat, against, convict
 
 
@@ -34,7 +34,7 @@ def test_a_turn_judges_so_many_and_the_next_one_goes_on_behind_them(seat, monkey
 
 @pytest.mark.parametrize("behind, told", [(0.0, True), (9.6, True), (9.4, False)])
 def test_nobody_is_parted_while_rows_may_be_late(seat, behind, told):
-    seat.keeping.judge(S, judging(S, E, 0.5, 1.5, 2.5, 3.5))
+    seat.keeping.judge(S, [said(S, E, age, expected=5) for age in (0.5, 1.5, 2.5, 3.5)])
     if behind:
         seat.keeping.tending = types.SimpleNamespace(behind=NOW - behind * PERIOD)
     line, = seat.turn()
@@ -191,7 +191,7 @@ def test_a_peer_that_a_neighbour_never_names_is_warned_once_in_the_time_of_a_ban
 
 def test_a_peer_is_warned_by_the_seed_that_judges_it_too(seat):
     link = seat.node.register(A)
-    seat.keeping.judge(A, judging(A, S, 0.5, 1.5, 2.5, 3.5))
+    seat.keeping.judge(A, [said(A, S, age, expected=5) for age in (0.5, 1.5, 2.5, 3.5)])
     seat.turn()
     assert link.sent == grammar.unconfirmed(S)
 

@@ -5,7 +5,7 @@ import pytest
 from gossip.monitoring.verdicts import evaluate
 from tests.tools.fakes import peer
 from tests.tools.rows import (
-    A, B, C, D, E, NOW, OTHERS, PERIOD, S, always, case, judging, mutual, said, told)
+    A, B, C, D, E, NOW, OTHERS, PERIOD, S, always, case, mutual, said, told)
 
 
 def accused_by(*accusers, honest=()):
@@ -109,13 +109,17 @@ def test_voids_of_the_round_before_count_for_the_first_outcome_of_this_one():
 
 # Who never names a neighbour.
 
+def naming(*ages, **counts):
+    return [said(S, A, age, **{"expected": 5, **counts}) for age in ages]
+
+
 @pytest.mark.parametrize("rows, unconfirmed", [
-    (judging(S, A, 0.5, 1.5, 2.5, 3.5), True), (judging(S, A, 0.5, 1.5, 2.5, 7.6), False),
-    (judging(S, A, 1.3, 3.3, 5.3, 7.3) + judging(S, A, 2.3, 4.3, 6.3, expected=0), True),  # replies are slow
-    (judging(S, A, 0.5, 1.5, 2.5), False),
-    (judging(S, A, 0.5, 1.5, 2.5, 3.5, expected=0), False),
-    (judging(S, A, 0.5, 1.5, 2.5, 3.5, expected=3, first=3), False),  # it came late, and may be frozen
-    (judging(S, A, 0.5, 1.5, 2.5, 3.5, expected=0, corrupt=3), True)])
+    (naming(0.5, 1.5, 2.5, 3.5), True), (naming(0.5, 1.5, 2.5, 7.6), False),
+    (naming(1.3, 3.3, 5.3, 7.3) + naming(2.3, 4.3, 6.3, expected=0), True),  # replies are slow
+    (naming(0.5, 1.5, 2.5), False),
+    (naming(0.5, 1.5, 2.5, 3.5, expected=0), False),
+    (naming(0.5, 1.5, 2.5, 3.5, expected=3, first=3), False),  # it came late, and may be frozen
+    (naming(0.5, 1.5, 2.5, 3.5, expected=0, corrupt=3), True)])
 def test_who_was_judged_four_times_and_is_silent_is_unconfirmed(rows, unconfirmed):
     assert case(rows).unconfirmed == ([(S, A)] if unconfirmed else [])
     assert evaluate([case(rows)], []).unconfirmed == case(rows).unconfirmed
@@ -126,7 +130,7 @@ def test_who_was_judged_four_times_and_is_silent_is_unconfirmed(rows, unconfirme
     ((6.4, 7.4, 8.4, 9.6), True), ((0.1, 1.1, 2.1, 3.1), False)])
 def test_who_has_named_the_peer_in_four_reports_is_not_unconfirmed(named, unconfirmed):
     """Who names it less often is no pair with it, so that what the peer says does not count."""
-    rows = judging(S, A, 0.5, 1.5, 2.5, 3.5) + [said(A, S, age) for age in named]
+    rows = naming(0.5, 1.5, 2.5, 3.5) + [said(A, S, age) for age in named]
     assert bool(case(rows).unconfirmed) == unconfirmed
 
 
@@ -135,21 +139,9 @@ def test_who_stood_still_has_named_the_peer_as_often_as_the_peer_has_judged_it()
     for frozen in range(1, 12):
         for since in range(8):
             ages = [age for age in range(24) if not since <= age < since + frozen]
-            rows = [*judging(S, A, *(age + 0.5 for age in ages)),
-                    *(said(A, S, age + 0.6) for age in ages)]
+            rows = naming(*(age + 0.5 for age in ages)) + [said(A, S, age + 0.6) for age in ages]
             assert case(rows).unconfirmed == []
 
 
-@pytest.mark.parametrize("came, number, unconfirmed", [
-    (range(12), 1, True), (range(4), 1, True), (range(4), 4, False), ([0, 1, 2, 3, 7], 1, False),
-    ([0, 1, 2, 3, 6], 1, True), ([*range(10), 14], 1, False), ([*range(11), 14], 1, True),
-    (range(10), 90, False), (range(11), 90, True)])
-def test_who_was_silent_for_longer_than_three_periods_is_told_nothing_for_nine_and_a_half(
-        came, number, unconfirmed):
-    """`number` is that of the first of these reports. Earlier ones have not come or are dropped."""
-    rows = [said(S, A, age, expected=5)._replace(period=number + max(came) - age) for age in came]
-    assert bool(case(rows).unconfirmed) == unconfirmed
-
-
 def test_a_kicked_neighbour_is_not_unconfirmed_as_well():
-    assert case(judging(S, A, 0.5, 1.5, 2.5, 3.5), banned={A}).unconfirmed == []
+    assert case(naming(0.5, 1.5, 2.5, 3.5), banned={A}).unconfirmed == []

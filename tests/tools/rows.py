@@ -43,12 +43,6 @@ def always(reporter, other, **counts):
     return [said(reporter, other, age + 0.25, **counts) for age in range(12)]
 
 
-def judging(reporter, other, *ages, **counts):
-    """What a peer, in reach for all the time, said so many periods ago of who never names it."""
-    return [*always(reporter, peer(5999)),
-            *(said(reporter, other, age, **{"expected": 5, **counts}) for age in ages)]
-
-
 def of(subject, rows):
     """The rows of a subject, each on its side."""
     return [row._replace(side=BY if row.reporter == subject else ABOUT)

@@ -166,12 +166,12 @@ def _faults(proof: Proof, attackers: list[PeerRun], end: float) -> list[str]:
 
 
 def _has_kept(proof: Proof, run: PeerRun, attacker: PeerRun, end: float) -> bool:
-    """Tell whether a run kept an attacker for too long. For most of this time seeds warn nobody
-    after one of them missed a turn, as it may have when it was late for half a period."""
+    """Tell whether a run kept an attacker for too long. The time begins anew when a seed was late
+    for half a period, because it may have missed a turn, after which seeds warn nobody for long."""
     period, standing = run.setting("report-interval"), 2 * run.setting("settle")
-    warning = max((until for seed in proof.seeds for begin, until in seed.late
-                   if until - begin >= period / 2), default=-math.inf)
-    kept = (Spans([(max(link.begin + standing, warning), end)]).minus(run.late).total()
+    anew = max((until for seed in proof.seeds for begin, until in seed.late
+                if until - begin >= period / 2), default=-math.inf)
+    kept = (Spans([(max(link.begin + standing, anew), end)]).minus(run.late).total()
             for link in run.links.get(attacker.address, ()) if end < link.end)
     return run.last >= end and any(seconds > SHUNNED * period for seconds in kept)
 
