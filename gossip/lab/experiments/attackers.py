@@ -41,11 +41,11 @@ def lying(seed_class: type, lie: str) -> type:
 
 def misbehaving(peer_class: type, role: Role) -> type:
     """Return the class of a peer that attacks its network."""
-    return type("Attacker", (_ATTACKS[role.kind], peer_class), {"role": role})
+    return type("Attacker", (_MORE.get(role.kind, _Attacker), peer_class), {"role": role})
 
 
-class _Attack:
-    """Turn a peer into an attacker, honest unless a subclass overrides these methods."""
+class _Attacker:
+    """Turn a peer into an attacker, which forwards or reports by its role. A subclass does more."""
 
     role: Role
 
@@ -67,13 +67,33 @@ class _Attack:
 
     def altered(self, pairs: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         """Return what to forward of a neighbour's lines and their signed lines."""
+        match self.role.kind:
+            case "drop" | "mute":
+                return []
+            case "drophalf":
+                return [pair for pair in pairs if self.rng.random() < 0.5]
+            # onoff tampers in two of four periods; in every other period it would miss all of what
+            # is said every two periods, or nothing
+            case "onoff" if int(self.now() / self.settings.report_interval) % 4 not in (0, 3):
+                return pairs
+            case "tamper" | "onoff" | "collude":
+                return [(line + b"!" if self.is_chosen() else line, cover) for line, cover in pairs]
         return pairs
 
     def entries(self) -> list[Entry]:
-        return [self.told(entry) for entry in self.report_honestly()]
+        """Return what to report of the neighbours."""
+        entries = self.report_honestly()
+        return [] if self.role.kind == "mute" else [self.told(entry) for entry in entries]
 
     def told(self, entry: Entry) -> Entry:
         """Return the entry of one neighbour in a report."""
+        match self.role.kind, entry.peer in self.role.accomplices:
+            case "drop" | "drophalf", _:
+                return entry._replace(first=entry.expected)  # always first
+            case "slander" | "collude", False:
+                return entry._replace(corrupt=entry.expected)
+            case "collude", True:
+                return entry._replace(missing=0, corrupt=0, forbidden=0)
         return entry
 
     def is_chosen(self) -> bool:
@@ -81,48 +101,7 @@ class _Attack:
         return self.rng.random() < self.role.share
 
 
-class _Drop(_Attack):
-    """An attacker that forwards nothing, and reports every neighbour as always first."""
-
-    def altered(self, pairs):
-        return []
-
-    def told(self, entry):
-        return entry._replace(first=entry.expected)
-
-
-class _DropHalf(_Drop):
-    """An attacker that forwards half of the messages."""
-
-    def altered(self, pairs):
-        return [pair for pair in pairs if self.rng.random() < 0.5]
-
-
-class _Mute(_Drop):
-    """An attacker that forwards nothing, and sends empty reports."""
-
-    def entries(self):
-        self.report_honestly()
-        return []
-
-
-class _Tamper(_Attack):
-    """An attacker that changes a share of what it forwards."""
-
-    def altered(self, pairs):
-        return [(line + b"!" if self.is_chosen() else line, cover) for line, cover in pairs]
-
-
-class _OnOff(_Tamper):
-    """An attacker that tampers in two of four periods."""
-
-    def altered(self, pairs):
-        # in every other period it would miss all of what is said every two periods, or nothing
-        is_on = int(self.now() / self.settings.report_interval) % 4 in (0, 3)
-        return super().altered(pairs) if is_on else pairs
-
-
-class _Forge(_Attack):
+class _Forge(_Attacker):
     """An attacker that signs lines in other names with its own key."""
 
     def start_threads(self):
@@ -141,7 +120,7 @@ class _Forge(_Attack):
         return pairs + forged
 
 
-class _Forbidden(_Attack):
+class _Forbidden(_Attacker):
     """An attacker that says forbidden words in its own name."""
 
     def __init__(self, address: Address, seeds: list[Address], settings, *rest):
@@ -161,7 +140,7 @@ class _Forbidden(_Attack):
             self.spreading.originate(self.spreading.make(texts))
 
 
-class _FalseDead(_Attack):
+class _FalseDead(_Attacker):
     """An attacker that reports living neighbours dead, in turn."""
 
     accusations = 0  # so far
@@ -178,16 +157,7 @@ class _FalseDead(_Attack):
         return now + self.settings.report_interval
 
 
-class _Slander(_Attack):
-    """An attacker that reports everything of honest neighbours as corrupt."""
-
-    def told(self, entry):
-        if entry.peer in self.role.accomplices:
-            return entry
-        return entry._replace(corrupt=entry.expected)
-
-
-class _TwoTexts(_Attack):
+class _TwoTexts(_Attacker):
     """An attacker that signs two texts with one number, for different neighbours."""
 
     def forward(self, lines, source, covers=()):
@@ -201,15 +171,4 @@ class _TwoTexts(_Attack):
         victim.send(b"".join(line + b"\n" for line in self.spreading.behind_covers(lines)))
 
 
-class _Collude(_Tamper):
-    """An attacker that tampers, slanders the honest, and praises its accomplices."""
-
-    def told(self, entry):
-        if entry.peer in self.role.accomplices:
-            return entry._replace(missing=0, corrupt=0, forbidden=0)
-        return entry._replace(corrupt=entry.expected)
-
-
-_ATTACKS = {"drop": _Drop, "drophalf": _DropHalf, "tamper": _Tamper, "forge": _Forge,
-            "forbidden": _Forbidden, "falsedead": _FalseDead, "slander": _Slander,
-            "collude": _Collude, "onoff": _OnOff, "twotexts": _TwoTexts, "mute": _Mute}
+_MORE = {"forge": _Forge, "forbidden": _Forbidden, "falsedead": _FalseDead, "twotexts": _TwoTexts}
