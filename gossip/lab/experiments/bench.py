@@ -114,6 +114,8 @@ def _measure_one(args, peers, seeds, local, settings: Settings, which: str, end:
             steps.describe(lambda: f"{len(network.hosts)} of {args.peers} peers started")
             network.start(network.plan(None), subprocess.PIPE, look)
             measured = _MeasuredNetwork(Records(outputs), network, settings, end, steps, args)
+            if not measured.come_to_rest():
+                return None
             figures = measured.measure_alone() if alone else measured.measure()
     if figures is not None:
         steps.finish(f"{figures['share']:.2f} % delivered without anti-entropy" if alone
@@ -131,8 +133,6 @@ class _MeasuredNetwork(Progress):
 
     def measure(self) -> dict[str, float] | None:
         """Return all figures, or say why there are none."""
-        if not self._come_to_rest():
-            return None
         self._note_size("memory_idle")
         if not (self._steady() and self._burst()):
             self.steps.say("not every message arrived")
@@ -145,10 +145,8 @@ class _MeasuredNetwork(Progress):
             self._figures["cpu_at_rest"] = (self._cpu() - cpu) / REST / self._args.peers * 100
         return self._figures
 
-    def measure_alone(self) -> dict[str, float] | None:
+    def measure_alone(self) -> dict[str, float]:
         """Return the percentage of the steady messages that spreading delivers."""
-        if not self._come_to_rest():
-            return None
         copies, before = self._copies(), self._delivered()
         self._say_steadily()
         self.settle(self._all_delivered, STILL)
@@ -159,7 +157,7 @@ class _MeasuredNetwork(Progress):
         self._figures["share_transmissions"] = (copies + delivered) / max(delivered, 1)
         return self._figures
 
-    def _come_to_rest(self) -> bool:
+    def come_to_rest(self) -> bool:
         """Wait until all links are unchanged for 15 seconds. False if peers stay alone."""
         self.steps.describe(self.started)
         if not self.settle(self.linked, LIMIT):

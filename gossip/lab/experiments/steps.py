@@ -59,8 +59,7 @@ class Steps:
 
     def end(self) -> None:
         """Leave the last step as it is."""
-        if self.are_shown:
-            self._status.end()
+        self._status.end()
 
     def say(self, text: str, indent: int = 0) -> None:
         """Show lines below all steps, folded on a terminal."""
