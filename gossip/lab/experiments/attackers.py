@@ -82,18 +82,18 @@ class _Attacker:
 
     def entries(self) -> list[Entry]:
         """Return what to report of the neighbours."""
-        entries = self.report_honestly()
+        entries = self.report_honestly()  # whose counts begin anew
         return [] if self.role.kind == "mute" else [self.told(entry) for entry in entries]
 
     def told(self, entry: Entry) -> Entry:
         """Return the entry of one neighbour in a report."""
         match self.role.kind, entry.peer in self.role.accomplices:
             case "drop" | "drophalf", _:
-                return entry._replace(first=entry.expected)  # always first
+                return entry._replace(first=entry.expected)  # it was always first
             case "slander" | "collude", False:
                 return entry._replace(corrupt=entry.expected)
             case "collude", True:
-                return entry._replace(missing=0, corrupt=0, forbidden=0)
+                return entry._replace(missing=0, corrupt=0, forbidden=0)  # praises its own kind
         return entry
 
     def is_chosen(self) -> bool:
