@@ -18,6 +18,7 @@ within the unrest (`unrest=60`, in seconds), the time in which accidents happen.
 import argparse
 import functools
 import itertools
+import math
 import pathlib
 import random
 from collections.abc import Callable
@@ -272,4 +273,7 @@ def _parse_accident(words: list[str]) -> Accident:
             raise ValueError(f"a {kind} does not end, so no `for` goes with it")
         seconds = float(words.pop())
         words.pop()
+    numbers = float(at), seconds or 0, number or 0
+    if not words or not all(0 <= value < math.inf for value in numbers):
+        raise ValueError("an accident names a node, and its numbers are finite, and not below 0")
     return Accident(float(at), kind, tuple(map(parse_address, words)), seconds, number)

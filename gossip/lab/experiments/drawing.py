@@ -196,7 +196,7 @@ def _unrest(rng: random.Random, peers: list[Address], seeds: list[Address]) -> l
     accidents = [Accident(moment(), "kill", (peer,)) for peer in
                  rng.sample(peers, rng.choice([0, 0, rng.randint(1, 1 + len(peers) // 5)]))]
     accidents += [Accident(moment(), "freeze", (peer,), round(rng.uniform(1.0, FROZEN), 3))
-                  for peer in rng.sample(peers, rng.choice([0, 0, 3]))]
+                  for peer in rng.sample(peers, min(len(peers), rng.choice([0, 0, 3])))]
     if len(seeds) > 1 and rng.random() < 0.5:
         accidents.append(Accident(moment(), "kill", (rng.choice(seeds),),
                                   rng.choice([AWAY, AWAY, None])))

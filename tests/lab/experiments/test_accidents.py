@@ -60,6 +60,10 @@ def test_in_every_third_network_that_signs_the_last_of_three_seeds_lies():
     ("schedule 1\n1.0 start 127.0.0.1:5000 for 3", "a start does not end"),
     ("schedule 1\n1.0 burn 127.0.0.1:5000", "'burn' is none of start, say"),
     ("schedule 1\n1.0 kill 127.0.0.1", "'127.0.0.1' is not IP:PORT"),
+    ("schedule 1\n1.0 freeze for 3", "an accident names a node"),
+    ("schedule 1\nnan kill 127.0.0.1:5000", "its numbers are finite"),
+    ("schedule 1\n1.0 freeze 127.0.0.1:5000 for inf", "its numbers are finite"),
+    ("schedule 1\n1.0 say 127.0.0.1:5000 x-3", "not below 0"),
     ("schedule 1\nsoon kill 127.0.0.1:5000", "could not convert")])
 def test_a_line_that_is_no_accident_is_named(text, complaint):
     with pytest.raises(ValueError, match=complaint):

@@ -34,6 +34,7 @@ def test_a_number_stands_for_one_schedule_that_is_what_its_text_says():
         assert parse_schedule(str(schedule)) == schedule
         assert schedule.conditions.malice() == malice
     assert draw_watched(1, malice) != draw_watched(2, malice)
+    assert "freeze" in str(draw_watched(2, NONE, peers=1))  # of three that chance wants
     assert "malicious=none" in str(draw_watched(1, NONE))
     assert draw_watched(1, NONE, capacity=fixed(5)).conditions.capacity == fixed(5)
     assert len({draw_watched(number, NONE).conditions.capacity for number in range(50)}) == 5
