@@ -235,17 +235,26 @@ def put_off() -> Iterator[None]:
     came: list[tuple[int, Any]] = []
     handlers: dict[int, Any] = {}
     try:
-        with contextlib.ExitStack() as restored:  # all of them, even if one raises meanwhile
-            for number in SIGNALS:  # not all signals, which would take 0.1 ms
-                handler = getsignal(number)
-                if callable(handler):
-                    handlers[number] = handler
-                    restored.callback(set_handler, number, handler)
-                    set_handler(number, lambda *what: came.append(what))
-            yield
+        for number in SIGNALS:  # not all signals, which would take 0.1 ms
+            handler = getsignal(number)
+            if callable(handler):
+                handlers[number] = handler
+                set_handler(number, lambda *what: came.append(what))
+        yield
     finally:
+        _restore(dict(handlers))
         for number, frame in came:
             handlers[number](number, frame)
+
+
+def _restore(handlers: dict[int, Any]) -> None:
+    """Set all handlers again, even if a handler raises meanwhile."""
+    if handlers:
+        number, handler = handlers.popitem()
+        try:
+            set_handler(number, handler)
+        finally:
+            _restore(handlers)
 
 
 def _after_fork() -> None:
