@@ -25,8 +25,7 @@ def _run(kind: str, address: Address, args, make, life_line: int | None,
     start_node(node)
 
     def await_end():
-        lines = Keyboard(life_line)
-        while lines.lines() is not None:
+        for _ in iter(Keyboard(life_line).lines, None):
             pass
         farewell(node)
         node.stop("quit")

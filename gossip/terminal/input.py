@@ -63,7 +63,7 @@ class Keyboard:
                 data = b"\n" if self._rest else b""
             lines = (self._rest + data).split(b"\n")
             self._rest = lines.pop()[:self._longest]
-            self._lines.extend(line[:-1] if line.endswith(b"\r") else line for line in lines)
+            self._lines.extend(line.removesuffix(b"\r") for line in lines)
 
 
 class PosixKeys:

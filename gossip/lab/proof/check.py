@@ -87,7 +87,7 @@ def _had_to_register(proof: Proof, run: PeerRun, wanted: int) -> bool:
     lost = [word for _, word in run.registrations.all if word.lost is not None]
     if any(word.lost.startswith(BANNED) for word in lost):
         return False
-    patience = min(LONGEST, ROUNDS * run.setting("liveness-interval") + MORE)
+    patience = min(LONGEST, ROUNDS * run.interval + MORE)
     times = _in_reach(proof, run)
     for begin in {max(run.first, begin) for spans in times.values() for begin, _ in spans}:
         until = run.late.later(begin, patience)
@@ -134,8 +134,7 @@ def liveness(proof: Proof) -> Row:
 
 def _rounds_due(run: PeerRun, end: float) -> int:
     """Return how many rounds were due while some neighbour was no suspect."""
-    interval, limit = run.setting("liveness-interval"), run.setting("liveness-misses")
-    times = Spans()
+    limit, times = run.setting("liveness-misses"), Spans()
     for peer, links in run.links.items():
         suspected = [(missed.at, min(when(run.replies, peer, missed.at), default=math.inf))
                      for missed in run.missed if missed.peer == peer and missed.count >= limit]
@@ -143,7 +142,7 @@ def _rounds_due(run: PeerRun, end: float) -> int:
             times += Spans([(link.begin, link.end)]).common([(0.0, end)]).minus(
                 span for span in suspected if span[0] >= link.begin)
     return int(sum((until - begin - run.late.common([(begin, until)]).total())
-                   // max(SHORTEST, interval) for begin, until in times.merged()))
+                   // max(SHORTEST, run.interval) for begin, until in times.merged()))
 
 
 def degrees(proof: Proof) -> Row:
@@ -184,8 +183,8 @@ def pieces(proof: Proof) -> Row:
         figures += f"; in one since {since - start:.2f} s after the start"
     elif count:
         apart = end - spans[-1][0]
-        patience = max((run.setting("liveness-misses") + 3) * run.setting("liveness-interval")
-                       for run in proof.peers) + PROBE_TIME
+        patience = PROBE_TIME + max((run.setting("liveness-misses") + 3) * run.interval
+                                    for run in proof.peers)
         runs = {run.address: run for run in proof.peers}
         if apart > patience and not proof.full and any(  # a full file does not tell all links
                 proof.had_to_meet(runs[one], runs[other])

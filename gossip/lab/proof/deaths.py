@@ -128,14 +128,13 @@ def reporters(seed: SeedRun, dead: str, until: float = math.inf) -> set[str]:
 
 def _due(run: PeerRun, since: float) -> float:
     """Return when a neighbour has to have found a silent run dead."""
-    rounds = run.setting("liveness-misses") + 1
-    return since + rounds * run.setting("liveness-interval") + PROBE_TIME
+    return since + (run.setting("liveness-misses") + 1) * run.interval + PROBE_TIME
 
 
 def _had_to_find(other: PeerRun, run: PeerRun) -> bool:
     """Tell whether a neighbour had enough time to find a death."""
-    interval = run.setting("liveness-interval")  # a late round counts no misses
-    late = Spans((begin, until + interval) for begin, until in other.late).merged()
+    # a late round counts no misses
+    late = Spans((begin, until + run.interval) for begin, until in other.late).merged()
     return (other.had_link(run.address, run.last)
             and other.last >= late.later(run.last, _due(run, 0.0))
             and other.links[run.address][-1].reason not in PARTED)
@@ -209,7 +208,7 @@ def _found_wrongly(proof: Proof, run: PeerRun, at: float, dead: str) -> Iterator
                for again in when(seed.registered, dead, at, at + RETURN_TIME)):
         probed = _probed([run], dead, at)
         yield from (f"{found}, which lived" for other in proof.runs[dead]
-                    if _lived(proof, other, probed - run.setting("liveness-interval"), at)
+                    if _lived(proof, other, probed - run.interval, at)
                     and _could_know_better(proof, other, run.address, probed, at))
 
 
@@ -222,8 +221,8 @@ def removed(proof: Proof, seed: SeedRun, at: float, peer: str, reason: str) -> l
     """Return a failure if a seed removed a living peer. The peer was in touch with the reporter of
     its death; or with another peer on the list of this seed, and never noticed its removal."""
     for run in proof.runs[peer]:
-        interval = run.setting("liveness-interval")
-        told = reason == "dead" and _lived(proof, run, at - interval, at + interval) and any(
+        lived = _lived(proof, run, at - run.interval, at + run.interval)
+        told = reason == "dead" and lived and any(
             _could_know_better(proof, run, who, probed, at)
             for who, probed in _probes(proof, seed, peer, at))
         if told or _has_not_noticed(proof, seed, at, run):
@@ -234,9 +233,9 @@ def removed(proof: Proof, seed: SeedRun, at: float, peer: str, reason: str) -> l
 def _could_know_better(proof: Proof, accused: PeerRun, reporter: str, probed: float,
                        called_dead: float) -> bool:
     """Tell whether signs of life reached the reporter before its last probe."""
-    interval = accused.setting("liveness-interval")
     # if the accused took its reporter for dead, too, they were cut apart again
-    apart = any(abs(at - probed) < 2 * interval for at in when(accused.found_dead, reporter))
+    apart = any(abs(at - probed) < 2 * accused.interval
+                for at in when(accused.found_dead, reporter))
     return (not apart and not accused.late.cover(probed, called_dead)
             and reporter in _in_touch(proof, accused, probed))
 
@@ -245,10 +244,9 @@ def _has_not_noticed(proof: Proof, seed: SeedRun, at: float, run: PeerRun) -> bo
     """Tell whether a removed run calls itself registered, though not cut off. It was in touch
     with another peer before its removal, and before each report of its death. A peer that was
     kicked has noticed."""
-    interval = run.setting("liveness-interval")
     due = run.late.later(at, notice_time(run) + NOTICE_TIME)
     until = min(due, run.last, proof.newest)
-    if (not _lived(proof, run, at - interval, at) or run.ended == KICKED and run.last <= due
+    if (not _lived(proof, run, at - run.interval, at) or run.ended == KICKED and run.last <= due
             or any(again > at for again in when(seed.registered, run.address, at, until))
             or not run.registrations.stands_from(seed.address, at - ON_ITS_WAY, until)):
         return False
@@ -256,8 +254,8 @@ def _has_not_noticed(proof: Proof, seed: SeedRun, at: float, run: PeerRun) -> bo
     for _, probed in _probes(proof, seed, run.address, at, PROBING):
         touched &= _in_touch(proof, run, probed)
     return any(other.address in touched
-               and other.registrations.stands_from(seed.address, at - interval, until)
-               and not when(seed.removed, other.address, at - interval, until)
+               and other.registrations.stands_from(seed.address, at - run.interval, until)
+               and not when(seed.removed, other.address, at - run.interval, until)
                for other in proof.peers)
 
 
@@ -290,7 +288,7 @@ def _probed(runs: list[PeerRun], peer: str, found: float) -> float:
 def _in_touch(proof: Proof, run: PeerRun, end: float) -> set[str]:
     """Return the peers that signs of life of a run reached in an interval, maybe through others.
     Slow replies do not count, because a probe goes to and fro twice in its time."""
-    begin, moment = end - run.setting("liveness-interval"), itemgetter(0)
+    begin, moment = end - run.interval, itemgetter(0)
     meetings = sorted(
         (reply.at, one.address, reply.peer) for one in proof.peers
         for reply in one.replies[bisect_left(one.replies, begin, key=moment):

@@ -103,11 +103,11 @@ def _excused(proof: Proof, message: str, run: PeerRun, holders: list[PeerRun]) -
     neighbours = {peer for peer, links in run.links.items() if links[-1].end > made}
     if neighbours and neighbours <= proof.attacking:
         return True
-    if made < run.first:  # the run began later, and can get only what others still keep
-        if (all(holder.last <= run.first for holder in holders)
-                or not run.setting("antientropy-interval")
-                or made <= proof.evicted(run).get(proof.origin[message], -math.inf)):
-            return True
+    # a run that began later can get only what others still keep
+    if made < run.first and (all(holder.last <= run.first for holder in holders)
+                             or not run.setting("antientropy-interval")
+                             or made <= proof.evicted(run).get(proof.origin[message], -math.inf)):
+        return True
     if not run.has_ended(proof.newest):  # a neighbour without a line since may have ended
         return run.first_linked is not None and run.last < made
     end = proof.end_of(run)
@@ -136,7 +136,7 @@ def _is_denied(proof: Proof, message: str, run: PeerRun, holders: list[PeerRun])
 
 def _two_rounds(run: PeerRun) -> float:
     """Return how long a frozen peer called dead may take to rejoin."""
-    return 2 * run.setting("liveness-interval") + PROBE_TIME
+    return 2 * run.interval + PROBE_TIME
 
 
 def _stuck(proof: Proof, message: str, holders: list[PeerRun], lacking: list[PeerRun]) -> bool:

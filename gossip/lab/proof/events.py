@@ -74,10 +74,10 @@ class Kick(NamedTuple):  # a removal of a malicious peer by a seed
 
 class Load(NamedTuple):  # the figures of a seed about rows of reports, for a period
     at: float
-    rows: int  # at this seed
+    rows: float  # at this seed
     largest: float  # number of rows at a seed
     mean: float  # number of rows at a seed
-    moved: int
+    moved: float  # rows
     hops: float  # that rows took
 
 

@@ -80,7 +80,7 @@ def _losses(run: PeerRun, words: list[Registered]) -> list[_Loss]:
 
 def notice_time(run: PeerRun) -> float:
     """Return the seconds until a peer notices that it is not registered."""
-    return (USUAL.register_misses + 1) * run.setting("liveness-interval")
+    return (USUAL.register_misses + 1) * run.interval
 
 
 def pause(first: float, up: float) -> float:
@@ -261,9 +261,9 @@ class Proof:
         """Tell whether two runs had enough time to meet. They are up and awake, and a seed is in
         reach of both, for two rounds from `since` on, and for more if both have lost neighbours. No
         time counts until a seed that comes back is tried again, or its silence is noticed."""
-        misses, interval = (max(one.setting(name), other.setting(name))
-                            for name in ("liveness-misses", "liveness-interval"))
-        patience = PROBE_TIME + (3 + misses if one.links and other.links else 2.0) * interval
+        misses = max(one.setting("liveness-misses"), other.setting("liveness-misses"))
+        rounds = 3 + misses if one.links and other.links else 2
+        patience = PROBE_TIME + rounds * max(one.interval, other.interval)
         first, begin = min(one.first, other.first), max(one.first, other.first, since)
         times = Spans((max(begin, up + pause(first, up)), down)
                       for up, down in self._common_seed_times(one, other))

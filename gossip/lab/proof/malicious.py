@@ -50,7 +50,7 @@ def malicious(proof: Proof) -> Row | None:
         last, hops = max(loads), [load.hops for load in loads if load.rows]
         figures.append(f"{sum(hops) / max(1, len(hops)):.1f} hops, load of seeds "
                        f"{last.largest / (last.mean or 1):.2f} times the mean at most, "
-                       f"{sum(load.moved for load in loads)} rows moved")
+                       f"{sum(load.moved for load in loads):.0f} rows moved")
     honest = sum(message in proof.origin for run in proof.peers for message in run.received)
     figures.append(f"{honest} deliveries among honest peers")
     return Row("malicious", tally.holds(), "; ".join(figures),

@@ -63,6 +63,7 @@ class PeerRun(Run):
     def __init__(self, address: str, at: float):
         super().__init__(address, at)
         self.settings: dict[str, str] = {}
+        self.interval = USUAL.liveness_interval  # seconds between its rounds
         self.malice: str | None = None  # the kind of an attacker
         self.left: float | None = None  # when it began to leave
         self.generated: dict[str, float] = {}  # message (IP:PORT:RUN:NUMBER) -> when
@@ -107,7 +108,7 @@ class PeerRun(Run):
 
     def is_dead(self, newest: float) -> bool:
         """Tell whether it ended without a word, or was started again."""
-        silence = CHAT_SILENCE if self.chat else 2 * self.setting("liveness-interval")
+        silence = CHAT_SILENCE if self.chat else 2 * self.interval
         return self.ended not in (QUIT, KICKED, FULL) and (
             self.superseded or self.last < newest - silence)
 
@@ -133,7 +134,7 @@ class PeerRun(Run):
 
     def frozen(self) -> Spans:
         """Return when it was late for so long that links may break."""
-        long = max(1.0, self.setting("liveness-interval"))
+        long = max(1.0, self.interval)
         return Spans((begin, until) for begin, until in self.late if until - begin > long)
 
     def linked_at(self, at: float) -> set[str]:
@@ -145,8 +146,8 @@ class PeerRun(Run):
         return peer in self.links and self.links[peer][-1].end >= at
 
     def _take(self, at: float, event: str, rest: str) -> None:
-        if not self.tells_lateness and self.left is None and (
-                at - self.last > LONG_GAP * self.setting("liveness-interval")):
+        is_gap = at - self.last > LONG_GAP * self.interval
+        if is_gap and not self.tells_lateness and self.left is None:
             self.late.append((self.last, at))
         self.last = at
         match event:
@@ -165,6 +166,7 @@ class PeerRun(Run):
                 self.degrees.append((at, int(degree)))
             case "settings":
                 self.settings = dict(part.split("=", 1) for part in rest.split(":") if "=" in part)
+                self.interval = self.setting("liveness-interval")
             case "registered":
                 self.registrations.add(rest, Registered(at, None))
             case "dead":
@@ -313,9 +315,7 @@ class SeedRun(Run):
                 self.judged.append((at, {peer.replace("#", ":"): float(badness)
                                          for peer, badness in JUDGED.findall(rest)}))
             case "load" if found := LOAD.fullmatch(rest):
-                rows, largest, mean, moved, hops = found.groups()
-                self.loads.append(Load(at, int(rows), float(largest), float(mean), int(moved),
-                                       float(hops)))
+                self.loads.append(Load(at, *map(float, found.groups())))
             case "disbelieved":
                 self.disbelieved.setdefault(rest, at)
             case "settings" if found := SEEDS.search(rest):
