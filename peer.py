@@ -197,8 +197,8 @@ class Peer(Node):
             self.linking.probed(row.link, True)
         elif alive:
             self.linking.give_up_silent(peer, "silent, but alive", row.link)
-        elif self.output.write(f"dead:{peer}"):  # nothing is said after the last word
-            self.joining.report(wire.DeadNode(peer, wire.format_time(self.time()), self.address))
+        elif self.joining.report(wire.DeadNode(peer, wire.format_time(self.time()), self.address),
+                                 f"dead:{peer}"):  # nothing is said after the last word
             self.linking.bury(peer, "dead", row.link)
 
     # Membership, and leaving.

@@ -36,11 +36,11 @@ from gossip.programs.seed_program import run_seeds
 from gossip.programs.starting import host_of, known_to, local_seeds, open_output
 from gossip.settings import WAYS, Settings
 from gossip.terminal.command_line import (
-    AUTO, FAILED, OF_SEEDS_ALONE, USAGE, CommandError, Parser, add_common_flags, add_outputs,
-    add_peer_flags, add_settings, complain, load_seeds, parse_host, parse_port, peer_settings,
-    run_command, show)
+    AUTO, FAILED, OF_SEEDS_ALONE, SIMILAR, USAGE, CommandError, Parser, add_common_flags,
+    add_outputs, add_peer_flags, add_settings, complain, load_seeds, parse_host, parse_port,
+    peer_settings, run_command, show)
 from gossip.terminal.folders import DEMO, MODULES, NETWORK, parse_folders
-from gossip.terminal.screen import folded
+from gossip.terminal.screen import folded, obeys
 from peer import Peer
 from seed import Seed
 
@@ -60,7 +60,7 @@ def command() -> int:  # of `pip install`, too
     commands = {**COMMANDS, "worker": (worker_command, "nobody types that")}
     if word in commands:
         return run_command(f"runner.py {word}", commands[word][0], others)
-    meant = difflib.get_close_matches(word.lower(), COMMANDS, 1, 0.73)  # start is not status
+    meant = difflib.get_close_matches(word.lower(), COMMANDS, 1, SIMILAR)
     complain(f"runner.py: no command {word!r}{f'; did you mean {meant[0]}?' if meant else '.'} "
              f"Commands: {', '.join(COMMANDS)}")
     return USAGE
@@ -166,7 +166,7 @@ def seeds_only(args) -> None:
     seeds = load_seeds(args.config)
     local = local_seeds(seeds)
     check_seed_ports(local, args.config)
-    in_words = os.isatty(1) and not (args.plain or args.quiet)
+    in_words = obeys() and not (args.plain or args.quiet)
     if not in_words:
         open_output(args.outputs, "seed", local[0], args.file_limit).close()  # or it says why not
         show(f"{len(local)} seeds; start peers with: python peer.py   (Ctrl-C stops the seeds)")

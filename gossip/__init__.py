@@ -16,6 +16,7 @@ gossip/README.md how the network works, with a map of these folders.
 """
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     from gossip.library.peer import Peer as Peer, join as join, network as network
     from gossip.library.starting import (
         NoSeed as NoSeed, PortInUse as PortInUse, Refused as Refused, seeds as seeds)
+
+if sys.version_info < (3, 10):
+    raise SystemExit("Grapevine needs Python 3.10 or newer; this is "
+                     f"{sys.version_info[0]}.{sys.version_info[1]} ({sys.executable})")
 
 __all__ = ["Message", "NoSeed", "Peer", "PortInUse", "Refused", "aio", "join", "network", "seeds"]
 

@@ -99,7 +99,8 @@ def parse_address(text: str, separator: str = ":") -> Address:
         raise ValueError(f"{text!r} is not IP{separator}PORT")
     bracketed = host.startswith("[") and host.endswith("]")
     if bracketed != (":" in host):
-        raise ValueError(f"{text!r}: an IPv6 address, and only that, stands in brackets")
+        raise ValueError(f"{text!r} is not IP{separator}PORT; an IPv6 address, and only that, "
+                         "stands in brackets")
     try:
         return address_of(host[1:-1] if bracketed else host, int(port))
     except ValueError as error:

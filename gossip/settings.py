@@ -150,7 +150,8 @@ def of_one_network(seeds: dict[Target, str]) -> list[Target]:
     """Return the seeds, given where each stands. ValueError if only some are on loopback, because
     then machines would know different seeds by the same addresses."""
     at_home = [seed for seed in seeds if is_loopback(seed)]
-    if 0 < len(at_home) < len(seeds):
+    away = [seed for seed in seeds if seed not in at_home]
+    if at_home and away:
         raise ValueError(f"{seeds[at_home[0]]}: {at_home[0]} is another seed on every machine; "
-                         "give its address in the network")
+                         f"give its address in the network, or none ({seeds[away[0]]}: {away[0]})")
     return list(seeds)

@@ -13,6 +13,7 @@ from gossip.events import escape, gossip_fields, parted, unescape
 from gossip.programs.starting import quit_when_heard
 from gossip.settings import majority
 from gossip.spread.origin import TooLong
+from gossip.terminal.command_line import SIMILAR
 from gossip.terminal.input import Keyboard
 from gossip.terminal.prompt import PromptScreen
 from gossip.terminal.screen import Screen
@@ -21,7 +22,6 @@ from gossip.tools import parse_json
 
 SHOWN = 100  # messages that `messages` shows
 COMMANDS = ("peers", "messages", "status", "help", "quit", "exit", "raw")
-SIMILAR = 0.7  # similarity to a command, 0 to 1, from which a word is a typing error
 JSON_LIMIT = 7 * 65_536  # bytes of a line of JSON, which may need six bytes for a character
 JSON_COMMANDS = ("status", "peers", "leave")
 JSON_GOSSIP = ("time", "origin", "run", "number", "text")
@@ -158,7 +158,7 @@ class Talk(Console):
 /help       this
 /quit       leave gracefully: nobody reports me dead
 Ctrl-C ends me abruptly, so that others find me dead."""
-    UNKNOWN = "unknown command '{0}'; to gossip it: say {0}"
+    UNKNOWN = "unknown command '{0}' (/help lists them); to gossip it: say {0}"
     _split = staticmethod(understood)
 
     def __init__(self, peer, screen: PromptScreen, words: Words):

@@ -75,14 +75,14 @@ def _peer_command(peer_class) -> None:
     else:
         host = host_of(args.host, seeds)
         offer = functools.partial(next_free, args.listen or host, *FIRST_PORTS, seeds)
-        address = address_of(host, asked_for or ask_for_port(keyboard, offer if talks else None))
+        by_hand = [offer, lambda port: _check_usable(
+            address_of(host, port), args.listen, seeds, args.config.name)]
+        address = address_of(host, asked_for or ask_for_port(keyboard, *by_hand if talks else ()))
     check_reachable(seeds, address)
-    if address in seeds:
-        raise _of_a_seed(address, seeds, args.config.name)
     own = address_of(args.listen or address.ip, address.port)
     if own.family != address.family:
         parser.error(f"--listen {own.ip} and {address} are an IPv4 and an IPv6 address")
-    check_free(own)
+    _check_usable(address, args.listen, seeds, args.config.name)
     _run_peer(peer_class, address, own, seeds, args, talks, keyboard)
 
 
@@ -130,17 +130,21 @@ def _run_console(peer, console: Console, end_with_input: bool, end: End) -> None
         end.come()
 
 
-def _of_a_seed(address: Address, seeds: list[Target], config: str) -> CommandError:
-    """Return the error for a seed's address, with a better port."""
+def _check_usable(address: Address, listen: str | None, seeds: list[Target], config: str) -> None:
+    """Raise CommandError if an address is that of a seed, or its port is taken at `listen`."""
+    if address not in seeds:
+        check_free(address_of(listen or address.ip, address.port))
+        return
     other = min({*range(5001, 5002 + len(seeds))} - {seed.port for seed in seeds})
     why = f"{address.port} is the port of a seed in {config}; take another, for example {other}"
     if is_taken(address):
-        return CommandError(f"port {address.port} is in use: {why}", FAILED)
-    return CommandError(why)
+        raise CommandError(f"port {address.port} is in use: {why}", FAILED)
+    raise CommandError(why)
 
 
-def ask_for_port(keyboard: Keyboard, offer=None) -> int:
-    """Ask until a port is typed, or Enter takes that of `offer()`. CommandError if input ends."""
+def ask_for_port(keyboard: Keyboard, offer=None, check=lambda port: None) -> int:
+    """Ask until a port is typed for which `check(port)` raises no CommandError, or Enter takes that
+    of `offer()`. CommandError if input ends."""
     while True:
         offered = offer and offer()
         show(f"Port to listen on{f' (Enter for {offered.port})' if offered else ''}: ", end="")
@@ -150,9 +154,13 @@ def ask_for_port(keyboard: Keyboard, offer=None) -> int:
             raise CommandError("no port was typed")
         try:
             if not offered or line.strip():
-                return parse_port(line.decode(errors="replace"))
+                port = parse_port(line.decode(errors="replace"))
+                check(port)
+                return port
             if offer() == offered:
                 return offered.port
             show(f"{offered.port} was taken meanwhile.")
         except ValueError as error:
             show(f"{error}. Try again, for example 5001.")
+        except CommandError as error:
+            show(f"{error}. Try again.")

@@ -108,11 +108,16 @@ class Joining(Part):
             else:
                 row.link.send(self._registration(row.link.peer))
 
-    def report(self, report: wire.DeadNode) -> None:
+    def report(self, report: wire.DeadNode, *events: str) -> bool:
+        """Report a death to the seeds, and write that down behind `events`, together, so that a
+        terminal tells them in a sentence. Return False if nothing is written any more."""
         links, text, line = self.links(), report.line, wire.dead_node(*report)
-        self._node.output.write(*[f"reported:{link.peer}:{text}" for link in links])
+        events += tuple(f"reported:{link.peer}:{text}" for link in links)
+        if not self._node.output.write(*events):
+            return False
         for link in links:
             link.send(line)
+        return True
 
     def probed(self, seed: Address, ip: str) -> None:
         """Repeat `register:` at a seed that probed this peer: others may want its address."""

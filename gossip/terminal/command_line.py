@@ -27,6 +27,7 @@ FAILED, USAGE, INTERRUPTED = 1, 2, 130  # exit codes
 OPEN_MAX = 10_240  # open files that macOS grants, though it says that there is no limit
 STANDARD_OUTPUT = pathlib.Path("-")  # as --outputs: of a single node
 AUTO = "auto"  # as --host: the IP from which this machine reaches the seeds
+SIMILAR = 0.73  # from which a word is taken for a mistyped one; status is not start
 QUIET = "show no events on the terminal"  # the help of --quiet
 
 
@@ -76,7 +77,8 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str):
         unknown = re.match("unrecognized arguments: (--[^ =]+)", message)
-        meant = unknown and difflib.get_close_matches(unknown[1], self._option_string_actions, 1)
+        meant = unknown and difflib.get_close_matches(
+            unknown[1], self._option_string_actions, 1, SIMILAR)
         raise CommandError(f"{message}{f'; did you mean {meant[0]}?' if meant else ''} "
                            f"(see {self.prog} --help)")
 

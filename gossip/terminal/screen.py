@@ -85,6 +85,11 @@ def terminal_width(descriptor: int = 1) -> int:
         return USUAL
 
 
+def obeys(descriptor: int = 1) -> bool:
+    """Return whether a descriptor is a terminal that obeys escape sequences."""
+    return os.isatty(descriptor) and os.environ.get("TERM") != "dumb"
+
+
 def folded(text: str, indent: int = 0) -> str:
     """Fold a text to the terminal's width, with an indent after breaks."""
     width = terminal_width()
@@ -134,7 +139,7 @@ class Screen:
 
     def __init__(self, descriptor: int = 1):
         self._descriptor = descriptor
-        self._colours = os.isatty(descriptor)
+        self._colours = obeys(descriptor) and not os.environ.get("NO_COLOR")
         self._queue = queue.Queue(QUEUE_LIMIT)  # texts; (clock, events, seed); None at the end
         self._lock = threading.Lock()  # guards dropped
         self.dropped = 0  # lines that were never shown

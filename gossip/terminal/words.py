@@ -18,11 +18,12 @@ CAUGHT_UP = 5  # old messages that must arrive together to be told in a single s
 DEATHS = 1_000  # remembered dead peers, so that each death is told once
 START_SEEDS = "Start them in another terminal: python runner.py"
 
-_HELP = {  # why a seed does not list a peer -> advice
+_HELP = {  # why a seed does not list a peer, or a peer no neighbour -> advice
     "no Liveness Reply": "A firewall, or a router, has to let others through to port {port} here.",
     "is not your IP": "This is NAT: --host ROUTERS-IP --listen OWN-IP, or --host with a VPN's IP.",
+    "that peer signs": "A peer that signs its gossip was refused: all peers take --sign, or none.",
 }
-_HIDDEN = {"seed", "settings", "peer list", "degree", "liveness request", "refused", "unconfirmed"}
+_HIDDEN = {"seed", "settings", "peer list", "degree", "liveness request", "unconfirmed"}
 Sentence = tuple[str, str, str, str]  # time, head, text, and a remark for the right edge
 
 
@@ -293,8 +294,11 @@ class Words:
         elif reason.startswith("registration refused") and self._refusals.get(seed) != reason:
             self._refusals[seed] = reason
             self._say("registration refused", seed, reason.partition(": ")[2])
-            for why in [why for why in self._help if why in reason]:
-                self._say_so(self._help.pop(why).format(port=self._own.rpartition(":")[2]))
+            self._on_refused(seed, reason)
+
+    def _on_refused(self, _: str, reason: str) -> None:
+        for why in [why for why in self._help if why in reason]:
+            self._say_so(self._help.pop(why).format(port=self._own.rpartition(":")[2]))
 
     def _tell_seeds(self) -> None:
         if self._changed_at is None:

@@ -243,6 +243,12 @@ os.wait()
     assert (code, out, err) == (0, "again\n", "")
 
 
+def test_a_python_that_is_too_old_is_told_in_one_line():
+    code, out, err = python("import sys; sys.version_info = (3, 9, 1); import gossip")
+    assert (code, out) == (1, "")
+    assert err == f"Grapevine needs Python 3.10 or newer; this is 3.9 ({sys.executable})\n"
+
+
 def test_a_child_of_fork_that_ends_does_not_end_the_seeds_of_its_parent(tmp_path):
     code, out, err = python("""
 import gossip, os, sys, warnings

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+import types
 import time
 
 import pytest
@@ -70,8 +71,11 @@ def test_a_death_is_found_as_soon_as_the_last_probe_can_be_made(net, monkeypatch
         start(thread)
 
     monkeypatch.setattr(threading.Thread, "start", start_or_not)
+    told = []
+    peer.output._subscriber = types.SimpleNamespace(show=lambda *batch: told.append(batch[2]))
     net.kill([dead])
-    assert wait_event(peer, f"reported:{seed.address}:Dead Node:{dead.address}:")
+    report = wait_event(peer, f"reported:{seed.address}:Dead Node:{dead.address}:")
+    assert f"dead:{dead.address}\n{report}" in told  # so that a terminal tells them together
     assert len(probes) == 3 and count(peer, f"liveness missed:{dead.address}:3") == 3
 
 

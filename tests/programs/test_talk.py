@@ -2,6 +2,7 @@
 
 import re
 import signal
+import socket
 import sys
 from unittest.mock import MagicMock, Mock
 
@@ -40,7 +41,7 @@ def test_lines_that_come_together_go_out_together_and_a_slip_does_not():
     peer.messages.forbids.return_value = False
     Talk(peer, screen, Mock()).carry_out([b"one line", b"say two", b"/say 3", b"peres"])
     peer.gossip.assert_called_once_with(["one line", "two", "3"])
-    screen.say.assert_called_once_with("unknown command 'peres'; to gossip it: say peres")
+    screen.say.assert_called_once_with("unknown command 'peres' (/help lists them); to gossip it: say peres")
 
 
 def test_a_windows_console_sends_the_same_keys(monkeypatch):
@@ -109,7 +110,7 @@ def test_the_keys_work_on_a_real_terminal(flags, seeds):
         terminal.type("/messages\nSTATUS\npeers\nperes\n")
         terminal.shows(" 0 known peers, 2 messages")
         terminal.shows("neighbours (0)")
-        terminal.shows("unknown command 'peres'; to gossip it: say peres")
+        terminal.shows("unknown command 'peres' (/help lists them); to gossip it: say peres")
         assert not any("gmessage" in line or line.endswith(": 0") for line in terminal.texts())
         terminal.type("/raw\none more\n")
         terminal.shows("generated:gmessage:")
@@ -179,8 +180,11 @@ def test_the_terminal_is_as_before_while_the_peer_is_stopped_and_the_line_comes_
 
 
 def test_no_seed_and_enter_for_a_free_port(flags):
-    with Terminal("peer.py", *flags, *QUIET) as terminal:
+    with socket.create_server(("127.0.0.1", 0)) as other, \
+            Terminal("peer.py", *flags, *QUIET) as terminal:
         terminal.shows("Port to listen on (Enter for 5")
+        terminal.type(f"{other.getsockname()[1]}\n")
+        terminal.shows(f"port {other.getsockname()[1]} is in use. Try again.")
         terminal.type("\n")
         terminal.shows("I am 50")
         terminal.shows("No seed answers yet. Start them in another terminal: python runner.py")
@@ -191,6 +195,11 @@ def test_no_seed_and_enter_for_a_free_port(flags):
 
 @pytest.mark.parametrize("environ", [{"NO_COLOR": "1"}, {"TERM": "dumb"}], ids=repr)
 def test_a_plain_terminal_has_no_colours(flags, seeds, environ):
+    with Terminal("peer.py", free_port(), *flags, *QUIET, "--raw", **environ) as terminal:
+        terminal.shows("registered:")
+        assert not terminal.glass.colours
+        terminal.type("quit\n")
+        assert terminal.finish() == 0
     with Terminal("peer.py", free_port(), *flags, *QUIET, **environ) as terminal:
         terminal.shows("registered with")
         terminal.type("Hello all\nhalf")

@@ -108,6 +108,15 @@ def test_a_refusal_says_what_to_do_once_per_reason():
         assert second == [f"? seed 8081 does not list me: {why}"]
 
 
+def test_that_only_some_peers_sign_is_told_once_with_what_to_do():
+    words = Words(OWN, 3, 6)
+    refused = [f"refused:{address(port)}:that peer signs, and this one does not"
+               for port in (5002, 5003)]
+    assert told(refused, words=words) == [
+        "A peer that signs its gossip was refused: all peers take --sign, or none."]
+    assert told(refused, words=words) == []
+
+
 def test_that_no_seed_answers_is_told_once_with_what_to_do():
     words = Words(OWN, 3, 2)
     refused = [f"unregistered:{address(port)}:Connection refused" for port in (8080, 8081)]

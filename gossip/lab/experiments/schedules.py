@@ -38,7 +38,7 @@ from gossip.terminal.command_line import (
     FAILED, CommandError, Parser, capacity, number, seconds, show)
 from gossip.terminal.folders import clear_outputs
 from gossip.terminal.input import ctrl_c_withheld
-from gossip.terminal.screen import StatusLine, folded, time_left
+from gossip.terminal.screen import StatusLine, folded, obeys, time_left
 
 CALM = 6.0  # seconds after the unrest of a watched network, in which lost messages arrive
 SILENCE = 1.0  # the last seconds of it, in which nobody says anything
@@ -288,7 +288,7 @@ def _again(args, number: int) -> str:
 def show_results(results: Iterable[Outcome], count: int, again: Callable[[int], str]) -> bool:
     """Show results as they come, and return whether all held. A terminal also shows the progress,
     and the command `again(number)` for each failure."""
-    status = StatusLine() if os.isatty(1) else None
+    status = StatusLine() if obeys() else None
     begun, played = time.monotonic(), []
 
     def update() -> None:

@@ -1,7 +1,6 @@
 """The progress of a command, in numbered steps or in lines."""
 
 import math
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -9,7 +8,8 @@ from collections.abc import Callable
 from gossip.lab.proof.check import CLAIMS, SHOWN, format_rows
 from gossip.lab.proof.evidence import Row
 from gossip.terminal.command_line import show
-from gossip.terminal.screen import USUAL, StatusLine, folded, terminal_width, time_left
+from gossip.terminal.screen import (
+    USUAL, StatusLine, folded, obeys, terminal_width, time_left)
 
 NAME = 15  # columns of a step's name, where the terminal has room
 CLAIM = 14  # column at which the claim of a row begins
@@ -21,7 +21,7 @@ class Steps:
 
     def __init__(self, args, every: float = math.inf):
         self._status = StatusLine()
-        self.are_shown = os.isatty(1) and not (args.plain or args.quiet)
+        self.are_shown = obeys() and not (args.plain or args.quiet)
         self._every = math.inf if args.quiet else every
         self._first = self._begun = self._told = time.monotonic()
         self._number = 0

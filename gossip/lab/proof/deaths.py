@@ -46,12 +46,16 @@ def death(proof: Proof, run: PeerRun) -> tuple[list[str], list[float]]:
     A seed that listed the peer has to remove it, unless it ended before it could know, or while it
     probed. It has to hear of the death if a finder was registered with it, or if another seed heard
     and had the time to tell it, but not across a cut (evidence.py)."""
-    if not found_dead(proof, run) and not any(_had_to_find(other, run) for other in proof.peers):
+    had_to = [other for other in proof.peers if not other.chat and _had_to_find(other, run)]
+    if not had_to and not found_dead(proof, run):
         return [], []  # no neighbour lived long enough to find out
     missing = run.registrations.ever() - {seed.address for seed in proof.seeds} - proof.full.keys()
     failures = [f"{run.address} died, and there is no file of seed {seed} to tell more"
                 f"{proof.beside([seed])}" for seed in sorted(missing)
                 if not proof.is_elsewhere(seed)]
+    if is_missed := not _was_heard_of(proof, run):
+        failures += [f"{run.address} died, and its neighbour {proof.name(other)} has not found it "
+                     "dead" for other in had_to]
     delays = []
     died = f"{run.address} died {proof.newest - run.last:.0f} s before the newest line"
     for seed in proof.seeds:
@@ -76,13 +80,21 @@ def death(proof: Proof, run: PeerRun) -> tuple[list[str], list[float]]:
             failures.append(f"{died}, and seed {seed.address} has not heard of it (yet)")
         else:
             delays.append(max(removed[0], *reported[:1], 0.0) - run.last)
-    return failures, delays
+    return failures, [] if is_missed else delays
 
 
 def found_dead(proof: Proof, run: PeerRun) -> list[tuple[PeerRun, float]]:
     """Return the peers that found a run dead, and when."""
     return [(other, other.dead[run.address]) for other in proof.peers
             if other.dead.get(run.address, -math.inf) >= run.last]
+
+
+def _was_heard_of(proof: Proof, run: PeerRun) -> bool:
+    """Tell whether anybody found a run dead, or some seed heard that."""
+    return any(when([*seed.reports, *seed.passed_on], run.address, run.first)
+               for seed in proof.seeds) or any(
+        other.dead.get(run.address, -math.inf) >= run.first
+        for other in [*proof.peers, *proof.attackers])
 
 
 def _removal_due(proof: Proof, seed: SeedRun, run: PeerRun, reported: list[float]) -> float:

@@ -20,7 +20,8 @@ _BADNESS = r"([01]\.[0-9]{3})"
 KICKED_FOR = re.compile(rf"{ADDRESS}:{_BADNESS}")
 REMOVED = re.compile(rf"{ADDRESS}:([^:]*)(?::{_BADNESS})?")
 JUDGED = re.compile(rf"((?:[0-9.]+|\[[^\]]*\])#[0-9]+)={_BADNESS}")
-LOAD = re.compile(r"([0-9]{1,10}):([0-9.]{1,20})/([0-9.]{1,20}):([0-9]{1,10}):([0-9.]{1,20})")
+_FIGURE = r"([0-9]{1,10}(?:\.[0-9]{1,6})?)"
+LOAD = re.compile(f"([0-9]{{1,10}}):{_FIGURE}/{_FIGURE}:([0-9]{{1,10}}):{_FIGURE}")
 REFUSED = "registration refused"
 NOT_REACHED = f"{REFUSED}: no Liveness Reply"  # by a seed that could not reach the peer
 

@@ -26,6 +26,13 @@ def holds(folder, *stories):
     return row.holds
 
 
+def test_a_death_that_no_neighbour_found_fails_though_the_seed_removed_the_peer(tmp_path):
+    row = deaths.dead(tell(tmp_path, THREE, DEAD, REMOVED, STAYS))
+    assert row.figures == "1 died" and row.details == [
+        f"127.0.0.1:5003 died, and its neighbour 127.0.0.1:{port} has not found it dead"
+        for port in (5001, 5002)]
+
+
 @pytest.mark.parametrize("story, told", [
     ("24 5001 lives until 24", False),
     ("23.5 5002 told:@8080:Dead Node:@5003:1.000000:@5001", True),
@@ -46,8 +53,8 @@ def test_a_death_is_told_when_all_its_seeds_have_told_others_of_it(tmp_path, sto
     (FOUND + REMOVED + STAYS, False),
     (FOUND + STAYS, False),
     (HEARD + REMOVED + STAYS, False),  # a report about whom nobody found dead
-    (REMOVED + STAYS, True),
-    (STAYS, False),  # its neighbours had to find it dead
+    (REMOVED + STAYS, False),  # its neighbours had to find it dead
+    (STAYS, False),
     # A seed that ended:
     (FOUND + HEARD + LOST.format(25), True),  # while it probed
     (FOUND + HEARD + LOST.format(31), False),
@@ -58,7 +65,7 @@ def test_a_death_is_told_when_all_its_seeds_have_told_others_of_it(tmp_path, sto
     (FOUND + HEARD + "\n 25 8080 dies \n 40 8080 starts" + "\n 60 8080 registered:@5001", True),
     (FOUND + LOST.format(21), True),  # before it could know
     (FOUND + LOST.format(23.5), True),
-    (LOST.format(21), True),
+    (LOST.format(21), False),  # its neighbours had to find it dead all the same
     (FOUND + HEARD + LOST.format(25) + "\n 24.9 5002 told:@8080:Dead Node:@5003:1.000000:@5001",
      False),  # it told of the death, so it knew
     (FOUND + "\n 23.3 8080 removed:@5003:gone" + LOST.format(23.5), True),
