@@ -274,7 +274,9 @@ class ChatServer(Node):
             self._gossip(texts)
             texts = []
             if line == GET:
-                log = chat_log(self.messages.latest(self.settings.cache_size))
+                latest = self.messages.latest(self.settings.cache_size)
+                with self.turn.left():
+                    log = chat_log(latest)
                 link.send(b"chatLog " + log + b"\n")
                 with self.turn.left():  # until the proxy has taken all of it, or hung up
                     self.flusher.wait_until(lambda: link.ended or not link.waiting(), math.inf)

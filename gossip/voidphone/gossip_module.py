@@ -43,7 +43,7 @@ class GossipModule(Node):
         self.config = config
         self.rng = random.Random()
         self.outbox = Outbox(output)
-        self.view = View(config, self.rng, output.write)
+        self.view = View(config, self.rng, output.write, self.flusher.take_over)
         self._retry = Backoff(RETRY_FIRST, RETRY_LAST)  # of dials for a first neighbour
         # dials of the bootstrapper beside neighbours, ever rarer, because it may have no place
         self._again = Backoff(settings.liveness_interval, AGAIN_LAST)
@@ -102,8 +102,9 @@ class GossipModule(Node):
                 self._dial(self.config.bootstrapper)
                 self._again.failed(now, self.rng.uniform(0.5, 1.0))
             return self._again.due
-        if not self._candidates:  # the bootstrapper, then the known addresses, then again
-            self._candidates.extend(filter(None, [self.config.bootstrapper, *self.view.known()]))
+        if not self._candidates:  # the bootstrapper, again before each known address
+            for known in self.view.known() or [None]:
+                self._candidates.extend(filter(None, [self.config.bootstrapper, known]))
         if self._candidates:
             self._dial(self._candidates.popleft(), needed=not links)
         if not links:
@@ -137,12 +138,12 @@ class GossipModule(Node):
         self.outbox.add([link], messages.PeerResponse(others).pack())
 
     def on_push(self, link: PeerLink, message: messages.Push) -> None:
-        """Dial a new peer if possible, and forward its address once."""
-        ttl = min(message.ttl, self.config.p2p_ttl) - 1
-        first = self.view.pushed(message.address, self.now())
-        self._dial(message.address)
-        if first and ttl > 0:
-            self.tell_others(link, messages.Push(ttl, message.address))
+        """Dial a new peer if possible, and forward its address, once."""
+        ttl, now = min(message.ttl, self.config.p2p_ttl) - 1, self.now()
+        if link.pushes.spend(now) and self.view.pushed(message.address, now, link.peer):
+            self._dial(message.address, up=1)
+            if ttl > 0:
+                self.tell_others(link, messages.Push(ttl, message.address))
 
     def tell_others(self, link: PeerLink, message) -> None:
         """Send a message to all neighbours except over this link."""
@@ -175,9 +176,9 @@ class GossipModule(Node):
             self.disconnect(oldest, "gave way: too many are not verified")
         return link
 
-    def _dial(self, peer: Address, needed: bool = False) -> None:
+    def _dial(self, peer: Address, needed: bool = False, up: int = 0) -> None:
         """Dial a peer if a place is free or it is `needed`."""
-        if not self.handshake.is_left_alone(peer) and self.view.begin_dial(peer, needed):
+        if not self.handshake.is_left_alone(peer) and self.view.begin_dial(peer, needed, up):
             link = self.new_link(DIALLED, peer)
             link.await_reply()
             self.dial(link)

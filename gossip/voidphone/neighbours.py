@@ -9,6 +9,7 @@ addresses are dialled, and which neighbour a newcomer replaces. gossip_module.py
 """
 
 import collections
+import functools
 import math
 import secrets
 
@@ -41,7 +42,9 @@ LEFT_ALONE = 60.0  # seconds without work for a peer that did not accept our wor
 REST = 0.5  # seconds without work for a peer that hung up, doubled each time up to LEFT_ALONE
 MOST_LEFT_ALONE = 1_000  # remembered peers that are left alone
 PUSH_MEMORY = 10.0  # seconds in which only the first PUSH of an address is forwarded
+PUSHES_A_SECOND = 50  # over one link; the rest is dropped, because each goes to many modules
 PUSHES = 10_000  # addresses remembered for PUSH_MEMORY
+OVERLAP = 2.0  # seconds for which a replaced link is still read: messages are on their way
 SLOT, SLOTS = 60.0, 6  # seconds of a slot; slots in which a nonce is valid
 
 
@@ -57,6 +60,7 @@ class PeerLink(Link):
         self.dialled = False  # by us
         self.proven = False  # it was found at its address
         self.teller: Address | None = None  # the neighbour that named it, if we dialled it for that
+        self.pushes = Budget(PUSHES_A_SECOND)
         self._alone = Budget(ALONE)  # of a module
         # Of the messages that arrived together:
         self.announced = collections.Counter()  # data type -> announces so far
@@ -83,8 +87,9 @@ class PeerLink(Link):
 class View:
     """The neighbours and the known addresses."""
 
-    def __init__(self, config: Config, rng, write):
+    def __init__(self, config: Config, rng, write, later=lambda job, seconds: job()):
         self._own, self._config, self._rng = config.p2p_address, config, rng
+        self._later = later  # does a job after so many seconds
         self._write = write  # writes an event into the output file
         self._neighbours: dict[Address, PeerLink] = {}
         # address -> the neighbour that named it last in a 505; the latest address comes last
@@ -100,7 +105,7 @@ class View:
         if (standing := self._neighbours.get(peer)) is not None:
             if standing.dialled != dialled and standing.dialled == (self._own < peer):
                 return False
-            standing.close("replaced")
+            self._later(functools.partial(standing.close, "replaced"), OVERLAP)
             self._write(f"disconnected:{peer}:replaced")
         link.dialled, link.teller = dialled, teller if dialled else None
         link.proven = dialled or standing is not None and standing.proven
@@ -141,10 +146,10 @@ class View:
         self._note(peer, link.teller)
         return True
 
-    def begin_dial(self, peer: Address, needed: bool = False) -> bool:
+    def begin_dial(self, peer: Address, needed: bool = False, up: int = 0) -> bool:
         """Take a place for a dial, and return whether to dial. A `needed` dial has a place."""
         teller = self._known.get(peer)
-        is_dialled = self._is_strange(peer) and (needed or self._free_for(teller) > 0)
+        is_dialled = self._is_strange(peer) and (needed or self._free_for(teller, up) > 0)
         if is_dialled:
             self._dialling[peer] = teller
         return is_dialled
@@ -165,10 +170,10 @@ class View:
             del self._known[address]
         return sample(strangers, self._free_for(teller), self._rng)
 
-    def pushed(self, address: Address, now: float) -> bool:
-        """Remember the address of a PUSH, and return whether to forward it."""
+    def pushed(self, address: Address, now: float, teller: Address | None = None) -> bool:
+        """Remember the address of a PUSH; return whether it is news, to dial and to forward."""
         if address != self._own and address not in self._neighbours:
-            self._note(address)
+            self._note(address, teller)
         return self._pushed.add(address, True, now, now + PUSH_MEMORY)
 
     def links(self) -> list[PeerLink]:
@@ -190,15 +195,15 @@ class View:
     def _note_degree(self) -> None:
         self._write(f"degree:{self._own}=>{len(self._neighbours)}")
 
-    def _free_for(self, teller: Address | None) -> int:
+    def _free_for(self, teller: Address | None, up: int = 0) -> int:
         """Return how many places are free for addresses from `teller`. It gets half of the places
-        that others leave free, and at least a place while neighbours are too few."""
+        that others leave free, rounded `up` or not, and at least one while neighbours are few."""
         tellers = [*(link.teller for link in self.links()), *self._dialling.values()]
         taken, filled = len(tellers), tellers.count(teller)
         free = max(0, self._config.degree - taken)
         if teller is None or not free:
             return free
-        return max((free + filled) // 2 - filled, int(taken < self._config.min_degree))
+        return max((free + filled + up) // 2 - filled, int(taken < self._config.min_degree))
 
     def _note(self, address: Address, teller: Address | None = None) -> None:
         self._known[address] = teller

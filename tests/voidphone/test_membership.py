@@ -37,20 +37,56 @@ def test_a_push_is_passed_on_once_with_a_shorter_life(modules):
     assert one.hear() == three.hear() == messages.Push(1, far)
 
 
-def test_pushed_addresses_are_dialled_while_a_place_is_free(modules):
-    module = modules.module(degree=4, min_degree=1)
+def test_pushed_addresses_of_a_neighbour_are_dialled_while_half_of_the_places_is_free(modules):
+    module = modules.module(degree=6, min_degree=1)
     neighbour, acceptors = modules.neighbour(module), [modules.acceptor() for _ in range(8)]
     neighbour.say(messages.Push(1, module.address), messages.Push(1, neighbour.address),
-                  *(messages.Push(1, acceptor.address) for acceptor in acceptors * 2))
+                  *(messages.Push(1, acceptor.address) for acceptor in acceptors[:7] * 2))
     still_there(neighbour)
     wait_until(lambda: len(module.links()) == 4)  # the neighbour was looked for, and left alone
     ends = [acceptor.accept() for acceptor in acceptors[:3]]
     assert [end.hear() for end in ends] == [messages.Hello(module.address)] * 3
     ends[0].close()  # its place is free again
     wait_until(lambda: len(module.links()) == 3)
-    neighbour.say(messages.Push(1, acceptors[7].address))
+    neighbour.say(*(messages.Push(1, acceptor.address) for acceptor in acceptors))
     acceptors[7].accept()
     assert not any(acceptor.dialled() for acceptor in acceptors)
+
+
+def test_of_many_pushes_over_one_link_the_rest_is_dropped(modules):
+    module = modules.module(degree=2)
+    neighbour, other = modules.neighbour(module), modules.neighbour(module)
+    assert neighbour.hear_kind("push")
+    neighbour.say(*(messages.Push(5, address_of("127.0.0.9", 1 + port)) for port in range(5_000)))
+    still_there(neighbour)
+    other.say(messages.PeerRequest())
+    heard = []
+    while (message := other.hear()).kind == "push":
+        heard.append(message.address.port)
+    assert heard[:50] == [*range(1, 51)] and len(heard) < 2_500  # in some seconds
+
+
+def test_what_is_on_its_way_over_a_replaced_link_arrives(modules):
+    module = modules.module()
+    client, old = modules.api(module, 7), modules.neighbour(module)
+    new = modules.neighbour(module, old.address)
+    wait_event(module, f"disconnected:{old.address}:replaced")
+    for number, end in enumerate((old, new)):
+        end.say(messages.PeerNotification(255, number, 7, bytes([number])))
+        assert client.hear_kind("notification").data == bytes([number])
+    assert old.hear_end()
+
+
+def test_the_bootstrapper_is_dialled_between_all_addresses_that_are_known(modules):
+    bootstrapper = modules.acceptor()
+    module = modules.module(bootstrapper=bootstrapper.address)
+    bootstrapper.accept().close()
+    with module.turn:
+        for address in free_addresses(20):
+            module.view.pushed(address, module.now())
+    for _ in range(3):
+        bootstrapper.accept().close()
+    assert sum(event.startswith("refused:") for event in events(module)) < 20
 
 
 @pytest.mark.parametrize("degree, min_degree, dialled", [(9, 1, 4), (8, 1, 3), (2, 1, 0),
