@@ -9,7 +9,7 @@ from gossip.addresses import Address, Name, Target, address_of
 from gossip.net.live_world import LiveWorld
 from gossip.programs.consoles import JSON_LIMIT, Console, JsonConsole, JsonScreen, Talk
 from gossip.programs.starting import (
-    check_free, check_reachable, host_of, is_taken, next_free, open_output, start_node)
+    PortTaken, check_free, check_reachable, host_of, is_taken, next_free, open_output, start_node)
 from gossip.terminal.command_line import (
     AUTO, FAILED, STANDARD_OUTPUT, CommandError, Parser, add_address, add_common_flags,
     add_peer_flags, load_seeds, parse_host, parse_port, peer_settings, run_command, show,
@@ -131,20 +131,21 @@ def _run_console(peer, console: Console, end_with_input: bool, end: End) -> None
 
 
 def _check_usable(address: Address, listen: str | None, seeds: list[Target], config: str) -> None:
-    """Raise CommandError if an address is that of a seed, or its port is taken at `listen`."""
+    """Raise PortTaken if an address is a seed's, or its port is taken, and CommandError if nobody
+    can listen at `listen`."""
     if address not in seeds:
         check_free(address_of(listen or address.ip, address.port))
         return
     other = min({*range(5001, 5002 + len(seeds))} - {seed.port for seed in seeds})
     why = f"{address.port} is the port of a seed in {config}; take another, for example {other}"
     if is_taken(address):
-        raise CommandError(f"port {address.port} is in use: {why}", FAILED)
-    raise CommandError(why)
+        raise PortTaken(f"port {address.port} is in use: {why}", FAILED)
+    raise PortTaken(why)
 
 
 def ask_for_port(keyboard: Keyboard, offer=None, check=lambda port: None) -> int:
-    """Ask until a port is typed for which `check(port)` raises no CommandError, or Enter takes that
-    of `offer()`. CommandError if input ends."""
+    """Ask until a port is typed for which `check(port)` raises no PortTaken, or Enter takes that of
+    `offer()`. CommandError if input ends."""
     while True:
         offered = offer and offer()
         show(f"Port to listen on{f' (Enter for {offered.port})' if offered else ''}: ", end="")
@@ -162,5 +163,5 @@ def ask_for_port(keyboard: Keyboard, offer=None, check=lambda port: None) -> int
             show(f"{offered.port} was taken meanwhile.")
         except ValueError as error:
             show(f"{error}. Try again, for example 5001.")
-        except CommandError as error:
+        except PortTaken as error:
             show(f"{error}. Try again.")

@@ -44,7 +44,7 @@ PROCESS_MAPS, THREAD_MAPS = 2_000, 3  # memory maps of a process; of a thread (s
 
 
 class PortTaken(CommandError):
-    """The error that another program listens at an address."""
+    """The error that another program listens at an address, or will."""
 
 
 def here(targets: Iterable[Target], limit: float = LIMIT) -> dict[Target, Address]:

@@ -44,7 +44,7 @@ MOST_LEFT_ALONE = 1_000  # remembered peers that are left alone
 PUSH_MEMORY = 10.0  # seconds in which only the first PUSH of an address is forwarded
 PUSHES_A_SECOND = 50  # over one link; the rest is dropped, because each goes to many modules
 PUSHES = 10_000  # addresses remembered for PUSH_MEMORY
-OVERLAP = 2.0  # seconds for which a replaced link is still read: messages are on their way
+OVERLAP = 2.0  # seconds for which the worse of two links is still read: news are on their way
 SLOT, SLOTS = 60.0, 6  # seconds of a slot; slots in which a nonce is valid
 
 
@@ -309,12 +309,17 @@ class Handshake(Part):
         """Make a verified peer a neighbour. Return False if it has a better link."""
         link.trust()  # first, because more may wait for a neighbour than for a stranger
         self._module.waiting_room.leave(link)
-        if not self._view.admit(peer, link, dialled):
-            self._module.disconnect(link, "duplicate", peer)
+        admitted, close = self._view.admit(peer, link, dialled), functools.partial(
+            self._module.disconnect, link, "duplicate", peer)
+        if not (admitted or dialled):
+            close()
             return False
         link.role, link.peer = NEIGHBOUR, peer
-        self._module.membership.hurry()
-        return True
+        if admitted:
+            self._module.membership.hurry()
+        else:  # who was dialled calls this a neighbour, too, and may have sent news already
+            self._module.flusher.take_over(close, OVERLAP)
+        return admitted
 
     def is_left_alone(self, peer: Address) -> bool:
         """Tell whether a peer recently did not accept our work."""

@@ -77,6 +77,21 @@ def test_what_is_on_its_way_over_a_replaced_link_arrives(modules):
     assert old.hear_end()
 
 
+def test_what_a_dialled_module_sends_before_it_knows_the_better_link_arrives(modules):
+    small, large = sorted(free_addresses(2))
+    acceptor = modules.acceptor(small)
+    module = modules.module(p2p_address=large, bootstrapper=small)
+    client, dialled = modules.api(module, 7), acceptor.accept()
+    dialled.hear_kind("hello")
+    dialled.say(messages.VerificationRequest(1))
+    dialled.hear_kind("verification_response")
+    modules.neighbour(module, small)  # the better link
+    dialled.say(messages.PeerResponse(()), messages.PeerNotification(255, 1, 7, b"news"))
+    assert client.hear_kind("notification").data == b"news"
+    refused(module, dialled, "duplicate")
+    assert view(module) == {small} and not any("our work" in event for event in events(module))
+
+
 def test_the_bootstrapper_is_dialled_between_all_addresses_that_are_known(modules):
     bootstrapper = modules.acceptor()
     module = modules.module(bootstrapper=bootstrapper.address)

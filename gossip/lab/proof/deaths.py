@@ -46,16 +46,15 @@ def death(proof: Proof, run: PeerRun) -> tuple[list[str], list[float]]:
     A seed that listed the peer has to remove it, unless it ended before it could know, or while it
     probed. It has to hear of the death if a finder was registered with it, or if another seed heard
     and had the time to tell it, but not across a cut (evidence.py)."""
-    had_to = [other for other in proof.peers if not other.chat and _had_to_find(other, run)]
-    if not had_to and not found_dead(proof, run):
+    if not found_dead(proof, run) and not any(_had_to_find(other, run) for other in proof.peers):
         return [], []  # no neighbour lived long enough to find out
     missing = run.registrations.ever() - {seed.address for seed in proof.seeds} - proof.full.keys()
     failures = [f"{run.address} died, and there is no file of seed {seed} to tell more"
                 f"{proof.beside([seed])}" for seed in sorted(missing)
                 if not proof.is_elsewhere(seed)]
-    if is_missed := not _was_heard_of(proof, run):
-        failures += [f"{run.address} died, and its neighbour {proof.name(other)} has not found it "
-                     "dead" for other in had_to]
+    overlooked = [] if _was_heard_of(proof, run) else [
+        f"{run.address} died, and its neighbour {proof.name(other)} has not found it dead"
+        for other in proof.peers if not other.chat and _has_overlooked(other, run)]
     delays = []
     died = f"{run.address} died {proof.newest - run.last:.0f} s before the newest line"
     for seed in proof.seeds:
@@ -80,7 +79,7 @@ def death(proof: Proof, run: PeerRun) -> tuple[list[str], list[float]]:
             failures.append(f"{died}, and seed {seed.address} has not heard of it (yet)")
         else:
             delays.append(max(removed[0], *reported[:1], 0.0) - run.last)
-    return failures, [] if is_missed else delays
+    return failures + overlooked, [] if overlooked else delays
 
 
 def found_dead(proof: Proof, run: PeerRun) -> list[tuple[PeerRun, float]]:
@@ -150,6 +149,18 @@ def _had_to_find(other: PeerRun, run: PeerRun) -> bool:
     return (other.had_link(run.address, run.last)
             and other.last >= late.later(run.last, _due(run, 0.0))
             and other.links[run.address][-1].reason not in PARTED)
+
+
+def _has_overlooked(other: PeerRun, run: PeerRun) -> bool:
+    """Tell whether a neighbour has not found a death in twice the time, though it was never late,
+    and no last probe ended without a result, after which the last miss is counted once more."""
+    limit = int(other.setting("liveness-misses"))
+    due = run.last + 2 * ((limit + 2) * max(run.interval, other.interval) + PROBE_TIME)
+    last_misses = [missed for missed in other.missed if missed.peer == run.address
+                   and missed.at > run.last and missed.count >= limit]
+    return (_had_to_find(other, run) and len(last_misses) < 2
+            and min(other.last, other.last if other.left is None else other.left) >= due
+            and not any(begin < until and until > run.last for begin, until in other.late))
 
 
 def _had_to_hear(proof: Proof, seed: SeedRun, run: PeerRun) -> bool:
