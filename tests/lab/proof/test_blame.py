@@ -33,6 +33,16 @@ def test_a_death_that_no_neighbour_found_fails_though_the_seed_removed_the_peer(
         for port in (5001, 5002)]
 
 
+@pytest.mark.parametrize("event, healthy", [
+    ("33 {0} leaving:@{0}", True), ("35 {0} leaving:@{0}", False),
+    ("25 {0} late:0.600", True), ("19 {0} late:0.600", False),
+    ("24 {0} liveness missed:@5003:3 \n 25 {0} liveness missed:@5003:3", True),
+    ("24 {0} liveness missed:@5003:3 \n 25 {0} liveness missed:@5003:2", False)])
+def test_who_leaves_or_is_late_or_could_not_probe_may_overlook_a_death(tmp_path, event, healthy):
+    both = [event.format(port) for port in (5001, 5002)]
+    assert holds(tmp_path, THREE, DEAD, REMOVED, STAYS, *both) is healthy
+
+
 @pytest.mark.parametrize("story, told", [
     ("24 5001 lives until 24", False),
     ("23.5 5002 told:@8080:Dead Node:@5003:1.000000:@5001", True),
