@@ -79,8 +79,11 @@ class Parser(argparse.ArgumentParser):
         unknown = re.match("unrecognized arguments: (--[^ =]+)", message)
         meant = unknown and difflib.get_close_matches(
             unknown[1], self._option_string_actions, 1, SIMILAR)
-        raise CommandError(f"{message}{f'; did you mean {meant[0]}?' if meant else ''} "
-                           f"(see {self.prog} --help)")
+        hint = f"; did you mean {meant[0]}?" if meant else ""
+        if unknown and unknown[1] == "--port" and any(
+                action.dest == "port" and not action.option_strings for action in self._actions):
+            hint = "; a port stands alone, without a flag"
+        raise CommandError(f"{message}{hint} (see {self.prog} --help)")
 
 
 def run_command(name: str, command, *args) -> int:

@@ -49,6 +49,8 @@ WRONG = [  # command line, what it says; README.md is a file, gossip a folder of
     ("seed.py --outputs -", "--outputs - is for a single seed, not for 6: give its PORT"),
     *((f"peer.py {what} --outputs -", "--outputs - needs a PORT, and goes without --json")
       for what in ("", "5001 --json")),
+    ("peer.py --port 5001", "unrecognized arguments: --port; a port stands alone, without a flag"),
+    ("seed.py --port 80", "unrecognized arguments: --port; a port stands alone, without a flag"),
     ("runner.py --pears 10", "unrecognized arguments: --pears 10; did you mean --peers?"),
     ("runner.py --peer 10", "unrecognized arguments: --peer 10; did you mean --peers?"),
     ("tests --fast", "unrecognized arguments: --fast"),
