@@ -159,7 +159,7 @@ def _has_overlooked(other: PeerRun, run: PeerRun) -> bool:
     last_misses = [missed for missed in other.missed if missed.peer == run.address
                    and missed.at > run.last and missed.count >= limit]
     return (_had_to_find(other, run) and len(last_misses) < 2
-            and min(other.last, other.last if other.left is None else other.left) >= due
+            and min(other.last, other.left or other.last) >= due
             and not any(begin < until and until > run.last for begin, until in other.late))
 
 
