@@ -153,5 +153,5 @@ def of_one_network(seeds: dict[Target, str]) -> list[Target]:
     away = [seed for seed in seeds if seed not in at_home]
     if at_home and away:
         raise ValueError(f"{seeds[at_home[0]]}: {at_home[0]} is another seed on every machine; "
-                         f"give its address in the network, or none ({seeds[away[0]]}: {away[0]})")
+                         f"give its address in the network, as {seeds[away[0]]} does ({away[0]})")
     return list(seeds)

@@ -62,12 +62,7 @@ def join(port: int | str = 0, *, host: str = AUTO, seeds: SeedList = None,
     for call in (on_message, on_neighbour, on_death):
         if call is not None and not callable(call):
             raise TypeError(f"{call!r} cannot be called")
-    if backlog != "wait" and not (isinstance(backlog, int) and backlog >= 1):
-        raise ValueError(f"backlog is a number of messages, or \"wait\", not {backlog!r}")
-    if since != "now" and not isinstance(since, (int, float, type(None))):
-        raise ValueError(f"since is \"now\" or a Unix time, not {since!r}")
-    inbox = Inbox(backlog if isinstance(backlog, int) else BACKLOG, backlog == "wait",
-                  time.time() if isinstance(since, str) else since or 0.0)
+    inbox = _inbox(backlog, since)
 
     class Listened(class_of("peer", "Peer")):  # type: ignore[misc]
         """A peer whose link readers wait while the inbox is full."""
@@ -93,6 +88,16 @@ def join(port: int | str = 0, *, host: str = AUTO, seeds: SeedList = None,
             started.callback(subscriber.end, 0.0)
         started.pop_all()  # because nothing has to be undone
     return Peer(node, subscriber)
+
+
+def _inbox(backlog: int | str, since: str | float | None) -> Inbox:
+    """Return the inbox that `join` was asked for; ValueError for other values."""
+    if backlog != "wait" and not (isinstance(backlog, int) and backlog >= 1):
+        raise ValueError(f"backlog is a number of messages, or \"wait\", not {backlog!r}")
+    if since != "now" and not isinstance(since, (int, float, type(None))):
+        raise ValueError(f"since is \"now\" or a Unix time, not {since!r}")
+    return Inbox(backlog if isinstance(backlog, int) else BACKLOG, backlog == "wait",
+                 time.time() if isinstance(since, str) else since or 0.0)
 
 
 class Joined:

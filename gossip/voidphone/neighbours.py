@@ -87,7 +87,7 @@ class PeerLink(Link):
 class View:
     """The neighbours and the known addresses."""
 
-    def __init__(self, config: Config, rng, write, later=lambda job, seconds: job()):
+    def __init__(self, config: Config, rng, write, later):
         self._own, self._config, self._rng = config.p2p_address, config, rng
         self._later = later  # does a job after so many seconds
         self._write = write  # writes an event into the output file
@@ -309,16 +309,16 @@ class Handshake(Part):
         """Make a verified peer a neighbour. Return False if it has a better link."""
         link.trust()  # first, because more may wait for a neighbour than for a stranger
         self._module.waiting_room.leave(link)
-        admitted, close = self._view.admit(peer, link, dialled), functools.partial(
-            self._module.disconnect, link, "duplicate", peer)
-        if not (admitted or dialled):
-            close()
-            return False
-        link.role, link.peer = NEIGHBOUR, peer
+        admitted = self._view.admit(peer, link, dialled)
+        if admitted or dialled:
+            link.role, link.peer = NEIGHBOUR, peer
         if admitted:
             self._module.membership.hurry()
-        else:  # who was dialled calls this a neighbour, too, and may have sent news already
-            self._module.flusher.take_over(close, OVERLAP)
+        elif dialled:  # the other end calls this a neighbour, too, and may have sent news already
+            self._module.flusher.take_over(functools.partial(
+                self._module.disconnect, link, "duplicate", peer), OVERLAP)
+        else:
+            self._module.disconnect(link, "duplicate", peer)
         return admitted
 
     def is_left_alone(self, peer: Address) -> bool:

@@ -127,7 +127,7 @@ def test_a_machine_that_knows_its_own_name_as_loopback_says_what_is_wrong(tmp_pa
             code, _, err = machine.do(run, *program, *common)
             assert (code, err.partition(": ")[2]) == (
                 2, "seed-a:13001: 127.0.1.1:13001 is another seed on every machine; give its "
-                   "address in the network, or none (seed-b:13001: 10.79.0.2:13001)\n")
+                   "address in the network, as seed-b:13001 does (10.79.0.2:13001)\n")
         with machine.do(Program, "peer.py", 13_010, "--host", "127.0.0.1", *common):
             own = tmp_path / "peer_127.0.0.1_13010.txt"
             wait_until(lambda: "unregistered:seed-b:13001:10.79.0.2 cannot be reached from "

@@ -47,7 +47,7 @@ def lacks_proof(view, peer) -> bool:
 def view_of(degree=4, min_degree=2, max_connections=8, cache_size=10, own=OWN, seed=1) -> View:
     config = Config(cache_size, degree, own, (), max_connections=max_connections,
                     min_degree=min_degree)
-    return View(config, random.Random(seed), lambda event: None)
+    return View(config, random.Random(seed), lambda event: None, lambda job, seconds: job())
 
 
 def fill(view, count: int) -> None:
