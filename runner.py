@@ -10,7 +10,6 @@ if __name__ == "__main__":
     import_quietly()
 
 import argparse
-import difflib
 import functools
 import os
 import pathlib
@@ -36,11 +35,12 @@ from gossip.programs.seed_program import run_seeds
 from gossip.programs.starting import host_of, known_to, local_seeds, open_output
 from gossip.settings import WAYS, Settings
 from gossip.terminal.command_line import (
-    AUTO, FAILED, OF_SEEDS_ALONE, SIMILAR, USAGE, CommandError, Parser, add_common_flags,
+    AUTO, FAILED, OF_SEEDS_ALONE, USAGE, CommandError, Parser, add_common_flags,
     add_outputs, add_peer_flags, add_settings, complain, load_seeds, parse_host, parse_port,
     peer_settings, run_command, show)
 from gossip.terminal.folders import DEMO, MODULES, NETWORK, parse_folders
 from gossip.terminal.screen import folded, obeys
+from gossip.tools import did_you_mean
 from peer import Peer
 from seed import Seed
 
@@ -60,8 +60,7 @@ def command() -> int:  # of `pip install`, too
     commands = {**COMMANDS, "worker": (worker_command, "nobody types that")}
     if word in commands:
         return run_command(f"runner.py {word}", commands[word][0], others)
-    meant = difflib.get_close_matches(word.lower(), COMMANDS, 1, SIMILAR)
-    complain(f"runner.py: no command {word!r}{f'; did you mean {meant[0]}?' if meant else '.'} "
+    complain(f"runner.py: no command {word!r}{did_you_mean(word.lower(), COMMANDS) or '.'} "
              f"Commands: {', '.join(COMMANDS)}")
     return USAGE
 

@@ -5,7 +5,6 @@ a node's turn, tables stay half changed, and a lock held. So handlers are called
 """
 
 import contextlib
-import difflib
 import functools
 import importlib.util
 import os
@@ -34,6 +33,7 @@ from gossip.programs.starting import (
     PortTaken, cannot_listen, host_of, known_to, local_seeds, open_output, start_node)
 from gossip.settings import WAYS, Settings, of_one_network
 from gossip.terminal.command_line import ROOT, SETTINGS, CommandError, load_seeds
+from gossip.tools import did_you_mean
 
 SeedList = Iterable[str] | str | os.PathLike[str] | None  # addresses, a path, or the usual list
 Folder = str | os.PathLike[str] | None  # for output files, if any
@@ -100,9 +100,7 @@ def settings_of(named: dict[str, Any], usual: Settings) -> Settings:
 
 def _checked(name: str, value: Any) -> Any:
     if name not in Settings._fields:
-        near = difflib.get_close_matches(name, Settings._fields, 2)
-        raise TypeError(f"there is no setting {name!r}"
-                        + (f"; did you mean {' or '.join(near)}?" if near else ""))
+        raise TypeError(f"there is no setting {name!r}{did_you_mean(name, Settings._fields)}")
     usual, (convert, *_) = Settings._field_defaults[name], SETTINGS.get(name, (None,))
     if convert not in (None, WAYS):
         try:

@@ -13,7 +13,6 @@ the queue delays itself. Within an IP, the address that was listed longest goes 
 """
 
 import collections
-import dataclasses
 import functools
 import math
 
@@ -27,17 +26,18 @@ SLOWER, SLOWEST = 4, 8.0  # times the slowest answer is waited for, and seconds 
 SLOW_FOR = 30.0  # seconds for which an answer counts as the slowest
 
 
-@dataclasses.dataclass(eq=False, slots=True)
 class Job:
     """An address to probe, and the verdicts to call."""
 
-    address: Address
-    tries: int  # patient probes that are left
-    is_patient: bool  # the quick look is over, or there is none
-    askers: list = dataclasses.field(default_factory=list)  # (verdict, wanted) of each
-    has_slot: bool = False  # it is being probed now
-    begun: float = 0.0  # when the present probe began
-    since: float = math.inf  # when the address was listed; infinite: it is not, or all are alike
+    has_slot = False  # it is being probed now
+    begun = 0.0  # when the present probe began
+    since = math.inf  # when the address was listed; infinite: it is not, or all are alike
+
+    def __init__(self, address: Address, tries: int, is_patient: bool):
+        self.address = address
+        self.tries = tries  # patient probes that are left
+        self.is_patient = is_patient  # the quick look is over, or there is none
+        self.askers: list = []  # (verdict, wanted) of each
 
 
 class Queue:

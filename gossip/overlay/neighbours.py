@@ -11,10 +11,9 @@ a pair stays. `listed`, in the methods below, are the neighbours that seeds have
 """
 
 import collections
-import dataclasses
 import math
 from collections.abc import Set
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from gossip.addresses import Address
 from gossip.overlay import ring
@@ -48,22 +47,22 @@ class Round(NamedTuple):
     withheld: int  # how many missed a round that was late, which does not count
 
 
-@dataclasses.dataclass(eq=False, slots=True, kw_only=True)
 class Neighbour:
     """A row of the table."""
 
-    link: Any  # None once it broke
-    dialler: Address  # which of the two made the link
-    since: float  # when the link came
-    chosen: bool  # this peer wanted the link by itself
-    proven: bool  # the peer has answered at its address since this link came
-    unreached: bool = False  # it was looked for at its address, in vain
-    answered: float  # when it last proved that it lives
-    owed: int | None  # misses before this link came; None: the peer was not counted
-    misses: int = 0  # rounds missed in a row
-    asked: dict[str, float] = dataclasses.field(
-        default_factory=dict)  # TIME of each unanswered request -> when it was sent
-    suspect: bool = False
+    unreached = False  # it was looked for at its address, in vain
+    misses = 0  # rounds missed in a row
+    suspect = False
+
+    def __init__(self, link, dialler: Address, since: float, chosen: bool, proven: bool,
+                 owed: int | None):
+        self.link = link  # None once it broke
+        self.dialler = dialler  # which of the two made the link
+        self.since = self.answered = since  # when the link came, and the peer last answered
+        self.chosen = chosen  # this peer wanted the link by itself
+        self.proven = proven  # the peer has answered at its address since this link came
+        self.owed = owed  # misses before this link came; None: the peer was not counted
+        self.asked: dict[str, float] = {}  # TIME of each unanswered request -> when it was sent
 
     def doubts(self) -> int | None:
         """Return how many misses to carry over to this peer's next link."""
@@ -169,8 +168,7 @@ class Neighbours:
         owed = None if before is None else before.doubts()
         if address in self._rows and before.proven and not self._may_lose():
             owed = None  # the limit on peers counted without a link covers replaced links, too
-        self._rows[address] = Neighbour(link=link, dialler=dialler, since=now, answered=now,
-                                        chosen=chosen, proven=proven, owed=owed)
+        self._rows[address] = Neighbour(link, dialler, now, chosen, proven, owed)
         self._renew_links()
 
     def _may_lose(self) -> bool:

@@ -2,7 +2,6 @@
 command is a message. With --json lines are objects, listed in gossip/library/README.md.
 """
 
-import difflib
 import json
 import os
 import pathlib
@@ -13,12 +12,11 @@ from gossip.events import escape, gossip_fields, parted, unescape
 from gossip.programs.starting import quit_when_heard
 from gossip.settings import majority
 from gossip.spread.origin import TooLong
-from gossip.terminal.command_line import SIMILAR
 from gossip.terminal.input import Keyboard
 from gossip.terminal.prompt import PromptScreen
 from gossip.terminal.screen import Screen
 from gossip.terminal.words import Words, many
-from gossip.tools import parse_json
+from gossip.tools import did_you_mean, parse_json
 
 SHOWN = 100  # messages that `messages` shows
 COMMANDS = ("peers", "messages", "status", "help", "quit", "exit", "raw")
@@ -46,8 +44,7 @@ def understood(line: str) -> tuple[str, str]:
         return "say", line.split(maxsplit=1)[1] if len(words) > 1 else ""
     if first.removeprefix("/") in COMMANDS and (slash or len(words) == 1):
         return first.removeprefix("/").replace("exit", "quit"), ""
-    is_mistyped = slash or len(words) == 1 and difflib.get_close_matches(
-        first, COMMANDS, 1, SIMILAR)
+    is_mistyped = slash or len(words) == 1 and did_you_mean(first, COMMANDS)
     return (command, "") if is_mistyped else ("say", command)
 
 

@@ -6,10 +6,10 @@ connection within a second of the probe, the newer is refused. Else it replaces 
 nobody is at the other end.
 """
 
-import dataclasses
 import functools
 import math
 import weakref
+from typing import Any
 
 from gossip import wire
 from gossip.addresses import Address, is_loopback
@@ -29,15 +29,15 @@ FIRST_REST, LONGEST_REST = 1.0, 30.0  # seconds; it doubles with each failure af
 REMEMBERED = 10_000  # addresses whose failures are kept
 
 
-@dataclasses.dataclass
 class _Newcomer:
     """A connection that wants to be the registration of an address."""
 
-    link: object
-    address: Address
-    asked: float  # when it said `register:`
-    older: object = None  # the row of the registration that has to speak, or is replaced
-    until: float = 0.0  # by when it has to
+    older: Any = None  # the row of the registration that has to speak, or is replaced
+    until = 0.0  # by when it has to
+
+    def __init__(self, link, address: Address, asked: float):
+        self.link, self.address = link, address
+        self.asked = asked  # when it said `register:`
 
 
 class Admission(Part):

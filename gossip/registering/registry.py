@@ -6,7 +6,6 @@ of the same address stays. Every change of the list is written into the output f
 
 import bisect
 import collections
-import dataclasses
 import math
 from collections.abc import Callable
 
@@ -51,12 +50,11 @@ class Listing:
         return twice
 
 
-@dataclasses.dataclass(slots=True)
 class Removal:
     """The removal of an address, and the reports about it."""
 
-    passed_on: bool = False  # a report was passed on since
-    told: float = -math.inf  # when peers were told of the death last
+    passed_on = False  # a report was passed on since
+    told = -math.inf  # when peers were told of the death last
 
     def was_told(self, now: float) -> bool:
         return now - self.told < TELL_AGAIN

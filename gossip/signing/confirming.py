@@ -5,7 +5,6 @@ short connection. If the seeds do not decide, the peer dials the address itself 
 When a run is found to be genuine or is denied, all parts of the node hear `on_settled`.
 """
 
-import dataclasses
 import functools
 
 from gossip import wire
@@ -26,13 +25,14 @@ ANSWER_LIMIT = 2.0  # seconds for the answers over one connection, connecting in
 AHEAD_LIMIT = 10_000  # addresses kept that were asked about in advance
 
 
-@dataclasses.dataclass
 class _About:
     """The questions about one address over one connection. An answer does not name its question,
     and may overtake others, because a seed may have to probe first."""
 
-    keys: list[Key]
-    awaited: int  # answers
+    awaited = 0  # answers
+
+    def __init__(self):
+        self.keys: list[Key] = []
 
 
 class Confirming(Part):
@@ -178,7 +178,7 @@ class Confirming(Part):
         keys = [key for key in self._waiting[seed] if self._runs.is_asked(key)]
         self._waiting[seed], self._asked[seed] = {}, {}
         for key in keys:
-            about = self._asked[seed].setdefault(key[0], _About([], 0))
+            about = self._asked[seed].setdefault(key[0], _About())
             about.keys.append(key)
             about.awaited += 1
         return keys

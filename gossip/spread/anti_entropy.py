@@ -9,7 +9,6 @@ vectors, which are the numbers seen of each run. If two peers differ for good, b
 room, or nobody holds the texts, the same digests are not compared again for some time.
 """
 
-import dataclasses
 import math
 import weakref
 
@@ -30,20 +29,19 @@ TOLD_BYTES = 64 << 10  # bytes of unasked vectors on one link in a second; then 
 TOLD_LEAST = 8 << 10  # bytes for which each unasked vector counts at least
 
 
-@dataclasses.dataclass(slots=True)
 class _Comparison:
     """The state of the comparisons with one neighbour."""
 
-    digest_told: float = -math.inf  # when it was last sent a digest
-    told: float = -math.inf  # when it was last sent an unasked vector
-    told_slices: int = 0  # the slices of the unasked vectors within this second
-    second: float = -math.inf  # the beginning of the second that `bytes` counts
-    bytes: int = 0  # bytes of unasked vectors sent in this second
-    shown: float = -math.inf  # when it was last sent a vector that it asked for
+    digest_told = -math.inf  # when it was last sent a digest
+    told = -math.inf  # when it was last sent an unasked vector
+    told_slices = 0  # the slices of the unasked vectors within this second
+    second = -math.inf  # the beginning of the second that `bytes` counts
+    bytes = 0  # bytes of unasked vectors sent in this second
+    shown = -math.inf  # when it was last sent a vector that it asked for
     begun: tuple | None = None  # the digests, own and theirs, that were found to differ
     done: tuple | None = None  # the same, once the neighbour has sent its vector
-    done_until: float = -math.inf  # from then on they are compared again anyway
-    compared: bool = False  # its digest was equal once, or its vector was heard
+    done_until = -math.inf  # from then on they are compared again anyway
+    compared = False  # its digest was equal once, or its vector was heard
 
     def rests(self, own: str, theirs: str, now: float) -> bool:
         """Return whether these digests were compared, and need no comparison for now."""

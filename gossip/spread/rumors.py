@@ -12,7 +12,6 @@ that ignores what rumors ask for, and is sent all gossip as in a flood.
 """
 
 import collections
-import dataclasses
 import itertools
 from typing import NamedTuple
 
@@ -30,18 +29,18 @@ SEND_CHARGE = 1_000  # bytes of the window that one sending takes besides its li
 Key = tuple[bytes, int]  # run and number of a message
 
 
-@dataclasses.dataclass(eq=False, slots=True)
 class _Rumor:
     """A message that is being told."""
 
-    key: Key
-    line: bytes
-    cover: bytes | None  # the signed line that covers it, where gossip is signed
-    size: int  # bytes that it takes
-    known: set  # links to neighbours that have it
-    asked: set = dataclasses.field(default_factory=set)  # that were told it, or will be
-    open: int = 0  # number of links to which it is being told
-    stopped: bool = False  # it is told to no further link
+    open = 0  # number of links to which it is being told
+    stopped = False  # it is told to no further link
+
+    def __init__(self, key: Key, line: bytes, cover: bytes | None, size: int, source):
+        self.key, self.line = key, line
+        self.cover = cover  # the signed line that covers it, where gossip is signed
+        self.size = size  # bytes that it takes
+        self.known = {source}  # links to neighbours that have it
+        self.asked: set = set()  # that were told it, or will be
 
 
 class _Unanswered(NamedTuple):
@@ -83,7 +82,7 @@ class Rumors:
             size = len(line)
             if cover is not None and cover is not before:  # one cover serves all lines behind it
                 size, before = size + len(cover), cover
-            rumor = self.hot[key] = _Rumor(key, line, cover, size, known={source})
+            rumor = self.hot[key] = _Rumor(key, line, cover, size, source)
             self.bytes += size
             self._ready.append(rumor)
         while len(self.hot) > HOT_LIMIT or self.bytes > HOT_BYTES:

@@ -11,7 +11,6 @@ because what one peer holds back is late for all peers below it.
 """
 
 import collections
-import dataclasses
 import math
 from typing import Any
 
@@ -46,17 +45,17 @@ def goes_to_all(line: bytes) -> bool:
     return number <= TO_ALL or number % SHARE_TO_ALL == 0
 
 
-@dataclasses.dataclass(eq=False, slots=True)
 class _Branch:
     """The links to neighbours, as the tree of one run has them."""
 
-    since: float  # when it began, or lost or changed its parent
     parent: Any = None  # a link, or OWN; None until a link is chosen, and after its end
     first: Any = None  # the link that brought the latest message first
-    last: bytes = b""  # the last message
-    # links that are not pushed to -> None; in order, unlike a set
-    quiet: dict = dataclasses.field(default_factory=dict)
-    told: dict = dataclasses.field(default_factory=dict)  # link that was told to be quiet -> when
+    last = b""  # the last message
+
+    def __init__(self, since: float):
+        self.since = since  # when it began, or lost or changed its parent
+        self.quiet: dict = {}  # links that are not pushed to -> None; in order, unlike a set
+        self.told: dict = {}  # link that was told to be quiet -> when
 
 
 class Tree(Flood):

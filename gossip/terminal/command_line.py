@@ -2,7 +2,6 @@
 
 import argparse
 import contextlib
-import difflib
 import math
 import os
 import pathlib
@@ -19,6 +18,7 @@ from gossip.addresses import (
     Address, Target, address_of, can_be_dialled, is_host_name, parse_typed, typed_ip)
 from gossip.capacity import Capacity, parse_capacity
 from gossip.settings import WAYS, Filter, Settings, parse_config, parse_filter
+from gossip.tools import did_you_mean
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]  # the folder of the programs
 HOME = ROOT if (ROOT / "config.txt").exists() else pathlib.Path.cwd()  # it was installed
@@ -27,7 +27,6 @@ FAILED, USAGE, INTERRUPTED = 1, 2, 130  # exit codes
 OPEN_MAX = 10_240  # open files that macOS grants, though it says that there is no limit
 STANDARD_OUTPUT = pathlib.Path("-")  # as --outputs: of a single node
 AUTO = "auto"  # as --host: the IP from which this machine reaches the seeds
-SIMILAR = 0.73  # from which a word is taken for a mistyped one; status is not start
 QUIET = "show no events on the terminal"  # the help of --quiet
 
 
@@ -77,9 +76,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str):
         unknown = re.match("unrecognized arguments: (--[^ =]+)", message)
-        meant = unknown and difflib.get_close_matches(
-            unknown[1], self._option_string_actions, 1, SIMILAR)
-        hint = f"; did you mean {meant[0]}?" if meant else ""
+        hint = did_you_mean(unknown[1], self._option_string_actions) if unknown else ""
         if unknown and unknown[1] == "--port" and any(
                 action.dest == "port" and not action.option_strings for action in self._actions):
             hint = "; a port stands alone, without a flag"
