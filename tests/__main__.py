@@ -49,12 +49,12 @@ def pytest_command(python: str, arguments: list[str]) -> list[str]:
             "-c", str(ROOT / "tests" / "pytest.ini"), *arguments]
 
 
-def wrong_usage(python: str, arguments: list[str]) -> str | None:
-    """What pytest says of arguments that it does not take; None when it takes them."""
-    quickly = ["--collect-only", "--noconftest", str(ROOT / "tests" / "data")]  # no test is there
-    known = [argument for argument in arguments if argument != "--slow"]  # to our conftest alone
-    result = subprocess.run(pytest_command(python, [*known, *quickly]), text=True,
-                            stdin=subprocess.DEVNULL, capture_output=True)
+def wrong_usage(python: str, arguments: list[str], environment: dict[str, str]) -> str | None:
+    """What pytest says of arguments that it does not take; None when it takes them. Afterwards
+    pytest, our conftest and what both import is compiled, once for all batches."""
+    quickly = ["--collect-only", str(ROOT / "tests" / "data")]  # no test is there
+    result = subprocess.run(pytest_command(python, [*arguments, *quickly]), text=True,
+                            stdin=subprocess.DEVNULL, capture_output=True, env=environment)
     if result.returncode != WRONG_USAGE:
         return None
     return next(iter(SAYS_WHY.findall(result.stderr)), result.stderr)
@@ -115,16 +115,16 @@ def main(arguments: list[str]) -> int:
     """Run the tests; what Python compiles is kept until they end, for all their processes."""
     interpreter = python_with_pytest()
     of_files = any(os.path.exists(argument.partition("::")[0]) for argument in arguments)
-    wrong = None if of_files else wrong_usage(interpreter, arguments)
-    if wrong is not None:
-        print(f"tests: {wrong}", file=sys.stderr)
-        return USAGE
     with tempfile.TemporaryDirectory() as compiled:
         environment = {"PYTHONPYCACHEPREFIX": compiled, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
                        **os.environ}
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
         if of_files:
             return subprocess.call(pytest_command(interpreter, arguments), env=environment)
+        wrong = wrong_usage(interpreter, arguments, environment)
+        if wrong is not None:
+            print(f"tests: {wrong}", file=sys.stderr)
+            return USAGE
         return run_all(interpreter, arguments, environment, 1 if "--slow" in arguments else 8)
 
 
