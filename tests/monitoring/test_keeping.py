@@ -241,7 +241,8 @@ def test_a_seed_has_all_rows_of_a_subject_from_the_moment_on_when_that_is_cut_in
     assert held < before and {row.identity for row in one.keeping.rows_of(address)} >= before
 
 
-@pytest.mark.parametrize("number", [3, 6, 8])
+@pytest.mark.parametrize("number", [6, *(pytest.param(more, marks=pytest.mark.slow)
+                                        for more in (3, 8))])
 def test_nobody_is_late_for_long_when_rows_move_also_who_is_cut_in_two(number):
     keepers = quiet(number, 5, peers=8, degree=7)
     keepers.run(12 * VIRTUAL_PERIOD)

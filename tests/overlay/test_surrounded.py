@@ -64,7 +64,7 @@ class Siege:
         assert self.rounds() <= before + 1
 
 
-@pytest.mark.parametrize("listening", [False, True])
+@pytest.mark.parametrize("listening", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_a_victim_that_liars_surround_keeps_its_honest_neighbours(net, listening):
     siege = Siege(net, listening)
     siege.start_victim()
