@@ -185,7 +185,6 @@ class LiveWorld:
     def _read(self, link) -> None:
         """Connect a link if need be; pass the node its lines until it ends."""
         fault, sift, handle = None, self._node.sift, self._node.lines
-        queues = False  # a probe, or an introduction, does not queue behind the gossip of others
         try:
             if link.target is not None:
                 try:
@@ -197,14 +196,10 @@ class LiveWorld:
                     self._node.up(link)
             while (lines := link.next_lines(self._overdue)) is not None:
                 if lines := sift(link, lines):
-                    self.turn.take(queues)
-                    queues = True
-                    try:
+                    with self.turn:
                         if link.ended:  # another thread has closed it meanwhile
                             break
                         handle(link, lines)
-                    finally:
-                        self.turn.__exit__()
                 if link.rest_until:
                     self._rest(link)
         except WireError as error:

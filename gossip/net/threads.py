@@ -3,11 +3,9 @@
 Every thread is a daemon, and carries its name and the node's address. An error that ends a thread
 becomes a line in the node's output file. Threads wait for `go` before they do anything.
 
-A turn is the only lock of a node and its rules. Of all nodes in a process, one link reader at a
-time has a turn, because hundreds of readers that compete for the interpreter keep duties and probes
-waiting, and take half of the processor. Nothing waits within a turn, which may still be long,
-because a disk may stall. A thread that waited for its turn reads late what came in time, so a node
-asks for the longest wait before it judges others. Calls that may wait follow after the turn.
+A turn is the only lock of a node and its rules. Nothing waits within a turn, which may still be
+long, because a disk may stall. A thread that waited for its turn reads late what came in time, so a
+node asks for the longest wait before it judges others. Calls that may wait follow after the turn.
 """
 
 import collections
@@ -25,9 +23,6 @@ STACK_SIZE = 512 * 1024
 JOIN_LIMIT = 5.0  # seconds at most that `join` waits; threads mostly need milliseconds
 LONG = 0.01  # seconds after which a turn lets others go first, where it calls `share`
 PAUSE = 0.001  # seconds for which it then leaves; after less it would mostly get the lock again
-PATIENCE = 5.0  # seconds without a turn of a reader, after which others do not wait for READERS
-FEW = 64  # readers in that queue; in a longer queue they wait longer, because each timeout costs
-# time
 
 
 class Threads:
@@ -95,30 +90,6 @@ class Threads:
                 thread.join(max(0.0, deadline - time.monotonic()))
 
 
-class Readers:
-    """The queue of the link readers of all nodes in this process. One of them has the lock, which
-    is taken before that of its node. A reader waits for it while others still begin turns. If none
-    does any more, because a node's disk stalls, it takes its turn without the lock."""
-
-    def __init__(self):
-        self.lock = threading.Lock()
-        self.waiting: set[int] = set()  # threads
-        self.begun = 0.0  # when the last turn of a reader with the lock began
-
-    def wait(self, thread: int) -> bool:
-        """Wait for the lock; return whether it was taken."""
-        self.waiting.add(thread)
-        patience, taken = PATIENCE * (1 + len(self.waiting) // FEW), False
-        since = time.monotonic()
-        while not taken and (left := max(since, self.begun) + patience - time.monotonic()) > 0:
-            taken = self.lock.acquire(timeout=left)
-        self.waiting.discard(thread)
-        return taken
-
-
-READERS = Readers()
-
-
 class Turn:
     """The lock of one node, as a context manager. A turn within a turn is part of it."""
 
@@ -126,38 +97,30 @@ class Turn:
         """`report(error)` is told of a call that failed after a turn; the other calls are still
         made. `late(seconds)` is told of long waits, once for waits at the same time."""
         self._report, self._late = report, late
-        self._lock = threading.RLock()  # guards the node, and the next four
+        self._lock = threading.RLock()  # guards the node, and the next three
         self._told = 0.0  # when `late` was called
         self._depth = 0  # how many nested turns its holder has taken
         self._begun = 0.0  # when the outermost of them began
-        self._reads = False  # whether their holder holds READERS, too
         self._later: list[tuple] = []  # (call, arguments) to make when the lock is free
         self._making = threading.local()  # `calls`: what this thread is about to call
         # how long threads have waited: the holder of the lock notes it, anybody may read it
         self._waits = Lateness()
         self._waiting: dict[int, float] = {}  # waiting thread -> since when
 
-    def take(self, reads: bool = False) -> None:
-        """Begin a turn, or a turn within the present one. A link reader takes READERS, too."""
-        if reads and not READERS.lock.acquire(blocking=False):
-            reads = self._wait(for_readers=True)
-        elif not self._lock.acquire(blocking=False):  # a reader holds READERS now
+    def __enter__(self) -> None:
+        """Begin a turn, or a turn within the present one."""
+        if not self._lock.acquire(blocking=False):
             self._wait()
         if not self._depth:
-            self._reads, self._begun = reads, time.monotonic()
-            if reads:
-                READERS.begun = self._begun
+            self._begun = time.monotonic()
             if self._begun > PULSE.expected:
                 PULSE.look()
         self._depth += 1
 
-    __enter__ = take
-
-    def _wait(self, for_readers: bool = False) -> bool:
-        """Wait for the lock, and note how long that took. Return whether READERS is held."""
+    def _wait(self) -> None:
+        """Wait for the lock, and note how long that took."""
         thread = threading.get_ident()
         self._waiting[thread] = since = time.monotonic()
-        has_readers = for_readers and READERS.wait(thread)
         self._lock.acquire()
         del self._waiting[thread]
         now = time.monotonic()
@@ -166,7 +129,6 @@ class Turn:
         if now - since >= AT_ONCE and since >= self._told:
             self._told = now
             self._late(now - since)
-        return has_readers
 
     def waited(self) -> float:
         """Return the seconds of the longest wait within LATE_FOR, waiting threads included."""
@@ -174,15 +136,11 @@ class Turn:
         return max(self._waits.lately(now), now - min(list(self._waiting.values()), default=now))
 
     def __exit__(self, *error) -> None:
-        later, reads = (), False
+        later = ()
         self._depth -= 1
-        if not self._depth:
-            reads = self._reads
-            if self._later:
-                later, self._later = self._later, []
+        if not self._depth and self._later:
+            later, self._later = self._later, []
         self._lock.release()
-        if reads:
-            READERS.lock.release()
         if later:
             self._make(later)
 
@@ -209,9 +167,8 @@ class Turn:
             self._later.append((call, arguments))
 
     def share(self) -> None:
-        """Between two lines, interrupt a long turn if a thread, or another node's reader, waits."""
-        waiting = self._waiting or self._reads and READERS.waiting
-        if waiting and time.monotonic() > self._begun + LONG:
+        """Between two lines, interrupt a long turn if a thread waits."""
+        if self._waiting and time.monotonic() > self._begun + LONG:
             with self.left():
                 time.sleep(PAUSE)
 
@@ -219,16 +176,11 @@ class Turn:
     def left(self):
         """Leave the present turn meanwhile, in order to wait for others."""
         with self:
-            depth, reads = self._depth - 1, self._reads
+            depth = self._depth - 1
         for _ in range(depth):
             self.__exit__()
         try:
             yield
         finally:
-            for taken in range(depth):
-                self.take(reads and not taken)
-
-
-def begin_anew() -> None:
-    """Forget, in a forked child process, which reader has a turn."""
-    READERS.__init__()
+            for _ in range(depth):
+                self.__enter__()
