@@ -54,7 +54,7 @@ from gossip.signing.signed_spreading import SignedSpreading
 from gossip.spread.origin import Restraint, portions
 from gossip.spread.spreading import Spreading, in_batches
 
-SLEPT = 0.5  # seconds; a round that is this late, and half an interval, counts no miss
+SLEPT = 0.5  # seconds; a round later than this, and than half an interval, counts no miss
 SHORTEST_WAIT = 0.02  # seconds at least between two turns of membership
 LEAVE_LIMIT = 3.0  # seconds that a leaving peer waits for the others to hang up
 LEAVE_MOST = 15.0  # seconds at most that a leaver lets neighbours read what was sent
@@ -256,7 +256,7 @@ class Peer(Node):
     # What others say.
 
     def sift(self, link: Link, lines: list[bytes], in_turn: bool = False) -> list[bytes]:
-        """Drop repetitions, most lines of a flood, before a turn (if `_sifts`) and `in_turn`."""
+        """Drop duplicates, most lines of a flood; outside of a turn only if `_sifts`."""
         if link.role != NEIGHBOUR or not (self._sifts or in_turn):
             return lines
         new = list(itertools.filterfalse(self.messages.holds, lines))

@@ -37,8 +37,8 @@ from gossip.signing.vouching import Vouching
 from gossip.tools import Budget
 
 SILENT_ROUNDS = 3  # rounds without `register:` after which a registered peer is probed
-LONG_LIST = 500  # peers; of a longer list an asker is sent its successors on the ring, and
-OTHERS_SENT = 100  # others at random
+LONG_LIST = 500  # peers; of a longer list an asker is sent a sample: its successors on the ring,
+OTHERS_SENT = 100  # and so many others at random
 SAID_TO_SEEDS = {"ask_peer_list", "dead_node", "leave"}
 QUICK_AT_ONCE = 256  # quick looks under way in each lane
 REPORTS_READ = 1_000  # dead reports of registered peers in a second; more are only counted
@@ -130,7 +130,7 @@ class Seed(Node):
         old = removal is not None and removal.was_told(now)
         budget = (self._from_peers if is_peer else self._from_others if not is_seed
                   else self._old_from_seeds if old else self._from_seeds)
-        reporter = self.registry.row(link.peer)  # without a row the budget for all is enough
+        reporter = self.registry.row(link.peer)  # a peer without a row has only the budget of all
         if (is_peer and (self._disbelieved.reason(link.peer, now) is not None
                          or reporter is not None and not reporter.reports.spend(now))
                 or not budget.spend(now)):
@@ -157,8 +157,8 @@ class Seed(Node):
 
     def _judge_report(self, report: wire.DeadNode, row: Listing | None, is_peers: bool,
                       alive: bool | None, again: bool = False) -> None:
-        """Judge a report after the probe. Only a registered peer's report is passed on. If nothing
-        was found out, probe `again`, because nobody repeats a report."""
+        """Judge a report after the probe. Only a registered peer's report is told to other seeds.
+        If nothing was found out, probe `again`, because nobody repeats a report."""
         now = self.now()
         if alive and is_peers and not again:
             self._was_untrue(report.reporter, now)

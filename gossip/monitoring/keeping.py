@@ -189,7 +189,7 @@ class Keeping(Part):
         if any(seed not in self._seeds for seed in (tree.author, *tree.seeds())):
             raise wire.WireError("a tree with somebody in it who is no seed")
         self._take_over(tree)
-        self.tending.said(link.peer, tree)
+        self.tending.said(link.peer, tree, self._node.now())
 
     def _take_over(self, tree: ThreadedTree) -> None:
         """Take a newer tree, and forward rows by it."""
@@ -233,7 +233,8 @@ class Keeping(Part):
         for table in self._all_tables():
             table.expire(now)
         self.links.drop_silent(now - LIVING * self._period)
-        self.links.to_all(grammar.tree(*self.tree) + grammar.load(*self._load()))
+        load = grammar.load(*self._load()) if self.tending.hears_all(now) else b""
+        self.links.to_all(grammar.tree(*self.tree) + load)
         if self.tending.is_keeper(now):
             self._take_over(self.tending.mended(self.tree, self._load(), now))
         self._lend_parts(now)

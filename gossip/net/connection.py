@@ -28,7 +28,7 @@ class Connection:
     """A TCP socket: connected already, or a new socket, which `connect` connects."""
 
     __slots__ = ("_sock", "receive", "send", "close", "fileno")
-    # with which `send` and `receive` never block, nor end a program that wants SIGPIPE to end it
+    # With these, `send` and `receive` never block, and a broken connection raises no SIGPIPE.
     flags = DONT_WAIT | getattr(socket, "MSG_NOSIGNAL", 0)
 
     def __init__(self, sock: socket.socket | None = None, family: int = socket.AF_INET):

@@ -15,7 +15,7 @@ import time
 
 from gossip.net.connection import Selector
 
-LONGEST = 3_600.0  # seconds of a wait: the system allows 24 days, a setting more
+LONGEST = 3_600.0  # seconds of one wait: settings allow more than the 24 days of the system
 
 
 class Flusher:
@@ -69,10 +69,8 @@ class Flusher:
         while not self._stopping.is_set():
             next_job = self._do_jobs()
             with self._changed:
-                links, self._links = self._links, set()
-            links = [link for link in links if link.waiting()]  # after the swap, so none is lost
-            with self._changed:
-                self._links.update(links)
+                links = [link for link in self._links if link.waiting()]
+                self._links = set(links)
             for link in self._writable(links, next_job):
                 link.flush()
             self.notify()

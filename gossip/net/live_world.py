@@ -1,9 +1,9 @@
 """The live world of a node: the clocks of this machine, a thread per duty and link, TCP sockets.
 
-`World` in gossip/node/world.py says what a node may ask of it; the threads of a node are listed in
-gossip/README.md. A link reader connects its link if need be, then reads it to its end. One thread
-at a time calls the node: each call is a turn (threads.py). Threads connect, read, rest, start and
-join outside of turns.
+`World` in gossip/node/world.py says what a seed or a peer may ask of it; the threads of a node are
+listed in gossip/README.md. A link reader connects its link if need be, then reads it to its end.
+One thread at a time calls the node: each call is a turn (threads.py). Threads connect, read, rest,
+start and join outside of turns.
 """
 
 import errno
@@ -21,8 +21,6 @@ from gossip.net.pulse import PULSE
 from gossip.net.threads import Threads, Turn
 from gossip.tools import failure
 from gossip.wire import WireError
-
-NO_THREAD = "threads that could not be started"  # the name of a counter
 
 
 class LiveDuty(threading.Event):
@@ -155,7 +153,7 @@ class LiveWorld:
         if not self.threads.start(thread, self._read, link):
             with self.turn:
                 if not self._node.stopping:
-                    self._node.counters.add(NO_THREAD)
+                    self._node.counters.add("threads that could not be started")
                 self._end(link, OSError(errno.EAGAIN, "this machine has no thread left"))
 
     def _end(self, link, error: Exception | None = None) -> None:
@@ -210,7 +208,7 @@ class LiveWorld:
     def _overdue(self, link) -> None:
         """End an overdue link, unless it has just been given more time."""
         with self.turn:
-            if link.is_overdue(self.now()):
+            if link.is_overdue():
                 self._node.fault(link, WireError(link.what_is_overdue()))
             else:
                 link.look_again()

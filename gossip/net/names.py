@@ -1,9 +1,9 @@
 """Host names, looked up in threads for which nobody has to wait.
 
-A lookup may hang for half a minute, and nothing can end it. So each has a thread of its own, and
-whoever needs its result waits for a second at most. A result that comes later is kept for the next
-who asks, because with some resolvers every lookup takes that long. Otherwise names are looked up
-anew each time, because they may lead elsewhere by now.
+A lookup may hang for half a minute, and nothing can end it. So each has a thread of its own, and a
+node that needs its result waits for a second at most. A result that comes later is kept for the
+next who asks, because with some resolvers every lookup takes that long. Otherwise names are looked
+up anew each time, because they may lead elsewhere by now.
 """
 
 import contextlib

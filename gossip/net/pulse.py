@@ -1,9 +1,10 @@
 """The pulse of this process: how late its threads run.
 
 A thread of its own, "pulse", one per process, wakes up again and again and measures how late it is,
-because it waits for the processor and for the interpreter as all others do. When a beat is late,
-the output files of all nodes say so by `late:SECONDS`. A node that wakes up before the pulse makes
-the pulse look first (threads.py), so that this line precedes whatever follows.
+because it waits for the processor and for the interpreter as all others do. When it is later than
+LATE_FROM, the output files of all nodes say so by `late:SECONDS`, but only once in LATE_FOR seconds
+unless it is later than AT_ONCE. A node that wakes up before the pulse makes the pulse look first
+(threads.py), so that this line precedes whatever follows.
 """
 
 import errno
@@ -114,13 +115,11 @@ class LivePulse:
     def lateness(self) -> float:
         """Return the worst lateness within LATE_FOR, an overdue beat included, in seconds."""
         now = self._now()
-        overdue = now - self._due  # read first, because `beat` writes it last
-        return max(self._late.lately(now), overdue)
+        return max(now - self._due, self._late.lately(now))  # in this order: `beat` writes it last
 
     def worst_lateness(self) -> float:
         """Return the worst lateness since the pulse began, in seconds."""
-        overdue = self._now() - self._due
-        return max(self._late.worst, overdue)
+        return max(self._now() - self._due, self._late.worst)
 
 
 PULSE = LivePulse()  # of this process

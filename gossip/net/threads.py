@@ -1,4 +1,4 @@
-"""The threads of one node, started by name and ended together; and turns: one at a time calls it.
+"""The threads of one node, started by name and ended together; and its lock, the turn.
 
 Every thread is a daemon, and carries its name and the node's address. An error that ends a thread
 becomes a line in the node's output file. Threads wait for `go` before they do anything.
@@ -11,6 +11,7 @@ node asks for the longest wait before it judges others. Calls that may wait foll
 import collections
 import contextlib
 import errno
+import math
 import threading
 import time
 
@@ -21,7 +22,7 @@ from gossip.tools import failure
 # usual size, because all later threads of the process get this one, too
 STACK_SIZE = 512 * 1024
 JOIN_LIMIT = 5.0  # seconds at most that `join` waits; threads mostly need milliseconds
-LONG = 0.01  # seconds after which a turn lets others go first, where it calls `share`
+LONG = 0.01  # seconds of a turn, or of a wait, after which others go first
 PAUSE = 0.001  # seconds for which it then leaves; after less it would mostly get the lock again
 
 
@@ -138,11 +139,19 @@ class Turn:
     def __exit__(self, *error) -> None:
         later = ()
         self._depth -= 1
-        if not self._depth and self._later:
+        is_over = not self._depth
+        if is_over and self._later:
             later, self._later = self._later, []
         self._lock.release()
         if later:
             self._make(later)
+        elif is_over and self._waiting:
+            self._give_way()
+
+    def _give_way(self) -> None:
+        """Pause if a thread waits for long, because the lock goes to whoever is quick."""
+        if time.monotonic() - min(list(self._waiting.values()), default=math.inf) > LONG:
+            time.sleep(PAUSE)
 
     def _make(self, later: list[tuple]) -> None:
         """Make calls. What they put off joins this loop, so that failing dials do not nest."""

@@ -1,10 +1,10 @@
 """A link: one connection that carries lines, and who is at its other end.
 
 One thread reads the connection, and it alone calls `next_lines`, which waits (a world without
-threads calls `take` and `read_on` instead). The node calls the rest in its turns. Only the
-flusher's `flush`, and the reader's `close` at the end of the stream, come outside of turns, so
-there is a lock. `send` and `close` never block: bytes that the other end does not take at once wait
-in a bounded backlog, which the flusher empties. A link does not know what lines mean. Its
+threads calls `take` and `read_on` instead). The node calls most of the rest in its turns. There is
+a lock, because the flusher flushes, and the reader connects and closes, outside of turns. `send`
+and `close` never block: bytes that the other end does not take at once wait in a bounded backlog,
+which the flusher empties. A link does not know what lines mean. Its
 connection is any object with `send(data, flags)`, which returns how many bytes were taken or raises
 BlockingIOError, and the `flags` for that, `shutdown()`, `close()` and, for a flusher, `fileno()`;
 for `next_lines`, also `receive(size[, flags])` and `wait_readable(seconds)`.
@@ -80,7 +80,7 @@ class Link:
         # when the next line is due, if its node is on time. None: never, so that the reader waits
         # for bytes alone; infinite: not for now, but the reader looks whether that has changed
         self.deadline: float | None = None
-        self.more_patience = float  # returns the seconds added while late; this one 0.0
+        self.more_patience = float  # returns the seconds to add while late; `float()` is 0.0
         self.unfinished_limit: float | None = None  # seconds from a line's first byte to its last
         self.unfinished: float | None = None  # when a half-read line has to be complete
         self._looked_for: float | None = None  # what was due at the last look
@@ -128,7 +128,7 @@ class Link:
                     data = self.connection.receive(size)
                 else:
                     # once more after the deadline, because what came in time may be read late
-                    if self.is_overdue(self._now()) and not self.last_look():
+                    if self.is_overdue() and not self.last_look():
                         overdue(self)
                     data = self.connection.receive(size, self.connection.flags)
             except BlockingIOError:
@@ -177,10 +177,10 @@ class Link:
         return min([due for due in (self.deadline, self.unfinished) if due is not None],
                    default=None)
 
-    def is_overdue(self, now: float) -> bool:
+    def is_overdue(self) -> bool:
         """Return whether a line, or the rest of a line, is overdue."""
         due = self.due()
-        return due is not None and due <= now
+        return due is not None and due <= self._now()
 
     def last_look(self) -> bool:
         """Return, once per deadline, whether to read again: the line may have come in time."""
@@ -262,8 +262,6 @@ class Link:
                     sent = self.connection.send(chunk, self.connection.flags)
                 except OSError as error:
                     sent = self._not_sent(chunk, error)
-                if self._broken:
-                    return
                 self._backlog.sent(chunk, sent, asked)
                 if sent:
                     self._taken = self._now()

@@ -8,7 +8,8 @@ One thread at a time calls a node, and all that it is made of: such a call is a 
 the world, such as the console, takes a turn first: `with node.turn`.
 
 A link ends by its `close(reason)`, or by `disconnect`, which also writes the reason down. The world
-notices, and calls `ended` once. Then all parts get `on_end`, unless the node stops.
+notices, and calls `ended` once. Then all parts get `on_end`, or `on_probed` for a probe, unless the
+node stops.
 
 Lateness is the number of seconds by which a process runs its threads late. Because an overloaded
 process reads late what came in time, it gives others more time, and judges nobody.
@@ -93,7 +94,7 @@ class Node(Part):
         self.waiting_room = WaitingRoom(WAITING_LIMIT)
         self._refusals = Budget(REFUSALS_WRITTEN)
         self._stopped = False  # by a call of `stop`
-        self._links: dict[Link, None] = {}  # all that have not ended, the oldest first
+        self._links: dict[Link, None] = {}  # until the call of `ended`, the oldest first
         self.parts: tuple[Part, ...] = (self,)
         self._answers: dict[tuple[str, str], Part] = {}  # (role of a link, kind of a line) -> part
 
@@ -273,7 +274,7 @@ class Node(Part):
         return link
 
     def links(self) -> list[Link]:
-        """Return all links that have not ended, the oldest first."""
+        """Return all links but those for which `ended` was called, the oldest first."""
         return list(self._links)
 
     def dial(self, link: Link, thread: str = "link reader") -> None:

@@ -166,11 +166,12 @@ class OutputFile:
             before, self._missing = self._file, ""
             try:
                 self._open()
-                before.close()
             except OSError as error:
                 if not os.fstat(before.fileno()).st_nlink:
                     self._missing = error.strerror
                 return
+            with contextlib.suppress(OSError):  # the system had no room for what was written
+                before.close()
         self._anew, self._torn, self._told_full = bool(self._run), False, False
 
     def _notices(self, stamp: str) -> str:

@@ -15,7 +15,8 @@ class Part:
         """Send the first line of a dialled link, which is connected now."""
 
     def on_end(self, link) -> None:
-        """Note that a link has ended; `link.reason` says why. Not called when the node stops."""
+        """Note that a link, but not a probe, has ended; `link.reason` says why. Not called when the
+        node stops."""
 
     def on_probed(self, probe) -> None:
         """Note that a probe is over; its verdict is called next."""

@@ -7,9 +7,9 @@ from gossip.addresses import Address
 class Probe:
     """A question: does `address` answer? `verdict(alive)` is called with True, False, or None if
     this machine had no descriptor or port left, or the asking node was too late to find out.
-    `proof` is the proof before the reply, if any; it signs the text `proved`."""
+    `proof` is the proof before the reply, if any; it signs `reply.line`."""
 
-    __slots__ = ("address", "request", "proved", "verdict", "alive", "proof", "_reply")
+    __slots__ = ("address", "request", "reply", "verdict", "alive", "proof")
 
     def __init__(self, own: Address, address: Address, time: str, verdict):
         self.address = address
@@ -17,8 +17,7 @@ class Probe:
         self.verdict = verdict
         self.alive: bool | None = False
         self.proof = None  # a Proof of gossip/signing/grammar.py, if one came
-        self._reply = wire.LivenessReply(time, own, address)
-        self.proved = self._reply.line
+        self.reply = wire.LivenessReply(time, own, address)
 
     def heard(self, lines: list[bytes]) -> bool:
         """Return whether the reply has come. WireError for an invalid line before it."""
@@ -26,7 +25,7 @@ class Probe:
             message = wire.parse(line)
             if message.kind == "proof":
                 self.proof = message
-            elif message == self._reply:
+            elif message == self.reply:
                 self.alive = True
                 break
         return self.alive

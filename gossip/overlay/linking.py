@@ -203,10 +203,6 @@ class Linking(Part):
         link.close(reason)
         self._place_is_free(was_linked)
 
-    def _forget(self, peer: Address) -> None:
-        """Forget a peer whose link broke."""
-        self._place_is_free(self.neighbours.forget(peer))
-
     def _place_is_free(self, is_new: bool) -> None:
         if is_new:
             self.places.link_broke()
@@ -220,7 +216,7 @@ class Linking(Part):
     def give_up_silent(self, peer: Address, reason: str, link) -> None:
         """Unlink a silent peer. Remember it, because without a seed nobody else may know it."""
         self.found_dead.add(peer, self._node.now())
-        self._forget(peer)
+        self._place_is_free(self.neighbours.forget(peer))
         if link is not None:
             self.unlink(peer, reason, link)
 
@@ -253,7 +249,7 @@ class Linking(Part):
             link.send(wire.refused(self._node.address, reason), urgent=True)
             self.unlink(peer, reason, link)
         else:
-            self._forget(peer)
+            self._place_is_free(self.neighbours.forget(peer))
         return is_news
 
     def offence(self, peer: Address) -> str | None:

@@ -1,7 +1,8 @@
 """The table of neighbours: their links, and the rounds that they missed.
 
-Rules only. Every change is written into the output file. A peer whose link broke misses every round
-of liveness until it is linked again, forgotten, or dead. Of too many, the last are not counted.
+Rules only. Links and misses are written into the output file. If a link breaks that was proven, or
+stood for a round, its peer misses every round of liveness until it is linked again, forgotten, or
+dead. Of too many, the last are not counted.
 
 A link is proven when its peer has answered a probe at the address that it announces, or when this
 peer dialled it. Old misses count again if a new link ends before it is proven. Where gossip is
@@ -286,6 +287,8 @@ class Neighbours:
 
     def surplus(self, now: float, settled: float, listed: set[Address]
                 ) -> list[tuple[Address, Neighbour]]:
+        if len(self._rows) <= self.capacity:
+            return []
         ties = self._ties(now, listed)
         return [(address, self._rows[address])
                 for address in ring.surplus(self._own, ties, self.capacity, settled)]

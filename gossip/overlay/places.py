@@ -9,7 +9,7 @@ from gossip.overlay import ring
 from gossip.settings import Settings
 from gossip.tools import Backoff, Recent
 
-FULL_ROUNDS = 10  # liveness rounds for which a peer that is full is not dialled
+FULL_ROUNDS = 10  # liveness rounds for which a full or faulty peer is dialled for the ring alone
 FULL_TRIES = 4  # refusals after which dialling for free places backs off
 REMEMBERED = 10_000  # peers kept in each memory of Places and ShutOut; of more, the first goes
 DEAD_REMEMBERED, DEAD_FOR = 100, 3600.0  # peers found dead: how many are kept, for how many seconds
@@ -46,7 +46,7 @@ class Places:
         self._full.pop(address)
 
     def leave_alone(self, address: Address) -> None:
-        """Dial a full or faulty peer for the ring alone, some rounds."""
+        """Dial a peer for the ring alone, for FULL_ROUNDS."""
         self._full.put(address, True, self._round + FULL_ROUNDS)
 
     def put_off(self, address: Address, for_ring: bool, now: float) -> None:
@@ -83,14 +83,14 @@ class Places:
                       counted: dict[Address, ring.Tie]) -> Address | None:
         """Return whom to dial for a free place, or a crowded IP's."""
         holders = ring.ring_holders(self._own, listed)
-        if set(dialling) - holders:
+        if self._rest.due > now or set(dialling) - holders:
             return None
         ips = {address.ip for address in listed}
         places = self._ordinary + len(holders.intersection(counted))
         if len(counted) >= places:
             ips = ring.favoured(ips, counted, holders, places)
-        if not ips or self._rest.due > now:
-            return None
+            if not ips:
+                return None  # nearly always
         left_out = {*linked, *dialling, *holders, *self._full.all(self._round),
                     *self._passed_over.all(now)}
         candidates = [address for address in listed

@@ -56,9 +56,9 @@ class Tie(NamedTuple):
 
 
 def accepts(own: Address, asker: Address, ties: dict[Address, Tie], places: int) -> bool:
-    """Return whether a peer accepts the asker. It does if it has room, if none of its neighbours
-    lies between the asker and itself on the ring, or if an IP that has more links gives a place,
-    unless there are SPARE above `places`. `ties` are the neighbours that count for this asker."""
+    """Return whether a peer accepts the asker. It does if it has room; if none of its neighbours
+    lies between the asker and itself on the ring; or, with fewer than SPARE links above `places`,
+    if an IP with LEAD more links gives a place. `ties` are the neighbours that count for it."""
     if len(ties) < places or not any(between(asker, peer, own) for peer in ties):
         return True
     return (len(ties) < places + SPARE

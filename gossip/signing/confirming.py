@@ -233,7 +233,7 @@ class Confirming(Part):
         """Take the proof that came with the answer to a probe."""
         if self._signer is None or not probe.alive or probe.proof is None:
             return
-        start = grammar.proven_start(probe.address, probe.proof, probe.proved)
+        start = grammar.proven_start(probe.address, probe.proof, probe.reply.line)
         if start is not None:
             self.prove(probe.address, start)
 

@@ -42,7 +42,7 @@ class Vouching(Part):
     def on_probed(self, probe) -> None:
         if probe.alive:
             self.proved(probe.address, probe.proof and grammar.proven_start(
-                probe.address, probe.proof, probe.proved))
+                probe.address, probe.proof, probe.reply.line))
 
     def proved(self, address: Address, start: int | None) -> None:
         """Note which run, if any, an address proved in a probe. If its keys change too fast, the

@@ -6,6 +6,7 @@ from gossip.addresses import address_of
 from gossip.capacity import fixed
 from gossip.lab.experiments.virtual_network import VirtualNetwork
 from gossip.lab.simulation import virtual_links
+from gossip.monitoring.other_seeds import SPEAKER
 from gossip.settings import Settings
 from peer import Peer
 from seed import Seed
@@ -26,8 +27,8 @@ class RoomyPeer(Peer):
 class Network(VirtualNetwork):
     """A network that has stood for some seconds."""
 
-    def __init__(self, settings, nodes):
-        super().__init__(5, {"seed": Seed, "peer": Peer}, SEEDS, settings, virtual_links.Cables(),
+    def __init__(self, settings, nodes, chance=5):
+        super().__init__(chance, {"seed": Seed, "peer": Peer}, SEEDS, settings, virtual_links.Cables(),
                          hostile={ROOMY: RoomyPeer})
         self.begin([*SEEDS, *nodes], 0.3)
         self.pass_by(20.0)
@@ -117,5 +118,31 @@ def test_what_waited_on_links_to_seeds_comes_at_once_and_nobody_is_left_alone():
     network.cut(frozenset(SEEDS))
     network.talk(10, pause=0.5, texts=5)
     network.mend(frozenset(SEEDS))
+    network.talk(14, pause=0.5, texts=5)
+    network.assert_that_nobody_is_blamed()
+
+
+@pytest.mark.parametrize("chance", [
+    6, pytest.param(2, marks=pytest.mark.slow), pytest.param(8, marks=pytest.mark.slow)])
+def test_rows_that_wait_at_a_seed_that_forwards_them_part_nobody(chance):
+    """The seed in the middle reads late what the first has sent, so the rows of some reports come
+    late to the third, which hears both of them in time, and other reporters, too."""
+    network = Network(WATCHED._replace(report_interval=1.0, capacity=fixed(6)),
+                      [*OLD, *LATE[:5]], chance)
+    network.talk(12, pause=0.5, texts=5)
+    middle = network.nodes[network.nodes[SEEDS[0]].keeping.tree.root]
+    waiting, lines = [], middle.lines
+
+    def read_late(link, some):
+        if link.role == SPEAKER and link.peer == SEEDS[0]:
+            waiting.append((link, some))
+        else:
+            lines(link, some)
+
+    middle.lines = read_late
+    network.talk(7, pause=0.5, texts=5)
+    middle.lines = lines
+    for link, some in waiting:
+        lines(link, some)
     network.talk(14, pause=0.5, texts=5)
     network.assert_that_nobody_is_blamed()

@@ -67,7 +67,7 @@ def test_a_subject_that_came_with_a_new_tree_is_decided_about_after_two_periods(
     tending.took(away, 51.0)
     assert not tending.decides(B, 52.0)
     tending.took(back, 55.0)
-    tending.said(C, back)
+    tending.said(C, back, 56.0)
     tending.told(C, NONE, 56.0)
     tending.turn(60.0)
     tending.turn(70.0)
@@ -116,7 +116,7 @@ def test_a_cut_is_remembered_until_all_have_told_their_load_however_long_that_ta
 
 def settle(tending, tree, now):
     """C tells its load under a tree, and three periods pass."""
-    tending.said(C, tree)
+    tending.said(C, tree, now)
     tending.told(C, NONE, now)
     for number in range(3):
         tending.turn(now + number * PERIOD)

@@ -49,7 +49,7 @@ class Seed:
         """The oldest probe is over."""
         address, verdict, _ = self.probes.pop(0)
         self.vouching.on_probed(types.SimpleNamespace(
-            address=address, alive=True, proved="text", proof=proof))
+            address=address, alive=True, proof=proof, reply=types.SimpleNamespace(line="text")))
         verdict(True)
 
 

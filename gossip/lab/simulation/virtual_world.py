@@ -261,8 +261,7 @@ class VirtualWorld(World):
     def _fault_if_late(self, link, arrived: bool) -> bool:
         """Tell the node if a line is overdue, and return whether so. What has arrived may have come
         in time, so the node looks at it first, once."""
-        due = link.due()
-        if due is None or due > self._time.now or arrived and link.last_look():
+        if not link.is_overdue() or arrived and link.last_look():
             return False
         self.node.fault(link, WireError(link.what_is_overdue()))
         return True
