@@ -258,6 +258,7 @@ def _restore(handlers: dict[int, Any]) -> None:
 def _after_fork() -> None:
     """Close the sockets of the parent's nodes, which have no threads here."""
     PULSE.begin_anew()
+    threads.begin_anew()
     for node in list(_nodes):
         node.world.abandon(node.links())
     _nodes.clear()

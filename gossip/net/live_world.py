@@ -22,6 +22,8 @@ from gossip.net.threads import Threads, Turn
 from gossip.tools import failure
 from gossip.wire import WireError
 
+MANY = 16 << 10  # bytes of lines above which they wait for other readers that have as many
+
 
 class LiveDuty(threading.Event):
     """A duty of a node: a thread of its own calls a turn again and again."""
@@ -194,10 +196,13 @@ class LiveWorld:
                     self._node.up(link)
             while (lines := link.next_lines(self._overdue)) is not None:
                 if lines := sift(link, lines):
-                    with self.turn:
+                    self.turn.take(many=sum(map(len, lines)) > MANY)
+                    try:
                         if link.ended:  # another thread has closed it meanwhile
                             break
                         handle(link, lines)
+                    finally:
+                        self.turn.__exit__()
                 if link.rest_until:
                     self._rest(link)
         except WireError as error:

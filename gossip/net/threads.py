@@ -3,9 +3,11 @@
 Every thread is a daemon, and carries its name and the node's address. An error that ends a thread
 becomes a line in the node's output file. Threads wait for `go` before they do anything.
 
-A turn is the only lock of a node and its rules. Nothing waits within a turn, which may still be
-long, because a disk may stall. A thread that waited for its turn reads late what came in time, so a
-node asks for the longest wait before it judges others. Calls that may wait follow after the turn.
+A turn is the only lock of a node and its rules. Of all nodes in a process, one link reader at a
+time takes many lines, because each of hundreds that compete for the interpreter would keep it for
+long, and probes would wait for all. Nothing waits within a turn, which may still be long, because a
+disk may stall. A thread that waited for its turn reads late what came in time, so a node asks for
+the longest wait before it judges others. Calls that may wait follow after the turn.
 """
 
 import collections
@@ -24,6 +26,7 @@ STACK_SIZE = 512 * 1024
 JOIN_LIMIT = 5.0  # seconds at most that `join` waits; threads mostly need milliseconds
 LONG = 0.01  # seconds of a turn, or of a wait, after which others go first
 PAUSE = 0.001  # seconds for which it then leaves; after less it would mostly get the lock again
+PATIENCE = 5.0  # seconds without a new turn of many lines, after which others do not wait for it
 
 
 class Threads:
@@ -94,34 +97,45 @@ class Threads:
 class Turn:
     """The lock of one node, as a context manager. A turn within a turn is part of it."""
 
+    # of all nodes in this process: a lock that is taken before that of the node in order to take
+    # many lines, the threads that wait for it, and when such a turn began last
+    _many, _queue, _many_begun = threading.Lock(), set(), 0.0
+
     def __init__(self, report, late=lambda seconds: None):
         """`report(error)` is told of a call that failed after a turn; the other calls are still
         made. `late(seconds)` is told of long waits, once for waits at the same time."""
         self._report, self._late = report, late
-        self._lock = threading.RLock()  # guards the node, and the next three
+        self._lock = threading.RLock()  # guards the node, and the next four
         self._told = 0.0  # when `late` was called
         self._depth = 0  # how many nested turns its holder has taken
         self._begun = 0.0  # when the outermost of them began
+        self._has_many = False  # whether their holder holds `_many`, too
         self._later: list[tuple] = []  # (call, arguments) to make when the lock is free
         self._making = threading.local()  # `calls`: what this thread is about to call
         # how long threads have waited: the holder of the lock notes it, anybody may read it
         self._waits = Lateness()
         self._waiting: dict[int, float] = {}  # waiting thread -> since when
 
-    def __enter__(self) -> None:
-        """Begin a turn, or a turn within the present one."""
-        if not self._lock.acquire(blocking=False):
-            self._wait()
+    def take(self, many: bool = False) -> None:
+        """Begin a turn, for `many` lines or not, or a turn within the present one."""
+        if many or not self._lock.acquire(blocking=False):
+            many = self._wait(many)
         if not self._depth:
-            self._begun = time.monotonic()
+            self._has_many, self._begun = many, time.monotonic()
+            if many:
+                Turn._many_begun = self._begun
             if self._begun > PULSE.expected:
                 PULSE.look()
         self._depth += 1
 
-    def _wait(self) -> None:
-        """Wait for the lock, and note how long that took."""
+    __enter__ = take
+
+    def _wait(self, many: bool) -> bool:
+        """Wait for the locks, and note how long that took. Return whether `_many` is held."""
         thread = threading.get_ident()
         self._waiting[thread] = since = time.monotonic()
+        if many:
+            many = self._wait_in_queue(thread)
         self._lock.acquire()
         del self._waiting[thread]
         now = time.monotonic()
@@ -130,6 +144,17 @@ class Turn:
         if now - since >= AT_ONCE and since >= self._told:
             self._told = now
             self._late(now - since)
+        return many
+
+    def _wait_in_queue(self, thread: int) -> bool:
+        """Wait for `_many`. Go on without it if others begin no such turns any more, because the
+        disk of their node stalls; return whether it is held."""
+        self._queue.add(thread)
+        while (not (is_held := self._many.acquire(timeout=PATIENCE))
+               and time.monotonic() < self._many_begun + PATIENCE):
+            pass
+        self._queue.discard(thread)
+        return is_held
 
     def waited(self) -> float:
         """Return the seconds of the longest wait within LATE_FOR, waiting threads included."""
@@ -137,12 +162,16 @@ class Turn:
         return max(self._waits.lately(now), now - min(list(self._waiting.values()), default=now))
 
     def __exit__(self, *error) -> None:
-        later = ()
+        later, many = (), False
         self._depth -= 1
         is_over = not self._depth
-        if is_over and self._later:
-            later, self._later = self._later, []
+        if is_over:
+            many = self._has_many
+            if self._later:
+                later, self._later = self._later, []
         self._lock.release()
+        if many:
+            self._many.release()
         if later:
             self._make(later)
         elif is_over and self._waiting:
@@ -177,7 +206,8 @@ class Turn:
 
     def share(self) -> None:
         """Between two lines, interrupt a long turn if a thread waits."""
-        if self._waiting and time.monotonic() > self._begun + LONG:
+        waiting = self._waiting or self._has_many and self._queue
+        if waiting and time.monotonic() > self._begun + LONG:
             with self.left():
                 time.sleep(PAUSE)
 
@@ -185,11 +215,16 @@ class Turn:
     def left(self):
         """Leave the present turn meanwhile, in order to wait for others."""
         with self:
-            depth = self._depth - 1
+            depth, many = self._depth - 1, self._has_many
         for _ in range(depth):
             self.__exit__()
         try:
             yield
         finally:
-            for _ in range(depth):
-                self.__enter__()
+            for taken in range(depth):
+                self.take(many and not taken)
+
+
+def begin_anew() -> None:
+    """Forget, in a forked child process, which reader takes many lines."""
+    Turn._many, Turn._queue = threading.Lock(), set()

@@ -10,6 +10,7 @@ import time
 import pytest
 
 import gossip
+from gossip.net.threads import Turn
 from gossip.settings import Settings
 from tests.tools.ports import free_port
 from tests.tools.programs import ROOT, environment, run
@@ -247,8 +248,12 @@ def test_a_child_of_fork_is_refused_and_the_parent_goes_on(pair, use):
 
 def test_a_child_of_fork_may_join_by_itself(pair, seeds):
     one, other = pair
+    turn = Turn(pytest.fail)
+    turn.take(many=True)
     child = os.fork()
-    if not child:
+    if child:
+        turn.__exit__()
+    else:
         try:
             with gossip.join(seeds=seeds) as own:
                 own.say("from the child")

@@ -9,9 +9,11 @@ import types
 import pytest
 
 from gossip import wire
+from gossip.addresses import address_of
 from gossip.capacity import fixed
+from gossip.net import live_world
 from gossip.net.connection import Connection, Listener
-from gossip.net.threads import Threads
+from gossip.net.threads import Threads, Turn
 from gossip.node.world import NEVER
 from gossip.spread.flood import MANY
 from gossip.spread.message_list import OLD
@@ -219,3 +221,18 @@ def test_a_connection_that_was_reset_before_it_was_accepted_ends_no_listener():
     with other:
         Listener(None, stopping, Listening()).accept_all(pytest.fail, pytest.fail)
     assert one.fileno() == -1
+
+
+def test_many_lines_wait_for_those_of_another_node_and_few_do_not(net):
+    seed, = net.seeds(1)
+    reads_much, dial = Turn(pytest.fail), seed.address.dial
+    with socket.create_connection(dial) as long, socket.create_connection(dial) as short:
+        reads_much.take(many=True)
+        try:
+            long.sendall(b"x" * (live_world.MANY + 1) + b"\n")  # which breaks a rule
+            wait_until(lambda: Turn._queue, what="the reader to wait")
+            short.sendall(wire.liveness_request("1.000000", address_of("127.0.0.1", 5001)))
+            assert short.recv(100).startswith(b"Liveness Reply")
+        finally:
+            reads_much.__exit__()
+        assert long.recv(1) == b""

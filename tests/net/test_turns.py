@@ -1,5 +1,6 @@
 """Turns: one thread at a time, what comes after a turn, and how a turn is left in order to wait."""
 
+import contextlib
 import math
 import threading
 import time
@@ -180,3 +181,86 @@ def test_long_waits_at_the_same_time_are_told_once(monkeypatch):
     for thread in threads:
         thread.join()
     assert len(waits) == 1 and waits[0] > 0.2
+
+
+@contextlib.contextmanager
+def reader_of(turn):
+    """What a link reader has while it passes many lines to the node."""
+    turn.take(many=True)
+    try:
+        yield
+    finally:
+        turn.__exit__()
+
+
+def test_of_all_nodes_one_reader_has_a_turn_and_others_do_not_wait_for_it():
+    """It lets the next reader go before it makes calls that may wait, and while it leaves."""
+    first, second, told = Turn(pytest.fail), Turn(pytest.fail), []
+
+    def read():
+        with reader_of(second):
+            told.append("another reader")
+
+    def do_a_duty():
+        with second:
+            told.append("a duty")
+
+    with reader_of(first):
+        reader = started(read)
+        started(do_a_duty).join(60)
+        wait_until(second.waited, what="the other reader to wait")
+        assert told == ["a duty"]
+        first.after(lambda: reader.join(60) or told.append("after"))
+    assert told == ["a duty", "another reader", "after"]
+    with reader_of(first):
+        with first, first.left():
+            started(read).join(60)
+        assert told[3:] == ["another reader"] and Turn._many.locked()
+    assert not Turn._many.locked()
+
+
+def test_a_long_turn_of_a_reader_keeps_no_reader_of_another_node_waiting():
+    busy, other, told = Turn(pytest.fail), Turn(pytest.fail), []
+
+    def read():
+        with reader_of(other):
+            told.append("another reader")
+
+    with reader_of(busy):
+        reader = started(read)
+        wait_until(lambda: busy.share() or told, what="the other reader to have its turn")
+    reader.join(60)
+    assert not Turn._many.locked() and not Turn._queue
+
+
+def test_readers_wait_as_long_as_the_queue_moves_on(monkeypatch):
+    monkeypatch.setattr(threads, "PATIENCE", 0.1)
+    first, second, told = Turn(pytest.fail), Turn(pytest.fail), []
+    monkeypatch.setattr(Turn, "_many_begun", 0.0)
+
+    def read():
+        with reader_of(second):
+            told.append(Turn._many.locked())
+
+    with reader_of(first):
+        monkeypatch.setattr(Turn, "_many_begun", math.inf)  # as if such turns began all the time
+        reader = started(read)
+        wait_until(lambda: second.waited() > 0.3, what="the other reader to wait")
+        assert not told
+    reader.join(60)
+    assert told == [True] and not Turn._queue
+
+
+def test_a_reader_whose_turn_stalls_keeps_readers_of_other_nodes_waiting_for_some_seconds(
+        monkeypatch):
+    monkeypatch.setattr(threads, "PATIENCE", 0.1)
+    first, second, told = Turn(pytest.fail), Turn(pytest.fail), []
+
+    def read():
+        with reader_of(second):
+            told.append("another reader")
+
+    with reader_of(first):
+        started(read).join(60)
+        assert told == ["another reader"] and Turn._many.locked()
+    assert not Turn._many.locked()
