@@ -224,8 +224,8 @@ def test_a_connection_that_was_reset_before_it_was_accepted_ends_no_listener():
 
 
 def test_many_lines_wait_for_those_of_another_node_and_few_do_not(net):
-    seed, = net.seeds(1)
-    reads_much, dial = Turn(pytest.fail), seed.address.dial
+    peer = net.peer()
+    reads_much, dial = Turn(pytest.fail), peer.address.dial
     with socket.create_connection(dial) as long, socket.create_connection(dial) as short:
         reads_much.take(many=True)
         try:
