@@ -109,5 +109,5 @@ def surplus(own: Address, ties: dict[Address, Tie], places: int, settled: float)
 
 def draw(candidates: list[Address], capacity: Capacity, rng: random.Random) -> Address:
     """Draw an IP by mean capacity, then a candidate by its own."""
-    of_ip = collections.Counter(peer.ip for peer in candidates)
+    of_ip = collections.Counter([peer.ip for peer in candidates])
     return rng.choices(candidates, [capacity.of(peer) / of_ip[peer.ip] for peer in candidates])[0]
