@@ -176,3 +176,18 @@ def test_rows_are_late_when_this_seed_stood_still():
     assert tending.behind == 0.0
     tending.turn(70.1)
     assert tending.behind == 70.1
+
+
+def test_a_seed_that_reads_another_late_tells_no_load_and_who_hears_of_that_has_late_rows():
+    tree = ThreadedTree(1, A, ((0, A), (1 << 95, B)))
+    tending = Seen(seeds=(A, B)).tending
+    tending.took(tree, 0.0)
+    for now in (5.0, 15.0, 25.0):
+        tending.said(B, tree, now)
+        tending.told(B, NONE, now)
+        tending.turn(now + 5.0)
+    assert tending.behind == 0.0
+    assert tending.hears_all(44.9) and not tending.hears_all(45.0)
+    tending.said(B, tree, 35.0)  # without a load
+    tending.turn(40.0)
+    assert tending.hears_all(45.0) and tending.behind == 40.0
