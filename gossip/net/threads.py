@@ -13,7 +13,6 @@ the longest wait before it judges others. Calls that may wait follow after the t
 import collections
 import contextlib
 import errno
-import math
 import threading
 import time
 
@@ -24,9 +23,9 @@ from gossip.tools import failure
 # usual size, because all later threads of the process get this one, too
 STACK_SIZE = 512 * 1024
 JOIN_LIMIT = 5.0  # seconds at most that `join` waits; threads mostly need milliseconds
-LONG = 0.01  # seconds of a turn, or of a wait, after which others go first
+LONG = 0.01  # seconds after which a turn lets others go first, where it calls `share`
 PAUSE = 0.001  # seconds for which it then leaves; after less it would mostly get the lock again
-PATIENCE = 5.0  # seconds without a new turn of many lines, after which others do not wait for it
+PATIENCE = 10.0  # seconds that a turn of many lines waits for others, whose disk may stall
 
 
 class Threads:
@@ -98,8 +97,8 @@ class Turn:
     """The lock of one node, as a context manager. A turn within a turn is part of it."""
 
     # of all nodes in this process: a lock that is taken before that of the node in order to take
-    # many lines, the threads that wait for it, and when such a turn began last
-    _many, _queue, _many_begun = threading.Lock(), set(), 0.0
+    # many lines, and the threads that wait for it
+    _many, _queue = threading.Lock(), set()
 
     def __init__(self, report, late=lambda seconds: None):
         """`report(error)` is told of a call that failed after a turn; the other calls are still
@@ -122,8 +121,6 @@ class Turn:
             many = self._wait(many)
         if not self._depth:
             self._has_many, self._begun = many, time.monotonic()
-            if many:
-                Turn._many_begun = self._begun
             if self._begun > PULSE.expected:
                 PULSE.look()
         self._depth += 1
@@ -135,7 +132,9 @@ class Turn:
         thread = threading.get_ident()
         self._waiting[thread] = since = time.monotonic()
         if many:
-            many = self._wait_in_queue(thread)
+            self._queue.add(thread)
+            many = self._many.acquire(timeout=PATIENCE)
+            self._queue.discard(thread)
         self._lock.acquire()
         del self._waiting[thread]
         now = time.monotonic()
@@ -146,16 +145,6 @@ class Turn:
             self._late(now - since)
         return many
 
-    def _wait_in_queue(self, thread: int) -> bool:
-        """Wait for `_many`. Go on without it if others begin no such turns any more, because the
-        disk of their node stalls; return whether it is held."""
-        self._queue.add(thread)
-        while (not (is_held := self._many.acquire(timeout=PATIENCE))
-               and time.monotonic() < self._many_begun + PATIENCE):
-            pass
-        self._queue.discard(thread)
-        return is_held
-
     def waited(self) -> float:
         """Return the seconds of the longest wait within LATE_FOR, waiting threads included."""
         now = time.monotonic()
@@ -164,8 +153,7 @@ class Turn:
     def __exit__(self, *error) -> None:
         later, many = (), False
         self._depth -= 1
-        is_over = not self._depth
-        if is_over:
+        if not self._depth:
             many = self._has_many
             if self._later:
                 later, self._later = self._later, []
@@ -174,13 +162,6 @@ class Turn:
             self._many.release()
         if later:
             self._make(later)
-        elif is_over and self._waiting:
-            self._give_way()
-
-    def _give_way(self) -> None:
-        """Pause if a thread waits for long, because the lock goes to whoever is quick."""
-        if time.monotonic() - min(list(self._waiting.values()), default=math.inf) > LONG:
-            time.sleep(PAUSE)
 
     def _make(self, later: list[tuple]) -> None:
         """Make calls. What they put off joins this loop, so that failing dials do not nest."""

@@ -233,24 +233,6 @@ def test_a_long_turn_of_a_reader_keeps_no_reader_of_another_node_waiting():
     assert not Turn._many.locked() and not Turn._queue
 
 
-def test_readers_wait_as_long_as_the_queue_moves_on(monkeypatch):
-    monkeypatch.setattr(threads, "PATIENCE", 0.1)
-    first, second, told = Turn(pytest.fail), Turn(pytest.fail), []
-    monkeypatch.setattr(Turn, "_many_begun", 0.0)
-
-    def read():
-        with reader_of(second):
-            told.append(Turn._many.locked())
-
-    with reader_of(first):
-        monkeypatch.setattr(Turn, "_many_begun", math.inf)  # as if such turns began all the time
-        reader = started(read)
-        wait_until(lambda: second.waited() > 0.3, what="the other reader to wait")
-        assert not told
-    reader.join(60)
-    assert told == [True] and not Turn._queue
-
-
 def test_a_reader_whose_turn_stalls_keeps_readers_of_other_nodes_waiting_for_some_seconds(
         monkeypatch):
     monkeypatch.setattr(threads, "PATIENCE", 0.1)
