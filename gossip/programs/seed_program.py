@@ -21,7 +21,7 @@ from gossip.tools import Recent
 INDENT = 12  # columns before the second line of a sentence
 REMEMBERED = 10_000  # ended peers, limited because an attacker may invent addresses
 GATHER = 0.5  # seconds in which a peer may register with several seeds, before it is shown
-RAW = ("failed", "full", "lost", "kicked")  # kinds of events that are shown unchanged
+RAW = ("failed", "full", "lost")  # kinds of events that are shown unchanged
 
 
 def seed_main(seed_class) -> int:
@@ -91,8 +91,8 @@ def _what_next(addresses: list[Address], args) -> str:
 
 
 class SeedWords:
-    """The narrator of seeds' events. A peer is shown when `wanted` seeds list it, and when the last
-    removes it. One goodbye is enough. A method `_on_<kind>` takes the seed, the peer, the rest."""
+    """The narrator of seeds' events. A peer is shown when `wanted` seeds list it, or after GATHER,
+    and when the last removes it. One goodbye is enough. `_on_<kind>` takes seed, peer, rest."""
 
     def __init__(self, wanted: int, seeds: int):
         self._wanted = wanted

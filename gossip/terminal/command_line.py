@@ -212,7 +212,7 @@ def word_filter(text: str) -> Filter:
 
 
 _COUNT, _SECONDS = whole_number(0), seconds(0.01)
-SETTINGS = {  # name -> converter (None: a switch), name of the value in --help, help text
+SETTINGS = {  # name -> converter (None: a switch; WAYS: choices), name of the value, help text
     "monitor": (None, "", "watch neighbours, report to seeds, shut malicious peers out; implies "
                           "--sign; all seeds and peers do, or none"),
     "report_interval": (_SECONDS, "N", "seconds between reports (%(default)g)"),

@@ -1,7 +1,7 @@
 """The prompt of a peer on a terminal, below its events.
 
 Only the screen's thread writes. With a single write it erases the prompt line, prints new lines and
-draws the prompt again. Every line is narrower than the terminal, so that none wraps.
+draws the prompt again. Only raw events may be wider than the terminal, and wrap.
 """
 
 import codecs

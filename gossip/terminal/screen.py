@@ -1,8 +1,8 @@
 """The output on a terminal: fitted texts, a status line, and events.
 
-Every line is cut or folded to the terminal's width, because `\\r` cannot erase a wrapped line. A
-screen has a thread and a bounded queue, so that a blocked terminal stops nothing. Lines that the
-queue or the terminal does not take are only counted.
+A status line is cut to the terminal's width, because `\\r` cannot erase a wrapped line. A screen
+has a thread and a bounded queue, so that a blocked terminal stops nothing. Lines that the queue or
+the terminal does not take are only counted.
 """
 
 import errno

@@ -62,7 +62,7 @@ def time_left(planned: list[float]) -> Callable[[], float]:
 
 
 def measure(args, peers, seeds, local, settings: Settings, spreads: list[str]) -> int:
-    """Measure `args.runs` networks for every way of spreading."""
+    """Measure `args.runs` networks, and one alone, for every way of spreading."""
     target = args.json
     if target and not os.access(target if target.exists() else target.parent, os.W_OK):
         raise CommandError(f"cannot write {args.json}", FAILED)  # before minutes have passed
@@ -158,7 +158,7 @@ class _MeasuredNetwork(Progress):
         return self._figures
 
     def come_to_rest(self) -> bool:
-        """Wait until all links are unchanged for 15 seconds. False if peers stay alone."""
+        """Wait until links rest for QUIET, or LIMIT is over. False if peers stay alone."""
         self.steps.describe(self.started)
         if not self.settle(self.linked, LIMIT):
             self.steps.say("the peers did not find each other")

@@ -25,8 +25,8 @@ CHURN = 5  # percent of all links that break in a period, if any do
 AWAY = 6.0  # seconds until a seed is started again
 FROZEN = 10.0  # seconds for which a peer stands still at most
 FOR_EVER = 1_000_000_000  # messages of a peer that gossips without end
-GOSSIP_INTERVAL = 2.0  # seconds between two messages of a peer, also live; less where otherwise
-IN_ALL = 20  # messages a second were not reached by all peers together
+GOSSIP_INTERVAL = 2.0  # seconds between two messages of a peer at most, also in a live network
+IN_ALL = 20  # messages a second that all peers of a schedule say together, at least
 CAPACITIES = ["rule", "rule", "rule", "fixed:3", "fixed:6", "powerlaw:2.5", "fixed:39"]
 
 

@@ -1,7 +1,7 @@
 """The course of a network of processes, from start to proof.
 
 A network of honest peers ends when all is delivered, and the dead are reported. A watched network
-ends WATCHED periods after all are linked, when honest peers have each other's messages.
+ends WATCHED periods after all are linked, or ARRIVING later if messages are still missing.
 """
 
 import contextlib

@@ -1,8 +1,8 @@
 """The check, which proves from output files what a network did.
 
 A row of the proof is a function from `Proof` to a `Row`, or to None where it has nothing to say;
-`files` makes several. Rows about messages are in delivery.py, others in deaths.py and
-malicious.py, most here.
+`files` makes several. Rows about messages are in delivery.py, others in deaths.py, malicious.py
+and clocks.py, most here.
 """
 
 import collections

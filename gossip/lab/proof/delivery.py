@@ -62,7 +62,7 @@ def broadcast(proof: Proof) -> Row:
         failures.append("no message travelled through a peer other than its origin")
     return Row("broadcast", not failures,
                f"{delivered} of {delivered + missing} deliveries, {through} of them through "
-               f"others than the origin" + (f"; {denied} not confirmed" if denied else "")
+               "others than the origin" + (f"; {denied} not confirmed" if denied else "")
                + (f"; lost {len(lost)}" if lost else ""), failures + lost)
 
 
@@ -205,7 +205,7 @@ def _altered(proof: Proof) -> list[str]:
                 failures.append(f"{message} reached {proof.name(run)} altered")
             if delivery.source not in run.links:
                 failures.append(f"{message} came to {proof.name(run)} from {delivery.source}, "
-                                f"which was no neighbour")
+                                "which was no neighbour")
     return failures
 
 

@@ -37,8 +37,8 @@ COMPARED = 4.0  # seconds until a newcomer has compared what it has with a neigh
 COVER = 512  # bytes at most that come with a signed text, and count for its run
 SPARED = 7 / 8  # of the weight at which all origins fit: what the heaviest keep at least
 
-# Why a link ended. CLOSED: the other end runs no more. NOT_RUNNING: the same without resets, which
-# may come from a machine in between. HEARD: the same, or the other end said so.
+# Why a link ended. CLOSED: the other end runs no more. HEARD: the same, or the other end said so.
+# NOT_RUNNING: why a seed was lost that did not run; a machine in between may also send resets.
 CLOSED = {"closed by the other end", "Connection reset by peer", "Broken pipe"}
 NOT_RUNNING = {"closed by the other end", "Connection refused"}
 HEARD = {*CLOSED, "left", "full", "duplicate"}

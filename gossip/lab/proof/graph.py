@@ -101,7 +101,7 @@ class Snapshot(NamedTuple):  # the peers that were up at a moment, and their lin
 
 
 def largest(records: Records) -> Snapshot:
-    """Return the network when most peers were up, before any were killed."""
+    """Return the network when most peers were up, the last time if several were as large."""
     newest = records.newest()
     ends = [(run, max(run.first, run.up_until(newest))) for run in records.peers]
     begun = sorted(run.first for run, _ in ends)
@@ -247,4 +247,4 @@ class PowerLaw:
         self.capacities = sorted(min(others, capacity_of(runs[address])) for address in degrees)
         self.low, self.high = min(self.capacities, default=0), max(self.capacities, default=0)
         self.fitted = fit(self.degrees, self.low, self.high)
-        self.predicted = fit(self.capacities, self.low, self.high)  # usually about 1 (capacity.py)
+        self.predicted = fit(self.capacities, self.low, self.high)

@@ -31,8 +31,8 @@ class NodeFailed(Exception):
 
 
 class VirtualWorld(World):
-    """The world of one life of a node. The node makes it by `lambda node: VirtualWorld(…, node)`.
-    What it does not define does nothing here, because there are no threads or shortages."""
+    """The world of one life of a node. The node makes it by `lambda node: VirtualWorld(cabling,
+    node, …)`. What it does not define does nothing here, because there are no threads or shortages."""
 
     def __init__(self, cabling: Cabling, node, rng: random.Random, clock: float = 0.0,
                  lag: float = 0.0):
@@ -105,7 +105,8 @@ class VirtualWorld(World):
 
     def thaw(self) -> None:
         """Go on with what has waited, in a random order, at once."""
-        self.run_late(self.now() - self._frozen_at)
+        self._late, self._late_until = self.now() - self._frozen_at, self.now() + LATE_FOR
+        self._worst = max(self._worst, self._late)
         self._frozen_at = None
         self.node.output.late(self._late)
         while self._waiting and not self.is_frozen():
@@ -114,11 +115,6 @@ class VirtualWorld(World):
             if not self._waiting[whom]:
                 del self._waiting[whom]
             self._do(whom, call, *arguments)
-
-    def run_late(self, seconds: float) -> None:
-        """Count the process as late for LATE_FOR seconds."""
-        self._late, self._late_until = seconds, self.now() + LATE_FOR
-        self._worst = max(self._worst, seconds)
 
     def is_frozen(self) -> bool:
         return self._frozen_at is not None
