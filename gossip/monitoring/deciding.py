@@ -59,6 +59,8 @@ class Deciding(Part):
         self._told: dict[Address, tuple[float, grammar.Verdicts]] = {}
         self._found = Recent(REMEMBERED)  # address -> (badness, if judged; whether it is void)
         self._last: tuple = ()  # the subject that was judged last
+        # (peer, neighbour that rarely names it), as found when the peer was judged last
+        self._doubted: set[tuple[Address, Address]] = set()
         self._verdicts = b""  # lines of the last turn
 
     def turn(self, now: float) -> None:
@@ -73,8 +75,11 @@ class Deciding(Part):
         found = evaluate(cases, [before, *told], void_before)
         if now - self._keeping.tending.behind < PAIRED_FROM * self._period:
             found.unconfirmed.clear()  # rows that name a peer may still be on their way
-        found.unconfirmed[:] = [pair for pair in found.unconfirmed
-                                if not self._keeping.late.get(pair[0], now)]
+        pairs = {pair for pair in found.unconfirmed if not self._keeping.late.get(pair[0], now)
+                 and not self._keeping.is_silent(pair[1], now)}
+        judged = {case.subject for case in cases}
+        found.unconfirmed[:] = sorted(pairs & self._doubted)  # rows that were late come together
+        self._doubted = {pair for pair in self._doubted if pair[0] not in judged} | pairs
         for peer in [case.subject for case in cases]:
             self._found.put(peer, (found.judged.get(peer), peer in found.void),
                             now + BELIEVED * self._period)

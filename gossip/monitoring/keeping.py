@@ -189,7 +189,7 @@ class Keeping(Part):
         if any(seed not in self._seeds for seed in (tree.author, *tree.seeds())):
             raise wire.WireError("a tree with somebody in it who is no seed")
         self._take_over(tree)
-        self.tending.said(link.peer, tree, self._node.now())
+        self.tending.said(link.peer, tree)
 
     def _take_over(self, tree: ThreadedTree) -> None:
         """Take a newer tree, and forward rows by it."""
@@ -233,8 +233,7 @@ class Keeping(Part):
         for table in self._all_tables():
             table.expire(now)
         self.links.drop_silent(now - LIVING * self._period)
-        load = grammar.load(*self._load()) if self.tending.hears_all(now) else b""
-        self.links.to_all(grammar.tree(*self.tree) + load)
+        self.links.to_all(grammar.tree(*self.tree) + grammar.load(*self._load()))
         if self.tending.is_keeper(now):
             self._take_over(self.tending.mended(self.tree, self._load(), now))
         self._lend_parts(now)
@@ -259,6 +258,12 @@ class Keeping(Part):
         rows = {row.identity: row for table in (self._held, self._lent)
                 for row in table.of(subject)}
         return list(rows.values())
+
+    def is_silent(self, reporter: Address, now: float) -> bool:
+        """Return whether a reporter's rows have ceased to come lately, so that some may be on their
+        way, because a seed that forwards them reads late. A peer that never reports is not."""
+        newest = self._newest.get(reporter, default=now)
+        return LATE * self._period < now - newest < PAIRED_FROM * self._period
 
     def forget(self, peer: Address) -> None:
         for table in self._all_tables():

@@ -173,7 +173,6 @@ class _Told:
     def __init__(self):
         self.at = -math.inf  # when it told its load last
         self.load: grammar.Load | None = None
-        self.spoke = -math.inf  # when it told its tree last
         self.tree: ThreadedTree | None = None
         self.agreed = math.inf  # when it first told its load under this seed's tree
 
@@ -185,9 +184,8 @@ class Tending:
     order of config.txt. A seed that has just begun, or stood still, has not heard the others yet,
     so it neither keeps the tree nor decides. A seed decides about a subject after owning it for two
     periods, and a period after all seeds have told their loads under this tree. Until then rows may
-    be on their way, because a seed tells its load behind the rows that it forwards, and tells none
-    while rows that it is to forward may be late. After a recut among the same seeds, only subjects
-    whose rows move have to wait."""
+    be on their way, because a seed tells its load behind the rows that it forwards. After a recut
+    among the same seeds, only subjects whose rows move have to wait."""
 
     def __init__(self, own: Address, seeds: list[Address], period: float, heard, now: float):
         self._own, self._heard, self._period = own, heard, period  # in seconds
@@ -207,8 +205,8 @@ class Tending:
         """Return since when the newest tree counts."""
         return self._trees[-1][0]
 
-    def said(self, seed: Address, tree: ThreadedTree, now: float) -> None:
-        self._told[seed].tree, self._told[seed].spoke = tree, now
+    def said(self, seed: Address, tree: ThreadedTree) -> None:
+        self._told[seed].tree = tree
 
     def told(self, seed: Address, load: grammar.Load, now: float) -> None:
         told = self._told[seed]
@@ -221,16 +219,11 @@ class Tending:
         long_ago = now - SETTLED * self._period
         if now - self._last_turn > SETTLED * self._period:
             self._awake_since = self.behind = now
-        if any(told.at <= long_ago or told.spoke - told.at >= self._period
-               for told in self._others()):
+        if any(told.at <= long_ago for told in self._others()):
             self.behind = now  # what a seed forwards comes before its load
         self._last_turn = now
         while len(self._trees) > 1 and self._has_all(now) and self._trees[1][0] <= long_ago:
             self._trees.popleft()
-
-    def hears_all(self, now: float) -> bool:
-        """Return whether no other seed's lines are late, rows among them."""
-        return all(told.spoke > now - SETTLED * self._period for told in self._others())
 
     def _others(self) -> list[_Told]:
         """Return the last words of the other seeds in the newest tree."""

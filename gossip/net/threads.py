@@ -25,7 +25,7 @@ STACK_SIZE = 512 * 1024
 JOIN_LIMIT = 5.0  # seconds at most that `join` waits; threads mostly need milliseconds
 LONG = 0.01  # seconds after which a turn lets others go first, where it calls `share`
 PAUSE = 0.001  # seconds for which it then leaves; after less it would mostly get the lock again
-PATIENCE = 10.0  # seconds that a turn of many lines waits for others, whose disk may stall
+PATIENCE = 4.0  # seconds that a turn of many lines waits for others, whose disk may stall
 
 
 class Threads:
@@ -104,7 +104,7 @@ class Turn:
         """`report(error)` is told of a call that failed after a turn; the other calls are still
         made. `late(seconds)` is told of long waits, once for waits at the same time."""
         self._report, self._late = report, late
-        self._lock = threading.RLock()  # guards the node, and the next four
+        self._lock = threading.RLock()  # guards the node, and the next five
         self._told = 0.0  # when `late` was called
         self._depth = 0  # how many nested turns its holder has taken
         self._begun = 0.0  # when the outermost of them began

@@ -31,7 +31,8 @@ def test_void_reporters_and_unconfirmed_neighbours_are_told(seat):
     seat.keeping.judge(A, rows)
     seat.hear(judged=[(B, 0.0), (C, 0.0), (D, 0.0)])
     told, = seat.turn()
-    assert told.void == (A,) and told.unconfirmed == ((A, E),)
+    assert told.void == (A,) and told.unconfirmed == ()
+    assert seat.turn()[0].unconfirmed == ((A, E),)
 
 
 def test_what_was_found_is_told_for_three_periods_more_while_rows_move(seat):
@@ -76,6 +77,7 @@ def test_every_line_of_verdicts_can_be_read(seat, count, monkeypatch):
     for port in range(10_000, 10_000 + count):
         seat.keeping.judge(peer(port), [said(peer(port), E, age, expected=5)
                                         for age in (0.5, 1.5, 2.5, 3.5)])
+    seat.turn()
     told = seat.turn()
     assert sum(len(line.unconfirmed) for line in told) == count
 

@@ -32,13 +32,25 @@ def test_a_turn_judges_so_many_and_the_next_one_goes_on_behind_them(seat, monkey
     assert judged == [[A, B], [C, D], [A, E]]
 
 
-@pytest.mark.parametrize("behind, told", [(0.0, True), (9.6, True), (9.4, False)])
-def test_nobody_is_parted_while_rows_may_be_late(seat, behind, told):
+@pytest.mark.parametrize("behind, silent, told", [
+    (0.0, (), True), (9.6, (), True), (9.4, (), False), (0.0, (E,), False), (0.0, (S,), True)])
+def test_nobody_is_parted_while_rows_may_be_late(seat, behind, silent, told):
     seat.keeping.judge(S, [said(S, E, age, expected=5) for age in (0.5, 1.5, 2.5, 3.5)])
+    seat.keeping.silent.update(silent)
     if behind:
         seat.keeping.tending = types.SimpleNamespace(behind=NOW - behind * PERIOD)
+    seat.turn()
     line, = seat.turn()
     assert line.unconfirmed == (((S, E),) if told else ())
+
+
+def test_who_is_to_be_parted_is_found_twice_in_a_row(seat):
+    """Because the rows of a reporter that were late come one after the other."""
+    rows = [said(S, E, age, expected=5) for age in (0.5, 1.5, 2.5, 3.5)]
+    seat.keeping.judge(S, rows)
+    for silent, told in [((), 0), ((), 1), ((E,), 0), ((), 0), ((), 1)]:
+        seat.keeping.silent = set(silent)
+        assert len(seat.turn()[0].unconfirmed) == told
 
 
 def test_who_is_guilty_is_kicked_and_the_reasons_are_written_down(seat):
@@ -192,6 +204,8 @@ def test_a_peer_that_a_neighbour_never_names_is_warned_once_in_the_time_of_a_ban
 def test_a_peer_is_warned_by_the_seed_that_judges_it_too(seat):
     link = seat.node.register(A)
     seat.keeping.judge(A, [said(A, S, age, expected=5) for age in (0.5, 1.5, 2.5, 3.5)])
+    seat.turn()
+    assert link.sent == b""
     seat.turn()
     assert link.sent == grammar.unconfirmed(S)
 

@@ -67,7 +67,7 @@ def test_a_subject_that_came_with_a_new_tree_is_decided_about_after_two_periods(
     tending.took(away, 51.0)
     assert not tending.decides(B, 52.0)
     tending.took(back, 55.0)
-    tending.said(C, back, 56.0)
+    tending.said(C, back)
     tending.told(C, NONE, 56.0)
     tending.turn(60.0)
     tending.turn(70.0)
@@ -116,7 +116,7 @@ def test_a_cut_is_remembered_until_all_have_told_their_load_however_long_that_ta
 
 def settle(tending, tree, now):
     """C tells its load under a tree, and three periods pass."""
-    tending.said(C, tree, now)
+    tending.said(C, tree)
     tending.told(C, NONE, now)
     for number in range(3):
         tending.turn(now + number * PERIOD)
@@ -176,18 +176,3 @@ def test_rows_are_late_when_this_seed_stood_still():
     assert tending.behind == 0.0
     tending.turn(70.1)
     assert tending.behind == 70.1
-
-
-def test_a_seed_that_reads_another_late_tells_no_load_and_who_hears_of_that_has_late_rows():
-    tree = ThreadedTree(1, A, ((0, A), (1 << 95, B)))
-    tending = Seen(seeds=(A, B)).tending
-    tending.took(tree, 0.0)
-    for now in (5.0, 15.0, 25.0):
-        tending.said(B, tree, now)
-        tending.told(B, NONE, now)
-        tending.turn(now + 5.0)
-    assert tending.behind == 0.0
-    assert tending.hears_all(44.9) and not tending.hears_all(45.0)
-    tending.said(B, tree, 35.0)  # without a load
-    tending.turn(40.0)
-    assert tending.hears_all(45.0) and tending.behind == 40.0

@@ -70,6 +70,7 @@ class Keeping:
         self.told = []
         self.forgotten = []
         self.late = Recent(10)
+        self.silent = set()  # reporters whose rows have ceased to come
         self.links = self
 
     tending = types.SimpleNamespace(behind=0.0)
@@ -86,6 +87,9 @@ class Keeping:
 
     def to_all(self, lines):
         self.told += [wire.parse(line) for line in lines.splitlines()]
+
+    def is_silent(self, reporter, now):
+        return reporter in self.silent
 
     def forget(self, address):
         self.forgotten.append(address)
