@@ -18,7 +18,7 @@ import math
 
 from gossip.addresses import Address
 
-FIRST, USUAL, LAST = LANES = range(3)  # registrations; reports and lost connections; all else
+FIRST, USUAL, LAST = LANES = range(3)  # at a seed: registrations; reports, lost links; all else
 QUEUE_LIMIT = 1_024  # addresses of a lane that wait for a probe, or are being probed
 ASKERS_LIMIT = 100  # calls of `ask` that share one probe
 REFUSED = 0.5  # of a quick look: what has failed in less was refused, and not silent
@@ -132,7 +132,7 @@ class Prober:
         self._begin()
 
     def give_way(self, newcomer: Address) -> bool:
-        """Drop a waiting address of an IP with more than the newcomer's; False without one."""
+        """Drop a slow address, or one of an IP with two more than the newcomer's; False without."""
         job = (self.patient.next_to_go()
                or self.quick.next_to_go(least=self.quick.waiting(newcomer.ip) + 2))
         if job is not None:

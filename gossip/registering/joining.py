@@ -13,7 +13,7 @@ from gossip.settings import Settings, majority
 from gossip.tools import Backoff, Recent
 
 SEED = "a seed"  # the role of a link to one
-REASONS = 10  # for which a seed has refused, and that are remembered
+REASONS = 10  # reasons of refusals that are remembered of a seed
 REPEAT_PAUSE = 1.0  # seconds at least between two `register:` that a seed's probes cause
 
 
@@ -197,7 +197,7 @@ class Cadence:
 
     def at_once(self, now: float) -> bool:
         """Return whether to ask now; if so, the pauses begin again. Repeated calls back off as
-        well, until there was none for twice the longest pause."""
+        well, until none was followed for twice the longest pause."""
         if now < self._urgent.due:
             return False
         if now > self._urgent.due + self._rest:

@@ -1,6 +1,6 @@
 """Signing: who said what, in signed gossip.
 
-ed25519       keys, signing and verifying (RFC 8032); our own code where there is no
+ed25519       keys, signing and verifying (RFC 8032), by our own code if need be
 openssl       the OpenSSL of Python's hashlib, which judges alike
 grammar       the lines: signed, proofs, contradictions, runs; read, made and verified
 

@@ -119,7 +119,7 @@ class Confirming(Part):
                 and self.find_out(run, link.peer) and self._runs.is_open(key_of(run)))
 
     def find_out(self, run: bytes, brought_by: Address | str) -> bool:
-        """Do the same, even if a neighbour or IP brought false runs."""
+        """Do so, even if a neighbour or IP brought false runs."""
         key = key_of(run)
         if self._runs.is_asked(key) or self._runs.is_known(run):
             return True

@@ -96,7 +96,7 @@ class SignedMessages(MessageList):
         if self._texts.is_over():
             self._texts.evict()
         fresh.contradictions, self._covers.contradictions = self._covers.contradictions, []
-        fresh.shown = b"\n".join(fresh.lines).decode()  # a signed line has no prefix
+        fresh.shown = b"\n".join(fresh.lines).decode()  # gossip that is signed has no prefix
         return fresh
 
     def _add_all(self, lines: list[bytes], made_here: bool, brought_by: Address | None, link,

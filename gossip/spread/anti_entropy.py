@@ -1,6 +1,6 @@
 """Anti-entropy: neighbours compare what they have seen, and fetch what they lack.
 
-This file sends and answers the lines (`status:…`, see wire.Status); catch_up.py decides what to
+This file sends and answers most lines `status:…` (see wire.Status); catch_up.py decides what to
 fetch from which neighbour. A. Demers et al., "Epidemic algorithms for replicated database
 maintenance", PODC 1987, section 1.3.
 

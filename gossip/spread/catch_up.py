@@ -74,8 +74,8 @@ class CatchUp:
         self.ignored = 0  # offers that were truncated or dropped, since the start
 
     def offered(self, link, entries, now: float) -> tuple[list[bytes], bool]:
-        """Keep what only this neighbour has and did not call gone, the lowest START first. Return
-        the runs not known to be genuine, which are not requested yet, and whether all was kept."""
+        """Keep what is new here and was not called gone, the lowest START first. Return the
+        runs not known to be genuine, which are not requested yet, and whether all was kept."""
         with_room = dict(self._messages.lacking(entries, link.peer))
         unseen = self._messages.unseen([entry for entry in entries if entry[0] in with_room])
         unseen.sort(key=lambda entry: int(entry[0].rpartition(b":")[2]))  # by START

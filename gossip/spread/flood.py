@@ -20,7 +20,7 @@ class Flood:
     duty_name = None  # it needs no duty
     ANSWERED = frozenset()  # verbs of status lines for `answered`; it needs none
     FETCHES = False  # whether it needs anti-entropy to fetch, even if nothing is ever compared
-    HEARS_REPETITIONS = False  # else `repeated(link, lines)` is told of lines with some
+    HEARS_REPETITIONS = False  # if so, `repeated(link, lines)` gets lines of which some are known
 
     def __init__(self, links, flusher, now, gathering):
         self._links, self._flusher = links, flusher

@@ -6,7 +6,7 @@ forming network from becoming connected.
 
 The allowance limits the rate of what a neighbour says in its own name. Above it the link is read
 more slowly, and TCP slows down the sender. Forwarded lines are free, because honest peers would
-otherwise pay for others, and so are duplicates, because they are recognised without a hash.
+otherwise pay for others, and so are duplicates, because most need no hash.
 """
 
 from collections.abc import Iterator

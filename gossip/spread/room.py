@@ -1,7 +1,7 @@
 """Room: limits on what a peer remembers, charged to its neighbours.
 
 Rules only. A message without room is neither remembered nor forwarded, and is fetched when there is
-room. Seeds vouch for a run when they have named its origin. Only vouched runs are ever forgotten,
+room. Seeds vouch for eight runs of an origin that they name. Only vouched runs are ever forgotten,
 the least recently used first, because duplicates of a forgotten run count as new. Each neighbour's
 address has a quota of unvouched runs, and of new intervals of numbers.
 

@@ -67,7 +67,7 @@ class Rumors:
 
     def __init__(self, settings: Settings, rng, at_once: int = 1, tries: int = 1):
         """A rumor is told to `at_once` neighbours at the same time. After `tries` attempts without
-        an answer a neighbour counts as silent."""
+        an answer a neighbour that has said nothing since the last counts as silent."""
         self._settings, self._rng, self._at_once, self._tries = settings, rng, at_once, tries
         self.hot: collections.OrderedDict[Key, _Rumor] = collections.OrderedDict()  # oldest first
         self.bytes = 0  # that the rumors being told take

@@ -99,7 +99,7 @@ class Run:
         self.brought_by = None  # the neighbour that is charged for the run (room.py)
         self.vouched = None  # its origin, once seeds vouch for the run: then nobody is charged
         self.owner = None  # the address that is charged for its texts until then
-        self.weight = 0  # of the texts held; Shares in room.py uses this and two more
+        self.weight = 0  # of the texts held; Shares in room.py uses this, `counted` and `rank`
         self.counted = 0  # this much of the weight is in the share of `owner`
         self.rank = None  # the entry of the run in a heap
         self._oldest: list[int] = []  # numbers held when last listed, the oldest arrival last

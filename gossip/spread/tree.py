@@ -6,7 +6,7 @@ announces what it has seen (`status:seen:`); this peer fetches what it lacks (an
 asks that link to push again (`status:graft:`). A graft never replaces the parent, because that
 would close circles under load. See README.md.
 
-A prune silences only its link, and everything here is forgotten with its link. Nothing is gathered,
+A prune silences only its link, and ends with it; lapses of a parent stay. Nothing is gathered,
 because what one peer holds back is late for all peers below it.
 """
 

@@ -1,7 +1,7 @@
 """The grammar of the wire: how lines are parsed and made.
 
 lines   the lines of the assignment
-status  the lines of anti-entropy
+status  the lines `status:…`
 fields  address, time, text, bytes; how a line is declared and parsed; WireError
 
 Pure. The files `grammar` of signing and monitoring declare further lines, which are known once the

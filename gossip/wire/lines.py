@@ -51,7 +51,7 @@ Register, register = declare_kind(
 REGISTERED = declare_bare("registered", "registered successfully")
 RegistrationRefused, registration_refused = declare_kind(
     "registration_refused", "registration refused:%s", reason=TEXT)
-# Anybody asks a seed for its list, and is told all but itself; 2,500 of the longest fit.
+# Anybody asks a seed for its list, and is told it, or a sample, without itself; 2,500 fit.
 ASK_PEER_LIST = declare_bare("ask_peer_list", "peer list")
 PeerList, peer_list = declare_kind("peer_list", "peer list:%s", addresses=ADDRESSES)
 # A peer that no seed answers asks a neighbour, which tells some of the peers that it knows, and the

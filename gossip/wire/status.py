@@ -1,4 +1,4 @@
-"""The lines of anti-entropy, `status:VERB:…`; spread/anti_entropy.py sends them. Pure."""
+"""The lines `status:VERB:…`, of anti-entropy, rumors and trees; spread/ sends them. Pure."""
 
 import functools
 import re
@@ -26,7 +26,7 @@ _RANGE = re.compile(b"(%b)(?:-(%b))?" % (NUMBER.pattern, NUMBER.pattern))
 
 
 class Status(NamedTuple):
-    """A line of anti-entropy. wire/README.md tells what each verb means."""
+    """A `status:` line. wire/README.md tells what each verb means."""
 
     verb: str
     digest: str = ""
