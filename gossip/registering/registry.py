@@ -16,7 +16,7 @@ from gossip.tools import Budget, Recent
 REMOVED_MEMORY = 3600.0  # seconds for which a report of a removed peer can matter
 TELL_AGAIN = 60.0  # seconds between two tellings of the same death
 REMEMBERED = 10_000  # removed addresses that are kept
-REPORTS_OF_ONE = 100  # deaths that a registered peer may report in a second: more than it has neighbours
+REPORTS_OF_ONE = 100  # deaths that a registered peer may report in a second; it has fewer links
 
 
 class Listing:
