@@ -268,6 +268,18 @@ def test_who_was_silent_is_late_for_long_though_its_rows_move():
     assert seed.keeping.late.get(peer.address, keepers.time.now)
 
 
+def test_a_reporter_is_silent_from_three_periods_after_its_last_row_to_nine_and_a_half():
+    keepers = quiet(2, 3)
+    peer = keepers.peers[0]
+    seed, = decides(keepers, peer.address)
+    silent = []
+    for periods in (0, 2, 2, 4, 2):
+        keepers.run(periods * VIRTUAL_PERIOD)
+        silent.append(seed.keeping.is_silent(peer.address, keepers.time.now))
+        peer.seed = None
+    assert silent == [False, False, True, True, False]
+
+
 def test_a_seed_that_takes_over_judges_after_two_periods():
     keepers = quiet(2, 3)
     keepers.run(3 * VIRTUAL_PERIOD)
