@@ -77,10 +77,10 @@ class Deciding(Part):
             found.unconfirmed.clear()  # rows that name a peer may still be on their way
         pairs = {pair for pair in found.unconfirmed if not self._keeping.late.get(pair[0], now)
                  and not self._keeping.is_silent(pair[1], now)}
-        judged = {case.subject for case in cases}
+        waiting = set(self._keeping.judged_here(now)) - {case.subject for case in cases}
         # only what was found twice, because rows that were late come one after the other
         found.unconfirmed[:] = sorted(pairs & self._doubted)
-        self._doubted = {pair for pair in self._doubted if pair[0] not in judged} | pairs
+        self._doubted = {pair for pair in self._doubted if pair[0] in waiting} | pairs
         for peer in [case.subject for case in cases]:
             self._found.put(peer, (found.judged.get(peer), peer in found.void),
                             now + BELIEVED * self._period)

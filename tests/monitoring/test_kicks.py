@@ -51,6 +51,10 @@ def test_who_is_to_be_parted_is_found_twice_in_a_row(seat):
     for silent, told in [((), 0), ((), 1), ((E,), 0), ((), 0), ((), 1)]:
         seat.keeping.silent = set(silent)
         assert len(seat.turn()[0].unconfirmed) == told
+    seat.keeping.judged.clear()
+    seat.turn()
+    seat.keeping.judge(S, rows)
+    assert seat.turn()[0].unconfirmed == ()  # nothing is remembered of a peer that was away
 
 
 def test_who_is_guilty_is_kicked_and_the_reasons_are_written_down(seat):
