@@ -18,6 +18,7 @@ from gossip.addresses import Address
 
 LARGEST, SMALLEST = 60, 3
 IDS = 100  # the id of a peer, which the first rule uses, is its port modulo this
+_OF_ID = [max(SMALLEST, min(LARGEST, int(40 * 1.5 ** (-id / 10)))) for id in range(IDS)]
 
 
 class Capacity(NamedTuple):
@@ -34,7 +35,7 @@ class Capacity(NamedTuple):
             return int(self.number)
         if self.kind == "powerlaw":
             return _drawn(self.number, str(address))
-        return max(SMALLEST, min(LARGEST, int(40 * 1.5 ** (-(address.port % IDS) / 10))))
+        return _OF_ID[address.port % IDS]
 
 
 BY_RULE = Capacity()

@@ -111,8 +111,10 @@ class PeerUnion:
 
     def listed_among(self, addresses: list[Address]) -> set[Address]:
         """Return which addresses seeds have named, or all without a list."""
-        return {address for address in addresses
-                if not self._latest or address in self._unnamed or self._is_named(address)}
+        if not self._latest:
+            return set(addresses)
+        return {address for address in addresses if address in self._unnamed}.union(
+            *(latest.intersection(addresses) for latest in self._latest.values()))
 
     def named(self) -> set[Address]:
         return set(self._unnamed).union(*self._latest.values())
