@@ -152,13 +152,16 @@ def _had_to_find(other: PeerRun, run: PeerRun) -> bool:
 
 
 def _has_overlooked(other: PeerRun, run: PeerRun) -> bool:
-    """Tell whether a neighbour has not found a death in twice the time, though it was never late,
-    and no last probe ended without a result, after which the last miss is counted once more."""
-    limit = int(other.setting("liveness-misses"))
+    """Tell whether a neighbour has not found a death in twice the time, though its link had stood
+    for a round (after a younger one it may count no misses), it was never late, and no last probe
+    ended without a result, after which the last miss is counted once more."""
+    if not _had_to_find(other, run):
+        return False
+    limit, link = int(other.setting("liveness-misses")), other.links[run.address][-1]
     due = run.last + 2 * ((limit + 2) * max(run.interval, other.interval) + PROBE_TIME)
     last_misses = [missed for missed in other.missed if missed.peer == run.address
                    and missed.at > run.last and missed.count >= limit]
-    return (_had_to_find(other, run) and len(last_misses) < 2
+    return (link.end - link.begin >= other.interval and len(last_misses) < 2
             and min(other.last, other.left or other.last) >= due
             and not any(begin < until and until > run.last for begin, until in other.late))
 

@@ -43,6 +43,13 @@ def test_who_leaves_or_is_late_or_could_not_probe_may_overlook_a_death(tmp_path,
     assert holds(tmp_path, THREE, DEAD, REMOVED, STAYS, *both) is healthy
 
 
+@pytest.mark.parametrize("linked, healthy", [(19.5, True), (18.5, False)])
+def test_who_was_linked_for_less_than_a_round_may_overlook_a_death(tmp_path, linked, healthy):
+    again = [f"18 {port} parts 5003 closed by the other end \n {linked} {port} links 5003"
+             for port in (5001, 5002)]
+    assert holds(tmp_path, THREE, *again, DEAD, REMOVED, STAYS) is healthy
+
+
 @pytest.mark.parametrize("story, told", [
     ("24 5001 lives until 24", False),
     ("23.5 5002 told:@8080:Dead Node:@5003:1.000000:@5001", True),
