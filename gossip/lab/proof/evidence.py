@@ -232,10 +232,11 @@ class Proof:
 
     def had_to_meet(self, one: PeerRun, other: PeerRun) -> bool:
         """Tell whether links had to join two runs, maybe through others. Links did so before, or a
-        seed that both can reach is up now, or was up for long enough."""
+        seed that both can reach was up before the newest line and still is, or was for long."""
         return (self._joined.joined(one, other)
                 or min(self.end_of(one), self.end_of(other)) >= self.newest
-                and any(end >= self.newest for _, end in self._common_seed_times(one, other))
+                and any(begin < self.newest <= end
+                        for begin, end in self._common_seed_times(one, other))
                 or self.had_time_to_meet(one, other))
 
     def had_to_be_joined(self, run: PeerRun) -> set[PeerRun]:
