@@ -29,7 +29,7 @@ VANISHED = "vanished"
 AHEAD = 1_000_000  # microseconds that a line may be ahead of the turn that reads it, because that
 # takes a while; the clock of a line further ahead is wrong
 HELD_BACK = 150_000  # microseconds
-TURN = 512 * 1024  # bytes that a turn reads, about, and at least SHARE of each file
+TURN = 512 * 1024  # bytes that a turn reads, about; at least SHARE of a file at a time
 SHARE = 1024  # bytes
 _time = operator.itemgetter(0)
 _identity = operator.attrgetter("st_dev", "st_ino")  # of a file, by its status

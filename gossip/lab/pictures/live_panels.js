@@ -25,7 +25,7 @@ const FIGURES = [
 function whatIsMissing({missing, model}) {
   if (missing === undefined) return "–";
   if (missing === null) return "nothing";
-  const names = enumerate(missing.nodes.map(number => model.nameOf(number)), 2);
+  const names = enumerate(missing.nodes.map(number => model.nameOf(number)), 2, missing.lacking);
   return `“${shortened(String(missing.text), 16)}” at ${names}`;
 }
 

@@ -3,8 +3,8 @@
 Everything lies under a token that nobody guesses. The report has another token, because a script in
 a report sees its own address, and may tell it to others. `Host` has to name this server, and so has
 `Origin`, if there is any, so that the page of another site whose name leads here is refused. The
-head is checked as a whole, because http.server takes invalid heads. Each refusal is a status and a
-line.
+head is checked here as a whole; http.server is not used, because it takes invalid heads. Each
+refusal is a status and a line.
 """
 
 import email

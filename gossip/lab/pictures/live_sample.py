@@ -125,6 +125,7 @@ class Messages:
                 "latency": _quantile(steps, 0.5), "latency99": _quantile(steps, 0.99),
                 "missing": missing and {
                     "message": missing.number, "text": missing.text,
+                    "lacking": missing.waiting.bit_count(),
                     "nodes": [number for number in range(missing.waiting.bit_length())
                               if missing.waiting >> number & 1][:NAMED]}}
 

@@ -93,13 +93,15 @@ class States:
     def present(self, at: int) -> list[list]:
         """Return the present as events, for pages that begin anew."""
         events = [[at, "node", node.number, node.kind, node.address] for node in self.numbered]
-        for node in self.numbered:
-            if node.state is not None and (node.kind == "seed" or node.state not in ENDED):
-                events.append([at, "state", node.number, node.state])
-                events += [[at, "connected", node.number, number, ""]
-                           for number in sorted(other.number for other in node.says)]
-                events += [[at, "liveness missed", node.number, other.number, count]
-                           for other, count in node.misses.items()]
+        there = [node for node in self.numbered if node.state is not None
+                 and (node.kind == "seed" or node.state not in ENDED)]
+        # all states come first, because a page forgets the misses of a peer that comes up
+        events += [[at, "state", node.number, node.state] for node in there]
+        for node in there:
+            events += [[at, "connected", node.number, number, ""]
+                       for number in sorted(other.number for other in node.says)]
+            events += [[at, "liveness missed", node.number, other.number, count]
+                       for other, count in node.misses.items()]
         return events
 
     def take(self, line: Line, is_seed: bool) -> None:
@@ -215,7 +217,9 @@ class States:
                 node.parted.add(other)
                 other.parted.add(node)
             other.deserted = at
-            self._lose(other, at)
+            if not (node in self.pieces and other in self.pieces
+                    and self.pieces.joined(node, other)):  # else its group has just written this
+                self._lose(other, at)
         if not node.says:
             node.deserted = 0
             self._lose(node, at)

@@ -167,7 +167,7 @@ function milliseconds(micros) {
   return micros < 99950 ? (micros / 1000).toFixed(1) : amount(micros / 1000);
 }
 
-function enumerate(names, most = 5) {
-  const rest = names.length - most;
+function enumerate(names, most = 5, count = names.length) {
+  const rest = count - most;
   return names.slice(0, most).join(", ") + (rest > 0 ? ` and ${amount(rest)} more` : "");
 }

@@ -33,7 +33,7 @@
     node.replaceChildren();
     names.forEach(([name], number) => {
       const label = name.replace("_", " ").replace(/_(?=\d+$)/, ":");
-      if (label.includes(wanted) || number === shownNode) {
+      if (label.toLowerCase().includes(wanted) || number === shownNode) {
         node.append(new Option(label, name, false, number === shownNode));
       }
     });

@@ -41,7 +41,7 @@ def dead(proof: Proof) -> Row:
 
 
 def death(proof: Proof, run: PeerRun) -> tuple[list[str], list[float]]:
-    """Return the failures after a death, and how long other seeds took.
+    """Return the failures after a death, and the seconds that each other seed took.
 
     A seed that listed the peer has to remove it, unless it ended before it could know, or while it
     probed. It has to hear of the death if a finder was registered with it, or if another seed heard
@@ -221,7 +221,7 @@ def _found_wrongly(proof: Proof, run: PeerRun, at: float, dead: str) -> Iterator
     counts = [count for count, _ in itertools.groupby(  # a probe that found nothing out repeats one
         missed.count for missed in run.missed
         if missed.peer == dead and before <= missed.at <= at)]
-    if counts[-limit:] != [*range(1, limit + 1)]:
+    if len(counts) < limit or counts[-limit:] != [*range(1, limit + 1)]:
         yield f"{found} without {limit} misses in a row"
     due = run.late.later(at, REPORT_TIME)
     told = {report.seed for report in run.reported

@@ -130,7 +130,7 @@ def _periods(proof: Proof, run: PeerRun, until: float) -> float:
                    if len(run.linked_at(at) - proof.attacking) >= REPORTERS), math.inf)
     times = sorted(run.generated.values()) if run.malice == CHEAT else proof.times
     said = next((at for at in times if at >= linked), until)
-    return Spans([(said, until)]).minus(run.late).total() / run.setting("report-interval")
+    return Spans([(said, until)]).minus(run.late).total() / (run.setting("report-interval") or 1)
 
 
 def _limit(proof: Proof, run: PeerRun, end: float) -> float:

@@ -43,7 +43,7 @@ class Tail:
         self._rest = b""  # a line that has no end yet
         self._early = collections.deque(maxlen=EARLY)  # lines before the first of these two
 
-    def read(self, file: BinaryIO, most: int = -1) -> Iterator[tuple[float, str, str]]:
+    def read(self, file: BinaryIO, most: int) -> Iterator[tuple[float, str, str]]:
         """Yield (Unix seconds, event, rest) of lines in the next `most` bytes. Damaged lines are
         left out, and lines before the first start, because nobody knows of whom they tell. In a
         truncated file `continued` comes first."""
@@ -77,7 +77,7 @@ class Piece(Tail):
 
     def __init__(self, name: str, path: pathlib.Path, first: bytes):
         super().__init__(CHUNK)
-        self.name = name  # that the file had before it was rotated
+        self.name = name  # that the file had before it was rotated; free behind `peer` or `seed`
         self.path = path
         self.first = first
         self.begun = time_of(first)
@@ -231,8 +231,8 @@ class Records:
             piece.path = there[piece]
             if not (was_read and piece.path.name.endswith(".gz")):
                 self._read(piece)
-        self._pieces = dict(sorted(self._pieces.items(),
-                                   key=lambda item: (item[1].name, item[1].begun)))
+        self._pieces = dict(sorted(self._pieces.items(), key=lambda item: (
+            item[1].name[:len("peer")], item[1].node or "", item[1].begun)))
         return self
 
     def _read(self, piece: Piece) -> None:

@@ -68,6 +68,7 @@ def test_figures_tell_what_the_files_say(tmp_path, follow):
         "now": BEGIN + 70_350_000, "last": BEGIN + 69_500_000}.items()
     assert figures["latency"] == pytest.approx(100, rel=0.06) == figures["latency99"]
     assert figures["missing"]["message"] == 2 and len(figures["missing"]["nodes"]) == 1
+    assert figures["missing"]["lacking"] == 1
 
 
 def test_who_is_frozen_is_waited_for_and_who_is_dead_is_not(tmp_path, follow):

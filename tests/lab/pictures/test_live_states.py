@@ -64,6 +64,13 @@ def test_who_is_frozen_keeps_its_links_and_answers_again(tmp_path):
     assert told.streamed("liveness reply") == [(5002, 5001, "1.000")]
 
 
+def test_a_page_that_begins_anew_hears_of_misses_after_all_states(tmp_path):
+    told = Told(tmp_path, THREE, "4.5 5001 liveness missed:@5002:2").until(5)
+    kinds = [event[1] for event in told.states.present(0)]
+    assert kinds.index("liveness missed") > max(at for at, kind in enumerate(kinds)
+                                                if kind == "state")
+
+
 def test_who_was_called_dead_and_is_thawed_is_up_again(tmp_path):
     told = Told(tmp_path, THREE, """
         5.0 5003 dead:@5001

@@ -55,6 +55,19 @@ def test_the_row_holds_when_just_the_attackers_were_kicked(tmp_path):
         "rows moved; 8 deliveries among honest peers")
 
 
+def test_a_thread_of_an_attacker_may_not_fail_either(tmp_path):
+    proof = tell(tmp_path, story("12 5010 failed:liveness:ValueError"), monitor="yes")
+    assert check.threads(proof).details == ["127.0.0.1:5010: liveness:ValueError"]
+
+
+def test_no_settings_of_a_file_end_the_check(tmp_path):
+    proof = tell(tmp_path, story("20 5001 finds 5002 dead"), monitor="yes", report_interval="0",
+                 liveness_misses="1000000000000")
+    assert "127.0.0.1:5001 found 127.0.0.1:5002 dead without 1000000000000 misses in a row" in (
+        deaths.dead(proof).details)
+    assert malicious(proof).holds is not None
+
+
 def test_no_honest_peer_has_to_leave_another_alone(tmp_path):
     lone = [*kicked(5010), *kicked(5011), "20 5001 unconfirmed:@5011", "20 5002 unconfirmed:@5010"]
     assert row(tmp_path, *lone).holds

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from gossip.lab.proof import check
 from gossip.lab.proof.records import Records
 from tests.tools.folders import Folder
+from tests.tools.stories import SEED, tell
 
 
 class File(NamedTuple):
@@ -48,3 +49,13 @@ def test_files_in_memory_are_read_as_they_grow(tmp_path):
         records.refresh()
     assert [run.address for run in records.peers] == folder.peers
     assert check.check_records(records) == check.check_folder(tmp_path)
+
+
+def test_the_runs_of_a_node_are_in_order_whatever_its_files_are_called(tmp_path):
+    """A file may be renamed before another life of the node begins."""
+    tell(tmp_path, SEED, "0.5 5001 starts \n 9 5001 stopped:quit")
+    first = tmp_path / "peer_127.0.0.1_5001.txt"
+    first.rename(tmp_path / "peer_z.txt")
+    tell(tmp_path, "20 5001 starts")
+    first.rename(tmp_path / "peer_a.txt")
+    assert [run.ended for run in Records(tmp_path).refresh().peers] == ["quit", None]
