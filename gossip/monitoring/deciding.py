@@ -68,8 +68,9 @@ class Deciding(Part):
         banned = self._bans.all(now)
         told = [message for at, message in self._told.values()
                 if now - at < BELIEVED * self._period]
+        due, waiting = self._in_turn(now)
         cases = [Case(subject, self._keeping.rows_of(subject), now, self._period, banned)
-                 for subject in self._in_turn(now) if subject not in banned]
+                 for subject in due if subject not in banned]
         void_before = [peer for peer, (_, is_void) in self._found.all(now).items() if is_void]
         before = self._found_before({*banned, *(case.subject for case in cases)}, now)
         found = evaluate(cases, [before, *told], void_before)
@@ -77,7 +78,6 @@ class Deciding(Part):
             found.unconfirmed.clear()  # rows that name a peer may still be on their way
         pairs = {pair for pair in found.unconfirmed if not self._keeping.late.get(pair[0], now)
                  and not self._keeping.is_silent(pair[1], now)}
-        waiting = set(self._keeping.judged_here(now)) - {case.subject for case in cases}
         # only what was found twice, because rows that were late come one after the other
         found.unconfirmed[:] = sorted(pairs & self._doubted)
         self._doubted = {pair for pair in self._doubted if pair[0] in waiting} | pairs
@@ -93,16 +93,18 @@ class Deciding(Part):
         for subject, guilt in found.guilty.items():
             self._convict(subject, guilt, now)
 
-    def _in_turn(self, now: float) -> list[Address]:
-        """Return the subjects to judge now, after those of the last turn."""
+    def _in_turn(self, now: float) -> tuple[list[Address], set[Address]]:
+        """Return the subjects to judge now, after those of the last turn, and the others."""
         subjects = self._keeping.judged_here(now)
         after = bisect.bisect_right(subjects, self._last)
-        due = [*subjects[after:], *subjects[:after]][:SUBJECTS]
+        ordered = [*subjects[after:], *subjects[:after]]
+        due = ordered[:SUBJECTS]
         self._last = due[-1] if due else self._last
-        return due
+        return due, set(ordered[SUBJECTS:])
 
     def _found_before(self, newer, now: float) -> grammar.Verdicts:
-        """Return the last verdicts on peers not judged now, because rows move."""
+        """Return the last verdicts on peers that are not judged now, because it is not their turn
+        or their rows have moved."""
         for peer in newer:
             self._found.pop(peer)
         found = self._found.all(now).items()
@@ -136,7 +138,7 @@ class Deciding(Part):
         message.verify()  # once for each run, because a bad signature ends the link
         self._cheats.put(message.run, True)
         account = link.peer if is_loopback(address) else address.ip
-        if not is_latest or self.is_banned(address, now):
+        if not is_latest:
             return
         if link.role == SPEAKER or self._proofs.spend(now, key=account):
             self._keeping.links.to_all(message.line + b"\n")

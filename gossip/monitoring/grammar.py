@@ -15,6 +15,7 @@ from gossip.wire.fields import (
 
 ENTRIES_LIMIT = 68  # neighbours in one report, and in a line of rows: 60 places and 8 spare
 COUNT_LIMIT = 1_000_000_000  # of anything in one period
+REPORTS_KEPT = 6  # periods for which a peer keeps a report, to say it again to another seed
 SECONDS_LIMIT = 999_999_999.0  # 31 years; a longer time is sent as this
 SEEDS_LIMIT = 1_000  # in a tree
 JUDGED_LIMIT = 500  # of each kind in a line of verdicts, so that it stays below LINE_LIMIT

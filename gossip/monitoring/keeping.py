@@ -12,6 +12,7 @@ the first key of the subject, which decides about it.
 from gossip import wire
 from gossip.addresses import Address
 from gossip.monitoring import grammar
+from gossip.monitoring.grammar import REPORTS_KEPT
 from gossip.monitoring.other_seeds import LIVING, SPEAKER, SeedLinks, Tending
 from gossip.monitoring.rows import Row, Rows, lines_of, rows_in, rows_of
 from gossip.monitoring.threaded_tree import ThreadedTree, first_key
@@ -22,22 +23,23 @@ from gossip.registering.admission import REGISTERED
 from gossip.tools import Rate, Recent
 
 WINDOW = 12  # periods for which rows are kept
-KEPT = 6  # periods for which a peer keeps a report, to say it again to another seed
 CREDIT = 2  # new reports that may come together at first
 MOST_CREDIT = 12  # the same after as many silent periods, because this seed may have stood still
 HASTE = 0.9  # of a period, after which a peer has credit for one more report
 PATIENCE = 100  # tolerated reports that do not count, at once; an honest peer makes six at most
-LATE = 3  # periods after which a row comes late
 MENDING = 10  # as many more are tolerated after each period
+LATE = 3  # periods after which a row comes late
 REPORTERS_LIMIT = 10_000  # peers that are remembered
 
 
 class Intake:
     """The reporters of one seed, and which of their reports count.
 
-    These are one new PERIOD per period, and recent older ones, kept for a seed that is gone; their
-    age follows from their PERIOD. Late reports may come close together, but no more of them than
-    periods have passed. Too many others end a link, because they cost less to send than to read."""
+    A report counts if its PERIOD is higher than before, once a period; or if it is one of the last
+    six and was lacking here, because peers keep these for a seed that takes the place of another.
+    Its age then follows from its PERIOD. Late reports may come close together, but no more of them
+    than periods have passed. Too many others end a link, because they cost less to send than to
+    read."""
 
     def __init__(self, period: float):
         self._period = period  # in seconds
@@ -52,7 +54,7 @@ class Intake:
         counted = counted if latest_run == start else set()
         newest = max(counted, default=0)
         if period <= newest:
-            if period <= newest - KEPT or period in counted:
+            if period <= newest - REPORTS_KEPT or period in counted:
                 return None
             counted.add(period)
             return (newest - period) * self._period + now - came
@@ -61,7 +63,7 @@ class Intake:
         if self._credit.take(now, key=peer):  # it comes too soon
             self._credit.take(now, -1, peer)
             return None
-        recent = {one for one in counted if one > period - KEPT}
+        recent = {one for one in counted if one > period - REPORTS_KEPT}
         self._reporters.put(peer, (start, recent | {period}, now))
         return 0.0
 
@@ -93,7 +95,7 @@ class Keeping(Part):
         self._moved = 0  # rows forwarded to other owners since the last `load:` in the file
         self.late = Recent(REPORTERS_LIMIT)  # reporter whose rows came late -> for how long
         self._newest = Recent(REPORTERS_LIMIT)  # reporter -> when its newest row was reported
-        self._counted_in = self._hops = 0  # rows taken in since then, and their hops to the owner
+        self._counted_in = self._hops = 0  # rows taken in since the same, and their hops
 
     def _table(self) -> Rows:
         return Rows(WINDOW * self._period, self._node.counters)

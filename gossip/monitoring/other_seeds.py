@@ -31,6 +31,7 @@ ASKED = "a seed that is asked whether it dialled"
 LISTENER = "a seed that listens"
 
 CHECKS_AT_ONCE = 64  # of links that claim to be the same seed
+BACKLOG = 64 * 1024 * 1024  # bytes that may wait for another seed: all rows of several tables
 FIRST_PAUSE, LAST_PAUSE = 0.25, 2.0  # seconds between two dials
 
 LIVING = 3  # periods for which a seed counts as living after its last word
@@ -45,8 +46,8 @@ class _Way:
     def __init__(self):
         self.link = None  # that this seed has dialled, from its dial to its end
         self.dialled = 0.0  # when
-        self.nonce: str | None = None  # said on it, until the other end has confirmed it
-        self.open = False  # the other end listens
+        # said on it, until the other end has confirmed it, and listens
+        self.nonce: str | None = None
         self.retry = Backoff(FIRST_PAUSE, LAST_PAUSE)
         self.heard_on = None  # the link on which the other seed speaks, also after its end
 
@@ -94,7 +95,7 @@ class SeedLinks(Part):
     def send(self, seed: Address, lines: bytes) -> None:
         """Say something to another seed, if it listens."""
         way = self._ways[seed]
-        if way.open and lines:
+        if way.link is not None and way.nonce is None and lines:
             way.link.send(lines)
 
     def to_all(self, lines: bytes) -> None:
@@ -127,9 +128,9 @@ class SeedLinks(Part):
         if link.role == LISTENER:
             if way.link is not link or way.nonce != message.nonce:
                 raise wire.WireError("another nonce than was said, or said again")
-            link.trust()
+            link.trust(BACKLOG)
             link.hold()
-            way.open, way.nonce = True, None
+            way.nonce = None
             way.retry.reset()
             link.release(self._said_first(link.peer))
             return
@@ -162,7 +163,7 @@ class SeedLinks(Part):
             self._node.disconnect(checked, f"{link.peer} has not said that it dialled")
         way = self._ways.get(link.peer)
         if way is not None and way.link is link:
-            way.link, way.open, way.nonce = None, False, None
+            way.link, way.nonce = None, None
             way.retry.failed(self._node.now(), self._node.rng.uniform(0.5, 1.0))
             self.duty.hurry()
 
@@ -184,8 +185,8 @@ class Tending:
     order of config.txt. A seed that has just begun, or stood still, has not heard the others yet,
     so it neither keeps the tree nor decides. A seed decides about a subject after owning it for two
     periods, and a period after all seeds have told their loads under this tree. Until then rows may
-    be on their way, because a seed tells its load behind the rows that it forwards. After a recut
-    among the same seeds, only subjects whose rows move have to wait."""
+    be on their way, because a seed tells its load behind the rows that it forwards. If no seed has
+    joined, only subjects whose rows move have to wait."""
 
     def __init__(self, own: Address, seeds: list[Address], period: float, heard, now: float):
         self._own, self._heard, self._period = own, heard, period  # in seconds

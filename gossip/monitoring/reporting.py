@@ -19,7 +19,6 @@ from gossip.signing.grammar import Contradiction, contradiction, parse_signed
 from gossip.signing.known_runs import run_of
 from gossip.tools import Recent
 
-KEPT = 6  # reports, each of a period
 EVIDENCE_LIMIT = 100  # unknown runs whose contradictions wait
 
 
@@ -32,7 +31,7 @@ class Reporting(Part):
         self._node = node
         self._seed_links = seed_links  # returns the links to the seeds that list this peer
         self._interval = node.settings.report_interval
-        self._kept: collections.deque[bytes] = collections.deque(maxlen=KEPT)  # the newest first
+        self._kept: collections.deque[bytes] = collections.deque(maxlen=grammar.REPORTS_KEPT)  # the newest first
         self._period = 0  # of the last report
         self._told = None  # the link to the seed that has had all reports so far
         self._due: float | None = None  # when the next report is
@@ -64,7 +63,9 @@ class Reporting(Part):
         elif links:  # another seed needs all of them
             self._told = links[0]
             self._told.send(b"".join(self._kept))
-        self._due = max(self._due + self._interval, now)
+        self._due += self._interval
+        if self._due <= now:  # it stood still; no second report follows at once
+            self._due = now + self._interval
         return self._due
 
     def entries(self) -> list[grammar.Entry]:

@@ -110,6 +110,7 @@ class Rows:
 
     def expire(self, now: float) -> None:
         self._drop(now - self._window)
+        self._of_owner = +self._of_owner  # without owners that have no row left
 
     def _take(self, wanted) -> list[Row]:
         """Take out the rows of the pairs for which `wanted(subject, other)` holds."""
@@ -139,7 +140,6 @@ class Rows:
 
     def _evict(self) -> None:
         """Drop the older half of the largest owner's rows."""
-        self._of_owner = +self._of_owner  # without owners that have no row left
         (owner, rows), = self._of_owner.most_common(1)
         times = sorted(at for _, _, packed in self._pairs(owner)
                        for _, _, at, *_ in _PACKED.iter_unpack(packed))
@@ -186,5 +186,5 @@ def lines_of(rows: Iterable[Row], now: float, line=grammar.rows) -> bytes:
         reports.setdefault((row.side, row.reporter, row.start, row.period), []).append(row)
     lines = [(what, some[at: at + grammar.ENTRIES_LIMIT]) for what, some in reports.items()
              for at in range(0, len(some), grammar.ENTRIES_LIMIT)]
-    return b"".join(line(max(0.0, now - some[0].at), *what, [row.entry for row in some])
+    return b"".join(line(now - some[0].at, *what, [row.entry for row in some])
                     for what, some in lines)

@@ -70,7 +70,7 @@ class View(NamedTuple):
 
 class Guilt(NamedTuple):
     """The badness of a guilty subject, and the rates of its reporters. A slanderer's badness is the
-    share of its neighbours about which it lies."""
+    share of its neighbours about which it lies, 0.1 at least."""
 
     badness: float
     rates: dict[Address, float]

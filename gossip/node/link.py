@@ -288,10 +288,11 @@ class Link:
             if self.connection is not None:
                 self.connection.shutdown()
 
-    def trust(self) -> None:
-        """Expect no line, and allow a longer backlog: the other end has introduced itself."""
+    def trust(self, limit: int | None = None) -> None:
+        """Expect no line, and allow a longer backlog, of `limit` bytes or as the settings say,
+        because the other end has introduced itself."""
         self.deadline = None
-        self._limit = self._settings.backlog_limit
+        self._limit = limit or self._settings.backlog_limit
 
     def waiting(self) -> int:
         """Return the bytes of backlog that may be sent now; 0 after the end."""

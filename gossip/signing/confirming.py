@@ -119,7 +119,8 @@ class Confirming(Part):
                 and self.find_out(run, link.peer) and self._runs.is_open(key_of(run)))
 
     def find_out(self, run: bytes, brought_by: Address | str) -> bool:
-        """Do so, even if a neighbour or IP brought false runs."""
+        """Find out about a run, whoever brought false ones. Return whether it is genuine, or
+        somebody is asked."""
         key = key_of(run)
         if self._runs.is_asked(key) or self._runs.is_known(run):
             return True

@@ -141,7 +141,7 @@ class Covers:
     def speaking(self, message: wire.Gossip, digest: bytes, last: Cover | None,
                  seen_of) -> Cover | None:
         """Return the cover (`last`, or a kept one) of a message; None if the message is old (in
-        `seen_of(run)`), or its cover a contradiction; else Corrupt."""
+        `seen_of(run)`), or its cover a contradiction, or of a run denied lately; else Corrupt."""
         run, number, named = message.run, message.number, digest[:grammar.HASH_SIZE]
         if last is not None and last.run == run and last.hash_of(number) == named:
             return last if last.texts else self.keep(last)

@@ -97,8 +97,8 @@ class SignedSpreading(Spreading):
                           for line in lines], rumors)  # nobody has signed a prefix
 
     def _take(self, link, lines: list[bytes], rumors: list[bytes] = ()) -> None:
-        """Take lines without prefixes. If one is corrupt, answer no rumor, because not all were
-        read."""
+        """Take lines without prefixes. If one is corrupt, answer no rumor, because `knew` would be
+        said of it, too."""
         fresh = self._remember(lines, link)
         unknown = [line for _, line, _ in fresh.unknown]
         if fresh.corrupt:

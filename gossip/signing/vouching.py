@@ -77,7 +77,7 @@ class Vouching(Part):
         return self._runs_of(address)[1]
 
     def latest_run(self, address: Address) -> bytes | None:
-        """Return the last proved run, even if later probes brought no proof."""
+        """Return the run that the last probe proved; if it proved none, the newest run."""
         starts, latest = self._runs_of(address)
         return run_of((address, latest or next(reversed(starts)))) if starts else None
 

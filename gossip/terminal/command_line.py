@@ -240,7 +240,7 @@ SETTINGS = {  # name -> converter (None: a switch; WAYS: choices), name of the v
     "burst": (_COUNT, "N", "lines that it may say beyond that at once (%(default)s)"),
     "settle": (_SECONDS, "N", "seconds that a message is known before a neighbour that has not "
                               "forwarded it counts as having missed it (%(default)g)"),
-    "filter": (word_filter, "FILE", "words that no message may have, one a line; with --monitor"),
+    "filter": (word_filter, "FILE", "words that no message may have, one a line"),
 }
 _OF_BOTH = ("monitor", "report_interval", "ban", "file_limit")
 OF_SEEDS_ALONE = ("registrations_per_ip",)  # settings that a peer does not have

@@ -144,6 +144,16 @@ def test_a_peer_that_stood_still_counts_that(net, seed):
     assert peer.counters["periods not judged, as this peer stood still"] == 1
 
 
+def test_a_peer_that_stood_still_reports_once_and_again_after_a_period(net, seed):
+    peer = watched_peer(net, report_interval=3600.0)
+    wait_until(lambda: peer.reporting._due is not None, what="the first period to begin")
+    with peer.turn:
+        due = peer.reporting._due
+        assert peer.reporting.turn(due) == due + 3600
+        assert peer.reporting.turn(due + 20_000) == due + 23_600
+        assert peer.reporting.turn(due + 23_601) == due + 27_200
+
+
 def test_requests_go_behind_what_waits_for_a_neighbour(net, seed):
     """So that whoever answers has read all that was forwarded before."""
     peer = watched_peer(net, report_interval=3_600)

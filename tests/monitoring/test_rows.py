@@ -129,6 +129,14 @@ def test_an_owner_that_fills_a_table_loses_its_own_rows_alone():
     assert max(row.period for row in held.all()) == 500
 
 
+def test_nothing_is_kept_of_owners_whose_rows_have_expired():
+    held = table(*(row for port in range(6000, 6050)
+                   for row in rows_of(report(T), peer(port), 90.0)))
+    assert len(held._of_owner) == 50
+    held.expire(1_000.0)
+    assert held.count() == 0 and not held._of_owner
+
+
 def test_rows_travel_in_few_lines_and_arrive_as_they_were():
     rows = rows_of(report(S, T), R, 100.0) + rows_of(report(S, period=2), R, 102.0)
     said = lines(lines_of(rows, 103.5))

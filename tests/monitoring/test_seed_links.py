@@ -212,6 +212,19 @@ def test_a_link_that_breaks_is_dialled_again(net):
     assert agree([one, other])
 
 
+def test_a_seed_that_reads_late_is_told_more_than_a_peer_would_be(net):
+    """All rows of a table may be said to it, and the link would have to say them again."""
+    net.seed_addresses = [free_address(), free_address()]
+    one, other = (net.seed(address, monitor=True, report_interval=PERIOD, backlog_limit=10_000)
+                  for address in net.seed_addresses)
+    wait_until(lambda: listens(one, other))
+    lines = b"%s\n" % ROWS.encode() * 10_000
+    with other.turn:  # so that it reads nothing
+        for _ in range(16 * 1024 * 1024 // len(lines)):
+            one.seed_links.to_all(lines)
+        assert not one.seed_links._ways[other.address].link.ended
+
+
 def test_a_seed_that_starts_anew_is_told_the_tree_and_its_rows(net):
     seeds = monitoring_seeds(net, 3)
     peer, end = registered(net, seeds[0])

@@ -2,6 +2,7 @@
 
 import pytest
 
+from gossip.monitoring import grammar, keeping
 from gossip.monitoring.threaded_tree import ThreadedTree
 from tests.tools import keepers
 from tests.tools.keepers import PERIOD, Keepers, play
@@ -71,4 +72,4 @@ def test_a_newcomer_takes_a_share():
 
 
 def test_peers_keep_as_many_reports_as_seeds_expect():
-    assert keepers.KEPT == 6 and keepers.WINDOW == 12
+    assert (keepers.KEPT, keepers.WINDOW) == (grammar.REPORTS_KEPT, keeping.WINDOW) == (6, 12)

@@ -39,7 +39,8 @@ def agree(seeds):
 
 def listens(seed, other):
     """Whether another seed takes what a seed says."""
-    return seed.seed_links._ways[other.address].open
+    way = seed.seed_links._ways[other.address]
+    return way.link is not None and way.nonce is None
 
 
 def held(*seeds):
