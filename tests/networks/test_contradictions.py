@@ -6,6 +6,7 @@ import hashlib
 import pytest
 
 from gossip import wire
+from gossip.monitoring.grammar import Kick
 from gossip.signing.grammar import Signer, parse_signed, registering
 from gossip.tools import Rate
 from tests.tools.files import count, events, wait_event
@@ -108,6 +109,18 @@ def test_a_run_is_punished_once_and_refused_for_good(net):
     liar.signer = other
     liar.register(seed)  # another key is another run
     assert count(seed, f"removed:{liar.address}:malicious") == 1
+
+
+def test_a_run_that_is_banned_already_is_refused_for_good_by_all_seeds(net):
+    network = all_linked(net, 3, 3)
+    liar, witness = Liar(network.net), Liar(network.net)
+    register(network, liar)
+    end, *_ = register(network, witness)
+    seed = network.seeds[0]
+    with seed.turn:
+        seed.deciding.on_kick(end, Kick(liar.address, 0.5, 600.0))
+    end.say(evidence(liar.signer, liar.address))
+    wait_until(lambda: all(seed.deciding.fault_of(liar.address) for seed in network.seeds))
 
 
 def test_old_evidence_says_nothing_about_the_run_that_follows(net):
