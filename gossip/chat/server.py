@@ -37,7 +37,7 @@ CHAT = Settings(  # because neighbours are near, and datagrams get lost
 TRIES = 4  # a rumor is told once, and retried three times
 HASTE = 0.2  # seconds between two comparisons while a neighbour has other messages
 LAST_WORDS = 4.0  # seconds at most that an ending server lets the last messages spread
-AT_CRASH = 10_000  # latest messages that a silent neighbour is sent once more at a crash
+AT_CRASH = 10_000  # latest messages that a silent neighbour is sent at a crash
 QUIET = 0.3  # seconds without gossip after which it may end
 SILENCE = 3.5  # anti-entropy intervals without a datagram after which a neighbour counts as gone
 
@@ -99,12 +99,12 @@ class DatagramLink:
 
 def pack(data: bytes, room: int) -> list[bytes]:
     """Cut lines into pieces of at most `room` bytes. A longer line stays whole."""
-    pieces = []
-    while len(data) > room:
-        end = data.rfind(b"\n", 0, room) + 1 or data.index(b"\n") + 1
-        pieces.append(data[:end])
-        data = data[end:]
-    return [*pieces, data] if data else pieces
+    pieces, at = [], 0
+    while len(data) - at > room:
+        end = data.rfind(b"\n", at, at + room) + 1 or data.index(b"\n", at) + 1
+        pieces.append(data[at:end])
+        at = end
+    return [*pieces, data[at:]] if at < len(data) else pieces
 
 
 def signature(key: bytes, sender: Address, receiver: Address, content: bytes) -> bytes:
@@ -274,18 +274,24 @@ class ChatServer(Node):
             self._gossip(texts)
             texts = []
             if line == GET:
-                latest = self.messages.latest(self.settings.cache_size)
-                with self.turn.left():
-                    log = chat_log(latest)
-                link.send(b"chatLog " + log + b"\n")
-                with self.turn.left():  # until the proxy has taken all of it, or hung up
-                    self.flusher.wait_until(lambda: link.ended or not link.waiting(), math.inf)
+                self._tell_log(link)
             elif line == CRASH:
                 self.mongering.flush(self.messages.latest(AT_CRASH))
                 os._exit(1)
             else:
                 self.write_refusal(link.remote, f"unknown line {line[:100]!r}")
         self._gossip(texts)
+
+    def _tell_log(self, link: Link) -> None:
+        """Tell the log, and wait until the proxy has taken all of it, or hung up."""
+        if not link.takes():
+            return
+        latest = self.messages.latest(self.settings.cache_size)
+        with self.turn.left():
+            log = chat_log(latest)
+        link.send(b"chatLog " + log + b"\n")
+        with self.turn.left():
+            self.flusher.wait_until(lambda: link.ended or not link.waiting(), math.inf)
 
     def _fits(self, link: Link, text: bytes) -> bool:
         """Tell whether a text can be gossiped. If not, write down why."""

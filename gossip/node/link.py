@@ -294,6 +294,10 @@ class Link:
         self.deadline = None
         self._limit = limit or self._settings.backlog_limit
 
+    def takes(self) -> bool:
+        """Return whether what is sent may still arrive."""
+        return not (self.ended or self._broken)
+
     def waiting(self) -> int:
         """Return the bytes of backlog that may be sent now; 0 after the end."""
         with self._lock:

@@ -79,7 +79,7 @@ class GossipModule(Node):
         """Drop silent neighbours, PING the others, and return the next time."""
         interval = self.settings.liveness_interval
         for link in self.view.links():
-            if now - link.heard > SILENT_ROUNDS * interval:
+            if now - link.heard > SILENT_ROUNDS * interval and not self.is_late():
                 link.close("silent")
             else:
                 link.send(messages.Ping().pack(), urgent=True)
@@ -134,6 +134,8 @@ class GossipModule(Node):
             raise WireError(f"{kind.replace('_', ' ')} is not expected from {link.role}")
 
     def on_peer_request(self, link: PeerLink, message: messages.PeerRequest) -> None:
+        if not link.requests.spend(self.now()):
+            return  # a neighbour asks once, and again when it has an answer
         others = tuple(self.view.addresses(but=link.peer))
         self.outbox.add([link], messages.PeerResponse(others).pack())
 
@@ -158,7 +160,7 @@ class GossipModule(Node):
             raise WireError("peer response without a request")
         link.asked = False
         for address in self.view.heard_of(message.addresses, link.peer):
-            self._dial(address)
+            self._dial(address, teller=link.peer)
 
     def accept_module(self, connection, remote: tuple[str, int]) -> PeerLink:
         """Accept a program of this host at the API."""
@@ -176,9 +178,9 @@ class GossipModule(Node):
             self.disconnect(oldest, "gave way: too many are not verified")
         return link
 
-    def _dial(self, peer: Address, needed: bool = False, up: int = 0) -> None:
-        """Dial a peer if a place is free or it is `needed`."""
-        if not self.handshake.is_left_alone(peer) and self.view.begin_dial(peer, needed, up):
+    def _dial(self, peer: Address, *more, **said) -> None:
+        """Dial a peer if it may have a place, see `begin_dial`."""
+        if not self.handshake.is_left_alone(peer) and self.view.begin_dial(peer, *more, **said):
             link = self.new_link(DIALLED, peer)
             link.await_reply()
             self.dial(link)

@@ -43,6 +43,7 @@ REST = 0.5  # seconds without work for a peer that hung up, doubled each time up
 MOST_LEFT_ALONE = 1_000  # remembered peers that are left alone
 PUSH_MEMORY = 10.0  # seconds in which only the first PUSH of an address is forwarded
 PUSHES_A_SECOND = 50  # over one link; the rest is dropped, because each goes to many modules
+REQUESTS_A_SECOND = 50  # for addresses, over one link, because an answer may have thousands
 PUSHES = 10_000  # addresses remembered for PUSH_MEMORY
 OVERLAP = 2.0  # seconds for which the worse of two links is still read: news are on their way
 SLOT, SLOTS = 60.0, 6  # seconds of a slot; slots in which a nonce is valid
@@ -61,6 +62,7 @@ class PeerLink(Link):
         self.proven = False  # it was found at its address
         self.teller: Address | None = None  # the neighbour that named it, if we dialled it for that
         self.pushes = Budget(PUSHES_A_SECOND)
+        self.requests = Budget(REQUESTS_A_SECOND)
         self._alone = Budget(ALONE)  # of a module
         # Of the messages that arrived together:
         self.announced = collections.Counter()  # data type -> announces so far
@@ -92,7 +94,7 @@ class View:
         self._later = later  # does a job after so many seconds
         self._write = write  # writes an event into the output file
         self._neighbours: dict[Address, PeerLink] = {}
-        # address -> the neighbour that named it last in a 505; the latest address comes last
+        # address -> the neighbour that named it last, in a 505 or by PUSH; the latest comes last
         self._dialling: dict[Address, Address | None] = {}
         self._known: collections.OrderedDict[Address, Address | None] = collections.OrderedDict()
         self._pushed = Recent(PUSHES)
@@ -101,13 +103,13 @@ class View:
         """Make a verified peer a neighbour, and close links that it replaces. Return False if it
         has a better link. Of two links in opposite directions, the better is dialled by the smaller
         address. Of two links in the same direction, the newer is better."""
-        teller = self._dialling.pop(peer, None)
+        teller = self._dialling.pop(peer, None) if dialled else None
         if (standing := self._neighbours.get(peer)) is not None:
             if standing.dialled != dialled and standing.dialled == (self._own < peer):
                 return False
             self._later(functools.partial(standing.close, "replaced"), OVERLAP)
             self._write(f"disconnected:{peer}:replaced")
-        link.dialled, link.teller = dialled, teller if dialled else None
+        link.dialled, link.teller = dialled, teller
         link.proven = dialled or standing is not None and standing.proven
         self._neighbours[peer] = link
         self._write(f"connected:{peer}")
@@ -146,9 +148,11 @@ class View:
         self._note(peer, link.teller)
         return True
 
-    def begin_dial(self, peer: Address, needed: bool = False, up: int = 0) -> bool:
-        """Take a place for a dial, and return whether to dial. A `needed` dial has a place."""
-        teller = self._known.get(peer)
+    def begin_dial(self, peer: Address, needed: bool = False, up: int = 0,
+                   teller: Address | None = None) -> bool:
+        """Take a place for a dial, and return whether to dial. A `needed` dial has a place. `teller`
+        named the peer, which may have been forgotten since."""
+        teller = self._known.get(peer, teller)
         is_dialled = self._is_strange(peer) and (needed or self._free_for(teller, up) > 0)
         if is_dialled:
             self._dialling[peer] = teller
@@ -322,7 +326,7 @@ class Handshake(Part):
         return admitted
 
     def is_left_alone(self, peer: Address) -> bool:
-        """Tell whether a peer recently did not accept our work."""
+        """Tell whether a peer recently did not accept our work, or hung up."""
         now = self._module.now()
         return now < self._rests.get(peer, now, Backoff(REST, LEFT_ALONE)).due
 
@@ -337,10 +341,12 @@ class Handshake(Part):
 
     def on_end(self, link: PeerLink) -> None:
         """Free a dial's place. Leave a peer alone that refused our work, or hung up during it."""
-        if link.role == ANSWERED:
-            self._module.write_refusal(link.peer, "it did not take our work: has it more pow_bits?")
         if link.role in (WORKED_FOR, ANSWERED) and link.peer not in self._view.addresses():
-            self.leave_alone(link.peer, refused=link.role == ANSWERED)  # else it dialled sooner
+            was_refused = link.role == ANSWERED  # else it hung up; a neighbour has dialled sooner
+            if was_refused:
+                self._module.write_refusal(
+                    link.peer, "it did not take our work: has it more pow_bits?")
+            self.leave_alone(link.peer, was_refused)
         if link.role in (DIALLED, WORKED_FOR, ANSWERED):
             self._view.end_dial(link.peer)
 

@@ -25,8 +25,8 @@ DRAWS = 100  # random ids for repeated data; if none is free, nearly all 65,536 
 LOOK_EVERY = 64  # announces of a type between two checks whether receivers keep up
 STILL_VALIDATING = 1.0  # seconds without a validation after which announcers no longer wait
 FLUSH = 256 << 10  # bytes; an outbox with more is sent before the next validation
-MODULE_WAIT = 4.0  # seconds that a neighbour's reader waits at a time, for modules that have read
-# something in this time; half a liveness interval, if that is shorter
+MODULE_WAIT = 4.0  # seconds: a neighbour's reader waits for modules that have read something within
+# so long; it waits so long at a time, or half a liveness interval, if that is shorter
 PIECE = 64 << 10  # bytes of news taken from a neighbour after a wait in vain
 PIECES = 8  # a second, of all neighbours together
 SMALL = 16 << 10  # bytes; an outbox with more is sent before looking for slow modules
@@ -93,8 +93,7 @@ class Relay(Part):
                 if link.ended or link.waiting() > ORIGIN_LIMIT:
                     break  # because the rest would end its connection
         for news in self.pending.take_unwanted(message.data_type, self._module.now()):
-            for sender in news.senders:
-                self._take(sender, news.message)  # as if it came now
+            self._take(*news.senders, news.message)  # as if it came now, from its only sender
 
     def on_announce(self, link: PeerLink, message: messages.Announce) -> None:
         """Tell other modules of an announcement. If none subscribed, forward it."""

@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from gossip.chat import server as chat_server
 from gossip.chat.server import CHAT, QUIET, TRIES
 from gossip.lab.proof import check
 from tests.tools.chat import A, gossip_line, log, texts
@@ -125,6 +126,17 @@ def test_a_log_of_many_mib_is_answered_while_others_talk(line):
     wait_until(lambda: server.messages.count() == 251)
     assert len(proxy.hear(30)) >= len("chatLog ") + 250 * 50_001 - 1
     assert log(other).endswith(",small")
+
+
+def test_no_logs_are_made_for_a_proxy_that_has_hung_up(line, monkeypatch):
+    made, make, server = [], chat_server.chat_log, line.start(0)
+    monkeypatch.setattr(chat_server, "chat_log", lambda texts: made.append(1) or make(texts))
+    proxy = line.proxy(server)
+    proxy.say("msg 1 " + "x" * 50_000, *["get chatLog"] * 5_000)
+    wait_until(lambda: made)
+    proxy.close()  # it has read nothing, so its system resets the connection
+    wait_until(lambda: not server.links(), what="all its lines to be read")
+    assert len(made) < 2_500
 
 
 def test_a_restarted_server_has_everything_again_older_runs_first(line):

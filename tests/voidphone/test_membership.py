@@ -1,5 +1,6 @@
 """Membership: whom a module dials, asks, keeps and gives up, and whom it calls silent."""
 
+import contextlib
 import socket
 import struct
 import threading
@@ -64,6 +65,16 @@ def test_of_many_pushes_over_one_link_the_rest_is_dropped(modules):
     while (message := other.hear()).kind == "push":
         heard.append(message.address.port)
     assert heard[:50] == [*range(1, 51)] and len(heard) < 2_500  # in some seconds
+
+
+def test_of_many_questions_over_one_link_the_rest_is_dropped(modules):
+    neighbour = modules.neighbour(modules.module(degree=2))
+    neighbour.say(*[messages.PeerRequest()] * 5_000)
+    answers = 0
+    with contextlib.suppress(TimeoutError):
+        while message := neighbour.hear(1.0):
+            answers += message.kind == "peer_response"
+    assert 50 <= answers < 2_500  # in some seconds
 
 
 def test_what_is_on_its_way_over_a_replaced_link_arrives(modules):

@@ -187,6 +187,22 @@ def test_what_one_neighbour_names_never_fills_more_than_half_of_what_others_left
     assert view.begin_dial(peer(99)), "nobody named it"
 
 
+def test_a_dial_stays_in_its_tellers_account_though_the_peer_joins_meanwhile():
+    view = view_of(own=peer(0))
+    assert view.pushed(peer(1), 0.0, TELLER) and view.begin_dial(peer(1))
+    assert view.admit(peer(1), end("its own"), dialled=False)
+    assert view.admit(peer(1), end("dialled"), dialled=True)
+    assert end("dialled").teller == TELLER
+
+
+def test_a_dial_stays_in_its_tellers_account_though_the_address_was_forgotten():
+    view = view_of(cache_size=1)
+    for number in (1, 2):
+        view.heard_of([peer(number)], TELLER)
+    assert view.begin_dial(peer(1), teller=TELLER)
+    assert view.admit(peer(1), end("one"), dialled=True) and end("one").teller == TELLER
+
+
 def test_a_505_is_drawn_from_by_ip_and_fills_no_cache_of_other_ips():
     crowd = [address_of("127.0.0.9", 5000 + number) for number in range(50)]
     view = view_of(degree=4, cache_size=6)
