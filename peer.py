@@ -75,7 +75,8 @@ class Peer(Node):
         super().__init__(address, settings, output, world, seeds)
         self.rng = rng or random.Random()
         self.leaving = False  # set once, by `quit`
-        self._leave_until = self._leave_latest = 0.0  # when a leaver's waits end: this one, and all
+        # when a leaver's present wait ends, and when that for neighbours which still read
+        self._leave_until = self._leave_latest = 0.0
         self._told_leave: list[Link] | None = None  # links to the seeds that were told `leave`
         signer = new_signer(address, rng) if settings.sign else None
         lanes = probers(self.probe, self.now, 1, settings.probes_at_once)

@@ -132,8 +132,8 @@ def network(parser: Parser, args, settings: Settings) -> int:
 def add_watch(parser: Parser) -> None:
     """Add the flags of commands that may show their network."""
     parser.switch("--watch", "serve a page that shows the network while it runs, with buttons; "
-                             f"peers then gossip on without --once, and up to {OWN_PROCESSES} have "
-                             "four links and a process each")
+                             f"up to {OWN_PROCESSES} peers have a process each then, and without "
+                             "--once gossip goes on")
     add_page(parser, "--watch-port", "--watch-host")
     parser.switch("--plain", PLAIN)
 
@@ -272,7 +272,7 @@ def bench_command(arguments: list[str]) -> int:
     parser.count("--peers", 2, 40, "peers, each a process")
     parser.count("--messages", 1, 5000, "messages said at once")
     parser.count("--size", 1, 64, "bytes of each message's text", "BYTES")
-    parser.count("--runs", 1, 3, "networks measured one after the other")
+    parser.count("--runs", 1, 3, "networks measured for each way of spreading, and one more")
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE",
                         help="write all figures into a file, too")
     parser.switch("--module", "measure gossip modules instead")
@@ -281,11 +281,15 @@ def bench_command(arguments: list[str]) -> int:
     parser.set_defaults(spread=None)
     args = parser.parse_args(arguments)
     if args.module:
+        if args.json:
+            parser.error("--json is not for --module")
+        if args.base_port + 20 > 65536:
+            parser.error(f"10 modules from port {args.base_port} on pass port 65535")
         return measure_modules(args.base_port)
     if args.size > LARGEST:
         parser.error(f"--size {args.size}: a message has at most {LARGEST} bytes")
     seeds = load_seeds(args.config)
-    settings = peer_settings(args)._replace(gossip_count=0)
+    settings = with_room(peer_settings(args)._replace(gossip_count=0), args.peers)
     if args.messages > settings.burst:  # one peer says them at once, against its rate limit
         settings = settings._replace(rate=0)
     return bench.measure(args, peer_addresses(parser, args), seeds, local_seeds(seeds), settings,

@@ -2,7 +2,7 @@
 
 Pure values. Three rules (gossip/README.md says why the first makes a power law):
 
-rule            int(40 · 1.5^(−id/10)) with id = port mod 100, never below 3, never above 60
+rule            int(40 · 1.5^(−id/10)) with id = port mod 100, never below 3
 fixed:K         K for everyone
 powerlaw:ALPHA  from 3 to 60, P(k) proportional to k^−ALPHA, drawn by a hash of the address
 """
@@ -18,7 +18,7 @@ from gossip.addresses import Address
 
 LARGEST, SMALLEST = 60, 3
 IDS = 100  # the id of a peer, which the first rule uses, is its port modulo this
-_OF_ID = [max(SMALLEST, min(LARGEST, int(40 * 1.5 ** (-id / 10)))) for id in range(IDS)]
+_OF_ID = [max(SMALLEST, int(40 * 1.5 ** (-id / 10))) for id in range(IDS)]
 
 
 class Capacity(NamedTuple):

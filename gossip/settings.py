@@ -37,7 +37,7 @@ class Filter(NamedTuple):
 
 class Settings(NamedTuple):
     """The settings of a node. The command line of a peer can set the first block, and that of a
-    seed `registrations_per_ip`, too; programs and tests set some of the rest."""
+    seed OF_SEEDS (terminal/command_line.py); programs and tests set some of the rest."""
 
     gossip_count: int = 10  # messages that the generator makes
     gossip_interval: float = 5.0  # seconds between them
@@ -73,7 +73,7 @@ class Settings(NamedTuple):
     probe_limit: float = 2.0  # seconds for one probe, connecting included
     quick_look: float = 0.25  # seconds for a seed's first, quick probe
     probe_tries: int = 2  # further probes that must fail before a seed refuses or removes a peer
-    probes_at_once: int = 64  # probes under way at one seed, or at one peer that asks about runs
+    probes_at_once: int = 64  # patient probes under way in each lane of liveness/prober.py
     register_limit: float = 10.0  # seconds that a seed may take to answer `register:`
     register_misses: int = 3  # unanswered rounds before another seed is tried
     retry_first: float = 0.5  # seconds: the first backoff after a failure; it doubles

@@ -1,6 +1,7 @@
 """The library for asyncio, as in `async with gossip.aio.join(5001) as peer`.
 
-Calls that wait run in threads of the event loop's executor, but no thread waits for messages.
+Joining, saying and leaving run in threads of the event loop's executor; no thread waits for
+messages, nor for seeds.
 """
 
 import asyncio

@@ -21,6 +21,7 @@ MOST_CHARACTERS = 64 << 20  # of messages that wait, besides the limit of their 
 LOOK = 0.02  # seconds between two checks whether a wait is over
 BYTES = "base64:"  # begins the text of a message of bytes
 DEATHS = 1_000  # remembered dead peers, so that each death is told once
+ONE_DEATH = 120.0  # seconds in which seeds may tell of it; what comes later is another death
 
 _log = logging.getLogger("gossip")
 
@@ -180,11 +181,13 @@ class Subscriber:
             message = self.inbox.take(0)
         except (TimeoutError, EOFError):
             return
-        self._call(self._hand_on, on_message)
+        if len(self.inbox):  # else `on_arrival` has the next handed on
+            self._call(self._hand_on, on_message)
         on_message(message)
 
     def show(self, clock: str, head: str, lines: str) -> None:
-        """Take events that were written together. Of these only gossip has a head."""
+        """Take events that were written together. Only gossip has a head, and Liveness Replies,
+        which matter to nobody here."""
         if head.startswith("received:"):
             self.inbox.put(about(head.partition(":")[2])[0], lines)
         elif not head:
@@ -196,6 +199,8 @@ class Subscriber:
             self._listed_by.add(address)
             if len(self._listed_by) >= self._wanted:
                 self.joined.set()
+        elif kind == "unregistered":
+            self._listed_by.discard(address)
         elif kind == "peer list":
             self._lists_of.add(address)
             self.has_lists = len(self._lists_of) >= self._wanted
@@ -220,5 +225,6 @@ class Subscriber:
             self._call(_log.error, "%s: %s", self._own, event)
 
     def _died(self, peer: str) -> None:
-        if self._on_death is not None and self._dead.add(peer, True):
+        now = time.monotonic()
+        if self._on_death is not None and self._dead.add(peer, True, now, now + ONE_DEATH):
             self._call(self._on_death, peer)

@@ -32,7 +32,7 @@ from gossip.node.output_file import OutputFile
 from gossip.programs.starting import (
     PortTaken, cannot_listen, host_of, known_to, local_seeds, open_output, start_node)
 from gossip.settings import WAYS, Settings, of_one_network
-from gossip.terminal.command_line import ROOT, SETTINGS, CommandError, load_seeds
+from gossip.terminal.command_line import AUTO, ROOT, SETTINGS, CommandError, load_seeds
 from gossip.tools import did_you_mean
 
 SeedList = Iterable[str] | str | os.PathLike[str] | None  # addresses, a path, or the usual list
@@ -155,6 +155,8 @@ def address_asked_for(port: int | str, host: str, seeds: list[Target]) -> Addres
         address = parse_typed(port)
         if isinstance(address, Name):
             raise ValueError(f"{port} is a name; give the port alone, and host=\"{address.host}\"")
+        if host not in (AUTO, address.ip):
+            raise ValueError(f"host={host!r} and {address} are two addresses; give one")
     elif 0 <= port <= 65535:
         with errors_of_a_start():
             ip = host_of(host, seeds, 0.0)
@@ -204,6 +206,8 @@ class Seeds(contextlib.AbstractContextManager["Seeds"]):
         return iter(self.addresses)
 
     def status(self) -> list[dict[str, object]]:
+        if os.getpid() != self._process:
+            raise RuntimeError("these seeds began before a fork, and live in the parent process")
         return [node.status() for node in self._nodes]
 
     def close(self) -> None:
@@ -226,7 +230,7 @@ def seeds(seeds: SeedList = None, *, outputs: Folder = None, **settings: Any) ->
 
 @contextlib.contextmanager
 def put_off() -> Iterator[None]:
-    """Have signals that come meanwhile handled at the end."""
+    """Have signals that come meanwhile handled at the end, up to the first handler that raises."""
     if threading.current_thread() is not threading.main_thread():  # no other handles signals
         yield
         return

@@ -37,7 +37,7 @@ SLOW = 8.0  # seconds for a lookup that must succeed, because the first name ser
 # rather too much than too little
 PROCESS_DESCRIPTORS = 16  # of a process without a node: standard ones, wake-ups, files
 NODE_DESCRIPTORS = 4  # of a node besides its links: listener, wake-ups, output file
-NODE_THREADS = 6  # of a node besides those of its links
+NODE_THREADS = 8  # of a node besides those of its links
 COMING_AND_GOING = 4  # links of a peer that are being made, refused or probed
 PROBES = 32  # short connections of a seed
 PROCESS_MAPS, THREAD_MAPS = 2_000, 3  # memory maps of a process; of a thread (stack and guards)
@@ -72,7 +72,7 @@ def local_among(seeds: list[Target]) -> list[Address]:
 
 
 def local_seeds(seeds: list[Target]) -> list[Address]:
-    """Return the same. CommandError if there is none."""
+    """Return the addresses of the seeds that are here. CommandError if there is none."""
     if local := local_among(seeds):
         return local
     raise CommandError("no seed of the config is an address of this machine", FAILED)
@@ -177,7 +177,7 @@ def check_reachable(seeds: list[Target], own: Address) -> None:
 
 
 def host_of(host: str, seeds: list[Target], patience: float = WAY_LIMIT) -> str:
-    """Return the IP to announce for an IP, a name or `auto`. The latter means the IP from which a
+    """Return the IP to announce for an IP, a name or `auto`. `auto` means the IP from which a
     peer reaches most seeds. CommandError if none appears in `patience` seconds."""
     if host != AUTO:
         return own_address(Name(host, 1), patience).ip if is_host_name(host) else host

@@ -273,7 +273,7 @@ def add_peer_flags(parser: Parser) -> None:
     add_settings(parser, *(name for name in SETTINGS if name not in OF_SEEDS))
 
 
-def add_common_flags(parser: Parser, outputs: pathlib.Path = OUTPUTS,
+def add_common_flags(parser: Parser, outputs: pathlib.Path | None = OUTPUTS,
                      of_node: bool = False) -> None:
     """Add --config, --outputs and --quiet. With `of_node`, output may go to standard output."""
     add_config(parser)
@@ -286,8 +286,9 @@ def add_config(parser: Parser) -> None:
                         help="the list of seeds (config.txt)")
 
 
-def add_outputs(parser: Parser, folder: pathlib.Path = OUTPUTS, of_node: bool = False) -> None:
-    """Add the flag for the folder of output files. The folder may be missing."""
+def add_outputs(parser: Parser, folder: pathlib.Path | None = OUTPUTS,
+                of_node: bool = False) -> None:
+    """Add the flag for the folder of output files, which may be missing; None: it is as DIR."""
     def convert(text: str) -> pathlib.Path:
         path = pathlib.Path(text)
         if of_node and text == "-":
@@ -299,8 +300,9 @@ def add_outputs(parser: Parser, folder: pathlib.Path = OUTPUTS, of_node: bool = 
             raise CommandError(f"{text} is a file, not a folder", FAILED)
         return path
 
+    usual = "as DIR" if folder is None else folder.relative_to(HOME).as_posix()
     parser.add_argument("--outputs", metavar="DIR", default=folder, type=convert,
-                        help=f"where output files go ({folder.relative_to(HOME).as_posix()})"
+                        help=f"where output files {'are' if folder is None else 'go'} ({usual})"
                              + ("; - for standard output" if of_node else ""))
 
 

@@ -82,8 +82,7 @@ def parse_folders(parser: Parser, arguments: list[str], more="", together=None) 
     parser.add_argument("folders", nargs="?" if together is None else "*", metavar="DIR",
                         type=pathlib.Path, help="where the output files are (the newest of outputs,"
                                                 f" outputs/demo and outputs/network){more}")
-    add_common_flags(parser)
-    parser.set_defaults(outputs=None)
+    add_common_flags(parser, None)
     args = parser.parse_args(arguments)
     folders = [args.folders] if together is None else args.folders
     if not any(folders):

@@ -6,6 +6,7 @@ import threading
 import pytest
 
 import gossip
+from gossip.library.messages import Inbox, Subscriber
 from tests.tools.waiting import wait_until
 
 
@@ -94,3 +95,45 @@ def test_a_callback_may_leave_and_close_makes_no_call_any_more(net):
         threading.Timer(0.05, go.set).start()
         other.close()
     assert len(taken) <= 1
+
+
+OWN, A, B, C = (f"127.0.0.1:{port}" for port in (5000, 5001, 5002, 5003))
+
+
+def subscriber(*, on_message=None, on_death=None, wanted=2):
+    """A subscriber of which no thread makes calls."""
+    return Subscriber(OWN, Inbox(100, False), wanted, on_message, None, on_death)
+
+
+def test_calls_that_wait_do_not_grow_while_a_message_comes_during_each_call():
+    def hear(message):
+        if len(taken) < 100:
+            told.show("", f"received:{A}:", f"gmessage:1.000000:{A}:1:{len(taken) + 2}:text")
+        taken.append(message.number)
+        waiting.append(told._calls.qsize())
+
+    taken, waiting, told = [], [], subscriber(on_message=hear)
+    told.show("", f"received:{A}:", f"gmessage:1.000000:{A}:1:1:text")
+    while not told._calls.empty():
+        told._calls.get()()
+    assert taken == [*range(1, 102)] and max(waiting) <= 2
+
+
+def test_a_majority_lists_a_peer_only_if_all_of_it_does_so_at_once():
+    told = subscriber()
+    for events, joined in ((f"registered:{A}", False), (f"unregistered:{A}:silent", False),
+                           (f"registered:{B}", False), (f"registered:{C}", True)):
+        told.show("", "", events)
+        assert told.joined.is_set() is joined
+
+
+def test_who_was_started_again_elsewhere_may_die_again(monkeypatch):
+    deaths, clock = [], [100.0]
+    monkeypatch.setattr("gossip.library.messages.time.monotonic", lambda: clock[0])
+    told = subscriber(on_death=deaths.append)
+    for at in (100.0, 101.0, 300.0):
+        clock[0] = at
+        told.show("", "", f"told:{A}:Dead Node:{B}:1.000000:{C}")
+    while not told._calls.empty():
+        told._calls.get()()
+    assert deaths == [B, B]

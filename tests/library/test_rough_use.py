@@ -243,6 +243,23 @@ os.wait()
     assert (code, out, err) == (0, "again\n", "")
 
 
+def test_a_child_of_fork_is_refused_the_status_of_its_parents_seeds():
+    code, out, err = python("""
+import os, gossip, warnings
+warnings.simplefilter("ignore")
+with gossip.seeds(["127.0.0.1:%s"]) as seeds:
+    if os.fork() == 0:
+        try:
+            seeds.status()
+        except RuntimeError as error:
+            print(error, flush=True)
+        os._exit(0)
+    os.wait()
+""" % free_address().port)
+    assert (code, out, err) == (
+        0, "these seeds began before a fork, and live in the parent process\n", "")
+
+
 def test_a_python_that_is_too_old_is_told_in_one_line():
     code, out, err = python("import sys; sys.version_info = (3, 9, 1); import gossip")
     assert (code, out) == (1, "")

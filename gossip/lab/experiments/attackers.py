@@ -20,7 +20,8 @@ AHEAD = 1_000_000  # by which the number of a forged message is ahead of a real 
 
 
 def lying(seed_class: type, lie: str) -> type:
-    """Return the class of a seed that lies about runs, or answers truthfully, but too late."""
+    """Return the class of a seed that lies about runs, or answers truthfully, but too late, or
+    never."""
     class Liar(seed_class):
         def start_threads(self) -> None:
             super().start_threads()

@@ -1,9 +1,10 @@
 """The benchmark of a network on this machine, each peer a process.
 
 Every measurement is of a new network, and has three phases: messages at a steady rate, a burst of
-one peer, and rest. Each way of spreading is measured once more without anti-entropy, because that
-shows which share of the steady messages it delivers alone. Times come from the output files, copies
-from the peers' counters, and CPU, memory and threads from the system (on Linux alone).
+one peer, and rest. Each way of spreading is measured once more without anti-entropy, in the first
+phase alone, because that shows which share of the steady messages it delivers by itself. Times come
+from the output files, copies from the peers' counters, and CPU, memory and threads from the system
+(on Linux alone).
 """
 
 import argparse
@@ -64,7 +65,8 @@ def time_left(planned: list[float]) -> Callable[[], float]:
 def measure(args, peers, seeds, local, settings: Settings, spreads: list[str]) -> int:
     """Measure `args.runs` networks, and one alone, for every way of spreading."""
     target = args.json
-    if target and not os.access(target if target.exists() else target.parent, os.W_OK):
+    if target and (target.is_dir()
+                   or not os.access(target if target.exists() else target.parent, os.W_OK)):
         raise CommandError(f"cannot write {args.json}", FAILED)  # before minutes have passed
     least = settings.liveness_interval + QUIET + STEADY_MESSAGES / RATE  # seconds of a network
     planned = [*[least + REST] * args.runs, least] * len(spreads)

@@ -1,7 +1,8 @@
 """The course of a network of processes, from start to proof.
 
 A network of honest peers ends when all is delivered, and the dead are reported. A watched network
-ends WATCHED periods after all are linked, or ARRIVING later if messages are still missing.
+ends WATCHED periods after all are linked, or later if messages are still missing: when all have
+come, or none for ARRIVING seconds.
 """
 
 import contextlib
@@ -245,10 +246,11 @@ def run_network(args, peers: list[Address], settings: Settings, processes: int |
             settings = settings._replace(gossip_count=1 + int(
                 WATCHED * settings.report_interval / settings.gossip_interval))
         roles = {} if malice is None else malice.deal(used.peers, random.Random())
+        local = seeds_to_start(used.seeds, args.config)  # before End, so that Ctrl-C ends its wait
         end, records, steps = End(), Records(args.outputs), Steps(args, SAY)
         in_time = page = None
-        with Network(used.seeds, seeds_to_start(used.seeds, args.config), used.peers, settings,
-                     used.config, args.outputs, roles) as network:
+        with Network(used.seeds, local, used.peers, settings, used.config, args.outputs,
+                     roles) as network:
             plan = network.plan(processes)
             clear_outputs(args.outputs)
             used.write_config(args.outputs)
@@ -282,7 +284,7 @@ def run_network(args, peers: list[Address], settings: Settings, processes: int |
             steps.say("not everything happened as it should, or in time:")
         rows = check.with_texts(records, check.prove(records.refresh(), network.here()))
         plot = command("plot", args.outputs), "a page of this proof, with pictures"
-        again = f"python runner.py {args.again} --watch", "the same again, live in a browser"
+        again = f"python runner.py {args.again} --watch", "such a network, live in a browser"
         steps.say_proof(rows, commands(plot, again) if page is None else
                         f"{commands(plot)}\nThe live page stays until Ctrl-C.")
         holds = check.holds(rows) and in_time

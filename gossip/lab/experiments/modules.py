@@ -23,9 +23,10 @@ from gossip.lab.proof.evidence import Row, quantile
 from gossip.lab.proof.graph import Pieces
 from gossip.lab.proof.records import parse_line
 from gossip.lab.proof.runs import PeerRun
+from gossip.programs.starting import check_free
 from gossip.settings import Settings
 from gossip.terminal.command_line import FAILED, ROOT, CommandError, show
-from gossip.terminal.folders import OF_MODULES, clear_outputs
+from gossip.terminal.folders import OF_MODULES, clear_outputs, reserved
 from gossip.terminal.input import End
 from gossip.voidphone.messages import Client
 
@@ -72,6 +73,8 @@ class Modules:
 
     def start(self, count: int, degree: int, pow_bits: int) -> None:
         """Start modules and their clients. CommandError when a module does not listen."""
+        for port in range(self._base, self._base + 2 * count):
+            check_free(address_of("127.0.0.1", port))
         for number in range(count):
             ini = self._inis / f"{number}.ini"
             ini.write_text(f"[gossip]\ncache_size = 100\ndegree = {degree}\npow_bits = {pow_bits}\n"
@@ -177,15 +180,15 @@ def _show(name: str, holds: bool, figures: str) -> bool:
 
 def run_experiment(args) -> int:
     """Run the experiment, and return 1 if something did not hold."""
-    clear_outputs(args.outputs, OF_MODULES)
-    with (tempfile.TemporaryDirectory(prefix="grapevine-") as folder,
+    with (reserved(args.outputs), tempfile.TemporaryDirectory(prefix="grapevine-") as folder,
           contextlib.closing(Experiment(args.base_port, pathlib.Path(folder), args.outputs,
                                         args.file_limit)) as experiment):
+        clear_outputs(args.outputs, OF_MODULES)
         return 0 if experiment.carry_out(args.peers, args.degree, args.pow_bits) else FAILED
 
 
 class MeasuredModules(Modules):
-    """The benchmark: modules in one view, where the first client announces."""
+    """The benchmark, in which the first client announces."""
 
     def measure(self, count: int) -> bool:
         """Print the figures of some modules. False if messages were lost."""

@@ -147,9 +147,10 @@ def parse_simulate(arguments: list[str]) -> argparse.Namespace:
                     description="Seeds and peers in virtual time, and accidents by chance.")
     parser.count("--schedule", 0, None,
                  "which accidents: the same number, the same bytes in all files (1)", "NUMBER")
-    parser.count("--peers", 1, None, "peers (by chance 2 to 12)")
+    parser.count("--peers", 1, None, "peers (by chance 2 to 12; with --malicious 40)")
     some_seeds = number(1, f"a whole number from 1 to {SEEDS_LIMIT}", True, SEEDS_LIMIT)
-    parser.add_argument("--seeds", type=some_seeds, metavar="K", help="seeds (by chance 1 to 5)")
+    parser.add_argument("--seeds", type=some_seeds, metavar="K",
+                        help="seeds (by chance 1 to 5; with --malicious 5)")
     parser.add_argument("--until", type=seconds(0), metavar="SECONDS",
                         help="end after so many simulated seconds")
     parser.add_argument("--outputs", type=pathlib.Path, metavar="DIR",
@@ -167,7 +168,7 @@ def parse_simulate(arguments: list[str]) -> argparse.Namespace:
     parser.switch("--gentle", "no power failure, freeze, cut or slow machine")
     add_malicious(parser)
     parser.add_argument("--capacity", type=capacity, metavar="RULE",
-                        help="neighbours of a peer, with --malicious (by chance 3 to 39)")
+                        help="neighbours of a peer, with --malicious (a rule by chance)")
     args = parser.parse_args(arguments)
     _check_flags(parser, args)
     return args
@@ -188,7 +189,8 @@ def _check_flags(parser: Parser, args: argparse.Namespace) -> None:
                      "and --file out")
     if args.malicious is not None and args.malicious.count() >= (args.peers or WATCHED_PEERS):
         parser.error("--malicious leaves nobody honest")
-    if args.file and {args.schedule, args.peers, args.seeds, args.spread} != {None}:
+    if args.file and (args.sign or args.gentle or {
+            args.schedule, args.peers, args.seeds, args.spread} != {None}):
         parser.error("--file names a whole schedule")
 
 

@@ -35,4 +35,4 @@ def test_the_experiment_says_so_when_a_module_cannot_start(tmp_path):
             "runner.py", "module", "--peers", 3, "--once", "--outputs", tmp_path,
             "--base-port", base) as program:
         code, _, err = program.finish(timeout=60)
-    assert code == 1 and "module 0 did not start" in err
+    assert code == 1 and f"port {base} is in use" in err
