@@ -312,7 +312,7 @@ COMMANDS = {  # word -> what carries it out, what it is for
 EXAMPLES = """\
 examples:
   python runner.py                        the seeds of config.txt, until Ctrl-C
-  python runner.py demo                   all of it in ten seconds
+  python runner.py demo                   all of it in ten to twenty seconds
   python runner.py --peers 12 --kill 3    twelve peers, three of which die
 """
 

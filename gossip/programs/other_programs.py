@@ -80,11 +80,7 @@ def _chat_arguments(usual: Settings):
                         help=f"process ID gossips on UDP port PORT + ID ({UDP_BASE})")
     parser.add_argument("--chat-key", type=pathlib.Path, metavar="FILE",
                         help="a secret that all of the line share: datagrams are signed with it")
-    parser.add_argument("--antientropy-interval", metavar="SECONDS", type=seconds(0),
-                        default=usual.antientropy_interval,
-                        help="between two comparisons with the neighbours; 0: never (%(default)g)")
-    parser.count("--cache-size", 0, usual.cache_size, "messages kept")
-    add_settings(parser, "rumor_stop", usual=usual)
+    add_settings(parser, "antientropy_interval", "cache_size", "rumor_stop", usual=usual)
     _add_output_flags(parser)
     parser.count("--end-with-pipe", 0, None,
                  "end with this descriptor (for programs that start chat servers)", "FD")

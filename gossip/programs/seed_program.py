@@ -10,7 +10,7 @@ from gossip.programs.starting import (
     check_free, known_to, local_seeds, node_at, open_output, own_address, start_node)
 from gossip.settings import majority
 from gossip.terminal.command_line import (
-    STANDARD_OUTPUT, CommandError, Parser, add_address, add_common_flags, add_settings,
+    OF_SEEDS, STANDARD_OUTPUT, CommandError, Parser, add_address, add_common_flags, add_settings,
     complain, load_seeds, peer_settings, run_command, show, typed_address)
 from gossip.terminal.folders import command, commands, peer_command, ports
 from gossip.terminal.input import End
@@ -33,7 +33,7 @@ def _seed_command(seed_class) -> None:
     add_address(parser, "the seed to run, also as HOST:PORT; a port alone: the local seed that has "
                         "it")
     add_common_flags(parser, of_node=True)
-    add_settings(parser, "monitor", "report_interval", "ban", "registrations_per_ip", "file_limit")
+    add_settings(parser, *OF_SEEDS)
     args = parser.parse_args()
     seeds = load_seeds(args.config)
     typed = typed_address(parser, args)

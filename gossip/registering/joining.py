@@ -36,7 +36,7 @@ class Joining(Part):
 
     def __init__(self, node, seeds: list[Target], registration):
         self._node, self._registration, settings = node, registration, node.settings
-        self._wanted = majority(len(seeds)) if seeds else 0
+        self._wanted = majority(len(seeds))
         self._rows = {seed: _Registration(settings) for seed in seeds}  # by lines of config.txt
         self._turn = 0  # counts questions for the list: seeds are asked in turn
         self._list_cadence = Cadence(settings.retry_first, settings.liveness_interval, node.now())
