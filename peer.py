@@ -276,7 +276,7 @@ class Peer(Node):
         if link.role == NEIGHBOUR:
             if self._watch is not None:
                 self._watch.noted(link, lines)
-            came, lines = lines, Peer.sift(self, link, lines, True)  # an override may wait
+            came, lines = lines, Peer.sift(self, link, lines, True)  # that of a program waits
             if len(lines) < len(came) and self.spreading.way.HEARS_REPETITIONS:
                 self.spreading.way.repeated(link, came)
             if (lines and lines[0].startswith(self.spreading.BEGINNINGS)
@@ -296,7 +296,7 @@ class Peer(Node):
         if link.role == WAITING:
             reply = self.confirming.proof_of_life(link, reply) + reply
             self.joining.probed(message.address, link.remote_ip)
-        elif self._watch is not None:  # who hears it knows that all before it was forwarded
+        elif self._watch is not None:  # all before it was forwarded, or waits in the backlog
             self.spreading.way.say_behind(link, reply)
             return
         link.send(reply, urgent=True)

@@ -22,7 +22,7 @@ from gossip.net.threads import Threads, Turn
 from gossip.tools import failure
 from gossip.wire import WireError
 
-MANY = 16 << 10  # bytes of lines above which they wait for other readers that have as many
+MANY_BYTES = 16 << 10  # bytes of lines above which they wait for other readers that have as many
 
 
 class LiveDuty(threading.Event):
@@ -196,7 +196,7 @@ class LiveWorld:
                     self._node.up(link)
             while (lines := link.next_lines(self._overdue)) is not None:
                 if lines := sift(link, lines):
-                    self.turn.take(many=sum(map(len, lines)) > MANY)
+                    self.turn.take(many=sum(map(len, lines)) > MANY_BYTES)
                     try:
                         if link.ended:  # another thread has closed it meanwhile
                             break

@@ -215,7 +215,7 @@ class Node(Part):
 
     def sift(self, link: Link, lines: list[bytes]) -> list[bytes]:
         """Return a link's lines without those that change nothing. The reader calls this outside of
-        a turn, while tables may change, so it changes nothing that a turn relies on."""
+        a turn, while tables may change, so it changes nothing for which the order matters."""
         return lines
 
     def lines(self, link: Link, lines: list[bytes]) -> None:

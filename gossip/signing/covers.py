@@ -18,7 +18,7 @@ from gossip.intervals import Intervals
 from gossip.signing import grammar
 from gossip.tools import Recent
 
-WAITING_LIMIT = 1_000  # covers kept without a text that is held
+TEXTLESS_LIMIT = 1_000  # covers kept without a text that is held
 LIARS_LIMIT = 1_000  # runs remembered that have contradicted themselves
 
 _first = operator.attrgetter("first")
@@ -32,7 +32,7 @@ class Cover:
     """A signed line."""
 
     __slots__ = ("line", "run", "origin", "first", "last", "hashes", "texts", "good", "unchecked",
-                 "told", "liar", "payer")
+                 "told", "rival_told", "payer")
 
     def __init__(self, line: bytes, signed: grammar.Signed, good: bool = False):
         self.line = line
@@ -44,7 +44,7 @@ class Cover:
         self.good = good  # verified, and contradicts no kept cover
         self.unchecked = None if good else signed  # its content, until it is verified
         self.told: weakref.ref | None = None  # the link to its origin's address that brought it
-        self.liar: weakref.ref | None = None  # `told` of the kept cover that it contradicts
+        self.rival_told: weakref.ref | None = None  # `told` of the kept cover that it contradicts
         self.payer: Address | None = None  # who paid for its check, until it lets a message in
 
     def hash_of(self, number: int) -> bytes:
@@ -61,7 +61,7 @@ class Covers:
         self.size = 0  # their bytes
         self._runs: dict[bytes, list[Cover]] = {}  # run -> its covers, in order of their `first`
         self._longest: dict[bytes, int] = {}  # run -> the most messages of one of its covers
-        self._waiting: collections.OrderedDict[Cover, None] = collections.OrderedDict()
+        self._textless: collections.OrderedDict[Cover, None] = collections.OrderedDict()
         self._liars = Recent(LIARS_LIMIT)  # run that has contradicted itself -> True
         self.contradictions: list[tuple[bytes, bytes]] = []  # pairs, until the owner takes them
 
@@ -97,7 +97,7 @@ class Covers:
         one, and the origin itself sent both over this link. Who forwards is not blamed, because it
         may have received the other one first."""
         kept = self.keep(cover)
-        if None not in (link, cover.liar) and kept is None and cover.liar() is link:
+        if None not in (link, cover.rival_told) and kept is None and cover.rival_told() is link:
             raise Corrupt
         self._came(kept or cover, link)
         return kept or cover
@@ -108,7 +108,7 @@ class Covers:
         if kept is not None or not cover.good:
             return kept
         if (rival := self._rival_of(cover)) is not None:
-            cover.good, cover.liar = False, rival.told
+            cover.good, cover.rival_told = False, rival.told
             self.contradictions.append((rival.line, cover.line))
             self._liars.add(cover.run, True)
             return None
@@ -117,9 +117,9 @@ class Covers:
         self._longest[cover.run] = max(self._longest.get(cover.run, 0), length)
         self.kept[cover.line] = cover
         self.size += len(cover.line)
-        self._waiting[cover] = None
-        if len(self._waiting) > WAITING_LIMIT:
-            self._drop(next(iter(self._waiting)))
+        self._textless[cover] = None
+        if len(self._textless) > TEXTLESS_LIMIT:
+            self._drop(next(iter(self._textless)))
         return cover
 
     def _rival_of(self, cover: Cover) -> Cover | None:
@@ -169,7 +169,7 @@ class Covers:
 
     def text_held(self, cover: Cover, texts: int) -> None:
         cover.texts += texts
-        self._waiting.pop(cover, None)
+        self._textless.pop(cover, None)
 
     def text_dropped(self, cover: Cover) -> None:
         """Note that a text was dropped; drop a cover with its last."""
@@ -178,7 +178,7 @@ class Covers:
             self._drop(cover)
 
     def _drop(self, cover: Cover) -> None:
-        self._waiting.pop(cover, None)
+        self._textless.pop(cover, None)
         del self.kept[cover.line]
         self.size -= len(cover.line)
         covers = self._runs[cover.run]

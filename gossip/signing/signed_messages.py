@@ -86,7 +86,7 @@ class SignedMessages(MessageList):
         self.is_liar = self._covers.is_liar
 
     def add_block(self, lines: list[bytes], made_here: bool = False) -> None:
-        """Take nothing, because each line needs a cover; `add` takes blocks behind theirs."""
+        """Take nothing, because each line needs a cover (`_add_behind` takes blocks with theirs)."""
 
     def add(self, lines: list[bytes], made_here: bool = False, brought_by: Address | None = None,
             link=None) -> SignedFresh:
@@ -107,8 +107,9 @@ class SignedMessages(MessageList):
         last = link and link.cover  # the cover that came last
         if last is not None and last.unchecked and batches and not batches[0][0]:
             last = self._covers.kept.get(last.line, last)  # verified if another link brought it
-            if self._is_bad(last, batches[0][1], brought_by, fresh):
+            if self._fails_check(last, batches[0][1], brought_by, fresh):
                 last = link.cover = None
+        # each batch with the next one, because the last cover of a batch speaks for those lines
         for (are_covers, batch), (_, lines_behind) in itertools.zip_longest(
                 batches, batches[1:], fillvalue=(False, ())):
             if not are_covers and self._add_behind(batch, last, made_here, fresh):
@@ -119,7 +120,7 @@ class SignedMessages(MessageList):
                         last = None  # if this cover is bad, no cover speaks for what comes next
                         cover = self._cover(line, made_here)
                         behind = lines_behind if at == len(batch) else ()
-                        if self._is_bad(cover, behind, brought_by, fresh):
+                        if self._fails_check(cover, behind, brought_by, fresh):
                             raise Corrupt
                         last = self._covers.take(cover, link)
                     else:
@@ -183,8 +184,8 @@ class SignedMessages(MessageList):
         except wire.WireError:
             raise Corrupt from None
 
-    def _is_bad(self, cover: Cover, lines_behind, brought_by: Address | None, fresh: SignedFresh
-                ) -> bool:
+    def _fails_check(self, cover: Cover, lines_behind, brought_by: Address | None,
+                     fresh: SignedFresh) -> bool:
         """Verify a signature, unless that was done or would change nothing; return whether it is
         bad. If no line behind the cover is new, verify only as long as `checks_early`."""
         if (cover.unchecked is None

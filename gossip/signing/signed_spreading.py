@@ -64,7 +64,7 @@ class SignedSpreading(Spreading):
         """`runs`, a Confirming, has `on_settled` called after `meet`. `on_offence` is told of
         `corrupt` lines, too; `on_contradiction`, of two good signed lines that contradict."""
         self._signer = signer
-        self._runs = runs
+        self._confirming = runs
         self._on_contradiction = on_contradiction
         self._waiting = WaitingLines()
         self._early_checks = Rate(CHECKS, CHECKS_AT_ONCE, REMEMBERED)  # before they are needed
@@ -137,7 +137,7 @@ class SignedSpreading(Spreading):
         if self._watch is not None:
             self._watch.brought([line for _, line, _ in unknown], link)
         runs = dict.fromkeys(run for run, _, _ in unknown)
-        asked = {run: self._runs.meet(run, link) for run in runs}
+        asked = {run: self._confirming.meet(run, link) for run in runs}
         for run, line, cover in unknown:
             if asked[run]:
                 self._waiting.add(run, line, cover, link)

@@ -10,7 +10,7 @@ import math
 from gossip import wire
 
 CROWDED = 1 << 20  # bytes of waiting lines above which they are sent at once
-MANY = 16  # links from which on the flusher sends, because sending would block a reader too long
+MANY_LINKS = 16  # from which on the flusher sends, because sending would block a reader too long
 
 
 class Flood:
@@ -45,7 +45,7 @@ class Flood:
         now, links = self._now(), self._links()
         pause = 0.0 if self._hurried else self._gathering()
         wait = max(0.0, self._sent + pause - now) if pause else 0.0
-        if self._size > CROWDED or not wait and len(links) < MANY:
+        if self._size > CROWDED or not wait and len(links) < MANY_LINKS:
             self._send(now, links)
         elif now + wait < self._due:
             self._due = now + wait

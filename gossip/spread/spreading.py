@@ -115,7 +115,8 @@ class Spreading(Part):
     # What comes from neighbours.
 
     def take_block(self, link, lines: list[bytes]) -> bool:
-        """Take lines, however many, that all continue an unsigned run. Return whether they do."""
+        """Take lines, however many, that all continue one run, which is not signed. Return whether
+        they do."""
         fresh = self.messages.add_block(lines)
         if fresh is None:
             return False

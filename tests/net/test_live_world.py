@@ -15,7 +15,7 @@ from gossip.net import live_world
 from gossip.net.connection import Connection, Listener
 from gossip.net.threads import Threads, Turn
 from gossip.node.world import NEVER
-from gossip.spread.flood import MANY
+from gossip.spread.flood import MANY_LINKS
 from gossip.spread.message_list import OLD
 from tests.tools.files import count
 from tests.tools.waiting import wait_until
@@ -186,8 +186,8 @@ def test_a_thread_that_starts_slowly_keeps_no_other_waiting(monkeypatch):
 
 
 def test_a_peer_that_is_stopped_sends_what_it_holds_back(net):
-    peer = net.peer(capacity=fixed(MANY))
-    ends = [net.neighbour(peer, net.fake()) for _ in range(MANY)]
+    peer = net.peer(capacity=fixed(MANY_LINKS))
+    ends = [net.neighbour(peer, net.fake()) for _ in range(MANY_LINKS)]
     with peer.turn:
         peer.spreading.originate(peer.spreading.make(["the last word"]))
         assert not peer.spreading.way.all_sent()
@@ -229,7 +229,7 @@ def test_many_lines_wait_for_those_of_another_node_and_few_do_not(net):
     with socket.create_connection(dial) as long, socket.create_connection(dial) as short:
         reads_much.take(many=True)
         try:
-            long.sendall(b"x" * (live_world.MANY + 1) + b"\n")  # which breaks a rule
+            long.sendall(b"x" * (live_world.MANY_BYTES + 1) + b"\n")  # which breaks a rule
             wait_until(lambda: Turn._queue, what="the reader to wait")
             short.sendall(wire.liveness_request("1.000000", address_of("127.0.0.1", 5001)))
             assert short.recv(100).startswith(b"Liveness Reply")

@@ -8,7 +8,7 @@ from gossip import wire
 from gossip.settings import Settings
 from gossip.signing import grammar
 from gossip.signing.grammar import Signer
-from gossip.signing.covers import WAITING_LIMIT
+from gossip.signing.covers import TEXTLESS_LIMIT
 from gossip.signing.signed_messages import SignedMessages
 from tests.tools.fakes import FakeLink, peer
 from tests.tools.texts import sifted
@@ -121,7 +121,7 @@ class Neighbour(FakeLink):
 
 def test_only_so_many_covers_wait_for_their_messages(signer):
     messages = message_list()
-    said_alone = [said(signer, number, 1) for number in range(1, WAITING_LIMIT + 3)]
+    said_alone = [said(signer, number, 1) for number in range(1, TEXTLESS_LIMIT + 3)]
     covers, lines = [cover for [cover], _ in said_alone], [line for _, [line] in said_alone]
     assert messages.add([*covers, *lines]).corrupt == lines[:2]
     assert sifted(messages, covers[2:3]) == [] and sifted(messages, covers[:1]) == covers[:1]
@@ -133,7 +133,7 @@ def test_others_cannot_push_out_the_cover_that_came_last_on_a_link(signer):
     messages.add([*covers, lines[0]], link=honest)
     covers, lines = said(signer, 3, 2)
     messages.add(covers, link=honest)
-    for number in range(10, WAITING_LIMIT + 10):
+    for number in range(10, TEXTLESS_LIMIT + 10):
         messages.add(said(signer, number, 1)[0], link=hostile)
     fresh = messages.add(lines, link=honest)
     assert fresh.lines == lines and fresh.corrupt == []

@@ -10,7 +10,7 @@ from gossip import wire
 from gossip.settings import Settings
 from gossip.signing import covers
 from gossip.signing import grammar
-from gossip.signing.covers import WAITING_LIMIT
+from gossip.signing.covers import TEXTLESS_LIMIT
 from gossip.signing.signed_messages import SignedMessages
 from tests.tools.fakes import FakeLink, peer
 from tests.tools.texts import sifted
@@ -70,7 +70,7 @@ def test_garbage_leaves_nothing_behind(total):
 
 
 def test_covers_that_wait_take_a_bounded_room(monkeypatch):
-    monkeypatch.setattr(covers, "WAITING_LIMIT", 50)
+    monkeypatch.setattr(covers, "TEXTLESS_LIMIT", 50)
     messages = message_list()
     wide = cover(1, 512)
     tracemalloc.start()
@@ -106,9 +106,9 @@ def test_a_cover_is_compared_with_what_others_say_together_not_with_each(monkeyp
                         lambda *args: compared.append(args) or whole(*args))
     messages = message_list()
     same = cover(1, 512)
-    messages.add([same[:-86] + cover(1, 1, serial)[-86:] for serial in range(WAITING_LIMIT)])
+    messages.add([same[:-86] + cover(1, 1, serial)[-86:] for serial in range(TEXTLESS_LIMIT)])
     compared.clear()
-    messages.add([cover(1, 512, 2 * WAITING_LIMIT)])
+    messages.add([cover(1, 512, 2 * TEXTLESS_LIMIT)])
     assert len(compared) == 1
 
 

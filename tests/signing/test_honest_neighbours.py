@@ -124,7 +124,7 @@ def lie(rng, attacker, said):
 def test_no_honest_neighbour_ever_looks_corrupt(seed, monkeypatch):
     for chance in range(seed, seed + 50):
         rng = random.Random(chance)
-        monkeypatch.setattr(covers, "WAITING_LIMIT", rng.choice([1, 2, 5, 1_000]))
+        monkeypatch.setattr(covers, "TEXTLESS_LIMIT", rng.choice([1, 2, 5, 1_000]))
         peers = [Honest(number, rng) for number in range(rng.choice([2, 3, 4]))]
         for one in peers:
             one.others = [other for other in peers if other is not one]

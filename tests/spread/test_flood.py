@@ -54,15 +54,15 @@ def test_alone_a_line_goes_at_once_to_all_but_its_source():
 
 
 def test_a_hub_leaves_all_sending_to_the_flusher():
-    links, jobs = [Link() for _ in range(flood.MANY)], Jobs()
+    links, jobs = [Link() for _ in range(flood.MANY_LINKS)], Jobs()
     flood_over(links, jobs).forward([b"a"], links[0])
     assert not any(link.sent for link in links)
     jobs.do()
-    assert [link.sent for link in links] == [[], *[[b"a\n"]] * (flood.MANY - 1)]
+    assert [link.sent for link in links] == [[], *[[b"a\n"]] * (flood.MANY_LINKS - 1)]
 
 
 def test_what_comes_before_the_flusher_sends_goes_together():
-    links, jobs = [Link() for _ in range(flood.MANY)], Jobs()
+    links, jobs = [Link() for _ in range(flood.MANY_LINKS)], Jobs()
     flooding = flood_over(links, jobs)
     flooding.forward([b"one"], links[0])
     flooding.forward([b"two"], links[1])
@@ -73,7 +73,7 @@ def test_what_comes_before_the_flusher_sends_goes_together():
 
 
 def test_a_hub_does_not_keep_more_than_may_wait():
-    links, jobs = [Link() for _ in range(flood.MANY)], Jobs()
+    links, jobs = [Link() for _ in range(flood.MANY_LINKS)], Jobs()
     flooding = flood_over(links, jobs)
     flooding.forward([b"one"], links[0])
     flooding.forward([b"x" * flood.CROWDED], links[0])
