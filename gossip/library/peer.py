@@ -24,7 +24,7 @@ from gossip.terminal.command_line import AUTO
 
 USUAL = Settings(gossip_count=0)  # because a program has messages of its own
 BACKLOG = 10_000  # messages that wait for the program
-QUIT_LIMIT = 25.0  # seconds that leaving may take: all waits in peer.py, and some more
+QUIT_LIMIT = 25.0  # seconds that leaving may take: more than all waits of `Peer`
 CALLS_LIMIT = 5.0  # seconds that leaving waits for callbacks
 FORM_LIMIT = 10.0  # seconds within which a network forms
 QUICK = {"liveness_interval": 0.5, "antientropy_interval": 0.5, "probe_limit": 1.0,
@@ -270,8 +270,8 @@ class Network(contextlib.AbstractContextManager["Network"]):
 def network(peers: int = 5, *, seeds: int = 3, host: str = "127.0.0.1", outputs: Folder = None,
             backlog: int | str = BACKLOG, **settings: Any) -> Network:
     """Start a network on free ports, and wait until it is connected. Deaths are found within two
-    seconds, because its liveness interval is 0.5 s. `host`, `outputs`, `backlog` and settings are as in
-    `gossip.join`."""
+    seconds, because its liveness interval is 0.5 s. `host`, `outputs`, `backlog` and settings are
+    as in `gossip.join`."""
     quick: dict[str, Any] = QUICK | settings
     anywhere = [address_of(host, 1)._replace(port=0)] * seeds
     formed = Network(Seeds(anywhere, [], settings_of(quick, USUAL), outputs))

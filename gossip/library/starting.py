@@ -156,7 +156,7 @@ def address_asked_for(port: int | str, host: str, seeds: list[Target]) -> Addres
         if isinstance(address, Name):
             raise ValueError(f"{port} is a name; give the port alone, and host=\"{address.host}\"")
         if host not in (AUTO, address.ip):
-            raise ValueError(f"host={host!r} and {address} are two addresses; give one")
+            raise ValueError(f"{port} names its host; leave host={host!r} out")
     elif 0 <= port <= 65535:
         with errors_of_a_start():
             ip = host_of(host, seeds, 0.0)

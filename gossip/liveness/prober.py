@@ -95,9 +95,9 @@ class Queue:
 def probers(probe, now, tries: int, at_once: int, quick: float | None = None,
             quick_at_once: int | None = None, patience: float | None = None) -> list["Prober"]:
     """Make the lanes of a node, a Prober each, which makes `at_once` patient probes at a time. They
-    last `patience` seconds, longer if answers were slow lately; in the lane USUAL as long as `probe`
-    usually waits. If `quick` is given, a lane also makes `quick_at_once` looks of `quick` seconds.
-    `probe(address, verdict, limit=…)` calls `verdict(alive)` once, within `limit` seconds."""
+    last `patience` seconds, longer if answers were slow lately; in the lane USUAL as long as
+    `probe` usually waits. If `quick` is given, a lane also makes `quick_at_once` looks of `quick`
+    seconds. `probe(address, verdict, limit=…)` calls `verdict(alive)` once, in `limit` seconds."""
     slowness = Slowness()
     return [Prober(probe, now, tries, quick, Queue(quick_at_once or at_once), Queue(at_once),
                    None if lane == USUAL else patience, slowness) for lane in LANES]

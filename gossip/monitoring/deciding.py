@@ -144,7 +144,9 @@ class Deciding(Part):
             self._keeping.links.to_all(message.line + b"\n")
             for registered in self._node.registry.links():
                 registered.send(message.line + b"\n")
-            self._kick(Ban(address, now + self._node.settings.ban, 1.0), now, message.line.decode())
+            line, until = message.line.decode(), now + self._node.settings.ban
+            if not self._kick(Ban(address, until, 1.0), now, line):
+                self._node.output.write(line)  # it was banned already, but this is new
         else:
             self._node.counters.add("contradictions too many")
 

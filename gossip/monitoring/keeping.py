@@ -95,7 +95,7 @@ class Keeping(Part):
         self._moved = 0  # rows forwarded to other owners since the last `load:` in the file
         self.late = Recent(REPORTERS_LIMIT)  # reporter whose rows came late -> for how long
         self._newest = Recent(REPORTERS_LIMIT)  # reporter -> when its newest row was reported
-        self._counted_in = self._hops = 0  # rows taken in since the same, and their hops
+        self._counted_in = self._hops = 0  # rows taken in since that `load:`, and their hops
 
     def _table(self) -> Rows:
         return Rows(WINDOW * self._period, self._node.counters)

@@ -31,7 +31,8 @@ class Reporting(Part):
         self._node = node
         self._seed_links = seed_links  # returns the links to the seeds that list this peer
         self._interval = node.settings.report_interval
-        self._kept: collections.deque[bytes] = collections.deque(maxlen=grammar.REPORTS_KEPT)  # the newest first
+        # the newest first
+        self._kept: collections.deque[bytes] = collections.deque(maxlen=grammar.REPORTS_KEPT)
         self._period = 0  # of the last report
         self._told = None  # the link to the seed that has had all reports so far
         self._due: float | None = None  # when the next report is

@@ -21,7 +21,7 @@ from gossip.terminal.words import Words
 
 FIRST_PORTS = 5001, 5099  # of these, the first that is free is offered
 LEAVE_LIMIT = 3.5  # seconds that leaving may take after SIGTERM
-QUIT_LIMIT = 20.0  # seconds that leaving may take: all waits in peer.py, and some more
+QUIT_LIMIT = 20.0  # seconds that leaving may take: more than all waits of `Peer`
 
 
 def peer_main(peer_class) -> int:

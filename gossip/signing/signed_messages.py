@@ -86,7 +86,7 @@ class SignedMessages(MessageList):
         self.is_liar = self._covers.is_liar
 
     def add_block(self, lines: list[bytes], made_here: bool = False) -> None:
-        """Take nothing, because each line needs a cover (`_add_behind` takes blocks with theirs)."""
+        """Take nothing, because lines need covers (`_add_behind` takes blocks with theirs)."""
 
     def add(self, lines: list[bytes], made_here: bool = False, brought_by: Address | None = None,
             link=None) -> SignedFresh:

@@ -79,9 +79,11 @@ class GossipModule(Node):
         """Drop silent neighbours, PING the others, and return the next time."""
         interval = self.settings.liveness_interval
         for link in self.view.links():
-            if now - link.heard > SILENT_ROUNDS * interval and not self.is_late():
+            is_silent = now - link.heard > SILENT_ROUNDS * interval
+            if is_silent and not self.is_late():
                 link.close("silent")
             else:
+                self.withhold(int(is_silent))
                 link.send(messages.Ping().pack(), urgent=True)
         return now + interval
 
@@ -178,9 +180,9 @@ class GossipModule(Node):
             self.disconnect(oldest, "gave way: too many are not verified")
         return link
 
-    def _dial(self, peer: Address, *more, **said) -> None:
-        """Dial a peer if it may have a place, see `begin_dial`."""
-        if not self.handshake.is_left_alone(peer) and self.view.begin_dial(peer, *more, **said):
+    def _dial(self, peer: Address, **place) -> None:
+        """Dial a peer if it may have a place (`begin_dial` has the arguments)."""
+        if not self.handshake.is_left_alone(peer) and self.view.begin_dial(peer, **place):
             link = self.new_link(DIALLED, peer)
             link.await_reply()
             self.dial(link)

@@ -68,9 +68,9 @@ class PeerLink(Link):
         self.announced = collections.Counter()  # data type -> announces so far
         self.free = 0  # bytes of news that need not wait for modules that read slowly
 
-    def trust(self) -> None:
+    def trust(self, limit: int | None = None) -> None:
         """Let the other end be silent, but not within a message."""
-        super().trust()
+        super().trust(limit)
         self.unfinished_limit = MESSAGE_LIMIT
 
     def await_reply(self) -> None:
@@ -150,8 +150,8 @@ class View:
 
     def begin_dial(self, peer: Address, needed: bool = False, up: int = 0,
                    teller: Address | None = None) -> bool:
-        """Take a place for a dial, and return whether to dial. A `needed` dial has a place. `teller`
-        named the peer, which may have been forgotten since."""
+        """Take a place for a dial, and return whether to dial. A `needed` dial has a place.
+        `teller` named the peer, which may have been forgotten since."""
         teller = self._known.get(peer, teller)
         is_dialled = self._is_strange(peer) and (needed or self._free_for(teller, up) > 0)
         if is_dialled:

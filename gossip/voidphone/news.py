@@ -108,9 +108,9 @@ class Shelf(collections.OrderedDict):
 
 
 class Pending:
-    """The news that wait for validation, or are kept for new subscribers. The latter are
-    validated, or nobody else here wants them. A second is enough, because a module often says NOTIFY just after the news came
-    that it was started for."""
+    """The news that wait for validation, or are kept for new subscribers. The latter are validated,
+    or nobody else here wants them. A second is enough, because a module often says NOTIFY just
+    after the news came that it was started for."""
 
     def __init__(self, rng, patience: float):
         self._rng, self._patience = rng, patience

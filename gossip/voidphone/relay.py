@@ -93,7 +93,8 @@ class Relay(Part):
                 if link.ended or link.waiting() > ORIGIN_LIMIT:
                     break  # because the rest would end its connection
         for news in self.pending.take_unwanted(message.data_type, self._module.now()):
-            self._take(*news.senders, news.message)  # as if it came now, from its only sender
+            sender, = news.senders
+            self._take(sender, news.message)  # as if it came now
 
     def on_announce(self, link: PeerLink, message: messages.Announce) -> None:
         """Tell other modules of an announcement. If none subscribed, forward it."""

@@ -141,7 +141,7 @@ class Progress:
         self.steps.begin("gossip", self.gossiped)
         if settings.gossip_count < FOR_EVER and not self.settle(self.delivered, patience):
             return False
-        asking = delivery.ANSWER_TIME + PROBE_TIME if settings.sign else 0  # the check waits for it
+        asking = delivery.ANSWER_TIME + PROBE_TIME if settings.sign else 0  # excused, too
         self._end.pause(LINGER + (settings.liveness_interval + asking if kill else 0))
         dead = network.dead_peers()
         living = [peer for peer in network.peers if str(peer) not in dead]

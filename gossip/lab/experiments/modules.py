@@ -72,9 +72,11 @@ class Modules:
         return address_of("127.0.0.1", self._base + 2 * number)
 
     def start(self, count: int, degree: int, pow_bits: int) -> None:
-        """Start modules and their clients. CommandError when a module does not listen."""
+        """Start modules and their clients, in an empty folder. CommandError if a port is in use, or
+        a module does not listen."""
         for port in range(self._base, self._base + 2 * count):
             check_free(address_of("127.0.0.1", port))
+        clear_outputs(self._outputs, OF_MODULES)
         for number in range(count):
             ini = self._inis / f"{number}.ini"
             ini.write_text(f"[gossip]\ncache_size = 100\ndegree = {degree}\npow_bits = {pow_bits}\n"
@@ -183,7 +185,6 @@ def run_experiment(args) -> int:
     with (reserved(args.outputs), tempfile.TemporaryDirectory(prefix="grapevine-") as folder,
           contextlib.closing(Experiment(args.base_port, pathlib.Path(folder), args.outputs,
                                         args.file_limit)) as experiment):
-        clear_outputs(args.outputs, OF_MODULES)
         return 0 if experiment.carry_out(args.peers, args.degree, args.pow_bits) else FAILED
 
 

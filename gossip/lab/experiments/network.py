@@ -33,7 +33,7 @@ class Plan(NamedTuple):
 def with_room(settings: Settings, peers: int) -> Settings:
     """Return settings that let seeds list all peers of an IP."""
     allowed = settings.registrations_per_ip
-    is_usual = allowed == Settings().registrations_per_ip  # so no flag has set it
+    is_usual = allowed == Settings().registrations_per_ip  # as if no flag has set it
     return settings._replace(registrations_per_ip=max(allowed, peers) if is_usual else allowed)
 
 

@@ -22,7 +22,7 @@ from gossip.programs.starting import (
     SLOW, WAY_LIMIT, awaited, host_of, is_taken, led_to, local_among, look_up, next_free, node_at)
 from gossip.settings import majority
 from gossip.terminal.command_line import (
-    AUTO, CONFIG, FAILED, CommandError, Parser, add_config, load_seeds,
+    AUTO, CONFIG, FAILED, CommandError, Parser, add_common_flags, add_config, load_seeds,
     port_or_address, show)
 from gossip.terminal.folders import OTHER_CONFIG, peer_command
 from gossip.terminal.words import many
@@ -247,7 +247,7 @@ def tree_command(arguments: list[str]) -> None:
     """Show the tree, which any monitoring seed knows. CommandError when no seed tells it."""
     parser = Parser(prog="runner.py tree", description="Ask running seeds which of them keeps "
                     "which reports about peers, and show the tree that they make.")
-    add_config(parser)
+    add_common_flags(parser)
     seeds = load_seeds(parser.parse_args(arguments).config)
     for seed in seeds:
         if answer := _ask_tree(seed):

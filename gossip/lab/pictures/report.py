@@ -82,7 +82,8 @@ def node_files(folder: pathlib.Path) -> list[tuple[str, bytes, int]]:
     for name in sorted(files, key=lambda name: (name[0] == "p", len(name), name)):
         data, before = b"", 0
         for first in sorted(files[name], key=time_of):
-            with contextlib.suppress(FileNotFoundError, *DAMAGED), opened(files[name][first]) as file:
+            with (contextlib.suppress(FileNotFoundError, *DAMAGED),
+                  opened(files[name][first]) as file):
                 while chunk := file.read(CHUNK):
                     data, more = tail(data + chunk, limit)
                     before += more

@@ -170,11 +170,12 @@ def _had_to_hear(proof: Proof, seed: SeedRun, run: PeerRun) -> bool:
     """Tell whether a finder or a seed had to report a death."""
     finders = [(other, at) for other, at in found_dead(proof, run)
                if seed.end(proof.newest) > at + ON_ITS_WAY
-               and proof.end_of(other) > at + ON_ITS_WAY  # or a cut may have held the report back
-               and proof.seed_times(other)[seed.address].cover(at, at + ON_ITS_WAY)
+               # at both moments, because a cut may hold the report back
+               and all(map(proof.seed_times(other)[seed.address].hold, (at, at + ON_ITS_WAY)))
                and ((word := other.registrations.last(seed.address, at)) is None
                     or word.lost is None)]
     if any((other.left is None or other.left > at)
+           and proof.end_of(other) > at + ON_ITS_WAY  # or a cut may hold it back for good
            and other.registrations.stands_from(seed.address, at, at)
            and seed.believes(other.address, at + ON_ITS_WAY) for other, at in finders):
         return True

@@ -232,10 +232,11 @@ class Proof:
 
     def had_to_meet(self, one: PeerRun, other: PeerRun) -> bool:
         """Tell whether links had to join two runs, maybe through others. Links did so before, or a
-        seed that both can reach was up before the newest line and still is, or was for long."""
+        seed that both can reach is up, and not just since the newest line, or was for long."""
+        starts = {seed.first for seed in self.seeds}
         return (self._joined.joined(one, other)
                 or min(self.end_of(one), self.end_of(other)) >= self.newest
-                and any(begin < self.newest <= end
+                and any(end >= self.newest and (begin < self.newest or begin not in starts)
                         for begin, end in self._common_seed_times(one, other))
                 or self.had_time_to_meet(one, other))
 

@@ -21,7 +21,7 @@ from gossip.lab.proof.events import Spans, when
 from gossip.lab.proof.evidence import ON_ITS_WAY, Proof, Row, quantile
 from gossip.lab.proof.runs import KICKED, PeerRun, SeedRun
 
-KICKED_SHARE, KICKED_FEW_LINKS = 0.95, 0.9  # of attackers, at least
+SPARED, SPARED_FEW_LINKS = 0.05, 0.1  # of attackers, at most
 FEW_LINKS = 4  # the median capacity, at most, of peers with few links
 IN_TIME = 16  # periods until a kick, at most; who keeps back half, and is judged by just three,
 # takes 14, and two more if its rows move to another seed meanwhile
@@ -120,7 +120,7 @@ def tally_of(proof: Proof) -> Tally:
     return Tally(len(attackers), honest, took, early, missed, late, falsely, outvoted,
                  _faults(proof, list(attackers.values()), end),
                  len(missed) + (0 if few else len(late)),
-                 to_find * (1 - (KICKED_FEW_LINKS if few else KICKED_SHARE)))
+                 to_find * (SPARED_FEW_LINKS if few else SPARED))
 
 
 def _periods(proof: Proof, run: PeerRun, until: float) -> float:

@@ -77,7 +77,7 @@ class Piece(Tail):
 
     def __init__(self, name: str, path: pathlib.Path, first: bytes):
         super().__init__(CHUNK)
-        self.name = name  # that the file had before it was rotated; free behind `peer` or `seed`
+        self.name = name  # before it was rotated; only `peer_` or `seed_` in it means something
         self.path = path
         self.first = first
         self.begun = time_of(first)

@@ -68,6 +68,7 @@ def test_a_death_is_told_when_all_its_seeds_have_told_others_of_it(tmp_path, sto
     (FOUND + HEARD + STAYS, False),
     (FOUND + HEARD, False),  # a seed that says nothing more is up
     (FOUND + REMOVED + STAYS, False),
+    (FOUND + "\n 23.5 8080 late:0.060" + REMOVED + STAYS, False),  # for which no report is lost
     (FOUND + STAYS, False),
     (HEARD + REMOVED + STAYS, False),  # a report about whom nobody found dead
     (REMOVED + STAYS, False),  # its neighbours had to find it dead

@@ -66,6 +66,9 @@ def test_no_settings_of_a_file_end_the_check(tmp_path):
     assert "127.0.0.1:5001 found 127.0.0.1:5002 dead without 1000000000000 misses in a row" in (
         deaths.dead(proof).details)
     assert malicious(proof).holds is not None
+    (tmp_path / "short").mkdir()
+    proof = tell(tmp_path / "short", "0 5001 starts", gossip_interval="1e-320")
+    assert delivery.gossips(proof).holds
 
 
 def test_no_honest_peer_has_to_leave_another_alone(tmp_path):
