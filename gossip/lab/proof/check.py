@@ -48,7 +48,7 @@ CLAIMS = {  # row -> what it proves; a row without a verdict only shows figures
     "unread": "Which files are named like a node's, and tell of none.",
     "earlier": "Which files are of an earlier version, and prove less.",
     "elsewhere": "Which messages and seeds are of other machines: those prove them.",
-    "malicious": "Nearly all who attacked were kicked in time; nobody else was, but by liars.",
+    "malicious": "Who attacked was kicked in time; nobody else was.",
 }
 
 _NAMED = re.compile(rf"{ADDRESS}(:[0-9]+:[0-9]+)?")  # an address, or a message: IP:PORT:RUN:NUMBER

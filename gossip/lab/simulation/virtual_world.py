@@ -186,9 +186,13 @@ class VirtualWorld(World):
         self._time.at(self.now(), self._do, end, self._accept, end, remote)
 
     def _accept(self, end: End, remote: tuple[str, int]) -> None:
-        """Hand a newcomer to the node."""
+        """Hand a newcomer to the node, which may not want it."""
         end.link = self.node.accept(end, remote)
-        self._watch(end)
+        if end.link is None:
+            del self._ends[end]
+            end.close()
+        else:
+            self._watch(end)
 
     def _connected(self, end: End) -> None:
         if end in self._ends:  # else it ended before anybody noticed that it was connected
