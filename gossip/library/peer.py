@@ -192,8 +192,9 @@ class Peer(Joined, contextlib.AbstractContextManager["Peer"]):
             return bool(self._node.spreading.anti_entropy.has_caught_up())
 
     def _is_alone(self) -> bool:
-        """Tell whether the seeds know no other peer."""
-        return self._subscriber.has_lists and not self._node.peer_list.addresses()
+        """Tell whether it has no neighbour, and the seeds know no other peer."""
+        return self._subscriber.has_lists and not (
+            self._node.peer_list.addresses() or self._node.neighbours.addresses())
 
     def next(self, timeout: float | None = None) -> Message:
         """Wait for the next message of others. TimeoutError after `timeout` seconds, EOFError after

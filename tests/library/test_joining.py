@@ -11,6 +11,7 @@ import pytest
 
 import gossip
 from gossip.net.threads import Turn
+from gossip.overlay.neighbours import Neighbours
 from gossip.settings import Settings
 from tests.tools.ports import free_port
 from tests.tools.programs import ROOT, environment, run
@@ -304,6 +305,27 @@ def test_a_newcomer_has_caught_up_when_it_holds_all_that_its_neighbours_hold(see
             assert late.caught_up(60)
             assert late.status()["messages held"] == 20_000
             assert {late.next(timeout=0).number for _ in range(20_000)} == set(range(1, 20_001))
+
+
+def test_who_joined_first_leaves_only_when_a_neighbour_that_no_seed_named_has_its_texts(
+        seeds, monkeypatch):
+    """Else a text is lost that was said before the peer had any link."""
+    asked, has_them = threading.Event(), threading.Event()
+    monkeypatch.setattr(Neighbours, "could_fetch", lambda *_: asked.set() or has_them.is_set())
+    monkeypatch.setattr("gossip.programs.starting.ALONE_LIMIT", 3_600.0)
+    with gossip.join(seeds=seeds) as first:
+        assert first.caught_up(30)  # the lists of the seeds are empty
+        first.say("hello")
+        ip, port = first.address.split(":")
+        with socket.create_connection((ip, int(port)), timeout=30) as link:
+            link.sendall(f"Connection with Peer:127.0.0.1:{free_port()}\n".encode())
+            wait_until(lambda: first.neighbours)
+            leaving = threading.Thread(target=first.leave)
+            leaving.start()
+            assert asked.wait(30) and leaving.is_alive()
+            has_them.set()
+            leaving.join(30)
+            assert not leaving.is_alive()
 
 
 def test_without_seeds_nobody_has_caught_up():
