@@ -70,7 +70,7 @@ class LiveWorld:
     def begin(self) -> None:
         """Start to accept and to flush. OSError if the system has no thread left."""
         PULSE.begin()
-        PULSE.serve(self._node.settings.liveness_interval)
+        PULSE.tell(self._node.output, self._node.settings.liveness_interval)
         for name, listener, accept in self._listeners:
             self.threads.need(name, listener.accept_all, functools.partial(self._accept, accept),
                               self._make_room)

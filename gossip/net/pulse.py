@@ -2,16 +2,16 @@
 
 A thread of its own, "pulse", one per process, wakes up again and again and measures how late it is,
 because it waits for the processor and for the interpreter as all others do. When it is later than
-LATE_FROM, the output file of every node says so by `late:SECONDS`, but only once in LATE_FOR
-seconds unless it is later than AT_ONCE. Each node writes that line when its next turn begins
-(threads.py), so that it precedes whatever follows; a turn that begins before the pulse wakes up
-makes the pulse look first. Were all files written at once, hundreds of turns would wait for that.
+LATE_FROM, the output files of all nodes say so by `late:SECONDS`, but only once in LATE_FOR seconds
+unless it is later than AT_ONCE. A node that wakes up before the pulse makes the pulse look first
+(threads.py), so that this line precedes whatever follows.
 """
 
 import errno
 import math
 import threading
 import time
+import weakref
 
 from gossip.settings import LATE_FOR, LATE_FROM
 
@@ -42,15 +42,6 @@ class Lateness:
         return max([late for when, late in self._lately if when > now - LATE_FOR], default=0.0)
 
 
-class LateLook:
-    """A look of the pulse that was late, and the next. It holds none before, so those that every
-    node has told are freed."""
-
-    def __init__(self, since: float):
-        self.since = since  # when the look before it was, by the clock of output files
-        self.next: LateLook | None = None
-
-
 class LivePulse:
     """Lateness of the threads of a process. Before it begins, nobody is late.
 
@@ -58,16 +49,16 @@ class LivePulse:
     that others see a late beat as noted or overdue."""
 
     def __init__(self, now=time.monotonic, sleep=time.sleep, clock=time.time):
-        """`clock` is that of output files, which also say when it jumps."""
+        """`clock` is that of output files, which also tell when it jumps."""
         self._now, self._sleep, self._clock = now, sleep, clock
         self._late = Lateness()
         self._begun = self._due = math.inf  # when it began, and when the next beat is due
         self._rest = REST
         self._lock = threading.Lock()  # guards all below
-        self._looked = self._told = -math.inf  # by `clock`: the last look, and the last late one
+        self._outputs = weakref.WeakSet()  # the files that tell of late beats
+        self._looked = self._told = -math.inf  # by `clock`: the last look, and when files were told
         self._pause = BEAT  # seconds until the next look
-        self.last_late = LateLook(0.0)  # the last late look; anybody may read this and the next
-        self.expected = math.inf  # from then on, every turn looks first
+        self.expected = math.inf  # from then on, every turn looks first; anybody may read it
 
     def begin(self) -> None:
         """Start the thread, unless it runs. OSError if the system has no thread left."""
@@ -87,9 +78,10 @@ class LivePulse:
         """Forget everything, in a child process that was forked: its thread is not there."""
         self.__init__(self._now, self._sleep, self._clock)
 
-    def serve(self, interval: float) -> None:
-        """Rest no longer than a node with this liveness interval needs."""
+    def tell(self, output, interval: float) -> None:
+        """Report late beats to a file, whose node has this liveness interval."""
         with self._lock:
+            self._outputs.add(output)
             self._rest = max(BEAT, min(self._rest, interval / BEATS))
 
     def _keep(self) -> None:
@@ -108,21 +100,17 @@ class LivePulse:
         return pause
 
     def look(self, pause: float = BEAT) -> None:
-        """Note if this look is late. Set `expected` after that, because no turn may miss it. The
-        next look follows in `pause` seconds."""
+        """Tell files if this look is late. Set `expected` after that, because no node may write
+        anything before. The next look follows in `pause` seconds."""
         with self._lock:
             now = self._clock()
             late = now - self._looked - self._pause
             if late >= AT_ONCE or late > LATE_FROM and not 0 <= now - self._told <= LATE_FOR:
                 self._told = now
-                self.last_late.next = self.last_late = LateLook(self._looked)
+                for output in self._outputs:
+                    output.late(now - self._looked)
             self._looked, self._pause = now, pause
             self.expected = self._now() + pause + LATE_FROM
-
-    def late_since(self, look: LateLook) -> float:
-        """Return the seconds since the process was still in time, before the late look after this
-        one."""
-        return self._clock() - look.next.since
 
     def lateness(self) -> float:
         """Return the worst lateness within LATE_FOR, an overdue beat included, in seconds."""

@@ -102,12 +102,10 @@ class Turn:
 
     def __init__(self, report, late=lambda seconds: None):
         """`report(error)` is told of a call that failed after a turn; the other calls are still
-        made. `late(seconds)` is told of late looks of the pulse, and of long waits, but only once
-        of waits at the same time."""
+        made. `late(seconds)` is told of long waits, once for waits at the same time."""
         self._report, self._late = report, late
-        self._lock = threading.RLock()  # guards the node, and the next six
-        self._told = 0.0  # when `late` was called for a wait
-        self._told_look = PULSE.last_late  # the last late look of which it was told
+        self._lock = threading.RLock()  # guards the node, and the next five
+        self._told = 0.0  # when `late` was called
         self._depth = 0  # how many nested turns its holder has taken
         self._begun = 0.0  # when the outermost of them began
         self._has_many = False  # whether their holder holds `_many`, too
@@ -125,9 +123,6 @@ class Turn:
             self._has_many, self._begun = many, time.monotonic()
             if self._begun > PULSE.expected:
                 PULSE.look()
-            if PULSE.last_late is not self._told_look:
-                before, self._told_look = self._told_look, PULSE.last_late
-                self._late(PULSE.late_since(before))
         self._depth += 1
 
     __enter__ = take

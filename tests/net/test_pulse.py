@@ -157,82 +157,66 @@ def test_a_pulse_for_which_no_thread_is_left_can_begin_later(ticks, monkeypatch)
 
 
 class File:
-    """What a node writes about lateness when its turns begin."""
+    """An output file that keeps the seconds that it was told."""
 
-    def __init__(self, live):
+    def __init__(self):
         self.told = []
-        self._live, self._look = live, live.last_late
-
-    def turn(self):
-        if self._live.last_late is not self._look:
-            self.told.append(self._live.late_since(self._look))
-            self._look = self._live.last_late
+        self.late = self.told.append
 
 
 @pytest.fixture
 def live(ticks):
-    """A live pulse that wakes up when it is told; then the node of `live.file` has a turn."""
+    """A live pulse that tells `live.file`, and beats when `ticks` lets it."""
     live = LivePulse(ticks.clock, ticks.sleep, ticks.clock)
-    live.file = File(live)
+    live.file = File()
     live.begin()
-    live.serve(13.0)
-    live.wake = lambda now: (ticks.wake(now), live.file.turn())
+    live.tell(live.file, 13.0)
     wait_until(lambda: ticks.slept == 1)
     return live
 
 
 def test_output_files_are_told_of_a_late_beat_by_the_time_since_the_last_one(ticks, live):
-    live.wake(100.0 + BEAT)
-    live.wake(100.0 + 2 * BEAT + 0.04)
+    ticks.wake(100.0 + BEAT)
+    ticks.wake(100.0 + 2 * BEAT + 0.04)
     assert live.file.told == []
-    live.wake(101.04 + BEAT + 0.06)
+    ticks.wake(101.04 + BEAT + 0.06)
     assert live.file.told == [pytest.approx(BEAT + 0.06)]
 
 
 def test_who_goes_on_before_the_pulse_does_has_it_look_first(ticks, live):
-    live.wake(100.0 + BEAT)
+    ticks.wake(100.0 + BEAT)
     ticks.now = 131.0
     assert live.expected < ticks.now and live.file.told == []
     live.look()
-    live.file.turn()
     assert not live.expected < ticks.now and live.file.told == [pytest.approx(30.5)]
-    live.wake(131.01)
+    ticks.wake(131.01)
     assert len(live.file.told) == 1
 
 
 def test_a_little_lateness_is_told_once_in_four_seconds_and_a_second_each_time(ticks, live):
     for late in (0.2, 0.3, 1.1):
-        live.wake(ticks.now + BEAT + late)
+        ticks.wake(ticks.now + BEAT + late)
     assert live.file.told == [pytest.approx(BEAT + 0.2), pytest.approx(BEAT + 1.1)]
-    live.wake(ticks.now + BEAT + 0.2)
+    ticks.wake(ticks.now + BEAT + 0.2)
     assert len(live.file.told) == 2
     for _ in range(7):
-        live.wake(ticks.now + BEAT)
-    live.wake(ticks.now + BEAT + 0.2)
+        ticks.wake(ticks.now + BEAT)
+    ticks.wake(ticks.now + BEAT + 0.2)
     assert len(live.file.told) == 3
 
 
 def test_a_little_lateness_is_told_also_after_the_clock_was_set_back(ticks, live):
-    live.wake(ticks.now + BEAT + 0.2)
+    ticks.wake(ticks.now + BEAT + 0.2)
     live._clock = lambda: ticks.now - 3600
-    live.wake(ticks.now + BEAT)
-    live.wake(ticks.now + BEAT + 0.2)
+    ticks.wake(ticks.now + BEAT)
+    ticks.wake(ticks.now + BEAT + 0.2)
     assert live.file.told == [pytest.approx(BEAT + 0.2)] * 2
 
 
-def test_a_node_without_a_turn_meanwhile_is_told_of_all_lateness_since_its_last(ticks, live):
-    ticks.wake(ticks.now + BEAT + 1.2)
-    ticks.wake(ticks.now + BEAT)
-    ticks.wake(ticks.now + BEAT + 3.0)
-    ticks.now += 0.25
-    live.file.turn()
-    assert live.file.told == [pytest.approx(3 * BEAT + 4.45)]
-
-
 def test_a_pulse_rests_for_a_third_of_the_shortest_liveness_interval_at_most(ticks, live):
-    live.serve(3.0)
+    live.tell(live.file, 3.0)
     for _ in range(9):
-        live.wake(ticks.now + BEAT)
+        ticks.wake(ticks.now + BEAT)
     ticks.now += 1.0 + 0.04
     assert live.expected > ticks.now
     ticks.now += 0.02
@@ -247,8 +231,8 @@ class SetPulse:
     def begin(self):
         self.begun += 1
 
-    def serve(self, interval):
-        """No node needs it often."""
+    def tell(self, output, interval):
+        """No file hears of it."""
 
     def lateness(self):
         return 0.7

@@ -154,7 +154,7 @@ def test_a_long_turn_is_left_for_a_moment_when_somebody_waits():
 
 def test_a_turn_that_begins_while_the_pulse_is_overdue_has_it_look_first(monkeypatch):
     looked = []
-    late = types.SimpleNamespace(expected=0.0, look=lambda: looked.append(1), last_late=None)
+    late = types.SimpleNamespace(expected=0.0, look=lambda: looked.append(1))
     monkeypatch.setattr("gossip.net.threads.PULSE", late)
     turn = Turn(pytest.fail)
     with turn, turn:
@@ -162,25 +162,6 @@ def test_a_turn_that_begins_while_the_pulse_is_overdue_has_it_look_first(monkeyp
     late.expected = math.inf
     with turn:
         assert looked == [1]
-
-
-def test_each_node_tells_a_late_look_once_when_its_next_turn_begins(monkeypatch):
-    pulse = types.SimpleNamespace(expected=math.inf, last_late="before", late_since={
-        "before": 1.5, "first": 2.5}.get)
-    monkeypatch.setattr("gossip.net.threads.PULSE", pulse)
-    told, other = [], []
-    one, two = Turn(pytest.fail, told.append), Turn(pytest.fail, other.append)
-    with one:
-        pulse.last_late = "first"
-        with one:
-            pass
-        assert told == []
-    with one, one:
-        assert told == [1.5]
-    with one:
-        pulse.last_late = "second"
-    with one, two:
-        assert (told, other) == ([1.5, 2.5], [1.5])
 
 
 def test_long_waits_at_the_same_time_are_told_once(monkeypatch):
