@@ -257,7 +257,11 @@ class Peer(Node):
     # What others say.
 
     def sift(self, link: Link, lines: list[bytes], in_turn: bool = False) -> list[bytes]:
-        """Drop duplicates, most lines of a flood; outside of a turn only if `_sifts`."""
+        """Drop duplicates, most lines of a flood; outside of a turn only if `_sifts`. Answer a probe,
+        without a turn, because turns of a busy peer may be longer than the probe waits."""
+        if link.role == WAITING and len(lines) == 1 and lines[0].startswith(b"Liveness Request:"):
+            self.on_line(link, lines[0])
+            return []
         if link.role != NEIGHBOUR or not (self._sifts or in_turn):
             return lines
         new = list(itertools.filterfalse(self.messages.holds, lines))
@@ -293,13 +297,14 @@ class Peer(Node):
 
     def on_liveness_request(self, link: Link, message: wire.LivenessRequest) -> None:
         reply = wire.liveness_reply(*message, self.address)
-        if link.role == WAITING:
-            reply = self.confirming.proof_of_life(link, reply) + reply
-            self.joining.probed(message.address, link.remote_ip)
+        if link.role == WAITING:  # mostly not in a turn, see `sift`
+            link.send(self.confirming.proof_of_life(link, reply) + reply, urgent=True)
+            with self.turn:
+                self.joining.probed(message.address, link.remote_ip)
         elif self._watch is not None:  # all before it was forwarded, or waits in the backlog
             self.spreading.way.say_behind(link, reply)
-            return
-        link.send(reply, urgent=True)
+        else:
+            link.send(reply, urgent=True)
 
     def on_liveness_reply(self, link: Link, message: wire.LivenessReply) -> None:
         if message.asker != self.address or message.replier != link.peer:

@@ -259,8 +259,9 @@ class ChatServer(Node):
         link.trust()
         if len(self.links()) <= PROXIES:
             return link
-        self.write_refusal(link.remote, f"{PROXIES} proxies are connected")
-        self.ended(link)
+        with self.turn:
+            self.write_refusal(link.remote, f"{PROXIES} proxies are connected")
+            self.ended(link)
         return None
 
     def lines(self, link: Link, lines: list[bytes]) -> None:

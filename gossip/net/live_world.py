@@ -139,8 +139,7 @@ class LiveWorld:
     def _accept(self, accept, sock: socket.socket, remote: tuple[str, int]) -> None:
         """Start a thread that reads a connection, if the node accepts it."""
         connection = Connection(sock)
-        with self.turn:
-            link = accept(connection, remote)
+        link = accept(connection, remote)
         if link is None:
             connection.close()
         else:

@@ -60,9 +60,10 @@ class WaitingRoom:
 
     def give_way(self):
         """Remove the oldest link of the IP with most links. None if the room is empty."""
-        ips = collections.Counter(link.remote_ip for link in self._links)
+        links = list(self._links)  # because others may leave meanwhile
+        ips = collections.Counter(link.remote_ip for link in links)
         crowd = max(ips, key=ips.__getitem__, default=None)
-        oldest = next((link for link in self._links if link.remote_ip == crowd), None)
+        oldest = next((link for link in links if link.remote_ip == crowd), None)
         self.leave(oldest)
         return oldest
 
@@ -189,7 +190,8 @@ class Node(Part):
     # What the world tells of links.
 
     def accept(self, connection, remote: tuple[str, int]) -> Link | None:
-        """Return a link to read for an accepted connection; None refuses it."""
+        """Return a link to read for an accepted connection; None refuses it. This is no turn, because
+        a probe of a node that is busy for long would be answered too late."""
         link = self.new_link(WAITING, connection=connection)
         link.connected(*remote)
         self.await_introduction(link)
@@ -214,8 +216,8 @@ class Node(Part):
                 part.on_up(link)
 
     def sift(self, link: Link, lines: list[bytes]) -> list[bytes]:
-        """Return a link's lines without those that change nothing. The reader calls this outside of
-        a turn, while tables may change, so it changes nothing for which the order matters."""
+        """Return a link's lines without those that need no turn. The reader calls this outside of a
+        turn, while tables may change, so it changes nothing for which the order matters."""
         return lines
 
     def lines(self, link: Link, lines: list[bytes]) -> None:
@@ -295,7 +297,9 @@ class Node(Part):
         """Give a connection some seconds to introduce itself. Of too many, one ends."""
         link.deadline = self.now() + self.settings.introduction_limit
         if oldest := self.waiting_room.enter(link):
-            self.disconnect(oldest, "gave way: too many are waiting")
+            with self.turn:
+                if oldest.deadline is not None:  # it has not introduced itself meanwhile
+                    self.disconnect(oldest, "gave way: too many are waiting")
 
     def introduced(self, link: Link, role: str, address: Address) -> None:
         """Note that the other end has introduced itself, and stays."""

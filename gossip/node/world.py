@@ -8,9 +8,9 @@ In return, the world calls the node: `accept(connection, remote)` for a newcomer
 addresses)` when the name of a dialled link was looked up, `up(link)` when a dialled link is
 connected, `lines(link, lines)` with what came, `fault(link, error)` when a link broke a rule or
 could not be dialled, `make_room(reason)` when descriptors are short, and last, once per link,
-`ended(link)`. Each of these calls is a turn. Only `sift(link, lines)`, called before `lines`, is
-not: it returns the lines that are worth a turn. If the node sets `rest_until` of a link in `lines`,
-the link is not read before that time.
+`ended(link)`. Each of these calls but `accept` is a turn. Nor is `sift(link, lines)`, called before
+`lines`: it returns the lines that are worth a turn. If the node sets `rest_until` of a link in
+`lines`, the link is not read before that time.
 """
 
 from typing import Protocol

@@ -176,8 +176,9 @@ class GossipModule(Node):
         link = self.new_link(STRANGER, connection=connection)
         link.connected(*remote)
         link.await_reply()
-        if oldest := self.waiting_room.enter(link):
-            self.disconnect(oldest, "gave way: too many are not verified")
+        with self.turn:
+            if oldest := self.waiting_room.enter(link):
+                self.disconnect(oldest, "gave way: too many are not verified")
         return link
 
     def _dial(self, peer: Address, **place) -> None:

@@ -20,7 +20,7 @@ from gossip.spread.message_list import OLD
 from tests.tools.files import count
 from tests.tools.waiting import wait_until
 
-CALLS = ["new_link", "lines", "up", "ended", "on_probed"]
+CALLS = ["lines", "up", "ended", "on_probed"]
 
 
 def test_one_thread_at_a_time_calls_a_node(net):
@@ -236,3 +236,11 @@ def test_many_lines_wait_for_those_of_another_node_and_few_do_not(net):
         finally:
             reads_much.__exit__()
         assert long.recv(1) == b""
+
+
+def test_a_probe_is_answered_while_a_turn_lasts(net):
+    peer = net.peer(liveness_interval=60)
+    with peer.turn:
+        end = net.dial(peer)
+        end.say(f"Liveness Request:1.000000:{peer.address}")
+        assert end.hear() == f"Liveness Reply:1.000000:{peer.address}:{peer.address}"

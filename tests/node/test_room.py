@@ -1,5 +1,6 @@
 """Where descriptors are short, the oldest link that is not verified gives way."""
 
+from gossip.node.node import WAITING, WaitingRoom
 from tests.tools.files import count
 from tests.tools.waiting import wait_until
 
@@ -22,3 +23,15 @@ def test_a_connection_that_has_not_introduced_itself_makes_room(net):
     assert stranger.hear_end() and peer.neighbours.link(neighbour.address) is not None
     end.say(f"Liveness Request:1.000000:{neighbour.address}")
     assert end.hear_until("Liveness Reply:")
+
+
+def test_who_introduces_itself_while_it_is_chosen_to_give_way_stays(net):
+    """The listener chooses outside of a turn."""
+    peer = net.peer()
+    peer.waiting_room = WaitingRoom(1)
+    older, newcomer, last = (peer.new_link(WAITING) for _ in range(3))
+    peer.await_introduction(older)
+    older.trust()  # its reader is about to have it leave the room
+    peer.await_introduction(newcomer)
+    peer.await_introduction(last)
+    assert (older.ended, newcomer.ended, last.ended) == (False, True, False)
