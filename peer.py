@@ -56,6 +56,7 @@ from gossip.spread.spreading import Spreading, in_batches
 
 SLEPT = 0.5  # seconds; a round later than this, and than half an interval, counts no miss
 SHORTEST_WAIT = 0.02  # seconds at least between two turns of membership
+STUCK = 60.0  # seconds; a peer whose turns are waited for so long answers probes in turns only
 LEAVE_LIMIT = 3.0  # seconds that a leaving peer waits for the others to hang up
 LEAVE_MOST = 15.0  # seconds at most that a leaver lets neighbours read what was sent
 LOOK = 0.05  # seconds between two looks of a leaver, whether all is sent and all have hung up
@@ -258,8 +259,10 @@ class Peer(Node):
 
     def sift(self, link: Link, lines: list[bytes], in_turn: bool = False) -> list[bytes]:
         """Drop duplicates, most lines of a flood; outside of a turn only if `_sifts`. Answer a probe,
-        without a turn, because turns of a busy peer may be longer than the probe waits."""
-        if link.role == WAITING and len(lines) == 1 and lines[0].startswith(b"Liveness Request:"):
+        without a turn, because turns of a busy peer may be longer than the probe waits; but a peer
+        that is stuck in a turn is dead."""
+        if (link.role == WAITING and len(lines) == 1 and lines[0].startswith(b"Liveness Request:")
+                and self.turn.waited() < STUCK):
             self.on_line(link, lines[0])
             return []
         if link.role != NEIGHBOUR or not (self._sifts or in_turn):
@@ -298,13 +301,12 @@ class Peer(Node):
     def on_liveness_request(self, link: Link, message: wire.LivenessRequest) -> None:
         reply = wire.liveness_reply(*message, self.address)
         if link.role == WAITING:  # mostly not in a turn, see `sift`
-            link.send(self.confirming.proof_of_life(link, reply) + reply, urgent=True)
-            with self.turn:
-                self.joining.probed(message.address, link.remote_ip)
+            reply = self.confirming.proof_of_life(link, reply) + reply
+            self.joining.probed(message.address, link.remote_ip)
         elif self._watch is not None:  # all before it was forwarded, or waits in the backlog
             self.spreading.way.say_behind(link, reply)
-        else:
-            link.send(reply, urgent=True)
+            return
+        link.send(reply, urgent=True)
 
     def on_liveness_reply(self, link: Link, message: wire.LivenessReply) -> None:
         if message.asker != self.address or message.replier != link.peer:

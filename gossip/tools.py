@@ -108,7 +108,7 @@ class Budget:
 
     def spend(self, now: float, cost: int = 1) -> bool:
         """Return whether one more line may pass now."""
-        if int(now) != self._second:
+        if int(now) > self._second:
             self._second, self._spent = int(now), 0
         self._spent += cost
         return self._spent <= self._per_second

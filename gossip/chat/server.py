@@ -254,12 +254,12 @@ class ChatServer(Node):
 
     def accept(self, connection, remote: tuple[str, int]) -> Link | None:
         """Accept a proxy, unless too many are connected. It may stay silent."""
-        link = self.new_link(PROXY, connection=connection)
-        link.connected(*remote)
-        link.trust()
-        if len(self.links()) <= PROXIES:
-            return link
         with self.turn:
+            link = self.new_link(PROXY, connection=connection)
+            link.connected(*remote)
+            link.trust()
+            if len(self.links()) <= PROXIES:
+                return link
             self.write_refusal(link.remote, f"{PROXIES} proxies are connected")
             self.ended(link)
         return None

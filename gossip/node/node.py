@@ -298,7 +298,7 @@ class Node(Part):
         link.deadline = self.now() + self.settings.introduction_limit
         if oldest := self.waiting_room.enter(link):
             with self.turn:
-                if oldest.deadline is not None:  # it has not introduced itself meanwhile
+                if oldest.deadline not in (None, math.inf):  # else it has said who it is
                     self.disconnect(oldest, "gave way: too many are waiting")
 
     def introduced(self, link: Link, role: str, address: Address) -> None:

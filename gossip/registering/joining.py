@@ -123,10 +123,11 @@ class Joining(Part):
         """Repeat `register:` at a seed that probed this peer: others may want its address."""
         now = self._node.now()
         for row in self._rows.values():
-            if (seed.ip == ip and row.registered and row.link.peer == seed
+            link = row.link  # which may end meanwhile, because this is called outside of turns, too
+            if (seed.ip == ip and row.registered and link is not None and link.peer == seed
                     and now - row.repeated >= REPEAT_PAUSE):
                 row.repeated = now
-                row.link.send(self._registration(seed))
+                link.send(self._registration(seed))
 
     # What seeds say.
 

@@ -66,8 +66,7 @@ class Confirming(Part):
         now, is_seed = self._node.now(), link.remote_ip in self._node.whereabouts.ips
         if (is_seed or self._proofs_for_others.spend(now)) and self._proofs.spend(now):
             return self._signer.proof(reply.decode().rstrip("\n"))
-        with self._node.turn:
-            self._node.counters.add("proofs of life not made")
+        self._node.counters.add("proofs of life not made")
         return b""
 
     def registration(self, seed: Address) -> bytes:

@@ -96,13 +96,19 @@ def test_a_peer_may_outlive_its_loop(net):
     peers[0]._peer.close()
 
 
-def test_a_join_that_ends_with_its_loop_leaves_no_peer(net):
-    address = str(free_address())
+def test_a_join_that_ends_with_its_loop_leaves_no_peer(net, monkeypatch):
+    address, cancelled = str(free_address()), threading.Event()
+
+    def join_later(*arguments, **named):  # else it may be done before the loop ends
+        assert cancelled.wait(60)
+        return gossip.join(*arguments, **named)
 
     async def begin():
-        asyncio.ensure_future(gossip.aio.join(address, seeds=net.seeds)._join())
+        task = asyncio.ensure_future(gossip.aio.join(address, seeds=net.seeds)._join())
+        task.add_done_callback(lambda _: cancelled.set())
         await asyncio.sleep(0)
 
+    monkeypatch.setattr(gossip.aio, "join_blocking", join_later)
     run(begin())
 
     def is_free():

@@ -244,3 +244,21 @@ def test_a_probe_is_answered_while_a_turn_lasts(net):
         end = net.dial(peer)
         end.say(f"Liveness Request:1.000000:{peer.address}")
         assert end.hear() == f"Liveness Reply:1.000000:{peer.address}:{peer.address}"
+
+
+def test_a_peer_that_is_stuck_in_a_turn_answers_no_probe(net, monkeypatch):
+    monkeypatch.setattr("peer.STUCK", 0.1)
+    peer = net.peer(liveness_interval=60)
+
+    def readers():
+        return [thread for thread in threading.enumerate()
+                if thread.name.startswith("link reader") and thread.ident in peer.turn._waiting]
+
+    with peer.turn:
+        other = net.dial(peer)
+        other.say("goodbye")
+        wait_until(lambda: peer.turn.waited() > 0.1 and readers())
+        end = net.dial(peer)
+        end.say(f"Liveness Request:1.000000:{peer.address}")
+        wait_until(lambda: len(readers()) == 2)
+    assert end.hear() == f"Liveness Reply:1.000000:{peer.address}:{peer.address}"
