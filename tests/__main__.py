@@ -29,7 +29,7 @@ SAYS_WHY = re.compile(r"error: (?!usage:)(.*)", re.IGNORECASE)  # in what pytest
 USAGE = 2  # exit code, as of all programs here
 WRONG_USAGE = 4  # pytest's exit code for arguments that it does not know
 NOTHING_RUN = 5  # pytest's exit code where a selection like -k leaves nothing of a file
-TOGETHER = 60_000  # bytes of test files that one pytest runs, unless a single file has more
+TOGETHER = 90_000  # bytes of test files that one pytest runs, unless a single file has more
 
 
 def python_with_pytest() -> str:
