@@ -8,7 +8,8 @@ import pytest
 from tests.tools.programs import run
 
 ROOT = pathlib.Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", ROOT / "tests" / "README.md", *sorted(ROOT.glob("gossip/**/README.md"))]
+PAGES = [ROOT / "README.md", ROOT / "tests" / "README.md",
+         *sorted(ROOT.glob("gossip/**/README.md"))]
 FIRST_LIMIT, LIMIT = 150, 250  # lines
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 

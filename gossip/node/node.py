@@ -190,8 +190,8 @@ class Node(Part):
     # What the world tells of links.
 
     def accept(self, connection, remote: tuple[str, int]) -> Link | None:
-        """Return a link to read for an accepted connection; None refuses it. This is no turn, because
-        a probe of a node that is busy for long would be answered too late."""
+        """Return a link to read for an accepted connection; None refuses it. This is no turn,
+        because a probe of a node that is busy for long would be answered too late."""
         link = self.new_link(WAITING, connection=connection)
         link.connected(*remote)
         self.await_introduction(link)

@@ -90,7 +90,8 @@ def test_machines_with_names_in_their_config_are_one_network_also_when_ips_chang
             for machine, port in PEERS.items()}
 
         machines.switch.cut(3)  # a host is lost, and comes back
-        wait_until(lambda: any(line.startswith("unregistered") for line in machines.lines(3, 13_012)))
+        wait_until(lambda: any(line.startswith("unregistered")
+                               for line in machines.lines(3, 13_012)))
         machines.switch.mend(3)
         wait_until(lambda: one_piece(tmp_path, 3), what="one piece again")
 

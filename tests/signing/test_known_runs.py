@@ -153,7 +153,8 @@ def test_what_only_the_address_has_proved_does_not_count_and_is_asked_about_agai
     for seed in SEEDS:
         assert runs.answer(seed, KEY, None, 11.0) == NOTHING  # nothing else is dialled or denied
     assert not runs.is_asked(KEY)
-    assert runs.ask_again(KEY, 10.0 + REST - 1) is False and runs.ask_again(KEY, 10.0 + REST) is True
+    assert runs.ask_again(KEY, 10.0 + REST - 1) is False
+    assert runs.ask_again(KEY, 10.0 + REST) is True
     for seed in SEEDS[:2]:
         runs.answer(seed, KEY, [77], 30.0)
     assert runs.counts(run, 30.0) and runs.ask_again(KEY, 1e9) is False

@@ -75,8 +75,8 @@ class Clocks:
         failures = [f"the clock of {ip} was set {'forward' if step > 0 else 'back'} by "
                     f"{abs(step):.1f} s at {time.strftime('%F %T', time.gmtime(at))}: its times "
                     "cannot be compared with others" for ip, (step, at) in self.set.items()]
-        failures += [f"the clock of {ip} was set back by {back:.1f} s while nodes ran: the times in "
-                     "their files cannot be compared" for ip, back in self._back.items()
+        failures += [f"the clock of {ip} was set back by {back:.1f} s while nodes ran: the times "
+                     "in their files cannot be compared" for ip, back in self._back.items()
                      if ip not in self.set]
         lonely = [f"no lines went to {ip} and back: nobody knows whether its clock is right"
                   for ip in self._files

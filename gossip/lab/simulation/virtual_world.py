@@ -32,7 +32,7 @@ class NodeFailed(Exception):
 
 class VirtualWorld(World):
     """The world of one life of a node. The node makes it by `lambda node: VirtualWorld(cabling,
-    node, …)`. What it does not define does nothing here, because there are no threads or shortages."""
+    node, …)`. What it does not define does nothing, because there are no threads or shortages."""
 
     def __init__(self, cabling: Cabling, node, rng: random.Random, clock: float = 0.0,
                  lag: float = 0.0):

@@ -48,4 +48,5 @@ def test_words_are_forbidden_where_somebody_says_them():
 
 def test_the_forbidden_words_are_installed_with_the_program():
     assert FORBIDDEN.is_file() and FORBIDDEN.parent == ROOT / "gossip" / "lab" / "experiments"
-    assert f'"gossip.lab.experiments" = ["{FORBIDDEN.name}"]' in (ROOT / "pyproject.toml").read_text()
+    project = (ROOT / "pyproject.toml").read_text()
+    assert f'"gossip.lab.experiments" = ["{FORBIDDEN.name}"]' in project
