@@ -258,9 +258,8 @@ class Peer(Node):
     # What others say.
 
     def sift(self, link: Link, lines: list[bytes], in_turn: bool = False) -> list[bytes]:
-        """Drop duplicates, most lines of a flood; outside of a turn only if `_sifts`. Answer a
-        probe, without a turn, because turns of a busy peer may be longer than the probe waits; but
-        a peer that is stuck in a turn is dead."""
+        """Drop duplicates, most lines of a flood; outside of a turn only if `_sifts`. Answer probes
+        at once, because they wait less than turns may last; but not if stuck in one."""
         if (link.role == WAITING and len(lines) == 1 and lines[0].startswith(b"Liveness Request:")
                 and self.turn.waited() < STUCK):
             self.on_line(link, lines[0])
