@@ -2,8 +2,8 @@
 
 `World` in gossip/node/world.py says what a seed or a peer may ask of it; the threads of a node are
 listed in gossip/README.md. A link reader connects its link if need be, then reads it to its end.
-One thread at a time calls the node: each call is a turn (threads.py). Threads connect, read, rest,
-start and join outside of turns.
+One thread at a time calls the node: each call but `accept` and `sift` is a turn (threads.py).
+Threads connect, read, rest, start and join outside of turns.
 """
 
 import errno
