@@ -36,7 +36,7 @@ from gossip.settings import LATE_FOR, Settings
 from gossip.signing.vouching import Vouching
 from gossip.tools import Budget
 
-SILENT_ROUNDS = 3  # rounds without `register:` after which a registered peer is probed
+SILENT_ROUNDS = 3  # rounds without a word after which a registered peer is probed
 LONG_LIST = 500  # peers; of a longer list an asker is sent a sample: its successors on the ring,
 OTHERS_SENT = 100  # and so many others at random
 SAID_TO_SEEDS = {"ask_peer_list", "dead_node", "leave"}
@@ -258,7 +258,7 @@ class Seed(Node):
         if row.probed(alive):
             self.registry.remove(row, "gone", self.now())
         elif alive and self.registry.row(row.address, link) is row:
-            row.note_life(self.now())
+            row.answered = self.now()
             link.send(wire.REGISTERED)
 
     def monitor(self, now: float) -> float:

@@ -60,7 +60,6 @@ class Admission(Part):
             node.write_refusal(link.remote, f"{address} is not its IP")
             link.send(wire.registration_refused(f"{address.ip} is not your IP"))
         elif (row := node.registry.row(address, link)) is not None:
-            row.note_life(now)
             row.repeated = now
             link.send(wire.REGISTERED)
             if address in self._contesting:  # the registration stands

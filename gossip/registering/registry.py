@@ -25,28 +25,29 @@ class Listing:
     def __init__(self, address: Address, link, now: float):
         self.address = address
         self.link = link  # None: the connection is lost, but the peer may come back
-        # when it was listed; and when it last said `register:`, or answered a probe
-        self.since = self.heard = now
+        self.since = self.answered = now  # when it was listed; and when it last answered a probe
         self.is_doubted = False  # it is probed again soon, because a probe found nothing out
         self.others = -1  # how many were on the list besides it when it last asked
         self.repeated = -math.inf  # when it last said `register:` again
         self.probed_at: float | None = None  # since when it is probed because it was silent
-        self.in_vain = False  # it did not answer that probe, and was not heard since
+        self.in_vain_at = -math.inf  # when the last probe began that it did not answer
         self.reports = Budget(REPORTS_OF_ONE)  # of deaths
 
     def stands(self) -> bool:
         return self.link is not None and not self.link.ended
 
-    def note_life(self, now: float) -> None:
-        """Note that the peer has said `register:`, or answered a probe."""
-        self.heard, self.in_vain = now, False
+    @property
+    def heard(self) -> float:
+        """When it last said anything on its link, or answered a probe."""
+        return self.answered if self.link is None else max(self.answered, self.link.heard)
 
     def probed(self, alive: bool | None) -> bool:
         """Note the end of the probe of a silent registration. Return whether to remove it, because
         it did not answer twice: one probe of a busy peer may well fail."""
         in_vain = alive is False and self.heard < self.probed_at
-        twice = self.in_vain and in_vain
-        self.in_vain |= in_vain
+        twice = in_vain and self.heard < self.in_vain_at
+        if in_vain:
+            self.in_vain_at = self.probed_at
         self.probed_at = None
         return twice
 

@@ -68,7 +68,7 @@ def test_a_silent_registration_is_named_once_until_its_probe_is_over():
     assert registry.silent(4.0, 20.0) == []
     assert not row.probed(None)
     assert registry.silent(4.0, 20.0) == [row]
-    row.note_life(20.0)
+    row.link.heard = 20.0
     assert not row.probed(False)  # it said something meanwhile
     assert registry.silent(19.0, 30.0) == [registry.row(peer(2))]
     assert registry.silent(20.0, 40.0) == [row]
@@ -85,10 +85,10 @@ def test_a_silent_registration_is_removed_when_it_has_not_answered_in_two_rounds
     for now, verdict in enumerate(verdicts, 1):
         row, = registry.silent(now, now)
         if verdict == "register":
-            row.note_life(now)
+            row.link.heard = now
         gone = row.probed(verdict if verdict in (False, None) else True)
         if verdict == "answer":
-            row.note_life(now)
+            row.answered = now
     assert gone is removed
 
 
@@ -117,5 +117,5 @@ def test_of_many_that_are_silent_the_longest_silent_is_named_first():
     for port in (1, 2, 3):
         registry.register(peer(port), FakeLink(), 0.0)
     for port, now in ((2, 5.0), (1, 6.0), (3, 7.0)):
-        registry.row(peer(port)).note_life(now)
+        registry.row(peer(port)).link.heard = now
     assert [row.address for row in registry.silent(9.0, 9.0)] == [peer(2), peer(1), peer(3)]

@@ -12,6 +12,7 @@ class FakeLink:
     ended = False
     run = None  # that has proved itself
     cover = None  # that came last
+    heard = 0.0
 
     def close(self, reason: str) -> None:
         self.ended = True
