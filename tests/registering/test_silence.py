@@ -54,13 +54,17 @@ def test_who_is_silent_and_answers_stays_and_is_told_so_on_its_connection(net):
     assert count(seed, "removed:") == 0 and count(seed, "registered:") == 1
 
 
-def test_who_repeats_register_is_not_probed_again(net):
+@pytest.mark.parametrize("word, answer", [("register:{}", "registered successfully"),
+                                          ("peer list", "peer list")])
+def test_who_says_a_word_is_not_probed_again(net, word, answer):
     seed, = net.seeds(1, liveness_interval=3600.0)
     fake = counting(net)
     end = listed(net, seed, fake)
-    end.say(f"register:{fake.address}")
-    assert end.hear() == "registered successfully"
+    before = seed.registry.row(fake.address).heard
+    end.say(word.format(fake.address))
+    assert end.hear().startswith(answer)
     heard = seed.registry.row(fake.address).heard
+    assert heard > before
     seed._look_at = 0.0
     seed.look_after_registrations(heard + 3 * 3600.0 - 1)
     assert fake.requests == 1
