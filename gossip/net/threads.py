@@ -3,11 +3,13 @@
 Every thread is a daemon, and carries its name and the node's address. An error that ends a thread
 becomes a line in the node's output file. Threads wait for `go` before they do anything.
 
-A turn is the only lock of a node and its rules. Of all nodes in a process, one link reader at a
-time takes many lines, because each of hundreds that compete for the interpreter would keep it for
-long, and probes would wait for all. Nothing waits within a turn, which may still be long, because a
-disk may stall. A thread that waited for its turn reads late what came in time, so a node asks for
-the longest wait before it judges others. Calls that may wait follow after the turn.
+A turn is the only lock of a node and its rules. Link readers queue before it, at locks of their
+own. Of the readers of a node one at a time waits for the turn, so that a duty of a hub waits for
+one of them, not for forty. Of all nodes in a process one reader at a time takes many lines, because
+each of hundreds that compete for the interpreter would keep it for long, and probes would wait for
+all. Nothing waits within a turn, which may still be long, because a disk may stall. A thread that
+waited for its turn reads late what came in time, so a node asks for the longest wait before it
+judges others. Calls that may wait follow after the turn.
 """
 
 import collections
@@ -96,29 +98,33 @@ class Threads:
 class Turn:
     """The lock of one node, as a context manager. A turn within a turn is part of it."""
 
-    # of all nodes in this process: a lock that is taken before that of the node in order to take
-    # many lines, and the threads that wait for it
+    # of all nodes in this process: a lock that a link reader with many lines takes before all
+    # others, and the threads that wait for it
     _many, _queue = threading.Lock(), set()
 
     def __init__(self, report, late=lambda seconds: None):
         """`report(error)` is told of a call that failed after a turn; the other calls are still
         made. `late(seconds)` is told of long waits, once for waits at the same time."""
         self._report, self._late = report, late
+        self._readers = threading.Lock()  # taken by a link reader before that of the node
         self._lock = threading.RLock()  # guards the node, and the next five
         self._told = 0.0  # when `late` was called
         self._depth = 0  # how many nested turns its holder has taken
         self._begun = 0.0  # when the outermost of them began
-        self._has_many = False  # whether their holder holds `_many`, too
+        # whether their holder holds `_many`, too; None: nor `_readers`, as it is no link reader
+        self._has_many: bool | None = None
         self._later: list[tuple] = []  # (call, arguments) to make when the lock is free
         self._making = threading.local()  # `calls`: what this thread is about to call
         # how long threads have waited: the holder of the lock notes it, anybody may read it
         self._waits = Lateness()
         self._waiting: dict[int, float] = {}  # waiting thread -> since when
 
-    def take(self, many: bool = False) -> None:
-        """Begin a turn, for `many` lines or not, or a turn within the present one."""
-        if many or not self._lock.acquire(blocking=False):
-            many = self._wait(many)
+    def take(self, many: bool | None = None) -> None:
+        """Begin a turn, or a turn within the present one. A link reader says whether it has many
+        lines."""
+        ready = many is None or not many and self._readers.acquire(blocking=False)
+        if not (ready and self._lock.acquire(blocking=False)):
+            many = self._wait(many, ready)
         if not self._depth:
             self._has_many, self._begun = many, time.monotonic()
             if self._begun > PULSE.expected:
@@ -127,14 +133,17 @@ class Turn:
 
     __enter__ = take
 
-    def _wait(self, many: bool) -> bool:
-        """Wait for the locks, and note how long that took. Return whether `_many` is held."""
+    def _wait(self, many: bool | None, ready: bool) -> bool | None:
+        """Wait for the locks, and note how long that took. Return what `_has_many` is then. A
+        thread is `ready` that has already taken what it takes before the node's lock."""
         thread = threading.get_ident()
         self._waiting[thread] = since = time.monotonic()
         if many:
             self._queue.add(thread)
             many = self._many.acquire(timeout=PATIENCE)
             self._queue.discard(thread)
+        if not ready:
+            self._readers.acquire()
         self._lock.acquire()
         del self._waiting[thread]
         now = time.monotonic()
@@ -151,13 +160,15 @@ class Turn:
         return max(self._waits.lately(now), now - min(list(self._waiting.values()), default=now))
 
     def __exit__(self, *error) -> None:
-        later, many = (), False
+        later, many = (), None
         self._depth -= 1
         if not self._depth:
             many = self._has_many
             if self._later:
                 later, self._later = self._later, []
         self._lock.release()
+        if many is not None:
+            self._readers.release()
         if many:
             self._many.release()
         if later:
@@ -203,7 +214,7 @@ class Turn:
             yield
         finally:
             for taken in range(depth):
-                self.take(many and not taken)
+                self.take(None if taken else many)
 
 
 def begin_anew() -> None:
