@@ -211,7 +211,7 @@ class Seed(Node):
         """Probe a registered peer whose connection broke, because it may return."""
         row = self.registry.row(link.peer, link) if link.role == REGISTERED else None
         if row is not None:
-            row.link = None
+            row.answered, row.link = row.heard, None
             self._probe_lost(row)
 
     def _probe(self, address: Address, row: Listing | None, verdict) -> None:

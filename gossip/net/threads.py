@@ -3,13 +3,13 @@
 Every thread is a daemon, and carries its name and the node's address. An error that ends a thread
 becomes a line in the node's output file. Threads wait for `go` before they do anything.
 
-A turn is the only lock of a node and its rules. Link readers queue before it, at locks of their
-own. Of the readers of a node one at a time waits for the turn, so that a duty of a hub waits for
-one of them, not for forty. Of all nodes in a process one reader at a time takes many lines, because
-each of hundreds that compete for the interpreter would keep it for long, and probes would wait for
-all. Nothing waits within a turn, which may still be long, because a disk may stall. A thread that
-waited for its turn reads late what came in time, so a node asks for the longest wait before it
-judges others. Calls that may wait follow after the turn.
+A turn is the only lock of a node and its rules. Of the link readers of a node that have lines, few
+wait for it; the others wait for one of these, so that a duty of a hub waits for a few turns, not
+for forty. Of all nodes in a process, one link reader at a time takes many lines, because each of
+hundreds that compete for the interpreter would keep it for long, and probes would wait for all.
+Nothing waits within a turn, which may still be long, because a disk may stall. A thread that waited
+for its turn reads late what came in time, so a node asks for the longest wait before it judges
+others. Calls that may wait follow after the turn.
 """
 
 import collections
@@ -27,6 +27,7 @@ STACK_SIZE = 512 * 1024
 JOIN_LIMIT = 5.0  # seconds at most that `join` waits; threads mostly need milliseconds
 LONG = 0.01  # seconds after which a turn lets others go first, where it calls `share`
 PAUSE = 0.001  # seconds for which it then leaves; after less it would mostly get the lock again
+CROWD = 4  # threads that wait for a turn; if there are more, readers wait for their turn in a queue
 PATIENCE = 4.0  # seconds that a turn of many lines waits for others, whose disk may stall
 
 
@@ -98,21 +99,20 @@ class Threads:
 class Turn:
     """The lock of one node, as a context manager. A turn within a turn is part of it."""
 
-    # of all nodes in this process: a lock that a link reader with many lines takes before all
-    # others, and the threads that wait for it
+    # of all nodes in this process: a lock that is taken before that of the node in order to take
+    # many lines, and the threads that wait for it
     _many, _queue = threading.Lock(), set()
 
     def __init__(self, report, late=lambda seconds: None):
         """`report(error)` is told of a call that failed after a turn; the other calls are still
         made. `late(seconds)` is told of long waits, once for waits at the same time."""
         self._report, self._late = report, late
-        self._readers = threading.Lock()  # taken by a link reader before that of the node
+        self._crowd = threading.Lock()  # a reader holds it while it waits for the next in a crowd
         self._lock = threading.RLock()  # guards the node, and the next five
         self._told = 0.0  # when `late` was called
         self._depth = 0  # how many nested turns its holder has taken
         self._begun = 0.0  # when the outermost of them began
-        # whether their holder holds `_many`, too; None: nor `_readers`, as it is no link reader
-        self._has_many: bool | None = None
+        self._has_many = False  # whether their holder holds `_many`, too
         self._later: list[tuple] = []  # (call, arguments) to make when the lock is free
         self._making = threading.local()  # `calls`: what this thread is about to call
         # how long threads have waited: the holder of the lock notes it, anybody may read it
@@ -120,11 +120,10 @@ class Turn:
         self._waiting: dict[int, float] = {}  # waiting thread -> since when
 
     def take(self, many: bool | None = None) -> None:
-        """Begin a turn, or a turn within the present one. A link reader says whether it has many
+        """Begin a turn, or a turn within the present one. A link reader says whether it has `many`
         lines."""
-        ready = many is None or not many and self._readers.acquire(blocking=False)
-        if not (ready and self._lock.acquire(blocking=False)):
-            many = self._wait(many, ready)
+        if many or not self._lock.acquire(blocking=False):
+            many = self._wait(many)
         if not self._depth:
             self._has_many, self._begun = many, time.monotonic()
             if self._begun > PULSE.expected:
@@ -133,18 +132,17 @@ class Turn:
 
     __enter__ = take
 
-    def _wait(self, many: bool | None, ready: bool) -> bool | None:
-        """Wait for the locks, and note how long that took. Return what `_has_many` is then. A
-        thread is `ready` that has already taken what it takes before the node's lock."""
+    def _wait(self, many: bool | None) -> bool | None:
+        """Wait for the locks, and note how long that took. Return whether `_many` is held."""
         thread = threading.get_ident()
         self._waiting[thread] = since = time.monotonic()
         if many:
             self._queue.add(thread)
             many = self._many.acquire(timeout=PATIENCE)
             self._queue.discard(thread)
-        if not ready:
-            self._readers.acquire()
-        self._lock.acquire()
+        in_crowd = many is not None and len(self._waiting) > CROWD
+        with self._crowd if in_crowd else contextlib.nullcontext():
+            self._lock.acquire()
         del self._waiting[thread]
         now = time.monotonic()
         if now - since >= NOTICED:
@@ -160,15 +158,13 @@ class Turn:
         return max(self._waits.lately(now), now - min(list(self._waiting.values()), default=now))
 
     def __exit__(self, *error) -> None:
-        later, many = (), None
+        later, many = (), False
         self._depth -= 1
         if not self._depth:
             many = self._has_many
             if self._later:
                 later, self._later = self._later, []
         self._lock.release()
-        if many is not None:
-            self._readers.release()
         if many:
             self._many.release()
         if later:
@@ -214,7 +210,7 @@ class Turn:
             yield
         finally:
             for taken in range(depth):
-                self.take(None if taken else many)
+                self.take(many and not taken)
 
 
 def begin_anew() -> None:

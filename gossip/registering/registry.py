@@ -25,7 +25,8 @@ class Listing:
     def __init__(self, address: Address, link, now: float):
         self.address = address
         self.link = link  # None: the connection is lost, but the peer may come back
-        self.since = self.answered = now  # when it was listed; and when it last answered a probe
+        # when it was listed; when it last answered a probe, or spoke over a link that it lost
+        self.since = self.answered = now
         self.is_doubted = False  # it is probed again soon, because a probe found nothing out
         self.others = -1  # how many were on the list besides it when it last asked
         self.repeated = -math.inf  # when it last said `register:` again

@@ -1,6 +1,7 @@
 """A registration that falls silent although its connection stands: its peer is probed."""
 
 import signal
+import types
 
 import pytest
 
@@ -113,6 +114,26 @@ def test_who_could_not_be_probed_is_probed_in_a_later_round(net):
     seed.probers = probers(probe, seed.now, 1, 1)
     assert wait_event(seed, f"removed:{silent.address}:gone")
     assert in_vain == [silent.address] * 3
+
+
+def test_a_peer_whose_connection_breaks_after_a_word_has_time_to_come_back(net):
+    """The word says that it lived when the second probe in a row was in vain."""
+    seed, = net.seeds(1, liveness_interval=ROUND)
+    end, verdicts = listed(net, seed, fake := net.fake()), []
+    row = seed.registry.row(fake.address)
+    seed.probers = [types.SimpleNamespace(ask=lambda address, verdict, **_:
+                                          verdicts.append(verdict))] * 3
+    wait_until(lambda: verdicts, what="the first probe")
+    with seed.turn:
+        verdicts.pop()(False)
+    wait_until(lambda: verdicts, what="the second probe")
+    end.say(f"register:{fake.address}")
+    assert end.hear() == "registered successfully"
+    end.close()
+    wait_until(lambda: row.link is None, what="the end of the connection")
+    with seed.turn:
+        verdicts[0](False)
+        assert seed.registry.row(fake.address) is row and row.probed_at is None
 
 
 def test_a_peer_that_speaks_while_it_is_probed_stays(net):
