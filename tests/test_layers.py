@@ -19,20 +19,21 @@ MAY_IMPORT = {  # folder -> what else than itself and the hall
     "voidphone": {"wire", "spread", "node", "net", "terminal"},
     "programs": {"node", "net", "chat", "voidphone", "terminal", "spread"},
     "front": {"library"},
-    "library": {"node", "net", "overlay", "programs", "terminal"},  # and seed.py, peer.py by their paths
+    # and seed.py, peer.py by their paths
+    "library": {"node", "net", "overlay", "programs", "terminal"},
     "seed.py": {*CONCEPTS, "wire", "node", "programs"},
     "peer.py": {*CONCEPTS, "wire", "node", "programs"},
     "runner.py": {"chat", "net", "programs", "terminal", "lab/experiments", "lab/pictures",
                   "lab/proof", "seed.py", "peer.py"},
     "lab/simulation": {"wire", "node"},
-    "lab/experiments": {"wire", "signing", "monitoring", "node", "programs", "terminal", "voidphone",
-                        "lab/simulation", "lab/proof"},
+    "lab/experiments": {"wire", "signing", "monitoring", "node", "programs", "terminal",
+                        "voidphone", "lab/simulation", "lab/proof"},
     "lab/proof": set(),
     "lab/pictures": {"lab/proof", "terminal"},
 }
-ASKS_THE_SYSTEM = {"net", "library", "chat", "voidphone", "terminal", "programs", "runner.py", "lab/proof",
-                   "lab/experiments",
-                   "lab/pictures"}  # here alone are clocks, sockets and threads
+# here alone are clocks, sockets and threads
+ASKS_THE_SYSTEM = {"net", "library", "chat", "voidphone", "terminal", "programs", "runner.py",
+                   "lab/proof", "lab/experiments", "lab/pictures"}
 OF_THE_SYSTEM = {"time", "socket", "select", "selectors"}
 LOCKS = {"node": {"Lock"}}  # of links and output files; rules have none: their node has turns
 FRONT = ROOT / "gossip" / "__init__.py"  # names what programs use

@@ -38,8 +38,9 @@ def test_a_first_line_without_a_digit_is_a_header():
 
 def test_a_config_that_mixes_loopback_with_other_addresses_is_an_error():
     for other in (b"10.0.0.1:8080", b"host-a:8080"):
-        with pytest.raises(ValueError, match="^line 3: 127.0.0.1:8080 is another seed on every mach"
-                           f"ine; give its address in the network, as line 1 does .{other.decode()}.$"):
+        with pytest.raises(ValueError, match="^line 3: 127.0.0.1:8080 is another seed on every "
+                           "machine; give its address in the network, as line 1 does "
+                           f".{other.decode()}.$"):
             parse_config(other + b"\n\n127.0.0.1:8080\n127.0.0.1:8081\n")
 
 

@@ -103,7 +103,8 @@ def random_text(chance):
     size = chance.choice((0, 1, 5, 50, 500))
     if chance.random() < 0.3:
         return chance.randbytes(size)
-    characters = "\\:\0\x1b\r\x85\u2028\u202e é漢😀 gmessage:signed:" + chr(chance.randrange(0x20, 0xd7ff))
+    characters = ("\\:\0\x1b\r\x85\u2028\u202e é漢😀 gmessage:signed:"
+                  + chr(chance.randrange(0x20, 0xd7ff)))
     return "".join(chance.choice(characters) for _ in range(size)).rstrip("\r")
 
 
@@ -183,8 +184,9 @@ def test_a_port_in_use_a_missing_list_and_an_address_of_a_seed_have_their_errors
 
 @pytest.mark.parametrize("named, error, why", [
     ({"livenes_interval": 2}, TypeError, "liveness_interval"), ({"sign": 1}, ValueError, "sign"),
-    ({"liveness_interval": 0}, ValueError, "0.01 or more"), ({"spread": "mail"}, ValueError, "mail"),
-    ({"capacity": "fixed:1"}, ValueError, "fixed:K"), ({"cache_bytes": "x"}, ValueError, "cache"),
+    ({"liveness_interval": 0}, ValueError, "0.01 or more"),
+    ({"spread": "mail"}, ValueError, "mail"), ({"capacity": "fixed:1"}, ValueError, "fixed:K"),
+    ({"cache_bytes": "x"}, ValueError, "cache"),
     ({"since": "then"}, ValueError, "Unix time"), ({"backlog": 0}, ValueError, "backlog"),
     ({"port": 70_000}, ValueError, "not a port"),
     ({"port": "127.0.0.1:5001", "host": "127.0.0.2"}, ValueError, "leave host='127.0.0.2' out")])

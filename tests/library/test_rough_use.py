@@ -280,8 +280,8 @@ print("well")
 """ % free_address().port, tmp_path)
     assert (code, out, err) == (0, "well\n", "")
     [file] = tmp_path.glob("seed_*.txt")
-    assert [line for line in lines_of(file) if line.startswith(("registered:", "stopped:"))][1:] == [
-        "stopped:interrupted"]
+    told = [line for line in lines_of(file) if line.startswith(("registered:", "stopped:"))]
+    assert told[1:] == ["stopped:interrupted"]
 
 
 def test_the_inbox_is_bounded_in_bytes_too(net, monkeypatch):

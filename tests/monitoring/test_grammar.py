@@ -7,6 +7,7 @@ import pytest
 from gossip import wire
 from gossip.addresses import address_of, parse_address
 from gossip.monitoring import grammar
+from gossip.monitoring.grammar import JUDGED_LIMIT
 
 A, B, C = map(parse_address, ["127.0.0.1:5001", "[::1]:5002", "10.0.0.9:65535"])
 NONCE = "0123456789abcdef" * 2
@@ -215,15 +216,16 @@ def verdicts(judged, void, pairs):
 
 
 @pytest.mark.parametrize("make, limit", [
-    (lambda count: grammar.report(NUMBER_LIMIT, NUMBER_LIMIT, entries(count)), grammar.ENTRIES_LIMIT),
+    (lambda count: grammar.report(NUMBER_LIMIT, NUMBER_LIMIT, entries(count)),
+     grammar.ENTRIES_LIMIT),
     (lambda count: grammar.rows(9e8, grammar.ABOUT, A, NUMBER_LIMIT, NUMBER_LIMIT, entries(count)),
      grammar.ENTRIES_LIMIT),
     (lambda count: grammar.part(9e8, grammar.ABOUT, A, NUMBER_LIMIT, NUMBER_LIMIT, entries(count)),
      grammar.ENTRIES_LIMIT),
     (lambda count: grammar.load(10**9, range(count)), grammar.QUANTILES),
-    (lambda count: verdicts(count, grammar.JUDGED_LIMIT, grammar.JUDGED_LIMIT), grammar.JUDGED_LIMIT),
-    (lambda count: verdicts(grammar.JUDGED_LIMIT, count, grammar.JUDGED_LIMIT), grammar.JUDGED_LIMIT),
-    (lambda count: verdicts(grammar.JUDGED_LIMIT, grammar.JUDGED_LIMIT, count), grammar.JUDGED_LIMIT)])
+    (lambda count: verdicts(count, JUDGED_LIMIT, JUDGED_LIMIT), JUDGED_LIMIT),
+    (lambda count: verdicts(JUDGED_LIMIT, count, JUDGED_LIMIT), JUDGED_LIMIT),
+    (lambda count: verdicts(JUDGED_LIMIT, JUDGED_LIMIT, count), JUDGED_LIMIT)])
 def test_a_line_as_long_as_its_limit_is_read_and_a_longer_one_is_refused(make, limit):
     assert len(make(limit)) <= wire.LINE_LIMIT
     wire.parse(make(limit)[:-1])

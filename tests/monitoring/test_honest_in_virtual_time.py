@@ -28,8 +28,8 @@ class Network(VirtualNetwork):
     """A network that has stood for some seconds."""
 
     def __init__(self, settings, nodes, chance=5):
-        super().__init__(chance, {"seed": Seed, "peer": Peer}, SEEDS, settings, virtual_links.Cables(),
-                         hostile={ROOMY: RoomyPeer})
+        super().__init__(chance, {"seed": Seed, "peer": Peer}, SEEDS, settings,
+                         virtual_links.Cables(), hostile={ROOMY: RoomyPeer})
         self.begin([*SEEDS, *nodes], 0.3)
         self.pass_by(20.0)
 

@@ -199,8 +199,8 @@ def loads(tree, keys):
     for seed in tree.seeds():
         first, last = tree.interval(seed)
         own = keys[bisect.bisect_left(keys, first):bisect.bisect_right(keys, last)]
-        told[seed] = grammar.Load(len(own), tuple(own[len(own) * part // 16] for part in range(1, 16))
-                               if own else ())
+        parts = range(1, 16) if own else ()
+        told[seed] = grammar.Load(len(own), tuple(own[len(own) * part // 16] for part in parts))
     return told
 
 

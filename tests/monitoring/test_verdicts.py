@@ -159,8 +159,8 @@ def test_who_is_kicked_does_not_count_and_its_excuses_do_not_either():
 
 def test_nobody_is_its_own_reporter():
     rows = always(S, S, expected=20) + mutual(A, missing=10)
-    both_sides = of(S, rows) + [row._replace(side=grammar.ABOUT) for row in always(S, S, expected=20)]
-    assert Case(S, both_sides, NOW, PERIOD).rates(0, None) == {A: 0.5}
+    about = [row._replace(side=grammar.ABOUT) for row in always(S, S, expected=20)]
+    assert Case(S, of(S, rows) + about, NOW, PERIOD).rates(0, None) == {A: 0.5}
 
 
 @pytest.mark.parametrize("shares, void, badness, outcome", [

@@ -223,7 +223,7 @@ def test_a_run_that_contradicted_itself_judges_nobody_though_the_evidence_was_pu
 
 def test_who_makes_ever_more_runs_to_contradict_is_not_heard_beyond_its_account(network,
                                                                                  monkeypatch):
-    """Else throw-away keys fill the memory of kicks and the files, and other kicks are forgotten."""
+    """Else throw-away keys fill the memory of kicks and the files, and kicks are forgotten."""
     seed = network.seeds[0]
     monkeypatch.setattr(seed.deciding, "_proofs", Rate(1e-9, 2))
     assert kicks_after_witness(network, 4) == [1, 1, 1, 0]

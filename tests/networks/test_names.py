@@ -106,7 +106,8 @@ def test_machines_with_names_in_their_config_are_one_network_also_when_ips_chang
         both = [machines.at(0), machines.at(2)]
         wait_until(lambda: registered(machines, both), what="registrations at the new IP")
         for machine, port in PEERS.items():
-            leads = [line for line in machines.lines(machine, port) if line.startswith("seed:seed-c")]
+            leads = [line for line in machines.lines(machine, port)
+                     if line.startswith("seed:seed-c")]
             assert leads[-1] == f"seed:{SEEDS[2]}={machines.at(2)}"
         assert machines.status()[1].splitlines()[1] == (
             f"seed {SEEDS[1]} ({machines.at(1)}) down: Connection refused")

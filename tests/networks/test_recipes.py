@@ -124,7 +124,8 @@ def test_kubernetes(tmp_path):
                                         "subPath": "config.txt"}]
     assert sets[0]["spec"]["replicas"] == 3 and sets[0]["spec"]["serviceName"] == "seed"
     names = [f"seed-{number}" for number in range(3)]
-    seeds = {f"{name}.seed": [argument.replace("$(NAME)", name) for argument in pods["seed"]["args"]]
+    arguments = pods["seed"]["args"]
+    seeds = {f"{name}.seed": [argument.replace("$(NAME)", name) for argument in arguments]
              for name in names}
     health = {name: inside(pod["livenessProbe"]["exec"]["command"]) for name, pod in pods.items()}
     with Cluster(tmp_path, config["data"]["config.txt"]) as cluster:

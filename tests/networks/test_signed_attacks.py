@@ -316,7 +316,8 @@ def test_who_contradicts_itself_sets_no_honest_peers_against_each_other(
 
 
 @pytest.mark.parametrize("size", [1, 512])
-def test_more_signed_lines_than_are_checked_at_once_without_messages_hold_up_nothing(net, honest, liar, size):
+def test_more_signed_lines_than_are_checked_at_once_without_messages_hold_up_nothing(
+        net, honest, liar, size):
     network = honest()
     fake, signer = liar()
     attacker = Attacker(net, network.peers[0], "flood", fake)

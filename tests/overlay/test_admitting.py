@@ -286,7 +286,8 @@ def test_one_job_looks_for_the_answers_that_many_newcomers_wait_for(net, monkeyp
     with peer.turn, monkeypatch.context() as patch:
         patch.setattr(peer, "now", lambda: now[0])
         patch.setattr(peer, "more_patience", lambda: patience[0])
-        patch.setattr(peer.flusher, "take_over", lambda job, after: jobs.append((now[0] + after, job)))
+        patch.setattr(peer.flusher, "take_over",
+                      lambda job, after: jobs.append((now[0] + after, job)))
         patch.setattr(admitting, "_admit", lambda *newcomer, silent: admitted.extend(newcomer))
         older, newcomers, sooner = Asked(), [Asked() for _ in range(100)], Asked()
         for newcomer in newcomers:

@@ -47,7 +47,8 @@ def test_of_too_many_the_oldest_are_forgotten():
         memory.add(peer(port), 0.0)
     memory.add(peer(3), 0.0)  # found dead again: not one more
     assert not memory.discard(peer(2))
-    assert set(turns(memory, DEAD_REMEMBERED)) == {peer(port) for port in range(3, DEAD_REMEMBERED + 3)}
+    kept = {peer(port) for port in range(3, DEAD_REMEMBERED + 3)}
+    assert set(turns(memory, DEAD_REMEMBERED)) == kept
 
 
 def test_one_machine_that_plays_many_peers_does_not_push_out_others():
@@ -58,7 +59,8 @@ def test_one_machine_that_plays_many_peers_does_not_push_out_others():
     for port in range(1, 3 * DEAD_REMEMBERED):
         memory.add(peer(port), 1.0)
     left = set(turns(memory, DEAD_REMEMBERED))
-    assert len(left) == DEAD_REMEMBERED and left > set(others) and peer(3 * DEAD_REMEMBERED - 1) in left
+    assert len(left) == DEAD_REMEMBERED and left > set(others)
+    assert peer(3 * DEAD_REMEMBERED - 1) in left
 
 
 def strangers(one, other):
@@ -102,7 +104,7 @@ def test_halves_in_which_nobody_knows_anyone_of_the_other_become_one_without_a_s
 
 
 def test_one_who_was_found_dead_and_is_known_by_hearsay_is_looked_for_and_forgotten(net):
-    """It comes just before this peer on the ring, so that this peer does not dial it for a place."""
+    """It comes just before this peer on the ring, so that this does not dial it for a place."""
     before, address, after = sorted(free_addresses(3))
     own = net.peer(address, capacity=fixed(8))
     net.neighbour(own, net.fake(after))

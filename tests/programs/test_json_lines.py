@@ -96,7 +96,8 @@ def test_joining_is_told_once_with_the_number_of_seeds(flags, seeds):
 
 def test_the_generator_runs_if_it_is_asked_for(flags, seeds):
     with JsonPeer(flags, "--gossip-count", 2, "--gossip-interval", 0.05) as peer:
-        assert [peer.hear(event="generated")["text"] for _ in range(2)] == ["message 1", "message 2"]
+        for text in ("message 1", "message 2"):
+            assert peer.hear(event="generated")["text"] == text
 
 
 @pytest.mark.parametrize("line, why", [

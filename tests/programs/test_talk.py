@@ -30,7 +30,8 @@ WHOLE = re.compile(
     ("/help", ("help", "")), ("exit", ("quit", "")), ("/exit now", ("quit", "")),
     ("say  a b ", ("say", " a b ")), ("/say a  b", ("say", "a  b")), ("say", ("say", "")),
     ("hello all", ("say", "hello all")), ("quit now", ("say", "quit now")),
-    ("peres", ("peres", "")), ("hello", ("say", "hello")), ("Hlep", ("Hlep", "")), ("/peres x", ("/peres x", "")), ("", ("", "")), ("/", ("/", "")),
+    ("peres", ("peres", "")), ("hello", ("say", "hello")), ("Hlep", ("Hlep", "")),
+    ("/peres x", ("/peres x", "")), ("", ("", "")), ("/", ("/", "")),
     ("/say", ("say", "")), ("hello\tall ", ("say", "hello\tall")), ("/raw", ("raw", ""))])
 def test_what_is_typed_is_a_command_or_a_message(typed, meant):
     assert understood(typed) == meant
@@ -41,7 +42,8 @@ def test_lines_that_come_together_go_out_together_and_a_slip_does_not():
     peer.messages.forbids.return_value = False
     Talk(peer, screen, Mock()).carry_out([b"one line", b"say two", b"/say 3", b"peres"])
     peer.gossip.assert_called_once_with(["one line", "two", "3"])
-    screen.say.assert_called_once_with("unknown command 'peres' (/help lists them); to gossip it: say peres")
+    screen.say.assert_called_once_with(
+        "unknown command 'peres' (/help lists them); to gossip it: say peres")
 
 
 def test_a_windows_console_sends_the_same_keys(monkeypatch):

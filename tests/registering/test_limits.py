@@ -34,7 +34,8 @@ def silent_ones(net, seed, number):
     return [(fake, register(net, seed, fake)) for fake in fakes]
 
 
-def test_a_registration_beyond_the_limit_of_verifying_is_refused_until_a_place_is_free(net, monkeypatch):
+def test_a_registration_beyond_the_limit_of_verifying_is_refused_until_a_place_is_free(
+        net, monkeypatch):
     monkeypatch.setattr("gossip.registering.admission.VERIFYING_LIMIT", 3)
     net.settings = FAST._replace(probe_limit=30.0)
     seed, = net.seeds(1)

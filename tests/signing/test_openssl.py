@@ -351,8 +351,8 @@ def test_virtual_time_passes_alike_whichever_signs(tmp_path):
     """START is a hash of the key, and stands in the files."""
     files = []
     for before, folder in ([], "openssl"), (WITHOUT_CTYPES, "own"):
-        code, _, err = run(*before, "runner.py", "simulate", "--schedule", 4, "--sign", "--until", 60,
-                           "--outputs", tmp_path / folder)
+        code, _, err = run(*before, "runner.py", "simulate", "--schedule", 4, "--sign",
+                           "--until", 60, "--outputs", tmp_path / folder)
         assert (code, err) == (0, "")
         files.append({path.name: path.read_bytes() for path in (tmp_path / folder).iterdir()})
     assert files[0] == files[1] != {}

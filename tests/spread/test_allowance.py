@@ -33,7 +33,8 @@ def test_a_burst_costs_no_time_and_what_is_beyond_it_as_much_as_the_rate_says():
 
 def test_who_speaks_at_the_rate_never_rests():
     allowance = Allowance(100, 500)
-    assert not any(any(allowance.spend(peer(1), lines(100), float(second))) for second in range(1_000))
+    assert not any(any(allowance.spend(peer(1), lines(100), float(second)))
+                   for second in range(1_000))
 
 
 def test_the_burst_comes_back_with_time_and_is_never_more():

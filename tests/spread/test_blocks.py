@@ -50,7 +50,8 @@ class Mixtures:
             run = rng.choice(RUNS)
             first = max(1, self._next[run] + rng.choice([0] * 12 + [-3, 1, 5]))
             count = rng.choice([1, 1, 2, 5, 30])
-            lines += [line(run, number, rng.choice(TEXTS)) for number in range(first, first + count)]
+            lines += [line(run, number, rng.choice(TEXTS))
+                      for number in range(first, first + count)]
             self._next[run] = first + count
         if rng.random() < 0.2:
             at = rng.randrange(len(lines))

@@ -48,7 +48,8 @@ def test_lines_above_stay_and_the_end_is_on_a_line_of_its_own(wide, capfd):
 
 @pytest.mark.parametrize("text, indent, lines", [
     ("one two three", 0, ["one two", "three"]), ("one two three", 2, ["one two", "  three"]),
-    ("  a  b", 4, ["  a  b"]), ("      a b", 4, ["   a b"]), ("", 0, [""]), ("a\n\nb", 0, ["a", "", "b"]),
+    ("  a  b", 4, ["  a  b"]), ("      a b", 4, ["   a b"]), ("", 0, [""]),
+    ("a\n\nb", 0, ["a", "", "b"]),
     ("see http://127.0.0.1/ now", 0, ["see", "http://127.0.0.1/", "now"]),
     ("日本語 日本", 0, ["日本語", "日本"]), ("12345678 1", 9, ["12345678", "   1"])])
 def test_long_lines_are_folded_between_words(wide, text, indent, lines):

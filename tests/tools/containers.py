@@ -26,8 +26,8 @@ mount --bind "$3" /srv/grapevine/config.txt
 mount -o remount,bind,ro /srv/grapevine
 cd /srv/grapevine
 shift 3
-exec env -u PYTHONPYCACHEPREFIX PATH=/srv/python/bin:/usr/bin:/bin LD_LIBRARY_PATH=/srv/python/lib \\
-    setpriv --reuid 1000 --regid 1000 --clear-groups python3 "$@"
+exec env -u PYTHONPYCACHEPREFIX PATH=/srv/python/bin:/usr/bin:/bin \\
+    LD_LIBRARY_PATH=/srv/python/lib setpriv --reuid 1000 --regid 1000 --clear-groups python3 "$@"
 """
 
 

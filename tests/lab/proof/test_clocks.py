@@ -30,7 +30,8 @@ def spread_out(folder, to, shift=lambda ip, place: 0.0):
             place = bisect.bisect(times, line[:26]) / len(times)
             ahead = datetime.timedelta(seconds=shift(ip, place))
             stamp = datetime.datetime.fromisoformat(line[:26]) + ahead
-            event = _ADDRESS.sub(lambda found: f"{host_of(found[2])}{found[1]}{found[2]}", line[26:])
+            event = _ADDRESS.sub(lambda found: f"{host_of(found[2])}{found[1]}{found[2]}",
+                                 line[26:])
             written.append(f"{stamp:%Y-%m-%d %H:%M:%S.%f}{event}\n")
         (to / f"{kind}_{ip}_{port}.txt").write_text("".join(written))
     return to

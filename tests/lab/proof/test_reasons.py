@@ -140,7 +140,8 @@ def test_what_a_seed_told_of_a_death_before_the_peer_came_back_may_be_on_its_way
         "10.1 5003 unregistered:@8080:closed by the other end", "20 5003 registered:@8080",
         "20 8080 registered:@5003", "30 5002 told:@8080:Dead Node:@5003:1.000000:@5001"]
     found = failures(tmp_path, THREE, LIVES + "\n 60 8080 refused:x", "\n".join(story))
-    assert found == ["seed 127.0.0.1:8080 told of the death of 127.0.0.1:5003, which lived"] * blamed
+    assert found == blamed * [
+        "seed 127.0.0.1:8080 told of the death of 127.0.0.1:5003, which lived"]
 
 
 @pytest.mark.parametrize("second, lived", [(58.9, True), (59.1, False)])
