@@ -36,7 +36,7 @@ from gossip.settings import LATE_FOR, Settings
 from gossip.signing.vouching import Vouching
 from gossip.tools import Budget
 
-SILENT_ROUNDS = 3  # rounds without a word after which a registered peer is probed
+SILENT_ROUNDS = 3  # rounds without a byte from a registered peer, which is then probed
 LONG_LIST = 500  # peers; of a longer list an asker is sent a sample: its successors on the ring,
 OTHERS_SENT = 100  # and so many others at random
 SAID_TO_SEEDS = {"ask_peer_list", "dead_node", "leave"}
@@ -211,7 +211,7 @@ class Seed(Node):
         """Probe a registered peer whose connection broke, because it may return."""
         row = self.registry.row(link.peer, link) if link.role == REGISTERED else None
         if row is not None:
-            row.answered, row.link = row.heard, None
+            row.known_alive, row.link = row.heard, None
             self._probe_lost(row)
 
     def _probe(self, address: Address, row: Listing | None, verdict) -> None:
@@ -258,7 +258,7 @@ class Seed(Node):
         if row.probed(alive):
             self.registry.remove(row, "gone", self.now())
         elif alive and self.registry.row(row.address, link) is row:
-            row.answered = self.now()
+            row.known_alive = self.now()
             link.send(wire.REGISTERED)
 
     def monitor(self, now: float) -> float:

@@ -3,13 +3,13 @@
 Every thread is a daemon, and carries its name and the node's address. An error that ends a thread
 becomes a line in the node's output file. Threads wait for `go` before they do anything.
 
-A turn is the only lock of a node and its rules. Of the link readers of a node that have lines, few
-wait for it; the others wait for one of these, so that a duty of a hub waits for a few turns, not
-for forty. Of all nodes in a process, one link reader at a time takes many lines, because each of
-hundreds that compete for the interpreter would keep it for long, and probes would wait for all.
-Nothing waits within a turn, which may still be long, because a disk may stall. A thread that waited
-for its turn reads late what came in time, so a node asks for the longest wait before it judges
-others. Calls that may wait follow after the turn.
+A turn is the only lock of a node and its rules. If more than CROWD threads wait for it, link
+readers that come with few lines wait at a lock of their own, so that a duty of a hub waits for a
+few turns, and not for those of all its links. Of all nodes in a process, one link reader at a time
+takes many lines, because each of hundreds that compete for the interpreter would keep it for long,
+and probes would wait for all. Nothing waits within a turn, which may still be long, because a disk
+may stall. A thread that waited for its turn reads late what came in time, so a node asks for the
+longest wait before it judges others. Calls that may wait follow after the turn.
 """
 
 import collections
@@ -27,7 +27,7 @@ STACK_SIZE = 512 * 1024
 JOIN_LIMIT = 5.0  # seconds at most that `join` waits; threads mostly need milliseconds
 LONG = 0.01  # seconds after which a turn lets others go first, where it calls `share`
 PAUSE = 0.001  # seconds for which it then leaves; after less it would mostly get the lock again
-CROWD = 4  # threads that wait for a turn; if there are more, readers wait for their turn in a queue
+CROWD = 4  # threads that wait for a turn; if there are more, a reader with few lines comes later
 PATIENCE = 4.0  # seconds that a turn of many lines waits for others, whose disk may stall
 
 
@@ -107,7 +107,7 @@ class Turn:
         """`report(error)` is told of a call that failed after a turn; the other calls are still
         made. `late(seconds)` is told of long waits, once for waits at the same time."""
         self._report, self._late = report, late
-        self._crowd = threading.Lock()  # a reader holds it while it waits for the next in a crowd
+        self._crowd = threading.Lock()  # held by one of the readers in a crowd, until it has a turn
         self._lock = threading.RLock()  # guards the node, and the next five
         self._told = 0.0  # when `late` was called
         self._depth = 0  # how many nested turns its holder has taken
@@ -120,8 +120,8 @@ class Turn:
         self._waiting: dict[int, float] = {}  # waiting thread -> since when
 
     def take(self, many: bool | None = None) -> None:
-        """Begin a turn, or a turn within the present one. A link reader says whether it has `many`
-        lines."""
+        """Begin a turn, or a turn within the present one. `many`: whether a link reader has many
+        lines; None for all other threads, which wait for fewer turns."""
         if many or not self._lock.acquire(blocking=False):
             many = self._wait(many)
         if not self._depth:
@@ -140,7 +140,7 @@ class Turn:
             self._queue.add(thread)
             many = self._many.acquire(timeout=PATIENCE)
             self._queue.discard(thread)
-        in_crowd = many is not None and len(self._waiting) > CROWD
+        in_crowd = many is False and len(self._waiting) > CROWD
         with self._crowd if in_crowd else contextlib.nullcontext():
             self._lock.acquire()
         del self._waiting[thread]

@@ -25,13 +25,13 @@ class Listing:
     def __init__(self, address: Address, link, now: float):
         self.address = address
         self.link = link  # None: the connection is lost, but the peer may come back
-        # when it was listed; when it last answered a probe, or spoke over a link that it lost
-        self.since = self.answered = now
+        self.since = now  # when it was listed
+        self.known_alive = now  # when it last was, but for what its present link says
         self.is_doubted = False  # it is probed again soon, because a probe found nothing out
         self.others = -1  # how many were on the list besides it when it last asked
         self.repeated = -math.inf  # when it last said `register:` again
         self.probed_at: float | None = None  # since when it is probed because it was silent
-        self.in_vain_at = -math.inf  # when the last probe began that it did not answer
+        self.in_vain_at = -math.inf  # `probed_at` of the last probe in vain
         self.reports = Budget(REPORTS_OF_ONE)  # of deaths
 
     def stands(self) -> bool:
@@ -39,8 +39,8 @@ class Listing:
 
     @property
     def heard(self) -> float:
-        """When it last said anything on its link, or answered a probe."""
-        return self.answered if self.link is None else max(self.answered, self.link.heard)
+        """When a byte came last on its link, or it answered a probe that asked for it."""
+        return self.known_alive if self.link is None else max(self.known_alive, self.link.heard)
 
     def probed(self, alive: bool | None) -> bool:
         """Note the end of the probe of a silent registration. Return whether to remove it, because

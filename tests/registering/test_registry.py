@@ -88,7 +88,7 @@ def test_a_silent_registration_is_removed_when_it_has_not_answered_in_two_rounds
             row.link.heard = now
         gone = row.probed(verdict if verdict in (False, None) else True)
         if verdict == "answer":
-            row.answered = now
+            row.known_alive = now
     assert gone is removed
 
 
