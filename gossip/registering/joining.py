@@ -42,16 +42,17 @@ class Joining(Part):
         self._list_cadence = Cadence(settings.retry_first, settings.liveness_interval, node.now())
 
     def keep_registrations(self, now: float) -> None:
-        """Give up seeds that do not answer in time. Dial as many as are missing."""
-        node = self._node
+        """Give up seeds that do not answer in time, which may be read late. Dial as many as are
+        missing."""
+        node, patience = self._node, self._node.more_patience()
         for row in self._rows.values():
-            if row.link is not None and not row.registered and row.due <= now:
+            if row.link is not None and not row.registered and row.due + patience <= now:
                 row.link.close("no answer to register")
         rested = [seed for seed, row in self._rows.items()
                   if row.link is None and row.rest.due <= now]
         for seed in node.rng.sample(rested, max(0, min(self._missing(), len(rested)))):
             link = self._rows[seed].link = node.new_link(SEED, seed)
-            self._rows[seed].due = now + node.settings.register_limit + node.more_patience()
+            self._rows[seed].due = now + node.settings.register_limit + patience
             node.dial(link)
 
     def _missing(self) -> int:
@@ -82,8 +83,10 @@ class Joining(Part):
 
     def next_at(self) -> float:
         rows, is_missing = self._rows.values(), self._missing() > 0
+        patience = self._node.more_patience()
         return min([self._list_cadence.next_at,
-                    *(row.due for row in rows if row.link is not None and not row.registered),
+                    *(row.due + patience for row in rows
+                      if row.link is not None and not row.registered),
                     *(row.rest.due for row in rows if row.link is None and is_missing)])
 
     def links(self) -> list:

@@ -28,6 +28,18 @@ def test_registrations_work_towards_a_majority_whatever_fails(seeds):
     assert again.reason == "no answer to register"
 
 
+def test_a_peer_that_is_late_waits_longer_for_an_answer_because_it_may_have_come():
+    joiner = Joiner([peer(8000)])
+    link, = joiner.dials(0.0)
+    joiner.more_patience = lambda: 5.0
+    assert joiner.dials(10.0) == [] and not link.ended
+    joiner.joining.ask_for_list(10.0)
+    assert 10.0 < joiner.joining.next_at() <= 15.0
+    joiner.more_patience = lambda: 0.0
+    joiner.dials(10.0)
+    assert link.reason == "no answer to register"
+
+
 def test_back_off_doubles_up_to_its_limit():
     joiner, rests = Joiner([peer(8000)]), []
     for _ in range(9):
