@@ -232,11 +232,11 @@ class Proof:
 
     def had_to_meet(self, one: PeerRun, other: PeerRun) -> bool:
         """Tell whether links had to join two runs, maybe through others. Links did so before, or a
-        seed that both can reach is up, and not just since the newest line, or was for long."""
-        starts = {seed.first for seed in self.seeds}
+        seed that both can reach is up, and has not just come back, or was for long."""
+        starts, back = {seed.first for seed in self.seeds}, self.newest - USUAL.retry_first
         return (self._joined.joined(one, other)
                 or min(self.end_of(one), self.end_of(other)) >= self.newest
-                and any(end >= self.newest and (begin < self.newest or begin not in starts)
+                and any(end >= self.newest and (begin < back or begin not in starts)
                         for begin, end in self._common_seed_times(one, other))
                 or self.had_time_to_meet(one, other))
 
