@@ -211,7 +211,7 @@ class Seed(Node):
         """Probe a registered peer whose connection broke, because it may return."""
         row = self.registry.row(link.peer, link) if link.role == REGISTERED else None
         if row is not None:
-            row.known_alive, row.link = row.heard, None
+            row.link = None
             self._probe_lost(row)
 
     def _probe(self, address: Address, row: Listing | None, verdict) -> None:
@@ -253,11 +253,12 @@ class Seed(Node):
         return self._look_at
 
     def _judge_silent(self, row: Listing, link: Link, alive: bool | None) -> None:
-        """Judge a silent peer after its probe. Say something to a peer that lives, so that the
-        connection breaks if its end is dead, and `on_end` follows."""
-        if row.probed(alive):
+        """Judge a silent peer after its probe, unless `_judge_lost` will, as its connection broke.
+        Say something to a peer that lives, so that a connection breaks whose end is dead."""
+        twice, stands = row.probed(alive), self.registry.row(row.address, link) is row
+        if stands and twice:
             self.registry.remove(row, "gone", self.now())
-        elif alive and self.registry.row(row.address, link) is row:
+        elif stands and alive:
             row.known_alive = self.now()
             link.send(wire.REGISTERED)
 

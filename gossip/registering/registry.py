@@ -25,8 +25,7 @@ class Listing:
     def __init__(self, address: Address, link, now: float):
         self.address = address
         self.link = link  # None: the connection is lost, but the peer may come back
-        self.since = now  # when it was listed
-        self.known_alive = now  # when it last was, but for what its present link says
+        self.since = self.known_alive = now  # when it was listed, and when a probe found it alive
         self.is_doubted = False  # it is probed again soon, because a probe found nothing out
         self.others = -1  # how many were on the list besides it when it last asked
         self.repeated = -math.inf  # when it last said `register:` again
