@@ -29,7 +29,8 @@ SAYS_WHY = re.compile(r"error: (?!usage:)(.*)", re.IGNORECASE)  # in what pytest
 USAGE = 2  # exit code, as of all programs here
 WRONG_USAGE = 4  # pytest's exit code for arguments that it does not know
 NOTHING_RUN = 5  # pytest's exit code where a selection like -k leaves nothing of a file
-TOGETHER = 90_000  # bytes of test files that one pytest runs, unless a single file has more
+LONGEST = "experiments"  # the folder whose tests are begun first: they run whole networks
+TOGETHER = 60_000  # bytes of test files that one pytest runs, unless a single file has more
 
 
 def python_with_pytest() -> str:
@@ -61,16 +62,16 @@ def wrong_usage(python: str, arguments: list[str], environment: dict[str, str]) 
 
 
 def batches() -> list[list[pathlib.Path]]:
-    """All files of tests, the largest first; small files of one folder stand together."""
+    """All files of tests, what takes longest first; small files of one folder stand together."""
     together: list[list[pathlib.Path]] = []
-    for path in sorted((ROOT / "tests").rglob("test_*.py"),
-                       key=lambda path: (path.parent, path.stat().st_size)):
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
         last = together[-1] if together else []
         if last and last[0].parent == path.parent and size([*last, path]) <= TOGETHER:
             last.append(path)
         else:
             together.append([path])
-    return sorted(together, key=size, reverse=True)
+    return sorted(together, reverse=True,
+                  key=lambda paths: (paths[0].parent.name == LONGEST, size(paths)))
 
 
 def size(paths: list[pathlib.Path]) -> int:
