@@ -46,6 +46,7 @@ from seed import Seed
 
 ROW = 18  # columns before what a row of the proof says
 LARGEST = 65_000  # bytes of a measured message: those of a line, but for what is before the text
+LARGE = 3_000  # bytes of a message above which a burst may pass the rate limit by its bytes
 OWN_PROCESSES = 20  # peers that have a process each, at most, while they are watched
 CORES = os.cpu_count() or 1
 PLAIN = "show on a terminal what a pipe gets: rows and events, not sentences"  # help of --plain
@@ -124,8 +125,8 @@ def network(parser: Parser, args, settings: Settings) -> int:
         page = functools.partial(live_page, args.outputs, args.watch_port, host=args.watch_host)
         if args.peers <= OWN_PROCESSES:
             processes = None
-    elif args.watch_host is not None:
-        raise CommandError("--watch-host needs --watch")
+    elif args.watch_host is not None or args.watch_port:
+        raise CommandError(f"--watch-{'port' if args.watch_host is None else 'host'} needs --watch")
     return run_network(args, peers, with_room(settings, args.peers), processes, page)
 
 
@@ -290,7 +291,7 @@ def bench_command(arguments: list[str]) -> int:
         parser.error(f"--size {args.size}: a message has at most {LARGEST} bytes")
     seeds = load_seeds(args.config)
     settings = with_room(peer_settings(args)._replace(gossip_count=0), args.peers)
-    if args.messages > settings.burst:  # one peer says them at once, against its rate limit
+    if args.messages > settings.burst or args.size > LARGE:  # at once, against the rate limit
         settings = settings._replace(rate=0)
     return bench.measure(args, peer_addresses(parser, args), seeds, local_seeds(seeds), settings,
                          [args.spread] if args.spread else list(WAYS))

@@ -129,12 +129,18 @@ def awaited(look: Callable[[], Any], patience: float, lacking: str, error: str) 
     return found
 
 
-def check_free(address: Address) -> None:
-    """Raise CommandError, perhaps PortTaken, if a node cannot listen there."""
+def hold(address: Address) -> socket.socket:
+    """Listen there, until what is returned is closed. CommandError, perhaps PortTaken, if nobody
+    can."""
     try:
-        listening(address).close()
+        return listening(address)
     except OSError as error:
         raise cannot_listen(address, error) from None
+
+
+def check_free(address: Address) -> None:
+    """Raise CommandError, perhaps PortTaken, if a node cannot listen there."""
+    hold(address).close()
 
 
 def is_taken(address: Address) -> bool:

@@ -295,6 +295,7 @@ def _summary(networks: list[dict[str, float]], name: str) -> list[float]:
 def _write_json(args, settings: Settings, results: dict[str, list[dict[str, float]]]) -> None:
     medians = {spread: {name: _summary(networks, name)[0] for name in set().union(*networks)}
                for spread, networks in results.items()}
+    settings = settings._replace(spread=",".join(results))
     report = {"peers": args.peers, "messages": args.messages, "size": args.size,
               "settings": settings.words(), "python": platform.python_version(),
               "cores": os.cpu_count(), "median": medians, "runs": results}

@@ -10,7 +10,7 @@ import dataclasses
 import random
 import time
 
-from gossip.addresses import Address
+from gossip.addresses import Address, address_of
 from gossip.lab.experiments.drawing import FOR_EVER, GOSSIP_INTERVAL
 from gossip.lab.experiments.network import Network, orders
 from gossip.lab.experiments.status import choose_ports, seeds_to_start
@@ -20,6 +20,7 @@ from gossip.lab.proof.evidence import Proof, origin_of
 from gossip.lab.proof.graph import Pieces
 from gossip.lab.proof.records import Records
 from gossip.lab.proof.runs import FULL, KICKED, PROBE_TIME, PeerRun
+from gossip.programs.starting import hold
 from gossip.settings import Settings
 from gossip.terminal.command_line import FAILED
 from gossip.terminal.folders import clear_outputs, command, commands, ports, reserved, shown
@@ -241,6 +242,9 @@ def run_network(args, peers: list[Address], settings: Settings, processes: int |
     once, malice = args.once, args.malicious
     with contextlib.ExitStack() as stack:
         stack.enter_context(reserved(args.outputs))
+        of_page = stack.enter_context(contextlib.ExitStack())
+        if live_page is not None and args.watch_port:  # so that nodes get other ports
+            of_page.enter_context(hold(address_of(args.watch_host or "127.0.0.1", args.watch_port)))
         used = choose_ports(args, peers)
         if once and settings.gossip_count == FOR_EVER:  # until about the end, so that all arrive
             settings = settings._replace(gossip_count=1 + int(
@@ -252,6 +256,7 @@ def run_network(args, peers: list[Address], settings: Settings, processes: int |
         with Network(used.seeds, local, used.peers, settings, used.config, args.outputs,
                      roles) as network:
             plan = network.plan(processes)
+            of_page.close()
             clear_outputs(args.outputs)
             used.write_config(args.outputs)
             if used.notice:

@@ -35,8 +35,8 @@ from gossip.lab.simulation.virtual_world import NodeFailed
 from gossip.settings import WAYS
 from gossip.signing import grammar
 from gossip.terminal.command_line import (
-    FAILED, CommandError, Parser, capacity, number, seconds, show)
-from gossip.terminal.folders import clear_outputs
+    FAILED, CommandError, Parser, capacity, load, number, seconds, show)
+from gossip.terminal.folders import clear_outputs, reserved
 from gossip.terminal.input import ctrl_c_withheld
 from gossip.terminal.screen import StatusLine, folded, obeys, time_left
 
@@ -206,16 +206,14 @@ def simulate(args, classes: dict) -> int:
     if args.file is None:
         schedule = _draw(args, FIRST if args.schedule is None else args.schedule)
     else:
-        try:
-            schedule = parse_schedule(args.file.read_text())
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise CommandError(f"{args.file}: {reason}") from None
-    if args.outputs is not None:
-        clear_outputs(args.outputs)
-    outcome = _show_one(schedule, args.until, classes)
-    if args.outputs is not None:
-        outcome.folder.save(args.outputs)
+        schedule = load(args.file, lambda file: parse_schedule(file.read_text()))
+    if args.outputs is None:
+        outcome = _show_one(schedule, args.until, classes)
+    else:
+        with reserved(args.outputs):
+            clear_outputs(args.outputs)
+            outcome = _show_one(schedule, args.until, classes)
+            outcome.folder.save(args.outputs)
     if args.shrink and outcome.faults:
         show("\nthe smallest schedule found that fails the same question:\n")
         _show_one(shrink(schedule, outcome.faults[0].question, classes), None, classes)
@@ -256,6 +254,8 @@ def play_many(numbers: range, classes: dict, draw: Callable[[int], Schedule]) ->
         with ctrl_c_withheld():
             results = pool.map(functools.partial(_play_number, classes, draw), numbers)
         yield from results
+    except concurrent.futures.BrokenExecutor:
+        raise CommandError("a process that played schedules was killed", FAILED) from None
     finally:
         pool.shutdown(cancel_futures=True)
 

@@ -1,12 +1,14 @@
 """`runner.py simulate`, as a user runs it."""
 
 import os
+import signal
 import subprocess
 import sys
 
 import pytest
 
 from gossip.lab.proof import check
+from gossip.terminal.folders import reserved
 from tests.tools.processes import children, living
 from tests.tools.programs import ROOT
 from tests.tools.waiting import wait_until
@@ -60,7 +62,15 @@ def test_peers_and_seeds_are_as_many_as_asked_for_and_only_accidents_before_the_
 def test_a_folder_that_cannot_be_written_is_told_before_anything_is_played(tmp_path):
     (tmp_path / "file").write_text("no folder")
     shown = simulate("--outputs", tmp_path / "file")
-    assert shown.returncode == 1 and shown.stdout == "" and "cannot clear" in shown.stderr
+    assert shown.returncode == 1 and shown.stdout == "" and "cannot write into" in shown.stderr
+
+
+def test_the_folder_of_a_network_that_runs_is_left_alone(tmp_path):
+    (tmp_path / "peer_127.0.0.1_5000.txt").write_text("of a network\n")
+    with reserved(tmp_path):
+        shown = simulate("--outputs", tmp_path)
+    assert shown.returncode == 1 and "another network writes into" in shown.stderr
+    assert (tmp_path / "peer_127.0.0.1_5000.txt").read_text() == "of a network\n"
 
 
 def test_a_schedule_that_was_shown_can_be_played_from_a_file(tmp_path):
@@ -96,6 +106,19 @@ def test_when_the_command_is_killed_its_processes_end_too():
     program.kill()
     program.wait()
     wait_until(lambda: not living(workers))
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are read from /proc")
+def test_when_one_of_its_processes_is_killed_it_says_so_and_ends():
+    program = subprocess.Popen(
+        [sys.executable, "runner.py", "simulate", "--schedules", "100000"], cwd=ROOT, text=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    wait_until(lambda: len(children(program.pid)) == os.cpu_count())
+    with program:
+        os.kill(min(children(program.pid)), signal.SIGKILL)
+        assert program.stderr.read() == (
+            "runner.py simulate: a process that played schedules was killed\n")
+    assert program.returncode == 1
 
 
 @pytest.mark.parametrize("arguments", [["--schedule", "x"], ["--peers", 0], ["--until", -1],

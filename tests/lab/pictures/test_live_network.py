@@ -104,13 +104,24 @@ def test_without_peers_nothing_is_watched_and_without_watch_nothing_is_served(tm
 
 def test_a_port_of_the_page_that_is_taken_starts_no_network(tmp_path):
     config = write_config(tmp_path, free_addresses(1))
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "peer_127.0.0.1_1.txt").write_text("older\n")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         code, out, err = run("runner.py", "--peers", 2, "--watch", "--watch-port", port,
                              "--base-port", free_range(2), "--config", config, "--outputs",
                              tmp_path / "out")
     assert (code, out) == (1, "") and str(port) in err and err.count("\n") == 1
-    assert list((tmp_path / "out").iterdir()) == []
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["peer_127.0.0.1_1.txt"]
+
+
+def test_no_node_takes_the_port_of_the_page(tmp_path):
+    seeds, base = free_addresses(1), free_range(2)
+    config = write_config(tmp_path, seeds)
+    for port in seeds[0].port, base + 1:
+        code, out, err = run("runner.py", "--peers", 2, "--watch", "--watch-port", port,
+                             "--base-port", base, "--config", config, "--outputs", tmp_path)
+        assert (code, out) == (1, "") and str(port) in err and err.count("\n") == 1, err
 
 
 def test_all_end_with_the_runner_however_it_ends_who_is_frozen_too(tmp_path):
@@ -176,8 +187,9 @@ def test_a_page_that_others_see_has_no_buttons(tmp_path):
         assert order(url, do="kill", node=f"127.0.0.1:{base}")[0] in (404, 405)
         program.process.send_signal(signal.SIGINT)
         assert program.finish()[0] == 0
-    code, out, err = run("runner.py", "--peers", 2, "--watch-host", "127.0.0.1")
-    assert (code, out, err) == (2, "", "runner.py: --watch-host needs --watch\n")
+    for flag, value in ("--watch-host", "127.0.0.1"), ("--watch-port", 8080):
+        code, out, err = run("runner.py", "--peers", 2, flag, value)
+        assert (code, out, err) == (2, "", f"runner.py: {flag} needs --watch\n")
 
 
 @pytest.mark.parametrize("ip, host", [("127.0.0.2", "127.0.0.2"), ("::1", "[::1]")])
