@@ -5,6 +5,7 @@ import collections
 from gossip.wire import Answer
 
 JOIN_SIZE = 262_144  # bytes up to which small chunks of a backlog are joined into one write
+SMALL = 1_000  # bytes of a chunk to which the next is joined at once, as each takes 120 bytes more
 
 
 class Backlog:
@@ -22,7 +23,14 @@ class Backlog:
 
     def append(self, data: bytes) -> None:
         """Send these bytes after all others."""
-        self._insert(len(self._chunks), data, type(data) is Answer)
+        asked = type(data) is Answer
+        if len(self._chunks) > 1:  # the first may be half sent
+            last, of_last = self._chunks[-1]
+            if of_last is asked and len(last) < SMALL:
+                self._chunks[-1] = last + data, asked
+                self._count(len(data), asked)
+                return
+        self._insert(len(self._chunks), data, asked)
 
     def overtake(self, data: bytes) -> None:
         """Send these bytes next, after the rest of a half-sent chunk."""

@@ -188,11 +188,11 @@ class Linking(Part):
         self.neighbours.forget(peer)  # it lives, so a link that broke before is no sign of death
         self.answered(peer)
         link.close("refused")
-        self._node.membership.hurry()
 
     def _dial_over(self, link) -> bool:
-        """End a dial. Return whether it was for the ring."""
+        """End a dial, after which another may begin. Return whether it was for the ring."""
         link.role = OVER
+        self._node.membership.hurry()
         return self.neighbours.end_dial(link.peer)
 
     # How links end.

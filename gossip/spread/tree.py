@@ -153,10 +153,10 @@ class Tree(Flood):
                     lapses = self._lapses.get(branch.parent.peer, now, 0)
                     self._lapses.put(branch.parent.peer, lapses + 1, now + SUSPECTED)
                 return True
-        else:
+        elif not source.ended:  # else its lines have waited, and on_end has forgotten it
             branch.first = source
             may_be_above = is_new or source in branch.quiet or branch.since + SETTLED < now
-            if (branch.parent is None and may_be_above and not source.ended
+            if (branch.parent is None and may_be_above
                     and self._lapses.get(source.peer, now, 0) < LAPSES):
                 branch.parent = source
         return False

@@ -1,6 +1,7 @@
 """The backlog of a link: what waits, in which order, and how much of it nobody has asked for."""
 
 import random
+import tracemalloc
 
 from gossip.node.backlog import JOIN_SIZE, Backlog
 from gossip.wire import Answer
@@ -47,3 +48,15 @@ def test_chunks_of_one_kind_are_joined():
         for _ in range(3):
             backlog.append(kind(b"x" * (JOIN_SIZE // 4)))
     assert [len(backlog.take()[0]) for _ in range(2)] == [3 * (JOIN_SIZE // 4)] * 2
+
+
+def test_many_small_chunks_take_little_more_memory_than_their_bytes():
+    backlog = Backlog()
+    tracemalloc.start()
+    try:
+        for _ in range(100_000):
+            backlog.append(Answer(b"status:sent\n"))
+        assert tracemalloc.get_traced_memory()[0] < 1.5 * backlog.size
+    finally:
+        tracemalloc.stop()
+    assert backlog.size == 1_200_000 and backlog.unasked == 0

@@ -1,5 +1,6 @@
 """How links to neighbours begin and end: room, duplicates, refusals."""
 
+import math
 import threading
 import time
 
@@ -191,6 +192,17 @@ def test_gossip_may_come_together_with_the_answer_that_makes_a_neighbour(net):
         peer.linking.dial(talker.address)
     assert wait_event(peer, f"received:{talker.address}:").endswith(":hello")
     assert neighbours(peer) == {talker.address}
+
+
+def test_who_accepts_and_was_shut_out_meanwhile_leaves_its_place_to_another_at_once(
+        net, monkeypatch):
+    peer, talker, looked = net.peer(liveness_interval=600), Talker(free_address()), []
+    net.ends.append(talker)
+    with peer.turn:
+        peer.linking.dial(talker.address)
+        peer.linking.shut_out(talker.address, "flood", math.inf)
+        monkeypatch.setattr(peer.membership, "hurry", lambda: looked.append(True))
+    wait_until(lambda: looked and not peer.neighbours.dialling())
 
 
 def test_a_visitor_in_the_name_of_a_lost_neighbour_does_not_end_its_count_by_two_offences(net):

@@ -375,3 +375,14 @@ def test_a_link_that_has_ended_becomes_no_parent(node):
     assert other.take() == [line(RUN, 1)]
     node.bring(other, line(RUN, 1))
     assert other.take() == []  # nobody is told to be quiet
+
+
+def test_a_parent_gives_way_to_no_link_that_has_ended(node):
+    parent, gone = node.links[:2]
+    node.bring(parent, line(RUN, 1))
+    gone.ended = True
+    node.bring(gone, line(RUN, 2))
+    node.jobs.later(tree.TOLD_AGAIN)
+    node.take()
+    node.bring(parent, line(RUN, 2))
+    assert parent.take() == []  # it is not told to be quiet
