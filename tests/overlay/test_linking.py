@@ -203,6 +203,8 @@ def test_who_accepts_and_was_shut_out_meanwhile_leaves_its_place_to_another_at_o
         peer.linking.shut_out(talker.address, "flood", math.inf)
         monkeypatch.setattr(peer.membership, "hurry", lambda: looked.append(True))
     wait_until(lambda: looked and not peer.neighbours.dialling())
+    monkeypatch.undo()
+    peer.membership.hurry()
 
 
 def test_a_visitor_in_the_name_of_a_lost_neighbour_does_not_end_its_count_by_two_offences(net):
