@@ -93,6 +93,8 @@ def start_command(arguments: list[str]) -> int | None:
                          "python runner.py watch")
         if args.once or args.kill or args.malicious is not None:
             parser.error("--once, --kill and --malicious need --peers")
+        if args.watch_port or args.watch_host is not None:
+            parser.error("--watch-port and --watch-host need --peers and --watch")
         return seeds_only(args)
     if args.malicious is not None and args.kill:
         parser.error("--malicious kicks peers, it kills none: leave --kill out")
@@ -291,7 +293,7 @@ def bench_command(arguments: list[str]) -> int:
         parser.error(f"--size {args.size}: a message has at most {LARGEST} bytes")
     seeds = load_seeds(args.config)
     settings = with_room(peer_settings(args)._replace(gossip_count=0), args.peers)
-    if args.messages > settings.burst or args.size > LARGE:  # at once, against the rate limit
+    if args.messages > settings.burst or args.size > LARGE:  # one peer says them at once
         settings = settings._replace(rate=0)
     return bench.measure(args, peer_addresses(parser, args), seeds, local_seeds(seeds), settings,
                          [args.spread] if args.spread else list(WAYS))

@@ -289,9 +289,7 @@ class ChatServer(Node):
             return
         latest = self.messages.latest(self.settings.cache_size)
         with self.turn.left():
-            log = chat_log(latest)
-        link.send(b"chatLog " + log + b"\n")
-        with self.turn.left():
+            link.send(b"chatLog " + chat_log(latest) + b"\n")
             self.flusher.wait_until(lambda: link.ended or not link.waiting(), math.inf)
 
     def _fits(self, link: Link, text: bytes) -> bool:

@@ -226,7 +226,7 @@ class Keeping(Part):
 
     def _rows_by_seed(self) -> list[tuple[Address, int]]:
         """Return how many rows each seed of the tree says it holds."""
-        loads = self.tending.loads(self._load())
+        loads = self.tending.loads(grammar.Load(self._held.count(), ()))
         return [(seed, loads[seed].rows) for seed in self.tree.seeds() if seed in loads]
 
     def turn(self, now: float) -> None:

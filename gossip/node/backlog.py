@@ -5,7 +5,8 @@ import collections
 from gossip.wire import Answer
 
 JOIN_SIZE = 262_144  # bytes up to which small chunks of a backlog are joined into one write
-SMALL = 1_000  # bytes of a chunk to which the next is joined at once, as each takes 120 bytes more
+SMALL, TINY = 1_000, 120  # bytes: to a small chunk tiny data are joined at once, because another
+# chunk would take 120 bytes more; larger data are not copied, because many links share them
 
 
 class Backlog:
@@ -26,7 +27,7 @@ class Backlog:
         asked = type(data) is Answer
         if len(self._chunks) > 1:  # the first may be half sent
             last, of_last = self._chunks[-1]
-            if of_last is asked and len(last) < SMALL:
+            if of_last is asked and len(last) < SMALL and len(data) < TINY:
                 self._chunks[-1] = last + data, asked
                 self._count(len(data), asked)
                 return

@@ -202,7 +202,7 @@ def capacity(text: str) -> Capacity:
 
 
 def word_filter(text: str) -> Filter:
-    path = pathlib.Path(text).resolve()
+    path = pathlib.Path(os.path.realpath(text))
     try:
         return Filter(str(path), parse_filter(path.read_bytes()))
     except OSError as error:

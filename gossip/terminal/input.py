@@ -202,7 +202,8 @@ class End:
         """Wait at most `seconds` for another signal, or until `ended()`."""
         self.signalled, deadline = None, time.monotonic() + seconds
         while self.signalled is None and not ended() and time.monotonic() < deadline:
-            select.select([self._receiver], [], [], LOOK)
+            if select.select([self._receiver], [], [], LOOK)[0]:
+                self._receiver.recv(READ_SIZE)
 
     def pause(self, seconds: float) -> None:
         """Wait. KeyboardInterrupt if a signal came before or meanwhile."""

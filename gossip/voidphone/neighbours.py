@@ -21,7 +21,7 @@ from gossip.tools import Backoff, Budget, Recent
 from gossip.voidphone.ini import Config
 from gossip.voidphone.messages import (
     Frames, Hello, PeerResponse, Push, VerificationRequest, VerificationResponse)
-from gossip.voidphone.work import find, is_work
+from gossip.voidphone.work import SLOTS, find, is_work, present_slot
 from gossip.wire import WireError
 
 # Roles of a link, as `refused:` lines show them.
@@ -46,7 +46,6 @@ PUSHES_A_SECOND = 50  # over one link; the rest is dropped, because each goes to
 REQUESTS_A_SECOND = 50  # for addresses, over one link, because an answer may have thousands
 PUSHES = 10_000  # addresses remembered for PUSH_MEMORY
 OVERLAP = 2.0  # seconds for which the worse of two links is still read: news are on their way
-SLOT, SLOTS = 60.0, 6  # seconds of a slot; slots in which a nonce is valid
 
 
 class PeerLink(Link):
@@ -349,7 +348,3 @@ class Handshake(Part):
             self.leave_alone(link.peer, was_refused)
         if link.role in (DIALLED, WORKED_FOR, ANSWERED):
             self._view.end_dial(link.peer)
-
-
-def present_slot(now: float) -> int:
-    return int(now // SLOT)

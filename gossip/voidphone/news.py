@@ -74,11 +74,12 @@ class Shelf(collections.OrderedDict):
         self._seconds = seconds
         self._overhead = overhead  # bytes that each counts for besides its data
         self._of_type = collections.defaultdict(dict)  # type -> number -> news
+        self._bytes_of_type = collections.Counter()  # also 0 or missing
         self.bytes = 0
 
     def put(self, news: News) -> None:
         self[news.number] = self._of_type[news.message.data_type][news.number] = news
-        self.bytes += self._overhead + len(news.message.data)
+        self._change_size(news.message, 1)
 
     def take(self, number: int) -> News:
         news = self.pop(number)
@@ -86,12 +87,22 @@ class Shelf(collections.OrderedDict):
         del self._of_type[message.data_type][number]
         if not self._of_type[message.data_type]:
             del self._of_type[message.data_type]
-        self.bytes -= self._overhead + len(message.data)
+        self._change_size(message, -1)
         return news
+
+    def _change_size(self, message: PeerNotification, sign: int) -> None:
+        size = sign * (self._overhead + len(message.data))
+        self.bytes += size
+        self._bytes_of_type[message.data_type] += size
 
     def of_type(self, data_type: int, now: float) -> list[News]:
         return [news for news in self._of_type.get(data_type, {}).values()
                 if news.came + self._seconds > now]
+
+    def share(self, data_type: int) -> tuple[News | None, int, int]:
+        """Return the oldest news of a type, and how many and how many bytes these news are."""
+        of_type = self._of_type.get(data_type, {})
+        return next(iter(of_type.values()), None), len(of_type), self._bytes_of_type[data_type]
 
     def due(self) -> float:
         return next(iter(self.values())).came + self._seconds if self else math.inf
@@ -191,12 +202,12 @@ class Pending:
         due = min(self._waiting.due(), self._unwanted.due(), self._kept.due() + KEPT_FOR)
         return due if due < math.inf else None
 
-    def lag(self, now: float) -> float | None:
-        """Return the oldest message's age in seconds, if modules are far behind. They are if half
-        of the patience, the messages or the bytes is used up."""
-        age = now + self._patience - self._waiting.due()
-        behind = (age > self._patience / 2 or len(self._waiting) > WAITING // 2
-                  or self._waiting.bytes > WAITING_BYTES // 2)
+    def lag(self, data_type: int, now: float) -> float | None:
+        """Return the age in seconds of the oldest message of a type, if modules are far behind with
+        it. They are if it uses up half of the patience, the messages or the bytes."""
+        oldest, count, size = self._waiting.share(data_type)
+        age = now - oldest.came if oldest else 0.0
+        behind = age > self._patience / 2 or count > WAITING // 2 or size > WAITING_BYTES // 2
         return age if behind else None
 
     def on_end(self, link) -> None:

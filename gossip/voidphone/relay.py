@@ -70,7 +70,7 @@ class Relay(Part):
         self.pending = Pending(module.rng, patience)
         self._pieces = Budget(PIECES)
         self._module_wait = min(MODULE_WAIT, module.settings.liveness_interval / 2)
-        self._validated_at = 0.0  # time of the last validation
+        self._validated_at: dict[int, float] = {}  # data type -> time of the last validation
         self.duty = None  # later the duty that calls `pending.expire`
 
     def subscribers(self, data_type: int, but: PeerLink | None = None) -> list[PeerLink]:
@@ -95,12 +95,14 @@ class Relay(Part):
         for news in self.pending.take_unwanted(message.data_type, self._module.now()):
             sender, = news.senders
             self._take(sender, news.message)  # as if it came now
+            if self._outbox.size > FLUSH:
+                self._wait_for([link])
 
     def on_announce(self, link: PeerLink, message: messages.Announce) -> None:
         """Tell other modules of an announcement. If none subscribed, forward it."""
         link.announced[message.data_type] += 1
         if link.announced[message.data_type] % LOOK_EVERY == 1:
-            self._hold_back(self.subscribers(message.data_type, link))
+            self._hold_back(self.subscribers(message.data_type, link), message.data_type)
         fits = len(message.data) <= messages.SPREADABLE
         if not fits:
             self._outbox.events.append(f"too long:{len(message.data)} bytes of type "
@@ -120,20 +122,23 @@ class Relay(Part):
         if fits and not told:
             self._outbox.add(self._module.view.links(), news.pack())
 
-    def _hold_back(self, told: list[PeerLink]) -> None:
+    def _hold_back(self, told: list[PeerLink], data_type: int) -> None:
         """Have an announcer wait for slow receivers that still read, or validate."""
+        def is_over() -> bool:
+            return self._keep_up(data_type)
+
         self._wait_for(told)
         self._wait_for(self._module.view.links(), self._module.settings.origin_wait)
-        if told and not self._keep_up():
+        if told and not is_over():
             with self._module.turn.left():
-                self._module.flusher.wait_until(self._keep_up, math.inf)
+                self._module.flusher.wait_until(is_over, math.inf)
 
-    def _keep_up(self) -> bool:
-        """Tell whether modules keep up with validations, or have stopped."""
+    def _keep_up(self, data_type: int) -> bool:
+        """Tell whether modules keep up with validations of a type, or have stopped."""
         with self._module.turn:
-            now = self._module.now()
-            lag = self.pending.lag(now)
-            return (lag is None or min(lag, now - self._validated_at) > STILL_VALIDATING
+            now, last = self._module.now(), self._validated_at.get(data_type, -math.inf)
+            lag = self.pending.lag(data_type, now)
+            return (lag is None or min(lag, now - last) > STILL_VALIDATING
                     or self._module.stopping)
 
     def on_validation(self, link: PeerLink, message: messages.Validation) -> None:
@@ -141,12 +146,13 @@ class Relay(Part):
         that they do not overflow the backlog of a neighbour that reads."""
         is_valid = bool(message.flags & messages.VALID)
         waiting = self.pending.validated(message.id, link, is_valid)
+        if waiting is not None:
+            self._validated_at[waiting.message.data_type] = self._module.now()
         if waiting is not None and is_valid and waiting.message.ttl >= 0:
             others = [other for other in self._module.view.links() if other not in waiting.senders]
             self._outbox.add(others, waiting.message.pack())
         if self._outbox.size > FLUSH:
             self._wait_for(self._module.view.links(), self._module.settings.origin_wait)
-        self._validated_at = self._module.now()
 
     def _wait_for(self, links, seconds: float = math.inf) -> None:
         """Send the outbox, then await, out of turn, links with long backlogs."""

@@ -17,6 +17,11 @@ EASY = 16  # zero bits that take milliseconds
 NICE = 5  # niceness of workers, or that of this process if higher
 ROUND = 20_000  # challenges between two checks whether the search is still wanted
 LOOK = 0.01  # seconds between two checks while workers search
+SLOT, SLOTS = 60.0, 6  # seconds of a slot; slots in which a nonce is valid
+
+
+def present_slot(now: float) -> int:
+    return int(now // SLOT)
 
 
 def is_work(nonce: int, challenge: int, bits: int) -> bool:

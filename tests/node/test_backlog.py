@@ -60,3 +60,15 @@ def test_many_small_chunks_take_little_more_memory_than_their_bytes():
     finally:
         tracemalloc.stop()
     assert backlog.size == 1_200_000 and backlog.unasked == 0
+
+
+def test_larger_chunks_are_shared_by_the_backlogs_of_all_links():
+    backlogs, chunks = [Backlog() for _ in range(40)], [b"x" * size for size in (50, 10_000)] * 50
+    tracemalloc.start()
+    try:
+        for backlog in backlogs:
+            for chunk in chunks:
+                backlog.append(chunk)
+        assert tracemalloc.get_traced_memory()[0] < backlogs[0].size
+    finally:
+        tracemalloc.stop()

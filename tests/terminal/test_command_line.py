@@ -32,6 +32,12 @@ def test_a_bad_config_line_is_named(tmp_path, call):
         assert code == 2 and "line 2" in err and len(err.splitlines()) == 1
 
 
+def test_a_filter_that_leads_to_itself_is_told_in_a_line(tmp_path, call):
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    code, _, err = call("peer.py", "5001", "--filter", tmp_path / "loop")
+    assert code == 2 and "cannot read" in err and len(err.splitlines()) == 1
+
+
 @pytest.mark.parametrize("per_ip", [256, 0, 7])
 def test_the_registrations_of_one_ip_are_passed_on_to_seeds_alone(per_ip):
     settings = Settings(registrations_per_ip=per_ip, gossip_count=3)

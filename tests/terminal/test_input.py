@@ -1,9 +1,12 @@
 """Input: lines of a descriptor, whatever other programs do to it."""
 
 import os
+import subprocess
+import sys
 import threading
 
 from gossip.terminal.input import Keyboard
+from tests.tools.programs import ROOT
 
 
 def test_who_makes_the_input_non_blocking_does_not_end_it():
@@ -18,3 +21,10 @@ def test_who_makes_the_input_non_blocking_does_not_end_it():
     os.close(source)
     assert keyboard.lines() is None
     os.close(end)
+
+
+def test_an_end_for_which_more_is_awaited_sleeps_between_its_looks():
+    code = ("from gossip.terminal.input import End; end, looks = End(), []; end.come(); "
+            "end.wait_for_more(lambda: looks.append(1), 0.3); print(len(looks))")
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert 1 <= int(result.stdout) < 100

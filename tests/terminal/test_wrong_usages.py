@@ -24,6 +24,7 @@ WRONG = [  # command line, what it says; README.md is a file, gossip a folder of
     ("runner.py --watch",
      "--watch needs --peers N; to look at what runs already: python runner.py watch"),
     ("runner.py --once", "--once, --kill and --malicious need --peers"),
+    ("runner.py --watch-port 8000", "--watch-port and --watch-host need --peers and --watch"),
     ("runner.py demo --peers 3 --kill 3", "that leaves nobody honest and alive of 3 peers"),
     ("runner.py demo --seeds 0", "argument --seeds: '0' is not a whole number of 1 or more"),
     ("runner.py demo --peers 0", "argument --peers: '0' is not a whole number of 1 or more"),

@@ -11,7 +11,7 @@ import pytest
 
 from gossip.addresses import address_of
 from gossip.voidphone import messages, neighbours
-from gossip.voidphone.work import is_work
+from gossip.voidphone.work import SLOT, is_work
 from tests.tools.module_words import LOCAL, endpoint, refused, still_there, view, work
 from tests.tools.modules import EASY_BITS, work_for
 from tests.tools.ports import free_address, free_addresses
@@ -175,7 +175,7 @@ def test_a_nonce_is_good_in_its_slot_and_the_five_that_follow(modules, monkeypat
 
 
 def test_slots_last_sixty_seconds():
-    assert (neighbours.SLOT, neighbours.SLOTS) == (60.0, 6)
+    assert (SLOT, neighbours.SLOTS) == (60.0, 6)
     assert neighbours.present_slot(119.9) == 1 and neighbours.present_slot(120.0) == 2
 
 

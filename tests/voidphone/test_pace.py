@@ -1,5 +1,6 @@
 """Fast announcers and slow readers: nothing is lost, and nobody waits for one who never reads."""
 
+import random
 import socket
 import threading
 import time
@@ -9,7 +10,8 @@ import pytest
 from gossip.voidphone import messages, neighbours, news
 from gossip.voidphone.messages import Announce, Validation
 from tests.tools.files import count, wait_event
-from tests.tools.module_words import MIB, TYPE, announce, heard, link_of, start, told, validate
+from tests.tools.module_words import (
+    FENCE, MIB, PROBE, TYPE, announce, heard, link_of, news_from, start, told, validate)
 from tests.tools.waiting import wait_until
 
 
@@ -128,3 +130,32 @@ def test_an_announcer_waits_for_modules_that_validate_but_are_far_behind(modules
         validate(subscriber, told(subscriber))
     thread.join()
     assert [int(heard(peer).data) for _ in range(total)] == list(range(total))
+
+
+def test_a_type_is_far_behind_by_its_own_messages_alone(monkeypatch):
+    monkeypatch.setattr(news, "WAITING", 100)
+    pending = news.Pending(random.Random(1), 10.0)
+    for number in range(61):
+        message = messages.PeerNotification(5, number, TYPE if number else FENCE, b"news")
+        pending.add(message, number, [], ["a module"], 0.0)
+    assert [pending.lag(data_type, 0.5) for data_type in (TYPE, FENCE, PROBE)] == [0.5, None, None]
+    assert pending.lag(FENCE, 6.0) == 6.0
+
+
+def test_who_never_validates_holds_up_announcements_of_no_other_type(modules):
+    module = start(modules, patience=2.0)
+    announcer, _, subscriber, peer = (
+        modules.api(module), modules.api(module, TYPE + 1),  # which it never validates
+        modules.api(module, TYPE, TYPE + 2), modules.neighbour(module))
+    begun, number, notification = time.monotonic(), 0, None
+    while notification is None or notification.data_type != TYPE:
+        for data_type in TYPE + 1, TYPE + 2:
+            number += 1
+            news_from(peer, b"%d" % number, number=number, data_type=data_type)
+        notification = told(subscriber)
+        validate(subscriber, notification)
+        if begun and time.monotonic() - begun > 1.5:  # half of the patience is over
+            announce(announcer)
+            begun = 0
+        assert number < 2_000, "the announcement waits as long as others are validated"
+        time.sleep(0.01)

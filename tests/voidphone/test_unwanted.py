@@ -1,13 +1,17 @@
 """News of a type that nobody wants: kept for a moment, for a module that is about to want them."""
 
 import random
+import socket
 
 from gossip.voidphone import news as module_news
 from gossip.voidphone.messages import Notification, Notify, PeerNotification
 from gossip.voidphone.news import KEPT_BYTES, KEPT_FOR, OVERHEAD, Pending
 from tests.tools.files import count
 from tests.tools.module_words import (
-    OLD, TYPE, UNWANTED, counted, heard, news_from, start, still_there, told, validate)
+    MIB, OLD, TYPE, UNWANTED, counted, heard, link_of, news_from, start, still_there, told,
+    validate)
+from tests.tools.modules import QUIET
+from tests.tools.waiting import wait_until
 
 
 def news(data=b"news", data_type=TYPE, number=7):
@@ -91,3 +95,17 @@ def test_nothing_is_lost_for_a_module_that_subscribes_at_the_same_time(modules, 
     news_from(peer, b"just now")
     assert isinstance(message := told(client), Notification) and message.data == b"just now"
     assert client.hears_nothing(0.1)
+
+
+def test_what_came_before_is_told_as_fast_as_it_is_read(modules, monkeypatch):
+    monkeypatch.setattr(module_news, "KEPT_FOR", 60.0)
+    module, total = start(modules, settings=QUIET._replace(backlog_limit=2 * MIB)), 130
+    peer, client = modules.neighbour(module), modules.api(module)
+    client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+    for number in range(total):
+        news_from(peer, b"%d" % number + b"x" * 60_000, number=number)
+    still_there(peer)
+    link = link_of(module, client)
+    client.say(Notify(TYPE))
+    wait_until(lambda: link.waiting() > MIB)
+    assert [int(told(client).data.rstrip(b"x")) for _ in range(total)] == list(range(total))

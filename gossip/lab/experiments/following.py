@@ -13,7 +13,7 @@ import time
 from gossip.addresses import Address, address_of
 from gossip.lab.experiments.drawing import FOR_EVER, GOSSIP_INTERVAL
 from gossip.lab.experiments.network import Network, orders
-from gossip.lab.experiments.status import choose_ports, seeds_to_start
+from gossip.lab.experiments.status import Ports, choose_ports, seeds_to_start
 from gossip.lab.experiments.steps import Steps
 from gossip.lab.proof import check, deaths, delivery
 from gossip.lab.proof.evidence import Proof, origin_of
@@ -22,7 +22,7 @@ from gossip.lab.proof.records import Records
 from gossip.lab.proof.runs import FULL, KICKED, PROBE_TIME, PeerRun
 from gossip.programs.starting import hold
 from gossip.settings import Settings
-from gossip.terminal.command_line import FAILED
+from gossip.terminal.command_line import FAILED, CommandError
 from gossip.terminal.folders import clear_outputs, command, commands, ports, reserved, shown
 from gossip.terminal.input import End
 from gossip.terminal.words import many
@@ -235,6 +235,17 @@ def planned(args, gossip: int) -> str:
     return f"{args.peers} peers; {'; '.join(plan)}.   ({shown(args.outputs)})\n"
 
 
+def ports_beside_page(args, peers: list[Address]) -> Ports:
+    """Choose ports while that of the page is held, so that nodes get others. CommandError if it is
+    taken, or is a node's all the same."""
+    page = address_of(args.watch_host or "127.0.0.1", args.watch_port)
+    with hold(page):
+        used = choose_ports(args, peers)
+    if page in {*used.seeds, *used.peers}:
+        raise CommandError(f"port {page.port} is a node's; choose another --watch-port", FAILED)
+    return used
+
+
 def run_network(args, peers: list[Address], settings: Settings, processes: int | None,
                 live_page=None) -> int:
     """Start a network and follow it. With `args.once`, end it and print the proof. Without
@@ -242,10 +253,8 @@ def run_network(args, peers: list[Address], settings: Settings, processes: int |
     once, malice = args.once, args.malicious
     with contextlib.ExitStack() as stack:
         stack.enter_context(reserved(args.outputs))
-        of_page = stack.enter_context(contextlib.ExitStack())
-        if live_page is not None and args.watch_port:  # so that nodes get other ports
-            of_page.enter_context(hold(address_of(args.watch_host or "127.0.0.1", args.watch_port)))
-        used = choose_ports(args, peers)
+        has_port = live_page is not None and args.watch_port
+        used = ports_beside_page(args, peers) if has_port else choose_ports(args, peers)
         if once and settings.gossip_count == FOR_EVER:  # until about the end, so that all arrive
             settings = settings._replace(gossip_count=1 + int(
                 WATCHED * settings.report_interval / settings.gossip_interval))
@@ -256,7 +265,6 @@ def run_network(args, peers: list[Address], settings: Settings, processes: int |
         with Network(used.seeds, local, used.peers, settings, used.config, args.outputs,
                      roles) as network:
             plan = network.plan(processes)
-            of_page.close()
             clear_outputs(args.outputs)
             used.write_config(args.outputs)
             if used.notice:

@@ -16,7 +16,7 @@ from gossip.events import about
 from gossip.lab.pictures import live_lines
 from gossip.lab.pictures.live_lines import Line
 from gossip.lab.proof.deaths import PARTED
-from gossip.lab.proof.events import COUNT, DEAD
+from gossip.lab.proof.events import COUNT, DEAD, REFUSED
 from gossip.lab.proof.graph import Pieces
 from gossip.lab.proof.records import usual_address
 from gossip.settings import Settings
@@ -30,6 +30,7 @@ ALONE = {"started", "stopped", "leaving", "full", "failed"}
 ABOUT_OTHERS = {"connected", "disconnected", "dead", "registered", "unregistered", "removed",
                 "reported", "rejected", "passed on", "kicked", "unconfirmed"}
 NAMES_SEED = {"registered", "unregistered", "reported", "kicked"}  # in the file of a peer
+RENEWED = {"replaced", "duplicate"}  # ends of links beside which a newer one stands, or soon will
 MISSES = re.compile("(?:^|:)liveness-misses=([0-9]{1,6})(?:$|:)")  # in a `settings:` line
 
 
@@ -188,7 +189,7 @@ class States:
                 self._enter(other, UP, line.at)
             case "unregistered", _:
                 node.seeds.discard(other)
-                if other.kind == "seed" and not any(
+                if other.kind == "seed" and not rest.startswith(REFUSED) and not any(
                         other in peer.seeds and peer.is_up() for peer in self.numbered):
                     self._enter(other, GONE, line.at)  # for all peers that tell of it
 
@@ -217,10 +218,11 @@ class States:
                 node.parted.add(other)
                 other.parted.add(node)
             other.deserted = at
-            if not (node in self.pieces and other in self.pieces
+            if rest not in RENEWED and not (
+                    node in self.pieces and other in self.pieces
                     and self.pieces.joined(node, other)):  # else its group has just written this
                 self._lose(other, at)
-        if not node.says:
+        if not node.says and rest not in RENEWED:
             node.deserted = 0
             self._lose(node, at)
 

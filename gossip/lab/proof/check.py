@@ -212,9 +212,9 @@ def files(proof: Proof, records: Records) -> list[Row]:
     headless = [f"the file before {name} is missing, in which {node} started; put it beside this "
                 "one" for name, node in records.headless()]
     earlier = [f"{run.address}: nobody knows whether it was late"
-               for run in records.peers if not run.tells_lateness]
+               for run in records.peers if not run.tells_lateness and run.ended != FULL]
     earlier += [f"seed {run.address}: only what peers say tells whether it was up"
-                for run in records.seeds if not run.tells_lateness]
+                for run in records.seeds if not run.tells_lateness and run.ended != FULL]
     unread = records.unread()
     rows = [Row("full", None, f"{len(full)} files reached their limit", full),
             Row("beginnings", False, f"{len(headless)} files go on without a beginning: nothing is "

@@ -24,7 +24,7 @@ from typing import BinaryIO
 from gossip.addresses import is_loopback, parse_address
 from gossip.events import ROTATED
 from gossip.lab.proof.events import CONTINUED
-from gossip.lab.proof.runs import PeerRun, Run, SeedRun
+from gossip.lab.proof.runs import FULL, KICKED, PeerRun, Run, SeedRun
 
 FIRST = 256  # bytes at the start of a piece by which it is recognized
 CHUNK = 1024 * 1024  # bytes that are read at a time, and read of a line
@@ -253,6 +253,8 @@ class Records:
             elif event == "started":
                 piece.run = self._begun(piece, at, at - ahead)
             else:
+                if event == "full" and piece.run.ended not in (None, KICKED, FULL):
+                    piece.run = self._begun(piece, at, at - ahead)  # no room for `started:`
                 piece.run.take(at - ahead, event, rest)
 
     def _begun(self, piece: Piece, at: float, time_right: float) -> Run:

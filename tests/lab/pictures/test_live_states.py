@@ -332,3 +332,32 @@ def test_a_node_whose_file_goes_on_is_up(tmp_path):
     """)
     assert told.until(0.5).all(8080, 5001) == {"up", "joining"}
     assert told.until(80).states_of(5001) == ["joining", "up"]
+
+
+def test_a_seed_that_refuses_a_peer_is_up(tmp_path):
+    told = Told(tmp_path, """
+        0.0 8080 starts
+        0.5 5001 starts
+        1.0 5001 unregistered:@8080:registration refused: no Liveness Reply from 127.0.0.1:5001
+        2.0 5001 unregistered:@8080:cannot be reached
+    """)
+    assert told.until(1.5).state(8080) == "up"
+    assert told.until(2.5).state(8080) == "gone"
+
+
+def test_peers_whose_only_link_is_replaced_are_not_lost(tmp_path):
+    told = Told(tmp_path, """
+        0.5 5001 starts
+        0.5 5002 starts
+        1.0 5001 links 5002
+        2.0 5001 parts 5002 replaced
+        2.0 5001 connected:@5002
+        2.1 5002 parts 5001 duplicate
+        2.1 5002 connected:@5001
+        3.0 5001 parts 5002 closed by the other end
+        3.0 5002 parts 5001 closed by the other end
+    """)
+    states = {state for second in (1.5, 2.05, 2.5) for state in told.until(second).all(5001, 5002)}
+    assert states == {"up"} and told.links() == 1
+    assert told.states_of(5001) == told.states_of(5002) == ["joining", "up"]
+    assert told.until(3.5).all(5001, 5002) == {"lost"}

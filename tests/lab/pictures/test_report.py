@@ -13,6 +13,7 @@ from gossip.lab.pictures import report
 from gossip.lab.proof.records import Records
 from tests.tools.folders import Folder
 from tests.tools.pictures import HOSTILE, circles, power_law_links
+from tests.tools.stories import PAIR, tell
 
 
 class Page(html.parser.HTMLParser):
@@ -106,6 +107,13 @@ def test_a_cut_falls_on_a_line():
     assert report.tail(b"ab\ncd\nef\n", 6) == (b"cd\nef\n", 1)
     assert report.tail(b"ab\ncd\nef\n", 5) == (b"ef\n", 2)
     assert report.tail(b"abcdefgh", 5) == (b"defgh", 0)
+
+
+def test_the_timeline_shows_each_time_that_a_peer_was_found_dead(tmp_path):
+    tell(tmp_path, PAIR, "5 5001 finds 5002 dead", "20 5002 starts", "30 5001 finds 5002 dead")
+    lanes, _ = report.timeline(Records(tmp_path).refresh())
+    assert [lane.moments for lane in lanes if lane.name == "found dead by a peer"] == [
+        [pytest.approx(4.5), pytest.approx(29.5)]]
 
 
 def test_the_timeline_counts_who_is_up(forty):

@@ -130,3 +130,9 @@ def test_one_whose_file_is_full_has_not_left_the_graph(tmp_path):
     tell(tmp_path, up(("5002",)), HALF, CHAIN, FULL)
     pieces = next(row for row in check.prove(Records(tmp_path).refresh()) if row.name == "pieces")
     assert pieces.figures.startswith("the graph was never in more than one piece")
+
+
+def test_who_is_started_again_and_has_no_room_did_not_live_meanwhile(tmp_path):
+    half = PAIR.replace("5002 asks 5001 until 70", "5002 asks 5001 until 22")
+    assert failing(tmp_path, up(("5002",)), half, "22 5002 stopped:interrupted", FOUND,
+                   "22.1 5001 parts 5002 closed by the other end", "60 5002 full:1") == []
