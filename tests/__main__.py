@@ -30,7 +30,7 @@ USAGE = 2  # exit code, as of all programs here
 WRONG_USAGE = 4  # pytest's exit code for arguments that it does not know
 NOTHING_RUN = 5  # pytest's exit code where a selection like -k leaves nothing of a file
 LONGEST = "experiments"  # the folder whose tests are begun first: they run whole networks
-TOGETHER = 60_000  # bytes of test files that one pytest runs, unless a single file has more
+TOGETHER = 45_000  # bytes of test files that one pytest runs, unless a single file has more
 
 
 def python_with_pytest() -> str:

@@ -25,7 +25,7 @@ def test_what_is_no_capacity_rule_is_told(text):
 
 @pytest.mark.parametrize("alpha", [1.0, 2.5])
 def test_drawn_capacities_follow_their_power_law(alpha):
-    count, capacity = 20_000, Capacity("powerlaw", alpha)
+    count, capacity = 10_000, Capacity("powerlaw", alpha)
     drawn = collections.Counter(capacity.of(address_of(f"10.0.{n >> 8}.{n & 255}", 1 + n))
                                 for n in range(count))
     expected = shares(alpha, 3, 60)

@@ -122,8 +122,8 @@ def test_what_waited_on_links_to_seeds_comes_at_once_and_nobody_is_left_alone():
     network.assert_that_nobody_is_blamed()
 
 
-@pytest.mark.parametrize("chance", [
-    2, pytest.param(6, marks=pytest.mark.slow), pytest.param(8, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("chance", [2, 6, 8])
 def test_rows_that_wait_at_a_seed_that_forwards_them_part_nobody(chance):
     """The seed in the middle reads late what the first has sent, so the rows of some reports come
     late to the third, which hears both of them in time, and other reporters, too."""

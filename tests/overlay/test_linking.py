@@ -112,7 +112,7 @@ def test_a_peer_killed_and_restarted_on_its_port_at_once_is_linked_again(net):
 def test_two_peers_dialling_each_other_at_once_end_with_one_link(net):
     """Again and again; the tables of both agree on one link, and no event is out of turn."""
     one, other = net.peer(liveness_interval=60), net.peer(liveness_interval=60)
-    for _ in range(300):
+    for _ in range(100):
         start = threading.Barrier(2)
 
         def dial(own, peer):

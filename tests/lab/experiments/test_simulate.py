@@ -16,7 +16,7 @@ from tests.tools.waiting import wait_until
 
 def simulate(*arguments, hash_seed="0"):
     return subprocess.run(
-        [sys.executable, "runner.py", "simulate", *map(str, arguments)], cwd=ROOT, text=True,
+        [sys.executable, "-S", "runner.py", "simulate", *map(str, arguments)], cwd=ROOT, text=True,
         capture_output=True, stdin=subprocess.DEVNULL, timeout=300,
         env={**os.environ, "PYTHONHASHSEED": hash_seed})
 
@@ -99,7 +99,7 @@ def test_many_schedules_tell_how_many_held_and_how_fast(flags):
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are read from /proc")
 def test_when_the_command_is_killed_its_processes_end_too():
     program = subprocess.Popen(
-        [sys.executable, "runner.py", "simulate", "--schedules", "100000"], cwd=ROOT,
+        [sys.executable, "-S", "runner.py", "simulate", "--schedules", "100000"], cwd=ROOT,
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     wait_until(lambda: len(children(program.pid)) == os.cpu_count())
     workers = children(program.pid)
@@ -111,8 +111,8 @@ def test_when_the_command_is_killed_its_processes_end_too():
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are read from /proc")
 def test_when_one_of_its_processes_is_killed_it_says_so_and_ends():
     program = subprocess.Popen(
-        [sys.executable, "runner.py", "simulate", "--schedules", "100000"], cwd=ROOT, text=True,
-        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        [sys.executable, "-S", "runner.py", "simulate", "--schedules", "100000"], cwd=ROOT,
+        text=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     wait_until(lambda: len(children(program.pid)) == os.cpu_count())
     with program:
         os.kill(min(children(program.pid)), signal.SIGKILL)
