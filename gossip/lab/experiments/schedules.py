@@ -255,6 +255,8 @@ def play_many(numbers: range, classes: dict, draw: Callable[[int], Schedule]) ->
             results = pool.map(functools.partial(_play_number, classes, draw), numbers)
         yield from results
     except concurrent.futures.BrokenExecutor:
+        for process in multiprocessing.active_children():  # the pool may have left them waiting
+            process.kill()
         raise CommandError("a process that played schedules was killed", FAILED) from None
     finally:
         pool.shutdown(cancel_futures=True)
