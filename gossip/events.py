@@ -12,6 +12,7 @@ import re
 
 ADDRESS = r"(?:[0-9.]+|\[[^\]]*\]):[0-9]+"
 ROTATED = r"(?:[.-][0-9][0-9-]*)?(?:\.gz)?"  # what logrotate and others put behind a file's name
+RENEWED = {"replaced", "duplicate"}  # ends of links beside which a newer one stands, or soon will
 _ABOUT = re.compile(ADDRESS)
 _LINE = re.compile(rf"gmessage:([0-9.]+):({ADDRESS}):([0-9]+):([0-9]+):(.*)", re.DOTALL)
 _ESCAPED = re.compile(r"\\(?:\\|x(..)|u(....)|U(........))")

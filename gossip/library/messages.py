@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from gossip.events import about, gossip_fields, parted, unescape
+from gossip.events import RENEWED, about, gossip_fields, parted, unescape
 from gossip.tools import Recent
 
 MOST_CHARACTERS = 64 << 20  # of messages that wait, besides the limit of their number
@@ -212,7 +212,7 @@ class Subscriber:
             self._neighbours.add(address)
         elif kind == "disconnected":
             self._neighbours.discard(address)
-            self._replaced = address if rest in ("replaced", "duplicate") else ""
+            self._replaced = address if rest in RENEWED else ""
             if rest == "told dead" and address == self._told_of:
                 self._died(address)
         elif kind == "dead":

@@ -7,7 +7,7 @@ wrote the event, {other} its subject, {rest} what follows, {count} the number of
 from collections import Counter
 from typing import NamedTuple
 
-from gossip.events import about, gossip_fields, parted
+from gossip.events import RENEWED, about, gossip_fields, parted
 from gossip.settings import majority
 from gossip.tools import Recent
 
@@ -242,7 +242,7 @@ class Words:
 
     def _on_disconnected(self, one: str, reason: str) -> None:
         self._silent.discard(one)
-        if reason in ("replaced", "duplicate"):  # it still has another link
+        if reason in RENEWED:
             return
         self._neighbours.discard(one)
         if reason not in ("dead", "told dead") and not self._leaving:  # these are told elsewhere

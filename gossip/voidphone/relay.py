@@ -9,6 +9,7 @@ for some seconds at a time, because it has to read PINGs. Modules wait for slow 
 """
 
 import collections
+import functools
 import hashlib
 import math
 
@@ -124,14 +125,12 @@ class Relay(Part):
 
     def _hold_back(self, told: list[PeerLink], data_type: int) -> None:
         """Have an announcer wait for slow receivers that still read, or validate."""
-        def is_over() -> bool:
-            return self._keep_up(data_type)
-
         self._wait_for(told)
         self._wait_for(self._module.view.links(), self._module.settings.origin_wait)
-        if told and not is_over():
+        keep_up = functools.partial(self._keep_up, data_type)
+        if told and not keep_up():
             with self._module.turn.left():
-                self._module.flusher.wait_until(is_over, math.inf)
+                self._module.flusher.wait_until(keep_up, math.inf)
 
     def _keep_up(self, data_type: int) -> bool:
         """Tell whether modules keep up with validations of a type, or have stopped."""

@@ -12,7 +12,7 @@ Beyond the first 5,000 they are left out.
 
 import re
 
-from gossip.events import about
+from gossip.events import RENEWED, about
 from gossip.lab.pictures import live_lines
 from gossip.lab.pictures.live_lines import Line
 from gossip.lab.proof.deaths import PARTED
@@ -30,7 +30,6 @@ ALONE = {"started", "stopped", "leaving", "full", "failed"}
 ABOUT_OTHERS = {"connected", "disconnected", "dead", "registered", "unregistered", "removed",
                 "reported", "rejected", "passed on", "kicked", "unconfirmed"}
 NAMES_SEED = {"registered", "unregistered", "reported", "kicked"}  # in the file of a peer
-RENEWED = {"replaced", "duplicate"}  # ends of links beside which a newer one stands, or soon will
 MISSES = re.compile("(?:^|:)liveness-misses=([0-9]{1,6})(?:$|:)")  # in a `settings:` line
 
 
