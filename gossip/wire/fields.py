@@ -131,11 +131,11 @@ def declare_kind(kind: str, spelling: str, made: type = bytes, kinds=LINES, **fi
     name = kind.title().replace("_", "")
     value = type(name, (collections.namedtuple(name, fields),), {"kind": kind, "__slots__": ()})
     word, rest = spelling.encode().split(b":", 1)
-    pattern = re.compile(rest.replace(b"|", rb"\|")
-                         % tuple(b"(%b)" % field.pattern for field in fields.values()))
+    pattern = (rest.replace(b"|", rb"\|")
+               % tuple(b"(%b)" % field.pattern for field in fields.values()))
 
     def read(body: bytes):
-        match = pattern.fullmatch(body)
+        match = re.fullmatch(pattern, body)  # compiled when a node first needs it
         if match is None:
             raise WireError(f"malformed {word.decode()} line")
         return value(*[field.read(part) for field, part in zip(fields.values(), match.groups())])
