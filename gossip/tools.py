@@ -1,6 +1,5 @@
 """Small tools: a rate limit, an expiring cache, a backoff, counters. Their owner guards them."""
 
-import json
 import os
 import re
 from collections import Counter, OrderedDict
@@ -138,4 +137,6 @@ def parse_json(text: str) -> Any:
         outside = _STRING.sub("", text)
         if outside.count("[") + outside.count("{") > NESTED:
             raise ValueError("too many brackets")
+    import json  # not above, because most nodes parse none
+
     return json.loads(text)

@@ -1,7 +1,7 @@
 """From a command line to running nodes.
 
 seed.py and peer.py pass their classes to seed_program and peer_program; other_programs runs chat
-servers and gossip modules; all share `starting`, and peers `consoles`. This file imports only the
+servers and gossip modules; all share `starting`, and peers `console`. This file imports only the
 doorstep, because seed.py, peer.py and runner.py call it before their slow imports.
 """
 

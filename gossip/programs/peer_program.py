@@ -7,17 +7,15 @@ import threading
 
 from gossip.addresses import Address, Name, Target, address_of
 from gossip.net.live_world import LiveWorld
-from gossip.programs.consoles import JSON_LIMIT, Console, JsonConsole, JsonScreen, Talk
+from gossip.programs.console import Console
 from gossip.programs.starting import (
     PortTaken, check_free, check_reachable, host_of, is_taken, next_free, open_output, start_node)
 from gossip.terminal.command_line import (
     AUTO, FAILED, STANDARD_OUTPUT, CommandError, Parser, add_address, add_common_flags,
     add_peer_flags, load_seeds, parse_host, parse_port, peer_settings, run_command, show,
     typed_address)
-from gossip.terminal.input import End, Keyboard, Keys
-from gossip.terminal.prompt import PromptScreen
+from gossip.terminal.input import End, Keyboard
 from gossip.terminal.screen import Screen
-from gossip.terminal.words import Words
 
 FIRST_PORTS = 5001, 5099  # of these, the first that is free is offered
 LEAVE_LIMIT = 3.5  # seconds that leaving may take after SIGTERM
@@ -63,7 +61,7 @@ def _peer_command(peer_class) -> None:
         parser.error("--outputs - needs a PORT, and goes without --json")
     seeds = load_seeds(args.config)
     talks = os.isatty(0) and os.isatty(1) and not (args.raw or args.quiet or args.json or is_log)
-    keyboard = Keyboard(longest=JSON_LIMIT) if args.json else Keyboard()
+    keyboard = Keyboard()
     if isinstance(asked_for, Name):
         parser.error(f"{asked_for} is a name; give the port alone, and --host {asked_for.host}")
     if isinstance(asked_for, Address):
@@ -90,21 +88,14 @@ def _run_peer(peer_class, address: Address, own: Address, seeds: list[Target], a
               keyboard: Keyboard) -> None:
     """Run a peer that listens at `own`. End with it, or after a signal."""
     end = End()
-    if talks:
-        words = Words(str(address), args.liveness_misses, len(seeds))
-        screen = PromptScreen(words, Keys())
-    else:
-        screen = JsonScreen(seeds) if args.json else Screen(
-            2 if args.outputs == STANDARD_OUTPUT else 1)
+    keyboard, screen, kind_of_console = _terminal_of(address, seeds, args, talks, keyboard)
     output = open_output(args.outputs, "peer", address, args.file_limit,
                          None if args.quiet else screen)
     peer = peer_class(address, seeds, peer_settings(args), output,
                       functools.partial(LiveWorld, own=own))
+    console = kind_of_console(peer, keyboard, screen)
     if talks:
-        console = Talk(peer, screen, words)
         console.greet()
-    else:
-        console = (JsonConsole if args.json else Console)(peer, keyboard, screen)
     start_node(peer)
 
     threading.Thread(  # not the peer's own, because nothing can wake it while it reads
@@ -118,6 +109,24 @@ def _run_peer(peer_class, address: Address, own: Address, seeds: list[Target], a
     if talks:
         console.take_leave()
     screen.close()
+
+
+def _terminal_of(address: Address, seeds: list[Target], args, talks: bool, keyboard: Keyboard):
+    """Return a keyboard, a screen, and the class of a console. Those that few peers need are
+    imported here, because modules take memory, and time at each start."""
+    if talks:
+        from gossip.programs.talk import Talk
+        from gossip.terminal.keys import Keys
+        from gossip.terminal.prompt import PromptScreen
+        from gossip.terminal.words import Words
+
+        screen = PromptScreen(Words(str(address), args.liveness_misses, len(seeds)), Keys())
+        return screen, screen, Talk
+    if args.json:
+        from gossip.programs.json_console import LINE_LIMIT, JsonConsole, JsonScreen
+
+        return Keyboard(longest=LINE_LIMIT), JsonScreen(seeds), JsonConsole
+    return keyboard, Screen(2 if args.outputs == STANDARD_OUTPUT else 1), Console
 
 
 def _run_console(peer, console: Console, end_with_input: bool, end: End) -> None:

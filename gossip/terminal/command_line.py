@@ -7,7 +7,6 @@ import os
 import pathlib
 import re
 import signal
-import textwrap
 
 try:
     import resource
@@ -115,6 +114,8 @@ def _prepare_descriptors() -> None:
 def complain(text: str) -> None:
     """Write a line to standard error, on a terminal wrapped between words."""
     if os.isatty(2):
+        import textwrap  # not above, because few programs complain
+
         text = textwrap.fill(text, os.get_terminal_size(2).columns or 80,
                              break_long_words=False, break_on_hyphens=False)
     write_all(2, f"{text}\n".encode(errors="replace"))

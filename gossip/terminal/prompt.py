@@ -11,7 +11,7 @@ import os
 import queue
 import re
 
-from gossip.terminal.input import Keys
+from gossip.terminal.keys import Keys
 from gossip.terminal.screen import Screen, columns, cut, fold, terminal_width, width_of
 from gossip.terminal.words import Sentence, Words
 
@@ -129,7 +129,7 @@ class PromptScreen(Screen):
     """A screen with a prompt. It shows events in words, or raw as in the output file."""
 
     def __init__(self, words: Words, keys: Keys, descriptor: int = 1):
-        self._words, self._keys, self._editor = words, keys, LineEditor()
+        self.words, self._keys, self._editor = words, keys, LineEditor()
         self._line: tuple[str, int] | None = None  # the typed line, and the cursor
         self._drawn = self._before = 0  # columns of the prompt line, and before the cursor
         self._escapes = keys.escapes and os.environ.get("TERM") != "dumb"
@@ -159,7 +159,7 @@ class PromptScreen(Screen):
     # The screen's thread calls the rest.
 
     def _due_in(self) -> float | None:
-        return 1.0 if self._words.waiting else None
+        return 1.0 if self.words.waiting else None
 
     def _show(self, item) -> None:
         if self._line is None:
@@ -171,13 +171,13 @@ class PromptScreen(Screen):
                 lines += fold(text, room, min(_BEFORE_TEXT.match(text).end(), room // 2))
         elif item is not _TYPED:
             clock, events, _ = item
-            sentences = self._words.tell(clock, events) if events else self._words.rest()
+            sentences = self.words.tell(clock, events) if events else self.words.rest()
             lines = self._raw(*item).splitlines() if self.raw else self._laid_out(sentences)
         if lines or item is _TYPED:
             self._draw(lines, self._line)
 
     def _end(self) -> None:
-        self._draw(self._laid_out(self._words.rest()), None)
+        self._draw(self._laid_out(self.words.rest()), None)
 
     def _laid_out(self, sentences: list[Sentence]) -> list[str]:
         """Return sentences as coloured lines, with remarks at the right edge."""
@@ -214,7 +214,7 @@ class PromptScreen(Screen):
             erased = f"\r{' ' * self._drawn}\r"
         self._drawn = 0
         if line is not None:
-            head = self._words.prompt()
+            head = self.words.prompt()
             if 2 * len(head) > room:
                 head = "> "
             shown, before = window(*line, room - len(head))

@@ -11,7 +11,6 @@ import os
 import queue
 import threading
 import types
-import unicodedata
 from collections.abc import Callable, Iterator
 
 from gossip.addresses import Address
@@ -40,6 +39,8 @@ def width_of(character: str) -> int:
     """Return how many columns a terminal shows a printable character in."""
     if character.isascii():
         return 1
+    import unicodedata  # not above, because most nodes show ASCII alone
+
     if unicodedata.category(character) in ("Mn", "Me", "Cf"):
         return 0
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1

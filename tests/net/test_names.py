@@ -12,7 +12,7 @@ from gossip.lab.experiments.status import status_command
 from gossip.net.names import KEPT, Names
 from gossip.node.whereabouts import Whereabouts
 from gossip.programs import starting
-from gossip.programs.consoles import JsonScreen
+from gossip.programs.json_console import JsonScreen
 from gossip.programs.starting import host_of, known_to, local_seeds, node_at
 from gossip.terminal.command_line import AUTO, CommandError
 from tests.tools.fakes import peer as at, run_late

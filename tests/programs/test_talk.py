@@ -8,8 +8,8 @@ from unittest.mock import MagicMock, Mock
 
 import pytest
 
-from gossip.programs.consoles import Talk, understood
-from gossip.terminal import input as terminal_input
+from gossip.programs.talk import Talk, understood
+from gossip.terminal import keys as terminal_keys
 from tests.tools.files import lines_of
 from tests.tools.ports import free_port
 from tests.tools.programs import Program, peer_file
@@ -40,7 +40,7 @@ def test_what_is_typed_is_a_command_or_a_message(typed, meant):
 def test_lines_that_come_together_go_out_together_and_a_slip_does_not():
     peer, screen = MagicMock(stopping=False, leaving=None), Mock()
     peer.messages.forbids.return_value = False
-    Talk(peer, screen, Mock()).carry_out([b"one line", b"say two", b"/say 3", b"peres"])
+    Talk(peer, screen, screen).carry_out([b"one line", b"say two", b"/say 3", b"peres"])
     peer.gossip.assert_called_once_with(["one line", "two", "3"])
     screen.say.assert_called_once_with(
         "unknown command 'peres' (/help lists them); to gossip it: say peres")
@@ -48,9 +48,9 @@ def test_lines_that_come_together_go_out_together_and_a_slip_does_not():
 
 def test_a_windows_console_sends_the_same_keys(monkeypatch):
     waiting = ["h", "\xe0", "K", "\xe4", "\ud83c", "\udf47", "\x00", "\x3b", "\r", "\xe0"]
-    monkeypatch.setattr(terminal_input, "msvcrt", Mock(
+    monkeypatch.setattr(terminal_keys, "msvcrt", Mock(
         getwch=lambda: waiting.pop(0), kbhit=lambda: bool(waiting)), raising=False)
-    console = terminal_input.WindowsKeys.__new__(terminal_input.WindowsKeys)
+    console = terminal_keys.WindowsKeys.__new__(terminal_keys.WindowsKeys)
     assert console.read().decode() == "h\x1b[D\xe4\U0001f347\r\xe0"
 
 
