@@ -1,12 +1,13 @@
-"""The prober: finds out whether addresses answer; a silent address delays no other.
+"""The prober: finds out whether addresses answer; a silent address hardly delays others.
 
 Rules only: a probe itself is `probe(address, verdict, limit=…)` of a node. The verdict comes as a
 call: True, False, or None when it could not be found out.
 
 Each kind of question has a lane, so none delays another; in a lane two questions about one address
-share its probe. An address gets a quick look first. If it does not answer, it is probed patiently,
-`tries` times, from another queue; if the system refuses, because nobody listens, the tries follow
-at once. Above the limit of a lane an address takes the place of another, or its verdict is None.
+share its probe. At a seed it gets a quick look first. If it does not answer, it is probed
+patiently, `tries` times, from another queue; if the system refuses, because nobody listens, the
+tries follow at once. Above the limit of a lane an address takes the place of another, or its
+verdict is None.
 
 In a queue the next address is of the IP that has the fewest probes under way, so an IP that fills
 the queue delays itself. Within an IP, the address that was listed longest goes first.

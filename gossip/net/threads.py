@@ -3,7 +3,7 @@
 Every thread is a daemon, and carries its name and the node's address. An error that ends a thread
 becomes a line in the node's output file. Threads wait for `go` before they do anything.
 
-A turn is the only lock of a node and its rules. If more than CROWD threads wait for it, link
+A turn is the only lock that the rules of a node need. If more than CROWD threads wait for it, link
 readers that come with few lines wait at a lock of their own, so that a duty of a hub waits for a
 few turns, and not for those of all its links. Of all nodes in a process, one link reader at a time
 takes many lines, because each of hundreds that compete for the interpreter would keep it for long,

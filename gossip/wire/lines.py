@@ -1,6 +1,6 @@
 """The lines of the assignment: their values, what makes them, and how gossip lines are read. Pure.
 
-Every kind of line with fields has a class here; its `kind` names the method `on_<kind>` of the part
+Every kind of line with fields has a class; its `kind` names the method `on_<kind>` of the part
 that answers it. A line is checked in full, so that what a node forwards is valid for all.
 
 The gossip line is `gmessage:TIME:IP:PORT:START:NUMBER:TEXT`. `IP:PORT:START` is the run, one life
