@@ -84,7 +84,7 @@ def start_command(arguments: list[str]) -> int | None:
                         help="each peer in a process of its own")
     parser.count("--kill", 0, 0, "once gossip is delivered, K peers die abruptly", "K")
     add_malicious(parser)
-    add_watch(parser)
+    add_watch(parser, ", and without --once gossip goes on")
     parser.set_defaults(seeds=None, processes=CORES)
     args = parser.parse_args(arguments)
     if args.peers is None:
@@ -132,11 +132,10 @@ def network(parser: Parser, args, settings: Settings) -> int:
     return run_network(args, peers, with_room(settings, args.peers), processes, page)
 
 
-def add_watch(parser: Parser) -> None:
+def add_watch(parser: Parser, more: str = "") -> None:
     """Add the flags of commands that may show their network."""
     parser.switch("--watch", "serve a page that shows the network while it runs, with buttons; "
-                             f"up to {OWN_PROCESSES} peers have a process each then, and without "
-                             "--once gossip goes on")
+                             f"up to {OWN_PROCESSES} peers have a process each then{more}")
     add_page(parser, "--watch-port", "--watch-host")
     parser.switch("--plain", PLAIN)
 
