@@ -161,6 +161,8 @@ class Subscriber:
         self._call(int)  # does nothing but wake the thread
         if self._thread is not threading.current_thread():
             self._thread.join(patience)
+        if self.on_message is not None and len(self.inbox) and not self.drops_calls:
+            _log.warning("%s left before on_message had %d messages", self._own, len(self.inbox))
         self.drops_calls = True
 
     def _call(self, call: Callable[..., object], *arguments: Any) -> None:

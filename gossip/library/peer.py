@@ -60,8 +60,15 @@ def join(port: int | str = 0, *, host: str = AUTO, seeds: SeedList = None,
     if address in seed_list:
         raise Refused(f"{address} is the address of a seed; take another port")
     for call in (on_message, on_neighbour, on_death):
-        if call is not None and not callable(call):
+        if call is None:
+            continue
+        import inspect  # not above, because it takes some milliseconds
+
+        if not callable(call):
             raise TypeError(f"{call!r} cannot be called")
+        if inspect.iscoroutinefunction(call):
+            raise TypeError(f"{call!r} is a coroutine function, and a thread makes the calls; "
+                            "with asyncio take messages by `async for`")
     inbox = _inbox(backlog, since)
 
     class Listened(class_of("peer", "Peer")):  # type: ignore[misc]

@@ -3,13 +3,14 @@ gossip/library/README.md lists. Only such a peer imports this.
 """
 
 import json
+import time
 
 from gossip.addresses import Address
 from gossip.events import gossip_fields, parted, unescape
 from gossip.programs.console import Console
 from gossip.programs.starting import quit_when_heard
 from gossip.settings import majority
-from gossip.terminal.input import Keyboard
+from gossip.terminal.input import LOOK
 from gossip.terminal.screen import Screen
 from gossip.tools import parse_json
 
@@ -29,7 +30,9 @@ class JsonScreen(Screen):
         super().__init__()
 
     def answer(self, **answer) -> None:
-        self.say(json.dumps(answer))
+        """Tell an answer, which waits for room, so that none is dropped."""
+        while not self._offer(json.dumps(answer)):
+            time.sleep(LOOK)
 
     def _raw(self, clock: str, events: list[str], seed: Address | None) -> str:
         said = [one for event in events for one in self._objects(unescape(event))]

@@ -108,6 +108,8 @@ def _run_peer(peer_class, address: Address, own: Address, seeds: list[Target], a
     peer.stop()
     if talks:
         console.take_leave()
+    if args.json and not end.signalled:  # a program may be slow to read
+        end.wait_for_more(screen.all_shown, QUIT_LIMIT)
     screen.close()
 
 

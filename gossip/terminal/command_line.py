@@ -6,6 +6,7 @@ import math
 import os
 import pathlib
 import re
+import select
 import signal
 
 try:
@@ -126,11 +127,14 @@ def show(text: str, end: str = "\n") -> None:
 
 
 def write_all(descriptor: int, data: bytes) -> bool:
-    """Write to a descriptor. Return False if it is closed or takes nothing more."""
+    """Write to a descriptor. Return False if it is closed."""
     left = memoryview(data)
     try:
         while left:
-            left = left[os.write(descriptor, left):]
+            try:
+                left = left[os.write(descriptor, left):]
+            except BlockingIOError:  # who shares it has made it non-blocking
+                select.select([], [descriptor], [])
     except OSError:
         return False
     return True

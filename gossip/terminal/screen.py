@@ -21,8 +21,8 @@ from gossip.tools import failure
 USUAL = 80  # columns of an unknown terminal; the right part of a status line ends here at most
 SPARE = 3  # columns kept free at the right for the cursor, and for the ^C of Ctrl-C
 _ERASE = "\r\x1b[K"
-QUEUE_LIMIT = 1_000  # batches of events that may wait
-LOG_LIMIT = 16 * MIB  # bytes that may wait for the reader of a log
+QUEUE_LIMIT = 10_000  # batches of events that may wait
+WAITING_LIMIT = 16 * MIB  # characters above which no further batch may wait; of a log, bytes
 AGAIN = 0.2  # seconds until a refused write of a log is retried
 NOTHING = "", [], None  # a batch without events
 
@@ -135,6 +135,11 @@ class StatusLine:
         return f"{left}{' ' * (room - columns(left))}{self._right}"
 
 
+def _size(item) -> int:
+    """Return the characters of an answer, or of events; or the bytes for a log."""
+    return len(item) if isinstance(item, (str, bytes)) else sum(map(len, item[1]))
+
+
 class Screen:
     """A writer of `HH:MM:SS.mmm event` lines, also for a failed subclass."""
 
@@ -142,8 +147,9 @@ class Screen:
         self._descriptor = descriptor
         self._colours = obeys(descriptor) and not os.environ.get("NO_COLOR")
         self._queue = queue.Queue(QUEUE_LIMIT)  # texts; (clock, events, seed); None at the end
-        self._lock = threading.Lock()  # guards dropped
+        self._lock = threading.Lock()  # guards dropped, and what was taken
         self.dropped = 0  # lines that were never shown
+        self._taken = self._written = 0  # characters; the screen's thread counts what it wrote
         self.on_failure: Callable[[str], None] = complain
         self._thread = threading.Thread(target=self._run, name="screen", daemon=True)
         self._thread.start()
@@ -161,12 +167,21 @@ class Screen:
         """Show an answer to a typed command, without blocking."""
         self._offer(text, text.count("\n") + 1)
 
-    def _offer(self, item, lines: int) -> None:
-        try:
-            self._queue.put_nowait(item)
-        except queue.Full:
-            with self._lock:
+    def _offer(self, item, lines: int = 0) -> bool:
+        """Have an item shown, unless too much waits; count its lines then. Return whether it is."""
+        with self._lock:
+            try:
+                if self._taken - self._written > WAITING_LIMIT:
+                    raise queue.Full
+                self._queue.put_nowait(item)
+            except queue.Full:
                 self.dropped += lines
+                return False
+            self._taken += _size(item)
+        return True
+
+    def all_shown(self) -> bool:
+        return self._written == self._taken
 
     def close(self, patience: float = 1.0) -> None:
         """Show waiting lines, for `patience` seconds at most, and end the thread."""
@@ -181,12 +196,16 @@ class Screen:
     def _run(self) -> None:
         try:
             while (item := self._next()) is not None:
-                self._show(item)
+                try:
+                    self._show(item)
+                finally:
+                    self._written += _size(item)
             self._end()
         except Exception as error:
             self.on_failure(failure("screen", error))
             while (item := self._queue.get()) is not None:
                 Screen._show(self, item)
+                self._written += _size(item)
 
     def _next(self):
         try:
@@ -222,18 +241,12 @@ class Log(Screen):
 
     def __init__(self, descriptor: int = 1):
         self._closing = threading.Event()
-        self._taken = self._written = 0  # bytes; a single thread counts each
         super().__init__(descriptor)
 
     def write(self, data: bytes) -> int:
         """Take bytes, as a file does. OSError if too many wait."""
-        try:
-            if self._taken - self._written > LOG_LIMIT:
-                raise queue.Full
-            self._queue.put_nowait(data)
-        except queue.Full:
-            raise BlockingIOError(errno.EAGAIN, "nobody reads it") from None
-        self._taken += len(data)
+        if not self._offer(data):
+            raise BlockingIOError(errno.EAGAIN, "nobody reads it")
         return len(data)
 
     def close(self, patience: float = 1.0) -> None:
@@ -243,9 +256,7 @@ class Log(Screen):
     def _show(self, item) -> None:
         while item:
             try:
-                written = os.write(self._descriptor, item)
-                self._written += written
-                item = item[written:]
+                item = item[os.write(self._descriptor, item):]
             except OSError:
                 if self._closing.wait(AGAIN):
                     return

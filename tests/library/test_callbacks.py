@@ -6,6 +6,7 @@ import threading
 import pytest
 
 import gossip
+from gossip.library import peer as library_peer
 from gossip.library.messages import Inbox, Subscriber
 from tests.tools.waiting import wait_until
 
@@ -137,3 +138,15 @@ def test_who_was_started_again_elsewhere_may_die_again(monkeypatch):
     while not told._calls.empty():
         told._calls.get()()
     assert deaths == [B, B]
+
+
+def test_who_leaves_before_its_callback_had_all_is_told(net, caplog, monkeypatch):
+    monkeypatch.setattr(library_peer, "CALLS_LIMIT", 0.2)
+    blocked = threading.Event()
+    peer = join(net, on_message=lambda message: blocked.wait(60))
+    for text in ("one", "two", "three"):
+        net[0].say(text)
+    wait_until(lambda: peer.status()["messages held"] == 3)
+    peer.leave()
+    blocked.set()
+    assert f"{peer.address} left before on_message had 2 messages" in caplog.text

@@ -346,3 +346,9 @@ def test_a_wrong_list_of_seeds_is_told_with_its_entry(wrong, why):
 def test_a_callback_that_cannot_be_called_is_refused_at_once(seeds):
     with pytest.raises(TypeError, match="cannot be called"):
         gossip.join(seeds=seeds, on_message="print")
+
+    async def show(message):
+        print(message)
+
+    with pytest.raises(TypeError, match="coroutine function"):
+        gossip.join(seeds=seeds, on_message=show)

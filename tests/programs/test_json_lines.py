@@ -2,12 +2,16 @@
 
 import json
 import select
+import signal
+import subprocess
 import time
 
 import pytest
 
+from tests.tools.files import lines_of
 from tests.tools.ports import free_port
-from tests.tools.programs import Program, run
+from tests.tools.programs import Program, peer_file, run
+from tests.tools.waiting import wait_until
 
 
 class JsonPeer(Program):
@@ -129,3 +133,39 @@ def test_the_start_is_refused_as_usual(flags, seeds):
         peer.hear(event="started")
         code, out, err = run("peer.py", peer.port, "--json", *flags)
         assert (code, out) == (1, "") and f"port {peer.port} is in use" in err
+
+
+def events_of(flags, peer, kind):
+    """How many events of a kind stand in its output file."""
+    return sum(line.startswith(f"{kind}:") for line in lines_of(peer_file(flags, peer.port)))
+
+
+def test_who_pauses_misses_no_message_and_no_answer(pair, flags):
+    one, other = pair
+    other.tell(*({"say": f"text {number}"} for number in range(1, 4_001)))
+    wait_until(lambda: events_of(flags, one, "received") == 4_000)
+    one.tell({"do": "status"}, {"say": "mine"}, "wrong\n")
+    assert [one.hear(event="received")["number"] for _ in range(4_000)] == [*range(1, 4_001)]
+    assert one.hear(event="status")["messages_held"] >= 4_000
+    assert one.hear(event="generated")["text"] == "mine"
+    while "error" not in (said := one.hear()):
+        pass  # other events
+    assert "not JSON" in said["error"]
+
+
+@pytest.mark.parametrize("is_ended", [False, True])
+def test_the_end_waits_for_who_reads_late_but_not_after_a_signal(pair, flags, is_ended):
+    one, other = pair
+    other.tell(*({"say": f"{number} {'x' * 300}"} for number in range(1, 901)))
+    wait_until(lambda: events_of(flags, one, "received") == 900)
+    if is_ended:
+        one.process.send_signal(signal.SIGTERM)
+        assert one.process.wait(15) == 0  # with a full pipe
+        return
+    one.tell({"do": "leave"})
+    wait_until(lambda: events_of(flags, one, "stopped") == 1)
+    with pytest.raises(subprocess.TimeoutExpired):
+        one.process.wait(1.5)
+    said = [json.loads(line) for line in one.finish()[1].splitlines()]
+    assert [each["number"] for each in said if each["event"] == "received"] == [*range(1, 901)]
+    assert said[-1]["event"] == "stopped"

@@ -40,7 +40,7 @@ def test_a_reader_that_stops_stops_nothing_and_what_is_kept_is_proved(net):
     assert not (ROOT / "-").exists() and not list(OUTPUTS.glob(f"*_{port}.txt"))
 
 
-@pytest.mark.parametrize("limit, value", [("QUEUE_LIMIT", 3), ("LOG_LIMIT", 100_000)])
+@pytest.mark.parametrize("limit, value", [("QUEUE_LIMIT", 3), ("WAITING_LIMIT", 100_000)])
 def test_what_a_blocked_pipe_does_not_take_is_counted_and_told(monkeypatch, limit, value):
     monkeypatch.setattr(screen, limit, value)
     reader, writer = os.pipe()

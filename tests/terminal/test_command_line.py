@@ -1,13 +1,16 @@
 """Command lines: flags and the settings they stand for; one line says what is wrong."""
 
+import os
 import signal
+import threading
 
 import pytest
 
 from gossip.capacity import Capacity, fixed
 from gossip.settings import Settings
 from gossip.terminal.command_line import (
-    OF_SEEDS, CommandError, Parser, add_peer_flags, add_settings, flags_of, peer_settings)
+    OF_SEEDS, CommandError, Parser, add_peer_flags, add_settings, flags_of, peer_settings,
+    write_all)
 from tests.tools.programs import Program, environment
 
 
@@ -79,3 +82,14 @@ def test_ctrl_c_during_its_imports_ends_a_program_without_a_traceback(name):
         program.process.send_signal(signal.SIGINT)
         code, _, err = program.finish()
     assert "Traceback" not in err and code in (-signal.SIGINT, 130, 2), err
+
+
+def test_a_pipe_that_another_program_has_made_non_blocking_gets_all():
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    data = os.urandom(1 << 20)
+    thread = threading.Thread(target=lambda: (write_all(writer, data), os.close(writer)))
+    thread.start()
+    with open(reader, "rb") as file:
+        assert file.read() == data
+    thread.join()
