@@ -2,10 +2,8 @@
 message. Only such a peer imports this.
 """
 
-import os
-import pathlib
-
 from gossip.programs.console import Console, split_command
+from gossip.terminal.folders import command, shown
 from gossip.terminal.prompt import PromptScreen
 from gossip.terminal.words import many
 from gossip.tools import did_you_mean
@@ -49,13 +47,13 @@ Ctrl-C ends me abruptly, so that others find me dead."""
     def greet(self) -> None:
         self._screen.say(f"I am {self._peer.address.port}. Type a message, or /help. /quit says "
                          "goodbye, Ctrl-C does not.\nEvery event, with all its fields, in UTC: "
-                         f"{_shown(self._peer.output.path)}\n")
+                         f"{shown(self._peer.output.path)}\n")
 
     def take_leave(self) -> None:
         how = "said goodbye" if self._peer.leaving else "was interrupted"
         path = self._peer.output.path
-        self._screen.say(f"{self._peer.address.port} {how}. Its file: {_shown(path)}\n"
-                         f"The proof: python runner.py check {_shown(path.parent)}")
+        self._screen.say(f"{self._peer.address.port} {how}. Its file: {shown(path)}\n"
+                         f"The proof: {command('check', path.parent)}")
 
     def _command(self, command: str) -> None:
         if command == "raw":
@@ -75,11 +73,3 @@ Ctrl-C ends me abruptly, so that others find me dead."""
             f"{address}: {many(int(count), 'neighbour')} (room for {room}), {many(seeds, 'seed')}, "
             f"{many(known, 'known peer')}, {many(held, 'message')}",
             *[f"{name}: {value}" for name, value in status.items() if value != 0]])
-
-
-def _shown(path: pathlib.Path) -> str:
-    """Return a path, or its relative form if that is shorter."""
-    try:
-        return min(os.path.relpath(path), str(path), key=len)
-    except ValueError:  # on another drive
-        return str(path)

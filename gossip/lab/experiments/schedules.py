@@ -6,7 +6,6 @@ network never rests. After its unrest only what may never happen is judged, and 
 
 import argparse
 import concurrent.futures
-import contextlib
 import functools
 import gc
 import multiprocessing
@@ -73,16 +72,19 @@ def play(schedule: Schedule, classes: dict, until: float | None = None) -> Outco
     if conditions.churn:
         network.time.at(PERIOD, network.churn, conditions.churn / 100, PERIOD, conditions.unrest,
                         random.Random(f"{schedule.number}:links"))
+    check_signature = grammar.check  # once for all nodes, because that takes most time
+    grammar.check = functools.lru_cache(SIGNATURES_KEPT)(check_signature)
     try:
-        with _checking_once():
-            network.time.run(until if until is not None else conditions.unrest)
-            if until is None and conditions.malicious:
-                network.calm_down(CALM - SILENCE, SILENCE)
-            elif until is None:
-                judge.rest(conditions)
+        network.time.run(until if until is not None else conditions.unrest)
+        if until is None and conditions.malicious:
+            network.calm_down(CALM - SILENCE, SILENCE)
+        elif until is None:
+            judge.rest(conditions)
         is_over = until is None
     except (Spinning, NodeFailed) as error:
         judge.ask("spins" if isinstance(error, Spinning) else "failed", [str(error)])
+    finally:
+        grammar.check = check_signature
     records = Records(network.folder).refresh()
     rows = check.prove(records)
     for row in rows if is_over else ():
@@ -101,17 +103,6 @@ def _hostile(schedule: Schedule, classes: dict) -> dict:
              if accident.kind == "start" and accident.who[0] not in seeds]
     roles = schedule.conditions.malice().deal(sorted(peers), random.Random(schedule.number))
     return hostile | {peer: misbehaving(classes["peer"], role) for peer, role in roles.items()}
-
-
-@contextlib.contextmanager
-def _checking_once():
-    """Verify each signature once for all nodes, because that takes most time."""
-    check_signature = grammar.check
-    grammar.check = functools.lru_cache(SIGNATURES_KEPT)(check_signature)
-    try:
-        yield
-    finally:
-        grammar.check = check_signature
 
 
 def shrink(schedule: Schedule, question: str, classes: dict) -> Schedule:

@@ -1,7 +1,6 @@
 """The progress of a command, in numbered steps or in lines."""
 
 import math
-import sys
 import time
 from collections.abc import Callable
 
@@ -71,11 +70,7 @@ class Steps:
         if not self.are_shown:
             show(format_rows(rows))
             return
-        try:
-            "✓✗".encode(sys.stdout.encoding or "ascii")
-            marks = {True: "✓", False: "✗", None: " "}
-        except UnicodeError:
-            marks = {True: "+", False: "-", None: " "}
+        marks = {True: "✓", False: "✗", None: " "}
         lines = [f"{self._number + 1:3}  the proof, from the output files alone:", ""]
         for row in rows:
             lines.append(f"{marks[row.holds]} {row.name:<10}  {CLAIMS.get(row.name, '')}")
