@@ -23,7 +23,7 @@ from gossip.spread.tree import goes_to_all
 from gossip.tools import Recent
 
 LOG_LIMIT = 20_000  # messages that neighbours are to be judged by; of more, the oldest are dropped
-COPIES_LIMIT = 50_000  # lines noted in one generation, before irrelevant lines are dropped
+COPIES_LIMIT = 50_000  # lines noted of a neighbour, before irrelevant lines are dropped
 GENERATIONS_LIMIT = 8  # of a neighbour that does not answer
 ASKED_LIMIT = 8  # requests of which a reply is awaited
 WAITING_LIMIT = 2_000  # lines that wait until their run is confirmed
@@ -53,14 +53,17 @@ class _Row:
         # lines that came over the link, in sets: (when the next set began, lines), the oldest first
         self.copies: collections.deque[list] = collections.deque([[float("inf"), set()]])
 
-    def begin_generation(self, now: float) -> set[int]:
-        """Note what comes from now on in a new set. Return the oldest set."""
+    def begin_generation(self, now: float) -> None:
+        """Note what comes from now on in a new set."""
         self.copies[-1][0] = now
         self.copies.append([float("inf"), set()])
-        if len(self.copies) > GENERATIONS_LIMIT:  # the two oldest become one
+        self.join_oldest(GENERATIONS_LIMIT)
+
+    def join_oldest(self, most: int) -> None:
+        """Join the oldest sets, until there are at most so many."""
+        while len(self.copies) > most:
             _, oldest = self.copies.popleft()
             self.copies[0][1] |= oldest
-        return self.copies[0][1]
 
     def forget_copies(self, horizon: float) -> None:
         """Drop the lines that came before all messages still to be judged."""
@@ -101,7 +104,8 @@ class Watch:
         if row is None:
             return
         row.asked.put(time, (now, row.horizon))
-        self._thin(row.begin_generation(now))
+        row.begin_generation(now)
+        self._thin(row)
 
     def replied(self, link, time: str, now: float, caught_up: bool) -> None:
         """Judge a neighbour that replied, by messages known long enough before. If it is
@@ -136,9 +140,8 @@ class Watch:
         row = self._rows.get(link)
         if row is None:
             return
-        copies = row.copies[-1][1]
-        self._thin(copies)  # before these come in: their messages may not be known yet
-        copies.update(map(hash, lines))
+        self._thin(row)  # before these come in: their messages may not be known yet
+        row.copies[-1][1].update(map(hash, lines))
 
     def fresh(self, lines: list[bytes], link, now: float, owed: bool) -> None:
         """Note new messages from `link`, or from this peer itself (None). `owed`: all other
@@ -229,10 +232,13 @@ class Watch:
                      default=self._begin + len(self._log))
         self._drop(max(0, judged - self._begin))
 
-    def _thin(self, copies: set[int]) -> None:
-        """Drop copies of judged messages, if there are too many copies."""
-        if len(copies) > COPIES_LIMIT:
-            copies.intersection_update(_lines_of(self._log))
+    def _thin(self, row: _Row) -> None:
+        """Drop copies of judged messages, if there are too many copies. Two sets of what is not
+        judged are below the limit again."""
+        if sum(len(copies) for _, copies in row.copies) > COPIES_LIMIT:
+            row.join_oldest(2)
+            for _, copies in row.copies:
+                copies.intersection_update(_lines_of(self._log))
 
     def _drop(self, count: int) -> None:
         self._size -= len(_lines_of(self._log[:count]))

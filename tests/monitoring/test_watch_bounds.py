@@ -40,7 +40,7 @@ def test_what_a_neighbour_sends_that_never_answers_is_not_kept_for_ever(monkeypa
     row = watched.watch._rows[link]
     assert len(row.copies) <= limits.GENERATIONS_LIMIT
     assert len(row.asked.all()) <= limits.ASKED_LIMIT
-    assert sum(len(copies) for _, copies in row.copies) <= limits.GENERATIONS_LIMIT * 19
+    assert sum(len(copies) for _, copies in row.copies) <= 10 + 9
 
 
 def test_lines_that_wait_to_be_confirmed_are_bounded_and_forget_links_that_end(monkeypatch):
