@@ -248,8 +248,8 @@ class Seed(Node):
             self._look_at = now + interval
             self.output.note(f"alive:{interval:g}")
             for row in self.registry.silent(now - SILENT_ROUNDS * interval, now):
-                self.probers[LAST].ask(row.address,
-                                       functools.partial(self._judge_silent, row, row.link))
+                self._probe(row.address, row,
+                            functools.partial(self._judge_silent, row, row.link))
         return self._look_at
 
     def _judge_silent(self, row: Listing, link: Link, alive: bool | None) -> None:

@@ -19,7 +19,8 @@ import math
 
 from gossip.addresses import Address
 
-FIRST, USUAL, LAST = LANES = range(3)  # at a seed: registrations; reports, lost links; all else
+FIRST, USUAL, LAST = LANES = range(3)  # at a seed: registrations; reported, lost and silent
+# peers; all else
 QUEUE_LIMIT = 1_024  # addresses of a lane that wait for a probe, or are being probed
 ASKERS_LIMIT = 100  # calls of `ask` that share one probe
 REFUSED = 0.5  # of a quick look: what has failed in less was refused, and not silent

@@ -17,6 +17,7 @@ from gossip.node.part import Part
 from gossip.registering.joining import SEED
 from gossip.signing.grammar import Contradiction, contradiction, parse_signed
 from gossip.signing.known_runs import run_of
+from gossip.signing.link_proofs import CONTRADICTED
 from gossip.tools import Recent
 
 EVIDENCE_LIMIT = 100  # unknown runs whose contradictions wait
@@ -118,7 +119,7 @@ class Reporting(Part):
         self._node.output.write(line.decode().rstrip("\n"))
         for link in self._node.neighbours.links():
             if link.run is not None and run_of((link.peer, link.run[0])) == run:
-                self._shut_out(link.peer, "contradicted itself")
+                self._shut_out(link.peer, CONTRADICTED)
         return True
 
     def on_settled(self, run: bytes, genuine: bool) -> None:

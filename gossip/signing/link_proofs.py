@@ -20,6 +20,7 @@ from gossip.tools import Rate
 CHECKS, CHECKS_AT_ONCE = 50, 100  # bad signatures verified: a second, burst
 BUSY = "busy"  # the reason for a refusal without a check
 UNPROVEN = "unproven"  # the reason for a refusal without a good proof
+CONTRADICTED = "contradicted itself"  # the reason why a run is refused for good
 
 
 class LinkProofs(Part):
@@ -74,7 +75,7 @@ class LinkProofs(Part):
             return f"{UNPROVEN}: not signed for this dial"
         link.run = start, link.run[1]
         self._runs.prove(link.peer, start)
-        return None
+        return CONTRADICTED if self._is_cheat(run_of((link.peer, start))) else None
 
     def fault_of_asker(self, link) -> str | None:
         """Return why a newcomer is refused for its proof, or None."""
@@ -85,7 +86,9 @@ class LinkProofs(Part):
         if start is None or self._runs.homes.is_over(link.peer, start):
             return UNPROVEN
         link.run = start, float(proof.time)
-        known = self._runs.is_known(run := run_of((link.peer, start)))
+        if self._is_cheat(run := run_of((link.peer, start))):
+            return CONTRADICTED
+        known = self._runs.is_known(run)
         account = run if known else link.remote_ip
         if self._checks.take(self._node.now(), 1, account):
             self._give_back(account)
@@ -96,6 +99,9 @@ class LinkProofs(Part):
         if known:
             self._give_back(account)
         return None
+
+    def _is_cheat(self, run: bytes) -> bool:
+        return self._node.reporting.watch.is_cheat(run)
 
     def find_out(self, link, verdict) -> None:
         """Find out whether a newcomer's run is at its address; call `verdict(at_home)`."""

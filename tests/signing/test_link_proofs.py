@@ -42,6 +42,9 @@ class Node:
     def __init__(self):
         self.counters, self.clock, self.looks, self.over = Counters(), 0.0, [], []
         self.runs, self.linking = Runs(), types.SimpleNamespace(replaced=self.over.append)
+        self.cheats = set()  # runs that contradicted themselves
+        self.reporting = types.SimpleNamespace(
+            watch=types.SimpleNamespace(is_cheat=self.cheats.__contains__))
         self.proofs = LinkProofs(self, Signer(OWN, bytes(32)), self.runs, [self] * 3)
 
     def now(self):
@@ -87,6 +90,10 @@ def test_both_ends_sign_the_same_text_in_turn(node):
     node.runs.prove = lambda address, start: node.runs.known.add(run_of((address, start)))
     assert node.proofs.fault_of_answer(link) is None
     assert node.runs.known == {run_of((OTHER, link.run[0]))}
+    node.cheats |= node.runs.known
+    other.cheats.add(run_of((OWN, theirs.run[0])))
+    assert node.proofs.fault_of_answer(link) == "contradicted itself"
+    assert other.proofs.fault_of_asker(theirs) == "contradicted itself"
 
 
 @pytest.mark.parametrize("line", [
