@@ -133,7 +133,8 @@ class Seed(Node):
         reporter = self.registry.row(link.peer)  # a peer without a row has only the budget of all
         if (is_peer and (self._disbelieved.reason(link.peer, now) is not None
                          or reporter is not None and not reporter.reports.spend(now))
-                or not budget.spend(now)):
+                or not (budget.spend(now) or is_peer and None not in (row, reporter)
+                        and reporter.one_report.spend(now))):
             self.counters.add("dead reports not looked at")
             return
         self.output.write(f"dead report:{message.line}")

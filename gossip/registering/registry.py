@@ -32,6 +32,7 @@ class Listing:
         self.probed_at: float | None = None  # since when it is probed because it was silent
         self.in_vain_at = -math.inf  # `probed_at` of the last probe in vain
         self.reports = Budget(REPORTS_OF_ONE)  # of deaths
+        self.one_report = Budget(1)  # though other peers report too much
 
     def stands(self) -> bool:
         return self.link is not None and not self.link.ended

@@ -89,6 +89,19 @@ def test_of_one_that_is_registered_a_hundred_a_second_are_written(net, still):
     assert others_end.hear().startswith("peer list:") and count(still, "dead report:") == 101
 
 
+def test_of_each_one_report_a_second_is_looked_at_though_others_report_too_much(
+        net, still, monkeypatch):
+    monkeypatch.setattr(still._from_peers, "_per_second", 10)
+    (dead, _), (reporter, end), (other, others_end) = (registered(net, still) for _ in range(3))
+    unknown = [address_of("127.0.0.1", port) for port in range(20_000, 20_020)]
+    end.say(*(report(address, reporter.address) for address in unknown), "peer list")
+    assert end.hear().startswith("peer list:") and not_looked_at(still) == 10
+    others_end.say(report(unknown[0], other.address), *[report(dead.address, other.address)] * 2,
+                   "peer list")
+    assert others_end.hear().startswith("peer list:") and not_looked_at(still) == 12
+    assert count(still, f"dead report:{report(dead.address, other.address)}") == 1
+
+
 @pytest.mark.parametrize("monitor", [True, False])
 def test_who_reports_three_living_peers_dead_is_not_looked_at_any_more_where_seeds_monitor(
         net, monitor):
