@@ -13,10 +13,12 @@ import math
 import weakref
 
 from gossip import wire
-from gossip.settings import Settings
+from gossip.settings import MIB, Settings
 from gossip.spread.catch_up import CatchUp
 from gossip.spread.message_list import MessageList
+from gossip.spread.origin import REST_LIMIT
 from gossip.spread.run import ALL_SLICES
+from gossip.tools import Rate
 
 PAUSE = 1.0  # seconds at least between two comparisons that accompany answers to rumors, because
 # digests always differ while messages are on their way
@@ -27,6 +29,7 @@ SHOWN_AGAIN = 1.0  # seconds at least between two answers to `show` on one link,
 # unasked vector, because two peers that meet both send a digest, then a vector, then `show`
 TOLD_BYTES = 64 << 10  # bytes of unasked vectors on one link in a second; then no more
 TOLD_LEAST = 8 << 10  # bytes for which each unasked vector counts at least
+GIVEN, GIVEN_AT_ONCE = 16 * MIB, 64 * MIB  # bytes of texts that a neighbour gets: a second, burst
 
 
 class _Comparison:
@@ -64,6 +67,7 @@ class AntiEntropy:
         self.catch_up = CatchUp(messages, settings.fetch_patience, self._rest, runs.is_known)
         self._comparisons = weakref.WeakKeyDictionary()  # link -> _Comparison
         self._not_shown = self._not_told = 0  # how often a vector was not sent
+        self._given = Rate(GIVEN, GIVEN_AT_ONCE)
 
     def _with(self, link) -> _Comparison:
         return self._comparisons.setdefault(link, _Comparison())
@@ -193,8 +197,12 @@ class AntiEntropy:
         self.fetch()
 
     def _send_portion(self, link, entries) -> None:
-        """Send the next portion of what a neighbour requested."""
+        """Send the next portion of what a neighbour requested. One that has requested too much is
+        read more slowly, because a request is a thousandth of what it brings."""
         lines, gone = self._messages.texts(entries, self._portion)
+        now = self._now()
+        if rest := self._given.take(now, sum(map(len, lines)), link.peer):
+            link.rest_until = max(link.rest_until, now + min(rest, REST_LIMIT))
         rest = b"".join([*wire.status_entries("gone", gone), wire.status("sent")])
         link.send(wire.Answer(b"\n".join([*lines, rest])))
 

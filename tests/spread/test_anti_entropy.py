@@ -8,6 +8,7 @@ import pytest
 from gossip import wire
 from gossip.spread import anti_entropy
 from gossip.spread.message_list import MessageList
+from gossip.tools import Rate
 from tests.tools.files import received, wait_event
 from tests.tools.nets import FAST, holds_all, linked_net, neighbours
 from tests.tools.waiting import wait_until
@@ -155,3 +156,18 @@ def test_who_says_digests_and_parts_again_and_again_is_told_so_much_a_second(net
     now += 1
     end.say("status:parts:" + "f" * 512)
     assert end.hear_until("status:show:")
+
+
+def test_who_requests_the_same_texts_again_and_again_is_read_more_slowly(net):
+    peer = net.peer(antientropy_interval=0)
+    peer.gossip(["x" * 1_000])
+    fake = net.fake()
+    end = net.neighbour(peer, fake)
+    link = peer.neighbours.row(fake.address).link
+    peer.spreading.anti_entropy._given = Rate(1, 2_500)
+    want = f"status:want:{peer.address}:{peer.spreading.origin.start}=1-{2**63 - 1}"
+    for times in (2, 1):
+        end.say(*[want] * times)
+        for _ in range(times):
+            wait_until(lambda: end.hear() == "status:sent")
+        assert (link.rest_until > 0.0) is (times == 1)
