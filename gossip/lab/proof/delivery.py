@@ -3,6 +3,7 @@
 A run may lack what was said in the last second before its end, because it was on its way.
 """
 
+import collections
 import math
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -52,9 +53,13 @@ def broadcast(proof: Proof) -> Row:
     Else the message is lost, because all that had it died with it, left before they met anybody, or
     were cut off, or no seed brought the others together. See also `_is_denied`.
     """
-    failures, lost, denied = _not_delivered(proof)
+    received = {message: [] for message in proof.origin}  # also what no file generated
+    for run in proof.peers:
+        for message in run.received:
+            received.setdefault(message, []).append(run)
+    failures, lost, denied = _not_delivered(proof, received)
     missing = len(failures)
-    failures += _altered(proof)
+    failures += _altered(proof) + _from_nowhere(proof, received)
     delivered = sum(len(run.received) for run in proof.peers)
     through = sum(not message.startswith(delivery.source + ":")
                   for run in proof.peers for message, delivery in run.received.items())
@@ -66,13 +71,10 @@ def broadcast(proof: Proof) -> Row:
                + (f"; lost {len(lost)}" if lost else ""), failures + lost)
 
 
-def _not_delivered(proof: Proof) -> tuple[list[str], list[str], int]:
+def _not_delivered(proof: Proof, received: dict[str, list[PeerRun]]
+                   ) -> tuple[list[str], list[str], int]:
     """Return failures, lost messages, and the number of denied deliveries."""
     failures, lost, denied = [], [], 0
-    received = {message: [] for message in proof.origin}  # also what no file generated
-    for run in proof.peers:
-        for message in run.received:
-            received.setdefault(message, []).append(run)
     for message, receivers in received.items():
         origin = proof.origin.get(message)
         if origin is None:
@@ -206,6 +208,25 @@ def _altered(proof: Proof) -> list[str]:
             if delivery.source not in run.links:
                 failures.append(f"{message} came to {proof.name(run)} from {delivery.source}, "
                                 "which was no neighbour")
+    return failures
+
+
+def _from_nowhere(proof: Proof, received: dict[str, list[PeerRun]]) -> list[str]:
+    """Return a failure for each delivery that does not lead back to the origin, from source to
+    source. A source without files, or whose files may lack its last words, may have had it."""
+    may_lack = {*proof.unproven, *proof.full}
+    may_lack.update(run.address for run in proof.peers if run.is_dead(proof.newest))
+    failures = []
+    for message, receivers in received.items():
+        given = collections.defaultdict(list)  # source -> the runs that it gave the message to
+        for run in receivers:
+            given[run.received[message].source].append(run)
+        todo = [source for source in given if source == origin_of(message) or source in may_lack
+                or source not in proof.runs]
+        while todo:
+            todo += [run.address for run in given.pop(todo.pop(), ())]
+        failures += [f"{message} came to {proof.name(run)} from {source}, and no file tells how it "
+                     "came there" for source, runs in given.items() for run in runs]
     return failures
 
 

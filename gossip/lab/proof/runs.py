@@ -286,7 +286,8 @@ class SeedRun(Run):
         if event == "alive" and SECONDS.fullmatch(rest):
             self.pace = float(rest)
             return
-        self.until = at
+        if event != "stopped":  # a runner may have waited for others before it ended the seeds
+            self.until = at
         dead = DEAD.match(rest)
         match event:
             case "registered":

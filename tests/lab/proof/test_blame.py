@@ -33,6 +33,12 @@ def test_a_death_that_no_neighbour_found_fails_though_the_seed_removed_the_peer(
         for port in (5001, 5002)]
 
 
+def test_nobody_died_when_all_were_ended_and_the_seeds_last(tmp_path):
+    ends = [f"{at} {node} stopped:interrupted" for at, node in (
+        (60.5, 5001), (60.5, 5002), (60.5, 5003), (63.5, 8080), (63.5, 8081))]
+    assert deaths.dead(tell(tmp_path, THREE, *ends)).figures == "0 died"
+
+
 @pytest.mark.parametrize("event, healthy", [
     ("33 {0} leaving:@{0}", True), ("35 {0} leaving:@{0}", False),
     ("25 {0} late:0.600", True), ("19 {0} late:0.600", False),

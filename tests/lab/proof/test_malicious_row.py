@@ -246,7 +246,8 @@ def test_the_run_of_a_peer_that_was_kicked_ends_with_its_kick(tmp_path):
     text = story(*kicked(5003), *kicked(5010), *kicked(5011), "14 5002 links 5004",
                  *spread(5002, 20, [5002, 5004, *range(5005, 5010), 5011, 5001],
                          [peer for peer in HONEST if peer not in (5002, 5003)]),
-                 "30 5003 says 7", "30.1 5001 hears 5003/7 from 5002")
+                 "30 5003 says 7", "30 5002 hears 5003/7 from 5003",
+                 "30.1 5001 hears 5003/7 from 5002")
     proof = tell(tmp_path, text)
     run = next(run for run in proof.peers if run.address.endswith(":5003"))
     assert run.ended == "kicked" and run.last == run.first + 12 and not run.is_dead(proof.newest)

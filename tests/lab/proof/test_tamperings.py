@@ -128,6 +128,15 @@ def a_link_that_never_was(files):
     return "broadcast", f"from {source}, which was no neighbour"
 
 
+def two_that_name_each_other_as_source(files):
+    for node, source in ((files.one, files.other), (files.other, files.one)):
+        files.change(node, lambda lines: [
+            (at, f"received:{source}:gmessage:{event.partition(':gmessage:')[2]}"
+             if event.startswith("received:") and f":{files.dead}:" in event else event)
+            for at, event in lines])
+    return "broadcast", f"{files.one} from {files.other}, and no file tells how it came there"
+
+
 def a_text_that_was_changed(files):
     at, event = files.first(files.one, "received:")
     files.drop(files.one, event)
@@ -147,8 +156,8 @@ def a_message_that_did_not_arrive(files):
     no_requests, no_misses_before_a_death, a_death_not_reported, a_peer_never_registered,
     a_peer_registered_with_one_seed, a_seed_that_removes_one_that_lives,
     all_seeds_that_remove_one_that_lives, a_peer_that_calls_one_dead_that_lives,
-    received_before_it_was_generated, a_link_that_never_was, a_text_that_was_changed,
-    a_message_that_did_not_arrive])
+    received_before_it_was_generated, a_link_that_never_was, two_that_name_each_other_as_source,
+    a_text_that_was_changed, a_message_that_did_not_arrive])
 def test_a_tampering_fails_the_check_and_is_named(network, tmp_path, tamper):
     row, words = tamper(Files(copy(network, tmp_path)))
     failing = {row.name: row.details for row in check.prove(Records(tmp_path).refresh())
