@@ -53,7 +53,7 @@ class Judge:
         self._rejected: set[tuple] = set()  # (seed, dead): it rejected the last report
         # (life of a seed, dead) -> when a peer first reported it
         self._to_pass_on: dict[tuple, float] = {}
-        self._met: dict[tuple, None] = {}  # pairs of lives that were neighbours
+        self._met: dict[tuple, None] = {}  # (life, that of its neighbour), of each end of a link
         network.hear = self.heard
 
     def ask(self, question: str, wrong: Iterable[str]) -> None:
@@ -260,7 +260,8 @@ class Judge:
         lives = {self.network.life(peer.address) for peer in self.network.peers()}
         return [f"{one} and {other} were neighbours, and are in different pieces"
                 for (one, life), (other, its_life) in self._met
-                if {(one, life), (other, its_life)} <= lives and not graph.joined(one, other)]
+                if {(one, life), (other, its_life)} <= lives and not graph.joined(one, other)
+                and ((other, its_life), (one, life)) in self._met]
 
     def links(self) -> Iterator[str]:
         """Check that every link is the same at both ends."""
