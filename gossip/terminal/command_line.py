@@ -21,7 +21,8 @@ from gossip.settings import WAYS, Filter, Settings, parse_config, parse_filter
 from gossip.tools import did_you_mean
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]  # the folder of the programs
-HOME = ROOT if (ROOT / "config.txt").exists() else pathlib.Path.cwd()  # it was installed
+_OURS = [ROOT / name for name in ("config.txt", "pyproject.toml")]  # neither is ever installed
+HOME = ROOT if any(map(pathlib.Path.exists, _OURS)) else pathlib.Path.cwd()
 OUTPUTS, CONFIG = HOME / "outputs", HOME / "config.txt"
 FAILED, USAGE, INTERRUPTED = 1, 2, 130  # exit codes
 OPEN_MAX = 10_240  # open files that macOS grants, though it says that there is no limit

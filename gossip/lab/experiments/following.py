@@ -294,7 +294,8 @@ def run_network(args, peers: list[Address], settings: Settings, processes: int |
                           f"The proof: {command('check', args.outputs)}")
             return 0
         if not in_time:
-            steps.say("not everything happened as it should, or in time:")
+            steps.say("not everything happened as it should, or in time. The last step is "
+                      f"{steps.last()}")
         rows = check.with_texts(records, check.prove(records.refresh(), network.here()))
         plot = command("plot", args.outputs), "a page of this proof, with pictures"
         again = f"python runner.py {args.again} --watch", "such a network, live in a browser"

@@ -54,7 +54,11 @@ class Steps:
                                 time_left(left) if left > 0 else f"{now - self._begun:.1f} s")
         elif now - self._told >= self._every:
             self._told = now
-            show(f"{now - self._first:5.1f} s  {self._name}: {self._words()}")
+            show(f"{now - self._first:5.1f} s  {self.last()}")
+
+    def last(self) -> str:
+        """Return the last step as it is now."""
+        return f"{self._name}: {self._words()}"
 
     def end(self) -> None:
         """Leave the last step as it is."""

@@ -33,7 +33,9 @@ def dead(proof: Proof) -> Row:
     deaths = [death(proof, run) for run in last.values() if run.is_dead(proof.newest)]
     failures = [failure for faults, _ in deaths for failure in faults] + _blames(proof)
     delays = [delay for _, took in deaths for delay in took]
-    figures = f"{len(deaths)} died"
+    figures, unseen = f"{len(deaths)} died", deaths.count(([], []))
+    if unseen:
+        figures += f", {unseen} of them when nobody had the time to find it"
     if delays:
         figures += (f"; removed and reported after {quantile(delays, 0.5):.1f} s (median), "
                     f"{max(delays):.1f} s (max)")
