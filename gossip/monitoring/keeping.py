@@ -1,9 +1,9 @@
 """Keeping: the part of a seed that keeps the rows of reports.
 
 A row of a report that counts (see Intake) is forwarded hop by hop to the owner of its key by the
-newest tree (threaded_tree.py). No row is lost on the way, because the seed that took it in keeps it for its
-window, and forwards it again when the tree has changed; what was sent over a link is repeated on
-the next link to the same seed. A row that is filed twice counts once.
+newest tree (threaded_tree.py). No row is lost on the way, because the seed that took it in keeps it
+for its window, and forwards it again when the tree has changed; what was sent over a link is
+repeated on the next link to the same seed. A row that is filed twice counts once.
 
 If several seeds hold rows of a subject, the later ones lend them, seed by seed, to the seed with
 the first key of the subject, which decides about it.

@@ -1,10 +1,10 @@
 """Trees: new lines of a run go only to neighbours that lack them.
 
 Of each run, the link that brought the first message is the parent, until it ends or is slow. A
-neighbour that repeats what is known is told to be quiet (`status:prune:`). Half a second to one and a half later it
-announces what it has seen (`status:seen:`); this peer fetches what it lacks (anti_entropy.py), and
-asks that link to push again (`status:graft:`). A graft never replaces the parent, because that
-would close circles under load. See README.md.
+neighbour that repeats what is known is told to be quiet (`status:prune:`). Half a second to one and
+a half later it announces what it has seen (`status:seen:`); this peer fetches what it lacks
+(anti_entropy.py), and asks that link to push again (`status:graft:`). A graft never replaces the
+parent, because that would close circles under load. See README.md.
 
 A prune silences only its link, and ends with it; lapses of a parent stay. Nothing is gathered,
 because what one peer holds back is late for all peers below it.

@@ -230,7 +230,8 @@ SETTINGS = {  # name -> converter (None: a switch; WAYS: choices), name of the v
     "gossip_count": (_COUNT, "N", "messages that the peer generates (%(default)s)"),
     "gossip_interval": (_SECONDS, "N", "seconds between them (%(default)g)"),
     "liveness_interval": (_SECONDS, "N", "seconds between liveness rounds (%(default)g)"),
-    "liveness_misses": (whole_number(1), "N", "unanswered rounds before a last probe (%(default)s)"),
+    "liveness_misses": (whole_number(1), "N", "unanswered rounds before the last probe "
+                                              "(%(default)s)"),
     "antientropy_interval": (seconds(0), "N", "seconds between comparisons with a neighbour; "
                                               "0: never (%(default)g)"),
     "cache_size": (_COUNT, "N", "messages kept for those who lack them (%(default)s)"),

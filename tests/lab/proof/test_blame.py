@@ -35,7 +35,7 @@ def test_a_death_that_no_neighbour_found_fails_though_the_seed_removed_the_peer(
 
 def test_a_death_that_nobody_had_the_time_to_find_is_told_as_such(tmp_path):
     early = THREE.replace("until 60", "until 20")
-    ends = [f"20.2 {port} stopped:interrupted" for port in (5001, 5002)]
+    ends = [f"20.2 {port} leaving:@{port} \n 20.3 {port} stopped:quit" for port in (5001, 5002)]
     row = deaths.dead(tell(tmp_path, early, DEAD.replace("until 20", "until 19"), *ends,
                            "25 8080 peer list:@5001:1"))
     assert row.holds and row.figures == (
