@@ -105,7 +105,6 @@ class Watch:
             return
         row.asked.put(time, (now, row.horizon))
         row.begin_generation(now)
-        self._thin(row)
 
     def replied(self, link, time: str, now: float, caught_up: bool) -> None:
         """Judge a neighbour that replied, by messages known long enough before. If it is

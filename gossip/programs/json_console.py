@@ -15,6 +15,7 @@ from gossip.terminal.screen import Screen
 from gossip.tools import parse_json
 
 LINE_LIMIT = 7 * 65_536  # bytes of a line of JSON, which may need six bytes for a character
+PATIENCE = 5.0  # seconds without reading after which answers are dropped like events
 COMMANDS = ("status", "peers", "leave")
 GOSSIP = ("time", "origin", "run", "number", "text")
 
@@ -27,11 +28,19 @@ class JsonScreen(Screen):
         self._wanted = majority(len(seeds))
         self._listed_by: set[str] = set()
         self._told_dropped = 0
+        self._seen, self._seen_at = -1, 0.0  # what was written at the last look, and since when
         super().__init__()
 
     def answer(self, **answer) -> None:
-        """Tell an answer, which waits for room, so that none is dropped."""
-        while not self._offer(json.dumps(answer)):
+        """Tell an answer. Wait for room, unless the program has read nothing for PATIENCE."""
+        text = json.dumps(answer)
+        while not self._offer(text):
+            now = time.monotonic()
+            if self._written != self._seen:
+                self._seen, self._seen_at = self._written, now
+            if now - self._seen_at > PATIENCE:
+                self.say(text)  # most likely it is counted as dropped
+                return
             time.sleep(LOOK)
 
     def _raw(self, clock: str, events: list[str], seed: Address | None) -> str:

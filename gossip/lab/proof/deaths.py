@@ -35,7 +35,7 @@ def dead(proof: Proof) -> Row:
     delays = [delay for _, took in deaths for delay in took]
     figures, unseen = f"{len(deaths)} died", deaths.count(([], []))
     if unseen:
-        figures += f", {unseen} of them when nobody had the time to find it"
+        figures += f", {unseen} of them where nobody had to find and remove it"
     if delays:
         figures += (f"; removed and reported after {quantile(delays, 0.5):.1f} s (median), "
                     f"{max(delays):.1f} s (max)")

@@ -286,8 +286,7 @@ class SeedRun(Run):
         if event == "alive" and SECONDS.fullmatch(rest):
             self.pace = float(rest)
             return
-        if event != "stopped":  # a runner may have waited for others before it ended the seeds
-            self.until = at
+        self.until = at
         dead = DEAD.match(rest)
         match event:
             case "registered":
