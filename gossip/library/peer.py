@@ -59,16 +59,7 @@ def join(port: int | str = 0, *, host: str = AUTO, seeds: SeedList = None,
         check_reachable(seed_list, address)
     if address in seed_list:
         raise Refused(f"{address} is the address of a seed; take another port")
-    for call in (on_message, on_neighbour, on_death):
-        if call is None:
-            continue
-        import inspect  # not above, because it takes some milliseconds
-
-        if not callable(call):
-            raise TypeError(f"{call!r} cannot be called")
-        if inspect.iscoroutinefunction(call):
-            raise TypeError(f"{call!r} is a coroutine function, and a thread makes the calls; "
-                            "with asyncio take messages by `async for`")
+    _check_callbacks([call for call in (on_message, on_neighbour, on_death) if call is not None])
     inbox = _inbox(backlog, since)
 
     class Listened(class_of("peer", "Peer")):  # type: ignore[misc]
@@ -95,6 +86,18 @@ def join(port: int | str = 0, *, host: str = AUTO, seeds: SeedList = None,
             started.callback(subscriber.end, 0.0)
         started.pop_all()  # because nothing has to be undone
     return Peer(node, subscriber)
+
+
+def _check_callbacks(calls: list[Any]) -> None:
+    """Raise TypeError unless a thread can make the calls."""
+    for call in calls:
+        import inspect  # not above, because it takes some milliseconds
+
+        if not callable(call):
+            raise TypeError(f"{call!r} cannot be called")
+        if inspect.iscoroutinefunction(call):
+            raise TypeError(f"{call!r} is a coroutine function, and a thread makes the calls; "
+                            "with asyncio take messages by `async for`")
 
 
 def _inbox(backlog: int | str, since: str | float | None) -> Inbox:

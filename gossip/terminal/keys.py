@@ -14,7 +14,8 @@ except ImportError:  # Windows
     import ctypes
     import msvcrt
 
-READ_SIZE = 65_536
+from gossip.terminal.input import READ_SIZE
+
 LOOK_AGAIN = 1.0  # seconds between two checks whether the program is in the foreground again
 
 

@@ -214,18 +214,19 @@ def _altered(proof: Proof) -> list[str]:
 def _from_nowhere(proof: Proof, received: dict[str, list[PeerRun]]) -> list[str]:
     """Return a failure for each delivery that does not lead back to the origin, from source to
     source. A source without files may have had it, or one whose file may lack its last words."""
-    may_lack, failures = {*proof.unproven, *proof.full}, []
-    last: dict[str, float] = {}  # whose file has no end -> when it ends
+    failures = []
+    # source -> from when on its files may lack words
+    lacking = proof.full | dict.fromkeys(proof.unproven, -math.inf)
     for run in proof.peers:
         if run.ended is None:
-            last[run.address] = min(run.last, last.get(run.address, math.inf))
+            lacking[run.address] = min(run.last, lacking.get(run.address, math.inf))
     for message, receivers in received.items():
         given = collections.defaultdict(list)  # source -> the runs that it gave the message to
         for run in receivers:
             given[run.received[message].source].append(run)
         todo = [source for source, runs in given.items()
-                if source == origin_of(message) or source in may_lack or source not in proof.runs
-                or any(run.received[message].at > last.get(source, math.inf) - AHEAD
+                if source == origin_of(message) or source not in proof.runs
+                or any(run.received[message].at > lacking.get(source, math.inf) - AHEAD
                        for run in runs)]
         while todo:
             todo += [run.address for run in given.pop(todo.pop(), ())]
