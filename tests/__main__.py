@@ -29,7 +29,9 @@ SAYS_WHY = re.compile(r"error: (?!usage:)(.*)", re.IGNORECASE)  # in what pytest
 USAGE = 2  # exit code, as of all programs here
 WRONG_USAGE = 4  # pytest's exit code for arguments that it does not know
 NOTHING_RUN = 5  # pytest's exit code where a selection like -k leaves nothing of a file
-LONGEST = "experiments"  # the folder whose tests are begun first: they run whole networks
+LONGEST = ("lab/experiments",)  # the folder whose tests are begun first: they run whole networks
+# Those that are begun last: they compute more than they wait, so that no core is idle at the end.
+COMPUTING = ("lab/proof", "lab/simulation", "node", "signing", "spread", "terminal", "wire")
 TOGETHER = 45_000  # bytes of test files that one pytest runs, unless a single file has more
 
 
@@ -62,7 +64,7 @@ def wrong_usage(python: str, arguments: list[str], environment: dict[str, str]) 
 
 
 def batches() -> list[list[pathlib.Path]]:
-    """All files of tests, what takes longest first; small files of one folder stand together."""
+    """All files of tests, what waits longest first; small files of one folder stand together."""
     together: list[list[pathlib.Path]] = []
     for path in sorted((ROOT / "tests").rglob("test_*.py")):
         last = together[-1] if together else []
@@ -70,8 +72,13 @@ def batches() -> list[list[pathlib.Path]]:
             last.append(path)
         else:
             together.append([path])
-    return sorted(together, reverse=True,
-                  key=lambda paths: (paths[0].parent.name == LONGEST, size(paths)))
+    return sorted(together, key=turn)
+
+
+def turn(paths: list[pathlib.Path]) -> tuple[bool, bool, int]:
+    """What comes first has the lowest turn."""
+    folder = paths[0].parent.relative_to(ROOT / "tests").as_posix()
+    return folder in COMPUTING, folder not in LONGEST, -size(paths)
 
 
 def size(paths: list[pathlib.Path]) -> int:

@@ -285,12 +285,12 @@ print("well")
 
 
 def test_the_inbox_is_bounded_in_bytes_too(net, monkeypatch):
-    monkeypatch.setattr(messages, "MOST_CHARACTERS", 1 << 19)
+    monkeypatch.setattr(messages, "MOST_CHARACTERS", 1 << 17)
     for _ in range(20):
-        net[0].say("\x01" * 60_000)
+        net[0].say("\x01" * 15_000)
     lost = "messages dropped, because they were not taken"
     wait_until(lambda: net[1].status()[lost] >= 10)
-    assert net[1]._inbox._size <= 1 << 19
+    assert net[1]._inbox._size <= 1 << 17
 
 
 def test_what_a_thread_of_the_node_died_of_is_logged(net, caplog):

@@ -57,7 +57,7 @@ class Network(VirtualNetwork):
 
 
 @pytest.mark.parametrize("old, leaving", [
-    (3, 0), pytest.param(1, 0, marks=pytest.mark.slow), pytest.param(3, 2, marks=pytest.mark.slow)])
+    (1, 0), pytest.param(3, 0, marks=pytest.mark.slow), pytest.param(3, 2, marks=pytest.mark.slow)])
 def test_who_has_evicted_a_message_owes_it_to_no_newcomer(old, leaving):
     """A peer with more room was cut off when newcomers came, and brings what the others have
     dropped. Newcomers forward that, and who had it long ago sends nothing."""

@@ -111,11 +111,11 @@ def test_both_judge_alike_keys_with_a_part_of_small_order():
     for of_key in points:
         key = TwistedKey(bytes(32), of_key)
         for of_signature in points:
-            for _ in range(4):
+            for _ in range(2):
                 message = rng.randbytes(8)
                 good += judged(key.public, message,
                                key.sign(message, rng.randrange(ed25519.L), of_signature))
-    assert 10 < good < 100  # an eighth of 256
+    assert 5 < good < 50  # an eighth of 128
 
 
 def test_both_refuse_every_key_of_small_order():
@@ -125,7 +125,7 @@ def test_both_refuse_every_key_of_small_order():
         public = ed25519._encode(point)
         held = False
         for made in map(ed25519._encode, points):
-            for message in (b"%d" % at for at in range(8)):
+            for message in (b"%d" % at for at in range(4)):
                 signature = made + bytes(32)
                 held |= ed25519.fits(public, message, signature)
                 assert ed25519.fits(public, message, signature) == openssl.fits(

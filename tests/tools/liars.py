@@ -8,7 +8,7 @@ import threading
 from gossip.addresses import Address
 from tests.tools.hands import End
 
-PAUSE = 0.02  # seconds until a liar that was sent away comes back
+PAUSE = 0.05  # seconds until a liar that was sent away comes back
 
 
 class Liar:

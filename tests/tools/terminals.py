@@ -93,7 +93,7 @@ class Terminal:
         # The first of a session to open a terminal has it for its own: Ctrl-C and Ctrl-Z work.
         self.process = subprocess.Popen(
             ["sh", "-c", 'exec "$@" <>"$0" >&0 2>&0', os.ttyname(end), program,
-             *["-S"] * (program == sys.executable and arguments[0] != "tests"),
+             *["-S"] * (program == sys.executable and str(arguments[0]).endswith(".py")),
              *map(str, arguments)], stdin=end, cwd=cwd, start_new_session=True,
             env=environment(**{"TERM": "xterm", "COLUMNS": "", **environ}))
         os.close(end)

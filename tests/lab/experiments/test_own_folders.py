@@ -35,7 +35,7 @@ def names(folder):
 
 
 @pytest.mark.parametrize("command, own, count", [
-    (["demo"], "outputs/demo", 10), (["--peers", 2, *FAST], "outputs/network", 2),
+    (["demo", "--peers", 4], "outputs/demo", 4), (["--peers", 2, *FAST], "outputs/network", 2),
     (["--peers", 2, "--outputs", "outputs/demo", *FAST], "outputs/demo", 2)])
 def test_a_network_empties_its_own_folder_and_no_other(project, command, own, count):
     base = free_range(count)

@@ -167,7 +167,7 @@ def test_in_virtual_time_attackers_are_kicked_and_nobody_else_is(kind):
     """A peer that is mute, or reports deaths in vain, is kicked by nobody, and harms nobody. How
     soon is not tested here: peers join one after the other, and few are enough reporters at
     first."""
-    schedule = draw_watched(1, parse_malice(f"{kind}:2"), peers=14, seeds=3, capacity=fixed(6))
+    schedule = draw_watched(1, parse_malice(f"{kind}:2"), peers=10, seeds=2, capacity=fixed(5))
     outcome = play(schedule, CLASSES)
     assert {fault.question for fault in outcome.faults} <= {WATCHED_ROW}, outcome.proof
     tally = outcome.tally
