@@ -34,7 +34,7 @@ from gossip.registering.admission import REGISTERED, Admission
 from gossip.registering.registry import Listing, Registry, Removal
 from gossip.settings import LATE_FOR, Settings
 from gossip.signing.vouching import Vouching
-from gossip.tools import Budget
+from gossip.tools import Rate
 
 SILENT_ROUNDS = 3  # rounds without a byte from a registered peer, which is then probed
 LONG_LIST = 500  # peers; of a longer list an asker is sent a sample: its successors on the ring,
@@ -42,6 +42,7 @@ OTHERS_SENT = 100  # and so many others at random
 SAID_TO_SEEDS = {"ask_peer_list", "dead_node", "leave"}
 QUICK_AT_ONCE = 256  # quick looks under way in each lane
 REPORTS_READ = 1_000  # dead reports of registered peers in a second; more are only counted
+REPORTS_OF_ONE = 100  # that a registered peer may make in a second; it has fewer links
 STRANGERS_READ = 50  # the same of other seeds, and of anybody else
 LOOK_PAUSE = 1.0  # seconds between two lookups of the names of other seeds
 UNTRUE = "a report of the death of a peer that answers"  # an offence, where seeds monitor
@@ -73,9 +74,11 @@ class Seed(Node):
         self.seed_links = self.keeping.links
         self.deciding = Deciding(self, self.keeping)
         self.admission = Admission(self)
-        self._from_peers = Budget(REPORTS_READ)
+        self._from_peers = Rate(REPORTS_READ)
+        self._from_one = Rate(REPORTS_OF_ONE)
+        self._least_from_one = Rate(1)  # though other peers report too much
         self._from_seeds, self._old_from_seeds, self._from_others = (
-            Budget(STRANGERS_READ) for _ in range(3))
+            Rate(STRANGERS_READ) for _ in range(3))
         self._disbelieved = ShutOut({UNTRUE: UNTRUE_LIMIT if settings.monitor else 0}, settings.ban,
                                     UNTRUE_PERIODS * settings.report_interval)
         self.made_of(self.admission, self.relays, self.vouching, self.keeping, self.seed_links,
@@ -132,9 +135,9 @@ class Seed(Node):
                   else self._old_from_seeds if old else self._from_seeds)
         reporter = self.registry.row(link.peer)  # a peer without a row has only the budget of all
         if (is_peer and (self._disbelieved.reason(link.peer, now) is not None
-                         or reporter is not None and not reporter.reports.spend(now))
+                         or reporter is not None and not self._from_one.spend(now, key=link.peer))
                 or not (budget.spend(now) or is_peer and None not in (row, reporter)
-                        and reporter.one_report.spend(now))):
+                        and self._least_from_one.spend(now, key=link.peer))):
             self.counters.add("dead reports not looked at")
             return
         self.output.write(f"dead report:{message.line}")

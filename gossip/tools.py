@@ -12,10 +12,12 @@ _STRING = re.compile(r'"(?:[^"\\]+|\\.)*"?')
 
 
 class Rate:
-    """A leaky bucket for each key. Of more than `keys`, the least recently used is forgotten."""
+    """A leaky bucket for each key. Of more than `keys`, the least recently used is forgotten.
+    Without a `burst`, what may come in a second may come at once."""
 
-    def __init__(self, per_second: float, burst: float, keys: int = 1_000):
-        self._per_second, self._burst, self._keys = per_second, burst, keys
+    def __init__(self, per_second: float, burst: float | None = None, keys: int = 1_000):
+        self._per_second, self._keys = per_second, keys
+        self._burst = per_second - 1 if burst is None else burst
         self._levels: OrderedDict[Hashable, tuple[float, float]] = OrderedDict()  # level, when
 
     def take(self, now: float, cost: float = 1.0, key: Hashable = None) -> float:
@@ -96,21 +98,6 @@ class Counters(Counter[str]):  # of what the output file leaves out, by name
     def add(self, name: str, number: int = 1) -> None:
         if number:
             self[name] += number
-
-
-class Budget:
-    """A limit on the lines in each second. A long line may cost several."""
-
-    def __init__(self, per_second: int):
-        self._per_second = per_second
-        self._second = self._spent = 0
-
-    def spend(self, now: float, cost: int = 1) -> bool:
-        """Return whether one more line may pass now."""
-        if int(now) > self._second:
-            self._second, self._spent = int(now), 0
-        self._spent += cost
-        return self._spent <= self._per_second
 
 
 def failure(thread: str, error: Exception) -> str:

@@ -113,7 +113,6 @@ class Prober:
         self._probe, self._now = probe, now
         self._tries = tries  # patient probes at most; the verdict is that of the last one
         self._quick, self._patience, self._slowness = quick, patience, slowness
-        self._beginning = False  # the loop of `_begin` goes on
         self.quick, self.patient = quick_looks, patient_probes
         self.jobs: dict[Address, Job] = {}  # those that wait or are being probed
 
@@ -146,28 +145,18 @@ class Prober:
         return self.patient if job.is_patient else self.quick
 
     def _begin(self) -> None:
-        """Begin as many probes as may begin; but not from within a probe that fails at once."""
-        if self._beginning:
-            return
-        self._beginning = True
-        try:
-            while (job := self.quick.begin() or self.patient.begin()) is not None:
-                if any(wanted() for _, wanted in job.askers):
-                    self._look(job)
-                else:
-                    self._over(job, None)
-        finally:
-            self._beginning = False
+        """Begin as many probes as may begin."""
+        while (job := self.quick.begin() or self.patient.begin()) is not None:
+            if any(wanted() for _, wanted in job.askers):
+                self._look(job)
+            else:
+                self._over(job, None)
 
     def _look(self, job: Job) -> None:
-        """Probe an address, once. If that cannot even begin, it is over."""
+        """Probe an address, once."""
         job.begun = self._now()
         limit = self._patient_limit(job) if job.is_patient else self._quick
-        try:
-            self._probe(job.address, functools.partial(self._answered, job), limit=limit)
-        except BaseException:
-            self._over(job, None)
-            raise
+        self._probe(job.address, functools.partial(self._answered, job), limit=limit)
 
     def _patient_limit(self, job: Job) -> float | None:
         """Return the seconds for a patient probe that begins; None: as usual. It uses up one of the
@@ -201,8 +190,6 @@ class Prober:
         self._begin()
 
     def _over(self, job: Job, alive: bool | None) -> None:
-        if self.jobs.get(job.address) is not job:
-            return  # it was over, and then the probe failed
         del self.jobs[job.address]
         if job.has_slot:
             self._queue_of(job).end(job)

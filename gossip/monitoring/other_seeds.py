@@ -129,10 +129,9 @@ class SeedLinks(Part):
             if way.link is not link or way.nonce != message.nonce:
                 raise wire.WireError("another nonce than was said, or said again")
             link.trust(BACKLOG)
-            link.hold()
             way.nonce = None
             way.retry.reset()
-            link.release(self._said_first(link.peer))
+            link.send(self._said_first(link.peer))
             return
         checked, nonce = self._checks[link]
         if message.nonce != nonce:

@@ -28,7 +28,7 @@ class Flusher:
         self._wake_sender.setblocking(False)
         self._wake_receiver.setblocking(False)
         self._stopping = threading.Event()
-        # guards _links and _jobs; notified when a backlog has shrunk, a link ended, or by `notify`
+        # guards _links and _jobs; notified when a backlog has shrunk, or by `notify`
         self._changed = threading.Condition()
         self._links = set()  # links with a backlog
         self._jobs: list[tuple] = []  # a heap of (when, number, call), from `take_over`
@@ -48,11 +48,6 @@ class Flusher:
             is_next = self._jobs[0] is entry
         if is_next:
             self._wake()
-
-    def forget(self, link) -> None:
-        with self._changed:
-            self._links.discard(link)
-            self._changed.notify_all()
 
     def notify(self) -> None:
         with self._changed:
@@ -96,12 +91,9 @@ class Flusher:
         with Selector() as selector:
             selector.register(self._wake_receiver, selectors.EVENT_READ)
             for link in links:
-                try:
+                # it has ended since, or an ended link had its descriptor: the next round will work
+                with contextlib.suppress(ValueError, KeyError):
                     selector.register(link, selectors.EVENT_WRITE)
-                except ValueError:
-                    self.forget(link)  # it has ended since
-                except KeyError:
-                    pass  # an ended link had the same descriptor; the next round will work
             ready = [key.fileobj for key, _ in selector.select(wait)]
         if self._wake_receiver in ready:
             ready.remove(self._wake_receiver)

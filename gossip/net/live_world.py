@@ -150,12 +150,18 @@ class LiveWorld:
             self._node.make_room(reason)
 
     def _start(self, link, thread: str) -> None:
-        """Start the thread of a link. If there is none left, end the link."""
-        if not self.threads.start(thread, self._read, link):
-            with self.turn:
-                if not self._node.stopping:
-                    self._node.counters.add("threads that could not be started")
-                self._end(link, OSError(errno.EAGAIN, "this machine has no thread left"))
+        """Start the thread of a link. If there is none left, the flusher ends the link, so that
+        dials which fail at once do not nest."""
+        if self.threads.start(thread, self._read, link):
+            return
+        end = functools.partial(
+            self._end, link, OSError(errno.EAGAIN, "this machine has no thread left"))
+        with self.turn:
+            if self._node.stopping:
+                end()
+            else:
+                self._node.counters.add("threads that could not be started")
+                self.flusher.take_over(end)
 
     def _end(self, link, error: Exception | None = None) -> None:
         with self.turn:
@@ -167,7 +173,9 @@ class LiveWorld:
 
     def _connect(self, link) -> None:
         if isinstance(link.peer, Name):
-            addresses = self.names.find(link.peer)
+            addresses = self.look_up([link.peer])[link.peer]
+            if isinstance(addresses, OSError):
+                raise addresses
             with self.turn:
                 self._node.found(link, addresses)
         connection = Connection(family=self._own.family)

@@ -36,16 +36,9 @@ class Names:
         self._lookups: dict[str, _Lookup] = {}  # by host name
         self._stopped = False
 
-    def find(self, target: Target, limit: float = LIMIT) -> list[Address]:
-        """Return the addresses of a target, the lowest first. OSError says why there are none."""
-        found = self.find_all([target], limit)[target]
-        if isinstance(found, OSError):
-            raise found
-        return found
-
     def find_all(self, targets: Iterable[Target],
                  limit: float = LIMIT) -> dict[Target, list[Address] | OSError]:
-        """Do so for many at the same time; return an error instead of raising it."""
+        """Return the addresses of each target, the lowest first, or why there are none."""
         lookups = {target: None if isinstance(target, Address) else self._begin(target.host)
                    for target in targets}
         with self._changed:

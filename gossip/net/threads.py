@@ -12,7 +12,6 @@ may stall. A thread that waited for its turn reads late what came in time, so a 
 longest wait before it judges others. Calls that may wait follow after the turn.
 """
 
-import collections
 import contextlib
 import errno
 import threading
@@ -114,7 +113,6 @@ class Turn:
         self._begun = 0.0  # when the outermost of them began
         self._has_many = False  # whether their holder holds `_many`, too
         self._later: list[tuple] = []  # (call, arguments) to make when the lock is free
-        self._making = threading.local()  # `calls`: what this thread is about to call
         # how long threads have waited: the holder of the lock notes it, anybody may read it
         self._waits = Lateness()
         self._waiting: dict[int, float] = {}  # waiting thread -> since when
@@ -167,25 +165,11 @@ class Turn:
         self._lock.release()
         if many:
             self._many.release()
-        if later:
-            self._make(later)
-
-    def _make(self, later: list[tuple]) -> None:
-        """Make calls. What they put off joins this loop, so that failing dials do not nest."""
-        calls = getattr(self._making, "calls", None)
-        if calls is not None:
-            calls.extend(later)
-            return
-        self._making.calls = calls = collections.deque(later)
-        try:
-            while calls:
-                call, arguments = calls.popleft()
-                try:
-                    call(*arguments)
-                except Exception as error:
-                    self._report(error)
-        finally:
-            self._making.calls = None
+        for call, arguments in later:
+            try:
+                call(*arguments)
+            except Exception as error:
+                self._report(error)
 
     def after(self, call, *arguments) -> None:
         """Make a call, which may wait, after this thread's turn."""

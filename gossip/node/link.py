@@ -93,7 +93,6 @@ class Link:
         self.ended = False  # closed by either end; set once, read by everyone
         self.reason = ""  # why it ended, for the output file; set before `ended`
         self._backlog, self._limit = Backlog(), WAITING_BACKLOG
-        self._held = False  # `send` only fills the backlog, until `release`
         self._broken = False  # nothing can be sent any more
         self._taken = 0.0  # when the backlog began, or last shrank
 
@@ -206,7 +205,6 @@ class Link:
     def finish(self) -> None:
         """Close the connection: the last thing that happens to a link."""
         self.close("closed")
-        self._flusher.forget(self)
         with self._lock:
             if self.connection is not None:
                 self.connection.close()
@@ -220,7 +218,7 @@ class Link:
         with self._lock:
             if self.ended or self._broken:
                 return
-            if not self._backlog.size and not self._held:
+            if not self._backlog.size:
                 try:
                     sent = self.connection.send(data, self.connection.flags)
                 except OSError as error:
@@ -235,28 +233,12 @@ class Link:
                 self._backlog.append(data)
             if self._backlog.size > self._limit:
                 self._end(OVERFLOW)
-            held = self._held
-        if not held:
-            self._flusher.watch(self)
-
-    def hold(self) -> None:
-        """Make `send` only fill the backlog, until `release` sends the first line."""
-        with self._lock:
-            self._held = True
-
-    def release(self, first: bytes) -> None:
-        """Send the first line, then the backlog."""
-        with self._lock:
-            self._held = False
-            self._backlog.overtake(first)
-        self.flush()
-        if self._backlog.size:
-            self._flusher.watch(self)
+        self._flusher.watch(self)
 
     def flush(self) -> None:
         """Send as much of the backlog as the other end takes. The flusher calls it."""
         with self._lock:
-            while self._backlog.size and not self.ended and not self._held:
+            while self._backlog.size and not self.ended:
                 chunk, asked = self._backlog.take()
                 try:
                     sent = self.connection.send(chunk, self.connection.flags)
@@ -301,7 +283,7 @@ class Link:
     def waiting(self) -> int:
         """Return the bytes of backlog that may be sent now; 0 after the end."""
         with self._lock:
-            return 0 if self.ended or self._held else self._backlog.size
+            return 0 if self.ended else self._backlog.size
 
     def pauses_origin(self, now: float, patience: float = ORIGIN_PATIENCE) -> bool:
         """Return whether new messages wait for it: its unrequested backlog is long, but read."""

@@ -27,7 +27,7 @@ from gossip.node.part import Part
 from gossip.node.probe import Probe
 from gossip.node.whereabouts import Whereabouts
 from gossip.settings import LATE_FROM, Settings
-from gossip.tools import Budget, Counters
+from gossip.tools import Counters, Rate
 
 WAITING_LIMIT = 256  # connections that may be waiting to introduce themselves
 REFUSALS_WRITTEN = 70  # lines a second in the output file that strangers cause; more are counted
@@ -93,7 +93,7 @@ class Node(Part):
         self.now, self.time = self.world.now, self.world.time
         self.lateness, self.keep = self.world.lateness, self.world.keep  # see world.py
         self.waiting_room = WaitingRoom(WAITING_LIMIT)
-        self._refusals = Budget(REFUSALS_WRITTEN)
+        self._refusals = Rate(REFUSALS_WRITTEN)
         self._stopped = False  # by a call of `stop`
         self._links: dict[Link, None] = {}  # until the call of `ended`, the oldest first
         self.parts: tuple[Part, ...] = (self,)

@@ -34,9 +34,6 @@ class Flushing(Protocol):
     def watch(self, link) -> None:
         """Have the backlog of this link sent."""
 
-    def forget(self, link) -> None:
-        """Forget a link that has ended."""
-
     def take_over(self, job, after: float = 0.0) -> None:
         """Have `job()` called after `after` seconds, while the caller goes on."""
 

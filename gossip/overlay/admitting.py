@@ -41,7 +41,6 @@ class Admitting(Part):
         elif self._node.leaving:
             link.close("leaving")
         else:
-            link.hold()  # gossip begins when it is admitted, but has to follow the answer
             link.peer = asker
             if fault := self._linking.offence(asker) or self._proofs.fault_of_asker(link):
                 self._turn_away(link, fault)
@@ -76,7 +75,7 @@ class Admitting(Part):
 
     def _turn_away(self, link, reason: str) -> None:
         if not link.ended:
-            link.release(wire.refused(self._node.address, reason))
+            link.send(wire.refused(self._node.address, reason))
             self._node.disconnect(link, reason)
 
     # Probes of the addresses that newcomers announce.

@@ -98,8 +98,9 @@ class Linking(Part):
             link.send(self._proofs.asking(link) + wire.connect(self._node.address))
 
     def enter(self, link, admission: Admission) -> None:
+        # first, because gossip begins in this turn, but has to follow the answer
+        link.send(self._proofs.answering(link) + wire.accepted(self._node.address))
         self._welcome(link, admission)
-        link.release(self._proofs.answering(link) + wire.accepted(self._node.address))
         self._met(link)
 
     def on_accepted(self, link, message: wire.Accepted) -> None:

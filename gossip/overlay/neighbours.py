@@ -11,7 +11,6 @@ per pair" in README.md here, and "A link has a key" in signing/README.md, say wh
 a pair stays. `listed`, in the methods below, are the neighbours that seeds have named.
 """
 
-import collections
 import math
 from collections.abc import Set
 from typing import NamedTuple
@@ -19,12 +18,13 @@ from typing import NamedTuple
 from gossip.addresses import Address
 from gossip.overlay import ring
 from gossip.settings import Settings
+from gossip.tools import Rate
 
 NEIGHBOUR = "a neighbour"  # the role of a link, as this peer sees the other end
 YOUNG = 1.0  # seconds: a younger link may be replaced by a duplicate unasked
 AT_ONCE = 20  # newcomers in a second that are accepted before they are proven
-UNLISTED, UNLISTED_WINDOW = 250, 10.0  # probed newcomers that no seed has named, accepted within
-# these seconds: enough for a whole network that starts at once
+UNLISTED, UNLISTED_AT_ONCE = 25, 250  # probed newcomers that no seed has named, accepted in a
+# second, and at once: enough for a whole network that starts at once
 FETCHED = 0.5  # seconds after which a new neighbour has fetched what was said before
 
 
@@ -96,8 +96,8 @@ class Neighbours:
         self._lost: dict[Address, Neighbour] = {}  # neighbours that are counted without a link
         # for the ring?, and chosen? (else it only renews a link that others made)
         self._dialling: dict[Address, tuple[bool, bool]] = {}
-        self._newcomers = collections.deque(maxlen=AT_ONCE)  # when they were accepted at once
-        self._unlisted = collections.deque(maxlen=UNLISTED)  # when unlisted peers were accepted
+        self._newcomers = Rate(AT_ONCE)  # that are accepted before they are proven
+        self._unlisted = Rate(UNLISTED, UNLISTED_AT_ONCE - 1)
         self._links = ()  # all links, replaced as a whole
 
     def begin_dial(self, address: Address, for_ring: bool, chosen: bool = True) -> bool:
@@ -135,10 +135,10 @@ class Neighbours:
             if not ring.accepts(self._own, address, before, self.capacity):
                 return Admission(False, "full")
             has_place = len(self._rows) < self.capacity
-            if answered is None and not (has_place and _has_room(self._newcomers, now, 1.0)):
+            if answered is None and not (has_place and self._newcomers.spend(now)):
                 return Admission(False, probe=True)
             if (answered is not None and address not in listed
-                    and not _has_room(self._unlisted, now, UNLISTED_WINDOW)):
+                    and not self._unlisted.spend(now)):
                 return Admission(False, "full")
         proven = dialler == self._own or bool(answered)
         self._enter(address, link, dialler, now, proven)
@@ -300,11 +300,3 @@ def _is_newer(link, dialler: Address, standing: Neighbour) -> bool:
         return False
     (start, time), (standing_start, standing_time) = link.run, standing.link.run
     return start != standing_start or dialler == standing.dialler and time > standing_time
-
-
-def _has_room(times: collections.deque, now: float, window: float) -> bool:
-    """Return whether one more fits into the `window`, and note it."""
-    if len(times) == times.maxlen and now - times[0] < window:
-        return False
-    times.append(now)
-    return True

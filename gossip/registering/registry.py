@@ -5,18 +5,16 @@ of the same address stays. Every change of the list is written into the output f
 """
 
 import bisect
-import collections
 import math
 from collections.abc import Callable
 
 from gossip.addresses import Address, is_loopback
 from gossip.settings import Settings
-from gossip.tools import Budget, Recent
+from gossip.tools import Recent
 
 REMOVED_MEMORY = 3600.0  # seconds for which a report of a removed peer can matter
 TELL_AGAIN = 60.0  # seconds between two tellings of the same death
 REMEMBERED = 10_000  # removed addresses that are kept
-REPORTS_OF_ONE = 100  # deaths that a registered peer may report in a second; it has fewer links
 
 
 class Listing:
@@ -31,8 +29,6 @@ class Listing:
         self.repeated = -math.inf  # when it last said `register:` again
         self.probed_at: float | None = None  # since when it is probed because it was silent
         self.in_vain_at = -math.inf  # `probed_at` of the last probe in vain
-        self.reports = Budget(REPORTS_OF_ONE)  # of deaths
-        self.one_report = Budget(1)  # though other peers report too much
 
     def stands(self) -> bool:
         return self.link is not None and not self.link.ended
@@ -70,7 +66,6 @@ class Registry:
         self._settings, self._write = settings, write
         self._rows: dict[Address, Listing] = {}
         self._ordered: list[Address] = []  # their addresses, in order
-        self._of_ip: collections.Counter = collections.Counter()  # IP -> how many are listed
         self._removed = Recent(REMEMBERED)  # address -> Removal
 
     def register(self, address: Address, link, now: float):
@@ -78,7 +73,6 @@ class Registry:
         old = self._rows.get(address)
         if old is None:
             bisect.insort(self._ordered, address)
-            self._of_ip[address.ip] += 1
         self._rows[address] = Listing(address, link, now)
         self._removed.pop(address)
         self._write(f"registered:{address}")
@@ -86,8 +80,9 @@ class Registry:
 
     def is_full_for(self, address: Address) -> bool:
         """Return whether too many of its IP are listed."""
-        limit = self._settings.registrations_per_ip
-        return (0 < limit <= self._of_ip[address.ip] and address not in self._rows
+        limit, number = self._settings.registrations_per_ip, address.number
+        first, behind = (bisect.bisect(self._ordered, (at,)) for at in (number, number + 1))
+        return (0 < limit <= behind - first and address not in self._rows
                 and not is_loopback(address))
 
     def row(self, address: Address, link=None) -> Listing | None:
@@ -111,9 +106,6 @@ class Registry:
         address = row.address
         del self._rows[address]
         del self._ordered[bisect.bisect_left(self._ordered, address)]
-        self._of_ip[address.ip] -= 1
-        if not self._of_ip[address.ip]:
-            del self._of_ip[address.ip]
         self._removed.put(address, Removal(), now + REMOVED_MEMORY)
         self._write(f"removed:{address}:{reason}")
         if row.link is not None:

@@ -13,7 +13,7 @@ from gossip.node.part import Part
 from gossip.overlay.places import ShutOut
 from gossip.signing import grammar
 from gossip.signing.known_runs import Homes, Key, KnownRuns, Outcome, key_of, run_of
-from gossip.tools import Budget, Recent
+from gossip.tools import Rate, Recent
 
 ASKED = "a seed that is asked about runs"  # the role of the link to it
 FALSE_RUN = "a run that nobody confirms"  # what a neighbour has brought
@@ -50,7 +50,8 @@ class Confirming(Part):
         self.own_run = b"" if signer is None else run_of((node.address, signer.start))
         self._runs = KnownRuns(seeds, self.own_run)
         self.homes = Homes()
-        self._proofs, self._proofs_for_others = Budget(PROOFS), Budget(PROOFS_FOR_OTHERS)
+        self._proofs, self._proofs_for_others = (
+            Rate(most) for most in (PROOFS, PROOFS_FOR_OTHERS))
         self._ahead = Recent(AHEAD_LIMIT)  # address that was asked about in advance -> True
         # for each seed, the questions for the next connection to it
         self._waiting: dict[Target, dict[Key, None]] = {seed: {} for seed in seeds}

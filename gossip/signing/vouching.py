@@ -11,7 +11,7 @@ from gossip.node.part import Part
 from gossip.registering.admission import REGISTERED
 from gossip.signing import grammar
 from gossip.signing.known_runs import run_of
-from gossip.tools import Budget, Recent
+from gossip.tools import Rate
 
 KEPT = 60.0  # seconds for which no run is forgotten, because peers that denied it ask again sooner
 RUNS_LIMIT = 100_000  # in all; of more, those of a tenth of all addresses go: of the IPs that have
@@ -33,8 +33,8 @@ class Vouching(Part):
         # that it proved in the last probe; the address asked about least recently stands first
         self._runs: dict[Address, tuple[dict[int, float], int | None]] = {}
         self._count = 0  # runs in all
-        self._probes = Budget(PROBES)
-        self._probes_of_one = Recent(PROBES)  # address that was probed -> its Budget
+        self._probes = Rate(PROBES)
+        self._probes_of_one = Rate(PROBES_OF_ONE)
         self._asking: dict[Address, list] = {}  # address that is probed for askers -> their links
 
     # What was proved.
@@ -130,11 +130,8 @@ class Vouching(Part):
 
     def _may_probe(self, address: Address) -> bool:
         """Count one more probe for askers; return False beyond the limits."""
-        now, of_one = self._node.now(), self._probes_of_one.get(address) or Budget(PROBES_OF_ONE)
-        may_probe = of_one.spend(now) and self._probes.spend(now)
-        if may_probe:
-            self._probes_of_one.put(address, of_one)
-        return may_probe
+        now = self._node.now()
+        return self._probes_of_one.spend(now, key=address) and self._probes.spend(now)
 
     def _found_out(self, address: Address) -> None:
         """Tell all askers that wait for a probe, even if it failed."""

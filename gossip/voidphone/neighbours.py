@@ -17,7 +17,7 @@ from gossip.addresses import Address, in_turns, sample
 from gossip.node.link import Link
 from gossip.node.part import Part
 from gossip.settings import Settings
-from gossip.tools import Backoff, Budget, Recent
+from gossip.tools import Backoff, Rate, Recent
 from gossip.voidphone.ini import Config
 from gossip.voidphone.messages import (
     Frames, Hello, PeerResponse, Push, VerificationRequest, VerificationResponse)
@@ -60,9 +60,9 @@ class PeerLink(Link):
         self.dialled = False  # by us
         self.proven = False  # it was found at its address
         self.teller: Address | None = None  # the neighbour that named it, if we dialled it for that
-        self.pushes = Budget(PUSHES_A_SECOND)
-        self.requests = Budget(REQUESTS_A_SECOND)
-        self._alone = Budget(ALONE)  # of a module
+        self.pushes = Rate(PUSHES_A_SECOND)
+        self.requests = Rate(REQUESTS_A_SECOND)
+        self._alone = Rate(ALONE)  # of a module
         # Of the messages that arrived together:
         self.announced = collections.Counter()  # data type -> announces so far
         self.free = 0  # bytes of news that need not wait for modules that read slowly

@@ -16,7 +16,7 @@ import math
 from gossip.node.link import ORIGIN_LIMIT
 from gossip.node.output_file import OutputFile
 from gossip.node.part import Part
-from gossip.tools import Budget
+from gossip.tools import Rate
 from gossip.voidphone import messages
 from gossip.voidphone.messages import PeerNotification
 from gossip.voidphone.neighbours import MODULE, NEIGHBOUR, PeerLink
@@ -69,7 +69,7 @@ class Relay(Part):
         self._types: dict[PeerLink, set[int]] = {}  # module -> its subscriptions
         self.memory = Memory(memory, module.config.cache_size)
         self.pending = Pending(module.rng, patience)
-        self._pieces = Budget(PIECES)
+        self._pieces = Rate(PIECES)
         self._module_wait = min(MODULE_WAIT, module.settings.liveness_interval / 2)
         self._validated_at: dict[int, float] = {}  # data type -> time of the last validation
         self.duty = None  # later the duty that calls `pending.expire`

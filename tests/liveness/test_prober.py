@@ -266,21 +266,3 @@ def test_nobody_waits_for_ever_when_no_probe_can_be_begun(quick):
     for port in range(1, 5_000):
         no_threads[port % 3].ask(peer(port), verdicts.append)
     assert verdicts == [None] * 4_999
-
-
-@pytest.mark.parametrize("quick", [QUICK_LOOK, None])
-def test_a_probe_that_cannot_be_begun_keeps_neither_its_askers_nor_others_waiting(quick):
-    verdicts, failures = [], [MemoryError("no room for a thread")]
-
-    def probe(address, verdict, limit=None):
-        if failures:
-            raise failures.pop()
-        verdict(True)
-
-    fails = probers(probe, itertools.count().__next__, 1, 1, quick)[USUAL]
-    with pytest.raises(MemoryError):
-        fails.ask(peer(1), verdicts.append)
-    assert verdicts == [None]
-    fails.ask(peer(1), verdicts.append)
-    fails.ask(peer(2), verdicts.append)
-    assert verdicts == [None, True, True]

@@ -40,16 +40,6 @@ def received(link, there):
             link.flush()
 
 
-def test_what_is_sent_to_a_held_link_comes_after_the_first_word(pair):
-    link, there = pair
-    link.hold()
-    link.send(b"gossip\n")
-    link.send(b"urgent\n", urgent=True)
-    assert link.waiting() == 0
-    link.release(b"first\n")
-    assert received(link, there) == b"first\nurgent\ngossip\n"
-
-
 def test_a_backlog_keeps_lines_whole_and_in_order(pair):
     link, there = pair
     lines = [b"%05d " % number + b"x" * 200 + b"\n" for number in range(2000)]

@@ -66,18 +66,6 @@ def test_outside_of_a_turn_it_is_done_at_once():
     assert told == [1]
 
 
-def test_calls_that_lead_to_further_calls_do_not_nest():
-    turn, left = Turn(pytest.fail), [5_000]
-
-    def again():
-        left[0] -= 1
-        if left[0]:
-            turn.after(again)
-
-    turn.after(again)
-    assert left == [0]
-
-
 def test_a_turn_is_left_whole_and_taken_again():
     turn, told, other = turn_of_two()
     with turn:

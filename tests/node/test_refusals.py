@@ -35,5 +35,5 @@ def test_corrupt_lines_count_among_them(net):
     end = net.neighbour(peer, net.fake())
     end.say(*[f"gmessage:1.000000:127.0.0.1:9:7:{number}:{SHOWN_LONGER * 600}"
               for number in range(1, 9)])
-    wait_until(lambda: peer.status().get("corrupt lines not written", 0) >= 6)
+    wait_until(lambda: peer.status().get("corrupt lines not written", 0) >= 5)
     assert 0 < count(peer, "corrupt:") == 8 - peer.status()["corrupt lines not written"]

@@ -159,7 +159,10 @@ def test_who_could_not_be_dialled_for_want_of_a_thread_is_not_taken_for_unreacha
     with peer.turn:
         peer.peer_list.hear(frozenset([fake.address]))
         peer.linking.dial(fake.address)
-    assert fake.address in peer.peer_list and peer.neighbours.dialling() == set()
+    wait_until(lambda: peer.status()["threads that could not be started"])
+    wait_until(lambda: not peer.neighbours.dialling() or peer.status()[
+        "threads that could not be started"] > 1)  # it dials again and again
+    assert fake.address in peer.peer_list
     monkeypatch.undo()
     peer.membership.hurry()
     wait_until(fake.dialled, 10, "the peer to dial again")

@@ -3,7 +3,7 @@
 import pytest
 
 from gossip.capacity import fixed
-from gossip.overlay.neighbours import AT_ONCE, UNLISTED, UNLISTED_WINDOW, Neighbours
+from gossip.overlay.neighbours import AT_ONCE, UNLISTED, UNLISTED_AT_ONCE, Neighbours
 from gossip.settings import Settings
 from tests.tools.fakes import FakeLink, peer
 
@@ -88,8 +88,8 @@ def test_twenty_newcomers_in_a_second_are_accepted_at_once_and_then_no_more():
     table = Neighbours(peer(1), Settings(capacity=fixed(200)), print)
     for port in range(2, 2 + AT_ONCE):
         assert asks(table, peer(port), 5.0).accepted
-    assert AT_ONCE == 20 and asks(table, peer(99), 5.9).probe
-    assert asks(table, peer(99), 6.0).accepted
+    assert AT_ONCE == 20 and asks(table, peer(99), 5.04).probe
+    assert asks(table, peer(99), 5.06).accepted
 
 
 def test_whom_a_full_peer_refuses_anyway_is_not_probed_before():
@@ -153,12 +153,12 @@ def test_a_link_stays_chosen_when_the_other_end_makes_it_anew():
 
 def test_of_those_whom_no_list_names_250_in_ten_seconds_are_accepted_after_a_probe_and_all_others():
     table = Neighbours(peer(1), Settings(capacity=fixed(1_000)), print)
-    assert (UNLISTED, UNLISTED_WINDOW) == (250, 10.0)
-    for port in range(2, 2 + UNLISTED):
-        assert asks(table, peer(port), 5.0 + port / 1000, answered=True).accepted
-    assert asks(table, peer(999), 14.9, answered=True).reason == "full"
-    assert asks(table, peer(999), 14.9, answered=True, listed=[peer(999)]).accepted
-    assert asks(table, peer(998), 15.1, answered=True).accepted
+    assert (UNLISTED, UNLISTED_AT_ONCE) == (25, 250)
+    for port in range(2, 2 + UNLISTED_AT_ONCE):
+        assert asks(table, peer(port), 5.0, answered=True).accepted
+    assert asks(table, peer(999), 5.03, answered=True).reason == "full"
+    assert asks(table, peer(999), 5.03, answered=True, listed=[peer(999)]).accepted
+    assert asks(table, peer(998), 5.05, answered=True).accepted
 
 
 def proven(start, time):

@@ -1,6 +1,7 @@
 """Links of strangers: what they say of the peer in whose name they were made, and whose choice."""
 
 import time
+import types
 
 import pytest
 
@@ -90,7 +91,8 @@ def test_a_visitor_in_the_name_of_one_that_is_frozen_does_not_hide_that(net, mon
 @pytest.mark.parametrize("answers", [True, False])
 def test_a_link_that_ends_while_it_is_admitted_is_missed_if_its_peer_had_answered(net, answers):
     peer, gone = net.peer(liveness_misses=1000), free_address()  # dialled anew, in vain
-    link = peer.new_link(CHECKED, gone)
+    link = peer.new_link(CHECKED, gone, types.SimpleNamespace(
+        send=lambda data, flags: len(data), flags=0, shutdown=print, close=print))
     introduced = peer.introduced
 
     def introduced_and_closed(link, role, address):

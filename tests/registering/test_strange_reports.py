@@ -10,8 +10,7 @@ import pytest
 
 import seed as seed_program
 from gossip.addresses import address_of
-from gossip.registering import registry
-from gossip.tools import Budget, Counters
+from gossip.tools import Counters, Rate
 from tests.tools.fakes import peer, run_late
 from tests.tools.files import count, events, wait_event
 from tests.tools.hands import FakePeer
@@ -57,8 +56,8 @@ def still(net, monkeypatch):
     """A seed for which a second never ends."""
     seed, = net.seeds(1)
     run_late(seed, 0.0)
-    spend = Budget.spend
-    monkeypatch.setattr(Budget, "spend", lambda budget, now, cost=1: spend(budget, 0.0, cost))
+    take = Rate.take
+    monkeypatch.setattr(Rate, "take", lambda rate, now, *more: take(rate, 0.0, *more))
     return seed
 
 
@@ -78,7 +77,7 @@ def test_of_reports_without_a_registration_fifty_a_second_are_written(net, still
 
 
 def test_of_one_that_is_registered_a_hundred_a_second_are_written(net, still):
-    assert registry.REPORTS_OF_ONE == 100
+    assert seed_program.REPORTS_OF_ONE == 100
     (reporter, end), (other, others_end) = registered(net, still), registered(net, still)
     unknown = [address_of("127.0.0.1", port) for port in range(20_000, 20_200)]
     end.say(*(report(address, reporter.address) for address in unknown), "peer list")
@@ -91,7 +90,7 @@ def test_of_one_that_is_registered_a_hundred_a_second_are_written(net, still):
 
 def test_of_each_one_report_a_second_is_looked_at_though_others_report_too_much(
         net, still, monkeypatch):
-    monkeypatch.setattr(still._from_peers, "_per_second", 10)
+    monkeypatch.setattr(still._from_peers, "_burst", 9)
     (dead, _), (reporter, end), (other, others_end) = (registered(net, still) for _ in range(3))
     unknown = [address_of("127.0.0.1", port) for port in range(20_000, 20_020)]
     end.say(*(report(address, reporter.address) for address in unknown), "peer list")
