@@ -18,7 +18,7 @@ from typing import NamedTuple
 KEPT = 32_768  # entries of each cache of addresses; a peer knows far fewer
 
 _PORT = re.compile(r"[1-9][0-9]{0,4}")
-_TYPED = re.compile(r"([^\s,]+?)(?::|\s*,\s*|\s+)([0-9]+)")  # as people write it
+_TYPED = re.compile(r"([^\s,]+?)(?:\s*[:,]\s*|\s+)([0-9]+)")  # as people write it
 _LABEL = "[A-Za-z0-9_-]{1,63}"
 _HOST_NAME = re.compile(rf"(?![0-9.]*$)(?!.{{254}}){_LABEL}(\.{_LABEL})*\.?")
 

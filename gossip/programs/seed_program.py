@@ -83,7 +83,7 @@ def _what_next(addresses: list[Address], args) -> str:
     verb = "seed is" if len(addresses) == 1 else "seeds are"
     return "\n".join([
         f"{len(addresses)} {verb} up: {names}   ({args.config.name})", "", commands(
-            (peer_command(args.config, args.outputs),
+            (peer_command(args.config, args.outputs, args.monitor),
              "a peer, in another terminal; as many as you like"),
             (command("watch", args.outputs), "the network in a browser"),
             (command("check", args.outputs), "the proof, whenever you like")),

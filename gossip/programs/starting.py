@@ -75,7 +75,10 @@ def local_seeds(seeds: list[Target]) -> list[Address]:
     """Return the addresses of the seeds that are here. CommandError if there is none."""
     if local := local_among(seeds):
         return local
-    raise CommandError("no seed of the config is an address of this machine", FAILED)
+    lost = [f"; {seed.host}: {found}" for seed, found in look_up(seeds, SLOW).items()
+            if isinstance(found, OSError)]
+    raise CommandError(f"no seed of the config is an address of this machine{''.join(lost)}",
+                       FAILED)
 
 
 def known_to(own: Address, seeds: list[Target], monitor: bool) -> list[Target]:

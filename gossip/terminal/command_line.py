@@ -300,6 +300,8 @@ def add_outputs(parser: Parser, folder: pathlib.Path | None = OUTPUTS,
         path = pathlib.Path(text)
         if of_node and text == "-":
             return path
+        if not text:
+            raise CommandError("--outputs has no name of a folder")
         if path == STANDARD_OUTPUT:
             raise CommandError("--outputs - is for a single node: python peer.py, or python "
                                "seed.py with a PORT")

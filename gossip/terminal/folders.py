@@ -120,10 +120,12 @@ def command(words: str, folder: pathlib.Path) -> str:
     return f"python runner.py {words}{named}"
 
 
-def peer_command(config: pathlib.Path, folder: pathlib.Path) -> str:
+def peer_command(config: pathlib.Path, folder: pathlib.Path, monitors: bool = False) -> str:
+    """Return the command of a peer that joins the seeds of a config."""
     flags = [("--config", config, CONFIG), ("--outputs", folder, OUTPUTS)]
     return "python peer.py" + "".join(f" {flag} {shlex.quote(shown(path))}"
-                                      for flag, path, usual in flags if path.resolve() != usual)
+                                      for flag, path, usual in flags if path.resolve() != usual
+                                      ) + " --monitor" * monitors
 
 
 def commands(*lines: tuple[str, str]) -> str:

@@ -3,7 +3,6 @@
 import contextlib
 import math
 import threading
-import time
 import types
 
 import pytest

@@ -47,6 +47,7 @@ WRONG = [  # command line, what it says; README.md is a file, gossip a folder of
     *((f"{command} --outputs -", "--outputs - is for a single node: python peer.py, or python "
        "seed.py with a PORT") for command in ("runner.py", "runner.py check", "peer.py -c x.ini",
                                               "peer.py --chat 0 1 10000")),
+    ("peer.py 5001 --outputs=", "--outputs has no name of a folder"),
     ("seed.py --outputs -", "--outputs - is for a single seed, not for 6: give its PORT"),
     *((f"peer.py {what} --outputs -", "--outputs - needs a PORT, and goes without --json")
       for what in ("", "5001 --json")),

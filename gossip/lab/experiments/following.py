@@ -8,6 +8,7 @@ come, or none for ARRIVING seconds.
 import contextlib
 import dataclasses
 import random
+import shutil
 import time
 
 from gossip.addresses import Address, address_of
@@ -296,6 +297,8 @@ def run_network(args, peers: list[Address], settings: Settings, processes: int |
         if not in_time:
             steps.say("not everything happened as it should, or in time. The last step is "
                       f"{steps.last()}")
+            if not shutil.disk_usage(args.outputs).free:
+                steps.say("no space is left for output files: the proof lacks what they lack")
         rows = check.with_texts(records, check.prove(records.refresh(), network.here()))
         plot = command("plot", args.outputs), "a page of this proof, with pictures"
         again = f"python runner.py {args.again} --watch", "such a network, live in a browser"

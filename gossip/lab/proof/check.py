@@ -172,7 +172,7 @@ def pieces(proof: Proof) -> Row:
         return Row("pieces", False if alone else None, "chat servers in a line are not looked at"
                    if any(run.chat for run in proof.peers) else "no peer had a neighbour", alone)
     spans, failures = graph.spans_apart(history, end), []
-    figures = "the graph was never in more than one piece"
+    figures = f"the graph{' of the others' * bool(alone)} was never in more than one piece"
     if spans:
         longest = max(until - begin for begin, until in spans)
         figures = (f"in more than one piece for {spans.total():.2f} s in all, {longest:.2f} s "

@@ -29,8 +29,9 @@ PARTED = {"left", "full", "given up", "told dead", "silent, but alive", "kicked"
 
 def dead(proof: Proof) -> Row:
     """Check that seeds removed all dead peers and no living ones."""
-    last = {run.address: run for run in proof.peers if not run.chat}  # nobody reports chat servers
-    deaths = [death(proof, run) for run in last.values() if run.is_dead(proof.newest)]
+    died = [run for run in proof.peers  # nobody reports chat servers
+            if not run.chat and run.is_dead(proof.newest)]
+    deaths = [death(proof, run) for run in died if not run.superseded]
     failures = [failure for faults, _ in deaths for failure in faults] + _blames(proof)
     delays = [delay for _, took in deaths for delay in took]
     figures, unseen = f"{len(deaths)} died", deaths.count(([], []))
@@ -39,6 +40,8 @@ def dead(proof: Proof) -> Row:
     if delays:
         figures += (f"; removed and reported after {quantile(delays, 0.5):.1f} s (median), "
                     f"{max(delays):.1f} s (max)")
+    if came_back := len(died) - len(deaths):
+        figures += f"; not judged: {came_back} that came back"
     return Row("dead", not failures, figures, failures)
 
 

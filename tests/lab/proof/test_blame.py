@@ -42,6 +42,12 @@ def test_a_death_that_nobody_had_to_find_is_told_as_such(tmp_path):
         "1 died, 1 of them where nobody had to find and remove it")
 
 
+def test_a_peer_that_died_and_came_back_is_told_but_not_judged(tmp_path):
+    row = deaths.dead(tell(tmp_path, THREE, DEAD, FOUND, HEARD, REMOVED, STAYS,
+                           "40 5003 starts \n 40.5 5001 links 5003 \n 41 5003 asks 5001 until 60"))
+    assert row.holds and row.figures == "0 died; not judged: 1 that came back"
+
+
 @pytest.mark.parametrize("event, healthy", [
     ("33 {0} leaving:@{0}", True), ("35 {0} leaving:@{0}", False),
     ("25 {0} late:0.600", True), ("19 {0} late:0.600", False),

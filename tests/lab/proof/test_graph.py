@@ -6,6 +6,7 @@ from gossip.lab.proof import check, graph
 from gossip.lab.proof.evidence import Proof
 from gossip.lab.proof.records import Records
 from tests.tools.folders import START, Folder
+from tests.tools.stories import THREE, tell
 
 AT = START.replace(tzinfo=datetime.timezone.utc).timestamp()
 
@@ -73,6 +74,16 @@ def test_who_gets_a_first_link_after_it_began_to_leave_is_no_piece(tmp_path):
     records = Records(folder.write(60)).refresh()
     assert graph.history(records)[-1] == (AT + 2, 1)
     assert check.pieces(Proof(records)).holds
+
+
+def test_who_never_had_a_neighbour_is_told_apart_from_the_graph_of_the_others(tmp_path):
+    row = check.pieces(tell(tmp_path, THREE, """
+        0.5 5004 starts
+        1.2 5004 registered:@8080
+        2.0 5004 lives until 60
+        60 8080 peer list:@5001:1"""))
+    assert row.details == ["127.0.0.1:5004 never had a neighbour"] and row.figures.startswith(
+        "the graph of the others was never in more than one piece")
 
 
 def test_who_gets_a_first_link_to_nobody_else_and_stays_is_a_piece(tmp_path):
