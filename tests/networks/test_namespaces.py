@@ -202,7 +202,7 @@ class Halves:
         runs = self.records.refresh().peers
         finders = {side(run.address) for run in runs if any(across(run, run.dead))}
         return (finders == set(SIDES) and not any(any(across(run, run.linked)) for run in runs)
-                and graph.history(self.records)[-1][1] == 2)
+                and graph.replay(self.records)[0][-1][1] == 2)
 
     def part(self):
         """Cut the cable, while everyone gossips, until the halves are strangers."""

@@ -45,7 +45,7 @@ def one_piece(folder, peers):
     """Whether, by their files, so many peers have neighbours and all peers form one graph."""
     records = Records(folder).refresh()
     return (sum(bool(run.linked) for run in records.peers) == peers
-            and graph.history(records)[-1][1] == 1)
+            and graph.replay(records)[0][-1][1] == 1)
 
 
 def copy(network, tmp_path):

@@ -173,7 +173,7 @@ def timeline(records: Records) -> tuple[list[Lane], float]:
     lanes = []
     for name, changes, end in (
             ("peers up", up, newest),
-            ("pieces of the graph", graph.history(records), graph.end_of(records))):
+            ("pieces of the graph", graph.replay(records)[0], graph.end_of(records))):
         changes += [(max(end, at), count) for at, count in changes[-1:]]  # once more at the end
         lanes.append(Lane(name, [at - start for at, _ in changes], [count for _, count in changes]))
     lanes += [Lane(name, [at - start for at in times]) for name, times in moments.items()]

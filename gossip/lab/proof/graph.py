@@ -136,13 +136,8 @@ def end_of(records: Records) -> float:
                default=newest)
 
 
-def history(records: Records) -> list[tuple[float, int]]:
-    """Return when the number of pieces changed, and to which number."""
-    return replay(records)[0]
-
-
 def replay(records: Records) -> tuple[list[tuple[float, int]], Pieces]:
-    """Return the history, and the graph when the network ended."""
+    """Return when the number of pieces changed, and to which, and the graph at the end."""
     pieces, counts = Pieces(), []
     said = collections.defaultdict(set)  # peer -> the neighbours that it says it has
     for at, peer, other, up in _changes(records):

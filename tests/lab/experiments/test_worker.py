@@ -56,7 +56,7 @@ def test_ctrl_c_ends_a_network_and_its_files_tell_of_no_death(tmp_path):
         code, out, err = runner.finish()
     assert (code, err) == (0, "")
     assert all(lines_of(path)[-1] == "stopped:interrupted" for path in tmp_path.glob("*_*.txt"))
-    assert graph.history(Records(tmp_path).refresh())[-1][1] == 1
+    assert graph.replay(Records(tmp_path).refresh())[0][-1][1] == 1
 
 
 def test_a_peer_killed_in_a_worker_dies_without_a_word(network):

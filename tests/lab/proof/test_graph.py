@@ -19,7 +19,7 @@ def test_the_history_tells_when_the_graph_fell_apart_and_closed_again(tmp_path):
     for second, one, other in ((6, a, d), (6.5, d, a)):  # a link needs both of its ends
         folder.say(one, second, f"connected:{other}")
     records = Records(folder.write()).refresh()
-    history = graph.history(records)
+    history = graph.replay(records)[0]
     assert history[-1] == (AT + 6.5, 1)
     spans = graph.spans_apart(history, graph.end_of(records))
     assert [span for span in spans if span[0] > AT + 3] == [(AT + 4, AT + 6.5)]
@@ -34,7 +34,7 @@ def test_a_death_that_cuts_the_graph_is_seen_and_its_links_are_gone(tmp_path):
         folder.say(peer, 4.1, f"disconnected:{b}:closed by the other end")
         folder.say(peer, 4.1, f"degree:{peer}=>0")
     records = Records(folder.write(60)).refresh()
-    assert graph.history(records)[-1] == (AT + 4, 2)
+    assert graph.replay(records)[0][-1] == (AT + 4, 2)
     snapshot = graph.largest(records)
     assert snapshot.links == [(a, b), (b, c)]
     assert snapshot.degrees == {a: 1, b: 2, c: 1}
@@ -54,14 +54,14 @@ def test_who_quits_or_ends_with_all_others_leaves_no_pieces(tmp_path):
     folder.say(folder.peers[0], 3.1, "stopped:quit")
     records = Records(folder.write()).refresh()
     assert graph.end_of(records) == AT + 30
-    assert [count for at, count in graph.history(records) if at > AT + 2.5] == []
+    assert [count for at, count in graph.replay(records)[0] if at > AT + 2.5] == []
 
 
 def test_the_hub_whose_last_word_is_the_first_leaves_no_pieces(tmp_path):
     folder = Folder(tmp_path, 3, [(0, 1), (1, 2)])
     for at, peer in enumerate((1, 0, 2)):
         folder.say(folder.peers[peer], 30 + at / 100, "stopped:interrupted")
-    assert graph.history(Records(folder.write()).refresh())[-1][1] == 1
+    assert graph.replay(Records(folder.write()).refresh())[0][-1][1] == 1
 
 
 def test_who_gets_a_first_link_after_it_began_to_leave_is_no_piece(tmp_path):
@@ -72,7 +72,7 @@ def test_who_gets_a_first_link_after_it_began_to_leave_is_no_piece(tmp_path):
     folder.say(late, 4.4, f"disconnected:{folder.peers[0]}:left")
     folder.say(late, 4.5, "stopped:quit")
     records = Records(folder.write(60)).refresh()
-    assert graph.history(records)[-1] == (AT + 2, 1)
+    assert graph.replay(records)[0][-1] == (AT + 2, 1)
     assert check.pieces(Proof(records)).holds
 
 
@@ -89,4 +89,4 @@ def test_who_never_had_a_neighbour_is_told_apart_from_the_graph_of_the_others(tm
 def test_who_gets_a_first_link_to_nobody_else_and_stays_is_a_piece(tmp_path):
     folder = Folder(tmp_path, 4, [(0, 1), (1, 2), (0, 2)])
     folder.say(folder.peers[3], 4.2, f"connected:{folder.peers[0]}")
-    assert graph.history(Records(folder.write(60)).refresh())[-1] == (AT + 4.2, 2)
+    assert graph.replay(Records(folder.write(60)).refresh())[0][-1] == (AT + 4.2, 2)
