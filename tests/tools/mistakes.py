@@ -6,7 +6,6 @@ Each is a function that is given pytest's `monkeypatch`, and undone by it.
 import functools
 import math
 
-from gossip.node.link import Link
 from gossip.overlay import ring
 from gossip.overlay.linking import Linking
 from gossip.overlay.neighbours import NEIGHBOUR, Admission, Neighbours
@@ -78,10 +77,8 @@ def a_report_is_not_passed_on_to_seeds(monkeypatch):
 
 
 def gossip_is_sent_before_accepted(monkeypatch):
-    monkeypatch.setattr(Link, "hold", lambda self: None)
-
-    @around(monkeypatch, Linking, "_welcome")
-    def welcome(original, self, link, admission):
+    @around(monkeypatch, Linking, "enter")
+    def enter(original, self, link, admission):
         self._node.spreading.on_met(link)
         original(self, link, admission)
 
