@@ -43,6 +43,7 @@ SAID_TO_SEEDS = {"ask_peer_list", "dead_node", "leave"}
 QUICK_AT_ONCE = 256  # quick looks under way in each lane
 REPORTS_READ = 1_000  # dead reports of registered peers in a second; more are only counted
 REPORTS_OF_ONE = 100  # that a registered peer may make in a second; it has fewer links
+REPORTERS = 100_000  # whose numbers of reports are remembered: more than a seed lists
 STRANGERS_READ = 50  # the same of other seeds, and of anybody else
 LOOK_PAUSE = 1.0  # seconds between two lookups of the names of other seeds
 UNTRUE = "a report of the death of a peer that answers"  # an offence, where seeds monitor
@@ -75,8 +76,8 @@ class Seed(Node):
         self.deciding = Deciding(self, self.keeping)
         self.admission = Admission(self)
         self._from_peers = Rate(REPORTS_READ)
-        self._from_one = Rate(REPORTS_OF_ONE)
-        self._least_from_one = Rate(1)  # though other peers report too much
+        self._from_one = Rate(REPORTS_OF_ONE, keys=REPORTERS)
+        self._least_from_one = Rate(1, keys=REPORTERS)  # though other peers report too much
         self._from_seeds, self._old_from_seeds, self._from_others = (
             Rate(STRANGERS_READ) for _ in range(3))
         self._disbelieved = ShutOut({UNTRUE: UNTRUE_LIMIT if settings.monitor else 0}, settings.ban,

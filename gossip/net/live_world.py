@@ -150,17 +150,18 @@ class LiveWorld:
             self._node.make_room(reason)
 
     def _start(self, link, thread: str) -> None:
-        """Start the thread of a link. If there is none left, the flusher ends the link, so that
-        dials which fail at once do not nest."""
+        """Start the thread of a link. If there is none left, end the link; the flusher
+        does so after a dial, because dials which fail at once would nest."""
         if self.threads.start(thread, self._read, link):
             return
         end = functools.partial(
             self._end, link, OSError(errno.EAGAIN, "this machine has no thread left"))
         with self.turn:
-            if self._node.stopping:
+            if not self._node.stopping:
+                self._node.counters.add("threads that could not be started")
+            if self._node.stopping or link.target is None:
                 end()
             else:
-                self._node.counters.add("threads that could not be started")
                 self.flusher.take_over(end)
 
     def _end(self, link, error: Exception | None = None) -> None:

@@ -131,7 +131,8 @@ class Vouching(Part):
     def _may_probe(self, address: Address) -> bool:
         """Count one more probe for askers; return False beyond the limits."""
         now = self._node.now()
-        return self._probes_of_one.spend(now, key=address) and self._probes.spend(now)
+        # in this order, so that questions about many addresses do not evict what one has spent
+        return self._probes.spend(now) and self._probes_of_one.spend(now, key=address)
 
     def _found_out(self, address: Address) -> None:
         """Tell all askers that wait for a probe, even if it failed."""

@@ -151,7 +151,7 @@ def test_a_link_stays_chosen_when_the_other_end_makes_it_anew():
     assert given_up(table, 3) == [peer(90)]
 
 
-def test_of_those_whom_no_list_names_250_in_ten_seconds_are_accepted_after_a_probe_and_all_others():
+def test_of_those_whom_no_list_names_250_at_once_are_accepted_after_a_probe_and_all_others():
     table = Neighbours(peer(1), Settings(capacity=fixed(1_000)), print)
     assert (UNLISTED, UNLISTED_AT_ONCE) == (25, 250)
     for port in range(2, 2 + UNLISTED_AT_ONCE):

@@ -93,6 +93,23 @@ def test_so_many_addresses_are_probed_in_a_second_and_so_many_questions_wait(mon
     assert len(seed.probes) == 2
 
 
+def test_questions_about_a_thousand_others_do_not_have_one_probed_more_often(seed):
+    begun, probed = seed.time, 0
+    while seed.time < begun + 1.0:
+        for number in range(100, 1_200):
+            seed.ask(peer(number), 5)
+            seed.time += 0.00002
+            while seed.probes:
+                seed.find_out()
+        for start in range(3):
+            seed.time += 0.005
+            seed.ask(ORIGIN, start)
+            probed += len(seed.probes)
+            while seed.probes:
+                seed.find_out()
+    assert 0 < probed <= 2 * vouching.PROBES_OF_ONE
+
+
 def test_nobody_is_probed_for_askers_that_have_gone(seed):
     askers = [seed.ask(ORIGIN, 5) for _ in range(2)]
     wanted = seed.probes[0][2]

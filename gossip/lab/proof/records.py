@@ -278,6 +278,8 @@ class Records:
         if run is None or not (getattr(run, "settings", {}).get("start") == start
                                or abs(int(start) / 1000 - begun) < 0.002):
             piece.lacks_beginning = True
+            if run is not None:
+                run.superseded = True
             run = PeerRun(node, at)  # of which nothing is proved
             self._latest[node] = run, int(start) / 1000
         return run
