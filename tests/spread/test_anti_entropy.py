@@ -118,7 +118,7 @@ def test_who_has_nothing_gets_all_runs_when_it_is_linked_and_not_later(net, runs
 
 
 def test_of_many_runs_only_those_that_differ_are_shown(net):
-    peer, fake = net.peer(antientropy_interval=60), net.fake()
+    peer, fake = net.peer(antientropy_interval=60, liveness_interval=30), net.fake()
     end = net.neighbour(peer, fake)
     runs = [f"127.0.0.1:{port}:7" for port in range(1, 101)]
     end.say(*(f"gmessage:1.000000:{run}:1:x" for run in runs))
