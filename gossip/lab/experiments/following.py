@@ -295,10 +295,10 @@ def run_network(args, peers: list[Address], settings: Settings, processes: int |
                           f"The proof: {command('check', args.outputs)}")
             return 0
         if not in_time:
+            full = "" if shutil.disk_usage(args.outputs).free else (
+                "; no space is left for output files, so the proof lacks what they lack")
             steps.say("not everything happened as it should, or in time. The last step is "
-                      f"{steps.last()}")
-            if not shutil.disk_usage(args.outputs).free:
-                steps.say("no space is left for output files: the proof lacks what they lack")
+                      f"{steps.last()}{full}")
         rows = check.with_texts(records, check.prove(records.refresh(), network.here()))
         plot = command("plot", args.outputs), "a page of this proof, with pictures"
         again = f"python runner.py {args.again} --watch", "such a network, live in a browser"
