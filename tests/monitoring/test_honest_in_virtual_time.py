@@ -146,3 +146,13 @@ def test_rows_that_wait_at_a_seed_that_forwards_them_part_nobody(chance):
         lines(link, some)
     network.talk(14, pause=0.5, texts=5)
     network.assert_that_nobody_is_blamed()
+
+
+def test_rows_that_come_late_after_no_seed_was_to_be_had_have_nobody_left_alone():
+    network = Network(WATCHED._replace(report_interval=1.0, capacity=fixed(3)), [*OLD, *LATE[:2]])
+    network.talk(12.0, pause=0.5, texts=5)
+    network.cut(frozenset(SEEDS))
+    network.talk(12.0, pause=0.5, texts=5)
+    network.mend(frozenset(SEEDS))
+    network.talk(14.0, pause=0.5, texts=5)
+    network.assert_that_nobody_is_blamed()
