@@ -111,12 +111,15 @@ def test_who_comes_back_last_when_no_peer_had_a_seed_is_left_alone_by_nobody():
     network.assert_that_nobody_is_blamed()
 
 
-def test_what_waited_on_links_to_seeds_comes_at_once_and_nobody_is_left_alone():
-    """The links outlive a short cut, so that all reports of it come as if they were new."""
-    network = Network(WATCHED._replace(report_interval=1.0, capacity=fixed(3)), [*OLD, LATE[0]])
+@pytest.mark.parametrize("newcomers, cut", [(1, 10), (2, 12)])
+def test_what_waited_on_links_to_seeds_comes_at_once_and_nobody_is_left_alone(newcomers, cut):
+    """The links outlive a short cut, so that all reports of it come as if they were new, or late
+    if it was longer."""
+    network = Network(WATCHED._replace(report_interval=1.0, capacity=fixed(3)),
+                      [*OLD, *LATE[:newcomers]])
     network.talk(12, pause=0.5, texts=5)
     network.cut(frozenset(SEEDS))
-    network.talk(10, pause=0.5, texts=5)
+    network.talk(cut, pause=0.5, texts=5)
     network.mend(frozenset(SEEDS))
     network.talk(14, pause=0.5, texts=5)
     network.assert_that_nobody_is_blamed()
@@ -145,14 +148,4 @@ def test_rows_that_wait_at_a_seed_that_forwards_them_part_nobody(chance):
     for link, some in waiting:
         lines(link, some)
     network.talk(14, pause=0.5, texts=5)
-    network.assert_that_nobody_is_blamed()
-
-
-def test_rows_that_come_late_after_no_seed_was_to_be_had_have_nobody_left_alone():
-    network = Network(WATCHED._replace(report_interval=1.0, capacity=fixed(3)), [*OLD, *LATE[:2]])
-    network.talk(12.0, pause=0.5, texts=5)
-    network.cut(frozenset(SEEDS))
-    network.talk(12.0, pause=0.5, texts=5)
-    network.mend(frozenset(SEEDS))
-    network.talk(14.0, pause=0.5, texts=5)
     network.assert_that_nobody_is_blamed()

@@ -8,7 +8,6 @@ come, or none for ARRIVING seconds.
 import contextlib
 import dataclasses
 import random
-import shutil
 import time
 
 from gossip.addresses import Address, address_of
@@ -295,10 +294,7 @@ def run_network(args, peers: list[Address], settings: Settings, processes: int |
                           f"The proof: {command('check', args.outputs)}")
             return 0
         if not in_time:
-            full = "" if shutil.disk_usage(args.outputs).free else (
-                "; no space is left for output files, so the proof lacks what they lack")
-            steps.say("not everything happened as it should, or in time. The last step is "
-                      f"{steps.last()}{full}")
+            steps.say_late(args.outputs)
         rows = check.with_texts(records, check.prove(records.refresh(), network.here()))
         plot = command("plot", args.outputs), "a page of this proof, with pictures"
         again = f"python runner.py {args.again} --watch", "such a network, live in a browser"

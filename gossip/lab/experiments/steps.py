@@ -1,6 +1,8 @@
 """The progress of a command, in numbered steps or in lines."""
 
 import math
+import pathlib
+import shutil
 import time
 from collections.abc import Callable
 
@@ -54,11 +56,18 @@ class Steps:
                                 time_left(left) if left > 0 else f"{now - self._begun:.1f} s")
         elif now - self._told >= self._every:
             self._told = now
-            show(f"{now - self._first:5.1f} s  {self.last()}")
+            show(f"{now - self._first:5.1f} s  {self._last()}")
 
-    def last(self) -> str:
+    def _last(self) -> str:
         """Return the last step as it is now."""
         return f"{self._name}: {self._words()}"
+
+    def say_late(self, outputs: pathlib.Path) -> None:
+        """Say that the last step was not over in time, and whether a full disk may be why."""
+        full = "" if shutil.disk_usage(outputs).free else (
+            "; no space is left for output files, so the proof lacks what they lack")
+        self.say("not everything happened as it should, or in time. The last step is "
+                 f"{self._last()}{full}")
 
     def end(self) -> None:
         """Leave the last step as it is."""
