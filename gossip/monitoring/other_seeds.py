@@ -214,12 +214,12 @@ class Tending:
         if told.tree == self._trees[-1][1]:
             told.agreed = min(told.agreed, now)
 
-    def turn(self, now: float) -> None:
-        """Forget old trees, and notice whether anything was late, once a period."""
+    def turn(self, now: float, is_late: bool = False) -> None:
+        """Forget old trees, and notice whether anything, or this seed, was late, once a period."""
         long_ago = now - SETTLED * self._period
         if now - self._last_turn > SETTLED * self._period:
             self._awake_since = self.behind = now
-        if any(told.at <= long_ago for told in self._others()):
+        if is_late or any(told.at <= long_ago for told in self._others()):
             self.behind = now  # what a seed forwards comes before its load
         self._last_turn = now
         while len(self._trees) > 1 and self._has_all(now) and self._trees[1][0] <= long_ago:

@@ -12,6 +12,7 @@ from gossip.monitoring import grammar
 from gossip.monitoring.keeping import Intake
 from gossip.monitoring.threaded_tree import ThreadedTree, first_key, key
 from gossip.signing.grammar import Signer
+from tests.tools.fakes import run_late
 from tests.tools.files import count, events, wait_event
 from tests.tools.keepers import PERIOD as VIRTUAL_PERIOD
 from tests.tools.keepers import Keepers
@@ -25,6 +26,18 @@ def owner(seeds, row_key):
     """The seed that owns a key by the tree of all."""
     address = seeds[0].keeping.tree.owner(row_key)
     return next(seed for seed in seeds if seed.address == address)
+
+
+@pytest.mark.parametrize("share, is_late", [(0.1, False), (0.2, True)])
+def test_a_seed_that_runs_late_by_a_share_of_a_period_says_so_and_warns_nobody(share, is_late):
+    keepers = Keepers(1, seeds=2)
+    keepers.run(10 * VIRTUAL_PERIOD)
+    seed, _ = keepers.seeds()
+    run_late(seed, share * VIRTUAL_PERIOD)
+    seed.keeping.turn(keepers.time.now)
+    written = b"".join(bytes(file.data) for file in keepers.network.folder.values())
+    assert (b":late:%.3f" % (share * VIRTUAL_PERIOD) in written) is is_late
+    assert (seed.keeping.tending.behind == keepers.time.now) is is_late
 
 
 # Reports.

@@ -176,3 +176,10 @@ def test_rows_are_late_when_this_seed_stood_still():
     assert tending.behind == 0.0
     tending.turn(70.1)
     assert tending.behind == 70.1
+
+
+def test_rows_are_late_when_this_seed_runs_late():
+    tending = Seen(seeds=(A,)).turns(50)
+    tending.turn(60.0, is_late=True)
+    tending.turn(70.0)
+    assert tending.behind == 60.0

@@ -11,6 +11,7 @@ honest peer alone. Nor is an attacker kicked that reports living peers dead, but
 three of its reports untrue looks at no more, and removes no living peer.
 """
 
+import itertools
 import math
 import operator
 from typing import NamedTuple
@@ -34,7 +35,9 @@ HALF = "drophalf"  # the kind that with three neighbours keeps back little more 
 UNTRUE, UNTRUE_PERIODS = 3, 7  # untrue reports after which a seed has to disbelieve a peer, and
 # periods in which they came, one less than seeds count
 CHEAT = "twotexts"  # the kind that two signatures convict
-CHEAT_IN_TIME = 2  # periods until this kind is kicked, from its first message on
+CHEAT_IN_TIME = 2  # periods until this kind is kicked, from its first message on, but seconds at
+CHEAT_SECONDS = 5  # least, because a text crosses a network that just begins in seconds
+LATE_SEED = 0.15  # of a period: a seed that is as late warns nobody for long
 
 
 def malicious(proof: Proof) -> Row | None:
@@ -124,20 +127,22 @@ def tally_of(proof: Proof) -> Tally:
 
 
 def _periods(proof: Proof, run: PeerRun, until: float) -> float:
-    """Return the periods of an attacker's time, without its lateness."""
+    """Return the periods of an attacker's time, while neither it nor a seed was late."""
     begins = sorted(link.begin for links in run.links.values() for link in links)
     linked = next((at for at in begins
                    if len(run.linked_at(at) - proof.attacking) >= REPORTERS), math.inf)
     times = sorted(run.generated.values()) if run.malice == CHEAT else proof.times
     said = next((at for at in times if at >= linked), until)
-    return Spans([(said, until)]).minus(run.late).total() / (run.setting("report-interval") or 1)
+    late = Spans(itertools.chain(run.late, *(seed.late for seed in proof.seeds))).merged()
+    return Spans([(said, until)]).minus(late).total() / (run.setting("report-interval") or 1)
 
 
 def _limit(proof: Proof, run: PeerRun, end: float) -> float:
     """Return the periods after which an attacker is kicked too late."""
+    period = run.setting("report-interval") or 1
     if run.malice == CHEAT:
-        return CHEAT_IN_TIME
-    lately = end - 2 * run.setting("report-interval")
+        return max(CHEAT_IN_TIME, CHEAT_SECONDS / period)
+    lately = end - 2 * period
     unrest = any(seed.first > run.first or seed.ended is None and seed.last < lately
                  for seed in proof.seeds)
     return IN_TIME + WITHOUT_SEED * unrest
@@ -166,11 +171,11 @@ def _faults(proof: Proof, attackers: list[PeerRun], end: float) -> list[str]:
 
 
 def _has_kept(proof: Proof, run: PeerRun, attacker: PeerRun, end: float) -> bool:
-    """Tell whether a run kept an attacker for too long. The time begins anew when a seed was late
-    for half a period, because it may have missed a turn, after which seeds warn nobody for long."""
+    """Tell whether a run kept an attacker for too long. The time begins anew when a seed was late,
+    because after that it warns nobody for long."""
     period, standing = run.setting("report-interval"), 2 * run.setting("settle")
-    anew = max((until for seed in proof.seeds for begin, until in seed.late
-                if until - begin >= period / 2), default=-math.inf)
+    anew = max((until for seed in proof.seeds for begin, until in seed.late.merged()
+                if until - begin >= LATE_SEED * period), default=-math.inf)
     kept = (Spans([(max(link.begin + standing, anew), end)]).minus(run.late).total()
             for link in run.links.get(attacker.address, ()) if end < link.end)
     return run.last >= end and any(seconds > SHUNNED * period for seconds in kept)

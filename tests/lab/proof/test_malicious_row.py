@@ -41,8 +41,8 @@ def kicked(peer, second=13, badness="0.812"):
         f"{second} {peer} kicked:@8001:{badness}"]
 
 
-def row(folder, *lines, capacity="rule", **more):
-    return malicious(tell(folder, story(*lines, **more), monitor="yes", report_interval="1",
+def row(folder, *lines, capacity="rule", period="1", **more):
+    return malicious(tell(folder, story(*lines, **more), monitor="yes", report_interval=period,
                           capacity=capacity))
 
 
@@ -91,8 +91,10 @@ def test_the_row_names_who_was_missed_and_who_was_kicked_falsely(tmp_path, lines
 
 
 @pytest.mark.parametrize("late, holds", [
-    ("24 5011 late:7.000", True), ("24 5011 late:3.000", False), ("4.9 5011 late:3.500", False)])
-def test_while_an_attacker_is_late_its_time_does_not_run(tmp_path, late, holds):
+    ("24 5011 late:7.000", True), ("24 5011 late:3.000", False), ("4.9 5011 late:3.500", False),
+    ("24 8001 late:7.000", True), ("24 5002 late:7.000", False),
+    ("24 8001 late:3.000 \n 24 5011 late:3.000", False)])
+def test_while_an_attacker_or_a_seed_is_late_its_time_does_not_run(tmp_path, late, holds):
     assert row(tmp_path, *kicked(5010), *kicked(5011, 25), late).holds is holds
 
 
@@ -138,7 +140,7 @@ def test_an_honest_peer_may_be_kicked_if_half_of_its_reporters_attack(tmp_path, 
     ([], False),
     (["12 5001 parts 5011 unconfirmed", "12 5001 unconfirmed:@5011"], True),
     (["29 8001 late:1.500"], True),
-    (["27 8001 late:1.500", "29 8001 late:0.200"], False),
+    (["27 8001 late:1.500", "29 8001 late:0.100"], False), (["29 8001 late:0.200"], True),
     ([f"{second} 5001 late:1.900" for second in range(8, 40, 2)], True),
     ([f"{second} 5001 late:1.900" for second in range(32, 40, 2)], False)])
 def test_a_silent_attacker_is_not_kicked_but_no_honest_peer_keeps_it(tmp_path, monkeypatch, lines,
@@ -148,6 +150,16 @@ def test_a_silent_attacker_is_not_kicked_but_no_honest_peer_keeps_it(tmp_path, m
     assert found.holds is holds
     assert found.details == ([] if holds else [
         "127.0.0.1:5001 has kept 127.0.0.1:5011 (mute), which names no neighbour"])
+
+
+@pytest.mark.parametrize("kick, period, holds", [
+    ("9.9", "1", True), ("10.1", "1", False), ("24.9", "10", True), ("25.1", "10", False)])
+def test_two_texts_convict_within_two_periods_or_five_seconds(tmp_path, monkeypatch, kick, period,
+                                                              holds):
+    monkeypatch.setitem(VOWS, 5011, "misbehaving:twotexts:0.3")
+    own = spread(5011, 5, [], [])
+    found = row(tmp_path, *kicked(5010), *kicked(5011, kick), *own, period=period)
+    assert found.holds is holds
 
 
 def untrue(*seconds, seed=8001):
