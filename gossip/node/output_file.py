@@ -135,9 +135,11 @@ class OutputFile:
             return True
 
     def _open(self) -> None:
-        self._file = open(self.path, "ab", buffering=0)
+        self._file = open(self.path, "a+b", buffering=0)
         found = os.fstat(self._file.fileno())
         self._identity, self._size = (found.st_dev, found.st_ino), found.st_size
+        self._file.seek(-min(1, self._size), os.SEEK_END)
+        self._torn = self._file.read(1) not in (b"", b"\n")  # by a power cut, or a full disk
 
     def _begin_second(self, second: int) -> None:
         """Format the date of a new second, and look at the path."""
@@ -161,7 +163,7 @@ class OutputFile:
         if is_there:
             if found.st_size >= self._size:
                 return
-            self._size = found.st_size
+            self._size, self._torn = found.st_size, False
         else:
             before, self._missing = self._file, ""
             try:
@@ -172,7 +174,7 @@ class OutputFile:
                 return
             with contextlib.suppress(OSError):  # the system had no room for what was written
                 before.close()
-        self._anew, self._torn, self._told_full = bool(self._run), False, False
+        self._anew, self._told_full = bool(self._run), False
 
     def _notices(self, stamp: str) -> str:
         return "".join([

@@ -144,6 +144,18 @@ BEGUN = ["started:peer:127.0.0.1:5001", "settings:a=b:start=77", "before"]
 CONTINUED = "continued:peer:127.0.0.1:5001:77"
 
 
+@pytest.mark.parametrize("before, lines", [
+    ("", []), (f"{STAMP}peer list:\n", ["peer list:"]), (f"{STAMP}liveness req", ["liveness req"])])
+def test_a_life_begins_with_a_line_of_its_own_behind_one_that_a_power_cut_tore(
+        path, clock, before, lines):
+    path.parent.mkdir()
+    path.write_text(before)
+    output = OutputFile(path, clock)
+    output.begin("peer:127.0.0.1:5001", "a=b:start=77")
+    output.close()
+    assert events(path) == [*lines, *BEGUN[:2]]
+
+
 @pytest.mark.parametrize("is_made", [False, True])
 def test_a_file_that_was_renamed_is_begun_anew_within_a_second(running, clock, path, is_made):
     path.rename(path.with_suffix(".txt.1"))

@@ -179,7 +179,7 @@ def pieces(proof: Proof) -> Row:
                    f"at most at a time, {max(number for _, number in history)} pieces at most")
     since, count = history[-1]
     if count == 1:
-        start = min(run.first for run in proof.peers)
+        start = min(run.first for run in proof.peers if proof.end_of(run) >= since)
         figures += f"; in one since {since - start:.2f} s after the start"
     elif count:
         apart = end - spans[-1][0]

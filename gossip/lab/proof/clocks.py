@@ -108,15 +108,17 @@ def _lines(records: Records) -> list[Line]:
                    if message in source.generated or message in source.received]
             if had:
                 found.append((delivery.source, run.address, min(had), delivery.at))
-    # a registration goes from the peer's start to the seed's first `registered:` to the peer's
-    first: dict[tuple[str, str], float] = {}  # (seed, peer) -> when
+    # a registration goes from the peer's start to the seed's first `registered:` to the peer's;
+    # if one of them tells of fewer, the other's file may begin earlier
+    listed = collections.defaultdict(list)  # (seed, peer) -> when
     for seed in records.seeds:
         for at, peer in seed.registered:
-            first.setdefault((seed.address, peer), at)
-    for (seed, peer), at in first.items():
-        found += [(peer, seed, run.first, at) for run in runs.get(peer, ())[:1]]
-        found += [(seed, peer, at, word.at) for run in runs.get(peer, ())
-                  for word in run.registrations.words.get(seed, ()) if word.lost is None][:1]
+            listed[seed.address, peer].append(at)
+    for (seed, peer), times in listed.items():
+        words = [word.at for run in runs.get(peer, ())
+                 for word in run.registrations.words.get(seed, ()) if word.lost is None]
+        if len(words) == len(times):
+            found += [(peer, seed, runs[peer][0].first, times[0]), (seed, peer, times[0], words[0])]
     lines = [(machine_of(sender), machine_of(receiver), *times)
              for sender, receiver, *times in found]
     return [line for line in lines if line[0] != line[1]]

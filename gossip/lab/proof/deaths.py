@@ -133,7 +133,8 @@ def is_told(proof: Proof, run: PeerRun) -> bool:
 
 def _was_found(proof: Proof, seed: SeedRun, run: PeerRun) -> bool:
     """Tell whether a peer found a run dead, maybe in missing lines."""
-    return any(run.address in other.dead for other in [*proof.peers, *proof.attackers]) or any(
+    return any(other.dead.get(run.address, -math.inf) >= run.first
+               for other in [*proof.peers, *proof.attackers]) or any(
         who in proof.full or proof.is_elsewhere(who) for who in reporters(seed, run.address))
 
 

@@ -75,6 +75,7 @@ def _not_delivered(proof: Proof, received: dict[str, list[PeerRun]]
                    ) -> tuple[list[str], list[str], int]:
     """Return failures, lost messages, and the number of denied deliveries."""
     failures, lost, denied = [], [], 0
+    forbidden = set().union(*(run.forbidden for run in proof.peers))  # who takes none forwards none
     for message, receivers in received.items():
         origin = proof.origin.get(message)
         if origin is None:
@@ -86,7 +87,8 @@ def _not_delivered(proof: Proof, received: dict[str, list[PeerRun]]
             continue
         holders = [origin, *receivers]
         without = [run for run in proof.peers if run is not origin
-                   and message not in run.received and not _excused(proof, message, run, holders)]
+                   and message not in run.received and message not in forbidden
+                   and not _excused(proof, message, run, holders)]
         lacking = [run for run in without if not _is_denied(proof, message, run, holders)]
         denied += len(without) - len(lacking)
         if lacking and _stuck(proof, message, holders, lacking):

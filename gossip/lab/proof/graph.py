@@ -49,8 +49,7 @@ class Pieces:
 
     def all(self) -> list[set]:
         """Return the nodes of each piece."""
-        pieces = {id(piece): piece for piece in self._piece.values()}
-        return list(map(set, pieces.values()))
+        return list({id(piece): piece for piece in self._piece.values()}.values())
 
     def add(self, node: Hashable) -> None:
         """Add a node, a piece by itself."""

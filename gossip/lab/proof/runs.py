@@ -41,6 +41,8 @@ class Run:
     def take(self, at: float, event: str, rest: str) -> None:
         if event == "failed" and self.ended != KICKED:
             self.failures.append(rest)
+        if event == "lost" and self.ended is None:  # there was no room for some lines before
+            self.ended = FULL
         if self.ended in (KICKED, FULL):
             return
         self.set_back = max(self.set_back, self.last - at)
@@ -74,6 +76,7 @@ class PeerRun(Run):
         self.texts: dict[str, str] = {}  # message generated -> its text, maybe cut
         self.registrations = RegistrationHistory()
         self.lists: list[tuple[float, str]] = []  # when which seed told it of others
+        self.forbidden: set[str] = set()  # messages not taken, for their words
         self.repeated: list[str] = []  # messages generated or received once more
         self.linked: set[str] = set()  # neighbours now
         self.degrees: list[tuple[float, int]] = []  # when, number of neighbours from then on
@@ -156,6 +159,8 @@ class PeerRun(Run):
                 self._take_message(at, "gmessage:" + line, source)
             case "generated":
                 self._take_message(at, rest)
+            case "forbidden" if found := GOSSIP.match(rest[rest.find("gmessage:"):]):
+                self.forbidden.add(found[2])
             case "connected":
                 if rest not in self.linked:
                     self.links.setdefault(rest, []).append(Linked(at, math.inf))
@@ -181,7 +186,7 @@ class PeerRun(Run):
                 self.malice = rest.partition(":")[0] if rest.isprintable() else "?"
             case "leaving":
                 self.left = at
-            case "kicked" if KICKED_FOR.fullmatch(rest):
+            case "kicked" if self.settings.get("monitor") != "no" and KICKED_FOR.fullmatch(rest):
                 self.ended = KICKED
             case _:
                 self._take_of_another(at, event, *about(rest))
