@@ -110,12 +110,7 @@ class Model {
   receive([time, , number, from, about], late) {
     const node = this.nodes.get(number), message = this.messages.get(about);
     if (!node || !message) return;
-    const times = node.received;
-    if (times.length && times[times.length - 1] > time) {
-      times.splice(after(times, time, item => item), 0, time);
-    } else {
-      times.push(time);
-    }
+    node.received.splice(after(node.received, time, item => item), 0, time);
     this.hops += 1;
     if (time - message.at > LATE) {
       late.push([time, number, from, about]);
@@ -275,17 +270,13 @@ class Model {
 
 // How many pieces a graph is in: number -> its neighbours.
 function pieces(near) {
-  const seen = new Set();
+  const left = new Set(near.keys());
   let count = 0;
-  for (const start of near.keys()) {
-    if (seen.has(start)) continue;
+  for (const start of left) {  // what is deleted meanwhile is passed over
     count += 1;
-    seen.add(start);
-    for (const queue = [start]; queue.length;) {
-      for (const other of near.get(queue.pop())) {
-        if (!seen.has(other)) queue.push(other);
-        seen.add(other);
-      }
+    for (const todo = [start]; todo.length;) {
+      const number = todo.pop();
+      if (left.delete(number)) todo.push(...near.get(number));
     }
   }
   return count;

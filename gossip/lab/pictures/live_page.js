@@ -31,7 +31,6 @@ class Page {
     this.picture.signs.clear();
     this.player.goLive();
     this.waves.clear();
-    this.panels.showNothing(this.figures.verdict);
   }
 
   // A new stream tells everything again, from the beginning.
@@ -45,9 +44,6 @@ class Page {
   take({figures, events}) {
     if (figures.begin !== undefined && figures.begin !== this.begin) this.startOver(figures.begin);
     const {model} = this, {now, last = now} = figures;
-    if (this.chosen === null && figures.verdict && !this.figures.verdict) {
-      this.panels.showNothing(figures.verdict);
-    }
     this.figures = figures;
     model.take(events);
     const allEnded = model.nodes.size > 0 && !figures.peers && !figures.seeds;
@@ -97,13 +93,7 @@ class Page {
   choose(number) {
     this.chosen = number;
     this.looked = 0;
-    if (number === null) {
-      this.panels.showNothing(this.figures.verdict);
-      this.wake();
-      return;
-    }
-    this.panels.showNode(this.model, number, this.figures.counted > 0);
-    this.panels.showLines("");
+    if (number !== null) this.panels.showLines("");
     this.wake();
   }
 
@@ -185,7 +175,7 @@ class Page {
     if (time < this.player.at - ABREAST) return;
     if (kind === "generated") {
       const message = this.model.messages.get(other);
-      if (message) this.waves.offer(message);
+      if (message) this.waves.pending.push(message);
     } else if (kind === "late") {
       this.flash("late", other, number);
     } else if (kind === "reported" || kind === "dead" || kind === "removed") {
@@ -236,9 +226,9 @@ class Page {
     this.orders.show(player.live, figures.verdict);
     const wave = waves.active[waves.active.length - 1];
     panels.showSentence(wave ? wave.sentence(model) : "");
-    if (this.chosen === null) return;
-    panels.showNode(model, this.chosen, figures.counted > 0);
-    if (time - this.looked > LOOK || !this.looked) this.look(time);
+    if (this.chosen === null) panels.showNothing(figures.verdict);
+    else panels.showNode(model, this.chosen, figures.counted > 0);
+    if (this.chosen !== null && (time - this.looked > LOOK || !this.looked)) this.look(time);
   }
 
   // Reads the last lines of the chosen node.

@@ -5,20 +5,12 @@ const some = value => value === null || value === undefined ? "–"
   : Number(value).toLocaleString("en", {notation: value < 1e6 ? "standard" : "compact",
     maximumFractionDigits: value < 100 || value >= 1e6 ? 1 : 0});
 const MISSING = "missing";  // takes the room that is left
-// Label (what follows | only where there is room), text, whether something is wrong.
+// Label (what follows | only where there is room), and the names of the numbers below it.
 const FIGURES = [
-  ["peers up", figures => some(figures.peers)],
-  ["links", figures => some(figures.links)],
-  ["pieces", figures => some(figures.pieces), figures => figures.pieces > 1],
-  ["degrees|: least · median · most",
-    figures => `${some(figures.least)} · ${some(figures.median)} · ${some(figures.most)}`],
-  ["messages", figures => some(figures.messages)],
-  ["deliveries", figures => some(figures.deliveries)],
-  ["deliveries/s", figures => some(figures.rate)],
-  ["latency, ms|: median · 99 %",
-    figures => `${some(figures.latency)} · ${some(figures.latency99)}`],
-  ["late, s", figures => some(figures.behind)],
-  [MISSING, whatIsMissing],
+  ["peers up", "peers"], ["links", "links"], ["pieces", "pieces"],
+  ["degrees|: least · median · most", "least", "median", "most"],
+  ["messages", "messages"], ["deliveries", "deliveries"], ["deliveries/s", "rate"],
+  ["latency, ms|: median · 99 %", "latency", "latency99"], ["late, s", "behind"], [MISSING],
 ];
 
 // The oldest message that has not reached all, and where it is not.
@@ -61,9 +53,11 @@ class Panels {
   }
 
   showFigures(figures) {
-    FIGURES.forEach(([label, text, wrong], at) => {
-      set(this.boxes[at].lastChild, text(figures));
-      this.boxes[at].className = label === MISSING ? "long" : wrong?.(figures) ? "wrong" : "";
+    FIGURES.forEach(([label, ...names], at) => {
+      const text = names.map(name => some(figures[name])).join(" · ");
+      set(this.boxes[at].lastChild, label === MISSING ? whatIsMissing(figures) : text);
+      const isWrong = label === "pieces" && figures.pieces > 1;
+      this.boxes[at].className = label === MISSING ? "long" : isWrong ? "wrong" : "";
     });
   }
 

@@ -84,9 +84,7 @@ class Picture {
     const {brush} = this;
     brush.beginPath();
     for (const [one, other] of links) line(brush, this.spots.get(one), this.spots.get(other));
-    brush.strokeStyle = this.ink.edge;
-    brush.lineWidth = count > 150 ? 0.6 : 1.2;
-    brush.stroke();
+    stroke(brush, this.ink.edge, count > 150 ? 0.6 : 1.2);
   }
 
   // The ways that a message has taken up to the moment that is shown, and a dot where it is.
@@ -103,10 +101,8 @@ class Picture {
       line(brush, from, to, share);
       if (share < 1) dots.push(between(from, to, share));
     }
-    brush.strokeStyle = colour;
-    brush.lineWidth = hops.length > 450 ? 0.8 : 1.6;
     brush.globalAlpha = hops.length > 450 ? 0.45 : 0.6;
-    brush.stroke();
+    stroke(brush, colour, hops.length > 450 ? 0.8 : 1.6);
     brush.globalAlpha = 1;
     for (const [x, y] of dots) disc(brush, x, y, Math.max(2.2, this.radius * 0.35), colour);
     for (const [number, time] of had) if (time <= moment) fills.set(number, colour);
@@ -123,9 +119,7 @@ class Picture {
     }
     brush.beginPath();
     line(brush, one, other, share);
-    brush.strokeStyle = ink.bad;
-    brush.lineWidth = 2;
-    brush.stroke();
+    stroke(brush, ink.bad, 2);
   }
 
   drawNode(node, fill) {
@@ -143,9 +137,7 @@ class Picture {
     SHAPES[seed.ended ? "seedGone" : "seed"](brush, x, y, high, ink, null, wide);
     if (isMarked(seed, scene)) {
       box(brush, x, y, wide + 4, high + 4);
-      brush.strokeStyle = ink.ink;
-      brush.lineWidth = 1.5;
-      brush.stroke();
+      stroke(brush, ink.ink, 1.5);
     }
     this.write(name, x, y, seed.ended ? ink.muted : ink.on, false);
   }
@@ -154,9 +146,7 @@ class Picture {
     const spot = this.spots.get(number);
     this.brush.beginPath();
     this.brush.arc(spot.x, spot.y, this.radius + 3, 0, 2 * Math.PI);
-    this.brush.strokeStyle = this.ink.ink;
-    this.brush.lineWidth = 1.5;
-    this.brush.stroke();
+    stroke(this.brush, this.ink.ink, 1.5);
   }
 
   // Names stand below their nodes, with a border of the background.

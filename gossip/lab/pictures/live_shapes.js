@@ -33,14 +33,18 @@ const SHAPES = {
   seedGone(brush, x, y, r, ink, fill, wide = r) {
     box(brush, x, y, wide, r);
     brush.setLineDash([3, 3]);
-    brush.strokeStyle = ink.bad;
-    brush.lineWidth = 1.5;
-    brush.stroke();
+    stroke(brush, ink.bad, 1.5);
     brush.setLineDash([]);
     for (const side of [x - wide, x + wide]) cross(brush, side, y, r * 0.4, ink.bad);
   },
   late(brush, x, y, r, ink) { diamond(brush, x, y, r * 0.7, ink); },
 };
+
+function stroke(brush, colour, width) {
+  brush.strokeStyle = colour;
+  brush.lineWidth = width;
+  brush.stroke();
+}
 
 function disc(brush, x, y, r, colour) {
   brush.beginPath();
@@ -52,9 +56,7 @@ function disc(brush, x, y, r, colour) {
 function circle(brush, x, y, r, colour, inside) {
   const width = Math.max(1.5, r / 6);
   disc(brush, x, y, r - width / 2, inside);
-  brush.strokeStyle = colour;
-  brush.lineWidth = width;
-  brush.stroke();
+  stroke(brush, colour, width);
 }
 
 function cross(brush, x, y, r, colour) {
@@ -63,9 +65,7 @@ function cross(brush, x, y, r, colour) {
   brush.lineTo(x + r, y + r);
   brush.moveTo(x + r, y - r);
   brush.lineTo(x - r, y + r);
-  brush.strokeStyle = colour;
-  brush.lineWidth = Math.max(1.5, r / 3);
-  brush.stroke();
+  stroke(brush, colour, Math.max(1.5, r / 3));
 }
 
 function box(brush, x, y, wide, high) {
@@ -82,9 +82,7 @@ function diamond(brush, x, y, r, ink) {
   brush.closePath();
   brush.fillStyle = ink.card;
   brush.fill();
-  brush.strokeStyle = ink.ink;
-  brush.lineWidth = 1.5;
-  brush.stroke();
+  stroke(brush, ink.ink, 1.5);
 }
 
 // A ring around a node, one third for each miss.
@@ -94,9 +92,7 @@ function thirds(brush, x, y, r, count, ink) {
     const from = (third / 3 - 0.25) * 2 * Math.PI + 0.15;
     brush.beginPath();
     brush.arc(x, y, r + 1 + width, from, from + 2 * Math.PI / 3 - 0.3);
-    brush.strokeStyle = third < count ? ink.amber : ink.pale;
-    brush.lineWidth = width;
-    brush.stroke();
+    stroke(brush, third < count ? ink.amber : ink.pale, width);
   }
 }
 

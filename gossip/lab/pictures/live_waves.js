@@ -100,10 +100,6 @@ class Waves {
     this.pending = [];
   }
 
-  offer(message) {
-    this.pending.push(message);
-  }
-
   isWished({origin, text}) {
     return this.wish?.origin === origin && this.wish.text.startsWith(text);
   }

@@ -205,7 +205,7 @@ def test_what_the_viewer_lets_a_peer_say_is_shown_before_newer_messages():
         model.take(events);
         const waves = new Waves(), shown = () => waves.active.map(wave => wave.message.number);
         model.seek(seconds(7), ([, kind, , number]) => {
-          if (kind === "generated") waves.offer(model.messages.get(number));
+          if (kind === "generated") waves.pending.push(model.messages.get(number));
         });
         waves.wish = {origin: 0, text: "hello, and more than the stream has"};
         waves.turn(0, seconds(5.1), seconds(5.1));
