@@ -332,7 +332,7 @@ class Peer(Node):
         """Count what there is and everything that was dropped."""
         with self.turn:
             return {
-                "address": self.address,
+                "address": str(self.address),
                 "neighbours": f"{len(self.neighbours.addresses())} of {self.neighbours.capacity}",
                 "seeds": len(self.joining.links()),
                 "known peers": len(self.peer_list.addresses()),

@@ -274,7 +274,7 @@ class Seed(Node):
 
     def status(self) -> dict[str, object]:
         with self.turn:
-            return {"address": self.address, "registered": len(self.registry.addresses()),
+            return {"address": str(self.address), "registered": len(self.registry.addresses()),
                     **self.counts()}
 
 

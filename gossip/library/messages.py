@@ -104,7 +104,10 @@ class Inbox:
         EOFError if the peer has ended and every message was taken."""
         limit = None if timeout is None else max(0.0, min(timeout, threading.TIMEOUT_MAX))
         try:
-            message = self._queue.get(timeout=limit)
+            try:  # at once first, because before Python 3.13 `get` may wait for ever if time is up
+                message = self._queue.get_nowait()
+            except queue.Empty:
+                message = self._queue.get(limit != 0, limit)
         except queue.Empty:
             raise TimeoutError(f"no message within {timeout} s") from None
         if message is None:

@@ -138,7 +138,7 @@ class Joined:
         self._check_process()
         with put_off():
             status = self._node.status()
-        return {**status, "address": self.address, "messages not taken yet": len(self._inbox),
+        return {**status, "messages not taken yet": len(self._inbox),
                 "messages dropped, because they were not taken": self._inbox.dropped}
 
     def __repr__(self) -> str:
@@ -281,8 +281,8 @@ class Network(contextlib.AbstractContextManager["Network"]):
 def network(peers: int = 5, *, seeds: int = 3, host: str = "127.0.0.1", outputs: Folder = None,
             backlog: int | str = BACKLOG, **settings: Any) -> Network:
     """Start a network on free ports, and wait until it is connected. Deaths are found within two
-    seconds, because its liveness interval is 0.5 s. `host`, `outputs`, `backlog` and settings are
-    as in `gossip.join`."""
+    seconds, because its liveness interval is 0.5 s. `host` is an IP; `outputs`, `backlog` and
+    settings are as in `gossip.join`."""
     quick: dict[str, Any] = QUICK | settings
     anywhere = [address_of(host, 1)._replace(port=0)] * seeds
     formed = Network(Seeds(anywhere, [], settings_of(quick, USUAL), outputs))

@@ -7,6 +7,7 @@ a node's turn, tables stay half changed, and a lock held. So handlers are called
 import contextlib
 import functools
 import importlib.util
+import operator
 import os
 import pathlib
 import signal
@@ -71,7 +72,7 @@ def start(kind: Any, address: Address, sock: socket.socket, seeds: list[Target],
     """Start a node of a class, for which `sock` listens. The caller closes it if this fails."""
     with errors_of_a_start():
         output = (OutputFile(None, time.time_ns, subscriber) if outputs is None else open_output(
-            pathlib.Path(outputs), kind.kind, address, settings.file_limit, subscriber))
+            pathlib.Path(outputs).absolute(), kind.kind, address, settings.file_limit, subscriber))
         node = kind(address, seeds, settings, output, functools.partial(LiveWorld, sock=sock))
         _nodes.add(node)
         start_node(node)
@@ -157,7 +158,7 @@ def address_asked_for(port: int | str, host: str, seeds: list[Target]) -> Addres
             raise ValueError(f"{port} is a name; give the port alone, and host=\"{address.host}\"")
         if host not in (AUTO, address.ip):
             raise ValueError(f"{port} names its host; leave host={host!r} out")
-    elif 0 <= port <= 65535:
+    elif 0 <= operator.index(port) <= 65535:  # no float, which the cache takes for the number
         with errors_of_a_start():
             ip = host_of(host, seeds, 0.0)
         address = address_of(ip, port or 1)._replace(port=port)

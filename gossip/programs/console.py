@@ -85,12 +85,16 @@ quit       leave gracefully: nobody reports me dead
 
     def _command(self, command: str) -> None:
         if command == "quit":
-            quit_when_heard(self._peer, self._said_at)
+            self.quit()
         elif command:
             answers = {"help": lambda: self.HELP, "peers": self._peers, "status": self._status,
                        "messages": self._messages, "say": lambda: "say what? Type: say TEXT"}
             unknown = self.UNKNOWN.format(escape(command[:60]))
             self._screen.say(answers.get(command, lambda: unknown)())
+
+    def quit(self) -> None:
+        """Leave, once somebody has heard the last message."""
+        quit_when_heard(self._peer, self._said_at)
 
     def _counts(self) -> dict[str, object]:
         return {**self._peer.status(), "lines not shown": self._screen.dropped}

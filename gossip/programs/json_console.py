@@ -8,7 +8,6 @@ import time
 from gossip.addresses import Address
 from gossip.events import gossip_fields, parted, unescape
 from gossip.programs.console import Console
-from gossip.programs.starting import quit_when_heard
 from gossip.settings import majority
 from gossip.terminal.input import LOOK
 from gossip.terminal.screen import Screen
@@ -79,7 +78,7 @@ class JsonConsole(Console):
         """Read lines until the end of input, then leave."""
         super().read_lines()
         if not self._over():
-            quit_when_heard(self._peer, self._said_at)
+            self.quit()
 
     @staticmethod
     def _split(line: str) -> tuple[str, str]:
@@ -103,11 +102,10 @@ class JsonConsole(Console):
 
     def _command(self, command: str) -> None:
         if command == "leave":
-            quit_when_heard(self._peer, self._said_at)
+            self.quit()
         elif command == "status":
-            status = {**self._counts(), "address": str(self._peer.address)}
             self._screen.answer(event="status", **{name.replace(" ", "_"): value
-                                                   for name, value in status.items()})
+                                                   for name, value in self._counts().items()})
         elif command == "peers":
             neighbours, known = self._addresses().values()
             self._screen.answer(event="peers", neighbours=neighbours, known=known)

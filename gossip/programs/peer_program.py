@@ -103,7 +103,7 @@ def _run_peer(peer_class, address: Address, own: Address, seeds: list[Target], a
         args=("console", _run_console, (peer, console, args.end_with_input, end))).start()
     end.wait(lambda: peer.stopping)
     if args.leave and end.signalled == signal.SIGTERM:
-        peer.quit()
+        threading.Thread(target=console.quit, name="leaving", daemon=True).start()
         end.wait_for_more(lambda: peer.stopping, LEAVE_LIMIT)
     peer.stop()
     if talks:
@@ -173,6 +173,6 @@ def ask_for_port(keyboard: Keyboard, offer=None, check=lambda port: None) -> int
                 return offered.port
             show(f"{offered.port} was taken meanwhile.")
         except ValueError as error:
-            show(f"{error}. Try again, for example 5001.")
+            show(f"{error}. Try again, for example {offered.port if offered else 5001}.")
         except PortTaken as error:
             show(f"{error}. Try again.")

@@ -63,6 +63,11 @@ Ctrl-C ends me abruptly, so that others find me dead."""
         else:
             super()._command(command)
 
+    def quit(self) -> None:
+        if self._said_at is not None and not self._addresses()["neighbours"]:
+            self._screen.say("Waiting for a neighbour that hears that, three seconds at most.")
+        super().quit()
+
     def _status(self) -> str:
         """Return a summary, and a line for each count above 0."""
         status = self._counts()

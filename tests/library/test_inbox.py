@@ -1,6 +1,7 @@
 """The inbox: in order, bounded, each message once, whoever takes."""
 
 import contextlib
+import queue
 import random
 import signal
 import threading
@@ -36,6 +37,24 @@ def test_messages_are_taken_in_order_and_parsed_as_they_were_said():
     assert first.text == "a\\b\x1b\u202e\U000e0001" and first.came_from == "127.0.0.1:2"
     assert (first.origin, first.run, first.number, first.time) == ("127.0.0.1:1", 7, 1, 100.0)
     assert taken(inbox) == [2, 3] and len(inbox) == 0
+
+
+class QueueBefore313(queue.SimpleQueue):
+    """A queue whose `get` waits for ever if it was called with hardly any time."""
+
+    def get(self, block=True, timeout=None):
+        assert not block or timeout is None or timeout > 1e-3, "this would wait for ever"
+        return super().get(block, timeout)
+
+
+def test_a_look_never_waits_for_ever_in_an_older_python():
+    inbox = Inbox(100, False)
+    inbox._queue = QueueBefore313()
+    for number in (1, 2):
+        put(inbox, line(number))
+        assert inbox.take(0 if number == 1 else 1e-6).number == number
+        with pytest.raises(TimeoutError):
+            inbox.take(0)
 
 
 def test_addresses_of_ipv6_are_parsed():

@@ -13,6 +13,7 @@ import gossip
 from gossip.net.threads import Turn
 from gossip.overlay.neighbours import Neighbours
 from gossip.settings import Settings
+from tests.tools.files import lines_of
 from tests.tools.ports import free_port
 from tests.tools.programs import ROOT, environment, run
 from tests.tools.waiting import wait_until
@@ -188,11 +189,27 @@ def test_a_port_in_use_a_missing_list_and_an_address_of_a_seed_have_their_errors
     ({"spread": "mail"}, ValueError, "mail"), ({"capacity": "fixed:1"}, ValueError, "fixed:K"),
     ({"cache_bytes": "x"}, ValueError, "cache"),
     ({"since": "then"}, ValueError, "Unix time"), ({"backlog": 0}, ValueError, "backlog"),
-    ({"port": 70_000}, ValueError, "not a port"),
+    ({"port": 70_000}, ValueError, "not a port"), ({"port": 5001.0}, TypeError, "float"),
     ({"port": "127.0.0.1:5001", "host": "127.0.0.2"}, ValueError, "leave host='127.0.0.2' out")])
 def test_a_wrong_setting_is_named(named, error, why):
     with pytest.raises(error, match=why):
         gossip.join(seeds=["127.0.0.1:9"], **named)
+
+
+def test_output_files_stay_in_the_folder_that_was_meant_when_the_program_changes_its_own(
+        seeds, tmp_path, monkeypatch, capsys):
+    """Its name is what programs have for the terminal; the library prints nothing."""
+    (tmp_path / "other" / "-").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    with gossip.join(seeds=seeds, outputs="-") as peer:
+        begun = time.time()
+        monkeypatch.chdir(tmp_path / "other")
+        assert peer.joined.wait(30)
+        wait_until(lambda: time.time() > begun + 1.0)  # files are looked for once a second
+    path, = (tmp_path / "-").iterdir()
+    assert lines_of(path)[-1] == "stopped:quit"
+    assert list((tmp_path / "other" / "-").iterdir()) == []
+    assert capsys.readouterr() == ("", "")
 
 
 def test_joining_without_a_seed_that_answers_goes_on_until_there_is_one(tmp_path):

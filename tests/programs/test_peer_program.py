@@ -127,6 +127,22 @@ def test_with_leave_the_first_sigterm_says_goodbye_and_a_second_is_abrupt(
     assert (f"disconnected:127.0.0.1:{port}:left" in events(other)) == said_goodbye
 
 
+def test_with_leave_a_sigterm_waits_until_the_last_message_is_heard_as_quit_does(net):
+    net.seeds(1)
+    other, port = net.peer(), free_port()
+    config = write_config(net.folder, net.seed_addresses)
+    path = net.folder / f"peer_127.0.0.1_{port}.txt"
+    with Program("peer.py", port, "--config", config, "--outputs", net.folder, "--leave",
+                 "--gossip-count", 0) as peer:
+        peer.type("say hello\n")
+        wait_until(lambda: path.exists() and ":generated:" in path.read_text())
+        peer.process.send_signal(signal.SIGTERM)
+        assert peer.finish(timeout=10)[0] == 0
+    assert lines_of(path)[-1] == "stopped:quit"
+    wait_until(lambda: any(event.startswith("received:") and event.endswith(":hello")
+                           for event in events(other)))
+
+
 @pytest.mark.parametrize("redirection", [
     "<&-", "<&- >&- 2>&-", "</dev/null >/dev/full", "</dev/null 1</dev/null",
     "</dev/null | head -c 1 >/dev/null"])

@@ -46,6 +46,18 @@ def test_lines_that_come_together_go_out_together_and_a_slip_does_not():
         "unknown command 'peres' (/help lists them); to gossip it: say peres")
 
 
+@pytest.mark.parametrize("said, neighbours, waits", [
+    (True, [], True), (True, [5002], False), (False, [], False)])
+def test_the_console_says_what_it_waits_for_before_it_leaves(said, neighbours, waits):
+    peer, screen = MagicMock(stopping=False, leaving=None), Mock()
+    peer.messages.forbids.return_value = False
+    peer.neighbours.addresses.return_value = neighbours
+    Talk(peer, screen, screen).carry_out([*([b"hello"] if said else []), b"/quit"])
+    assert [call.args[0].startswith("Waiting for a neighbour")
+            for call in screen.say.call_args_list] == ([True] if waits else [])
+    peer.quit.assert_called_once_with()
+
+
 def test_a_windows_console_sends_the_same_keys(monkeypatch):
     waiting = ["h", "\xe0", "K", "\xe4", "\ud83c", "\udf47", "\x00", "\x3b", "\r", "\xe0"]
     monkeypatch.setattr(terminal_keys, "msvcrt", Mock(
@@ -185,6 +197,9 @@ def test_no_seed_and_enter_for_a_free_port(flags):
     with socket.create_server(("127.0.0.1", 0)) as other, \
             Terminal("peer.py", *flags, *QUIET) as terminal:
         terminal.shows("Port to listen on (Enter for 5")
+        offered = re.search(r"Enter for (\d+)", terminal.text)[1]
+        terminal.type("?\n")
+        terminal.shows(f"is not a port (1 to 65535). Try again, for example {offered}.")
         terminal.type(f"{other.getsockname()[1]}\n")
         terminal.shows(f"port {other.getsockname()[1]} is in use. Try again.")
         terminal.type("\n")
