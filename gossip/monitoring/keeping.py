@@ -29,7 +29,7 @@ HASTE = 0.9  # of a period, after which a peer has credit for one more report
 PATIENCE = 100  # tolerated reports that do not count, at once; an honest peer makes six at most
 MENDING = 10  # as many more are tolerated after each period
 LATE = 3  # periods after which a row comes late
-LATE_TURN = 0.15  # of a period, by which this seed is late: rows wait for several turns on their way
+LATE_TURN = 0.15  # of a period: if this seed is later, rows may be, which wait for several turns
 REPORTERS_LIMIT = 10_000  # peers that are remembered
 
 
@@ -233,10 +233,9 @@ class Keeping(Part):
     def turn(self, now: float) -> None:
         """Tell the others, mend the tree, lend rows, and write the load."""
         late = max(self._node.lateness(), self._node.turn.waited())
-        is_late = late > LATE_TURN * self._period
-        if is_late:
-            self._node.output.late(late)  # because the proof excuses what follows from it
-        self.tending.turn(now, is_late)
+        self.tending.turn(now, late > LATE_TURN * self._period)
+        if self.tending.behind == now:
+            self._node.output.note(f"behind:{late:.3f}")
         for table in self._all_tables():
             table.expire(now)
         self.links.drop_silent(now - LIVING * self._period)

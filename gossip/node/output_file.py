@@ -135,11 +135,14 @@ class OutputFile:
             return True
 
     def _open(self) -> None:
-        self._file = open(self.path, "a+b", buffering=0)
+        self._file = open(self.path, "ab", buffering=0)
         found = os.fstat(self._file.fileno())
         self._identity, self._size = (found.st_dev, found.st_ino), found.st_size
-        self._file.seek(-min(1, self._size), os.SEEK_END)
-        self._torn = self._file.read(1) not in (b"", b"\n")  # by a power cut, or a full disk
+        self._torn = False
+        if self._size:
+            with contextlib.suppress(OSError), open(self.path, "rb") as before:
+                before.seek(-1, os.SEEK_END)
+                self._torn = before.read() != b"\n"  # by a power cut, or a full disk
 
     def _begin_second(self, second: int) -> None:
         """Format the date of a new second, and look at the path."""

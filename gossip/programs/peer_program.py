@@ -9,7 +9,8 @@ from gossip.addresses import Address, Name, Target, address_of
 from gossip.net.live_world import LiveWorld
 from gossip.programs.console import Console
 from gossip.programs.starting import (
-    PortTaken, check_free, check_reachable, host_of, is_taken, next_free, open_output, start_node)
+    ALONE_LIMIT, PortTaken, check_free, check_reachable, host_of, is_taken, next_free, open_output,
+    start_node)
 from gossip.terminal.command_line import (
     AUTO, FAILED, STANDARD_OUTPUT, CommandError, Parser, add_address, add_common_flags,
     add_peer_flags, load_seeds, parse_host, parse_port, peer_settings, run_command, show,
@@ -18,7 +19,7 @@ from gossip.terminal.input import End, Keyboard
 from gossip.terminal.screen import Screen
 
 FIRST_PORTS = 5001, 5099  # of these, the first that is free is offered
-LEAVE_LIMIT = 3.5  # seconds that leaving may take after SIGTERM
+LEAVE_LIMIT = ALONE_LIMIT + 3.5  # seconds that leaving may take after SIGTERM
 QUIT_LIMIT = 20.0  # seconds that leaving may take: more than all waits of `Peer`
 
 
@@ -103,7 +104,8 @@ def _run_peer(peer_class, address: Address, own: Address, seeds: list[Target], a
         args=("console", _run_console, (peer, console, args.end_with_input, end))).start()
     end.wait(lambda: peer.stopping)
     if args.leave and end.signalled == signal.SIGTERM:
-        threading.Thread(target=console.quit, name="leaving", daemon=True).start()
+        if not peer.world.threads.start("leaving", console.quit):
+            peer.quit()
         end.wait_for_more(lambda: peer.stopping, LEAVE_LIMIT)
     peer.stop()
     if talks:

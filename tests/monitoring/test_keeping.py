@@ -36,7 +36,7 @@ def test_a_seed_that_runs_late_by_a_share_of_a_period_says_so_and_warns_nobody(s
     run_late(seed, share * VIRTUAL_PERIOD)
     seed.keeping.turn(keepers.time.now)
     written = b"".join(bytes(file.data) for file in keepers.network.folder.values())
-    assert (b":late:%.3f" % (share * VIRTUAL_PERIOD) in written) is is_late
+    assert (b":behind:%.3f" % (share * VIRTUAL_PERIOD) in written) is is_late
     assert (seed.keeping.tending.behind == keepers.time.now) is is_late
 
 

@@ -216,7 +216,9 @@ def files(proof: Proof, records: Records) -> list[Row]:
     earlier += [f"seed {run.address}: only what peers say tells whether it was up"
                 for run in records.seeds if not run.tells_lateness and run.ended != FULL]
     unread = records.unread()
+    lacking = [run.address for run in runs if run.lacks_lines]
     rows = [Row("full", None, f"{len(full)} files reached their limit", full),
+            Row("lost", None, f"{len(lacking)} files lack lines that a full disk refused", lacking),
             Row("beginnings", False, f"{len(headless)} files go on without a beginning: nothing is "
                 "proved about their nodes", headless),
             Row("unread", None, "files named like a node's, but without a started: line: "

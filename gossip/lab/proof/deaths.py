@@ -96,9 +96,12 @@ def found_dead(proof: Proof, run: PeerRun) -> list[tuple[PeerRun, float]]:
 def _was_heard_of(proof: Proof, run: PeerRun) -> bool:
     """Tell whether anybody found a run dead, or some seed heard that."""
     return any(when([*seed.reports, *seed.passed_on], run.address, run.first)
-               for seed in proof.seeds) or any(
-        other.dead.get(run.address, -math.inf) >= run.first
-        for other in [*proof.peers, *proof.attackers])
+               for seed in proof.seeds) or _was_found_by_any(proof, run)
+
+
+def _was_found_by_any(proof: Proof, run: PeerRun) -> bool:
+    return any(other.dead.get(run.address, -math.inf) >= run.first
+               for other in [*proof.peers, *proof.attackers])
 
 
 def _removal_due(proof: Proof, seed: SeedRun, run: PeerRun, reported: list[float]) -> float:
@@ -133,8 +136,7 @@ def is_told(proof: Proof, run: PeerRun) -> bool:
 
 def _was_found(proof: Proof, seed: SeedRun, run: PeerRun) -> bool:
     """Tell whether a peer found a run dead, maybe in missing lines."""
-    return any(other.dead.get(run.address, -math.inf) >= run.first
-               for other in [*proof.peers, *proof.attackers]) or any(
+    return _was_found_by_any(proof, run) or any(
         who in proof.full or proof.is_elsewhere(who) for who in reporters(seed, run.address))
 
 

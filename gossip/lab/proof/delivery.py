@@ -81,13 +81,15 @@ def _not_delivered(proof: Proof, received: dict[str, list[PeerRun]]
         if origin is None:
             said_by, heard = origin_of(message), min(run.has_since(message) for run in receivers)
             if not (proof.is_elsewhere(said_by) or said_by in proof.unproven
-                    or proof.full.get(said_by, math.inf) <= heard):
+                    or proof.full.get(said_by, math.inf) <= heard
+                    or any(run.lacks_lines for run in proof.runs.get(said_by, ()))):
                 failures.append(f"{message} was received, but no file tells who generated it"
                                 + proof.beside([said_by]))
             continue
         holders = [origin, *receivers]
         without = [run for run in proof.peers if run is not origin
-                   and message not in run.received and message not in forbidden
+                   and message not in run.received and not run.lacks_lines
+                   and (message, origin.marks[message]) not in forbidden
                    and not _excused(proof, message, run, holders)]
         lacking = [run for run in without if not _is_denied(proof, message, run, holders)]
         denied += len(without) - len(lacking)
@@ -220,7 +222,9 @@ def _from_nowhere(proof: Proof, received: dict[str, list[PeerRun]]) -> list[str]
     # source -> from when on its files may lack words
     lacking = proof.full | dict.fromkeys(proof.unproven, -math.inf)
     for run in proof.peers:
-        if run.ended is None:
+        if run.lacks_lines:
+            lacking[run.address] = -math.inf
+        elif run.ended is None:
             lacking[run.address] = min(run.last, lacking.get(run.address, math.inf))
     for message, receivers in received.items():
         given = collections.defaultdict(list)  # source -> the runs that it gave the message to

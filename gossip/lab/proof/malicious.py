@@ -37,7 +37,6 @@ UNTRUE, UNTRUE_PERIODS = 3, 7  # untrue reports after which a seed has to disbel
 CHEAT = "twotexts"  # the kind that two signatures convict
 CHEAT_IN_TIME = 2  # periods until this kind is kicked, from its first message on, but seconds at
 CHEAT_SECONDS = 5  # least, because a text crosses a network that just begins in seconds
-LATE_SEED = 0.15  # of a period: a seed that is as late warns nobody for long
 
 
 def malicious(proof: Proof) -> Row | None:
@@ -171,11 +170,10 @@ def _faults(proof: Proof, attackers: list[PeerRun], end: float) -> list[str]:
 
 
 def _has_kept(proof: Proof, run: PeerRun, attacker: PeerRun, end: float) -> bool:
-    """Tell whether a run kept an attacker for too long. The time begins anew when a seed was late,
-    because after that it warns nobody for long."""
+    """Tell whether a run kept an attacker for too long. The time begins anew when a seed found that
+    rows may be late, because after that it warns nobody for long."""
     period, standing = run.setting("report-interval"), 2 * run.setting("settle")
-    anew = max((until for seed in proof.seeds for begin, until in seed.late.merged()
-                if until - begin >= LATE_SEED * period), default=-math.inf)
+    anew = max((at for seed in proof.seeds for at in seed.behind), default=-math.inf)
     kept = (Spans([(max(link.begin + standing, anew), end)]).minus(run.late).total()
             for link in run.links.get(attacker.address, ()) if end < link.end)
     return run.last >= end and any(seconds > SHUNNED * period for seconds in kept)

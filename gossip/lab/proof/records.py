@@ -253,7 +253,7 @@ class Records:
             elif event == "started":
                 piece.run = self._begun(piece, at, at - ahead)
             else:
-                if event in ("full", "lost") and piece.run.ended not in (None, KICKED, FULL):
+                if event == "full" and piece.run.ended not in (None, KICKED, FULL):
                     piece.run = self._begun(piece, at, at - ahead)  # no room for `started:`
                 piece.run.take(at - ahead, event, rest)
 
@@ -261,8 +261,6 @@ class Records:
         """Return the run that begins in a piece, maybe its node's next."""
         node = piece.node
         run = (PeerRun if piece.name.startswith("peer") else SeedRun)(node, time_right)
-        if piece.run is not None:
-            run.set_back = max(0.0, piece.run.last - time_right)
         piece.runs.append(run)
         last, begun = self._latest.get(node, (None, -math.inf))
         if begun > at and last is not piece.run:

@@ -35,14 +35,13 @@ class Run:
         self.superseded = False  # the node was started again
         self.tells_lateness = False  # files of earlier versions do not
         self.late = Spans()  # when it stood still, or ran late
+        self.lacks_lines = False  # a full disk refused some
         self.failures: list[str] = []  # threads that died
         self.set_back = 0.0  # seconds by which its clock was set back, at most at a time
 
     def take(self, at: float, event: str, rest: str) -> None:
         if event == "failed" and self.ended != KICKED:
             self.failures.append(rest)
-        if event == "lost" and self.ended is None:  # there was no room for some lines before
-            self.ended = FULL
         if self.ended in (KICKED, FULL):
             return
         self.set_back = max(self.set_back, self.last - at)
@@ -55,6 +54,8 @@ class Run:
                     self.late.append((max(at - float(rest), before), at))
             case "full":
                 self.ended = FULL
+            case "lost":
+                self.lacks_lines = True
             case "stopped":
                 self.ended = rest
 
@@ -76,7 +77,7 @@ class PeerRun(Run):
         self.texts: dict[str, str] = {}  # message generated -> its text, maybe cut
         self.registrations = RegistrationHistory()
         self.lists: list[tuple[float, str]] = []  # when which seed told it of others
-        self.forbidden: set[str] = set()  # messages not taken, for their words
+        self.forbidden: set[tuple[str, int]] = set()  # (message, hash of its line) that it filters
         self.repeated: list[str] = []  # messages generated or received once more
         self.linked: set[str] = set()  # neighbours now
         self.degrees: list[tuple[float, int]] = []  # when, number of neighbours from then on
@@ -159,8 +160,8 @@ class PeerRun(Run):
                 self._take_message(at, "gmessage:" + line, source)
             case "generated":
                 self._take_message(at, rest)
-            case "forbidden" if found := GOSSIP.match(rest[rest.find("gmessage:"):]):
-                self.forbidden.add(found[2])
+            case "forbidden" if found := GOSSIP.match(line := rest[rest.find("gmessage:"):]):
+                self.forbidden.add((found[2], hash(line)))
             case "connected":
                 if rest not in self.linked:
                     self.links.setdefault(rest, []).append(Linked(at, math.inf))
@@ -283,6 +284,7 @@ class SeedRun(Run):
         self.untrue: list[tuple[float, str]] = []  # when, by whom; the dead peer answered
         self.too_busy: list[tuple[float, str]] = []  # when, whose death; this seed was late
         self.disbelieved: dict[str, float] = {}  # whose reports it does not look at, from when on
+        self.behind: list[float] = []  # when it found that rows may be late, and so warns nobody
         self.passed_on: list[tuple[float, str]] = []  # when it told others of whose death
         self.not_told: list[tuple[float, str]] = []  # when, which seed it did not reach for that
 
@@ -321,6 +323,8 @@ class SeedRun(Run):
                                          for peer, badness in JUDGED.findall(rest)}))
             case "load" if found := LOAD.fullmatch(rest):
                 self.loads.append(Load(at, *map(float, found.groups())))
+            case "behind":
+                self.behind.append(at)
             case "disbelieved":
                 self.disbelieved.setdefault(rest, at)
             case "settings" if found := SEEDS.search(rest):

@@ -52,13 +52,16 @@ def test_the_check_says_which_files_are_full_and_from_when_on(tmp_path):
     assert "seed 127.0.0.1:8080 since 2026-01-02 03:04:35: nothing is proved about it" in text
 
 
-@pytest.mark.parametrize("story, failing_without_it", [
-    ("5 5001 says 1", "broadcast"), ("30 5001 hears 5002/1 from 5002", "broadcast")])
-def test_what_a_full_disk_refused_is_not_missed_once_the_file_tells_of_it(
-        tmp_path, story, failing_without_it):
-    assert failing(tmp_path, UP, PAIR, story) == [failing_without_it]
-    assert failing(tmp_path, UP, PAIR, story, "6 5002 lost:1 lines could not be written here") == []
-    assert "full              1 files reached" in check.check_folder(tmp_path)[1]
+@pytest.mark.parametrize("story, lacks, other", [
+    ("5 5001 says 1", 5002, 5001), ("30 5001 hears 5002/1 from 5002", 5002, 5001)])
+def test_what_a_full_disk_refused_is_not_missed_in_a_file_that_tells_of_it(
+        tmp_path, story, lacks, other):
+    lost = "6 {} lost:1 lines could not be written here"
+    assert failing(tmp_path, UP, PAIR, story) == ["broadcast"]
+    assert failing(tmp_path, UP, PAIR, story, lost.format(other)) == ["broadcast"]
+    assert failing(tmp_path, UP, PAIR, story, lost.format(lacks)) == []
+    text = check.check_folder(tmp_path)[1]
+    assert f"1 files lack lines that a full disk refused\n{'':18}127.0.0.1:{lacks}\n" in f"{text}\n"
 
 
 def test_where_no_file_is_full_there_is_no_such_row(tmp_path):
@@ -141,8 +144,7 @@ def test_one_whose_file_is_full_has_not_left_the_graph(tmp_path):
     assert pieces.figures.startswith("the graph was never in more than one piece")
 
 
-@pytest.mark.parametrize("told", ["full:1", "lost:2 lines could not be written here"])
-def test_who_is_started_again_and_has_no_room_did_not_live_meanwhile(tmp_path, told):
+def test_who_is_started_again_and_has_no_room_did_not_live_meanwhile(tmp_path):
     half = PAIR.replace("5002 asks 5001 until 70", "5002 asks 5001 until 22")
     assert failing(tmp_path, up(("5002",)), half, "22 5002 stopped:interrupted", FOUND,
-                   "22.1 5001 parts 5002 closed by the other end", f"60 5002 {told}") == []
+                   "22.1 5001 parts 5002 closed by the other end", "60 5002 full:1") == []

@@ -139,8 +139,7 @@ def test_an_honest_peer_may_be_kicked_if_half_of_its_reporters_attack(tmp_path, 
 @pytest.mark.parametrize("lines, holds", [
     ([], False),
     (["12 5001 parts 5011 unconfirmed", "12 5001 unconfirmed:@5011"], True),
-    (["29 8001 late:1.500"], True),
-    (["27 8001 late:1.500", "29 8001 late:0.100"], False), (["29 8001 late:0.200"], True),
+    (["29 8001 behind:0.200"], True), (["27 8001 behind:0.200", "29 8001 late:1.500"], False),
     ([f"{second} 5001 late:1.900" for second in range(8, 40, 2)], True),
     ([f"{second} 5001 late:1.900" for second in range(32, 40, 2)], False)])
 def test_a_silent_attacker_is_not_kicked_but_no_honest_peer_keeps_it(tmp_path, monkeypatch, lines,
