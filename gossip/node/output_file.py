@@ -20,6 +20,7 @@ import datetime
 import errno
 import math
 import os
+import stat
 import threading
 
 from gossip.events import escape
@@ -164,7 +165,7 @@ class OutputFile:
         except OSError:
             return  # nobody can tell
         if is_there:
-            if found.st_size >= self._size:
+            if found.st_size >= self._size or not stat.S_ISREG(found.st_mode):
                 return
             self._size, self._torn = found.st_size, False
         else:

@@ -18,7 +18,7 @@ from gossip.tools import Rate, Recent
 ASKED = "a seed that is asked about runs"  # the role of the link to it
 FALSE_RUN = "a run that nobody confirms"  # what a neighbour has brought
 
-PROOFS = 50  # a second at most, made for strangers that send a Liveness Request
+PROOFS = 50  # a second, and at once, made for strangers that send a Liveness Request
 PROOFS_FOR_OTHERS = 40  # of these, for strangers without the IP of a seed, so that seeds get some
 DENIED = {FALSE_RUN: 16}, 60.0  # in seconds, for which a neighbour's unknown runs are then ignored
 ANSWER_LIMIT = 2.0  # seconds for the answers over one connection, connecting included

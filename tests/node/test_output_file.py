@@ -169,6 +169,21 @@ def test_a_file_that_was_renamed_is_begun_anew_within_a_second(running, clock, p
     assert events(path) == [CONTINUED, "later", "once more"]
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with a name are POSIX")
+def test_a_pipe_is_never_begun_anew(path, clock):
+    path.parent.mkdir()
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    output = OutputFile(path, clock)
+    output.begin("peer:127.0.0.1:5001", "a=b:start=77")
+    for clock.seconds in (1, 2, 3):
+        output.write("later")
+    output.close()
+    told = os.read(reader, 100_000).decode().splitlines()
+    os.close(reader)
+    assert [line[27:] for line in told] == [*BEGUN[:2], *["later"] * 3]
+
+
 def test_a_file_that_was_truncated_goes_on_at_its_beginning(running, clock, path):
     shutil.copy(path, path.with_suffix(".txt.1"))
     path.write_bytes(b"")
