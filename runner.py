@@ -20,7 +20,7 @@ from gossip.capacity import fixed
 from gossip.chat.console import console_command
 from gossip.lab.experiments import bench
 from gossip.lab.experiments.accidents import add_malicious
-from gossip.lab.experiments.following import FOR_EVER, IMPLIED, run_network
+from gossip.lab.experiments.following import FOR_EVER, implied_by_malicious, run_network
 from gossip.lab.experiments.modules import measure_modules, run_experiment
 from gossip.lab.experiments.network import with_room
 from gossip.lab.experiments.schedules import parse_simulate, simulate
@@ -108,7 +108,7 @@ def start_command(arguments: list[str]) -> int | None:
 def implied_by(args) -> dict[str, object]:
     """Return the settings of a network that --malicious or --watch implies."""
     if args.malicious is not None:
-        return {**IMPLIED, "filter": args.malicious.words()}
+        return {**implied_by_malicious(args.peers, CORES), "filter": args.malicious.words()}
     implied: dict[str, object] = {}
     if args.watch and not args.once:
         implied["gossip_count"] = FOR_EVER

@@ -39,9 +39,16 @@ LOOK, LONGEST_LOOK = 0.25, 2.0  # seconds between two looks at the files, at lea
 REST = 4  # times the length of a look until the next, so that the network has the processor
 SAY = 3.0  # seconds between two lines where the screen is no terminal
 NAMED = 3  # killed peers that are named; of more only the number is shown
-IMPLIED = {  # by --malicious, where the command line does not name it
-    "monitor": True, "report_interval": 1.0, "gossip_interval": GOSSIP_INTERVAL,
-    "gossip_count": FOR_EVER}
+PACED = 10  # peers per core that a watched network with periods of a second may have
+SEEDS_PACE = 4  # cores beyond which the pace stays, because seeds share a process
+
+
+def implied_by_malicious(peers: int, cores: int) -> dict[str, object]:
+    """Return the settings of a watched network that the command line need not name. Periods are
+    longer where many peers share a core, because a full machine makes everybody late."""
+    period = max(1.0, peers / (PACED * min(cores, SEEDS_PACE)))
+    return {"monitor": True, "report_interval": period, "gossip_count": FOR_EVER,
+            "gossip_interval": GOSSIP_INTERVAL * period}
 
 
 @dataclasses.dataclass

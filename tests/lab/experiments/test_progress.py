@@ -5,7 +5,7 @@ import types
 import pytest
 
 from gossip.lab.experiments import following
-from gossip.lab.experiments.following import Progress, until_next_look
+from gossip.lab.experiments.following import Progress, implied_by_malicious, until_next_look
 from gossip.lab.experiments.steps import Steps
 from gossip.lab.proof.runs import PeerRun
 from gossip.settings import Settings
@@ -15,6 +15,13 @@ from gossip.settings import Settings
                                          (0.5, 2.0), (30.0, 2.0)])
 def test_a_look_that_takes_long_is_followed_by_a_long_pause(took, pause):
     assert until_next_look(took) == pytest.approx(pause)
+
+
+@pytest.mark.parametrize("peers, cores, period", [
+    (5, 2, 1.0), (20, 2, 1.0), (40, 2, 2.0), (40, 1, 4.0), (40, 4, 1.0), (80, 64, 2.0)])
+def test_periods_are_longer_where_many_peers_share_a_core(peers, cores, period):
+    implied = implied_by_malicious(peers, cores)
+    assert implied["report_interval"] == period and implied["gossip_interval"] == 2 * period
 
 
 QUIET = types.SimpleNamespace(plain=False, quiet=True)  # what the command line says
