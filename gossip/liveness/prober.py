@@ -31,7 +31,6 @@ SLOW_FOR = 30.0  # seconds for which an answer counts as the slowest
 class Job:
     """An address to probe, and the verdicts to call."""
 
-    has_slot = False  # it is being probed now
     begun = 0.0  # when the present probe began
     since = math.inf  # when the address was listed; infinite: it is not, or all are alike
 
@@ -72,12 +71,10 @@ class Queue:
             self._waiting[ip] = self._waiting.pop(ip)  # behind all others
         self._free -= 1
         self._under_way[ip] += 1
-        job.has_slot = True
         return job
 
     def end(self, job: Job) -> None:
         """Free the slot of a job."""
-        job.has_slot = False
         self._free += 1
         self._under_way -= collections.Counter([job.address.ip])
 
@@ -150,6 +147,7 @@ class Prober:
             if any(wanted() for _, wanted in job.askers):
                 self._look(job)
             else:
+                self._queue_of(job).end(job)
                 self._over(job, None)
 
     def _look(self, job: Job) -> None:
@@ -180,19 +178,17 @@ class Prober:
             job.tries -= refused
             self._look(job)  # in the same slot
             return
+        self._queue_of(job).end(job)
         if alive or job.is_patient or refused:
             self._over(job, alive)
         else:  # the quick look is over
             job.tries = max(job.tries, 1)
-            self.quick.end(job)
             job.is_patient = True
             self.patient.put(job)
         self._begin()
 
     def _over(self, job: Job, alive: bool | None) -> None:
         del self.jobs[job.address]
-        if job.has_slot:
-            self._queue_of(job).end(job)
         for verdict, _ in job.askers:
             verdict(alive)
 
