@@ -163,10 +163,12 @@ class _TwoTexts(_Attacker):
 
     def forward(self, lines, source, covers=()):
         links = self.neighbours.links()
-        if source is not None or len(links) < 2:
+        # an accomplice would tell nobody of the other text, because it may be kicked already
+        victims = [link for link in links if link.peer not in self.role.accomplices]
+        if source is not None or len(links) < 2 or not victims:
             self.forward_honestly(lines, source, covers)
             return
-        victim = min(links, key=lambda link: link.peer)
+        victim = min(victims, key=lambda link: link.peer)
         self.forward_honestly(lines, victim, covers)
         lines = [line + b" or not" for line in lines]
         victim.send(b"".join(line + b"\n" for line in self.spreading.behind_covers(lines)))

@@ -117,6 +117,15 @@ def test_one_that_says_forbidden_words_says_them_in_its_own_name():
                    if who == LISTENER and event.startswith("received:"))
 
 
+@pytest.mark.parametrize("accomplices, victim", [
+    ((), SPEAKER), ((SPEAKER,), LISTENER), ((SPEAKER, LISTENER), None)])
+def test_one_that_signs_two_texts_tells_no_accomplice_the_other(accomplices, victim):
+    net = played("twotexts", accomplices=accomplices)
+    told = {node for node in (SPEAKER, LISTENER) for _, who, line in net.nodes[node].heard
+            if who == ATTACKER and line.endswith(b":its own or not")}
+    assert told == ({victim} if victim else set())
+
+
 def test_one_that_reports_the_living_dead_is_disbelieved_after_three_reports():
     net = played("falsedead")
     rejected = [event for who, event in net.written if who == SEEDS[0]
