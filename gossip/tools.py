@@ -1,4 +1,4 @@
-"""Small tools: a rate limit, an expiring cache, a backoff, counters. Their owner guards them."""
+"""Small tools: a rate limit, an expiring cache, a backoff, and others. Their owner guards them."""
 
 import os
 import re
@@ -92,6 +92,24 @@ class Backoff:
     def reset(self) -> None:
         self._pause = min(self._first, self._last)
         self.due = float("-inf")  # when the pause ends
+
+
+class Worst:
+    """The worst of numbers, of all and of the last `seconds`. It needs no lock if one thread at a
+    time calls `note`, because what others read is replaced as a whole."""
+
+    def __init__(self, seconds: float):
+        self.ever, self._seconds = 0.0, seconds
+        # (when, how bad) of these seconds; each was worse than all after it
+        self._lately: tuple[tuple[float, float], ...] = ()
+
+    def note(self, now: float, bad: float) -> None:
+        self.ever = max(self.ever, bad)
+        self._lately = (*[earlier for earlier in self._lately
+                          if earlier[0] > now - self._seconds and earlier[1] > bad], (now, bad))
+
+    def lately(self, now: float) -> float:
+        return max([bad for when, bad in self._lately if when > now - self._seconds], default=0.0)
 
 
 class Counters(Counter[str]):  # of what the output file leaves out, by name

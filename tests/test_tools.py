@@ -2,7 +2,7 @@
 
 import pytest
 
-from gossip.tools import Backoff, Rate, Recent
+from gossip.tools import Backoff, Rate, Recent, Worst
 
 
 def test_a_burst_passes_at_once_and_what_is_beyond_it_waits():
@@ -99,3 +99,12 @@ def test_what_is_added_does_not_change_until_it_has_expired():
     assert table.get("a", 9.9) == 1
     assert table.add("a", 2, 10.0, 20.0) and table.get("a", 19.9) == 2
     assert not table.add("b", 1, 10.0, 10.0), "it had expired when it came"
+
+
+def test_the_worst_of_the_last_seconds_and_of_all():
+    worst = Worst(30.0)
+    assert worst.lately(0.0) == worst.ever == 0.0
+    for now, bad in ((0.0, 0.4), (1.0, 1.5), (2.0, 0.1)):
+        worst.note(now, bad)
+    assert worst.lately(30.9) == 1.5 and worst.lately(31.0) == 0.1 and worst.lately(32.0) == 0.0
+    assert worst.ever == 1.5

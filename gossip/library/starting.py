@@ -26,12 +26,11 @@ except ImportError:
 
 from gossip.addresses import Address, Name, Target, address_of, can_be_dialled, parse_typed
 from gossip.net import threads
-from gossip.net.connection import listening
 from gossip.net.live_world import LiveWorld
 from gossip.net.pulse import PULSE
 from gossip.node.output_file import OutputFile
 from gossip.programs.starting import (
-    PortTaken, cannot_listen, host_of, known_to, local_seeds, open_output, start_node)
+    PortTaken, hold, host_of, known_to, local_seeds, open_output, start_node)
 from gossip.settings import WAYS, Settings, of_one_network
 from gossip.terminal.command_line import AUTO, ROOT, SETTINGS, CommandError, load_seeds
 from gossip.tools import did_you_mean
@@ -172,10 +171,7 @@ def address_asked_for(port: int | str, host: str, seeds: list[Target]) -> Addres
 def listen(address: Address) -> tuple[Address, socket.socket]:
     """Listen at an address. Return it with its port, and the socket. PortInUse, or Refused."""
     with errors_of_a_start():
-        try:
-            sock = listening(address)
-        except OSError as error:
-            raise cannot_listen(address, error) from None
+        sock = hold(address)
     return address._replace(port=sock.getsockname()[1]), sock
 
 

@@ -18,6 +18,7 @@ import functools
 import math
 
 from gossip.addresses import Address
+from gossip.tools import Worst
 
 FIRST, USUAL, LAST = LANES = range(3)  # at a seed: registrations; reported, lost and silent
 # peers; all else
@@ -97,19 +98,19 @@ def probers(probe, now, tries: int, at_once: int, quick: float | None = None,
     last `patience` seconds, longer if answers were slow lately; in the lane USUAL as long as
     `probe` usually waits. If `quick` is given, a lane also makes `quick_at_once` looks of `quick`
     seconds. `probe(address, verdict, limit=…)` calls `verdict(alive)` once, in `limit` seconds."""
-    slowness = Slowness()
+    answers = Worst(SLOW_FOR)  # seconds that they took
     return [Prober(probe, now, tries, quick, Queue(quick_at_once or at_once), Queue(at_once),
-                   None if lane == USUAL else patience, slowness) for lane in LANES]
+                   None if lane == USUAL else patience, answers) for lane in LANES]
 
 
 class Prober:
     """A lane: the addresses that one kind of question is about."""
 
     def __init__(self, probe, now, tries: int, quick: float | None, quick_looks: Queue,
-                 patient_probes: Queue, patience: float | None, slowness: "Slowness"):
+                 patient_probes: Queue, patience: float | None, answers: Worst):
         self._probe, self._now = probe, now
         self._tries = tries  # patient probes at most; the verdict is that of the last one
-        self._quick, self._patience, self._slowness = quick, patience, slowness
+        self._quick, self._patience, self._answers = quick, patience, answers
         self.quick, self.patient = quick_looks, patient_probes
         self.jobs: dict[Address, Job] = {}  # those that wait or are being probed
 
@@ -162,7 +163,8 @@ class Prober:
         job.tries -= 1
         if self._patience is None:
             return None
-        limit = self._slowness.limit(self._patience, self._now())
+        slowest = self._answers.lately(self._now())
+        limit = max(self._patience, min(SLOWEST, SLOWER * slowest))
         if limit > self._tries * self._patience:
             job.tries = 0
         return None if limit == self._patience else limit
@@ -172,7 +174,7 @@ class Prober:
         now = self._now()
         took = now - job.begun
         if alive:
-            self._slowness.note(took, now)
+            self._answers.note(now, round(took, 2))  # so that few are kept
         refused = alive is False and not job.is_patient and took < REFUSED * self._quick
         if not alive and job.tries and (job.is_patient or refused):
             job.tries -= refused
@@ -191,20 +193,3 @@ class Prober:
         del self.jobs[job.address]
         for verdict, _ in job.askers:
             verdict(alive)
-
-
-class Slowness:
-    """The time that recent answers took, and the timeout that follows."""
-
-    def __init__(self):
-        self._took, self._until = 0.0, -math.inf  # the slowest answer, and how long it counts
-
-    def note(self, took: float, now: float) -> None:
-        """Note that an answer has come after `took` seconds."""
-        if took >= self._took or now >= self._until:
-            self._took, self._until = took, now + SLOW_FOR
-
-    def limit(self, usual: float, now: float) -> float:
-        """Return the seconds to wait for an answer; `usual` is right if all are on time."""
-        slowest = self._took if now < self._until else 0.0
-        return max(usual, min(SLOWEST, SLOWER * slowest))

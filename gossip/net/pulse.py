@@ -14,32 +14,13 @@ import time
 import weakref
 
 from gossip.settings import LATE_FOR, LATE_FROM
+from gossip.tools import Worst
 
 BEAT = 0.5  # seconds between two beats at first, and for LATE_FOR s after a late beat
 REST = 4.0  # seconds at most between two beats while all is in time
 BEATS = 3  # per liveness interval at least, so that it notices what neighbours notice
 NOTICED = 0.005  # seconds of lateness below which a beat is in time
 AT_ONCE = 1.0  # seconds of lateness that files tell each time; less only once in LATE_FOR s
-
-
-class Lateness:
-    """Lateness of something. It needs no lock if one thread at a time calls `note`, because what
-    others read is replaced as a whole."""
-
-    def __init__(self):
-        self.worst = 0.0  # seconds, of all
-        # (when, how late) of the last LATE_FOR seconds; each was worse than all after it
-        self._lately: tuple[tuple[float, float], ...] = ()
-
-    def note(self, now: float, late: float) -> None:
-        """Note that something was `late` seconds late, as is known now."""
-        self.worst = max(self.worst, late)
-        self._lately = (*[earlier for earlier in self._lately
-                          if earlier[0] > now - LATE_FOR and earlier[1] > late], (now, late))
-
-    def lately(self, now: float) -> float:
-        """Return the worst lateness of the last LATE_FOR seconds, in seconds."""
-        return max([late for when, late in self._lately if when > now - LATE_FOR], default=0.0)
 
 
 class LivePulse:
@@ -51,7 +32,7 @@ class LivePulse:
     def __init__(self, now=time.monotonic, sleep=time.sleep, clock=time.time):
         """`clock` is that of output files, which also tell when it jumps."""
         self._now, self._sleep, self._clock = now, sleep, clock
-        self._late = Lateness()
+        self._late = Worst(LATE_FOR)
         self._begun = self._due = math.inf  # when it began, and when the next beat is due
         self._rest = REST
         self._lock = threading.Lock()  # guards all below
@@ -119,7 +100,7 @@ class LivePulse:
 
     def worst_lateness(self) -> float:
         """Return the worst lateness since the pulse began, in seconds."""
-        return max(self._now() - self._due, self._late.worst)
+        return max(self._now() - self._due, self._late.ever)
 
 
 PULSE = LivePulse()  # of this process

@@ -17,8 +17,9 @@ import errno
 import threading
 import time
 
-from gossip.net.pulse import AT_ONCE, NOTICED, PULSE, Lateness
-from gossip.tools import failure
+from gossip.net.pulse import AT_ONCE, NOTICED, PULSE
+from gossip.settings import LATE_FOR
+from gossip.tools import Worst, failure
 
 # bytes of the stack of each thread, because nothing here recurses deeply; the library says 0, the
 # usual size, because all later threads of the process get this one, too
@@ -114,7 +115,7 @@ class Turn:
         self._has_many = False  # whether their holder holds `_many`, too
         self._later: list[tuple] = []  # (call, arguments) to make when the lock is free
         # how long threads have waited: the holder of the lock notes it, anybody may read it
-        self._waits = Lateness()
+        self._waits = Worst(LATE_FOR)
         self._waiting: dict[int, float] = {}  # waiting thread -> since when
 
     def take(self, many: bool | None = None) -> None:

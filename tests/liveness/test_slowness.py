@@ -3,25 +3,11 @@
 import pytest
 
 from gossip.liveness import prober
-from gossip.liveness.prober import FIRST, LAST, USUAL, Slowness, probers
+from gossip.liveness.prober import FIRST, LAST, USUAL, probers
 from gossip.settings import Settings
 from tests.tools.fakes import peer
 
 QUICK, USUALLY = 0.25, 2.0  # seconds
-
-
-def test_a_limit_is_four_times_the_slowest_answer_of_half_a_minute():
-    assert (prober.SLOWER, prober.SLOWEST, prober.SLOW_FOR) == (4, 8.0, 30.0)
-    slow = Slowness()
-    assert slow.limit(USUALLY, 0.0) == USUALLY
-    slow.note(0.4, 0.0)
-    assert slow.limit(USUALLY, 0.0) == USUALLY
-    slow.note(1.5, 1.0)
-    slow.note(0.1, 2.0)
-    assert slow.limit(USUALLY, 30.9) == 6.0
-    slow.note(9.0, 30.0)
-    assert slow.limit(USUALLY, 59.9) == 8.0
-    assert slow.limit(USUALLY, 60.0) == USUALLY
 
 
 class Machine:
@@ -48,6 +34,7 @@ class Machine:
 
 @pytest.mark.parametrize("slowest, lane, limits", [
     (1.5, FIRST, [QUICK, 6.0]), (1.5, LAST, [QUICK, 6.0]), (1.5, USUAL, [QUICK, None, None]),
+    (2.5, FIRST, [QUICK, 8.0]), (0.4, FIRST, [QUICK, None, None]),
     (0.75, FIRST, [QUICK, 3.0, 3.0])])  # never less than two probes of two seconds
 def test_where_one_was_slow_another_gets_longer_unless_it_was_reported(slowest, lane, limits):
     machine = Machine()
@@ -70,3 +57,17 @@ def test_where_all_are_quick_who_is_silent_gets_two_probes():
     for limit in (QUICK, USUALLY, USUALLY):
         machine.pass_by(peer(2), limit, False)
     assert machine.limits == [QUICK, QUICK, None, None]
+
+
+@pytest.mark.parametrize("seconds, limit", [(29.9, 6.0), (30.1, None)])  # since the second
+def test_the_slowest_answer_counts_for_half_a_minute(seconds, limit):
+    assert (prober.SLOWER, prober.SLOWEST, prober.SLOW_FOR) == (4, 8.0, 30.0)
+    machine = Machine()
+    for number, took in ((1, 0.4), (2, 1.5), (3, 0.1)):
+        machine.ask(peer(number), FIRST)
+        machine.pass_by(peer(number), QUICK, False)
+        machine.pass_by(peer(number), took, True)
+    machine.now += seconds - QUICK - 0.1 - QUICK  # the looks at the third and the fourth, too
+    machine.ask(peer(4), FIRST)
+    machine.pass_by(peer(4), QUICK, False)
+    assert machine.limits[-1] == limit
