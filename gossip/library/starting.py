@@ -30,7 +30,7 @@ from gossip.net.live_world import LiveWorld
 from gossip.net.pulse import PULSE
 from gossip.node.output_file import OutputFile
 from gossip.programs.starting import (
-    PortTaken, hold, host_of, known_to, local_seeds, open_output, start_node)
+    PortTaken, cannot_listen, hold, host_of, known_to, local_seeds, open_output, start_node)
 from gossip.settings import WAYS, Settings, of_one_network
 from gossip.terminal.command_line import AUTO, ROOT, SETTINGS, CommandError, load_seeds
 from gossip.tools import did_you_mean
@@ -38,8 +38,7 @@ from gossip.tools import did_you_mean
 SeedList = Iterable[str] | str | os.PathLike[str] | None  # addresses, a path, or the usual list
 Folder = str | os.PathLike[str] | None  # for output files, if any
 CONFIG = "config.txt"
-SIGNALS = [getattr(signal, name) for name in (
-    "SIGINT", "SIGTERM", "SIGHUP", "SIGALRM", "SIGUSR1", "SIGUSR2") if hasattr(signal, name)]
+SIGNALS = [int(number) for number in signal.valid_signals()]
 
 threads.STACK_SIZE = 0
 _nodes: "weakref.WeakSet[Any]" = weakref.WeakSet()  # the nodes of this process
@@ -72,7 +71,11 @@ def start(kind: Any, address: Address, sock: socket.socket, seeds: list[Target],
     with errors_of_a_start():
         output = (OutputFile(None, time.time_ns, subscriber) if outputs is None else open_output(
             pathlib.Path(outputs).absolute(), kind.kind, address, settings.file_limit, subscriber))
-        node = kind(address, seeds, settings, output, functools.partial(LiveWorld, sock=sock))
+        try:
+            node = kind(address, seeds, settings, output, functools.partial(LiveWorld, sock=sock))
+        except OSError as error:  # it has pipes, and there may be no descriptor left
+            output.close()
+            raise cannot_listen(address, error) from None
         _nodes.add(node)
         start_node(node)
     return node
@@ -234,7 +237,7 @@ def put_off() -> Iterator[None]:
     came: list[tuple[int, Any]] = []
     handlers: dict[int, Any] = {}
     try:
-        for number in SIGNALS:  # not all signals, which would take 0.1 ms
+        for number in SIGNALS:
             handler = getsignal(number)
             if callable(handler):
                 handlers[number] = handler

@@ -9,6 +9,7 @@ seed answers again. Where addresses are too many, the IPs that have most lose th
 """
 
 import itertools
+import math
 
 from gossip import wire
 from gossip.addresses import Address, can_be_dialled, in_turns, is_loopback, sample
@@ -108,6 +109,10 @@ class PeerUnion:
         self._unnamed.pop(address, None)
         self._heard.pop(address, None)
         self._ordered = None
+
+    def others(self, seeds: int) -> float:
+        """Return how many other peers are known; infinite until as many `seeds` sent their list."""
+        return len(self.addresses()) if len(self._latest) >= seeds else math.inf
 
     def listed_among(self, addresses: list[Address]) -> set[Address]:
         """Return which addresses seeds have named, or all without a list."""

@@ -29,7 +29,7 @@ from gossip.terminal.command_line import (
 from gossip.terminal.screen import Log, Screen
 
 WAY_LIMIT = 30.0  # seconds to wait for a route to the seeds, or an address, after a boot
-ALONE_LIMIT = 3.0  # seconds that leaving waits for a neighbour that hears the last messages
+ALONE_LIMIT = 3.0  # seconds that leaving waits for neighbours that hear the last messages
 HEARD_LOOK = 0.02  # seconds between two looks for it
 LOOK = 0.5  # seconds between two attempts, and for a lookup of names
 SLOW = 8.0  # seconds for a lookup that must succeed, because the first name server may be down
@@ -250,12 +250,14 @@ def start_node(node) -> None:
 
 
 def quit_when_heard(node, said_at: float | None, is_alone=lambda: False) -> None:
-    """Have a peer leave. If it said something, first wait some seconds for a neighbour that hears
-    it, unless the peer `is_alone()`."""
+    """Have a peer leave. If it said something, first wait some seconds for neighbours that hear it,
+    unless the peer `is_alone()`."""
     deadline = time.monotonic() + ALONE_LIMIT
     while said_at is not None and time.monotonic() < deadline:
         with node.turn:
-            if node.stopping or is_alone() or node.neighbours.could_fetch(said_at, node.now()):
+            known = node.peer_list.others(node.joining.wanted)
+            if node.stopping or is_alone() or node.neighbours.could_fetch(
+                    said_at, node.now(), known):
                 break
         time.sleep(HEARD_LOOK)
     node.quit()

@@ -36,7 +36,7 @@ class Joining(Part):
 
     def __init__(self, node, seeds: list[Target], registration):
         self._node, self._registration, settings = node, registration, node.settings
-        self._wanted = majority(len(seeds))
+        self.wanted = majority(len(seeds))  # registrations
         self._rows = {seed: _Registration(settings) for seed in seeds}  # by lines of config.txt
         self._turn = 0  # counts questions for the list: seeds are asked in turn
         self._list_cadence = Cadence(settings.retry_first, settings.liveness_interval, node.now())
@@ -56,7 +56,7 @@ class Joining(Part):
             node.dial(link)
 
     def _missing(self) -> int:
-        return self._wanted - sum(row.link is not None for row in self._rows.values())
+        return self.wanted - sum(row.link is not None for row in self._rows.values())
 
     def ask_for_list(self, now: float) -> bool:
         """Ask the seed whose turn it is, if a list is due. Return False without a seed."""

@@ -1,5 +1,6 @@
 """A peer inside a program: joining, saying, hearing, leaving, and what goes wrong."""
 
+import errno
 import os
 import random
 import signal
@@ -11,6 +12,7 @@ import pytest
 
 import gossip
 from gossip.net.threads import Turn
+from gossip.node.output_file import OutputFile
 from gossip.overlay.neighbours import Neighbours
 from gossip.settings import Settings
 from tests.tools.files import lines_of
@@ -161,6 +163,23 @@ def test_twenty_threads_say_at_once(pair):
     assert {message.text for message in heard} == {
         f"{number} {count}" for number in range(20) for count in range(50)}
     assert sorted(message.number for message in heard) == list(range(1, 1_001))
+
+
+def test_without_a_descriptor_for_its_pipes_a_peer_does_not_join_and_leaves_none_open(
+        seeds, tmp_path, monkeypatch):
+    def short():
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr("gossip.net.flusher.socket.socketpair", short)
+    files = []
+    monkeypatch.setattr(OutputFile, "close", lambda self: files.append(self))
+    with pytest.raises(gossip.Refused, match="cannot listen on .*: Too many open files"):
+        gossip.join(seeds=seeds, outputs=tmp_path)
+    assert len(files) == 1 and len(list(tmp_path.iterdir())) == 1
+    monkeypatch.undo()
+    files[0].close()
+    with gossip.join(seeds=seeds) as one:
+        assert one.joined.wait(30)
 
 
 def test_a_port_in_use_a_missing_list_and_an_address_of_a_seed_have_their_errors(

@@ -34,29 +34,32 @@ class Shot(Exception):
     """Raised by a handler of signals, as KeyboardInterrupt is."""
 
 
-@pytest.mark.parametrize("call", ["say", "neighbours", "status", "caught_up"])
-def test_signals_in_the_middle_of_a_call_leave_the_peer_whole(net, call):
+@pytest.mark.parametrize("call, number, timer", [
+    *((call, signal.SIGALRM, signal.ITIMER_REAL)
+      for call in ("say", "neighbours", "status", "caught_up")),
+    ("say", signal.SIGPROF, signal.ITIMER_PROF)])
+def test_signals_in_the_middle_of_a_call_leave_the_peer_whole(net, call, number, timer):
     one, other = net
     calls = {"say": lambda: one.say("x"), "neighbours": lambda: one.neighbours,
              "status": one.status, "caught_up": lambda: one.caught_up(0)}
 
-    def shoot(number, frame):
+    def shoot(*_):
         raise Shot
 
-    before, shots = signal.signal(signal.SIGALRM, shoot), 0
+    before, shots = signal.signal(number, shoot), 0
     end = time.monotonic() + 60
     try:
         while shots < 100 and time.monotonic() < end:
             try:
-                signal.setitimer(signal.ITIMER_REAL, 0.0005)
+                signal.setitimer(timer, 0.0005)
                 while True:
                     calls[call]()
             except Shot:
                 shots += 1
     finally:
-        signal.signal(signal.SIGALRM, signal.SIG_IGN)
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.signal(number, signal.SIG_IGN)
+        signal.setitimer(timer, 0)
+        signal.signal(number, before)
     assert shots == 100
     last = one.say("the last")
     found = threading.Thread(target=one.status)  # another thread gets its turn

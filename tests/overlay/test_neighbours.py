@@ -1,5 +1,7 @@
 """The table of neighbours: which link of a pair stays."""
 
+import math
+
 import pytest
 
 from gossip.capacity import fixed
@@ -207,3 +209,19 @@ def test_dials_of_runs_that_cross_are_judged_by_the_addresses_and_then_by_a_requ
         assert admission.accepted == (own == 3) and admission.ask is None
     table = standing(peer(1))
     assert admit(table, peer(2), peer(2), 2.0, proven(5, 99.0))[1].ask is table.link(peer(2))
+
+
+@pytest.mark.parametrize("since, said_at, known, now", [
+    # heard at once by both: by one that has fetched it, too
+    ((0.0, 0.0), 1.0, 9, 1.0), ((0.9, 2.0), 1.0, 9, 2.5),
+    # by one, and nobody else is known; or it has stood for a while
+    ((0.9,), 1.0, 1, 1.0), ((0.9,), 1.0, 0, 1.0), ((0.9,), 1.0, math.inf, 2.9),
+    ((1.5,), 1.0, 9, 3.5)])
+def test_last_words_are_heard_by_two_or_by_one_that_stays(since, said_at, known, now):
+    """One neighbour alone may leave at the same time, and then nobody has them."""
+    table = Neighbours(peer(1), Settings(), print)
+    assert not table.could_fetch(said_at, now, known)
+    for number, at in enumerate(since, 2):
+        admit(table, peer(number), peer(number), at)
+    assert table.could_fetch(said_at, now, known)
+    assert not table.could_fetch(said_at, now - 0.1, known) or now - 0.1 < said_at

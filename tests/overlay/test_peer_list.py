@@ -143,3 +143,13 @@ def test_hearsay_about_one_ip_takes_no_place_from_others():
     assert not known.hear(frozenset([peer(500)])), "it is full, and those that came first stay"
     assert known.hear(frozenset(far)) and not known.hear(frozenset(far))
     assert len(known.addresses()) == HEARD_LIMIT and set(far) < set(known.addresses())
+
+
+def test_how_many_others_there_are_is_known_when_enough_seeds_have_told():
+    known = PeerUnion(peer(1))
+    known.add(peer(8001), frozenset({peer(1), peer(2)}))
+    assert known.others(2) == float("inf") and known.others(1) == 1
+    known.add(peer(8002), frozenset({peer(2), peer(3)}))
+    assert known.others(2) == 2
+    known.seed_lost(peer(8002))
+    assert known.others(2) == float("inf")
