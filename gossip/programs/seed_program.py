@@ -91,8 +91,9 @@ def _what_next(addresses: list[Address], args) -> str:
 
 
 class SeedWords:
-    """The narrator of seeds' events. A peer is shown when `wanted` seeds list it, or after GATHER,
-    and when the last removes it. One goodbye is enough. `_on_<kind>` takes seed, peer, rest."""
+    """The narrator of seeds' events. A peer is shown when `wanted` seeds list it, before that after
+    GATHER, and when the last removes it. One goodbye is enough. `_on_<kind>` takes seed, peer,
+    rest."""
 
     def __init__(self, wanted: int, seeds: int):
         self._wanted = wanted
@@ -101,6 +102,7 @@ class SeedWords:
         self._now, self._clock = 0.0, ""  # of the present event
         self._listed: dict[str, dict[Address, None]] = {}  # peer -> the seeds that list it
         self._coming: dict[str, tuple[float, str]] = {}  # peer to show -> when, and its first time
+        self._early: set[str] = set()  # peers shown while fewer than `wanted` seeds listed them
         self._ended = Recent(REMEMBERED)  # peer that a seed has removed -> why
         self._ends: collections.Counter[str] = collections.Counter()  # why -> how many peers
         self._reported = Recent(REMEMBERED)  # peer whose death was reported -> True
@@ -133,11 +135,16 @@ class SeedWords:
             self._coming[peer] = self._now + GATHER, self._clock
         listed[seed] = None
         if len(listed) >= self._wanted:
+            if peer in self._early:
+                self._coming[peer] = self._now, self._clock
             self._tell_coming(peer)
 
     def _tell_coming(self, peer: str) -> None:
         _, clock = self._coming.pop(peer, (0.0, None))
         if clock is not None:
+            self._early.discard(peer)
+            if len(self._listed[peer]) < self._wanted:
+                self._early.add(peer)
             names = " ".join(sorted(str(seed.port) for seed in self._listed[peer]))
             self._lines.append(f"{clock}  + {self._name(peer):<12} known to {names}")
 
@@ -152,6 +159,7 @@ class SeedWords:
         self._ended.put(peer, why)
         if not listed:
             del self._listed[peer]
+            self._early.discard(peer)
             self._ends[why] += 1
             self._say("removed", peer, why)
 

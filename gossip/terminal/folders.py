@@ -34,7 +34,8 @@ def clear_outputs(folder: pathlib.Path, patterns: tuple[str, ...] = OF_A_NETWORK
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not os.access(folder, os.W_OK):
-            raise CommandError(f"cannot write into {folder}: Permission denied", FAILED)
+            raise CommandError(f"cannot write into {folder}: no permission, or a read-only disk",
+                               FAILED)
         paths = [path for pattern in patterns for path in folder.glob(pattern)]
         of_nodes = {path for path in paths if _OF_A_NODE.fullmatch(path.name)}
         for path in paths if of_nodes else ():  # without output files, a report is a user's own

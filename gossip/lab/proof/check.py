@@ -123,9 +123,12 @@ def _in_reach(proof: Proof, run: PeerRun) -> dict[str, Spans]:
 
 def liveness(proof: Proof) -> Row:
     """Check that runs asked in at least half of the rounds due."""
-    failures = [f"{proof.name(run)} asked its neighbours in {len(run.rounds)} rounds of {rounds}"
-                for run in proof.peers if not run.chat and len(run.rounds) < SHARE * (
-                    rounds := _rounds_due(run, min(run.last, proof.end_of(run))))]
+    failures = []
+    for run in proof.peers:
+        rounds = _rounds_due(run, min(run.last, proof.end_of(run)))
+        if not run.chat and not run.lacks_lines and len(run.rounds) < SHARE * rounds:
+            failures.append(
+                f"{proof.name(run)} asked its neighbours in {len(run.rounds)} rounds of {rounds}")
     return Row("liveness", not failures,
                f"{sum(run.rounds.total() for run in proof.peers)} requests, "
                f"{sum(len(run.replies) for run in proof.peers)} replies, "
@@ -210,7 +213,8 @@ def files(proof: Proof, records: Records) -> list[Row]:
     full = [f"{name} since {time.strftime('%F %T', time.gmtime(at))}: nothing is proved about it "
             "from then on" for name, at in since.items()]
     headless = [f"the file before {name} is missing, in which {node} started; put it beside this "
-                "one" for name, node in records.headless()]
+                "one (or the first started: line in it is damaged)"
+                for name, node in records.headless()]
     earlier = [f"{run.address}: nobody knows whether it was late"
                for run in records.peers if not run.tells_lateness and run.ended != FULL]
     earlier += [f"seed {run.address}: only what peers say tells whether it was up"

@@ -40,6 +40,7 @@ class Tail:
         self._longest = longest  # bytes that are read of a line
         self.position = 0  # how many bytes were read
         self.node: str | None = None  # whose file it is, as `started:` or `continued:` says last
+        self.lacks_beginning = False  # of its first run, which is in no piece, or damaged
         self._rest = b""  # a line that has no end yet
         self._early = collections.deque(maxlen=EARLY)  # lines before the first of these two
 
@@ -61,7 +62,8 @@ class Tail:
                 if node is None:
                     continue  # the lines after it count for the run before, if any
                 self.node = node
-                if found[1] == "started":
+                if found[1] == "started" and self._early:
+                    self.lacks_beginning = True
                     self._early.clear()
                 yield self._early[0][0] if self._early else found[0], *found[1:]
                 yield from self._early
@@ -83,7 +85,6 @@ class Piece(Tail):
         self.begun = time_of(first)
         self.runs: list[Run] = []  # that begin here
         self.run: Run | None = None  # of which its lines tell now
-        self.lacks_beginning = False  # of its first run, which is in no piece
 
 
 def opened(path: pathlib.Path) -> BinaryIO:
@@ -324,7 +325,9 @@ def read_folder(folder: pathlib.Path) -> Records:
     records = Records(folder).refresh()
     if records.peers:
         return records
-    unread = records.unread() or [name for name, _ in records.headless()]
+    headless = [name for name, _ in records.headless()]
+    unread = records.unread() or headless
     more = f" and {len(unread) - 1} more" if len(unread) > 1 else ""
-    raise ValueError(f"no output file of a peer in {folder} (they are named peer_IP_PORT.txt)"
+    what = "output file of a peer" if not headless else "beginning of a peer's output file"
+    raise ValueError(f"no {what} in {folder} (they are named peer_IP_PORT.txt)"
                      + (f"; no started: line in {unread[0]}{more}" if unread else ""))

@@ -64,6 +64,18 @@ def test_what_a_full_disk_refused_is_not_missed_in_a_file_that_tells_of_it(
     assert f"1 files lack lines that a full disk refused\n{'':18}127.0.0.1:{lacks}\n" in f"{text}\n"
 
 
+def test_who_lacks_lines_need_not_tell_of_every_message_and_every_round(tmp_path):
+    def found(*more):
+        tell(tmp_path, up(("5002",)), PAIR, *more, gossip_count=5)
+        return {row.name: row.details for row in check.prove(Records(tmp_path).refresh())
+                if row.holds is False}
+    rows = found()
+    assert len(rows["gossips"]) == 2 and len(rows["liveness"]) == 1
+    rows = found("6 5002 lost:1 lines could not be written here")
+    assert rows["gossips"] == ["127.0.0.1:5001 generated 0 messages of 5"]
+    assert "liveness" not in rows
+
+
 def test_where_no_file_is_full_there_is_no_such_row(tmp_path):
     tell(tmp_path, UP, PAIR)
     assert "full" not in check.check_folder(tmp_path)[1]

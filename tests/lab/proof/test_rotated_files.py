@@ -77,6 +77,15 @@ def test_a_missing_beginning_is_a_failure_that_names_the_file(network, tmp_path)
     assert rows["unread"].details == [seed.name for seed in seeds]
 
 
+def test_a_first_life_whose_start_is_damaged_is_named_although_another_follows(tmp_path):
+    tell(tmp_path, THREE, "30 5003 starts \n 40 5003 lives")
+    path = tmp_path / "peer_127.0.0.1_5003.txt"
+    assert "beginnings" not in check.check_folder(tmp_path)[1]
+    path.write_text(path.read_text().replace(":started:", ":startd:", 1))
+    holds, text = check.check_folder(tmp_path)
+    assert not holds and "or the first started: line in it is damaged" in " ".join(text.split())
+
+
 def test_a_piece_of_another_life_is_no_beginning(network, tmp_path):
     folder = copy(network, tmp_path)
     rotate(folder, (".2.gz", ".1", ""))
