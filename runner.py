@@ -108,7 +108,8 @@ def start_command(arguments: list[str]) -> int | None:
 def implied_by(args) -> dict[str, object]:
     """Return the settings of a network that --malicious or --watch implies."""
     if args.malicious is not None:
-        return {**implied_by_malicious(args.peers, CORES), "filter": args.malicious.words()}
+        return {**implied_by_malicious(args.peers, CORES, args.report_interval),
+                "filter": args.malicious.words()}
     implied: dict[str, object] = {}
     if args.watch and not args.once:
         implied["gossip_count"] = FOR_EVER

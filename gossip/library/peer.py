@@ -224,8 +224,8 @@ class Peer(Joined, contextlib.AbstractContextManager["Peer"]):
             raise StopIteration from None
 
     def leave(self) -> None:
-        """Say goodbye, and end. First let neighbours read, 15 seconds at most, and wait for the
-        first two neighbours, three seconds at most."""
+        """Say goodbye, and end. If something was said, first wait for two neighbours, or for one
+        that stays, three seconds at most; then let neighbours read, 15 seconds at most."""
         if os.getpid() != self._process:
             return
         with put_off():

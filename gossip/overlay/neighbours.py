@@ -26,8 +26,8 @@ AT_ONCE = 20  # newcomers in a second that are accepted before they are proven
 UNLISTED, UNLISTED_AT_ONCE = 25, 250  # probed newcomers that no seed has named, accepted in a
 # second, and at once: enough for a whole network that starts at once
 FETCHED = 0.5  # seconds after which a new neighbour has fetched what was said before
-HEARERS, STAYS = 2, 2.0  # neighbours that have to hear the last words of a peer, because one may
-# leave at the same time; after so many seconds as a neighbour, it is thought to stay
+HEARERS = 2  # new neighbours that have to hear the last words of a peer; one may leave, too
+STAYS = 2.0  # seconds after which a neighbour is thought to stay, so that it alone is enough
 
 
 class Admission(NamedTuple):
@@ -244,8 +244,8 @@ class Neighbours:
         return now - asked
 
     def could_fetch(self, said_at: float, now: float, known: float) -> bool:
-        """Return whether a neighbour that stays heard what was said then, or has fetched it since;
-        else as many as HEARERS, or as the `known` peers."""
+        """Return whether enough neighbours heard what was said then, or have fetched it since: one
+        that stays, or HEARERS, or all `known` peers."""
         since = [row.since for row in self._rows.values()
                  if row.since <= said_at or now - row.since >= FETCHED]
         return bool(since) and (len(since) >= min(HEARERS, known) or now - min(since) >= STAYS)

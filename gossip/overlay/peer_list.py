@@ -111,7 +111,7 @@ class PeerUnion:
         self._ordered = None
 
     def others(self, seeds: int) -> float:
-        """Return how many other peers are known; infinite until as many `seeds` sent their list."""
+        """Return how many other peers are known; infinite until that many seeds sent a list."""
         return len(self.addresses()) if len(self._latest) >= seeds else math.inf
 
     def listed_among(self, addresses: list[Address]) -> set[Address]:

@@ -91,9 +91,9 @@ def _what_next(addresses: list[Address], args) -> str:
 
 
 class SeedWords:
-    """The narrator of seeds' events. A peer is shown when `wanted` seeds list it, before that after
-    GATHER, and when the last removes it. One goodbye is enough. `_on_<kind>` takes seed, peer,
-    rest."""
+    """The narrator of seeds' events. A peer is shown GATHER after it came, or when `wanted` seeds
+    list it, or both; and when the last seed removes it. One goodbye is enough. `_on_<kind>` takes
+    seed, peer, rest."""
 
     def __init__(self, wanted: int, seeds: int):
         self._wanted = wanted

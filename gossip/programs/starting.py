@@ -249,15 +249,19 @@ def start_node(node) -> None:
     node.go()
 
 
+def is_heard(node, said_at: float) -> bool:
+    """Return whether others will have what a peer said then, also if it leaves now."""
+    known = node.peer_list.others(node.joining.wanted)
+    return node.neighbours.could_fetch(said_at, node.now(), known)
+
+
 def quit_when_heard(node, said_at: float | None, is_alone=lambda: False) -> None:
     """Have a peer leave. If it said something, first wait some seconds for neighbours that hear it,
     unless the peer `is_alone()`."""
     deadline = time.monotonic() + ALONE_LIMIT
     while said_at is not None and time.monotonic() < deadline:
         with node.turn:
-            known = node.peer_list.others(node.joining.wanted)
-            if node.stopping or is_alone() or node.neighbours.could_fetch(
-                    said_at, node.now(), known):
+            if node.stopping or is_alone() or is_heard(node, said_at):
                 break
         time.sleep(HEARD_LOOK)
     node.quit()

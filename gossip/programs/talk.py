@@ -3,6 +3,7 @@ message. Only such a peer imports this.
 """
 
 from gossip.programs.console import Console, split_command
+from gossip.programs.starting import is_heard
 from gossip.terminal.folders import command, shown
 from gossip.terminal.prompt import PromptScreen
 from gossip.terminal.words import many
@@ -64,8 +65,10 @@ Ctrl-C ends me abruptly, so that others find me dead."""
             super()._command(command)
 
     def quit(self) -> None:
-        if self._said_at is not None and not self._addresses()["neighbours"]:
-            self._screen.say("Waiting for a neighbour that hears that, three seconds at most.")
+        with self._peer.turn:
+            waits = self._said_at is not None and not is_heard(self._peer, self._said_at)
+        if waits:
+            self._screen.say("Waiting for neighbours that hear that, three seconds at most.")
         super().quit()
 
     def _status(self) -> str:

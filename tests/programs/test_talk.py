@@ -46,14 +46,14 @@ def test_lines_that_come_together_go_out_together_and_a_slip_does_not():
         "unknown command 'peres' (/help lists them); to gossip it: say peres")
 
 
-@pytest.mark.parametrize("said, neighbours, waits", [
-    (True, [], True), (True, [5002], False), (False, [], False)])
-def test_the_console_says_what_it_waits_for_before_it_leaves(said, neighbours, waits):
+@pytest.mark.parametrize("said, heard, waits", [
+    (True, [False, False, True], True), (True, [True, True], False), (False, [], False)])
+def test_the_console_says_what_it_waits_for_before_it_leaves(said, heard, waits):
     peer, screen = MagicMock(stopping=False, leaving=None), Mock()
     peer.messages.forbids.return_value = False
-    peer.neighbours.addresses.return_value = neighbours
+    peer.neighbours.could_fetch.side_effect = heard
     Talk(peer, screen, screen).carry_out([*([b"hello"] if said else []), b"/quit"])
-    assert [call.args[0].startswith("Waiting for a neighbour")
+    assert [call.args[0].startswith("Waiting for neighbours")
             for call in screen.say.call_args_list] == ([True] if waits else [])
     peer.quit.assert_called_once_with()
 

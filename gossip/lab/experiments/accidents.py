@@ -225,8 +225,8 @@ def seed_addresses(count: int) -> list[Address]:
 
 
 def parse_schedule(text: str) -> Schedule:
-    """Parse the text of a schedule, up to an empty line. ValueError names the bad line."""
-    line, *lines = [*itertools.takewhile(str.strip, text.strip().splitlines())] or [""]
+    """Parse the text of a schedule. ValueError names the bad line."""
+    line, *lines = text.strip().splitlines() or [""]
     accidents = []
     try:
         number, conditions = _parse_head(line.split())

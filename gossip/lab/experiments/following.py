@@ -43,10 +43,13 @@ PACED = 10  # peers per core that a watched network with periods of a second may
 SEEDS_PACE = 4  # cores beyond which the pace stays, because seeds share a process
 
 
-def implied_by_malicious(peers: int, cores: int) -> dict[str, object]:
-    """Return the settings of a watched network that the command line need not name. Periods are
-    longer where many peers share a core, because a full machine makes everybody late."""
+def implied_by_malicious(peers: int, cores: int, asked_for: float) -> dict[str, object]:
+    """Return the settings of a watched network that the command line need not name. If no period
+    was `asked_for`, periods are longer where many peers share a core, because a full machine makes
+    everybody late."""
     period = max(1.0, peers / (PACED * min(cores, SEEDS_PACE)))
+    if asked_for != Settings().report_interval:
+        period = asked_for
     return {"monitor": True, "report_interval": period, "gossip_count": FOR_EVER,
             "gossip_interval": GOSSIP_INTERVAL * period}
 

@@ -125,8 +125,10 @@ def liveness(proof: Proof) -> Row:
     """Check that runs asked in at least half of the rounds due."""
     failures = []
     for run in proof.peers:
+        if run.chat or run.lacks_lines:
+            continue
         rounds = _rounds_due(run, min(run.last, proof.end_of(run)))
-        if not run.chat and not run.lacks_lines and len(run.rounds) < SHARE * rounds:
+        if len(run.rounds) < SHARE * rounds:
             failures.append(
                 f"{proof.name(run)} asked its neighbours in {len(run.rounds)} rounds of {rounds}")
     return Row("liveness", not failures,
@@ -213,7 +215,7 @@ def files(proof: Proof, records: Records) -> list[Row]:
     full = [f"{name} since {time.strftime('%F %T', time.gmtime(at))}: nothing is proved about it "
             "from then on" for name, at in since.items()]
     headless = [f"the file before {name} is missing, in which {node} started; put it beside this "
-                "one (or the first started: line in it is damaged)"
+                f"one; or the first started: line of {name} is damaged"
                 for name, node in records.headless()]
     earlier = [f"{run.address}: nobody knows whether it was late"
                for run in records.peers if not run.tells_lateness and run.ended != FULL]

@@ -40,7 +40,7 @@ class Tail:
         self._longest = longest  # bytes that are read of a line
         self.position = 0  # how many bytes were read
         self.node: str | None = None  # whose file it is, as `started:` or `continued:` says last
-        self.lacks_beginning = False  # of its first run, which is in no piece, or damaged
+        self.has_early = False  # lines of a run before the first `started:`, whose own is damaged
         self._rest = b""  # a line that has no end yet
         self._early = collections.deque(maxlen=EARLY)  # lines before the first of these two
 
@@ -63,7 +63,8 @@ class Tail:
                     continue  # the lines after it count for the run before, if any
                 self.node = node
                 if found[1] == "started" and self._early:
-                    self.lacks_beginning = True
+                    # a full disk may have refused the line
+                    self.has_early = all(event != "lost" for _, event, _ in self._early)
                     self._early.clear()
                 yield self._early[0][0] if self._early else found[0], *found[1:]
                 yield from self._early
@@ -85,6 +86,7 @@ class Piece(Tail):
         self.begun = time_of(first)
         self.runs: list[Run] = []  # that begin here
         self.run: Run | None = None  # of which its lines tell now
+        self.lacks_beginning = False  # of its first run, which is in no piece, or damaged
 
 
 def opened(path: pathlib.Path) -> BinaryIO:
@@ -264,6 +266,8 @@ class Records:
         run = (PeerRun if piece.name.startswith("peer") else SeedRun)(node, time_right)
         piece.runs.append(run)
         last, begun = self._latest.get(node, (None, -math.inf))
+        # otherwise they may be the last lines of the run before, in a file that was truncated
+        piece.lacks_beginning |= piece.has_early and last is None
         if begun > at and last is not piece.run:
             run.superseded = True
         else:
@@ -325,9 +329,7 @@ def read_folder(folder: pathlib.Path) -> Records:
     records = Records(folder).refresh()
     if records.peers:
         return records
-    headless = [name for name, _ in records.headless()]
-    unread = records.unread() or headless
+    unread = records.unread() or [name for name, _ in records.headless()]
     more = f" and {len(unread) - 1} more" if len(unread) > 1 else ""
-    what = "output file of a peer" if not headless else "beginning of a peer's output file"
-    raise ValueError(f"no {what} in {folder} (they are named peer_IP_PORT.txt)"
+    raise ValueError(f"no output file of a peer in {folder} (they are named peer_IP_PORT.txt)"
                      + (f"; no started: line in {unread[0]}{more}" if unread else ""))

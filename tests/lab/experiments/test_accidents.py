@@ -15,8 +15,6 @@ def test_a_schedule_is_what_its_text_says():
     for number in range(50):
         schedule = draw_schedule(number)
         assert parse_schedule(str(schedule)) == schedule
-        shown = f"{schedule}\n\ngossips  holds  5 runs\n"  # as a command shows what it played
-        assert parse_schedule(shown.replace("\n", "\r\n")) == schedule
 
 
 def test_chance_brings_every_kind_of_accident_and_all_is_over_in_time():

@@ -20,8 +20,9 @@ def test_a_look_that_takes_long_is_followed_by_a_long_pause(took, pause):
 @pytest.mark.parametrize("peers, cores, period", [
     (5, 2, 1.0), (20, 2, 1.0), (40, 2, 2.0), (40, 1, 4.0), (40, 4, 1.0), (80, 64, 2.0)])
 def test_periods_are_longer_where_many_peers_share_a_core(peers, cores, period):
-    implied = implied_by_malicious(peers, cores)
+    implied = implied_by_malicious(peers, cores, Settings().report_interval)
     assert implied["report_interval"] == period and implied["gossip_interval"] == 2 * period
+    assert implied_by_malicious(peers, cores, 0.5)["gossip_interval"] == 1.0
 
 
 QUIET = types.SimpleNamespace(plain=False, quiet=True)  # what the command line says

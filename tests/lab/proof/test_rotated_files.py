@@ -83,7 +83,19 @@ def test_a_first_life_whose_start_is_damaged_is_named_although_another_follows(t
     assert "beginnings" not in check.check_folder(tmp_path)[1]
     path.write_text(path.read_text().replace(":started:", ":startd:", 1))
     holds, text = check.check_folder(tmp_path)
-    assert not holds and "or the first started: line in it is damaged" in " ".join(text.split())
+    assert not holds
+    assert f"or the first started: line of {path.name} is damaged" in " ".join(text.split())
+
+
+def test_a_line_of_the_life_before_may_stand_in_a_truncated_file_before_the_next(tmp_path):
+    tell(tmp_path, THREE, "30 5003 starts \n 40 5003 lives")
+    path = tmp_path / "peer_127.0.0.1_5003.txt"
+    *before, last = path.read_text()[:path.read_text().rindex(":started:") - 26].splitlines(True)
+    after = path.read_text().removeprefix("".join(before))
+    assert after.startswith(last) and ":started:" in after
+    path.with_name(f"{path.name}.1").write_text("".join(before))
+    path.write_text(after)
+    assert "beginnings" not in check.check_folder(tmp_path)[1]
 
 
 def test_a_piece_of_another_life_is_no_beginning(network, tmp_path):
