@@ -117,6 +117,7 @@ class SeedWords:
         self._lines, self._now, self._clock = [], now, clock[:8]
         for peer in [peer for peer, (at, _) in self._coming.items() if at <= now]:
             self._tell_coming(peer)
+            self._early.add(peer)
         for event in events:
             kind, peer, rest = parted(event.replace("Dead Node:", "", 1))
             tell = getattr(self, f"_on_{kind.replace(' ', '_')}", None)
@@ -136,15 +137,13 @@ class SeedWords:
         listed[seed] = None
         if len(listed) >= self._wanted:
             if peer in self._early:
+                self._early.remove(peer)
                 self._coming[peer] = self._now, self._clock
             self._tell_coming(peer)
 
     def _tell_coming(self, peer: str) -> None:
         _, clock = self._coming.pop(peer, (0.0, None))
         if clock is not None:
-            self._early.discard(peer)
-            if len(self._listed[peer]) < self._wanted:
-                self._early.add(peer)
             names = " ".join(sorted(str(seed.port) for seed in self._listed[peer]))
             self._lines.append(f"{clock}  + {self._name(peer):<12} known to {names}")
 
