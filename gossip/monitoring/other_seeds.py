@@ -112,14 +112,12 @@ class SeedLinks(Part):
             raise wire.WireError(f"{message.address} is no seed of this network, or not its IP")
         if message.to != self._node.address:
             raise wire.WireError(f"meant for {message.to}")
-        now, settings = self._node.now(), self._node.settings
         if sum(check.peer == message.address for check in self._checks) >= CHECKS_AT_ONCE:
             raise wire.WireError(f"too many say that they are {message.address}")
         check = self._node.new_link(ASKED, message.address)
         self._checks[check] = link, message.nonce
-        link.role = UNCHECKED
-        link.deadline = now + settings.introduction_limit  # nothing may come before the check ends
-        check.deadline = now + settings.probe_limit
+        link.role, link.deadline = UNCHECKED, math.inf  # it waits as long as the check
+        check.deadline = self._node.now() + self._node.settings.probe_limit
         self._node.dial(check)
 
     def on_seed_checked(self, link, message: grammar.SeedChecked) -> None:

@@ -72,7 +72,7 @@ def test_who_has_not_proved_that_it_is_a_seed_may_say_nothing(net, fake_seed, li
 
 
 def test_who_says_a_nonce_that_the_seed_has_not_said_is_cut_off(net, fake_seed):
-    seed = beside(net, fake_seed.address)
+    seed = beside(net, fake_seed.address, introduction_limit=0.2)  # less than the check takes
     end = net.dial(seed)
     end.say(hello(fake_seed.address, seed))
     assert end.hear() is None
