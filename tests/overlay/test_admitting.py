@@ -261,6 +261,7 @@ def test_an_unproven_link_says_nothing_of_the_peer_in_whose_name_it_was_made(net
     """Somebody on the host of a listed peer that does not answer takes its name, and leaves."""
     seed, = net.seeds(1)
     peer, fake = net.peer(liveness_misses=1000), net.fake()
+    run_late(peer, 0.0)  # a late peer would believe the seed
     register(net, seed, fake)
     wait_until(lambda: fake.address in peer.peer_list)
     fake.answers = False
