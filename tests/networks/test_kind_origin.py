@@ -12,6 +12,7 @@ import pytest
 from gossip.node.link import ORIGIN_LIMIT
 from gossip.settings import MIB, Settings
 from gossip.spread import rumors
+from tests.tools.fakes import run_late
 from tests.tools.files import count, wait_event
 from tests.tools.waiting import wait_until
 
@@ -67,7 +68,9 @@ def next_said(end):
 
 @pytest.fixture
 def peer(net):
-    return net.peer(liveness_interval=60, antientropy_interval=60)
+    peer = net.peer(liveness_interval=60, antientropy_interval=60)
+    run_late(peer, 0.0)  # a late generator waits
+    return peer
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import threading
 
 from gossip import wire
 from gossip.signing.grammar import Signer
+from tests.tools.fakes import run_late
 from tests.tools.files import received, wait_event
 from tests.tools.hands import FakePeer
 from tests.tools.ports import free_addresses
@@ -103,8 +104,9 @@ def seeds_of(net, number, **behaviour):
 
 
 def watched_peer(net, **changes):
-    """A peer that watches its neighbours, registered."""
+    """A peer that watches its neighbours, registered; on time, because a late one gathers."""
     peer = net.peer(**{**WATCHED, **changes})
+    run_late(peer, 0.0)
     wait_event(peer, "registered:")
     return peer
 
