@@ -106,8 +106,9 @@ class Admitting(Part):
 
     def _check(self, standing, newcomer) -> None:
         node = self._node
-        newcomer.role = CHECKED
-        self.checks[newcomer] = standing, node.now() + LINK_CHECK_LIMIT + node.more_patience()
+        until = node.now() + LINK_CHECK_LIMIT + node.more_patience()
+        self.checks[newcomer] = standing, until
+        newcomer.role, newcomer.deadline = CHECKED, until + LINK_CHECK_LIMIT  # after the check
         self._look()
         standing.send(wire.liveness_request(wire.format_time(node.time()), node.address),
                       urgent=True)

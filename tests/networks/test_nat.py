@@ -76,9 +76,10 @@ def test_a_machine_that_loses_its_ip_says_so_and_its_peer_blames_nobody(common, 
             wait_until(lambda: f"connected:{OUTSIDE}:{OTHER}" in lines_of(own))
             other.ip("address", "del", f"{PUBLIC}/24", "dev", "cable")
             wait_until(lambda: f"address lost:{PUBLIC}" in lines_of(own))
+            before = lines_of(own).count(f"registered:{SEED}")
             wait_until(lambda: f"dead:{PUBLIC}:{PORT}" in lines_of(
                 tmp_path / f"peer_{OUTSIDE}_{OTHER}.txt"))
             other.ip("address", "add", f"{PUBLIC}/24", "dev", "cable")
             wait_until(lambda: f"address back:{PUBLIC}" in lines_of(own))
-            wait_until(lambda: lines_of(own).count(f"registered:{SEED}") == 2)
+            wait_until(lambda: lines_of(own).count(f"registered:{SEED}") > before)
             assert not any(line.startswith("dead:") for line in lines_of(own))

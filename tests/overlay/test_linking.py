@@ -72,7 +72,8 @@ def test_connecting_in_the_name_of_another_ip_is_refused(net):
 
 
 def test_a_restarted_peer_whose_old_link_is_half_open_replaces_it(net):
-    peer, fake = net.peer(liveness_interval=60), net.fake()
+    peer = net.peer(liveness_interval=60, introduction_limit=0.5)  # less than the check takes
+    fake = net.fake()
     net.neighbour(peer, fake)
     wait_until(lambda: time.monotonic() - peer.neighbours._rows[fake.address].since
                > YOUNG)
