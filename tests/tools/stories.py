@@ -3,6 +3,7 @@
 A line of a story is a second, a node (by its port; seeds have ports from 8000 on) and an event:
 
     0.5 5001 starts                       its `started:` line, and its settings
+    1.0 5001 joins 8080                   `registered:`, in the files of both
     2.0 5001 links 5002                   both ends are `connected:`
     9.0 5001 parts 5002 left              5001 writes `disconnected:`
     3.0 5001 says 7                       its message 7 is generated
@@ -50,16 +51,14 @@ THREE = """
     1.0 5001 links 5002
     1.0 5001 links 5003
     1.0 5002 links 5003
-    1.1 8080 registered:@5001
-    1.1 8080 registered:@5002
-    1.1 8080 registered:@5003
-    1.1 5001 registered:@8080
-    1.1 5002 registered:@8080
-    1.1 5003 registered:@8080
+    1.1 5001 joins 8080
+    1.1 5002 joins 8080
+    1.1 5003 joins 8080
     2.0 5001 asks 5002 until 60
     2.0 5002 asks 5001 until 60
 """
 FORMS = {  # an event -> what is written, by the node itself or by the one that is named first
+    r"joins (\d+)": [("{0}", "registered:@{me}"), ("{me}", "registered:@{0}")],
     r"links (\d+)": [("{me}", "connected:@{0}"), ("{0}", "connected:@{me}")],
     r"parts (\d+) (.*)": [("{me}", "disconnected:@{0}:{1}")],
     r"says (\d+)": [("{me}", "generated:gmessage:1.000000:@{me}:1:{0}:x")],

@@ -225,12 +225,12 @@ def seed_addresses(count: int) -> list[Address]:
 
 
 def parse_schedule(text: str) -> Schedule:
-    """Parse the text of a schedule. ValueError names the bad line."""
-    line, *lines = text.strip().splitlines() or [""]
+    """Parse the text of a schedule, which ends at an empty line. ValueError names the bad line."""
+    line, *lines = text.removeprefix("\ufeff").strip().splitlines() or [""]
     accidents = []
     try:
         number, conditions = _parse_head(line.split())
-        for line in lines:
+        for line in itertools.takewhile(str.strip, lines):
             accidents.append(_parse_accident(line.split()))
     except ValueError as error:
         raise ValueError(f"{line!r}: {error}") from None

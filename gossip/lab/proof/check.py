@@ -76,10 +76,32 @@ def registered(proof: Proof) -> Row | None:
     failures = [f"{proof.name(run)} was never registered with {wanted} seeds at once"
                 for run, at in since.items()
                 if at is None and not run.chat and _had_to_register(proof, run, wanted)]
+    failures += _unknown_to_seeds(proof)
     figures = f"{len(took)} runs with {wanted} seeds of {known}"
     if took:
         figures += f", after {quantile(took, 0.5):.2f} s (median), {max(took):.2f} s (max)"
     return Row("registered", not failures, figures, failures)
+
+
+def _unknown_to_seeds(proof: Proof) -> list[str]:
+    """Return a failure for each run of whose first registration the seed's file, which tells of
+    that time, does not tell, because it is another network's."""
+    failures, lives = [], collections.defaultdict(list)
+    for seed in proof.seeds:
+        lives[seed.address].append(seed)
+    for run in proof.peers:
+        for seed, words in run.registrations.words.items():
+            at = next((word.at for word in words if word.lost is None), None)
+            if at is None or seed in proof.full or any(
+                    life.lacks_lines or life.ended in (None, FULL) and life.last < at
+                    for life in lives[seed]):
+                continue
+            if lives[seed] and not any(
+                    when(life.registered, run.address, run.first - ON_ITS_WAY, at + ON_ITS_WAY)
+                    for life in lives[seed]):
+                failures.append(f"{proof.name(run)} was registered with seed {seed}, whose file "
+                                "does not tell of it: is this file of another network?")
+    return failures
 
 
 def _had_to_register(proof: Proof, run: PeerRun, wanted: int) -> bool:

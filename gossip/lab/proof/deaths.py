@@ -51,7 +51,8 @@ def death(proof: Proof, run: PeerRun) -> tuple[list[str], list[float]]:
     A seed that listed the peer has to remove it, unless it ended before it could know, or while it
     probed. It has to hear of the death if a finder was registered with it, or if another seed heard
     and had the time to tell it, but not across a cut (evidence.py)."""
-    if not found_dead(proof, run) and not any(_had_to_find(other, run) for other in proof.peers):
+    if not (found_dead(proof, run) or any(_had_to_find(other, run) for other in proof.peers)
+            or any(when(seed.reports, run.address, run.last) for seed in proof.seeds)):
         return [], []  # no neighbour lived long enough to find out
     missing = run.registrations.ever() - {seed.address for seed in proof.seeds} - proof.full.keys()
     failures = [f"{run.address} died, and there is no file of seed {seed} to tell more"

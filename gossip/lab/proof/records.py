@@ -133,7 +133,8 @@ def _second(text: str) -> int | None:
 
 def parse_line(line: str) -> tuple[float, str, str] | None:
     """Return (Unix seconds, event, the rest) of a line, or None. The line is like
-    `2026-01-02 03:04:05.000000:event:rest`, and may end as in Windows."""
+    `2026-01-02 03:04:05.000000:event:rest`, and may begin and end as in Windows."""
+    line = line.removeprefix("\ufeff")
     second, micros = _second(line[:19]), line[20:26]
     if second is None or line[26:27] != ":" or line[19] != "." or not (
             micros.isdigit() and micros.isascii()):

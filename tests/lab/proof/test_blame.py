@@ -42,6 +42,15 @@ def test_a_death_that_nobody_had_to_find_is_told_as_such(tmp_path):
         "1 died, 1 of them where nobody had to find and remove it")
 
 
+def test_a_death_that_nobody_had_to_find_and_seeds_have_a_report_of_was_found(tmp_path):
+    """Else somebody has deleted the finder's line."""
+    early = THREE.replace("until 60", "until 25")
+    proof = tell(tmp_path, early, DEAD, "23.0 5001 reported:@8080:Dead Node:@5003:1.000000:@5001",
+                 HEARD, REMOVED, "25 8080 peer list:@5001:1")
+    assert deaths.dead(proof).details == [
+        "127.0.0.1:5003 was reported dead to seed 127.0.0.1:8080, but no peer found it dead"]
+
+
 def test_a_peer_that_died_and_came_back_is_told_but_not_judged(tmp_path):
     row = deaths.dead(tell(tmp_path, THREE, DEAD, FOUND, HEARD, REMOVED, STAYS,
                            "40 5003 starts \n 40.5 5001 links 5003 \n 41 5003 asks 5001 until 60"))
@@ -157,7 +166,7 @@ def test_a_seed_with_which_nobody_living_is_registered_may_have_ended(tmp_path, 
 
 @pytest.mark.parametrize("listed, healthy", [(True, False), (False, True)])
 def test_a_seed_tells_nobody_of_the_death_of_one_that_it_did_not_list(tmp_path, listed, healthy):
-    up = THREE if listed else THREE.replace("1.1 8080 registered:@5003\n", "1.1 8080 refused:x\n")
+    up = THREE if listed else THREE.replace("1.1 5003 joins 8080\n", "1.1 8080 refused:x\n")
     assert holds(tmp_path, up, DEAD, FOUND + HEARD + (REMOVED if listed else ""), STAYS, """
         1.1 8081 registered:@5003
         24.1 8081 removed:@5003:gone

@@ -24,19 +24,19 @@ def failures(folder, *stories):
 
 
 @pytest.mark.parametrize("story, healthy", [
-    ("1.1 5001 registered:@8080 \n 1.2 5001 registered:@8082", True),
-    ("38 5001 registered:@8080 \n 38 5001 registered:@8082", True),  # once is enough
-    ("1.1 5001 registered:@8080", False),
+    ("1.1 5001 joins 8080 \n 1.2 5001 joins 8082", True),
+    ("38 5001 joins 8080 \n 38 5001 joins 8082", True),  # once is enough
+    ("1.1 5001 joins 8080", False),
     ("", False),
     # twice the same, and never two at once:
-    ("1.1 5001 registered:@8080 \n 1.2 5001 registered:@8080", False),
-    ("1.1 5001 registered:@8080 \n 9 5001 unregistered:@8080:closed by the other end"
-     "\n 20 8080 refused:x \n 10 5001 registered:@8081", False),
+    ("1.1 5001 joins 8080 \n 1.2 5001 joins 8080", False),
+    ("1.1 5001 joins 8080 \n 9 5001 unregistered:@8080:closed by the other end"
+     "\n 20 8080 refused:x \n 10 5001 joins 8081", False),
     # what it says of seeds that cannot be reached:
-    ("3 5001 unregistered:@8081:Connection timed out \n 3 5001 registered:@8080"
+    ("3 5001 unregistered:@8081:Connection timed out \n 3 5001 joins 8080"
      "\n 3 5001 unregistered:@8082:Connection timed out", True),
     ("3 5001 unregistered:@8081:registration refused: too many registrations at once, try again"
-     "\n 3 5001 registered:@8080"
+     "\n 3 5001 joins 8080"
      "\n 3 5001 unregistered:@8082:registration refused: too many at once, try again", False),
     ("3 5001 unregistered:@8081:registration refused: kicked as malicious, again in 600 s", True),
 ])
@@ -46,17 +46,37 @@ def test_a_peer_has_to_be_registered_with_a_majority_at_once(tmp_path, story, he
                      ["127.0.0.1:5001 was never registered with 2 seeds at once"])
 
 
+@pytest.mark.parametrize("story, healthy", [
+    ("1.1 8080 registered:@5001", True),
+    ("", False),
+    ("9.0 8080 registered:@5001", False),  # later, maybe again
+    ("0.9 8080 dies", True),  # in a power failure, which takes the last lines along
+    ("5.0 8080 dies", False),
+    ("9.0 8080 lost:7", True),
+])
+def test_the_file_of_a_seed_has_to_tell_who_registered_with_it(tmp_path, story, healthy):
+    """Else it is the file of another network."""
+    found = failures(tmp_path, LIFE.format(40), """
+        1.0 5001 joins 8081
+        1.1 5001 joins 8082
+        1.2 5001 registered:@8080
+    """, story)
+    assert found == ([] if healthy else [
+        "127.0.0.1:5001 was registered with seed 127.0.0.1:8080, whose file does not tell of it: "
+        "is this file of another network?"])
+
+
 @pytest.mark.parametrize("reason, healthy", [
     ("no answer to register", True), ("Connection refused", False),
     ("registration refused: no Liveness Reply from 127.0.0.1:5001", True)])
 def test_who_waits_for_a_mute_seed_tries_another_one_after_that(tmp_path, reason, healthy):
     story = LIFE.format(40) + f"""
-        1.1 5001 registered:@8080
+        1.1 5001 joins 8080
         11.0 5001 unregistered:@8081:{reason}
         11.05 5001 unregistered:@8080:closed by the other end
         11.05 8080 dies
         11.05 8081 dies
-        11.1 5001 registered:@8082
+        11.1 5001 joins 8082
     """
     assert (failures(tmp_path, story) == []) is healthy
 
