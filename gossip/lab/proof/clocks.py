@@ -29,9 +29,10 @@ class Clocks:
     def __init__(self, records: Records):
         self._files = collections.Counter(
             machine_of(run.address) for run in [*records.honest().peers, *records.seeds])
-        back = [(run.set_back, machine_of(run.address)) for run in [*records.peers, *records.seeds]]
-        # machine -> by how many seconds its clock was set back, by the order of its own lines
-        self._back = {ip: seconds for seconds, ip in sorted(back) if seconds > DRIFT}
+        back = sorted((run.set_back, run.address) for run in [*records.peers, *records.seeds])
+        # machine -> by how many seconds its clock was set back, by the lines of which node
+        self._back = {machine_of(node): (seconds, node) for seconds, node in back
+                      if seconds > DRIFT}
         self.ahead: dict[str, float] = {}  # machine -> seconds, unless it is right
         self.unsure: dict[str, float] = {}  # machine -> seconds by which this may be wrong
         # machine -> by how many seconds its clock was set, and when by the clock of another
@@ -75,8 +76,8 @@ class Clocks:
         failures = [f"the clock of {ip} was set {'forward' if step > 0 else 'back'} by "
                     f"{abs(step):.1f} s at {time.strftime('%F %T', time.gmtime(at))}: its times "
                     "cannot be compared with others" for ip, (step, at) in self.set.items()]
-        failures += [f"the clock of {ip} was set back by {back:.1f} s while nodes ran: the times "
-                     "in their files cannot be compared" for ip, back in self._back.items()
+        failures += [f"the clock of {ip} was set back by {back:.1f} s while {node} ran: the times "
+                     "in its files cannot be compared" for ip, (back, node) in self._back.items()
                      if ip not in self.set]
         lonely = [f"no lines went to {ip} and back: nobody knows whether its clock is right"
                   for ip in self._files
