@@ -59,7 +59,7 @@ def broadcast(proof: Proof) -> Row:
             received.setdefault(message, []).append(run)
     failures, lost, denied = _not_delivered(proof, received)
     missing = len(failures)
-    failures += _altered(proof) + _from_nowhere(proof, received)
+    failures += _without_origin(proof, received) + _altered(proof) + _from_nowhere(proof, received)
     delivered = sum(len(run.received) for run in proof.peers)
     through = sum(not message.startswith(delivery.source + ":")
                   for run in proof.peers for message, delivery in run.received.items())
@@ -76,17 +76,8 @@ def _not_delivered(proof: Proof, received: dict[str, list[PeerRun]]
     """Return failures, lost messages, and the number of denied deliveries."""
     failures, lost, denied = [], [], 0
     forbidden = set().union(*(run.forbidden for run in proof.peers))  # who takes none forwards none
-    for message, receivers in received.items():
-        origin = proof.origin.get(message)
-        if origin is None:
-            said_by, heard = origin_of(message), min(run.has_since(message) for run in receivers)
-            if not (proof.is_elsewhere(said_by) or said_by in proof.unproven
-                    or proof.full.get(said_by, math.inf) <= heard
-                    or any(run.lacks_lines for run in proof.runs.get(said_by, ()))):
-                failures.append(f"{message} was received, but no file tells who generated it"
-                                + proof.beside([said_by]))
-            continue
-        holders = [origin, *receivers]
+    for message, origin in proof.origin.items():
+        holders = [origin, *received[message]]
         without = [run for run in proof.peers if run is not origin
                    and message not in run.received and not run.lacks_lines
                    and (message, origin.marks[message]) not in forbidden
@@ -101,6 +92,25 @@ def _not_delivered(proof: Proof, received: dict[str, list[PeerRun]]
             lost.append(f"{message} had no way to {proof.name(lacking[0])}"
                         + (f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""))
     return failures, lost, denied
+
+
+def _without_origin(proof: Proof, received: dict[str, list[PeerRun]]) -> list[str]:
+    """Return a failure for each message that no run generated, and for each peer without a file."""
+    failures, without_file = [], collections.Counter()
+    for message in received.keys() - proof.origin.keys():
+        said_by = origin_of(message)
+        heard = min(run.has_since(message) for run in received[message])
+        if (proof.is_elsewhere(said_by) or said_by in proof.unproven
+                or proof.full.get(said_by, math.inf) <= heard
+                or any(run.lacks_lines for run in proof.runs.get(said_by, ()))):
+            continue
+        if said_by in proof.runs:
+            failures.append(f"{message} was received, but no file tells who generated it")
+        else:
+            without_file[said_by] += 1
+    return sorted(failures) + [
+        f"there is no file of {peer}, whose messages others received ({count})"
+        f"{proof.beside([peer])}" for peer, count in sorted(without_file.items())]
 
 
 def _excused(proof: Proof, message: str, run: PeerRun, holders: list[PeerRun]) -> bool:

@@ -5,7 +5,7 @@ import pytest
 from gossip.lab.proof import delivery
 from gossip.lab.proof.records import Records
 from tests.tools.folders import Folder
-from tests.tools.stories import PAIR, tell
+from tests.tools.stories import PAIR, THREE, tell
 
 
 def test_deliveries_to_who_joined_later_are_not_in_the_histogram(tmp_path):
@@ -26,3 +26,12 @@ def test_nothing_is_received_more_than_a_second_before_it_was_generated(tmp_path
     assert row.holds is healthy
     assert healthy or row.details == ["127.0.0.1:5001:1:7 reached 127.0.0.1:5002 1.10 s before "
                                       "127.0.0.1:5001 generated it"]
+
+
+def test_a_peer_without_a_file_is_named_once_and_its_messages_are_no_missing_deliveries(tmp_path):
+    row = delivery.broadcast(tell(tmp_path, THREE, """
+        3.0 5001 hears 5009/1 from 5002
+        3.0 5001 hears 5009/2 from 5002
+    """))
+    assert not row.holds and row.figures.startswith("2 of 2 deliveries, ")
+    assert "there is no file of 127.0.0.1:5009, whose messages others received (2)" in row.details

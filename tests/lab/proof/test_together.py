@@ -83,7 +83,7 @@ def test_an_origin_that_is_no_address_is_no_machine_either(network, tmp_path):
     with path.open("a") as file:
         file.write("2099-01-01 00:00:00.000000:received:300.1:5:gmessage:1.0:300.1:5:1:1:x\n"
                    "2099-01-01 00:00:00.000000:connected:nobody\n")
-    assert "300.1:5:1:1 was received, but no file tells who generated it" in failing(
+    assert "there is no file of 300.1:5, whose messages others received (1)" in failing(
         check.prove(read_folder(tmp_path)))["broadcast"]
 
 
