@@ -112,7 +112,8 @@ class Progress:
             found = deaths.found_dead(proof, run) or any(  # by a peer elsewhere
                 dead == run.address and max(times) >= run.last
                 for (_, dead), times in proof.told.items())
-            if (neighbours and not (found and deaths.is_told(proof, run))
+            if (run.ended is None and not run.is_dead(proof.newest)  # yet, for the check
+                    or neighbours and not (found and deaths.is_told(proof, run))
                     or deaths.death(proof, run)[0]):
                 return False
         return True
@@ -153,7 +154,8 @@ class Progress:
         if settings.gossip_count < FOR_EVER and not self.settle(self.delivered, patience):
             return False
         asking = delivery.ANSWER_TIME + PROBE_TIME if settings.sign else 0  # excused, too
-        self._end.pause(LINGER + (settings.liveness_interval + asking if kill else 0))
+        mending = delivery.ANNOUNCED if settings.spread == "tree" else 0
+        self._end.pause(LINGER + mending + (settings.liveness_interval + asking if kill else 0))
         dead = network.dead_peers()
         living = [peer for peer in network.peers if str(peer) not in dead]
         if dying := random.sample(living, min(kill, len(living))):

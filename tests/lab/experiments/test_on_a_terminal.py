@@ -87,9 +87,11 @@ def test_kicks_are_told_apart_by_who_attacked(attackers, kicked, words, tmp_path
 
 def test_plain_shows_what_a_pipe_gets(flags):
     with Terminal("runner.py", "--peers", 3, "--kill", 1, "--once", "--plain", "--gossip-interval",
-                  0.2, "--liveness-interval", 0.5, *flags, rows=24, width=60) as terminal:
+                  0.2, "--liveness-interval", 0.5, "--liveness-misses", 1, *flags, rows=24,
+                  width=60) as terminal:
         assert terminal.finish() == 0, terminal.text
         lines = terminal.texts()
+        assert any("1 died" in line for line in lines)  # although one miss is found out early
         first = next(at for at, line in enumerate(lines) if line.startswith("gossips    holds "))
         assert all(re.match(" *[0-9.]+ s  ", line) for line in lines[:first])
         assert "runner.py" not in "".join(lines) and ERASE not in terminal.text
