@@ -222,7 +222,6 @@ class Peer(Node):
             if not self.leaving:
                 self.leaving = self.spreading.silent = True
                 self._leave_until = self.now() + LEAVE_LIMIT
-                self._leave_latest = self.now() + LEAVE_MOST
                 self.output.write(f"leaving:{self.address}")
                 self.spreading.way.hurry()
                 self.membership.hurry()
@@ -230,22 +229,23 @@ class Peer(Node):
     def _leave(self, now: float) -> float:
         """Send the gossip that waits; then tell neighbours and seeds `leave`, and let them read it
         and hang up; then stop. A neighbour that comes meanwhile is told when it is met."""
-        links = self.neighbours.links()
-        if self._told_leave is None:
+        links, told, unread = self.neighbours.links(), self._told_leave, {}
+        if told is None:
             waits = not self.spreading.way.all_sent()
         else:
-            waits = bool(links or self.neighbours.dialling()
-                         or not all(link.ended for link in self._told_leave))
-        if (now < self._leave_until and waits
-                or now < self._leave_latest and any(link.is_read(now) for link in links)):
+            waits = links or self.neighbours.dialling() or not all(link.ended for link in told)
+            unread = {link.peer: size for link in links if (size := link.unread())}
+        if now < self._leave_until and waits or now < self._leave_latest and unread:
             return now + LOOK
-        if self._told_leave is not None:
+        if told is not None:
+            for peer, size in unread.items():
+                self.output.write(f"not read:{peer}:{size} bytes")
             self.stop("quit")
             return NEVER
         self._told_leave = self.joining.asked()
         for link in [*links, *self._told_leave]:
             link.send(wire.leave(self.address))
-        self._leave_until = now + LEAVE_LIMIT
+        self._leave_until, self._leave_latest = now + LEAVE_LIMIT, now + LEAVE_MOST
         return now + LOOK
 
     def disconnect(self, link: Link, reason: str, who: Address | None = None) -> None:

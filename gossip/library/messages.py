@@ -226,7 +226,7 @@ class Subscriber:
             self._told_of, _ = about(rest.removeprefix("Dead Node:"))
             if self._told_of not in self._neighbours and self._told_of != self._own:
                 self._died(self._told_of)
-        elif kind in ("failed", "lost"):
+        elif kind in ("failed", "lost", "not read"):
             self._call(_log.error, "%s: %s", self._own, event)
 
     def _died(self, peer: str) -> None:

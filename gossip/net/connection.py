@@ -13,6 +13,12 @@ import socket
 import sys
 import threading
 
+try:
+    import fcntl
+    import termios
+except ImportError:  # Windows
+    fcntl = None
+
 from gossip.addresses import Address
 
 DONT_WAIT = getattr(socket, "MSG_DONTWAIT", 0)  # 0: unknown here, so sockets are non-blocking
@@ -64,6 +70,14 @@ class Connection:
         with Selector() as selector:
             selector.register(self._sock, selectors.EVENT_READ)
             selector.select(seconds)
+
+    def unread(self) -> int:
+        """Return the bytes sent that the other machine has not confirmed; 0 where nobody knows."""
+        with contextlib.suppress(OSError):
+            if fcntl is not None:
+                size = fcntl.ioctl(self._sock, termios.TIOCOUTQ, bytes(4))
+                return int.from_bytes(size, sys.byteorder)
+        return 0
 
     def shutdown(self) -> None:
         """End both directions, and wake the thread that reads."""

@@ -24,6 +24,7 @@ NO_TIME = 0.001  # seconds to connect if no time is left, so that connecting fai
 WAITING_BACKLOG = 256 * 1024  # bytes that may wait for a stranger
 ORIGIN_LIMIT = 1 << 20  # bytes waiting for a neighbour above which new messages wait
 ORIGIN_PATIENCE = 1.0  # seconds without progress after which no origin waits for a link
+FEW = 1024  # bytes that a machine which has lost its cable does not confirm
 OVERFLOW = "backlog overflow"  # the reason when the other end does not read
 
 
@@ -286,12 +287,17 @@ class Link:
             return 0 if self.ended else self._backlog.size
 
     def pauses_origin(self, now: float, patience: float = ORIGIN_PATIENCE) -> bool:
-        """Return whether new messages wait for it: its unrequested backlog is long, but read."""
-        return self._backlog.unasked > ORIGIN_LIMIT and self.is_read(now, patience)
+        """Return whether new messages wait for it: its unrequested backlog is long, but has shrunk
+        within `patience` seconds."""
+        return (self._backlog.unasked > ORIGIN_LIMIT and not self.ended
+                and now - self._taken < patience)
 
-    def is_read(self, now: float, patience: float = ORIGIN_PATIENCE) -> bool:
-        """Return whether there is a backlog that has shrunk within `patience` seconds."""
-        return self._backlog.size > 0 and not self.ended and now - self._taken < patience
+    def unread(self) -> int:
+        """Return how many bytes the other machine has not confirmed, as far as this system tells;
+        0 for a few. When this process ends, they may be lost."""
+        with self._lock:
+            size = 0 if self.ended else self._backlog.size + self.connection.unread()
+        return size if size > FEW else 0
 
     def fileno(self) -> int:
         return self.connection.fileno()

@@ -55,6 +55,7 @@ FORMS = {
     "lost": Forms("?", "{rest}", "{node}: every connection to it has broken",
                   "{count} more peers: every connection to them has broken"),
     "back": Forms(one="{node} is connected again", many="{count} more peers are connected again"),
+    "not read": Forms("?", "{other} has not read all that was said: {rest} may be lost"),
     "address lost": Forms("?", "{rest} is gone; with another IP, start this peer anew"),
     "caught up": Forms("~", "caught up: {rest} from {other}"),
     # Liveness.

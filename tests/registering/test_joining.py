@@ -88,6 +88,36 @@ def test_leaving_tells_neighbours_and_seeds(net):
     assert events(leaver)[-1] == "stopped:quit"
 
 
+def leaves_unread(net):
+    """A peer that has left, and a neighbour that has read nothing of what it said."""
+    leaver = net.peer(liveness_interval=60)
+    end = net.neighbour(leaver, net.fake())
+    net.nodes.remove(leaver)
+    leaver.gossip([str(number) + "x" * 50_000 for number in range(40)])
+    leaver.quit()
+    wait_until(lambda: leaver.now() > leaver._leave_until + 0.5 > 1.0)
+    return leaver, end
+
+
+def test_a_leaver_waits_for_a_neighbour_that_reads_late_what_the_kernel_has_taken(net, monkeypatch):
+    monkeypatch.setattr("peer.LEAVE_LIMIT", 0.1)
+    leaver, end = leaves_unread(net)
+    assert not leaver.stopping
+    assert [f":{number}x" in end.hear_until("gmessage:") for number in range(40)] == [True] * 40
+    assert end.hear() == f"leave:{leaver.address}"
+    end.close()
+    wait_until(lambda: leaver.stopping)
+    assert count(leaver, "not read:") == 0
+
+
+def test_a_leaver_tells_who_has_not_read_all(net, monkeypatch):
+    monkeypatch.setattr("peer.LEAVE_LIMIT", 0.1)
+    monkeypatch.setattr("peer.LEAVE_MOST", 0.2)
+    leaver, _ = leaves_unread(net)
+    assert wait_event(leaver, "not read:").endswith(" bytes")
+    wait_event(leaver, "stopped:quit")
+
+
 def test_a_peer_that_leaves_at_once_also_tells_a_seed_that_has_not_answered_yet(net):
     """The seed may have listed it, and would find it gone."""
     silent = net.fake()

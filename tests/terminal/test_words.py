@@ -52,6 +52,8 @@ def told(*batches, words=None, clock=CLOCK):
      "? lines cannot be written into outputs/x.txt: No space left on device; they are counted"),
     ("unregistered:host-a:8080:no such name", "seed host-a:8080:no such name"),
     ("ambiguous:host-a:8080:2 addresses", "ambiguous:host-a:8080:2 addresses"),
+    ("not read:127.0.0.1:5002:2000 bytes",
+     "? 5002 has not read all that was said: 2000 bytes may be lost"),
     ("address lost:10.0.0.1", "? 10.0.0.1 is gone; with another IP, start this peer anew"),
     ("address back:10.0.0.1", "address back:10.0.0.1"),
     (f"unregistered:{address(8080)}:registration refused: 'a:1': 'a' is no IP",

@@ -223,6 +223,10 @@ class End:
         self.other._expect(data)
         return len(data)
 
+    def unread(self) -> int:
+        """Return the bytes that were sent, and not read yet."""
+        return self.other._in_buffer
+
     def shutdown(self) -> None:
         """End the stream behind what is on its way."""
         if not self._closed:
