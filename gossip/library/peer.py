@@ -104,7 +104,7 @@ def _inbox(backlog: int | str, since: str | float | None) -> Inbox:
     """Return the inbox that `join` was asked for; ValueError for other values."""
     if backlog != "wait" and not (isinstance(backlog, int) and backlog >= 1):
         raise ValueError(f"backlog is a number of messages, or \"wait\", not {backlog!r}")
-    if since != "now" and not isinstance(since, (int, float, type(None))):
+    if since != "now" and not isinstance(since, (int, float, type(None))) or since != since:
         raise ValueError(f"since is \"now\" or a Unix time, not {since!r}")
     return Inbox(backlog if isinstance(backlog, int) else BACKLOG, backlog == "wait",
                  time.time() if isinstance(since, str) else since or 0.0)

@@ -119,6 +119,7 @@ class LiveWorld:
         for link in links:
             if link.connection is not None:
                 link.connection.close()
+        self.flusher.close()
 
     # What the threads do.
 

@@ -51,8 +51,9 @@ class Keyboard:
             if not data:
                 self._ended = True
                 data = b"\n" if self._rest else b""
-            lines = (self._rest + data).split(b"\n")
-            self._rest = lines.pop()[:self._longest]
+            first, *lines = data.split(b"\n")
+            lines.insert(0, (self._rest + first)[:self._longest])  # a long line loses its end
+            self._rest = lines.pop()
             self._lines.extend(line.removesuffix(b"\r") for line in lines)
 
 

@@ -207,7 +207,8 @@ def test_a_port_in_use_a_missing_list_and_an_address_of_a_seed_have_their_errors
     ({"liveness_interval": 0}, ValueError, "0.01 or more"),
     ({"spread": "mail"}, ValueError, "mail"), ({"capacity": "fixed:1"}, ValueError, "fixed:K"),
     ({"cache_bytes": "x"}, ValueError, "cache"),
-    ({"since": "then"}, ValueError, "Unix time"), ({"backlog": 0}, ValueError, "backlog"),
+    ({"since": "then"}, ValueError, "Unix time"),
+    ({"since": float("nan")}, ValueError, "Unix time"), ({"backlog": 0}, ValueError, "backlog"),
     ({"port": 70_000}, ValueError, "not a port"), ({"port": 5001.0}, TypeError, "float"),
     ({"port": "127.0.0.1:5001", "host": "127.0.0.2"}, ValueError, "leave host='127.0.0.2' out")])
 def test_a_wrong_setting_is_named(named, error, why):

@@ -1,6 +1,7 @@
 """What programs do by mistake or by chance, and neighbours on purpose: nothing breaks."""
 
 import asyncio
+import os
 import signal
 import sys
 import threading
@@ -245,6 +246,21 @@ os.write(go[1], b"!")
 os.wait()
 """ % free_address().port)
     assert (code, out, err) == (0, "again\n", "")
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="no list of descriptors")
+def test_a_child_of_fork_keeps_no_socket():
+    code, out, err = python("""
+import os, gossip, warnings
+warnings.simplefilter("ignore")  # newer versions of Python warn of a fork beside threads
+with gossip.network(2, seeds=1):
+    if os.fork() == 0:
+        paths = [f"/proc/self/fd/{name}" for name in os.listdir("/proc/self/fd")]
+        print([path for path in map(os.path.realpath, paths) if "socket" in path], flush=True)
+        os._exit(0)
+    os.wait()
+""")
+    assert (code, out, err) == (0, "[]\n", "")
 
 
 def test_a_child_of_fork_is_refused_the_status_of_its_parents_seeds():

@@ -23,6 +23,17 @@ def test_who_makes_the_input_non_blocking_does_not_end_it():
     os.close(end)
 
 
+def test_a_long_line_loses_its_end_and_not_its_middle():
+    end, source = os.pipe()
+    keyboard = Keyboard(end, longest=10)
+    writer = threading.Thread(target=os.write, args=(source, b"a" * 100_000 + b"b\nnext\n"))
+    writer.start()
+    assert keyboard.line() == b"a" * 10 and keyboard.line() == b"next"
+    writer.join()
+    os.close(source)
+    os.close(end)
+
+
 def test_an_end_for_which_more_is_awaited_sleeps_between_its_looks():
     code = ("from gossip.terminal.input import End; end, looks = End(), []; end.come(); "
             "end.wait_for_more(lambda: looks.append(1), 0.3); print(len(looks))")
