@@ -78,9 +78,8 @@ class Tail:
 class Piece(Tail):
     """A piece of a node's output file, mostly all of it."""
 
-    def __init__(self, name: str, path: pathlib.Path, first: bytes):
+    def __init__(self, path: pathlib.Path, first: bytes):
         super().__init__(CHUNK)
-        self.name = name  # before it was rotated; only `peer_` or `seed_` in it means something
         self.path = path
         self.first = first
         self.begun = time_of(first)
@@ -229,14 +228,14 @@ class Records:
             if first is None:
                 self._untold.append(path.name)
             else:
-                there[self._pieces.setdefault((name, first), Piece(name, path, first))] = path
+                there[self._pieces.setdefault((name, first), Piece(path, first))] = path
         for piece in sorted(there, key=lambda piece: piece.begun):
             was_read = piece.path == there[piece] and piece.position
             piece.path = there[piece]
             if not (was_read and piece.path.name.endswith(".gz")):
                 self._read(piece)
         self._pieces = dict(sorted(self._pieces.items(), key=lambda item: (
-            item[1].name[:len("peer")], item[1].node or "", item[1].begun)))
+            item[1].path.name[:len("peer")], item[1].node or "", item[1].begun)))
         return self
 
     def _read(self, piece: Piece) -> None:
@@ -255,16 +254,18 @@ class Records:
             if event == "continued":
                 piece.run = self._continued(piece, at, rest)
             elif event == "started":
-                piece.run = self._begun(piece, at, at - ahead)
+                kind = SeedRun if rest.startswith("seed:") else PeerRun
+                piece.run = self._begun(piece, kind, at, at - ahead)
             else:
                 if event == "full" and piece.run.ended not in (None, KICKED, FULL):
-                    piece.run = self._begun(piece, at, at - ahead)  # no room for `started:`
+                    # no room for `started:`
+                    piece.run = self._begun(piece, type(piece.run), at, at - ahead)
                 piece.run.take(at - ahead, event, rest)
 
-    def _begun(self, piece: Piece, at: float, time_right: float) -> Run:
+    def _begun(self, piece: Piece, kind: type[Run], at: float, time_right: float) -> Run:
         """Return the run that begins in a piece, maybe its node's next."""
         node = piece.node
-        run = (PeerRun if piece.name.startswith("peer") else SeedRun)(node, time_right)
+        run = kind(node, time_right)
         piece.runs.append(run)
         last, begun = self._latest.get(node, (None, -math.inf))
         # otherwise they may be the last lines of the run before, in a file that was truncated
@@ -303,19 +304,19 @@ class Records:
     @property
     def peers(self) -> list[PeerRun]:
         """All runs of all peers, with the runs of each in order."""
-        return [run for run in self._runs("peer") if self._with_attackers or run.malice is None]
+        return [run for run in self._runs(PeerRun) if self._with_attackers or run.malice is None]
 
     @property
     def seeds(self) -> list[SeedRun]:
-        return self._runs("seed")
+        return self._runs(SeedRun)
 
-    def _runs(self, kind: str) -> list:
-        return [run for piece in self._pieces.values() if piece.name.startswith(kind)
-                for run in piece.runs]
+    def _runs(self, kind: type[Run]) -> list:
+        return [run for piece in self._pieces.values() for run in piece.runs
+                if isinstance(run, kind)]
 
     def newest(self) -> float:
         """Return the time of the newest line, without the seeds' `alive:`."""
-        return max([*(run.last for run in self._runs("peer")),
+        return max([*(run.last for run in self._runs(PeerRun)),
                     *(run.until for run in self.seeds)], default=0.0)
 
     def honest(self) -> "Records":

@@ -54,6 +54,15 @@ def test_files_in_memory_are_read_as_they_grow(tmp_path):
     assert check.check_records(records) == check.check_folder(tmp_path)
 
 
+def test_a_file_tells_of_a_peer_or_a_seed_whatever_its_name_says(tmp_path):
+    tell(tmp_path, SEED, "0.5 5001 starts")
+    (tmp_path / "seed_127.0.0.1_8080.txt").rename(tmp_path / "peer_of_port_8080.txt")
+    (tmp_path / "peer_127.0.0.1_5001.txt").rename(tmp_path / "seed_5001.txt")
+    records = Records(tmp_path).refresh()
+    assert [run.address for run in records.peers] == ["127.0.0.1:5001"]
+    assert [run.address for run in records.seeds] == ["127.0.0.1:8080"]
+
+
 def test_the_runs_of_a_node_are_in_order_whatever_its_files_are_called(tmp_path):
     """A file may be renamed before another life of the node begins."""
     tell(tmp_path, SEED, "0.5 5001 starts \n 9 5001 stopped:quit")
