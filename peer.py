@@ -58,7 +58,7 @@ SLEPT = 0.5  # seconds; a round later than this, and than half an interval, coun
 SHORTEST_WAIT = 0.02  # seconds at least between two turns of membership
 STUCK = 60.0  # seconds; a peer whose turns are waited for so long answers probes in turns only
 LEAVE_LIMIT = 3.0  # seconds that a leaving peer waits for the others to hang up
-LEAVE_MOST = 15.0  # seconds at most that a leaver lets neighbours read what was sent
+LEAVE_MORE = 12.0  # seconds more at most, while a neighbour still reads what was sent
 LOOK = 0.05  # seconds between two looks of a leaver, whether all is sent and all have hung up
 
 
@@ -76,8 +76,7 @@ class Peer(Node):
         super().__init__(address, settings, output, world, seeds)
         self.rng = rng or random.Random()
         self.leaving = False  # set once, by `quit`
-        # when a leaver's present wait ends, and when that for neighbours which still read
-        self._leave_until = self._leave_latest = 0.0
+        self._leave_until = 0.0  # when a leaver's present wait ends, but for neighbours that read
         self._told_leave: list[Link] | None = None  # links to the seeds that were told `leave`
         signer = new_signer(address, rng) if settings.sign else None
         lanes = probers(self.probe, self.now, 1, settings.probes_at_once)
@@ -234,18 +233,19 @@ class Peer(Node):
             waits = not self.spreading.way.all_sent()
         else:
             waits = links or self.neighbours.dialling() or not all(link.ended for link in told)
-            unread = {link.peer: size for link in links if (size := link.unread())}
-        if now < self._leave_until and waits or now < self._leave_latest and unread:
+            unread = {link: size for link in links if (size := link.unread())}
+        if (now < self._leave_until and waits or now < self._leave_until + LEAVE_MORE
+                and any(link.is_read(now, LEAVE_LIMIT) for link in unread)):
             return now + LOOK
         if told is not None:
-            for peer, size in unread.items():
-                self.output.write(f"not read:{peer}:{size} bytes")
+            for link, size in unread.items():
+                self.output.write(f"not read:{link.peer}:{size} bytes")
             self.stop("quit")
             return NEVER
         self._told_leave = self.joining.asked()
         for link in [*links, *self._told_leave]:
             link.send(wire.leave(self.address))
-        self._leave_until, self._leave_latest = now + LEAVE_LIMIT, now + LEAVE_MOST
+        self._leave_until = now + LEAVE_LIMIT
         return now + LOOK
 
     def disconnect(self, link: Link, reason: str, who: Address | None = None) -> None:

@@ -6,8 +6,8 @@ a lock, because the flusher flushes, and the reader connects and closes, outside
 and `close` never block: bytes that the other end does not take at once wait in a bounded backlog,
 which the flusher empties. A link does not know what lines mean. Its
 connection is any object with `send(data, flags)`, which returns how many bytes were taken or raises
-BlockingIOError, and the `flags` for that, `shutdown()`, `close()` and, for a flusher, `fileno()`;
-for `next_lines`, also `receive(size[, flags])` and `wait_readable(seconds)`.
+BlockingIOError, and the `flags` for that, `unread()`, `shutdown()`, `close()` and, for a flusher,
+`fileno()`; for `next_lines`, also `receive(size[, flags])` and `wait_readable(seconds)`.
 """
 
 import threading
@@ -24,7 +24,7 @@ NO_TIME = 0.001  # seconds to connect if no time is left, so that connecting fai
 WAITING_BACKLOG = 256 * 1024  # bytes that may wait for a stranger
 ORIGIN_LIMIT = 1 << 20  # bytes waiting for a neighbour above which new messages wait
 ORIGIN_PATIENCE = 1.0  # seconds without progress after which no origin waits for a link
-FEW = 1024  # bytes that a machine which has lost its cable does not confirm
+FEW = 1024  # unconfirmed bytes for which no leaver waits: a request to a machine without a cable
 OVERFLOW = "backlog overflow"  # the reason when the other end does not read
 
 
@@ -95,7 +95,8 @@ class Link:
         self.reason = ""  # why it ended, for the output file; set before `ended`
         self._backlog, self._limit = Backlog(), WAITING_BACKLOG
         self._broken = False  # nothing can be sent any more
-        self._taken = 0.0  # when the backlog began, or last shrank
+        self._taken = 0.0  # when the backlog began, or last shrank, or `unread()`
+        self._unread = 0  # what it returned last
 
     # For the thread that reads.
 
@@ -289,14 +290,20 @@ class Link:
     def pauses_origin(self, now: float, patience: float = ORIGIN_PATIENCE) -> bool:
         """Return whether new messages wait for it: its unrequested backlog is long, but has shrunk
         within `patience` seconds."""
-        return (self._backlog.unasked > ORIGIN_LIMIT and not self.ended
-                and now - self._taken < patience)
+        return self._backlog.unasked > ORIGIN_LIMIT and self.is_read(now, patience)
+
+    def is_read(self, now: float, patience: float) -> bool:
+        """Return whether the bytes that wait have become fewer within `patience` seconds."""
+        return not self.ended and now - self._taken < patience
 
     def unread(self) -> int:
         """Return how many bytes the other machine has not confirmed, as far as this system tells;
         0 for a few. When this process ends, they may be lost."""
         with self._lock:
             size = 0 if self.ended else self._backlog.size + self.connection.unread()
+            if size < self._unread:
+                self._taken = self._now()
+            self._unread = size
         return size if size > FEW else 0
 
     def fileno(self) -> int:

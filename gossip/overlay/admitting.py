@@ -108,7 +108,8 @@ class Admitting(Part):
         node = self._node
         until = node.now() + LINK_CHECK_LIMIT + node.more_patience()
         self.checks[newcomer] = standing, until
-        newcomer.role, newcomer.deadline = CHECKED, until + LINK_CHECK_LIMIT  # after the check
+        newcomer.role = CHECKED
+        newcomer.deadline = max(newcomer.deadline, until + LINK_CHECK_LIMIT)  # after the check
         self._look()
         standing.send(wire.liveness_request(wire.format_time(node.time()), node.address),
                       urgent=True)

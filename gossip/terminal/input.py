@@ -14,7 +14,7 @@ import socket
 import time
 
 READ_SIZE = 65_536
-LONGEST = 131_073  # bytes kept of an unfinished line; no valid line is longer
+LONGEST = 131_073  # bytes kept of a line; no valid line is longer
 LOOK = 0.02  # seconds between two checks whether the program may end
 _kept: list = []  # every End of this process, so that none is freed
 

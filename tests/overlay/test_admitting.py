@@ -274,7 +274,7 @@ def test_an_unproven_link_says_nothing_of_the_peer_in_whose_name_it_was_made(net
 class Asked:
     """A link that does not answer, and counts what it is asked."""
 
-    ended, run, asked = False, None, 0
+    ended, run, asked, deadline = False, None, 0, 0.0
 
     def send(self, data, urgent=False):
         self.asked += 1

@@ -16,6 +16,7 @@ within the unrest (`unrest=60`, in seconds), the time in which accidents happen.
 """
 
 import argparse
+import contextlib
 import functools
 import itertools
 import math
@@ -225,7 +226,8 @@ def seed_addresses(count: int) -> list[Address]:
 
 
 def parse_schedule(text: str) -> Schedule:
-    """Parse the text of a schedule, which ends at an empty line. ValueError names the bad line."""
+    """Parse the text of a schedule. Behind an empty line only accidents count, because a command
+    has shown the proof there. ValueError names the bad line."""
     line, *lines = text.removeprefix("\ufeff").strip().splitlines() or [""]
     accidents = []
     try:
@@ -234,6 +236,9 @@ def parse_schedule(text: str) -> Schedule:
             accidents.append(_parse_accident(line.split()))
     except ValueError as error:
         raise ValueError(f"{line!r}: {error}") from None
+    for line in itertools.dropwhile(str.strip, lines):
+        with contextlib.suppress(ValueError):
+            accidents.append(_parse_accident(line.split()))
     return Schedule(number, conditions, tuple(accidents))
 
 

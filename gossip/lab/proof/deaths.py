@@ -52,7 +52,7 @@ def death(proof: Proof, run: PeerRun) -> tuple[list[str], list[float]]:
     probed. It has to hear of the death if a finder was registered with it, or if another seed heard
     and had the time to tell it, but not across a cut (evidence.py)."""
     if not (found_dead(proof, run) or any(_had_to_find(other, run) for other in proof.peers)
-            or any(when(seed.reports, run.address, run.last) for seed in proof.seeds)):
+            or _was_reported(proof, run)):
         return [], []  # no neighbour lived long enough to find out
     missing = run.registrations.ever() - {seed.address for seed in proof.seeds} - proof.full.keys()
     failures = [f"{run.address} died, and there is no file of seed {seed} to tell more"
@@ -92,6 +92,13 @@ def found_dead(proof: Proof, run: PeerRun) -> list[tuple[PeerRun, float]]:
     """Return the peers that found a run dead, and when."""
     return [(other, other.dead[run.address]) for other in proof.peers
             if other.dead.get(run.address, -math.inf) >= run.last]
+
+
+def _was_reported(proof: Proof, run: PeerRun) -> bool:
+    """Tell whether an honest peer reported a death, and went on, so that its file tells of it."""
+    return any(peer == run.address and run.last <= at and other.first <= at < other.last - ON_ITS_WAY
+               for seed in proof.seeds for at, peer, who, _ in seed.reports
+               for other in proof.runs.get(who, ()))
 
 
 def _was_heard_of(proof: Proof, run: PeerRun) -> bool:

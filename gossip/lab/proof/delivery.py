@@ -104,7 +104,7 @@ def _without_origin(proof: Proof, received: dict[str, list[PeerRun]]) -> list[st
                 or proof.full.get(said_by, math.inf) <= heard
                 or any(run.lacks_lines for run in proof.runs.get(said_by, ()))):
             continue
-        if said_by in proof.runs:
+        if proof.runs.get(said_by):
             failures.append(f"{message} was received, but no file tells who generated it")
         else:
             without_file[said_by] += 1

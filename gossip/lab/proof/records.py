@@ -149,6 +149,11 @@ def _node_of(event: str, rest: str) -> str | None:
     return usual_address(rest.partition(":")[2])
 
 
+def _kind(rest: str) -> type[Run]:
+    """Return the kind of the runs that an intact line `started:` or `continued:` is of."""
+    return SeedRun if rest.startswith("seed:") else PeerRun
+
+
 def usual_address(text: str) -> str | None:
     """Return an address in its usual spelling, or None for other texts."""
     try:
@@ -235,7 +240,7 @@ class Records:
             if not (was_read and piece.path.name.endswith(".gz")):
                 self._read(piece)
         self._pieces = dict(sorted(self._pieces.items(), key=lambda item: (
-            item[1].path.name[:len("peer")], item[1].node or "", item[1].begun)))
+            isinstance(item[1].run, SeedRun), item[1].node or "", item[1].begun)))
         return self
 
     def _read(self, piece: Piece) -> None:
@@ -254,8 +259,7 @@ class Records:
             if event == "continued":
                 piece.run = self._continued(piece, at, rest)
             elif event == "started":
-                kind = SeedRun if rest.startswith("seed:") else PeerRun
-                piece.run = self._begun(piece, kind, at, at - ahead)
+                piece.run = self._begun(piece, _kind(rest), at, at - ahead)
             else:
                 if event == "full" and piece.run.ended not in (None, KICKED, FULL):
                     # no room for `started:`
@@ -287,7 +291,7 @@ class Records:
             piece.lacks_beginning = True
             if run is not None:
                 run.superseded = True
-            run = PeerRun(node, at)  # of which nothing is proved
+            run = _kind(rest)(node, at)  # of which nothing is proved
             self._latest[node] = run, int(start) / 1000
         return run
 

@@ -49,7 +49,7 @@ def test_a_peer_has_to_be_registered_with_a_majority_at_once(tmp_path, story, he
 @pytest.mark.parametrize("story, healthy", [
     ("1.1 8080 registered:@5001", True),
     ("", False),
-    ("9.0 8080 registered:@5001", False),  # later, maybe again
+    ("9.0 8080 registered:@5001", True),  # again
     ("0.9 8080 dies", True),  # in a power failure, which takes the last lines along
     ("5.0 8080 dies", False),
     ("9.0 8080 lost:7", True),
@@ -64,6 +64,27 @@ def test_the_file_of_a_seed_has_to_tell_who_registered_with_it(tmp_path, story, 
     assert found == ([] if healthy else [
         "127.0.0.1:5001 was registered with seed 127.0.0.1:8080, whose file does not tell of it: "
         "is this file of another network?"])
+
+
+@pytest.mark.parametrize("begin, end, healthy", [
+    (0.0, "stopped:interrupted", False),
+    (0.0, "dies", True),  # a power failure may have taken its last lines along
+    (50.0, "lives until 60", True),  # its file before was moved away
+    (50.0, "stopped:interrupted", False)])
+def test_some_file_of_a_seed_has_to_tell_of_the_time_in_which_peers_were_registered(
+        tmp_path, begin, end, healthy):
+    row = check.registered(tell(tmp_path, f"""
+        {begin} 8080 starts
+        {begin} 8080 settings:seeds=1
+        {begin} 8080 late:0
+        {begin + 0.1} 8080 {end}
+        20 5001 starts
+        20.1 5001 registered:@8080
+        20.2 5001 degree:@5001=>0 until 40
+    """))
+    assert row.details == ([] if healthy else [
+        "no file of a seed tells of the time in which peers were registered: are these files of "
+        "another network?"])
 
 
 @pytest.mark.parametrize("reason, healthy", [
