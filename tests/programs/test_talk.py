@@ -143,7 +143,7 @@ def test_the_terminal_is_as_before_after_the_end(flags, seeds, end):
         terminal.prompts("")
         terminal.type("half a line")
         terminal.prompts("half a line")
-        assert not terminal.has_usual_modes()
+        wait_until(lambda: not terminal.has_usual_modes())
         if end == "\x03":
             terminal.type(end)
         else:
