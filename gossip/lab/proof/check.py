@@ -84,30 +84,23 @@ def registered(proof: Proof) -> Row | None:
 
 
 def _unknown_to_seeds(proof: Proof) -> list[str]:
-    """Return a failure for each run that was registered with a seed whose file tells of that time,
-    but not of the run; or one if no seed's file tells of any run, as those of another network. Only
-    seeds on the run's machine are asked, because clocks differ."""
-    lives, failures, told, unsaid = collections.defaultdict(list), [], False, False
+    """Return a failure for each run that was registered with a seed on its machine whose files do
+    not tell of it. A seed without a last word may have lost its last lines in a power failure."""
+    failures, lives = [], collections.defaultdict(list)
     for seed in proof.seeds:
         lives[seed.address].append(seed)
     for run in proof.peers:
         for seed, words in run.registrations.words.items():
             times = [word.at for word in words if word.lost is None]
-            if (not times or not lives[seed] or machine_of(seed) != machine_of(run.address)
-                    or seed in proof.full or any(life.lacks_lines for life in lives[seed])):
-                continue
-            if any(when(life.registered, run.address, run.first - ON_ITS_WAY)
-                   for life in lives[seed]):
-                told = True
-            elif any(life.first <= at - ON_ITS_WAY and at + ON_ITS_WAY <= life.last
-                     for at in times for life in lives[seed]):
-                failures.append(f"{proof.name(run)} was registered with seed {seed}, whose file "
-                                "does not tell of it: is this file of another network?")
-            else:  # else maybe a power failure has taken its last lines along
-                unsaid |= all(life.ended not in (None, FULL) for life in lives[seed])
-    if unsaid and not told and not failures:
-        failures.append("no file of a seed tells of the time in which peers were registered: are "
-                        "these files of another network?")
+            if (times and lives[seed] and machine_of(seed) == machine_of(run.address)
+                    and seed not in proof.full and not any(life.lacks_lines for life in lives[seed])
+                    and (all(life.ended not in (None, FULL) for life in lives[seed])
+                         or any(life.first <= at - ON_ITS_WAY and at + ON_ITS_WAY <= life.last
+                                for at in times for life in lives[seed]))
+                    and not any(when(life.registered, run.address, run.first - ON_ITS_WAY)
+                                for life in lives[seed])):
+                failures.append(f"{proof.name(run)} was registered with seed {seed}, whose files "
+                                "do not tell of it: is one missing, or of another network?")
     return failures
 
 

@@ -62,8 +62,8 @@ def test_the_file_of_a_seed_has_to_tell_who_registered_with_it(tmp_path, story, 
         1.2 5001 registered:@8080
     """, story)
     assert found == ([] if healthy else [
-        "127.0.0.1:5001 was registered with seed 127.0.0.1:8080, whose file does not tell of it: "
-        "is this file of another network?"])
+        "127.0.0.1:5001 was registered with seed 127.0.0.1:8080, whose files do not tell of it: "
+        "is one missing, or of another network?"])
 
 
 @pytest.mark.parametrize("begin, end, healthy", [
@@ -71,8 +71,7 @@ def test_the_file_of_a_seed_has_to_tell_who_registered_with_it(tmp_path, story, 
     (0.0, "dies", True),  # a power failure may have taken its last lines along
     (50.0, "lives until 60", True),  # its file before was moved away
     (50.0, "stopped:interrupted", False)])
-def test_some_file_of_a_seed_has_to_tell_of_the_time_in_which_peers_were_registered(
-        tmp_path, begin, end, healthy):
+def test_files_of_a_seed_that_tell_of_another_time_are_noticed(tmp_path, begin, end, healthy):
     row = check.registered(tell(tmp_path, f"""
         {begin} 8080 starts
         {begin} 8080 settings:seeds=1
@@ -83,8 +82,8 @@ def test_some_file_of_a_seed_has_to_tell_of_the_time_in_which_peers_were_registe
         20.2 5001 degree:@5001=>0 until 40
     """))
     assert row.details == ([] if healthy else [
-        "no file of a seed tells of the time in which peers were registered: are these files of "
-        "another network?"])
+        "127.0.0.1:5001 was registered with seed 127.0.0.1:8080, whose files do not tell of it: "
+        "is one missing, or of another network?"])
 
 
 @pytest.mark.parametrize("reason, healthy", [
