@@ -53,8 +53,9 @@ def dial(node):
 
 
 def link_check(node):
-    waits = put_off(node)
-    node.linking.admitting._check(node.neighbours.link(OTHER), node.new_link(WAITING))
+    waits, newcomer = put_off(node), node.new_link(WAITING)
+    node.await_introduction(newcomer)
+    node.linking.admitting._check(node.neighbours.link(OTHER), newcomer)
     return node.now() + waits[0]
 
 
