@@ -100,11 +100,11 @@ def leaves_unread(net):
 
 
 def test_a_leaver_waits_while_a_neighbour_reads_what_the_kernel_has_taken(net, monkeypatch):
-    monkeypatch.setattr("peer.LEAVE_LIMIT", 1.0)
+    monkeypatch.setattr("peer.LEAVE_LIMIT", 2.0)
     leaver, end = leaves_unread(net)
     for number in range(60):
         assert f":{number}x" in end.hear_until("gmessage:")
-        time.sleep(0.05)  # so that it takes three times the limit
+        time.sleep(0.06)  # so that it takes longer than the limit
         assert number > 40 or not leaver.stopping
     assert end.hear() == f"leave:{leaver.address}"
     end.close()
