@@ -104,9 +104,11 @@ def seeds_of(net, number, **behaviour):
 
 
 def watched_peer(net, **changes):
-    """A peer that watches its neighbours, registered; on time, because a late one gathers."""
+    """A peer that watches its neighbours, registered; on time, because a late one gathers, and one
+    that has stood still for a period judges nobody."""
     peer = net.peer(**{**WATCHED, **changes})
     run_late(peer, 0.0)
+    peer.reporting.watch._longest = max(60.0, peer.reporting.watch._longest)
     wait_event(peer, "registered:")
     return peer
 
