@@ -47,9 +47,9 @@ def implied_by_malicious(peers: int, cores: int, asked_for: float) -> dict[str, 
     """Return the settings of a watched network that the command line need not name. If no period
     was `asked_for`, periods are longer where many peers share a core, because a full machine makes
     everybody late."""
-    period = max(1.0, peers / (PACED * min(cores, SEEDS_PACE)))
-    if asked_for != Settings().report_interval:
-        period = asked_for
+    period = asked_for
+    if period == Settings().report_interval:
+        period = max(1.0, peers / (PACED * min(cores, SEEDS_PACE)))
     return {"monitor": True, "report_interval": period, "gossip_count": FOR_EVER,
             "gossip_interval": GOSSIP_INTERVAL * period}
 

@@ -86,21 +86,23 @@ def registered(proof: Proof) -> Row | None:
 def _unknown_to_seeds(proof: Proof) -> list[str]:
     """Return a failure for each run that was registered with a seed on its machine whose files do
     not tell of it. A seed without a last word may have lost its last lines in a power failure."""
-    failures, lives = [], collections.defaultdict(list)
+    lives, failures = collections.defaultdict(list), []
     for seed in proof.seeds:
         lives[seed.address].append(seed)
-    for run in proof.peers:
-        for seed, words in run.registrations.words.items():
-            times = [word.at for word in words if word.lost is None]
-            if (times and lives[seed] and machine_of(seed) == machine_of(run.address)
-                    and seed not in proof.full and not any(life.lacks_lines for life in lives[seed])
-                    and (all(life.ended not in (None, FULL) for life in lives[seed])
-                         or any(life.first <= at - ON_ITS_WAY and at + ON_ITS_WAY <= life.last
-                                for at in times for life in lives[seed]))
+    for address, of_seed in lives.items():
+        if address in proof.full or any(life.lacks_lines for life in of_seed):
+            continue
+        is_whole = all(life.ended not in (None, FULL) for life in of_seed)
+        for run in proof.peers:
+            times = [word.at for word in run.registrations.words.get(address, ())
+                     if word.lost is None and machine_of(address) == machine_of(run.address)]
+            is_covered = any(life.first <= at - ON_ITS_WAY and at + ON_ITS_WAY <= life.last
+                             for at in times for life in of_seed)
+            if (times and (is_whole or is_covered)
                     and not any(when(life.registered, run.address, run.first - ON_ITS_WAY)
-                                for life in lives[seed])):
-                failures.append(f"{proof.name(run)} was registered with seed {seed}, whose files "
-                                "do not tell of it: is one missing, or of another network?")
+                                for life in of_seed)):
+                failures.append(f"{proof.name(run)} was registered with seed {address}, whose "
+                                "files do not tell of it: is one missing, or of another network?")
     return failures
 
 
@@ -145,14 +147,10 @@ def _in_reach(proof: Proof, run: PeerRun) -> dict[str, Spans]:
 
 def liveness(proof: Proof) -> Row:
     """Check that runs asked in at least half of the rounds due."""
-    failures = []
-    for run in proof.peers:
-        if run.chat or run.lacks_lines:
-            continue
-        rounds = _rounds_due(run, min(run.last, proof.end_of(run)))
-        if len(run.rounds) < SHARE * rounds:
-            failures.append(
-                f"{proof.name(run)} asked its neighbours in {len(run.rounds)} rounds of {rounds}")
+    failures = [f"{proof.name(run)} asked its neighbours in {len(run.rounds)} rounds of {rounds}"
+                for run in proof.peers if not (run.chat or run.lacks_lines)
+                and len(run.rounds) < SHARE * (
+                    rounds := _rounds_due(run, min(run.last, proof.end_of(run))))]
     return Row("liveness", not failures,
                f"{sum(run.rounds.total() for run in proof.peers)} requests, "
                f"{sum(len(run.replies) for run in proof.peers)} replies, "

@@ -96,7 +96,8 @@ def found_dead(proof: Proof, run: PeerRun) -> list[tuple[PeerRun, float]]:
 
 def _was_reported(proof: Proof, run: PeerRun) -> bool:
     """Tell whether an honest peer reported a death, and went on, so that its file tells of it."""
-    return any(peer == run.address and run.last <= at and other.first <= at < other.last - ON_ITS_WAY
+    return any(peer == run.address and run.last <= at
+               and other.first <= at < other.last - ON_ITS_WAY
                for seed in proof.seeds for at, peer, who, _ in seed.reports
                for other in proof.runs.get(who, ()))
 

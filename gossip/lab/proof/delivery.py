@@ -97,20 +97,19 @@ def _not_delivered(proof: Proof, received: dict[str, list[PeerRun]]
 def _without_origin(proof: Proof, received: dict[str, list[PeerRun]]) -> list[str]:
     """Return a failure for each message that no run generated, and for each peer without a file."""
     failures, without_file = [], collections.Counter()
-    for message in received.keys() - proof.origin.keys():
+    for message, runs in received.items():
         said_by = origin_of(message)
-        heard = min(run.has_since(message) for run in received[message])
-        if (proof.is_elsewhere(said_by) or said_by in proof.unproven
-                or proof.full.get(said_by, math.inf) <= heard
+        if (message in proof.origin or proof.is_elsewhere(said_by) or said_by in proof.unproven
+                or proof.full.get(said_by, math.inf) <= min(run.has_since(message) for run in runs)
                 or any(run.lacks_lines for run in proof.runs.get(said_by, ()))):
             continue
         if proof.runs.get(said_by):
             failures.append(f"{message} was received, but no file tells who generated it")
         else:
             without_file[said_by] += 1
-    return sorted(failures) + [
+    return failures + [
         f"there is no file of {peer}, whose messages others received ({count})"
-        f"{proof.beside([peer])}" for peer, count in sorted(without_file.items())]
+        f"{proof.beside([peer])}" for peer, count in without_file.items()]
 
 
 def _excused(proof: Proof, message: str, run: PeerRun, holders: list[PeerRun]) -> bool:
