@@ -1,0 +1,61 @@
+"""Nodes that say lines of text, and nodes that ask others for a sign of life.
+
+`LineNode` cuts bytes into lines of the wire. `Asker` is what seeds and peers share: a probe is a
+new connection with one Liveness Request, by which a node finds out whether somebody listens at an
+announced address, and lives.
+"""
+
+from grapevine import wire
+from grapevine.addresses import Address
+from grapevine.link import Link
+from grapevine.node import CONNECT, END, LATE, SHORT, UP, Node
+from grapevine.tools import ProtocolError
+
+PROBE = "PROBED"  # the role of a link that was dialled to ask for a sign of life
+ALIVE = "alive"  # the reason of its end, when the answer has come
+
+
+class LineNode(Node):
+    """A node whose messages are lines of text (wire.py)."""
+
+    parse = staticmethod(wire.parse)
+
+    def cut(self, link: Link, data: bytes) -> list[bytes]:
+        """Cut bytes into lines. Each `\\r` before a line end belongs to the line end."""
+        if link.rest:
+            data = link.rest + data
+        *lines, link.rest = data.split(b"\n")
+        if len(data) > wire.LINE_LIMIT and max(map(len, [*lines, link.rest])) > wire.LINE_LIMIT:
+            raise ProtocolError(f"a line longer than {wire.LINE_LIMIT} bytes")
+        return [line.rstrip(b"\r") for line in lines] if b"\r" in data else lines
+
+
+class Asker(LineNode):
+    """A node that probes others."""
+
+    PROBING = {UP: "ask_for_life", "liveness_reply": "on_sign_of_life", END: "probe_ended"}
+
+    def probe(self, peer: Address, on_verdict, limit: float = CONNECT) -> None:
+        """Ask an address for a sign of life. `on_verdict(alive)` follows: True, False, or None if
+        this node could not find out, because it is late, or lacks descriptors."""
+        self.dial(PROBE, peer, limit).on_verdict = on_verdict
+
+    def ask_for_life(self, link: Link) -> None:
+        link.asked = wire.format_time(self.time()), self.address
+        link.send(wire.say("liveness_request", *link.asked))
+
+    def on_sign_of_life(self, link: Link, time: str, asker: Address, replier: Address) -> None:
+        if (time, asker, replier) != (*link.asked, link.peer):
+            raise ProtocolError("not the reply to this probe")
+        link.close(ALIVE)
+
+    def probe_ended(self, link: Link, error: OSError | None) -> None:
+        if link.closed == ALIVE:
+            link.on_verdict(True)
+            return
+        lacks = error is not None and error.errno in SHORT
+        is_late = self.is_late() or self.now() > link.deadline + LATE  # maybe unnoticed so far
+        link.on_verdict(None if lacks or is_late else False)
+
+    def on_liveness_request(self, link: Link, time: str, asker: Address) -> None:
+        link.send(wire.say("liveness_reply", time, asker, self.address))

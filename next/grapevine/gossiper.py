@@ -1,0 +1,128 @@
+"""A node that gossips: it remembers messages, spreads what is new, fetches what it lacks.
+
+A peer is one, and so is a chat server. A subclass says with whom (`gossips`), and calls `take` with
+the gossip lines of one of them, `heard` with its status lines, `gossip_ended` at its end.
+"""
+
+from grapevine import wire
+from grapevine.addresses import Address
+from grapevine.asking import LineNode
+from grapevine.intervals import Intervals
+from grapevine.messages import Messages
+from grapevine.settings import word_finder
+from grapevine.sync import Sync
+from grapevine.ways import Flood
+
+DIGEST_PAUSE = 1.0  # seconds in which a neighbour that tells rumors is told no second digest
+
+
+class Gossiper(LineNode):
+    def __init__(self, address: Address, settings, output, world, is_named=lambda origin: True):
+        """`is_named(address)` tells whether an origin is known, so that it has room of its own."""
+        super().__init__(address, settings, output, world)
+        self.start_ms = int(self.time() * 1000)  # START
+        self.run = f"{address}:{self.start_ms}"  # this life
+        self.messages = Messages(self.run.encode(), settings.cache_size, is_named,
+                                 word_finder(settings.filter))
+        self.sync = Sync(self.messages, settings.antientropy_interval)
+        self.way = Flood(self)
+        self.is_leaving = False
+        self.is_unheard = False  # it has said something that no neighbour can have
+        self._number = 0  # of its last message
+
+    def gossips(self) -> list:
+        """Return the links over which it gossips."""
+        raise NotImplementedError
+
+    # What is made here.
+
+    def check(self, text: str) -> None:
+        """Raise ValueError if this text is no message: too long, for example."""
+        wire.make_gossip(wire.format_time(self.time()), self.run, self._number + 1, text)
+        if self.messages.forbids(text):
+            raise ValueError("it has a forbidden word; nothing was sent")
+
+    def originate(self, texts: list[str]) -> None:
+        """Make messages, write them down, and spread them. ValueError, and none is made, if one
+        does not fit into a line."""
+        if not texts or self.is_leaving or self.stopping:
+            return
+        time = wire.format_time(self.time())
+        lines = [wire.make_gossip(time, self.run, number, text)
+                 for number, text in enumerate(texts, self._number + 1)]
+        self._number += len(lines)
+        self.messages.add(lines, is_own=True)
+        self.output.write_lines("generated:", lines)
+        self.is_unheard = self.is_unheard or not self.gossips()
+        self.way.new(lines, None)
+
+    # What comes from others.
+
+    def take(self, link, lines: list[bytes]) -> None:
+        """Take a neighbour's gossip: write down and spread what is new. ProtocolError for an
+        invalid line, once the lines before it are taken."""
+        rumors = [line for line in lines if line.startswith(wire.RUMOR)]
+        if rumors:
+            lines = [wire.gossip_part(line) if line.startswith(wire.RUMOR) else line
+                     for line in lines]
+        added = self.messages.add(lines)
+        if rumors and added.fault is None:
+            self._answer(link, list(map(wire.gossip_part, rumors)), set(added.new))
+        if added.forbidden:
+            self.output.write_lines(f"forbidden:{link.peer}:", added.forbidden)
+        if added.new:
+            self.output.write_lines(f"received:{link.peer}:", added.new)
+            self.way.new(added.new, link)
+        if added.new or added.forbidden:
+            self.brought(link, added.new + added.forbidden)
+        if added.fault is not None:
+            raise added.fault
+
+    def brought(self, link, lines: list[bytes]) -> None:
+        """A neighbour has brought new messages."""
+
+    def _answer(self, link, rumors: list[bytes], new: set[bytes]) -> None:
+        """Tell a neighbour which of its rumors were new here, as it waits for that."""
+        took, knew = {}, {}
+        for line in rumors:
+            run, number = wire.parse_gossip(line)
+            (took if line in new else knew).setdefault(run, []).append((number, number))
+        for verb, numbers in ("took", took), ("knew", knew):
+            if numbers:
+                link.send(wire.say_entries(verb, [
+                    wire.entry(run, Intervals(ranges).ranges())
+                    for run, ranges in numbers.items()]))
+        self.compare(link, DIGEST_PAUSE)
+
+    def compare(self, link, pause: float = 0.0) -> None:
+        """Compare what both have seen, unless that was done within `pause` seconds."""
+        if (self.settings.antientropy_interval
+                and self.sync.may_tell_digest(link, self.now(), pause)):
+            link.send(wire.say_digest(self.messages.digest()))
+
+    def heard(self, link, status: wire.Status) -> int:
+        """Take a status line; return the bytes of the answer."""
+        self.way.heard(link, status)
+        answer = self.sync.heard(link, status, self.now())
+        if answer:
+            link.send(answer)
+        if status.verb == "want":
+            self.is_unheard = False
+        if status.verb in ("seen", "sent"):
+            self.fetch()
+        return len(answer)
+
+    def fetch(self) -> None:
+        """Ask the next neighbour for what is lacking, if none is asked at the moment."""
+        now = self.now()
+        want = self.sync.next_want(now)
+        if want is not None:
+            link, line = want
+            link.send(line)
+            self.later(self.sync.patient_until - now + 0.01, self.fetch)
+
+    def gossip_ended(self, link) -> None:
+        """A link over which it gossips has ended."""
+        self.sync.ended(link)
+        self.way.ended(link)
+        self.fetch()

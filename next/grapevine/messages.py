@@ -1,0 +1,287 @@
+"""The message list: which messages were seen, and whose texts are held. Pure.
+
+A message is named by its run, one life of a peer, and its number there. The numbers seen of a run
+are kept as intervals, so that a duplicate is recognised after its text is evicted; nothing that was
+seen is ever forgotten. Instead new runs and new gaps between numbers have a limit. What has no room
+is neither noted nor forwarded, and is fetched when there is room. The next number of a run and
+number 1 always have room, so nobody can use up an origin's; and what is kept for origins that seeds
+have named is counted apart from all others, because anybody can invent those.
+"""
+
+import collections
+import functools
+import hashlib
+import itertools
+import operator
+from bisect import bisect_left, bisect_right
+from typing import NamedTuple
+from zlib import crc32
+
+from grapevine import wire
+from grapevine.intervals import Intervals, Range
+from grapevine.tools import ProtocolError
+from grapevine.wire import Entries
+
+CACHE_BYTES = 64 << 20  # weight of all texts held
+EVICTED_TO = 0.95  # of that, so that evictions are few
+RUN_GAPS = 1_000  # intervals in one run
+ALL_GAPS = 200_000  # intervals beyond the first of each run: of named origins, and of all others
+RUNS = 30_000  # runs, beyond which there is room for named origins alone
+RUNS_OF_NAMED = 8  # runs of one named origin, beyond RUNS
+
+sha256 = hashlib.sha256
+
+
+class Run:
+    """What is known of one run."""
+
+    __slots__ = ("key", "slice", "seen", "held", "size", "share", "is_named")
+
+    def __init__(self, key: bytes, is_named: bool):
+        self.key, self.slice = key, crc32(key) % wire.SLICES
+        self.seen = Intervals()
+        self.held: dict[int, bytes] = {}  # number -> line, the oldest arrival first
+        self.size = 0  # weight of the texts held
+        self.share = 0  # its part of the digest, as computed last
+        self.is_named = is_named  # its gaps are counted with those of named origins
+
+    def digest(self) -> int:
+        known = self.key + repr(self.seen.ranges()).encode()
+        return int.from_bytes(sha256(known).digest()[:16], "big")
+
+
+class Added(NamedTuple):
+    """What became of gossip lines."""
+
+    new: list[bytes]
+    forbidden: list[bytes] = []  # new, but with a forbidden word: noted, and not held
+    fault: ProtocolError | None = None  # of the line at which reading stopped
+
+
+class Messages:
+    def __init__(self, own_run: bytes, cache_size: int, is_named, find_word=None):
+        """Hold `cache_size` texts at most. `is_named(address)` tells whether a seed has named it,
+        `find_word(text)` finds forbidden words."""
+        self._own_run, self._is_named, self._find_word = own_run, is_named, find_word
+        self.runs: dict[bytes, Run] = {}
+        self.texts: dict[bytes, bytes] = {}  # line held -> its SHA-256, in order of arrival
+        self._hashes: set[bytes] = set()  # the message list: the SHA-256 of all texts held
+        self._least = CACHE_BYTES // max(1, cache_size)  # weight of a short text
+        self._size = 0  # weight of all texts held
+        self._gaps = {True: 0, False: 0}  # of named origins, of others
+        self._runs_of = collections.Counter()  # origin -> runs
+        self._slices = [0] * wire.SLICES
+        self._changed: set[Run] = set()  # runs whose share of the digest is out of date
+        self.has_refused_runs = False  # since somebody set it back
+        self.dropped = collections.Counter()
+
+    # What comes in.
+
+    def drop_known(self, lines: list[bytes]) -> list[bytes]:
+        """Return the lines that are not held, before anything is parsed: most of a flood is."""
+        new = list(itertools.filterfalse(self.texts.__contains__, lines))
+        self.dropped["duplicates"] += len(lines) - len(new)
+        return new
+
+    def add(self, lines: list[bytes], is_own: bool = False) -> Added:
+        """Check gossip lines, and note and hold those that are new, up to an invalid one."""
+        if len(lines) > 1 and self._add_block(lines, is_own):
+            return Added(lines)
+        added = Added([], [])
+        try:
+            for line in lines:
+                digest = sha256(wire.gossip_part(line)).digest()
+                if digest not in self._hashes:
+                    self._add(line, digest, is_own, added)
+                else:
+                    self.dropped["duplicates"] += 1
+        except ProtocolError as error:
+            added = added._replace(fault=error)
+        self._evict()
+        return added
+
+    def _add(self, line: bytes, digest: bytes, is_own: bool, added: Added) -> None:
+        key, number = wire.parse_gossip(line)
+        if (key == self._own_run) != is_own:
+            self.dropped["messages in our name"] += 1
+        elif self._note(key, number):
+            if not is_own and self.forbids(wire.gossip_text(line)):
+                added.forbidden.append(line)
+            else:
+                self._hold(self.runs[key], number, line, digest)
+                added.new.append(line)
+
+    def _add_block(self, lines: list[bytes], is_own: bool) -> bool:
+        """Add lines that all continue one run, as those of a burst do; return whether they do."""
+        block = wire.parse_block(lines) if self._find_word is None else None
+        run = block and self.runs.get(block[0])
+        if not run or (run.key == self._own_run) != is_own:
+            return False
+        if not run.seen.continue_with(*block[1:]):
+            return False
+        self._changed.add(run)
+        for number, line in enumerate(lines, block[1]):
+            self._hold(run, number, line, sha256(line).digest())
+        self._evict()
+        return True
+
+    def _note(self, key: bytes, number: int) -> bool:
+        """Note a number; return whether it was new, and had room."""
+        run = self.runs.get(key) or self._begin(key)
+        if run is not None and number in run.seen:
+            self.dropped["duplicates"] += 1
+            return False
+        if run is None or not self._has_room(run, number):
+            self.dropped["no room"] += 1
+            return False
+        if not run.seen.continue_with(number, number):
+            before = max(1, len(run.seen))
+            run.seen.add(number, number)
+            self._gaps[run.is_named] += len(run.seen) - before
+        self._changed.add(run)
+        return True
+
+    def forbids(self, text: str) -> bool:
+        """Tell whether a text has a forbidden word."""
+        return self._find_word is not None and self._find_word(text) is not None
+
+    # Room.
+
+    def _begin(self, key: bytes) -> Run | None:
+        if not self._may_begin(key):
+            self.has_refused_runs = True
+            return None
+        origin = wire.origin_of(key)
+        self._runs_of[origin] += 1
+        run = self.runs[key] = Run(key, key == self._own_run or self._is_named(origin))
+        return run
+
+    def _may_begin(self, key: bytes) -> bool:
+        origin = wire.origin_of(key)
+        return (key == self._own_run or len(self.runs) < RUNS
+                or self._is_named(origin) and self._runs_of[origin] < RUNS_OF_NAMED)
+
+    def _has_room(self, run: Run, number: int) -> bool:
+        """Tell whether a number may be noted. If it begins an interval, there must be room for it;
+        in a full run only far below all others, which can happen 63 times."""
+        seen = run.seen
+        if number == 1 or not len(seen) or seen.touches(number):
+            return True
+        if not run.is_named and self._is_named(wire.origin_of(run.key)):
+            run.is_named = True
+            self._gaps[False] -= len(seen) - 1
+            self._gaps[True] += len(seen) - 1
+        return (self._gaps[run.is_named] < ALL_GAPS
+                and (len(seen) < RUN_GAPS or number <= seen.lowest() // 2))
+
+    # Texts. Of too many, the runs that have most lose their oldest.
+
+    def _hold(self, run: Run, number: int, line: bytes, digest: bytes) -> None:
+        run.held[number] = line
+        self.texts[line] = digest
+        self._hashes.add(digest)
+        self._weigh(run, line, 1)
+
+    def _weigh(self, run: Run, line: bytes, sign: int) -> None:
+        weight = sign * max(self._least, len(line))
+        run.size += weight
+        self._size += weight
+
+    def _evict(self) -> None:
+        """Make room: each run of a named origin has an equal share of it, and all others together
+        one, because they may be invented."""
+        if self._size <= CACHE_BYTES:
+            return
+        target = int(CACHE_BYTES * EVICTED_TO)
+        named = [run for run in self.runs.values() if run.held and run.is_named]
+        others = [run for run in self.runs.values() if run.held and not run.is_named]
+        sizes = [run.size for run in others]
+        level = equal_share([*(run.size for run in named), sum(sizes)], target)
+        for runs, share in (others, equal_share(sizes, level)), (named, level):
+            for run in sorted(runs, key=lambda run: -run.size):
+                while run.size > share and self._size > target:
+                    self._drop_oldest(run)
+
+    def _drop_oldest(self, run: Run) -> None:
+        line = run.held.pop(next(iter(run.held)))
+        self._hashes.remove(self.texts.pop(line))
+        self._weigh(run, line, -1)
+        self.dropped["texts evicted"] += 1
+
+    # What others ask for.
+
+    def slices(self) -> list[int]:
+        """Return the digest of all that was seen, in slices of 128 bits."""
+        for run in self._changed:
+            share = run.digest()
+            self._slices[run.slice] ^= run.share ^ share
+            run.share = share
+        self._changed.clear()
+        return self._slices
+
+    def digest(self) -> str:
+        return f"{functools.reduce(operator.xor, self.slices()):032x}"
+
+    def vector(self, mask: int) -> bytes:
+        """Return the lines that tell what was seen of the runs in some slices."""
+        return wire.say_entries("seen", [wire.entry(run.key, run.seen.ranges())
+                                         for run in self.runs.values()
+                                         if mask >> run.slice & 1 and len(run.seen)])
+
+    def lacking(self, entries: Entries) -> Entries:
+        """Return what was not seen here of another's vector, and has room."""
+        lacking = []
+        for key, ranges in entries:
+            run = self.runs.get(key)
+            if key == self._own_run:
+                continue  # others cannot have more of it, unless somebody forged that
+            if run is not None:
+                gaps = [part for low, high in ranges for gap in run.seen.missing(low, high)
+                        if (part := self._part_with_room(run, gap))]
+            elif self._may_begin(key):
+                gaps = ranges
+            else:
+                gaps, self.has_refused_runs = [], True
+            if gaps:
+                lacking.append((key, gaps))
+        return lacking
+
+    def _part_with_room(self, run: Run, gap: Range) -> Range | None:
+        if self._has_room(run, gap[0]):
+            return gap
+        return (gap[1], gap[1]) if gap[1] + 1 in run.seen else None
+
+    def portion(self, entries: Entries, limit: int) -> tuple[list[bytes], Entries]:
+        """Return the lines held of these messages, in order, until they have about `limit` bytes;
+        and which of those up to the last one were seen, but are not held any more."""
+        lines, gone, size = [], {}, 0
+        for key, ranges in entries:
+            run = self.runs.get(key)
+            if run is None:
+                continue
+            held, lost = sorted(run.held), gone.setdefault(key, [])
+            for first, last in ranges:
+                for number in held[bisect_left(held, first):bisect_right(held, last)]:
+                    if size >= limit:
+                        return lines, list(gone.items())
+                    lost += run.seen.common(first, number - 1)
+                    lines.append(run.held[number])
+                    size += len(lines[-1]) + 1
+                    first = number + 1
+                lost += run.seen.common(first, last)
+        return lines, list(gone.items())
+
+    def count(self) -> int:
+        return len(self.texts)
+
+
+def equal_share(sizes: list[int], total: int) -> int:
+    """Return the level to which all sizes have to be cut so that their sum is at most `total`; the
+    largest size if nothing has to be cut."""
+    ordered = sorted(sizes)
+    for at, size in enumerate(ordered):
+        level = total // (len(ordered) - at)
+        if size > level:
+            return level
+        total -= size
+    return max(ordered, default=0)

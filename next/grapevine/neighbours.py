@@ -1,0 +1,157 @@
+"""The table of neighbours: who is linked, is accepted, has missed rounds, is given up. Pure.
+
+A neighbour whose link broke keeps its row without one: it misses every round until it is linked
+again, dead, or forgotten. The ring is all listed addresses in order, the first behind the last;
+each peer keeps a link to its successor, so that the graph is connected. Because anybody can invent
+addresses, only neighbours that seeds have named (`named` below) count for the ring and for places.
+"""
+
+import bisect
+from collections.abc import Iterator, Sequence
+
+from grapevine.addresses import Address
+
+SPARE = 8  # links above capacity at most, and rows without a link
+
+
+class Neighbour:
+    """A row of the table."""
+
+    def __init__(self, link, is_dialled: bool, now: float):
+        self.link = link  # None once it broke
+        self.is_dialled = is_dialled  # this peer has dialled it, not the other way round
+        self.since = self.answered_at = now
+        self.misses = 0  # rounds in a row
+        self.is_suspect = False  # its last probe is under way
+        self.requests: dict[str, float] = {}  # TIME of each unanswered request -> when it was sent
+
+    def is_silent(self) -> bool:
+        """Tell whether nothing at all has come since the first unanswered request."""
+        return self.link is None or self.link.heard <= min(self.requests.values(),
+                                                           default=self.since)
+
+    def clear_suspicion(self) -> None:
+        """Begin to count anew."""
+        self.misses, self.is_suspect = 0, False
+        self.requests.clear()
+
+
+class Round:
+    """The result of a liveness round."""
+
+    def __init__(self):
+        self.missed: list[tuple[Address, int]] = []  # who missed it, and how many in a row
+        self.asked: list[Address] = []  # whom to ask now
+        self.suspects: list[Address] = []  # who has missed too many, and gets a last probe
+
+
+class Neighbours:
+    def __init__(self, own: Address, capacity: int, misses: int):
+        self._own, self.capacity, self._misses = own, capacity, misses
+        self.rows: dict[Address, Neighbour] = {}
+        self.links: list = []  # of all rows that have one; replaced, never changed
+
+    def enter(self, peer: Address, link, is_dialled: bool, now: float) -> None:
+        self.rows[peer] = Neighbour(link, is_dialled, now)
+        self._renew()
+
+    def link_broke(self, peer: Address) -> bool:
+        """Keep the row without its link; return False if there are too many such rows already."""
+        self.rows[peer].link = None
+        if len(self.rows) - len(self.links) >= self.capacity + SPARE:
+            del self.rows[peer]
+        self._renew()
+        return peer in self.rows
+
+    def remove(self, peer: Address) -> None:
+        self.rows.pop(peer, None)
+        self._renew()
+
+    def _renew(self) -> None:
+        self.links = [row.link for row in self.rows.values() if row.link is not None]
+
+    def link(self, peer: Address):
+        row = self.rows.get(peer)
+        return None if row is None else row.link
+
+    def linked(self) -> list[Address]:
+        """Return who has a link, in order."""
+        return sorted(peer for peer, row in self.rows.items() if row.link is not None)
+
+    def fault_of(self, asker: Address, named: set[Address]) -> str:
+        """Return why a newcomer is refused, or nothing. A full peer accepts if no neighbour lies
+        between the two on the ring, because the newcomer may have no other way in. If seeds have
+        named the newcomer, neighbours that they have not named do not count."""
+        if asker == self._own:
+            return "self"
+        if self.link(asker) is not None:
+            return "duplicate"
+        if len(self.links) < self.capacity:
+            return ""
+        if len(self.links) >= self.capacity + SPARE:
+            return "full"
+        counted = [peer for peer in self.linked() if peer in named or asker not in named]
+        is_nearest = not any(is_between(asker, peer, self._own) for peer in counted)
+        return "" if is_nearest or len(counted) < self.capacity else "full"
+
+    def surplus(self, now: float, named: set[Address], settled: float) -> list[Address]:
+        """Return whom to give up of those linked beyond capacity: first who is not named, then who
+        has dialled this peer, the youngest first. Neighbours on the ring stay, and so do named ones
+        for their first `settled` seconds."""
+        linked = self.linked()
+        staying = ring_neighbours(self._own, [peer for peer in linked if peer in named])
+        ranked = sorted(set(linked) - staying, key=lambda peer: (
+            peer in named, self.rows[peer].is_dialled, -self.rows[peer].since, peer))
+        return [peer for peer in ranked[:max(0, len(linked) - self.capacity)]
+                if peer not in named or now - self.rows[peer].since >= settled]
+
+    # Liveness.
+
+    def next_round(self, time: str, now: float, is_late: bool) -> Round:
+        """Begin a round, whose requests carry TIME. A late peer counts no miss."""
+        result = Round()
+        for peer, row in sorted(self.rows.items()):
+            if row.is_suspect:
+                continue
+            if (row.requests or row.link is None) and not is_late:
+                row.misses += 1
+                result.missed.append((peer, row.misses))
+            if row.misses >= self._misses:
+                row.is_suspect = True
+                result.suspects.append(peer)
+            elif row.link is not None:
+                row.requests[time] = now
+                if len(row.requests) > self._misses:
+                    del row.requests[next(iter(row.requests))]
+                result.asked.append(peer)
+        return result
+
+    def replied(self, peer: Address, time: str, now: float) -> float | None:
+        """Take a reply; return the seconds since its request, or None if it is not awaited."""
+        row = self.rows.get(peer)
+        sent_at = None if row is None else row.requests.get(time)
+        if sent_at is None:
+            return None
+        row.clear_suspicion()
+        row.answered_at = now
+        return now - sent_at
+
+
+# The ring.
+
+def successors(own: Address, ordered: Sequence[Address]) -> Iterator[Address]:
+    """Yield addresses, given in order, as they stand on the ring behind `own`."""
+    at = bisect.bisect(ordered, own)
+    yield from ordered[at:]
+    yield from ordered[:at]
+
+
+def is_between(low: Address, middle: Address, high: Address) -> bool:
+    """Tell whether, going round from low to high, one meets middle."""
+    return low < middle < high if low < high else middle > low or middle < high
+
+
+def ring_neighbours(own: Address, ordered: Sequence[Address]) -> set[Address]:
+    """Return the successor and the predecessor of `own` among others, given in order."""
+    at = bisect.bisect(ordered, own)
+    return {ordered[at % len(ordered)], ordered[at - 1]} if ordered else set()

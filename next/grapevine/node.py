@@ -1,0 +1,270 @@
+"""A node: links with roles, what becomes of what they say, deadlines, duties, lateness.
+
+ANSWERS is the state machine of the protocol: {role of a link: {kind of message, UP or END: name of
+a method}}. A transition is `link.role = …`. What no method answers breaks a rule, and ends the
+link. Whatever a node does it does in a call of its world (worlds/__init__.py), one at a time, with
+the lock held where there are threads; it never waits. A node assumes no text, no TCP and no single
+listener: subclasses cut and parse what comes.
+"""
+
+import errno
+import math
+
+from grapevine.addresses import Address, Target
+from grapevine.link import BACKLOG, Link
+from grapevine.output import Output
+from grapevine.settings import Settings
+from grapevine.tools import Budget, ProtocolError
+
+UNIDENTIFIED = "UNIDENTIFIED"  # the role of an accepted link on which nothing was said yet
+UP, END = "(up)", "(end)"  # in ANSWERS: a dial has connected; the link has ended
+
+INTRODUCTION = 5.0  # seconds for the first whole line of an unidentified connection, and the next
+CONNECT = 2.0  # seconds to connect
+CROWD_LIMIT = 1_024  # links that may wait to introduce themselves: of more the oldest goes
+LATE = 0.5  # seconds: a call that comes later than this makes the node late
+LATE_FOR = 1.0  # seconds for which a late node passes no verdict
+HELD_LOOK = 0.02  # seconds between two looks whether a held link may go on
+REFUSALS = 70  # lines a second in the output file that strangers cause
+REASON_LIMIT = 100  # characters of a reason in the output file
+SHORT = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL,
+         errno.EAGAIN}  # errors that tell nothing about the other end
+
+
+class Duty:
+    """A method of a node that is called when it is due, and returns when it is due next."""
+
+    def __init__(self, node: "Node", name: str, method, after: float):
+        self._node, self._name, self._method = node, name, method
+        self._due = math.inf
+        self.by(node.now() + after)
+
+    def hurry(self) -> None:
+        """Have it called at once."""
+        self.by(self._node.now())
+
+    def by(self, due: float) -> None:
+        """Have it called at this moment at the latest."""
+        if due < self._due:
+            self._due = due
+            self._node.later(due - self._node.now(), self._call, due, thread=self._name)
+
+    def _call(self, due: float) -> None:
+        if due != self._due:
+            return  # it was hurried since, and has been called
+        self._due = math.inf
+        next_due = self._node.now() + 1.0  # if it fails
+        try:
+            next_due = self._method(self._node.now())
+        finally:
+            self.by(next_due)
+
+
+class Node:
+    """An address, links and an output file. A subclass has ANSWERS, `start`, `cut`, `parse`."""
+
+    kind = "node"
+    ANSWERS: dict[str, dict[str, str]] = {}
+    CROWD = {UNIDENTIFIED}  # roles of which there may be CROWD_LIMIT
+    LINK = Link
+
+    def __init__(self, address: Address, settings: Settings, output: Output, world):
+        self.address, self.settings, self.output, self.world = address, settings, output, world
+        self.now, self.time, self.rng = world.now, world.time, world.rng
+        self.links: dict[Link, None] = {}  # all, the oldest first
+        self.stopping = False
+        self.late_until = 0.0  # no verdict before that
+        self._refusals = Budget(REFUSALS, REFUSALS)
+
+    def cut(self, link: Link, data: bytes) -> list:
+        """Return the whole messages in the bytes that came; `link.rest` keeps the beginning of the
+        next. ProtocolError if that is too long."""
+        raise NotImplementedError
+
+    def parse(self, message) -> tuple[str, tuple]:
+        """Return the kind and values of a message. ProtocolError if it has none."""
+        raise NotImplementedError
+
+    # Time. A process that was frozen, or has too much to do, reads late what came in time.
+
+    def keep(self, name: str, method, after: float = 0.0) -> Duty:
+        """Have a method called whenever it is due, first after some seconds, in the thread `name`
+        where there are threads."""
+        return Duty(self, name, method, after)
+
+    def later(self, seconds: float, call, *arguments, thread: str = "timer") -> None:
+        """Make a call some seconds later, unless the node has stopped by then."""
+        self.world.later(seconds, self._on_time, self.now() + seconds, call, arguments,
+                         thread=thread)
+
+    def _on_time(self, due: float, call, arguments: tuple) -> None:
+        if not self.stopping:
+            self._note_lateness(self.now() - due)
+            call(*arguments)
+
+    def _note_lateness(self, seconds: float) -> None:
+        if seconds > LATE:
+            if not self.is_late():
+                self.output.write(f"late:{seconds:.3f}")
+            self.late_until = self.now() + LATE_FOR
+
+    def is_late(self) -> bool:
+        """Tell whether this node ran late a moment ago, so that it judges nobody."""
+        return self.now() < self.late_until
+
+    # The life of a link. The world calls accepted, up, took, ended and crowd_out.
+
+    def accepted(self, connection, remote: Address) -> Link:
+        """Take a connection that somebody has made."""
+        link = self._add(UNIDENTIFIED, None, remote, connection)
+        self.expect(link, INTRODUCTION)
+        if (len(self.links) > CROWD_LIMIT
+                and sum(link.role in self.CROWD for link in self.links) > CROWD_LIMIT):
+            self.crowd_out()
+        return link
+
+    def _add(self, role: str, peer, remote: Address | None, connection=None) -> Link:
+        link = self.LINK(role, peer, remote, connection)
+        self.links[link] = None
+        return link
+
+    def crowd_out(self) -> None:
+        """End the oldest link that has not said who it is; descriptors are short, for example."""
+        for link in self.links:
+            if link.role in self.CROWD and not link.closed:
+                link.close("too many strangers")
+                return
+
+    def dial(self, role: str, peer: Target, limit: float) -> Link:
+        """Connect to an address or a name, which has to say something within `limit` seconds."""
+        link = self._add(role, peer, None)
+        link.connection = self.world.dial(link, min(CONNECT, limit))
+        self.expect(link, limit)
+        return link
+
+    def up(self, link: Link) -> None:
+        """A dial has connected, and `link.remote` is known."""
+        self._event(link, UP)
+
+    def expect(self, link: Link, seconds: float) -> None:
+        """Give the other end so many seconds for its next line."""
+        link.deadline = self.now() + seconds
+        if link.look_at is None or link.look_at > link.deadline:
+            self._look_at(link, link.deadline)
+
+    def _look_at(self, link: Link, at: float) -> None:
+        link.look_at = at
+        self.later(at - self.now(), self._look, link, at)
+
+    def _look(self, link: Link, at: float) -> None:
+        if at != link.look_at or link.closed:
+            return
+        link.look_at = None
+        if link.deadline is not None:
+            due = max(link.deadline, self.late_until)  # what came in time may not be read yet
+            if due > self.now():
+                self._look_at(link, due)
+            else:
+                self.overdue(link)
+
+    def overdue(self, link: Link) -> None:
+        """The other end did not say its next line in time."""
+        link.close("said nothing in time")
+
+    def trust(self, link: Link, role: str, peer: Target) -> None:
+        """The other end has shown who it is: it may be silent, and slow."""
+        link.role, link.peer, link.deadline, link.limit = role, peer, None, BACKLOG
+
+    def refuse(self, link: Link, reason: str) -> None:
+        """End a link whose other end broke a rule, and write that down."""
+        if link.closed is None:
+            self.write_refusal(link.peer or link.remote, reason)
+            link.close(reason[:REASON_LIMIT])
+
+    def write_refusal(self, who: Target, reason: str) -> None:
+        """Write `refused:…`, but only so often, because strangers cause it."""
+        if self._refusals.spend(1, self.now()):
+            self.output.write(f"refused:{who}:{reason[:REASON_LIMIT]}")
+
+    def ended(self, link: Link, reason: str, error: OSError | None = None) -> None:
+        """A link is over: exactly once for each, after which nothing comes of it any more."""
+        link.closed = link.closed or reason
+        self.links.pop(link, None)
+        if not self.stopping:
+            self._event(link, END, error)
+
+    def _event(self, link: Link, event: str, *arguments) -> None:
+        method = self.ANSWERS.get(link.role, {}).get(event)
+        if method is not None:
+            getattr(self, method)(link, *arguments)
+
+    # Messages.
+
+    def took(self, link: Link, data: bytes) -> None:
+        """Bytes have come."""
+        if link.closed:
+            return
+        link.heard = self.now()
+        try:
+            messages = self.cut(link, data)
+            if link.is_held or link.pending:
+                link.pending += messages
+            elif messages:
+                self.handle(link, messages)
+        except ProtocolError as error:
+            self.refuse(link, str(error))
+
+    def handle(self, link: Link, messages: list) -> None:
+        """Handle, in order, messages that came together. ProtocolError for a broken rule."""
+        for at, message in enumerate(messages):
+            if link.closed:
+                return
+            if link.is_held:
+                link.pending = messages[at:]
+                return
+            self.handle_one(link, message)
+
+    def handle_one(self, link: Link, message) -> None:
+        """Have the method that ANSWERS names handle one message."""
+        kind, values = self.parse(message)
+        method = self.ANSWERS.get(link.role, {}).get(kind)
+        if method is None:
+            raise ProtocolError(f"unexpected '{kind.replace('_', ' ')}' while {link.role}")
+        if link.role == UNIDENTIFIED:
+            self.expect(link, INTRODUCTION)
+        getattr(self, method)(link, *values)
+
+    def hold(self, link: Link, is_over, seconds: float = math.inf) -> None:
+        """Handle and read no more of a link until `is_over()`, or for so many seconds. Nobody waits
+        for that: the method that holds a link returns, and messages behind its own stay pending."""
+        if not link.is_held and not is_over():
+            link.is_held = True
+            self._keep_holding(link, is_over, self.now() + seconds)
+
+    def _keep_holding(self, link: Link, is_over, until: float) -> None:
+        now = self.now()
+        if link.closed:
+            return
+        if now < until and not is_over():
+            link.rest_until = max(link.rest_until, now + 2 * HELD_LOOK)
+            if link.deadline is not None:
+                link.deadline += HELD_LOOK  # its next message may wait here
+            self.later(HELD_LOOK, self._keep_holding, link, is_over, until)
+            return
+        link.is_held, pending = False, link.pending
+        link.pending = []
+        try:
+            self.handle(link, pending)
+        except ProtocolError as error:
+            self.refuse(link, str(error))
+
+    # The end.
+
+    def stop(self, reason: str) -> None:
+        """Write the last word, and end all links. May be called again."""
+        if not self.stopping:
+            self.stopping = True
+            self.output.finish(f"stopped:{reason}")
+            for link in list(self.links):
+                link.close(reason)
+            self.world.stop()

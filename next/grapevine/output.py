@@ -1,0 +1,98 @@
+"""The output file of a node: a line for each event, written at once. The node's lock guards it.
+
+A line is `YYYY-MM-DD HH:MM:SS.ffffff:EVENT` in UTC. Of what others sent, every character that is
+not printable is shown as its code, and a backslash is doubled, so an event is always one line. A
+full disk costs lines and stops nobody: as soon as there is room, `lost:N` tells how many.
+"""
+
+import re
+import time
+
+_UNUSUAL = re.compile(r"[^ -\[\]-~]")  # all but printable ASCII without the backslash
+_CLOCK = slice(11, None)  # of a line, without its date
+
+
+def escape(text: str) -> str:
+    """Return a text in which everything is printable."""
+    return text if text.isprintable() and "\\" not in text else _UNUSUAL.sub(_shown, text)
+
+
+def _shown(match: re.Match) -> str:
+    character = match[0]
+    if character.isprintable():
+        return "\\\\" if character == "\\" else character
+    if character.isascii():
+        return f"\\x{ord(character):02x}"
+    return character.encode("ascii", "backslashreplace").decode()
+
+
+class Output:
+    """Appends to a file without a buffer; `show(line)` is told each line without its date.
+
+    `file` has write(bytes), tell(), truncate(size), close(); `clock` returns Unix nanoseconds."""
+
+    def __init__(self, file, show=None, clock=time.time_ns):
+        self._file, self._show, self._clock = file, show, clock
+        self._size = file.tell()  # up to the end of the last whole line
+        self._second, self._date = -1, ""  # the date of the second that was formatted last
+        self.lost = 0  # lines that the disk refused and the file does not tell of yet
+        self._is_finished = False
+
+    def write(self, *events: str) -> None:
+        """Write events, escaped, with the same time."""
+        self._put("", [escape(event) for event in events])
+
+    def write_lines(self, head: str, lines: list[bytes]) -> None:
+        """Write an event for each line of gossip: the head, and the line from `gmessage:` on."""
+        self._put(head, [escape(line[line.index(b"gmessage:"):].decode()) for line in lines])
+
+    def finish(self, last_word: str) -> None:
+        """Write the last word. What comes later is not written."""
+        self.write(last_word)
+        self._is_finished = True
+
+    def failed(self, event: str) -> None:
+        """Write an error of the node's own code, even after the last word."""
+        is_finished, self._is_finished = self._is_finished, False
+        self.write(event)
+        self._is_finished = is_finished
+
+    def close(self) -> None:
+        self._is_finished = True
+        self._file.close()
+
+    def _put(self, head: str, events: list[str]) -> None:
+        if self._is_finished or not events:
+            return
+        stamp = self._stamp()
+        begin = stamp + head
+        lines = begin + f"\n{begin}".join(events) + "\n"
+        if self.lost:
+            lines = f"{stamp}lost:{self.lost}\n{lines}"
+        self._append(lines.encode(), len(events))
+        if self._show is not None:
+            for event in events:
+                self._show(begin[_CLOCK] + event)
+
+    def _append(self, data: bytes, count: int) -> None:
+        """Write whole lines; take back a part that did fit, or the next line would follow it."""
+        try:
+            written = self._file.write(data)
+        except OSError:
+            written = 0
+        if written == len(data):
+            self._size += written
+            self.lost = 0
+            return
+        self.lost += count
+        try:
+            self._file.truncate(self._size)
+        except OSError:
+            pass  # a device without a size, such as /dev/full
+
+    def _stamp(self) -> str:
+        second, microseconds = divmod(self._clock() // 1000, 1_000_000)
+        if second != self._second:
+            self._second = second
+            self._date = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(second))
+        return f"{self._date}.{microseconds:06d}:"

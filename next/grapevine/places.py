@@ -1,0 +1,108 @@
+"""Places: whom a peer dials next. Pure.
+
+The successor on the ring first; then, into free places, others at random: first an IP, weighted by
+the mean capacity of its peers, then a peer of this IP with a probability proportional to its
+capacity. As capacities follow a power law, degrees do, too; and because ports cost nothing, sixty
+ports of one host are drawn as often as one.
+"""
+
+import itertools
+import random
+
+from grapevine.addresses import Address
+from grapevine.neighbours import ring_neighbours, successors
+from grapevine.settings import capacity_of
+from grapevine.tools import Backoff, Recent
+
+RING_PLACES = 2  # of the places of a peer: for its successor and its predecessor
+FULL_ROUNDS = 10  # rounds for which a peer that refused is dialled for the ring alone
+FIRST_PAUSE = 0.5  # seconds
+SHORTER = 8  # times: the first pauses after refusals, so that the first few cost little
+DRAWS = 32  # tries to draw a fitting peer, before all are looked at
+REMEMBERED = 10_000  # peers in each memory
+
+
+class Lottery:
+    """Draws peers of a list: an IP first, then a peer, both weighted by capacity."""
+
+    def __init__(self, peers: list[Address], rule: str):
+        self.peers = peers
+        of_ip: dict[str, list[Address]] = {}
+        for peer in peers:
+            of_ip.setdefault(peer.ip, []).append(peer)
+        self._groups = []  # (peers of an IP, their cumulative capacities)
+        for group in of_ip.values():
+            self._groups.append((group, list(itertools.accumulate(
+                capacity_of(peer, rule) for peer in group))))
+        self._weights = list(itertools.accumulate(
+            weights[-1] / len(group) for group, weights in self._groups))
+
+    def draw(self, rng: random.Random) -> Address:
+        [(group, weights)] = rng.choices(self._groups, cum_weights=self._weights)
+        return rng.choices(group, cum_weights=weights)[0]
+
+
+class Places:
+    def __init__(self, own: Address, capacity: int, rule: str, interval: float, rng: random.Random):
+        self._own, self._rule, self._interval, self._rng = own, rule, interval, rng
+        self._drawn_places = max(0, capacity - RING_PLACES)
+        self._lottery = Lottery([], rule)
+        self.dialling: set[Address] = set()
+        self._unreachable = Recent(REMEMBERED)  # peer -> until when it is passed over
+        self._full = Recent(REMEMBERED)  # peer that refused -> until when only the ring dials it
+        self._waits = Recent(REMEMBERED)  # peer that refused -> Backoff of the ring's dials
+        self._backoff = Backoff(FIRST_PAUSE / SHORTER, interval)  # of all other dials
+
+    def pass_over(self, peer: Address, now: float) -> None:
+        """It cannot be reached: the ring goes past it for a round."""
+        self._unreachable[peer] = now + self._interval
+
+    def refused(self, peer: Address, now: float) -> None:
+        """It has refused, given this peer up, or broken a rule: it is left alone for a while."""
+        self._full[peer] = now + FULL_ROUNDS * self._interval
+        wait = self._waits.get(peer) or Backoff(FIRST_PAUSE, self._interval)
+        wait.failed(now)
+        self._waits[peer] = wait
+        self._backoff.failed(now)
+
+    def linked(self, peer: Address) -> None:
+        for memory in (self._unreachable, self._full, self._waits):
+            memory.pop(peer, None)
+        self._backoff.reset()
+
+    def choose(self, known: list[Address], linked: set[Address], counted: set[Address], now: float
+               ) -> list[Address]:
+        """Return whom to dial of the known peers, which are in order: the successor, and one more
+        if a place is free. `counted` are those linked that take a place."""
+        chosen = []
+        successor = next((peer for peer in successors(self._own, known)
+                          if self._unreachable.get(peer, 0.0) <= now), None)
+        if successor is not None and successor not in linked and successor not in self.dialling:
+            wait = self._waits.get(successor)
+            if wait is None or wait.due <= now:
+                chosen.append(successor)
+        on_ring = ring_neighbours(self._own, known)
+        has_room = len(counted) < self._drawn_places + len(on_ring & counted)
+        if has_room and self._backoff.due <= now and not self.dialling - on_ring:
+            chosen += self._draw(known, linked | on_ring | self.dialling, now)
+        return chosen
+
+    def _draw(self, known: list[Address], taken: set[Address], now: float) -> list[Address]:
+        """Draw a peer that is not taken, full or unreachable, if there is one."""
+        def fits(peer: Address) -> bool:
+            return (peer not in taken and self._full.get(peer, 0.0) <= now
+                    and self._unreachable.get(peer, 0.0) <= now)
+
+        if self._lottery.peers is not known:
+            self._lottery = Lottery(known, self._rule)
+        for _ in range(DRAWS if known else 0):
+            if fits(peer := self._lottery.draw(self._rng)):
+                return [peer]
+        rest = [peer for peer in known if fits(peer)]
+        return [Lottery(rest, self._rule).draw(self._rng)] if rest else []
+
+    def next_at(self, now: float) -> float:
+        """Return when a pause ends next."""
+        pauses = [self._backoff.due, *(wait.due for wait in self._waits.values()),
+                  *self._unreachable.values()]
+        return min((due for due in pauses if due > now), default=now + self._interval)

@@ -1,0 +1,64 @@
+"""The queue of addresses to probe: a limited number at a time, in stages. Calls its node back.
+
+An address that says nothing in the seconds of one stage goes to the queue of the next, so that
+silent addresses do not delay those that answer. One that refuses the connection is dead at once:
+nobody listens there. While nothing can be found out, the address is asked again and again.
+"""
+
+import collections
+import functools
+
+from grapevine.addresses import Address
+
+QUEUE_LIMIT = 1_024  # addresses that wait or are being probed; more are asked later
+ASK_AGAIN = 1.0  # seconds until that, and until a probe that found nothing out is repeated
+REFUSED_WITHIN = 0.1  # seconds: a probe that fails sooner was refused
+
+
+class Prober:
+    """`node` has probe(address, on_verdict, seconds), now() and later(seconds, call, …); `stages`
+    are pairs of seconds for a probe, and probes at once."""
+
+    def __init__(self, node, stages: list[tuple[float, int]]):
+        self._node = node
+        self._seconds = [seconds for seconds, _ in stages]
+        self._free = [at_once for _, at_once in stages]
+        self._queues = [collections.deque() for _ in stages]
+        self._verdicts: dict[Address, list] = {}  # whom to tell, of each address
+
+    def __contains__(self, peer: Address) -> bool:
+        return peer in self._verdicts
+
+    def ask(self, peer: Address, on_verdict) -> None:
+        """Have `on_verdict(alive)` called with True or False. Two questions share a probe."""
+        if peer in self._verdicts:
+            self._verdicts[peer].append(on_verdict)
+        elif len(self._verdicts) >= QUEUE_LIMIT:
+            self._node.later(ASK_AGAIN, self.ask, peer, on_verdict)
+        else:
+            self._verdicts[peer] = [on_verdict]
+            self._enqueue(peer, 0)
+
+    def _enqueue(self, peer: Address, stage: int) -> None:
+        self._queues[stage].append(peer)
+        self._begin()
+
+    def _begin(self) -> None:
+        for stage, queue in enumerate(self._queues):
+            while queue and self._free[stage]:
+                self._free[stage] -= 1
+                peer = queue.popleft()
+                ended = functools.partial(self._ended, peer, stage, self._node.now())
+                self._node.probe(peer, ended, self._seconds[stage])
+
+    def _ended(self, peer: Address, stage: int, begun: float, alive: bool | None) -> None:
+        self._free[stage] += 1
+        is_silent = alive is False and self._node.now() - begun > REFUSED_WITHIN
+        if alive is None:
+            self._node.later(ASK_AGAIN, self._enqueue, peer, stage)
+        elif is_silent and stage + 1 < len(self._queues):
+            self._queues[stage + 1].append(peer)
+        else:
+            for on_verdict in self._verdicts.pop(peer):
+                on_verdict(alive)
+        self._begin()

@@ -1,0 +1,82 @@
+"""The registry of a seed: the peers that it lists, and those that it has removed lately. Pure."""
+
+import bisect
+import collections
+import math
+
+from grapevine.addresses import Address
+from grapevine.tools import Recent
+
+REMEMBERED = 10_000  # removed peers
+REMOVED_FOR = 3600.0  # seconds for which a report of a removed peer can matter
+
+
+class Listing:
+    """A row of the registry: a registration that was verified by a probe."""
+
+    def __init__(self, link, now: float):
+        self.link = link  # None: its connection broke, but the peer may come back
+        self.alive_at = now  # when a probe, or `register`, has shown last that it lives
+        self.repeated_at = -math.inf  # when `register` came again on its link
+        self.told = -1  # how many others the peer was told of
+
+
+class Removal:
+    """A peer that was removed, and who has been told of its death."""
+
+    def __init__(self, now: float):
+        self.at = now
+        self.is_told = False  # the peers of this seed
+        self.is_passed_on = False  # the other seeds
+
+
+class Registry:
+    def __init__(self, per_ip: int = 0):
+        """List at most `per_ip` peers of one IP, except on loopback; 0: any number."""
+        self._per_ip = per_ip
+        self.rows: dict[Address, Listing] = {}
+        self.ordered: list[Address] = []
+        self._of_ip = collections.Counter()  # IP -> rows
+        self._removed = Recent(REMEMBERED)  # peer -> Removal
+
+    def has_room(self, peer: Address) -> bool:
+        return (peer in self.rows or peer.is_loopback or not self._per_ip
+                or self._of_ip[peer.ip] < self._per_ip)
+
+    def register(self, peer: Address, link, now: float) -> Listing | None:
+        """List a peer; return the row that it replaces."""
+        older = self.rows.get(peer)
+        if older is None:
+            bisect.insort(self.ordered, peer)
+            self._of_ip[peer.ip] += 1
+        self.rows[peer] = Listing(link, now)
+        self._removed.pop(peer, None)
+        return older
+
+    def row_of(self, link) -> Listing | None:
+        """Return the row that was registered over this link."""
+        row = self.rows.get(link.peer)
+        return row if row is not None and row.link is link else None
+
+    def remove(self, peer: Address, row: Listing | None, now: float) -> bool:
+        """Remove exactly this row; return whether it was listed."""
+        if row is None or self.rows.get(peer) is not row:
+            return False
+        del self.rows[peer], self.ordered[bisect.bisect_left(self.ordered, peer)]
+        self._of_ip[peer.ip] -= 1
+        if not self._of_ip[peer.ip]:
+            del self._of_ip[peer.ip]
+        self._removed[peer] = Removal(now)
+        return True
+
+    def removal(self, peer: Address, now: float) -> Removal | None:
+        removal = self._removed.get(peer)
+        return removal if removal is not None and now - removal.at < REMOVED_FOR else None
+
+    def links(self) -> list:
+        return [row.link for row in self.rows.values() if row.link is not None]
+
+    def silent(self, since: float) -> list[tuple[Address, Listing]]:
+        """Return the registrations on whose links nothing has come since then."""
+        return [(peer, row) for peer, row in self.rows.items()
+                if row.link is not None and max(row.link.heard, row.alive_at) <= since]

@@ -1,0 +1,139 @@
+"""The settings of a node: flags, the rule of capacity, the seeds of config.txt, filtered words.
+
+Pure values, apart from the text of files, which callers read.
+"""
+
+import bisect
+import functools
+import hashlib
+import itertools
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from grapevine.addresses import Address, Target, parse_target
+
+
+class Settings(NamedTuple):
+    """What the command line of a node can set, and a peer's file shows in `settings:`."""
+
+    gossip_count: int = 10  # messages that the generator makes
+    gossip_interval: float = 5.0  # seconds between them
+    liveness_interval: float = 13.0  # seconds between liveness rounds
+    liveness_misses: int = 3  # unanswered rounds in a row before a last probe decides
+    antientropy_interval: float = 10.0  # seconds between comparisons; 0: never compare
+    cache_size: int = 100_000  # texts held for peers that lack them
+    capacity: str = "rule"  # how many neighbours a peer may have, see `capacity_of`
+    rate: int = 1_000  # lines a second in its own name that a neighbour is read at; 0: any number
+    burst: int = 10_000  # lines that it may say beyond that at once
+    filter: tuple[str, ...] = ()  # words that no message may contain
+    registrations_per_ip: int = 256  # that a seed lists, except on loopback; 0: any number
+
+    def shown(self) -> str:
+        """Return `NAME=VALUE:…`; colons within a value are blanks."""
+        values = self._asdict() | {"filter": len(self.filter)}
+        del values["registrations_per_ip"]  # a seed's
+        return ":".join(f"{name.replace('_', '-')}={str(value).replace(':', ' ')}"
+                        for name, value in values.items())
+
+
+# Capacity: how many neighbours a peer may have, which every other peer can compute.
+
+SMALLEST, LARGEST = 3, 60  # capacities drawn from a power law
+RULES = "rule, fixed:K with a K of 2 or more, or powerlaw:ALPHA with an ALPHA above 0, up to 10"
+
+
+def parse_capacity(text: str) -> str:
+    """Return a rule of capacity; ValueError if it is none of RULES."""
+    kind, _, number = text.partition(":")
+    if (text == "rule" or kind == "fixed" and re.fullmatch("[2-9]|[1-9][0-9]{1,3}", number)
+            or kind == "powerlaw" and re.fullmatch(r"[0-9]{1,2}(\.[0-9]{1,3})?", number)
+            and 0 < float(number) <= 10):
+        return text
+    raise ValueError(f"{text!r} is none of {RULES}")
+
+
+@functools.lru_cache(maxsize=32_768)
+def capacity_of(address: Address, rule: str) -> int:
+    """Return the capacity of a peer by a rule. `rule`: int(40 · 1.5^(−id/10)) with id = port mod
+    100, at least 3, so that capacities follow a power law with exponent 1. `fixed:K`: K.
+    `powerlaw:ALPHA`: 3 to 60, P(k) proportional to k^−ALPHA, at a quantile hashed from it."""
+    kind, _, number = rule.partition(":")
+    if kind == "fixed":
+        return int(number)
+    if kind == "powerlaw":
+        weights = _power_law(float(number))
+        quantile = int.from_bytes(hashlib.sha256(address.text.encode()).digest()[:6], "big") / 2**48
+        return min(LARGEST, SMALLEST + bisect.bisect_right(weights, quantile * weights[-1]))
+    return max(SMALLEST, int(40 * 1.5 ** (-(address.port % 100) / 10)))
+
+
+@functools.lru_cache(maxsize=8)
+def _power_law(alpha: float) -> list[float]:
+    """Return the cumulative weights of the capacities from SMALLEST to LARGEST."""
+    return list(itertools.accumulate(k ** -alpha for k in range(SMALLEST, LARGEST + 1)))
+
+
+# Files.
+
+def majority(seeds: int) -> int:
+    """Return ⌊n/2⌋+1 of n seeds, so that any two peers share one."""
+    return seeds // 2 + 1
+
+
+def _lines_of(data: bytes, comment: str) -> Iterator[tuple[int, str]]:
+    """Yield the numbers and lines with something in them. ValueError if a line is no text."""
+    for number, raw in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
+        try:
+            line = raw.decode().partition(comment)[0].strip()
+        except UnicodeDecodeError:
+            raise ValueError(f"line {number}: not UTF-8 text") from None
+        if line:
+            yield number, line
+
+
+def parse_config(data: bytes) -> list[Target]:
+    """Return the seeds in a config.txt, one a line, each once. A first line without any digit is a
+    header. ValueError names the bad line."""
+    seeds: dict[Target, int] = {}  # -> number of its line
+    for at, (number, line) in enumerate(_lines_of(data, "#")):
+        if at == 0 and not re.search("[0-9]", line):
+            continue
+        try:
+            seeds.setdefault(parse_target(line), number)
+        except ValueError as error:
+            raise ValueError(f"line {number}: {error}") from None
+    if not seeds:
+        raise ValueError("no seed in it; write one HOST:PORT a line")
+    _check_machines(seeds)
+    return list(seeds)
+
+
+def _check_machines(seeds: dict[Target, int]) -> None:
+    """Raise ValueError if only some seeds are on loopback: then machines would know different
+    seeds by the same addresses."""
+    at_home = [seed for seed in seeds if (seed.is_loopback if isinstance(seed, Address)
+                                          else seed.host == "localhost")]
+    away = [seed for seed in seeds if seed not in at_home]
+    if at_home and away:
+        raise ValueError(f"line {seeds[at_home[0]]}: {at_home[0]} is another seed on every "
+                         f"machine; give its address in the network, as {away[0]} does")
+
+
+def parse_filter(data: bytes) -> tuple[str, ...]:
+    """Return the words of a filter file, one a line. ValueError if there is none."""
+    words = tuple(dict.fromkeys(word for _, word in _lines_of(data, "\n")))
+    if not words:
+        raise ValueError("no word in it; write one a line")
+    return words
+
+
+def word_finder(words: tuple[str, ...]):
+    """Return a function that finds whole words, in any case, in a text; None without words. It
+    finds neither `virus` in `antivirus` nor `#!@` in `x#!@`."""
+    def pattern(word: str) -> str:
+        before = r"(?<!\w)" if word[0].isalnum() else r"(?<!\S)"
+        after = r"(?!\w)" if word[-1].isalnum() else r"(?!\S)"
+        return before + re.escape(word) + after
+
+    return re.compile("|".join(map(pattern, words)), re.IGNORECASE).search if words else None

@@ -1,0 +1,188 @@
+"""Anti-entropy: what two neighbours say to each other to have the same messages. Pure.
+
+They compare a digest of all that they have seen, then its slices, then the numbers of runs; each
+fetches what it lacks. `heard` takes a `status` line and returns the answer. `next_want` says what
+to ask for next: of one neighbour at a time, one portion at a time. What a neighbour has offered and
+did not bring is not asked for again for a while, because it may have evicted it, or lie.
+"""
+
+import math
+
+from grapevine import wire
+from grapevine.intervals import Intervals
+from grapevine.messages import Messages
+from grapevine.wire import Entries, Status
+
+FEW_RUNS = 16  # up to which numbers are told at once, without comparing slices
+PAUSE = 1.0  # seconds in which the same slices are not told again on a link
+PORTION = 256 << 10  # bytes in answer to one `want`
+PATIENCE = 2.0  # seconds for a portion, before another neighbour is asked
+WANT_LIMIT = 500  # ranges asked for at once
+OFFER_LIMIT = 20_000  # ranges that a neighbour may offer, and may have failed to bring
+COMPARED_FOR = 10  # intervals for which the same two digests are not compared again
+
+
+class _Talk:
+    """What one neighbour was told, and has offered."""
+
+    def __init__(self):
+        self.comparing = self.compared = None  # pairs of digests, own and theirs
+        self.compared_until = 0.0  # the latter is not compared again before
+        self.told_at, self.told_slices = -math.inf, 0  # what it was told unasked last
+        self.shown_at = -math.inf  # when it was told what it asked for
+        self.digest_at = -math.inf  # when it was told a digest
+        self.offer: dict[bytes, list] = {}  # run -> ranges that are lacking here
+        self.vain: dict[bytes, Intervals] = {}  # what it has offered, and did not bring
+        self.vain_until = 0.0
+        self.asked_at, self.owed = 0.0, 0  # when it was asked last, and the portions that it owes
+
+
+class Sync:
+    def __init__(self, messages: Messages, interval: float):
+        """`interval`: seconds between two comparisons."""
+        self._messages, self._pause = messages, COMPARED_FOR * interval
+        self._talks: dict[object, _Talk] = {}  # by link
+        self._asked = None  # the link that owes the present portion
+        self._want: Entries = []  # what was asked for
+        self.patient_until = 0.0  # when another neighbour is asked
+
+    def heard(self, link, status: Status, now: float) -> bytes:
+        """Take a status line; return the answer, which may be empty. Verbs of ways of spreading
+        that this module does not know need none."""
+        talk = self._talks.setdefault(link, _Talk())
+        if status.verb == "digest":
+            return self._compare(talk, status.digest, now)
+        if status.verb == "parts":
+            own = self._messages.slices()
+            differing = sum(1 << at for at, theirs in enumerate(status.slices)
+                            if own[at] & 0xFFFF_FFFF != theirs)
+            return self._tell_and_ask(talk, differing, now) if differing else b""
+        if status.verb == "show":
+            return self._show(talk, status.slices[0], now)
+        if status.verb == "seen":
+            self._offered(talk, status.entries, now)
+        elif status.verb == "want":
+            return self._portion(status.entries)
+        elif status.verb == "sent":
+            self._portion_ended(link, talk, now)
+        return b""
+
+    # Comparing.
+
+    def may_tell_digest(self, link, now: float, pause: float = 0.0) -> bool:
+        """Note that a neighbour is told a digest now, unless it was within `pause`."""
+        talk = self._talks.setdefault(link, _Talk())
+        if now < talk.digest_at + pause:
+            return False
+        talk.digest_at = now
+        return True
+
+    def _compare(self, talk: _Talk, theirs: str, now: float) -> bytes:
+        own = self._messages.digest()
+        if theirs == own or talk.compared == (own, theirs) and now < talk.compared_until:
+            return b""
+        talk.comparing = own, theirs
+        if len(self._messages.runs) > FEW_RUNS:
+            return wire.say_slices("parts", self._messages.slices())
+        return self._tell_and_ask(talk, wire.ALL_SLICES, now)
+
+    def _tell_and_ask(self, talk: _Talk, mask: int, now: float) -> bytes:
+        if now >= talk.told_at + PAUSE:
+            talk.told_slices = 0
+        talk.told_at, talk.told_slices = now, talk.told_slices | mask
+        return self._messages.vector(mask) + wire.say_slices("show", [mask])
+
+    def _show(self, talk: _Talk, mask: int, now: float) -> bytes:
+        if now < talk.told_at + PAUSE:
+            mask &= ~talk.told_slices  # both have told unasked, and both ask
+        if not mask or now < talk.shown_at + PAUSE:
+            return b""
+        talk.shown_at = now
+        return self._messages.vector(mask)
+
+    def _offered(self, talk: _Talk, entries: Entries, now: float) -> None:
+        """Remember what is lacking of a neighbour's vector, which ends a comparison."""
+        talk.compared, talk.comparing = talk.comparing or talk.compared, None
+        talk.compared_until = now + self._pause
+        if now >= talk.vain_until:
+            talk.vain.clear()
+        size = sum(map(len, talk.offer.values()))
+        for run, ranges in self._messages.lacking(entries):
+            if run in talk.vain:
+                ranges = _without(ranges, talk.vain[run])
+            size += len(ranges)
+            if size > OFFER_LIMIT:
+                talk.compared = None  # the next comparison brings the rest
+                break
+            if ranges:
+                talk.offer[run] = ranges
+
+    # Fetching.
+
+    def next_want(self, now: float):
+        """Return (link, line) that asks for the next portion; None if nothing is to be asked."""
+        if self._asked is not None and now < self.patient_until:
+            return None
+        self._asked = None
+        for link, talk in sorted(self._talks.items(), key=lambda item: item[1].asked_at):
+            lacking = self._messages.lacking(sorted(talk.offer.items(), key=_start_of))
+            talk.offer = dict(lacking)
+            if not lacking:
+                continue
+            self._want, room = [], WANT_LIMIT
+            for run, ranges in lacking:
+                if room > 0:
+                    self._want.append((run, ranges[:room]))
+                    room -= len(ranges)
+            talk.asked_at, talk.owed = now, talk.owed + 1
+            self._asked, self.patient_until = link, now + PATIENCE
+            return link, wire.say_entries("want", [wire.entry(*one) for one in self._want])
+        return None
+
+    def _portion(self, entries: Entries) -> bytes:
+        lines, gone = self._messages.portion(entries, PORTION)
+        gone = [wire.entry(run, ranges) for run, ranges in gone if ranges]
+        return b"".join([*(line + b"\n" for line in lines),
+                         wire.say_entries("gone", gone) if gone else b"", b"status:sent\n"])
+
+    def _portion_ended(self, link, talk: _Talk, now: float) -> None:
+        talk.owed = max(0, talk.owed - 1)
+        if self._asked is not link or talk.owed:
+            return
+        self._asked = None
+        if self._messages.lacking(self._want) != self._want:
+            return  # it has brought something
+        if sum(map(len, talk.vain.values())) > OFFER_LIMIT:
+            talk.vain.clear()
+        talk.vain_until = now + self._pause
+        for run, ranges in self._want:
+            vain = talk.vain.setdefault(run, Intervals())
+            for first, last in ranges:
+                vain.add(first, last)
+            talk.offer[run] = _without(talk.offer.get(run, []), vain)
+
+    # Ends.
+
+    def ended(self, link) -> None:
+        """Forget a neighbour; others are asked for what it owes."""
+        self._talks.pop(link, None)
+        if self._asked is link:
+            self._asked = None
+
+    def compare_anew(self) -> None:
+        """Forget results, because what was refused may have room now."""
+        for talk in self._talks.values():
+            talk.compared = None
+
+    def offering(self) -> list:
+        """Return the links that have offered what is lacking here."""
+        return [link for link, talk in self._talks.items() if talk.offer]
+
+
+def _without(ranges: list, dropped: Intervals) -> list:
+    return [gap for first, last in ranges for gap in dropped.missing(first, last)]
+
+
+def _start_of(item: tuple) -> int:
+    """Return the START of a run: older runs are fetched first."""
+    return int(item[0].rpartition(b":")[2])

@@ -1,0 +1,48 @@
+"""Ways of spreading: which neighbours are told of a message, and when. Flood is the plain way.
+
+    new(lines, source)     lines that are new here; `source` is the link that brought them, or None
+    repeated(link, lines)  what a neighbour said, some lines of which are held already
+    heard(link, status)    a status line of a neighbour
+    ended(link)            a link of the node has ended
+    finish()               the node leaves: tell what is held back, hold back nothing more
+    has_room()             whether new messages may be made
+    is_busy()              whether something is still being told
+    counts()               what `status` shows
+
+The node calls these. A way uses of its node gossips(), now(), later(), keep(), rng, settings,
+messages and sync; it sends by `link.send`, which never waits and may end a link, but calls nobody.
+"""
+
+
+class Flood:
+    """New lines go to every neighbour but their source. Other ways override what they change."""
+
+    def __init__(self, node):
+        self.node = node
+
+    def new(self, lines: list[bytes], source) -> None:
+        data = b"\n".join(lines) + b"\n"
+        for link in self.node.gossips():
+            if link is not source:
+                link.send(data)
+
+    def repeated(self, link, lines: list[bytes]) -> None:
+        pass
+
+    def heard(self, link, status) -> None:
+        pass
+
+    def ended(self, link) -> None:
+        pass
+
+    def finish(self) -> None:
+        pass
+
+    def has_room(self) -> bool:
+        return True
+
+    def is_busy(self) -> bool:
+        return False
+
+    def counts(self) -> dict[str, int]:
+        return {}

@@ -1,0 +1,283 @@
+"""The wire: every line that nodes say, parsed and made. Pure.
+
+A line ends in `\\n`, which is not part of it here. LINES declares all lines but gossip and
+`status`: words in capitals are fields, and say how they are read and written. `parse` turns a line
+into its kind and values, `say` turns these into the bytes of a line. Gossip is
+`gmessage:TIME:IP:PORT:START:NUMBER:TEXT`; IP:PORT:START is its run, one life of its origin, and run
+and number name the message. `status:VERB:…` is what anti-entropy says.
+"""
+
+import functools
+import re
+from typing import NamedTuple
+
+from grapevine.addresses import Address, parse_address
+from grapevine.intervals import Intervals, Range
+from grapevine.tools import ProtocolError
+
+LINE_LIMIT = 131_072  # bytes of a line
+GOSSIP_LIMIT = 65_536  # bytes of a gossip line, from `gmessage:` on
+NUMBER_LIMIT = 2**63 - 1  # the largest START and NUMBER
+
+LINES = {
+    "register": "register:TEXT",
+    "registered": "registered successfully",
+    "registration_refused": "registration refused:TEXT",
+    "ask_peer_list": "peer list",
+    "peer_list": "peer list:LIST",
+    "dead_node": "Dead Node:ADDRESS:TIME:ADDRESS",
+    "leave": "leave:ADDRESS",
+    "connect": "Connection with Peer:ADDRESS",
+    "accepted": "connection accepted:ADDRESS",
+    "refused": "connection refused:ADDRESS:TEXT",
+    "liveness_request": "Liveness Request:TIME:ADDRESS",
+    "liveness_reply": "Liveness Reply:TIME:ADDRESS:ADDRESS",
+    "ask_known_peers": "known peers",
+    "known_peers": "known peers:LIST",
+}
+
+_IP = rb"(?:[0-9.]{7,15}|\[[0-9a-f:.]{2,45}\])"
+_PEER = _IP + rb":[1-9][0-9]{0,4}"
+_LISTED = _IP + rb"#[1-9][0-9]{0,4}"
+_NUMBER = rb"[1-9][0-9]{0,18}"
+_RUN = _PEER + b":" + _NUMBER
+_TIME = rb"[0-9]{1,12}\.[0-9]{6}"
+
+
+def text_of(data: bytes) -> str:
+    """Decode UTF-8; ProtocolError if it is none."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise ProtocolError("not UTF-8") from None
+
+
+@functools.lru_cache(maxsize=32_768)
+def _address(field: bytes) -> Address:
+    try:
+        return parse_address(text_of(field))
+    except ValueError as error:
+        raise ProtocolError(str(error)) from None
+
+
+def _list(field: bytes) -> tuple[Address, ...]:
+    """Return the addresses in a list, in the order said, each once."""
+    words = re.findall(_PEER, field.replace(b"#", b":"))
+    return tuple(dict.fromkeys(map(_address, words)))
+
+
+_FIELDS = {  # name -> pattern, reader, writer
+    "ADDRESS": (_PEER, _address, str),
+    "TIME": (_TIME, text_of, str),
+    "TEXT": (rb"(?s:.*)", text_of, str),
+    "LIST": (rb"(?:%b(?::%b)*)?" % (_LISTED, _LISTED), _list,
+             lambda addresses: ":".join([address.listed for address in addresses])),
+}
+
+
+class _Form(NamedTuple):
+    """How a kind of line is read and written."""
+
+    kind: str
+    word: str
+    pattern: re.Pattern
+    readers: list
+    writers: list
+
+
+def _form(kind: str, spelling: str) -> _Form:
+    word, *names = spelling.split(":")
+    fields = [_FIELDS[name] for name in names]
+    pattern = b":".join([re.escape(word.encode()), *(b"(%b)" % field[0] for field in fields)])
+    return _Form(kind, word, re.compile(pattern), [f[1] for f in fields], [f[2] for f in fields])
+
+
+_FORMS = {kind: _form(kind, spelling) for kind, spelling in LINES.items()}
+_BARE = {form.word.encode(): kind for kind, form in _FORMS.items() if not form.readers}
+_BY_WORD = {form.word.encode(): form for form in _FORMS.values() if form.readers}
+
+
+def parse(line: bytes) -> tuple[str, tuple]:
+    """Parse any line but gossip into its kind and values. ProtocolError if it is malformed."""
+    if line in _BARE:
+        return _BARE[line], ()
+    word, colon, body = line.partition(b":")
+    if colon and word == b"status":
+        return "status", (parse_status(body),)
+    form = _BY_WORD.get(word) if colon else None
+    if form is None:
+        raise ProtocolError(f"unknown line {line[:40]!r}")
+    match = form.pattern.fullmatch(line)
+    if match is None:
+        raise ProtocolError(f"malformed line {form.word!r}")
+    return form.kind, tuple([read(field) for read, field in zip(form.readers, match.groups())])
+
+
+def say(kind: str, *values) -> bytes:
+    """Make a line, with its `\\n`, of a kind in LINES and the values of its fields."""
+    form = _FORMS[kind]
+    fields = [write(value) for write, value in zip(form.writers, values, strict=True)]
+    return (":".join([form.word, *fields]) + "\n").encode()
+
+
+def format_time(seconds: float) -> str:
+    return f"{seconds:.6f}"
+
+
+# Gossip.
+
+GOSSIP, RUMOR = b"gmessage:", b"rumor:"
+_GOSSIP = re.compile(b"gmessage:%b:(%b):(%b):" % (_TIME, _RUN, _NUMBER))
+_GOSSIP_LINE = re.compile(rb"^%b.*$" % _GOSSIP.pattern, re.MULTILINE)
+_NO_PREFIXES = {b"status", *_BY_WORD}  # words whose lines are no gossip, whatever their text says
+
+
+def is_gossip(line: bytes) -> bool:
+    """Tell whether a line is gossip, perhaps behind prefixes such as `rumor:`."""
+    return line.startswith(GOSSIP) or (
+        b":" + GOSSIP in line and line.partition(b":")[0] not in _NO_PREFIXES)
+
+
+def gossip_part(line: bytes) -> bytes:
+    """Return a gossip line from `gmessage:` on. Files show this part, and its hash names it."""
+    return line if line.startswith(GOSSIP) else line[line.index(GOSSIP):]
+
+
+def make_gossip(time: str, run: str, number: int, text: str) -> bytes:
+    """Make a gossip line; a last `\\r` goes, because readers drop it. ValueError for a text that is
+    not one line, or that makes the line too long."""
+    line = f"gmessage:{time}:{run}:{number}:{text}".rstrip("\r").encode(errors="replace")
+    if b"\n" in line:
+        raise ValueError("a message is one line, without a line end")
+    if len(line) > GOSSIP_LIMIT:
+        raise ValueError(f"too long by {len(line) - GOSSIP_LIMIT} bytes; nothing was sent")
+    return line
+
+
+@functools.lru_cache(maxsize=4_096)
+def origin_of(run: bytes) -> Address:
+    """Return the address of a run. ProtocolError if it, or START, is none."""
+    address, _, start = run.rpartition(b":")
+    if int(start) > NUMBER_LIMIT:
+        raise ProtocolError("START is above 2^63-1")
+    return _address(address)
+
+
+def parse_gossip(line: bytes) -> tuple[bytes, int]:
+    """Check a gossip line in full, because it is forwarded as it is; return its run and number."""
+    part = gossip_part(line)
+    match = _GOSSIP.match(part)
+    if match is None or len(part) > GOSSIP_LIMIT or int(match[2]) > NUMBER_LIMIT:
+        raise ProtocolError("malformed line 'gmessage'")
+    origin_of(match[1])
+    text_of(line)
+    return match[1], int(match[2])
+
+
+def gossip_text(line: bytes) -> str:
+    """Return the TEXT of a checked gossip line."""
+    part = gossip_part(line)
+    return part[_GOSSIP.match(part).end():].decode()
+
+
+def parse_block(lines: list[bytes]) -> tuple[bytes, int, int] | None:
+    """Check many gossip lines at once. Return their run, first and last number; None unless they
+    are valid, without prefixes, and continue one run. Bursts come so, and this is much faster."""
+    data = b"\n".join(lines)
+    heads = _GOSSIP_LINE.findall(data)
+    if len(heads) != len(lines) or max(map(len, lines)) > GOSSIP_LIMIT:
+        return None
+    run, first = heads[0][0], int(heads[0][1])
+    last = first + len(lines) - 1
+    if last > NUMBER_LIMIT or heads != [(run, b"%d" % at) for at in range(first, last + 1)]:
+        return None
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return None
+    return run, first, last
+
+
+# Status: what anti-entropy says.
+
+SLICES = 64  # of a digest
+ALL_SLICES = (1 << SLICES) - 1  # as a mask
+RANGES_LIMIT = 8_000  # ranges in one status line
+LINE_TARGET = 50_000  # bytes after which further entries go into another line
+
+Entries = list[tuple[bytes, list[Range]]]  # runs, each once, and numbers
+
+_HEX_DIGITS = {"digest": 32, "parts": 8 * SLICES, "show": SLICES // 4}  # of these verbs
+_WITH_ENTRIES = {"seen", "want", "gone", "took", "knew", "prune", "graft"}
+_RANGE = rb"[0-9]{1,19}(?:-[0-9]{1,19})?"
+_ENTRY = re.compile(rb"(%b)=(%b(?:,%b)*)" % (_RUN, _RANGE, _RANGE))
+
+
+class Status(NamedTuple):
+    verb: str
+    digest: str = ""  # of `digest`
+    slices: tuple[int, ...] = ()  # of `parts`; of `show` one mask
+    entries: Entries = []
+
+
+def parse_status(body: bytes) -> Status:
+    """Parse what stands behind `status:`. ProtocolError if it is malformed."""
+    verb, _, rest = body.removeprefix(b"meet ").partition(b":")
+    verb = verb.decode(errors="replace")
+    if verb == "sent":
+        return Status(verb)
+    if verb in _HEX_DIGITS:
+        if len(rest) != _HEX_DIGITS[verb] or not re.fullmatch(b"[0-9a-f]+", rest):
+            raise ProtocolError(f"malformed line 'status:{verb}'")
+        size = 8 if verb == "parts" else len(rest)
+        numbers = [int(rest[at:at + size], 16) for at in range(0, len(rest), size)]
+        return Status(verb, rest.decode(), tuple(numbers))
+    if verb not in _WITH_ENTRIES or rest.count(b",") + rest.count(b" ") >= RANGES_LIMIT:
+        raise ProtocolError("malformed line 'status'")
+    entries = [_parse_entry(word) for word in rest.split(b" ")] if rest else []
+    if len({run for run, _ in entries}) < len(entries):
+        raise ProtocolError("'status' names a run twice")
+    return Status(verb, entries=entries)
+
+
+def _parse_entry(word: bytes) -> tuple[bytes, list[Range]]:
+    match = _ENTRY.fullmatch(word)
+    if match is None:
+        raise ProtocolError("'status' has a malformed entry")
+    origin_of(match[1])
+    ranges = [(int(first), int(last or first)) for first, _, last in
+              (field.partition(b"-") for field in match[2].split(b","))]
+    if not all(0 < first <= last <= NUMBER_LIMIT for first, last in ranges):
+        raise ProtocolError("'status' has a malformed range")
+    if any(last + 1 >= first for (_, last), (first, _) in zip(ranges, ranges[1:])):
+        ranges = Intervals(ranges).ranges()  # they touch, or are in no order
+    return match[1], ranges
+
+
+def say_digest(digest: str) -> bytes:
+    return f"status:digest:{digest}\n".encode()
+
+
+def say_slices(verb: str, slices: list[int]) -> bytes:
+    """Make `status:parts` of the last 32 bits of all slices, or `status:show` of one mask."""
+    digits = _HEX_DIGITS[verb] // len(slices)
+    shown = "".join([f"{one & (1 << 4 * digits) - 1:0{digits}x}" for one in slices])
+    return f"status:{verb}:{shown}\n".encode()
+
+
+def entry(run: bytes, ranges: list[Range]) -> bytes:
+    """Return `RUN=NUMBERS`, as in `127.0.0.1:5001:7=1-10,12`."""
+    shown = [str(first) if first == last else f"{first}-{last}" for first, last in ranges]
+    return run + b"=" + ",".join(shown).encode()
+
+
+def say_entries(verb: str, entries: list[bytes]) -> bytes:
+    """Make the status lines of entries, as many as are needed; without entries, an empty one."""
+    lines, room = [[]], LINE_TARGET
+    for one in entries:
+        room -= max(len(one) + 1, (one.count(b",") + 1) * LINE_TARGET // RANGES_LIMIT)
+        if room < 0 and lines[-1]:
+            lines.append([])
+            room = LINE_TARGET - len(one)
+        lines[-1].append(one)
+    return b"".join([b"status:%b:%b\n" % (verb.encode(), b" ".join(line)) for line in lines])

@@ -1,0 +1,49 @@
+"""The seam between a node and its world, which has clocks, threads and connections.
+
+    a node asks its world        now()  time()  rng  later(seconds, call, *arguments, thread=…)
+                                 listen()  dial(link, seconds) -> connection  stop()
+    a link asks its connection   send(data) -> bytes taken     close()     .world
+    the world calls its node     accepted(connection, remote) -> link      up(link)
+                                 took(link, data)     ended(link, reason, error)     crowd_out()
+    the world calls a link       flush(now), when there is room and link.waiting
+
+One call at a time, and never from within another: what a node asks for happens after its call. A
+dial is followed by `up`, once `link.remote` is known and connected, or by `ended` alone. Each link
+has one `ended`, when it breaks or soon after its `close`, and no call follows that. A link is not
+read before `link.rest_until`. Nothing else is needed: duties, deadlines and lateness are the node's
+own (node.py), made of `later`. The world of threads makes a call in the thread of that name; others
+take no notice of the name.
+
+    threads.py   one node in a process, as a person starts it
+    virtual.py   many nodes in one thread, and time that jumps: tests and simulations
+"""
+
+import heapq
+import itertools
+import math
+
+
+class Calls:
+    """The calls to come, in the order of their times."""
+
+    def __init__(self):
+        self._heap: list[tuple] = []  # (when, serial number, call, arguments)
+        self._serial = itertools.count()  # orders calls of the same moment
+
+    def at(self, when: float, call, *arguments) -> bool:
+        """Add a call; return whether it is now the next one."""
+        entry = when, next(self._serial), call, arguments
+        heapq.heappush(self._heap, entry)
+        return self._heap[0] is entry
+
+    def next_at(self) -> float:
+        """Return when the next call is due, or infinity."""
+        return self._heap[0][0] if self._heap else math.inf
+
+    def due(self, now: float) -> list[tuple]:
+        """Take off and return the calls that are due, as (call, arguments). What they add belongs
+        to the next round, even if it is due at once."""
+        due = []
+        while self._heap and self._heap[0][0] <= now:
+            due.append(heapq.heappop(self._heap)[2:])
+        return due

@@ -1,0 +1,520 @@
+"""A peer: joins through seeds, keeps neighbours, gossips, and notices who dies.
+
+Here tables and conversations meet, top to bottom: duties, gossip, liveness, links, newcomers,
+seeds, leaving. ANSWERS is the whole protocol. Every method is called with the node's lock held, one
+at a time, and never waits; the tables (grapevine/) decide, and call nobody. Each duty has a thread
+of its name: gossip generator, liveness, membership, anti-entropy (grapevine/worlds/threads.py).
+
+Left out on purpose: nothing is encrypted, or kept on disk but the output file. A peer has to be
+reachable at the address that it announces.
+"""
+
+if __name__ == "__main__":  # Ctrl-C ends a program that is still starting without a word
+    import signal
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+import functools
+import itertools
+import math
+import sys
+
+from grapevine import wire
+from grapevine.addresses import Address, Target, sample
+from grapevine.asking import PROBE, Asker
+from grapevine.gossiper import Gossiper
+from grapevine.link import Link
+from grapevine.neighbours import Neighbours, successors
+from grapevine.node import END, REASON_LIMIT, UNIDENTIFIED, UP
+from grapevine.peer_list import PeerList
+from grapevine.places import Places
+from grapevine.prober import Prober
+from grapevine.registrations import ANSWER, Registrations
+from grapevine.settings import Settings, capacity_of
+from grapevine.tools import Backoff, Budget, ProtocolError, Recent
+
+# Roles of a link, besides UNIDENTIFIED and PROBE: what the other end is.
+AWAITING_PROBE = "AWAITING_PROBE"  # a newcomer, which this peer probes before it accepts
+DIALLED = "DIALLED"  # a peer that was asked to become a neighbour
+NEIGHBOUR = "NEIGHBOUR"
+SEED = "SEED"
+
+ANSWER_LIMIT = 5.0  # seconds for a dialled peer to accept or refuse, and for a newcomer's probe
+PROBES = [(2.0, 64)]  # seconds for a probe, and probes at once
+SHORTEST_PAUSE = 0.02  # seconds between two looks after links
+UNIT = 3_355  # bytes that cost as much as a line, of what a neighbour says in its own name
+LONGEST_REST = 1.0  # seconds for which a link is not read at a time
+CROWDED = 64 << 10  # bytes that wait for a neighbour, beyond which new bursts wait for it
+SAMPLE, NEXT_ON_RING = 200, 8  # peers that a neighbour without a seed is told
+UNHEARD = 3.0  # seconds that leaving waits for somebody to hear what was said last
+READING, READING_IN_ALL = 3.0, 15.0  # seconds that it waits for others to read on, and to the end
+LEAVING_LOOK = 0.02  # seconds between two looks of a leaver
+
+
+class Peer(Asker, Gossiper):
+    """A peer, known by the address that it listens on and announces."""
+
+    kind = "peer"
+    CROWD = {UNIDENTIFIED, AWAITING_PROBE}
+    ANSWERS = {
+        UNIDENTIFIED: {"liveness_request": "on_probe", "connect": "on_connect"},
+        PROBE: Asker.PROBING,
+        AWAITING_PROBE: {"liveness_request": "on_liveness_request"},
+        DIALLED: {UP: "introduce_self", "liveness_request": "on_liveness_request",
+                  "accepted": "on_accepted", "refused": "on_refused", END: "dial_ended"},
+        NEIGHBOUR: {"liveness_request": "on_liveness_request", "status": "on_status",
+                    "liveness_reply": "on_liveness_reply", "refused": "on_given_up",
+                    "leave": "on_leave", "ask_known_peers": "on_ask_known_peers",
+                    "known_peers": "on_known_peers", END: "neighbour_ended"},
+        SEED: {UP: "register", "registered": "on_registered", "peer_list": "on_peer_list",
+               "registration_refused": "on_registration_refused", "dead_node": "on_dead_node",
+               END: "registration_ended"},
+    }
+
+    def __init__(self, address: Address, settings: Settings, output, world, seeds: list[Target]):
+        capacity, interval = capacity_of(address, settings.capacity), settings.liveness_interval
+        self.peer_list = PeerList(address, interval)
+        super().__init__(address, settings, output, world, self.peer_list.has_named)
+        self.neighbours = Neighbours(address, capacity, settings.liveness_misses)
+        self.places = Places(address, capacity, settings.capacity, interval, self.rng)
+        self.registrations = Registrations(seeds, self.rng)
+        self.prober = Prober(self, PROBES)  # of newcomers
+        self.last_probes = Prober(self, PROBES)  # of suspects, which nobody else can delay
+        self._generated = 0  # messages of the generator
+        self._budgets = Recent(1_000)  # neighbour -> Budget
+        self._redialled = Recent(10_000)  # neighbour -> when it was dialled because its link broke
+        self._lists = Backoff(0.5, interval)  # of questions for lists
+        self._lost = Recent(100)  # peers found dead, which are dialled while no seed answers
+        output.write(f"started:peer:{address}",
+                     f"settings:{settings.shown()}:start={self.start_ms}", "late:0.000")
+
+    def start(self) -> None:
+        """Listen, and begin all duties; not at the same moment as other peers."""
+        settings, part = self.settings, self.rng.uniform(0.5, 1.0)
+        self.world.listen()
+        self.membership = self.keep("membership", self.look_after_links)
+        self.keep("liveness", self.check_liveness, part * settings.liveness_interval)
+        if settings.gossip_count:
+            self.keep("gossip generator", self.generate, settings.gossip_interval)
+        if settings.antientropy_interval:
+            self.keep("anti-entropy", self.compare_with_somebody,
+                      part * settings.antientropy_interval)
+
+    # Gossip.
+
+    def generate(self, now: float) -> float:
+        """Make the next of `message 1` to `message 10`; return when the one after it is due."""
+        self._generated += 1
+        self.originate([f"message {self._generated}"])
+        is_last = self._generated >= self.settings.gossip_count
+        return math.inf if is_last else now + self.settings.gossip_interval
+
+    def gossips(self) -> list[Link]:
+        return self.neighbours.links
+
+    def is_crowded(self) -> bool:
+        """Tell whether much waits for a neighbour that reads slowly. Needs no lock."""
+        now = self.now()
+        return not self.way.has_room() or any(
+            link.is_crowded(now, CROWDED) for link in self.neighbours.links)
+
+    def handle(self, link: Link, lines: list[bytes]) -> None:
+        """Take the lines that came together over a link; adjacent gossip is taken together."""
+        if link.role != NEIGHBOUR:
+            super().handle(link, lines)
+            return
+        new = self.messages.drop_known(lines)
+        if len(new) < len(lines):
+            self.way.repeated(link, lines)
+        for are_gossip, group in itertools.groupby(new, wire.is_gossip):
+            if are_gossip:
+                self.take(link, list(group))
+                continue
+            for line in group:
+                if link.closed:
+                    return
+                self.handle_one(link, line)
+                self.charge(link, 1 + len(line) / UNIT)
+
+    def brought(self, link: Link, lines: list[bytes]) -> None:
+        """Charge a neighbour for new messages of its own."""
+        own = f":{link.peer}:".encode()
+        sizes = [len(line) for line in lines if own in wire.gossip_part(line)[:100]]
+        if sizes:
+            self.charge(link, sum(max(1, size / UNIT) for size in sizes))
+
+    def charge(self, link: Link, cost: float) -> None:
+        """Charge a neighbour for what it says in its own name, and for answers to it. Above its
+        budget it is read more slowly, so that TCP slows it down; what it forwards is free."""
+        budget = self._budgets.get(link.peer)
+        if budget is None:
+            budget = self._budgets[link.peer] = Budget(self.settings.rate, self.settings.burst)
+        now = self.now()
+        if rest := budget.charge(cost, now):
+            link.rest_until = max(link.rest_until, now + min(rest, LONGEST_REST))
+
+    def compare_with_somebody(self, now: float) -> float:
+        """Compare what both have seen with a random neighbour."""
+        if self.neighbours.links and not self.is_leaving:
+            self.compare(self.rng.choice(self.neighbours.links))
+        return now + self.settings.antientropy_interval
+
+    def on_status(self, link: Link, status: wire.Status) -> None:
+        self.charge(link, self.heard(link, status) / UNIT)
+
+    # Liveness, and the dead report.
+
+    def check_liveness(self, now: float) -> float:
+        """Every round: count misses, unless this peer was late; ask neighbours and seeds for a sign
+        of life, probe suspects, dial those whose links broke, give up surplus links."""
+        if self.is_leaving:
+            return math.inf
+        time = wire.format_time(self.time())
+        result = self.neighbours.next_round(time, now, self.is_late())
+        self.output.write(*[f"liveness missed:{peer}:{count}" for peer, count in result.missed],
+                          *[f"liveness request:{peer}" for peer in result.asked])
+        for peer in result.asked:
+            self.neighbours.link(peer).send(wire.say("liveness_request", time, self.address))
+        for peer in result.suspects:
+            self.last_probes.ask(
+                peer, functools.partial(self.judge, peer, self.neighbours.rows[peer]))
+        for peer, row in list(self.neighbours.rows.items()):
+            if row.link is None and not row.is_suspect:
+                self.dial_peer(peer)
+        self.repeat_registrations()
+        if self.registrations.links():
+            self.peer_list.forget_old(now)
+            self.give_up_surplus(now)
+        elif self._lost:
+            self.dial_peer(self.rng.choice(list(self._lost)))
+        self.membership.hurry()
+        return now + self.settings.liveness_interval
+
+    def judge(self, peer: Address, row, alive: bool) -> None:
+        """Take what the last probe of a suspect found."""
+        if self.neighbours.rows.get(peer) is not row or not row.is_suspect:
+            return  # it has replied, or linked again
+        if alive and row.is_silent():
+            self.unlink(peer, "silent, but alive")
+        elif alive:
+            row.clear_suspicion()  # its link is slow
+        else:
+            self.output.write(f"dead:{peer}")
+            self.report(peer)
+            self.remove_dead(peer, "dead")
+
+    def report(self, dead: Address) -> None:
+        """Tell all seeds that list this peer of a death."""
+        line = wire.say("dead_node", dead, wire.format_time(self.time()), self.address)
+        for link in self.registrations.links():
+            self.output.write(f"reported:{link.remote}:{line.decode().rstrip()}")
+            link.send(line)
+
+    def remove_dead(self, peer: Address, reason: str) -> None:
+        self.peer_list.discard(peer)
+        self._lost[peer] = True
+        self.unlink(peer, reason)
+
+    def on_probe(self, link: Link, time: str, asker: Address) -> None:
+        """Answer a probe. If it is a seed's that lists this peer, show that the registration
+        stands, because somebody else may want to register in the name of this peer."""
+        self.on_liveness_request(link, time, asker)
+        if link.remote.ip == asker.ip:
+            registration = self.registrations.probed_by(asker, self.now())
+            if registration is not None:
+                registration.send(wire.say("register", str(self.address)))
+
+    def on_liveness_reply(self, link: Link, time: str, asker: Address, replier: Address) -> None:
+        if asker != self.address or replier != link.peer:
+            raise ProtocolError("Liveness Reply to somebody else, or by somebody else")
+        took = self.neighbours.replied(link.peer, time, self.now())
+        if took is not None:
+            self.output.write(f"liveness reply:{link.peer}:{took * 1000:.3f}")
+
+    def on_dead_node(self, link: Link, dead: Address, time: str, reporter: Address) -> None:
+        """A seed tells of a death. Believe it, unless the neighbour has answered within a round."""
+        report = wire.say("dead_node", dead, time, reporter).decode().rstrip()
+        self.output.write(f"told:{link.remote}:{report}")
+        row = self.neighbours.rows.get(dead)
+        lives = (row is not None and row.link is not None
+                 and self.now() - row.answered_at < self.settings.liveness_interval)
+        if dead != self.address and not lives:
+            self.remove_dead(dead, "told dead")
+
+    # Links: dialled for the ring and for free places, given up, broken.
+
+    def look_after_links(self, now: float) -> float:
+        """Register with a majority of the seeds, ask for lists, dial peers; return when to look
+        again."""
+        if self.is_leaving:
+            return math.inf
+        for seed in self.registrations.to_dial(now):
+            self.registrations.rows[seed].link = self.dial(SEED, seed, ANSWER)
+        if now >= self._lists.due:
+            self._lists.failed(now)
+            self.ask_for_lists()
+        linked = set(self.neighbours.linked())
+        counted = self.peer_list.named_among(linked)
+        for peer in self.places.choose(self.peer_list.known, linked, counted, now):
+            self.dial_peer(peer)
+        due = min(self._lists.due, self.registrations.next_at(now), self.places.next_at(now))
+        return max(now + SHORTEST_PAUSE, due)
+
+    def dial_peer(self, peer: Address) -> None:
+        """Ask a peer to become a neighbour, unless it is one, or is being asked."""
+        if (peer != self.address and self.neighbours.link(peer) is None
+                and peer not in self.places.dialling and not self.is_leaving):
+            self.places.dialling.add(peer)
+            self.dial(DIALLED, peer, ANSWER_LIMIT)
+
+    def introduce_self(self, link: Link) -> None:
+        link.send(wire.say("connect", self.address))
+
+    def on_accepted(self, link: Link, by: Address) -> None:
+        if by not in (link.peer, self.address):  # some say whom they accept
+            raise ProtocolError(f"{by} answered instead")
+        self.enter(link, link.peer, is_dialled=True)
+
+    def on_refused(self, link: Link, by: Address, reason: str) -> None:
+        """A dialled peer refuses. It lives, so a link that broke is no sign of its death."""
+        row = self.neighbours.rows.get(link.peer)
+        if row is not None and row.link is None:
+            self.neighbours.remove(link.peer)
+        self.places.refused(link.peer, self.now())
+        if reason == "full":
+            self.want_lists()  # maybe no list has named the nearest peers yet
+        link.close("refused")
+
+    def dial_ended(self, link: Link, error: OSError | None) -> None:
+        self.places.dialling.discard(link.peer)
+        if link.closed != "refused":
+            self.places.pass_over(link.peer, self.now())
+            self.peer_list.unreachable(link.peer, self.now())
+        self.membership.hurry()
+
+    def enter(self, link: Link, peer: Address, is_dialled: bool) -> None:
+        """A link is a neighbour's from now on."""
+        if self.neighbours.link(peer) is not None:  # it has accepted this one, so that one is dead
+            self.unlink(peer, "duplicate")
+        self.places.dialling.discard(peer)
+        self.places.linked(peer)
+        self._lost.pop(peer, None)
+        self.trust(link, NEIGHBOUR, peer)
+        self.neighbours.enter(peer, link, is_dialled, self.now())
+        self.output.write(f"connected:{peer}", self.degree())
+        if not is_dialled:
+            link.send(wire.say("accepted", self.address))
+        else:
+            self.compare(link)  # one end begins
+        self.membership.hurry()
+
+    def degree(self) -> str:
+        return f"degree:{self.address}=>{len(self.neighbours.links)}"
+
+    def unlink(self, peer: Address, reason: str) -> None:
+        """Forget a neighbour, and end its link, if it has one."""
+        link = self.neighbours.link(peer)
+        self.neighbours.remove(peer)
+        if link is not None:
+            self.output.write(f"disconnected:{peer}:{reason[:REASON_LIMIT]}", self.degree())
+            link.close(reason)
+        self.membership.hurry()
+
+    def give_up_surplus(self, now: float) -> None:
+        named = self.peer_list.named_among(self.neighbours.rows)
+        for peer in self.neighbours.surplus(now, named, self.settings.liveness_interval):
+            self.neighbours.link(peer).send(wire.say("refused", self.address, "full"))
+            self.places.refused(peer, now)
+            self.unlink(peer, "given up")
+
+    def on_given_up(self, link: Link, by: Address, reason: str) -> None:
+        """A neighbour gives the link up."""
+        self.places.refused(link.peer, self.now())
+        self.unlink(link.peer, reason)
+
+    def on_leave(self, link: Link, who: Address) -> None:
+        if who == link.peer:
+            self.peer_list.discard(who)
+            self.unlink(who, "left")
+
+    def refuse(self, link: Link, reason: str) -> None:
+        """A neighbour that broke a rule is not dialled for a while."""
+        if link.role == NEIGHBOUR and link.closed is None:
+            self.write_refusal(link.peer, reason)
+            self.places.refused(link.peer, self.now())
+            self.unlink(link.peer, reason)
+        super().refuse(link, reason)
+
+    def neighbour_ended(self, link: Link, error: OSError | None) -> None:
+        """A link has ended. If it broke, the neighbour misses every round from now on; it is
+        dialled again at once, but only once a round."""
+        self.gossip_ended(link)
+        peer, now = link.peer, self.now()
+        if self.neighbours.link(peer) is not link:
+            return
+        if self.is_leaving:
+            self.unlink(peer, "left")
+            return
+        is_counted = self.neighbours.link_broke(peer)
+        self.output.write(f"disconnected:{peer}:{link.closed[:REASON_LIMIT]}", self.degree())
+        if now - self._redialled.get(peer, -math.inf) <= self.settings.liveness_interval:
+            self.places.refused(peer, now)
+        elif is_counted:
+            self._redialled[peer] = now
+            self.dial_peer(peer)
+        self.membership.hurry()
+
+    # Newcomers. Each is probed at the address that it announces before it is accepted, because
+    # nothing else shows that the address is its own.
+
+    def on_connect(self, link: Link, asker: Address) -> None:
+        if self.is_leaving:
+            link.close("leaving")
+        elif asker.ip != link.remote.ip:
+            self.turn_away(link, "another IP")
+        else:
+            link.role, link.peer = AWAITING_PROBE, asker
+            self.expect(link, ANSWER_LIMIT)
+            if fault := self.fault_of(asker):
+                self.turn_away(link, fault)
+            else:
+                self.prober.ask(asker, functools.partial(self.probed, link))
+
+    def fault_of(self, asker: Address) -> str:
+        """Return why a newcomer is refused, or nothing. Of two peers that dial each other, the
+        dial of the lower one stays."""
+        if asker in self.places.dialling and self.address < asker:
+            return "duplicate"
+        if asker not in self.peer_list:
+            self.want_lists()
+        named = self.peer_list.named_among([asker, *self.neighbours.rows])
+        return self.neighbours.fault_of(asker, named)
+
+    def probed(self, link: Link, alive: bool) -> None:
+        if link.closed is None and not self.is_leaving:
+            if fault := self.fault_of(link.peer) if alive else "full":
+                self.turn_away(link, fault)
+            else:
+                self.enter(link, link.peer, is_dialled=False)
+
+    def turn_away(self, link: Link, reason: str) -> None:
+        link.send(wire.say("refused", self.address, reason))
+        self.refuse(link, reason)
+
+    # Seeds, and what they and others say of other peers.
+
+    def register(self, link: Link) -> None:
+        """A seed is up; note where its name has led."""
+        row = self.registrations.rows[link.peer]
+        if row.address != link.remote and link.peer != link.remote:
+            self.output.write(f"seed:{link.peer}={link.remote}")
+        row.address = link.remote
+        link.send(wire.say("register", str(self.address)))
+
+    def on_registered(self, link: Link) -> None:
+        self.trust(link, SEED, link.peer)
+        if self.registrations.registered(link.peer):
+            self.output.write(f"registered:{link.remote}")
+            link.send(wire.say("ask_peer_list"))
+
+    def on_registration_refused(self, link: Link, reason: str) -> None:
+        self.refuse(link, f"registration refused: {reason}")
+
+    def repeat_registrations(self) -> None:
+        """Show the seeds that this peer lives, and see that they do."""
+        repeat, silent = self.registrations.next_round()
+        for link in repeat:
+            link.send(wire.say("register", str(self.address)))
+        for link in silent:
+            link.close("no answer to register")
+
+    def registration_ended(self, link: Link, error: OSError | None) -> None:
+        if self.registrations.ended(link.peer, link.closed, self.now()):
+            self.output.write(f"unregistered:{link.remote or link.peer}:{link.closed}")
+        self.membership.hurry()
+
+    def ask_for_lists(self) -> None:
+        """Ask all seeds; if there is none, a neighbour."""
+        registered = self.registrations.links()
+        for link in registered:
+            link.send(wire.say("ask_peer_list"))
+        if not registered and self.neighbours.links:
+            self.rng.choice(self.neighbours.links).send(wire.say("ask_known_peers"))
+
+    def want_lists(self) -> None:
+        """Ask for lists soon, because somebody came whom none has named."""
+        now = self.now()
+        if self._lists.due > now + 0.5:
+            self._lists.reset()
+            self._lists.due = now + 0.25
+            self.membership.by(self._lists.due)
+
+    def on_peer_list(self, link: Link, addresses: tuple[Address, ...]) -> None:
+        if self.peer_list.learn(link.peer, addresses, self.now()):
+            listed = ":".join([address.listed for address in addresses])
+            self.output.write(f"peer list:{link.remote}:{listed}")
+            if self.messages.has_refused_runs:
+                self.messages.has_refused_runs = False
+                self.sync.compare_anew()
+            self.membership.hurry()
+
+    def on_ask_known_peers(self, link: Link) -> None:
+        """Tell a neighbour without a seed of others, as many as it may need."""
+        known = sorted({*self.peer_list.known, *self.neighbours.linked()} - {link.peer})
+        near = itertools.islice(successors(link.peer, known), NEXT_ON_RING)
+        told = sorted({*sample(known, SAMPLE, self.rng), *near})
+        line = wire.say("known_peers", told)
+        self.charge(link, len(line) / UNIT)
+        link.send(line)
+
+    def on_known_peers(self, link: Link, addresses: tuple[Address, ...]) -> None:
+        if not self.registrations.links():
+            self.peer_list.hear(addresses)
+            self.membership.hurry()
+
+    # Leaving.
+
+    def leave(self, until: float | None = None) -> None:
+        """Say goodbye, and stop once all have read it and hung up. If nobody can have heard what
+        was said last, wait a little for somebody first."""
+        until = self.now() + UNHEARD if until is None else until
+        if self.is_leaving:
+            return
+        if self.is_unheard and self.now() < until:
+            self.later(LEAVING_LOOK, self.leave, until)
+            return
+        self.way.finish()
+        self.is_leaving = True
+        self.output.write(f"leaving:{self.address}")
+        for link in list(self.links):
+            if link.role in (DIALLED, AWAITING_PROBE):
+                link.close("leaving")
+        goodbye = [*self.neighbours.links, *self.registrations.links()]
+        for link in goodbye:
+            link.send(wire.say("leave", self.address))
+        self.leave_when_read(goodbye, self.now(), self.now() + READING_IN_ALL)
+
+    def leave_when_read(self, goodbye: list[Link], since: float, until: float) -> None:
+        """Stop, unless somebody still reads what waits for it; `since`: when it last did."""
+        left = [link for link in goodbye if link.closed is None]
+        since = max([since, *(link.taken_at for link in left)])
+        if left and self.now() < min(since + READING, until):
+            self.later(LEAVING_LOOK, self.leave_when_read, left, since, until)
+            return
+        self.output.write(*[f"not read:{link.peer}:{len(link.waiting)} bytes"
+                            for link in left if link.waiting])
+        self.stop("quit")
+
+    def status(self) -> dict[str, object]:
+        """Return what there is, and counts of everything that was dropped."""
+        return {
+            "address": self.address,
+            "neighbours": f"{len(self.neighbours.links)} of {self.neighbours.capacity}",
+            "seeds": len(self.registrations.links()), "known peers": len(self.peer_list.known),
+            "messages held": self.messages.count(), "runs": len(self.messages.runs),
+            **self.messages.dropped, **self.way.counts(), "lines lost": self.output.lost}
+
+
+if __name__ == "__main__":
+    from grapevine.terminal.programs import peer_main
+
+    sys.exit(peer_main(Peer))

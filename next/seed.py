@@ -1,0 +1,281 @@
+"""A seed: lists peers that it has probed, probes those that are lost or reported, tells of deaths.
+
+Here its tables and conversations meet: registering, deaths, relays, lost and silent connections.
+Every method is called with the node's lock held, one at a time, and never waits
+(grapevine/node.py). A seed believes nobody: it probes before it lists, and before it removes.
+"""
+
+if __name__ == "__main__":  # Ctrl-C ends a program that is still starting without a word
+    import signal
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+import functools
+import itertools
+import sys
+
+from grapevine import wire
+from grapevine.addresses import Address, Target, parse_address, sample
+from grapevine.asking import PROBE, Asker
+from grapevine.link import Link
+from grapevine.neighbours import successors
+from grapevine.node import CONNECT, END, INTRODUCTION, UNIDENTIFIED, UP
+from grapevine.prober import Prober
+from grapevine.registry import Listing, Registry
+from grapevine.settings import Settings
+from grapevine.tools import Budget
+
+# Roles of a link, besides UNIDENTIFIED and PROBE: what the other end is.
+AWAITING_PROBE = "AWAITING_PROBE"  # a peer that registers, and is probed first
+REGISTERED = "REGISTERED"  # a peer
+RELAY = "RELAY"  # a seed that is told of deaths
+
+STAGES = [(0.25, 256), (2.0, 64), (2.0, 64)]  # of a probe: seconds, and probes at once
+LONG_LIST = 500  # peers, beyond which an asker is told some:
+SAMPLE, NEXT_ON_RING = 100, 8  # at random, and those behind it on the ring
+REFUSED_REST = 1.0  # seconds for which a connection is not read after a refusal
+WORD = 1.0  # seconds for an older registration to show that it stands
+GRACE = 60.0  # seconds for a living peer to come back after its connection broke
+SILENT_ROUNDS = 3  # rounds without a byte, after which a peer is probed
+REPORTS_OF_PEER = 100  # dead reports that are read a second, of each registered peer
+REPORTS_OF_OTHERS = 50  # of all other seeds together, and of all strangers
+RELAYED, RELAY_PAUSE = 25, 1.0  # deaths told over one connection to a seed; seconds between two
+RELAY_LIMIT = 10_000  # deaths that may wait for one seed
+
+
+class Seed(Asker):
+    """A seed, known by the address that it listens on."""
+
+    kind = "seed"
+    CROWD = {UNIDENTIFIED, AWAITING_PROBE}
+    _SAID = {"register": "on_register", "ask_peer_list": "on_ask_peer_list",
+             "dead_node": "on_dead_node", "leave": "on_leave"}
+    ANSWERS = {
+        UNIDENTIFIED: _SAID,
+        PROBE: Asker.PROBING,
+        AWAITING_PROBE: {"register": "on_impatience", "leave": "on_leave"},
+        REGISTERED: {**_SAID, END: "registration_ended"},
+        RELAY: {UP: "relay_waiting", END: "relay_ended"},
+    }
+
+    def __init__(self, address: Address, settings: Settings, output, world, seeds: list[Target]):
+        super().__init__(address, settings, output, world)
+        self.registry = Registry(settings.registrations_per_ip)
+        self.prober = Prober(self, STAGES)  # of newcomers
+        self.prober_of_listed = Prober(self, STAGES)  # of registered peers, whom no stranger delays
+        self.others = [seed for seed in seeds if seed != address]
+        self._seed_ips = {seed: seed.ip for seed in self.others if isinstance(seed, Address)}
+        self._waiting: dict[Target, list[bytes]] = {}  # seed -> deaths to tell it of
+        self._budgets = {from_seed: Budget(REPORTS_OF_OTHERS, REPORTS_OF_OTHERS)
+                         for from_seed in (True, False)}  # of reports by others than peers
+        output.write(f"started:seed:{address}", f"settings:seeds={len(seeds)}", "late:0.000")
+
+    def start(self) -> None:
+        self.world.listen()
+        self.keep("lookout", self.look_after_registrations)
+
+    # Registering.
+
+    def on_register(self, link: Link, text: str) -> None:
+        try:
+            peer = parse_address(text)
+        except ValueError as error:
+            self.turn_away(link, link.remote, str(error)[:300])
+            return
+        row = self.registry.row_of(link)
+        if peer.ip != link.remote.ip:
+            self.turn_away(link, link.remote, f"{peer.ip} is not your IP")
+        elif row is not None and link.peer == peer:
+            row.alive_at = row.repeated_at = self.now()
+            link.send(wire.say("registered"))
+        elif row is not None:
+            self.turn_away(link, peer, f"this connection is {link.peer}'s")
+        elif not self.registry.has_room(peer):
+            self.turn_away(link, peer, "too many of your IP are registered")
+        else:
+            link.role, link.peer, link.deadline = AWAITING_PROBE, peer, None
+            self.prober.ask(peer, functools.partial(self.verified, link, self.now()))
+
+    def on_impatience(self, link: Link, text: str) -> None:
+        """A peer repeats `register` while it is being probed; the answer will come."""
+
+    def turn_away(self, link: Link, who: Address, reason: str) -> None:
+        """Refuse a registration; the connection may say something else a little later."""
+        self.write_refusal(who, reason)
+        link.send(wire.say("registration_refused", reason))
+        link.rest_until = self.now() + REFUSED_REST
+        if link.role == AWAITING_PROBE:
+            link.role, link.peer = UNIDENTIFIED, None
+            self.expect(link, INTRODUCTION + REFUSED_REST)
+
+    def verified(self, link: Link, asked: float, alive: bool, has_waited: bool = False) -> None:
+        """List a peer that answers. If another connection is registered for its address, that one
+        has a second to repeat `register`, as peers do that a seed probes; if it does, it stands."""
+        if link.closed:
+            return
+        row = self.registry.rows.get(link.peer)
+        if not alive:
+            self.turn_away(link, link.peer, f"no Liveness Reply from {link.peer}")
+        elif row is None or row.link is None or has_waited and row.repeated_at < asked - WORD:
+            self.list_peer(link)
+        elif row.repeated_at >= asked - WORD:
+            self.turn_away(link, link.peer, "registered on another connection, which stands")
+        else:
+            self.later(WORD, self.verified, link, asked, True, True)
+
+    def list_peer(self, link: Link) -> None:
+        self.trust(link, REGISTERED, link.peer)
+        older = self.registry.register(link.peer, link, self.now())
+        self.output.write(f"registered:{link.peer}")
+        if older is not None and older.link is not None:
+            older.link.close("registered again")
+        link.send(wire.say("registered"))
+
+    def on_ask_peer_list(self, link: Link) -> None:
+        """Send the list, or a sample of it, without the asker."""
+        told, row = self.registry.ordered, self.registry.row_of(link)
+        count = len(told) - (row is not None)
+        if len(told) > LONG_LIST:
+            near = successors(link.peer, told) if row is not None else ()
+            told = sorted({*sample(told, SAMPLE, self.rng), *itertools.islice(near, NEXT_ON_RING)})
+        link.send(wire.say("peer_list", [peer for peer in told if peer != link.peer]))
+        if row is not None and row.told != count:
+            row.told = count
+            self.output.write(f"peer list:{link.peer}:{count}")
+
+    # Deaths.
+
+    def on_dead_node(self, link: Link, dead: Address, time: str, reporter: Address) -> None:
+        """Find out whether a peer is dead, as a registered peer or another seed says."""
+        now, line = self.now(), wire.say("dead_node", dead, time, reporter)
+        is_registered = self.registry.row_of(link) is not None
+        is_seed = not is_registered and link.remote.ip in self._seed_ips.values()
+        if is_registered and link.budget is None:
+            link.budget = Budget(REPORTS_OF_PEER, REPORTS_OF_PEER)
+        if not (link.budget or self._budgets[is_seed]).spend(1, now):
+            return
+        shown = line.decode().rstrip()
+        self.output.write(f"dead report:{shown}")
+        is_own = is_registered and reporter == link.peer  # a report of a peer of this seed
+        row, removal = self.registry.rows.get(dead), self.registry.removal(dead, now)
+        if not (is_own or is_seed):
+            self.output.write(f"rejected:{shown}:neither a peer's own report nor a seed's")
+        elif row is None and removal is None:
+            self.output.write(f"rejected:{shown}:not registered here")
+        elif removal is None or not (removal.is_passed_on if is_own else removal.is_told):
+            self.prober_of_listed.ask(
+                dead, functools.partial(self.judge_report, dead, row, line, is_own))
+
+    def judge_report(self, dead: Address, row: Listing | None, line: bytes, is_own: bool,
+                     alive: bool) -> None:
+        """Judge a report by the probe. Tell this seed's peers of a death, and the other seeds, if a
+        peer of this seed has found it."""
+        shown = line.decode().rstrip()
+        if alive:
+            self.output.write(f"rejected:{shown}:it answers")
+            return
+        self.remove(dead, row, "dead")
+        removal = self.registry.removal(dead, self.now())
+        if removal is None:  # it has registered again meanwhile
+            self.output.write(f"rejected:{shown}:not registered here")
+            return
+        is_passed_on, removal.is_passed_on = removal.is_passed_on, removal.is_passed_on or is_own
+        if not removal.is_told:
+            self.output.write(f"passed on:{shown}")
+        if not removal.is_told or is_own and not is_passed_on:
+            removal.is_told = True
+            for link in self.registry.links():
+                link.send(line)
+        if is_own and not is_passed_on:
+            for seed in self.others:
+                self.relay(seed, line)
+
+    def remove(self, peer: Address, row: Listing | None, reason: str) -> None:
+        """Remove exactly this row, and end its connection."""
+        if self.registry.remove(peer, row, self.now()):
+            self.output.write(f"removed:{peer}:{reason}")
+            if row.link is not None:
+                row.link.close(reason)
+
+    def on_leave(self, link: Link, who: Address) -> None:
+        if who == link.peer:
+            self.remove(who, self.registry.row_of(link), "left")
+            link.close("left")
+
+    # Relays: what other seeds are told, over one short connection at a time to each.
+
+    def relay(self, seed: Target, line: bytes) -> None:
+        if seed not in self._waiting:
+            self._waiting[seed] = [line]
+            self.dial(RELAY, seed, CONNECT)
+        elif len(self._waiting[seed]) < RELAY_LIMIT:
+            self._waiting[seed].append(line)
+
+    def relay_waiting(self, link: Link) -> None:
+        """A seed is up: tell it."""
+        lines = self._waiting.get(link.peer, [])
+        self._seed_ips[link.peer] = link.remote.ip
+        link.send(b"".join(lines[:RELAYED]))
+        del lines[:RELAYED]
+        link.close("told")
+
+    def relay_ended(self, link: Link, error: OSError | None) -> None:
+        if link.closed != "told":
+            self.output.write(f"not told:{link.remote or link.peer}:{link.closed}")
+            self._waiting[link.peer] = []
+        self.later(RELAY_PAUSE, self._relay_more, link.peer)
+
+    def _relay_more(self, seed: Target) -> None:
+        if self._waiting[seed]:
+            self.dial(RELAY, seed, CONNECT)
+        else:
+            del self._waiting[seed]
+
+    # Lost and silent connections.
+
+    def registration_ended(self, link: Link, error: OSError | None) -> None:
+        row = self.registry.row_of(link)
+        if row is not None:
+            row.link = None
+            self.prober_of_listed.ask(
+                link.peer, functools.partial(self.judge_lost, link.peer, row))
+
+    def judge_lost(self, peer: Address, row: Listing, alive: bool) -> None:
+        """Judge a peer whose connection broke: it is gone, or has some time to come back."""
+        if alive:
+            self.later(GRACE, self.judge_absent, peer, row)
+        else:
+            self.remove(peer, row, "gone")
+
+    def judge_absent(self, peer: Address, row: Listing) -> None:
+        """Remove a peer that did not come back, unless this seed may have missed that."""
+        if self.is_late():
+            self.later(GRACE, self.judge_absent, peer, row)
+        else:
+            self.remove(peer, row, "gone")
+
+    def look_after_registrations(self, now: float) -> float:
+        """Every round: write that this seed is up, and probe silent peers."""
+        interval = self.settings.liveness_interval
+        self.output.write(f"alive:{interval:g}")
+        for peer, row in self.registry.silent(now - SILENT_ROUNDS * interval):
+            self.prober_of_listed.ask(
+                peer, functools.partial(self.judge_silent, peer, row, row.link))
+        return now + interval
+
+    def judge_silent(self, peer: Address, row: Listing, link: Link, alive: bool) -> None:
+        """Say something to a silent peer that lives: a connection that is dead then breaks."""
+        if row.link is link and alive:
+            row.alive_at = self.now()
+            link.send(wire.say("registered"))
+        elif row.link is link:
+            self.remove(peer, row, "gone")
+
+    def status(self) -> dict[str, object]:
+        return {"address": self.address, "registered": len(self.registry.ordered),
+                "lines lost": self.output.lost}
+
+
+if __name__ == "__main__":
+    from grapevine.terminal.programs import seed_main
+
+    sys.exit(seed_main(Seed))
