@@ -50,7 +50,7 @@ class Intervals:
     def common(self, first: int, last: int) -> list[Range]:
         """Return the parts of first to last that are in the set."""
         parts, at = [], bisect_left(self._lasts, first)
-        while at < len(self._firsts) and self._firsts[at] <= last:
+        while first <= last and at < len(self._firsts) and self._firsts[at] <= last:
             parts.append((max(first, self._firsts[at]), min(last, self._lasts[at])))
             at += 1
         return parts

@@ -274,6 +274,11 @@ class Messages:
     def count(self) -> int:
         return len(self.texts)
 
+    def latest(self, most: int) -> list[bytes]:
+        """Return the last `most` lines held, in order of arrival."""
+        lines = list(itertools.islice(reversed(self.texts), most))
+        return [wire.gossip_part(line) for line in reversed(lines)]
+
 
 def equal_share(sizes: list[int], total: int) -> int:
     """Return the level to which all sizes have to be cut so that their sum is at most `total`; the

@@ -9,7 +9,8 @@ import re
 import time
 
 _UNUSUAL = re.compile(r"[^ -\[\]-~]")  # all but printable ASCII without the backslash
-_CLOCK = slice(11, None)  # of a line, without its date
+_CLOCK = slice(11, 23)  # of a stamp: HH:MM:SS.mmm
+_NOT_SHOWN = ("late:", "alive:")  # events that say nothing to a person at a terminal
 
 
 def escape(text: str) -> str:
@@ -27,7 +28,7 @@ def _shown(match: re.Match) -> str:
 
 
 class Output:
-    """Appends to a file without a buffer; `show(line)` is told each line without its date.
+    """Appends to a file without a buffer; `show(HH:MM:SS.mmm EVENT)` is told what a person reads.
 
     `file` has write(bytes), tell(), truncate(size), close(); `clock` returns Unix nanoseconds."""
 
@@ -72,7 +73,8 @@ class Output:
         self._append(lines.encode(), len(events))
         if self._show is not None:
             for event in events:
-                self._show(begin[_CLOCK] + event)
+                if not event.startswith(_NOT_SHOWN):
+                    self._show(f"{stamp[_CLOCK]} {head}{event}")
 
     def _append(self, data: bytes, count: int) -> None:
         """Write whole lines; take back a part that did fit, or the next line would follow it."""

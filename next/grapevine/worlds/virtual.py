@@ -250,6 +250,7 @@ class VirtualWorld:
         self._lag = lag  # seconds at most until a call that is due is made
         self._ends: dict[End, None] = {}  # those whose links have not ended
         self._waiting: dict = {}  # while frozen: whose -> calls
+        self.asked = collections.Counter()  # thread -> calls that the node has put off
         self.node = make(self)
         self.node.start()
 
@@ -269,6 +270,7 @@ class VirtualWorld:
             end.power_is_back()
 
     def later(self, seconds: float, call, *arguments, thread: str = "timer") -> None:
+        self.asked[thread] += 1
         self.later_for(thread, seconds, call, *arguments)
 
     def later_for(self, whose, seconds: float, call, *arguments) -> None:

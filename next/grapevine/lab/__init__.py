@@ -1,0 +1,1 @@
+"""Looks at networks from outside: the demo, and virtual time with accidents."""

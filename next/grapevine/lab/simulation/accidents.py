@@ -1,0 +1,173 @@
+"""Accidents in a virtual network, and their text.
+
+A schedule, which drawing.py draws by chance, is written like this:
+
+    schedule 220 seeds=1 capacity=fixed:2 gossip-count=0 ...
+    0.000 start 127.0.0.1:4000
+    48.300 freeze 127.0.0.1:5000 for 8.509
+
+The first line has the number and the conditions. Every other line is an accident: its second, a
+word of KINDS, and the nodes concerned; then, where they matter, `for SECONDS` until it is over, and
+`xN`, a number. All accidents are over at the end of the unrest (`unrest=60`, in seconds).
+"""
+
+import contextlib
+import functools
+import itertools
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+from grapevine.addresses import Address, address_of, parse_address
+from grapevine.lab.simulation.lives import Lives
+from grapevine.settings import Settings, parse_capacity
+from grapevine.worlds.virtual import Cables, NodeFailed
+
+KINDS: dict[str, tuple[Callable, Callable | None]] = {  # word -> what begins it, called with the
+    # lives, a node (`cut`: the machines of one side) and, if NUMBERED, a number; what ends it
+    "start": (Lives.start, None),
+    "say": (Lives.say_all, None),
+    "kill": (Lives.kill, Lives.start_again),
+    "power": (Lives.lose_power, Lives.start_again),
+    "leave": (Lives.leave, Lives.start_again),
+    "freeze": (Lives.freeze, Lives.thaw),
+    "cut": (Lives.cut, Lives.mend),
+    "slow": (Lives.slow, Lives.fast),
+    "reset": (Lives.reset, None),
+    "break": (functools.partial(Lives.reset, both=False), None),
+}
+NUMBERED = ("say", "slow", "reset", "break")
+OF_OTHERS = ("spread",)  # conditions of networks that can do more: read, and without effect here
+SEED_PORT, SEEDS_LIMIT = 4000, 1_000  # of the first seed; so that no port of a seed is a peer's
+
+
+class Conditions(NamedTuple):
+    """The nodes and cables of a schedule."""
+
+    seeds: int = 1
+    capacity: str = "fixed:2"
+    gossip_count: int = 0
+    gossip_interval: float = 5.0  # seconds, as all below
+    liveness_interval: float = 2.0
+    antientropy_interval: float = 5.0
+    latency: float = 0.001  # at least; twice as much at most
+    jitter: float = 0.0
+    bandwidth: float = 1e8  # bytes a second
+    buffer: int = 262_144  # bytes
+    lag: float = 0.0  # at most, until a call that is due is made
+    clocks: float = 0.0  # by which clocks are ahead, at most
+    unrest: float = 60.0  # from the first start to the end of all accidents
+
+    def settings(self) -> Settings:
+        return Settings(**{name: value for name, value in self._asdict().items()
+                           if name in Settings._fields})
+
+    def cables(self) -> Cables:
+        return Cables((self.latency, 2 * self.latency), self.jitter, self.bandwidth, self.buffer)
+
+    def __str__(self) -> str:
+        return " ".join(
+            f"{name.replace('_', '-')}={f'{value:g}' if isinstance(value, float) else value}"
+            for name, value in self._asdict().items())
+
+
+class Accident(NamedTuple):
+    """An accident that befalls nodes."""
+
+    at: float  # seconds
+    kind: str
+    who: tuple[Address, ...]
+    seconds: float | None = None  # until it is over; None: never
+    number: int | None = None  # of a kind in NUMBERED
+
+    def __str__(self) -> str:
+        lasting = "" if self.seconds is None else f" for {self.seconds:.3f}"
+        number = "" if self.number is None else f" x{self.number}"
+        return f"{self.at:.3f} {self.kind} {' '.join(map(str, self.who))}{lasting}{number}"
+
+    def befall(self, lives: Lives) -> None:
+        """Begin now, and end later. Skip nodes that are not up."""
+        begin, end = KINDS[self.kind]
+        for whom in [frozenset(self.who)] if self.kind == "cut" else self.who:
+            if self.kind not in ("cut", "start") and whom not in lives.nodes:
+                continue
+            try:
+                begin(lives, whom, *(() if self.number is None else (self.number,)))
+            except Exception as error:
+                raise NodeFailed(f"{self}: {error!r}") from error
+            if self.seconds is not None:
+                lives.net.at(lives.net.now + self.seconds, end, lives, whom)
+
+
+class Schedule(NamedTuple):
+    """Accidents in the order of their times. Chance within nodes follows from `number`."""
+
+    number: int
+    conditions: Conditions
+    accidents: tuple[Accident, ...]
+
+    def seeds(self) -> list[Address]:
+        return seed_addresses(self.conditions.seeds)
+
+    def __str__(self) -> str:
+        return "\n".join([f"schedule {self.number} {self.conditions}", *map(str, self.accidents)])
+
+
+def seed_addresses(count: int) -> list[Address]:
+    return [address_of("127.0.0.1", SEED_PORT + n) for n in range(count)]
+
+
+def parse_schedule(text: str) -> Schedule:
+    """Parse the text of a schedule. Behind an empty line only accidents count, because a command
+    has shown its verdict there. ValueError names the bad line."""
+    line, *lines = text.removeprefix("\ufeff").strip().splitlines() or [""]
+    accidents = []
+    try:
+        number, conditions = _parse_head(line.split())
+        for line in itertools.takewhile(str.strip, lines):
+            accidents.append(_parse_accident(line.split()))
+    except ValueError as error:
+        raise ValueError(f"{line!r}: {error}") from None
+    for line in itertools.dropwhile(str.strip, lines):
+        with contextlib.suppress(ValueError):
+            accidents.append(_parse_accident(line.split()))
+    return Schedule(number, conditions, tuple(accidents))
+
+
+def _parse_head(words: list[str]) -> tuple[int, Conditions]:
+    if words[:1] != ["schedule"] or not words[1:]:
+        raise ValueError("the first line is: schedule NUMBER NAME=VALUE …")
+    number, values = int(words[1]), {}
+    for word in words[2:]:
+        name, _, value = word.partition("=")
+        name = name.replace("-", "_")
+        if name in OF_OTHERS:
+            continue
+        usual = Conditions._field_defaults.get(name)
+        if usual is None:
+            raise ValueError(f"no condition is called {name}")
+        values[name] = parse_capacity(value) if name == "capacity" else type(usual)(value)
+    if not 1 <= values.get("seeds", 1) <= SEEDS_LIMIT:
+        raise ValueError(f"seeds is a number from 1 to {SEEDS_LIMIT}")
+    return number, Conditions(**values)
+
+
+def _parse_accident(words: list[str]) -> Accident:
+    if len(words) < 3:
+        raise ValueError("a line is: SECOND ACCIDENT IP:PORT …")
+    at, kind, *words = words
+    if kind not in KINDS:
+        raise ValueError(f"{kind!r} is none of {', '.join(KINDS)}")
+    number = int(words.pop()[1:]) if words[-1].startswith("x") else None
+    if (number is not None) != (kind in NUMBERED):
+        raise ValueError(f"a number xN goes with each of {', '.join(NUMBERED)}, and with no other")
+    seconds = None
+    if words[-2:-1] == ["for"]:
+        if KINDS[kind][1] is None:
+            raise ValueError(f"a {kind} does not end, so no `for` goes with it")
+        seconds = float(words.pop())
+        words.pop()
+    numbers = float(at), seconds or 0, number or 0
+    if not words or not all(0 <= value < math.inf for value in numbers):
+        raise ValueError("an accident names a node, and its numbers are finite, and not below 0")
+    return Accident(float(at), kind, tuple(map(parse_address, words)), seconds, number)

@@ -1,0 +1,301 @@
+"""The judge of a virtual network, which knows the truth and looks into all tables.
+
+It hears every event when it is written, and asks what may never happen. When the network has rested
+for nine rounds and 80 seconds, it asks whether all has healed.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from grapevine import wire
+from grapevine.addresses import Address, parse_address
+from grapevine.lab.simulation.accidents import Conditions
+from grapevine.lab.simulation.lives import Lives
+from grapevine.settings import majority
+
+REST_ROUNDS, REST = 9, 80.0  # liveness rounds and seconds between the unrest and the verdict
+MEND_ROUNDS, MEND = 10, 6.0  # the same until a network without seeds must be one piece again
+LOOKS = 5.0  # seconds between the two looks at states that should not last
+SPEAKERS = 3  # peers that say something after the rest
+HOPS = 12  # links on the way of a message to the last peer, at most
+MEANWHILE = "while it happened"  # the question that is asked all the time
+QUIET_ROUNDS = 8  # rounds before the verdict in which nothing may change
+SPIN = 20.0  # calls a second above which a thread spins
+STIRS = {"connected", "disconnected", "liveness missed", "unregistered"}  # events of unrest
+FORGOTTEN = 1.0  # seconds from the end of a link until its state is gone
+PASSED_ON = 12.0  # seconds from a report until the seed has probed and told other seeds
+PROBES = 4.25  # seconds that all stages of a probe take
+STANDING = {"NEIGHBOUR", "SEED", "REGISTERED"}  # roles of links that may stay
+REFUSALS = ("full", "duplicate", "self", "no Liveness Reply from ", "registered on another",
+            "registration refused: ")  # reasons that need no broken rule
+
+
+class Fault(NamedTuple):
+    """A fault in words."""
+
+    question: str  # that has found it
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.question}: {self.text}"
+
+
+class Judge:
+    """The judge of a network, which notes all faults."""
+
+    def __init__(self, lives: Lives):
+        self.lives = lives
+        self.faults: list[Fault] = []
+        self._stirred: tuple[float, str] = (0.0, "nothing")  # the last event of unrest
+        self._misses: dict[tuple, int] = {}  # (peer, neighbour) -> misses in a row
+        self._replaced: set[tuple] = set()  # (peer, neighbour): the link that stood is given up
+        self._met: dict[tuple, None] = {}  # (life, that of its neighbour), of each end of a link
+        self._reports: dict[tuple, float] = {}  # (seed, dead) -> when it last heard of the death
+        self._removals: dict[tuple, float] = {}  # (life of a seed, peer) -> when it last removed it
+        self._rejected: set[tuple] = set()  # (seed, dead): it rejected the last report
+        self._to_pass_on: dict[tuple, float] = {}  # (life of a seed, dead) -> first reported when
+        lives.hear = self.heard
+
+    def ask(self, question: str, wrong: Iterable[str]) -> None:
+        """Note the faults that a question has found."""
+        self.faults += [Fault(question, words) for words in wrong]
+
+    # While it happens.
+
+    def heard(self, address: Address, event: str) -> None:
+        kind, _, rest = event.partition(":")
+        if kind in STIRS:
+            self._stirred = self.lives.net.now, f"{address} wrote {event}"
+        if judge := getattr(self, f"on_{kind.replace(' ', '_')}", None):
+            judge(address, rest, event)
+
+    def _wrong(self, address: Address, event: str, why: str) -> None:
+        self.ask(MEANWHILE, [f"at {self.lives.net.now:.3f} {address} wrote {event}: {why}"])
+
+    def on_refused(self, address: Address, rest: str, event: str) -> None:
+        if not rest.split(":", 2)[2].startswith(REFUSALS):
+            self._wrong(address, event, "nobody here breaks the rules")
+
+    def on_connected(self, address: Address, rest: str, event: str) -> None:
+        """Check that of two links the one that the lower address dialled stays."""
+        peer = parse_address(rest)
+        self._met[self.lives.life(address), self.lives.life(peer)] = None
+        is_dialled = self.lives.nodes[address].neighbours.rows[peer].is_dialled
+        if (address, peer) in self._replaced and is_dialled != (address < peer):
+            self._wrong(address, event, "the link that the higher address dialled stays")
+        self._replaced.discard((address, peer))
+
+    def on_disconnected(self, address: Address, rest: str, event: str) -> None:
+        now, node = self.lives.net.now, self.lives.nodes[address]
+        self.lives.net.at(now + FORGOTTEN, self._has_dropped_offers, address, now)
+        text, is_duplicate, _ = rest.partition(":duplicate")
+        peer = parse_address(text) if is_duplicate else None
+        if any(link.peer == peer and self._stands(link) for link in node.links):
+            self._replaced.add((address, peer))
+
+    def _stands(self, link) -> bool:
+        """Tell whether a link of a peer is a neighbour's at the other end."""
+        node = self.lives.nodes.get(link.peer)
+        back = node and node.neighbours.link(link.connection.address)
+        return bool(back) and link.connection.leads_to(back.connection)
+
+    def _has_dropped_offers(self, address: Address, ended: float) -> None:
+        """Check that a peer has forgotten the offers of an ended link."""
+        node = self.lives.nodes.get(address)
+        if node is None or node.world.is_frozen or self.lives.troubled[address] >= ended:
+            return
+        self.ask(MEANWHILE, [f"{address} keeps an offer of {link.peer} {FORGOTTEN:.0f} s after the "
+                             f"end of that link, at {ended:.3f}"
+                             for link in node.sync.offering() if link.closed])
+
+    def on_liveness_reply(self, address: Address, rest: str, event: str) -> None:
+        self._misses[address, rest.rpartition(":")[0]] = 0
+
+    def on_liveness_missed(self, address: Address, rest: str, event: str) -> None:
+        """Check that misses are counted in a row. A suspect may miss its last round anew."""
+        peer, _, text = rest.rpartition(":")
+        count, limit = int(text), self.lives.settings.liveness_misses
+        before = self._misses.get((address, peer), 0)
+        if count not in (1, before + 1) and not count == before == limit:
+            self._wrong(address, event, "it has answered since")
+        self._misses[address, peer] = count
+        if count == limit:
+            self._blamed(address, parse_address(peer), event)
+
+    def on_dead(self, address: Address, rest: str, event: str) -> None:
+        self._blamed(address, parse_address(rest), event)
+
+    def on_dead_report(self, address: Address, rest: str, event: str) -> None:
+        """Expect a seed to pass on the report of a listed peer."""
+        (dead, _, reporter), now = wire.parse(rest.encode())[1], self.lives.net.now
+        self._reports[address, dead] = now
+        if reporter in self.lives.nodes[address].registry.rows:
+            self._rejected.discard((address, dead))
+            died = self.lives.troubled[dead]
+            about = self.lives.life(address), dead
+            if self._to_pass_on.get(about, -1.0) < died:
+                self._to_pass_on[about] = now
+                self.lives.net.at(now + PASSED_ON, self._has_passed_on, address, dead, died, now)
+
+    def on_rejected(self, address: Address, rest: str, event: str) -> None:
+        dead = wire.parse(":".join(rest.split(":")[:6]).encode())[1][0]
+        self._rejected.add((address, dead))
+
+    def on_passed_on(self, address: Address, rest: str, event: str) -> None:
+        """Note that this seed knows of a death."""
+        self._reports[address, wire.parse(rest.encode())[1][0]] = self.lives.net.now
+
+    def _has_passed_on(self, seed: Address, dead: Address, died: float, reported: float) -> None:
+        """Check that a seed has passed on a death that it believed."""
+        lives = self.lives
+        if (dead in lives.nodes or lives.troubled[dead] > died or (seed, dead) in self._rejected
+                or self._removals.get((lives.life(seed), dead), -1.0) < died):
+            return  # it was only cut off, or lived on; or it was removed and passed on before
+        self.ask(MEANWHILE, [
+            f"{seed} heard at {reported:.3f} that {dead} is dead, removed it, has not told {other}"
+            for other in lives.seeds
+            if other != seed and lives.undisturbed_since(seed, other) < reported
+            and self._reports.get((other, dead), -1.0) < died])
+
+    def on_removed(self, address: Address, rest: str, event: str) -> None:
+        """Check that a seed removes a living peer only for a reason."""
+        peer, _, reason = rest.rpartition(":")
+        accused = parse_address(peer)
+        self._removals[self.lives.life(address), accused] = self.lives.net.now
+        node = self.lives.nodes.get(accused)
+        if node is not None and reason != "left" and (reason == "dead" or any(
+                link.peer == address and not link.closed for link in node.registrations.links())):
+            self._blamed(address, accused, event)
+
+    def _blamed(self, finder: Address, accused: Address, event: str) -> None:
+        """Check that a node called dead has been out of reach."""
+        lives, settings = self.lives, self.lives.settings
+        patience = (settings.liveness_misses + 2) * settings.liveness_interval + PROBES
+        if lives.net.now - lives.undisturbed_since(finder, accused) > patience:
+            self._wrong(finder, event, "it lives, and could be reached since "
+                                       f"{lives.in_reach_since(finder, accused):.3f}")
+
+    # After the rest.
+
+    def rest(self, conditions: Conditions) -> None:
+        """Let the network rest, and ask every question."""
+        net, round_ = self.lives.net, conditions.liveness_interval
+        end = net.now
+        before = {node: node.world.asked.copy() for node in self.lives.nodes.values()}
+        if not self.lives.living_seeds():
+            net.run(end + MEND_ROUNDS * round_ + MEND)
+            self.ask("pieces", self.pieces())
+        net.run(end + REST_ROUNDS * round_ + REST)
+        first = self.look()
+        net.run(net.now + LOOKS)
+        self.ask("left over", [words for what, words in self.look().items() if what in first])
+        at, event = self._stirred
+        if net.now - at < QUIET_ROUNDS * round_:
+            self.ask("quiet", [f"no rest: at {at:.3f} {event}"])
+        self.ask("quiet", [f"{node.address} made {count} calls in its thread {thread} in the rest"
+                           for node, calls in before.items()
+                           for thread, count in (node.world.asked - calls).items()
+                           if count > SPIN * (net.now - end)])
+        for question in self.pieces, self.links, self.registrations, self.lists, self.messages:
+            self.ask(question.__name__, question())
+        self._speak(conditions)
+
+    def _speak(self, conditions: Conditions) -> None:
+        """Check that new messages arrive everywhere in the time of HOPS links."""
+        lives, peers = self.lives, self.lives.peers()
+        expected = []  # (peer, messages that it has to have then)
+        for piece in lives.pieces():
+            speakers = piece[:SPEAKERS]
+            expected += [(peer, peers[peer].messages.count() + len(speakers)) for peer in piece]
+            for peer in speakers:
+                lives.say(peer, "after the rest")
+        way = 2 * conditions.latency + conditions.jitter + 2 * conditions.lag
+        lives.net.run(lives.net.now + 1.0 + HOPS * way)
+        self.ask("after the rest", [
+            f"{peer} has {peers[peer].messages.count()} messages, not {count}"
+            for peer, count in expected if peers[peer].messages.count() != count])
+
+    def look(self) -> dict[tuple, str]:
+        """Return states that should not last, in words, by (kind, object)."""
+        found = {}
+        for address, node in sorted(self.lives.nodes.items()):
+            for link in node.links:
+                if link.closed or link.role not in STANDING:
+                    found[link] = f"{address} keeps a link to {link.peer}: {link.role}"
+            probers = [prober for name, prober in vars(node).items() if name.endswith("prober")]
+            for other in self.lives.troubled:
+                if any(other in prober for prober in probers):
+                    found["probe", node, other] = f"{address} probes {other}"
+        for peer, node in self.lives.peers().items():
+            for link in node.sync.offering():
+                found["offer", link] = f"{peer} still lacks what {link.peer} has offered"
+            for other in node.places.dialling:
+                if not any(link.peer == other for link in node.links):
+                    found["dial", peer, other] = f"{peer} dials {other} without a link"
+            for other, row in node.neighbours.rows.items():
+                if row.link is None or row.is_suspect:
+                    found["row", row] = f"{peer} still waits for {other}"
+            if node.way.is_busy():
+                found["way", node] = f"{peer} still tells messages"
+        return found
+
+    def pieces(self) -> list[str]:
+        """Check that the living are in one piece."""
+        pieces = self.lives.pieces()
+        if self.lives.living_seeds():
+            return [f"the peers are in {len(pieces)} pieces"] if len(pieces) > 1 else []
+        # without seeds newcomers find nobody, so only peers that met in these lives must be joined
+        piece_of = {self.lives.life(peer): piece for piece in pieces for peer in piece}
+        return [f"{one[0]} and {other[0]} were neighbours, and are in different pieces"
+                for one, other in self._met if (other, one) in self._met
+                and {one, other} <= piece_of.keys() and piece_of[one] is not piece_of[other]]
+
+    def links(self) -> Iterator[str]:
+        """Check that every link is the same at both ends."""
+        for address, node in self.lives.peers().items():
+            for link in node.neighbours.links:
+                if not self._stands(link):
+                    yield f"{address} has a link to {link.peer}, which has not"
+
+    def messages(self) -> Iterator[str]:
+        """Check that all peers of a piece have seen the same messages."""
+        peers = self.lives.peers()
+        for piece in self.lives.pieces():
+            seen = {peer: {key: run.seen.ranges() for key, run in peers[peer].messages.runs.items()}
+                    for peer in piece}
+            differ = sorted({run.decode() for one in seen.values() for other in seen.values()
+                             for run in one if one[run] != other.get(run)})
+            if differ:
+                counts = ", ".join(f"{peer} {peers[peer].messages.count()}" for peer in piece)
+                yield f"messages differ: {counts}; of {', '.join(differ)}"
+
+    def registrations(self) -> Iterator[str]:
+        """Check that peers are registered with a majority, or all living seeds."""
+        seeds = self.lives.living_seeds()
+        wanted = min(majority(len(self.lives.seeds)), len(seeds))
+        for address, node in self.lives.peers().items():
+            links = node.registrations.links()
+            if len(links) != wanted:
+                yield f"{address} is registered with {len(links)} seeds of {wanted}"
+            for link in links:
+                row = seeds[link.peer].registry.rows.get(address) if link.peer in seeds else None
+                back = row and row.link
+                if not back or not link.connection.leads_to(back.connection):
+                    yield (f"{address} is registered with {link.peer}, "
+                           "which does not list it over this connection")
+
+    def lists(self) -> Iterator[str]:
+        """Check that seeds list only living peers, and that peers know them."""
+        living, seeds = set(self.lives.peers()), self.lives.living_seeds()
+        for seed, node in seeds.items():
+            for address, row in sorted(node.registry.rows.items()):
+                if address not in living:
+                    yield f"seed {seed} lists {address}, which does not live"
+                elif row.link is None:
+                    yield f"seed {seed} lists {address} without a connection"
+        for peer, node in self.lives.peers().items() if seeds else ():
+            known = set(node.peer_list.known)
+            for what, others in (("knows", known - living),
+                                 ("does not know", living - known - {peer})):
+                if others:
+                    yield f"{peer} {what} {', '.join(map(str, sorted(others)))}"

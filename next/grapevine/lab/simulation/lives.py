@@ -1,0 +1,180 @@
+"""The lives of nodes in virtual time, and the truth about them, which no node knows.
+
+Nodes start, end in every way, and may live again at the same address. The truth is which nodes
+live, and since when they could reach each other.
+"""
+
+import collections
+import functools
+import io
+import math
+import random
+
+from grapevine.addresses import Address
+from grapevine.output import Output
+from grapevine.settings import Settings
+from grapevine.worlds.virtual import START, Cables, Network, VirtualWorld
+
+LOOK = 0.25  # seconds between two looks whether a node that leaves has ended, or has room to speak
+STAMP = len("HH:MM:SS.ffffff:")  # characters before an event
+TEXT = "said {} of {}"  # of a message; not `message N`, which the generator says
+
+
+class Lives:
+    """Nodes by address. `classes` has the class of a "seed" and of a "peer"; `number` seeds all
+    chance. `hear(address, event)`, which may be replaced, is told what nodes write."""
+
+    def __init__(self, number: int, classes: dict, seeds: list[Address], settings: Settings,
+                 cables: Cables, lag: float = 0.0, clocks: float = 0.0):
+        self.net = Network(random.Random(f"{number}:cables"), cables)
+        self.files: dict[str, io.BytesIO] = {}  # the output files, by name
+        self.nodes: dict[Address, object] = {}  # that live, or leave
+        self.seeds, self.settings = seeds, settings
+        self.hear = lambda address, event: None
+        self._number, self._classes, self._lag, self._clocks = number, classes, lag, clocks
+        self._count: dict[Address, int] = collections.Counter()  # of the lives of an address
+        self._leavers: set = set()  # nodes that were told to leave
+        self._mended = 0.0  # when the last cut ended
+        # When a connection of a node last broke, and until when a node was frozen, slow or not up
+        self._broke: dict[Address, float] = collections.defaultdict(float)
+        self.troubled: dict[Address, float] = collections.defaultdict(float)
+
+    def start(self, address: Address) -> None:
+        """Start a node that is not up."""
+        if address in self.nodes:
+            return
+        kind = "seed" if address in self.seeds else "peer"
+        self._count[address] += 1
+        self.trouble(address)
+        file = self.files.setdefault(f"{kind}_{address.file_part}.txt", io.BytesIO())
+        output = Output(file, functools.partial(self._heard, address),
+                        lambda: START * 10**9 + round(self.net.now * 1e9))
+
+        def make(world: VirtualWorld):
+            self.nodes[address] = self._classes[kind](
+                address, self.settings, output, world, self.seeds)
+            return self.nodes[address]
+
+        ahead = self._clocks * random.Random(f"{self._number}:{address}").random()
+        chance = random.Random(f"{self._number}:{address}:{self._count[address]}")
+        VirtualWorld(self.net, address, make, chance, ahead, self._lag)
+
+    def _heard(self, address: Address, line: str) -> None:
+        event = line[STAMP:]
+        self.hear(address, event)
+        if event.startswith("stopped:"):
+            self.trouble(address)
+            del self.nodes[address]
+
+    def kill(self, address: Address) -> None:
+        self.trouble(address)
+        self.nodes.pop(address).world.kill()
+
+    def lose_power(self, address: Address) -> None:
+        self.trouble(address)
+        self.nodes.pop(address).world.lose_power()
+
+    def leave(self, address: Address) -> None:
+        node = self.nodes[address]
+        if not node.world.is_frozen:
+            self._leavers.add(node)
+            node.stop("quit") if address in self.seeds else node.leave()
+
+    def start_again(self, address: Address) -> None:
+        """Start a node as soon as it has ended."""
+        if self.nodes.get(address) in self._leavers:
+            self.net.at(self.net.now + LOOK, self.start_again, address)
+        else:
+            self.start(address)
+
+    # Accidents that end.
+
+    def freeze(self, address: Address) -> None:
+        self.nodes[address].world.freeze()
+
+    def thaw(self, address: Address) -> None:
+        node = self.nodes.get(address)
+        if node is not None and node.world.is_frozen:
+            self.trouble(address)
+            node.world.thaw()
+
+    def cut(self, side: frozenset[Address]) -> None:
+        self.net.cut(side)
+
+    def mend(self, side: frozenset[Address]) -> None:
+        self.net.mend(side)
+        self._mended = self.net.now
+
+    def slow(self, address: Address, milliseconds: int) -> None:
+        """Delay everything that a machine sends and receives."""
+        self.net.slow[address] = milliseconds / 1000
+
+    def fast(self, address: Address) -> None:
+        if self.net.slow.pop(address, None) is not None:
+            self.trouble(address)
+
+    def reset(self, address: Address, chosen: int, both: bool = True) -> None:
+        """Break a connection of a node, here or at both ends."""
+        if ends := self.nodes[address].world.connections():
+            end = ends[chosen % len(ends)]
+            self._broke[end.address] = self._broke[end.other.address] = self.net.now
+            end.reset()
+            if both:
+                end.other.reset()
+
+    def say(self, address: Address, text: str) -> None:
+        """Let a peer say a text, as its console would."""
+        node = self.nodes.get(address)
+        if node is not None and not node.world.is_frozen:
+            node.originate([text])
+
+    def say_all(self, address: Address, count: int, said: int = 0) -> None:
+        """Let a peer say messages in turn, while it has room."""
+        node = self.nodes.get(address)
+        while said < count and node is not None:
+            if node.is_crowded():
+                self.net.at(self.net.now + LOOK, self.say_all, address, count, said)
+                return
+            said += 1
+            self.say(address, TEXT.format(said, count))
+
+    # The truth.
+
+    def trouble(self, address: Address) -> None:
+        """Note that a node was frozen, slow or not up until now."""
+        self.troubled[address] = self.net.now
+
+    def life(self, address: Address) -> tuple[Address, int]:
+        """Return an address and the number of its latest life."""
+        return address, self._count[address]
+
+    def peers(self) -> dict[Address, object]:
+        """Return all living peers that do not leave, in order."""
+        return {address: node for address, node in sorted(self.nodes.items())
+                if address not in self.seeds and not node.is_leaving}
+
+    def living_seeds(self) -> dict[Address, object]:
+        return {address: self.nodes[address] for address in self.seeds if address in self.nodes}
+
+    def pieces(self) -> list[list[Address]]:
+        """Return the pieces of the graph of all peers, in order. A link counts in both ways."""
+        piece_of = {address: [address] for address in self.peers()}
+        for address, node in self.peers().items():
+            for other in node.neighbours.linked():
+                one, two = piece_of[address], piece_of.get(other, piece_of[address])
+                if one is not two:
+                    one += two
+                    piece_of.update(dict.fromkeys(two, one))
+        return sorted({min(piece): sorted(piece) for piece in piece_of.values()}.values())
+
+    def in_reach_since(self, one: Address, other: Address) -> float:
+        """Return since when two nodes can reach each other, or infinity."""
+        nodes = self.nodes.get(one), self.nodes.get(other)
+        if (None in nodes or any(node.world.is_frozen for node in nodes)
+                or {one, other} & self.net.slow.keys() or self.net.parted(one, other)):
+            return math.inf
+        return max(self.troubled[one], self.troubled[other], self._mended)
+
+    def undisturbed_since(self, one: Address, other: Address) -> float:
+        """Return since when also none of their connections broke, or infinity."""
+        return max(self.in_reach_since(one, other), self._broke[one], self._broke[other])

@@ -1,0 +1,376 @@
+"""The world of threads: one node in a process, over TCP, as a person starts it.
+
+    listener            accepts connections
+    reader              one for each connection: connects it, if it is a dial, and reads to its end
+    gossip generator, liveness, membership, anti-entropy (of a peer), lookout (of a seed)
+                        each waits until its duty is due, and does it
+    timer               makes all other calls that a node has put off, deadlines for example
+    writer              sends what the kernel did not take at once
+
+One lock guards the node, its links and its file. A thread takes it for each call of the node, and
+does not wait while it has it; connecting, looking up names, reading and joining happen without it.
+An error of the node's code is written into its file, and costs a link or a round; one of this
+file's own stops the node, because half a node is worse than none.
+
+It runs where MSG_DONTWAIT, poll, fork or IP_BIND_ADDRESS_NO_PORT are missing, and where `shutdown`
+does not wake a thread that waits for the socket, as on Windows and in part on macOS.
+"""
+
+import contextlib
+import errno
+import os
+import random
+import selectors
+import socket
+import sys
+import threading
+import time
+import weakref
+
+from grapevine.addresses import Address, address_of, look_up
+from grapevine.node import SHORT
+from grapevine.worlds import Calls
+
+READ_SIZE = 65_536
+BACKLOG = 4_096  # connections that the kernel keeps for the listener
+SHORT_REST = 0.1  # seconds without `accept` when no descriptor is left
+IP_BIND_ADDRESS_NO_PORT = 24  # of Linux: `connect` then finds a port much faster than `bind`
+LISTENER_LOOK = None if sys.platform == "linux" else 0.5  # seconds after which a thread looks
+READER_LOOK = 0.5 if sys.platform == "win32" else None  # whether all is over; None: it is woken
+DONT_WAIT = getattr(socket, "MSG_DONTWAIT", None)
+Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)  # of few sockets, seldom
+
+
+class Connection:
+    """One TCP connection of a node, from its dial or its acceptance to its end."""
+
+    def __init__(self, world: "ThreadWorld", link=None):
+        self.world, self.link = world, link
+        self.sock: socket.socket | None = None  # once it is connected, or connecting
+        self.sender: socket.socket | None = None  # the same socket, never waiting
+
+    def attach(self) -> None:
+        """Make a connected socket ready. OSError if it broke, or descriptors are short."""
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.sock.settimeout(READER_LOOK)
+        if DONT_WAIT is None:
+            self.sender = self.sock.dup()
+            self.sender.setblocking(False)
+
+    def send(self, data: bytes) -> int:
+        """Hand the kernel what it takes at once. If that is not all, the writer goes on."""
+        try:
+            sent = (self.sock.send(data, DONT_WAIT) if self.sender is None
+                    else self.sender.send(data))
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            return len(data)  # its reader finds out why
+        if sent < len(data):
+            self.world.blocked(self)
+        return sent
+
+    def close(self) -> None:
+        """End it; what the kernel has taken still arrives."""
+        self.shut()
+        self.world.later(0.0, self.world.tell_end, self, "closed", None)
+
+    def shut(self) -> None:
+        """Wake the thread that uses the socket."""
+        if self.sock is not None:
+            with contextlib.suppress(OSError):
+                self.sock.shutdown(socket.SHUT_RDWR)
+
+    def drop(self) -> None:
+        """Close the descriptors."""
+        for sock in (self.sender, self.sock):
+            if sock is not None:
+                sock.close()
+
+
+class ThreadWorld:
+    """The world of a node that listens at an address; OSError if it cannot."""
+
+    def __init__(self, own: Address):
+        self.lock = threading.Lock()
+        self.over = threading.Event()  # the node has stopped
+        self.has_failed = False  # because of an error of its threads
+        self.now, self.time, self.rng = time.monotonic, time.time, random.Random()
+        self.node = None
+        self._own = own
+        self._listener = socket.create_server((own.ip, own.port), family=own.family,
+                                              backlog=BACKLOG)
+        self._listener.settimeout(LISTENER_LOOK)
+        self._threads: set[threading.Thread] = set()
+        self._timers: dict[str, tuple[Calls, threading.Condition]] = {}  # by name of the thread
+        self._connections: set[Connection] = set()  # those whose links have not ended
+        self._blocked: set[Connection] = set()  # those that the writer looks after
+        self._wake_reader, self._wake_sender = socket.socketpair()
+        self._wake_sender.setblocking(False)
+        _WORLDS.add(self)
+
+    def begin(self, node) -> None:
+        """Start a node."""
+        self.node = node
+        with self.lock:
+            node.start()
+
+    def end(self, reason: str, seconds: float = 1.0) -> bool:
+        """Stop the node, and wait for its threads; return whether all have ended. Any thread
+        without the lock may call this, as often as it wants."""
+        with self.lock:
+            self.node.stop(reason)
+            threads = self._threads - {threading.current_thread()}
+        until = self.now() + seconds
+        for thread in threads:
+            thread.join(max(0.0, until - self.now()))
+        with self.lock:
+            self.node.output.close()
+        return not any(thread.is_alive() for thread in threads)
+
+    # What a node and its links ask for, with the lock held.
+
+    def listen(self) -> None:
+        self._start_thread("listener", self._accept)
+        self._start_thread("writer", self._write)
+
+    def later(self, seconds: float, call, *arguments, thread: str = "timer") -> None:
+        if self.over.is_set():
+            return
+        if thread not in self._timers:
+            self._timers[thread] = Calls(), threading.Condition(self.lock)
+            self._start_thread(thread, self._keep_time, *self._timers[thread])
+        calls, sooner = self._timers[thread]
+        if calls.at(self.now() + seconds, call, *arguments):
+            sooner.notify()
+
+    def dial(self, link, seconds: float) -> Connection:
+        connection = Connection(self, link)
+        self._connections.add(connection)
+        if not self._start_thread("reader", self._serve, connection, self.now() + seconds):
+            failure = OSError(errno.EAGAIN, "no thread left")
+            self.later(0.0, self.tell_end, connection, failure.strerror, failure)
+        return connection
+
+    def stop(self) -> None:
+        self.over.set()
+        for _, sooner in self._timers.values():
+            sooner.notify()
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        for connection in self._connections:
+            connection.shut()
+        self._wake_writer()
+
+    def blocked(self, connection: Connection) -> None:
+        """Have the writer flush a link as soon as its socket takes something."""
+        self._blocked.add(connection)
+        self._wake_writer()
+
+    def tell_end(self, connection: Connection, reason: str, error: OSError | None) -> None:
+        """Tell the node the end of a link, once."""
+        if connection in self._connections:
+            self._connections.remove(connection)
+            self._blocked.discard(connection)
+            self.node.ended(connection.link, reason, error)
+
+    def _wake_writer(self) -> None:
+        with contextlib.suppress(OSError):  # it has been woken, or has ended
+            self._wake_sender.send(b".")
+
+    # Threads.
+
+    def _start_thread(self, name: str, target, *arguments) -> bool:
+        """Start a thread; return whether there was one left."""
+        thread = threading.Thread(target=self.live, args=(target, *arguments), name=name,
+                                  daemon=True)
+        self._threads.add(thread)
+        try:
+            thread.start()
+        except RuntimeError:
+            self._threads.discard(thread)
+            return False
+        return True
+
+    def live(self, target, *arguments) -> None:
+        """The life of a thread. What fails in it, outside of the node's code, stops the node."""
+        try:
+            target(*arguments)
+        except Exception as error:
+            with self.lock:
+                self._failed(error)
+                self.has_failed = True
+                self.node.stop("failed")
+        with self.lock:
+            self._threads.discard(threading.current_thread())
+
+    def _failed(self, error: Exception) -> None:
+        """Write an error into the output file: of which thread, and where."""
+        trace = error.__traceback__
+        while trace.tb_next is not None:
+            trace = trace.tb_next
+        code = trace.tb_frame.f_code
+        self.node.output.failed(
+            f"failed:{threading.current_thread().name}: {error!r} in {code.co_name}, "
+            f"{os.path.basename(code.co_filename)}:{trace.tb_lineno}")
+
+    def _call(self, call, *arguments) -> bool:
+        """Call the node; return whether that went well."""
+        with self.lock:
+            try:
+                if not self.over.is_set():
+                    call(*arguments)
+                return True
+            except Exception as error:
+                self._failed(error)
+                return False
+
+    def _keep_time(self, calls: Calls, sooner: threading.Condition) -> None:
+        while not self.over.is_set():
+            with self.lock:
+                while (wait := calls.next_at() - self.now()) > 0 and not self.over.is_set():
+                    sooner.wait(min(wait, threading.TIMEOUT_MAX))
+                due = calls.due(self.now())
+            for call, arguments in due:
+                self._call(call, *arguments)
+
+    def _write(self) -> None:
+        """Send what waits, whenever the kernel has room for it."""
+        with self._wake_reader, self._wake_sender:
+            while not self.over.is_set():
+                with Selector() as selector:
+                    selector.register(self._wake_reader, selectors.EVENT_READ)
+                    with self.lock:
+                        for connection in self._blocked:
+                            selector.register(connection.sender or connection.sock,
+                                              selectors.EVENT_WRITE, connection)
+                    try:
+                        ready = selector.select()
+                    except OSError:
+                        continue  # a socket was closed meanwhile
+                for key, _ in ready:
+                    if key.data is None:
+                        self._wake_reader.recv(4_096)
+                    else:
+                        self._call(self._flush, key.data)
+
+    def _flush(self, connection: Connection) -> None:
+        if connection in self._blocked:
+            self._blocked.discard(connection)
+            connection.link.flush(self.now())
+            if connection.link.waiting:
+                self._blocked.add(connection)
+
+    # Connections.
+
+    def _accept(self) -> None:
+        with self._listener:
+            while not self.over.is_set():
+                try:
+                    sock, remote = self._listener.accept()
+                except TimeoutError:
+                    continue
+                except OSError as error:
+                    if error.errno in SHORT:
+                        self._call(self.node.crowd_out)
+                    self.over.wait(SHORT_REST)
+                    continue
+                connection = Connection(self)
+                connection.sock = sock
+                self._call(self._welcome, connection, remote)
+
+    def _welcome(self, connection: Connection, remote: tuple) -> None:
+        try:
+            connection.attach()
+        except OSError:
+            connection.drop()  # it broke already, or no descriptor is left
+            return
+        self._connections.add(connection)
+        remote = address_of(remote[0].partition("%")[0], remote[1])
+        connection.link = self.node.accepted(connection, remote)
+        if not self._start_thread("reader", self._serve, connection):
+            self.tell_end(connection, "no thread left", None)
+            connection.drop()
+
+    def _serve(self, connection: Connection, until: float | None = None) -> None:
+        """Connect, if this is a dial, and read to the end."""
+        reason, failure = "the other end closed the connection", None
+        try:
+            if until is not None:
+                self._tell(connection, self._up, connection, self._connect(connection, until))
+            self._read(connection)
+        except OSError as error:
+            reason, failure = error.strerror or str(error), error
+        self._call(self.tell_end, connection, reason, failure)
+        with self.lock:
+            self._connections.discard(connection)
+            self._blocked.discard(connection)
+            connection.drop()
+
+    def _connect(self, connection: Connection, until: float) -> Address:
+        remote = look_up(connection.link.peer, self._own)
+        sock = connection.sock = socket.socket(remote.family)
+        if sys.platform == "linux":
+            with contextlib.suppress(OSError):
+                sock.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
+        sock.bind((self._own.ip, 0))  # others see this IP, and it has to be the announced one
+        sock.settimeout(max(0.01, until - self.now()))
+        if connection.link.closed or self.over.is_set():
+            raise OSError(errno.ECANCELED, "the link has ended")
+        sock.connect((remote.ip, remote.port))
+        if error := sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            raise OSError(error, os.strerror(error))
+        if sock.getsockname() == sock.getpeername():
+            raise ConnectionRefusedError("connected to itself: nobody listens there")
+        connection.attach()
+        return remote
+
+    def _up(self, connection: Connection, remote: Address) -> None:
+        if connection.link.closed is None:
+            connection.link.remote = remote
+            self.node.up(connection.link)
+
+    def _read(self, connection: Connection) -> None:
+        link, took = connection.link, self.node.took
+        while not self.over.is_set():
+            try:
+                data = connection.sock.recv(READ_SIZE)
+            except TimeoutError as error:
+                if error.errno is None and not link.closed:
+                    continue  # READER_LOOK is over
+                raise
+            if not data:
+                return
+            self._tell(connection, took, link, data)
+            while (rest := link.rest_until - self.now()) > 0 and not link.closed:
+                if self.over.wait(rest):
+                    return
+
+    def _tell(self, connection: Connection, call, *arguments) -> None:
+        """Call the node for a link, which ends if that fails: it could cause that again."""
+        if not self._call(call, *arguments):
+            with self.lock:
+                connection.link.close("failed")
+
+    # A child of fork has the sockets of all worlds, and would keep their connections open.
+
+    def abandon(self) -> None:
+        """Close all sockets, and say nothing to anybody; the other process goes on."""
+        self.over.set()
+        self.node.stopping = True
+        for sock in (self._listener, self._wake_reader, self._wake_sender):
+            sock.close()
+        for connection in self._connections:
+            connection.drop()
+
+
+_WORLDS: "weakref.WeakSet[ThreadWorld]" = weakref.WeakSet()
+
+
+def _abandon_all() -> None:
+    for world in list(_WORLDS):
+        world.abandon()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_abandon_all)

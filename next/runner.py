@@ -1,0 +1,30 @@
+"""Commands for whole networks.
+
+    python runner.py              starts the seeds of config.txt that are on this machine
+    python runner.py demo         ten peers, one of which is killed; then the proof
+    python runner.py simulate     seeds and peers in virtual time, and accidents by chance
+"""
+
+if __name__ == "__main__":  # Ctrl-C ends a program that is still starting without a word
+    import signal
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+import sys
+
+from peer import Peer
+from seed import Seed
+
+
+def main(arguments: list[str]) -> int:
+    if arguments[:1] == ["demo"]:
+        from grapevine.lab.demo import demo_main
+        return demo_main(arguments[1:])
+    if arguments[:1] == ["simulate"]:
+        from grapevine.lab.simulation import simulate_main
+        return simulate_main(arguments[1:], {"seed": Seed, "peer": Peer})
+    from grapevine.terminal.programs import seed_main
+    return seed_main(Seed, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

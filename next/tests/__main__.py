@@ -1,0 +1,76 @@
+"""Run the tests: `python tests [pytest arguments]`, from anywhere, in a .venv if pytest is missing.
+
+Without the name of a file or folder among the arguments, all files are dealt to four pytests that
+run at the same time; what failed is printed last. `--slow` adds the tests marked slow.
+"""
+
+import concurrent.futures
+import importlib.util
+import os
+import pathlib
+import subprocess
+import sys
+import venv
+
+TESTS = pathlib.Path(__file__).resolve().parent
+ROOT = TESTS.parent
+VENV = ROOT / ".venv"
+AT_ONCE = 4  # pytests
+FINE = (0, 5)  # exit codes of pytest: all passed; nothing was selected
+
+
+def python_with_pytest() -> str:
+    """Return this interpreter if it has pytest, else that of .venv, which is made if need be."""
+    if importlib.util.find_spec("pytest"):
+        return sys.executable
+    python = VENV / ("Scripts" if os.name == "nt" else "bin") / "python"
+    test = [str(python), "-c", "import pytest"]
+    if not python.exists() or subprocess.run(test, stderr=subprocess.DEVNULL).returncode:
+        venv.create(VENV, clear=True, with_pip=True)
+        subprocess.run([str(python), "-m", "pip", "install", "--quiet", "pytest"], check=True)
+    return str(python)
+
+
+def command(python: str, arguments: list[str]) -> list[str]:
+    return [python, "-m", "pytest", "-p", "no:cacheprovider", f"--rootdir={ROOT}",
+            "-c", str(TESTS / "pytest.ini"), *arguments]
+
+
+def absolute(argument: str) -> str:
+    """Return an argument for a pytest that runs in another folder."""
+    path, separator, test = argument.partition("::")
+    return os.path.abspath(path) + separator + test if os.path.exists(path) else argument
+
+
+def shares() -> list[list[str]]:
+    """Deal all files, the largest first, each to the share that has least so far."""
+    files = sorted(TESTS.rglob("test_*.py"), key=lambda path: (-path.stat().st_size, path))
+    dealt: list[list[pathlib.Path]] = [[] for _ in range(AT_ONCE)]
+    for path in files:
+        min(dealt, key=lambda share: sum(file.stat().st_size for file in share)).append(path)
+    return [[str(path) for path in sorted(share)] for share in dealt if share]
+
+
+def run_all(python: str, arguments: list[str]) -> int:
+    def run(files: list[str]) -> subprocess.CompletedProcess:
+        return subprocess.run(command(python, ["-q", *arguments, *files]), cwd=ROOT, text=True,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT)
+
+    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+        results = sorted(pool.map(run, shares()), key=lambda result: result.returncode not in FINE)
+    for result in results:
+        is_fine = result.returncode in FINE
+        print(result.stdout.splitlines()[-1] if is_fine and result.stdout else result.stdout)
+    return int(any(result.returncode not in FINE for result in results))
+
+
+def main(arguments: list[str]) -> int:
+    python = python_with_pytest()
+    if any(os.path.exists(argument.partition("::")[0]) for argument in arguments):
+        return subprocess.call(command(python, list(map(absolute, arguments))), cwd=ROOT)
+    return run_all(python, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
