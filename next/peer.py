@@ -231,13 +231,15 @@ class Peer(Asker, Gossiper):
             self.output.write(f"liveness reply:{link.peer}:{took * 1000:.3f}")
 
     def on_dead_node(self, link: Link, dead: Address, time: str, reporter: Address) -> None:
-        """A seed tells of a death. Believe it, unless the neighbour has answered within a round."""
+        """A seed tells of a death. Believe it, unless the neighbour has answered within a round; of
+        one whose link broke, this peer goes on to count misses, and finds out itself."""
         report = wire.say("dead_node", dead, time, reporter).decode().rstrip()
         self.output.write(f"told:{link.remote}:{report}")
         row = self.neighbours.rows.get(dead)
-        lives = (row is not None and row.link is not None
-                 and self.now() - row.answered_at < self.settings.liveness_interval)
-        if dead != self.address and not lives:
+        if row is not None and row.link is None:
+            self.peer_list.discard(dead)
+        elif dead != self.address and (row is None or self.now() - row.answered_at
+                                       >= self.settings.liveness_interval):
             self.remove_dead(dead, "told dead")
 
     # Links: dialled for the ring and for free places, given up, broken.

@@ -167,12 +167,16 @@ class Messages:
         seen = run.seen
         if number == 1 or not len(seen) or seen.touches(number):
             return True
+        return (self._gaps[self._is_of_named(run)] < ALL_GAPS
+                and (len(seen) < RUN_GAPS or number <= seen.lowest() // 2))
+
+    def _is_of_named(self, run: Run) -> bool:
+        """Tell whether a seed has named the origin of a run, also if that was after it began."""
         if not run.is_named and self._is_named(wire.origin_of(run.key)):
             run.is_named = True
-            self._gaps[False] -= len(seen) - 1
-            self._gaps[True] += len(seen) - 1
-        return (self._gaps[run.is_named] < ALL_GAPS
-                and (len(seen) < RUN_GAPS or number <= seen.lowest() // 2))
+            self._gaps[False] -= len(run.seen) - 1
+            self._gaps[True] += len(run.seen) - 1
+        return run.is_named
 
     # Texts. Of too many, the runs that have most lose their oldest.
 
@@ -193,17 +197,19 @@ class Messages:
         if self._size <= CACHE_BYTES:
             return
         target = int(CACHE_BYTES * EVICTED_TO)
-        named = [run for run in self.runs.values() if run.held and run.is_named]
+        named = [run for run in self.runs.values() if run.held and self._is_of_named(run)]
         others = [run for run in self.runs.values() if run.held and not run.is_named]
         sizes = [run.size for run in others]
         level = equal_share([*(run.size for run in named), sum(sizes)], target)
         for runs, share in (others, equal_share(sizes, level)), (named, level):
             for run in sorted(runs, key=lambda run: -run.size):
-                while run.size > share and self._size > target:
-                    self._drop_oldest(run)
+                for number in list(run.held):  # the oldest first
+                    if run.size <= share or self._size <= target:
+                        break
+                    self._drop(run, number)
 
-    def _drop_oldest(self, run: Run) -> None:
-        line = run.held.pop(next(iter(run.held)))
+    def _drop(self, run: Run, number: int) -> None:
+        line = run.held.pop(number)
         self._hashes.remove(self.texts.pop(line))
         self._weigh(run, line, -1)
         self.dropped["texts evicted"] += 1

@@ -24,6 +24,8 @@ class PeerList:
         is_new = addresses != self._latest.get(seed)
         self._latest[seed] = addresses
         count = len(self._named)
+        if not self._own.is_loopback:  # another machine means itself by a loopback address
+            addresses = [peer for peer in addresses if not peer.is_loopback]
         self._named.update(dict.fromkeys(addresses, now))
         self._named.pop(self._own, None)
         if len(self._named) > count or self._heard:
@@ -33,7 +35,7 @@ class PeerList:
 
     def hear(self, addresses: tuple[Address, ...]) -> None:
         """Take the peers that a neighbour names, as far as they may be reached from here."""
-        new = [peer for peer in addresses if peer not in self._named and peer != self._own
+        new = [peer for peer in addresses if peer not in self and peer != self._own
                and peer.is_loopback == self._own.is_loopback and can_be_dialled(peer)]
         self._heard.update(new[:max(0, HEARD_LIMIT - len(self._heard))])
         self._renew()

@@ -4,6 +4,7 @@ The aim is always ⌊n/2⌋+1 of the n seeds, drawn at random. A seed that refus
 nothing rests for a while. A seed is known by its line in config.txt, an address or a name.
 """
 
+import math
 import random
 
 from grapevine.addresses import Address, Target
@@ -23,7 +24,7 @@ class Registration:
         self.link = None  # from its dial to its end
         self.is_registered = False  # the seed has confirmed it on this link
         self.unanswered = 0  # rounds in a row
-        self.repeated_at = 0.0  # when a probe of the seed had `register` repeated last
+        self.repeated_at = -math.inf  # when a probe of the seed had `register` repeated last
         self.backoff = Backoff(FIRST_REST, LONGEST_REST)
         self.failure = ""  # the one that was written down last
         self.address: Address | None = None  # where the seed was last

@@ -34,7 +34,7 @@ class _Talk:
         self.offer: dict[bytes, list] = {}  # run -> ranges that are lacking here
         self.vain: dict[bytes, Intervals] = {}  # what it has offered, and did not bring
         self.vain_until = 0.0
-        self.asked_at, self.owed = 0.0, 0  # when it was asked last, and the portions that it owes
+        self.asked_at, self.owed = -math.inf, 0  # when it was asked last, what portions it owes
 
 
 class Sync:
@@ -110,7 +110,7 @@ class Sync:
         for run, ranges in self._messages.lacking(entries):
             if run in talk.vain:
                 ranges = _without(ranges, talk.vain[run])
-            size += len(ranges)
+            size += len(ranges) - len(talk.offer.get(run, ()))
             if size > OFFER_LIMIT:
                 talk.compared = None  # the next comparison brings the rest
                 break
@@ -124,7 +124,7 @@ class Sync:
         if self._asked is not None and now < self.patient_until:
             return None
         self._asked = None
-        for link, talk in sorted(self._talks.items(), key=lambda item: item[1].asked_at):
+        for link, talk in sorted(self._talks.items(), key=_turn_of):
             lacking = self._messages.lacking(sorted(talk.offer.items(), key=_start_of))
             talk.offer = dict(lacking)
             if not lacking:
@@ -181,6 +181,11 @@ class Sync:
 
 def _without(ranges: list, dropped: Intervals) -> list:
     return [gap for first, last in ranges for gap in dropped.missing(first, last)]
+
+
+def _turn_of(item: tuple) -> tuple[int, float]:
+    """Return the turn of a link: whoever owes portions comes last, or it would stall all others."""
+    return item[1].owed, item[1].asked_at
 
 
 def _start_of(item: tuple) -> int:

@@ -204,12 +204,13 @@ SLICES = 64  # of a digest
 ALL_SLICES = (1 << SLICES) - 1  # as a mask
 RANGES_LIMIT = 8_000  # ranges in one status line
 LINE_TARGET = 50_000  # bytes after which further entries go into another line
+RANGE_COST = LINE_TARGET // RANGES_LIMIT + 1  # bytes that a range counts for at least
 
 Entries = list[tuple[bytes, list[Range]]]  # runs, each once, and numbers
 
 _HEX_DIGITS = {"digest": 32, "parts": 8 * SLICES, "show": SLICES // 4}  # of these verbs
 _WITH_ENTRIES = {"seen", "want", "gone", "took", "knew", "prune", "graft"}
-_RANGE = rb"[0-9]{1,19}(?:-[0-9]{1,19})?"
+_RANGE = rb"%b(?:-%b)?" % (_NUMBER, _NUMBER)
 _ENTRY = re.compile(rb"(%b)=(%b(?:,%b)*)" % (_RUN, _RANGE, _RANGE))
 
 
@@ -222,17 +223,18 @@ class Status(NamedTuple):
 
 def parse_status(body: bytes) -> Status:
     """Parse what stands behind `status:`. ProtocolError if it is malformed."""
-    verb, _, rest = body.removeprefix(b"meet ").partition(b":")
-    verb = verb.decode(errors="replace")
-    if verb == "sent":
-        return Status(verb)
+    if body == b"sent":
+        return Status("sent")
+    name, colon, rest = body.removeprefix(b"meet ").partition(b":")  # some say this first
+    verb = name.decode(errors="replace")
     if verb in _HEX_DIGITS:
         if len(rest) != _HEX_DIGITS[verb] or not re.fullmatch(b"[0-9a-f]+", rest):
             raise ProtocolError(f"malformed line 'status:{verb}'")
         size = 8 if verb == "parts" else len(rest)
         numbers = [int(rest[at:at + size], 16) for at in range(0, len(rest), size)]
         return Status(verb, rest.decode(), tuple(numbers))
-    if verb not in _WITH_ENTRIES or rest.count(b",") + rest.count(b" ") >= RANGES_LIMIT:
+    if (verb not in _WITH_ENTRIES or not colon
+            or rest.count(b",") + rest.count(b" ") >= RANGES_LIMIT):
         raise ProtocolError("malformed line 'status'")
     entries = [_parse_entry(word) for word in rest.split(b" ")] if rest else []
     if len({run for run, _ in entries}) < len(entries):
@@ -247,7 +249,7 @@ def _parse_entry(word: bytes) -> tuple[bytes, list[Range]]:
     origin_of(match[1])
     ranges = [(int(first), int(last or first)) for first, _, last in
               (field.partition(b"-") for field in match[2].split(b","))]
-    if not all(0 < first <= last <= NUMBER_LIMIT for first, last in ranges):
+    if not all(first <= last <= NUMBER_LIMIT for first, last in ranges):
         raise ProtocolError("'status' has a malformed range")
     if any(last + 1 >= first for (_, last), (first, _) in zip(ranges, ranges[1:])):
         ranges = Intervals(ranges).ranges()  # they touch, or are in no order
@@ -275,9 +277,10 @@ def say_entries(verb: str, entries: list[bytes]) -> bytes:
     """Make the status lines of entries, as many as are needed; without entries, an empty one."""
     lines, room = [[]], LINE_TARGET
     for one in entries:
-        room -= max(len(one) + 1, (one.count(b",") + 1) * LINE_TARGET // RANGES_LIMIT)
-        if room < 0 and lines[-1]:
+        cost = max(len(one) + 1, (one.count(b",") + 1) * RANGE_COST)
+        if cost > room and lines[-1]:
             lines.append([])
-            room = LINE_TARGET - len(one)
+            room = LINE_TARGET
+        room -= cost
         lines[-1].append(one)
     return b"".join([b"status:%b:%b\n" % (verb.encode(), b" ".join(line)) for line in lines])

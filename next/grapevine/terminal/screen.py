@@ -16,6 +16,7 @@ class Screen:
         self._lines: collections.deque[str] = collections.deque()
         self._has_lines = threading.Event()
         self._is_idle = threading.Event()
+        self._is_idle.set()
         self.dropped = 0  # lines
         threading.Thread(target=self._run, name="screen", daemon=True).start()
 
@@ -29,8 +30,7 @@ class Screen:
 
     def close(self) -> None:
         """Wait for the last lines, unless the terminal is blocked."""
-        if self._lines or not self._is_idle.is_set():
-            self._is_idle.wait(CLOSE_LIMIT)
+        self._is_idle.wait(CLOSE_LIMIT)
 
     def _run(self) -> None:
         while self._has_lines.wait():

@@ -10,12 +10,8 @@
 One call at a time, and never from within another: what a node asks for happens after its call. A
 dial is followed by `up`, once `link.remote` is known and connected, or by `ended` alone. Each link
 has one `ended`, when it breaks or soon after its `close`, and no call follows that. A link is not
-read before `link.rest_until`. Nothing else is needed: duties, deadlines and lateness are the node's
-own (node.py), made of `later`. The world of threads makes a call in the thread of that name; others
-take no notice of the name.
-
-    threads.py   one node in a process, as a person starts it
-    virtual.py   many nodes in one thread, and time that jumps: tests and simulations
+read before `link.rest_until`. Duties, deadlines and lateness are the node's own (node.py), made of
+`later`, whose `thread` names who makes the call where there are threads.
 """
 
 import heapq

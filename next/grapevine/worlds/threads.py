@@ -10,10 +10,8 @@
 One lock guards the node, its links and its file. A thread takes it for each call of the node, and
 does not wait while it has it; connecting, looking up names, reading and joining happen without it.
 An error of the node's code is written into its file, and costs a link or a round; one of this
-file's own stops the node, because half a node is worse than none.
-
-It runs where MSG_DONTWAIT, poll, fork or IP_BIND_ADDRESS_NO_PORT are missing, and where `shutdown`
-does not wake a thread that waits for the socket, as on Windows and in part on macOS.
+file's own stops the node, because half a node is worse than none. Nothing here needs MSG_DONTWAIT,
+poll or fork, or a `shutdown` that wakes a thread, which Windows and in part macOS have not.
 """
 
 import contextlib
@@ -44,9 +42,9 @@ Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)  # of fe
 class Connection:
     """One TCP connection of a node, from its dial or its acceptance to its end."""
 
-    def __init__(self, world: "ThreadWorld", link=None):
+    def __init__(self, world: "ThreadWorld", link=None, sock: socket.socket | None = None):
         self.world, self.link = world, link
-        self.sock: socket.socket | None = None  # once it is connected, or connecting
+        self.sock = sock  # None until a dial connects
         self.sender: socket.socket | None = None  # the same socket, never waiting
 
     def attach(self) -> None:
@@ -146,11 +144,15 @@ class ThreadWorld:
 
     def dial(self, link, seconds: float) -> Connection:
         connection = Connection(self, link)
+        self._start_reader(connection, self.now() + seconds)
+        return connection
+
+    def _start_reader(self, connection: Connection, until: float | None = None) -> None:
         self._connections.add(connection)
-        if not self._start_thread("reader", self._serve, connection, self.now() + seconds):
+        if not self._start_thread("reader", self._serve, connection, until):
+            connection.drop()
             failure = OSError(errno.EAGAIN, "no thread left")
             self.later(0.0, self.tell_end, connection, failure.strerror, failure)
-        return connection
 
     def stop(self) -> None:
         self.over.set()
@@ -275,9 +277,7 @@ class ThreadWorld:
                         self._call(self.node.crowd_out)
                     self.over.wait(SHORT_REST)
                     continue
-                connection = Connection(self)
-                connection.sock = sock
-                self._call(self._welcome, connection, remote)
+                self._call(self._welcome, Connection(self, sock=sock), remote)
 
     def _welcome(self, connection: Connection, remote: tuple) -> None:
         try:
@@ -285,14 +285,11 @@ class ThreadWorld:
         except OSError:
             connection.drop()  # it broke already, or no descriptor is left
             return
-        self._connections.add(connection)
         remote = address_of(remote[0].partition("%")[0], remote[1])
         connection.link = self.node.accepted(connection, remote)
-        if not self._start_thread("reader", self._serve, connection):
-            self.tell_end(connection, "no thread left", None)
-            connection.drop()
+        self._start_reader(connection)
 
-    def _serve(self, connection: Connection, until: float | None = None) -> None:
+    def _serve(self, connection: Connection, until: float | None) -> None:
         """Connect, if this is a dial, and read to the end."""
         reason, failure = "the other end closed the connection", None
         try:
@@ -318,8 +315,6 @@ class ThreadWorld:
         if connection.link.closed or self.over.is_set():
             raise OSError(errno.ECANCELED, "the link has ended")
         sock.connect((remote.ip, remote.port))
-        if error := sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-            raise OSError(error, os.strerror(error))
         if sock.getsockname() == sock.getpeername():
             raise ConnectionRefusedError("connected to itself: nobody listens there")
         connection.attach()
@@ -358,19 +353,13 @@ class ThreadWorld:
         """Close all sockets, and say nothing to anybody; the other process goes on."""
         self.over.set()
         self.node.stopping = True
-        for sock in (self._listener, self._wake_reader, self._wake_sender):
-            sock.close()
+        for each in (self._listener, self._wake_reader, self._wake_sender):
+            each.close()
         for connection in self._connections:
             connection.drop()
 
 
 _WORLDS: "weakref.WeakSet[ThreadWorld]" = weakref.WeakSet()
 
-
-def _abandon_all() -> None:
-    for world in list(_WORLDS):
-        world.abandon()
-
-
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_abandon_all)
+    os.register_at_fork(after_in_child=lambda: [world.abandon() for world in list(_WORLDS)])

@@ -11,6 +11,7 @@ without power tells nobody, and answers nothing. Every error of a node is raised
 
 import collections
 import errno
+import itertools
 import os
 import random
 from typing import NamedTuple
@@ -24,6 +25,10 @@ RETRY = 3.0  # seconds at most from the end of a cut until TCP has sent again wh
 SLOW_BANDWIDTH = 20_000.0  # bytes a second of a slow machine's connections
 STILL_LIMIT = 20_000  # calls while no time passes, after which somebody spins
 FIN, RESET = b"", None  # on a cable: the end of the stream; "I do not know this connection"
+
+
+def _failure(number: int) -> tuple[str, OSError]:
+    return os.strerror(number), OSError(number, os.strerror(number))
 
 
 class NodeFailed(Exception):
@@ -48,32 +53,25 @@ class Network:
         self.names: dict[Target, Address] = {}  # where names of seeds lead
         self.unpowered: dict[Address, list["End"]] = {}  # ends of machines without power
         self.slow: dict[Address, float] = {}  # machine -> seconds that all takes longer
+        self.held: list["End"] = []  # to which cuts hold something up, once for each item
+        self.ports = itertools.cycle(range(32_768, 60_768))  # of ends that dial
         self._calls = Calls()
+        self.at = self._calls.at  # at(when, call, *arguments) makes a call at that moment
         self._still = 0  # calls made since time passed
         self._cuts: list[frozenset[Address]] = []  # the machines on one side of each
-        self._stuck: collections.Counter["End"] = collections.Counter()  # what cuts hold up
-        self._ports = 0  # of ends that dial
-
-    def at(self, when: float, call, *arguments) -> None:
-        """Make a call at this moment, or now if it has passed."""
-        self._calls.at(max(when, self.now), call, *arguments)
 
     def run(self, until: float) -> None:
         """Make all calls up to this moment."""
         while (when := self._calls.next_at()) <= until:
             if when > self.now:
                 self.now, self._still = when, 0
-            for call, arguments in self._calls.due(when):
+            for call, arguments in self._calls.due(self.now):
                 self.made += 1
                 self._still += 1
                 if self._still > STILL_LIMIT:
-                    raise NodeFailed(f"spins at {when}: {call} {arguments}")
+                    raise NodeFailed(f"spins at {self.now}: {call} {arguments}")
                 call(*arguments)
         self.now = max(self.now, until)
-
-    def next_port(self) -> int:
-        self._ports = (self._ports + 1) % 28_000
-        return 32_768 + self._ports
 
     # Cables.
 
@@ -82,74 +80,61 @@ class Network:
         self._cuts.append(side)
 
     def mend(self, side: frozenset[Address]) -> None:
+        """End a cut; what it has held up comes again, in order for each end."""
         self._cuts.remove(side)
-        stuck, self._stuck = self._stuck, collections.Counter()
-        for end, count in stuck.items():
-            end.send_again(count)
+        held, self.held = self.held, []
+        for end in held:
+            self.at(self.now + self.rng.uniform(0.0, RETRY), end.arrive)
 
     def parted(self, one: Address, other: Address) -> bool:
         return any((one in side) != (other in side) for side in self._cuts)
 
-    def hold_up(self, end: "End") -> None:
-        self._stuck[end] += 1
-
     def delay(self, latency: float, one: Address, other: Address) -> float:
         """Return the seconds that a byte takes between two machines now."""
-        jitter = self.rng.random() * self.cables.jitter if self.cables.jitter else 0.0
+        jitter = self.rng.random() * self.cables.jitter
         return latency + jitter + self.slow.get(one, 0.0) + self.slow.get(other, 0.0)
-
-    def bandwidth(self, one: Address, other: Address) -> float:
-        is_slow = one in self.slow or other in self.slow
-        return min(self.cables.bandwidth, SLOW_BANDWIDTH) if is_slow else self.cables.bandwidth
 
 
 class End:
     """An end of a connection, as its link has it."""
 
-    def __init__(self, world: "VirtualWorld", latency: float, link=None):
+    def __init__(self, world: "VirtualWorld", latency: float, link=None, other=None):
         self.world, self.latency, self.link = world, latency, link
+        world.ends[self] = None
         self.address = world.address  # of its machine
-        self.other: End | None = None  # once a dial has reached somebody
-        self.is_over = False  # it was closed by its own process, or reset
-        self.arrived: list[bytes] = []  # and not read yet
-        self._unread = 0  # bytes on the way to here, or not read yet
-        self._coming: collections.deque = collections.deque()  # bytes, FIN or RESET
-        self._sent_at = -1.0  # when the last of them was sent
-        self._arrives = 0.0  # when the last of them arrives
+        self.other: End | None = other  # a dial has none until it has reached somebody
+        self.is_over = False  # it was closed by its own process, or broke
+        self.arrived: list[bytes] = []  # bytes, and FIN, that were not read yet
+        self.coming: collections.deque = collections.deque()  # bytes, FIN or RESET
+        self.arrives = 0.0  # when the last of them arrives
+        self._sent_at = -1.0  # when it was sent
         self._free_at = 0.0  # when the cable to here is free again
+        self.unread = 0  # bytes on the way to here, or not read yet
         self._is_blocked = False  # `send` did not take everything
-
-    def join(self, dialler: "End", answered: float) -> None:
-        """Connect two ends; nothing reaches the dialler before its answer."""
-        self.other, dialler.other, dialler._arrives = dialler, self, answered
 
     # What its link and its world call.
 
     def send(self, data: bytes) -> int:
         if self.is_over or self.other is None:
             return len(data)
-        room = max(0, self.world.net.cables.buffer - self.other._unread)
-        self._is_blocked = room < len(data)
-        if room and data:
-            self.other._expect(bytes(data[:room]))
-        return min(room, len(data))
+        taken = bytes(data[:max(0, self.world.net.cables.buffer - self.other.unread)])
+        self._is_blocked = len(taken) < len(data)
+        if taken:
+            self.other.expect(taken)
+        return len(taken)
 
-    def close(self) -> None:
-        self.end("closed", FIN)
-
-    def end(self, reason: str, item: bytes | None = FIN, error: OSError | None = None) -> None:
-        """It is over at this end; the other end hears of it, unless there is none."""
+    def close(self, reason: str = "closed", error: OSError | None = None) -> None:
+        """It is over at this end; the other end hears of it, unless this is an error."""
         if not self.is_over:
             self.is_over = True
             self.arrived.clear()
             if self.other is not None and error is None:
-                self.other._expect(item)
+                self.other.expect(FIN)
             self.world.soon(self, self.world.over, self, reason, error)
 
     def reset(self) -> None:
         """Break the connection at this end, without telling the other end."""
-        reason = "Connection reset by peer"
-        self.end(reason, error=OSError(errno.ECONNRESET, reason))
+        self.close(*_failure(errno.ECONNRESET))
 
     def read(self) -> None:
         """Hand what has arrived to the node, unless the link rests."""
@@ -159,13 +144,16 @@ class End:
         if self.link.rest_until > net.now:
             self.world.later_for(self, self.link.rest_until - net.now, self.read)
             return
-        data = b"".join(self.arrived)
+        data, is_last = b"".join(self.arrived), self.arrived[-1] == FIN
         self.arrived.clear()
-        self._unread -= len(data)
+        self.unread -= len(data)
         if self.other._is_blocked:
             self.other._is_blocked = False
             net.at(net.now + self.latency, self.other.world.do, self.other, self.other.flush)
-        self.world.node.took(self.link, data)
+        if data:
+            self.world.node.took(self.link, data)
+        if is_last:
+            self.close("the other end closed the connection")
 
     def flush(self) -> None:
         """Send what waits, until the buffer is full again."""
@@ -178,103 +166,75 @@ class End:
 
     # On the cable.
 
-    def _expect(self, item: bytes | None) -> None:
+    def expect(self, item: bytes | None) -> None:
         """Take onto the cable what the other end has sent."""
-        net, size = self.world.net, len(item or b"")
-        sender = self.other.address
-        self._unread += size
-        self._free_at = max(self._free_at, net.now) + size / net.bandwidth(sender, self.address)
+        net, size, sender = self.world.net, len(item or b""), self.other.address
+        is_slow = sender in net.slow or self.address in net.slow
+        bandwidth = SLOW_BANDWIDTH if is_slow else net.cables.bandwidth
+        self.unread += size
+        self._free_at = max(self._free_at, net.now) + size / bandwidth
         if (item and self._sent_at == net.now and self._free_at - net.now < TOGETHER
-                and self._coming and self._coming[-1]):
-            self._coming[-1] += item
+                and self.coming and self.coming[-1]):
+            self.coming[-1] += item
             return
         self._sent_at = net.now
-        self._coming.append(item)
-        delay = net.delay(self.latency, sender, self.address)
-        self._arrives = max(self._arrives, self._free_at + delay)
-        net.at(self._arrives, self._arrive)
+        self.coming.append(item)
+        self.arrives = max(self.arrives,
+                           self._free_at + net.delay(self.latency, sender, self.address))
+        net.at(self.arrives, self.arrive)
 
-    def _arrive(self) -> None:
+    def arrive(self) -> None:
+        """The next item is here, unless there is a cut."""
         net = self.world.net
         if net.parted(self.address, self.other.address):
-            net.hold_up(self)
+            net.held.append(self)
             return
-        if not self._coming:
+        if not self.coming:
             return  # its sender lost power during a cut
-        item = self._coming.popleft()
+        item = self.coming.popleft()
         if self.world.has_no_power or self.is_over:
             if item and self.address not in net.unpowered:
-                self.other._expect(RESET)  # nobody knows this connection here any more
-        elif item:
+                self.other.expect(RESET)  # nobody knows this connection here any more
+        elif item is RESET:
+            self.reset()
+        else:
             self.arrived.append(item)
             if len(self.arrived) == 1:
                 self.world.do(self, self.read)
-        elif item == FIN:
-            self.world.do(self, self._finish)
-        else:
-            self.reset()
-
-    def _finish(self) -> None:
-        """The other end has ended the stream; what came before is read first."""
-        self.read()
-        if self.arrived and not self.is_over:
-            self.world.later_for(self, self.link.rest_until - self.world.net.now, self._finish)
-        else:
-            self.end("the other end closed the connection")
-
-    def send_again(self, stuck: int) -> None:
-        """A cut is over: what waited for that comes in order."""
-        net = self.world.net
-        if self.other.world.has_no_power:
-            self._coming.clear()
-            return
-        self._arrives = max(self._arrives, net.now + net.rng.uniform(0.0, RETRY))
-        for _ in range(stuck):
-            net.at(self._arrives, self._arrive)
-
-    def power_is_back(self) -> None:
-        """Its machine is up again: it resets the connection if the other end sends again."""
-        if self._unread > sum(map(len, self.arrived)):
-            self.other._expect(RESET)
 
 
 class VirtualWorld:
-    """The world of one life of a node. `make(world)` makes the node."""
+    """The world of one life of a node, which `make(world)` makes. Its clock is ahead by `clock`."""
 
     def __init__(self, net: Network, address: Address, make, rng: random.Random,
                  clock: float = 0.0, lag: float = 0.0):
         self.net, self.address, self.rng = net, address, rng
+        self.now, self.time = lambda: net.now, lambda: START + clock + net.now
         self.has_no_power = self.is_frozen = self._is_gone = False
         self._chance = random.Random(rng.random())  # of the world, apart from the node's
-        self._clock = clock  # seconds by which the node's clock is ahead
         self._lag = lag  # seconds at most until a call that is due is made
-        self._ends: dict[End, None] = {}  # those whose links have not ended
-        self._waiting: dict = {}  # while frozen: whose -> calls
+        self.ends: dict[End, None] = {}  # those whose links have not ended
+        self._waiting: list[tuple] = []  # while frozen: calls, as `do` is told them
         self.asked = collections.Counter()  # thread -> calls that the node has put off
         self.node = make(self)
         self.node.start()
 
     # What a node asks for.
 
-    def now(self) -> float:
-        return self.net.now
-
-    def time(self) -> float:
-        return START + self._clock + self.net.now
-
     def listen(self) -> None:
         if self.address in self.net.worlds:
-            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+            raise _failure(errno.EADDRINUSE)[1]
         self.net.worlds[self.address] = self
         for end in self.net.unpowered.pop(self.address, ()):
-            end.power_is_back()
+            if end.unread > sum(map(len, end.arrived)):  # it is sent again, to nobody
+                end.other.expect(RESET)
 
     def later(self, seconds: float, call, *arguments, thread: str = "timer") -> None:
         self.asked[thread] += 1
         self.later_for(thread, seconds, call, *arguments)
 
     def later_for(self, whose, seconds: float, call, *arguments) -> None:
-        lag = self._chance.random() * self._lag if self._lag else 0.0
+        lag = self._chance.random() * self._lag
         self.net.at(self.net.now + seconds + lag, self.do, whose, call, *arguments)
 
     def soon(self, whose, call, *arguments) -> None:
@@ -282,32 +242,36 @@ class VirtualWorld:
         self.net.at(self.net.now, self.do, whose, call, *arguments)
 
     def dial(self, link, seconds: float) -> End:
-        end = End(self, self.net.rng.uniform(*self.net.cables.latency), link)
-        self._ends[end] = None
-        self.soon(end, self._knock, end, self.net.names.get(link.peer, link.peer), seconds)
+        net = self.net
+        end = End(self, net.rng.uniform(*net.cables.latency), link)
+        target = net.names.get(link.peer, link.peer)
+        if isinstance(target, Address):
+            link.remote, way = target, net.delay(end.latency, self.address, target)
+            net.at(net.now + way, self._reach, end, way, net.now + seconds)
+        else:
+            end.close(f"{target.host} is unknown", OSError(f"{target.host} is unknown"))
         return end
 
     def stop(self) -> None:
-        """The process is over; its kernel ends its connections."""
+        """The process is over, for example killed; its kernel ends its connections."""
         self._is_gone = self.node.stopping = True
         if self.net.worlds.get(self.address) is self:
             del self.net.worlds[self.address]
-        for end in self._ends:
-            if not end.is_over:
-                end.is_over = True
-                if end.other is not None:
-                    end.other._expect(RESET if end.arrived else FIN)
+        for end in self.connections():
+            end.is_over = True
+            end.other.expect(RESET if end.arrived else FIN)
 
     # Accidents.
 
-    def kill(self) -> None:
-        """The process dies without a last word."""
-        self.stop()
+    kill = stop
 
     def lose_power(self) -> None:
         """Nobody is told, and the node is not called again."""
         self.net.worlds.pop(self.address, None)
-        self.net.unpowered[self.address] = [end for end in self._ends if end.other is not None]
+        self.net.unpowered[self.address] = self.connections()
+        for end in self.connections():
+            if self.net.parted(self.address, end.other.address):
+                end.other.coming.clear()  # nobody will send it again
         self._is_gone = self.has_no_power = self.node.stopping = True
 
     def freeze(self) -> None:
@@ -315,16 +279,13 @@ class VirtualWorld:
 
     def thaw(self) -> None:
         """Go on with what has waited, in a random order, at once."""
-        self.is_frozen = False
-        while self._waiting and not self.is_frozen:
-            whose = self._chance.choice(list(self._waiting))
-            call, arguments = self._waiting[whose].popleft()
-            if not self._waiting[whose]:
-                del self._waiting[whose]
-            self.do(whose, call, *arguments)
+        self.is_frozen, waiting, self._waiting = False, self._waiting, []
+        while waiting:
+            whose = self._chance.choice(waiting)[0]
+            self.do(*waiting.pop([entry[0] for entry in waiting].index(whose)))
 
     def connections(self) -> list[End]:
-        return [end for end in self._ends if end.other is not None and not end.is_over]
+        return [end for end in self.ends if end.other is not None and not end.is_over]
 
     # Calls of the node.
 
@@ -333,60 +294,36 @@ class VirtualWorld:
         if self._is_gone:
             return
         if self.is_frozen:
-            self._waiting.setdefault(whose, collections.deque()).append((call, arguments))
+            self._waiting.append((whose, call, *arguments))
             return
         try:
             call(*arguments)
-        except NodeFailed:
-            raise
         except Exception as error:
             raise NodeFailed(f"{self.address}: {error!r} in {call.__name__}") from error
 
-    def _knock(self, end: End, target: Target, seconds: float) -> None:
-        """Send the first packet, which the kernel there answers, even for a frozen process."""
-        net = self.net
-        if end.is_over:
-            return
-        if not isinstance(target, Address):
-            self.over(end, f"{target.host} is unknown", OSError(f"{target.host} is unknown"))
-            return
-        end.link.remote = target
-        way = net.delay(end.latency, self.address, target)
-        net.at(net.now + way, self._reach, end, target, way, net.now + seconds)
-
-    def _reach(self, end: End, target: Address, way: float, limit: float) -> None:
-        net, there = self.net, self.net.worlds.get(target)
-        answered, error = net.now + way, errno.ECONNREFUSED
-        if end.is_over:
+    def _reach(self, end: End, way: float, limit: float) -> None:
+        """A dial comes to its machine, whose kernel answers, even for a frozen process."""
+        net, target, answered = self.net, end.link.remote, self.net.now + way
+        there, error = net.worlds.get(target), errno.ECONNREFUSED
+        if end.is_over or self._is_gone:
             return
         if net.parted(self.address, target) or target in net.unpowered or answered > limit:
-            answered, error = limit, errno.ETIMEDOUT
-        elif there is not None:
-            there.welcome(end, answered)
-            net.at(answered, self.do, end, self._connected, end)
+            there, answered, error = None, limit, errno.ETIMEDOUT
+        if there is None:
+            net.at(answered, self.do, end, end.close, *_failure(error))
             return
-        failure = OSError(error, os.strerror(error))
-        net.at(answered, self.do, end, self.over, end, failure.strerror, failure)
+        end.arrives, end.other = answered, End(there, end.latency, other=end)
+        there.soon(end.other, there._accept, end.other, next(net.ports))
+        net.at(answered, self.do, end, self._connected, end)
 
-    def welcome(self, dialler: End, answered: float) -> None:
-        """Its kernel accepts a connection."""
-        end = End(self, dialler.latency)
-        end.join(dialler, answered)
-        self._ends[end] = None
-        remote = address_of(dialler.address.ip, self.net.next_port())
-        self.soon(end, self._accept, end, remote)
-
-    def _accept(self, end: End, remote: Address) -> None:
-        end.link = self.node.accepted(end, remote)
+    def _accept(self, end: End, port: int) -> None:
+        end.link = self.node.accepted(end, address_of(end.other.address.ip, port))
 
     def _connected(self, end: End) -> None:
         if not end.is_over:
             self.node.up(end.link)
 
-    def over(self, end: End, reason: str, error: OSError | None = None) -> None:
-        """Tell the node the end of a link, once."""
-        if end in self._ends:
-            del self._ends[end]
-            end.is_over = True
-            if end.link is not None:
-                self.node.ended(end.link, reason, error)
+    def over(self, end: End, reason: str, error: OSError | None) -> None:
+        """Tell the node the end of a link."""
+        del self.ends[end]
+        self.node.ended(end.link, reason, error)

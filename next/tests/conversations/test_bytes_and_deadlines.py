@@ -156,11 +156,15 @@ def test_a_node_that_was_frozen_reads_what_came_meanwhile_before_it_hangs_up(kin
 def test_of_more_than_1024_unidentified_connections_the_oldest_ends(kind):
     scene = Scene(kind)
     friend = neighbour(scene, "127.0.0.1:6002") if kind is Peer else registered(scene, A)
-    crowd = [scene.machine("127.0.0.1:7001", listens=False).dial() for _ in range(1_025)]
+    silent = scene.machine("127.0.0.1:7001")
+    silent.is_alive = False
+    crowd = [silent.dial()]
+    crowd[0].say(f"{'Connection with Peer' if kind is Peer else 'register'}:{silent.address}")
+    crowd += [scene.machine("127.0.0.1:7002", listens=False).dial() for _ in range(1_024)]
     assert [end for end in crowd if end.closed] == crowd[:1]
     crowd[5].hang_up()
     scene.run(0.1)
-    crowd.append(scene.machine("127.0.0.1:7001", listens=False).dial())
+    crowd.append(scene.machine("127.0.0.1:7002", listens=False).dial())
     assert [at for at, end in enumerate(crowd) if end.closed] == [0, 5]
     assert friend.closed is None
 

@@ -175,6 +175,14 @@ def test_a_neighbour_whose_link_broke_is_dialled_at_once_but_only_once_a_round()
     end.machine.accept(13.0)
 
 
+def test_a_link_that_is_dead_at_the_other_end_breaks_with_the_next_request():
+    scene = Scene(Peer, liveness_interval=10.0)
+    end = neighbour(scene)
+    end.vanish()
+    assert scene.event("disconnected:", 10.1) == f"disconnected:{A}:Connection reset by peer"
+    assert dialled(end.machine)
+
+
 def test_a_neighbour_that_refuses_after_its_link_broke_misses_no_round():
     scene = Scene(Peer, liveness_interval=1.0)
     end = neighbour(scene)
@@ -216,7 +224,7 @@ def test_a_neighbour_that_gives_the_link_up_is_left_alone():
 
 
 def test_links_above_capacity_are_given_up_the_unnamed_first_then_the_youngest():
-    peers = [f"127.0.0.1:{port}" for port in (4997, 6002, 6003, 4998, 4999)]
+    peers = [f"127.0.0.1:{port}" for port in (4991, 6002, 4992, 4993, 4994)]
     scene = listing(*peers[:3], peers[4], capacity="fixed:2", liveness_interval=10.0)
     scene.run(0.1)  # nobody is there when it dials
     ends = []
@@ -224,10 +232,10 @@ def test_links_above_capacity_are_given_up_the_unnamed_first_then_the_youngest()
         ends.append(neighbour(scene, peer))
         scene.run(0.1)
     scene.event("disconnected:", 10.0)
-    assert scene.events("disconnected:") == ["disconnected:127.0.0.1:4998:given up"]
-    scene.run(10.0)
-    assert scene.events("disconnected:")[1:] == ["disconnected:127.0.0.1:6003:given up",
-                                                 "disconnected:127.0.0.1:4997:given up"]
+    assert scene.events("disconnected:") == ["disconnected:127.0.0.1:4993:given up"]
+    scene.run(10.1)
+    assert scene.events("disconnected:")[1:] == ["disconnected:127.0.0.1:4992:given up",
+                                                 "disconnected:127.0.0.1:4991:given up"]
     assert [end.lines[-1:] == [f"connection refused:{NODE}:full"] for end in ends] == [
         True, False, True, True, False]
 

@@ -11,10 +11,8 @@ word of KINDS, and the nodes concerned; then, where they matter, `for SECONDS` u
 `xN`, a number. All accidents are over at the end of the unrest (`unrest=60`, in seconds).
 """
 
-import contextlib
 import functools
-import itertools
-import math
+import re
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -25,20 +23,17 @@ from grapevine.worlds.virtual import Cables, NodeFailed
 
 KINDS: dict[str, tuple[Callable, Callable | None]] = {  # word -> what begins it, called with the
     # lives, a node (`cut`: the machines of one side) and, if NUMBERED, a number; what ends it
-    "start": (Lives.start, None),
-    "say": (Lives.say_all, None),
-    "kill": (Lives.kill, Lives.start_again),
-    "power": (Lives.lose_power, Lives.start_again),
-    "leave": (Lives.leave, Lives.start_again),
-    "freeze": (Lives.freeze, Lives.thaw),
-    "cut": (Lives.cut, Lives.mend),
+    "start": (Lives.start, None), "say": (Lives.say_all, None),
+    "kill": (Lives.kill, Lives.start_again), "power": (Lives.lose_power, Lives.start_again),
+    "leave": (Lives.leave, Lives.start_again), "freeze": (Lives.freeze, Lives.thaw),
+    "cut": (lambda lives, side: lives.net.cut(side), Lives.mend),
     "slow": (Lives.slow, Lives.fast),
-    "reset": (Lives.reset, None),
-    "break": (functools.partial(Lives.reset, both=False), None),
-}
+    "reset": (Lives.reset, None), "break": (functools.partial(Lives.reset, both=False), None)}
 NUMBERED = ("say", "slow", "reset", "break")
 OF_OTHERS = ("spread",)  # conditions of networks that can do more: read, and without effect here
 SEED_PORT, SEEDS_LIMIT = 4000, 1_000  # of the first seed; so that no port of a seed is a peer's
+_ACCIDENT = re.compile(r"([0-9.]+) ([a-z]+) ([0-9.:]+(?: [0-9.:]+)*)(?: for ([0-9.]+))?"
+                       r"(?: x([0-9]+))?")
 
 
 class Conditions(NamedTuple):
@@ -106,9 +101,6 @@ class Schedule(NamedTuple):
     conditions: Conditions
     accidents: tuple[Accident, ...]
 
-    def seeds(self) -> list[Address]:
-        return seed_addresses(self.conditions.seeds)
-
     def __str__(self) -> str:
         return "\n".join([f"schedule {self.number} {self.conditions}", *map(str, self.accidents)])
 
@@ -118,56 +110,47 @@ def seed_addresses(count: int) -> list[Address]:
 
 
 def parse_schedule(text: str) -> Schedule:
-    """Parse the text of a schedule. Behind an empty line only accidents count, because a command
-    has shown its verdict there. ValueError names the bad line."""
-    line, *lines = text.removeprefix("\ufeff").strip().splitlines() or [""]
+    """Parse the text of a schedule, up to an empty line. ValueError names the bad line."""
+    line, *lines = text.partition("\n\n")[0].splitlines() or [""]
     accidents = []
     try:
         number, conditions = _parse_head(line.split())
-        for line in itertools.takewhile(str.strip, lines):
-            accidents.append(_parse_accident(line.split()))
+        for line in lines:
+            accidents.append(_parse_accident(line))
     except ValueError as error:
         raise ValueError(f"{line!r}: {error}") from None
-    for line in itertools.dropwhile(str.strip, lines):
-        with contextlib.suppress(ValueError):
-            accidents.append(_parse_accident(line.split()))
     return Schedule(number, conditions, tuple(accidents))
 
 
 def _parse_head(words: list[str]) -> tuple[int, Conditions]:
     if words[:1] != ["schedule"] or not words[1:]:
         raise ValueError("the first line is: schedule NUMBER NAME=VALUE …")
-    number, values = int(words[1]), {}
+    values = {}
     for word in words[2:]:
         name, _, value = word.partition("=")
         name = name.replace("-", "_")
         if name in OF_OTHERS:
             continue
-        usual = Conditions._field_defaults.get(name)
-        if usual is None:
+        if name not in Conditions._fields:
             raise ValueError(f"no condition is called {name}")
-        values[name] = parse_capacity(value) if name == "capacity" else type(usual)(value)
+        kind = parse_capacity if name == "capacity" else type(Conditions._field_defaults[name])
+        values[name] = kind(value)
     if not 1 <= values.get("seeds", 1) <= SEEDS_LIMIT:
         raise ValueError(f"seeds is a number from 1 to {SEEDS_LIMIT}")
-    return number, Conditions(**values)
+    return int(words[1]), Conditions(**values)
 
 
-def _parse_accident(words: list[str]) -> Accident:
-    if len(words) < 3:
-        raise ValueError("a line is: SECOND ACCIDENT IP:PORT …")
-    at, kind, *words = words
+def _parse_accident(line: str) -> Accident:
+    match = _ACCIDENT.fullmatch(line.strip())
+    if match is None:
+        raise ValueError("a line is: SECOND ACCIDENT IP:PORT … [for SECONDS] [xNUMBER]")
+    at, kind, who, seconds, number = match.groups()
     if kind not in KINDS:
         raise ValueError(f"{kind!r} is none of {', '.join(KINDS)}")
-    number = int(words.pop()[1:]) if words[-1].startswith("x") else None
     if (number is not None) != (kind in NUMBERED):
         raise ValueError(f"a number xN goes with each of {', '.join(NUMBERED)}, and with no other")
-    seconds = None
-    if words[-2:-1] == ["for"]:
-        if KINDS[kind][1] is None:
-            raise ValueError(f"a {kind} does not end, so no `for` goes with it")
-        seconds = float(words.pop())
-        words.pop()
-    numbers = float(at), seconds or 0, number or 0
-    if not words or not all(0 <= value < math.inf for value in numbers):
-        raise ValueError("an accident names a node, and its numbers are finite, and not below 0")
-    return Accident(float(at), kind, tuple(map(parse_address, words)), seconds, number)
+    if seconds is not None and KINDS[kind][1] is None:
+        raise ValueError(f"a {kind} does not end, so no `for` goes with it")
+    return Accident(float(at), kind, tuple(map(parse_address, who.split())),
+                    None if seconds is None else float(seconds),
+                    None if number is None else int(number))

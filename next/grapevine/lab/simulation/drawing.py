@@ -21,10 +21,13 @@ def draw_schedule(number: int, peers: int | None = None, seeds: int | None = Non
     some_peers, some_seeds = rng.randint(2, 12), rng.randint(1, 5)
     draw = _Draw(rng, peers or some_peers, seeds or some_seeds)
     conditions = draw.conditions(hard)
-    draw.all_accidents()
-    if hard:
-        for _ in range(rng.randint(1, 4)):
-            draw.power()
+    draw.starts()
+    kinds = [draw.death] * 3 + [draw.broken, draw.seed, draw.frozen] * 2
+    kinds += [draw.broken_together, draw.cut, draw.slow, draw.power]
+    for _ in range(rng.randint(1, 14)):
+        rng.choice(kinds)()
+    for _ in range(rng.randint(1, 4) if hard else 0):
+        draw.power()
     if seedless:
         draw.end_of_seeds()
     accidents = sorted(draw.accidents, key=lambda accident: accident.at)
@@ -35,7 +38,7 @@ class _Draw:
     """A schedule while it is drawn."""
 
     def __init__(self, rng: random.Random, peers: int, seeds: int):
-        self.rng = rng
+        self.rng, self.any, self.uniform = rng, rng.choice, rng.uniform
         self._seeds = seed_addresses(seeds)
         self._peers = [address_of(f"127.0.0.{1 + n // PORTS}", PEER_PORT + n % PORTS)
                        for n in range(peers)]
@@ -46,7 +49,7 @@ class _Draw:
         self.accidents: list[Accident] = []
 
     def conditions(self, hard: bool) -> Conditions:
-        few, choice = self._few, self.rng.choice
+        few, choice = self._few, self.any
         latency = choice([0.0002, 0.001, 0.01, 0.05, 0.1])
         lag = choice([0.1, 0.2, 0.3] if hard else [0.0, 0.001, 0.02, 0.3])
         slow = latency > 0.01 or lag > 0.02  # an answer may take longer than a second
@@ -62,89 +65,76 @@ class _Draw:
             bandwidth=choice([1e5, 1e6, 1e8]), buffer=choice([16_384, 262_144, 4_194_304]),
             lag=lag, clocks=choice([0.0, 1.0, 1000.0]), unrest=self._unrest)
 
-    def all_accidents(self) -> None:
-        """Draw starts, messages, and 1 to 14 accidents."""
-        for seed in self._seeds:
-            late = self.rng.random() < 0.1 and self._few
-            self._add(self.rng.uniform(0, JOINING) if late else 0.0, "start", [seed])
-        for peer in self._peers:
-            self._add(self.rng.uniform(0, self._joining), "start", [peer])
-        for _ in range(self.rng.randint(1, 4)):
-            self._say(self._moment())
-        if not self._few:
-            self._say(self._joining + 5.0)
-        kinds = [self._death] * 3 + [lambda: self._break(self._moment(), self._everyone)] * 2
-        kinds += [self._seed] * 2 + [self._break_together, lambda: self._freeze(self._peers),
-                                     lambda: self._freeze(self._seeds), self._cut, self._slow,
-                                     self.power]
-        for _ in range(self.rng.randint(1, 14)):
-            self.rng.choice(kinds)()
-
-    def end_of_seeds(self) -> None:
-        """Let all seeds die for good, at one moment or at several."""
-        self.accidents = [accident for accident in self.accidents
-                          if accident.kind not in ("kill", "power", "leave")
-                          or accident.who[0] not in self._seeds]
-        together = self.rng.uniform(self._joining + 2.0, self._unrest - 2.0)
-        for seed in self._seeds:
-            at = together if self.rng.random() < 0.7 else self.rng.uniform(together, self._unrest)
-            self._add(at, "kill", [seed])
-
     # Accidents.
 
-    def _add(self, at: float, kind: str, who: list[Address], seconds: float | None = None,
-             number: int | None = None) -> None:
-        """Add an accident. It ends, if ever, within the unrest."""
-        at = round(at, 3)
+    def _add(self, kind: str, who: list[Address], seconds: float | None = None,
+             number: int | None = None, at: float | None = None) -> None:
+        """Add an accident, at any moment by default. It ends, if ever, within the unrest."""
+        at = round(self._moment() if at is None else at, 3)
         if seconds is not None:
             seconds = math.floor(1000 * min(seconds, self._unrest - at)) / 1000
         self.accidents.append(Accident(at, kind, tuple(who), seconds, number))
 
     def _moment(self) -> float:
-        return self.rng.uniform(1.0, self._unrest - 2.0)
+        return self.uniform(1.0, self._unrest - 2.0)
 
-    def _say(self, at: float) -> None:
-        self._add(at, "say", [self.rng.choice(self._peers)], number=self.rng.choice([1, 3, 30]))
+    def starts(self) -> None:
+        """Start all nodes, some seeds late, and let a few peers say something."""
+        for seed in self._seeds:
+            late = self.rng.random() < 0.1 and self._few
+            self._add("start", [seed], at=self.uniform(0, JOINING) if late else 0.0)
+        for peer in self._peers:
+            self._add("start", [peer], at=self.uniform(0, self._joining))
+        for _ in range(self.rng.randint(1, 4)):
+            self._add("say", [self.any(self._peers)], number=self.any([1, 3, 30]))
 
-    def _death(self) -> None:
+    def death(self) -> None:
         """Let a peer die or leave. Most come back, some at once."""
-        back = self.rng.choice([None, None, 0.0, self.rng.uniform(0.0, 3.0),
-                                self.rng.uniform(3.0, 30.0)])
-        self._add(self._moment(), self.rng.choice(["kill", "kill", "leave"]),
-                  [self.rng.choice(self._peers)], back)
+        back = self.any([None, None, 0.0, self.uniform(0.0, 3.0), self.uniform(3.0, 30.0)])
+        self._add(self.any(["kill", "kill", "leave"]), [self.any(self._peers)], back)
 
     def power(self) -> None:
         """Let a machine lose power, for a while or for ever."""
-        back = self.rng.choice([None, None, self.rng.uniform(1.0, 30.0)])
-        self._add(self._moment(), "power", [self.rng.choice(self._everyone)], back)
+        back = self.any([None, None, self.uniform(1.0, 30.0)])
+        self._add("power", [self.any(self._everyone)], back)
 
-    def _break(self, at: float, nodes: list[Address]) -> None:
+    def broken(self, at: float | None = None) -> None:
         """Break a connection of a node, at one end or both."""
-        self._add(at, self.rng.choice(["reset", "break"]), [self.rng.choice(nodes)],
-                  number=self.rng.randrange(20))
+        self._add(self.any(["reset", "break"]), [self.any(self._everyone)],
+                  number=self.rng.randrange(20), at=at)
 
-    def _break_together(self) -> None:
+    def broken_together(self) -> None:
         """Break several connections at once, so that both ends dial together."""
         at = self._moment()
         for _ in range(self.rng.randint(2, 6)):
-            self._break(at + self.rng.choice([0.0, self.rng.uniform(0.0, 0.01)]), self._peers)
+            self.broken(at + self.any([0.0, self.uniform(0.0, 0.01)]))
 
-    def _seed(self) -> None:
+    def seed(self) -> None:
         """Let a seed die, or all seeds. Most are started again."""
-        at = self._moment()
-        back = self.rng.choice([None, self.rng.uniform(0.0, 3.0), self.rng.uniform(3.0, 40.0)])
-        for seed in (self._seeds if self.rng.random() < 0.4 else [self.rng.choice(self._seeds)]):
-            self._add(at, "kill", [seed], back)
+        at, back = self._moment(), self.any([None, self.uniform(0.0, 3.0), self.uniform(3.0, 40.0)])
+        for seed in (self._seeds if self.rng.random() < 0.4 else [self.any(self._seeds)]):
+            self._add("kill", [seed], back, at=at)
 
-    def _freeze(self, nodes: list[Address]) -> None:
-        self._add(self._moment(), "freeze", [self.rng.choice(nodes)], self.rng.uniform(0.5, 30.0))
+    def end_of_seeds(self) -> None:
+        """Let all seeds die for good, at one moment or at several."""
+        self.accidents = [accident for accident in self.accidents
+                          if accident.kind not in ("kill", "power")
+                          or accident.who[0] not in self._seeds]
+        together = self.uniform(self._joining + 2.0, self._unrest - 2.0)
+        for seed in self._seeds:
+            alone = self.uniform(together, self._unrest)
+            self._add("kill", [seed], at=self.any([together, together, alone]))
 
-    def _cut(self) -> None:
+    def frozen(self) -> None:
+        self._add("freeze", [self.any(self.any([self._peers, self._seeds]))],
+                  self.uniform(0.5, 30.0))
+
+    def cut(self) -> None:
         """Cut off up to half of the peers, or of all nodes."""
-        nodes = self._everyone if self.rng.random() < 0.5 else self._peers
+        nodes = self.any([self._everyone, self._peers])
         side = self.rng.sample(nodes, self.rng.randint(1, max(1, len(nodes) // 2)))
-        self._add(self._moment(), "cut", sorted(side), self.rng.uniform(1.0, 40.0))
+        self._add("cut", sorted(side), self.uniform(1.0, 40.0))
 
-    def _slow(self) -> None:
-        self._add(self._moment(), "slow", [self.rng.choice(self._everyone)],
-                  self.rng.uniform(1.0, 30.0), number=self.rng.choice([100, 500, 2000]))
+    def slow(self) -> None:
+        self._add("slow", [self.any(self._everyone)], self.uniform(1.0, 30.0),
+                  self.any([100, 500, 2000]))

@@ -44,17 +44,14 @@ class Judge:
     """The judge of a network, which notes all faults."""
 
     def __init__(self, lives: Lives):
-        self.lives = lives
+        lives.hear, self.lives = self.heard, lives
         self.faults: list[Fault] = []
         self._stirred: tuple[float, str] = (0.0, "nothing")  # the last event of unrest
         self._misses: dict[tuple, int] = {}  # (peer, neighbour) -> misses in a row
         self._replaced: set[tuple] = set()  # (peer, neighbour): the link that stood is given up
         self._met: dict[tuple, None] = {}  # (life, that of its neighbour), of each end of a link
         self._reports: dict[tuple, float] = {}  # (seed, dead) -> when it last heard of the death
-        self._removals: dict[tuple, float] = {}  # (life of a seed, peer) -> when it last removed it
-        self._rejected: set[tuple] = set()  # (seed, dead): it rejected the last report
-        self._to_pass_on: dict[tuple, float] = {}  # (life of a seed, dead) -> first reported when
-        lives.hear = self.heard
+        self._own: dict[tuple, float] = {}  # (life of a seed, dead) -> when its peer reported that
 
     def ask(self, question: str, wrong: Iterable[str]) -> None:
         """Note the faults that a question has found."""
@@ -90,7 +87,8 @@ class Judge:
         self.lives.net.at(now + FORGOTTEN, self._has_dropped_offers, address, now)
         text, is_duplicate, _ = rest.partition(":duplicate")
         peer = parse_address(text) if is_duplicate else None
-        if any(link.peer == peer and self._stands(link) for link in node.links):
+        if any(link.peer == peer and link.role == "NEIGHBOUR" and self._stands(link)
+               for link in node.links):
             self._replaced.add((address, peer))
 
     def _stands(self, link) -> bool:
@@ -126,31 +124,24 @@ class Judge:
         self._blamed(address, parse_address(rest), event)
 
     def on_dead_report(self, address: Address, rest: str, event: str) -> None:
-        """Expect a seed to pass on the report of a listed peer."""
-        (dead, _, reporter), now = wire.parse(rest.encode())[1], self.lives.net.now
-        self._reports[address, dead] = now
-        if reporter in self.lives.nodes[address].registry.rows:
-            self._rejected.discard((address, dead))
-            died = self.lives.troubled[dead]
-            about = self.lives.life(address), dead
-            if self._to_pass_on.get(about, -1.0) < died:
-                self._to_pass_on[about] = now
-                self.lives.net.at(now + PASSED_ON, self._has_passed_on, address, dead, died, now)
-
-    def on_rejected(self, address: Address, rest: str, event: str) -> None:
-        dead = wire.parse(":".join(rest.split(":")[:6]).encode())[1][0]
-        self._rejected.add((address, dead))
+        """Expect a seed to pass on the first report of a listed peer."""
+        (dead, _, reporter), lives = wire.parse(rest.encode())[1], self.lives
+        self._reports[address, dead] = now = lives.net.now
+        died, about = lives.troubled[dead], (lives.life(address), dead)
+        if reporter in lives.nodes[address].registry.rows and self._own.get(about, -1.0) < died:
+            self._own[about] = now
+            lives.net.at(now + PASSED_ON, self._has_passed_on, address, dead, died, now)
 
     def on_passed_on(self, address: Address, rest: str, event: str) -> None:
         """Note that this seed knows of a death."""
         self._reports[address, wire.parse(rest.encode())[1][0]] = self.lives.net.now
 
     def _has_passed_on(self, seed: Address, dead: Address, died: float, reported: float) -> None:
-        """Check that a seed has passed on a death that it believed."""
-        lives = self.lives
-        if (dead in lives.nodes or lives.troubled[dead] > died or (seed, dead) in self._rejected
-                or self._removals.get((lives.life(seed), dead), -1.0) < died):
-            return  # it was only cut off, or lived on; or it was removed and passed on before
+        """Check that a seed has told the others of a peer that is dead since before the report."""
+        lives, node = self.lives, self.lives.nodes.get(seed)
+        if (dead in lives.nodes or lives.troubled[dead] > died
+                or node is None or node.registry.removal(dead, lives.net.now) is None):
+            return  # or the seed has never listed it
         self.ask(MEANWHILE, [
             f"{seed} heard at {reported:.3f} that {dead} is dead, removed it, has not told {other}"
             for other in lives.seeds
@@ -161,7 +152,6 @@ class Judge:
         """Check that a seed removes a living peer only for a reason."""
         peer, _, reason = rest.rpartition(":")
         accused = parse_address(peer)
-        self._removals[self.lives.life(address), accused] = self.lives.net.now
         node = self.lives.nodes.get(accused)
         if node is not None and reason != "left" and (reason == "dead" or any(
                 link.peer == address and not link.closed for link in node.registrations.links())):

@@ -16,8 +16,21 @@ from grapevine.settings import Settings
 from grapevine.worlds.virtual import START, Cables, Network, VirtualWorld
 
 LOOK = 0.25  # seconds between two looks whether a node that leaves has ended, or has room to speak
-STAMP = len("HH:MM:SS.ffffff:")  # characters before an event
+STAMP = len("YYYY-MM-DD HH:MM:SS.ffffff:")  # before an event in an output file
 TEXT = "said {} of {}"  # of a message; not `message N`, which the generator says
+
+
+class File(io.BytesIO):
+    """An output file in memory; `hear(event)` is told what is written."""
+
+    def __init__(self, hear):
+        super().__init__()
+        self._hear = hear
+
+    def write(self, data: bytes) -> int:
+        for line in data.decode().split("\n")[:-1]:
+            self._hear(line[STAMP:])
+        return super().write(data)
 
 
 class Lives:
@@ -27,7 +40,7 @@ class Lives:
     def __init__(self, number: int, classes: dict, seeds: list[Address], settings: Settings,
                  cables: Cables, lag: float = 0.0, clocks: float = 0.0):
         self.net = Network(random.Random(f"{number}:cables"), cables)
-        self.files: dict[str, io.BytesIO] = {}  # the output files, by name
+        self.files: dict[str, File] = {}  # the output files, by name
         self.nodes: dict[Address, object] = {}  # that live, or leave
         self.seeds, self.settings = seeds, settings
         self.hear = lambda address, event: None
@@ -46,9 +59,9 @@ class Lives:
         kind = "seed" if address in self.seeds else "peer"
         self._count[address] += 1
         self.trouble(address)
-        file = self.files.setdefault(f"{kind}_{address.file_part}.txt", io.BytesIO())
-        output = Output(file, functools.partial(self._heard, address),
-                        lambda: START * 10**9 + round(self.net.now * 1e9))
+        file = self.files.setdefault(f"{kind}_{address.file_part}.txt",
+                                     File(functools.partial(self._heard, address)))
+        output = Output(file, clock=lambda: START * 10**9 + round(self.net.now * 1e9))
 
         def make(world: VirtualWorld):
             self.nodes[address] = self._classes[kind](
@@ -59,8 +72,7 @@ class Lives:
         chance = random.Random(f"{self._number}:{address}:{self._count[address]}")
         VirtualWorld(self.net, address, make, chance, ahead, self._lag)
 
-    def _heard(self, address: Address, line: str) -> None:
-        event = line[STAMP:]
+    def _heard(self, address: Address, event: str) -> None:
         self.hear(address, event)
         if event.startswith("stopped:"):
             self.trouble(address)
@@ -97,9 +109,6 @@ class Lives:
         if node is not None and node.world.is_frozen:
             self.trouble(address)
             node.world.thaw()
-
-    def cut(self, side: frozenset[Address]) -> None:
-        self.net.cut(side)
 
     def mend(self, side: frozenset[Address]) -> None:
         self.net.mend(side)
@@ -158,14 +167,12 @@ class Lives:
 
     def pieces(self) -> list[list[Address]]:
         """Return the pieces of the graph of all peers, in order. A link counts in both ways."""
-        piece_of = {address: [address] for address in self.peers()}
-        for address, node in self.peers().items():
-            for other in node.neighbours.linked():
-                one, two = piece_of[address], piece_of.get(other, piece_of[address])
-                if one is not two:
-                    one += two
-                    piece_of.update(dict.fromkeys(two, one))
-        return sorted({min(piece): sorted(piece) for piece in piece_of.values()}.values())
+        peers, pieces = self.peers(), []
+        for address, node in peers.items():
+            piece = {address, *node.neighbours.linked()} & peers.keys()
+            joined = [other for other in pieces if other & piece]
+            pieces = [other for other in pieces if other not in joined] + [piece.union(*joined)]
+        return sorted(map(sorted, pieces))
 
     def in_reach_since(self, one: Address, other: Address) -> float:
         """Return since when two nodes can reach each other, or infinity."""

@@ -1,0 +1,124 @@
+"""A node may hold a link: nothing more of it is handled until a condition holds."""
+
+import math
+
+from grapevine.asking import LineNode
+from grapevine.tools import ProtocolError
+from tests.tools.virtual import End, Scene
+
+A = "127.0.0.1:6001"
+
+
+class Shop(LineNode):
+    """A node that sells what it has, one by one; a customer waits while the shelf is empty."""
+
+    ANSWERS = {"UNIDENTIFIED": {"buy": "on_buy", "look": "on_look"}}
+    PATIENCE = math.inf
+
+    def __init__(self, address, settings, output, world, seeds):
+        super().__init__(address, settings, output, world)
+        self.shelf = 1
+
+    def start(self) -> None:
+        self.world.listen()
+
+    def parse(self, message: bytes) -> tuple[str, tuple]:
+        kind = message.decode().rstrip()
+        if kind not in ("buy", "look"):
+            raise ProtocolError("we do not sell that")
+        return kind, ()
+
+    def on_buy(self, link) -> None:
+        self.shelf -= 1
+        link.send(b"sold\n")
+        self.hold(link, lambda: self.shelf > 0, self.PATIENCE)
+
+    def on_look(self, link) -> None:
+        link.send(b"%d there\n" % self.shelf)
+
+
+class ImpatientShop(Shop):
+    PATIENCE = 2.0
+
+
+def customer(kind=Shop) -> tuple[Scene, End]:
+    scene = Scene(kind)
+    return scene, scene.machine(A).dial()
+
+
+def test_lines_behind_the_one_that_holds_wait_in_order():
+    scene, end = customer()
+    end.say("buy", "look", "buy")
+    assert end.hear() == "sold"
+    end.say("look")
+    assert end.hear(1.0) is None
+    scene.node.shelf = 2
+    assert [end.hear(0.1) for _ in range(3)] == ["2 there", "sold", "1 there"]
+
+
+def test_a_link_may_be_held_again_by_a_line_that_waited():
+    scene, end = customer()
+    end.say("buy", "buy", "look")
+    assert end.hear_all() == ["sold"]
+    scene.node.shelf = 1
+    assert end.hear_all() == ["sold"]
+    scene.node.shelf = 1
+    assert end.hear_all() == ["1 there"]
+
+
+def test_a_condition_that_holds_already_holds_nobody_up():
+    scene, end = customer()
+    scene.node.shelf = 5
+    end.say("buy", "look")
+    assert [end.hear(0.01) for _ in range(2)] == ["sold", "4 there"]
+
+
+def test_a_held_link_goes_on_after_so_many_seconds():
+    scene, end = customer(ImpatientShop)
+    end.say("buy", "look")
+    assert end.hear() == "sold"
+    assert end.hear(1.9) is None
+    assert end.hear(0.2) == "0 there"
+
+
+def test_other_links_are_not_held():
+    scene, end = customer()
+    end.say("buy")
+    other = scene.machine("127.0.0.1:6002").dial()
+    other.say("look")
+    assert other.hear() == "0 there"
+
+
+def test_a_held_link_is_not_read_and_its_deadline_moves_along():
+    scene, end = customer()
+    end.say("buy")
+    scene.run(0.1)
+    for _ in range(60):
+        end.say(*["look" + " " * 996] * 100)
+        scene.run(0.05)
+    assert end.waiting  # its sender has to wait: 256 KiB are on the way
+    scene.run(20.0)
+    assert end.closed is None
+    scene.node.shelf = 1
+    assert end.hear_all(1.0).count("1 there") == 6_000
+    assert end.ends_within(5.1)
+
+
+def test_a_held_link_may_end():
+    scene, end = customer()
+    end.say("buy", "look")
+    scene.run(0.1)
+    end.break_off()
+    scene.run(0.1)
+    scene.node.shelf = 1
+    scene.run(1.0)
+    assert not scene.node.links
+
+
+def test_a_broken_rule_among_lines_that_waited_ends_the_link():
+    scene, end = customer()
+    end.say("buy", "look", "steal", "look")
+    end.hear()
+    scene.node.shelf = 1
+    assert end.hear_all() == ["1 there"] and end.closed
+    assert scene.event("refused:").endswith(":we do not sell that")

@@ -1,0 +1,246 @@
+"""Schedules in virtual time: the network heals from accidents, and the judge finds mistakes."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from grapevine.lab.simulation.accidents import KINDS, parse_schedule, seed_addresses
+from grapevine.lab.simulation.drawing import draw_schedule
+from grapevine.lab.simulation.simulate import play, shrink, simulate_main
+from grapevine.neighbours import Neighbours
+from grapevine.node import Node
+from grapevine.sync import Sync
+from peer import Peer
+from seed import Seed
+
+CLASSES = {"seed": Seed, "peer": Peer}
+HERE = pathlib.Path(__file__).resolve().parent
+KEPT = {text.splitlines()[0].removeprefix("# "): text.partition("\n")[2] for text in
+        (HERE / "kept_schedules.txt").read_text(encoding="utf-8").split("\n\n")}
+RUN = """
+import sys
+from peer import Peer
+from seed import Seed
+from grapevine.lab.simulation import simulate_main
+sys.exit(simulate_main(sys.argv[1:], {"seed": Seed, "peer": Peer}))
+"""
+
+
+def faults_of(schedule):
+    return [str(fault) for fault in play(schedule, CLASSES).faults]
+
+
+# The network heals.
+
+@pytest.mark.parametrize("name", KEPT)
+def test_a_schedule_that_once_found_something_holds(name):
+    assert faults_of(parse_schedule(KEPT[name])) == []
+
+
+@pytest.mark.parametrize("number", range(1, 41))
+def test_a_network_heals_from_accidents(number):
+    assert faults_of(draw_schedule(number)) == []
+
+
+@pytest.mark.parametrize("number", range(41, 53))
+def test_a_network_stays_together_when_all_seeds_die(number):
+    assert faults_of(draw_schedule(number, seedless=True)) == []
+
+
+@pytest.mark.parametrize("number", range(61, 69))
+def test_a_network_heals_where_all_is_late_and_machines_lose_power(number):
+    assert faults_of(draw_schedule(number, hard=True)) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ten", range(100, 130))
+def test_a_network_heals_from_the_accidents_of_nine_hundred_schedules(ten):
+    for number in range(10 * ten, 10 * ten + 10):
+        for kind in {}, {"seedless": True}, {"hard": True}:
+            assert (number, kind, faults_of(draw_schedule(number, **kind))) == (number, kind, [])
+
+
+# The judge finds mistakes.
+
+def replied_but_still_missed(monkeypatch):
+    original = Neighbours.replied
+
+    def replied(self, peer, time, now):
+        misses = self.rows[peer].misses if peer in self.rows else 0
+        took = original(self, peer, time, now)
+        if peer in self.rows:
+            self.rows[peer].misses = misses
+        return took
+    monkeypatch.setattr(Neighbours, "replied", replied)
+
+
+def report_kept_from_other_seeds(monkeypatch):
+    monkeypatch.setattr(Seed, "relay", lambda self, seed, line: None)
+
+
+def digest_said_before_accepted(monkeypatch):
+    original = Peer.enter
+
+    def enter(self, link, peer, is_dialled):
+        if not is_dialled:
+            self.compare(link)
+        original(self, link, peer, is_dialled)
+    monkeypatch.setattr(Peer, "enter", enter)
+
+
+def second_link_accepted(monkeypatch):
+    def fault_of(self, asker):
+        fault = self.neighbours.fault_of(asker, self.peer_list.named_among([asker]))
+        return "" if fault == "duplicate" else fault
+    monkeypatch.setattr(Peer, "fault_of", fault_of)
+
+
+@pytest.mark.parametrize("mistake, name", [
+    (replied_but_still_missed, "misses are not forgotten after a reply"),
+    (report_kept_from_other_seeds, "a report is not passed on to seeds"),
+    (digest_said_before_accepted, "gossip is sent before accepted"),
+    (second_link_accepted, "a second link always wins")])
+def test_what_may_never_happen_is_found_while_it_happens(mistake, name, monkeypatch):
+    mistake(monkeypatch)
+    assert any(fault.startswith("while it happened: ")
+               for fault in faults_of(parse_schedule(KEPT[name])))
+
+
+@pytest.mark.parametrize("owner, method, fake, question", [
+    (Peer, "dial_ended", lambda self, link, error: None, "left over"),
+    (Peer, "repeat_registrations", lambda self: None, "registrations"),
+    (Peer, "compare", lambda self, link, pause=0.0: None, "messages"),
+    (Peer, "look_after_links", lambda self, now, original=Peer.look_after_links:
+        min(original(self, now), now + 0.02), "quiet"),
+    (Peer, "gossips", lambda self: self.neighbours.links[:1], "after the rest"),
+    (Peer, "dial_peer", lambda self, peer, original=Peer.dial_peer:
+        original(self, peer) if peer.port % 2 else None, "pieces"),
+    (Seed, "judge_lost", lambda self, peer, row, alive: None, "lists"),
+    (Sync, "ended", lambda self, link: None, "while it happened"),
+    (Node, "took", lambda self, link, data: 1 / 0, "failed")])
+def test_each_question_of_the_judge_finds_a_mistake(owner, method, fake, question, monkeypatch):
+    monkeypatch.setattr(owner, method, fake)
+    asked = (fault.question for number in range(1, 41)
+             for fault in play(draw_schedule(number), CLASSES).faults)
+    assert question in asked
+
+
+def test_a_schedule_that_fails_is_made_smaller_and_still_fails(monkeypatch):
+    report_kept_from_other_seeds(monkeypatch)
+    schedule = parse_schedule(KEPT["a report is not passed on to seeds"])
+    smaller = shrink(schedule, "while it happened", CLASSES)
+    assert len(smaller.accidents) < len(schedule.accidents) - 4 and faults_of(smaller)
+
+
+# The text of schedules.
+
+def test_a_schedule_is_what_its_text_says():
+    for number in range(50):
+        schedule = draw_schedule(number)
+        assert parse_schedule(str(schedule)) == schedule
+
+
+def test_chance_brings_every_kind_of_accident_and_all_is_over_in_time():
+    accidents = [(accident, schedule.conditions.unrest) for schedule in
+                 map(draw_schedule, range(200)) for accident in schedule.accidents]
+    assert {accident.kind for accident, _ in accidents} == set(KINDS)
+    assert all(accident.at + (accident.seconds or 0) <= unrest for accident, unrest in accidents)
+
+
+def test_a_number_stands_for_one_schedule_and_as_many_nodes_start_as_are_asked_for():
+    assert draw_schedule(7) == draw_schedule(7) != draw_schedule(8)
+    schedule = draw_schedule(3, peers=30, seeds=4)
+    started = {accident.who[0] for accident in schedule.accidents if accident.kind == "start"}
+    assert len(started) == 34 and started > set(seed_addresses(4))
+
+
+def test_all_seeds_end_for_good_in_a_seedless_schedule():
+    for number in range(50):
+        schedule = draw_schedule(number, seedless=True)
+        seeds = seed_addresses(schedule.conditions.seeds)
+        deaths = {accident.who[0]: accident for accident in schedule.accidents
+                  if accident.kind in ("kill", "power")}
+        for seed in seeds:
+            assert deaths[seed].seconds is None and deaths[seed].at > 10.0
+
+
+def test_a_hard_schedule_has_late_calls_and_losses_of_power():
+    for number in range(50):
+        schedule = draw_schedule(number, hard=True)
+        assert schedule.conditions.lag >= 0.1
+        assert any(accident.kind == "power" for accident in schedule.accidents)
+
+
+@pytest.mark.parametrize("text, complaint", [
+    ("schedule 1 seeds=70000", "seeds is a number from 1 to 1000"),
+    ("schedule 1 capacity=fixed:x", "'fixed:x' is none of"),
+    ("plan 1", "'plan 1': the first line is"),
+    ("", "'': the first line is"), ("schedule x", "'schedule x': invalid literal"),
+    ("schedule 1\n1.0 kill", "'1.0 kill': a line is"),
+    ("schedule 1 colour=red", "no condition is called colour"),
+    ("schedule 1\n1.0 start 127.0.0.1:5000 for 3", "a start does not end"),
+    ("schedule 1\n1.0 burn 127.0.0.1:5000", "'burn' is none of start, say"),
+    ("schedule 1\n1.0 kill 127.0.0.1", "'127.0.0.1' is not IP:PORT"),
+    ("schedule 1\n1.0 kill 127.0.0.1:5000 x3", "a number xN goes with each of say"),
+    ("schedule 1\n1.0 say 127.0.0.1:5000 x-3", "a line is"),
+    ("schedule 1\nsoon kill 127.0.0.1:5000", "a line is")])
+def test_a_line_that_is_no_accident_is_named(text, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        parse_schedule(text)
+
+
+# The command.
+
+def test_the_same_number_gives_the_same_bytes_in_every_process(tmp_path):
+    folders = [tmp_path / "one", tmp_path / "two"]
+    runs = [subprocess.Popen(
+        [sys.executable, "-c", RUN, "--schedule", "31", "--outputs", str(folder)],
+        cwd=HERE.parent.parent, env=os.environ | {"PYTHONHASHSEED": seed}, text=True,
+        stdout=subprocess.PIPE) for folder, seed in zip(folders, "17")]
+    shown = [run.communicate(timeout=60)[0].partition(" calls in ")[0] for run in runs]
+    assert [run.returncode for run in runs] == [0, 0] and shown[0] == shown[1]
+    one, two = ({file.name: file.read_bytes() for file in folder.iterdir()} for folder in folders)
+    assert one == two and sum(map(len, one.values())) > 50_000
+
+
+def test_many_schedules_are_played_and_each_that_fails_is_shown(monkeypatch, capsys):
+    assert simulate_main(["--schedules", "3", "--peers", "3"], CLASSES) == 0
+    assert capsys.readouterr().out.startswith("3 of 3 schedules held; ")
+    monkeypatch.setattr(Peer, "compare", lambda self, link, pause=0.0: None)
+    assert simulate_main(["--schedules", "2", "--from", "20", "--seeds", "2", "--hard"],
+                         CLASSES) == 1
+    shown = capsys.readouterr().out
+    assert "schedule 20 FAILS: messages: messages differ: " in shown
+    assert "python runner.py simulate --schedule 20 --seeds 2 --hard\n" in shown
+    assert "of 2 schedules held; " in shown
+
+
+def test_what_is_shown_of_a_failure_can_be_played_again_from_a_file(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(Peer, "compare", lambda self, link, pause=0.0: None)
+    assert simulate_main(["--schedule", "20", "--peers", "3", "--shrink"], CLASSES) == 1
+    whole, _, smaller = capsys.readouterr().out.partition("the smallest schedule found")
+    file = tmp_path / "schedule.txt"
+    file.write_text(smaller[smaller.index("schedule 20"):], encoding="utf-8")
+    assert 0 < len(smaller) < len(whole)
+    assert simulate_main(["--file", str(file)], CLASSES) == 1
+    assert "\n  messages: messages differ: " in capsys.readouterr().out
+
+
+def test_a_run_may_be_ended_early_and_then_only_what_may_never_happen_is_judged(capsys):
+    assert simulate_main(["--schedule", "5", "--until", "12"], CLASSES) == 0
+    assert "verdict: holds; 12 simulated seconds" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments, complaint", [
+    (["--schedules", "0"], "argument --schedules: '0' is not a whole number from 1 "),
+    (["--schedules", "2", "--shrink"], "--shrink is for one schedule, --schedules for many"),
+    (["--colour"], "unrecognized arguments: --colour"),
+    (["--file", "nowhere.txt"], "[Errno 2] "),
+    (["--seeds", "1001"], "argument --seeds: '1001' is not a whole number from 1 to 1000")])
+def test_bad_usage_is_told_in_one_line(arguments, complaint, capsys):
+    assert simulate_main(arguments, CLASSES) == 2
+    out, error = capsys.readouterr()
+    assert out == "" and error.startswith(f"simulate: {complaint}") and error.count("\n") == 1

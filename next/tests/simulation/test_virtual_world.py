@@ -1,0 +1,398 @@
+"""The world of virtual time: bytes between two nodes, and what happens to them on the way."""
+
+import random
+
+import pytest
+
+from grapevine.addresses import Name, address_of
+from grapevine.link import Link
+from grapevine.worlds.virtual import RETRY, START, Cables, Network, NodeFailed, VirtualWorld
+
+A, B, C = (address_of("127.0.0.1", 5000 + n) for n in range(3))
+LATENCY = 0.1
+
+
+class Recorder:
+    """A node that notes what its world calls, and that this never happens from within a call."""
+
+    def __init__(self, world):
+        self.world, self.stopping = world, False
+        self.told = []  # (moment, what), for all links
+        self.links = []
+        self.on_took = lambda link, data: None
+        self._is_called = False
+
+    def start(self):
+        self.world.listen()
+
+    def dial(self, target, seconds=2.0):
+        link = Link("dialled", target, None)
+        self.links.append(link)
+        link.connection = self.world.dial(link, seconds)
+        return link
+
+    def accepted(self, connection, remote):
+        self.links.append(Link("accepted", None, remote, connection))
+        self._note("accepted")
+        return self.links[-1]
+
+    def up(self, link):
+        self._note("up")
+
+    def took(self, link, data):
+        self._note(data, lambda: self.on_took(link, data))
+
+    def ended(self, link, reason, error=None):
+        assert link in self.links
+        self.links.remove(link)  # so a second end of a link is an error
+        self._note(reason)
+
+    def _note(self, what, act=lambda: None):
+        assert not self._is_called, f"{what!r} from within another call"
+        self._is_called = True
+        self.told.append((round(self.world.now(), 3), what))
+        act()
+        self._is_called = False
+
+    def heard(self):
+        return b"".join(what for _, what in self.told if isinstance(what, bytes))
+
+    def words(self):
+        return [what for _, what in self.told if isinstance(what, str)]
+
+    def later(self, what):
+        """Note something as soon as possible, in a thread."""
+        self.world.later(0.0, self._note, what)
+
+
+class Pair:
+    """Two nodes, and a link between them that A has dialled."""
+
+    def __init__(self, **cables):
+        self.net = Network(random.Random(1), Cables(**{"latency": (LATENCY, LATENCY), **cables}))
+        self.a, self.b = self.node(A), self.node(B)
+        self.here = self.a.dial(B)
+        self.run(1.0)
+        self.there, = self.b.links
+        assert self.a.told == [(2 * LATENCY, "up")] and self.b.told == [(LATENCY, "accepted")]
+        self.a.told.clear()
+        self.b.told.clear()
+
+    def node(self, address, **arguments):
+        return VirtualWorld(self.net, address, Recorder, random.Random(2), **arguments).node
+
+    def run(self, seconds=60.0):
+        self.net.run(self.net.now + seconds)
+
+
+# Bytes.
+
+def test_bytes_take_the_latency_and_are_read_once():
+    pair = Pair()
+    pair.here.send(b"hello")
+    pair.run()
+    assert pair.b.told == [(1.0 + LATENCY, b"hello")] and pair.a.told == []
+
+
+def test_bytes_take_time_by_their_number_and_wait_for_those_before_them():
+    pair = Pair(bandwidth=1000.0)
+    pair.here.send(bytes(500))
+    pair.run(0.1)
+    pair.here.send(bytes(1000))
+    pair.run()
+    assert [(when, len(what)) for when, what in pair.b.told] == [(1.6, 500), (2.6, 1000)]
+
+
+def test_bytes_keep_their_order_however_different_their_delays():
+    pair, words = Pair(), [b"%d " % number for number in range(50)]
+    pair.net.cables = pair.net.cables._replace(jitter=5.0)
+    for word in words:
+        pair.here.send(word)
+        pair.run(0.01)
+    pair.run()
+    assert pair.b.heard() == b"".join(words) and len(pair.b.told) > 10
+
+
+def test_a_slow_machine_makes_its_connections_slow_and_no_other():
+    pair = Pair()
+    other = pair.node(C).dial(A)
+    pair.run(1.0)
+    pair.a.told.clear()
+    pair.net.slow[B] = 2.0
+    pair.here.send(bytes(20_000))
+    other.send(b"quick")
+    pair.run()
+    assert pair.a.told == [(2.0 + LATENCY, b"quick")]
+    assert [when for when, _ in pair.b.told] == [2.0 + LATENCY + 2.0 + 1.0]
+
+
+def test_a_small_buffer_takes_a_part_and_the_rest_is_flushed_when_there_is_room():
+    pair = Pair(buffer=10)
+    sent = bytes(range(256))
+    pair.here.send(sent)
+    assert len(pair.here.waiting) == 246
+    pair.run()
+    assert pair.b.heard() == sent and not pair.here.waiting
+    assert max(len(what) for _, what in pair.b.told) == 10
+
+
+def test_a_link_is_not_read_before_its_rest_is_over():
+    pair = Pair()
+    pair.there.rest_until = 5.0
+    pair.here.send(b"one ")
+    pair.run(1.0)
+    pair.here.send(b"two")
+    pair.here.close("over")
+    pair.run()
+    assert pair.b.told == [(5.0, b"one two"), (5.0, "the other end closed the connection")]
+
+
+# Cuts.
+
+def test_what_a_cut_holds_up_arrives_in_order_after_it_is_mended():
+    pair = Pair()
+    pair.net.cut(frozenset([A]))
+    for word in (b"one ", b"two ", b"three"):
+        pair.here.send(word)
+        pair.run(10.0)
+    assert pair.b.told == []
+    pair.net.mend(frozenset([A]))
+    pair.run(RETRY)
+    assert pair.b.heard() == b"one two three"
+
+
+def test_an_end_that_a_cut_holds_up_comes_behind_the_bytes_before_it():
+    pair = Pair()
+    pair.net.cut(frozenset([B]))
+    pair.here.send(b"last words")
+    pair.here.close("over")
+    pair.run(5.0)
+    assert pair.a.words() == ["closed"] and pair.b.told == []
+    pair.net.mend(frozenset([B]))
+    pair.run()
+    assert [what for _, what in pair.b.told] == [b"last words",
+                                                 "the other end closed the connection"]
+
+
+def test_two_cuts_are_both_mended_before_anything_passes():
+    pair = Pair()
+    for side in (frozenset([A]), frozenset([B])):
+        pair.net.cut(side)
+    pair.here.send(b"hello")
+    pair.run(5.0)
+    pair.net.mend(frozenset([A]))
+    pair.run()
+    assert pair.b.heard() == b""
+    pair.net.mend(frozenset([B]))
+    pair.run()
+    assert pair.b.heard() == b"hello"
+
+
+def test_a_dial_across_a_cut_times_out_and_one_to_nobody_is_refused_at_once():
+    pair = Pair()
+    pair.net.cut(frozenset([A]))
+    pair.a.dial(B)
+    pair.run(5.0)
+    assert pair.a.told == [(3.0, "Connection timed out")]
+    pair.b.dial(C)
+    pair.run()
+    assert pair.b.told == [(6.0 + 2 * LATENCY, "Connection refused")]
+
+
+def test_a_name_leads_where_the_network_says_or_is_unknown():
+    pair = Pair()
+    pair.net.names[Name("home", 7)] = B
+    link = pair.a.dial(Name("home", 7))
+    pair.a.dial(Name("nowhere", 7))
+    pair.run()
+    assert sorted(pair.a.words()) == ["nowhere is unknown", "up"] and link.remote == B
+
+
+# Freezes.
+
+def test_after_a_freeze_each_connection_and_thread_keeps_its_order():
+    pair = Pair()
+    others = [pair.node(address_of("127.0.0.1", 6000 + n)).dial(B) for n in range(3)]
+    pair.run(1.0)
+    links = [pair.here, *others]
+    pair.b.told.clear()
+    pair.b.world.freeze()
+    for name in "abc":
+        pair.b.later(f"thread {name}")
+    for link, name in zip(links, "pqrs"):
+        link.send(f"{name}1".encode())
+    pair.run(1.0)
+    for link, name in zip(links, "pqrs"):
+        link.send(f"{name}2".encode())
+    pair.here.close("over")
+    pair.run(1.0)
+    assert pair.b.told == []
+    pair.b.world.thaw()
+    pair.run()
+    words = pair.b.words()
+    assert [word for word in words if word.startswith("thread")] == [
+        "thread a", "thread b", "thread c"]
+    heard = pair.b.heard().decode()
+    assert all(heard.index(f"{name}1") < heard.index(f"{name}2") for name in "pqrs")
+    last = [what for _, what in pair.b.told if what in (b"p1p2", b"p2")][-1]
+    told = [what for _, what in pair.b.told]
+    assert told.index(last) < told.index("the other end closed the connection")
+
+
+def test_a_frozen_node_accepts_afterwards_whoever_has_dialled_and_hung_up():
+    pair = Pair()
+    pair.b.world.freeze()
+    link = pair.a.dial(B)
+    pair.run(1.0)
+    assert pair.a.words() == ["up"]
+    link.close("over")
+    pair.run(1.0)
+    pair.b.world.thaw()
+    pair.run()
+    assert pair.b.words() == ["accepted", "the other end closed the connection"]
+
+
+# Ends.
+
+def test_an_end_is_never_told_from_within_the_call_that_closes_the_link():
+    pair = Pair()
+    told_inside = []
+
+    def close(link, data):
+        link.close("enough")
+        told_inside.append(list(pair.b.words()))
+
+    pair.b.on_took = close  # Recorder fails if `ended` comes from within
+    pair.here.send(b"hello")
+    pair.run()
+    assert told_inside == [[]] and pair.b.words() == ["closed"]
+    assert pair.a.words() == ["the other end closed the connection"]
+
+
+@pytest.mark.parametrize("end", [
+    lambda pair: [pair.here.close("one"), pair.here.close("two")],
+    lambda pair: [pair.here.close("over"), pair.there.close("over")],
+    lambda pair: [pair.here.close("over"), pair.here.connection.reset()],
+    lambda pair: [pair.here.connection.reset(), pair.there.connection.reset()],
+    lambda pair: [pair.here.connection.reset(), pair.run(1.0), pair.there.send(b"hello")]])
+def test_each_link_has_one_end_however_it_ends(end):
+    pair = Pair()
+    end(pair)
+    pair.run()
+    assert len(pair.a.told) == len(pair.b.told) == 1  # Recorder fails at a second one
+    assert pair.a.links == pair.b.links == []
+    assert not pair.a.world.connections() and not pair.b.world.connections()
+
+
+def test_a_dial_that_is_closed_before_it_is_up_ends_once_and_is_never_up():
+    pair = Pair()
+    early, late = pair.a.dial(B), pair.a.dial(B)
+    early.close("changed my mind")
+    pair.run(1.5 * LATENCY)
+    late.close("changed my mind")
+    pair.run()
+    assert pair.a.words() == ["closed", "closed"]
+    assert pair.b.words() == ["accepted", "the other end closed the connection"]
+
+
+def test_a_connection_that_breaks_at_one_end_is_reset_when_the_other_end_says_something():
+    pair = Pair()
+    pair.here.connection.reset()
+    pair.run()
+    assert pair.a.words() == ["Connection reset by peer"] and pair.b.told == []
+    pair.there.send(b"hello")
+    pair.run()
+    assert pair.b.words() == ["Connection reset by peer"]
+
+
+def test_nothing_is_read_of_a_link_that_was_closed():
+    pair = Pair()
+    pair.here.send(b"hello")
+    pair.there.close("over")
+    pair.run()
+    assert pair.b.told == [(1.0, "closed")]
+
+
+def test_a_killed_process_hears_no_more_and_its_kernel_ends_its_connections():
+    pair = Pair()
+    pair.b.later("too late")
+    pair.b.world.kill()
+    pair.run()
+    assert pair.a.words() == ["the other end closed the connection"] and pair.b.told == []
+    pair.a.dial(B)
+    pair.run()
+    assert pair.a.words()[1:] == ["Connection refused"]
+
+
+# Power.
+
+def test_a_machine_without_power_tells_nobody_and_answers_nothing():
+    pair = Pair()
+    pair.b.world.lose_power()
+    pair.here.send(b"hello")
+    pair.a.dial(B)
+    pair.run()
+    assert pair.a.told == [(3.0, "Connection timed out")]
+
+
+@pytest.mark.parametrize("is_sent_before", [True, False])
+def test_a_machine_that_is_up_again_resets_what_it_knows_no_more(is_sent_before):
+    pair = Pair()
+    pair.b.world.lose_power()
+    if is_sent_before:
+        pair.here.send(b"hello")  # and again, because nobody has confirmed it
+    pair.run(5.0)
+    pair.node(B)
+    pair.run(5.0)
+    if not is_sent_before:
+        assert pair.a.told == []
+        pair.here.send(b"hello")
+        pair.run(5.0)
+    assert pair.a.words() == ["Connection reset by peer"]
+
+
+def test_what_a_cut_holds_up_is_lost_when_its_sender_loses_power():
+    pair = Pair()
+    pair.net.cut(frozenset([B]))
+    pair.here.send(b"hello")
+    pair.run(1.0)
+    pair.a.world.lose_power()
+    pair.net.mend(frozenset([B]))
+    pair.run()
+    assert pair.b.told == []
+
+
+def test_nobody_is_reached_by_a_dial_of_a_machine_that_loses_power_meanwhile():
+    pair = Pair()
+    pair.a.dial(B)
+    pair.a.world.lose_power()
+    pair.run()
+    assert pair.b.told == []
+
+
+# Time.
+
+def test_calls_come_late_by_the_lag_at_most_and_in_the_order_of_their_times():
+    pair = Pair()
+    late = pair.node(C, lag=0.5, clock=100.0)
+    assert late.world.time() == START + 101.0
+    for _ in range(20):
+        late.later("call")
+    pair.run()
+    moments = [when - 1.0 for when, _ in late.told]
+    assert moments == sorted(moments) and 0.2 < max(moments) <= 0.5 and len(set(moments)) > 5
+
+
+def test_an_error_of_a_node_and_a_node_that_spins_are_found():
+    pair = Pair()
+    pair.b.on_took = lambda link, data: 1 / 0
+    pair.here.send(b"hello")
+    with pytest.raises(NodeFailed, match="127.0.0.1:5001: ZeroDivisionError"):
+        pair.run()
+    pair = Pair()
+
+    def spin():
+        pair.a.world.later(0.0, spin)
+    spin()
+    with pytest.raises(NodeFailed, match="spins at 1.0"):
+        pair.run()

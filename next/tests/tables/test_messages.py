@@ -1,0 +1,338 @@
+"""The message list: new or old, what is held, what has room, and what an attacker cannot use up."""
+
+import random
+
+import pytest
+
+from grapevine import messages as limits
+from grapevine import wire
+from grapevine.messages import equal_share
+from grapevine.tools import ProtocolError
+from tests.tables.samples import A, B, OWN_RUN, held, line, message_list, peer, run_of, seen
+
+
+def numbered(numbers, origin=A, start=7, text="x") -> list[bytes]:
+    return [line(number, origin, start, text) for number in numbers]
+
+
+# New or old.
+
+def test_a_message_is_new_once_whatever_its_text():
+    messages = message_list()
+    assert messages.add([line(1), line(2), line(1)]).new == [line(1), line(2)]
+    assert messages.add([line(2), line(3)]).new == [line(3)]
+    assert messages.add([line(3, text="another text")]).new == []
+    assert messages.dropped["duplicates"] == 3
+
+
+def test_two_origins_and_two_lives_have_messages_of_their_own():
+    lines = [line(1), line(1, B), line(1, start=8)]
+    assert message_list().add(lines).new == lines
+
+
+def test_prefixes_may_change_on_the_way():
+    messages = message_list()
+    assert messages.add([b"any:1:" + line(1)]).new == [b"any:1:" + line(1)]
+    assert messages.add([line(1), b"any:2:" + line(1)]).new == []
+    assert messages.portion([(run_of(), [(1, 1)])], 99) == ([b"any:1:" + line(1)], [
+        (run_of(), [])]), "it is passed on as it came"
+
+
+def test_lines_before_a_malformed_one_are_taken_and_those_behind_it_are_not():
+    added = message_list().add([line(1), b"gmessage:nonsense", line(2)])
+    assert added.new == [line(1)] and isinstance(added.fault, ProtocolError)
+
+
+def test_a_block_of_lines_is_the_same_as_its_lines_one_by_one():
+    rng, one, other, blocks = random.Random(1), message_list(), message_list(), 0
+    for _ in range(300):
+        origin = rng.choice([A, B])
+        (*_, (_, last)) = seen(one).get(run_of(origin), [(0, 0)])
+        first = last + 1 if rng.random() < 0.5 else rng.randint(1, last + 9)
+        lines = numbered(range(first, first + rng.randint(1, 5)), origin)
+        if rng.random() < 0.2:
+            lines[rng.randrange(len(lines))] = rng.choice([b"any:" + line(9), line(7, B, 9)])
+        new = [text for single in lines for text in other.add([single]).new]
+        assert one.add(lines).new == new
+        assert one.digest() == other.digest() and one.texts == other.texts
+        blocks += len(new) == len(lines) > 1
+    assert blocks > 50
+
+
+def test_a_block_with_a_malformed_line_is_taken_up_to_it():
+    messages = message_list(line(1))
+    for bad in (line(4)[:-2], line(4) + b"\xff", line(4).replace(b"127", b"x27")):
+        assert messages.add([line(2), line(3), bad, line(5)]).fault is not None
+    assert seen(messages) == {run_of(): [(1, 3)]}
+
+
+def test_own_messages_are_made_here_alone():
+    """Forged numbers in the own run are neither noted nor fetched."""
+    messages = message_list()
+    forged = [b"gmessage:1.000000:%b:%d:forged" % (OWN_RUN, number) for number in (1, 2, 2**62)]
+    assert messages.add(forged).new == messages.add(forged[1:]).new == []
+    assert messages.lacking([(OWN_RUN, [(1, 2**63 - 1)])]) == [] and seen(messages) == {}
+    own = [b"gmessage:1.000000:%b:%d:own" % (OWN_RUN, number) for number in range(1, 4)]
+    assert messages.add(own[:1], is_own=True).new == own[:1]
+    assert messages.add(own[1:], is_own=True).new == own[1:]
+    assert messages.add([forged[1], forged[1].replace(b":2:", b":4:")]).new == []
+    assert messages.add(numbered([4, 5]), is_own=True).new == []
+    assert messages.dropped["messages in our name"] == 9 and seen(messages) == {OWN_RUN: [(1, 3)]}
+
+
+def test_a_forbidden_text_is_noted_but_neither_held_nor_new():
+    messages = message_list(words=("virus",))
+    bad = line(2, text="a Virus!")
+    added = messages.add([line(1), bad, line(3)])
+    assert added.new == [line(1), line(3)] and added.forbidden == [bad]
+    assert seen(messages) == {run_of(): [(1, 3)]} and messages.count() == 2
+    assert messages.add([bad]) == ([], [], None)
+    own = b"gmessage:1.000000:%b:1:virus" % OWN_RUN
+    assert messages.add([own], is_own=True).new == [own], "the node has checked its own before"
+    assert messages.forbids("VIRUS") and not messages.forbids("viruses")
+    assert not message_list().forbids("virus")
+
+
+# The digest.
+
+def test_the_digest_is_as_the_readme_shows():
+    one, other = peer(5001), peer(5099)
+    messages = message_list(*numbered([1, 2], one, 1795212848487))
+    assert messages.digest() == "1f36a356c4f6b5b68e27ece327f3c56c"
+    messages.add(numbered([1, 2, 4], other, 1795212851452))
+    assert messages.digest() == "e4fc67356a40d15a5e5a017dc9c55f4b"
+    used = {at: f"{one:032x}" for at, one in enumerate(messages.slices()) if one}
+    assert used == {53: "1f36a356c4f6b5b68e27ece327f3c56c", 20: "fbcac463aeb664ecd07ded9eee369a27"}
+    assert message_list().digest() == 32 * "0"
+
+
+def test_digests_are_equal_when_and_only_when_the_same_was_seen():
+    lines = [text for origin in (A, B) for text in numbered([1, 2, 3, 7], origin)]
+    one, other = message_list(*lines), message_list(cache_size=30)
+    for text in random.Random(1).sample(lines, len(lines)):
+        assert one.digest() != other.digest()
+        other.add([text])
+    assert one.digest() == other.digest() and one.slices() == other.slices()
+
+
+def test_the_vector_of_a_slice_has_the_runs_of_this_slice():
+    messages = message_list(*[line(1, peer(port)) for port in range(1, 201)])
+    told = [message_list_of(messages.vector(1 << at)) for at in range(wire.SLICES)]
+    assert sum(map(len, told)) == 200 and set().union(*told) == set(seen(messages))
+    at = next(at for at in range(wire.SLICES) if run_of(peer(1)) in told[at])
+    before = messages.slices()[:]
+    messages.add([line(2, peer(1))])
+    assert [one for one in range(wire.SLICES) if messages.slices()[one] != before[one]] == [at]
+    assert messages.vector(0) == b"status:seen:\n"
+
+
+def message_list_of(vector: bytes) -> set[bytes]:
+    return {run for said in vector.splitlines() for run, _ in wire.parse(said)[1][0].entries}
+
+
+# Gaps between numbers.
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_far_numbers_in_a_name_leave_room_for_all_that_it_says(order):
+    messages = message_list()
+    far = numbered(range(10**6, 10**6 + 4_800, 2))[::order]
+    assert messages.add(far).new == far[:1_000]
+    assert messages.dropped["no room"] == 1_400
+    said = numbered(range(1, 101))
+    assert messages.add(said).new == said
+    assert messages.add(far[:1_000] + said).new == []
+
+
+def test_a_refused_number_is_taken_as_soon_as_it_touches_another(monkeypatch):
+    monkeypatch.setattr(limits, "RUN_GAPS", 2)
+    messages = message_list(line(5), line(10))
+    assert messages.add([line(7)]).new == []
+    assert messages.add(numbered([6, 7, 9, 8])).new == numbered([6, 7, 9, 8])
+    assert seen(messages) == {run_of(): [(5, 10)]}
+
+
+def test_far_below_all_others_there_is_room_63_times(monkeypatch):
+    monkeypatch.setattr(limits, "RUN_GAPS", 3)
+    top = 2**63 - 1
+    messages = message_list(*numbered([top, top - 2, top - 4]))
+    lowest, times = top - 4, 0
+    while lowest > 1:
+        assert messages.add([line(lowest // 2 + 1)]).new == [] or lowest < 5
+        assert messages.add([line(lowest // 2)]).new == [line(lowest // 2)]
+        lowest, times = lowest // 2, times + 1
+    assert times <= 63 and len(seen(messages)[run_of()]) <= 3 + 63
+
+
+def test_what_was_seen_is_never_forgotten_and_gaps_are_counted_exactly(monkeypatch):
+    """Of two origins and the gaps of both together, against a set of numbers."""
+    monkeypatch.setattr(limits, "ALL_GAPS", 12)
+    rng, messages, taken = random.Random(3), message_list(), {A: set(), B: set()}
+    for _ in range(3_000):
+        origin, number = rng.choice([A, B]), rng.randint(2, 60)
+        mine = taken[origin]
+        gaps = sum(n - 1 not in numbers for numbers in taken.values() for n in numbers) - 2
+        has_room = not mine or gaps < 12 or bool({number - 1, number + 1} & mine)
+        assert bool(messages.add([line(number, origin)]).new) == (number not in mine and has_room)
+        mine |= {number} if has_room else set()
+        if len(taken[A]) > 50 and len(taken[B]) > 50:
+            messages, taken = message_list(), {A: set(), B: set()}
+
+
+def test_number_one_and_the_first_of_a_run_always_have_room(monkeypatch):
+    monkeypatch.setattr(limits, "ALL_GAPS", 0)
+    assert message_list().add(numbered([5, 9, 1, 2])).new == numbered([5, 1, 2])
+
+
+# What is lacking.
+
+def test_lacking_is_what_was_not_seen_and_has_room(monkeypatch):
+    monkeypatch.setattr(limits, "RUN_GAPS", 2)
+    messages = message_list(line(50), line(60))
+    offer = [(run_of(), [(20, 30), (48, 52), (55, 55), (57, 70)]), (run_of(B), [(4, 9)])]
+    assert messages.lacking(offer) == [
+        (run_of(), [(20, 30), (49, 49), (51, 52), (59, 59), (61, 70)]), (run_of(B), [(4, 9)])]
+    messages.add([line(25)])
+    assert messages.lacking([(run_of(), [(20, 22), (20, 24), (12, 13)])]) == [
+        (run_of(), [(24, 24), (12, 13)])]
+    messages.add(numbered([49]))
+    assert messages.lacking([(run_of(), [(49, 50)])]) == []
+
+
+def test_runs_without_room_are_not_lacking_until_a_seed_names_their_origin(monkeypatch):
+    monkeypatch.setattr(limits, "RUNS", 1)
+    named = set()
+    messages = message_list(line(1, B), named=named)
+    offer = [(run_of(A), [(1, 3)])]
+    assert messages.lacking(offer) == [] and messages.has_refused_runs
+    messages.has_refused_runs = False
+    assert messages.add([line(1)]).new == [] and messages.has_refused_runs
+    named.add(A)
+    assert messages.lacking(offer) == offer and messages.add([line(1)]).new == [line(1)]
+
+
+def test_a_portion_comes_in_order_until_it_is_large_enough():
+    messages = message_list(*random.Random(1).sample(numbered(range(1, 21)), 20), line(1, B))
+    size = len(line(11)) + 1
+    entries = [(run_of(), [(3, 5), (11, 13)]), (run_of(B), [(1, 9)]), (run_of(peer(9)), [(1, 1)])]
+    lines, gone = messages.portion(entries, 10**6)
+    assert lines == [*numbered([3, 4, 5, 11, 12, 13]), line(1, B)] and not any(
+        ranges for _, ranges in gone)
+    assert messages.portion(entries, 4 * size)[0] == numbered([3, 4, 5, 11, 12])
+    assert messages.portion(entries, 4 * size - 3)[0] == numbered([3, 4, 5, 11])
+    assert messages.portion([(run_of(), [])], 99) == ([], [(run_of(), [])])
+
+
+def test_what_was_seen_and_is_not_held_any_more_is_gone():
+    messages = message_list(line(2, text="virus"), *numbered([1, 3]), words=("virus",))
+    messages.add([line(5), line(4, text="virus"), line(9, text="virus")])
+    assert messages.portion([(run_of(), [(1, 9)])], 10**6) == (
+        numbered([1, 3, 5]), [(run_of(), [(2, 2), (4, 4), (9, 9)])])
+    assert messages.portion([(run_of(), [(1, 9)])], 1) == (numbered([1]), [(run_of(), [])])
+
+
+# Texts.
+
+@pytest.mark.parametrize("length, cache_size", [(1, 100), (60_000, 100_000)])
+@pytest.mark.parametrize("named", [(), (A, B)])
+def test_eviction_drops_the_oldest_texts_of_the_largest_run(length, cache_size, named):
+    messages = message_list(cache_size=cache_size, named=named)
+    few = numbered(range(1, 11), B, text="x" * length)
+    many = numbered(range(1, 2_001), text="x" * length)
+    messages.add(few)
+    for one in many:
+        messages.add([one])
+    kept = messages.count() - len(few)
+    assert held(messages, few) == 10 and held(messages, many[-kept:]) == kept
+    most = min(cache_size, limits.CACHE_BYTES // len(many[-1]))
+    assert 0.9 * most < messages.count() <= most
+    assert messages.dropped["texts evicted"] == 2_010 - messages.count()
+    assert messages.add(few + many).new == [], "numbers are not forgotten"
+    assert seen(messages)[run_of()] == [(1, 2_000)]
+
+
+def test_the_weight_of_all_texts_stays_below_the_limit(monkeypatch):
+    monkeypatch.setattr(limits, "CACHE_BYTES", 100_000)
+    rng, messages = random.Random(1), message_list(cache_size=100, named=(A,))
+    numbers = dict.fromkeys([A, B, peer(1), peer(2)], 0)
+    for _ in range(2_000):
+        origin = rng.choice(list(numbers)[:rng.randint(1, 4)])
+        numbers[origin] += 1
+        messages.add([line(numbers[origin], origin, text="x" * rng.choice([1, 1_500, 5_000]))])
+        assert sum(max(1_000, len(text)) for text in messages.texts) <= 100_000
+    assert sum(max(1_000, len(text)) for text in messages.texts) > 80_000
+
+
+def test_all_runs_that_no_seed_has_named_are_one_share():
+    messages = message_list(cache_size=100, named=(B,))
+    kept = numbered(range(1, 41), B)
+    messages.add(kept)
+    for start in range(1, 1_001):
+        messages.add([line(1, A, start)])
+    assert held(messages, kept) == 40 and messages.count() > 90
+
+
+def test_among_those_the_runs_that_have_little_keep_it():
+    messages = message_list(cache_size=100, named=(B,))
+    few = numbered(range(1, 11))
+    messages.add(few)
+    for number in range(1, 1_001):
+        messages.add([line(number, peer(9))])
+        messages.add([line(number, B)])
+    assert held(messages, few) == 10
+
+
+@pytest.mark.parametrize("sizes, total, level", [
+    ([], 9, 0), ([5], 9, 5), ([5], 3, 3), ([1, 2, 3], 6, 3), ([3, 1, 2], 5, 2), ([9, 9, 9], 9, 3),
+    ([1, 9, 9], 9, 4), ([0, 0, 10], 9, 9), ([7, 7], 0, 0)])
+def test_an_equal_share_cuts_the_largest(sizes, total, level):
+    assert equal_share(sizes, total) == level
+    assert sum(min(size, level) for size in sizes) <= total
+
+
+# Attacks.
+
+def test_an_origin_that_is_named_after_its_run_began_has_room_like_the_others():
+    """Peers hear gossip before they hear of its origin."""
+    named = set()
+    messages = message_list(cache_size=100, named=named)
+    kept = numbered(range(1, 41))
+    messages.add(kept)
+    named.add(A)
+    for start in range(1, 1_001):
+        messages.add(numbered([1, 2], B, start))
+    assert held(messages, kept) == 40
+
+
+def test_gaps_move_along_when_an_origin_is_named(monkeypatch):
+    monkeypatch.setattr(limits, "ALL_GAPS", 3)
+    named = set()
+    messages = message_list(*numbered([2, 4, 6, 8]), named=named)
+    assert messages.add([line(10)]).new == []
+    named.add(A)
+    assert messages.add([line(10)]).new == [], "its three count with those of named origins now"
+    others = numbered([2, 4, 6, 8], B)
+    assert messages.add([*others, line(10, B)]).new == others, "and leave room for others"
+    assert messages.add([line(3), line(10)]).new == [line(3), line(10)]
+
+
+def test_who_fills_all_runs_gaps_and_texts_with_invented_origins_costs_named_ones_nothing():
+    known, new = peer(1), peer(2)
+    messages = message_list(named=(known, new))
+    kept = numbered(range(1, 101), known)
+    messages.add(kept)
+    for start in range(1, 202):
+        messages.add(numbered(range(2, 2_004, 2), A, start))
+    messages.add([line(1, peer(9, f"10.{n >> 8}.{n & 255}.9")) for n in range(30_000)])
+    for number in range(3, 1_203):
+        messages.add([line(number, B, text="x" * 65_000)])
+        messages.add([line(2 * number + 1, A, 202, text="x" * 65_000)])
+    assert sum(len(ranges) - 1 for ranges in seen(messages).values()) == limits.ALL_GAPS
+    assert len(messages.runs) == limits.RUNS and messages.dropped["texts evicted"] > 1_000
+    assert messages.add([line(1, peer(8, "10.0.0.8"))]).new == [], "there is no room left"
+    assert held(messages, kept) == 100
+    more = [*numbered(range(103, 303, 2), known), line(1, known, 8), *numbered([7, 9], new, 1)]
+    assert messages.add(more).new == more
+    starts = [line(1, new, start) for start in range(2, 12)]
+    assert messages.add(starts).new == starts[:limits.RUNS_OF_NAMED - 1]
+    own = b"gmessage:1.000000:%b:1:own" % OWN_RUN
+    assert messages.add([own], is_own=True).new == [own]

@@ -1,0 +1,155 @@
+"""Places: whom a peer dials next, whom it leaves alone for a while, and how peers are drawn."""
+
+import collections
+import random
+
+import pytest
+
+from grapevine.places import DRAWS, FULL_ROUNDS, Lottery, Places
+from grapevine.settings import capacity_of
+from tests.tables.samples import peer
+
+INTERVAL = 10.0
+
+
+def ports(*numbers: int) -> list:
+    return [peer(number) for number in numbers]
+
+
+def places_of(own: int, capacity: int = 3) -> Places:
+    return Places(peer(own), capacity, "rule", INTERVAL, random.Random(1))
+
+
+def choose(places: Places, known: list, linked=(), now: float = 0.0, counted=None) -> list:
+    return places.choose(known, set(linked), set(linked if counted is None else counted), now)
+
+
+# The ring.
+
+def test_the_successor_is_dialled_first_and_the_next_if_it_cannot_be_reached():
+    places, known = places_of(50, capacity=2), ports(10, 20, 30, 60)
+    assert choose(places, known) == [peer(60)]
+    places.pass_over(peer(60), 5.0)
+    assert choose(places, known, now=5.0) == [peer(10)]
+    assert choose(places, known, linked=ports(10), now=14.9) == []
+    assert choose(places, known, linked=ports(10), now=15.0) == [peer(60)]
+    places.dialling.add(peer(60))
+    assert choose(places, known, now=15.0) == []
+    assert choose(places_of(50, capacity=2), []) == []
+
+
+def test_a_successor_that_refuses_is_asked_again_after_pauses_that_double_up_to_a_round():
+    places, known, now = places_of(50, capacity=2), ports(10, 60), 0.0
+    for pause in (0.5, 1.0, 2.0, 4.0, 8.0, 10.0, 10.0):
+        assert choose(places, known, now=now) == [peer(60)]
+        places.refused(peer(60), now)
+        assert choose(places, known, now=now + pause - 0.01) == [], "nobody else is its successor"
+        now += pause
+    places.linked(peer(60))
+    places.refused(peer(60), now)
+    assert choose(places, known, now=now + 0.5) == [peer(60)]
+
+
+# Free places.
+
+def test_a_free_place_is_for_others_than_those_on_the_ring():
+    known = ports(10, 20, 30, 40, 60, 70)
+    drawn = {choose(places, known, ports(60))[0] for seed in range(50)
+             for places in [Places(peer(50), 3, "rule", INTERVAL, random.Random(seed))]}
+    assert drawn == set(ports(10, 20, 30, 70)), "neither 40 nor 60, its ring"
+
+
+@pytest.mark.parametrize("capacity, linked, has_room", [
+    (3, [60], True), (3, [60, 10], False), (4, [60, 10], True), (4, [60, 40, 10], True),
+    (4, [60, 40, 10, 20], False), (2, [60], False), (1, [60], False)])
+def test_capacity_less_two_places_are_drawn(capacity, linked, has_room):
+    places = places_of(50, capacity)
+    assert bool(choose(places, ports(10, 20, 30, 40, 60, 70), ports(*linked))) == has_room
+
+
+def test_whom_no_seed_has_named_takes_no_place():
+    places, known = places_of(50), ports(10, 20, 40, 60)
+    linked = [*ports(60, 10), peer(99)]
+    assert choose(places, known, linked) == []
+    assert choose(places, known, linked, counted=ports(60)) == [peer(20)], "10 is linked anyway"
+
+
+def test_one_is_drawn_at_a_time():
+    places, known = places_of(50, capacity=9), ports(10, 20, 30, 40, 60)
+    places.dialling.add(peer(60))
+    assert len(choose(places, known)) == 1, "the successor is dialled beside it"
+    places.dialling.add(peer(10))
+    assert choose(places, known) == []
+
+
+def test_who_refused_or_cannot_be_reached_is_left_alone_for_some_rounds():
+    places, known, linked = places_of(50), ports(10, 20, 40, 60), ports(60)
+    places.refused(peer(10), 0.0)
+    places.pass_over(peer(20), 0.0)
+    assert choose(places, known, linked, INTERVAL - 0.01) == []
+    assert choose(places, known, linked, INTERVAL) == [peer(20)]
+    assert choose(places, known, [*linked, peer(20)], INTERVAL, linked) == []
+    again = FULL_ROUNDS * INTERVAL
+    assert choose(places, known, [*linked, peer(20)], again, linked) == [peer(10)]
+
+
+def test_after_refusals_free_places_wait_and_a_link_ends_that():
+    places, known, now = places_of(50, capacity=9), ports(*range(10, 50), 60), 100.0
+    for pause in (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0, 2.0, 4.0, 8.0, 10.0, 10.0):
+        drawn, = choose(places, known, ports(60), now)
+        places.refused(drawn, now)
+        assert choose(places, known, ports(60), now + pause - 0.01) == []
+        now += pause
+    places.refused(peer(1), now)
+    places.linked(peer(20))
+    assert choose(places, known, ports(60), now) != []
+
+
+def test_the_next_look_is_when_the_next_pause_ends():
+    places = places_of(50)
+    assert places.next_at(7.0) == 7.0 + INTERVAL
+    places.pass_over(peer(60), 8.0)
+    assert places.next_at(9.0) == 18.0
+    places.refused(peer(10), 9.0)
+    assert places.next_at(9.0) == 9.0 + 1 / 16 and places.next_at(9.2) == 9.5
+    assert places.next_at(9.5) == 18.0 and places.next_at(18.0) == 28.0
+
+
+# Draws.
+
+def test_the_only_fitting_peer_of_very_many_is_found():
+    places, known = places_of(1, capacity=9), ports(*range(2, 2_000))
+    linked = set(known) - {peer(1_500)}
+    assert DRAWS < 100 and places.choose(known, linked, set(), 0.0) == [peer(1_500)]
+    assert places.choose(known, set(known), set(), 0.0) == []
+    assert places.choose(ports(2, 3, 4), set(ports(2, 4)), set(), 0.0) == [peer(3)], "another list"
+
+
+def shares(peers: list, draws: int = 20_000) -> dict:
+    rng, lottery = random.Random(2), Lottery(peers, "rule")
+    drawn = collections.Counter(lottery.draw(rng) for _ in range(draws))
+    return {one: drawn[one] / draws for one in peers}
+
+
+@pytest.mark.parametrize("ips", [1, 6])
+def test_where_all_have_one_ip_or_each_its_own_capacity_decides(ips):
+    peers = [peer(port, f"127.0.0.{at % ips + 1}")
+             for at, port in enumerate((5000, 5010, 5020, 5030, 5040, 5099))]
+    total = sum(capacity_of(one, "rule") for one in peers)
+    for one, share in shares(peers).items():
+        assert abs(share - capacity_of(one, "rule") / total) < 0.015
+
+
+def test_sixty_ports_of_one_ip_are_drawn_as_often_as_one_of_another():
+    crowd = [peer(port) for port in range(5000, 16_000, 100)][:60]
+    alone = peer(5000, "127.0.0.2")
+    drawn = shares([*crowd, alone])
+    assert abs(drawn[alone] - 0.5) < 0.015 and min(drawn.values()) > 0.004
+
+
+def test_an_ip_is_drawn_by_its_mean_capacity_and_then_a_port_by_its_own():
+    crowd, alone = ports(*range(5000, 5060)), peer(5000, "127.0.0.2")
+    mean = sum(capacity_of(one, "rule") for one in crowd) / len(crowd)
+    drawn = shares([*crowd, alone])
+    assert abs(drawn[alone] - 40 / (40 + mean)) < 0.015
+    assert abs(drawn[crowd[0]] / (1 - drawn[alone]) - 40 / (mean * 60)) < 0.015

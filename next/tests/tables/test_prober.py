@@ -1,0 +1,137 @@
+"""The queue of probes: so many at a time, in stages, one for each address."""
+
+import collections
+
+from grapevine.prober import ASK_AGAIN, QUEUE_LIMIT, REFUSED_WITHIN, Prober
+from tests.tables.samples import peer
+
+STAGES = [(0.25, 3), (2.0, 2), (2.0, 1)]
+
+
+class Node:
+    """A node that probes when the test says so."""
+
+    def __init__(self):
+        self.time = 100.0
+        self.probes: dict = {}  # address -> (on_verdict, seconds), of probes under way
+        self.calls: list = []  # (when, call, arguments)
+        self.verdicts = collections.defaultdict(list)  # address -> what was found out
+        self.prober = Prober(self, STAGES)
+
+    def now(self) -> float:
+        return self.time
+
+    def probe(self, address, on_verdict, seconds) -> None:
+        assert address not in self.probes
+        self.probes[address] = on_verdict, seconds
+
+    def later(self, seconds, call, *arguments) -> None:
+        self.calls.append((self.time + seconds, call, arguments))
+
+    def ask(self, *addresses) -> None:
+        for address in addresses:
+            self.prober.ask(address, self.verdicts[address].append)
+
+    def end(self, address, alive, after: float = 0.0) -> None:
+        """End a probe that has taken so long."""
+        self.time += after
+        self.probes.pop(address)[0](alive)
+
+    def pass_time(self, seconds: float) -> None:
+        self.time += seconds
+        due = [call for call in self.calls if call[0] <= self.time]
+        self.calls = [call for call in self.calls if call[0] > self.time]
+        for _, call, arguments in due:
+            call(*arguments)
+
+
+A, B, C, D, E = (peer(port) for port in range(1, 6))
+
+
+def test_so_many_are_probed_at_a_time_in_the_order_in_which_they_were_asked():
+    node = Node()
+    node.ask(A, B, C, D, E)
+    assert list(node.probes) == [A, B, C] and node.probes[A][1] == 0.25
+    node.end(B, True)
+    assert node.verdicts[B] == [True] and list(node.probes) == [A, C, D]
+    assert B not in node.prober and E in node.prober
+    node.end(A, True)
+    assert list(node.probes) == [C, D, E]
+
+
+def test_two_questions_share_a_probe_and_a_later_one_has_its_own():
+    node = Node()
+    node.ask(A, A)
+    assert len(node.probes) == 1
+    node.end(A, True)
+    assert node.verdicts[A] == [True, True]
+    node.ask(A)
+    node.end(A, True)
+    assert node.verdicts[A] == [True] * 3
+
+
+def test_who_says_nothing_comes_to_the_next_stage_and_delays_nobody():
+    node = Node()
+    node.ask(A, B, C, D, E)
+    for silent in (A, B, C):
+        node.end(silent, False, 0.25)
+    assert list(node.probes) == [D, A, E, B], "two of them are probed in the second stage"
+    assert node.probes[A][1] == 2.0 and not node.verdicts[A]
+    node.end(A, False, 2.0)
+    assert list(node.probes) == [D, E, B, C, A], "the first is in the last stage"
+    node.end(A, False, 2.0)
+    assert node.verdicts[A] == [False] and A not in node.prober
+    node.end(C, True)
+    assert node.verdicts[C] == [True]
+
+
+def test_who_refuses_the_connection_is_dead_at_once():
+    node = Node()
+    node.ask(A, B)
+    node.end(A, False, REFUSED_WITHIN)
+    assert node.verdicts[A] == [False]
+    node.end(B, False, 0.01)
+    assert not node.verdicts[B], "that took longer, so it was silent"
+
+
+def test_while_nothing_can_be_found_out_it_is_asked_again_in_the_same_stage():
+    node = Node()
+    node.ask(A, B, C, D)
+    node.end(A, False, 0.25)
+    for _ in range(3):
+        node.end(A, None, 2.0)
+        assert A not in node.probes and A in node.prober and D in node.probes
+        node.pass_time(ASK_AGAIN)
+        assert node.probes[A][1] == 2.0 and not node.verdicts[A]
+    node.end(A, True)
+    assert node.verdicts[A] == [True]
+
+
+def test_a_verdict_may_be_a_reason_to_ask_again():
+    node, verdicts = Node(), []
+
+    def judge(alive: bool) -> None:
+        verdicts.append(alive)
+        if not alive:
+            node.prober.ask(A, judge)
+
+    node.prober.ask(A, judge)
+    node.end(A, False)
+    node.end(A, True)
+    assert verdicts == [False, True] and A not in node.prober
+
+
+def test_beyond_the_limit_of_the_queue_questions_are_put_later():
+    node = Node()
+    node.ask(*[peer(port) for port in range(1, QUEUE_LIMIT + 2)])
+    last = peer(QUEUE_LIMIT + 1)
+    assert last not in node.prober and len(node.calls) == 1
+    node.ask(peer(QUEUE_LIMIT))
+    node.pass_time(ASK_AGAIN)
+    assert last not in node.prober and len(node.calls) == 1, "there is still no room"
+    node.end(A, True)
+    node.pass_time(ASK_AGAIN)
+    assert last in node.prober and node.calls == []
+    while node.probes:
+        node.end(next(iter(node.probes)), True)
+    assert node.verdicts[last] == [True] and len(node.verdicts[peer(QUEUE_LIMIT)]) == 2

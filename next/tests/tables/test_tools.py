@@ -1,0 +1,71 @@
+"""The tools that are written once: a rate limit, a backoff, a bounded table."""
+
+import random
+
+import pytest
+
+from grapevine.tools import Backoff, Budget, Recent
+
+
+def test_a_burst_passes_at_once_and_what_is_beyond_it_waits():
+    budget = Budget(10, burst=5)
+    assert [budget.charge(1, 0.0) for _ in range(5)] == [0.0] * 5
+    assert budget.charge(1, 0.0) == pytest.approx(0.1)
+    assert budget.charge(9, 0.0) == pytest.approx(1.0)
+
+
+def test_time_pays_off_debts_and_saves_no_more_than_the_burst():
+    budget = Budget(10, burst=5)
+    budget.charge(25, 0.0)
+    assert budget.charge(0, 1.0) == pytest.approx(1.0)
+    assert budget.charge(0, 2.0) == 0.0
+    assert budget.charge(5, 100.0) == 0.0 and budget.charge(1, 100.0) > 0.0
+
+
+def test_what_has_no_room_is_not_spent():
+    budget = Budget(1, burst=3)
+    assert [budget.spend(1, 0.0) for _ in range(6)] == [True] * 3 + [False] * 3
+    assert budget.spend(1, 1.0) and not budget.spend(1, 1.0)
+    assert not budget.spend(2, 2.0) and budget.spend(1, 2.0)
+
+
+def test_over_a_long_time_the_rate_is_what_passes():
+    rng, budget, spent, now = random.Random(1), Budget(10, burst=5), 0, 0.0
+    while now < 100.0:
+        now += rng.uniform(0.0, 0.05)
+        spent += budget.spend(1, now)
+    assert 1_000 <= spent <= 1_006
+
+
+def test_a_rate_of_zero_is_no_limit():
+    budget = Budget(0, burst=1)
+    assert budget.charge(10**9, 0.0) == 0.0 and budget.spend(10**9, 0.0)
+
+
+def test_each_failure_doubles_the_pause_up_to_the_longest_and_a_reset_ends_it():
+    backoff, now = Backoff(0.5, 3), 100.0
+    assert backoff.due <= now
+    for pause in (0.5, 1.0, 2.0, 3.0, 3.0):
+        backoff.failed(now)
+        assert backoff.due == now + pause
+        now += pause
+    backoff.reset()
+    assert backoff.due <= now
+    backoff.failed(now)
+    assert backoff.due == now + 0.5
+
+
+def test_no_pause_is_longer_than_the_longest():
+    backoff = Backoff(5.0, 2.0)
+    backoff.failed(0.0)
+    assert backoff.due == 2.0
+
+
+def test_of_too_many_entries_the_one_that_was_put_first_is_forgotten():
+    table = Recent(2)
+    for key in "aba":
+        table[key] = key.upper()
+    assert dict(table) == {"a": "A", "b": "B"}
+    assert table["b"] == "B"  # which is no putting
+    table["c"] = "C"
+    assert dict(table) == {"a": "A", "c": "C"} and table.pop("b", None) is None
