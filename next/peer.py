@@ -39,7 +39,8 @@ NEIGHBOUR = "NEIGHBOUR"
 SEED = "SEED"
 
 ANSWER_LIMIT = 5.0  # seconds for a dialled peer to accept or refuse, and for a newcomer's probe
-PROBES = [(2.0, 64)]  # seconds for a probe, and probes at once
+STAGES = [(0.25, 256), (2.0, 64)]  # of a newcomer's probe: seconds, and probes at once
+LAST_PROBES = [(2.0, 64)]  # the same of last probes
 SHORTEST_PAUSE = 0.02  # seconds between two looks after links
 UNIT = 3_355  # bytes that cost as much as a line, of what a neighbour says in its own name
 LONGEST_REST = 1.0  # seconds for which a link is not read at a time
@@ -77,13 +78,13 @@ class Peer(Asker, Gossiper):
         self.neighbours = Neighbours(address, capacity, settings.liveness_misses)
         self.places = Places(address, capacity, settings.capacity, interval, self.rng)
         self.registrations = Registrations(seeds, self.rng)
-        self.prober = Prober(self, PROBES)  # of newcomers
-        self.last_probes = Prober(self, PROBES)  # of suspects, which nobody else can delay
+        self.prober = Prober(self, STAGES)  # of newcomers
+        self.last_probes = Prober(self, LAST_PROBES)  # of suspects, which no stranger delays
         self._generated = 0  # messages of the generator
         self._budgets = Recent(1_000)  # neighbour -> Budget
         self._redialled = Recent(10_000)  # neighbour -> when it was dialled because its link broke
         self._lists = Backoff(0.5, interval)  # of questions for lists
-        self._lost = Recent(100)  # peers found dead, which are dialled while no seed answers
+        self._lost = Recent(100)  # former neighbours, which are dialled while no seed answers
         output.write(f"started:peer:{address}",
                      f"settings:{settings.shown()}:start={self.start_ms}", "late:0.000")
 
@@ -126,14 +127,14 @@ class Peer(Asker, Gossiper):
         if len(new) < len(lines):
             self.way.repeated(link, lines)
         for are_gossip, group in itertools.groupby(new, wire.is_gossip):
-            if are_gossip:
-                self.take(link, list(group))
-                continue
-            for line in group:
+            for lines in [list(group)] if are_gossip else ([line] for line in group):
                 if link.closed:
                     return
-                self.handle_one(link, line)
-                self.charge(link, 1 + len(line) / UNIT)
+                if are_gossip:
+                    self.take(link, lines)
+                else:
+                    self.handle_one(link, lines[0])
+                    self.charge(link, 1 + len(lines[0]) / UNIT)
 
     def brought(self, link: Link, lines: list[bytes]) -> None:
         """Charge a neighbour for new messages of its own."""
@@ -194,6 +195,7 @@ class Peer(Asker, Gossiper):
         if self.neighbours.rows.get(peer) is not row or not row.is_suspect:
             return  # it has replied, or linked again
         if alive and row.is_silent():
+            self._lost[peer] = True  # maybe no list names it any more
             self.unlink(peer, "silent, but alive")
         elif alive:
             row.clear_suspicion()  # its link is slow
@@ -281,6 +283,7 @@ class Peer(Asker, Gossiper):
         row = self.neighbours.rows.get(link.peer)
         if row is not None and row.link is None:
             self.neighbours.remove(link.peer)
+            self._lost[link.peer] = True
         self.places.refused(link.peer, self.now())
         if reason == "full":
             self.want_lists()  # maybe no list has named the nearest peers yet

@@ -36,8 +36,7 @@ REFUSED_REST = 1.0  # seconds for which a connection is not read after a refusal
 WORD = 1.0  # seconds for an older registration to show that it stands
 GRACE = 60.0  # seconds for a living peer to come back after its connection broke
 SILENT_ROUNDS = 3  # rounds without a byte, after which a peer is probed
-REPORTS_OF_PEER = 100  # dead reports that are read a second, of each registered peer
-REPORTS_OF_OTHERS = 50  # of all other seeds together, and of all strangers
+REPORTS = 50  # dead reports that are read a second, of all other seeds, and of all strangers
 RELAYED, RELAY_PAUSE = 25, 1.0  # deaths told over one connection to a seed; seconds between two
 RELAY_LIMIT = 10_000  # deaths that may wait for one seed
 
@@ -47,6 +46,7 @@ class Seed(Asker):
 
     kind = "seed"
     CROWD = {UNIDENTIFIED, AWAITING_PROBE}
+    PACED = {UNIDENTIFIED, AWAITING_PROBE, REGISTERED}
     _SAID = {"register": "on_register", "ask_peer_list": "on_ask_peer_list",
              "dead_node": "on_dead_node", "leave": "on_leave"}
     ANSWERS = {
@@ -65,8 +65,7 @@ class Seed(Asker):
         self.others = [seed for seed in seeds if seed != address]
         self._seed_ips = {seed: seed.ip for seed in self.others if isinstance(seed, Address)}
         self._waiting: dict[Target, list[bytes]] = {}  # seed -> deaths to tell it of
-        self._budgets = {from_seed: Budget(REPORTS_OF_OTHERS, REPORTS_OF_OTHERS)
-                         for from_seed in (True, False)}  # of reports by others than peers
+        self._budgets = {True: Budget(REPORTS, REPORTS), False: Budget(REPORTS, REPORTS)}
         output.write(f"started:seed:{address}", f"settings:seeds={len(seeds)}", "late:0.000")
 
     def start(self) -> None:
@@ -89,8 +88,6 @@ class Seed(Asker):
             link.send(wire.say("registered"))
         elif row is not None:
             self.turn_away(link, peer, f"this connection is {link.peer}'s")
-        elif not self.registry.has_room(peer):
-            self.turn_away(link, peer, "too many of your IP are registered")
         else:
             link.role, link.peer, link.deadline = AWAITING_PROBE, peer, None
             self.prober.ask(peer, functools.partial(self.verified, link, self.now()))
@@ -115,6 +112,8 @@ class Seed(Asker):
         row = self.registry.rows.get(link.peer)
         if not alive:
             self.turn_away(link, link.peer, f"no Liveness Reply from {link.peer}")
+        elif not self.registry.has_room(link.peer):
+            self.turn_away(link, link.peer, "too many of your IP are registered")
         elif row is None or row.link is None or has_waited and row.repeated_at < asked - WORD:
             self.list_peer(link)
         elif row.repeated_at >= asked - WORD:
@@ -149,9 +148,7 @@ class Seed(Asker):
         now, line = self.now(), wire.say("dead_node", dead, time, reporter)
         is_registered = self.registry.row_of(link) is not None
         is_seed = not is_registered and link.remote.ip in self._seed_ips.values()
-        if is_registered and link.budget is None:
-            link.budget = Budget(REPORTS_OF_PEER, REPORTS_OF_PEER)
-        if not (link.budget or self._budgets[is_seed]).spend(1, now):
+        if not is_registered and not self._budgets[is_seed].spend(1, now):
             return
         shown = line.decode().rstrip()
         self.output.write(f"dead report:{shown}")
@@ -203,23 +200,25 @@ class Seed(Asker):
 
     # Relays: what other seeds are told, over one short connection at a time to each.
 
-    def relay(self, seed: Target, line: bytes) -> None:
+    def relay(self, seed: Target, *lines: bytes) -> None:
+        """Tell a seed soon; without lines, only find out where its name leads."""
         if seed not in self._waiting:
-            self._waiting[seed] = [line]
+            self._waiting[seed] = []
             self.dial(RELAY, seed, CONNECT)
-        elif len(self._waiting[seed]) < RELAY_LIMIT:
-            self._waiting[seed].append(line)
+        if len(self._waiting[seed]) < RELAY_LIMIT:
+            self._waiting[seed] += lines
 
     def relay_waiting(self, link: Link) -> None:
         """A seed is up: tell it."""
-        lines = self._waiting.get(link.peer, [])
+        lines = self._waiting[link.peer]
         self._seed_ips[link.peer] = link.remote.ip
-        link.send(b"".join(lines[:RELAYED]))
+        if lines:
+            link.send(b"".join(lines[:RELAYED]))
         del lines[:RELAYED]
         link.close("told")
 
     def relay_ended(self, link: Link, error: OSError | None) -> None:
-        if link.closed != "told":
+        if link.closed != "told" and self._waiting[link.peer]:
             self.output.write(f"not told:{link.remote or link.peer}:{link.closed}")
             self._waiting[link.peer] = []
         self.later(RELAY_PAUSE, self._relay_more, link.peer)
@@ -254,9 +253,12 @@ class Seed(Asker):
             self.remove(peer, row, "gone")
 
     def look_after_registrations(self, now: float) -> float:
-        """Every round: write that this seed is up, and probe silent peers."""
+        """Every round: write that this seed is up, look where names of seeds lead, and probe silent
+        peers."""
         interval = self.settings.liveness_interval
         self.output.write(f"alive:{interval:g}")
+        for seed in [seed for seed in self.others if seed not in self._seed_ips]:
+            self.relay(seed)
         for peer, row in self.registry.silent(now - SILENT_ROUNDS * interval):
             self.prober_of_listed.ask(
                 peer, functools.partial(self.judge_silent, peer, row, row.link))

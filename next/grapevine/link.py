@@ -32,7 +32,7 @@ class Link:
         self.limit = BACKLOG_OF_UNIDENTIFIED  # of the bytes that may wait
         self.asked: tuple[str, Address] | None = None  # TIME and ASKER of the request of a probe
         self.on_verdict = None  # is told what the probe found
-        self.budget = None  # of the dead reports of a registered peer
+        self.budget = None  # of the lines on a paced link
 
     def send(self, data: bytes) -> None:
         """Send, without ever waiting. A link that has too much to send ends."""

@@ -216,11 +216,15 @@ class Node:
 
     def handle(self, link: Link, messages: list) -> None:
         """Handle, in order, messages that came together. ProtocolError for a broken rule."""
+        role = link.role
         for at, message in enumerate(messages):
             if link.closed:
                 return
             if link.is_held:
                 link.pending = messages[at:]
+                return
+            if link.role != role:
+                self.handle(link, messages[at:])  # in the way of its new role
                 return
             self.handle_one(link, message)
 

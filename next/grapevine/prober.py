@@ -10,8 +10,8 @@ import functools
 
 from grapevine.addresses import Address
 
-QUEUE_LIMIT = 1_024  # addresses that wait or are being probed; more are asked later
-ASK_AGAIN = 1.0  # seconds until that, and until a probe that found nothing out is repeated
+QUEUE_LIMIT = 8_192  # addresses that wait in a queue; more count as silent
+ASK_AGAIN = 1.0  # seconds until a probe that found nothing out is repeated
 REFUSED_WITHIN = 0.1  # seconds: a probe that fails sooner was refused
 
 
@@ -33,15 +33,20 @@ class Prober:
         """Have `on_verdict(alive)` called with True or False. Two questions share a probe."""
         if peer in self._verdicts:
             self._verdicts[peer].append(on_verdict)
-        elif len(self._verdicts) >= QUEUE_LIMIT:
-            self._node.later(ASK_AGAIN, self.ask, peer, on_verdict)
         else:
             self._verdicts[peer] = [on_verdict]
             self._enqueue(peer, 0)
 
     def _enqueue(self, peer: Address, stage: int) -> None:
-        self._queues[stage].append(peer)
-        self._begin()
+        if len(self._queues[stage]) < QUEUE_LIMIT:
+            self._queues[stage].append(peer)
+            self._begin()
+        else:
+            self._tell(peer, False)
+
+    def _tell(self, peer: Address, alive: bool) -> None:
+        for on_verdict in self._verdicts.pop(peer):
+            on_verdict(alive)
 
     def _begin(self) -> None:
         for stage, queue in enumerate(self._queues):
@@ -57,8 +62,7 @@ class Prober:
         if alive is None:
             self._node.later(ASK_AGAIN, self._enqueue, peer, stage)
         elif is_silent and stage + 1 < len(self._queues):
-            self._queues[stage + 1].append(peer)
+            self._enqueue(peer, stage + 1)
         else:
-            for on_verdict in self._verdicts.pop(peer):
-                on_verdict(alive)
+            self._tell(peer, alive)
         self._begin()

@@ -1,6 +1,7 @@
 """How bytes become lines, and how long a node waits for them: the same for seeds and peers."""
 
 import pytest
+from grapevine.addresses import parse_address
 
 from peer import Peer
 from seed import Seed
@@ -179,19 +180,27 @@ def test_strangers_cause_at_most_seventy_lines_a_second_in_the_file(kind):
     assert 70 <= len(scene.events("refused:")) <= 70 + 70 * scene.now
 
 
+@both
+def test_a_stranger_is_answered_200_lines_at_once_and_then_100_a_second(kind):
+    scene = Scene(kind)
+    end, (line, answer) = scene.machine(A).dial(), first_line(kind)
+    end.say(*[line] * 1_000)
+    scene.run(0.1)
+    first = len(end.lines)
+    scene.run(2.0)
+    assert 200 <= first <= 220 and 180 <= len(end.lines) - first <= 220
+    assert set(end.lines) == {answer} and end.closed is None
+
+
 def test_a_stranger_that_does_not_read_is_cut_off_after_256_kib():
-    scene = Scene(Peer)
+    scene = Scene(Seed)
+    for number in range(500):
+        listed = parse_address(f"10.0.{number // 250}.{number % 250 + 1}:5001")
+        scene.node.registry.register(listed, None, 0.0)
     end = scene.machine(A).dial()
     end.stop_reading()
-    request, reply = first_line(Peer)
-    in_buffers = (256 << 10) // (len(reply) + 1)
-    for _ in range(2 * in_buffers // 100 - 2):
-        end.say(*[request] * 100)
-        scene.run(0.005)
-    assert not end.connection.other.is_over
-    for _ in range(4):
-        end.say(*[request] * 100)
-        scene.run(0.005)
+    end.say(*["peer list"] * 200)
+    scene.run(1.0)
     assert end.connection.other.is_over
 
 

@@ -27,7 +27,7 @@ def test_a_newcomer_is_accepted_once_it_has_answered_a_probe():
     probe = machine.accept()
     request = probe.hear()
     assert request.startswith("Liveness Request:") and request.endswith(f":{NODE}")
-    assert end.hear(0.5) is None
+    assert end.hear(0.2) is None
     probe.say(f"{request.replace('Request', 'Reply')}:{A}")
     assert end.hear() == f"connection accepted:{NODE}"
     assert probe.ends_within(0.1)
@@ -47,7 +47,7 @@ def test_a_newcomer_is_refused_if_the_probe_is_not_answered_rightly(reply):
     probe = machine.accept()
     if reply is not None:
         probe.say(reply.format(time=probe.hear().split(":")[1]))
-    assert end.hear(2.1) == refusal("full")
+    assert end.hear(2.4) == refusal("full")
     assert end.ends_within(0.1)
     assert scene.event("refused:127.0.0.1:6001:full")
     assert scene.events("connected:") == []

@@ -281,6 +281,13 @@ def test_among_those_the_runs_that_have_little_keep_it():
     assert held(messages, few) == 10
 
 
+def test_the_latest_are_those_that_came_last():
+    messages = message_list(*numbered([3, 1, 2]), b"any:" + line(1, B), cache_size=30)
+    assert messages.latest(2) == [line(2), line(1, B)] and messages.latest(0) == []
+    messages.add(numbered(range(4, 40)))
+    assert messages.latest(99)[-2:] == numbered([38, 39]) and len(messages.latest(99)) <= 30
+
+
 @pytest.mark.parametrize("sizes, total, level", [
     ([], 9, 0), ([5], 9, 5), ([5], 3, 3), ([1, 2, 3], 6, 3), ([3, 1, 2], 5, 2), ([9, 9, 9], 9, 3),
     ([1, 9, 9], 9, 4), ([0, 0, 10], 9, 9), ([7, 7], 0, 0)])

@@ -121,17 +121,13 @@ def test_a_verdict_may_be_a_reason_to_ask_again():
     assert verdicts == [False, True] and A not in node.prober
 
 
-def test_beyond_the_limit_of_the_queue_questions_are_put_later():
+def test_beyond_the_limit_of_a_queue_an_address_counts_as_silent():
     node = Node()
-    node.ask(*[peer(port) for port in range(1, QUEUE_LIMIT + 2)])
-    last = peer(QUEUE_LIMIT + 1)
-    assert last not in node.prober and len(node.calls) == 1
-    node.ask(peer(QUEUE_LIMIT))
-    node.pass_time(ASK_AGAIN)
-    assert last not in node.prober and len(node.calls) == 1, "there is still no room"
-    node.end(A, True)
-    node.pass_time(ASK_AGAIN)
-    assert last in node.prober and node.calls == []
-    while node.probes:
-        node.end(next(iter(node.probes)), True)
-    assert node.verdicts[last] == [True] and len(node.verdicts[peer(QUEUE_LIMIT)]) == 2
+    many = [peer(port) for port in range(1, QUEUE_LIMIT + STAGES[0][1] + 2)]
+    node.ask(*many)
+    assert len(node.probes) == STAGES[0][1]
+    assert node.verdicts[many[-1]] == [False] and many[-1] not in node.prober
+    assert node.verdicts[many[-2]] == [] and many[-2] in node.prober
+    node.end(next(iter(node.probes)), True)
+    node.ask(many[-1])
+    assert node.verdicts[many[-1]] == [False] and many[-1] in node.prober, "there is room again"

@@ -11,6 +11,7 @@ from grapevine import wire
 from grapevine.addresses import Address, parse_address
 from grapevine.lab.simulation.accidents import Conditions
 from grapevine.lab.simulation.lives import Lives
+from grapevine.prober import Prober
 from grapevine.settings import majority
 
 REST_ROUNDS, REST = 9, 80.0  # liveness rounds and seconds between the unrest and the verdict
@@ -212,10 +213,10 @@ class Judge:
             for link in node.links:
                 if link.closed or link.role not in STANDING:
                     found[link] = f"{address} keeps a link to {link.peer}: {link.role}"
-            probers = [prober for name, prober in vars(node).items() if name.endswith("prober")]
-            for other in self.lives.troubled:
-                if any(other in prober for prober in probers):
-                    found["probe", node, other] = f"{address} probes {other}"
+            for name, table in vars(node).items():
+                for other in self.lives.troubled if isinstance(table, Prober) else ():
+                    if other in table:
+                        found["probe", node, name, other] = f"{address} probes {other}"
         for peer, node in self.lives.peers().items():
             for link in node.sync.offering():
                 found["offer", link] = f"{peer} still lacks what {link.peer} has offered"

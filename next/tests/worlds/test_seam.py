@@ -1,0 +1,238 @@
+"""The seam between a node and its world (grapevine/worlds/__init__.py): the same in both worlds."""
+
+import pytest
+
+from tests.worlds.stages import NOWHERE, Pair
+
+
+# Dials.
+
+def test_a_dial_is_told_as_up_and_the_other_node_accepts_it_before_any_bytes(stage):
+    pair = Pair(stage)
+    pair.a.send(pair.here, b"hello")
+    assert stage.passes(lambda: pair.b.heard(pair.there))
+    pair.b.send(pair.there, b"welcome")
+    assert stage.passes(lambda: pair.a.heard(pair.here))
+    pair.a.close(pair.here)
+    assert stage.passes(lambda: not pair.a.links and not pair.b.links)
+    assert pair.a.of(pair.here) == ["up", "took", "ended"]
+    assert pair.b.of(pair.there) == ["accepted", "took", "ended"]
+    assert pair.here.remote == stage.address(pair.b)
+    assert pair.there.remote.ip == stage.address(pair.a).ip
+    assert pair.a.error(pair.here) is pair.b.error(pair.there) is None
+
+
+def test_a_dial_that_is_refused_ends_with_an_error_and_nothing_else_is_told(stage):
+    node = stage.node()
+    link = node.dial(stage.refusing())
+    assert stage.passes(lambda: not node.links, 1.0)
+    assert node.of(link) == ["ended"]
+    assert isinstance(node.error(link), ConnectionRefusedError)
+
+
+def test_a_dial_of_an_address_that_never_answers_ends_with_an_error_in_time(stage):
+    node = stage.node()
+    link = node.dial(stage.silent(), 0.3)
+    assert not stage.passes(lambda: node.told, 0.2)
+    assert stage.passes(lambda: node.told, 1.0)
+    assert node.of(link) == ["ended"] and isinstance(node.error(link), TimeoutError)
+
+
+def test_a_name_is_looked_up_when_it_is_dialled(stage):
+    node, other = stage.node(), stage.node()
+    link = node.dial(stage.name(other))
+    assert stage.passes(lambda: "accepted" in other.words() and node.told)
+    assert node.of(link) == ["up"] and link.remote == stage.address(other)
+
+
+def test_a_name_that_leads_nowhere_ends_the_dial_with_an_error(stage):
+    node = stage.node()
+    link = node.dial(NOWHERE)
+    assert stage.passes(lambda: not node.links)
+    assert node.of(link) == ["ended"] and isinstance(node.error(link), OSError)
+
+
+@pytest.mark.parametrize("where", ["silent", "refusing", "listening"])
+def test_a_dial_that_is_closed_before_it_is_up_ends_soon_and_is_never_up(stage, where):
+    node, other = stage.node(), stage.node()
+    target = {"silent": stage.silent, "refusing": stage.refusing,
+              "listening": lambda: stage.address(other)}[where]()
+    with node.lock:
+        links = [node.dial_locked(target) for _ in range(20)]
+        for link in links:
+            link.close("changed its mind")
+    assert stage.passes(lambda: not node.links, 1.0)
+    assert not stage.passes(lambda: "up" in node.words(), 0.1)
+    assert all(node.of(link) == ["ended"] for link in links)
+    assert stage.passes(lambda: not other.links, 1.0)
+
+
+def test_calls_and_bytes_come_in_time_while_a_dial_waits(stage):
+    pair = Pair(stage)
+    waiting = pair.b.dial(stage.silent(), 1.0)
+    pair.a.send(pair.here, b"hello")
+    pair.b.later(0.3, "call")
+    assert stage.passes(lambda: pair.b.of(waiting))
+    assert pair.b.words()[-3:] == ["took", "call", "ended"]
+
+
+# Bytes.
+
+def test_bytes_of_both_ends_arrive_in_order(stage):
+    pair = Pair(stage)
+    words = [b"%d " % number for number in range(500)]
+    for word in words:
+        pair.a.send(pair.here, word)
+        pair.b.send(pair.there, word)
+        stage.passes(lambda: True)
+    sent = b"".join(words)
+    assert stage.passes(lambda: pair.b.heard(pair.there) == pair.a.heard(pair.here) == sent)
+
+
+def test_much_data_passes_a_small_buffer_in_order_and_in_both_directions(stage):
+    pair = Pair(stage)
+    stage.shrink(pair.here, pair.there)
+    sent = b"".join(b"%7d" % number for number in range(600_000))
+    pair.a.send(pair.here, sent)
+    pair.b.send(pair.there, sent)
+    assert pair.here.waiting and pair.there.waiting
+    assert stage.passes(lambda: not pair.here.waiting and not pair.there.waiting, 60.0)
+    assert stage.passes(lambda: len(pair.b.heard(pair.there)) == len(sent))
+    assert pair.b.heard(pair.there) == pair.a.heard(pair.here) == sent
+
+
+def test_what_was_taken_before_a_close_still_arrives_and_nothing_after_it(stage):
+    pair = Pair(stage)
+    with pair.a.lock:
+        pair.here.send(b"x" * 5_000)
+        pair.here.close("over")
+        pair.here.send(b"too late")
+    assert stage.passes(lambda: not pair.b.links)
+    assert pair.b.heard(pair.there) == b"x" * 5_000
+    assert pair.b.of(pair.there) == ["accepted", "took", "ended"]
+
+
+def test_a_link_that_rests_is_not_read_and_others_are(stage):
+    pair = Pair(stage)
+    other = pair.a.dial(stage.address(pair.b))
+    assert stage.passes(lambda: len(pair.b.links) == 2)
+    there, read = pair.b.links
+    with pair.b.lock:
+        there.rest_until = rest = pair.b.world.now() + 0.3
+    pair.a.send(pair.here, b"first")
+    pair.a.send(other, b"second")
+    assert stage.passes(lambda: pair.b.heard(read))
+    assert not pair.b.heard(there) and pair.b.world.now() < rest
+    assert stage.passes(lambda: pair.b.heard(there) == b"first")  # not before, see Recorder.took
+
+
+def test_a_call_for_bytes_may_give_its_link_a_rest(stage):
+    pair = Pair(stage)
+    moments = []
+
+    def rest(link, data):
+        moments.append(pair.b.world.now())
+        link.rest_until = pair.b.world.now() + 0.2
+
+    pair.b.acts["took"] = rest
+    pair.a.send(pair.here, b"first")
+    assert stage.passes(lambda: moments)
+    pair.a.send(pair.here, b"second")
+    assert stage.passes(lambda: len(moments) == 2)
+    assert moments[1] - moments[0] >= 0.2
+
+
+# Ends.
+
+def test_an_end_is_never_told_from_within_the_call_that_closes_a_link(stage):
+    pair = Pair(stage)
+    told = []
+
+    def close(link, data):
+        link.close("enough")
+        told.append(pair.b.of(link))
+
+    pair.b.acts["took"] = close
+    pair.a.send(pair.here, b"hello")
+    assert stage.passes(lambda: not pair.a.links and not pair.b.links)
+    assert told == [["accepted", "took"]]
+    assert pair.b.of(pair.there) == ["accepted", "took", "ended"]
+
+
+def test_an_accepted_link_may_be_closed_in_the_call_that_accepts_it(stage):
+    node, other = stage.node(), stage.node()
+    other.acts["accepted"] = lambda link, detail: link.close("no, thanks")
+    link = node.dial(stage.address(other))
+    assert stage.passes(lambda: node.told and not node.links and not other.links)
+    assert other.words() == ["accepted", "ended"] and node.of(link)[-1] == "ended"
+
+
+def test_each_link_has_one_end_when_both_ends_close_it_while_bytes_are_on_their_way(stage):
+    one, other = stage.node(), stage.node()
+    links = [one.dial(stage.address(other)) for _ in range(30)]
+    assert stage.passes(lambda: len(one.told) == len(other.told) == 30)
+    accepted = list(other.links)
+    for here, there in zip(links, accepted):
+        one.send(here, b"x" * 2_000)
+        other.send(there, b"y" * 2_000)
+        one.close(here, here)
+        other.close(there)
+    assert stage.passes(lambda: not one.links and not other.links)
+    assert not stage.passes(lambda: False, 0.1)  # Recorder fails at a second end
+    for node, of_node in (one, links), (other, accepted):
+        assert all(node.of(link)[-1] == "ended" for link in of_node)
+
+
+def test_a_link_to_a_node_that_stops_ends_and_what_it_had_sent_has_come(stage):
+    pair = Pair(stage)
+    pair.b.send(pair.there, b"last words")
+    pair.b.quit()
+    assert stage.passes(lambda: not pair.a.links, 1.0)
+    assert pair.a.of(pair.here) == ["up", "took", "ended"]
+    assert pair.a.heard(pair.here) == b"last words"
+
+
+# Calls.
+
+def test_calls_are_made_in_the_order_of_their_times(stage):
+    node = stage.node()
+    with node.lock:
+        for seconds in (0.2, 0.1, 0.0, 0.1, 0.2, -1.0):
+            node.world.later(seconds, node.note, f"after {seconds}")
+    assert stage.passes(lambda: len(node.told) == 6)
+    assert node.words() == ["after -1.0", "after 0.0", "after 0.1", "after 0.1", "after 0.2",
+                            "after 0.2"]
+
+
+def test_a_call_that_is_due_sooner_than_all_others_is_made_in_time(stage):
+    node = stage.node()
+    for thread in ("timer", "another"):
+        node.later(60.0, "much later", thread)
+        assert not stage.passes(lambda: thread in node.words(), 0.1)
+        node.later(0.1, thread, thread)
+        assert stage.passes(lambda: thread in node.words(), 1.0)
+    assert node.words() == ["timer", "another"]
+
+
+def test_a_call_may_add_one_that_is_due_at_once_which_comes_behind_all_that_are_due(stage):
+    node = stage.node()
+    node.acts["first"] = lambda *_: node.world.later(0.0, node.note, "added")
+    with node.lock:
+        for what in ("first", "second", "third"):
+            node.world.later(0.0, node.note, what)
+    assert stage.passes(lambda: len(node.told) == 4)
+    assert node.words() == ["first", "second", "third", "added"]
+
+
+def test_a_stop_ends_every_link_and_call_and_nobody_can_connect_any_more(stage):
+    pair = Pair(stage)
+    waiting = pair.b.dial(stage.silent())
+    out = pair.b.dial(stage.address(pair.a))
+    assert stage.passes(lambda: len(pair.a.links) == 2 and pair.b.of(out) == ["up"])
+    pair.b.later(0.1, "too late")
+    pair.b.quit()
+    assert stage.passes(lambda: not pair.a.links, 1.0)
+    again = pair.a.dial(stage.address(pair.b))
+    assert stage.passes(lambda: pair.a.of(again) == ["ended"], 1.0)
+    assert not stage.passes(lambda: False, 0.2)  # Recorder fails at a call after the stop
+    assert pair.b.of(waiting) == [] and "too late" not in pair.b.words()
