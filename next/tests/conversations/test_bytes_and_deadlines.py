@@ -47,8 +47,11 @@ def test_a_line_ends_the_connection_when_it_is_longer_than_131072_bytes(kind):
     end.send(b"x" * 131_072)
     assert not end.ends_within(1.0)
     end.send(b"x")
-    assert end.ends_within(0.1)
-    assert end.scene.event("refused:").endswith(":a line longer than 131072 bytes")
+    other = end.machine.dial()
+    other.send(b"x" * 131_073 + b"\n")
+    for too_long in (end, other):
+        assert too_long.ends_within(0.1)
+        assert end.scene.event("refused:").endswith(":a line longer than 131072 bytes")
 
 
 def test_a_line_may_have_131072_bytes_and_gossip_in_it_65536():
@@ -157,25 +160,27 @@ def test_a_node_that_was_frozen_reads_what_came_meanwhile_before_it_hangs_up(kin
 def test_of_more_than_1024_unidentified_connections_the_oldest_ends(kind):
     scene = Scene(kind)
     friend = neighbour(scene, "127.0.0.1:6002") if kind is Peer else registered(scene, A)
-    silent = scene.machine("127.0.0.1:7001")
-    silent.is_alive = False
-    crowd = [silent.dial()]
-    crowd[0].say(f"{'Connection with Peer' if kind is Peer else 'register'}:{silent.address}")
-    crowd += [scene.machine("127.0.0.1:7002", listens=False).dial() for _ in range(1_024)]
-    assert [end for end in crowd if end.closed] == crowd[:1]
+    newcomer, stranger = scene.machine("127.0.0.1:7001"), scene.machine("127.0.0.2:7001")
+    newcomer.is_alive = False
+    crowd = newcomer.dial_often(2)
+    for end in crowd:  # which wait for their probe
+        end.say(f"{'Connection with Peer' if kind is Peer else 'register'}:{newcomer.address}")
+    crowd += stranger.dial_often(1_025)
+    scene.run(0.01)
+    assert [at for at, end in enumerate(crowd) if end.closed] == [0, 1, 2]
     crowd[5].hang_up()
     scene.run(0.1)
-    crowd.append(scene.machine("127.0.0.1:7002", listens=False).dial())
-    assert [at for at, end in enumerate(crowd) if end.closed] == [0, 5]
+    crowd += stranger.dial_often(1)
+    scene.run(0.01)
+    assert [at for at, end in enumerate(crowd) if end.closed] == [0, 1, 2, 5]
     assert friend.closed is None
 
 
 @both
 def test_strangers_cause_at_most_seventy_lines_a_second_in_the_file(kind):
     scene = Scene(kind)
-    machine = scene.machine(A)
-    for _ in range(300):
-        machine.dial().say("nonsense")
+    for end in scene.machine(A).dial_often(300):
+        end.say("nonsense")
     scene.run(0.1)
     assert 70 <= len(scene.events("refused:")) <= 70 + 70 * scene.now
 

@@ -43,6 +43,16 @@ def test_a_reported_peer_that_answers_no_probe_is_removed_and_all_peers_are_told
     assert scene.dead.ends_within(0.1)
 
 
+def test_newcomers_at_silent_addresses_do_not_delay_the_probe_of_a_reported_peer():
+    scene = scene_of_a_death()
+    for port in range(7001, 7301):
+        newcomer = scene.machine(f"127.0.0.1:{port}")
+        newcomer.is_alive = False
+        newcomer.dial().say(f"register:127.0.0.1:{port}")
+    scene.ends[0].say(report(A))
+    assert scene.event("removed:", 4.4) == f"removed:{DEAD}:dead"
+
+
 def test_a_reported_peer_that_answers_is_not_removed():
     scene = scene_of_a_death()
     scene.dead.machine.is_alive = True
@@ -59,8 +69,9 @@ def test_a_report_of_a_stranger_or_in_anothers_name_is_rejected_without_a_probe(
     dead = DEAD if is_listed else "127.0.0.1:9999"
     scene.machine("127.0.0.3:6001").dial().say(report(A, dead))
     scene.ends[0].say(report(B, dead))
+    registered(scene, "127.0.0.2:6001").say(report(B, dead))  # at the IP of a seed
     scene.run(5.0)
-    assert rejections(scene) == ["neither a peer's own report nor a seed's"] * 2
+    assert rejections(scene) == ["neither a peer's own report nor a seed's"] * 3
     assert scene.events("removed:") == [] and len(scene.dead.machine.ends) == 1
 
 
@@ -84,10 +95,12 @@ def test_a_death_that_was_told_is_only_written_down():
 
 
 def test_two_reports_of_one_death_share_a_probe():
-    scene = scene_of_a_death()
+    scene = scene_of_a_death(seeds=[OTHER_SEED])
+    other = scene.machine(OTHER_SEED)
     scene.ends[0].say(report(A))
     scene.ends[1].say(report(B))
-    scene.run(5.0)
+    scene.run(7.0)
+    assert other.said == [report(A)]
     assert len(scene.dead.machine.ends) == 1 + 3  # three stages, one probe in each
     assert [end.hear_all(0.1) for end in scene.ends] == [[report(A)]] * 2
 
@@ -123,7 +136,8 @@ def test_a_peer_that_registers_again_during_the_probe_of_a_report_stays():
     scene.dead.machine.is_alive = True
     again.say(f"register:{DEAD}")
     assert again.hear(3.0) == "registered successfully"
-    scene.run(5.0)
+    scene.dead.machine.is_alive = False
+    assert scene.event("rejected:", 5.0) == f"rejected:{report(A)}:not registered here"
     assert scene.events("removed:") == scene.events("passed on:") == []
     assert not again.ends_within(1.0)
 
@@ -162,6 +176,7 @@ def test_a_death_that_a_peer_found_is_told_to_all_other_seeds_over_a_short_conne
     others = [scene.machine(seed) for seed in (OTHER_SEED, "127.0.0.3:8001")]
     scene.ends[0].say(report(A))
     scene.run(5.0)
+    assert len(scene.events("dead report:")) == 1  # it does not tell itself
     for other in others:
         assert other.said == [report(A)]
         assert other.ends[0].closed == "the other end closed the connection"

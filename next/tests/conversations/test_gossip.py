@@ -22,6 +22,7 @@ def numbers_of(lines: list[str]) -> list[int]:
 def test_the_generator_makes_ten_messages_five_seconds_apart():
     end, = neighbours(A, gossip_count=10, gossip_interval=5.0)
     scene = end.scene
+    assert scene.node.run == f"{NODE}:1700000000000"
     scene.run(4.9)
     assert scene.events("generated:") == []
     for number in range(1, 11):
@@ -36,7 +37,8 @@ def test_a_message_is_in_the_file_before_it_is_sent():
     end, = neighbours(A)
     end.scene.node.originate(["one", "two"])
     assert len(end.scene.events("generated:")) == 2
-    assert numbers_of(end.hear_all()) == [1, 2]
+    end.scene.node.originate(["three"])
+    assert numbers_of(end.hear_all()) == [1, 2, 3]
 
 
 @pytest.mark.parametrize("text", ["a\nb", "x" * 65_536])
@@ -136,6 +138,7 @@ def test_a_digest_goes_along_with_the_answer_once_a_second_at_most():
 def test_a_peer_is_crowded_while_64_kib_wait_for_a_neighbour_that_reads_on():
     end, other = neighbours(A, B)
     scene = end.scene
+    scene.run(2.0)
     end.stop_reading()
     scene.node.originate(["x" * 60_000] * 5)
     scene.run(0.1)

@@ -110,11 +110,12 @@ def test_a_peer_that_cannot_be_reached_is_passed_over_for_a_round():
 
 
 def test_a_second_dial_is_not_made_while_one_waits():
-    scene = listing(A)
-    machine = scene.machine(A)
-    dialled(machine)
-    scene.run(4.5)
-    assert len(machine.ends) == 1
+    scene = Scene(Peer, liveness_interval=1.4)
+    end = neighbour(scene)
+    end.break_off()
+    dialled(end.machine)
+    scene.run(4.0)
+    assert len(end.machine.ends) == 2  # one for the probe, one for the dial
 
 
 # One link for each pair.
@@ -212,15 +213,30 @@ def test_nothing_counts_that_comes_together_with_a_goodbye_and_behind_it():
     assert scene.events("refused:") == []
 
 
-def test_a_neighbour_that_gives_the_link_up_is_left_alone():
-    scene = listing(A, liveness_interval=10.0)
-    machine = scene.machine(A)
-    linked(machine).say(f"connection refused:{A}:full")
-    assert scene.event("disconnected:") == f"disconnected:{A}:full"
-    scene.run(0.4)
-    assert len(machine.ends) == 1
-    scene.run(30.0)
-    assert scene.events("liveness missed:") == [] and len(machine.ends) > 1  # it is the successor
+@pytest.mark.parametrize("line, reason", [("connection refused:127.0.0.1:4001:full", "full"),
+                                          ("hello", "unknown line b'hello'")])
+def test_a_neighbour_that_gives_the_link_up_or_breaks_a_rule_is_left_alone(line, reason):
+    scene = listing("127.0.0.1:4001", "127.0.0.1:4002", A, liveness_interval=10.0)
+    accepting(scene, A)
+    machine = scene.machine("127.0.0.1:4001")
+    linked(machine).say(line)
+    assert scene.event("disconnected:") == f"disconnected:127.0.0.1:4001:{reason}"
+    scene.run(95.0)
+    assert scene.events("liveness missed:") == [] and len(machine.ends) == 1
+
+
+def test_a_peer_that_links_is_not_left_alone_any_more_because_it_refused_before():
+    scene = listing("127.0.0.1:4001", "127.0.0.1:4002", A, liveness_interval=10.0)
+    accepting(scene, A)
+    machine = scene.machine("127.0.0.1:4001")
+    dialled(machine).say("connection refused:127.0.0.1:4001:full")
+    scene.run(1.0)
+    end = machine.dial()
+    end.say("Connection with Peer:127.0.0.1:4001")
+    assert end.hear() == f"connection accepted:{NODE}"
+    end.say("leave:127.0.0.1:4001")
+    scene.run(20.0)
+    assert dialled(machine)
 
 
 def test_links_above_capacity_are_given_up_the_unnamed_first_then_the_youngest():

@@ -3,7 +3,7 @@
 import pytest
 
 from seed import Seed
-from tests.tools.virtual import NODE, End, Machine, Scene, registered
+from tests.tools.virtual import NODE, TIME, End, Machine, Scene, registered
 
 A, B, C = "127.0.0.1:6001", "127.0.0.1:6002", "127.0.0.1:6003"
 
@@ -249,6 +249,19 @@ def test_a_late_seed_does_not_remove_a_peer_that_may_have_come_back():
     assert scene.event("removed:", 20.0)
 
 
+def test_a_late_seed_probes_again_before_it_removes_a_peer_whose_connection_broke():
+    scene = Scene(Seed, liveness_interval=10.0)
+    end = registered(scene, A)
+    scene.run(9.0)
+    scene.world.freeze()
+    scene.run(5.0)
+    scene.world.thaw()
+    end.machine.world.kill()
+    scene.run(0.9)
+    assert scene.events("removed:") == []
+    assert scene.event("removed:", 0.5) == f"removed:{A}:gone"
+
+
 def test_a_peer_that_is_silent_for_three_rounds_is_probed_and_removed_if_it_does_not_answer():
     scene = Scene(Seed, liveness_interval=10.0)
     living, dead = registered(scene, A), registered(scene, B)
@@ -261,6 +274,7 @@ def test_a_peer_that_is_silent_for_three_rounds_is_probed_and_removed_if_it_does
     assert scene.events("alive:")[:2] == ["alive:10", "alive:10"]
     scene.run(40.0)
     assert list_of(scene) == [A]
+    assert len(living.machine.ends) == 1 + 2  # it is probed every three rounds
 
 
 def test_a_silent_peer_whose_connection_is_dead_is_found_out_by_what_the_seed_says():
@@ -289,8 +303,8 @@ def test_a_peer_that_leaves_is_removed_and_nobody_leaves_for_another():
     stranger.say(f"leave:{A}")
     scene.run(0.1)
     assert list_of(scene) == [A, B]
-    one.say(f"leave:{A}")
-    assert one.ends_within(0.1) and other.closed is None
+    one.say(f"leave:{A}", f"Dead Node:{B}:{TIME}:{A}")
+    assert one.ends_within(0.1) and scene.events("dead report:") == [] and other.closed is None
     assert scene.event("removed:") == f"removed:{A}:left"
     assert list_of(scene) == [B]
 

@@ -192,9 +192,10 @@ def test_a_peer_without_a_seed_asks_a_neighbour_for_peers_and_dials_them():
 def test_what_a_neighbour_says_of_peers_does_not_count_while_a_seed_answers():
     scene = Scene(Peer, seeds=SEEDS[:1])
     seed_of(scene, SEEDS[0])
+    scene.event("registered:")
     end = neighbour(scene, A)
     end.say("known peers:127.0.0.1#6002")
-    scene.run(1.0)
+    scene.run(0.1)
     assert scene.node.status()["known peers"] == 0
     assert "known peers" not in end.machine.said
 

@@ -38,6 +38,9 @@ def test_an_address_knows_its_forms():
     assert (one.family, other.family) == (socket.AF_INET, socket.AF_INET6)
     assert one.is_loopback and other.is_loopback and not address_of("128.0.0.1", 1).is_loopback
     assert parse_address("127.0.0.1:65535") is one
+    for port in (0, 65536):
+        with pytest.raises(ValueError):
+            address_of("127.0.0.1", port)
 
 
 @pytest.mark.parametrize("text, target", [

@@ -77,8 +77,9 @@ def test_who_says_nothing_comes_to_the_next_stage_and_delays_nobody():
         node.end(silent, False, 0.25)
     assert list(node.probes) == [D, A, E, B], "two of them are probed in the second stage"
     assert node.probes[A][1] == 2.0 and not node.verdicts[A]
+    node.end(D, False, 0.25)
     node.end(A, False, 2.0)
-    assert list(node.probes) == [D, E, B, C, A], "the first is in the last stage"
+    assert list(node.probes) == [E, B, C, A], "the first is in the last stage, and D waits"
     node.end(A, False, 2.0)
     assert node.verdicts[A] == [False] and A not in node.prober
     node.end(C, True)

@@ -107,4 +107,4 @@ def test_register_is_repeated_once_a_second_to_the_seed_that_has_probed():
     assert table.probed_by(here, REPEAT - 0.01) is None and table.probed_by(here, REPEAT) is link
     assert table.probed_by(peer(1), 9.0) is None
     table.ended(seeds(1)[0], "broke", 9.0)
-    assert table.probed_by(here, 9.0) is None
+    assert dialled(table, 99.0) and table.probed_by(here, 99.0) is None, "it is not confirmed yet"

@@ -90,6 +90,7 @@ def test_silent_are_those_of_whom_nothing_has_come_since():
     assert registry.silent(4.9) == []
     assert registry.silent(5.0) == [(peer(1), one), (peer(2), two), (peer(3), three)]
     one.link.heard, two.alive_at = 6.0, 7.0
+    assert registry.silent(5.9) == [(peer(3), three)]
     assert registry.silent(6.0) == [(peer(1), one), (peer(3), three)]
     three.link = None  # its connection broke, and it is judged for that
     assert registry.silent(9.0) == [(peer(1), one), (peer(2), two)]

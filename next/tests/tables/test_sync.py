@@ -100,8 +100,10 @@ def test_the_same_two_digests_are_not_compared_again_for_ten_intervals():
     assert said == [2, 0, 0, 2, 0]
     other.messages.add([line(1, B)])
     assert verbs(compare(one, other, 160.0))["want"] == 1, "another digest is another comparison"
-    one.sync.compare_anew()
-    assert verbs(compare(one, other, 161.0))["show"] > 0
+    assert [verbs(compare(one, other, now))["show"] for now in (170.0, 171.0)] == [2, 0]
+    for node in (one, other):
+        node.sync.compare_anew()
+    assert verbs(compare(one, other, 172.0))["show"] == 2
 
 
 def test_slices_are_shown_once_a_second_and_not_if_they_were_told_a_moment_ago():
@@ -264,6 +266,7 @@ def test_a_portion_that_comes_late_is_no_answer_to_a_later_question():
     node.offer("other", (RUN_B, [(1, 1)]))
     assert node.wanted(7.0)[0] == "other"
     node.sent("slow", now=7.0)
+    assert node.wanted(7.0) is None, "the other one has time"
     node.sent("other", line(1, B), now=7.0)
     assert node.wanted(7.0)[0] == "slow", "the portion was late, not in vain"
 
@@ -273,9 +276,9 @@ def test_more_ends_of_portions_than_questions_change_nothing():
     for _ in range(3):
         node.sent("eager")
     node.offer("eager", (RUN, [(1, 9)]))
-    assert node.wanted(0.0)[0] == "eager" and node.wanted(2.0)[0] == "eager"
-    node.sent("eager", now=2.0)
-    assert node.wanted(2.0) is None
+    assert node.wanted(0.0)[0] == "eager"
+    node.sent("eager")
+    assert node.wanted(9.0) is None
 
 
 def test_20000_ranges_are_kept_of_an_offer_and_the_next_comparison_brings_the_rest():
@@ -291,12 +294,30 @@ def test_20000_ranges_are_kept_of_an_offer_and_the_next_comparison_brings_the_re
         for run, wanted in want[1]:
             got[run] += len(wanted)
         node.sent(link, now=1.0)  # in vain
-    assert got == {RUN: 7_500, RUN_B: 7_500}, "the second offer was the same"
+    assert got == {RUN: 7_500, RUN_B: 7_500}
     assert b"status:show:" in node.hear(link, digest, 3.0)
     node.offer(link, (RUN_C, ranges), now=3.0)
     assert node.wanted(3.0)[1][0][0] == RUN_C
     node.offer(link, (RUN_C, ranges), now=3.0)
     assert node.hear(link, digest, 3.0) == b"", "all was kept this time"
+
+
+def test_an_offer_that_is_repeated_counts_once():
+    node, ranges = Node(), [(number, number) for number in range(1, 15_001, 2)]
+    for _ in range(2):
+        node.offer("link", (run_of(A, 8), ranges), (run_of(B, 9), ranges))
+    node.offer("link", (run_of(A, 8), ranges), (RUN_C, [(1, 1)]))
+    assert node.wanted()[1][0] == (RUN_C, [(1, 1)]), "the oldest run first"
+
+
+def test_so_much_is_remembered_of_what_came_in_vain():
+    node = Node()
+    for first in range(1, 42_001, 14_000):
+        node.offer("liar", (RUN, [(number, number) for number in range(first, first + 14_000, 2)]))
+        while node.wanted():
+            node.sent("liar")
+    node.offer("liar", (RUN, [(1, 1), (41_999, 41_999)]))
+    assert node.wanted() == ("liar", [(RUN, [(1, 1)])])
 
 
 def test_offers_of_one_neighbour_leave_those_of_others_alone():

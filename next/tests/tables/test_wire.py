@@ -127,6 +127,7 @@ def test_a_status_line_has_8000_ranges_at_most_of_one_run_or_of_many():
 def test_ranges_that_touch_overlap_or_are_in_no_order_are_understood():
     status, = wire.parse(b"status:seen:%b=9,3-4,1,5-6,4-7" % RUN)[1]
     assert status.entries == [(RUN, [(1, 1), (3, 7), (9, 9)])]
+    assert wire.parse(b"status:seen:%b=1,2" % RUN)[1][0].entries == [(RUN, [(1, 2)])]
 
 
 # Gossip.
@@ -183,7 +184,8 @@ def test_malformed_gossip_is_refused_alone_and_in_a_block(bad):
 def test_a_block_is_what_continues_one_run():
     assert wire.parse_block([line(5), line(6), line(7)]) == (run_of(), 5, 7)
     for lines in ([line(5), line(7)], [line(6), line(5)], [line(5), line(5)],
-                  [line(5), line(6, start=8)], [line(5), b"any:" + line(6)], [line(5), b""]):
+                  [line(5), line(6, start=8)], [line(5), b"any:" + line(6)], [line(5), b""], [b"x", b"y"],
+                  [line(2**63 - 1), line(2**63)]):
         assert wire.parse_block(lines) is None
 
 

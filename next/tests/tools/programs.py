@@ -3,8 +3,8 @@
     with Network(tmp_path, seeds=2) as network:     a folder with a config.txt; ends what it started
         network.start_seeds()                       all seeds, in one process
         peer = network.start_peer("--quiet")
-        peer.say("say hello")
-        network.peers[0].event("generated:")        waits for the next such event of its file
+        peer.type("say hello")
+        peer.event("generated:")                    waits for the next such event of its file
 
 Every wait has a deadline, after which it fails and shows what there is instead.
 """
@@ -136,10 +136,9 @@ class Node(Program, OutputFile):
 class Network:
     """Seeds and peers of a test on one IP. What is still running at the end is killed."""
 
-    def __init__(self, folder: pathlib.Path, seeds: int = 1, ip: str = "127.0.0.1",
-                 wrapper: list = ()):
-        """`wrapper`: arguments that stand before the name of each program."""
-        self.folder, self.ip, self._wrapper = folder, ip, list(wrapper)
+    def __init__(self, folder: pathlib.Path, seeds: int = 1, ip: str = "127.0.0.1"):
+        self.folder, self.ip = folder, ip
+        self.wrapper: list = []  # arguments that stand before the name of each program
         self.config, self.outputs = folder / "config.txt", folder / "outputs"
         self.seed_addresses = [self._address(port) for port in free_ports(seeds, ip)]
         self.config.write_text("".join(f"{seed}\n" for seed in self.seed_addresses))
@@ -155,15 +154,19 @@ class Network:
         return self.outputs / f"{kind}_{host.strip('[]').replace(':', '-')}_{port}.txt"
 
     def _arguments(self, program: str, *flags) -> list:
-        return [*self._wrapper, ROOT / program, *flags, "--config", self.config, "--outputs",
-                self.outputs]
+        return [*self.wrapper, ROOT / program, "--config", self.config, "--outputs", self.outputs,
+                *flags]
 
     def _screen(self) -> pathlib.Path:
         return self.folder / f"screen_{len(self.programs)}.txt"
 
     def start(self, program: str, *flags, **options) -> Program:
         """Start a program of this network."""
-        self.programs.append(Program(self._arguments(program, *flags), self._screen(), **options))
+        return self.start_python(*self._arguments(program, *flags), **options)
+
+    def start_python(self, *arguments, **options) -> Program:
+        """Start any program, which ends with the network."""
+        self.programs.append(Program(arguments, self._screen(), **options))
         return self.programs[-1]
 
     def start_seeds(self) -> Program:
@@ -203,9 +206,4 @@ class Network:
 
 def is_clean(text: str) -> bool:
     """Tell whether a program has shown neither a traceback nor an error of the interpreter."""
-    return not any(word in text for word in ("Traceback", "Exception", "Fatal Python", "Error:"))
-
-
-def interrupted(code: int, number: signal.Signals) -> bool:
-    """Tell whether an exit code is that of a program that a signal has ended."""
-    return code in (-number, 130)
+    return not any(word in text for word in ("Traceback", "Exception", "Fatal Python", "Error"))

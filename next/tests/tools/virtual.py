@@ -115,10 +115,15 @@ class Machine:
 
     def dial(self) -> End:
         """Connect to the node."""
-        end = End(self)
-        end.connection = self.world.dial(end, 5.0)
-        self.scene.pass_until(lambda: end.is_up or end.closed, 5.0)
-        return end
+        return self.dial_often(1)[0]
+
+    def dial_often(self, times: int) -> list[End]:
+        """Connect to the node some times at once."""
+        ends = [End(self) for _ in range(times)]
+        for end in ends:
+            end.connection = self.world.dial(end, 5.0)
+        self.scene.pass_until(lambda: all(end.is_up or end.closed for end in ends), 5.0)
+        return ends
 
     def accept(self, seconds: float = 1.0) -> End:
         """Return the next connection on which the node has said what is not answered by itself."""

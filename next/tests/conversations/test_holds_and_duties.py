@@ -41,6 +41,19 @@ class ImpatientShop(Shop):
     PATIENCE = 2.0
 
 
+class Baker(Shop):
+    """A node with a duty: it bakes for each minute, and sooner when somebody asks."""
+
+    def start(self) -> None:
+        super().start()
+        self.baked: list[float] = []
+        self.oven = self.keep("oven", self.bake, 60.0)
+
+    def bake(self, now: float) -> float:
+        self.baked.append(round(now, 1))
+        return now + 60.0
+
+
 def customer(kind=Shop) -> tuple[Scene, End]:
     scene = Scene(kind)
     return scene, scene.machine(A).dial()
@@ -81,6 +94,24 @@ def test_a_held_link_goes_on_after_so_many_seconds():
     assert end.hear(0.2) == "0 there"
 
 
+def test_a_duty_is_done_when_it_is_due_and_at_the_soonest_moment_that_was_asked_for():
+    scene = Scene(Baker)
+    baker = scene.node
+    scene.run(130.0)
+    assert baker.baked == [60.0, 120.0]
+    baker.oven.by(150.0)
+    baker.oven.by(140.0)
+    baker.oven.by(170.0)
+    scene.run(25.0)
+    assert baker.baked[2:] == [140.0]
+    baker.oven.hurry()
+    baker.oven.hurry()
+    scene.run(50.0)
+    assert baker.baked[3:] == [155.0]
+    scene.run(20.0)
+    assert baker.baked[4:] == [215.0]
+
+
 def test_other_links_are_not_held():
     scene, end = customer()
     end.say("buy")
@@ -109,10 +140,10 @@ def test_a_held_link_may_end():
     end.say("buy", "look")
     scene.run(0.1)
     end.break_off()
-    scene.run(0.1)
-    scene.node.shelf = 1
-    scene.run(1.0)
-    assert not scene.node.links
+    scene.run(6.0)
+    made = scene.net.made
+    scene.run(6.0)
+    assert not scene.node.links and scene.net.made == made  # nobody looks after it any more
 
 
 def test_a_broken_rule_among_lines_that_waited_ends_the_link():

@@ -1,0 +1,120 @@
+"""The programs peer.py, seed.py and runner.py: what is typed to start them, and what they answer."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from tests.tools.programs import QUICK, ROOT, Network, free_ports, is_clean
+
+CLOSED = ["-c", "import os, sys; os.closerange(0, 3); "
+                "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"]
+
+
+def test_the_runner_starts_all_seeds_and_ctrl_c_ends_them(tmp_path):
+    with Network(tmp_path, seeds=3) as network:
+        program = network.start("runner.py")
+        for seed, address in zip(network.seeds, network.seed_addresses):
+            seed.event(f"started:seed:{address}")
+            program.shows(f"[seed {address.rpartition(':')[2]}] started:seed:{address}")
+        program.send(signal.SIGINT)
+        assert program.code(3.0) == 130 and is_clean(program.shown())
+        assert all(seed.events()[-1] == "stopped:interrupted" for seed in network.seeds)
+
+
+def test_a_peer_asks_for_its_port_until_it_gets_a_good_one(network):
+    network.start_seeds()
+    [port] = free_ports(1)
+    program = network.start("peer.py", *QUICK)
+    program.shows("Port to listen on: ")
+    program.type("abc", "70000", str(port), "say hello")
+    program.shows(f"started:peer:127.0.0.1:{port}")
+    program.shows("generated:")
+    lines = program.shown().splitlines()
+    assert lines[:2] == ["Port to listen on: 'abc' is not a port (1 to 65535)",
+                         "Port to listen on: '70000' is not a port (1 to 65535)"]
+
+
+def test_a_peer_that_asks_and_is_told_no_port_ends_with_one_line(network):
+    program = network.start("peer.py", stdin=subprocess.DEVNULL)
+    assert program.code() == 2
+    assert program.shown() == "Port to listen on: peer.py: no port was typed\n"
+
+
+@pytest.mark.parametrize("program", ["peer.py", "seed.py"])
+def test_a_port_in_use_ends_a_program_with_one_line(network, program):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        started = network.start(program, port)
+        assert started.code() == 1
+    assert started.shown() == f"{program}: port {port} is in use\n"
+
+
+@pytest.mark.parametrize("program, arguments, says", [
+    ("peer.py", ["0"], "argument PORT: '0' is not a port (1 to 65535)"),
+    ("peer.py", ["192.0.2.77", "5001"], "192.0.2.77 is not an address of this machine"),
+    ("peer.py", ["5001", "--capacity", "odd"], "argument --capacity: 'odd' is none of rule"),
+    ("peer.py", ["5001", "--liveness-interval", "nan"], "'nan' is not a number of seconds"),
+    ("peer.py", ["5001", "--nonsense"], "unrecognized arguments: --nonsense"),
+    ("peer.py", ["5001", "--filter", "nofile.txt"], "cannot read nofile.txt: No such file"),
+    ("peer.py", ["5001", "--outputs", os.devnull], "cannot write into /dev/null"),
+    ("seed.py", ["localhost"], "argument PORT: 'localhost'"),
+    ("seed.py", ["--liveness-interval", "0"], "'0' is not a number of seconds"),
+    ("runner.py", ["--nonsense"], "unrecognized arguments: --nonsense")])
+def test_an_error_of_the_user_is_one_line_and_never_a_traceback(network, program, arguments, says):
+    started = network.start(program, *arguments)
+    is_of_system = "192.0.2.77" in arguments or "--outputs" in arguments[1:]
+    assert started.code() == (1 if is_of_system else 2)
+    assert says in started.shown() and started.shown().count("\n") == 1
+
+
+def test_a_wrong_line_of_the_config_is_named(network):
+    network.config.write_text("127.0.0.1:8080\nnonsense here\n")
+    started = network.start("peer.py", "5001")
+    assert started.code() == 2 and started.shown().count("\n") == 1
+    assert f"{network.config}: line 2: " in started.shown()
+
+
+def test_a_peer_without_input_lives(network):
+    network.start_seeds()
+    peer = network.start_peer("--gossip-count", "2", "--gossip-interval", "0.1",
+                              stdin=subprocess.DEVNULL)
+    peer.has("generated:", 2)
+    peer.event("registered:")
+    peer.send(signal.SIGTERM)
+    assert peer.code() == 130 and is_clean(peer.shown())
+    assert peer.events()[-1] == "stopped:interrupted"
+
+
+def test_a_peer_without_standard_descriptors_says_nothing_to_the_connections_that_get_them(network):
+    network.start_seeds()
+    network.wrapper = CLOSED
+    first, second = network.start_peers(2, "--gossip-count", "3", "--gossip-interval", "0.1")
+    for peer in (first, second):
+        peer.has("received:", 3)
+    first.send(signal.SIGINT)
+    assert first.code() == 130
+    assert first.events()[-1] == "stopped:interrupted"
+    assert not second.events("refused:")
+
+
+def test_a_screen_that_blocks_stops_nobody(network):
+    network.start_seeds()
+    peer = network.start_peer(stdout=subprocess.PIPE)
+    other = network.start_peer("--quiet")
+    peer.has("connected:")
+    peer.type(*[f"say {'x' * 500} {number}" for number in range(2_000)])  # more than a pipe takes
+    other.has("received:", 2_000)
+    peer.type("quit")
+    assert peer.code(5.0) == 0
+    peer.process.stdout.close()
+
+
+def test_help_is_shown(network):
+    for program in ("peer.py", "seed.py"):
+        done = subprocess.run([sys.executable, ROOT / program, "--help"], timeout=20.0,
+                              capture_output=True, text=True)
+        assert done.returncode == 0 and done.stdout.startswith("usage:") and not done.stderr

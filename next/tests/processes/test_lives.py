@@ -1,0 +1,195 @@
+"""Networks of real processes: by hand, with deaths and freezes, names, IPv6, filters."""
+
+import itertools
+import signal
+import socket
+import sys
+import time
+
+import pytest
+
+from tests.tools.programs import QUICK, Network, free_ports, is_clean, wait_until
+
+
+def test_three_peers_by_hand(network):
+    network.start_seeds()
+    one, two, three = peers = network.start_peers(3)
+    one.type("say hello  all", "say", "nonsense", "help")
+    for peer in (two, three):
+        assert peer.event("received:").endswith(":hello  all")
+    two.type("peers", "messages", "status")
+    two.shows("neighbours (2): " + " ".join(sorted([one.address, three.address], key=port_of)))
+    two.shows("known peers (2): ")
+    two.shows(":1:hello  all")
+    two.shows("messages held: 1")
+    one.shows("say what? Type: say TEXT")
+    one.shows("unknown command 'nonsense'; type help")
+    one.shows("quit       leave gracefully")
+    three.type("quit")
+    assert three.code(5.0) == 0 and three.events()[-1] == "stopped:quit"
+    for peer in (one, two):
+        peer.event(f"disconnected:{three.address}:left")
+    network.seeds[0].event(f"removed:{three.address}:left")
+    assert not any(peer.events("dead:") for peer in peers)
+    assert all(is_clean(peer.shown()) for peer in peers)
+
+
+def port_of(address: str) -> int:
+    return int(address.rpartition(":")[2])
+
+
+def test_a_killed_peer_is_found_dead_reported_and_removed(tmp_path):
+    with Network(tmp_path, seeds=3) as network:
+        network.start_seeds()
+        one, two, victim = network.start_peers(3)
+        victim.kill()
+        for seed in network.seeds:
+            if seed.events(f"registered:{victim.address}"):
+                seed.event(f"removed:{victim.address}:")
+        for peer in (one, two):
+            peer.event(f"disconnected:{victim.address}:")
+            wait_until(lambda: peer.events(f"dead:{victim.address}")
+                       or peer.events(f"disconnected:{victim.address}:told dead"))
+        wait_until(lambda: one.events("reported:") + two.events("reported:"))
+        wait_until(lambda: any(seed.events(f"passed on:Dead Node:{victim.address}:")
+                               for seed in network.seeds))
+        again = network.start_peer(port=port_of(victim.address))
+        again.event(f"started:peer:{victim.address}")
+        wait_until(lambda: all(len(peer.events(f"connected:{victim.address}")) == 2
+                               for peer in (one, two)))
+
+
+def test_a_frozen_peer_is_found_dead_and_comes_back_without_blaming_anybody(network):
+    network.start_seeds()
+    one, two, frozen = network.start_peers(3)
+    frozen.send(signal.SIGSTOP)
+    wait_until(lambda: [event for peer in (one, two)
+                        for event in peer.events(f"dead:{frozen.address}")])
+    before = len(frozen.events())
+    frozen.send(signal.SIGCONT)
+    frozen.event("late:")
+    wait_until(lambda: all(
+        len(peer.events(f"connected:{frozen.address}"))
+        == len(peer.events(f"disconnected:{frozen.address}")) + 1 for peer in (one, two)))
+    one.type("say welcome back")
+    assert frozen.event("received:").endswith(":welcome back")
+    frozen.event("liveness reply:")
+    told = frozen.events()[before:]
+    assert not any(event.startswith(("dead:", "reported:", "liveness missed:")) for event in told)
+
+
+def test_seeds_may_have_names(network):
+    port = port_of(network.seed_addresses[0])
+    network.config.write_text(f"localhost:{port}\n")
+    network.start_seeds()
+    one, two = network.start_peers(2)
+    for peer in (one, two):
+        assert peer.events("seed:") == [f"seed:localhost:{port}=127.0.0.1:{port}"]
+        assert peer.events(f"registered:127.0.0.1:{port}")
+
+
+def has_ipv6() -> bool:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+        return True
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="needs IPv6")
+def test_a_network_over_ipv6(tmp_path):
+    with Network(tmp_path, seeds=2, ip="::1") as network:
+        network.start_seeds()
+        one, two = network.start_peers(2)
+        one.type("say hello")
+        assert two.event("received:").startswith(f"received:{one.address}:gmessage:")
+        assert one.address.startswith("[::1]:")
+        two.kill()
+        one.event(f"dead:{two.address}")
+
+
+def test_a_word_filter_stops_typed_messages_and_those_of_others(network):
+    network.start_seeds()
+    words = network.folder / "words.txt"
+    words.write_text("secret\n")
+    strict = network.start_peer("--filter", words)
+    free = network.start_peer()
+    for peer, other in itertools.permutations((strict, free)):
+        peer.event(f"connected:{other.address}")
+    strict.type("say a Secret", "say a word")
+    strict.shows("it has a forbidden word; nothing was sent")
+    assert free.event("received:").endswith(":a word")
+    free.type("say my secret", "say secrets")
+    assert strict.event("forbidden:").endswith(":my secret")
+    assert strict.event("received:").endswith(":secrets")
+
+
+FORWARD = """
+import asyncio, sys
+async def pass_on(reader, writer):
+    while data := await reader.read(4096):
+        writer.write(data)
+    writer.close()
+async def forward(port, ip, to_port):
+    async def accept(reader, writer):
+        there, back = await asyncio.open_connection(ip, to_port)
+        await asyncio.gather(pass_on(reader, back), pass_on(there, writer), return_exceptions=True)
+    await asyncio.start_server(accept, "127.0.0.1", port)
+async def main():
+    for way in sys.argv[1:]:
+        await forward(*way.split(","))
+    print("forwards", flush=True)
+    await asyncio.Event().wait()
+asyncio.run(main())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="127.0.0.2 is an address on Linux only")
+def test_a_peer_behind_a_router_announces_another_ip_than_it_listens_on(network):
+    """All in its network is 127.0.0.2; others see the router, which forwards two ports."""
+    network.start_seeds()
+    outside = network.start_peer()
+    outside.event("registered:")
+    own, of_seed = free_ports(2)
+    router = network.start_python("-c", FORWARD, f"{own},127.0.0.2,{own}",
+                                   f"{of_seed},127.0.0.1,{port_of(network.seed_addresses[0])}")
+    router.shows("forwards")
+    network.config.write_text(f"127.0.0.1:{of_seed}\n")
+    inside = network.start_peer("--host", "127.0.0.1", "--listen", "127.0.0.2", port=own)
+    network.seeds[0].event(f"registered:{inside.address}")
+    outside.event(f"connected:{inside.address}")
+    inside.type("say hello")
+    assert outside.event("received:").endswith(":hello")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="127.0.0.2 is an address on Linux only")
+def test_a_peer_announces_and_dials_from_the_ip_that_it_is_given(network):
+    network.start_seeds()
+    one = network.start_peer()
+    port = free_ports(1, "127.0.0.2")[0]
+    network.start("peer.py", port, "--host", "127.0.0.2", *QUICK)
+    network.seeds[0].event(f"registered:127.0.0.2:{port}")
+    one.event(f"connected:127.0.0.2:{port}")
+
+
+def test_25000_messages_that_are_said_before_quit_all_arrive(network):
+    network.start_seeds()
+    one, two = network.start_peers(2, "--quiet", "--rate", "0")
+    one.type(*[f"say {number}" for number in range(25_000)], "quit")
+    assert one.code() == 0
+    two.has("received:", 25_000, 1.0)
+    texts = [event.rpartition(":")[2] for event in two.events("received:")]
+    assert texts == [str(number) for number in range(25_000)]
+    assert not one.events("not read:")
+
+
+def test_what_a_lonely_peer_says_before_it_quits_reaches_a_peer_that_starts_a_second_later(network):
+    network.start_seeds()
+    one = network.start_peer()
+    one.event("registered:")
+    one.type("say is anybody there?", "quit")
+    one.event("generated:")
+    time.sleep(1.0)  # no event tells of a second in which nobody comes
+    two = network.start_peer()
+    assert two.event("received:").endswith(":is anybody there?")
+    assert one.code() == 0 and one.events()[-1] == "stopped:quit"
