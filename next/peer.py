@@ -42,8 +42,9 @@ ANSWER_LIMIT = 5.0  # seconds for a dialled peer to accept or refuse, and for a 
 STAGES = [(0.25, 256), (2.0, 64)]  # of a newcomer's probe: seconds, and probes at once
 LAST_PROBES = [(2.0, 64)]  # the same of last probes
 SHORTEST_PAUSE = 0.02  # seconds between two looks after links
-UNIT = 3_355  # bytes that cost as much as a line, of what a neighbour says in its own name
-LONGEST_REST = 1.0  # seconds for which a link is not read at a time
+UNIT = 3_355  # bytes that cost as much as a line: of gossip in a neighbour's own name, of answers
+CONTROL_UNIT = 500  # the same of all other lines, which take longer to handle
+LONGEST_REST = 1.0  # seconds for which a neighbour is not heard at a time
 CROWDED = 64 << 10  # bytes that wait for a neighbour, beyond which new bursts wait for it
 SAMPLE, NEXT_ON_RING = 200, 8  # peers that a neighbour without a seed is told
 UNHEARD = 3.0  # seconds that leaving waits for somebody to hear what was said last
@@ -126,15 +127,19 @@ class Peer(Asker, Gossiper):
         new = self.messages.drop_known(lines)
         if len(new) < len(lines):
             self.way.repeated(link, lines)
+        handle_others = super().handle
         for are_gossip, group in itertools.groupby(new, wire.is_gossip):
-            for lines in [list(group)] if are_gossip else ([line] for line in group):
-                if link.closed:
-                    return
-                if are_gossip:
-                    self.take(link, lines)
-                else:
-                    self.handle_one(link, lines[0])
-                    self.charge(link, 1 + len(lines[0]) / UNIT)
+            if link.closed:
+                return
+            if link.is_held:
+                link.pending += group
+            else:
+                (self.take if are_gossip else handle_others)(link, list(group))
+
+    def handle_one(self, link: Link, line: bytes) -> None:
+        super().handle_one(link, line)
+        if link.role == NEIGHBOUR:
+            self.charge(link, 1 + len(line) / CONTROL_UNIT)
 
     def brought(self, link: Link, lines: list[bytes]) -> None:
         """Charge a neighbour for new messages of its own."""
@@ -145,13 +150,12 @@ class Peer(Asker, Gossiper):
 
     def charge(self, link: Link, cost: float) -> None:
         """Charge a neighbour for what it says in its own name, and for answers to it. Above its
-        budget it is read more slowly, so that TCP slows it down; what it forwards is free."""
+        budget it is heard more slowly, so that TCP slows it down; what it forwards is free."""
         budget = self._budgets.get(link.peer)
         if budget is None:
             budget = self._budgets[link.peer] = Budget(self.settings.rate, self.settings.burst)
-        now = self.now()
-        if rest := budget.charge(cost, now):
-            link.rest_until = max(link.rest_until, now + min(rest, LONGEST_REST))
+        if rest := budget.charge(cost, self.now()):
+            self.hold(link, lambda: False, min(rest, LONGEST_REST))
 
     def compare_with_somebody(self, now: float) -> float:
         """Compare what both have seen with a random neighbour."""
@@ -467,9 +471,8 @@ class Peer(Asker, Gossiper):
         known = sorted({*self.peer_list.known, *self.neighbours.linked()} - {link.peer})
         near = itertools.islice(successors(link.peer, known), NEXT_ON_RING)
         told = sorted({*sample(known, SAMPLE, self.rng), *near})
-        line = wire.say("known_peers", told)
+        link.send(line := wire.say("known_peers", told))
         self.charge(link, len(line) / UNIT)
-        link.send(line)
 
     def on_known_peers(self, link: Link, addresses: tuple[Address, ...]) -> None:
         if not self.registrations.links():

@@ -253,12 +253,12 @@ class Seed(Asker):
             self.remove(peer, row, "gone")
 
     def look_after_registrations(self, now: float) -> float:
-        """Every round: write that this seed is up, look where names of seeds lead, and probe silent
-        peers."""
+        """Every round: tell that this seed is up, find out where names lead, probe silent peers."""
         interval = self.settings.liveness_interval
         self.output.write(f"alive:{interval:g}")
-        for seed in [seed for seed in self.others if seed not in self._seed_ips]:
-            self.relay(seed)
+        for seed in self.others:
+            if seed not in self._seed_ips:
+                self.relay(seed)
         for peer, row in self.registry.silent(now - SILENT_ROUNDS * interval):
             self.prober_of_listed.ask(
                 peer, functools.partial(self.judge_silent, peer, row, row.link))
@@ -273,8 +273,7 @@ class Seed(Asker):
             self.remove(peer, row, "gone")
 
     def status(self) -> dict[str, object]:
-        return {"address": self.address, "registered": len(self.registry.ordered),
-                "lines lost": self.output.lost}
+        return {"address": self.address, "registered": len(self.registry.ordered)}
 
 
 if __name__ == "__main__":

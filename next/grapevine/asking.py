@@ -13,7 +13,7 @@ from grapevine.tools import Budget, ProtocolError
 
 PROBE = "PROBED"  # the role of a link that was dialled to ask for a sign of life
 ALIVE = "alive"  # the reason of its end, when the answer has come
-PACE, PACE_BURST = 100, 200  # lines a second, and at once, that are handled on a PACED link
+PACE, PACE_BURST = 100, 200  # lines a second, and at once, that may be said on a PACED link
 
 
 class LineNode(Node):
@@ -35,15 +35,14 @@ class Asker(LineNode):
     """A node that probes others."""
 
     PROBING = {UP: "ask_for_life", "liveness_reply": "on_sign_of_life", END: "probe_ended"}
-    PACED = {UNIDENTIFIED}  # roles of links that have a pace of their own
+    PACED = {UNIDENTIFIED}  # roles of links whose other ends have little to say
 
     def handle_one(self, link: Link, line: bytes) -> None:
-        """Handle a line; on a PACED link, go on a little later if there were many."""
-        super().handle_one(link, line)
         if link.role in self.PACED:
             link.budget = link.budget or Budget(PACE, PACE_BURST)
-            if rest := link.budget.charge(1, self.now()):
-                self.hold(link, lambda: False, rest)
+            if not link.budget.spend(1, self.now()):
+                raise ProtocolError(f"more than {PACE} lines a second")
+        super().handle_one(link, line)
 
     def probe(self, peer: Address, on_verdict, limit: float = CONNECT) -> None:
         """Ask an address for a sign of life. `on_verdict(alive)` follows: True, False, or None if

@@ -101,25 +101,27 @@ class Gossiper(LineNode):
             link.send(wire.say_digest(self.messages.digest()))
 
     def heard(self, link, status: wire.Status) -> int:
-        """Take a status line; return the bytes of the answer."""
+        """Take a status line; return the bytes of what it made this node say."""
         self.way.heard(link, status)
         answer = self.sync.heard(link, status, self.now())
         if answer:
             link.send(answer)
         if status.verb == "want":
             self.is_unheard = False
-        if status.verb in ("seen", "sent"):
-            self.fetch()
-        return len(answer)
+        asked = self.fetch() if status.verb in ("seen", "sent") else 0
+        return len(answer) + asked
 
-    def fetch(self) -> None:
-        """Ask the next neighbour for what is lacking, if none is asked at the moment."""
+    def fetch(self) -> int:
+        """Ask the next neighbour for what is lacking, if none is asked at the moment; return the
+        bytes of the question."""
         now = self.now()
         want = self.sync.next_want(now)
-        if want is not None:
-            link, line = want
-            link.send(line)
-            self.later(self.sync.patient_until - now + 0.01, self.fetch)
+        if want is None:
+            return 0
+        link, line = want
+        link.send(line)
+        self.later(self.sync.patient_until - now + 0.01, self.fetch)
+        return len(line)
 
     def gossip_ended(self, link) -> None:
         """A link over which it gossips has ended."""

@@ -112,8 +112,8 @@ def parse_config(data: bytes) -> list[Target]:
 def _check_machines(seeds: dict[Target, int]) -> None:
     """Raise ValueError if only some seeds are on loopback: then machines would know different
     seeds by the same addresses."""
-    at_home = [seed for seed in seeds if (seed.is_loopback if isinstance(seed, Address)
-                                          else seed.host == "localhost")]
+    at_home = [seed for seed in seeds if isinstance(seed, Address) and seed.is_loopback
+               or seed == ("localhost", seed.port)]
     away = [seed for seed in seeds if seed not in at_home]
     if at_home and away:
         raise ValueError(f"line {seeds[at_home[0]]}: {at_home[0]} is another seed on every "

@@ -88,9 +88,10 @@ class Sync:
 
     def _tell_and_ask(self, talk: _Talk, mask: int, now: float) -> bytes:
         if now >= talk.told_at + PAUSE:
-            talk.told_slices = 0
-        talk.told_at, talk.told_slices = now, talk.told_slices | mask
-        return self._messages.vector(mask) + wire.say_slices("show", [mask])
+            talk.told_at, talk.told_slices = now, 0
+        mask &= ~talk.told_slices
+        talk.told_slices |= mask
+        return self._messages.vector(mask) + wire.say_slices("show", [mask]) if mask else b""
 
     def _show(self, talk: _Talk, mask: int, now: float) -> bytes:
         if now < talk.told_at + PAUSE:
@@ -107,7 +108,7 @@ class Sync:
         if now >= talk.vain_until:
             talk.vain.clear()
         size = sum(map(len, talk.offer.values()))
-        for run, ranges in self._messages.lacking(entries):
+        for run, ranges in sorted(self._messages.lacking(entries), key=_start_of):
             if run in talk.vain:
                 ranges = _without(ranges, talk.vain[run])
             size += len(ranges) - len(talk.offer.get(run, ()))
@@ -124,20 +125,29 @@ class Sync:
         if self._asked is not None and now < self.patient_until:
             return None
         self._asked = None
-        for link, talk in sorted(self._talks.items(), key=_turn_of):
-            lacking = self._messages.lacking(sorted(talk.offer.items(), key=_start_of))
-            talk.offer = dict(lacking)
-            if not lacking:
-                continue
-            self._want, room = [], WANT_LIMIT
-            for run, ranges in lacking:
-                if room > 0:
-                    self._want.append((run, ranges[:room]))
-                    room -= len(ranges)
-            talk.asked_at, talk.owed = now, talk.owed + 1
-            self._asked, self.patient_until = link, now + PATIENCE
-            return link, wire.say_entries("want", [wire.entry(*one) for one in self._want])
+        in_turn = sorted(self._talks.items(), key=lambda item: (item[1].owed, item[1].asked_at))
+        for link, talk in in_turn:  # who owes portions comes last, or it would stall all others
+            want = self._first_lacking(talk)
+            if want:
+                talk.asked_at, talk.owed = now, talk.owed + 1
+                self._asked, self._want, self.patient_until = link, want, now + PATIENCE
+                return link, wire.say_entries("want", [wire.entry(*one) for one in want])
         return None
+
+    def _first_lacking(self, talk: _Talk) -> Entries:
+        """Return the first WANT_LIMIT ranges of an offer that are still lacking here."""
+        want, room = [], WANT_LIMIT
+        for run, offered in list(talk.offer.items()):
+            lacking = self._messages.lacking([(run, offered)])
+            if not lacking:
+                del talk.offer[run]
+                continue
+            [(_, talk.offer[run])] = lacking
+            want.append((run, talk.offer[run][:room]))
+            room -= len(want[-1][1])
+            if not room:
+                break
+        return want
 
     def _portion(self, entries: Entries) -> bytes:
         lines, gone = self._messages.portion(entries, PORTION)
@@ -181,11 +191,6 @@ class Sync:
 
 def _without(ranges: list, dropped: Intervals) -> list:
     return [gap for first, last in ranges for gap in dropped.missing(first, last)]
-
-
-def _turn_of(item: tuple) -> tuple[int, float]:
-    """Return the turn of a link: whoever owes portions comes last, or it would stall all others."""
-    return item[1].owed, item[1].asked_at
 
 
 def _start_of(item: tuple) -> int:

@@ -77,6 +77,7 @@ def test_two_digests_that_were_compared_are_not_compared_again_for_ten_intervals
         assert len(answer) == lines
         if lines:
             end.say("status:seen:")
+    assert end.hear_all(1.0) == []
     end.say("status:digest:" + "2" * 32)
     assert len(end.hear_all(0.1)) == 2
 

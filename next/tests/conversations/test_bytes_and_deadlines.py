@@ -186,15 +186,18 @@ def test_strangers_cause_at_most_seventy_lines_a_second_in_the_file(kind):
 
 
 @both
-def test_a_stranger_is_answered_200_lines_at_once_and_then_100_a_second(kind):
+def test_a_stranger_that_says_more_than_200_lines_at_once_and_100_a_second_is_cut_off(kind):
     scene = Scene(kind)
     end, (line, answer) = scene.machine(A).dial(), first_line(kind)
-    end.say(*[line] * 1_000)
+    end.say(*[line] * 190)
+    for _ in range(20):
+        scene.run(0.1)
+        end.say(*[line] * 9)
     scene.run(0.1)
-    first = len(end.lines)
-    scene.run(2.0)
-    assert 200 <= first <= 220 and 180 <= len(end.lines) - first <= 220
-    assert set(end.lines) == {answer} and end.closed is None
+    assert len(end.lines) == 370 and set(end.lines) == {answer} and end.closed is None
+    end.say(*[line] * 220)
+    assert end.ends_within(0.1) and len(end.lines) < 600
+    assert scene.events("refused:")[-1].endswith(":more than 100 lines a second")
 
 
 def test_a_stranger_that_does_not_read_is_cut_off_after_256_kib():

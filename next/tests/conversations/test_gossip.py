@@ -157,7 +157,7 @@ def test_a_neighbour_above_its_rate_is_read_more_slowly_and_nothing_is_lost():
         one.say(gossip(A, number))
         one.scene.run(0.005)
     assert 20 <= len(numbers_of(other.hear_all(0.0))) <= 45
-    assert numbers_of(other.hear_all(1.5))[-1] == 100
+    assert numbers_of(other.hear_all(9.0))[-1] == 100
     assert len(one.scene.events("received:")) == 100
     assert one.closed is None
 
@@ -189,7 +189,7 @@ def test_all_other_lines_cost_their_neighbour(line):
         one.scene.run(0.002)
     one.say(gossip(C, 1))
     assert other.hear(0.7) is None
-    assert other.hear(0.4) == gossip(C, 1)
+    assert other.hear(10.0) == gossip(C, 1)
 
 
 def test_answers_to_want_cost_who_asks():
@@ -208,9 +208,10 @@ def test_answers_to_want_cost_who_asks():
 
 def test_a_budget_belongs_to_an_address_not_to_a_link():
     one, other = neighbours(A, B, rate=10, burst=20, liveness_interval=100.0)
-    one.say(*[f"leave:{B}"] * 120)
+    one.say(*[f"leave:{B}"] * 19)
+    one.scene.run(0.1)
     one.say(f"leave:{A}")
-    one.ends_within(15.0)
+    assert one.ends_within(0.5)
     again = one.machine.dial()
     again.say(f"Connection with Peer:{A}")
     again.hear()

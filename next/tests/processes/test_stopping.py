@@ -10,7 +10,7 @@ import pytest
 from peer import Peer
 from seed import Seed
 from tests.processes.nodes import link_all, resources, returns_to
-from tests.tools.programs import wait_until
+from tests.tools.programs import silent_port, wait_until
 
 pytestmark = pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="counts descriptors")
 
@@ -51,20 +51,16 @@ def test_a_node_may_be_ended_by_one_of_its_own_calls(nodes):
 
 
 def test_a_dial_that_hangs_does_not_delay_the_end_of_its_node(nodes):
-    with socket.create_server(("127.0.0.1", nodes.seeds[0].port), backlog=0) as listener:
-        crowd = [socket.socket() for _ in range(4)]
-        for sock in crowd:
-            sock.setblocking(False)
-            sock.connect_ex(listener.getsockname())
+    def state(link) -> bytes:
+        sock = link.connection.sock
+        return sock and sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)
+
+    with silent_port(nodes.seeds[0].port):
         peer = nodes.start(Peer)
-        [link] = peer.node.links
-        wait_until(lambda: link.connection.sock and link.connection.sock.getsockopt(
-            socket.IPPROTO_TCP, socket.TCP_INFO, 1) == SYN_SENT)
+        wait_until(lambda: SYN_SENT in map(state, list(peer.node.links)))
         begun = time.monotonic()
         assert peer.world.end("while it dials")
         assert time.monotonic() - begun < 1.0
-        for sock in crowd:
-            sock.close()
 
 
 def test_a_node_with_sixty_mebibytes_to_send_ends_within_a_second(nodes):

@@ -6,8 +6,7 @@ import socket
 
 import pytest
 
-from grapevine.addresses import (Name, address_of, can_be_dialled, look_up, parse_address,
-                                 parse_target, sample)
+from grapevine.addresses import Name, address_of, look_up, parse_address, parse_target, sample
 from tests.tables.samples import peer
 
 
@@ -81,13 +80,6 @@ def test_of_the_addresses_of_a_name_the_lowest_that_fits_is_dialled(monkeypatch)
     assert asked == [("host", socket.AF_INET)] * 2 + [("host", socket.AF_INET6),
                                                       ("host", socket.AF_INET)]
     assert look_up(far, peer(1)) is far and len(asked) == 4, "an address leads to itself"
-
-
-@pytest.mark.parametrize("ip, can_be", [
-    ("127.0.0.1", True), ("10.0.0.1", True), ("::1", True), ("0.0.0.0", False), ("::", False),
-    ("224.0.0.1", False), ("255.255.255.255", False)])
-def test_not_every_ip_can_be_dialled(ip, can_be):
-    assert can_be_dialled(address_of(ip, 1)) == can_be
 
 
 # Samples.

@@ -29,14 +29,6 @@ def link_with(room: int = 0) -> tuple[Link, Connection]:
     return Link("ROLE", None, A, connection), connection
 
 
-def test_what_the_connection_takes_does_not_wait():
-    link, connection = link_with(room=8)
-    link.send(b"hello\n")
-    assert connection.taken == b"hello\n" and not link.waiting
-    link.send(b"world\n")
-    assert connection.taken == b"hello\nwo" and link.waiting == b"rld\n"
-
-
 def test_bytes_are_sent_in_order_whatever_room_there_is():
     link, connection = link_with(room=3)
     link.send(b"1234")

@@ -60,16 +60,6 @@ def test_another_machine_means_itself_by_a_loopback_address():
     assert at_home.known == [far, peer(2)], "seeds may be on loopback, and others reached by both"
 
 
-def test_who_died_is_forgotten_until_a_list_names_it_again():
-    known = peers_of()
-    known.learn(SEED, ports(2, 3), 0.0)
-    known.discard(peer(2))
-    known.discard(peer(7))
-    assert known.known == [peer(3)] and not known.has_named(peer(2))
-    known.learn(SEED, ports(2, 3), 1.0)
-    assert known.known == list(ports(2, 3))
-
-
 def test_who_does_not_answer_stays_while_a_seed_has_named_it_lately():
     known = peers_of()
     known.learn(SEED, ports(2, 3), 5.0)

@@ -108,20 +108,6 @@ def test_while_nothing_can_be_found_out_it_is_asked_again_in_the_same_stage():
     assert node.verdicts[A] == [True]
 
 
-def test_a_verdict_may_be_a_reason_to_ask_again():
-    node, verdicts = Node(), []
-
-    def judge(alive: bool) -> None:
-        verdicts.append(alive)
-        if not alive:
-            node.prober.ask(A, judge)
-
-    node.prober.ask(A, judge)
-    node.end(A, False)
-    node.end(A, True)
-    assert verdicts == [False, True] and A not in node.prober
-
-
 def test_beyond_the_limit_of_a_queue_an_address_counts_as_silent():
     node = Node()
     many = [peer(port) for port in range(1, QUEUE_LIMIT + STAGES[0][1] + 2)]

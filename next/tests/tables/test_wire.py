@@ -184,8 +184,8 @@ def test_malformed_gossip_is_refused_alone_and_in_a_block(bad):
 def test_a_block_is_what_continues_one_run():
     assert wire.parse_block([line(5), line(6), line(7)]) == (run_of(), 5, 7)
     for lines in ([line(5), line(7)], [line(6), line(5)], [line(5), line(5)],
-                  [line(5), line(6, start=8)], [line(5), b"any:" + line(6)], [line(5), b""], [b"x", b"y"],
-                  [line(2**63 - 1), line(2**63)]):
+                  [line(5), line(6, start=8)], [line(5), b"any:" + line(6)], [line(5), b""],
+                  [b"x", b"y"], [line(2**63 - 1), line(2**63)]):
         assert wire.parse_block(lines) is None
 
 

@@ -38,6 +38,18 @@ def free_ports(count: int, ip: str = "127.0.0.1") -> list[int]:
     return found
 
 
+@contextlib.contextmanager
+def silent_port(port: int = 0):
+    """Have a port that answers no dial, because the queue of its listener is full."""
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", port), backlog=0))
+        for _ in range(4):
+            sock = stack.enter_context(socket.socket())
+            sock.setblocking(False)
+            sock.connect_ex(listener.getsockname())
+        yield listener.getsockname()[1]
+
+
 def wait_until(is_so, seconds: float = DEADLINE, what=lambda: ""):
     """Wait until a call returns something true, and return that. `what()` is shown if none does."""
     until = time.monotonic() + seconds

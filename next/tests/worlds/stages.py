@@ -14,7 +14,7 @@ from grapevine.addresses import Address, Name, Target, address_of
 from grapevine.link import Link
 from grapevine.worlds.threads import ThreadWorld
 from grapevine.worlds.virtual import Cables, Network, VirtualWorld
-from tests.tools.programs import free_ports
+from tests.tools.programs import free_ports, silent_port
 
 SECONDS = 10.0  # for anything
 NOWHERE = Name("nowhere.invalid", 7)
@@ -167,13 +167,8 @@ class ThreadStage:
         return address_of("127.0.0.1", free_ports(1)[0])
 
     def silent(self) -> Address:
-        """Return an address that answers no dial: its queue is full."""
-        listener = self._stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
-        for _ in range(4):
-            sock = self._stack.enter_context(socket.socket())
-            sock.setblocking(False)
-            sock.connect_ex(listener.getsockname())
-        return address_of(*listener.getsockname())
+        """Return an address that answers no dial."""
+        return address_of("127.0.0.1", self._stack.enter_context(silent_port()))
 
     def shrink(self, *links: Link) -> None:
         """Give links small buffers."""

@@ -1,0 +1,44 @@
+"""A network on systems that lack what Windows or macOS lack (poor.py): it does all the same."""
+
+import pathlib
+import signal
+import time
+
+import pytest
+
+from tests.tools.programs import is_clean, wait_until
+
+POOR = pathlib.Path(__file__).with_name("poor.py")
+
+
+@pytest.mark.parametrize("platform", [
+    "win32", pytest.param("darwin", marks=pytest.mark.slow)])
+def test_a_network_joins_gossips_and_finds_the_dead_on_a_poor_system(network, platform):
+    network.wrapper = [POOR, platform]
+    network.start_seeds()
+    one, two, killed, frozen = network.start_peers(4, "--quiet")
+    one.type("say hello", f"say {'x' * 60_000}")
+    for peer in (two, killed, frozen):
+        peer.has("received:", 2)
+    killed.kill()
+    frozen.send(signal.SIGSTOP)
+    for dead in (killed, frozen):
+        wait_until(lambda: one.events(f"dead:{dead.address}") + two.events(f"dead:{dead.address}"))
+    frozen.kill()
+    again = network.start_peer(port=int(killed.address.rpartition(":")[2]))
+    for peer in (one, two):
+        wait_until(lambda: len(peer.events(f"connected:{killed.address}")) == 2)
+    in_use = network.start("peer.py", one.address.rpartition(":")[2])
+    assert in_use.code() == 1 and in_use.shown().endswith(" is in use\n")
+    two.type("quit")
+    assert two.code() == 0
+    one.event(f"disconnected:{two.address}:left")
+    for program in (one, again):
+        begun = time.monotonic()
+        program.send(signal.SIGTERM)
+        assert program.code() == 130 and time.monotonic() - begun < 1.0
+        assert program.events()[-1] == "stopped:interrupted"
+    for program in network.programs:
+        assert is_clean(program.shown()), program.shown()
+    for node in (*network.peers, *network.seeds):
+        assert not node.events("failed:")

@@ -1,0 +1,51 @@
+"""Ctrl-C and SIGTERM at every moment of the start of a peer: it ends at once, without a word."""
+
+import signal
+import subprocess
+import time
+
+import pytest
+
+from tests.tools.programs import QUICK, free_ports, is_clean, wait_until
+
+STARTING = 0.3  # seconds that a start takes at most
+BEGIN = """
+import os, signal, sys
+sys.argv = sys.argv[1:]
+path = sys.argv[0]
+code = compile(open(path).read(), path, "exec")
+sys.path.insert(0, os.path.dirname(path))
+os.write(1, b"begins\\n")
+exec(code, {"__name__": "__main__", "__file__": path})
+"""  # runs a program once the interpreter is up, and says when; `import signal` is not interruptible
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("step", [0.025, pytest.param(0.005, marks=pytest.mark.slow)])
+def test_a_signal_at_any_moment_of_the_start_ends_a_peer_without_a_traceback(network, number, step):
+    network.start_seeds()
+    network.wrapper = ["-c", BEGIN]
+    for at in range(round(STARTING / step)):
+        peer = network.start_peer("--gossip-count", "100", "--gossip-interval", "0.01",
+                                  stdout=subprocess.PIPE)
+        with peer.process.stdout as screen:
+            assert screen.readline() == b"begins\n"
+            time.sleep(at * step)  # a moment of the start, whatever happens then
+            peer.send(number)
+            begun = time.monotonic()
+            shown = screen.read().decode()
+        code, events = peer.code(), peer.events()
+        assert time.monotonic() - begun < 2.0
+        assert code in (-number, 130) and is_clean(shown), (at * step, code, shown)
+        if code == 130:
+            assert events[-1] == "stopped:interrupted", (at * step, events[-5:])
+
+
+def test_a_second_ctrl_c_does_not_disturb_the_end(network):
+    network.start_seeds()
+    peer = network.start_peer("--gossip-count", "1000", "--gossip-interval", "0.01")
+    peer.has("generated:", 10)
+    for _ in range(20):
+        peer.send(signal.SIGINT)
+    assert peer.code(3.0) == 130 and is_clean(peer.shown())
+    assert peer.events()[-1] == "stopped:interrupted"
