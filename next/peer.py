@@ -5,11 +5,11 @@ seeds, leaving. ANSWERS is the whole protocol. Every method is called with the n
 at a time, and never waits; the tables (grapevine/) decide, and call nobody. Each duty has a thread
 of its name: gossip generator, liveness, membership, anti-entropy (grapevine/worlds/threads.py).
 
-Left out on purpose: nothing is encrypted, or kept on disk but the output file. A peer has to be
-reachable at the address that it announces.
+Left out on purpose: encryption, a memory on disk, and proof of who said a message: whoever gossips
+in a peer's name uses up its numbers. A peer has to be reachable at the address that it announces.
 """
 
-if __name__ == "__main__":  # Ctrl-C ends a program that is still starting without a word
+if __name__ == "__main__":  # Ctrl-C silently ends a program that is still starting
     import signal
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
@@ -27,7 +27,7 @@ from grapevine.neighbours import Neighbours, successors
 from grapevine.node import END, REASON_LIMIT, UNIDENTIFIED, UP
 from grapevine.peer_list import PeerList
 from grapevine.places import Places
-from grapevine.prober import Prober
+from grapevine.prober import STRANGERS_LIMIT, Prober
 from grapevine.registrations import ANSWER, Registrations
 from grapevine.settings import Settings, capacity_of
 from grapevine.tools import Backoff, Budget, ProtocolError, Recent
@@ -44,6 +44,7 @@ LAST_PROBES = [(2.0, 64)]  # the same of last probes
 SHORTEST_PAUSE = 0.02  # seconds between two looks after links
 UNIT = 3_355  # bytes that cost as much as a line: of gossip in a neighbour's own name, of answers
 CONTROL_UNIT = 500  # the same of all other lines, which take longer to handle
+KNOWN_PEERS_COST = 100  # lines, of a question for them
 LONGEST_REST = 1.0  # seconds for which a neighbour is not heard at a time
 CROWDED = 64 << 10  # bytes that wait for a neighbour, beyond which new bursts wait for it
 SAMPLE, NEXT_ON_RING = 200, 8  # peers that a neighbour without a seed is told
@@ -79,12 +80,13 @@ class Peer(Asker, Gossiper):
         self.neighbours = Neighbours(address, capacity, settings.liveness_misses)
         self.places = Places(address, capacity, settings.capacity, interval, self.rng)
         self.registrations = Registrations(seeds, self.rng)
-        self.prober = Prober(self, STAGES)  # of newcomers
+        self.prober = Prober(self, STAGES, STRANGERS_LIMIT)  # of newcomers
         self.last_probes = Prober(self, LAST_PROBES)  # of suspects, which no stranger delays
         self._generated = 0  # messages of the generator
         self._budgets = Recent(1_000)  # neighbour -> Budget
         self._redialled = Recent(10_000)  # neighbour -> when it was dialled because its link broke
         self._lists = Backoff(0.5, interval)  # of questions for lists
+        self._wanted = Budget(0.2, 3)  # of those that others cause
         self._lost = Recent(100)  # former neighbours, which are dialled while no seed answers
         output.write(f"started:peer:{address}",
                      f"settings:{settings.shown()}:start={self.start_ms}", "late:0.000")
@@ -151,9 +153,8 @@ class Peer(Asker, Gossiper):
     def charge(self, link: Link, cost: float) -> None:
         """Charge a neighbour for what it says in its own name, and for answers to it. Above its
         budget it is heard more slowly, so that TCP slows it down; what it forwards is free."""
-        budget = self._budgets.get(link.peer)
-        if budget is None:
-            budget = self._budgets[link.peer] = Budget(self.settings.rate, self.settings.burst)
+        budget = self._budgets.get(link.peer) or Budget(self.settings.rate, self.settings.burst)
+        self._budgets[link.peer] = budget
         if rest := budget.charge(cost, self.now()):
             self.hold(link, lambda: False, min(rest, LONGEST_REST))
 
@@ -174,12 +175,12 @@ class Peer(Asker, Gossiper):
         if self.is_leaving:
             return math.inf
         time = wire.format_time(self.time())
-        result = self.neighbours.next_round(time, now, self.is_late())
-        self.output.write(*[f"liveness missed:{peer}:{count}" for peer, count in result.missed],
-                          *[f"liveness request:{peer}" for peer in result.asked])
-        for peer in result.asked:
+        missed, asked, suspects = self.neighbours.next_round(time, now, self.is_late())
+        self.output.write(*[f"liveness missed:{peer}:{count}" for peer, count in missed],
+                          *[f"liveness request:{peer}" for peer in asked])
+        for peer in asked:
             self.neighbours.link(peer).send(wire.say("liveness_request", time, self.address))
-        for peer in result.suspects:
+        for peer in suspects:
             self.last_probes.ask(
                 peer, functools.partial(self.judge, peer, self.neighbours.rows[peer]))
         for peer, row in list(self.neighbours.rows.items()):
@@ -288,7 +289,8 @@ class Peer(Asker, Gossiper):
         if row is not None and row.link is None:
             self.neighbours.remove(link.peer)
             self._lost[link.peer] = True
-        self.places.refused(link.peer, self.now())
+        if self.neighbours.link(link.peer) is None:  # else it has dialled, too
+            self.places.refused(link.peer, self.now())
         if reason == "full":
             self.want_lists()  # maybe no list has named the nearest peers yet
         link.close("refused")
@@ -452,7 +454,7 @@ class Peer(Asker, Gossiper):
     def want_lists(self) -> None:
         """Ask for lists soon, because somebody came whom none has named."""
         now = self.now()
-        if self._lists.due > now + 0.5:
+        if self._lists.due > now + 0.5 and self._wanted.spend(1, now):
             self._lists.reset()
             self._lists.due = now + 0.25
             self.membership.by(self._lists.due)
@@ -471,8 +473,8 @@ class Peer(Asker, Gossiper):
         known = sorted({*self.peer_list.known, *self.neighbours.linked()} - {link.peer})
         near = itertools.islice(successors(link.peer, known), NEXT_ON_RING)
         told = sorted({*sample(known, SAMPLE, self.rng), *near})
-        link.send(line := wire.say("known_peers", told))
-        self.charge(link, len(line) / UNIT)
+        link.send(wire.say("known_peers", told))
+        self.charge(link, KNOWN_PEERS_COST)
 
     def on_known_peers(self, link: Link, addresses: tuple[Address, ...]) -> None:
         if not self.registrations.links():

@@ -5,7 +5,7 @@
     python runner.py simulate     seeds and peers in virtual time, and accidents by chance
 """
 
-if __name__ == "__main__":  # Ctrl-C ends a program that is still starting without a word
+if __name__ == "__main__":  # Ctrl-C silently ends a program that is still starting
     import signal
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 

@@ -5,7 +5,7 @@ Every method is called with the node's lock held, one at a time, and never waits
 (grapevine/node.py). A seed believes nobody: it probes before it lists, and before it removes.
 """
 
-if __name__ == "__main__":  # Ctrl-C ends a program that is still starting without a word
+if __name__ == "__main__":  # Ctrl-C silently ends a program that is still starting
     import signal
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
@@ -19,7 +19,7 @@ from grapevine.asking import PROBE, Asker
 from grapevine.link import Link
 from grapevine.neighbours import successors
 from grapevine.node import CONNECT, END, INTRODUCTION, UNIDENTIFIED, UP
-from grapevine.prober import Prober
+from grapevine.prober import STRANGERS_LIMIT, Prober
 from grapevine.registry import Listing, Registry
 from grapevine.settings import Settings
 from grapevine.tools import Budget
@@ -60,7 +60,7 @@ class Seed(Asker):
     def __init__(self, address: Address, settings: Settings, output, world, seeds: list[Target]):
         super().__init__(address, settings, output, world)
         self.registry = Registry(settings.registrations_per_ip)
-        self.prober = Prober(self, STAGES)  # of newcomers
+        self.prober = Prober(self, STAGES, STRANGERS_LIMIT)  # of newcomers
         self.prober_of_listed = Prober(self, STAGES)  # of registered peers, whom no stranger delays
         self.others = [seed for seed in seeds if seed != address]
         self._seed_ips = {seed: seed.ip for seed in self.others if isinstance(seed, Address)}

@@ -114,19 +114,25 @@ def look_up(target: Target, own: Address) -> Address:
     if isinstance(target, Address):
         return target
     found = socket.getaddrinfo(target.host, target.port, own.family, socket.SOCK_STREAM)
-    all_found = sorted({address_of(entry[4][0], target.port) for entry in found})
+    all_found = sorted({address_of(entry[4][0], target.port) for entry in found
+                        if "%" not in entry[4][0]})  # of one interface alone
     fitting = [address for address in all_found if address.is_loopback == own.is_loopback]
     if not all_found:
         raise OSError(f"{target.host} has no address")
     return (fitting or all_found)[0]
 
 
-def sample(addresses: Iterable[Address], most: int, rng) -> list[Address]:
-    """Draw `most` addresses at random, equally many of each IP that has so many."""
+def by_ip(addresses: Iterable[Address]) -> dict[str, list[Address]]:
+    """Return the addresses of each IP, in the order given."""
     of_ip: dict[str, list[Address]] = collections.defaultdict(list)
     for address in addresses:
         of_ip[address.ip].append(address)
-    drawn: list[Address] = []
+    return of_ip
+
+
+def sample(addresses: Iterable[Address], most: int, rng) -> list[Address]:
+    """Draw `most` addresses at random, equally many of each IP that has so many."""
+    of_ip, drawn = by_ip(addresses), []
     ips = sorted(rng.sample(list(of_ip), min(most, len(of_ip))), key=lambda ip: len(of_ip[ip]))
     for left, ip in zip(range(len(ips), 0, -1), ips):
         drawn += rng.sample(of_ip[ip], min((most - len(drawn)) // left, len(of_ip[ip])))

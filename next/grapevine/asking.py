@@ -38,11 +38,13 @@ class Asker(LineNode):
     PACED = {UNIDENTIFIED}  # roles of links whose other ends have little to say
 
     def handle_one(self, link: Link, line: bytes) -> None:
+        super().handle_one(link, line)
         if link.role in self.PACED:
             link.budget = link.budget or Budget(PACE, PACE_BURST)
-            if not link.budget.spend(1, self.now()):
-                raise ProtocolError(f"more than {PACE} lines a second")
-        super().handle_one(link, line)
+            if rest := link.budget.charge(1, self.now()):
+                if link.role in self.CROWD:
+                    raise ProtocolError(f"more than {PACE} lines a second")
+                self.hold(link, lambda: False, rest)
 
     def probe(self, peer: Address, on_verdict, limit: float = CONNECT) -> None:
         """Ask an address for a sign of life. `on_verdict(alive)` follows: True, False, or None if

@@ -23,6 +23,7 @@ class Link:
         self.deadline: float | None = None  # by when the other end has to say its next line
         self.look_at: float | None = None  # when the node looks whether it did
         self.heard = 0.0  # when bytes came last
+        self.turn_at = 0.0  # when the handling of its messages began
         self.rest_until = 0.0  # it is not read until then
         self.rest = b""  # the beginning of a line
         self.is_held = False  # nothing that comes is handled for the time being

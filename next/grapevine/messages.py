@@ -4,8 +4,8 @@ A message is named by its run, one life of a peer, and its number there. The num
 are kept as intervals, so that a duplicate is recognised after its text is evicted; nothing that was
 seen is ever forgotten. Instead new runs and new gaps between numbers have a limit. What has no room
 is neither noted nor forwarded, and is fetched when there is room. The next number of a run and
-number 1 always have room, so nobody can use up an origin's; and what is kept for origins that seeds
-have named is counted apart from all others, because anybody can invent those.
+number 1 always have room, so filling gaps does not mute an origin; and what is kept for origins
+that seeds have named is counted apart from all others, because anybody can invent those.
 """
 
 import collections
@@ -35,15 +35,22 @@ sha256 = hashlib.sha256
 class Run:
     """What is known of one run."""
 
-    __slots__ = ("key", "slice", "seen", "held", "size", "share", "is_named")
+    __slots__ = ("key", "slice", "seen", "held", "ordered", "size", "share", "is_named")
 
     def __init__(self, key: bytes, is_named: bool):
         self.key, self.slice = key, crc32(key) % wire.SLICES
         self.seen = Intervals()
         self.held: dict[int, bytes] = {}  # number -> line, the oldest arrival first
+        self.ordered: list[int] | None = None  # its numbers, if they were needed since it changed
         self.size = 0  # weight of the texts held
         self.share = 0  # its part of the digest, as computed last
         self.is_named = is_named  # its gaps are counted with those of named origins
+
+    def held_among(self, first: int, last: int) -> list[int]:
+        """Return the numbers from first to last whose texts are held, in order."""
+        if self.ordered is None:
+            self.ordered = sorted(self.held)
+        return self.ordered[bisect_left(self.ordered, first):bisect_right(self.ordered, last)]
 
     def digest(self) -> int:
         known = self.key + repr(self.seen.ranges()).encode()
@@ -188,6 +195,7 @@ class Messages:
 
     def _weigh(self, run: Run, line: bytes, sign: int) -> None:
         weight = sign * max(self._least, len(line))
+        run.ordered = None
         run.size += weight
         self._size += weight
 
@@ -265,9 +273,9 @@ class Messages:
             run = self.runs.get(key)
             if run is None:
                 continue
-            held, lost = sorted(run.held), gone.setdefault(key, [])
+            lost = gone.setdefault(key, [])
             for first, last in ranges:
-                for number in held[bisect_left(held, first):bisect_right(held, last)]:
+                for number in run.held_among(first, last):
                     if size >= limit:
                         return lines, list(gone.items())
                     lost += run.seen.common(first, number - 1)

@@ -36,15 +36,6 @@ class Neighbour:
         self.requests.clear()
 
 
-class Round:
-    """The result of a liveness round."""
-
-    def __init__(self):
-        self.missed: list[tuple[Address, int]] = []  # who missed it, and how many in a row
-        self.asked: list[Address] = []  # whom to ask now
-        self.suspects: list[Address] = []  # who has missed too many, and gets a last probe
-
-
 class Neighbours:
     def __init__(self, own: Address, capacity: int, misses: int):
         self._own, self.capacity, self._misses = own, capacity, misses
@@ -96,35 +87,38 @@ class Neighbours:
 
     def surplus(self, now: float, named: set[Address], settled: float) -> list[Address]:
         """Return whom to give up of those linked beyond capacity: first who is not named, then who
-        has dialled this peer, the youngest first. Neighbours on the ring stay, and so do named ones
-        for their first `settled` seconds."""
-        linked = self.linked()
-        staying = ring_neighbours(self._own, [peer for peer in linked if peer in named])
+        has dialled this peer, the youngest first. Those on the ring stay, of whom only named ones
+        count; and named ones stay for their first `settled` seconds."""
+        linked, on_ring = self.linked(), ring_neighbours(self._own, self.linked())
+        staying = on_ring | ring_neighbours(self._own, [peer for peer in linked if peer in named])
+        count = len(linked) - len(on_ring - named) - self.capacity
         ranked = sorted(set(linked) - staying, key=lambda peer: (
             peer in named, self.rows[peer].is_dialled, -self.rows[peer].since, peer))
-        return [peer for peer in ranked[:max(0, len(linked) - self.capacity)]
+        return [peer for peer in ranked[:max(0, count)]
                 if peer not in named or now - self.rows[peer].since >= settled]
 
     # Liveness.
 
-    def next_round(self, time: str, now: float, is_late: bool) -> Round:
-        """Begin a round, whose requests carry TIME. A late peer counts no miss."""
-        result = Round()
+    def next_round(self, time: str, now: float, is_late: bool
+                   ) -> tuple[list[tuple[Address, int]], list[Address], list[Address]]:
+        """Begin a round, whose requests carry TIME; a late peer counts no miss. Return who has
+        missed how many in a row, whom to ask now, and who gets a last probe."""
+        missed, asked, suspects = [], [], []
         for peer, row in sorted(self.rows.items()):
             if row.is_suspect:
                 continue
             if (row.requests or row.link is None) and not is_late:
                 row.misses += 1
-                result.missed.append((peer, row.misses))
+                missed.append((peer, row.misses))
             if row.misses >= self._misses:
                 row.is_suspect = True
-                result.suspects.append(peer)
+                suspects.append(peer)
             elif row.link is not None:
                 row.requests[time] = now
                 if len(row.requests) > self._misses:
                     del row.requests[next(iter(row.requests))]
-                result.asked.append(peer)
-        return result
+                asked.append(peer)
+        return missed, asked, suspects
 
     def replied(self, peer: Address, time: str, now: float) -> float | None:
         """Take a reply; return the seconds since its request, or None if it is not awaited."""

@@ -25,6 +25,7 @@ CROWD_LIMIT = 1_024  # links that may wait to introduce themselves: of more the 
 LATE = 0.5  # seconds: a call that comes later than this makes the node late
 LATE_FOR = 1.0  # seconds for which a late node passes no verdict
 HELD_LOOK = 0.02  # seconds between two looks whether a held link may go on
+SLICE = 0.05  # seconds for messages of one link, before others may have the lock
 REFUSALS = 70  # lines a second in the output file that strangers cause
 REASON_LIMIT = 100  # characters of a reason in the output file
 SHORT = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL,
@@ -188,6 +189,8 @@ class Node:
 
     def ended(self, link: Link, reason: str, error: OSError | None = None) -> None:
         """A link is over: exactly once for each, after which nothing comes of it any more."""
+        while link.pending and link.closed is None and not self.stopping:
+            self._go_on(link)  # the other end has said it before its end
         link.closed = link.closed or reason
         self.links.pop(link, None)
         if not self.stopping:
@@ -204,7 +207,7 @@ class Node:
         """Bytes have come."""
         if link.closed:
             return
-        link.heard = self.now()
+        link.heard = link.turn_at = self.now()
         try:
             messages = self.cut(link, data)
             if link.is_held or link.pending:
@@ -227,6 +230,8 @@ class Node:
                 self.handle(link, messages[at:])  # in the way of its new role
                 return
             self.handle_one(link, message)
+            if self.now() - link.turn_at > SLICE:
+                self.hold(link, lambda: False, SLICE)
 
     def handle_one(self, link: Link, message) -> None:
         """Have the method that ANSWERS names handle one message."""
@@ -254,8 +259,12 @@ class Node:
             if link.deadline is not None:
                 link.deadline += HELD_LOOK  # its next message may wait here
             self.later(HELD_LOOK, self._keep_holding, link, is_over, until)
-            return
-        link.is_held, pending = False, link.pending
+        else:
+            self._go_on(link)
+
+    def _go_on(self, link: Link) -> None:
+        """Handle what came while a link was held."""
+        link.is_held, link.turn_at, pending = False, self.now(), link.pending
         link.pending = []
         try:
             self.handle(link, pending)

@@ -80,7 +80,7 @@ class Output:
         """Write whole lines; take back a part that did fit, or the next line would follow it."""
         try:
             written = self._file.write(data)
-        except OSError:
+        except (OSError, ValueError):  # the disk is full, or the file was closed
             written = 0
         if written == len(data):
             self._size += written
@@ -89,7 +89,7 @@ class Output:
         self.lost += count
         try:
             self._file.truncate(self._size)
-        except OSError:
+        except (OSError, ValueError):
             pass  # a device without a size, such as /dev/full
 
     def _stamp(self) -> str:

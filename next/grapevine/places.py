@@ -9,7 +9,7 @@ ports of one host are drawn as often as one.
 import itertools
 import random
 
-from grapevine.addresses import Address
+from grapevine.addresses import Address, by_ip
 from grapevine.neighbours import ring_neighbours, successors
 from grapevine.settings import capacity_of
 from grapevine.tools import Backoff, Recent
@@ -27,13 +27,9 @@ class Lottery:
 
     def __init__(self, peers: list[Address], rule: str):
         self.peers = peers
-        of_ip: dict[str, list[Address]] = {}
-        for peer in peers:
-            of_ip.setdefault(peer.ip, []).append(peer)
-        self._groups = []  # (peers of an IP, their cumulative capacities)
-        for group in of_ip.values():
-            self._groups.append((group, list(itertools.accumulate(
-                capacity_of(peer, rule) for peer in group))))
+        self._groups = [  # (peers of an IP, their cumulative capacities)
+            (group, list(itertools.accumulate(capacity_of(peer, rule) for peer in group)))
+            for group in by_ip(peers).values()]
         self._weights = list(itertools.accumulate(
             weights[-1] / len(group) for group, weights in self._groups))
 

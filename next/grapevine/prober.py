@@ -7,20 +7,22 @@ nobody listens there. While nothing can be found out, the address is asked again
 
 import collections
 import functools
+import math
 
 from grapevine.addresses import Address
 
-QUEUE_LIMIT = 8_192  # addresses that wait in a queue; more count as silent
+STRANGERS_LIMIT = 8_192  # addresses of strangers that wait in a queue
 ASK_AGAIN = 1.0  # seconds until a probe that found nothing out is repeated
 REFUSED_WITHIN = 0.1  # seconds: a probe that fails sooner was refused
 
 
 class Prober:
     """`node` has probe(address, on_verdict, seconds), now() and later(seconds, call, …); `stages`
-    are pairs of seconds for a probe, and probes at once."""
+    are pairs of seconds for a probe, and probes at once. If more than `limit` addresses wait for a
+    stage, further ones count as silent."""
 
-    def __init__(self, node, stages: list[tuple[float, int]]):
-        self._node = node
+    def __init__(self, node, stages: list[tuple[float, int]], limit: float = math.inf):
+        self._node, self._limit = node, limit
         self._seconds = [seconds for seconds, _ in stages]
         self._free = [at_once for _, at_once in stages]
         self._queues = [collections.deque() for _ in stages]
@@ -38,7 +40,7 @@ class Prober:
             self._enqueue(peer, 0)
 
     def _enqueue(self, peer: Address, stage: int) -> None:
-        if len(self._queues[stage]) < QUEUE_LIMIT:
+        if len(self._queues[stage]) < self._limit:
             self._queues[stage].append(peer)
             self._begin()
         else:

@@ -127,6 +127,8 @@ class Sync:
         self._asked = None
         in_turn = sorted(self._talks.items(), key=lambda item: (item[1].owed, item[1].asked_at))
         for link, talk in in_turn:  # who owes portions comes last, or it would stall all others
+            if talk.owed and now < talk.asked_at + PATIENCE * 2 ** min(talk.owed - 1, 6):
+                continue  # over a slow link, what it owes is still on its way
             want = self._first_lacking(talk)
             if want:
                 talk.asked_at, talk.owed = now, talk.owed + 1

@@ -75,26 +75,17 @@ _FIELDS = {  # name -> pattern, reader, writer
 }
 
 
-class _Form(NamedTuple):
-    """How a kind of line is read and written."""
-
-    kind: str
-    word: str
-    pattern: re.Pattern
-    readers: list
-    writers: list
-
-
-def _form(kind: str, spelling: str) -> _Form:
+def _form(spelling: str) -> tuple:
+    """Return how a line is read and written: its word, pattern, readers and writers."""
     word, *names = spelling.split(":")
     fields = [_FIELDS[name] for name in names]
     pattern = b":".join([re.escape(word.encode()), *(b"(%b)" % field[0] for field in fields)])
-    return _Form(kind, word, re.compile(pattern), [f[1] for f in fields], [f[2] for f in fields])
+    return word, re.compile(pattern), [field[1] for field in fields], [f[2] for f in fields]
 
 
-_FORMS = {kind: _form(kind, spelling) for kind, spelling in LINES.items()}
-_BARE = {form.word.encode(): kind for kind, form in _FORMS.items() if not form.readers}
-_BY_WORD = {form.word.encode(): form for form in _FORMS.values() if form.readers}
+_FORMS = {kind: _form(spelling) for kind, spelling in LINES.items()}
+_BY_WORD = {form[0].encode(): kind for kind, form in _FORMS.items() if form[2]}
+_BARE = {form[0].encode(): kind for kind, form in _FORMS.items() if not form[2]}
 
 
 def parse(line: bytes) -> tuple[str, tuple]:
@@ -104,20 +95,21 @@ def parse(line: bytes) -> tuple[str, tuple]:
     word, colon, body = line.partition(b":")
     if colon and word == b"status":
         return "status", (parse_status(body),)
-    form = _BY_WORD.get(word) if colon else None
-    if form is None:
+    kind = _BY_WORD.get(word) if colon else None
+    if kind is None:
         raise ProtocolError(f"unknown line {line[:40]!r}")
-    match = form.pattern.fullmatch(line)
+    name, pattern, readers, _ = _FORMS[kind]
+    match = pattern.fullmatch(line)
     if match is None:
-        raise ProtocolError(f"malformed line {form.word!r}")
-    return form.kind, tuple([read(field) for read, field in zip(form.readers, match.groups())])
+        raise ProtocolError(f"malformed line {name!r}")
+    return kind, tuple([read(field) for read, field in zip(readers, match.groups())])
 
 
 def say(kind: str, *values) -> bytes:
     """Make a line, with its `\\n`, of a kind in LINES and the values of its fields."""
-    form = _FORMS[kind]
-    fields = [write(value) for write, value in zip(form.writers, values, strict=True)]
-    return (":".join([form.word, *fields]) + "\n").encode()
+    word, _, _, writers = _FORMS[kind]
+    fields = [write(value) for write, value in zip(writers, values, strict=True)]
+    return (":".join([word, *fields]) + "\n").encode()
 
 
 def format_time(seconds: float) -> str:

@@ -220,8 +220,8 @@ def wait_for_end(worlds: list[ThreadWorld], screen: Screen) -> int:
     """Wait until a node has stopped, or a signal comes; then end the process."""
     code = 0
     try:
-        while not worlds[0].over.wait(LOOK):
-            pass
+        while not any(world.over.is_set() for world in worlds):
+            worlds[0].over.wait(LOOK if len(worlds) == 1 else 0.5)
     except KeyboardInterrupt:
         code = INTERRUPTED
     for world in worlds:

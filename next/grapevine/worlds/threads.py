@@ -136,8 +136,9 @@ class ThreadWorld:
         if self.over.is_set():
             return
         if thread not in self._timers:
-            self._timers[thread] = Calls(), threading.Condition(self.lock)
-            self._start_thread(thread, self._keep_time, *self._timers[thread])
+            timer = Calls(), threading.Condition(self.lock)
+            self._start_thread(thread, self._keep_time, *timer)
+            self._timers[thread] = timer
         calls, sooner = self._timers[thread]
         if calls.at(self.now() + seconds, call, *arguments):
             sooner.notify()
@@ -149,10 +150,11 @@ class ThreadWorld:
 
     def _start_reader(self, connection: Connection, until: float | None = None) -> None:
         self._connections.add(connection)
-        if not self._start_thread("reader", self._serve, connection, until):
+        try:
+            self._start_thread("reader", self._serve, connection, until)
+        except OSError as error:
             connection.drop()
-            failure = OSError(errno.EAGAIN, "no thread left")
-            self.later(0.0, self.tell_end, connection, failure.strerror, failure)
+            self.later(0.0, self.tell_end, connection, error.strerror, error)
 
     def stop(self) -> None:
         self.over.set()
@@ -182,8 +184,8 @@ class ThreadWorld:
 
     # Threads.
 
-    def _start_thread(self, name: str, target, *arguments) -> bool:
-        """Start a thread; return whether there was one left."""
+    def _start_thread(self, name: str, target, *arguments) -> None:
+        """Start a thread. OSError if there is none left."""
         thread = threading.Thread(target=self.live, args=(target, *arguments), name=name,
                                   daemon=True)
         self._threads.add(thread)
@@ -191,8 +193,7 @@ class ThreadWorld:
             thread.start()
         except RuntimeError:
             self._threads.discard(thread)
-            return False
-        return True
+            raise OSError(errno.EAGAIN, "no thread left") from None
 
     def live(self, target, *arguments) -> None:
         """The life of a thread. What fails in it, outside of the node's code, stops the node."""
@@ -275,7 +276,7 @@ class ThreadWorld:
                 except OSError as error:
                     if error.errno in SHORT:
                         self._call(self.node.crowd_out)
-                    self.over.wait(SHORT_REST)
+                        self.over.wait(SHORT_REST)
                     continue
                 self._call(self._welcome, Connection(self, sock=sock), remote)
 

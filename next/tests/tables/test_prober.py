@@ -2,10 +2,11 @@
 
 import collections
 
-from grapevine.prober import ASK_AGAIN, QUEUE_LIMIT, REFUSED_WITHIN, Prober
+from grapevine.prober import ASK_AGAIN, REFUSED_WITHIN, Prober
 from tests.tables.samples import peer
 
 STAGES = [(0.25, 3), (2.0, 2), (2.0, 1)]
+LIMIT = 10
 
 
 class Node:
@@ -16,7 +17,7 @@ class Node:
         self.probes: dict = {}  # address -> (on_verdict, seconds), of probes under way
         self.calls: list = []  # (when, call, arguments)
         self.verdicts = collections.defaultdict(list)  # address -> what was found out
-        self.prober = Prober(self, STAGES)
+        self.prober = Prober(self, STAGES, LIMIT)
 
     def now(self) -> float:
         return self.time
@@ -110,7 +111,7 @@ def test_while_nothing_can_be_found_out_it_is_asked_again_in_the_same_stage():
 
 def test_beyond_the_limit_of_a_queue_an_address_counts_as_silent():
     node = Node()
-    many = [peer(port) for port in range(1, QUEUE_LIMIT + STAGES[0][1] + 2)]
+    many = [peer(port) for port in range(1, LIMIT + STAGES[0][1] + 2)]
     node.ask(*many)
     assert len(node.probes) == STAGES[0][1]
     assert node.verdicts[many[-1]] == [False] and many[-1] not in node.prober

@@ -257,18 +257,19 @@ def test_who_owes_portions_is_asked_again_after_all_others():
 def test_a_portion_that_comes_late_is_no_answer_to_a_later_question():
     node = Node()
     node.offer("slow", (RUN, [(1, 40)]))
-    assert [node.wanted(now)[0] for now in (0.0, 2.0, 4.0)] == ["slow"] * 3
+    assert [node.wanted(now)[0] for now in (0.0, 2.0, 6.0)] == ["slow"] * 3
+    assert node.wanted(13.9) is None, "a slow link has twice the time, and twice again"
     for first in (1, 11):
-        node.sent("slow", now=5.0)
-        assert node.wanted(5.0) is None, "it owes more, so nothing was in vain"
-    node.sent("slow", *[line(number) for number in range(1, 11)], now=5.0)
-    assert node.wanted(5.0) == ("slow", [(RUN, [(11, 40)])])
+        node.sent("slow", now=7.0)
+        assert node.wanted(7.0) is None, "it owes more, so nothing was in vain"
+    node.sent("slow", *[line(number) for number in range(1, 11)], now=7.0)
+    assert node.wanted(7.0) == ("slow", [(RUN, [(11, 40)])])
     node.offer("other", (RUN_B, [(1, 1)]))
-    assert node.wanted(7.0)[0] == "other"
-    node.sent("slow", now=7.0)
-    assert node.wanted(7.0) is None, "the other one has time"
-    node.sent("other", line(1, B), now=7.0)
-    assert node.wanted(7.0)[0] == "slow", "the portion was late, not in vain"
+    assert node.wanted(9.0)[0] == "other"
+    node.sent("slow", now=9.0)
+    assert node.wanted(9.0) is None, "the other one has time"
+    node.sent("other", line(1, B), now=9.0)
+    assert node.wanted(9.0)[0] == "slow", "the portion was late, not in vain"
 
 
 def test_more_ends_of_portions_than_questions_change_nothing():
