@@ -6,7 +6,6 @@ The main thread only waits for the end, so that a signal never interrupts a thre
 import os
 import signal
 import socket
-import sys
 import threading
 
 try:
@@ -220,8 +219,9 @@ def wait_for_end(worlds: list[ThreadWorld], screen: Screen) -> int:
     """Wait until a node has stopped, or a signal comes; then end the process."""
     code = 0
     try:
+        look = LOOK if len(worlds) == 1 else 0.5
         while not any(world.over.is_set() for world in worlds):
-            worlds[0].over.wait(LOOK if len(worlds) == 1 else 0.5)
+            worlds[0].over.wait(look)
     except KeyboardInterrupt:
         code = INTERRUPTED
     for world in worlds:
@@ -229,5 +229,4 @@ def wait_for_end(worlds: list[ThreadWorld], screen: Screen) -> int:
     screen.close()
     if any(world.has_failed for world in worlds):
         code = FAILED
-    sys.stdout.flush()
     os._exit(code)  # a thread may be blocked, by a terminal for example

@@ -33,9 +33,9 @@ READ_SIZE = 65_536
 BACKLOG = 4_096  # connections that the kernel keeps for the listener
 SHORT_REST = 0.1  # seconds without `accept` when no descriptor is left
 IP_BIND_ADDRESS_NO_PORT = 24  # of Linux: `connect` then finds a port much faster than `bind`
+DONT_WAIT = getattr(socket, "MSG_DONTWAIT", 0)  # Windows has none
 LISTENER_LOOK = None if sys.platform == "linux" else 0.5  # seconds after which a thread looks
-READER_LOOK = 0.5 if sys.platform == "win32" else None  # whether all is over; None: it is woken
-DONT_WAIT = getattr(socket, "MSG_DONTWAIT", None)
+READER_LOOK = None if DONT_WAIT else 0.5  # whether all is over; None: it is woken
 Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)  # of few sockets, seldom
 
 
@@ -51,15 +51,14 @@ class Connection:
         """Make a connected socket ready. OSError if it broke, or descriptors are short."""
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sock.settimeout(READER_LOOK)
-        if DONT_WAIT is None:
+        if not DONT_WAIT:
             self.sender = self.sock.dup()
             self.sender.setblocking(False)
 
     def send(self, data: bytes) -> int:
         """Hand the kernel what it takes at once. If that is not all, the writer goes on."""
         try:
-            sent = (self.sock.send(data, DONT_WAIT) if self.sender is None
-                    else self.sender.send(data))
+            sent = (self.sender or self.sock).send(data, DONT_WAIT)
         except BlockingIOError:
             sent = 0
         except OSError:
@@ -185,7 +184,7 @@ class ThreadWorld:
     # Threads.
 
     def _start_thread(self, name: str, target, *arguments) -> None:
-        """Start a thread. OSError if there is none left."""
+        """Start a thread. OSError if none is left."""
         thread = threading.Thread(target=self.live, args=(target, *arguments), name=name,
                                   daemon=True)
         self._threads.add(thread)
@@ -209,13 +208,11 @@ class ThreadWorld:
 
     def _failed(self, error: Exception) -> None:
         """Write an error into the output file: of which thread, and where."""
-        trace = error.__traceback__
-        while trace.tb_next is not None:
-            trace = trace.tb_next
-        code = trace.tb_frame.f_code
-        self.node.output.failed(
-            f"failed:{threading.current_thread().name}: {error!r} in {code.co_name}, "
-            f"{os.path.basename(code.co_filename)}:{trace.tb_lineno}")
+        import traceback  # not above, because it is slow to load, and few nodes fail
+
+        at = traceback.extract_tb(error.__traceback__)[-1]
+        self.node.output.failed(f"failed:{threading.current_thread().name}: {error!r} in {at.name},"
+                                f" {os.path.basename(at.filename)}:{at.lineno}")
 
     def _call(self, call, *arguments) -> bool:
         """Call the node; return whether that went well."""
@@ -255,7 +252,7 @@ class ThreadWorld:
                     if key.data is None:
                         self._wake_reader.recv(4_096)
                     else:
-                        self._call(self._flush, key.data)
+                        self._tell(key.data, self._flush, key.data)
 
     def _flush(self, connection: Connection) -> None:
         if connection in self._blocked:
@@ -276,16 +273,18 @@ class ThreadWorld:
                 except OSError as error:
                     if error.errno in SHORT:
                         self._call(self.node.crowd_out)
-                        self.over.wait(SHORT_REST)
+                    self.over.wait(SHORT_REST)
                     continue
-                self._call(self._welcome, Connection(self, sock=sock), remote)
+                connection = Connection(self, sock=sock)
+                self._call(self._welcome, connection, remote)
+                if connection.link is None:
+                    connection.drop()
 
     def _welcome(self, connection: Connection, remote: tuple) -> None:
         try:
             connection.attach()
         except OSError:
-            connection.drop()  # it broke already, or no descriptor is left
-            return
+            return  # it broke already, or no descriptor is left
         remote = address_of(remote[0].partition("%")[0], remote[1])
         connection.link = self.node.accepted(connection, remote)
         self._start_reader(connection)
@@ -299,11 +298,11 @@ class ThreadWorld:
             self._read(connection)
         except OSError as error:
             reason, failure = error.strerror or str(error), error
+        finally:
+            with self.lock:
+                self._blocked.discard(connection)
+                connection.drop()
         self._call(self.tell_end, connection, reason, failure)
-        with self.lock:
-            self._connections.discard(connection)
-            self._blocked.discard(connection)
-            connection.drop()
 
     def _connect(self, connection: Connection, until: float) -> Address:
         remote = look_up(connection.link.peer, self._own)
@@ -325,9 +324,15 @@ class ThreadWorld:
         if connection.link.closed is None:
             connection.link.remote = remote
             self.node.up(connection.link)
+        else:
+            connection.shut()  # it was closed before there was anything to shut
+
+    def _took(self, connection: Connection, data: bytes) -> None:
+        if connection.link.closed is None:
+            self.node.took(connection.link, data)
 
     def _read(self, connection: Connection) -> None:
-        link, took = connection.link, self.node.took
+        link = connection.link
         while not self.over.is_set():
             try:
                 data = connection.sock.recv(READ_SIZE)
@@ -337,10 +342,10 @@ class ThreadWorld:
                 raise
             if not data:
                 return
-            self._tell(connection, took, link, data)
             while (rest := link.rest_until - self.now()) > 0 and not link.closed:
                 if self.over.wait(rest):
                     return
+            self._tell(connection, self._took, connection, data)
 
     def _tell(self, connection: Connection, call, *arguments) -> None:
         """Call the node for a link, which ends if that fails: it could cause that again."""

@@ -165,6 +165,7 @@ def test_of_more_than_1024_unidentified_connections_the_oldest_ends(kind):
     crowd = newcomer.dial_often(2)
     for end in crowd:  # which wait for their probe
         end.say(f"{'Connection with Peer' if kind is Peer else 'register'}:{newcomer.address}")
+    scene.run(0.01)
     crowd += stranger.dial_often(1_025)
     scene.run(0.01)
     assert [at for at, end in enumerate(crowd) if end.closed] == [0, 1, 2]

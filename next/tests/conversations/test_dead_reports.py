@@ -259,6 +259,18 @@ def test_a_named_seed_is_told_and_known_by_its_ip_from_then_on():
     assert scene.event("removed:", 5.0) == f"removed:{B}:dead"
 
 
+def test_a_named_seed_that_is_down_is_looked_for_silently():
+    scene = Scene(Seed, seeds=["seed-b:8001"])
+    scene.run(30.0)
+    assert scene.events("not told:") == []
+    scene.net.names[parse_target("seed-b:8001")] = parse_address(OTHER_SEED)
+    scene.machine(OTHER_SEED)
+    scene.run(14.0)
+    registered(scene, DEAD).machine.is_alive = False
+    seeds_connection(scene).say(report("127.0.0.1:6099"))
+    assert scene.event("removed:", 5.0) == f"removed:{DEAD}:dead"
+
+
 def test_a_named_seed_is_known_before_it_was_ever_told():
     scene = Scene(Seed, seeds=["seed-b:8001"])
     scene.net.names[parse_target("seed-b:8001")] = parse_address(OTHER_SEED)

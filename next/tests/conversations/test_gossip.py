@@ -171,6 +171,12 @@ def test_long_messages_cost_more():
     assert len(numbers_of(other.hear_all(15.0))) >= 6
 
 
+def test_a_neighbour_within_its_budget_is_not_slowed_down_as_a_stranger_is():
+    end, = neighbours(A)
+    end.say(*[f"Liveness Request:{TIME}:{A}"] * 1_000)
+    assert len(end.hear_all(0.1)) == 1_000
+
+
 def test_messages_of_others_and_duplicates_are_free():
     one, other = neighbours(A, B, rate=10, burst=20, liveness_interval=100.0)
     for number in range(1, 101):

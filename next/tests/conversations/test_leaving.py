@@ -41,8 +41,7 @@ def test_what_was_said_last_is_read_before_a_leaver_stops():
     ends[0].stop_reading()
     scene.node.leave()
     scene.run(2.0)
-    ends[0].rest_until = 0.0
-    ends[0].connection.read()
+    ends[0].read_on()
     heard = ends[0].hear_all(1.0)
     assert heard[-1] == LEAVE and len([line for line in heard if "gmessage" in line]) == 20
 
@@ -74,8 +73,7 @@ def test_a_neighbour_that_reads_on_slowly_is_waited_for_but_not_for_ever():
     for second in range(14):
         scene.run(1.0)
         assert scene.events("stopped:") == []
-        ends[0].rest_until = 0.0
-        ends[0].connection.read()
+        ends[0].read_on()
         ends[0].stop_reading()
     assert scene.event("stopped:", 1.2) == "stopped:quit"
     assert scene.events("not read:")

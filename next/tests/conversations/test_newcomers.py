@@ -58,6 +58,17 @@ def test_a_newcomer_at_whose_address_nobody_listens_is_refused_at_once():
     assert ask(scene.machine(A, listens=False)).hear(0.1) == refusal("full")
 
 
+def test_newcomers_at_silent_addresses_delay_nobody_who_answers():
+    scene = Scene(Peer)
+    for port in range(7001, 7201):
+        silent = scene.machine(f"127.0.0.1:{port}")
+        silent.is_alive = False
+        ask(silent)
+    began = scene.now
+    neighbour(scene, A)
+    assert scene.now - began < 1.0
+
+
 def test_nobody_can_hold_the_place_of_a_peer_that_has_not_started():
     """Somebody links in V's name before V starts: V has its neighbour at once all the same."""
     scene = Scene(Peer)

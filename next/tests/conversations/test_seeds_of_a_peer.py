@@ -193,9 +193,10 @@ def test_what_a_neighbour_says_of_peers_does_not_count_while_a_seed_answers():
     scene = Scene(Peer, seeds=SEEDS[:1])
     seed_of(scene, SEEDS[0])
     scene.event("registered:")
-    end = neighbour(scene, A)
+    end, named = neighbour(scene, A), scene.machine(B)
     end.say("known peers:127.0.0.1#6002")
     scene.run(0.1)
+    assert named.ends == []
     assert scene.node.status()["known peers"] == 0
     assert "known peers" not in end.machine.said
 
@@ -218,6 +219,23 @@ def test_of_many_known_peers_a_neighbour_is_told_200_and_its_next_eight_on_the_r
     told = [int(word.rpartition("#")[2]) for word in end.hear().split(":")[1:]]
     assert set(range(10_300, 10_308)) <= set(told)
     assert 200 <= len(told) <= 208 and told == sorted(told) and 10_299 not in told
+
+
+@pytest.mark.parametrize("ending", ["silent, but alive", "refused"])
+def test_former_neighbours_are_dialled_while_there_is_no_seed(ending):
+    scene = Scene(Peer, liveness_interval=2.0)
+    end = neighbour(scene)
+    if ending == "refused":
+        end.break_off()
+        end.machine.accept().say(f"connection refused:{A}:full")
+    else:
+        end.machine.is_alive = False
+        end.machine.replies.clear()
+        probe = end.machine.accept(10.0)
+        probe.say(f"{probe.hear().replace('Request', 'Reply')}:{A}")
+        end.machine.is_alive = True
+        assert scene.event("disconnected:") == f"disconnected:{A}:silent, but alive"
+    assert end.machine.accept(4.1).hear() == f"Connection with Peer:{NODE}"
 
 
 def test_peers_that_were_called_dead_are_dialled_while_there_is_no_seed():

@@ -206,6 +206,8 @@ def test_a_portion_comes_in_order_until_it_is_large_enough():
     assert messages.portion(entries, 4 * size)[0] == numbered([3, 4, 5, 11, 12])
     assert messages.portion(entries, 4 * size - 3)[0] == numbered([3, 4, 5, 11])
     assert messages.portion([(run_of(), [])], 99) == ([], [(run_of(), [])])
+    messages.add([line(21)])
+    assert messages.portion([(run_of(), [(20, 21)])], 99)[0] == numbered([20, 21])
 
 
 def test_what_was_seen_and_is_not_held_any_more_is_gone():

@@ -115,6 +115,9 @@ def test_the_nearest_whom_no_seed_has_named_take_no_place_from_those_named():
     assert neighbours.surplus(9.0, set(ports(40, 60)), 5.0) == []
     neighbours = table(50, 40, 60, 49, 51, 30, 70, capacity=2)
     assert set(neighbours.surplus(9.0, set(ports(40, 60)), 5.0)) == set(ports(30, 70))
+    neighbours.capacity = 1
+    assert set(neighbours.surplus(9.0, set(ports(40, 60)), 5.0)) == set(ports(30, 70))
+    assert table(50, 40, 60, 49, 51, 10).surplus(9.0, set(ports(10, 40, 60)), 5.0) == []
 
 
 # Links that come and go.

@@ -150,6 +150,13 @@ def test_a_file_that_has_lines_keeps_them(tmp_path):
 
 # The end.
 
+def test_a_failure_may_be_told_when_the_file_is_closed():
+    output = Output(io.BytesIO())
+    output.close()
+    output.failed("failed:x")
+    assert output.lost == 1
+
+
 def test_nothing_is_written_behind_the_last_word_but_failures():
     disk, shown = Disk(), []
     output = output_of(disk, shown.append)

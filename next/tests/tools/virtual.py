@@ -84,6 +84,11 @@ class End(Link):
     def stop_reading(self) -> None:
         self.rest_until = math.inf
 
+    def read_on(self) -> None:
+        """Read what has come meanwhile, and what comes."""
+        self.rest_until = 0.0
+        self.connection.read()
+
     def hang_up(self) -> None:
         self.close("hung up")
 

@@ -86,6 +86,11 @@ class Recorder:
         return b"".join(detail for what, whose, detail in list(self.told)
                         if whose is link and what == "took")
 
+    def size(self, link: Link) -> int:
+        """Return how many bytes were told of a link."""
+        return sum(len(detail) for what, whose, detail in list(self.told)
+                   if whose is link and what == "took")
+
     def error(self, link: Link) -> OSError | None:
         """Return the error with which a link has ended."""
         [error] = [detail for what, whose, detail in self.told if whose is link and what == "ended"]

@@ -89,15 +89,17 @@ def test_bytes_of_both_ends_arrive_in_order(stage):
     assert stage.passes(lambda: pair.b.heard(pair.there) == pair.a.heard(pair.here) == sent)
 
 
-def test_much_data_passes_a_small_buffer_in_order_and_in_both_directions(stage):
+@pytest.mark.parametrize("is_small, count", [(True, 500_000), (False, 2_000_000)])
+def test_much_data_passes_buffers_in_order_and_in_both_directions(stage, is_small, count):
     pair = Pair(stage)
-    stage.shrink(pair.here, pair.there)
-    sent = b"".join(b"%7d" % number for number in range(600_000))
+    if is_small:
+        stage.shrink(pair.here, pair.there)
+    sent = b"".join([b"%8d" % number for number in range(count)])
     pair.a.send(pair.here, sent)
     pair.b.send(pair.there, sent)
     assert pair.here.waiting and pair.there.waiting
-    assert stage.passes(lambda: not pair.here.waiting and not pair.there.waiting, 60.0)
-    assert stage.passes(lambda: len(pair.b.heard(pair.there)) == len(sent))
+    assert stage.passes(lambda: not pair.here.waiting and not pair.there.waiting, 20.0)
+    assert stage.passes(lambda: pair.b.size(pair.there) == pair.a.size(pair.here) == len(sent))
     assert pair.b.heard(pair.there) == pair.a.heard(pair.here) == sent
 
 
@@ -143,6 +145,17 @@ def test_a_call_for_bytes_may_give_its_link_a_rest(stage):
 
 
 # Ends.
+
+def test_a_link_that_rests_ends_as_soon_as_it_is_closed(stage):
+    pair = Pair(stage)
+    with pair.b.lock:
+        pair.there.rest_until = pair.b.world.now() + 5.0
+    pair.a.send(pair.here, b"hello")
+    assert not stage.passes(lambda: pair.b.heard(pair.there), 0.1)
+    pair.b.close(pair.there)
+    assert stage.passes(lambda: not pair.b.links, 1.0)
+    assert pair.b.of(pair.there) == ["accepted", "ended"]
+
 
 def test_an_end_is_never_told_from_within_the_call_that_closes_a_link(stage):
     pair = Pair(stage)
