@@ -57,7 +57,7 @@ class Peer(Asker, Gossiper):
     """A peer, known by the address that it listens on and announces."""
 
     kind = "peer"
-    CROWD = {UNIDENTIFIED, AWAITING_PROBE}
+    CROWD = PACED = {UNIDENTIFIED, AWAITING_PROBE}
     ANSWERS = {
         UNIDENTIFIED: {"liveness_request": "on_probe", "connect": "on_connect"},
         PROBE: Asker.PROBING,
@@ -137,6 +137,8 @@ class Peer(Asker, Gossiper):
                 link.pending += group
             else:
                 (self.take if are_gossip else handle_others)(link, list(group))
+        if self.messages.has_refused_runs:  # maybe of somebody whom no list has named yet
+            self.want_lists()
 
     def handle_one(self, link: Link, line: bytes) -> None:
         super().handle_one(link, line)
@@ -146,7 +148,8 @@ class Peer(Asker, Gossiper):
     def brought(self, link: Link, lines: list[bytes]) -> None:
         """Charge a neighbour for new messages of its own."""
         own = f":{link.peer}:".encode()
-        sizes = [len(line) for line in lines if own in wire.gossip_part(line)[:100]]
+        sizes = [len(line) for line in lines
+                 if own in line and own in wire.gossip_part(line)[:100]]
         if sizes:
             self.charge(link, sum(max(1, size / UNIT) for size in sizes))
 

@@ -61,7 +61,8 @@ class Seed(Asker):
         super().__init__(address, settings, output, world)
         self.registry = Registry(settings.registrations_per_ip)
         self.prober = Prober(self, STAGES, STRANGERS_LIMIT)  # of newcomers
-        self.prober_of_listed = Prober(self, STAGES)  # of registered peers, whom no stranger delays
+        self.prober_of_lost = Prober(self, STAGES)  # of peers whose connections broke
+        self.prober_of_listed = Prober(self, STAGES)  # of all others, whom none of those delay
         self.others = [seed for seed in seeds if seed != address]
         self._seed_ips = {seed: seed.ip for seed in self.others if isinstance(seed, Address)}
         self._waiting: dict[Target, list[bytes]] = {}  # seed -> deaths to tell it of
@@ -146,20 +147,20 @@ class Seed(Asker):
     def on_dead_node(self, link: Link, dead: Address, time: str, reporter: Address) -> None:
         """Find out whether a peer is dead, as a registered peer or another seed says."""
         now, line = self.now(), wire.say("dead_node", dead, time, reporter)
-        is_registered = self.registry.row_of(link) is not None
-        is_seed = not is_registered and link.remote.ip in self._seed_ips.values()
-        if not is_registered and not self._budgets[is_seed].spend(1, now):
+        own_row = self.registry.row_of(link)
+        is_seed = own_row is None and link.remote.ip in self._seed_ips.values()
+        if not (self._budgets[is_seed] if own_row is None else own_row.reports).spend(1, now):
             return
         shown = line.decode().rstrip()
         self.output.write(f"dead report:{shown}")
-        is_own = is_registered and reporter == link.peer  # a report of a peer of this seed
+        is_own = own_row is not None and reporter == link.peer  # a report of a peer of this seed
         row, removal = self.registry.rows.get(dead), self.registry.removal(dead, now)
         if not (is_own or is_seed):
             self.output.write(f"rejected:{shown}:neither a peer's own report nor a seed's")
         elif row is None and removal is None:
             self.output.write(f"rejected:{shown}:not registered here")
         elif removal is None or not (removal.is_passed_on if is_own else removal.is_told):
-            self.prober_of_listed.ask(
+            (self.prober_of_lost if row is None else self.prober_of_listed).ask(
                 dead, functools.partial(self.judge_report, dead, row, line, is_own))
 
     def judge_report(self, dead: Address, row: Listing | None, line: bytes, is_own: bool,
@@ -235,7 +236,7 @@ class Seed(Asker):
         row = self.registry.row_of(link)
         if row is not None:
             row.link = None
-            self.prober_of_listed.ask(
+            self.prober_of_lost.ask(
                 link.peer, functools.partial(self.judge_lost, link.peer, row))
 
     def judge_lost(self, peer: Address, row: Listing, alive: bool) -> None:

@@ -115,7 +115,7 @@ class Messages:
             if not is_own and self.forbids(wire.gossip_text(line)):
                 added.forbidden.append(line)
             else:
-                self._hold(self.runs[key], number, line, digest)
+                self._hold(self.runs[key], number, [line], [digest])
                 added.new.append(line)
 
     def _add_block(self, lines: list[bytes], is_own: bool) -> bool:
@@ -127,8 +127,7 @@ class Messages:
         if not run.seen.continue_with(*block[1:]):
             return False
         self._changed.add(run)
-        for number, line in enumerate(lines, block[1]):
-            self._hold(run, number, line, sha256(line).digest())
+        self._hold(run, block[1], lines, [sha256(line).digest() for line in lines])
         self._evict()
         return True
 
@@ -187,15 +186,13 @@ class Messages:
 
     # Texts. Of too many, the runs that have most lose their oldest.
 
-    def _hold(self, run: Run, number: int, line: bytes, digest: bytes) -> None:
-        run.held[number] = line
-        self.texts[line] = digest
-        self._hashes.add(digest)
-        self._weigh(run, line, 1)
-
-    def _weigh(self, run: Run, line: bytes, sign: int) -> None:
-        weight = sign * max(self._least, len(line))
+    def _hold(self, run: Run, first: int, lines: list[bytes], digests: list[bytes]) -> None:
+        """Hold texts with consecutive numbers."""
+        run.held.update(enumerate(lines, first))
         run.ordered = None
+        self.texts.update(zip(lines, digests))
+        self._hashes.update(digests)
+        weight = sum([max(self._least, size) for size in map(len, lines)])
         run.size += weight
         self._size += weight
 
@@ -218,8 +215,10 @@ class Messages:
 
     def _drop(self, run: Run, number: int) -> None:
         line = run.held.pop(number)
+        run.ordered = None
         self._hashes.remove(self.texts.pop(line))
-        self._weigh(run, line, -1)
+        run.size -= max(self._least, len(line))
+        self._size -= max(self._least, len(line))
         self.dropped["texts evicted"] += 1
 
     # What others ask for.

@@ -189,8 +189,6 @@ class Node:
 
     def ended(self, link: Link, reason: str, error: OSError | None = None) -> None:
         """A link is over: exactly once for each, after which nothing comes of it any more."""
-        while link.pending and link.closed is None and not self.stopping:
-            self._go_on(link)  # the other end has said it before its end
         link.closed = link.closed or reason
         self.links.pop(link, None)
         if not self.stopping:
@@ -251,25 +249,20 @@ class Node:
             self._keep_holding(link, is_over, self.now() + seconds)
 
     def _keep_holding(self, link: Link, is_over, until: float) -> None:
-        now = self.now()
         if link.closed:
             return
-        if now < until and not is_over():
-            link.rest_until = max(link.rest_until, now + 2 * HELD_LOOK)
+        if self.now() < until and not is_over():
             if link.deadline is not None:
                 link.deadline += HELD_LOOK  # its next message may wait here
             self.later(HELD_LOOK, self._keep_holding, link, is_over, until)
-        else:
-            self._go_on(link)
-
-    def _go_on(self, link: Link) -> None:
-        """Handle what came while a link was held."""
+            return
         link.is_held, link.turn_at, pending = False, self.now(), link.pending
         link.pending = []
         try:
             self.handle(link, pending)
         except ProtocolError as error:
             self.refuse(link, str(error))
+
 
     # The end.
 

@@ -8,7 +8,10 @@ full disk costs lines and stops nobody: as soon as there is room, `lost:N` tells
 import re
 import time
 
+from grapevine.wire import gossip_part
+
 _UNUSUAL = re.compile(r"[^ -\[\]-~]")  # all but printable ASCII without the backslash
+_UNUSUAL_TEXT = re.compile(r"[^\n -\[\]-~]")  # in several lines
 _CLOCK = slice(11, 23)  # of a stamp: HH:MM:SS.mmm
 _NOT_SHOWN = ("late:", "alive:")  # events that say nothing to a person at a terminal
 
@@ -41,11 +44,14 @@ class Output:
 
     def write(self, *events: str) -> None:
         """Write events, escaped, with the same time."""
-        self._put("", [escape(event) for event in events])
+        self._put("", "\n".join(map(escape, events)))
 
     def write_lines(self, head: str, lines: list[bytes]) -> None:
         """Write an event for each line of gossip: the head, and the line from `gmessage:` on."""
-        self._put(head, [escape(line[line.index(b"gmessage:"):].decode()) for line in lines])
+        text = b"\n".join([gossip_part(line) for line in lines]).decode()
+        if _UNUSUAL_TEXT.search(text):  # in a burst of plain text, one look at all lines is enough
+            text = "\n".join(map(escape, text.split("\n")))
+        self._put(head, text)
 
     def finish(self, last_word: str) -> None:
         """Write the last word. What comes later is not written."""
@@ -62,17 +68,18 @@ class Output:
         self._is_finished = True
         self._file.close()
 
-    def _put(self, head: str, events: list[str]) -> None:
+    def _put(self, head: str, events: str) -> None:
+        """Write escaped events, with `\\n` between them, behind the same head."""
         if self._is_finished or not events:
             return
         stamp = self._stamp()
-        begin = stamp + head
-        lines = begin + f"\n{begin}".join(events) + "\n"
+        begin = f"\n{stamp}{head}"
+        lines = f"{begin[1:]}{events.replace(chr(10), begin)}\n"
         if self.lost:
             lines = f"{stamp}lost:{self.lost}\n{lines}"
-        self._append(lines.encode(), len(events))
+        self._append(lines.encode(), events.count("\n") + 1)
         if self._show is not None:
-            for event in events:
+            for event in events.split("\n"):
                 if not event.startswith(_NOT_SHOWN):
                     self._show(f"{stamp[_CLOCK]} {head}{event}")
 

@@ -5,7 +5,7 @@ import collections
 import math
 
 from grapevine.addresses import Address
-from grapevine.tools import Recent
+from grapevine.tools import Budget, Recent
 
 REMEMBERED = 10_000  # removed peers
 REMOVED_FOR = 3600.0  # seconds for which a report of a removed peer can matter
@@ -19,6 +19,7 @@ class Listing:
         self.alive_at = now  # when a probe, or `register`, has shown last that it lives
         self.repeated_at = -math.inf  # when `register` came again on its link
         self.told = -1  # how many others the peer was told of
+        self.reports = Budget(5, 100)  # its dead reports that are read
 
 
 class Removal:

@@ -139,14 +139,17 @@ class Sync:
     def _first_lacking(self, talk: _Talk) -> Entries:
         """Return the first WANT_LIMIT ranges of an offer that are still lacking here."""
         want, room = [], WANT_LIMIT
-        for run, offered in list(talk.offer.items()):
-            lacking = self._messages.lacking([(run, offered)])
-            if not lacking:
-                del talk.offer[run]
-                continue
-            [(_, talk.offer[run])] = lacking
-            want.append((run, talk.offer[run][:room]))
-            room -= len(want[-1][1])
+        for run in list(talk.offer):
+            lacking, rest = [], talk.offer.pop(run)
+            while rest and len(lacking) < room:  # no more of an offer is looked at than needed
+                for _, found in self._messages.lacking([(run, rest[:room])]):
+                    lacking += found
+                rest = rest[room:]
+            if lacking:
+                want.append((run, lacking[:room]))
+                room -= len(want[-1][1])
+            if lacking or rest:
+                talk.offer[run] = lacking + rest
             if not room:
                 break
         return want

@@ -26,7 +26,7 @@ import time
 import weakref
 
 from grapevine.addresses import Address, address_of, look_up
-from grapevine.node import SHORT
+from grapevine.node import HELD_LOOK, SHORT
 from grapevine.worlds import Calls
 
 READ_SIZE = 65_536
@@ -342,9 +342,11 @@ class ThreadWorld:
                 raise
             if not data:
                 return
-            while (rest := link.rest_until - self.now()) > 0 and not link.closed:
-                if self.over.wait(rest):
+            while (link.is_held or link.rest_until > self.now()) and not link.closed:
+                if self.over.wait(max(HELD_LOOK, link.rest_until - self.now())):
                     return
+                with self.lock:  # not within a call that may hold the link again
+                    pass
             self._tell(connection, self._took, connection, data)
 
     def _tell(self, connection: Connection, call, *arguments) -> None:

@@ -17,6 +17,7 @@ import random
 from typing import NamedTuple
 
 from grapevine.addresses import Address, Target, address_of
+from grapevine.node import HELD_LOOK
 from grapevine.worlds import Calls
 
 START = 1_700_000_000  # Unix seconds of the moment 0
@@ -141,8 +142,9 @@ class End:
         net = self.world.net
         if self.is_over or not self.arrived:
             return
-        if self.link.rest_until > net.now:
-            self.world.later_for(self, self.link.rest_until - net.now, self.read)
+        if self.link.is_held or self.link.rest_until > net.now:
+            rest = max(HELD_LOOK, self.link.rest_until - net.now)
+            self.world.later_for(self, rest, self.read)
             return
         data, is_last = b"".join(self.arrived), self.arrived[-1] == FIN
         self.arrived.clear()

@@ -95,6 +95,9 @@ def test_a_peer_without_standard_descriptors_says_nothing_to_the_connections_tha
     first, second = network.start_peers(2, "--gossip-count", "3", "--gossip-interval", "0.1")
     for peer in (first, second):
         peer.has("received:", 3)
+    if sys.platform == "linux":
+        descriptors = [f"/proc/{first.process.pid}/fd/{number}" for number in range(3)]
+        assert [os.readlink(path) for path in descriptors] == [os.devnull] * 3
     first.send(signal.SIGINT)
     assert first.code() == 130
     assert first.events()[-1] == "stopped:interrupted"
@@ -111,6 +114,18 @@ def test_a_screen_that_blocks_stops_nobody(network):
     peer.type("quit")
     assert peer.code(5.0) == 0
     peer.process.stdout.close()
+
+
+def test_the_last_lines_are_shown_on_a_screen_that_is_read_late(network):
+    peer = network.start_peer(stdout=subprocess.PIPE)
+    peer.type(*[f"say {'x' * 500} {number}" for number in range(300)])  # more than a pipe takes
+    peer.has("generated:", 300)
+    peer.send(signal.SIGINT)
+    peer.event("stopped:interrupted")
+    with peer.process.stdout as screen:
+        shown = screen.read().decode().splitlines()
+    assert peer.code() == 130 and shown[-1].endswith(" stopped:interrupted")
+    assert sum(" generated:" in line for line in shown) == 300
 
 
 def test_help_is_shown(network):

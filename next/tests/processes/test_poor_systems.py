@@ -6,9 +6,38 @@ import time
 
 import pytest
 
-from tests.tools.programs import is_clean, wait_until
+from tests.tools.programs import ROOT, free_ports, is_clean, wait_until
 
 POOR = pathlib.Path(__file__).with_name("poor.py")
+
+
+ENDS = """
+import os, socket, sys, time
+sys.path.insert(0, sys.argv[1])
+from grapevine.addresses import address_of
+from grapevine.output import Output
+from grapevine.settings import Settings
+from grapevine.worlds.threads import ThreadWorld
+from peer import Peer
+address = address_of("127.0.0.1", PORT)
+world = ThreadWorld(address)
+world.begin(Peer(address, Settings(), Output(open(os.devnull, "ab", buffering=0)), world,
+                 [address_of("127.0.0.1", SEED)]))
+stranger = socket.create_connection(("127.0.0.1", PORT))
+while not (world.node.links and world.node.registrations.links()):
+    time.sleep(0.01)
+print("all threads have ended:", world.end("over", 1.0))
+"""
+
+
+@pytest.mark.parametrize("platform", ["win32", "darwin"])
+def test_all_threads_of_a_node_end_within_a_second_though_nobody_wakes_them(network, platform):
+    network.start_seeds()
+    [port], seed = free_ports(1), network.seed_addresses[0].rpartition(":")[2]
+    program = network.folder / "ends.py"
+    program.write_text(ENDS.replace("PORT", str(port)).replace("SEED", seed))
+    started = network.start_python(POOR, platform, program, ROOT)
+    assert started.code() == 0 and started.shown() == "all threads have ended: True\n"
 
 
 @pytest.mark.parametrize("platform", [
