@@ -48,16 +48,16 @@ def run_peer(peer_class, arguments: list[str] | None) -> int:
     else:
         address = local_address(target)
     own = address if args.listen is None else address_of(args.listen, address.port)
+    block_signals()
     screen = Screen()
-    with signals_blocked():
-        world = open_world(own)
-        show = None if args.quiet else screen.show
-        output = open_output(args.outputs, "peer", address, show)
-        peer = peer_class(address, settings_of(args), output, world, seeds)
-        world.begin(peer)
-        console = Console(peer, world, screen)
-        threading.Thread(target=world.live, args=(console.read,), name="console",
-                         daemon=True).start()
+    world = open_world(own)
+    show = None if args.quiet else screen.show
+    output = open_output(args.outputs, "peer", address, show)
+    peer = peer_class(address, settings_of(args), output, world, seeds)
+    world.begin(peer)
+    console = Console(peer, world, screen)
+    threading.Thread(target=world.live, args=(console.read,), name="console",
+                     daemon=True).start()
     return wait_for_end([world], screen)
 
 
@@ -66,15 +66,17 @@ def run_seeds(seed_class, arguments: list[str] | None) -> int:
     parser = seed_parser()
     args = parser.parse_args(arguments)
     target, seeds = typed_target(parser, args), load_seeds(args.config)
+    addresses, here = seed_addresses(target, seeds), {seed: look_up_here(seed) for seed in seeds}
+    block_signals()
     screen = Screen()
-    with signals_blocked():
-        worlds = [begin_seed(seed_class, address, seeds, args, screen, target is None)
-                  for address in seed_addresses(target, seeds)]
+    worlds = [begin_seed(seed_class, address, here, args, screen, target is None)
+              for address in addresses]
     return wait_for_end(worlds, screen)
 
 
-def begin_seed(seed_class, address: Address, seeds: list[Target], args, screen: Screen,
-               is_one_of_many: bool) -> ThreadWorld:
+def begin_seed(seed_class, address: Address, here: dict[Target, Address | None], args,
+               screen: Screen, is_one_of_many: bool) -> ThreadWorld:
+    """Start a seed; `here` has all seeds, with their addresses if they are on this machine."""
     world = open_world(address)
     head = f"[seed {address.port}] " if is_one_of_many else ""
 
@@ -82,8 +84,8 @@ def begin_seed(seed_class, address: Address, seeds: list[Target], args, screen: 
         screen.show(f"{line[:13]}{head}{line[13:]}")
 
     output = open_output(args.outputs, "seed", address, None if args.quiet else show)
-    others = [seed if look_up_here(seed) != address else address for seed in seeds]
-    world.begin(seed_class(address, settings_of(args), output, world, others))
+    seeds = [address if at == address else seed for seed, at in here.items()]
+    world.begin(seed_class(address, settings_of(args), output, world, seeds))
     return world
 
 
@@ -194,18 +196,18 @@ def open_output(folder: str, kind: str, address: Address, show) -> Output:
         raise CommandError(f"cannot write into {folder}: {error.strerror}", FAILED) from None
 
 
-class signals_blocked:
-    """Threads that begin here never take a signal, so that the main thread does, at once."""
+def block_signals() -> None:
+    """Threads that begin from now on never take a signal, so that the main thread does, at once."""
+    if CAN_MASK:
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
 
-    def __enter__(self) -> None:
-        if CAN_MASK:
-            signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
 
-    def __exit__(self, *_) -> None:
-        for number in SIGNALS:
-            signal.signal(number, interrupt)
-        if CAN_MASK:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+def take_signals() -> None:
+    """Have signals end this program from now on, also one that came while they were blocked."""
+    for number in SIGNALS:
+        signal.signal(number, interrupt)
+    if CAN_MASK:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
 
 def interrupt(number: int, frame) -> None:
@@ -219,6 +221,7 @@ def wait_for_end(worlds: list[ThreadWorld], screen: Screen) -> int:
     """Wait until a node has stopped, or a signal comes; then end the process."""
     code = 0
     try:
+        take_signals()
         look = LOOK if len(worlds) == 1 else 0.5
         while not any(world.over.is_set() for world in worlds):
             worlds[0].over.wait(look)
