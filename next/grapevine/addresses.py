@@ -13,7 +13,7 @@ import socket
 from collections.abc import Iterable
 from typing import NamedTuple
 
-CACHED = 32_768  # addresses in each cache: more than a peer knows
+CACHED = 32_768  # addresses in the cache: more than a peer knows
 
 _PORT = re.compile("[1-9][0-9]{0,4}")
 _TYPED = re.compile(r"\[?([^\s,\[\]]+?)\]?(?:\s*[:,]\s*|\s+)([0-9]{1,5})")
@@ -71,7 +71,6 @@ def address_of(ip: str, port: int) -> Address:
     return Address(int(value), port, str(value), f"{host}:{port}", f"{host}#{port}")
 
 
-@functools.lru_cache(maxsize=CACHED)
 def parse_address(text: str) -> Address:
     """Parse `IP:PORT` in its one spelling; ValueError says what is wrong."""
     host, _, port = text.rpartition(":")

@@ -201,7 +201,7 @@ class Messages:
         one, because they may be invented."""
         if self._size <= CACHE_BYTES:
             return
-        target = int(CACHE_BYTES * EVICTED_TO)
+        target = max(int(CACHE_BYTES * EVICTED_TO), self._least)
         named = [run for run in self.runs.values() if run.held and self._is_of_named(run)]
         others = [run for run in self.runs.values() if run.held and not run.is_named]
         sizes = [run.size for run in others]

@@ -34,7 +34,8 @@ class _Talk:
         self.offer: dict[bytes, list] = {}  # run -> ranges that are lacking here
         self.vain: dict[bytes, Intervals] = {}  # what it has offered, and did not bring
         self.vain_until = 0.0
-        self.asked_at, self.owed = -math.inf, 0  # when it was asked last, what portions it owes
+        self.asked_at = -math.inf  # when it was asked last
+        self.owed: list[Entries] = []  # what was asked for, of each portion that it owes
 
 
 class Sync:
@@ -43,7 +44,6 @@ class Sync:
         self._messages, self._pause = messages, COMPARED_FOR * interval
         self._talks: dict[object, _Talk] = {}  # by link
         self._asked = None  # the link that owes the present portion
-        self._want: Entries = []  # what was asked for
         self.patient_until = 0.0  # when another neighbour is asked
 
     def heard(self, link, status: Status, now: float) -> bytes:
@@ -125,14 +125,15 @@ class Sync:
         if self._asked is not None and now < self.patient_until:
             return None
         self._asked = None
-        in_turn = sorted(self._talks.items(), key=lambda item: (item[1].owed, item[1].asked_at))
+        in_turn = sorted(self._talks.items(),
+                         key=lambda item: (len(item[1].owed), item[1].asked_at))
         for link, talk in in_turn:  # who owes portions comes last, or it would stall all others
-            if talk.owed and now < talk.asked_at + PATIENCE * 2 ** min(talk.owed - 1, 6):
+            if talk.owed and now < talk.asked_at + PATIENCE * 2 ** min(len(talk.owed) - 1, 6):
                 continue  # over a slow link, what it owes is still on its way
             want = self._first_lacking(talk)
             if want:
-                talk.asked_at, talk.owed = now, talk.owed + 1
-                self._asked, self._want, self.patient_until = link, want, now + PATIENCE
+                talk.owed.append(want)
+                talk.asked_at, self._asked, self.patient_until = now, link, now + PATIENCE
                 return link, wire.say_entries("want", [wire.entry(*one) for one in want])
         return None
 
@@ -140,7 +141,7 @@ class Sync:
         """Return the first WANT_LIMIT ranges of an offer that are still lacking here."""
         want, room = [], WANT_LIMIT
         for run in list(talk.offer):
-            lacking, rest = [], talk.offer.pop(run)
+            lacking, rest = [], talk.offer[run]
             while rest and len(lacking) < room:  # no more of an offer is looked at than needed
                 for _, found in self._messages.lacking([(run, rest[:room])]):
                     lacking += found
@@ -148,29 +149,31 @@ class Sync:
             if lacking:
                 want.append((run, lacking[:room]))
                 room -= len(want[-1][1])
-            if lacking or rest:
-                talk.offer[run] = lacking + rest
+            talk.offer[run] = lacking + rest
+            if not talk.offer[run]:
+                del talk.offer[run]
             if not room:
                 break
         return want
 
     def _portion(self, entries: Entries) -> bytes:
         lines, gone = self._messages.portion(entries, PORTION)
-        gone = [wire.entry(run, ranges) for run, ranges in gone if ranges]
+        gone = [wire.entry(run, ranges[:WANT_LIMIT]) for run, ranges in gone if ranges]
         return b"".join([*(line + b"\n" for line in lines),
                          wire.say_entries("gone", gone) if gone else b"", b"status:sent\n"])
 
     def _portion_ended(self, link, talk: _Talk, now: float) -> None:
-        talk.owed = max(0, talk.owed - 1)
-        if self._asked is not link or talk.owed:
+        if not talk.owed:
             return
-        self._asked = None
-        if self._messages.lacking(self._want) != self._want:
+        want = talk.owed.pop(0)
+        if self._asked is link and not talk.owed:
+            self._asked = None
+        if self._messages.lacking(want) != want:
             return  # it has brought something
         if sum(map(len, talk.vain.values())) > OFFER_LIMIT:
             talk.vain.clear()
         talk.vain_until = now + self._pause
-        for run, ranges in self._want:
+        for run, ranges in want:
             vain = talk.vain.setdefault(run, Intervals())
             for first, last in ranges:
                 vain.add(first, last)

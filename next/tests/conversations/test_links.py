@@ -133,7 +133,8 @@ def test_of_two_dials_that_meet_the_one_of_the_lower_address_stays():
 
 def test_a_peer_with_the_higher_address_takes_the_dial_of_the_lower_one():
     lower = "127.0.0.1:4001"
-    scene = listing(lower)
+    scene = listing(lower, "127.0.0.1:4002", A)
+    accepting(scene, A)
     machine = scene.machine(lower)
     own = dialled(machine)
     theirs = machine.dial()
@@ -143,6 +144,8 @@ def test_a_peer_with_the_higher_address_takes_the_dial_of_the_lower_one():
     assert own.ends_within(0.1)
     assert is_standing(theirs)
     assert scene.events("disconnected:") == []
+    theirs.say(f"leave:{lower}")
+    assert dialled(machine, 20.0)  # it was not full
 
 
 def test_a_link_that_the_other_end_accepts_replaces_the_one_before():

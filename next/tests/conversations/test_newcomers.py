@@ -186,6 +186,11 @@ def test_when_a_newcomer_comes_that_no_seed_has_named_the_seeds_are_asked_for_li
     assert seed.said.count("peer list") == asked + 1
     scene.run(0.7)
     assert seed.said.count("peer list") == asked + 2  # and again, because it may be too early
+    asked = seed.said.count("peer list")
+    for _ in range(40):  # so often that most have to be ignored
+        assert ask(scene.machine(A, listens=False)).hear() == refusal("full")
+        scene.run(0.5)
+    assert seed.said.count("peer list") - asked < 25
     seed.replies["peer list"] = "peer list:127.0.0.1#6002"
     scene.run(14.0)
     asked = seed.said.count("peer list")
