@@ -46,9 +46,12 @@ class Mixed:
         where = f"127.0.0.1:{port}" if is_seed else str(port)
         flags = ["--config", self.folder / "config.txt", "--outputs", self.folder / "outputs",
                  "--quiet", *(() if is_seed else FLAGS)]
-        self.processes[port] = subprocess.Popen(
-            [sys.executable, program, where, *flags], stdin=subprocess.PIPE,
-            stdout=open(self.folder / "screens.txt", "ab"), stderr=subprocess.STDOUT)
+        if port in self.processes:
+            self.processes[port].stdin.close()
+        with open(self.folder / "screens.txt", "ab") as screens:
+            self.processes[port] = subprocess.Popen(
+                [sys.executable, program, where, *flags], stdin=subprocess.PIPE, stdout=screens,
+                stderr=subprocess.STDOUT)
 
     def say(self, port: int, text: str) -> None:
         process = self.processes[port]
