@@ -33,7 +33,7 @@ sha256 = hashlib.sha256
 
 
 class Run:
-    """What is known of one run."""
+    """One run: the numbers seen of it, and the texts held."""
 
     __slots__ = ("key", "slice", "seen", "held", "ordered", "size", "share", "is_named")
 
@@ -58,7 +58,7 @@ class Run:
 
 
 class Added(NamedTuple):
-    """What became of gossip lines."""
+    """The result of adding gossip lines."""
 
     new: list[bytes]
     forbidden: list[bytes] = []  # new, but with a forbidden word: noted, and not held

@@ -15,7 +15,7 @@ from grapevine.addresses import Address, Target, parse_target
 
 
 class Settings(NamedTuple):
-    """What the command line of a node can set, and a peer's file shows in `settings:`."""
+    """The settings on the command line of a node; a peer's file shows them in `settings:`."""
 
     gossip_count: int = 10  # messages that the generator makes
     gossip_interval: float = 5.0  # seconds between them

@@ -23,7 +23,7 @@ COMPARED_FOR = 10  # intervals for which the same two digests are not compared a
 
 
 class _Talk:
-    """What one neighbour was told, and has offered."""
+    """The state of one neighbour: its digests, its offer, and what it was asked."""
 
     def __init__(self):
         self.comparing = self.compared = None  # pairs of digests, own and theirs

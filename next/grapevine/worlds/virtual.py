@@ -37,7 +37,7 @@ class NodeFailed(Exception):
 
 
 class Cables(NamedTuple):
-    """What the connections of a network are like."""
+    """The properties of all connections of a network."""
 
     latency: tuple[float, float] = (0.001, 0.002)  # seconds, from which a connection draws one
     jitter: float = 0.0  # seconds at most that bytes take longer

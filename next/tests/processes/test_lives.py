@@ -168,8 +168,8 @@ def test_a_peer_announces_and_dials_from_the_ip_that_it_is_given(network):
     one = network.start_peer()
     port = free_ports(1, "127.0.0.2")[0]
     network.start("peer.py", port, "--host", "127.0.0.2", *QUICK)
-    network.seeds[0].event(f"registered:127.0.0.2:{port}")
-    one.event(f"connected:127.0.0.2:{port}")
+    assert network.seeds[0].event(f"registered:127.0.0.2:{port}")
+    assert one.event(f"connected:127.0.0.2:{port}")
 
 
 def test_25000_messages_that_are_said_before_quit_all_arrive(network):
