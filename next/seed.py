@@ -105,7 +105,8 @@ class Seed(Asker):
             link.role, link.peer = UNIDENTIFIED, None
             self.expect(link, INTRODUCTION + REFUSED_REST)
 
-    def verified(self, link: Link, asked: float, alive: bool, has_waited: bool = False) -> None:
+    def verified(self, link: Link, asked: float, alive: bool, awaited: Listing | None = None
+                 ) -> None:
         """List a peer that answers. If another connection is registered for its address, that one
         has a second to repeat `register`, as peers do that a seed probes; if it does, it stands."""
         if link.closed:
@@ -115,12 +116,14 @@ class Seed(Asker):
             self.turn_away(link, link.peer, f"no Liveness Reply from {link.peer}")
         elif not self.registry.has_room(link.peer):
             self.turn_away(link, link.peer, "too many of your IP are registered")
-        elif row is None or row.link is None or has_waited and row.repeated_at < asked - WORD:
+        elif row is None or row.link is None or row is awaited and row.repeated_at < asked - WORD:
             self.list_peer(link)
         elif row.repeated_at >= asked - WORD:
             self.turn_away(link, link.peer, "registered on another connection, which stands")
-        else:
-            self.later(WORD, self.verified, link, asked, True, True)
+        elif awaited is None:
+            self.later(WORD, self.verified, link, asked, True, row)
+        else:  # another newcomer was listed meanwhile, and has a second, too
+            self.prober.ask(link.peer, functools.partial(self.verified, link, self.now()))
 
     def list_peer(self, link: Link) -> None:
         self.trust(link, REGISTERED, link.peer)
