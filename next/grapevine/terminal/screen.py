@@ -15,8 +15,8 @@ class Screen:
     def __init__(self):
         self._lines: collections.deque[str] = collections.deque()
         self._has_lines = threading.Event()
-        self._is_idle = threading.Event()
-        self._is_idle.set()
+        self._is_closing = False
+        self._is_closed = threading.Event()  # all lines from before `close` have been written
         self.dropped = 0  # lines
         threading.Thread(target=self._run, name="screen", daemon=True).start()
 
@@ -24,18 +24,21 @@ class Screen:
         if len(self._lines) >= WAITING_LIMIT:
             self.dropped += 1
             return
-        self._is_idle.clear()
         self._lines.append(text)
         self._has_lines.set()
 
     def close(self) -> None:
         """Wait for the last lines, unless the terminal is blocked."""
-        self._is_idle.wait(CLOSE_LIMIT)
+        self._is_closing = True
+        self._has_lines.set()
+        self._is_closed.wait(CLOSE_LIMIT)
 
     def _run(self) -> None:
-        while self._has_lines.wait():
+        while self._has_lines.wait() and not self._is_closed.is_set():
             self._has_lines.clear()
+            is_last = self._is_closing
             while self._lines:
                 lines = [self._lines.popleft() for _ in range(len(self._lines))]
                 write_all(1, ("\n".join(lines) + "\n").encode(errors="replace"))
-            self._is_idle.set()
+            if is_last:
+                self._is_closed.set()

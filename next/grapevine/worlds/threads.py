@@ -208,11 +208,13 @@ class ThreadWorld:
 
     def _failed(self, error: Exception) -> None:
         """Write an error into the output file: of which thread, and where."""
-        import traceback  # not above, because it is slow to load, and few nodes fail
-
-        at = traceback.extract_tb(error.__traceback__)[-1]
-        self.node.output.failed(f"failed:{threading.current_thread().name}: {error!r} in {at.name},"
-                                f" {os.path.basename(at.filename)}:{at.lineno}")
+        trace = error.__traceback__  # without `traceback`: no descriptor may be left to load it
+        while trace.tb_next is not None:
+            trace = trace.tb_next
+        code = trace.tb_frame.f_code
+        self.node.output.failed(
+            f"failed:{threading.current_thread().name}: {error!r} in {code.co_name}, "
+            f"{os.path.basename(code.co_filename)}:{trace.tb_lineno}")
 
     def _call(self, call, *arguments) -> bool:
         """Call the node; return whether that went well."""
@@ -359,8 +361,10 @@ class ThreadWorld:
 
     def abandon(self) -> None:
         """Close all sockets, and say nothing to anybody; the other process goes on."""
+        self.lock, self.over = threading.Lock(), threading.Event()  # a lost thread may hold those
         self.over.set()
-        self.node.stopping = True
+        if self.node is not None:
+            self.node.stopping = True
         for each in (self._listener, self._wake_reader, self._wake_sender):
             each.close()
         for connection in self._connections:

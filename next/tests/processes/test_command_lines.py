@@ -1,4 +1,4 @@
-"""The programs peer.py, seed.py and runner.py: what is typed to start them, and what they answer."""
+"""The programs peer.py, seed.py and runner.py: how they are started, and what they answer."""
 
 import os
 import signal

@@ -45,27 +45,40 @@ def test_a_duty_that_fails_is_written_down_and_done_again(nodes, thread, method)
     assert len(peers[0].events("failed:")) == 1
 
 
-@pytest.mark.parametrize("method, at", [
-    ("register", 0), ("on_registered", 0), ("on_peer_list", 0), ("on_connect", 0),
-    ("on_liveness_reply", 0), ("neighbour_ended", 0), ("introduce_self", 2), ("on_accepted", 2)])
+@pytest.mark.parametrize("method", [
+    "register", "on_registered", "on_peer_list", "on_liveness_reply", "neighbour_ended"])
 def test_an_error_in_a_call_for_a_link_ends_this_link_and_the_peer_joins_all_the_same(
-        nodes, method, at):
-    """The faulty peer is the first or the last to start: who comes later dials."""
+        nodes, method):
     nodes.start(Seed)
-    peers = []
-    for kind in [Peer] * at + [with_fault(method)] + [Peer] * (2 - at):
-        peers.append(nodes.start(kind))
-        link_all(peers)
-    faulty, others = peers[at], peers[:at] + peers[at + 1:]
+    faulty, *others = peers = [nodes.start(kind) for kind in (with_fault(method), Peer, Peer)]
+    link_all(peers)
     if method == "neighbour_ended":
         with others[0].world.lock:
             others[0].node.neighbours.link(faulty.address).close("by the test")
-    faulty.event(f"failed:reader: {PLANTED}")
+    assert PLANTED in faulty.event("failed:")
     wait_until(lambda: all(len(peer.node.neighbours.links) == 2 for peer in peers))
     with faulty.world.lock:
         faulty.node.originate(["hello"])
     for peer in others:
         peer.event("received:")
+    assert len(faulty.events("failed:")) == 1
+
+
+@pytest.mark.parametrize("method, dials", [
+    ("introduce_self", True), ("on_accepted", True), ("on_connect", False)])
+def test_an_error_while_two_peers_link_ends_the_link_and_they_may_try_again(nodes, method, dials):
+    faulty, other = nodes.start(with_fault(method)), nodes.start(Peer)
+    one, two = (faulty, other) if dials else (other, faulty)
+
+    def dial() -> None:
+        with one.world.lock:
+            one.node.dial_peer(two.address)
+        wait_until(lambda: two.address not in one.node.places.dialling)
+
+    dial()
+    faulty.event(f"failed:reader: {PLANTED}")
+    dial()
+    link_all([one, two])
     assert len(faulty.events("failed:")) == 1
 
 

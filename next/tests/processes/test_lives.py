@@ -19,7 +19,7 @@ def test_three_peers_by_hand(network):
         assert peer.event("received:").endswith(":hello  all")
     two.type("peers", "messages", "status")
     two.shows("neighbours (2): " + " ".join(sorted([one.address, three.address], key=port_of)))
-    two.shows("known peers (2): ")
+    two.shows("known peers (")  # whom seeds have named so far
     two.shows(":1:hello  all")
     two.shows("messages held: 1")
     one.shows("say what? Type: say TEXT")
@@ -181,6 +181,17 @@ def test_25000_messages_that_are_said_before_quit_all_arrive(network):
     texts = [event.rpartition(":")[2] for event in two.events("received:")]
     assert texts == [str(number) for number in range(25_000)]
     assert not one.events("not read:")
+
+
+def test_a_peer_that_quits_waits_for_a_neighbour_that_reads_on(network):
+    network.start_seeds()
+    one, two = network.start_peers(2, "--quiet", "--liveness-interval", "5")
+    two.send(signal.SIGSTOP)
+    one.type(*[f"say {'x' * 60_000} {number}" for number in range(100)], "quit")
+    one.event("leaving:")
+    two.send(signal.SIGCONT)
+    assert one.code() == 0 and not one.events("not read:")
+    two.has("received:", 100, 1.0)
 
 
 def test_what_a_lonely_peer_says_before_it_quits_reaches_a_peer_that_starts_a_second_later(network):

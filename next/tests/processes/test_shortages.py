@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.tools.programs import wait_until
+from tests.tools.programs import ROOT, OutputFile, free_ports, wait_until
 
 resource = pytest.importorskip("resource")
 FEW = 40  # descriptors
@@ -60,6 +60,38 @@ def test_a_peer_with_few_descriptors_survives_a_crowd_and_serves_again_afterward
     peer.event("liveness reply:")
     assert not peer.events("failed:") and not friend.events("dead:")
     assert peer.process.poll() is None
+
+
+FAILS_SHORT = """
+import os, resource, sys
+sys.path.insert(0, sys.argv[1])
+from grapevine.addresses import address_of
+from grapevine.output import Output
+from grapevine.settings import Settings
+from grapevine.worlds.threads import ThreadWorld
+from peer import Peer
+address = address_of("127.0.0.1", int(sys.argv[2]))
+world = ThreadWorld(address)
+output = Output(open(sys.argv[3], "ab", buffering=0))
+world.begin(Peer(address, Settings(), output, world, [address_of("127.0.0.1", 9)]))
+resource.setrlimit(resource.RLIMIT_NOFILE, (20, 20))
+try:
+    while True:
+        os.dup(0)
+except OSError:
+    pass  # no descriptor is left
+with world.lock:
+    world.node.later(0.0, lambda: 1 / 0)
+    world.node.later(0.1, output.write, "the timer goes on")
+sys.stdin.readline()
+"""
+
+
+def test_an_error_while_no_descriptor_is_left_is_written_down_as_any_other(network):
+    file = OutputFile(network.folder / "output.txt")
+    network.start_python("-S", "-c", FAILS_SHORT, ROOT, free_ports(1)[0], file.path)
+    assert file.event("failed:", 5.0).startswith("failed:timer: ZeroDivisionError(")
+    file.event("the timer goes on", 5.0)
 
 
 LACK_THREAD = """

@@ -16,6 +16,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]  # where peer.py, seed.py and runner.py are
@@ -104,8 +105,16 @@ class Program:
                    **options})
 
     def type(self, *lines: str) -> None:
-        self.process.stdin.write("".join(f"{line}\n" for line in lines).encode())
-        self.process.stdin.flush()
+        data = "".join(f"{line}\n" for line in lines).encode()
+        typist = threading.Thread(target=self._type, args=(data,), daemon=True)
+        typist.start()
+        typist.join(DEADLINE)
+        assert not typist.is_alive(), f"it reads no input: {self.shown()[-2000:]}"
+
+    def _type(self, data: bytes) -> None:
+        with contextlib.suppress(OSError):  # it has ended
+            self.process.stdin.write(data)
+            self.process.stdin.flush()
 
     def send(self, number: signal.Signals) -> None:
         self.process.send_signal(number)

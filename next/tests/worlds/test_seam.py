@@ -128,6 +128,18 @@ def test_a_link_that_rests_is_not_read_and_others_are(stage):
     assert stage.passes(lambda: pair.b.heard(there) == b"first")  # not before, see Recorder.took
 
 
+def test_a_link_that_is_held_is_not_read_until_it_is_let_go(stage):
+    pair = Pair(stage)
+    with pair.b.lock:
+        pair.there.is_held = True
+    pair.a.send(pair.here, b"hello")
+    assert not stage.passes(lambda: pair.b.heard(pair.there), 0.2)
+    with pair.b.lock:
+        pair.there.is_held = False
+        pair.there.rest_until = pair.b.world.now() + 0.1
+    assert stage.passes(lambda: pair.b.heard(pair.there) == b"hello", 1.0)
+
+
 def test_a_call_for_bytes_may_give_its_link_a_rest(stage):
     pair = Pair(stage)
     moments = []
