@@ -1,9 +1,9 @@
 """A peer: joins through seeds, keeps neighbours, gossips, and notices who dies.
 
 Here tables and conversations meet, top to bottom: duties, gossip, liveness, links, newcomers,
-seeds, leaving. ANSWERS is the whole protocol. Every method is called with the node's lock held, one
-at a time, and never waits; the tables (grapevine/) decide, and call nobody. Each duty has a thread
-of its name: gossip generator, liveness, membership, anti-entropy (grapevine/worlds/threads.py).
+seeds, leaving. ANSWERS is the whole protocol. Every method but `is_crowded` is called with the
+node's lock held, and never waits; the tables (grapevine/) decide. Each duty has a thread of its
+name: gossip generator, liveness, membership, anti-entropy (grapevine/worlds/threads.py).
 
 Left out on purpose: encryption, a memory on disk, and proof of who said a message: whoever gossips
 in a peer's name uses up its numbers. A peer has to be reachable at the address that it announces.

@@ -208,7 +208,7 @@ class Node:
         link.heard = link.turn_at = self.now()
         try:
             messages = self.cut(link, data)
-            if link.is_held or link.pending:
+            if link.is_held:
                 link.pending += messages
             elif messages:
                 self.handle(link, messages)
@@ -262,7 +262,6 @@ class Node:
             self.handle(link, pending)
         except ProtocolError as error:
             self.refuse(link, str(error))
-
 
     # The end.
 
