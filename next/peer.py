@@ -129,14 +129,16 @@ class Peer(Asker, Gossiper):
         new = self.messages.drop_known(lines)
         if len(new) < len(lines):
             self.way.repeated(link, lines)
-        handle_others = super().handle
-        for are_gossip, group in itertools.groupby(new, wire.is_gossip):
+            if not new:
+                return
+        takers = {wire.GOSSIP: self.take, wire.RUMOR: self.take_rumors, None: super().handle}
+        for form, group in itertools.groupby(new, wire.gossip_form):
             if link.closed:
                 return
             if link.is_held:
                 link.pending += group
             else:
-                (self.take if are_gossip else handle_others)(link, list(group))
+                takers[form](link, list(group))
         if self.messages.has_refused_runs:  # maybe of somebody whom no list has named yet
             self.want_lists()
 
@@ -148,10 +150,9 @@ class Peer(Asker, Gossiper):
     def brought(self, link: Link, lines: list[bytes]) -> None:
         """Charge a neighbour for new messages of its own."""
         own = f":{link.peer}:".encode()
-        sizes = [len(line) for line in lines
-                 if own in line and own in wire.gossip_part(line)[:100]]
-        if sizes:
-            self.charge(link, sum(max(1, size / UNIT) for size in sizes))
+        if own in b"\n".join(lines):
+            self.charge(link, sum([max(1, len(line) / UNIT) for line in lines
+                                   if own in wire.gossip_part(line)[:100]]))
 
     def charge(self, link: Link, cost: float) -> None:
         """Charge a neighbour for what it says in its own name, and for answers to it. Above its

@@ -58,16 +58,10 @@ class Gossiper(LineNode):
 
     # What comes from others.
 
-    def take(self, link, lines: list[bytes]) -> None:
-        """Take a neighbour's gossip: write down and spread what is new. ProtocolError for an
-        invalid line, once the lines before it are taken."""
-        rumors = [line for line in lines if line.startswith(wire.RUMOR)]
-        if rumors:
-            lines = [wire.gossip_part(line) if line.startswith(wire.RUMOR) else line
-                     for line in lines]
+    def take(self, link, lines: list[bytes]) -> list[bytes]:
+        """Take a neighbour's gossip: write down, spread and return what is new. ProtocolError for
+        an invalid line, once the lines before it are taken."""
         added = self.messages.add(lines)
-        if rumors and added.fault is None:
-            self._answer(link, list(map(wire.gossip_part, rumors)), set(added.new))
         if added.forbidden:
             self.output.write_lines(f"forbidden:{link.peer}:", added.forbidden)
         if added.new:
@@ -77,14 +71,14 @@ class Gossiper(LineNode):
             self.brought(link, added.new + added.forbidden)
         if added.fault is not None:
             raise added.fault
+        return added.new
 
-    def brought(self, link, lines: list[bytes]) -> None:
-        """A neighbour has brought new messages."""
-
-    def _answer(self, link, rumors: list[bytes], new: set[bytes]) -> None:
-        """Tell a neighbour which of its rumors were new here, as it waits for that."""
+    def take_rumors(self, link, lines: list[bytes]) -> None:
+        """Take gossip of which the neighbour waits to hear whether it was new here."""
+        lines = list(map(wire.gossip_part, lines))
+        new = set(self.take(link, lines))
         took, knew = {}, {}
-        for line in rumors:
+        for line in lines:
             run, number = wire.parse_gossip(line)
             (took if line in new else knew).setdefault(run, []).append((number, number))
         for verb, numbers in ("took", took), ("knew", knew):
@@ -93,6 +87,9 @@ class Gossiper(LineNode):
                     wire.entry(run, Intervals(ranges).ranges())
                     for run, ranges in numbers.items()]))
         self.compare(link, DIGEST_PAUSE)
+
+    def brought(self, link, lines: list[bytes]) -> None:
+        """A neighbour has brought new messages."""
 
     def compare(self, link, pause: float = 0.0) -> None:
         """Compare what both have seen, unless that was done within `pause` seconds."""

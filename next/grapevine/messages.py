@@ -112,7 +112,7 @@ class Messages:
         if (key == self._own_run) != is_own:
             self.dropped["messages in our name"] += 1
         elif self._note(key, number):
-            if not is_own and self.forbids(wire.gossip_text(line)):
+            if self._find_word and not is_own and self.forbids(wire.gossip_text(line)):
                 added.forbidden.append(line)
             else:
                 self._hold(self.runs[key], number, [line], [digest])
@@ -192,7 +192,7 @@ class Messages:
         run.ordered = None
         self.texts.update(zip(lines, digests))
         self._hashes.update(digests)
-        weight = sum([max(self._least, size) for size in map(len, lines)])
+        weight = sum(map(max, map(len, lines), itertools.repeat(self._least)))
         run.size += weight
         self._size += weight
 

@@ -203,8 +203,6 @@ class Node:
 
     def took(self, link: Link, data: bytes) -> None:
         """Bytes have come."""
-        if link.closed:
-            return
         link.heard = link.turn_at = self.now()
         try:
             messages = self.cut(link, data)

@@ -124,10 +124,13 @@ _GOSSIP_LINE = re.compile(rb"^%b.*$" % _GOSSIP.pattern, re.MULTILINE)
 _NO_PREFIXES = {b"status", *_BY_WORD}  # words whose lines are no gossip, whatever their text says
 
 
-def is_gossip(line: bytes) -> bool:
-    """Tell whether a line is gossip, perhaps behind prefixes such as `rumor:`."""
-    return line.startswith(GOSSIP) or (
-        b":" + GOSSIP in line and line.partition(b":")[0] not in _NO_PREFIXES)
+def gossip_form(line: bytes) -> bytes | None:
+    """Return GOSSIP or RUMOR if a line is gossip, perhaps behind other prefixes; else None."""
+    if line.startswith(GOSSIP):
+        return GOSSIP
+    if b":" + GOSSIP not in line or line.partition(b":")[0] in _NO_PREFIXES:
+        return None
+    return RUMOR if line.startswith(RUMOR) else GOSSIP
 
 
 def gossip_part(line: bytes) -> bytes:

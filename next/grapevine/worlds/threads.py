@@ -216,16 +216,17 @@ class ThreadWorld:
             f"failed:{threading.current_thread().name}: {error!r} in {code.co_name}, "
             f"{os.path.basename(code.co_filename)}:{trace.tb_lineno}")
 
-    def _call(self, call, *arguments) -> bool:
-        """Call the node; return whether that went well."""
+    def _call(self, call, *arguments, link=None) -> None:
+        """Call the node, of a link unless that has ended. A link whose call fails ends, because it
+        could cause that again."""
         with self.lock:
             try:
-                if not self.over.is_set():
+                if not self.node.stopping and (link is None or link.closed is None):
                     call(*arguments)
-                return True
             except Exception as error:
                 self._failed(error)
-                return False
+                if link is not None:
+                    link.close("failed")
 
     def _keep_time(self, calls: Calls, sooner: threading.Condition) -> None:
         while not self.over.is_set():
@@ -244,8 +245,9 @@ class ThreadWorld:
                     selector.register(self._wake_reader, selectors.EVENT_READ)
                     with self.lock:
                         for connection in self._blocked:
-                            selector.register(connection.sender or connection.sock,
-                                              selectors.EVENT_WRITE, connection)
+                            if connection.link.closed is None:
+                                selector.register(connection.sender or connection.sock,
+                                                  selectors.EVENT_WRITE, connection)
                     try:
                         ready = selector.select()
                     except OSError:
@@ -254,7 +256,7 @@ class ThreadWorld:
                     if key.data is None:
                         self._wake_reader.recv(4_096)
                     else:
-                        self._tell(key.data, self._flush, key.data)
+                        self._call(self._flush, key.data, link=key.data.link)
 
     def _flush(self, connection: Connection) -> None:
         if connection in self._blocked:
@@ -296,7 +298,8 @@ class ThreadWorld:
         reason, failure = "the other end closed the connection", None
         try:
             if until is not None:
-                self._tell(connection, self._up, connection, self._connect(connection, until))
+                remote = self._connect(connection, until)
+                self._call(self._up, connection.link, remote, link=connection.link)
             self._read(connection)
         except OSError as error:
             reason, failure = error.strerror or str(error), error
@@ -322,24 +325,17 @@ class ThreadWorld:
         connection.attach()
         return remote
 
-    def _up(self, connection: Connection, remote: Address) -> None:
-        if connection.link.closed is None:
-            connection.link.remote = remote
-            self.node.up(connection.link)
-        else:
-            connection.shut()  # it was closed before there was anything to shut
-
-    def _took(self, connection: Connection, data: bytes) -> None:
-        if connection.link.closed is None:
-            self.node.took(connection.link, data)
+    def _up(self, link, remote: Address) -> None:
+        link.remote = remote
+        self.node.up(link)
 
     def _read(self, connection: Connection) -> None:
         link = connection.link
-        while not self.over.is_set():
+        while link.closed is None:
             try:
                 data = connection.sock.recv(READ_SIZE)
             except TimeoutError as error:
-                if error.errno is None and not link.closed:
+                if error.errno is None:
                     continue  # READER_LOOK is over
                 raise
             if not data:
@@ -349,13 +345,7 @@ class ThreadWorld:
                     return
                 with self.lock:  # not within a call that may hold the link again
                     pass
-            self._tell(connection, self._took, connection, data)
-
-    def _tell(self, connection: Connection, call, *arguments) -> None:
-        """Call the node for a link, which ends if that fails: it could cause that again."""
-        if not self._call(call, *arguments):
-            with self.lock:
-                connection.link.close("failed")
+            self._call(self.node.took, link, data, link=link)
 
     # A child of fork has the sockets of all worlds, and would keep their connections open.
 

@@ -24,7 +24,7 @@ class Node:
 
     def hear(self, link, said: bytes, now: float = 0.0) -> bytes:
         """Take a line of a neighbour; return the answer and the next question to it."""
-        if wire.is_gossip(said):
+        if wire.gossip_form(said):
             self.messages.add([said])
             return b""
         status, = wire.parse(said)[1]

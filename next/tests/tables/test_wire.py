@@ -136,7 +136,7 @@ def test_ranges_that_touch_overlap_or_are_in_no_order_are_understood():
 def test_a_text_may_be_anything_in_one_line(text):
     made = wire.make_gossip("1.000000", "127.0.0.1:5001:9223372036854775807", 2**63 - 1, text)
     assert wire.parse_gossip(made) == (b"127.0.0.1:5001:9223372036854775807", 2**63 - 1)
-    assert wire.gossip_text(made) == text and wire.is_gossip(made)
+    assert wire.gossip_text(made) == text and wire.gossip_form(made)
 
 
 def test_a_text_that_is_not_one_line_or_too_long_is_not_made():
@@ -152,7 +152,8 @@ def test_a_text_that_is_not_one_line_or_too_long_is_not_made():
 def test_prefixes_are_no_part_of_a_message():
     for prefix in (b"rumor:", b"any:thing:", b"x:" + b"y" * 60_000 + b":"):
         prefixed = prefix + line(1)
-        assert wire.is_gossip(prefixed) and wire.gossip_part(prefixed) == line(1)
+        assert wire.gossip_form(prefixed) == (wire.RUMOR if prefix == b"rumor:" else wire.GOSSIP)
+        assert wire.gossip_part(prefixed) == line(1)
         assert wire.parse_gossip(prefixed) == (run_of(), 1)
         assert wire.gossip_text(prefixed) == "x"
 
@@ -160,8 +161,8 @@ def test_prefixes_are_no_part_of_a_message():
 @pytest.mark.parametrize("start", [form.partition(":")[0] for form in wire.LINES.values()
                                    if ":" in form] + ["status", "x"])
 def test_a_line_of_another_kind_is_no_gossip_whatever_its_text_is(start):
-    assert wire.is_gossip(f"{start}:".encode() + line(1)) == (start == "x")
-    assert not wire.is_gossip(b"gmessage") and not wire.is_gossip(b"xgmessage:1")
+    assert (wire.gossip_form(f"{start}:".encode() + line(1)) is not None) == (start == "x")
+    assert not wire.gossip_form(b"gmessage") and not wire.gossip_form(b"xgmessage:1")
 
 
 @pytest.mark.parametrize("bad", [
@@ -226,7 +227,7 @@ def test_of_changed_lines_each_is_refused_or_written_again_as_the_same_bytes():
     for _ in range(20_000):
         said = mutated(rng.choice(good), rng, good)
         try:
-            if wire.is_gossip(said):
+            if wire.gossip_form(said):
                 run, number = wire.parse_gossip(said)
                 assert b":%b:%d:" % (run, number) in said
                 continue
