@@ -160,7 +160,7 @@ class Peer(Asker, Gossiper):
         budget = self._budgets.get(link.peer) or Budget(self.settings.rate, self.settings.burst)
         self._budgets[link.peer] = budget
         if rest := budget.charge(cost, self.now()):
-            self.hold(link, lambda: False, min(rest, LONGEST_REST))
+            self.hold(link, None, min(rest, LONGEST_REST))
 
     def compare_with_somebody(self, now: float) -> float:
         """Compare what both have seen with a random neighbour."""

@@ -100,10 +100,10 @@ class Seed(Asker):
         """Refuse a registration; the connection may say something else a little later."""
         self.write_refusal(who, reason)
         link.send(wire.say("registration_refused", reason))
-        link.rest_until = self.now() + REFUSED_REST
         if link.role == AWAITING_PROBE:
             link.role, link.peer = UNIDENTIFIED, None
-            self.expect(link, INTRODUCTION + REFUSED_REST)
+            self.expect(link, INTRODUCTION)
+        self.hold(link, None, REFUSED_REST)
 
     def verified(self, link: Link, asked: float, alive: bool, awaited: Listing | None = None
                  ) -> None:

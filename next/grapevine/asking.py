@@ -44,7 +44,7 @@ class Asker(LineNode):
             if rest := link.budget.charge(1, self.now()):
                 if link.role in self.CROWD:
                     raise ProtocolError(f"more than {PACE} lines a second")
-                self.hold(link, lambda: False, rest)
+                self.hold(link, None, rest)
 
     def probe(self, peer: Address, on_verdict, limit: float = CONNECT) -> None:
         """Ask an address for a sign of life. `on_verdict(alive)` follows: True, False, or None if

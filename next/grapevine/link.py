@@ -1,7 +1,7 @@
 """A link: a connection, the role of its other end, and what waits to be sent or handled.
 
 The node's lock guards it, as all of a node. It knows neither sockets nor lines: its connection has
-`send(data)`, which takes as many bytes as it can at once, and `close()` (worlds/__init__.py).
+`send(data)`, which takes as many bytes as it can at once, `resume()` and `close()` (worlds/).
 """
 
 from grapevine.addresses import Address, Target
@@ -24,9 +24,8 @@ class Link:
         self.look_at: float | None = None  # when the node looks whether it did
         self.heard = 0.0  # when bytes came last
         self.turn_at = 0.0  # when the handling of its messages began
-        self.rest_until = 0.0  # it is not read until then
         self.rest = b""  # the beginning of a line
-        self.is_held = False  # nothing that comes is handled for the time being
+        self.is_held = False  # nothing of it is handled or read for the time being
         self.pending: list = []  # whole messages that came meanwhile
         self.waiting = bytearray()  # what the connection did not take yet
         self.taken_at = 0.0  # when it took bytes of a backlog last

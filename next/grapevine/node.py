@@ -227,7 +227,7 @@ class Node:
                 return
             self.handle_one(link, message)
             if self.now() - link.turn_at > SLICE:
-                self.hold(link, lambda: False, SLICE)
+                self.hold(link, None, SLICE)
 
     def handle_one(self, link: Link, message) -> None:
         """Have the method that ANSWERS names handle one message."""
@@ -239,20 +239,22 @@ class Node:
             self.expect(link, INTRODUCTION)
         getattr(self, method)(link, *values)
 
-    def hold(self, link: Link, is_over, seconds: float = math.inf) -> None:
+    def hold(self, link: Link, is_over=None, seconds: float = math.inf) -> None:
         """Handle and read no more of a link until `is_over()`, or for so many seconds. Nobody waits
         for that: the method that holds a link returns, and messages behind its own stay pending."""
-        if not link.is_held and not is_over():
+        if not link.is_held and not (is_over and is_over()):
             link.is_held = True
             self._keep_holding(link, is_over, self.now() + seconds)
 
     def _keep_holding(self, link: Link, is_over, until: float) -> None:
         if link.closed:
             return
-        if self.now() < until and not is_over():
+        left = until - self.now()
+        if left > 0 and not (is_over and is_over()):
+            pause = min(left, HELD_LOOK) if is_over else left
             if link.deadline is not None:
-                link.deadline += HELD_LOOK  # its next message may wait here
-            self.later(HELD_LOOK, self._keep_holding, link, is_over, until)
+                link.deadline += pause  # its next message may wait here
+            self.later(pause, self._keep_holding, link, is_over, until)
             return
         link.is_held, link.turn_at, pending = False, self.now(), link.pending
         link.pending = []
@@ -260,6 +262,8 @@ class Node:
             self.handle(link, pending)
         except ProtocolError as error:
             self.refuse(link, str(error))
+        if not link.is_held:
+            link.connection.resume()
 
     # The end.
 

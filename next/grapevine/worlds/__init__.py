@@ -2,7 +2,7 @@
 
     a node asks its world        now()  time()  rng  later(seconds, call, *arguments, thread=…)
                                  listen()  dial(link, seconds) -> connection  stop()
-    a link asks its connection   send(data) -> bytes taken     close()     .world
+    a link asks its connection   send(data) -> bytes taken     resume()     close()     .world
     the world calls its node     accepted(connection, remote) -> link      up(link)
                                  took(link, data)     ended(link, reason, error)     crowd_out()
     the world calls a link       flush(now), when there is room and link.waiting
@@ -10,9 +10,8 @@
 One call at a time, and never from within another: what a node asks for happens after its call. A
 dial is followed by `up`, once `link.remote` is known and connected, or by `ended` alone. Each link
 has one `ended`, when it breaks or soon after its `close`, and no call follows that. A link is not
-read while `link.is_held`, or before `link.rest_until`. Duties, deadlines and lateness are the
-node's own (node.py), made of `later`, whose `thread` names who makes the call where there are
-threads.
+read while `link.is_held`, until `resume`. Duties, deadlines and lateness are the node's own
+(node.py), made of `later`, whose `thread` names who makes the call where there are threads.
 """
 
 import heapq

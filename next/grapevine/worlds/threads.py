@@ -26,7 +26,7 @@ import time
 import weakref
 
 from grapevine.addresses import Address, address_of, look_up
-from grapevine.node import HELD_LOOK, SHORT
+from grapevine.node import SHORT
 from grapevine.worlds import Calls
 
 READ_SIZE = 65_536
@@ -46,6 +46,7 @@ class Connection:
         self.world, self.link = world, link
         self.sock = sock  # None until a dial connects
         self.sender: socket.socket | None = None  # the same socket, never waiting
+        self.go_on = threading.Condition(world.lock)  # its link is held no more, or has ended
 
     def attach(self) -> None:
         """Make a connected socket ready. OSError if it broke, or descriptors are short."""
@@ -72,8 +73,13 @@ class Connection:
         self.shut()
         self.world.later(0.0, self.world.tell_end, self, "closed", None)
 
+    def resume(self) -> None:
+        """Have it read again."""
+        self.go_on.notify()
+
     def shut(self) -> None:
         """Wake the thread that uses the socket."""
+        self.go_on.notify()
         if self.sock is not None:
             with contextlib.suppress(OSError):
                 self.sock.shutdown(socket.SHUT_RDWR)
@@ -340,11 +346,10 @@ class ThreadWorld:
                 raise
             if not data:
                 return
-            while (link.is_held or link.rest_until > self.now()) and not link.closed:
-                if self.over.wait(max(HELD_LOOK, link.rest_until - self.now())):
-                    return
-                with self.lock:  # not within a call that may hold the link again
-                    pass
+            if link.is_held:
+                with self.lock:
+                    while link.is_held and link.closed is None:
+                        connection.go_on.wait()
             self._call(self.node.took, link, data, link=link)
 
     # A child of fork has the sockets of all worlds, and would keep their connections open.

@@ -17,7 +17,6 @@ import random
 from typing import NamedTuple
 
 from grapevine.addresses import Address, Target, address_of
-from grapevine.node import HELD_LOOK
 from grapevine.worlds import Calls
 
 START = 1_700_000_000  # Unix seconds of the moment 0
@@ -133,18 +132,17 @@ class End:
                 self.other.expect(FIN)
             self.world.soon(self, self.world.over, self, reason, error)
 
+    def resume(self) -> None:
+        self.world.soon(self, self.read)
+
     def reset(self) -> None:
         """Break the connection at this end, without telling the other end."""
         self.close(*_failure(errno.ECONNRESET))
 
     def read(self) -> None:
-        """Hand what has arrived to the node, unless the link rests."""
+        """Hand what has arrived to the node, unless the link is held."""
         net = self.world.net
-        if self.is_over or not self.arrived:
-            return
-        if self.link.is_held or self.link.rest_until > net.now:
-            rest = max(HELD_LOOK, self.link.rest_until - net.now)
-            self.world.later_for(self, rest, self.read)
+        if self.is_over or not self.arrived or self.link.is_held:
             return
         data, is_last = b"".join(self.arrived), self.arrived[-1] == FIN
         self.arrived.clear()

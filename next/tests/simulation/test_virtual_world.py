@@ -136,15 +136,19 @@ def test_a_small_buffer_takes_a_part_and_the_rest_is_flushed_when_there_is_room(
     assert max(len(what) for _, what in pair.b.told) == 10
 
 
-def test_a_link_is_not_read_before_its_rest_is_over():
+def test_what_comes_over_a_held_link_waits_until_it_is_resumed():
     pair = Pair()
-    pair.there.rest_until = 5.0
+    pair.there.is_held = True
     pair.here.send(b"one ")
     pair.run(1.0)
     pair.here.send(b"two")
     pair.here.close("over")
+    pair.run(5.0)
+    assert pair.b.told == []
+    pair.there.is_held, now = False, pair.net.now
+    pair.there.connection.resume()
     pair.run()
-    assert pair.b.told == [(5.0, b"one two"), (5.0, "the other end closed the connection")]
+    assert pair.b.told == [(now, b"one two"), (now, "the other end closed the connection")]
 
 
 # Cuts.

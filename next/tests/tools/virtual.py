@@ -82,11 +82,11 @@ class End(Link):
         return self.scene.pass_until(lambda: self.closed, seconds)
 
     def stop_reading(self) -> None:
-        self.rest_until = math.inf
+        self.is_held = True
 
     def read_on(self) -> None:
         """Read what has come meanwhile, and what comes."""
-        self.rest_until = 0.0
+        self.is_held = False
         self.connection.read()
 
     def hang_up(self) -> None:

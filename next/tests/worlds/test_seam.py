@@ -114,54 +114,38 @@ def test_what_was_taken_before_a_close_still_arrives_and_nothing_after_it(stage)
     assert pair.b.of(pair.there) == ["accepted", "took", "ended"]
 
 
-def test_a_link_that_rests_is_not_read_and_others_are(stage):
+def test_a_link_that_is_held_is_not_read_until_it_is_resumed_and_others_are(stage):
     pair = Pair(stage)
     other = pair.a.dial(stage.address(pair.b))
     assert stage.passes(lambda: len(pair.b.links) == 2)
     there, read = pair.b.links
     with pair.b.lock:
-        there.rest_until = rest = pair.b.world.now() + 0.3
+        there.is_held = True
     pair.a.send(pair.here, b"first")
     pair.a.send(other, b"second")
     assert stage.passes(lambda: pair.b.heard(read))
-    assert not pair.b.heard(there) and pair.b.world.now() < rest
-    assert stage.passes(lambda: pair.b.heard(there) == b"first")  # not before, see Recorder.took
+    assert not stage.passes(lambda: pair.b.heard(there), 0.2)
+    pair.b.resume(there)
+    assert stage.passes(lambda: pair.b.heard(there) == b"first")
 
 
-def test_a_link_that_is_held_is_not_read_until_it_is_let_go(stage):
+def test_a_call_for_bytes_may_hold_its_link(stage):
     pair = Pair(stage)
-    with pair.b.lock:
-        pair.there.is_held = True
-    pair.a.send(pair.here, b"hello")
-    assert not stage.passes(lambda: pair.b.heard(pair.there), 0.2)
-    with pair.b.lock:
-        pair.there.is_held = False
-        pair.there.rest_until = pair.b.world.now() + 0.1
-    assert stage.passes(lambda: pair.b.heard(pair.there) == b"hello", 1.0)
-
-
-def test_a_call_for_bytes_may_give_its_link_a_rest(stage):
-    pair = Pair(stage)
-    moments = []
-
-    def rest(link, data):
-        moments.append(pair.b.world.now())
-        link.rest_until = pair.b.world.now() + 0.2
-
-    pair.b.acts["took"] = rest
+    pair.b.acts["took"] = lambda link, data: setattr(link, "is_held", True)
     pair.a.send(pair.here, b"first")
-    assert stage.passes(lambda: moments)
+    assert stage.passes(lambda: pair.b.heard(pair.there))
     pair.a.send(pair.here, b"second")
-    assert stage.passes(lambda: len(moments) == 2)
-    assert moments[1] - moments[0] >= 0.2
+    assert not stage.passes(lambda: pair.b.heard(pair.there) != b"first", 0.2)
+    pair.b.resume(pair.there)
+    assert stage.passes(lambda: pair.b.heard(pair.there) == b"firstsecond")
 
 
 # Ends.
 
-def test_a_link_that_rests_ends_as_soon_as_it_is_closed(stage):
+def test_a_link_that_is_held_ends_as_soon_as_it_is_closed(stage):
     pair = Pair(stage)
     with pair.b.lock:
-        pair.there.rest_until = pair.b.world.now() + 5.0
+        pair.there.is_held = True
     pair.a.send(pair.here, b"hello")
     assert not stage.passes(lambda: pair.b.heard(pair.there), 0.1)
     pair.b.close(pair.there)
