@@ -25,14 +25,10 @@ import threading
 import time
 import weakref
 
-from grapevine.addresses import Address, address_of, look_up
+from grapevine.addresses import Address, look_up
 from grapevine.node import SHORT
-from grapevine.worlds import Calls
+from grapevine.worlds import Calls, tcp
 
-READ_SIZE = 65_536
-BACKLOG = 4_096  # connections that the kernel keeps for the listener
-SHORT_REST = 0.1  # seconds without `accept` when no descriptor is left
-IP_BIND_ADDRESS_NO_PORT = 24  # of Linux: `connect` then finds a port much faster than `bind`
 DONT_WAIT = getattr(socket, "MSG_DONTWAIT", 0)  # Windows has none
 LISTENER_LOOK = None if sys.platform == "linux" else 0.5  # seconds after which a thread looks
 READER_LOOK = None if DONT_WAIT else 0.5  # whether all is over; None: it is woken
@@ -50,7 +46,7 @@ class Connection:
 
     def attach(self) -> None:
         """Make a connected socket ready. OSError if it broke, or descriptors are short."""
-        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        tcp.send_at_once(self.sock)
         self.sock.settimeout(READER_LOOK)
         if not DONT_WAIT:
             self.sender = self.sock.dup()
@@ -81,8 +77,7 @@ class Connection:
         """Wake the thread that uses the socket."""
         self.go_on.notify()
         if self.sock is not None:
-            with contextlib.suppress(OSError):
-                self.sock.shutdown(socket.SHUT_RDWR)
+            tcp.shut(self.sock)
 
     def drop(self) -> None:
         """Close the descriptors."""
@@ -101,8 +96,7 @@ class ThreadWorld:
         self.now, self.time, self.rng = time.monotonic, time.time, random.Random()
         self.node = None
         self._own = own
-        self._listener = socket.create_server((own.ip, own.port), family=own.family,
-                                              backlog=BACKLOG)
+        self._listener = tcp.listener_at(own)
         self._listener.settimeout(LISTENER_LOOK)
         self._threads: set[threading.Thread] = set()
         self._timers: dict[str, tuple[Calls, threading.Condition]] = {}  # by name of the thread
@@ -165,8 +159,7 @@ class ThreadWorld:
         self.over.set()
         for _, sooner in self._timers.values():
             sooner.notify()
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
+        tcp.shut(self._listener)
         for connection in self._connections:
             connection.shut()
         self._wake_writer()
@@ -213,14 +206,7 @@ class ThreadWorld:
             self._threads.discard(threading.current_thread())
 
     def _failed(self, error: Exception) -> None:
-        """Write an error into the output file: of which thread, and where."""
-        trace = error.__traceback__  # without `traceback`: no descriptor may be left to load it
-        while trace.tb_next is not None:
-            trace = trace.tb_next
-        code = trace.tb_frame.f_code
-        self.node.output.failed(
-            f"failed:{threading.current_thread().name}: {error!r} in {code.co_name}, "
-            f"{os.path.basename(code.co_filename)}:{trace.tb_lineno}")
+        self.node.output.failed(tcp.failure(error, threading.current_thread().name))
 
     def _call(self, call, *arguments, link=None) -> None:
         """Call the node, of a link unless that has ended. A link whose call fails ends, because it
@@ -283,7 +269,7 @@ class ThreadWorld:
                 except OSError as error:
                     if error.errno in SHORT:
                         self._call(self.node.crowd_out)
-                    self.over.wait(SHORT_REST)
+                    self.over.wait(tcp.SHORT_REST)
                     continue
                 connection = Connection(self, sock=sock)
                 self._call(self._welcome, connection, remote)
@@ -295,8 +281,7 @@ class ThreadWorld:
             connection.attach()
         except OSError:
             return  # it broke already, or no descriptor is left
-        remote = address_of(remote[0].partition("%")[0], remote[1])
-        connection.link = self.node.accepted(connection, remote)
+        connection.link = self.node.accepted(connection, tcp.remote_address(remote))
         self._start_reader(connection)
 
     def _serve(self, connection: Connection, until: float | None) -> None:
@@ -317,17 +302,12 @@ class ThreadWorld:
 
     def _connect(self, connection: Connection, until: float) -> Address:
         remote = look_up(connection.link.peer, self._own)
-        sock = connection.sock = socket.socket(remote.family)
-        if sys.platform == "linux":
-            with contextlib.suppress(OSError):
-                sock.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
-        sock.bind((self._own.ip, 0))  # others see this IP, and it has to be the announced one
+        sock = connection.sock = tcp.socket_from(self._own, remote.family)
         sock.settimeout(max(0.01, until - self.now()))
         if connection.link.closed or self.over.is_set():
             raise OSError(errno.ECANCELED, "the link has ended")
         sock.connect((remote.ip, remote.port))
-        if sock.getsockname() == sock.getpeername():
-            raise ConnectionRefusedError("connected to itself: nobody listens there")
+        tcp.check_connected(sock)
         connection.attach()
         return remote
 
@@ -339,7 +319,7 @@ class ThreadWorld:
         link = connection.link
         while link.closed is None:
             try:
-                data = connection.sock.recv(READ_SIZE)
+                data = connection.sock.recv(tcp.READ_SIZE)
             except TimeoutError as error:
                 if error.errno is None:
                     continue  # READER_LOOK is over

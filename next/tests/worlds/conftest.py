@@ -1,9 +1,10 @@
 import pytest
 
-from tests.worlds.stages import ThreadStage, VirtualStage
+from tests.worlds.stages import LoopStage, ThreadStage, VirtualStage
 
 
-@pytest.fixture(params=[ThreadStage, VirtualStage], ids=["threads", "virtual time"])
+@pytest.fixture(params=[ThreadStage, LoopStage, VirtualStage],
+                ids=["threads", "loop", "virtual time"])
 def stage(request):
     stage = request.param()
     yield stage

@@ -1,4 +1,4 @@
-"""Two stages on which the same small node plays: the world of threads, and virtual time.
+"""Three stages on which the same small node plays: threads, one loop, and virtual time.
 
 A stage has nodes, lets time pass until something is so, and knows addresses at which nobody
 listens, or answers. The node notes what its world tells it, and that no call comes from within
@@ -12,6 +12,7 @@ import time
 
 from grapevine.addresses import Address, Name, Target, address_of
 from grapevine.link import Link
+from grapevine.worlds.loop import Loop, LoopWorld
 from grapevine.worlds.threads import ThreadWorld
 from grapevine.worlds.virtual import Cables, Network, VirtualWorld
 from tests.tools.programs import free_ports, silent_port
@@ -149,18 +150,16 @@ class Recorder:
             self.world.stop()
 
 
-class ThreadStage:
-    """Nodes in the world of threads, over TCP."""
+class LiveStage:
+    """Nodes that speak over TCP."""
 
     def __init__(self):
         self._stack = contextlib.ExitStack()
         self._nodes: dict[Recorder, Address] = {}
         self.fails = False  # a test has nodes fail
 
-    def node(self) -> Recorder:
-        address = self.refusing()
-        world = ThreadWorld(address)
-        node = Recorder(world, world.lock)
+    def begin(self, world, lock, address: Address) -> Recorder:
+        node = Recorder(world, lock)
         self._nodes[node] = address
         world.begin(node)
         return node
@@ -192,14 +191,47 @@ class ThreadStage:
         while not is_so():
             if time.monotonic() > until:
                 return False
-            time.sleep(0.002)
+            self.wait(0.002)
         return True
 
     def close(self) -> None:
         self._stack.close()
-        assert all([node.world.end("over") for node in self._nodes])
         failures = [line for node in self._nodes for line in node.output.lines]
         assert self.fails or not failures, failures
+
+
+class ThreadStage(LiveStage):
+    """Nodes in the world of threads."""
+
+    wait = staticmethod(time.sleep)
+
+    def node(self) -> Recorder:
+        address = self.refusing()
+        world = ThreadWorld(address)
+        return self.begin(world, world.lock, address)
+
+    def close(self) -> None:
+        assert all([node.world.end("over") for node in self._nodes])
+        super().close()
+
+
+class LoopStage(LiveStage):
+    """Nodes in one loop, in the thread of the test."""
+
+    def __init__(self):
+        super().__init__()
+        self.loop = Loop()
+        self.wait = self.loop.round
+
+    def node(self) -> Recorder:
+        address = self.refusing()
+        return self.begin(LoopWorld(self.loop, address), contextlib.nullcontext(), address)
+
+    def close(self) -> None:
+        for node in self._nodes:
+            node.world.end("over")
+        self.loop.close()
+        super().close()
 
 
 class VirtualStage:

@@ -1,0 +1,1 @@
+"""Whole networks on this machine: many nodes in few processes, watched from outside."""

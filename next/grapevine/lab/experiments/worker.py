@@ -1,0 +1,93 @@
+"""A worker: a process with many nodes in one loop, which the runner starts.
+
+Its standard input has orders, one a line; when that ends, all nodes stop, and the process ends:
+
+    seed IP:PORT      start a seed
+    peer IP:PORT      start a peer
+    say IP:PORT TEXT  have a peer say something
+    count             print a line of counts, JSON: see `Worker.count`
+"""
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+
+from grapevine.addresses import address_of, parse_address
+from grapevine.settings import majority
+from grapevine.terminal.command_line import (
+    Parser, add_common, add_settings, cannot_listen, load_seeds, run_command, settings_of,
+    write_all, SETTINGS)
+from grapevine.terminal.programs import open_output, prepare_descriptors
+from grapevine.worlds.loop import Loop, LoopWorld
+
+
+def worker_main(arguments: list[str], classes: dict[str, type]) -> int:
+    return run_command("runner.py worker", run_worker, arguments, classes)
+
+
+def run_worker(arguments: list[str], classes: dict[str, type]) -> None:
+    prepare_descriptors()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the runner takes it, and ends the input
+    parser = Parser(prog="runner.py worker", description="Many nodes in one process.")
+    add_common(parser)
+    add_settings(parser, tuple(SETTINGS))
+    worker = Worker(parser.parse_args(arguments), classes)
+    threading.Thread(target=worker.read_orders, name="orders", daemon=True).start()
+    worker.loop.run()
+    worker.stop()
+
+
+class Worker:
+    """The nodes of this process. All its methods but `read_orders` are called by the loop."""
+
+    def __init__(self, args, classes: dict[str, type]):
+        self.loop = Loop()
+        self._args, self._classes, self._settings = args, classes, settings_of(args)
+        self._seeds = load_seeds(args.config)
+        self._nodes = {"seed": {}, "peer": {}}  # kind -> address -> node
+
+    def read_orders(self) -> None:
+        for line in sys.stdin:
+            self.loop.post(self.obey, *line.split(None, 2))
+        self.loop.post(self.quit)
+
+    def obey(self, order: str, where: str = "", text: str = "") -> None:
+        if order == "count":
+            write_all(1, f"{json.dumps(self.count())}\n".encode())
+        elif order == "say":
+            self._nodes["peer"][parse_address(where)].originate([text.rstrip("\n")])
+        else:
+            self.start(order, parse_address(where))
+
+    def start(self, kind: str, address) -> None:
+        try:
+            world = LoopWorld(self.loop, address)
+        except OSError as error:
+            raise cannot_listen(address, error) from None
+        output = open_output(self._args.outputs, kind, address, None)
+        node = self._classes[kind](address, self._settings, output, world, self._seeds)
+        self._nodes[kind][address] = node
+        world.begin(node)
+
+    def count(self) -> dict[str, float]:
+        """Return how many nodes there are, what they have, and what this process has used."""
+        peers, seeds = self._nodes["peer"].values(), self._nodes["seed"].values()
+        wanted, used = majority(len(self._seeds)), os.times()
+        return {
+            "nodes": len(peers) + len(seeds),
+            "registered": sum(len(peer.registrations.links()) >= wanted for peer in peers),
+            "linked": sum(bool(peer.neighbours.links) for peer in peers),
+            "held": sum(peer.messages.count() for peer in peers),
+            "listed": sum(len(seed.registry.rows) for seed in seeds),
+            "cpu": used.user + used.system}
+
+    def quit(self) -> None:
+        self.loop.is_over = True
+
+    def stop(self) -> None:
+        for nodes in self._nodes.values():
+            for node in nodes.values():
+                node.world.end("quit")

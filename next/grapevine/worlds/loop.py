@@ -1,0 +1,311 @@
+"""The world of a loop: many nodes in one thread, over TCP, for whole networks in few processes.
+
+A round of the loop serves each socket that is ready once, and then makes the calls that were due
+when it began. So no call overtakes bytes that have come, what calls add belongs to the next round,
+and a call that is late tells how late everything is. Nothing waits, except that a name is looked up
+in a thread of its own. A node that fails writes that into its file, and loses the link or the call.
+"""
+
+import collections
+import contextlib
+import errno
+import math
+import random
+import selectors
+import socket
+import threading
+import time
+
+from grapevine.addresses import Address, look_up
+from grapevine.node import SHORT
+from grapevine.worlds import Calls, tcp
+
+ACCEPTED_AT_ONCE = 32  # connections of a listener in one round
+READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
+
+
+class Loop:
+    """Sockets and calls of all nodes of a thread."""
+
+    def __init__(self):
+        self.calls = Calls()
+        self.is_over = False
+        self._selector = selectors.DefaultSelector()
+        self._posted = collections.deque()  # calls that other threads ask for
+        self._wake_reader, self._wake_sender = socket.socketpair()
+        for end in (self._wake_reader, self._wake_sender):
+            end.setblocking(False)
+        self.watch(self._wake_reader, 0, READ, self._take_posted)
+
+    def watch(self, sock, before: int, events: int, served) -> None:
+        """Have `served(events)` called when a socket is ready for some of these events; `before`:
+        those for which it is watched so far."""
+        if not before:
+            self._selector.register(sock, events, served)
+        elif events:
+            self._selector.modify(sock, events, served)
+        else:
+            self._selector.unregister(sock)
+
+    def soon(self, call, *arguments) -> None:
+        """Make a call in the next round."""
+        self.calls.at(time.monotonic(), call, *arguments)
+
+    def post(self, call, *arguments) -> None:
+        """Have a call made by the loop; any thread may ask for that."""
+        self._posted.append((call, arguments))
+        with contextlib.suppress(OSError):  # it is awake already, or has ended
+            self._wake_sender.send(b".")
+
+    def _take_posted(self, events: int) -> None:
+        self._wake_reader.recv(4_096)
+        while self._posted:
+            call, arguments = self._posted.popleft()
+            call(*arguments)
+
+    def run(self) -> None:
+        """Serve all nodes until `is_over`."""
+        while not self.is_over:
+            self.round(math.inf)
+
+    def round(self, longest: float) -> None:
+        """Wait for a socket or a call, at most so many seconds, and serve all that is ready."""
+        now = time.monotonic()
+        due = self.calls.due(now)
+        wait = 0.0 if due else min(longest, max(0.0, self.calls.next_at() - now))
+        for key, events in self._selector.select(None if wait == math.inf else wait):
+            key.data(events)
+        for call, arguments in due:
+            call(*arguments)
+
+    def close(self) -> None:
+        self._selector.close()
+        self._wake_reader.close()
+        self._wake_sender.close()
+
+
+class Connection:
+    """One TCP connection of a node, from its dial or its acceptance to its end."""
+
+    def __init__(self, world: "LoopWorld", link=None, sock: socket.socket | None = None):
+        self.world, self.link = world, link
+        self.sock = sock  # None until a dial knows where to
+        self.remote: Address | None = None  # of a dial that is under way
+        self._events = 0  # for which it is watched
+        self._is_blocked = False  # the kernel did not take everything
+
+    def send(self, data: bytes) -> int:
+        try:
+            sent = self.sock.send(data)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            return len(data)  # reading finds out why
+        if sent < len(data):
+            self._is_blocked = True
+            self.watch()
+        return sent
+
+    def resume(self) -> None:
+        self.watch()
+
+    def close(self) -> None:
+        self.unwatch()
+        if self.sock is not None:
+            tcp.shut(self.sock)
+        self.world.loop.soon(self.world.end_connection, self, "closed")
+
+    def watch(self) -> None:
+        """Have it served when it can be read, unless its link is held, or written, if need be."""
+        events = WRITE if self._is_blocked or self.remote else 0
+        if not self.remote and not self.link.is_held:
+            events |= READ
+        if events != self._events and self.link.closed is None:
+            self.world.loop.watch(self.sock, self._events, events, self.serve)
+            self._events = events
+
+    def unwatch(self) -> None:
+        if self._events:
+            self.world.loop.watch(self.sock, self._events, 0, None)
+            self._events = 0
+
+    def serve(self, events: int) -> None:
+        """Go on with a dial, with sending, or with reading."""
+        if self.remote is not None:
+            self._connected()
+        elif events & WRITE and self.link.closed is None:
+            self._is_blocked = False
+            self.world.call(self.link.flush, time.monotonic(), link=self.link)
+            self._is_blocked = self._is_blocked or bool(self.link.waiting)
+        if events & READ:
+            self.read()
+        elif self._events:
+            self.watch()
+
+    def read(self) -> None:
+        """Read once, if there is something."""
+        if self.link.closed is None and not self.link.is_held:
+            try:
+                data = self.sock.recv(tcp.READ_SIZE)
+            except BlockingIOError:
+                pass
+            except OSError as error:
+                self.world.end_connection(self, error.strerror, error)
+            else:
+                if data:
+                    self.world.call(self.world.node.took, self.link, data, link=self.link)
+                else:
+                    self.world.end_connection(self, "the other end closed the connection")
+        self.watch()
+
+    def connect(self, remote: Address) -> None:
+        """Begin to connect, once it is known where to."""
+        if self.link.closed is not None:
+            return
+        try:
+            self.sock = tcp.socket_from(self.world.own, remote.family)
+            self.sock.setblocking(False)
+            number = self.sock.connect_ex((remote.ip, remote.port))
+            if number not in (0, errno.EINPROGRESS, errno.EWOULDBLOCK):
+                raise OSError(number, errno.errorcode[number])
+        except OSError as error:
+            self.world.end_connection(self, error.strerror, error)
+        else:
+            self.remote = remote
+            self.watch()
+
+    def _connected(self) -> None:
+        """A dial has come to its end, good or bad."""
+        try:
+            if number := self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+                raise OSError(number, errno.errorcode[number])
+            tcp.check_connected(self.sock)
+            tcp.send_at_once(self.sock)
+        except OSError as error:
+            self.world.end_connection(self, error.strerror or str(error), error)
+        else:
+            self.link.remote, self.remote = self.remote, None
+            self.world.call(self.world.node.up, self.link, link=self.link)
+
+    def time_out(self) -> None:
+        """The time for connecting is over."""
+        if self.link.remote is None and self.link.closed is None:
+            error = TimeoutError(errno.ETIMEDOUT, "timed out")
+            self.world.end_connection(self, error.strerror, error)
+
+
+class LoopWorld:
+    """The world of a node that listens at an address; OSError if it cannot."""
+
+    def __init__(self, loop: Loop, own: Address):
+        self.loop, self.own = loop, own
+        self.now, self.time, self.rng = time.monotonic, time.time, random.Random()
+        self.node = None
+        self._listener = tcp.listener_at(own)
+        self._listener.setblocking(False)
+        self._is_accepting = False
+        self._connections: dict[Connection, None] = {}  # those whose links have not ended
+
+    def begin(self, node) -> None:
+        """Start a node."""
+        self.node = node
+        node.start()
+
+    def end(self, reason: str) -> None:
+        """Stop the node, and close everything; no call of the node may be under way."""
+        self.node.stop(reason)
+        for connection in list(self._connections):
+            self.end_connection(connection, reason)
+        self.node.output.close()
+
+    # What a node asks for.
+
+    def listen(self) -> None:
+        if not self.node.stopping and not self._is_accepting:
+            self._is_accepting = True
+            self.loop.watch(self._listener, 0, READ, self._accept)
+
+    def later(self, seconds: float, call, *arguments, thread: str = "timer") -> None:
+        self.loop.calls.at(self.now() + seconds, self.call, call, *arguments)
+
+    def dial(self, link, seconds: float) -> Connection:
+        connection = Connection(self, link)
+        self._connections[connection] = None
+        if isinstance(link.peer, Address):
+            self.loop.soon(connection.connect, link.peer)
+        else:
+            threading.Thread(target=self._look_up, args=(connection,), daemon=True).start()
+        self.loop.calls.at(self.now() + seconds, connection.time_out)
+        return connection
+
+    def stop(self) -> None:
+        self._accept_no_more()
+        self._listener.close()
+        for connection in self._connections:
+            connection.close()
+
+    def _accept_no_more(self) -> None:
+        if self._is_accepting:
+            self._is_accepting = False
+            self.loop.watch(self._listener, READ, 0, None)
+
+    def _look_up(self, connection: Connection) -> None:
+        try:
+            remote = look_up(connection.link.peer, self.own)
+        except OSError as error:
+            self.loop.post(self.end_connection, connection, str(error), error)
+        else:
+            self.loop.post(connection.connect, remote)
+
+    # What the loop calls.
+
+    def call(self, call, *arguments, link=None) -> None:
+        """Call the node, of a link unless that has ended. A link whose call fails ends, because it
+        could cause that again."""
+        try:
+            if not self.node.stopping and (link is None or link.closed is None):
+                call(*arguments)
+        except Exception as error:
+            self.node.output.failed(tcp.failure(error, "loop"))
+            if link is not None:
+                link.close("failed")
+
+    def _accept(self, events: int) -> None:
+        for _ in range(ACCEPTED_AT_ONCE):
+            if not self._is_accepting:
+                return  # the node has stopped
+            try:
+                sock, remote = self._listener.accept()
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno in SHORT:
+                    self.call(self.node.crowd_out)
+                    self._accept_no_more()
+                    self.later(tcp.SHORT_REST, self.listen)
+                return
+            connection = Connection(self, sock=sock)
+            self.call(self._welcome, connection, tcp.remote_address(remote))
+            if connection.link is None:
+                sock.close()
+            else:
+                self._connections[connection] = None
+                connection.read()  # at once, because a round may last long
+
+    def _welcome(self, connection: Connection, remote: Address) -> None:
+        connection.sock.setblocking(False)
+        try:
+            tcp.send_at_once(connection.sock)
+        except OSError:
+            return  # it broke already
+        connection.link = self.node.accepted(connection, remote)
+
+    def end_connection(self, connection: Connection, reason: str, error: OSError | None = None
+                       ) -> None:
+        """Close a connection, and tell the node the end of its link, once."""
+        if connection in self._connections:
+            del self._connections[connection]
+            connection.unwatch()
+            if connection.sock is not None:
+                connection.sock.close()
+            self.call(self.node.ended, connection.link, reason, error)

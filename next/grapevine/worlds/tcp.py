@@ -1,0 +1,65 @@
+"""TCP sockets as the worlds of threads and of a loop use them, and how they write an error down."""
+
+import contextlib
+import os
+import socket
+import sys
+
+from grapevine.addresses import Address, address_of
+
+READ_SIZE = 65_536
+BACKLOG = 4_096  # connections that the kernel keeps for a listener
+SHORT_REST = 0.1  # seconds without `accept` when no descriptor is left
+IP_BIND_ADDRESS_NO_PORT = 24  # of Linux: `connect` then finds a port much faster than `bind`
+
+
+def listener_at(own: Address) -> socket.socket:
+    """Return a socket that listens at an address. OSError if it cannot."""
+    return socket.create_server((own.ip, own.port), family=own.family, backlog=BACKLOG)
+
+
+def socket_from(own: Address, family: socket.AddressFamily) -> socket.socket:
+    """Return a socket that connects from the IP of a node: others see it, and it has to be the
+    announced one. OSError if there is none."""
+    sock = socket.socket(family)
+    try:
+        if sys.platform == "linux":
+            with contextlib.suppress(OSError):
+                sock.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
+        sock.bind((own.ip, 0))
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def check_connected(sock: socket.socket) -> None:
+    """ConnectionRefusedError if a socket has connected to itself, because nobody listens there."""
+    if sock.getsockname() == sock.getpeername():
+        raise ConnectionRefusedError("connected to itself: nobody listens there")
+
+
+def send_at_once(sock: socket.socket) -> None:
+    """Have small messages sent without waiting for more."""
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def remote_address(remote: tuple) -> Address:
+    """Return the address that `accept` tells, without the interface of an IPv6 address."""
+    return address_of(remote[0].partition("%")[0], remote[1])
+
+
+def shut(sock: socket.socket) -> None:
+    """End a connection or a listener; what the kernel has taken still arrives."""
+    with contextlib.suppress(OSError):
+        sock.shutdown(socket.SHUT_RDWR)
+
+
+def failure(error: Exception, thread: str) -> str:
+    """Return the event of an error of the program's own code: in which thread, and where."""
+    trace = error.__traceback__  # without `traceback`: no descriptor may be left to load it
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    code = trace.tb_frame.f_code
+    return (f"failed:{thread}: {error!r} in {code.co_name}, "
+            f"{os.path.basename(code.co_filename)}:{trace.tb_lineno}")
