@@ -2,6 +2,7 @@
 
     python runner.py              starts the seeds of config.txt that are on this machine
     python runner.py demo         ten peers, one of which is killed; then the proof
+    python runner.py --peers 100  seeds, and a hundred peers in two processes (--help has more)
     python runner.py simulate     seeds and peers in virtual time, and accidents by chance
 """
 
@@ -22,6 +23,12 @@ def main(arguments: list[str]) -> int:
     if arguments[:1] == ["simulate"]:
         from grapevine.lab.simulation import simulate_main
         return simulate_main(arguments[1:], {"seed": Seed, "peer": Peer})
+    if arguments[:1] == ["worker"]:
+        from grapevine.lab.experiments.worker import worker_main
+        return worker_main(arguments[1:], {"seed": Seed, "peer": Peer})
+    if any(argument.partition("=")[0] == "--peers" for argument in arguments):
+        from grapevine.lab.experiments.network import network_main
+        return network_main(arguments)
     from grapevine.terminal.programs import seed_main
     return seed_main(Seed, arguments)
 

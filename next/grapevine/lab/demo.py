@@ -47,8 +47,13 @@ def run_demo(arguments: list[str]) -> int:
         say(f"{FIRST_PORT + KILLED} was killed; its neighbours count misses …")
         await_in_files("passed on:", 1, args.outputs)
         time.sleep(2 * LOOK)  # other seeds hear of it
-        checker = os.path.join(os.path.dirname(HOME), "runner.py")
-        return subprocess.run([sys.executable, checker, "check", args.outputs]).returncode
+        return check(args.outputs)
+
+
+def check(folder: str) -> int:
+    """Have the output files judged; return the exit code."""
+    checker = os.path.join(os.path.dirname(HOME), "runner.py")
+    return subprocess.run([sys.executable, checker, "check", folder]).returncode
 
 
 def say(text: str) -> None:

@@ -13,14 +13,13 @@ import os
 import signal
 import sys
 import threading
-import time
 
-from grapevine.addresses import address_of, parse_address
+from grapevine.addresses import parse_address
 from grapevine.settings import majority
 from grapevine.terminal.command_line import (
-    Parser, add_common, add_settings, cannot_listen, load_seeds, run_command, settings_of,
-    write_all, SETTINGS)
-from grapevine.terminal.programs import open_output, prepare_descriptors
+    SETTINGS, Parser, add_common, add_settings, cannot_listen, load_seeds, run_command, settings_of,
+    write_all)
+from grapevine.terminal.programs import open_output, peak_memory, prepare_descriptors
 from grapevine.worlds.loop import Loop, LoopWorld
 
 
@@ -82,7 +81,7 @@ class Worker:
             "linked": sum(bool(peer.neighbours.links) for peer in peers),
             "held": sum(peer.messages.count() for peer in peers),
             "listed": sum(len(seed.registry.rows) for seed in seeds),
-            "cpu": used.user + used.system}
+            "cpu": used.user + used.system, "memory": peak_memory()}
 
     def quit(self) -> None:
         self.loop.is_over = True
