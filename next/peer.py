@@ -19,7 +19,7 @@ import math
 import sys
 
 from grapevine import wire
-from grapevine.addresses import Address, Target, sample
+from grapevine.addresses import Address, Target, by_ip, sample
 from grapevine.asking import PROBE, Asker
 from grapevine.gossiper import Gossiper
 from grapevine.link import Link
@@ -476,7 +476,7 @@ class Peer(Asker, Gossiper):
         """Tell a neighbour without a seed of others, as many as it may need."""
         known = sorted({*self.peer_list.known, *self.neighbours.linked()} - {link.peer})
         near = itertools.islice(successors(link.peer, known), NEXT_ON_RING)
-        told = sorted({*sample(known, SAMPLE, self.rng), *near})
+        told = sorted({*sample(by_ip(known), SAMPLE, self.rng), *near})
         link.send(wire.say("known_peers", told))
         self.charge(link, KNOWN_PEERS_COST)
 

@@ -139,7 +139,8 @@ class Seed(Asker):
         count = len(told) - (row is not None)
         if len(told) > LONG_LIST:
             near = successors(link.peer, told) if row is not None else ()
-            told = sorted({*sample(told, SAMPLE, self.rng), *itertools.islice(near, NEXT_ON_RING)})
+            drawn = sample(self.registry.of_ip, SAMPLE, self.rng)
+            told = sorted({*drawn, *itertools.islice(near, NEXT_ON_RING)})
         link.send(wire.say("peer_list", [peer for peer in told if peer != link.peer]))
         if row is not None and row.told != count:
             row.told = count

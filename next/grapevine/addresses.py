@@ -129,9 +129,9 @@ def by_ip(addresses: Iterable[Address]) -> dict[str, list[Address]]:
     return of_ip
 
 
-def sample(addresses: Iterable[Address], most: int, rng) -> list[Address]:
+def sample(of_ip: dict[str, list[Address]], most: int, rng) -> list[Address]:
     """Draw `most` addresses at random, equally many of each IP that has so many."""
-    of_ip, drawn = by_ip(addresses), []
+    drawn = []
     ips = sorted(rng.sample(list(of_ip), min(most, len(of_ip))), key=lambda ip: len(of_ip[ip]))
     for left, ip in zip(range(len(ips), 0, -1), ips):
         drawn += rng.sample(of_ip[ip], min((most - len(drawn)) // left, len(of_ip[ip])))

@@ -4,6 +4,8 @@ While no seed answers, what neighbours name counts, too. Most lists bring nothin
 cost little: `known` is sorted anew only when somebody comes or goes, and replaced, never changed.
 """
 
+from collections.abc import Collection
+
 from grapevine.addresses import Address, can_be_dialled
 
 FRESH_ROUNDS = 3  # rounds for which a peer counts as named after the list that named it
@@ -21,30 +23,34 @@ class PeerList:
 
     def learn(self, seed: Address, addresses: tuple[Address, ...], now: float) -> bool:
         """Take a seed's list; return whether it differs from its last one."""
-        is_new = addresses != self._latest.get(seed)
+        is_news = addresses != self._latest.get(seed)
         self._latest[seed] = addresses
-        count = len(self._named)
+        named = dict.fromkeys(addresses, now)
+        named.pop(self._own, None)
         if not self._own.is_loopback:  # another machine means itself by a loopback address
-            addresses = [peer for peer in addresses if not peer.is_loopback]
-        self._named.update(dict.fromkeys(addresses, now))
-        self._named.pop(self._own, None)
-        if len(self._named) > count or self._heard:
+            named = {peer: now for peer in named if not peer.is_loopback}
+        new = [peer for peer in named if peer not in self._named]
+        self._named.update(named)
+        if self._heard:
             self._heard.clear()
-            self._renew()
-        return is_new
+            self._keep()
+            new = set(new).difference(self.known)
+        self._add(new)
+        return is_news
 
     def hear(self, addresses: tuple[Address, ...]) -> None:
         """Take the peers that a neighbour names, as far as they may be reached from here."""
         new = [peer for peer in addresses if peer not in self and peer != self._own
                and peer.is_loopback == self._own.is_loopback and can_be_dialled(peer)]
-        self._heard.update(new[:max(0, HEARD_LIMIT - len(self._heard))])
-        self._renew()
+        new = new[:max(0, HEARD_LIMIT - len(self._heard))]
+        self._heard.update(new)
+        self._add(new)
 
     def discard(self, peer: Address) -> None:
         """Forget a peer that has died or left, until a list names it again."""
         if self._named.pop(peer, None) is not None or peer in self._heard:
             self._heard.discard(peer)
-            self._renew()
+            self._keep()
 
     def unreachable(self, peer: Address, now: float) -> None:
         """Forget a peer that does not answer, unless a seed has named it lately."""
@@ -57,16 +63,18 @@ class PeerList:
                 if now - at < KEPT_ROUNDS * self._interval}
         if len(kept) < len(self._named):
             self._named = kept
-            self._renew()
+            self._keep()
 
-    def _renew(self) -> None:
-        names = self._named.keys() | self._heard
-        kept = [peer for peer in self.known if peer in names]  # in order, so sorting is fast
-        self.known = sorted(kept + sorted(names.difference(kept)))
+    def _add(self, new: Collection[Address]) -> None:
+        if new:
+            self.known = sorted(self.known + sorted(new))  # two runs in order are merged
+
+    def _keep(self) -> None:
+        self.known = [peer for peer in self.known if peer in self]
 
     def named_among(self, peers) -> set[Address]:
         """Return which of these seeds have named; all of them before the first list."""
-        return set(peers).intersection(self._named) if self._latest else set(peers)
+        return {peer for peer in peers if peer in self._named} if self._latest else set(peers)
 
     def has_named(self, peer: Address) -> bool:
         """Tell whether a seed has named it."""

@@ -6,7 +6,8 @@ import socket
 
 import pytest
 
-from grapevine.addresses import Name, address_of, look_up, parse_address, parse_target, sample
+from grapevine.addresses import (
+    Name, address_of, by_ip, look_up, parse_address, parse_target, sample)
 from tests.tables.samples import peer
 
 
@@ -92,14 +93,14 @@ EVERYONE = [peer(port, ip) for ip, size in CROWDS.items() for port in range(1, s
     (0, [0, 0, 0, 0]), (2, [0, 0, 1, 1]), (6, [1, 1, 2, 2]), (9, [1, 2, 3, 3]),
     (60, [1, 2, 5, 52]), (99, [1, 2, 5, 60])])
 def test_a_sample_has_equally_many_of_each_ip_that_has_so_many(most, counts):
-    drawn = sample(EVERYONE, most, random.Random(most))
+    drawn = sample(by_ip(EVERYONE), most, random.Random(most))
     assert len(set(drawn)) == len(drawn) == sum(counts) and set(drawn) <= set(EVERYONE)
     assert sorted(sum(one.ip == ip for one in drawn) for ip in CROWDS) == counts
 
 
 def test_one_address_is_drawn_as_often_as_sixty_of_another_ip():
     rng = random.Random(1)
-    drawn = collections.Counter(sample(EVERYONE, 1, rng)[0] for _ in range(4_000))
-    assert set(drawn) == set(EVERYONE) and sample([], 5, rng) == []
+    drawn = collections.Counter(sample(by_ip(EVERYONE), 1, rng)[0] for _ in range(4_000))
+    assert set(drawn) == set(EVERYONE) and sample({}, 5, rng) == []
     for ip in CROWDS:
         assert abs(sum(drawn[one] for one in drawn if one.ip == ip) - 1_000) < 150

@@ -1,6 +1,6 @@
 """A worker: a process with many nodes in one loop, which the runner starts.
 
-Its standard input has orders, one a line; when that ends, all nodes stop, and the process ends:
+Its standard input has orders, one a line; when that ends, all peers leave, and the process ends:
 
     seed IP:PORT      start a seed
     peer IP:PORT      start a peer
@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import threading
+import time
 
 from grapevine.addresses import parse_address
 from grapevine.settings import majority
@@ -21,6 +22,8 @@ from grapevine.terminal.command_line import (
     write_all)
 from grapevine.terminal.programs import open_output, peak_memory, prepare_descriptors
 from grapevine.worlds.loop import Loop, LoopWorld
+
+LOOK = 0.05  # seconds between two looks whether all peers have left
 
 
 def worker_main(arguments: list[str], classes: dict[str, type]) -> int:
@@ -51,7 +54,7 @@ class Worker:
     def read_orders(self) -> None:
         for line in sys.stdin:
             self.loop.post(self.obey, *line.split(None, 2))
-        self.loop.post(self.quit)
+        self.loop.post(self.leave)
 
     def obey(self, order: str, where: str = "", text: str = "") -> None:
         if order == "count":
@@ -83,8 +86,13 @@ class Worker:
             "listed": sum(len(seed.registry.rows) for seed in seeds),
             "cpu": used.user + used.system, "memory": peak_memory()}
 
-    def quit(self) -> None:
-        self.loop.is_over = True
+    def leave(self) -> None:
+        """Have all peers leave, and end once they have."""
+        peers = self._nodes["peer"].values()
+        for peer in peers:
+            peer.leave()
+        self.loop.is_over = all(peer.stopping for peer in peers)
+        self.loop.calls.at(time.monotonic() + LOOK, self.leave)
 
     def stop(self) -> None:
         for nodes in self._nodes.values():
