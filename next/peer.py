@@ -443,7 +443,7 @@ class Peer(Asker, Gossiper):
             link.close("no answer to register")
 
     def registration_ended(self, link: Link, error: OSError | None) -> None:
-        if self.registrations.ended(link.peer, link.closed, self.now()):
+        if self.registrations.ended(link.peer, link.closed, self.now()) and not self.is_leaving:
             self.output.write(f"unregistered:{link.remote or link.peer}:{link.closed}")
         self.membership.hurry()
 

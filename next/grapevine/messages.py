@@ -115,7 +115,7 @@ class Messages:
             if self._find_word and not is_own and self.forbids(wire.gossip_text(line)):
                 added.forbidden.append(line)
             else:
-                self._hold(self.runs[key], number, [line], [digest])
+                self._hold(self.runs[key], number, line, digest)
                 added.new.append(line)
 
     def _add_block(self, lines: list[bytes], is_own: bool) -> bool:
@@ -127,20 +127,24 @@ class Messages:
         if not run.seen.continue_with(*block[1:]):
             return False
         self._changed.add(run)
-        self._hold(run, block[1], lines, [sha256(line).digest() for line in lines])
+        digests = [sha256(line).digest() for line in lines]
+        run.held.update(enumerate(lines, block[1]))
+        self.texts.update(zip(lines, digests))
+        self._hashes.update(digests)
+        self._weigh(run, sum(map(max, map(len, lines), itertools.repeat(self._least))))
         self._evict()
         return True
 
     def _note(self, key: bytes, number: int) -> bool:
         """Note a number; return whether it was new, and had room."""
         run = self.runs.get(key) or self._begin(key)
-        if run is not None and number in run.seen:
-            self.dropped["duplicates"] += 1
-            return False
-        if run is None or not self._has_room(run, number):
-            self.dropped["no room"] += 1
-            return False
-        if not run.seen.continue_with(number, number):
+        if run is None or not run.seen.continue_with(number, number):
+            if run is not None and number in run.seen:
+                self.dropped["duplicates"] += 1
+                return False
+            if run is None or not self._has_room(run, number):
+                self.dropped["no room"] += 1
+                return False
             before = max(1, len(run.seen))
             run.seen.add(number, number)
             self._gaps[run.is_named] += len(run.seen) - before
@@ -186,13 +190,15 @@ class Messages:
 
     # Texts. Of too many, the runs that have most lose their oldest.
 
-    def _hold(self, run: Run, first: int, lines: list[bytes], digests: list[bytes]) -> None:
-        """Hold texts with consecutive numbers."""
-        run.held.update(enumerate(lines, first))
+    def _hold(self, run: Run, number: int, line: bytes, digest: bytes) -> None:
+        run.held[number] = line
+        self.texts[line] = digest
+        self._hashes.add(digest)
+        self._weigh(run, max(self._least, len(line)))
+
+    def _weigh(self, run: Run, weight: int) -> None:
+        """Note that a run holds so much more, or less."""
         run.ordered = None
-        self.texts.update(zip(lines, digests))
-        self._hashes.update(digests)
-        weight = sum(map(max, map(len, lines), itertools.repeat(self._least)))
         run.size += weight
         self._size += weight
 
@@ -215,10 +221,8 @@ class Messages:
 
     def _drop(self, run: Run, number: int) -> None:
         line = run.held.pop(number)
-        run.ordered = None
         self._hashes.remove(self.texts.pop(line))
-        run.size -= max(self._least, len(line))
-        self._size -= max(self._least, len(line))
+        self._weigh(run, -max(self._least, len(line)))
         self.dropped["texts evicted"] += 1
 
     # What others ask for.

@@ -2,8 +2,10 @@
 
 A round of the loop serves each socket that is ready once, and then makes the calls that were due
 when it began. So no call overtakes bytes that have come, what calls add belongs to the next round,
-and a call that is late tells how late everything is. Nothing waits, except that a name is looked up
-in a thread of its own. A node that fails writes that into its file, and loses the link or the call.
+and a call that is late tells how late everything is. A round of a thousand nodes may last seconds;
+links whose other ends have to say something in time are urgent, and are served in its midst, too.
+Nothing waits, except that a name is looked up in a thread of its own. A node that fails writes that
+into its file, and loses the link or the call.
 """
 
 import collections
@@ -22,6 +24,8 @@ from grapevine.worlds import Calls, tcp
 
 ACCEPTED_AT_ONCE = 32  # connections of a listener in one round
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
+UNWATCHED, URGENT_READ = (0, True), (READ, True)  # events, and whether they are urgent
+URGENT_WITHIN = 0.05  # seconds after which urgent sockets are served again
 
 
 class Loop:
@@ -30,22 +34,29 @@ class Loop:
     def __init__(self):
         self.calls = Calls()
         self.is_over = False
-        self._selector = selectors.DefaultSelector()
+        urgent, others = selectors.DefaultSelector(), selectors.DefaultSelector()
+        if hasattr(others, "fileno"):
+            urgent.register(others.fileno(), READ, self._serve_others)
+        else:  # of Windows: all are served alike
+            others = urgent
+        self._selectors = {True: urgent, False: others}
+        self._urgent_at = 0.0  # when urgent sockets were served last
         self._posted = collections.deque()  # calls that other threads ask for
         self._wake_reader, self._wake_sender = socket.socketpair()
         for end in (self._wake_reader, self._wake_sender):
             end.setblocking(False)
-        self.watch(self._wake_reader, 0, READ, self._take_posted)
+        self.watch(self._wake_reader, UNWATCHED, URGENT_READ, self._take_posted)
 
-    def watch(self, sock, before: int, events: int, served) -> None:
-        """Have `served(events)` called when a socket is ready for some of these events; `before`:
-        those for which it is watched so far."""
-        if not before:
-            self._selector.register(sock, events, served)
-        elif events:
-            self._selector.modify(sock, events, served)
-        else:
-            self._selector.unregister(sock)
+    def watch(self, sock, old: tuple[int, bool], new: tuple[int, bool], served=None) -> None:
+        """Have `served(events)` called when a socket is ready for the events of `new`; `old` is how
+        it has been watched so far."""
+        (events, is_urgent), is_watched = new, bool(old[0])
+        if is_watched and (not events or old[1] != is_urgent):
+            self._selectors[old[1]].unregister(sock)
+            is_watched = False
+        if events:
+            selector = self._selectors[is_urgent]
+            (selector.modify if is_watched else selector.register)(sock, events, served)
 
     def soon(self, call, *arguments) -> None:
         """Make a call in the next round."""
@@ -58,7 +69,8 @@ class Loop:
             self._wake_sender.send(b".")
 
     def _take_posted(self, events: int) -> None:
-        self._wake_reader.recv(4_096)
+        with contextlib.suppress(BlockingIOError):  # it was served in the midst of this round
+            self._wake_reader.recv(4_096)
         while self._posted:
             call, arguments = self._posted.popleft()
             call(*arguments)
@@ -73,13 +85,23 @@ class Loop:
         now = time.monotonic()
         due = self.calls.due(now)
         wait = 0.0 if due else min(longest, max(0.0, self.calls.next_at() - now))
-        for key, events in self._selector.select(None if wait == math.inf else wait):
+        for key, events in self._selectors[True].select(None if wait == math.inf else wait):
             key.data(events)
         for call, arguments in due:
             call(*arguments)
 
+    def _serve_others(self, events: int) -> None:
+        for key, events in self._selectors[False].select(0.0):
+            key.data(events)
+            if time.monotonic() > self._urgent_at + URGENT_WITHIN:
+                for urgent, events in self._selectors[True].select(0.0):
+                    if urgent.data != self._serve_others:
+                        urgent.data(events)
+                self._urgent_at = time.monotonic()
+
     def close(self) -> None:
-        self._selector.close()
+        for selector in self._selectors.values():
+            selector.close()
         self._wake_reader.close()
         self._wake_sender.close()
 
@@ -91,7 +113,7 @@ class Connection:
         self.world, self.link = world, link
         self.sock = sock  # None until a dial knows where to
         self.remote: Address | None = None  # of a dial that is under way
-        self._events = 0  # for which it is watched
+        self._watched = UNWATCHED
         self._is_blocked = False  # the kernel did not take everything
 
     def send(self, data: bytes) -> int:
@@ -120,14 +142,15 @@ class Connection:
         events = WRITE if self._is_blocked or self.remote else 0
         if not self.remote and not self.link.is_held:
             events |= READ
-        if events != self._events and self.link.closed is None:
-            self.world.loop.watch(self.sock, self._events, events, self.serve)
-            self._events = events
+        new = events, self.remote is not None or self.link.deadline is not None
+        if new != self._watched and self.link.closed is None:
+            self.world.loop.watch(self.sock, self._watched, new, self.serve)
+            self._watched = new
 
     def unwatch(self) -> None:
-        if self._events:
-            self.world.loop.watch(self.sock, self._events, 0, None)
-            self._events = 0
+        if self._watched[0]:
+            self.world.loop.watch(self.sock, self._watched, UNWATCHED)
+        self._watched = UNWATCHED
 
     def serve(self, events: int) -> None:
         """Go on with a dial, with sending, or with reading."""
@@ -139,7 +162,7 @@ class Connection:
             self._is_blocked = self._is_blocked or bool(self.link.waiting)
         if events & READ:
             self.read()
-        elif self._events:
+        elif self._watched[0]:
             self.watch()
 
     def read(self) -> None:
@@ -169,7 +192,7 @@ class Connection:
             if number not in (0, errno.EINPROGRESS, errno.EWOULDBLOCK):
                 raise OSError(number, errno.errorcode[number])
         except OSError as error:
-            self.world.end_connection(self, error.strerror, error)
+            self.world.loop.soon(self.world.end_connection, self, error.strerror, error)
         else:
             self.remote = remote
             self.watch()
@@ -223,7 +246,7 @@ class LoopWorld:
     def listen(self) -> None:
         if not self.node.stopping and not self._is_accepting:
             self._is_accepting = True
-            self.loop.watch(self._listener, 0, READ, self._accept)
+            self.loop.watch(self._listener, UNWATCHED, URGENT_READ, self._accept)
 
     def later(self, seconds: float, call, *arguments, thread: str = "timer") -> None:
         self.loop.calls.at(self.now() + seconds, self.call, call, *arguments)
@@ -232,7 +255,7 @@ class LoopWorld:
         connection = Connection(self, link)
         self._connections[connection] = None
         if isinstance(link.peer, Address):
-            self.loop.soon(connection.connect, link.peer)
+            connection.connect(link.peer)
         else:
             threading.Thread(target=self._look_up, args=(connection,), daemon=True).start()
         self.loop.calls.at(self.now() + seconds, connection.time_out)
@@ -247,7 +270,7 @@ class LoopWorld:
     def _accept_no_more(self) -> None:
         if self._is_accepting:
             self._is_accepting = False
-            self.loop.watch(self._listener, READ, 0, None)
+            self.loop.watch(self._listener, URGENT_READ, UNWATCHED)
 
     def _look_up(self, connection: Connection) -> None:
         try:
