@@ -210,6 +210,11 @@ class ThreadStage(LiveStage):
         world = ThreadWorld(address)
         return self.begin(world, world.lock, address)
 
+    def keep_busy(self, node: Recorder, seconds: float) -> None:
+        """Have a node do something that takes so long."""
+        with node.lock:
+            time.sleep(seconds)
+
     def close(self) -> None:
         assert all([node.world.end("over") for node in self._nodes])
         super().close()
@@ -226,6 +231,9 @@ class LoopStage(LiveStage):
     def node(self) -> Recorder:
         address = self.refusing()
         return self.begin(LoopWorld(self.loop, address), contextlib.nullcontext(), address)
+
+    def keep_busy(self, node: Recorder, seconds: float) -> None:
+        time.sleep(seconds)
 
     def close(self) -> None:
         for node in self._nodes:
@@ -264,6 +272,11 @@ class VirtualStage:
 
     def shrink(self, *links: Link) -> None:
         pass  # all are small
+
+    def keep_busy(self, node: Recorder, seconds: float) -> None:
+        node.world.freeze()
+        self._net.run(self._net.now + seconds)
+        node.world.thaw()
 
     def passes(self, is_so, seconds: float = SECONDS) -> bool:
         until = self._net.now + seconds

@@ -1,4 +1,4 @@
-"""The seam between a node and its world (grapevine/worlds/__init__.py): the same in both worlds."""
+"""The seam between a node and its world (grapevine/worlds/__init__.py): the same in all worlds."""
 
 import pytest
 
@@ -76,7 +76,50 @@ def test_calls_and_bytes_come_in_time_while_a_dial_waits(stage):
     assert pair.b.words()[-3:] == ["took", "call", "ended"]
 
 
+def test_a_dial_that_connects_while_its_node_is_busy_is_up_though_its_time_is_over(stage):
+    node, other = stage.node(), stage.node()
+    link = node.dial(stage.address(other), 0.2)
+    stage.keep_busy(node, 0.4)
+    assert stage.passes(lambda: node.told) and node.of(link) == ["up"]
+
+
+def test_many_dials_at_once_are_all_accepted(stage):
+    node, other = stage.node(), stage.node()
+    links = [node.dial(stage.address(other)) for _ in range(200)]
+    assert stage.passes(lambda: len(other.links) == 200 and len(node.words()) == 200)
+    assert all(node.of(link) == ["up"] for link in links)
+
+
 # Bytes.
+
+def test_what_is_sent_in_the_call_that_tells_that_a_dial_is_up_arrives_also_if_it_is_much(stage):
+    node, other = stage.node(), stage.node()
+    much = b"x" * 3_000_000
+
+    def send(link, detail):
+        link.limit = len(much)
+        link.send(much)
+
+    node.acts["up"] = send
+    node.dial(stage.address(other))
+    assert stage.passes(lambda: other.links and other.size(other.links[0]) == len(much))
+
+
+def test_bytes_of_a_connection_that_is_closed_before_they_are_read_are_told_to_nobody(stage):
+    pair = Pair(stage)
+    others = [pair.a.dial(stage.address(pair.b)) for _ in range(20)]
+    assert stage.passes(lambda: len(pair.b.links) == 21)
+
+    def close_all(link, data):
+        for each in list(pair.b.links):
+            each.close("enough")
+
+    pair.b.acts["took"] = close_all
+    for link in others:
+        pair.a.send(link, b"hello")
+    assert stage.passes(lambda: not pair.b.links and not pair.a.links)
+    assert pair.b.words().count("took") == 1
+
 
 def test_bytes_of_both_ends_arrive_in_order(stage):
     pair = Pair(stage)

@@ -1,0 +1,37 @@
+"""What only the loop has: other threads post calls, and urgent links are served within a round."""
+
+import threading
+import time
+
+from tests.worlds.stages import LoopStage, Pair
+
+
+def test_a_call_that_another_thread_posts_wakes_the_loop():
+    stage = LoopStage()
+    made = []
+    thread = threading.Timer(0.1, stage.loop.post, (made.append, "call"))
+    thread.start()
+    begun = time.monotonic()
+    while not made:
+        stage.loop.round(10.0)
+    thread.join()
+    assert made == ["call"] and time.monotonic() - begun < 9.0
+    stage.close()
+
+
+def test_a_link_that_has_to_say_something_in_time_is_served_before_a_long_round_ends():
+    stage = LoopStage()
+    pair = Pair(stage)
+    slow = [pair.a.dial(stage.address(pair.b)) for _ in range(20)]
+    assert stage.passes(lambda: len(pair.b.links) == 21)
+    pair.there.deadline = 1e9  # it is urgent
+    pair.a.send(pair.here, b"soon")
+    assert stage.passes(lambda: pair.b.heard(pair.there))
+    pair.b.acts["took"] = lambda link, data: time.sleep(0.02) or (
+        link is pair.b.links[5] and pair.a.send(pair.here, b"urgent"))
+    for link in slow:
+        pair.a.send(link, b"bulk")
+    assert stage.passes(lambda: pair.b.words().count("took") == 22)
+    order = [detail for what, _, detail in pair.b.told if what == "took"]
+    assert order.index(b"urgent") < 19, "before the others of its round"
+    stage.close()
