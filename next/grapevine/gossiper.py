@@ -11,7 +11,7 @@ from grapevine.intervals import Intervals
 from grapevine.messages import Messages
 from grapevine.settings import word_finder
 from grapevine.sync import Sync
-from grapevine.ways import Flood
+from grapevine.ways import make_way
 
 DIGEST_PAUSE = 1.0  # seconds in which a neighbour that tells rumors is told no second digest
 
@@ -25,7 +25,7 @@ class Gossiper(LineNode):
         self.messages = Messages(self.run.encode(), settings.cache_size, is_named,
                                  word_finder(settings.filter))
         self.sync = Sync(self.messages, settings.antientropy_interval)
-        self.way = Flood(self)
+        self.way = make_way(self)
         self.is_leaving = False
         self.is_unheard = False  # it has said something that no neighbour can have
         self._number = 0  # of its last message
@@ -75,11 +75,14 @@ class Gossiper(LineNode):
 
     def take_rumors(self, link, lines: list[bytes]) -> None:
         """Take gossip of which the neighbour waits to hear whether it was new here."""
-        lines = list(map(wire.gossip_part, lines))
-        new = set(self.take(link, lines))
+        lines = [line.removeprefix(wire.RUMOR) for line in lines]
+        unknown = self.messages.drop_known(lines)
+        if len(unknown) < len(lines):
+            self.way.repeated(link, lines)
+        new = set(self.take(link, unknown))
         took, knew = {}, {}
         for line in lines:
-            run, number = wire.parse_gossip(line)
+            run, number = wire.gossip_key(line)
             (took if line in new else knew).setdefault(run, []).append((number, number))
         for verb, numbers in ("took", took), ("knew", knew):
             if numbers:

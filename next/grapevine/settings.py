@@ -14,6 +14,16 @@ from typing import NamedTuple
 from grapevine.addresses import Address, Target, parse_target
 
 
+WAYS = ("flood", "rumor", "tree")  # of spreading (ways/)
+
+
+def parse_way(text: str) -> str:
+    """Return the name of a way of spreading; ValueError if it is none of WAYS."""
+    if text not in WAYS:
+        raise ValueError(f"{text!r} is none of {', '.join(WAYS)}")
+    return text
+
+
 class Settings(NamedTuple):
     """The settings on the command line of a node; a peer's file shows them in `settings:`."""
 
@@ -23,6 +33,8 @@ class Settings(NamedTuple):
     liveness_misses: int = 3  # unanswered rounds in a row before a last probe decides
     antientropy_interval: float = 10.0  # seconds between comparisons; 0: never compare
     cache_size: int = 100_000  # texts held for peers that lack them
+    spread: str = "flood"  # the way of spreading: one of WAYS
+    rumor_stop: float = 0.25  # probability that a rumor ends once a neighbour knew it already
     capacity: str = "rule"  # how many neighbours a peer may have, see `capacity_of`
     rate: int = 1_000  # lines a second in its own name that a neighbour is read at; 0: any number
     burst: int = 10_000  # lines that it may say beyond that at once

@@ -187,6 +187,10 @@ class Sync:
         if self._asked is link:
             self._asked = None
 
+    def owes(self, link) -> bool:
+        """Tell whether a neighbour was asked for messages and has not brought them yet."""
+        return link in self._talks and bool(self._talks[link].owed)
+
     def compare_anew(self) -> None:
         """Forget results, because what was refused may have room now."""
         for talk in self._talks.values():

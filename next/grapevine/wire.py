@@ -169,6 +169,12 @@ def parse_gossip(line: bytes) -> tuple[bytes, int]:
     return match[1], int(match[2])
 
 
+def gossip_key(line: bytes) -> tuple[bytes, int]:
+    """Return the run and the number of a checked gossip line."""
+    match = _GOSSIP.match(gossip_part(line))
+    return match[1], int(match[2])
+
+
 def gossip_text(line: bytes) -> str:
     """Return the TEXT of a checked gossip line."""
     part = gossip_part(line)

@@ -8,7 +8,7 @@ import re
 
 from grapevine.addresses import Address, Target, address_of, can_be_dialled, parse_target
 from grapevine.settings import (
-    RULES, Settings, parse_capacity, parse_config, parse_filter)
+    RULES, Settings, parse_capacity, parse_config, parse_filter, parse_way)
 
 HOME = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 CONFIG, OUTPUTS = os.path.join(HOME, "config.txt"), os.path.join(HOME, "outputs")
@@ -145,6 +145,9 @@ SETTINGS = {  # name -> converter, name of its value, help
     "antientropy_interval": (seconds(0), "N", "seconds between comparisons with a neighbour; 0: "
                                               "never (%(default)g)"),
     "cache_size": (_COUNT, "N", "messages kept for those who lack them (%(default)s)"),
+    "spread": (parse_way, "WAY", "how new messages travel: flood, rumor or tree (%(default)s)"),
+    "rumor_stop": (number(1e-9, "a probability above 0, up to 1", most=1), "P",
+                   "probability that a rumor ends once a neighbour knew it already (%(default)g)"),
     "capacity": (parse_capacity, "RULE", f"how many neighbours: {RULES} (%(default)s)"),
     "rate": (_COUNT, "N", "lines a second that a neighbour may say in its own name, before it is "
                           "read more slowly (%(default)s); 0: any number"),

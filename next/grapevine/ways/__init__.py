@@ -21,9 +21,14 @@ class Flood:
         self.node = node
 
     def new(self, lines: list[bytes], source) -> None:
+        self.push(lines, self.node.gossips(), source)
+
+    @staticmethod
+    def push(lines: list[bytes], links, *but) -> None:
+        """Send lines over these links, but for some."""
         data = b"\n".join(lines) + b"\n"
-        for link in self.node.gossips():
-            if link is not source:
+        for link in links:
+            if link not in but:
                 link.send(data)
 
     def repeated(self, link, lines: list[bytes]) -> None:
@@ -46,3 +51,12 @@ class Flood:
 
     def counts(self) -> dict[str, int]:
         return {}
+
+
+def make_way(node) -> Flood:
+    """Return the way of spreading that the settings of a node name."""
+    if node.settings.spread == "flood":
+        return Flood(node)
+    from grapevine.ways.rumors import Rumors
+    from grapevine.ways.tree import Tree
+    return {"rumor": Rumors, "tree": Tree}[node.settings.spread](node)

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from grapevine.addresses import Address, address_of, parse_address
 from grapevine.lab.simulation.lives import Lives
-from grapevine.settings import Settings, parse_capacity
+from grapevine.settings import Settings, parse_capacity, parse_way
 from grapevine.worlds.virtual import Cables, NodeFailed
 
 KINDS: dict[str, tuple[Callable, Callable | None]] = {  # word -> what begins it, called with the
@@ -30,7 +30,6 @@ KINDS: dict[str, tuple[Callable, Callable | None]] = {  # word -> what begins it
     "slow": (Lives.slow, Lives.fast),
     "reset": (Lives.reset, None), "break": (functools.partial(Lives.reset, both=False), None)}
 NUMBERED = ("say", "slow", "reset", "break")
-OF_OTHERS = ("spread",)  # conditions of networks that can do more: read, and without effect here
 SEED_PORT, SEEDS_LIMIT = 4000, 1_000  # of the first seed; so that no port of a seed is a peer's
 _ACCIDENT = re.compile(r"([0-9.]+) ([a-z]+) ([0-9.:]+(?: [0-9.:]+)*)(?: for ([0-9.]+))?"
                        r"(?: x([0-9]+))?")
@@ -40,6 +39,7 @@ class Conditions(NamedTuple):
     """The nodes and cables of a schedule."""
 
     seeds: int = 1
+    spread: str = "flood"
     capacity: str = "fixed:2"
     gossip_count: int = 0
     gossip_interval: float = 5.0  # seconds, as all below
@@ -129,11 +129,10 @@ def _parse_head(words: list[str]) -> tuple[int, Conditions]:
     for word in words[2:]:
         name, _, value = word.partition("=")
         name = name.replace("-", "_")
-        if name in OF_OTHERS:
-            continue
         if name not in Conditions._fields:
             raise ValueError(f"no condition is called {name}")
-        kind = parse_capacity if name == "capacity" else type(Conditions._field_defaults[name])
+        kind = {"capacity": parse_capacity, "spread": parse_way}.get(
+            name, type(Conditions._field_defaults[name]))
         values[name] = kind(value)
     if not 1 <= values.get("seeds", 1) <= SEEDS_LIMIT:
         raise ValueError(f"seeds is a number from 1 to {SEEDS_LIMIT}")

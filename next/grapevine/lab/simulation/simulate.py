@@ -14,6 +14,7 @@ from grapevine.lab.simulation.accidents import (
 from grapevine.lab.simulation.drawing import draw_schedule
 from grapevine.lab.simulation.judge import Fault, Judge
 from grapevine.lab.simulation.lives import Lives
+from grapevine.settings import WAYS
 from grapevine.worlds.virtual import NodeFailed
 
 FAILED, USAGE = 1, 2  # exit codes
@@ -109,6 +110,8 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
             ("until", float, None, "end after so many simulated seconds"),
             ("outputs", pathlib.Path, None, "save the output files in this folder")):
         parser.add_argument(f"--{name}", type=kind, default=default, help=what)
+    parser.add_argument("--spread", choices=WAYS, default="flood",
+                        help="how new messages travel (flood)")
     for name, what in (("seedless", "all seeds die for good"),
                        ("hard", "machines lose power, and all calls are late"),
                        ("shrink", "look for the smallest schedule that fails")):
@@ -121,7 +124,8 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
 
 
 def _draw(args, number: int) -> Schedule:
-    return draw_schedule(number, args.peers, args.seeds, args.seedless, args.hard)
+    schedule = draw_schedule(number, args.peers, args.seeds, args.seedless, args.hard)
+    return schedule._replace(conditions=schedule.conditions._replace(spread=args.spread))
 
 
 def _play_one(args, classes: dict) -> int:
@@ -155,6 +159,7 @@ def _play_many(args, classes: dict) -> int:
     """Play schedules on all cores, and show those that fail."""
     begun, held, simulated = time.monotonic(), 0, 0.0
     options = [f" --{name} {value}" for name in ("peers", "seeds") if (value := vars(args)[name])]
+    options += [f" --spread {args.spread}"] if args.spread != "flood" else []
     options += [f" --{name}" for name in ("seedless", "hard") if vars(args)[name]]
     numbers = range(vars(args)["from"], vars(args)["from"] + args.schedules)
     with concurrent.futures.ProcessPoolExecutor(os.cpu_count()) as pool:

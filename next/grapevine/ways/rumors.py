@@ -1,0 +1,231 @@
+"""Rumors: a message is told to one neighbour after another, until a coin says that it is stale.
+
+A. Demers et al., "Epidemic algorithms for replicated database maintenance", PODC 1987, section 1.4:
+rumor mongering with feedback and a coin. A rumor, `rumor:gmessage:…`, is answered `status:took:` or
+`status:knew:`. Whoever took it is one more that tells it; after `knew` a coin decides whether one
+neighbour more is told. A neighbour that owes an answer for PATIENCE and says nothing is silent: it
+is told nothing until it answers again, and others are told instead. One that has never answered may
+not know rumors, and gets everything, as in a flood.
+"""
+
+import collections
+import math
+
+from grapevine import wire
+from grapevine.intervals import Intervals
+from grapevine.ways import Flood
+
+HOT_LIMIT, HOT_BYTES = 20_000, 16 << 20  # rumors told at a time: beyond that the oldest is dropped
+CROWDED = 128 << 10  # bytes of rumors, above which new messages wait
+QUEUE_BYTES = 256 << 10  # that may wait for a neighbour; one that has more is passed over
+OVERHEAD = 1_000  # bytes of the window that a rumor takes beside its line
+Key = tuple[bytes, int]  # run and number
+
+
+class Rumor:
+    """A message that is being told."""
+
+    __slots__ = ("key", "line", "size", "known", "asked", "at_work", "is_stale")
+
+    def __init__(self, key: Key, line: bytes, source):
+        self.key, self.line, self.size = key, line, len(line)
+        self.known, self.asked = {source}, set()  # links that have it; that were, or will be, told
+        self.at_work = 0  # links to which it is being told
+        self.is_stale = False  # nobody else is told
+
+
+class Listener:
+    """A neighbour, and the rumors that wait for it, or for its answer."""
+
+    def __init__(self):
+        self.queue: collections.deque[Rumor] = collections.deque()
+        self.queued = 0  # bytes in the queue
+        self.unanswered: dict[Key, tuple[Rumor, float, int]] = {}  # with when, and how often, told
+        self.window = 0  # bytes that the unanswered take
+        self.answered_at = -math.inf
+        self.is_silent = False
+
+
+class Rumors(Flood):
+    AT_ONCE = 1  # neighbours that are told a rumor at a time
+    TRIES = 1  # tellings until a neighbour without an answer is silent
+    WINDOW = 256 << 10  # bytes of unanswered rumors of a neighbour
+    PATIENCE = 2.0  # seconds for an answer
+
+    def __init__(self, node):
+        super().__init__(node)
+        self._hot: dict[Key, Rumor] = {}  # all that are told, the oldest first
+        self._size = 0  # bytes of them
+        self._idle: list[Rumor] = []  # rumors that need another listener
+        self._listeners: dict[object, Listener] = {}  # by link
+        self._dropped = 0
+        self._retry = node.keep("rumors", self._look, math.inf)
+
+    # What the node tells.
+
+    def new(self, lines: list[bytes], source) -> None:
+        for line in lines:
+            key = wire.gossip_key(line)
+            self._hot[key] = rumor = Rumor(key, line, source)
+            self._size += rumor.size
+            self._idle.append(rumor)
+        while len(self._hot) > HOT_LIMIT or self._size > HOT_BYTES:
+            self._drop(next(iter(self._hot.values())))
+            self._dropped += 1
+        mute = [link for link, each in self._listeners.items()
+                if each.is_silent and each.answered_at < 0 and self.TRIES == 1]
+        self.push(lines, mute, source)
+        self._tell()
+
+    def repeated(self, link, lines: list[bytes]) -> None:
+        for line in lines:
+            if line in self.node.messages.texts:
+                rumor = self._hot.get(wire.gossip_key(line))
+                if rumor is not None:
+                    rumor.known.add(link)
+
+    def heard(self, link, status: wire.Status) -> None:
+        if status.verb not in ("took", "knew"):
+            return
+        listener = self._listeners.setdefault(link, Listener())
+        listener.is_silent, listener.answered_at = False, self.node.now()
+        named = {run: Intervals(ranges) for run, ranges in status.entries}
+        for run, number in list(listener.unanswered):
+            if run in named and number in named[run]:
+                rumor = self._take_back(listener, (run, number))
+                if (status.verb == "knew"
+                        and self.node.rng.random() < self.node.settings.rumor_stop):
+                    self._drop(rumor)
+        self._tell()
+
+    def ended(self, link) -> None:
+        listener = self._listeners.pop(link, None)
+        if listener is not None:
+            self._take_all_back(listener)
+            self._tell()
+
+    def finish(self) -> None:
+        """Tell what waits, whatever windows say."""
+        self._choose()
+        for link, listener in self._listeners.items():
+            self._send(link, list(listener.queue))
+            listener.queue.clear()
+
+    def has_room(self) -> bool:
+        return self._size < CROWDED
+
+    def is_busy(self) -> bool:
+        return bool(self._hot)
+
+    def counts(self) -> dict[str, int]:
+        return {"rumors": len(self._hot), "rumors dropped, too many": self._dropped}
+
+    # Telling.
+
+    def _tell(self) -> None:
+        """Tell as much as windows allow."""
+        batches = collections.defaultdict(list)
+        while True:
+            self._choose()
+            for link, listener in self._listeners.items():
+                batches[link] += self._due(link, listener)
+            if not self._idle:
+                break
+        for link, batch in batches.items():
+            self._send(link, batch)
+        self._retry.by(self._retry_at())
+
+    def _send(self, link, rumors: list[Rumor]) -> None:
+        if rumors:
+            link.send(b"".join([b"%b%b\n" % (wire.RUMOR, rumor.line) for rumor in rumors]))
+
+    def _choose(self) -> None:
+        """Choose listeners for idle rumors: the same for many, so that they go together; those
+        whose windows are full come last."""
+        idle, self._idle = [rumor for rumor in self._idle if not rumor.is_stale], []
+        if not idle:
+            return
+        links = list(self.node.gossips())
+        self.node.rng.shuffle(links)
+        listeners = [(link, self._listeners.setdefault(link, Listener())) for link in links]
+        listeners.sort(key=lambda pair: bool(pair[1].queue) or pair[1].window >= self.WINDOW)
+        for rumor in idle:
+            for link, listener in listeners:
+                if rumor.at_work == self.AT_ONCE:
+                    break
+                if not (link in rumor.asked or link in rumor.known or listener.is_silent
+                        or listener.queued >= QUEUE_BYTES):
+                    rumor.asked.add(link)
+                    rumor.at_work += 1
+                    listener.queue.append(rumor)
+                    listener.queued += rumor.size
+            if not rumor.at_work:
+                self._drop(rumor)
+
+    def _due(self, link, listener: Listener) -> list[Rumor]:
+        """Take off the queue what the window of a listener allows to tell now."""
+        due, now = [], self.node.now()
+        while listener.queue and listener.window < self.WINDOW:
+            rumor = listener.queue.popleft()
+            listener.queued -= rumor.size
+            if link in rumor.known:  # it has told this peer meanwhile
+                self._release(rumor)
+                continue
+            listener.window += rumor.size + OVERHEAD
+            listener.unanswered[rumor.key] = rumor, now, 1
+            due.append(rumor)
+        return due
+
+    # Those that do not answer.
+
+    def _retry_at(self) -> float:
+        return self.PATIENCE + min(
+            [next(iter(listener.unanswered.values()))[1]
+             for listener in self._listeners.values() if listener.unanswered], default=math.inf)
+
+    def _look(self, now: float) -> float:
+        """Tell again what was not answered in time, and give up who is silent."""
+        for link, listener in self._listeners.items():
+            again = []
+            for key, (rumor, told_at, tries) in list(listener.unanswered.items()):
+                if told_at + self.PATIENCE > now:
+                    break
+                del listener.unanswered[key]
+                if tries < self.TRIES:
+                    again.append(rumor)
+                    listener.unanswered[key] = rumor, now, tries + 1
+                    continue
+                listener.unanswered[key] = rumor, told_at, tries
+                self._take_back(listener, key)
+                listener.is_silent = listener.is_silent or listener.answered_at < told_at
+            if listener.is_silent:
+                self._take_all_back(listener)
+            else:
+                self._send(link, again)
+        self._tell()
+        return self._retry_at()
+
+    def _take_back(self, listener: Listener, key: Key) -> Rumor:
+        """A listener has answered, or will not: the rumor may go to another one."""
+        rumor, _, _ = listener.unanswered.pop(key)
+        listener.window -= rumor.size + OVERHEAD
+        self._release(rumor)
+        return rumor
+
+    def _release(self, rumor: Rumor) -> None:
+        rumor.at_work -= 1
+        self._idle.append(rumor)
+
+    def _take_all_back(self, listener: Listener) -> None:
+        for key in list(listener.unanswered):
+            self._take_back(listener, key)
+        for rumor in listener.queue:
+            self._release(rumor)
+        listener.queue.clear()
+        listener.queued = 0
+
+    def _drop(self, rumor: Rumor) -> None:
+        """Tell a rumor to nobody else."""
+        rumor.is_stale = True
+        if self._hot.pop(rumor.key, None) is not None:
+            self._size -= rumor.size
