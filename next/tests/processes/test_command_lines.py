@@ -65,7 +65,8 @@ def test_a_port_in_use_ends_a_program_with_one_line(network, program):
     ("seed.py", ["--liveness-interval", "0"], "'0' is not a number of seconds"),
     ("runner.py", ["--nonsense"], "unrecognized arguments: --nonsense")])
 def test_an_error_of_the_user_is_one_line_and_never_a_traceback(network, program, arguments, says):
-    started = network.start(program, *arguments)
+    [port] = map(str, free_ports(1))
+    started = network.start(program, *[port if each == "5001" else each for each in arguments])
     is_of_system = "192.0.2.77" in arguments or "--outputs" in arguments[1:]
     assert started.code() == (1 if is_of_system else 2)
     assert says in started.shown() and started.shown().count("\n") == 1

@@ -10,16 +10,18 @@ import glob
 import json
 import math
 import os
+import socket
 import subprocess
 import sys
 import time
 
 from grapevine.addresses import Address, address_of
 from grapevine.lab.demo import FIRST_PORT, check, say, start
+from grapevine.settings import majority
 from grapevine.terminal.command_line import (
-    FAILED, HOME, OF_PEERS, SETTINGS, CommandError, Parser, add_common, add_settings, count,
+    FAILED, HOME, OF_PEERS, CommandError, Parser, add_common, add_settings, count,
     load_seeds, run_command, settings_of)
-from grapevine.terminal.programs import seed_addresses
+from grapevine.terminal.programs import seed_addresses, take_signals
 
 OUTPUTS = os.path.join(HOME, "outputs", "network")
 LOOK = 0.2  # seconds between two questions for counts
@@ -49,6 +51,7 @@ def run_network(arguments: list[str]) -> int:
     os.makedirs(args.outputs, exist_ok=True)
     for path in glob.glob(os.path.join(args.outputs, "*_*.txt")):
         os.remove(path)
+    take_signals()
     with Network(args) as network:
         network.begin()
         network.await_delivery()
@@ -59,6 +62,22 @@ def run_network(arguments: list[str]) -> int:
             say("Ctrl-C ends it.")
             network.watch()
     return check(args.outputs) if args.once else 0
+
+
+def free_addresses(seeds: list[Address], wanted: int) -> list[Address]:
+    """Return addresses at the IP of the seeds where nobody listens. CommandError if that is too
+    many."""
+    free = []
+    for port in range(FIRST_PORT, 65_536):
+        address = address_of(seeds[0].ip, port)
+        if len(free) < wanted and address not in seeds:
+            with contextlib.suppress(OSError), socket.socket(address.family) as sock:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                sock.bind((address.ip, port))
+                free.append(address)
+    if len(free) < wanted:
+        raise CommandError(f"only {len(free)} ports are free, and not {wanted}", FAILED)
+    return free
 
 
 class Worker:
@@ -90,11 +109,7 @@ class Network:
         self._stack = contextlib.ExitStack()
         self._begun = time.monotonic()
         self._seeds = seed_addresses(None, load_seeds(args.config))
-        taken = {seed.port for seed in self._seeds}
-        ports = [port for port in range(FIRST_PORT, 65_536) if port not in taken]
-        if args.peers + args.kill > len(ports):
-            raise CommandError(f"there are only {len(ports)} ports for peers")
-        peers = [address_of(self._seeds[0].ip, port) for port in ports[:args.peers + args.kill]]
+        peers = free_addresses(self._seeds, args.peers + args.kill)
         self._peers, self._victims = peers[:args.peers], peers[args.peers:]
         self._processes: list[subprocess.Popen] = []  # of victims
         self.workers: list[Worker] = []
@@ -151,13 +166,14 @@ class Network:
         self._await("held", len(self._peers) * min(messages, self._settings.cache_size))
 
     def kill(self) -> None:
-        """Kill the victims, and wait until all seeds have removed them."""
+        """Kill the victims, and wait until seeds have removed, and neighbours reported them."""
         for process in self._processes:
             process.kill()
         say(f"{time.monotonic() - self._begun:6.1f} s  killed: {len(self._processes)}")
-        misses = self._settings.liveness_interval * (self._settings.liveness_misses + 2)
-        majority = len(self._seeds) // 2 + 1
-        self._await("listed", len(self._peers) * majority, misses + REMOVED_WITHIN)
+        longest = REMOVED_WITHIN + (
+            self._settings.liveness_interval * (self._settings.liveness_misses + 2))
+        self._await("listed", len(self._peers) * majority(len(self._seeds)), longest)
+        self._await("broken", 0, longest)
 
     def tell_cost(self) -> None:
         say(f"{time.monotonic() - self._begun:6.1f} s  CPU: {self.counts['cpu']:.0f} s, memory: "

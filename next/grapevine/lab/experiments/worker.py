@@ -83,6 +83,7 @@ class Worker:
             "registered": sum(len(peer.registrations.links()) >= wanted for peer in peers),
             "linked": sum(bool(peer.neighbours.links) for peer in peers),
             "held": sum(peer.messages.count() for peer in peers),
+            "broken": sum(len(peer.neighbours.rows) - len(peer.neighbours.links) for peer in peers),
             "listed": sum(len(seed.registry.rows) for seed in seeds),
             "cpu": used.user + used.system, "memory": peak_memory()}
 
