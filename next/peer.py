@@ -94,7 +94,7 @@ class Peer(Asker, Gossiper):
     def start(self) -> None:
         """Listen, and begin all duties; not at the same moment as other peers."""
         settings, part = self.settings, self.rng.uniform(0.5, 1.0)
-        self.world.listen()
+        self.world.listen(self.accepted)
         self.membership = self.keep("membership", self.look_after_links)
         self.keep("liveness", self.check_liveness, part * settings.liveness_interval)
         if settings.gossip_count:

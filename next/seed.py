@@ -70,7 +70,7 @@ class Seed(Asker):
         output.write(f"started:seed:{address}", f"settings:seeds={len(seeds)}", "late:0.000")
 
     def start(self) -> None:
-        self.world.listen()
+        self.world.listen(self.accepted)
         self.keep("lookout", self.look_after_registrations)
 
     # Registering.

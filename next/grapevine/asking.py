@@ -5,6 +5,8 @@ new connection with one Liveness Request, by which a node finds out whether some
 announced address, and lives.
 """
 
+import enum
+
 from grapevine import wire
 from grapevine.addresses import Address
 from grapevine.link import Link
@@ -14,6 +16,15 @@ from grapevine.tools import Budget, ProtocolError
 PROBE = "PROBED"  # the role of a link that was dialled to ask for a sign of life
 ALIVE = "alive"  # the reason of its end, when the answer has come
 PACE, PACE_BURST = 100, 200  # lines a second, and at once, that may be said on a PACED link
+
+
+class Verdict(enum.Enum):
+    """What a probe has found."""
+
+    ALIVE = "it answers"
+    REFUSED = "nobody listens there"
+    SILENT = "no answer, or a wrong one"
+    UNKNOWN = "this node is late, or lacks descriptors"
 
 
 class LineNode(Node):
@@ -47,8 +58,7 @@ class Asker(LineNode):
                 self.hold(link, None, rest)
 
     def probe(self, peer: Address, on_verdict, limit: float = CONNECT) -> None:
-        """Ask an address for a sign of life. `on_verdict(alive)` follows: True, False, or None if
-        this node could not find out, because it is late, or lacks descriptors."""
+        """Ask an address for a sign of life. `on_verdict(Verdict)` follows."""
         self.dial(PROBE, peer, limit).on_verdict = on_verdict
 
     def ask_for_life(self, link: Link) -> None:
@@ -62,11 +72,12 @@ class Asker(LineNode):
 
     def probe_ended(self, link: Link, error: OSError | None) -> None:
         if link.closed == ALIVE:
-            link.on_verdict(True)
+            link.on_verdict(Verdict.ALIVE)
             return
         lacks = error is not None and error.errno in SHORT
         is_late = self.is_late() or self.now() > link.deadline + LATE  # maybe unnoticed so far
-        link.on_verdict(None if lacks or is_late else False)
+        verdict = Verdict.REFUSED if isinstance(error, ConnectionRefusedError) else Verdict.SILENT
+        link.on_verdict(Verdict.UNKNOWN if lacks or is_late else verdict)
 
     def on_liveness_request(self, link: Link, time: str, asker: Address) -> None:
         link.send(wire.say("liveness_reply", time, asker, self.address))

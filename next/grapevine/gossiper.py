@@ -4,6 +4,8 @@ A peer is one, and so is a chat server. A subclass says with whom (`gossips`), a
 the gossip lines of one of them, `heard` with its status lines, `gossip_ended` at its end.
 """
 
+import itertools
+
 from grapevine import wire
 from grapevine.addresses import Address
 from grapevine.asking import LineNode
@@ -28,7 +30,7 @@ class Gossiper(LineNode):
         self.way = make_way(self)
         self.is_leaving = False
         self.is_unheard = False  # it has said something that no neighbour can have
-        self._number = 0  # of its last message
+        self._numbers = itertools.count(1)  # of its messages
 
     def gossips(self) -> list:
         """Return the links over which it gossips."""
@@ -38,19 +40,28 @@ class Gossiper(LineNode):
 
     def check(self, text: str) -> None:
         """Raise ValueError if this text is no message: too long, for example."""
-        wire.make_gossip(wire.format_time(self.time()), self.run, self._number + 1, text)
+        wire.make_gossip(wire.format_time(self.time()), self.run, wire.NUMBER_LIMIT, text)
         if self.messages.forbids(text):
             raise ValueError("it has a forbidden word; nothing was sent")
 
     def originate(self, texts: list[str]) -> None:
         """Make messages, write them down, and spread them. ValueError, and none is made, if one
         does not fit into a line."""
-        if not texts or self.is_leaving or self.stopping:
-            return
+        lines = [] if self.is_leaving or self.stopping else self.make(texts)
+        self.publish(lines)
+
+    def make(self, texts: list[str]) -> list[bytes]:
+        """Return the lines of new messages, which are to be published in this order. Needs no lock.
+        ValueError, and none has a number, if a text does not fit into a line."""
         time = wire.format_time(self.time())
-        lines = [wire.make_gossip(time, self.run, number, text)
-                 for number, text in enumerate(texts, self._number + 1)]
-        self._number += len(lines)
+        for text in texts:  # a gap in the numbers would never close
+            wire.make_gossip(time, self.run, wire.NUMBER_LIMIT, text)
+        return [wire.make_gossip(time, self.run, next(self._numbers), text) for text in texts]
+
+    def publish(self, lines: list[bytes]) -> None:
+        """Write down and spread messages that were made here."""
+        if not lines:
+            return
         self.messages.add(lines, is_own=True)
         self.output.write_lines("generated:", lines)
         self.is_unheard = self.is_unheard or not self.gossips()

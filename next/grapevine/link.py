@@ -59,6 +59,10 @@ class Link:
         """Tell whether more than `size` bytes wait for somebody who reads, however slowly."""
         return len(self.waiting) > size and now - self.taken_at < 1.0
 
+    def takes(self) -> bool:
+        """Tell whether the other end may still read what is sent; a held link hears of no end."""
+        return self.closed is None and not self.connection.is_broken
+
     def close(self, reason: str) -> None:
         """End the link. What the connection has taken still arrives; the world tells the end."""
         if self.closed is None:

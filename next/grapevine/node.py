@@ -272,6 +272,6 @@ class Node:
         if not self.stopping:
             self.stopping = True
             self.output.finish(f"stopped:{reason}")
+            self.world.stop()  # first, or neighbours might dial again before its door is shut
             for link in list(self.links):
                 link.close(reason)
-            self.world.stop()

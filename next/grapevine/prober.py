@@ -10,14 +10,14 @@ import functools
 import math
 
 from grapevine.addresses import Address
+from grapevine.asking import Verdict
 
 STRANGERS_LIMIT = 8_192  # addresses of strangers that wait in a queue
 ASK_AGAIN = 1.0  # seconds until a probe that found nothing out is repeated
-REFUSED_WITHIN = 0.1  # seconds: a probe that fails sooner was refused
 
 
 class Prober:
-    """`node` has probe(address, on_verdict, seconds), now() and later(seconds, call, …); `stages`
+    """`node` has probe(address, on_verdict, seconds) and later(seconds, call, …); `stages`
     are pairs of seconds for a probe, and probes at once. If more than `limit` addresses wait for a
     stage, further ones count as silent."""
 
@@ -55,16 +55,15 @@ class Prober:
             while queue and self._free[stage]:
                 self._free[stage] -= 1
                 peer = queue.popleft()
-                ended = functools.partial(self._ended, peer, stage, self._node.now())
+                ended = functools.partial(self._ended, peer, stage)
                 self._node.probe(peer, ended, self._seconds[stage])
 
-    def _ended(self, peer: Address, stage: int, begun: float, alive: bool | None) -> None:
+    def _ended(self, peer: Address, stage: int, verdict: Verdict) -> None:
         self._free[stage] += 1
-        is_silent = alive is False and self._node.now() - begun > REFUSED_WITHIN
-        if alive is None:
+        if verdict is Verdict.UNKNOWN:
             self._node.later(ASK_AGAIN, self._enqueue, peer, stage)
-        elif is_silent and stage + 1 < len(self._queues):
+        elif verdict is Verdict.SILENT and stage + 1 < len(self._queues):
             self._enqueue(peer, stage + 1)
         else:
-            self._tell(peer, alive)
+            self._tell(peer, verdict is Verdict.ALIVE)
         self._begin()

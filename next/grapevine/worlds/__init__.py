@@ -1,11 +1,16 @@
 """The seam between a node and its world, which has clocks, threads and connections.
 
     a node asks its world        now()  time()  rng  later(seconds, call, *arguments, thread=…)
-                                 listen()  dial(link, seconds) -> connection  stop()
-    a link asks its connection   send(data) -> bytes taken     resume()     close()     .world
-    the world calls its node     accepted(connection, remote) -> link      up(link)
-                                 took(link, data)     ended(link, reason, error)     crowd_out()
+                                 listen(accepted, door)  dial(link, seconds) -> connection
+                                 hear(heard, door)  post(data, to, door)  stop()
+    a link asks its connection   send(data) -> bytes taken  resume()  close()  .world  .is_broken
+    the world calls its node     up(link)  took(link, data)  ended(link, reason, error)  crowd_out()
+                                 what `listen` was told: accepted(connection, remote) -> link
+                                 what `hear` was told: heard(data, remote)
     the world calls a link       flush(now), when there is room and link.waiting
+
+A door is opened before the node begins, and named by its number: 0 is its own address. Some are for
+connections (`listen`), others for datagrams (`hear`, `post`), which may get lost.
 
 One call at a time, and never from within another: what a node asks for happens after its call. A
 dial is followed by `up`, once `link.remote` is known and connected, or by `ended` alone. Each link

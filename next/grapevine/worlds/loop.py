@@ -11,7 +11,9 @@ into its file, and loses the link or the call.
 import collections
 import contextlib
 import errno
+import functools
 import math
+import os
 import random
 import selectors
 import socket
@@ -20,9 +22,9 @@ import time
 
 from grapevine.addresses import Address, look_up
 from grapevine.node import SHORT
-from grapevine.worlds import Calls, tcp
+from grapevine.worlds import Calls, sockets
 
-ACCEPTED_AT_ONCE = 32  # connections of a listener in one round
+TAKEN_AT_ONCE = 32  # connections, or datagrams, of a door in one round
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 UNWATCHED, URGENT_READ = (0, True), (READ, True)  # events, and whether they are urgent
 URGENT_WITHIN = 0.05  # seconds after which urgent sockets are served again
@@ -114,6 +116,7 @@ class Connection:
         self.sock = sock  # None until a dial knows where to
         self.remote: Address | None = None  # of a dial that is under way
         self._watched = UNWATCHED
+        self.is_broken = False  # something could not be sent
         self._is_blocked = False  # the kernel did not take everything
 
     def send(self, data: bytes) -> int:
@@ -122,7 +125,8 @@ class Connection:
         except BlockingIOError:
             sent = 0
         except OSError:
-            return len(data)  # reading finds out why
+            self.is_broken = True  # reading finds out why
+            return len(data)
         if sent < len(data):
             self._is_blocked = True
             self.watch()
@@ -134,7 +138,7 @@ class Connection:
     def close(self) -> None:
         self.unwatch()
         if self.sock is not None:
-            tcp.shut(self.sock)
+            sockets.shut(self.sock)
         self.world.loop.soon(self.world.end_connection, self, "closed")
 
     def watch(self) -> None:
@@ -169,7 +173,7 @@ class Connection:
         """Read once, if there is something."""
         if self.link.closed is None and not self.link.is_held:
             try:
-                data = self.sock.recv(tcp.READ_SIZE)
+                data = self.sock.recv(sockets.READ_SIZE)
             except BlockingIOError:
                 pass
             except OSError as error:
@@ -186,11 +190,11 @@ class Connection:
         if self.link.closed is not None:
             return
         try:
-            self.sock = tcp.socket_from(self.world.own, remote.family)
+            self.sock = sockets.socket_from(self.world.own, remote.family)
             self.sock.setblocking(False)
             number = self.sock.connect_ex((remote.ip, remote.port))
             if number not in (0, errno.EINPROGRESS, errno.EWOULDBLOCK):
-                raise OSError(number, errno.errorcode[number])
+                raise OSError(number, os.strerror(number))
         except OSError as error:
             self.world.loop.soon(self.world.end_connection, self, error.strerror, error)
         else:
@@ -201,9 +205,9 @@ class Connection:
         """A dial has come to its end, good or bad."""
         try:
             if number := self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-                raise OSError(number, errno.errorcode[number])
-            tcp.check_connected(self.sock)
-            tcp.send_at_once(self.sock)
+                raise OSError(number, os.strerror(number))
+            sockets.check_connected(self.sock)
+            sockets.send_at_once(self.sock)
         except OSError as error:
             self.world.end_connection(self, error.strerror or str(error), error)
         else:
@@ -218,15 +222,16 @@ class Connection:
 
 
 class LoopWorld:
-    """The world of a node that listens at an address; OSError if it cannot."""
+    """The world of a node that listens at an address, or has these doors; OSError if it cannot."""
 
-    def __init__(self, loop: Loop, own: Address):
+    def __init__(self, loop: Loop, own: Address, doors: list[socket.socket] | None = None):
         self.loop, self.own = loop, own
         self.now, self.time, self.rng = time.monotonic, time.time, random.Random()
         self.node = None
-        self._listener = tcp.listener_at(own)
-        self._listener.setblocking(False)
-        self._is_accepting = False
+        self._doors = doors or [sockets.listener_at(own)]
+        for door in self._doors:
+            door.setblocking(False)
+        self._open: set[socket.socket] = set()  # doors that are watched
         self._connections: dict[Connection, None] = {}  # those whose links have not ended
 
     def begin(self, node) -> None:
@@ -243,10 +248,18 @@ class LoopWorld:
 
     # What a node asks for.
 
-    def listen(self) -> None:
-        if not self.node.stopping and not self._is_accepting:
-            self._is_accepting = True
-            self.loop.watch(self._listener, UNWATCHED, URGENT_READ, self._accept)
+    def listen(self, accepted, door: int = 0) -> None:
+        self._watch(self._doors[door], functools.partial(self._accept, self._doors[door], accepted))
+
+    def hear(self, heard, door: int) -> None:
+        self._watch(self._doors[door], functools.partial(self._hear, self._doors[door], heard))
+
+    def post(self, data: bytes, to: Address, door: int) -> None:
+        sockets.post(self._doors[door], data, to)
+
+    def _watch(self, door: socket.socket, served) -> None:
+        self._open.add(door)
+        self.loop.watch(door, UNWATCHED, URGENT_READ, served)
 
     def later(self, seconds: float, call, *arguments, thread: str = "timer") -> None:
         self.loop.calls.at(self.now() + seconds, self.call, call, *arguments)
@@ -262,15 +275,16 @@ class LoopWorld:
         return connection
 
     def stop(self) -> None:
-        self._accept_no_more()
-        self._listener.close()
+        for door in list(self._open):
+            self._unwatch(door)
+        for door in self._doors:
+            door.close()
         for connection in self._connections:
             connection.close()
 
-    def _accept_no_more(self) -> None:
-        if self._is_accepting:
-            self._is_accepting = False
-            self.loop.watch(self._listener, URGENT_READ, UNWATCHED)
+    def _unwatch(self, door: socket.socket) -> None:
+        self._open.remove(door)
+        self.loop.watch(door, URGENT_READ, UNWATCHED)
 
     def _look_up(self, connection: Connection) -> None:
         try:
@@ -289,39 +303,47 @@ class LoopWorld:
             if not self.node.stopping and (link is None or link.closed is None):
                 call(*arguments)
         except Exception as error:
-            self.node.output.failed(tcp.failure(error, "loop"))
+            self.node.output.failed(sockets.failure(error, "loop"))
             if link is not None:
                 link.close("failed")
 
-    def _accept(self, events: int) -> None:
-        for _ in range(ACCEPTED_AT_ONCE):
-            if not self._is_accepting:
+    def _hear(self, door: socket.socket, heard, events: int) -> None:
+        for _ in range(TAKEN_AT_ONCE):
+            if door not in self._open:
                 return  # the node has stopped
             try:
-                sock, remote = self._listener.accept()
-            except BlockingIOError:
-                return
+                data, remote = door.recvfrom(sockets.READ_SIZE)
+            except OSError:
+                return  # there is none, or an earlier one was refused
+            self.call(heard, data, sockets.remote_address(remote))
+
+    def _accept(self, door: socket.socket, accepted, events: int) -> None:
+        for _ in range(TAKEN_AT_ONCE):
+            if door not in self._open:
+                return  # the node has stopped
+            try:
+                sock, remote = door.accept()
             except OSError as error:
-                if error.errno in SHORT:
+                if error.errno in SHORT and error.errno != errno.EAGAIN:
                     self.call(self.node.crowd_out)
-                    self._accept_no_more()
-                    self.later(tcp.SHORT_REST, self.listen)
+                    self._unwatch(door)
+                    self.later(sockets.SHORT_REST, self.listen, accepted, self._doors.index(door))
                 return
             connection = Connection(self, sock=sock)
-            self.call(self._welcome, connection, tcp.remote_address(remote))
+            self.call(self._welcome, connection, sockets.remote_address(remote), accepted)
             if connection.link is None:
                 sock.close()
             else:
                 self._connections[connection] = None
                 connection.read()  # at once, because a round may last long
 
-    def _welcome(self, connection: Connection, remote: Address) -> None:
+    def _welcome(self, connection: Connection, remote: Address, accepted) -> None:
         connection.sock.setblocking(False)
         try:
-            tcp.send_at_once(connection.sock)
+            sockets.send_at_once(connection.sock)
         except OSError:
             return  # it broke already
-        connection.link = self.node.accepted(connection, remote)
+        connection.link = accepted(connection, remote)
 
     def end_connection(self, connection: Connection, reason: str, error: OSError | None = None
                        ) -> None:

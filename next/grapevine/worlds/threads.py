@@ -1,6 +1,6 @@
 """The world of threads: one node in a process, over TCP, as a person starts it.
 
-    listener            accepts connections
+    listener            accepts connections; one for each door, as `datagrams` for those
     reader              one for each connection: connects it, if it is a dial, and reads to its end
     gossip generator, liveness, membership, anti-entropy (of a peer), lookout (of a seed)
                         each waits until its duty is due, and does it
@@ -27,11 +27,10 @@ import weakref
 
 from grapevine.addresses import Address, look_up
 from grapevine.node import SHORT
-from grapevine.worlds import Calls, tcp
+from grapevine.worlds import Calls, sockets
 
-DONT_WAIT = getattr(socket, "MSG_DONTWAIT", 0)  # Windows has none
-LISTENER_LOOK = None if sys.platform == "linux" else 0.5  # seconds after which a thread looks
-READER_LOOK = None if DONT_WAIT else 0.5  # whether all is over; None: it is woken
+DOOR_LOOK = None if sys.platform == "linux" else 0.5  # seconds after which a thread looks
+READER_LOOK = None if sockets.DONT_WAIT else 0.5  # whether all is over; None: it is woken
 Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)  # of few sockets, seldom
 
 
@@ -41,25 +40,27 @@ class Connection:
     def __init__(self, world: "ThreadWorld", link=None, sock: socket.socket | None = None):
         self.world, self.link = world, link
         self.sock = sock  # None until a dial connects
+        self.is_broken = False  # something could not be sent
         self.sender: socket.socket | None = None  # the same socket, never waiting
         self.go_on = threading.Condition(world.lock)  # its link is held no more, or has ended
 
     def attach(self) -> None:
         """Make a connected socket ready. OSError if it broke, or descriptors are short."""
-        tcp.send_at_once(self.sock)
+        sockets.send_at_once(self.sock)
         self.sock.settimeout(READER_LOOK)
-        if not DONT_WAIT:
+        if not sockets.DONT_WAIT:
             self.sender = self.sock.dup()
             self.sender.setblocking(False)
 
     def send(self, data: bytes) -> int:
         """Hand the kernel what it takes at once. If that is not all, the writer goes on."""
         try:
-            sent = (self.sender or self.sock).send(data, DONT_WAIT)
+            sent = (self.sender or self.sock).send(data, sockets.DONT_WAIT)
         except BlockingIOError:
             sent = 0
         except OSError:
-            return len(data)  # its reader finds out why
+            self.is_broken = True  # its reader finds out why
+            return len(data)
         if sent < len(data):
             self.world.blocked(self)
         return sent
@@ -77,7 +78,7 @@ class Connection:
         """Wake the thread that uses the socket."""
         self.go_on.notify()
         if self.sock is not None:
-            tcp.shut(self.sock)
+            sockets.shut(self.sock)
 
     def drop(self) -> None:
         """Close the descriptors."""
@@ -87,17 +88,18 @@ class Connection:
 
 
 class ThreadWorld:
-    """The world of a node that listens at an address; OSError if it cannot."""
+    """The world of a node that listens at an address, or has these doors; OSError if it cannot."""
 
-    def __init__(self, own: Address):
+    def __init__(self, own: Address, doors: list[socket.socket] | None = None):
         self.lock = threading.Lock()
         self.over = threading.Event()  # the node has stopped
         self.has_failed = False  # because of an error of its threads
         self.now, self.time, self.rng = time.monotonic, time.time, random.Random()
         self.node = None
         self._own = own
-        self._listener = tcp.listener_at(own)
-        self._listener.settimeout(LISTENER_LOOK)
+        self._doors = doors or [sockets.listener_at(own)]
+        for door in self._doors:
+            door.settimeout(DOOR_LOOK)
         self._threads: set[threading.Thread] = set()
         self._timers: dict[str, tuple[Calls, threading.Condition]] = {}  # by name of the thread
         self._connections: set[Connection] = set()  # those whose links have not ended
@@ -110,6 +112,7 @@ class ThreadWorld:
         """Start a node."""
         self.node = node
         with self.lock:
+            self._start_thread("writer", self._write)
             node.start()
 
     def end(self, reason: str, seconds: float = 1.0) -> bool:
@@ -127,9 +130,14 @@ class ThreadWorld:
 
     # What a node and its links ask for, with the lock held.
 
-    def listen(self) -> None:
-        self._start_thread("listener", self._accept)
-        self._start_thread("writer", self._write)
+    def listen(self, accepted, door: int = 0) -> None:
+        self._start_thread("listener", self._accept, self._doors[door], accepted)
+
+    def hear(self, heard, door: int) -> None:
+        self._start_thread("datagrams", self._hear, self._doors[door], heard)
+
+    def post(self, data: bytes, to: Address, door: int) -> None:
+        sockets.post(self._doors[door], data, to)
 
     def later(self, seconds: float, call, *arguments, thread: str = "timer") -> None:
         if self.over.is_set():
@@ -159,7 +167,8 @@ class ThreadWorld:
         self.over.set()
         for _, sooner in self._timers.values():
             sooner.notify()
-        tcp.shut(self._listener)
+        for door in self._doors:
+            sockets.shut(door)
         for connection in self._connections:
             connection.shut()
         self._wake_writer()
@@ -206,7 +215,7 @@ class ThreadWorld:
             self._threads.discard(threading.current_thread())
 
     def _failed(self, error: Exception) -> None:
-        self.node.output.failed(tcp.failure(error, threading.current_thread().name))
+        self.node.output.failed(sockets.failure(error, threading.current_thread().name))
 
     def _call(self, call, *arguments, link=None) -> None:
         """Call the node, of a link unless that has ended. A link whose call fails ends, because it
@@ -259,29 +268,40 @@ class ThreadWorld:
 
     # Connections.
 
-    def _accept(self) -> None:
-        with self._listener:
+    def _hear(self, door: socket.socket, heard) -> None:
+        """Hand datagrams to the node."""
+        with door:
             while not self.over.is_set():
                 try:
-                    sock, remote = self._listener.accept()
+                    data, remote = door.recvfrom(sockets.READ_SIZE)
+                except OSError:  # a look is over, or an earlier datagram was refused
+                    continue
+                if remote:  # else it was shut
+                    self._call(heard, data, sockets.remote_address(remote))
+
+    def _accept(self, door: socket.socket, accepted) -> None:
+        with door:
+            while not self.over.is_set():
+                try:
+                    sock, remote = door.accept()
                 except TimeoutError:
                     continue
                 except OSError as error:
                     if error.errno in SHORT:
                         self._call(self.node.crowd_out)
-                    self.over.wait(tcp.SHORT_REST)
+                    self.over.wait(sockets.SHORT_REST)
                     continue
                 connection = Connection(self, sock=sock)
-                self._call(self._welcome, connection, remote)
+                self._call(self._welcome, connection, remote, accepted)
                 if connection.link is None:
                     connection.drop()
 
-    def _welcome(self, connection: Connection, remote: tuple) -> None:
+    def _welcome(self, connection: Connection, remote: tuple, accepted) -> None:
         try:
             connection.attach()
         except OSError:
             return  # it broke already, or no descriptor is left
-        connection.link = self.node.accepted(connection, tcp.remote_address(remote))
+        connection.link = accepted(connection, sockets.remote_address(remote))
         self._start_reader(connection)
 
     def _serve(self, connection: Connection, until: float | None) -> None:
@@ -302,12 +322,12 @@ class ThreadWorld:
 
     def _connect(self, connection: Connection, until: float) -> Address:
         remote = look_up(connection.link.peer, self._own)
-        sock = connection.sock = tcp.socket_from(self._own, remote.family)
+        sock = connection.sock = sockets.socket_from(self._own, remote.family)
         sock.settimeout(max(0.01, until - self.now()))
         if connection.link.closed or self.over.is_set():
             raise OSError(errno.ECANCELED, "the link has ended")
         sock.connect((remote.ip, remote.port))
-        tcp.check_connected(sock)
+        sockets.check_connected(sock)
         connection.attach()
         return remote
 
@@ -319,7 +339,7 @@ class ThreadWorld:
         link = connection.link
         while link.closed is None:
             try:
-                data = connection.sock.recv(tcp.READ_SIZE)
+                data = connection.sock.recv(sockets.READ_SIZE)
             except TimeoutError as error:
                 if error.errno is None:
                     continue  # READER_LOOK is over
@@ -340,7 +360,7 @@ class ThreadWorld:
         self.over.set()
         if self.node is not None:
             self.node.stopping = True
-        for each in (self._listener, self._wake_reader, self._wake_sender):
+        for each in (*self._doors, self._wake_reader, self._wake_sender):
             each.close()
         for connection in self._connections:
             connection.drop()

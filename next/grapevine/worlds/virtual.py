@@ -42,6 +42,7 @@ class Cables(NamedTuple):
     jitter: float = 0.0  # seconds at most that bytes take longer
     bandwidth: float = 1e8  # bytes a second, of each connection
     buffer: int = 256 << 10  # bytes that were sent and not read yet
+    loss: float = 0.0  # probability that a datagram gets lost
 
 
 class Network:
@@ -49,7 +50,7 @@ class Network:
 
     def __init__(self, rng: random.Random, cables: Cables = Cables()):
         self.now, self.made, self.rng, self.cables = 0.0, 0, rng, cables
-        self.worlds: dict[Address, "VirtualWorld"] = {}  # those that listen
+        self.doors: dict[Address, tuple] = {}  # that are open -> world, and what it is to call
         self.names: dict[Target, Address] = {}  # where names of seeds lead
         self.unpowered: dict[Address, list["End"]] = {}  # ends of machines without power
         self.slow: dict[Address, float] = {}  # machine -> seconds that all takes longer
@@ -132,6 +133,10 @@ class End:
                 self.other.expect(FIN)
             self.world.soon(self, self.world.over, self, reason, error)
 
+    @property
+    def is_broken(self) -> bool:
+        return self.is_over
+
     def resume(self) -> None:
         self.world.soon(self, self.read)
 
@@ -207,7 +212,8 @@ class VirtualWorld:
     """The world of one life of a node, which `make(world)` makes. Its clock is ahead by `clock`."""
 
     def __init__(self, net: Network, address: Address, make, rng: random.Random,
-                 clock: float = 0.0, lag: float = 0.0):
+                 clock: float = 0.0, lag: float = 0.0, doors: tuple[Address, ...] = ()):
+        self.doors = doors or (address,)
         self.net, self.address, self.rng = net, address, rng
         self.now, self.time = lambda: net.now, lambda: START + clock + net.now
         self.has_no_power = self.is_frozen = self._is_gone = False
@@ -221,13 +227,31 @@ class VirtualWorld:
 
     # What a node asks for.
 
-    def listen(self) -> None:
-        if self.address in self.net.worlds:
-            raise _failure(errno.EADDRINUSE)[1]
-        self.net.worlds[self.address] = self
+    def listen(self, accepted, door: int = 0) -> None:
+        self._open(door, accepted)
         for end in self.net.unpowered.pop(self.address, ()):
             if end.unread > sum(map(len, end.arrived)):  # it is sent again, to nobody
                 end.other.expect(RESET)
+
+    def hear(self, heard, door: int) -> None:
+        self._open(door, heard)
+
+    def _open(self, door: int, tell) -> None:
+        if self.doors[door] in self.net.doors:
+            raise _failure(errno.EADDRINUSE)[1]
+        self.net.doors[self.doors[door]] = self, tell
+
+    def post(self, data: bytes, to: Address, door: int) -> None:
+        """Send a datagram, which may get lost."""
+        net, own = self.net, self.doors[door]
+        if net.rng.random() >= net.cables.loss and not net.parted(own, to):
+            latency = net.rng.uniform(*net.cables.latency)
+            net.at(net.now + net.delay(latency, own, to), self._posted, data, own, to)
+
+    def _posted(self, data: bytes, own: Address, to: Address) -> None:
+        there, heard = self.net.doors.get(to, (None, None))
+        if there is not None:
+            there.do(to, heard, data, own)
 
     def later(self, seconds: float, call, *arguments, thread: str = "timer") -> None:
         self.asked[thread] += 1
@@ -255,11 +279,15 @@ class VirtualWorld:
     def stop(self) -> None:
         """The process is over, for example killed; its kernel ends its connections."""
         self._is_gone = self.node.stopping = True
-        if self.net.worlds.get(self.address) is self:
-            del self.net.worlds[self.address]
+        self._close_doors()
         for end in self.connections():
             end.is_over = True
             end.other.expect(RESET if end.arrived else FIN)
+
+    def _close_doors(self) -> None:
+        for door in self.doors:
+            if self.net.doors.get(door, (None,))[0] is self:
+                del self.net.doors[door]
 
     # Accidents.
 
@@ -267,7 +295,7 @@ class VirtualWorld:
 
     def lose_power(self) -> None:
         """Nobody is told, and the node is not called again."""
-        self.net.worlds.pop(self.address, None)
+        self._close_doors()
         self.net.unpowered[self.address] = self.connections()
         for end in self.connections():
             if self.net.parted(self.address, end.other.address):
@@ -304,7 +332,7 @@ class VirtualWorld:
     def _reach(self, end: End, way: float, limit: float) -> None:
         """A dial comes to its machine, whose kernel answers, even for a frozen process."""
         net, target, answered = self.net, end.link.remote, self.net.now + way
-        there, error = net.worlds.get(target), errno.ECONNREFUSED
+        (there, accepted), error = net.doors.get(target, (None, None)), errno.ECONNREFUSED
         if end.is_over or self._is_gone:
             return
         if net.parted(self.address, target) or target in net.unpowered or answered > limit:
@@ -313,11 +341,11 @@ class VirtualWorld:
             net.at(answered, self.do, end, end.close, *_failure(error))
             return
         end.arrives, end.other = answered, End(there, end.latency, other=end)
-        there.soon(end.other, there._accept, end.other, next(net.ports))
+        there.soon(end.other, there._accept, end.other, accepted, next(net.ports))
         net.at(answered, self.do, end, self._connected, end)
 
-    def _accept(self, end: End, port: int) -> None:
-        end.link = self.node.accepted(end, address_of(end.other.address.ip, port))
+    def _accept(self, end: End, accepted, port: int) -> None:
+        end.link = accepted(end, address_of(end.other.address.ip, port))
 
     def _connected(self, end: End) -> None:
         if not end.is_over:

@@ -20,7 +20,7 @@ class Shop(LineNode):
         self.shelf = 1
 
     def start(self) -> None:
-        self.world.listen()
+        self.world.listen(self.accepted)
 
     def parse(self, message: bytes) -> tuple[str, tuple]:
         kind = message.decode().rstrip()

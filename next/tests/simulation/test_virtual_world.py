@@ -23,7 +23,7 @@ class Recorder:
         self._is_called = False
 
     def start(self):
-        self.world.listen()
+        self.world.listen(self.accepted)
 
     def dial(self, target, seconds=2.0):
         link = Link("dialled", target, None)

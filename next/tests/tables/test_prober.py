@@ -2,7 +2,8 @@
 
 import collections
 
-from grapevine.prober import ASK_AGAIN, REFUSED_WITHIN, Prober
+from grapevine.asking import Verdict
+from grapevine.prober import ASK_AGAIN, Prober
 from tests.tables.samples import peer
 
 STAGES = [(0.25, 3), (2.0, 2), (2.0, 1)]
@@ -33,10 +34,10 @@ class Node:
         for address in addresses:
             self.prober.ask(address, self.verdicts[address].append)
 
-    def end(self, address, alive, after: float = 0.0) -> None:
+    def end(self, address, verdict, after: float = 0.0) -> None:
         """End a probe that has taken so long."""
         self.time += after
-        self.probes.pop(address)[0](alive)
+        self.probes.pop(address)[0](verdict)
 
     def pass_time(self, seconds: float) -> None:
         self.time += seconds
@@ -53,10 +54,10 @@ def test_so_many_are_probed_at_a_time_in_the_order_in_which_they_were_asked():
     node = Node()
     node.ask(A, B, C, D, E)
     assert list(node.probes) == [A, B, C] and node.probes[A][1] == 0.25
-    node.end(B, True)
+    node.end(B, Verdict.ALIVE)
     assert node.verdicts[B] == [True] and list(node.probes) == [A, C, D]
     assert B not in node.prober and E in node.prober
-    node.end(A, True)
+    node.end(A, Verdict.ALIVE)
     assert list(node.probes) == [C, D, E]
 
 
@@ -64,10 +65,10 @@ def test_two_questions_share_a_probe_and_a_later_one_has_its_own():
     node = Node()
     node.ask(A, A)
     assert len(node.probes) == 1
-    node.end(A, True)
+    node.end(A, Verdict.ALIVE)
     assert node.verdicts[A] == [True, True]
     node.ask(A)
-    node.end(A, True)
+    node.end(A, Verdict.ALIVE)
     assert node.verdicts[A] == [True] * 3
 
 
@@ -75,37 +76,36 @@ def test_who_says_nothing_comes_to_the_next_stage_and_delays_nobody():
     node = Node()
     node.ask(A, B, C, D, E)
     for silent in (A, B, C):
-        node.end(silent, False, 0.25)
+        node.end(silent, Verdict.SILENT, 0.25)
     assert list(node.probes) == [D, A, E, B], "two of them are probed in the second stage"
     assert node.probes[A][1] == 2.0 and not node.verdicts[A]
-    node.end(D, False, 0.25)
-    node.end(A, False, 2.0)
+    node.end(D, Verdict.SILENT, 0.25)
+    node.end(A, Verdict.SILENT, 2.0)
     assert list(node.probes) == [E, B, C, A], "the first is in the last stage, and D waits"
-    node.end(A, False, 2.0)
+    node.end(A, Verdict.SILENT, 2.0)
     assert node.verdicts[A] == [False] and A not in node.prober
-    node.end(C, True)
+    node.end(C, Verdict.ALIVE)
     assert node.verdicts[C] == [True]
 
 
 def test_who_refuses_the_connection_is_dead_at_once():
     node = Node()
     node.ask(A, B)
-    node.end(A, False, REFUSED_WITHIN)
-    assert node.verdicts[A] == [False]
-    node.end(B, False, 0.01)
-    assert not node.verdicts[B], "that took longer, so it was silent"
+    node.end(A, Verdict.REFUSED)
+    node.end(B, Verdict.SILENT)
+    assert node.verdicts[A] == [False] and not node.verdicts[B]
 
 
 def test_while_nothing_can_be_found_out_it_is_asked_again_in_the_same_stage():
     node = Node()
     node.ask(A, B, C, D)
-    node.end(A, False, 0.25)
+    node.end(A, Verdict.SILENT, 0.25)
     for _ in range(3):
-        node.end(A, None, 2.0)
+        node.end(A, Verdict.UNKNOWN, 2.0)
         assert A not in node.probes and A in node.prober and D in node.probes
         node.pass_time(ASK_AGAIN)
         assert node.probes[A][1] == 2.0 and not node.verdicts[A]
-    node.end(A, True)
+    node.end(A, Verdict.ALIVE)
     assert node.verdicts[A] == [True]
 
 
@@ -116,6 +116,6 @@ def test_beyond_the_limit_of_a_queue_an_address_counts_as_silent():
     assert len(node.probes) == STAGES[0][1]
     assert node.verdicts[many[-1]] == [False] and many[-1] not in node.prober
     assert node.verdicts[many[-2]] == [] and many[-2] in node.prober
-    node.end(next(iter(node.probes)), True)
+    node.end(next(iter(node.probes)), Verdict.ALIVE)
     node.ask(many[-1])
     assert node.verdicts[many[-1]] == [False] and many[-1] in node.prober, "there is room again"

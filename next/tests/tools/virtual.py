@@ -148,7 +148,7 @@ class Machine:
 
     def start(self) -> None:
         if self._listens:
-            self.world.listen()
+            self.world.listen(self.accepted)
 
     def accepted(self, connection, remote: Address) -> End:
         end = End(self, connection, remote)

@@ -6,12 +6,17 @@ another, or after the end of a link.
 """
 
 import contextlib
+import functools
+import io
 import random
 import socket
 import time
 
 from grapevine.addresses import Address, Name, Target, address_of
 from grapevine.link import Link
+from grapevine.output import Output
+from grapevine.settings import Settings
+from grapevine.worlds import sockets
 from grapevine.worlds.loop import Loop, LoopWorld
 from grapevine.worlds.threads import ThreadWorld
 from grapevine.worlds.virtual import Cables, Network, VirtualWorld
@@ -109,7 +114,7 @@ class Recorder:
     # What its world calls.
 
     def start(self) -> None:
-        self.world.listen()
+        self.world.listen(self.accepted)
 
     def accepted(self, connection, remote: Address) -> Link:
         self.links.append(Link("accepted", None, remote, connection))
@@ -156,11 +161,23 @@ class LiveStage:
     def __init__(self):
         self._stack = contextlib.ExitStack()
         self._nodes: dict[Recorder, Address] = {}
+        self._others: list = []  # nodes of other kinds
         self.fails = False  # a test has nodes fail
 
     def begin(self, world, lock, address: Address) -> Recorder:
         node = Recorder(world, lock)
         self._nodes[node] = address
+        world.begin(node)
+        return node
+
+    def with_doors(self, kind):
+        """Return a node of a kind, with doors for connections at 0 and 1, for datagrams at 2."""
+        addresses = [self.refusing() for _ in range(3)]
+        doors = [*map(sockets.listener_at, addresses[:2]), sockets.datagrams_at(addresses[2])]
+        world = self.world(addresses[0], doors)
+        node = kind(addresses[0], Settings(), Output(io.BytesIO()), world)
+        node.doors = addresses
+        self._others.append(node)
         world.begin(node)
         return node
 
@@ -203,7 +220,7 @@ class LiveStage:
 class ThreadStage(LiveStage):
     """Nodes in the world of threads."""
 
-    wait = staticmethod(time.sleep)
+    wait, world = staticmethod(time.sleep), ThreadWorld
 
     def node(self) -> Recorder:
         address = self.refusing()
@@ -216,7 +233,7 @@ class ThreadStage(LiveStage):
             time.sleep(seconds)
 
     def close(self) -> None:
-        assert all([node.world.end("over") for node in self._nodes])
+        assert all([node.world.end("over") for node in [*self._nodes, *self._others]])
         super().close()
 
 
@@ -226,7 +243,7 @@ class LoopStage(LiveStage):
     def __init__(self):
         super().__init__()
         self.loop = Loop()
-        self.wait = self.loop.round
+        self.wait, self.world = self.loop.round, functools.partial(LoopWorld, self.loop)
 
     def node(self) -> Recorder:
         address = self.refusing()
@@ -236,7 +253,7 @@ class LoopStage(LiveStage):
         time.sleep(seconds)
 
     def close(self) -> None:
-        for node in self._nodes:
+        for node in [*self._nodes, *self._others]:
             node.world.end("over")
         self.loop.close()
         super().close()
@@ -253,6 +270,15 @@ class VirtualStage:
         return VirtualWorld(self._net, self.refusing(),
                             lambda world: Recorder(world, contextlib.nullcontext()),
                             random.Random(2)).node
+
+    def with_doors(self, kind):
+        doors = tuple(self.refusing() for _ in range(3))
+        node = VirtualWorld(
+            self._net, doors[0],
+            lambda world: kind(doors[0], Settings(), Output(io.BytesIO()), world),
+            random.Random(3), doors=doors).node
+        node.doors = doors
+        return node
 
     def address(self, node: Recorder) -> Address:
         return node.world.address

@@ -1,4 +1,4 @@
-"""TCP sockets as the worlds of threads and of a loop use them, and how they write an error down."""
+"""Sockets as the worlds of threads and of a loop use them, and how they write an error down."""
 
 import contextlib
 import os
@@ -7,7 +7,8 @@ import sys
 
 from grapevine.addresses import Address, address_of
 
-READ_SIZE = 65_536
+READ_SIZE = 65_536  # bytes; also more than a datagram has
+DONT_WAIT = getattr(socket, "MSG_DONTWAIT", 0)  # Windows has none
 BACKLOG = 4_096  # connections that the kernel keeps for a listener
 SHORT_REST = 0.1  # seconds without `accept` when no descriptor is left
 IP_BIND_ADDRESS_NO_PORT = 24  # of Linux: `connect` then finds a port much faster than `bind`
@@ -16,6 +17,23 @@ IP_BIND_ADDRESS_NO_PORT = 24  # of Linux: `connect` then finds a port much faste
 def listener_at(own: Address) -> socket.socket:
     """Return a socket that listens at an address. OSError if it cannot."""
     return socket.create_server((own.ip, own.port), family=own.family, backlog=BACKLOG)
+
+
+def datagrams_at(own: Address) -> socket.socket:
+    """Return a socket for datagrams to and from an address. OSError if it cannot."""
+    sock = socket.socket(own.family, socket.SOCK_DGRAM)
+    try:
+        sock.bind((own.ip, own.port))
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def post(door: socket.socket, data: bytes, to: Address) -> None:
+    """Send a datagram, unless the kernel has no room for it: it may get lost anyway."""
+    with contextlib.suppress(OSError):
+        door.sendto(data, DONT_WAIT, (to.ip, to.port))
 
 
 def socket_from(own: Address, family: socket.AddressFamily) -> socket.socket:

@@ -1,0 +1,166 @@
+"""Nodes that speak no lines: frames of bytes, datagrams, two doors. In all worlds."""
+
+import pytest
+
+from grapevine.link import Link
+from grapevine.node import UNIDENTIFIED, UP, Node
+from grapevine.tools import ProtocolError
+
+GUEST, SHOP = "GUEST", "SHOP"
+
+
+class CountingLink(Link):
+    """A link that knows how many frames have come."""
+
+    frames = 0
+
+
+class Shop(Node):
+    """Sells over one door, in frames of a byte for the length, and shows over the other what is
+    left; a datagram is answered by a datagram."""
+
+    LINK = CountingLink
+    ANSWERS = {
+        UNIDENTIFIED: {"buy": "on_buy"},
+        GUEST: {"look": "on_look"},
+        SHOP: {UP: "came_in", "sold": "on_sold", "left": "on_sold"},
+    }
+
+    def start(self) -> None:
+        self.stock, self.heard_of, self.orders = 3, [], []
+        self.world.listen(self.accepted)
+        self.world.listen(self.guest_came, 1)
+        self.world.hear(self.heard_datagram, 2)
+
+    def cut(self, link, data: bytes) -> list[bytes]:
+        data, frames = link.rest + data, []
+        while data and len(data) > data[0]:
+            frames.append(data[1:data[0] + 1])
+            data = data[data[0] + 1:]
+        link.rest = data
+        link.frames += len(frames)
+        return frames
+
+    def parse(self, frame: bytes) -> tuple[str, tuple]:
+        word, _, detail = frame.decode().partition(" ")
+        if not word:
+            raise ProtocolError("an empty frame")
+        return word, (detail,)
+
+    def say(self, link, text: str) -> None:
+        link.send(bytes([len(text)]) + text.encode())
+
+    def guest_came(self, connection, remote) -> Link:
+        link = self.accepted(connection, remote)
+        self.trust(link, GUEST, remote)
+        return link
+
+    def on_buy(self, link, what: str) -> None:
+        self.stock -= 1
+        self.say(link, f"sold {what}")
+        self.hold(link, lambda: self.stock > 0)
+
+    def on_look(self, link, what: str) -> None:
+        self.say(link, f"left {self.stock}")
+
+    def heard_datagram(self, data: bytes, remote) -> None:
+        self.heard_of.append(data)
+        if data == b"open?":
+            self.world.post(b"yes", remote, 2)
+
+    # As a customer.
+
+    def came_in(self, link) -> None:
+        for order in self.orders:
+            self.say(link, order)
+
+    def on_sold(self, link, what: str) -> None:
+        self.heard_of.append(what.encode())
+
+
+@pytest.fixture
+def pair(stage):
+    return stage.with_doors(Shop), stage.with_doors(Shop)
+
+
+def call(node, act) -> None:
+    """Have something done in a call of a node."""
+    lock = getattr(node.world, "lock", None)
+    if lock is None:
+        act()
+    else:
+        with lock:
+            act()
+
+
+def order(customer: Shop, shop: Shop, door: int, *orders: str) -> CountingLink:
+    customer.orders, links = list(orders), []
+    call(customer, lambda: links.append(customer.dial(SHOP, shop.doors[door], 2.0)))
+    return links[0]
+
+
+def test_frames_of_bytes_are_cut_and_answered_and_a_link_counts_them(stage, pair):
+    customer, shop = pair
+    link = order(customer, shop, 0, "buy tea", "buy milk")
+    assert stage.passes(lambda: customer.heard_of == [b"tea", b"milk"])
+    assert link.frames == 2 and [each.frames for each in shop.links] == [2]
+
+
+def test_each_door_has_a_method_of_its_own_for_who_comes(stage, pair):
+    customer, shop = pair
+    order(customer, shop, 1, "look")
+    assert stage.passes(lambda: customer.heard_of == [b"3"])
+    order(customer, shop, 1, "buy tea")
+    assert stage.passes(lambda: not shop.links or len(shop.links) == 1)
+    assert shop.stock == 3, "over this door nothing is sold"
+
+
+def test_a_node_that_holds_a_link_handles_no_more_of_it_until_its_condition_holds(stage, pair):
+    customer, shop = pair
+    order(customer, shop, 0, *[f"buy {n}" for n in range(5)])
+    assert stage.passes(lambda: len(customer.heard_of) == 3)
+    assert not stage.passes(lambda: len(customer.heard_of) > 3, 0.2)
+    call(shop, lambda: setattr(shop, "stock", 9))
+    assert stage.passes(lambda: customer.heard_of == [b"0", b"1", b"2", b"3", b"4"])
+
+
+def test_datagrams_are_heard_and_posted(stage, pair):
+    customer, shop = pair
+
+    def asks() -> bool:
+        call(customer, lambda: customer.world.post(b"open?", shop.doors[2], 2))
+        return stage.passes(lambda: customer.heard_of, 0.5)
+
+    assert any(asks() for _ in range(20)), "some may get lost"
+    assert customer.heard_of[0] == b"yes" and shop.heard_of[0] == b"open?"
+
+
+def test_a_datagram_to_nobody_is_lost_and_harms_nothing(stage, pair):
+    customer, shop = pair
+    for _ in range(3):
+        call(customer, lambda: customer.world.post(b"hello", stage.refusing(), 2))
+    call(customer, lambda: customer.world.post(b"hello", shop.doors[2], 2))
+    assert stage.passes(lambda: shop.heard_of == [b"hello"])
+
+
+def test_a_link_whose_other_end_is_gone_takes_no_more_also_while_it_is_held(stage, pair):
+    customer, shop = pair
+    order(customer, shop, 0, "buy 1", "buy 2", "buy 3", "buy 4")
+    assert stage.passes(lambda: len(customer.heard_of) == 3)
+    [link] = shop.links
+    assert link.is_held and link.takes()
+    call(customer, lambda: [each.close("gone") for each in list(customer.links)])
+
+    def is_gone() -> bool:
+        call(shop, lambda: link.takes() and shop.say(link, "are you there"))
+        return not link.takes()
+
+    assert stage.passes(is_gone)
+
+
+def test_a_stop_closes_every_door(stage, pair):
+    customer, shop = pair
+    call(shop, lambda: shop.stop("closed"))
+    links = [order(customer, shop, door) for door in (0, 1)]
+    assert stage.passes(lambda: all(link.closed for link in links))
+    assert all("refused" in link.closed for link in links)
