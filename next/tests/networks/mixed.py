@@ -1,7 +1,8 @@
 """A network of present and new programs, with accidents, that the present `check` judges.
 
-`python mixed.py CHANCE`: seeds and peers are drawn from both folders; 20 peers, kills, freezes,
-leaves, late joiners, two seeds killed and started again, 300 typed messages. Goes with the switch.
+`python mixed.py CHANCE [PRESENT NEW]`: seeds and peers are drawn from both folders, and spread by
+these ways (flood); 20 peers, kills, freezes, leaves, late joiners, two seeds killed and started
+again, 300 typed messages. Goes with the switch.
 """
 
 import contextlib
@@ -32,8 +33,9 @@ def free_ports(count: int) -> list[int]:
 
 
 class Mixed:
-    def __init__(self, chance: int, folder: pathlib.Path, sources=(PRESENT, NEW)):
-        self.rng, self.folder, self.sources = random.Random(chance), folder, sources
+    def __init__(self, chance: int, folder: pathlib.Path, ways: tuple[str, str]):
+        self.rng, self.folder = random.Random(chance), folder
+        self.ways = dict(zip((PRESENT, NEW), ways))
         ports = free_ports(SEEDS + PEERS)
         self.seeds, self.peers = ports[:SEEDS], ports[SEEDS:]
         self.processes: dict[int, subprocess.Popen] = {}
@@ -42,10 +44,11 @@ class Mixed:
 
     def start(self, port: int) -> None:
         is_seed = port in self.seeds
-        program = self.rng.choice(self.sources) / ("seed.py" if is_seed else "peer.py")
+        source = self.rng.choice(list(self.ways))
+        program = source / ("seed.py" if is_seed else "peer.py")
         where = f"127.0.0.1:{port}" if is_seed else str(port)
         flags = ["--config", self.folder / "config.txt", "--outputs", self.folder / "outputs",
-                 "--quiet", *(() if is_seed else FLAGS)]
+                 "--quiet", *(() if is_seed else (*FLAGS, "--spread", self.ways[source]))]
         if port in self.processes:
             self.processes[port].stdin.close()
         with open(self.folder / "screens.txt", "ab") as screens:
@@ -114,10 +117,10 @@ class Mixed:
             process.stdin.close()
 
 
-def play(chance: int, sources=(PRESENT, NEW)) -> tuple[int, str]:
+def play(chance: int, ways: tuple[str, str] = ("flood", "flood")) -> tuple[int, str]:
     """Play one network; return the exit code of `check`, and its rows."""
     with tempfile.TemporaryDirectory() as folder:
-        mixed = Mixed(chance, pathlib.Path(folder), sources)
+        mixed = Mixed(chance, pathlib.Path(folder), ways)
         try:
             result = mixed.run()
         finally:
@@ -130,6 +133,6 @@ def play(chance: int, sources=(PRESENT, NEW)) -> tuple[int, str]:
 
 
 if __name__ == "__main__":
-    code, text = play(int(sys.argv[1]), (NEW,) if sys.argv[2:] == ["new"] else (PRESENT, NEW))
+    code, text = play(int(sys.argv[1]), tuple(sys.argv[2:]) or ("flood", "flood"))
     print(text)
     sys.exit(code)

@@ -6,7 +6,8 @@ from tests.networks.mixed import play
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("chance", [1, 2])
-def test_present_and_new_seeds_and_peers_make_one_network(chance):
-    code, text = play(chance)
+@pytest.mark.parametrize("chance, ways", [(1, ("flood", "flood")), (2, ("flood", "flood")),
+                                          (3, ("rumor", "rumor")), (4, ("tree", "tree"))])
+def test_present_and_new_seeds_and_peers_make_one_network(chance, ways):
+    code, text = play(chance, ways)
     assert code == 0, text
