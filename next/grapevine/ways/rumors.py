@@ -40,7 +40,7 @@ class Listener:
     def __init__(self):
         self.queue: collections.deque[Rumor] = collections.deque()
         self.queued = 0  # bytes in the queue
-        self.unanswered: dict[Key, tuple[Rumor, float, int]] = {}  # with when, and how often, told
+        self.unanswered: dict[Key, tuple[Rumor, float]] = {}  # with when it was told
         self.window = 0  # bytes that the unanswered take
         self.answered_at = -math.inf
         self.is_silent = False
@@ -48,7 +48,6 @@ class Listener:
 
 class Rumors(Flood):
     AT_ONCE = 1  # neighbours that are told a rumor at a time
-    TRIES = 1  # tellings until a neighbour without an answer is silent
     WINDOW = 256 << 10  # bytes of unanswered rumors of a neighbour
     PATIENCE = 2.0  # seconds for an answer
 
@@ -59,7 +58,7 @@ class Rumors(Flood):
         self._idle: list[Rumor] = []  # rumors that need another listener
         self._listeners: dict[object, Listener] = {}  # by link
         self._dropped = 0
-        self._retry = node.keep("rumors", self._look, math.inf)
+        self._patience = node.keep("rumors", self._look, math.inf)
 
     # What the node tells.
 
@@ -73,7 +72,7 @@ class Rumors(Flood):
             self._drop(next(iter(self._hot.values())))
             self._dropped += 1
         mute = [link for link, each in self._listeners.items()
-                if each.is_silent and each.answered_at < 0 and self.TRIES == 1]
+                if each.is_silent and each.answered_at < 0]
         self.push(lines, mute, source)
         self._tell()
 
@@ -133,7 +132,7 @@ class Rumors(Flood):
                 break
         for link, batch in batches.items():
             self._send(link, batch)
-        self._retry.by(self._retry_at())
+        self._patience.by(self._look_at())
 
     def _send(self, link, rumors: list[Rumor]) -> None:
         if rumors:
@@ -172,42 +171,33 @@ class Rumors(Flood):
                 self._release(rumor)
                 continue
             listener.window += rumor.size + OVERHEAD
-            listener.unanswered[rumor.key] = rumor, now, 1
+            listener.unanswered[rumor.key] = rumor, now
             due.append(rumor)
         return due
 
     # Those that do not answer.
 
-    def _retry_at(self) -> float:
+    def _look_at(self) -> float:
         return self.PATIENCE + min(
             [next(iter(listener.unanswered.values()))[1]
              for listener in self._listeners.values() if listener.unanswered], default=math.inf)
 
     def _look(self, now: float) -> float:
-        """Tell again what was not answered in time, and give up who is silent."""
-        for link, listener in self._listeners.items():
-            again = []
-            for key, (rumor, told_at, tries) in list(listener.unanswered.items()):
+        """Give up what was not answered in time, and who is silent."""
+        for listener in self._listeners.values():
+            for key, (_, told_at) in list(listener.unanswered.items()):
                 if told_at + self.PATIENCE > now:
                     break
-                del listener.unanswered[key]
-                if tries < self.TRIES:
-                    again.append(rumor)
-                    listener.unanswered[key] = rumor, now, tries + 1
-                    continue
-                listener.unanswered[key] = rumor, told_at, tries
                 self._take_back(listener, key)
                 listener.is_silent = listener.is_silent or listener.answered_at < told_at
             if listener.is_silent:
                 self._take_all_back(listener)
-            else:
-                self._send(link, again)
         self._tell()
-        return self._retry_at()
+        return self._look_at()
 
     def _take_back(self, listener: Listener, key: Key) -> Rumor:
         """A listener has answered, or will not: the rumor may go to another one."""
-        rumor, _, _ = listener.unanswered.pop(key)
+        rumor, _ = listener.unanswered.pop(key)
         listener.window -= rumor.size + OVERHEAD
         self._release(rumor)
         return rumor

@@ -26,7 +26,6 @@ from grapevine.worlds import Calls, sockets
 
 TAKEN_AT_ONCE = 32  # connections, or datagrams, of a door in one round
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
-UNWATCHED, URGENT_READ = (0, True), (READ, True)  # events, and whether they are urgent
 URGENT_WITHIN = 0.05  # seconds after which urgent sockets are served again
 
 
@@ -42,23 +41,26 @@ class Loop:
         else:  # of Windows: all are served alike
             others = urgent
         self._selectors = {True: urgent, False: others}
+        self._watched: dict[socket.socket, tuple[int, bool]] = {}  # -> events, are they urgent
         self._urgent_at = 0.0  # when urgent sockets were served last
         self._posted = collections.deque()  # calls that other threads ask for
         self._wake_reader, self._wake_sender = socket.socketpair()
         for end in (self._wake_reader, self._wake_sender):
             end.setblocking(False)
-        self.watch(self._wake_reader, UNWATCHED, URGENT_READ, self._take_posted)
+        self.watch(self._wake_reader, READ, self._take_posted)
 
-    def watch(self, sock, old: tuple[int, bool], new: tuple[int, bool], served=None) -> None:
-        """Have `served(events)` called when a socket is ready for the events of `new`; `old` is how
-        it has been watched so far."""
-        (events, is_urgent), is_watched = new, bool(old[0])
-        if is_watched and (not events or old[1] != is_urgent):
+    def watch(self, sock: socket.socket, events: int, served=None, is_urgent: bool = True) -> None:
+        """Have `served(events)` called whenever a socket is ready for some of these events; 0 ends
+        that, which has to be before the socket is closed."""
+        old = self._watched.get(sock)
+        if old == (events, is_urgent) or not (old or events):
+            return
+        if old is not None:
             self._selectors[old[1]].unregister(sock)
-            is_watched = False
+            del self._watched[sock]
         if events:
-            selector = self._selectors[is_urgent]
-            (selector.modify if is_watched else selector.register)(sock, events, served)
+            self._selectors[is_urgent].register(sock, events, served)
+            self._watched[sock] = events, is_urgent
 
     def soon(self, call, *arguments) -> None:
         """Make a call in the next round."""
@@ -115,7 +117,6 @@ class Connection:
         self.world, self.link = world, link
         self.sock = sock  # None until a dial knows where to
         self.remote: Address | None = None  # of a dial that is under way
-        self._watched = UNWATCHED
         self.is_broken = False  # something could not be sent
         self._is_blocked = False  # the kernel did not take everything
 
@@ -136,25 +137,19 @@ class Connection:
         self.watch()
 
     def close(self) -> None:
-        self.unwatch()
         if self.sock is not None:
+            self.world.loop.watch(self.sock, 0)
             sockets.shut(self.sock)
         self.world.loop.soon(self.world.end_connection, self, "closed")
 
     def watch(self) -> None:
         """Have it served when it can be read, unless its link is held, or written, if need be."""
-        events = WRITE if self._is_blocked or self.remote else 0
-        if not self.remote and not self.link.is_held:
-            events |= READ
-        new = events, self.remote is not None or self.link.deadline is not None
-        if new != self._watched and self.link.closed is None:
-            self.world.loop.watch(self.sock, self._watched, new, self.serve)
-            self._watched = new
-
-    def unwatch(self) -> None:
-        if self._watched[0]:
-            self.world.loop.watch(self.sock, self._watched, UNWATCHED)
-        self._watched = UNWATCHED
+        if self.link.closed is None:
+            is_dial = self.remote is not None
+            events = WRITE if self._is_blocked or is_dial else 0
+            events |= 0 if self.link.is_held or is_dial else READ
+            self.world.loop.watch(self.sock, events, self.serve,
+                                  is_dial or self.link.deadline is not None)
 
     def serve(self, events: int) -> None:
         """Go on with a dial, with sending, or with reading."""
@@ -166,8 +161,7 @@ class Connection:
             self._is_blocked = self._is_blocked or bool(self.link.waiting)
         if events & READ:
             self.read()
-        elif self._watched[0]:
-            self.watch()
+        self.watch()
 
     def read(self) -> None:
         """Read once, if there is something."""
@@ -183,7 +177,6 @@ class Connection:
                     self.world.call(self.world.node.took, self.link, data, link=self.link)
                 else:
                     self.world.end_connection(self, "the other end closed the connection")
-        self.watch()
 
     def connect(self, remote: Address) -> None:
         """Begin to connect, once it is known where to."""
@@ -231,7 +224,6 @@ class LoopWorld:
         self._doors = doors or [sockets.listener_at(own)]
         for door in self._doors:
             door.setblocking(False)
-        self._open: set[socket.socket] = set()  # doors that are watched
         self._connections: dict[Connection, None] = {}  # those whose links have not ended
 
     def begin(self, node) -> None:
@@ -249,17 +241,13 @@ class LoopWorld:
     # What a node asks for.
 
     def listen(self, accepted, door: int = 0) -> None:
-        self._watch(self._doors[door], functools.partial(self._accept, self._doors[door], accepted))
+        self.loop.watch(self._doors[door], READ, functools.partial(self._accept, door, accepted))
 
     def hear(self, heard, door: int) -> None:
-        self._watch(self._doors[door], functools.partial(self._hear, self._doors[door], heard))
+        self.loop.watch(self._doors[door], READ, functools.partial(self._hear, door, heard))
 
     def post(self, data: bytes, to: Address, door: int) -> None:
         sockets.post(self._doors[door], data, to)
-
-    def _watch(self, door: socket.socket, served) -> None:
-        self._open.add(door)
-        self.loop.watch(door, UNWATCHED, URGENT_READ, served)
 
     def later(self, seconds: float, call, *arguments, thread: str = "timer") -> None:
         self.loop.calls.at(self.now() + seconds, self.call, call, *arguments)
@@ -275,16 +263,11 @@ class LoopWorld:
         return connection
 
     def stop(self) -> None:
-        for door in list(self._open):
-            self._unwatch(door)
         for door in self._doors:
+            self.loop.watch(door, 0)
             door.close()
         for connection in self._connections:
             connection.close()
-
-    def _unwatch(self, door: socket.socket) -> None:
-        self._open.remove(door)
-        self.loop.watch(door, URGENT_READ, UNWATCHED)
 
     def _look_up(self, connection: Connection) -> None:
         try:
@@ -307,35 +290,33 @@ class LoopWorld:
             if link is not None:
                 link.close("failed")
 
-    def _hear(self, door: socket.socket, heard, events: int) -> None:
+    def _hear(self, door: int, heard, events: int) -> None:
         for _ in range(TAKEN_AT_ONCE):
-            if door not in self._open:
-                return  # the node has stopped
             try:
-                data, remote = door.recvfrom(sockets.READ_SIZE)
+                data, remote = self._doors[door].recvfrom(sockets.READ_SIZE)
             except OSError:
-                return  # there is none, or an earlier one was refused
+                return  # there is none, an earlier one was refused, or the node has stopped
             self.call(heard, data, sockets.remote_address(remote))
 
-    def _accept(self, door: socket.socket, accepted, events: int) -> None:
+    def _accept(self, door: int, accepted, events: int) -> None:
         for _ in range(TAKEN_AT_ONCE):
-            if door not in self._open:
-                return  # the node has stopped
             try:
-                sock, remote = door.accept()
-            except OSError as error:
-                if error.errno in SHORT and error.errno != errno.EAGAIN:
-                    self.call(self.node.crowd_out)
-                    self._unwatch(door)
-                    self.later(sockets.SHORT_REST, self.listen, accepted, self._doors.index(door))
+                sock, remote = self._doors[door].accept()
+            except BlockingIOError:
                 return
+            except OSError as error:
+                if error.errno in SHORT:
+                    self.call(self.node.crowd_out)
+                    self.loop.watch(self._doors[door], 0)
+                    self.later(sockets.SHORT_REST, self.listen, accepted, door)
+                return  # or the node has stopped
             connection = Connection(self, sock=sock)
             self.call(self._welcome, connection, sockets.remote_address(remote), accepted)
             if connection.link is None:
                 sock.close()
             else:
                 self._connections[connection] = None
-                connection.read()  # at once, because a round may last long
+                connection.serve(READ)  # at once, because a round may last long
 
     def _welcome(self, connection: Connection, remote: Address, accepted) -> None:
         connection.sock.setblocking(False)
@@ -350,7 +331,7 @@ class LoopWorld:
         """Close a connection, and tell the node the end of its link, once."""
         if connection in self._connections:
             del self._connections[connection]
-            connection.unwatch()
             if connection.sock is not None:
+                self.loop.watch(connection.sock, 0)
                 connection.sock.close()
             self.call(self.node.ended, connection.link, reason, error)
