@@ -3,9 +3,9 @@
 J. Leitão et al., "Epidemic broadcast trees", SRDS 2007. The first message of a run is flooded. The
 link that brings it is the parent; a neighbour that repeats what is known is told to push no more of
 this run (`status:prune:`), so its link is quiet. What a peer has seen is announced over quiet links
-(`status:seen:`) after half a second to one and a half. Who lacks something fetches it there, and has
-that link push again (`status:graft:`). A graft never replaces the parent, because under load that
-would close circles. A prune ends with its link.
+(`status:seen:`) after half a second to one and a half. Who lacks something fetches it there, and
+has that link push again (`status:graft:`). A graft never replaces the parent, because under load
+that would close circles. A prune ends with its link.
 """
 
 import collections
@@ -143,9 +143,9 @@ class Tree(Flood):
 
     @staticmethod
     def _is_to_be_pruned(branch: Branch, link, lines: list[bytes], now: float) -> bool:
-        """Tell whether a link shall push no more of a run. A parent that repeats the latest message,
-        when nothing has changed for long, gives way to the link that was faster. All peers decide
-        that by the same message, so that no circle closes."""
+        """Tell whether a link shall push no more of a run. A parent that repeats the latest
+        message, when nothing has changed for long, gives way to the link that was faster. All peers
+        decide that by the same message, so that no circle closes."""
         since = now - AGAIN
         if (branch.parent is link and branch.latest_from not in (None, link)
                 and branch.since <= since and branch.latest in lines):

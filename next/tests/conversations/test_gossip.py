@@ -41,6 +41,48 @@ def test_a_message_is_in_the_file_before_it_is_sent():
     assert numbers_of(end.hear_all()) == [1, 2, 3]
 
 
+def test_lines_can_be_made_before_they_are_published_and_have_their_numbers_in_order():
+    end, = neighbours(A)
+    node = end.scene.node
+    first, second = node.make(["one", "two"]), node.make(["three"])
+    with pytest.raises(ValueError):
+        node.make(["fine", "a\nb"])
+    node.publish(first + second)
+    node.publish([])
+    node.originate(["four"])
+    assert numbers_of(end.hear_all()) == [1, 2, 3, 4], "who fails has no number"
+
+
+class Shelf:
+    """An output that is no file: what a node and its world ask of one."""
+
+    def __init__(self):
+        self.events, self.lost = [], 0
+
+    def write(self, *events: str) -> None:
+        self.events += events
+
+    def write_lines(self, head: str, lines: list[bytes]) -> None:
+        self.events += [head + line.decode() for line in lines]
+
+    def finish(self, last_word: str) -> None:
+        self.events.append(last_word)
+
+    failed = write
+
+
+def test_an_output_is_whatever_has_its_methods():
+    end, = neighbours(A)
+    node = end.scene.node
+    node.output = Shelf()
+    node.originate(["one"])
+    end.say(gossip(A, 1))
+    end.hear_all()
+    node.stop("over")
+    assert [event.partition(":")[0] for event in node.output.events] == [
+        "generated", "received", "stopped"]
+
+
 @pytest.mark.parametrize("text", ["a\nb", "x" * 65_536])
 def test_a_text_that_is_no_message_makes_none_not_even_of_those_beside_it(text):
     end, = neighbours(A)

@@ -141,5 +141,6 @@ def test_a_node_that_stops_writes_its_last_word_and_ends_all_links_without_a_goo
     scene.node.stop(reason)
     scene.node.stop("again")
     assert all(end.ends_within(0.1) for end in ends)
-    assert scene.events()[-1] == f"stopped:{reason}"
+    scene.node.output.write("something later")
+    assert scene.events()[-1] == f"stopped:{reason}", "nothing follows the last word"
     assert LEAVE not in ends[0].machine.said

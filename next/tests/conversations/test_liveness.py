@@ -1,7 +1,10 @@
 """Liveness: requests, misses, the last probe, dead reports; and being late oneself."""
 
+import errno
+
 import pytest
 
+from grapevine.asking import PROBE
 from peer import Peer
 from tests.tools.virtual import NODE, TIME, End, Scene, neighbour, seed_of
 
@@ -97,6 +100,21 @@ def test_after_three_misses_and_a_failed_last_probe_a_neighbour_is_dead_and_repo
     assert scene.event("reported:") == f"reported:{SEED}:{report}"
     assert scene.event("disconnected:") == f"disconnected:{A}:dead"
     assert end.ends_within(0.1)
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENOBUFS])
+def test_a_last_probe_for_which_descriptors_are_short_is_no_verdict_and_is_made_again(number):
+    end = silent_neighbour()
+    scene = end.scene
+    assert scene.pass_until(lambda: PROBE in [link.role for link in scene.node.links], 42.0)
+    [probe] = [link for link in scene.node.links if link.role == PROBE]
+    probe.connection.close("no room", OSError(number, "no room"))
+    scene.run(0.9)
+    assert scene.events("dead:") == []
+    again = end.machine.accept(3.0)
+    answer(again, again.hear())
+    scene.run(5.0)
+    assert scene.events("dead:") == [] and scene.events("disconnected:")
 
 
 def test_after_an_answered_last_probe_of_a_silent_link_the_link_ends_and_nobody_is_dead():

@@ -1,4 +1,4 @@
-"""Whole networks of the runner: workers with loops, and processes of their own for who is killed."""
+"""Whole networks of the runner: workers with loops, and a process of its own for who is killed."""
 
 import os
 import signal

@@ -1,8 +1,8 @@
 """A whole network on this machine: `runner.py --peers N`.
 
 All seeds of config.txt are in one process, and the peers in few (`--processes`), each a worker with
-a loop. A peer that is to be killed has a process of its own. The runner asks the workers for counts,
-and tells when all peers are registered, when all have a neighbour, and when all have everything.
+a loop. A peer that is to be killed has a process of its own. The runner asks workers for counts, and
+tells when all peers are registered, when all have a neighbour, and when all have everything.
 """
 
 import contextlib
@@ -151,7 +151,7 @@ class Network:
         self.counts = {name: sum(answer[name] for answer in answers) for name in answers[0]}
 
     def _await(self, what: str, wanted: int, longest: float = math.inf) -> None:
-        """Wait until a count is what is wanted, and tell that. CommandError if it takes too long."""
+        """Wait until a count is what is wanted, and say so. CommandError if it takes too long."""
         until = time.monotonic() + longest
         while self.look() or self.counts[what] != wanted:
             if time.monotonic() > until:
