@@ -132,13 +132,13 @@ class Peer(Asker, Gossiper):
             if not new:
                 return
         takers = {wire.GOSSIP: self.take, wire.RUMOR: self.take_rumors, None: super().handle}
-        for form, group in itertools.groupby(new, wire.gossip_form):
+        for form, group in wire.by_form(new):
             if link.closed:
                 return
             if link.is_held:
                 link.pending += group
             else:
-                takers[form](link, list(group))
+                takers[form](link, group)
         if self.messages.has_refused_runs:  # maybe of somebody whom no list has named yet
             self.want_lists()
 

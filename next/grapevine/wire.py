@@ -8,6 +8,8 @@ and number name the message. `status:VERB:…` is what anti-entropy says.
 """
 
 import functools
+import itertools
+import operator
 import re
 from typing import NamedTuple
 
@@ -119,6 +121,7 @@ def format_time(seconds: float) -> str:
 # Gossip.
 
 GOSSIP, RUMOR = b"gmessage:", b"rumor:"
+_is_plain = operator.methodcaller("startswith", GOSSIP)
 _GOSSIP = re.compile(b"gmessage:%b:(%b):(%b):" % (_TIME, _RUN, _NUMBER))
 _GOSSIP_LINE = re.compile(rb"^%b.*$" % _GOSSIP.pattern, re.MULTILINE)
 _NO_PREFIXES = {b"status", *_BY_WORD}  # words whose lines are no gossip, whatever their text says
@@ -131,6 +134,15 @@ def gossip_form(line: bytes) -> bytes | None:
     if b":" + GOSSIP not in line or line.partition(b":")[0] in _NO_PREFIXES:
         return None
     return RUMOR if line.startswith(RUMOR) else GOSSIP
+
+
+def by_form(lines: list[bytes]):
+    """Yield adjacent lines of the same form together: (GOSSIP, RUMOR or None, list of lines)."""
+    if all(map(_is_plain, lines)):  # as nearly always; this is much faster
+        yield GOSSIP, lines
+    else:
+        for form, group in itertools.groupby(lines, gossip_form):
+            yield form, list(group)
 
 
 def gossip_part(line: bytes) -> bytes:
@@ -173,6 +185,14 @@ def gossip_key(line: bytes) -> tuple[bytes, int]:
     """Return the run and the number of a checked gossip line."""
     match = _GOSSIP.match(gossip_part(line))
     return match[1], int(match[2])
+
+
+def runs_of(lines: list[bytes]) -> list[bytes]:
+    """Return the run of each checked gossip line; of many without prefixes all at once."""
+    heads = _GOSSIP_LINE.findall(b"\n".join(lines)) if len(lines) > 1 else []
+    if len(heads) == len(lines):
+        return [run for run, _ in heads]
+    return [gossip_key(line)[0] for line in lines]
 
 
 def gossip_text(line: bytes) -> str:

@@ -261,6 +261,6 @@ class Tree(Flood):
 def by_run(lines: list[bytes]) -> list[tuple[bytes, list[bytes]]]:
     """Return gossip lines by run, in order."""
     groups: dict[bytes, list[bytes]] = {}
-    for line in lines:
-        groups.setdefault(wire.gossip_key(line)[0], []).append(line)
+    for run, line in zip(wire.runs_of(lines), lines):
+        groups.setdefault(run, []).append(line)
     return list(groups.items())
