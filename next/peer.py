@@ -362,14 +362,14 @@ class Peer(Asker, Gossiper):
     def neighbour_ended(self, link: Link, error: OSError | None) -> None:
         """A link has ended. If it broke, the neighbour misses every round from now on; it is
         dialled again at once, but only once a round."""
-        self.gossip_ended(link)
         peer, now = link.peer, self.now()
-        if self.neighbours.link(peer) is not link:
-            return
-        if self.is_leaving:
+        is_known = self.neighbours.link(peer) is link
+        if is_known and self.is_leaving:
             self.unlink(peer, "left")
+        is_counted = is_known and not self.is_leaving and self.neighbours.link_broke(peer)
+        self.gossip_ended(link)
+        if not is_known or self.is_leaving:
             return
-        is_counted = self.neighbours.link_broke(peer)
         self.output.write(f"disconnected:{peer}:{link.closed[:REASON_LIMIT]}", self.degree())
         if now - self._redialled.get(peer, -math.inf) <= self.settings.liveness_interval:
             self.places.refused(peer, now)

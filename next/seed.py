@@ -33,6 +33,7 @@ STAGES = [(0.25, 256), (2.0, 64), (2.0, 64)]  # of a probe: seconds, and probes 
 LONG_LIST = 500  # peers, beyond which an asker is told some:
 SAMPLE, NEXT_ON_RING = 100, 8  # at random, and those behind it on the ring
 REFUSED_REST = 1.0  # seconds for which a connection is not read after a refusal
+REFUSALS = 10  # of one connection, after which it ends
 WORD = 1.0  # seconds for an older registration to show that it stands
 GRACE = 60.0  # seconds for a living peer to come back after its connection broke
 SILENT_ROUNDS = 3  # rounds without a byte, after which a peer is probed
@@ -104,6 +105,9 @@ class Seed(Asker):
             link.role, link.peer = UNIDENTIFIED, None
             self.expect(link, INTRODUCTION)
         self.hold(link, None, REFUSED_REST)
+        link.refusals += 1
+        if link.refusals > REFUSALS:
+            link.close("refused too often")
 
     def verified(self, link: Link, asked: float, alive: bool, awaited: Listing | None = None
                  ) -> None:

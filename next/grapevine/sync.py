@@ -35,6 +35,7 @@ class _Talk:
         self.vain: dict[bytes, Intervals] = {}  # what it has offered, and did not bring
         self.vain_until = 0.0
         self.asked_at = -math.inf  # when it was asked last
+        self.has_brought = False  # something that was asked for
         self.owed: list[Entries] = []  # what was asked for, of each portion that it owes
 
 
@@ -125,9 +126,9 @@ class Sync:
         if self._asked is not None and now < self.patient_until:
             return None
         self._asked = None
-        in_turn = sorted(self._talks.items(),
-                         key=lambda item: (len(item[1].owed), item[1].asked_at))
-        for link, talk in in_turn:  # who owes portions comes last, or it would stall all others
+        in_turn = sorted(self._talks.items(), key=lambda item: (
+            len(item[1].owed), not item[1].has_brought, item[1].asked_at))
+        for link, talk in in_turn:  # who owes something, or has never brought any, stalls nobody
             if talk.owed and now < talk.asked_at + PATIENCE * 2 ** min(len(talk.owed) - 1, 6):
                 continue  # over a slow link, what it owes is still on its way
             want = self._first_lacking(talk)
@@ -169,7 +170,8 @@ class Sync:
         if self._asked is link and not talk.owed:
             self._asked = None
         if self._messages.lacking(want) != want:
-            return  # it has brought something
+            talk.has_brought = True
+            return
         if sum(map(len, talk.vain.values())) > OFFER_LIMIT:
             talk.vain.clear()
         talk.vain_until = now + self._pause

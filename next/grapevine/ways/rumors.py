@@ -117,7 +117,8 @@ class Rumors(Flood):
         return bool(self._hot)
 
     def counts(self) -> dict[str, int]:
-        return {"rumors": len(self._hot), "rumors dropped, too many": self._dropped}
+        return {"rumors": len(self._hot), "neighbours that were told rumors": len(self._listeners),
+                "rumors dropped, too many": self._dropped}
 
     # Telling.
 

@@ -343,3 +343,12 @@ def test_a_registration_whose_connection_broke_is_replaced_at_once():
     older.hang_up()
     scene.run(0.1)
     assert ask(older.machine).hear(0.1) == "registered successfully"
+
+
+def test_a_connection_that_is_refused_again_and_again_ends():
+    scene = Scene(Seed)
+    end = scene.machine(A).dial()
+    end.say(*["register:nonsense"] * 100)
+    refused = [line for line in end.hear_all(30.0) if line.startswith("registration refused:")]
+    assert len(refused) == 11 and end.closed
+    assert scene.node.links == {}

@@ -114,6 +114,17 @@ def test_when_a_link_ends_others_are_told_at_once():
     assert told([other]) == {other: [gossip(A, 1)]}
 
 
+@pytest.mark.parametrize("how", ["hang_up", "break_off"])
+def test_a_link_that_has_ended_with_a_rumor_unanswered_is_told_no_other(how):
+    source, other = neighbours(A, B)
+    source.say(gossip(A, 1))
+    assert other.hear() == f"rumor:{gossip(A, 1)}"
+    getattr(other, how)()
+    source.scene.run(0.5)
+    way = source.scene.node.way
+    assert not way.is_busy() and way.counts()["neighbours that were told rumors"] <= 1
+
+
 def test_a_window_bounds_what_is_unanswered_and_the_rest_follows_the_answers():
     source, other = neighbours(A, B)
     lines = [gossip(A, number, "x" * 10_000) for number in range(1, 41)]

@@ -164,8 +164,17 @@ def test_one_neighbour_is_asked_at_a_time_for_the_oldest_runs_first():
     assert node.wanted() == (one, [(old, [(1, 1)]), (young, [(1, 2)])])
     assert node.wanted(1.9) is None, "it has time"
     node.sent(one, line(1, B, 300), line(1, A, 2_000), now=1.9)
-    assert node.wanted(1.9) == (other, [(young, [(2, 3)])]), "they take turns"
-    node.sent(other, line(2, A, 2_000), line(3, A, 2_000), now=1.9)
+    assert node.wanted(1.9) == (one, [(young, [(2, 2)])]), "it has brought something"
+    node.sent(one, line(2, A, 2_000), now=1.9)
+    assert node.wanted(1.9) == (other, [(young, [(3, 3)])])
+    node.sent(other, line(3, A, 2_000), now=1.9)
+    node.offer(one, (old, [(2, 2)]), now=2.0)
+    node.offer(other, (old, [(2, 3)]), now=2.0)
+    assert node.wanted(2.0) == (one, [(old, [(2, 2)])]), "they take turns"
+    node.sent(one, line(2, B, 300), now=2.0)
+    node.offer(one, (old, [(3, 3)]), now=2.0)
+    assert node.wanted(2.0) == (other, [(old, [(3, 3)])])
+    node.sent(other, line(3, B, 300), now=2.0)
     assert node.wanted(1.9) is None and node.sync.offering() == []
 
 
@@ -214,6 +223,21 @@ def test_the_next_is_asked_after_two_seconds_and_at_once_when_a_link_ends():
 
 
 # Attacks.
+
+def test_who_links_again_and_again_and_brings_nothing_stalls_nobody_who_does():
+    node, now, brought = Node(), 0.0, 0
+    node.offer("honest", (RUN, [(1, 200)]), now=now)
+    for attempt in range(20):
+        for liar in range(3):
+            node.offer((liar, attempt), (RUN_B, [(1, 9)]), now=now)
+        while (wanted := node.wanted(now)) is not None and wanted[0] == "honest":
+            brought += 10
+            node.sent("honest", *[line(brought - n) for n in range(10)], now=now)
+        now += 2.0
+        for liar in range(3):
+            node.sync.ended((liar, attempt))
+    assert brought == 200 and now <= 40.0
+
 
 def test_what_a_neighbour_did_not_bring_is_asked_of_others_and_of_it_later():
     node, liar, honest = Node(), "liar", "honest"
