@@ -1,5 +1,6 @@
 """Ctrl-C and SIGTERM at every moment of the start of a peer: it ends at once, without a word."""
 
+import contextlib
 import pathlib
 import signal
 import subprocess
@@ -54,9 +55,10 @@ def test_no_thread_but_the_main_thread_takes_signals(network, program):
         """Return the threads that block neither of the two signals."""
         found = []
         for task in tasks.iterdir():
-            blocked = int((task / "status").read_text().split("SigBlk:")[1].split()[0], 16)
-            if not all(blocked >> number - 1 & 1 for number in (signal.SIGINT, signal.SIGTERM)):
-                found.append(task.name)
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has ended
+                blocked = int((task / "status").read_text().split("SigBlk:")[1].split()[0], 16)
+                if not all(blocked >> number - 1 & 1 for number in (signal.SIGINT, signal.SIGTERM)):
+                    found.append(task.name)
         return found
 
     wait_until(lambda: str(started.process.pid) in takers())
