@@ -139,6 +139,8 @@ class Peer(Asker, Gossiper):
                 link.pending += group
             else:
                 takers[form](link, group)
+                if form == wire.RUMOR:
+                    self.charge(link, 1)  # for the answer
         if self.messages.has_refused_runs:  # maybe of somebody whom no list has named yet
             self.want_lists()
 

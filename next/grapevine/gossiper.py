@@ -86,7 +86,7 @@ class Gossiper(LineNode):
 
     def take_rumors(self, link, lines: list[bytes]) -> None:
         """Take gossip of which the neighbour waits to hear whether it was new here."""
-        lines = [line.removeprefix(wire.RUMOR) for line in lines]
+        lines = [wire.rumor_told(line) for line in lines]
         unknown = self.messages.drop_known(lines)
         if len(unknown) < len(lines):
             self.way.repeated(link, lines)

@@ -263,6 +263,9 @@ class Node:
             self.handle(link, pending)
         except ProtocolError as error:
             self.refuse(link, str(error))
+        except Exception:
+            link.close("failed")  # it could cause that again; its world writes that down
+            raise
         if not link.is_held:
             link.connection.resume()
 

@@ -136,6 +136,13 @@ def gossip_form(line: bytes) -> bytes | None:
     return RUMOR if line.startswith(RUMOR) else GOSSIP
 
 
+def rumor_told(line: bytes) -> bytes:
+    """Return the gossip line in a rumor."""
+    while line.startswith(RUMOR):
+        line = line[len(RUMOR):]
+    return line
+
+
 def by_form(lines: list[bytes]):
     """Yield adjacent lines of the same form together: (GOSSIP, RUMOR or None, list of lines)."""
     if all(map(_is_plain, lines)):  # as nearly always; this is much faster

@@ -3,9 +3,9 @@
 A. Demers et al., "Epidemic algorithms for replicated database maintenance", PODC 1987, section 1.4:
 rumor mongering with feedback and a coin. A rumor, `rumor:gmessage:…`, is answered `status:took:` or
 `status:knew:`. Whoever took it is one more that tells it; after `knew` a coin decides whether one
-neighbour more is told. A neighbour that owes an answer for PATIENCE and says nothing is silent: it
-is told nothing until it answers again, and others are told instead. One that has never answered may
-not know rumors, and gets everything, as in a flood.
+neighbour more is told. A neighbour that owes an answer for PATIENCE is silent: for a while, or
+until it answers, it is told nothing, and others are told instead. One that has never answered may
+not know rumors, and gets everything meanwhile, as in a flood.
 """
 
 import collections
@@ -18,6 +18,8 @@ from grapevine.ways import Flood
 HOT_LIMIT, HOT_BYTES = 20_000, 16 << 20  # rumors told at a time: beyond that the oldest is dropped
 CROWDED = 128 << 10  # bytes of rumors, above which new messages wait
 QUEUE_BYTES = 256 << 10  # that may wait for a neighbour; one that has more is passed over
+SILENCE = 30.0  # seconds for which a silent neighbour is told nothing
+LATE_MARGIN = 0.01  # seconds
 OVERHEAD = 1_000  # bytes of the window that a rumor takes beside its line
 Key = tuple[bytes, int]  # run and number
 
@@ -43,7 +45,7 @@ class Listener:
         self.unanswered: dict[Key, tuple[Rumor, float]] = {}  # with when it was told
         self.window = 0  # bytes that the unanswered take
         self.answered_at = -math.inf
-        self.is_silent = False
+        self.silent_until = -math.inf
 
 
 class Rumors(Flood):
@@ -63,6 +65,11 @@ class Rumors(Flood):
     # What the node tells.
 
     def new(self, lines: list[bytes], source) -> None:
+        longest = wire.LINE_LIMIT - len(wire.RUMOR)
+        long = [line for line in lines if len(line) > longest]  # because of what stands before it
+        if long:
+            self.push(long, self.node.gossips(), source)
+            lines = [line for line in lines if len(line) <= longest]
         for line in lines:
             key = wire.gossip_key(line)
             self._hot[key] = rumor = Rumor(key, line, source)
@@ -71,9 +78,11 @@ class Rumors(Flood):
         while len(self._hot) > HOT_LIMIT or self._size > HOT_BYTES:
             self._drop(next(iter(self._hot.values())))
             self._dropped += 1
+        now = self.node.now()
         mute = [link for link, each in self._listeners.items()
-                if each.is_silent and each.answered_at < 0]
-        self.push(lines, mute, source)
+                if now < each.silent_until and each.answered_at < 0]
+        if lines:
+            self.push(lines, mute, source)
         self._tell()
 
     def repeated(self, link, lines: list[bytes]) -> None:
@@ -87,7 +96,7 @@ class Rumors(Flood):
         if status.verb not in ("took", "knew"):
             return
         listener = self._listeners.setdefault(link, Listener())
-        listener.is_silent, listener.answered_at = False, self.node.now()
+        listener.silent_until, listener.answered_at = -math.inf, self.node.now()
         named = {run: Intervals(ranges) for run, ranges in status.entries}
         for run, number in list(listener.unanswered):
             if run in named and number in named[run]:
@@ -148,13 +157,14 @@ class Rumors(Flood):
         links = list(self.node.gossips())
         self.node.rng.shuffle(links)
         listeners = [(link, self._listeners.setdefault(link, Listener())) for link in links]
+        now = self.node.now()
         listeners.sort(key=lambda pair: bool(pair[1].queue) or pair[1].window >= self.WINDOW)
         for rumor in idle:
             for link, listener in listeners:
                 if rumor.at_work == self.AT_ONCE:
                     break
-                if not (link in rumor.asked or link in rumor.known or listener.is_silent
-                        or listener.queued >= QUEUE_BYTES):
+                if not (link in rumor.asked or link in rumor.known
+                        or now < listener.silent_until or listener.queued >= QUEUE_BYTES):
                     rumor.asked.add(link)
                     rumor.at_work += 1
                     listener.queue.append(rumor)
@@ -185,13 +195,16 @@ class Rumors(Flood):
 
     def _look(self, now: float) -> float:
         """Give up what was not answered in time, and who is silent."""
+        if self.node.is_late():  # answers may have come, and not be read yet
+            return self.node.late_until + LATE_MARGIN
         for listener in self._listeners.values():
             for key, (_, told_at) in list(listener.unanswered.items()):
                 if told_at + self.PATIENCE > now:
                     break
                 self._take_back(listener, key)
-                listener.is_silent = listener.is_silent or listener.answered_at < told_at
-            if listener.is_silent:
+                if listener.answered_at < told_at:
+                    listener.silent_until = now + SILENCE
+            if now < listener.silent_until:
                 self._take_all_back(listener)
         self._tell()
         return self._look_at()

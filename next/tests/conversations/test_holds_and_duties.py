@@ -2,8 +2,11 @@
 
 import math
 
+import pytest
+
 from grapevine.asking import LineNode
 from grapevine.tools import ProtocolError
+from grapevine.worlds.virtual import NodeFailed
 from tests.tools.virtual import End, Scene
 
 A = "127.0.0.1:6001"
@@ -39,6 +42,11 @@ class Shop(LineNode):
 
 class ImpatientShop(Shop):
     PATIENCE = 2.0
+
+
+class ClumsyShop(Shop):
+    def on_look(self, link) -> None:
+        raise RuntimeError("clumsy")
 
 
 class Baker(Shop):
@@ -153,3 +161,13 @@ def test_a_broken_rule_among_lines_that_waited_ends_the_link():
     scene.node.shelf = 1
     assert end.hear_all() == ["1 there"] and end.closed
     assert scene.event("refused:").endswith(":we do not sell that")
+
+
+def test_a_link_ends_if_what_waited_while_it_was_held_makes_the_node_fail():
+    scene, end = customer(ClumsyShop)
+    end.say("buy", "buy", "buy", "look", "buy")
+    with pytest.raises(NodeFailed):
+        scene.run(1.0)
+        scene.node.shelf = 5
+        scene.run(1.0)
+    assert end.ends_within(0.5)

@@ -105,6 +105,48 @@ def test_who_has_answered_before_and_is_silent_now_is_told_nothing_until_it_answ
     assert other.hear() == f"rumor:{gossip(A, 4)}"
 
 
+def test_a_rumor_of_a_rumor_is_answered_and_silences_nobody_later():
+    source, other = neighbours(A, B)
+    source.say(f"rumor:rumor:{gossip(A, 1)}")
+    assert source.hear_until("status:took") == f"status:took:{RUN}=1"
+    assert other.hear() == f"rumor:{gossip(A, 1)}"
+    source.say(f"rumor:{gossip(A, 1)}")
+    assert source.hear_until("status:knew") == f"status:knew:{RUN}=1"
+
+
+def test_a_line_that_is_too_long_for_a_rumor_is_passed_on_plainly():
+    source, *others = neighbours(A, B, C)
+    line = "x" * (131_072 - len(gossip(A, 1)) - 1) + ":" + gossip(A, 1)
+    source.say(line)
+    assert [end.hear() for end in others] == [line, line]
+    source.scene.run(5.0)
+    assert not any(end.closed for end in others)
+
+
+def test_who_was_frozen_calls_nobody_silent_whose_answer_waits():
+    source, other = neighbours(A, B)
+    source.say(*[gossip(A, number, "x" * 10_000) for number in range(1, 31)])
+    count = len(told([other])[other])
+    world = source.scene.world
+    world.freeze()
+    other.say(f"status:took:{RUN}=1-{count}")
+    source.scene.run(5.0)
+    world.thaw()
+    assert len(told([other], 2.0)[other]) == 30 - count
+
+
+def test_a_silent_neighbour_is_tried_again_after_half_a_minute():
+    source, other = neighbours(A, B)
+    source.say(gossip(A, 1))
+    other.hear()
+    other.say(f"status:took:{RUN}=1")
+    source.say(gossip(A, 2))
+    assert other.hear() == f"rumor:{gossip(A, 2)}"
+    source.scene.run(34.0)
+    source.say(gossip(A, 3))
+    assert other.hear() == f"rumor:{gossip(A, 3)}"
+
+
 def test_when_a_link_ends_others_are_told_at_once():
     source, *others = neighbours(A, B, C)
     source.say(gossip(A, 1))

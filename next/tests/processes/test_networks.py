@@ -18,7 +18,7 @@ def test_a_network_gossips_one_of_its_peers_is_killed_and_the_proof_holds(tmp_pa
                                 spread, *FAST)
         assert program.code(40.0) == 0, program.shown()
         shown = program.shown()
-        for line in ("nodes: 2", "registered: 9", "linked: 9", "held: 270", "killed: 1",
+        for line in ("nodes: 2", "registered: 9", "linked: 9", "known: 270", "killed: 1",
                      "listed: 18", "broken: 0"):
             assert line in shown
         assert "FAILS" not in shown and shown.count(" holds ") >= 7

@@ -25,6 +25,7 @@ from grapevine.terminal.programs import seed_addresses, take_signals
 
 OUTPUTS = os.path.join(HOME, "outputs", "network")
 LOOK = 0.2  # seconds between two questions for counts
+ENDED = "a worker has ended; its error stands above"
 REMOVED_WITHIN = 30.0  # seconds beyond the misses, until seeds have removed who was killed
 
 
@@ -89,15 +90,22 @@ class Worker:
                                         text=True, bufsize=1)
         stack.callback(self.process.stdout.close)
         stack.callback(self.process.wait)
-        stack.callback(self.process.stdin.close)
+        stack.callback(self._end)
+
+    def _end(self) -> None:
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
 
     def order(self, *orders: str) -> None:
-        self.process.stdin.write("".join(f"{order}\n" for order in orders))
+        try:
+            self.process.stdin.write("".join(f"{order}\n" for order in orders))
+        except BrokenPipeError:
+            raise CommandError(ENDED, FAILED) from None
 
     def answer(self) -> dict[str, float]:
         line = self.process.stdout.readline()
         if not line:
-            raise CommandError("a worker has ended; its error stands above", FAILED)
+            raise CommandError(ENDED, FAILED)
         return json.loads(line)
 
 
@@ -163,7 +171,7 @@ class Network:
     def await_delivery(self) -> None:
         everybody = len(self._peers) + len(self._victims)
         messages = everybody * self._settings.gossip_count
-        self._await("held", len(self._peers) * min(messages, self._settings.cache_size))
+        self._await("known", len(self._peers) * messages)
 
     def kill(self) -> None:
         """Kill the victims, and wait until seeds have removed, and neighbours reported them."""

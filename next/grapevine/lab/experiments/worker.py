@@ -60,7 +60,8 @@ class Worker:
         if order == "count":
             write_all(1, f"{json.dumps(self.count())}\n".encode())
         elif order == "say":
-            self._nodes["peer"][parse_address(where)].originate([text.rstrip("\n")])
+            node = self._nodes["peer"][parse_address(where)]
+            node.world.call(node.originate, [text.rstrip("\n")])
         else:
             self.start(order, parse_address(where))
 
@@ -82,18 +83,21 @@ class Worker:
             "nodes": len(peers) + len(seeds),
             "registered": sum(len(peer.registrations.links()) >= wanted for peer in peers),
             "linked": sum(bool(peer.neighbours.links) for peer in peers),
-            "held": sum(peer.messages.count() for peer in peers),
+            "known": sum(peer.messages.count() + peer.messages.dropped["texts evicted"]
+                         for peer in peers),
             "broken": sum(len(peer.neighbours.rows) - len(peer.neighbours.links) for peer in peers),
             "listed": sum(len(seed.registry.rows) for seed in seeds),
             "cpu": used.user + used.system, "memory": peak_memory()}
 
     def leave(self) -> None:
         """Have all peers leave, and end once they have."""
-        peers = self._nodes["peer"].values()
-        for peer in peers:
-            peer.leave()
-        self.loop.is_over = all(peer.stopping for peer in peers)
-        self.loop.calls.at(time.monotonic() + LOOK, self.leave)
+        for peer in self._nodes["peer"].values():
+            peer.world.call(peer.leave)
+        self.end_when_left()
+
+    def end_when_left(self) -> None:
+        self.loop.is_over = all(peer.stopping for peer in self._nodes["peer"].values())
+        self.loop.calls.at(time.monotonic() + LOOK, self.end_when_left)
 
     def stop(self) -> None:
         for nodes in self._nodes.values():
