@@ -1,4 +1,4 @@
-"""Trees: who repeats is pruned, quiet links hear announcements, who lacks something is pushed to."""
+"""Trees: who repeats is pruned, quiet links hear announcements, who lacks news is pushed to."""
 
 import pytest
 

@@ -1,8 +1,8 @@
 """A whole network on this machine: `runner.py --peers N`.
 
 All seeds of config.txt are in one process, and the peers in few (`--processes`), each a worker with
-a loop. A peer that is to be killed has a process of its own. The runner asks workers for counts, and
-tells when all peers are registered, when all have a neighbour, and when all have everything.
+a loop. A peer that is to be killed has a process of its own. The runner asks workers for counts,
+and tells when all peers are registered, when all have a neighbour, and when all know everything.
 """
 
 import contextlib
