@@ -19,7 +19,7 @@ PACE, PACE_BURST = 100, 200  # lines a second, and at once, that may be said on 
 
 
 class Verdict(enum.Enum):
-    """What a probe has found."""
+    """The result of a probe."""
 
     ALIVE = "it answers"
     REFUSED = "nobody listens there"

@@ -135,7 +135,7 @@ class Gossiper(LineNode):
         return len(line)
 
     def gossip_ended(self, link) -> None:
-        """A link over which it gossips has ended."""
+        """A link over which it gossiped has ended, and is not among `gossips` any more."""
         self.sync.ended(link)
         self.way.ended(link)
         self.fetch()

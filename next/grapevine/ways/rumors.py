@@ -17,9 +17,10 @@ from grapevine.ways import Flood
 
 HOT_LIMIT, HOT_BYTES = 20_000, 16 << 20  # rumors told at a time: beyond that the oldest is dropped
 CROWDED = 128 << 10  # bytes of rumors, above which new messages wait
+WINDOW = 256 << 10  # bytes of unanswered rumors of a neighbour
 QUEUE_BYTES = 256 << 10  # that may wait for a neighbour; one that has more is passed over
+PATIENCE = 2.0  # seconds for an answer
 SILENCE = 30.0  # seconds for which a silent neighbour is told nothing
-LATE_MARGIN = 0.01  # seconds
 OVERHEAD = 1_000  # bytes of the window that a rumor takes beside its line
 Key = tuple[bytes, int]  # run and number
 
@@ -27,12 +28,11 @@ Key = tuple[bytes, int]  # run and number
 class Rumor:
     """A message that is being told."""
 
-    __slots__ = ("key", "line", "size", "known", "asked", "at_work", "is_stale")
+    __slots__ = ("key", "line", "size", "known", "asked", "is_stale")
 
     def __init__(self, key: Key, line: bytes, source):
         self.key, self.line, self.size = key, line, len(line)
         self.known, self.asked = {source}, set()  # links that have it; that were, or will be, told
-        self.at_work = 0  # links to which it is being told
         self.is_stale = False  # nobody else is told
 
 
@@ -49,10 +49,6 @@ class Listener:
 
 
 class Rumors(Flood):
-    AT_ONCE = 1  # neighbours that are told a rumor at a time
-    WINDOW = 256 << 10  # bytes of unanswered rumors of a neighbour
-    PATIENCE = 2.0  # seconds for an answer
-
     def __init__(self, node):
         super().__init__(node)
         self._hot: dict[Key, Rumor] = {}  # all that are told, the oldest first
@@ -158,28 +154,26 @@ class Rumors(Flood):
         self.node.rng.shuffle(links)
         listeners = [(link, self._listeners.setdefault(link, Listener())) for link in links]
         now = self.node.now()
-        listeners.sort(key=lambda pair: bool(pair[1].queue) or pair[1].window >= self.WINDOW)
+        listeners.sort(key=lambda pair: bool(pair[1].queue) or pair[1].window >= WINDOW)
         for rumor in idle:
             for link, listener in listeners:
-                if rumor.at_work == self.AT_ONCE:
-                    break
                 if not (link in rumor.asked or link in rumor.known
                         or now < listener.silent_until or listener.queued >= QUEUE_BYTES):
                     rumor.asked.add(link)
-                    rumor.at_work += 1
                     listener.queue.append(rumor)
                     listener.queued += rumor.size
-            if not rumor.at_work:
+                    break
+            else:
                 self._drop(rumor)
 
     def _due(self, link, listener: Listener) -> list[Rumor]:
         """Take off the queue what the window of a listener allows to tell now."""
         due, now = [], self.node.now()
-        while listener.queue and listener.window < self.WINDOW:
+        while listener.queue and listener.window < WINDOW:
             rumor = listener.queue.popleft()
             listener.queued -= rumor.size
             if link in rumor.known:  # it has told this peer meanwhile
-                self._release(rumor)
+                self._idle.append(rumor)
                 continue
             listener.window += rumor.size + OVERHEAD
             listener.unanswered[rumor.key] = rumor, now
@@ -189,17 +183,17 @@ class Rumors(Flood):
     # Those that do not answer.
 
     def _look_at(self) -> float:
-        return self.PATIENCE + min(
+        return PATIENCE + min(
             [next(iter(listener.unanswered.values()))[1]
              for listener in self._listeners.values() if listener.unanswered], default=math.inf)
 
     def _look(self, now: float) -> float:
         """Give up what was not answered in time, and who is silent."""
         if self.node.is_late():  # answers may have come, and not be read yet
-            return self.node.late_until + LATE_MARGIN
+            return self.node.late_until
         for listener in self._listeners.values():
             for key, (_, told_at) in list(listener.unanswered.items()):
-                if told_at + self.PATIENCE > now:
+                if told_at + PATIENCE > now:
                     break
                 self._take_back(listener, key)
                 if listener.answered_at < told_at:
@@ -213,18 +207,13 @@ class Rumors(Flood):
         """A listener has answered, or will not: the rumor may go to another one."""
         rumor, _ = listener.unanswered.pop(key)
         listener.window -= rumor.size + OVERHEAD
-        self._release(rumor)
-        return rumor
-
-    def _release(self, rumor: Rumor) -> None:
-        rumor.at_work -= 1
         self._idle.append(rumor)
+        return rumor
 
     def _take_all_back(self, listener: Listener) -> None:
         for key in list(listener.unanswered):
             self._take_back(listener, key)
-        for rumor in listener.queue:
-            self._release(rumor)
+        self._idle += listener.queue
         listener.queue.clear()
         listener.queued = 0
 

@@ -43,7 +43,7 @@ class Branch:
 
 
 class Account:
-    """What a link may cost: prunes that it says and is told, trees that it begins."""
+    """The budgets of a link: prunes that it says and is told, trees that it begins."""
 
     def __init__(self):
         self.heard, self.said, self.begun = [Budget(CHANGES, CHANGES) for _ in range(3)]

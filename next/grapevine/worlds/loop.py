@@ -110,28 +110,17 @@ class Loop:
         self._wake_sender.close()
 
 
-class Connection:
+class Connection(sockets.Connection):
     """One TCP connection of a node, from its dial or its acceptance to its end."""
 
     def __init__(self, world: "LoopWorld", link=None, sock: socket.socket | None = None):
-        self.world, self.link = world, link
-        self.sock = sock  # None until a dial knows where to
+        super().__init__(world, link, sock)
         self.remote: Address | None = None  # of a dial that is under way
-        self.is_broken = False  # something could not be sent
         self._is_blocked = False  # the kernel did not take everything
 
-    def send(self, data: bytes) -> int:
-        try:
-            sent = self.sock.send(data)
-        except BlockingIOError:
-            sent = 0
-        except OSError:
-            self.is_broken = True  # reading finds out why
-            return len(data)
-        if sent < len(data):
-            self._is_blocked = True
-            self.watch()
-        return sent
+    def blocked(self) -> None:
+        self._is_blocked = True
+        self.watch()
 
     def resume(self) -> None:
         self.watch()
@@ -183,7 +172,7 @@ class Connection:
         if self.link.closed is not None:
             return
         try:
-            self.sock = sockets.socket_from(self.world.own, remote.family)
+            self.sock = self.sender = sockets.socket_from(self.world.own, remote.family)
             self.sock.setblocking(False)
             number = self.sock.connect_ex((remote.ip, remote.port))
             if number not in (0, errno.EINPROGRESS, errno.EWOULDBLOCK):

@@ -14,6 +14,33 @@ SHORT_REST = 0.1  # seconds without `accept` when no descriptor is left
 IP_BIND_ADDRESS_NO_PORT = 24  # of Linux: `connect` then finds a port much faster than `bind`
 
 
+class Connection:
+    """A TCP connection of a node, as far as both worlds have the same: how it sends."""
+
+    def __init__(self, world, link=None, sock: socket.socket | None = None):
+        self.world, self.link = world, link
+        self.sock = sock  # None until a dial has one
+        self.sender = sock  # the same, never waiting
+        self.is_broken = False  # something could not be sent
+
+    def send(self, data: bytes) -> int:
+        """Hand the kernel what it takes at once. If that is not all, `blocked` is told."""
+        try:
+            sent = self.sender.send(data, DONT_WAIT)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            self.is_broken = True  # whoever reads finds out why
+            return len(data)
+        if sent < len(data):
+            self.blocked()
+        return sent
+
+    def blocked(self) -> None:
+        """Have `link.flush` called as soon as the kernel takes more."""
+        raise NotImplementedError
+
+
 def listener_at(own: Address) -> socket.socket:
     """Return a socket that listens at an address. OSError if it cannot."""
     return socket.create_server((own.ip, own.port), family=own.family, backlog=BACKLOG)

@@ -1,6 +1,6 @@
 """The world of threads: one node in a process, over TCP, as a person starts it.
 
-    listener            accepts connections; one for each door, as `datagrams` for those
+    listener            accepts connections at a door; `datagrams` hears those of a door
     reader              one for each connection: connects it, if it is a dial, and reads to its end
     gossip generator, liveness, membership, anti-entropy (of a peer), lookout (of a seed)
                         each waits until its duty is due, and does it
@@ -34,36 +34,24 @@ READER_LOOK = None if sockets.DONT_WAIT else 0.5  # whether all is over; None: i
 Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)  # of few sockets, seldom
 
 
-class Connection:
+class Connection(sockets.Connection):
     """One TCP connection of a node, from its dial or its acceptance to its end."""
 
     def __init__(self, world: "ThreadWorld", link=None, sock: socket.socket | None = None):
-        self.world, self.link = world, link
-        self.sock = sock  # None until a dial connects
-        self.is_broken = False  # something could not be sent
-        self.sender: socket.socket | None = None  # the same socket, never waiting
+        super().__init__(world, link, sock)
         self.go_on = threading.Condition(world.lock)  # its link is held no more, or has ended
 
     def attach(self) -> None:
         """Make a connected socket ready. OSError if it broke, or descriptors are short."""
         sockets.send_at_once(self.sock)
         self.sock.settimeout(READER_LOOK)
+        self.sender = self.sock
         if not sockets.DONT_WAIT:
             self.sender = self.sock.dup()
             self.sender.setblocking(False)
 
-    def send(self, data: bytes) -> int:
-        """Hand the kernel what it takes at once. If that is not all, the writer goes on."""
-        try:
-            sent = (self.sender or self.sock).send(data, sockets.DONT_WAIT)
-        except BlockingIOError:
-            sent = 0
-        except OSError:
-            self.is_broken = True  # its reader finds out why
-            return len(data)
-        if sent < len(data):
-            self.world.blocked(self)
-        return sent
+    def blocked(self) -> None:
+        self.world.blocked(self)
 
     def close(self) -> None:
         """End it; what the kernel has taken still arrives."""
@@ -247,8 +235,8 @@ class ThreadWorld:
                     with self.lock:
                         for connection in self._blocked:
                             if connection.link.closed is None:
-                                selector.register(connection.sender or connection.sock,
-                                                  selectors.EVENT_WRITE, connection)
+                                selector.register(connection.sender, selectors.EVENT_WRITE,
+                                                  connection)
                     try:
                         ready = selector.select()
                     except OSError:

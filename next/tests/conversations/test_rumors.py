@@ -90,14 +90,20 @@ def test_who_never_answers_gets_everything_plainly_and_who_answers_again_is_told
     assert mute.hear() == f"rumor:{gossip(A, 3)}"
 
 
-def test_who_has_answered_before_and_is_silent_now_is_told_nothing_until_it_answers():
+def silenced() -> list[End]:
+    """Return a source, and a neighbour that has answered its first rumor, but not the second."""
     source, other = neighbours(A, B)
     source.say(gossip(A, 1))
     other.hear()
     other.say(f"status:took:{RUN}=1")
     source.say(gossip(A, 2))
-    other.hear()
+    assert other.hear() == f"rumor:{gossip(A, 2)}"
     source.scene.run(3.0)
+    return [source, other]
+
+
+def test_who_has_answered_before_and_is_silent_now_is_told_nothing_until_it_answers():
+    source, other = silenced()
     source.say(gossip(A, 3))
     assert other.hear_all(3.0) == []
     other.say(f"status:took:{RUN}=2")
@@ -136,13 +142,8 @@ def test_who_was_frozen_calls_nobody_silent_whose_answer_waits():
 
 
 def test_a_silent_neighbour_is_tried_again_after_half_a_minute():
-    source, other = neighbours(A, B)
-    source.say(gossip(A, 1))
-    other.hear()
-    other.say(f"status:took:{RUN}=1")
-    source.say(gossip(A, 2))
-    assert other.hear() == f"rumor:{gossip(A, 2)}"
-    source.scene.run(34.0)
+    source, other = silenced()
+    source.scene.run(31.0)
     source.say(gossip(A, 3))
     assert other.hear() == f"rumor:{gossip(A, 3)}"
 

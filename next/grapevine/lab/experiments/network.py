@@ -70,19 +70,19 @@ def free_addresses(seeds: list[Address], wanted: int) -> list[Address]:
     many."""
     free = []
     for port in range(FIRST_PORT, 65_536):
+        if len(free) == wanted:
+            return free
         address = address_of(seeds[0].ip, port)
-        if len(free) < wanted and address not in seeds:
+        if address not in seeds:
             with contextlib.suppress(OSError), socket.socket(address.family) as sock:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 sock.bind((address.ip, port))
                 free.append(address)
-    if len(free) < wanted:
-        raise CommandError(f"only {len(free)} ports are free, and not {wanted}", FAILED)
-    return free
+    raise CommandError(f"only {len(free)} ports are free, and not {wanted}", FAILED)
 
 
-class Worker:
-    """A worker process, and the pipes to it."""
+class WorkerProcess:
+    """A worker (worker.py), and the pipes to it."""
 
     def __init__(self, stack: contextlib.ExitStack, flags: list[str]):
         command = [sys.executable, os.path.join(HOME, "runner.py"), "worker", *flags]
@@ -120,7 +120,7 @@ class Network:
         peers = free_addresses(self._seeds, args.peers + args.kill)
         self._peers, self._victims = peers[:args.peers], peers[args.peers:]
         self._processes: list[subprocess.Popen] = []  # of victims
-        self.workers: list[Worker] = []
+        self.workers: list[WorkerProcess] = []
         self.counts: dict[str, float] = {}
 
     def __enter__(self) -> "Network":
@@ -148,7 +148,7 @@ class Network:
         self._await("linked", len(self._peers))
 
     def _start_worker(self, flags: list[str], kind: str, addresses: list[Address]) -> None:
-        self.workers.append(Worker(self._stack, flags))
+        self.workers.append(WorkerProcess(self._stack, flags))
         self.workers[-1].order(*(f"{kind} {address}" for address in addresses))
 
     def look(self) -> None:
