@@ -23,6 +23,7 @@ from grapevine.addresses import Address, Target, by_ip, sample
 from grapevine.asking import PROBE, Asker
 from grapevine.gossiper import Gossiper
 from grapevine.link import Link
+from grapevine.messages import Added
 from grapevine.neighbours import Neighbours, successors
 from grapevine.node import END, REASON_LIMIT, UNIDENTIFIED, UP
 from grapevine.peer_list import PeerList
@@ -89,7 +90,7 @@ class Peer(Asker, Gossiper):
         self._wanted = Budget(0.2, 3)  # of those that others cause
         self._lost = Recent(100)  # former neighbours, which are dialled while no seed answers
         output.write(f"started:peer:{address}",
-                     f"settings:{settings.shown()}:start={self.start_ms}", "late:0.000")
+                     f"settings:{settings.shown()}:start={self.start_number}", "late:0.000")
 
     def start(self) -> None:
         """Listen, and begin all duties; not at the same moment as other peers."""
@@ -149,9 +150,9 @@ class Peer(Asker, Gossiper):
         if link.role == NEIGHBOUR:
             self.charge(link, 1 + len(line) / CONTROL_UNIT)
 
-    def brought(self, link: Link, lines: list[bytes]) -> None:
+    def brought(self, link: Link, added: Added) -> None:
         """Charge a neighbour for new messages of its own."""
-        own = f":{link.peer}:".encode()
+        lines, own = added.messages + added.forbidden, f":{link.peer}:".encode()
         if own in b"\n".join(lines):
             self.charge(link, sum([max(1, len(line) / UNIT) for line in lines
                                    if own in wire.gossip_part(line)[:100]]))
@@ -391,14 +392,15 @@ class Peer(Asker, Gossiper):
         else:
             link.role, link.peer = AWAITING_PROBE, asker
             self.expect(link, ANSWER_LIMIT)
-            if fault := self.fault_of(asker):
+            if fault := self.fault_of(link):
                 self.turn_away(link, fault)
             else:
                 self.prober.ask(asker, functools.partial(self.probed, link))
 
-    def fault_of(self, asker: Address) -> str:
+    def fault_of(self, link: Link) -> str:
         """Return why a newcomer is refused, or nothing. Of two peers that dial each other, the
         dial of the lower one stays."""
+        asker = link.peer
         if asker in self.places.dialling and self.address < asker:
             return "duplicate"
         if asker not in self.peer_list:
@@ -408,7 +410,7 @@ class Peer(Asker, Gossiper):
 
     def probed(self, link: Link, alive: bool) -> None:
         if link.closed is None and not self.is_leaving:
-            if fault := self.fault_of(link.peer) if alive else "full":
+            if fault := self.fault_of(link) if alive else "full":
                 self.turn_away(link, fault)
             else:
                 self.enter(link, link.peer, is_dialled=False)
@@ -533,4 +535,4 @@ class Peer(Asker, Gossiper):
 if __name__ == "__main__":
     from grapevine.terminal.programs import peer_main
 
-    sys.exit(peer_main(Peer))
+    sys.exit(peer_main())

@@ -12,9 +12,6 @@ if __name__ == "__main__":  # Ctrl-C silently ends a program that is still start
 
 import sys
 
-from peer import Peer
-from seed import Seed
-
 
 def main(arguments: list[str]) -> int:
     if arguments[:1] == ["demo"]:
@@ -22,15 +19,15 @@ def main(arguments: list[str]) -> int:
         return demo_main(arguments[1:])
     if arguments[:1] == ["simulate"]:
         from grapevine.lab.simulation import simulate_main
-        return simulate_main(arguments[1:], {"seed": Seed, "peer": Peer})
+        return simulate_main(arguments[1:])
     if arguments[:1] == ["worker"]:
         from grapevine.lab.experiments.worker import worker_main
-        return worker_main(arguments[1:], {"seed": Seed, "peer": Peer})
+        return worker_main(arguments[1:])
     if any(argument.partition("=")[0] == "--peers" for argument in arguments):
         from grapevine.lab.experiments.network import network_main
         return network_main(arguments)
     from grapevine.terminal.programs import seed_main
-    return seed_main(Seed, arguments)
+    return seed_main(arguments)
 
 
 if __name__ == "__main__":

@@ -288,4 +288,4 @@ class Seed(Asker):
 if __name__ == "__main__":
     from grapevine.terminal.programs import seed_main
 
-    sys.exit(seed_main(Seed))
+    sys.exit(seed_main())

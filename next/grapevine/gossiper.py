@@ -10,7 +10,7 @@ from grapevine import wire
 from grapevine.addresses import Address
 from grapevine.asking import LineNode
 from grapevine.intervals import Intervals
-from grapevine.messages import Messages
+from grapevine.messages import Added, Messages
 from grapevine.settings import word_finder
 from grapevine.sync import Sync
 from grapevine.ways import make_way
@@ -19,13 +19,15 @@ DIGEST_PAUSE = 1.0  # seconds in which a neighbour that tells rumors is told no 
 
 
 class Gossiper(LineNode):
+    MESSAGES = Messages
+
     def __init__(self, address: Address, settings, output, world, is_named=lambda origin: True):
         """`is_named(address)` tells whether an origin is known, so that it has room of its own."""
         super().__init__(address, settings, output, world)
-        self.start_ms = int(self.time() * 1000)  # START
-        self.run = f"{address}:{self.start_ms}"  # this life
-        self.messages = Messages(self.run.encode(), settings.cache_size, is_named,
-                                 word_finder(settings.filter))
+        self.start_number = self.new_start()
+        self.run = f"{address}:{self.start_number}"  # this life
+        self.messages = self.MESSAGES(self.run.encode(), settings.cache_size, is_named,
+                                      word_finder(settings.filter))
         self.sync = Sync(self.messages, settings.antientropy_interval)
         self.way = make_way(self)
         self.is_leaving = False
@@ -35,6 +37,10 @@ class Gossiper(LineNode):
     def gossips(self) -> list:
         """Return the links over which it gossips."""
         raise NotImplementedError
+
+    def new_start(self) -> int:
+        """Return the START of a new life: the milliseconds of the clock."""
+        return int(self.time() * 1000)
 
     # What is made here.
 
@@ -62,8 +68,7 @@ class Gossiper(LineNode):
         """Write down and spread messages that were made here."""
         if not lines:
             return
-        self.messages.add(lines, is_own=True)
-        self.output.write_lines("generated:", lines)
+        self.output.write_lines("generated:", self.messages.add(lines, is_own=True).messages)
         self.is_unheard = self.is_unheard or not self.gossips()
         self.way.new(lines, None)
 
@@ -76,10 +81,9 @@ class Gossiper(LineNode):
         if added.forbidden:
             self.output.write_lines(f"forbidden:{link.peer}:", added.forbidden)
         if added.new:
-            self.output.write_lines(f"received:{link.peer}:", added.new)
+            self.output.write_lines(f"received:{link.peer}:", added.messages)
             self.way.new(added.new, link)
-        if added.new or added.forbidden:
-            self.brought(link, added.new + added.forbidden)
+        self.brought(link, added)
         if added.fault is not None:
             raise added.fault
         return added.new
@@ -93,8 +97,10 @@ class Gossiper(LineNode):
         new = set(self.take(link, unknown))
         took, knew = {}, {}
         for line in lines:
-            run, number = wire.gossip_key(line)
-            (took if line in new else knew).setdefault(run, []).append((number, number))
+            if (found := self.messages.read(line)) is not None:
+                run, first, messages = found
+                (took if line in new else knew).setdefault(run, []).append(
+                    (first, first + len(messages) - 1))
         for verb, numbers in ("took", took), ("knew", knew):
             if numbers:
                 link.send(wire.say_entries(verb, [
@@ -102,8 +108,8 @@ class Gossiper(LineNode):
                     for run, ranges in numbers.items()]))
         self.compare(link, DIGEST_PAUSE)
 
-    def brought(self, link, lines: list[bytes]) -> None:
-        """A neighbour has brought new messages."""
+    def brought(self, link, added: Added) -> None:
+        """A neighbour has brought this."""
 
     def compare(self, link, pause: float = 0.0) -> None:
         """Compare what both have seen, unless that was done within `pause` seconds."""

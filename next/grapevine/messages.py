@@ -57,12 +57,14 @@ class Run:
         return int.from_bytes(sha256(known).digest()[:16], "big")
 
 
-class Added(NamedTuple):
+class Added:
     """The result of adding gossip lines."""
 
-    new: list[bytes]
-    forbidden: list[bytes] = []  # new, but with a forbidden word: noted, and not held
-    fault: ProtocolError | None = None  # of the line at which reading stopped
+    def __init__(self, new: list[bytes]):
+        self.new = new  # lines that are held now, and go on
+        self.messages = new  # what is new in them, each message by itself
+        self.forbidden: list[bytes] = []  # new, but with a forbidden word: noted, and not held
+        self.fault: ProtocolError | None = None  # of the line at which reading stopped
 
 
 class Messages:
@@ -94,7 +96,7 @@ class Messages:
         """Check gossip lines, and note and hold those that are new, up to an invalid one."""
         if len(lines) > 1 and self._add_block(lines, is_own):
             return Added(lines)
-        added = Added([], [])
+        added = Added([])
         try:
             for line in lines:
                 digest = sha256(wire.gossip_part(line)).digest()
@@ -103,7 +105,7 @@ class Messages:
                 else:
                     self.dropped["duplicates"] += 1
         except ProtocolError as error:
-            added = added._replace(fault=error)
+            added.fault = error
         self._evict()
         return added
 
@@ -145,11 +147,15 @@ class Messages:
             if run is None or not self._has_room(run, number):
                 self.dropped["no room"] += 1
                 return False
-            before = max(1, len(run.seen))
-            run.seen.add(number, number)
-            self._gaps[run.is_named] += len(run.seen) - before
+            self._add_gap(run, number, number)
         self._changed.add(run)
         return True
+
+    def _add_gap(self, run: Run, first: int, last: int) -> None:
+        """Note numbers, and what they add to the gaps of a run."""
+        before = max(1, len(run.seen))
+        run.seen.add(first, last)
+        self._gaps[run.is_named] += len(run.seen) - before
 
     def forbids(self, text: str) -> bool:
         """Tell whether a text has a forbidden word."""
@@ -282,19 +288,25 @@ class Messages:
                     if size >= limit:
                         return lines, list(gone.items())
                     lost += run.seen.common(first, number - 1)
-                    lines.append(run.held[number])
-                    size += len(lines[-1]) + 1
-                    first = number + 1
+                    first, line = number + 1, run.held[number]
+                    if not lines or lines[-1] is not line:  # a line may hold several messages
+                        lines.append(line)
+                        size += len(line) + 1
                 lost += run.seen.common(first, last)
         return lines, list(gone.items())
 
     def count(self) -> int:
-        return len(self.texts)
+        return sum(len(run.held) for run in self.runs.values())
 
     def latest(self, most: int) -> list[bytes]:
-        """Return the last `most` lines held, in order of arrival."""
+        """Return the last `most` messages held, in order of arrival."""
         lines = list(itertools.islice(reversed(self.texts), most))
-        return [wire.gossip_part(line) for line in reversed(lines)]
+        return [message for line in reversed(lines) for message in self.read(line)[2]][-most:]
+
+    def read(self, line: bytes) -> tuple[bytes, int, list[bytes]] | None:
+        """Return the run of a checked line, the number of its first message, and its messages;
+        None if it is not worth an answer."""
+        return *wire.gossip_key(line), [wire.gossip_part(line)]
 
 
 def equal_share(sizes: list[int], total: int) -> int:

@@ -39,11 +39,12 @@ class Settings(NamedTuple):
     rate: int = 1_000  # lines a second in its own name that a neighbour is read at; 0: any number
     burst: int = 10_000  # lines that it may say beyond that at once
     filter: tuple[str, ...] = ()  # words that no message may contain
+    sign: bool = False  # sign messages, and take only signed ones (signing/)
     registrations_per_ip: int = 256  # that a seed lists, except on loopback; 0: any number
 
     def shown(self) -> str:
         """Return `NAME=VALUE:…`; colons within a value are blanks."""
-        values = self._asdict() | {"filter": len(self.filter)}
+        values = self._asdict() | {"filter": len(self.filter), "sign": int(self.sign)}
         del values["registrations_per_ip"]  # a seed's
         return ":".join(f"{name.replace('_', '-')}={str(value).replace(':', ' ')}"
                         for name, value in values.items())

@@ -60,8 +60,10 @@ class Sync:
             return self._tell_and_ask(talk, differing, now) if differing else b""
         if status.verb == "show":
             return self._show(talk, status.slices[0], now)
-        if status.verb == "seen":
-            self._offered(talk, status.entries, now)
+        if status.verb == "seen":  # which ends a comparison
+            talk.compared, talk.comparing = talk.comparing or talk.compared, None
+            talk.compared_until = now + self._pause
+            self.offered(link, status.entries, now)
         elif status.verb == "want":
             return self._portion(status.entries)
         elif status.verb == "sent":
@@ -102,10 +104,9 @@ class Sync:
         talk.shown_at = now
         return self._messages.vector(mask)
 
-    def _offered(self, talk: _Talk, entries: Entries, now: float) -> None:
-        """Remember what is lacking of a neighbour's vector, which ends a comparison."""
-        talk.compared, talk.comparing = talk.comparing or talk.compared, None
-        talk.compared_until = now + self._pause
+    def offered(self, link, entries: Entries, now: float) -> None:
+        """Remember which of the messages that a neighbour has are lacking here."""
+        talk = self._talks.setdefault(link, _Talk())
         if now >= talk.vain_until:
             talk.vain.clear()
         size = sum(map(len, talk.offer.values()))

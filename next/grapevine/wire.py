@@ -68,7 +68,7 @@ def _list(field: bytes) -> tuple[Address, ...]:
     return tuple(dict.fromkeys(map(_address, words)))
 
 
-_FIELDS = {  # name -> pattern, reader, writer
+FIELDS = {  # name -> pattern, reader, writer
     "ADDRESS": (_PEER, _address, str),
     "TIME": (_TIME, text_of, str),
     "TEXT": (rb"(?s:.*)", text_of, str),
@@ -77,17 +77,33 @@ _FIELDS = {  # name -> pattern, reader, writer
 }
 
 
-def _form(spelling: str) -> tuple:
-    """Return how a line is read and written: its word, pattern, readers and writers."""
-    word, *names = spelling.split(":")
-    fields = [_FIELDS[name] for name in names]
-    pattern = b":".join([re.escape(word.encode()), *(b"(%b)" % field[0] for field in fields)])
-    return word, re.compile(pattern), [field[1] for field in fields], [f[2] for f in fields]
+class Form:
+    """How a kind of line is read and written; `fields` has those in its spelling."""
+
+    def __init__(self, spelling: str, fields: dict[str, tuple] = FIELDS):
+        self.word, *names = spelling.split(":")
+        chosen = [fields[name] for name in names]
+        self._pattern = re.compile(b":".join(
+            [re.escape(self.word.encode()), *(b"(%b)" % pattern for pattern, _, _ in chosen)]))
+        self._readers = [reader for _, reader, _ in chosen]
+        self._writers = [writer for _, _, writer in chosen]
+
+    def read(self, line: bytes) -> tuple:
+        """Return the values of a line. ProtocolError if it is malformed."""
+        match = self._pattern.fullmatch(line)
+        if match is None:
+            raise ProtocolError(f"malformed line {self.word!r}")
+        return tuple([read(field) for read, field in zip(self._readers, match.groups())])
+
+    def say(self, *values) -> bytes:
+        """Make a line, with its `\\n`."""
+        fields = [write(value) for write, value in zip(self._writers, values, strict=True)]
+        return (":".join([self.word, *fields]) + "\n").encode()
 
 
-_FORMS = {kind: _form(spelling) for kind, spelling in LINES.items()}
-_BY_WORD = {form[0].encode(): kind for kind, form in _FORMS.items() if form[2]}
-_BARE = {form[0].encode(): kind for kind, form in _FORMS.items() if not form[2]}
+_FORMS = {kind: Form(spelling) for kind, spelling in LINES.items()}
+_BY_WORD = {form.word.encode(): kind for kind, form in _FORMS.items() if ":" in LINES[kind]}
+_BARE = {form.word.encode(): kind for kind, form in _FORMS.items() if ":" not in LINES[kind]}
 
 
 def parse(line: bytes) -> tuple[str, tuple]:
@@ -100,18 +116,12 @@ def parse(line: bytes) -> tuple[str, tuple]:
     kind = _BY_WORD.get(word) if colon else None
     if kind is None:
         raise ProtocolError(f"unknown line {line[:40]!r}")
-    name, pattern, readers, _ = _FORMS[kind]
-    match = pattern.fullmatch(line)
-    if match is None:
-        raise ProtocolError(f"malformed line {name!r}")
-    return kind, tuple([read(field) for read, field in zip(readers, match.groups())])
+    return kind, _FORMS[kind].read(line)
 
 
 def say(kind: str, *values) -> bytes:
     """Make a line, with its `\\n`, of a kind in LINES and the values of its fields."""
-    word, _, _, writers = _FORMS[kind]
-    fields = [write(value) for write, value in zip(writers, values, strict=True)]
-    return (":".join([word, *fields]) + "\n").encode()
+    return _FORMS[kind].say(*values)
 
 
 def format_time(seconds: float) -> str:
@@ -122,8 +132,8 @@ def format_time(seconds: float) -> str:
 
 GOSSIP, RUMOR = b"gmessage:", b"rumor:"
 _is_plain = operator.methodcaller("startswith", GOSSIP)
-_GOSSIP = re.compile(b"gmessage:%b:(%b):(%b):" % (_TIME, _RUN, _NUMBER))
-_GOSSIP_LINE = re.compile(rb"^%b.*$" % _GOSSIP.pattern, re.MULTILINE)
+HEAD = re.compile(b"gmessage:%b:(%b):(%b):" % (_TIME, _RUN, _NUMBER))  # before TEXT
+_GOSSIP_LINE = re.compile(rb"^%b.*$" % HEAD.pattern, re.MULTILINE)
 _NO_PREFIXES = {b"status", *_BY_WORD}  # words whose lines are no gossip, whatever their text says
 
 
@@ -180,7 +190,7 @@ def origin_of(run: bytes) -> Address:
 def parse_gossip(line: bytes) -> tuple[bytes, int]:
     """Check a gossip line in full, because it is forwarded as it is; return its run and number."""
     part = gossip_part(line)
-    match = _GOSSIP.match(part)
+    match = HEAD.match(part)
     if match is None or len(part) > GOSSIP_LIMIT or int(match[2]) > NUMBER_LIMIT:
         raise ProtocolError("malformed line 'gmessage'")
     origin_of(match[1])
@@ -190,7 +200,7 @@ def parse_gossip(line: bytes) -> tuple[bytes, int]:
 
 def gossip_key(line: bytes) -> tuple[bytes, int]:
     """Return the run and the number of a checked gossip line."""
-    match = _GOSSIP.match(gossip_part(line))
+    match = HEAD.match(gossip_part(line))
     return match[1], int(match[2])
 
 
@@ -205,7 +215,7 @@ def runs_of(lines: list[bytes]) -> list[bytes]:
 def gossip_text(line: bytes) -> str:
     """Return the TEXT of a checked gossip line."""
     part = gossip_part(line)
-    return part[_GOSSIP.match(part).end():].decode()
+    return part[HEAD.match(part).end():].decode()
 
 
 def parse_block(lines: list[bytes]) -> tuple[bytes, int, int] | None:

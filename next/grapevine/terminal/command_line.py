@@ -153,6 +153,7 @@ SETTINGS = {  # name -> converter, name of its value, help
                           "read more slowly (%(default)s); 0: any number"),
     "burst": (_COUNT, "N", "lines that it may say beyond that at once (%(default)s)"),
     "filter": (word_filter, "FILE", "words that no message may have, one a line"),
+    "sign": (None, None, "sign messages, and take only signed ones"),
     "registrations_per_ip": (_COUNT, "N", "peers of one IP that a seed lists, except on loopback "
                                           "(%(default)s); 0: any number"),
 }
@@ -163,8 +164,9 @@ OF_PEERS = tuple(name for name in SETTINGS if name != "registrations_per_ip")
 def add_settings(parser: Parser, names: tuple[str, ...]) -> None:
     for name in names:
         kind, unit, what = SETTINGS[name]
-        parser.add_argument(f"--{name.replace('_', '-')}", type=kind, metavar=unit, help=what,
-                            default=Settings._field_defaults[name])
+        value = {"action": "store_true"} if kind is None else {
+            "type": kind, "metavar": unit, "default": Settings._field_defaults[name]}
+        parser.add_argument(f"--{name.replace('_', '-')}", help=what, **value)
 
 
 def settings_of(args: argparse.Namespace) -> Settings:

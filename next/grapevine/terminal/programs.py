@@ -14,6 +14,7 @@ except ImportError:  # Windows
     resource = None
 
 from grapevine.addresses import Address, Target, address_of, look_up
+from grapevine.classes import peer_class, seed_class
 from grapevine.output import Output
 from grapevine.terminal.command_line import (
     FAILED, INTERRUPTED, CommandError, cannot_listen, load_seeds, parse_port, peer_parser,
@@ -29,15 +30,15 @@ LOOK = None if CAN_MASK else 0.5  # seconds after which the main thread looks fo
 OPEN_MAX = 10_240  # open files that macOS grants, though it says that there is no limit
 
 
-def peer_main(peer_class, arguments: list[str] | None = None) -> int:
-    return run_command("peer.py", run_peer, peer_class, arguments)
+def peer_main(arguments: list[str] | None = None) -> int:
+    return run_command("peer.py", run_peer, arguments)
 
 
-def seed_main(seed_class, arguments: list[str] | None = None) -> int:
-    return run_command("seed.py", run_seeds, seed_class, arguments)
+def seed_main(arguments: list[str] | None = None) -> int:
+    return run_command("seed.py", run_seeds, arguments)
 
 
-def run_peer(peer_class, arguments: list[str] | None) -> int:
+def run_peer(arguments: list[str] | None) -> int:
     prepare_descriptors()
     parser = peer_parser()
     args = parser.parse_args(arguments)
@@ -48,12 +49,14 @@ def run_peer(peer_class, arguments: list[str] | None) -> int:
     else:
         address = local_address(target)
     own = address if args.listen is None else address_of(args.listen, address.port)
+    settings = settings_of(args)
+    kind = peer_class(settings)
     block_signals()
     screen = Screen()
     world = open_world(own)
     show = None if args.quiet else screen.show
     output = open_output(args.outputs, "peer", address, show)
-    peer = peer_class(address, settings_of(args), output, world, seeds)
+    peer = kind(address, settings, output, world, seeds)
     world.begin(peer)
     console = Console(peer, world, screen)
     threading.Thread(target=world.live, args=(console.read,), name="console",
@@ -61,7 +64,7 @@ def run_peer(peer_class, arguments: list[str] | None) -> int:
     return wait_for_end([world], screen)
 
 
-def run_seeds(seed_class, arguments: list[str] | None) -> int:
+def run_seeds(arguments: list[str] | None) -> int:
     prepare_descriptors()
     parser = seed_parser()
     args = parser.parse_args(arguments)
@@ -69,13 +72,13 @@ def run_seeds(seed_class, arguments: list[str] | None) -> int:
     addresses, here = seed_addresses(target, seeds), {seed: look_up_here(seed) for seed in seeds}
     block_signals()
     screen = Screen()
-    worlds = [begin_seed(seed_class, address, here, args, screen, target is None)
+    worlds = [begin_seed(address, here, args, screen, target is None)
               for address in addresses]
     return wait_for_end(worlds, screen)
 
 
-def begin_seed(seed_class, address: Address, here: dict[Target, Address | None], args,
-               screen: Screen, is_one_of_many: bool) -> ThreadWorld:
+def begin_seed(address: Address, here: dict[Target, Address | None], args, screen: Screen,
+               is_one_of_many: bool) -> ThreadWorld:
     """Start a seed; `here` has all seeds, with their addresses if they are on this machine."""
     world = open_world(address)
     head = f"[seed {address.port}] " if is_one_of_many else ""
@@ -85,7 +88,7 @@ def begin_seed(seed_class, address: Address, here: dict[Target, Address | None],
 
     output = open_output(args.outputs, "seed", address, None if args.quiet else show)
     seeds = [address if at == address else seed for seed, at in here.items()]
-    world.begin(seed_class(address, settings_of(args), output, world, seeds))
+    world.begin(seed_class()(address, settings_of(args), output, world, seeds))
     return world
 
 

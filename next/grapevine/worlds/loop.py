@@ -208,7 +208,7 @@ class LoopWorld:
 
     def __init__(self, loop: Loop, own: Address, doors: list[socket.socket] | None = None):
         self.loop, self.own = loop, own
-        self.now, self.time, self.rng = time.monotonic, time.time, random.Random()
+        self.now, self.time, self.rng = time.monotonic, time.time, random.SystemRandom()
         self.node = None
         self._doors = doors or [sockets.listener_at(own)]
         for door in self._doors:

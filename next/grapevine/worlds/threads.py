@@ -82,7 +82,7 @@ class ThreadWorld:
         self.lock = threading.Lock()
         self.over = threading.Event()  # the node has stopped
         self.has_failed = False  # because of an error of its threads
-        self.now, self.time, self.rng = time.monotonic, time.time, random.Random()
+        self.now, self.time, self.rng = time.monotonic, time.time, random.SystemRandom()
         self.node = None
         self._own = own
         self._doors = doors or [sockets.listener_at(own)]

@@ -135,7 +135,7 @@ def test_a_burst_is_forwarded_in_order():
 
 def test_a_message_in_the_own_run_that_was_not_made_here_is_dropped():
     one, other = neighbours(A, B)
-    start = one.scene.node.start_ms
+    start = one.scene.node.start_number
     one.say(gossip(NODE, 1, start=start), gossip(NODE, 1, start=start - 1000))
     assert other.hear_all() == [gossip(NODE, 1, start=start - 1000)]
     one.scene.node.originate(["true"])

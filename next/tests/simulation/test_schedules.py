@@ -16,7 +16,6 @@ from grapevine.sync import Sync
 from peer import Peer
 from seed import Seed
 
-CLASSES = {"seed": Seed, "peer": Peer}
 HERE = pathlib.Path(__file__).resolve().parent
 KEPT = {text.splitlines()[0].removeprefix("# "): text.partition("\n")[2] for text in
         (HERE / "kept_schedules.txt").read_text(encoding="utf-8").split("\n\n")}
@@ -37,15 +36,13 @@ MISSED_BY_A_NEWCOMER = """schedule 1 latency=0.1
 30.000 say 127.0.0.1:5001 x1"""
 RUN = """
 import sys
-from peer import Peer
-from seed import Seed
 from grapevine.lab.simulation import simulate_main
-sys.exit(simulate_main(sys.argv[1:], {"seed": Seed, "peer": Peer}))
+sys.exit(simulate_main(sys.argv[1:]))
 """
 
 
 def faults_of(schedule):
-    return [str(fault) for fault in play(schedule, CLASSES).faults]
+    return [str(fault) for fault in play(schedule).faults]
 
 
 # The network heals.
@@ -107,7 +104,8 @@ def digest_said_before_accepted(monkeypatch):
 
 
 def second_link_accepted(monkeypatch):
-    def fault_of(self, asker):
+    def fault_of(self, link):
+        asker = link.peer
         fault = self.neighbours.fault_of(asker, self.peer_list.named_among([asker]))
         return "" if fault == "duplicate" else fault
     monkeypatch.setattr(Peer, "fault_of", fault_of)
@@ -137,7 +135,7 @@ def test_what_may_never_happen_is_found_while_it_happens(mistake, name, monkeypa
 def test_each_question_of_the_judge_finds_a_mistake(owner, method, fake, question, monkeypatch):
     monkeypatch.setattr(owner, method, fake)
     asked = (fault.question for number in range(1, 21)
-             for fault in play(draw_schedule(number), CLASSES).faults)
+             for fault in play(draw_schedule(number)).faults)
     assert question in asked
 
 
@@ -227,11 +225,10 @@ def test_the_same_number_gives_the_same_bytes_in_every_process(tmp_path):
 
 
 def test_many_schedules_are_played_and_each_that_fails_is_shown(monkeypatch, capsys):
-    assert simulate_main(["--schedules", "3", "--peers", "3"], CLASSES) == 0
+    assert simulate_main(["--schedules", "3", "--peers", "3"]) == 0
     assert capsys.readouterr().out.startswith("3 of 3 schedules held; ")
     monkeypatch.setattr(Peer, "compare", lambda self, link, pause=0.0: None)
-    assert simulate_main(["--schedules", "2", "--from", "20", "--seeds", "2", "--hard"],
-                         CLASSES) == 1
+    assert simulate_main(["--schedules", "2", "--from", "20", "--seeds", "2", "--hard"]) == 1
     shown = capsys.readouterr().out
     assert "schedule 20 FAILS: messages: messages differ: " in shown
     assert "python runner.py simulate --schedule 20 --seeds 2 --hard\n" in shown
@@ -242,17 +239,17 @@ def test_what_fails_is_made_smaller_and_can_be_played_again(monkeypatch, tmp_pat
     monkeypatch.setattr(Peer, "compare", lambda self, link, pause=0.0: None)
     file = tmp_path / "schedule.txt"
     file.write_text(MISSED_BY_A_NEWCOMER, encoding="utf-8")
-    assert simulate_main(["--file", str(file), "--shrink"], CLASSES) == 1
+    assert simulate_main(["--file", str(file), "--shrink"]) == 1
     smaller = capsys.readouterr().out.partition("the smallest schedule found")[2]
     smaller = smaller[smaller.index("schedule 1 seeds=1"):]
     assert "latency=0.001 " in smaller and "freeze" not in smaller
     file.write_text(smaller, encoding="utf-8")
-    assert simulate_main(["--file", str(file)], CLASSES) == 1
+    assert simulate_main(["--file", str(file)]) == 1
     assert "\n  messages: messages differ: " in capsys.readouterr().out
 
 
 def test_a_run_may_be_ended_early_and_then_only_what_may_never_happen_is_judged(capsys):
-    assert simulate_main(["--schedule", "5", "--until", "12"], CLASSES) == 0
+    assert simulate_main(["--schedule", "5", "--until", "12"]) == 0
     assert "verdict: holds; 12 simulated seconds" in capsys.readouterr().out
 
 
@@ -263,6 +260,6 @@ def test_a_run_may_be_ended_early_and_then_only_what_may_never_happen_is_judged(
     (["--file", "nowhere.txt"], "[Errno 2] "),
     (["--seeds", "1001"], "argument --seeds: '1001' is not a whole number from 1 to 1000")])
 def test_bad_usage_is_told_in_one_line(arguments, complaint, capsys):
-    assert simulate_main(arguments, CLASSES) == 2
+    assert simulate_main(arguments) == 2
     out, error = capsys.readouterr()
     assert out == "" and error.startswith(f"simulate: {complaint}") and error.count("\n") == 1

@@ -22,7 +22,7 @@ class Network:
     def __init__(self, spread: str, **settings):
         self.settings = Settings(spread=spread, gossip_count=0, antientropy_interval=0.0,
                                  capacity="fixed:6", **settings)
-        self.lives = Lives(1, {"seed": Seed, "peer": Peer}, seed_addresses(1), self.settings,
+        self.lives = Lives(1, seed_addresses(1), self.settings,
                            Cables())
         self.addresses = [address_of("127.0.0.1", 5000 + n) for n in range(PEERS)]
         for address in [*self.lives.seeds, *self.addresses]:

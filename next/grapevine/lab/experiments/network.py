@@ -132,8 +132,9 @@ class Network:
     def begin(self) -> None:
         """Start all nodes, and tell when all peers have seeds and neighbours."""
         flags = ["--config", self._args.config, "--outputs", self._args.outputs]
-        flags += [text for name in OF_PEERS if name != "filter"
+        flags += [text for name in OF_PEERS if name not in ("filter", "sign")
                   for text in (f"--{name.replace('_', '-')}", str(getattr(self._args, name)))]
+        flags += ["--sign"] if self._args.sign else []
         self._start_worker(flags, "seed", self._seeds)
         self._await("nodes", len(self._seeds))
         self._begun = time.monotonic()

@@ -16,6 +16,7 @@ import threading
 import time
 
 from grapevine.addresses import parse_address
+from grapevine.classes import peer_class, seed_class
 from grapevine.settings import majority
 from grapevine.terminal.command_line import (
     SETTINGS, Parser, add_common, add_settings, cannot_listen, load_seeds, run_command, settings_of,
@@ -26,17 +27,17 @@ from grapevine.worlds.loop import Loop, LoopWorld
 LOOK = 0.05  # seconds between two looks whether all peers have left
 
 
-def worker_main(arguments: list[str], classes: dict[str, type]) -> int:
-    return run_command("runner.py worker", run_worker, arguments, classes)
+def worker_main(arguments: list[str]) -> int:
+    return run_command("runner.py worker", run_worker, arguments)
 
 
-def run_worker(arguments: list[str], classes: dict[str, type]) -> None:
+def run_worker(arguments: list[str]) -> None:
     prepare_descriptors()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the runner takes it, and ends the input
     parser = Parser(prog="runner.py worker", description="Many nodes in one process.")
     add_common(parser)
     add_settings(parser, tuple(SETTINGS))
-    worker = Worker(parser.parse_args(arguments), classes)
+    worker = Worker(parser.parse_args(arguments))
     threading.Thread(target=worker.read_orders, name="orders", daemon=True).start()
     worker.loop.run()
     worker.stop()
@@ -45,9 +46,10 @@ def run_worker(arguments: list[str], classes: dict[str, type]) -> None:
 class Worker:
     """The nodes of this process. All its methods but `read_orders` are called by the loop."""
 
-    def __init__(self, args, classes: dict[str, type]):
+    def __init__(self, args):
         self.loop = Loop()
-        self._args, self._classes, self._settings = args, classes, settings_of(args)
+        self._args, self._settings = args, settings_of(args)
+        self._classes = {"seed": seed_class(), "peer": peer_class(self._settings)}
         self._seeds = load_seeds(args.config)
         self._nodes = {"seed": {}, "peer": {}}  # kind -> address -> node
 

@@ -40,6 +40,8 @@ class Conditions(NamedTuple):
 
     seeds: int = 1
     spread: str = "flood"
+    sign: bool = False
+    liars: int = 0  # seeds that lie about runs: the first ones
     capacity: str = "fixed:2"
     gossip_count: int = 0
     gossip_interval: float = 5.0  # seconds, as all below
@@ -62,7 +64,7 @@ class Conditions(NamedTuple):
 
     def __str__(self) -> str:
         return " ".join(
-            f"{name.replace('_', '-')}={f'{value:g}' if isinstance(value, float) else value}"
+            f"{name.replace('_', '-')}={f'{value:g}' if isinstance(value, (float, bool)) else value}"
             for name, value in self._asdict().items())
 
 
@@ -131,7 +133,7 @@ def _parse_head(words: list[str]) -> tuple[int, Conditions]:
         name = name.replace("-", "_")
         if name not in Conditions._fields:
             raise ValueError(f"no condition is called {name}")
-        kind = {"capacity": parse_capacity, "spread": parse_way}.get(
+        kind = {"capacity": parse_capacity, "spread": parse_way, "sign": lambda text: text == "1"}.get(
             name, type(Conditions._field_defaults[name]))
         values[name] = kind(value)
     if not 1 <= values.get("seeds", 1) <= SEEDS_LIMIT:

@@ -11,6 +11,7 @@ import math
 import random
 
 from grapevine.addresses import Address
+from grapevine.classes import peer_class, seed_class
 from grapevine.output import Output
 from grapevine.settings import Settings
 from grapevine.worlds.virtual import START, Cables, Network, VirtualWorld
@@ -34,17 +35,18 @@ class File(io.BytesIO):
 
 
 class Lives:
-    """Nodes by address. `classes` has the class of a "seed" and of a "peer"; `number` seeds all
-    chance. `hear(address, event)`, which may be replaced, is told what nodes write."""
+    """Nodes by address. `number` seeds all chance; `liars` have another class than other nodes.
+    `hear(address, event)`, which may be replaced, is told what nodes write."""
 
-    def __init__(self, number: int, classes: dict, seeds: list[Address], settings: Settings,
-                 cables: Cables, lag: float = 0.0, clocks: float = 0.0):
+    def __init__(self, number: int, seeds: list[Address], settings: Settings, cables: Cables,
+                 lag: float = 0.0, clocks: float = 0.0, liars: dict[Address, type] = {}):
         self.net = Network(random.Random(f"{number}:cables"), cables)
         self.files: dict[str, File] = {}  # the output files, by name
         self.nodes: dict[Address, object] = {}  # that live, or leave
         self.seeds, self.settings = seeds, settings
         self.hear = lambda address, event: None
-        self._number, self._classes, self._lag, self._clocks = number, classes, lag, clocks
+        self._number, self._lag, self._clocks, self._liars = number, lag, clocks, liars
+        self._classes = {"seed": seed_class(), "peer": peer_class(settings)}
         self._count: dict[Address, int] = collections.Counter()  # of the lives of an address
         self._leavers: set = set()  # nodes that were told to leave
         self._mended = 0.0  # when the last cut ended
@@ -64,8 +66,8 @@ class Lives:
         output = Output(file, clock=lambda: START * 10**9 + round(self.net.now * 1e9))
 
         def make(world: VirtualWorld):
-            self.nodes[address] = self._classes[kind](
-                address, self.settings, output, world, self.seeds)
+            node_class = self._liars.get(address, self._classes[kind])
+            self.nodes[address] = node_class(address, self.settings, output, world, self.seeds)
             return self.nodes[address]
 
         ahead = self._clocks * random.Random(f"{self._number}:{address}").random()

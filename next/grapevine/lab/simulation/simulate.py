@@ -13,6 +13,7 @@ from grapevine.lab.simulation.accidents import (
     SEEDS_LIMIT, Conditions, Schedule, parse_schedule, seed_addresses)
 from grapevine.lab.simulation.drawing import draw_schedule
 from grapevine.lab.simulation.judge import Fault, Judge
+from grapevine.lab.simulation.liars import LyingSeed
 from grapevine.lab.simulation.lives import Lives
 from grapevine.settings import WAYS
 from grapevine.worlds.virtual import NodeFailed
@@ -30,12 +31,13 @@ class Outcome(NamedTuple):
     files: dict[str, bytes]  # the output files by name
 
 
-def play(schedule: Schedule, classes: dict, until: float | None = None) -> Outcome:
+def play(schedule: Schedule, until: float | None = None) -> Outcome:
     """Play a schedule to its verdict, or `until` a simulated second. Then only what may never
-    happen is judged. `classes` has the class of a "seed" and of a "peer"."""
-    conditions = schedule.conditions
-    lives = Lives(schedule.number, classes, seed_addresses(conditions.seeds),
-                  conditions.settings(), conditions.cables(), conditions.lag, conditions.clocks)
+    happen is judged."""
+    conditions, seeds = schedule.conditions, seed_addresses(schedule.conditions.seeds)
+    liars = dict.fromkeys(seeds[:conditions.liars], LyingSeed)
+    lives = Lives(schedule.number, seeds, conditions.settings(), conditions.cables(),
+                  conditions.lag, conditions.clocks, liars)
     judge = Judge(lives)
     for accident in schedule.accidents:
         lives.net.at(accident.at, accident.befall, lives)
@@ -49,12 +51,12 @@ def play(schedule: Schedule, classes: dict, until: float | None = None) -> Outco
                    {name: file.getvalue() for name, file in lives.files.items()})
 
 
-def shrink(schedule: Schedule, question: str, classes: dict) -> Schedule:
+def shrink(schedule: Schedule, question: str) -> Schedule:
     """Return the smallest schedule found that fails the same question. First remove lines, many at
     once and then singly (A. Zeller, R. Hildebrandt, "Simplifying and isolating failure-inducing
     input", 2002), then replace conditions by the usual ones."""
     def fails(smaller: Schedule) -> bool:
-        return any(fault.question == question for fault in play(smaller, classes).faults)
+        return any(fault.question == question for fault in play(smaller).faults)
 
     size = len(schedule.accidents) // 2
     while size:
@@ -74,11 +76,11 @@ def shrink(schedule: Schedule, question: str, classes: dict) -> Schedule:
     return schedule
 
 
-def simulate_main(arguments: list[str], classes: dict) -> int:
+def simulate_main(arguments: list[str]) -> int:
     """Carry out the command, and return its exit code: 0 if all held."""
     try:
         args = _parse(arguments)
-        return (_play_many if args.schedules else _play_one)(args, classes)
+        return (_play_many if args.schedules else _play_one)(args)
     except (OSError, ValueError) as error:
         print(f"simulate: {error}", file=sys.stderr)
         return USAGE
@@ -112,6 +114,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         parser.add_argument(f"--{name}", type=kind, default=default, help=what)
     parser.add_argument("--spread", choices=WAYS, default="flood",
                         help="how new messages travel (flood)")
+    parser.add_argument("--sign", action="store_true", help="peers sign; some seeds may lie")
     for name, what in (("seedless", "all seeds die for good"),
                        ("hard", "machines lose power, and all calls are late"),
                        ("shrink", "look for the smallest schedule that fails")):
@@ -125,28 +128,32 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
 
 def _draw(args, number: int) -> Schedule:
     schedule = draw_schedule(number, args.peers, args.seeds, args.seedless, args.hard)
-    return schedule._replace(conditions=schedule.conditions._replace(spread=args.spread))
+    conditions = schedule.conditions._replace(spread=args.spread)
+    if args.sign:  # among three seeds one may lie: most of them still tell the truth
+        may_lie = number % 2 == 0 and conditions.seeds >= 3
+        conditions = conditions._replace(sign=True, liars=int(may_lie))
+    return schedule._replace(conditions=conditions)
 
 
-def _play_one(args, classes: dict) -> int:
+def _play_one(args) -> int:
     schedule = (_draw(args, args.schedule) if args.file is None
                 else parse_schedule(args.file.read_text(encoding="utf-8")))
-    outcome = _show(schedule, classes, args.until)
+    outcome = _show(schedule, args.until)
     if args.outputs is not None:
         args.outputs.mkdir(parents=True, exist_ok=True)
         for name, data in outcome.files.items():
             (args.outputs / name).write_bytes(data)
     if args.shrink and outcome.faults:
         print("\nthe smallest schedule found that fails the same question:\n")
-        _show(shrink(schedule, outcome.faults[0].question, classes), classes)
+        _show(shrink(schedule, outcome.faults[0].question))
     return FAILED if outcome.faults else 0
 
 
-def _show(schedule: Schedule, classes: dict, until: float | None = None) -> Outcome:
+def _show(schedule: Schedule, until: float | None = None) -> Outcome:
     """Play a schedule, and show its accidents and the verdict."""
     print(schedule, end="\n\n")
     begun = time.process_time()
-    outcome = play(schedule, classes, until)
+    outcome = play(schedule, until)
     print(f"verdict: {'FAILS' if outcome.faults else 'holds'}; {outcome.simulated:.0f} simulated "
           f"seconds, {outcome.calls} calls in {time.process_time() - begun:.2f} s of the processor"
           + ("" if until is None else "; what should heal was not judged"))
@@ -155,15 +162,15 @@ def _show(schedule: Schedule, classes: dict, until: float | None = None) -> Outc
     return outcome
 
 
-def _play_many(args, classes: dict) -> int:
+def _play_many(args) -> int:
     """Play schedules on all cores, and show those that fail."""
     begun, held, simulated = time.monotonic(), 0, 0.0
     options = [f" --{name} {value}" for name in ("peers", "seeds") if (value := vars(args)[name])]
     options += [f" --spread {args.spread}"] if args.spread != "flood" else []
-    options += [f" --{name}" for name in ("seedless", "hard") if vars(args)[name]]
+    options += [f" --{name}" for name in ("sign", "seedless", "hard") if vars(args)[name]]
     numbers = range(vars(args)["from"], vars(args)["from"] + args.schedules)
     with concurrent.futures.ProcessPoolExecutor(os.cpu_count()) as pool:
-        for outcome in pool.map(functools.partial(_play_number, args, classes), numbers):
+        for outcome in pool.map(functools.partial(_play_number, args), numbers):
             simulated += outcome.simulated
             held += not outcome.faults
             if outcome.faults:
@@ -175,5 +182,5 @@ def _play_many(args, classes: dict) -> int:
     return 0 if held == args.schedules else FAILED
 
 
-def _play_number(args, classes: dict, number: int) -> Outcome:
-    return play(_draw(args, number), classes)._replace(files={})  # these are large
+def _play_number(args, number: int) -> Outcome:
+    return play(_draw(args, number))._replace(files={})  # these are large

@@ -1,0 +1,224 @@
+"""The lines of signing: signed gossip, proofs, questions about runs. Pure, but for keys.
+
+    signed:KEY:SIGNATURE:LENGTHS:gmessage:TIME:IP:PORT:START:NUMBER:TEXT[TEXT…]
+    proof:KEY:SIGNATURE[:TIME]
+    runs:IP:PORT:STARTS
+
+A run is its key: START is a hash of the address and KEY. Texts that are said at once stand one
+behind the other in one line; LENGTHS has their sizes in bytes, and nothing for a single text. They
+have the same TIME, and the numbers from NUMBER on. SIGNATURE covers the SHA-256 of each text and
+not the texts, so that a contradiction can be proved without them. KEY and SIGNATURE are in
+base64url without padding. What has another spelling is malformed, because lines are compared.
+"""
+
+import base64
+import functools
+import hashlib
+import re
+from typing import NamedTuple
+
+from grapevine import wire
+from grapevine.addresses import Address
+from grapevine.signing.ed25519 import check, signing_key
+from grapevine.tools import ProtocolError
+
+TEXTS_LIMIT, SIZE_LIMIT = 128, 16 << 10  # texts in a line, and bytes of several together
+STARTS_LIMIT = 32  # runs in a line `runs:`
+
+_KEY, _SIGNATURE = rb"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]", rb"[A-Za-z0-9_-]{85}[AQgw]"
+_LENGTH = b"(?:0|[1-9][0-9]{0,4})"
+_SIGNED = re.compile(rb"signed:(%b):(%b):((?:%b(?:,%b){1,%d})?):%b" % (
+    _KEY, _SIGNATURE, _LENGTH, _LENGTH, TEXTS_LIMIT - 1, wire.HEAD.pattern))
+_START = "(?:0|[1-9][0-9]{0,18})"
+
+
+# Proofs and questions.
+
+def _encoded(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def _decoded(field: bytes) -> bytes:
+    return base64.urlsafe_b64decode(field + b"=" * (-len(field) % 4))
+
+
+def _parse_starts(field: bytes) -> tuple[int, ...]:
+    return tuple(map(int, field.split(b","))) if field else ()
+
+
+_FIELDS = wire.FIELDS | {
+    "KEY": (_KEY, _decoded, _encoded),
+    "SIGNATURE": (_SIGNATURE, _decoded, _encoded),
+    "STARTS": (f"(?:{_START}(?:,{_START}){{0,{STARTS_LIMIT - 1}}})?".encode(), _parse_starts,
+               lambda starts: ",".join(map(str, starts)))}
+_FORMS = {
+    b"runs": [("runs", wire.Form("runs:ADDRESS:STARTS", _FIELDS))],
+    b"proof": [("proof", wire.Form("proof:KEY:SIGNATURE", _FIELDS)),
+               ("proof", wire.Form("proof:KEY:SIGNATURE:TIME", _FIELDS))]}
+
+
+def parse(line: bytes) -> tuple[str, tuple]:
+    """Parse any line but gossip, as wire.parse does."""
+    forms = _FORMS.get(line.partition(b":")[0])
+    if forms is None:
+        return wire.parse(line)
+    kind, form = forms[-1 if line.count(b":") > 2 else 0]
+    return kind, form.read(line)
+
+
+def say_runs(address: Address, starts) -> bytes:
+    return _FORMS[b"runs"][0][1].say(address, starts)
+
+
+class Proof(NamedTuple):
+    """What stood before a line: who says it has this key."""
+
+    key: bytes
+    signature: bytes
+    time: str = ""  # of a link: the dialler's clock
+
+    def start(self, address: Address, text: str) -> int | None:
+        """Return the START whose key has signed a text; None if it has not."""
+        is_good = check(self.key, text.encode(), self.signature)
+        return start_of(address.text, self.key) if is_good else None
+
+
+# Texts that are signed. Each begins otherwise, so that no signature serves two purposes.
+
+def registering(own: Address, seed: Address) -> str:
+    return f"register:{own} to {seed}"
+
+
+def linking(own: Address, other: Address, time: str) -> str:
+    return f"{own} links to {other} at {time}"
+
+
+def replying(time: str, asker: Address, replier: Address) -> str:
+    return wire.say("liveness_reply", time, asker, replier).decode().rstrip()
+
+
+@functools.lru_cache(maxsize=8_192)
+def start_of(address: str, key: bytes) -> int:
+    """Return the START of a key at `IP:PORT`: 63 bits of a hash, not 0."""
+    digest = hashlib.sha256(address.encode() + b" " + key).digest()
+    return int.from_bytes(digest[:8], "big") >> 1 or 1
+
+
+def run_of(address: Address, start: int) -> bytes:
+    return f"{address}:{start}".encode()
+
+
+# Signed gossip.
+
+class Signed(NamedTuple):
+    """A signed line whose START is that of its key; its signature is not checked yet."""
+
+    line: bytes
+    key: bytes
+    signature: bytes
+    content: bytes  # what is signed
+    run: bytes
+    first: int  # number of its first message
+    messages: list[bytes]  # the gossip line of each message
+
+    @property
+    def last(self) -> int:
+        return self.first + len(self.messages) - 1
+
+    @property
+    def numbers(self) -> range:
+        return range(self.first, self.last + 1)
+
+    def is_good(self) -> bool:
+        """Tell whether its key has signed it."""
+        return check(self.key, self.content, self.signature)
+
+
+def parse_signed(line: bytes) -> Signed | None:
+    """Parse a signed line; None if it is malformed, or START is not that of its key."""
+    match = _SIGNED.match(line)
+    if match is None:
+        return None
+    key, signature, lengths, run, number = match.groups()
+    head = line[match.end(3) + 1:match.start(5)]
+    texts = _split(line[match.end():], lengths)
+    first, last = int(number), int(number) + len(texts) - 1
+    if not texts or last > wire.NUMBER_LIMIT or len(line) > match.end(3) + 1 + wire.GOSSIP_LIMIT:
+        return None
+    key = _decoded(key)
+    if not _is_run_of(run, key):
+        return None
+    messages = [b"%b%d:%b" % (head, at, text) for at, text in enumerate(texts, first)]
+    try:
+        b"\n".join(messages).decode()  # a text is UTF-8 by itself
+    except UnicodeDecodeError:
+        return None
+    return Signed(line, key, _decoded(signature), _content(lengths, head + number, texts),
+                  run, first, messages)
+
+
+def _split(texts: bytes, lengths: bytes) -> list[bytes]:
+    """Return the single texts; none if they do not have these lengths."""
+    if not lengths:
+        return [texts]
+    split, at = [], 0
+    for length in map(int, lengths.split(b",")):
+        split.append(texts[at:at + length])
+        at += length
+    return split if at == len(texts) <= SIZE_LIMIT else []
+
+
+def _content(lengths: bytes, head: bytes, texts: list[bytes]) -> bytes:
+    """Return what is signed of a line; `head` is from `gmessage:` to NUMBER."""
+    hashes = b"".join([hashlib.sha256(text).digest() for text in texts])
+    return b"gossip %b:%b:%b" % (lengths, head, hashes)
+
+
+@functools.lru_cache(maxsize=8_192)
+def _is_run_of(run: bytes, key: bytes) -> bool:
+    """Tell whether a run is that of a key."""
+    try:
+        address = wire.origin_of(run)
+    except ProtocolError:
+        return False
+    return run == run_of(address, start_of(address.text, key))
+
+
+class Signer:
+    """The key of one run, and what it signs."""
+
+    def __init__(self, address: Address, secret: bytes):
+        """`secret` is 32 random bytes."""
+        self._key = signing_key(secret)
+        self.start = start_of(address.text, self._key.public)
+
+    def proof(self, text: str, *time: str) -> bytes:
+        """Return the proof of a text; that of a link has a TIME, too."""
+        [*_, (_, form)] = _FORMS[b"proof"] if time else _FORMS[b"proof"][:1]
+        return form.say(self._key.public, self._key.sign(text.encode()), *time)
+
+    def sign(self, messages: list[bytes]) -> list[bytes]:
+        """Return the signed lines of gossip lines with the same TIME."""
+        lines, at = [], 0
+        parts = [(wire.gossip_key(message)[1], message[wire.HEAD.match(message).end():])
+                 for message in messages]
+        while at < len(parts):
+            end, size = at + 1, len(parts[at][1])
+            while (end < len(parts) and end - at < TEXTS_LIMIT
+                   and parts[end][0] == parts[end - 1][0] + 1
+                   and size + len(parts[end][1]) <= SIZE_LIMIT):
+                size += len(parts[end][1])
+                end += 1
+            texts = [text for _, text in parts[at:end]]
+            lines.append(self._signed(messages[at], texts))
+            at = end
+        return lines
+
+    def _signed(self, first: bytes, texts: list[bytes]) -> bytes:
+        """Return the line of texts that stand together; `first` is the first message."""
+        lengths = b",".join([b"%d" % len(text) for text in texts]) if len(texts) > 1 else b""
+        head = first[:wire.HEAD.match(first).end() - 1]
+        signature = self._key.sign(_content(lengths, head, texts))
+        return b"signed:%b:%b:%b:%b:%b" % (
+            _encoded(self._key.public).encode(), _encoded(signature).encode(), lengths, head,
+            b"".join(texts))

@@ -1,0 +1,137 @@
+"""The message list of a peer that signs: it holds signed lines, and verifies what is new. Pure.
+
+A line is held once, under the number of each of its messages, and goes as a whole. What is held, or
+has no room, is dropped before its signature is checked. What stays unknown is told in `Added`.
+"""
+
+from grapevine import wire
+from grapevine.messages import Added, Messages, Run, sha256
+from grapevine.signing.grammar import Signed, parse_signed
+
+CORRUPT_LIMIT = 3  # corrupt lines, after which nothing more that came with them is looked at
+
+
+class SignedAdded(Added):
+    """The result of adding signed lines."""
+
+    def __init__(self):
+        super().__init__([])
+        self.messages = []
+        self.corrupt: list[bytes] = []  # lines that nobody has signed
+        self.unknown: list[Signed] = []  # of runs that are not known to be genuine
+        self.contradictions: list[tuple[Signed, Signed]] = []  # good lines with a number in common
+        self.vain = 0  # signatures that were checked and let nothing in
+
+
+class SignedMessages(Messages):
+    """`is_genuine(run)`, which is given later, tells whether a run belongs to its address."""
+
+    is_genuine = staticmethod(lambda run: True)
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.contradicted: set[bytes] = set()  # runs that have contradicted themselves
+        self.checked = 0  # signatures
+
+    def add(self, lines: list[bytes], is_own: bool = False) -> SignedAdded:
+        added = SignedAdded()
+        for line in lines:
+            signed = parse_signed(line)
+            if signed is None:
+                added.corrupt.append(line)
+            elif is_own:
+                self._enter(signed, added)
+            elif self._is_wanted(signed, added):
+                self._verify(signed, added)
+            if len(added.corrupt) >= CORRUPT_LIMIT:
+                break
+        self._evict()
+        return added
+
+    def _is_wanted(self, signed: Signed, added: SignedAdded) -> bool:
+        """Tell whether a line brings news: messages that have room, or a contradiction."""
+        if signed.run == self._own_run:
+            self.dropped["messages in our name"] += 1
+        elif not self.is_genuine(signed.run):
+            added.unknown.append(signed)
+        elif signed.line in self.texts:
+            self.dropped["duplicates"] += 1
+        elif (run := self.runs.get(signed.run)) is None:
+            if self._may_begin(signed.run):
+                return True
+            self.has_refused_runs = True
+            self.dropped["no room"] += 1
+        elif missing := run.seen.missing(signed.first, signed.last):
+            if self._part_with_room(run, missing[0]):
+                return True
+            self.dropped["no room"] += 1
+        else:
+            self.dropped["duplicates"] += 1
+            return signed.run not in self.contradicted and self._rival(signed) is not None
+        return False
+
+    def _may_begin(self, key: bytes) -> bool:
+        return self.is_genuine(key) and super()._may_begin(key)
+
+    def _rival(self, signed: Signed) -> bytes | None:
+        """Return another line that is held for one of these numbers."""
+        held = self.runs[signed.run].held if signed.run in self.runs else {}
+        return next((held[number] for number in signed.numbers if number in held), None)
+
+    def _verify(self, signed: Signed, added: SignedAdded) -> None:
+        self.checked += 1
+        if not signed.is_good():
+            added.corrupt.append(signed.line)
+            added.vain += 1
+            return
+        rival = self._rival(signed)
+        if rival is not None and signed.run not in self.contradicted:
+            self.contradicted.add(signed.run)
+            added.contradictions.append((parse_signed(rival), signed))
+        if not self._enter(signed, added):
+            added.vain += 1
+
+    def _enter(self, signed: Signed, added: SignedAdded) -> bool:
+        """Note and hold what is new of a good line; return whether anything is."""
+        run = self.runs.get(signed.run) or self._begin(signed.run)
+        missing = run.seen.missing(signed.first, signed.last)
+        new = [number for low, high in missing for number in range(low, high + 1)]
+        for low, high in missing:
+            if not run.seen.continue_with(low, high):
+                self._add_gap(run, low, high)
+        self._changed.add(run)
+        messages = [signed.messages[number - signed.first] for number in new]
+        if self._is_forbidden(signed):  # its origin has signed all of it together
+            added.forbidden += messages
+        elif new:
+            self.texts[signed.line] = digest = sha256(signed.line).digest()
+            self._hashes.add(digest)
+            run.held.update(dict.fromkeys(new, signed.line))
+            self._weigh(run, self._weight(signed.line, len(new)))
+            added.new.append(signed.line)
+            added.messages += messages
+        return bool(new)
+
+    def _is_forbidden(self, signed: Signed) -> bool:
+        return (self._find_word is not None and signed.run != self._own_run
+                and any(self.forbids(wire.gossip_text(message)) for message in signed.messages))
+
+    def _weight(self, line: bytes, count: int) -> int:
+        return max(self._least * count, len(line))
+
+    def _drop(self, run: Run, number: int) -> None:
+        """Drop a line with all its messages, which were held together."""
+        line = run.held.get(number)
+        if line is None:
+            return
+        signed = parse_signed(line)
+        held = [each for each in signed.numbers if run.held.get(each) is line]
+        for each in held:
+            del run.held[each]
+        self._hashes.remove(self.texts.pop(line))
+        self._weigh(run, -self._weight(line, len(held)))
+        self.dropped["texts evicted"] += len(held)
+
+    def read(self, line: bytes) -> tuple[bytes, int, list[bytes]] | None:
+        signed = parse_signed(line)
+        return signed and (signed.run, signed.first, signed.messages)

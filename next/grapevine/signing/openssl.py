@@ -1,0 +1,142 @@
+"""Ed25519 by the OpenSSL of Python's own hashlib. Without one the import fails.
+
+Calls keep Python's interpreter lock. To release it for a check, some 0.1 ms, costs more, because
+other readers then wake up only to wait for the node's lock. Each key has one context, which begins
+anew for each signature, because a new one costs as much again in a process that has slept; so of
+all threads one at a time begins and ends a call. No other libcrypto is looked for, because macOS
+ends a process that loads the system's. What is public here is the same as in ed25519.py.
+"""
+
+import ctypes
+import functools
+import os
+import sys
+import threading
+
+import _hashlib
+
+from grapevine.signing.ed25519 import KEY_SIZE, SIGNATURE_SIZE
+
+NAME = "OpenSSL"  # as `status` tells it
+
+ED25519 = 1087  # OpenSSL's number of this kind of key (NID_ED25519)
+KEYS_KEPT = 256  # public keys cached that were used last
+
+POINTER, INT, SIZE = ctypes.c_void_p, ctypes.c_int, ctypes.c_size_t
+BYTES, SIZE_OUT = ctypes.c_char_p, ctypes.POINTER(ctypes.c_size_t)
+NEW_KEY = POINTER, INT, POINTER, BYTES, SIZE  # what it returns, then what it is given
+INIT = INT, POINTER, POINTER, POINTER, POINTER, POINTER
+
+
+class Unable(Exception):
+    """OpenSSL has no Ed25519, or no memory."""
+
+
+def _libraries() -> list[str | None]:
+    """Return where to look for libcrypto. None is the program itself, into which `_hashlib` may be
+    built. Except on Windows, what a file depends on is searched, too."""
+    file = getattr(_hashlib, "__file__", None)
+    if os.name != "nt":
+        return [file]
+    folder = os.path.dirname(file or sys.executable)
+    return [os.path.join(folder, name) for name in sorted(os.listdir(folder))
+            if name.startswith("libcrypto-") and name.endswith(".dll")]
+
+
+class _Functions:
+    """The functions of libcrypto. OSError without libcrypto, AttributeError without one of them."""
+
+    def __init__(self, library: str | None):
+        crypto = ctypes.PyDLL(library)
+        self.new_secret = _typed(crypto.EVP_PKEY_new_raw_private_key, *NEW_KEY)
+        self.new_public = _typed(crypto.EVP_PKEY_new_raw_public_key, *NEW_KEY)
+        self.raw_public = _typed(crypto.EVP_PKEY_get_raw_public_key, INT, POINTER, BYTES, SIZE_OUT)
+        self.free_key = _typed(crypto.EVP_PKEY_free, None, POINTER)
+        self.new_context = _typed(crypto.EVP_MD_CTX_new, POINTER)
+        self.free_context = _typed(crypto.EVP_MD_CTX_free, None, POINTER)
+        self.begin_sign = _typed(crypto.EVP_DigestSignInit, *INIT)
+        self.begin_verify = _typed(crypto.EVP_DigestVerifyInit, *INIT)
+        self.sign = _typed(crypto.EVP_DigestSign, INT, POINTER, BYTES, SIZE_OUT, BYTES, SIZE)
+        self.verify = _typed(crypto.EVP_DigestVerify, INT, POINTER, BYTES, SIZE, BYTES, SIZE)
+        self.forget_errors = _typed(crypto.ERR_clear_error, None)
+
+
+def _typed(function, returned, *given):
+    function.restype, function.argtypes = returned, given
+    return function
+
+
+def _loaded() -> _Functions:
+    for library in _libraries():
+        try:
+            return _Functions(library)
+        except (OSError, AttributeError):
+            continue
+    raise ImportError("no libcrypto with Ed25519")
+
+
+_openssl = _loaded()
+_one_at_a_time = threading.Lock()
+
+
+class _Owned:
+    """A key or a context that OpenSSL has made. `free` frees it with this object."""
+
+    def __init__(self, pointer: int | None, free):
+        self.pointer, self._free = pointer, free
+        _checked(pointer)
+
+    def __del__(self):
+        self._free(self.pointer)
+
+
+class _Key:
+    """A key with its context."""
+
+    def __init__(self, new_key, begin, data: bytes):
+        self.key = _Owned(new_key(ED25519, None, data, len(data)), _openssl.free_key)
+        self.context = _Owned(_openssl.new_context(), _openssl.free_context)
+        self._begin, self._begun_with = begin, self.key.pointer
+
+    def begin(self) -> int:
+        """Begin a call with the context, which remembers its key; return its pointer."""
+        context, key = self.context.pointer, self._begun_with
+        _checked(self._begin(context, None, None, None, key))
+        self._begun_with = None
+        return context
+
+
+class SigningKey:
+    def __init__(self, secret: bytes):
+        self._key = _Key(_openssl.new_secret, _openssl.begin_sign, secret)
+        public, size = ctypes.create_string_buffer(KEY_SIZE), ctypes.c_size_t(KEY_SIZE)
+        _checked(_openssl.raw_public(self._key.key.pointer, public, size))
+        self.public = public.raw
+
+    def sign(self, message: bytes) -> bytes:
+        signature = ctypes.create_string_buffer(SIGNATURE_SIZE)
+        size = ctypes.c_size_t(SIGNATURE_SIZE)
+        with _one_at_a_time:
+            _checked(_openssl.sign(self._key.begin(), signature, size, message, len(message)))
+        return signature.raw
+
+
+@functools.lru_cache(maxsize=KEYS_KEPT)
+def _public_key(public: bytes) -> _Key:
+    return _Key(_openssl.new_public, _openssl.begin_verify, public)
+
+
+def fits(public: bytes, message: bytes, signature: bytes) -> bool:
+    with _one_at_a_time:
+        context = _public_key(public).begin()
+        result = _openssl.verify(context, signature, len(signature), message, len(message))
+    if result != 1:
+        _openssl.forget_errors()  # OpenSSL keeps a list for each thread
+    return result == 1
+
+
+def _checked(result: int | None) -> None:
+    """Raise Unable unless OpenSSL has returned 1, or a pointer to what it has made."""
+    if result is None or result < 1:
+        _openssl.forget_errors()
+        raise Unable

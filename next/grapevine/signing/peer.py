@@ -1,0 +1,315 @@
+"""A peer that signs: its gossip, its registrations, its links, its signs of life.
+
+It takes only what is signed by a run that belongs to its address. Each method here goes before one
+of Peer, or is called by one that does. Lines of an unknown run are dropped: the seeds are asked,
+and once the run is genuine, the neighbours that have brought or offered its messages are asked for
+them. Who has signatures checked that let nothing in has a budget for that, and is heard more slowly
+beyond it.
+"""
+
+from grapevine import wire
+from grapevine.addresses import Address, Target
+from grapevine.asking import PROBE
+from grapevine.node import UNIDENTIFIED, UP, END
+from grapevine.prober import Prober
+from grapevine.signing import grammar
+from grapevine.signing.ed25519 import implementation
+from grapevine.signing.messages import CORRUPT_LIMIT, SignedAdded, SignedMessages
+from grapevine.signing.proving import PROOF, Proving, ProvenLink, with_more
+from grapevine.signing.runs import ANY, REST, Outcome, Question, Runs
+from grapevine.tools import Budget, ProtocolError, Recent
+from peer import DIALLED, LAST_PROBES, NEIGHBOUR, SEED, Peer
+
+# Roles of a link to a seed that is asked about runs: before it is up, and then.
+TO_ASK, ASKED = "TO_ASK", "ASKED"
+
+ANSWER_LIMIT = 2.0  # seconds for the next answer of a seed, connecting included
+CHECKS, CHECKS_AT_ONCE = 20, 200  # signatures a second, and at once, that may let nothing in
+VAIN_REST = 10.0  # seconds at most for which a neighbour beyond that is not heard at a time
+PROOFS, PROOFS_FOR_SEEDS = 40, 50  # a second, for who asks for a sign of life; for the IPs of seeds
+CORRUPT_FOR = 60.0  # seconds within which CORRUPT_LIMIT corrupt lines end a link
+SHOWN = 500  # characters of a corrupt line in the output file
+LATER = 1e-5  # seconds by which TIME grows at least from dial to dial
+UNPROVEN, CORRUPT, BUSY = "unproven", "corrupt", "busy"  # reasons of refusals
+ANSWERED = "answered"  # the reason of the end of a link to a seed that has nothing left to say
+
+
+class SignedPeer(Proving, Peer):
+    MESSAGES = SignedMessages
+    ANSWERS = with_more(Peer.ANSWERS, {
+        PROBE: PROOF, UNIDENTIFIED: PROOF, DIALLED: PROOF,
+        TO_ASK: {UP: "begin_asking", END: "answers_ended"},
+        ASKED: {"runs": "on_runs", END: "answers_ended"}})
+
+    def __init__(self, address: Address, settings, output, world, seeds: list[Target]):
+        self._signer = grammar.Signer(address, world.rng.randbytes(32))
+        super().__init__(address, settings, output, world, seeds)
+        self.runs = Runs(seeds, self.run.encode())
+        self.messages.is_genuine = self.runs.is_genuine
+        self.home_prober = Prober(self, LAST_PROBES)  # of addresses about which seeds do not decide
+        self._vain = Recent(1_000)  # neighbour, run or IP -> Budget of checks that let nothing in
+        self._corrupt = Recent(1_000)  # neighbour -> when it brought corrupt lines
+        self._proofs = {is_seed: Budget(rate, rate) for is_seed, rate in
+                        ((False, PROOFS), (True, PROOFS_FOR_SEEDS))}
+        self._at_home = Recent(10_000)  # address -> the run that it proved last, or nothing
+        self._dialled_at = 0.0  # TIME of the latest dial
+        self._linked_at = Recent(10_000)  # run -> TIME with which it linked last
+        self._asked: dict[Target, ProvenLink] = {}  # seed -> the link over which it is asked
+        self._listed = Recent(10_000)  # addresses that lists have named
+        self._ahead: dict[Address, None] = {}  # those of them whose runs are still to be asked for
+
+    def new_start(self) -> int:
+        return self._signer.start
+
+    # Gossip.
+
+    def make(self, texts: list[str]) -> list[bytes]:
+        return self._signer.sign(super().make(texts))
+
+    def brought(self, link: ProvenLink, added: SignedAdded) -> None:
+        super().brought(link, added)
+        for one, other in added.contradictions:
+            self.contradicted(one, other)
+        for signed in added.unknown:
+            self.meet(link, signed.run, [(signed.first, signed.last)])
+        self.charge_checks(link, link.peer, added.vain)
+        for line in added.corrupt:
+            self.on_corrupt(link, line)
+
+    def contradicted(self, one: grammar.Signed, other: grammar.Signed) -> None:
+        """A run has signed two lines with a number in common."""
+        number = max(one.first, other.first)
+        self.output.write(f"contradiction:{one.run.decode()}:{number}")
+
+    def on_corrupt(self, link: ProvenLink, line: bytes) -> None:
+        """Write down a line that nobody has signed; the third in a minute ends the link."""
+        if link.closed:
+            return
+        self.output.write(f"corrupt:{link.peer}:{line.decode(errors='backslashreplace')[:SHOWN]}")
+        self._corrupt[link.peer] = [*self._lately_corrupt(link.peer), self.now()][-CORRUPT_LIMIT:]
+        if len(self._corrupt[link.peer]) >= CORRUPT_LIMIT:
+            link.send(wire.say("refused", self.address, CORRUPT))
+            self.refuse(link, CORRUPT)
+
+    def _lately_corrupt(self, peer: Address) -> list[float]:
+        return [at for at in self._corrupt.get(peer, ()) if self.now() < at + CORRUPT_FOR]
+
+    def charge_checks(self, link: ProvenLink, who, count: float) -> float:
+        """Charge checks that let nothing in to an account; return for how many seconds it is above
+        its budget."""
+        budget = self._vain.get(who) or Budget(CHECKS, CHECKS_AT_ONCE)
+        self._vain[who] = budget
+        rest = budget.charge(count, self.now())
+        if rest and link.role == NEIGHBOUR:
+            self.hold(link, None, min(rest, VAIN_REST))
+        return rest
+
+    def heard(self, link: ProvenLink, status: wire.Status) -> int:
+        if status.verb == "seen":
+            for run, ranges in status.entries:
+                if not self.runs.is_genuine(run):
+                    self.meet(link, run, ranges)
+        return super().heard(link, status)
+
+    # Whose runs these are.
+
+    def meet(self, link: ProvenLink, run: bytes, ranges: list) -> None:
+        """A neighbour has messages of a run that is not known to be genuine: find out."""
+        if run not in self.runs.open:
+            address, start = wire.origin_of(run), int(run.rpartition(b":")[2])
+            self.ask_seeds(self.runs.ask(address, start, link, self.now()))
+        question = self.runs.open.get(run)
+        if question is not None:
+            question.offer(link, ranges)
+
+    def on_peer_list(self, link: ProvenLink, addresses: tuple[Address, ...]) -> None:
+        super().on_peer_list(link, addresses)
+        for address in addresses:
+            if address not in self._listed:
+                self._listed[address] = True
+                self._ahead[address] = None
+        self.ask_ahead()
+
+    def ask_ahead(self) -> None:
+        """Ask for the runs of listed peers before they are met, as many at a time as may be."""
+        for address in list(self._ahead):
+            question = self.runs.ask(address, ANY, None, self.now())
+            if question is None:
+                return
+            del self._ahead[address]
+            self.ask_seeds(question)
+
+    def ask_seeds(self, question: Question | None) -> None:
+        """Put a question to all seeds, each over the link that is there, or over a new one."""
+        for seed in question.left if question is not None else ():
+            self._ask_seed(seed, question)
+
+    def _ask_seed(self, seed: Target, question: Question) -> None:
+        link = self._asked.get(seed)
+        if link is None:
+            link = self._asked[seed] = self.dial(TO_ASK, seed, ANSWER_LIMIT)
+        link.to_ask.append(question)
+        if link.role == ASKED:
+            self.put_questions(link)
+
+    def begin_asking(self, link: ProvenLink) -> None:
+        link.role = ASKED
+        self.expect(link, ANSWER_LIMIT)
+        self.put_questions(link)
+
+    def put_questions(self, link: ProvenLink) -> None:
+        """Ask what waits; one question about an address at a time."""
+        to_ask, link.to_ask = link.to_ask, []
+        for question in to_ask:
+            if question.address in link.questions:
+                link.to_ask.append(question)
+            else:
+                link.questions[question.address] = question
+                link.send(grammar.say_runs(question.address, [question.start]))
+
+    def on_runs(self, link: ProvenLink, address: Address, starts: tuple[int, ...]) -> None:
+        question = link.questions.pop(address, None)
+        if question is None:
+            raise ProtocolError(f"runs of {address}, for which it was not asked")
+        self.expect(link, ANSWER_LIMIT)
+        self.answered(question, link, starts)
+        self.put_questions(link)
+        if not link.questions:
+            link.close(ANSWERED)
+
+    def answers_ended(self, link: ProvenLink, error: OSError | None) -> None:
+        """A link to a seed is over. What came too late for it is asked once more; a seed that is
+        down, or slow, has not answered."""
+        del self._asked[link.peer]
+        for question in [*link.questions.values(), *link.to_ask]:
+            if link.closed != ANSWERED:
+                self.answered(question, link, None)
+            elif question in self.runs.open.values():
+                self._ask_seed(link.peer, question)
+
+    def answered(self, question: Question, link: ProvenLink, starts: tuple[int, ...] | None
+                 ) -> None:
+        """Take what a seed says about a question, None if it says nothing."""
+        named, outcome = self.runs.answer(question, link.peer, link.remote, starts)
+        run = grammar.run_of(question.address, question.start)
+        for each in named:
+            self.settle(each, True)
+        if self.runs.open.get(run) is question and outcome is Outcome.DENY:
+            self.settle(run, False)
+        elif self.runs.open.get(run) is question and outcome is Outcome.DIAL:
+            self.home_prober.ask(question.address, lambda alive: self.settle(run, False))
+
+    def settle(self, run: bytes, is_genuine: bool) -> None:
+        """Take a verdict on a run. One that has proved itself is not denied any more."""
+        if self.runs.is_genuine(run):
+            return
+        question = self.runs.settle(run, is_genuine, self.now())
+        if question is None:
+            return
+        if question.start == ANY:
+            self.ask_ahead()
+            return
+        if not is_genuine:
+            self.output.write(f"unconfirmed:{run.decode()}")
+            self.charge_checks(question.brought_by, question.brought_by.peer, 1)
+            self.later(REST, self.sync.compare_anew)  # maybe it can be confirmed by then
+            return
+        for link, ranges in question.offers.items():
+            if link.role == NEIGHBOUR and not link.closed:
+                self.sync.offered(link, [(run, ranges.ranges())], self.now())
+        self.sync.compare_anew()
+        self.fetch()
+
+    def proved(self, address: Address, start: int | None) -> None:
+        """An address has answered, which this peer has dialled, and has proved a run, or None."""
+        self._at_home[address] = b"" if start is None else grammar.run_of(address, start)
+        if start is not None:
+            self.settle(self._at_home[address], True)
+
+    # What this peer proves.
+
+    def register(self, link: ProvenLink) -> None:
+        link.send(self._signer.proof(grammar.registering(self.address, link.remote)))
+        super().register(link)
+
+    def introduce_self(self, link: ProvenLink) -> None:
+        self._dialled_at = max(self.time(), self._dialled_at + LATER)
+        link.dialled_at = wire.format_time(self._dialled_at)
+        link.send(self._linking(link.peer, link.dialled_at))
+        super().introduce_self(link)
+
+    def _linking(self, peer: Address, time: str) -> bytes:
+        return self._signer.proof(grammar.linking(self.address, peer, time), time)
+
+    def on_probe(self, link: ProvenLink, time: str, asker: Address) -> None:
+        is_seed = any(row.address is not None and row.address.ip == link.remote.ip
+                      for row in self.registrations.rows.values())
+        if self._proofs[is_seed].spend(1, self.now()):
+            link.send(self._signer.proof(grammar.replying(time, asker, self.address)))
+        super().on_probe(link, time, asker)
+
+    def enter(self, link: ProvenLink, peer: Address, is_dialled: bool) -> None:
+        if not is_dialled:
+            self._linked_at[link.run] = float(link.proof.time)
+            link.send(self._linking(peer, link.proof.time))
+        super().enter(link, peer, is_dialled)
+
+    # What others have to prove.
+
+    def on_accepted(self, link: ProvenLink, by: Address) -> None:
+        run = self._linking_run(link)
+        if not run or link.proof.time != link.dialled_at:
+            raise ProtocolError(UNPROVEN)
+        link.run = run
+        self.proved(link.peer, int(run.rpartition(b":")[2]))
+        super().on_accepted(link, by)
+
+    def on_connect(self, link: ProvenLink, asker: Address) -> None:
+        """Refuse a newcomer without a good proof that is later than the last one of its run; all
+        else is as for others, and the probe shows whether its run is at home."""
+        link.peer = asker
+        fault = "" if self.is_leaving or asker.ip != link.remote.ip else self._fault_of_proof(link)
+        if fault:
+            self.turn_away(link, fault)
+        else:
+            super().on_connect(link, asker)
+
+    def _fault_of_proof(self, link: ProvenLink) -> str:
+        claimed = (grammar.run_of(link.peer, grammar.start_of(link.peer.text, link.proof.key))
+                   if link.proof is not None else b"")
+        who = claimed if self.runs.is_genuine(claimed) else link.remote.ip
+        if len(self._lately_corrupt(link.peer)) >= CORRUPT_LIMIT:
+            return CORRUPT
+        if self.charge_checks(link, who, 0):
+            return BUSY
+        link.run = self._linking_run(link)
+        if link.run and float(link.proof.time) > self._linked_at.get(link.run, 0.0):
+            return ""
+        self.charge_checks(link, who, 1)
+        return UNPROVEN
+
+    def _linking_run(self, link: ProvenLink) -> bytes:
+        """Return the run that a link's proof proves; nothing without a good one."""
+        if link.proof is None or not link.proof.time:
+            return b""
+        text = grammar.linking(link.peer, self.address, link.proof.time)
+        start = link.proof.start(link.peer, text)
+        return b"" if start is None else grammar.run_of(link.peer, start)
+
+    def fault_of(self, link: ProvenLink) -> str:
+        """Who proves its key takes the place of a link that has another one, or that it has dialled
+        before."""
+        fault, row = super().fault_of(link), self.neighbours.rows.get(link.peer)
+        if fault == "duplicate" and row is not None and row.link is not None:
+            return "" if row.link.run != link.run or not row.is_dialled else fault
+        return fault
+
+    def probed(self, link: ProvenLink, alive: bool) -> None:
+        if link.closed is None and alive and self._at_home.get(link.peer) != link.run:
+            self.turn_away(link, UNPROVEN)
+        else:
+            super().probed(link, alive)
+
+    def status(self) -> dict[str, object]:
+        return {**super().status(), "signatures checked": self.messages.checked,
+                "signed by": implementation().NAME, "open questions": len(self.runs.open)}

@@ -1,0 +1,108 @@
+"""Which runs are genuine, and the open questions about them. Pure.
+
+A good signature says that a key has spoken; a run is genuine if the key was at home at its address.
+It is when more than half of the seeds name it, or when it has proved itself to a dial. It is denied
+when more than half have answered without it. When neither can come about any more, because seeds
+lie, are down or say nothing, its address has to be dialled.
+"""
+
+import collections
+import enum
+
+from grapevine.addresses import Address, Target
+from grapevine.intervals import Intervals, Range
+from grapevine.signing.grammar import run_of
+from grapevine.tools import Recent
+
+GENUINE_LIMIT, DENIED_LIMIT = 100_000, 10_000  # runs that are remembered
+OPEN_LIMIT = 1_000  # open questions
+REST = 15.0  # seconds until a denied run is asked about again
+OFFER_LIMIT = 100  # ranges of an unknown run that are remembered of a neighbour
+ANY = 0  # in place of a START: all runs of the address
+
+
+class Outcome(enum.Enum):
+    """What follows from an answer."""
+
+    WAIT = "others may still answer"
+    DENY = "more than half do not name it"
+    DIAL = "seeds do not decide it"
+
+
+class Question:
+    """An open question about one run, or about all runs of an address."""
+
+    def __init__(self, address: Address, start: int, seeds, brought_by):
+        self.address, self.start = address, start
+        self.brought_by = brought_by  # the link that brought the run first; None: a list
+        self.left = dict.fromkeys(seeds)  # those that have not answered
+        self.answers: set[Address] = set()  # where those are that have
+        self.named: dict[int, set[Address]] = collections.defaultdict(set)  # START -> who names it
+        self.offers: dict[object, Intervals] = {}  # link -> its messages of this run
+
+    def offer(self, link, ranges: list[Range]) -> None:
+        """Note that a neighbour has these messages."""
+        offered = self.offers.setdefault(link, Intervals())
+        for first, last in ranges:
+            if len(offered) < OFFER_LIMIT:
+                offered.add(first, last)
+
+
+class Runs:
+    def __init__(self, seeds: list[Target], own_run: bytes):
+        self._seeds, self._own_run = list(dict.fromkeys(seeds)), own_run
+        self._genuine, self._denied = Recent(GENUINE_LIMIT), Recent(DENIED_LIMIT)
+        self.open: dict[bytes, Question] = {}  # run -> the question about it
+        self._of_one: collections.Counter = collections.Counter()  # link -> its open questions
+
+    def is_genuine(self, run: bytes) -> bool:
+        return run in self._genuine or run == self._own_run
+
+    def ask(self, address: Address, start: int, brought_by, now: float) -> Question | None:
+        """Open a question; None if one is open, the run was denied lately, or too many are open.
+        A neighbour may use half of the room that others leave, so that there is some for all."""
+        run, own = run_of(address, start), self._of_one[brought_by]
+        if (run in self.open or self._denied.get(run, 0.0) > now
+                or 2 * own >= OPEN_LIMIT - (len(self.open) - own)):
+            return None
+        self._of_one[brought_by] += 1
+        self.open[run] = question = Question(address, start, self._seeds, brought_by)
+        return question
+
+    def answer(self, question: Question, seed: Target, at: Address | None,
+               starts: tuple[int, ...] | None) -> tuple[list[bytes], Outcome]:
+        """Take the STARTs that a seed at this address names, None if it does not answer; two lines
+        of config.txt that lead to one seed have one voice. Return the runs that most seeds name by
+        now, and what follows for the one in question."""
+        question.left.pop(seed, None)
+        if starts is not None:
+            question.answers.add(at)
+            for start in starts:
+                question.named[start].add(at)
+        half = len(self._seeds) / 2
+        named = [run_of(question.address, start)
+                 for start, seeds in question.named.items() if len(seeds) > half]
+        return named, self._outcome(question, half)
+
+    @staticmethod
+    def _outcome(question: Question, half: float) -> Outcome:
+        if question.start == ANY:
+            return Outcome.WAIT if question.left else Outcome.DENY
+        named = len(question.named[question.start])
+        if len(question.answers) - named > half:
+            return Outcome.DENY
+        return Outcome.WAIT if named + len(question.left) > half else Outcome.DIAL
+
+    def settle(self, run: bytes, is_genuine: bool, now: float) -> Question | None:
+        """Note a verdict; return the question about this run, if there was one."""
+        question = self.open.pop(run, None)
+        if question is not None:
+            self._of_one[question.brought_by] -= 1
+            if not self._of_one[question.brought_by]:
+                del self._of_one[question.brought_by]
+        if is_genuine:
+            self._genuine[run] = True
+            self._denied.pop(run, None)
+        elif question is not None and question.start != ANY:
+            self._denied[run] = now + REST
+        return question

@@ -1,0 +1,78 @@
+"""A seed that vouches: with each probe it learns which run is at an address, and tells who asks.
+
+It needs no key, and no flag: peers that do not sign notice nothing. A peer that signs is listed
+only with the key that is at home at its address, and while it is, nobody without that key is.
+"""
+
+import functools
+
+from grapevine.addresses import Address, Target
+from grapevine.asking import PROBE
+from grapevine.node import UNIDENTIFIED
+from grapevine.prober import STRANGERS_LIMIT, Prober
+from grapevine.registry import Listing
+from grapevine.signing import grammar
+from grapevine.signing.proving import PROOF, Proving, ProvenLink, with_more
+from grapevine.signing.vouched import VouchedRuns
+from grapevine.tools import Budget, ProtocolError, Recent
+from seed import AWAITING_PROBE, REGISTERED, STAGES, Seed
+
+PROBES, PROBES_OF_ONE = 100, 3  # a second, for who asks about runs; of one address
+
+_HEARD = PROOF | {"runs": "on_runs"}
+
+
+class VouchingSeed(Proving, Seed):
+    ANSWERS = with_more(Seed.ANSWERS, {
+        PROBE: PROOF, UNIDENTIFIED: _HEARD, REGISTERED: _HEARD, AWAITING_PROBE: PROOF})
+
+    def __init__(self, address: Address, settings, output, world, seeds: list[Target]):
+        super().__init__(address, settings, output, world, seeds)
+        self.vouched = VouchedRuns()
+        self.prober_of_asked = Prober(self, STAGES, STRANGERS_LIMIT)
+        self._probes = Budget(PROBES, PROBES)
+        self._probes_of = Recent(10_000)  # address -> Budget of the same
+
+    def proved(self, address: Address, start: int | None) -> None:
+        self.vouched.proved(address, start)
+
+    def verified(self, link: ProvenLink, asked: float, alive: bool, awaited: Listing | None = None
+                 ) -> None:
+        """List a peer only if its registration has the key that is at its address, and then at
+        once, whoever was registered for this address before."""
+        if link.closed or not alive or not self.registry.has_room(link.peer):
+            super().verified(link, asked, alive, awaited)
+        elif fault := self._fault_of_key(link):
+            self.turn_away(link, link.peer, fault)
+        elif link.proof is not None:
+            self.list_peer(link)
+        else:
+            super().verified(link, asked, alive, awaited)
+
+    def _fault_of_key(self, link: ProvenLink) -> str:
+        start, row = self.vouched.latest(link.peer), self.registry.rows.get(link.peer)
+        if link.proof is None:
+            stands = row is not None and row.link is not None and row.link.proof is not None
+            return f"{link.peer} signs, and this is not signed" if start or stands else ""
+        if not start:
+            return f"{link.peer} has not proved its key to this probe; try again in a second"
+        if start != link.proof.start(link.peer, grammar.registering(link.peer, self.address)):
+            return f"not signed with the key of {link.peer}"
+        return ""
+
+    def on_runs(self, link: ProvenLink, address: Address, starts: tuple[int, ...]) -> None:
+        """Tell the runs of an address, once it was probed if the one in question is not known. With
+        too many such questions there is no answer; then the asker looks for itself."""
+        if len(starts) != 1:
+            raise ProtocolError("a question about runs has one START, or 0 for all")
+        known, now = self.vouched.starts(address), self.now()
+        if starts[0] in known or known and starts[0] == 0:
+            self.tell_runs(link, address)
+            return
+        budget = self._probes_of.get(address) or Budget(PROBES_OF_ONE, PROBES_OF_ONE)
+        self._probes_of[address] = budget
+        if address in self.prober_of_asked or (budget.spend(1, now) and self._probes.spend(1, now)):
+            self.prober_of_asked.ask(address, functools.partial(self.tell_runs, link, address))
+
+    def tell_runs(self, link: ProvenLink, address: Address, alive: bool | None = None) -> None:
+        link.send(grammar.say_runs(address, self.vouched.starts(address)))
