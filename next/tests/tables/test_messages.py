@@ -80,7 +80,8 @@ def test_a_forbidden_text_is_noted_but_neither_held_nor_new():
     added = messages.add([bad, line(3)])
     assert added.new == [line(3)] and added.forbidden == [bad]
     assert seen(messages) == {run_of(): [(1, 3)]} and messages.count() == 2
-    assert messages.add([bad]) == ([], [], None)
+    again = messages.add([bad])
+    assert again.new == again.forbidden == [] and again.fault is None
     own = b"gmessage:1.000000:%b:1:virus" % OWN_RUN
     assert messages.add([own], is_own=True).new == [own], "the node has checked its own before"
     assert messages.forbids("VIRUS") and not messages.forbids("viruses")

@@ -1,0 +1,173 @@
+"""What a peer that signs takes, passes on, and blames nobody for."""
+
+import pytest
+
+from grapevine.signing.peer import SignedPeer
+from tests.tools.signing import KeyMachine, neighbour, signed, signer
+from tests.tools.virtual import NODE, Scene
+
+A, B, C = "127.0.0.1:6001", "127.0.0.1:6002", "127.0.0.1:6003"
+
+
+def scene_with(*addresses: str, **settings):
+    """Return a scene and its neighbours: a pair of machine and end for each address."""
+    scene = Scene(SignedPeer, **settings)
+    return scene, *[neighbour(scene, address) for address in addresses]
+
+
+def shown(line: str) -> str:
+    """Return the event's part of a signed line with one text."""
+    return line[line.index("gmessage:"):]
+
+
+def test_what_a_neighbour_signs_is_named_message_by_message_and_goes_on_as_one_line():
+    scene, (one, end), (_, other) = scene_with(A, B)
+    line = one.signed(1, "first", "second:1", "")
+    end.say(line)
+    assert other.hear() == line
+    assert [event.rpartition("START")[0] or event.split(":")[-1]
+            for event in scene.events(f"received:{A}:")] == ["first", "1", ""]
+    end.say(line)
+    other.say(line)
+    assert other.hear(0.1) is None and len(scene.events("received:")) == 3
+    assert scene.node.messages.checked == 1
+
+
+def test_what_is_said_at_once_here_is_one_line():
+    scene, (_, end) = scene_with(A)
+    scene.node.originate(["one", "two"])
+    line = end.hear()
+    assert line.startswith("signed:") and line.endswith(":1:onetwo")
+    assert [event[-5:] for event in scene.events("generated:")] == ["1:one", "2:two"]
+
+
+FORGERIES = {
+    "unsigned": lambda one, true: shown(true),
+    "with a prefix": lambda one, true: f"x:{true}",
+    "another text": lambda one, true: true[:-1] + "!",
+    "another number": lambda one, true: true.replace(":1:hello", ":2:hello"),
+    "another TIME": lambda one, true: true.replace("1700000000.0", "1700000000.1"),
+    "another signature": lambda one, true: true.replace(true.split(":")[2], "A" * 85 + "Q"),
+    "a spare bit": lambda one, true: true.replace(true.split(":")[2], true.split(":")[2][:-1] + "z"),
+    "lengths too long": lambda one, true: true.replace("::", ":3,3:"),
+    "lengths too short": lambda one, true: true.replace("::", ":1,1:"),
+    "one length": lambda one, true: true.replace("::", ":5:"),
+    "the key of another": lambda one, true: signed(A, signer(B), 1, "hello"),
+    "the run of another": lambda one, true: signed(A, one.key, 1, "hello").replace(
+        A, "127.0.0.1:6009"),
+}
+
+
+@pytest.mark.parametrize("forgery", FORGERIES.values(), ids=FORGERIES)
+def test_a_forgery_gets_no_further_and_the_true_line_still_comes(forgery):
+    scene, (one, end), (_, other) = scene_with(A, B)
+    true = one.signed(1, "hello")
+    other.say(forgery(one, true))
+    assert scene.event(f"corrupt:{B}:") and end.hear(0.5) is None
+    end.say(true)
+    assert other.hear() == true and scene.event(f"received:{A}:{shown(true)}")
+    assert other.closed is None
+
+
+def test_the_third_corrupt_line_in_a_minute_ends_the_link_for_that_minute():
+    scene, (one, end) = scene_with(A)
+    for _ in range(2):
+        end.say("gmessage:1.000000:127.0.0.1:6001:7:1:hello")
+    scene.run(61.0)
+    for number in range(3):
+        assert end.closed is None
+        end.say(f"gmessage:1.000000:127.0.0.1:6001:7:{number + 1}:hello")
+    assert end.hear_until("connection refused:") == f"connection refused:{NODE}:corrupt"
+    assert len(scene.events("corrupt:")) == 5
+    again = one.dial()
+    one.say_connect(again, "1700000001.000000")
+    assert again.hear() == f"connection refused:{NODE}:corrupt"
+    scene.run(61.0)
+    assert one.link("1700000002.000000").closed is None
+
+
+def test_nothing_is_looked_at_behind_the_line_that_ends_the_link():
+    scene, (one, end) = scene_with(A)
+    end.say(*["gmessage:1.000000:127.0.0.1:6001:7:1:hello"] * 100, one.signed(1, "hello"))
+    assert end.ends_within(1.0)
+    assert len(scene.events("corrupt:")) == 3 and scene.events("received:") == []
+
+
+@pytest.mark.parametrize("first, second", [
+    ((1, "hello"), (1, "other")), ((1, "hello"), (1, "hello", "more")),
+    ((1, "a", "b"), (2, "b", "c")), ((2, "b"), (1, "a", "b"))])
+def test_two_lines_that_share_a_number_are_a_contradiction_and_what_is_new_is_taken(first, second):
+    scene, (one, end), (_, other) = scene_with(A, B)
+    lines = [one.signed(*said) for said in (first, second)]
+    end.say(lines[0])
+    other.say(lines[1])
+    assert scene.event(f"contradiction:{one.run}:{max(first[0], second[0])}")
+    numbers = {number for start, *texts in (first, second)
+               for number in range(start, start + len(texts))}
+    scene.run(0.1)
+    assert len(scene.events("received:")) == len(numbers)
+    assert other.closed is None and scene.events("corrupt:") == []
+    before = scene.node.messages.checked
+    other.say(one.signed(1, "a third"))
+    scene.run(0.1)
+    assert scene.node.messages.checked == before, "that run has contradicted itself already"
+
+
+def test_who_has_signatures_checked_in_vain_is_heard_more_slowly_and_what_is_true_still_comes():
+    scene, (one, end), (_, other) = scene_with(A, B)
+    end.say(one.signed(1, "first"))
+    assert other.hear() is not None
+    vain = [one.signed(1, "first", *["x"] * count) for count in range(1, 120)]
+    end.say(*vain, *[line.replace(":1:first", ":1:First") for line in vain])
+    scene.run(60.0)
+    assert scene.node.messages.checked < 300
+    other.say(one.signed(121, "true"))
+    assert scene.event(f"received:{B}:")
+
+
+def test_a_line_with_a_forbidden_word_is_forbidden_as_a_whole():
+    scene, (one, end), (_, other) = scene_with(A, B, filter=("virus",))
+    end.say(one.signed(1, *["fine"] * 127, "a Virus!"), one.signed(129, "after"))
+    assert other.hear() == one.signed(129, "after")
+    assert len(scene.events(f"forbidden:{A}:")) == 128
+    assert len(scene.events(f"received:{A}:")) == 1
+
+
+def test_lines_that_cost_their_neighbour_count_every_message():
+    scene, (one, end) = scene_with(A, rate=100, burst=256)
+    for at in range(4):
+        end.say(one.signed(1 + 128 * at, *["x"] * 128))
+        scene.run(0.05)
+    assert scene.node.messages.count() <= 384, "it is heard more slowly"
+    scene.run(5.0)
+    assert scene.node.messages.count() == 512
+
+
+@pytest.mark.parametrize("spread", ["flood", "rumor", "tree"])
+def test_a_line_goes_on_in_every_way_of_spreading(spread):
+    scene, (one, end), (_, other) = scene_with(A, B, spread=spread)
+    line = one.signed(1, "a", "b")
+    end.say(f"rumor:{line}" if spread == "rumor" else line)
+    assert other.hear() == (f"rumor:{line}" if spread == "rumor" else line)
+    if spread == "rumor":
+        assert end.hear() == f"status:took:{one.run}=1-2"
+        other.say(f"status:knew:{one.run}=1-2")
+        scene.run(0.5)
+        assert not scene.node.way.is_busy()
+
+
+def test_a_corrupt_rumor_is_not_answered():
+    scene, (one, end) = scene_with(A)
+    end.say("rumor:gmessage:1.000000:127.0.0.1:6001:7:1:hello", "rumor:signed:x:gmessage:1:2")
+    assert end.hear(0.5) is None and len(scene.events("corrupt:")) == 2
+
+
+def test_a_newcomer_fetches_whole_lines_and_each_once():
+    scene, (one, end) = scene_with(A, antientropy_interval=1.0)
+    line = one.signed(1, *["x"] * 100)
+    end.say(line)
+    late = KeyMachine(scene, B)
+    late_end = late.link()
+    late_end.say(f"status:want:{one.run}=3-5,9,70-100")
+    assert late_end.hear_until("signed:") == line
+    assert late_end.hear_until("s") == "status:sent"
