@@ -78,3 +78,22 @@ def neighbour(scene: Scene, address: str, secret: str = "") -> tuple[KeyMachine,
     """Return a machine that has become a neighbour, and the end of its link."""
     machine = KeyMachine(scene, address, secret)
     return machine, machine.link()
+
+
+class SeedMachine(Machine):
+    """A seed that registers the node, and names the runs in `runs`, by address. It is mute about
+    runs where that is None."""
+
+    def __init__(self, scene: Scene, address: str, listed: str = ""):
+        super().__init__(scene, parse_address(address), True)
+        self.replies = {f"register:{scene.address}": "registered successfully",
+                        "peer list": f"peer list:{listed}"}
+        self.runs: dict[str, list[int]] | None = {}
+
+    def _reply(self, line: str) -> str | None:
+        if line.startswith("proof:"):
+            return ""
+        if not line.startswith("runs:") or self.runs is None:
+            return super()._reply(line)
+        address = line.removeprefix("runs:").rpartition(":")[0]
+        return f"runs:{address}:{','.join(map(str, self.runs.get(address, [])))}"

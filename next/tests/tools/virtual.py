@@ -106,7 +106,7 @@ class Machine:
     """A machine in the hand of a test, which speaks for nobody else.
 
     It answers Liveness Requests while `is_alive`, and the lines in `replies`, by itself; ends do
-    not hear these."""
+    not hear these. An empty reply is none."""
 
     def __init__(self, scene: "Scene", address: Address, listens: bool):
         self.scene, self.address, self._listens = scene, address, listens
@@ -165,7 +165,7 @@ class Machine:
             reply = self._reply(line)
             if reply is None:
                 end.lines.append(line)
-            else:
+            elif reply:
                 end.say(reply)
 
     def _reply(self, line: str) -> str | None:

@@ -1,0 +1,200 @@
+"""Whose run it is: most seeds name it, or its address proves it to a dial."""
+
+import pytest
+
+from grapevine.signing.peer import SignedPeer
+from grapevine.signing.seed import VouchingSeed
+from tests.tools.signing import KeyMachine, SeedMachine, neighbour, run_of, signed, signer
+from tests.tools.virtual import NODE, TIME, Scene, registered
+
+A, B, ORIGIN, DEAD = "127.0.0.1:6001", "127.0.0.1:6002", "127.0.0.1:6101", "127.0.0.1:6102"
+SEEDS = ["127.0.0.1:8001", "127.0.0.1:8002", "127.0.0.1:8003"]
+KEY = signer(DEAD)
+
+
+def scene_with_seeds(*named: bool | None, **settings):
+    """Return a scene, a machine and the end of a neighbour; and seeds, of which each names the run
+    of KEY, or not, or is mute."""
+    scene = Scene(SignedPeer, seeds=SEEDS[:len(named)], **settings)
+    seeds = [SeedMachine(scene, address) for address in SEEDS[:len(named)]]
+    for seed, is_named in zip(seeds, named):
+        seed.runs = None if is_named is None else {DEAD: [5, KEY.start] if is_named else [5]}
+    scene.event("registered:")
+    machine, end = neighbour(scene, A)
+    return scene, machine, end, seeds
+
+
+def of_dead(*texts: str, number: int = 1) -> str:
+    return signed(DEAD, KEY, number, *texts)
+
+
+def questions(machine, address: str = DEAD) -> list[str]:
+    return [line for line in machine.said if line.startswith(f"runs:{address}:")]
+
+
+@pytest.mark.parametrize("named", [(True, True, False), (True, True, None), (None, True, True)])
+def test_a_run_that_most_seeds_name_is_genuine_and_its_lines_are_fetched_at_once(named):
+    scene, _, end, seeds = scene_with_seeds(*named)
+    end.say(of_dead("hello", "again"))
+    assert end.hear() == f"status:want:{run_of(DEAD, KEY)}=1-2"
+    assert scene.events("received:") == []
+    end.say(of_dead("hello", "again"), "status:sent")
+    assert scene.event(f"received:{A}:") and len(scene.events("received:")) == 2
+    assert questions(seeds[1]) == [f"runs:{DEAD}:{KEY.start}"]
+
+
+@pytest.mark.parametrize("named", [(False, False, False), (False, False, True), (False, None, False)])
+def test_a_run_that_most_seeds_do_not_name_is_denied_and_rests(named):
+    scene, _, end, seeds = scene_with_seeds(*named)
+    end.say(of_dead("hello"))
+    assert scene.event(f"unconfirmed:{run_of(DEAD, KEY)}", 5.0)
+    asked = len(questions(seeds[0]))
+    end.say(of_dead("hello"))
+    scene.run(1.0)
+    assert len(questions(seeds[0])) == asked
+    for seed in seeds:
+        seed.runs = {DEAD: [KEY.start]}
+    scene.run(15.0)
+    end.say(of_dead("hello"))
+    assert end.hear_until("status:want:")
+    assert end.closed is None and scene.events("corrupt:") == []
+
+
+@pytest.mark.parametrize("named", [(None,), (None, None, True)])
+def test_where_seeds_do_not_decide_the_address_is_dialled(named):
+    scene, _, end, _ = scene_with_seeds(*named)
+    origin = KeyMachine(scene, ORIGIN)
+    end.say(origin.signed(1, "hello"))
+    assert end.hear_until("status:want:", 5.0) == f"status:want:{origin.run}=1"
+    end.say(of_dead("hello"))
+    assert scene.event(f"unconfirmed:{run_of(DEAD, KEY)}", 5.0)
+
+
+def test_a_run_of_another_key_than_is_at_home_is_denied():
+    scene, _, end, _ = scene_with_seeds(None)
+    origin = KeyMachine(scene, ORIGIN)
+    other = signer(ORIGIN, "other")
+    end.say(signed(ORIGIN, other, 1, "forged"))
+    assert scene.event(f"unconfirmed:{run_of(ORIGIN, other)}", 5.0)
+    assert scene.node.runs.is_genuine(origin.run.encode()), "which was found at home"
+
+
+def test_two_lines_of_the_config_that_lead_to_one_seed_have_one_voice():
+    scene = Scene(SignedPeer, seeds=["127.0.0.1:8001", "localhost:8001", "127.0.0.1:8002"])
+    one, two = SeedMachine(scene, SEEDS[0]), SeedMachine(scene, SEEDS[1])
+    one.runs, two.runs = {DEAD: [KEY.start]}, {}
+    _, end = neighbour(scene, A)
+    end.say(of_dead("hello"))
+    assert scene.event("unconfirmed:", 10.0)
+
+
+def test_what_a_list_names_is_asked_for_ahead():
+    scene = Scene(SignedPeer, seeds=SEEDS)
+    seeds = [SeedMachine(scene, address, ORIGIN.replace(":", "#")) for address in SEEDS]
+    key = signer(ORIGIN)
+    for seed in seeds:
+        seed.runs = {ORIGIN: [key.start]}
+    scene.run(2.0)
+    assert scene.node.runs.is_genuine(run_of(ORIGIN, key).encode())
+    assert questions(seeds[0], ORIGIN) == [f"runs:{ORIGIN}:0"]
+    assert questions(seeds[0], NODE) == []
+
+
+def test_runs_of_one_address_are_asked_for_one_after_the_other_over_one_connection():
+    scene, _, end, seeds = scene_with_seeds(True, True, True)
+    other = signer(DEAD, "later")
+    ends = len(seeds[0].ends)
+    end.say(of_dead("hello"), signed(DEAD, other, 1, "later"))
+    assert scene.event(f"unconfirmed:{run_of(DEAD, other)}")
+    assert questions(seeds[0]) == [f"runs:{DEAD}:{KEY.start}", f"runs:{DEAD}:{other.start}"]
+    assert len(seeds[0].ends) == ends + 1
+
+
+def test_neighbours_with_ever_more_unknown_runs_leave_room_for_others():
+    scene, _, end, _ = scene_with_seeds(None, None, None)
+    liars = [end, *[neighbour(scene, f"127.0.0.1:{6010 + at}")[1] for at in range(4)]]
+    for at, liar in enumerate(liars):
+        entries = [f"127.0.0.{at + 2}:{port}:7=1" for port in range(1, 700)]
+        liar.say(f"status:seen:{' '.join(entries)}")
+    scene.run(0.01)
+    assert len(scene.node.runs.open) < 1_000
+    _, honest = neighbour(scene, B)
+    honest.say(of_dead("hello"))
+    scene.run(0.01)
+    assert run_of(DEAD, KEY).encode() in scene.node.runs.open
+
+
+def test_an_answer_that_nobody_asked_for_is_refused():
+    scene, _, end, seeds = scene_with_seeds(None)
+    end.say(of_dead("hello"))
+    question = seeds[0].accept()
+    assert question.hear().startswith("runs:")
+    question.say(f"runs:{ORIGIN}:7")
+    assert scene.event("refused:127.0.0.1:8001:runs of 127.0.0.1:6101, for which it was not asked")
+
+
+@pytest.mark.parametrize("answer", ["runs:x", "peer list:", "\0", f"runs:{DEAD}:{'7,' * 40}7"])
+def test_a_seed_that_answers_strangely_changes_nothing(answer):
+    scene, _, end, seeds = scene_with_seeds(True, True, None)
+    end.say(of_dead("hello"))
+    seeds[2].accept().say(answer)
+    assert end.hear_until("status:want:")
+
+
+# What a seed tells.
+
+def ask_seed(scene: Scene, address: str, start: int, seconds: float = 5.0) -> str | None:
+    end = scene.machine("127.0.0.1:7999").dial()
+    end.say(f"runs:{address}:{start}")
+    answer = end.hear(seconds)
+    scene.run(0.1)
+    end.machine.world.stop()
+    return answer
+
+
+def test_a_seed_names_the_runs_that_its_probes_have_verified():
+    scene = Scene(VouchingSeed)
+    machine = KeyMachine(scene, A)
+    asker = scene.machine(B).dial()
+    asker.say(f"runs:{A}:0")
+    assert asker.hear() == f"runs:{A}:{machine.key.start}"
+    later = signer(A, "later")
+    machine.key, first = later, machine.key
+    asker.say(f"runs:{A}:{first.start}")
+    assert asker.hear() == f"runs:{A}:{first.start}", "which is known"
+    asker.say(f"runs:{A}:{later.start}")
+    assert asker.hear() == f"runs:{A}:{first.start},{later.start}"
+    asker.say(f"runs:{DEAD}:0")
+    assert asker.hear() == f"runs:{DEAD}:"
+
+
+def test_a_question_about_several_runs_is_none():
+    scene = Scene(VouchingSeed)
+    asker = scene.machine(B).dial()
+    asker.say(f"runs:{A}:1,2")
+    assert asker.ends_within(0.1)
+
+
+def test_a_proof_of_another_reply_proves_nothing():
+    scene = Scene(VouchingSeed)
+    machine = KeyMachine(scene, A)
+    machine.is_alive = False
+    asker = scene.machine(B).dial()
+    asker.say(f"runs:{A}:0")
+    probe = machine.accept()
+    time = probe.hear().split(":")[1]
+    reply = f"Liveness Reply:{time}:{NODE}:{A}"
+    probe.say(machine.key.proof(f"Liveness Reply:{TIME}:{NODE}:{A}").decode().rstrip(), reply)
+    assert asker.hear() == f"runs:{A}:"
+
+
+def test_an_address_is_probed_a_few_times_a_second_for_who_asks_and_registers_all_the_same():
+    scene = Scene(VouchingSeed)
+    silent = scene.machine(A)
+    asker = scene.machine(B).dial()
+    for start in range(1, 50):
+        asker.say(f"runs:{A}:{start}")
+        scene.run(0.01)
+    assert len(silent.ends) <= 5, "the others get no answer, and look for themselves"
+    machine = KeyMachine(scene, DEAD)
+    assert registered(scene, "127.0.0.1:6200") and machine.key
