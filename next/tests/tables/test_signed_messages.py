@@ -1,0 +1,253 @@
+"""The message list of a peer that signs: what is new, what is checked, whom nobody believes."""
+
+import random
+
+import pytest
+
+from grapevine import messages as limits
+from grapevine import wire
+from grapevine.settings import word_finder
+from grapevine.signing.grammar import parse_signed
+from grapevine.signing.messages import SignedMessages
+from tests.tables.samples import A, B, held, peer, seen
+from tests.tools.signing import run_of, signed, signer
+
+OWN = peer(1)  # of each message list here
+
+
+def run(origin=A, secret: str = "") -> bytes:
+    return run_of(str(origin), signer(str(origin), secret)).encode()
+
+
+def said(number: int, *texts: str, origin=A, secret: str = "") -> bytes:
+    return signed(str(origin), signer(str(origin), secret), number, *texts).encode()
+
+
+def each(number: int, *texts: str, origin=A, secret: str = "") -> list[bytes]:
+    """Return the gossip line of each text that is said."""
+    return parse_signed(said(number, *texts, origin=origin, secret=secret)).messages
+
+
+def forged(line: bytes, text: bytes = b"one") -> bytes:
+    """Return a line with a changed text, whose signature cannot fit."""
+    return line.replace(text, b"x" * len(text))
+
+
+def message_list(*lines: bytes, genuine=None, named=(), cache_size=100_000, words=()):
+    """Return a list with these lines, for which these runs are genuine, or all."""
+    messages = SignedMessages(run(OWN), cache_size, named.__contains__, word_finder(words))
+    messages.is_genuine = lambda run: genuine is None or run in genuine
+    messages.add(list(lines))
+    return messages
+
+
+# New or old.
+
+def test_a_line_is_held_once_and_new_message_by_message():
+    line, messages = said(1, "one", "two", "three"), message_list()
+    added = messages.add([line])
+    assert added.new == [line] and added.messages == each(1, "one", "two", "three")
+    assert messages.count() == 3 and list(messages.texts) == [line] and held(messages, [line]) == 1
+    assert seen(messages) == {run(): [(1, 3)]}
+    assert (messages.checked, added.vain, added.corrupt, added.fault) == (1, 0, [], None)
+
+
+def test_what_was_seen_is_dropped_unchecked():
+    messages = message_list(said(1, "one", "two"), said(3, "three"))
+    added = messages.add([said(3, "three"), *[said(1, "one", "two")] * 2])
+    assert added.new == added.messages == added.corrupt == [] and added.vain == 0
+    assert messages.dropped["duplicates"] == 3 and messages.checked == 2
+
+
+def test_the_digest_is_that_of_what_was_seen_however_it_was_said():
+    whole, parts = message_list(said(1, "one", "two")), message_list(said(2, "two"))
+    assert parts.digest() != whole.digest()
+    parts.add([said(1, "one")])
+    assert parts.digest() == whole.digest() and parts.count() == whole.count() == 2
+
+
+def test_lines_of_an_unknown_run_are_dropped_unchecked_until_it_is_genuine():
+    genuine, line = set(), said(1, "one", "two")
+    messages = message_list(genuine=genuine)
+    for one in (line, forged(line)):
+        added = messages.add([one, said(1, "one", origin=B)])
+        assert [one.run for one in added.unknown] == [run(), run(B)] and added.unknown[0].last == 2
+        assert added.new == added.corrupt == [] and messages.lacking([(run(), [(1, 2)])]) == []
+    assert messages.checked == messages.count() == 0 and seen(messages) == {}
+    genuine.add(run())
+    assert messages.lacking([(run(), [(1, 2)])]) == [(run(), [(1, 2)])]
+    assert messages.add([line]).new == [line]
+
+
+def test_own_lines_are_made_here_alone():
+    messages, own = message_list(genuine={run(OWN)}), said(1, "one", "two", origin=OWN)
+    assert messages.add([own, said(9, "nine", origin=OWN)]).messages == []
+    assert messages.dropped["messages in our name"] == 2 and seen(messages) == {}
+    added = messages.add([own], is_own=True)
+    assert added.new == [own] and added.messages == each(1, "one", "two", origin=OWN)
+    assert messages.add([said(1, "another", origin=OWN)]).contradictions == []
+    assert messages.checked == 0 and seen(messages) == {run(OWN): [(1, 2)]}
+
+
+# Corrupt lines.
+
+def test_what_nobody_has_signed_is_corrupt_and_the_true_line_still_comes():
+    line, messages = said(1, "one"), message_list()
+    added = messages.add([forged(line)])
+    assert added.corrupt == [forged(line)] and added.new == [] and added.vain == 1
+    assert seen(messages) == {} and messages.count() == 0
+    assert messages.add([line]).messages == each(1, "one")
+
+
+def test_what_is_malformed_is_corrupt_without_a_check():
+    messages = message_list()
+    lines = [each(1, "unsigned")[0], said(1, "x").replace(str(A).encode(), str(B).encode())]
+    added = messages.add(lines)
+    assert added.corrupt == lines and added.vain == messages.checked == 0
+
+
+def test_after_the_third_corrupt_line_nothing_more_is_looked_at():
+    *bad, good, last = [*(forged(said(at, "one")) for at in (1, 2, 3)), said(4, "x"), said(5, "x")]
+    messages = message_list()
+    added = messages.add([*bad[:2], good, bad[2], last])
+    assert added.corrupt == bad and added.new == [good] and messages.checked == 4
+    assert messages.add([*bad[:2], last]).new == [last]
+
+
+# Contradictions: good lines of one run with a number in common.
+
+@pytest.mark.parametrize("first, second, new", [
+    ((1, "one"), (1, "another"), []),  # another text
+    ((1, "one"), (1, "one", "two"), [2]),  # the same text, said again
+    ((1, "one", "two"), (2, "two"), []),
+    ((2, "two", "three"), (1, "one", "x", "three", "four"), [1, 4])])
+def test_a_run_that_signs_a_number_twice_contradicts_itself(first, second, new):
+    one, other = said(*first), said(*second)
+    messages = message_list(one)
+    added = messages.add([other])
+    assert added.contradictions == [(parse_signed(one), parse_signed(other))]
+    assert messages.contradicted == {run()} and added.corrupt == []
+    assert [wire.gossip_key(message)[1] for message in added.messages] == new
+    assert added.new == [other] * bool(new) and added.vain == (not new)
+    assert messages.count() == len(first) - 1 + len(new)
+
+
+def test_a_contradiction_is_told_once_and_later_ones_are_dropped_unchecked():
+    messages = message_list(said(1, "one"), said(1, "another"))
+    assert messages.checked == 2
+    for line in (said(1, "a third"), said(1, "another"), forged(said(1, "one more"))):
+        added = messages.add([line])
+        assert added.contradictions == added.corrupt == [] and messages.checked == 2
+    added = messages.add([said(1, "x", "two")])
+    assert added.messages == each(2, "two") and added.contradictions == []
+    assert messages.add([said(3, "three")]).messages == each(3, "three"), "its news are taken"
+
+
+def test_a_contradiction_needs_a_good_signature_and_a_run():
+    messages = message_list(said(1, "one"), said(1, "one", origin=B))
+    bad = forged(said(1, "another"), b"another")
+    added = messages.add([bad, said(1, "another", secret="another life")])
+    assert added.corrupt == [bad] and added.vain == 1
+    assert added.contradictions == [] and messages.contradicted == set()
+    assert messages.add([said(1, "another")]).contradictions, "nobody else can use it up"
+
+
+# Forbidden words.
+
+def test_a_line_with_a_forbidden_word_is_forbidden_as_a_whole():
+    messages, line = message_list(words=("virus",)), said(1, "good", "a Virus!", "good")
+    added = messages.add([line, said(4, "four")])
+    assert added.forbidden == each(1, "good", "a Virus!", "good") and added.vain == 0
+    assert added.new == [said(4, "four")] and added.messages == each(4, "four")
+    assert seen(messages) == {run(): [(1, 4)]} and messages.count() == 1
+    assert messages.add([line]).forbidden == [] and messages.checked == 2
+    assert messages.add([said(1, "virus", origin=OWN)], is_own=True).new, "it has checked its own"
+
+
+# Room, which is looked at before a signature.
+
+def test_without_room_for_a_gap_a_line_is_dropped_unchecked(monkeypatch):
+    monkeypatch.setattr(limits, "RUN_GAPS", 2)
+    messages = message_list(said(10, "x"), said(20, "x"))
+    added = messages.add([said(30, "x", "y"), forged(said(40, "one"))])
+    assert added.new == added.corrupt == [] and messages.dropped["no room"] == 2
+    assert messages.checked == 2 and seen(messages) == {run(): [(10, 10), (20, 20)]}
+    assert len(messages.add([said(9, *"abcdefghijkl")]).messages) == 10, "it closes a gap"
+    assert messages.add([said(30, "x", "y")]).new == [said(30, "x", "y")]
+    assert seen(messages) == {run(): [(9, 20), (30, 31)]}
+
+
+def test_gaps_are_counted_whatever_a_line_fills(monkeypatch):
+    monkeypatch.setattr(limits, "ALL_GAPS", 3)
+    rng, messages, taken = random.Random(2), message_list(), set()
+    for _ in range(400):
+        first = rng.randint(2, 60)
+        numbers = set(range(first, first + rng.choice([1, 1, 2, 5])))
+        new, gaps = numbers - taken, sum(number - 1 not in taken for number in taken) - 1
+        touches = any({number - 1, number + 1} & taken for number in new)
+        line = said(first, *"x" * len(numbers))
+        expected = bool(new) and (not taken or gaps < 3 or touches)
+        assert bool(messages.add([line]).new) == expected
+        taken |= numbers if expected else set()
+        if len(taken) > 50:
+            messages, taken = message_list(), set()
+
+
+def test_without_room_for_a_run_a_line_is_dropped_unchecked(monkeypatch):
+    monkeypatch.setattr(limits, "RUNS", 1)
+    named = set()
+    messages = message_list(said(1, "one"), named=named)
+    added = messages.add([said(1, "one", origin=B)])
+    assert added.new == added.unknown == [] and messages.has_refused_runs
+    assert messages.dropped["no room"] == messages.checked == 1
+    named.add(B)
+    assert messages.add([said(1, "one", origin=B)]).new == [said(1, "one", origin=B)]
+
+
+# Texts.
+
+def test_eviction_drops_lines_with_all_their_messages_and_counts_them():
+    rng, messages = random.Random(1), message_list(cache_size=100)
+    for number in range(1, 601, 4):
+        lines = [said(number, *"abcd"), said(number + 2, *"cx")]  # they contradict each other
+        messages.add(rng.sample(lines, rng.randint(1, 2)))
+    numbers = sum(last + 1 - first for first, last in seen(messages)[run()])
+    assert 85 < messages.count() <= 100
+    assert messages.dropped["texts evicted"] == numbers - messages.count()
+    sent, [(_, gone)] = messages.portion([(run(), [(1, 600)])], 10**6)
+    assert set(sent) == set(messages.texts)
+    assert sum(last + 1 - first for first, last in gone) == numbers - messages.count()
+
+
+def test_long_texts_weigh_more(monkeypatch):
+    monkeypatch.setattr(limits, "CACHE_BYTES", 100_000)
+    messages = message_list(cache_size=100)
+    for number in range(1, 100, 2):
+        messages.add([said(number, "x" * 5_000, "y" * 5_000)])
+        assert sum(map(len, messages.texts)) <= 100_000
+    assert messages.count() == 18 and sum(map(len, messages.texts)) > 80_000
+
+
+def test_what_was_evicted_is_old_and_contradicts_nothing():
+    messages = message_list(*(said(number, "x") for number in range(1, 13)), cache_size=10)
+    checked = messages.checked
+    added = messages.add([said(1, "x"), said(1, "another")])
+    assert added.new == added.contradictions == [] and messages.checked == checked == 12
+
+
+def test_a_portion_has_a_line_once():
+    lines = [said(1, *"abcde"), said(6, *"fg")]
+    messages = message_list(*lines)
+    assert messages.portion([(run(), [(2, 3), (5, 6)])], 10**6) == (lines, [(run(), [])])
+    assert messages.portion([(run(), [(1, 7)])], len(lines[0])) == (lines[:1], [(run(), [])])
+
+
+def test_the_latest_are_messages_in_order_of_arrival():
+    messages = message_list(said(3, "three", "four"), said(1, "one", "two"))
+    assert messages.latest(3) == each(3, "three", "four")[1:] + each(1, "one", "two")
+    assert messages.latest(0) == [] and len(messages.latest(99)) == 4
+
+
+def test_a_line_is_read_as_its_run_its_first_number_and_its_messages():
+    assert message_list().read(said(5, "five", "six")) == (run(), 5, each(5, "five", "six"))
+    assert message_list().read(b"signed:x") is None
