@@ -11,11 +11,11 @@ FAST = ("--gossip-count", "3", "--gossip-interval", "0.5", "--liveness-interval"
         "--capacity", "fixed:4")
 
 
-@pytest.mark.parametrize("spread", ["flood", "rumor", "tree"])
-def test_a_network_gossips_one_of_its_peers_is_killed_and_the_proof_holds(tmp_path, spread):
+@pytest.mark.parametrize("flags", [(), ("--spread", "rumor"), ("--spread", "tree", "--sign")])
+def test_a_network_gossips_one_of_its_peers_is_killed_and_the_proof_holds(tmp_path, flags):
     with Network(tmp_path, seeds=2) as network:
-        program = network.start("runner.py", "--peers", "9", "--kill", "1", "--once", "--spread",
-                                spread, *FAST)
+        program = network.start("runner.py", "--peers", "9", "--kill", "1", "--once", *flags,
+                                *FAST)
         assert program.code(40.0) == 0, program.shown()
         shown = program.shown()
         for line in ("nodes: 2", "registered: 9", "linked: 9", "known: 270", "killed: 1",

@@ -12,6 +12,7 @@ from grapevine.lab.simulation.drawing import draw_schedule
 from grapevine.lab.simulation.simulate import play, simulate_main
 from grapevine.neighbours import Neighbours
 from grapevine.node import Node
+from grapevine.settings import WAYS
 from grapevine.sync import Sync
 from peer import Peer
 from seed import Seed
@@ -67,11 +68,18 @@ def test_a_network_heals_where_all_is_late_and_machines_lose_power(number):
     assert faults_of(draw_schedule(number, hard=True)) == []
 
 
+@pytest.mark.parametrize("spread", WAYS)
+@pytest.mark.parametrize("number", range(81, 91))
+def test_a_network_that_signs_heals_though_a_seed_lies(number, spread):
+    assert faults_of(draw_schedule(number, sign=True, spread=spread)) == []
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("ten", range(100, 130))
-def test_a_network_heals_from_the_accidents_of_nine_hundred_schedules(ten):
+def test_a_network_heals_from_the_accidents_of_many_schedules(ten):
     for number in range(10 * ten, 10 * ten + 10):
-        for kind in {}, {"seedless": True}, {"hard": True}:
+        for kind in ({}, {"seedless": True}, {"hard": True}, {"sign": True},
+                     {"sign": True, "hard": True, "spread": WAYS[number % 3]}):
             assert (number, kind, faults_of(draw_schedule(number, **kind))) == (number, kind, [])
 
 

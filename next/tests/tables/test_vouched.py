@@ -28,11 +28,9 @@ def test_a_probe_without_a_proof_leaves_what_was_proved_before():
 
 def test_of_too_many_addresses_the_ip_with_most_loses_the_one_proved_longest_ago(monkeypatch):
     monkeypatch.setattr(vouched, "ADDRESSES_LIMIT", 5)
-    runs, few = VouchedRuns(), [peer(5000, "10.0.0.1"), peer(5000, "10.0.0.2")]
-    for address in few:
-        runs.proved(address, 1)
-    many = [peer(port, "10.0.0.9") for port in range(1, 9)]
-    for address in [*many[:3], many[0], many[3]]:
+    few, many = [A, peer(5000, "10.0.0.2")], [peer(port, "10.0.0.9") for port in range(1, 9)]
+    runs = VouchedRuns()
+    for address in [*few, *many[:3], many[0], many[3]]:
         runs.proved(address, 1)
     assert [runs.latest(address) for address in many[:4]] == [1, None, 1, 1]
     for address in many:

@@ -127,12 +127,8 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
 
 
 def _draw(args, number: int) -> Schedule:
-    schedule = draw_schedule(number, args.peers, args.seeds, args.seedless, args.hard)
-    conditions = schedule.conditions._replace(spread=args.spread)
-    if args.sign:  # among three seeds one may lie: most of them still tell the truth
-        may_lie = number % 2 == 0 and conditions.seeds >= 3
-        conditions = conditions._replace(sign=True, liars=int(may_lie))
-    return schedule._replace(conditions=conditions)
+    return draw_schedule(number, args.peers, args.seeds, args.seedless, args.hard, args.sign,
+                         args.spread)
 
 
 def _play_one(args) -> int:
