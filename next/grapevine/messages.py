@@ -277,7 +277,7 @@ class Messages:
     def portion(self, entries: Entries, limit: int) -> tuple[list[bytes], Entries]:
         """Return the lines held of these messages, in order, until they have about `limit` bytes;
         and which of those up to the last one were seen, but are not held any more."""
-        lines, gone, size = [], {}, 0
+        lines, gone, size = {}, {}, 0
         for key, ranges in entries:
             run = self.runs.get(key)
             if run is None:
@@ -286,22 +286,26 @@ class Messages:
             for first, last in ranges:
                 for number in run.held_among(first, last):
                     if size >= limit:
-                        return lines, list(gone.items())
+                        return list(lines), list(gone.items())
                     lost += run.seen.common(first, number - 1)
                     first, line = number + 1, run.held[number]
-                    if not lines or lines[-1] is not line:  # a line may hold several messages
-                        lines.append(line)
+                    if line not in lines:  # one may hold several messages
+                        lines[line] = None
                         size += len(line) + 1
                 lost += run.seen.common(first, last)
-        return lines, list(gone.items())
+        return list(lines), list(gone.items())
 
     def count(self) -> int:
         return sum(len(run.held) for run in self.runs.values())
 
     def latest(self, most: int) -> list[bytes]:
         """Return the last `most` messages held, in order of arrival."""
-        lines = list(itertools.islice(reversed(self.texts), most))
-        return [message for line in reversed(lines) for message in self.read(line)[2]][-most:]
+        latest = []
+        for line in reversed(list(itertools.islice(reversed(self.texts), most))):
+            run, first, messages = self.read(line)
+            latest += [message for number, message in enumerate(messages, first)
+                       if self.runs[run].held.get(number) is line]
+        return latest[-most:]
 
     def read(self, line: bytes) -> tuple[bytes, int, list[bytes]] | None:
         """Return the run of a checked line, the number of its first message, and its messages;

@@ -46,7 +46,7 @@ def check(public: bytes, message: bytes, signature: bytes) -> bool:
 def implementation():
     """Return the module that signs and verifies in this process: `openssl`, or this one."""
     try:
-        from grapevine.signing import openssl  # here, because only signing needs it, and it takes 1 ms
+        from grapevine.signing import openssl  # here, because this takes some milliseconds
     except (ImportError, MemoryError):  # a hardened system gives ctypes no memory for code
         return sys.modules[__name__]
     return openssl if _is_right(openssl) else sys.modules[__name__]

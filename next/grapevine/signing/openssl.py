@@ -15,12 +15,11 @@ import threading
 
 import _hashlib
 
-from grapevine.signing.ed25519 import KEY_SIZE, SIGNATURE_SIZE
+from grapevine.signing.ed25519 import KEY_SIZE, KEYS_KEPT, SIGNATURE_SIZE
 
 NAME = "OpenSSL"  # as `status` tells it
 
 ED25519 = 1087  # OpenSSL's number of this kind of key (NID_ED25519)
-KEYS_KEPT = 256  # public keys cached that were used last
 
 POINTER, INT, SIZE = ctypes.c_void_p, ctypes.c_int, ctypes.c_size_t
 BYTES, SIZE_OUT = ctypes.c_char_p, ctypes.POINTER(ctypes.c_size_t)
@@ -79,38 +78,33 @@ _openssl = _loaded()
 _one_at_a_time = threading.Lock()
 
 
-class _Owned:
-    """A key or a context that OpenSSL has made. `free` frees it with this object."""
-
-    def __init__(self, pointer: int | None, free):
-        self.pointer, self._free = pointer, free
-        _checked(pointer)
-
-    def __del__(self):
-        self._free(self.pointer)
-
-
 class _Key:
-    """A key with its context."""
+    """A key, and a context that is begun with it anew for each call."""
 
     def __init__(self, new_key, begin, data: bytes):
-        self.key = _Owned(new_key(ED25519, None, data, len(data)), _openssl.free_key)
-        self.context = _Owned(_openssl.new_context(), _openssl.free_context)
-        self._begin, self._begun_with = begin, self.key.pointer
+        self._owned: list[tuple] = []  # what frees it, and a pointer
+        self.key = _checked(new_key(ED25519, None, data, len(data)))
+        self._owned.append((_openssl.free_key, self.key))
+        self.context = _checked(_openssl.new_context())
+        self._owned.append((_openssl.free_context, self.context))
+        self._begin, self._begun_with = begin, self.key
+
+    def __del__(self):
+        for free, pointer in reversed(self._owned):
+            free(pointer)
 
     def begin(self) -> int:
-        """Begin a call with the context, which remembers its key; return its pointer."""
-        context, key = self.context.pointer, self._begun_with
-        _checked(self._begin(context, None, None, None, key))
+        """Begin a call; return the context, which remembers its key from the first one on."""
+        _checked(self._begin(self.context, None, None, None, self._begun_with))
         self._begun_with = None
-        return context
+        return self.context
 
 
 class SigningKey:
     def __init__(self, secret: bytes):
         self._key = _Key(_openssl.new_secret, _openssl.begin_sign, secret)
         public, size = ctypes.create_string_buffer(KEY_SIZE), ctypes.c_size_t(KEY_SIZE)
-        _checked(_openssl.raw_public(self._key.key.pointer, public, size))
+        _checked(_openssl.raw_public(self._key.key, public, size))
         self.public = public.raw
 
     def sign(self, message: bytes) -> bytes:
@@ -135,8 +129,9 @@ def fits(public: bytes, message: bytes, signature: bytes) -> bool:
     return result == 1
 
 
-def _checked(result: int | None) -> None:
-    """Raise Unable unless OpenSSL has returned 1, or a pointer to what it has made."""
+def _checked(result: int | None) -> int:
+    """Return what OpenSSL has returned: 1, or a pointer. Raise Unable if it is neither."""
     if result is None or result < 1:
         _openssl.forget_errors()
         raise Unable
+    return result

@@ -31,7 +31,6 @@ CORRUPT_FOR = 60.0  # seconds within which CORRUPT_LIMIT corrupt lines end a lin
 SHOWN = 500  # characters of a corrupt line in the output file
 LATER = 1e-5  # seconds by which TIME grows at least from dial to dial
 UNPROVEN, CORRUPT, BUSY = "unproven", "corrupt", "busy"  # reasons of refusals
-ANSWERED = "answered"  # the reason of the end of a link to a seed that has nothing left to say
 
 
 class SignedPeer(Proving, Peer):
@@ -55,8 +54,7 @@ class SignedPeer(Proving, Peer):
         self._dialled_at = 0.0  # TIME of the latest dial
         self._linked_at = Recent(10_000)  # run -> TIME with which it linked last
         self._asked: dict[Target, ProvenLink] = {}  # seed -> the link over which it is asked
-        self._listed = Recent(10_000)  # addresses that lists have named
-        self._ahead: dict[Address, None] = {}  # those of them whose runs are still to be asked for
+        self._asked_ahead = Recent(10_000)  # listed addresses whose runs were asked for
 
     def new_start(self) -> int:
         return self._signer.start
@@ -124,20 +122,13 @@ class SignedPeer(Proving, Peer):
 
     def on_peer_list(self, link: ProvenLink, addresses: tuple[Address, ...]) -> None:
         super().on_peer_list(link, addresses)
-        for address in addresses:
-            if address not in self._listed:
-                self._listed[address] = True
-                self._ahead[address] = None
-        self.ask_ahead()
-
-    def ask_ahead(self) -> None:
-        """Ask for the runs of listed peers before they are met, as many at a time as may be."""
-        for address in list(self._ahead):
-            question = self.runs.ask(address, ANY, None, self.now())
-            if question is None:
-                return
-            del self._ahead[address]
-            self.ask_seeds(question)
+        for address in addresses:  # of peers whose messages may come soon
+            if address not in self._asked_ahead and address != self.address:
+                question = self.runs.ask(address, ANY, None, self.now())
+                if question is None:
+                    break  # too many are open; after the next list there is room
+                self._asked_ahead[address] = True
+                self.ask_seeds(question)
 
     def ask_seeds(self, question: Question | None) -> None:
         """Put a question to all seeds, each over the link that is there, or over a new one."""
@@ -174,18 +165,12 @@ class SignedPeer(Proving, Peer):
         self.expect(link, ANSWER_LIMIT)
         self.answered(question, link, starts)
         self.put_questions(link)
-        if not link.questions:
-            link.close(ANSWERED)
 
     def answers_ended(self, link: ProvenLink, error: OSError | None) -> None:
-        """A link to a seed is over. What came too late for it is asked once more; a seed that is
-        down, or slow, has not answered."""
+        """A link to a seed is over: nothing more was asked, or the seed is slow, or down."""
         del self._asked[link.peer]
         for question in [*link.questions.values(), *link.to_ask]:
-            if link.closed != ANSWERED:
-                self.answered(question, link, None)
-            elif question in self.runs.open.values():
-                self._ask_seed(link.peer, question)
+            self.answered(question, link, None)
 
     def answered(self, question: Question, link: ProvenLink, starts: tuple[int, ...] | None
                  ) -> None:
@@ -204,10 +189,7 @@ class SignedPeer(Proving, Peer):
         if self.runs.is_genuine(run):
             return
         question = self.runs.settle(run, is_genuine, self.now())
-        if question is None:
-            return
-        if question.start == ANY:
-            self.ask_ahead()
+        if question is None or question.start == ANY:
             return
         if not is_genuine:
             self.output.write(f"unconfirmed:{run.decode()}")

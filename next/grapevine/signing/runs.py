@@ -2,8 +2,8 @@
 
 A good signature says that a key has spoken; a run is genuine if the key was at home at its address.
 It is when more than half of the seeds name it, or when it has proved itself to a dial. It is denied
-when more than half have answered without it. When neither can come about any more, because seeds
-lie, are down or say nothing, its address has to be dialled.
+when more than half have answered without it. If seeds that lie, are down or say nothing decide
+neither, its address is dialled as soon as they cannot confirm it any more.
 """
 
 import collections

@@ -10,34 +10,36 @@ ADDRESSES_LIMIT = 12_500  # with runs; of more, the IP that has most of them los
 
 class VouchedRuns:
     def __init__(self):
-        # IP -> address -> (the START that the last probe proved, the last STARTs in order);
-        # the address that was proved longest ago comes first
-        self._of_ip: dict[str, collections.OrderedDict] = {}
-        self._count = 0  # of addresses
+        # address -> the START that the last probe proved, and the last STARTs, the latest last;
+        # who was proved longest ago comes first
+        self._homes: collections.OrderedDict[Address, tuple] = collections.OrderedDict()
+        self._of_ip: collections.Counter[str] = collections.Counter()  # IP -> addresses
 
     def proved(self, address: Address, start: int | None) -> None:
         """A probe of an address has proved a run, or None."""
-        homes = self._of_ip.get(address.ip, collections.OrderedDict())
-        _, starts = homes.get(address, (None, []))
+        starts = self.starts(address)
         if start is not None:
-            self._of_ip[address.ip] = homes
-            self._count += address not in homes
+            self._of_ip[address.ip] += address not in self._homes
             others = [each for each in starts if each != start]
-            homes[address] = start, [*others[1 - STARTS_LIMIT:], start]
-            homes.move_to_end(address)
-            self._forget()
+            self._homes[address] = start, [*others[1 - STARTS_LIMIT:], start]
+            self._homes.move_to_end(address)
+            if len(self._homes) > ADDRESSES_LIMIT:
+                self._forget()
         elif starts:
-            homes[address] = None, starts
+            self._homes[address] = None, starts
 
     def _forget(self) -> None:
-        if self._count > ADDRESSES_LIMIT:
-            max(self._of_ip.values(), key=len).popitem(last=False)
-            self._count -= 1
+        most = max(self._of_ip.values())
+        address = next(each for each in self._homes if self._of_ip[each.ip] == most)
+        del self._homes[address]
+        self._of_ip[address.ip] -= 1
+        if not self._of_ip[address.ip]:
+            del self._of_ip[address.ip]
 
     def starts(self, address: Address) -> list[int]:
         """Return the STARTs that an address has proved, the latest last."""
-        return self._of_ip.get(address.ip, {}).get(address, (None, []))[1]
+        return self._homes.get(address, (None, []))[1]
 
     def latest(self, address: Address) -> int | None:
         """Return the START that the last probe of an address proved; None if it proved none."""
-        return self._of_ip.get(address.ip, {}).get(address, (None, []))[0]
+        return self._homes.get(address, (None, []))[0]

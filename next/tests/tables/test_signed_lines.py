@@ -166,7 +166,7 @@ def test_a_proof_proves_the_start_of_its_address_for_one_text():
     texts = [grammar.registering(A, B), grammar.registering(B, A), grammar.registering(A, A),
              grammar.linking(A, B, TIME), grammar.linking(A, B, "2.000000"),
              grammar.replying(TIME, B, A)]
-    assert texts[-1] == f"Liveness Reply:{TIME}:{B}:{A}"
+    assert len(set(texts)) == 6 and texts[-1] == f"Liveness Reply:{TIME}:{B}:{A}"
     for text in texts:
         kind, values = parse(Signer(A, SECRET).proof(text).removesuffix(b"\n"))
         proofs = [Proof(*values).start(A, other) for other in texts]
