@@ -58,7 +58,7 @@ class Peer(Asker, Gossiper):
     """A peer, known by the address that it listens on and announces."""
 
     kind = "peer"
-    CROWD = PACED = {UNIDENTIFIED, AWAITING_PROBE}
+    CROWD = PACED = CUT_OFF = {UNIDENTIFIED, AWAITING_PROBE}
     ANSWERS = {
         UNIDENTIFIED: {"liveness_request": "on_probe", "connect": "on_connect"},
         PROBE: Asker.PROBING,

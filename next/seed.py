@@ -46,7 +46,7 @@ class Seed(Asker):
     """A seed, known by the address that it listens on."""
 
     kind = "seed"
-    CROWD = {UNIDENTIFIED, AWAITING_PROBE}
+    CROWD = CUT_OFF = {UNIDENTIFIED, AWAITING_PROBE}
     PACED = {UNIDENTIFIED, AWAITING_PROBE, REGISTERED}
     _SAID = {"register": "on_register", "ask_peer_list": "on_ask_peer_list",
              "dead_node": "on_dead_node", "leave": "on_leave"}

@@ -46,14 +46,15 @@ class Asker(LineNode):
     """A node that probes others."""
 
     PROBING = {UP: "ask_for_life", "liveness_reply": "on_sign_of_life", END: "probe_ended"}
-    PACED = {UNIDENTIFIED}  # roles of links whose other ends have little to say
+    PACED = CUT_OFF = {UNIDENTIFIED}  # roles of links whose other ends have little to say, of those
+    # that end if these say more; the others are held
 
     def handle_one(self, link: Link, line: bytes) -> None:
         super().handle_one(link, line)
         if link.role in self.PACED:
             link.budget = link.budget or Budget(PACE, PACE_BURST)
             if rest := link.budget.charge(1, self.now()):
-                if link.role in self.CROWD:
+                if link.role in self.CUT_OFF:
                     raise ProtocolError(f"more than {PACE} lines a second")
                 self.hold(link, None, rest)
 

@@ -97,6 +97,10 @@ def linking(own: Address, other: Address, time: str) -> str:
     return f"{own} links to {other} at {time}"
 
 
+def accepting(own: Address, other: Address, time: str) -> str:
+    return f"{own} accepts {other} at {time}"
+
+
 def replying(time: str, asker: Address, replier: Address) -> str:
     return wire.say("liveness_reply", time, asker, replier).decode().rstrip()
 

@@ -18,19 +18,20 @@ from grapevine.signing.messages import CORRUPT_LIMIT, SignedAdded, SignedMessage
 from grapevine.signing.proving import PROOF, Proving, ProvenLink, with_more
 from grapevine.signing.runs import ANY, REST, Outcome, Question, Runs
 from grapevine.tools import Budget, ProtocolError, Recent
-from peer import DIALLED, LAST_PROBES, NEIGHBOUR, SEED, Peer
+from peer import DIALLED, LAST_PROBES, NEIGHBOUR, UNIT, Peer
 
 # Roles of a link to a seed that is asked about runs: before it is up, and then.
 TO_ASK, ASKED = "TO_ASK", "ASKED"
 
 ANSWER_LIMIT = 2.0  # seconds for the next answer of a seed, connecting included
-CHECKS, CHECKS_AT_ONCE = 20, 200  # signatures a second, and at once, that may let nothing in
+RATE, AT_ONCE = 20, 200  # a second, and at once: signatures of a neighbour that let nothing in, and
+# unknown runs that a neighbour, or the list of a seed, may have asked for
 VAIN_REST = 10.0  # seconds at most for which a neighbour beyond that is not heard at a time
-PROOFS, PROOFS_FOR_SEEDS = 40, 50  # a second, for who asks for a sign of life; for the IPs of seeds
+QUESTIONS = 50  # that a seed may owe an answer to at a time
 CORRUPT_FOR = 60.0  # seconds within which CORRUPT_LIMIT corrupt lines end a link
 SHOWN = 500  # characters of a corrupt line in the output file
 LATER = 1e-5  # seconds by which TIME grows at least from dial to dial
-UNPROVEN, CORRUPT, BUSY = "unproven", "corrupt", "busy"  # reasons of refusals
+UNPROVEN, CORRUPT = "unproven", "corrupt"  # reasons of refusals
 
 
 class SignedPeer(Proving, Peer):
@@ -46,10 +47,9 @@ class SignedPeer(Proving, Peer):
         self.runs = Runs(seeds, self.run.encode())
         self.messages.is_genuine = self.runs.is_genuine
         self.home_prober = Prober(self, LAST_PROBES)  # of addresses about which seeds do not decide
-        self._vain = Recent(1_000)  # neighbour, run or IP -> Budget of checks that let nothing in
+        self._vain = Recent(1_000)  # neighbour -> Budget of checks that let nothing in
+        self._questions = Recent(1_000)  # neighbour or seed -> Budget of unknown runs
         self._corrupt = Recent(1_000)  # neighbour -> when it brought corrupt lines
-        self._proofs = {is_seed: Budget(rate, rate) for is_seed, rate in
-                        ((False, PROOFS), (True, PROOFS_FOR_SEEDS))}
         self._at_home = Recent(10_000)  # address -> the run that it proved last, or nothing
         self._dialled_at = 0.0  # TIME of the latest dial
         self._linked_at = Recent(10_000)  # run -> TIME with which it linked last
@@ -70,7 +70,12 @@ class SignedPeer(Proving, Peer):
             self.contradicted(one, other)
         for signed in added.unknown:
             self.meet(link, signed.run, [(signed.first, signed.last)])
-        self.charge_checks(link, link.peer, added.vain)
+        for line in added.new:  # which may repeat much that is known beside what is new
+            if wire.origin_of(wire.gossip_key(line)[0]) == link.peer:
+                self.charge(link, len(line) / UNIT)
+        rest = budget_of(self._vain, link.peer).charge(added.vain, self.now())
+        if rest:
+            self.hold(link, None, min(rest, VAIN_REST))
         for line in added.corrupt:
             self.on_corrupt(link, line)
 
@@ -92,16 +97,6 @@ class SignedPeer(Proving, Peer):
     def _lately_corrupt(self, peer: Address) -> list[float]:
         return [at for at in self._corrupt.get(peer, ()) if self.now() < at + CORRUPT_FOR]
 
-    def charge_checks(self, link: ProvenLink, who, count: float) -> float:
-        """Charge checks that let nothing in to an account; return for how many seconds it is above
-        its budget."""
-        budget = self._vain.get(who) or Budget(CHECKS, CHECKS_AT_ONCE)
-        self._vain[who] = budget
-        rest = budget.charge(count, self.now())
-        if rest and link.role == NEIGHBOUR:
-            self.hold(link, None, min(rest, VAIN_REST))
-        return rest
-
     def heard(self, link: ProvenLink, status: wire.Status) -> int:
         if status.verb == "seen":
             for run, ranges in status.entries:
@@ -114,28 +109,32 @@ class SignedPeer(Proving, Peer):
     def meet(self, link: ProvenLink, run: bytes, ranges: list) -> None:
         """A neighbour has messages of a run that is not known to be genuine: find out."""
         if run not in self.runs.open:
-            address, start = wire.origin_of(run), int(run.rpartition(b":")[2])
-            self.ask_seeds(self.runs.ask(address, start, link, self.now()))
+            self.ask_about(wire.origin_of(run), int(run.rpartition(b":")[2]), link)
         question = self.runs.open.get(run)
         if question is not None:
             question.offer(link, ranges)
+
+    def ask_about(self, address: Address, start: int, link: ProvenLink) -> bool:
+        """Ask all seeds about a run that a neighbour, or the list of a seed, has brought; return
+        whether that may be. The one who brought it is never blamed, because it may know better."""
+        if (self.runs.may_ask(address, start, link, self.now())
+                and budget_of(self._questions, link.peer).spend(1, self.now())):
+            question = self.runs.ask(address, start, link)
+            for seed in list(question.left):
+                self.ask_seed(seed, question)
+            return True
+        return False
 
     def on_peer_list(self, link: ProvenLink, addresses: tuple[Address, ...]) -> None:
         super().on_peer_list(link, addresses)
         for address in addresses:  # of peers whose messages may come soon
             if address not in self._asked_ahead and address != self.address:
-                question = self.runs.ask(address, ANY, None, self.now())
-                if question is None:
-                    break  # too many are open; after the next list there is room
+                if not self.ask_about(address, ANY, link):
+                    break  # too many for now
                 self._asked_ahead[address] = True
-                self.ask_seeds(question)
 
-    def ask_seeds(self, question: Question | None) -> None:
-        """Put a question to all seeds, each over the link that is there, or over a new one."""
-        for seed in question.left if question is not None else ():
-            self._ask_seed(seed, question)
-
-    def _ask_seed(self, seed: Target, question: Question) -> None:
+    def ask_seed(self, seed: Target, question: Question) -> None:
+        """Put a question to a seed, over the link that is there, or over a new one."""
         link = self._asked.get(seed)
         if link is None:
             link = self._asked[seed] = self.dial(TO_ASK, seed, ANSWER_LIMIT)
@@ -149,19 +148,23 @@ class SignedPeer(Proving, Peer):
         self.put_questions(link)
 
     def put_questions(self, link: ProvenLink) -> None:
-        """Ask what waits; one question about an address at a time."""
-        to_ask, link.to_ask = link.to_ask, []
-        for question in to_ask:
-            if question.address in link.questions:
-                link.to_ask.append(question)
-            else:
-                link.questions[question.address] = question
-                link.send(grammar.say_runs(question.address, [question.start]))
+        """Ask what waits and is still open."""
+        waiting = list(filter(self.runs.is_open, link.to_ask))
+        asked = waiting[:max(0, QUESTIONS - len(link.questions))]
+        link.to_ask, link.questions = waiting[len(asked):], link.questions + asked
+        if asked:
+            self.expect(link, ANSWER_LIMIT)
+            link.send(b"".join([grammar.say_runs(each.address, [each.start]) for each in asked]))
 
     def on_runs(self, link: ProvenLink, address: Address, starts: tuple[int, ...]) -> None:
-        question = link.questions.pop(address, None)
-        if question is None:
+        """Take an answer. It does not say to which question: to one about a run that it names; else
+        the oldest, because a seed that has to look answers in order."""
+        asked = sorted([each for each in link.questions if each.address == address],
+                       key=lambda each: (each.start not in starts, each.start != ANY))
+        if not asked:
             raise ProtocolError(f"runs of {address}, for which it was not asked")
+        question = asked[0]
+        link.questions.remove(question)
         self.expect(link, ANSWER_LIMIT)
         self.answered(question, link, starts)
         self.put_questions(link)
@@ -169,8 +172,11 @@ class SignedPeer(Proving, Peer):
     def answers_ended(self, link: ProvenLink, error: OSError | None) -> None:
         """A link to a seed is over: nothing more was asked, or the seed is slow, or down."""
         del self._asked[link.peer]
-        for question in [*link.questions.values(), *link.to_ask]:
+        was_up = link.role == ASKED
+        for question in link.questions if was_up else link.to_ask:
             self.answered(question, link, None)
+        for question in filter(self.runs.is_open, link.to_ask if was_up else ()):
+            self.ask_seed(link.peer, question)
 
     def answered(self, question: Question, link: ProvenLink, starts: tuple[int, ...] | None
                  ) -> None:
@@ -179,9 +185,9 @@ class SignedPeer(Proving, Peer):
         run = grammar.run_of(question.address, question.start)
         for each in named:
             self.settle(each, True)
-        if self.runs.open.get(run) is question and outcome is Outcome.DENY:
+        if self.runs.is_open(question) and outcome is Outcome.DENY:
             self.settle(run, False)
-        elif self.runs.open.get(run) is question and outcome is Outcome.DIAL:
+        elif self.runs.is_open(question) and outcome is Outcome.DIAL:
             self.home_prober.ask(question.address, lambda alive: self.settle(run, False))
 
     def settle(self, run: bytes, is_genuine: bool) -> None:
@@ -193,7 +199,6 @@ class SignedPeer(Proving, Peer):
             return
         if not is_genuine:
             self.output.write(f"unconfirmed:{run.decode()}")
-            self.charge_checks(question.brought_by, question.brought_by.peer, 1)
             self.later(REST, self.sync.compare_anew)  # maybe it can be confirmed by then
             return
         for link, ranges in question.offers.items():
@@ -217,33 +222,31 @@ class SignedPeer(Proving, Peer):
     def introduce_self(self, link: ProvenLink) -> None:
         self._dialled_at = max(self.time(), self._dialled_at + LATER)
         link.dialled_at = wire.format_time(self._dialled_at)
-        link.send(self._linking(link.peer, link.dialled_at))
+        text = grammar.linking(self.address, link.peer, link.dialled_at)
+        link.send(self._signer.proof(text, link.dialled_at))
         super().introduce_self(link)
 
-    def _linking(self, peer: Address, time: str) -> bytes:
-        return self._signer.proof(grammar.linking(self.address, peer, time), time)
-
     def on_probe(self, link: ProvenLink, time: str, asker: Address) -> None:
-        is_seed = any(row.address is not None and row.address.ip == link.remote.ip
-                      for row in self.registrations.rows.values())
-        if self._proofs[is_seed].spend(1, self.now()):
+        """Prove who is at home, once on a connection: to sign costs less than a connection does."""
+        if not link.has_proved:
+            link.has_proved = True
             link.send(self._signer.proof(grammar.replying(time, asker, self.address)))
         super().on_probe(link, time, asker)
 
     def enter(self, link: ProvenLink, peer: Address, is_dialled: bool) -> None:
         if not is_dialled:
             self._linked_at[link.run] = float(link.proof.time)
-            link.send(self._linking(peer, link.proof.time))
+            text = grammar.accepting(self.address, peer, link.proof.time)
+            link.send(self._signer.proof(text, link.proof.time))
         super().enter(link, peer, is_dialled)
 
     # What others have to prove.
 
     def on_accepted(self, link: ProvenLink, by: Address) -> None:
-        run = self._linking_run(link)
-        if not run or link.proof.time != link.dialled_at:
+        link.run = self._proven_run(link, grammar.accepting)
+        if not link.run or link.proof.time != link.dialled_at:
             raise ProtocolError(UNPROVEN)
-        link.run = run
-        self.proved(link.peer, int(run.rpartition(b":")[2]))
+        self.proved(link.peer, int(link.run.rpartition(b":")[2]))
         super().on_accepted(link, by)
 
     def on_connect(self, link: ProvenLink, asker: Address) -> None:
@@ -257,25 +260,17 @@ class SignedPeer(Proving, Peer):
             super().on_connect(link, asker)
 
     def _fault_of_proof(self, link: ProvenLink) -> str:
-        claimed = (grammar.run_of(link.peer, grammar.start_of(link.peer.text, link.proof.key))
-                   if link.proof is not None else b"")
-        who = claimed if self.runs.is_genuine(claimed) else link.remote.ip
         if len(self._lately_corrupt(link.peer)) >= CORRUPT_LIMIT:
             return CORRUPT
-        if self.charge_checks(link, who, 0):
-            return BUSY
-        link.run = self._linking_run(link)
-        if link.run and float(link.proof.time) > self._linked_at.get(link.run, 0.0):
-            return ""
-        self.charge_checks(link, who, 1)
-        return UNPROVEN
+        link.run = self._proven_run(link, grammar.linking)
+        is_new = link.run and float(link.proof.time) > self._linked_at.get(link.run, 0.0)
+        return "" if is_new else UNPROVEN
 
-    def _linking_run(self, link: ProvenLink) -> bytes:
+    def _proven_run(self, link: ProvenLink, text_of) -> bytes:
         """Return the run that a link's proof proves; nothing without a good one."""
         if link.proof is None or not link.proof.time:
             return b""
-        text = grammar.linking(link.peer, self.address, link.proof.time)
-        start = link.proof.start(link.peer, text)
+        start = link.proof.start(link.peer, text_of(link.peer, self.address, link.proof.time))
         return b"" if start is None else grammar.run_of(link.peer, start)
 
     def fault_of(self, link: ProvenLink) -> str:
@@ -295,3 +290,10 @@ class SignedPeer(Proving, Peer):
     def status(self) -> dict[str, object]:
         return {**super().status(), "signatures checked": self.messages.checked,
                 "signed by": implementation().NAME, "open questions": len(self.runs.open)}
+
+
+def budget_of(budgets: Recent, who: Address | Target) -> Budget:
+    """Return the account of somebody."""
+    if who not in budgets:
+        budgets[who] = Budget(RATE, AT_ONCE)
+    return budgets[who]

@@ -15,8 +15,9 @@ class ProvenLink(Link):
         self.proof: grammar.Proof | None = None
         self.run = b""  # that it has proved
         self.to_ask: list = []  # questions for the seed at the other end
-        self.questions: dict[Address, object] = {}  # those that it was asked: address -> question
+        self.questions: list = []  # those to which it owes an answer, the oldest first
         self.dialled_at = ""  # TIME of this peer's own proof
+        self.has_proved = False  # to the other end, which asked for a sign of life
 
 
 def with_more(answers: dict[str, dict], more: dict[str, dict]) -> dict[str, dict]:

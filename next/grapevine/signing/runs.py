@@ -34,7 +34,7 @@ class Question:
 
     def __init__(self, address: Address, start: int, seeds, brought_by):
         self.address, self.start = address, start
-        self.brought_by = brought_by  # the link that brought the run first; None: a list
+        self.brought_by = brought_by  # the link over which the run, or a list, came first
         self.left = dict.fromkeys(seeds)  # those that have not answered
         self.answers: set[Address] = set()  # where those are that have
         self.named: dict[int, set[Address]] = collections.defaultdict(set)  # START -> who names it
@@ -58,16 +58,23 @@ class Runs:
     def is_genuine(self, run: bytes) -> bool:
         return run in self._genuine or run == self._own_run
 
-    def ask(self, address: Address, start: int, brought_by, now: float) -> Question | None:
-        """Open a question; None if one is open, the run was denied lately, or too many are open.
-        A neighbour may use half of the room that others leave, so that there is some for all."""
+    def may_ask(self, address: Address, start: int, brought_by, now: float) -> bool:
+        """Tell whether a question may be opened: none is open, the run was not denied lately, and
+        there is room. Each link may use half of what others leave, so that there is some for all.
+        """
         run, own = run_of(address, start), self._of_one[brought_by]
-        if (run in self.open or self._denied.get(run, 0.0) > now
-                or 2 * own >= OPEN_LIMIT - (len(self.open) - own)):
-            return None
+        return (run not in self.open and self._denied.get(run, 0.0) <= now
+                and 2 * own < OPEN_LIMIT - (len(self.open) - own))
+
+    def ask(self, address: Address, start: int, brought_by) -> Question:
+        """Open a question."""
         self._of_one[brought_by] += 1
-        self.open[run] = question = Question(address, start, self._seeds, brought_by)
+        question = Question(address, start, self._seeds, brought_by)
+        self.open[run_of(address, start)] = question
         return question
+
+    def is_open(self, question: Question) -> bool:
+        return self.open.get(run_of(question.address, question.start)) is question
 
     def answer(self, question: Question, seed: Target, at: Address | None,
                starts: tuple[int, ...] | None) -> tuple[list[bytes], Outcome]:

@@ -8,7 +8,7 @@ import functools
 
 from grapevine.addresses import Address, Target
 from grapevine.asking import PROBE
-from grapevine.node import UNIDENTIFIED
+from grapevine.node import INTRODUCTION, UNIDENTIFIED
 from grapevine.prober import STRANGERS_LIMIT, Prober
 from grapevine.registry import Listing
 from grapevine.signing import grammar
@@ -17,6 +17,8 @@ from grapevine.signing.vouched import VouchedRuns
 from grapevine.tools import Budget, ProtocolError, Recent
 from seed import AWAITING_PROBE, REGISTERED, STAGES, Seed
 
+ASKER = "ASKER"  # the role of a link over which somebody asks about runs
+
 PROBES, PROBES_OF_ONE = 100, 3  # a second, for who asks about runs; of one address
 
 _HEARD = PROOF | {"runs": "on_runs"}
@@ -24,7 +26,9 @@ _HEARD = PROOF | {"runs": "on_runs"}
 
 class VouchingSeed(Proving, Seed):
     ANSWERS = with_more(Seed.ANSWERS, {
-        PROBE: PROOF, UNIDENTIFIED: _HEARD, REGISTERED: _HEARD, AWAITING_PROBE: PROOF})
+        PROBE: PROOF, UNIDENTIFIED: _HEARD, ASKER: _HEARD, REGISTERED: _HEARD,
+        AWAITING_PROBE: PROOF})
+    CROWD, PACED = Seed.CROWD | {ASKER}, Seed.PACED | {ASKER}
 
     def __init__(self, address: Address, settings, output, world, seeds: list[Target]):
         super().__init__(address, settings, output, world, seeds)
@@ -65,6 +69,10 @@ class VouchingSeed(Proving, Seed):
         too many such questions there is no answer; then the asker looks for itself."""
         if len(starts) != 1:
             raise ProtocolError("a question about runs has one START, or 0 for all")
+        if link.role == UNIDENTIFIED:
+            link.role = ASKER
+        if link.role == ASKER:
+            self.expect(link, INTRODUCTION)
         known, now = self.vouched.starts(address), self.now()
         if starts[0] in known or known and starts[0] == 0:
             self.tell_runs(link, address)

@@ -21,7 +21,9 @@ class VouchedRuns:
         if start is not None:
             self._of_ip[address.ip] += address not in self._homes
             others = [each for each in starts if each != start]
-            self._homes[address] = start, [*others[1 - STARTS_LIMIT:], start]
+            if len(others) >= STARTS_LIMIT:  # who listens there later makes nobody forget the first
+                del others[STARTS_LIMIT // 2]
+            self._homes[address] = start, [*others, start]
             self._homes.move_to_end(address)
             if len(self._homes) > ADDRESSES_LIMIT:
                 self._forget()

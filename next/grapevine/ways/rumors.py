@@ -68,6 +68,8 @@ class Rumors(Flood):
             lines = [line for line in lines if len(line) <= longest]
         for line in lines:
             key = wire.gossip_key(line)
+            if key in self._hot:  # its origin has said this number twice
+                self._drop(self._hot[key])
             self._hot[key] = rumor = Rumor(key, line, source)
             self._size += rumor.size
             self._idle.append(rumor)
@@ -175,6 +177,8 @@ class Rumors(Flood):
             if link in rumor.known:  # it has told this peer meanwhile
                 self._idle.append(rumor)
                 continue
+            if rumor.key in listener.unanswered:
+                self._take_back(listener, rumor.key)
             listener.window += rumor.size + OVERHEAD
             listener.unanswered[rumor.key] = rumor, now
             due.append(rumor)

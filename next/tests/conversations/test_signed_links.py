@@ -7,7 +7,7 @@ from grapevine.signing import grammar
 from grapevine.signing.peer import SignedPeer
 from grapevine.signing.seed import VouchingSeed
 from peer import Peer
-from tests.tools.signing import KeyMachine, link_proof, neighbour, proof, signer
+from tests.tools.signing import KeyMachine, accept_proof, link_proof, neighbour, proof, signer
 from tests.tools.virtual import NODE, TIME, Scene, seed_of
 
 A, B, SEED = "127.0.0.1:6001", "127.0.0.1:6002", "127.0.0.1:8001"
@@ -40,17 +40,18 @@ def test_both_ends_sign_the_same_text_in_turn():
     assert end.hear() == f"Connection with Peer:{NODE}"
     start = scene.node.start_number
     assert start_of(own, f"{NODE} links to {A} at {time}") == start
-    end.say(link_proof(machine.key, A, NODE, time), f"connection accepted:{A}")
+    end.say(accept_proof(machine.key, A, NODE, time), f"connection accepted:{A}")
     assert scene.event(f"connected:{A}")
     assert scene.node.runs.is_genuine(machine.run.encode())
 
 
 @pytest.mark.parametrize("answer", [
     lambda key, time: "",
-    lambda key, time: link_proof(key, A, NODE, LATER),  # another TIME
-    lambda key, time: link_proof(key, A, B, time),  # to somebody else
-    lambda key, time: proof(key, f"{A} links to {NODE} at {time}"),  # without TIME
-    lambda key, time: link_proof(key, A, NODE, time).replace("proof:", "proof:A", 1)])
+    lambda key, time: accept_proof(key, A, NODE, LATER),  # another TIME
+    lambda key, time: accept_proof(key, A, B, time),  # to somebody else
+    lambda key, time: link_proof(key, A, NODE, time),  # of a dial
+    lambda key, time: proof(key, f"{A} accepts {NODE} at {time}"),  # without TIME
+    lambda key, time: accept_proof(key, A, NODE, time).replace("proof:", "proof:A", 1)])
 def test_who_answers_a_dial_without_a_good_proof_is_no_neighbour(answer):
     scene = Scene(SignedPeer, seeds=[SEED])
     machine, end = dialled(scene)
@@ -125,18 +126,30 @@ def test_who_had_the_address_before_keeps_no_link_when_another_key_is_at_home():
     assert stale.hear() == UNPROVEN and again.closed is None
 
 
-def test_bad_proofs_of_an_ip_are_limited_and_those_of_a_known_run_have_their_own_account():
+def test_bad_proofs_with_its_key_cost_a_peer_nothing():
     scene = Scene(SignedPeer)
     machine, end = neighbour(scene, LOWER)
     end.hang_up()
-    bad = KeyMachine(scene, B)
-    answers = set()
+    forger = KeyMachine(scene, B)
     for _ in range(400):
-        stranger = bad.dial()
-        stranger.say(link_proof(bad.key, B, A), f"Connection with Peer:{B}")
-        answers.add(stranger.hear())
-    assert answers == {UNPROVEN, f"connection refused:{NODE}:busy"}
+        stranger = forger.dial()
+        bad = link_proof(forger.key, LOWER, NODE).split(":")
+        stranger.say(":".join([bad[0], link_proof(machine.key, LOWER, NODE).split(":")[1], *bad[2:]]),
+                     f"Connection with Peer:{LOWER}")
+        assert stranger.hear() == UNPROVEN
     assert machine.link(LATER).closed is None
+
+
+@pytest.mark.parametrize("proof_of_b", [
+    lambda: proof(signer(B), f"{B} accepts {NODE} at {LATER}", LATER),
+    lambda: link_proof(signer(B), B, NODE)])
+def test_what_another_has_signed_for_a_dial_links_nobody_else(proof_of_b):
+    scene = Scene(SignedPeer)
+    machine, end = neighbour(scene, B)
+    end.hang_up()
+    thief = machine.dial()
+    thief.say(proof_of_b(), f"Connection with Peer:{B}")
+    assert thief.hear() == UNPROVEN
 
 
 def test_a_peer_that_does_not_sign_and_one_that_does_part():
@@ -165,12 +178,14 @@ def test_a_sign_of_life_proves_the_run_that_is_at_home():
     assert start_of(first, reply) == scene.node.start_number
 
 
-def test_every_sign_of_life_is_given_although_not_every_one_is_proved():
+def test_a_peer_proves_itself_on_every_connection_once():
     scene = Scene(SignedPeer)
     machine = scene.machine(A)
-    asked = [ask(scene, machine) for _ in range(90)]
-    assert all(lines[-1].startswith("Liveness Reply:") for lines in asked)
-    assert 40 <= sum(len(lines) == 2 for lines in asked) < 85
+    assert all(len(ask(scene, machine)) == 2 for _ in range(90))
+    end = machine.dial()
+    end.say(*[f"Liveness Request:{TIME}:{A}"] * 50)
+    lines = end.hear_all(0.1)
+    assert len(lines) == 51 and lines[0].startswith("proof:")
 
 
 # Registrations.

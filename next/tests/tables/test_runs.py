@@ -15,10 +15,16 @@ WAIT, DENY, DIAL = Outcome
 UNDECIDED = NOTHING, WAIT
 
 
+def ask(runs: Runs, address, start: int, brought_by, now: float):
+    """Open a question, if that may be."""
+    return runs.ask(address, start, brought_by) if runs.may_ask(
+        address, start, brought_by, now) else None
+
+
 def heard(*answers, start: int = 77, seeds=SEEDS, at=AT) -> list[tuple[list[bytes], Outcome]]:
     """Ask about a run; return what followed from each answer (seed, STARTs)."""
     runs = Runs(seeds, OWN_RUN)
-    question = runs.ask(A, start, FakeLink(), 0.0)
+    question = ask(runs, A, start, FakeLink(), 0.0)
     return [runs.answer(question, seed, at.get(seed), starts) for seed, starts in answers]
 
 
@@ -68,8 +74,8 @@ def test_a_question_about_all_runs_waits_for_all_seeds_and_dials_nobody():
 
 def test_a_verdict_closes_its_question_and_is_remembered():
     runs = Runs(SEEDS, OWN_RUN)
-    question = runs.ask(A, 77, None, 0.0)
-    assert runs.open == {RUN: question} and runs.ask(A, 77, FakeLink(), 0.0) is None
+    question = ask(runs, A, 77, None, 0.0)
+    assert runs.open == {RUN: question} and ask(runs, A, 77, FakeLink(), 0.0) is None
     assert runs.settle(RUN, True, 0.0) is question and runs.open == {}
     assert runs.settle(run_of(B, 1), True, 0.0) is None, "nobody has asked: it has proved itself"
     assert runs.is_genuine(RUN) and runs.is_genuine(run_of(B, 1))
@@ -79,13 +85,13 @@ def test_a_verdict_closes_its_question_and_is_remembered():
 def test_a_denied_run_rests_unless_it_proves_itself():
     runs = Runs(SEEDS, OWN_RUN)
     for start in 77, ANY:
-        assert runs.ask(A, start, None, 0.0) and runs.settle(run_of(A, start), False, 5.0)
-    assert not runs.is_genuine(RUN) and runs.ask(A, 77, None, 5.0 + REST - 0.1) is None
-    assert runs.ask(A, ANY, None, 5.0), "nobody has said that this address has no runs"
-    assert runs.ask(A, 78, None, 5.0) and runs.ask(A, 77, None, 5.0 + REST) and REST == 15
+        assert ask(runs, A, start, None, 0.0) and runs.settle(run_of(A, start), False, 5.0)
+    assert not runs.is_genuine(RUN) and ask(runs, A, 77, None, 5.0 + REST - 0.1) is None
+    assert ask(runs, A, ANY, None, 5.0), "nobody has said that this address has no runs"
+    assert ask(runs, A, 78, None, 5.0) and ask(runs, A, 77, None, 5.0 + REST) and REST == 15
     for is_genuine in False, True:
         runs.settle(RUN, is_genuine, 20.0)
-    assert runs.is_genuine(RUN) and runs.ask(A, 77, None, 22.0), "its denial is forgotten"
+    assert runs.is_genuine(RUN) and ask(runs, A, 77, None, 22.0), "its denial is forgotten"
 
 
 def test_a_neighbour_may_use_half_of_what_others_leave(monkeypatch):
@@ -93,7 +99,7 @@ def test_a_neighbour_may_use_half_of_what_others_leave(monkeypatch):
     runs, first, second, third = Runs(SEEDS, OWN_RUN), FakeLink(), FakeLink(), FakeLink()
 
     def opened(link, port):
-        return sum(runs.ask(peer(port), start, link, 0.0) is not None for start in range(1, 20))
+        return sum(ask(runs, peer(port), start, link, 0.0) is not None for start in range(1, 20))
 
     links = first, second, None, third, FakeLink(), first
     assert [opened(link, port) for port, link in enumerate(links, 1)] == [8, 4, 2, 1, 1, 0]
@@ -103,7 +109,7 @@ def test_a_neighbour_may_use_half_of_what_others_leave(monkeypatch):
 
 def test_what_neighbours_offer_of_an_unknown_run_is_kept_apart_and_bounded():
     runs, first, second = Runs(SEEDS, OWN_RUN), FakeLink(), FakeLink()
-    question = runs.ask(A, 77, first, 0.0)
+    question = ask(runs, A, 77, first, 0.0)
     assert question.brought_by is first and question.offers == {}
     question.offer(first, [(1, 2)])
     question.offer(first, [(3, 5), (9, 9)])
@@ -118,7 +124,7 @@ def test_what_is_remembered_is_bounded(monkeypatch):
     runs = Runs(SEEDS, OWN_RUN)
     for start in range(1, 6):
         runs.settle(run_of(A, start), True, 0.0)
-        runs.ask(B, start, None, 0.0)
+        ask(runs, B, start, None, 0.0)
         runs.settle(run_of(B, start), False, 0.0)
     assert [at for at in range(9) if runs.is_genuine(run_of(A, at))] == [3, 4, 5]
-    assert [at for at in range(1, 6) if runs.ask(B, at, None, 1.0)] == [1, 2]
+    assert [at for at in range(1, 6) if ask(runs, B, at, None, 1.0)] == [1, 2]

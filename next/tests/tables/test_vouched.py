@@ -6,14 +6,14 @@ from grapevine.signing.vouched import VouchedRuns
 from tests.tables.samples import A, B, peer
 
 
-def test_the_last_runs_of_an_address_are_kept_the_latest_last():
+def test_the_first_and_the_last_runs_of_an_address_are_kept_the_latest_last():
     runs = VouchedRuns()
     assert runs.starts(A) == [] and runs.latest(A) is None
     for start in range(1, 41):
         runs.proved(A, start)
-    assert runs.starts(A) == list(range(9, 41)) and runs.latest(A) == 40
-    runs.proved(A, 20)
-    assert runs.starts(A) == [*range(9, 20), *range(21, 41), 20] and runs.latest(A) == 20
+    assert runs.starts(A) == [*range(1, 17), *range(25, 41)] and runs.latest(A) == 40
+    runs.proved(A, 30)
+    assert runs.starts(A)[-3:] == [39, 40, 30] and runs.latest(A) == 30
     assert len(runs.starts(A)) == STARTS_LIMIT and runs.starts(B) == []
 
 

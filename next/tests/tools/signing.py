@@ -33,6 +33,10 @@ def link_proof(key: grammar.Signer, own: str, other: str, time: str = TIME) -> s
     return proof(key, f"{own} links to {other} at {time}", time)
 
 
+def accept_proof(key: grammar.Signer, own: str, other: str, time: str) -> str:
+    return proof(key, f"{own} accepts {other} at {time}", time)
+
+
 class KeyMachine(Machine):
     """A machine that proves its key to whom it answers; a bare one does not."""
 
