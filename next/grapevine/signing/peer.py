@@ -247,7 +247,11 @@ class SignedPeer(Proving, Peer):
         if not link.run or link.proof.time != link.dialled_at:
             raise ProtocolError(UNPROVEN)
         self.proved(link.peer, int(link.run.rpartition(b":")[2]))
-        super().on_accepted(link, by)
+        other = self.neighbours.link(link.peer)
+        if other is not None and other.dialled_at > link.dialled_at:  # the later dial stays
+            link.close("duplicate")
+        else:
+            super().on_accepted(link, by)
 
     def on_connect(self, link: ProvenLink, asker: Address) -> None:
         """Refuse a newcomer without a good proof that is later than the last one of its run; all
@@ -263,8 +267,11 @@ class SignedPeer(Proving, Peer):
         if len(self._lately_corrupt(link.peer)) >= CORRUPT_LIMIT:
             return CORRUPT
         link.run = self._proven_run(link, grammar.linking)
-        is_new = link.run and float(link.proof.time) > self._linked_at.get(link.run, 0.0)
-        return "" if is_new else UNPROVEN
+        return "" if link.run and self._is_later(link) else UNPROVEN
+
+    def _is_later(self, link: ProvenLink) -> bool:
+        """Tell whether a dial is later than the last one of its run that was accepted."""
+        return float(link.proof.time) > self._linked_at.get(link.run, 0.0)
 
     def _proven_run(self, link: ProvenLink, text_of) -> bytes:
         """Return the run that a link's proof proves; nothing without a good one."""
@@ -282,7 +289,8 @@ class SignedPeer(Proving, Peer):
         return fault
 
     def probed(self, link: ProvenLink, alive: bool) -> None:
-        if link.closed is None and alive and self._at_home.get(link.peer) != link.run:
+        is_proven = self._at_home.get(link.peer) == link.run and self._is_later(link)
+        if link.closed is None and alive and not is_proven:
             self.turn_away(link, UNPROVEN)
         else:
             super().probed(link, alive)

@@ -20,6 +20,7 @@ MEND_ROUNDS, MEND = 10, 6.0  # the same until a network without seeds must be on
 LOOKS = 5.0  # seconds between the two looks at states that should not last
 SPEAKERS = 3  # peers that say something after the rest
 HOPS = 12  # links on the way of a message to the last peer, at most
+CONFIRMING = 7  # times: a link with a dial to the seeds, a question, and a fetch
 MEANWHILE = "while it happened"  # the question that is asked all the time
 QUIET_ROUNDS = 8  # rounds before the verdict in which nothing may change
 SPIN = 20.0  # calls a second above which a thread spins
@@ -203,6 +204,8 @@ class Judge:
             for peer in speakers:
                 lives.say(peer, "after the rest")
         way = 2 * conditions.latency + conditions.jitter + 2 * conditions.lag
+        if conditions.sign:  # each peer may have to ask seeds first, and to fetch the message then
+            way *= CONFIRMING
         lives.net.run(lives.net.now + 1.0 + HOPS * way)
         self.ask("after the rest", [
             f"{peer} has {peers[peer].messages.count()} messages, not {count}"
