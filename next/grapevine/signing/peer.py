@@ -16,8 +16,8 @@ from grapevine.signing import grammar
 from grapevine.signing.ed25519 import implementation
 from grapevine.signing.messages import CORRUPT_LIMIT, SignedAdded, SignedMessages
 from grapevine.signing.proving import PROOF, Proving, ProvenLink, with_more
-from grapevine.signing.runs import ANY, REST, Outcome, Question, Runs
-from grapevine.tools import Budget, ProtocolError, Recent
+from grapevine.signing.runs import ANY, Outcome, Question, Runs
+from grapevine.tools import Backoff, Budget, ProtocolError, Recent
 from peer import DIALLED, LAST_PROBES, NEIGHBOUR, UNIT, Peer
 
 # Roles of a link to a seed that is asked about runs: before it is up, and then.
@@ -29,6 +29,7 @@ RATE, AT_ONCE = 20, 200  # a second, and at once: signatures of a neighbour that
 VAIN_REST = 10.0  # seconds at most for which a neighbour beyond that is not heard at a time
 QUESTIONS = 50  # that a seed may owe an answer to at a time
 CORRUPT_FOR = 60.0  # seconds within which CORRUPT_LIMIT corrupt lines end a link
+COMPARE_AFTER = 2.0, 600.0  # seconds, at first and at most, until unknown runs are compared anew
 SHOWN = 500  # characters of a corrupt line in the output file
 LATER = 1e-5  # seconds by which TIME grows at least from dial to dial
 UNPROVEN, CORRUPT = "unproven", "corrupt"  # reasons of refusals
@@ -54,6 +55,7 @@ class SignedPeer(Proving, Peer):
         self._dialled_at = 0.0  # TIME of the latest dial
         self._linked_at = Recent(10_000)  # run -> TIME with which it linked last
         self._asked: dict[Target, ProvenLink] = {}  # seed -> the link over which it is asked
+        self._comparing = Backoff(*COMPARE_AFTER)  # of what was compared in vain
         self._asked_ahead = Recent(10_000)  # listed addresses whose runs were asked for
 
     def new_start(self) -> int:
@@ -123,7 +125,15 @@ class SignedPeer(Proving, Peer):
             for seed in list(question.left):
                 self.ask_seed(seed, question)
             return True
+        self.compare_later()
         return False
+
+    def compare_later(self) -> None:
+        """Compare with neighbours anew in a while, because runs may be asked about again then."""
+        now = self.now()
+        if now >= self._comparing.due:
+            self._comparing.failed(now)
+            self.later(self._comparing.due - now, self.sync.compare_anew)
 
     def on_peer_list(self, link: ProvenLink, addresses: tuple[Address, ...]) -> None:
         super().on_peer_list(link, addresses)
@@ -199,8 +209,9 @@ class SignedPeer(Proving, Peer):
             return
         if not is_genuine:
             self.output.write(f"unconfirmed:{run.decode()}")
-            self.later(REST, self.sync.compare_anew)  # maybe it can be confirmed by then
+            self.compare_later()
             return
+        self._comparing.reset()
         for link, ranges in question.offers.items():
             if link.role == NEIGHBOUR and not link.closed:
                 self.sync.offered(link, [(run, ranges.ranges())], self.now())

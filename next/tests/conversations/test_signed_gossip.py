@@ -171,3 +171,14 @@ def test_a_newcomer_fetches_whole_lines_and_each_once():
     late_end.say(f"status:want:{one.run}=3-5,9,70-100")
     assert late_end.hear_until("signed:") == line
     assert late_end.hear_until("s") == "status:sent"
+
+
+def test_lines_that_repeat_a_number_leave_room_for_rumors():
+    scene, (one, end), (_, other) = scene_with(A, B, spread="rumor")
+    for at in range(40):
+        number = 1 + 2 * at
+        end.say(f"rumor:{one.signed(number, 'x' * 7_000)}",
+                f"rumor:{one.signed(number, 'x' * 7_000, 'y')}")
+        scene.run(0.05)
+    scene.run(10.0)
+    assert scene.node.way.has_room() and not scene.node.way.is_busy()

@@ -124,6 +124,41 @@ def test_neighbours_with_ever_more_unknown_runs_leave_room_for_others():
     assert run_of(DEAD, KEY).encode() in scene.node.runs.open
 
 
+def test_a_run_that_no_seed_answers_for_keeps_no_other_run_of_its_address_waiting():
+    scene, _, end, seeds = scene_with_seeds(True, True, True)
+    for seed in seeds:
+        seed.mute_about = {7, 8, 9}
+    end.say(f"status:seen:{DEAD}:7=1 {DEAD}:8=1 {DEAD}:9=1 {run_of(DEAD, KEY)}=1")
+    assert end.hear_until("status:want:", 0.5) == f"status:want:{run_of(DEAD, KEY)}=1"
+    assert scene.event("unconfirmed:", 5.0)
+
+
+def test_a_neighbour_that_knows_more_runs_than_seeds_confirm_pays_nothing_for_it():
+    scene, _, end, _ = scene_with_seeds(False, False, False)
+    end.say(*[signed(DEAD, signer(DEAD, f"life {at}"), 1, "hello") for at in range(300)])
+    scene.run(1.0)
+    before = scene.now
+    end.say(f"Liveness Request:{TIME}:{A}")
+    assert end.hear_until("Liveness Reply:") and scene.now < before + 0.1
+    assert 200 <= len(scene.events("unconfirmed:")) < 250, "others are asked about later"
+
+
+def test_a_seed_owes_few_answers_at_a_time_and_is_asked_about_all_runs():
+    scene, _, end, seeds = scene_with_seeds(True, True)
+    dead = [f"127.0.1.{at}:6000" for at in range(1, 151)]
+    seeds[0].runs = seeds[1].runs = None
+    end.say(f"status:seen:{' '.join(f'{address}:7=1' for address in dead)}")
+    scene.run(0.1)
+    assert len([line for line in seeds[0].said if line.startswith("runs:127.0.1.")]) == 50
+    for seed in seeds:
+        seed.runs = {address: [7] for address in dead}
+    wanted = set()
+    while len(wanted) < 150 and (line := end.hear(10.0)):
+        wanted |= {entry.partition("=")[0] for entry in line.split(":", 2)[2].split(" ")}
+        end.say("status:sent")
+    assert len(wanted) >= 100, "the first 50 were answered by nobody, and rest"
+
+
 def test_an_answer_that_nobody_asked_for_is_refused():
     scene, _, end, seeds = scene_with_seeds(None)
     end.say(of_dead("hello"))
@@ -166,6 +201,15 @@ def test_a_seed_names_the_runs_that_its_probes_have_verified():
     assert asker.hear() == f"runs:{A}:{first.start},{later.start}"
     asker.say(f"runs:{DEAD}:0")
     assert asker.hear() == f"runs:{DEAD}:"
+
+
+def test_who_asks_much_is_answered_in_time_and_not_cut_off():
+    scene = Scene(VouchingSeed)
+    machine = KeyMachine(scene, A)
+    asker = scene.machine(B).dial()
+    asker.say(*[f"runs:{A}:0"] * 450)
+    assert asker.hear_all(4.0) == [f"runs:{A}:{machine.key.start}"] * 450
+    assert asker.closed is None and asker.ends_within(6.0), "when it asks no more"
 
 
 def test_a_question_about_several_runs_is_none():

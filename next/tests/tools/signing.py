@@ -93,11 +93,14 @@ class SeedMachine(Machine):
         self.replies = {f"register:{scene.address}": "registered successfully",
                         "peer list": f"peer list:{listed}"}
         self.runs: dict[str, list[int]] | None = {}
+        self.mute_about: set[int] = set()  # STARTs
 
     def _reply(self, line: str) -> str | None:
         if line.startswith("proof:"):
             return ""
         if not line.startswith("runs:") or self.runs is None:
             return super()._reply(line)
-        address = line.removeprefix("runs:").rpartition(":")[0]
+        address, _, start = line.removeprefix("runs:").rpartition(":")
+        if int(start) in self.mute_about:
+            return ""
         return f"runs:{address}:{','.join(map(str, self.runs.get(address, [])))}"
