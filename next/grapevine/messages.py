@@ -14,7 +14,6 @@ import hashlib
 import itertools
 import operator
 from bisect import bisect_left, bisect_right
-from typing import NamedTuple
 from zlib import crc32
 
 from grapevine import wire

@@ -19,7 +19,8 @@ PEERS, FIRST_PORT = 10, 5000
 KILLED = 6  # which peer
 PATIENCE = 60.0  # seconds for each step
 LOOK = 0.1  # seconds between two looks at the files
-FLAGS = ("--sign", "--gossip-interval", "0.5", "--liveness-interval", "0.5", "--capacity", "fixed:4")
+FLAGS = ("--sign", "--gossip-interval", "0.5", "--liveness-interval", "0.5",
+         "--capacity", "fixed:4")
 
 
 def demo_main(arguments: list[str]) -> int:

@@ -48,7 +48,8 @@ FORGERIES = {
     "another number": lambda one, true: true.replace(":1:hello", ":2:hello"),
     "another TIME": lambda one, true: true.replace("1700000000.0", "1700000000.1"),
     "another signature": lambda one, true: true.replace(true.split(":")[2], "A" * 85 + "Q"),
-    "a spare bit": lambda one, true: true.replace(true.split(":")[2], true.split(":")[2][:-1] + "z"),
+    "a spare bit": lambda one, true: true.replace("::", "z::").replace(
+        true.split(":")[2] + "z", true.split(":")[2][:-1] + "z"),
     "lengths too long": lambda one, true: true.replace("::", ":3,3:"),
     "lengths too short": lambda one, true: true.replace("::", ":1,1:"),
     "one length": lambda one, true: true.replace("::", ":5:"),

@@ -133,9 +133,9 @@ def test_bad_proofs_with_its_key_cost_a_peer_nothing():
     forger = KeyMachine(scene, B)
     for _ in range(400):
         stranger = forger.dial()
-        bad = link_proof(forger.key, LOWER, NODE).split(":")
-        stranger.say(":".join([bad[0], link_proof(machine.key, LOWER, NODE).split(":")[1], *bad[2:]]),
-                     f"Connection with Peer:{LOWER}")
+        _, key, *_ = link_proof(machine.key, LOWER, NODE).split(":")
+        _, _, *rest = link_proof(forger.key, LOWER, NODE).split(":")
+        stranger.say(":".join(["proof", key, *rest]), f"Connection with Peer:{LOWER}")
         assert stranger.hear() == UNPROVEN
     assert machine.link(LATER).closed is None
 

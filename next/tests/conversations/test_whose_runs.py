@@ -43,7 +43,8 @@ def test_a_run_that_most_seeds_name_is_genuine_and_its_lines_are_fetched_at_once
     assert questions(seeds[1]) == [f"runs:{DEAD}:{KEY.start}"]
 
 
-@pytest.mark.parametrize("named", [(False, False, False), (False, False, True), (False, None, False)])
+@pytest.mark.parametrize("named", [
+    (False, False, False), (False, False, True), (False, None, False)])
 def test_a_run_that_most_seeds_do_not_name_is_denied_and_rests(named):
     scene, _, end, seeds = scene_with_seeds(*named)
     end.say(of_dead("hello"))

@@ -52,7 +52,7 @@ def test_a_network_joins_gossips_and_finds_the_dead_on_a_poor_system(network, pl
     for dead in (killed, frozen):
         wait_until(lambda: one.events(f"dead:{dead.address}") + two.events(f"dead:{dead.address}"))
     frozen.kill()
-    link = f"connected:{killed.address}"  # of two crossing dials, each may have been one for a moment
+    link = f"connected:{killed.address}"  # once or twice so far, because dials may cross
     before = {peer: len(peer.events(link)) for peer in (one, two)}
     again = network.start_peer(port=int(killed.address.rpartition(":")[2]))
     for peer in (one, two):

@@ -13,7 +13,6 @@ from grapevine.lab.simulation.lives import Lives
 from grapevine.settings import Settings
 from grapevine.worlds.virtual import Cables
 from peer import Peer
-from seed import Seed
 
 PEERS = 24
 

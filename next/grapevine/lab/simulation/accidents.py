@@ -63,9 +63,9 @@ class Conditions(NamedTuple):
         return Cables((self.latency, 2 * self.latency), self.jitter, self.bandwidth, self.buffer)
 
     def __str__(self) -> str:
-        return " ".join(
-            f"{name.replace('_', '-')}={f'{value:g}' if isinstance(value, (float, bool)) else value}"
-            for name, value in self._asdict().items())
+        shown = {name: f"{value:g}" if isinstance(value, (float, bool)) else value
+                 for name, value in self._asdict().items()}
+        return " ".join(f"{name.replace('_', '-')}={value}" for name, value in shown.items())
 
 
 class Accident(NamedTuple):
@@ -133,7 +133,7 @@ def _parse_head(words: list[str]) -> tuple[int, Conditions]:
         name = name.replace("-", "_")
         if name not in Conditions._fields:
             raise ValueError(f"no condition is called {name}")
-        kind = {"capacity": parse_capacity, "spread": parse_way, "sign": lambda text: text == "1"}.get(
+        kind = {"capacity": parse_capacity, "spread": parse_way, "sign": "1".__eq__}.get(
             name, type(Conditions._field_defaults[name]))
         values[name] = kind(value)
     if not 1 <= values.get("seeds", 1) <= SEEDS_LIMIT:

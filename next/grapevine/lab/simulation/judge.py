@@ -271,7 +271,8 @@ class Judge:
         lives, or most seeds vouch for it."""
         living = any(peer.run.encode() == run for peer in self.lives.peers().values())
         address, _, start = run.decode().rpartition(":")
-        vouching = [seed for seed in self.lives.living_seeds().values() if type(seed) is seed_class()
+        vouching = [seed for seed in self.lives.living_seeds().values()
+                    if type(seed) is seed_class()
                     and int(start) in seed.vouched.starts(parse_address(address))]
         return (not self.lives.settings.sign or living
                 or len(vouching) >= majority(len(self.lives.seeds)))
