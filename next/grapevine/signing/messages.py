@@ -39,10 +39,8 @@ class SignedMessages(Messages):
             signed = parse_signed(line)
             if signed is None:
                 added.corrupt.append(line)
-            elif is_own:
+            elif is_own or self._is_wanted(signed, added) and self._is_good(signed, added):
                 self._enter(signed, added)
-            elif self._is_wanted(signed, added):
-                self._verify(signed, added)
             if len(added.corrupt) >= CORRUPT_LIMIT:
                 break
         self._evict()
@@ -67,40 +65,34 @@ class SignedMessages(Messages):
             self.dropped["no room"] += 1
         else:
             self.dropped["duplicates"] += 1
-            return signed.run not in self.contradicted and self._rival(signed) is not None
+            return signed.run not in self.contradicted and self._rival(run, signed) is not None
         return False
 
     def _may_begin(self, key: bytes) -> bool:
         return self.is_genuine(key) and super()._may_begin(key)
 
-    def _rival(self, signed: Signed) -> bytes | None:
+    @staticmethod
+    def _rival(run: Run, signed: Signed) -> bytes | None:
         """Return another line that is held for one of these numbers."""
-        held = self.runs[signed.run].held if signed.run in self.runs else {}
-        return next((held[number] for number in signed.numbers if number in held), None)
+        return next((run.held[number] for number in signed.numbers if number in run.held), None)
 
-    def _verify(self, signed: Signed, added: SignedAdded) -> None:
+    def _is_good(self, signed: Signed, added: SignedAdded) -> bool:
         self.checked += 1
-        if not signed.is_good():
-            added.corrupt.append(signed.line)
-            added.vain += 1
-            return
-        rival = self._rival(signed)
-        if rival is not None and signed.run not in self.contradicted:
-            self.contradicted.add(signed.run)
-            added.contradictions.append((parse_signed(rival), signed))
-        if not self._enter(signed, added):
-            added.vain += 1
+        if signed.is_good():
+            return True
+        added.corrupt.append(signed.line)
+        added.vain += 1
+        return False
 
-    def _enter(self, signed: Signed, added: SignedAdded) -> bool:
-        """Note and hold what is new of a good line; return whether anything is."""
+    def _enter(self, signed: Signed, added: SignedAdded) -> None:
+        """Note and hold what is new of a good line."""
         run = self.runs.get(signed.run) or self._begin(signed.run)
-        missing = run.seen.missing(signed.first, signed.last)
-        new = [number for low, high in missing for number in range(low, high + 1)]
-        for low, high in missing:
-            if not run.seen.continue_with(low, high):
-                self._add_gap(run, low, high)
+        if run.seen.continue_with(signed.first, signed.last):  # as nearly always
+            new, messages = signed.numbers, signed.messages
+        else:
+            new = self._add_missing(run, signed, added)
+            messages = [signed.messages[number - signed.first] for number in new]
         self._changed.add(run)
-        messages = [signed.messages[number - signed.first] for number in new]
         if self._is_forbidden(signed):  # its origin has signed all of it together
             added.forbidden += messages
         elif new:
@@ -110,7 +102,19 @@ class SignedMessages(Messages):
             self._weigh(run, self._weight(signed.line, len(new)))
             added.new.append(signed.line)
             added.messages += messages
-        return bool(new)
+
+    def _add_missing(self, run: Run, signed: Signed, added: SignedAdded) -> list[int]:
+        """Note what is new of a line that follows on nothing, or repeats a number, and tell of a
+        contradiction; return the new numbers."""
+        rival = self._rival(run, signed)
+        if rival is not None and signed.run not in self.contradicted:
+            self.contradicted.add(signed.run)
+            added.contradictions.append((parse_signed(rival), signed))
+        missing = run.seen.missing(signed.first, signed.last)
+        for low, high in missing:
+            self._add_gap(run, low, high)
+        added.vain += not missing
+        return [number for low, high in missing for number in range(low, high + 1)]
 
     def _is_forbidden(self, signed: Signed) -> bool:
         return (self._find_word is not None and signed.run != self._own_run

@@ -2,6 +2,8 @@
 
 import pytest
 
+import grapevine.signing.messages
+import grapevine.signing.peer
 from grapevine.signing.peer import SignedPeer
 from tests.tools.signing import KeyMachine, neighbour, signed, signer
 from tests.tools.virtual import NODE, Scene
@@ -87,6 +89,15 @@ def test_the_third_corrupt_line_in_a_minute_ends_the_link_for_that_minute():
     assert one.link("1700000002.000000").closed is None
 
 
+def test_the_line_that_ends_the_link_is_the_last_that_is_shown():
+    scene, (one, end) = scene_with(A)
+    corrupt = "gmessage:1.000000:127.0.0.1:6001:7:1:hello"
+    for lines in [corrupt], [corrupt], [corrupt] * 3:
+        end.say(*lines)
+        scene.run(0.1)
+    assert end.closed and len(scene.events("corrupt:")) == 3
+
+
 def test_nothing_is_looked_at_behind_the_line_that_ends_the_link():
     scene, (one, end) = scene_with(A)
     end.say(*["gmessage:1.000000:127.0.0.1:6001:7:1:hello"] * 100, one.signed(1, "hello"))
@@ -114,16 +125,25 @@ def test_two_lines_that_share_a_number_are_a_contradiction_and_what_is_new_is_ta
     assert scene.node.messages.checked == before, "that run has contradicted itself already"
 
 
-def test_who_has_signatures_checked_in_vain_is_heard_more_slowly_and_what_is_true_still_comes():
-    scene, (one, end), (_, other) = scene_with(A, B)
-    end.say(one.signed(1, "first"))
-    assert other.hear() is not None
-    vain = [one.signed(1, "first", *["x"] * count) for count in range(1, 120)]
-    end.say(*vain, *[line.replace(":1:first", ":1:First") for line in vain])
-    scene.run(60.0)
-    assert scene.node.messages.checked < 300
-    other.say(one.signed(121, "true"))
-    assert scene.event(f"received:{B}:")
+def test_who_has_signatures_checked_in_vain_is_heard_more_slowly_and_what_is_true_still_comes(
+        monkeypatch):
+    for module in grapevine.signing.peer, grapevine.signing.messages:
+        monkeypatch.setattr(module, "CORRUPT_LIMIT", 10_000)
+    scene, (one, end) = scene_with(A)
+    for at in range(1, 1_001):
+        end.say(one.signed(at, "said").replace(":said", ":Said"))
+    end.say(one.signed(1, "true"))
+    scene.run(1.0)
+    assert 200 <= scene.node.messages.checked < 500, "what came together is checked together"
+    assert scene.event(f"received:{A}:", 120.0)
+
+
+def test_a_line_of_its_own_costs_a_neighbour_all_its_bytes_however_little_is_new():
+    scene, (one, end) = scene_with(A, rate=10, burst=80)
+    for at in range(20):
+        end.say(one.signed(1, *["x"] * (at + 1), "y" * 12_000))
+        scene.run(0.01)
+    assert scene.node.messages.count() < 15, "it is heard more slowly"
 
 
 def test_a_line_with_a_forbidden_word_is_forbidden_as_a_whole():

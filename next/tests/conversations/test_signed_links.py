@@ -115,6 +115,31 @@ def test_a_later_dial_of_the_same_run_replaces_its_link_at_once():
     assert scene.events("disconnected:") == [f"disconnected:{A}:duplicate"]
 
 
+def test_a_dial_that_crosses_that_of_the_node_is_a_duplicate():
+    scene = Scene(SignedPeer, seeds=[SEED])
+    machine, end = dialled(scene)
+    time = end.hear().split(":")[-1]
+    end.say(accept_proof(machine.key, A, NODE, time), f"connection accepted:{A}")
+    scene.event(f"connected:{A}")
+    again = machine.dial()
+    machine.say_connect(again)
+    assert again.hear() == f"connection refused:{NODE}:duplicate" and end.closed is None
+
+
+def test_of_two_dials_that_wait_for_their_probe_the_later_one_stays():
+    scene = Scene(SignedPeer)
+    machine = KeyMachine(scene, A)
+    machine.is_alive = False
+    later, earlier = machine.dial(), machine.dial()
+    machine.say_connect(later, LATER)
+    machine.say_connect(earlier, TIME)
+    probe = machine.accept()
+    reply = f"{probe.hear().replace('Request', 'Reply')}:{A}"
+    probe.say(proof(machine.key, reply), reply)
+    assert later.hear_until("connection") == f"connection accepted:{NODE}"
+    assert earlier.hear() == UNPROVEN
+
+
 def test_who_had_the_address_before_keeps_no_link_when_another_key_is_at_home():
     scene = Scene(SignedPeer)
     squatter, end = neighbour(scene, A, "squatter")
@@ -210,6 +235,11 @@ def test_a_peer_shows_a_seed_its_key_before_it_registers():
 REFUSED = "registration refused:"
 
 
+def test_an_address_that_proves_a_key_is_not_registered_without_it():
+    scene = Scene(VouchingSeed)
+    assert register(KeyMachine(scene, A)).startswith(f"{REFUSED}{A} signs")
+
+
 def test_only_the_key_at_home_registers_an_address_that_signs():
     scene = Scene(VouchingSeed)
     machine = KeyMachine(scene, A)
@@ -229,6 +259,8 @@ def test_who_proves_its_key_replaces_at_once_who_was_registered_before():
     before.say(f"register:{A}")
     assert before.hear() == "registered successfully"
     machine.is_bare = False
+    before.say(f"register:{A}")
+    assert before.hear() == "registered successfully", "it stands"
     assert register(machine, registering(machine.key)) == "registered successfully"
     assert before.ends_within(0.1)
 
