@@ -57,7 +57,12 @@ def test_a_dial_that_hangs_does_not_delay_the_end_of_its_node(nodes):
 
     with silent_port(nodes.seeds[0].port):
         peer = nodes.start(Peer)
-        wait_until(lambda: SYN_SENT in map(state, list(peer.node.links)))
+
+        def is_dialling() -> bool:
+            with peer.world.lock:  # else a link may have no connection yet
+                return SYN_SENT in map(state, peer.node.links)
+
+        wait_until(is_dialling)
         begun = time.monotonic()
         assert peer.world.end("while it dials")
         assert time.monotonic() - begun < 1.0
