@@ -114,7 +114,8 @@ class Mixed:
             with contextlib.suppress(OSError):
                 process.kill()
             process.wait()
-            process.stdin.close()
+            with contextlib.suppress(BrokenPipeError):  # it has died with something unread
+                process.stdin.close()
 
 
 def play(chance: int, ways: tuple[str, str] = ("flood", "flood")) -> tuple[int, str]:
