@@ -31,7 +31,7 @@ from grapevine.places import Places
 from grapevine.prober import STRANGERS_LIMIT, Prober
 from grapevine.registrations import ANSWER, Registrations
 from grapevine.settings import Settings, capacity_of
-from grapevine.tools import Backoff, Budget, ProtocolError, Recent
+from grapevine.tools import Accounts, Backoff, Budget, ProtocolError, Recent
 
 # Roles of a link, besides UNIDENTIFIED and PROBE: what the other end is.
 AWAITING_PROBE = "AWAITING_PROBE"  # a newcomer, which this peer probes before it accepts
@@ -84,7 +84,7 @@ class Peer(Asker, Gossiper):
         self.prober = Prober(self, STAGES, STRANGERS_LIMIT)  # of newcomers
         self.last_probes = Prober(self, LAST_PROBES)  # of suspects, which no stranger delays
         self._generated = 0  # messages of the generator
-        self._budgets = Recent(1_000)  # neighbour -> Budget
+        self._accounts = Accounts(1_000, settings.rate, settings.burst)  # of neighbours
         self._redialled = Recent(10_000)  # neighbour -> when it was dialled because its link broke
         self._lists = Backoff(0.5, interval)  # of questions for lists
         self._wanted = Budget(0.2, 3)  # of those that others cause
@@ -160,9 +160,7 @@ class Peer(Asker, Gossiper):
     def charge(self, link: Link, cost: float) -> None:
         """Charge a neighbour for what it says in its own name, and for answers to it. Above its
         budget it is heard more slowly, so that TCP slows it down; what it forwards is free."""
-        budget = self._budgets.get(link.peer) or Budget(self.settings.rate, self.settings.burst)
-        self._budgets[link.peer] = budget
-        if rest := budget.charge(cost, self.now()):
+        if rest := self._accounts.of(link.peer).charge(cost, self.now()):
             self.hold(link, None, min(rest, LONGEST_REST))
 
     def compare_with_somebody(self, now: float) -> float:

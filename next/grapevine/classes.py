@@ -1,4 +1,4 @@
-"""Which classes of nodes the settings ask for: peer.py and seed.py stand above the package."""
+"""The classes of nodes that settings ask for. peer.py and seed.py stand above the package."""
 
 from grapevine.settings import Settings
 
@@ -10,6 +10,7 @@ def seed_class() -> type:
 
 
 def peer_class(settings: Settings) -> type:
+    """Return the class of a peer with these settings."""
     if settings.sign:
         from grapevine.signing.peer import SignedPeer
         return SignedPeer

@@ -1,4 +1,4 @@
-"""A rate limit, a backoff, a table with a bound, and the error of a broken rule.
+"""A rate limit, a backoff, tables with a bound, and the error of a broken rule.
 
 Values: the time is passed in, in seconds of any clock that does not go back.
 """
@@ -61,3 +61,15 @@ class Recent(collections.OrderedDict):
         self.move_to_end(key)
         if len(self) > self._limit:
             self.popitem(last=False)
+
+
+class Accounts(Recent):
+    """Budgets of the same size by account: of more than `limit`, the one used longest ago is forgotten."""
+
+    def __init__(self, limit: int, rate: float, burst: float):
+        super().__init__(limit)
+        self._rate, self._burst = rate, burst
+
+    def of(self, who) -> Budget:
+        self[who] = budget = self.get(who) or Budget(self._rate, self._burst)
+        return budget

@@ -55,27 +55,26 @@ _FIELDS = wire.FIELDS | {
     "SIGNATURE": (_SIGNATURE, _decoded, _encoded),
     "STARTS": (f"(?:{_START}(?:,{_START}){{0,{STARTS_LIMIT - 1}}})?".encode(), _parse_starts,
                lambda starts: ",".join(map(str, starts)))}
-_FORMS = {
-    b"runs": [("runs", wire.Form("runs:ADDRESS:STARTS", _FIELDS))],
-    b"proof": [("proof", wire.Form("proof:KEY:SIGNATURE", _FIELDS)),
-               ("proof", wire.Form("proof:KEY:SIGNATURE:TIME", _FIELDS))]}
+_RUNS = wire.Form("runs:ADDRESS:STARTS", _FIELDS)
+_PROOF, _PROOF_AT = [wire.Form(spelling, _FIELDS)
+                     for spelling in ("proof:KEY:SIGNATURE", "proof:KEY:SIGNATURE:TIME")]
 
 
 def parse(line: bytes) -> tuple[str, tuple]:
     """Parse any line but gossip, as wire.parse does."""
-    forms = _FORMS.get(line.partition(b":")[0])
-    if forms is None:
-        return wire.parse(line)
-    kind, form = forms[-1 if line.count(b":") > 2 else 0]
-    return kind, form.read(line)
+    if line.startswith(b"runs:"):
+        return "runs", _RUNS.read(line)
+    if line.startswith(b"proof:"):
+        return "proof", (_PROOF_AT if line.count(b":") > 2 else _PROOF).read(line)
+    return wire.parse(line)
 
 
 def say_runs(address: Address, starts) -> bytes:
-    return _FORMS[b"runs"][0][1].say(address, starts)
+    return _RUNS.say(address, starts)
 
 
 class Proof(NamedTuple):
-    """What stood before a line: who says it has this key."""
+    """A `proof:` line: the other end has the key, if the signature fits its next line."""
 
     key: bytes
     signature: bytes
@@ -203,7 +202,7 @@ class Signer:
 
     def proof(self, text: str, *time: str) -> bytes:
         """Return the proof of a text; that of a link has a TIME, too."""
-        [*_, (_, form)] = _FORMS[b"proof"] if time else _FORMS[b"proof"][:1]
+        form = _PROOF_AT if time else _PROOF
         return form.say(self._key.public, self._key.sign(text.encode()), *time)
 
     def sign(self, messages: list[bytes]) -> list[bytes]:

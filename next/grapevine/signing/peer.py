@@ -10,14 +10,14 @@ beyond it.
 from grapevine import wire
 from grapevine.addresses import Address, Target
 from grapevine.asking import PROBE
-from grapevine.node import UNIDENTIFIED, UP, END
+from grapevine.node import END, UNIDENTIFIED, UP
 from grapevine.prober import Prober
 from grapevine.signing import grammar
 from grapevine.signing.ed25519 import implementation
 from grapevine.signing.messages import CORRUPT_LIMIT, SignedAdded, SignedMessages
 from grapevine.signing.proving import PROOF, Proving, ProvenLink, with_more
 from grapevine.signing.runs import ANY, Outcome, Question, Runs
-from grapevine.tools import Backoff, Budget, ProtocolError, Recent
+from grapevine.tools import Accounts, Backoff, ProtocolError, Recent
 from peer import DIALLED, LAST_PROBES, NEIGHBOUR, UNIT, Peer
 
 # Roles of a link to a seed that is asked about runs: before it is up, and then.
@@ -48,8 +48,8 @@ class SignedPeer(Proving, Peer):
         self.runs = Runs(seeds, self.run.encode())
         self.messages.is_genuine = self.runs.is_genuine
         self.home_prober = Prober(self, LAST_PROBES)  # of addresses about which seeds do not decide
-        self._vain = Recent(1_000)  # neighbour -> Budget of checks that let nothing in
-        self._questions = Recent(1_000)  # neighbour or seed -> Budget of unknown runs
+        self._vain = Accounts(1_000, RATE, AT_ONCE)  # of neighbours: checks that let nothing in
+        self._questions = Accounts(1_000, RATE, AT_ONCE)  # of neighbours and seeds: unknown runs
         self._corrupt = Recent(1_000)  # neighbour -> when it brought corrupt lines
         self._at_home = Recent(10_000)  # address -> the run that it proved last, or nothing
         self._dialled_at = 0.0  # TIME of the latest dial
@@ -75,8 +75,7 @@ class SignedPeer(Proving, Peer):
         for line in added.new:  # which may repeat much that is known beside what is new
             if wire.origin_of(wire.gossip_key(line)[0]) == link.peer:
                 self.charge(link, len(line) / UNIT)
-        rest = budget_of(self._vain, link.peer).charge(added.vain, self.now())
-        if rest:
+        if rest := self._vain.of(link.peer).charge(added.vain, self.now()):
             self.hold(link, None, min(rest, VAIN_REST))
         for line in added.corrupt:
             self.on_corrupt(link, line)
@@ -120,7 +119,7 @@ class SignedPeer(Proving, Peer):
         """Ask all seeds about a run that a neighbour, or the list of a seed, has brought; return
         whether that may be. The one who brought it is never blamed, because it may know better."""
         if (self.runs.may_ask(address, start, link, self.now())
-                and budget_of(self._questions, link.peer).spend(1, self.now())):
+                and self._questions.of(link.peer).spend(1, self.now())):
             question = self.runs.ask(address, start, link)
             for seed in list(question.left):
                 self.ask_seed(seed, question)
@@ -192,7 +191,7 @@ class SignedPeer(Proving, Peer):
                  ) -> None:
         """Take what a seed says about a question, None if it says nothing."""
         named, outcome = self.runs.answer(question, link.peer, link.remote, starts)
-        run = grammar.run_of(question.address, question.start)
+        run = question.run
         for each in named:
             self.settle(each, True)
         if self.runs.is_open(question) and outcome is Outcome.DENY:
@@ -219,10 +218,14 @@ class SignedPeer(Proving, Peer):
         self.fetch()
 
     def proved(self, address: Address, start: int | None) -> None:
-        """An address has answered, which this peer has dialled, and has proved a run, or None."""
-        self._at_home[address] = b"" if start is None else grammar.run_of(address, start)
-        if start is not None:
-            self.settle(self._at_home[address], True)
+        """An address has answered a probe, and has proved a run, or None."""
+        self._found_at_home(address, b"" if start is None else grammar.run_of(address, start))
+
+    def _found_at_home(self, address: Address, run: bytes) -> None:
+        """An address that this peer has dialled has proved a run, or nothing."""
+        self._at_home[address] = run
+        if run:
+            self.settle(run, True)
 
     # What this peer proves.
 
@@ -257,7 +260,7 @@ class SignedPeer(Proving, Peer):
         link.run = self._proven_run(link, grammar.accepting)
         if not link.run or link.proof.time != link.dialled_at:
             raise ProtocolError(UNPROVEN)
-        self.proved(link.peer, int(link.run.rpartition(b":")[2]))
+        self._found_at_home(link.peer, link.run)
         other = self.neighbours.link(link.peer)
         if other is not None and other.dialled_at > link.dialled_at:  # the later dial stays
             link.close("duplicate")
@@ -292,8 +295,8 @@ class SignedPeer(Proving, Peer):
         return b"" if start is None else grammar.run_of(link.peer, start)
 
     def fault_of(self, link: ProvenLink) -> str:
-        """Who proves its key takes the place of a link that has another one, or that it has dialled
-        before."""
+        """Refuse as others do, but let a newcomer that proves its key take the place of a link that
+        has another key, or that it has dialled before."""
         fault, row = super().fault_of(link), self.neighbours.rows.get(link.peer)
         if fault == "duplicate" and row is not None and row.link is not None:
             return "" if row.link.run != link.run or not row.is_dialled else fault
@@ -309,10 +312,3 @@ class SignedPeer(Proving, Peer):
     def status(self) -> dict[str, object]:
         return {**super().status(), "signatures checked": self.messages.checked,
                 "signed by": implementation().NAME, "open questions": len(self.runs.open)}
-
-
-def budget_of(budgets: Recent, who: Address | Target) -> Budget:
-    """Return the account of somebody."""
-    if who not in budgets:
-        budgets[who] = Budget(RATE, AT_ONCE)
-    return budgets[who]

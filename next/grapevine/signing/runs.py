@@ -1,4 +1,4 @@
-"""Which runs are genuine, and the open questions about them. Pure.
+"""The runs that are genuine, and the open questions about others. Pure.
 
 A good signature says that a key has spoken; a run is genuine if the key was at home at its address.
 It is when more than half of the seeds name it, or when it has proved itself to a dial. It is denied
@@ -22,7 +22,7 @@ ANY = 0  # in place of a START: all runs of the address
 
 
 class Outcome(enum.Enum):
-    """What follows from an answer."""
+    """The state of a question after an answer."""
 
     WAIT = "others may still answer"
     DENY = "more than half do not name it"
@@ -33,7 +33,7 @@ class Question:
     """An open question about one run, or about all runs of an address."""
 
     def __init__(self, address: Address, start: int, seeds, brought_by):
-        self.address, self.start = address, start
+        self.address, self.start, self.run = address, start, run_of(address, start)
         self.brought_by = brought_by  # the link over which the run, or a list, came first
         self.left = dict.fromkeys(seeds)  # those that have not answered
         self.answers: set[Address] = set()  # where those are that have
@@ -70,11 +70,11 @@ class Runs:
         """Open a question."""
         self._of_one[brought_by] += 1
         question = Question(address, start, self._seeds, brought_by)
-        self.open[run_of(address, start)] = question
+        self.open[question.run] = question
         return question
 
     def is_open(self, question: Question) -> bool:
-        return self.open.get(run_of(question.address, question.start)) is question
+        return self.open.get(question.run) is question
 
     def answer(self, question: Question, seed: Target, at: Address | None,
                starts: tuple[int, ...] | None) -> tuple[list[bytes], Outcome]:

@@ -14,7 +14,7 @@ from grapevine.registry import Listing
 from grapevine.signing import grammar
 from grapevine.signing.proving import PROOF, Proving, ProvenLink, with_more
 from grapevine.signing.vouched import VouchedRuns
-from grapevine.tools import Budget, ProtocolError, Recent
+from grapevine.tools import Accounts, Budget, ProtocolError
 from seed import AWAITING_PROBE, REGISTERED, STAGES, Seed
 
 ASKER = "ASKER"  # the role of a link over which somebody asks about runs
@@ -35,7 +35,7 @@ class VouchingSeed(Proving, Seed):
         self.vouched = VouchedRuns()
         self.prober_of_asked = Prober(self, STAGES, STRANGERS_LIMIT)
         self._probes = Budget(PROBES, PROBES)
-        self._probes_of = Recent(10_000)  # address -> Budget of the same
+        self._probes_of = Accounts(10_000, PROBES_OF_ONE, PROBES_OF_ONE)  # of addresses
 
     def proved(self, address: Address, start: int | None) -> None:
         self.vouched.proved(address, start)
@@ -77,9 +77,8 @@ class VouchingSeed(Proving, Seed):
         if starts[0] in known or known and starts[0] == 0:
             self.tell_runs(link, address)
             return
-        budget = self._probes_of.get(address) or Budget(PROBES_OF_ONE, PROBES_OF_ONE)
-        self._probes_of[address] = budget
-        if address in self.prober_of_asked or (budget.spend(1, now) and self._probes.spend(1, now)):
+        if address in self.prober_of_asked or (
+                self._probes_of.of(address).spend(1, now) and self._probes.spend(1, now)):
             self.prober_of_asked.ask(address, functools.partial(self.tell_runs, link, address))
 
     def tell_runs(self, link: ProvenLink, address: Address, alive: bool | None = None) -> None:

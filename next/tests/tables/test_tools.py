@@ -2,7 +2,7 @@
 
 import pytest
 
-from grapevine.tools import Backoff, Budget, Recent
+from grapevine.tools import Accounts, Backoff, Budget, Recent
 
 
 def test_a_burst_passes_at_once_and_what_is_beyond_it_waits():
@@ -56,3 +56,14 @@ def test_of_too_many_entries_the_one_that_was_put_first_is_forgotten():
     assert table["b"] == "B"  # which is no putting
     table["c"] = "C"
     assert dict(table) == {"a": "A", "c": "C"} and table.pop("b", None) is None
+
+
+def test_everybody_has_an_account_and_the_one_used_longest_ago_is_forgotten():
+    accounts = Accounts(2, 1, burst=3)
+    for who in "aba":
+        accounts.of(who).charge(2, 0.0)
+    assert accounts.of("a").charge(0, 0.0) == 1.0 and accounts.of("b").charge(0, 0.0) == 0.0
+    accounts.of("a")
+    accounts.of("c")
+    assert list(accounts) == ["a", "c"]
+    assert accounts.of("b").charge(2, 0.0) == 0.0, "it begins anew"
