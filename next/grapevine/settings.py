@@ -44,7 +44,8 @@ class Settings(NamedTuple):
 
     def shown(self) -> str:
         """Return `NAME=VALUE:…`; colons within a value are blanks."""
-        values = self._asdict() | {"filter": len(self.filter), "sign": int(self.sign)}
+        values = self._asdict() | {"filter": len(self.filter),
+                                   "sign": "yes" if self.sign else "no"}
         del values["registrations_per_ip"]  # a seed's
         return ":".join(f"{name.replace('_', '-')}={str(value).replace(':', ' ')}"
                         for name, value in values.items())

@@ -16,6 +16,7 @@ def test_settings_are_shown_in_one_line_without_what_only_seeds_need():
     fields = dict(field.split("=") for field in shown.split(":"))
     assert fields["capacity"] == "fixed 4" and fields["filter"] == "2"
     assert fields["liveness-interval"] == "13.0" and "registrations-per-ip" not in fields
+    assert fields["sign"] == "no" and ":sign=yes:" in f"{Settings(sign=True).shown()}:"
 
 
 # Capacities.
