@@ -3,14 +3,20 @@
 from grapevine.settings import Settings
 
 
-def seed_class() -> type:
-    """Return the class of all seeds: they vouch for peers that sign."""
+def seed_class(settings: Settings) -> type:
+    """Return the class of a seed with these settings. All vouch for peers that sign."""
+    if settings.monitor:
+        from grapevine.monitoring.seed import JudgingSeed
+        return JudgingSeed
     from grapevine.signing.seed import VouchingSeed
     return VouchingSeed
 
 
 def peer_class(settings: Settings) -> type:
     """Return the class of a peer with these settings."""
+    if settings.monitor:
+        from grapevine.monitoring.peer import WatchedPeer
+        return WatchedPeer
     if settings.sign:
         from grapevine.signing.peer import SignedPeer
         return SignedPeer

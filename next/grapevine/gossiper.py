@@ -13,7 +13,7 @@ from grapevine.intervals import Intervals
 from grapevine.messages import Added, Messages
 from grapevine.settings import word_finder
 from grapevine.sync import Sync
-from grapevine.ways import make_way
+from grapevine.ways import Flood, make_way
 
 DIGEST_PAUSE = 1.0  # seconds in which a neighbour that tells rumors is told no second digest
 
@@ -29,7 +29,7 @@ class Gossiper(LineNode):
         self.messages = self.MESSAGES(self.run.encode(), settings.cache_size, is_named,
                                       word_finder(settings.filter))
         self.sync = Sync(self.messages, settings.antientropy_interval)
-        self.way = make_way(self)
+        self.way = self.make_way()
         self.is_leaving = False
         self.is_unheard = False  # it has said something that no neighbour can have
         self._numbers = itertools.count(1)  # of its messages
@@ -41,6 +41,9 @@ class Gossiper(LineNode):
     def new_start(self) -> int:
         """Return the START of a new life: the milliseconds of the clock."""
         return int(self.time() * 1000)
+
+    def make_way(self) -> Flood:
+        return make_way(self)
 
     # What is made here.
 

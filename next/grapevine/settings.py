@@ -40,12 +40,15 @@ class Settings(NamedTuple):
     burst: int = 10_000  # lines that it may say beyond that at once
     filter: tuple[str, ...] = ()  # words that no message may contain
     sign: bool = False  # sign messages, and take only signed ones (signing/)
+    monitor: bool = False  # watch neighbours, and shut out malicious peers (monitoring/): signs, too
+    report_interval: float = 10.0  # seconds of a period of monitoring
+    ban: float = 600.0  # seconds for which a malicious peer is shut out
     registrations_per_ip: int = 256  # that a seed lists, except on loopback; 0: any number
 
     def shown(self) -> str:
         """Return `NAME=VALUE:…`; colons within a value are blanks."""
-        values = self._asdict() | {"filter": len(self.filter),
-                                   "sign": "yes" if self.sign else "no"}
+        values = self._asdict() | {"filter": len(self.filter)}
+        values |= {name: "yes" if values[name] else "no" for name in ("sign", "monitor")}
         del values["registrations_per_ip"]  # a seed's
         return ":".join(f"{name.replace('_', '-')}={str(value).replace(':', ' ')}"
                         for name, value in values.items())

@@ -40,7 +40,7 @@ LINES = {
 
 _IP = rb"(?:[0-9.]{7,15}|\[[0-9a-f:.]{2,45}\])"
 _PEER = _IP + rb":[1-9][0-9]{0,4}"
-_LISTED = _IP + rb"#[1-9][0-9]{0,4}"
+LISTED = _IP + rb"#[1-9][0-9]{0,4}"
 _NUMBER = rb"[1-9][0-9]{0,18}"
 _RUN = _PEER + b":" + _NUMBER
 _TIME = rb"[0-9]{1,12}\.[0-9]{6}"
@@ -72,7 +72,7 @@ FIELDS = {  # name -> pattern, reader, writer
     "ADDRESS": (_PEER, _address, str),
     "TIME": (_TIME, text_of, str),
     "TEXT": (rb"(?s:.*)", text_of, str),
-    "LIST": (rb"(?:%b(?::%b)*)?" % (_LISTED, _LISTED), _list,
+    "LIST": (rb"(?:%b(?::%b)*)?" % (LISTED, LISTED), _list,
              lambda addresses: ":".join([address.listed for address in addresses])),
 }
 

@@ -26,10 +26,10 @@ from grapevine.tools import ProtocolError
 TEXTS_LIMIT, SIZE_LIMIT = 128, 16 << 10  # texts in a line, and bytes of several together
 STARTS_LIMIT = 32  # runs in a line `runs:`
 
-_KEY, _SIGNATURE = rb"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]", rb"[A-Za-z0-9_-]{85}[AQgw]"
+KEY, SIGNATURE = rb"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]", rb"[A-Za-z0-9_-]{85}[AQgw]"
 _LENGTH = b"(?:0|[1-9][0-9]{0,4})"
-_SIGNED = re.compile(rb"signed:(%b):(%b):((?:%b(?:,%b){1,%d})?):%b" % (
-    _KEY, _SIGNATURE, _LENGTH, _LENGTH, TEXTS_LIMIT - 1, wire.HEAD.pattern))
+LENGTHS = b"(?:%b(?:,%b){1,%d})?" % (_LENGTH, _LENGTH, TEXTS_LIMIT - 1)
+_SIGNED = re.compile(rb"signed:(%b):(%b):(%b):%b" % (KEY, SIGNATURE, LENGTHS, wire.HEAD.pattern))
 _START = "(?:0|[1-9][0-9]{0,18})"
 
 
@@ -38,11 +38,13 @@ _START = "(?:0|[1-9][0-9]{0,18})"
 _TO_STANDARD = bytes.maketrans(b"-_", b"+/")
 
 
-def _encoded(data: bytes) -> str:
+def encoded(data: bytes) -> str:
+    """Return bytes in base64url without padding."""
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
-def _decoded(field: bytes) -> bytes:
+def decoded(field: bytes) -> bytes:
+    """Return the bytes that a field spells."""
     return binascii.a2b_base64(field.translate(_TO_STANDARD) + b"==")  # base64 calls more
 
 
@@ -51,8 +53,8 @@ def _parse_starts(field: bytes) -> tuple[int, ...]:
 
 
 _FIELDS = wire.FIELDS | {
-    "KEY": (_KEY, _decoded, _encoded),
-    "SIGNATURE": (_SIGNATURE, _decoded, _encoded),
+    "KEY": (KEY, decoded, encoded),
+    "SIGNATURE": (SIGNATURE, decoded, encoded),
     "STARTS": (f"(?:{_START}(?:,{_START}){{0,{STARTS_LIMIT - 1}}})?".encode(), _parse_starts,
                lambda starts: ",".join(map(str, starts)))}
 _RUNS = wire.Form("runs:ADDRESS:STARTS", _FIELDS)
@@ -152,7 +154,7 @@ def parse_signed(line: bytes) -> Signed | None:
     first, last = int(number), int(number) + len(texts) - 1
     if not texts or last > wire.NUMBER_LIMIT or len(line) > match.end(3) + 1 + wire.GOSSIP_LIMIT:
         return None
-    public = _key_of(run, key)
+    public = key_of(run, key)
     if public is None:
         return None
     messages = [b"%b%d:%b" % (head, at, text) for at, text in enumerate(texts, first)]
@@ -160,7 +162,7 @@ def parse_signed(line: bytes) -> Signed | None:
         b"\n".join(messages).decode()  # a text is UTF-8 by itself
     except UnicodeDecodeError:
         return None
-    return Signed(line, public, _decoded(signature), _content(lengths, head + number, texts),
+    return Signed(line, public, decoded(signature), _content(lengths, head + number, texts),
                   run, first, messages)
 
 
@@ -182,9 +184,9 @@ def _content(lengths: bytes, head: bytes, texts: list[bytes]) -> bytes:
 
 
 @functools.lru_cache(maxsize=8_192)
-def _key_of(run: bytes, field: bytes) -> bytes | None:
+def key_of(run: bytes, field: bytes) -> bytes | None:
     """Return the key that a KEY spells, if the run is its."""
-    key = _decoded(field)
+    key = decoded(field)
     try:
         address = wire.origin_of(run)
     except ProtocolError:
@@ -218,15 +220,15 @@ class Signer:
                 size += len(parts[end][1])
                 end += 1
             texts = [text for _, text in parts[at:end]]
-            lines.append(self._signed(messages[at], texts))
+            lines.append(signed_line(self._key, messages[at], texts))
             at = end
         return lines
 
-    def _signed(self, first: bytes, texts: list[bytes]) -> bytes:
-        """Return the line of texts that stand together; `first` is the first message."""
-        lengths = b",".join([b"%d" % len(text) for text in texts]) if len(texts) > 1 else b""
-        head = first[:wire.HEAD.match(first).end() - 1]
-        signature = self._key.sign(_content(lengths, head, texts))
-        return b"signed:%b:%b:%b:%b:%b" % (
-            _encoded(self._key.public).encode(), _encoded(signature).encode(), lengths, head,
-            b"".join(texts))
+
+def signed_line(key, first: bytes, texts: list[bytes]) -> bytes:
+    """Return the line of texts that are said together; `first` is the first message."""
+    lengths = b",".join([b"%d" % len(text) for text in texts]) if len(texts) > 1 else b""
+    head = first[:wire.HEAD.match(first).end() - 1]
+    signature = key.sign(_content(lengths, head, texts))
+    return b"signed:%b:%b:%b:%b:%b" % (
+        encoded(key.public).encode(), encoded(signature).encode(), lengths, head, b"".join(texts))

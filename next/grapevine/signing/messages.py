@@ -8,8 +8,6 @@ from grapevine import wire
 from grapevine.messages import Added, Messages, Run, sha256
 from grapevine.signing.grammar import Signed, parse_signed
 
-CORRUPT_LIMIT = 3  # corrupt lines, after which nothing more that came with them is looked at
-
 
 class SignedAdded(Added):
     """The result of adding signed lines."""
@@ -18,15 +16,18 @@ class SignedAdded(Added):
         super().__init__([])
         self.messages = []
         self.corrupt: list[bytes] = []  # lines that nobody has signed
+        self.entered: list[Signed] = []  # the same as `new`
+        self.repeated: list[Signed] = []  # whose messages are known by other lines
         self.unknown: list[Signed] = []  # of runs that are not known to be genuine
         self.contradictions: list[tuple[Signed, Signed]] = []  # good lines with a number in common
-        self.vain = 0  # signatures that were checked and let nothing in
+        self.vain = 0  # lines that were looked at closely, and let nothing in
 
 
 class SignedMessages(Messages):
     """`is_genuine(run)`, which is given later, tells whether a run belongs to its address."""
 
     is_genuine = staticmethod(lambda run: True)
+    CORRUPT_LIMIT = 3  # corrupt lines, after which nothing more that came with them is looked at
 
     def __init__(self, *arguments):
         super().__init__(*arguments)
@@ -39,9 +40,10 @@ class SignedMessages(Messages):
             signed = parse_signed(line)
             if signed is None:
                 added.corrupt.append(line)
+                added.vain += 1
             elif is_own or self._is_wanted(signed, added) and self._is_good(signed, added):
                 self._enter(signed, added)
-            if len(added.corrupt) >= CORRUPT_LIMIT:
+            if len(added.corrupt) >= self.CORRUPT_LIMIT:
                 break
         self._evict()
         return added
@@ -65,6 +67,7 @@ class SignedMessages(Messages):
             self.dropped["no room"] += 1
         else:
             self.dropped["duplicates"] += 1
+            added.repeated.append(signed)
             return signed.run not in self.contradicted and self._rival(run, signed) is not None
         return False
 
@@ -101,6 +104,7 @@ class SignedMessages(Messages):
             run.held.update(dict.fromkeys(new, signed.line))
             self._weigh(run, self._weight(signed.line, len(new)))
             added.new.append(signed.line)
+            added.entered.append(signed)
             added.messages += messages
 
     def _add_missing(self, run: Run, signed: Signed, added: SignedAdded) -> list[int]:

@@ -14,7 +14,7 @@ from grapevine.node import END, UNIDENTIFIED, UP
 from grapevine.prober import Prober
 from grapevine.signing import grammar
 from grapevine.signing.ed25519 import implementation
-from grapevine.signing.messages import CORRUPT_LIMIT, SignedAdded, SignedMessages
+from grapevine.signing.messages import SignedAdded, SignedMessages
 from grapevine.signing.proving import PROOF, Proving, ProvenLink, with_more
 from grapevine.signing.runs import ANY, Outcome, Question, Runs
 from grapevine.tools import Accounts, Backoff, ProtocolError, Recent
@@ -72,9 +72,9 @@ class SignedPeer(Proving, Peer):
             self.contradicted(one, other)
         for signed in added.unknown:
             self.meet(link, signed.run, [(signed.first, signed.last)])
-        for line in added.new:  # which may repeat much that is known beside what is new
-            if wire.origin_of(wire.gossip_key(line)[0]) == link.peer:
-                self.charge(link, len(line) / UNIT)
+        for signed in added.entered:  # which may repeat much that is known beside what is new
+            if wire.origin_of(signed.run) == link.peer:
+                self.charge(link, len(signed.line) / UNIT)
         if rest := self._vain.of(link.peer).charge(added.vain, self.now()):
             self.hold(link, None, min(rest, VAIN_REST))
         for line in added.corrupt:
@@ -90,8 +90,8 @@ class SignedPeer(Proving, Peer):
         if link.closed:
             return
         self.output.write(f"corrupt:{link.peer}:{line.decode(errors='backslashreplace')[:SHOWN]}")
-        self._corrupt[link.peer] = [*self._lately_corrupt(link.peer), self.now()][-CORRUPT_LIMIT:]
-        if len(self._corrupt[link.peer]) >= CORRUPT_LIMIT:
+        self._corrupt[link.peer] = [*self._lately_corrupt(link.peer), self.now()]
+        if len(self._corrupt[link.peer]) >= self.messages.CORRUPT_LIMIT:
             link.send(wire.say("refused", self.address, CORRUPT))
             self.refuse(link, CORRUPT)
 
@@ -201,9 +201,10 @@ class SignedPeer(Proving, Peer):
 
     def settle(self, run: bytes, is_genuine: bool) -> None:
         """Take a verdict on a run. One that has proved itself is not denied any more."""
-        if self.runs.is_genuine(run):
+        was_genuine = self.runs.is_genuine(run)
+        question = self.runs.settle(run, is_genuine or was_genuine, self.now())
+        if was_genuine:
             return
-        question = self.runs.settle(run, is_genuine, self.now())
         if question is None or question.start == ANY:
             return
         if not is_genuine:
@@ -278,7 +279,7 @@ class SignedPeer(Proving, Peer):
             super().on_connect(link, asker)
 
     def _fault_of_proof(self, link: ProvenLink) -> str:
-        if len(self._lately_corrupt(link.peer)) >= CORRUPT_LIMIT:
+        if len(self._lately_corrupt(link.peer)) >= self.messages.CORRUPT_LIMIT:
             return CORRUPT
         link.run = self._proven_run(link, grammar.linking)
         return "" if link.run and self._is_later(link) else UNPROVEN

@@ -46,14 +46,14 @@ class VouchingSeed(Proving, Seed):
         once, whoever was registered for this address before."""
         if link.closed or not alive or not self.registry.has_room(link.peer):
             super().verified(link, asked, alive, awaited)
-        elif fault := self._fault_of_key(link):
+        elif fault := self.fault_of_key(link):
             self.turn_away(link, link.peer, fault)
         elif link.proof is not None:
             self.list_peer(link)
         else:
             super().verified(link, asked, alive, awaited)
 
-    def _fault_of_key(self, link: ProvenLink) -> str:
+    def fault_of_key(self, link: ProvenLink) -> str:
         start, row = self.vouched.latest(link.peer), self.registry.rows.get(link.peer)
         if link.proof is None:
             stands = row is not None and row.link is not None and row.link.proof is not None

@@ -154,10 +154,13 @@ SETTINGS = {  # name -> converter, name of its value, help
     "burst": (_COUNT, "N", "lines that it may say beyond that at once (%(default)s)"),
     "filter": (word_filter, "FILE", "words that no message may have, one a line"),
     "sign": (None, None, "sign messages, and take only signed ones"),
+    "monitor": (None, None, "watch neighbours, and shut out who is malicious; implies --sign"),
+    "report_interval": (_SECONDS, "N", "seconds between reports about neighbours (%(default)g)"),
+    "ban": (_SECONDS, "N", "seconds for which who is malicious is shut out (%(default)g)"),
     "registrations_per_ip": (_COUNT, "N", "peers of one IP that a seed lists, except on loopback "
                                           "(%(default)s); 0: any number"),
 }
-OF_SEEDS = ("liveness_interval", "registrations_per_ip")
+OF_SEEDS = ("liveness_interval", "registrations_per_ip", "monitor", "report_interval", "ban")
 OF_PEERS = tuple(name for name in SETTINGS if name != "registrations_per_ip")
 
 
@@ -170,8 +173,9 @@ def add_settings(parser: Parser, names: tuple[str, ...]) -> None:
 
 
 def settings_of(args: argparse.Namespace) -> Settings:
-    return Settings(**{name: value for name, value in vars(args).items()
-                       if name in Settings._fields})
+    settings = Settings(**{name: value for name, value in vars(args).items()
+                           if name in Settings._fields})
+    return settings._replace(sign=settings.sign or settings.monitor)
 
 
 def add_common(parser: Parser, outputs: str = OUTPUTS) -> None:

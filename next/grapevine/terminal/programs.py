@@ -88,7 +88,8 @@ def begin_seed(address: Address, here: dict[Target, Address | None], args, scree
 
     output = open_output(args.outputs, "seed", address, None if args.quiet else show)
     seeds = [address if at == address else seed for seed, at in here.items()]
-    world.begin(seed_class()(address, settings_of(args), output, world, seeds))
+    settings = settings_of(args)
+    world.begin(seed_class(settings)(address, settings, output, world, seeds))
     return world
 
 

@@ -8,6 +8,7 @@
     has_room()             whether new messages may be made
     is_busy()              whether something is still being told
     counts()               what `status` shows
+    goes_to_all(line)      whether all neighbours are sent a line, whatever they have said
 
 The node calls these. A way uses of its node gossips(), now(), later(), keep(), rng, settings,
 messages and sync; it sends by `link.send`, which never waits and may end a link, but calls nobody.
@@ -51,6 +52,9 @@ class Flood:
 
     def counts(self) -> dict[str, int]:
         return {}
+
+    def goes_to_all(self, line: bytes) -> bool:
+        return True
 
 
 def make_way(node) -> Flood:

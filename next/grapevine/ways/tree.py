@@ -77,6 +77,8 @@ class Tree(Flood):
             if self._note_source(branch, source, is_new, now):
                 repaired.append(run)
             self.push(some, links, source, *branch.quiet)
+            if branch.quiet and (to_all := list(filter(self.goes_to_all, some))):
+                self.push(to_all, branch.quiet, source)
             branch.latest = some[-1]
             self._changed[run] = None
         if plain:
@@ -130,7 +132,8 @@ class Tree(Flood):
     def repeated(self, link, lines: list[bytes]) -> None:
         """Tell a neighbour to push no more of the runs that it repeats, unless it was asked to."""
         now, account = self.node.now(), self._accounts[link]
-        old = [line for line in lines if line in self.node.messages.texts]
+        old = [line for line in lines if line in self.node.messages.texts
+               and not self.goes_to_all(line)]
         if not old or self.node.sync.owes(link) or account.said.charge(0, now):
             return
         pruned = [run for run, some in by_run(old) if run in self._branches
@@ -213,6 +216,9 @@ class Tree(Flood):
         for link, shown in shown_to.items():
             if shown:
                 link.send(wire.say_entries("seen", [wire.entry(*one) for one in shown.items()]))
+
+    def goes_to_all(self, line: bytes) -> bool:
+        return False
 
     # Runs and links that come and go.
 

@@ -49,7 +49,7 @@ class Worker:
     def __init__(self, args):
         self.loop = Loop()
         self._args, self._settings = args, settings_of(args)
-        self._classes = {"seed": seed_class(), "peer": peer_class(self._settings)}
+        self._classes = {"seed": seed_class(self._settings), "peer": peer_class(self._settings)}
         self._seeds = load_seeds(args.config)
         self._nodes = {"seed": {}, "peer": {}}  # kind -> address -> node
 

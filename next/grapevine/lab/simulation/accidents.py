@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from grapevine.addresses import Address, address_of, parse_address
+from grapevine.lab.attackers import WORDS
 from grapevine.lab.simulation.lives import Lives
 from grapevine.settings import Settings, parse_capacity, parse_way
 from grapevine.worlds.virtual import Cables, NodeFailed
@@ -30,6 +31,7 @@ KINDS: dict[str, tuple[Callable, Callable | None]] = {  # word -> what begins it
     "slow": (Lives.slow, Lives.fast),
     "reset": (Lives.reset, None), "break": (functools.partial(Lives.reset, both=False), None)}
 NUMBERED = ("say", "slow", "reset", "break")
+PERIOD = 1.0  # seconds of a watched network
 SEED_PORT, SEEDS_LIMIT = 4000, 1_000  # of the first seed; so that no port of a seed is a peer's
 _ACCIDENT = re.compile(r"([0-9.]+) ([a-z]+) ([0-9.:]+(?: [0-9.:]+)*)(?: for ([0-9.]+))?"
                        r"(?: x([0-9]+))?")
@@ -54,10 +56,16 @@ class Conditions(NamedTuple):
     lag: float = 0.0  # at most, until a call that is due is made
     clocks: float = 0.0  # by which clocks are ahead, at most
     unrest: float = 60.0  # from the first start to the end of all accidents
+    malicious: str = ""  # the attacks on a watched network; empty: it is not watched
+    churn: int = 0  # percent of all links that break in each second of a watched network
 
     def settings(self) -> Settings:
-        return Settings(**{name: value for name, value in self._asdict().items()
-                           if name in Settings._fields})
+        settings = Settings(**{name: value for name, value in self._asdict().items()
+                               if name in Settings._fields})
+        if not self.malicious:
+            return settings
+        words = WORDS if "forbidden" in self.malicious else ()
+        return settings._replace(sign=True, monitor=True, report_interval=PERIOD, filter=words)
 
     def cables(self) -> Cables:
         return Cables((self.latency, 2 * self.latency), self.jitter, self.bandwidth, self.buffer)

@@ -37,14 +37,17 @@ def draw_schedule(number: int, peers: int | None = None, seeds: int | None = Non
     return Schedule(number, conditions, tuple(accidents))
 
 
+def peer_addresses(count: int) -> list[Address]:
+    return [address_of(f"127.0.0.{1 + n // PORTS}", PEER_PORT + n % PORTS) for n in range(count)]
+
+
 class _Draw:
     """A schedule while it is drawn."""
 
     def __init__(self, rng: random.Random, peers: int, seeds: int):
         self.rng, self.any, self.uniform = rng, rng.choice, rng.uniform
         self._seeds = seed_addresses(seeds)
-        self._peers = [address_of(f"127.0.0.{1 + n // PORTS}", PEER_PORT + n % PORTS)
-                       for n in range(peers)]
+        self._peers = peer_addresses(peers)
         self._everyone = self._peers + self._seeds
         self._few = peers <= FEW
         self._joining = max(JOINING, peers / PACE)  # seconds in which all peers start

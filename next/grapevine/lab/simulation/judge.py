@@ -272,7 +272,7 @@ class Judge:
         living = any(peer.run.encode() == run for peer in self.lives.peers().values())
         address, _, start = run.decode().rpartition(":")
         vouching = [seed for seed in self.lives.living_seeds().values()
-                    if type(seed) is seed_class()
+                    if type(seed) is seed_class(self.lives.settings)
                     and int(start) in seed.vouched.starts(parse_address(address))]
         return (not self.lives.settings.sign or living
                 or len(vouching) >= majority(len(self.lives.seeds)))

@@ -46,7 +46,7 @@ class Lives:
         self.seeds, self.settings = seeds, settings
         self.hear = lambda address, event: None
         self._number, self._lag, self._clocks, self._liars = number, lag, clocks, liars
-        self._classes = {"seed": seed_class(), "peer": peer_class(settings)}
+        self._classes = {"seed": seed_class(settings), "peer": peer_class(settings)}
         self._count: dict[Address, int] = collections.Counter()  # of the lives of an address
         self._leavers: set = set()  # nodes that were told to leave
         self._mended = 0.0  # when the last cut ended
@@ -132,6 +132,17 @@ class Lives:
             end.reset()
             if both:
                 end.other.reset()
+
+    def churn(self, share: float, every: float, until: float, rng: random.Random) -> None:
+        """Break a share of the links between peers, at both ends, again and again."""
+        ends = [end for address, node in sorted(self.nodes.items()) if address not in self.seeds
+                for end in node.world.connections()
+                if address < end.other.address and end.other.address not in self.seeds]
+        for end in rng.sample(ends, round(share * len(ends))):
+            end.reset()
+            end.other.reset()
+        if self.net.now + every < until:
+            self.net.at(self.net.now + every, self.churn, share, every, until, rng)
 
     def say(self, address: Address, text: str) -> None:
         """Let a peer say a text, as its console would."""

@@ -1,0 +1,214 @@
+"""A peer that watches its neighbours: it reports to seeds what they owed and brought, and shuts out
+whom seeds kick, or two signatures convict.
+
+Once a period, the duty "monitoring" sends every neighbour a Liveness Request (watch.py says what
+for; nothing is written down, and no miss is counted), and one report to one of the seeds that list
+this peer. When that seed is lost, the last reports go to the next one.
+"""
+
+import collections
+
+from grapevine import wire
+from grapevine.addresses import Address, Target
+from grapevine.monitoring import grammar
+from grapevine.monitoring.evidence import Contradiction, contradiction_of
+from grapevine.monitoring.rows import REPORTS_KEPT
+from grapevine.monitoring.watch import CORRUPT, FORBIDDEN, Watch
+from grapevine.monitoring.ways import WatchedTree
+from grapevine.signing import grammar as signing
+from grapevine.signing.messages import SignedAdded, SignedMessages
+from grapevine.signing.peer import SHOWN, SignedPeer
+from grapevine.signing.proving import ProvenLink, with_more
+from grapevine.signing.runs import REST
+from grapevine.tools import ProtocolError, Recent
+from grapevine.ways import Flood
+from peer import NEIGHBOUR, SEED
+
+DISPUTED = REST + 5.0  # seconds until a run counts that some seeds did not name: a neighbour may
+# have denied it, and does not ask again for REST
+GAPS = 8  # ranges of a run that are known, above which its numbers may have filled a neighbour's room
+REMEMBERED = 10_000  # peers that are shut out, runs that have contradicted themselves
+UNNAMED = 1_000  # runs that seeds are to be asked about
+
+
+class WatchedMessages(SignedMessages):
+    CORRUPT_LIMIT = 100  # so that who tampers is judged, and its link stays; a budget bears as many
+
+
+class WatchedPeer(SignedPeer):
+    MESSAGES = WatchedMessages
+    parse = staticmethod(grammar.parse)
+    ANSWERS = with_more(SignedPeer.ANSWERS, {
+        SEED: {"kick": "on_kick", "unconfirmed": "on_unconfirmed",
+               "contradiction": "on_contradiction"}})
+
+    def __init__(self, address: Address, settings, output, world, seeds: list[Target]):
+        super().__init__(address, settings, output, world, seeds)
+        self.watch = Watch(owes=settings.spread != "rumor")
+        self._counting = Recent(REMEMBERED)  # run that most seeds name -> since when it counts
+        self._unnamed = Recent(UNNAMED)  # run that seeds are to be asked about -> who brought it
+        self._cheats = Recent(REMEMBERED)  # run that has contradicted itself -> True
+        self._shut_out = Recent(REMEMBERED)  # peer -> (until when, why)
+        self._kicked_by: set[Target] = set()  # seeds that have kicked this peer
+        self._period = 0  # of the last report
+        self._kept: collections.deque[bytes] = collections.deque(maxlen=REPORTS_KEPT)
+        self._told = None  # the link to the seed that has had all reports
+
+    def start(self) -> None:
+        super().start()
+        self.keep("monitoring", self.monitor,
+                  self.rng.random() * self.settings.report_interval)
+
+    def make_way(self) -> Flood:
+        return WatchedTree(self) if self.settings.spread == "tree" else super().make_way()
+
+    # What neighbours bring.
+
+    def handle(self, link: ProvenLink, lines: list[bytes]) -> None:
+        if link.role == NEIGHBOUR:
+            self.watch.copies(link, lines)
+        super().handle(link, lines)
+
+    def brought(self, link: ProvenLink, added: SignedAdded) -> None:
+        is_fetched, time = self.sync.owes(link), self.time()
+        for signed in added.entered:
+            if self.way.goes_to_all(signed.line):
+                self.watch.new(link, signed, time, not is_fetched and self._counts(link, signed.run))
+        for signed in added.repeated + added.unknown:
+            self.watch.others(link, signed)
+        self.watch.count(link, FORBIDDEN, len(added.forbidden))
+        super().brought(link, added)
+
+    def _counts(self, link: ProvenLink, run: bytes) -> bool:
+        """Tell whether others may take messages of a run, too. If most seeds have not named it so
+        far, they are asked, because a neighbour may have found out that it is not genuine."""
+        if run not in self._counting:
+            self._unnamed[run] = link
+        return (run not in self._cheats and self._counting.get(run, self.now() + 1) <= self.now()
+                and len(self.messages.runs[run].seen) <= GAPS)
+
+    def answered(self, question, link: ProvenLink, starts: tuple[int, ...] | None) -> None:
+        super().answered(question, link, starts)
+        for start, seeds in question.named.items():
+            run = signing.run_of(question.address, start)
+            if 2 * len(seeds) > len(self.registrations.rows) and run not in self._counting:
+                is_disputed = len(question.answers) > len(seeds)
+                self._counting[run] = self.now() + (DISPUTED if is_disputed else 0.0)
+                self._unnamed.pop(run, None)
+
+    def on_corrupt(self, link: ProvenLink, line: bytes) -> None:
+        """Write down and count a line that nobody has signed."""
+        self.watch.count(link, CORRUPT, 1)
+        self.output.write(f"corrupt:{link.peer}:{line.decode(errors='backslashreplace')[:SHOWN]}")
+
+    def on_liveness_reply(self, link: ProvenLink, time: str, asker: Address, replier: Address
+                          ) -> None:
+        super().on_liveness_reply(link, time, asker, replier)
+        self.watch.replied(link, float(time))
+
+    # Links.
+
+    def enter(self, link: ProvenLink, peer: Address, is_dialled: bool) -> None:
+        if fault := self._fault_of(link):  # a kick has come while it was dialled
+            self.turn_away(link, fault)
+            return
+        super().enter(link, peer, is_dialled)
+        self.watch.linked(link, self.time())
+
+    def fault_of(self, link: ProvenLink) -> str:
+        return self._fault_of(link) or super().fault_of(link)
+
+    def _fault_of(self, link: ProvenLink) -> str:
+        until, why = self._shut_out.get(link.peer, (0.0, ""))
+        if link.run in self._cheats:
+            return "contradicted itself"
+        return why if self.now() < until else ""
+
+    def dial_peer(self, peer: Address) -> None:
+        if self._shut_out.get(peer, (0.0, ""))[0] > self.now():
+            self.places.pass_over(peer, self.now())
+        else:
+            super().dial_peer(peer)
+
+    def neighbour_ended(self, link: ProvenLink, error: OSError | None) -> None:
+        self.watch.ended(link)
+        super().neighbour_ended(link, error)
+
+    # Once a period.
+
+    def monitor(self, now: float) -> float:
+        """Ask all neighbours for a sign of life, and report what they did."""
+        if self.is_leaving:
+            return now + self.settings.report_interval
+        time = wire.format_time(self.time())
+        for link in self.neighbours.links:
+            if self.watch.may_ask(link, float(time)):
+                link.send(wire.say("liveness_request", time, self.address))
+        for run, link in self._unnamed.items():
+            self.ask_about(wire.origin_of(run), int(run.rpartition(b":")[2]), link)
+        self._unnamed.clear()
+        self._period += 1
+        entries = self.entries()[:grammar.ENTRIES]
+        self._kept.append(grammar.say("report", self.start_number, self._period, entries))
+        links = self.registrations.links()
+        if self._told in links:
+            self._told.send(self._kept[-1])
+        elif links:  # from the newest, a seed infers the age of the others
+            self._told = links[0]
+            self._told.send(b"".join(reversed(self._kept)))
+        return now + self.settings.report_interval
+
+    def entries(self) -> list[grammar.Entry]:
+        """Return what this peer reports of its neighbours in the period that ends."""
+        return self.watch.entries()
+
+    # What seeds say, and two signatures prove.
+
+    def on_kick(self, link: ProvenLink, peer: Address, badness: float, seconds: float) -> None:
+        if peer != self.address:
+            self._shut(peer, "kicked", seconds)
+        elif link.peer not in self._kicked_by:  # seeds and peers refuse this peer from now on
+            self._kicked_by.add(link.peer)
+            self.output.write(f"kicked:{link.remote}:{badness:.3f}")
+
+    def on_unconfirmed(self, link: ProvenLink, peer: Address) -> None:
+        """A neighbour never names this peer in its reports, so it cannot be judged."""
+        if peer != self.address and self._shut(peer, "unconfirmed", self.settings.ban):
+            self.output.write(f"unconfirmed:{peer}")
+
+    def _shut(self, peer: Address, why: str, seconds: float) -> bool:
+        """Refuse a peer, for this peer's own ban at most; return whether it was not refused."""
+        is_news = self._shut_out.get(peer, (0.0, ""))[0] <= self.now()
+        self._shut_out[peer] = self.now() + min(seconds, self.settings.ban), why
+        self.peer_list.discard(peer)
+        self._lost.pop(peer, None)
+        if self.neighbours.rows.get(peer) is not None:
+            self.unlink(peer, why)
+        return is_news
+
+    def contradicted(self, one: signing.Signed, other: signing.Signed) -> None:
+        """Tell all seeds of two lines that a genuine run has signed."""
+        evidence = contradiction_of(one, other)
+        if self._condemn(evidence):
+            for link in self.registrations.links():
+                link.send(grammar.say("contradiction", evidence))
+
+    def on_contradiction(self, link: ProvenLink, evidence: Contradiction) -> None:
+        """A seed tells of two signatures. They say something about this run alone, whoever is at
+        its address."""
+        if evidence.run not in self._cheats and evidence.run != self.run.encode():
+            if not evidence.is_true():
+                raise ProtocolError("a contradiction that nobody has signed")
+            self._condemn(evidence)
+
+    def _condemn(self, evidence: Contradiction) -> bool:
+        """Refuse a run from now on, and judge nobody by it; return whether that is news."""
+        if evidence.run in self._cheats:
+            return False
+        self._cheats[evidence.run] = True
+        self.output.write(f"contradiction:{evidence.text}")
+        self.watch.contradicted(evidence.run)
+        for link in self.neighbours.links:
+            if link.run == evidence.run:
+                self._shut(link.peer, "contradicted itself", self.settings.ban)
+        return True

@@ -1,0 +1,246 @@
+"""A seed that judges: it finds malicious peers by the rows that it keeps, and has them kicked.
+
+Once a period it judges the peers whose key it owns (verdicts.py), some at a time, and tells the
+other seeds what it has found. A peer that is charged several times in a row, or whose run has
+contradicted itself, is kicked: every seed takes it off its list, refuses it for the time of a ban,
+and tells its peers. A peer is told which neighbour never names it, so that it leaves that alone.
+"""
+
+import functools
+import math
+
+from grapevine import wire
+from grapevine.addresses import Address, Target
+from grapevine.monitoring import grammar
+from grapevine.monitoring.evidence import Contradiction
+from grapevine.monitoring.grammar import Verdicts
+from grapevine.monitoring.keeping import SPEAKER, KeepingSeed
+from grapevine.monitoring.rows import Row
+from grapevine.monitoring.tending import SETTLED
+from grapevine.monitoring.threaded_tree import key_of
+from grapevine.monitoring.verdicts import PAIRED_FROM, Case, Found, Guilt, evaluate
+from grapevine.registry import Listing
+from grapevine.signing import grammar as signing
+from grapevine.signing.proving import ProvenLink, with_more
+from grapevine.tools import Accounts, Budget, ProtocolError, Recent
+from seed import REGISTERED
+
+SLICE = 100  # subjects that are judged at a time
+CHARGES, WITHIN = 4, 5.5  # charges in a row, each so many periods after the last one at most
+BELIEVED = 3  # periods for which verdicts count, unless newer ones come
+REMEMBERED = 10_000  # bans, warnings, findings, and runs that have contradicted themselves
+PROOFS, PROOFS_AT_ONCE = 0.2, 100  # kicks by contradictions in one account: a second, beyond these
+UNTRUE, UNTRUE_PERIODS = 3, 8  # reports of deaths in so many periods, after which a peer is
+# disbelieved
+
+
+class _Ban:
+    def __init__(self, until: float, badness: float):
+        self.until, self.badness = until, badness
+
+    @property
+    def reason(self) -> str:
+        return f"malicious:{self.badness:.3f}"
+
+
+class JudgingSeed(KeepingSeed):
+    ANSWERS = with_more(KeepingSeed.ANSWERS, {
+        REGISTERED: {"contradiction": "on_contradiction"},
+        SPEAKER: {"verdicts": "on_verdicts", "kick": "on_kick",
+                  "contradiction": "on_contradiction"}})
+
+    def __init__(self, address: Address, settings, output, world, seeds: list[Target]):
+        super().__init__(address, settings, output, world, seeds)
+        self._bans = Recent(REMEMBERED)  # address -> _Ban
+        self._cheats = Recent(REMEMBERED)  # run that has contradicted itself -> True
+        self._proofs = Accounts(REMEMBERED, PROOFS, PROOFS_AT_ONCE)
+        self._found = Recent(REMEMBERED)  # subject -> (when, outcome or None, whether it is void)
+        self._known: dict[Address, tuple[float, int]] = {}  # seed -> (when, messages there were)
+        self._own: dict[Address, float] = {}  # subject -> since when it is judged here
+        self._charges: dict[Address, tuple[int, float]] = {}  # subject -> (in a row, the last when)
+        self._doubted: dict[Address, set[Address]] = {}  # subject -> who never named it last time
+        self._warned = Recent(REMEMBERED)  # (peer, neighbour) -> until when it is not told again
+        self._untrue = Accounts(REMEMBERED, (UNTRUE - 1) / (UNTRUE_PERIODS * self.period),
+                                UNTRUE - 1)
+        self._disbelieved = Recent(REMEMBERED)  # peer -> until when
+
+    # Judging.
+
+    def monitor(self, now: float) -> float:
+        due = super().monitor(now)
+        self._own = {subject: self._own.get(subject, now) for subject in self.rows.subjects()
+                     if self.tending.tree.owner(key_of(subject)) == self.address}
+        self._charges = {peer: self._charges[peer] for peer in self._charges.keys() & self._own}
+        self._doubted = {peer: self._doubted[peer] for peer in self._doubted.keys() & self._own}
+        if self.tending.is_awake(now):
+            since = now - SETTLED * self.period
+            settled = [subject for subject, at in self._own.items() if at <= since]
+            slices = math.ceil(len(settled) / SLICE)
+            for at in range(slices):
+                self.later(at * self.period / slices, self.judge, settled[at::slices])
+        return due
+
+    def judge(self, subjects: list[Address]) -> None:
+        """Judge some subjects, tell the other seeds, warn and kick."""
+        now, banned = self.now(), {peer for peer in self._bans if self.is_banned(peer)}
+        if self.is_late():
+            return
+        cases = [Case(subject, self.rows.of(subject), now, self.period, banned,
+                      self._charges.get(subject, (0, -math.inf))[1])
+                 for subject in subjects if subject not in banned and subject in self._own]
+        since = now - BELIEVED * self.period
+        known = [count for seed, (at, count) in self._known.items()
+                 if at >= since and seed != self.address]
+        fresh = {peer: found for peer, found in self._found.items() if found[0] >= since}
+        found = evaluate(
+            cases, known, {peer: badness for peer, (_, badness, _) in fresh.items()
+                           if badness is not None},
+            {peer for peer, (_, _, is_void) in fresh.items() if is_void})
+        self._known[self.address] = now, found.known
+        self._note(now, found.judged, found.void, [case.subject for case in cases])
+        pairs = self._certain(cases, found, now)
+        self.to_all(grammar.say_verdicts(Verdicts(
+            found.known, tuple(found.judged.items()), tuple(found.void), tuple(pairs))))
+        if found.judged:
+            self.output.write(f"judged:{grammar.show_rates(found.judged.items())}")
+        self.warn(pairs)
+        for case in cases:
+            self._charge(case.subject, found.charged.get(case.subject), now)
+
+    def _note(self, now: float, judged: dict[Address, float], void, subjects) -> None:
+        for peer in subjects:
+            self._found[peer] = now, judged.get(peer), peer in void
+
+    def _certain(self, cases: list[Case], found: Found, now: float) -> list[tuple]:
+        """Return the pairs that were found twice in a row, while no row can have been late."""
+        doubted: dict[Address, set[Address]] = {case.subject: set() for case in cases}
+        if now - self.tending.quiet_since() >= PAIRED_FROM * self.period:
+            for peer, neighbour in found.unconfirmed:
+                doubted[peer].add(neighbour)
+        certain = [(peer, neighbour) for peer, neighbours in doubted.items()
+                   for neighbour in sorted(neighbours & self._doubted.get(peer, set()))]
+        self._doubted.update(doubted)
+        return certain
+
+    def _charge(self, subject: Address, guilt: Guilt | None, now: float) -> None:
+        """Count charges in a row; convict who has enough."""
+        count, last = self._charges.get(subject, (0, -math.inf))
+        if now - last > WITHIN * self.period:
+            count = 0
+        if guilt is not None:
+            self._charges[subject] = count + 1, now
+            if count + 1 >= CHARGES:
+                rates = grammar.show_rates(sorted(guilt.rates.items()))
+                self.kick(subject, guilt.badness, self.settings.ban,
+                          f"verdict:{subject}:{guilt.badness:.3f}:{rates}")
+
+    def on_verdicts(self, link: ProvenLink, known: int, found: tuple) -> None:
+        """Take what another seed has found about its subjects."""
+        now, (judged, void, pairs) = self.now(), found
+        self._known[link.peer] = now, known
+        self._note(now, dict(judged), void, [*dict(judged), *void])
+        self.warn(pairs)
+
+    def warn(self, pairs) -> None:
+        """Tell peers which neighbours never name them, once in the time of a ban."""
+        now = self.now()
+        for peer, neighbour in pairs:
+            row = self.registry.rows.get(peer)
+            if (row is not None and row.link is not None
+                    and self._warned.get((peer, neighbour), 0.0) <= now):
+                self._warned[peer, neighbour] = now + self.settings.ban
+                row.link.send(grammar.say("unconfirmed", neighbour))
+
+    # Kicks.
+
+    def is_banned(self, peer: Address) -> bool:
+        ban = self._bans.get(peer)
+        return ban is not None and ban.until > self.now()
+
+    def is_wanted(self, row: Row) -> bool:
+        return not self.is_banned(row.reporter) and not self.is_banned(row.entry.peer)
+
+    def on_kick(self, link: ProvenLink, peer: Address, badness: float, seconds: float) -> None:
+        self.kick(peer, badness, min(seconds, self.settings.ban))
+
+    def kick(self, peer: Address, badness: float, seconds: float, *evidence: str) -> None:
+        """Shut a peer out, and tell all seeds and peers, unless it is shut out already."""
+        if self.is_banned(peer):
+            return
+        ban = self._bans[peer] = _Ban(self.now() + seconds, badness)
+        if evidence:
+            self.output.write(*evidence)
+        line = self._kick_line(peer)
+        self.to_all(line)
+        for link in self.registry.links():
+            link.send(line)
+        row = self.registry.rows.get(peer)
+        if row is None:
+            self.output.write(f"removed:{peer}:{ban.reason}")
+        self.remove(peer, row, ban.reason)
+        self.rows.forget(peer)
+
+    def _kick_line(self, peer: Address) -> bytes:
+        ban = self._bans[peer]
+        return grammar.say("kick", peer, ban.badness, ban.until - self.now())
+
+    def _kicks(self) -> bytes:
+        return b"".join([self._kick_line(peer) for peer in self._bans if self.is_banned(peer)])
+
+    def said_first(self, seed: Address) -> bytes:
+        return super().said_first(seed) + self._kicks()
+
+    def verified(self, link: ProvenLink, asked: float, alive: bool, awaited: Listing | None = None
+                 ) -> None:
+        if alive and not link.closed and self.is_banned(link.peer):
+            left = math.ceil(self._bans[link.peer].until - self.now())
+            self.turn_away(link, link.peer, f"kicked as malicious, again in {left} s")
+        else:
+            super().verified(link, asked, alive, awaited)
+
+    def fault_of_key(self, link: ProvenLink) -> str:
+        start = self.vouched.latest(link.peer)
+        if start and signing.run_of(link.peer, start) in self._cheats:
+            return f"the run of {link.peer} has contradicted itself"
+        return super().fault_of_key(link)
+
+    def list_peer(self, link: ProvenLink) -> None:
+        super().list_peer(link)
+        if kicks := self._kicks():
+            link.send(kicks)
+
+    # Contradictions.
+
+    def on_contradiction(self, link: ProvenLink, evidence: Contradiction) -> None:
+        """Kick a peer if the run that it has proved last has contradicted itself. Of other runs,
+        seeds alone are heard, so that such a run cannot be registered here later."""
+        address = wire.origin_of(evidence.run)
+        is_latest = int(evidence.run.rpartition(b":")[2]) == self.vouched.latest(address)
+        if evidence.run in self._cheats or not is_latest and link.role != SPEAKER:
+            return
+        if not evidence.is_true():
+            raise ProtocolError("a contradiction that nobody has signed")
+        self._cheats[evidence.run] = True
+        account = link.peer if address.is_loopback else address.ip
+        if is_latest and (link.role == SPEAKER
+                          or self._proofs.of(account).spend(1, self.now())):
+            line = grammar.say("contradiction", evidence)
+            self.to_all(line)
+            for registered in self.registry.links():
+                registered.send(line)
+            self.output.write(line.decode().rstrip())
+            self.kick(address, 1.0, self.settings.ban)
+
+    # Reports of deaths that are not true.
+
+    def on_dead_node(self, link: ProvenLink, dead: Address, time: str, reporter: Address) -> None:
+        if self._disbelieved.get(link.peer, 0.0) <= self.now():
+            super().on_dead_node(link, dead, time, reporter)
+
+    def judge_report(self, dead: Address, row: Listing | None, line: bytes, is_own: bool,
+                     alive: bool) -> None:
+        super().judge_report(dead, row, line, is_own, alive)
+        reporter = wire.parse(line.rstrip())[1][2]
+        if alive and is_own and not self._untrue.of(reporter).spend(1, self.now()):
+            self._disbelieved[reporter] = self.now() + self.settings.ban
+            self.output.write(f"disbelieved:{reporter}")

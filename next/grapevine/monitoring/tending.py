@@ -1,0 +1,84 @@
+"""Tending: which seeds live, who changes the tree, and when rows may be on their way. Pure.
+
+The first living seed of config.txt adds seeds to the tree, removes those that do not live, and cuts
+the keys anew when loads are uneven. A seed lives, as another sees it, while it speaks and listens.
+Rows move when the tree has changed; they are late where a seed is late, or was silent.
+"""
+
+from grapevine.addresses import Address
+from grapevine.monitoring.grammar import Load
+from grapevine.monitoring.threaded_tree import ThreadedTree
+
+LIVING = 3  # periods for which a seed counts as living after its last word
+SETTLED = 2  # periods after which a seed is sure of what it sees, and rows have moved
+SILENT = 2.5  # periods without a load, after which rows from a seed may be late
+STEADY = 3  # uneven periods in a row before a recut, because a peer just kicked takes its rows
+# along, and others are about to be kicked, whose rows should stay now
+REST = 12  # periods at least between two recuts, because few heavy subjects never lie evenly
+
+
+class Tending:
+    def __init__(self, own: Address, seeds: list[Address], period: float, now: float):
+        """`seeds` are all, in the order of config.txt; `period` is in seconds."""
+        self._own, self._seeds, self._period = own, seeds, period
+        self.tree = ThreadedTree.alone(own)  # the newest that this seed knows
+        self._told: dict[Address, tuple[float, Load]] = {}  # seed -> its last load, and when
+        self._changed_at = self._awake_since = now
+        self._odd_at = now  # when rows were late last, or moved
+        self._cut_at, self._uneven = now - REST * period, 0
+
+    def take(self, tree: ThreadedTree, now: float) -> bool:
+        """Take a tree; return whether it is newer than the one before."""
+        if tree <= self.tree:
+            return False
+        self.tree, self._uneven = tree, 0
+        self._changed_at = self._odd_at = now
+        return True
+
+    def told(self, seed: Address, load: Load, now: float) -> None:
+        self._told[seed] = now, load
+
+    def odd(self, now: float) -> None:
+        """Note that rows may be late, because this seed is."""
+        self._odd_at = now
+
+    def stood_still(self, now: float) -> None:
+        self._awake_since = self._odd_at = now
+
+    def look(self, now: float) -> bool:
+        """Notice seeds that are silent, once a period; return whether one is."""
+        silent = any(self._told.get(seed, (self._changed_at,))[0] < now - SILENT * self._period
+                     for seed in self.tree.seeds() if seed != self._own)
+        if silent:
+            self._odd_at = now
+        return silent
+
+    def quiet_since(self) -> float:
+        """Return since when no row can have been late."""
+        return self._odd_at
+
+    def loads(self) -> dict[Address, Load]:
+        return {seed: load for seed, (_, load) in self._told.items()}
+
+    def is_awake(self, now: float) -> bool:
+        """Tell whether this seed was up without pause for long enough."""
+        return now - self._awake_since >= SETTLED * self._period
+
+    def mended(self, living: set[Address], now: float) -> ThreadedTree:
+        """Return the tree that is needed; the same, if another seed tends it."""
+        first = next(seed for seed in self._seeds if seed in living)
+        if first != self._own or not self.is_awake(now):
+            return self.tree
+        tree, loads = self.tree, self.loads()
+        for seed in self._seeds:
+            if seed in living and seed not in tree:
+                tree = tree.joined(self._own, seed, loads)
+            elif seed not in living and seed in tree:
+                tree = tree.without(self._own, seed, loads)
+        is_uneven = (tree is self.tree and now - self._changed_at >= SETTLED * self._period
+                     and tree.too_uneven(loads))
+        self._uneven = self._uneven + 1 if is_uneven else 0
+        if self._uneven >= STEADY and now - self._cut_at >= REST * self._period:
+            self._cut_at = now
+            return tree.recut(self._own, loads)
+        return tree

@@ -1,0 +1,318 @@
+"""Verdicts: rows in; badness, charges and pairs out.
+
+A subject is a peer that is judged. Its case has all rows about it and by it (see rows.py):
+
+    rate      what one reporter makes of the subject, from 0 to 1: the share of its copies that were
+              corrupt or forbidden, plus the share of messages that never came and are not excused
+    excuse    a peer owes no message to the neighbour that brought it first. It says itself how many
+              those were, but all excuses together are about what there was, and a tenth
+    paired    peers that have each named the other in some reports. Only these have rates, or else
+              ports that were neighbours for a moment would be reporters
+    badness   the lower median of the rates
+    outcome   the badness in the window of the last periods. Void reporters count among the three
+              that a judgement needs, because else their neighbours could not be judged, and no seed
+              would see that they lie
+    void      a reporter that differs from the outcome on more than half of its neighbours; its
+              rates are left out
+    charged   a slanderer, or bad by at least three reporters that are not void, if those who find
+              it bad are half of these and of void reporters that find it good, because liars can
+              starve an honest reporter until it is void. Only rows count that came since the last
+              charge, so that no event is in two charges. Several in a row make a peer guilty
+
+Pure: seeds with the same rows, and told the same, decide the same. `evaluate` is one round.
+"""
+
+import collections
+import math
+import statistics
+from typing import NamedTuple
+
+from grapevine.addresses import Address
+from grapevine.monitoring.grammar import BY
+
+# Rows count if they were reported between these times, in periods ago:
+SAID_FROM, SAID_TO = 6.5, 1.5  # what a reporter says, but nothing after the last report of the
+# subject, because a dead subject cannot say any more what excuses it
+FIRST_FROM, FIRST_TO = 12.0, 0.0  # what the subject had first, counted when it came; its reporter
+# counts it when it is missed, up to five periods later
+KNOWN_TO = 0.5  # what there was to know, from SAID_FROM on; others hear of that up to a period later
+SHORTEST = 1.75  # periods whose rows a charge needs: two reports, though turns are not punctual
+THRESHOLD = 0.10  # of a rate, or a badness: above it is bad
+MESSAGES = 20  # that a reporter must have judged the subject by
+REPORTERS = 3  # that a judgement needs; in a charge, void reporters do not count
+SUBJECTS = 3  # that a reporter must have judged to be void, or slandered to be charged
+EXCUSED = 1.1  # times the messages that there were: nobody is excused more
+PAIRED = 4  # reports in which two peers have to name each other, so that one place at a peer, which
+# port after port may have for a moment, makes two reporters at most
+PAIRED_FROM = 9.5  # periods from which these reports are
+JUDGED_IN = 4  # reports in which a peer judged a neighbour that is not paired with it, before it is
+# warned; at best every other report if replies take long
+JUDGED_FROM = 7.5  # periods from which these reports are
+
+
+class Said(NamedTuple):
+    """A peer's claims about another in a window."""
+
+    expected: int
+    missing: int
+    broken: int  # copies that were corrupt or forbidden
+    first: int  # as a subject, like the next
+    known: int  # messages that it has judged the other by, and so knows
+
+
+class View(NamedTuple):
+    """The judgement of one peer about another."""
+
+    rate: float
+    unexcused: float  # the same if nothing is excused; it may be above 1
+    broken: float  # the share of copies that were corrupt or forbidden
+
+
+class Guilt(NamedTuple):
+    """The badness of a charged subject, and the rates of its reporters. A slanderer's badness is the
+    share of its neighbours about which it lies, 0.1 at least."""
+
+    badness: float
+    rates: dict[Address, float]
+
+
+class Found(NamedTuple):
+    """The findings of a round."""
+
+    known: int
+    judged: dict[Address, float]
+    void: list[Address]
+    unconfirmed: list[tuple[Address, Address]]
+    charged: dict[Address, Guilt]
+
+
+class Window:
+    """What was said about a subject, and by it, in some periods: from `since` periods ago on."""
+
+    def __init__(self, about: dict[Address, Said], by: dict[Address, Said], since: float):
+        self.about, self.by, self.since = about, by, since
+
+    def known(self) -> int | None:
+        return max((said.known for said in self.by.values()), default=None)
+
+    def rates(self, known: int | None) -> dict[Address, float]:
+        """Return the rates of the reporters that count. `known` is how many messages there were;
+        without it, all excuses are granted."""
+        views = _views(self.about, self.by, self._excused(known))
+        return {other: view.rate for other, view in views.items()}
+
+    def _excused(self, known: int | None) -> float:
+        """Return the share of a neighbour's messages that may be excused. No message came first
+        from two neighbours, so all excuses are about `known` at most, or after a freeze what was
+        expected. The largest are cut. A reporter that finds the subject bad whatever is excused has
+        no part in them, or else a liar could use up those of others."""
+        about = {other: said for other, said in self.about.items() if other in self.by}
+        if known is None or not about:
+            return 1.0
+        judged = [said.expected for said in about.values() if said.expected >= MESSAGES]
+        all_said = max(known, statistics.median_high(judged or [0]))
+        claims = sorted(((min(said.missing, self.by[other].first), min(said.expected, all_said))
+                         for other, said in about.items()
+                         if not is_bad(_view(said, self.by[other].first, 1.0).rate)),
+                        key=lambda claim: claim[0] / max(1, claim[1]))
+        left, whole = EXCUSED * all_said, sum(expected for _, expected in claims)
+        for claimed, expected in claims:
+            if claimed * whole > left * expected:
+                return left / whole
+            left, whole = left - claimed, whole - expected
+        return 1.0
+
+    def views(self) -> dict[Address, View]:
+        """Return the subject's views of its neighbours, excusing all."""
+        return _views(self.by, self.about, 1.0)
+
+
+class Case:
+    """A subject, and the rows about it and by it, but for banned peers. `charged_at` is when it was
+    charged last."""
+
+    def __init__(self, subject: Address, rows, now: float, period: float, banned=(),
+                 charged_at: float = -math.inf):
+        self.subject = subject
+        about, by = collections.defaultdict(list), collections.defaultdict(list)
+        for row in rows:
+            if row.other != subject and row.other not in banned:
+                age = (now - row.at) / period
+                (by if row.side == BY else about)[row.other].append((age, row.entry))
+        last = min((age for rows in by.values() for age, _ in rows), default=0.0)
+        named, naming = ({other for other, rows in rows_of.items()
+                          if _count(rows, PAIRED_FROM) >= PAIRED}
+                         for rows_of in (by, about))  # whom it has named, and who has named it
+        paired = named & naming
+
+        def window(since: float) -> Window:
+            return Window(_in_window(about, paired, since, max(SAID_TO, last)),
+                          _in_window(by, paired, since, SAID_TO), since)
+
+        self.present = window(SAID_FROM)
+        since = min(SAID_FROM, (now - charged_at) / period + SAID_TO)
+        self.new = self.present if since == SAID_FROM else window(since)  # since the last charge
+        self.unconfirmed = [(subject, other) for other in sorted(by.keys() - naming)
+                            if _count(filter(_judges, by[other]), JUDGED_FROM) >= JUDGED_IN]
+
+
+def _count(rows, most: float) -> int:
+    """Return how many rows are at most so many periods old."""
+    return sum(age <= most for age, _ in rows)
+
+
+def _judges(row) -> bool:
+    """Return whether a row says more than FIRST, whose messages may have waited for long."""
+    entry = row[1]
+    return entry.expected > entry.first or entry.corrupt > 0 or entry.forbidden > 0
+
+
+def _in_window(rows_of, paired, since: float, until: float) -> dict[Address, Said]:
+    """Return the claims by each paired peer, or about each. Peers are heard as reporters only in
+    what is at least `until` periods old."""
+    found = {other: _said(rows_of[other], since, until) for other in paired}
+    return {other: said for other, said in found.items() if said is not None}
+
+
+def _said(rows, since: float, until: float) -> Said | None:
+    """Sum up rows, by their ages in periods."""
+    expected = missing = broken = first = known = 0
+    found = False
+    for age, entry in rows:
+        if FIRST_TO < age <= FIRST_FROM:
+            found = True
+            first += entry.first
+        if KNOWN_TO < age <= since:
+            known += entry.expected
+        if until < age <= since:
+            expected += entry.expected
+            missing += entry.missing
+            broken += entry.corrupt + entry.forbidden
+    return Said(expected, missing, broken, first, known) if found else None
+
+
+def _views(said_of, own_of, excused: float) -> dict[Address, View]:
+    """Return views by peers that both say something in the window, with enough messages."""
+    return {other: _view(said, own_of[other].first, excused) for other, said in said_of.items()
+            if other in own_of and said.expected + said.broken >= MESSAGES}
+
+
+def _view(said: Said, first: int, excused: float) -> View:
+    expected = max(1, said.expected)
+    broken = said.broken / max(1, said.expected - said.missing + said.broken)  # of all its copies
+    omitted = said.missing - min(said.missing, first, excused * said.expected)
+    return View(min(1.0, broken + omitted / expected), broken + said.missing / expected, broken)
+
+
+def badness_of(rates: dict[Address, float], void) -> float | None:
+    """Return the badness for a charge; None with too few reporters."""
+    left = _without(rates, void)
+    return statistics.median_low(left.values()) if len(left) >= REPORTERS else None
+
+
+def outcome_of(rates: dict[Address, float], void) -> float | None:
+    """Return the badness by which reporters are judged in turn, or None."""
+    left = _without(rates, void)
+    return statistics.median_low(left.values()) if left and len(rates) >= REPORTERS else None
+
+
+def _without(rates: dict[Address, float], void) -> dict[Address, float]:
+    return {reporter: rate for reporter, rate in rates.items() if reporter not in void}
+
+
+def is_bad(share: float) -> bool:
+    return share > THRESHOLD
+
+
+def false_share(views: dict[Address, View], judged: dict[Address, float]) -> float:
+    """Return the share of judged neighbours about which a peer is wrong. It differs from their
+    outcome whatever is excused; 0 if too few are judged."""
+    both = [(view, is_bad(judged[other])) for other, view in views.items() if other in judged]
+    differing = sum(not is_bad(view.unexcused) if bad else is_bad(view.rate) for view, bad in both)
+    return differing / len(both) if len(both) >= SUBJECTS else 0.0
+
+
+def is_void(views: dict[Address, View], judged: dict[Address, float]) -> bool:
+    return false_share(views, judged) > 0.5
+
+
+def slanders(views: dict[Address, View], judged: dict[Address, float]) -> bool:
+    """Return whether a void reporter accuses most neighbours, and three falsely.
+    To accuse is to call copies corrupt or forbidden. Missing messages are no slander, because a
+    starved peer misses them honestly; nor are bad copies of few neighbours, because attackers may
+    send them to this peer alone."""
+    accused = [other for other, view in views.items() if is_bad(view.broken)]
+    good = sum(not is_bad(judged.get(other, 1.0)) for other in accused)
+    return good >= SUBJECTS and len(accused) > len(views) / 2
+
+
+def evaluate(cases: list[Case], known_elsewhere: list[int], judged: dict[Address, float],
+             void: set[Address]) -> Found:
+    """Judge some subjects of a seed. The rest is what it knows besides: how many messages there
+    were by other seeds, outcomes and void reporters by its own other rounds and by other seeds."""
+    here, known = _known(cases, known_elsewhere)
+    judged = judged | _judged(cases, known, void)
+    others = void.difference(case.subject for case in cases)
+    void_here = [case.subject for case in cases if is_void(case.present.views(), judged)]
+    void = others.union(void_here)
+    judged_here = _judged(cases, known, void)
+    judged.update(judged_here)
+    known_since = _Known(cases, known)
+    charges = {case.subject: _charge(case, known_since.of(case.new.since), judged, void)
+               for case in cases if case.new.since - SAID_TO >= SHORTEST}
+    return Found(here, judged_here, void_here,
+                 [pair for case in cases for pair in case.unconfirmed],
+                 {subject: guilt for subject, guilt in charges.items() if guilt is not None})
+
+
+def _known(cases: list[Case], elsewhere: list[int]) -> tuple[int, int | None]:
+    """Return how many messages there were by this seed, by all seeds. 0 and None: unknown. The
+    upper median is taken twice, because a seed's only subject may lie."""
+    told = [known for case in cases if (known := case.present.known()) is not None]
+    here = statistics.median_high(told) if told else 0
+    seeds = [known for known in (here, *elsewhere) if known]
+    return here, (statistics.median_high(seeds) if seeds else None)
+
+
+class _Known:
+    """How many messages there were in shorter windows than the present one: fewer, by the share that
+    the subjects at hand tell of."""
+
+    def __init__(self, cases: list[Case], known: int | None):
+        self._cases, self._found = cases, {SAID_FROM: known}
+
+    def of(self, since: float) -> int | None:
+        if since not in self._found:
+            self._found[since] = self._share(since)
+        return self._found[since]
+
+    def _share(self, since: float) -> int | None:
+        known = self._found[SAID_FROM]
+        of_these = [case for case in self._cases if case.new.since == since]
+        told = [case.new.known() for case in of_these if case.new.known() is not None]
+        in_all = [case.present.known() for case in of_these if case.present.known() is not None]
+        if known is None or not told or not in_all:
+            return known
+        share = statistics.median_high(told) / max(1, statistics.median_high(in_all))
+        return math.ceil(known * min(1.0, share))
+
+
+def _judged(cases: list[Case], known: int | None, void) -> dict[Address, float]:
+    """Return the outcome of every subject that can be judged."""
+    found = {case.subject: outcome_of(case.present.rates(known), void) for case in cases}
+    return {subject: badness for subject, badness in found.items() if badness is not None}
+
+
+def _charge(case: Case, known: int | None, judged, void) -> Guilt | None:
+    """Charge a subject, or not. If there were too few messages to judge anybody by, only liars claim
+    to have judged more, so their rates charge nobody."""
+    rates = case.new.rates(known)
+    badness = badness_of(rates, void)
+    if badness is not None and is_bad(badness) and (known is None or known >= MESSAGES):
+        left = _without(rates, void)
+        if 2 * sum(map(is_bad, left.values())) >= sum(
+                peer not in void or not is_bad(rate) for peer, rate in rates.items()):
+            return Guilt(badness, left)
+    if case.subject in void and slanders(views := case.new.views(), judged):
+        return Guilt(max(THRESHOLD, false_share(views, judged)), {})
+    return None

@@ -1,0 +1,140 @@
+"""The watch of a peer: what each neighbour owed, and what it brought. Pure.
+
+A link keeps the order of lines, so who replies to a Liveness Request has read all that was sent
+before. If it got a message first from here, it owes no copy; else its own copy was sent before the
+reply. So a new message is owed by every neighbour but the one that brought it, a copy pays for it,
+and what is left when a reply comes, and is older than its request, is missing.
+
+Nobody owes a message of this peer, one that was fetched, one that was said long ago or before the
+link stood, or one of a run that others may not take. Copies are counted by line, which an honest
+origin signs once, and by run and number where another line has the same.
+"""
+
+from grapevine.addresses import Address
+from grapevine.monitoring.grammar import Entry
+from grapevine.signing.grammar import Signed
+from grapevine.tools import Recent
+
+RECENT = 10.0  # seconds between TIME of a message and this peer's clock, beyond which nobody owes
+# it: it was fetched somewhere, or clocks disagree
+STANDS = 2.0  # seconds after which a link is at both ends in the table of neighbours
+LOG_LIMIT = 20_000  # messages that neighbours are still to be judged by
+OTHERS_LIMIT = 2_000  # numbers of a neighbour that came in other lines, or before their run was known
+EXPECTED, MISSING, FIRST, CORRUPT, FORBIDDEN = range(5)  # in counts, as in an Entry
+
+
+class _Owed:
+    """A signed line that neighbours owe."""
+
+    __slots__ = ("signed", "said_at", "source", "brought_by")
+
+    def __init__(self, signed: Signed, said_at: float, source):
+        self.signed, self.said_at, self.source = signed, said_at, source
+        self.brought_by = {source}  # links
+
+
+class _Row:
+    """A watched link."""
+
+    def __init__(self, stands_at: float, judged: int):
+        self.stands_at = stands_at  # by the clock; what was said before is not owed
+        self.judged = judged  # number of the first line that it is not judged by yet
+        self.asked: tuple[float, int] | None = None  # TIME of a request, lines that were owed then
+        self.others = Recent(OTHERS_LIMIT)  # (run, number) that came in another line
+
+
+class Watch:
+    def __init__(self, owes: bool):
+        """`owes`: neighbours owe each other all messages; where rumors spread, they do not."""
+        self._owes = owes
+        self._rows: dict[object, _Row] = {}  # by link
+        self._log: list[_Owed] = []  # lines that not all neighbours are judged by
+        self._begin, self._size = 0, 0  # number of the first of them; their messages
+        self._of_line: dict[bytes, _Owed] = {}
+        # neighbour in this period, present or former -> its counts
+        self._counts: dict[Address, list[int]] = {}
+
+    def linked(self, link, time: float) -> None:
+        self._rows[link] = _Row(time + STANDS, self._begin + len(self._log))
+        self._counts.setdefault(link.peer, [0] * 5)
+
+    def ended(self, link) -> None:
+        self._rows.pop(link, None)
+
+    # What comes.
+
+    def copies(self, link, lines: list[bytes]) -> None:
+        """Note lines of a neighbour, of whatever kind."""
+        for owed in filter(None, map(self._of_line.get, lines)):
+            owed.brought_by.add(link)
+
+    def others(self, link, signed: Signed) -> None:
+        """Note messages that are known by another line, or whose run is not known yet."""
+        row = self._rows.get(link)
+        for number in signed.numbers if row is not None else ():
+            row.others[signed.run, number] = True
+
+    def new(self, link, signed: Signed, time: float, is_owed: bool) -> None:
+        """Note a new line that a neighbour has brought."""
+        self.count(link, FIRST, len(signed.messages))  # at once: it may miss them soon
+        self.count(link, EXPECTED, len(signed.messages))
+        said_at = float(signed.messages[0].split(b":", 2)[1])
+        if is_owed and abs(time - said_at) <= RECENT:
+            owed = self._of_line[signed.line] = _Owed(signed, said_at, link)
+            self._log.append(owed)
+            self._size += len(signed.messages)
+        while self._size > LOG_LIMIT:
+            self._forget(1)
+
+    def count(self, link, what: int, number: int) -> None:
+        if link in self._rows:
+            self._counts[link.peer][what] += number
+
+    def contradicted(self, run: bytes) -> None:
+        """Judge nobody by a run of which others may have another text."""
+        for owed in self._log:
+            if owed.signed.run == run:
+                owed.brought_by.update(self._rows)
+
+    # Judging.
+
+    def may_ask(self, link, time: float) -> bool:
+        """Note that a request leaves now behind all that was sent; not while one is unanswered."""
+        row = self._rows.get(link)
+        if row is None or row.asked is not None:
+            return False
+        row.asked = time, self._begin + len(self._log)
+        return True
+
+    def replied(self, link, time: float) -> None:
+        """Judge a neighbour that has replied to a request of this TIME."""
+        row = self._rows.get(link)
+        if row is None or row.asked is None or time < row.asked[0]:
+            return
+        (_, until), row.asked = row.asked, None
+        for owed in self._log[max(0, row.judged - self._begin):max(0, until - self._begin)]:
+            if owed.source is not link and row.stands_at <= owed.said_at:
+                self.count(link, EXPECTED, len(owed.signed.messages))
+                if self._owes and link not in owed.brought_by:
+                    self.count(link, MISSING, sum((owed.signed.run, number) not in row.others
+                                                  for number in owed.signed.numbers))
+        row.judged = max(row.judged, until)
+
+    def _forget(self, count: int) -> None:
+        for owed in self._log[:count]:
+            self._size -= len(owed.signed.messages)
+            self._of_line.pop(owed.signed.line, None)
+        del self._log[:count]
+        self._begin += count
+
+    def entries(self) -> list[Entry]:
+        """End a period. Return what was seen of each neighbour, and of each former one that was
+        judged in it: who was one for a moment only is not named."""
+        judged = min((row.judged for row in self._rows.values()),
+                     default=self._begin + len(self._log))
+        self._forget(max(0, judged - self._begin))
+        present = {link.peer: [0] * 5 for link in self._rows}
+        counts, self._counts = self._counts, present
+        return [Entry(peer, *counted) for peer, counted in sorted(
+                    counts.items(), key=lambda item: item[0] not in present)
+                if peer in present or counted[EXPECTED] > counted[FIRST]]
