@@ -3,7 +3,6 @@
 import pytest
 
 import grapevine.signing.messages
-import grapevine.signing.peer
 from grapevine.signing.peer import SignedPeer
 from tests.tools.signing import KeyMachine, neighbour, signed, signer
 from tests.tools.virtual import NODE, Scene
@@ -127,8 +126,7 @@ def test_two_lines_that_share_a_number_are_a_contradiction_and_what_is_new_is_ta
 
 def test_who_has_signatures_checked_in_vain_is_heard_more_slowly_and_what_is_true_still_comes(
         monkeypatch):
-    for module in grapevine.signing.peer, grapevine.signing.messages:
-        monkeypatch.setattr(module, "CORRUPT_LIMIT", 10_000)
+    monkeypatch.setattr(grapevine.signing.messages.SignedMessages, "CORRUPT_LIMIT", 10_000)
     scene, (one, end) = scene_with(A)
     for at in range(1, 1_001):
         end.say(one.signed(at, "said").replace(":said", ":Said"))
