@@ -180,6 +180,10 @@ class JudgingSeed(KeepingSeed):
         self.remove(peer, row, ban.reason)
         self.rows.forget(peer)
 
+    def kicked(self) -> int:
+        """Return how many peers are shut out."""
+        return sum(map(self.is_banned, self._bans))
+
     def _kick_line(self, peer: Address) -> bytes:
         ban = self._bans[peer]
         return grammar.say("kick", peer, ban.badness, ban.until - self.now())

@@ -36,7 +36,7 @@ SAID_FROM, SAID_TO = 6.5, 1.5  # what a reporter says, but nothing after the las
 FIRST_FROM, FIRST_TO = 12.0, 0.0  # what the subject had first, counted when it came; its reporter
 # counts it when it is missed, up to five periods later
 KNOWN_TO = 0.5  # what there was to know, from SAID_FROM on; others hear of that up to a period later
-SHORTEST = 1.75  # periods whose rows a charge needs: two reports, though turns are not punctual
+SHORTEST = 0.75  # periods whose rows a charge needs: a report, though turns are not punctual
 THRESHOLD = 0.10  # of a rate, or a badness: above it is bad
 MESSAGES = 20  # that a reporter must have judged the subject by
 REPORTERS = 3  # that a judgement needs; in a charge, void reporters do not count

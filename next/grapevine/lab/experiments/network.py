@@ -3,6 +3,7 @@
 All seeds of config.txt are in one process, and the peers in few (`--processes`), each a worker with
 a loop. A peer that is to be killed has a process of its own. The runner asks workers for counts,
 and tells when all peers are registered, when all have a neighbour, and when all know everything.
+With `--malicious` some peers attack, and the network gossips on until they should be found out.
 """
 
 import contextlib
@@ -10,12 +11,14 @@ import glob
 import json
 import math
 import os
+import random
 import socket
 import subprocess
 import sys
 import time
 
 from grapevine.addresses import Address, address_of
+from grapevine.lab.attackers import WORDS, Attack, deal, parse_attacks
 from grapevine.lab.demo import FIRST_PORT, check, say, start
 from grapevine.settings import majority
 from grapevine.terminal.command_line import (
@@ -26,6 +29,10 @@ from grapevine.terminal.programs import seed_addresses, take_signals
 OUTPUTS = os.path.join(HOME, "outputs", "network")
 LOOK = 0.2  # seconds between two questions for counts
 ENDED = "a worker has ended; its error stands above"
+PERIODS = 24  # of a network with attackers, once all are linked
+PER_CORE = 20  # peers whose periods of a second a core can hold
+PER_PERIOD = 25  # messages that all peers say together
+FOR_EVER = 1_000_000_000  # messages of a peer that gossips without end
 REMOVED_WITHIN = 30.0  # seconds beyond the misses, until seeds have removed who was killed
 
 
@@ -40,6 +47,8 @@ def network_parser() -> Parser:
                         help="in how many processes (%(default)s)")
     parser.add_argument("--kill", type=count(0), metavar="K", default=0,
                         help="once gossip is delivered, K peers more are killed (0)")
+    parser.add_argument("--malicious", type=parse_attacks, metavar="KIND:COUNT[:SHARE],…",
+                        help="peers that attack, or none; all watch, and gossip without end")
     parser.add_argument("--once", action="store_true",
                         help="end when all is delivered, and the dead are removed, and check")
     add_common(parser, OUTPUTS)
@@ -52,10 +61,12 @@ def run_network(arguments: list[str]) -> int:
     os.makedirs(args.outputs, exist_ok=True)
     for path in glob.glob(os.path.join(args.outputs, "*_*.txt")):
         os.remove(path)
+    if args.malicious is not None:
+        watch(args)
     take_signals()
     with Network(args) as network:
         network.begin()
-        network.await_delivery()
+        network.await_delivery() if args.malicious is None else network.await_verdicts()
         if args.kill:
             network.kill()
         network.tell_cost()
@@ -63,6 +74,15 @@ def run_network(arguments: list[str]) -> int:
             say("Ctrl-C ends it.")
             network.watch()
     return check(args.outputs) if args.once else 0
+
+
+def watch(args) -> None:
+    """Set what a network with attackers needs: its pace is what this machine can hold."""
+    args.monitor, args.gossip_count = True, FOR_EVER
+    args.report_interval = max(1.0, args.peers / (PER_CORE * (os.cpu_count() or 1)))
+    args.gossip_interval = args.report_interval * args.peers / PER_PERIOD
+    if any(attack.kind == "forbidden" for attack in args.malicious):
+        args.filter = WORDS
 
 
 def free_addresses(seeds: list[Address], wanted: int) -> list[Address]:
@@ -119,6 +139,8 @@ class Network:
         self._seeds = seed_addresses(None, load_seeds(args.config))
         peers = free_addresses(self._seeds, args.peers + args.kill)
         self._peers, self._victims = peers[:args.peers], peers[args.peers:]
+        attacks: tuple[Attack, ...] = args.malicious or ()
+        self._roles = deal(attacks, self._peers, random.Random())
         self._processes: list[subprocess.Popen] = []  # of victims
         self.workers: list[WorkerProcess] = []
         self.counts: dict[str, float] = {}
@@ -132,9 +154,10 @@ class Network:
     def begin(self) -> None:
         """Start all nodes, and tell when all peers have seeds and neighbours."""
         flags = ["--config", self._args.config, "--outputs", self._args.outputs]
-        flags += [text for name in OF_PEERS if name not in ("filter", "sign")
+        flags += [text for name in OF_PEERS if name not in ("filter", "sign", "monitor")
                   for text in (f"--{name.replace('_', '-')}", str(getattr(self._args, name)))]
-        flags += ["--sign"] if self._args.sign else []
+        flags += [f"--{name}" for name in ("sign", "monitor") if getattr(self._args, name)]
+        flags += ["--filter", self._filter_file()] if self._args.filter else []
         self._start_worker(flags, "seed", self._seeds)
         self._await("nodes", len(self._seeds))
         self._begun = time.monotonic()
@@ -150,7 +173,15 @@ class Network:
 
     def _start_worker(self, flags: list[str], kind: str, addresses: list[Address]) -> None:
         self.workers.append(WorkerProcess(self._stack, flags))
-        self.workers[-1].order(*(f"{kind} {address}" for address in addresses))
+        self.workers[-1].order(*(f"{kind} {address} {self._roles.get(address, '')}".rstrip()
+                                 for address in addresses))
+
+    def _filter_file(self) -> str:
+        """Write the words of the filter into a file for all nodes."""
+        path = os.path.join(self._args.outputs, "filter.txt")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("".join(f"{word}\n" for word in self._args.filter))
+        return path
 
     def look(self) -> None:
         """Ask all workers for their counts."""
@@ -173,6 +204,14 @@ class Network:
         everybody = len(self._peers) + len(self._victims)
         messages = everybody * self._settings.gossip_count
         self._await("known", len(self._peers) * messages)
+
+    def await_verdicts(self) -> None:
+        """Wait until attackers should have been kicked."""
+        seconds = PERIODS * self._args.report_interval
+        say(f"{len(self._roles)} peers attack; for {seconds:.0f} s all watch, and gossip …")
+        time.sleep(seconds)
+        self.look()
+        say(f"{time.monotonic() - self._begun:6.1f} s  kicked: {self.counts['kicked']:.0f}")
 
     def kill(self) -> None:
         """Kill the victims, and wait until seeds have removed, and neighbours reported them."""

@@ -2,10 +2,11 @@
 
 Its standard input has orders, one a line; when that ends, all peers leave, and the process ends:
 
-    seed IP:PORT      start a seed
-    peer IP:PORT      start a peer
-    say IP:PORT TEXT  have a peer say something
-    count             print a line of counts, JSON: see `Worker.count`
+    seed IP:PORT        start a seed
+    peer IP:PORT        start a peer
+    peer IP:PORT ROLE   start a peer that attacks (lab/attackers.py)
+    say IP:PORT TEXT    have a peer say something
+    count               print a line of counts, JSON: see `Worker.count`
 """
 
 import json
@@ -17,6 +18,7 @@ import time
 
 from grapevine.addresses import parse_address
 from grapevine.classes import peer_class, seed_class
+from grapevine.lab.attackers import attacker_class, parse_role
 from grapevine.settings import majority
 from grapevine.terminal.command_line import (
     SETTINGS, Parser, add_common, add_settings, cannot_listen, load_seeds, run_command, settings_of,
@@ -65,15 +67,16 @@ class Worker:
             node = self._nodes["peer"][parse_address(where)]
             node.world.call(node.originate, [text.rstrip("\n")])
         else:
-            self.start(order, parse_address(where))
+            node_class = attacker_class(parse_role(text)) if text else self._classes[order]
+            self.start(order, parse_address(where), node_class)
 
-    def start(self, kind: str, address) -> None:
+    def start(self, kind: str, address, node_class: type) -> None:
         try:
             world = LoopWorld(self.loop, address)
         except OSError as error:
             raise cannot_listen(address, error) from None
         output = open_output(self._args.outputs, kind, address, None)
-        node = self._classes[kind](address, self._settings, output, world, self._seeds)
+        node = node_class(address, self._settings, output, world, self._seeds)
         self._nodes[kind][address] = node
         world.begin(node)
 
@@ -88,6 +91,7 @@ class Worker:
             "known": sum(peer.messages.count() + peer.messages.dropped["texts evicted"]
                          for peer in peers),
             "broken": sum(len(peer.neighbours.rows) - len(peer.neighbours.links) for peer in peers),
+            "kicked": max([seed.kicked() for seed in seeds if self._settings.monitor], default=0),
             "listed": sum(len(seed.registry.rows) for seed in seeds),
             "cpu": used.user + used.system, "memory": peak_memory()}
 
