@@ -21,7 +21,7 @@ from grapevine.monitoring.threaded_tree import ThreadedTree, key_of
 from grapevine.node import CONNECT, END, INTRODUCTION, UNIDENTIFIED, UP
 from grapevine.signing.proving import with_more
 from grapevine.signing.seed import VouchingSeed
-from grapevine.tools import Backoff, ProtocolError
+from grapevine.tools import ProtocolError
 from seed import REGISTERED
 
 SPEAKER = "SPEAKER"  # the role of a link to another seed, which this one has dialled
@@ -31,7 +31,7 @@ LISTENER = "LISTENER"  # the same, once that seed has confirmed it
 KEPT = 12  # periods for which rows are kept
 REPORTERS_LIMIT = 10_000  # peers whose reports are remembered
 BACKLOG = 64 << 20  # bytes that may wait for another seed: all rows of a table
-FIRST_PAUSE, LAST_PAUSE = 0.25, 2.0  # seconds between two dials of a seed
+REDIAL = 0.5  # seconds until a seed whose link has ended is dialled again
 LATE_TURN = 0.15  # of a period: if this seed is later, rows may be, which wait for several turns
 
 
@@ -48,17 +48,16 @@ class KeepingSeed(VouchingSeed):
     def __init__(self, address: Address, settings, output, world, seeds: list[Target]):
         super().__init__(address, settings, output, world, seeds)
         self.period = settings.report_interval
-        seeds = [seed for seed in seeds if isinstance(seed, Address)]  # names keep no rows
-        self._retries = {seed: Backoff(FIRST_PAUSE, LAST_PAUSE)
-                         for seed in seeds if seed != address}
-        self._speakers: dict[Address, Link] = {}
+        self._seeds = list(dict.fromkeys([*seeds, address]))
+        self._where: dict[Target, Address] = {  # of a name since this seed has reached it
+            seed: seed for seed in self._seeds if isinstance(seed, Address)}
+        self._speakers: dict[Target, Link] = {}  # of each other seed, since it was dialled last
         self._listeners: dict[Address, Link] = {}
         self._claims: dict[str, Link] = {}  # NONCE -> the link on which this seed has said it
         self._to_confirm: dict[Address, str] = {}  # seed -> NONCE that it has said last
         self.rows = Rows()
         self.reporters = Reporters(REPORTERS_LIMIT, self.period)
-        self.tending = Tending(address, list(dict.fromkeys([*seeds, address])), self.period,
-                               self.now())
+        self.tending = Tending(address, self.period, self.now())
         self._moved = self._counted = self._hops = 0  # rows, since `load:` was written
         self._due = self.now()  # when the next turn is
 
@@ -66,28 +65,28 @@ class KeepingSeed(VouchingSeed):
         super().start()
         self._due += self.rng.random() * self.period
         self.keep("monitoring", self.monitor, self._due - self.now())
-        for seed in self._retries:
+        for seed in self.others:
             self.dial_seed(seed)
 
     # The other seeds.
 
-    def dial_seed(self, seed: Address) -> None:
+    def dial_seed(self, seed: Target) -> None:
         self._speakers[seed] = self.dial(SPEAKER, seed, CONNECT)
 
     def listen(self, link: Link) -> None:
         """A dial has reached a seed, which is to speak."""
-        self.trust(link, SPEAKER, link.peer)
+        self._where[link.peer] = link.remote
+        self.trust(link, SPEAKER, link.remote)
         link.heard = self.now()
         link.send(grammar.say("listen", self.address))
 
     def speaker_ended(self, link: Link, error: OSError | None) -> None:
-        retry = self._retries[link.peer]
-        retry.failed(self.now())
-        self.later(retry.due - self.now(), self.dial_seed, link.peer)
+        seed = next(seed for seed, speaker in self._speakers.items() if speaker is link)
+        self.later(REDIAL, self.dial_seed, seed)
 
     def on_listen(self, link: Link, seed: Address) -> None:
         """Somebody says that it is another seed, which is asked over its own link."""
-        if seed not in self._retries or seed.ip != link.remote.ip:
+        if seed == self.address or seed not in self.seeds() or seed.ip != link.remote.ip:
             raise ProtocolError(f"{seed} is no seed of this network, or not its IP")
         link.role, link.peer = CLAIMANT, seed
         self.expect(link, INTRODUCTION)
@@ -119,7 +118,6 @@ class KeepingSeed(VouchingSeed):
         self.trust(claim, LISTENER, link.peer)
         claim.limit = BACKLOG
         self._listeners[link.peer] = claim
-        self._retries[link.peer].reset()
         claim.send(self.said_first(link.peer))
 
     def listener_ended(self, link: Link, error: OSError | None) -> None:
@@ -141,14 +139,19 @@ class KeepingSeed(VouchingSeed):
         if seed in self._listeners:
             self._listeners[seed].send(data)
 
+    def seeds(self) -> list[Address]:
+        """Return where the seeds are, in the order of config.txt, and this one at last if it is not
+        in there."""
+        return [self._where[seed] for seed in self._seeds if seed in self._where]
+
     def _living(self, now: float) -> set[Address]:
         """Return the seeds that speak and listen. Who says nothing is dialled anew."""
         since = now - LIVING * self.period
         for link in self._speakers.values():
             if link.deadline is None and link.heard < since:
                 link.close("silent")
-        return {self.address, *(seed for seed, link in self._speakers.items()
-                                if link.heard >= since and seed in self._listeners)}
+        return {self.address, *(link.peer for link in self._speakers.values()
+                                if link.heard >= since and link.peer in self._listeners)}
 
     # Rows.
 
@@ -201,7 +204,7 @@ class KeepingSeed(VouchingSeed):
 
     def on_tree(self, link: Link, version: int, author: Address, starts) -> None:
         tree = ThreadedTree(version, author, starts)
-        if not {author, *tree.seeds()} <= {self.address, *self._retries}:
+        if not {author, *tree.seeds()} <= set(self.seeds()):
             raise ProtocolError("a tree with somebody in it who is no seed")
         self.take_over(tree)
 
@@ -241,7 +244,8 @@ class KeepingSeed(VouchingSeed):
         load = self.rows.load(*self.tending.tree.interval(self.address))
         self.tending.told(self.address, load, now)
         self.to_all(grammar.say("tree", *self.tending.tree) + grammar.say("load", *load))
-        self.take_over(self.tending.mended(living, now))
+        self.take_over(self.tending.mended(
+            [seed for seed in self.seeds() if seed in living], now))
         loads = self.tending.loads()
         rows = [loads[seed].rows for seed in self.tending.tree.seeds() if seed in loads]
         self.output.write(

@@ -18,9 +18,9 @@ REST = 12  # periods at least between two recuts, because few heavy subjects nev
 
 
 class Tending:
-    def __init__(self, own: Address, seeds: list[Address], period: float, now: float):
-        """`seeds` are all, in the order of config.txt; `period` is in seconds."""
-        self._own, self._seeds, self._period = own, seeds, period
+    def __init__(self, own: Address, period: float, now: float):
+        """`period` is in seconds."""
+        self._own, self._period = own, period
         self.tree = ThreadedTree.alone(own)  # the newest that this seed knows
         self._told: dict[Address, tuple[float, Load]] = {}  # seed -> its last load, and when
         self._changed_at = self._awake_since = now
@@ -64,16 +64,17 @@ class Tending:
         """Tell whether this seed was up without pause for long enough."""
         return now - self._awake_since >= SETTLED * self._period
 
-    def mended(self, living: set[Address], now: float) -> ThreadedTree:
-        """Return the tree that is needed; the same, if another seed tends it."""
-        first = next(seed for seed in self._seeds if seed in living)
-        if first != self._own or not self.is_awake(now):
+    def mended(self, living: list[Address], now: float) -> ThreadedTree:
+        """Return the tree that is needed; the same, if another seed tends it. The living seeds are
+        in the order of config.txt."""
+        if living[0] != self._own or not self.is_awake(now):
             return self.tree
         tree, loads = self.tree, self.loads()
-        for seed in self._seeds:
-            if seed in living and seed not in tree:
+        for seed in living:
+            if seed not in tree:
                 tree = tree.joined(self._own, seed, loads)
-            elif seed not in living and seed in tree:
+        for seed in tree.seeds():
+            if seed not in living:
                 tree = tree.without(self._own, seed, loads)
         is_uneven = (tree is self.tree and now - self._changed_at >= SETTLED * self._period
                      and tree.too_uneven(loads))

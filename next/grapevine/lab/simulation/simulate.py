@@ -9,13 +9,15 @@ import sys
 import time
 from typing import NamedTuple
 
+from grapevine.lab.attackers import parse_attacks
 from grapevine.lab.simulation.accidents import (
     SEEDS_LIMIT, Conditions, Schedule, parse_schedule, seed_addresses)
 from grapevine.lab.simulation.drawing import draw_schedule
 from grapevine.lab.simulation.judge import Fault, Judge
 from grapevine.lab.simulation.liars import LyingSeed
 from grapevine.lab.simulation.lives import Lives
-from grapevine.settings import WAYS
+from grapevine.lab.simulation.watched import watched_main
+from grapevine.settings import WAYS, parse_capacity
 from grapevine.worlds.virtual import NodeFailed
 
 FAILED, USAGE = 1, 2  # exit codes
@@ -80,6 +82,8 @@ def simulate_main(arguments: list[str]) -> int:
     """Carry out the command, and return its exit code: 0 if all held."""
     try:
         args = _parse(arguments)
+        if args.malicious:
+            return watched_main(args)
         return (_play_many if args.schedules else _play_one)(args)
     except (OSError, ValueError) as error:
         print(f"simulate: {error}", file=sys.stderr)
@@ -100,6 +104,10 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
             return int(text)
         return parse
 
+    def attacks(text: str) -> str:
+        parse_attacks(text)
+        return text
+
     parser = _Parser(prog="runner.py simulate", allow_abbrev=False,
                      description="Seeds and peers in virtual time, and accidents by chance.")
     for name, kind, default, what in (
@@ -114,6 +122,9 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         parser.add_argument(f"--{name}", type=kind, default=default, help=what)
     parser.add_argument("--spread", choices=WAYS, default="flood",
                         help="how new messages travel (flood)")
+    parser.add_argument("--malicious", type=attacks, metavar="KIND:COUNT[:SHARE],…",
+                        help="peers that attack, or none, in a network that is watched")
+    parser.add_argument("--capacity", type=parse_capacity, help="of a watched network (by chance)")
     parser.add_argument("--sign", action="store_true", help="peers sign; some seeds may lie")
     for name, what in (("seedless", "all seeds die for good"),
                        ("hard", "machines lose power, and all calls are late"),
