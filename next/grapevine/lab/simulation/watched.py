@@ -25,6 +25,7 @@ STARTING = 3.0  # seconds in which peers start, except late joiners
 LASTING = 24.0  # seconds of a schedule, and as many periods
 CHURN = 5  # percent of all links that break in a period, if any do
 AWAY = 6.0  # seconds until a seed is started again
+CALM = 6.0  # seconds more without accidents
 FROZEN = 10.0  # seconds for which a peer stands still at most
 FOR_EVER = 1_000_000_000  # messages of a peer that gossips without end
 IN_ALL = 25  # messages a second that all peers say together
@@ -79,7 +80,8 @@ class Tally(NamedTuple):
 
     attackers: int
     took: list[float]  # periods until attackers were kicked
-    missed: list[str]  # attackers that were not
+    late: list[str]  # attackers of these that were kicked too late
+    missed: list[str]  # attackers that were not kicked
     early: int  # attackers that had too little time to be kicked or missed
     falsely: list[str]  # honest peers that were kicked, or had to leave each other alone
     doubted: int  # false reporters that seeds have disbelieved
@@ -90,7 +92,7 @@ class Tally(NamedTuple):
         times = (f" after {statistics.median(self.took):.1f} periods (median), "
                  f"{max(self.took):.1f} (max)" if self.took else "")
         return (f"kicked {len(self.took)} of {self.attackers} attackers{times}, missed "
-                f"{len(self.missed)}, too early to say of {self.early}, disbelieved {self.doubted},"
+                f"{len(self.missed)}, late {len(self.late)}, too early to say of {self.early}, disbelieved {self.doubted},"
                 f" shunned {self.shunned}; falsely {len(self.falsely)}, by liars {self.outvoted}")
 
     def plus(self, other: "Tally") -> "Tally":
@@ -147,11 +149,12 @@ class Watcher:
     def tally(self) -> Tally:
         now, attackers = self.lives.net.now, self._roles.keys()
         to_find = [peer for peer in attackers if self._roles[peer].kind not in SPARED]
-        took, missed, early = [], [], 0
+        took, late, missed, early = [], [], [], 0
         for peer in to_find:
             began = self._began.get(peer, math.inf)
             if peer in self._kicked:
                 took.append(max(0.0, self._kicked[peer] - began))
+                late += [str(peer)] if took[-1] > self._limit else []
             elif now - began < self._limit or peer not in self.lives.nodes:
                 early += 1
             else:
@@ -165,7 +168,7 @@ class Watcher:
                 falsely.append(f"{peer} was kicked, and is honest")
         falsely += [f"{one} had to leave {other} alone, which is honest, too"
                     for one, other in sorted(self._apart) if not attackers & {one, other}]
-        return Tally(len(to_find), took, missed, early, falsely,
+        return Tally(len(to_find), took, late, missed, early, falsely,
                      len(self._doubted & attackers), self._shunned(), outvoted)
 
     def _shunned(self) -> int:
@@ -194,7 +197,7 @@ def play_watched(schedule: Schedule) -> tuple[Tally, Lives]:
     if conditions.churn:
         lives.net.at(STARTING, lives.churn, conditions.churn / 100, 1.0, conditions.unrest,
                      random.Random(f"{schedule.number}:churn"))
-    lives.net.run(conditions.unrest)
+    lives.net.run(conditions.unrest + CALM)
     return watcher.tally(), lives
 
 
