@@ -111,16 +111,11 @@ class Loop:
 
 
 class Connection(sockets.Connection):
-    """One TCP connection of a node, from its dial or its acceptance to its end."""
-
-    def __init__(self, world: "LoopWorld", link=None, sock: socket.socket | None = None):
-        super().__init__(world, link, sock)
-        self.remote: Address | None = None  # of a dial that is under way
-        self._is_blocked = False  # the kernel did not take everything
+    """One TCP connection of a node, from its dial or its acceptance to its end. A dial that is
+    under way has no sender yet."""
 
     def blocked(self) -> None:
-        self._is_blocked = True
-        self.watch()
+        self.world.loop.soon(self.watch)  # its link knows by then what waits
 
     def resume(self) -> None:
         self.watch()
@@ -134,73 +129,67 @@ class Connection(sockets.Connection):
     def watch(self) -> None:
         """Have it served when it can be read, unless its link is held, or written, if need be."""
         if self.link.closed is None:
-            is_dial = self.remote is not None
-            events = WRITE if self._is_blocked or is_dial else 0
+            is_dial = self.sender is None
+            events = WRITE if self.link.waiting or is_dial else 0
             events |= 0 if self.link.is_held or is_dial else READ
             self.world.loop.watch(self.sock, events, self.serve,
                                   is_dial or self.link.deadline is not None)
 
     def serve(self, events: int) -> None:
         """Go on with a dial, with sending, or with reading."""
-        if self.remote is not None:
-            self._connected()
-        elif events & WRITE and self.link.closed is None:
-            self._is_blocked = False
-            self.world.call(self.link.flush, time.monotonic(), link=self.link)
-            self._is_blocked = self._is_blocked or bool(self.link.waiting)
-        if events & READ:
-            self.read()
+        try:
+            if self.sender is None:
+                self._connected()
+            elif events & WRITE:
+                self.world.call(self.link.flush, time.monotonic(), link=self.link)
+            if events & READ:
+                self._read()
+        except OSError as error:
+            self.fail(error)
         self.watch()
 
-    def read(self) -> None:
-        """Read once, if there is something."""
+    def _read(self) -> None:
+        """Read once, if there is something. OSError if it broke."""
         if self.link.closed is None and not self.link.is_held:
             try:
                 data = self.sock.recv(sockets.READ_SIZE)
             except BlockingIOError:
-                pass
-            except OSError as error:
-                self.world.end_connection(self, error.strerror, error)
+                return
+            if data:
+                self.world.call(self.world.node.took, self.link, data, link=self.link)
             else:
-                if data:
-                    self.world.call(self.world.node.took, self.link, data, link=self.link)
-                else:
-                    self.world.end_connection(self, "the other end closed the connection")
+                self.world.end_connection(self, "the other end closed the connection")
 
     def connect(self, remote: Address) -> None:
         """Begin to connect, once it is known where to."""
         if self.link.closed is not None:
             return
+        self.link.remote = remote
         try:
-            self.sock = self.sender = sockets.socket_from(self.world.own, remote.family)
+            self.sock = sockets.socket_from(self.world.own, remote.family)
             self.sock.setblocking(False)
-            number = self.sock.connect_ex((remote.ip, remote.port))
-            if number not in (0, errno.EINPROGRESS, errno.EWOULDBLOCK):
-                raise OSError(number, os.strerror(number))
-        except OSError as error:
-            self.world.loop.soon(self.world.end_connection, self, error.strerror, error)
-        else:
-            self.remote = remote
+            with contextlib.suppress(BlockingIOError):  # it is under way
+                self.sock.connect((remote.ip, remote.port))
             self.watch()
+        except OSError as error:
+            self.world.loop.soon(self.fail, error)
 
     def _connected(self) -> None:
-        """A dial has come to its end, good or bad."""
-        try:
-            if number := self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-                raise OSError(number, os.strerror(number))
-            sockets.check_connected(self.sock)
-            sockets.send_at_once(self.sock)
-        except OSError as error:
-            self.world.end_connection(self, error.strerror or str(error), error)
-        else:
-            self.link.remote, self.remote = self.remote, None
-            self.world.call(self.world.node.up, self.link, link=self.link)
+        """A dial has come to its end. OSError if it is a bad one."""
+        if number := self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            raise OSError(number, os.strerror(number))
+        sockets.check_connected(self.sock)
+        sockets.send_at_once(self.sock)
+        self.sender = self.sock
+        self.world.call(self.world.node.up, self.link, link=self.link)
 
     def time_out(self) -> None:
         """The time for connecting is over."""
-        if self.link.remote is None and self.link.closed is None:
-            error = TimeoutError(errno.ETIMEDOUT, "timed out")
-            self.world.end_connection(self, error.strerror, error)
+        if self.sender is None and self.link.closed is None:
+            self.fail(TimeoutError(errno.ETIMEDOUT, "timed out"))
+
+    def fail(self, error: OSError) -> None:
+        self.world.end_connection(self, error.strerror or str(error), error)
 
 
 class LoopWorld:
@@ -262,7 +251,7 @@ class LoopWorld:
         try:
             remote = look_up(connection.link.peer, self.own)
         except OSError as error:
-            self.loop.post(self.end_connection, connection, str(error), error)
+            self.loop.post(connection.fail, error)
         else:
             self.loop.post(connection.connect, remote)
 
