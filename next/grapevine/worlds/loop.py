@@ -244,8 +244,6 @@ class LoopWorld:
         for door in self._doors:
             self.loop.watch(door, 0)
             door.close()
-        for connection in self._connections:
-            connection.close()
 
     def _look_up(self, connection: Connection) -> None:
         try:
@@ -257,16 +255,17 @@ class LoopWorld:
 
     # What the loop calls.
 
-    def call(self, call, *arguments, link=None) -> None:
-        """Call the node, of a link unless that has ended. A link whose call fails ends, because it
-        could cause that again."""
+    def call(self, call, *arguments, link=None):
+        """Call the node, of a link unless that has ended, and return what it returns. A link whose
+        call fails ends, because it could cause that again."""
         try:
             if not self.node.stopping and (link is None or link.closed is None):
-                call(*arguments)
+                return call(*arguments)
         except Exception as error:
             self.node.output.failed(sockets.failure(error, "loop"))
             if link is not None:
                 link.close("failed")
+        return None
 
     def _hear(self, door: int, heard, events: int) -> None:
         for _ in range(TAKEN_AT_ONCE):
@@ -288,21 +287,17 @@ class LoopWorld:
                     self.loop.watch(self._doors[door], 0)
                     self.later(sockets.SHORT_REST, self.listen, accepted, door)
                 return  # or the node has stopped
+            sock.setblocking(False)
+            with contextlib.suppress(OSError):  # it broke already, as reading will show
+                sockets.send_at_once(sock)
             connection = Connection(self, sock=sock)
-            self.call(self._welcome, connection, sockets.remote_address(remote), accepted)
+            remote = sockets.remote_address(remote)
+            connection.link = self.call(accepted, connection, remote)
             if connection.link is None:
                 sock.close()
             else:
                 self._connections[connection] = None
                 connection.serve(READ)  # at once, because a round may last long
-
-    def _welcome(self, connection: Connection, remote: Address, accepted) -> None:
-        connection.sock.setblocking(False)
-        try:
-            sockets.send_at_once(connection.sock)
-        except OSError:
-            return  # it broke already
-        connection.link = accepted(connection, remote)
 
     def end_connection(self, connection: Connection, reason: str, error: OSError | None = None
                        ) -> None:
