@@ -35,12 +35,8 @@ class Loop:
     def __init__(self):
         self.calls = Calls()
         self.is_over = False
-        urgent, others = selectors.DefaultSelector(), selectors.DefaultSelector()
-        if hasattr(others, "fileno"):
-            urgent.register(others.fileno(), READ, self._serve_others)
-        else:  # of Windows: all are served alike
-            others = urgent
-        self._selectors = {True: urgent, False: others}
+        self._all = selectors.DefaultSelector()
+        self._urgent = selectors.DefaultSelector()  # of some of them
         self._watched: dict[socket.socket, tuple[int, bool]] = {}  # -> events, are they urgent
         self._urgent_at = 0.0  # when urgent sockets were served last
         self._posted = collections.deque()  # calls that other threads ask for
@@ -52,14 +48,15 @@ class Loop:
     def watch(self, sock: socket.socket, events: int, served=None, is_urgent: bool = True) -> None:
         """Have `served(events)` called whenever a socket is ready for some of these events; 0 ends
         that, which has to be before the socket is closed."""
-        old = self._watched.get(sock)
-        if old == (events, is_urgent) or not (old or events):
+        if self._watched.get(sock, (0, is_urgent)) == (events, is_urgent):
             return
-        if old is not None:
-            self._selectors[old[1]].unregister(sock)
-            del self._watched[sock]
+        for selector in (self._all, self._urgent):
+            if sock in selector.get_map():
+                selector.unregister(sock)
+            if events and (is_urgent or selector is self._all):
+                selector.register(sock, events, served)
+        self._watched.pop(sock, None)
         if events:
-            self._selectors[is_urgent].register(sock, events, served)
             self._watched[sock] = events, is_urgent
 
     def soon(self, call, *arguments) -> None:
@@ -89,25 +86,18 @@ class Loop:
         now = time.monotonic()
         due = self.calls.due(now)
         wait = 0.0 if due else min(longest, max(0.0, self.calls.next_at() - now))
-        for key, events in self._selectors[True].select(None if wait == math.inf else wait):
+        for key, events in self._all.select(None if wait == math.inf else wait):
             key.data(events)
+            if time.monotonic() > self._urgent_at + URGENT_WITHIN:
+                for urgent, events in self._urgent.select(0.0):
+                    urgent.data(events)
+                self._urgent_at = time.monotonic()
         for call, arguments in due:
             call(*arguments)
 
-    def _serve_others(self, events: int) -> None:
-        for key, events in self._selectors[False].select(0.0):
-            key.data(events)
-            if time.monotonic() > self._urgent_at + URGENT_WITHIN:
-                for urgent, events in self._selectors[True].select(0.0):
-                    if urgent.data != self._serve_others:
-                        urgent.data(events)
-                self._urgent_at = time.monotonic()
-
     def close(self) -> None:
-        for selector in self._selectors.values():
-            selector.close()
-        self._wake_reader.close()
-        self._wake_sender.close()
+        for each in (self._all, self._urgent, self._wake_reader, self._wake_sender):
+            each.close()
 
 
 class Connection(sockets.Connection):
