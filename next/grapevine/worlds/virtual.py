@@ -111,7 +111,6 @@ class End:
         self._sent_at = -1.0  # when it was sent
         self._free_at = 0.0  # when the cable to here is free again
         self.unread = 0  # bytes on the way to here, or not read yet
-        self._is_blocked = False  # `send` did not take everything
 
     # What its link and its world call.
 
@@ -119,7 +118,6 @@ class End:
         if self.is_over or self.other is None:
             return len(data)
         taken = bytes(data[:max(0, self.world.net.cables.buffer - self.other.unread)])
-        self._is_blocked = len(taken) < len(data)
         if taken:
             self.other.expect(taken)
         return len(taken)
@@ -151,10 +149,9 @@ class End:
             return
         data, is_last = b"".join(self.arrived), self.arrived[-1] == FIN
         self.arrived.clear()
-        self.unread -= len(data)
-        if self.other._is_blocked:
-            self.other._is_blocked = False
+        if self.unread >= net.cables.buffer:  # so the other end may have more to send
             net.at(net.now + self.latency, self.other.world.do, self.other, self.other.flush)
+        self.unread -= len(data)
         if data:
             self.world.node.took(self.link, data)
         if is_last:
@@ -162,8 +159,9 @@ class End:
 
     def flush(self) -> None:
         """Send what waits, until the buffer is full again."""
-        while self.link.waiting and not (self.is_over or self._is_blocked):
-            self.link.flush(self.world.net.now)
+        net = self.world.net
+        while self.link.waiting and not self.is_over and self.other.unread < net.cables.buffer:
+            self.link.flush(net.now)
 
     def leads_to(self, end: "End") -> bool:
         """Tell whether a connection that is not over joins two ends."""
@@ -255,11 +253,8 @@ class VirtualWorld:
 
     def later(self, seconds: float, call, *arguments, thread: str = "timer") -> None:
         self.asked[thread] += 1
-        self.later_for(thread, seconds, call, *arguments)
-
-    def later_for(self, whose, seconds: float, call, *arguments) -> None:
         lag = self._chance.random() * self._lag
-        self.net.at(self.net.now + seconds + lag, self.do, whose, call, *arguments)
+        self.net.at(self.net.now + seconds + lag, self.do, thread, call, *arguments)
 
     def soon(self, whose, call, *arguments) -> None:
         """Make a call of the node, but not from within the present one."""
