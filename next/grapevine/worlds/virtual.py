@@ -52,7 +52,7 @@ class Network:
         self.now, self.made, self.rng, self.cables = 0.0, 0, rng, cables
         self.doors: dict[Address, tuple] = {}  # that are open -> world, and what it is to call
         self.names: dict[Target, Address] = {}  # where names of seeds lead
-        self.unpowered: dict[Address, list["End"]] = {}  # ends of machines without power
+        self.unpowered: set[Address] = set()  # machines, each of which is cut off
         self.slow: dict[Address, float] = {}  # machine -> seconds that all takes longer
         self.held: list["End"] = []  # to which cuts hold something up, once for each item
         self.ports = itertools.cycle(range(32_768, 60_768))  # of ends that dial
@@ -193,10 +193,10 @@ class End:
             net.held.append(self)
             return
         if not self.coming:
-            return  # its sender lost power during a cut
+            return  # its sender has lost power
         item = self.coming.popleft()
-        if self.world.has_no_power or self.is_over:
-            if item and self.address not in net.unpowered:
+        if self.is_over:
+            if item:
                 self.other.expect(RESET)  # nobody knows this connection here any more
         elif item is RESET:
             self.reset()
@@ -214,7 +214,7 @@ class VirtualWorld:
         self.doors = doors or (address,)
         self.net, self.address, self.rng = net, address, rng
         self.now, self.time = lambda: net.now, lambda: START + clock + net.now
-        self.has_no_power = self.is_frozen = self._is_gone = False
+        self.is_frozen = False
         self._chance = random.Random(rng.random())  # of the world, apart from the node's
         self._lag = lag  # seconds at most until a call that is due is made
         self.ends: dict[End, None] = {}  # those whose links have not ended
@@ -226,18 +226,15 @@ class VirtualWorld:
     # What a node asks for.
 
     def listen(self, accepted, door: int = 0) -> None:
-        self._open(door, accepted)
-        for end in self.net.unpowered.pop(self.address, ()):
-            if end.unread > sum(map(len, end.arrived)):  # it is sent again, to nobody
-                end.other.expect(RESET)
+        self.hear(accepted, door)
+        if self.address in self.net.unpowered:
+            self.net.unpowered.remove(self.address)
+            self.net.mend(frozenset([self.address]))  # what is sent again comes to nobody
 
     def hear(self, heard, door: int) -> None:
-        self._open(door, heard)
-
-    def _open(self, door: int, tell) -> None:
         if self.doors[door] in self.net.doors:
             raise _failure(errno.EADDRINUSE)[1]
-        self.net.doors[self.doors[door]] = self, tell
+        self.net.doors[self.doors[door]] = self, heard
 
     def post(self, data: bytes, to: Address, door: int) -> None:
         """Send a datagram, which may get lost."""
@@ -273,29 +270,29 @@ class VirtualWorld:
 
     def stop(self) -> None:
         """The process is over, for example killed; its kernel ends its connections."""
-        self._is_gone = self.node.stopping = True
-        self._close_doors()
-        for end in self.connections():
-            end.is_over = True
+        for end in self._be_gone():
             end.other.expect(RESET if end.arrived else FIN)
 
-    def _close_doors(self) -> None:
+    def _be_gone(self) -> list[End]:
+        """Close all doors and ends, and call the node no more; return its connections."""
+        connections, self.node.stopping = self.connections(), True
+        for end in self.ends:
+            end.is_over = True
         for door in self.doors:
             if self.net.doors.get(door, (None,))[0] is self:
                 del self.net.doors[door]
+        return connections
 
     # Accidents.
 
     kill = stop
 
     def lose_power(self) -> None:
-        """Nobody is told, and the node is not called again."""
-        self._close_doors()
-        self.net.unpowered[self.address] = self.connections()
-        for end in self.connections():
-            if self.net.parted(self.address, end.other.address):
-                end.other.coming.clear()  # nobody will send it again
-        self._is_gone = self.has_no_power = self.node.stopping = True
+        """Nobody is told, and nothing passes until another life of the node listens."""
+        self.net.unpowered.add(self.address)
+        self.net.cut(frozenset([self.address]))
+        for end in self._be_gone():
+            end.other.coming.clear()  # nobody will send it again
 
     def freeze(self) -> None:
         self.is_frozen = True
@@ -314,7 +311,7 @@ class VirtualWorld:
 
     def do(self, whose, call, *arguments) -> None:
         """Call the node for a connection, or in a thread of this name."""
-        if self._is_gone:
+        if self.node.stopping:
             return
         if self.is_frozen:
             self._waiting.append((whose, call, *arguments))
@@ -328,9 +325,9 @@ class VirtualWorld:
         """A dial comes to its machine, whose kernel answers, even for a frozen process."""
         net, target, answered = self.net, end.link.remote, self.net.now + way
         (there, accepted), error = net.doors.get(target, (None, None)), errno.ECONNREFUSED
-        if end.is_over or self._is_gone:
+        if end.is_over:
             return
-        if net.parted(self.address, target) or target in net.unpowered or answered > limit:
+        if net.parted(self.address, target) or answered > limit:
             there, answered, error = None, limit, errno.ETIMEDOUT
         if there is None:
             net.at(answered, self.do, end, end.close, *_failure(error))
