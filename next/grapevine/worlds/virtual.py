@@ -27,10 +27,6 @@ STILL_LIMIT = 20_000  # calls while no time passes, after which somebody spins
 FIN, RESET = b"", None  # on a cable: the end of the stream; "I do not know this connection"
 
 
-def _failure(number: int) -> tuple[str, OSError]:
-    return os.strerror(number), OSError(number, os.strerror(number))
-
-
 class NodeFailed(Exception):
     """An error of a node's own code, or a node that spins."""
 
@@ -138,9 +134,9 @@ class End:
     def resume(self) -> None:
         self.world.soon(self, self.read)
 
-    def reset(self) -> None:
-        """Break the connection at this end, without telling the other end."""
-        self.close(*_failure(errno.ECONNRESET))
+    def reset(self, number: int = errno.ECONNRESET) -> None:
+        """Break it at this end by an error, without telling the other end."""
+        self.close(os.strerror(number), OSError(number, os.strerror(number)))
 
     def read(self) -> None:
         """Hand what has arrived to the node, unless the link is held."""
@@ -233,7 +229,7 @@ class VirtualWorld:
 
     def hear(self, heard, door: int) -> None:
         if self.doors[door] in self.net.doors:
-            raise _failure(errno.EADDRINUSE)[1]
+            raise OSError(errno.EADDRINUSE, f"{self.doors[door]} is in use")
         self.net.doors[self.doors[door]] = self, heard
 
     def post(self, data: bytes, to: Address, door: int) -> None:
@@ -330,7 +326,7 @@ class VirtualWorld:
         if net.parted(self.address, target) or answered > limit:
             there, answered, error = None, limit, errno.ETIMEDOUT
         if there is None:
-            net.at(answered, self.do, end, end.close, *_failure(error))
+            net.at(answered, self.do, end, end.reset, error)
             return
         end.arrives, end.other = answered, End(there, end.latency, other=end)
         there.soon(end.other, there._accept, end.other, accepted, next(net.ports))
