@@ -48,13 +48,7 @@ def listener_at(own: Address) -> socket.socket:
 
 def datagrams_at(own: Address) -> socket.socket:
     """Return a socket for datagrams to and from an address. OSError if it cannot."""
-    sock = socket.socket(own.family, socket.SOCK_DGRAM)
-    try:
-        sock.bind((own.ip, own.port))
-    except OSError:
-        sock.close()
-        raise
-    return sock
+    return _bound(socket.socket(own.family, socket.SOCK_DGRAM), own.ip, own.port)
 
 
 def post(door: socket.socket, data: bytes, to: Address) -> None:
@@ -67,11 +61,15 @@ def socket_from(own: Address, family: socket.AddressFamily) -> socket.socket:
     """Return a socket that connects from the IP of a node: others see it, and it has to be the
     announced one. OSError if there is none."""
     sock = socket.socket(family)
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
+    return _bound(sock, own.ip, 0)
+
+
+def _bound(sock: socket.socket, ip: str, port: int) -> socket.socket:
     try:
-        if sys.platform == "linux":
-            with contextlib.suppress(OSError):
-                sock.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
-        sock.bind((own.ip, 0))
+        sock.bind((ip, port))
     except OSError:
         sock.close()
         raise
