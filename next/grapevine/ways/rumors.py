@@ -26,14 +26,13 @@ Key = tuple[bytes, int]  # run and number
 
 
 class Rumor:
-    """A message that is being told."""
+    """A message that is told, as long as it is among the hot ones."""
 
-    __slots__ = ("key", "line", "size", "known", "asked", "is_stale")
+    __slots__ = ("key", "line", "size", "known", "asked")
 
     def __init__(self, key: Key, line: bytes, source):
         self.key, self.line, self.size = key, line, len(line)
         self.known, self.asked = {source}, set()  # links that have it; that were, or will be, told
-        self.is_stale = False  # nobody else is told
 
 
 class Listener:
@@ -56,6 +55,7 @@ class Rumors(Flood):
         self._idle: list[Rumor] = []  # rumors that need another listener
         self._listeners: dict[object, Listener] = {}  # by link
         self._dropped = 0
+        self._window = WINDOW
         self._patience = node.keep("rumors", self._look, math.inf)
 
     # What the node tells.
@@ -111,11 +111,9 @@ class Rumors(Flood):
             self._tell()
 
     def finish(self) -> None:
-        """Tell what waits, whatever windows say."""
-        self._choose()
-        for link, listener in self._listeners.items():
-            self._send(link, list(listener.queue))
-            listener.queue.clear()
+        """Tell what waits, whatever windows said."""
+        self._window = math.inf
+        self._tell()
 
     def has_room(self) -> bool:
         return self._size < CROWDED
@@ -139,24 +137,21 @@ class Rumors(Flood):
             if not self._idle:
                 break
         for link, batch in batches.items():
-            self._send(link, batch)
+            if batch:
+                link.send(b"".join([b"%b%b\n" % (wire.RUMOR, rumor.line) for rumor in batch]))
         self._patience.by(self._look_at())
-
-    def _send(self, link, rumors: list[Rumor]) -> None:
-        if rumors:
-            link.send(b"".join([b"%b%b\n" % (wire.RUMOR, rumor.line) for rumor in rumors]))
 
     def _choose(self) -> None:
         """Choose listeners for idle rumors: the same for many, so that they go together; those
         whose windows are full come last."""
-        idle, self._idle = [rumor for rumor in self._idle if not rumor.is_stale], []
+        idle, self._idle = list(filter(self._is_hot, self._idle)), []
         if not idle:
             return
         links = list(self.node.gossips())
         self.node.rng.shuffle(links)
         listeners = [(link, self._listeners.setdefault(link, Listener())) for link in links]
         now = self.node.now()
-        listeners.sort(key=lambda pair: bool(pair[1].queue) or pair[1].window >= WINDOW)
+        listeners.sort(key=lambda pair: bool(pair[1].queue) or pair[1].window >= self._window)
         for rumor in idle:
             for link, listener in listeners:
                 if not (link in rumor.asked or link in rumor.known
@@ -171,7 +166,7 @@ class Rumors(Flood):
     def _due(self, link, listener: Listener) -> list[Rumor]:
         """Take off the queue what the window of a listener allows to tell now."""
         due, now = [], self.node.now()
-        while listener.queue and listener.window < WINDOW:
+        while listener.queue and listener.window < self._window:
             rumor = listener.queue.popleft()
             listener.queued -= rumor.size
             if link in rumor.known:  # it has told this peer meanwhile
@@ -223,6 +218,9 @@ class Rumors(Flood):
 
     def _drop(self, rumor: Rumor) -> None:
         """Tell a rumor to nobody else."""
-        rumor.is_stale = True
-        if self._hot.pop(rumor.key, None) is not None:
+        if self._is_hot(rumor):
+            del self._hot[rumor.key]
             self._size -= rumor.size
+
+    def _is_hot(self, rumor: Rumor) -> bool:
+        return self._hot.get(rumor.key) is rumor
