@@ -13,12 +13,13 @@ import math
 
 from grapevine import wire
 from grapevine.intervals import Intervals, Range
-from grapevine.tools import Budget, Recent
+from grapevine.tools import Accounts, Recent
 from grapevine.ways import Flood
 
 RUNS_LIMIT = 1_000  # runs that have a tree; the one that was used longest ago is flooded again
 RUNS_IN_LINE = 100  # of one prune or graft
-CHANGES = 200  # prunes a second that are said, and heard, on a link; and trees that it may begin
+CHANGES = 200  # prunes a second that a neighbour says, and is told; and trees that it may begin
+BUDGETS = 3_000  # of neighbours that are remembered
 FIRST_ALONE = 0.05  # seconds for which a new origin holds back what follows its first message
 HELD_LIMIT = 128 << 10  # bytes held back
 PAUSE, LONGEST_PAUSE = 0.5, 0.75  # seconds between two announcements, by chance
@@ -42,18 +43,11 @@ class Branch:
         self.pruned: dict = {}  # links that were told to push no more -> when
 
 
-class Account:
-    """The budgets of a link: prunes that it says and is told, trees that it begins."""
-
-    def __init__(self):
-        self.heard, self.said, self.begun = [Budget(CHANGES, CHANGES) for _ in range(3)]
-
-
 class Tree(Flood):
     def __init__(self, node):
         super().__init__(node)
         self._branches: collections.OrderedDict[bytes, Branch] = collections.OrderedDict()
-        self._accounts: dict[object, Account] = collections.defaultdict(Account)  # by link
+        self._budgets = Accounts(BUDGETS, CHANGES, CHANGES)  # of (what a neighbour may, who it is)
         self._changed: dict[bytes, None] = {}  # runs whose news are in no announcement yet
         self._shown: dict[bytes, list[Range]] = {}  # run -> what the next announcement tells
         self._spared: set[tuple] = set()  # (link, run): that neighbour has announced as much
@@ -70,7 +64,7 @@ class Tree(Flood):
             lines = self._first_alone(lines)
         for run, some in by_run(lines):
             is_new = run not in self._branches
-            if is_new and not self._accounts[source].begun.spend(1, now):
+            if is_new and not self._budgets.of(("begun", source and source.peer)).spend(1, now):
                 plain += some  # in a flood of new runs, trees are of little use
                 continue
             branch = self._branch(run)
@@ -131,15 +125,15 @@ class Tree(Flood):
 
     def repeated(self, link, lines: list[bytes]) -> None:
         """Tell a neighbour to push no more of the runs that it repeats, unless it was asked to."""
-        now, account = self.node.now(), self._accounts[link]
+        now, said = self.node.now(), self._budgets.of(("said", link.peer))
         old = [line for line in lines if line in self.node.messages.texts
                and not self.goes_to_all(line)]
-        if not old or self.node.sync.owes(link) or account.said.charge(0, now):
+        if not old or self.node.sync.owes(link) or said.charge(0, now):
             return
         pruned = [run for run, some in by_run(old) if run in self._branches
                   and self._is_to_be_pruned(self._branches[run], link, some, now)]
         if pruned:
-            account.said.charge(len(pruned), now)
+            said.charge(len(pruned), now)
             for run in pruned:
                 self._branches[run].pruned[link] = now
             self._say(link, "prune", pruned)
@@ -180,7 +174,7 @@ class Tree(Flood):
             return
         runs = [run for run, _ in status.entries[:RUNS_IN_LINE] if run in self._branches]
         if status.verb == "prune":
-            if self._accounts[link].heard.spend(len(runs), self.node.now()):
+            if self._budgets.of(("heard", link.peer)).spend(len(runs), self.node.now()):
                 for run in runs:
                     self._branches[run].quiet[link] = None
         elif status.verb == "graft":  # answered by what was seen, because that was not pushed
@@ -241,7 +235,6 @@ class Tree(Flood):
 
     def ended(self, link) -> None:
         """Forget a link; where it was the parent, others push again."""
-        self._accounts.pop(link, None)
         grafts = collections.defaultdict(list)
         for run, branch in self._branches.items():
             branch.quiet.pop(link, None)
