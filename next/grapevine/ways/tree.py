@@ -132,11 +132,10 @@ class Tree(Flood):
             return
         pruned = [run for run, some in by_run(old) if run in self._branches
                   and self._is_to_be_pruned(self._branches[run], link, some, now)]
-        if pruned:
-            said.charge(len(pruned), now)
-            for run in pruned:
-                self._branches[run].pruned[link] = now
-            self._say(link, "prune", pruned)
+        said.charge(len(pruned), now)
+        for run in pruned:
+            self._branches[run].pruned[link] = now
+        self._say(link, "prune", pruned)
 
     @staticmethod
     def _is_to_be_pruned(branch: Branch, link, lines: list[bytes], now: float) -> bool:

@@ -107,9 +107,6 @@ class Connection(sockets.Connection):
     def blocked(self) -> None:
         self.world.loop.soon(self.watch)  # its link knows by then what waits
 
-    def resume(self) -> None:
-        self.watch()
-
     def close(self) -> None:
         if self.sock is not None:
             self.world.loop.watch(self.sock, 0)
@@ -124,6 +121,8 @@ class Connection(sockets.Connection):
             events |= 0 if self.link.is_held or is_dial else READ
             self.world.loop.watch(self.sock, events, self.serve,
                                   is_dial or self.link.deadline is not None)
+
+    resume = watch
 
     def serve(self, events: int) -> None:
         """Go on with a dial, with sending, or with reading."""
