@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from grapevine.addresses import Address
+from grapevine.messages import EVICTED_TO, equal_share
 from grapevine.monitoring import grammar
 from grapevine.monitoring.grammar import ABOUT, BY, ENTRIES, QUANTILES, Entry, Load
 from grapevine.monitoring.threaded_tree import key_of
@@ -85,11 +86,16 @@ class Rows:
         return news
 
     def _evict(self) -> None:
-        """Drop the older half of the rows of the account that has most."""
-        (account, count), = self._count.most_common(1)
-        times = sorted(row.at for row in self.all() if _account(row) == account)
-        self._drop(lambda row: _account(row) == account and row.at <= times[(count - 1) // 2])
-        self.evicted += count - self._count[account]
+        """Make room: the accounts that have most lose their oldest rows."""
+        level = equal_share(list(self._count.values()), int(EVICTED_TO * self._limit))
+        surplus = {account: count - level for account, count in self._count.items()}
+        evicted = set()
+        for row in sorted(self.all(), key=lambda row: row.at):
+            if surplus[_account(row)] > 0:
+                surplus[_account(row)] -= 1
+                evicted.add(id(row))
+        self._drop(lambda row: id(row) in evicted)
+        self.evicted += len(evicted)
 
     def _drop(self, is_over) -> None:
         for subject, held in list(self._of.items()):
