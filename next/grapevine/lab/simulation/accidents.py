@@ -43,6 +43,7 @@ class Conditions(NamedTuple):
     seeds: int = 1
     spread: str = "flood"
     sign: bool = False
+    monitor: bool = False
     liars: int = 0  # seeds that lie about runs: the first ones
     capacity: str = "fixed:2"
     gossip_count: int = 0
@@ -62,10 +63,8 @@ class Conditions(NamedTuple):
     def settings(self) -> Settings:
         settings = Settings(**{name: value for name, value in self._asdict().items()
                                if name in Settings._fields})
-        if not self.malicious:
-            return settings
         words = WORDS if "forbidden" in self.malicious else ()
-        return settings._replace(sign=True, monitor=True, report_interval=PERIOD, filter=words)
+        return settings._replace(report_interval=PERIOD, filter=words)
 
     def cables(self) -> Cables:
         return Cables((self.latency, 2 * self.latency), self.jitter, self.bandwidth, self.buffer)
@@ -141,7 +140,8 @@ def _parse_head(words: list[str]) -> tuple[int, Conditions]:
         name = name.replace("-", "_")
         if name not in Conditions._fields:
             raise ValueError(f"no condition is called {name}")
-        kind = {"capacity": parse_capacity, "spread": parse_way, "sign": "1".__eq__}.get(
+        kind = {"capacity": parse_capacity, "spread": parse_way, "sign": "1".__eq__,
+                "monitor": "1".__eq__}.get(
             name, type(Conditions._field_defaults[name]))
         values[name] = kind(value)
     if not 1 <= values.get("seeds", 1) <= SEEDS_LIMIT:

@@ -15,9 +15,10 @@ FEW = 20  # peers; generators of more peers are silent, because everyone hears e
 
 def draw_schedule(number: int, peers: int | None = None, seeds: int | None = None,
                   seedless: bool = False, hard: bool = False, sign: bool = False,
-                  spread: str = "flood") -> Schedule:
+                  spread: str = "flood", monitor: bool = False) -> Schedule:
     """Draw the schedule of this number. `seedless`: all seeds die for good; `hard`: machines lose
-    power, and all calls are late; `sign`: peers sign, and often one seed of three or more lies."""
+    power, and all calls are late; `sign`: peers sign, and often one seed of three or more lies;
+    `monitor`: they watch each other, too."""
     rng = random.Random(f"schedule {number}")
     some_peers, some_seeds = rng.randint(2, 12), rng.randint(1, 5)
     draw = _Draw(rng, peers or some_peers, seeds or some_seeds)
@@ -32,8 +33,9 @@ def draw_schedule(number: int, peers: int | None = None, seeds: int | None = Non
     if seedless:
         draw.end_of_seeds()
     accidents = sorted(draw.accidents, key=lambda accident: accident.at)
+    sign = sign or monitor
     liars = int(sign and number % 3 > 0 and conditions.seeds >= 3)
-    conditions = conditions._replace(sign=sign, liars=liars, spread=spread)
+    conditions = conditions._replace(sign=sign, monitor=monitor, liars=liars, spread=spread)
     return Schedule(number, conditions, tuple(accidents))
 
 

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from grapevine import wire
 from grapevine.addresses import Address, parse_address
-from grapevine.classes import seed_class
 from grapevine.lab.simulation.accidents import Conditions
+from grapevine.lab.simulation.liars import LyingSeed
 from grapevine.lab.simulation.lives import Lives
 from grapevine.prober import Prober
 from grapevine.settings import majority
@@ -28,7 +28,7 @@ STIRS = {"connected", "disconnected", "liveness missed", "unregistered"}  # even
 FORGOTTEN = 1.0  # seconds from the end of a link until its state is gone
 PASSED_ON = 12.0  # seconds from a report until the seed has probed and told other seeds
 PROBES = 4.25  # seconds that all stages of a probe take
-STANDING = {"NEIGHBOUR", "SEED", "REGISTERED"}  # roles of links that may stay
+STANDING = {"NEIGHBOUR", "SEED", "REGISTERED", "SPEAKER", "LISTENER"}  # roles of links that may stay
 REFUSALS = (  # reasons that need no broken rule; the last two meet a connection of an earlier life
     "full", "duplicate", "self", "no Liveness Reply from ", "registered on another",
     "registration refused: ", "unproven", "not signed with the key of ")
@@ -272,7 +272,7 @@ class Judge:
         living = any(peer.run.encode() == run for peer in self.lives.peers().values())
         address, _, start = run.decode().rpartition(":")
         vouching = [seed for seed in self.lives.living_seeds().values()
-                    if type(seed) is seed_class(self.lives.settings)
+                    if not isinstance(seed, LyingSeed)
                     and int(start) in seed.vouched.starts(parse_address(address))]
         return (not self.lives.settings.sign or living
                 or len(vouching) >= majority(len(self.lives.seeds)))

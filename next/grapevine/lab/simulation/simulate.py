@@ -14,7 +14,7 @@ from grapevine.lab.simulation.accidents import (
     SEEDS_LIMIT, Conditions, Schedule, parse_schedule, seed_addresses)
 from grapevine.lab.simulation.drawing import draw_schedule
 from grapevine.lab.simulation.judge import Fault, Judge
-from grapevine.lab.simulation.liars import LyingSeed
+from grapevine.lab.simulation.liars import lying_class
 from grapevine.lab.simulation.lives import Lives
 from grapevine.lab.simulation.watched import watched_main
 from grapevine.settings import WAYS, parse_capacity
@@ -37,7 +37,7 @@ def play(schedule: Schedule, until: float | None = None) -> Outcome:
     """Play a schedule to its verdict, or `until` a simulated second. Then only what may never
     happen is judged."""
     conditions, seeds = schedule.conditions, seed_addresses(schedule.conditions.seeds)
-    liars = dict.fromkeys(seeds[:conditions.liars], LyingSeed)
+    liars = dict.fromkeys(seeds[:conditions.liars], lying_class(conditions.settings()))
     lives = Lives(schedule.number, seeds, conditions.settings(), conditions.cables(),
                   conditions.lag, conditions.clocks, liars)
     judge = Judge(lives)
@@ -126,6 +126,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
                         help="peers that attack, or none, in a network that is watched")
     parser.add_argument("--capacity", type=parse_capacity, help="of a watched network (by chance)")
     parser.add_argument("--sign", action="store_true", help="peers sign; some seeds may lie")
+    parser.add_argument("--monitor", action="store_true", help="the same, and they watch others")
     for name, what in (("seedless", "all seeds die for good"),
                        ("hard", "machines lose power, and all calls are late"),
                        ("shrink", "look for the smallest schedule that fails")):
@@ -139,7 +140,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
 
 def _draw(args, number: int) -> Schedule:
     return draw_schedule(number, args.peers, args.seeds, args.seedless, args.hard, args.sign,
-                         args.spread)
+                         args.spread, args.monitor)
 
 
 def _play_one(args) -> int:
@@ -174,7 +175,7 @@ def _play_many(args) -> int:
     begun, held, simulated = time.monotonic(), 0, 0.0
     options = [f" --{name} {value}" for name in ("peers", "seeds") if (value := vars(args)[name])]
     options += [f" --spread {args.spread}"] if args.spread != "flood" else []
-    options += [f" --{name}" for name in ("sign", "seedless", "hard") if vars(args)[name]]
+    options += [f" --{name}" for name in ("sign", "monitor", "seedless", "hard") if vars(args)[name]]
     numbers = range(vars(args)["from"], vars(args)["from"] + args.schedules)
     with concurrent.futures.ProcessPoolExecutor(os.cpu_count()) as pool:
         for outcome in pool.map(functools.partial(_play_number, args), numbers):

@@ -51,7 +51,7 @@ def draw_watched(number: int, attacks: str, peers: int | None = None, seeds: int
     accidents += _unrest(rng, everybody, all_seeds) if restless else []
     drawn = rng.choice(CAPACITIES)
     conditions = Conditions(
-        seeds=len(all_seeds), spread=spread, sign=True, malicious=attacks,
+        seeds=len(all_seeds), spread=spread, sign=True, monitor=True, malicious=attacks,
         capacity=capacity or drawn, gossip_count=FOR_EVER,
         gossip_interval=len(everybody) / IN_ALL, liveness_interval=5.0,
         latency=rng.choice([0.0002, 0.001, 0.01]), lag=rng.choice([0.0, 0.001, 0.02]),
