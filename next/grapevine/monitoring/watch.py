@@ -14,6 +14,7 @@ from grapevine.addresses import Address
 from grapevine.monitoring.grammar import Entry
 from grapevine.signing.grammar import Signed
 from grapevine.tools import Recent
+from grapevine.wire import origin_of
 
 RECENT = 10.0  # seconds between TIME of a message and this peer's clock, beyond which nobody owes
 # it: it was fetched somewhere, or clocks disagree
@@ -75,9 +76,11 @@ class Watch:
             row.others[signed.run, number] = True
 
     def new(self, link, signed: Signed, time: float, is_owed: bool) -> None:
-        """Note a new line that a neighbour has brought."""
-        self.count(link, FIRST, len(signed.messages))  # at once: it may miss them soon
-        self.count(link, EXPECTED, len(signed.messages))
+        """Note a new line that a neighbour has brought. Its own messages do not count for it, or
+        else who says much itself could keep back what others say."""
+        if origin_of(signed.run) != link.peer:
+            self.count(link, FIRST, len(signed.messages))  # at once: it may miss them soon
+            self.count(link, EXPECTED, len(signed.messages))
         said_at = float(signed.messages[0].split(b":", 2)[1])
         if is_owed and abs(time - said_at) <= RECENT:
             owed = self._of_line[signed.line] = _Owed(signed, said_at, link)

@@ -12,6 +12,7 @@ from grapevine.addresses import Address, parse_address
 from grapevine.lab.simulation.accidents import Conditions
 from grapevine.lab.simulation.liars import LyingSeed
 from grapevine.lab.simulation.lives import Lives
+from grapevine.monitoring.verdicts import is_bad
 from grapevine.prober import Prober
 from grapevine.settings import majority
 
@@ -31,7 +32,8 @@ PROBES = 4.25  # seconds that all stages of a probe take
 STANDING = {"NEIGHBOUR", "SEED", "REGISTERED", "SPEAKER", "LISTENER"}  # roles of links that may stay
 REFUSALS = (  # reasons that need no broken rule; the last two meet a connection of an earlier life
     "full", "duplicate", "self", "no Liveness Reply from ", "registered on another",
-    "registration refused: ", "unproven", "not signed with the key of ")
+    "registration refused: ", "unproven", "not signed with the key of ", "unconfirmed")
+APART = 12.0  # periods of a watched network in which a peer can show seeds that it reports
 
 
 class Fault(NamedTuple):
@@ -123,6 +125,21 @@ class Judge:
         self._misses[address, peer] = count
         if count == limit:
             self._blamed(address, parse_address(peer), event)
+
+    def on_unconfirmed(self, address: Address, rest: str, event: str) -> None:
+        """Check that a peer has to leave another alone only if that may not have reached seeds."""
+        if rest.count(":") > 1:
+            return  # a run, which is not genuine
+        lives, peer = self.lives, parse_address(rest)
+        since = max([lives.undisturbed_since(seed, one) for seed in lives.seeds
+                     for one in (address, peer)])
+        if lives.net.now - since > APART * lives.settings.report_interval:
+            self._wrong(address, event, "it reports")
+
+    def on_judged(self, address: Address, rest: str, event: str) -> None:
+        for word in rest.split():
+            if is_bad(float(word.partition("=")[2])):
+                self._wrong(address, f"judged:{word}", "nobody attacks")
 
     def on_dead(self, address: Address, rest: str, event: str) -> None:
         self._blamed(address, parse_address(rest), event)
