@@ -1,0 +1,514 @@
+"""What a peer that watches reports of its neighbours, and whom it shuts out."""
+
+from zlib import crc32
+
+import pytest
+
+from grapevine.addresses import parse_address
+from grapevine.monitoring import grammar
+from grapevine.monitoring.peer import GAPS, WatchedPeer
+from tests.tools.monitoring import PERIOD, Desk, evidence, time_of
+from tests.tools.signing import (
+    KeyMachine, accept_proof, neighbour, run_of, signed, signer)
+from tests.tools.virtual import NODE, Scene
+
+A, B, C, AWAY = "127.0.0.1:6001", "127.0.0.1:6002", "127.0.0.1:6003", "127.0.0.1:6101"
+SEEDS = ["127.0.0.1:8001", "127.0.0.1:8002", "127.0.0.1:8003"]
+PEERS = [A, B, C, AWAY]
+KICKED = f"connection refused:{NODE}:kicked"
+
+
+def scene_with(*addresses: str, seeds: int = 1, quiet: bool = False, **settings):
+    """Return a scene, its seeds, which name all runs, and neighbours: pairs of machine and end.
+    Links stand, and a run of the first neighbour counts, unless all is to be `quiet`."""
+    settings = {"liveness_interval": 1_000.0, "monitor": True, "sign": True} | settings
+    scene = Scene(WatchedPeer, seeds=SEEDS[:seeds], **settings)
+    desks = [Desk(scene, address) for address in SEEDS[:seeds]]
+    for desk in desks:
+        desk.runs = {address: [signer(address).start] for address in PEERS}
+    scene.event("registered:")
+    neighbours = [neighbour(scene, address) for address in addresses]
+    if addresses and not quiet:
+        scene.run(2.5)
+        tell(scene, neighbours[0], 1)
+        scene.run(3 * PERIOD)
+        for desk in desks:
+            desk.reports.clear()
+    return scene, *desks, *neighbours
+
+
+def tell(scene: Scene, by, *numbers: int, of: KeyMachine | None = None, later: float = 0.0
+         ) -> list[str]:
+    """Have a neighbour say messages of its own, or of another origin; return the lines."""
+    machine, end = by
+    lines = [(of or machine).signed(number, f"text {number}", time=time_of(scene, later))
+             for number in numbers]
+    end.say(*lines)
+    scene.run(0.01)
+    return lines
+
+
+def texts(end) -> list[str]:
+    return [line.rpartition(":")[2] for line in end.lines if line.startswith("signed:")]
+
+
+def requests(machine) -> list[str]:
+    return [line for line in machine.said if line.startswith("Liveness Request:")]
+
+
+# Reports.
+
+def test_a_report_a_period_names_every_neighbour_the_run_and_the_period():
+    scene, desk, *_ = scene_with(A, B, quiet=True)
+    scene.run(5.5 * PERIOD)
+    assert len(desk.reports) in (5, 6)
+    assert [(start, period) for start, period, _ in desk.reports] == [
+        (scene.node.start_number, period) for period in range(1, len(desk.reports) + 1)]
+    assert all(found == {A: (0,) * 5, B: (0,) * 5} for _, _, found in desk.reports)
+
+
+def test_reports_tell_who_has_brought_forwarded_and_withheld():
+    scene, desk, source, forwarder, withholder = scene_with(A, B, C)
+    numbers = range(2, 32)
+    lines = tell(scene, source, *numbers)
+    forwarder[1].say(*lines[:20])
+    scene.run(3 * PERIOD)
+    assert desk.said_of(A) == (30, 0, 30, 0, 0)
+    assert desk.said_of(B) == (30, 10, 0, 0, 0)
+    assert desk.said_of(C) == (30, 30, 0, 0, 0)
+    assert texts(withholder[1])[1:] == [f"text {number}" for number in numbers]
+
+
+def test_a_line_of_several_messages_counts_each_of_them():
+    scene, desk, (one, end), _ = scene_with(A, B)
+    end.say(one.signed(2, "a", "b", "c", time=time_of(scene)))
+    scene.run(3 * PERIOD)
+    assert desk.said_of(A)[:3] == (3, 0, 3) and desk.said_of(B)[:3] == (3, 3, 0)
+
+
+def test_a_request_a_period_goes_behind_what_was_sent_writes_nothing_and_counts_no_miss():
+    scene, desk, source, (other, end) = scene_with(A, B, liveness_misses=1)
+    other.is_alive = False
+    said = len(requests(other))
+    tell(scene, source, 2)
+    scene.run(3.5 * PERIOD)
+    assert len(requests(other)) == said + 1, "not while one is unanswered"
+    assert [line.partition(":")[0] for line in end.lines][-2:] == ["signed", "Liveness Request"]
+    assert desk.said_of(B)[:3] == (0, 0, 0), "who does not reply is not judged"
+    time = end.lines[-1].split(":")[1]
+    end.say(f"Liveness Reply:{float(time) - 1:.6f}:{NODE}:{B}", "status:sent")
+    scene.run(1.5 * PERIOD)
+    assert desk.said_of(B)[:3] == (0, 0, 0), "a reply to an older request"
+    end.say(f"Liveness Reply:{time}:{NODE}:{B}")
+    scene.run(1.5 * PERIOD)
+    assert desk.said_of(B)[:3] == (1, 1, 0) and len(requests(other)) == said + 2
+    assert scene.events("liveness") == [] and end.closed is None
+
+
+def test_replies_to_the_rounds_of_liveness_count_as_well():
+    scene, desk, source, (other, end) = scene_with(A, B, liveness_interval=25.0)
+    assert scene.events("liveness reply:"), "rounds of liveness are written down as ever"
+    tell(scene, source, 2)
+    scene.run(3 * PERIOD)
+    assert desk.said_of(B)[:3] == (1, 1, 0)
+
+
+@pytest.mark.parametrize("seconds, owed", [(-9.9, 1), (-10.1, 0), (9.9, 1), (10.1, 0)])
+def test_what_was_said_long_ago_or_ahead_is_owed_by_nobody(seconds, owed):
+    scene, desk, source, _ = scene_with(A, B)
+    tell(scene, source, 2, later=seconds)
+    scene.run(3 * PERIOD)
+    assert desk.said_of(A)[:3] == (1, 0, 1) and desk.said_of(B)[:3] == (owed, owed, 0)
+
+
+def test_what_was_said_before_a_link_stands_is_not_owed_over_it():
+    scene, desk, source = scene_with(A)
+    _, other = neighbour(scene, B), scene.run(1.9)
+    tell(scene, source, 2)
+    scene.run(0.2)
+    tell(scene, source, 3)
+    scene.run(3 * PERIOD)
+    assert desk.said_of(B)[:3] == (1, 1, 0)
+
+
+def test_what_is_fetched_is_owed_by_nobody():
+    scene, desk, (one, end), _ = scene_with(A, B)
+    end.say(f"status:seen:{one.run}=1-2")
+    assert end.hear_until("status:want:") == f"status:want:{one.run}=2"
+    tell(scene, (one, end), 2)
+    end.say("status:sent")
+    tell(scene, (one, end), 3)
+    scene.run(3 * PERIOD)
+    assert desk.said_of(A)[:3] == (2, 0, 2) and desk.said_of(B)[:3] == (1, 1, 0)
+
+
+def test_what_is_made_here_is_owed_by_nobody():
+    scene, desk, (_, end) = scene_with(A)
+    scene.node.originate(["mine"])
+    scene.run(3 * PERIOD)
+    assert texts(end) == ["mine"] and desk.said_of(A)[:3] == (0, 0, 0)
+
+
+def test_a_copy_that_came_before_its_run_was_known_is_a_copy():
+    scene, desk, (_, one), (_, other), (_, third) = scene_with(A, B, C)
+    line = signed(AWAY, signer(AWAY), 1, "far", time=time_of(scene))
+    one.say(line)
+    scene.run(0.1)
+    other.say(line)
+    assert scene.event(f"received:{B}:") and third.hear_until(line)
+    scene.run(3 * PERIOD)
+    assert desk.said_of(A)[:3] == (1, 0, 0) and desk.said_of(B)[:3] == (1, 0, 1)
+    assert desk.said_of(C)[:3] == (1, 1, 0)
+
+
+@pytest.mark.parametrize("named, late", [(3, 0), (2, 20), (1, 1_000), (0, 1_000)])
+def test_a_run_counts_once_most_seeds_name_it_and_later_if_they_differ(named, late):
+    scene, *desks, source, other = scene_with(A, B, seeds=3, quiet=True)
+    for desk in desks[named:]:
+        desk.runs = {}
+    scene.run(2.5)
+    tell(scene, source, 1)
+    scene.run(PERIOD)  # the seeds are asked
+    for number in range(2, 7):
+        tell(scene, source, number)
+        scene.run(0.8 * PERIOD)
+    scene.run(2 * PERIOD)
+    owed = sum(desk.said_of(B)[0] for desk in desks if desk.said_of(B))
+    assert scene.events("received:")[-1].endswith("text 6") and source[1].closed is None
+    assert owed == {0: 5, 20: owed, 1_000: 0}[late]
+    if late == 20:
+        assert 2 <= owed <= 4
+
+
+def test_a_run_that_seeds_do_not_name_is_asked_about_again():
+    scene, desk, source, other = scene_with(A, B, quiet=True)
+    desk.runs = {}
+    scene.run(2.5)
+    tell(scene, source, 1)
+    scene.run(1.1 * PERIOD)
+    desk.runs = {A: [source[0].key.start]}
+    for number in range(2, 7):
+        tell(scene, source, number)
+        scene.run(PERIOD)
+    scene.run(2 * PERIOD)
+    assert 1 <= desk.said_of(B)[0] < 5
+
+
+def test_nobody_owes_messages_of_a_run_with_many_gaps():
+    scene, desk, source, _ = scene_with(A, B)
+    for number in range(2, 21):
+        tell(scene, source, 20 * number)
+    scene.run(3 * PERIOD)
+    assert desk.said_of(B)[:3] == (GAPS - 1, GAPS - 1, 0)
+    assert desk.said_of(A)[2] == 19
+
+
+def test_nobody_owes_rumors_and_copies_of_them_are_judged_all_the_same():
+    scene, desk, source, (_, end) = scene_with(A, B, spread="rumor")
+    source[1].say(*[f"rumor:{source[0].signed(number, 'x', time=time_of(scene))}"
+                    for number in range(2, 12)])
+    end.say("rumor:gmessage:1:2")
+    scene.run(3 * PERIOD)
+    assert desk.said_of(B)[1:] == (0, 0, 1, 0) and desk.said_of(B)[0] == 10
+
+
+def test_along_a_tree_the_first_hundred_numbers_and_one_line_in_four_are_owed():
+    scene, desk, source, _ = scene_with(A, B, spread="tree")
+    numbers = range(2, 301)
+    tell(scene, source, *numbers)
+    scene.run(3 * PERIOD)
+    owed = sum(number <= 100 or crc32(f"{source[0].run}:{number}".encode()) % 4 == 0
+               for number in numbers)
+    assert desk.said_of(B)[:2] == (owed, owed) and 120 < owed < 180
+    assert desk.said_of(A)[2] == owed
+
+
+def test_corrupt_lines_are_written_down_and_counted_and_the_link_stays():
+    scene, desk, (one, end), (_, other) = scene_with(A, B)
+    lines = [one.signed(number, "said", time=time_of(scene)) for number in range(2, 12)]
+    for line in lines:
+        other.say(f"{line}!")
+        scene.run(0.1)
+    assert len(scene.events(f"corrupt:{B}:")) == 10
+    other.say(*[f"{line}?" for line in lines], lines[0])
+    assert end.hear_until(lines[0]) and other.closed is None
+    scene.run(3 * PERIOD)
+    assert desk.said_of(B)[3] == 20 and desk.said_of(A)[3] == 0
+
+
+def test_forbidden_messages_are_counted():
+    scene, desk, (one, end), _ = scene_with(A, B, filter=("virus",))
+    end.say(one.signed(2, "a virus", "of two"), one.signed(4, "fine", time=time_of(scene)))
+    scene.run(3 * PERIOD)
+    assert desk.said_of(A) == (1, 0, 1, 0, 2) and desk.said_of(B) == (1, 1, 0, 0, 0)
+
+
+def test_a_former_neighbour_is_named_once_if_it_was_judged_in_that_period():
+    scene, desk, source, (other, end), (_, brief) = scene_with(A, B, C)
+    tell(scene, source, 2)
+    scene.run(PERIOD)
+    scene.pass_until(lambda: desk.reports and desk.reports[-1][2][B][0] == 0, 2 * PERIOD)
+    tell(scene, source, 3)
+    count = len(desk.reports)
+    time = time_of(scene)
+    scene.pass_until(lambda: len(desk.reports) > count, PERIOD)  # it is asked now
+    scene.run(0.1)
+    end.hang_up(), brief.hang_up()
+    other.stopping = True
+    scene.run(3 * PERIOD)
+    assert [B in found for _, _, found in desk.reports[count:]] == [True, True, False, False][
+        :len(desk.reports) - count] and time
+    assert desk.reports[count + 1][2][B][:2] == (1, 1)
+
+
+def test_who_was_a_neighbour_for_a_moment_is_not_named():
+    scene, desk, _ = scene_with(A)
+    _, end = neighbour(scene, B)
+    scene.run(0.5)
+    end.hang_up()
+    scene.run(2 * PERIOD)
+    assert all(B not in found for _, _, found in desk.reports)
+
+
+def test_the_next_seed_gets_the_last_six_reports_the_newest_first():
+    scene, *desks = scene_with(seeds=3)
+    scene.run(10.5 * PERIOD)
+    told, = [desk for desk in desks if desk.reports]
+    newest = told.reports[-1][1]
+    assert newest >= 10 and sum(desk.link is not None for desk in desks) == 2
+    told.link.hang_up()
+    told.world.stop()
+    scene.run(3 * PERIOD)
+    other, = [desk for desk in desks if desk.reports and desk is not told]
+    periods = [period for _, period, _ in other.reports]
+    assert periods[:8] == [*range(newest + 1, newest - 5, -1), newest + 2, newest + 3]
+
+
+def test_a_peer_that_leaves_reports_no_more():
+    scene, desk, (_, end) = scene_with(A, quiet=True)
+    end.stop_reading()
+    scene.node.originate([f"{number} {'x' * 4_000}" for number in range(100)])
+    scene.node.leave()
+    count = len(desk.reports)
+    scene.run(2.9)
+    scene.node.monitor(scene.now)
+    assert len(desk.reports) == count
+
+
+# Whom seeds shut out.
+
+def refusal(machine: KeyMachine, scene: Scene) -> str:
+    """Return what a machine is answered that wants to be a neighbour, behind a proof."""
+    end = machine.dial()
+    machine.say_connect(end, time_of(scene))
+    return end.hear_until("connection", 6.0)
+
+
+def listed(*addresses: str) -> str:
+    return "peer list:" + ":".join(address.replace(":", "#") for address in addresses)
+
+
+@pytest.mark.parametrize("line, reason", [
+    ("kick:{}:0.500:600.000", "kicked"), ("unconfirmed:{}", "unconfirmed")])
+def test_who_is_shut_out_is_left_refused_and_not_dialled(line, reason):
+    scene, desk, (bad, end), (_, good) = scene_with(A, B, quiet=True)
+    desk.link.say(line.format(A), line.format(A))
+    assert scene.event(f"disconnected:{A}:{reason}") and end.ends_within(0.1)
+    assert refusal(bad, scene) == f"connection refused:{NODE}:{reason}"
+    dialled = len(bad.ends)
+    desk.link.say(listed(A, B))
+    scene.run(30.0)
+    scene.node.dial_peer(parse_address(A))
+    scene.run(1.0)
+    assert len(bad.ends) == dialled and good.closed is None
+    assert scene.events("unconfirmed:") == [f"unconfirmed:{A}"] * (reason == "unconfirmed")
+    assert len(scene.events("disconnected:")) == 1
+
+
+def test_who_is_shut_out_may_be_gone_and_is_not_dialled_again():
+    scene, desk, (one, end) = scene_with(A, quiet=True)
+    end.break_off()
+    one.world.stop()
+    assert scene.event(f"disconnected:{A}:")
+    desk.link.say(f"unconfirmed:{A}")
+    assert scene.event(f"unconfirmed:{A}")
+    again = KeyMachine(scene, A)
+    scene.run(1.0)
+    assert again.ends == [] and refusal(again, scene) == f"connection refused:{NODE}:unconfirmed"
+
+
+def accept(machine: KeyMachine, end) -> None:
+    """Accept the node as a neighbour."""
+    time = end.hear_until("proof:").rpartition(":")[2]
+    end.say(accept_proof(machine.key, str(machine.address), NODE, time),
+            f"connection accepted:{machine.address}")
+
+
+def test_who_is_kicked_while_it_is_dialled_is_refused():
+    scene, desk = scene_with()
+    one = KeyMachine(scene, A)
+    desk.link.say(listed(A))
+    end = one.accept()
+    desk.link.say(f"kick:{A}:0.500:600.000")
+    scene.run(0.1)
+    accept(one, end)
+    assert end.hear_until("connection refused:") == KICKED and end.ends_within(0.1)
+    assert scene.events("connected:") == [] and scene.node.neighbours.links == []
+
+
+def test_who_is_kicked_while_it_is_probed_is_refused():
+    scene, desk = scene_with()
+    one = KeyMachine(scene, A)
+    one.is_alive = False
+    end = one.dial()
+    one.say_connect(end)
+    probe = one.accept()
+    desk.link.say(f"kick:{A}:0.500:600.000")
+    scene.run(0.1)
+    time, asker = probe.hear_until("Liveness Request:").split(":", 2)[1:]
+    reply = f"Liveness Reply:{time}:{asker}:{A}"
+    probe.say(one.key.proof(reply).decode().rstrip(), reply)
+    assert end.hear_until("connection") == KICKED
+
+
+@pytest.mark.parametrize("seconds, ban, lasts", [(20.0, 600.0, 20), (60_000.0, 30.0, 30)])
+def test_a_ban_lasts_as_long_as_the_seed_says_but_no_longer_than_the_setting(seconds, ban, lasts):
+    scene, desk, (one, _) = scene_with(A, quiet=True, ban=ban)
+    desk.link.say(f"kick:{A}:0.500:{seconds:.3f}")
+    scene.run(lasts - 1)
+    assert refusal(one, scene) == KICKED
+    scene.run(2)
+    assert refusal(one, scene) == f"connection accepted:{NODE}"
+
+
+def test_an_unconfirmed_neighbour_is_left_alone_for_the_time_of_a_ban():
+    scene, desk, (one, _) = scene_with(A, quiet=True, ban=30.0)
+    desk.link.say(f"unconfirmed:{A}")
+    scene.run(29.0)
+    assert refusal(one, scene).endswith(":unconfirmed")
+    scene.run(2.0)
+    assert refusal(one, scene) == f"connection accepted:{NODE}"
+    desk.link.say(f"unconfirmed:{A}")
+    scene.run(0.1)
+    assert len(scene.events(f"unconfirmed:{A}")) == 2
+
+
+def test_a_shorter_kick_does_not_shorten_a_ban():
+    scene, desk, (one, _) = scene_with(A, quiet=True)
+    desk.link.say(f"kick:{A}:0.500:600.000", f"kick:{A}:0.500:1.000")
+    scene.run(10.0)
+    assert refusal(one, scene) == KICKED
+
+
+# A line with `gmessage:` in it is gossip to neighbours: that of evidence is a corrupt one.
+SENTENCES = [f"kick:{B}:0.500:600.000", f"unconfirmed:{B}", evidence(B)]
+
+
+@pytest.mark.parametrize("line", SENTENCES[:2], ids=["kick", "unconfirmed"])
+def test_a_neighbour_that_speaks_like_a_seed_breaks_a_rule(line):
+    scene, _, (_, end), (_, other) = scene_with(A, B, quiet=True)
+    end.say(line)
+    kind = line.partition(":")[0]
+    assert scene.event("refused:") == f"refused:{A}:unexpected '{kind}' while NEIGHBOUR"
+    scene.run(1.0)
+    assert end.closed and other.closed is None
+
+
+@pytest.mark.parametrize("line", SENTENCES, ids=["kick", "unconfirmed", "contradiction"])
+def test_a_seed_that_does_not_list_this_peer_is_not_heard(line):
+    scene, desk, (_, end) = scene_with(B, quiet=True)
+    del desk.replies[f"register:{NODE}"]
+    desk.link.hang_up()
+    seed = desk.accept(5.0)
+    assert seed.hear() == f"register:{NODE}"
+    seed.say(line)
+    assert scene.event("refused:").startswith(f"refused:{SEEDS[0]}:")
+    scene.run(1.0)
+    assert seed.closed and end.closed is None
+
+
+def test_a_peer_that_is_kicked_itself_writes_that_once_for_each_seed():
+    scene, *desks, (_, end) = scene_with(A, seeds=3, quiet=True)
+    scene.run(1.0)
+    for desk in desks:
+        if desk.link is not None:
+            desk.link.say(f"kick:{NODE}:0.500:600.000", f"kick:{NODE}:0.600:600.000",
+                          f"unconfirmed:{NODE}")
+    scene.run(1.0)
+    assert sorted(scene.events("kicked:")) == [
+        f"kicked:{desk.address}:0.500" for desk in desks if desk.link is not None]
+    assert end.closed is None and scene.events("unconfirmed:") == []
+
+
+# Two signatures.
+
+def test_a_contradiction_is_told_to_all_seeds_once_with_evidence_that_is_true():
+    scene, *desks, (one, end), (_, other) = scene_with(A, B, seeds=3, quiet=True)
+    scene.run(1.0)
+    end.say(one.signed(3, "one", "more"), one.signed(5, "five"))
+    other.say(one.signed(4, "other"))
+    assert scene.event(f"disconnected:{A}:contradicted itself") and end.ends_within(0.1)
+    scene.run(1.0)
+    listing = [desk for desk in desks if desk.link is not None]
+    line, = listing[0].link.lines
+    assert len(listing) == 2 and listing[1].link.lines == [line]
+    assert scene.events("contradiction:") == [line]
+    kind, (found,) = grammar.parse(line.encode())
+    assert kind == "contradiction" and found.is_true() and found.run.decode() == one.run
+    other.say(one.signed(5, "another"))
+    desks[0].link and desks[0].link.say(line)
+    scene.run(1.0)
+    assert listing[0].link.lines == [line] and len(scene.events("contradiction:")) == 1
+    assert other.closed is None
+
+
+def test_a_run_that_contradicted_itself_is_refused_for_good_and_another_one_is_not():
+    scene, desk, (one, end) = scene_with(A, quiet=True, ban=20.0)
+    line = evidence(A)
+    desk.link.say(line)
+    assert scene.event("contradiction:") == line
+    assert scene.event("disconnected:") == f"disconnected:{A}:contradicted itself" and end.ends_within(0.1)
+    scene.run(10.0)
+    other = signer(A, "other")
+    one.key, old = other, one.key
+    assert refusal(one, scene) == f"connection refused:{NODE}:contradicted itself"
+    scene.run(11.0)
+    assert refusal(one, scene) == f"connection accepted:{NODE}"
+    one.key = old
+    assert refusal(one, scene) == f"connection refused:{NODE}:contradicted itself"
+
+
+def test_a_run_that_contradicted_itself_is_no_neighbour_by_a_dial_either():
+    scene, desk = scene_with()
+    one = KeyMachine(scene, A)
+    desk.link.say(evidence(A), listed(A))
+    end = one.accept()
+    accept(one, end)
+    assert end.hear_until("connection refused:").endswith(":contradicted itself")
+    assert scene.events("connected:") == []
+
+
+def test_evidence_about_a_run_says_nothing_about_the_one_that_is_a_neighbour_now():
+    scene, desk, (_, end) = scene_with(A, quiet=True)
+    desk.link.say(evidence(A, signer(A, "old")), evidence(NODE, scene.node._signer))
+    scene.run(0.1)
+    assert len(scene.events("contradiction:")) == 1 and end.closed is None
+
+
+def test_a_seed_that_tells_of_signatures_that_are_not_good_is_not_heard_on():
+    scene, desk, (_, end) = scene_with(A, quiet=True)
+    word = evidence(A).split(":")[2]
+    desk.link.say(evidence(A).replace(word, "A" * 85 + "Q", 1))
+    assert scene.event("refused:").startswith(f"refused:{SEEDS[0]}:a contradiction that nobody")
+    assert end.closed is None and scene.events("contradiction:") == []
+
+
+def test_nobody_is_judged_by_a_run_that_contradicted_itself():
+    scene, desk, (one, end), _, (_, third) = scene_with(A, B, C)
+    tell(scene, (one, end), *range(2, 10))
+    third.say(one.signed(9, "other", time=time_of(scene)))
+    assert scene.event("disconnected:")
+    third.say(one.signed(10, "later", time=time_of(scene)))
+    scene.run(3 * PERIOD)
+    assert scene.events("received:")[-1].endswith(":later"), "which is taken all the same"
+    assert desk.said_of(B)[1] == 0 and desk.said_of(C)[1] == 0
