@@ -183,10 +183,11 @@ class WatchedPeer(SignedPeer):
             self.output.write(f"unconfirmed:{peer}")
 
     def _shut(self, peer: Address, why: str, seconds: float) -> bool:
-        """Refuse a peer, for this peer's own ban at most; return whether it was not refused."""
+        """Refuse a peer, for this peer's own ban at most, and no shorter than before; return
+        whether it was not refused."""
         now, before = self.now(), self._shut_out.get(peer, (0.0, ""))
         is_news = before[0] <= now
-        self._shut_out[peer] = now + min(seconds, self.settings.ban), why
+        self._shut_out[peer] = max(before, (now + min(seconds, self.settings.ban), why))
         self.peer_list.discard(peer)
         self._lost.pop(peer, None)
         if self.neighbours.rows.get(peer) is not None:
