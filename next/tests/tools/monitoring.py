@@ -94,7 +94,8 @@ class OtherSeed(Machine):
 
     def begin(self) -> "OtherSeed":
         """Wait until the node has dialled."""
-        self.mouth = self.accept()
+        while self.mouth is None or self.mouth.closed:
+            self.mouth = self.accept()
         assert self.mouth.hear() == f"seed listens:{NODE}"
         return self
 
