@@ -145,11 +145,14 @@ class KeepingSeed(VouchingSeed):
         return [self._where[seed] for seed in self._seeds if seed in self._where]
 
     def _living(self, now: float) -> set[Address]:
-        """Return the seeds that speak and listen. Who says nothing is dialled anew."""
+        """Return the seeds that speak and listen. Who says nothing is dialled anew, and has to show
+        that it listens anew, because the system of a frozen one accepts every dial."""
         since = now - LIVING * self.period
         for link in self._speakers.values():
             if link.deadline is None and link.heard < since:
                 link.close("silent")
+                if link.peer in self._listeners:
+                    self._listeners[link.peer].close("silent")
         return {self.address, *(link.peer for link in self._speakers.values()
                                 if link.heard >= since and link.peer in self._listeners)}
 
