@@ -249,6 +249,7 @@ class JudgingSeed(KeepingSeed):
                      alive: bool) -> None:
         super().judge_report(dead, row, line, is_own, alive)
         reporter = wire.parse(line.rstrip())[1][2]
-        if alive and is_own and not self._untrue.of(reporter).spend(1, self.now()):
+        if (alive and is_own and not self._untrue.of(reporter).spend(1, self.now())
+                and self._disbelieved.get(reporter, 0.0) <= self.now()):
             self._disbelieved[reporter] = self.now() + self.settings.ban
             self.output.write(f"disbelieved:{reporter}")
