@@ -222,14 +222,11 @@ class JudgingSeed(KeepingSeed):
         is_latest = int(evidence.run.rpartition(b":")[2]) == self.vouched.latest(address)
         if evidence.run in self._cheats or not is_latest and link.role != SPEAKER:
             return
-        account = self._proofs.of(link.peer if address.is_loopback else address.ip)
-        is_charged = link.role != SPEAKER
-        if is_charged and not account.spend(1, self.now()):
-            return  # another peer may tell of it, or this one later
         if not evidence.is_true():
-            if is_charged:
-                account.charge(-1, self.now())  # or others use up what a host has
             raise ProtocolError("a contradiction that nobody has signed")
+        account = link.peer if address.is_loopback else address.ip
+        if link.role != SPEAKER and not self._proofs.of(account).spend(1, self.now()):
+            return  # another peer may tell of it, or this one later
         self._cheats[evidence.run] = True
         if is_latest:
             line = grammar.say("contradiction", evidence)
