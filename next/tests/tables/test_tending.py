@@ -1,0 +1,165 @@
+"""Tending: who changes the tree and when, and since when no row can have been late."""
+
+import pytest
+
+from grapevine.monitoring.grammar import Load
+from grapevine.monitoring.tending import Tending
+from grapevine.monitoring.threaded_tree import ThreadedTree
+from tests.tables.samples import A, B, C
+
+PERIOD, LIGHT = 10.0, Load(100, ())
+HEAVY = Load(400, tuple(number << 90 for number in range(1, 16)))
+HALVES = ThreadedTree(1, A, ((0, A), (1 << 95, B)))
+
+
+def tending(own=A, seeds=(A, B, C), tree=None, now=0.0) -> Tending:
+    """Return what a seed knows that has begun at `now`, and was told a tree at once."""
+    seen = Tending(own, list(seeds), PERIOD, now)
+    if tree is not None:
+        seen.take(tree, now)
+    return seen
+
+
+def versions(seen: Tending, times, living=(A, B)) -> list[int]:
+    """Mend the tree at some times; return the version of each that is needed."""
+    return [seen.mended(set(living), now).version for now in times]
+
+
+# Who tends the tree.
+
+def test_a_seed_begins_alone_and_takes_newer_trees_only():
+    seen = tending()
+    assert seen.tree == ThreadedTree.alone(A)
+    assert seen.take(HALVES, 5.0) and seen.tree is HALVES
+    for older in HALVES, ThreadedTree.alone(C), HALVES._replace(starts=((0, A),)):
+        assert not seen.take(older, 9.0) and seen.tree is HALVES
+    assert seen.quiet_since() == 5.0, "what is old moves no row"
+
+
+@pytest.mark.parametrize("own, seeds, living, tends", [
+    (A, (A, B, C), {A, B}, True), (B, (A, B, C), {A, B}, False), (B, (A, B, C), {B, C}, True),
+    (A, (C, A), {A, C}, False), (C, (C, A), {A, C}, True), (A, (C, A), {A}, True)])
+def test_the_first_living_seed_of_the_config_tends_whatever_its_address(own, seeds, living, tends):
+    tree = tending(own, seeds).mended(living, 20.0)
+    assert set(tree.seeds()) == (living if tends else {own}) and tree.author == own
+
+
+@pytest.mark.parametrize("now, tends", [(19.9, False), (20.0, True)])
+def test_a_seed_tends_once_it_was_up_for_two_periods_without_pause(now, tends):
+    seen, paused = tending(), tending()
+    paused.stood_still(50.0)
+    for one, since in (seen, 0.0), (paused, 50.0), (tending(now=7.0), 7.0):
+        assert one.is_awake(now + since) is tends
+        assert (B in one.mended({A, B}, now + since)) is tends
+
+
+def test_the_tree_is_mended_until_it_has_the_living_seeds_alone():
+    tree = tending(tree=ThreadedTree(3, C, ((0, C),))).mended({A, B}, 20.0)
+    assert set(tree.seeds()) == {A, B} and tree > ThreadedTree(3, C, ((0, C),))
+    seen = tending(tree=tree)
+    assert seen.mended({A, B}, 20.0) is tree
+    assert tending(tree=HALVES).mended({A}, 20.0).starts == ((0, A),)
+
+
+def test_a_newcomer_takes_half_of_the_rows_of_the_most_loaded_seed():
+    seen = tending(tree=HALVES)
+    seen.told(A, LIGHT, 1.0)
+    seen.told(B, HEAVY._replace(keys=tuple((1 << 95) + key for key in HEAVY.keys)), 1.0)
+    assert seen.loads()[A] == LIGHT
+    first, _ = seen.mended({A, B, C}, 20.0).interval(C)
+    assert first == pytest.approx((1 << 95) + (8 << 90), rel=1e-9)
+    seen.told(A, HEAVY, 2.0)
+    seen.told(B, LIGHT, 2.0)
+    first, _ = seen.mended({A, B, C}, 20.0).interval(C)
+    assert first == pytest.approx(8 << 90, rel=1e-9), "the last word counts"
+
+
+# When the keys are cut anew.
+
+def uneven(tree=HALVES, seeds=(A, B)) -> Tending:
+    seen = tending(seeds=seeds, tree=tree)
+    for seed in tree.seeds():
+        seen.told(seed, HEAVY if seed == A else LIGHT, 1.0)
+    return seen
+
+
+def test_the_keys_are_cut_anew_when_the_loads_are_uneven_for_three_periods():
+    seen = uneven()
+    assert versions(seen, (30.0, 40.0)) == [1, 1]
+    seen.told(B, Load(380, ()), 45.0)
+    assert versions(seen, (50.0,)) == [1], "nothing is uneven: counting begins anew"
+    seen.told(B, LIGHT, 55.0)
+    assert versions(seen, (60.0, 70.0)) == [1, 1]
+    cut = seen.mended({A, B}, 80.0)
+    assert cut.version == 2 and cut.interval(A)[1] < HALVES.interval(A)[1] and cut.author == A
+
+
+def test_loads_count_two_periods_after_the_tree_has_changed():
+    assert versions(uneven(), (17.0, 18.0, 19.0, 19.9)) == [1] * 4
+    assert versions(uneven(), (18.0, 19.9, 20.0, 21.0, 22.0)) == [1, 1, 1, 1, 2]
+
+
+def test_a_new_tree_begins_the_count_anew_and_what_was_told_stays():
+    seen = uneven()
+    assert versions(seen, (20.0, 30.0)) == [1, 1]
+    seen.take(ThreadedTree(2, B, HALVES.starts), 31.0)
+    assert versions(seen, (51.0, 61.0, 71.0)) == [2, 2, 3]
+
+
+def test_while_a_seed_joins_nothing_is_cut():
+    seen = uneven(seeds=(A, B, C))
+    assert versions(seen, (20.0, 30.0)) == [1, 1]
+    assert versions(seen, (40.0,), living=(A, B, C)) == [2], "C joins, which is no cut"
+    assert versions(seen, (50.0, 60.0, 70.0)) == [1, 1, 2]
+
+
+def test_between_two_cuts_are_twelve_periods_though_loads_stay_uneven():
+    """Few heavy subjects never lie evenly."""
+    seen, cuts = uneven(), []
+    for now in range(30, 400, 10):
+        tree = seen.mended({A, B}, float(now))
+        if tree is not seen.tree:
+            cuts.append(now)
+            seen.take(tree, float(now))
+    assert cuts == [50, 170, 290]
+
+
+# Late rows.
+
+def quiet(seen: Tending, *steps) -> float:
+    for step, *arguments in steps:
+        getattr(seen, step)(*arguments)
+    return seen.quiet_since()
+
+
+@pytest.mark.parametrize("now, is_silent", [(25.9, False), (26.0, False), (26.1, True)])
+def test_rows_are_late_while_a_seed_of_the_tree_is_silent(now, is_silent):
+    seen = tending(tree=HALVES)
+    seen.told(B, LIGHT, 1.0)
+    assert seen.look(now) is is_silent and seen.quiet_since() == (now if is_silent else 0.0)
+    seen.told(B, LIGHT, now)
+    assert not seen.look(now + 1.0)
+
+
+def test_who_has_not_told_its_load_yet_is_silent_some_time_after_the_tree_came():
+    seen = tending()
+    seen.take(HALVES, 50.0)
+    assert [seen.look(now) for now in (75.0, 75.1)] == [False, True]
+
+
+def test_this_seed_is_not_silent_to_itself_nor_is_one_outside_the_tree():
+    seen = tending(tree=ThreadedTree(1, A, ((0, A),)))
+    seen.told(C, LIGHT, 1.0)
+    assert not seen.look(900.0) and seen.quiet_since() == 0.0
+
+
+def test_rows_are_late_when_the_tree_has_changed_or_this_seed_is_late_or_stood_still():
+    assert quiet(tending(now=3.0)) == 3.0, "or has just begun"
+    assert quiet(tending(), ("take", HALVES, 9.0)) == 9.0
+    assert quiet(tending(), ("odd", 9.0)) == 9.0
+    assert quiet(tending(), ("stood_still", 9.0)) == 9.0
+    assert quiet(tending(), ("odd", 9.0), ("told", B, LIGHT, 11.0), ("look", 12.0)) == 9.0
+    assert not tending().is_awake(15.0)
+    late = tending()
+    late.odd(9.0)
+    assert late.is_awake(20.0), "who is a little late goes on tending"
