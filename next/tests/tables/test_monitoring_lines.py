@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import random
 
 import pytest
 
@@ -97,7 +96,7 @@ E, E2, ZERO, ONE = "1.2.3.4#5=1,0,0,0,0", "1.2.3.4#6=1,0,0,0,0", "0" * 24, "1".z
     "kick:1.2.3.4#5:0.500:1.000", "unconfirmed:1.2.3.4#5", "unconfirmed:", "unconfirmed:1.2.3.4:5 ",
     "seed listens", "seed listens:", "seed:1.2.3.4:5", f"seed asks:{'a' * 31}",
     f"seed asks:{'A' * 32}", f"seed confirms:{'a' * 33}", "seed confirms", "ask tree:", "ask tree ",
-    "contradiction", "contradiction:", "contradiction:|", "any:report:1:1:"])
+    "contradiction", "contradiction:", "contradiction:|", "any:report:1:1:", "peer list "])
 def test_what_is_malformed_is_refused(line):
     with pytest.raises(ProtocolError):
         parse(line.encode())
@@ -132,7 +131,8 @@ def test_a_line_with_as_many_words_as_may_be_is_read_and_a_longer_one_is_refused
 def test_verdicts_are_said_in_as_few_lines_as_can_be():
     judged = tuple((peer, 0.5) for peer in LONGEST)
     for found, counts in ((Verdicts(7, judged, (A,), ()), [(500, 1, 0), (500, 0, 0), (1, 0, 0)]),
-                          (Verdicts(7, (), (), ((A, B),)), [(0, 0, 1)]),
+                          (Verdicts(7, (), tuple(LONGEST[:501]), ((A, B),)),
+                           [(0, 500, 1), (0, 1, 0)]),
                           (Verdicts(7, (), (), ()), [(0, 0, 0)])):
         read = [parse(line)[1] for line in say_verdicts(found).splitlines()]
         assert [tuple(map(len, parts)) for _, parts in read] == counts
@@ -165,28 +165,6 @@ def test_a_long_line_of_anything_is_refused(start, part):
         parse((start + part * ((wire.LINE_LIMIT - len(start)) // len(part))).encode())
 
 
-def test_four_thousand_changed_lines_raise_nothing_else_and_have_one_spelling():
-    rng, lines, read = random.Random(12), [line for _, _, line in SAID], 0
-
-    def changed(line: str) -> str:
-        at, end = rng.randrange(len(line) + 1), rng.randrange(len(line) + 1)
-        other = rng.choice(lines)
-        return rng.choice([
-            line[:at] + rng.choice("0123456789:=,.# |>[]af\n-") + line[at:], line[:at] + line[end:],
-            line[:at] + rng.choice("019") + line[at + 1:], f"{line} {line.rpartition(' ')[2]}",
-            line[:at] + other[rng.randrange(len(other) + 1):], line[:at] + "0" + line[at:]])
-    for _ in range(4_000):
-        line = changed(rng.choice(lines))
-        try:
-            kind, values = parse(line.encode())
-        except ProtocolError:
-            continue
-        if kind in {each for each, _, _ in SAID}:
-            assert say(kind, *values).decode() == line + "\n"
-            read += line not in lines
-    assert read > 80, "enough of them are valid, and differ"
-
-
 # Contradictions.
 
 KEY = signer(str(A))
@@ -199,14 +177,16 @@ def proof_of(*said, secrets=("", ""), origins=(A, A)):
     return contradiction_of(one, other)
 
 
-def head(number: int, *texts: bytes, lengths=None, time=TIME, origin=A, hashes=None) -> str:
-    """Return a HEAD that the key has signed, whatever it says."""
+def head(number: int, *texts: bytes, lengths=None, time=TIME, origin=A, secret=None) -> str:
+    """Return a HEAD that the key of the run, or another, has signed, whatever it says."""
     if lengths is None:
         lengths = ",".join(str(len(text)) for text in texts) if len(texts) > 1 else ""
     key = signing_key(hashlib.sha256(f"{origin} ".encode()).digest())
-    about = f"{lengths}:gmessage:{time}:{run_of(origin, start_of(origin.text, key.public)).decode()}"
-    hashes = b"".join(hashlib.sha256(text).digest() for text in texts) if hashes is None else hashes
-    signature = key.sign(f"gossip {about}:{number}:".encode() + hashes)
+    run = run_of(origin, start_of(origin.text, key.public)).decode()
+    about = f"{lengths}:gmessage:{time}:{run}"
+    hashes = b"".join(hashlib.sha256(text).digest() for text in texts)
+    signer = signing_key(secret) if secret else key
+    signature = signer.sign(f"gossip {about}:{number}:".encode() + hashes)
     signature, hashes = (base64.urlsafe_b64encode(data).rstrip(b"=").decode()
                          for data in (signature, hashes))
     return f"{signature}:{about}:{number}:{hashes}"
@@ -259,6 +239,8 @@ def test_the_key_is_that_of_the_run():
     key = stranger.proof("x").split(b":")[1].decode()
     assert is_true(good) and not is_true(field(head(7, b"x"), head(7, b"y"), key=key))
     assert not is_true(field(head(7, b"x", origin=B), head(7, b"y", origin=B)))
+    forged = [head(7, text, secret=bytes(32)) for text in (b"x", b"y")]
+    assert not is_true(field(*forged, key=key)), "anybody can make a key for this address"
 
 
 @pytest.mark.parametrize("lengths, count, is_read", [
@@ -270,12 +252,6 @@ def test_there_are_as_many_hashes_as_lengths(lengths, count, is_read):
     odd = head(7, *[b"x"] * count, lengths=lengths)
     for heads in (odd, head(7, b"y")), (head(7, b"y"), odd):
         assert is_true(field(*heads)) == is_read
-
-
-@pytest.mark.parametrize("size", [1, 31, 33, 63])
-def test_a_part_of_a_hash_is_none(size):
-    assert not is_true(field(head(7, b"x", hashes=bytes(size)), head(7, b"y")))
-    assert is_true(field(head(7, b"x", hashes=bytes(32)), head(7, b"y")))
 
 
 def test_every_field_has_one_spelling():

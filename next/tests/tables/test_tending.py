@@ -34,6 +34,7 @@ def test_a_seed_begins_alone_and_takes_newer_trees_only():
     for older in HALVES, ThreadedTree.alone(C), HALVES._replace(starts=((0, A),)):
         assert not seen.take(older, 9.0) and seen.tree is HALVES
     assert seen.quiet_since() == 5.0, "what is old moves no row"
+    assert seen.take(HALVES._replace(author=B), 9.0), "of two with one version the author decides"
 
 
 @pytest.mark.parametrize("own, seeds, living, tends", [
@@ -76,9 +77,10 @@ def test_a_newcomer_takes_half_of_the_rows_of_the_most_loaded_seed():
 
 # When the keys are cut anew.
 
-def uneven(tree=HALVES, seeds=(A, B)) -> Tending:
-    seen = tending(seeds=seeds, tree=tree)
-    for seed in tree.seeds():
+def uneven(seeds=(A, B), at: float = 0.0) -> Tending:
+    seen = tending(seeds=seeds)
+    seen.take(HALVES, at)
+    for seed in seeds:
         seen.told(seed, HEAVY if seed == A else LIGHT, 1.0)
     return seen
 
@@ -95,8 +97,9 @@ def test_the_keys_are_cut_anew_when_the_loads_are_uneven_for_three_periods():
 
 
 def test_loads_count_two_periods_after_the_tree_has_changed():
-    assert versions(uneven(), (17.0, 18.0, 19.0, 19.9)) == [1] * 4
-    assert versions(uneven(), (18.0, 19.9, 20.0, 21.0, 22.0)) == [1, 1, 1, 1, 2]
+    for at in 0.0, 50.0:
+        times = [at + after for after in (17.0, 18.0, 19.9, 20.0, 21.0, 22.0)]
+        assert versions(uneven(at=at), times) == [1, 1, 1, 1, 1, 2]
 
 
 def test_a_new_tree_begins_the_count_anew_and_what_was_told_stays():

@@ -96,14 +96,6 @@ def test_missing_children_are_threads():
     assert tree.path(a, tree.interval(e)[0]) == [b, d, f, e]
 
 
-@pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 6, 7, 8, 9, 31, 32, 33, 64])
-def test_the_way_from_any_seed_to_any_other_is_short(count):
-    tree = tree_of(count)
-    starts = [tree.interval(seed)[0] for seed in tree.seeds()]
-    assert_whole(tree)
-    assert_short_ways(tree, itertools.product(tree.seeds(), starts))
-
-
 def test_a_seed_outside_the_tree_hands_its_rows_to_the_root():
     tree = tree_of(5)
     assert tree.path(SEEDS[7], 0)[0] == tree.root and tree.path(SEEDS[7], 0)[-1] == tree.owner(0)
@@ -230,32 +222,31 @@ def test_one_cut_makes_loads_even(number):
 
 def test_loads_that_were_told_before_a_tree_are_shared_out_by_it():
     """A seed tells of rows that belong to another now."""
-    tree, keys = tree_of(16), even_keys(7, 20_000)
-    told = loads(tree, keys)
-    late = tree.without(KEEPER, SEEDS[3], told).joined(KEEPER, SEEDS[20], told)
-    del told[SEEDS[3]]
-    assert unevenness(late.recut(KEEPER, told), keys) <= 1.5
+    tree, keys = tree_of(4), even_keys(7, 20_000)
+    starts = [0, *(SPACE - number for number in (99, 66, 33))]
+    turned = ThreadedTree(9, KEEPER, tuple(zip(starts, tree.seeds()[::-1])))
+    assert unevenness(turned.recut(KEEPER, loads(tree, keys)), keys) <= 1.5
 
 
 @pytest.mark.parametrize("hot", [0, 1, key_of(SEEDS[1]), SPACE // 8 - 1, SPACE - 1])
 def test_rows_that_share_one_key_leave_an_interval_to_every_seed(hot):
-    tree = tree_of(8)
+    tree = tree_of(32)
     tree = tree.recut(KEEPER, loads(tree, [hot] * 1_000))
     assert_tiles(tree)
     assert loads(tree, [hot] * 1_000)[tree.owner(hot)].rows == 1_000
-    for newcomer in SEEDS[8:40]:
+    for newcomer in SEEDS[32:50]:
         tree = tree.joined(KEEPER, newcomer, loads(tree, [hot] * 1_000))
         assert_tiles(tree)
 
 
 @pytest.mark.parametrize("number", range(5))
 def test_a_newcomer_takes_half_of_the_rows_of_the_most_loaded_seed(number):
-    keys, tree = even_keys(number, 10_000), tree_of(5)
+    keys, tree = [key // 4 for key in even_keys(number, 10_000)], tree_of(5)
     told = loads(tree, keys)
     fullest = max(tree.seeds(), key=lambda seed: told[seed].rows)
     joined = tree.joined(KEEPER, SEEDS[5], told)
     after = loads(joined, keys)
-    assert after[SEEDS[5]].rows == pytest.approx(told[fullest].rows / 2, rel=0.1)
+    assert after[SEEDS[5]].rows == pytest.approx(told[fullest].rows / 2, rel=0.05)
     assert all(after[seed] == told[seed] for seed in tree.seeds() if seed != fullest)
     assert (joined.version, joined.author) == (tree.version + 1, KEEPER)
 
@@ -266,25 +257,11 @@ def test_without_loads_a_newcomer_takes_half_of_the_largest_interval():
     assert first == pytest.approx(SPACE / 2) and last == SPACE - 1
 
 
-def test_two_newcomers_at_once_do_not_split_what_was_split_already():
-    keys, tree = even_keys(1, 10_000), tree_of(4)
-    told = loads(tree, keys)
-    for newcomer in SEEDS[4:8]:
-        tree = tree.joined(KEEPER, newcomer, told)
-    assert unevenness(tree, keys) < 2.2
-
-
 def test_an_interval_of_one_key_is_not_split():
     tree = ThreadedTree(1, KEEPER, ((0, SEEDS[1]), (1, SEEDS[2])))
     joined = tree.joined(KEEPER, SEEDS[3], {SEEDS[1]: Load(1_000, (0,) * 15)})
     assert_tiles(joined)
     assert joined.interval(SEEDS[1]) == (0, 0)
-
-
-def test_without_known_rows_keys_are_shared_out_evenly():
-    cut = tree_of(3).recut(KEEPER, {})
-    for first, last in map(cut.interval, cut.seeds()):
-        assert last - first == pytest.approx(SPACE / 3)
 
 
 @pytest.mark.parametrize("rows, uneven", [
