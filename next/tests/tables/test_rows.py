@@ -102,17 +102,21 @@ def test_its_keys_cut_the_rows_into_equal_parts():
 HOST = address_of("10.0.0.1", 1), address_of("10.0.0.1", 2)
 
 
-@pytest.mark.parametrize("hoarder, modest", [((R, R), T), (HOST, R)])
-def test_when_a_table_is_full_the_account_with_most_rows_loses_the_older_half(hoarder, modest):
-    """An account is a host; on loopback, which all share, it is a reporter."""
-    few = report(modest, S, R, at=90.0)
+@pytest.mark.parametrize("hoarder, modest, levels", [
+    ((R, R), T, [14]), (HOST, R, [14]), ((R, S), T, [7, 7])])
+def test_in_a_full_table_the_accounts_with_most_rows_lose_their_oldest(hoarder, modest, levels):
+    """An account is a host; on loopback, which all share, a reporter. A twentieth is freed."""
+    few = report(modest, S, peer(1), at=1.0)
     rows = [row for number in range(8) for row in
             report(hoarder[number % 2], peer(6000 + number), period=number, at=91.0 + number)]
-    held = table(*few, *rows, limit=20)
+    held = table(*few, *rows[::-1], limit=20)
     assert count(held) == 20 and held.evicted == 0
     assert len(held.file(report(modest, T, period=9)[:1])) == 1
-    assert set(few) <= set(held.all()) and held.evicted == 8
-    assert [row for row in rows if row not in set(held.all())] == rows[:8]
+    assert set(few) <= set(held.all()) and held.evicted == 2 and count(held) == 19
+    left = [row for row in rows if row in set(held.all())]
+    assert max(row.at for row in set(rows) - set(left)) <= min(row.at for row in left) + 1.0
+    assert sorted(sum(row.reporter == one for row in left) for one in set(hoarder)) == (
+        levels if hoarder is not HOST else [6, 8])
 
 
 def test_rows_that_have_gone_make_room():

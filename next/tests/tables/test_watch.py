@@ -68,6 +68,15 @@ def test_every_neighbour_owes_a_message_but_the_one_that_has_brought_it():
     assert watched.counted() == {1: (6, 0, 6, 0, 0), 2: (6, 1, 0, 0, 0), 3: (6, 6, 0, 0, 0)}
 
 
+def test_a_neighbours_own_messages_do_not_count_for_it_and_others_owe_them():
+    """Else who says much itself could keep back what others say."""
+    watched = Watched(2)
+    watched.bring(watched.links[0],
+                  said(1, 4, run=run_of(peer(1))), said(1, 3, run=run_of(peer(2))))
+    watched.settle()
+    assert watched.counted() == {1: (3, 0, 3, 0, 0), 2: (7, 7, 0, 0, 0)}
+
+
 def test_where_rumors_spread_nobody_owes_a_copy():
     watched = Watched(2, owes=False)
     watched.bring(watched.links[0], said(1, 4))
