@@ -154,6 +154,7 @@ _KEYS = _words(b"[0-9a-f]{24}", lambda word: int(word, 16), "{:024x}".format, QU
 _FIELDS = wire.FIELDS | {
     "COUNT": (_COUNT, _read_count, str),
     "NUMBER": (rb"(?:0|[1-9][0-9]{0,18})", int, str),
+    "ORDINAL": (rb"[1-9][0-9]{0,18}", int, str),
     "BADNESS": (_BADNESS, float, "{:.3f}".format),
     "SECONDS": (rb"(?:0|[1-9][0-9]{0,8})\.[0-9]{3}", float, _show_seconds),
     "SIDE": (b"(?:about|by)", bytes.decode, str),
@@ -170,7 +171,7 @@ _FIELDS = wire.FIELDS | {
     "CONTRADICTION": (rb"[^\n]*", parse_contradiction, lambda proof: proof.text),
 }
 _FORMS = {kind: wire.Form(spelling, _FIELDS) for kind, spelling in {
-    "report": "report:NUMBER:NUMBER:ENTRIES",
+    "report": "report:ORDINAL:ORDINAL:ENTRIES",
     "kick": "kick:ADDRESS:BADNESS:SECONDS",
     "unconfirmed": "unconfirmed:ADDRESS",
     "contradiction": "contradiction:CONTRADICTION",
@@ -180,7 +181,7 @@ _FORMS = {kind: wire.Form(spelling, _FIELDS) for kind, spelling in {
     "tree": "tree:NUMBER:ADDRESS:STARTS",
     "load": "load:COUNT:KEYS",
     "loads": "loads:LOADS",
-    "rows": "rows:SECONDS:SIDE:ADDRESS:NUMBER:NUMBER:ENTRIES",
+    "rows": "rows:SECONDS:SIDE:ADDRESS:ORDINAL:ORDINAL:ENTRIES",
     "verdicts": "verdicts:NUMBER:FOUND",
 }.items()}
 _BY_WORD = {form.word.encode(): kind for kind, form in _FORMS.items()}

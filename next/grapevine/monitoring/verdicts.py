@@ -23,6 +23,7 @@ Pure: seeds with the same rows, and told the same, decide the same. `evaluate` i
 """
 
 import collections
+import functools
 import math
 import statistics
 from typing import NamedTuple
@@ -152,8 +153,15 @@ class Case:
         self.present = window(SAID_FROM)
         since = min(SAID_FROM, (now - charged_at) / period + SAID_TO)
         self.new = self.present if since == SAID_FROM else window(since)  # since the last charge
+        self._by = {other: by[other] for other in paired}
         self.unconfirmed = [(subject, other) for other in sorted(by.keys() - naming)
                             if _count(filter(_judges, by[other]), JUDGED_FROM) >= JUDGED_IN]
+
+
+    def heard_since(self, since: float) -> int:
+        """Return how many messages it has judged a neighbour by, at most, since that age."""
+        return max((sum(entry.expected for age, entry in rows if SAID_TO < age <= since)
+                    for rows in self._by.values()), default=0)
 
 
 def _count(rows, most: float) -> int:
@@ -257,8 +265,8 @@ def evaluate(cases: list[Case], known_elsewhere: list[int], judged: dict[Address
     void = others.union(void_here)
     judged_here = _judged(cases, known, void)
     judged.update(judged_here)
-    known_since = _Known(cases, known)
-    charges = {case.subject: _charge(case, known_since.of(case.new.since), judged, void)
+    known_since = functools.cache(functools.partial(_known_since, cases=cases, known=known))
+    charges = {case.subject: _charge(case, known_since(case.new.since), judged, void)
                for case in cases if case.new.since - SAID_TO >= SHORTEST}
     return Found(here, judged_here, void_here,
                  [pair for case in cases for pair in case.unconfirmed],
@@ -274,27 +282,15 @@ def _known(cases: list[Case], elsewhere: list[int]) -> tuple[int, int | None]:
     return here, (statistics.median_high(seeds) if seeds else None)
 
 
-class _Known:
-    """How many messages there were in shorter windows than the present one: fewer, by the share that
-    the subjects at hand tell of."""
-
-    def __init__(self, cases: list[Case], known: int | None):
-        self._cases, self._found = cases, {SAID_FROM: known}
-
-    def of(self, since: float) -> int | None:
-        if since not in self._found:
-            self._found[since] = self._share(since)
-        return self._found[since]
-
-    def _share(self, since: float) -> int | None:
-        known = self._found[SAID_FROM]
-        of_these = [case for case in self._cases if case.new.since == since]
-        told = [case.new.known() for case in of_these if case.new.known() is not None]
-        in_all = [case.present.known() for case in of_these if case.present.known() is not None]
-        if known is None or not told or not in_all:
-            return known
-        share = statistics.median_high(told) / max(1, statistics.median_high(in_all))
-        return math.ceil(known * min(1.0, share))
+def _known_since(since: float, cases: list[Case], known: int | None) -> int | None:
+    """Return how many messages there were in a shorter window: a share of all, as all subjects at
+    hand tell of it, because the one that is charged may lie."""
+    if known is None:
+        return None
+    told = [(case.heard_since(since), whole) for case in cases
+            if (whole := case.heard_since(SAID_FROM))]
+    parts, wholes = zip(*told) if told else ([0], [1])
+    return math.ceil(known * statistics.median_high(parts) / statistics.median_high(wholes))
 
 
 def _judged(cases: list[Case], known: int | None, void) -> dict[Address, float]:

@@ -67,7 +67,8 @@ E, E2, ZERO, ONE = "1.2.3.4#5=1,0,0,0,0", "1.2.3.4#6=1,0,0,0,0", "0" * 24, "1".z
 
 @pytest.mark.parametrize("line", [
     f"report:1:1:{E}  {E2}", f"report:1:1:{E} {E}", f"report:1:1:{E} ", f"report:1:1: {E}",
-    "report", "report:1:1", "report:01:1:", "report:-1:1:", "report:1:1:\n", "report:1:1: ",
+    "report", "report:1:1", "report:0:1:", "report:1:0:", "report:01:1:", "report:-1:1:",
+    "report:1:1:\n", "report:1:1: ",
     f"report:1:{'9' * 20}:", "report::1:", "report:1:1:1.2.3.4#5=1,0,0,0",
     f"report:1:1:{E},0", "report:1:1:1.2.3.4:5=1,0,0,0,0", "report:1:1:1.2.3.4#5=1,2,0,0,0",
     "report:1:1:1.2.3.4#5=1,0,2,0,0", "report:1:1:1.2.3.4#5=01,0,0,0,0",

@@ -200,8 +200,3 @@ def test_each_reporter_is_counted_by_itself_and_few_are_remembered():
     rule = Reporters(10, PERIOD)
     assert [rule.age(peer(port), 7, 1, 0.0) for port in range(6000, 6030)] == [0.0] * 30
     assert rule.age(peer(6029), 7, 1, 0.0) is None and len(rule) == 10
-
-
-@pytest.mark.xfail(strict=True, reason="PERIOD 0 costs no credit, and its age is the time of day")
-def test_a_report_without_a_period_does_not_count():
-    assert ages((0, 5_000.0), (1, 5_000.0)) == [None, 0.0]
