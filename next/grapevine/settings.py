@@ -40,7 +40,7 @@ class Settings(NamedTuple):
     burst: int = 10_000  # lines that it may say beyond that at once
     filter: tuple[str, ...] = ()  # words that no message may contain
     sign: bool = False  # sign messages, and take only signed ones (signing/)
-    monitor: bool = False  # watch neighbours, and shut out malicious peers (monitoring/): signs, too
+    monitor: bool = False  # watch neighbours, shut out malicious peers (monitoring/); implies sign
     report_interval: float = 10.0  # seconds of a period of monitoring
     ban: float = 600.0  # seconds for which a malicious peer is shut out
     registrations_per_ip: int = 256  # that a seed lists, except on loopback; 0: any number

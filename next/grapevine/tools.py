@@ -64,7 +64,8 @@ class Recent(collections.OrderedDict):
 
 
 class Accounts(Recent):
-    """Budgets of the same size by account: of more than `limit`, the one used longest ago is forgotten."""
+    """Budgets of the same size by account. Of more than `limit`, the one used longest ago is
+    forgotten."""
 
     def __init__(self, limit: int, rate: float, burst: float):
         super().__init__(limit)

@@ -51,7 +51,7 @@ def parse_attacks(text: str) -> tuple[Attack, ...]:
         kind, _, rest = word.partition(":")
         count, _, share = rest.partition(":")
         if kind not in KINDS or not count.isdigit():
-            raise ValueError(f"{word!r} is not KIND:COUNT[:SHARE] with a KIND of {', '.join(KINDS)}")
+            raise ValueError(f"{word!r} is not KIND:COUNT[:SHARE], KIND one of {', '.join(KINDS)}")
         attacks.append(Attack(kind, int(count), float(share or SHARE)))
     return tuple(attacks)
 

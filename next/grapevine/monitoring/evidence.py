@@ -1,10 +1,10 @@
-"""Contradictions: two lines of one run that share a number and differ, as their key has signed them.
+"""Contradictions: two lines of one run that share a number and differ, both signed by its key.
 
 A signature covers the hashes of texts, so the evidence needs no text, and always fits a line:
 
-    contradiction:KEY:HEAD|HEAD      HEAD is SIGNATURE:LENGTHS:gmessage:TIME:IP:PORT:START:NUMBER:HASHES
+    contradiction:KEY:HEAD|HEAD
 
-HASHES are the SHA-256 of each text, together in base64url. Pure, but for keys.
+HEAD is SIGNATURE:LENGTHS:gmessage:TIME:IP:PORT:START:NUMBER:HASHES; HASHES are the SHA-256 of each text, together in base64url. Pure, but for keys.
 """
 
 import math
@@ -48,8 +48,8 @@ def contradiction_of(one: Signed, other: Signed) -> Contradiction:
 
 
 def parse_contradiction(field: bytes) -> Contradiction:
-    """Parse what stands behind the first word. ProtocolError unless, if both signatures are good, it
-    proves a contradiction."""
+    """Parse what stands behind the first word. ProtocolError unless it proves a contradiction, if
+    both signatures are good."""
     word, _, rest = field.partition(b":")
     matches = [_HEAD.fullmatch(part) for part in rest.split(b"|")]
     if len(matches) != 2 or not all(matches) or not re.fullmatch(grammar.KEY, word):

@@ -1,7 +1,7 @@
 """The lines of monitoring: reports, kicks, and what seeds say to one another. Pure.
 
-ENTRY is `IP#PORT=EXPECTED,MISSING,FIRST,CORRUPT,FORBIDDEN`; KEY has 24 hex digits, NONCE 32; AGE and
-SECONDS are in seconds; SIDE is `about` or `by`, see rows.py. The README says who says each line.
+ENTRY is `IP#PORT=EXPECTED,MISSING,FIRST,CORRUPT,FORBIDDEN`; KEY has 24 hex digits, NONCE 32; SIDE
+is `about` or `by`, see rows.py. The README says who says each line.
 """
 
 from typing import NamedTuple
@@ -159,7 +159,8 @@ _FIELDS = wire.FIELDS | {
     "SECONDS": (rb"(?:0|[1-9][0-9]{0,8})\.[0-9]{3}", float, _show_seconds),
     "SIDE": (b"(?:about|by)", bytes.decode, str),
     "NONCE": (rb"[0-9a-f]{32}", bytes.decode, str),
-    "ENTRIES": _words(wire.LISTED + b"=" + b",".join([_COUNT] * 5), _read_entry, str, ENTRIES, _first),
+    "ENTRIES": _words(wire.LISTED + b"=" + b",".join([_COUNT] * 5), _read_entry, str, ENTRIES,
+                      _first),
     "STARTS": (_STARTS[0], _read_starts, _STARTS[2]),
     "KEYS": (_KEYS[0], _read_keys, _KEYS[2]),
     "LOADS": _words(wire.LISTED + b"=" + _COUNT, _read_load,

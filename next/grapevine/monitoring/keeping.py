@@ -11,6 +11,8 @@ Then B speaks to A over the first link. A row is kept under its subject, by the 
 key in the newest tree, and by every seed over which it came there.
 """
 
+import functools
+
 from grapevine.addresses import Address, Target
 from grapevine.link import Link
 from grapevine.monitoring import grammar
@@ -21,7 +23,7 @@ from grapevine.monitoring.threaded_tree import ThreadedTree, key_of
 from grapevine.node import CONNECT, END, INTRODUCTION, UNIDENTIFIED, UP
 from grapevine.signing.proving import with_more
 from grapevine.signing.seed import VouchingSeed
-from grapevine.tools import ProtocolError
+from grapevine.tools import Accounts, ProtocolError
 from seed import REGISTERED
 
 SPEAKER = "SPEAKER"  # the role of a link to another seed, which this one has dialled
@@ -30,6 +32,8 @@ LISTENER = "LISTENER"  # the same, once that seed has confirmed it
 
 KEPT = 12  # periods for which rows are kept
 REPORTERS_LIMIT = 10_000  # peers whose reports are remembered
+MENDING, PATIENCE = 10, 100  # reports that need not count: each period, and at once; a peer that
+# comes to another seed makes six
 BACKLOG = 64 << 20  # bytes that may wait for another seed: all rows of a table
 REDIAL = 0.5  # seconds until a seed whose link has ended is dialled again
 LATE_TURN = 0.15  # of a period: if this seed is later, rows may be, which wait for several turns
@@ -57,6 +61,7 @@ class KeepingSeed(VouchingSeed):
         self._to_confirm: dict[Address, str] = {}  # seed -> NONCE that it has said last
         self.rows = Rows()
         self.reporters = Reporters(REPORTERS_LIMIT, self.period)
+        self._useless = Accounts(REPORTERS_LIMIT, MENDING / self.period, PATIENCE)
         self.tending = Tending(address, self.period, self.now())
         self._moved = self._counted = self._hops = 0  # rows, since `load:` was written
         self._due = self.now()  # when the next turn is
@@ -167,6 +172,8 @@ class KeepingSeed(VouchingSeed):
             return
         age = self.reporters.age(link.peer, start, period, now)
         if age is None:
+            if not self._useless.of(link.peer).spend(1, now):
+                raise ProtocolError("too many reports that do not count")
             return
         self.output.write(f"report:{link.peer}:{period}:{len(entries)}")
         known = [entry for entry in entries if entry.peer in self.registry.rows
@@ -195,10 +202,11 @@ class KeepingSeed(VouchingSeed):
 
     def hand_on(self, rows) -> None:
         """Forward rows that other seeds keep by one hop."""
+        hop_of = functools.cache(
+            lambda subject: self.tending.tree.next_hop(self.address, key_of(subject)))
         by_hop: dict[Address | None, list[Row]] = {}
         for row in rows:
-            hop = self.tending.tree.next_hop(self.address, key_of(row.subject))
-            by_hop.setdefault(hop, []).append(row)
+            by_hop.setdefault(hop_of(row.subject), []).append(row)
         by_hop.pop(None, None)
         for seed, some in by_hop.items():
             self.to_seed(seed, lines_of(some, self.now()))
@@ -258,5 +266,5 @@ class KeepingSeed(VouchingSeed):
         return self._due
 
     def status(self) -> dict[str, object]:
-        return {**super().status(), "rows": self.tending.loads().get(self.address, Load(0, ())).rows,
-                "rows evicted": self.rows.evicted}
+        load = self.rows.load(*self.tending.tree.interval(self.address))
+        return {**super().status(), "rows": load.rows, "rows evicted": self.rows.evicted}

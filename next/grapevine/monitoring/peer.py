@@ -7,6 +7,7 @@ this peer. When that seed is lost, the last reports go to the next one.
 """
 
 import collections
+import math
 
 from grapevine import wire
 from grapevine.addresses import Address, Target
@@ -26,9 +27,11 @@ from peer import NEIGHBOUR, SEED
 
 DISPUTED = REST + 5.0  # seconds until a run counts that some seeds did not name: a neighbour may
 # have denied it, and does not ask again for REST
-GAPS = 8  # ranges of a run that are known, above which its numbers may have filled a neighbour's room
-REMEMBERED = 10_000  # peers that are shut out, runs that have contradicted themselves
-UNNAMED = 1_000  # runs that seeds are to be asked about
+ASKED_AFTER, COUNTED_FOR = 1.5, 4.0  # periods after which seeds are asked again about a run, and
+# for which it counts after they have named it, because they may forget it, and newcomers deny it
+HANGS_UP = 3  # links of a neighbour that end in a row with a request unanswered, until it is refused
+GAPS = 8  # ranges that are known of a run, above which it may have filled a neighbour's room
+REMEMBERED = 10_000  # peers that are shut out, runs that are named, or contradicted themselves
 
 
 class WatchedMessages(SignedMessages):
@@ -45,8 +48,10 @@ class WatchedPeer(SignedPeer):
     def __init__(self, address: Address, settings, output, world, seeds: list[Target]):
         super().__init__(address, settings, output, world, seeds)
         self.watch = Watch(owes=settings.spread != "rumor")
-        self._counting = Recent(REMEMBERED)  # run that most seeds name -> since when it counts
-        self._unnamed = Recent(UNNAMED)  # run that seeds are to be asked about -> who brought it
+        self._named = Recent(REMEMBERED)  # run that most seeds name -> (since when its messages
+        # count, by the clock; when it was named last)
+        self._heard_of = Recent(1_000)  # run with new messages in this period -> who brought one
+        self._hung_up = Recent(REMEMBERED)  # neighbour -> links that it ended with no answer
         self._cheats = Recent(REMEMBERED)  # run that has contradicted itself -> True
         self._shut_out = Recent(REMEMBERED)  # peer -> (until when, why)
         self._kicked_by: set[Target] = set()  # seeds that have kicked this peer
@@ -70,31 +75,40 @@ class WatchedPeer(SignedPeer):
         super().handle(link, lines)
 
     def brought(self, link: ProvenLink, added: SignedAdded) -> None:
-        is_fetched, time = self.sync.owes(link), self.time()
         for signed in added.entered:
             if self.way.goes_to_all(signed.line):
-                self.watch.new(link, signed, time, not is_fetched and self._counts(link, signed.run))
-        for signed in added.repeated + added.unknown:
+                self.watch.new(link, signed, self.time(), self._counts_since(link, signed.run))
+        for signed in added.repeated:
             self.watch.others(link, signed)
         self.watch.count(link, FORBIDDEN, len(added.forbidden))
         super().brought(link, added)
 
-    def _counts(self, link: ProvenLink, run: bytes) -> bool:
-        """Tell whether others may take messages of a run, too. If most seeds have not named it so
-        far, they are asked, because a neighbour may have found out that it is not genuine."""
-        if run not in self._counting:
-            self._unnamed[run] = link
-        return (run not in self._cheats and self._counting.get(run, self.now() + 1) <= self.now()
-                and len(self.messages.runs[run].seen) <= GAPS)
+    def _counts_since(self, link: ProvenLink, run: bytes) -> float:
+        """Return since when neighbours owe messages of a run: since most seeds have named it, as
+        long as they do, because a neighbour may have found out that it is not genuine."""
+        self._heard_of[run] = link
+        since, named_at = self._named.get(run, (math.inf, 0.0))
+        is_named = named_at >= self.now() - COUNTED_FOR * self.settings.report_interval
+        has_few_gaps = len(self.messages.runs[run].seen) <= GAPS
+        return since if is_named and has_few_gaps and run not in self._cheats else math.inf
 
     def answered(self, question, link: ProvenLink, starts: tuple[int, ...] | None) -> None:
         super().answered(question, link, starts)
         for start, seeds in question.named.items():
             run = signing.run_of(question.address, start)
-            if 2 * len(seeds) > len(self.registrations.rows) and run not in self._counting:
+            if 2 * len(seeds) > len(self.registrations.rows):
                 is_disputed = len(question.answers) > len(seeds)
-                self._counting[run] = self.now() + (DISPUTED if is_disputed else 0.0)
-                self._unnamed.pop(run, None)
+                since, _ = self._named.get(
+                    run, (self.time() + (DISPUTED if is_disputed else 0.0), 0.0))
+                self._named[run] = since, self.now()
+
+    def _ask_about_runs(self) -> None:
+        """Ask seeds about runs that have said something, and were not named lately."""
+        before = self.now() - ASKED_AFTER * self.settings.report_interval
+        for run, link in self._heard_of.items():
+            if self._named.get(run, (0.0, 0.0))[1] < before:
+                self.ask_about(wire.origin_of(run), int(run.rpartition(b":")[2]), link)
+        self._heard_of.clear()
 
     def on_corrupt(self, link: ProvenLink, line: bytes) -> None:
         """Write down and count a line that nobody has signed."""
@@ -104,7 +118,8 @@ class WatchedPeer(SignedPeer):
     def on_liveness_reply(self, link: ProvenLink, time: str, asker: Address, replier: Address
                           ) -> None:
         super().on_liveness_reply(link, time, asker, replier)
-        self.watch.replied(link, float(time))
+        if self.watch.replied(link, float(time)):
+            self._hung_up.pop(link.peer, None)
 
     # Links.
 
@@ -131,8 +146,13 @@ class WatchedPeer(SignedPeer):
             super().dial_peer(peer)
 
     def neighbour_ended(self, link: ProvenLink, error: OSError | None) -> None:
-        self.watch.ended(link)
+        is_unanswered, peer = self.watch.ended(link), link.peer
         super().neighbour_ended(link, error)
+        if is_unanswered:
+            self._hung_up[peer] = self._hung_up.get(peer, 0) + 1
+            if self._hung_up[peer] >= HANGS_UP:  # it would never be judged
+                del self._hung_up[peer]
+                self._shut(peer, "answers nothing", self.settings.ban)
 
     # Once a period.
 
@@ -144,19 +164,24 @@ class WatchedPeer(SignedPeer):
         for link in self.neighbours.links:
             if self.watch.may_ask(link, float(time)):
                 link.send(wire.say("liveness_request", time, self.address))
-        for run, link in self._unnamed.items():
-            self.ask_about(wire.origin_of(run), int(run.rpartition(b":")[2]), link)
-        self._unnamed.clear()
+        self._ask_about_runs()
+        self._report()
+        return now + self.settings.report_interval
+
+    def _report(self) -> None:
+        """Tell a seed that answers what neighbours did. Of too many, chance names some."""
         self._period += 1
-        entries = self.entries()[:grammar.ENTRIES]
+        entries = self.entries()
+        if len(entries) > grammar.ENTRIES:
+            entries = self.rng.sample(entries, grammar.ENTRIES)
         self._kept.append(grammar.say("report", self.start_number, self._period, entries))
-        links = self.registrations.links()
+        links = [row.link for row in self.registrations.rows.values()
+                 if row.is_registered and row.unanswered <= 1]
         if self._told in links:
             self._told.send(self._kept[-1])
         elif links:  # from the newest, a seed infers the age of the others
             self._told = links[0]
             self._told.send(b"".join(reversed(self._kept)))
-        return now + self.settings.report_interval
 
     def entries(self) -> list[grammar.Entry]:
         """Return what this peer reports of its neighbours in the period that ends."""

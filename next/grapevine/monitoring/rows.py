@@ -1,8 +1,9 @@
 """Rows: the entries of reports, each filed under its subject on two sides, and their table. Pure.
 
-What R says about S is filed under S, side `about`, and under R, side `by`. So all that is said about
-a peer, and all that it says, has one key, and is kept by one seed (threaded_tree.py). The table of a
-seed also has the rows that it has forwarded, so that none is lost with the seed that keeps them.
+What R says about S is filed under S, side `about`, and under R, side `by`. So all that is said
+about a peer, and all that it says, has one key, and is kept by one seed (threaded_tree.py). The
+table of a seed also has the rows that it has forwarded, so that none is lost with the seed that
+keeps them.
 """
 
 import collections

@@ -26,7 +26,7 @@ from grapevine.tools import Accounts, Budget, ProtocolError, Recent
 from seed import REGISTERED
 
 SLICE = 100  # subjects that are judged at a time
-CHARGES, WITHIN = 4, 6.2  # charges in a row, each so many periods after the last one at most
+CHARGES, WITHIN = 4, 12.0  # until a kick; each so many periods after the last one at most
 BELIEVED = 3  # periods for which verdicts count, unless newer ones come
 REMEMBERED = 10_000  # bans, warnings, findings, and runs that have contradicted themselves
 PROOFS, PROOFS_AT_ONCE = 0.2, 100  # kicks by contradictions in one account: a second, beyond these

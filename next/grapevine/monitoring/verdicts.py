@@ -15,9 +15,10 @@ A subject is a peer that is judged. Its case has all rows about it and by it (se
     void      a reporter that differs from the outcome on more than half of its neighbours; its
               rates are left out
     charged   a slanderer, or bad by at least three reporters that are not void, if those who find
-              it bad are half of these and of void reporters that find it good, because liars can
-              starve an honest reporter until it is void. Only rows count that came since the last
-              charge, so that no event is in two charges. Several in a row make a peer guilty
+              it bad are half of these, of void reporters that find it good, because liars can
+              starve an honest reporter until it is void, and of silent ones that have not found it
+              bad lately, because liars may choose when there is nothing to judge by. Only rows
+              count that came since the last charge, so that no event is in two charges
 
 Pure: seeds with the same rows, and told the same, decide the same. `evaluate` is one round.
 """
@@ -36,7 +37,7 @@ SAID_FROM, SAID_TO = 6.5, 1.5  # what a reporter says, but nothing after the las
 # subject, because a dead subject cannot say any more what excuses it
 FIRST_FROM, FIRST_TO = 12.0, 0.0  # what the subject had first, counted when it came; its reporter
 # counts it when it is missed, up to five periods later
-KNOWN_TO = 0.5  # what there was to know, from SAID_FROM on; others hear of that up to a period later
+KNOWN_TO = 0.5  # what there was to know, from SAID_FROM on; others hear of it a period later
 SHORTEST = 0.75  # periods whose rows a charge needs: a report, though turns are not punctual
 THRESHOLD = 0.10  # of a rate, or a badness: above it is bad
 MESSAGES = 20  # that a reporter must have judged the subject by
@@ -70,8 +71,8 @@ class View(NamedTuple):
 
 
 class Guilt(NamedTuple):
-    """The badness of a charged subject, and the rates of its reporters. A slanderer's badness is the
-    share of its neighbours about which it lies, 0.1 at least."""
+    """The badness of a charged subject, and the rates of its reporters. A slanderer's badness is
+    the share of its neighbours about which it lies, 0.1 at least."""
 
     badness: float
     rates: dict[Address, float]
@@ -300,13 +301,15 @@ def _judged(cases: list[Case], known: int | None, void) -> dict[Address, float]:
 
 
 def _charge(case: Case, known: int | None, judged, void) -> Guilt | None:
-    """Charge a subject, or not. If there were too few messages to judge anybody by, only liars claim
-    to have judged more, so their rates charge nobody."""
+    """Charge a subject, or not. If there were too few messages to judge anybody by, only liars
+    claim to have judged more, so their rates charge nobody."""
     rates = case.new.rates(known)
     badness = badness_of(rates, void)
     if badness is not None and is_bad(badness) and (known is None or known >= MESSAGES):
-        left = _without(rates, void)
-        if 2 * sum(map(is_bad, left.values())) >= sum(
+        left, lately = _without(rates, void), case.present.rates(None)
+        silent = sum(not is_bad(lately.get(peer, 0.0))
+                     for peer in case.present.about.keys() - rates.keys() - void)
+        if 2 * sum(map(is_bad, left.values())) >= silent + sum(
                 peer not in void or not is_bad(rate) for peer, rate in rates.items()):
             return Guilt(badness, left)
     if case.subject in void and slanders(views := case.new.views(), judged):

@@ -5,9 +5,9 @@ before. If it got a message first from here, it owes no copy; else its own copy 
 reply. So a new message is owed by every neighbour but the one that brought it, a copy pays for it,
 and what is left when a reply comes, and is older than its request, is missing.
 
-Nobody owes a message of this peer, one that was fetched, one that was said long ago or before the
-link stood, or one of a run that others may not take. Copies are counted by line, which an honest
-origin signs once, and by run and number where another line has the same.
+Nobody owes a message of this peer, one that was said long ago or before the link stood, or one of
+a run that others may not take. Copies are counted by line, which an honest origin signs once, and
+by run and number where another good line has the same.
 """
 
 from grapevine.addresses import Address
@@ -17,20 +17,21 @@ from grapevine.tools import Recent
 from grapevine.wire import origin_of
 
 RECENT = 10.0  # seconds between TIME of a message and this peer's clock, beyond which nobody owes
-# it: it was fetched somewhere, or clocks disagree
+# it: it was fetched, or clocks disagree
 STANDS = 2.0  # seconds after which a link is at both ends in the table of neighbours
 LOG_LIMIT = 20_000  # messages that neighbours are still to be judged by
-OTHERS_LIMIT = 2_000  # numbers of a neighbour that came in other lines, or before their run was known
+OTHERS_LIMIT = 2_000  # numbers that a neighbour has brought in other lines
 EXPECTED, MISSING, FIRST, CORRUPT, FORBIDDEN = range(5)  # in counts, as in an Entry
 
 
 class _Owed:
-    """A signed line that neighbours owe."""
+    """A signed line that neighbours owe. The line itself may be large, and is not kept."""
 
-    __slots__ = ("signed", "said_at", "source", "brought_by")
+    __slots__ = ("line", "run", "numbers", "said_at", "source", "brought_by")
 
     def __init__(self, signed: Signed, said_at: float, source):
-        self.signed, self.said_at, self.source = signed, said_at, source
+        self.line, self.run, self.numbers = hash(signed.line), signed.run, signed.numbers
+        self.said_at, self.source = said_at, source
         self.brought_by = {source}  # links
 
 
@@ -51,7 +52,7 @@ class Watch:
         self._rows: dict[object, _Row] = {}  # by link
         self._log: list[_Owed] = []  # lines that not all neighbours are judged by
         self._begin, self._size = 0, 0  # number of the first of them; their messages
-        self._of_line: dict[bytes, _Owed] = {}
+        self._of_line: dict[int, _Owed] = {}  # by the hash of the line
         # neighbour in this period, present or former -> its counts
         self._counts: dict[Address, list[int]] = {}
 
@@ -59,31 +60,34 @@ class Watch:
         self._rows[link] = _Row(time + STANDS, self._begin + len(self._log))
         self._counts.setdefault(link.peer, [0] * 5)
 
-    def ended(self, link) -> None:
-        self._rows.pop(link, None)
+    def ended(self, link) -> bool:
+        """Forget a link; return whether a request was not answered on it."""
+        row = self._rows.pop(link, None)
+        return row is not None and row.asked is not None
 
     # What comes.
 
     def copies(self, link, lines: list[bytes]) -> None:
         """Note lines of a neighbour, of whatever kind."""
-        for owed in filter(None, map(self._of_line.get, lines)):
+        for owed in filter(None, map(self._of_line.get, map(hash, lines))):
             owed.brought_by.add(link)
 
     def others(self, link, signed: Signed) -> None:
-        """Note messages that are known by another line, or whose run is not known yet."""
+        """Note messages that are known by another line."""
         row = self._rows.get(link)
         for number in signed.numbers if row is not None else ():
             row.others[signed.run, number] = True
 
-    def new(self, link, signed: Signed, time: float, is_owed: bool) -> None:
-        """Note a new line that a neighbour has brought. Its own messages do not count for it, or
-        else who says much itself could keep back what others say."""
+    def new(self, link, signed: Signed, time: float, since: float) -> None:
+        """Note a new line that a neighbour has brought; it is owed if it was said after `since`. Its
+        own messages do not count for it, or who says much could keep back what others say."""
         if origin_of(signed.run) != link.peer:
             self.count(link, FIRST, len(signed.messages))  # at once: it may miss them soon
             self.count(link, EXPECTED, len(signed.messages))
         said_at = float(signed.messages[0].split(b":", 2)[1])
-        if is_owed and abs(time - said_at) <= RECENT:
-            owed = self._of_line[signed.line] = _Owed(signed, said_at, link)
+        if said_at >= since and abs(time - said_at) <= RECENT:
+            owed = _Owed(signed, said_at, link)
+            self._of_line[owed.line] = owed
             self._log.append(owed)
             self._size += len(signed.messages)
         while self._size > LOG_LIMIT:
@@ -96,7 +100,7 @@ class Watch:
     def contradicted(self, run: bytes) -> None:
         """Judge nobody by a run of which others may have another text."""
         for owed in self._log:
-            if owed.signed.run == run:
+            if owed.run == run:
                 owed.brought_by.update(self._rows)
 
     # Judging.
@@ -109,24 +113,26 @@ class Watch:
         row.asked = time, self._begin + len(self._log)
         return True
 
-    def replied(self, link, time: float) -> None:
-        """Judge a neighbour that has replied to a request of this TIME."""
+    def replied(self, link, time: float) -> bool:
+        """Judge a neighbour that has replied to a request of this TIME; return whether it could be
+        judged now."""
         row = self._rows.get(link)
         if row is None or row.asked is None or time < row.asked[0]:
-            return
+            return False
         (_, until), row.asked = row.asked, None
         for owed in self._log[max(0, row.judged - self._begin):max(0, until - self._begin)]:
             if owed.source is not link and row.stands_at <= owed.said_at:
-                self.count(link, EXPECTED, len(owed.signed.messages))
+                self.count(link, EXPECTED, len(owed.numbers))
                 if self._owes and link not in owed.brought_by:
-                    self.count(link, MISSING, sum((owed.signed.run, number) not in row.others
-                                                  for number in owed.signed.numbers))
+                    self.count(link, MISSING, sum((owed.run, number) not in row.others
+                                                  for number in owed.numbers))
         row.judged = max(row.judged, until)
+        return True
 
     def _forget(self, count: int) -> None:
         for owed in self._log[:count]:
-            self._size -= len(owed.signed.messages)
-            self._of_line.pop(owed.signed.line, None)
+            self._size -= len(owed.numbers)
+            self._of_line.pop(owed.line, None)
         del self._log[:count]
         self._begin += count
 

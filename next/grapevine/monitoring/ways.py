@@ -1,7 +1,7 @@
 """Ways of spreading in a network that monitors: of a tree's messages, some go to everybody.
 
-Along a tree a neighbour is told to push nothing, so it would owe nothing. Therefore some lines go to
-all neighbours, as in a flood, and neighbours are judged by these alone. All peers agree which.
+Along a tree a neighbour is told to push nothing, so it would owe nothing. Therefore some lines go
+to all neighbours, as in a flood, and neighbours are judged by these alone. All peers agree which.
 """
 
 from zlib import crc32

@@ -36,11 +36,11 @@ class Watched:
         self.links.append(link)
         return link
 
-    def bring(self, link, *lines: Signed, at: float = YOUNG, is_owed: bool = True) -> None:
+    def bring(self, link, *lines: Signed, at: float = YOUNG, since: float = 0.0) -> None:
         """Lines come over a link, and are new."""
         for signed in lines:
             self.watch.copies(link, [signed.line])
-            self.watch.new(link, signed, at, is_owed)
+            self.watch.new(link, signed, at, since)
 
     def copy(self, link, *lines: Signed) -> None:
         self.watch.copies(link, [signed.line for signed in lines])
@@ -120,9 +120,9 @@ def test_numbers_of_another_run_are_others():
 
 
 @pytest.mark.parametrize("words, at, is_judged", [
-    ({}, YOUNG, True), ({"is_owed": False}, YOUNG, False), ({}, YOUNG + 10.0, True),
+    ({}, YOUNG, True), ({"since": 100.0}, YOUNG, True), ({"since": 100.1}, YOUNG, False), ({}, YOUNG + 10.0, True),
     ({}, YOUNG + 10.1, False), ({}, YOUNG - 10.0, True), ({}, YOUNG - 10.1, False)])
-def test_nobody_owes_what_was_fetched_or_said_long_ago_or_in_the_future(words, at, is_judged):
+def test_nobody_owes_what_was_said_long_ago_or_in_the_future_or_before_its_run_counted(words, at, is_judged):
     watched = Watched(2)
     watched.bring(watched.links[0], said(1, 4), at=at, **words)
     watched.settle()

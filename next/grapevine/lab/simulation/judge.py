@@ -29,7 +29,7 @@ STIRS = {"connected", "disconnected", "liveness missed", "unregistered"}  # even
 FORGOTTEN = 1.0  # seconds from the end of a link until its state is gone
 PASSED_ON = 12.0  # seconds from a report until the seed has probed and told other seeds
 PROBES = 4.25  # seconds that all stages of a probe take
-STANDING = {"NEIGHBOUR", "SEED", "REGISTERED", "SPEAKER", "LISTENER"}  # roles of links that may stay
+STANDING = {"NEIGHBOUR", "SEED", "REGISTERED", "SPEAKER", "LISTENER"}  # roles that may stay
 REFUSALS = (  # reasons that need no broken rule; the last two meet a connection of an earlier life
     "full", "duplicate", "self", "no Liveness Reply from ", "registered on another",
     "registration refused: ", "unproven", "not signed with the key of ", "unconfirmed")

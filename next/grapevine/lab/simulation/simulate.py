@@ -175,7 +175,8 @@ def _play_many(args) -> int:
     begun, held, simulated = time.monotonic(), 0, 0.0
     options = [f" --{name} {value}" for name in ("peers", "seeds") if (value := vars(args)[name])]
     options += [f" --spread {args.spread}"] if args.spread != "flood" else []
-    options += [f" --{name}" for name in ("sign", "monitor", "seedless", "hard") if vars(args)[name]]
+    options += [f" --{name}" for name in ("sign", "monitor", "seedless", "hard")
+                if vars(args)[name]]
     numbers = range(vars(args)["from"], vars(args)["from"] + args.schedules)
     with concurrent.futures.ProcessPoolExecutor(os.cpu_count()) as pool:
         for outcome in pool.map(functools.partial(_play_number, args), numbers):

@@ -92,8 +92,9 @@ class Tally(NamedTuple):
         times = (f" after {statistics.median(self.took):.1f} periods (median), "
                  f"{max(self.took):.1f} (max)" if self.took else "")
         return (f"kicked {len(self.took)} of {self.attackers} attackers{times}, missed "
-                f"{len(self.missed)}, late {len(self.late)}, too early to say of {self.early}, disbelieved {self.doubted},"
-                f" shunned {self.shunned}; falsely {len(self.falsely)}, by liars {self.outvoted}")
+                f"{len(self.missed)}, late {len(self.late)}, too early to say of {self.early}, "
+                f"disbelieved {self.doubted}, shunned {self.shunned}; falsely {len(self.falsely)}, "
+                f"by liars {self.outvoted}")
 
     def plus(self, other: "Tally") -> "Tally":
         return Tally(*(one + two for one, two in zip(self, other)))
