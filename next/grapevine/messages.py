@@ -81,13 +81,14 @@ class Messages:
         self._slices = [0] * wire.SLICES
         self._changed: set[Run] = set()  # runs whose share of the digest is out of date
         self.has_refused_runs = False  # since somebody set it back
-        self.dropped = collections.Counter()
+        self.dropped = collections.defaultdict(int)  # what for -> lines; faster than a Counter
 
     # What comes in.
 
     def drop_known(self, lines: list[bytes]) -> list[bytes]:
         """Return the lines that are not held, before anything is parsed: most of a flood is."""
-        new = list(itertools.filterfalse(self.texts.__contains__, lines))
+        texts = self.texts
+        new = [line for line in lines if line not in texts]
         self.dropped["duplicates"] += len(lines) - len(new)
         return new
 
