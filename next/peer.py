@@ -78,7 +78,7 @@ class Peer(Asker, Gossiper):
         capacity, interval = capacity_of(address, settings.capacity), settings.liveness_interval
         self.peer_list = PeerList(address, interval)
         super().__init__(address, settings, output, world, self.peer_list.has_named)
-        self.neighbours = Neighbours(address, capacity, settings.liveness_misses)
+        self.neighbours = Neighbours(address, capacity, settings.liveness_misses, world.rng)
         self.places = Places(address, capacity, settings.capacity, interval, self.rng)
         self.registrations = Registrations(seeds, self.rng)
         self.prober = Prober(self, STAGES, STRANGERS_LIMIT)  # of newcomers
@@ -153,7 +153,7 @@ class Peer(Asker, Gossiper):
     def brought(self, link: Link, added: Added) -> None:
         """Charge a neighbour for new messages of its own."""
         lines, own = added.messages + added.forbidden, f":{link.peer}:".encode()
-        if own in b"\n".join(lines):
+        if b"\n".join(lines).find(own) >= 0:  # several times faster than `in`
             self.charge(link, sum([max(1, len(line) / UNIT) for line in lines
                                    if own in wire.gossip_part(line)[:100]]))
 

@@ -37,10 +37,10 @@ class Neighbour:
 
 
 class Neighbours:
-    def __init__(self, own: Address, capacity: int, misses: int):
-        self._own, self.capacity, self._misses = own, capacity, misses
+    def __init__(self, own: Address, capacity: int, misses: int, rng):
+        self._own, self.capacity, self._misses, self._rng = own, capacity, misses, rng
         self.rows: dict[Address, Neighbour] = {}
-        self.links: list = []  # of all rows that have one; replaced, never changed
+        self.links: list = []  # of all rows that have one, drawn; replaced, never changed
 
     def enter(self, peer: Address, link, is_dialled: bool, now: float) -> None:
         self.rows[peer] = Neighbour(link, is_dialled, now)
@@ -59,7 +59,10 @@ class Neighbours:
         self._renew()
 
     def _renew(self) -> None:
-        self.links = [row.link for row in self.rows.values() if row.link is not None]
+        """List the links in an order that is this peer's own, because messages are sent in it: if
+        all peers began with the same neighbour, others would hear late."""
+        links = [row.link for row in self.rows.values() if row.link is not None]
+        self.links = self._rng.sample(links, len(links))
 
     def link(self, peer: Address):
         row = self.rows.get(peer)

@@ -16,7 +16,7 @@ def ports(*numbers: int) -> list:
 
 def table(own: int, *linked: int, capacity: int = 3, misses: int = 3) -> Neighbours:
     """Return the table of peer `own`, which has dialled all others at 0.0."""
-    neighbours = Neighbours(peer(own), capacity, misses)
+    neighbours = Neighbours(peer(own), capacity, misses, random.Random(own))
     for port in linked:
         neighbours.enter(peer(port), FakeLink(peer(port)), True, 0.0)
     return neighbours
@@ -96,7 +96,7 @@ def test_links_are_given_up_in_order_and_the_ring_stays():
     named = set(ports(*linked)) - {peer(96)}
     order = ports(96, 95, 90, 70, 80, 10)
     for capacity in range(2, 9):
-        neighbours = Neighbours(peer(50), capacity, 3)
+        neighbours = Neighbours(peer(50), capacity, 3, random.Random(1))
         for port, (is_dialled, since) in linked.items():
             neighbours.enter(peer(port), FakeLink(), is_dialled, since)
         assert neighbours.surplus(20.0, named, 5.0) == order[:8 - capacity]
@@ -122,10 +122,16 @@ def test_the_nearest_whom_no_seed_has_named_take_no_place_from_those_named():
 
 # Links that come and go.
 
+def test_links_are_in_an_order_of_each_peers_own():
+    orders = {tuple(link.peer for link in table(own, 10, 20, 30, 40, 60).links)
+              for own in range(70, 90)}
+    assert len(orders) > 10 and all(sorted(order) == ports(10, 20, 30, 40, 60) for order in orders)
+
+
 def test_links_are_those_of_all_linked_rows():
     neighbours = table(50, 70, 60)
     links = neighbours.links
-    assert [link.peer for link in links] == ports(70, 60)
+    assert sorted(link.peer for link in links) == ports(60, 70)
     assert neighbours.linked() == ports(60, 70)
     assert neighbours.link_broke(peer(70)) and neighbours.linked() == [peer(60)]
     assert neighbours.link(peer(70)) is None is neighbours.link(peer(1))
