@@ -3,8 +3,9 @@
 import pytest
 
 import grapevine.monitoring.seed as judging
+import grapevine.node
 from grapevine import wire
-from grapevine.addresses import parse_address
+from grapevine.addresses import parse_address, parse_target
 from grapevine.monitoring import grammar
 from grapevine.monitoring.threaded_tree import SPACE
 from tests.tools.monitoring import (
@@ -59,10 +60,11 @@ def test_who_confirms_that_it_listens_is_told_the_tree():
     one.join()
     scene.node.to_all(b"load:1:\n")
     assert one.ear.hear_until("load:") == "load:1:"
+    assert one.ear.hear_until("load:", PERIOD) == "load:0:", "once a period"
 
 
 @pytest.mark.parametrize("order", ["asks, claims", "claims, asks", "claims before it is dialled",
-                                   "asks anew", "claims anew", "speaks anew"])
+                                   "asks anew", "claims anew", "speaks anew", "listens before"])
 def test_a_seed_confirms_what_another_asks_in_every_order_of_the_two_links(order):
     if order == "claims before it is dialled":
         scene = Scene(judging.JudgingSeed, seeds=[NODE, ONE], monitor=True, sign=True)
@@ -76,7 +78,7 @@ def test_a_seed_confirms_what_another_asks_in_every_order_of_the_two_links(order
         one.begin()
         if order in ("asks, claims", "claims anew"):
             one.say(f"seed asks:{NONCE}")
-        one.claim()
+        one.join() if order == "listens before" else one.claim()
         if order == "claims anew":
             one.claim()
         if order in ("claims, asks", "speaks anew"):
@@ -86,6 +88,7 @@ def test_a_seed_confirms_what_another_asks_in_every_order_of_the_two_links(order
             assert one.ear.hear() == f"seed confirms:{NONCE[::-1]}"
         if order == "speaks anew":
             assert one.ear.hear() == f"seed confirms:{NONCE}"
+        if order in ("speaks anew", "listens before"):
             one.mouth.hang_up()
             one.begin().say(f"seed asks:{NONCE}")
     assert one.ear.hear() == f"seed confirms:{NONCE}"
@@ -106,6 +109,35 @@ def test_a_stranger_that_claims_to_be_a_seed_is_told_nothing_and_pushes_nobody_o
     idle = scene.machine("127.0.0.1:9001").dial()
     idle.say(f"seed listens:{ONE}")
     assert idle.ends_within(5.5) and one.ear.closed is None
+
+
+def test_many_who_claim_to_be_a_seed_push_one_another_out(monkeypatch):
+    monkeypatch.setattr(grapevine.node, "CROWD_LIMIT", 10)
+    scene, one = joined_scene(ONE)
+    ends = scene.machine("127.0.0.1:9000", listens=False).dial_often(20)
+    for end in ends:
+        end.say(f"seed listens:{ONE}")
+        scene.run(0.001)
+    more = scene.machine("127.0.0.1:9001", listens=False).dial_often(5)
+    scene.run(0.1)
+    assert sum(end.closed is None for end in [*ends, *more]) == 10
+    assert one.ear.closed is one.mouth.closed is None
+
+
+def test_what_one_seed_asks_is_confirmed_to_that_one_alone():
+    scene, one, two = joined_scene(ONE, TWO)
+    one.say(f"seed asks:{NONCE}")
+    two.say(f"seed asks:{NONCE[::-1]}")
+    assert one.ear.hear_all(0.1) == [f"seed confirms:{NONCE}"]
+    assert two.ear.hear_all(0.1) == [f"seed confirms:{NONCE[::-1]}"]
+
+
+def test_a_seed_that_the_config_names_is_known_where_its_name_leads():
+    scene = Scene(judging.JudgingSeed, seeds=[NODE, "seed.example:8001"], monitor=True, sign=True)
+    scene.net.names[parse_target("seed.example:8001")] = parse_address(ONE)
+    one = OtherSeed(scene, ONE).join()
+    pass_periods(scene, 4, one)
+    assert scene.events("tree:") == [tree(1, NODE, (NODE, 0), (ONE, HALF))]
 
 
 @pytest.mark.parametrize("claimed, claimant", [
@@ -161,6 +193,8 @@ def test_a_seed_that_says_nothing_for_three_periods_is_dialled_anew():
     assert one.mouth.closed is None
     assert one.mouth.ends_within(1.2 * PERIOD)
     one.begin()
+    scene.run(2.5 * PERIOD)
+    assert one.mouth.closed is None, "it has as long again"
 
 
 def test_a_seed_that_reads_late_is_told_all_rows_of_a_table():
@@ -168,7 +202,8 @@ def test_a_seed_that_reads_late_is_told_all_rows_of_a_table():
     one.ear.stop_reading()
     for _ in range(16):
         scene.node.to_all(b"x" * (1 << 20))
-    scene.run(30.0)
+    one.ear.read_on()
+    scene.run(1.0)
     assert one.ear.closed is None
 
 
@@ -188,8 +223,10 @@ def test_a_seed_that_speaks_and_listens_joins_the_tree_and_is_removed_when_it_do
     one.join()
     pass_periods(scene, 2, one)
     assert len(scene.events("tree:")) == 3
-    scene.run(5 * PERIOD)
+    scene.run(3.01 * PERIOD)
     assert scene.events("tree:")[3:] == [tree(4, NODE, (NODE, 0))], "it does not speak"
+    scene.run(5 * PERIOD)
+    assert len(scene.events("tree:")) == 4, "but it is dialled"
 
 
 def test_a_seed_whose_link_is_up_and_which_does_not_listen_does_not_join():
@@ -412,6 +449,37 @@ def test_entries_about_peers_that_no_seed_has_seen_are_dropped_and_one_of_them_i
 
 # Judging.
 
+def run_late(scene: Scene, seconds: float, period: float = PERIOD) -> None:
+    """Have the node's next but one turn come so late."""
+    scene._read = len(scene.events())
+    scene.event("load:", period + 1.0)
+    scene.run(0.99 * period)
+    scene.world.freeze()
+    scene.run(0.01 * period + seconds)
+    scene.world.thaw()
+    scene.run(0.01)
+
+
+@pytest.mark.parametrize("seconds, is_late", [(0.1, False), (0.2, True)])
+def test_a_seed_that_is_late_by_a_share_of_a_period_says_so(seconds, is_late):
+    scene, = seed_scene(report_interval=1.0)
+    scene.run(5.0)
+    run_late(scene, seconds, 1.0)
+    assert [event[:10] for event in scene.events("behind:")] == ["behind:0.2"] * is_late
+
+
+def test_a_late_seed_judges_nobody_until_its_next_turn():
+    scene, one = court(ONE)
+    clique = Clique(scene, A, B, C, S)
+    clique.pass_periods(9, one)
+    count = len(scene.events("judged:"))
+    run_late(scene, 1.0)  # the turn before that one is in time
+    scene.run(5.0)
+    assert len(scene.events("judged:")) == count + 1
+    clique.pass_periods(1, one)
+    assert len(scene.events("judged:")) == count + 2
+
+
 def told(ear, start: str = "verdicts:") -> list[str]:
     return [line for line in ear.hear_all(0.01) if line.startswith(start)]
 
@@ -558,14 +626,15 @@ def test_what_another_seed_has_found_counts_for_three_periods():
     assert scene.events("verdict:")
 
 
-@pytest.mark.parametrize("known, is_bad", [(0, True), (100_000, False)])
-def test_excuses_are_granted_by_what_seeds_together_know(known, is_bad):
+@pytest.mark.parametrize("known, times, is_bad", [
+    (0, 10, True), (100_000, 10, False), (100_000, 1, True)])
+def test_excuses_are_granted_by_what_seeds_together_know_lately(known, times, is_bad):
     scene, one, two = court(ONE, TWO)
     clique = Clique(scene, A, B, C, D, S)
     clique.accuse(S, (100, 100, 0, 0, 0))
     clique.told |= {(S, peer): (100, 0, 100, 0, 0) for peer in (A, B, C, D)}
-    for _ in range(10):
-        for seed in one, two:
+    for period in range(10):
+        for seed in [one, two] if period < times else ():
             seed.mouth.say(f"verdicts:{known}:||")
         clique.pass_periods(1, one, two)
     badness = float(scene.events("judged:")[0].partition(f"{listed(S)}=")[2][:5])
@@ -584,20 +653,26 @@ def test_who_never_names_a_neighbour_is_told_of_when_that_was_found_twice():
         clique.pass_periods(1, one)
         assert scene.now < 20 * PERIOD
     assert told(one.ear)[-1].endswith(f":||{listed(A)}>{listed(S)}")
+    assert scene.now >= 10.5 * PERIOD, "9.5 without late rows, and one more"
     clique.pass_periods(5, one)
     assert clique.peers[0].end.lines.count(said) == 1 and clique.peers[1].end.lines == []
 
 
-@pytest.mark.parametrize("is_odd", [False, True])
-def test_nobody_is_told_of_a_silent_neighbour_while_rows_may_be_late(is_odd):
+@pytest.mark.parametrize("odd", ["nothing", "the other", "this one"])
+def test_nobody_is_told_of_a_silent_neighbour_while_rows_may_be_late(odd):
     scene, one = court(ONE)
     clique = Clique(scene, A, S)
     clique.told[S, A] = None
     for period in range(24):
         one.say("verdicts:0:||")
-        clique.pass_periods(1, *[one] * (not is_odd or period % 7 == 0))
-    assert len(scene.events("behind:")) >= 8 if is_odd else scene.events("behind:") == []
-    assert (f"unconfirmed:{S}" in clique.peers[0].end.lines) is not is_odd
+        if odd == "this one" and period % 7 == 0:
+            one.mouth.say("load:0:")
+            run_late(scene, 2.0)
+        clique.pass_periods(1, *[one] * (odd != "the other" or period % 7 == 0))
+    behind = len(scene.events("behind:"))
+    assert (behind == 0, behind >= 8, 3 <= behind <= 4)[
+        ["nothing", "the other", "this one"].index(odd)]
+    assert (f"unconfirmed:{S}" in clique.peers[0].end.lines) is (odd == "nothing")
 
 
 def test_a_pair_that_another_seed_has_found_is_told_once_in_a_ban_and_to_who_registers_later():
@@ -846,7 +921,10 @@ def test_reports_that_are_true_or_rare_or_of_others_cost_no_belief():
     for _ in range(4):
         report_death(scene, liar, B)
         report_death(scene, liar, B, by=C)
+        seed = scene.machine("127.0.0.1:9000", listens=False).dial()
+        seed.say(f"Dead Node:{B}:{time_of(scene)}:{A}")
         pass_periods(scene, 4, one)
+    assert sum(event.endswith(f"{A}:it answers") for event in scene.events("rejected:")) == 8
     assert scene.events("disbelieved:") == []
 
 
