@@ -136,7 +136,8 @@ def test_what_was_said_long_ago_or_ahead_is_owed_by_nobody(seconds, owed):
 
 def test_what_was_said_before_a_link_stands_is_not_owed_over_it():
     scene, desk, source = scene_with(A)
-    _, other = neighbour(scene, B), scene.run(1.9)
+    neighbour(scene, B)
+    scene.run(1.9)
     tell(scene, source, 2)
     scene.run(0.2)
     tell(scene, source, 3)
@@ -188,9 +189,7 @@ def test_a_run_counts_once_most_seeds_name_it_and_later_if_they_differ(named, la
     scene.run(2 * PERIOD)
     owed = sum(desk.said_of(B)[0] for desk in desks if desk.said_of(B))
     assert scene.events("received:")[-1].endswith("text 6") and source[1].closed is None
-    assert owed == {0: 5, 20: owed, 1_000: 0}[late]
-    if late == 20:
-        assert 2 <= owed <= 4
+    assert owed in {0: [5], 20: [2, 3, 4], 1_000: [0]}[late]
 
 
 def test_a_run_that_seeds_do_not_name_is_asked_about_again():
@@ -296,21 +295,14 @@ def test_forbidden_messages_are_counted():
 
 
 def test_a_former_neighbour_is_named_once_if_it_was_judged_in_that_period():
-    scene, desk, source, (other, end), (_, brief) = scene_with(A, B, C)
+    scene, desk, source, (_, end) = scene_with(A, B)
     tell(scene, source, 2)
-    scene.run(PERIOD)
-    scene.pass_until(lambda: desk.reports and desk.reports[-1][2][B][0] == 0, 2 * PERIOD)
-    tell(scene, source, 3)
-    count = len(desk.reports)
-    time = time_of(scene)
-    scene.pass_until(lambda: len(desk.reports) > count, PERIOD)  # it is asked now
+    assert scene.pass_until(lambda: desk.reports, PERIOD)  # it is asked now
     scene.run(0.1)
-    end.hang_up(), brief.hang_up()
-    other.stopping = True
-    scene.run(3 * PERIOD)
-    assert [B in found for _, _, found in desk.reports[count:]] == [True, True, False, False][
-        :len(desk.reports) - count] and time
-    assert desk.reports[count + 1][2][B][:2] == (1, 1)
+    end.hang_up()
+    scene.run(3.5 * PERIOD)
+    assert [B in found for _, _, found in desk.reports] == [True, True, False, False]
+    assert desk.reports[1][2][B][:2] == (1, 1)
 
 
 def test_who_was_a_neighbour_for_a_moment_is_not_named():
@@ -523,7 +515,7 @@ def test_a_contradiction_is_told_to_all_seeds_once_with_evidence_that_is_true():
     kind, (found,) = grammar.parse(line.encode())
     assert kind == "contradiction" and found.is_true() and found.run.decode() == one.run
     other.say(one.signed(5, "another"))
-    desks[0].link and desks[0].link.say(line)
+    listing[0].link.say(line)
     scene.run(1.0)
     assert listing[0].link.lines == [line] and len(scene.events("contradiction:")) == 1
     assert other.closed is None
@@ -543,10 +535,9 @@ def test_a_run_that_contradicted_itself_is_refused_for_good_and_another_one_is_n
     line = evidence(A)
     desk.link.say(line)
     assert scene.event("contradiction:") == line
-    assert scene.event("disconnected:") == f"disconnected:{A}:contradicted itself" and end.ends_within(0.1)
+    assert scene.event(f"disconnected:{A}:contradicted itself") and end.ends_within(0.1)
     scene.run(10.0)
-    other = signer(A, "other")
-    one.key, old = other, one.key
+    one.key, old = signer(A, "other"), one.key
     assert refusal(one, scene) == f"connection refused:{NODE}:contradicted itself"
     scene.run(11.0)
     assert refusal(one, scene) == f"connection accepted:{NODE}"
