@@ -106,7 +106,7 @@ class WatchedPeer(SignedPeer):
         """Ask seeds about runs that have said something, and were not named lately."""
         before = self.now() - ASKED_AFTER * self.settings.report_interval
         for run, link in self._heard_of.items():
-            if self._named.get(run, (0.0, 0.0))[1] < before:
+            if self._named.get(run, (0.0, -math.inf))[1] < before:
                 self.ask_about(wire.origin_of(run), int(run.rpartition(b":")[2]), link)
         self._heard_of.clear()
 
