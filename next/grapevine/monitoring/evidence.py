@@ -55,13 +55,13 @@ def parse_contradiction(field: bytes) -> Contradiction:
     if len(matches) != 2 or not all(matches) or not re.fullmatch(grammar.KEY, word):
         raise ProtocolError("malformed line 'contradiction'")
     [one, other], key = map(_parse_head, matches), grammar.decoded(word)
-    run, content = one[0], [one[2], other[2]]
-    if run != other[0] or grammar.key_of(run, word) != key or content[0] == content[1]:
+    run, signed = one[0], tuple(
+        (each[2], grammar.decoded(match[1])) for each, match in zip((one, other), matches))
+    if run != other[0] or grammar.key_of(run, word) != key or signed[0] == signed[1]:
         raise ProtocolError("no contradiction: other runs, another key, or twice the same")
     if not (one[1].start < other[1].stop and other[1].start < one[1].stop):
         raise ProtocolError("no contradiction: no number in common")
-    signatures = [grammar.decoded(match[1]) for match in matches]
-    return Contradiction(field.decode(), run, key, tuple(zip(content, signatures)))
+    return Contradiction(field.decode(), run, key, signed)
 
 
 def _parse_head(match: re.Match) -> tuple[bytes, range, bytes]:
