@@ -7,11 +7,13 @@ import grapevine.node
 from grapevine import wire
 from grapevine.addresses import parse_address, parse_target
 from grapevine.monitoring import grammar
+from grapevine.monitoring.evidence import contradiction_of
 from grapevine.monitoring.threaded_tree import SPACE
+from grapevine.signing.grammar import parse_signed
 from grapevine.signing.seed import VouchingSeed
 from tests.tools.monitoring import (
     GOOD, PERIOD, Clique, OtherSeed, Reporter, address_in, entries, evidence, listed,
-    pass_periods, seed_scene, time_of, tree)
+    pass_periods, seed_scene, signed_again, time_of, tree)
 from tests.tools.signing import KeyMachine, signer
 from tests.tools.virtual import NODE, Scene
 
@@ -519,8 +521,8 @@ def test_what_a_seed_finds_is_told_to_other_seeds_and_written_down():
     assert scene.events("verdict:") == scene.events("removed:") == []
 
 
-@pytest.mark.parametrize("gap, is_kicked", [(4, True), (5, False), (12, False)])
-def test_charges_are_in_a_row_if_they_come_within_five_and_a_half_periods(gap, is_kicked):
+@pytest.mark.parametrize("gap, is_kicked", [(4, True), (10, True), (12, False)])
+def test_charges_count_together_if_each_comes_within_twelve_periods_of_the_last(gap, is_kicked):
     scene, one = court(ONE)
     clique = Clique(scene, A, B, C, S)
     clique.pass_periods(6, one)
@@ -852,6 +854,16 @@ def test_bad_evidence_ends_the_link_and_uses_up_no_account(by, wrong, monkeypatc
     witness.end.say(evidence(S))
     scene.run(0.1)
     assert kicked(scene, S) == 1
+
+
+def test_the_same_that_a_run_has_signed_twice_is_evidence_too():
+    scene, one = joined_scene(ONE)
+    bad, witness = reporters(scene, S, A)
+    first = bad.signed(1, "said")
+    both = [parse_signed(line.encode()) for line in (first, signed_again(first))]
+    witness.end.say(grammar.say("contradiction", contradiction_of(*both)).decode().rstrip())
+    scene.run(0.1)
+    assert kicked(scene, S) == 1 and witness.end.closed is None
 
 
 def test_two_texts_of_a_made_up_run_in_the_name_of_a_peer_harm_nobody():

@@ -1,11 +1,14 @@
 """Conversations with nodes that monitor: seeds and peers in the hand of a test (virtual.py)."""
 
+import hashlib
+
 from grapevine.addresses import parse_address
 from grapevine.monitoring import grammar
 from grapevine.monitoring.evidence import contradiction_of
 from grapevine.monitoring.seed import JudgingSeed
 from grapevine.monitoring.threaded_tree import key_of
-from grapevine.signing.grammar import parse_signed
+from grapevine.signing import ed25519
+from grapevine.signing.grammar import parse_signed, signed_line
 from grapevine.worlds.virtual import START
 from tests.tools.signing import KeyMachine, SeedMachine, proof, signed, signer
 from tests.tools.virtual import NODE, End, Machine, Scene
@@ -34,6 +37,15 @@ def evidence(address: str, key=None, number: int = 1) -> str:
     lines = [parse_signed(signed(address, key or signer(address), number, text).encode())
              for text in ("one", "other")]
     return grammar.say("contradiction", contradiction_of(*lines)).decode().rstrip()
+
+
+def signed_again(line: str) -> str:
+    """Return a line of `KeyMachine`'s key, with one text, that is signed with another nonce."""
+    head = line[line.index("gmessage:"):]
+    address, text = ":".join(head.split(":")[2:4]), head.split(":", 6)[-1]
+    key = ed25519.SigningKey(hashlib.sha256(f"{address} ".encode()).digest())
+    key._prefix = b"another"
+    return signed_line(key, head.encode(), [text.encode()]).decode()
 
 
 class Desk(SeedMachine):
