@@ -14,6 +14,7 @@ SETTLED = 2  # periods after which a seed is sure of what it sees, and rows have
 SILENT = 2.5  # periods without a load, after which rows from a seed may be late
 STEADY = 3  # uneven periods in a row before a recut, because a peer just kicked takes its rows
 # along, and others are about to be kicked, whose rows should stay now
+RECUT = 6.5  # periods that a recut counts as ago, because all rows move at once, and none is lost
 REST = 12  # periods at least between two recuts, because few heavy subjects never lie evenly
 
 
@@ -31,8 +32,9 @@ class Tending:
         """Take a tree; return whether it is newer than the one before."""
         if tree <= self.tree:
             return False
-        self.tree, self._uneven = tree, 0
-        self._changed_at = self._odd_at = now
+        is_recut = set(tree.seeds()) == set(self.tree.seeds())
+        self._odd_at = max(self._odd_at, now - RECUT * self._period) if is_recut else now
+        self.tree, self._uneven, self._changed_at = tree, 0, now
         return True
 
     def told(self, seed: Address, load: Load, now: float) -> None:

@@ -34,6 +34,7 @@ REPORTERS = 3  # honest neighbours without which nobody judges an attacker
 SPARED = {"mute", "falsedead"}  # attackers that are not kicked
 IN_TIME = 16  # periods until a kick, at most
 MAY_MISS = 0.05  # of the attackers
+SHUNNED = 12  # periods for which a silent attacker may keep an honest neighbour
 WITHOUT_SEED = 6  # periods more if a seed died or stood still meanwhile, for its rows have to move
 
 
@@ -85,7 +86,7 @@ class Tally(NamedTuple):
     early: int  # attackers that had too little time to be kicked or missed
     falsely: list[str]  # honest peers that were kicked, or had to leave each other alone
     doubted: int  # false reporters that seeds have disbelieved
-    shunned: int  # silent attackers that had no honest neighbour at last
+    shunned: int  # silent attackers that keep no honest neighbour
     outvoted: int  # honest peers that were kicked though half of their reporters attack
 
     def __str__(self) -> str:
@@ -173,10 +174,12 @@ class Watcher:
                      len(self._doubted & attackers), self._shunned(), outvoted)
 
     def _shunned(self) -> int:
-        nodes = self.lives.nodes
-        return sum(self._roles[peer].kind == "mute" and peer in nodes
-                   and not set(nodes[peer].neighbours.linked()) - self._roles.keys()
-                   for peer in self._roles)
+        """Return how many silent attackers have no honest neighbour for long."""
+        before, peers = self.lives.net.now - SHUNNED, self.lives.peers()
+        return sum(self._roles[peer].kind == "mute" and not any(
+            row.link is not None and row.since < before and other not in self._roles
+            for other, row in peers[peer].neighbours.rows.items())
+            for peer in self._roles.keys() & peers.keys())
 
 
 def play_watched(schedule: Schedule) -> tuple[Tally, Lives]:

@@ -1,0 +1,74 @@
+"""Watched networks in virtual time: attackers are found out, and nobody else is."""
+
+import pytest
+
+from grapevine.lab.attackers import KINDS
+from grapevine.lab.simulation.drawing import draw_schedule
+from grapevine.lab.simulation.simulate import play, simulate_main
+from grapevine.lab.simulation.watched import MAY_MISS, draw_watched, play_watched
+from grapevine.settings import WAYS
+
+EIGHT = ",".join(f"{kind}:1" for kind in (
+    "drop", "drophalf", "tamper", "forge", "forbidden", "collude", "slander", "onoff"))
+IN_A_ROW = 10  # schedules, in the slow tests
+
+
+def tally_of(number, attacks, **conditions):
+    return play_watched(draw_watched(number, attacks, **conditions))[0]
+
+
+@pytest.mark.parametrize("number", [3])
+def test_eight_attackers_of_forty_are_kicked_in_time_and_nobody_else_is(number):
+    tally = tally_of(number, EIGHT, capacity="fixed:6")
+    assert (len(tally.took) + tally.early, tally.missed, tally.falsely) == (8, [], [])
+    assert len(tally.took) >= 7 and tally.late == []
+
+
+def test_along_a_tree_attackers_are_found_out_too():
+    tally = tally_of(5, "drop:2,tamper:2,slander:2", peers=24, spread="tree", capacity="fixed:6")
+    assert len(tally.took) == 6 and tally.falsely == []
+
+
+def test_where_rumors_spread_bad_copies_are_found_and_nobody_owes_anything():
+    tally = tally_of(5, "tamper:3", peers=12, spread="rumor", capacity="fixed:6")
+    assert len(tally.took) == 3 and tally.falsely == []
+
+
+def test_silent_attackers_lose_their_honest_neighbours_and_liars_are_disbelieved():
+    tally = tally_of(1, "mute:2,falsedead:2", peers=24, capacity="fixed:6")
+    assert (tally.shunned, tally.doubted, tally.falsely) == (2, 2, [])
+
+
+def test_two_texts_are_punished_within_two_periods():
+    tally = tally_of(1, "twotexts:2", peers=16, capacity="fixed:4")
+    assert len(tally.took) == 2 and max(tally.took) < 2.5 and tally.falsely == []
+
+
+@pytest.mark.parametrize("number", [2, 4, 8])
+def test_nobody_is_shut_out_of_a_restless_network_without_attackers(number):
+    tally = tally_of(number, "none", peers=12)
+    assert tally.falsely == [] and tally.took == []
+
+
+@pytest.mark.parametrize("spread", WAYS)
+@pytest.mark.parametrize("number", [91, 92])
+def test_a_network_that_monitors_heals_from_accidents_and_finds_nobody_bad(number, spread):
+    assert play(draw_schedule(number, monitor=True, spread=spread)).faults == []
+
+
+def test_the_command_tells_who_was_found_out(capsys):
+    assert simulate_main(["--malicious", "tamper:2", "--peers", "12", "--seeds", "2",
+                          "--capacity", "fixed:6", "--schedule", "1"]) == 0
+    assert capsys.readouterr().out.startswith("1 schedules: kicked 2 of 2 attackers after ")
+    assert simulate_main(["--malicious", "smile:2"]) == 2
+    assert "smile:2" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("attacks", [f"{kind}:4" for kind in KINDS] + ["none"])
+def test_four_attackers_of_a_kind_are_kicked_in_many_schedules(attacks):
+    tallies = [tally_of(number, attacks) for number in range(1, 1 + IN_A_ROW)]
+    assert [words for tally in tallies for words in tally.falsely] == []
+    missed, attackers = (sum(map(count, tallies)) for count in (
+        lambda tally: len(tally.missed), lambda tally: tally.attackers))
+    assert missed <= MAY_MISS * attackers
