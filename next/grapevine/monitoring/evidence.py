@@ -4,7 +4,8 @@ A signature covers the hashes of texts, so the evidence needs no text, and alway
 
     contradiction:KEY:HEAD|HEAD
 
-HEAD is SIGNATURE:LENGTHS:gmessage:TIME:IP:PORT:START:NUMBER:HASHES; HASHES are the SHA-256 of each text, together in base64url. Pure, but for keys.
+HEAD is SIGNATURE:LENGTHS:gmessage:TIME:IP:PORT:START:NUMBER:HASHES; HASHES are the SHA-256 of each
+text, together in base64url. Pure, but for keys.
 """
 
 import math

@@ -29,7 +29,7 @@ DISPUTED = REST + 5.0  # seconds until a run counts that some seeds did not name
 # have denied it, and does not ask again for REST
 ASKED_AFTER, COUNTED_FOR = 1.5, 4.0  # periods after which seeds are asked again about a run, and
 # for which it counts after they have named it, because they may forget it, and newcomers deny it
-HANGS_UP = 3  # links of a neighbour that end in a row with a request unanswered, until it is refused
+HANGS_UP = 3  # links in a row that end with a request unanswered, until a neighbour is refused
 GAPS = 8  # ranges that are known of a run, above which it may have filled a neighbour's room
 REMEMBERED = 10_000  # peers that are shut out, runs that are named, or contradicted themselves
 

@@ -79,8 +79,8 @@ class Watch:
             row.others[signed.run, number] = True
 
     def new(self, link, signed: Signed, time: float, since: float) -> None:
-        """Note a new line that a neighbour has brought; it is owed if it was said after `since`. Its
-        own messages do not count for it, or who says much could keep back what others say."""
+        """Note a new line of a neighbour; it is owed if it was said after `since`. Its own messages
+        do not count for it, or who says much could keep back what others say."""
         if origin_of(signed.run) != link.peer:
             self.count(link, FIRST, len(signed.messages))  # at once: it may miss them soon
             self.count(link, EXPECTED, len(signed.messages))

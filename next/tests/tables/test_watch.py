@@ -120,9 +120,11 @@ def test_numbers_of_another_run_are_others():
 
 
 @pytest.mark.parametrize("words, at, is_judged", [
-    ({}, YOUNG, True), ({"since": 100.0}, YOUNG, True), ({"since": 100.1}, YOUNG, False), ({}, YOUNG + 10.0, True),
+    ({}, YOUNG, True), ({"since": 100.0}, YOUNG, True), ({"since": 100.1}, YOUNG, False),
+    ({}, YOUNG + 10.0, True),
     ({}, YOUNG + 10.1, False), ({}, YOUNG - 10.0, True), ({}, YOUNG - 10.1, False)])
-def test_nobody_owes_what_was_said_long_ago_or_in_the_future_or_before_its_run_counted(words, at, is_judged):
+def test_nobody_owes_what_was_said_long_ago_or_ahead_or_before_its_run_counted(
+        words, at, is_judged):
     watched = Watched(2)
     watched.bring(watched.links[0], said(1, 4), at=at, **words)
     watched.settle()
