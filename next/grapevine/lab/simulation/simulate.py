@@ -125,9 +125,9 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--malicious", type=attacks, metavar="KIND:COUNT[:SHARE],…",
                         help="peers that attack, or none, in a network that is watched")
     parser.add_argument("--capacity", type=parse_capacity, help="of a watched network (by chance)")
-    parser.add_argument("--sign", action="store_true", help="peers sign; some seeds may lie")
-    parser.add_argument("--monitor", action="store_true", help="the same, and they watch others")
-    for name, what in (("seedless", "all seeds die for good"),
+    for name, what in (("sign", "peers sign; some seeds may lie"),
+                       ("monitor", "the same, and they watch others"),
+                       ("seedless", "all seeds die for good"),
                        ("hard", "machines lose power, and all calls are late"),
                        ("shrink", "look for the smallest schedule that fails")):
         parser.add_argument(f"--{name}", action="store_true", help=what)
