@@ -3,6 +3,7 @@
 import pytest
 
 from grapevine.lab.attackers import KINDS
+from grapevine.lab.simulation.accidents import Accident
 from grapevine.lab.simulation.drawing import draw_schedule
 from grapevine.lab.simulation.simulate import play, simulate_main
 from grapevine.lab.simulation.watched import MAY_MISS, draw_watched, play_watched
@@ -48,6 +49,14 @@ def test_two_texts_are_punished_within_two_periods():
 def test_nobody_is_shut_out_of_a_restless_network_without_attackers(number):
     tally = tally_of(number, "none", peers=12)
     assert tally.falsely == [] and tally.took == []
+
+
+def test_two_halves_that_heal_blame_nobody():
+    schedule = draw_watched(1, "none", peers=16, capacity="fixed:4")
+    half = tuple(sorted({accident.who[0] for accident in schedule.accidents})[::2])
+    cuts = tuple(Accident(at, "cut", half, 6.0) for at in (7.0, 16.0))
+    tally, lives = play_watched(schedule._replace(accidents=schedule.accidents + cuts))
+    assert tally.falsely == [] and len(lives.pieces()) == 1
 
 
 @pytest.mark.parametrize("spread", WAYS)
