@@ -60,8 +60,7 @@ class JudgingSeed(KeepingSeed):
         self._charges: dict[Address, tuple[int, float]] = {}  # subject -> (in a row, the last when)
         self._doubted: dict[Address, set[Address]] = {}  # subject -> who never named it last time
         self._warned = Recent(REMEMBERED)  # (peer, neighbour) -> until when it is not told again
-        self._untrue = Accounts(REMEMBERED, (UNTRUE - 1) / (UNTRUE_PERIODS * self.period),
-                                UNTRUE - 1)
+        self._untrue = Recent(REMEMBERED)  # peer -> when its reports of deaths were untrue lately
         self._disbelieved = Recent(REMEMBERED)  # peer -> until when
 
     # Judging.
@@ -245,8 +244,12 @@ class JudgingSeed(KeepingSeed):
     def judge_report(self, dead: Address, row: Listing | None, line: bytes, is_own: bool,
                      alive: bool) -> None:
         super().judge_report(dead, row, line, is_own, alive)
-        reporter = wire.parse(line.rstrip())[1][2]
-        if (alive and is_own and not self._untrue.of(reporter).spend(1, self.now())
-                and self._disbelieved.get(reporter, 0.0) <= self.now()):
-            self._disbelieved[reporter] = self.now() + self.settings.ban
+        reporter, now = wire.parse(line.rstrip())[1][2], self.now()
+        if not (alive and is_own) or self._disbelieved.get(reporter, 0.0) > now:
+            return
+        since = now - UNTRUE_PERIODS * self.period
+        untrue = [at for at in self._untrue.get(reporter, ()) if at >= since] + [now]
+        self._untrue[reporter] = untrue[-UNTRUE:]
+        if len(untrue) >= UNTRUE:
+            self._disbelieved[reporter] = now + self.settings.ban
             self.output.write(f"disbelieved:{reporter}")
