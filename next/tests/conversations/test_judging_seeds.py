@@ -931,6 +931,17 @@ def test_who_reports_three_living_peers_dead_in_eight_periods_is_not_heard_for_a
     assert report_death(scene, liar, C) == 5
 
 
+def test_three_untrue_reports_in_eight_periods_cost_belief_however_they_lie():
+    scene, one = joined_scene(ONE)
+    liar, _ = reporters(scene, A, B)
+    for _ in range(2):
+        report_death(scene, liar, B)
+        pass_periods(scene, 3, one)
+    assert scene.events("disbelieved:") == []
+    report_death(scene, liar, B)
+    assert scene.events("disbelieved:") == [f"disbelieved:{A}"]
+
+
 def test_reports_that_are_true_or_rare_or_of_others_cost_no_belief():
     scene, one = joined_scene(ONE)
     liar, other, *rest = reporters(scene, A, B, *[f"127.0.0.1:620{at}" for at in range(4)])
