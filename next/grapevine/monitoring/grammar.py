@@ -4,21 +4,22 @@ ENTRY is `IP#PORT=EXPECTED,MISSING,FIRST,CORRUPT,FORBIDDEN`; KEY has 24 hex digi
 is `about` or `by`, see rows.py. The README says who says each line.
 """
 
+import operator
+import re
+from collections.abc import Callable
 from typing import NamedTuple
 
 from grapevine import wire
 from grapevine.addresses import Address
-from grapevine.monitoring.evidence import Contradiction, parse_contradiction
+from grapevine.monitoring.evidence import parse_contradiction
 from grapevine.signing import grammar as signing
 from grapevine.tools import ProtocolError
 
 ENTRIES = 68  # neighbours in one report, and in a line of rows: 60 places and 8 spare
-COUNT_LIMIT = 1_000_000_000  # of anything in one period
 SECONDS_LIMIT = 999_999_999.0  # 31 years; a longer time is sent as this
 SEEDS_LIMIT = 1_000  # in a tree
 JUDGED_LIMIT = 500  # of each kind in a line of verdicts, so that it stays below LINE_LIMIT
 QUANTILES = 15  # keys in a load
-KEY_LIMIT = 1 << 96
 ABOUT, BY = "about", "by"  # the sides of a row
 
 
@@ -51,88 +52,55 @@ class Load(NamedTuple):
     keys: tuple[int, ...]
 
 
-class Verdicts(NamedTuple):
-    """What a seed has found."""
-
-    known: int  # how many messages there were
-    judged: tuple[tuple[Address, float], ...]  # subjects and their badness
-    void: tuple[Address, ...]  # reporters that are not believed
-    unconfirmed: tuple[tuple[Address, Address], ...]  # a peer, and a neighbour that never names it
-
-
-_COUNT = b"(?:0|[1-9][0-9]{0,9})"
-_BADNESS = rb"(?:0\.[0-9]{3}|1\.000)"
 _read_address = wire.FIELDS["ADDRESS"][1]
 
 
-def _read_listed(word: bytes) -> Address:
-    return _read_address(word.replace(b"#", b":"))
+# Fields: pattern, reader and writer, of which larger ones are made.
+
+class _Field(NamedTuple):
+    pattern: bytes
+    read: Callable
+    write: Callable = str
 
 
-def _read_count(field: bytes) -> int:
-    if int(field) > COUNT_LIMIT:
-        raise ProtocolError(f"a count above {COUNT_LIMIT}")
-    return int(field)
+def _joined(sign: str, *fields: _Field) -> _Field:
+    """Return the field of a tuple, whose parts stand with a sign between them that none has."""
+    return _Field(
+        re.escape(sign.encode()).join([field.pattern for field in fields]),
+        lambda word: tuple([field.read(part) for field, part
+                            in zip(fields, word.split(sign.encode()))]),
+        lambda values: sign.join([field.write(value) for field, value in zip(fields, values)]))
+
+
+def _are_different(words: list[bytes]) -> bool:
+    """Tell whether no two words are about the same."""
+    return len({word.partition(b"=")[0] for word in words}) == len(words)
+
+
+def _are_cuts(words: list[bytes]) -> bool:
+    """Tell whether the keys of different seeds grow from 0."""
+    keys = [int(word[-24:], 16) for word in words]
+    return keys[:1] == [0] and keys == sorted(set(keys)) and _are_different(words)
+
+
+def _words(field: _Field, limit: int, are_valid=_are_different) -> _Field:
+    """Return the field of a tuple of any length, as words with blanks between them."""
+    def read(line: bytes) -> tuple:
+        words = line.split(b" ") if line else []
+        if len(words) > limit or not are_valid(words):
+            raise ProtocolError("too many words, or some that do not go together")
+        return tuple(map(field.read, words))
+
+    return _Field(b"(?:%b(?: %b)*)?" % (field.pattern, field.pattern), read,
+                  lambda values: " ".join(map(field.write, values)))
 
 
 def _read_entry(word: bytes) -> Entry:
-    peer, counts = word.split(b"=")
-    entry = Entry(_read_listed(peer), *map(_read_count, counts.split(b",")))
+    peer, counts = _ENTRY.read(word)
+    entry = Entry(peer, *counts)
     if max(entry.missing, entry.first) > entry.expected:
         raise ProtocolError("MISSING or FIRST is above EXPECTED")
     return entry
-
-
-def _read_pair(word: bytes) -> tuple[Address, Address]:
-    one, other = word.split(b">")
-    return _read_listed(one), _read_listed(other)
-
-
-def _read_judged(word: bytes) -> tuple[Address, float]:
-    peer, badness = word.split(b"=")
-    return _read_listed(peer), float(badness)
-
-
-def _read_load(word: bytes) -> tuple[Address, int]:
-    peer, rows = word.split(b"=")
-    return _read_listed(peer), _read_count(rows)
-
-
-def _read_start(word: bytes) -> tuple[int, Address]:
-    seed, key = word.split(b"=")
-    return int(key, 16), _read_listed(seed)
-
-
-def _words(pattern: bytes, read, write, limit: int, name=lambda value: value) -> tuple:
-    """Return the field of words with blanks between them, no two of which have the same name."""
-    def read_words(field: bytes) -> tuple:
-        values = tuple(map(read, field.split(b" "))) if field else ()
-        if len(values) > limit or name and len(set(map(name, values))) < len(values):
-            raise ProtocolError("too many words, or one twice")
-        return values
-
-    def write_words(values) -> str:
-        return " ".join(map(write, values))
-    return b"(?:%b(?: %b)*)?" % (pattern, pattern), read_words, write_words
-
-
-def _read_starts(field: bytes) -> tuple:
-    starts = _STARTS[1](field)
-    keys = [key for key, _ in starts]
-    if keys[:1] != [0] or any(one >= other for one, other in zip(keys, keys[1:])):
-        raise ProtocolError("the keys of a tree grow from 0")
-    return starts
-
-
-def _read_keys(field: bytes) -> tuple:
-    keys = _KEYS[1](field)
-    if list(keys) != sorted(keys):
-        raise ProtocolError("the keys of a load grow")
-    return keys
-
-
-def _first(value: tuple):
-    return value[0]
 
 
 def _show_seconds(seconds: float) -> str:
@@ -140,36 +108,31 @@ def _show_seconds(seconds: float) -> str:
     return f"{min(max(0.0, seconds), SECONDS_LIMIT):.3f}"
 
 
-_JUDGED = _words(wire.LISTED + b"=" + _BADNESS, _read_judged,
-                 lambda judged: f"{judged[0].listed}={judged[1]:.3f}", JUDGED_LIMIT, _first)
-_VOID = _words(wire.LISTED, _read_listed, lambda peer: peer.listed, JUDGED_LIMIT)
-_PAIRS = _words(wire.LISTED + b">" + wire.LISTED, _read_pair,
-                lambda pair: f"{pair[0].listed}>{pair[1].listed}", JUDGED_LIMIT)
-_FOUND = _JUDGED, _VOID, _PAIRS  # in a line of verdicts, with `|` between them
-_STARTS = _words(wire.LISTED + b"=[0-9a-f]{24}", _read_start,
-                 lambda start: f"{start[1].listed}={start[0]:024x}", SEEDS_LIMIT,
-                 lambda start: start[1])
-_KEYS = _words(b"[0-9a-f]{24}", lambda word: int(word, 16), "{:024x}".format, QUANTILES, None)
+_LISTED = _Field(wire.LISTED, lambda word: _read_address(word.replace(b"#", b":")),
+                 operator.attrgetter("listed"))
+_COUNT = _Field(b"(?:0|[1-9][0-9]{0,8}|1000000000)", int)  # of anything in one period
+_BADNESS = _Field(rb"(?:0\.[0-9]{3}|1\.000)", float, "{:.3f}".format)
+_KEY = _Field(b"[0-9a-f]{24}", lambda word: int(word, 16), "{:024x}".format)
+_ENTRY = _joined("=", _LISTED, _joined(",", *[_COUNT] * 5))
+_START = _joined("=", _LISTED, _KEY)
+_JUDGED = _words(_joined("=", _LISTED, _BADNESS), JUDGED_LIMIT)
 
 _FIELDS = wire.FIELDS | {
-    "COUNT": (_COUNT, _read_count, str),
-    "NUMBER": (rb"(?:0|[1-9][0-9]{0,18})", int, str),
-    "ORDINAL": (rb"[1-9][0-9]{0,18}", int, str),
-    "BADNESS": (_BADNESS, float, "{:.3f}".format),
-    "SECONDS": (rb"(?:0|[1-9][0-9]{0,8})\.[0-9]{3}", float, _show_seconds),
-    "SIDE": (b"(?:about|by)", bytes.decode, str),
-    "NONCE": (rb"[0-9a-f]{32}", bytes.decode, str),
-    "ENTRIES": _words(wire.LISTED + b"=" + b",".join([_COUNT] * 5), _read_entry, str, ENTRIES,
-                      _first),
-    "STARTS": (_STARTS[0], _read_starts, _STARTS[2]),
-    "KEYS": (_KEYS[0], _read_keys, _KEYS[2]),
-    "LOADS": _words(wire.LISTED + b"=" + _COUNT, _read_load,
-                    lambda load: f"{load[0].listed}={load[1]}", SEEDS_LIMIT, _first),
-    "FOUND": (rb"%b\|%b\|%b" % tuple(pattern for pattern, _, _ in _FOUND),
-              lambda field: tuple(read(part) for (_, read, _), part
-                                  in zip(_FOUND, field.split(b"|"))),
-              lambda found: "|".join(write(part) for (_, _, write), part in zip(_FOUND, found))),
-    "CONTRADICTION": (rb"[^\n]*", parse_contradiction, lambda proof: proof.text),
+    "COUNT": _COUNT,
+    "NUMBER": _Field(rb"(?:0|[1-9][0-9]{0,18})", int),
+    "ORDINAL": _Field(rb"[1-9][0-9]{0,18}", int),
+    "BADNESS": _BADNESS,
+    "SECONDS": _Field(rb"(?:0|[1-9][0-9]{0,8})\.[0-9]{3}", float, _show_seconds),
+    "SIDE": _Field(b"(?:about|by)", bytes.decode),
+    "NONCE": _Field(rb"[0-9a-f]{32}", bytes.decode),
+    "ENTRIES": _words(_Field(_ENTRY.pattern, _read_entry), ENTRIES),
+    "STARTS": _words(_Field(_START.pattern, lambda word: _START.read(word)[::-1],
+                            lambda start: _START.write(start[::-1])), SEEDS_LIMIT, _are_cuts),
+    "KEYS": _words(_KEY, QUANTILES, lambda keys: keys == sorted(keys)),
+    "LOADS": _words(_joined("=", _LISTED, _COUNT), SEEDS_LIMIT),
+    "FOUND": _joined("|", _JUDGED, _words(_LISTED, JUDGED_LIMIT),
+                     _words(_joined(">", _LISTED, _LISTED), JUDGED_LIMIT)),
+    "CONTRADICTION": _Field(rb"[^\n]*", parse_contradiction, operator.attrgetter("text")),
 }
 _FORMS = {kind: wire.Form(spelling, _FIELDS) for kind, spelling in {
     "report": "report:ORDINAL:ORDINAL:ENTRIES",
@@ -202,17 +165,12 @@ def say(kind: str, *values) -> bytes:
     return _FORMS[kind].say(*values)
 
 
-def say_contradiction(proof: Contradiction) -> bytes:
-    return say("contradiction", proof)
+def say_verdicts(known: int, *found) -> bytes:
+    """Make lines of verdicts, as few as possible. `found` are subjects with their badness, void
+    reporters, and pairs of a peer and a neighbour that never names it."""
+    size = JUDGED_LIMIT
+    return b"".join([say("verdicts", known, [part[at:at + size] for part in found])
+                     for at in range(0, max(1, *map(len, found)), size)])
 
 
-def say_verdicts(found: Verdicts) -> bytes:
-    """Make lines of verdicts, as few as possible."""
-    parts, size = found[1:], JUDGED_LIMIT
-    return b"".join([say("verdicts", found.known, [part[at:at + size] for part in parts])
-                     for at in range(0, max(1, *map(len, parts)), size)])
-
-
-def show_rates(rates) -> str:
-    """Show pairs of a peer and a share, in words."""
-    return _JUDGED[2](rates)
+show_rates = _JUDGED.write  # pairs of a peer and a share, in words

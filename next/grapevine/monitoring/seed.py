@@ -13,7 +13,6 @@ from grapevine import wire
 from grapevine.addresses import Address, Target
 from grapevine.monitoring import grammar
 from grapevine.monitoring.evidence import Contradiction
-from grapevine.monitoring.grammar import Verdicts
 from grapevine.monitoring.keeping import SPEAKER, KeepingSeed
 from grapevine.monitoring.rows import Row
 from grapevine.monitoring.tending import SETTLED
@@ -98,8 +97,8 @@ class JudgingSeed(KeepingSeed):
         self._known[self.address] = now, found.known
         self._note(now, found.judged, found.void, [case.subject for case in cases])
         pairs = self._certain(cases, found, now)
-        self.to_all(grammar.say_verdicts(Verdicts(
-            found.known, tuple(found.judged.items()), tuple(found.void), tuple(pairs))))
+        self.to_all(grammar.say_verdicts(
+            found.known, list(found.judged.items()), found.void, pairs))
         if found.judged:
             self.output.write(f"judged:{grammar.show_rates(found.judged.items())}")
         self.warn(pairs)

@@ -23,7 +23,7 @@ from typing import Mapping, NamedTuple
 from grapevine.addresses import CACHED, Address
 from grapevine.monitoring import grammar
 
-SPACE = grammar.KEY_LIMIT  # keys
+SPACE = 1 << 96  # keys
 UNEVEN = 1.25  # the largest load divided by the mean, above which the keys are cut anew
 WORTH = 20  # rows per seed, below which they are not
 
