@@ -11,6 +11,7 @@ Then B speaks to A over the first link. A row is kept under its subject, by the 
 key in the newest tree, and by every seed over which it came there.
 """
 
+import collections
 import functools
 
 from grapevine.addresses import Address, Target
@@ -18,7 +19,7 @@ from grapevine.link import Link
 from grapevine.monitoring import grammar
 from grapevine.monitoring.grammar import Entry, Load
 from grapevine.monitoring.rows import Reporters, Row, Rows, lines_of, rows_of
-from grapevine.monitoring.tending import LIVING, SETTLED, Tending
+from grapevine.monitoring.tending import LIVING, Tending
 from grapevine.monitoring.threaded_tree import ThreadedTree, key_of
 from grapevine.node import CONNECT, END, INTRODUCTION, UNIDENTIFIED, UP
 from grapevine.signing.proving import with_more
@@ -36,7 +37,6 @@ MENDING, PATIENCE = 10, 100  # reports that need not count: each period, and at 
 # comes to another seed makes six
 BACKLOG = 64 << 20  # bytes that may wait for another seed: all rows of a table
 REDIAL = 0.5  # seconds until a seed whose link has ended is dialled again
-LATE_TURN = 0.15  # of a period: if this seed is later, rows may be, which wait for several turns
 
 
 class KeepingSeed(VouchingSeed):
@@ -137,12 +137,8 @@ class KeepingSeed(VouchingSeed):
         return grammar.say("tree", *tree) + lines_of(rows, self.now())
 
     def to_all(self, data: bytes) -> None:
-        for seed in self._listeners:
-            self.to_seed(seed, data)
-
-    def to_seed(self, seed: Address, data: bytes) -> None:
-        if seed in self._listeners:
-            self._listeners[seed].send(data)
+        for link in self._listeners.values():
+            link.send(data)
 
     def seeds(self) -> list[Address]:
         """Return where the seeds are, in the order of config.txt, and this one at last if it is not
@@ -204,12 +200,12 @@ class KeepingSeed(VouchingSeed):
         """Forward rows that other seeds keep by one hop."""
         hop_of = functools.cache(
             lambda subject: self.tending.tree.next_hop(self.address, key_of(subject)))
-        by_hop: dict[Address | None, list[Row]] = {}
+        by_hop = collections.defaultdict(list)
         for row in rows:
-            by_hop.setdefault(hop_of(row.subject), []).append(row)
-        by_hop.pop(None, None)
+            by_hop[hop_of(row.subject)].append(row)
         for seed, some in by_hop.items():
-            self.to_seed(seed, lines_of(some, self.now()))
+            if seed in self._listeners:
+                self._listeners[seed].send(lines_of(some, self.now()))
 
     # The tree.
 
@@ -236,29 +232,24 @@ class KeepingSeed(VouchingSeed):
         self.tending.told(link.peer, Load(rows, keys), self.now())
 
     def on_ask_tree(self, link: Link) -> None:
-        loads = self.tending.loads()
-        shown = [(seed, loads[seed].rows) for seed in self.tending.tree.seeds() if seed in loads]
-        link.send(grammar.say("tree", *self.tending.tree) + grammar.say("loads", shown))
+        link.send(grammar.say("tree", *self.tending.tree)
+                  + grammar.say("loads", self.tending.rows()))
 
     # Once a period.
 
     def monitor(self, now: float) -> float:
         """Notice what is late, tell the others the tree and the load, and mend the tree."""
         late, self._due = now - self._due, max(now, self._due) + self.period
-        if late > SETTLED * self.period:
-            self.tending.stood_still(now)
         self.rows.expire(now - KEPT * self.period)
         living = self._living(now)
-        if self.tending.look(now) | self.is_late() | (late > LATE_TURN * self.period):
-            self.tending.odd(now)
+        if self.tending.look(now, late, self.is_late()):
             self.output.write(f"behind:{late:.3f}")
         load = self.rows.load(*self.tending.tree.interval(self.address))
         self.tending.told(self.address, load, now)
         self.to_all(grammar.say("tree", *self.tending.tree) + grammar.say("load", *load))
         self.take_over(self.tending.mended(
             [seed for seed in self.seeds() if seed in living], now))
-        loads = self.tending.loads()
-        rows = [loads[seed].rows for seed in self.tending.tree.seeds() if seed in loads]
+        rows = [count for _, count in self.tending.rows()]
         self.output.write(
             f"load:{load.rows}:{max(rows, default=0)}/{sum(rows) / max(1, len(rows)):.1f}:"
             f"{self._moved}:{self._hops / max(1, self._counted):.2f}")

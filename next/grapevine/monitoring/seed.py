@@ -17,7 +17,7 @@ from grapevine.monitoring.keeping import SPEAKER, KeepingSeed
 from grapevine.monitoring.rows import Row
 from grapevine.monitoring.tending import SETTLED
 from grapevine.monitoring.threaded_tree import key_of
-from grapevine.monitoring.verdicts import PAIRED_FROM, Case, Found, Guilt, evaluate
+from grapevine.monitoring.verdicts import PAIRED_FROM, Case, Guilt, evaluate
 from grapevine.registry import Listing
 from grapevine.signing import grammar as signing
 from grapevine.signing.proving import ProvenLink, with_more
@@ -33,13 +33,13 @@ UNTRUE, UNTRUE_PERIODS = 3, 8  # reports of deaths in so many periods, after whi
 # disbelieved
 
 
-class _Ban:
-    def __init__(self, until: float, badness: float):
-        self.until, self.badness = until, badness
+class _Subject:
+    """A peer that is judged here."""
 
-    @property
-    def reason(self) -> str:
-        return f"malicious:{self.badness:.3f}"
+    def __init__(self, now: float):
+        self.since = now
+        self.charges, self.charged_at = 0, -math.inf  # in a row, and when the last was
+        self.doubted: set[tuple] = set()  # pairs with who never named it, at the last judgement
 
 
 class JudgingSeed(KeepingSeed):
@@ -50,14 +50,12 @@ class JudgingSeed(KeepingSeed):
 
     def __init__(self, address: Address, settings, output, world, seeds: list[Target]):
         super().__init__(address, settings, output, world, seeds)
-        self._bans = Recent(REMEMBERED)  # address -> _Ban
+        self._bans = Recent(REMEMBERED)  # address -> (until when, badness)
         self._cheats = Recent(REMEMBERED)  # run that has contradicted itself -> True
         self._proofs = Accounts(REMEMBERED, PROOFS, PROOFS_AT_ONCE)
         self._found = Recent(REMEMBERED)  # subject -> (when, outcome or None, whether it is void)
         self._known: dict[Address, tuple[float, int]] = {}  # seed -> (when, messages there were)
-        self._own: dict[Address, float] = {}  # subject -> since when it is judged here
-        self._charges: dict[Address, tuple[int, float]] = {}  # subject -> (in a row, the last when)
-        self._doubted: dict[Address, set[Address]] = {}  # subject -> who never named it last time
+        self._own: dict[Address, _Subject] = {}
         self._warned = Recent(REMEMBERED)  # (peer, neighbour) -> until when it is not told again
         self._untrue = Recent(REMEMBERED)  # peer -> when its reports of deaths were untrue lately
         self._disbelieved = Recent(REMEMBERED)  # peer -> until when
@@ -66,13 +64,11 @@ class JudgingSeed(KeepingSeed):
 
     def monitor(self, now: float) -> float:
         due = super().monitor(now)
-        self._own = {subject: self._own.get(subject, now) for subject in self.rows.subjects()
-                     if self.tending.tree.owner(key_of(subject)) == self.address}
-        self._charges = {peer: self._charges[peer] for peer in self._charges.keys() & self._own}
-        self._doubted = {peer: self._doubted[peer] for peer in self._doubted.keys() & self._own}
+        self._own = {peer: self._own.get(peer) or _Subject(now) for peer in self.rows.subjects()
+                     if self.tending.tree.owner(key_of(peer)) == self.address}
         if self.tending.is_awake(now):
-            since = now - SETTLED * self.period
-            settled = [subject for subject, at in self._own.items() if at <= since]
+            settled = [peer for peer, subject in self._own.items()
+                       if subject.since <= now - SETTLED * self.period]
             slices = math.ceil(len(settled) / SLICE)
             for at in range(slices):
                 self.later(at * self.period / slices, self.judge, settled[at::slices])
@@ -84,53 +80,48 @@ class JudgingSeed(KeepingSeed):
         if self.is_late():
             return
         cases = [Case(subject, self.rows.of(subject), now, self.period, banned,
-                      self._charges.get(subject, (0, -math.inf))[1])
+                      self._own[subject].charged_at)
                  for subject in subjects if subject not in banned and subject in self._own]
         since = now - BELIEVED * self.period
-        known = [count for seed, (at, count) in self._known.items()
-                 if at >= since and seed != self.address]
+        known = [count for at, count in self._known.values() if at >= since]
         fresh = {peer: found for peer, found in self._found.items() if found[0] >= since}
         found = evaluate(
             cases, known, {peer: badness for peer, (_, badness, _) in fresh.items()
                            if badness is not None},
             {peer for peer, (_, _, is_void) in fresh.items() if is_void})
-        self._known[self.address] = now, found.known
         self._note(now, found.judged, found.void, [case.subject for case in cases])
-        pairs = self._certain(cases, found, now)
+        pairs = self._certain(cases, now)
         self.to_all(grammar.say_verdicts(
             found.known, list(found.judged.items()), found.void, pairs))
         if found.judged:
             self.output.write(f"judged:{grammar.show_rates(found.judged.items())}")
         self.warn(pairs)
-        for case in cases:
-            self._charge(case.subject, found.charged.get(case.subject), now)
+        for peer, guilt in found.charged.items():
+            self._charge(peer, guilt, now)
 
     def _note(self, now: float, judged: dict[Address, float], void, subjects) -> None:
         for peer in subjects:
             self._found[peer] = now, judged.get(peer), peer in void
 
-    def _certain(self, cases: list[Case], found: Found, now: float) -> list[tuple]:
+    def _certain(self, cases: list[Case], now: float) -> list[tuple[Address, Address]]:
         """Return the pairs that were found twice in a row, while no row can have been late."""
-        doubted: dict[Address, set[Address]] = {case.subject: set() for case in cases}
-        if now - self.tending.quiet_since() >= PAIRED_FROM * self.period:
-            for peer, neighbour in found.unconfirmed:
-                doubted[peer].add(neighbour)
-        certain = [(peer, neighbour) for peer, neighbours in doubted.items()
-                   for neighbour in sorted(neighbours & self._doubted.get(peer, set()))]
-        self._doubted.update(doubted)
+        certain, is_quiet = [], now - self.tending.quiet_since >= PAIRED_FROM * self.period
+        for case in cases:
+            subject, doubted = self._own[case.subject], set(case.unconfirmed if is_quiet else ())
+            certain += sorted(subject.doubted & doubted)
+            subject.doubted = doubted
         return certain
 
-    def _charge(self, subject: Address, guilt: Guilt | None, now: float) -> None:
+    def _charge(self, peer: Address, guilt: Guilt, now: float) -> None:
         """Count charges in a row; convict who has enough."""
-        count, last = self._charges.get(subject, (0, -math.inf))
-        if now - last > WITHIN * self.period:
-            count = 0
-        if guilt is not None:
-            self._charges[subject] = count + 1, now
-            if count + 1 >= CHARGES:
-                rates = grammar.show_rates(sorted(guilt.rates.items()))
-                self.kick(subject, guilt.badness, self.settings.ban,
-                          f"verdict:{subject}:{guilt.badness:.3f}:{rates}")
+        subject = self._own[peer]
+        if now - subject.charged_at > WITHIN * self.period:
+            subject.charges = 0
+        subject.charges, subject.charged_at = subject.charges + 1, now
+        if subject.charges >= CHARGES:
+            rates = grammar.show_rates(sorted(guilt.rates.items()))
+            self.kick(peer, guilt.badness, self.settings.ban,
+                      f"verdict:{peer}:{guilt.badness:.3f}:{rates}")
 
     def on_verdicts(self, link: ProvenLink, known: int, found: tuple) -> None:
         """Take what another seed has found about its subjects."""
@@ -152,8 +143,7 @@ class JudgingSeed(KeepingSeed):
     # Kicks.
 
     def is_banned(self, peer: Address) -> bool:
-        ban = self._bans.get(peer)
-        return ban is not None and ban.until > self.now()
+        return self._bans.get(peer, (0.0, 0.0))[0] > self.now()
 
     def is_wanted(self, row: Row) -> bool:
         return not self.is_banned(row.reporter) and not self.is_banned(row.entry.peer)
@@ -165,26 +155,29 @@ class JudgingSeed(KeepingSeed):
         """Shut a peer out, and tell all seeds and peers, unless it is shut out already."""
         if self.is_banned(peer):
             return
-        ban = self._bans[peer] = _Ban(self.now() + seconds, badness)
+        self._bans[peer] = self.now() + seconds, badness
         if evidence:
             self.output.write(*evidence)
-        line = self._kick_line(peer)
+        self._tell(self._kick_line(peer))
+        row, reason = self.registry.rows.get(peer), f"malicious:{badness:.3f}"
+        if row is None:
+            self.output.write(f"removed:{peer}:{reason}")
+        self.remove(peer, row, reason)
+        self.rows.forget(peer)
+
+    def _tell(self, line: bytes) -> None:
+        """Tell all seeds and peers."""
         self.to_all(line)
         for link in self.registry.links():
             link.send(line)
-        row = self.registry.rows.get(peer)
-        if row is None:
-            self.output.write(f"removed:{peer}:{ban.reason}")
-        self.remove(peer, row, ban.reason)
-        self.rows.forget(peer)
 
     def kicked(self) -> int:
         """Return how many peers are shut out."""
         return sum(map(self.is_banned, self._bans))
 
     def _kick_line(self, peer: Address) -> bytes:
-        ban = self._bans[peer]
-        return grammar.say("kick", peer, ban.badness, ban.until - self.now())
+        until, badness = self._bans[peer]
+        return grammar.say("kick", peer, badness, until - self.now())
 
     def _kicks(self) -> bytes:
         return b"".join([self._kick_line(peer) for peer in self._bans if self.is_banned(peer)])
@@ -195,7 +188,7 @@ class JudgingSeed(KeepingSeed):
     def verified(self, link: ProvenLink, asked: float, alive: bool, awaited: Listing | None = None
                  ) -> None:
         if alive and not link.closed and self.is_banned(link.peer):
-            left = math.ceil(self._bans[link.peer].until - self.now())
+            left = math.ceil(self._bans[link.peer][0] - self.now())
             self.turn_away(link, link.peer, f"kicked as malicious, again in {left} s")
         else:
             super().verified(link, asked, alive, awaited)
@@ -228,9 +221,7 @@ class JudgingSeed(KeepingSeed):
         self._cheats[evidence.run] = True
         if is_latest:
             line = grammar.say("contradiction", evidence)
-            self.to_all(line)
-            for registered in self.registry.links():
-                registered.send(line)
+            self._tell(line)
             self.output.write(line.decode().rstrip())
             self.kick(address, 1.0, self.settings.ban)
 

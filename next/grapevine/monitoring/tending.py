@@ -11,6 +11,7 @@ from grapevine.monitoring.threaded_tree import ThreadedTree
 
 LIVING = 3  # periods for which a seed counts as living after its last word
 SETTLED = 2  # periods after which a seed is sure of what it sees, and rows have moved
+LATE_TURN = 0.15  # of a period: if this seed is later, rows may be, which wait for several turns
 SILENT = 2.5  # periods without a load, after which rows from a seed may be late
 STEADY = 3  # uneven periods in a row before a recut, because a peer just kicked takes its rows
 # along, and others are about to be kicked, whose rows should stay now
@@ -25,7 +26,7 @@ class Tending:
         self.tree = ThreadedTree.alone(own)  # the newest that this seed knows
         self._told: dict[Address, tuple[float, Load]] = {}  # seed -> its last load, and when
         self._changed_at = self._awake_since = now
-        self._odd_at = now  # when rows were late last, or moved
+        self.quiet_since = now  # no row was late, or on its way, since then
         self._cut_at, self._uneven = now - REST * period, 0
 
     def take(self, tree: ThreadedTree, now: float) -> bool:
@@ -33,34 +34,33 @@ class Tending:
         if tree <= self.tree:
             return False
         is_recut = set(tree.seeds()) == set(self.tree.seeds())
-        self._odd_at = max(self._odd_at, now - RECUT * self._period) if is_recut else now
+        since = now - RECUT * self._period if is_recut else now
+        self.quiet_since = max(self.quiet_since, since)
         self.tree, self._uneven, self._changed_at = tree, 0, now
         return True
 
     def told(self, seed: Address, load: Load, now: float) -> None:
         self._told[seed] = now, load
 
-    def odd(self, now: float) -> None:
-        """Note that rows may be late, because this seed is."""
-        self._odd_at = now
-
-    def stood_still(self, now: float) -> None:
-        self._awake_since = self._odd_at = now
-
-    def look(self, now: float) -> bool:
-        """Notice seeds that are silent, once a period; return whether one is."""
-        silent = any(self._told.get(seed, (self._changed_at,))[0] < now - SILENT * self._period
-                     for seed in self.tree.seeds() if seed != self._own)
-        if silent:
-            self._odd_at = now
-        return silent
-
-    def quiet_since(self) -> float:
-        """Return since when no row can have been late."""
-        return self._odd_at
+    def look(self, now: float, late: float = 0.0, is_late: bool = False) -> bool:
+        """Notice, once a period, whether rows may be late: this seed is, by so many seconds or by
+        its own word, or another is silent. Return that."""
+        if late > SETTLED * self._period:
+            self._awake_since = now
+        is_late = is_late or late > LATE_TURN * self._period or any(
+            self._told.get(seed, (self._changed_at,))[0] < now - SILENT * self._period
+            for seed in self.tree.seeds() if seed != self._own)
+        if is_late:
+            self.quiet_since = now
+        return is_late
 
     def loads(self) -> dict[Address, Load]:
         return {seed: load for seed, (_, load) in self._told.items()}
+
+    def rows(self) -> list[tuple[Address, int]]:
+        """Return how many rows each seed of the tree holds that has told its load."""
+        loads = self.loads()
+        return [(seed, loads[seed].rows) for seed in self.tree.seeds() if seed in loads]
 
     def is_awake(self, now: float) -> bool:
         """Tell whether this seed was up without pause for long enough."""

@@ -33,7 +33,7 @@ def test_a_seed_begins_alone_and_takes_newer_trees_only():
     assert seen.take(HALVES, 5.0) and seen.tree is HALVES
     for older in HALVES, ThreadedTree.alone(C), HALVES._replace(starts=((0, A),)):
         assert not seen.take(older, 9.0) and seen.tree is HALVES
-    assert seen.quiet_since() == 5.0, "what is old moves no row"
+    assert seen.quiet_since == 5.0, "what is old moves no row"
     assert seen.take(HALVES._replace(author=B), 9.0), "of two with one version the author decides"
 
 
@@ -48,7 +48,7 @@ def test_the_first_living_seed_of_the_config_tends_whatever_its_address(own, liv
 @pytest.mark.parametrize("now, tends", [(19.9, False), (20.0, True)])
 def test_a_seed_tends_once_it_was_up_for_two_periods_without_pause(now, tends):
     seen, paused = tending(), tending()
-    paused.stood_still(50.0)
+    paused.look(50.0, late=2.1 * PERIOD)
     for one, since in (seen, 0.0), (paused, 50.0), (tending(now=7.0), 7.0):
         assert one.is_awake(now + since) is tends
         assert (B in one.mended([A, B], now + since)) is tends
@@ -131,20 +131,20 @@ def test_between_two_cuts_are_twelve_periods_though_loads_stay_uneven():
 
 def test_rows_may_be_late_after_a_seed_has_come_or_gone_and_shortly_after_a_recut():
     seen, recut = tending(tree=HALVES), HALVES._replace(version=HALVES.version + 1)
-    assert seen.take(recut, 100.0) and seen.quiet_since() == 100.0 - RECUT * PERIOD
-    assert seen.take(ThreadedTree(9, A, ((0, A),)), 101.0) and seen.quiet_since() == 101.0
+    assert seen.take(recut, 100.0) and seen.quiet_since == 100.0 - RECUT * PERIOD
+    assert seen.take(ThreadedTree(9, A, ((0, A),)), 101.0) and seen.quiet_since == 101.0
 
 def quiet(seen: Tending, *steps) -> float:
     for step, *arguments in steps:
         getattr(seen, step)(*arguments)
-    return seen.quiet_since()
+    return seen.quiet_since
 
 
 @pytest.mark.parametrize("now, is_silent", [(25.9, False), (26.0, False), (26.1, True)])
 def test_rows_are_late_while_a_seed_of_the_tree_is_silent(now, is_silent):
     seen = tending(tree=HALVES)
     seen.told(B, LIGHT, 1.0)
-    assert seen.look(now) is is_silent and seen.quiet_since() == (now if is_silent else 0.0)
+    assert seen.look(now) is is_silent and seen.quiet_since == (now if is_silent else 0.0)
     seen.told(B, LIGHT, now)
     assert not seen.look(now + 1.0)
 
@@ -158,16 +158,17 @@ def test_who_has_not_told_its_load_yet_is_silent_some_time_after_the_tree_came()
 def test_this_seed_is_not_silent_to_itself_nor_is_one_outside_the_tree():
     seen = tending(tree=ThreadedTree(1, A, ((0, A),)))
     seen.told(C, LIGHT, 1.0)
-    assert not seen.look(900.0) and seen.quiet_since() == 0.0
+    assert not seen.look(900.0) and seen.quiet_since == 0.0
 
 
 def test_rows_are_late_when_the_tree_has_changed_or_this_seed_is_late_or_stood_still():
     assert quiet(tending(now=3.0)) == 3.0, "or has just begun"
     assert quiet(tending(), ("take", HALVES, 9.0)) == 9.0
-    assert quiet(tending(), ("odd", 9.0)) == 9.0
-    assert quiet(tending(), ("stood_still", 9.0)) == 9.0
-    assert quiet(tending(), ("odd", 9.0), ("told", B, LIGHT, 11.0), ("look", 12.0)) == 9.0
+    assert quiet(tending(), ("look", 9.0, 0.16 * PERIOD)) == 9.0
+    assert quiet(tending(), ("look", 9.0, 2.1 * PERIOD)) == 9.0
+    assert quiet(tending(), ("look", 9.0, 0.16 * PERIOD), ("told", B, LIGHT, 11.0),
+                 ("look", 12.0)) == 9.0
     assert not tending().is_awake(15.0)
     late = tending()
-    late.odd(9.0)
+    late.look(9.0, is_late=True)
     assert late.is_awake(20.0), "who is a little late goes on tending"
