@@ -24,7 +24,6 @@ Pure: seeds with the same rows, and told the same, decide the same. `evaluate` i
 """
 
 import collections
-import functools
 import math
 import statistics
 from typing import NamedTuple
@@ -42,6 +41,7 @@ SHORTEST = 0.75  # periods whose rows a charge needs: a report, though turns are
 THRESHOLD = 0.10  # of a rate, or a badness: above it is bad
 MESSAGES = 20  # that a reporter must have judged the subject by
 REPORTERS = 3  # that a judgement needs; in a charge, void reporters do not count
+LIES = 0.5  # of its neighbours: a reporter that is wrong about more of them is void
 SUBJECTS = 3  # that a reporter must have judged to be void, or slandered to be charged
 EXCUSED = 1.1  # times the messages that there were: nobody is excused more
 PAIRED = 4  # reports in which two peers have to name each other, so that one place at a peer, which
@@ -84,12 +84,12 @@ class Found(NamedTuple):
     known: int
     judged: dict[Address, float]
     void: list[Address]
-    unconfirmed: list[tuple[Address, Address]]
     charged: dict[Address, Guilt]
 
 
 class Window:
-    """What was said about a subject, and by it, in some periods: from `since` periods ago on."""
+    """What peers paired with a subject have said about it, and it about each of them, in some
+    periods: from `since` periods ago on."""
 
     def __init__(self, about: dict[Address, Said], by: dict[Address, Said], since: float):
         self.about, self.by, self.since = about, by, since
@@ -108,13 +108,12 @@ class Window:
         from two neighbours, so all excuses are about `known` at most, or after a freeze what was
         expected. The largest are cut. A reporter that finds the subject bad whatever is excused has
         no part in them, or else a liar could use up those of others."""
-        about = {other: said for other, said in self.about.items() if other in self.by}
-        if known is None or not about:
+        if known is None:
             return 1.0
-        judged = [said.expected for said in about.values() if said.expected >= MESSAGES]
+        judged = [said.expected for said in self.about.values() if said.expected >= MESSAGES]
         all_said = max(known, statistics.median_high(judged or [0]))
         claims = sorted(((min(said.missing, self.by[other].first), min(said.expected, all_said))
-                         for other, said in about.items()
+                         for other, said in self.about.items()
                          if not is_bad(_view(said, self.by[other].first, 1.0).rate)),
                         key=lambda claim: claim[0] / max(1, claim[1]))
         left, whole = EXCUSED * all_said, sum(expected for _, expected in claims)
@@ -148,8 +147,9 @@ class Case:
         paired = named & naming
 
         def window(since: float) -> Window:
-            return Window(_in_window(about, paired, since, max(SAID_TO, last)),
-                          _in_window(by, paired, since, SAID_TO), since)
+            return Window({other: _said(about[other], since, max(SAID_TO, last))
+                           for other in paired},
+                          {other: _said(by[other], since, SAID_TO) for other in paired}, since)
 
         self.present = window(SAID_FROM)
         since = min(SAID_FROM, (now - charged_at) / period + SAID_TO)
@@ -157,7 +157,6 @@ class Case:
         self._by = {other: by[other] for other in paired}
         self.unconfirmed = [(subject, other) for other in sorted(by.keys() - naming)
                             if _count(filter(_judges, by[other]), JUDGED_FROM) >= JUDGED_IN]
-
 
     def heard_since(self, since: float) -> int:
         """Return how many messages it has judged a neighbour by, at most, since that age."""
@@ -176,34 +175,20 @@ def _judges(row) -> bool:
     return entry.expected > entry.first or entry.corrupt > 0 or entry.forbidden > 0
 
 
-def _in_window(rows_of, paired, since: float, until: float) -> dict[Address, Said]:
-    """Return the claims by each paired peer, or about each. Peers are heard as reporters only in
-    what is at least `until` periods old."""
-    found = {other: _said(rows_of[other], since, until) for other in paired}
-    return {other: said for other, said in found.items() if said is not None}
-
-
-def _said(rows, since: float, until: float) -> Said | None:
-    """Sum up rows, by their ages in periods."""
-    expected = missing = broken = first = known = 0
-    found = False
-    for age, entry in rows:
-        if FIRST_TO < age <= FIRST_FROM:
-            found = True
-            first += entry.first
-        if KNOWN_TO < age <= since:
-            known += entry.expected
-        if until < age <= since:
-            expected += entry.expected
-            missing += entry.missing
-            broken += entry.corrupt + entry.forbidden
-    return Said(expected, missing, broken, first, known) if found else None
+def _said(rows, since: float, until: float) -> Said:
+    """Sum up rows, by their ages in periods. What is younger than `until` says nothing of who is
+    judged."""
+    said = [entry for age, entry in rows if until < age <= since]
+    return Said(sum(entry.expected for entry in said), sum(entry.missing for entry in said),
+                sum(entry.corrupt + entry.forbidden for entry in said),
+                sum(entry.first for age, entry in rows if FIRST_TO < age <= FIRST_FROM),
+                sum(entry.expected for age, entry in rows if KNOWN_TO < age <= since))
 
 
 def _views(said_of, own_of, excused: float) -> dict[Address, View]:
-    """Return views by peers that both say something in the window, with enough messages."""
+    """Return the views of peers that have enough messages to judge by."""
     return {other: _view(said, own_of[other].first, excused) for other, said in said_of.items()
-            if other in own_of and said.expected + said.broken >= MESSAGES}
+            if said.expected + said.broken >= MESSAGES}
 
 
 def _view(said: Said, first: int, excused: float) -> View:
@@ -213,16 +198,11 @@ def _view(said: Said, first: int, excused: float) -> View:
     return View(min(1.0, broken + omitted / expected), broken + said.missing / expected, broken)
 
 
-def badness_of(rates: dict[Address, float], void) -> float | None:
-    """Return the badness for a charge; None with too few reporters."""
-    left = _without(rates, void)
-    return statistics.median_low(left.values()) if len(left) >= REPORTERS else None
-
-
-def outcome_of(rates: dict[Address, float], void) -> float | None:
-    """Return the badness by which reporters are judged in turn, or None."""
-    left = _without(rates, void)
-    return statistics.median_low(left.values()) if left and len(rates) >= REPORTERS else None
+def badness_of(believed: dict[Address, float], reporters: int) -> float | None:
+    """Return the lower median of the rates of reporters that are not void; None with too few
+    reporters. Among these, void ones count for an outcome, but not for a charge."""
+    is_enough = believed and reporters >= REPORTERS
+    return statistics.median_low(believed.values()) if is_enough else None
 
 
 def _without(rates: dict[Address, float], void) -> dict[Address, float]:
@@ -239,10 +219,6 @@ def false_share(views: dict[Address, View], judged: dict[Address, float]) -> flo
     both = [(view, is_bad(judged[other])) for other, view in views.items() if other in judged]
     differing = sum(not is_bad(view.unexcused) if bad else is_bad(view.rate) for view, bad in both)
     return differing / len(both) if len(both) >= SUBJECTS else 0.0
-
-
-def is_void(views: dict[Address, View], judged: dict[Address, float]) -> bool:
-    return false_share(views, judged) > 0.5
 
 
 def slanders(views: dict[Address, View], judged: dict[Address, float]) -> bool:
@@ -262,15 +238,15 @@ def evaluate(cases: list[Case], known_elsewhere: list[int], judged: dict[Address
     here, known = _known(cases, known_elsewhere)
     judged = judged | _judged(cases, known, void)
     others = void.difference(case.subject for case in cases)
-    void_here = [case.subject for case in cases if is_void(case.present.views(), judged)]
+    void_here = [case.subject for case in cases if false_share(case.present.views(), judged) > LIES]
     void = others.union(void_here)
     judged_here = _judged(cases, known, void)
     judged.update(judged_here)
-    known_since = functools.cache(functools.partial(_known_since, cases=cases, known=known))
-    charges = {case.subject: _charge(case, known_since(case.new.since), judged, void)
+    known_since = {since: _known_since(since, cases, known)
+                   for since in {case.new.since for case in cases}}
+    charges = {case.subject: _charge(case, known_since[case.new.since], judged, void)
                for case in cases if case.new.since - SAID_TO >= SHORTEST}
     return Found(here, judged_here, void_here,
-                 [pair for case in cases for pair in case.unconfirmed],
                  {subject: guilt for subject, guilt in charges.items() if guilt is not None})
 
 
@@ -296,7 +272,9 @@ def _known_since(since: float, cases: list[Case], known: int | None) -> int | No
 
 def _judged(cases: list[Case], known: int | None, void) -> dict[Address, float]:
     """Return the outcome of every subject that can be judged."""
-    found = {case.subject: outcome_of(case.present.rates(known), void) for case in cases}
+    rates = {case.subject: case.present.rates(known) for case in cases}
+    found = {subject: badness_of(_without(those, void), len(those))
+             for subject, those in rates.items()}
     return {subject: badness for subject, badness in found.items() if badness is not None}
 
 
@@ -304,9 +282,10 @@ def _charge(case: Case, known: int | None, judged, void) -> Guilt | None:
     """Charge a subject, or not. If there were too few messages to judge anybody by, only liars
     claim to have judged more, so their rates charge nobody."""
     rates = case.new.rates(known)
-    badness = badness_of(rates, void)
+    left = _without(rates, void)
+    badness = badness_of(left, len(left))
     if badness is not None and is_bad(badness) and (known is None or known >= MESSAGES):
-        left, lately = _without(rates, void), case.present.rates(None)
+        lately = case.present.rates(None)
         silent = sum(not is_bad(lately.get(peer, 0.0))
                      for peer in case.present.about.keys() - rates.keys() - void)
         if 2 * sum(map(is_bad, left.values())) >= silent + sum(

@@ -8,7 +8,7 @@ from grapevine.monitoring import verdicts
 from grapevine.monitoring.grammar import ABOUT, BY, Entry
 from grapevine.monitoring.rows import Row
 from grapevine.monitoring.verdicts import (
-    Case, View, badness_of, evaluate, false_share, is_void, outcome_of, slanders)
+    LIES, Case, View, badness_of, evaluate, false_share, slanders)
 from tests.tables.samples import peer
 
 PERIOD, NOW = 10.0, 1_000.0
@@ -222,8 +222,9 @@ def test_excuses_are_measured_by_the_median_of_all_seeds():
 def test_badness_is_the_lower_median_of_three_rates_or_more(shares, void, badness, outcome):
     """Those of void reporters are left out; for an outcome they are among the three."""
     of_reporters = dict(zip(OTHERS, shares))
-    assert badness_of(of_reporters, void) == badness
-    assert outcome_of(of_reporters, void) == outcome
+    left = {peer: rate for peer, rate in of_reporters.items() if peer not in void}
+    assert badness_of(left, len(left)) == badness
+    assert badness_of(left, len(of_reporters)) == outcome
 
 
 def views(*of_others) -> dict:
@@ -238,7 +239,7 @@ JUDGED = {A: 0.0, B: 0.1, C: 0.10001, D: 0.9}
     ([1.0, 1.0], 0.0), ([1.0, 1.0, 0.0], 1.0), ([0.0, 0.0, 0.2, 0.9, 1.0], 0.0)])
 def test_who_differs_from_the_outcome_on_more_than_half_of_three_or_more_is_void(of_rates, share):
     told = views(*((rate, rate, 0.0) for rate in of_rates))
-    assert false_share(told, JUDGED) == share and is_void(told, JUDGED) == (share > 0.5)
+    assert false_share(told, JUDGED) == share and LIES == 0.5
 
 
 def test_who_differs_only_by_what_is_excused_does_not_differ():
@@ -262,7 +263,7 @@ def test_who_calls_the_copies_of_half_of_its_neighbours_good_is_no_slanderer(hon
     own = {A: View(1, 1, 1), B: View(1, 1, 1), C: View(1, 1, 1),
            **{peer(6000 + number): View(0, 0, 0) for number in range(honest)}}
     judged = {A: 0.0, B: 0.0, C: 0.0, peer(6000): 0.0, peer(6001): 0.0}
-    assert is_void(own, judged) and slanders(own, judged) is is_slander
+    assert false_share(own, judged) > LIES and slanders(own, judged) is is_slander
 
 
 def test_in_a_peers_own_views_all_that_is_claimed_is_excused():
@@ -366,8 +367,8 @@ def test_an_outcome_is_told_of_whom_three_have_judged():
     (always(A, S, expected=9), []), (always(S, B, expected=9) + always(S, A, expected=9),
                                     [(S, A), (S, B)])])
 def test_who_judged_a_neighbour_in_four_reports_that_never_names_it_is_told(rows, pairs):
-    assert found(case(rows)).unconfirmed == pairs
-    assert found(case(rows, banned={A, B})).unconfirmed == []
+    assert case(rows).unconfirmed == pairs
+    assert case(rows, banned={A, B}).unconfirmed == []
 
 
 # Charges in a row.
