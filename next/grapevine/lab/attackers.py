@@ -12,7 +12,7 @@ from grapevine.addresses import Address, parse_address
 from grapevine.monitoring.grammar import Entry
 from grapevine.monitoring.peer import WatchedPeer
 from grapevine.signing.ed25519 import signing_key
-from grapevine.signing.grammar import Signed, parse_signed, signed_line
+from grapevine.signing.grammar import parse_signed, signed_line
 
 SHARE = 0.3  # of the messages that are attacked
 AHEAD = 1_000_000  # by which the number of a forged message is ahead of a real one
@@ -221,12 +221,7 @@ class TwoTexts(Attacker):
         victim = min(victims, key=lambda link: link.peer)
         self.forward_honestly(lines, victim)
         victim.send(b"".join([line + b"\n" for line in self._signer.sign(
-            [message + b" or not" for line in lines for message in self._messages(line)])]))
-
-    @staticmethod
-    def _messages(line: bytes) -> list[bytes]:
-        signed: Signed = parse_signed(line)
-        return signed.messages
+            [message + b" or not" for line in lines for message in parse_signed(line).messages])]))
 
 
 KINDS = {"drop": Drop, "drophalf": DropHalf, "tamper": Tamper, "forge": Forge,

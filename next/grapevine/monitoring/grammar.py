@@ -115,7 +115,7 @@ _BADNESS = _Field(rb"(?:0\.[0-9]{3}|1\.000)", float, "{:.3f}".format)
 _KEY = _Field(b"[0-9a-f]{24}", lambda word: int(word, 16), "{:024x}".format)
 _ENTRY = _joined("=", _LISTED, _joined(",", *[_COUNT] * 5))
 _START = _joined("=", _LISTED, _KEY)
-_JUDGED = _words(_joined("=", _LISTED, _BADNESS), JUDGED_LIMIT)
+RATES = _words(_joined("=", _LISTED, _BADNESS), JUDGED_LIMIT)  # pairs of a peer and a share
 
 _FIELDS = wire.FIELDS | {
     "COUNT": _COUNT,
@@ -130,7 +130,7 @@ _FIELDS = wire.FIELDS | {
                             lambda start: _START.write(start[::-1])), SEEDS_LIMIT, _are_cuts),
     "KEYS": _words(_KEY, QUANTILES, lambda keys: keys == sorted(keys)),
     "LOADS": _words(_joined("=", _LISTED, _COUNT), SEEDS_LIMIT),
-    "FOUND": _joined("|", _JUDGED, _words(_LISTED, JUDGED_LIMIT),
+    "FOUND": _joined("|", RATES, _words(_LISTED, JUDGED_LIMIT),
                      _words(_joined(">", _LISTED, _LISTED), JUDGED_LIMIT)),
     "CONTRADICTION": _Field(rb"[^\n]*", parse_contradiction, operator.attrgetter("text")),
 }
@@ -171,6 +171,3 @@ def say_verdicts(known: int, *found) -> bytes:
     size = JUDGED_LIMIT
     return b"".join([say("verdicts", known, [part[at:at + size] for part in found])
                      for at in range(0, max(1, *map(len, found)), size)])
-
-
-show_rates = _JUDGED.write  # pairs of a peer and a share, in words

@@ -141,13 +141,14 @@ def _account(row: Row):
 
 
 class _Reporter:
-    """Which reports of one run of a peer have counted."""
+    """Which reports of the last run of a peer have counted."""
 
-    def __init__(self, start: int, period: float):
-        self.start = start
+    def __init__(self, period: float, now: float):
+        self.start = 0
         self.counted: set[int] = set()  # the PERIODs of the last six
         self.came_at = 0.0  # when the newest came
         self.credit = Budget(1 / (HASTE * period), MOST_CREDIT)
+        self.credit.charge(MOST_CREDIT - CREDIT, now)
 
 
 class Reporters(Recent):
@@ -164,13 +165,9 @@ class Reporters(Recent):
 
     def age(self, peer: Address, start: int, period: int, now: float) -> float | None:
         """Return a report's age in seconds; None if it does not count."""
-        reporter = self.get(peer)
-        if reporter is None or reporter.start != start:
-            before, reporter = reporter, _Reporter(start, self._period)
-            if before is not None:
-                reporter.credit = before.credit
-            else:
-                reporter.credit.charge(MOST_CREDIT - CREDIT, now)
+        reporter = self.get(peer) or _Reporter(self._period, now)
+        if reporter.start != start:
+            reporter.start, reporter.counted = start, set()
             self[peer] = reporter
         newest = max(reporter.counted, default=0)
         if period in reporter.counted or period <= newest - REPORTS_KEPT:

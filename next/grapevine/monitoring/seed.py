@@ -94,7 +94,7 @@ class JudgingSeed(KeepingSeed):
         self.to_all(grammar.say_verdicts(
             found.known, list(found.judged.items()), found.void, pairs))
         if found.judged:
-            self.output.write(f"judged:{grammar.show_rates(found.judged.items())}")
+            self.output.write(f"judged:{grammar.RATES.write(found.judged.items())}")
         self.warn(pairs)
         for peer, guilt in found.charged.items():
             self._charge(peer, guilt, now)
@@ -119,7 +119,7 @@ class JudgingSeed(KeepingSeed):
             subject.charges = 0
         subject.charges, subject.charged_at = subject.charges + 1, now
         if subject.charges >= CHARGES:
-            rates = grammar.show_rates(sorted(guilt.rates.items()))
+            rates = grammar.RATES.write(sorted(guilt.rates.items()))
             self.kick(peer, guilt.badness, self.settings.ban,
                       f"verdict:{peer}:{guilt.badness:.3f}:{rates}")
 

@@ -74,9 +74,9 @@ class Watch:
 
     def others(self, link, signed: Signed) -> None:
         """Note messages that are known by another line."""
-        row = self._rows.get(link)
-        for number in signed.numbers if row is not None else ():
-            row.others[signed.run, number] = True
+        if link in self._rows:
+            for number in signed.numbers:
+                self._rows[link].others[signed.run, number] = True
 
     def new(self, link, signed: Signed, time: float, since: float) -> None:
         """Note a new line of a neighbour; it is owed if it was said after `since`. Its own messages

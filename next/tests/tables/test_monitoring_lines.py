@@ -7,9 +7,8 @@ import pytest
 
 from grapevine import wire
 from grapevine.addresses import address_of, parse_address
-from grapevine.monitoring import grammar
 from grapevine.monitoring.evidence import contradiction_of, parse_contradiction
-from grapevine.monitoring.grammar import JUDGED_LIMIT, Entry, parse, say, say_verdicts
+from grapevine.monitoring.grammar import JUDGED_LIMIT, RATES, Entry, parse, say, say_verdicts
 from grapevine.signing.ed25519 import signing_key
 from grapevine.signing.grammar import STARTS_LIMIT, Signer, parse_signed, run_of, say_runs, start_of
 from grapevine.tools import ProtocolError
@@ -150,7 +149,8 @@ def test_seconds_are_said_so_that_they_can_be_read(seconds, shown):
 
 
 def test_rates_are_shown_as_in_a_line():
-    assert grammar.show_rates([(A, 0.25), (B, 1.0)]) == "127.0.0.1#5001=0.250 [::1]#5002=1.000"
+    rates, shown = ((A, 0.25), (B, 1.0)), "127.0.0.1#5001=0.250 [::1]#5002=1.000"
+    assert RATES.write(rates) == shown and RATES.read(shown.encode()) == rates
 
 
 @pytest.mark.parametrize("start, part", [

@@ -18,6 +18,7 @@ from grapevine.lab.attackers import Attack, Role, attacker_class, deal, parse_at
 from grapevine.lab.simulation.accidents import Accident, Conditions, Schedule, seed_addresses
 from grapevine.lab.simulation.drawing import peer_addresses
 from grapevine.lab.simulation.lives import Lives
+from grapevine.monitoring.grammar import RATES
 from grapevine.monitoring.verdicts import is_bad
 
 PEERS, SEEDS = 40, 5
@@ -138,8 +139,7 @@ class Watcher:
     def on_verdict(self, address: Address, rest: str) -> None:
         peer, _, rates = rest.rpartition(":")
         self._rates[parse_address(peer.rpartition(":")[0])] = [
-            parse_address(":".join(word.partition("=")[0].rsplit("#", 1)))
-            for word in rates.split() if is_bad(float(word.partition("=")[2]))]
+            reporter for reporter, rate in RATES.read(rates.encode()) if is_bad(rate)]
 
     def on_unconfirmed(self, address: Address, rest: str) -> None:
         if rest.count(":") == 1:  # of a run, signing writes this
