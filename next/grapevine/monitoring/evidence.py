@@ -56,21 +56,21 @@ def parse_contradiction(field: bytes) -> Contradiction:
     if len(matches) != 2 or not all(matches) or not re.fullmatch(grammar.KEY, word):
         raise ProtocolError("malformed line 'contradiction'")
     [one, other], key = map(_parse_head, matches), grammar.decoded(word)
-    run, signed = one[0], tuple(
-        (each[2], grammar.decoded(match[1])) for each, match in zip((one, other), matches))
-    if run != other[0] or grammar.key_of(run, word) != key or signed[0] == signed[1]:
+    run, signed = one[0], (one[2], other[2])
+    if run != other[0] or grammar.key_of(run, word) != key or one[2] == other[2]:
         raise ProtocolError("no contradiction: other runs, another key, or twice the same")
     if not (one[1].start < other[1].stop and other[1].start < one[1].stop):
         raise ProtocolError("no contradiction: no number in common")
     return Contradiction(field.decode(), run, key, signed)
 
 
-def _parse_head(match: re.Match) -> tuple[bytes, range, bytes]:
-    """Return the run of a head, its numbers, and what is signed."""
-    _, lengths, run, number, spelled = match.groups()
+def _parse_head(match: re.Match) -> tuple[bytes, range, tuple[bytes, bytes]]:
+    """Return the run of a head, its numbers, and what is signed, with the signature."""
+    signature, lengths, run, number, spelled = match.groups()
     head = match[0][match.end(2) + 1:match.end(4)]
     count, first = lengths.count(b",") + 1, int(number)
     hashes = grammar.decoded(spelled) if len(spelled) == math.ceil(HASH * count * 4 / 3) else b""
     if grammar.encoded(hashes).encode() != spelled:
         raise ProtocolError("malformed HASHES in 'contradiction'")
-    return run, range(first, first + count), b"gossip %b:%b:%b" % (lengths, head, hashes)
+    signed = b"gossip %b:%b:%b" % (lengths, head, hashes), grammar.decoded(signature)
+    return run, range(first, first + count), signed

@@ -158,14 +158,13 @@ class WatchedPeer(SignedPeer):
 
     def monitor(self, now: float) -> float:
         """Ask all neighbours for a sign of life, and report what they did."""
-        if self.is_leaving:
-            return now + self.settings.report_interval
-        time = wire.format_time(self.time())
-        for link in self.neighbours.links:
-            if self.watch.may_ask(link, float(time)):
-                link.send(wire.say("liveness_request", time, self.address))
-        self._ask_about_runs()
-        self._report()
+        if not self.is_leaving:
+            time = wire.format_time(self.time())
+            for link in self.neighbours.links:
+                if self.watch.may_ask(link, float(time)):
+                    link.send(wire.say("liveness_request", time, self.address))
+            self._ask_about_runs()
+            self._report()
         return now + self.settings.report_interval
 
     def _report(self) -> None:
@@ -221,8 +220,9 @@ class WatchedPeer(SignedPeer):
 
     def contradicted(self, one: signing.Signed, other: signing.Signed) -> None:
         """Tell all seeds of two lines that a genuine run has signed."""
-        evidence = contradiction_of(one, other)
-        if self._condemn(evidence):
+        if one.run not in self._cheats:
+            evidence = contradiction_of(one, other)
+            self._condemn(evidence)
             for link in self.registrations.links():
                 link.send(grammar.say("contradiction", evidence))
 
@@ -235,14 +235,11 @@ class WatchedPeer(SignedPeer):
                 raise ProtocolError("a contradiction that nobody has signed")
             self._condemn(evidence)
 
-    def _condemn(self, evidence: Contradiction) -> bool:
-        """Refuse a run from now on, and judge nobody by it; return whether that is news."""
-        if evidence.run in self._cheats:
-            return False
+    def _condemn(self, evidence: Contradiction) -> None:
+        """Refuse a run from now on, and judge nobody by it."""
         self._cheats[evidence.run] = True
         self.output.write(f"contradiction:{evidence.text}")
         self.watch.contradicted(evidence.run)
         for link in self.neighbours.links:
             if link.run == evidence.run:
                 self._shut(link.peer, "contradicted itself", self.settings.ban)
-        return True
