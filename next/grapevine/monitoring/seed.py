@@ -6,7 +6,6 @@ contradicted itself, is kicked: every seed takes it off its list, refuses it for
 and tells its peers. A peer is told which neighbour never names it, so that it leaves that alone.
 """
 
-import functools
 import math
 
 from grapevine import wire
@@ -21,7 +20,7 @@ from grapevine.monitoring.verdicts import PAIRED_FROM, Case, Guilt, evaluate
 from grapevine.registry import Listing
 from grapevine.signing import grammar as signing
 from grapevine.signing.proving import ProvenLink, with_more
-from grapevine.tools import Accounts, Budget, ProtocolError, Recent
+from grapevine.tools import Accounts, ProtocolError, Recent
 from seed import REGISTERED
 
 SLICE = 100  # subjects that are judged at a time
