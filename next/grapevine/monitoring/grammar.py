@@ -24,7 +24,7 @@ ABOUT, BY = "about", "by"  # the sides of a row
 
 
 class Entry(NamedTuple):
-    """What a peer saw of a neighbour in a period, in messages."""
+    """The observations of a neighbour in a period, in messages."""
 
     peer: Address
     expected: int  # by which it was judged

@@ -78,8 +78,6 @@ class WatchedPeer(SignedPeer):
         for signed in added.entered:
             if self.way.goes_to_all(signed.line):
                 self.watch.new(link, signed, self.time(), self._counts_since(link, signed.run))
-        for signed in added.repeated:
-            self.watch.others(link, signed)
         self.watch.count(link, FORBIDDEN, len(added.forbidden))
         super().brought(link, added)
 

@@ -1,7 +1,7 @@
 """A seed that judges: it finds malicious peers by the rows that it keeps, and has them kicked.
 
 Once a period it judges the peers whose key it owns (verdicts.py), some at a time, and tells the
-other seeds what it has found. A peer that is charged several times in a row, or whose run has
+other seeds what it has found. A peer that is charged several times, or whose run has
 contradicted itself, is kicked: every seed takes it off its list, refuses it for the time of a ban,
 and tells its peers. A peer is told which neighbour never names it, so that it leaves that alone.
 """
@@ -37,7 +37,7 @@ class _Subject:
 
     def __init__(self, now: float):
         self.since = now
-        self.charges, self.charged_at = 0, -math.inf  # in a row, and when the last was
+        self.charges, self.charged_at = 0, -math.inf  # so far, and when the last was
         self.doubted: set[tuple] = set()  # pairs with who never named it, at the last judgement
 
 
@@ -112,7 +112,7 @@ class JudgingSeed(KeepingSeed):
         return certain
 
     def _charge(self, peer: Address, guilt: Guilt, now: float) -> None:
-        """Count charges in a row; convict who has enough."""
+        """Count a charge; convict who has enough."""
         subject = self._own[peer]
         if now - subject.charged_at > WITHIN * self.period:
             subject.charges = 0

@@ -88,8 +88,8 @@ class Found(NamedTuple):
 
 
 class Window:
-    """What peers paired with a subject have said about it, and it about each of them, in some
-    periods: from `since` periods ago on."""
+    """The claims about a subject by each peer paired with it, and by it about them, from `since`
+    periods ago on."""
 
     def __init__(self, about: dict[Address, Said], by: dict[Address, Said], since: float):
         self.about, self.by, self.since = about, by, since

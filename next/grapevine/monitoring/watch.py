@@ -6,21 +6,19 @@ reply. So a new message is owed by every neighbour but the one that brought it, 
 and what is left when a reply comes, and is older than its request, is missing.
 
 Nobody owes a message of this peer, one that was said long ago or before the link stood, or one of
-a run that others may not take. Copies are counted by line, which an honest origin signs once, and
-by run and number where another good line has the same.
+a run that others may not take. Copies are counted by line: who signs a number in two lines has
+contradicted itself, and nobody owes its messages.
 """
 
 from grapevine.addresses import Address
 from grapevine.monitoring.grammar import Entry
 from grapevine.signing.grammar import Signed
-from grapevine.tools import Recent
 from grapevine.wire import origin_of
 
 RECENT = 10.0  # seconds between TIME of a message and this peer's clock, beyond which nobody owes
 # it: it was fetched, or clocks disagree
 STANDS = 2.0  # seconds after which a link is at both ends in the table of neighbours
 LOG_LIMIT = 20_000  # messages that neighbours are still to be judged by
-OTHERS_LIMIT = 2_000  # numbers that a neighbour has brought in other lines
 EXPECTED, MISSING, FIRST, CORRUPT, FORBIDDEN = range(5)  # in counts, as in an Entry
 
 
@@ -42,7 +40,6 @@ class _Row:
         self.stands_at = stands_at  # by the clock; what was said before is not owed
         self.judged = judged  # number of the first line that it is not judged by yet
         self.asked: tuple[float, int] | None = None  # TIME of a request, lines that were owed then
-        self.others = Recent(OTHERS_LIMIT)  # (run, number) that came in another line
 
 
 class Watch:
@@ -71,12 +68,6 @@ class Watch:
         """Note lines of a neighbour, of whatever kind."""
         for owed in filter(None, map(self._of_line.get, map(hash, lines))):
             owed.brought_by.add(link)
-
-    def others(self, link, signed: Signed) -> None:
-        """Note messages that are known by another line."""
-        if link in self._rows:
-            for number in signed.numbers:
-                self._rows[link].others[signed.run, number] = True
 
     def new(self, link, signed: Signed, time: float, since: float) -> None:
         """Note a new line of a neighbour; it is owed if it was said after `since`. Its own messages
@@ -124,8 +115,7 @@ class Watch:
             if owed.source is not link and row.stands_at <= owed.said_at:
                 self.count(link, EXPECTED, len(owed.numbers))
                 if self._owes and link not in owed.brought_by:
-                    self.count(link, MISSING, sum((owed.run, number) not in row.others
-                                                  for number in owed.numbers))
+                    self.count(link, MISSING, len(owed.numbers))
         row.judged = max(row.judged, until)
         return True
 

@@ -17,7 +17,6 @@ class SignedAdded(Added):
         self.messages = []
         self.corrupt: list[bytes] = []  # lines that nobody has signed
         self.entered: list[Signed] = []  # the same as `new`
-        self.repeated: list[Signed] = []  # good lines whose messages are known by others
         self.unknown: list[Signed] = []  # of runs that are not known to be genuine
         self.contradictions: list[tuple[Signed, Signed]] = []  # good lines with a number in common
         self.vain = 0  # lines that were looked at closely, and let nothing in
@@ -95,8 +94,6 @@ class SignedMessages(Messages):
             new = self._add_missing(run, signed, added)
             messages = [signed.messages[number - signed.first] for number in new]
         self._changed.add(run)
-        if not new:
-            added.repeated.append(signed)
         if self._is_forbidden(signed):  # its origin has signed all of it together
             added.forbidden += messages
         elif new:

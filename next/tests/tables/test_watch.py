@@ -93,32 +93,6 @@ def test_a_copy_counts_by_its_line_and_a_changed_one_does_not():
     assert watched.counted()[2] == (4, 4, 0, 0, 0)
 
 
-@pytest.mark.parametrize("others, missing", [
-    ([(1, 4)], 0), ([(1, 1), (2, 1)], 2), ([(3, 9)], 2), ([(5, 9)], 4), ([], 4)])
-def test_messages_that_come_in_other_lines_count_by_number(others, missing):
-    """An origin may sign its texts in other lines for others; and a line that comes before its run
-    is known is in no table yet."""
-    for is_before in (False, True):
-        watched = Watched(3)
-        one, other, third = watched.links
-        told = [said(*numbers, "y") for numbers in others]
-        steps = [lambda: watched.bring(one, said(1, 4)),
-                 lambda: [watched.watch.others(other, signed) for signed in told]]
-        for step in reversed(steps) if is_before else steps:
-            step()
-        watched.settle()
-        counted = watched.counted()
-        assert counted[2] == (4, missing, 0, 0, 0) and counted[3] == (4, 4, 0, 0, 0)
-
-
-def test_numbers_of_another_run_are_others():
-    watched = Watched(2)
-    watched.bring(watched.links[0], said(1, 4))
-    watched.watch.others(watched.links[1], said(1, 4, run=CHEAT))
-    watched.settle()
-    assert watched.counted()[2] == (4, 4, 0, 0, 0)
-
-
 @pytest.mark.parametrize("words, at, is_judged", [
     ({}, YOUNG, True), ({"since": 100.0}, YOUNG, True), ({"since": 100.1}, YOUNG, False),
     ({}, YOUNG + 10.0, True),
@@ -202,7 +176,6 @@ def test_while_a_request_is_unanswered_nobody_is_asked_again_and_late_copies_cou
 
 def test_a_link_that_is_unknown_or_has_ended_counts_nowhere():
     watched, stranger = Watched(1), FakeLink(peer(2))
-    watched.watch.others(stranger, said(1))
     watched.watch.count(stranger, CORRUPT, 3)
     watched.watch.replied(stranger, 1.0)
     watched.watch.ended(stranger)
@@ -283,18 +256,6 @@ def test_what_the_log_forgets_while_a_neighbour_is_asked_judges_it_by_no_later_m
     assert watched.counted()[2] == (8, 8, 0, 0, 0)
 
 
-def test_numbers_in_other_lines_are_bounded_for_each_neighbour(monkeypatch):
-    monkeypatch.setattr(limits, "OTHERS_LIMIT", 10)
-    watched = Watched(3)
-    one, other, third = watched.links
-    watched.bring(one, said(1, 4))
-    for link, count in (other, 6), (third, 7):
-        watched.watch.others(link, said(1, 4, "y"))
-        watched.watch.others(link, said(100, count, "y"))
-    watched.settle()
-    assert [counts[1] for counts in watched.counted().values()] == [0, 0, 1]
-
-
 def size(value, seen=None) -> int:
     """Return how many objects an object holds."""
     seen = set() if seen is None else seen
@@ -331,13 +292,11 @@ def test_a_watch_keeps_nothing_of_what_is_judged_or_forgotten_and_of_links_that_
 
 def test_a_neighbour_that_never_replies_fills_no_memory(monkeypatch):
     monkeypatch.setattr(limits, "LOG_LIMIT", 100)
-    monkeypatch.setattr(limits, "OTHERS_LIMIT", 100)
     watched = Watched(2)
     one, other = watched.links
     sizes = []
     for at in range(0, 3_000, 50):
         watched.bring(one, *[said(number) for number in range(at + 1, at + 51)])
-        watched.watch.others(other, said(at + 1, 50, "y"))
         watched.settle(one)
         watched.watch.may_ask(other, YOUNG)
         watched.counted()

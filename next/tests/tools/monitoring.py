@@ -6,7 +6,7 @@ from grapevine.addresses import parse_address
 from grapevine.monitoring import grammar
 from grapevine.monitoring.evidence import contradiction_of
 from grapevine.monitoring.seed import JudgingSeed
-from grapevine.monitoring.threaded_tree import key_of
+from grapevine.monitoring.threaded_tree import SPACE, key_of
 from grapevine.signing import ed25519
 from grapevine.signing.grammar import parse_signed, signed_line
 from grapevine.worlds.virtual import START
@@ -184,3 +184,42 @@ class Clique:
 
     def pass_periods(self, count: int, *seeds: OtherSeed) -> None:
         pass_periods(self.scene, count, *seeds, each=self.report)
+
+
+# Seeds with others that are joined, and peers with keys in one half.
+
+ONE, TWO = "127.0.0.1:8001", "127.0.0.1:8002"
+A, B, C, D, S = [f"127.0.0.1:{port}" for port in range(6001, 6006)]
+HALF, THIRD = SPACE // 2, SPACE // 3
+LOW, HIGH = address_in(0, HALF - 1), address_in(HALF, SPACE - 1)
+LOWER = [address_in(0, HALF - 1, [LOW])]
+LOWER += [address_in(0, HALF - 1, [LOW, *LOWER])]
+
+
+def rows_line(reporter: str, peer: str, age: float = 0.0, side: str = "about", period: int = 1
+              ) -> str:
+    return f"rows:{age:.3f}:{side}:{reporter}:7:{period}:{entries({peer: GOOD})}"
+
+
+def held(scene: Scene, subject: str) -> list[tuple[str, str, int]]:
+    """Return the rows that the node holds about a peer, and by it: (side, reporter, PERIOD)."""
+    return [(row.side, str(row.reporter), row.period)
+            for row in scene.node.rows.of(parse_address(subject))]
+
+
+def joined_scene(*others: str, **settings):
+    scene, *seeds = seed_scene(*others, **settings)
+    return scene, *[seed.join() for seed in seeds]
+
+
+def court(*others: str, **settings):
+    """Return the scene of a seed that owns nearly all keys, and other seeds, which are joined. One
+    of these tends the tree, so that no load changes it."""
+    scene, *seeds = joined_scene(before=others, **settings)
+    ends = [SPACE - 1 - at for at in range(len(seeds))][::-1]
+    seeds[0].say(tree(5, NODE, (NODE, 0), *zip(others, ends)))
+    return scene, *seeds
+
+
+def reporters(scene: Scene, *addresses: str) -> list[Reporter]:
+    return [Reporter(scene, address) for address in addresses]
