@@ -1,37 +1,41 @@
-"""Commands for whole networks.
+"""Commands for whole networks; without one, all seeds of config.txt that are on this machine.
 
-    python runner.py              starts the seeds of config.txt that are on this machine
-    python runner.py demo         ten peers, one of which is killed; then the proof
-    python runner.py --peers 100  seeds, and a hundred peers in two processes (--help has more)
-    python runner.py simulate     seeds and peers in virtual time, and accidents by chance
-    python runner.py tree         which running seeds keep which reports about peers
+The table COMMANDS has them. `worker` hosts nodes for `--peers`; nobody types it.
 """
 
 if __name__ == "__main__":  # Ctrl-C silently ends a program that is still starting
     import signal
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
+import importlib
 import sys
+
+COMMANDS = {  # word -> its module and function, what it is for
+    "demo": ("grapevine.lab.demo:demo_main", "ten peers gossip, one dies; the proof"),
+    "simulate": ("grapevine.lab.simulation:simulate_main",
+                 "networks with accidents, in virtual time"),
+    "tree": ("grapevine.lab.tree:tree_main", "the binary tree in which seeds keep reports"),
+}
+WORKER = "grapevine.lab.experiments.worker:worker_main"
+NETWORK = "grapevine.lab.experiments.network:network_main"
+SEEDS = "grapevine.terminal.programs:seed_main"
 
 
 def main(arguments: list[str]) -> int:
-    if arguments[:1] == ["demo"]:
-        from grapevine.lab.demo import demo_main
-        return demo_main(arguments[1:])
-    if arguments[:1] == ["simulate"]:
-        from grapevine.lab.simulation import simulate_main
-        return simulate_main(arguments[1:])
-    if arguments[:1] == ["tree"]:
-        from grapevine.lab.tree import tree_main
-        return tree_main(arguments[1:])
-    if arguments[:1] == ["worker"]:
-        from grapevine.lab.experiments.worker import worker_main
-        return worker_main(arguments[1:])
+    word = arguments[0] if arguments else ""
+    if word in COMMANDS:
+        return run(COMMANDS[word][0], arguments[1:])
+    if word == "worker":
+        return run(WORKER, arguments[1:])
     if any(argument.partition("=")[0] == "--peers" for argument in arguments):
-        from grapevine.lab.experiments.network import network_main
-        return network_main(arguments)
-    from grapevine.terminal.programs import seed_main
-    return seed_main(arguments)
+        return run(NETWORK, arguments)
+    return run(SEEDS, arguments)
+
+
+def run(place: str, arguments: list[str]) -> int:
+    """Import a command only when it is asked for, and carry it out."""
+    module, _, function = place.partition(":")
+    return getattr(importlib.import_module(module), function)(arguments)
 
 
 if __name__ == "__main__":

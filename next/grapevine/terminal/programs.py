@@ -3,9 +3,11 @@
 The main thread only waits for the end, so that a signal never interrupts a thread that has a lock.
 """
 
+import importlib
 import os
 import signal
 import socket
+import sys
 import threading
 
 try:
@@ -30,7 +32,15 @@ LOOK = None if CAN_MASK else 0.5  # seconds after which the main thread looks fo
 OPEN_MAX = 10_240  # open files that macOS grants, though it says that there is no limit
 
 
+OTHERS = {}  # a flag of peer.py -> module and function of the system that it starts instead
+
+
 def peer_main(arguments: list[str] | None = None) -> int:
+    for word in sys.argv[1:] if arguments is None else arguments:
+        if place := OTHERS.get(word.partition("=")[0]):
+            module, _, function = place.partition(":")
+            command = getattr(importlib.import_module(module), function)
+            return run_command("peer.py", command, arguments)
     return run_command("peer.py", run_peer, arguments)
 
 
