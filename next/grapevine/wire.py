@@ -1,4 +1,4 @@
-"""The wire: every line that nodes say, parsed and made. Pure.
+"""The wire: every line that nodes say, parsed and made. Pure. WIRE.md says what they mean.
 
 A line ends in `\\n`, which is not part of it here. LINES declares all lines but gossip and
 `status`: words in capitals are fields, and say how they are read and written. `parse` turns a line

@@ -1,6 +1,6 @@
 """Anti-entropy with one neighbour or two: digests, slices, numbers, portions.
 
-The session in gossip/wire/README.md, and the digests there, are kept here."""
+The session in grapevine/WIRE.md, and the digests there, are kept here."""
 
 import zlib
 
