@@ -12,6 +12,7 @@ import sys
 
 COMMANDS = {  # word -> its module and function, what it is for
     "demo": ("grapevine.lab.demo:demo_main", "ten peers gossip, one dies; the proof"),
+    "check": ("grapevine.lab.proof.command:check_main", "the proof, from output files"),
     "simulate": ("grapevine.lab.simulation:simulate_main",
                  "networks with accidents, in virtual time"),
     "tree": ("grapevine.lab.tree:tree_main", "the binary tree in which seeds keep reports"),

@@ -1,0 +1,252 @@
+"""The graph of a network over time, by its peers' output files.
+
+A link is in the graph while both of its ends call it `connected`. A peer is in the graph from its
+first link until its run ends, or it begins to leave. So the files tell for every moment how many
+pieces the graph had.
+"""
+
+import bisect
+import collections
+import itertools
+import math
+from collections.abc import Hashable, Iterable, Mapping
+from operator import itemgetter
+from typing import NamedTuple
+
+from grapevine.addresses import parse_address
+from grapevine.lab.proof.events import Spans
+from grapevine.lab.proof.records import Records
+from grapevine.lab.proof.runs import FULL, KICKED, PeerRun
+from grapevine.settings import capacity_of, parse_capacity
+
+CLOSING = 5.0  # seconds within which peers end that were stopped together
+STEEPEST = 25.0  # exponents beyond this are not distinguished
+
+
+class Pieces:
+    """A graph of nodes and links, and its pieces (connected components)."""
+
+    def __init__(self, links: Mapping[Hashable, Iterable] | None = None):
+        """Take the graph's nodes, and what each is linked with."""
+        self._links: dict[Hashable, set] = {}
+        self._piece: dict[Hashable, set] = {}  # node -> the set of its piece, which its nodes share
+        self._count = 0  # of pieces
+        for node in links or ():
+            self.add(node)
+        for node in self._links:
+            for other in self._links.keys() & links[node]:
+                self.link(node, other)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __contains__(self, node: Hashable) -> bool:
+        return node in self._links
+
+    def joined(self, one: Hashable, other: Hashable) -> bool:
+        """Tell whether two nodes are in the same piece."""
+        return self._piece[one] is self._piece[other]
+
+    def all(self) -> list[set]:
+        """Return the nodes of each piece."""
+        return list({id(piece): piece for piece in self._piece.values()}.values())
+
+    def add(self, node: Hashable) -> None:
+        """Add a node, a piece by itself."""
+        if node not in self._links:
+            self._links[node], self._piece[node] = set(), {node}
+            self._count += 1
+
+    def remove(self, node: Hashable) -> None:
+        """Remove a node and its links."""
+        if node in self._links:
+            for other in list(self._links[node]):
+                self.unlink(node, other)
+            del self._links[node], self._piece[node]
+            self._count -= 1
+
+    def link(self, one: Hashable, other: Hashable) -> None:
+        self._links[one].add(other)
+        self._links[other].add(one)
+        small, large = sorted((self._piece[one], self._piece[other]), key=len)
+        if small is not large:
+            large |= small
+            self._piece.update(dict.fromkeys(small, large))
+            self._count -= 1
+
+    def unlink(self, one: Hashable, other: Hashable) -> None:
+        """Remove a link. Two searches start at its ends and take turns. In a well connected graph
+        they meet soon. In a graph that fell apart the search of the smaller piece ends first."""
+        if other not in self._links.get(one, ()):
+            return
+        self._links[one].discard(other)
+        self._links[other].discard(one)
+        seen, todo, theirs, their_todo = {one}, [one], {other}, [other]
+        while todo:
+            new = self._links[todo.pop()] - seen
+            if not new.isdisjoint(theirs):
+                return  # a path remains
+            seen |= new
+            todo += new
+            seen, todo, theirs, their_todo = theirs, their_todo, seen, todo
+        self._piece[one] -= seen
+        self._piece.update(dict.fromkeys(seen, seen))
+        self._count += 1
+
+
+class Snapshot(NamedTuple):  # the peers that were up at a moment, and their links
+    degrees: dict[str, int]  # address -> degree
+    links: list[tuple[str, str]]  # each once, the smaller address first
+
+
+def largest(records: Records) -> Snapshot:
+    """Return the network when most peers were up, the last time if several were as large."""
+    newest = records.newest()
+    ends = [(run, max(run.first, run.up_until(newest))) for run in records.peers]
+    begun = sorted(run.first for run, _ in ends)
+    ended = sorted(end for _, end in ends)
+    _, at = max(((bisect.bisect_right(begun, end) - bisect.bisect_left(ended, end), end)
+                 for end in ended), default=(0, newest))
+    runs = {run.address: run for run, end in ends if run.first <= at <= end}
+    linked = {address: run.linked_at(at) for address, run in runs.items()}
+    links = sorted((one, other) for one in linked for other in linked[one]
+                   if one < other and one in linked.get(other, ()))
+    degrees = {address: next((degree for since, degree in reversed(run.degrees) if since <= at), 0)
+               for address, run in runs.items()}
+    return Snapshot(degrees, links)
+
+
+def capacity(run: PeerRun) -> int:
+    """Return how many neighbours a run may have, by its settings."""
+    rule = run.settings.get("capacity", "rule").replace(" ", ":")
+    try:
+        parse_capacity(rule)
+    except ValueError:
+        rule = "rule"
+    return capacity_of(parse_address(run.address), rule)
+
+
+def end_of(records: Records) -> float:
+    """Return when the network ended, or a peer's file was full. It ended with the newest line if a
+    peer is up, else with the first `stopped:` line of the last 5 seconds."""
+    newest, peers = records.newest(), records.peers
+    is_over = all(run.has_ended(newest) for run in peers)
+    return min((run.last for run in peers if run.ended == FULL or is_over
+                and run.ended not in (None, KICKED) and run.last >= newest - CLOSING),
+               default=newest)
+
+
+def replay(records: Records) -> tuple[list[tuple[float, int]], Pieces]:
+    """Return when the number of pieces changed, and to which, and the graph at the end."""
+    pieces, counts = Pieces(), []
+    said = collections.defaultdict(set)  # peer -> the neighbours that it says it has
+    for at, peer, other, up in _changes(records):
+        if other is None and up:
+            pieces.add(peer)
+        elif other is None:
+            said[peer].clear()
+            pieces.remove(peer)
+        elif up:
+            said[peer].add(other)
+            if peer in said[other] and peer in pieces and other in pieces:
+                pieces.link(peer, other)
+        else:
+            said[peer].discard(other)
+            pieces.unlink(peer, other)
+        if counts and counts[-1][0] == at:
+            counts.pop()
+        if not counts or counts[-1][1] != len(pieces):
+            counts.append((at, len(pieces)))
+    return counts, pieces
+
+
+def _changes(records: Records) -> list[tuple[float, str, str | None, bool]]:
+    """Return in order when peers or links came or went."""
+    end, newest = end_of(records), records.newest()
+    changes = []
+    for run in records.peers:
+        gone = run.up_until(newest)
+        if run.chat or run.first_linked is None or run.first_linked > gone:
+            continue  # chat servers form a line, which any missing one cuts; or it left already
+        changes.append((run.first_linked, run.address, None, True))
+        changes += [(at, run.address, peer, up) for peer, links in run.links.items()
+                    for link in links for at, up in ((link.begin, True), (link.end, False))
+                    if at <= gone]
+        if gone < end:  # the stop of the whole network is no change
+            changes.append((gone, run.address, None, False))
+    return sorted((change for change in changes if change[0] <= end), key=itemgetter(0))
+
+
+def spans_apart(counts: list[tuple[float, int]], end: float) -> Spans:
+    """Return the times in which the graph had several pieces."""
+    return Spans((at, until) for (at, count), (until, _) in
+                 itertools.pairwise([*counts, (end, 1)]) if count > 1).merged()
+
+
+class Fit(NamedTuple):  # the exponent of a power law P(k) ~ k^−exponent
+    exponent: float
+    error: float  # the standard error
+    count: int  # of values
+
+    def __str__(self) -> str:
+        return f"{self.exponent:.2f} ± {self.error:.2f}"
+
+
+def fit(values, low: int, high: int) -> Fit | None:
+    """Return the most likely exponent for values from low to high.
+
+    By maximum likelihood, after A. Clauset, C. R. Shalizi, M. E. J. Newman, "Power-law
+    distributions in empirical data", SIAM Review 51 (2009), section 3. For p(k) = k^−a / Z(a),
+    Z(a) = Σ j^−a over j = low..high, the log-likelihood of n values is −a Σ ln k − n ln Z(a). Its
+    derivative vanishes where the mean of ln k equals E_a[ln K], which falls as a grows. Its second
+    derivative, −n Var_a[ln K], gives the standard error.
+    """
+    logs = [math.log(k) for k in values if low <= k <= high]
+    if low >= high or not logs:
+        return None
+    mean, flat, steep = sum(logs) / len(logs), -STEEPEST, STEEPEST
+    if not _moments(steep, low, high)[0] < mean < _moments(flat, low, high)[0]:
+        return None
+    while steep - flat > 1e-9:
+        middle = (flat + steep) / 2
+        if _moments(middle, low, high)[0] > mean:
+            flat = middle
+        else:
+            steep = middle
+    variance = _moments(flat, low, high)[1]
+    return Fit(flat, 1 / math.sqrt(len(logs) * variance), len(logs))
+
+
+def _moments(exponent: float, low: int, high: int) -> tuple[float, float]:
+    """Return E[ln K] and Var[ln K] under an exponent."""
+    law = shares(exponent, low, high)
+    mean = sum(share * math.log(k) for k, share in law.items())
+    return mean, sum(share * (math.log(k) - mean) ** 2 for k, share in law.items())
+
+
+def shares(alpha: float, low: int, high: int) -> dict[int, float]:
+    """Return P(k), proportional to k^−alpha, for k from low to high."""
+    weights = {k: k ** -alpha for k in range(low, high + 1)}
+    total = sum(weights.values())
+    return {k: weight / total for k, weight in weights.items()}
+
+
+def at_least(law: dict[int, float]) -> list[tuple[int, float]]:
+    """Return all (k, P(K >= k)), the complementary cumulative distribution."""
+    falling = sorted(law, reverse=True)
+    return list(zip(falling, itertools.accumulate(law[k] for k in falling)))[::-1]
+
+
+class PowerLaw:
+    """Degrees and capacities of the peers when most of them were up. No capacity counts as more
+    than the number of the other peers."""
+
+    def __init__(self, records: Records):
+        degrees = largest(records).degrees
+        self.degrees = sorted(degrees.values())
+        runs = {run.address: run for run in records.peers}
+        others = max(1, len(degrees) - 1)
+        self.capacities = sorted(min(others, capacity(runs[address])) for address in degrees)
+        self.low, self.high = min(self.capacities, default=0), max(self.capacities, default=0)
+        self.fitted = fit(self.degrees, self.low, self.high)
+        self.predicted = fit(self.capacities, self.low, self.high)

@@ -1,0 +1,188 @@
+"""The row about malicious peers and what finding them cost.
+
+An attacker says in its own file what it is, which seeds and honest peers cannot read. A period is a
+`report-interval`. An attacker's time begins with the first gossip that it could have forwarded when
+it had three honest neighbours, because nobody is judged by fewer, and other attackers are kicked.
+
+Most attackers have to be kicked in time, and no honest peer, unless half of its reporters attack.
+Where peers may have few links, fewer attackers have to be found, and later. An attacker that
+reports nothing is not kicked, but no honest peer keeps it as a neighbour, or has to leave another
+honest peer alone. Nor is an attacker kicked that reports living peers dead, but a seed that found
+three of its reports untrue looks at no more, and removes no living peer.
+"""
+
+import itertools
+import math
+import operator
+from typing import NamedTuple
+
+from grapevine.lab.proof import deaths, graph
+from grapevine.lab.proof.deaths import FALSE_DEAD
+from grapevine.lab.proof.events import Spans, when
+from grapevine.lab.proof.evidence import ON_ITS_WAY, Proof, Row, quantile
+from grapevine.lab.proof.runs import KICKED, PeerRun, SeedRun
+
+SPARED, SPARED_FEW_LINKS = 0.05, 0.1  # of attackers, at most
+FEW_LINKS = 4  # the median capacity, at most, of peers with few links
+IN_TIME = 16  # periods until a kick, at most; who keeps back half, and is judged by just three,
+# takes 14, and two more if its rows move to another seed meanwhile
+WITHOUT_SEED = 6  # periods more if a seed began or ended meanwhile
+SHUNNED = 12  # periods for which a silent attacker may keep an honest neighbour that is not late,
+# from when the link has stood for twice the settling time, before which nobody can miss a message
+SETTLE = 2.0  # seconds that a message is known before a neighbour must have it
+REPORTERS = 3  # neighbours that a peer has to have before anybody can judge it
+SILENT = "mute"  # the kind that reports nothing, and so is not kicked; nor is FALSE_DEAD
+HALF = "drophalf"  # the kind that with three neighbours keeps back little more than it may
+UNTRUE, UNTRUE_PERIODS = 3, 7  # untrue reports after which a seed has to disbelieve a peer, and
+# periods in which they came, one less than seeds count
+CHEAT = "twotexts"  # the kind that two signatures convict
+CHEAT_IN_TIME = 2  # periods until this kind is kicked, from its first message on, but seconds at
+CHEAT_SECONDS = 5  # least, because a text crosses a network that just begins in seconds
+
+
+def malicious(proof: Proof) -> Row | None:
+    """Check that only attackers were kicked, if anybody monitors."""
+    if not any(run.settings.get("monitor") == "yes" for run in [*proof.peers, *proof.attackers]):
+        return None
+    tally = tally_of(proof)
+    figures = [str(tally)]
+    if tally.took:
+        figures.append(f"after {quantile(tally.took, 0.5):.1f} periods (median), "
+                       f"{max(tally.took):.1f} (max)")
+    if loads := [load for seed in proof.seeds for load in seed.loads]:
+        last, hops = max(loads), [load.hops for load in loads if load.rows]
+        figures.append(f"{sum(hops) / max(1, len(hops)):.1f} hops, load of seeds "
+                       f"{last.largest / (last.mean or 1):.2f} times the mean at most, "
+                       f"{sum(load.moved for load in loads):.0f} rows moved")
+    honest = sum(message in proof.origin for run in proof.peers for message in run.received)
+    figures.append(f"{honest} deliveries among honest peers")
+    return Row("malicious", tally.holds(), "; ".join(figures),
+               [*tally.missed, *tally.late, *tally.falsely, *tally.faults, *tally.outvoted])
+
+
+class Tally(NamedTuple):  # findings about attackers, in numbers and in words
+    attackers: int
+    honest: int  # peers
+    took: list[float]  # periods until attackers were kicked
+    early: int  # attackers that had too little time to be kicked or missed
+    missed: list[str]  # attackers
+    late: list[str]  # attackers that were kicked too late
+    falsely: list[str]  # honest peers that were kicked
+    outvoted: list[str]  # honest peers that were kicked because half of their reporters attack
+    faults: list[str]  # all else that may never happen
+    lacking: int  # attackers that were not found as they had to be
+    may_lack: float  # how many may be lacking
+
+    def plus(self, other: "Tally") -> "Tally":
+        """Return the sum of two tallies, such as of two networks."""
+        return Tally(*map(operator.add, self, other))
+
+    def holds(self) -> bool:
+        """Tell whether attackers were found and honest peers spared."""
+        return self.lacking <= self.may_lack and not self.falsely and not self.faults
+
+    def __str__(self) -> str:
+        early = f"too early to say of {self.early}, " if self.early else ""
+        outvoted = f", {len(self.outvoted)} more by liars" if self.outvoted else ""
+        return (f"kicked {len(self.took)} of {self.attackers} attackers, {early}missed "
+                f"{len(self.missed)}, late {len(self.late)}, and falsely {len(self.falsely)} of "
+                f"{self.honest} honest peers{outvoted}")
+
+
+def tally_of(proof: Proof) -> Tally:
+    """Return the findings about all attackers and honest peers."""
+    end = graph.end_of(proof.records)
+    attackers = {run.address: run for run in proof.attackers}  # the last run of each
+    kicks = {kick.peer: kick for kick in sorted(
+        (kick for seed in proof.seeds for kick in seed.kicks), reverse=True)}  # the first of each
+    few = quantile(list(map(graph.capacity, proof.peers)) or [0], 0.5) <= FEW_LINKS
+    spared = {SILENT, FALSE_DEAD, *([HALF] if few else [])}
+    took, early, missed, late = [], 0, [], []
+    for address, run in attackers.items():
+        kick = kicks.get(address)
+        periods = _periods(proof, run, min(end, proof.end_of(run)) if kick is None else kick.at)
+        took += [] if kick is None else [periods]
+        if run.malice in spared:
+            continue
+        if periods <= _limit(proof, run, end):
+            early += kick is None
+        elif kick is None:
+            missed.append(f"{address} ({run.malice}) was not kicked in {periods:.0f} periods")
+        else:
+            late.append(f"{address} ({run.malice}) was kicked only after {periods:.1f} periods")
+    falsely, outvoted = [], []
+    for kick in sorted(kick for peer, kick in kicks.items() if peer not in attackers):
+        fault = f"{kick.peer} was kicked with a badness of {kick.badness:.3f}, and is honest"
+        reporters = [one for seed in proof.seeds for one in seed.convicted.get(kick.peer, ())]
+        if 0 < len(reporters) <= 2 * sum(one in proof.attacking for one in reporters):
+            outvoted.append(f"{fault}, but half of its reporters attack")
+        else:
+            falsely.append(fault)
+    honest = len({run.address for run in proof.peers})
+    to_find = sum(run.malice not in spared for run in attackers.values())
+    return Tally(len(attackers), honest, took, early, missed, late, falsely, outvoted,
+                 _faults(proof, list(attackers.values()), end),
+                 len(missed) + (0 if few else len(late)),
+                 to_find * (SPARED_FEW_LINKS if few else SPARED))
+
+
+def _periods(proof: Proof, run: PeerRun, until: float) -> float:
+    """Return the periods of an attacker's time, while neither it nor a seed was late."""
+    begins = sorted(link.begin for links in run.links.values() for link in links)
+    linked = next((at for at in begins
+                   if len(run.linked_at(at) - proof.attacking) >= REPORTERS), math.inf)
+    times = sorted(run.generated.values()) if run.malice == CHEAT else proof.times
+    said = next((at for at in times if at >= linked), until)
+    late = Spans(itertools.chain(run.late, *(seed.late for seed in proof.seeds))).merged()
+    return Spans([(said, until)]).minus(late).total() / (run.setting("report-interval") or 1)
+
+
+def _limit(proof: Proof, run: PeerRun, end: float) -> float:
+    """Return the periods after which an attacker is kicked too late."""
+    period = run.setting("report-interval") or 1
+    if run.malice == CHEAT:
+        return max(CHEAT_IN_TIME, CHEAT_SECONDS / period)
+    lately = end - 2 * period
+    unrest = any(seed.first > run.first or seed.ended is None and seed.last < lately
+                 for seed in proof.seeds)
+    return IN_TIME + WITHOUT_SEED * unrest
+
+
+def _faults(proof: Proof, attackers: list[PeerRun], end: float) -> list[str]:
+    """Return failures that no attack excuses."""
+    liars = [run for run in proof.attackers if run.malice == FALSE_DEAD]
+    alone = {run.address for run in liars}
+    kicked = {kick.peer for seed in proof.seeds for kick in seed.kicks}
+    return [
+        *(f"{run.address} was told that it is kicked, and no seed has kicked it"
+          for run in proof.peers if run.ended == KICKED and run.address not in kicked
+          and not proof.full and not any(map(proof.is_elsewhere, run.registrations.ever()))),
+        *(f"{run.address} has kept {attacker.address} ({SILENT}), which names no neighbour"
+          for run in proof.peers for attacker in attackers
+          if attacker.malice == SILENT and _has_kept(proof, run, attacker, end)),
+        *(f"{run.address} had to leave {other} alone, which is honest, too"
+          for run in proof.peers for other in sorted(run.left_alone - proof.attacking)),
+        *(f"seed {seed.address} did not disbelieve {run.address} ({FALSE_DEAD})"
+          for seed in proof.seeds for run in liars if _had_to_doubt(seed, run)),
+        # living peers that a seed has removed by the word of liars alone
+        *(fault for seed in proof.seeds for at, peer, reason in seed.removed
+          if reason == "dead" and set() < deaths.reporters(seed, peer, at) <= alone
+          for fault in deaths.removed(proof, seed, at, peer, reason))]
+
+
+def _has_kept(proof: Proof, run: PeerRun, attacker: PeerRun, end: float) -> bool:
+    """Tell whether a run kept an attacker for too long. The time begins anew when a seed found that
+    rows may be late, because after that it warns nobody for long."""
+    period, standing = run.setting("report-interval"), 2 * SETTLE
+    anew = max((at for seed in proof.seeds for at in seed.behind), default=-math.inf)
+    kept = (Spans([(max(link.begin + standing, anew), end)]).minus(run.late).total()
+            for link in run.links.get(attacker.address, ()) if end < link.end)
+    return run.last >= end and any(seconds > SHUNNED * period for seconds in kept)
+
+
+def _had_to_doubt(seed: SeedRun, run: PeerRun) -> bool:
+    """Tell whether a seed still believes an attacker after three untrue reports."""
+    times = when(seed.untrue, run.address)
+    window = UNTRUE_PERIODS * run.setting("report-interval")
+    return any(third < first + window and seed.believes(run.address, third + ON_ITS_WAY)
+               for first, third in zip(times, times[UNTRUE - 1:]))
