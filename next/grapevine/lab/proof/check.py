@@ -11,7 +11,6 @@ import json
 import math
 import pathlib
 import re
-import time
 
 from grapevine.lab.proof import deaths, delivery, graph
 from grapevine.lab.proof.clocks import put_right
@@ -20,7 +19,7 @@ from grapevine.lab.proof.evidence import (
     ON_ITS_WAY, REGISTER_LIMIT, Proof, Row, origin_of, pause, quantile, start_time)
 from grapevine.lab.proof.malicious import malicious
 from grapevine.lab.proof.records import Records, machine_of, read_folder
-from grapevine.lab.proof.runs import FULL, PROBE_TIME, PeerRun
+from grapevine.lab.proof.runs import PROBE_TIME, PeerRun
 from grapevine.settings import majority
 
 ROUNDS, MORE = 3, 2.0  # liveness intervals plus seconds in which a peer has to be registered
@@ -43,10 +42,9 @@ CLAIMS = {  # row -> what it proves; a row without a verdict only shows figures
     "degrees": "How many neighbours peers had when most of them were up.",
     "pieces": "The network did not stay apart.",
     "threads": "No thread died of an error.",
-    "full": "Which files reached --file-limit: of what came later they prove nothing.",
-    "beginnings": "No file goes on with what began in a file that is missing.",
+    "lost": "Which files lack lines that a full disk refused.",
+    "beginnings": "No file lacks the line with which its node started.",
     "unread": "Which files are named like a node's, and tell of none.",
-    "earlier": "Which files are of an earlier version, and prove less.",
     "elsewhere": "Which messages and seeds are of other machines: those prove them.",
     "malicious": "Who attacked was kicked in time; nobody else was.",
 }
@@ -90,9 +88,9 @@ def _unknown_to_seeds(proof: Proof) -> list[str]:
     for seed in proof.seeds:
         lives[seed.address].append(seed)
     for address, of_seed in lives.items():
-        if address in proof.full or any(life.lacks_lines for life in of_seed):
+        if address in proof.headless or any(life.lacks_lines for life in of_seed):
             continue
-        is_whole = all(life.ended not in (None, FULL) for life in of_seed)
+        is_whole = all(life.ended is not None for life in of_seed)
         for run in proof.peers:
             times = [word.at for word in run.registrations.words.get(address, ())
                      if word.lost is None and machine_of(address) == machine_of(run.address)]
@@ -191,7 +189,7 @@ def pieces(proof: Proof) -> Row:
     history, last = graph.replay(proof.records)
     up = [run for run in proof.peers if proof.end_of(run) >= end]
     alone = [f"{proof.name(run)} never had a neighbour" for run in up
-             if not run.links and not run.chat and not proof.full
+             if not run.links and not run.chat and not proof.headless
              and any(other is not run and proof.had_time_to_meet(run, other) for other in up)]
     if not history:
         return Row("pieces", False if alone else None, "chat servers in a line are not looked at"
@@ -211,7 +209,7 @@ def pieces(proof: Proof) -> Row:
         patience = PROBE_TIME + max((run.setting("liveness-misses") + 3) * run.interval
                                     for run in proof.peers)
         runs = {run.address: run for run in proof.peers}
-        if apart > patience and not proof.full and any(  # a full file does not tell all links
+        if apart > patience and not proof.headless and any(
                 proof.had_to_meet(runs[one], runs[other])
                 for first, second in itertools.combinations(last.all(), 2)
                 for one in first for other in second):
@@ -230,27 +228,15 @@ def threads(proof: Proof) -> Row:
 def files(proof: Proof, records: Records) -> list[Row]:
     """Name the files that prove less, or nothing, in a row for each reason."""
     runs = [*proof.peers, *proof.attackers, *proof.seeds]
-    since = {("seed " if run in proof.seeds else "") + run.address: run.last
-             for run in runs if run.ended == FULL}
-    full = [f"{name} since {time.strftime('%F %T', time.gmtime(at))}: nothing is proved about it "
-            "from then on" for name, at in since.items()]
-    headless = [f"the file before {name} is missing, in which {node} started; put it beside this "
-                f"one; or the first started: line of {name} is damaged"
+    headless = [f"{name}: the line with which {node} started is missing, or damaged"
                 for name, node in records.headless()]
-    earlier = [f"{run.address}: nobody knows whether it was late"
-               for run in records.peers if not run.tells_lateness and run.ended != FULL]
-    earlier += [f"seed {run.address}: only what peers say tells whether it was up"
-                for run in records.seeds if not run.tells_lateness and run.ended != FULL]
     unread = records.unread()
     lacking = [run.address for run in runs if run.lacks_lines]
-    rows = [Row("full", None, f"{len(full)} files reached their limit", full),
-            Row("lost", None, f"{len(lacking)} files lack lines that a full disk refused", lacking),
-            Row("beginnings", False, f"{len(headless)} files go on without a beginning: nothing is "
+    rows = [Row("lost", None, f"{len(lacking)} files lack lines that a full disk refused", lacking),
+            Row("beginnings", False, f"{len(headless)} files lack their beginning: nothing is "
                 "proved about their nodes", headless),
             Row("unread", None, "files named like a node's, but without a started: line: "
-                f"{len(unread)}", unread),
-            Row("earlier", None, f"{len(earlier)} runs of an earlier version: they prove less",
-                earlier)]
+                f"{len(unread)}", unread)]
     return [row for row in rows if row.details]
 
 

@@ -14,7 +14,7 @@ from operator import itemgetter
 
 from grapevine.lab.proof.events import Spans, when
 from grapevine.lab.proof.evidence import ON_ITS_WAY, Proof, Row, notice_time, quantile
-from grapevine.lab.proof.runs import FULL, KICKED, PROBE_TIME, PeerRun, SeedRun
+from grapevine.lab.proof.runs import KICKED, PROBE_TIME, PeerRun, SeedRun
 
 SEED_PROBES = 0.25 + 2 * PROBE_TIME  # seconds that a seed may probe
 REPORT_TIME = 5.0  # seconds in which a death has to be reported
@@ -54,7 +54,7 @@ def death(proof: Proof, run: PeerRun) -> tuple[list[str], list[float]]:
     if not (found_dead(proof, run) or any(_had_to_find(other, run) for other in proof.peers)
             or _was_reported(proof, run)):
         return [], []  # no neighbour lived long enough to find out
-    missing = run.registrations.ever() - {seed.address for seed in proof.seeds} - proof.full.keys()
+    missing = run.registrations.ever() - {seed.address for seed in proof.seeds} - proof.headless
     failures = [f"{run.address} died, and there is no file of seed {seed} to tell more"
                 f"{proof.beside([seed])}" for seed in sorted(missing)
                 if not proof.is_elsewhere(seed)]
@@ -72,8 +72,7 @@ def death(proof: Proof, run: PeerRun) -> tuple[list[str], list[float]]:
         removed = when(seed.removed, run.address, run.last)
         reported = when(seed.reports, run.address, run.last)
         heard = when(seed.reports, run.address, listed)
-        way = 0.0 if seed.ended == FULL else ON_ITS_WAY  # a seed whose file is full goes on telling
-        told = any(max(seed.first, run.last) <= at <= end + way
+        told = any(max(seed.first, run.last) <= at <= end + ON_ITS_WAY
                    for at in proof.told.get((seed.address, run.address), ()))
         if not removed:
             if told or end > _removal_due(proof, seed, run, reported):
@@ -146,7 +145,7 @@ def is_told(proof: Proof, run: PeerRun) -> bool:
 def _was_found(proof: Proof, seed: SeedRun, run: PeerRun) -> bool:
     """Tell whether a peer found a run dead, maybe in missing lines."""
     return _was_found_by_any(proof, run) or any(
-        who in proof.full or proof.is_elsewhere(who) for who in reporters(seed, run.address))
+        who in proof.headless or proof.is_elsewhere(who) for who in reporters(seed, run.address))
 
 
 def reporters(seed: SeedRun, dead: str, until: float = math.inf) -> set[str]:

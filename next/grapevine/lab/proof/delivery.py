@@ -100,7 +100,7 @@ def _without_origin(proof: Proof, received: dict[str, list[PeerRun]]) -> list[st
     for message, runs in received.items():
         said_by = origin_of(message)
         if (message in proof.origin or proof.is_elsewhere(said_by) or said_by in proof.unproven
-                or proof.full.get(said_by, math.inf) <= min(run.has_since(message) for run in runs)
+                or said_by in proof.headless
                 or any(run.lacks_lines for run in proof.runs.get(said_by, ()))):
             continue
         if proof.runs.get(said_by):
@@ -229,7 +229,7 @@ def _from_nowhere(proof: Proof, received: dict[str, list[PeerRun]]) -> list[str]
     source. A source without files may have had it, or one whose file may lack its last words."""
     failures = []
     # source -> from when on its files may lack words
-    lacking = proof.full | dict.fromkeys(proof.unproven, -math.inf)
+    lacking = dict.fromkeys([*proof.headless, *proof.unproven], -math.inf)
     for run in proof.peers:
         if run.lacks_lines:
             lacking[run.address] = -math.inf

@@ -14,7 +14,6 @@ SEEDS = re.compile("(?:^|:)seeds=([0-9]{1,4})(?:$|:)")
 COUNT = re.compile("[0-9]{1,6}")
 SECONDS = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,6})?")
 RUN = re.compile(rf"{ADDRESS}:[0-9]+")
-CONTINUED = re.compile(rf"(?:peer|seed):{ADDRESS}:[0-9]{{1,20}}")
 DEAD = re.compile(rf"Dead Node:{ADDRESS}:[0-9.]+:{ADDRESS}")
 _BADNESS = r"([01]\.[0-9]{3})"
 KICKED_FOR = re.compile(rf"{ADDRESS}:{_BADNESS}")

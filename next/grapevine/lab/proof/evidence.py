@@ -29,7 +29,7 @@ from typing import NamedTuple
 from grapevine.lab.proof.events import NOT_REACHED, REFUSED, Linked, Registered, Spans
 from grapevine.lab.proof.graph import Pieces
 from grapevine.lab.proof.records import Records, machine_of
-from grapevine.lab.proof.runs import FULL, KICKED, PROBE_TIME, PeerRun
+from grapevine.lab.proof.runs import KICKED, PROBE_TIME, PeerRun
 from grapevine.messages import CACHE_BYTES
 from grapevine.registrations import ANSWER, FIRST_REST, MISSES
 
@@ -105,9 +105,7 @@ class Proof:
         self.records = records = records.honest()
         self.peers, self.seeds, self.newest = records.peers, records.seeds, records.newest()
         self.denied = {run for peer in self.peers for run in peer.denied}
-        # when the knowledge of a node ends, because its file is full or lacks its beginning
-        self.full = {run.address: run.last for run in self.peers if run.ended == FULL}
-        self.full |= {address: 0.0 for _, address in records.headless()}
+        self.headless = {address for _, address in records.headless()}  # nodes
         self.origin = {message: run for run in self.peers for message in run.generated}
         self.runs = collections.defaultdict(list)  # address -> the runs of this peer
         self.told = collections.defaultdict(list)  # (seed, dead peer) -> when the seed told a peer

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from grapevine.addresses import parse_address
 from grapevine.lab.proof.events import Spans
 from grapevine.lab.proof.records import Records
-from grapevine.lab.proof.runs import FULL, KICKED, PeerRun
+from grapevine.lab.proof.runs import KICKED, PeerRun
 from grapevine.settings import capacity_of, parse_capacity
 
 CLOSING = 5.0  # seconds within which peers end that were stopped together
@@ -127,12 +127,12 @@ def capacity(run: PeerRun) -> int:
 
 
 def end_of(records: Records) -> float:
-    """Return when the network ended, or a peer's file was full. It ended with the newest line if a
-    peer is up, else with the first `stopped:` line of the last 5 seconds."""
+    """Return when the network ended: with the newest line if a peer is up, else with the first
+    `stopped:` line of the last 5 seconds."""
     newest, peers = records.newest(), records.peers
     is_over = all(run.has_ended(newest) for run in peers)
-    return min((run.last for run in peers if run.ended == FULL or is_over
-                and run.ended not in (None, KICKED) and run.last >= newest - CLOSING),
+    return min((run.last for run in peers if is_over and run.ended not in (None, KICKED)
+                and run.last >= newest - CLOSING),
                default=newest)
 
 

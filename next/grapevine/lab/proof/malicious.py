@@ -156,7 +156,7 @@ def _faults(proof: Proof, attackers: list[PeerRun], end: float) -> list[str]:
     return [
         *(f"{run.address} was told that it is kicked, and no seed has kicked it"
           for run in proof.peers if run.ended == KICKED and run.address not in kicked
-          and not proof.full and not any(map(proof.is_elsewhere, run.registrations.ever()))),
+          and not proof.headless and not any(map(proof.is_elsewhere, run.registrations.ever()))),
         *(f"{run.address} has kept {attacker.address} ({SILENT}), which names no neighbour"
           for run in proof.peers for attacker in attackers
           if attacker.malice == SILENT and _has_kept(proof, run, attacker, end)),

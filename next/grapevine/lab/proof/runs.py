@@ -1,8 +1,7 @@
 """Runs, the lives of peers and seeds by their output files.
 
 A run takes one event after the other, and keeps what the proof needs. The run of a peer that is
-kicked ends, because what the peer does while it is shut out proves nothing. So does a run whose
-file is full, which tells nothing more but that a thread has failed.
+kicked ends, because what the peer does while it is shut out proves nothing.
 """
 
 import collections
@@ -20,8 +19,7 @@ CHAT_SILENCE = 3.0  # seconds of silence, while others write, that mean a chat s
 PROBE_TIME = 2.0  # seconds that the last probe of a silent neighbour may take
 TEXT_SHOWN = 40  # characters by which a message is named
 WAITS = 9.0  # seconds after a `late:` line in which a generator may still wait
-LONG_GAP = 1.5  # liveness intervals without a line, where files do not tell of lateness
-QUIT, KICKED, FULL = "quit", "kicked", "full"  # ends of runs that are no deaths
+QUIT, KICKED = "quit", "kicked"  # ends of runs that are no deaths
 
 
 class Run:
@@ -30,9 +28,8 @@ class Run:
     def __init__(self, address: str, at: float):
         self.address = address
         self.first = self.last = at
-        self.ended: str | None = None  # the reason in its `stopped:` line, or KICKED or FULL
+        self.ended: str | None = None  # the reason in its `stopped:` line, or KICKED
         self.superseded = False  # the node was started again
-        self.tells_lateness = False  # files of earlier versions do not
         self.late = Spans()  # when it stood still, or ran late
         self.lacks_lines = False  # a full disk refused some
         self.failures: list[str] = []  # threads that died
@@ -41,18 +38,14 @@ class Run:
     def take(self, at: float, event: str, rest: str) -> None:
         if event == "failed" and self.ended != KICKED:
             self.failures.append(rest)
-        if self.ended in (KICKED, FULL):
+        if self.ended == KICKED:
             return
         self.set_back = max(self.set_back, self.last - at)
         self._take(at, event, rest)
         match event:
-            case "late":
-                self.tells_lateness = True
-                if SECONDS.fullmatch(rest) and float(rest):  # what was told does not count twice
-                    before = self.late[-1][1] if self.late else 0.0
-                    self.late.append((max(at - float(rest), before), at))
-            case "full":
-                self.ended = FULL
+            case "late" if SECONDS.fullmatch(rest) and float(rest):
+                before = self.late[-1][1] if self.late else 0.0  # what was told counts once
+                self.late.append((max(at - float(rest), before), at))
             case "lost":
                 self.lacks_lines = True
             case "stopped":
@@ -112,7 +105,7 @@ class PeerRun(Run):
     def is_dead(self, newest: float) -> bool:
         """Tell whether it ended without a word, or was started again."""
         silence = CHAT_SILENCE if self.chat else 2 * self.interval
-        return self.ended not in (QUIT, KICKED, FULL) and (
+        return self.ended not in (QUIT, KICKED) and (
             self.superseded or self.last < newest - silence)
 
     def has_ended(self, newest: float) -> bool:
@@ -149,9 +142,6 @@ class PeerRun(Run):
         return peer in self.links and self.links[peer][-1].end >= at
 
     def _take(self, at: float, event: str, rest: str) -> None:
-        is_gap = at - self.last > LONG_GAP * self.interval
-        if is_gap and not self.tells_lateness and self.left is None:
-            self.late.append((self.last, at))
         self.last = at
         match event:
             case "received":
