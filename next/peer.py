@@ -444,6 +444,12 @@ class Peer(Asker, Gossiper):
         for link in silent:
             link.close("no answer to register")
 
+    def overdue(self, link: Link) -> None:
+        if link.role == SEED:
+            link.close("no answer to register")
+        else:
+            super().overdue(link)
+
     def registration_ended(self, link: Link, error: OSError | None) -> None:
         if self.registrations.ended(link.peer, link.closed, self.now()) and not self.is_leaving:
             self.output.write(f"unregistered:{link.remote or link.peer}:{link.closed}")

@@ -147,7 +147,7 @@ class Connection(sockets.Connection):
             if data:
                 self.world.call(self.world.node.took, self.link, data, link=self.link)
             else:
-                self.world.end_connection(self, "the other end closed the connection")
+                self.world.end_connection(self, "closed by the other end")
 
     def connect(self, remote: Address) -> None:
         """Begin to connect, once it is known where to."""

@@ -294,7 +294,7 @@ class ThreadWorld:
 
     def _serve(self, connection: Connection, until: float | None) -> None:
         """Connect, if this is a dial, and read to the end."""
-        reason, failure = "the other end closed the connection", None
+        reason, failure = "closed by the other end", None
         try:
             if until is not None:
                 remote = self._connect(connection, until)

@@ -151,7 +151,7 @@ class End:
         if data:
             self.world.node.took(self.link, data)
         if is_last:
-            self.close("the other end closed the connection")
+            self.close("closed by the other end")
 
     def flush(self) -> None:
         """Send what waits, until the buffer is full again."""

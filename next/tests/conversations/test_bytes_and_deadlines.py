@@ -122,7 +122,7 @@ def test_a_seed_has_ten_seconds_to_answer_a_registration():
     assert end.hear() == f"register:{NODE}"
     assert not end.ends_within(9.9)
     assert end.ends_within(0.2)
-    assert scene.event("unregistered:") == "unregistered:127.0.0.1:8001:said nothing in time"
+    assert scene.event("unregistered:") == "unregistered:127.0.0.1:8001:no answer to register"
 
 
 def test_a_dial_that_nobody_answers_ends_after_two_seconds():

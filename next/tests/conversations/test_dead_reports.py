@@ -180,7 +180,7 @@ def test_a_death_that_a_peer_found_is_told_to_all_other_seeds_over_a_short_conne
     assert len(scene.events("dead report:")) == 1  # it does not tell itself
     for other in others:
         assert other.said == [report(A)]
-        assert other.ends[0].closed == "the other end closed the connection"
+        assert other.ends[0].closed == "closed by the other end"
 
 
 def test_a_death_that_a_seed_tells_of_is_probed_and_told_to_peers_alone():

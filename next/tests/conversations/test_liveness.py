@@ -151,7 +151,7 @@ def test_a_neighbour_whose_link_broke_misses_each_round_and_is_dead_when_nobody_
     end = silent_neighbour()
     scene = end.scene
     end.machine.world.kill()
-    assert scene.event("disconnected:") == f"disconnected:{A}:the other end closed the connection"
+    assert scene.event("disconnected:") == f"disconnected:{A}:closed by the other end"
     assert scene.event("dead:", 32.0) == f"dead:{A}"
     assert missed(scene) == ["1", "2", "3"]
     assert scene.seed.ends[0].hear().startswith(f"Dead Node:{A}:")

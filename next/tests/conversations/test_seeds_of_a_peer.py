@@ -87,7 +87,7 @@ def test_a_peer_registers_again_after_its_seed_was_restarted():
     scene.event("registered:")
     seed.world.kill()
     assert scene.event("unregistered:") == (
-        f"unregistered:{SEEDS[0]}:the other end closed the connection")
+        f"unregistered:{SEEDS[0]}:closed by the other end")
     seed_of(scene, SEEDS[0])
     scene.event("registered:")
 

@@ -148,7 +148,7 @@ def test_what_comes_over_a_held_link_waits_until_it_is_resumed():
     pair.there.is_held, now = False, pair.net.now
     pair.there.connection.resume()
     pair.run()
-    assert pair.b.told == [(now, b"one two"), (now, "the other end closed the connection")]
+    assert pair.b.told == [(now, b"one two"), (now, "closed by the other end")]
 
 
 # Cuts.
@@ -175,7 +175,7 @@ def test_an_end_that_a_cut_holds_up_comes_behind_the_bytes_before_it():
     pair.net.mend(frozenset([B]))
     pair.run()
     assert [what for _, what in pair.b.told] == [b"last words",
-                                                 "the other end closed the connection"]
+                                                 "closed by the other end"]
 
 
 def test_two_cuts_are_both_mended_before_anything_passes():
@@ -240,7 +240,7 @@ def test_after_a_freeze_each_connection_and_thread_keeps_its_order():
     assert all(heard.index(f"{name}1") < heard.index(f"{name}2") for name in "pqrs")
     last = [what for _, what in pair.b.told if what in (b"p1p2", b"p2")][-1]
     told = [what for _, what in pair.b.told]
-    assert told.index(last) < told.index("the other end closed the connection")
+    assert told.index(last) < told.index("closed by the other end")
 
 
 def test_a_frozen_node_accepts_afterwards_whoever_has_dialled_and_hung_up():
@@ -253,7 +253,7 @@ def test_a_frozen_node_accepts_afterwards_whoever_has_dialled_and_hung_up():
     pair.run(1.0)
     pair.b.world.thaw()
     pair.run()
-    assert pair.b.words() == ["accepted", "the other end closed the connection"]
+    assert pair.b.words() == ["accepted", "closed by the other end"]
 
 
 # Ends.
@@ -270,7 +270,7 @@ def test_an_end_is_never_told_from_within_the_call_that_closes_the_link():
     pair.here.send(b"hello")
     pair.run()
     assert told_inside == [[]] and pair.b.words() == ["closed"]
-    assert pair.a.words() == ["the other end closed the connection"]
+    assert pair.a.words() == ["closed by the other end"]
 
 
 @pytest.mark.parametrize("end", [
@@ -296,7 +296,7 @@ def test_a_dial_that_is_closed_before_it_is_up_ends_once_and_is_never_up():
     late.close("changed my mind")
     pair.run()
     assert pair.a.words() == ["closed", "closed"]
-    assert pair.b.words() == ["accepted", "the other end closed the connection"]
+    assert pair.b.words() == ["accepted", "closed by the other end"]
 
 
 def test_a_connection_that_breaks_at_one_end_is_reset_when_the_other_end_says_something():
@@ -322,7 +322,7 @@ def test_a_killed_process_hears_no_more_and_its_kernel_ends_its_connections():
     pair.b.later("too late")
     pair.b.world.kill()
     pair.run()
-    assert pair.a.words() == ["the other end closed the connection"] and pair.b.told == []
+    assert pair.a.words() == ["closed by the other end"] and pair.b.told == []
     pair.a.dial(B)
     pair.run()
     assert pair.a.words()[1:] == ["Connection refused"]
