@@ -1,4 +1,4 @@
-"""The command `check`: the proof of one folder of output files, or a verdict for each of several."""
+"""The command `check`: the proof of a folder of output files, or a verdict for each of several."""
 
 import os
 import pathlib

@@ -130,7 +130,6 @@ def _removal_due(proof: Proof, seed: SeedRun, run: PeerRun, reported: list[float
     else:  # another seed hears, probes first, and tells this one
         known = max(known, min((report.at for _, report in reports), default=known))
         due = seed.late.later(run.last, known - run.last + SEED_PROBES)
-    due = max([due, *when(seed.too_busy, run.address, run.last)])  # it looks again then
     return seed.late.later(due, PROBING)
 
 
@@ -195,12 +194,11 @@ def _had_to_hear(proof: Proof, seed: SeedRun, run: PeerRun) -> bool:
            and other.registrations.stands_from(seed.address, at, at)
            and seed.believes(other.address, at + ON_ITS_WAY) for other, at in finders):
         return True
-    tellers = [(teller, max([heard[0], *passed_on[:1]])) for teller in proof.seeds
+    tellers = [(teller, max([heard[0], *when(teller.passed_on, run.address, run.last)[:1]]))
+               for teller in proof.seeds
                if (heard := when(teller.reports, run.address, run.last))
                # it had listed the dead peer, or else it believes nobody
-               and when(teller.removed, run.address, run.last, heard[0] + PROBING)
-               and ((passed_on := when(teller.passed_on, run.address, run.last))
-                    or not when(teller.too_busy, run.address, run.last))]
+               and when(teller.removed, run.address, run.last, heard[0] + PROBING)]
     return bool(finders) and any(
         min(one.end(proof.newest) for one in (teller, seed)) > heard + PROBING
         and not when(teller.not_told, seed.address, heard, heard + PROBING)

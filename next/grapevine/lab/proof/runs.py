@@ -271,7 +271,6 @@ class SeedRun(Run):
         self.loads: list[Load] = []
         self.reports: list[tuple[float, str, str, str]] = []  # when, whose death, by whom, line
         self.untrue: list[tuple[float, str]] = []  # when, by whom; the dead peer answered
-        self.too_busy: list[tuple[float, str]] = []  # when, whose death; this seed was late
         self.disbelieved: dict[str, float] = {}  # whose reports it does not look at, from when on
         self.behind: list[float] = []  # when it found that rows may be late, and so warns nobody
         self.passed_on: list[tuple[float, str]] = []  # when it told others of whose death
@@ -297,8 +296,6 @@ class SeedRun(Run):
                 self.not_told.append((at, about(rest)[0]))
             case "rejected" if dead and rest.endswith(":it answers"):
                 self.untrue.append((at, dead[2]))
-            case "rejected" if dead and rest.endswith(":too busy to find out"):
-                self.too_busy.append((at, dead[1]))
             case "removed" if found := REMOVED.fullmatch(rest):
                 peer, reason, badness = found.groups()
                 self.removed.append((at, peer, reason))
