@@ -109,10 +109,17 @@ def can_be_dialled(address: Address) -> bool:
 
 def look_up(target: Target, own: Address) -> Address:
     """Return where a target is now. Of the addresses of a name, the lowest of those that fit
-    `own`: the same family, and loopback or not. OSError if there is none. May take seconds."""
+    `own`: the same family, and loopback or not. Who is on loopback may not know yet in which
+    family others are, so the other one will do. OSError if there is none. May take seconds."""
     if isinstance(target, Address):
         return target
-    found = socket.getaddrinfo(target.host, target.port, own.family, socket.SOCK_STREAM)
+    asked = target.host, target.port
+    try:
+        found = socket.getaddrinfo(*asked, own.family, socket.SOCK_STREAM)
+    except OSError:
+        if not own.is_loopback:
+            raise
+        found = socket.getaddrinfo(*asked, socket.AF_UNSPEC, socket.SOCK_STREAM)
     all_found = sorted({address_of(entry[4][0], target.port) for entry in found
                         if "%" not in entry[4][0]})  # of one interface alone
     fitting = [address for address in all_found if address.is_loopback == own.is_loopback]

@@ -83,6 +83,19 @@ def test_of_the_addresses_of_a_name_the_lowest_that_fits_is_dialled(monkeypatch)
     assert look_up(far, peer(1)) is far and len(asked) == 4, "an address leads to itself"
 
 
+def test_a_name_that_has_addresses_of_the_other_family_alone_leads_there_from_loopback(monkeypatch):
+    def getaddrinfo(host, port, family, kind):
+        if family == socket.AF_INET:
+            raise socket.gaierror("no address of this family")
+        return [(family, kind, 6, "", ("fd79::1", port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    assert look_up(Name("host", 80), peer(1)) == peer(80, "fd79::1")
+    with pytest.raises(OSError):
+        look_up(Name("host", 80), peer(1, "10.0.0.1"))
+
+
+
 # Samples.
 
 CROWDS = {"127.0.0.1": 60, "127.0.0.2": 1, "127.0.0.3": 5, "::1": 2}
