@@ -1,0 +1,178 @@
+"""The command `check`: its verdicts about several folders, as text and as JSON, what it says of
+files that it cannot read, and how it names a message that did not arrive."""
+
+import itertools
+import json
+import os
+
+import pytest
+
+from grapevine.lab.proof import check
+from grapevine.lab.proof.command import check_main
+from tests.tools.stories import tell
+
+NOTHING = "(they are named peer_IP_PORT.txt)"
+ROWS = ["gossips", "broadcast", "once", "latency", "liveness", "dead", "degrees", "pieces",
+        "threads"]
+PORTS = (5001, 5002, 5003, 5004)
+FOUR = "\n".join([
+    *(f"0 {port} starts \n 0 {port} late:0.000" for port in (8080, *PORTS)),
+    *(f"1 {port} joins 8080" for port in PORTS),
+    *(f"2 {one} links {other}" for one, other in itertools.combinations(PORTS, 2)),
+    *(f"10 {port} late:9.000 \n 10 {port} lives" for port in PORTS), "10 8080 peer list:@5001:1"])
+
+
+def written(path, missing=None, text="message 3"):
+    """A folder of four peers that are all linked; one of them, if it is named, misses a message."""
+    path.mkdir()
+    line = f"gmessage:1.000000:@5001:1:3:{text}"
+    tell(path, FOUR, f"4 5001 generated:{line}",
+         *[f"4.1 {port} received:@5001:{line}" for port in PORTS[1:] if port != missing])
+    return path
+
+
+def run(capfd, *arguments):
+    """The exit code of the command, what it shows, and its error."""
+    code = check_main(list(map(str, arguments)))
+    return code, *capfd.readouterr()
+
+
+def failures(folder):
+    """The lines below the row that tells of the deliveries."""
+    lines = check.check_folder(folder)[1].splitlines()
+    at = next(at for at, line in enumerate(lines) if line.startswith("broadcast  FAILS"))
+    return [line.strip() for line in lines[at + 1:] if line.startswith(" ")]
+
+
+# The folders.
+
+def test_the_whole_proof_is_shown_of_one_folder(tmp_path, capfd):
+    good, bad = written(tmp_path / "anna"), written(tmp_path / "carl", missing=5003)
+    code, out, err = run(capfd, good)
+    assert (code, err) == (0, "") and [line.split()[0] for line in out.splitlines()] == ROWS
+    assert "broadcast  holds  3 of 3 deliveries, 0 of them through others" in out
+    code, out, err = run(capfd, bad)
+    assert (code, err) == (1, "")
+    assert f"\n{'':18}\"message 3\" of 5001 did not reach 5003\n" in out
+
+
+def test_of_several_folders_each_has_a_verdict_and_what_fails(tmp_path, capfd):
+    good, bad = written(tmp_path / "anna"), written(tmp_path / "carl", missing=5003)
+    (tmp_path / "dora").mkdir()
+    code, out, err = run(capfd, good, bad, tmp_path / "dora")
+    assert (code, err) == (1, "")
+    assert out.splitlines() == [
+        f"holds  {good}",
+        f"FAILS  {bad}",
+        "       broadcast  FAILS  2 of 3 deliveries, 0 of them through others than the origin",
+        '                         "message 3" of 5001 did not reach 5003',
+        f"FAILS  {tmp_path / 'dora'}",
+        f"       no output file of a peer in {tmp_path / 'dora'} {NOTHING}"]
+    assert run(capfd, good, good) == (0, f"holds  {good}\n" * 2, "")
+
+
+def test_the_rows_are_written_as_json_with_whole_names_and_all_failures(tmp_path, capfd):
+    good, bad = written(tmp_path / "anna"), written(tmp_path / "carl", missing=5003)
+    (tmp_path / "dora").mkdir()
+    code, out, err = run(capfd, "--json", good, bad, tmp_path / "dora")
+    assert (code, err) == (1, "")
+    anna, carl, dora = map(json.loads, out.splitlines())
+    assert [one["holds"] for one in (anna, carl, dora)] == [True, False, False]
+    assert [one["folder"] for one in (anna, carl)] == [str(good), str(bad)]
+    assert [row["name"] for row in anna["rows"]] == ROWS
+    assert carl["rows"][ROWS.index("broadcast")] == {
+        "name": "broadcast", "holds": False,
+        "figures": "2 of 3 deliveries, 0 of them through others than the origin",
+        "details": ["127.0.0.1:5001:1:3 did not reach 127.0.0.1:5003"]}
+    assert dora["rows"] == [] and dora["error"].endswith(NOTHING)
+
+
+def test_a_folder_that_is_missing_or_none_or_hidden_is_a_line_of_error(tmp_path, capfd):
+    assert run(capfd, tmp_path / "no") == (2, "", f"runner.py check: no folder {tmp_path}/no\n")
+    (tmp_path / "file").write_text("")
+    assert run(capfd, tmp_path / "file")[0] == 2
+    if os.geteuid():  # root may read every folder
+        hidden = written(tmp_path / "bert")
+        hidden.chmod(0)
+        assert run(capfd, hidden) == (1, "", f"runner.py check: {hidden}: Permission denied\n")
+        hidden.chmod(0o700)
+
+
+def test_a_folder_without_an_output_file_of_a_peer_says_how_these_are_named(tmp_path, capfd):
+    assert run(capfd, tmp_path) == (1, f"no output file of a peer in {tmp_path} {NOTHING}\n", "")
+    (tmp_path / "peer_1.txt").write_text("nothing\n")
+    (tmp_path / "peer_2.txt").write_text("nothing\n")
+    assert check.check_folder(tmp_path) == (
+        False, f"no output file of a peer in {tmp_path} {NOTHING}; no started: line in peer_1.txt "
+               "and 1 more")
+
+
+# Files.
+
+def test_control_characters_of_files_that_others_wrote_do_not_reach_the_terminal(tmp_path, capfd):
+    folder = written(tmp_path / "anna")
+    with (folder / "peer_127.0.0.1_5001.txt").open("a") as file:
+        file.write("2026-01-02 03:04:15.000000:failed:x\x1b[2Jcleared\n")
+    (folder / "peer_\x1b[1mbold.txt").write_text("nothing\n")
+    code, out, _ = run(capfd, folder)
+    assert code == 1 and "?[2Jcleared" in out and "peer_?[1mbold.txt" in out
+    assert all(character == "\n" or character.isprintable() for character in out)
+
+
+@pytest.mark.parametrize("which", ["peer_*_5001.txt", "*.txt"])
+def test_files_with_line_ends_of_windows_are_read_as_if_they_had_others(tmp_path, which):
+    folder = written(tmp_path / "one")
+    before = check.check_folder(folder)
+    for path in folder.glob(which):
+        path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    assert before[0] and check.check_folder(folder) == before
+
+
+@pytest.mark.parametrize("content", [b"", b"node started\n", b"\xff\xfe2\x000\x00\n\x00",
+                                     b"2026-01-02 03:04:05.000000:connected:127.0.0.1:5002\n"])
+def test_a_file_that_is_named_like_a_node_s_and_tells_of_none_is_named(tmp_path, content):
+    folder = written(tmp_path / "one")
+    before = check.check_folder(folder)[1]
+    (folder / "peer_127.0.0.1_5009.txt").write_bytes(content)
+    assert check.check_folder(folder) == (True, f"""{before}
+unread            files named like a node's, but without a started: line: 1
+                  peer_127.0.0.1_5009.txt""")
+
+
+@pytest.mark.parametrize("story", [
+    "5 5001 says 1 \n 5.1 5003 hears 5001/1 from 5001 \n 5.1 5004 hears 5001/1 from 5001",
+    "\n".join(f"5 {port} hears 5002/1 from 5002" for port in (5001, 5003, 5004))])
+def test_what_a_full_disk_refused_is_not_missed_in_a_file_that_tells_of_it(tmp_path, story):
+    tell(tmp_path, FOUR, story)
+    assert not check.check_folder(tmp_path)[0]
+    tell(tmp_path, FOUR, story, "6 5002 lost:1")
+    holds, text = check.check_folder(tmp_path)
+    assert holds, text
+    assert f"1 files lack lines that a full disk refused\n{'':18}127.0.0.1:5002" in text
+
+
+# The names of messages.
+
+@pytest.mark.parametrize("text, shown", [
+    ("", '""'), ("x" * 40, f'"{"x" * 40}"'), ("x" * 41, f'"{"x" * 39}…"'),
+    ("at 127.0.0.1:5002", '"at 127.0.0.1:5002"'), ("127.0.0.1:5001:1:9", '"127.0.0.1:5001:1:9"'),
+    ("a\x1b[31mb", '"a?[31mb"')])
+def test_the_text_of_a_message_is_shown_as_it_is_but_short_and_printable(tmp_path, text, shown):
+    folder = written(tmp_path / "one", missing=5003, text=text)
+    assert failures(folder) == [f"{shown} of 5001 did not reach 5003"]
+
+
+def test_peers_of_several_ips_are_named_by_their_addresses(tmp_path):
+    folder = written(tmp_path / "one", missing=5003)
+    for path in folder.iterdir():
+        path.write_text(path.read_text().replace("127.0.0.1:5004", "127.0.0.2:5004"))
+    assert failures(folder) == ['"message 3" of 127.0.0.1:5001 did not reach 127.0.0.1:5003']
+
+
+def test_runs_of_one_peer_are_told_apart_by_their_starts(tmp_path):
+    folder = written(tmp_path / "one", missing=5003)
+    with (folder / "peer_127.0.0.1_5001.txt").open("a") as file:
+        file.write("2026-01-02 03:04:15.500000:started:peer:127.0.0.1:5001\n"
+                   "2026-01-02 03:04:16.000000:stopped:quit\n")
+    [shown] = failures(folder)
+    assert shown == '"message 3" of 5001 (started 2026-01-02 03:04:05) did not reach 5003'

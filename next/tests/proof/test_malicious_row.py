@@ -1,0 +1,241 @@
+"""The row about malicious peers, and what other rows make of attackers and kicks, from output files
+of networks that never ran."""
+
+import pytest
+
+from grapevine.lab.proof import check, deaths, delivery
+from grapevine.lab.proof.malicious import malicious
+from grapevine.lab.proof.records import Records
+from tests.tools.stories import tell
+
+HONEST = range(5001, 5010)
+ATTACKERS = [5010, 5011]
+VOWS = {5010: "misbehaving:drop:0.3", 5011: "misbehaving:tamper:0.3"}
+
+
+def story(*lines, honest=HONEST, until=40, seeds=(8001, 8002), across=(4, 5)):
+    """Peers in a ring that gossip from second 5 on, of whom two attack, with links across it; and
+    what else happens."""
+    peers = [*honest, *ATTACKERS]
+    told = [f"0 {seed} starts" for seed in seeds]
+    told += [f"{second} {seed} load:100:30/20.0:3:1.5" for seed in seeds
+             for second in (1, until)]
+    for peer, other in zip(peers, [*peers[1:], peers[0]]):
+        told += [f"1 {peer} starts", f"2 {peer} registered:@8001", f"2 8001 registered:@{peer}",
+                 f"2.5 {peer} links {other}", f"3 {peer} lives until {until}"]
+    told += [f"1 {peer} {VOWS[peer]}" for peer in ATTACKERS]
+    told += [f"2.5 {peer} links {honest[at]}" for peer in ATTACKERS for at in across]
+    told += spread(5001, 5, peers, peers[1:])
+    return "\n".join([*told, *lines])
+
+
+def spread(origin, second, ring, hearing):
+    """A peer says a message, which some hear, each from the peer before it in the ring."""
+    return [f"{second} {origin} says {second}",
+            *[f"{second}.1 {peer} hears {origin}/{second} from {ring[ring.index(peer) - 1]}"
+              for peer in hearing if peer != origin]]
+
+
+def kicked(peer, second=13, badness="0.812"):
+    return [f"{second} {seed} removed:@{peer}:malicious:{badness}" for seed in (8001, 8002)] + [
+        f"{second} {peer} kicked:@8001:{badness}"]
+
+
+def row(folder, *lines, capacity="rule", period="1", **more):
+    return malicious(tell(folder, story(*lines, **more), monitor="yes", report_interval=period,
+                          capacity=capacity))
+
+
+def test_the_row_holds_when_just_the_attackers_were_kicked(tmp_path):
+    found = row(tmp_path, *kicked(5010), *kicked(5011, 15))
+    assert found.holds and found.details == []
+    assert found.figures == (
+        "kicked 2 of 2 attackers, missed 0, late 0, and falsely 0 of 9 honest peers; after 10.0 "
+        "periods (median), 10.0 (max); 1.5 hops, load of seeds 1.50 times the mean at most, 12 "
+        "rows moved; 8 deliveries among honest peers")
+
+
+def test_a_thread_of_an_attacker_may_not_fail_either(tmp_path):
+    proof = tell(tmp_path, story("12 5010 failed:liveness:ValueError"), monitor="yes")
+    assert check.threads(proof).details == ["127.0.0.1:5010: liveness:ValueError"]
+
+
+def test_no_settings_of_a_file_end_the_check(tmp_path):
+    proof = tell(tmp_path, story("20 5001 finds 5002 dead"), monitor="yes", report_interval="0",
+                 liveness_misses="1000000000000")
+    assert "127.0.0.1:5001 found 127.0.0.1:5002 dead without 1000000000000 misses in a row" in (
+        deaths.dead(proof).details)
+    assert malicious(proof).holds is not None
+    (tmp_path / "short").mkdir()
+    proof = tell(tmp_path / "short", "0 5001 starts", gossip_interval="1e-320")
+    assert delivery.gossips(proof).holds
+
+
+def test_no_honest_peer_has_to_leave_another_alone(tmp_path):
+    lone = [*kicked(5010), *kicked(5011), "20 5001 unconfirmed:@5011", "20 5002 unconfirmed:@5010"]
+    assert row(tmp_path, *lone).holds
+    found = row(tmp_path, *lone, "20 5001 unconfirmed:@5003")
+    assert not found.holds and found.details == [
+        "127.0.0.1:5001 had to leave 127.0.0.1:5003 alone, which is honest, too"]
+
+
+@pytest.mark.parametrize("lines, failure", [
+    (kicked(5010), "127.0.0.1:5011 (tamper) was not kicked in 35 periods"),
+    ([*kicked(5010), *kicked(5011, 25)],
+     "127.0.0.1:5011 (tamper) was kicked only after 20.0 periods"),
+    ([*kicked(5010), *kicked(5011), *kicked(5003, badness="0.250")],
+     "127.0.0.1:5003 was kicked with a badness of 0.250, and is honest")])
+def test_the_row_names_who_was_missed_and_who_was_kicked_falsely(tmp_path, lines, failure):
+    found = row(tmp_path, *lines)
+    assert found.holds is False and found.details == [failure]
+
+
+@pytest.mark.parametrize("late, holds", [
+    ("24 5011 late:7.000", True), ("24 5011 late:3.000", False), ("4.9 5011 late:3.500", False),
+    ("24 8001 late:7.000", True), ("24 5002 late:7.000", False),
+    ("24 8001 late:3.000 \n 24 5011 late:3.000", False)])
+def test_while_an_attacker_or_a_seed_is_late_its_time_does_not_run(tmp_path, late, holds):
+    assert row(tmp_path, *kicked(5010), *kicked(5011, 25), late).holds is holds
+
+
+@pytest.mark.parametrize("late, holds", [
+    ("24 5011 late:6.000", False), ("39 5011 late:26.000", True),
+    ("4.9 5011 late:4.800 \n 39 5011 late:18.000", False)])
+def test_who_was_not_kicked_is_missed_when_it_was_on_time_for_too_long(tmp_path, late, holds):
+    found = row(tmp_path, *kicked(5010), late)
+    assert found.holds is holds
+    assert found.figures.startswith("kicked 1 of 2 attackers, " + (
+        "too early to say of 1, missed 0," if holds else "missed 1, late 0,"))
+
+
+def test_where_peers_have_three_links_kicks_may_come_later(tmp_path):
+    assert row(tmp_path, *kicked(5010), *kicked(5011, 30), capacity="fixed 3").holds
+    assert not row(tmp_path, *kicked(5010), capacity="fixed 3").holds
+
+
+@pytest.mark.parametrize("reporters, holds", [
+    ("5010 5011 5002", True), ("5010 5001 5002", False), ("5010 5011 5001 5002", True)])
+def test_an_honest_peer_may_be_kicked_if_half_of_its_reporters_attack(tmp_path, reporters, holds):
+    rates = " ".join(f"127.0.0.1#{port}=0.500" for port in reporters.split())
+    found = row(tmp_path, *kicked(5010), *kicked(5011), *kicked(5003),
+                f"13 8001 verdict:@5003:0.500:{rates}")
+    assert found.holds is holds
+    assert (", and falsely 0 of 9 honest peers, 1 more by liars; " in found.figures) is holds
+
+
+@pytest.mark.parametrize("lines, holds", [
+    ([], False),
+    (["12 5001 parts 5011 unconfirmed", "12 5001 unconfirmed:@5011"], True),
+    (["29 8001 behind:0.200"], True), (["27 8001 behind:0.200", "29 8001 late:1.500"], False),
+    ([f"{second} 5001 late:1.900" for second in range(8, 40, 2)], True),
+    ([f"{second} 5001 late:1.900" for second in range(32, 40, 2)], False)])
+def test_a_silent_attacker_is_not_kicked_but_no_honest_peer_keeps_it(tmp_path, monkeypatch, lines,
+                                                                     holds):
+    monkeypatch.setitem(VOWS, 5011, "misbehaving:mute:0.3")
+    found = row(tmp_path, *kicked(5010), *lines, across=())
+    assert found.holds is holds
+    assert found.details == ([] if holds else [
+        "127.0.0.1:5001 has kept 127.0.0.1:5011 (mute), which names no neighbour"])
+
+
+@pytest.mark.parametrize("kick, period, holds", [
+    ("9.9", "1", True), ("10.1", "1", False), ("24.9", "10", True), ("25.1", "10", False)])
+def test_two_texts_convict_within_two_periods_or_five_seconds(tmp_path, monkeypatch, kick, period,
+                                                              holds):
+    monkeypatch.setitem(VOWS, 5011, "misbehaving:twotexts:0.3")
+    own = spread(5011, 5, [], [])
+    found = row(tmp_path, *kicked(5010), *kicked(5011, kick), *own, period=period)
+    assert found.holds is holds
+
+
+def untrue(*seconds, seed=8001):
+    """5011 reports a living peer dead, which answers the seed."""
+    report = "Dead Node:@5003:1.000000:@5011"
+    return [line for second in seconds for line in (
+        f"{second} {seed} dead report:{report}", f"{second}.2 {seed} rejected:{report}:it answers")]
+
+
+@pytest.mark.parametrize("lines, failures", [
+    (untrue(6, 7), []), (untrue(6, 7, 8), ["seed 127.0.0.1:8001 did not disbelieve "
+                                          "127.0.0.1:5011 (falsedead)"]),
+    ([*untrue(6, 7, 8), "8.2 8001 disbelieved:@5011"], []), (untrue(6, 12, 18), []),
+    ([*untrue(6, 7, 8), "12 8001 disbelieved:@5011", "8.2 8002 disbelieved:@5011"],
+     ["seed 127.0.0.1:8001 did not disbelieve 127.0.0.1:5011 (falsedead)"])])
+def test_one_that_reports_the_living_dead_is_not_kicked_but_disbelieved(
+        tmp_path, monkeypatch, lines, failures):
+    monkeypatch.setitem(VOWS, 5011, "misbehaving:falsedead:0.3")
+    found = row(tmp_path, *kicked(5010), *lines)
+    assert found.details == failures and found.holds is (not failures)
+
+
+def test_an_attacker_that_never_had_three_neighbours_is_not_missed(tmp_path):
+    found = row(tmp_path, across=())
+    assert found.holds and found.details == []
+    assert found.figures.startswith("kicked 0 of 2 attackers, too early to say of 2, missed 0,")
+
+
+def test_there_is_no_such_row_where_nobody_monitors(tmp_path):
+    tell(tmp_path, story())
+    names = [one.name for one in check.prove(Records(tmp_path).refresh())]
+    assert names and "malicious" not in names
+
+
+def test_other_rows_hold_attackers_to_nothing(tmp_path):
+    """They lack a message, repeat one, have said one that no file tells of, and die unburied."""
+    text = story(*spread(5002, 6, [*HONEST, 5011], HONEST),
+                 "6.2 5010 hears 5002/6 from 5009", "6.3 5010 hears 5002/6 from 5009",
+                 "7 5001 hears 5011/9 from 5011", until=40)
+    text = "\n".join(line for line in text.splitlines() if not line.startswith("3 5010 lives"))
+    proof = tell(tmp_path, text)
+    for make in (delivery.gossips, delivery.broadcast, delivery.once, deaths.dead):
+        assert make(proof).holds, make(proof)
+
+
+@pytest.mark.parametrize("others, holds", [((5010, 5011), True), ((5010, 5001), False)])
+def test_who_has_attackers_alone_as_neighbours_need_not_hear_all(tmp_path, others, holds):
+    text = story("1 5012 starts", "2 5012 registered:@8001", "2 8001 registered:@5012",
+                 *[f"2.5 5012 links {other}" for other in others], "3 5012 lives until 40")
+    found = delivery.broadcast(tell(tmp_path, text))
+    assert found.holds is holds
+    assert holds or found.details == ["127.0.0.1:5001:1:5 did not reach 127.0.0.1:5012"]
+
+
+def test_without_its_word_an_attacker_is_held_to_all(tmp_path):
+    text = "\n".join(line for line in story("6.2 5010 hears 5001/5 from 5009").splitlines()
+                     if "misbehaving" not in line)
+    assert not delivery.once(tell(tmp_path, text)).holds
+
+
+def test_the_run_of_a_peer_that_was_kicked_ends_with_its_kick(tmp_path):
+    """It is not dead, lacks no later message, and nobody has to know what it says later."""
+    text = story(*kicked(5003), *kicked(5010), *kicked(5011), "14 5002 links 5004",
+                 *spread(5002, 20, [5002, 5004, *range(5005, 5010), 5011, 5001],
+                         [peer for peer in HONEST if peer not in (5002, 5003)]),
+                 "30 5003 says 7", "30 5002 hears 5003/7 from 5003",
+                 "30.1 5001 hears 5003/7 from 5002")
+    proof = tell(tmp_path, text)
+    run = next(run for run in proof.peers if run.address.endswith(":5003"))
+    assert run.ended == "kicked" and run.last == run.first + 12 and not run.is_dead(proof.newest)
+    assert not run.generated and not any(run.is_dead(proof.newest) for run in proof.peers)
+    assert delivery.broadcast(proof).holds, delivery.broadcast(proof)
+    assert deaths.dead(proof).holds
+
+
+def test_no_peer_is_kicked_by_its_own_word_alone(tmp_path):
+    found = row(tmp_path, *kicked(5010), *kicked(5011), "20 5003 kicked:@8001:0.900")
+    assert found.details == ["127.0.0.1:5003 was told that it is kicked, and no seed has kicked it"]
+    assert row(tmp_path, *kicked(5010), *kicked(5011), *kicked(5003)).details != found.details
+
+
+@pytest.mark.parametrize("line", [
+    "removed:@5010:malicious:0.8", "load:1:2:3:4:5", "load:1:2/3:4:", "judged:x", "judged:@5010=1",
+    "removed:", "removed:nobody", "load:"])
+def test_damaged_lines_are_passed_over(tmp_path, line):
+    seed = tell(tmp_path, f"0 8001 starts\n1 8001 {line}\n2 5001 starts").seeds[0]
+    assert not seed.kicks and not seed.loads and not any(found for _, found in seed.judged)
+
+
+def test_a_seed_tells_the_badness_of_whom_it_judges(tmp_path):
+    seed = tell(tmp_path, "0 8001 starts\n1 8001 judged:127.0.0.1#5010=0.250 [::1]#5011=1.000\n"
+                          "1 5001 starts").seeds[0]
+    assert seed.judged[0][1] == {"127.0.0.1:5010": 0.25, "[::1]:5011": 1.0}

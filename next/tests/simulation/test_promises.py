@@ -1,0 +1,101 @@
+"""What a whole network promises, in virtual time: degrees that follow capacities, ways of spreading
+side by side, signed gossip without a seed, and files that prove it."""
+
+import pytest
+
+from grapevine.addresses import address_of
+from grapevine.lab.proof import check
+from grapevine.lab.proof.graph import PowerLaw
+from grapevine.lab.proof.records import Records
+from grapevine.lab.simulation.accidents import seed_addresses
+from grapevine.lab.simulation.drawing import draw_schedule
+from grapevine.lab.simulation.lives import Lives
+from grapevine.lab.simulation.simulate import play
+from grapevine.settings import WAYS, Settings
+from grapevine.worlds.virtual import Cables
+from tests.tools.folders import files_of, write_files
+
+QUICK = Settings(gossip_count=0, liveness_interval=2.0, antientropy_interval=2.0,
+                 capacity="fixed:4")
+
+
+def addresses(count: int) -> list:
+    return [address_of("127.0.0.1", 5000 + n) for n in range(count)]
+
+
+def test_degrees_follow_the_power_law_that_capacities_are_drawn_from(tmp_path):
+    starts = " ".join(map(str, addresses(100)))
+    files = files_of("schedule 1 capacity=powerlaw:2.5 liveness-interval=5 antientropy-interval=0 "
+                     f"unrest=60\n0.000 start 127.0.0.1:4000\n1.000 start {starts}", until=60.0)
+    law = PowerLaw(Records(write_files(files, tmp_path)).refresh())
+    assert len(law.degrees) == 100
+    assert abs(law.fitted.exponent - law.predicted.exponent) < 2 * law.predicted.error
+
+
+@pytest.mark.parametrize("capacity", ["fixed:10", "fixed:4", "rule"])
+def test_a_network_on_several_ips_comes_to_rest(capacity):
+    """Later on links come and go no more, and nobody says more than liveness and digests need."""
+    lives = Lives(1, seed_addresses(1), QUICK._replace(capacity=capacity), Cables())
+    peers = [address_of(f"127.0.0.{2 + number % 3}", 5000 + number) for number in range(24)]
+    links = []
+    lives.hear = lambda address, event: (
+        links.append(event) if event.startswith(("connected:", "disconnected:")) else None)
+    for address in [*lives.seeds, *peers]:
+        lives.start(address)
+    lives.net.run(60.0)
+    links.clear()
+    lives.net.run(120.0)
+    assert links == [] and len(lives.pieces()) == 1
+    if capacity == "fixed:10":
+        neighbours = {peer: node.neighbours.linked() for peer, node in lives.peers().items()}
+        on_own_ip = sum(other.ip == peer.ip for peer in peers for other in neighbours[peer])
+        assert min(map(len, neighbours.values())) >= 6
+        assert on_own_ip < sum(map(len, neighbours.values())) / 2
+
+
+def test_a_network_may_have_sixty_seeds():
+    lives = Lives(1, seed_addresses(60), QUICK, Cables())
+    for address in [*lives.seeds, *addresses(4)]:
+        lives.start(address)
+    lives.net.run(20.0)
+    lives.say(addresses(4)[0], "hello")
+    lives.net.run(21.0)
+    assert [len(peer.registrations.links()) for peer in lives.peers().values()] == [31] * 4
+    assert [peer.messages.count() for peer in lives.peers().values()] == [1] * 4
+
+
+@pytest.mark.parametrize("antientropy", [0.0, 2.0])
+def test_peers_that_spread_in_different_ways_are_one_network(antientropy):
+    lives = Lives(1, seed_addresses(1), QUICK, Cables())
+    lives.start(lives.seeds[0])
+    for number, address in enumerate(addresses(12)):
+        lives.settings = QUICK._replace(spread=WAYS[number % 3], rumor_stop=1e-9,
+                                        antientropy_interval=antientropy)
+        lives.start(address)
+    lives.net.run(20.0)
+    for address in addresses(12):
+        lives.say_all(address, 10)
+    lives.net.run(50.0)
+    assert [peer.messages.count() for peer in lives.peers().values()] == [120] * 12
+
+
+def test_peers_that_sign_hear_one_another_when_all_seeds_are_dead():
+    lives = Lives(1, seed_addresses(3), QUICK._replace(sign=True), Cables())
+    for address in [*lives.seeds, *addresses(6)]:
+        lives.start(address)
+    lives.net.run(20.0)
+    for seed in lives.seeds:
+        lives.kill(seed)
+    lives.net.run(30.0)
+    lives.say(addresses(6)[0], "without seeds")
+    lives.net.run(60.0)
+    assert [peer.messages.count() for peer in lives.peers().values()] == [1] * 6
+
+
+@pytest.mark.parametrize("number", range(1, 9))
+def test_the_files_of_a_network_with_accidents_prove_it(number, tmp_path):
+    outcome = play(draw_schedule(number))
+    for name, data in outcome.files.items():
+        (tmp_path / name).write_bytes(data)
+    holds, text = check.check_folder(tmp_path)
+    assert outcome.faults == [] and holds, text

@@ -1,0 +1,22 @@
+"""Folders of output files of networks that ran in virtual time."""
+
+import pathlib
+
+from grapevine.lab.simulation.accidents import parse_schedule
+from grapevine.lab.simulation.simulate import play
+
+Files = dict[str, list[tuple[str, str]]]  # name -> the lines of a file: time, event
+
+
+def files_of(schedule: str, until: float | None = None) -> Files:
+    """Play a schedule, and return what its nodes have written."""
+    outcome = play(parse_schedule(schedule), until)
+    assert outcome.faults == []
+    return {name: [(line[:26], line[27:]) for line in data.decode().splitlines()]
+            for name, data in sorted(outcome.files.items())}
+
+
+def write_files(files: Files, folder: pathlib.Path) -> pathlib.Path:
+    for name, lines in files.items():
+        (folder / name).write_text("".join([f"{at}:{event}\n" for at, event in lines]))
+    return folder
