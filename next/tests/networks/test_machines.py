@@ -1,0 +1,145 @@
+"""Several machines with one config.txt: each is a network namespace at a switch."""
+
+import contextlib
+import re
+
+import pytest
+
+from grapevine.lab.proof import check, graph
+from grapevine.lab.proof.records import Records
+from tests.tools.namespaces import Switch
+from tests.tools.programs import ROOT, Node, Program, wait_until
+
+IPS = ("10.78.0.1", "10.78.0.2")
+NETS = {"IPv4": "10.79.0.{}", "IPv6": "fd79::{}"}
+NAMES = ["seed-a:13001", "seed-b:13001", "seed-c:13001"]
+FAST = ["--gossip-interval", "0.2", "--liveness-interval", "1", "--antientropy-interval", "1"]
+LONG = 60.0  # seconds within which all must have happened
+
+
+class Machines:
+    """Machines at a switch, and the programs that run on them; all write into one folder."""
+
+    def __init__(self, folder, ips, config):
+        self.folder, self.outputs, self.ips = folder, folder / "outputs", list(ips)
+        self.outputs.mkdir()
+        (folder / "config.txt").write_text("".join(f"{line}\n" for line in config))
+        self.common = ["--config", folder / "config.txt", "--outputs", self.outputs, "--quiet"]
+        self.stack = contextlib.ExitStack()
+        self.switch = Switch()
+        self.stack.callback(self.switch.close)
+        self.all = [self.stack.enter_context(self.switch.machine(ip)) for ip in ips]
+        self.screens = 0
+
+    def start(self, machine: int, program: str, *arguments) -> Program:
+        self.screens += 1
+        started = self.all[machine].do(
+            Program, [ROOT / program, *arguments, *self.common], self.folder / f"{self.screens}")
+        self.stack.callback(started.close)
+        return started
+
+    def start_peer(self, machine: int, port: int, *flags) -> Node:
+        self.screens += 1
+        peer = self.all[machine].do(
+            Node, [ROOT / "peer.py", port, *FAST, *flags, *self.common],
+            self.folder / f"{self.screens}", f"{self.ips[machine]}:{port}",
+            self.outputs / f"peer_{self.ips[machine].replace(':', '-')}_{port}.txt")
+        self.stack.callback(peer.close)
+        return peer
+
+    def records(self) -> Records:
+        return Records(self.outputs).refresh()
+
+    def is_one_piece(self, peers: int) -> bool:
+        """Tell whether so many peers have neighbours, and all form one graph."""
+        records = self.records()
+        return (sum(bool(run.linked) for run in records.peers) == peers
+                and graph.replay(records)[0][-1][1] == 1)
+
+    def prove(self) -> str:
+        """Wait until the files prove all; return the proof."""
+        proof = wait_until(lambda: (told := check.check_records(self.records()))[0] and told, LONG,
+                           lambda: check.check_records(self.records())[1])
+        return proof[1]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stack.close()
+
+
+@pytest.mark.slow
+def test_peers_of_two_machines_announce_where_the_others_reach_them(tmp_path):
+    seeds = [f"{IPS[0]}:13001", f"{IPS[0]}:13002", f"{IPS[1]}:13001"]
+    with Machines(tmp_path, IPS, seeds) as machines:
+        for machine in (0, 1):
+            machines.start(machine, "runner.py")
+        wait_until(lambda: len(list(machines.outputs.glob("seed_*.txt"))) == 3)
+        for machine in (0, 1):
+            for port in (13_010, 13_011, 13_012):
+                machines.start_peer(machine, port)
+        wait_until(lambda: machines.is_one_piece(6), LONG)
+        wait_until(lambda: "6 runs generated 60 messages" in machines.prove(), LONG)
+
+
+@pytest.mark.slow
+def test_a_network_of_twelve_that_is_cut_in_two_heals(tmp_path):
+    seeds = [f"{ip}:{port}" for ip in IPS for port in (13_001, 13_002)]
+    with Machines(tmp_path, IPS, seeds) as machines:
+        for machine in (0, 1):
+            machines.start(machine, "runner.py", "--liveness-interval", "1")
+        peers = [machines.start_peer(machine, port, "--gossip-count", "0", "--capacity", "fixed:4")
+                 for machine in (0, 1) for port in range(13_010, 13_016)]
+        wait_until(lambda: machines.is_one_piece(12), LONG)
+        machines.switch.cut(1)
+
+        def are_strangers() -> bool:
+            return not any(peer.partition(":")[0] != run.address.partition(":")[0]
+                           for run in machines.records().peers for peer in run.linked)
+
+        wait_until(are_strangers, LONG)
+        for number, peer in enumerate(peers):
+            peer.type(f"say apart {number}")
+        wait_until(lambda: [len(run.received) for run in machines.records().peers] == [5] * 12,
+                   LONG)
+        machines.switch.mend(1)
+        wait_until(lambda: [len(run.received) for run in machines.records().peers] == [11] * 12,
+                   LONG)
+        machines.prove()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("net", NETS)
+def test_seeds_with_names_are_found_under_new_ips(tmp_path, net):
+    ips = [NETS[net].format(number) for number in (1, 2, 3, 4)]
+    hosts = tmp_path / "hosts"
+
+    def write_hosts() -> None:
+        hosts.write_text("".join(f"{ip} {name.partition(':')[0]}\n"
+                                 for ip, name in zip(machines.ips, NAMES)))
+
+    with Machines(tmp_path, ips, NAMES) as machines:
+        write_hosts()
+        for machine in machines.all:
+            machine.know_hosts(hosts)
+        started = [machines.start(at, "seed.py", name, "--liveness-interval", "1")
+                   for at, name in enumerate(NAMES)]
+        peers = [machines.start_peer(at, port) for at, port in ((0, 13_010), (1, 13_011),
+                                                                (3, 13_012))]
+        wait_until(lambda: machines.is_one_piece(3), LONG)
+        for at in (1, 2):
+            started[at].kill()
+        prefix = "64" if net == "IPv6" else "24"
+        machines.all[2].ip("address", "del", f"{machines.ips[2]}/{prefix}", "dev", "eth0")
+        machines.ips[2] = NETS[net].format(9)
+        machines.all[2].ip("address", "add", f"{machines.ips[2]}/{prefix}", "dev", "eth0",
+                           *(["nodad"] if net == "IPv6" else []))
+        write_hosts()
+        machines.start(2, "seed.py", NAMES[2], "--liveness-interval", "1")
+        new = f"[{machines.ips[2]}]:13001" if net == "IPv6" else f"{machines.ips[2]}:13001"
+        for peer in peers:
+            wait_until(lambda: [event for event in peer.events() if re.match(
+                f"(un)?registered:{re.escape(new)}", event)][-1:] == [f"registered:{new}"], LONG)
+            assert peer.events("seed:seed-c")[-1] == f"seed:seed-c:13001={new}"
+        machines.prove()
