@@ -209,8 +209,12 @@ def open_output(folder: str, kind: str, address: Address, show) -> Output:
     """Open the output file of a node, for appending. CommandError if that fails."""
     try:
         os.makedirs(folder, exist_ok=True)
-        path = os.path.join(folder, f"{kind}_{address.file_part}.txt")
-        return Output(open(path, "ab", buffering=0), show)
+        file = open(os.path.join(folder, f"{kind}_{address.file_part}.txt"), "a+b", buffering=0)
+        if file.seekable() and file.seek(0, os.SEEK_END):
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) != b"\n":
+                file.write(b"\n")  # a power failure tore the last line
+        return Output(file, show)
     except OSError as error:
         raise CommandError(f"cannot write into {folder}: {error.strerror}", FAILED) from None
 
