@@ -332,12 +332,12 @@ class ThreadWorld:
                 if error.errno is None:
                     continue  # READER_LOOK is over
                 raise
-            if not data:
-                return
             if link.is_held:
                 with self.lock:
                     while link.is_held and link.closed is None:
                         connection.go_on.wait()
+            if not data:
+                return
             self._call(self.node.took, link, data, link=link)
 
     # A child of fork has the sockets of all worlds, and would keep their connections open.

@@ -185,6 +185,18 @@ def test_a_call_for_bytes_may_hold_its_link(stage):
 
 # Ends.
 
+def test_the_other_ends_end_of_a_link_that_is_held_waits_behind_what_it_had_sent(stage):
+    pair = Pair(stage)
+    pair.b.acts["took"] = lambda link, data: setattr(link, "is_held", True)
+    pair.a.send(pair.here, b"last words")
+    assert stage.passes(lambda: pair.b.heard(pair.there))
+    pair.a.close(pair.here)
+    assert not stage.passes(lambda: not pair.b.links, 0.2)
+    pair.b.resume(pair.there)
+    assert stage.passes(lambda: not pair.b.links, 1.0)
+    assert pair.b.of(pair.there) == ["accepted", "took", "ended"]
+
+
 def test_a_link_that_is_held_ends_as_soon_as_it_is_closed(stage):
     pair = Pair(stage)
     with pair.b.lock:
