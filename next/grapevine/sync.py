@@ -40,9 +40,13 @@ class _Talk:
 
 
 class Sync:
-    def __init__(self, messages: Messages, interval: float):
-        """`interval`: seconds between two comparisons."""
+    def __init__(self, messages: Messages, interval: float, portion: int = PORTION,
+                 patience: float = PATIENCE, is_reliable: bool = True):
+        """`interval`: seconds between two comparisons. `is_reliable`: what neighbours say arrives;
+        else, over datagrams, what was asked for may never come."""
         self._messages, self._pause = messages, COMPARED_FOR * interval
+        self._portion_limit, self._patience = portion, patience
+        self._is_reliable = is_reliable
         self._talks: dict[object, _Talk] = {}  # by link
         self._asked = None  # the link that owes the present portion
         self.patient_until = 0.0  # when another neighbour is asked
@@ -52,7 +56,7 @@ class Sync:
         that this module does not know need none."""
         talk = self._talks.setdefault(link, _Talk())
         if status.verb == "digest":
-            return self._compare(talk, status.digest, now)
+            return self._compare(link, talk, status.digest, now)
         if status.verb == "parts":
             own = self._messages.slices()
             differing = sum(1 << at for at, theirs in enumerate(status.slices)
@@ -72,6 +76,13 @@ class Sync:
 
     # Comparing.
 
+    def agrees(self, link, digest: str, now: float) -> bool:
+        """Tell whether a neighbour with this digest has the same messages, as far as a comparison
+        a while ago could find out."""
+        own, talk = self._messages.digest(), self._talks.get(link)
+        return digest == own or (talk is not None and talk.compared == (own, digest)
+                                 and now < talk.compared_until)
+
     def may_tell_digest(self, link, now: float, pause: float = 0.0) -> bool:
         """Note that a neighbour is told a digest now, unless it was within `pause`."""
         talk = self._talks.setdefault(link, _Talk())
@@ -80,11 +91,10 @@ class Sync:
         talk.digest_at = now
         return True
 
-    def _compare(self, talk: _Talk, theirs: str, now: float) -> bytes:
-        own = self._messages.digest()
-        if theirs == own or talk.compared == (own, theirs) and now < talk.compared_until:
+    def _compare(self, link, talk: _Talk, theirs: str, now: float) -> bytes:
+        if self.agrees(link, theirs, now):
             return b""
-        talk.comparing = own, theirs
+        talk.comparing = self._messages.digest(), theirs
         if len(self._messages.runs) > FEW_RUNS:
             return wire.say_slices("parts", self._messages.slices())
         return self._tell_and_ask(talk, wire.ALL_SLICES, now)
@@ -130,12 +140,15 @@ class Sync:
         in_turn = sorted(self._talks.items(), key=lambda item: (
             len(item[1].owed), not item[1].has_brought, item[1].asked_at))
         for link, talk in in_turn:  # who owes something, or has never brought any, stalls nobody
-            if talk.owed and now < talk.asked_at + PATIENCE * 2 ** min(len(talk.owed) - 1, 6):
+            if talk.owed and now < talk.asked_at + self._patience * 2 ** min(len(talk.owed) - 1, 6):
                 continue  # over a slow link, what it owes is still on its way
             want = self._first_lacking(talk)
             if want:
+                if not self._is_reliable:
+                    talk.owed.clear()
                 talk.owed.append(want)
-                talk.asked_at, self._asked, self.patient_until = now, link, now + PATIENCE
+                talk.asked_at, self._asked = now, link
+                self.patient_until = now + self._patience
                 return link, wire.say_entries("want", [wire.entry(*one) for one in want])
         return None
 
@@ -159,7 +172,7 @@ class Sync:
         return want
 
     def _portion(self, entries: Entries) -> bytes:
-        lines, gone = self._messages.portion(entries, PORTION)
+        lines, gone = self._messages.portion(entries, self._portion_limit)
         gone = [wire.entry(run, ranges[:WANT_LIMIT]) for run, ranges in gone if ranges]
         return b"".join([*(line + b"\n" for line in lines),
                          wire.say_entries("gone", gone) if gone else b"", b"status:sent\n"])

@@ -306,6 +306,35 @@ def test_each_portion_answers_its_own_question_however_late():
     assert node.wanted(30.0) is None, "the late portion came in vain"
 
 
+def test_over_datagrams_a_portion_that_does_not_come_is_given_up_after_a_short_while():
+    node = Node()
+    node.sync = Sync(node.messages, 1.0, patience=0.25, is_reliable=False)
+    node.offer("lossy", (RUN, [(1, 40)]))
+    assert [now for now in range(10) if node.wanted(now / 8)] == [0, 2, 4, 6, 8]
+    node.sent("lossy", *[line(number) for number in range(1, 11)], now=1.125)
+    assert node.wanted(1.125) == ("lossy", [(RUN, [(11, 40)])]), "it owes nothing of earlier ones"
+
+
+def test_the_size_of_a_portion_may_be_chosen():
+    node = Node(*[line(number, text="x" * 1_000) for number in range(1, 11)])
+    for limit, count in (1, 1), (3_000, 3):
+        node.sync = Sync(node.messages, 1.0, portion=limit)
+        said = node.hear("link", wire.say_entries("want", [wire.entry(RUN, [(1, 10)])])[:-1])
+        assert said.count(b"gmessage:") == count and said.endswith(b"status:sent\n")
+
+
+def test_digests_agree_if_they_are_the_same_or_were_compared_to_no_end_a_while_ago():
+    node, theirs = Node(line(1)), "1" * 32
+    assert node.sync.agrees("link", node.messages.digest(), 0.0)
+    assert not node.sync.agrees("link", theirs, 0.0)
+    node.hear("link", b"status:digest:" + theirs.encode())
+    node.hear("link", b"status:seen:")
+    assert node.sync.agrees("link", theirs, 99.0) and not node.sync.agrees("other", theirs, 99.0)
+    assert not node.sync.agrees("link", theirs, 101.0)
+    node.messages.add([line(2)])
+    assert not node.sync.agrees("link", theirs, 99.0)
+
+
 def test_more_ends_of_portions_than_questions_change_nothing():
     node = Node()
     for _ in range(3):
