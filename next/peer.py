@@ -9,9 +9,13 @@ Left out on purpose: encryption, a memory on disk, and proof of who said a messa
 in a peer's name uses up its numbers. A peer has to be reachable at the address that it announces.
 """
 
-if __name__ == "__main__":  # Ctrl-C silently ends a program that is still starting
+if __name__ == "__main__":
     import signal
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    import sys
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # silently ends a program that is still starting
+    if "--chat" in sys.argv:
+        from grapevine.chat.doorstep import open_early
+        open_early(sys.argv)  # before slow imports, because a chat server is dialled at once
 
 import functools
 import itertools

@@ -15,6 +15,7 @@ COMMANDS = {  # word -> its module and function, what it is for
     "check": ("grapevine.lab.proof.command:check_main", "the proof, from output files"),
     "simulate": ("grapevine.lab.simulation:simulate_main",
                  "networks with accidents, in virtual time"),
+    "console": ("grapevine.chat.console:console_main", "start chat servers, and talk to them"),
     "tree": ("grapevine.lab.tree:tree_main", "the binary tree in which seeds keep reports"),
 }
 WORKER = "grapevine.lab.experiments.worker:worker_main"

@@ -32,7 +32,9 @@ LOOK = None if CAN_MASK else 0.5  # seconds after which the main thread looks fo
 OPEN_MAX = 10_240  # open files that macOS grants, though it says that there is no limit
 
 
-OTHERS = {}  # a flag of peer.py -> module and function of the system that it starts instead
+OTHERS = {  # a flag of peer.py -> module and function of the system that it starts instead
+    "--chat": "grapevine.chat.program:chat_main",
+}
 
 
 def peer_main(arguments: list[str] | None = None) -> int:

@@ -1,0 +1,1 @@
+"""Chat servers in a line, which gossip over datagrams, and a console that starts them."""

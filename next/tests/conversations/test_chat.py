@@ -1,0 +1,366 @@
+"""One chat server: what its proxies and its neighbours hear from it."""
+
+import random
+
+import pytest
+
+from grapevine.chat import server as chat_server
+from tests.tools.chat import A, Line, received
+from tests.tools.virtual import gossip
+
+RUN = f"{A}:7"
+
+
+def alone(**settings):
+    return Line(1).start(0, **settings)
+
+
+def with_neighbour(**settings):
+    """Return a server and its neighbour, in the hand of the test."""
+    line = Line(2, latency=(0.001, 0.001))
+    return line.start(0, **{"antientropy_interval": 0.0, **settings}), line.hand(1)
+
+
+# Proxies.
+
+@pytest.mark.parametrize("said", [
+    "msg", "msg 1", "msg 1 ", "msg x text", "msg -1 text", "get", "get chatlog", "get chatLog ",
+    "crash now", "", "help", "msg  1 text", "GET chatLog"])
+def test_a_line_that_is_none_stores_nothing_and_the_connection_stays(said):
+    server = alone()
+    proxy = server.proxy()
+    proxy.say(said, "msg 7 fine", "get chatLog")
+    assert proxy.hear() == "chatLog fine"
+    assert server.events("refused:")[0].endswith(f":unknown line {said.encode()!r}")
+    assert len(server.events("refused:")) == len(server.events("generated:")) == 1
+
+
+def test_an_empty_log_says_so():
+    proxy = alone().proxy()
+    proxy.say("get chatLog")
+    assert proxy.hear() == "chatLog <empty>"
+
+
+def test_strange_bytes_and_ends_of_lines():
+    server = alone()
+    proxy = server.proxy()
+    proxy.send("msg 1 a b  c\r\nmsg 2 \u00e4\u2028\U0001f347\x01\n".encode() + b"msg 3 \xff\nget ")
+    server.run(0.1)
+    proxy.send(b"chatLog\r\n")
+    assert proxy.hear() == "chatLog a b  c,\u00e4\u2028\U0001f347\x01"
+    assert server.event("refused:").endswith(":msg with a text that is not UTF-8")
+
+
+def test_a_line_that_is_too_long_ends_only_its_connection():
+    server = alone()
+    proxy, other = server.proxy(), server.proxy()
+    proxy.send(b"x" * 131_073)
+    assert proxy.ends_within(1.0)
+    other.say("msg 1 y", "x" * 131_072, "get chatLog")
+    assert other.hear() == "chatLog y"
+
+
+def test_what_does_not_fit_into_a_datagram_is_refused_and_the_longest_that_does_arrives():
+    line = Line(3)
+    servers = line.start_all(key=b"secret")
+    proxy = servers[0].proxy()
+    proxy.say("msg 1 " + "x" * 59_900)
+    excess = int(servers[0].event("refused:").split("too long by ")[1].split()[0])
+    assert 0 < excess < 200
+    proxy.say("msg 2 " + "y" * (59_900 - excess + 1), "msg 3 " + "z" * (59_900 - excess))
+    line.run(1.0)
+    assert [server.log() for server in servers] == [["z" * (59_900 - excess)]] * 3
+
+
+def test_one_proxy_too_many_is_refused_and_the_others_stay(monkeypatch):
+    monkeypatch.setattr(chat_server, "PROXIES", 2)
+    server = alone()
+    proxies = [server.proxy() for _ in range(3)]
+    assert proxies[2].ends_within(1.0) and not proxies[0].closed
+    assert server.event("refused:").endswith(":2 proxies are connected")
+    proxies[1].hang_up()
+    server.run(0.1)
+    assert server.log() == []
+
+
+def test_a_proxy_may_be_silent_for_as_long_as_it_likes():
+    server = alone()
+    proxy = server.proxy()
+    server.run(600.0)
+    proxy.say("get chatLog")
+    assert proxy.hear() == "chatLog <empty>"
+
+
+def test_a_long_log_waits_for_its_proxy_while_others_talk_and_its_next_lines_follow():
+    server = alone()
+    proxy, other = server.proxy(), server.proxy()
+    proxy.say(*[f"msg {number} " + "x" * 50_000 for number in range(50)])
+    server.run(1.0)
+    proxy.stop_reading()
+    proxy.say("get chatLog", "msg 1 after")
+    server.run(20.0)
+    other.say("msg 1 small", "get chatLog")
+    assert other.hear().split(",")[50:] == ["small"]
+    proxy.read_on()
+    assert len(proxy.hear(5.0)) == len("chatLog ") + 50 * 50_001 - 1
+    server.run(0.1)
+    other.say("get chatLog")
+    assert other.hear(5.0).split(",")[50:] == ["small", "after"]
+
+
+def test_no_logs_are_made_for_a_proxy_that_has_hung_up(monkeypatch):
+    made, make = [], chat_server.chat_log
+    monkeypatch.setattr(chat_server, "chat_log", lambda lines: made.append(1) or make(lines))
+    server = alone()
+    proxy = server.proxy()
+    proxy.stop_reading()
+    proxy.say("msg 1 " + "x" * 50_000, *["get chatLog"] * 1_000)
+    server.run(1.0)
+    proxy.break_off()
+    server.run(5.0)
+    assert not server.node.links and len(made) < 20
+
+
+def test_a_crash_ends_the_server_without_a_last_line_and_nothing_behind_it_is_done():
+    server = alone()
+    proxy = server.proxy()
+    proxy.say("msg 1 before", "crash", "msg 2 behind")
+    assert proxy.ends_within(1.0) and server.crashed
+    assert server.events()[-1].endswith(":before")
+
+
+# Rumors. Without anti-entropy, so that it hides nothing.
+
+def test_a_message_is_told_at_once_and_after_an_answer_no_more():
+    for answer in ("took", "knew"):
+        server, hand = with_neighbour()
+        server.proxy().say("msg 1 text")
+        told = hand.hear("rumor:gmessage:")
+        origin = told.split(":", 2)[2].rpartition(":")[0]
+        run, _, number = origin.partition(":")[2].rpartition(":")
+        hand.say(f"status:{answer}:{run}={number}")
+        assert hand.count(":text", 5.0) == 0
+
+
+def test_a_neighbour_that_does_not_answer_is_told_four_times_and_then_no_more():
+    server, hand = with_neighbour()
+    proxy = server.proxy()
+    proxy.say("msg 1 text")
+    assert hand.count(":text", 0.1) == 1
+    assert hand.count(":text", 5.0) == 3
+    proxy.say("msg 2 more")
+    assert hand.count(":more", 5.0) == 0
+
+
+def test_who_lives_and_has_not_got_one_rumor_is_told_others():
+    server, hand = with_neighbour()
+    proxy = server.proxy()
+    proxy.say("msg 1 text")
+    server.run(0.5)
+    hand.say("status:sent")
+    assert hand.count(":text", 5.0) == 0
+    proxy.say("msg 2 more")
+    assert hand.count(":more", 0.1) == 1
+
+
+def test_who_was_silent_is_told_the_digest_and_new_rumors_as_soon_as_it_says_something():
+    server, hand = with_neighbour(antientropy_interval=1000.0)
+    proxy = server.proxy()
+    proxy.say("msg 1 text")
+    server.run(5.0)
+    hand.lines.clear()
+    hand.say("status:sent")
+    hand.hear("status:digest:")
+    proxy.say("msg 2 more")
+    assert hand.count(":more", 0.1) == 1
+
+
+def test_who_was_frozen_calls_nobody_silent_whose_answer_waits():
+    server, hand = with_neighbour()
+    proxy = server.proxy()
+    proxy.say("msg 1 text")
+    run, number = hand.hear("rumor:").split(":", 2)[2].rsplit(":", 2)[0].partition(":")[2], 1
+    server.world.freeze()
+    hand.say(f"status:took:{run}={number}")
+    server.run(5.0)
+    server.world.thaw()
+    server.run(2.0)
+    proxy.say("msg 2 more")
+    assert hand.count(":more", 0.1) == 1
+
+
+def test_a_rumor_is_answered_and_its_source_is_not_told_it():
+    server, hand = with_neighbour()
+    hand.say(f"rumor:{gossip(A, 1)}", f"rumor:{gossip(A, 2)}")
+    assert hand.hear("status:took") == f"status:took:{RUN}=1-2"
+    hand.say(f"rumor:{gossip(A, 2)}", f"rumor:{gossip(A, 3)}")
+    assert hand.hear("status:took") == f"status:took:{RUN}=3"
+    assert hand.hear("status:knew") == f"status:knew:{RUN}=2"
+    assert hand.count("rumor:", 2.0) == 0 and received(server) == ["hello"] * 3
+
+
+def test_who_tells_a_message_itself_need_not_answer_it():
+    line = Line(3)
+    line.start(1, antientropy_interval=0.0)
+    left, right = line.hand(0), line.hand(2)
+    left.say(f"rumor:{gossip(A, 1)}", to=1)
+    right.hear(f"rumor:{gossip(A, 1)}")
+    right.say(f"rumor:{gossip(A, 1)}", to=1)
+    assert right.count(gossip(A, 1), 5.0) == 0
+
+
+def test_a_proxy_that_says_much_waits_for_answers_and_not_for_ever():
+    server, hand = with_neighbour()
+    hand.say("status:sent")
+    server.proxy().say(*[f"msg 1 {'x' * 1_000} {number}" for number in range(300)])
+    server.run(0.1)
+    assert 50 < len(server.events("generated:")) < 150
+    server.run(5.0)
+    assert len(server.events("generated:")) == 300
+
+
+def test_a_crash_sends_what_was_said_before_it_to_a_neighbour_that_is_silent():
+    server, hand = with_neighbour()
+    proxy = server.proxy()
+    proxy.say("msg 1 early")
+    server.run(2.0)
+    proxy.say("msg 1 last", "crash")
+    told = hand.hear("rumor:"), hand.hear("rumor:")
+    while not told[1].endswith(":last"):
+        told = told[1], hand.hear("rumor:")
+    assert told[0].endswith(":early")
+
+
+# Datagrams.
+
+NO_KEY, NOT_SIGNED = "signed, and no key was given", "not signed, and a key was given"
+WRONG = "signed with another key, or for somebody else"
+
+
+def test_only_the_neighbours_count():
+    line = Line(3)
+    server = line.start(0)
+    line.hand(2).say(f"rumor:{gossip(A, 7)}")
+    assert server.log() == [] and not server.events("connected:")
+
+
+def test_a_key_keeps_out_who_has_none():
+    key, line = b"secret", Line(2)
+    server, hand = line.start(0, key), line.hand(1)
+    told = f"rumor:{gossip(A, 1)}"
+    hand.say(told)
+    hand.say(told, key=b"wrong")
+    assert server.events("refused:") == [f"refused:{line.udp[1]}:{reason}"
+                                         for reason in (NOT_SIGNED, WRONG)]
+    assert server.log() == [] and not server.events("connected:")
+    hand.say(told, key=key)
+    assert server.log() == ["hello"]
+    signed, _, content = next(datagram for datagram in hand.datagrams
+                              if b"status:took" in datagram).partition(b"\n")
+    assert len(signed) == 64 and content.startswith(b"status:took:")
+
+
+@pytest.mark.parametrize("keys, reasons", [
+    ((b"secret", None), (NOT_SIGNED, NO_KEY)), ((b"secret", b"other"), (WRONG, WRONG))])
+def test_servers_that_share_no_key_take_nothing_from_each_other_and_say_so_once(keys, reasons):
+    line = Line(2)
+    servers = [line.start(own_id, key) for own_id, key in enumerate(keys)]
+    for server in servers:
+        server.proxy().say("msg 1 text")
+    line.run(10.0)
+    for server, other, reason in zip(servers, servers[::-1], reasons):
+        assert server.events("refused:") == [f"refused:{other.address}:{reason}"]
+        assert server.log() == ["text"] and not server.events("connected:")
+
+
+def test_a_torn_datagram_is_dropped_and_the_first_of_each_neighbour_is_written_down():
+    line = Line(3)
+    server, left, right = line.start(1), line.hand(0), line.hand(2)
+    for _ in range(3):
+        left.post(b"torn", 1)
+        right.post(b"0" * 64 + b"\nstatus:sent\n", 1)
+    assert server.events("refused:") == [f"refused:{left.world.address}:not of whole lines",
+                                         f"refused:{right.world.address}:{NO_KEY}"]
+
+
+@pytest.mark.parametrize("line, says", [
+    ("leave:127.0.0.1:20001", "leave is not expected from a chat server"),
+    ("nonsense", "unknown line b'nonsense'"), (f"rumor:{gossip(A, 0)}", "malformed")])
+def test_a_line_that_no_server_says_is_refused_and_those_behind_it_are_dropped(line, says):
+    server, hand = with_neighbour()
+    hand.say(f"rumor:{gossip(A, 1)}", line, f"rumor:{gossip(A, 2)}")
+    assert says in server.event("refused:")
+    hand.say(f"rumor:{gossip(A, 3)}")
+    assert len(received(server)) == 2
+
+
+def test_garbage_changes_nothing():
+    server, hand = with_neighbour(antientropy_interval=1.0)
+    rng = random.Random(3)
+    good = [f"rumor:{gossip(A, 7)}", "status:digest:" + "0" * 32, "status:sent",
+            f"status:seen:{RUN}=1-9223372036854775807", f"status:want:{RUN}=1",
+            f"status:took:{RUN}=1-9223372036854775807", "status:parts:" + "f" * 512]
+    for _ in range(1_000):
+        data = bytearray(f"{rng.choice(good)}\n{rng.choice(good)}\n".encode())
+        for _ in range(rng.randrange(4)):
+            data[rng.randrange(len(data))] = rng.randrange(256)
+        hand.post(bytes(data[:rng.randrange(len(data) + 1)] if rng.random() < 0.3 else data))
+    hand.post(b"")
+    hand.say(f"rumor:{gossip(A, 1, 'the last', start=8)}")
+    assert "the last" in server.log()
+
+
+# Who is there, and the end.
+
+def test_who_is_silent_is_written_down_and_who_comes_back():
+    line = Line(2)
+    one, other = line.start_all()
+    assert one.event("connected:") == f"connected:{other.address}"
+    other.world.kill()
+    assert one.event("disconnected:", 6.0) == f"disconnected:{other.address}:silent"
+    assert one.events()[-1] == f"degree:{one.address}=>0"
+    line.start(1)
+    assert one.event("connected:") == f"connected:{other.address}"
+
+
+def test_a_server_that_was_frozen_calls_nobody_gone():
+    one, other = Line(2).start_all()
+    one.freeze(20.0)
+    one.run(25.0)
+    assert one.events("late:")[1:] and not one.events("disconnected:")
+    assert other.events("disconnected:")
+
+
+def leave(server) -> None:
+    server.world.do("life line", server.node.leave)
+
+
+@pytest.mark.parametrize("agreed", [False, True])
+def test_a_server_does_not_end_before_its_neighbour_says_that_it_knows_the_same(agreed):
+    server, hand = with_neighbour(antientropy_interval=1.0)
+    digest = hand.hear("status:digest:")
+    hand.say(digest if agreed else "status:digest:" + "f" * 32)
+    leave(server)
+    server.run(1.0)
+    assert not server.node.stopping
+    hand.say(digest)
+    server.run(0.5)
+    assert server.events()[-1] == "stopped:quit"
+
+
+def test_a_server_reads_what_its_proxy_has_said_before_it_ends():
+    server = Line(1).start(0)
+    proxy = server.proxy()
+    proxy.say(*[f"msg 1 {number}" for number in range(1_000)])
+    proxy.hang_up()
+    leave(server)
+    server.run(2.0)
+    assert len(server.events("generated:")) == 1_000 and server.events()[-1] == "stopped:quit"
+
+
+def test_a_server_with_a_neighbour_that_never_answers_ends_after_a_while():
+    server, hand = with_neighbour(antientropy_interval=1.0)
+    hand.say("status:digest:" + "f" * 32)
+    leave(server)
+    server.run(4.2)
+    assert server.events()[-1] == "stopped:quit"

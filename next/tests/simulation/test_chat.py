@@ -1,0 +1,153 @@
+"""Lines of chat servers, with lost datagrams, frozen and killed servers."""
+
+import random
+
+import pytest
+
+from tests.tools.chat import Line, Server, received
+
+
+def same_logs(servers: list[Server], seconds: float) -> bool:
+    """Let time pass until all have the same texts; return whether it is in time."""
+    return servers[0].pass_until(
+        lambda: len({server.node.messages.digest() for server in servers}) == 1, seconds)
+
+
+def test_a_line_of_eight_has_the_same_texts_everywhere_once():
+    line = Line(8)
+    servers = line.start_all()
+    for own_id, server in enumerate(servers):
+        server.proxy().say(*[f"msg {number} {own_id}/{number}" for number in range(40)])
+    line.run(0.5)
+    expected = sorted(f"{own_id}/{number}" for own_id in range(8) for number in range(40))
+    assert [sorted(server.log()) for server in servers] == [expected] * 8
+    assert [len(received(server)) for server in servers] == [280] * 8
+
+
+def test_each_servers_own_messages_stand_in_their_order():
+    line = Line(3, loss=0.3)
+    servers = line.start_all()
+    proxy = servers[0].proxy()
+    for number in range(50):
+        proxy.say(f"msg 1 {number:02}")
+        line.run(0.01)
+    assert same_logs(servers, 30.0)
+    assert servers[2].log() == [f"{number:02}" for number in range(50)]
+
+
+@pytest.mark.parametrize("loss, copies", [(0.0, 1.0), (0.3, 2.2)])
+def test_without_anti_entropy_rumors_alone_bring_everything(loss, copies):
+    """With 30 % of loss a rumor needs 1 / (0.7 · 0.7) tries until its answer comes, 4 at most."""
+    line = Line(4, loss)
+    servers = line.start_all(antientropy_interval=0.0)
+    posted = count_rumors(servers)
+    proxy = servers[0].proxy()
+    for number in range(300):
+        proxy.say(f"msg 1 {number}")
+        line.run(0.02)
+    line.run(2.0)
+    texts = [len(received(server)) for server in servers[1:]]
+    assert min(texts) >= (300 if loss == 0.0 else 280)
+    assert sum(posted) <= copies * (300 + sum(texts[:2]))
+
+
+def count_rumors(servers: list[Server]) -> list[int]:
+    """Return a list to which the numbers of rumors are added that are posted from now on."""
+    posted = []
+    for server in servers:
+        def post(data, to, door, post=server.world.post):
+            posted.append(data.count(b"rumor:"))
+            post(data, to, door)
+        server.world.post = post
+    return posted
+
+
+def test_without_anti_entropy_ten_thousand_texts_at_once_arrive():
+    line = Line(2)
+    server, other = line.start_all(antientropy_interval=0.0)
+    server.proxy().say(*[f"msg 1 {number}" for number in range(10_000)])
+    line.run(2.0)
+    assert other.log() == [str(number) for number in range(10_000)]
+
+
+def test_without_anti_entropy_a_killed_server_hides_nothing_of_the_others():
+    line = Line(3)
+    servers = line.start_all(antientropy_interval=0.0)
+    servers[2].world.kill()
+    posted = count_rumors(servers[1:2])
+    servers[0].proxy().say("msg 1 one")
+    line.run(2.0)
+    servers[0].proxy().say("msg 1 two")
+    line.run(2.0)
+    assert received(servers[1]) == ["one", "two"]
+    assert sum(posted) == 4, "the dead one is told four times, and then no more"
+
+
+def test_a_restarted_server_has_everything_again_older_runs_first():
+    line = Line(3)
+    servers = line.start_all()
+    servers[1].proxy().say(*[f"msg 1 m{number}" for number in range(30)])
+    line.run(1.0)
+    servers[1].world.kill()
+    servers[0].proxy().say("msg 1 left")
+    servers[2].proxy().say("msg 1 right")
+    line.run(1.0)
+    servers[1] = line.start(1)
+    assert same_logs(servers, 2.0)
+    texts = received(servers[1])
+    first = texts.index("m0")
+    assert texts[first:first + 30] == [f"m{number}" for number in range(30)]
+    servers[1].proxy().say("msg 1 new")
+    line.run(0.5)
+    for server in servers:
+        assert sorted(server.log()) == sorted([*(f"m{n}" for n in range(30)), "left", "right",
+                                               "new"])
+
+
+def test_servers_that_differ_for_good_are_in_no_haste():
+    line = Line(2)
+    one = line.start(0, cache_size=1)
+    texts = ["x" * 50_000 + str(number) for number in range(3)]
+    one.node.messages.dropped.clear()
+    one.proxy().say(*[f"msg 1 {text}" for text in texts])
+    line.run(0.5)
+    other = line.start(1, cache_size=1)
+    line.run(5.0)
+    made = line.net.made
+    line.run(5.0)
+    assert line.net.made - made < 200, (one.node.messages.digest(), other.node.messages.digest())
+
+
+@pytest.mark.parametrize("chance", range(8))
+def test_with_loss_freezes_and_kills_all_logs_agree_in_the_end(chance):
+    rng = random.Random(chance)
+    line = Line(rng.randint(2, 6), rng.choice([0.0, 0.05, 0.3]), chance,
+                rng.choice([(0.0002, 0.001), (0.005, 0.02)]))
+    servers = line.start_all()
+    kept = set()
+    for number in range(rng.randint(10, 30)):
+        line.run(rng.uniform(0.1, 1.5))
+        own_id = rng.choice(line.ids)
+        server, kind = line.servers[own_id], rng.choice(["say", "say", "say", "freeze", "kill"])
+        if server.world.is_frozen:
+            continue
+        if kind == "say":
+            texts = [f"{number}/{own_id}/{count}" for count in range(rng.choice([1, 5, 400]))]
+            server.proxy().say(*[f"msg 1 {text}" for text in texts])
+            kept.update(texts)
+        elif kind == "freeze":
+            server.freeze(rng.uniform(0.2, 6.0))
+        else:
+            server.world.kill()
+            kept = {text for text in kept if text.split("/")[1] != str(own_id)}
+            line.start(own_id)
+    line.run(10.0)
+    servers = list(line.servers.values())
+    assert same_logs(servers, 50.0)
+    logs = [server.log() for server in servers]
+    assert kept <= set(logs[0]) and all(len(set(log)) == len(log) for log in logs)
+    assert not [event for server in servers for event in server.events("refused:")]
+    for server in servers:
+        server.world.do("life line", server.node.leave)
+    line.run(8.0)
+    assert all(server.events()[-1] == "stopped:quit" for server in servers)
