@@ -7,7 +7,7 @@ from grapevine.addresses import address_of
 from grapevine.chat.doorstep import HOST, UDP_BASE, take_doors
 from grapevine.chat.server import CHAT, ChatServer
 from grapevine.terminal.command_line import (
-    OUTPUTS, CommandError, Parser, add_settings, cannot_listen, count, load, parse_port)
+    OUTPUTS, Parser, add_settings, cannot_listen, count, load, parse_port)
 from grapevine.terminal.programs import (
     block_signals, open_output, prepare_descriptors, wait_for_end)
 from grapevine.terminal.screen import Screen

@@ -61,7 +61,8 @@ class ChatServer(Gossiper):
         return Telling(self)
 
     def start(self) -> None:
-        self.comparing = self.keep("anti-entropy", self.compare_all)
+        at = 0.0 if self.settings.antientropy_interval else math.inf
+        self.comparing = self.keep("anti-entropy", self.compare_all, at)
         self.world.hear(self.heard_datagram, UDP)
         self.world.listen(self.accept_proxy, TCP)
 
@@ -71,12 +72,8 @@ class ChatServer(Gossiper):
     # Anti-entropy: at the start, every second, and sooner while a neighbour differs.
 
     def compare_all(self, now: float) -> float:
-        """Compare with all neighbours if that is due; return when it is due next."""
-        interval = self.settings.antientropy_interval
-        pause = min(HASTE, interval) if self._is_in_haste() else interval
-        if not interval or now < self._compared_at + pause:
-            return self._compared_at + pause if interval else math.inf
-        self._compared_at = now
+        """Compare with all neighbours; return when that is due next."""
+        interval, self._compared_at = self.settings.antientropy_interval, now
         for link in self.gossips():
             self.compare(link)
             is_over = link.heard is not None and now - link.heard > interval * SILENCE
@@ -84,7 +81,11 @@ class ChatServer(Gossiper):
                 link.heard = None
                 self.output.write(f"disconnected:{link.peer}:silent", self._degree())
         self.fetch()
-        return now + pause
+        return now + (HASTE if self._is_in_haste() else interval)
+
+    def _compare_soon(self) -> None:
+        if self.settings.antientropy_interval:
+            self.comparing.by(self._compared_at + HASTE)
 
     def _is_in_haste(self) -> bool:
         return any(link.differs and link.heard is not None for link in self.gossips())
@@ -129,7 +130,7 @@ class ChatServer(Gossiper):
         differed, link.differs = link.differs, (
             status.verb != "digest" or not self.sync.agrees(link, status.digest, self.now()))
         if link.differs:
-            self.comparing.hurry()
+            self._compare_soon()
         elif differed:
             self.compare(link)  # because it may wait to hear that we agree
 
@@ -215,7 +216,7 @@ class ChatServer(Gossiper):
         self._news_at = self.now()
         for link in self.gossips():
             link.differs = self.settings.antientropy_interval > 0
-        self.comparing.hurry()
+        self._compare_soon()
         self._leave_when_heard(self.now() + LAST_WORDS)
 
     def _leave_when_heard(self, until: float) -> None:

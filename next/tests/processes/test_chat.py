@@ -1,0 +1,263 @@
+"""Chat servers and their console as processes: sessions, starts, ends, errors."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from tests.tools.programs import (
+    DEADLINE, ROOT, OutputFile, Program, free_ports, is_clean, wait_until)
+
+
+def free_udp_range(size: int) -> int:
+    """Return the first of so many free UDP ports in a row."""
+    while True:
+        [first] = free_ports(1)
+        socks = [socket.socket(type=socket.SOCK_DGRAM) for _ in range(size)]
+        try:
+            for port, sock in enumerate(socks, first):
+                sock.bind(("127.0.0.1", port))
+            return first
+        except OSError:
+            continue
+        finally:
+            for sock in socks:
+                sock.close()
+
+
+def listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), 1.0).close()
+    except OSError:
+        return False
+    return True
+
+
+class Folder:
+    """The flags of a line of servers, and the programs that a test starts there."""
+
+    def __init__(self, path):
+        self.path, self.base = path, free_udp_range(4)
+        self.flags = ["--udp-base", str(self.base), "--outputs", str(path / "out")]
+        self.programs: list[Program] = []
+
+    def server(self, own_id: int, size: int, port: int, *more) -> Program:
+        arguments = [ROOT / "peer.py", "--quiet", "--chat", own_id, size, port, *self.flags, *more]
+        self.programs.append(Program(arguments, self.path / f"screen_{len(self.programs)}"))
+        return self.programs[-1]
+
+    def file(self, own_id: int) -> OutputFile:
+        return OutputFile(self.path / "out" / f"peer_127.0.0.1_{self.base + own_id}.txt")
+
+    def console(self, *lines: str, more=()) -> tuple[int, str, str]:
+        """Carry out lines; return the exit code, the output, and the errors."""
+        done = subprocess.run(
+            [sys.executable, ROOT / "runner.py", "console", *self.flags, *more],
+            input="".join(f"{line}\n" for line in lines).encode(), capture_output=True, timeout=60)
+        return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+    def neighbour(self, own_id: int) -> socket.socket:
+        """Return a bare socket in place of a server."""
+        sock = socket.socket(type=socket.SOCK_DGRAM)
+        sock.bind(("127.0.0.1", self.base + own_id))
+        sock.settimeout(DEADLINE)
+        return sock
+
+    def close(self) -> None:
+        for program in self.programs:
+            program.close()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = Folder(tmp_path)
+    yield folder
+    folder.close()
+
+
+def starts(ports: list[int]) -> list[str]:
+    return [f"{number} start {len(ports)} {port}" for number, port in enumerate(ports)]
+
+
+def gets(count: int) -> list[str]:
+    return [f"{number} get chatLog" for number in range(count)]
+
+
+# Sessions of a console.
+
+def test_four_servers_have_the_same_four_texts(folder):
+    ports, key = free_ports(4), folder.path / "key"
+    key.write_bytes(b"a secret of thirty-two bytes....\n")
+    texts = ["First, with a comma", "second  text", "\u00e4\u4e2d\U0001f347", " x "]
+    messages = [f"{number} msg {number} {text}" for number, text in enumerate(texts)]
+    code, out, err = folder.console(*starts(ports), *gets(1), *messages, *gets(4), "exit", "what",
+                                    more=["--chat-key", key])
+    assert (code, err) == (0, "")
+    empty, *logs, end = out.split("\n")
+    assert (empty, end) == ("<empty>", "") and len(logs) == 4
+    for log in logs:
+        assert all(f",{text}," in f",{log}," for text in texts)
+        assert len(log) == len(",".join(texts))
+    assert all(folder.file(number).events()[-1] == "stopped:quit" for number in range(4))
+
+
+def test_a_server_that_crashed_and_came_back_elsewhere_has_everything(folder):
+    ports = free_ports(4)
+    code, out, err = folder.console(
+        *starts(ports[:3]), "0 msg 0 a", "1 msg 1 b", "1 crash", "0 msg 2 c", "2 msg 3 d",
+        f"1 start 3 {ports[3]}", "1 msg 4 e", *gets(3))
+    assert (code, err) == (0, "")
+    assert [sorted(line.split(",")) for line in out.splitlines()] == [["a", "b", "c", "d", "e"]] * 3
+
+
+@pytest.mark.parametrize("number, code", [
+    (signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, -signal.SIGTERM), (signal.SIGINT, 130)])
+def test_servers_end_when_their_console_is_killed(folder, number, code):
+    ports = free_ports(2)
+    program = Program([ROOT / "runner.py", "console", *folder.flags], folder.path / "screen")
+    folder.programs.append(program)
+    program.type(*starts(ports), *gets(2))
+    program.shows("<empty>")
+    assert all(map(listens, ports))
+    program.send(number)
+    assert program.code() == code and is_clean(program.shown())
+    wait_until(lambda: not any(map(listens, ports)))
+
+
+def test_a_server_that_was_started_by_hand_lives_on(folder):
+    [port] = free_ports(1)
+    by_hand = folder.server(0, 1, port)
+    wait_until(lambda: listens(port))
+    for expected in ("a\n", "a,a\n"):
+        assert folder.console(f"0 start 1 {port}", "0 msg 1 a", "0 get chatLog",
+                              more=["--settle", "0"]) == (0, expected, "")
+    assert by_hand.process.poll() is None
+
+
+def test_why_a_server_cannot_start_is_one_line(folder):
+    [port] = free_ports(1)
+    with folder.neighbour(0):
+        code, out, err = folder.console(f"0 start 1 {port}")
+    assert (code, out) == (0, "")
+    assert err == (f"runner.py console: server 0 did not start: peer.py: port {folder.base} is in "
+                   "use\n")
+
+
+def test_what_was_said_last_arrives_before_the_servers_end(folder):
+    code, out, err = folder.console(
+        *starts(free_ports(2)), *(f"0 msg {number} text {number}" for number in range(5_000)))
+    assert (code, out, err) == (0, "", "")
+    assert len(folder.file(0).events("generated:")) == 5_000
+    assert len(folder.file(1).events("received:")) == 5_000
+
+
+# Starts and ends.
+
+def test_a_server_listens_within_a_tenth_of_a_second(folder):
+    """The quickest of some starts, because others may keep the machine busy."""
+    took = []
+    while len(took) < 15 and min(took, default=1.0) > 0.1:
+        [port], began = free_ports(1), time.monotonic()
+        program = folder.server(0, 1, port)
+        while not listens(port):
+            assert time.monotonic() < began + DEADLINE
+        took.append(time.monotonic() - began)
+        with socket.create_connection(("127.0.0.1", port), DEADLINE) as sock:
+            sock.sendall(b"get chatLog\n")
+            assert sock.recv(100) == b"chatLog <empty>\n"
+        program.kill()
+    assert min(took) < 0.1, took
+
+
+def test_a_crash_sends_what_stood_before_it(folder):
+    [port], got = free_ports(1), {0: [], 2: []}
+    socks = {own_id: folder.neighbour(own_id) for own_id in got}
+    server = folder.server(1, 3, port)
+    wait_until(lambda: listens(port))
+    said = [f"text {number} " + "x" * 200 for number in range(500)]
+
+    def collect(own_id: int) -> None:
+        while len(got[own_id]) < len(said):
+            got[own_id] += [line.split(b":", 7)[7].decode() for line in
+                            socks[own_id].recv(65_536).splitlines() if line.startswith(b"rumor:")]
+            took = b"status:took:127.0.0.1:1:1=1\n"  # it lives
+            socks[own_id].sendto(took, ("127.0.0.1", folder.base + 1))
+
+    readers = [threading.Thread(target=collect, args=(own_id,), daemon=True) for own_id in got]
+    for reader in readers:
+        reader.start()
+    with socket.create_connection(("127.0.0.1", port), DEADLINE) as proxy:
+        proxy.sendall("".join(f"msg 1 {text}\n" for text in said).encode()
+                      + b"crash\nmsg 1 no\n")
+        assert server.code() == 1
+    for reader in readers:
+        reader.join(DEADLINE)
+    for sock in socks.values():
+        sock.close()
+    assert all(set(texts) == set(said) for texts in got.values())
+    assert folder.file(1).events()[-1].endswith(said[-1])
+
+
+def test_a_port_that_is_held_for_a_moment_is_waited_for(folder):
+    held, [port] = folder.neighbour(0), free_ports(1)
+    release = threading.Timer(0.5, held.close)
+    server = folder.server(0, 3, port)
+    release.start()
+    folder.file(0).event("started:peer:")
+    release.join()
+    server.send(signal.SIGTERM)
+    assert server.code() == 130 and server.shown() == ""
+    assert folder.file(0).events()[-1] == "stopped:interrupted"
+
+
+@pytest.mark.parametrize("arguments, says", [
+    (["0", "0", "5000"], "ID is from 0 to N-1"),
+    (["x", "1", "5000"], "argument --chat: 'x' is not a whole number"),
+    (["0", "9" * 5_000, "5000"], "is not a whole number"), (["0", "1", "70000"], "is not a port"),
+    (["0", "1"], "expected 3 arguments"),
+    (["0", "1", "5000", "--chat-key", "nofile"], "cannot read nofile"),
+    (["0", "1", "5000", "--chat-key", os.devnull], "is empty; write a secret into it"),
+    (["0", "1", "5000", "--udp-base", "65535", "--liveness-interval", "3"], "unrecognized"),
+    (["0", "2", "5000", "--udp-base", "65535"], "leaves no UDP port")])
+def test_a_wrong_command_line_is_one_line_and_exit_2(tmp_path, arguments, says):
+    program = Program([ROOT / "peer.py", "--chat", *arguments], tmp_path / "screen")
+    assert program.code() == 2
+    assert says in program.shown() and program.shown().count("\n") == 1
+    program.close()
+
+
+def test_the_scripts_of_the_readme_run_servers_under_a_stock_proxy(folder):
+    """`process` starts a server, `stopall` ends those that it has started, and nothing else."""
+    readme = (ROOT / "grapevine" / "chat" / "README.md").read_text()
+    scripts = {}
+    for name in ("process", "stopall"):
+        at = readme.index(f"# {name}:")
+        block = readme[readme.rindex("```sh\n", 0, at) + 6:readme.index("```", at)]
+        scripts[name] = folder.path / name
+        scripts[name].write_text(block.replace("python3 -S", f"{sys.executable} -S")
+                                 .replace("/path/to/grapevine", str(ROOT)))
+        scripts[name].chmod(0o755)
+    ports, bystander = free_ports(2), Program(["-S", "-c", "input()"], folder.path / "bystander")
+    folder.programs.append(bystander)
+    (folder.path / "chat_pids").write_text(f"{bystander.process.pid}\n")  # a server's once
+    started = [subprocess.Popen([scripts["process"], str(own_id), "2", str(port), *folder.flags],
+                                stdin=subprocess.DEVNULL, cwd=folder.path)
+               for own_id, port in enumerate(ports)]
+    try:
+        for own_id, process in enumerate(started):
+            folder.file(own_id).event("connected:")
+            args = subprocess.run(["ps", "-ww", "-o", "args=", "-p", str(process.pid)],
+                                  capture_output=True, text=True, timeout=30).stdout
+            assert str(scripts["process"]) in args, "some courses end servers by this name"
+        subprocess.run([scripts["stopall"]], check=True, cwd=folder.path, timeout=30)
+        assert [process.wait(30) for process in started] == [130, 130]
+        assert bystander.process.poll() is None
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
