@@ -27,6 +27,7 @@ RUN_GAPS = 1_000  # intervals in one run
 ALL_GAPS = 200_000  # intervals beyond the first of each run: of named origins, and of all others
 RUNS = 30_000  # runs, beyond which there is room for named origins alone
 RUNS_OF_NAMED = 8  # runs of one named origin, beyond RUNS
+VECTOR_BYTES = 4 << 20  # of what is told at once of all that was seen; half of a link's backlog
 
 sha256 = hashlib.sha256
 
@@ -246,10 +247,18 @@ class Messages:
         return f"{functools.reduce(operator.xor, self.slices()):032x}"
 
     def vector(self, mask: int) -> bytes:
-        """Return the lines that tell what was seen of the runs in some slices."""
-        return wire.say_entries("seen", [wire.entry(run.key, run.seen.ranges())
-                                         for run in self.runs.values()
-                                         if mask >> run.slice & 1 and len(run.seen)])
+        """Return the lines that tell what was seen of the runs in some slices. If that is too much,
+        those with most gaps are left out: honest runs have few, and nobody's gaps may end a link.
+        """
+        runs = [run for run in self.runs.values() if mask >> run.slice & 1 and len(run.seen)]
+        entries, room = [], VECTOR_BYTES
+        for run in sorted(runs, key=lambda run: len(run.seen)):
+            entry = wire.entry(run.key, run.seen.ranges())
+            room -= len(entry) + 1
+            if room < 0:
+                break
+            entries.append(entry)
+        return wire.say_entries("seen", entries)
 
     def lacking(self, entries: Entries) -> Entries:
         """Return what was not seen here of another's vector, and has room."""

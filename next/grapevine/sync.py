@@ -120,7 +120,7 @@ class Sync:
         if now >= talk.vain_until:
             talk.vain.clear()
         size = sum(map(len, talk.offer.values()))
-        for run, ranges in sorted(self._messages.lacking(entries), key=_start_of):
+        for run, ranges in sorted(self._messages.lacking(entries), key=_fewest_first):
             if run in talk.vain:
                 ranges = _without(ranges, talk.vain[run])
             size += len(ranges) - len(talk.offer.get(run, ()))
@@ -221,6 +221,8 @@ def _without(ranges: list, dropped: Intervals) -> list:
     return [gap for first, last in ranges for gap in dropped.missing(first, last)]
 
 
-def _start_of(item: tuple) -> int:
-    """Return the START of a run: older runs are fetched first."""
-    return int(item[0].rpartition(b":")[2])
+def _fewest_first(item: tuple) -> tuple[int, int]:
+    """Return by what runs are ordered: those of which few ranges are lacking are fetched first, so
+    that runs full of gaps keep no others waiting; then the older ones."""
+    run, ranges = item
+    return len(ranges), int(run.rpartition(b":")[2])

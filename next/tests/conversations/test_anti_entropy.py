@@ -4,6 +4,7 @@ The session in grapevine/WIRE.md, and the digests there, are kept here."""
 
 import zlib
 
+import grapevine.messages
 from peer import Peer
 from tests.tools.virtual import NODE, End, Scene, gossip, neighbour, seed_of
 
@@ -246,3 +247,21 @@ def test_what_had_no_room_is_fetched_once_a_seed_has_named_its_origin():
     assert [line.partition(":")[0] for line in compare()] == ["parts", "want"]
     end.say(gossip(C, 1), "status:sent")
     assert scene.event(f"received:{A}:{gossip(C, 1)}")
+
+
+def test_gaps_of_others_neither_end_the_link_of_a_newcomer_nor_hide_a_run_without_any(monkeypatch):
+    """Whoever fills all gaps with large numbers would make a vector of more than 8 MiB, which
+    waits for a newcomer that has to hear everything; and its link would end, whenever it comes."""
+    monkeypatch.setattr(grapevine.messages, "VECTOR_BYTES", 60_000)
+    end, = neighbours(A, rate=0)
+    for start in range(1, 9):
+        end.say(*[gossip(A, 10**18 + 2 * at, "", start) for at in range(500)])
+    end.say(gossip(B, 1))
+    end.scene.run(0.1)
+    newcomer = neighbour(end.scene, C)
+    newcomer.say(f"status:digest:{NOTHING}", f"status:show:{ALL}")
+    seen = [line for line in newcomer.hear_all(0.5) if line.startswith("status:seen:")]
+    assert seen[0].startswith(f"status:seen:{B}:7=1 "), "what has fewest gaps comes first"
+    assert 40_000 < sum(map(len, seen)) <= 61_000
+    newcomer.say(f"status:seen:{A}:9={','.join(str(2 * at) for at in range(1, 100))} {B}:8=1")
+    assert newcomer.hear_until("status:want:").startswith(f"status:want:{B}:8=1 ")
