@@ -2,7 +2,8 @@
 
 An address is written `127.0.0.1:5001` or `[::1]:5001`, in lists `127.0.0.1#5001`. Seeds may also
 have a name, which leads to an address when it is looked up. Ports cost nothing and IPs do, so a
-draw among many addresses goes by IP first (`sample`).
+draw among many addresses goes by IP first (`sample`). Of IPv6, a network of 2^64 addresses is what
+costs something: whoever has one has them all. So it counts as one IP (`Address.host`).
 """
 
 import collections
@@ -40,6 +41,11 @@ class Address(NamedTuple):
     @property
     def family(self) -> socket.AddressFamily:
         return socket.AF_INET6 if ":" in self.ip else socket.AF_INET
+
+    @property
+    def host(self) -> str:
+        """What is counted where an IP has a share or a limit: the IP, or the /64 of an IPv6 one."""
+        return f"{self.number >> 64:x}/64" if ":" in self.ip else self.ip
 
     @property
     def is_loopback(self) -> bool:
@@ -129,10 +135,10 @@ def look_up(target: Target, own: Address) -> Address:
 
 
 def by_ip(addresses: Iterable[Address]) -> dict[str, list[Address]]:
-    """Return the addresses of each IP, in the order given."""
+    """Return the addresses of each IP, or IPv6 network, in the order given."""
     of_ip: dict[str, list[Address]] = collections.defaultdict(list)
     for address in addresses:
-        of_ip[address.ip].append(address)
+        of_ip[address.host].append(address)
     return of_ip
 
 

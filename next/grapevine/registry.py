@@ -42,14 +42,14 @@ class Registry:
 
     def has_room(self, peer: Address) -> bool:
         return (peer in self.rows or peer.is_loopback or not self._per_ip
-                or len(self.of_ip.get(peer.ip, ())) < self._per_ip)
+                or len(self.of_ip.get(peer.host, ())) < self._per_ip)
 
     def register(self, peer: Address, link, now: float) -> Listing | None:
         """List a peer; return the row that it replaces."""
         older = self.rows.get(peer)
         if older is None:
             bisect.insort(self.ordered, peer)
-            self.of_ip[peer.ip].append(peer)
+            self.of_ip[peer.host].append(peer)
         self.rows[peer] = Listing(link, now)
         self._removed.pop(peer, None)
         return older
@@ -64,9 +64,9 @@ class Registry:
         if row is None or self.rows.get(peer) is not row:
             return False
         del self.rows[peer], self.ordered[bisect.bisect_left(self.ordered, peer)]
-        self.of_ip[peer.ip].remove(peer)
-        if not self.of_ip[peer.ip]:
-            del self.of_ip[peer.ip]
+        self.of_ip[peer.host].remove(peer)
+        if not self.of_ip[peer.host]:
+            del self.of_ip[peer.host]
         self._removed[peer] = Removal(now)
         return True
 

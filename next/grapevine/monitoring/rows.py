@@ -137,7 +137,7 @@ class Rows:
 
 
 def _account(row: Row):
-    return row.reporter if row.reporter.is_loopback else row.reporter.ip
+    return row.reporter if row.reporter.is_loopback else row.reporter.host
 
 
 class _Reporter:

@@ -214,7 +214,7 @@ class JudgingSeed(KeepingSeed):
             return
         if not evidence.is_true():
             raise ProtocolError("a contradiction that nobody has signed")
-        account = link.peer if address.is_loopback else address.ip
+        account = link.peer if address.is_loopback else address.host
         if link.role != SPEAKER and not self._proofs.of(account).spend(1, self.now()):
             return  # another peer may tell of it, or this one later
         self._cheats[evidence.run] = True

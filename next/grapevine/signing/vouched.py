@@ -19,7 +19,7 @@ class VouchedRuns:
         """A probe of an address has proved a run, or None."""
         starts = self.starts(address)
         if start is not None:
-            self._of_ip[address.ip] += address not in self._homes
+            self._of_ip[address.host] += address not in self._homes
             others = [each for each in starts if each != start]
             if len(others) >= STARTS_LIMIT:  # who listens there later makes nobody forget the first
                 del others[STARTS_LIMIT // 2]
@@ -32,11 +32,11 @@ class VouchedRuns:
 
     def _forget(self) -> None:
         most = max(self._of_ip.values())
-        address = next(each for each in self._homes if self._of_ip[each.ip] == most)
+        address = next(each for each in self._homes if self._of_ip[each.host] == most)
         del self._homes[address]
-        self._of_ip[address.ip] -= 1
-        if not self._of_ip[address.ip]:
-            del self._of_ip[address.ip]
+        self._of_ip[address.host] -= 1
+        if not self._of_ip[address.host]:
+            del self._of_ip[address.host]
 
     def starts(self, address: Address) -> list[int]:
         """Return the STARTs that an address has proved, the latest last."""

@@ -2,6 +2,7 @@
 
 import pytest
 
+import seed
 from seed import Seed
 from tests.tools.virtual import NODE, TIME, End, Machine, Scene, registered
 
@@ -163,6 +164,23 @@ def test_at_most_so_many_peers_of_an_ip_are_registered_except_on_loopback():
     scene = Scene(Seed, registrations_per_ip=2)
     for port in (6001, 6002, 6003):
         registered(scene, f"127.0.0.1:{port}")
+
+
+def test_an_ipv6_network_has_the_room_of_one_ip_and_of_lists_the_share_of_one(monkeypatch):
+    """Whoever has one address of a /64 has all of its 2^64, at no cost."""
+    monkeypatch.setattr(seed, "LONG_LIST", 3)
+    monkeypatch.setattr(seed, "SAMPLE", 2)
+    scene = Scene(Seed, "[2001:db8:1::1]:8001", registrations_per_ip=3)
+    for host in (1, 2, 3):
+        registered(scene, f"[2001:db8:2::{host}]:6001")
+    fourth = ask(scene.machine("[2001:db8:2:0:ffff::4]:6001"))
+    assert fourth.hear() == "registration refused:too many of your IP are registered"
+    registered(scene, "[2001:db8:2:1::4]:6001")
+    for _ in range(20):
+        end = scene.machine("[2001:db8:3::1]:7999", listens=False).dial()
+        end.say("peer list")
+        assert "[2001:db8:2:1::4]#6001" in end.hear()
+        end.machine.world.stop()
 
 
 def test_peers_of_one_ip_that_register_at_the_same_time_are_no_more_than_allowed():

@@ -37,3 +37,14 @@ def test_of_too_many_addresses_the_ip_with_most_loses_the_one_proved_longest_ago
         runs.proved(address, 2)
     assert [runs.starts(address) for address in many] == [[]] * 5 + [[2]] * 3
     assert [runs.starts(address) for address in few] == [[1]] * 2
+
+
+def test_an_ipv6_network_counts_as_one_ip(monkeypatch):
+    monkeypatch.setattr(vouched, "ADDRESSES_LIMIT", 5)
+    few = [A, peer(5000, "2001:db8:1::1")]
+    many = [peer(5000, f"2001:db8:2::{host}") for host in range(1, 9)]
+    runs = VouchedRuns()
+    for address in few + many:
+        runs.proved(address, 1)
+    assert [runs.starts(address) for address in few] == [[1]] * 2
+    assert [runs.starts(address) for address in many] == [[]] * 5 + [[1]] * 3
