@@ -210,16 +210,19 @@ class Messages:
         self._size += weight
 
     def _evict(self) -> None:
-        """Make room: each run of a named origin has an equal share of it, and all others together
-        one, because they may be invented."""
+        """Make room: each named origin has an equal share of it for all its runs, and all others
+        together one, because they may be invented. In a share, each run has an equal part."""
         if self._size <= CACHE_BYTES:
             return
         target = max(int(CACHE_BYTES * EVICTED_TO), self._least)
-        named = [run for run in self.runs.values() if run.held and self._is_of_named(run)]
-        others = [run for run in self.runs.values() if run.held and not run.is_named]
-        sizes = [run.size for run in others]
-        level = equal_share([*(run.size for run in named), sum(sizes)], target)
-        for runs, share in (others, equal_share(sizes, level)), (named, level):
+        shares = collections.defaultdict(list)  # named origin, or None for all others -> runs
+        for run in self.runs.values():
+            if run.held:
+                named = self._is_of_named(run)
+                shares[run.key.rpartition(b":")[0] if named else None].append(run)
+        level = equal_share([sum(run.size for run in runs) for runs in shares.values()], target)
+        for runs in shares.values():
+            share = equal_share([run.size for run in runs], level)
             for run in sorted(runs, key=lambda run: -run.size):
                 for number in list(run.held):  # the oldest first
                     if run.size <= share or self._size <= target:

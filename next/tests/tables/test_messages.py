@@ -259,6 +259,15 @@ def test_this_share_is_as_large_as_that_of_a_named_run_also_in_a_burst():
     assert 90 <= messages.count() <= 100 and held(messages, others) > 44
 
 
+def test_of_named_origins_one_with_many_runs_has_no_more_room_than_one_with_a_single_run():
+    messages = message_list(cache_size=100, named=(A, B))
+    kept = numbered(range(1, 41))
+    messages.add(kept)
+    for start in range(1, 1_001):
+        messages.add(numbered([1, 2], B, start))
+    assert held(messages, kept) == 40
+
+
 def test_among_those_the_runs_that_have_little_keep_it():
     messages = message_list(cache_size=100, named=(B,))
     few = numbered(range(1, 11))
