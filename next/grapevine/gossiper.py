@@ -100,10 +100,9 @@ class Gossiper(LineNode):
         new = set(self.take(link, unknown))
         took, knew = {}, {}
         for line in lines:
-            if (found := self.messages.read(line)) is not None:
-                run, first, messages = found
-                (took if line in new else knew).setdefault(run, []).append(
-                    (first, first + len(messages) - 1))
+            if (found := self.messages.span(line)) is not None:
+                run, *numbers = found
+                (took if line in new else knew).setdefault(run, []).append(tuple(numbers))
         for verb, numbers in ("took", took), ("knew", knew):
             if numbers:
                 link.send(wire.say_entries(verb, [

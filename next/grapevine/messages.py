@@ -319,10 +319,15 @@ class Messages:
                        if self.runs[run].held.get(number) is line]
         return latest[-most:]
 
-    def read(self, line: bytes) -> tuple[bytes, int, list[bytes]] | None:
-        """Return the run of a checked line, the number of its first message, and its messages;
-        None if it is not worth an answer."""
+    def read(self, line: bytes) -> tuple[bytes, int, list[bytes]]:
+        """Return the run of a line held, the number of its first message, and its messages."""
         return *wire.gossip_key(line), [wire.gossip_part(line)]
+
+    def span(self, line: bytes) -> tuple[bytes, int, int] | None:
+        """Return the run of a line, and the numbers of its first and its last message; None if it
+        is not worth an answer."""
+        run, number = wire.gossip_key(line)
+        return run, number, number
 
 
 def equal_share(sizes: list[int], total: int) -> int:

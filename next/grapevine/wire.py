@@ -131,6 +131,7 @@ def format_time(seconds: float) -> str:
 # Gossip.
 
 GOSSIP, RUMOR = b"gmessage:", b"rumor:"
+_RUMORS = re.compile(b"(?:%b)*" % RUMOR)
 _is_plain = operator.methodcaller("startswith", GOSSIP)
 HEAD = re.compile(b"gmessage:%b:(%b):(%b):" % (_TIME, _RUN, _NUMBER))  # before TEXT
 _GOSSIP_LINE = re.compile(rb"^%b.*$" % HEAD.pattern, re.MULTILINE)
@@ -148,9 +149,7 @@ def gossip_form(line: bytes) -> bytes | None:
 
 def rumor_told(line: bytes) -> bytes:
     """Return the gossip line in a rumor."""
-    while line.startswith(RUMOR):
-        line = line[len(RUMOR):]
-    return line
+    return line[_RUMORS.match(line).end():]
 
 
 def by_form(lines: list[bytes]):

@@ -138,6 +138,13 @@ class SignedMessages(Messages):
         self._weigh(run, -self._weight(line, len(held)))
         self.dropped["texts evicted"] += len(held)
 
-    def read(self, line: bytes) -> tuple[bytes, int, list[bytes]] | None:
+    def read(self, line: bytes) -> tuple[bytes, int, list[bytes]]:
         signed = parse_signed(line)
-        return signed and (signed.run, signed.first, signed.messages)
+        return signed.run, signed.first, signed.messages
+
+    def span(self, line: bytes) -> tuple[bytes, int, int] | None:
+        if line in self.texts:  # which costs no more to repeat than to find out that it repeats
+            run, first = wire.gossip_key(line)
+            return run, first, first + line.split(b":", 4)[3].count(b",")
+        signed = parse_signed(line)
+        return signed and (signed.run, signed.first, signed.last)

@@ -1,5 +1,7 @@
 """Rumors: one neighbour after the other is told, answers and silence decide who else is."""
 
+import time
+
 import pytest
 
 from peer import Peer
@@ -202,3 +204,13 @@ def test_who_leaves_tells_what_still_waits():
     other.scene.node.leave()
     heard += told([other])[other]
     assert heard == lines
+
+
+def test_a_rumor_behind_thousands_of_prefixes_costs_no_more_than_its_bytes():
+    one, other = neighbours(A, B)
+    before = time.process_time()
+    one.say(*["rumor:" * 20_000 + gossip(A, 1)] * 40)
+    assert other.hear() == f"rumor:{gossip(A, 1)}"
+    assert one.hear_until("status:knew:") == f"status:knew:{RUN}=1"
+    one.scene.run(1.0)
+    assert time.process_time() < before + 0.5, "to cut off one after the other took 1.5 s"

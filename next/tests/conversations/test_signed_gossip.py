@@ -201,3 +201,11 @@ def test_lines_that_repeat_a_number_leave_room_for_rumors():
         scene.run(0.05)
     scene.run(10.0)
     assert scene.node.way.has_room() and not scene.node.way.is_busy()
+
+
+def test_a_known_rumor_with_many_texts_is_answered_with_all_their_numbers():
+    scene, (one, end), (_, other) = scene_with(A, B)
+    end.say(one.signed(5, *["x"] * 128))
+    other.say(f"rumor:{one.signed(5, *['x'] * 128)}", f"rumor:{one.signed(2, 'a', 'b')}")
+    assert other.hear_until("status:took:") == f"status:took:{one.run}=2-3"
+    assert other.hear() == f"status:knew:{one.run}=5-132"
