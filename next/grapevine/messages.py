@@ -13,7 +13,7 @@ import functools
 import hashlib
 import itertools
 import operator
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left, bisect_right, insort
 from zlib import crc32
 
 from grapevine import wire
@@ -25,6 +25,7 @@ CACHE_BYTES = 64 << 20  # weight of all texts held
 EVICTED_TO = 0.95  # of that, so that evictions are few
 RUN_GAPS = 1_000  # intervals in one run
 ALL_GAPS = 200_000  # intervals beyond the first of each run: of named origins, and of all others
+FEW = 256  # texts that are put in order one by one
 RUNS = 30_000  # runs, beyond which there is room for named origins alone
 RUNS_OF_NAMED = 8  # runs of one named origin, beyond RUNS
 VECTOR_BYTES = 4 << 20  # of what is told at once of all that was seen; half of a link's backlog
@@ -41,10 +42,19 @@ class Run:
         self.key, self.slice = key, crc32(key) % wire.SLICES
         self.seen = Intervals()
         self.held: dict[int, bytes] = {}  # number -> line, the oldest arrival first
-        self.ordered: list[int] | None = None  # its numbers, if they were needed since it changed
+        self.ordered: list[int] | None = None  # its numbers, once they were needed
         self.size = 0  # weight of the texts held
         self.share = 0  # its part of the digest, as computed last
         self.is_named = is_named  # its gaps are counted with those of named origins
+
+    def keep_order(self, new) -> None:
+        """Note that these texts are held, too; without any, that some were dropped. To sort all
+        costs more than a neighbour pays that says a text, and asks for one, again and again."""
+        if self.ordered is not None and 0 < len(new) <= FEW:
+            for number in new:
+                insort(self.ordered, number)
+        else:
+            self.ordered = None
 
     def held_among(self, first: int, last: int) -> list[int]:
         """Return the numbers from first to last whose texts are held, in order."""
@@ -134,7 +144,8 @@ class Messages:
         run.held.update(enumerate(lines, block[1]))
         self.texts.update(zip(lines, digests))
         self._hashes.update(digests)
-        self._weigh(run, sum(map(max, map(len, lines), itertools.repeat(self._least))))
+        self._weigh(run, sum(map(max, map(len, lines), itertools.repeat(self._least))),
+                    range(block[1], block[2] + 1))
         self._evict()
         return True
 
@@ -201,11 +212,11 @@ class Messages:
         run.held[number] = line
         self.texts[line] = digest
         self._hashes.add(digest)
-        self._weigh(run, max(self._least, len(line)))
+        self._weigh(run, max(self._least, len(line)), [number])
 
-    def _weigh(self, run: Run, weight: int) -> None:
-        """Note that a run holds so much more, or less."""
-        run.ordered = None
+    def _weigh(self, run: Run, weight: int, new=()) -> None:
+        """Note that a run holds so much more, the texts of new numbers, or less."""
+        run.keep_order(new)
         run.size += weight
         self._size += weight
 
@@ -299,7 +310,8 @@ class Messages:
                 for number in run.held_among(first, last):
                     if size >= limit:
                         return list(lines), list(gone.items())
-                    lost += run.seen.common(first, number - 1)
+                    if first < number:  # which is seldom, and costs much
+                        lost += run.seen.common(first, number - 1)
                     first, line = number + 1, run.held[number]
                     if line not in lines:  # one may hold several messages
                         lines[line] = None

@@ -211,6 +211,16 @@ def test_a_portion_comes_in_order_until_it_is_large_enough():
     assert messages.portion([(run_of(), [(20, 21)])], 99)[0] == numbered([20, 21])
 
 
+def test_a_portion_is_in_order_whatever_came_or_was_dropped_since_the_last_one():
+    rng, messages = random.Random(1), message_list(cache_size=500, named=(A,))
+    entries = [(run_of(), [(1, 10_000)])]
+    for numbers in [rng.sample(range(1, 999), 300), [1_001], range(1_002, 1_102), [5_000],
+                    range(1_102, 1_502), [2_000], range(3_000, 3_300), [1_999, 1_998]]:
+        messages.add(numbered(numbers))
+        lines, gone = messages.portion(entries, 10**9)
+        assert lines == sorted(messages.texts, key=lambda line: wire.gossip_key(line)[1])
+
+
 def test_what_was_seen_and_is_not_held_any_more_is_gone():
     messages = message_list(line(2, text="virus"), *numbered([1, 3]), words=("virus",))
     messages.add([line(5), line(4, text="virus"), line(9, text="virus")])
