@@ -16,9 +16,9 @@ from grapevine.signing import grammar
 from grapevine.signing.ed25519 import implementation
 from grapevine.signing.messages import SignedAdded, SignedMessages
 from grapevine.signing.proving import PROOF, Proving, ProvenLink, with_more
-from grapevine.signing.runs import ANY, Outcome, Question, Runs
+from grapevine.signing.runs import ANY, Outcome, Question, Runs, in_turn
 from grapevine.tools import Accounts, Backoff, ProtocolError, Recent
-from peer import DIALLED, LAST_PROBES, NEIGHBOUR, UNIT, Peer
+from peer import DIALLED, NEIGHBOUR, STAGES, UNIT, Peer
 
 # Roles of a link to a seed that is asked about runs: before it is up, and then.
 TO_ASK, ASKED = "TO_ASK", "ASKED"
@@ -47,7 +47,7 @@ class SignedPeer(Proving, Peer):
         super().__init__(address, settings, output, world, seeds)
         self.runs = Runs(seeds, self.run.encode())
         self.messages.is_genuine = self.runs.is_genuine
-        self.home_prober = Prober(self, LAST_PROBES)  # of addresses about which seeds do not decide
+        self.home_prober = Prober(self, STAGES)  # of addresses about which seeds do not decide
         self._vain = Accounts(1_000, RATE, AT_ONCE)  # of neighbours: checks that let nothing in
         self._questions = Accounts(1_000, RATE, AT_ONCE)  # of neighbours and seeds: unknown runs
         self._corrupt = Recent(1_000)  # neighbour -> when it brought corrupt lines
@@ -157,8 +157,9 @@ class SignedPeer(Proving, Peer):
         self.put_questions(link)
 
     def put_questions(self, link: ProvenLink) -> None:
-        """Ask what waits and is still open."""
-        waiting = list(filter(self.runs.is_open, link.to_ask))
+        """Ask what waits and is still open, of each that has brought runs in turn, so that whoever
+        brings many of which seeds find nothing out keeps those of others waiting for one answer."""
+        waiting = in_turn(filter(self.runs.is_open, link.to_ask), link.questions)
         asked = waiting[:max(0, QUESTIONS - len(link.questions))]
         link.to_ask, link.questions = waiting[len(asked):], link.questions + asked
         if asked:

@@ -48,6 +48,17 @@ class Question:
                 offered.add(first, last)
 
 
+def in_turn(waiting, before) -> list[Question]:
+    """Return questions so that each who has brought some has its turn, also counting those that
+    were asked before; those of one in the order in which they came."""
+    turns = collections.Counter(question.brought_by for question in before)
+    ranked = []
+    for question in waiting:
+        ranked.append((turns[question.brought_by], question))
+        turns[question.brought_by] += 1
+    return [question for _, question in sorted(ranked, key=lambda pair: pair[0])]
+
+
 class Runs:
     def __init__(self, seeds: list[Target], own_run: bytes):
         self._seeds, self._own_run = list(dict.fromkeys(seeds)), own_run

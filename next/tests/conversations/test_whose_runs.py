@@ -162,6 +162,38 @@ def test_a_seed_owes_few_answers_at_a_time_and_is_asked_about_all_runs():
     assert len(wanted) >= 100, "the first 50 were answered by nobody, and rest"
 
 
+def runs_without_end(liar, count: int, at: int = 0) -> None:
+    """Offer messages of unknown runs, each of another address."""
+    entries = [f"127.0.{at}.{n // 100 + 1}:{n % 100 + 1}:7=1" for n in range(count)]
+    liar.say(f"status:seen:{' '.join(entries)}")
+
+
+def test_runs_of_which_seeds_find_nothing_out_keep_those_of_another_neighbour_waiting_for_little():
+    """Seeds are mute about START 7, because the addresses let them wait."""
+    scene, _, liar, seeds = scene_with_seeds(True, True, True)
+    for seed in seeds:
+        seed.mute_about = {7}
+    _, honest = neighbour(scene, B)
+    for at, each in enumerate([liar, neighbour(scene, "127.0.0.1:6003")[1]]):
+        runs_without_end(each, 200, at + 1)
+    scene.run(0.1)
+    honest.say(of_dead("hello"))
+    assert honest.hear_until("status:want:", 3.0), "it took 24 seconds"
+
+
+def test_silent_addresses_keep_a_dial_that_decides_waiting_for_little():
+    scene, _, liar, seeds = scene_with_seeds(None, None, None)
+    for seed in seeds:
+        seed.world.stop()
+    for n in range(200):
+        scene.machine(f"127.0.1.{n // 100 + 1}:{n % 100 + 1}").is_alive = False
+    origin, (_, honest) = KeyMachine(scene, ORIGIN), neighbour(scene, B)
+    runs_without_end(liar, 200, 1)
+    scene.run(0.01)
+    honest.say(origin.signed(1, "hello"))
+    assert honest.hear_until("status:want:", 1.0), "it took as long as all others together"
+
+
 def test_an_answer_that_nobody_asked_for_is_refused():
     scene, _, end, seeds = scene_with_seeds(None)
     end.say(of_dead("hello"))
