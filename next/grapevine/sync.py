@@ -17,6 +17,7 @@ FEW_RUNS = 16  # up to which numbers are told at once, without comparing slices
 PAUSE = 1.0  # seconds in which the same slices are not told again on a link
 PORTION = 256 << 10  # bytes in answer to one `want`
 PATIENCE = 2.0  # seconds for a portion, before another neighbour is asked
+OWED_LIMIT = 10  # portions that a neighbour may owe: it is asked for no more
 WANT_LIMIT = 500  # ranges asked for at once
 OFFER_LIMIT = 20_000  # ranges that a neighbour may offer, and may have failed to bring
 COMPARED_FOR = 10  # intervals for which the same two digests are not compared again
@@ -140,7 +141,7 @@ class Sync:
         in_turn = sorted(self._talks.items(), key=lambda item: (
             len(item[1].owed), not item[1].has_brought, item[1].asked_at))
         for link, talk in in_turn:  # who owes something, or has never brought any, stalls nobody
-            if talk.owed and now < talk.asked_at + self._patience * 2 ** min(len(talk.owed) - 1, 6):
+            if len(talk.owed) >= OWED_LIMIT or talk.owed and now < talk.asked_at + self._patience * 2 ** min(len(talk.owed) - 1, 6):
                 continue  # over a slow link, what it owes is still on its way
             want = self._first_lacking(talk)
             if want:

@@ -289,6 +289,14 @@ def test_who_owes_more_portions_has_twice_the_time_and_twice_again():
     assert [now for now in range(60) if node.wanted(float(now))] == [0, 2, 6, 14, 30]
 
 
+def test_who_owes_ten_portions_is_asked_for_more_once_it_has_sent_one():
+    node = Node()
+    node.offer("silent", (RUN, [(1, 40)]))
+    assert sum(node.wanted(float(now)) is not None for now in range(5_000)) == limits.OWED_LIMIT
+    node.sent("silent", line(1), now=5_000.0)
+    assert node.wanted(5_000.0)
+
+
 def test_each_portion_answers_its_own_question_however_late():
     node = Node()
     node.offer("slow", (RUN, [(1, 40)]))
