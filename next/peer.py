@@ -62,7 +62,8 @@ class Peer(Asker, Gossiper):
     """A peer, known by the address that it listens on and announces."""
 
     kind = "peer"
-    CROWD = PACED = CUT_OFF = {UNIDENTIFIED, AWAITING_PROBE}
+    CROWD = {UNIDENTIFIED, AWAITING_PROBE}
+    PACED = CUT_OFF = {UNIDENTIFIED, AWAITING_PROBE, DIALLED}
     ANSWERS = {
         UNIDENTIFIED: {"liveness_request": "on_probe", "connect": "on_connect"},
         PROBE: Asker.PROBING,
@@ -88,7 +89,7 @@ class Peer(Asker, Gossiper):
         self.prober = Prober(self, STAGES, STRANGERS_LIMIT)  # of newcomers
         self.last_probes = Prober(self, LAST_PROBES)  # of suspects, which no stranger delays
         self._generated = 0  # messages of the generator
-        self._accounts = Accounts(1_000, settings.rate, settings.burst)  # of neighbours
+        self._accounts = Accounts(1_000, settings.rate, settings.burst)  # of neighbours, and seeds
         self._redialled = Recent(10_000)  # neighbour -> when it was dialled because its link broke
         self._lists = Backoff(0.5, interval)  # of questions for lists
         self._wanted = Budget(0.2, 3)  # of those that others cause
@@ -151,7 +152,7 @@ class Peer(Asker, Gossiper):
 
     def handle_one(self, link: Link, line: bytes) -> None:
         super().handle_one(link, line)
-        if link.role == NEIGHBOUR:
+        if link.role in (NEIGHBOUR, SEED):
             self.charge(link, 1 + len(line) / CONTROL_UNIT)
 
     def brought(self, link: Link, added: Added) -> None:
@@ -162,8 +163,9 @@ class Peer(Asker, Gossiper):
                                    if own in wire.gossip_part(line)[:100]]))
 
     def charge(self, link: Link, cost: float) -> None:
-        """Charge a neighbour for what it says in its own name, and for answers to it. Above its
-        budget it is heard more slowly, so that TCP slows it down; what it forwards is free."""
+        """Charge a neighbour for what it says in its own name, and for answers to it, and a seed
+        for all it says. Above its budget it is heard more slowly, so that TCP slows it down; what
+        it forwards is free."""
         if rest := self._accounts.of(link.peer).charge(cost, self.now()):
             self.hold(link, None, min(rest, LONGEST_REST))
 

@@ -1,15 +1,18 @@
 """The peers that a peer knows: the union of the seeds' lists. Pure.
 
+Each seed has room of its own for peers that it was the first to name, because it may invent them.
 While no seed answers, what neighbours name counts, too. Most lists bring nothing new, so these must
 cost little: `known` is sorted anew only when somebody comes or goes, and replaced, never changed.
 """
 
+import collections
 from collections.abc import Collection
 
 from grapevine.addresses import Address, can_be_dialled
 
 FRESH_ROUNDS = 3  # rounds for which a peer counts as named after the list that named it
 KEPT_ROUNDS = 10  # rounds for which it is known, because it may only be cut off
+NAMED_LIMIT = 5_000  # peers that a seed may have named first; its lists have up to 500
 HEARD_LIMIT = 1_000  # peers that only neighbours have named
 
 
@@ -17,6 +20,8 @@ class PeerList:
     def __init__(self, own: Address, interval: float):
         self._own, self._interval = own, interval
         self._named: dict[Address, float] = {}  # peer -> when a seed's list named it last
+        self._by: dict[Address, object] = {}  # peer -> the seed that named it first
+        self._named_by: collections.Counter = collections.Counter()  # seed -> peers in `_by`
         self._heard: set[Address] = set()  # named by neighbours alone
         self._latest: dict[Address, tuple] = {}  # seed -> its latest list
         self.known: list[Address] = []  # all, in order
@@ -30,6 +35,12 @@ class PeerList:
         if not self._own.is_loopback:  # another machine means itself by a loopback address
             named = {peer: now for peer in named if not peer.is_loopback}
         new = [peer for peer in named if peer not in self._named]
+        room = max(0, NAMED_LIMIT - self._named_by[seed])
+        for peer in new[room:]:
+            del named[peer]
+        del new[room:]
+        self._by.update(dict.fromkeys(new, seed))
+        self._named_by[seed] += len(new)
         self._named.update(named)
         if self._heard:
             self._heard.clear()
@@ -48,7 +59,10 @@ class PeerList:
 
     def discard(self, peer: Address) -> None:
         """Forget a peer that has died or left, until a list names it again."""
-        if self._named.pop(peer, None) is not None or peer in self._heard:
+        was_named = self._named.pop(peer, None) is not None
+        if was_named:
+            self._named_by[self._by.pop(peer)] -= 1
+        if was_named or peer in self._heard:
             self._heard.discard(peer)
             self._keep()
 
@@ -63,6 +77,8 @@ class PeerList:
                 if now - at < KEPT_ROUNDS * self._interval}
         if len(kept) < len(self._named):
             self._named = kept
+            self._by = {peer: self._by[peer] for peer in kept}
+            self._named_by = collections.Counter(self._by.values())
             self._keep()
 
     def _add(self, new: Collection[Address]) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from peer import Peer
-from tests.tools.virtual import NODE, End, Machine, Scene, gossip, neighbour, seed_of
+from tests.tools.virtual import NODE, TIME, End, Machine, Scene, gossip, neighbour, seed_of
 
 A, B = "127.0.0.1:6001", "127.0.0.1:6002"
 SEED = "127.0.0.1:8001"
@@ -46,6 +46,13 @@ def is_standing(end: End) -> bool:
 
 
 # Dialling.
+
+def test_a_dialled_peer_that_talks_and_talks_instead_of_an_answer_is_cut_off():
+    scene = listing(A)
+    end = dialled(scene.machine(A))
+    end.say(*[f"Liveness Request:{TIME}:{A}"] * 300)
+    assert end.ends_within(0.1) and scene.event("refused:127.0.0.1:6001:more than 100 lines")
+
 
 def test_a_listed_peer_is_dialled_and_becomes_a_neighbour():
     scene = listing(A)

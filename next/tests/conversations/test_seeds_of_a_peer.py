@@ -3,6 +3,7 @@ without any."""
 
 import pytest
 
+import grapevine.peer_list
 from grapevine.addresses import parse_address, parse_target
 from peer import Peer
 from tests.tools.virtual import NODE, TIME, Scene, neighbour, seed_of
@@ -154,6 +155,34 @@ def test_a_name_that_leads_nowhere_is_looked_up_again_later():
     scene.net.names[parse_target("seed-a:8001")] = parse_address("127.0.0.1:8001")
     seed_of(scene, "127.0.0.1:8001")
     scene.event("registered:")
+
+
+def test_a_seed_that_invents_peers_without_end_leaves_room_for_those_that_others_name(monkeypatch):
+    monkeypatch.setattr(grapevine.peer_list, "NAMED_LIMIT", 50)
+    scene = Scene(Peer, seeds=SEEDS[:2], capacity="fixed:2")
+    liar, other = [seed_of(scene, seed) for seed in SEEDS[:2]]
+    scene.run(1.0)
+    for at in range(20):
+        listed = [f"127.{at + 1}.{n // 250}.{n % 250 + 1}#5000" for n in range(20)]
+        liar.ends[0].say(f"peer list:{':'.join(listed)}")
+        scene.run(1.0)
+    assert scene.node.status()["known peers"] == 50
+    other.ends[0].say(f"peer list:{A.replace(':', '#')}")
+    scene.run(0.1)
+    assert scene.node.status()["known peers"] == 51
+    scene.run(140.0)
+    assert scene.node.status()["known peers"] <= 1, "nobody names them any more"
+
+
+def test_a_seed_that_tells_of_deaths_without_end_is_read_more_slowly():
+    scene = Scene(Peer, seeds=SEEDS[:1], rate=100, burst=1_000)
+    seed = seed_of(scene, SEEDS[0])
+    scene.run(1.0)
+    for at in range(50):
+        seed.ends[0].say(*[f"Dead Node:127.0.9.9:{port}:{TIME}:{A}" for port in range(1, 101)])
+        scene.run(0.01)
+    scene.run(5.0)
+    assert 800 < len(scene.events("told:")) < 1_500
 
 
 def test_where_a_name_leads_is_not_written_twice():
