@@ -141,8 +141,8 @@ class Sync:
         in_turn = sorted(self._talks.items(), key=lambda item: (
             len(item[1].owed), not item[1].has_brought, item[1].asked_at))
         for link, talk in in_turn:  # who owes something, or has never brought any, stalls nobody
-            if len(talk.owed) >= OWED_LIMIT or talk.owed and now < talk.asked_at + self._patience * 2 ** min(len(talk.owed) - 1, 6):
-                continue  # over a slow link, what it owes is still on its way
+            if self._is_awaited(talk, now):
+                continue
             want = self._first_lacking(talk)
             if want:
                 if not self._is_reliable:
@@ -152,6 +152,13 @@ class Sync:
                 self.patient_until = now + self._patience
                 return link, wire.say_entries("want", [wire.entry(*one) for one in want])
         return None
+
+    def _is_awaited(self, talk: _Talk, now: float) -> bool:
+        """Tell whether what a neighbour owes is to come first. Over a slow link, it is still on its
+        way; and each question is kept until it is answered."""
+        owed = len(talk.owed)
+        return owed >= OWED_LIMIT or (
+            owed > 0 and now < talk.asked_at + self._patience * 2 ** min(owed - 1, 6))
 
     def _first_lacking(self, talk: _Talk) -> Entries:
         """Return the first WANT_LIMIT ranges of an offer that are still lacking here."""
