@@ -16,6 +16,7 @@ from grapevine.tools import Budget, ProtocolError
 PROBE = "PROBED"  # the role of a link that was dialled to ask for a sign of life
 ALIVE = "alive"  # the reason of its end, when the answer has come
 CARRIAGE_RETURN = ord("\r")  # a number, because looking for bytes in bytes is ten times slower
+BRIEF = 2_000  # bytes of a line on a link that is cut off, or probed: nothing longer is said there
 PACE, PACE_BURST = 100, 200  # lines a second, and at once, that may be said on a PACED link
 
 
@@ -51,6 +52,8 @@ class Asker(LineNode):
     # that end if these say more; the others are held
 
     def handle_one(self, link: Link, line: bytes) -> None:
+        if len(line) > BRIEF and (link.role in self.CUT_OFF or link.role == PROBE):
+            raise ProtocolError(f"a line longer than {BRIEF} bytes while {link.role}")
         super().handle_one(link, line)
         if link.role in self.PACED:
             link.budget = link.budget or Budget(PACE, PACE_BURST)

@@ -201,6 +201,18 @@ def test_a_stranger_that_says_more_than_200_lines_at_once_and_100_a_second_is_cu
     assert scene.events("refused:")[-1].endswith(":more than 100 lines a second")
 
 
+@both
+@pytest.mark.parametrize("word, field", [
+    ("peer list", "127.0.0.1#5001"), ("status:seen", f"{A}:7=1 {A}:8=1")])
+def test_no_long_line_of_a_stranger_is_parsed(kind, word, field):
+    """A list of 7,000 addresses took 40 ms, before it was unexpected."""
+    scene = Scene(kind)
+    end = scene.machine(A).dial()
+    end.say(f"{word}:{field}{'x' * (2_000 - len(word) - len(field))}")
+    assert end.ends_within(0.1)
+    assert scene.event("refused:").endswith(":a line longer than 2000 bytes while UNIDENTIFIED")
+
+
 def test_a_stranger_that_does_not_read_is_cut_off_after_256_kib():
     scene = Scene(Seed)
     for number in range(500):
