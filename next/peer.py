@@ -50,6 +50,7 @@ SHORTEST_PAUSE = 0.02  # seconds between two looks after links
 UNIT = 3_355  # bytes that cost as much as a line: of gossip in a neighbour's own name, of answers
 CONTROL_UNIT = 500  # the same of all other lines, which take longer to handle
 KNOWN_PEERS_COST = 100  # lines, of a question for them
+ROUNDS = 2  # without an answer, before a seed is believed: after one, the next is on its way
 LONGEST_REST = 1.0  # seconds for which a neighbour is not heard at a time
 CROWDED = 64 << 10  # bytes that wait for a neighbour, beyond which new bursts wait for it
 SAMPLE, NEXT_ON_RING = 200, 8  # peers that a neighbour without a seed is told
@@ -249,7 +250,7 @@ class Peer(Asker, Gossiper):
             self.output.write(f"liveness reply:{link.peer}:{took * 1000:.3f}")
 
     def on_dead_node(self, link: Link, dead: Address, time: str, reporter: Address) -> None:
-        """A seed tells of a death. Believe it, unless the neighbour has answered within a round; of
+        """A seed tells of a death. Believe it, unless the neighbour has answered within two rounds; of
         one whose link broke, this peer goes on to count misses, and finds out itself."""
         report = wire.say("dead_node", dead, time, reporter).decode().rstrip()
         self.output.write(f"told:{link.remote}:{report}")
@@ -257,7 +258,7 @@ class Peer(Asker, Gossiper):
         if row is not None and row.link is None:
             self.peer_list.discard(dead)
         elif dead != self.address and (row is None or self.now() - row.answered_at
-                                       >= self.settings.liveness_interval):
+                                       >= ROUNDS * self.settings.liveness_interval):
             self.remove_dead(dead, "told dead")
 
     # Links: dialled for the ring and for free places, given up, broken.

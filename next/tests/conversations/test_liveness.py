@@ -174,9 +174,9 @@ def test_a_neighbour_that_links_again_begins_anew():
 
 # Deaths that a seed tells of.
 
-def test_a_peer_believes_a_seed_about_a_neighbour_that_has_not_answered_within_a_round():
+def test_a_peer_believes_a_seed_about_a_neighbour_that_has_not_answered_within_two_rounds():
     end = silent_neighbour()
-    end.scene.run(10.1)
+    end.scene.run(20.1)
     told = f"Dead Node:{A}:{TIME}:{B}"
     end.scene.seed.ends[0].say(told)
     assert end.scene.event("told:") == f"told:{SEED}:{told}"
@@ -202,6 +202,17 @@ def test_a_peer_does_not_believe_a_seed_about_a_neighbour_that_has_just_answered
         end.scene.seed.ends[0].say(f"Dead Node:{dead}:{TIME}:{B}")
         assert end.scene.event("told:")
     assert not end.ends_within(1.0)
+
+
+def test_a_seed_that_lies_all_the_time_does_not_meet_a_moment_between_two_answers():
+    """An answer takes longer than the one before, so for a moment the last one is a round old."""
+    end = silent_neighbour()
+    end.machine.is_alive = True
+    end.scene.run(15.0)
+    end.scene.net.slow[end.machine.address] = 0.1
+    for _ in range(150):
+        end.scene.seed.ends[0].say(f"Dead Node:{A}:{TIME}:{B}")
+        assert not end.ends_within(0.1), end.closed
 
 
 def test_a_peer_forgets_whom_a_seed_calls_dead_and_does_not_dial_it():
