@@ -250,8 +250,8 @@ class Peer(Asker, Gossiper):
             self.output.write(f"liveness reply:{link.peer}:{took * 1000:.3f}")
 
     def on_dead_node(self, link: Link, dead: Address, time: str, reporter: Address) -> None:
-        """A seed tells of a death. Believe it, unless the neighbour has answered within two rounds; of
-        one whose link broke, this peer goes on to count misses, and finds out itself."""
+        """A seed tells of a death. Believe it, unless the neighbour has answered within two rounds;
+        of one whose link broke, this peer goes on to count misses, and finds out itself."""
         report = wire.say("dead_node", dead, time, reporter).decode().rstrip()
         self.output.write(f"told:{link.remote}:{report}")
         row = self.neighbours.rows.get(dead)
