@@ -15,7 +15,8 @@ from grapevine.signing.grammar import run_of
 from grapevine.tools import Recent
 
 GENUINE_LIMIT, DENIED_LIMIT = 100_000, 10_000  # runs that are remembered
-OPEN_LIMIT = 1_000  # open questions
+OPEN_LIMIT = 1_000  # open questions, beyond which each link may have
+SURE = 8  # of its own
 REST = 15.0  # seconds until a denied run is asked about again
 OFFER_LIMIT = 100  # ranges of an unknown run that are remembered of a neighbour
 ANY = 0  # in place of a START: all runs of the address
@@ -71,11 +72,11 @@ class Runs:
 
     def may_ask(self, address: Address, start: int, brought_by, now: float) -> bool:
         """Tell whether a question may be opened: none is open, the run was not denied lately, and
-        there is room. Each link may use half of what others leave, so that there is some for all.
-        """
+        there is room. Each link may use half of what others leave, so that there is some for all,
+        and if there are too many for that, still a few."""
         run, own = run_of(address, start), self._of_one[brought_by]
         return (run not in self.open and self._denied.get(run, 0.0) <= now
-                and 2 * own < OPEN_LIMIT - (len(self.open) - own))
+                and (own < SURE or 2 * own < OPEN_LIMIT - (len(self.open) - own)))
 
     def ask(self, address: Address, start: int, brought_by) -> Question:
         """Open a question."""

@@ -28,6 +28,12 @@ def of_dead(*texts: str, number: int = 1) -> str:
     return signed(DEAD, KEY, number, *texts)
 
 
+def runs_without_end(liar, count: int, at: int = 0) -> None:
+    """Offer messages of unknown runs, each of another address."""
+    entries = [f"127.0.{at}.{n // 100 + 1}:{n % 100 + 1}:7=1" for n in range(count)]
+    liar.say(f"status:seen:{' '.join(entries)}")
+
+
 def questions(machine, address: str = DEAD) -> list[str]:
     return [line for line in machine.said if line.startswith(f"runs:{address}:")]
 
@@ -126,6 +132,19 @@ def test_neighbours_with_ever_more_unknown_runs_leave_room_for_others():
     assert run_of(DEAD, KEY).encode() in scene.node.runs.open
 
 
+def test_35_neighbours_with_ever_more_unknown_runs_leave_a_few_questions_for_another_one():
+    scene, _, end, _ = scene_with_seeds(None, None, None)
+    liars = [end, *[neighbour(scene, f"127.0.0.1:{6010 + at}")[1] for at in range(34)]]
+    _, honest = neighbour(scene, B)
+    for at, liar in enumerate(liars):
+        runs_without_end(liar, 200, at + 1)
+    scene.run(0.01)
+    assert 1_000 < len(scene.node.runs.open) < 1_400
+    honest.say(of_dead("hello"))
+    scene.run(0.01)
+    assert run_of(DEAD, KEY).encode() in scene.node.runs.open
+
+
 def test_a_run_that_no_seed_answers_for_keeps_no_other_run_of_its_address_waiting():
     scene, _, end, seeds = scene_with_seeds(True, True, True)
     for seed in seeds:
@@ -160,12 +179,6 @@ def test_a_seed_owes_few_answers_at_a_time_and_is_asked_about_all_runs():
         wanted |= {entry.partition("=")[0] for entry in line.split(":", 2)[2].split(" ")}
         end.say("status:sent")
     assert len(wanted) >= 100, "the first 50 were answered by nobody, and rest"
-
-
-def runs_without_end(liar, count: int, at: int = 0) -> None:
-    """Offer messages of unknown runs, each of another address."""
-    entries = [f"127.0.{at}.{n // 100 + 1}:{n % 100 + 1}:7=1" for n in range(count)]
-    liar.say(f"status:seen:{' '.join(entries)}")
 
 
 def test_runs_of_which_seeds_find_nothing_out_keep_those_of_another_neighbour_waiting_for_little():

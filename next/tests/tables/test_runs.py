@@ -96,6 +96,7 @@ def test_a_denied_run_rests_unless_it_proves_itself():
 
 def test_a_neighbour_may_use_half_of_what_others_leave(monkeypatch):
     monkeypatch.setattr(limits, "OPEN_LIMIT", 16)
+    monkeypatch.setattr(limits, "SURE", 0)
     runs, first, second, third = Runs(SEEDS, OWN_RUN), FakeLink(), FakeLink(), FakeLink()
 
     def opened(link, port):
@@ -105,6 +106,8 @@ def test_a_neighbour_may_use_half_of_what_others_leave(monkeypatch):
     assert [opened(link, port) for port, link in enumerate(links, 1)] == [8, 4, 2, 1, 1, 0]
     assert all([runs.settle(run, True, 0.0) for run in list(runs.open)[:8]])
     assert opened(first, 7) == 4 and len(runs.open) == 12
+    monkeypatch.setattr(limits, "SURE", 3)
+    assert [opened(FakeLink(), port) for port in range(8, 12)] == [3, 3, 3, 3], "a few in any case"
 
 
 def test_what_neighbours_offer_of_an_unknown_run_is_kept_apart_and_bounded():
