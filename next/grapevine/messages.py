@@ -24,6 +24,7 @@ from grapevine.wire import Entries
 CACHE_BYTES = 64 << 20  # weight of all texts held
 EVICTED_TO = 0.95  # of that, so that evictions are few
 RUN_GAPS = 1_000  # intervals in one run
+SURE_GAPS = 8  # intervals of a run of a named origin, whatever others have
 ALL_GAPS = 200_000  # intervals beyond the first of each run: of named origins, and of all others
 FEW = 256  # texts that are put in order one by one
 RUNS = 30_000  # runs, beyond which there is room for named origins alone
@@ -195,7 +196,8 @@ class Messages:
         seen = run.seen
         if number == 1 or not len(seen) or seen.touches(number):
             return True
-        return (self._gaps[self._is_of_named(run)] < ALL_GAPS
+        is_named = self._is_of_named(run)
+        return (is_named and len(seen) < SURE_GAPS or self._gaps[is_named] < ALL_GAPS
                 and (len(seen) < RUN_GAPS or number <= seen.lowest() // 2))
 
     def _is_of_named(self, run: Run) -> bool:

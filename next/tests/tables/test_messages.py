@@ -165,6 +165,15 @@ def test_what_was_seen_is_never_forgotten_and_gaps_are_counted_exactly(monkeypat
             messages, taken = message_list(), {A: set(), B: set()}
 
 
+def test_a_named_origin_that_fills_all_gaps_leaves_a_few_to_each_run_of_others(monkeypatch):
+    """What overtakes a lost message would else have no room until that one is fetched."""
+    monkeypatch.setattr(limits, "ALL_GAPS", 100)
+    messages = message_list(named=(A, B))
+    assert len(messages.add(numbered(range(2, 1_000, 2))).new) == 101
+    overtaking = numbered(range(2, 100, 2), B)
+    assert messages.add(overtaking).new == overtaking[:limits.SURE_GAPS]
+
+
 def test_number_one_and_the_first_of_a_run_always_have_room(monkeypatch):
     monkeypatch.setattr(limits, "ALL_GAPS", 0)
     assert message_list().add(numbered([5, 9, 1, 2])).new == numbered([5, 1, 2])
@@ -319,6 +328,7 @@ def test_an_origin_that_is_named_after_its_run_began_has_room_like_the_others():
 
 def test_gaps_move_along_when_an_origin_is_named(monkeypatch):
     monkeypatch.setattr(limits, "ALL_GAPS", 3)
+    monkeypatch.setattr(limits, "SURE_GAPS", 0)
     named = set()
     messages = message_list(*numbered([2, 4, 6, 8]), named=named)
     assert messages.add([line(10)]).new == []
