@@ -16,29 +16,61 @@ COMMANDS = {  # word -> its module and function, what it is for
     "simulate": ("grapevine.lab.simulation:simulate_main",
                  "networks with accidents, in virtual time"),
     "console": ("grapevine.chat.console:console_main", "start chat servers, and talk to them"),
+    "status": ("grapevine.lab.status:status_main", "which seeds and peers answer, now"),
     "tree": ("grapevine.lab.tree:tree_main", "the binary tree in which seeds keep reports"),
 }
 WORKER = "grapevine.lab.experiments.worker:worker_main"
 NETWORK = "grapevine.lab.experiments.network:network_main"
-SEEDS = "grapevine.terminal.programs:seed_main"
+FLAGS = "grapevine.lab.experiments.network:network_parser"  # of a network, and of seeds alone
+SEEDS = "grapevine.terminal.seeds:seeds_main"
+EXAMPLES = """\
+examples:
+  python runner.py                        the seeds of config.txt, until Ctrl-C
+  python runner.py demo                   all of it in ten to twenty seconds
+  python runner.py --peers 12 --kill 3    twelve peers, three of which die
+"""
 
 
 def main(arguments: list[str]) -> int:
     word = arguments[0] if arguments else ""
     if word in COMMANDS:
-        return run(COMMANDS[word][0], arguments[1:])
+        return found(COMMANDS[word][0])(arguments[1:])
     if word == "worker":
-        return run(WORKER, arguments[1:])
-    if any(argument.partition("=")[0] == "--peers" for argument in arguments):
-        return run(NETWORK, arguments)
-    return run(SEEDS, arguments)
+        return found(WORKER)(arguments[1:])
+    if word and not word.startswith("-"):
+        return complain_of(word)
+    if {"-h", "--help"} & {*arguments}:
+        return show_help()
+    is_network = any(argument.partition("=")[0] == "--peers" for argument in arguments)
+    return found(NETWORK if is_network else SEEDS)(arguments)
 
 
-def run(place: str, arguments: list[str]) -> int:
-    """Import a command only when it is asked for, and carry it out."""
+def found(place: str):
+    """Import a function only when it is asked for."""
     module, _, function = place.partition(":")
-    return getattr(importlib.import_module(module), function)(arguments)
+    return getattr(importlib.import_module(module), function)
+
+
+def complain_of(word: str) -> int:
+    from grapevine.terminal.command_line import USAGE, complain, did_you_mean
+
+    complain(f"runner.py: no command {word!r}{did_you_mean(word.lower(), COMMANDS) or '.'} "
+             f"Commands: {', '.join(COMMANDS)}")
+    return USAGE
+
+
+def show_help() -> int:
+    parser = found(FLAGS)()
+    commands = "\n".join(f"  {word:<10}{what}" for word, (_, what) in COMMANDS.items())
+    parser.usage = "python runner.py [COMMAND] [flags]"
+    parser.description = f"{EXAMPLES}\ncommands (each has --help):\n{commands}"
+    parser.print_help()
+    return 0
+
+
+def command() -> int:  # of `pip install`
+    return main(sys.argv[1:])
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(command())

@@ -8,10 +8,10 @@ import functools
 import hashlib
 import itertools
 import re
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from grapevine.addresses import Address, Target, parse_target
+from grapevine.typed import lines_of
 
 
 WAYS = ("flood", "rumor", "tree")  # of spreading (ways/)
@@ -98,22 +98,11 @@ def majority(seeds: int) -> int:
     return seeds // 2 + 1
 
 
-def _lines_of(data: bytes, comment: str) -> Iterator[tuple[int, str]]:
-    """Yield the numbers and lines with something in them. ValueError if a line is no text."""
-    for number, raw in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
-        try:
-            line = raw.decode().partition(comment)[0].strip()
-        except UnicodeDecodeError:
-            raise ValueError(f"line {number}: not UTF-8 text") from None
-        if line:
-            yield number, line
-
-
 def parse_config(data: bytes) -> list[Target]:
     """Return the seeds in a config.txt, one a line, each once. A first line without any digit is a
     header. ValueError names the bad line."""
     seeds: dict[Target, int] = {}  # -> number of its line
-    for at, (number, line) in enumerate(_lines_of(data, "#")):
+    for at, (number, line) in enumerate(lines_of(data, "#")):
         if at == 0 and not re.search("[0-9]", line):
             continue
         try:
@@ -139,7 +128,7 @@ def _check_machines(seeds: dict[Target, int]) -> None:
 
 def parse_filter(data: bytes) -> tuple[str, ...]:
     """Return the words of a filter file, one a line. ValueError if there is none."""
-    words = tuple(dict.fromkeys(word for _, word in _lines_of(data, "\n")))
+    words = tuple(dict.fromkeys(word for _, word in lines_of(data)))
     if not words:
         raise ValueError("no word in it; write one a line")
     return words

@@ -1,18 +1,28 @@
 """Command lines: flags and their values, errors of one line, exit codes."""
 
 import argparse
+import contextlib
 import errno
 import math
 import os
 import re
+import select
+from collections.abc import Iterable
 
-from grapevine.addresses import Address, Target, address_of, can_be_dialled, parse_target
+from grapevine.addresses import (
+    Address, Name, Target, address_of, can_be_dialled, parse_target)
 from grapevine.settings import (
     RULES, Settings, parse_capacity, parse_config, parse_filter, parse_way)
 
 HOME = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
-CONFIG, OUTPUTS = os.path.join(HOME, "config.txt"), os.path.join(HOME, "outputs")
+_IS_CHECKOUT = any(os.path.exists(os.path.join(HOME, name))  # neither is ever installed
+                   for name in ("config.txt", "tests/pytest.ini"))
+FILES = HOME if _IS_CHECKOUT else os.curdir  # the folder of config.txt and outputs
+CONFIG, OUTPUTS = os.path.join(FILES, "config.txt"), os.path.join(FILES, "outputs")
+STANDARD_OUTPUT = "-"  # as --outputs: of a single node
 FAILED, USAGE, INTERRUPTED = 1, 2, 130  # exit codes
+SIMILAR = 0.73  # from which a word is taken for a mistyped one; status is not start
+PLAIN = "show on a terminal what a pipe gets: rows and events, not sentences"  # help of --plain
 
 
 class CommandError(Exception):
@@ -24,10 +34,18 @@ class CommandError(Exception):
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose errors are CommandErrors, and that shows the text of a ValueError."""
+    """A parser whose errors are CommandErrors, and that shows the text of a ValueError. The help
+    lists the flags in `usual` first."""
 
-    def __init__(self, **named):
-        super().__init__(allow_abbrev=False, **named)
+    def __init__(self, usual: tuple[str, ...] = (), **named):
+        self._usual = usual
+        if usual:
+            named["formatter_class"] = argparse.RawDescriptionHelpFormatter
+        super().__init__(allow_abbrev=False, add_help=False, **named)
+        if usual:
+            self._first = self.add_argument_group("the usual flags")
+            self._others = self.add_argument_group("all other flags")
+        self.add_argument("-h", "--help", action="help", help="show this help message and exit")
 
     def add_argument(self, *flags: str, type=None, **named):
         def convert(text: str):
@@ -38,10 +56,29 @@ class Parser(argparse.ArgumentParser):
 
         if type is not None:
             named["type"] = convert
-        return super().add_argument(*flags, **named)
+        if not self._usual:
+            return super().add_argument(*flags, **named)
+        is_first = not flags[0].startswith("-") or flags[-1] in self._usual
+        return (self._first if is_first else self._others).add_argument(*flags, **named)
+
+    def switch(self, flag: str, help: str) -> None:
+        self.add_argument(flag, action="store_true", help=help)
 
     def error(self, message: str):
-        raise CommandError(f"{message} (see {self.prog} --help)")
+        unknown = re.match("unrecognized arguments: (--[^ =]+)", message)
+        hint = did_you_mean(unknown[1], self._option_string_actions) if unknown else ""
+        if unknown and unknown[1] == "--port" and any(
+                action.dest == "port" and not action.option_strings for action in self._actions):
+            hint = "; a port stands alone, without a flag"
+        raise CommandError(f"{message}{hint} (see {self.prog} --help)")
+
+
+def did_you_mean(word: str, words: Iterable[str]) -> str:
+    """Return a question about the words that are most like a mistyped one; "" if none is."""
+    import difflib  # not above: every start would take longer
+
+    near = difflib.get_close_matches(word, words, 2, SIMILAR)
+    return f"; did you mean {' or '.join(near)}?" if near else ""
 
 
 def run_command(name: str, command, *arguments) -> int:
@@ -59,14 +96,28 @@ def run_command(name: str, command, *arguments) -> int:
 
 
 def complain(text: str) -> None:
+    """Write a line to standard error, on a terminal wrapped between words."""
+    if os.isatty(2):
+        import textwrap  # not above, because few programs complain
+
+        text = textwrap.fill(text, os.get_terminal_size(2).columns or 80,
+                             break_long_words=False, break_on_hyphens=False)
     write_all(2, f"{text}\n".encode(errors="replace"))
+
+
+def show(text: str, end: str = "\n") -> None:
+    write_all(1, f"{text}{end}".encode(errors="replace"))
 
 
 def write_all(descriptor: int, data: bytes) -> bool:
     """Write to a descriptor; return False if it is closed."""
+    left = memoryview(data)
     try:
-        while data:
-            data = data[os.write(descriptor, data):]
+        while left:
+            try:
+                left = left[os.write(descriptor, left):]
+            except BlockingIOError:  # who shares it has made it non-blocking
+                select.select([], [descriptor], [])
     except OSError:
         return False
     return True
@@ -111,7 +162,22 @@ def parse_ip(text: str) -> str:
 
 def port_or_target(text: str) -> int | Target:
     """Return the port, or the address or name with a port, that a person typed."""
-    return parse_target(text) if re.search(r"[\s:,.]", text.strip()) else parse_port(text)
+    text = text.strip()
+    return parse_target(text) if re.search(r"[\s:,.]", text) else parse_port(text)
+
+
+def parse_host(text: str) -> str:
+    """Return an IP that others can dial, or the name of a host."""
+    with contextlib.suppress(ValueError):
+        if isinstance(target := parse_target(f"{text} 1"), Name):
+            return target.host
+    return parse_ip(text)
+
+
+def parse_rule(text: str) -> str:
+    if re.fullmatch("[2-9]|[1-9][0-9]{1,3}", text):
+        raise ValueError(f"{text!r} is no rule; did you mean fixed:{text}?")
+    return parse_capacity(text)
 
 
 def word_filter(path: str) -> tuple[str, ...]:
@@ -148,7 +214,7 @@ SETTINGS = {  # name -> converter, name of its value, help
     "spread": (parse_way, "WAY", "how new messages travel: flood, rumor or tree (%(default)s)"),
     "rumor_stop": (number(1e-9, "a probability above 0, up to 1", most=1), "P",
                    "probability that a rumor ends once a neighbour knew it already (%(default)g)"),
-    "capacity": (parse_capacity, "RULE", f"how many neighbours: {RULES} (%(default)s)"),
+    "capacity": (parse_rule, "RULE", f"how many neighbours: {RULES} (%(default)s)"),
     "rate": (_COUNT, "N", "lines a second that a neighbour may say in its own name, before it is "
                           "read more slowly (%(default)s); 0: any number"),
     "burst": (_COUNT, "N", "lines that it may say beyond that at once (%(default)s)"),
@@ -178,47 +244,87 @@ def settings_of(args: argparse.Namespace) -> Settings:
     return settings._replace(sign=settings.sign or settings.monitor)
 
 
-def add_common(parser: Parser, outputs: str = OUTPUTS) -> None:
-    """Add --config, --outputs and --quiet."""
+def add_common(parser: Parser, outputs: str | None = OUTPUTS, is_node: bool = False) -> None:
+    """Add --config, --outputs and --quiet. The output of a single node may go to standard
+    output."""
     parser.add_argument("--config", metavar="FILE", default=CONFIG,
                         help="the list of seeds (config.txt)")
-    parser.add_argument("--outputs", metavar="DIR", default=outputs,
-                        help=f"where output files go ({os.path.relpath(outputs, HOME)})")
-    parser.add_argument("--quiet", action="store_true", help="show no events on the terminal")
+    add_outputs(parser, outputs, is_node)
+    parser.switch("--quiet", "show no events on the terminal")
+
+
+def add_outputs(parser: Parser, folder: str | None = OUTPUTS, is_node: bool = False) -> None:
+    """Add the flag for the folder of output files, which may be missing; None: it is as DIR."""
+    def convert(text: str) -> str:
+        if is_node and text == STANDARD_OUTPUT:
+            return text
+        if not text:
+            raise CommandError("--outputs has no name of a folder")
+        if text == STANDARD_OUTPUT:
+            raise CommandError("--outputs - is for a single node: python peer.py, or python "
+                               "seed.py with a PORT")
+        if os.path.exists(text) and not os.path.isdir(text):
+            raise CommandError(f"{text} is a file, not a folder", FAILED)
+        return text
+
+    usual = "as DIR" if folder is None else os.path.relpath(folder, FILES)
+    parser.add_argument("--outputs", metavar="DIR", default=folder, type=convert,
+                        help=f"where output files {'are' if folder is None else 'go'} ({usual})"
+                             + ("; - for standard output" if is_node else ""))
 
 
 def peer_parser() -> Parser:
-    parser = Parser(prog="peer.py", description="A peer of the network in config.txt.")
-    parser.add_argument("where", nargs="*", metavar="[IP] PORT", help="where to listen; without a "
-                        "port the program asks for one, without an IP it takes the one by which "
-                        "this machine reaches the seeds")
-    add_common(parser)
-    parser.add_argument("--host", type=parse_ip, metavar="IP", help="the IP to announce")
-    parser.add_argument("--listen", type=parse_ip, metavar="IP", help="the IP to listen on, if it "
-                        "is not the announced one, as behind a router that forwards the port")
+    parser = Parser(prog="peer.py", usage="python peer.py [IP] [PORT] [flags]",
+                    description="One gossiping peer. Type /help while it runs.",
+                    epilog="peer.py --chat ID N PORT    a chat server "
+                           "(more: peer.py --chat 0 1 10000 --help)\n"
+                           "peer.py -c FILE.ini         a gossip module of VoidPhone",
+                    usual=("--config", "--outputs", "--quiet", "--gossip-count", "--sign", "--raw"))
+    _add_address(parser, "the port to listen on (asked for when missing); also as IP:PORT")
+    add_common(parser, is_node=True)
+    parser.add_argument("--host", type=parse_host, metavar="IP",
+                        help="the address to listen on and to announce, or a name of this machine "
+                             "(the IP from which it reaches the seeds)")
+    parser.add_argument("--listen", type=parse_ip, metavar="IP",
+                        help="listen on this IP and dial from it, but announce --host: for a peer "
+                             "behind a router that forwards its port")
     add_settings(parser, OF_PEERS)
+    parser.switch("--end-with-input", "end with standard input (for programs that start peers)")
+    parser.switch("--raw", "show events on a terminal as they stand in the output file")
+    parser.switch("--leave", "on SIGTERM say goodbye, as `quit` does; a second SIGTERM is abrupt")
+    parser.switch("--json", "tell events, and take commands, as lines of JSON, for a program; the "
+                            "usual --gossip-count is then 0")
     return parser
 
 
 def seed_parser() -> Parser:
-    parser = Parser(prog="seed.py", description="A seed; without an argument, all seeds of "
-                                                "config.txt that are on this machine.")
-    parser.add_argument("where", nargs="*", metavar="HOST:PORT", help="which seed of config.txt")
-    add_common(parser)
+    parser = Parser(prog="seed.py", description="One seed, or all local ones of config.txt.")
+    _add_address(parser, "the seed to run, also as HOST:PORT; a port alone: the local seed that "
+                         "has it")
+    add_common(parser, is_node=True)
     add_settings(parser, OF_SEEDS)
     return parser
 
 
+def _add_address(parser: Parser, what: str) -> None:
+    """Add the arguments for a node's address, `[IP] PORT` or `HOST:PORT`."""
+    parser.add_argument("ip", nargs="?", metavar="IP", help="the IP to listen on (may be left out)")
+    parser.add_argument("port", nargs="?", metavar="PORT", help=what)
+
+
 def typed_target(parser: Parser, args: argparse.Namespace) -> int | Target | None:
     """Return the port, address or name given as arguments; None if there is none."""
+    words = [word for word in (args.ip, args.port) if word is not None]
+    if len(words) == 2 and ":" in words[0] and "]" not in words[0]:
+        words[0] = f"[{words[0]}]"  # an IPv6 address
     try:
-        return port_or_target(" ".join(args.where)) if args.where else None
+        return port_or_target(" ".join(words)) if words else None
     except ValueError as error:
         parser.error(f"argument PORT: {error}")
 
 
 def cannot_listen(address: Address, error: OSError) -> CommandError:
-    if error.errno == errno.EADDRINUSE:
-        return CommandError(f"port {address.port} is in use", FAILED)
-    return CommandError(f"cannot listen on {address}: {error.strerror}", FAILED)
-
+    why = {errno.EADDRINUSE: f"port {address.port} is in use",
+           errno.EADDRNOTAVAIL: f"{address.ip} is not an address of this machine"
+           }.get(error.errno, error.strerror or str(error))
+    return CommandError(f"cannot listen on {address}: {why}", FAILED)

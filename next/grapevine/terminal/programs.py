@@ -1,40 +1,32 @@
-"""The programs peer.py and seed.py: from a command line to running nodes, and to their end.
+"""The programs peer.py, seed.py and runner.py without a command: from a command line to nodes."""
 
-The main thread only waits for the end, so that a signal never interrupts a thread that has a lock.
-"""
-
+import functools
 import importlib
 import os
-import signal
-import socket
 import sys
 import threading
 
-try:
-    import resource
-except ImportError:  # Windows
-    resource = None
-
-from grapevine.addresses import Address, Target, address_of, look_up
+from grapevine.addresses import Address, Name, Target, address_of
 from grapevine.classes import peer_class, seed_class
-from grapevine.output import Output
 from grapevine.terminal.command_line import (
-    FAILED, INTERRUPTED, CommandError, cannot_listen, load_seeds, parse_port, peer_parser,
-    run_command, seed_parser, settings_of, typed_target, write_all)
+    FAILED, STANDARD_OUTPUT, CommandError, Parser, complain, load_seeds, parse_port,
+    peer_parser, run_command, seed_parser, settings_of, show, typed_target)
 from grapevine.terminal.console import Console
 from grapevine.terminal.screen import Screen
+from grapevine.terminal.starting import (
+    block_signals, check_reachable, host_ip, is_taken, local_address, look_up_here, open_output,
+    open_world, output_path, prepare_descriptors, seed_addresses, wait_for_end)
+from grapevine.typed import Keyboard
 from grapevine.worlds.threads import ThreadWorld
 
-ASKED = "Port to listen on: "
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
-CAN_MASK = hasattr(signal, "pthread_sigmask")  # else another thread may take a signal:
-LOOK = None if CAN_MASK else 0.5  # seconds after which the main thread looks for it
-OPEN_MAX = 10_240  # open files that macOS grants, though it says that there is no limit
-
-
-OTHERS = {  # a flag of peer.py -> module and function of the system that it starts instead
+FIRST_PORTS = range(5001, 5100)  # of these, the first that is free is offered
+OTHERS = {  # a flag of peer.py -> module and function of what it starts instead
     "--chat": "grapevine.chat.program:chat_main",
 }
+
+
+class PortTaken(CommandError):
+    """The error that another program listens at an address, or will."""
 
 
 def peer_main(arguments: list[str] | None = None) -> int:
@@ -50,211 +42,174 @@ def seed_main(arguments: list[str] | None = None) -> int:
     return run_command("seed.py", run_seeds, arguments)
 
 
-def run_peer(arguments: list[str] | None) -> int:
+# A peer.
+
+def run_peer(arguments: list[str] | None, screen_of=None, console_of=Console, **defaults) -> int:
+    """Run a peer until its end. Others than persons are shown what `screen_of(seeds)` shows, and
+    have a console of their own, and defaults of flags."""
     prepare_descriptors()
     parser = peer_parser()
+    parser.set_defaults(**defaults)
     args = parser.parse_args(arguments)
-    target, seeds = typed_target(parser, args), load_seeds(args.config)
-    if target is None or isinstance(target, int):
-        ip = args.host or own_ip(seeds)
-        address = address_of(ip, target or ask_port())
-    else:
-        address = local_address(target)
+    target, is_log = typed_target(parser, args), args.outputs == STANDARD_OUTPUT
+    if args.json and target is None:
+        parser.error("--json needs a PORT")
+    if is_log and (args.json or target is None):
+        parser.error("--outputs - needs a PORT, and goes without --json")
+    seeds, keyboard = load_seeds(args.config), Keyboard()
+    talks = (screen_of is None and os.name == "posix" and os.isatty(0) and os.isatty(1)
+             and not (args.raw or args.quiet or is_log))
+    address = peer_address(parser, args, target, seeds, keyboard, talks)
     own = address if args.listen is None else address_of(args.listen, address.port)
+    if own.family != address.family:
+        parser.error(f"--listen {own.ip} and {address} are an IPv4 and an IPv6 address")
     settings = settings_of(args)
     kind = peer_class(settings)
     block_signals()
-    screen = Screen()
     world = open_world(own)
-    show = None if args.quiet else screen.show
-    output = open_output(args.outputs, "peer", address, show)
-    peer = kind(address, settings, output, world, seeds)
-    world.begin(peer)
-    console = Console(peer, world, screen)
-    threading.Thread(target=world.live, args=(console.read,), name="console",
-                     daemon=True).start()
-    return wait_for_end([world], screen)
+    if talks:
+        from grapevine.terminal import talk  # not above, because most peers have no person
 
+        screen = talk.prompt_screen(address, seeds, settings.liveness_misses)
+        console_of = functools.partial(
+            talk.Talk, path=output_path(args.outputs, "peer", address))
+    else:
+        screen = screen_of(seeds) if screen_of else Screen(2 if is_log else 1)
+        console_of = functools.partial(console_of, keyboard=keyboard)
+    output = open_output(args.outputs, "peer", address, None if args.quiet else screen.show)
+    peer = kind(address, settings, output, world, seeds)
+    console = console_of(peer, world, screen)
+    if talks:
+        screen.on_failure = functools.partial(write_failure, world, output)
+        console.greet()
+    world.begin(peer)
+    threading.Thread(target=world.live, args=(run_console, console, world, args.end_with_input),
+                     name="console", daemon=True).start()
+    return wait_for_end([world], screen, console.quit if args.leave else None,
+                        console.take_leave if talks else lambda: None)
+
+
+def run_console(console: Console, world: ThreadWorld, ends_with_input: bool) -> None:
+    console.read()
+    if ends_with_input and not world.node.is_leaving:
+        world.end("interrupted", 0.0)
+
+
+def write_failure(world: ThreadWorld, output, event: str) -> None:
+    """Write an error of the screen's thread into the output file."""
+    with world.lock:
+        output.failed(event)
+
+
+def peer_address(parser: Parser, args, target: int | Target | None, seeds: list[Target],
+                 keyboard: Keyboard, talks: bool) -> Address:
+    """Return the address to announce, asking for a port if none was given. CommandError if it is
+    of no use."""
+    config = os.path.basename(args.config)
+    if isinstance(target, Name):
+        target = local_address(target)
+    if isinstance(target, Address):
+        if args.host not in (None, target.ip) and host_ip(args.host, seeds) != target.ip:
+            parser.error(f"--host {args.host} and {target} are two addresses; give one")
+        address = target
+        check_no_seed(address, seeds, config)
+    elif args.listen is not None and args.host is None:
+        parser.error("--listen needs --host, the IP that others dial")
+    else:
+        ip = host_ip(args.host, seeds)
+
+        def check(port: int) -> None:
+            check_no_seed(address_of(ip, port), seeds, config)
+            if is_taken(address_of(args.listen or ip, port)):
+                raise PortTaken(f"port {port} is in use")
+
+        if target is None:
+            offer = functools.partial(first_free, args.listen or ip, seeds) if talks else None
+            target = ask_port(keyboard, offer, check if talks else lambda port: None)
+        address = address_of(ip, target)
+        check_no_seed(address, seeds, config)
+    check_reachable(seeds, address)
+    return address
+
+
+def check_no_seed(address: Address, seeds: list[Target], config: str) -> None:
+    """Raise PortTaken if an address is that of a seed."""
+    if not any(seed == address or seed.port == address.port and isinstance(seed, Name)
+               and look_up_here(seed) == address for seed in seeds):
+        return
+    other = min({*range(5001, 5002 + len(seeds))} - {seed.port for seed in seeds})
+    why = f"{address.port} is the port of a seed in {config}; take another, for example {other}"
+    if is_taken(address):
+        raise PortTaken(f"port {address.port} is in use: {why}", FAILED)
+    raise PortTaken(why)
+
+
+def first_free(ip: str, seeds: list[Target]) -> int | None:
+    """Return the first of the usual ports at which a node can listen."""
+    addresses = (address_of(ip, port) for port in FIRST_PORTS)
+    return next((address.port for address in addresses
+                 if address not in seeds and not is_taken(address)), None)
+
+
+def ask_port(keyboard: Keyboard, offer=None, check=lambda port: None) -> int:
+    """Ask until a port is typed for which `check(port)` raises no PortTaken, or Enter takes that of
+    `offer()`. CommandError if input ends."""
+    while True:
+        offered = offer and offer()
+        show(f"Port to listen on{f' (Enter for {offered})' if offered else ''}: ", end="")
+        line = keyboard.line()
+        if line is None:
+            show("")
+            raise CommandError("no port was typed")
+        try:
+            if not offered or line.strip():
+                port = parse_port(line.decode(errors="replace"))
+                check(port)
+                return port
+            if offer() == offered:
+                return offered
+            show(f"{offered} was taken meanwhile.")
+        except ValueError as error:
+            show(f"{error}. Try again, for example {offered or FIRST_PORTS[0]}.")
+        except PortTaken as error:
+            show(f"{error}. Try again.")
+
+
+# Seeds.
 
 def run_seeds(arguments: list[str] | None) -> int:
-    prepare_descriptors()
+    """Run the seed of a command line, or all that are here."""
     parser = seed_parser()
     args = parser.parse_args(arguments)
     target, seeds = typed_target(parser, args), load_seeds(args.config)
-    addresses, here = seed_addresses(target, seeds), {seed: look_up_here(seed) for seed in seeds}
+    addresses, is_log = seed_addresses(target, seeds), args.outputs == STANDARD_OUTPUT
+    if is_log and len(addresses) > 1:
+        raise CommandError(f"--outputs - is for a single seed, not for {len(addresses)}: give its "
+                           "PORT")
+    prepare_descriptors()
     block_signals()
-    screen = Screen()
-    worlds = [begin_seed(address, here, args, screen, target is None)
-              for address in addresses]
+    screen = Screen(2 if is_log else 1)
+    worlds = begin_seeds(addresses, seeds, args, None if args.quiet or is_log else screen)
     return wait_for_end(worlds, screen)
 
 
-def begin_seed(address: Address, here: dict[Target, Address | None], args, screen: Screen,
-               is_one_of_many: bool) -> ThreadWorld:
-    """Start a seed; `here` has all seeds, with their addresses if they are on this machine."""
-    world = open_world(address)
-    head = f"[seed {address.port}] " if is_one_of_many else ""
-
-    def show(line: str) -> None:
-        screen.show(f"{line[:13]}{head}{line[13:]}")
-
-    output = open_output(args.outputs, "seed", address, None if args.quiet else show)
-    seeds = [address if at == address else seed for seed, at in here.items()]
-    settings = settings_of(args)
-    world.begin(seed_class(settings)(address, settings, output, world, seeds))
-    return world
-
-
-# Addresses.
-
-def own_ip(seeds: list[Target]) -> str:
-    """Return the IP of this machine on the way to the seeds."""
-    for seed in seeds:
-        try:
-            away = look_up(seed, address_of("127.0.0.1", 1))
-            with socket.socket(away.family, socket.SOCK_DGRAM) as sock:
-                sock.connect((away.ip, away.port))  # sends nothing, but asks the table of routes
-                return address_of(sock.getsockname()[0].partition("%")[0], 1).ip
-        except OSError:
-            continue
-    raise CommandError("no way to any seed of the config: is there a network? Or give --host",
-                       FAILED)
-
-
-def look_up_here(target: Target) -> Address | None:
-    """Return the address of this machine to which a target leads; None if it leads elsewhere."""
-    try:
-        address = look_up(target, address_of("127.0.0.1", 1))
-        with socket.socket(address.family) as sock:
-            sock.bind((address.ip, 0))
-    except OSError:
-        return None
-    return address
-
-
-def local_address(target: Target) -> Address:
-    address = look_up_here(target)
-    if address is None:
-        raise CommandError(f"{target.ip if isinstance(target, Address) else target.host} is not an "
-                           "address of this machine", FAILED)
-    return address
-
-
-def seed_addresses(target: int | Target | None, seeds: list[Target]) -> list[Address]:
-    """Return where to listen: at the typed seed, or at all of config.txt that are here."""
-    if isinstance(target, int):
-        named = [seed for seed in seeds if seed.port == target and look_up_here(seed)]
-        return [look_up_here(named[0])] if named else [address_of(own_ip(seeds), target)]
-    if target is not None:
-        return [local_address(target)]
-    found = list(dict.fromkeys(filter(None, map(look_up_here, seeds))))
-    if not found:
-        raise CommandError("no seed of the config is an address of this machine", FAILED)
-    return found
-
-
-def ask_port() -> int:
-    """Ask for a port until a good one is typed."""
-    while True:
-        write_all(1, ASKED.encode())
-        line = read_line()
-        if line is None:
-            raise CommandError("no port was typed")
-        try:
-            return parse_port(line)
-        except ValueError as error:
-            write_all(1, f"{error}\n".encode())
-
-
-def read_line() -> str | None:
-    """Read a line of input, and nothing behind it; None at the end."""
-    line = b""
-    try:
-        while byte := os.read(0, 1):
-            if byte == b"\n":
-                return line.decode(errors="replace")
-            line += byte
-    except OSError:
-        pass  # there is no input
-    return None
-
-
-# What a process needs.
-
-def prepare_descriptors() -> None:
-    """Open descriptors 0 to 2, so that no socket gets them; allow as many as possible."""
-    while (spare := os.open(os.devnull, os.O_RDWR)) <= 2:
-        pass
-    os.close(spare)
-    if resource is not None:
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        for most in (max(soft, min(hard, OPEN_MAX)), hard):
-            try:
-                resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-            except (OSError, ValueError):
-                break  # the system allows less than it says
-
-
-def peak_memory() -> int:
-    """Return the most KiB that this process has had in memory; 0 if the system does not tell."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss if resource is not None else 0
-
-
-def open_world(own: Address) -> ThreadWorld:
-    try:
-        return ThreadWorld(own)
-    except OSError as error:
-        raise cannot_listen(own, error) from None
-
-
-def open_output(folder: str, kind: str, address: Address, show) -> Output:
-    """Open the output file of a node, for appending. CommandError if that fails."""
-    try:
-        os.makedirs(folder, exist_ok=True)
-        file = open(os.path.join(folder, f"{kind}_{address.file_part}.txt"), "a+b", buffering=0)
-        if file.seekable() and file.seek(0, os.SEEK_END):
-            file.seek(-1, os.SEEK_END)
-            if file.read(1) != b"\n":
-                file.write(b"\n")  # a power failure tore the last line
-        return Output(file, show)
-    except OSError as error:
-        raise CommandError(f"cannot write into {folder}: {error.strerror}", FAILED) from None
-
-
-def block_signals() -> None:
-    """Threads that begin from now on never take a signal, so that the main thread does, at once."""
-    if CAN_MASK:
-        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-
-
-def take_signals() -> None:
-    """Have signals end this program from now on, also one that came while they were blocked."""
-    for number in SIGNALS:
-        signal.signal(number, interrupt)
-    if CAN_MASK:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-
-
-def interrupt(number: int, frame) -> None:
-    """End the program; nothing interrupts that."""
-    for each in SIGNALS:
-        signal.signal(each, signal.SIG_IGN)
-    raise KeyboardInterrupt
-
-
-def wait_for_end(worlds: list[ThreadWorld], screen: Screen) -> int:
-    """Wait until a node has stopped, or a signal comes; then end the process."""
-    code = 0
-    try:
-        take_signals()
-        look = LOOK if len(worlds) == 1 else 0.5
-        while not any(world.over.is_set() for world in worlds):
-            worlds[0].over.wait(look)
-    except KeyboardInterrupt:
-        code = INTERRUPTED
-    for world in worlds:
-        world.end("interrupted", 0.0)
-    screen.close()
-    if any(world.has_failed for world in worlds):
-        code = FAILED
-    os._exit(code)  # a thread may be blocked, by a terminal for example
+def begin_seeds(addresses: list[Address], seeds: list[Target], args, screen: Screen | None
+                ) -> list[ThreadWorld]:
+    """Start seeds, which show their events."""
+    here = {seed: look_up_here(seed) for seed in seeds}
+    known = [here[seed] or seed for seed in seeds]
+    far = [seed for seed in known if isinstance(seed, Name)]
+    if args.monitor and far:
+        raise CommandError("with --monitor config.txt has to give the IP of every other seed, also "
+                           f"that of {far[0]}")
+    worlds, settings = [], settings_of(args)
+    for address in addresses:
+        if address not in known:
+            complain(f"seed.py: {address} is not in {os.path.basename(args.config)}: peers will "
+                     "not find it")
+        world = open_world(address)
+        output = open_output(args.outputs, "seed", address,
+                             screen and functools.partial(screen.show, seed=address))
+        world.begin(seed_class(settings)(address, settings, output, world, known))
+        worlds.append(world)
+    return worlds

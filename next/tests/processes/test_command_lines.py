@@ -34,14 +34,15 @@ def test_a_peer_asks_for_its_port_until_it_gets_a_good_one(network):
     program.shows(f"started:peer:127.0.0.1:{port}")
     program.shows("generated:")
     lines = program.shown().splitlines()
-    assert lines[:2] == ["Port to listen on: 'abc' is not a port (1 to 65535)",
-                         "Port to listen on: '70000' is not a port (1 to 65535)"]
+    assert lines[:2] == [
+        f"Port to listen on: '{typed}' is not a port (1 to 65535). Try again, for example 5001."
+        for typed in ("abc", "70000")]
 
 
 def test_a_peer_that_asks_and_is_told_no_port_ends_with_one_line(network):
     program = network.start("peer.py", stdin=subprocess.DEVNULL)
     assert program.code() == 2
-    assert program.shown() == "Port to listen on: peer.py: no port was typed\n"
+    assert program.shown() == "Port to listen on: \npeer.py: no port was typed\n"
 
 
 @pytest.mark.parametrize("program", ["peer.py", "seed.py"])
@@ -50,7 +51,10 @@ def test_a_port_in_use_ends_a_program_with_one_line(network, program):
         port = listener.getsockname()[1]
         started = network.start(program, port)
         assert started.code() == 1
-    assert started.shown() == f"{program}: port {port} is in use\n"
+    warning = "" if program == "peer.py" else (
+        f"seed.py: 127.0.0.1:{port} is not in config.txt: peers will not find it\n")
+    assert started.shown() == (f"{warning}{program}: cannot listen on 127.0.0.1:{port}: port {port} "
+                               "is in use\n")
 
 
 @pytest.mark.parametrize("program, arguments, says", [
@@ -60,7 +64,7 @@ def test_a_port_in_use_ends_a_program_with_one_line(network, program):
     ("peer.py", ["5001", "--liveness-interval", "nan"], "'nan' is not a number of seconds"),
     ("peer.py", ["5001", "--nonsense"], "unrecognized arguments: --nonsense"),
     ("peer.py", ["5001", "--filter", "nofile.txt"], "cannot read nofile.txt: No such file"),
-    ("peer.py", ["5001", "--outputs", os.devnull], "cannot write into /dev/null"),
+    ("peer.py", ["5001", "--outputs", os.devnull], "/dev/null is a file, not a folder"),
     ("seed.py", ["localhost"], "argument PORT: 'localhost'"),
     ("seed.py", ["--liveness-interval", "0"], "'0' is not a number of seconds"),
     ("runner.py", ["--nonsense"], "unrecognized arguments: --nonsense")])

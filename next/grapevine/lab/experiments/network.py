@@ -24,7 +24,7 @@ from grapevine.settings import majority
 from grapevine.terminal.command_line import (
     FAILED, HOME, OF_PEERS, CommandError, Parser, add_common, add_settings, count,
     load_seeds, run_command, settings_of)
-from grapevine.terminal.programs import seed_addresses, take_signals
+from grapevine.terminal.starting import seed_addresses, take_signals
 
 OUTPUTS = os.path.join(HOME, "outputs", "network")
 LOOK = 0.2  # seconds between two questions for counts
@@ -41,7 +41,8 @@ def network_main(arguments: list[str]) -> int:
 
 
 def network_parser() -> Parser:
-    parser = Parser(prog="runner.py", description="The seeds of config.txt, and many peers.")
+    parser = Parser(usual=("--peers", "--kill", "--once", "--outputs"), prog="runner.py",
+                    description="The seeds of config.txt, and many peers.")
     parser.add_argument("--peers", type=count(1), metavar="N", required=True, help="how many")
     parser.add_argument("--processes", type=count(1), metavar="N", default=2,
                         help="in how many processes (%(default)s)")

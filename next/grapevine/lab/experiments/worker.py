@@ -23,7 +23,7 @@ from grapevine.settings import majority
 from grapevine.terminal.command_line import (
     SETTINGS, Parser, add_common, add_settings, cannot_listen, load_seeds, run_command, settings_of,
     write_all)
-from grapevine.terminal.programs import open_output, peak_memory, prepare_descriptors
+from grapevine.terminal.starting import open_output, peak_memory, prepare_descriptors
 from grapevine.worlds.loop import Loop, LoopWorld
 
 LOOK = 0.05  # seconds between two looks whether all peers have left

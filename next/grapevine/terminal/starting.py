@@ -1,0 +1,235 @@
+"""What programs need before and after a node runs: addresses, output files, descriptors, signals.
+
+Problems are found before anything starts. The main thread only waits for the end, so that a signal
+never interrupts a thread that has a lock.
+"""
+
+import contextlib
+import errno
+import os
+import signal
+import socket
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None
+
+from grapevine.addresses import Address, Name, Target, address_of, look_up
+from grapevine.output import Output
+from grapevine.terminal.command_line import (
+    FAILED, INTERRUPTED, STANDARD_OUTPUT, CommandError, cannot_listen)
+from grapevine.terminal.screen import Log, Screen
+from grapevine.worlds.sockets import listener_at
+from grapevine.worlds.threads import ThreadWorld
+
+ENDING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP")
+          if hasattr(signal, name)]  # signals that end a program
+SIGNALS = ENDING + [getattr(signal, name)  # those that only the main thread takes
+                    for name in ("SIGWINCH", "SIGCONT", "SIGTSTP", "SIGQUIT")
+                    if hasattr(signal, name)]
+CAN_MASK = hasattr(signal, "pthread_sigmask")  # else another thread may take a signal:
+LOOK = None if CAN_MASK else 0.5  # seconds after which the main thread looks for it
+OPEN_MAX = 10_240  # open files that macOS grants, though it says that there is no limit
+
+
+# Addresses.
+
+def own_ip(seeds: list[Target]) -> str:
+    """Return the IP of this machine on the way to the seeds. One that only a name leads to, and
+    that is on loopback, is the last choice: a machine may know itself by it alone."""
+    last_choice = None
+    for seed in seeds:
+        with contextlib.suppress(OSError):  # no such name, or no route
+            away = look_up(seed, address_of("127.0.0.1", 1))
+            with socket.socket(away.family, socket.SOCK_DGRAM) as sock:
+                sock.connect((away.ip, away.port))  # sends nothing, but asks the table of routes
+                own = address_of(sock.getsockname()[0].partition("%")[0], 1)
+            if isinstance(seed, Address) or not own.is_loopback:
+                return own.ip
+            last_choice = last_choice or own.ip
+    if last_choice is None:
+        raise CommandError("no way to any seed of the config: is there a network? Or give --host",
+                           FAILED)
+    return last_choice
+
+
+def look_up_here(target: Target) -> Address | None:
+    """Return the address of this machine to which a target leads; None if it leads elsewhere."""
+    try:
+        address = look_up(target, address_of("127.0.0.1", 1))
+        with socket.socket(address.family) as sock:
+            sock.bind((address.ip, 0))
+    except OSError:
+        return None
+    return address
+
+
+def local_address(target: Target) -> Address:
+    """Return the address of this machine to which a target leads. CommandError if there is none."""
+    address = look_up_here(target)
+    if address is None:
+        host = target.ip if isinstance(target, Address) else target.host
+        raise CommandError(f"{host} is not an address of this machine", FAILED)
+    return address
+
+
+def host_ip(host: str | None, seeds: list[Target]) -> str:
+    """Return the IP to announce: that of --host, which may be a name, or the usual one."""
+    if host is None or host == "auto":
+        return own_ip(seeds)
+    try:
+        return address_of(host, 1).ip
+    except ValueError:
+        return local_address(Name(host, 1)).ip
+
+
+def seed_addresses(target: int | Target | None, seeds: list[Target]) -> list[Address]:
+    """Return where to listen: at the typed seed, or at all of config.txt that are here."""
+    if isinstance(target, int):
+        named = [look_up_here(seed) for seed in seeds if seed.port == target]
+        return [*filter(None, named), address_of(own_ip(seeds), target)][:1]
+    if target is not None:
+        return [local_address(target)]
+    found = list(dict.fromkeys(filter(None, map(look_up_here, seeds))))
+    if not found:
+        raise CommandError("no seed of the config is an address of this machine", FAILED)
+    return found
+
+
+def check_reachable(seeds: list[Target], own: Address) -> None:
+    """Raise CommandError if no seed can reach a peer's address."""
+    if any(isinstance(seed, Name) for seed in seeds):  # nobody knows where it leads
+        return
+    if all(seed.family != own.family for seed in seeds):
+        raise CommandError(f"no seed of the config has an address like {own.ip}; "
+                           f"give an IPv{4 if ':' in own.ip else 6} address, or none")
+    if own.is_loopback and not any(seed.is_loopback for seed in seeds):
+        raise CommandError(f"{own.ip} cannot be reached from other machines, where the seeds are; "
+                           "give an address in their network, or none")
+
+
+def is_taken(address: Address) -> bool:
+    """Tell whether another program listens there. CommandError if nobody can."""
+    try:
+        listener_at(address).close()
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise cannot_listen(address, error) from None
+        return True
+    return False
+
+
+# Nodes.
+
+def open_world(own: Address) -> ThreadWorld:
+    try:
+        return ThreadWorld(own)
+    except OSError as error:
+        raise cannot_listen(own, error) from None
+
+
+def output_path(folder: str, kind: str, address: Address) -> str:
+    return os.path.join(folder, f"{kind}_{address.file_part}.txt")
+
+
+def open_output(folder: str, kind: str, address: Address, show) -> Output:
+    """Open the output file of a node, for appending, or standard output. CommandError if that
+    fails."""
+    if folder == STANDARD_OUTPUT:
+        return Output(Log())
+    try:
+        os.makedirs(folder, exist_ok=True)
+        return Output(open(output_path(folder, kind, address), "ab", buffering=0), show)
+    except OSError as error:
+        raise CommandError(f"cannot write into {folder}: {error.strerror}", FAILED) from None
+
+
+# What a process needs.
+
+def prepare_descriptors() -> None:
+    """Open descriptors 0 to 2, so that no socket gets them; allow as many as possible."""
+    while (spare := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(spare)
+    if resource is not None:
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        for most in (max(soft, min(hard, OPEN_MAX)), hard):
+            try:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+            except (OSError, ValueError):
+                break  # the system allows less than it says
+
+
+def peak_memory() -> int:
+    """Return the most KiB that this process has had in memory; 0 if the system does not tell."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss if resource is not None else 0
+
+
+# Signals, and the end.
+
+class Interrupted(KeyboardInterrupt):
+    """A signal that ends the program."""
+
+    def __init__(self, number: int):
+        super().__init__()
+        self.number = number
+
+
+def block_signals() -> None:
+    """Threads that begin from now on never take a signal, so that the main thread does, at once.
+    None stops a program in the background that uses the terminal."""
+    if CAN_MASK:
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    for name in ("SIGTTIN", "SIGTTOU"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+
+
+def take_signals() -> None:
+    """Have signals end this program from now on, also one that came while they were blocked."""
+    for number in ENDING:
+        if number in (signal.SIGINT, signal.SIGTERM) or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, interrupt)
+    if CAN_MASK:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+
+
+def interrupt(number: int, frame) -> None:
+    """End the program; nothing interrupts that."""
+    block_signals()
+    for each in ENDING:  # one that is blocked waits for `take_signals`
+        if signal.getsignal(each) == interrupt:
+            signal.signal(each, lambda number, frame: None)
+    raise Interrupted(number)
+
+
+def wait_for_end(worlds: list[ThreadWorld], screen: Screen, leave=None,
+                 take_leave=lambda: None) -> int:
+    """Wait until a node has stopped, or a signal comes; then end the process. If `leave` is given,
+    a first SIGTERM calls it. `take_leave` is called before the screen is closed."""
+    code = 0
+    try:
+        try:
+            _await_end(worlds)
+        except Interrupted as interrupted:
+            if leave is None or interrupted.number != signal.SIGTERM:
+                raise
+            leave()
+            _await_end(worlds)
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    for world in worlds:
+        world.end("interrupted", 0.0)
+    take_leave()
+    screen.close()
+    if any(world.has_failed for world in worlds):
+        code = FAILED
+    os._exit(code)  # a thread may be blocked, by a terminal for example
+
+
+def _await_end(worlds: list[ThreadWorld]) -> None:
+    take_signals()
+    look = LOOK if len(worlds) == 1 else 0.5
+    while not any(world.over.is_set() for world in worlds):
+        worlds[0].over.wait(look)

@@ -1,0 +1,316 @@
+"""Sentences about a peer's events, for the person at its terminal.
+
+Pure. Events that do not matter to an onlooker have no sentence. In a form, {other} is the subject
+of an event, {rest} what follows, {limit} how many misses make a death.
+"""
+
+from collections import Counter
+
+from grapevine.events import RENEWED, about, gossip_fields, parted
+from grapevine.settings import majority
+from grapevine.tools import Recent
+
+SHOWN = 20  # messages shown a second, and as many of the peer's own; the rest is counted
+DAY = 86_400  # seconds
+OLD = 10.0  # age in seconds above which an arriving message is old
+CAUGHT_UP = 5  # old messages that must arrive together to be told in a single sentence
+DEATHS = 1_000  # remembered dead peers, so that each death is told once
+START_SEEDS = "Start them in another terminal: python runner.py"
+
+_HELP = {  # why a seed does not list a peer, or a peer no neighbour -> advice
+    "no Liveness Reply": "A firewall, or a router, has to let others through to port {port} here.",
+    "is not your IP": "This is NAT: --host ROUTERS-IP --listen OWN-IP, or --host with a VPN's IP.",
+    "that peer signs": "A peer that signs its gossip was refused: all peers take --sign, or none.",
+}
+_HIDDEN = {"started", "settings", "stopped", "late", "seed", "peer list", "degree",
+           "liveness request", "reported", "unconfirmed"}
+Sentence = tuple[str, str, str, str]  # time, head, text, and a remark for the right edge
+
+FORMS = {  # kind of an event, perhaps with its rest -> sign, text; the signs: + came, - went,
+    # ? is silent or does wrong, x dead, ~ caught up
+    "leaving": ("-", "saying goodbye to all"),
+    "failed": ("x", "a thread failed: {rest}"),
+    # Neighbours.
+    "connected": ("+", "{other} is a neighbour"),
+    "disconnected": ("-", "{other} is no neighbour any more: {rest}"),
+    "disconnected left": ("-", "{other} said goodbye"),
+    "disconnected closed by the other end": ("-", "{other} closed its connection"),
+    "not read": ("?", "{other} has not read all that was said: {rest} may be lost"),
+    "caught up": ("~", "caught up: {rest} from {other}"),
+    # Liveness.
+    "liveness missed": ("?", "{other} does not answer: {rest} of {limit}"),
+    "liveness reply": ("+", "{other} answers again"),
+    "dead": ("x", "{other} is dead; {rest}"),
+    "told": ("x", "{rest} dead, says seed {other}"),
+    # Misbehaviour.
+    "corrupt": ("?", "{other} sent a message whose signature is wrong"),
+    "forbidden": ("?", "{other} sent a message with a forbidden word"),
+    "contradiction": ("?", "somebody has signed two messages with the same number"),
+    "kicked": ("x", "seed {other} shuts me out as malicious ({rest})"),
+    # Seeds, as peers see them.
+    "registered": ("", "registered with {rest}"),
+    "unregistered": ("-", "seed {other} is gone: {rest}"),
+    "registration refused": ("?", "seed {other} does not list me: {rest}"),
+    # Peers, as seeds see them.
+    "dead report": ("x", "{other} reports {rest} dead"),
+    "rejected": (" ", "{other} answers: it stays on the lists"),
+    "removed": ("x", "{other} is shut out: {rest}"),
+    "removed left": ("-", "{other} said goodbye"),
+    "removed gone": ("-", "{other} is gone: its connection has ended, and it does not answer"),
+    "removed dead": ("x", "{other} is dead: a peer has reported it, and it does not answer"),
+}
+
+
+def sentence(kind: str, other: str = "", rest: str = "", limit: int = 0) -> tuple[str, str]:
+    """Return the sign and the text for an event of a kind in FORMS."""
+    sign, text = FORMS.get(f"{kind} {rest}", FORMS[kind])
+    return sign, text.format(other=other, rest=rest, limit=limit)
+
+
+class Words:
+    """The narrator of a peer's events. After `misses` misses in a row a neighbour is dead. A method
+    `_on_<kind>` takes the address in the event, and what follows."""
+
+    def __init__(self, own: str, misses: int, seeds: int):
+        self._own, self._misses, self._seeds = own, misses, seeds
+        self._one_ip = True  # so far, so that ports suffice as names
+        self._said: list[Sentence] = []
+        self._clock = ""  # the time HH:MM:SS.mmm of the last event or look
+        self._now = 0.0  # the same time in seconds since midnight
+        self._neighbours: set[str] = set()
+        self._silent: set[str] = set()  # neighbours that have missed a round
+        self._is_leaving = False
+        self._death: tuple[str, str, int] | None = None  # time, peer, seeds told of it so far
+        self._dead = Recent(DEATHS)
+        self._messages = 0
+        self._shown: Counter[bool] = Counter()  # messages of this second, by whether made here
+        self._speakers: set[str] = set()  # origins of counted messages of this second
+        self._old: Counter[str] = Counter()  # neighbour -> old messages in this second
+        self._held: list[tuple[str, str, str]] = []  # the first of them: time, neighbour, line
+        self._registered: set[str] = set()  # seeds that list this peer
+        self._changed_at: float | None = None  # `_now` when `_registered` changed, until it is told
+        self._was_listed = False  # by any seed, at any time
+        self._needs_seeds = False  # the person knows that no seed answers
+        self._refusals: dict[str, str] = {}  # seed -> why it does not list this peer
+        self._help = dict(_HELP)  # advice that was not given yet
+
+    def is_waiting(self) -> bool:
+        """Tell whether something is to be told later, perhaps together with later events."""
+        return bool(self._changed_at is not None or self._death or self._old
+                    or max(self._shown.values(), default=0) > SHOWN)
+
+    def name(self, address: str) -> str:
+        """Return an address, or its port while all share an IP."""
+        host, _, port = address.rpartition(":")
+        self._one_ip = self._one_ip and host == self._own.rpartition(":")[0]
+        return port if self._one_ip else address
+
+    def prompt(self) -> str:
+        """Return the text before the typed line."""
+        return f"{self.name(self._own)}, {self._degree()}, {many(self._messages, 'message')} > "
+
+    def _degree(self) -> str:
+        return many(len(self._neighbours), "neighbour")
+
+    def tell(self, clock: str, event: str) -> list[Sentence]:
+        """Return the sentences about an event of the time `HH:MM:SS.mmm`, and what waited."""
+        kind, one, rest = parted(event)
+        self._said = []
+        self._pass(clock, is_report=kind == "reported")
+        tell = getattr(self, f"_on_{kind.replace(' ', '_')}", None)
+        if tell is not None:
+            tell(one, rest)
+        elif kind in FORMS:
+            self._say(kind, one, rest)
+        elif kind not in _HIDDEN:
+            self._say_so(event)
+        return self._said
+
+    def look(self, clock: str) -> list[Sentence]:
+        """Return the sentences about what waited long enough, now that no event comes."""
+        self._said = []
+        self._pass(clock)
+        return self._said
+
+    def rest(self) -> list[Sentence]:
+        """Return the sentences about all that waits."""
+        self._said = []
+        self._tell_death()
+        self._tell_second()
+        self._tell_seeds()
+        return self._said
+
+    def _pass(self, clock: str, is_report: bool = False) -> None:
+        """Tell what waited until this time."""
+        if not is_report:
+            self._tell_death()
+        if clock[:8] != self._clock[:8]:
+            self._tell_second()
+        hours, minutes, seconds = clock.split(":")
+        self._now = int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+        self._clock = clock
+        if self._changed_at is not None and (self._now - self._changed_at) % DAY >= 1:
+            self._tell_seeds()
+
+    def _say(self, kind: str, other: str = "", rest: str = "", aside: str = "") -> None:
+        sign, text = sentence(kind, other and self.name(other), rest, self._misses)
+        self._say_so(text, sign, aside)
+
+    def _say_so(self, text: str, head: str = "", aside: str = "", clock: str = "") -> None:
+        self._said.append(((clock or self._clock)[:8], head, text, aside))
+
+    # Messages.
+
+    def message(self, line: str) -> str:
+        """Return a line `gmessage:…` of the message list for people."""
+        found = gossip_fields(line)
+        if found is None:
+            return line
+        moment, origin, _, _, text = found
+        minutes, second = divmod(int(moment) % DAY, 60)
+        return f"{minutes // 60:02}:{minutes % 60:02}:{second:02}  {self._speaker(origin)}  {text}"
+
+    def _speaker(self, origin: str) -> str:
+        return f"{'me' if origin == self._own else self.name(origin):>6}"
+
+    def _on_received(self, neighbour: str, line: str) -> None:
+        self._messages += 1
+        found = gossip_fields(line)
+        if found and neighbour and OLD < (self._now - int(found[0])) % DAY < DAY / 2:
+            self._old[neighbour] += 1
+            if self._old[neighbour] < CAUGHT_UP:
+                self._held.append((self._clock, neighbour, line))
+        elif found:
+            self._tell_message(self._clock, neighbour, line)
+        else:
+            self._say_so(line)
+
+    _on_generated = _on_received
+
+    def _tell_message(self, clock: str, neighbour: str, line: str) -> None:
+        """Tell a message that a neighbour has brought, or that was made here."""
+        _, origin, _, _, text = gossip_fields(line)
+        is_own = not neighbour
+        self._shown[is_own] += 1
+        if self._shown[is_own] > SHOWN:
+            self._speakers.add(origin)
+        else:
+            through = "" if is_own or neighbour == origin else f"through {self.name(neighbour)}"
+            self._say_so(text, self._speaker(origin), through, clock)
+
+    def _tell_second(self) -> None:
+        """Tell the old messages of a second, and how many messages were not shown."""
+        for clock, neighbour, line in self._held:
+            if self._old[neighbour] < CAUGHT_UP:  # a few are better shown
+                self._tell_message(clock, neighbour, line)
+        for neighbour, count in self._old.items():
+            if count >= CAUGHT_UP:
+                self._say("caught up", neighbour, many(count, "message"))
+        for is_own in (True, False):
+            if self._shown[is_own] > SHOWN:
+                others = many(len(self._speakers - {self._own}), "peer")
+                self._say_so(f"    ... {many(self._shown[is_own] - SHOWN, 'more message')} "
+                             f"{'of mine' if is_own else f'from {others}'} in this second")
+        for counted in self._shown, self._speakers, self._old, self._held:
+            counted.clear()
+
+    # Neighbours.
+
+    def _on_connected(self, one: str, _: str) -> None:
+        self._dead.pop(one, None)
+        if one not in self._neighbours:
+            self._neighbours.add(one)
+            self._say("connected", one, aside=self._degree())
+
+    def _on_disconnected(self, one: str, reason: str) -> None:
+        self._silent.discard(one)
+        if reason in RENEWED:
+            return
+        self._neighbours.discard(one)
+        if reason not in ("dead", "told dead") and not self._is_leaving:  # these are told elsewhere
+            self._say("disconnected", one, reason, self._degree())
+
+    def _on_leaving(self, _: str, __: str) -> None:
+        self._is_leaving = True
+        self._say("leaving")
+
+    def _on_liveness_missed(self, one: str, count: str) -> None:
+        self._silent.add(one)
+        self._say("liveness missed", one, count)
+
+    def _on_liveness_reply(self, one: str, _: str) -> None:
+        if one in self._silent:
+            self._silent.remove(one)
+            self._say("liveness reply", one)
+
+    def _on_dead(self, one: str, _: str) -> None:
+        self._dead[one] = True
+        self._death = self._clock, one, 0
+
+    def _on_reported(self, _: str, __: str) -> None:
+        if self._death is not None:  # that of which the reports behind it tell
+            clock, one, told = self._death
+            self._death = clock, one, told + 1
+
+    def _tell_death(self) -> None:
+        if self._death is not None:
+            clock, one, told = self._death
+            self._death = None
+            sign, text = sentence("dead", self.name(one), f"told my {many(told, 'seed')}" if told
+                                  else "no seed could be told")
+            self._say_so(text, sign, clock=clock)
+
+    def _on_told(self, seed: str, report: str) -> None:
+        dead, _ = about(report.removeprefix("Dead Node:"))
+        if dead and dead not in self._dead:
+            self._dead[dead] = True
+            self._say("told", seed, "I am" if dead == self._own else f"{self.name(dead)} is")
+
+    # Seeds.
+
+    def _on_registered(self, seed: str, _: str) -> None:
+        self._registered.add(seed)
+        self._refusals.pop(seed, None)
+        self._changed_at = self._now
+        if len(self._registered) == majority(self._seeds):
+            self._tell_seeds()
+
+    def _on_unregistered(self, seed: str, reason: str) -> None:
+        if seed in self._registered:
+            self._registered.remove(seed)
+            self._changed_at = self._now
+            self._say("unregistered", seed, reason)
+            return
+        if not self._registered and not self._needs_seeds:
+            self._changed_at = self._changed_at or self._now
+        if not seed:  # only its name is known
+            self._say_so(f"seed {reason}")
+        elif reason.startswith("registration refused") and self._refusals.get(seed) != reason:
+            self._refusals[seed] = reason
+            self._say("registration refused", seed, reason.partition(": ")[2])
+            self._advise(reason)
+
+    def _on_refused(self, _: str, reason: str) -> None:
+        if not reason.startswith("registration refused"):  # that is told when it has ended
+            self._advise(reason)
+
+    def _advise(self, reason: str) -> None:
+        for why in [why for why in self._help if why in reason]:
+            self._say_so(self._help.pop(why).format(port=self._own.rpartition(":")[2]))
+
+    def _tell_seeds(self) -> None:
+        if self._changed_at is None:
+            return
+        self._changed_at, count = None, len(self._registered)
+        self._needs_seeds = not count
+        if count:
+            self._was_listed = True
+            names = " ".join(map(self.name, sorted(self._registered)))
+            self._say("registered", "", f"{count} of {many(self._seeds, 'seed')}: {names}")
+        else:
+            self._say_so(f"No seed answers{'' if self._was_listed else ' yet'}. {START_SEEDS}")
+
+
+def many(count: int, what: str) -> str:
+    """Return a number of things as `1 peer` or `1,200 peers`."""
+    return f"{count:,} {what}" + ("" if count == 1 else "s")
