@@ -9,6 +9,9 @@ from grapevine.messages import Added, Messages, Run, sha256
 from grapevine.signing.grammar import Signed, parse_signed
 
 
+READING = 0.001  # of the cost of a check in vain: that of reading a message that is not wanted
+
+
 class SignedAdded(Added):
     """The result of adding signed lines."""
 
@@ -19,7 +22,7 @@ class SignedAdded(Added):
         self.entered: list[Signed] = []  # the same as `new`
         self.unknown: list[Signed] = []  # of runs that are not known to be genuine
         self.contradictions: list[tuple[Signed, Signed]] = []  # good lines with a number in common
-        self.vain = 0  # lines that were looked at closely, and let nothing in
+        self.vain = 0  # lines that were looked at closely, and let nothing in; with READING
 
 
 class SignedMessages(Messages):
@@ -40,7 +43,9 @@ class SignedMessages(Messages):
             if signed is None:
                 added.corrupt.append(line)
                 added.vain += 1
-            elif is_own or self._is_wanted(signed, added) and self._is_good(signed, added):
+            elif not (is_own or self._is_wanted(signed, added)):
+                added.vain += READING * len(signed.messages)
+            elif is_own or self._is_good(signed, added):
                 self._enter(signed, added)
             if len(added.corrupt) >= self.CORRUPT_LIMIT:
                 break

@@ -56,7 +56,7 @@ def test_a_line_is_held_once_and_new_message_by_message():
 def test_what_was_seen_is_dropped_unchecked():
     messages = message_list(said(1, "one", "two"), said(3, "three"))
     added = messages.add([said(3, "three"), *[said(1, "one", "two")] * 2])
-    assert added.new == added.messages == added.corrupt == [] and added.vain == 0
+    assert added.new == added.messages == added.corrupt == [] and added.vain < 0.01
     assert messages.dropped["duplicates"] == 3 and messages.checked == 2
 
 
