@@ -20,6 +20,7 @@ PATIENCE = 2.0  # seconds for a portion, before another neighbour is asked
 OWED_LIMIT = 10  # portions that a neighbour may owe: it is asked for no more
 WANT_LIMIT = 500  # ranges asked for at once
 OFFER_LIMIT = 20_000  # ranges that a neighbour may offer, and may have failed to bring
+NOTHING = "0" * 32  # the digest of nothing, and of runs that somebody chose so that their XOR is 0
 COMPARED_FOR = 10  # intervals for which the same two digests are not compared again
 
 
@@ -81,8 +82,9 @@ class Sync:
         """Tell whether a neighbour with this digest has the same messages, as far as a comparison
         a while ago could find out."""
         own, talk = self._messages.digest(), self._talks.get(link)
-        return digest == own or (talk is not None and talk.compared == (own, digest)
-                                 and now < talk.compared_until)
+        is_equal = digest == own and not (own == NOTHING and self._messages.runs)
+        return is_equal or (talk is not None and talk.compared == (own, digest)
+                            and now < talk.compared_until)
 
     def may_tell_digest(self, link, now: float, pause: float = 0.0) -> bool:
         """Note that a neighbour is told a digest now, unless it was within `pause`."""
