@@ -8,9 +8,9 @@ from grapevine.chat.doorstep import HOST, UDP_BASE, take_doors
 from grapevine.chat.server import CHAT, ChatServer
 from grapevine.terminal.command_line import (
     OUTPUTS, Parser, add_settings, cannot_listen, count, load, parse_port)
-from grapevine.terminal.programs import (
-    block_signals, open_output, prepare_descriptors, wait_for_end)
 from grapevine.terminal.screen import Screen
+from grapevine.terminal.starting import (
+    block_signals, open_output, prepare_descriptors, wait_for_end)
 from grapevine.worlds.threads import ThreadWorld
 
 SETTINGS = ("antientropy_interval", "cache_size")  # that have flags

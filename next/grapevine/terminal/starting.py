@@ -140,7 +140,12 @@ def open_output(folder: str, kind: str, address: Address, show) -> Output:
         return Output(Log())
     try:
         os.makedirs(folder, exist_ok=True)
-        return Output(open(output_path(folder, kind, address), "ab", buffering=0), show)
+        file = open(output_path(folder, kind, address), "a+b", buffering=0)
+        if file.seekable() and file.seek(0, os.SEEK_END):
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) != b"\n":
+                file.write(b"\n")  # a power failure tore the last line
+        return Output(file, show)
     except OSError as error:
         raise CommandError(f"cannot write into {folder}: {error.strerror}", FAILED) from None
 
