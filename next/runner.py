@@ -13,6 +13,8 @@ import sys
 COMMANDS = {  # word -> its module and function, what it is for
     "demo": ("grapevine.lab.demo:demo_main", "ten peers gossip, one dies; the proof"),
     "check": ("grapevine.lab.proof.command:check_main", "the proof, from output files"),
+    "plot": ("grapevine.lab.pictures.command:plot_main", "the proof as a page, with pictures"),
+    "watch": ("grapevine.lab.pictures.command:watch_main", "a running network, live in a browser"),
     "simulate": ("grapevine.lab.simulation:simulate_main",
                  "networks with accidents, in virtual time"),
     "console": ("grapevine.chat.console:console_main", "start chat servers, and talk to them"),

@@ -1,0 +1,318 @@
+"""Charts as SVG text, made of values.
+
+Every chart has colours for light and dark screens. Its classes begin with `gv-`, so that it can
+stand in a page as well. Texts are escaped here. Left out on purpose: ids, scripts, fonts, and
+anything that a viewer would have to fetch.
+"""
+
+import html
+import math
+import pathlib
+from collections import Counter
+from typing import NamedTuple
+
+from grapevine.lab.proof.evidence import quantile
+from grapevine.lab.proof.graph import PowerLaw, at_least, shares
+from grapevine.lab.proof.records import Records
+
+WIDTH = 960  # of all charts, in SVG units
+BAD = 0.10  # above this badness a peer is charged
+PER_DECADE = 8  # bars of the latency histogram from one power of ten to the next
+
+STYLE = pathlib.Path(__file__).with_name("chart.css").read_text("utf-8").rstrip()
+
+Points = list[tuple[float, float]]
+
+
+class Lane(NamedTuple):
+    """A lane of the timeline."""
+
+    name: str
+    moments: list[float]
+    values: list[int] | None = None  # of a number that changes at these moments
+
+
+class Curve(NamedTuple):
+    """The badness of a peer over time."""
+
+    peer: str
+    points: Points  # (seconds, badness)
+    attacks: bool
+    kicked: tuple[float, float] | None  # the point at which it was
+
+
+class Axis(NamedTuple):
+    """The positions, from begin to end, of values from low to high."""
+
+    low: float
+    high: float
+    begin: float
+    end: float
+    log: bool = False
+
+    def __call__(self, value: float) -> float:
+        low, high = self.low, self.high
+        if self.log:
+            value, low, high = math.log(value), math.log(low), math.log(high)
+        return self.begin + (value - low) / (high - low) * (self.end - self.begin)
+
+
+def number(value: float) -> str:
+    """Return a coordinate with a decimal, unless that is 0."""
+    return f"{value:.1f}".removesuffix(".0")
+
+
+def text(x: float, y: float, words: str, style: str = "gv-text", anchor: str = "start",
+         more: str = "") -> str:
+    """Return a text element with escaped words."""
+    return (f'<text x="{number(x)}" y="{number(y)}" class="{style}" text-anchor="{anchor}"{more}>'
+            f"{html.escape(words)}</text>")
+
+
+def path(points: Points, style: str) -> str:
+    steps = "L".join(f"{number(x)} {number(y)}" for x, y in points)
+    return f'<path class="{style}" d="M{steps}"/>'
+
+
+def dot(x: float, y: float, style: str, title: str = "") -> str:
+    """Return a dot with a title for the mouse."""
+    end = f"><title>{html.escape(title)}</title></path>" if title else "/>"
+    return f'<path class="gv-dots {style}" d="M{number(x)} {number(y)}h0"{end}'
+
+
+def document(height: float, name: str, parts: list[str]) -> str:
+    """Return a whole SVG document with a background."""
+    name = html.escape(name)
+    return (f'<svg xmlns="http://www.w3.org/2000/svg" class="gv-chart" role="img" '
+            f'viewBox="0 0 {WIDTH} {number(height)}" width="{WIDTH}" height="{number(height)}" '
+            f'aria-label="{name}"><title>{name}</title><style>{STYLE}</style>\n'
+            f'<rect class="gv-bg" width="{WIDTH}" height="{number(height)}"/>\n'
+            + "\n".join(parts) + "\n</svg>\n")
+
+
+def log_ticks(low: float, high: float) -> list[float]:
+    """Return 1, 2, 5, 10, 20, 50 ... and their fractions, from low to high."""
+    decades = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 1)
+    ticks = [float(f"{digit}e{decade}") for decade in decades for digit in (1, 2, 5)]
+    return [tick for tick in ticks if low * 0.999 <= tick <= high * 1.001]
+
+
+def linear_ticks(high: float, most: int = 6) -> list[float]:
+    """Return about `most` round numbers in even steps from 0 to high."""
+    step = next(step for step in log_ticks(1, max(10, high)) if high / step <= most)
+    return [step * count for count in range(int(high / step) + 1)]
+
+
+def _draw_across(axis: Axis, ticks: list[float], top: float, bottom: float,
+                 label="{:g}".format) -> list[str]:
+    """Draw a horizontal axis, with grid lines from top to bottom."""
+    marks = [mark for tick in ticks for mark in (
+        path([(axis(tick), top), (axis(tick), bottom)], "gv-thin gv-grid"),
+        text(axis(tick), bottom + 20, label(tick), "gv-muted gv-number", "middle"))]
+    return [*marks, path([(axis.begin, bottom), (axis.end, bottom)], "gv-thin gv-axis")]
+
+
+def _draw_upright(axis: Axis, ticks: list[float], left: float, right: float,
+                  label="{:g}".format) -> list[str]:
+    """Draw a vertical axis, with grid lines from left to right."""
+    return [mark for tick in ticks for mark in (
+        path([(left, axis(tick)), (right, axis(tick))], "gv-thin gv-grid"),
+        text(left - 8, axis(tick) + 5, label(tick), "gv-muted gv-number", "end"))]
+
+
+def _side_title(x: float, y: float, words: str) -> str:
+    return text(x, y, words, "gv-muted", "middle",
+                f' transform="rotate(-90 {number(x)} {number(y)})"')
+
+
+def _key(x: float, y: float, style: str, words: str) -> list[str]:
+    """Draw a piece of a line and its meaning."""
+    return [path([(x, y), (x + 28, y)], f"gv-line {style}"), text(x + 36, y + 5, words)]
+
+
+def _draw_bar(across: Axis, upright: Axis, edges: tuple, count: int, title: str) -> str:
+    """Draw the bar of a histogram between two edges."""
+    left, right = map(across, edges)
+    gap = min(2.0, (right - left) * 0.1)
+    return (f'<rect x="{number(left + gap / 2)}" y="{number(upright(count))}" '
+            f'width="{number(right - left - gap)}" '
+            f'height="{number(upright.begin - upright(count))}" class="gv-main">'
+            f"<title>{html.escape(title)}</title></rect>")
+
+
+def degrees_svg(records: Records) -> str:
+    """Draw the degrees, their fit, and what the capacities predict."""
+    law = PowerLaw(records)
+    peers = len(law.degrees)
+    fitted, fit = [], "no fit: the degrees tell no exponent"
+    if law.low >= law.high:
+        fit = "no fit: all capacities are equal"
+    elif law.fitted:  # to degrees from low to high, but drawn as a share of all peers
+        share = law.fitted.count / peers
+        above = sum(degree > law.high for degree in law.degrees) / peers
+        fitted = [(k, share * rest + above)
+                  for k, rest in at_least(shares(law.fitted.exponent, law.low, law.high))]
+        fit = f"fit: P(k) ~ k^−a with a = {law.fitted}"
+    predicted = "predicted by the capacities" + (f": a = {law.predicted}" if law.predicted else "")
+    return document(470, f"Degrees of {peers} peers: cumulative distribution and histogram", [
+        *_distribution(_cumulative(law.degrees), _cumulative(law.capacities), fitted, peers),
+        dot(40, 51, "gv-main-line"), text(62, 56, f"measured, {peers} peer{'s' * (peers != 1)}"),
+        *(_key(26, 73, "gv-warm-line", fit) if fitted else [text(62, 78, fit)]),
+        *_key(26, 95, "gv-cool-line gv-dashed", predicted),
+        *_degree_histogram(law.degrees)])
+
+
+def _cumulative(values: list[int]) -> Points:
+    """Return (k, share of the values that are k or more)."""
+    return at_least({k: count / len(values) for k, count in Counter(values).items()})
+
+
+def _distribution(measured: Points, predicted: Points, fitted: Points, peers: int) -> list[str]:
+    """Draw P(K ≥ k) on logarithmic axes, which have no degree 0."""
+    shown = [k for k, _ in [*measured, *predicted, *fitted] if k >= 1] or [1]
+    low = log_ticks(min(shown) / 10, min(shown) * 1.001)[-1]
+    high = log_ticks(max(shown) * 1.1, max(shown) * 11)[0]
+    least = min(0.5, log_ticks(1e-9, 1 / peers)[-1])
+    across = Axis(low / 1.08, high, 76, 540, True)
+    upright = Axis(least / 1.15, 1.15, 400, 116, True)
+    ticks = log_ticks(low, high) if high > 5 * low else list(range(int(low), int(high) + 1))
+    steps = [across.low, *(k for k, _ in predicted)]  # level up to each whole k, then down
+    stairs = [(at, share) for begin, (k, share) in zip(steps, predicted) for at in (begin, k)]
+    lines = (([*stairs, (steps[-1], upright.low)], "gv-cool-line gv-dashed"),
+             (fitted, "gv-warm-line"))
+    return [text(20, 30, "How many peers have so many neighbours or more", "gv-text gv-title"),
+            *_draw_across(across, ticks, 116, 400),
+            *_draw_upright(upright, log_ticks(least, 1), 76, 540),
+            text(308, 448, "degree k (neighbours)", "gv-muted", "middle"),
+            _side_title(22, 258, "share of peers with degree ≥ k"),
+            *(path([(across(k), upright(max(share, upright.low))) for k, share in curve],
+                   f"gv-line {style}") for curve, style in lines if curve),
+            *(dot(across(k), upright(share), "gv-main-line",
+                  f"degree {k:g} or more: {share:.3g} of the peers")
+              for k, share in measured if k >= 1)]
+
+
+def _degree_histogram(degrees: list[int]) -> list[str]:
+    """Draw how many peers have which degree, the right half."""
+    width = next(width for width in (1, 2, 5, 10, 20, 50, 100, 1000, 10**6)
+                 if max(degrees) < 46 * width)  # degrees that share a bar
+    bars = Counter(degree // width * width for degree in degrees)
+    across = Axis(-0.5, max(bars) + width + 0.5, 640, 940)
+    upright = Axis(0, max(bars.values()) * 1.08, 400, 116)
+    per = "" if width == 1 else f", {width} degrees a bar"
+    return [text(592, 30, "How many have which degree", "gv-text gv-title"),
+            *_draw_upright(upright, linear_ticks(upright.high), 640, 940),
+            *(_draw_bar(across, upright, (first - 0.5, first + width - 0.5), count,
+                        f"degree {first}{per and f' to {first + width - 1}'}: {count} peers")
+              for first, count in sorted(bars.items())),
+            *(text(across(k), 420, f"{k:g}", "gv-muted gv-number", "middle")
+              for k in linear_ticks(across.high)),
+            path([(640, 400), (940, 400)], "gv-thin gv-axis"),
+            text(790, 448, f"degree (neighbours{per})", "gv-muted", "middle"),
+            _side_title(592, 258, "peers")]
+
+
+def duration(seconds: float) -> str:
+    """Return a short time with its unit, like 2.5 ms."""
+    for unit, size in (("s", 1.0), ("ms", 1e-3)):
+        if seconds >= size * 0.9995:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds * 1e6:.3g} µs"
+
+
+def latency_chart(times: list[float]) -> str:
+    """Draw a logarithmic histogram of seconds, with dashed lines at two quantiles."""
+    bars = Counter(math.floor(math.log10(max(time, 1e-6)) * PER_DECADE) for time in times)
+    first, last = min(bars), max(bars) + 1
+    spare = max(0, PER_DECADE + 1 - (last - first))  # an axis of a power of ten has ticks
+    across = Axis(_edge(first - spare // 2), _edge(last + spare - spare // 2), 90, 930, True)
+    upright = Axis(0, max(bars.values()) * 1.05, 260, 50)
+    ticks = log_ticks(across.low, across.high)
+    if len(ticks) > 12:
+        ticks = [tick for tick in ticks if f"{tick:e}".startswith("1")]
+    lines = []
+    for name, share, up in (("median", 0.5, 0), ("99 %", 0.99, 18)):
+        time = quantile(times, share)
+        x = across(max(time, across.low))
+        away, anchor = (-6, "end") if not up and x > 260 or x > 760 else (6, "start")
+        lines += [path([(x, 36 - up), (x, 260)], "gv-line gv-warm-line gv-dashed"),
+                  text(x + away, 42 - up, f"{name} {duration(time)}", anchor=anchor)]
+    return document(320, f"Histogram of the latency of {len(times)} deliveries", [
+        *_draw_across(across, ticks, 50, 260, duration),
+        *_draw_upright(upright, linear_ticks(upright.high), 90, 930, "{:,g}".format),
+        *(_draw_bar(across, upright, (_edge(bar), _edge(bar + 1)), count,
+                    f"{duration(_edge(bar))} to {duration(_edge(bar + 1))}: {count}")
+          for bar, count in sorted(bars.items())), *lines,
+        text(510, 306, "time from generated to received", "gv-muted", "middle"),
+        _side_title(24, 155, "deliveries")])
+
+
+def _edge(bar: int) -> float:
+    """Return the shortest time, in seconds, that a bar counts."""
+    return 10 ** (bar / PER_DECADE)
+
+
+def timeline_chart(lanes: list[Lane], length: float) -> str:
+    """Draw all lanes over the seconds from 0 to length."""
+    across = Axis(0, max(length, 0.001), 210, 940)
+    parts, y = [], 14.0
+    for lane in lanes:
+        parts += _tick_lane(lane, across, y) if lane.values is None else _step_lane(lane, across, y)
+        y += 34 if lane.values is None else 92
+    ticks = linear_ticks(across.high, 10) if across.high >= 4 else [
+        tick / 10 for tick in linear_ticks(across.high * 10, 10)]
+    return document(y + 56, "Timeline of the network", [
+        *_draw_across(across, ticks, 10, y), *parts,
+        text(575, y + 46, "seconds since the first line", "gv-muted", "middle")])
+
+
+def _tick_lane(lane: Lane, across: Axis, y: float) -> list[str]:
+    """Draw a stroke for every moment, or for several on a spot."""
+    spots = sorted({number(across(moment)) for moment in lane.moments}, key=float)
+    strokes = "".join(f"M{spot} {number(y + 7)}v20" for spot in spots)
+    return [text(14, y + 22, lane.name),
+            text(196, y + 22, f"{len(lane.moments):,}", "gv-muted gv-number", "end"),
+            path([(210, y + 33.5), (940, y + 33.5)], "gv-thin gv-grid"),
+            *([f'<path class="gv-line gv-main-line" d="{strokes}"/>'] if strokes else [])]
+
+
+def _step_lane(lane: Lane, across: Axis, y: float) -> list[str]:
+    """Draw a line with a step at every change of the number."""
+    most = max(lane.values, default=0) or 1
+    upright = Axis(0, most, y + 78, y + 14)
+    points: Points = []
+    for moment, value in zip(lane.moments, lane.values):
+        points += [(across(moment), points[-1][1])] if points else []
+        points.append((across(moment), upright(value)))
+    return [text(14, y + 50, lane.name),
+            *(text(196, upright(value) + 5, f"{value:,}", "gv-muted gv-number", "end")
+              for value in (most, 0)),
+            *(path([(210, upright(value)), (940, upright(value))], "gv-thin gv-grid")
+              for value in (most, 0)),
+            *([path(points, "gv-line gv-main-line")] if points else [])]
+
+
+def badness_chart(curves: list[Curve], length: float) -> str:
+    """Draw the curves over the seconds from 0 to length, with a dot where a peer was kicked."""
+    across, upright = Axis(0, max(length, 1.0), 90, 930), Axis(0, 1, 330, 70)
+    attackers = sum(curve.attacks for curve in curves)
+    kicked = sum(curve.kicked is not None for curve in curves)
+    drawn = []
+    for curve in curves:
+        style, name = ("gv-bad-line", "attacker") if curve.attacks else ("gv-main-line", "honest")
+        points = [(across(at), upright(value)) for at, value in curve.points]
+        parts = [path(points, f"gv-line {style}")] if points else []
+        if curve.kicked is not None:
+            parts.append(dot(across(curve.kicked[0]), upright(curve.kicked[1]), style))
+        drawn += [f"<g><title>{html.escape(curve.peer)}, {name}</title>{part}</g>"
+                  for part in parts]
+    return document(386, f"Badness of {len(curves)} peers over time", [
+        text(20, 30, "How bad the seeds found each peer", "gv-text gv-title"),
+        *_draw_across(across, linear_ticks(across.high, 10), 70, 330),
+        *_draw_upright(upright, [0, 0.25, 0.5, 0.75, 1], 90, 930),
+        path([(90, upright(BAD)), (930, upright(BAD))], "gv-thin gv-axis gv-dashed"),
+        text(930, upright(BAD) - 5, f"charged above {BAD:g}", "gv-muted", "end"),
+        *_key(90, 51, "gv-bad-line", f"{attackers} attackers"),
+        *_key(250, 51, "gv-main-line", f"{len(curves) - attackers} honest"),
+        dot(404, 51, "gv-axis"), text(418, 56, f"{kicked} kicked"), *drawn,
+        text(510, 376, "seconds since the first line", "gv-muted", "middle")])

@@ -1,0 +1,40 @@
+// The stream: one at a time, and none while nobody looks.
+
+class Stream {
+  constructor(take, fresh, changed) {
+    Object.assign(this, {take, fresh, changed, source: null, connected: true});
+    document.addEventListener("visibilitychange", () => this.look());
+    this.look();
+  }
+
+  look() {
+    if (document.hidden) this.close(); else this.open();
+  }
+
+  open() {
+    this.close();
+    const source = this.source = new EventSource("stream");
+    source.addEventListener("open", () => {
+      this.fresh();
+      this.tell(true);
+    });
+    source.addEventListener("message", event => this.take(JSON.parse(event.data)));
+    source.addEventListener("error", () => {
+      this.tell(false);
+      if (source.readyState === EventSource.CLOSED) {  // refused: the browser does not try again
+        this.again = setTimeout(() => this.open(), 2000);
+      }
+    });
+  }
+
+  close() {
+    clearTimeout(this.again);
+    this.source?.close();
+    this.source = null;
+  }
+
+  tell(connected) {
+    this.connected = connected;
+    this.changed();
+  }
+}
