@@ -262,12 +262,11 @@ def test_hostile_files_end_nothing(tmp_path, follow):
 
 
 def test_what_is_told_at_once_is_bounded(tmp_path, monkeypatch):
-    monkeypatch.setattr(live_lines, "TURN", 2_000)
-    monkeypatch.setattr(live_lines, "SHARE", 1_000)
+    monkeypatch.setattr(live_lines, "TURN", 20)
     add(tmp_path / "peer_127.0.0.1_5001.txt", STARTED, text(1, *["registered:127.0.0.1:8080"] * 99))
     follow = Follow(tmp_path)
     follow.turn(LATER)
-    assert follow.is_behind and follow.figures(LATER)["now"] == BEGIN + 1_000_000
+    assert follow.is_behind and BEGIN < follow.figures(LATER)["now"] < BEGIN + 1_000_000
     while follow.is_behind:
         follow.turn(LATER)
     told = b",".join(follow.log.read(0, 1 << 30)[0])
@@ -276,8 +275,7 @@ def test_what_is_told_at_once_is_bounded(tmp_path, monkeypatch):
 
 def test_links_that_come_and_go_without_an_end_take_no_memory(tmp_path, monkeypatch):
     monkeypatch.setattr(live_follow, "LIMIT", 20_000)
-    monkeypatch.setattr(live_lines, "TURN", 5_000)
-    monkeypatch.setattr(live_lines, "SHARE", 5_000)
+    monkeypatch.setattr(live_lines, "TURN", 20)
     add(tmp_path / "peer_127.0.0.1_5002.txt", text(0, f"started:peer:{TWO}", f"connected:{ONE}"))
     add(tmp_path / "peer_127.0.0.1_5001.txt", STARTED, text(1, f"connected:{TWO}"),
         text(2, *["connected:127.0.0.1:5003", "disconnected:127.0.0.1:5003:x"] * 2_000))

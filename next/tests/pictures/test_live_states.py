@@ -17,7 +17,7 @@ class Told:
         """Take all lines before that second."""
         while self._lines and self._lines[0].at < BEGIN + second * 1_000_000:
             line = self._lines.pop(0)
-            self.states.take(line, ":8" in line.node)
+            self.states.take(line)
             self.events += self.states.changes
             self.states.changes = []
         return self

@@ -24,26 +24,20 @@ STYLE = pathlib.Path(__file__).with_name("chart.css").read_text("utf-8").rstrip(
 Points = list[tuple[float, float]]
 
 
-class Lane(NamedTuple):
-    """A lane of the timeline."""
-
+class Lane(NamedTuple):  # of the timeline
     name: str
     moments: list[float]
     values: list[int] | None = None  # of a number that changes at these moments
 
 
-class Curve(NamedTuple):
-    """The badness of a peer over time."""
-
+class Curve(NamedTuple):  # the badness of a peer over time
     peer: str
     points: Points  # (seconds, badness)
     attacks: bool
     kicked: tuple[float, float] | None  # the point at which it was
 
 
-class Axis(NamedTuple):
-    """The positions, from begin to end, of values from low to high."""
-
+class Axis(NamedTuple):  # the positions, from begin to end, of values from low to high
     low: float
     high: float
     begin: float
@@ -103,26 +97,22 @@ def linear_ticks(high: float, most: int = 6) -> list[float]:
     return [step * count for count in range(int(high / step) + 1)]
 
 
-def _draw_across(axis: Axis, ticks: list[float], top: float, bottom: float,
-                 label="{:g}".format) -> list[str]:
-    """Draw a horizontal axis, with grid lines from top to bottom."""
-    marks = [mark for tick in ticks for mark in (
-        path([(axis(tick), top), (axis(tick), bottom)], "gv-thin gv-grid"),
-        text(axis(tick), bottom + 20, label(tick), "gv-muted gv-number", "middle"))]
-    return [*marks, path([(axis.begin, bottom), (axis.end, bottom)], "gv-thin gv-axis")]
-
-
-def _draw_upright(axis: Axis, ticks: list[float], left: float, right: float,
-                  label="{:g}".format) -> list[str]:
-    """Draw a vertical axis, with grid lines from left to right."""
-    return [mark for tick in ticks for mark in (
-        path([(left, axis(tick)), (right, axis(tick))], "gv-thin gv-grid"),
-        text(left - 8, axis(tick) + 5, label(tick), "gv-muted gv-number", "end"))]
-
-
-def _side_title(x: float, y: float, words: str) -> str:
-    return text(x, y, words, "gv-muted", "middle",
-                f' transform="rotate(-90 {number(x)} {number(y)})"')
+def _frame(across: Axis, ticks: list[float], title: str, upright: Axis, rungs: list[float] = (),
+           side: str = "", tick="{:g}".format, rung="{:g}".format) -> list[str]:
+    """Draw a grid of two axes, with labels, and titles below it and at its left side."""
+    (left, right), (bottom, top) = across[2:4], upright[2:4]
+    x, y = number(left - 58), number((bottom + top) / 2)
+    parts = [text((left + right) / 2, bottom + 46, title, "gv-muted", "middle"),
+             text(left - 58, (bottom + top) / 2, side, "gv-muted", "middle",
+                  f' transform="rotate(-90 {x} {y})"'),
+             path([(left, bottom), (right, bottom)], "gv-thin gv-axis")]
+    for at, label in ((across(value), tick(value)) for value in ticks):
+        parts += [path([(at, top), (at, bottom)], "gv-thin gv-grid"),
+                  text(at, bottom + 20, label, "gv-muted gv-number", "middle")]
+    for at, label in ((upright(value), rung(value)) for value in rungs):
+        parts += [path([(left, at), (right, at)], "gv-thin gv-grid"),
+                  text(left - 8, at + 5, label, "gv-muted gv-number", "end")]
+    return parts
 
 
 def _key(x: float, y: float, style: str, words: str) -> list[str]:
@@ -181,10 +171,8 @@ def _distribution(measured: Points, predicted: Points, fitted: Points, peers: in
     lines = (([*stairs, (steps[-1], upright.low)], "gv-cool-line gv-dashed"),
              (fitted, "gv-warm-line"))
     return [text(20, 30, "How many peers have so many neighbours or more", "gv-text gv-title"),
-            *_draw_across(across, ticks, 116, 400),
-            *_draw_upright(upright, log_ticks(least, 1), 76, 540),
-            text(308, 448, "degree k (neighbours)", "gv-muted", "middle"),
-            _side_title(22, 258, "share of peers with degree ≥ k"),
+            *_frame(across, ticks, "degree k (neighbours)", upright, log_ticks(least, 1),
+                    "share of peers with degree ≥ k"),
             *(path([(across(k), upright(max(share, upright.low))) for k, share in curve],
                    f"gv-line {style}") for curve, style in lines if curve),
             *(dot(across(k), upright(share), "gv-main-line",
@@ -201,15 +189,11 @@ def _degree_histogram(degrees: list[int]) -> list[str]:
     upright = Axis(0, max(bars.values()) * 1.08, 400, 116)
     per = "" if width == 1 else f", {width} degrees a bar"
     return [text(592, 30, "How many have which degree", "gv-text gv-title"),
-            *_draw_upright(upright, linear_ticks(upright.high), 640, 940),
+            *_frame(across, linear_ticks(across.high), f"degree (neighbours{per})", upright,
+                    linear_ticks(upright.high), "peers"),
             *(_draw_bar(across, upright, (first - 0.5, first + width - 0.5), count,
                         f"degree {first}{per and f' to {first + width - 1}'}: {count} peers")
-              for first, count in sorted(bars.items())),
-            *(text(across(k), 420, f"{k:g}", "gv-muted gv-number", "middle")
-              for k in linear_ticks(across.high)),
-            path([(640, 400), (940, 400)], "gv-thin gv-axis"),
-            text(790, 448, f"degree (neighbours{per})", "gv-muted", "middle"),
-            _side_title(592, 258, "peers")]
+              for first, count in sorted(bars.items()))]
 
 
 def duration(seconds: float) -> str:
@@ -238,13 +222,11 @@ def latency_chart(times: list[float]) -> str:
         lines += [path([(x, 36 - up), (x, 260)], "gv-line gv-warm-line gv-dashed"),
                   text(x + away, 42 - up, f"{name} {duration(time)}", anchor=anchor)]
     return document(320, f"Histogram of the latency of {len(times)} deliveries", [
-        *_draw_across(across, ticks, 50, 260, duration),
-        *_draw_upright(upright, linear_ticks(upright.high), 90, 930, "{:,g}".format),
+        *_frame(across, ticks, "time from generated to received", upright,
+                linear_ticks(upright.high), "deliveries", duration, "{:,g}".format),
         *(_draw_bar(across, upright, (_edge(bar), _edge(bar + 1)), count,
                     f"{duration(_edge(bar))} to {duration(_edge(bar + 1))}: {count}")
-          for bar, count in sorted(bars.items())), *lines,
-        text(510, 306, "time from generated to received", "gv-muted", "middle"),
-        _side_title(24, 155, "deliveries")])
+          for bar, count in sorted(bars.items())), *lines])
 
 
 def _edge(bar: int) -> float:
@@ -257,39 +239,31 @@ def timeline_chart(lanes: list[Lane], length: float) -> str:
     across = Axis(0, max(length, 0.001), 210, 940)
     parts, y = [], 14.0
     for lane in lanes:
-        parts += _tick_lane(lane, across, y) if lane.values is None else _step_lane(lane, across, y)
+        parts += _draw_lane(lane, across, y)
         y += 34 if lane.values is None else 92
     ticks = linear_ticks(across.high, 10) if across.high >= 4 else [
         tick / 10 for tick in linear_ticks(across.high * 10, 10)]
     return document(y + 56, "Timeline of the network", [
-        *_draw_across(across, ticks, 10, y), *parts,
-        text(575, y + 46, "seconds since the first line", "gv-muted", "middle")])
+        *_frame(across, ticks, "seconds since the first line", Axis(0, 1, y, 10)), *parts])
 
 
-def _tick_lane(lane: Lane, across: Axis, y: float) -> list[str]:
-    """Draw a stroke for every moment, or for several on a spot."""
-    spots = sorted({number(across(moment)) for moment in lane.moments}, key=float)
-    strokes = "".join(f"M{spot} {number(y + 7)}v20" for spot in spots)
-    return [text(14, y + 22, lane.name),
-            text(196, y + 22, f"{len(lane.moments):,}", "gv-muted gv-number", "end"),
-            path([(210, y + 33.5), (940, y + 33.5)], "gv-thin gv-grid"),
-            *([f'<path class="gv-line gv-main-line" d="{strokes}"/>'] if strokes else [])]
-
-
-def _step_lane(lane: Lane, across: Axis, y: float) -> list[str]:
-    """Draw a line with a step at every change of the number."""
-    most = max(lane.values, default=0) or 1
-    upright = Axis(0, most, y + 78, y + 14)
-    points: Points = []
-    for moment, value in zip(lane.moments, lane.values):
-        points += [(across(moment), points[-1][1])] if points else []
-        points.append((across(moment), upright(value)))
-    return [text(14, y + 50, lane.name),
-            *(text(196, upright(value) + 5, f"{value:,}", "gv-muted gv-number", "end")
-              for value in (most, 0)),
-            *(path([(210, upright(value)), (940, upright(value))], "gv-thin gv-grid")
-              for value in (most, 0)),
-            *([path(points, "gv-line gv-main-line")] if points else [])]
+def _draw_lane(lane: Lane, across: Axis, y: float) -> list[str]:
+    """Draw a stroke for every moment, or a line with a step at every change of the number."""
+    if lane.values is None:
+        spots = sorted({number(across(moment)) for moment in lane.moments}, key=float)
+        drawn = "".join(f"M{spot} {number(y + 7)}v20" for spot in spots)
+        middle, marks = y + 22, [(len(lane.moments), y + 22, y + 33.5)]  # value, its text, a line
+    else:
+        most = max(lane.values, default=0) or 1
+        upright = Axis(0, most, y + 78, y + 14)
+        steps = [(number(across(moment)), number(upright(value)))
+                 for moment, value in zip(lane.moments, lane.values)]
+        drawn = "".join(f"H{x}V{top}" for x, top in steps).replace("H", "M", 1).replace("V", " ", 1)
+        middle, marks = y + 50, [(value, upright(value) + 5, upright(value)) for value in (most, 0)]
+    return [text(14, middle, lane.name),
+            *(text(196, at, f"{value:,}", "gv-muted gv-number", "end") for value, at, _ in marks),
+            *(path([(210, at), (940, at)], "gv-thin gv-grid") for _, _, at in marks),
+            *([f'<path class="gv-line gv-main-line" d="{drawn}"/>'] if drawn else [])]
 
 
 def badness_chart(curves: list[Curve], length: float) -> str:
@@ -308,11 +282,10 @@ def badness_chart(curves: list[Curve], length: float) -> str:
                   for part in parts]
     return document(386, f"Badness of {len(curves)} peers over time", [
         text(20, 30, "How bad the seeds found each peer", "gv-text gv-title"),
-        *_draw_across(across, linear_ticks(across.high, 10), 70, 330),
-        *_draw_upright(upright, [0, 0.25, 0.5, 0.75, 1], 90, 930),
+        *_frame(across, linear_ticks(across.high, 10), "seconds since the first line", upright,
+                [0, 0.25, 0.5, 0.75, 1]),
         path([(90, upright(BAD)), (930, upright(BAD))], "gv-thin gv-axis gv-dashed"),
         text(930, upright(BAD) - 5, f"charged above {BAD:g}", "gv-muted", "end"),
         *_key(90, 51, "gv-bad-line", f"{attackers} attackers"),
         *_key(250, 51, "gv-main-line", f"{len(curves) - attackers} honest"),
-        dot(404, 51, "gv-axis"), text(418, 56, f"{kicked} kicked"), *drawn,
-        text(510, 376, "seconds since the first line", "gv-muted", "middle")])
+        dot(404, 51, "gv-axis"), text(418, 56, f"{kicked} kicked"), *drawn])

@@ -92,7 +92,7 @@ class Follow:
             if kind == "received" or kind == "generated":
                 self._take_gossip(line, events)
             else:
-                self.states.take(line, line.node in self._lines.seeds)
+                self.states.take(line)
                 self._add_changes(events)
         if lines:
             self._newest = lines[-1].at

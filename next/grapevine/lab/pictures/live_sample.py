@@ -34,9 +34,7 @@ def _parsed(text: str) -> tuple[str, str] | None:
 
 
 @dataclasses.dataclass(slots=True)
-class Message:
-    """The state of a message."""
-
+class Message:  # the state of a message
     number: int
     at: int
     held: int  # bits of peers that have it, as long as somebody lacks it

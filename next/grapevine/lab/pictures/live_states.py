@@ -32,9 +32,7 @@ NAMES_SEED = {"registered", "unregistered", "reported", "kicked"}  # in the file
 MISSES = re.compile("(?:^|:)liveness-misses=([0-9]{1,6})(?:$|:)")  # in a `settings:` line
 
 
-class Node:
-    """A peer or a seed, as its lines tell."""
-
+class Node:  # a peer or a seed, as its lines tell
     def __init__(self, number: int, address: str, kind: str):
         self.number, self.address = number, address
         self.kind = kind  # peer or seed
@@ -106,9 +104,10 @@ class States:
             *([at, "liveness missed", node.number, other.number, count]
               for node in there for other, count in node.misses.items())]
 
-    def take(self, line: Line, is_seed: bool) -> None:
+    def take(self, line: Line) -> None:
         """Take a line that is no delivery."""
         at, address, kind, rest = line
+        is_seed = kind == "started" and rest.startswith("seed:")  # as every file begins
         node = self.node(address, at, "seed" if is_seed else "peer")
         if node is None:
             return

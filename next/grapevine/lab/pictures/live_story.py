@@ -41,9 +41,7 @@ WORDS = {
 _SAID_BEFORE = {("removed", "left"), ("stopped", "quit")}  # it said goodbye
 
 
-class _Step(NamedTuple):
-    """A step of the story, before it is told."""
-
+class _Step(NamedTuple):  # a step of the story, before it is told
     kind: str
     node: Node
     fields: dict[str, str]

@@ -4,7 +4,8 @@ The area of a peer's circle is proportional to its degree, and hubs stand in the
 a complex number. Nothing is random, so the same files give the same drawing. Forces after T.
 Fruchterman, E. Reingold, "Graph Drawing by Force-directed Placement", Software: Practice and
 Experience 21 (1991): links pull, nodes push each other, steps grow smaller. As in M. Jacomy et al.,
-"ForceAtlas2", PLoS ONE 9 (2014), a node with more links pushes more, and the centre pulls.
+"ForceAtlas2", PLoS ONE 9 (2014), a node with more links pushes more, and the centre pulls; so peers
+that were not up, and have no links, stand outside.
 """
 
 import cmath
@@ -15,15 +16,13 @@ from typing import NamedTuple
 from grapevine.addresses import parse_address
 from grapevine.lab.pictures.charts import WIDTH, document, number, text
 from grapevine.lab.proof import graph
-from grapevine.lab.proof.graph import Snapshot
 from grapevine.lab.proof.records import Records
 
 OUTER = 440.0  # radius of the largest drawing, in SVG units
 ROOM = 130.0  # a small network's drawing has this radius times the root of its number of peers
 COVERED = 0.16  # share of the drawing's area that circles cover, at most
 LARGEST = 40.0  # radius of a circle, at most
-ALL_NAMED = 60  # peers up to which all have labels;
-HUBS_NAMED = 12  # of more peers, only these hubs have
+ALL_NAMED, HUBS_NAMED = 60, 12  # peers up to which all have labels; of more, so many hubs have
 LABEL, SMALLEST_LABEL = 12, 8.5  # size of a label's letters, and at least inside a circle
 HIGH = LABEL / 2 + 1  # half of the height of a label beside a circle
 LETTER = 0.62  # width of a digit, as a share of its size
@@ -41,9 +40,7 @@ Links = list[tuple[int, int]]  # the numbers of two nodes, from 0 on
 Spots = list[complex]  # where nodes stand, by their numbers
 
 
-class DrawnPeer(NamedTuple):
-    """A peer as the drawing and the table show it."""
-
+class DrawnPeer(NamedTuple):  # a peer as the drawing and the table show it
     address: str
     degree: int
     capacity: int
@@ -70,28 +67,29 @@ class DrawnPeer(NamedTuple):
                 f"<title>{title}</title></circle>")
 
 
-def drawn_peers(records: Records, snapshot: Snapshot) -> list[DrawnPeer]:
-    """Return all peers in the snapshot, by address."""
+def drawn_peers(records: Records, degrees: dict[str, int]) -> list[DrawnPeer]:
+    """Return all peers by address; those that were up have degrees."""
     newest = records.newest()
     runs = {run.address: run for run in records.peers}
     kicked = {kick.peer for seed in records.seeds for kick in seed.kicks}
-    return [DrawnPeer(address, snapshot.degrees.get(address, 0), graph.capacity(runs[address]),
-                      address in snapshot.degrees, runs[address].is_dead(newest),
-                      runs[address].malice, address in kicked)
-            for address in sorted(runs, key=parse_address)]
+    return [DrawnPeer(address, degrees.get(address, 0), graph.capacity(run), address in degrees,
+                      run.is_dead(newest), run.malice, address in kicked)
+            for address, run in sorted(runs.items(), key=lambda item: parse_address(item[0]))]
 
 
 def network_svg(records: Records) -> str:
     """Return the drawing of the network."""
     snapshot = graph.largest(records)
-    peers = sorted(drawn_peers(records, snapshot), key=lambda peer: not peer.up)
+    peers = drawn_peers(records, snapshot.degrees)
     index = {peer.address: at for at, peer in enumerate(peers)}
     links = [(index[one], index[other]) for one, other in snapshot.links]
     bound = min(OUTER, ROOM * math.sqrt(len(peers)))
     sizes = [max(1, peer.degree) for peer in peers]  # areas; degree 0 is drawn like 1
     unit = min(COVERED * bound ** 2 / sum(sizes), LARGEST ** 2 / max(sizes))
     radii = [math.sqrt(unit * size) for size in sizes]
-    spots = _spots(peers, links, radii, bound)
+    stretch = bound - max(radii)
+    spots = separate([stretch * spot for spot in place([peer.degree for peer in peers], links)],
+                     radii, bound, links)
     top = 84 - min(spot.imag - radius for spot, radius in zip(spots, radii))
     spots = [spot + complex(WIDTH / 2, top) for spot in spots]
     bottom = max(spot.imag + radius for spot, radius in zip(spots, radii))
@@ -124,9 +122,10 @@ def _legend(peers: list[DrawnPeer], links: Links) -> list[str]:
 
 
 def _labels(peers: list[DrawnPeer], spots: Spots, radii: list[float]) -> list[str]:
-    """Draw ports of peers, or hubs, at their circles, without overlaps."""
+    """Draw ports of peers, or hubs, in their circles, or beside them where they cover nothing."""
     order = sorted(range(len(peers)), key=lambda at: -peers[at].degree)
-    circles, labels, taken = list(zip(spots, radii)), [], []
+    taken = [(spot.real, spot.imag, radius, radius) for spot, radius in zip(spots, radii)]
+    labels = []
     for at in order if len(peers) <= ALL_NAMED else order[:HUBS_NAMED]:
         words, x, y = peers[at].address.rpartition(":")[2], spots[at].real, spots[at].imag
         size = min(LABEL, 1.75 * radii[at] / (LETTER * len(words)))
@@ -136,47 +135,19 @@ def _labels(peers: list[DrawnPeer], spots: Spots, radii: list[float]) -> list[st
             continue
         half = LETTER * LABEL * len(words) / 2 + 1
         over, beside = radii[at] + 2 + HIGH, radii[at] + 2 + half
-        for place in ((x, y + over), (x, y - over), (x + beside, y), (x - beside, y)):
-            if _is_free(*place, half, circles, taken):
-                taken.append((*place, half))
-                labels.append(text(place[0], place[1] + HIGH - 3, words,
-                                   "gv-number gv-text gv-halo", "middle",
-                                   f' font-size="{LABEL}" pointer-events="none" '
+        for left, top in ((x, y + over), (x, y - over), (x + beside, y), (x - beside, y)):
+            if all(abs(left - other_x) >= half + wide or abs(top - other_y) >= HIGH + high
+                   for other_x, other_y, wide, high in taken):
+                taken.append((left, top, half, HIGH))
+                labels.append(text(left, top + HIGH - 3, words, "gv-number gv-text gv-halo",
+                                   "middle", f' font-size="{LABEL}" pointer-events="none" '
                                    'paint-order="stroke" stroke-width="3"'))
                 break
     return labels
 
 
-def _is_free(x: float, y: float, half: float, circles: list[tuple[complex, float]],
-             labels: list[tuple[float, float, float]]) -> bool:
-    """Tell whether a label, given its middle and half-width, overlaps nothing."""
-    beside_labels = all(abs(x - other_x) >= half + other_half or abs(y - other_y) >= 2 * HIGH
-                        for other_x, other_y, other_half in labels)
-    return beside_labels and all(
-        math.hypot(max(0, abs(x - spot.real) - half), max(0, abs(y - spot.imag) - HIGH)) >= radius
-        for spot, radius in circles)
-
-
-def _spots(peers: list[DrawnPeer], links: Links, radii: list[float], bound: float) -> Spots:
-    """Place peers that were up by their links, and the others on rings around them."""
-    degrees = [peer.degree for peer in peers if peer.up]  # they come first
-    away: Spots = []
-    step = 2 * min(radii) + 8  # between two rings, and on a ring
-    radius = bound - step / 2
-    while left := len(peers) - len(degrees) - len(away):
-        on_ring = min(left, max(1, int(2 * math.pi * radius / step)))
-        away += [cmath.rect(radius, 2 * math.pi * turn / on_ring) / 1j for turn in range(on_ring)]
-        radius = max(step, radius - step)
-    inner = min(map(abs, away), default=bound + min(radii) + 8) - min(radii) - 8
-    radii = radii[:len(degrees)]
-    stretch = inner - max(radii, default=0)
-    return separate([stretch * spot for spot in place(degrees, links)], radii, inner, links) + away
-
-
 def place(degrees: list[int], links: Links) -> Spots:
     """Return places for all nodes in the unit disc."""
-    if len(degrees) < 2:
-        return [0j] * len(degrees)
     places = spiral(degrees)
     mean = max(1.0, sum(degrees) / len(degrees))
     masses = [0.5 + 0.5 * degree / mean for degree in degrees]
@@ -215,15 +186,13 @@ def _forces(places: Spots, masses: list[float], links: Links, mean: float) -> Sp
 
 
 def _fill_disc(places: Spots) -> Spots:
-    """Turn the places to be wider than high, and stretch them. Each node moves halfway to its
-    distance from the centre in an evenly filled disc."""
+    """Move each node halfway to its distance from the centre in an evenly filled disc."""
     order = sorted(range(len(places)), key=lambda node: abs(places[node]))
     farthest = abs(places[order[-1]]) or 1.0
-    turn = cmath.rect(1, -cmath.phase(sum(spot ** 2 for spot in places)) / 2)
     for rank, node in enumerate(order):
-        distance = abs(places[node])
-        even = math.sqrt((rank + 0.5) / (len(order) - 0.5))
-        places[node] *= turn * (distance / farthest + even) / 2 / (distance or 1.0)
+        distance = abs(places[node]) or 1.0
+        even = math.sqrt((rank + 0.5) / len(order))
+        places[node] *= (distance / farthest + even) / 2 / distance
     return places
 
 
@@ -235,14 +204,12 @@ def separate(places: Spots, radii: list[float], bound: float, links: Links) -> S
         before = list(spots)
         for one, other in links if len(links) <= FEW_LINKS else ():
             _clear_link(spots, radii, one, other)
-        for one, other in _near(spots, 2 * max(radii, default=0) + GAP):
+        for one, other in _near(spots, 2 * max(radii) + GAP):
             _push_apart(spots, radii, one, other)
-        has_moved = spots != before
-        for node, radius in enumerate(radii):
-            if abs(spots[node]) + radius > bound:
-                spots[node] *= (bound - radius) / abs(spots[node])
-        if not has_moved:
+        if spots == before:
             break
+        for node, radius in enumerate(radii):
+            spots[node] *= min(1.0, (bound - radius) / (abs(spots[node]) or 1.0))
     return spots
 
 

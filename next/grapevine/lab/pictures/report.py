@@ -1,10 +1,10 @@
 """The report, a page about a network, with its pictures and tables.
 
-The page needs nothing but itself. It holds the proof of check.py, charts, and the output file of
-every node, compressed (of a long file only the end). When a reader chooses a node, page.js unpacks
-its file and lists the events. Because the files may hold hostile text, all text is escaped here,
-and page.js sets text only, never markup. The tables hold nothing that a node may say freely,
-because a spreadsheet could take it for a formula. The same files give the same bytes.
+The page needs nothing but itself: it holds the output file of every node, compressed (of a long one
+only the end), and page.js unpacks and lists the file that a reader chooses. Because files may hold
+hostile text, all text is escaped here, and page.js sets text only, never markup. The tables hold
+nothing that a node may say freely, because a spreadsheet could take it for a formula. The same
+files give the same bytes.
 """
 
 import base64
@@ -95,13 +95,12 @@ def tail(data: bytes, limit: int) -> tuple[bytes, int]:
 
 def _verdict(rows: list[Row]) -> str:
     """Return the sentence that tells whether the proof holds."""
-    failing = [row.name for row in rows if row.holds is False]
+    failing = [html.escape(row.name) for row in rows if row.holds is False]
     claims = sum(row.holds is not None for row in rows)
-    if failing:
-        return (f'<p class="verdict fails"><strong>✗ The proof fails.</strong> {len(failing)} of '
-                f"{claims} claims do not hold: {html.escape(', '.join(failing))}.</p>")
-    return (f'<p class="verdict holds"><strong>✓ The proof holds.</strong> '
-            f"All {claims} claims are true of these files.</p>")
+    style, words, why = ("fails", "✗ The proof fails.", f"{len(failing)} of {claims} claims do not "
+                         f"hold: {', '.join(failing)}.") if failing else (
+        "holds", "✓ The proof holds.", f"All {claims} claims are true of these files.")
+    return f'<p class="verdict {style}"><strong>{words}</strong> {why}</p>'
 
 
 def _summary(records: Records, length: float) -> str:
@@ -120,9 +119,8 @@ def _summary(records: Records, length: float) -> str:
 
 def _proof_row(row: Row) -> str:
     style, verdict = _VERDICTS[row.holds]
-    items = [f"<li>{html.escape(failure)}</li>" for failure in row.details[:SHOWN]]
-    if len(row.details) > SHOWN:
-        items.append(f"<li>and {len(row.details) - SHOWN:,} more</li>")
+    more = [f"and {len(row.details) - SHOWN:,} more"] if len(row.details) > SHOWN else []
+    items = [f"<li>{html.escape(failure)}</li>" for failure in row.details[:SHOWN] + more]
     return (f'<tr><th scope="row">{html.escape(row.name)}</th>'
             f'<td><span class="mark {style}">{verdict}</span></td>'
             f"<td>{html.escape(row.figures)}"
@@ -181,7 +179,7 @@ def _tables(records: Records) -> dict[str, str]:
         _table("peer degree capacity up died attacks kicked", (  # when most were up, as it is drawn
             (peer.address, peer.degree, peer.capacity, peer.up, peer.died,
              peer.malice is not None, peer.kicked)
-            for peer in drawn_peers(records, graph.largest(records)))),
+            for peer in drawn_peers(records, graph.largest(records).degrees))),
         _table("message peer generated received milliseconds joined_later", (
             (came.message, came.run.address, f"{came.made - start:.6f}", f"{came.at - start:.6f}",
              f"{(came.at - came.made) * 1e3:.3f}", came.late)
