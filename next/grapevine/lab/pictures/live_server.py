@@ -2,9 +2,8 @@
 
 The page holds its style and its script, and loads nothing; its security policy allows these two, by
 their hashes. A thread (`Server.serve`) follows the network, another accepts connections, and each
-connection has its own, so that a slow browser makes nobody wait. All pages read the same bounded
-log, so a page that does not read takes no memory. The lock `ticked` is held while a thread looks at
-the network or follows it, `ordering` while one carries out an order.
+connection has its own, so that a slow browser makes nobody wait; all read the same bounded log. The
+lock `ticked` is held while a thread looks at the network, `ordering` while one carries out an order.
 """
 
 import base64
@@ -80,7 +79,7 @@ class Server(socketserver.ThreadingTCPServer):
         self.text, self.policy = page(orders)
         name = f"[{host}]" if ":" in host else host
         self.gate = Gate(self.port, name)
-        self.url = f"http://{name}:{self.port}{self.gate.page}"  # where the page is
+        self.url = f"http://{name}:{self.port}{self.gate.page}"
         self.follow = Follow(folder)
         self._verdict: dict | None = None  # of the proof, once there is one
         self._figures: bytes | None = None  # since the last turn, for all pages
@@ -92,8 +91,7 @@ class Server(socketserver.ThreadingTCPServer):
         """Serve until `wait(seconds)` is true, or raises, then close everything. OSError when the
         folder cannot be read. No order is carried out afterwards."""
         with self:
-            threading.Thread(target=self.serve_forever, args=(TICK,), name="pages",
-                             daemon=True).start()
+            threading.Thread(target=self.serve_forever, name="pages", daemon=True).start()
             try:
                 pause = 0.0
                 while not wait(pause):
@@ -188,7 +186,7 @@ class Visit(http.server.BaseHTTPRequestHandler):
             with server.ticked:
                 file = server.follow.path_of(int(path.removeprefix("node/")))
             lines = _end_of(file, TAIL, "there is no such node, or no file of it that can be read")
-            self._send(200, TEXT, b"\n".join(lines.split(b"\n")[-TAIL_LINES - 1:-1]) + b"\n")
+            self._send(200, TEXT, b"".join(lines.splitlines(True)[-TAIL_LINES:]))
 
     def _carry_out(self, length: int) -> None:
         server, body = self.server, self.rfile.read(length)
@@ -267,10 +265,9 @@ def announced(folder: pathlib.Path, port: int, host: str | None, *buttons) -> Se
         server = Server(folder, port, *buttons, host=host)
     except OSError as error:
         raise CommandError(f"cannot listen on {host}:{port}: {error.strerror}", FAILED) from None
-    if os.isatty(1):  # on its own line, because many terminals open no address that is wrapped
-        text = f"watching {shown(folder)}   (Ctrl-C ends it)\n{server.url}\n"
-    else:
-        text = f"watching {folder} at {server.url}   (Ctrl-C ends it)\n"
+    end = "   (Ctrl-C ends it)\n"  # on a terminal before the URL, or a fold may cut that in two
+    text = (f"watching {shown(folder)}{end}{server.url}\n" if os.isatty(1)
+            else f"watching {folder} at {server.url}{end}")
     write_all(1, text.encode(errors="replace"))
     return server
 

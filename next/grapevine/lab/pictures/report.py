@@ -120,7 +120,7 @@ def _summary(records: Records, length: float) -> str:
 def _proof_row(row: Row) -> str:
     style, verdict = _VERDICTS[row.holds]
     more = [f"and {len(row.details) - SHOWN:,} more"] if len(row.details) > SHOWN else []
-    items = [f"<li>{html.escape(failure)}</li>" for failure in row.details[:SHOWN] + more]
+    items = [f"<li>{html.escape(failure)}</li>" for failure in [*row.details[:SHOWN], *more]]
     return (f'<tr><th scope="row">{html.escape(row.name)}</th>'
             f'<td><span class="mark {style}">{verdict}</span></td>'
             f"<td>{html.escape(row.figures)}"
