@@ -150,16 +150,6 @@ def test_the_past_of_many_files_is_read_in_the_order_of_time(folder, monkeypatch
     assert lines.to_read() == 0
 
 
-def test_late_lines_of_one_file_keep_their_order_and_files_that_of_time(folder, lines):
-    add(folder / "peer_127.0.0.1_5002.txt", text(9, "dead:x"))
-    events(lines)
-    add(folder / "peer_127.0.0.1_5001.txt", text(4, "connected:x"), text(5, "received:y:z"))
-    add(folder / "peer_127.0.0.1_5002.txt", text(9, "received:y:z", "disconnected:x"))
-    add(folder / "peer_127.0.0.1_5001.txt", text(6, "received:y:z", "stopped:quit"))
-    assert [kind for node, kind, _ in events(lines) if node == ONE] == [
-        "connected", "received", "received", "stopped"]
-
-
 def test_of_a_long_line_the_beginning_is_kept_also_while_it_grows(folder, lines):
     path = folder / "peer_127.0.0.1_5001.txt"
     add(path, text(1, "dead:" + "x" * 60_000)[:-1])

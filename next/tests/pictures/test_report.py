@@ -254,9 +254,3 @@ def test_nothing_that_a_node_says_freely_stands_in_a_table(row):
     for name in TABLES:
         text = (row.path / name).read_text()
         assert len(text.splitlines()) > 1 and "HYPERLINK" not in text and "<" not in text
-
-
-def test_a_network_without_seeds_that_judge_has_headings_alone(tmp_path):
-    report.plot_folder(Folder(tmp_path, 2, [(0, 1)]).write(), with_tables=True)
-    assert (tmp_path / "report-badness.csv").read_text() == "peer,attacks,seconds,badness\n"
-    assert table(tmp_path, "deliveries") == [] and len(table(tmp_path, "peers")) == 2

@@ -112,9 +112,6 @@ class States:
         if node is None:
             return
         self.heard(node, at)
-        if node.kind == "seed" and node.state == GONE and kind not in (
-                "started", "stopped", "failed", VANISHED):
-            self._enter(node, UP, at)  # it speaks
         if kind in ALONE:
             self.changes.append([at, kind, node.number, None, rest[:SHOWN]])
         if kind == "started":
@@ -122,11 +119,10 @@ class States:
             for other in self.numbered:  # the new run counts nobody's answers
                 other.parted.discard(node)
             self._begin(node, UP if node.kind == "seed" else JOINING, at)
-        elif kind == "leaving":
+        elif kind == "leaving" or kind == "stopped" and rest == "quit" and node.kind == "peer":
             self._begin(node, LEFT, at)
-        elif kind == "stopped" and node.state != LEFT:
-            self._begin(node, LEFT if rest == "quit" and node.kind == "peer" else GONE, at)
-        elif kind == VANISHED and node.state not in ENDED:
+        elif (kind == "stopped" and node.state != LEFT
+              or kind == VANISHED and node.state not in ENDED):
             self._begin(node, GONE, at)
         elif kind in ("liveness missed", "liveness reply"):
             self._take_liveness(node, line)
