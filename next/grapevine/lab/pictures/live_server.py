@@ -91,7 +91,8 @@ class Server(socketserver.ThreadingTCPServer):
         """Serve until `wait(seconds)` is true, or raises, then close everything. OSError when the
         folder cannot be read. No order is carried out afterwards."""
         with self:
-            threading.Thread(target=self.serve_forever, name="pages", daemon=True).start()
+            threading.Thread(target=self.serve_forever, args=(TICK,), name="pages",
+                             daemon=True).start()
             try:
                 pause = 0.0
                 while not wait(pause):

@@ -6,7 +6,6 @@ Values come in, events [TIME, "story", NODE, TEXT] go out; no clock.
 """
 
 import math
-from typing import NamedTuple
 
 from grapevine.lab.pictures.live_states import ENDED, LOST, UP, Node, States
 from grapevine.lab.proof.events import DEAD
@@ -41,53 +40,45 @@ WORDS = {
 _SAID_BEFORE = {("removed", "left"), ("stopped", "quit")}  # it said goodbye
 
 
-class _Step(NamedTuple):  # a step of the story, before it is told
-    kind: str
-    node: Node
-    fields: dict[str, str]
-
-    def told(self, many: int = 1) -> str:
-        """Return the sentence that tells this step, or `many` with the same words."""
-        return WORDS[self.kind][many != 1].format(count=many, **self.fields)
-
-
 class Story:
     """The steps that wait to be told together."""
 
     def __init__(self):
         self.due_at = math.inf  # when `due` has something to tell next, at the earliest
-        # Their kinds and words for many -> (when they are told, the first of them, how many)
-        self._open: dict[tuple, tuple[int, _Step | None, int]] = {}
+        # Kind and sentence for many -> when it is told, the first (node, sentence), how many
+        self._open: dict[tuple[str, str], tuple[int, tuple[int, str] | None, int]] = {}
 
     def take(self, event: list, states: States) -> list[list]:
         """Return the lines about an event that come at once."""
         if (step := _step(event, states)) is None:
             return []
-        key = step.kind, step.node.kind, step.told(0)
+        key, number, one = step
         if key not in self._open:
             if len(self._open) == KINDS:
                 return []
             self._open[key] = event[0] + TOGETHER, None, 0
             self.due_at = min(self.due_at, event[0] + TOGETHER)
-            if step.kind != "started":
-                return [[event[0], "story", step.node.number, step.told()]]
-        end, first, many = self._open[key]
-        self._open[key] = end, first or step, many + 1
+            if key[0] != "started":
+                return [[event[0], "story", number, one]]
+        end, first, count = self._open[key]
+        self._open[key] = end, first or (number, one), count + 1
         return []
 
     def due(self, now: int) -> list[list]:
         """Return the lines that tell several steps, and are due."""
         events = []
         while now >= self.due_at:
-            end, first, many = self._open.pop(next(iter(self._open)))  # the key that is due first
+            key = next(iter(self._open))  # which is due first
+            end, first, count = self._open.pop(key)
             if first is not None:
-                events.append([end, "story", first.node.number, first.told(many)])
+                many = key[1].replace("{count}", str(count))
+                events.append([end, "story", first[0], first[1] if count == 1 else many])
             self.due_at = next((end for end, *_ in self._open.values()), math.inf)
         return events
 
 
-def _step(event: list, states: States) -> _Step | None:
-    """Return the step to tell about an event, if any."""
+def _step(event: list, states: States) -> tuple[tuple[str, str], int, str] | None:
+    """Return (kind, sentence for many), node, and sentence of what to tell about an event."""
     _, kind, number, *rest = event
     node, other, text = states.numbered[number], "", ""
     if kind == "state":
@@ -108,9 +99,10 @@ def _step(event: list, states: States) -> _Step | None:
     if kind not in WORDS or (kind, text) in _SAID_BEFORE or is_told_by_state:
         return None
     death = DEAD.match(text) if kind == "reported" else None
-    return _Step(kind, node, {
-        "node": _name(node), "other": other, "rest": text, "kind": node.kind,
-        "limit": str(node.limit), "dead": _short(death[1]) if death else ""})
+    one, many = (words.format(
+        node=_name(node), other=other, rest=text, kind=node.kind, limit=node.limit,
+        dead=_short(death[1]) if death else "", count="{count}") for words in WORDS[kind])
+    return (kind, many), number, one
 
 
 def _name(node: Node) -> str:
