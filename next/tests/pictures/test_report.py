@@ -1,7 +1,6 @@
 """The report and the tables, from output files of networks that never ran."""
 
 import base64
-import html.parser
 import json
 import random
 import re
@@ -33,54 +32,25 @@ def hostile(tmp_path_factory):
     return folder
 
 
-class Page(html.parser.HTMLParser):
-    """What a browser would find in the page: elements, and the text of scripts."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.elements = []  # (tag, attributes)
-        self.scripts = {}  # id -> text
-        self._script = None
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag, attrs):
-        self.elements.append((tag, dict(attrs)))
-        if tag == "script":
-            self._script = dict(attrs).get("id", "")
-
-    def handle_endtag(self, tag):
-        if tag == "script":
-            self._script = None
-
-    def handle_data(self, data):
-        if self._script is not None:
-            self.scripts[self._script] = self.scripts.get(self._script, "") + data
-
-
 def page_text(folder):
     return (folder / "report.html").read_text(encoding="utf-8")
 
 
 def test_the_page_holds_the_proof_and_all_drawings(hostile):
     text = page_text(hostile.path)
-    page = Page(text)
-    assert sum(tag == "circle" for tag, _ in page.elements) == 20
-    assert sum(tag == "svg" for tag, _ in page.elements) == 4
+    assert text.count("<circle ") == 20 and text.count("<svg ") == 4
     for words in ("The proof fails", "broadcast", "✗ FAILS", "✓ holds", "Latency of deliveries",
                   "removed by a seed", "95"):
         assert words in text
     assert 'class="claim"></div>' not in text  # it says of each row what the row claims
-    ids = [attrs["id"] for _, attrs in page.elements if "id" in attrs]
-    assert len(ids) == len(set(ids))
+    ids = re.findall(r"<[^>]* id=\"([^\"]*)\"", text)
+    assert len(ids) == len(set(ids)) > 20
 
 
 def test_the_page_makes_no_request(hostile):
     text = page_text(hostile.path)
-    for tag, attrs in Page(text).elements:
-        assert tag not in ("img", "iframe", "object", "embed", "image", "use", "base")
-        for name in ("src", "href", "xlink:href", "action", "srcset", "data"):
-            assert attrs.get(name, "data:,").startswith("data:"), (tag, attrs)
+    assert not re.search(r"<(img|iframe|object|embed|image|use|base)\b", text)
+    assert set(re.findall(r"\b(?:src|href|action|srcset|data)=\"([^\"]*)\"", text)) == {"data:,"}
     assert not re.search(r"url\(|@import", text)
     assert set(re.findall(r"https?://[^\"' <]*", text)) == {"http://www.w3.org/2000/svg"}
 
@@ -94,7 +64,8 @@ def test_hostile_text_is_nowhere_markup(hostile):
 
 def inflated(folder):
     """node -> (its data in the page, lines that are left out), by what page.js does."""
-    scripts = Page(page_text(folder)).scripts
+    scripts = dict(re.findall(r"<script [^>]*id=\"([^\"]+)\">(.*?)</script>", page_text(folder),
+                              re.DOTALL))
     return {name: (zlib.decompress(base64.b64decode(scripts[f"file-{number}"])), left_out)
             for number, (name, left_out) in enumerate(json.loads(scripts["names"]))}
 
