@@ -2,14 +2,13 @@
 
 import contextlib
 import os
-import pathlib
 import time
 
 from grapevine.lab.pictures import live_server, report
 from grapevine.terminal.command_line import (
-    FAILED, CommandError, Parser, parse_ip, parse_port, run_command, write_all)
+    FAILED, CommandError, Parser, parse_ip, parse_port, run_command, show)
 from grapevine.terminal.folders import parse_folders
-from grapevine.terminal.programs import block_signals, take_signals
+from grapevine.terminal.starting import block_signals, take_signals
 
 
 def plot_main(arguments: list[str]) -> int:
@@ -31,10 +30,9 @@ def plot(arguments: list[str]) -> None:
             paths = report.plot_folder(folder, args.csv)
         except ValueError as error:
             raise CommandError(str(error), FAILED) from None
-        lines = [str(path) for path in paths]
+        show("\n".join(map(str, paths)))
         if os.isatty(1):
-            lines += ["open this one in a browser:", paths[-1].resolve().as_uri()]
-        write_all(1, "".join(f"{line}\n" for line in lines).encode(errors="replace"))
+            show(f"open this one in a browser:\n{paths[-1].resolve().as_uri()}")
 
 
 def watch(arguments: list[str]) -> None:
@@ -49,6 +47,6 @@ def watch(arguments: list[str]) -> None:
     (folder,), args = parse_folders(parser, arguments)
     block_signals()
     with contextlib.suppress(KeyboardInterrupt):
-        server = live_server.announced(pathlib.Path(folder), args.port, args.host)
+        server = live_server.announced(folder, args.port, args.host)
         take_signals()
         server.serve(time.sleep)

@@ -24,7 +24,7 @@ from grapevine.lab.pictures.live_follow import Follow
 from grapevine.lab.pictures.live_lines import open_file
 from grapevine.lab.pictures.live_requests import (
     LOOPBACK, Gate, Refused, demand, length_of, parse_order)
-from grapevine.terminal.command_line import FAILED, CommandError, complain, write_all
+from grapevine.terminal.command_line import FAILED, CommandError, complain, show
 from grapevine.terminal.folders import REPORT, shown
 
 STYLES = "page.css", "live_page.css"
@@ -266,10 +266,9 @@ def announced(folder: pathlib.Path, port: int, host: str | None, *buttons) -> Se
         server = Server(folder, port, *buttons, host=host)
     except OSError as error:
         raise CommandError(f"cannot listen on {host}:{port}: {error.strerror}", FAILED) from None
-    end = "   (Ctrl-C ends it)\n"  # on a terminal before the URL, or a fold may cut that in two
-    text = (f"watching {shown(folder)}{end}{server.url}\n" if os.isatty(1)
-            else f"watching {folder} at {server.url}{end}")
-    write_all(1, text.encode(errors="replace"))
+    end = "   (Ctrl-C ends it)"  # on a terminal before the URL, or a fold may cut that in two
+    show(f"watching {shown(folder)}{end}\n{server.url}" if os.isatty(1)
+         else f"watching {folder} at {server.url}{end}")
     return server
 
 
