@@ -181,7 +181,10 @@ def parse_rule(text: str) -> str:
 
 
 def word_filter(path: str) -> tuple[str, ...]:
-    return load(path, parse_filter)
+    try:
+        return load(path, parse_filter)
+    except CommandError as error:
+        raise ValueError(str(error)) from None
 
 
 def load(path: str, parse):

@@ -107,6 +107,8 @@ def peer_address(parser: Parser, args, target: int | Target | None, seeds: list[
     of no use."""
     config = os.path.basename(args.config)
     if isinstance(target, Name):
+        if target.host != "localhost":
+            parser.error(f"{target} is a name; give the port alone, and --host {target.host}")
         target = local_address(target)
     if isinstance(target, Address):
         if args.host not in (None, target.ip) and host_ip(args.host, seeds) != target.ip:

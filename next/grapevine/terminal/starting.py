@@ -102,7 +102,8 @@ def check_reachable(seeds: list[Target], own: Address) -> None:
     if any(isinstance(seed, Name) for seed in seeds):  # nobody knows where it leads
         return
     if all(seed.family != own.family for seed in seeds):
-        raise CommandError(f"no seed of the config has an address like {own.ip}; "
+        raise CommandError(f"no seed of the config has an address like "
+                           f"{own.text.rpartition(':')[0]}; "
                            f"give an IPv{4 if ':' in own.ip else 6} address, or none")
     if own.is_loopback and not any(seed.is_loopback for seed in seeds):
         raise CommandError(f"{own.ip} cannot be reached from other machines, where the seeds are; "

@@ -1,0 +1,145 @@
+"""Seed words: one line for a peer that comes or goes, however many seeds tell of it."""
+
+import pytest
+
+from grapevine.addresses import address_of
+from grapevine.terminal.seeds import GATHER, SeedWords
+
+A, B, C = (address_of("127.0.0.1", port) for port in (8080, 8081, 8082))
+FIVE = "127.0.0.1:5005"
+REPORT = f"Dead Node:{FIVE}:17.5:127.0.0.1:5001"
+
+
+class Told:
+    """What seeds have told, without the time."""
+
+    def __init__(self):
+        self.words = SeedWords(2, 3)
+        self.lines = []
+        self.now = 0.0
+
+    def hear(self, *heard):
+        for seed, event in heard:
+            self._add(self.words.tell(self.now, "10:11:12.123456", [event], seed))
+
+    def wait(self, seconds):
+        self.now += seconds
+        self._add(self.words.tell(self.now, "", [], None))
+
+    def _add(self, lines):
+        assert all(line.startswith("10:11:12  ") for line in lines)
+        self.lines += [line[10:] for line in lines]
+
+
+@pytest.fixture
+def told():
+    return Told()
+
+
+def come(told, *seeds):
+    told.hear(*((seed, f"registered:{FIVE}") for seed in seeds))
+
+
+def test_a_peer_comes_once_with_all_seeds_that_know_it(told):
+    come(told, B, A)
+    come(told, C)
+    told.hear((A, "registered:127.0.0.1:4000"), (A, f"peer list:{FIVE}:1"))
+    assert told.lines == ["+ 5005         known to 8080 8081"]
+    assert told.words.status() == "3 seeds, 2 peers: 4000 5005"
+
+
+def test_a_peer_that_only_one_seed_knows_is_told_of_a_little_later(told):
+    assert told.words.due_in(told.now) is None
+    come(told, A)
+    assert told.words.due_in(told.now) == GATHER
+    told.wait(GATHER / 2)
+    assert told.lines == [] and told.words.due_in(told.now) == GATHER / 2
+    assert told.words.due_in(GATHER + 1) == 0
+    told.wait(GATHER)
+    assert told.lines == ["+ 5005         known to 8080"]
+    assert told.words.due_in(told.now) is None
+
+
+def test_a_peer_that_enough_seeds_know_later_is_told_of_once_more(told):
+    come(told, A)
+    told.wait(GATHER)
+    told.wait(9)
+    come(told, B)
+    come(told, C)
+    assert told.lines == ["+ 5005         known to 8080", "+ 5005         known to 8080 8081"]
+    told.hear((A, f"removed:{FIVE}:gone"), (B, f"removed:{FIVE}:gone"),
+              (C, f"removed:{FIVE}:gone"))
+    assert len(told.lines) == 3
+
+
+@pytest.mark.parametrize("reason, line, summary", [
+    ("left", "- 5005 said goodbye", "1 left, 0 died"),
+    ("gone", "- 5005 is gone: its connection has ended, and it does not answer", "0 left, 1 died"),
+    ("dead", "x 5005 is dead: a peer has reported it, and it does not answer", "0 left, 1 died"),
+    ("malicious:a:b", "x 5005 is shut out: malicious:a:b",
+     "0 left, 0 died, 1 were shut out")])
+def test_a_peer_goes_when_the_last_seed_removes_it(told, reason, line, summary):
+    come(told, A, B)
+    told.hear((A, f"removed:{FIVE}:gone"))
+    assert len(told.lines) == 1 and told.words.status().endswith("1 peer: 5005")
+    told.hear((B, f"removed:{FIVE}:{reason}"), (C, f"removed:{FIVE}:{reason}"))
+    assert told.lines[1:] == [line]
+    assert told.words.status() == "3 seeds, 0 peers"
+    assert told.words.summary() == f"1 peer came, {summary}"
+
+
+def test_a_goodbye_that_one_seed_has_heard_is_one(told):
+    come(told, A, B)
+    told.hear((A, f"removed:{FIVE}:left"), (B, f"removed:{FIVE}:gone"))
+    assert told.lines[1:] == ["- 5005 said goodbye"]
+    come(told, A, B)
+    told.hear((A, f"removed:{FIVE}:gone"), (B, f"removed:{FIVE}:gone"))
+    assert "5005 is gone" in told.lines[-1]
+    assert told.words.summary() == "1 peer came, 0 left, 1 died"
+    come(told, A, B)
+    told.hear((A, f"removed:{FIVE}:left"), (B, f"removed:{FIVE}:malicious:a:b"))
+    assert "5005 is shut out" in told.lines[-1]  # who says goodbye to one seed is not excused
+
+
+def test_a_peer_that_goes_at_once_has_come_before(told):
+    come(told, A)
+    told.hear((A, f"removed:{FIVE}:left"))
+    told.wait(9)
+    assert told.lines == ["+ 5005         known to 8080", "- 5005 said goodbye"]
+
+
+def test_a_peer_that_comes_back_has_neither_left_nor_died(told):
+    come(told, A, B)
+    told.hear((A, f"removed:{FIVE}:gone"), (B, f"removed:{FIVE}:gone"))
+    come(told, A, B)
+    assert told.lines[-1] == "+ 5005         known to 8080 8081"
+    assert told.words.summary() == "1 peer came, 0 left, 0 died"
+
+
+def test_a_death_is_reported_once_in_a_life(told):
+    come(told, A, B)
+    for _ in range(2):
+        told.hear((A, f"dead report:{REPORT}"), (B, f"dead report:{REPORT}"))
+    assert told.lines[1:] == ["x 5001 reports 5005 dead"]
+    told.hear((A, f"rejected:{REPORT}:it answers"), (B, f"rejected:{REPORT}:it answers"),
+              (A, f"dead report:{REPORT}"))
+    assert told.lines[2:] == ["  5005 answers: it stays on the lists", "x 5001 reports 5005 dead"]
+
+
+def test_reports_about_strangers_and_hostile_lines_are_not_told(told):
+    told.hear((A, f"dead report:{REPORT}"), (A, "dead report:junk"), (A, "registered:junk"),
+              (A, f"rejected:{REPORT}:neither"), (A, f"removed:{FIVE}:gone"), (A, ""))
+    come(told, A, B)
+    told.hear((A, f"dead report:Dead Node:{FIVE}:x"))
+    assert len(told.lines) == 1
+
+
+def test_what_goes_wrong_is_shown_as_it_is(told):
+    told.hear((A, "failed:lookout:KeyError"))
+    assert told.lines == ["  seed 8080: failed:lookout:KeyError"]
+
+
+def test_a_peer_of_another_machine_has_its_whole_name(told):
+    come(told, A, B)
+    told.hear((A, "registered:[::1]:5005"), (B, "registered:[::1]:5005"))
+    assert told.lines[1] == "+ [::1]:5005   known to 8080 8081"
