@@ -232,42 +232,42 @@ def test_the_same_number_gives_the_same_bytes_in_every_process(tmp_path):
     assert one == two and sum(map(len, one.values())) > 50_000
 
 
-def test_many_schedules_are_played_and_each_that_fails_is_shown(monkeypatch, capsys):
+def test_many_schedules_are_played_and_each_that_fails_is_shown(monkeypatch, capfd):
     assert simulate_main(["--schedules", "3", "--peers", "3"]) == 0
-    assert capsys.readouterr().out.startswith("3 of 3 schedules held; ")
+    assert capfd.readouterr().out.startswith("3 of 3 schedules held; ")
     monkeypatch.setattr(Peer, "compare", lambda self, link, pause=0.0: None)
     assert simulate_main(["--schedules", "2", "--from", "20", "--seeds", "2", "--hard"]) == 1
-    shown = capsys.readouterr().out
+    shown = capfd.readouterr().out
     assert "schedule 20 FAILS: messages: messages differ: " in shown
     assert "python runner.py simulate --schedule 20 --seeds 2 --hard\n" in shown
     assert "of 2 schedules held; " in shown
 
 
-def test_what_fails_is_made_smaller_and_can_be_played_again(monkeypatch, tmp_path, capsys):
+def test_what_fails_is_made_smaller_and_can_be_played_again(monkeypatch, tmp_path, capfd):
     monkeypatch.setattr(Peer, "compare", lambda self, link, pause=0.0: None)
     file = tmp_path / "schedule.txt"
     file.write_text(MISSED_BY_A_NEWCOMER, encoding="utf-8")
     assert simulate_main(["--file", str(file), "--shrink"]) == 1
-    smaller = capsys.readouterr().out.partition("the smallest schedule found")[2]
+    smaller = capfd.readouterr().out.partition("the smallest schedule found")[2]
     smaller = smaller[smaller.index("schedule 1 seeds=1"):]
     assert "latency=0.001 " in smaller and "freeze" not in smaller
     file.write_text(smaller, encoding="utf-8")
     assert simulate_main(["--file", str(file)]) == 1
-    assert "\n  messages: messages differ: " in capsys.readouterr().out
+    assert " messages: messages differ: " in capfd.readouterr().out
 
 
-def test_a_run_may_be_ended_early_and_then_only_what_may_never_happen_is_judged(capsys):
+def test_a_run_may_be_ended_early_and_then_only_what_may_never_happen_is_judged(capfd):
     assert simulate_main(["--schedule", "5", "--until", "12"]) == 0
-    assert "verdict: holds; 12 simulated seconds" in capsys.readouterr().out
+    assert "verdict    holds  12 simulated seconds" in capfd.readouterr().out
 
 
 @pytest.mark.parametrize("arguments, complaint", [
-    (["--schedules", "0"], "argument --schedules: '0' is not a whole number from 1 "),
+    (["--schedules", "0"], "argument --schedules: '0' is not a whole number of 1 or more "),
     (["--schedules", "2", "--shrink"], "--shrink is for one schedule, --schedules for many"),
     (["--colour"], "unrecognized arguments: --colour"),
-    (["--file", "nowhere.txt"], "[Errno 2] "),
+    (["--file", "nowhere.txt"], "cannot read nowhere.txt: No such file"),
     (["--seeds", "1001"], "argument --seeds: '1001' is not a whole number from 1 to 1000")])
-def test_bad_usage_is_told_in_one_line(arguments, complaint, capsys):
+def test_bad_usage_is_told_in_one_line(arguments, complaint, capfd):
     assert simulate_main(arguments) == 2
-    out, error = capsys.readouterr()
-    assert out == "" and error.startswith(f"simulate: {complaint}") and error.count("\n") == 1
+    out, error = capfd.readouterr()
+    assert out == "" and error.startswith(f"runner.py simulate: {complaint}") and error.count("\n") == 1

@@ -1,12 +1,15 @@
 """Watched networks in virtual time: attackers are found out, and nobody else is."""
 
+import functools
+
 import pytest
 
 from grapevine.lab.attackers import KINDS
+from grapevine.lab.proof.malicious import Tally
 from grapevine.lab.simulation.accidents import Accident
 from grapevine.lab.simulation.drawing import draw_schedule
 from grapevine.lab.simulation.simulate import play, simulate_main
-from grapevine.lab.simulation.watched import MAY_MISS, draw_watched, play_watched
+from grapevine.lab.simulation.watched import draw_watched
 from grapevine.settings import WAYS
 
 EIGHT = ",".join(f"{kind}:1" for kind in (
@@ -15,7 +18,7 @@ IN_A_ROW = 10  # schedules, in the slow tests
 
 
 def tally_of(number, attacks, **conditions):
-    return play_watched(draw_watched(number, attacks, **conditions))[0]
+    return play(draw_watched(number, attacks, **conditions)).tally
 
 
 @pytest.mark.parametrize("number", [3])
@@ -37,7 +40,7 @@ def test_where_rumors_spread_bad_copies_are_found_and_nobody_owes_anything():
 
 def test_silent_attackers_lose_their_honest_neighbours_and_liars_are_disbelieved():
     tally = tally_of(1, "mute:2,falsedead:2", peers=24, capacity="fixed:6")
-    assert (tally.shunned, tally.doubted, tally.falsely) == (2, 2, [])
+    assert (tally.attackers, tally.faults, tally.falsely) == (4, [], [])
 
 
 def test_two_texts_are_punished_within_two_periods():
@@ -55,8 +58,9 @@ def test_two_halves_that_heal_blame_nobody():
     schedule = draw_watched(1, "none", peers=16, capacity="fixed:4")
     half = tuple(sorted({accident.who[0] for accident in schedule.accidents})[::2])
     cuts = tuple(Accident(at, "cut", half, 6.0) for at in (7.0, 16.0))
-    tally, lives = play_watched(schedule._replace(accidents=schedule.accidents + cuts))
-    assert tally.falsely == [] and len(lives.pieces()) == 1
+    outcome = play(schedule._replace(accidents=schedule.accidents + cuts))
+    assert outcome.tally.falsely == [] and outcome.tally.faults == []
+    assert [row.holds for row in outcome.rows if row.name == "pieces"] == [True]
 
 
 @pytest.mark.parametrize("spread", WAYS)
@@ -65,19 +69,21 @@ def test_a_network_that_monitors_heals_from_accidents_and_finds_nobody_bad(numbe
     assert play(draw_schedule(number, monitor=True, spread=spread)).faults == []
 
 
-def test_the_command_tells_who_was_found_out(capsys):
-    assert simulate_main(["--malicious", "tamper:2", "--peers", "12", "--seeds", "2",
-                          "--capacity", "fixed:6", "--schedule", "1"]) == 0
-    assert capsys.readouterr().out.startswith("1 schedules: kicked 2 of 2 attackers after ")
+def test_the_command_tells_who_was_found_out(capfd):
+    flags = ["--malicious", "tamper:2", "--peers", "12", "--seeds", "2", "--capacity", "fixed:6"]
+    assert simulate_main([*flags, "--schedule", "1"]) == 0
+    assert "malicious  holds  kicked 2 of 2 attackers, missed 0, " in capfd.readouterr().out
+    assert simulate_main([*flags, "--schedules", "2"]) == 0
+    held, row = capfd.readouterr().out.splitlines()
+    assert held.startswith("2 of 2 schedules held; 60 simulated seconds in ")
+    assert row.startswith("malicious  holds  kicked 4 of 4 attackers, ")
     assert simulate_main(["--malicious", "smile:2"]) == 2
-    assert "smile:2" in capsys.readouterr().err
+    assert "smile:2" in capfd.readouterr().err
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("attacks", [f"{kind}:4" for kind in KINDS] + ["none"])
 def test_four_attackers_of_a_kind_are_kicked_in_many_schedules(attacks):
     tallies = [tally_of(number, attacks) for number in range(1, 1 + IN_A_ROW)]
-    assert [words for tally in tallies for words in tally.falsely] == []
-    missed, attackers = (sum(map(count, tallies)) for count in (
-        lambda tally: len(tally.missed), lambda tally: tally.attackers))
-    assert missed <= MAY_MISS * attackers
+    assert [words for tally in tallies for words in tally.falsely + tally.faults] == []
+    assert functools.reduce(Tally.plus, tallies).holds()

@@ -12,6 +12,7 @@ word of KINDS, and the nodes concerned; then, where they matter, `for SECONDS` u
 """
 
 import functools
+import itertools
 import re
 from collections.abc import Callable
 from typing import NamedTuple
@@ -118,9 +119,10 @@ def seed_addresses(count: int) -> list[Address]:
     return [address_of("127.0.0.1", SEED_PORT + n) for n in range(count)]
 
 
-def parse_schedule(text: str) -> Schedule:
+def parse_schedule(text: str | bytes) -> Schedule:
     """Parse the text of a schedule, up to an empty line. ValueError names the bad line."""
-    line, *lines = text.partition("\n\n")[0].splitlines() or [""]
+    text = text.decode("utf-8-sig") if isinstance(text, bytes) else text
+    line, *lines = [*itertools.takewhile(str.strip, text.splitlines())] or [""]
     accidents = []
     try:
         number, conditions = _parse_head(line.split())

@@ -15,17 +15,20 @@ FEW = 20  # peers; generators of more peers are silent, because everyone hears e
 
 def draw_schedule(number: int, peers: int | None = None, seeds: int | None = None,
                   seedless: bool = False, hard: bool = False, sign: bool = False,
-                  spread: str = "flood", monitor: bool = False) -> Schedule:
+                  spread: str = "flood", monitor: bool = False, gentle: bool = False) -> Schedule:
     """Draw the schedule of this number. `seedless`: all seeds die for good; `hard`: machines lose
-    power, and all calls are late; `sign`: peers sign, and often one seed of three or more lies;
-    `monitor`: they watch each other, too."""
+    power, and all calls are late; `gentle`: no machine does, or is frozen, cut off or slow; `sign`:
+    peers sign, and often one seed of three or more lies; `monitor`: they watch each other, too."""
     rng = random.Random(f"schedule {number}")
     some_peers, some_seeds = rng.randint(2, 12), rng.randint(1, 5)
     draw = _Draw(rng, peers or some_peers, seeds or some_seeds)
     conditions = draw.conditions(hard)
     draw.starts()
+    hard_ones = [draw.cut, draw.slow, draw.power]
     kinds = [draw.death] * 3 + [draw.broken, draw.seed, draw.frozen] * 2
-    kinds += [draw.broken_together, draw.cut, draw.slow, draw.power]
+    kinds += [draw.broken_together, *hard_ones]
+    if gentle:
+        kinds = [kind for kind in kinds if kind not in (draw.frozen, *hard_ones)]
     for _ in range(rng.randint(1, 14)):
         rng.choice(kinds)()
     for _ in range(rng.randint(1, 4) if hard else 0):

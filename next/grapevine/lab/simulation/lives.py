@@ -8,10 +8,13 @@ import collections
 import functools
 import io
 import math
+import pathlib
 import random
+import tempfile
 
 from grapevine.addresses import Address
 from grapevine.classes import peer_class, seed_class
+from grapevine.lab.proof.records import Records
 from grapevine.output import Output
 from grapevine.settings import Settings
 from grapevine.worlds.virtual import START, Cables, Network, VirtualWorld
@@ -73,6 +76,18 @@ class Lives:
         ahead = self._clocks * random.Random(f"{self._number}:{address}").random()
         chance = random.Random(f"{self._number}:{address}:{self._count[address]}")
         VirtualWorld(self.net, address, make, chance, ahead, self._lag)
+
+    def save(self, folder: pathlib.Path) -> None:
+        """Write all output files into a folder."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, file in self.files.items():
+            (folder / name).write_bytes(file.getvalue())
+
+    def records(self) -> Records:
+        """Return what the output files tell."""
+        with tempfile.TemporaryDirectory(prefix="grapevine-") as folder:
+            self.save(pathlib.Path(folder))
+            return Records(pathlib.Path(folder)).refresh()
 
     def _heard(self, address: Address, event: str) -> None:
         self.hear(address, event)

@@ -3,24 +3,32 @@
 import argparse
 import concurrent.futures
 import functools
+import multiprocessing
 import os
 import pathlib
-import sys
+import random
+import threading
 import time
 from typing import NamedTuple
 
 from grapevine.lab.attackers import parse_attacks
+from grapevine.lab.proof import check
+from grapevine.lab.proof.evidence import Proof, Row
+from grapevine.lab.proof.malicious import Tally, tally_of
 from grapevine.lab.simulation.accidents import (
-    SEEDS_LIMIT, Conditions, Schedule, parse_schedule, seed_addresses)
+    PERIOD, SEEDS_LIMIT, Conditions, Schedule, parse_schedule, seed_addresses)
 from grapevine.lab.simulation.drawing import draw_schedule
 from grapevine.lab.simulation.judge import Fault, Judge
 from grapevine.lab.simulation.liars import lying_class
 from grapevine.lab.simulation.lives import Lives
-from grapevine.lab.simulation.watched import watched_main
-from grapevine.settings import WAYS, parse_capacity
+from grapevine.lab.simulation.watched import STARTING, attacker_classes, draw_watched
+from grapevine.settings import parse_capacity, parse_way
+from grapevine.terminal.command_line import (
+    FAILED, Parser, count, load, number, run_command, seconds, show)
 from grapevine.worlds.virtual import NodeFailed
 
-FAILED, USAGE = 1, 2  # exit codes
+WATCHED = "check of malicious"  # a question of which many schedules have one answer together
+CALM = 6.0  # seconds after the unrest of a watched network, in which lost messages arrive
 
 
 class Outcome(NamedTuple):
@@ -28,29 +36,43 @@ class Outcome(NamedTuple):
 
     number: int
     faults: list[Fault]
+    rows: list[Row]  # of the proof
+    tally: Tally | None  # who was found out, if the network is watched
     simulated: float  # seconds
     calls: int  # made in virtual time
-    files: dict[str, bytes]  # the output files by name
 
 
-def play(schedule: Schedule, until: float | None = None) -> Outcome:
-    """Play a schedule to its verdict, or `until` a simulated second. Then only what may never
-    happen is judged."""
+def play(schedule: Schedule, until: float | None = None,
+         outputs: pathlib.Path | None = None) -> Outcome:
+    """Play a schedule to its verdict, or `until` a simulated second: then only what may never
+    happen is judged. The output files go to `outputs`."""
     conditions, seeds = schedule.conditions, seed_addresses(schedule.conditions.seeds)
+    watched = bool(conditions.malicious)
     liars = dict.fromkeys(seeds[:conditions.liars], lying_class(conditions.settings()))
     lives = Lives(schedule.number, seeds, conditions.settings(), conditions.cables(),
-                  conditions.lag, conditions.clocks, liars)
-    judge = Judge(lives)
+                  conditions.lag, conditions.clocks,
+                  liars | (attacker_classes(schedule) if watched else {}))
+    judge = None if watched else Judge(lives)
+    faults = [] if judge is None else judge.faults
     for accident in schedule.accidents:
         lives.net.at(accident.at, accident.befall, lives)
+    if conditions.churn:
+        lives.net.at(STARTING, lives.churn, conditions.churn / 100, PERIOD, conditions.unrest,
+                     random.Random(f"{schedule.number}:churn"))
     try:
-        lives.net.run(conditions.unrest if until is None else until)
-        if until is None:
+        lives.net.run(conditions.unrest + CALM * watched if until is None else until)
+        if until is None and judge is not None:
             judge.rest(conditions)
     except NodeFailed as error:
-        judge.ask("failed", [str(error)])
-    return Outcome(schedule.number, judge.faults, lives.net.now, lives.net.made,
-                   {name: file.getvalue() for name, file in lives.files.items()})
+        faults.append(Fault("failed", str(error)))
+    if outputs is not None:
+        lives.save(outputs)
+    records = lives.records()
+    rows = check.prove(records)
+    faults += [Fault(f"check of {row.name}", "; ".join(row.details[:2])) for row in rows
+               if row.holds is False and until is None and watched == (row.name == "malicious")]
+    return Outcome(schedule.number, faults, check.with_texts(records, rows),
+                   tally_of(Proof(records)) if watched else None, lives.net.now, lives.net.made)
 
 
 def shrink(schedule: Schedule, question: str) -> Schedule:
@@ -79,55 +101,41 @@ def shrink(schedule: Schedule, question: str) -> Schedule:
 
 
 def simulate_main(arguments: list[str]) -> int:
+    return run_command("runner.py simulate", simulate, arguments)
+
+
+def simulate(arguments: list[str]) -> int:
     """Carry out the command, and return its exit code: 0 if all held."""
-    try:
-        args = _parse(arguments)
-        if args.malicious:
-            return watched_main(args)
-        return (_play_many if args.schedules else _play_one)(args)
-    except (OSError, ValueError) as error:
-        print(f"simulate: {error}", file=sys.stderr)
-        return USAGE
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> None:
-        raise ValueError(message)
+    args = _parse(arguments)
+    return (_play_many if args.schedules else _play_one)(args)
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
-    def number(least: int, most: int = 10**9):
-        def parse(text: str) -> int:
-            if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
-                raise argparse.ArgumentTypeError(
-                    f"{text!r} is not a whole number from {least} to {most}")
-            return int(text)
-        return parse
-
     def attacks(text: str) -> str:
         parse_attacks(text)
         return text
 
-    parser = _Parser(prog="runner.py simulate", allow_abbrev=False,
-                     description="Seeds and peers in virtual time, and accidents by chance.")
+    parser = Parser(prog="runner.py simulate",
+                    description="Seeds and peers in virtual time, and accidents by chance.")
     for name, kind, default, what in (
-            ("schedule", number(0), 1, "which accidents; the same number, the same bytes (1)"),
-            ("schedules", number(1), None, "play so many on all cores, and show those that fail"),
-            ("from", number(0), 1, "the number of the first of them (1)"),
-            ("peers", number(1), None, "peers (by chance 2 to 12)"),
-            ("seeds", number(1, SEEDS_LIMIT), None, "seeds (by chance 1 to 5)"),
+            ("schedule", count(0), 1, "which accidents; the same number, the same bytes (1)"),
+            ("schedules", count(1), None, "play so many on all cores, and show those that fail"),
+            ("from", count(0), 1, "the number of the first of them (1)"),
+            ("peers", count(1), None, "peers (by chance 2 to 12; with --malicious 40)"),
+            ("seeds", number(1, f"a whole number from 1 to {SEEDS_LIMIT}", int, SEEDS_LIMIT), None,
+             "seeds (by chance 1 to 5; with --malicious 5)"),
             ("file", pathlib.Path, None, "play the schedule in this file, as it was shown"),
-            ("until", float, None, "end after so many simulated seconds"),
-            ("outputs", pathlib.Path, None, "save the output files in this folder")):
+            ("until", seconds(0), None, "end after so many simulated seconds"),
+            ("outputs", pathlib.Path, None, "save the output files in this folder"),
+            ("spread", parse_way, "flood", "how new messages travel: flood, rumor or tree (flood)"),
+            ("malicious", attacks, None, "KIND:COUNT[:SHARE],…: peers that attack, or none, in a "
+                                         "network that is watched"),
+            ("capacity", parse_capacity, None, "of a watched network (by chance)")):
         parser.add_argument(f"--{name}", type=kind, default=default, help=what)
-    parser.add_argument("--spread", choices=WAYS, default="flood",
-                        help="how new messages travel (flood)")
-    parser.add_argument("--malicious", type=attacks, metavar="KIND:COUNT[:SHARE],…",
-                        help="peers that attack, or none, in a network that is watched")
-    parser.add_argument("--capacity", type=parse_capacity, help="of a watched network (by chance)")
     for name, what in (("sign", "peers sign; some seeds may lie"),
                        ("monitor", "the same, and they watch others"),
                        ("seedless", "all seeds die for good"),
+                       ("gentle", "no power failure, freeze, cut or slow machine"),
                        ("hard", "machines lose power, and all calls are late"),
                        ("shrink", "look for the smallest schedule that fails")):
         parser.add_argument(f"--{name}", action="store_true", help=what)
@@ -139,57 +147,73 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
 
 
 def _draw(args, number: int) -> Schedule:
+    if args.malicious:
+        return draw_watched(number, args.malicious, args.peers, args.seeds, args.capacity,
+                            args.spread)
     return draw_schedule(number, args.peers, args.seeds, args.seedless, args.hard, args.sign,
-                         args.spread, args.monitor)
+                         args.spread, args.monitor, args.gentle)
 
 
 def _play_one(args) -> int:
     schedule = (_draw(args, args.schedule) if args.file is None
-                else parse_schedule(args.file.read_text(encoding="utf-8")))
-    outcome = _show(schedule, args.until)
-    if args.outputs is not None:
-        args.outputs.mkdir(parents=True, exist_ok=True)
-        for name, data in outcome.files.items():
-            (args.outputs / name).write_bytes(data)
+                else load(args.file, parse_schedule))
+    outcome = _show(schedule, args.until, args.outputs)
     if args.shrink and outcome.faults:
-        print("\nthe smallest schedule found that fails the same question:\n")
+        show("\nthe smallest schedule found that fails the same question:\n")
         _show(shrink(schedule, outcome.faults[0].question))
     return FAILED if outcome.faults else 0
 
 
-def _show(schedule: Schedule, until: float | None = None) -> Outcome:
-    """Play a schedule, and show its accidents and the verdict."""
-    print(schedule, end="\n\n")
+def _show(schedule: Schedule, until: float | None = None,
+          outputs: pathlib.Path | None = None) -> Outcome:
+    """Play a schedule, and show its accidents, proof and verdict."""
+    show(f"{schedule}\n")
     begun = time.process_time()
-    outcome = play(schedule, until)
-    print(f"verdict: {'FAILS' if outcome.faults else 'holds'}; {outcome.simulated:.0f} simulated "
-          f"seconds, {outcome.calls} calls in {time.process_time() - begun:.2f} s of the processor"
-          + ("" if until is None else "; what should heal was not judged"))
+    outcome = play(schedule, until, outputs)
+    show(check.format_rows(outcome.rows))
+    note = "" if until is None else ("; ended before the rest: only what may never happen was "
+                                     "judged, neither what should heal nor the rows above")
+    show(str(Row("verdict", not outcome.faults, f"{outcome.simulated:.0f} simulated seconds, "
+                 f"{outcome.calls} calls in {time.process_time() - begun:.2f} s of the processor"
+                 f"{note}")))
     for fault in outcome.faults:
-        print(f"  {fault}")
+        show(f"{'':<17} {fault}")
     return outcome
 
 
 def _play_many(args) -> int:
     """Play schedules on all cores, and show those that fail."""
-    begun, held, simulated = time.monotonic(), 0, 0.0
-    options = [f" --{name} {value}" for name in ("peers", "seeds") if (value := vars(args)[name])]
-    options += [f" --spread {args.spread}"] if args.spread != "flood" else []
-    options += [f" --{name}" for name in ("sign", "monitor", "seedless", "hard")
-                if vars(args)[name]]
+    begun, held, simulated, tallies = time.monotonic(), 0, 0.0, []
+    options = "".join(f" --{name}" + f" {value}" * (value is not True) for name in (
+        "peers", "seeds", "malicious", "capacity", "spread", "sign", "monitor", "seedless",
+        "gentle", "hard") if (value := vars(args)[name]) not in (None, False, "flood"))
     numbers = range(vars(args)["from"], vars(args)["from"] + args.schedules)
-    with concurrent.futures.ProcessPoolExecutor(os.cpu_count()) as pool:
+    with concurrent.futures.ProcessPoolExecutor(os.cpu_count(),
+                                                initializer=_end_with_parent) as pool:
         for outcome in pool.map(functools.partial(_play_number, args), numbers):
             simulated += outcome.simulated
-            held += not outcome.faults
+            held += all(fault.question == WATCHED for fault in outcome.faults)
+            tallies += [] if outcome.tally is None else [outcome.tally]
             if outcome.faults:
-                print(f"schedule {outcome.number} FAILS: {outcome.faults[0]}\n  play it again: "
-                      f"python runner.py simulate --schedule {outcome.number}{''.join(options)}",
-                      flush=True)
-    print(f"{held} of {args.schedules} schedules held; {simulated:.0f} simulated seconds in "
-          f"{time.monotonic() - begun:.1f} s")
-    return 0 if held == args.schedules else FAILED
+                show(f"schedule {outcome.number} FAILS: {outcome.faults[0]}\n  play it again: "
+                     f"python runner.py simulate --schedule {outcome.number}{options}")
+    took = time.monotonic() - begun
+    show(f"{held} of {args.schedules} schedules held; {simulated:.0f} simulated seconds in "
+         f"{took:.1f} s, {simulated / took:.0f} a second")
+    if tallies:
+        total = functools.reduce(Tally.plus, tallies)
+        show(str(Row("malicious", total.holds(), str(total))))
+    return 0 if held == args.schedules and (not tallies or total.holds()) else FAILED
+
+
+def _end_with_parent() -> None:
+    """Have a process of the pool end when the command is killed."""
+    def end() -> None:
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=end, daemon=True).start()
 
 
 def _play_number(args, number: int) -> Outcome:
-    return play(_draw(args, number))._replace(files={})  # these are large
+    return play(_draw(args, number))._replace(rows=[])  # these are large
