@@ -11,10 +11,13 @@ import importlib
 import sys
 
 COMMANDS = {  # word -> its module and function, what it is for
-    "demo": ("grapevine.lab.demo:demo_main", "ten peers gossip, one dies; the proof"),
+    "demo": ("grapevine.lab.experiments.commands:demo_main",
+             "ten peers gossip, one dies; the proof"),
     "check": ("grapevine.lab.proof.command:check_main", "the proof, from output files"),
     "plot": ("grapevine.lab.pictures.command:plot_main", "the proof as a page, with pictures"),
     "watch": ("grapevine.lab.pictures.command:watch_main", "a running network, live in a browser"),
+    "bench": ("grapevine.lab.experiments.bench:bench_main",
+              "how fast a network of processes is on this machine"),
     "simulate": ("grapevine.lab.simulation:simulate_main",
                  "networks with accidents, in virtual time"),
     "console": ("grapevine.chat.console:console_main", "start chat servers, and talk to them"),
@@ -22,8 +25,8 @@ COMMANDS = {  # word -> its module and function, what it is for
     "tree": ("grapevine.lab.tree:tree_main", "the binary tree in which seeds keep reports"),
 }
 WORKER = "grapevine.lab.experiments.worker:worker_main"
-NETWORK = "grapevine.lab.experiments.network:network_main"
-FLAGS = "grapevine.lab.experiments.network:network_parser"  # of a network, and of seeds alone
+NETWORK = "grapevine.lab.experiments.commands:network_main"
+FLAGS = "grapevine.lab.experiments.commands:network_parser"  # of a network, and of seeds alone
 SEEDS = "grapevine.terminal.seeds:seeds_main"
 EXAMPLES = """\
 examples:

@@ -27,6 +27,9 @@ class Attack(NamedTuple):
     count: int
     share: float = SHARE
 
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.count}" + (f":{self.share:g}" if self.share != SHARE else "")
+
 
 class Role(NamedTuple):
     """The attack of a peer, and its accomplices."""

@@ -4,11 +4,10 @@ import socket
 from collections.abc import Iterator
 
 from grapevine.addresses import Address, Target, address_of, look_up
-from grapevine.lab.demo import say
 from grapevine.monitoring import grammar
 from grapevine.monitoring.threaded_tree import SPACE, ThreadedTree
 from grapevine.terminal.command_line import (
-    CONFIG, FAILED, CommandError, Parser, load_seeds, run_command)
+    CONFIG, FAILED, CommandError, Parser, load_seeds, run_command, show)
 from grapevine.tools import ProtocolError
 
 PATIENCE = 3.0  # seconds for a seed to answer
@@ -25,7 +24,7 @@ def show_tree(arguments: list[str]) -> None:
     parser.add_argument("--config", metavar="FILE", default=CONFIG, help="the list of seeds")
     for seed in load_seeds(parser.parse_args(arguments).config):
         try:
-            say(drawn(seed, *ask(seed)))
+            show(drawn(seed, *ask(seed)))
             return
         except (OSError, ProtocolError, ValueError):
             continue

@@ -1,61 +1,140 @@
-"""Whole networks of the runner: workers with loops, and a process of its own for who is killed."""
+"""Whole networks of the runner: from flags to the proof, and how they end."""
 
 import os
 import signal
+import socket
 
 import pytest
 
-from tests.tools.programs import Network, is_clean, wait_until
+from tests.tools.programs import ROOT, Network, free_range, is_clean, wait_until
 
-FAST = ("--gossip-count", "3", "--gossip-interval", "0.5", "--liveness-interval", "0.4",
+FAST = ("--gossip-count", "3", "--gossip-interval", "0.3", "--liveness-interval", "0.4",
         "--capacity", "fixed:4")
 
 
-@pytest.mark.parametrize("flags", [(), ("--spread", "rumor"), ("--spread", "tree", "--sign")])
-def test_a_network_gossips_one_of_its_peers_is_killed_and_the_proof_holds(tmp_path, flags):
+def start(network, *flags, peers=4, **options):
+    return network.start("runner.py", "--peers", peers, "--base-port", free_range(peers), *FAST,
+                         *flags, **options)
+
+
+def last_words(network):
+    return {file.read_text().splitlines()[-1].partition(":stopped:")[2]
+            for file in network.outputs.glob("*_*.txt")}
+
+
+@pytest.mark.parametrize("flags, deliveries", [
+    (["--spread", "tree", "--processes", 3, "--filter"], "168 of 168 deliveries"),
+    (["--process-per-peer", "--sign"], "168 of 168 deliveries")])
+def test_a_network_gossips_one_of_its_peers_is_killed_and_the_proof_holds(tmp_path, flags,
+                                                                          deliveries):
+    with Network(tmp_path, seeds=3) as network:
+        if "--filter" in flags:
+            (tmp_path / "words.txt").write_text("virus\n")
+            flags = [*flags, tmp_path / "words.txt"]
+        program = start(network, "--kill", 1, "--once", *flags, peers=8)
+        assert program.code(60.0) == 0, program.shown()
+        *_, text = program.shown().partition("gossips    holds ")
+        assert deliveries in text and "dead       holds  1 died; " in text
+        assert "FAILS" not in text and is_clean(program.shown())
+        assert sum("filter=1" in file.read_text()
+                   for file in network.outputs.glob("peer_*.txt")) in (0, 8)
+        killed = [file for file in network.outputs.glob("peer_*.txt")
+                  if ":stopped:" not in file.read_text()]
+        assert len(killed) == 1 and ":leaving" not in killed[0].read_text()
+
+
+def test_a_demo_proves_itself(tmp_path):
+    with Network(tmp_path, seeds=3) as network:
+        program = network.start_python(
+            ROOT / "runner.py", "demo", "--peers", 4, "--seeds", 2, "--base-port", free_range(4),
+            "--config", network.config, "--outputs", network.outputs)
+        assert program.code(60.0) == 0, program.shown()
+        assert "120 of 120 deliveries" in program.shown() and "1 died" in program.shown()
+        assert "runs with 2 seeds of 2" in program.shown()
+        assert len(list(network.outputs.glob("seed_*.txt"))) == 2
+
+
+def test_an_attacker_is_kicked_and_the_proof_says_in_time(tmp_path):
     with Network(tmp_path, seeds=2) as network:
-        program = network.start("runner.py", "--peers", "9", "--kill", "1", "--once", *flags,
-                                *FAST)
-        assert program.code(40.0) == 0, program.shown()
-        shown = program.shown()
-        for line in ("nodes: 2", "registered: 9", "linked: 9", "known: 270", "killed: 1",
-                     "listed: 18", "broken: 0"):
-            assert line in shown
-        assert "FAILS" not in shown and shown.count(" holds ") >= 7
+        program = start(network, "--malicious", "twotexts:1:0.9", "--once", "--report-interval",
+                        "0.25", peers=6)
+        assert program.code(60.0) in (0, 1)  # it may be found late on a busy machine
+        assert "malicious  " in program.shown() and " of 1 attackers" in program.shown()
+        assert sum(":misbehaving:twotexts:0.9" in file.read_text()
+                   for file in network.outputs.glob("peer_*.txt")) == 1
+        assert any(":malicious:" in line for seed in network.seeds for line in seed.events(
+            "removed:"))
 
 
-def test_ctrl_c_ends_a_network_and_all_peers_leave(tmp_path):
+@pytest.mark.parametrize("flags", [["--processes", 2], ["--process-per-peer"]])
+def test_ctrl_c_ends_a_network_without_a_goodbye_and_its_runner_without_an_error(tmp_path, flags):
     with Network(tmp_path, seeds=1) as network:
-        program = network.start("runner.py", "--peers", "4", *FAST, start_new_session=True)
-        program.shows("Ctrl-C ends it.")
-        os.killpg(program.process.pid, signal.SIGINT)
-        assert program.code(20.0) == 130 and is_clean(program.shown())
-        files = sorted(tmp_path.rglob("peer_*.txt"))
-        assert len(files) == 4
-        assert all("stopped:quit" in file.read_text().splitlines()[-1] for file in files)
+        program = start(network, *flags, start_new_session=True)
+        program.shows("until Ctrl-C: 4 peers, 12 messages, 36 of 36 delivered")
+        os.killpg(program.process.pid, signal.SIGINT)  # as a terminal does
+        assert program.code(20.0) == 0 and is_clean(program.shown())
+        assert last_words(network) == {"interrupted"}
+        assert not any(":dead:" in file.read_text() for file in network.outputs.glob("*_*.txt"))
 
 
-def test_workers_end_with_a_runner_that_is_killed(tmp_path):
+@pytest.mark.parametrize("flags", [["--processes", 2], ["--process-per-peer"]])
+def test_all_nodes_end_with_a_runner_that_is_killed(tmp_path, flags):
     with Network(tmp_path, seeds=1) as network:
-        program = network.start("runner.py", "--peers", "4", *FAST)
-        program.shows("linked: 4")
+        program = start(network, *flags)
+        wait_until(lambda: sum(":connected:" in file.read_text()
+                               for file in network.outputs.glob("peer_*.txt")) == 4)
         program.kill()
-        [file] = tmp_path.rglob("seed_*.txt")
-        wait_until(lambda: file.read_text().splitlines()[-1].endswith("stopped:quit"))
+        wait_until(lambda: last_words(network) == {"interrupted"})
 
 
-def test_a_network_of_peers_that_cannot_start_tells_why(tmp_path):
+def test_peers_join_seeds_that_run_already(tmp_path):
+    with Network(tmp_path, seeds=2) as network:
+        seeds = network.start_seeds()
+        program = start(network, peers=2)
+        program.shows("2 peers, 6 messages, 6 of 6 delivered")
+        assert network.seeds[0].events("registered:") and seeds.process.poll() is None
+
+
+def test_a_network_that_cannot_start_tells_why_and_leaves_earlier_files_alone(tmp_path):
     with Network(tmp_path, seeds=1) as network:
-        network.start_seeds()
-        program = network.start("runner.py", "--peers", "2", "--once", *FAST)
-        assert program.code(20.0) == 1
-        assert "is in use" in program.shown() and is_clean(program.shown())
+        network.outputs.mkdir()
+        earlier = network.outputs / "peer_127.0.0.1_1.txt"
+        earlier.write_text("earlier\n")
+        first = free_range(3)
+        with socket.create_server(("127.0.0.1", first + 2)):
+            program = network.start("runner.py", "--peers", 3, "--base-port", first)
+            assert program.code() == 1
+        assert program.shown() == f"runner.py: port {first + 2} is in use\n"
+        assert earlier.read_text() == "earlier\n"
 
 
-def test_what_a_network_is_asked_for_wrongly_is_told_in_one_line(network):
-    for flags, what in ((["--peers", "0"], "whole number of 1"),
-                        (["--peers", "2", "--spread", "magic"], "none of flood, rumor, tree"),
-                        (["--peers", "70000"], "ports are free")):
-        program = network.start("runner.py", *flags)
-        assert program.code(20.0) in (1, 2) and what in program.shown()
-        assert program.shown().count("\n") == 1
+@pytest.mark.parametrize("flags, what", [
+    (["--peers", "0"], "whole number of 1"), (["--peers", "2", "--spread", "magic"], "none of"),
+    (["--peers", "70000"], "pass port 65535"), (["--peers", "3", "--kill", "3"], "nobody honest"),
+    (["--peers", "3", "--kill", "1", "--malicious", "none"], "leave --kill out"),
+    (["--peers", "3", "--malicious", "smile:1"], "smile:1"),
+    (["--peers", "3", "--watch-port", "1"], "need --watch")])
+def test_what_a_network_is_asked_for_wrongly_is_told_in_one_line(network, flags, what):
+    program = network.start("runner.py", *flags)
+    assert program.code() == 2 and what in program.shown()
+    assert program.shown().count("\n") == 1
+
+
+def test_a_benchmark_shows_a_table_of_its_figures(tmp_path):
+    short = ("import sys, runner; from grapevine.lab.experiments import bench; "
+             "bench.QUIET, bench.REST, bench.STEADY_MESSAGES = 0.5, 0.5, 5; "
+             "sys.exit(runner.main(sys.argv[1:]))")
+    with Network(tmp_path, seeds=1) as network:
+        program = network.start_python(
+            "-c", short, "bench", "--peers", 3, "--messages", 20, "--runs", 1, "--spread", "flood",
+            "--liveness-interval", 1, "--config", network.config, "--base-port", free_range(3),
+            "--json", tmp_path / "figures", cwd=ROOT)
+        assert program.code(60.0) == 0, program.shown()
+        heading, ran, way, heads, *rows = program.shown().splitlines()
+        assert heading == ("3 peers, each a process, mean degree 2.0; burst of 20 messages of 64 "
+                           "bytes")
+        assert ran.startswith("flood, run 1 of 1: ") and ran.endswith(" deliveries/s")
+        assert (way.split(), heads.split()) == (["flood"], ["median", "least", "most"])
+        assert len(rows) == 11 and max(map(len, rows)) == 72
+        assert all(float(row[-12:].replace(",", "")) >= 0 for row in rows)
+        assert (tmp_path / "figures").read_text().startswith("{")

@@ -39,6 +39,17 @@ def free_ports(count: int, ip: str = "127.0.0.1") -> list[int]:
     return found
 
 
+def free_range(count: int) -> int:
+    """Return the first of so many free ports in a row."""
+    rng = random.SystemRandom()
+    while True:
+        first = rng.choice(PORTS)
+        with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
+            for port in range(first, first + count):
+                stack.enter_context(socket.create_server(("127.0.0.1", port)))
+            return first
+
+
 @contextlib.contextmanager
 def silent_port(port: int = 0):
     """Have a port that answers no dial, because the queue of its listener is full."""

@@ -1,234 +1,205 @@
-"""A whole network on this machine: `runner.py --peers N`.
+"""A network of processes on this machine, each with some nodes.
 
-All seeds of config.txt are in one process, and the peers in few (`--processes`), each a worker with
-a loop. A peer that is to be killed has a process of its own. The runner asks workers for counts,
-and tells when all peers are registered, when all have a neighbour, and when all know everything.
-With `--malicious` some peers attack, and the network gossips on until they should be found out.
+Beside the runner's main thread, threads of the live page may give orders. An order that would have
+to wait is refused.
 """
 
 import contextlib
-import glob
-import json
-import math
-import os
-import random
-import socket
+import pathlib
 import subprocess
-import sys
-import time
+import threading
 
-from grapevine.addresses import Address, address_of
-from grapevine.lab.attackers import WORDS, Attack, deal, parse_attacks
-from grapevine.lab.demo import FIRST_PORT, check, say, start
-from grapevine.settings import majority
-from grapevine.terminal.command_line import (
-    FAILED, HOME, OF_PEERS, CommandError, Parser, add_common, add_settings, count,
-    load_seeds, run_command, settings_of)
-from grapevine.terminal.starting import seed_addresses, take_signals
+from grapevine.addresses import Address, parse_address
+from grapevine.lab.attackers import Role
+from grapevine.lab.experiments.hosts import (
+    CAN_FREEZE, Host, PeerProcess, WorkerProcess, end_all)
+from grapevine.lab.experiments.ports import Ports, is_taken, next_free
+from grapevine.settings import Settings, word_finder
+from grapevine.terminal.command_line import OF_PEERS, SETTINGS, CommandError
 
-OUTPUTS = os.path.join(HOME, "outputs", "network")
-LOOK = 0.2  # seconds between two questions for counts
-ENDED = "a worker has ended; its error stands above"
-PERIODS = 24  # of a network with attackers, once all are linked
-PER_CORE = 20  # peers whose periods of a second a core can hold
-PER_PERIOD = 25  # messages that all peers say together
-FOR_EVER = 1_000_000_000  # messages of a peer that gossips without end
-REMOVED_WITHIN = 30.0  # seconds beyond the misses, until seeds have removed who was killed
+END_LIMIT = 2.0  # seconds that peers, and then seeds, have to end before they are killed
+ADDED = 100  # peers that may be added to a running network
 
 
-def network_main(arguments: list[str]) -> int:
-    return run_command("runner.py", run_network, arguments)
+def orders(own_processes: bool) -> tuple[str, ...]:
+    """Return all orders. Only a peer in a process of its own can be frozen."""
+    freezing = ("freeze", "thaw") if own_processes and CAN_FREEZE else ()
+    return ("kill", "start", "say", *freezing, "add")
 
 
-def network_parser() -> Parser:
-    parser = Parser(usual=("--peers", "--kill", "--once", "--outputs"), prog="runner.py",
-                    description="The seeds of config.txt, and many peers.")
-    parser.add_argument("--peers", type=count(1), metavar="N", required=True, help="how many")
-    parser.add_argument("--processes", type=count(1), metavar="N", default=2,
-                        help="in how many processes (%(default)s)")
-    parser.add_argument("--kill", type=count(0), metavar="K", default=0,
-                        help="once gossip is delivered, K peers more are killed (0)")
-    parser.add_argument("--malicious", type=parse_attacks, metavar="KIND:COUNT[:SHARE],…",
-                        help="peers that attack, or none; all watch, and gossip without end")
-    parser.add_argument("--once", action="store_true",
-                        help="end when all is delivered, and the dead are removed, and check")
-    add_common(parser, OUTPUTS)
-    add_settings(parser, OF_PEERS)
-    return parser
+class Network(contextlib.AbstractContextManager):
+    """Seeds and peers, whose `with` ends them."""
 
+    def __init__(self, ports: Ports, settings: Settings, outputs: pathlib.Path,
+                 processes: int | None, roles: dict[Address, Role]):
+        """Prepare a network. So many `processes` the peers share, None if each has its own; `roles`
+        has the peers that attack."""
+        self._ports, self._roles, self._processes = ports, roles, processes
+        self._forbidden = word_finder(settings.filter)
+        ports.write_config(outputs)
+        common = ["--config", str(ports.config), "--outputs", str(outputs)]
+        if settings.filter:
+            path = outputs / "filter.txt"
+            path.write_text("".join(f"{word}\n" for word in settings.filter), encoding="utf-8")
+            settings, common = settings._replace(filter=()), [*common, "--filter", str(path)]
+        self._flags = {"seed": common + flags_of(settings, tuple(SETTINGS)),
+                       "peer": common + flags_of(settings, OF_PEERS)}
+        self._lock = threading.RLock()  # guards all below; held for no longer than a start takes
+        self._runs = False  # from the start of the last process to the end of the first
+        self.peers = ports.peers  # replaced as a whole
+        self.hosts: list[Host] = []  # of peers
+        self._seed_hosts: list[Host] = []
+        self._gone: set[Address] = set()  # nodes that died, or whose process did
 
-def run_network(arguments: list[str]) -> int:
-    args = network_parser().parse_args(arguments)
-    os.makedirs(args.outputs, exist_ok=True)
-    for path in glob.glob(os.path.join(args.outputs, "*_*.txt")):
-        os.remove(path)
-    if args.malicious is not None:
-        watch(args)
-    take_signals()
-    with Network(args) as network:
-        network.begin()
-        network.await_delivery() if args.malicious is None else network.await_verdicts()
-        if args.kill:
-            network.kill()
-        network.tell_cost()
-        if not args.once:
-            say("Ctrl-C ends it.")
-            network.watch()
-    return check(args.outputs) if args.once else 0
+    def __exit__(self, *error) -> None:
+        with self._lock:
+            self._runs = False
+        for hosts in self.hosts, self._seed_hosts:  # seeds last, so that no peer loses its seeds
+            end_all(hosts, END_LIMIT)
 
+    def here(self) -> set[str] | None:
+        """Return the nodes that write their files here. None if there cannot be others."""
+        seeds = self._ports.seeds
+        if {*self._ports.local} == {*seeds} and all(seed.is_loopback for seed in seeds):
+            return None
+        return {*map(str, self._ports.local), *map(str, self.peers)}
 
-def watch(args) -> None:
-    """Set what a network with attackers needs: its pace is what this machine can hold."""
-    args.monitor, args.gossip_count = True, FOR_EVER
-    args.report_interval = max(1.0, args.peers / (PER_CORE * (os.cpu_count() or 1)))
-    args.gossip_interval = args.report_interval * args.peers / PER_PERIOD
-    if any(attack.kind == "forbidden" for attack in args.malicious):
-        args.filter = WORDS
+    def start(self, stdout=subprocess.DEVNULL) -> None:
+        """Start seeds, then peers; `stdout` is that of peers with a process of their own."""
+        if self._ports.local:
+            self._seed_hosts.append(self._worker("seed", self._ports.local))
+            self._seed_hosts[0].wait_ready()
+        if self._processes is None:
+            for address in self.peers:
+                self.hosts.append(self._own_process(address, stdout))
+        else:
+            count = min(self._processes, len(self.peers))
+            for at in range(count):
+                self.hosts.append(self._worker("peer", self.peers[at::count]))
+        with self._lock:
+            self._runs = True
 
+    def _worker(self, kind: str, addresses: list[Address]) -> Host:
+        return WorkerProcess(kind, list(addresses), self._flags[kind], self._roles)
 
-def free_addresses(seeds: list[Address], wanted: int) -> list[Address]:
-    """Return addresses at the IP of the seeds where nobody listens. CommandError if that is too
-    many."""
-    free = []
-    for port in range(FIRST_PORT, 65_536):
-        if len(free) == wanted:
-            return free
-        address = address_of(seeds[0].ip, port)
-        if address not in seeds:
-            with contextlib.suppress(OSError), socket.socket(address.family) as sock:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                sock.bind((address.ip, port))
-                free.append(address)
-    raise CommandError(f"only {len(free)} ports are free, and not {wanted}", FAILED)
+    def _own_process(self, address: Address, stdout=subprocess.DEVNULL) -> Host:
+        """Start a process for one node. Seeds and attackers live in workers."""
+        if address in self._ports.local or address in self._roles:
+            return self._worker("peer" if address in self._roles else "seed", [address])
+        return PeerProcess(address, self._flags["peer"], stdout)
 
+    def kill(self, addresses: list[Address]) -> None:
+        """Kill nodes, unless they have died before."""
+        with self._lock:
+            dying = {*addresses} - self._gone
+            for host in self._hosts():
+                if its := dying.intersection(host.addresses):
+                    host.kill(sorted(its))
+            self._gone |= dying
 
-class WorkerProcess:
-    """A worker (worker.py), and the pipes to it."""
+    def newly_ended(self) -> list[Host]:
+        """Return processes that have ended by themselves since the last call."""
+        with self._lock:
+            ended = [host for host in self._hosts()
+                     if not self._gone.issuperset(host.addresses)
+                     and host.process.poll() is not None]
+            self._gone.update(address for host in ended for address in host.addresses)
+        return ended
 
-    def __init__(self, stack: contextlib.ExitStack, flags: list[str]):
-        command = [sys.executable, os.path.join(HOME, "runner.py"), "worker", *flags]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        text=True, bufsize=1)
-        stack.callback(self.process.stdout.close)
-        stack.callback(self.process.wait)
-        stack.callback(self._end)
+    def dead_peers(self) -> set[str]:
+        """Return all peers that died, and were not started again."""
+        with self._lock:
+            return {str(address) for address in self._gone.intersection(self.peers)}
 
-    def _end(self) -> None:
-        with contextlib.suppress(BrokenPipeError):
-            self.process.stdin.close()
+    def _hosts(self) -> list[Host]:
+        return [*self.hosts, *self._seed_hosts]
 
-    def order(self, *orders: str) -> None:
+    # Orders; CommandError when an order cannot be carried out now.
+
+    def carry_out(self, order: dict[str, str]) -> tuple[int, str]:
+        """Carry out an order of a page, and return (HTTP status, answer). Threads of the page call
+        this, one at a time, with `do`, and if need be `node` and `text`."""
+        word, text = order.get("do", ""), order.get("text", "")
+        if word not in orders(True):
+            return 400, f"do is one of {', '.join(orders(True))}"
+        if word == "say" and not text.strip():
+            return 400, "text: what shall it say?"
         try:
-            self.process.stdin.write("".join(f"{order}\n" for order in orders))
-        except BrokenPipeError:
-            raise CommandError(ENDED, FAILED) from None
+            with self._lock:
+                _refuse_if(not self._runs, "the network does not run now")
+                if word == "add":
+                    return 200, f"{self._add_peer()} starts"
+                address = parse_address(order.get("node", ""))
+                self._obey(word, address, text)
+            return 200, f"{address} says it" if word == "say" else f"{word} {address}: done"
+        except CommandError as reason:  # for example, because the port is taken
+            return 409, str(reason)
+        except OSError as error:  # for example, because there is no room for a process
+            return 409, f"the system does not allow it: {error.strerror}"
+        except ValueError as error:
+            return 400, f"node: {error}"
 
-    def answer(self) -> dict[str, float]:
-        line = self.process.stdout.readline()
-        if not line:
-            raise CommandError(ENDED, FAILED)
-        return json.loads(line)
+    def _obey(self, word: str, address: Address, text: str) -> None:
+        """Carry out an order about a node."""
+        host = next((host for host in self._hosts() if address in host.addresses), None)
+        _refuse_if(host is None, f"{address} was not started by this runner")
+        is_up = address not in self._gone and host.process.poll() is None
+        _refuse_if(is_up and word == "start", f"{address} is running")
+        _refuse_if(not is_up and word != "start", f"{address} is dead")
+        if word == "start":
+            self._start_again(address, host)
+        elif word == "kill":
+            self.kill([address])
+        elif word == "say":
+            _refuse_if(address not in self.peers, f"{address} is a seed: only peers say something")
+            _refuse_if(host.is_frozen, f"{address} is frozen: it says nothing")
+            _refuse_if(self._forbidden and self._forbidden(text),
+                       "it has a forbidden word; nothing was sent")
+            host.say(address, text)
+        elif word == "freeze":
+            _refuse_if(host.is_frozen, f"{address} is frozen")
+            _refuse_if(address not in self.peers or len(host.addresses) > 1,
+                       f"{address} shares a process with others: start peers with "
+                       "--process-per-peer")
+            host.freeze()
+        else:
+            _refuse_if(not host.is_frozen, f"{address} is not frozen")
+            host.thaw()
+
+    def _start_again(self, address: Address, host: Host) -> None:
+        _refuse_if(is_taken(address), f"port {address.port} is in use")
+        if host.process.poll() is None:  # a worker, which has other nodes, too
+            host.start(address)
+        else:
+            hosts = self._seed_hosts if host in self._seed_hosts else self.hosts
+            hosts.append(self._own_process(address))
+            host.addresses.remove(address)
+            if not host.addresses:
+                hosts.remove(host)
+                end_all([host], 0.0)
+        self._gone.discard(address)
+
+    def _add_peer(self) -> Address:
+        """Start another peer, in its own process, at the next free address."""
+        _refuse_if(len(self.peers) == len(self._ports.peers) + ADDED,
+                   f"{ADDED} peers have been added: that is enough")
+        last = max(self.peers, key=lambda peer: peer.port)
+        address = next_free(last.ip, last.port, self._ports.seeds)
+        self.hosts.append(self._own_process(address))
+        self.peers = [*self.peers, address]
+        return address
 
 
-class Network:
-    """Seeds, peers, and what is known of them. Use it with `with`."""
+def flags_of(settings: Settings, names: tuple[str, ...]) -> list[str]:
+    """Return the flags that give a node these settings."""
+    flags = []
+    for name in names:
+        value = getattr(settings, name)
+        if value != Settings._field_defaults[name]:
+            flags += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])]
+    return flags
 
-    def __init__(self, args):
-        self._args, self._settings = args, settings_of(args)
-        self._stack = contextlib.ExitStack()
-        self._begun = time.monotonic()
-        self._seeds = seed_addresses(None, load_seeds(args.config))
-        peers = free_addresses(self._seeds, args.peers + args.kill)
-        self._peers, self._victims = peers[:args.peers], peers[args.peers:]
-        attacks: tuple[Attack, ...] = args.malicious or ()
-        self._roles = deal(attacks, self._peers, random.Random())
-        self._processes: list[subprocess.Popen] = []  # of victims
-        self.workers: list[WorkerProcess] = []
-        self.counts: dict[str, float] = {}
 
-    def __enter__(self) -> "Network":
-        return self
-
-    def __exit__(self, *exception) -> None:
-        self._stack.close()
-
-    def begin(self) -> None:
-        """Start all nodes, and tell when all peers have seeds and neighbours."""
-        flags = ["--config", self._args.config, "--outputs", self._args.outputs]
-        flags += [text for name in OF_PEERS if name not in ("filter", "sign", "monitor")
-                  for text in (f"--{name.replace('_', '-')}", str(getattr(self._args, name)))]
-        flags += [f"--{name}" for name in ("sign", "monitor") if getattr(self._args, name)]
-        flags += ["--filter", self._filter_file()] if self._args.filter else []
-        self._start_worker(flags, "seed", self._seeds)
-        self._await("nodes", len(self._seeds))
-        self._begun = time.monotonic()
-        size = math.ceil(len(self._peers) / self._args.processes)
-        for at in range(0, len(self._peers), size):
-            self._start_worker(flags, "peer", self._peers[at:at + size])
-        self._processes = [start(self._stack, "peer.py", str(peer.port), "--host", peer.ip,
-                                 "--quiet", *flags) for peer in self._victims]
-        say(f"{len(self._peers) + len(self._victims)} peers and {len(self._seeds)} seeds, "
-            f"files in {self._args.outputs}")
-        self._await("registered", len(self._peers))
-        self._await("linked", len(self._peers))
-
-    def _start_worker(self, flags: list[str], kind: str, addresses: list[Address]) -> None:
-        self.workers.append(WorkerProcess(self._stack, flags))
-        self.workers[-1].order(*(f"{kind} {address} {self._roles.get(address, '')}".rstrip()
-                                 for address in addresses))
-
-    def _filter_file(self) -> str:
-        """Write the words of the filter into a file for all nodes."""
-        path = os.path.join(self._args.outputs, "filter.txt")
-        with open(path, "w", encoding="utf-8") as file:
-            file.write("".join(f"{word}\n" for word in self._args.filter))
-        return path
-
-    def look(self) -> None:
-        """Ask all workers for their counts."""
-        for worker in self.workers:
-            worker.order("count")
-        answers = [worker.answer() for worker in self.workers]
-        self.counts = {name: sum(answer[name] for answer in answers) for name in answers[0]}
-
-    def _await(self, what: str, wanted: int, longest: float = math.inf) -> None:
-        """Wait until a count is what is wanted, and say so. CommandError if it takes too long."""
-        until = time.monotonic() + longest
-        while self.look() or self.counts[what] != wanted:
-            if time.monotonic() > until:
-                raise CommandError(f"after {longest:.0f} s {what} {self.counts[what]:.0f}, and not "
-                                   f"{wanted}", FAILED)
-            time.sleep(LOOK)
-        say(f"{time.monotonic() - self._begun:6.1f} s  {what}: {wanted:,}")
-
-    def await_delivery(self) -> None:
-        everybody = len(self._peers) + len(self._victims)
-        messages = everybody * self._settings.gossip_count
-        self._await("known", len(self._peers) * messages)
-
-    def await_verdicts(self) -> None:
-        """Wait until attackers should have been kicked."""
-        seconds = PERIODS * self._args.report_interval
-        say(f"{len(self._roles)} peers attack; for {seconds:.0f} s all watch, and gossip …")
-        time.sleep(seconds)
-        self.look()
-        say(f"{time.monotonic() - self._begun:6.1f} s  kicked: {self.counts['kicked']:.0f}")
-
-    def kill(self) -> None:
-        """Kill the victims, and wait until seeds have removed, and neighbours reported them."""
-        for process in self._processes:
-            process.kill()
-        say(f"{time.monotonic() - self._begun:6.1f} s  killed: {len(self._processes)}")
-        longest = REMOVED_WITHIN + (
-            self._settings.liveness_interval * (self._settings.liveness_misses + 2))
-        self._await("listed", len(self._peers) * majority(len(self._seeds)), longest)
-        self._await("broken", 0, longest)
-
-    def tell_cost(self) -> None:
-        say(f"{time.monotonic() - self._begun:6.1f} s  CPU: {self.counts['cpu']:.0f} s, memory: "
-            f"{self.counts['memory'] / 1024:,.0f} MiB")
-
-    def watch(self) -> None:
-        """Wait until a worker ends, or Ctrl-C."""
-        while all(worker.process.poll() is None for worker in self.workers):
-            time.sleep(LOOK)
+def _refuse_if(is_so: bool, why: str) -> None:
+    if is_so:
+        raise CommandError(why)

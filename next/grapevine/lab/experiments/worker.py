@@ -1,32 +1,27 @@
 """A worker: a process with many nodes in one loop, which the runner starts.
 
-Its standard input has orders, one a line; when that ends, all peers leave, and the process ends:
+Its standard input has orders, one a line. When that ends, all nodes end without a goodbye:
 
-    seed IP:PORT        start a seed
-    peer IP:PORT        start a peer
-    peer IP:PORT ROLE   start a peer that attacks (lab/attackers.py)
-    say IP:PORT TEXT    have a peer say something
-    count               print a line of counts, JSON: see `Worker.count`
+    seed IP:PORT            start a seed
+    peer IP:PORT [ROLE]     start a peer; with a role it attacks (lab/attackers.py)
+    ready                   write `ready`, because all of these listen
+    kill IP:PORT …          let nodes die together: no last words, all their sockets are closed
+    say IP:PORT TEXT        have a peer say something
 """
 
-import json
 import os
 import signal
 import sys
 import threading
-import time
 
 from grapevine.addresses import parse_address
 from grapevine.classes import peer_class, seed_class
 from grapevine.lab.attackers import attacker_class, parse_role
-from grapevine.settings import majority
 from grapevine.terminal.command_line import (
     SETTINGS, Parser, add_common, add_settings, cannot_listen, load_seeds, run_command, settings_of,
     write_all)
-from grapevine.terminal.starting import open_output, peak_memory, prepare_descriptors
+from grapevine.terminal.starting import look_up_here, open_output, prepare_descriptors
 from grapevine.worlds.loop import Loop, LoopWorld
-
-LOOK = 0.05  # seconds between two looks whether all peers have left
 
 
 def worker_main(arguments: list[str]) -> int:
@@ -42,7 +37,8 @@ def run_worker(arguments: list[str]) -> None:
     worker = Worker(parser.parse_args(arguments))
     threading.Thread(target=worker.read_orders, name="orders", daemon=True).start()
     worker.loop.run()
-    worker.stop()
+    worker.end()
+    os._exit(0)  # to free thousands of objects would take long
 
 
 class Worker:
@@ -53,59 +49,47 @@ class Worker:
         self._args, self._settings = args, settings_of(args)
         self._classes = {"seed": seed_class(self._settings), "peer": peer_class(self._settings)}
         self._seeds = load_seeds(args.config)
-        self._nodes = {"seed": {}, "peer": {}}  # kind -> address -> node
+        self._nodes = {}  # address -> node
 
     def read_orders(self) -> None:
-        for line in sys.stdin:
-            self.loop.post(self.obey, *line.split(None, 2))
-        self.loop.post(self.leave)
+        for line in sys.stdin.buffer:
+            self.loop.post(self.obey, *line.decode().rstrip("\n").split(" ", 2))
+        self.loop.post(setattr, self.loop, "is_over", True)
 
     def obey(self, order: str, where: str = "", text: str = "") -> None:
-        if order == "count":
-            write_all(1, f"{json.dumps(self.count())}\n".encode())
+        if order == "ready":
+            write_all(1, b"ready\n")
+        elif order == "kill":
+            self.kill([where, *text.split()])
         elif order == "say":
-            node = self._nodes["peer"][parse_address(where)]
-            node.world.call(node.originate, [text.rstrip("\n")])
+            node = self._nodes[where]
+            node.world.call(node.originate, [text])
         else:
             node_class = attacker_class(parse_role(text)) if text else self._classes[order]
-            self.start(order, parse_address(where), node_class)
+            self.start(order, where, node_class)
 
-    def start(self, kind: str, address, node_class: type) -> None:
+    def start(self, kind: str, where: str, node_class: type) -> None:
+        address, seeds = parse_address(where), self._seeds
+        if kind == "seed":  # config.txt may have it by its name
+            seeds = [address if look_up_here(seed) == address else seed for seed in seeds]
         try:
             world = LoopWorld(self.loop, address)
         except OSError as error:
             raise cannot_listen(address, error) from None
         output = open_output(self._args.outputs, kind, address, None)
-        node = node_class(address, self._settings, output, world, self._seeds)
-        self._nodes[kind][address] = node
-        world.begin(node)
+        self._nodes[where] = node_class(address, self._settings, output, world, seeds)
+        world.begin(self._nodes[where])
 
-    def count(self) -> dict[str, float]:
-        """Return how many nodes there are, what they have, and what this process has used."""
-        peers, seeds = self._nodes["peer"].values(), self._nodes["seed"].values()
-        wanted, used = majority(len(self._seeds)), os.times()
-        return {
-            "nodes": len(peers) + len(seeds),
-            "registered": sum(len(peer.registrations.links()) >= wanted for peer in peers),
-            "linked": sum(bool(peer.neighbours.links) for peer in peers),
-            "known": sum(peer.messages.count() + peer.messages.dropped["texts evicted"]
-                         for peer in peers),
-            "broken": sum(len(peer.neighbours.rows) - len(peer.neighbours.links) for peer in peers),
-            "kicked": max([seed.kicked() for seed in seeds if self._settings.monitor], default=0),
-            "listed": sum(len(seed.registry.rows) for seed in seeds),
-            "cpu": used.user + used.system, "memory": peak_memory()}
+    def kill(self, whom: list[str]) -> None:
+        dying = [self._nodes.pop(where) for where in whom]
+        for node in dying:  # all of them first, so that no file tells of the end of another
+            node.stopping = True
+        for node in dying:
+            node.world.stop()
+            node.world.end("killed")
 
-    def leave(self) -> None:
-        """Have all peers leave, and end once they have."""
-        for peer in self._nodes["peer"].values():
-            peer.world.call(peer.leave)
-        self.end_when_left()
-
-    def end_when_left(self) -> None:
-        self.loop.is_over = all(peer.stopping for peer in self._nodes["peer"].values())
-        self.loop.calls.at(time.monotonic() + LOOK, self.end_when_left)
-
-    def stop(self) -> None:
-        for nodes in self._nodes.values():
-            for node in nodes.values():
-                node.world.end("quit")
+    def end(self) -> None:
+        for node in self._nodes.values():
+            node.stopping = True
+        for node in self._nodes.values():
+            node.output.finish("stopped:interrupted")

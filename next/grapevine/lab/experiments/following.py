@@ -1,0 +1,219 @@
+"""The course of a network, from start to proof, as its output files show it.
+
+A network of honest peers ends when all is delivered, and the dead are reported. A watched network
+ends WATCHED periods after all are linked, or later if messages are still missing: when all have
+come, or none for ARRIVING seconds.
+"""
+
+import random
+import time
+
+from grapevine.lab.experiments.network import Network
+from grapevine.lab.experiments.steps import Steps
+from grapevine.lab.proof import deaths, delivery
+from grapevine.lab.proof.evidence import Proof, origin_of
+from grapevine.lab.proof.graph import Pieces
+from grapevine.lab.proof.records import Records
+from grapevine.lab.proof.runs import KICKED, PROBE_TIME, PeerRun
+from grapevine.settings import Settings
+from grapevine.terminal.folders import ports
+from grapevine.terminal.words import many
+
+FOR_EVER = 1_000_000_000  # messages of a peer that gossips without end
+
+# Seconds without progress after which a network is given up:
+START_LIMIT = 60.0  # until all peers run and are linked
+SPREAD_LIMIT = 60.0  # beyond a generator's interval, until all is delivered
+BURY_LIMIT = 60.0  # beyond the liveness misses, until the dead are reported
+LINGER = delivery.ON_ITS_WAY + 0.2  # seconds of silence before a kill or the end, so that the check
+# excuses no missing message because it was on its way
+WATCHED = 24  # periods of a watched network, from when all are linked
+ARRIVING = 10.0  # seconds without progress after that, in which messages may still arrive
+LOOK, LONGEST_LOOK = 0.25, 2.0  # seconds between two looks at the files, at least and at most
+REST = 4  # times the length of a look until the next, so that the network has the processor
+NAMED = 3  # killed peers that are named; of more only the number is shown
+
+
+class Progress:
+    """The state of a network, as its files show it so far."""
+
+    def __init__(self, records: Records, network: Network, settings: Settings, steps: Steps):
+        self.records, self.steps = records, steps
+        self._network, self._settings = network, settings
+
+    def living(self) -> list[PeerRun]:
+        dead = self._network.dead_peers()
+        return [run for run in self.records.peers
+                if run.address not in dead and not run.superseded
+                and run.ended in (None, KICKED)]  # or else it is a guest that has left
+
+    def _all_run(self) -> bool:
+        return len(self.living()) + len(self._network.dead_peers()) >= len(self._network.peers)
+
+    def linked(self) -> bool:
+        """Tell whether all peers are up and have a neighbour."""
+        alone = len(self._network.peers) == 1
+        return self._all_run() and (alone or all(run.linked for run in self.living()))
+
+    def delivered(self) -> bool:
+        """Tell whether all messages are generated, and have reached all living peers."""
+        runs = self.living()
+        if not self._all_run() or not self._all_said(runs):
+            return False
+        here = self._network.here()
+        if here is None and len(runs) == len(self.records.peers):  # thousands are soon counted
+            made = sum(len(run.generated) for run in runs)
+            return all(len(run.received) + len(run.generated) >= made for run in runs)
+        # the last words of the dead may have died with them; peers elsewhere go on
+        made = set().union(*(run.generated.keys() | run.received.keys() for run in runs))
+        return _have_all(runs, {message for message in made
+                                if here is None or origin_of(message) in here})
+
+    def honest_have_all(self) -> bool:
+        """Tell whether honest peers, except kicked peers, have each other's messages."""
+        runs = [run for run in self.records.honest().peers if run.ended is None]
+        made = {message for run in runs for message in run.generated}
+        return self._all_said(runs) and _have_all(runs, made)
+
+    def _all_said(self, runs: list[PeerRun]) -> bool:
+        return all(run.by_generator >= self._settings.gossip_count for run in runs)
+
+    def buried(self) -> bool:
+        """Tell whether every killed peer was found dead, removed and passed on."""
+        proof = Proof(self.records, self._network.here())
+        killed = self._network.dead_peers()
+        for run in self.records.peers:
+            if run.address not in killed or run.superseded:
+                continue
+            neighbours = any(other.had_link(run.address, run.last) for other in self.living())
+            found = deaths.found_dead(proof, run) or any(  # by a peer elsewhere
+                dead == run.address and max(times) >= run.last
+                for (_, dead), times in proof.told.items())
+            if (run.ended is None and not run.is_dead(proof.newest)  # yet, for the check
+                    or neighbours and not (found and deaths.is_told(proof, run))
+                    or deaths.death(proof, run)[0]):
+                return False
+        return True
+
+    def _state(self) -> tuple:
+        """Return numbers that change while the network makes progress."""
+        peers = self.records.peers
+        return (len(peers), sum(run.first_linked is not None for run in peers),
+                sum(len(run.generated) + len(run.received) + len(run.dead) for run in peers),
+                sum(len(run.removed) for run in self.records.seeds))
+
+    def settle(self, done, patience: float) -> bool:
+        """Look until `done()` holds. False after `patience` seconds without progress, or if a
+        process fails."""
+        state, end = None, 0.0
+        while True:
+            began = time.monotonic()
+            self.records.refresh()
+            self.steps.show()
+            if done():
+                return True
+            if self._state() != state:
+                state, end = self._state(), time.monotonic() + patience
+            if time.monotonic() > end:
+                return False
+            ended = {host.what: host.process.poll() for host in self._network.newly_ended()}
+            for what, code in ended.items():
+                self.steps.say(f"{what} has ended (exit code {code})")
+            if any(code > 0 for code in ended.values()):
+                return False
+            time.sleep(until_next_look(time.monotonic() - began))
+
+    def course(self, kill: int, is_watched: bool, once: bool) -> bool:
+        """Start the network, and follow it to its end, which is Ctrl-C unless `once`. Return False
+        if something takes too long."""
+        self.steps.begin("start", self.started)
+        self._network.start()
+        in_time = self.settle(self.linked, START_LIMIT) and (
+            self._watch() if is_watched else self._follow(kill))
+        if not once:
+            self.steps.begin("until Ctrl-C", self.watched if is_watched else self.so_far)
+            while True:
+                self.settle(lambda: False, float("inf"))
+        return in_time
+
+    def _follow(self, kill: int) -> bool:
+        """Wait for deliveries, kill peers, wait for reports. False if it takes too long."""
+        network, settings = self._network, self._settings
+        patience = settings.gossip_interval + SPREAD_LIMIT
+        self.steps.begin("gossip", self.gossiped)
+        if settings.gossip_count < FOR_EVER and not self.settle(self.delivered, patience):
+            return False
+        asking = delivery.ANSWER_TIME + PROBE_TIME if settings.sign else 0  # excused, too
+        mending = delivery.ANNOUNCED if settings.spread == "tree" else 0
+        time.sleep(LINGER + mending + (settings.liveness_interval + asking if kill else 0))
+        dead = network.dead_peers()
+        living = [peer for peer in network.peers if str(peer) not in dead]
+        if dying := random.sample(living, min(kill, len(living))):
+            network.kill(dying)
+            names = sorted(map(str, dying))
+            few = f"{' '.join(ports(names))} {'is' if len(names) == 1 else 'are'}"
+            self.steps.begin(f"{few if len(names) <= NAMED else len(names)} killed",
+                             lambda: self.found_dead(names))
+        rounds = (settings.liveness_misses + 2) * settings.liveness_interval
+        return self.settle(self.buried, rounds + BURY_LIMIT)
+
+    def _watch(self) -> bool:
+        """Wait for WATCHED periods, from when all are linked. False if a process fails."""
+        end = time.monotonic() + WATCHED * self._settings.report_interval
+        self.steps.begin("watch", self.watched, lambda: end - time.monotonic())
+        if not self.settle(lambda: time.monotonic() >= end, float("inf")):
+            return False
+        if self._settings.gossip_count < FOR_EVER:
+            self.settle(self.honest_have_all, ARRIVING)  # or the check tells
+        return True
+
+    # How far it is, in words.
+
+    def started(self) -> str:
+        runs = self.living()
+        graph = Pieces({run.address: run.linked for run in runs})
+        links = sum(len(run.linked) for run in runs) // 2
+        pieces = "one piece" if len(graph) == 1 else f"{len(graph)} pieces"
+        return f"{len(runs)} peers, {links} links, {pieces}"
+
+    def gossiped(self) -> str:
+        runs = self.living()
+        most = max((len(run.received) + len(run.generated) for run in runs), default=0)
+        made = max(most, sum(len(run.generated) for run in self.records.peers))  # or elsewhere
+        due = made * len(runs) - sum(len(run.generated) for run in runs)
+        delivered = sum(len(run.received) for run in runs)
+        return f"{made:,} messages, {delivered:,} of {due:,} delivered"
+
+    def so_far(self) -> str:
+        died = len(self._network.dead_peers())
+        return f"{len(self.living())} peers, {self.gossiped()}{f', {died} died' if died else ''}"
+
+    def watched(self) -> str:
+        """Tell which peers were kicked so far, and how many messages exist."""
+        kicked = {kick.peer for seed in self.records.seeds for kick in seed.kicks}
+        attackers = {run.address for run in self.records.peers if run.malice is not None}
+        honest = len(kicked - attackers)
+        whom = [f"{len(kicked & attackers)} of {len(attackers)} attackers"] if attackers else []
+        whom += [f"{honest} honest"] if honest or not attackers else []
+        made = sum(len(run.generated) for run in self.records.peers)
+        return f"{' and '.join(whom)} kicked, {made:,} messages"
+
+    def found_dead(self, peers: list[str]) -> str:
+        runs = self.living()
+        if len(peers) > 1:
+            found = {peer for run in runs for peer in run.dead}.intersection(peers)
+            return f"{len(found)} of {len(peers)} found dead"
+        if found := [run.address for run in runs if peers[0] in run.dead]:
+            return f"found dead by {' '.join(ports(found))}"
+        last = {run.address: run.last for run in self.records.peers}
+        waiting = sum(run.had_link(peers[0], last.get(peers[0], 0.0)) for run in runs)
+        return f"no answer for its {many(waiting, 'neighbour')}"
+
+
+def _have_all(runs: list[PeerRun], messages: set[str]) -> bool:
+    return all(messages <= run.received.keys() | run.generated.keys() for run in runs)
+
+
+def until_next_look(took: float) -> float:
+    """Return the seconds until the next look, after one of `took` seconds."""
+    return min(LONGEST_LOOK, max(LOOK, REST * took))

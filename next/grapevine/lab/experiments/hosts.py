@@ -1,0 +1,113 @@
+"""Processes that host nodes, as the runner holds them.
+
+The standard input of each is a pipe from the runner. A process ends when its input ends, so that
+all end with the runner, however it ends.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+
+from grapevine.addresses import Address
+from grapevine.lab.attackers import Role
+from grapevine.terminal.command_line import FAILED, HOME, CommandError
+
+CAN_FREEZE = hasattr(signal, "SIGSTOP")  # Windows has none
+
+
+class Host:
+    """A process that hosts nodes; `what` it is in words."""
+
+    def __init__(self, what: str, arguments: list[str], addresses: list[Address], stdout):
+        self.what, self.addresses, self.is_frozen = what, addresses, False
+        program, *others = arguments
+        self.process = subprocess.Popen(  # -S: nothing but the standard library, so it starts
+            # sooner; a session of its own: Ctrl-C is for the runner
+            [sys.executable, "-S", os.path.join(HOME, program), *others],
+            stdin=subprocess.PIPE, stdout=stdout, start_new_session=True)
+
+    def write(self, text: str) -> None:
+        """Write lines to the process, unless it has ended."""
+        with contextlib.suppress(OSError):
+            self.process.stdin.write(text.encode())
+            self.process.stdin.flush()
+
+    def freeze(self) -> None:
+        self.is_frozen = True
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        if self.is_frozen:
+            self.is_frozen = False
+            self.process.send_signal(signal.SIGCONT)
+
+    def die(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self.is_frozen = False
+
+    def end(self) -> None:
+        """End the input of the process, so that it ends."""
+        self.thaw()
+        with contextlib.suppress(OSError):  # it has ended already
+            self.process.stdin.close()
+
+
+def end_all(hosts: list[Host], seconds: float) -> None:
+    """End processes together, and kill those that take longer."""
+    until = time.monotonic() + seconds
+    for host in hosts:
+        host.end()
+    for host in hosts:
+        try:
+            host.process.wait(max(0.0, until - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            host.die()
+        if host.process.stdout is not None:
+            host.process.stdout.close()
+
+
+class PeerProcess(Host):
+    """The process of a single peer, as a person starts it."""
+
+    def __init__(self, address: Address, flags: list[str], stdout=subprocess.DEVNULL):
+        super().__init__(f"peer {address}", ["peer.py", str(address.port), "--host", address.ip,
+                                             "--quiet", "--end-with-input", *flags],
+                         [address], stdout)
+
+    def kill(self, addresses: list[Address]) -> None:
+        self.die()
+
+    def say(self, address: Address, text: str) -> None:
+        self.write(f"say {text}\n")
+
+
+class WorkerProcess(Host):
+    """A worker (worker.py) with several seeds, or peers, of which some may attack."""
+
+    def __init__(self, kind: str, addresses: list[Address], flags: list[str],
+                 roles: dict[Address, Role]):
+        super().__init__(f"worker of {len(addresses)} {kind}s", ["runner.py", "worker", *flags],
+                         addresses, subprocess.PIPE)
+        self._kind, self._roles = kind, roles
+        self.start(*addresses)
+
+    def start(self, *addresses: Address) -> None:
+        self.write("".join(f"{self._kind} {address} {self._roles.get(address, '')}".rstrip() + "\n"
+                           for address in addresses))
+
+    def wait_ready(self) -> None:
+        """Wait until all its nodes listen. CommandError if they cannot."""
+        self.write("ready\n")
+        if not self.process.stdout.readline():
+            raise CommandError(f"a {self.what} could not start", FAILED)
+
+    def kill(self, addresses: list[Address]) -> None:
+        self.write(f"kill {' '.join(map(str, addresses))}\n")
+        self.thaw()  # or it would not read that
+
+    def say(self, address: Address, text: str) -> None:
+        self.write(f"say {address} {text}\n")

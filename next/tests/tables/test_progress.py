@@ -1,0 +1,137 @@
+"""How far a network is, in words, and how often the runner looks."""
+
+import pathlib
+import types
+
+import pytest
+
+from grapevine.lab.attackers import parse_attacks
+from grapevine.lab.experiments import commands
+from grapevine.lab.experiments.commands import implied_by, network_parser, planned
+from grapevine.lab.experiments.following import FOR_EVER, Progress, until_next_look
+from grapevine.lab.experiments.steps import Steps
+from grapevine.lab.proof.evidence import Row
+from grapevine.lab.proof.records import Records
+
+
+@pytest.mark.parametrize("took, pause", [(0.0, 0.25), (0.06, 0.25), (0.1, 0.4), (0.3, 1.2),
+                                         (0.5, 2.0), (30.0, 2.0)])
+def test_a_look_that_takes_long_is_followed_by_a_long_pause(took, pause):
+    assert until_next_look(took) == pytest.approx(pause)
+
+
+@pytest.mark.parametrize("flags, cores, implied", [
+    ("--malicious none --peers 500 --once", 2, {"gossip_count": 2, "registrations_per_ip": 500}),
+    ("--malicious none --peers 5", 2, {"report_interval": 1.0, "gossip_interval": 0.2,
+                                       "gossip_count": FOR_EVER, "monitor": True}),
+    ("--malicious forbidden:1 --peers 80", 2, {"report_interval": 2.0, "gossip_interval": 6.4,
+                                               "filter": ("casino", "lottery")}),
+    ("--malicious drop:1 --peers 50 --report-interval 0.5", 8, {"gossip_interval": 1.0}),
+    ("--peers 20 --watch", 2, {"gossip_count": FOR_EVER, "processes": None,
+                               "capacity": "fixed:4"}),
+    ("--peers 20 --watch --gossip-count 3", 2, {"gossip_count": 3}),
+    ("--peers 21 --watch --once", 2, {"gossip_count": 10, "processes": commands.CORES}),
+    ("--peers 5 --malicious none --watch", 2, {"capacity": "rule", "processes": None})])
+def test_what_the_command_line_implies(flags, cores, implied, monkeypatch):
+    monkeypatch.setattr(commands, "CORES", cores)
+    parser = network_parser()
+    parser.set_defaults(**implied_by(parser.parse_args(flags.split())))
+    args = parser.parse_args(flags.split())
+    if implied.get("processes"):
+        implied["processes"] = cores
+    assert {name: getattr(args, name) for name in implied} == implied
+
+
+class Network:
+    """A network of which these peers were killed."""
+
+    def __init__(self, peers, *dead):
+        self.peers, self._dead = peers, {f"127.0.0.1:{port}" for port in dead}
+
+    def dead_peers(self):
+        return self._dead
+
+    def here(self):
+        return None
+
+
+def progress(folder, story, *dead):
+    """The progress of a network whose files hold these lines: PORT EVENT."""
+    ports, at = set(), 0
+    for line in story.splitlines():
+        port, _, event = line.strip().partition(" ")
+        kind = "seed" if port.startswith("8") else "peer"
+        path, at = folder / f"{kind}_127.0.0.1_{port}.txt", at + 1
+        begin = f"2026-01-01 00:00:{at:02}.000000:"
+        with path.open("a") as file:
+            if path not in ports:
+                ports.add(path)
+                file.write(f"{begin}started:{kind}:127.0.0.1:{port}\n")
+            file.write(f"{begin}{event}\n".replace("@", "127.0.0.1:"))
+    peers = [path for path in ports if "peer_" in path.name]
+    args = types.SimpleNamespace(plain=False, quiet=True)
+    settings = types.SimpleNamespace(gossip_count=1)
+    return Progress(Records(folder).refresh(), Network(peers, *dead), settings, Steps(args))
+
+
+TWO = """5001 connected:@5002
+5002 connected:@5001
+5001 generated:gmessage:1.000000:@5001:7:1:message 1
+5002 generated:gmessage:1.000000:@5002:8:1:message 1
+5002 received:@5001:gmessage:1.000000:@5001:7:1:message 1"""
+BACK = "\n5001 received:@5002:gmessage:1.000000:@5002:8:1:message 1"
+
+
+def test_a_network_starts_gossips_and_has_everything(tmp_path):
+    before = progress(tmp_path / "." , TWO)
+    assert before.linked() and before.started() == "2 peers, 1 links, one piece"
+    assert not before.delivered() and before.gossiped() == "2 messages, 1 of 2 delivered"
+    (tmp_path / "all").mkdir()
+    after = progress(tmp_path / "all", TWO + BACK)
+    assert after.delivered() and after.so_far() == "2 peers, 2 messages, 2 of 2 delivered"
+
+
+def test_who_died_lacks_nothing_and_is_found_dead(tmp_path):
+    found = progress(tmp_path, TWO + BACK.replace("5001 r", "5003 r").replace("@5002:8", "@5002:8"),
+                     5003)
+    assert found.found_dead(["127.0.0.1:5003"]) == "no answer for its 0 neighbours"
+    (tmp_path / "found").mkdir()
+    found = progress(tmp_path / "found", TWO + BACK + "\n5003 connected:@5001\n5001 dead:@5003",
+                     5003)
+    assert found.delivered() and found.so_far().endswith(", 1 died")
+    assert found.found_dead(["127.0.0.1:5003"]) == "found dead by 5001"
+    assert found.found_dead(["127.0.0.1:5003", "127.0.0.1:5009"]) == "1 of 2 found dead"
+
+
+@pytest.mark.parametrize("attackers, kicked, words", [
+    ([], [], "0 honest kicked"), ([], [5001], "1 honest kicked"),
+    ([5001], [], "0 of 1 attackers kicked"), ([5001, 5002], [5001], "1 of 2 attackers kicked"),
+    ([5001], [5001, 5003], "1 of 1 attackers and 1 honest kicked")])
+def test_kicks_are_told_apart_by_who_attacked(attackers, kicked, words, tmp_path):
+    story = ["8080 settings:seeds=1", "5002 connected:@5003", "5001 connected:@5003",
+             "5003 generated:gmessage:1.000000:@5003:7:1:message 1",
+             *(f"{peer} misbehaving:drop:1" for peer in attackers),
+             *(f"8080 removed:@{peer}:malicious:0.900" for peer in kicked)]
+    assert progress(tmp_path, "\n".join(story)).watched() == f"{words}, 1 messages"
+
+
+def test_the_plan_of_a_network_is_one_line():
+    args = types.SimpleNamespace(peers=9, kill=1, once=True, outputs=pathlib.Path("out"),
+                                 malicious=parse_attacks("drop:2"))
+    assert planned(args, 10) == ("9 peers; each gossips 10 messages; 2 of them attack (drop:2); "
+                                 "then 1 of them is killed.   (out)\n")
+    args = types.SimpleNamespace(peers=9, kill=0, once=False, outputs=pathlib.Path("out"), malicious=None)
+    assert planned(args, FOR_EVER) == (
+        "9 peers; each gossips without end; Ctrl-C ends them.   (out)\n")
+
+
+def test_a_pipe_gets_the_rows_of_the_proof(capfd):
+    steps = Steps(types.SimpleNamespace(plain=False, quiet=False), 0.0)
+    steps.begin("gossip", lambda: "12 messages")
+    steps.say_proof([Row("once", False, "1 message received twice", ["by 5001"])], "what next")
+    steps.say_late("/")
+    told, row, detail, late = capfd.readouterr().out.splitlines()
+    assert told.endswith(" s  gossip: 12 messages")
+    assert (row, detail) == ("once       FAILS  1 message received twice", f"{'':<17} by 5001")
+    assert late == ("not everything happened as it should, or in time. The last step is gossip: 12 "
+                    "messages")
