@@ -1,6 +1,7 @@
 """Folders of output files of networks that ran in virtual time."""
 
 import pathlib
+import tempfile
 
 from grapevine.lab.simulation.accidents import parse_schedule
 from grapevine.lab.simulation.simulate import play
@@ -10,10 +11,11 @@ Files = dict[str, list[tuple[str, str]]]  # name -> the lines of a file: time, e
 
 def files_of(schedule: str, until: float | None = None) -> Files:
     """Play a schedule, and return what its nodes have written."""
-    outcome = play(parse_schedule(schedule), until)
-    assert outcome.faults == []
-    return {name: [(line[:26], line[27:]) for line in data.decode().splitlines()]
-            for name, data in sorted(outcome.files.items())}
+    with tempfile.TemporaryDirectory() as folder:
+        outcome = play(parse_schedule(schedule), until, pathlib.Path(folder))
+        assert outcome.faults == []
+        return {path.name: [(line[:26], line[27:]) for line in path.read_text().splitlines()]
+                for path in sorted(pathlib.Path(folder).iterdir())}
 
 
 def write_files(files: Files, folder: pathlib.Path) -> pathlib.Path:
