@@ -94,8 +94,6 @@ def test_peers_that_sign_hear_one_another_when_all_seeds_are_dead():
 
 @pytest.mark.parametrize("number", range(1, 9))
 def test_the_files_of_a_network_with_accidents_prove_it(number, tmp_path):
-    outcome = play(draw_schedule(number))
-    for name, data in outcome.files.items():
-        (tmp_path / name).write_bytes(data)
+    outcome = play(draw_schedule(number), outputs=tmp_path)
     holds, text = check.check_folder(tmp_path)
     assert outcome.faults == [] and holds, text
