@@ -90,9 +90,10 @@ def test_all_nodes_end_with_a_runner_that_is_killed(tmp_path, flags):
 def test_peers_join_seeds_that_run_already(tmp_path):
     with Network(tmp_path, seeds=2) as network:
         seeds = network.start_seeds()
-        program = start(network, peers=2)
+        program = start(network, "--outputs", tmp_path / "own", peers=2)
         program.shows("2 peers, 6 messages, 6 of 6 delivered")
-        assert network.seeds[0].events("registered:") and seeds.process.poll() is None
+        assert seeds.process.poll() is None and len(network.seeds[0].events("registered:")) == 2
+        assert not list((tmp_path / "own").glob("seed_*"))
 
 
 def test_a_network_that_cannot_start_tells_why_and_leaves_earlier_files_alone(tmp_path):
