@@ -188,22 +188,27 @@ def run_seeds(arguments: list[str] | None) -> int:
     if is_log and len(addresses) > 1:
         raise CommandError(f"--outputs - is for a single seed, not for {len(addresses)}: give its "
                            "PORT")
+    known = known_seeds(seeds, args.monitor)
     prepare_descriptors()
     block_signals()
     screen = Screen(2 if is_log else 1)
-    worlds = begin_seeds(addresses, seeds, args, None if args.quiet or is_log else screen)
+    worlds = begin_seeds(addresses, known, args, None if args.quiet or is_log else screen)
     return wait_for_end(worlds, screen)
 
 
-def begin_seeds(addresses: list[Address], seeds: list[Target], args, screen: Screen | None
-                ) -> list[ThreadWorld]:
-    """Start seeds, which show their events."""
-    here = {seed: look_up_here(seed) for seed in seeds}
-    known = [here[seed] or seed for seed in seeds]
+def known_seeds(seeds: list[Target], monitor: bool) -> list[Target]:
+    """Return the seeds of config.txt for a seed: those that are here by their addresses."""
+    known = [look_up_here(seed) or seed for seed in seeds]
     far = [seed for seed in known if isinstance(seed, Name)]
-    if args.monitor and far:
+    if monitor and far:
         raise CommandError("with --monitor config.txt has to give the IP of every other seed, also "
                            f"that of {far[0]}")
+    return known
+
+
+def begin_seeds(addresses: list[Address], known: list[Target], args, screen: Screen | None
+                ) -> list[ThreadWorld]:
+    """Start seeds, which show their events."""
     worlds, settings = [], settings_of(args)
     for address in addresses:
         if address not in known:

@@ -12,7 +12,7 @@ from grapevine.terminal.command_line import (
     FAILED, OF_SEEDS, PLAIN, CommandError, Parser, add_common, add_settings, load_seeds,
     run_command, show)
 from grapevine.terminal.folders import command, commands, peer_command, ports
-from grapevine.terminal.programs import begin_seeds
+from grapevine.terminal.programs import begin_seeds, known_seeds
 from grapevine.terminal.screen import CLOCK, Screen, StatusLine, folded, obeys
 from grapevine.terminal.starting import (
     block_signals, is_taken, open_output, prepare_descriptors, seed_addresses, wait_for_end)
@@ -41,7 +41,7 @@ def run_all_seeds(arguments: list[str]) -> int:
     args = parser.parse_args(arguments)
     check_no_network(parser, args)
     seeds = load_seeds(args.config)
-    local = seed_addresses(None, seeds)
+    local, known = seed_addresses(None, seeds), known_seeds(seeds, args.monitor)
     check_ports(local, args.config)
     prepare_descriptors()
     if in_words := obeys() and not (args.plain or args.quiet):
@@ -53,7 +53,7 @@ def run_all_seeds(arguments: list[str]) -> int:
         show(f"{len(local)} seeds; start peers with: python peer.py   (Ctrl-C stops the seeds)")
         block_signals()
         screen = Screen()
-    worlds = begin_seeds(local, seeds, args, None if args.quiet else screen)
+    worlds = begin_seeds(local, known, args, None if args.quiet else screen)
     if in_words:
         screen.say(what_next(local, args))
     return wait_for_end(worlds, screen)

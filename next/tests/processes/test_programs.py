@@ -1,0 +1,161 @@
+"""The programs as services, behind pipes, and started by other programs."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from tests.tools.programs import ROOT, Program, free_ports, is_clean, wait_until
+
+
+@pytest.fixture
+def started(network):
+    network.start_seeds()
+    return network
+
+
+def test_what_is_typed_arrives_byte_for_byte(started):
+    one, other = started.start_peers(2)
+    text = "a:b \u00e4\u4e2d\U0001f347  \x1b[31m \u2028\u202e \\x "
+    shown = "a:b \u00e4\u4e2d\U0001f347  " + r"\x1b[31m \u2028\u202e \\x "
+    one.process.stdin.write(b"\xef\xbb\xbf" + f"say {text}\r\n".encode() + b"say \xff\xfe\nsay "
+                            + b"x" * 70_000 + b"\n  say\r\nhuh\n\n status \n")
+    one.type("say last", "messages", "peers", "help", "quit")
+    assert other.event("received:").endswith(f":1:{shown}")
+    assert other.event("received:").endswith(":2:last")
+    assert one.code() == 0
+    out = one.shown()
+    for said in ("not UTF-8; nothing was done", "too long by ", "say what? Type: say TEXT",
+                 "unknown command 'huh'; type help", f":1:{shown}", "messages held: 1",
+                 f"neighbours (1): {other.address}", "quit       leave gracefully"):
+        assert said in out, said
+    assert "\x1b" not in out and is_clean(out)
+
+
+def test_what_the_filter_forbids_is_not_said(started, tmp_path):
+    (tmp_path / "words.txt").write_bytes(b"\xef\xbb\xbfVirus\r\n\r\n")
+    peer = started.start_peer("--filter", tmp_path / "words.txt")
+    peer.type("say one", "say a virus!", "say antivirus", "quit")
+    assert peer.code() == 0
+    assert peer.shown().count("it has a forbidden word; nothing was sent") == 1
+    assert [event.split(":")[-2:] for event in peer.events("generated:")] == [
+        ["1", "one"], ["2", "antivirus"]]
+
+
+def test_with_outputs_minus_the_lines_of_the_file_go_to_standard_output(started):
+    other = started.start_peer("--quiet")
+    port = free_ports(1)[0]
+    peer = started.start("peer.py", port, "--gossip-count", 0, "--outputs", "-",
+                         stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    other.event(f"connected:127.0.0.1:{port}")
+    peer.type(*[f"say {n} {'x' * 1000}" for n in range(300)], "status")  # more than a pipe takes
+    other.has("received:", 300)
+    peer.type("quit")
+    out, err = peer.process.communicate(timeout=20.0)
+    lines = out.decode().splitlines()
+    assert all(re.match(r"[0-9-]{10} [0-9:]{8}\.[0-9]{6}:", line) for line in lines)
+    assert sum(":generated:" in line for line in lines) == 300
+    assert lines[0].endswith(f":started:peer:127.0.0.1:{port}")
+    assert lines[-1].endswith(":stopped:quit")
+    assert b"messages held: 300" in err and b"received:" not in err
+    assert not list(ROOT.glob("-")) and not list(started.outputs.glob(f"*_{port}.txt"))
+
+
+def test_a_seed_on_standard_output(network):
+    address = network.seed_addresses[0]
+    seed = network.start("seed.py", address.rpartition(":")[2], "--outputs", "-",
+                         stdout=subprocess.PIPE)
+    first = seed.process.stdout.readline().decode()
+    seed.send(signal.SIGTERM)
+    out = seed.process.stdout.read().decode()
+    seed.process.stdout.close()
+    assert first.endswith(f":started:seed:{address}\n") and out.endswith(":stopped:interrupted\n")
+    assert seed.code() == 130 and not network.outputs.exists()
+
+
+@pytest.mark.parametrize("numbers, code, last", [
+    ([signal.SIGTERM], 0, "stopped:quit"), ([signal.SIGINT], 130, "stopped:interrupted"),
+    ([signal.SIGTERM, signal.SIGTERM], 130, "stopped:interrupted")])
+def test_with_leave_a_sigterm_says_goodbye_and_a_second_one_is_abrupt(started, numbers, code, last):
+    other = started.start_peer("--quiet")
+    peer = started.start_peer("--leave")
+    other.event(f"connected:{peer.address}")
+    if len(numbers) == 2:
+        other.send(signal.SIGSTOP)  # it reads no goodbye, so that leaving takes its time
+    peer.send(numbers[0])
+    for number in numbers[1:]:
+        peer.event("leaving:")
+        peer.send(number)
+    assert peer.code(10.0) == code and peer.events()[-1] == last
+    other.send(signal.SIGCONT)
+    assert other.event(f"disconnected:{peer.address}:").endswith(":left") == (
+        numbers[0] == signal.SIGTERM)
+
+
+@pytest.mark.parametrize("typed, last", [([], "stopped:interrupted"), (["quit"], "stopped:quit")])
+def test_a_peer_may_end_with_its_input(started, typed, last):
+    peer = started.start_peer("--end-with-input")
+    peer.event("registered:")
+    peer.type(*typed)
+    peer.process.stdin.close()
+    assert peer.code() == 0 and peer.events()[-1] == last
+    peer.process.stdin = None
+
+
+@pytest.mark.parametrize("redirection", [
+    "<&-", "<&- >&- 2>&-", "</dev/null >/dev/full", "</dev/null 1</dev/null",
+    "</dev/null | head -c 1 >/dev/null"])
+def test_a_peer_runs_on_without_a_keyboard_or_a_screen(started, redirection):
+    port = free_ports(1)[0]
+    flags = f"--config {started.config} --outputs {started.outputs} --gossip-interval 0.05"
+    errors = started.folder / "errors.txt"
+    shell = subprocess.Popen(
+        ["bash", "-c", f"exec 2>{errors}; {sys.executable} {ROOT / 'peer.py'} {port} {flags} "
+                       f"{redirection}"], start_new_session=True)
+    path = started.outputs / f"peer_127.0.0.1_{port}.txt"
+    try:
+        wait_until(lambda: path.exists() and ":message 10\n" in path.read_text())
+    finally:
+        os.killpg(shell.pid, signal.SIGTERM)
+        shell.wait()
+    wait_until(lambda: path.read_text().endswith(":stopped:interrupted\n"))
+    assert errors.read_text() == ""
+
+
+def test_a_second_runner_says_that_the_seeds_run_already(started):
+    again = started.start("runner.py")
+    assert again.code() == 1
+    assert again.shown() == ("runner.py: the seeds run already; go on with: python peer.py\n")
+
+
+def test_a_port_of_another_program_is_named(network):
+    ip, port = network.seed_addresses[0].split(":")
+    with socket.create_server((ip, int(port))) as listener:
+        program = network.start("runner.py")
+        listener.accept()[0].close()
+        assert program.code() == 1
+    assert program.shown() == (
+        f"runner.py: another program has port {port}: change {network.config}\n")
+
+
+def test_status_shows_who_answers(started):
+    peer = started.start_peer("--quiet")
+    seed = started.seed_addresses[0]
+    peer.event("registered:")
+    arguments = [ROOT / "runner.py", "status", "--config", started.config]
+
+    def status(*nodes) -> tuple[int, list[str]]:
+        program = Program([*arguments, *nodes], started.folder / "status.txt")
+        started.programs.append(program)
+        return program.code(), program.shown().splitlines()
+
+    code, lines = status()
+    assert code == 0 and lines[0] == f"seed {seed} 1 peer"
+    assert re.fullmatch(rf"peer {peer.address} [0-9.]+ ms on 1 of 1 lists", lines[1])
+    dead = free_ports(1)[0]
+    assert status(f"127.0.0.1:{dead}") == (1, [f"peer 127.0.0.1:{dead} down: Connection refused"])
+    assert status(seed) == (0, [f"seed {seed} 1 peer"])
