@@ -135,8 +135,15 @@ def test_a_folder_without_peers_is_one_clear_error(tmp_path):
 
 
 def test_circles_on_one_spot_are_moved_apart():
-    spots = network.separate([0j] * 5, [3.0] * 5, 50, [])
-    assert all(abs(a - b) > 6 for a in spots for b in spots if a is not b)
+    for spot in 0j, 47 + 0j:  # also at the edge
+        spots = network.separate([spot] * 5, [3.0] * 5, 50, [])
+        assert all(abs(a - b) > 6 for a in spots for b in spots if a is not b)
+        assert all(abs(spot) + 3 < 50.1 for spot in spots)
+
+
+def test_the_layout_starts_with_the_hubs_inside():
+    places = network.spiral([1, 9, 3, 3, 5])
+    assert sorted(range(5), key=lambda node: abs(places[node])) == [1, 4, 2, 3, 0]
 
 
 def test_circles_stand_off_a_link_that_is_not_theirs():

@@ -104,7 +104,8 @@ def test_who_heard_a_message_before_its_line_was_read_does_not_lack_it(tmp_path,
 
 def test_what_happens_is_told_in_words(tmp_path, follow):
     tell(tmp_path, THREE, KILL, "4.0 5002 liveness missed:@5001:1",
-         "6.0 5002 reported:@8080:Dead Node:@5001:1.000000:@5002", "30.0 5003 leaving:@5003")
+         "6.0 5002 reported:@8080:Dead Node:@5001:1.000000:@5002", "30.0 5003 leaving:@5003", "30.1 5003 stopped:quit",
+         "30.1 8080 removed:@5003:left")
     assert story(told(follow)) == [
         "2 seeds start", "3 peers start", "5001: every connection to it has broken",
         "seed 8080 lost its connection to 5001, probed it, and removed it",

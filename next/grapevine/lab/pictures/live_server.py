@@ -3,7 +3,7 @@
 The page holds its style and its script, and loads nothing; its security policy allows these two, by
 their hashes. A thread (`Server.serve`) follows the network, another accepts connections, and each
 connection has its own, so that a slow browser makes nobody wait; all read the same bounded log. The
-lock `ticked` is held while a thread looks at the network, `ordering` while one carries out an order.
+lock `ticked` is held while a thread looks at the network, `ordering` while an order is carried out.
 """
 
 import base64
@@ -18,7 +18,7 @@ import socketserver
 import string
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from grapevine.lab.pictures.live_follow import Follow
 from grapevine.lab.pictures.live_lines import open_file
@@ -70,8 +70,8 @@ class Server(socketserver.ThreadingTCPServer):
     allow_reuse_address = daemon_threads = True
     request_queue_size = 1_024  # of connections that come at once
 
-    def __init__(self, folder: pathlib.Path, port: int = 0, do=None, orders: tuple[str, ...] = (),
-                 host: str = LOOPBACK):
+    def __init__(self, folder: pathlib.Path, port: int = 0, do: Callable | None = None,
+                 orders: tuple[str, ...] = (), host: str = LOOPBACK):
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         super().__init__((host, port), Visit)
         self.port = self.server_address[1]
@@ -87,7 +87,7 @@ class Server(socketserver.ThreadingTCPServer):
         self.ordering = threading.Lock()
         self.open: dict[socket.socket, bool] = {}  # connection -> whether it is a stream
 
-    def serve(self, wait) -> None:
+    def serve(self, wait: Callable) -> None:
         """Serve until `wait(seconds)` is true, or raises, then close everything. OSError when the
         folder cannot be read. No order is carried out afterwards."""
         with self:
@@ -273,12 +273,12 @@ def announced(folder: pathlib.Path, port: int, host: str | None, *buttons) -> Se
 
 
 @contextlib.contextmanager
-def live_page(folder: pathlib.Path, port: int, do, orders: tuple[str, ...],
+def live_page(folder: pathlib.Path, port: int, do: Callable, orders: tuple[str, ...],
               host: str | None = None) -> Iterator[Server]:
     """Serve the page of a network of this process, inside a `with`. `do(order)` carries out the
     orders of its buttons, one at a time, in threads of the page. With a `host` there are no
     buttons, because others see the page."""
-    server = announced(folder, port, host, *((do, orders) if host is None else ()))
+    server = announced(pathlib.Path(folder), port, host, *((do, orders) if host is None else ()))
     ended = threading.Event()
 
     def serve() -> None:
