@@ -75,6 +75,9 @@ class Node:
         self.links: dict[Link, None] = {}  # all, the oldest first
         self.stopping = False
         self.late_until = 0.0  # no verdict before that
+        # since when it was late, as its file told last, and when it did: once in LATE_FOR seconds,
+        # and at once if it was late for longer than was told
+        self._late_since = self._told_late = -math.inf
         self._refusals = Budget(REFUSALS, REFUSALS)
 
     def cut(self, link: Link, data: bytes) -> list:
@@ -105,9 +108,11 @@ class Node:
 
     def _note_lateness(self, seconds: float) -> None:
         if seconds > LATE:
-            if not self.is_late():
+            now, since = self.now(), self.now() - seconds
+            if since < self._late_since - LATE or now >= self._told_late + LATE_FOR:
                 self.output.write(f"late:{seconds:.3f}")
-            self.late_until = self.now() + LATE_FOR
+                self._late_since, self._told_late = since, now
+            self.late_until = now + LATE_FOR
 
     def is_late(self) -> bool:
         """Tell whether this node ran late a moment ago, so that it judges nobody."""

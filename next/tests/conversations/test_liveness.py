@@ -25,6 +25,10 @@ def answer(end: End, request: str) -> None:
     end.say(f"{request.replace('Request', 'Reply')}:{end.machine.address}")
 
 
+def lateness(scene: Scene) -> list[float]:
+    return [float(event.partition(":")[2]) for event in scene.events("late:")[1:]]
+
+
 def missed(scene: Scene) -> list[str]:
     return [event.rpartition(":")[2] for event in scene.events("liveness missed:")]
 
@@ -238,10 +242,20 @@ def test_a_late_peer_counts_no_miss():
     scene.run(25.0)
     scene.world.thaw()
     scene.run(0.1)
-    assert scene.event("late:") and len(scene.events("late:")) == 2  # one at the start
+    assert len(lateness(scene)) < 5 and lateness(scene)[-1] > 24.0
     assert missed(scene) == []
     scene.run(10.0)
     assert missed(scene) == ["1"]
+
+
+def test_lateness_that_lasts_is_told_again_and_again():
+    scene = Scene(Peer, seeds=[SEED], liveness_interval=0.1)
+    for _ in range(10):
+        scene.world.freeze()
+        scene.run(0.8)
+        scene.world.thaw()
+        scene.run(0.15)
+    assert sum(lateness(scene)) > 3.0
 
 
 def test_a_peer_that_was_frozen_during_its_last_probe_calls_nobody_dead():

@@ -44,8 +44,10 @@ class Run:
         self._take(at, event, rest)
         match event:
             case "late" if SECONDS.fullmatch(rest) and float(rest):
-                before = self.late[-1][1] if self.late else 0.0  # what was told counts once
-                self.late.append((max(at - float(rest), before), at))
+                begin = at - float(rest)
+                while self.late and self.late[-1][1] >= begin:  # what was told counts once
+                    begin = min(begin, self.late.pop()[0])
+                self.late.append((begin, at))
             case "lost":
                 self.lacks_lines = True
             case "stopped":
