@@ -9,6 +9,7 @@ from grapevine.addresses import Address, Target
 BACKLOG = 8 << 20  # bytes that may wait for a neighbour
 BACKLOG_OF_UNIDENTIFIED = BACKLOG // 32
 CHUNK = 256 << 10  # bytes handed to the connection at a time
+OVERFLOW = "backlog overflow"  # the reason of the end of a link with a longer backlog
 
 
 class Link:
@@ -47,7 +48,7 @@ class Link:
             self.taken_at = self.connection.world.now()
         self.waiting += data
         if len(self.waiting) > self.limit:
-            self.close("reads too slowly")
+            self.close(OVERFLOW)
 
     def flush(self, now: float) -> None:
         """Hand on what waits, as much as the connection takes; the world calls this."""
@@ -56,9 +57,10 @@ class Link:
             self.taken_at = now
             del self.waiting[:sent]
 
-    def is_crowded(self, now: float, size: int) -> bool:
-        """Tell whether more than `size` bytes wait for somebody who reads, however slowly."""
-        return len(self.waiting) > size and now - self.taken_at < 1.0
+    def is_crowded(self, now: float, size: int, patience: float = 1.0) -> bool:
+        """Tell whether more than `size` bytes wait for somebody who reads, however slowly: who has
+        taken some within `patience` seconds."""
+        return len(self.waiting) > size and now - self.taken_at < patience
 
     def takes(self) -> bool:
         """Tell whether the other end may still read what is sent; a held link hears of no end."""

@@ -22,6 +22,7 @@ from grapevine.worlds.threads import ThreadWorld
 FIRST_PORTS = range(5001, 5100)  # of these, the first that is free is offered
 OTHERS = {  # a flag of peer.py -> module and function of what it starts instead
     "--chat": "grapevine.chat.program:chat_main",
+    "-c": "grapevine.voidphone.program:module_main",
 }
 
 

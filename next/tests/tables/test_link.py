@@ -61,7 +61,7 @@ def test_who_does_not_read_so_much_is_disconnected(limit):
     link.send(b"x" * limit)
     assert link.closed is None
     link.send(b"x")
-    assert link.closed == "reads too slowly" and connection.closes == 1
+    assert link.closed == "backlog overflow" and connection.closes == 1
 
 
 def test_a_link_is_crowded_while_much_waits_for_somebody_who_reads():

@@ -1,0 +1,460 @@
+"""The gossip module: a node with two doors, one for other modules, one for clients of its host.
+
+A module that dials says HELLO, does a proof of work, and is welcomed with the addresses of our
+neighbours. Then it is dialled back, and told HELLO: if it gives work in reply, it is proven to be
+at the address that it named; this work is not done. For a module that did not accept our work, or
+hung up, none is done for a while, because an attacker could have us work for nothing for ever.
+view.py has the neighbours and known addresses, relay.py the news.
+"""
+
+import collections
+import math
+
+from grapevine.addresses import Address
+from grapevine.link import OVERFLOW, Link
+from grapevine.node import END, SHORT, UNIDENTIFIED, UP, Node
+from grapevine.settings import Settings
+from grapevine.tools import Backoff, Budget, ProtocolError, Recent
+from grapevine.voidphone import messages
+from grapevine.voidphone.ini import Config
+from grapevine.voidphone.messages import (
+    Hello, PeerNotification, PeerRequest, PeerResponse, Ping, Push, VerificationRequest,
+    VerificationResponse)
+from grapevine.voidphone.relay import ALONE, Outbox, Relay
+from grapevine.voidphone.view import View
+from grapevine.voidphone.work import SLOTS, Search, begin_search, is_work, present_slot
+
+# Roles of a link, as `refused:` lines show them.
+CLIENT = "a module"
+STRANGER = "one who has not said HELLO"
+CHALLENGED = "one who has not done the work"
+DIALLED = "one who has not answered HELLO"
+WORKED_FOR = "one whose work we do"
+ANSWERED = "one who has not answered our work"
+NEIGHBOUR = "a neighbour"
+DIALLED_BACK = "one that we dial back"
+
+PEERS, API = 0, 1  # the doors
+MESSAGE_LIMIT = 20.0  # seconds from the first byte of a message to its last
+HELLO_LIMIT = 10.0  # seconds to wait for HELLO, and for replies to our HELLO and our work
+WORK_LIMIT = 300.0  # seconds from a module's HELLO to the end of its work
+BACK_LIMIT, BACK_DIALS = 2.0, 64  # seconds to answer when it is dialled back; dials at once
+REST, LEFT_ALONE = 0.5, 60.0  # seconds without work for a module that hung up, doubled each time;
+# for one that did not accept our work
+MOST_LEFT_ALONE = 1_000  # modules of which that is remembered
+OVERLAP = 2.0  # seconds for which the worse of two links is still read: news are on their way
+RETRY_FIRST, RETRY_LAST = 0.5, 15.0  # seconds between two dials without a neighbour
+AGAIN_LAST = 3_600.0  # seconds between two dials of the bootstrapper beside neighbours
+ASK_AGAIN = 1.0  # seconds between two requests for addresses while neighbours are few
+READ_A_SECOND = 50  # PUSHes, and requests for addresses, that are read of one link
+SILENT_ROUNDS = 3  # liveness intervals without a message after which a neighbour is gone
+SHOWN = ("degree", "min_degree", "max_connections", "cache_size", "pow_bits", "p2p_ttl",
+         "liveness_interval")  # in the output file
+SAID_AGAIN, WITHHELD = "HELLOs said again", "verdicts withheld, being late"  # counters
+
+
+class ModuleLink(Link):
+    """A connection that carries binary messages."""
+
+    def __init__(self, role: str, peer: Address | None, remote: Address | None, connection=None):
+        super().__init__(role, peer, remote, connection)
+        self.hello: Address | None = None  # the address in the other end's HELLO
+        self.nonces: dict[int, int] = {}  # time slot -> nonce of the work that we gave it
+        self.is_asked = False  # for addresses, and has not answered
+        self.pushes = Budget(READ_A_SECOND, READ_A_SECOND)
+        self.requests = Budget(READ_A_SECOND, READ_A_SECOND)
+        self.alone: Budget | None = None  # of a client: messages that go out in a `send` each
+        self.free = 0  # bytes that may come before a look whether it has to wait for others
+
+
+class GossipModule(Node):
+    """A gossip module, known by its peer-to-peer address."""
+
+    kind = "module"
+    LINK = ModuleLink
+    CROWD = {STRANGER, CHALLENGED}
+    PING = {"ping": "on_ping"}
+    ANSWERS = {
+        CLIENT: {"announce": "on_announce", "notify": "on_notify", "validation": "on_validation",
+                 END: "client_ended"},
+        STRANGER: {"hello": "on_hello", **PING},
+        CHALLENGED: {"hello": "on_hello", "verification_response": "on_work", **PING},
+        DIALLED: {UP: "say_hello", "verification_request": "on_challenge", END: "dial_ended",
+                  **PING},
+        WORKED_FOR: {END: "work_ended", **PING},
+        ANSWERED: {"peer_response": "on_welcome", END: "work_ended", **PING},
+        NEIGHBOUR: {"peer_request": "on_peer_request", "peer_response": "on_peer_response",
+                    "push": "on_push", "peer_notification": "on_peer_notification",
+                    END: "neighbour_ended", **PING},
+        DIALLED_BACK: {UP: "say_hello", "verification_request": "on_proof", **PING},
+    }
+
+    def __init__(self, config: Config, settings: Settings, output, world,
+                 patience: float = 5.0, memory: float = 60.0):
+        """Wait `patience` seconds for a validation, remember news `memory` seconds."""
+        super().__init__(config.p2p_address, settings, output, world)
+        self.config = config
+        self.counters: collections.Counter = collections.Counter()
+        self.outbox = Outbox(output, self.now)
+        self.view = View(config, self.rng)
+        self.relay = Relay(self, patience, memory)
+        self._retry = Backoff(RETRY_FIRST, RETRY_LAST)  # of dials for a first neighbour
+        # dials of the bootstrapper beside neighbours, ever rarer, because it may have no place
+        self._again = Backoff(settings.liveness_interval, AGAIN_LAST)
+        self._candidates: collections.deque[Address] = collections.deque()  # to dial in turn
+        self._rests = Recent(MOST_LEFT_ALONE)  # module that we did work for -> Backoff
+        self._to_do: collections.deque[tuple[Link, int]] = collections.deque()  # links, nonces
+        self._search: tuple[Link, Search] | None = None  # whose work is being done
+        values = settings._asdict() | config._asdict()
+        shown = [f"{name.replace('_', '-')}={values[name]}" for name in SHOWN]
+        output.write(f"started:module:{self.address}", f"settings:{':'.join(shown)}", "late:0.000")
+
+    def start(self) -> None:
+        """Listen, and begin all duties. The API comes last, so that it finds a whole module."""
+        self.relay.start()
+        self.keep("liveness", self.check_liveness, self.settings.liveness_interval)
+        self.membership = self.keep("membership", self.look_for_neighbours)
+        self._working = self.keep("work", self.work, math.inf)
+        self.world.listen(self.accepted, PEERS)
+        self.world.listen(self.accept_client, API)
+
+    # Links and messages.
+
+    parse = staticmethod(messages.parse)
+
+    def accepted(self, connection, remote: Address) -> Link:
+        """Take a stranger, which has to say HELLO in time."""
+        link = super().accepted(connection, remote)
+        link.role = STRANGER
+        self.expect(link, HELLO_LIMIT)
+        return link
+
+    def accept_client(self, connection, remote: Address) -> Link:
+        link = super().accepted(connection, remote)
+        self.trust(link, CLIENT, None)
+        link.alone = Budget(ALONE, ALONE)
+        return link
+
+    def cut(self, link: Link, data: bytes) -> list[bytes]:
+        found, link.rest = messages.cut(link.rest + data)
+        if link.role in (CLIENT, NEIGHBOUR):  # they may be silent, but not within a message
+            if found or not link.rest:
+                link.deadline = None
+            if link.rest and link.deadline is None:
+                self.expect(link, MESSAGE_LIMIT)
+        return found
+
+    def overdue(self, link: Link) -> None:
+        is_within = link.rest and link.role in (CLIENT, NEIGHBOUR)
+        self.refuse(link, "a message was not finished in time" if is_within
+                    else "nothing valid came in time")
+
+    def handle(self, link: Link, frames: list[bytes]) -> None:
+        """Handle messages that came together, and send their effects together."""
+        try:
+            super().handle(link, frames)
+        finally:
+            self.outbox.send()
+
+    def handle_one(self, link: Link, frame: bytes) -> None:
+        kind, values = self.parse(frame)
+        method = self.ANSWERS[link.role].get(kind)
+        if method is None:
+            raise ProtocolError(f"{kind.replace('_', ' ')} is not expected from {link.role}")
+        getattr(self, method)(link, *values)
+
+    def on_ping(self, link: Link) -> None:
+        """It lives, as `link.heard` tells."""
+
+    def check_liveness(self, now: float) -> float:
+        """Drop silent neighbours, PING the others; return the next time."""
+        interval = self.settings.liveness_interval
+        for link in self.view.links():
+            if link.is_held:
+                link.heard = now  # it is not silent, but not read
+            is_silent = now - link.heard > SILENT_ROUNDS * interval
+            if is_silent and not self.is_late():
+                link.close("silent")
+            else:
+                self.counters[WITHHELD] += is_silent
+                link.send(Ping().pack())
+        return now + interval
+
+    # Whom to dial.
+
+    def look_for_neighbours(self, now: float) -> float:
+        """Dial and ask for addresses if neighbours are few; return the next time."""
+        links = self.view.links()
+        if links:
+            self._retry.reset()
+        if not self.view.lacks_neighbours():
+            return self._look_after_bootstrapper(now)
+        if not self._candidates:  # the bootstrapper, again before each known address
+            for known in self.view.known() or [None]:
+                self._candidates.extend(filter(None, [self.config.bootstrapper, known]))
+        if self._candidates:
+            self.dial_peer(self._candidates.popleft(), is_needed=not links)
+        if not links:
+            return self._put_off(self._retry, now)
+        if not_asked := [link for link in links if not link.is_asked]:  # the others owe an answer
+            link = self.rng.choice(not_asked)
+            link.is_asked = True
+            link.send(PeerRequest().pack())
+        return now + ASK_AGAIN * self.rng.uniform(0.5, 1.0)
+
+    def _look_after_bootstrapper(self, now: float) -> float:
+        """Dial it while a place is free: it may have started again, and knows nobody."""
+        bootstrapper = self.config.bootstrapper
+        if bootstrapper is None or bootstrapper in self.view.rows:
+            self._again.reset()
+            return math.inf
+        if len(self.view.rows) >= self.config.degree:
+            return math.inf
+        if self.is_left_alone(bootstrapper):
+            return now + REST
+        if now >= self._again.due:
+            self.dial_peer(bootstrapper)
+            self._put_off(self._again, now)
+        return self._again.due
+
+    def _put_off(self, backoff: Backoff, now: float) -> float:
+        """Let half to all of the next pause pass, so that modules do not dial in step."""
+        backoff.failed(now)
+        backoff.due = now + (backoff.due - now) * self.rng.uniform(0.5, 1.0)
+        return backoff.due
+
+    def dial_peer(self, peer: Address, **place) -> None:
+        """Dial a module if it may have a place (`View.begin_dial` has the arguments)."""
+        if not self.is_left_alone(peer) and self.view.begin_dial(peer, **place):
+            self.dial(DIALLED, peer, HELLO_LIMIT)
+
+    def is_left_alone(self, peer: Address) -> bool:
+        """Tell whether a module did not accept our work lately, or hung up."""
+        rest = self._rests.get(peer)
+        return rest is not None and self.now() < rest.due
+
+    def leave_alone(self, peer: Address, has_refused: bool = False) -> None:
+        """Do no work for a module for a while: if it has not refused it, each time for longer."""
+        now, rest = self.now(), self._rests.get(peer)
+        if rest is None or now > rest.due + LEFT_ALONE:
+            rest = Backoff(REST, LEFT_ALONE)
+        rest.failed(now)
+        if has_refused:
+            rest.due = now + LEFT_ALONE
+        self._rests[peer] = rest
+
+    # The handshake of a module that dials us.
+
+    def on_hello(self, link: Link, address: Address) -> None:
+        """Give work to a module that says HELLO with its listening address."""
+        if address.ip != link.remote.ip:
+            raise ProtocolError(f"HELLO from {link.remote.ip} for {address}")
+        if address == self.address:
+            raise ProtocolError("HELLO with our own address")
+        if link.hello not in (None, address):
+            raise ProtocolError(f"HELLO with another address, {address}")
+        slot = present_slot(self.now())
+        if slot in link.nonces:
+            self.counters[SAID_AGAIN] += 1
+            return
+        if link.hello is None:
+            self.expect(link, WORK_LIMIT)
+        link.hello, link.role = address, CHALLENGED
+        link.nonces[slot] = self.rng.getrandbits(64)
+        link.send(VerificationRequest(link.nonces[slot]).pack())
+
+    def on_work(self, link: Link, nonce: int, challenge: int, peer: Address) -> None:
+        """Verify a module's work. Welcome it, send it the view, and tell all neighbours."""
+        slot = present_slot(self.now())
+        if peer != link.hello:
+            raise ProtocolError(f"work for {peer}, not for {link.hello}")
+        if nonce not in [link.nonces.get(slot - age) for age in range(SLOTS)]:
+            raise ProtocolError("work for a nonce that is not this connection's, or too old")
+        if not is_work(nonce, challenge, self.config.pow_bits):
+            raise ProtocolError("the work is not done")
+        view = self.view.addresses(but=peer)
+        link.peer = peer
+        if not self.view.is_better(peer, is_dialled=False):
+            self.refuse(link, "duplicate")
+            return
+        self.welcome(link, peer, is_dialled=False)
+        link.send(PeerResponse(view).pack())
+        self.view.pushed(peer, self.now())  # so that an echo is no news
+        self.tell_others(link, Push(self.config.p2p_ttl, peer))
+        if not self.view.rows[peer].is_proven:
+            self._dial_back(peer)
+
+    def _dial_back(self, peer: Address) -> None:
+        """Dial a neighbour that dialled us, to prove its address."""
+        dialled = [link.peer for link in self.links if link.role == DIALLED_BACK]
+        if peer not in dialled and len(dialled) < BACK_DIALS:
+            self.dial(DIALLED_BACK, peer, BACK_LIMIT)
+
+    def on_proof(self, link: Link, nonce: int) -> None:
+        """A neighbour that is dialled back gives work."""
+        self.view.prove(link.peer)
+        link.close("proven")
+
+    # The handshake of a module that we dial.
+
+    def say_hello(self, link: Link) -> None:
+        link.send(Hello(self.address).pack())
+
+    def on_challenge(self, link: Link, nonce: int) -> None:
+        """A dialled module gives work, which is done in turn."""
+        self.view.prove(link.peer)
+        link.role, link.deadline = WORKED_FOR, None  # the next word is this module's
+        self._to_do.append((link, nonce))
+        self._working.hurry()
+
+    def work(self, now: float) -> float:
+        """Go on with the work for one module after the other; return when to look again."""
+        if self._search is None:
+            if not self._to_do:
+                return math.inf
+            link, nonce = self._to_do.popleft()
+            if link.closed is None:
+                self._search = link, begin_search(nonce, self.config.pow_bits)
+            return now
+        link, search = self._search
+        if link.closed is None and not search.is_over:
+            search.look()
+        if link.closed is None and not search.is_over:
+            return now + search.pause
+        search.stop()
+        self._search = None
+        if link.closed is None and search.challenge is None:
+            self.refuse(link, search.failure)
+        elif link.closed is None:
+            link.role = ANSWERED
+            self.expect(link, HELLO_LIMIT)
+            link.send(VerificationResponse(search.nonce, search.challenge, self.address).pack())
+        return now
+
+    def on_welcome(self, link: Link, addresses: tuple[Address, ...]) -> None:
+        """Our work is accepted. Dial some of the addresses."""
+        if self.view.is_better(link.peer, is_dialled=True):
+            self.welcome(link, link.peer, is_dialled=True)
+            self._dial_some(link, addresses)
+        else:  # the other end calls this a neighbour, too, and may have sent news already
+            self.view.end_dial(link.peer)
+            self.trust(link, NEIGHBOUR, link.peer)
+            self.later(OVERLAP, self.refuse, link, "duplicate")
+
+    def dial_ended(self, link: Link, error: OSError | None) -> None:
+        self.view.end_dial(link.peer)
+        if error is not None and error.errno not in SHORT:
+            self.view.forget(link.peer)  # until a message names it again
+
+    def work_ended(self, link: Link, error: OSError | None) -> None:
+        """Leave a module alone that refused our work, or hung up during it."""
+        self.view.end_dial(link.peer)
+        if link.peer in self.view.rows:
+            return  # it has dialled sooner
+        has_refused = link.role == ANSWERED
+        if has_refused:
+            self.write_refusal(link.peer, "it did not take our work: has it more pow_bits?")
+        self.leave_alone(link.peer, has_refused)
+
+    # Neighbours.
+
+    def welcome(self, link: Link, peer: Address, is_dialled: bool) -> None:
+        """Make a verified module a neighbour, in place of another if there are too many."""
+        self.trust(link, NEIGHBOUR, peer)
+        if (before := self.view.rows.get(peer)) is not None:
+            self.later(OVERLAP, before.link.close, "replaced")
+            self.output.write(f"disconnected:{peer}:replaced")
+        surplus = self.view.enter(peer, link, is_dialled)
+        self.output.write(f"connected:{peer}")
+        if surplus is None:
+            self.output.write(self.degree())
+        else:
+            self.view.rows[surplus].link.close("one too many")
+            self.forget(surplus, "one too many")
+        self.membership.hurry()
+
+    def forget(self, peer: Address, reason: str) -> None:
+        """A module is a neighbour no more."""
+        self.view.remove(peer)
+        self.output.write(f"disconnected:{peer}:{reason}", self.degree())
+
+    def degree(self) -> str:
+        return f"degree:{self.address}=>{len(self.view.rows)}"
+
+    def tell_others(self, link: Link, message) -> None:
+        """Send a message to all neighbours except over this link."""
+        self.outbox.add([other for other in self.view.links() if other is not link],
+                        message.pack())
+
+    def on_peer_request(self, link: Link) -> None:
+        if link.requests.spend(1, self.now()):  # a neighbour asks again when it has an answer
+            self.outbox.add([link], PeerResponse(self.view.addresses(but=link.peer)).pack())
+
+    def on_peer_response(self, link: Link, addresses: tuple[Address, ...]) -> None:
+        if not link.is_asked:
+            raise ProtocolError("peer response without a request")
+        link.is_asked = False
+        self._dial_some(link, addresses)
+
+    def _dial_some(self, link: Link, addresses: tuple[Address, ...]) -> None:
+        for address in self.view.heard_of(addresses, link.peer):
+            self.dial_peer(address, teller=link.peer)
+
+    def on_push(self, link: Link, ttl: int, address: Address) -> None:
+        """Dial a new module if possible, and forward its address, once."""
+        ttl, now = min(ttl, self.config.p2p_ttl) - 1, self.now()
+        if link.pushes.spend(1, now) and self.view.pushed(address, now, link.peer):
+            self.dial_peer(address, up=1)
+            if ttl > 0:
+                self.tell_others(link, Push(ttl, address))
+
+    def neighbour_ended(self, link: Link, error: OSError | None) -> None:
+        self.relay.ended(link)
+        row = self.view.rows.get(link.peer)
+        if row is not None and row.link is link:
+            if row.is_dialled:
+                self.leave_alone(link.peer)
+            self.forget(link.peer, link.closed)
+            self.membership.hurry()
+
+    # News, which are the relay's.
+
+    def on_announce(self, link: Link, ttl: int, data_type: int, data: bytes) -> None:
+        self.relay.announced(link, ttl, data_type, data)
+
+    def on_notify(self, link: Link, data_type: int) -> None:
+        self.relay.subscribed(link, data_type)
+
+    def on_validation(self, link: Link, number: int, flags: int) -> None:
+        self.relay.validated(link, number, flags)
+
+    def on_peer_notification(self, link: Link, *values) -> None:
+        self.relay.heard(link, PeerNotification(*values))
+
+    def client_ended(self, link: Link, error: OSError | None) -> None:
+        self.relay.ended(link)
+        if link.closed == OVERFLOW:
+            self.write_refusal(link.remote, OVERFLOW)
+
+    # The end.
+
+    def ended(self, link: Link, reason: str, error: OSError | None = None) -> None:
+        is_cut_short = link.rest and link.closed is None
+        super().ended(link, reason, error)
+        if is_cut_short:
+            self.write_refusal(link.peer or link.remote, "the stream ended inside a message")
+
+    def stop(self, reason: str) -> None:
+        """End the module. Its counts come before the last event."""
+        if not self.stopping:
+            counts = [f"{name.replace(':', '')}={value}" for name, value in self.status().items()
+                      if value and name != "address"]
+            self.output.write("counts:" + ":".join(counts))
+            if self._search is not None:
+                self._search[1].stop()
+        super().stop(reason)
+
+    def status(self) -> dict[str, object]:
+        return {"address": self.address, "neighbours": len(self.view.rows),
+                "known addresses": len(self.view.known()), **self.relay.status(),
+                **self.counters, "lines lost": self.output.lost}

@@ -1,0 +1,240 @@
+"""News that were seen, that wait for a validation, or that are kept for newcomers. Values."""
+
+import collections
+import itertools
+import math
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from grapevine.voidphone.messages import PeerNotification
+
+UNLIMITED = 255  # a TTL between modules that is never counted down
+WAITING_BYTES = 64 << 20  # bytes of data that may wait; above, the oldest news is dropped
+WAITING = 60_000  # news that may wait, so that 5,536 ids are free, and drawn quickly
+KEPT_FOR = 1.0  # seconds from their arrival for which news are kept for newcomers
+KEPT_BYTES = 8 << 20  # bytes on each shelf of kept news; above, the oldest is dropped
+OVERHEAD = 512  # bytes that each kept news counts for besides its data
+REMEMBERED = 65_536  # messages that are remembered even if cache_size is smaller
+CROWDED_OUT = "messages dropped: too many wait for validation"  # counters
+TOO_LATE = "messages without a validation in time"
+UNWANTED = "messages of a type that no module wants"
+NOT_WAITING = "validations of what does not wait"
+
+
+class Item(NamedTuple):
+    """The id, type and SHA-256 that identify a message among modules."""
+
+    id: int
+    data_type: int
+    digest: bytes
+
+    def __str__(self) -> str:
+        return f"message:{self.id}:{self.data_type}:{self.digest.hex()[:16]}"
+
+
+class Memory(collections.OrderedDict):
+    """The messages seen lately, and when each expires. Of too many, the oldest is forgotten."""
+
+    def __init__(self, seconds: float, most: int):
+        super().__init__()
+        self._seconds = seconds
+        self._most = max(most, REMEMBERED)
+        self.forgotten = 0  # before their time
+
+    def add(self, item: Item, now: float) -> bool:
+        """Remember a message, and return whether it is new."""
+        while self and next(iter(self.values())) <= now:
+            self.popitem(last=False)
+        key = b"%d.%d." % item[:2] + item.digest  # takes less memory than an item
+        if key in self:
+            return False
+        self[key] = now + self._seconds
+        if len(self) > self._most:
+            self.popitem(last=False)
+            self.forgotten += 1
+        return True
+
+
+class News:
+    """A message that waits for a validation, or is kept for newcomers."""
+
+    def __init__(self, number: int, message: PeerNotification, item: Item | None, sender,
+                 notified: Iterable, came: float):
+        self.number = number  # its id on the API
+        self.message = message  # as it will be forwarded
+        self.item = item  # None if it is unwanted
+        self.senders = {sender}  # the links that it came over
+        self.notified = set(notified)  # the links of clients that were told, and may validate it
+        self.came = came
+
+
+class Shelf(collections.OrderedDict):
+    """The news of some seconds by number, the oldest first."""
+
+    def __init__(self, seconds: float, overhead: int = 0):
+        super().__init__()
+        self._seconds = seconds
+        self._overhead = overhead  # bytes that each counts for besides its data
+        self._of_type: dict[int, dict[int, News]] = {}  # type -> number -> news; none is empty
+        self._bytes: collections.Counter = collections.Counter()  # by type, and of all as None
+
+    def put(self, news: News) -> None:
+        data_type = news.message.data_type
+        self[news.number] = self._of_type.setdefault(data_type, {})[news.number] = news
+        self._count(news, 1)
+
+    def take(self, number: int) -> News:
+        news = self.pop(number)
+        of_type = self._of_type[news.message.data_type]
+        del of_type[number]
+        if not of_type:
+            del self._of_type[news.message.data_type]
+        self._count(news, -1)
+        return news
+
+    def _count(self, news: News, sign: int) -> None:
+        size = sign * (self._overhead + len(news.message.data))
+        self._bytes[None] += size
+        self._bytes[news.message.data_type] += size
+        if not self._bytes[news.message.data_type]:
+            del self._bytes[news.message.data_type]
+
+    def of_type(self, data_type: int, now: float) -> list[News]:
+        return [news for news in self._of_type.get(data_type, {}).values()
+                if news.came + self._seconds > now]
+
+    def share(self, data_type: int) -> tuple[News | None, int, int]:
+        """Return the oldest news of a type, and how many and how many bytes these news are."""
+        of_type = self._of_type.get(data_type, {})
+        return next(iter(of_type.values()), None), len(of_type), self._bytes[data_type]
+
+    def due(self) -> float:
+        """Return when the oldest expires, or infinity."""
+        return next(iter(self.values())).came + self._seconds if self else math.inf
+
+    def expire(self, now: float) -> Iterator[News]:
+        """Take out the oldest while it has expired."""
+        while self.due() <= now:
+            yield self.take(next(iter(self)))
+
+    def shrink(self, most_bytes: int, most: float = math.inf) -> Iterator[News]:
+        """Take out the oldest while there are more bytes or news."""
+        while self._bytes[None] > most_bytes or len(self) > most:
+            yield self.take(next(iter(self)))
+
+
+class Pending:
+    """The news that wait for a validation, and those that are kept for clients about to subscribe:
+    the valid ones, those that no other client here wanted, and those that came for nobody. A second
+    is enough, because a client often says NOTIFY just after the news came that it was started for.
+    """
+
+    def __init__(self, rng, patience: float):
+        self._rng, self._patience = rng, patience
+        self._waiting = Shelf(patience)
+        self._of_item: dict[Item, News] = {}  # what waits
+        self._kept = Shelf(KEPT_FOR, OVERHEAD)
+        self._unwanted = Shelf(KEPT_FOR, OVERHEAD)  # as they came: their numbers are no ids
+        self._numbers = itertools.count()
+        self.dropped: collections.Counter = collections.Counter()  # since the start, by reason
+
+    def add(self, message: PeerNotification, item: Item, sender, notified, now: float) -> News:
+        """Let a message wait, or keep it if no client is notified."""
+        number = self._rng.getrandbits(16)
+        while number in self._waiting or number in self._kept:
+            number = self._rng.getrandbits(16)
+        news = News(number, message, item, sender, notified, now)
+        if notified:
+            self._of_item[item] = news
+            self._waiting.put(news)
+            self._drop(self._waiting.shrink(WAITING_BYTES, WAITING), CROWDED_OUT)
+        else:
+            self._kept.put(news)
+        self._drop(self._kept.shrink(KEPT_BYTES, WAITING - len(self._waiting)))
+        return news
+
+    def join(self, data_type: int, link, now: float) -> list[tuple[int, Item]]:
+        """Make a subscriber one of those notified of others' news; return for `find` which these
+        are, the oldest first."""
+        here = self._waiting.of_type(data_type, now) + self._kept.of_type(data_type, now)
+        joined = [news for news in here if link not in news.senders]
+        for news in joined:
+            news.notified.add(link)
+        return [(news.number, news.item) for news in sorted(joined, key=lambda news: news.came)]
+
+    def find(self, number: int, item: Item, link) -> News | None:
+        """Return news that a subscriber has joined, if they are still here."""
+        news = self._waiting.get(number) or self._kept.get(number)
+        is_it = news is not None and news.item == item and link in news.notified
+        return news if is_it else None
+
+    def add_unwanted(self, message: PeerNotification, sender, now: float) -> None:
+        """Keep a message that nobody wants."""
+        self._unwanted.put(News(next(self._numbers), message, None, sender, (), now))
+        self._drop(self._unwanted.shrink(KEPT_BYTES), UNWANTED)
+
+    def take_unwanted(self, data_type: int, now: float) -> list[tuple]:
+        """Take out the unwanted messages of a type, the oldest first, as (sender, message)."""
+        taken = [self._unwanted.take(news.number) for news in self._unwanted.of_type(data_type, now)]
+        return [(*news.senders, news.message) for news in taken]
+
+    def copy(self, item: Item, sender, ttl: int) -> bool:
+        """Merge a copy into the waiting message. Return False if none waits."""
+        news = self._of_item.get(item)
+        if news is None:
+            return False
+        news.senders.add(sender)
+        if ttl > news.message.ttl:
+            news.message = news.message._replace(ttl=ttl)
+        return True
+
+    def validated(self, number: int, link, is_valid: bool) -> News | None:
+        """Take out a message that a client validates. None if it was not told, or was not first."""
+        news = self._waiting.get(number)
+        if news is None or link not in news.notified:
+            self.dropped[NOT_WAITING] += 1
+            return None
+        self._drop([self._waiting.take(number)])
+        if is_valid:
+            self._kept.put(news)
+            self._drop(self._kept.shrink(KEPT_BYTES))
+        return news
+
+    def expire(self, now: float) -> float:
+        """Drop what has expired; return when to look again."""
+        self._drop(self._waiting.expire(now), TOO_LATE)
+        self._drop(self._unwanted.expire(now), UNWANTED)
+        self._drop(self._kept.expire(now))
+        return self.due()
+
+    def due(self) -> float:
+        """Return when something is due. Of what is kept, only a second after the first has expired,
+        because a look for each in its time costs more."""
+        return min(self._waiting.due(), self._unwanted.due(), self._kept.due() + KEPT_FOR)
+
+    def lag(self, data_type: int, now: float) -> float | None:
+        """Return the age in seconds of the oldest message of a type, if clients are far behind with
+        it. They are if it uses up half of the patience, the messages or the bytes."""
+        oldest, count, size = self._waiting.share(data_type)
+        age = now - oldest.came if oldest else 0.0
+        is_behind = (age > self._patience / 2 or count > WAITING // 2
+                     or size > WAITING_BYTES // 2)
+        return age if is_behind else None
+
+    def ended(self, link) -> None:
+        """Forget an ended connection as validator and as sender."""
+        for news in self._waiting.values():
+            news.notified.discard(link)
+            news.senders.discard(link)
+
+    def count(self) -> int:
+        """Return how many wait."""
+        return len(self._waiting)
+
+    def _drop(self, dropped: Iterable[News], reason: str = "") -> None:
+        """Forget news that were taken out, and count them under the reason."""
+        for news in dropped:
+            if self._of_item.get(news.item) is news:  # else it was forgotten, and came again
+                del self._of_item[news.item]
+            if reason:
+                self.dropped[reason] += 1

@@ -1,0 +1,79 @@
+"""The program `peer.py -c FILE.ini`: a gossip module."""
+
+import errno
+import os
+import socket
+import threading
+
+from grapevine.settings import Settings
+from grapevine.terminal.command_line import (
+    OUTPUTS, Parser, add_settings, cannot_listen, load, seconds)
+from grapevine.terminal.programs import (
+    block_signals, open_output, prepare_descriptors, wait_for_end)
+from grapevine.terminal.screen import Screen
+from grapevine.voidphone.ini import Config, parse_ini
+from grapevine.voidphone.module import GossipModule
+from grapevine.worlds import sockets
+from grapevine.worlds.threads import ThreadWorld
+
+
+def module_main(arguments: list[str] | None) -> int:
+    args = parse_arguments(arguments)
+    prepare_descriptors()
+    config = load(args.c, parse_ini)
+    block_signals()
+    world = ThreadWorld(config.p2p_address, open_doors(config))
+    screen = Screen()
+    output = open_output(args.outputs, "module", config.p2p_address,
+                         None if args.quiet else screen.show)
+    settings = Settings(liveness_interval=args.liveness_interval)
+    module = GossipModule(config, settings, output, world, args.v, args.s)
+    world.begin(module)
+    if args.end_with_input:
+        threading.Thread(target=world.live, args=(end_with_input, module), name="life line",
+                         daemon=True).start()
+    return wait_for_end([world], screen)
+
+
+def parse_arguments(arguments: list[str] | None):
+    some_seconds = seconds(0.01)
+    parser = Parser(prog="peer.py", description="The gossip module of the VoidPhone project.")
+    parser.add_argument("-c", required=True, metavar="FILE",
+                        help="its configuration, section [gossip]")
+    parser.add_argument("-v", type=some_seconds, default=5.0, metavar="SECONDS",
+                        help="how long a message waits for its validation (%(default)g)")
+    parser.add_argument("-s", type=some_seconds, default=60.0, metavar="SECONDS",
+                        help="how long a message is remembered (%(default)g)")
+    add_settings(parser, ("liveness_interval",))
+    parser.add_argument("--outputs", metavar="DIR", default=OUTPUTS,
+                        help="where output files go (outputs)")
+    parser.add_argument("--quiet", action="store_true", help="show no events on the terminal")
+    parser.add_argument("--end-with-input", action="store_true",
+                        help="end with standard input (for programs that start modules)")
+    return parser.parse_args(arguments)
+
+
+def open_doors(config: Config) -> list[socket.socket]:
+    """Listen for other modules, and for clients at the first address of this machine."""
+    doors = []
+    for addresses in ([config.p2p_address], config.api_address):
+        for address in addresses:
+            try:
+                doors.append(sockets.listener_at(address))
+                break
+            except OSError as error:
+                if error.errno == errno.EADDRINUSE or address == addresses[-1]:
+                    for door in doors:
+                        door.close()
+                    raise cannot_listen(address, error) from None
+    return doors
+
+
+def end_with_input(module: GossipModule) -> None:
+    try:
+        while os.read(0, 1 << 16):
+            pass
+    except OSError:
+        pass  # there is no input
+    with module.world.lock:
+        module.stop("quit")
