@@ -22,7 +22,7 @@ from grapevine.voidphone.messages import (
     VerificationResponse)
 from grapevine.voidphone.relay import ALONE, Outbox, Relay
 from grapevine.voidphone.view import View
-from grapevine.voidphone.work import SLOTS, Search, begin_search, is_work, present_slot
+from grapevine.voidphone.work import SLOT, Search, begin_search, is_work
 
 # Roles of a link, as `refused:` lines show them.
 CLIENT = "a module"
@@ -59,7 +59,7 @@ class ModuleLink(Link):
     def __init__(self, role: str, peer: Address | None, remote: Address | None, connection=None):
         super().__init__(role, peer, remote, connection)
         self.hello: Address | None = None  # the address in the other end's HELLO
-        self.nonces: dict[int, int] = {}  # time slot -> nonce of the work that we gave it
+        self.nonces: dict[float, int] = {}  # time slot -> nonce of the work that we gave it
         self.is_asked = False  # for addresses, and has not answered
         self.pushes = Budget(READ_A_SECOND, READ_A_SECOND)
         self.requests = Budget(READ_A_SECOND, READ_A_SECOND)
@@ -72,7 +72,7 @@ class GossipModule(Node):
 
     kind = "module"
     LINK = ModuleLink
-    CROWD = {STRANGER, CHALLENGED}
+    CROWD = {UNIDENTIFIED, STRANGER, CHALLENGED}
     PING = {"ping": "on_ping"}
     ANSWERS = {
         CLIENT: {"announce": "on_announce", "notify": "on_notify", "validation": "on_validation",
@@ -253,7 +253,7 @@ class GossipModule(Node):
             raise ProtocolError("HELLO with our own address")
         if link.hello not in (None, address):
             raise ProtocolError(f"HELLO with another address, {address}")
-        slot = present_slot(self.now())
+        slot = self.now() // SLOT
         if slot in link.nonces:
             self.counters[SAID_AGAIN] += 1
             return
@@ -265,10 +265,9 @@ class GossipModule(Node):
 
     def on_work(self, link: Link, nonce: int, challenge: int, peer: Address) -> None:
         """Verify a module's work. Welcome it, send it the view, and tell all neighbours."""
-        slot = present_slot(self.now())
         if peer != link.hello:
             raise ProtocolError(f"work for {peer}, not for {link.hello}")
-        if nonce not in [link.nonces.get(slot - age) for age in range(SLOTS)]:
+        if nonce not in link.nonces.values():
             raise ProtocolError("work for a nonce that is not this connection's, or too old")
         if not is_work(nonce, challenge, self.config.pow_bits):
             raise ProtocolError("the work is not done")

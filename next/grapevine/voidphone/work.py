@@ -15,11 +15,7 @@ EASY = 16  # zero bits that take milliseconds
 SLICE = 2_000  # challenges at a time, which take about a millisecond
 LOOK = 0.01  # seconds between two looks while processes search
 NICE = 5  # niceness of the processes, or that of this process if it is higher
-SLOT, SLOTS = 60.0, 6  # seconds of a slot; slots in which a nonce is valid
-
-
-def present_slot(now: float) -> int:
-    return int(now // SLOT)
+SLOT = 60.0  # seconds in which HELLO said again gets no other nonce
 
 
 def is_work(nonce: int, challenge: int, bits: int) -> bool:

@@ -74,6 +74,7 @@ def test_a_link_is_crowded_while_much_waits_for_somebody_who_reads():
     connection.room = 1
     link.flush(7.0)
     assert link.is_crowded(7.9, 98) and not link.is_crowded(7.9, 99)
+    assert link.is_crowded(10.9, 98, patience=4.0) and not link.is_crowded(11.0, 98, patience=4.0)
 
 
 def test_a_link_ends_once_for_its_first_reason_and_sends_no_more():

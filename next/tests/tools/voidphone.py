@@ -116,7 +116,7 @@ class Host(Machine):
         end.say(Hello(self.address))
         return end, end.hear_kind(VerificationRequest).nonce
 
-    def work(self, nonce: int, **change) -> VerificationResponse:
+    def work(self, nonce: int, /, **change) -> VerificationResponse:
         return VerificationResponse(nonce, work_for(nonce), self.address)._replace(**change)
 
     def join(self) -> FrameEnd:
