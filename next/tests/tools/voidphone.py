@@ -86,7 +86,7 @@ class FrameEnd(End):
               ) -> None:
         self.say(PeerNotification(ttl, number, data_type, data))
 
-    def heard(self, seconds: float = 1.0) -> PeerNotification:
+    def news(self, seconds: float = 1.0) -> PeerNotification:
         """Return the next news."""
         return self.hear_kind(PeerNotification, seconds)
 
@@ -219,7 +219,7 @@ class ModuleScene(Scene):
 def hear_next(ends: list[FrameEnd], announcer: FrameEnd, data: bytes = b"fence") -> bool:
     """Tell whether neighbours hear next what is announced now, and nothing before."""
     announcer.announce(data, 0, FENCE)
-    return all(end.heard().data == data for end in ends)
+    return all(end.news().data == data for end in ends)
 
 
 def push(port: int, ttl: int = 3, ip: str = "127.0.0.1") -> Push:

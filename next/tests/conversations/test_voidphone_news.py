@@ -1,0 +1,426 @@
+"""News in a gossip module: who is told, what is forwarded where, what is old, what newcomers get."""
+
+import hashlib
+
+import pytest
+
+from grapevine.voidphone.messages import (
+    Announce, Notification, Notify, PeerNotification, Validation)
+from grapevine.voidphone.news import CROWDED_OUT, NOT_WAITING, TOO_LATE, UNWANTED, Item
+from grapevine.voidphone.relay import OLD, TOO_OFTEN
+from tests.tools.voidphone import TYPE, ModuleScene, hear_next
+
+WAITING = "messages that wait for validation"
+LONGEST_SPREAD, LONGEST_ANNOUNCED = 65_525, 65_527  # bytes of data
+
+
+def stage(clients: int = 1, peers: int = 1, **keys):
+    """Return a scene, an announcer, subscribed clients and neighbours."""
+    scene = ModuleScene(**{"degree": 8, "min_degree": 1, "patience": 60.0} | keys)
+    return (scene, scene.client(), *[scene.client(TYPE) for _ in range(clients)],
+            *[scene.neighbour() for _ in range(peers)])
+
+
+# Who is told.
+
+def test_every_other_subscriber_is_told_and_the_announcer_is_not():
+    scene, _, announcer, one, other = stage(3, 0)
+    stranger = scene.client(TYPE + 1)
+    announcer.announce(b"first")
+    told = one.told()
+    assert told == other.told() == Notification(told.id, TYPE, b"first")
+    announcer.announce(b"other type", 0, TYPE + 1)
+    assert stranger.told().data == b"other type"
+    one.announce(b"second")
+    assert announcer.told().data == b"second"
+
+
+def test_a_type_that_is_asked_for_twice_is_told_once():
+    scene, announcer, subscriber = stage(1, 0)
+    subscriber.say(Notify(TYPE), Notify(TYPE + 1), Notify(TYPE))
+    scene.run(0.1)
+    announcer.announce(b"one")
+    announcer.announce(b"two", 0, TYPE + 1)
+    assert [subscriber.told()[1:] for _ in range(2)] == [(TYPE, b"one"), (TYPE + 1, b"two")]
+
+
+def test_what_neighbours_bring_is_told_to_all_subscribers_and_written_down():
+    scene, _, one, other, peer = stage(2)
+    peer.bring(b"from afar")
+    told = one.told()
+    assert told == other.told() and told[1:] == (TYPE, b"from afar")
+    digest = hashlib.sha256(b"from afar").hexdigest()[:16]
+    assert scene.event("received:") == (
+        f"received:{peer.machine.address}:message:7:{TYPE}:{digest}")
+
+
+def test_ids_are_drawn_at_random_and_differ():
+    _, _, one, peer = stage()
+    for number in range(300):
+        peer.bring(number=number)
+    ids = [one.told().id for _ in range(300)]
+    assert len(set(ids)) == 300 and ids != sorted(ids) and max(ids) > 10_000
+
+
+def test_closed_subscriptions_leave_nothing_behind():
+    scene, announcer, witness = stage(1, 0)
+    for data in (b"one", b"two"):
+        ends = [scene.client(*range(TYPE, TYPE + 20)) for _ in range(5)]
+        announcer.announce(data)
+        assert {end.hear_all(0.1)[-1] for end in ends} == {witness.told()}
+        for end in ends:
+            end.hang_up()
+        scene.run(0.1)
+        assert scene.count("subscriptions") == 1
+
+
+# What is forwarded.
+
+@pytest.mark.parametrize("ttl, left", [(1, 0), (2, 1), (254, 253), (255, 254), (0, 255)])
+def test_what_nobody_else_here_wants_is_forwarded_at_once(ttl, left):
+    scene, announcer, one, other = stage(0, 2)
+    announcer.announce(b"ab", ttl)
+    heard = one.news()
+    assert heard == other.news() == PeerNotification(left, heard.id, TYPE, b"ab")
+    assert heard.pack()[:6] == bytes([0, 12, 1, 255, left, 0]) and scene.count(WAITING) == 0
+    assert scene.event("generated:").startswith(f"generated:message:{heard.id}:{TYPE}:")
+
+
+def test_what_another_client_wants_is_forwarded_after_its_validation():
+    scene, announcer, subscriber, one, other = stage(1, 2)
+    announcer.announce(b"waits", 4)
+    told = subscriber.told()
+    assert hear_next([one, other], announcer) and scene.count(WAITING) == 1
+    subscriber.send(bytes.fromhex("000801f7") + told.id.to_bytes(2, "big") + b"\xff\xff")
+    assert one.news().ttl == other.news().ttl == 3 and scene.count(WAITING) == 0
+
+
+@pytest.mark.parametrize("flags", [0, 0xFFFE])
+def test_what_is_not_valid_goes_no_further(flags):
+    scene, announcer, subscriber, one, other = stage(1, 2)
+    announcer.announce()
+    other.bring(b"from afar")
+    for told in (subscriber.told(), subscriber.told()):
+        subscriber.say(Validation(told.id, flags))
+        subscriber.validate(told)  # too late
+    scene.run(0.1)
+    assert scene.count(NOT_WAITING) == 2 and hear_next([one, other], announcer)
+
+
+@pytest.mark.parametrize("is_valid", [True, False])
+def test_of_two_answers_the_first_counts(is_valid):
+    scene, announcer, one, other, peer = stage(2)
+    announcer.announce()
+    told = one.told(), other.told()
+    one.validate(told[0], is_valid)
+    scene.run(0.1)
+    other.validate(told[1], not is_valid)
+    scene.run(0.1)
+    assert scene.count(NOT_WAITING) == 1
+    if is_valid:
+        assert peer.news().data == b"news"
+    assert hear_next([peer], announcer)
+
+
+def test_without_an_answer_in_time_it_is_dropped():
+    scene, announcer, subscriber, peer, other = stage(1, 2, patience=5.0)
+    announcer.announce()
+    other.bring(b"from afar")
+    told = [subscriber.told(), subscriber.told()]
+    scene.run(5.1)
+    assert scene.count(TOO_LATE) == 2 and scene.count(WAITING) == 0
+    for one in told:
+        subscriber.validate(one)
+    scene.run(0.1)
+    assert scene.count(NOT_WAITING) == 2 and hear_next([peer, other], announcer)
+
+
+def test_only_who_was_notified_may_validate():
+    scene, announcer, subscriber, peer = stage()
+    stranger = scene.client(TYPE + 1)
+    announcer.announce()
+    told = subscriber.told()
+    for end in (announcer, stranger):
+        end.validate(told)
+        end.validate(told, False)
+    subscriber.say(Validation(told.id ^ 1, True))
+    scene.run(0.1)
+    assert scene.count(NOT_WAITING) == 5 and hear_next([peer], announcer)
+    subscriber.validate(told)
+    assert peer.news().data == b"news"
+
+
+def test_who_has_gone_has_no_say_in_its_next_life():
+    scene, announcer, subscriber, peer = stage()
+    announcer.announce()
+    told = subscriber.told()
+    subscriber.hang_up()
+    scene.run(0.1)
+    again = scene.client()
+    again.validate(told)
+    assert hear_next([peer], announcer) and scene.count(NOT_WAITING) == 1
+    again.say(Notify(TYPE))
+    assert again.told() == told
+    again.validate(told)
+    assert peer.news().data == b"news"
+
+
+def test_news_go_to_none_of_those_that_brought_a_copy():
+    scene, announcer, subscriber, one, two, three, four = stage(1, 4)
+    one.bring()
+    told = subscriber.told()
+    two.bring()
+    scene.run(0.1)
+    assert scene.count(OLD) == 1
+    subscriber.validate(told)
+    assert [end.news() for end in (three, four)] == [PeerNotification(4, 7, TYPE, b"news")] * 2
+    assert hear_next([one, two, three, four], announcer)
+
+
+@pytest.mark.parametrize("ttls, relayed", [
+    ((3, 7), 6), ((7, 3), 6), ((0, 1), 0), ((0, 0), None), ((1, 255), 255), ((255, 3), 255),
+    ((254,), 253), ((255,), 255), ((1,), 0), ((0,), None)])
+def test_a_copy_with_a_higher_ttl_raises_it_while_it_waits(ttls, relayed):
+    scene, announcer, subscriber, peer = stage()
+    for ttl in ttls:
+        scene.neighbour().bring(ttl=ttl)
+        scene.run(0.01)
+    subscriber.validate(subscriber.told())
+    if relayed is not None:
+        assert peer.news() == PeerNotification(relayed, 7, TYPE, b"news")
+    assert hear_next([peer], announcer)
+
+
+@pytest.mark.parametrize("is_wanted", [True, False])
+@pytest.mark.parametrize("size", [LONGEST_SPREAD, LONGEST_SPREAD + 1, LONGEST_ANNOUNCED])
+def test_what_does_not_fit_into_511_is_told_here_and_not_forwarded(size, is_wanted):
+    scene, announcer, subscriber, peer = stage(int(is_wanted) or 1)
+    if not is_wanted:
+        subscriber.hang_up()
+        scene.run(0.1)
+    announcer.announce(b"x" * size)
+    if is_wanted:
+        told = subscriber.told()
+        assert told.data == b"x" * size
+        subscriber.validate(told)
+    if size == LONGEST_SPREAD:
+        assert len(peer.news().data) == size
+        assert scene.events("too long:") == []
+    else:
+        assert hear_next([peer], announcer)
+        assert scene.events("too long:") == [
+            f"too long:{size} bytes of type {TYPE}, which peers cannot be sent"]
+
+
+# What is old.
+
+def test_what_shares_an_id_and_differs_is_told_and_copies_are_not():
+    scene, _, subscriber, first, second = stage(1, 2)
+    subscriber.say(Notify(TYPE + 1))
+    scene.run(0.1)
+    for peer in (first, second):
+        peer.bring(b"one")
+        peer.bring(b"other")
+        peer.bring(b"one", data_type=TYPE + 1)
+        scene.run(0.1)
+    assert [value[1:] for value in subscriber.hear_all(0.1)] == [
+        (TYPE, b"one"), (TYPE, b"other"), (TYPE + 1, b"one")]
+    assert scene.count(OLD) == 3
+    first.bring(b"one", number=8)
+    assert subscriber.told()[1:] == (TYPE, b"one")
+
+
+def test_a_message_is_remembered_for_a_while():
+    scene, _, subscriber, peer = stage(memory=10.0)
+    peer.bring()
+    subscriber.validate(subscriber.told(), False)
+    scene.run(9.5)
+    peer.bring()
+    assert subscriber.hear(0.4) is None
+    scene.run(0.2)
+    peer.bring()
+    assert subscriber.told().data == b"news"
+
+
+def test_ones_own_news_that_come_back_are_old():
+    scene, announcer, peer = stage(0)
+    announcer.say(Notify(TYPE))
+    announcer.announce(b"mine")
+    peer.say(peer.news())
+    peer.bring(b"next")
+    assert announcer.told().data == b"next" and scene.count(OLD) == 1
+
+
+def test_the_same_data_announced_again_is_a_new_message():
+    _, announcer, subscriber, peer = stage()
+    for _ in range(3):
+        announcer.announce(b"again")
+    told = [subscriber.told() for _ in range(3)]
+    assert {one.data for one in told} == {b"again"} and len({one.id for one in told}) == 3
+    for one in told:
+        subscriber.validate(one)
+    heard = [peer.news() for _ in range(3)]
+    assert {one.data for one in heard} == {b"again"} and len({one.id for one in heard}) == 3
+
+
+def test_the_same_data_can_be_announced_more_often_than_there_are_ids():
+    scene, announcer, subscriber = stage(1, 0)
+    digest = hashlib.sha256(b"again").digest()
+    for number in range(65_536):
+        scene.node.relay.memory.add(Item(number, TYPE, digest), scene.now)
+    announcer.say(*[Announce(0, TYPE, b"again")] * 400)
+    told = subscriber.hear_all(0.1)
+    assert len(told) == 400 and {one.data for one in told} == {b"again"}
+    assert scene.count(TOO_OFTEN) == 400
+
+
+# Newcomers.
+
+@pytest.mark.parametrize("is_from_afar", [False, True])
+def test_who_comes_while_news_wait_is_told_once_and_may_validate(is_from_afar):
+    scene, announcer, subscriber, peer, other = stage(1, 2)
+    if is_from_afar:
+        other.bring()
+    else:
+        announcer.announce()
+    told = subscriber.told()
+    newcomers = [scene.client(TYPE, TYPE) for _ in range(20)]
+    assert {end.told() for end in newcomers} == {told}
+    newcomers[7].validate(told)
+    assert peer.news().data == b"news"
+    subscriber.announce(b"next")
+    assert {end.told().data for end in newcomers} == {b"next"}
+
+
+def test_who_comes_just_after_an_announcement_that_nobody_wanted_is_told():
+    scene, announcer, peer = stage(0)
+    for number in range(250):
+        announcer.announce(b"%d" % number)
+    assert [peer.news().data for _ in range(250)] == [b"%d" % n for n in range(250)]
+    newcomers = [scene.client(TYPE) for _ in range(2)]
+    for end in newcomers:
+        told = [end.told() for _ in range(250)]
+        assert [int(one.data) for one in told] == list(range(250))
+        end.validate(told[0])
+    announcer.say(Notify(TYPE))
+    newcomers[0].announce(b"next")
+    assert announcer.told().data == newcomers[1].told().data == b"next"
+    assert hear_next([peer], announcer), "it has been forwarded already"
+
+
+@pytest.mark.parametrize("is_valid", [True, False])
+def test_who_comes_just_after_the_validation_is_told_of_what_is_valid(is_valid):
+    scene, announcer, subscriber, peer, other = stage(1, 2)
+    other.bring()
+    told = subscriber.told()
+    subscriber.validate(told, is_valid)
+    scene.run(0.1)
+    newcomer = scene.client(TYPE)
+    if is_valid:
+        assert newcomer.told() == told and peer.news().data == b"news"
+    announcer.announce(b"next")
+    assert newcomer.told().data == b"next"
+
+
+def test_who_comes_a_second_later_is_not_told():
+    scene, announcer, peer = stage(0)
+    announcer.announce(b"too early")
+    peer.bring(b"too early, too")
+    scene.run(1.1)
+    newcomer = scene.client(TYPE)
+    announcer.announce(b"in time")
+    assert newcomer.told().data == b"in time" and scene.count(UNWANTED) == 1
+
+
+def test_a_client_is_told_of_what_came_for_nobody_a_moment_before():
+    scene, _, peer, other = stage(0, 2)
+    for data, end in ((b"first", peer), (b"first", other), (b"second", peer)):
+        end.bring(data)
+        assert end.is_there()
+    assert scene.events("received:") == [] and scene.count("messages forgotten too early") == 0
+    client = scene.client(TYPE)
+    told = [client.told() for _ in range(2)]
+    assert [one.data for one in told] == [b"first", b"second"] and scene.count(OLD) == 1
+    assert len(scene.events(f"received:{peer.machine.address}:")) == 2
+    for one in told:
+        client.validate(one)
+    assert other.news().data == b"second", "of the first it has a copy"
+
+
+@pytest.mark.parametrize("is_from_afar", [False, True])
+def test_a_newcomer_is_told_as_fast_as_it_reads(is_from_afar):
+    scene, announcer, peer = stage(0, degree=2)
+    if is_from_afar:  # 7.2 MB that nobody wants
+        for number in range(120):
+            peer.bring(b"%d" % number + bytes(60_000), number=number)
+    else:
+        for number in range(120):
+            announcer.announce(b"%d" % number + bytes(60_000))
+    scene.run(0.5)
+    newcomer = scene.client()
+    newcomer.stop_reading()
+    newcomer.say(Notify(TYPE))
+    scene.run(0.2)
+    waiting = max(len(link.waiting) for link in scene.node.links)
+    assert 1 << 20 < waiting < 2 << 20
+    newcomer.read_on()
+    told = newcomer.hear_all(1.0)
+    assert [int(one.data.rstrip(b"\0")) for one in told] == list(range(120))
+
+
+def test_a_newcomer_that_does_not_read_for_a_while_misses_what_is_gone_and_stays():
+    scene, announcer = stage(0, 0)
+    for number in range(120):
+        announcer.announce(bytes(60_000))
+    scene.run(0.3)
+    newcomer = scene.client()
+    newcomer.stop_reading()
+    newcomer.say(Notify(TYPE))
+    scene.run(10.0)
+    announcer.announce(b"in time")
+    newcomer.read_on()
+    told = newcomer.hear_all(1.0)
+    assert 17 < len(told) < 60 and told[-1].data == b"in time" and not newcomer.closed
+
+
+def test_of_what_waits_the_oldest_goes_when_it_is_too_much():
+    scene, announcer, subscriber, peer = stage(patience=5.0)
+    subscriber.announce(b"")
+    for number in range(1_200):  # 72 MB within the patience
+        announcer.announce(number.to_bytes(2, "big") + bytes(60_000))
+        if number % 100 == 99:
+            scene.run(0.05)
+    scene.run(1.6)
+    told = subscriber.hear_all(0.1)
+    assert len(told) == 1_200 and scene.count(CROWDED_OUT) == 1_200 - scene.count(WAITING) > 50
+    assert scene.count(WAITING) * 60_000 < 64 << 20
+
+
+# Sending.
+
+def test_each_notification_goes_out_by_itself_up_to_100_a_second(monkeypatch):
+    scene, announcer, subscriber = stage(1, 0)
+    [link] = scene.node.relay.subscribers(TYPE)
+    sent, send = [], link.connection.send
+    monkeypatch.setattr(link.connection, "send", lambda data: sent.append(bytes(data)) or send(data))
+    announcer.say(*[Announce(0, TYPE, b"%d" % number) for number in range(1_000)])
+    scene.run(0.1)
+    told = subscriber.hear_all(0.1)
+    assert [int(one.data) for one in told] == list(range(1_000))
+    assert sent[:100] == [one.pack() for one in told[:100]] and len(sent) < 120
+    assert b"".join(sent) == b"".join(one.pack() for one in told)
+
+
+def test_messages_may_come_byte_by_byte():
+    scene, announcer, _, peer = stage()
+    subscriber = scene.client()
+
+    def dribble(end, message) -> None:
+        for byte in message.pack():
+            end.send(bytes([byte]))
+            scene.run(0.002)
+
+    dribble(subscriber, Notify(TYPE))
+    dribble(announcer, Announce(9, TYPE, b"drop by drop"))
+    dribble(subscriber, Validation(subscriber.told().id, True))
+    assert peer.news().ttl == 8 and scene.events("refused:") == []

@@ -1,0 +1,191 @@
+"""Who brings more to a gossip module than others take is not read for a while: nothing is lost,
+and nobody waits for one that does not read."""
+
+import pytest
+
+from grapevine.link import BACKLOG
+from grapevine.voidphone import news
+from grapevine.voidphone.messages import Announce, PeerNotification, Ping, Validation
+from grapevine.voidphone.relay import CLIENT_WAIT, PIECE, PIECES
+from tests.tools.voidphone import TYPE, ModuleScene, hear_next
+
+MIB = 1 << 20
+SIZE = 8_000  # bytes of data of a message
+BUFFER = 64 << 10  # bytes that kernels keep
+
+
+def numbered(kind, count: int, size: int = SIZE, first: int = 0) -> list:
+    made = []
+    for number in range(first, first + count):
+        data = number.to_bytes(4, "big") + bytes(size - 4)
+        made.append(Announce(0, TYPE, data) if kind is Announce
+                    else PeerNotification(1, 7, TYPE, data))
+    return made
+
+
+def numbers(values: list) -> list[int]:
+    return [int.from_bytes(value.data[:4], "big") for value in values if hasattr(value, "data")]
+
+
+def waiting_for(scene: ModuleScene) -> int:
+    return max(len(link.waiting) for link in scene.node.links)
+
+
+class Reader:
+    """An end that reads so many bytes a second, in sips; `most` is what waited for anybody."""
+
+    def __init__(self, end, rate: float):
+        self.end, self.scene, self._rate = end, end.scene, rate
+        self.heard, self.most = [], 0
+        end.stop_reading()
+
+    def read(self, seconds: float) -> list[int]:
+        """Read for some seconds; return the numbers of all so far."""
+        pause = BUFFER / self._rate  # a sip is what the kernel keeps
+        for _ in range(max(1, int(seconds / pause))):
+            self.scene.run(pause)
+            self.most = max(self.most, waiting_for(self.scene))
+            self.end.read_on()
+            self.end.stop_reading()
+            self.heard += self.end.lines
+            self.end.lines.clear()
+        return numbers(self.heard)
+
+
+def stage(clients: int = 1, peers: int = 1, **keys):
+    scene = ModuleScene(**{"degree": 20, "min_degree": 1, "max_connections": 40,
+                           "patience": 60.0, "buffer": BUFFER} | keys)
+    return (scene, scene.client(), *[scene.client(TYPE) for _ in range(clients)],
+            *[scene.neighbour() for _ in range(peers)])
+
+
+@pytest.mark.parametrize("who", ["client", "neighbour"])
+def test_an_announcer_waits_for_those_who_read_slowly_and_nothing_is_lost(who):
+    scene, announcer, slow = stage(1, 0) if who == "client" else stage(0, 1)
+    total = 1_500  # 12 MB
+    announcer.say(*numbered(Announce, total))
+    reader = Reader(slow, 2e6)
+    assert reader.read(8.0) == list(range(total))
+    assert MIB < reader.most < 1.5 * MIB and slow.closed is None
+
+
+def test_a_client_that_never_reads_delays_nobody_and_is_dropped():
+    scene, announcer, never, other = stage(2, 0)
+    never.stop_reading()
+    announcer.say(*numbered(Announce, 1_500))
+    seen = numbers(other.hear_all(30.0))
+    assert seen == list(range(1_500))
+    assert scene.count("subscriptions") == 1
+    assert scene.events("refused:")[0].endswith(":backlog overflow")
+
+
+def test_a_held_announcer_is_not_blamed_for_its_unfinished_message():
+    scene, announcer, slow = stage(1, 0)
+    announcer.say(*numbered(Announce, 60, size=60_000))  # 3.6 MB
+    reader = Reader(slow, 0.1e6)  # so it takes longer than a message may
+    assert reader.read(45.0) == list(range(60))
+    assert scene.events("refused:") == []
+
+
+@pytest.mark.parametrize("rate", [1e6, 6e6])
+def test_a_client_that_takes_less_than_a_neighbour_brings_is_not_cut_off(rate):
+    scene, _, client, peer = stage()
+    total = 1_500
+    peer.say(*numbered(PeerNotification, total))
+    reader = Reader(client, rate)
+    assert reader.read(13e6 / rate) == list(range(total))
+    assert MIB < reader.most < 3 * MIB and scene.events("refused:") == []
+
+
+def test_nor_is_it_by_twenty_neighbours_at_once():
+    scene, _, client, *peers = stage(1, 20)
+    for at, peer in enumerate(peers):
+        peer.say(*numbered(PeerNotification, 100, first=100 * at))
+    reader = Reader(client, 4e6)
+    assert sorted(reader.read(6.0)) == list(range(2_000))
+    assert reader.most < 4 * MIB and client.closed is None
+
+
+def test_a_client_that_reads_very_slowly_stops_neighbours_but_for_a_piece_at_a_time():
+    scene, _, client, *peers = stage(1, 4)
+    for at, peer in enumerate(peers):
+        peer.say(*numbered(PeerNotification, 500, first=500 * at))
+    reader = Reader(client, 0.02e6)
+    reader.read(5.0)
+    before = waiting_for(scene)
+    reader.read(12.0)
+    assert 0 < waiting_for(scene) - before < 12.0 * 4 * PIECE / CLIENT_WAIT
+    assert PIECES * PIECE == MIB // 2 and CLIENT_WAIT == 4.0
+
+
+def test_a_client_that_never_reads_keeps_no_neighbour_waiting_for_long():
+    scene, _, never, reader, peer = stage(2)
+    never.stop_reading()
+    peer.say(*numbered(PeerNotification, 1_500))
+    assert numbers(reader.hear_all(60.0)) == list(range(1_500))
+    assert scene.count("subscriptions") == 1
+
+
+def test_a_neighbour_that_is_not_read_for_that_is_no_silent_one():
+    """It says PING, but behind what waits; and a liveness interval is shorter than the wait."""
+    scene, _, client, peer = stage(liveness=1.0)
+    peer.say(*numbered(PeerNotification, 2_000), Ping())
+    reader = Reader(client, 0.1e6)
+    reader.read(20.0)
+    assert scene.neighbours() == {str(peer.machine.address)}
+    assert waiting_for(scene) > MIB
+
+
+def test_a_neighbour_that_hardly_reads_keeps_no_announcer_waiting_for_long():
+    scene, announcer, listener, slow = stage()
+    reader = Reader(slow, 0.1e6)
+    announcer.say(*[Announce(0, TYPE + 1, bytes(60_000))] * 40)
+    reader.read(1.0)
+    begun = scene.now
+    announcer.say(*[Announce(0, TYPE, b"%d" % number) for number in range(640)])
+    seen = []
+    while len(seen) < 640:
+        reader.read(0.7)
+        seen += listener.hear_all(0.001)
+        assert scene.now < begun + 60.0
+    assert [int(value.data) for value in seen] == list(range(640))
+    assert slow.closed is None
+
+
+def test_much_that_is_validated_at_once_reaches_a_neighbour_that_reads():
+    scene, announcer, client, peer = stage(buffer=256 << 10)
+    announcer.say(*numbered(Announce, 250, size=60_000))  # 15 MB, more than may wait
+    told = client.hear_all(5.0)
+    assert 250 * 60_000 > BACKLOG
+    client.say(*[Validation(value.id, 1) for value in told])
+    assert numbers([value for value in peer.hear_all(5.0)
+                    if isinstance(value, PeerNotification)]) == list(range(250))
+    assert scene.neighbours() == {str(peer.machine.address)}
+
+
+def test_an_announcer_waits_for_clients_that_validate_but_are_far_behind(monkeypatch):
+    monkeypatch.setattr(news, "WAITING", 400)
+    scene, announcer, client = stage(1, 0)
+    announcer.say(*[Announce(0, TYPE, b"%d" % number) for number in range(2_000)])
+    for number in range(2_000):  # slower than they are announced
+        told = client.told()
+        assert int(told.data) == number
+        client.validate(told)
+    scene.run(0.1)
+    assert scene.count(news.CROWDED_OUT) == scene.count("messages that wait for validation") == 0
+
+
+def test_who_never_validates_holds_up_announcements_of_no_other_type():
+    scene, announcer, peer = stage(0, 1, patience=2.0)
+    scene.client(TYPE + 1)  # it never validates
+    good = scene.client(TYPE)
+    for number in range(60):
+        peer.bring(b"%d" % number, number=number, data_type=TYPE + 1)
+        peer.bring(b"%d" % number, number=number)
+        good.validate(good.told())
+        scene.run(0.05)
+    announcer.announce(b"soon")
+    assert good.told(0.1).data == b"soon"
+    announcer.announce(b"soon, too")
+    assert good.told(0.1).data == b"soon, too"
+    assert hear_next([peer], announcer)
