@@ -11,10 +11,9 @@ from typing import NamedTuple
 from grapevine.addresses import Address, address_of, can_be_dialled
 from grapevine.settings import typed_lines
 
-SECTION = "gossip"
 MOST_NEIGHBOURS = 10_000  # a 505 (peer response) has room for 10,921 addresses
 _DIGITS = re.compile("[0-9]{1,20}")
-_ENTRY = re.compile(r"([^=:]+?)\s*(?:[=:]\s*(.*))?")
+_ENTRY = re.compile(r"([^=:]+?)\s*[=:]\s*(.*)")
 
 
 class Config(NamedTuple):
@@ -54,24 +53,22 @@ def parse_ini(data: bytes) -> Config:
 
 def _section_of(data: bytes) -> dict[str, str]:
     """Return keys and values of the section [gossip]. ValueError if there is none."""
-    sections: dict[str, dict[str, str]] = {"": {}}
-    name = ""
+    sections, name = {"": {}}, ""
     for _, line in typed_lines(data, errors="replace"):  # other programs may err
         if header := re.match(r"\[(.+)\]", line):
             name = header[1]
             sections.setdefault(name, {})
         elif line[0] not in ";#" and (entry := _ENTRY.fullmatch(line)):
-            sections[name][entry[1].lower()] = entry[2] or ""
-    if SECTION not in sections:
-        raise ValueError(f"no section [{SECTION}]")
-    return sections[SECTION]
+            sections[name][entry[1].lower()] = entry[2].strip('"')
+    if "gossip" not in sections:
+        raise ValueError("no section [gossip]")
+    return sections["gossip"]
 
 
 def _value(section: dict[str, str], key: str, expected: str, usual: int | str = "") -> str:
-    value = section.get(key, str(usual)).strip('"')
-    if not value:
-        raise ValueError(f"{key} is missing; expected is {expected}")
-    return value
+    if value := section.get(key, str(usual)):
+        return value
+    raise ValueError(f"{key} is missing; expected is {expected}")
 
 
 def _number(section: dict[str, str], key: str, low: int, high: int, usual: int | str = "") -> int:

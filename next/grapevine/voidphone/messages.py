@@ -39,23 +39,20 @@ ENDPOINTS = (lambda addresses: b"".join(map(_endpoint, addresses)),
              lambda tail: tuple([_address(*pair) for pair in _ENDPOINT.iter_unpack(tail)]), None)
 
 
-def _declare(number: int, kind: str, numbers: str, fields: str, tail: tuple = (None, None, 0)):
+def _declare(number: int, kind: str, numbers: str, fields: str, tail: tuple = ()):
     """Declare a message: a named tuple with `pack`. `numbers` is the struct format of its fields
     without the `tail`; in it `x` is a reserved byte, sent as 0 and ignored."""
     head, body = struct.Struct(f">HH{numbers}"), struct.Struct(f">{numbers}")
-    write, read, tail_size = tail
+    write, read, tail_size = tail or (None, None, 0)
     cls = collections.namedtuple(kind.title().replace("_", ""), fields)
 
     def pack(self) -> bytes:
-        if write is None:
-            return head.pack(head.size, number, *self)
-        rest = write(self[-1])
-        return head.pack(head.size + len(rest), number, *self[:-1]) + rest
+        rest = write(self[-1]) if write else b""
+        return head.pack(head.size + len(rest), number, *(self[:-1] if write else self)) + rest
 
     def read_all(message: bytes):
-        if read is None:
-            return cls(*body.unpack(message[HEADER:]))
-        return cls(*body.unpack_from(message, HEADER), read(message[head.size:]))
+        tail = (read(message[head.size:]),) if read else ()
+        return cls(*body.unpack_from(message, HEADER), *tail)
 
     cls.pack = pack
     _KINDS[number] = kind, read_all, None if tail_size is None else head.size + tail_size
@@ -68,7 +65,6 @@ Announce = _declare(500, "announce", "BxH", "ttl data_type data", DATA)
 Notify = _declare(501, "notify", "xxH", "data_type")
 Notification = _declare(502, "notification", "HH", "id data_type data", DATA)
 Validation = _declare(503, "validation", "HH", "id flags")
-
 PeerRequest = _declare(504, "peer_request", "", "")
 PeerResponse = _declare(505, "peer_response", "", "addresses", ENDPOINTS)
 VerificationRequest = _declare(506, "verification_request", "Q", "nonce")
@@ -102,18 +98,16 @@ def cut(data: bytes) -> tuple[list[bytes], bytes]:
 
 def _kind_of(message: bytes) -> tuple | None:
     """Return what its header says; None if that has not come. ProtocolError if it is wrong."""
-    size = int.from_bytes(message[:2], "big")
+    size, number = int.from_bytes(message[:2], "big"), int.from_bytes(message[2:4], "big")
     if len(message) >= 2 and size < HEADER:
         raise ProtocolError(f"message of {size} bytes")
     if len(message) < HEADER:
         return None
-    number = message[2] << 8 | message[3]
     if number not in _KINDS:
         raise ProtocolError(f"unknown type {number}")
-    found = _KINDS[number]
-    if found[2] not in (None, size):
+    if _KINDS[number][2] not in (None, size):
         raise ProtocolError(f"message {number} of {size} bytes")
-    return found
+    return _KINDS[number]
 
 
 def parse(message: bytes) -> tuple[str, tuple]:
@@ -122,5 +116,5 @@ def parse(message: bytes) -> tuple[str, tuple]:
     try:
         return kind, read(message)
     except struct.error:
-        raise ProtocolError(f"message {message[2] << 8 | message[3]} of {len(message)} bytes"
-                            ) from None
+        number = int.from_bytes(message[2:4], "big")
+        raise ProtocolError(f"message {number} of {len(message)} bytes") from None

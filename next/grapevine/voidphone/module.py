@@ -4,7 +4,6 @@ A module that dials says HELLO, does a proof of work, and is welcomed with the a
 neighbours. Then it is dialled back, and told HELLO: if it gives work in reply, it is proven to be
 at the address that it named; this work is not done. For a module that did not accept our work, or
 hung up, none is done for a while, because an attacker could have us work for nothing for ever.
-view.py has the neighbours and known addresses, relay.py the news.
 """
 
 import collections
@@ -12,17 +11,17 @@ import math
 
 from grapevine.addresses import Address
 from grapevine.link import OVERFLOW, Link
-from grapevine.node import END, SHORT, UNIDENTIFIED, UP, Node
+from grapevine.node import END, SHORT, UNIDENTIFIED, UP
 from grapevine.settings import Settings
 from grapevine.tools import Backoff, Budget, ProtocolError, Recent
 from grapevine.voidphone import messages
 from grapevine.voidphone.ini import Config
 from grapevine.voidphone.messages import (
-    Hello, PeerNotification, PeerRequest, PeerResponse, Ping, Push, VerificationRequest,
-    VerificationResponse)
-from grapevine.voidphone.relay import ALONE, Outbox, Relay
+    Hello, PeerRequest, PeerResponse, Ping, Push, VerificationRequest, VerificationResponse)
+from grapevine.voidphone.news import Memory
+from grapevine.voidphone.relay import ALONE, Relay, RelayLink
 from grapevine.voidphone.view import View
-from grapevine.voidphone.work import SLOT, Search, begin_search, is_work
+from grapevine.voidphone.work import Search, is_work
 
 # Roles of a link, as `refused:` lines show them.
 CLIENT = "a module"
@@ -38,6 +37,7 @@ PEERS, API = 0, 1  # the doors
 MESSAGE_LIMIT = 20.0  # seconds from the first byte of a message to its last
 HELLO_LIMIT = 10.0  # seconds to wait for HELLO, and for replies to our HELLO and our work
 WORK_LIMIT = 300.0  # seconds from a module's HELLO to the end of its work
+SLOT = 60.0  # seconds in which HELLO said again is given no other nonce
 BACK_LIMIT, BACK_DIALS = 2.0, 64  # seconds to answer when it is dialled back; dials at once
 REST, LEFT_ALONE = 0.5, 60.0  # seconds without work for a module that hung up, doubled each time;
 # for one that did not accept our work
@@ -50,12 +50,10 @@ READ_A_SECOND = 50  # PUSHes, and requests for addresses, that are read of one l
 SILENT_ROUNDS = 3  # liveness intervals without a message after which a neighbour is gone
 SHOWN = ("degree", "min_degree", "max_connections", "cache_size", "pow_bits", "p2p_ttl",
          "liveness_interval")  # in the output file
-SAID_AGAIN, WITHHELD = "HELLOs said again", "verdicts withheld, being late"  # counters
+PING = {"ping": "on_ping"}
 
 
-class ModuleLink(Link):
-    """A connection that carries binary messages."""
-
+class ModuleLink(RelayLink):
     def __init__(self, role: str, peer: Address | None, remote: Address | None, connection=None):
         super().__init__(role, peer, remote, connection)
         self.hello: Address | None = None  # the address in the other end's HELLO
@@ -63,41 +61,36 @@ class ModuleLink(Link):
         self.is_asked = False  # for addresses, and has not answered
         self.pushes = Budget(READ_A_SECOND, READ_A_SECOND)
         self.requests = Budget(READ_A_SECOND, READ_A_SECOND)
-        self.alone: Budget | None = None  # of a client: messages that go out in a `send` each
-        self.free = 0  # bytes that may come before a look whether it has to wait for others
 
 
-class GossipModule(Node):
+class GossipModule(Relay):
     """A gossip module, known by its peer-to-peer address."""
 
     kind = "module"
     LINK = ModuleLink
     CROWD = {UNIDENTIFIED, STRANGER, CHALLENGED}
-    PING = {"ping": "on_ping"}
     ANSWERS = {
         CLIENT: {"announce": "on_announce", "notify": "on_notify", "validation": "on_validation",
                  END: "client_ended"},
-        STRANGER: {"hello": "on_hello", **PING},
-        CHALLENGED: {"hello": "on_hello", "verification_response": "on_work", **PING},
-        DIALLED: {UP: "say_hello", "verification_request": "on_challenge", END: "dial_ended",
-                  **PING},
-        WORKED_FOR: {END: "work_ended", **PING},
-        ANSWERED: {"peer_response": "on_welcome", END: "work_ended", **PING},
-        NEIGHBOUR: {"peer_request": "on_peer_request", "peer_response": "on_peer_response",
-                    "push": "on_push", "peer_notification": "on_peer_notification",
-                    END: "neighbour_ended", **PING},
-        DIALLED_BACK: {UP: "say_hello", "verification_request": "on_proof", **PING},
+        STRANGER: PING | {"hello": "on_hello"},
+        CHALLENGED: PING | {"hello": "on_hello", "verification_response": "on_work"},
+        DIALLED: PING | {UP: "say_hello", "verification_request": "on_challenge",
+                         END: "dial_ended"},
+        WORKED_FOR: PING | {END: "work_ended"},
+        ANSWERED: PING | {"peer_response": "on_welcome", END: "work_ended"},
+        NEIGHBOUR: PING | {"peer_request": "on_peer_request", "peer_response": "on_peer_response",
+                           "push": "on_push", "peer_notification": "on_peer_notification",
+                           END: "neighbour_ended"},
+        DIALLED_BACK: PING | {UP: "say_hello", "verification_request": "on_proof"},
     }
+    parse = staticmethod(messages.parse)
 
     def __init__(self, config: Config, settings: Settings, output, world,
                  patience: float = 5.0, memory: float = 60.0):
         """Wait `patience` seconds for a validation, remember news `memory` seconds."""
-        super().__init__(config.p2p_address, settings, output, world)
-        self.config = config
-        self.counters: collections.Counter = collections.Counter()
-        self.outbox = Outbox(output, self.now)
-        self.view = View(config, self.rng)
-        self.relay = Relay(self, patience, memory)
+        super().__init__(config.p2p_address, settings, output, world, patience,
+                         Memory(memory, config.cache_size))
+        self.config, self.view = config, View(config, self.rng)
         self._retry = Backoff(RETRY_FIRST, RETRY_LAST)  # of dials for a first neighbour
         # dials of the bootstrapper beside neighbours, ever rarer, because it may have no place
         self._again = Backoff(settings.liveness_interval, AGAIN_LAST)
@@ -111,7 +104,7 @@ class GossipModule(Node):
 
     def start(self) -> None:
         """Listen, and begin all duties. The API comes last, so that it finds a whole module."""
-        self.relay.start()
+        super().start()
         self.keep("liveness", self.check_liveness, self.settings.liveness_interval)
         self.membership = self.keep("membership", self.look_for_neighbours)
         self._working = self.keep("work", self.work, math.inf)
@@ -119,8 +112,6 @@ class GossipModule(Node):
         self.world.listen(self.accept_client, API)
 
     # Links and messages.
-
-    parse = staticmethod(messages.parse)
 
     def accepted(self, connection, remote: Address) -> Link:
         """Take a stranger, which has to say HELLO in time."""
@@ -145,16 +136,9 @@ class GossipModule(Node):
         return found
 
     def overdue(self, link: Link) -> None:
-        is_within = link.rest and link.role in (CLIENT, NEIGHBOUR)
+        is_within = link.role in (CLIENT, NEIGHBOUR)
         self.refuse(link, "a message was not finished in time" if is_within
                     else "nothing valid came in time")
-
-    def handle(self, link: Link, frames: list[bytes]) -> None:
-        """Handle messages that came together, and send their effects together."""
-        try:
-            super().handle(link, frames)
-        finally:
-            self.outbox.send()
 
     def handle_one(self, link: Link, frame: bytes) -> None:
         kind, values = self.parse(frame)
@@ -168,23 +152,35 @@ class GossipModule(Node):
 
     def check_liveness(self, now: float) -> float:
         """Drop silent neighbours, PING the others; return the next time."""
-        interval = self.settings.liveness_interval
-        for link in self.view.links():
+        for link in self.neighbours():
             if link.is_held:
                 link.heard = now  # it is not silent, but not read
-            is_silent = now - link.heard > SILENT_ROUNDS * interval
-            if is_silent and not self.is_late():
+            silence = now - link.heard
+            if silence > SILENT_ROUNDS * self.settings.liveness_interval and not self.is_late():
                 link.close("silent")
             else:
-                self.counters[WITHHELD] += is_silent
                 link.send(Ping().pack())
-        return now + interval
+        return now + self.settings.liveness_interval
+
+    def neighbours(self) -> list[Link]:
+        return list(self.view.links.values())
+
+    def client_ended(self, link: Link, error: OSError | None) -> None:
+        self.relay_ended(link)
+        if link.closed == OVERFLOW:
+            self.write_refusal(link.remote, OVERFLOW)
+
+    def ended(self, link: Link, reason: str, error: OSError | None = None) -> None:
+        is_cut_short = link.rest and link.closed is None
+        super().ended(link, reason, error)
+        if is_cut_short:
+            self.write_refusal(link.peer or link.remote, "the stream ended inside a message")
 
     # Whom to dial.
 
     def look_for_neighbours(self, now: float) -> float:
         """Dial and ask for addresses if neighbours are few; return the next time."""
-        links = self.view.links()
+        links = self.neighbours()
         if links:
             self._retry.reset()
         if not self.view.lacks_neighbours():
@@ -205,10 +201,10 @@ class GossipModule(Node):
     def _look_after_bootstrapper(self, now: float) -> float:
         """Dial it while a place is free: it may have started again, and knows nobody."""
         bootstrapper = self.config.bootstrapper
-        if bootstrapper is None or bootstrapper in self.view.rows:
+        if bootstrapper is None or bootstrapper in self.view.links:
             self._again.reset()
             return math.inf
-        if len(self.view.rows) >= self.config.degree:
+        if len(self.view.links) >= self.config.degree:
             return math.inf
         if self.is_left_alone(bootstrapper):
             return now + REST
@@ -239,8 +235,7 @@ class GossipModule(Node):
         if rest is None or now > rest.due + LEFT_ALONE:
             rest = Backoff(REST, LEFT_ALONE)
         rest.failed(now)
-        if has_refused:
-            rest.due = now + LEFT_ALONE
+        rest.due = now + LEFT_ALONE if has_refused else rest.due
         self._rests[peer] = rest
 
     # The handshake of a module that dials us.
@@ -255,7 +250,7 @@ class GossipModule(Node):
             raise ProtocolError(f"HELLO with another address, {address}")
         slot = self.now() // SLOT
         if slot in link.nonces:
-            self.counters[SAID_AGAIN] += 1
+            self.counters["HELLOs said again"] += 1
             return
         if link.hello is None:
             self.expect(link, WORK_LIMIT)
@@ -271,8 +266,7 @@ class GossipModule(Node):
             raise ProtocolError("work for a nonce that is not this connection's, or too old")
         if not is_work(nonce, challenge, self.config.pow_bits):
             raise ProtocolError("the work is not done")
-        view = self.view.addresses(but=peer)
-        link.peer = peer
+        link.peer, view = peer, self.view.addresses(but=peer)
         if not self.view.is_better(peer, is_dialled=False):
             self.refuse(link, "duplicate")
             return
@@ -280,13 +274,8 @@ class GossipModule(Node):
         link.send(PeerResponse(view).pack())
         self.view.pushed(peer, self.now())  # so that an echo is no news
         self.tell_others(link, Push(self.config.p2p_ttl, peer))
-        if not self.view.rows[peer].is_proven:
-            self._dial_back(peer)
-
-    def _dial_back(self, peer: Address) -> None:
-        """Dial a neighbour that dialled us, to prove its address."""
-        dialled = [link.peer for link in self.links if link.role == DIALLED_BACK]
-        if peer not in dialled and len(dialled) < BACK_DIALS:
+        dialled = [other.peer for other in self.links if other.role == DIALLED_BACK]
+        if not link.is_proven and peer not in dialled and len(dialled) < BACK_DIALS:
             self.dial(DIALLED_BACK, peer, BACK_LIMIT)
 
     def on_proof(self, link: Link, nonce: int) -> None:
@@ -313,12 +302,10 @@ class GossipModule(Node):
                 return math.inf
             link, nonce = self._to_do.popleft()
             if link.closed is None:
-                self._search = link, begin_search(nonce, self.config.pow_bits)
+                self._search = link, Search(nonce, self.config.pow_bits)
             return now
         link, search = self._search
-        if link.closed is None and not search.is_over:
-            search.look()
-        if link.closed is None and not search.is_over:
+        if link.closed is None and not search.is_over():
             return now + search.pause
         search.stop()
         self._search = None
@@ -348,42 +335,49 @@ class GossipModule(Node):
     def work_ended(self, link: Link, error: OSError | None) -> None:
         """Leave a module alone that refused our work, or hung up during it."""
         self.view.end_dial(link.peer)
-        if link.peer in self.view.rows:
-            return  # it has dialled sooner
-        has_refused = link.role == ANSWERED
-        if has_refused:
-            self.write_refusal(link.peer, "it did not take our work: has it more pow_bits?")
-        self.leave_alone(link.peer, has_refused)
+        if link.peer not in self.view.links:  # else it has dialled sooner
+            has_refused = link.role == ANSWERED
+            if has_refused:
+                self.write_refusal(link.peer, "it did not take our work: has it more pow_bits?")
+            self.leave_alone(link.peer, has_refused)
 
     # Neighbours.
 
     def welcome(self, link: Link, peer: Address, is_dialled: bool) -> None:
         """Make a verified module a neighbour, in place of another if there are too many."""
         self.trust(link, NEIGHBOUR, peer)
-        if (before := self.view.rows.get(peer)) is not None:
-            self.later(OVERLAP, before.link.close, "replaced")
+        if (before := self.view.links.get(peer)) is not None:
+            self.later(OVERLAP, before.close, "replaced")
             self.output.write(f"disconnected:{peer}:replaced")
         surplus = self.view.enter(peer, link, is_dialled)
         self.output.write(f"connected:{peer}")
         if surplus is None:
             self.output.write(self.degree())
         else:
-            self.view.rows[surplus].link.close("one too many")
-            self.forget(surplus, "one too many")
+            self.view.links[surplus].close("one too many")
+            self.unlink(surplus, "one too many")
         self.membership.hurry()
 
-    def forget(self, peer: Address, reason: str) -> None:
+    def unlink(self, peer: Address, reason: str) -> None:
         """A module is a neighbour no more."""
         self.view.remove(peer)
         self.output.write(f"disconnected:{peer}:{reason}", self.degree())
 
     def degree(self) -> str:
-        return f"degree:{self.address}=>{len(self.view.rows)}"
+        return f"degree:{self.address}=>{len(self.view.links)}"
+
+    def neighbour_ended(self, link: Link, error: OSError | None) -> None:
+        self.relay_ended(link)
+        if self.view.links.get(link.peer) is link:
+            if link.is_dialled:
+                self.leave_alone(link.peer)
+            self.unlink(link.peer, link.closed)
+            self.membership.hurry()
 
     def tell_others(self, link: Link, message) -> None:
         """Send a message to all neighbours except over this link."""
-        self.outbox.add([other for other in self.view.links() if other is not link],
-                        message.pack())
+        others = [other for other in self.neighbours() if other is not link]
+        self.outbox.add(others, message.pack())
 
     def on_peer_request(self, link: Link) -> None:
         if link.requests.spend(1, self.now()):  # a neighbour asks again when it has an answer
@@ -407,41 +401,7 @@ class GossipModule(Node):
             if ttl > 0:
                 self.tell_others(link, Push(ttl, address))
 
-    def neighbour_ended(self, link: Link, error: OSError | None) -> None:
-        self.relay.ended(link)
-        row = self.view.rows.get(link.peer)
-        if row is not None and row.link is link:
-            if row.is_dialled:
-                self.leave_alone(link.peer)
-            self.forget(link.peer, link.closed)
-            self.membership.hurry()
-
-    # News, which are the relay's.
-
-    def on_announce(self, link: Link, ttl: int, data_type: int, data: bytes) -> None:
-        self.relay.announced(link, ttl, data_type, data)
-
-    def on_notify(self, link: Link, data_type: int) -> None:
-        self.relay.subscribed(link, data_type)
-
-    def on_validation(self, link: Link, number: int, flags: int) -> None:
-        self.relay.validated(link, number, flags)
-
-    def on_peer_notification(self, link: Link, *values) -> None:
-        self.relay.heard(link, PeerNotification(*values))
-
-    def client_ended(self, link: Link, error: OSError | None) -> None:
-        self.relay.ended(link)
-        if link.closed == OVERFLOW:
-            self.write_refusal(link.remote, OVERFLOW)
-
     # The end.
-
-    def ended(self, link: Link, reason: str, error: OSError | None = None) -> None:
-        is_cut_short = link.rest and link.closed is None
-        super().ended(link, reason, error)
-        if is_cut_short:
-            self.write_refusal(link.peer or link.remote, "the stream ended inside a message")
 
     def stop(self, reason: str) -> None:
         """End the module. Its counts come before the last event."""
@@ -454,6 +414,5 @@ class GossipModule(Node):
         super().stop(reason)
 
     def status(self) -> dict[str, object]:
-        return {"address": self.address, "neighbours": len(self.view.rows),
-                "known addresses": len(self.view.known()), **self.relay.status(),
-                **self.counters, "lines lost": self.output.lost}
+        return {"address": self.address, "neighbours": len(self.view.links),
+                "known addresses": len(self.view.known()), **super().status()}

@@ -3,7 +3,7 @@
 import collections
 import itertools
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from grapevine.voidphone.messages import PeerNotification
@@ -37,8 +37,7 @@ class Memory(collections.OrderedDict):
 
     def __init__(self, seconds: float, most: int):
         super().__init__()
-        self._seconds = seconds
-        self._most = max(most, REMEMBERED)
+        self._seconds, self._most = seconds, max(most, REMEMBERED)
         self.forgotten = 0  # before their time
 
     def add(self, item: Item, now: float) -> bool:
@@ -71,56 +70,55 @@ class News:
 class Shelf(collections.OrderedDict):
     """The news of some seconds by number, the oldest first."""
 
-    def __init__(self, seconds: float, overhead: int = 0):
+    def __init__(self, seconds: float, most_bytes: int, overhead: int = 0):
         super().__init__()
-        self._seconds = seconds
+        self._seconds, self._most_bytes = seconds, most_bytes
         self._overhead = overhead  # bytes that each counts for besides its data
         self._of_type: dict[int, dict[int, News]] = {}  # type -> number -> news; none is empty
-        self._bytes: collections.Counter = collections.Counter()  # by type, and of all as None
+        self.bytes: collections.Counter = collections.Counter()  # by type, and of all as None
 
     def put(self, news: News) -> None:
         data_type = news.message.data_type
         self[news.number] = self._of_type.setdefault(data_type, {})[news.number] = news
-        self._count(news, 1)
+        for each in (data_type, None):
+            self.bytes[each] += self._overhead + len(news.message.data)
 
     def take(self, number: int) -> News:
         news = self.pop(number)
-        of_type = self._of_type[news.message.data_type]
-        del of_type[number]
-        if not of_type:
-            del self._of_type[news.message.data_type]
-        self._count(news, -1)
+        data_type = news.message.data_type
+        for each in (data_type, None):
+            self.bytes[each] -= self._overhead + len(news.message.data)
+        del self._of_type[data_type][number]
+        if not self._of_type[data_type]:
+            del self._of_type[data_type], self.bytes[data_type]
         return news
-
-    def _count(self, news: News, sign: int) -> None:
-        size = sign * (self._overhead + len(news.message.data))
-        self._bytes[None] += size
-        self._bytes[news.message.data_type] += size
-        if not self._bytes[news.message.data_type]:
-            del self._bytes[news.message.data_type]
 
     def of_type(self, data_type: int, now: float) -> list[News]:
         return [news for news in self._of_type.get(data_type, {}).values()
                 if news.came + self._seconds > now]
 
-    def share(self, data_type: int) -> tuple[News | None, int, int]:
-        """Return the oldest news of a type, and how many and how many bytes these news are."""
+    def share(self, data_type: int) -> tuple[News | None, int]:
+        """Return the oldest news of a type, and how many these are."""
         of_type = self._of_type.get(data_type, {})
-        return next(iter(of_type.values()), None), len(of_type), self._bytes[data_type]
+        return next(iter(of_type.values()), None), len(of_type)
 
     def due(self) -> float:
         """Return when the oldest expires, or infinity."""
         return next(iter(self.values())).came + self._seconds if self else math.inf
 
-    def expire(self, now: float) -> Iterator[News]:
+    def expire(self, now: float) -> list[News]:
         """Take out the oldest while it has expired."""
+        taken = []
         while self.due() <= now:
-            yield self.take(next(iter(self)))
+            taken.append(self.take(next(iter(self))))
+        return taken
 
-    def shrink(self, most_bytes: int, most: float = math.inf) -> Iterator[News]:
-        """Take out the oldest while there are more bytes or news."""
-        while self._bytes[None] > most_bytes or len(self) > most:
-            yield self.take(next(iter(self)))
+    def shrink(self, most: float = math.inf) -> list[News]:
+        """Take out the oldest while there are more news, or too many bytes."""
+        taken = []
+        while len(self) > most or self.bytes[None] > self._most_bytes:
+            taken.append(self.take(next(iter(self))))
+        return taken
 
 
 class Pending:
@@ -131,10 +129,10 @@ class Pending:
 
     def __init__(self, rng, patience: float):
         self._rng, self._patience = rng, patience
-        self._waiting = Shelf(patience)
+        self._waiting = Shelf(patience, WAITING_BYTES)
         self._of_item: dict[Item, News] = {}  # what waits
-        self._kept = Shelf(KEPT_FOR, OVERHEAD)
-        self._unwanted = Shelf(KEPT_FOR, OVERHEAD)  # as they came: their numbers are no ids
+        self._kept = Shelf(KEPT_FOR, KEPT_BYTES, OVERHEAD)
+        self._unwanted = Shelf(KEPT_FOR, KEPT_BYTES, OVERHEAD)  # as they came: numbers are no ids
         self._numbers = itertools.count()
         self.dropped: collections.Counter = collections.Counter()  # since the start, by reason
 
@@ -147,10 +145,10 @@ class Pending:
         if notified:
             self._of_item[item] = news
             self._waiting.put(news)
-            self._drop(self._waiting.shrink(WAITING_BYTES, WAITING), CROWDED_OUT)
+            self._drop(self._waiting.shrink(WAITING), CROWDED_OUT)
         else:
             self._kept.put(news)
-        self._drop(self._kept.shrink(KEPT_BYTES, WAITING - len(self._waiting)))
+        self._kept.shrink(WAITING - len(self._waiting))
         return news
 
     def join(self, data_type: int, link, now: float) -> list[tuple[int, Item]]:
@@ -171,12 +169,12 @@ class Pending:
     def add_unwanted(self, message: PeerNotification, sender, now: float) -> None:
         """Keep a message that nobody wants."""
         self._unwanted.put(News(next(self._numbers), message, None, sender, (), now))
-        self._drop(self._unwanted.shrink(KEPT_BYTES), UNWANTED)
+        self._drop(self._unwanted.shrink(), UNWANTED)
 
     def take_unwanted(self, data_type: int, now: float) -> list[tuple]:
         """Take out the unwanted messages of a type, the oldest first, as (sender, message)."""
-        taken = [self._unwanted.take(news.number) for news in self._unwanted.of_type(data_type, now)]
-        return [(*news.senders, news.message) for news in taken]
+        return [(*self._unwanted.take(news.number).senders, news.message)
+                for news in self._unwanted.of_type(data_type, now)]
 
     def copy(self, item: Item, sender, ttl: int) -> bool:
         """Merge a copy into the waiting message. Return False if none waits."""
@@ -197,14 +195,14 @@ class Pending:
         self._drop([self._waiting.take(number)])
         if is_valid:
             self._kept.put(news)
-            self._drop(self._kept.shrink(KEPT_BYTES))
+            self._kept.shrink()
         return news
 
     def expire(self, now: float) -> float:
         """Drop what has expired; return when to look again."""
         self._drop(self._waiting.expire(now), TOO_LATE)
         self._drop(self._unwanted.expire(now), UNWANTED)
-        self._drop(self._kept.expire(now))
+        self._kept.expire(now)
         return self.due()
 
     def due(self) -> float:
@@ -215,10 +213,10 @@ class Pending:
     def lag(self, data_type: int, now: float) -> float | None:
         """Return the age in seconds of the oldest message of a type, if clients are far behind with
         it. They are if it uses up half of the patience, the messages or the bytes."""
-        oldest, count, size = self._waiting.share(data_type)
+        oldest, count = self._waiting.share(data_type)
         age = now - oldest.came if oldest else 0.0
         is_behind = (age > self._patience / 2 or count > WAITING // 2
-                     or size > WAITING_BYTES // 2)
+                     or self._waiting.bytes[data_type] > WAITING_BYTES // 2)
         return age if is_behind else None
 
     def ended(self, link) -> None:
@@ -231,10 +229,10 @@ class Pending:
         """Return how many wait."""
         return len(self._waiting)
 
-    def _drop(self, dropped: Iterable[News], reason: str = "") -> None:
-        """Forget news that were taken out, and count them under the reason."""
+    def _drop(self, dropped: list[News], reason: str = "") -> None:
+        """Forget news that waited or came for nobody, and count them under the reason."""
         for news in dropped:
             if self._of_item.get(news.item) is news:  # else it was forgotten, and came again
                 del self._of_item[news.item]
-            if reason:
-                self.dropped[reason] += 1
+        if reason and dropped:
+            self.dropped[reason] += len(dropped)

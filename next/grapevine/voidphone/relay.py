@@ -1,9 +1,9 @@
-"""The relay, which forwards news of clients and neighbours.
+"""A node that forwards news of clients and neighbours; a subclass says who these are.
 
 News go to the clients that subscribed to their type. When one has called them valid, they go to the
 neighbours. Nobody waits: a link that brings more than others take is held, so that TCP slows its
 other end down. An announcer is held while clients read at all; a neighbour for some seconds at a
-time, because its PINGs have to be read; both for other neighbours two seconds at most, because
+time, because its PINGs have to be read; clients for slow neighbours two seconds at most, because
 nobody knows why these are slow.
 """
 
@@ -12,27 +12,37 @@ import functools
 import hashlib
 import math
 
+from grapevine.addresses import Address
 from grapevine.link import Link
+from grapevine.node import Node
+from grapevine.settings import Settings
 from grapevine.tools import Budget
-from grapevine.voidphone.messages import (
-    SPREADABLE, VALID, Notification, PeerNotification)
+from grapevine.voidphone.messages import SPREADABLE, VALID, Notification, PeerNotification
 from grapevine.voidphone.news import OVERHEAD, UNLIMITED, Item, Memory, News, Pending
 
-ALONE = 100  # messages a second to a client that go out in a `send` each, because several clients
-# take what `recv` returns for a single message
+ALONE = 100  # messages a second to a client that go out in a `send` each: several clients take what
+# `recv` returns for a single message
 DRAWS = 100  # random ids for repeated data; if none is free, nearly all 65,536 are in use
 CROWDED = 1 << 20  # bytes that wait for a link above which others wait for it
-READS, READS_SLOWLY = 1.0, 4.0  # seconds since it read something after which announcers, and
-# neighbours, wait for a client no longer
+READS, READS_SLOWLY = 1.0, 4.0  # seconds since it has read something, after which announcers (and
+# neighbours) wait for a client no longer
 NEIGHBOUR_WAIT = 2.0  # seconds at most that clients wait for neighbours
 CLIENT_WAIT = 4.0  # seconds, or half a liveness interval, that a neighbour waits for clients at once
 PIECE = 64 << 10  # bytes of news between two looks whether others keep up
 PIECES = 8  # a second that are taken from all neighbours together after waits in vain
-PORTION = 256 << 10  # bytes that a newcomer is told at once
-NEWCOMER_LOOK = 0.005  # seconds between two of them
+PORTION, PORTION_PAUSE = 256 << 10, 0.005  # bytes that a newcomer is told at once; seconds between
 STILL_VALIDATING = 1.0  # seconds without a validation after which announcers wait no longer
 TOO_OFTEN = "messages said so often that peers take them for old"  # counters
 OLD = "messages that were old"
+
+
+class RelayLink(Link):
+    """A connection of a client or a neighbour."""
+
+    def __init__(self, role: str, peer: Address | None, remote: Address | None, connection=None):
+        super().__init__(role, peer, remote, connection)
+        self.alone: Budget | None = None  # of a client: messages that go out in a `send` each
+        self.free = 0  # bytes that may come before a look whether it has to wait for others
 
 
 class Outbox:
@@ -62,42 +72,52 @@ class Outbox:
                 link.send(b"".join(parts[at:]))
 
 
-class Relay:
-    """Decides whether, when and where news are forwarded."""
+class Relay(Node):
+    LINK = RelayLink
 
-    def __init__(self, module, patience: float, memory: float):
-        self._module, self._outbox, self._counters = module, module.outbox, module.counters
+    def __init__(self, address: Address, settings: Settings, output, world, patience: float,
+                 memory: Memory):
+        """Wait `patience` seconds for a validation."""
+        super().__init__(address, settings, output, world)
+        self.outbox, self.counters = Outbox(output, self.now), collections.Counter()
+        self.memory, self.pending = memory, Pending(self.rng, patience)
         self._types: dict[Link, set[int]] = {}  # client -> its subscriptions
-        self.memory = Memory(memory, module.config.cache_size)
-        self.pending = Pending(module.rng, patience)
-        self._client_wait = min(CLIENT_WAIT, module.settings.liveness_interval / 2)
+        self._client_wait = min(CLIENT_WAIT, settings.liveness_interval / 2)
         self._pieces = Budget(PIECES, PIECES)
         self._validated_at: dict[int, float] = {}  # type -> when a client validated last
-        self._expiry = None  # the duty that drops what waits too long
 
     def start(self) -> None:
-        self._expiry = self._module.keep("validations", self.pending.expire, math.inf)
+        self._expiry = self.keep("validations", self.pending.expire, math.inf)
+
+    def neighbours(self) -> list[Link]:
+        raise NotImplementedError
 
     def subscribers(self, data_type: int, but: Link | None = None) -> list[Link]:
         return [link for link, types in self._types.items()
                 if data_type in types and link is not but]
 
+    def handle(self, link: Link, frames: list[bytes]) -> None:
+        """Handle messages that came together, and send their effects together."""
+        try:
+            super().handle(link, frames)
+        finally:
+            self.outbox.send()
+
     # What clients say.
 
-    def subscribed(self, link: Link, data_type: int) -> None:
+    def on_notify(self, link: Link, data_type: int) -> None:
         """Subscribe a client, and tell it recent news as fast as it reads."""
         types = self._types.setdefault(link, set())
         if data_type in types:
             return
         types.add(data_type)
-        now = self._module.now()
-        for sender, message in self.pending.take_unwanted(data_type, now):
+        for sender, message in self.pending.take_unwanted(data_type, self.now()):
             self._enter(sender, message, [link])  # as if it came now
-        if recent := self.pending.join(data_type, link, now):
+        if recent := self.pending.join(data_type, link, self.now()):
             self._tell_recent(link, collections.deque(recent))
 
     def _tell_recent(self, link: Link, recent: collections.deque) -> None:
-        """Tell a newcomer of news, a portion at a time. Those that are gone meanwhile, it misses."""
+        """Tell a newcomer of news, a portion at a time. It misses those that are gone meanwhile."""
         size = 0
         while recent and size < PORTION and link.takes():
             news = self.pending.find(*recent[0], link)
@@ -107,111 +127,73 @@ class Relay:
             if news is not None:
                 self._tell([link], news)
                 size += len(news.message.data) + OVERHEAD
-        self._outbox.send()
+        self.outbox.send()
         if recent and link.takes():
-            self._module.later(NEWCOMER_LOOK, self._tell_recent, link, recent)
+            self.later(PORTION_PAUSE, self._tell_recent, link, recent)
 
-    def announced(self, link: Link, ttl: int, data_type: int, data: bytes) -> None:
+    def on_announce(self, link: Link, ttl: int, data_type: int, data: bytes) -> None:
         """Tell other clients of an announcement. If none subscribed, forward it."""
         fits = len(data) <= SPREADABLE
         if not fits:
-            self._outbox.events.append(
+            self.outbox.events.append(
                 f"too long:{len(data)} bytes of type {data_type}, which peers cannot be sent")
-        item, now = self._new_item(data_type, data), self._module.now()
-        self._outbox.events.append(f"generated:{item}")
-        told = self.subscribers(data_type, link)
+        item, told = self._new_item(data_type, data), self.subscribers(data_type, link)
+        self.outbox.events.append(f"generated:{item}")
         ttl = (ttl or UNLIMITED + 1) - 1 if fits else -1  # after this hop
         message = PeerNotification(ttl, item.id, data_type, data)
-        self._notify(self.pending.add(message, item, link, told, now), told)
+        self._notify(self.pending.add(message, item, link, told, self.now()), told)
         if fits and not told:
-            self._outbox.add(self._module.view.links(), message.pack())
-        self._pace(link, len(data), functools.partial(
-            self._may_announce, told, data_type, now + NEIGHBOUR_WAIT))
+            self.outbox.add(self.neighbours(), message.pack())
+        self._pace(link, len(data), self._may_announce, told, data_type,
+                   self.now() + NEIGHBOUR_WAIT)
 
     def _new_item(self, data_type: int, data: bytes) -> Item:
         """Return a random id for data, under which these were not announced before."""
         digest = hashlib.sha256(data).digest()
         for _ in range(DRAWS):
-            item = Item(self._module.rng.getrandbits(16), data_type, digest)
-            if self.memory.add(item, self._module.now()):
+            item = Item(self.rng.getrandbits(16), data_type, digest)
+            if self.memory.add(item, self.now()):
                 return item
-        self._counters[TOO_OFTEN] += 1
+        self.counters[TOO_OFTEN] += 1
         return item
 
-    def validated(self, link: Link, number: int, flags: int) -> None:
+    def on_validation(self, link: Link, number: int, flags: int) -> None:
         """Forward a message that a client calls valid."""
-        is_valid, now = bool(flags & VALID), self._module.now()
+        is_valid, now = bool(flags & VALID), self.now()
         news = self.pending.validated(number, link, is_valid)
         if news is None:
             return
         message = news.message
         self._validated_at[message.data_type] = now
         if is_valid and message.ttl >= 0:
-            others = [other for other in self._module.view.links() if other not in news.senders]
-            self._outbox.add(others, message.pack())
-            self._pace(link, len(message.data), functools.partial(
-                self._may_announce, [], message.data_type, now + NEIGHBOUR_WAIT))
-
-    # Who waits for whom.
-
-    def _pace(self, link: Link, size: int, is_over) -> None:
-        """Look after each PIECE of what a link brings whether it has to wait."""
-        link.free -= size + OVERHEAD
-        if link.free < 0:
-            link.free = PIECE
-            self._outbox.send()
-            self._module.hold(link, is_over)
-
-    def _are_crowded(self, links: list[Link], seconds: float) -> bool:
-        """Tell whether much waits for one of these, which has read some within so many seconds."""
-        now = self._module.now()
-        return any([link.takes() and link.is_crowded(now, CROWDED, seconds) for link in links])
-
-    def _may_announce(self, told: list[Link], data_type: int, until: float) -> bool:
-        """Tell whether clients, which were told, and neighbours keep up; with the latter, a client
-        has patience until this moment only."""
-        if told and (self._are_crowded(told, READS) or not self._keep_up(data_type)):
-            return False
-        return (self._module.now() >= until
-                or not self._are_crowded(self._module.view.links(), READS))
-
-    def _keep_up(self, data_type: int) -> bool:
-        """Tell whether clients keep up with validations of a type, or have stopped."""
-        now, last = self._module.now(), self._validated_at.get(data_type, -math.inf)
-        lag = self.pending.lag(data_type, now)
-        return lag is None or min(lag, now - last) > STILL_VALIDATING
-
-    def _may_bring(self, told: list[Link], until: float) -> bool:
-        """Tell whether a neighbour may bring more. After a wait in vain it may bring a little."""
-        if not self._are_crowded(told, READS_SLOWLY):
-            return True
-        now = self._module.now()
-        return now >= until and self._pieces.spend(1, now)
+            others = [other for other in self.neighbours() if other not in news.senders]
+            self.outbox.add(others, message.pack())
+            self._pace(link, len(message.data), self._may_announce, [], message.data_type,
+                       now + NEIGHBOUR_WAIT)
 
     # What neighbours say.
 
-    def heard(self, link: Link, message: PeerNotification) -> None:
+    def on_peer_notification(self, link: Link, *values) -> None:
         """Tell the subscribers. Without any, keep the news for a moment."""
-        now = self._module.now()
+        message = PeerNotification(*values)
         told = self.subscribers(message.data_type)
         if not told:
-            self.pending.add_unwanted(message, link, now)
+            self.pending.add_unwanted(message, link, self.now())
             self._expiry.by(self.pending.due())
             return
         if (news := self._enter(link, message, told)) is not None:
             self._notify(news, told)
-        self._pace(link, len(message.data),
-                   functools.partial(self._may_bring, told, now + self._client_wait))
+        self._pace(link, len(message.data), self._may_bring, told, self.now() + self._client_wait)
 
     def _enter(self, link: Link, message: PeerNotification, told: list[Link]) -> News | None:
         """Note a neighbour's news, which wait for a validation; None if they are old."""
-        ttl, now = message.ttl - (message.ttl != UNLIMITED), self._module.now()  # -1: no further
+        ttl = message.ttl - (message.ttl != UNLIMITED)  # -1 if it goes no further
         item = Item(message.id, message.data_type, hashlib.sha256(message.data).digest())
-        if self.pending.copy(item, link, ttl) or not self.memory.add(item, now):
-            self._counters[OLD] += 1
+        if self.pending.copy(item, link, ttl) or not self.memory.add(item, self.now()):
+            self.counters[OLD] += 1
             return None
-        self._outbox.events.append(f"received:{link.peer}:{item}")
-        return self.pending.add(message._replace(ttl=ttl), item, link, told, now)
+        self.outbox.events.append(f"received:{link.peer}:{item}")
+        return self.pending.add(message._replace(ttl=ttl), item, link, told, self.now())
 
     def _notify(self, news: News, told: list[Link]) -> None:
         """Tell clients, and await their validation."""
@@ -221,17 +203,50 @@ class Relay:
     def _tell(self, links: list[Link], news: News) -> None:
         if links:
             message = news.message
-            self._outbox.add(links, Notification(
+            self.outbox.add(links, Notification(
                 news.number, message.data_type, message.data).pack())
 
-    # What the module asks for.
+    # Who waits for whom.
 
-    def ended(self, link: Link) -> None:
+    def _pace(self, link: Link, size: int, may_go_on, *arguments) -> None:
+        """Look after each PIECE of what a link brings whether it has to wait."""
+        link.free -= size + OVERHEAD
+        if link.free < 0:
+            link.free = PIECE
+            self.outbox.send()
+            self.hold(link, functools.partial(may_go_on, *arguments))
+
+    def _are_crowded(self, links: list[Link], seconds: float) -> bool:
+        """Tell whether much waits for one of these that has read some within so many seconds."""
+        now = self.now()
+        return any([link.takes() and link.is_crowded(now, CROWDED, seconds) for link in links])
+
+    def _may_announce(self, told: list[Link], data_type: int, until: float) -> bool:
+        """Tell whether the clients that were told keep up, and, up to a moment, neighbours."""
+        if told and (self._are_crowded(told, READS) or not self._keep_up(data_type)):
+            return False
+        return self.now() >= until or not self._are_crowded(self.neighbours(), READS)
+
+    def _keep_up(self, data_type: int) -> bool:
+        """Tell whether clients keep up with validations of a type, or have stopped."""
+        now = self.now()
+        lag = self.pending.lag(data_type, now)
+        last = self._validated_at.get(data_type, -math.inf)
+        return lag is None or min(lag, now - last) > STILL_VALIDATING
+
+    def _may_bring(self, told: list[Link], until: float) -> bool:
+        """Tell whether a neighbour may bring more. After a wait in vain it may bring a little."""
+        if not self._are_crowded(told, READS_SLOWLY):
+            return True
+        return self.now() >= until and self._pieces.spend(1, self.now())
+
+    def relay_ended(self, link: Link) -> None:
         """A client or a neighbour is gone."""
         self._types.pop(link, None)
         self.pending.ended(link)
 
-    def status(self) -> dict[str, int]:
+    def status(self) -> dict[str, object]:
         return {"subscriptions": sum(map(len, self._types.values())),
                 "messages that wait for validation": self.pending.count(),
-                "messages forgotten too early": self.memory.forgotten, **self.pending.dropped}
+                "messages forgotten too early": self.memory.forgotten, **self.pending.dropped,
+                **self.counters, "lines lost": self.output.lost}

@@ -8,7 +8,6 @@ import itertools
 from collections.abc import Iterable
 
 from grapevine.addresses import Address, by_ip, sample
-from grapevine.link import Link
 from grapevine.tools import Recent
 from grapevine.voidphone.ini import Config
 
@@ -16,20 +15,13 @@ PUSH_MEMORY = 10.0  # seconds in which only the first PUSH of an address is news
 PUSHES = 10_000  # addresses remembered for that
 
 
-class Row:
-    """A neighbour."""
-
-    def __init__(self, link: Link, is_dialled: bool, is_proven: bool, teller: Address | None):
-        self.link = link
-        self.is_dialled = is_dialled  # by this module
-        self.is_proven = is_proven  # it was found at its address
-        self.teller = teller  # the neighbour that named it, if it was dialled for that
-
-
 class View:
+    """A link of it has `is_dialled` (by this module), `is_proven` (it was found at its address),
+    and `teller` (the neighbour that named it, if it was dialled for that)."""
+
     def __init__(self, config: Config, rng):
         self._own, self._config, self._rng = config.p2p_address, config, rng
-        self.rows: dict[Address, Row] = {}
+        self.links: dict[Address, object] = {}  # neighbour -> its link
         # address -> the neighbour that named it last, in a 505 or by PUSH; the latest comes last
         self._dialling: dict[Address, Address | None] = {}
         self._known: collections.OrderedDict[Address, Address | None] = collections.OrderedDict()
@@ -40,46 +32,44 @@ class View:
     def is_better(self, peer: Address, is_dialled: bool) -> bool:
         """Tell whether a new link to a peer replaces the present one. Of two links in opposite
         directions, the better is dialled by the lower address; of two in the same, the newer."""
-        row = self.rows.get(peer)
-        return (row is None or row.is_dialled == is_dialled
+        link = self.links.get(peer)
+        return (link is None or link.is_dialled == is_dialled
                 or is_dialled == (self._own < peer))
 
-    def enter(self, peer: Address, link: Link, is_dialled: bool) -> Address | None:
+    def enter(self, peer: Address, link, is_dialled: bool) -> Address | None:
         """Make a verified peer a neighbour, over its better link. Return the neighbour that has to
         go, if they are too many."""
-        teller = self._dialling.pop(peer, None) if is_dialled else None
-        before = self.rows.get(peer)
-        is_proven = is_dialled or before is not None and before.is_proven
-        self.rows[peer] = Row(link, is_dialled, is_proven, teller)
+        before = self.links.get(peer)
+        link.is_dialled = is_dialled
+        link.is_proven = is_dialled or before is not None and before.is_proven
+        link.teller = self._dialling.pop(peer, None) if is_dialled else None
+        self.links[peer] = link
         self._known.pop(peer, None)
-        return self._surplus(peer) if len(self.rows) > self._config.max_connections else None
+        return self._surplus(peer) if len(self.links) > self._config.max_connections else None
 
     def _surplus(self, newcomer: Address) -> Address:
         """Return the neighbour that a newcomer replaces. It is unproven, or else has dialled us, if
         possible. Among several, draw from the IP with most of them."""
-        others = [peer for peer in self.rows if peer != newcomer]
-        others = ([peer for peer in others if not self.rows[peer].is_proven]
-                  or [peer for peer in others if not self.rows[peer].is_dialled] or others)
+        others = [peer for peer in self.links if peer != newcomer]
+        others = ([peer for peer in others if not self.links[peer].is_proven]
+                  or [peer for peer in others if not self.links[peer].is_dialled] or others)
         crowds = by_ip(others)
         most = max(map(len, crowds.values()))
         return self._rng.choice([peer for peer in others if len(crowds[peer.ip]) == most])
 
     def prove(self, peer: Address) -> None:
         """Note that a peer, perhaps a neighbour, has answered at its address."""
-        if peer in self.rows:
-            self.rows[peer].is_proven = True
+        if peer in self.links:
+            self.links[peer].is_proven = True
 
     def remove(self, peer: Address) -> None:
-        self._note(peer, self.rows.pop(peer).teller)
-
-    def links(self) -> list[Link]:
-        return [row.link for row in self.rows.values()]
+        self._note(peer, self.links.pop(peer).teller)
 
     def addresses(self, but: Address | None = None) -> tuple[Address, ...]:
-        return tuple([peer for peer in self.rows if peer != but])
+        return tuple([peer for peer in self.links if peer != but])
 
     def lacks_neighbours(self) -> bool:
-        return len(self.rows) < self._config.min_degree
+        return len(self.links) < self._config.min_degree
 
     # Dials.
 
@@ -97,12 +87,12 @@ class View:
         self._dialling.pop(peer, None)
 
     def _is_strange(self, peer: Address) -> bool:
-        return peer != self._own and peer not in self.rows and peer not in self._dialling
+        return peer != self._own and peer not in self.links and peer not in self._dialling
 
     def _free_for(self, teller: Address | None, up: int = 0) -> int:
         """Return how many places are free for addresses from `teller`. It gets half of the places
         that others leave free, rounded `up` or not, and at least one while neighbours are few."""
-        tellers = [*(row.teller for row in self.rows.values()), *self._dialling.values()]
+        tellers = [*(link.teller for link in self.links.values()), *self._dialling.values()]
         taken, filled = len(tellers), tellers.count(teller)
         free = max(0, self._config.degree - taken)
         if teller is None or not free:
@@ -123,7 +113,7 @@ class View:
 
     def pushed(self, address: Address, now: float, teller: Address | None = None) -> bool:
         """Remember the address of a PUSH; return whether it is news, to dial and to forward."""
-        if address != self._own and address not in self.rows:
+        if address != self._own and address not in self.links:
             self._note(address, teller)
         is_news = now >= self._pushed.get(address, now)
         if is_news:
@@ -132,7 +122,7 @@ class View:
 
     def known(self) -> list[Address]:
         """Return known addresses, the latest first: the first of each IP, then the second, …"""
-        turns: dict[str, itertools.count] = collections.defaultdict(itertools.count)
+        turns = collections.defaultdict(itertools.count)  # IP -> counts its addresses
         return sorted(reversed(self._known), key=lambda address: next(turns[address.ip]))
 
     def forget(self, address: Address) -> None:

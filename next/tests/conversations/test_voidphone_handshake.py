@@ -8,8 +8,7 @@ from grapevine.node import CROWD_LIMIT
 from grapevine.voidphone.messages import (
     Hello, PeerNotification, PeerRequest, PeerResponse, Ping, Push, Validation,
     VerificationRequest, VerificationResponse)
-from grapevine.voidphone.module import API, HELLO_LIMIT, LEFT_ALONE, WORK_LIMIT
-from grapevine.voidphone.work import SLOT
+from grapevine.voidphone.module import API, HELLO_LIMIT, LEFT_ALONE, SLOT, WORK_LIMIT
 from tests.tools.voidphone import BITS, OWN, ModuleScene, push, work_for, zero_bits
 
 ONE, TWO = parse_address("127.0.0.1:6101"), parse_address("127.0.0.1:6102")

@@ -267,7 +267,7 @@ def test_the_same_data_can_be_announced_more_often_than_there_are_ids():
     scene, announcer, subscriber = stage(1, 0)
     digest = hashlib.sha256(b"again").digest()
     for number in range(65_536):
-        scene.node.relay.memory.add(Item(number, TYPE, digest), scene.now)
+        scene.node.memory.add(Item(number, TYPE, digest), scene.now)
     announcer.say(*[Announce(0, TYPE, b"again")] * 400)
     told = subscriber.hear_all(0.1)
     assert len(told) == 400 and {one.data for one in told} == {b"again"}
@@ -400,7 +400,7 @@ def test_of_what_waits_the_oldest_goes_when_it_is_too_much():
 
 def test_each_notification_goes_out_by_itself_up_to_100_a_second(monkeypatch):
     scene, announcer, subscriber = stage(1, 0)
-    [link] = scene.node.relay.subscribers(TYPE)
+    [link] = scene.node.subscribers(TYPE)
     sent, send = [], link.connection.send
     monkeypatch.setattr(link.connection, "send", lambda data: sent.append(bytes(data)) or send(data))
     announcer.say(*[Announce(0, TYPE, b"%d" % number) for number in range(1_000)])
