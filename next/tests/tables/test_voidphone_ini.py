@@ -54,13 +54,13 @@ def test_the_bootstrapper_itself_has_no_bootstrapper():
 
 
 def test_what_belongs_to_other_programs_is_ignored_and_blanks_are_none():
-    data = (b"\xef\xbb\xbfhostkey = /hostkey.pem\r\na line\n  indented: %(x)s\n\n"
-                     b"[dht]\ncache_size = wrong\nname = caf\xe9\n[DEFAULT]\np2p_ttl = 77\n"
-                     b"; a comment\n" + config_text().encode().replace(b"=", b" =\t") +
-                     b"# another\n  min_degree = 4\r\nstrange = %d\n[onion auth]\ndegree = 1\n")
-    assert read_ini(path) == parse_ini(config_text(min_degree=4))
-    path.write_bytes(b"\xef\xbb\xbf" + config_text(p2p_ttl=1).encode() + b"p2p_ttl = 2\n[a]\n[a]\n")
-    assert read_ini(path) == parse_ini(config_text(p2p_ttl=2))  # said twice: the last counts
+    data = (b"\xef\xbb\xbfhostkey = /hostkey.pem\r\na line\n  indented: %(x)s\n\n[dht]\n"
+            b"cache_size = wrong\nname = caf\xe9\n[DEFAULT]\np2p_ttl = 77\n; a comment\n= no key\n"
+            + config_text().encode().replace(b"=", b" =\t")
+            + b"# another\n  min_degree = 4\r\nstrange = %d\nalone\n[onion auth]\ndegree = 1\n")
+    assert ini.parse_ini(data) == parse_ini(config_text(min_degree=4))
+    data = b"\xef\xbb\xbf" + config_text(p2p_ttl=1).encode() + b"P2P_TTL: 2\n[a]\n[a]\n"
+    assert ini.parse_ini(data) == parse_ini(config_text(p2p_ttl=2)), "said twice: the last counts"
 
 
 def test_addresses_may_be_ipv6_for_modules_and_names_for_all():

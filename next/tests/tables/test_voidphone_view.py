@@ -1,13 +1,12 @@
-"""The view without sockets: neighbours, places, known addresses."""
+"""The neighbours of a gossip module, the places for others, and the addresses that it knows."""
 
-import functools
 import random
 
 import pytest
 
-from gossip.addresses import address_of
-from gossip.voidphone.ini import Config
-from gossip.voidphone.neighbours import PUSHES, PUSH_MEMORY, View
+from grapevine.addresses import address_of
+from grapevine.voidphone.ini import Config
+from grapevine.voidphone.view import PUSH_MEMORY, PUSHES, View
 
 OWN, TELLER = address_of("127.0.0.1", 5000), address_of("127.0.0.1", 4999)
 
@@ -16,107 +15,83 @@ def peer(number: int):
     return address_of("127.0.0.1", 5000 + number)
 
 
-class End:
-    """A stand-in for a link."""
+class Link:
+    """What a view knows of a link."""
 
-    def __init__(self, name):
-        self.name = name
-
-    def close(self, reason):
-        parted.append((self, reason))
-
-
-@functools.cache
-def end(*name):
-    """A stand-in for a link, always the same one for a name."""
-    return End(name[0])
-
-
-parted: list[tuple[End, str]] = []  # the links that were closed, and why
-
-
-@pytest.fixture(autouse=True)
-def nothing_closed():
-    parted.clear()
-
-
-def lacks_proof(view, peer) -> bool:
-    return peer in view.addresses() and not view._neighbours[peer].proven
+    is_dialled = is_proven = False
+    teller = None
 
 
 def view_of(degree=4, min_degree=2, max_connections=8, cache_size=10, own=OWN, seed=1) -> View:
     config = Config(cache_size, degree, own, (), max_connections=max_connections,
                     min_degree=min_degree)
-    return View(config, random.Random(seed), lambda event: None, lambda job, seconds: job())
+    return View(config, random.Random(seed))
 
 
-def fill(view, count: int) -> None:
+def admit(view: View, address, is_dialled: bool = False) -> Link:
+    """Enter a peer, and remove the one that has to go."""
+    link = Link()
+    assert view.is_better(address, is_dialled)
+    surplus = view.enter(address, link, is_dialled)
+    if surplus is not None:
+        view.remove(surplus)
+    return link
+
+
+def fill(view: View, count: int) -> None:
     for number in range(1, count + 1):
-        assert view.admit(peer(number), end(number), dialled=False)
+        admit(view, peer(number))
 
 
 def test_a_place_is_taken_while_an_address_is_dialled():
     view = view_of(degree=2)
-    assert not view.begin_dial(OWN) and not view.begin_dial(OWN, needed=True)
+    assert not view.begin_dial(OWN) and not view.begin_dial(OWN, is_needed=True)
     assert view.begin_dial(peer(1)) and not view.begin_dial(peer(1))
     assert view.begin_dial(peer(2)) and not view.begin_dial(peer(3))
-    assert view.begin_dial(peer(3), needed=True)
+    assert view.begin_dial(peer(3), is_needed=True)
     view.end_dial(peer(1))
     view.end_dial(peer(3))
-    assert view.admit(peer(2), end("two"), dialled=True) and parted == []
-    assert not view.begin_dial(peer(2), needed=True)  # is a neighbour
+    admit(view, peer(2), True)
+    assert not view.begin_dial(peer(2), is_needed=True)  # is a neighbour
     assert view.begin_dial(peer(3)) and not view.begin_dial(peer(4))
-    assert view.remove(peer(2), end("two")) and view.begin_dial(peer(4))
+    view.remove(peer(2))
+    assert view.begin_dial(peer(4))
 
 
-@pytest.mark.parametrize("own, dialled_first, dialled_second, stays", [
-    (1, True, False, "first"), (1, False, True, "second"), (1, True, True, "second"),
-    (1, False, False, "second"), (3, True, False, "second"), (3, False, True, "first"),
-    (3, True, True, "second"), (3, False, False, "second")])
-def test_of_two_links_of_a_pair(own, dialled_first, dialled_second, stays):
-    """The one dialled by the smaller address stays; of two in one direction the newer."""
+@pytest.mark.parametrize("own, dialled_first, dialled_second, is_better", [
+    (1, True, False, False), (1, False, True, True), (1, True, True, True),
+    (1, False, False, True), (3, True, False, True), (3, False, True, False),
+    (3, True, True, True), (3, False, False, True)])
+def test_of_two_links_of_a_pair(own, dialled_first, dialled_second, is_better):
+    """The one dialled by the lower address stays; of two in one direction the newer."""
     view = view_of(own=peer(own))
-    assert view.admit(peer(2), end("first"), dialled_first) and parted == []
-    assert view.admit(peer(2), end("second"), dialled_second) == (stays == "second")
-    assert parted == ([(end("first"), "replaced")] if stays == "second" else [])
-    assert view.links() == [end(stays)]
-    assert not view.remove(peer(2), end("second" if stays == "first" else "first"))
-    assert view.remove(peer(2), end(stays)) and view.links() == []
+    admit(view, peer(2), dialled_first)
+    assert view.is_better(peer(2), dialled_second) is is_better
 
 
-def test_above_max_connections_a_random_neighbour_but_the_newcomer_is_dropped():
+def test_above_max_connections_a_random_neighbour_but_the_newcomer_goes():
     dropped = set()
     for seed in range(40):
         view = view_of(max_connections=3, seed=seed)
         fill(view, 3)
-        parted.clear()
-        assert view.admit(peer(9), end("new"), dialled=False)
-        (link, reason), = parted
-        other = peer(link.name)
-        assert reason == "one too many"
-        assert peer(9) in view.addresses() and other not in view.addresses()
-        assert len(view.addresses()) == 3 and view.known() == [other]
-        assert not view.remove(other, link)
-        assert view.admit(peer(9), end("newer"), dialled=False)
-        assert parted[1:] == [(end("new"), "replaced")]  # no more of them than before
-        dropped.add(other)
+        surplus = view.enter(peer(9), Link(), False)
+        view.remove(surplus)
+        assert peer(9) in view.links and len(view.links) == 3 and view.known() == [surplus]
+        assert view.enter(peer(9), Link(), False) is None, "no more of them than before"
+        dropped.add(surplus)
     assert dropped == {peer(1), peer(2), peer(3)}
 
 
-def given_up(rows, newcomer_dialled=False):
-    """Who may be given up for a newcomer, by chance; `rows`: (IP, whether dialled, whether
-    proven)."""
+def given_up(rows, is_dialled: bool = False) -> set[int]:
+    """Return who may go for a newcomer, by chance; `rows`: (IP, is dialled, is proven)."""
     gone = set()
     for seed in range(60):
         view = view_of(max_connections=len(rows), seed=seed)
         for number, (ip, dialled, proven) in enumerate(rows):
-            view.admit(address_of(ip, number + 1), end(number), dialled)
+            admit(view, address_of(ip, number + 1), dialled)
             if proven:
                 view.prove(address_of(ip, number + 1))
-        parted.clear()
-        assert view.admit(peer(9), end("new"), newcomer_dialled)
-        (link, _), = parted
-        gone.add(link.name)
+        gone.add(view.enter(peer(9), Link(), is_dialled).port - 1)
     return gone
 
 
@@ -137,16 +112,12 @@ def test_who_is_given_up_for_a_newcomer(rows, gone, newcomer_dialled):
 
 def test_who_is_dialled_or_has_answered_is_proven_and_stays_so():
     view = view_of()
-    view.admit(peer(1), end("one"), dialled=True)
-    view.admit(peer(2), end("two"), dialled=False)
-    assert not lacks_proof(view, peer(1)) and lacks_proof(view, peer(2))
+    assert admit(view, peer(1), True).is_proven and not admit(view, peer(2)).is_proven
     view.prove(peer(2))
     view.prove(peer(3))
-    view.admit(peer(2), end("newer"), dialled=False)
-    assert not lacks_proof(view, peer(2)) and not lacks_proof(view, peer(3))
-    view.remove(peer(2), end("newer"))
-    view.admit(peer(2), end("again"), dialled=False)
-    assert lacks_proof(view, peer(2))
+    assert admit(view, peer(2)).is_proven and not admit(view, peer(3)).is_proven
+    view.remove(peer(2))
+    assert not admit(view, peer(2)).is_proven
 
 
 @pytest.mark.parametrize("degree, neighbours, min_degree, dialled", [
@@ -178,9 +149,10 @@ def test_what_one_neighbour_names_never_fills_more_than_half_of_what_others_left
     for at in range(20, 40):  # again and again; and they are dialled from memory, too
         for address in (*view.heard_of([peer(at)], TELLER), *view.known()):
             if view.begin_dial(address):
-                view.admit(address, end("link", address), dialled=True)
+                admit(view, address, True)
     assert len(view.addresses()) == 1 + 3
-    assert view.remove(peer(20), end("link", peer(20))) and view.begin_dial(peer(39))
+    view.remove(peer(20))
+    assert view.begin_dial(peer(39))
     assert not view.begin_dial(peer(20)), "it stays in the account of the one that named it"
     assert view.heard_of([peer(39)], TELLER) == []
     assert len(view.heard_of([peer(50), peer(51)], peer(1))) == 2, "half of four places"
@@ -190,9 +162,8 @@ def test_what_one_neighbour_names_never_fills_more_than_half_of_what_others_left
 def test_a_dial_stays_in_its_tellers_account_though_the_peer_joins_meanwhile():
     view = view_of(own=peer(0))
     assert view.pushed(peer(1), 0.0, TELLER) and view.begin_dial(peer(1))
-    assert view.admit(peer(1), end("its own"), dialled=False)
-    assert view.admit(peer(1), end("dialled"), dialled=True)
-    assert end("dialled").teller == TELLER
+    admit(view, peer(1))
+    assert admit(view, peer(1), True).teller == TELLER
 
 
 def test_a_dial_stays_in_its_tellers_account_though_the_address_was_forgotten():
@@ -200,7 +171,7 @@ def test_a_dial_stays_in_its_tellers_account_though_the_address_was_forgotten():
     for number in (1, 2):
         view.heard_of([peer(number)], TELLER)
     assert view.begin_dial(peer(1), teller=TELLER)
-    assert view.admit(peer(1), end("one"), dialled=True) and end("one").teller == TELLER
+    assert admit(view, peer(1), True).teller == TELLER
 
 
 def test_a_505_is_drawn_from_by_ip_and_fills_no_cache_of_other_ips():
@@ -224,12 +195,12 @@ def test_the_cache_keeps_what_was_heard_of_last():
     view.pushed(peer(9), 0.0)
     view.pushed(OWN, 0.0)
     assert view.known() == [peer(9), peer(2), peer(4)]
-    view.admit(peer(2), end("two"), dialled=True)
+    admit(view, peer(2), True)
     view.pushed(peer(2), 0.0)
     view.heard_of([peer(2)], TELLER)
     assert view.known() == [peer(9), peer(4)]  # neighbours are not known besides
     view.forget(peer(9))
-    view.remove(peer(2), end("two"))
+    view.remove(peer(2))
     assert view.known() == [peer(2), peer(4)]
 
 
