@@ -32,7 +32,7 @@ class PortTaken(CommandError):
 
 def peer_main(arguments: list[str] | None = None) -> int:
     for word in sys.argv[1:] if arguments is None else arguments:
-        if place := OTHERS.get(word.partition("=")[0]):
+        if place := OTHERS.get(word.partition("=")[0]) or OTHERS.get(word[:2]):
             module, _, function = place.partition(":")
             command = getattr(importlib.import_module(module), function)
             return run_command("peer.py", command, arguments)

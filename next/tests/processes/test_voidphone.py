@@ -1,0 +1,229 @@
+"""The program peer.py -c: modules as processes, clients as people write them."""
+
+import contextlib
+import pathlib
+import signal
+import socket
+import struct
+import time
+
+import pytest
+
+from tests.processes.test_voidphone_work import children, is_living
+from tests.tools.programs import (
+    OutputFile, Program, ROOT, free_ports, is_clean, wait_until)
+
+TYPE = 1337
+DATA = pathlib.Path(__file__).parents[1] / "data"
+
+
+def write_ini(folder: pathlib.Path, own: int, api: int, **keys) -> pathlib.Path:
+    """Write a configuration; a key that is None is left out."""
+    keys = {"cache_size": 50, "degree": 4, "pow_bits": 8, "p2p_address": f"127.0.0.1:{own}",
+            "api_address": f"127.0.0.1:{api}"} | keys
+    path = folder / f"{own}.ini"
+    path.write_text("[gossip]\n" + "".join(f"{key} = {value}\n" for key, value in keys.items()
+                                           if value is not None))
+    return path
+
+
+class Module(Program, OutputFile):
+    """A module as a process."""
+
+    def __init__(self, folder: pathlib.Path, *flags: str, ports: tuple[int, int] = (), **keys):
+        self.own, self.api = ports or free_ports(2)
+        ini = write_ini(folder, self.own, self.api, **keys)
+        Program.__init__(self, [ROOT / "peer.py", "-c", ini, "--outputs", folder, *flags],
+                         folder / f"screen_{self.own}.txt")
+        OutputFile.__init__(self, folder / f"module_127.0.0.1_{self.own}.txt")
+        self.address = f"127.0.0.1:{self.own}"
+
+    def begun(self) -> "Module":
+        self.event("started:")
+        return self
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Start modules, which end with the test."""
+    with contextlib.ExitStack() as stack:
+        def begin(*flags: str, **keys) -> Module:
+            module = Module(tmp_path, *flags, **keys)
+            stack.callback(module.close)
+            return module.begun()
+        yield begin
+
+
+class Client:
+    """A client as people write it: it asks for the header, then for the rest."""
+
+    def __init__(self, module: Module, *types: int):
+        self._sock = socket.create_connection(("127.0.0.1", module.api), 20.0)
+        self._stream = self._sock.makefile("rb")
+        for data_type in types:
+            self._sock.sendall(struct.pack(">HHHH", 8, 501, 0, data_type))
+
+    def announce(self, data: bytes, data_type: int = TYPE) -> None:
+        self._sock.sendall(struct.pack(">HHBBH", 8 + len(data), 500, 0, 0, data_type) + data)
+
+    def told(self, is_valid: bool = True) -> bytes:
+        """Return the data of the next notification, once it is validated."""
+        size, kind = struct.unpack(">HH", self._stream.read(4))
+        body = self._stream.read(size - 4)
+        assert kind == 502
+        self._sock.sendall(struct.pack(">HH2sH", 8, 503, body[:2], is_valid))
+        return body[4:]
+
+    def close(self) -> None:
+        self._stream.close()
+        self._sock.close()
+
+
+def linked(*modules: Module) -> None:
+    for module in modules:
+        module.has("connected:", len(modules) - 1)
+
+
+def test_two_modules_tell_each_others_clients_exactly_once(start):
+    one = start("--end-with-input")
+    other = start("--end-with-input", "--quiet", bootstrapper=one.address)
+    linked(one, other)
+    with contextlib.closing(Client(one, TYPE)) as here, \
+            contextlib.closing(Client(other, TYPE)) as there:
+        for speaker, listener in ((here, there), (there, here)):
+            for number in range(200):
+                speaker.announce(b"%d" % number)
+            assert [listener.told() for _ in range(200)] == [b"%d" % n for n in range(200)]
+        here.announce(b"last")
+        assert there.told() == b"last"
+    for module in (one, other):
+        module.process.stdin.close()
+        assert module.code() == 0 and is_clean(module.shown())
+        assert module.events("refused:") == module.events("failed:") == []
+        assert module.events()[-1] == "stopped:quit"
+        assert module.events()[-2].startswith("counts:")
+    assert len(one.events("received:")) == 200 and len(other.events("received:")) == 201
+    assert f" connected:{other.address}\n" in one.shown() and other.shown() == ""
+
+
+def test_what_readme_shows_with_the_files_of_tests_data(tmp_path):
+    ports = dict(zip((b"6001", b"6002", b"7001", b"7002"), free_ports(4)))
+    modules = []
+    with contextlib.ExitStack() as stack:
+        for name, own in (("bootstrapper.ini", b"6001"), ("module.ini", b"6002")):
+            data = (DATA / name).read_bytes().replace(b"pow_bits = 20", b"pow_bits = 18")
+            for old, new in ports.items():
+                data = data.replace(old, b"%d" % new)
+            (tmp_path / name).write_bytes(b"\xef\xbb\xbf" + data.replace(b"\n", b"\r\n"))
+            program = Program([ROOT / "peer.py", f"-c={tmp_path / name}", "--outputs", tmp_path],
+                              tmp_path / f"screen {name}")
+            stack.callback(program.close)
+            modules.append(OutputFile(tmp_path / f"module_127.0.0.1_{ports[own]}.txt"))
+            modules[-1].event("started:")
+            modules[-1].api = ports[own.replace(b"6", b"7", 1)]
+        linked(*modules)
+        with contextlib.closing(Client(modules[0], TYPE)) as listener, \
+                contextlib.closing(Client(modules[1])) as announcer:
+            wait_until(lambda: announcer.announce(b"Hello from next door") or
+                       modules[0].events("received:"))
+            assert listener.told() == b"Hello from next door"
+        assert modules[0].event("received:").endswith(":1337:da20db476d9a9791")
+
+
+def test_a_client_that_reads_slowly_gets_all_and_pings_go_on(start):
+    one = start("--liveness-interval", "0.3", min_degree=1)
+    other = start("--liveness-interval", "0.3", min_degree=1, bootstrapper=one.address)
+    linked(one, other)
+    with contextlib.closing(Client(one, TYPE)) as announcer, \
+            contextlib.closing(Client(other, TYPE)) as slow:
+        slow._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+        announcer.announce(b"first")
+        assert slow.told() == b"first"
+        data, got = bytes(60_000), []
+        announcer._sock.settimeout(60.0)
+        for number in range(250):  # 15 MB: more than may wait
+            announcer.announce(number.to_bytes(2, "big") + data)
+            if number % 5 == 4:
+                got += [slow.told() for _ in range(4)]
+        got += [slow.told() for _ in range(250 - len(got))]
+        assert [int.from_bytes(each[:2], "big") for each in got] == list(range(250))
+    assert one.events("disconnected:") == other.events("disconnected:") == []
+
+
+def test_hard_work_is_done_beside_the_api_and_its_processes_end_with_the_module(start):
+    acceptor = socket.create_server(("127.0.0.1", 0))
+    with acceptor:
+        module = start(pow_bits=64, bootstrapper=f"127.0.0.1:{acceptor.getsockname()[1]}")
+        acceptor.settimeout(20.0)
+        dialled, _ = acceptor.accept()
+        with dialled, contextlib.closing(Client(module, TYPE)) as listener, \
+                contextlib.closing(Client(module)) as announcer:
+            dialled.sendall(struct.pack(">HHQ", 12, 506, 1))
+            workers = wait_until(lambda: children(module.process.pid))
+            for number in range(100):
+                announcer.announce(b"%d" % number)
+                assert listener.told() == b"%d" % number
+            module.send(signal.SIGTERM)
+            assert module.code() == 130
+    wait_until(lambda: not any(map(is_living, workers)))
+    assert module.events()[-1] == "stopped:interrupted"
+
+
+def test_the_command_line_says_how_long_to_wait_and_to_remember(start):
+    module = start("-v", "0.1", "-s", "0.2")
+    with contextlib.closing(Client(module, TYPE)) as listener, \
+            contextlib.closing(Client(module)) as announcer:
+        announcer.announce(b"never validated")
+        module.event("generated:")
+        over = time.monotonic() + 0.3
+        wait_until(lambda: time.monotonic() > over)
+        announcer.announce(b"validated")
+        assert [listener.told(), listener.told()] == [b"never validated", b"validated"]
+        wait_until(lambda: announcer.announce(b"") or listener.told() == b"")
+    module.send(signal.SIGINT)
+    assert module.code() == 130
+    assert "messages without a validation in time=1" in module.events("counts:")[0]
+
+
+@pytest.mark.parametrize("change, words", [
+    ({"degree": None}, "degree is missing"), ({"cache_size": "x"}, "cache_size = x: expected"),
+    ({"p2p_address": "[::1]:6001"}, "p2p_address = ::1: expected is an IPv4 address"),
+    (None, "cannot read")])
+def test_a_wrong_file_ends_the_program_with_one_line_and_exit_2(tmp_path, change, words):
+    path = tmp_path / "missing.ini" if change is None else write_ini(tmp_path, 1, 2, **change)
+    program = Program([ROOT / "peer.py", "-c", path, "--outputs", tmp_path], tmp_path / "screen")
+    with contextlib.closing(program):
+        assert program.code() == 2
+    [line] = program.shown().splitlines()
+    assert line.startswith("peer.py: ") and words in line and str(path) in line
+
+
+@pytest.mark.parametrize("flags", [["-c"], ["-c", "FILE", "-v", "x"], ["-c", "FILE", "-s", "0"],
+                                   ["-c", "FILE", "5001"]])
+def test_a_wrong_command_line_is_one_line_and_exit_2(tmp_path, flags):
+    path = write_ini(tmp_path, *free_ports(2))
+    program = Program([ROOT / "peer.py", *[path if flag == "FILE" else flag for flag in flags]],
+                      tmp_path / "screen")
+    with contextlib.closing(program):
+        assert program.code() == 2
+    assert len(program.shown().splitlines()) == 1
+
+
+@pytest.mark.parametrize("key, host", [("p2p_address", "127.0.0.1"), ("api_address", "127.0.0.1"),
+                                       ("api_address", "localhost")])
+def test_a_port_in_use_is_exit_1(tmp_path, key, host):
+    with socket.create_server(("127.0.0.1", free_ports(1)[0])) as taken:
+        port = taken.getsockname()[1]
+        path = write_ini(tmp_path, *free_ports(2), **{key: f"{host}:{port}"})
+        program = Program([ROOT / "peer.py", "-c", path, "--outputs", tmp_path],
+                          tmp_path / "screen")
+        with contextlib.closing(program):
+            assert program.code() == 1
+    assert program.shown() == f"peer.py: port {port} is in use\n"
+
+
+def test_a_short_form_of_the_flag_starts_a_module_too(tmp_path):
+    path = write_ini(tmp_path, *free_ports(2))
+    program = Program([ROOT / "peer.py", f"-c{path}", "--outputs", tmp_path], tmp_path / "screen")
+    with contextlib.closing(program):
+        program.shows(" started:module:")
