@@ -9,7 +9,7 @@ import socket
 from typing import NamedTuple
 
 from grapevine.addresses import Address, address_of, can_be_dialled
-from grapevine.settings import typed_lines
+from grapevine.typed import lines_of
 
 MOST_NEIGHBOURS = 10_000  # a 505 (peer response) has room for 10,921 addresses
 _DIGITS = re.compile("[0-9]{1,20}")
@@ -54,7 +54,7 @@ def parse_ini(data: bytes) -> Config:
 def _section_of(data: bytes) -> dict[str, str]:
     """Return keys and values of the section [gossip]. ValueError if there is none."""
     sections, name = {"": {}}, ""
-    for _, line in typed_lines(data, errors="replace"):  # other programs may err
+    for _, line in lines_of(data, errors="replace"):  # other programs may err
         if header := re.match(r"\[(.+)\]", line):
             name = header[1]
             sections.setdefault(name, {})

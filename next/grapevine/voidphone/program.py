@@ -8,9 +8,9 @@ import threading
 from grapevine.settings import Settings
 from grapevine.terminal.command_line import (
     OUTPUTS, Parser, add_settings, cannot_listen, load, seconds)
-from grapevine.terminal.programs import (
-    block_signals, open_output, prepare_descriptors, wait_for_end)
 from grapevine.terminal.screen import Screen
+from grapevine.terminal.starting import (
+    block_signals, open_output, prepare_descriptors, wait_for_end)
 from grapevine.voidphone.ini import Config, parse_ini
 from grapevine.voidphone.module import GossipModule
 from grapevine.worlds import sockets

@@ -219,7 +219,8 @@ def test_a_port_in_use_is_exit_1(tmp_path, key, host):
                           tmp_path / "screen")
         with contextlib.closing(program):
             assert program.code() == 1
-    assert program.shown() == f"peer.py: port {port} is in use\n"
+    assert program.shown() == (f"peer.py: cannot listen on 127.0.0.1:{port}: port {port} is in "
+                               "use\n")
 
 
 def test_a_short_form_of_the_flag_starts_a_module_too(tmp_path):
