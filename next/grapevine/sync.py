@@ -14,7 +14,7 @@ from grapevine.messages import Messages
 from grapevine.wire import Entries, Status
 
 FEW_RUNS = 16  # up to which numbers are told at once, without comparing slices
-PAUSE = 1.0  # seconds in which the same slices are not told again on a link
+PAUSE = 1.0  # seconds in which the same slices are not told again on a reliable link
 PORTION = 256 << 10  # bytes in answer to one `want`
 PATIENCE = 2.0  # seconds for a portion, before another neighbour is asked
 OWED_LIMIT = 10  # portions that a neighbour may owe: it is asked for no more
@@ -45,10 +45,10 @@ class Sync:
     def __init__(self, messages: Messages, interval: float, portion: int = PORTION,
                  patience: float = PATIENCE, is_reliable: bool = True):
         """`interval`: seconds between two comparisons. `is_reliable`: what neighbours say arrives;
-        else, over datagrams, what was asked for may never come."""
+        else, over datagrams, what was told or asked for may be lost, and is soon said again."""
         self._messages, self._pause = messages, COMPARED_FOR * interval
         self._portion_limit, self._patience = portion, patience
-        self._is_reliable = is_reliable
+        self._is_reliable, self._told_for = is_reliable, PAUSE if is_reliable else patience
         self._talks: dict[object, _Talk] = {}  # by link
         self._asked = None  # the link that owes the present portion
         self.patient_until = 0.0  # when another neighbour is asked
@@ -103,16 +103,16 @@ class Sync:
         return self._tell_and_ask(talk, wire.ALL_SLICES, now)
 
     def _tell_and_ask(self, talk: _Talk, mask: int, now: float) -> bytes:
-        if now >= talk.told_at + PAUSE:
+        if now >= talk.told_at + self._told_for:
             talk.told_at, talk.told_slices = now, 0
         mask &= ~talk.told_slices
         talk.told_slices |= mask
         return self._messages.vector(mask) + wire.say_slices("show", [mask]) if mask else b""
 
     def _show(self, talk: _Talk, mask: int, now: float) -> bytes:
-        if now < talk.told_at + PAUSE:
+        if now < talk.told_at + self._told_for:
             mask &= ~talk.told_slices  # both have told unasked, and both ask
-        if not mask or now < talk.shown_at + PAUSE:
+        if not mask or now < talk.shown_at + self._told_for:
             return b""
         talk.shown_at = now
         return self._messages.vector(mask)

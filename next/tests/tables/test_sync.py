@@ -323,6 +323,13 @@ def test_over_datagrams_a_portion_that_does_not_come_is_given_up_after_a_short_w
     assert node.wanted(1.125) == ("lossy", [(RUN, [(11, 40)])]), "it owes nothing of earlier ones"
 
 
+def test_over_datagrams_what_was_seen_is_told_again_after_a_short_while():
+    node = Node(line(1))
+    node.sync = Sync(node.messages, 1.0, patience=0.25, is_reliable=False)
+    told = [node.hear("lossy", b"status:digest:" + b"%032x" % n, n / 8) for n in range(1, 6)]
+    assert [said.count(b"status:seen:") for said in told] == [1, 0, 1, 0, 1]
+
+
 def test_the_size_of_a_portion_may_be_chosen():
     node = Node(*[line(number, text="x" * 1_000) for number in range(1, 11)])
     for limit, count in (1, 1), (3_000, 3):
