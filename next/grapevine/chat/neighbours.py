@@ -136,8 +136,6 @@ class Telling(Flood):
 
     def _tell_again(self, now: float) -> float:
         """Tell again what was not answered in time; return when that is due next."""
-        if self.node.is_late():  # answers may have come, and not be read yet
-            return self.node.late_until
         for link in self.node.gossips():
             link.tell_again(now)
         return PATIENCE + min([told.at for link in self.node.gossips()

@@ -80,7 +80,6 @@ class ChatServer(Gossiper):
             if is_over and not self.is_late():
                 link.heard = None
                 self.output.write(f"disconnected:{link.peer}:silent", self._degree())
-        self.fetch()
         return now + (HASTE if self._is_in_haste() else interval)
 
     def _compare_soon(self) -> None:
@@ -191,7 +190,7 @@ class ChatServer(Gossiper):
         """Tell the log. Until the proxy has taken all of it, nothing more is made for it."""
         if link.takes():
             link.send(b"chatLog %b\n" % chat_log(list(self.messages.texts)))
-            self.hold(link, lambda: not link.waiting or not link.takes())
+            self.hold(link, lambda: not link.waiting)
 
     def on_other(self, link: Link, line: bytes) -> None:
         self.write_refusal(link.remote, f"unknown line {line[:100]!r}")

@@ -1,14 +1,22 @@
 """Chat servers and their console as processes: sessions, starts, ends, errors."""
 
+import io
 import os
 import signal
 import socket
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
+from grapevine.addresses import address_of
+from grapevine.chat import server as chat_server
+from grapevine.chat.doorstep import open_doors
+from grapevine.chat.server import CHAT, ChatServer
+from grapevine.output import Output
+from grapevine.worlds.threads import ThreadWorld
 from tests.tools.programs import (
     DEADLINE, ROOT, OutputFile, Program, free_ports, is_clean, wait_until)
 
@@ -45,8 +53,9 @@ class Folder:
         self.flags = ["--udp-base", str(self.base), "--outputs", str(path / "out")]
         self.programs: list[Program] = []
 
-    def server(self, own_id: int, size: int, port: int, *more) -> Program:
-        arguments = [ROOT / "peer.py", "--quiet", "--chat", own_id, size, port, *self.flags, *more]
+    def server(self, own_id: int, size: int, port: int) -> Program:
+        arguments = ["-S", "-E", ROOT / "peer.py", "--quiet", "--chat", own_id, size, port,
+                     *self.flags]
         self.programs.append(Program(arguments, self.path / f"screen_{len(self.programs)}"))
         return self.programs[-1]
 
@@ -56,7 +65,7 @@ class Folder:
     def console(self, *lines: str, more=()) -> tuple[int, str, str]:
         """Carry out lines; return the exit code, the output, and the errors."""
         done = subprocess.run(
-            [sys.executable, ROOT / "runner.py", "console", *self.flags, *more],
+            [sys.executable, ROOT / "runner.py", "console", *self.flags, "--settle", "1.5", *more],
             input="".join(f"{line}\n" for line in lines).encode(), capture_output=True, timeout=60)
         return done.returncode, done.stdout.decode(), done.stderr.decode()
 
@@ -143,8 +152,8 @@ def test_why_a_server_cannot_start_is_one_line(folder):
     with folder.neighbour(0):
         code, out, err = folder.console(f"0 start 1 {port}")
     assert (code, out) == (0, "")
-    assert err.startswith("runner.py console: server 0 did not start: peer.py: ")
-    assert err.endswith(f"port {folder.base} is in use\n") and err.count("\n") == 1
+    assert err == (f"runner.py console: server 0 did not start: peer.py: port {folder.base} is in "
+                   "use\n")
 
 
 def test_what_was_said_last_arrives_before_the_servers_end(folder):
@@ -157,43 +166,55 @@ def test_what_was_said_last_arrives_before_the_servers_end(folder):
 
 # Starts and ends.
 
-def test_a_server_opens_its_doors_before_anything_slow_is_imported(folder):
-    """A proxy dials a tenth of a second after it has started a server; imports take half of it."""
-    code = ("import runpy, sys; sys.argv[:] = sys.argv[1:]\n"
-            "from grapevine.chat import doorstep\n"
-            "doorstep.open_early = lambda arguments: sys.exit(' '.join(sys.modules))\n"
-            "runpy.run_path(sys.argv[0], run_name='__main__')")
-    arguments = [ROOT / "peer.py", "--chat", "0", "1", "5001"]
-    done = subprocess.run([sys.executable, "-c", code, *arguments],
-                          cwd=ROOT, stderr=subprocess.PIPE, text=True, timeout=60)
-    loaded = set(done.stderr.split())
-    assert done.returncode == 1 and "grapevine.chat.doorstep" in loaded
-    assert not loaded & {"argparse", "grapevine.wire", "grapevine.node", "grapevine.chat.server"}
+def test_a_server_listens_long_before_it_can_answer(folder):
+    """Of some starts, because others may keep the machine busy: then 0.1 s is no threshold."""
+    shares = []
+    while len(shares) < 10 and min(shares, default=1.0) > 0.6:
+        [port], began = free_ports(1), time.monotonic()
+        program = folder.server(0, 1, port)
+        while not listens(port):
+            assert time.monotonic() < began + DEADLINE
+        took = time.monotonic() - began
+        with socket.create_connection(("127.0.0.1", port), DEADLINE) as sock:
+            sock.sendall(b"get chatLog\n")
+            assert sock.recv(100) == b"chatLog <empty>\n"
+        shares.append(took / (time.monotonic() - began))
+        program.kill()
+    assert min(shares) <= 0.6, shares
 
 
-def test_a_server_takes_the_doors_that_were_opened_before_it(folder):
+def test_no_logs_are_made_for_a_proxy_that_has_hung_up(folder, monkeypatch):
+    made, make = [], chat_server.chat_log
+    monkeypatch.setattr(chat_server, "chat_log", lambda lines: made.append(1) or make(lines))
     [port] = free_ports(1)
-    folder.server(0, 1, port)
-    wait_until(lambda: listens(port))
-    with socket.create_connection(("127.0.0.1", port), DEADLINE) as sock:
-        sock.settimeout(DEADLINE)
-        sock.sendall(b"get chatLog\n")
-        assert sock.recv(100) == b"chatLog <empty>\n"
+    world = ThreadWorld(address_of("127.0.0.1", folder.base), list(open_doors(folder.base, port)))
+    server = ChatServer(address_of("127.0.0.1", folder.base), CHAT, Output(io.BytesIO()), world,
+                        "alone", [])
+    world.begin(server)
+    try:
+        with socket.create_connection(("127.0.0.1", port), DEADLINE) as proxy:
+            for _ in range(20):
+                proxy.sendall(b"msg 1 " + b"x" * 50_000 + b"\n")
+            proxy.sendall(b"get chatLog\n" * 1_000)
+            wait_until(lambda: made)
+        wait_until(lambda: not server.links)
+        assert len(made) < 100
+    finally:
+        assert world.end("over")
 
 
 def test_a_crash_sends_what_stood_before_it(folder):
-    [port], got = free_ports(1), {0: [], 2: []}
+    [port], got = free_ports(1), {0: set(), 2: set()}
     socks = {own_id: folder.neighbour(own_id) for own_id in got}
     server = folder.server(1, 3, port)
     wait_until(lambda: listens(port))
-    said = [f"text {number} " + "x" * 200 for number in range(100)]  # so that all fit into a buffer
+    said = [f"text {number} " + "x" * 200 for number in range(500)]
 
     def collect(own_id: int) -> None:
         while len(got[own_id]) < len(said):
-            got[own_id] += [line.split(b":", 7)[7].decode() for line in
-                            socks[own_id].recv(65_536).splitlines() if line.startswith(b"rumor:")]
-            took = b"status:took:127.0.0.1:1:1=1\n"  # it lives
-            socks[own_id].sendto(took, ("127.0.0.1", folder.base + 1))
+            got[own_id].update(line.split(b":", 7)[7].decode() for line in
+                               socks[own_id].recv(65_536).splitlines()
+                               if line.startswith(b"rumor:"))
 
     readers = [threading.Thread(target=collect, args=(own_id,), daemon=True) for own_id in got]
     for reader in readers:
@@ -206,7 +227,7 @@ def test_a_crash_sends_what_stood_before_it(folder):
         reader.join(DEADLINE)
     for sock in socks.values():
         sock.close()
-    assert all(set(texts) == set(said) for texts in got.values())
+    assert got[0] == got[2] == set(said)
     assert folder.file(1).events()[-1].endswith(said[-1])
 
 

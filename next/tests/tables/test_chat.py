@@ -1,13 +1,16 @@
 """Chat: datagrams are packed, a log is made, the console's lines are understood, doors open."""
 
+import hashlib
+import hmac
 import random
 import socket
 
 import pytest
 
+from grapevine.addresses import parse_address
 from grapevine.chat import doorstep
 from grapevine.chat.console import parse_command
-from grapevine.chat.neighbours import pack
+from grapevine.chat.neighbours import pack, sign
 from grapevine.chat.server import chat_log
 from tests.tools.chat import A, B
 from tests.tools.programs import free_ports
@@ -22,6 +25,12 @@ def test_lines_are_packed_into_datagrams_whole():
         assert b"".join(pieces) == data
         assert all(piece.endswith(b"\n") and len(piece) <= 40 for piece in pieces)
     assert pack(b"x" * 50 + b"\ny\n", 40) == [b"x" * 50 + b"\n", b"y\n"]  # too long for any
+
+
+def test_a_signature_proves_sender_receiver_and_content():
+    said = f"{A}>{B}\n".encode() + b"status:sent\n"
+    signed = sign(b"secret", parse_address(A), parse_address(B), b"status:sent\n")
+    assert signed == hmac.new(b"secret", said, hashlib.sha256).hexdigest().encode() + b"\n"
 
 
 def test_the_log_has_the_order_of_arrival_and_each_runs_messages_in_number_order():
