@@ -94,15 +94,19 @@ class ChatConsole(contextlib.AbstractContextManager):
         server = self._server(number)
         quiet_since = max(self._said_at, *(each.up_at for each in self._servers.values()))
         time.sleep(max(0.0, quiet_since + self._settle - time.monotonic()))
-        answer = server.ask(line)
+        word, _, answer = server.ask(line).partition(b" ")
+        if word != b"chatLog" or not answer.endswith(b"\n"):
+            server.hang_up()
+            raise ChatError(f"server {number} gave no chatLog; is it a chat server?")
         if os.isatty(1):  # a terminal obeys control characters
-            answer = encode(escape(decode(answer)))
-        write_all(1, answer + b"\n")
+            answer = encode(escape(decode(answer[:-1])) + "\n")
+        write_all(1, answer)
 
     def _crash(self, number: int, line: str) -> None:
         server = self._server(number)
         try:
-            server.crash(line)
+            if server.ask(line):
+                raise ChatError(f"server {number} does not crash; is it a chat server?")
         finally:
             self._forget(number)
 

@@ -54,15 +54,15 @@ class ChatServer(Gossiper):
         self._news_at = 0.0  # when gossip came last, also of a proxy
         self._head = len(wire.make_gossip(  # bytes of a line before its text, at most
             wire.format_time(self.time()), self.run, wire.NUMBER_LIMIT, ""))
-        output.write(f"started:peer:{address}", f"settings:{settings.shown()}:chat={place}"
-                                                f":start={self.start_number}", "late:0.000")
+        output.write(
+            f"started:peer:{address}",
+            f"settings:{settings.shown()}:chat={place}:start={self.start_number}", "late:0.000")
 
     def make_way(self) -> Telling:
         return Telling(self)
 
     def start(self) -> None:
-        at = 0.0 if self.settings.antientropy_interval else math.inf
-        self.comparing = self.keep("anti-entropy", self.compare_all, at)
+        self.comparing = self.keep("anti-entropy", self.compare_all)
         self.world.hear(self.heard_datagram, UDP)
         self.world.listen(self.accept_proxy, TCP)
 
@@ -73,7 +73,7 @@ class ChatServer(Gossiper):
 
     def compare_all(self, now: float) -> float:
         """Compare with all neighbours; return when that is due next."""
-        interval, self._compared_at = self.settings.antientropy_interval, now
+        interval, self._compared_at = self.settings.antientropy_interval or math.inf, now
         for link in self.gossips():
             self.compare(link)
             is_over = link.heard is not None and now - link.heard > interval * SILENCE
@@ -81,10 +81,6 @@ class ChatServer(Gossiper):
                 link.heard = None
                 self.output.write(f"disconnected:{link.peer}:silent", self._degree())
         return now + (HASTE if self._is_in_haste() else interval)
-
-    def _compare_soon(self) -> None:
-        if self.settings.antientropy_interval:
-            self.comparing.by(self._compared_at + HASTE)
 
     def _is_in_haste(self) -> bool:
         return any(link.differs and link.heard is not None for link in self.gossips())
@@ -129,7 +125,7 @@ class ChatServer(Gossiper):
         differed, link.differs = link.differs, (
             status.verb != "digest" or not self.sync.agrees(link, status.digest, self.now()))
         if link.differs:
-            self._compare_soon()
+            self.comparing.by(self._compared_at + HASTE)
         elif differed:
             self.compare(link)  # because it may wait to hear that we agree
 
@@ -215,7 +211,7 @@ class ChatServer(Gossiper):
         self._news_at = self.now()
         for link in self.gossips():
             link.differs = self.settings.antientropy_interval > 0
-        self._compare_soon()
+        self.comparing.by(self._compared_at + HASTE)
         self._leave_when_heard(self.now() + LAST_WORDS)
 
     def _leave_when_heard(self, until: float) -> None:

@@ -18,7 +18,6 @@ ANSWER_LIMIT = 5.0  # seconds of silence after which the console gives up
 LOOK = 0.005  # seconds between two attempts to connect to a new server
 READ_SIZE = 1 << 20  # bytes
 
-ANSWER = b"chatLog "
 # Any bytes as a text, and back. Bytes that are not UTF-8 become surrogates.
 decode = functools.partial(bytes.decode, errors="surrogateescape")
 encode = functools.partial(str.encode, errors="surrogateescape")
@@ -78,7 +77,7 @@ class Server:
         if self._process is not None and self._process.poll() is not None:
             return False
         if self._sock is not None and select.select([self._sock], [], [], 0)[0]:
-            self._hang_up()  # there is nothing to read, so the connection has ended
+            self.hang_up()  # there is nothing to read, so the connection has ended
         self._sock = self._sock or self._dial()
         return self._sock is not None
 
@@ -87,37 +86,25 @@ class Server:
         try:
             self._sock.sendall(encode(line) + b"\n")
         except OSError as error:
-            self._hang_up()
+            self.hang_up()
             raise ChatError(f"server {self.id} cannot be told: {error.strerror or error}") from None
 
     def ask(self, line: str) -> bytes:
-        """Send a line, and return what follows `chatLog` in the answer. ChatError if none comes."""
+        """Send a line; return the answer, or what there is of it if the server hangs up. ChatError
+        if neither comes."""
         self.tell(line)
-        why = "it is no chat server"
         try:
             with self._sock.makefile("rb", READ_SIZE) as stream:
-                answer = stream.readline()
-            if answer.startswith(ANSWER) and answer.endswith(b"\n"):
-                return answer[len(ANSWER):-1]
+                return stream.readline()
+        except ConnectionError:
+            return b""
         except OSError as error:
-            why = error.strerror or str(error)
-        self._hang_up()  # because the next line would get a late answer
-        raise ChatError(f"server {self.id} did not answer: {why}")
-
-    def crash(self, line: str) -> None:
-        """Tell it to crash, and wait until it hangs up. ChatError if it does not."""
-        self.tell(line)
-        try:
-            while self._sock.recv(READ_SIZE):
-                pass
-        except TimeoutError:
-            raise ChatError(f"server {self.id} did not crash within {ANSWER_LIMIT:g} s") from None
-        except OSError:
-            pass  # it has hung up, with something unread
+            self.hang_up()  # because the next line would get a late answer
+            raise ChatError(f"server {self.id} did not answer: {error.strerror or error}") from None
 
     def let_go(self) -> None:
         """Hang up, and close the input of its process, so that it ends when it has read all."""
-        self._hang_up()
+        self.hang_up()
         if self._process is not None and self._process.stdin is not None:
             self._process.stdin.close()
             self._process.stdin = None  # or `communicate` would use it
@@ -136,7 +123,7 @@ class Server:
         code = self._process.returncode
         return code, escape(words[-1]) if words else f"its exit code is {code}"
 
-    def _hang_up(self) -> None:
+    def hang_up(self) -> None:
         if self._sock is not None:
             self._sock.close()
             self._sock = None
