@@ -74,8 +74,6 @@ class Server:
 
     def lives(self) -> bool:
         """Tell whether it runs. Redial a broken connection."""
-        if self._process is not None and self._process.poll() is not None:
-            return False
         if self._sock is not None and select.select([self._sock], [], [], 0)[0]:
             self.hang_up()  # there is nothing to read, so the connection has ended
         self._sock = self._sock or self._dial()

@@ -35,12 +35,6 @@ def test_a_line_that_is_none_stores_nothing_and_the_connection_stays(said):
     assert len(server.events("refused:")) == len(server.events("generated:")) == 1
 
 
-def test_an_empty_log_says_so():
-    proxy = alone().proxy()
-    proxy.say("get chatLog")
-    assert proxy.hear() == "chatLog <empty>"
-
-
 def test_strange_bytes_and_ends_of_lines():
     server = alone()
     proxy = server.proxy()

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from tests.processes.test_chat import free_udp_range, listens
+from tests.tools.chat import free_udp_range, listens
 from tests.tools.programs import free_ports, wait_until
 
 NEW = pathlib.Path(__file__).resolve().parents[2]

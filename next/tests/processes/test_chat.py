@@ -17,32 +17,9 @@ from grapevine.chat.doorstep import open_doors
 from grapevine.chat.server import CHAT, ChatServer
 from grapevine.output import Output
 from grapevine.worlds.threads import ThreadWorld
+from tests.tools.chat import free_udp_range, listens
 from tests.tools.programs import (
     DEADLINE, ROOT, OutputFile, Program, free_ports, is_clean, wait_until)
-
-
-def free_udp_range(size: int) -> int:
-    """Return the first of so many free UDP ports in a row."""
-    while True:
-        [first] = free_ports(1)
-        socks = [socket.socket(type=socket.SOCK_DGRAM) for _ in range(size)]
-        try:
-            for port, sock in enumerate(socks, first):
-                sock.bind(("127.0.0.1", port))
-            return first
-        except OSError:
-            continue
-        finally:
-            for sock in socks:
-                sock.close()
-
-
-def listens(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), 1.0).close()
-    except OSError:
-        return False
-    return True
 
 
 class Folder:
@@ -127,14 +104,17 @@ def test_a_server_that_crashed_and_came_back_elsewhere_has_everything(folder):
     (signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, -signal.SIGTERM), (signal.SIGINT, 130)])
 def test_servers_end_when_their_console_is_killed(folder, number, code):
     ports = free_ports(2)
-    program = Program([ROOT / "runner.py", "console", *folder.flags], folder.path / "screen")
+    program = Program([ROOT / "runner.py", "console", *folder.flags], folder.path / "screen",
+                      start_new_session=True)
     folder.programs.append(program)
     program.type(*starts(ports), *gets(2))
     program.shows("<empty>")
     assert all(map(listens, ports))
-    program.send(number)
+    os.killpg(program.process.pid, number)  # as a terminal does
     assert program.code() == code and is_clean(program.shown())
     wait_until(lambda: not any(map(listens, ports)))
+    for own_id in range(2):
+        folder.file(own_id).event("stopped:quit")
 
 
 def test_a_server_that_was_started_by_hand_lives_on(folder):

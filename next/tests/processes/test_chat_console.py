@@ -4,6 +4,7 @@ import os
 import select
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -103,8 +104,7 @@ def test_a_get_waits_for_quiet_after_the_last_message_and_the_last_start(server)
 @pytest.mark.parametrize("answer, why", [
     (b"chatLog half", "did not answer: timed out"), (b"", "did not answer: timed out"),
     (b"HTTP/1.1 400\n", "gave no chatLog"), (b"chatLog\n", "gave no chatLog")])
-def test_no_answer_or_a_wrong_one_is_one_line_and_is_not_taken_for_the_next(
-        server, capfd, monkeypatch, answer, why):
+def test_no_answer_or_a_wrong_one_is_one_line(server, capfd, monkeypatch, answer, why):
     monkeypatch.setattr(server_process, "ANSWER_LIMIT", 0.3)
     server.answer = answer
     with ChatConsole(0.0, []) as console:
@@ -114,6 +114,25 @@ def test_no_answer_or_a_wrong_one_is_one_line_and_is_not_taken_for_the_next(
         server.answer = b"chatLog good\n"
         console.carry_out_all(["0 get chatLog"])
     assert capfd.readouterr() == ("good\n", "")
+
+
+def test_a_late_answer_is_not_taken_for_the_next(server, capfd, monkeypatch):
+    monkeypatch.setattr(server_process, "ANSWER_LIMIT", 1.0)
+    asked_again, late = threading.Event(), threading.Event()
+
+    def answer() -> bytes:
+        if len(server.asked_at) == 1:
+            assert asked_again.wait(DEADLINE)
+            late.set()
+            return b"chatLog late\n"
+        asked_again.set()
+        assert late.wait(DEADLINE)
+        return b"chatLog new\n"
+
+    server.answer = answer
+    carry_out(f"0 start 1 {server.port}", "0 get chatLog", "0 get chatLog")
+    out, err = capfd.readouterr()
+    assert out == "new\n" and err.endswith("server 0 did not answer: timed out\n")
 
 
 def test_an_answer_may_be_huge(server, capfd):

@@ -20,6 +20,7 @@ from grapevine.chat.neighbours import sign
 from grapevine.chat.server import CHAT, ChatServer
 from grapevine.output import Output
 from grapevine.worlds.virtual import Cables, Network, VirtualWorld
+from tests.tools.programs import free_ports
 from tests.tools.virtual import End, EventFile, Scene
 
 A, B = "127.0.0.1:5001", "127.0.0.1:5002"
@@ -150,11 +151,35 @@ def received(server: Server) -> list[str]:
     return [event.split(":", 9)[9] for event in server.events("received:")]
 
 
+def free_udp_range(size: int) -> int:
+    """Return the first of so many free UDP ports in a row."""
+    while True:
+        [first] = free_ports(1)
+        socks = [socket.socket(type=socket.SOCK_DGRAM) for _ in range(size)]
+        try:
+            for port, sock in enumerate(socks, first):
+                sock.bind(("127.0.0.1", port))
+            return first
+        except OSError:
+            continue
+        finally:
+            for sock in socks:
+                sock.close()
+
+
+def listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), 1.0).close()
+    except OSError:
+        return False
+    return True
+
+
 class StandIn:
     """Listens as a chat server does; a test says what it answers."""
 
     def __init__(self, answer: bytes = b"chatLog <empty>\n"):
-        self.answer = answer
+        self.answer = answer  # bytes, or what returns them when it is asked
         self.lines: list[bytes] = []  # that it was told, without `\n`
         self.asked_at: list[float] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -180,7 +205,7 @@ class StandIn:
                     self.lines.append(line[:-1])
                     if line == b"get chatLog\n":
                         self.asked_at.append(time.monotonic())
-                        sock.sendall(self.answer)
+                        sock.sendall(self.answer() if callable(self.answer) else self.answer)
                     elif line == b"crash\n":
                         self.hang_up()
         except OSError:
