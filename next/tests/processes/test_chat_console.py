@@ -151,12 +151,12 @@ def test_a_crash_is_waited_for_and_frees_the_id(server, capfd):
 
 def test_a_server_that_went_away_is_one_line_and_may_be_started_again(server, capfd):
     with ChatConsole(0.0, []) as console, StandIn() as other:
-        console.carry_out_all([f"0 start 1 {server.port}"])
+        console.carry_out_all([f"0 start 1 {server.port}", "0 get chatLog"])
         server.hang_up()
         console.carry_out_all(["0 msg 1 a", f"0 start 1 {other.port}", "0 get chatLog"])
     out, err = capfd.readouterr()
-    assert out == "<empty>\n" and err == ("runner.py console: server 0 has ended: it does not "
-                                          "listen any more\n")
+    assert out == "<empty>\n" * 2 and err == ("runner.py console: server 0 has ended: it does not "
+                                              "listen any more\n")
 
 
 def test_a_terminal_has_a_prompt_and_a_history_and_obeys_no_message(server):
