@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import json
+import os
 import pathlib
 import re
 import signal
@@ -144,6 +145,25 @@ def test_what_cannot_be_watched_is_one_line(tmp_path, programs):
     folder.rmdir()
     assert program.code() == 1 and is_clean(program.shown())
     assert program.shown().count("\n") == 2 and program.shown().count(str(folder)) == 2
+
+
+def test_on_a_terminal_what_to_open_is_a_line_of_its_own(folder):
+    ours, theirs = os.openpty()
+    with open(ours, "rb", buffering=0) as screen, open(theirs, "wb", buffering=0) as terminal:
+        def shown(*arguments, lines):
+            data = b""
+            with subprocess.Popen([sys.executable, ROOT / "runner.py", *arguments],
+                                  cwd=folder.parent, stdout=terminal) as program:
+                while data.count(b"\n") < lines:
+                    data += screen.read(1000)
+                program.send_signal(signal.SIGINT)
+            return data.decode().splitlines()
+
+        assert shown("plot", "out", lines=5)[3:] == [
+            "open this one in a browser:", (folder / "report.html").resolve().as_uri()]
+        first, second = shown("watch", "out", lines=2)
+    assert first == "watching out   (Ctrl-C ends it)"
+    assert re.fullmatch(r"http://127\.0\.0\.1:[0-9]+/\S{22}/", second)
 
 
 @pytest.mark.parametrize("ip, host", [("127.0.0.2", "127.0.0.2"), ("::1", "[::1]")])
