@@ -18,6 +18,7 @@ from grapevine.chat.server_process import ChatError, Server, decode, encode
 from grapevine.output import escape
 from grapevine.terminal.command_line import (
     Parser, complain, parse_port, run_command, seconds, write_all)
+from grapevine.typed import Keyboard
 from grapevine.wire import LINE_LIMIT
 
 END_LIMIT = 15.0  # seconds in which the servers must end, even on a busy machine
@@ -130,9 +131,8 @@ def say(text: str) -> None:
 def read_lines() -> Iterator[str]:
     """Yield the lines of standard input. A terminal has a prompt and a history."""
     if not (os.isatty(0) and os.isatty(1)):
-        with open(0, "rb", closefd=False) as stream:
-            for line in stream:
-                yield decode(line.removeprefix(b"\xef\xbb\xbf").rstrip(b"\r\n"))
+        for lines in iter(Keyboard().lines, None):
+            yield from map(decode, lines)
         return
     with contextlib.suppress(ImportError):
         importlib.import_module("readline")  # gives input() a history

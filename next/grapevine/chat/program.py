@@ -11,6 +11,7 @@ from grapevine.terminal.command_line import (
 from grapevine.terminal.screen import Screen
 from grapevine.terminal.starting import (
     block_signals, open_output, prepare_descriptors, wait_for_end)
+from grapevine.typed import BYTE_ORDER_MARK
 from grapevine.worlds.threads import ThreadWorld
 
 SETTINGS = ("antientropy_interval", "cache_size")  # that have flags
@@ -74,7 +75,7 @@ def add_line_flags(parser: Parser) -> None:
 
 def parse_key(data: bytes) -> bytes:
     """Return the secret in a file. ValueError if there is none."""
-    if key := data.strip():
+    if key := data.removeprefix(BYTE_ORDER_MARK).strip():
         return key
     raise ValueError("it is empty; write a secret into it")
 
