@@ -21,8 +21,9 @@ import pytest
 from grapevine.lab.pictures.live_server import live_page
 from grapevine.lab.proof import check
 from grapevine.terminal.folders import TABLES
-from tests.tools.pictures import THREE, Folder, add, table, tell, text
+from tests.tools.pictures import Folder, add, table, text
 from tests.tools.programs import ROOT, Program, free_ports, is_clean, wait_until
+from tests.tools.stories import THREE, tell
 
 LINE = re.compile(r"watching (\S+) at (http://127\.0\.0\.1:([0-9]+)/\S{22}/)"
                   r"   \(Ctrl-C ends it\)\n")

@@ -9,7 +9,8 @@ from grapevine.lab.pictures import live_follow, live_lines, live_sample
 from grapevine.lab.pictures.live_follow import Follow
 from grapevine.lab.pictures.live_states import States
 from grapevine.lab.pictures.live_story import KINDS, Story
-from tests.tools.pictures import BEGIN, LATER, THREE, add, tell, text
+from tests.tools.pictures import BEGIN, LATER, add, text
+from tests.tools.stories import THREE, tell
 
 ONE, TWO = "127.0.0.1:5001", "127.0.0.1:5002"
 STARTED = text(0, f"started:peer:{ONE}")

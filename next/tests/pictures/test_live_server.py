@@ -11,8 +11,9 @@ import pytest
 from grapevine.lab.pictures import live_server
 from grapevine.lab.pictures.live_requests import Gate, Refused
 from grapevine.lab.pictures.live_server import Server, Visit
-from tests.tools.pictures import THREE, add, tell, text
+from tests.tools.pictures import add, text
 from tests.tools.programs import free_ports, wait_until
+from tests.tools.stories import THREE, tell
 
 SAFE = ["Content-Security-Policy: default-src 'none'", "frame-ancestors 'none'",
         "Referrer-Policy: no-referrer", "Cache-Control: no-store",

@@ -3,7 +3,8 @@
 import pytest
 
 from grapevine.lab.pictures.live_states import States
-from tests.tools.pictures import BEGIN, THREE, lines_of_folder, tell
+from tests.tools.pictures import BEGIN, lines_of_folder
+from tests.tools.stories import THREE, tell
 
 KILL = """
     3.0 5002 parts 5001 closed

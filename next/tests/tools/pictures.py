@@ -1,66 +1,23 @@
 """Output files of networks that never ran, written by hand; and what is found in drawings.
 
     Folder(path, 40, power_law_links(40, 120)).write()      a network that was linked after 2 s
-    tell(path, THREE, "3.0 5002 parts 5001 closed")         a story, one event after the other
 
-A line of a story is a second, a node (by its port; seeds have ports from 8000 on) and an event:
-
-    0.5 5001 starts                       its `started:` line, and its settings
-    1.0 5001 joins 8080                   `registered:`, in the files of both
-    2.0 5001 links 5002                   both ends are `connected:`
-    9.0 5001 parts 5002 left              5001 writes `disconnected:`
-    3.0 5001 says 7                       its message 7 is generated
-    3.1 5002 hears 5001/7 from 5003       and received
-    4.0 5001 asks 5002 until 9            a liveness reply of 5002, every second
-    4.0 5001 lives until 9                it writes a line every second; a seed `alive:1`
-    9.5 8080 dies                         it writes nothing from then on, until it starts again
-
-Anything else is written as it stands, with `@5002` for an address.
+Stories (stories.py) begin at the same moment.
 """
 
 import csv
 import datetime
-import math
 import pathlib
 import random
-import re
 import xml.etree.ElementTree as ElementTree
 
 from grapevine.lab.pictures.live_lines import Line, LiveLines
+from tests.tools.stories import SETTINGS, START
 
-START = datetime.datetime(2026, 1, 2, 3, 4, 5)
 BEGIN = int(START.replace(tzinfo=datetime.timezone.utc).timestamp()) * 1_000_000  # microseconds
 LATER = BEGIN + 3_600_000_000  # an hour after the start of a story
-SETTINGS = "settings:gossip-count=0:gossip-interval=1:liveness-interval=1:liveness-misses=3"
 HOSTILE = "</script><img src=x onerror=alert(1)><!--<script>"
 SVG = "{http://www.w3.org/2000/svg}"
-THREE = """
-    0.0 8080 starts
-    0.0 8081 starts
-    0.05 8080 lives until 60
-    0.05 8081 lives until 60
-    0.5 5001 starts
-    0.5 5002 starts
-    0.5 5003 starts
-    1.0 5001 links 5002
-    1.0 5001 links 5003
-    1.0 5002 links 5003
-    1.1 5001 joins 8080
-    1.1 5002 joins 8080
-    1.1 5003 joins 8080
-    2.0 5001 asks 5002 until 60
-    2.0 5002 asks 5001 until 60
-"""
-FORMS = {  # an event -> what is written, by the node itself or by the one that is named first
-    r"joins (\d+)": [("{0}", "registered:@{me}"), ("{me}", "registered:@{0}")],
-    r"links (\d+)": [("{me}", "connected:@{0}"), ("{0}", "connected:@{me}")],
-    r"parts (\d+) (.*)": [("{me}", "disconnected:@{0}:{1}")],
-    r"says (\d+)": [("{me}", "generated:gmessage:1.000000:@{me}:1:{0}:x")],
-    r"hears (\d+)/(\d+) from (\d+)": [("{me}",
-                                      "received:@{2}:gmessage:1.000000:@{0}:1:{1}:x")],
-    r"lives": [("{me}", "peer list:@8080:")],
-    r"asks (\d+)": [("{me}", "liveness reply:@{0}:1.000")],
-}
 
 
 def text(second: float, *events: str) -> bytes:
@@ -73,48 +30,6 @@ def add(path: pathlib.Path, *data: bytes) -> None:
     """Append to a file."""
     with path.open("ab") as file:
         file.write(b"".join(data))
-
-
-def tell(folder: pathlib.Path, *stories: str) -> None:
-    """Write the files of a story."""
-    lines: dict[str, list] = {}
-    deaths = []
-    for line in "\n".join(stories).splitlines():
-        if not line.strip():
-            continue
-        second, node, event = line.strip().split(" ", 2)
-        event, _, until = event.partition(" until ")
-        if event == "dies":
-            deaths.append((float(second), node))
-            continue
-        for at in range(int(float(until or second) - float(second)) + 1):
-            for who, written in _written(node, event):
-                written = re.sub(r"@(\d+)", r"127.0.0.1:\1", written)
-                lines.setdefault(who, []).append((float(second) + at, written))
-    for second, node in deaths:
-        again = min((at for at, event in lines[node]
-                     if at > second and event.startswith("started:")), default=math.inf)
-        lines[node] = [line for line in lines[node] if not second <= line[0] < again]
-    for node, events in lines.items():
-        path = folder / f"{_kind(node)}_127.0.0.1_{node}.txt"
-        path.write_bytes(b"".join(text(at, event)
-                                  for at, event in sorted(events, key=lambda event: event[0])))
-
-
-def _kind(node: str) -> str:
-    return "seed" if int(node) >= 8000 else "peer"
-
-
-def _written(node: str, event: str) -> list[tuple[str, str]]:
-    if event == "starts":
-        return [(node, f"started:{_kind(node)}:@{node}"), (node, SETTINGS), (node, "late:0")]
-    if event == "lives" and _kind(node) == "seed":
-        return [(node, "alive:1")]
-    for form, parts in FORMS.items():
-        if match := re.fullmatch(form, event):
-            return [(who.format(*match.groups(), me=node), line.format(*match.groups(), me=node))
-                    for who, line in parts]
-    return [(node, event)]
 
 
 def lines_of_folder(folder: pathlib.Path, now: int = LATER) -> list[Line]:
