@@ -10,7 +10,9 @@ import sys
 
 import pytest
 
-from tests.tools.programs import ROOT, free_ports, wait_until
+from grapevine.lab.proof import check
+from tests.networks.test_machines import LONG, Machines
+from tests.tools.programs import ROOT, Program, free_ports, wait_until
 
 FOLDER = ROOT / "grapevine" / "machines"
 
@@ -64,3 +66,59 @@ def test_compose_is_yaml_with_three_seeds_and_a_peer():
         assert service["user"] == "1000" and service["read_only"] is True
         assert service["configs"] == [{"source": "seeds", "target": "/grapevine/config.txt"}]
     assert (FOLDER / recipe["configs"]["seeds"]["file"]).exists()
+
+
+class Containers(Machines):
+    """The services of compose.yaml, each on a machine of its own, as their commands say. What they
+    write to standard output is a file of the folder `outputs`."""
+
+    def __init__(self, folder: pathlib.Path):
+        ips = [f"10.79.0.{number}" for number in range(1, 8)]  # the last two are spare
+        super().__init__(folder, ips, (FOLDER / "compose.txt").read_text().splitlines())
+        self._hosts, self._names = folder / "hosts", {}
+        self._hosts.touch()
+        for machine in self.all:
+            machine.know_hosts(self._hosts)
+        self._spare = list(range(len(ips)))
+
+    def start_service(self, name: str) -> tuple[int, Program]:
+        """Start a service on a spare machine; return which one, and its process."""
+        machine, command = self._spare.pop(0), services()[name][0]
+        if name != "peer":
+            self._names[name] = self.ips[machine]
+            self._hosts.write_text("".join(f"{ip} {at}\n" for at, ip in self._names.items()))
+        kind = command[0].removesuffix(".py")
+        started = self.all[machine].do(
+            Program, [ROOT / command[0], *command[1:], *self.common[:2]],
+            self.outputs / f"{kind}_{machine}.txt", stdin=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL)
+        self.stack.callback(started.close)
+        return machine, started
+
+    def is_healthy(self, name: str, machine: int) -> bool:
+        test = services()[name][1]
+        assert test[:2] == ["CMD", "python"]
+        return self.all[machine].do(
+            subprocess.run, [sys.executable, ROOT / test[2], *test[3:], *map(str, self.common[:2])],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
+
+
+@pytest.mark.slow
+def test_what_compose_starts_lives_and_is_proved_by_its_logs(tmp_path):
+    with Containers(tmp_path) as net:
+        seeds = {name: net.start_service(name) for name in ("seed-0", "seed-1", "seed-2")}
+        peers = [net.start_service("peer") for _ in range(2)]
+        for name, (machine, _) in [*seeds.items(), *(("peer", peer) for peer in peers)]:
+            wait_until(lambda: net.is_healthy(name, machine), LONG, lambda: name)
+        seeds["seed-0"][1].kill()
+        machine, _ = net.start_service("seed-0")
+        seeds["seed-1"][1].kill()  # of three seeds a peer needs two, so it needs the new one
+        for _, peer in peers:
+            peer.shows(f":registered:{net.ips[machine]}:8080", LONG)
+            peer.shows(":received:", LONG)
+        leaver = peers[0][1]
+        leaver.send(signal.SIGTERM)
+        assert leaver.code() == 0 and leaver.shown().splitlines()[-1].endswith(":stopped:quit")
+        proof = wait_until(lambda: (told := check.check_folder(net.outputs))[0] and told, LONG,
+                           lambda: check.check_folder(net.outputs)[1])
+        assert proof[0]
