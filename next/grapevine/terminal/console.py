@@ -40,6 +40,12 @@ quit       leave gracefully: nobody reports me dead
         self._answers = {"help": lambda: self.HELP, "peers": self._peers, "status": self._status,
                          "messages": self._messages, "say": lambda: "say what? Type: say TEXT"}
 
+    def greet(self) -> None:
+        """Say what a person should know first."""
+
+    def take_leave(self) -> None:
+        """Say what a person should know last."""
+
     def read(self) -> None:
         """Carry out lines to the end of the input, or to the end of the peer."""
         while not self._is_over() and (lines := self._keyboard.lines()) is not None:

@@ -61,33 +61,35 @@ def run_peer(arguments: list[str] | None, screen_of=None, console_of=Console, **
     talks = (screen_of is None and os.name == "posix" and os.isatty(0) and os.isatty(1)
              and not (args.raw or args.quiet or is_log))
     address = peer_address(parser, args, target, seeds, keyboard, talks)
-    own = address if args.listen is None else address_of(args.listen, address.port)
-    if own.family != address.family:
-        parser.error(f"--listen {own.ip} and {address} are an IPv4 and an IPv6 address")
-    settings = settings_of(args)
-    kind = peer_class(settings)
-    block_signals()
-    world = open_world(own)
+    console_of = functools.partial(console_of, keyboard=keyboard)
     if talks:
         from grapevine.terminal import talk  # not above, because most peers have no person
 
-        screen = talk.prompt_screen(address, seeds, settings.liveness_misses)
+        screen_of = functools.partial(talk.prompt_screen, address, args.liveness_misses)
         console_of = functools.partial(
             talk.Talk, path=output_path(args.outputs, "peer", address))
-    else:
-        screen = screen_of(seeds) if screen_of else Screen(2 if is_log else 1)
-        console_of = functools.partial(console_of, keyboard=keyboard)
+    elif screen_of is None:
+        def screen_of(seeds: list[Target]) -> Screen:
+            return Screen(2 if is_log else 1)
+    return host_peer(args, address, seeds, screen_of, console_of)
+
+
+def host_peer(args, address: Address, seeds: list[Target], screen_of, console_of) -> int:
+    """Start a peer, and wait for its end."""
+    own = address if args.listen is None else address_of(args.listen, address.port)
+    settings = settings_of(args)
+    kind = peer_class(settings)
+    block_signals()
+    world, screen = open_world(own), screen_of(seeds)
     output = open_output(args.outputs, "peer", address, None if args.quiet else screen.show)
+    screen.on_failure = functools.partial(write_failure, world, output)
     peer = kind(address, settings, output, world, seeds)
     console = console_of(peer, world, screen)
-    if talks:
-        screen.on_failure = functools.partial(write_failure, world, output)
-        console.greet()
+    console.greet()
     world.begin(peer)
     threading.Thread(target=world.live, args=(run_console, console, world, args.end_with_input),
                      name="console", daemon=True).start()
-    return wait_for_end([world], screen, console.quit if args.leave else None,
-                        console.take_leave if talks else lambda: None)
+    return wait_for_end([world], screen, console.quit if args.leave else None, console.take_leave)
 
 
 def run_console(console: Console, world: ThreadWorld, ends_with_input: bool) -> None:
@@ -132,6 +134,8 @@ def peer_address(parser: Parser, args, target: int | Target | None, seeds: list[
         address = address_of(ip, target)
         check_no_seed(address, seeds, config)
     check_reachable(seeds, address)
+    if args.listen is not None and address_of(args.listen, 1).family != address.family:
+        parser.error(f"--listen {args.listen} and {address} are an IPv4 and an IPv6 address")
     return address
 
 

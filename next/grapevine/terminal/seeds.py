@@ -1,4 +1,4 @@
-"""The seeds of runner.py: on a terminal a line for each peer that comes or goes, and what to do next."""
+"""The seeds of runner.py: on a terminal, a line for each peer that comes or goes."""
 
 import argparse
 import collections
@@ -122,19 +122,20 @@ class SeedWords:
         """Return the seconds until a peer is to be shown; None if none waits."""
         return min((max(0.0, at - now) for at, _ in self._coming.values()), default=None)
 
-    def tell(self, now: float, clock: str, events: list[str], seed: Address | None) -> list[str]:
-        """Return lines about peers that came GATHER seconds ago, and events at `HH:MM:SS…`."""
-        self._lines, self._now, self._clock = [], now, clock[:8]
+    def tell(self, now: float, line: str = "", seed: Address | None = None) -> list[str]:
+        """Return lines about peers that came GATHER seconds ago, and about a seed's event, if any:
+        `HH:MM:SS.mmm EVENT`."""
+        self._lines, self._now, self._clock = [], now, line[:8]
         for peer in [peer for peer, (at, _) in self._coming.items() if at <= now]:
             self._tell_coming(peer)
             self._early.add(peer)
-        for event in events:
-            kind, peer, rest = parted(event.replace("Dead Node:", "", 1))
-            tell = getattr(self, f"_on_{kind.replace(' ', '_')}", None)
-            if tell is not None and peer:
-                tell(seed, peer, rest)
-            elif kind == "failed":
-                self._lines.append(f"{self._clock}    seed {seed.port}: {event}")
+        event = line[CLOCK:]
+        kind, peer, rest = parted(event.replace("Dead Node:", "", 1))
+        tell = getattr(self, f"_on_{kind.replace(' ', '_')}", None)
+        if tell is not None and peer:
+            tell(seed, peer, rest)
+        elif kind == "failed":
+            self._lines.append(f"{self._clock}    seed {seed.port}: {event}")
         return self._lines
 
     def _on_registered(self, seed: Address, peer: str, _: str) -> None:
@@ -229,9 +230,8 @@ class SeedScreen(Screen):
             if isinstance(item, str):
                 self._status.above(item, 4)
             else:
-                line, seed = item
-                lines += self._words.tell(now, line[:CLOCK], [line[CLOCK:]], seed)
-        lines += self._words.tell(now, "", [], None)
+                lines += self._words.tell(now, *item)
+        lines += self._words.tell(now)
         if self.dropped and not self._items:
             with self._lock:
                 dropped, self.dropped = self.dropped, 0

@@ -14,7 +14,7 @@ from grapevine.terminal.words import Words, many
 COMMANDS = ("peers", "messages", "status", "help", "quit", "exit", "raw")
 
 
-def prompt_screen(address, seeds: list, misses: int) -> PromptScreen:
+def prompt_screen(address, misses: int, seeds: list) -> PromptScreen:
     """Return the screen, and keyboard, of a peer on a terminal."""
     return PromptScreen(Words(str(address), misses, len(seeds)), Keys())
 

@@ -53,8 +53,8 @@ def test_a_port_in_use_ends_a_program_with_one_line(network, program):
         assert started.code() == 1
     warning = "" if program == "peer.py" else (
         f"seed.py: 127.0.0.1:{port} is not in config.txt: peers will not find it\n")
-    assert started.shown() == (f"{warning}{program}: cannot listen on 127.0.0.1:{port}: port {port} "
-                               "is in use\n")
+    assert started.shown() == (
+        f"{warning}{program}: cannot listen on 127.0.0.1:{port}: port {port} is in use\n")
 
 
 @pytest.mark.parametrize("program, arguments, says", [

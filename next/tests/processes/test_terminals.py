@@ -4,7 +4,6 @@ given back."""
 import re
 import signal
 import socket
-import subprocess
 import sys
 
 import pytest
@@ -124,7 +123,8 @@ def stop(shell, times):
     assert shell.has_usual_modes()
 
 
-def test_the_terminal_is_as_before_while_the_peer_is_stopped_and_the_line_comes_back(network, flags):
+def test_the_terminal_is_as_before_while_the_peer_is_stopped_and_the_line_comes_back(
+        network, flags):
     port = free_ports(1)[0]
     with Terminal("--norc", "--noprofile", "--noediting", "-i", program="bash",
                   PS1="ready ") as shell:

@@ -20,11 +20,11 @@ class Told:
 
     def hear(self, *heard):
         for seed, event in heard:
-            self._add(self.words.tell(self.now, "10:11:12.123456", [event], seed))
+            self._add(self.words.tell(self.now, f"10:11:12.123 {event}", seed))
 
     def wait(self, seconds):
         self.now += seconds
-        self._add(self.words.tell(self.now, "", [], None))
+        self._add(self.words.tell(self.now))
 
     def _add(self, lines):
         assert all(line.startswith("10:11:12  ") for line in lines)

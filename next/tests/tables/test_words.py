@@ -105,7 +105,7 @@ def test_a_refusal_says_what_to_do_once_per_reason():
 
 def test_that_only_some_peers_sign_is_told_once_with_what_to_do():
     words = Words(OWN, 3, 6)
-    refused = [f"refused:{address(port)}:that peer signs, and this one does not"
+    refused = [f"refused:{address(port)}:unknown line b'proof:wU-uRV'"
                for port in (5002, 5003)]
     assert told(*refused, words=words) == [
         "A peer that signs its gossip was refused: all peers take --sign, or none."]
