@@ -1,5 +1,5 @@
-"""What a whole network promises, in virtual time: degrees that follow capacities, rest, sixty seeds,
-ways of spreading side by side, and signed gossip without a seed."""
+"""What a whole network promises, in virtual time: rest, degrees that follow capacities, ways of
+spreading side by side, signed gossip without a seed, and that nobody who lives is called dead."""
 
 import pytest
 
@@ -87,3 +87,17 @@ def test_peers_that_sign_hear_one_another_when_all_seeds_are_dead():
     lives.say(addresses(6)[0], "without seeds")
     lives.net.run(60.0)
     assert [peer.messages.count() for peer in lives.peers().values()] == [1] * 6
+
+
+@pytest.mark.parametrize("lag", [1.0, 4.0])
+def test_where_everything_is_late_nobody_who_lives_is_called_dead_and_nothing_is_lost(lag):
+    starts = " ".join(map(str, addresses(6)))
+    files = files_of(f"""schedule 1 seeds=3 capacity=fixed:3 gossip-count=5 lag={lag}
+0.000 start 127.0.0.1:4000 127.0.0.1:4001 127.0.0.1:4002
+1.000 start {starts}
+60.000 kill 127.0.0.1:5005""", until=150.0)
+    events = [event for lines in files.values() for _, event in lines]
+    blamed = {event.split(":")[2] for event in events if event.startswith(("dead:", "removed:"))}
+    assert blamed <= {"5005"} and ("5005" in blamed or lag > 1)
+    assert sum(event.startswith("received:") for event in events) == 6 * 5 * 5
+    assert sum(event.startswith("late:") for event in events) > 100
