@@ -142,26 +142,6 @@ def test_a_frozen_peer_that_ends_when_it_has_just_woken_may_lack_messages(tmp_pa
     """) is healthy
 
 
-def test_a_peer_that_was_killed_and_returned_at_once_needs_all_messages_in_its_second_life(
-        tmp_path):
-    story = """
-        0.5 5003 starts
-        1.0 5003 links 5001
-        2.5 5003 asks 5001 until 29.5
-        29 5001 says 1
-        29.1 5002 hears 5001/1 from 5001
-        29.6 5001 parts 5003 closed by the other end
-        30 5003 starts
-        1.0 5003 links 5002
-        29.6 5002 parts 5003 closed by the other end
-        30.3 5003 links 5001
-        30.3 5003 links 5002
-        30.5 5003 asks 5001 until 70
-    """
-    assert not holds(tmp_path, SEED, PAIR, story)
-    assert holds(tmp_path, SEED, PAIR, story + "\n 30.5 5003 hears 5001/1 from 5001")
-
-
 # Through others.
 
 @pytest.mark.parametrize("linked, story, healthy", [

@@ -85,10 +85,6 @@ def test_two_that_were_neighbours_once_have_to_find_each_other_without_a_seed(tm
     """)
 
 
-def test_chat_servers_need_no_seed_to_meet(tmp_path):
-    assert not holds(tmp_path, STRANGERS, ENDED, chat="0 of 2")
-
-
 def test_messages_that_no_seed_let_travel_are_shown(tmp_path):
     row = delivery.broadcast(tell(tmp_path, STRANGERS, BOTH_WITHOUT))
     assert "lost 4" in row.figures
