@@ -126,10 +126,15 @@ def test_a_peer_runs_on_without_a_keyboard_or_a_screen(started, redirection):
     assert errors.read_text() == ""
 
 
-def test_a_second_runner_says_that_the_seeds_run_already(started):
+def test_a_second_runner_says_which_seeds_run_already(started):
     again = started.start("runner.py")
     assert again.code() == 1
-    assert again.shown() == ("runner.py: the seeds run already; go on with: python peer.py\n")
+    assert again.shown() == "runner.py: the seeds run already; go on with: python peer.py\n"
+    running = started.seed_addresses[0]
+    started.config.write_text(f"{running}\n127.0.0.1:{free_ports(1)[0]}\n")
+    again = started.start("runner.py")
+    assert again.code() == 1 and again.shown().startswith(
+        f"runner.py: 1 of 2 seeds run already ({running.rpartition(':')[2]}); start each of ")
 
 
 def test_a_port_of_another_program_is_named(network):
@@ -138,8 +143,7 @@ def test_a_port_of_another_program_is_named(network):
         program = network.start("runner.py")
         listener.accept()[0].close()
         assert program.code() == 1
-    assert program.shown() == (
-        f"runner.py: another program has port {port}: change {network.config}\n")
+    assert program.shown() == f"runner.py: another program has port {port}: change config.txt\n"
 
 
 def test_status_shows_who_answers(started):

@@ -95,6 +95,11 @@ def test_raw_events_are_shown_as_in_the_output_file(shown):
     assert shown.close() == "22:01:45.901 settings:a=b\n22:01:45.901 degree:127.0.0.1:5001=>3\n"
 
 
+def test_what_waits_is_told_at_the_end(shown):
+    shown.screen.show("22:01:45.901 dead:127.0.0.1:5003")
+    assert shown.close() == "22:01:45  x 5003 is dead; no seed could be told\n"
+
+
 def test_a_text_that_is_too_long_for_its_lines_says_so(shown):
     screen = shown.screen
     screen.show(f"22:01:45.901 unknown:{'x' * 1000}")
