@@ -1,6 +1,8 @@
 """Wrong usages: each is answered with one line that says what to do, and exit code 2 (1 where a
 folder cannot be used). They end before anything starts, so they need no process of their own."""
 
+import re
+
 import pytest
 
 import runner
@@ -79,6 +81,18 @@ def test_a_wrong_usage_is_told_in_one_line_that_says_what_to_do(usage, says, cal
 def test_a_mistyped_command_is_guessed_if_it_is_like_one(word, says, call):
     code, out, err = call("runner.py", word, "--peers", 3)
     assert (code, out) == (2, "") and err.startswith(f"runner.py: {says}") and err.count("\n") == 1
+
+
+def test_help_begins_with_examples_and_commands_and_names_each_flag_once(call, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    code, shown, _ = call("runner.py", "--help")
+    first, _, rest = shown.partition("the usual flags:")
+    usual, _, others = rest.partition("all other flags:")
+    assert code == 0 and first.count("  python runner.py") == 3
+    assert all(f"\n  {word} " in first for word in runner.COMMANDS)
+    flags = re.findall(r"^  (?:-h, )?(--[a-z-]+)", usual + others, re.MULTILINE)
+    assert len(flags) == len(set(flags)) and {"--help", "--sign", "--peers"} <= {*flags}
+    assert max(map(len, shown.splitlines())) <= 80
 
 
 def test_the_port_of_a_seed_is_refused_and_another_one_proposed(tmp_path, call):
