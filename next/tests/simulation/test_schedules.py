@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from grapevine.lab.proof import check
+from grapevine.lab.proof.evidence import Row
 from grapevine.lab.simulation.accidents import KINDS, parse_schedule, seed_addresses
 from grapevine.lab.simulation.drawing import draw_schedule
 from grapevine.lab.simulation.simulate import play, simulate_main
@@ -218,6 +220,30 @@ def test_a_line_that_is_no_accident_is_named(text, complaint):
         parse_schedule(text)
 
 
+# The proof.
+
+@pytest.mark.parametrize("kind, row, faults", [
+    ("reset", "once", ["check of once: seen twice"]),
+    ("slow", "once", ["check of once: seen twice"]),
+    ("reset", "broadcast", ["check of broadcast: seen twice"]), ("slow", "broadcast", [])])
+def test_what_the_files_do_not_prove_is_a_fault_unless_a_slow_machine_may_be_why(
+        kind, row, faults, monkeypatch):
+    monkeypatch.setattr(check, "prove", lambda records: [Row(row, False, "", ["seen twice"])])
+    schedule = parse_schedule(f"schedule 1 unrest=2\n0.000 start 127.0.0.1:4000\n"
+                              f"1.000 {kind} 127.0.0.1:4000 x1")
+    assert faults_of(schedule) == faults
+    assert play(schedule, until=1.0).faults == []
+
+
+def test_gentle_schedules_have_no_accidents_of_machines():
+    def kinds(**flags):
+        return {accident.kind for number in range(40)
+                for accident in draw_schedule(number, **flags).accidents}
+
+    assert kinds() == KINDS.keys()
+    assert kinds() - kinds(gentle=True) == {"freeze", "cut", "slow", "power"}
+
+
 # The command.
 
 def test_the_same_number_gives_the_same_bytes_in_every_process(tmp_path):
@@ -270,4 +296,5 @@ def test_a_run_may_be_ended_early_and_then_only_what_may_never_happen_is_judged(
 def test_bad_usage_is_told_in_one_line(arguments, complaint, capfd):
     assert simulate_main(arguments) == 2
     out, error = capfd.readouterr()
-    assert out == "" and error.startswith(f"runner.py simulate: {complaint}") and error.count("\n") == 1
+    assert error.startswith(f"runner.py simulate: {complaint}")
+    assert out == "" and error.count("\n") == 1

@@ -108,6 +108,14 @@ def test_seeds_that_other_machines_know_are_kept(usual):
     assert ports.seeds_to_start(both, ports.pathlib.Path(usual.config)) == []
 
 
+def test_a_block_holds_no_port_that_shall_be_avoided(usual):
+    one, two, three = (addresses(usual.first, at) for at in (0, 10, 20))
+    assert ports.free_block(one, []) == one and ports.free_block(one, one) == two
+    assert ports.free_block(one, two, 10) == three
+    with taken(usual.first), pytest.raises(CommandError, match="no 2 ports in a row"):
+        ports.free_block(addresses(65_500, 0, 35), addresses(65_500, 0))
+
+
 def test_the_next_free_port_is_none_that_shall_be_avoided():
     first = free_range(4)
     with taken(first + 1):

@@ -135,3 +135,15 @@ def test_a_pipe_gets_the_rows_of_the_proof(capfd):
     assert (row, detail) == ("once       FAILS  1 message received twice", f"{'':<17} by 5001")
     assert late == ("not everything happened as it should, or in time. The last step is gossip: 12 "
                     "messages")
+
+
+@pytest.mark.parametrize("holds, in_time, code, says", [
+    (True, True, 0, "once       holds"), (False, True, 1, "once       FAILS"),
+    (None, True, 0, "once"), (True, False, 1, "not everything happened")])
+def test_a_network_that_ends_once_is_proved(holds, in_time, code, says, tmp_path, monkeypatch,
+                                            capfd):
+    monkeypatch.setattr(commands.check, "prove", lambda *_: [Row("once", holds, "")])
+    ended = progress(tmp_path, TWO)
+    ended.steps.begin("gossip", ended.gossiped)
+    assert commands.finish(ended, None, in_time, None, "demo") == code
+    assert says in capfd.readouterr().out
