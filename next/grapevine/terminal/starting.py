@@ -167,11 +167,6 @@ def prepare_descriptors() -> None:
                 break  # the system allows less than it says
 
 
-def peak_memory() -> int:
-    """Return the most KiB that this process has had in memory; 0 if the system does not tell."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss if resource is not None else 0
-
-
 # Signals, and the end.
 
 class Interrupted(KeyboardInterrupt):

@@ -120,7 +120,8 @@ def test_the_plan_of_a_network_is_one_line():
                                  malicious=parse_attacks("drop:2"))
     assert planned(args, 10) == ("9 peers; each gossips 10 messages; 2 of them attack (drop:2); "
                                  "then 1 of them is killed.   (out)\n")
-    args = types.SimpleNamespace(peers=9, kill=0, once=False, outputs=pathlib.Path("out"), malicious=None)
+    args = types.SimpleNamespace(peers=9, kill=0, once=False, outputs=pathlib.Path("out"),
+                                 malicious=None)
     assert planned(args, FOR_EVER) == (
         "9 peers; each gossips without end; Ctrl-C ends them.   (out)\n")
 
