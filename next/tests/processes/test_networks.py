@@ -138,4 +138,6 @@ def test_a_benchmark_shows_a_table_of_its_figures(tmp_path):
         assert (way.split(), heads.split()) == (["flood"], ["median", "least", "most"])
         assert len(rows) == 11 and max(map(len, rows)) == 72
         assert all(float(row[-12:].replace(",", "")) >= 0 for row in rows)
+        [copies] = [row for row in rows if row.startswith("transmissions per delivery, copies ")]
+        assert 1.2 < float(copies.split()[-1]) < 2.5  # each of three peers has both others
         assert (tmp_path / "figures").read_text().startswith("{")

@@ -96,9 +96,8 @@ def table(way: str, networks: list[dict[str, float]]) -> str:
 class Measured(Progress):
     """A network under measurement."""
 
-    said = 0  # messages
-
     def measure(self, args) -> tuple[float, dict[str, float]]:
+        """Return the mean degree, and all figures. CommandError if it fails."""
         text = f"say {'x' * args.size}\n"
         self._await(self.linked)
         time.sleep(QUIET)
@@ -128,12 +127,12 @@ class Measured(Progress):
         rng, began, seen = random.Random(1), time.monotonic(), -1.0
         for number, text in enumerate(inputs, 1):
             rng.choice(self._network.hosts).write(text)
-            self.said += text.count("\n")
             time.sleep(max(0.0, began + number * pause - time.monotonic()))
         while (cpu := self._system()[0]) - seen > 0.05:  # a look at the files takes CPU from them
             seen = cpu
             time.sleep(1.0)
-        self._await(lambda: all(len(run.received) + len(run.generated) == self.said
+        due = len(before) + "".join(inputs).count("\n")
+        self._await(lambda: all(len(run.received) + len(run.generated) == due
                                 for run in self.records.peers))
         return [each for each in timed(self.records) if each.message not in before]
 
@@ -142,18 +141,18 @@ class Measured(Progress):
         total = 0
         for host in self._network.hosts:
             host.write("status\n")
-            name = ""
-            while name != "lines not shown":  # the last of the answer
-                name, _, value = host.process.stdout.readline().decode().partition(": ")
+            for line in iter(host.process.stdout.readline, b""):
+                name, _, value = line.decode().partition(": ")
                 total += int(value) if name in COPIES else 0
+                if name == "lines not shown":  # the last of the answer
+                    break
         return total
 
     def _system(self) -> tuple[float, float, float]:
         """Return the CPU seconds of all peers, and the mean MiB and threads of a peer."""
         paths = [pathlib.Path(f"/proc/{host.process.pid}/stat") for host in self._network.hosts]
         stats = [path.read_text().rpartition(")")[2].split() for path in paths if path.exists()]
-        if not stats:
-            return 0.0, 0.0, 0.0
+        stats = stats or [["0"] * 22]
         cpu, size, threads = (sum(int(stat[at]) for stat in stats for at in fields)
                               for fields in ((11, 12), (21,), (17,)))
         return (cpu / os.sysconf("SC_CLK_TCK"),
