@@ -19,13 +19,12 @@ def plain_lines(data: bytes) -> list[bytes]:
     return [line.rstrip(b"\r") for line in data.removeprefix(BYTE_ORDER_MARK).split(b"\n")]
 
 
-def lines_of(data: bytes, comment: str = "\n", errors: str = "strict"
-             ) -> Iterator[tuple[int, str]]:
+def lines_of(data: bytes, comment: str = "\n") -> Iterator[tuple[int, str]]:
     """Yield the numbers and texts of the lines of a file in which something stands. ValueError for
-    a line that is no text; `errors` as for `bytes.decode`."""
+    a line that is no text."""
     for number, line in enumerate(plain_lines(data), 1):
         try:
-            text = line.decode(errors=errors).partition(comment)[0].strip()
+            text = line.decode().partition(comment)[0].strip()
         except UnicodeDecodeError:
             raise ValueError(f"line {number}: not UTF-8 text") from None
         if text:

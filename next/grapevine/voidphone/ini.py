@@ -9,7 +9,7 @@ import socket
 from typing import NamedTuple
 
 from grapevine.addresses import Address, address_of, can_be_dialled
-from grapevine.typed import lines_of
+from grapevine.typed import plain_lines
 
 MOST_NEIGHBOURS = 10_000  # a 505 (peer response) has room for 10,921 addresses
 _DIGITS = re.compile("[0-9]{1,20}")
@@ -54,11 +54,12 @@ def parse_ini(data: bytes) -> Config:
 def _section_of(data: bytes) -> dict[str, str]:
     """Return keys and values of the section [gossip]. ValueError if there is none."""
     sections, name = {"": {}}, ""
-    for _, line in lines_of(data, errors="replace"):  # other programs may err
+    for raw in plain_lines(data):
+        line = raw.decode(errors="replace").strip()  # other programs may err
         if header := re.match(r"\[(.+)\]", line):
             name = header[1]
             sections.setdefault(name, {})
-        elif line[0] not in ";#" and (entry := _ENTRY.fullmatch(line)):
+        elif line[:1] not in (";", "#") and (entry := _ENTRY.fullmatch(line)):
             sections[name][entry[1].lower()] = entry[2].strip('"')
     if "gossip" not in sections:
         raise ValueError("no section [gossip]")

@@ -19,7 +19,7 @@ from grapevine.voidphone.ini import Config
 from grapevine.voidphone.messages import (
     Hello, PeerRequest, PeerResponse, Ping, Push, VerificationRequest, VerificationResponse)
 from grapevine.voidphone.news import Memory
-from grapevine.voidphone.relay import ALONE, Relay, RelayLink
+from grapevine.voidphone.relay import ALONE, Relay
 from grapevine.voidphone.view import View
 from grapevine.voidphone.work import Search, is_work
 
@@ -53,9 +53,11 @@ SHOWN = ("degree", "min_degree", "max_connections", "cache_size", "pow_bits", "p
 PING = {"ping": "on_ping"}
 
 
-class ModuleLink(RelayLink):
+class ModuleLink(Link):
     def __init__(self, role: str, peer: Address | None, remote: Address | None, connection=None):
         super().__init__(role, peer, remote, connection)
+        self.alone: Budget | None = None  # see Relay
+        self.free = 0
         self.hello: Address | None = None  # the address in the other end's HELLO
         self.nonces: dict[float, int] = {}  # time slot -> nonce of the work that we gave it
         self.is_asked = False  # for addresses, and has not answered

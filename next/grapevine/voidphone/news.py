@@ -74,12 +74,12 @@ class Shelf(collections.OrderedDict):
         super().__init__()
         self._seconds, self._most_bytes = seconds, most_bytes
         self._overhead = overhead  # bytes that each counts for besides its data
-        self._of_type: dict[int, dict[int, News]] = {}  # type -> number -> news; none is empty
+        self.types: dict[int, dict[int, News]] = {}  # type -> number -> news; none is empty
         self.bytes: collections.Counter = collections.Counter()  # by type, and of all as None
 
     def put(self, news: News) -> None:
         data_type = news.message.data_type
-        self[news.number] = self._of_type.setdefault(data_type, {})[news.number] = news
+        self[news.number] = self.types.setdefault(data_type, {})[news.number] = news
         for each in (data_type, None):
             self.bytes[each] += self._overhead + len(news.message.data)
 
@@ -88,35 +88,23 @@ class Shelf(collections.OrderedDict):
         data_type = news.message.data_type
         for each in (data_type, None):
             self.bytes[each] -= self._overhead + len(news.message.data)
-        del self._of_type[data_type][number]
-        if not self._of_type[data_type]:
-            del self._of_type[data_type], self.bytes[data_type]
+        del self.types[data_type][number]
+        if not self.types[data_type]:
+            del self.types[data_type], self.bytes[data_type]
         return news
 
     def of_type(self, data_type: int, now: float) -> list[News]:
-        return [news for news in self._of_type.get(data_type, {}).values()
+        return [news for news in self.types.get(data_type, {}).values()
                 if news.came + self._seconds > now]
-
-    def share(self, data_type: int) -> tuple[News | None, int]:
-        """Return the oldest news of a type, and how many these are."""
-        of_type = self._of_type.get(data_type, {})
-        return next(iter(of_type.values()), None), len(of_type)
 
     def due(self) -> float:
         """Return when the oldest expires, or infinity."""
         return next(iter(self.values())).came + self._seconds if self else math.inf
 
-    def expire(self, now: float) -> list[News]:
-        """Take out the oldest while it has expired."""
+    def shrink(self, most: float = math.inf, now: float = -math.inf) -> list[News]:
+        """Take out the oldest while there are more news, or too many bytes, or it has expired."""
         taken = []
-        while self.due() <= now:
-            taken.append(self.take(next(iter(self))))
-        return taken
-
-    def shrink(self, most: float = math.inf) -> list[News]:
-        """Take out the oldest while there are more news, or too many bytes."""
-        taken = []
-        while len(self) > most or self.bytes[None] > self._most_bytes:
+        while len(self) > most or self.bytes[None] > self._most_bytes or self.due() <= now:
             taken.append(self.take(next(iter(self))))
         return taken
 
@@ -129,7 +117,7 @@ class Pending:
 
     def __init__(self, rng, patience: float):
         self._rng, self._patience = rng, patience
-        self._waiting = Shelf(patience, WAITING_BYTES)
+        self.waiting = Shelf(patience, WAITING_BYTES)
         self._of_item: dict[Item, News] = {}  # what waits
         self._kept = Shelf(KEPT_FOR, KEPT_BYTES, OVERHEAD)
         self._unwanted = Shelf(KEPT_FOR, KEPT_BYTES, OVERHEAD)  # as they came: numbers are no ids
@@ -139,22 +127,22 @@ class Pending:
     def add(self, message: PeerNotification, item: Item, sender, notified, now: float) -> News:
         """Let a message wait, or keep it if no client is notified."""
         number = self._rng.getrandbits(16)
-        while number in self._waiting or number in self._kept:
+        while number in self.waiting or number in self._kept:
             number = self._rng.getrandbits(16)
         news = News(number, message, item, sender, notified, now)
         if notified:
             self._of_item[item] = news
-            self._waiting.put(news)
-            self._drop(self._waiting.shrink(WAITING), CROWDED_OUT)
+            self.waiting.put(news)
+            self._drop(self.waiting.shrink(WAITING), CROWDED_OUT)
         else:
             self._kept.put(news)
-        self._kept.shrink(WAITING - len(self._waiting))
+        self._kept.shrink(WAITING - len(self.waiting))
         return news
 
     def join(self, data_type: int, link, now: float) -> list[tuple[int, Item]]:
         """Make a subscriber one of those notified of others' news; return for `find` which these
         are, the oldest first."""
-        here = self._waiting.of_type(data_type, now) + self._kept.of_type(data_type, now)
+        here = self.waiting.of_type(data_type, now) + self._kept.of_type(data_type, now)
         joined = [news for news in here if link not in news.senders]
         for news in joined:
             news.notified.add(link)
@@ -162,7 +150,7 @@ class Pending:
 
     def find(self, number: int, item: Item, link) -> News | None:
         """Return news that a subscriber has joined, if they are still here."""
-        news = self._waiting.get(number) or self._kept.get(number)
+        news = self.waiting.get(number) or self._kept.get(number)
         is_it = news is not None and news.item == item and link in news.notified
         return news if is_it else None
 
@@ -188,11 +176,11 @@ class Pending:
 
     def validated(self, number: int, link, is_valid: bool) -> News | None:
         """Take out a message that a client validates. None if it was not told, or was not first."""
-        news = self._waiting.get(number)
+        news = self.waiting.get(number)
         if news is None or link not in news.notified:
             self.dropped[NOT_WAITING] += 1
             return None
-        self._drop([self._waiting.take(number)])
+        self._drop([self.waiting.take(number)])
         if is_valid:
             self._kept.put(news)
             self._kept.shrink()
@@ -200,34 +188,30 @@ class Pending:
 
     def expire(self, now: float) -> float:
         """Drop what has expired; return when to look again."""
-        self._drop(self._waiting.expire(now), TOO_LATE)
-        self._drop(self._unwanted.expire(now), UNWANTED)
-        self._kept.expire(now)
+        self._drop(self.waiting.shrink(now=now), TOO_LATE)
+        self._drop(self._unwanted.shrink(now=now), UNWANTED)
+        self._kept.shrink(now=now)
         return self.due()
 
     def due(self) -> float:
         """Return when something is due. Of what is kept, only a second after the first has expired,
         because a look for each in its time costs more."""
-        return min(self._waiting.due(), self._unwanted.due(), self._kept.due() + KEPT_FOR)
+        return min(self.waiting.due(), self._unwanted.due(), self._kept.due() + KEPT_FOR)
 
     def lag(self, data_type: int, now: float) -> float | None:
         """Return the age in seconds of the oldest message of a type, if clients are far behind with
         it. They are if it uses up half of the patience, the messages or the bytes."""
-        oldest, count = self._waiting.share(data_type)
-        age = now - oldest.came if oldest else 0.0
-        is_behind = (age > self._patience / 2 or count > WAITING // 2
-                     or self._waiting.bytes[data_type] > WAITING_BYTES // 2)
+        news = self.waiting.types.get(data_type)
+        age = now - next(iter(news.values())).came if news else 0.0
+        is_behind = news and (age > self._patience / 2 or len(news) > WAITING // 2
+                              or self.waiting.bytes[data_type] > WAITING_BYTES // 2)
         return age if is_behind else None
 
     def ended(self, link) -> None:
         """Forget an ended connection as validator and as sender."""
-        for news in self._waiting.values():
+        for news in self.waiting.values():
             news.notified.discard(link)
             news.senders.discard(link)
-
-    def count(self) -> int:
-        """Return how many wait."""
-        return len(self._waiting)
 
     def _drop(self, dropped: list[News], reason: str = "") -> None:
         """Forget news that waited or came for nobody, and count them under the reason."""

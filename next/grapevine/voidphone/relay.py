@@ -20,29 +20,20 @@ from grapevine.tools import Budget
 from grapevine.voidphone.messages import SPREADABLE, VALID, Notification, PeerNotification
 from grapevine.voidphone.news import OVERHEAD, UNLIMITED, Item, Memory, News, Pending
 
-ALONE = 100  # messages a second to a client that go out in a `send` each: several clients take what
-# `recv` returns for a single message
+ALONE = 100  # messages a second to a client that go out in a `send` each, because several clients
+# take what `recv` returns for a single message
 DRAWS = 100  # random ids for repeated data; if none is free, nearly all 65,536 are in use
 CROWDED = 1 << 20  # bytes that wait for a link above which others wait for it
 READS, READS_SLOWLY = 1.0, 4.0  # seconds since it has read something, after which announcers (and
 # neighbours) wait for a client no longer
 NEIGHBOUR_WAIT = 2.0  # seconds at most that clients wait for neighbours
-CLIENT_WAIT = 4.0  # seconds, or half a liveness interval, that a neighbour waits for clients at once
+CLIENT_WAIT = 4.0  # seconds at once, or half a liveness interval, that neighbours wait for clients
 PIECE = 64 << 10  # bytes of news between two looks whether others keep up
 PIECES = 8  # a second that are taken from all neighbours together after waits in vain
 PORTION, PORTION_PAUSE = 256 << 10, 0.005  # bytes that a newcomer is told at once; seconds between
 STILL_VALIDATING = 1.0  # seconds without a validation after which announcers wait no longer
 TOO_OFTEN = "messages said so often that peers take them for old"  # counters
 OLD = "messages that were old"
-
-
-class RelayLink(Link):
-    """A connection of a client or a neighbour."""
-
-    def __init__(self, role: str, peer: Address | None, remote: Address | None, connection=None):
-        super().__init__(role, peer, remote, connection)
-        self.alone: Budget | None = None  # of a client: messages that go out in a `send` each
-        self.free = 0  # bytes that may come before a look whether it has to wait for others
 
 
 class Outbox:
@@ -73,7 +64,8 @@ class Outbox:
 
 
 class Relay(Node):
-    LINK = RelayLink
+    """A link of it has `alone` (a budget of messages that go out in a `send` each; None but for
+    clients), and `free` (bytes that may come before a look whether it has to wait for others)."""
 
     def __init__(self, address: Address, settings: Settings, output, world, patience: float,
                  memory: Memory):
@@ -247,6 +239,6 @@ class Relay(Node):
 
     def status(self) -> dict[str, object]:
         return {"subscriptions": sum(map(len, self._types.values())),
-                "messages that wait for validation": self.pending.count(),
+                "messages that wait for validation": len(self.pending.waiting),
                 "messages forgotten too early": self.memory.forgotten, **self.pending.dropped,
                 **self.counters, "lines lost": self.output.lost}

@@ -239,9 +239,11 @@ def test_one_who_gives_no_work_in_time_is_given_up_and_dialled_again():
     end = machine.accept()
     end.say(Ping())
     assert end.ends_within(HELLO_LIMIT + 0.5)
-    machine.welcome(seconds=20.0)
+    end = machine.welcome(seconds=20.0)
     scene.run(0.1)
     assert scene.neighbours() == {str(ONE)}
+    end.hang_up()
+    assert machine.is_dialled(3.0)
 
 
 def test_of_too_many_that_are_not_verified_the_oldest_goes():
@@ -390,6 +392,8 @@ def test_a_module_without_neighbours_dials_its_bootstrapper_with_back_off():
     dials = scene.world.asked["membership"]
     assert 120 / 15 <= dials < 30
     machine = scene.machine(str(ONE))
-    machine.welcome(seconds=20.0)
+    end = machine.welcome(seconds=20.0)
     scene.run(0.1)
     assert scene.neighbours() == {str(ONE)}
+    end.hang_up()
+    assert machine.is_dialled(3.0)

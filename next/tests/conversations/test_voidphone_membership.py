@@ -15,6 +15,8 @@ def test_a_push_is_passed_on_once_with_a_shorter_life():
     one, two, three = (scene.neighbour() for _ in range(3))
     for end in (one, two):
         end.hear_all(0.1)
+    one.say(Push(3, two.machine.address))  # an echo of a newcomer's
+    assert three.hear_all(0.1) == []
     one.say(push(6900, 900), push(6901, 1), push(6901, 0), push(6900, 3), push(6902, 2))
     for end in (two, three):
         assert end.hear_kind(Push).pack() == bytes.fromhex("000c01fd0004 7f000001 1af4")
@@ -131,6 +133,9 @@ def test_a_bootstrapper_beside_neighbours_is_dialled_ever_more_rarely():
         assert scene.now < 200.0
     pauses = [after - before for before, after in zip(moments, moments[1:])]
     assert pauses[-1] > 7.0 > pauses[0] and len(scene.neighbours()) == 1
+    machine.proves = True
+    machine.join().hang_up()  # it was here: if it is lost, it is dialled soon
+    assert machine.is_dialled(2.0)
 
 
 def test_above_max_connections_another_one_than_the_newcomer_is_dropped():

@@ -1,4 +1,4 @@
-"""News in a gossip module: who is told, what is forwarded where, what is old, what newcomers get."""
+"""News in a gossip module: who is told, what is forwarded, what is old, what newcomers get."""
 
 import hashlib
 
@@ -332,6 +332,15 @@ def test_who_comes_a_second_later_is_not_told():
     assert newcomer.told().data == b"in time" and scene.count(UNWANTED) == 1
 
 
+def test_what_came_for_nobody_is_forgotten_after_a_second():
+    scene, _, peer = stage(0)
+    peer.bring()
+    scene.run(0.9)
+    assert scene.count(UNWANTED) == 0
+    scene.run(0.2)
+    assert scene.count(UNWANTED) == 1
+
+
 def test_a_client_is_told_of_what_came_for_nobody_a_moment_before():
     scene, _, peer, other = stage(0, 2)
     for data, end in ((b"first", peer), (b"first", other), (b"second", peer)):
@@ -402,7 +411,8 @@ def test_each_notification_goes_out_by_itself_up_to_100_a_second(monkeypatch):
     scene, announcer, subscriber = stage(1, 0)
     [link] = scene.node.subscribers(TYPE)
     sent, send = [], link.connection.send
-    monkeypatch.setattr(link.connection, "send", lambda data: sent.append(bytes(data)) or send(data))
+    monkeypatch.setattr(link.connection, "send",
+                        lambda data: sent.append(bytes(data)) or send(data))
     announcer.say(*[Announce(0, TYPE, b"%d" % number) for number in range(1_000)])
     scene.run(0.1)
     told = subscriber.hear_all(0.1)

@@ -106,6 +106,16 @@ def test_nor_is_it_by_twenty_neighbours_at_once():
     assert reader.most < 4 * MIB and client.closed is None
 
 
+def test_nor_is_it_by_pieces_of_many_neighbours_which_are_not_silent_meanwhile():
+    scene, _, client, *peers = stage(1, 120, max_connections=200, liveness=1.0)
+    for at, peer in enumerate(peers):
+        peer.say(*numbered(PeerNotification, 40, first=40 * at))
+    reader = Reader(client, 0.5e6)
+    reader.read(20.0)
+    assert reader.most < 4 * MIB and client.closed is None
+    assert len(scene.neighbours()) == 120
+
+
 def test_a_client_that_reads_very_slowly_stops_neighbours_but_for_a_piece_at_a_time():
     scene, _, client, *peers = stage(1, 4)
     for at, peer in enumerate(peers):
@@ -166,11 +176,12 @@ def test_much_that_is_validated_at_once_reaches_a_neighbour_that_reads():
 def test_an_announcer_waits_for_clients_that_validate_but_are_far_behind(monkeypatch):
     monkeypatch.setattr(news, "WAITING", 400)
     scene, announcer, client = stage(1, 0)
-    announcer.say(*[Announce(0, TYPE, b"%d" % number) for number in range(2_000)])
-    for number in range(2_000):  # slower than they are announced
+    announcer.say(*[Announce(0, TYPE, b"%d" % number) for number in range(1_000)])
+    for number in range(1_000):  # so the oldest of half of 400 waits for two seconds
         told = client.told()
         assert int(told.data) == number
         client.validate(told)
+        scene.run(0.01)
     scene.run(0.1)
     assert scene.count(news.CROWDED_OUT) == scene.count("messages that wait for validation") == 0
 

@@ -49,7 +49,7 @@ def test_ids_of_what_waits_are_random_and_unique_and_the_oldest_gives_way():
     assert len(set(ids)) == WAITING and set(ids) <= set(range(65_536)) and ids != sorted(ids)
     assert pending.dropped == {}
     pending.add(push(), item(-1), "one", "a", 0.0)
-    assert pending.count() == WAITING and pending.dropped == {CROWDED_OUT: 1}
+    assert len(pending.waiting) == WAITING and pending.dropped == {CROWDED_OUT: 1}
     assert pending.validated(ids[0], "a", True) is None
     assert pending.validated(ids[1], "a", True) is not None
 
@@ -63,7 +63,7 @@ def test_the_first_validation_by_one_who_was_notified_counts():
         assert pending.validated(number, client, True) is None
     found = pending.validated(first, "b", True)
     assert found.message == push() and found.senders == {"sender"}
-    assert pending.validated(first, "a", True) is None and pending.count() == 1
+    assert pending.validated(first, "a", True) is None and len(pending.waiting) == 1
     assert pending.dropped == {NOT_WAITING: 4}
 
 
@@ -81,8 +81,8 @@ def test_what_nobody_validates_in_time_is_dropped():
     assert pending.expire(0.0) == math.inf
     early = pending.add(push(1), item(1), "one", "a", 10.0).number
     late = pending.add(push(2), item(2), "one", "a", 12.0).number
-    assert pending.expire(14.9) == 15.0 and pending.count() == 2
-    assert pending.expire(15.0) == 17.0 and pending.count() == 1
+    assert pending.expire(14.9) == 15.0 and len(pending.waiting) == 2
+    assert pending.expire(15.0) == 17.0 and len(pending.waiting) == 1
     assert pending.validated(early, "a", True) is None and pending.validated(late, "a", False)
     assert pending.expire(17.0) == math.inf and pending.dropped[TOO_LATE] == 1
 
@@ -92,12 +92,12 @@ def test_what_waits_is_at_most_64_mib_and_what_was_validated_makes_room():
     ids = [pending.add(push(n, data), item(n), "one", "a", n).number for n in range(64)]
     assert WAITING_BYTES == 64 << 20 and pending.dropped == {}
     pending.add(push(64), item(64), "one", "a", 64)
-    assert pending.count() == 64 and pending.validated(ids[0], "a", True) is None
+    assert len(pending.waiting) == 64 and pending.validated(ids[0], "a", True) is None
     for number in ids[1:5]:
         assert pending.validated(number, "a", True)
     for n in range(65, 69):
         pending.add(push(n, data), item(n), "one", "a", n)
-    assert pending.count() == 64 and pending.dropped[CROWDED_OUT] == 1
+    assert len(pending.waiting) == 64 and pending.dropped[CROWDED_OUT] == 1
 
 
 def joined(pending: Pending, client: str, now: float, data_type: int = 1) -> list[int]:
@@ -108,7 +108,7 @@ def test_who_joins_is_notified_of_what_waits_and_of_what_came_within_a_second():
     pending = pending_of()
     ids = [pending.add(push(n), item(n), "sender", notified, n / 10).number
            for n, notified in enumerate(("a", "a", "", "a"))]
-    assert pending.count() == 3 and pending.validated(ids[1], "a", True)
+    assert len(pending.waiting) == 3 and pending.validated(ids[1], "a", True)
     assert joined(pending, "b", 0.0, data_type=2) == [] == joined(pending, "sender", 0.0)
     assert joined(pending, "b", 1.0) == [0, 1, 2, 3]
     assert joined(pending, "c", 1.15) == [0, 2, 3]
@@ -135,7 +135,7 @@ def test_what_is_kept_is_at_most_8_mib_and_leaves_room_for_what_waits():
     assert joined(pending, "a", 0.0) == list(range(5, room + 5))
     for number in range(WAITING):
         pending.add(push(number, data_type=2), item(number, 2), "one", "a", 0.0)
-    assert pending.count() == WAITING and pending.dropped == {}
+    assert len(pending.waiting) == WAITING and pending.dropped == {}
     assert joined(pending, "b", 0.0) == []
 
 
@@ -165,7 +165,7 @@ def test_a_message_that_was_forgotten_while_it_waits_may_wait_twice():
         pending = pending_of()
         ids = [pending.add(push(), item(1), "one", "m", now).number for now in (0.0, 1.0)]
         assert all(pending.validated(ids[at], "m", True) for at in order)
-        assert pending.count() == 0 and pending.expire(99.0) == math.inf
+        assert len(pending.waiting) == 0 and pending.expire(99.0) == math.inf
 
 
 def test_unwanted_messages_are_kept_for_a_second_by_type():
