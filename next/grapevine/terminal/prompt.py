@@ -173,7 +173,7 @@ class PromptScreen(Screen):
             lines += self._laid_out(self.words.rest())
         elif not items:
             now = time.time()
-            lines += self._laid_out(self.words.look(
+            lines += self._laid_out(self.words.tell(
                 f"{time.strftime('%H:%M:%S', time.gmtime(now))}.{int(now % 1 * 1000):03}"))
         self._draw(lines, None if is_last else self._line)
 

@@ -22,7 +22,7 @@ _HELP = {  # why a seed does not list a peer, or a peer no neighbour -> advice
     "is not your IP": "This is NAT: --host ROUTERS-IP --listen OWN-IP, or --host with a VPN's IP.",
     "line b'proof:": "A peer that signs its gossip was refused: all peers take --sign, or none.",
 }
-_HIDDEN = {"started", "settings", "stopped", "late", "seed", "peer list", "degree",
+_HIDDEN = {"started", "settings", "stopped", "seed", "peer list", "degree",
            "liveness request", "reported", "unconfirmed"}
 Sentence = tuple[str, str, str, str]  # time, head, text, and a remark for the right edge
 
@@ -112,8 +112,9 @@ class Words:
     def _degree(self) -> str:
         return many(len(self._neighbours), "neighbour")
 
-    def tell(self, clock: str, event: str) -> list[Sentence]:
-        """Return the sentences about an event of the time `HH:MM:SS.mmm`, and what waited."""
+    def tell(self, clock: str, event: str = "") -> list[Sentence]:
+        """Return the sentences about what waited until `HH:MM:SS.mmm`, and about an event of that
+        time, if there is one."""
         kind, one, rest = parted(event)
         self._said = []
         self._pass(clock, is_report=kind == "reported")
@@ -122,14 +123,8 @@ class Words:
             tell(one, rest)
         elif kind in FORMS:
             self._say(kind, one, rest)
-        elif kind not in _HIDDEN:
+        elif event and kind not in _HIDDEN:
             self._say_so(event)
-        return self._said
-
-    def look(self, clock: str) -> list[Sentence]:
-        """Return the sentences about what waited long enough, now that no event comes."""
-        self._said = []
-        self._pass(clock)
         return self._said
 
     def rest(self) -> list[Sentence]:
@@ -140,7 +135,7 @@ class Words:
         self._tell_seeds()
         return self._said
 
-    def _pass(self, clock: str, is_report: bool = False) -> None:
+    def _pass(self, clock: str, is_report: bool) -> None:
         """Tell what waited until this time."""
         if not is_report:
             self._tell_death()

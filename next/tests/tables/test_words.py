@@ -27,7 +27,7 @@ def told(*events, words=None, clock=CLOCK):
     """What is said of events, and of nothing behind them, as `HEAD TEXT (ASIDE)`."""
     words = words or Words(OWN, 3, 6)
     said = [sentence for event in events for sentence in words.tell(clock, event)]
-    said += words.look(clock)
+    said += words.tell(clock)
     return [" ".join(filter(None, [head.strip(), text.strip(), aside and f"({aside})"]))
             for _, head, text, aside in said]
 
