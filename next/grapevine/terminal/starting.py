@@ -18,7 +18,7 @@ except ImportError:  # Windows
 from grapevine.addresses import Address, Name, Target, address_of, look_up
 from grapevine.output import Output
 from grapevine.terminal.command_line import (
-    FAILED, INTERRUPTED, STANDARD_OUTPUT, CommandError, cannot_listen)
+    FAILED, STANDARD_OUTPUT, CommandError, cannot_listen)
 from grapevine.terminal.screen import Log, Screen
 from grapevine.worlds.sockets import listener_at
 from grapevine.worlds.threads import ThreadWorld
@@ -208,25 +208,21 @@ def interrupt(number: int, frame) -> None:
 def wait_for_end(worlds: list[ThreadWorld], screen: Screen, leave=None,
                  take_leave=lambda: None) -> int:
     """Wait until a node has stopped, or a signal comes; then end the process. If `leave` is given,
-    a first SIGTERM calls it. `take_leave` is called before the screen is closed."""
-    code = 0
-    try:
+    a first SIGTERM calls it. `take_leave` is called before the screen is closed. A signal is the
+    usual end, and no failure."""
+    with contextlib.suppress(KeyboardInterrupt):
         try:
             _await_end(worlds)
         except Interrupted as interrupted:
-            if leave is None or interrupted.number != signal.SIGTERM:
-                raise
-            leave()
-            _await_end(worlds)
-    except KeyboardInterrupt:
-        code = INTERRUPTED
+            if leave is not None and interrupted.number == signal.SIGTERM:
+                leave()
+                _await_end(worlds)
     for world in worlds:
         world.end("interrupted", 0.0)
     take_leave()
     screen.close()
-    if any(world.has_failed for world in worlds):
-        code = FAILED
-    os._exit(code)  # a thread may be blocked, by a terminal for example
+    has_failed = any(world.has_failed for world in worlds)
+    os._exit(FAILED if has_failed else 0)  # a thread may be blocked, by a terminal for example
 
 
 def _await_end(worlds: list[ThreadWorld]) -> None:

@@ -168,7 +168,7 @@ class GossipModule(Relay):
         return list(self.view.links.values())
 
     def client_ended(self, link: Link, error: OSError | None) -> None:
-        self.relay_ended(link)
+        self.unsubscribe(link)
         if link.closed == OVERFLOW:
             self.write_refusal(link.remote, OVERFLOW)
 
@@ -369,7 +369,6 @@ class GossipModule(Relay):
         return f"degree:{self.address}=>{len(self.view.links)}"
 
     def neighbour_ended(self, link: Link, error: OSError | None) -> None:
-        self.relay_ended(link)
         if self.view.links.get(link.peer) is link:
             if link.is_dialled:
                 self.leave_alone(link.peer)

@@ -207,12 +207,6 @@ class Pending:
                               or self.waiting.bytes[data_type] > WAITING_BYTES // 2)
         return age if is_behind else None
 
-    def ended(self, link) -> None:
-        """Forget an ended connection as validator and as sender."""
-        for news in self.waiting.values():
-            news.notified.discard(link)
-            news.senders.discard(link)
-
     def _drop(self, dropped: list[News], reason: str = "") -> None:
         """Forget news that waited or came for nobody, and count them under the reason."""
         for news in dropped:

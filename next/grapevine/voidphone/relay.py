@@ -232,10 +232,9 @@ class Relay(Node):
             return True
         return self.now() >= until and self._pieces.spend(1, self.now())
 
-    def relay_ended(self, link: Link) -> None:
-        """A client or a neighbour is gone."""
+    def unsubscribe(self, link: Link) -> None:
+        """A client is gone."""
         self._types.pop(link, None)
-        self.pending.ended(link)
 
     def status(self) -> dict[str, object]:
         return {"subscriptions": sum(map(len, self._types.values())),

@@ -138,6 +138,18 @@ def test_a_bootstrapper_beside_neighbours_is_dialled_ever_more_rarely():
     assert machine.is_dialled(2.0)
 
 
+def test_who_had_joined_by_itself_and_is_gone_may_be_dialled_at_once():
+    scene = ModuleScene(min_degree=1)
+    machine, other = scene.machine(), scene.neighbour()
+    machine.proves = True
+    for _ in range(6):
+        machine.join().hang_up()
+        scene.run(0.05)
+    scene.run(10.0)
+    other.say(Push(1, machine.address))
+    assert machine.is_dialled(0.1)
+
+
 def test_above_max_connections_another_one_than_the_newcomer_is_dropped():
     scene = ModuleScene(degree=2, max_connections=3)
     ends = []

@@ -74,12 +74,12 @@ def test_a_seed_on_standard_output(network):
     out = seed.process.stdout.read().decode()
     seed.process.stdout.close()
     assert first.endswith(f":started:seed:{address}\n") and out.endswith(":stopped:interrupted\n")
-    assert seed.code() == 130 and not network.outputs.exists()
+    assert seed.code() == 0 and not network.outputs.exists()
 
 
 @pytest.mark.parametrize("numbers, code, last", [
-    ([signal.SIGTERM], 0, "stopped:quit"), ([signal.SIGINT], 130, "stopped:interrupted"),
-    ([signal.SIGTERM, signal.SIGTERM], 130, "stopped:interrupted")])
+    ([signal.SIGTERM], 0, "stopped:quit"), ([signal.SIGINT], 0, "stopped:interrupted"),
+    ([signal.SIGTERM, signal.SIGTERM], 0, "stopped:interrupted")])
 def test_with_leave_a_sigterm_says_goodbye_and_a_second_one_is_abrupt(started, numbers, code, last):
     other = started.start_peer("--quiet")
     peer = started.start_peer("--leave")

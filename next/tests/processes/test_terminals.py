@@ -110,7 +110,7 @@ def test_the_terminal_is_as_before_after_the_end(network, flags, end):
             terminal.type(end)
         else:
             terminal.process.send_signal(end)
-        assert terminal.finish() == 130 and terminal.has_usual_modes()
+        assert terminal.finish() == 0 and terminal.has_usual_modes()
         terminal.shows("was interrupted")
         assert terminal.texts()[-1] == "" and not any("half" in line for line in terminal.texts())
     assert file_of(network, port).events()[-1] == "stopped:interrupted"
@@ -171,7 +171,7 @@ def test_no_seed_and_enter_for_a_free_port(network):
         terminal.shows("No seed answers yet. Start them in another terminal: python runner.py")
         assert terminal.glass.colours
         terminal.type(CTRL_C)
-        assert terminal.finish() == 130
+        assert terminal.finish() == 0
 
 
 @pytest.mark.parametrize("environ", [{"NO_COLOR": "1"}, {"TERM": "dumb"}], ids=repr)
@@ -217,7 +217,7 @@ def test_each_peer_that_comes_or_goes_is_a_line_on_the_terminal_of_the_seeds(
         dies.kill()
         terminal.shows(f"- {ports[0]} is gone")
         terminal.type(CTRL_C)
-        assert terminal.finish() == 130
+        assert terminal.finish() == 0
         assert [line for line in terminal.glass.too_wide.values()
                 if str(network.folder) not in line] == []
         shown = " ".join(" ".join(terminal.texts()).split())
@@ -235,7 +235,7 @@ def test_plain_shows_the_events_of_each_seed(network):
         terminal.shows("settings:seeds=1")
         assert "1 seeds; start peers with: python peer.py" in terminal.text
         terminal.type(CTRL_C)
-        assert terminal.finish() == 130 and "The proof" not in terminal.text
+        assert terminal.finish() == 0 and "The proof" not in terminal.text
 
 
 CTRL_S, CTRL_Q = "\x13", "\x11"

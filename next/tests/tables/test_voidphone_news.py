@@ -67,15 +67,6 @@ def test_the_first_validation_by_one_who_was_notified_counts():
     assert pending.dropped == {NOT_WAITING: 4}
 
 
-def test_one_who_has_gone_has_no_say():
-    pending = pending_of()
-    number = pending.add(push(), item(1), "sender", ["a", "b"], 0.0).number
-    pending.ended("a")
-    pending.ended("sender")
-    assert pending.validated(number, "a", True) is None
-    assert pending.validated(number, "b", True).senders == set()
-
-
 def test_what_nobody_validates_in_time_is_dropped():
     pending = pending_of()
     assert pending.expire(0.0) == math.inf
