@@ -1,4 +1,4 @@
-"""The classes of nodes that settings ask for. peer.py and seed.py stand above the package."""
+"""The classes of nodes that settings ask for."""
 
 from grapevine.settings import Settings
 
@@ -20,5 +20,5 @@ def peer_class(settings: Settings) -> type:
     if settings.sign:
         from grapevine.signing.peer import SignedPeer
         return SignedPeer
-    from peer import Peer
+    from grapevine.peer import Peer
     return Peer

@@ -32,7 +32,7 @@ class Gossiper(LineNode):
         self.way = self.make_way()
         self.is_leaving = False
         self.is_unheard = False  # it has said something that no neighbour can have
-        self._numbers = itertools.count(1)  # of its messages
+        self.numbers = itertools.count(1)  # of its messages; the next one is taken without a lock
 
     def gossips(self) -> list:
         """Return the links over which it gossips."""
@@ -56,16 +56,21 @@ class Gossiper(LineNode):
     def originate(self, texts: list[str]) -> None:
         """Make messages, write them down, and spread them. ValueError, and none is made, if one
         does not fit into a line."""
-        lines = [] if self.is_leaving or self.stopping else self.make(texts)
-        self.publish(lines)
+        if not (self.is_leaving or self.stopping):
+            self.publish(self.seal(self.make(texts)))
 
     def make(self, texts: list[str]) -> list[bytes]:
-        """Return the lines of new messages, which are to be published in this order. Needs no lock.
-        ValueError, and none has a number, if a text does not fit into a line."""
+        """Return the gossip lines of new messages, which are to be sealed, and published in this
+        order. Needs no lock. ValueError, and none has a number, if a text does not fit."""
         time = wire.format_time(self.time())
         for text in texts:  # a gap in the numbers would never close
             wire.make_gossip(time, self.run, wire.NUMBER_LIMIT, text)
-        return [wire.make_gossip(time, self.run, next(self._numbers), text) for text in texts]
+        return [wire.make_gossip(time, self.run, next(self.numbers), text) for text in texts]
+
+    def seal(self, lines: list[bytes]) -> list[bytes]:
+        """Return what is published of gossip lines with one TIME, which come here in the order of
+        their numbers. Needs no lock."""
+        return lines
 
     def publish(self, lines: list[bytes]) -> None:
         """Write down and spread messages that were made here."""
@@ -141,6 +146,10 @@ class Gossiper(LineNode):
         link.send(line)
         self.later(self.sync.patient_until - now + 0.01, self.fetch)
         return len(line)
+
+    def has_caught_up(self) -> bool:
+        """Tell whether everything that its neighbours have told to have is here."""
+        return self.sync.has_caught_up(self.gossips())
 
     def gossip_ended(self, link) -> None:
         """A link over which it gossiped has ended, and is not among `gossips` any more."""

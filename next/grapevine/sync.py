@@ -29,6 +29,7 @@ class _Talk:
 
     def __init__(self):
         self.comparing = self.compared = None  # pairs of digests, own and theirs
+        self.is_compared = False  # it has told all that it has, or that it has the same
         self.compared_until = 0.0  # the latter is not compared again before
         self.told_at, self.told_slices = -math.inf, 0  # what it was told unasked last
         self.shown_at = -math.inf  # when it was told what it asked for
@@ -58,6 +59,7 @@ class Sync:
         that this module does not know need none."""
         talk = self._talks.setdefault(link, _Talk())
         if status.verb == "digest":
+            talk.is_compared |= self.agrees(link, status.digest, now)
             return self._compare(link, talk, status.digest, now)
         if status.verb == "parts":
             own = self._messages.slices()
@@ -68,7 +70,7 @@ class Sync:
             return self._show(talk, status.slices[0], now)
         if status.verb == "seen":  # which ends a comparison
             talk.compared, talk.comparing = talk.comparing or talk.compared, None
-            talk.compared_until = now + self._pause
+            talk.compared_until, talk.is_compared = now + self._pause, True
             self.offered(link, status.entries, now)
         elif status.verb == "want":
             return self._portion(status.entries)
@@ -212,6 +214,12 @@ class Sync:
         self._talks.pop(link, None)
         if self._asked is link:
             self._asked = None
+
+    def has_caught_up(self, links: list) -> bool:
+        """Tell whether all that these neighbours have told to have is here."""
+        return bool(links) and all(
+            (talk := self._talks.get(link)) is not None and talk.is_compared
+            and not self._messages.lacking(list(talk.offer.items())) for link in links)
 
     def owes(self, link) -> bool:
         """Tell whether a neighbour was asked for messages and has not brought them yet."""

@@ -1,11 +1,14 @@
 """Settings of all tests: the flag --slow, and where the program is."""
 
+import importlib
 import pathlib
 import sys
 
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+for name in "peer", "seed":  # tests import them as programs do, and shall get the same classes
+    sys.modules[name] = importlib.import_module(f"grapevine.{name}")
 
 
 def pytest_addoption(parser):

@@ -5,12 +5,11 @@ import os
 import select
 import socket
 import subprocess
-import sys
 import time
 
 from grapevine.chat.doorstep import HOST
 from grapevine.output import escape
-from grapevine.terminal.command_line import HOME
+from grapevine.terminal.command_line import HOME, PYTHON
 from grapevine.worlds import sockets
 
 START_LIMIT = 10.0  # seconds until a new server must listen
@@ -46,7 +45,7 @@ class Server:
     def _start(self, flags: list[str]) -> None:
         """Start a process, and connect as soon as it listens. OSError if that fails."""
         self._process = subprocess.Popen(  # in a session of its own: Ctrl-C is for the console
-            [sys.executable, "-S", "-E", os.path.join(HOME, "peer.py"), *flags],
+            [*PYTHON, "-E", os.path.join(HOME, "peer.py"), *flags],
             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
             start_new_session=True)
         until = time.monotonic() + START_LIMIT

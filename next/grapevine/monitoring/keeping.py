@@ -25,7 +25,7 @@ from grapevine.node import CONNECT, END, INTRODUCTION, UNIDENTIFIED, UP
 from grapevine.signing.proving import with_more
 from grapevine.signing.seed import VouchingSeed
 from grapevine.tools import Accounts, ProtocolError
-from seed import REGISTERED
+from grapevine.seed import REGISTERED
 
 SPEAKER = "SPEAKER"  # the role of a link to another seed, which this one has dialled
 CLAIMANT = "CLAIMANT"  # who has dialled, and says that it is another seed

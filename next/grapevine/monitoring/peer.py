@@ -23,7 +23,7 @@ from grapevine.signing.proving import ProvenLink, with_more
 from grapevine.signing.runs import REST
 from grapevine.tools import ProtocolError, Recent
 from grapevine.ways import Flood
-from peer import NEIGHBOUR, SEED
+from grapevine.peer import NEIGHBOUR, SEED
 
 DISPUTED = REST + 5.0  # seconds until a run counts that some seeds did not name: a neighbour may
 # have denied it, and does not ask again for REST

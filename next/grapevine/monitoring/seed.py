@@ -21,7 +21,7 @@ from grapevine.registry import Listing
 from grapevine.signing import grammar as signing
 from grapevine.signing.proving import ProvenLink, with_more
 from grapevine.tools import Accounts, ProtocolError, Recent
-from seed import REGISTERED
+from grapevine.seed import REGISTERED
 
 SLICE = 100  # subjects that are judged at a time
 CHARGES, WITHIN = 4, 12.0  # until a kick; each so many periods after the last one at most

@@ -18,7 +18,7 @@ from grapevine.signing.messages import SignedAdded, SignedMessages
 from grapevine.signing.proving import PROOF, Proving, ProvenLink, with_more
 from grapevine.signing.runs import ANY, Outcome, Question, Runs, in_turn
 from grapevine.tools import Accounts, Backoff, ProtocolError, Recent
-from peer import DIALLED, NEIGHBOUR, STAGES, UNIT, Peer
+from grapevine.peer import DIALLED, NEIGHBOUR, STAGES, UNIT, Peer
 
 # Roles of a link to a seed that is asked about runs: before it is up, and then.
 TO_ASK, ASKED = "TO_ASK", "ASKED"
@@ -63,8 +63,8 @@ class SignedPeer(Proving, Peer):
 
     # Gossip.
 
-    def make(self, texts: list[str]) -> list[bytes]:
-        return self._signer.sign(super().make(texts))
+    def seal(self, lines: list[bytes]) -> list[bytes]:
+        return self._signer.sign(lines)
 
     def brought(self, link: ProvenLink, added: SignedAdded) -> None:
         super().brought(link, added)
@@ -104,6 +104,10 @@ class SignedPeer(Proving, Peer):
                 if not self.runs.is_genuine(run):
                     self.meet(link, run, ranges)
         return super().heard(link, status)
+
+    def has_caught_up(self) -> bool:
+        return super().has_caught_up() and not any(
+            question.offers for question in self.runs.open.values())
 
     # Whose runs these are.
 

@@ -15,7 +15,7 @@ from grapevine.signing import grammar
 from grapevine.signing.proving import PROOF, Proving, ProvenLink, with_more
 from grapevine.signing.vouched import VouchedRuns
 from grapevine.tools import Accounts, Budget, ProtocolError
-from seed import AWAITING_PROBE, REGISTERED, STAGES, Seed
+from grapevine.seed import AWAITING_PROBE, REGISTERED, STAGES, Seed
 
 ASKER = "ASKER"  # the role of a link over which somebody asks about runs
 

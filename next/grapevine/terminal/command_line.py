@@ -7,6 +7,7 @@ import math
 import os
 import re
 import select
+import sys
 from collections.abc import Iterable
 
 from grapevine.addresses import (
@@ -14,7 +15,11 @@ from grapevine.addresses import (
 from grapevine.settings import (
     RULES, Settings, parse_capacity, parse_config, parse_filter, parse_way)
 
-HOME = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+_IS_INSTALLED = os.path.exists(os.path.join(_PACKAGE, "peer.py"))  # else it is a checkout
+HOME = _PACKAGE if _IS_INSTALLED else os.path.dirname(_PACKAGE)  # the folder of peer.py
+PYTHON = [sys.executable] if _IS_INSTALLED else [sys.executable, "-S"]  # starts those programs,
+# which need nothing but the standard library; without site-packages they start sooner
 _IS_CHECKOUT = any(os.path.exists(os.path.join(HOME, name))  # neither is ever installed
                    for name in ("config.txt", "tests/pytest.ini"))
 FILES = HOME if _IS_CHECKOUT else os.curdir  # the folder of config.txt and outputs

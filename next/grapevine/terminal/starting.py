@@ -6,6 +6,7 @@ never interrupts a thread that has a lock.
 
 import contextlib
 import errno
+import io
 import os
 import signal
 import socket
@@ -137,8 +138,12 @@ def output_path(folder: str, kind: str, address: Address) -> str:
 def open_output(folder: str, kind: str, address: Address, show) -> Output:
     """Open the output file of a node, for appending, or standard output. CommandError if that
     fails."""
-    if folder == STANDARD_OUTPUT:
-        return Output(Log())
+    return (Output(Log()) if folder == STANDARD_OUTPUT
+            else Output(open_file(folder, kind, address), show))
+
+
+def open_file(folder: str, kind: str, address: Address) -> io.RawIOBase:
+    """Open a node's file in a folder, for appending. CommandError if that fails."""
     try:
         os.makedirs(folder, exist_ok=True)
         file = open(output_path(folder, kind, address), "a+b", buffering=0)
@@ -146,7 +151,7 @@ def open_output(folder: str, kind: str, address: Address, show) -> Output:
             file.seek(-1, os.SEEK_END)
             if file.read(1) != b"\n":
                 file.write(b"\n")  # a power failure tore the last line
-        return Output(file, show)
+        return file
     except OSError as error:
         raise CommandError(f"cannot write into {folder}: {error.strerror}", FAILED) from None
 

@@ -25,7 +25,7 @@ import threading
 import time
 import weakref
 
-from grapevine.addresses import Address, look_up
+from grapevine.addresses import Address, address_of, look_up
 from grapevine.node import SHORT
 from grapevine.worlds import Calls, sockets
 
@@ -86,6 +86,7 @@ class ThreadWorld:
         self.node = None
         self._own = own
         self._doors = doors or [sockets.listener_at(own)]
+        self.address = address_of(own.ip, self._doors[0].getsockname()[1])  # the port, if any would do
         for door in self._doors:
             door.settimeout(DOOR_LOOK)
         self._threads: set[threading.Thread] = set()

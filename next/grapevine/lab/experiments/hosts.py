@@ -8,12 +8,11 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 import time
 
 from grapevine.addresses import Address
 from grapevine.lab.attackers import Role
-from grapevine.terminal.command_line import FAILED, HOME, CommandError
+from grapevine.terminal.command_line import FAILED, HOME, PYTHON, CommandError
 
 CAN_FREEZE = hasattr(signal, "SIGSTOP")  # Windows has none
 
@@ -24,9 +23,8 @@ class Host:
     def __init__(self, what: str, arguments: list[str], addresses: list[Address], stdout):
         self.what, self.addresses, self.is_frozen = what, addresses, False
         program, *others = arguments
-        self.process = subprocess.Popen(  # -S: nothing but the standard library, so it starts
-            # sooner; a session of its own: Ctrl-C is for the runner
-            [sys.executable, "-S", os.path.join(HOME, program), *others],
+        self.process = subprocess.Popen(  # a session of its own: Ctrl-C is for the runner
+            [*PYTHON, os.path.join(HOME, program), *others],
             stdin=subprocess.PIPE, stdout=stdout, start_new_session=True)
 
     def write(self, text: str) -> None:
