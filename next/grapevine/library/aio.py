@@ -1,0 +1,137 @@
+"""The library for asyncio, as in `async with grapevine.aio.join(5001) as peer`.
+
+Joining and leaving run in threads of the event loop's executor; no thread waits for messages, for
+seeds, or until something is said.
+"""
+
+import asyncio
+import base64
+import contextlib
+import functools
+import math
+from collections.abc import AsyncIterator, Callable, Generator
+from typing import Any
+
+from grapevine.library.messages import BYTES, Message
+from grapevine.library.node import LOOK
+from grapevine.library.peer import FULL_LOOK, Joined, Peer as BlockingPeer, join as join_blocking
+
+AT_ONCE = 100  # messages taken before other tasks run
+
+
+class Peer(Joined, contextlib.AbstractAsyncContextManager["Peer"]):
+    """A peer in an event loop, with the methods of `grapevine.Peer`. `async for` takes messages."""
+
+    def __init__(self, peer: BlockingPeer):
+        super().__init__(peer._hand, peer._program)
+        self._peer = peer
+        self._came = asyncio.Event()  # a message came, or the peer has ended
+        self._taken = 0
+        self._loop = asyncio.get_running_loop()
+        if self._program.on_message is None:
+            self._inbox.on_arrival = self._wake
+
+    def _wake(self) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop was closed before the peer
+            self._loop.call_soon_threadsafe(self._came.set)
+
+    async def joined(self, timeout: float | None = None) -> bool:
+        """Wait until enough seeds list this peer. Return False after the timeout."""
+        return await self._poll(self._peer.joined.is_set, timeout)
+
+    async def caught_up(self, timeout: float | None = None) -> bool:
+        return await self._poll(self.has_caught_up, timeout)
+
+    async def _poll(self, holds: Callable[[], bool], timeout: float | None) -> bool:
+        """Wait without a thread, because an event loop has few."""
+        deadline = math.inf if timeout is None else self._loop.time() + timeout
+        while not (done := holds()) and self._loop.time() < deadline and not self._node.stopping:
+            await asyncio.sleep(LOOK)
+        return done
+
+    async def say(self, text: str) -> Message:
+        text = self._checked(text)
+        while not self._hand.has_room(text) and not self._node.stopping:
+            await asyncio.sleep(FULL_LOOK)
+        return self._said(text, *self._hand.say(text, waits=False))
+
+    async def say_bytes(self, data: bytes) -> Message:
+        return await self.say(BYTES + base64.b64encode(data).decode())
+
+    async def next(self, timeout: float | None = None) -> Message:
+        if timeout is not None and timeout <= 0:
+            return self._next(0)
+        try:
+            return await asyncio.wait_for(self._take(), timeout)
+        except asyncio.TimeoutError:  # before Python 3.11 another class than TimeoutError
+            raise TimeoutError(f"no message within {timeout} s") from None
+
+    async def _take(self) -> Message:
+        self._taken += 1
+        if self._taken % AT_ONCE == 0:
+            await asyncio.sleep(0)  # so that other tasks run, however many messages wait
+        while True:
+            self._came.clear()
+            self._inbox.look()
+            try:
+                return self._next(0)
+            except TimeoutError:
+                await self._came.wait()
+
+    def __aiter__(self) -> AsyncIterator[Message]:
+        return self
+
+    async def __anext__(self) -> Message:
+        try:
+            return await self._take()
+        except EOFError:
+            raise StopAsyncIteration from None
+
+    async def leave(self) -> None:
+        self._is_leaving = True
+        await asyncio.to_thread(self._peer.leave)
+
+    async def close(self) -> None:
+        await asyncio.to_thread(self._peer.close)
+
+    async def __aexit__(self, *error: object) -> None:
+        await self.leave()
+
+
+def _close_unwanted(joining: "asyncio.Future[BlockingPeer]") -> None:
+    """End a peer whose `join` was cancelled."""
+    if not joining.cancelled() and joining.exception() is None:
+        joining.result().close()
+
+
+class _Joining(contextlib.AbstractAsyncContextManager[Peer]):
+    """A peer that joins when it is awaited, or by `async with`."""
+
+    def __init__(self, port: int | str, arguments: dict[str, Any]):
+        self._port, self._arguments = port, arguments
+
+    async def _join(self) -> Peer:
+        # no task, because the end of the loop cancels tasks, and the thread would join nevertheless
+        joining = asyncio.get_running_loop().run_in_executor(
+            None, functools.partial(join_blocking, self._port, **self._arguments))
+        try:
+            return Peer(await asyncio.shield(joining))
+        except asyncio.CancelledError:
+            joining.add_done_callback(_close_unwanted)
+            raise
+
+    def __await__(self) -> Generator[Any, None, Peer]:
+        return self._join().__await__()
+
+    async def __aenter__(self) -> Peer:
+        self._peer = await self
+        return self._peer
+
+    async def __aexit__(self, *error: object) -> None:
+        await self._peer.leave()
+
+
+def join(port: int | str = 0, **arguments: Any) -> _Joining:
+    """Join, with the arguments of `grapevine.join`. Use it as `async with join(…) as peer`, or as
+    `peer = await join(…)`. Callbacks run in a thread of their own, not in the loop."""
+    return _Joining(port, arguments)

@@ -1,0 +1,209 @@
+"""Messages for a program: an inbox from which it takes them, and a thread that makes its callbacks.
+
+A node calls `Inbox.put` and most of `Program` with its lock held, so nothing waits there. Messages
+wait as the lines that came; who takes one parses it. No lock is needed, so that a handler of
+signals may raise in `take`, or call it, at any moment.
+"""
+
+import base64
+import collections
+import contextlib
+import errno
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from grapevine.events import gossip_fields
+from grapevine.wire import gossip_part
+
+MOST_BYTES = 64 << 20  # of messages that wait, besides the limit of their number
+BYTES = "base64:"  # begins the text of a message of bytes
+DROPPED = ("messages were dropped, because they were not taken in time; status() counts them; "
+           "see backlog in help(grapevine.join)")
+
+_log = logging.getLogger("grapevine")
+
+
+class Message(NamedTuple):
+    """A message of the network, named by `origin`, `run` and `number` together."""
+
+    origin: str  # IP:PORT of the peer that made it
+    run: int  # a life of its origin, which has another number after a restart
+    number: int  # 1, 2, 3 … within the run
+    time: float  # Unix seconds, by the clock of its origin
+    text: str
+    came_from: str  # IP:PORT of the neighbour that brought it; the peer itself if it made it
+
+    @property
+    def data(self) -> bytes | None:
+        """The bytes of a message said by `say_bytes`, else None."""
+        with contextlib.suppress(ValueError):
+            if self.text.startswith(BYTES):
+                return base64.b64decode(self.text[len(BYTES):], validate=True)
+        return None
+
+
+def message_of(line: bytes, came_from: str) -> Message:
+    """Return the message in a gossip line."""
+    fields = gossip_fields(gossip_part(line).decode())
+    assert fields is not None
+    time, origin, run, number, text = fields
+    return Message(origin, run, number, time, text, came_from)
+
+
+class Inbox:
+    """The messages that the program has not taken, the oldest first. Beyond `limit` the oldest are
+    dropped, unless it `waits`: then the node takes no more of its neighbours while it is full.
+    Messages from before `since` are left out."""
+
+    def __init__(self, limit: int, waits: bool, since: float = 0.0):
+        self._limit, self.waits, self._since = limit, waits, since
+        self.on_arrival: Callable[[], None] = lambda: None  # called once, until the next `look`
+        self.on_drop: Callable[[], None] = lambda: None  # called at the first drop
+        self.dropped = 0
+        self._queue: queue.SimpleQueue = queue.SimpleQueue()  # (neighbour, line); None at the end
+        self._sizes: collections.deque[int] = collections.deque()  # of those that wait; the node's
+        self._size = 0  # their sum
+        self._is_told = self._has_ended = False
+
+    def count(self) -> int:
+        return max(0, self._queue.qsize() - self._has_ended)
+
+    # The node calls these.
+
+    def is_full(self) -> bool:
+        while len(self._sizes) > self.count():  # the oldest were taken
+            self._size -= self._sizes.popleft()
+        return self.count() > self._limit or self._size > MOST_BYTES
+
+    def put(self, came_from: str, lines: list[bytes]) -> None:
+        for line in lines:
+            if self._since and float(gossip_part(line).split(b":", 2)[1]) < self._since:
+                continue
+            self._sizes.append(len(line))
+            self._size += len(line)
+            self._queue.put((came_from, line))
+        while not self.waits and self.is_full():
+            with contextlib.suppress(queue.Empty):  # it has just been taken
+                self._queue.get_nowait()
+                self.dropped += 1
+                if self.dropped == 1:
+                    self.on_drop()
+        self._tell()
+
+    def end(self) -> None:
+        """The peer has ended. Messages can still be taken."""
+        self._has_ended = True
+        self._queue.put(None)
+        self._tell()
+
+    def _tell(self) -> None:
+        if not self._is_told:
+            self._is_told = True
+            self.on_arrival()
+
+    # The program calls these.
+
+    def look(self) -> None:
+        """To be called before all messages are taken: the next arrival is told again."""
+        self._is_told = False
+
+    def take(self, timeout: float | None = None) -> Message:
+        """Wait for a message, and take it. TimeoutError if none comes within `timeout` seconds,
+        EOFError if the peer has ended and every message was taken."""
+        limit = None if timeout is None else max(0.0, min(timeout, threading.TIMEOUT_MAX))
+        try:
+            try:  # at once first, because before Python 3.13 `get` may wait for ever if time is up
+                item = self._queue.get_nowait()
+            except queue.Empty:
+                item = self._queue.get(limit != 0, limit)
+        except queue.Empty:
+            raise TimeoutError(f"no message within {timeout} s") from None
+        if item is None:
+            self._queue.put(None)  # for the next call
+            raise EOFError("the peer has ended")
+        came_from, line = item
+        return message_of(line, came_from)
+
+
+class Program:
+    """The program, as its node sees it: an inbox, and callbacks that a thread makes one at a time.
+    That thread logs, too, because nobody knows how long the program's handler of logs takes."""
+
+    def __init__(self, inbox: Inbox, on_message: Callable[[Message], object] | None,
+                 on_neighbour: Callable[[str], object] | None,
+                 on_death: Callable[[str], object] | None):
+        self.inbox, self.on_message = inbox, on_message
+        self.on_neighbour, self.on_death = on_neighbour, on_death
+        self.joined = threading.Event()  # enough seeds list the peer
+        self.drops_calls = self._has_ended = False  # no further call is made; the peer has ended
+        self.on_end: Callable[[], None] = lambda: None
+        self._own = ""
+        self._calls: queue.SimpleQueue = queue.SimpleQueue()  # (function, arguments); None wakes
+        inbox.on_drop = lambda: self.call(_log.warning, DROPPED)
+        if on_message is not None:
+            inbox.on_arrival = lambda: self.call(self._hand_on)
+
+    def begin(self, own: str) -> None:
+        """Begin to make calls for the peer of this address. OSError if no thread is left."""
+        self._own = own
+        self._thread = threading.Thread(target=self._run, name=f"callbacks {own}", daemon=True)
+        try:
+            self._thread.start()
+        except RuntimeError as error:
+            raise OSError(errno.EAGAIN, str(error)) from None
+
+    def end(self, patience: float) -> None:
+        """Make the calls that wait, for `patience` seconds at most, then no more."""
+        if self._thread is not threading.current_thread():
+            self._thread.join(patience)
+        if self.on_message is not None and self.inbox.count() and not self.drops_calls:
+            _log.warning("%s left before on_message had %d messages", self._own,
+                         self.inbox.count())
+        self.drops_calls = True
+
+    # What the node tells.
+
+    def call(self, function: Callable[..., object] | None, *arguments: Any) -> None:
+        """Have the thread make a call, if there is one."""
+        if function is not None:
+            self._calls.put((function, arguments))
+
+    def error(self, event: str) -> None:
+        self.call(_log.error, "%s: %s", self._own, event)
+
+    def ended(self) -> None:
+        self.inbox.end()
+        self._has_ended = True
+        self._calls.put(None)
+        self.on_end()
+
+    # The thread.
+
+    def _run(self) -> None:
+        while not self.drops_calls and not (self._has_ended and self._calls.empty()):
+            if (item := self._calls.get()) is not None:
+                self._make(*item)
+
+    def _make(self, function: Callable[..., object], arguments: tuple) -> None:
+        try:
+            function(*arguments)
+        except BaseException:  # also SystemExit, which would end this thread and all calls
+            with contextlib.suppress(Exception):  # of the program's handler of logs
+                _log.exception("a callback of %s failed", self._own)
+
+    def _hand_on(self) -> None:
+        """Hand on what came together, but make other calls between two messages."""
+        assert self.on_message is not None
+        self.inbox.look()
+        while not self.drops_calls:
+            try:
+                message = self.inbox.take(0)
+            except (TimeoutError, EOFError):
+                return
+            self._make(self.on_message, (message,))
+            if not self._calls.empty():
+                self.call(self._hand_on)
+                return

@@ -1,0 +1,280 @@
+"""The node inside a program: a peer that tells the program what happens, and the thread `hand`.
+
+No thread of the program ever holds the node's lock, so that a handler of signals that raises leaves
+nothing half done: what the program wants of its nodes goes through queues to the hand.
+"""
+
+import collections
+import contextlib
+import functools
+import io
+import itertools
+import os
+import queue
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from grapevine import wire
+from grapevine.addresses import Address
+from grapevine.library.errors import Refused
+from grapevine.library.messages import Program
+from grapevine.output import Output
+from grapevine.settings import majority
+from grapevine.tools import Recent
+
+LOOK = 0.02  # seconds between two looks whether a wait is over
+PORTION = 64 << 10  # characters of messages that are sent at once
+KIND, KIND_LOOK = 2.0, 0.002  # seconds for which they wait for neighbours that read slowly
+GATHER = 0.002  # seconds after which the next are sent, and within which they have one TIME
+FIRST = 0.02  # seconds at most until the first message of a pause is sent
+SAID, SAID_CHARACTERS = 2_000, 4 << 20  # messages, and their characters, that may wait to be sent
+ONE_DEATH = 10.0  # seconds in which seeds tell of the same death
+STAYS = 2.0  # seconds after which a neighbour does not leave at the same time
+
+
+class Nowhere(io.BytesIO):
+    """The output file of a node without one."""
+
+    def write(self, data) -> int:
+        return len(data)
+
+
+class ProgramOutput(Output):
+    """The output of a peer: messages go to the program, and all events to the file, if there is
+    one."""
+
+    def __init__(self, file, program: Program):
+        super().__init__(file)
+        self._program, self._is_kept = program, not isinstance(file, Nowhere)
+
+    def write(self, *events: str) -> None:
+        super().write(*events)
+        for event in events:
+            if event.startswith("not read:"):
+                self._program.error(event)
+
+    def write_lines(self, head: str, lines: list[bytes]) -> None:
+        if self._is_kept:
+            super().write_lines(head, lines)
+        if head.startswith("received:"):
+            self._program.inbox.put(head[len("received:"):-1], lines)
+
+    def finish(self, last_word: str) -> None:
+        super().finish(last_word)
+        self._program.ended()
+
+    def failed(self, event: str) -> None:
+        super().failed(event)
+        self._program.error(event)
+
+
+class _Telling:
+    """What a peer inside a program does besides: it tells the program, and waits for it."""
+
+    def __init__(self, program: Program, *arguments):
+        super().__init__(*arguments)
+        self._program, self._majority = program, majority(len(self.registrations.rows))
+        self._listed: dict[Address, set[Address]] = {}  # seed -> whom its latest list names
+        self._dead = Recent(1_000)  # peer -> when its death was told
+        self._hearers: set[Address] = set()  # neighbours since something was said last
+
+    def publish(self, lines: list[bytes]) -> None:
+        self._hearers = {link.peer for link in self.neighbours.links}
+        super().publish(lines)
+
+    def take(self, link, lines: list[bytes]) -> list[bytes]:
+        """Take no more of a neighbour while the program's inbox is full, if that waits."""
+        new = super().take(link, lines)
+        inbox = self._program.inbox
+        if inbox.waits and inbox.is_full():
+            self.hold(link, lambda: self.is_leaving or not inbox.is_full())
+        return new
+
+    def enter(self, link, peer: Address, is_dialled: bool) -> None:
+        is_new = self.neighbours.link(peer) is None
+        self._dead.pop(peer, None)
+        self._hearers.add(peer)
+        super().enter(link, peer, is_dialled)
+        if not is_dialled:  # both ends tell their digests, and both learn if they have the same
+            self.compare(link)
+        if is_new:
+            self._program.call(self._program.on_neighbour, str(peer))
+
+    def remove_dead(self, peer: Address, reason: str) -> None:
+        """Tell each death once. Several seeds tell of it, and one that is behind lists it anew."""
+        was_known, now = peer in self.peer_list or peer in self.neighbours.rows, self.now()
+        super().remove_dead(peer, reason)
+        if was_known and now - self._dead.get(peer, -ONE_DEATH) >= ONE_DEATH:
+            self._dead[peer] = now
+            self._program.call(self._program.on_death, str(peer))
+
+    def on_registered(self, link) -> None:
+        super().on_registered(link)
+        if len(self.registrations.links()) >= self._majority:
+            self._program.joined.set()
+
+    def on_peer_list(self, link, addresses: tuple[Address, ...]) -> None:
+        listed = set(addresses)
+        for peer in listed - self._listed.get(link.peer, listed):
+            self._dead.pop(peer, None)  # this seed had removed it, so it has come back
+        self._listed[link.peer] = listed
+        super().on_peer_list(link, addresses)
+
+    def is_alone(self) -> bool:
+        """Tell whether a majority of the seeds know no other peer, and nobody has linked."""
+        return (len(self._listed) >= self._majority and not self.peer_list.known
+                and not self.neighbours.links)
+
+    def is_complete(self) -> bool:
+        """Tell whether it has all that its neighbours have, or is alone."""
+        if not self.settings.antientropy_interval:
+            return self.is_alone() or bool(self.neighbours.links)
+        return self.is_alone() or self.has_caught_up()
+
+    def leave_when_heard(self, until: float) -> None:
+        """Leave once two neighbours can have heard what was said, or one that stays, or nobody can;
+        at `until` at the latest."""
+        now, rows = self.now(), self.neighbours.rows.values()
+        enough = min(2, max(1, len(self.peer_list.known)))
+        if self.run.encode() not in self.messages.runs or self.is_alone():
+            self.leave(now)
+        elif (now >= until or len(self._hearers) >= enough
+              or any(row.link is not None and now - row.since >= STAYS for row in rows)):
+            self.leave(until)
+        else:
+            self.later(LOOK, self.leave_when_heard, until)
+
+
+@functools.cache
+def program_class(kind: type) -> type:
+    """Return the class of peers of this class inside a program; it takes a Program first."""
+    return type("ProgramPeer", (_Telling, kind), {})
+
+
+class Hand:
+    """The thread by which a program reaches into its nodes: it starts them, does what is asked in
+    order, and ends them. Every method may be called in a handler of signals."""
+
+    def __init__(self, begin: Callable[["Hand"], list]):
+        """`begin(hand)` returns nodes that have begun, one at least. What it raises is raised
+        here. Refused if no thread can be started, as in some interpreters within a process."""
+        self.nodes: list = []
+        self._calls: queue.SimpleQueue = queue.SimpleQueue()
+        self._said: collections.deque = collections.deque()  # ((text, TIME), number) of messages
+        self._moment = 0.0  # Unix seconds of the TIME of the latest
+        self._is_idle, self._is_ending = False, False
+        self._process = os.getpid()
+        outcome: queue.SimpleQueue = queue.SimpleQueue()
+        try:
+            self._thread = threading.Thread(target=self._live, args=(begin, outcome), name="hand",
+                                            daemon=True)
+            self._thread.start()
+            error = outcome.get()
+        except RuntimeError as error:
+            raise Refused(f"nodes need threads: {error}") from None
+        except BaseException:  # a handler of signals has raised
+            self._is_ending = True
+            self.call(None)
+            raise
+        if error is not None:
+            raise error
+
+    # The program calls these.
+
+    def is_here(self) -> bool:
+        """Tell whether this process has the nodes, and not one from which it was forked."""
+        return os.getpid() == self._process
+
+    def has_room(self, text: str) -> bool:
+        """Tell whether one more text may wait to be sent."""
+        return len(self._said) < min(SAID, 1 + SAID_CHARACTERS // (len(text) + 1))
+
+    def say(self, text: str, waits: bool = True) -> tuple[int, str]:
+        """Have the only node say a text; return its number and TIME. The first of a pause is sent
+        before this returns, because Python would let a thread that goes on run for 5 ms."""
+        node, said = self.nodes[0], {}
+        if not 0.0 <= node.time() - self._moment < GATHER:
+            self._moment = node.time()
+        stamp = wire.format_time(self._moment)
+        done = queue.SimpleQueue() if waits and self._is_idle else None
+        try:
+            # one call in C, so that neither a handler of signals nor another thread comes between
+            # a number and its place in the queue
+            self._said.extend(zip([(text, stamp)], map(said.setdefault, [0], node.numbers)))
+        finally:
+            self._calls.put(done and functools.partial(done.put, None))
+        if done is not None:
+            with contextlib.suppress(queue.Empty):
+                done.get(timeout=FIRST)
+        return said[0], stamp
+
+    def call(self, call: Callable[[], object] | None) -> None:
+        """Have a call made, after all that was said and asked before. None only wakes the hand."""
+        self._calls.put(call)
+
+    def ask(self, question: Callable[[], Any]) -> Any:
+        """Have a question answered, and return the answer."""
+        answer: queue.SimpleQueue = queue.SimpleQueue()
+        self._calls.put(lambda: answer.put(question()))
+        while True:
+            try:
+                return answer.get(timeout=LOOK)
+            except queue.Empty:
+                if not self._thread.is_alive():  # nobody else is in the nodes any more
+                    return question()
+
+    def join(self, seconds: float) -> None:
+        """Wait until the nodes have ended, so many seconds at most."""
+        self._thread.join(seconds)
+
+    def end(self, seconds: float = 5.0) -> None:
+        """End the nodes without a word, and wait for that."""
+        self._is_ending = True
+        self.call(None)
+        self.join(seconds)
+
+    # The thread.
+
+    def _live(self, begin: Callable[["Hand"], list], outcome: queue.SimpleQueue) -> None:
+        try:
+            self.nodes = begin(self)
+        except BaseException as error:
+            outcome.put(error)
+            return
+        outcome.put(None)
+        self.nodes[0].world.live(self._work)
+        for node in self.nodes:
+            node.world.end("interrupted")
+
+    def _work(self) -> None:
+        while not self._is_ending and not all(node.stopping for node in self.nodes):
+            self._is_idle = self._calls.empty()
+            calls = [self._calls.get()]
+            self._is_idle = False
+            calls += [self._calls.get() for _ in range(self._calls.qsize())]
+            has_said = bool(self._said)
+            while self._said and not self._is_ending:
+                self._say_portion()
+            for call in calls:
+                if call is not None:
+                    call()
+            if has_said:
+                time.sleep(GATHER)
+
+    def _say_portion(self) -> None:
+        """Say what waits, PORTION at most, once neighbours have read what was sent before."""
+        node, lines, size = self.nodes[0], [], 0
+        while self._said and size < PORTION:
+            (text, stamp), number = self._said.popleft()
+            lines.append((stamp, wire.make_gossip(stamp, node.run, number, text)))
+            size += len(text)
+        until = node.now() + KIND
+        while node.is_crowded() and node.now() < until and not self._is_ending:
+            time.sleep(KIND_LOOK)
+        sealed = [line for _, same in itertools.groupby(lines, lambda one: one[0])
+                  for line in node.seal([line for _, line in same])]
+        with node.world.lock:
+            if not node.is_leaving and not node.stopping:
+                node.publish(sealed)

@@ -1,0 +1,180 @@
+"""The start of the library's nodes: settings, seeds, addresses, doors, files."""
+
+import contextlib
+import errno
+import operator
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from grapevine.addresses import Address, Name, Target, address_of, can_be_dialled, parse_target
+from grapevine.classes import seed_class
+from grapevine.library.errors import NoSeed, PortInUse, Refused
+from grapevine.library.node import Hand, Nowhere
+from grapevine.output import Output
+from grapevine.settings import Settings, parse_config
+from grapevine.terminal.command_line import SETTINGS, CommandError, cannot_listen, load_seeds
+from grapevine.terminal.starting import (
+    check_reachable, host_ip, look_up_here, open_file)
+from grapevine.worlds.threads import ThreadWorld
+
+SeedList = Iterable[str] | str | os.PathLike[str] | None  # addresses, a path, or the usual list
+Folder = str | os.PathLike[str] | None  # for output files, if any
+CONFIG = "config.txt"
+AUTO = "auto"  # as `host`: the IP from which this machine reaches the seeds
+
+
+def settings_of(named: dict[str, Any], usual: Settings) -> Settings:
+    """Return `usual` with named settings. TypeError for a wrong name, ValueError for a value."""
+    settings = usual._replace(**{name: _checked(name, value) for name, value in named.items()})
+    return settings._replace(sign=settings.sign or settings.monitor)
+
+
+def _checked(name: str, value: Any) -> Any:
+    if name not in SETTINGS:
+        raise TypeError(f"there is no setting {name!r}; there are {', '.join(sorted(SETTINGS))}")
+    convert, *_ = SETTINGS[name]
+    if convert is None and not isinstance(value, bool):
+        raise ValueError(f"{name} is True or False, not {value!r}")
+    try:
+        return value if convert is None else convert(str(value))
+    except (ValueError, CommandError) as error:
+        raise ValueError(f"{name}: {error}") from None
+
+
+def list_of_seeds(seeds: SeedList) -> list[Target]:
+    """Return the addresses or names of seeds, or raise NoSeed."""
+    if seeds is None:
+        program = getattr(sys.modules.get("__main__"), "__file__", None)
+        beside = os.path.join(os.path.dirname(os.path.realpath(program)), CONFIG) if program else ""
+        seeds = next(filter(os.path.exists, (beside, CONFIG)), None)
+        if seeds is None:
+            raise NoSeed(f"no {CONFIG} beside the program or in the current folder; "
+                         "give seeds=[\"IP:PORT\", …]")
+    if isinstance(seeds, (str, os.PathLike)):
+        try:
+            return load_seeds(os.fspath(seeds))
+        except CommandError as error:
+            hint = f"; for an address give seeds=[{seeds!r}]" if ":" in str(seeds) else ""
+            raise NoSeed(f"{error}{hint}") from None
+    try:
+        return parse_config("\n".join(seeds).encode())
+    except (TypeError, ValueError) as error:
+        raise NoSeed(f"seeds: {error}") from None
+
+
+def address_asked_for(port: int | str, host: str, seeds: list[Target]) -> Address:
+    """Return the address of a port (perhaps 0), or of `IP:PORT`. ValueError if it is none, NoSeed
+    if no seed can reach it, Refused if it is not of this machine, or there is no way to a seed."""
+    if isinstance(port, str):
+        target = parse_target(port)
+        if isinstance(target, Name):
+            raise ValueError(f"{port} is a name; give the port alone, and host=\"{target.host}\"")
+        if host not in (AUTO, target.ip):
+            raise ValueError(f"{port} names its host; leave host={host!r} out")
+        address = target
+    elif 0 <= operator.index(port) <= 65535:  # no float
+        try:
+            ip = host_ip(host, seeds)
+        except CommandError as error:
+            raise Refused(str(error)) from None
+        address = address_of(ip, port) if port else any_port(ip)
+    else:
+        raise ValueError(f"{port} is not a port (0 to 65535)")
+    if not can_be_dialled(address):
+        raise ValueError(f"{address.ip} is no address that others can dial")
+    if address in seeds:
+        raise Refused(f"{address} is the address of a seed; take another port")
+    try:
+        check_reachable(seeds, address)
+    except CommandError as error:
+        raise NoSeed(str(error)) from None
+    return address
+
+
+def any_port(ip: str) -> Address:
+    """Return what `world_at` takes for any free port of an IP."""
+    return address_of(ip, 1)._replace(port=0, text=f"{ip}:0")
+
+
+@contextlib.contextmanager
+def world_at(address: Address) -> Iterator[ThreadWorld]:
+    """Listen at an address, for a port 0 at any. PortInUse or Refused if that fails, or a node that
+    begins here lacks something; then nothing is left of it."""
+    try:
+        world = ThreadWorld(address)
+    except OSError as error:
+        kind = PortInUse if error.errno == errno.EADDRINUSE else Refused
+        raise kind(str(cannot_listen(address, error))) from None
+    try:
+        yield world
+    except Exception as error:
+        if world.node is not None:
+            world.end("interrupted")
+        world.abandon()
+        if isinstance(error, OSError) and not isinstance(error, PortInUse):
+            raise Refused(str(cannot_listen(address, error))) from None
+        raise
+
+
+def file_of(folder: Folder, kind: str, address: Address) -> Any:
+    """Return the file for a node's output; Refused if it cannot be opened."""
+    if folder is None:
+        return Nowhere()
+    try:
+        return open_file(os.fspath(folder), kind, address)
+    except CommandError as error:
+        raise Refused(str(error)) from None
+
+
+class Seeds(contextlib.AbstractContextManager["Seeds"]):
+    """The seeds of this process, for `grapevine.join(seeds=…)`. As a context manager they end."""
+
+    def __init__(self, own: list[Address], others: list[Target], settings: Settings,
+                 outputs: Folder):
+        """Start seeds, on free ports for port 0. `others` are those of other processes."""
+        def begin(hand: Hand) -> list:
+            with contextlib.ExitStack() as stack:
+                worlds = [stack.enter_context(world_at(address)) for address in own]
+                known = [world.address for world in worlds] + others
+                for world in worlds:
+                    output = Output(file_of(outputs, "seed", world.address))
+                    world.begin(kind(world.address, settings, output, world, known))
+                return [world.node for world in worlds]
+
+        kind = seed_class(settings)
+        self._hand = Hand(begin)
+        self.addresses = [str(node.address) for node in self._hand.nodes]  # IP:PORT of each
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.addresses)
+
+    def status(self) -> list[dict[str, object]]:
+        if not self._hand.is_here():
+            raise RuntimeError("these seeds began before a fork, and live in the parent process")
+        return self._hand.ask(lambda: [_status_of(node) for node in self._hand.nodes])
+
+    def close(self) -> None:
+        """End the seeds. The peers go on, and so do the seeds of a process that was forked."""
+        if self._hand.is_here():
+            self._hand.end()
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+def _status_of(node) -> dict[str, object]:
+    with node.world.lock:
+        return {**node.status(), "address": str(node.address)}
+
+
+def seeds(seeds: SeedList = None, *, outputs: Folder = None, **settings: Any) -> Seeds:
+    """Start the seeds of a list that are on this machine. See `grapevine.join` for the arguments.
+    """
+    chosen = settings_of(settings, Settings())
+    here = {seed: look_up_here(seed) for seed in list_of_seeds(seeds)}
+    own = list(dict.fromkeys(filter(None, here.values())))
+    if not own:
+        raise Refused("no seed of the list is an address of this machine")
+    return Seeds(own, [seed for seed, address in here.items() if address is None], chosen, outputs)

@@ -1,0 +1,286 @@
+"""The peer inside a program: what it tells the program, when it waits, and how it leaves."""
+
+import pytest
+
+from grapevine.classes import peer_class
+from grapevine.library.messages import Inbox, Program
+from grapevine.library.node import Nowhere, ProgramOutput, program_class
+from tests.tools.virtual import NODE, TIME, End, Scene, gossip, neighbour, seed_of
+
+A, B, C = "127.0.0.1:6001", "127.0.0.1:6002", "127.0.0.1:6003"
+SEED, OTHER = "127.0.0.1:8001", "127.0.0.1:8002"
+
+
+class Told(Program):
+    """A program that is told at once, and notes it."""
+
+    def __init__(self, inbox: Inbox):
+        super().__init__(inbox, None, lambda peer: self.told.append(("neighbour", peer)),
+                         lambda peer: self.told.append(("death", peer)))
+        self.told: list[tuple[str, str]] = []
+
+    def call(self, function, *arguments) -> None:
+        if function is not None:
+            function(*arguments)
+
+    def error(self, event: str) -> None:
+        self.told.append(("error", event))
+
+    def of(self, what: str) -> list[str]:
+        return [about for kind, about in self.told if kind == what]
+
+
+class ProgramScene(Scene):
+    """A scene whose node is in a program, `program`."""
+
+    def __init__(self, *seeds: str, backlog: int = 100, waits: bool = False, **settings):
+        self.program = Told(Inbox(backlog, waits))
+
+        def kind(address, chosen, output, world, targets):
+            output = ProgramOutput(Nowhere(), self.program)
+            return program_class(peer_class(chosen))(
+                self.program, address, chosen, output, world, targets)
+
+        super().__init__(kind, seeds=list(seeds), **settings)
+
+    def is_left(self, seconds: float) -> bool:
+        """Let time pass until the node has ended; return whether it does in time."""
+        return self.pass_until(lambda: self.node.stopping, seconds)
+
+
+def death(end: End, dead: str) -> None:
+    """Have a seed tell of a death."""
+    end.say(f"Dead Node:{dead}:{TIME}:{C}")
+
+
+# What it tells.
+
+def test_messages_go_to_the_inbox_with_who_brought_them_and_own_ones_do_not():
+    scene = ProgramScene()
+    end = neighbour(scene, A)
+    scene.node.originate(["mine"])
+    end.say(gossip(B, 1, "one"), "any:thing:" + gossip(B, 2, "two: €"), gossip(B, 1, "one"))
+    scene.run(0.1)
+    taken = [scene.program.inbox.take(0) for _ in range(2)]
+    assert [(each.origin, each.number, each.text, each.came_from) for each in taken] == [
+        (B, 1, "one", A), (B, 2, "two: €", A)]
+    assert scene.program.inbox.count() == 0
+
+
+def test_a_majority_of_the_seeds_makes_a_peer_joined():
+    scene = ProgramScene(SEED, OTHER)
+    seed_of(scene, SEED)
+    scene.run(3.0)
+    assert not scene.program.joined.is_set()
+    seed_of(scene, OTHER)
+    assert scene.pass_until(scene.program.joined.is_set, 10.0)
+
+
+def test_a_neighbour_is_told_once_and_again_when_it_links_anew():
+    scene = ProgramScene()
+    end = neighbour(scene, A)
+    assert scene.program.of("neighbour") == [A]
+    end.break_off()
+    again = end.machine.accept()
+    assert again.hear() == f"Connection with Peer:{NODE}"
+    again.say(f"connection accepted:{A}")
+    scene.run(0.1)
+    assert scene.program.of("neighbour") == [A, A]
+
+
+def test_a_death_that_several_seeds_tell_of_is_told_once_and_the_next_one_again():
+    scene = ProgramScene(SEED, OTHER)
+    machines = [seed_of(scene, seed, "127.0.0.1#6001") for seed in (SEED, OTHER)]
+    scene.run(1.0)
+    seeds = [machine.ends[0] for machine in machines]
+    death(seeds[0], A)
+    scene.run(0.1)
+    seeds[1].say("peer list:127.0.0.1#6001")  # it is behind
+    death(seeds[1], A)
+    scene.run(0.1)
+    assert scene.program.of("death") == [A]
+    for listed in ("", "127.0.0.1#6001"):  # it was removed, and has come back
+        seeds[0].say(f"peer list:{listed}")
+    death(seeds[0], A)
+    scene.run(0.1)
+    assert scene.program.of("death") == [A, A]
+    for machine in machines:
+        machine.replies["peer list"] = "peer list:"
+    scene.run(30.0)
+    death(seeds[1], A)  # it is far behind
+    scene.run(0.1)
+    assert scene.program.of("death") == [A, A]
+
+
+def test_a_neighbour_that_answers_nobody_is_told_dead_and_one_that_leaves_is_not():
+    scene = ProgramScene(liveness_interval=1.0)
+    ends = [neighbour(scene, peer) for peer in (A, B)]
+    ends[1].say(f"leave:{B}")
+    ends[0].machine.is_alive = False
+    ends[0].stop_reading()
+    assert scene.pass_until(lambda: scene.program.of("death"), 10.0)
+    scene.run(5.0)
+    assert scene.program.of("death") == [A]
+
+
+@pytest.mark.parametrize("reason", ["told dead", "duplicate", "dead"])
+def test_a_neighbour_that_names_a_reason_makes_nobody_dead(reason):
+    scene = ProgramScene()
+    end = neighbour(scene, A)
+    end.say(f"connection refused:{A}:{reason}")
+    assert end.ends_within(1.0)
+    assert scene.program.of("death") == []
+
+
+def test_both_ends_of_a_new_link_tell_their_digests_and_then_nothing_is_lacking():
+    scene = ProgramScene(antientropy_interval=1000.0)
+    end = neighbour(scene, A)
+    digest = end.hear_until("status:digest:")
+    assert not scene.node.is_complete()
+    end.say(digest)
+    scene.run(0.1)
+    assert scene.node.is_complete()
+
+
+def test_what_a_neighbour_has_told_to_have_is_lacking_until_it_has_come():
+    scene = ProgramScene(antientropy_interval=1000.0)
+    end = neighbour(scene, A)
+    end.say(f"status:digest:{'0' * 31}1")
+    end.hear_until("status:show:")
+    end.say(f"status:seen:{B}:7=1-2")
+    assert end.hear_until("status:want:") and not scene.node.is_complete()
+    end.say(gossip(B, 1))
+    scene.run(0.1)
+    assert not scene.node.is_complete()
+    end.say(gossip(B, 2), "status:sent")
+    scene.run(0.1)
+    assert scene.node.is_complete()
+
+
+def test_a_peer_is_alone_once_a_majority_of_the_seeds_knows_nobody_else():
+    scene = ProgramScene(SEED, OTHER)
+    seed_of(scene, SEED)
+    scene.run(3.0)
+    assert not scene.node.is_complete()
+    seed_of(scene, OTHER)
+    assert scene.pass_until(scene.node.is_complete, 10.0)
+    neighbour(scene, A)
+    assert not scene.node.is_alone()
+
+
+# When it waits.
+
+def test_while_a_waiting_inbox_is_full_a_neighbour_is_not_read_and_others_are_answered():
+    scene = ProgramScene(backlog=2, waits=True)
+    full, other = neighbour(scene, A), neighbour(scene, B)
+    full.say(*(gossip(C, number) for number in (1, 2, 3)))
+    scene.run(0.1)
+    full.say(gossip(C, 4), f"Liveness Request:{TIME}:{A}")
+    other.say(f"Liveness Request:{TIME}:{B}")
+    assert other.hear_until("Liveness Reply") and full.hear(30.0) is None
+    assert scene.program.inbox.count() == 3
+    assert [scene.program.inbox.take(0).number for _ in range(3)] == [1, 2, 3]
+    assert full.hear_until("Liveness Reply")
+    assert scene.program.inbox.take(0).number == 4
+
+
+def test_an_inbox_that_drops_holds_nobody():
+    scene = ProgramScene(backlog=2)
+    end = neighbour(scene, A)
+    end.say(*(gossip(C, number) for number in (1, 2, 3)), f"Liveness Request:{TIME}:{A}")
+    assert end.hear_until("Liveness Reply")
+    assert scene.program.inbox.dropped == 1
+
+
+def test_who_leaves_with_a_full_inbox_hears_that_others_hang_up():
+    scene = ProgramScene(backlog=1, waits=True)
+    end = neighbour(scene, A)
+    end.say(gossip(C, 1), gossip(C, 2))
+    scene.run(0.1)
+    scene.node.leave_when_heard(scene.now + 3.0)
+    assert end.hear_until("leave:")
+    end.hang_up()
+    assert scene.is_left(0.5)
+
+
+# Leaving.
+
+def test_who_has_said_nothing_leaves_at_once():
+    scene = ProgramScene(SEED)
+    end = neighbour(scene, A)
+    scene.node.leave_when_heard(scene.now + 3.0)
+    assert end.hear_until("leave:", 0.1) == f"leave:{NODE}"
+
+
+def test_who_is_alone_leaves_at_once_though_nobody_has_heard_it():
+    scene = ProgramScene(SEED)
+    seed_of(scene, SEED)
+    scene.run(1.0)
+    scene.node.originate(["hello"])
+    scene.node.leave_when_heard(scene.now + 3.0)
+    assert scene.pass_until(lambda: scene.node.is_leaving, 0.1)
+
+
+def talker(*known: str) -> ProgramScene:
+    """Return a scene whose node has said something, and knows these peers."""
+    scene = ProgramScene(SEED)
+    seed_of(scene, SEED, ":".join(peer.replace(":", "#") for peer in known))
+    scene.run(1.0)
+    scene.node.originate(["hello"])
+    scene.node.is_unheard = False
+    scene.node.leave_when_heard(scene.now + 3.0)
+    return scene
+
+
+def test_a_second_neighbour_is_waited_for_because_the_first_may_leave_too():
+    scene = talker(B, C)
+    neighbour(scene, A)
+    scene.run(1.0)
+    assert not scene.node.is_leaving
+    neighbour(scene, B)
+    assert scene.pass_until(lambda: scene.node.is_leaving, 0.1)
+
+
+def test_two_that_have_heard_it_may_have_left_since():
+    scene = ProgramScene(SEED)
+    seed_of(scene, SEED, "127.0.0.1#6003:127.0.0.1#6004")
+    ends = [neighbour(scene, peer) for peer in (A, B)]
+    scene.node.originate(["hello"])
+    for end, peer in zip(ends, (A, B)):
+        end.say(f"leave:{peer}")
+    scene.run(0.1)
+    scene.node.leave_when_heard(scene.now + 3.0)
+    assert scene.pass_until(lambda: scene.node.is_leaving, 0.1)
+
+
+def test_one_neighbour_is_enough_if_it_stays():
+    scene = talker(B, C)
+    neighbour(scene, A)
+    scene.run(1.9)
+    assert not scene.node.is_leaving
+    scene.run(0.2)
+    assert scene.node.is_leaving
+
+
+def test_one_neighbour_is_enough_if_there_is_no_other_peer():
+    scene = talker(A)
+    neighbour(scene, A)
+    assert scene.pass_until(lambda: scene.node.is_leaving, 0.1)
+
+
+def test_nobody_is_waited_for_longer_than_three_seconds():
+    scene = talker(B, C)
+    scene.run(2.9)
+    assert not scene.node.is_leaving
+    scene.run(0.2)
+    assert scene.node.is_leaving
+
+
+def test_what_a_neighbour_has_not_read_is_an_error_for_the_program():
+    scene = ProgramScene(SEED)
+    end = neighbour(scene, A)
+    end.stop_reading()
+    scene.node.originate([f"{number} {'x' * 60_000}" for number in range(20)])
+    scene.node.leave_when_heard(scene.now + 3.0)
+    assert scene.is_left(30.0)
+    assert [event[:24] for event in scene.program.of("error")] == [f"not read:{A}:"]

@@ -1,0 +1,153 @@
+"""Callbacks: in a thread of their own, one at a time; what they do wrong stops nothing."""
+
+import logging
+import sys
+import threading
+import time
+
+import pytest
+
+import grapevine
+from grapevine.library import peer as library_peer
+from tests.tools.programs import wait_until
+
+
+@pytest.fixture
+def net():
+    with grapevine.network(3) as running:
+        yield running
+
+
+def join(net, **arguments):
+    return grapevine.join(seeds=net.seeds.addresses, liveness_interval=0.3, **arguments)
+
+
+def test_messages_neighbours_and_deaths_come_in_one_thread(net):
+    calls = []
+
+    def note(what):
+        return lambda about: calls.append((what, about, threading.current_thread().name))
+
+    with join(net, on_message=note("message"), on_neighbour=note("neighbour"),
+              on_death=note("death")) as peer:
+        wait_until(lambda: any(what == "neighbour" for what, *_ in calls))
+        net[0].say("hello")
+        wait_until(lambda: any(what == "message" for what, *_ in calls))
+        dead = peer.neighbours[0]
+        net.kill([one.address for one in net].index(dead))
+        wait_until(lambda: ("death", dead, f"callbacks {peer.address}") in calls)
+        with pytest.raises(RuntimeError, match="on_message"):
+            peer.next()
+    assert {thread for *_, thread in calls} == {f"callbacks {peer.address}"}
+    assert [about.text for what, about, _ in calls if what == "message"] == ["hello"]
+    assert [about for what, about, _ in calls if what == "death"] == [dead]
+
+
+@pytest.mark.parametrize("error", [LookupError, SystemExit, KeyboardInterrupt])
+def test_a_callback_that_raises_is_logged_and_the_next_is_made(net, caplog, error):
+    taken = []
+
+    def fail(message):
+        taken.append(message.text)
+        raise error("this is a test")
+
+    with caplog.at_level(logging.ERROR, "grapevine"), join(net, on_message=fail):
+        net[0].say("one")
+        net[0].say("two")
+        wait_until(lambda: sorted(taken) == ["one", "two"])
+    assert [record.exc_info[0] for record in caplog.records] == [error] * 2
+
+
+def test_a_callback_may_say_something_and_ask(net):
+    def answer(message):
+        if message.text == "ping":
+            peer.say(f"pong {len(peer.status())} {peer.caught_up(30)}")
+
+    with join(net, on_message=answer) as peer:
+        net[0].say("ping")
+        wait_until(lambda: net[1].next(30).text.startswith("pong"))
+
+
+def test_a_callback_that_blocks_holds_up_nobody_else(net):
+    begun, go = threading.Event(), threading.Event()
+
+    def block(message):
+        begun.set()
+        go.wait(30)
+
+    with join(net, on_message=block) as peer:
+        net[0].say("block")
+        assert begun.wait(30)
+        peer.say("meanwhile")
+        wait_until(lambda: net[1].next(30).text == "meanwhile")
+        assert peer.neighbours
+        go.set()
+
+
+def test_a_callback_may_leave_and_close_makes_no_call_any_more(net):
+    left, taken, go = threading.Event(), [], threading.Event()
+
+    def leave(message):
+        peer.leave()
+        left.set()
+
+    peer = join(net, on_message=leave)
+    net[0].say("leave")
+    assert left.wait(30)
+    with join(net, on_message=lambda message: taken.append(go.wait(30))) as other:
+        net[0].say("one")
+        net[0].say("two")
+        wait_until(lambda: other.status()["messages held"] == 3)
+        threading.Timer(0.05, go.set).start()
+        other.close()
+    assert len(taken) <= 1
+
+
+def test_who_leaves_before_its_callback_had_all_is_told(net, caplog, monkeypatch):
+    monkeypatch.setattr(library_peer, "CALLS_LIMIT", 0.2)
+    blocked = threading.Event()
+    peer = join(net, on_message=lambda message: blocked.wait(60))
+    for text in ("one", "two", "three"):
+        net[0].say(text)
+    wait_until(lambda: peer.status()["messages held"] == 3)
+    peer.leave()
+    blocked.set()
+    assert f"{peer.address} left before on_message had 2 messages" in caplog.text
+
+
+def test_deaths_are_told_while_messages_keep_coming(net, monkeypatch):
+    monkeypatch.setattr(library_peer, "CALLS_LIMIT", 0.1)
+    deaths, stop = [], threading.Event()
+
+    def talk():
+        while not stop.wait(0.001):
+            net[0].say("x")
+
+    with join(net, on_message=lambda message: time.sleep(0.005), on_death=deaths.append) as peer:
+        wait_until(lambda: net[1].address in peer.neighbours)
+        talker = threading.Thread(target=talk)
+        talker.start()
+        net.kill(1)
+        wait_until(lambda: deaths == [net[1].address])
+        stop.set()
+        talker.join()
+
+
+def test_what_a_thread_of_the_node_died_of_is_logged_without_the_lock(net, caplog):
+    """The program's handler of logs may say something."""
+    heard = []
+
+    class Handler(logging.Handler):
+        def emit(self, record):
+            heard.append(peer.say(f"log {len(peer.status())}"))
+
+    with join(net) as peer:
+        handler = Handler()
+        logging.getLogger("grapevine").addHandler(handler)
+        try:
+            with peer._node.world.lock:
+                peer._node.later(0.0, sys.exc_info, "one argument too many")
+            wait_until(lambda: heard)
+        finally:
+            logging.getLogger("grapevine").removeHandler(handler)
+    assert "failed:timer: TypeError" in caplog.text

@@ -1,0 +1,345 @@
+"""A peer inside a program: joining, saying, hearing, leaving, and what goes wrong."""
+
+import copy
+import os
+import pickle
+import random
+import signal
+import socket
+import threading
+import time
+
+import pytest
+
+import grapevine
+from tests.library.conftest import IN_ORDER
+from tests.library.tools import free_address, python
+from tests.tools.programs import OutputFile, wait_until
+
+
+def test_what_one_says_the_other_takes(pair):
+    one, other = pair
+    before = time.time()
+    said = one.say("hello")
+    message = other.next(timeout=30)
+    assert message == said._replace(came_from=one.address)
+    assert (message.origin, message.number, message.text) == (one.address, 1, "hello")
+    assert before - 0.001 <= message.time <= time.time() + 0.001 and message.data is None
+    assert one.joined.wait(30)
+    wait_until(lambda: other.known == [one.address])
+    with pytest.raises(TimeoutError):
+        one.next(timeout=0)  # nobody takes messages of its own
+
+
+def test_iterating_ends_when_the_peer_does(pair):
+    one, other = pair
+    taken = []
+    reader = threading.Thread(target=lambda: taken.extend(message.text for message in other))
+    reader.start()
+    for text in "abc":
+        one.say(text)
+    wait_until(lambda: len(taken) == 3)
+    other.leave()
+    reader.join(30)
+    assert taken == ["a", "b", "c"] and not reader.is_alive()
+    with pytest.raises(EOFError):
+        other.next(timeout=1)
+    with pytest.raises(grapevine.Refused, match="has ended"):
+        other.say("late")
+    assert other.neighbours == other.known == [] and other.status()["address"] == other.address
+
+
+@pytest.mark.parametrize("text, error", [
+    ("two\nlines", ValueError), ("one\r", ValueError), ("x" * 70_000, ValueError),
+    ("\ud800", ValueError), (b"bytes", TypeError), (None, TypeError)])
+def test_a_text_that_is_no_line_is_refused_and_has_no_number(net, text, error):
+    with pytest.raises(error):
+        net[0].say(text)
+    net[0].say("after")
+    message = net[1].next(timeout=30)
+    assert (message.text, message.number) == ("after", 1)
+
+
+def random_text(chance):
+    """Bytes, or one line of characters of which many mean something to somebody."""
+    size = chance.choice((0, 1, 5, 50, 500))
+    if chance.random() < 0.3:
+        return chance.randbytes(size)
+    characters = ("\\:\0\x1b\r\x85\u2028\u202e é漢😀 gmessage:signed:"
+                  + chr(chance.randrange(0x20, 0xd7ff)))
+    return "".join(chance.choice(characters) for _ in range(size)).rstrip("\r")
+
+
+def test_texts_and_bytes_of_any_kind_arrive_as_they_were_said(pair):
+    one, other = pair
+    chance = random.Random(7)
+    said = [random_text(chance) for _ in range(3_000)]
+    for text in said:
+        one.say(text) if isinstance(text, str) else one.say_bytes(text)
+    heard = [other.next(timeout=30) for _ in said]
+    assert [message.text if isinstance(text, str) else message.data
+            for text, message in zip(said, heard)] == said
+
+
+def test_a_program_that_is_slow_loses_the_oldest_and_is_told_how_many(seeds, caplog):
+    with grapevine.join(seeds=seeds, **IN_ORDER) as one, \
+            grapevine.join(seeds=seeds, backlog=10, **IN_ORDER) as slow:
+        wait_until(lambda: one.neighbours and slow.neighbours)
+        for number in range(25):
+            one.say(str(number))
+        lost = "messages dropped, because they were not taken"
+        wait_until(lambda: slow.status()[lost] == 15)
+        assert [slow.next(timeout=1).text for _ in range(10)] == [str(n) for n in range(15, 25)]
+        assert slow.status()["messages not taken yet"] == 0
+    assert [record.message[:21] for record in caplog.records] == ["messages were dropped"]
+
+
+def test_a_backlog_that_waits_loses_nothing(seeds):
+    with grapevine.join(seeds=seeds, **IN_ORDER) as one, \
+            grapevine.join(seeds=seeds, backlog="wait", rate=0, **IN_ORDER) as slow:
+        wait_until(lambda: one.neighbours and slow.neighbours)
+        said = [f"{'x' * 100} {number}" for number in range(20_000)]
+        talker = threading.Thread(target=lambda: [one.say(text) for text in said])
+        talker.start()
+        wait_until(lambda: slow.status()["messages not taken yet"] >= 10_000)
+        assert slow.status()["messages not taken yet"] < 15_000  # the rest waits at the neighbour
+        assert [slow.next(timeout=30).text for _ in said] == said
+        talker.join()
+
+
+def test_since_now_leaves_out_what_was_said_before(seeds):
+    with grapevine.join(seeds=seeds) as one, grapevine.join(seeds=seeds) as witness:
+        one.say("before")
+        assert witness.next(timeout=30).text == "before"
+        with grapevine.join(seeds=seeds, since="now") as late, \
+                grapevine.join(seeds=seeds) as all_of_it:
+            wait_until(lambda: late.status()["messages held"] == 1)
+            one.say("after")
+            assert late.next(timeout=30).text == "after"
+            assert {all_of_it.next(timeout=30).text for _ in range(2)} == {"before", "after"}
+
+
+def test_twenty_threads_say_at_once_and_numbers_are_in_order(pair):
+    one, other = pair
+    said = []
+
+    def talk(number):
+        for count in range(100):
+            said.append(one.say(f"{number} {count}"))
+
+    threads = [threading.Thread(target=talk, args=(number,)) for number in range(20)]
+    for thread in threads:
+        thread.start()
+    heard = [other.next(timeout=30) for _ in range(2_000)]
+    for thread in threads:
+        thread.join()
+    assert [message.number for message in heard] == list(range(1, 2_001))
+    assert sorted(said, key=lambda message: message.number) == [
+        message._replace(came_from=one.address) for message in heard]
+
+
+def test_what_is_signed_together_is_what_say_has_returned():
+    with grapevine.network(2, seeds=1, sign=True) as net:
+        said = [net[0].say(str(number)) for number in range(300)]
+        heard = [net[1].next(30) for _ in said]
+        assert sorted(heard, key=lambda message: message.number) == said
+        assert 1 < net[1].status()["signatures checked"] < 100
+
+
+def test_errors_of_ports_lists_and_addresses(seeds, tmp_path, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(grapevine.PortInUse, match=f"port {port} is in use"):
+            grapevine.join(port, seeds=seeds)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("__main__.__file__", str(tmp_path / "program.py"))
+    (tmp_path / "bad.txt").write_text("127.0.0.1:9\nnonsense\n")
+    for named, why in (({"seeds": tmp_path / "none.txt"}, "cannot read"), ({}, "no config.txt"),
+                       ({"seeds": tmp_path / "bad.txt"}, "line 2"),
+                       ({"seeds": seeds, "host": "::1"}, "IPv4 address"),
+                       ({"seeds": ["192.0.2.1:9"], "host": "127.0.0.1"}, "other machines"),
+                       ({"seeds": "127.0.0.1:9"}, "for an address give"),
+                       ({"seeds": ["127.0.0.1:9", "x"]}, "line 2: 'x'"),
+                       ({"seeds": [("127.0.0.1", 9)]}, "tuple"), ({"seeds": []}, "no seed in it")):
+        with pytest.raises(grapevine.NoSeed, match=why):
+            grapevine.join(**named)
+    with pytest.raises(grapevine.Refused, match="of a seed"):
+        grapevine.join(seeds[0], seeds=seeds)
+    for host in "203.0.113.1", "nowhere.invalid":
+        with pytest.raises(grapevine.Refused, match="not an address of this machine"):
+            grapevine.join(host=host, seeds=seeds)
+    with pytest.raises(grapevine.Refused, match="cannot write into"):
+        grapevine.join(seeds=seeds, outputs=os.devnull)
+
+
+@pytest.mark.parametrize("named, error, why", [
+    ({"livenes_interval": 2}, TypeError, "liveness_interval"), ({"sign": 1}, ValueError, "sign"),
+    ({"liveness_interval": 0}, ValueError, "0.01 or more"),
+    ({"spread": "mail"}, ValueError, "mail"), ({"capacity": "fixed:1"}, ValueError, "fixed:K"),
+    ({"filter": "no.txt"}, ValueError, "filter: cannot read"),
+    ({"since": "then"}, ValueError, "Unix time"),
+    ({"since": float("nan")}, ValueError, "Unix time"), ({"backlog": 0}, ValueError, "backlog"),
+    ({"port": 70_000}, ValueError, "not a port"), ({"port": 5001.0}, TypeError, "float"),
+    ({"port": "127.0.0.1:5001", "host": "127.0.0.2"}, ValueError, "leave host='127.0.0.2' out"),
+    ({"port": "localhost:5001"}, ValueError, "is a name"),
+    ({"host": "0.0.0.0"}, ValueError, "dial"),
+    ({"on_message": "print"}, TypeError, "no function that a thread can call")])
+def test_a_wrong_argument_is_named(named, error, why):
+    with pytest.raises(error, match=why):
+        grapevine.join(seeds=["127.0.0.1:9"], **named)
+
+
+def test_a_coroutine_function_is_no_callback():
+    async def show(message):
+        print(message)
+
+    with pytest.raises(TypeError, match="async for"):
+        grapevine.join(seeds=["127.0.0.1:9"], on_message=show)
+
+
+def test_every_setting_of_the_command_line_is_taken(seeds, tmp_path):
+    words = tmp_path / "words.txt"
+    words.write_text("virus\n")
+    with grapevine.join(seeds=seeds, monitor=True, spread="rumor", capacity="fixed:4", filter=words,
+                        liveness_interval=2, report_interval=1.5, outputs=tmp_path) as peer:
+        with pytest.raises(grapevine.Refused, match="forbidden"):
+            peer.say("a virus")
+        assert peer.status()["neighbours"] == "0 of 4"
+    [path] = tmp_path.glob("peer_*.txt")
+    [shown] = OutputFile(path).events("settings:")
+    for setting in ("sign=yes", "monitor=yes", "spread=rumor", "capacity=fixed 4", "filter=1",
+                    "liveness-interval=2.0", "report-interval=1.5", "gossip-count=0"):
+        assert f":{setting}:" in f"{shown}:".replace("settings:", ":")
+
+
+def test_a_file_is_written_only_where_that_is_asked_for(seeds, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with grapevine.join(seeds=seeds, outputs="-") as peer, grapevine.join(seeds=seeds):
+        assert peer.joined.wait(30)
+        wait_until(lambda: peer.neighbours)
+        peer.say("hello")
+    [path] = tmp_path.rglob("*.txt")
+    assert path == tmp_path / "-" / f"peer_{peer.address.replace(':', '_')}.txt"
+    events = OutputFile(path).events()
+    assert events[0] == f"started:peer:{peer.address}" and events[-1] == "stopped:quit"
+    assert len([event for event in events if event.startswith("generated:gmessage:")]) == 1
+    assert capsys.readouterr() == ("", "")
+
+
+def test_joining_without_a_seed_that_answers_goes_on_until_there_is_one(tmp_path):
+    addresses = [free_address()]
+    with grapevine.join(seeds=addresses) as peer:
+        assert not peer.joined.wait(0.05) and not peer.caught_up(0.05)
+        with grapevine.seeds(addresses, outputs=tmp_path):
+            assert peer.joined.wait(30)
+    assert list(tmp_path.glob("seed_*.txt"))
+
+
+def test_config_txt_in_the_current_folder_names_the_seeds(tmp_path, monkeypatch, seeds):
+    (tmp_path / "config.txt").write_text("\n".join(seeds))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("__main__.__file__", str(tmp_path / "elsewhere" / "program.py"))
+    with grapevine.join() as peer:
+        assert peer.joined.wait(30)
+
+
+def test_a_newcomer_has_caught_up_when_it_holds_all_that_its_neighbours_hold(seeds):
+    with grapevine.join(seeds=seeds) as first:
+        assert first.caught_up(30) and first.neighbours == []  # there is no other peer
+        for number in range(8_000):
+            first.say(f"{'x' * 64} {number}")
+        with grapevine.join(seeds=seeds, backlog=100_000) as late:
+            assert late.caught_up(60)
+            assert late.status()["messages held"] == 8_000
+            assert {late.next(timeout=0).number for _ in range(8_000)} == set(range(1, 8_001))
+
+
+def test_fifty_joins_and_leaves_leave_nothing(seeds):
+    for number in range(50):
+        with grapevine.join(seeds=seeds) as peer:
+            if number % 10 == 0:
+                assert peer.joined.wait(30)
+
+
+@pytest.mark.parametrize("copying", [pickle.dumps, copy.copy, copy.deepcopy])
+def test_a_peer_cannot_be_pickled_or_copied_and_says_so_but_a_message_can(net, copying):
+    with pytest.raises(TypeError, match="lives in the process in which it joined"):
+        copying(net[0])
+    assert pickle.loads(pickle.dumps(said := net[0].say("x"))) == said
+
+
+# Forks.
+
+def exit_code(child):
+    """Wait for the end of a child process, which is killed if it does not end in time."""
+    try:
+        status = wait_until(lambda: [status for ended, status in [os.waitpid(child, os.WNOHANG)]
+                                     if ended])
+        return os.waitstatus_to_exitcode(status[0])
+    except AssertionError:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        raise
+
+
+@pytest.mark.filterwarnings("ignore:.*fork")
+@pytest.mark.parametrize("use", [lambda peer: peer.say("x"), grapevine.Peer.has_caught_up,
+                                 lambda peer: peer.neighbours])
+def test_a_child_of_fork_is_refused_and_the_parent_goes_on(pair, use):
+    one, other = pair
+    child = os.fork()
+    if child == 0:
+        try:
+            one.close()  # does nothing here
+            use(one)
+        except RuntimeError as error:
+            os._exit(7 if "fork" in str(error) else 8)
+        finally:
+            os._exit(9)
+    assert exit_code(child) == 7
+    one.say("from the parent")
+    assert other.next(timeout=30).text == "from the parent"
+
+
+@pytest.mark.filterwarnings("ignore:.*fork")
+def test_a_child_of_fork_may_join_by_itself(pair, seeds):
+    one, other = pair
+    child = os.fork()
+    if child == 0:
+        try:
+            with grapevine.join(seeds=seeds) as own:
+                own.say("from the child")
+                os._exit(7 if own.next(timeout=30).text == "from the parent" else 8)
+        finally:
+            os._exit(9)
+    assert other.next(timeout=30).text == "from the child"
+    other.say("from the parent")
+    assert exit_code(child) == 7
+
+
+def test_a_child_of_fork_neither_keeps_nor_ends_the_seeds_of_its_parent(tmp_path):
+    code, out, err = python("-c", """
+import grapevine, os, sys, warnings
+warnings.simplefilter("ignore")  # newer versions of Python warn of a fork beside threads
+address = sys.argv[1]
+ready, go = os.pipe(), os.pipe()
+with grapevine.seeds([address]) as seeds:
+    if os.fork() == 0:
+        try:
+            seeds.status()
+        except RuntimeError as error:
+            print(error, flush=True)
+        seeds.close()
+        os.write(ready[1], b"!")
+        os.read(go[0], 1)
+        os._exit(0)
+    os.read(ready[0], 1)
+    with grapevine.join(seeds=seeds) as peer:
+        assert peer.joined.wait(30)
+with grapevine.seeds([address]):  # the child has no door open there
+    print("again", flush=True)
+os.write(go[1], b"!")
+os.wait()
+""", free_address())
+    assert (code, err) == (0, "")
+    assert out == "these seeds began before a fork, and live in the parent process\nagain\n"

@@ -1,0 +1,278 @@
+"""What programs do by mistake or by chance: nothing breaks."""
+
+import contextlib
+import signal
+import sys
+import threading
+import time
+import zipfile
+
+import pytest
+
+import grapevine
+from tests.library.tools import free_address, python
+from tests.tools.programs import ROOT, wait_until
+
+NETWORK = """
+import grapevine, sys, threading
+with grapevine.network(2, seeds=1, monitor=sys.argv[1:] == ["monitor"]) as net:
+    net[0].say("x")
+    print(net[1].next(30).text)
+"""
+
+
+class Shot(Exception):
+    """Raised by a handler of signals, as KeyboardInterrupt is."""
+
+
+# a shot that hits a callback of the garbage collector, which some plugins have, is lost
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("call", ["say", "neighbours", "status", "caught_up"])
+def test_signals_in_the_middle_of_a_call_leave_the_peer_whole(net, call):
+    one, other = net
+    calls = {"say": lambda: one.say("x"), "neighbours": lambda: one.neighbours,
+             "status": one.status, "caught_up": lambda: one.caught_up(0)}
+
+    def shoot(*_):
+        shots.append(1)
+        raise Shot
+
+    shots, before = [], signal.signal(signal.SIGALRM, shoot)
+    try:
+        while len(shots) < 200:
+            with contextlib.suppress(Shot):
+                signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.2)
+                while True:
+                    calls[call]()
+    finally:
+        signal.signal(signal.SIGALRM, signal.SIG_IGN)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    last = one.say("the last")
+    assert other.caught_up(30)
+    numbers = []
+    while not numbers or numbers[-1] != last.number:
+        numbers.append(other.next(30).number)
+    assert numbers == list(range(numbers[0], last.number + 1)), "no number is lost"
+
+
+def test_a_handler_of_signals_may_say_and_take_something(net):
+    said = []
+
+    def say(*_):
+        said.append(net[0].say("in a handler"))
+
+    before = signal.signal(signal.SIGALRM, say)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+        texts = [net[0].say("x") for _ in range(2_000)]
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    heard = [net[1].next(30).number for _ in range(len(said) + len(texts))]
+    assert said and sorted(heard) == list(range(1, len(heard) + 1))
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("delay", [0.0003, 0.0005, 0.0007, 0.001])
+def test_a_signal_during_join_leaves_nobody_at_the_port(delay):
+    def shoot(*_):
+        raise Shot
+
+    peer, address = None, free_address()
+    before = signal.signal(signal.SIGALRM, shoot)
+    try:
+        with contextlib.suppress(Shot):
+            signal.setitimer(signal.ITIMER_REAL, delay)
+            peer = grapevine.join(address, seeds=[free_address()])
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    if peer is not None:
+        peer.close()
+
+    def is_free():
+        with contextlib.suppress(grapevine.PortInUse):
+            grapevine.join(address, seeds=[free_address()]).close()
+            return True
+
+    wait_until(is_free)
+
+
+def test_first_joins_at_the_same_time():
+    code, out, err = python("-c", """
+import threading, grapevine, sys
+peers = []
+with grapevine.seeds(sys.argv[1:]) as seeds:
+    threads = [threading.Thread(target=lambda: peers.append(grapevine.join(seeds=seeds)))
+               for _ in range(4)]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+    print(len(peers))
+    [peer.close() for peer in peers]
+""", free_address())
+    assert (code, out, err) == (0, "4\n", "")
+
+
+def test_a_program_may_end_with_peers_that_nobody_has_closed():
+    code, out, err = python("-X", "dev", "-W", "ignore::ResourceWarning", "-c", """
+import grapevine
+net = grapevine.network(3)
+net[0].say("x")
+print(net[1].next(30).text)
+""")
+    assert (code, out, err) == (0, "x\n", "")
+
+
+def test_four_threads_that_wait_all_get_a_message_of_a_batch(net):
+    taken = []
+    threads = [threading.Thread(target=lambda: taken.append(net[1].next(timeout=60).number))
+               for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for text in "abcd":
+        net[0].say(text)
+    for thread in threads:
+        thread.join(30)
+    assert sorted(taken) == [1, 2, 3, 4]
+
+
+def test_leaving_after_a_burst_lets_neighbours_read_it(net):
+    with grapevine.join(seeds=net.seeds, rate=0, backlog=100_000) as reader:
+        with grapevine.join(seeds=net.seeds, rate=0) as talker:
+            wait_until(lambda: talker.neighbours and reader.address in talker.neighbours)
+            for _ in range(30_000):
+                talker.say("x" * 200)
+        wait_until(lambda: reader.status()["messages held"] == 30_000)
+
+
+def test_a_program_that_takes_nothing_is_not_called_dead(net):
+    deaths = []
+    with grapevine.join(seeds=net.seeds, backlog="wait", liveness_interval=0.3) as slow, \
+            grapevine.join(seeds=net.seeds, liveness_interval=0.2,
+                           on_death=deaths.append) as witness:
+        wait_until(lambda: slow.neighbours and slow.address in witness.neighbours)
+        for _ in range(12_000):
+            net[0].say("x" * 100)
+        wait_until(lambda: slow.status()["messages not taken yet"] >= 10_000)
+        # long enough to be silent, to be probed, and to be unlinked
+        wait_until(lambda: slow.address not in witness.neighbours)
+        assert deaths == [] and net.seeds.status()[0]["registered"] == 4
+        began = time.monotonic()
+        slow.leave()
+        assert time.monotonic() - began < 15
+
+
+def test_an_empty_timeout_is_a_look_and_the_longest_is_a_wait(net):
+    with pytest.raises(TimeoutError):
+        net[0].next(timeout=0)
+    threading.Timer(0.2, net[0].say, ("x",)).start()
+    assert net[1].next(timeout=1e12).text == "x"
+
+
+# Where the programs of Grapevine lie.
+
+@pytest.fixture
+def strangers(tmp_path):
+    """A folder with other programs of the same names."""
+    for name in ("peer.py", "seed.py", "runner.py"):
+        (tmp_path / name).write_text("raise SystemExit('this is not Grapevine')\n")
+    return tmp_path
+
+
+def test_a_program_may_have_a_peer_py_of_its_own(strangers):
+    (strangers / "program.py").write_text(NETWORK)
+    assert python(strangers / "program.py", "monitor") == (0, "x\n", "")
+
+
+def test_no_module_of_the_package_imports_what_may_be_somebodys_own(strangers):
+    code, out, err = python("-c", """
+import importlib, pathlib, sys
+import grapevine
+for path in sorted(pathlib.Path(grapevine.__file__).parent.rglob("*.py")):
+    parts = path.relative_to(pathlib.Path(grapevine.__file__).parent).with_suffix("").parts
+    importlib.import_module(".".join(["grapevine", *parts]).removesuffix(".__init__"))
+print({"peer", "seed", "runner"} & set(sys.modules))
+""", cwd=strangers)
+    assert (code, out, err) == (0, "set()\n", "")
+
+
+def test_a_safe_path_changes_nothing(strangers):
+    assert python("-c", NETWORK, cwd=strangers, PYTHONSAFEPATH="1") == (0, "x\n", "")
+
+
+def test_a_current_folder_that_is_gone_changes_nothing(tmp_path):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    (tmp_path / "program.py").write_text(
+        f"import os, grapevine\nos.rmdir({str(gone)!r})\n" + NETWORK + """
+try:
+    grapevine.join()
+except grapevine.NoSeed as error:
+    print(error)
+try:
+    grapevine.join(seeds=["127.0.0.1:9"], outputs="here")
+except grapevine.Refused as error:
+    print(error)
+""")
+    code, out, err = python(tmp_path / "program.py", cwd=gone)
+    assert (code, err) == (0, "") and out.splitlines()[0] == "x"
+    assert [line[:20] for line in out.splitlines()[1:]] == [
+        "no config.txt beside", "cannot write into he"]
+
+
+def test_it_runs_from_a_zip(tmp_path):
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as packed:
+        for path in [*ROOT.glob("*.py"), *(ROOT / "grapevine").rglob("*.py")]:
+            packed.write(path, path.relative_to(ROOT))
+    code, out, err = python("-c", NETWORK, cwd=tmp_path, PYTHONPATH=str(tmp_path / "all.zip"))
+    assert (code, out, err) == (0, "x\n", "")
+
+
+@pytest.mark.parametrize("method", ["__init__", "start"])
+def test_an_interpreter_without_threads_refuses_in_one_line(method):
+    """As one within a process may be."""
+    code, out, err = python("-c", f"""
+import threading, grapevine
+grapevine.join
+def refuse(*arguments, **named):
+    raise RuntimeError("daemon threads are disabled in this (sub)interpreter")
+threading.Thread.{method} = refuse
+try:
+    grapevine.join(seeds=["127.0.0.1:9"])
+except grapevine.Refused as error:
+    print(error)
+""")
+    assert (code, err) == (0, "")
+    assert out == "nodes need threads: daemon threads are disabled in this (sub)interpreter\n"
+
+
+def test_threads_that_run_out_during_a_join_leave_nothing(monkeypatch):
+    address, start = free_address(), threading.Thread.start
+    for name in ("callbacks", "listener", "writer", "liveness"):
+        def refuse(thread):
+            if thread.name.startswith(name):
+                raise RuntimeError("can't start new thread")
+            start(thread)
+
+        monkeypatch.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(grapevine.Refused, match="cannot listen on"):
+            grapevine.join(address, seeds=["127.0.0.1:9"])
+    monkeypatch.undo()
+    grapevine.join(address, seeds=["127.0.0.1:9"]).close()
+
+
+def test_importing_the_package_starts_nothing_and_loads_no_library():
+    code, out, err = python("-c", """
+import sys, grapevine
+print(sorted(name for name in sys.modules if name.startswith(("grapevine", "socket"))))
+import grapevine.addresses
+print(grapevine.join.__name__, hasattr(grapevine, "nothing"))
+""")
+    assert (code, out, err) == (0, "['grapevine']\njoin False\n", "")
+
+
+def test_a_python_that_is_too_old_is_told_in_one_line():
+    code, out, err = python("-c", "import sys; sys.version_info = (3, 9, 1); import grapevine")
+    assert (code, out) == (1, "")
+    assert err == f"Grapevine needs Python 3.10 or newer; this is 3.9 ({sys.executable})\n"

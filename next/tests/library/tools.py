@@ -1,0 +1,42 @@
+"""What the tests of the library share."""
+
+import os
+import pathlib
+import subprocess
+import sys
+import threading
+
+from tests.tools.programs import DEADLINE, ROOT, free_ports, wait_until
+
+LEFT_LOOK = pathlib.Path("/proc/self/fd")
+
+
+def free_address() -> str:
+    return f"127.0.0.1:{free_ports(1)[0]}"
+
+
+class NothingLeft:
+    """Afterwards no thread is left, and no descriptor."""
+
+    def __enter__(self) -> None:
+        self._threads, self._descriptors = set(threading.enumerate()), self._open()
+
+    def __exit__(self, *error) -> None:
+        wait_until(lambda: self._more() == [], what=lambda: str(self._more()))
+        wait_until(lambda: self._open() <= self._descriptors)
+
+    def _more(self) -> list[str]:
+        return [thread.name for thread in threading.enumerate() if thread not in self._threads
+                and not thread.name.startswith("asyncio")]
+
+    @staticmethod
+    def _open() -> int:
+        return len(os.listdir(LEFT_LOOK)) if LEFT_LOOK.exists() else 0
+
+
+def python(*arguments, text: str = "", cwd=None, **environment) -> tuple[int, str, str]:
+    """Run a program that imports grapevine; return its exit code, output and errors."""
+    done = subprocess.run(
+        [sys.executable, *map(str, arguments)], input=text, capture_output=True, text=True, cwd=cwd,
+        timeout=3 * DEADLINE, env={**os.environ, "PYTHONPATH": str(ROOT), **environment})
+    return done.returncode, done.stdout, done.stderr
