@@ -23,6 +23,7 @@ FIRST_PORTS = range(5001, 5100)  # of these, the first that is free is offered
 OTHERS = {  # a flag of peer.py -> module and function of what it starts instead
     "--chat": "grapevine.chat.program:chat_main",
     "-c": "grapevine.voidphone.program:module_main",
+    "--json": "grapevine.terminal.json_console:json_main",
 }
 
 
