@@ -1,350 +1,549 @@
 """A peer: joins through seeds, keeps neighbours, gossips, and notices who dies.
 
-Read top to bottom: threads, the gossip generator, liveness, membership, leaving, and an `on_<kind>`
-method for every kind of line that is answered here and not by a part (gossip/node/part.py). The
-parts; each mostly calls those above it, and events go to all:
+Here tables and conversations meet, top to bottom: duties, gossip, liveness, links, newcomers,
+seeds, leaving. ANSWERS is the whole protocol. Every method but `is_crowded` is called with the
+node's lock held, and never waits; the tables (grapevine/) decide. Each duty has a thread of its
+name: gossip generator, liveness, membership, anti-entropy (grapevine/worlds/threads.py).
 
-    confirming   which runs are genuine, if gossip is signed   gossip/signing/confirming.py
-    link_proofs  which run is at the other end of a link       gossip/signing/link_proofs.py
-    joining      registering with seeds, asking for lists      gossip/registering/joining.py
-    learning     of which peers it has heard                   gossip/overlay/peer_list.py
-    admitting    what becomes of newcomers                     gossip/overlay/admitting.py
-    linking      how links to neighbours begin and end         gossip/overlay/linking.py
-    reporting    what neighbours did, told to seeds            gossip/monitoring/reporting.py
-    spreading    how a message reaches everyone, once          gossip/spread/spreading.py
-
-Threads: a "link reader" per connection (gossip/net/live_world.py), and those of `start_threads`.
-
-Left out on purpose: nothing is encrypted, or kept on disk but the output file. A peer has to be
-reachable at the address that it announces.
+Left out on purpose: encryption, a memory on disk, and proof of who said a message: whoever gossips
+in a peer's name uses up its numbers. A peer has to be reachable at the address that it announces.
 """
 
-import sys
-
-from gossip.programs import import_quietly, run_other_program
-
-if __name__ == "__main__":  # before the slow imports: a chat server has to listen at once
-    import_quietly()
-    run_other_program(sys.argv)
+if __name__ == "__main__":
+    import signal
+    import sys
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # silently ends a program that is still starting
+    if "--chat" in sys.argv:
+        from grapevine.chat.doorstep import open_early
+        open_early(sys.argv)  # before slow imports, because a chat server is dialled at once
 
 import functools
 import itertools
 import math
-import random
+import sys
 
-from gossip import wire
-from gossip.addresses import Address, Target
-from gossip.liveness.prober import USUAL, probers
-from gossip.monitoring.reporting import Reporting
-from gossip.node.link import Link
-from gossip.node.node import WAITING, Node
-from gossip.node.output_file import OutputFile
-from gossip.node.world import NEVER
-from gossip.overlay.admitting import CHECKED
-from gossip.overlay.linking import DIALLED, Linking
-from gossip.overlay.neighbours import NEIGHBOUR
-from gossip.programs.peer_program import peer_main
-from gossip.registering.joining import SEED, Joining
-from gossip.settings import Settings
-from gossip.signing.confirming import ASKED, Confirming
-from gossip.signing.ed25519 import implementation
-from gossip.signing.link_proofs import LinkProofs
-from gossip.signing.grammar import new_signer
-from gossip.signing.signed_spreading import SignedSpreading
-from gossip.spread.origin import Restraint, portions
-from gossip.spread.spreading import Spreading, in_batches
+from grapevine import wire
+from grapevine.addresses import Address, Target, by_ip, sample
+from grapevine.asking import PROBE, Asker
+from grapevine.gossiper import Gossiper
+from grapevine.link import Link
+from grapevine.messages import Added
+from grapevine.neighbours import Neighbours, successors
+from grapevine.node import END, REASON_LIMIT, UNIDENTIFIED, UP
+from grapevine.peer_list import PeerList
+from grapevine.places import Places
+from grapevine.prober import STRANGERS_LIMIT, Prober
+from grapevine.registrations import ANSWER, Registrations
+from grapevine.settings import Settings, capacity_of
+from grapevine.tools import Accounts, Backoff, Budget, ProtocolError, Recent
 
-SLEPT = 0.5  # seconds; a round later than this, and than half an interval, counts no miss
-SHORTEST_WAIT = 0.02  # seconds at least between two turns of membership
-STUCK = 60.0  # seconds; a peer whose turns are waited for so long answers probes in turns only
-LEAVE_LIMIT = 3.0  # seconds that a leaving peer waits for the others to hang up
-LEAVE_MORE = 12.0  # seconds more at most, while a neighbour still reads what was sent
-LOOK = 0.05  # seconds between two looks of a leaver, whether all is sent and all have hung up
+# Roles of a link, besides UNIDENTIFIED and PROBE: what the other end is.
+AWAITING_PROBE = "AWAITING_PROBE"  # a newcomer, which this peer probes before it accepts
+DIALLED = "DIALLED"  # a peer that was asked to become a neighbour
+NEIGHBOUR = "NEIGHBOUR"
+SEED = "SEED"
+
+ANSWER_LIMIT = 5.0  # seconds for a dialled peer to accept or refuse, and for a newcomer's probe
+STAGES = [(0.25, 256), (2.0, 64)]  # of a newcomer's probe: seconds, and probes at once
+LAST_PROBES = [(2.0, 64)]  # the same of last probes
+SHORTEST_PAUSE = 0.02  # seconds between two looks after links
+UNIT = 3_355  # bytes that cost as much as a line: of gossip in a neighbour's own name, of answers
+CONTROL_UNIT = 500  # the same of all other lines, which take longer to handle
+KNOWN_PEERS_COST = 100  # lines, of a question for them
+ROUNDS = 2  # without an answer, before a seed is believed: after one, the next is on its way
+LONGEST_REST = 1.0  # seconds for which a neighbour is not heard at a time
+CROWDED = 64 << 10  # bytes that wait for a neighbour, beyond which new bursts wait for it
+SAMPLE, NEXT_ON_RING = 200, 8  # peers that a neighbour without a seed is told
+UNHEARD = 3.0  # seconds that leaving waits for somebody to hear what was said last
+READING, READING_IN_ALL = 3.0, 15.0  # seconds that it waits for others to read on, and to the end
+LEAVING_LOOK = 0.02  # seconds between two looks of a leaver
 
 
-class Peer(Node):
+class Peer(Asker, Gossiper):
     """A peer, known by the address that it listens on and announces."""
 
     kind = "peer"
+    CROWD = {UNIDENTIFIED, AWAITING_PROBE}
+    PACED = CUT_OFF = {UNIDENTIFIED, AWAITING_PROBE, DIALLED}
     ANSWERS = {
-        WAITING: {"liveness_request"}, DIALLED: {"liveness_request"}, CHECKED: {"liveness_request"},
-        NEIGHBOUR: {"liveness_request", "liveness_reply"}, SEED: {"dead_node"},
+        UNIDENTIFIED: {"liveness_request": "on_probe", "connect": "on_connect"},
+        PROBE: Asker.PROBING,
+        AWAITING_PROBE: {"liveness_request": "on_liveness_request"},
+        DIALLED: {UP: "introduce_self", "liveness_request": "on_liveness_request",
+                  "accepted": "on_accepted", "refused": "on_refused", END: "dial_ended"},
+        NEIGHBOUR: {"liveness_request": "on_liveness_request", "status": "on_status",
+                    "liveness_reply": "on_liveness_reply", "refused": "on_given_up",
+                    "leave": "on_leave", "ask_known_peers": "on_ask_known_peers",
+                    "known_peers": "on_known_peers", END: "neighbour_ended"},
+        SEED: {UP: "register", "registered": "on_registered", "peer_list": "on_peer_list",
+               "registration_refused": "on_registration_refused", "dead_node": "on_dead_node",
+               END: "registration_ended"},
     }
 
-    def __init__(self, address: Address, seeds: list[Target], settings: Settings,
-                 output: OutputFile, world, rng: random.Random | None = None):
-        super().__init__(address, settings, output, world, seeds)
-        self.rng = rng or random.Random()
-        self.leaving = False  # set once, by `quit`
-        self._leave_until = 0.0  # when a leaver's present wait ends, but for neighbours that read
-        self._told_leave: list[Link] | None = None  # links to the seeds that were told `leave`
-        signer = new_signer(address, rng) if settings.sign else None
-        lanes = probers(self.probe, self.now, 1, settings.probes_at_once)
-        self.confirming = Confirming(self, seeds, signer, lanes[USUAL].ask)
-        self.link_proofs = LinkProofs(self, signer, self.confirming, lanes)
-        self.joining = Joining(self, seeds, self.confirming.registration)
-        self.linking = Linking(self, self.joining, lanes, self.link_proofs)
-        self.neighbours, self.peer_list = self.linking.neighbours, self.linking.peer_list
-        self.reporting = Reporting(self, self.joining.links)
-        self._watch = self.reporting.watch if settings.monitor else None
-        links, on_offence = self.neighbours.links, self.linking.offended
-        if signer is None:
-            self.spreading = Spreading(self, links, on_offence=on_offence, watch=self._watch)
-        else:
-            self.spreading = SignedSpreading(
-                self, links, signer, self.confirming, on_offence, self._watch,
-                self.reporting.contradicted if settings.monitor else None)
-        self.messages = self.spreading.messages
-        self.made_of(self.linking.learning, self.linking.admitting, self.linking, self.joining,
-                     self.confirming, self.reporting, self.spreading, self.link_proofs)
-        # Where lines are watched, or in a tree, a repetition says something too.
-        self._sifts = not (self._watch or self.spreading.way.HEARS_REPETITIONS)
-        self._without_known_covers = self.messages.without_known_covers if settings.sign else None
-        self._generated = 0  # messages so far
-        self._restraint = Restraint(settings.origin_wait)
-        self._round_due: float | None = None  # when the next round is due
+    def __init__(self, address: Address, settings: Settings, output, world, seeds: list[Target]):
+        capacity, interval = capacity_of(address, settings.capacity), settings.liveness_interval
+        self.peer_list = PeerList(address, interval)
+        super().__init__(address, settings, output, world, self.peer_list.has_named)
+        self.neighbours = Neighbours(address, capacity, settings.liveness_misses, world.rng)
+        self.places = Places(address, capacity, settings.capacity, interval, self.rng)
+        self.registrations = Registrations(seeds, self.rng)
+        self.prober = Prober(self, STAGES, STRANGERS_LIMIT)  # of newcomers
+        self.last_probes = Prober(self, LAST_PROBES)  # of suspects, which no stranger delays
+        self._generated = 0  # messages of the generator
+        self._accounts = Accounts(1_000, settings.rate, settings.burst)  # of neighbours, and seeds
+        self._redialled = Recent(10_000)  # neighbour -> when it was dialled because its link broke
+        self._lists = Backoff(0.5, interval)  # of questions for lists
+        self._wanted = Budget(0.2, 3)  # of those that others cause
+        self._lost = Recent(100)  # former neighbours, which are dialled while no seed answers
+        output.write(f"started:peer:{address}",
+                     f"settings:{settings.shown()}:start={self.start_number}", "late:0.000")
 
-    def settings_shown(self) -> str:
-        return f"{self.settings.words()}:start={self.spreading.origin.start}"
-
-    def start_threads(self) -> None:
-        """Start all threads but link readers, which come with their links."""
-        self.world.begin()  # "listener", which hands connections to `accept`; "link flusher"
-        if self.settings.gossip_count:
-            self.keep("gossip generator", self.generate, after=self.settings.gossip_interval)
-        self.keep("liveness", self.check_liveness)
+    def start(self) -> None:
+        """Listen, and begin all duties; not at the same moment as other peers."""
+        settings, part = self.settings, self.rng.uniform(0.5, 1.0)
+        self.world.listen(self.accepted)
         self.membership = self.keep("membership", self.look_after_links)
-        self.spreading.keep_duties(self.keep)  # "anti-entropy", and "rumors" where they are told
-        if self.settings.monitor:
-            self.keep("monitoring", self.reporting.turn)
+        self.keep("liveness", self.check_liveness, part * settings.liveness_interval)
+        if settings.gossip_count:
+            self.keep("gossip generator", self.generate, settings.gossip_interval)
+        if settings.antientropy_interval:
+            self.keep("anti-entropy", self.compare_with_somebody,
+                      part * settings.antientropy_interval)
 
-    def stop(self, reason: str = "interrupted") -> None:
-        with self.turn:
-            self.spreading.way.hurry()
-            super().stop(reason)
-
-    # The gossip generator, and how messages enter the network.
+    # Gossip.
 
     def generate(self, now: float) -> float:
-        """Gossip the next of `message 1` to `message 10`; answer when the one after it is due."""
-        if self.leaving:
-            return NEVER
-        lateness = self.lateness() if self.all_begun() else math.inf  # starting nodes is work
-        if wait := self._restraint.wait(now, lateness, self.has_room()):
-            return now + wait
+        """Make the next of `message 1` to `message 10`; return when the one after it is due."""
         self._generated += 1
-        self.spreading.originate(self.spreading.make([f"message {self._generated}"]))
-        last = self._generated == self.settings.gossip_count
-        return NEVER if last else now + self.settings.gossip_interval
+        self.originate([f"message {self._generated}"])
+        is_last = self._generated >= self.settings.gossip_count
+        return math.inf if is_last else now + self.settings.gossip_interval
 
-    def has_room(self) -> bool:
-        """Return whether neighbours read fast enough for new messages."""
+    def gossips(self) -> list[Link]:
+        return self.neighbours.links
+
+    def is_crowded(self) -> bool:
+        """Tell whether much waits for a neighbour that reads slowly. Needs no lock."""
         now = self.now()
-        return (not any(link.pauses_origin(now) for link in self.neighbours.links())
-                and self.spreading.way.has_room())
+        return not self.way.has_room() or any(
+            link.is_crowded(now, CROWDED) for link in self.neighbours.links)
 
-    def gossip(self, texts: list[str]) -> list[bytes]:
-        """Originate messages, for the console or a program; return their lines, none if the peer
-        has had its last word. TooLong when a text does not fit into a line, ValueError when it is
-        not one line. Waits for neighbours that read slowly, so no turn may call it."""
-        made: list[bytes] = []
-        left: list[list[bytes]] | None = None  # portions to send, once the lines are made
-        while left is None or left:
-            self.flusher.wait_until(self.has_room, self.settings.origin_wait)
-            with self.turn:
-                if left is None:
-                    made = self.spreading.make(texts)
-                    left = list(portions(made))
-                if left and not self.spreading.originate(left.pop(0)):
-                    return []
-        return made
+    def handle(self, link: Link, lines: list[bytes]) -> None:
+        """Take the lines that came together over a link; adjacent gossip is taken together."""
+        if link.role != NEIGHBOUR:
+            super().handle(link, lines)
+            return
+        new = self.messages.drop_known(lines)
+        if len(new) < len(lines):
+            self.way.repeated(link, lines)
+            if not new:
+                return
+        takers = {wire.GOSSIP: self.take, wire.RUMOR: self.take_rumors, None: super().handle}
+        for form, group in wire.by_form(new):
+            if link.closed:
+                return
+            if link.is_held:
+                link.pending += group
+            else:
+                takers[form](link, group)
+                if form == wire.RUMOR:
+                    self.charge(link, 1)  # for the answer
+        if self.messages.has_refused_runs:  # maybe of somebody whom no list has named yet
+            self.want_lists()
+
+    def handle_one(self, link: Link, line: bytes) -> None:
+        super().handle_one(link, line)
+        if link.role in (NEIGHBOUR, SEED):
+            self.charge(link, 1 + len(line) / CONTROL_UNIT)
+
+    def brought(self, link: Link, added: Added) -> None:
+        """Charge a neighbour for new messages of its own."""
+        lines, own = added.messages + added.forbidden, f":{link.peer}:".encode()
+        if b"\n".join(lines).find(own) >= 0:  # several times faster than `in`
+            self.charge(link, sum([max(1, len(line) / UNIT) for line in lines
+                                   if own in wire.gossip_part(line)[:100]]))
+
+    def charge(self, link: Link, cost: float) -> None:
+        """Charge a neighbour for what it says in its own name, and for answers to it, and a seed
+        for all it says. Above its budget it is heard more slowly, so that TCP slows it down; what
+        it forwards is free."""
+        if rest := self._accounts.of(link.peer).charge(cost, self.now()):
+            self.hold(link, None, min(rest, LONGEST_REST))
+
+    def compare_with_somebody(self, now: float) -> float:
+        """Compare what both have seen with a random neighbour."""
+        if self.neighbours.links and not self.is_leaving:
+            self.compare(self.rng.choice(self.neighbours.links))
+        return now + self.settings.antientropy_interval
+
+    def on_status(self, link: Link, status: wire.Status) -> None:
+        self.charge(link, self.heard(link, status) / UNIT)
 
     # Liveness, and the dead report.
 
     def check_liveness(self, now: float) -> float:
-        """Every interval: count misses, unless this peer was late; ask neighbours and seeds for a
-        sign of life, have suspects probed, dial those whose link broke, give up surplus links."""
-        if self.leaving:
-            return NEVER
-        interval = self.settings.liveness_interval
-        if self._round_due is None:  # the first round: not at once, and not all peers together
-            self._round_due = now + interval * self.rng.uniform(0.5, 1.0)
-            return self._round_due
-        late = self.is_late() or now - self._round_due > max(SLEPT, interval / 2)
-        self.whereabouts.note_missing(self.world.missing_ip())
-        time_asked = wire.format_time(self.time())
-        found = self.neighbours.next_round(time_asked, now, late)
-        self.withhold(found.withheld)
-        request = wire.liveness_request(time_asked, self.address)
-        for link in found.ask:
-            link.send(request, urgent=True)
-        for peer in found.suspects:
-            self.probe(peer, functools.partial(self._judge, peer), "last probe")
-        for peer in found.lost:
-            self.linking.dial(peer, chosen=False)  # who made that link is not known any more
-        self.joining.next_round(late)
-        self.linking.next_round(now)
-        self._round_due = now + interval
-        return self._round_due
+        """Every round: count misses, unless this peer was late; ask neighbours and seeds for a sign
+        of life, probe suspects, dial those whose links broke, give up surplus links."""
+        if self.is_leaving:
+            return math.inf
+        time = wire.format_time(self.time())
+        missed, asked, suspects = self.neighbours.next_round(time, now, self.is_late())
+        self.output.write(*[f"liveness missed:{peer}:{count}" for peer, count in missed],
+                          *[f"liveness request:{peer}" for peer in asked])
+        for peer in asked:
+            self.neighbours.link(peer).send(wire.say("liveness_request", time, self.address))
+        for peer in suspects:
+            self.last_probes.ask(
+                peer, functools.partial(self.judge, peer, self.neighbours.rows[peer]))
+        for peer, row in list(self.neighbours.rows.items()):
+            if row.link is None and not row.is_suspect:
+                self.dial_peer(peer)
+        self.repeat_registrations()
+        if self.registrations.links():
+            self.peer_list.forget_old(now)
+            self.give_up_surplus(now)
+        elif self._lost:
+            self.dial_peer(self.rng.choice(list(self._lost)))
+        self.membership.hurry()
+        return now + self.settings.liveness_interval
 
-    def _judge(self, peer: Address, alive: bool | None) -> None:
-        """Take what the last probe of a suspect found; None: it could not find out."""
-        row = self.neighbours.row(peer)
-        if row is None or not row.suspect:  # it has answered or linked again meanwhile
-            return
-        if alive is None:
-            row.postpone()
-        elif alive and row.spare():
-            self.linking.probed(row.link, True)
+    def judge(self, peer: Address, row, alive: bool) -> None:
+        """Take what the last probe of a suspect found."""
+        if self.neighbours.rows.get(peer) is not row or not row.is_suspect:
+            return  # it has replied, or linked again
+        if alive and row.is_silent():
+            self._lost[peer] = True  # maybe no list names it any more
+            self.unlink(peer, "silent, but alive")
         elif alive:
-            self.linking.give_up_silent(peer, "silent, but alive", row.link)
-        elif self.joining.report(wire.DeadNode(peer, wire.format_time(self.time()), self.address),
-                                 f"dead:{peer}"):  # nothing is said after the last word
-            self.linking.bury(peer, "dead", row.link)
+            row.clear_suspicion()  # its link is slow
+        else:
+            self.output.write(f"dead:{peer}")
+            self.report(peer)
+            self.remove_dead(peer, "dead")
 
-    # Membership, and leaving.
+    def report(self, dead: Address) -> None:
+        """Tell all seeds that list this peer of a death."""
+        line = wire.say("dead_node", dead, wire.format_time(self.time()), self.address)
+        for link in self.registrations.links():
+            self.output.write(f"reported:{link.remote}:{line.decode().rstrip()}")
+            link.send(line)
+
+    def remove_dead(self, peer: Address, reason: str) -> None:
+        self.peer_list.discard(peer)
+        self._lost[peer] = True
+        self.unlink(peer, reason)
+
+    def on_probe(self, link: Link, time: str, asker: Address) -> None:
+        """Answer a probe. If it is a seed's that lists this peer, show that the registration
+        stands, because somebody else may want to register in the name of this peer."""
+        self.on_liveness_request(link, time, asker)
+        if link.remote.ip == asker.ip:
+            registration = self.registrations.probed_by(asker, self.now())
+            if registration is not None:
+                registration.send(wire.say("register", str(self.address)))
+
+    def on_liveness_reply(self, link: Link, time: str, asker: Address, replier: Address) -> None:
+        if asker != self.address or replier != link.peer:
+            raise ProtocolError("Liveness Reply to somebody else, or by somebody else")
+        took = self.neighbours.replied(link.peer, time, self.now())
+        if took is not None:
+            self.output.write(f"liveness reply:{link.peer}:{took * 1000:.3f}")
+
+    def on_dead_node(self, link: Link, dead: Address, time: str, reporter: Address) -> None:
+        """A seed tells of a death. Believe it, unless the neighbour has answered within two rounds;
+        of one whose link broke, this peer goes on to count misses, and finds out itself."""
+        report = wire.say("dead_node", dead, time, reporter).decode().rstrip()
+        self.output.write(f"told:{link.remote}:{report}")
+        row = self.neighbours.rows.get(dead)
+        if row is not None and row.link is None:
+            self.peer_list.discard(dead)
+        elif dead != self.address and (row is None or self.now() - row.answered_at
+                                       >= ROUNDS * self.settings.liveness_interval):
+            self.remove_dead(dead, "told dead")
+
+    # Links: dialled for the ring and for free places, given up, broken.
 
     def look_after_links(self, now: float) -> float:
-        """Register with a majority of the seeds, then keep links to peers."""
-        if self.leaving:
-            return self._leave(now)
-        self.joining.keep_registrations(now)
-        self.linking.keep_links(now)
-        if not self.joining.ask_for_list(now):
-            self.linking.learning.ask_somebody()
-        due = min(self.joining.next_at(), self.linking.places.next_at(now))
-        return max(now + SHORTEST_WAIT, due)
+        """Register with a majority of the seeds, ask for lists, dial peers; return when to look
+        again."""
+        if self.is_leaving:
+            return math.inf
+        for seed in self.registrations.to_dial(now):
+            self.registrations.rows[seed].link = self.dial(SEED, seed, ANSWER)
+        if now >= self._lists.due:
+            self._lists.failed(now)
+            self.ask_for_lists()
+        linked = set(self.neighbours.linked())
+        counted = self.peer_list.named_among(linked)
+        for peer in self.places.choose(self.peer_list.known, linked, counted, now):
+            self.dial_peer(peer)
+        due = min(self._lists.due, self.registrations.next_at(now), self.places.next_at(now))
+        return max(now + SHORTEST_PAUSE, due)
 
-    def quit(self) -> None:
-        """Leave gracefully: the turns of membership say goodbye, and the last stops the node."""
-        with self.turn:
-            if not self.leaving:
-                self.leaving = self.spreading.silent = True
-                self._leave_until = self.now() + LEAVE_LIMIT
-                self.output.write(f"leaving:{self.address}")
-                self.spreading.way.hurry()
-                self.membership.hurry()
+    def dial_peer(self, peer: Address) -> None:
+        """Ask a peer to become a neighbour, unless it is one, or is being asked."""
+        if (peer != self.address and self.neighbours.link(peer) is None
+                and peer not in self.places.dialling and not self.is_leaving):
+            self.places.dialling.add(peer)
+            self.dial(DIALLED, peer, ANSWER_LIMIT)
 
-    def _leave(self, now: float) -> float:
-        """Send the gossip that waits; then tell neighbours and seeds `leave`, and let them read it
-        and hang up; then stop. A neighbour that comes meanwhile is told when it is met."""
-        links, told, unread = self.neighbours.links(), self._told_leave, {}
-        if told is None:
-            waits = not self.spreading.way.all_sent()
+    def introduce_self(self, link: Link) -> None:
+        link.send(wire.say("connect", self.address))
+
+    def on_accepted(self, link: Link, by: Address) -> None:
+        if by not in (link.peer, self.address):  # some say whom they accept
+            raise ProtocolError(f"{by} answered instead")
+        self.enter(link, link.peer, is_dialled=True)
+
+    def on_refused(self, link: Link, by: Address, reason: str) -> None:
+        """A dialled peer refuses. It lives, so a link that broke is no sign of its death."""
+        row = self.neighbours.rows.get(link.peer)
+        if row is not None and row.link is None:
+            self.neighbours.remove(link.peer)
+            self._lost[link.peer] = True
+        if self.neighbours.link(link.peer) is None:  # else it has dialled, too
+            self.places.refused(link.peer, self.now())
+        if reason == "full":
+            self.want_lists()  # maybe no list has named the nearest peers yet
+        link.close("refused")
+
+    def dial_ended(self, link: Link, error: OSError | None) -> None:
+        self.places.dialling.discard(link.peer)
+        if link.closed != "refused":
+            self.places.pass_over(link.peer, self.now())
+            self.peer_list.unreachable(link.peer, self.now())
+        self.membership.hurry()
+
+    def enter(self, link: Link, peer: Address, is_dialled: bool) -> None:
+        """A link is a neighbour's from now on."""
+        if self.neighbours.link(peer) is not None:  # it has accepted this one, so that one is dead
+            self.unlink(peer, "duplicate")
+        self.places.dialling.discard(peer)
+        self.places.linked(peer)
+        self._lost.pop(peer, None)
+        self.trust(link, NEIGHBOUR, peer)
+        self.neighbours.enter(peer, link, is_dialled, self.now())
+        self.output.write(f"connected:{peer}", self.degree())
+        if not is_dialled:
+            link.send(wire.say("accepted", self.address))
         else:
-            waits = links or self.neighbours.dialling() or not all(link.ended for link in told)
-            unread = {link: size for link in links if (size := link.unread())}
-        if (now < self._leave_until and waits or now < self._leave_until + LEAVE_MORE
-                and any(link.is_read(now, LEAVE_LIMIT) for link in unread)):
-            return now + LOOK
-        if told is not None:
-            for link, size in unread.items():
-                self.output.write(f"not read:{link.peer}:{size} bytes")
-            self.stop("quit")
-            return NEVER
-        self._told_leave = self.joining.asked()
-        for link in [*links, *self._told_leave]:
-            link.send(wire.leave(self.address))
-        self._leave_until = now + LEAVE_LIMIT
-        return now + LOOK
+            self.compare(link)  # one end begins
+        self.membership.hurry()
 
-    def disconnect(self, link: Link, reason: str, who: Address | None = None) -> None:
-        if link.role == ASKED:  # a seed that is slow to answer breaks no rule
+    def degree(self) -> str:
+        return f"degree:{self.address}=>{len(self.neighbours.links)}"
+
+    def unlink(self, peer: Address, reason: str) -> None:
+        """Forget a neighbour, and end its link, if it has one."""
+        link = self.neighbours.link(peer)
+        self.neighbours.remove(peer)
+        if link is not None:
+            self.output.write(f"disconnected:{peer}:{reason[:REASON_LIMIT]}", self.degree())
             link.close(reason)
-            return
-        self.linking.broke_rules(link, reason)
-        super().disconnect(link, reason, who)
+        self.membership.hurry()
 
-    # What others say.
+    def give_up_surplus(self, now: float) -> None:
+        named = self.peer_list.named_among(self.neighbours.rows)
+        for peer in self.neighbours.surplus(now, named, self.settings.liveness_interval):
+            self.neighbours.link(peer).send(wire.say("refused", self.address, "full"))
+            self.places.refused(peer, now)
+            self.unlink(peer, "given up")
 
-    def sift(self, link: Link, lines: list[bytes], in_turn: bool = False) -> list[bytes]:
-        """Drop duplicates, most lines of a flood; outside of a turn only if `_sifts`. Answer probes
-        at once, because they wait less than turns may last; but not if stuck in one."""
-        if (link.role == WAITING and len(lines) == 1 and lines[0].startswith(b"Liveness Request:")
-                and self.turn.waited() < STUCK):
-            self.on_line(link, lines[0])
-            return []
-        if link.role != NEIGHBOUR or not (self._sifts or in_turn):
-            return lines
-        new = list(itertools.filterfalse(self.messages.holds, lines))
-        link.repetitions += len(lines) - len(new)
-        return self._without_known_covers(new, link) if self._without_known_covers and new else new
+    def on_given_up(self, link: Link, by: Address, reason: str) -> None:
+        """A neighbour gives the link up."""
+        self.places.refused(link.peer, self.now())
+        self.unlink(link.peer, reason)
 
-    def lines(self, link: Link, lines: list[bytes]) -> None:
-        """Take the lines that came together over a link; all but gossip mostly come alone. Drop
-        repetitions again, as other links may have brought them; most new gossip continues a run."""
-        if link.probe is not None:
-            super().lines(link, lines)
+    def on_leave(self, link: Link, who: Address) -> None:
+        if who == link.peer:
+            self.peer_list.discard(who)
+            self.unlink(who, "left")
+
+    def refuse(self, link: Link, reason: str) -> None:
+        """A neighbour that broke a rule is not dialled for a while."""
+        if link.role == NEIGHBOUR and link.closed is None:
+            self.write_refusal(link.peer, reason)
+            self.places.refused(link.peer, self.now())
+            self.unlink(link.peer, reason)
+        super().refuse(link, reason)
+
+    def neighbour_ended(self, link: Link, error: OSError | None) -> None:
+        """A link has ended. If it broke, the neighbour misses every round from now on; it is
+        dialled again at once, but only once a round."""
+        peer, now = link.peer, self.now()
+        is_known = self.neighbours.link(peer) is link
+        if is_known and self.is_leaving:
+            self.unlink(peer, "left")
+        is_counted = is_known and not self.is_leaving and self.neighbours.link_broke(peer)
+        self.gossip_ended(link)
+        if not is_known or self.is_leaving:
             return
-        if len(lines) == 1 and not (wire.GOSSIP in lines[0] or lines[0].startswith(wire.SIGNED)):
-            self.on_line(link, lines[0])
-            return
-        if link.role == NEIGHBOUR:
-            if self._watch is not None:
-                self._watch.noted(link, lines)
-            came, lines = lines, Peer.sift(self, link, lines, True)  # that of a program waits
-            if len(lines) < len(came) and self.spreading.way.HEARS_REPETITIONS:
-                self.spreading.way.repeated(link, came)
-            if (lines and lines[0].startswith(self.spreading.BEGINNINGS)
-                    and self.spreading.take_block(link, lines)):
-                return
-        for batch, is_gossip in in_batches(lines, self.spreading.BEGINNINGS):
-            if is_gossip and link.role == NEIGHBOUR:  # perhaps only since the line before
-                self.spreading.take(link, batch)
+        self.output.write(f"disconnected:{peer}:{link.closed[:REASON_LIMIT]}", self.degree())
+        if now - self._redialled.get(peer, -math.inf) <= self.settings.liveness_interval:
+            self.places.refused(peer, now)
+        elif is_counted:
+            self._redialled[peer] = now
+            self.dial_peer(peer)
+        self.membership.hurry()
+
+    # Newcomers. Each is probed at the address that it announces before it is accepted, because
+    # nothing else shows that the address is its own.
+
+    def on_connect(self, link: Link, asker: Address) -> None:
+        if self.is_leaving:
+            link.close("leaving")
+        elif asker.ip != link.remote.ip:
+            self.turn_away(link, "another IP")
+        else:
+            link.role, link.peer = AWAITING_PROBE, asker
+            self.expect(link, ANSWER_LIMIT)
+            if fault := self.fault_of(link):
+                self.turn_away(link, fault)
             else:
-                self.on_line(link, batch[0])
-            self.turn.share()
-            if link.ended:
-                return
+                self.prober.ask(asker, functools.partial(self.probed, link))
 
-    def on_liveness_request(self, link: Link, message: wire.LivenessRequest) -> None:
-        reply = wire.liveness_reply(*message, self.address)
-        if link.role == WAITING:  # mostly not in a turn, see `sift`
-            reply = self.confirming.proof_of_life(link, reply) + reply
-            self.joining.probed(message.address, link.remote_ip)
-        elif self._watch is not None:  # all before it was forwarded, or waits in the backlog
-            self.spreading.way.say_behind(link, reply)
+    def fault_of(self, link: Link) -> str:
+        """Return why a newcomer is refused, or nothing. Of two peers that dial each other, the
+        dial of the lower one stays."""
+        asker = link.peer
+        if asker in self.places.dialling and self.address < asker:
+            return "duplicate"
+        if asker not in self.peer_list:
+            self.want_lists()
+        named = self.peer_list.named_among([asker, *self.neighbours.rows])
+        return self.neighbours.fault_of(asker, named)
+
+    def probed(self, link: Link, alive: bool) -> None:
+        if link.closed is None and not self.is_leaving:
+            if fault := self.fault_of(link) if alive else "full":
+                self.turn_away(link, fault)
+            else:
+                self.enter(link, link.peer, is_dialled=False)
+
+    def turn_away(self, link: Link, reason: str) -> None:
+        link.send(wire.say("refused", self.address, reason))
+        self.refuse(link, reason)
+
+    # Seeds, and what they and others say of other peers.
+
+    def register(self, link: Link) -> None:
+        """A seed is up; note where its name has led."""
+        row = self.registrations.rows[link.peer]
+        if row.address != link.remote and link.peer != link.remote:
+            self.output.write(f"seed:{link.peer}={link.remote}")
+        row.address = link.remote
+        link.send(wire.say("register", str(self.address)))
+
+    def on_registered(self, link: Link) -> None:
+        self.trust(link, SEED, link.peer)
+        if self.registrations.registered(link.peer):
+            self.output.write(f"registered:{link.remote}")
+            link.send(wire.say("ask_peer_list"))
+
+    def on_registration_refused(self, link: Link, reason: str) -> None:
+        self.refuse(link, f"registration refused: {reason}")
+
+    def repeat_registrations(self) -> None:
+        """Show the seeds that this peer lives, and see that they do."""
+        repeat, silent = self.registrations.next_round()
+        for link in repeat:
+            link.send(wire.say("register", str(self.address)))
+        for link in silent:
+            link.close("no answer to register")
+
+    def overdue(self, link: Link) -> None:
+        if link.role == SEED:
+            link.close("no answer to register")
+        else:
+            super().overdue(link)
+
+    def registration_ended(self, link: Link, error: OSError | None) -> None:
+        if self.registrations.ended(link.peer, link.closed, self.now()) and not self.is_leaving:
+            self.output.write(f"unregistered:{link.remote or link.peer}:{link.closed}")
+        self.membership.hurry()
+
+    def ask_for_lists(self) -> None:
+        """Ask all seeds; if there is none, a neighbour."""
+        registered = self.registrations.links()
+        for link in registered:
+            link.send(wire.say("ask_peer_list"))
+        if not registered and self.neighbours.links:
+            self.rng.choice(self.neighbours.links).send(wire.say("ask_known_peers"))
+
+    def want_lists(self) -> None:
+        """Ask for lists soon, because somebody came whom none has named."""
+        now = self.now()
+        if self._lists.due > now + 0.5 and self._wanted.spend(1, now):
+            self._lists.reset()
+            self._lists.due = now + 0.25
+            self.membership.by(self._lists.due)
+
+    def on_peer_list(self, link: Link, addresses: tuple[Address, ...]) -> None:
+        if self.peer_list.learn(link.peer, addresses, self.now()):
+            listed = ":".join([address.listed for address in addresses])
+            self.output.write(f"peer list:{link.remote}:{listed}")
+            if self.messages.has_refused_runs:
+                self.messages.has_refused_runs = False
+                self.sync.compare_anew()
+            self.membership.hurry()
+
+    def on_ask_known_peers(self, link: Link) -> None:
+        """Tell a neighbour without a seed of others, as many as it may need."""
+        known = sorted({*self.peer_list.known, *self.neighbours.linked()} - {link.peer})
+        near = itertools.islice(successors(link.peer, known), NEXT_ON_RING)
+        told = sorted({*sample(by_ip(known), SAMPLE, self.rng), *near})
+        link.send(wire.say("known_peers", told))
+        self.charge(link, KNOWN_PEERS_COST)
+
+    def on_known_peers(self, link: Link, addresses: tuple[Address, ...]) -> None:
+        if not self.registrations.links():
+            self.peer_list.hear(addresses)
+            self.membership.hurry()
+
+    # Leaving.
+
+    def leave(self, until: float | None = None) -> None:
+        """Say goodbye, and stop once all have read it and hung up. If nobody can have heard what
+        was said last, wait a little for somebody first."""
+        until = self.now() + UNHEARD if until is None else until
+        if self.is_leaving:
             return
-        link.send(reply, urgent=True)
+        if self.is_unheard and self.now() < until:
+            self.later(LEAVING_LOOK, self.leave, until)
+            return
+        self.way.finish()
+        self.is_leaving = True
+        self.output.write(f"leaving:{self.address}")
+        for link in list(self.links):
+            if link.role in (DIALLED, AWAITING_PROBE):
+                link.close("leaving")
+        goodbye = [*self.neighbours.links, *self.registrations.links()]
+        for link in goodbye:
+            link.send(wire.say("leave", self.address))
+        self.leave_when_read(goodbye, self.now(), self.now() + READING_IN_ALL)
 
-    def on_liveness_reply(self, link: Link, message: wire.LivenessReply) -> None:
-        if message.asker != self.address or message.replier != link.peer:
-            raise wire.WireError("Liveness Reply to somebody else, or by somebody else")
-        if self.linking.admitting.checks:
-            self.linking.admitting.still_stands(link)
-        if self._watch is not None:
-            offering = self.spreading.anti_entropy.catch_up.offering()
-            self._watch.replied(link, message.time, self.now(), caught_up=link not in offering)
-        took = self.neighbours.replied(link.peer, message.time, self.now())
-        if took is not None:
-            self.output.put(f"liveness reply:{link.peer}:", f"{took * 1000:.3f}")
-
-    def on_dead_node(self, link: Link, message: wire.DeadNode) -> None:
-        """Believe a seed's report of a death, unless the neighbour answered lately."""
-        self.output.write(f"told:{link.peer}:{message.line}")
-        row = self.neighbours.row(message.dead)
-        theirs = None if row is None else row.link
-        lives = theirs is not None and self.now() - row.answered < self.settings.liveness_interval
-        if message.dead != self.address and not lives:
-            self.linking.bury(message.dead, "told dead", theirs)
+    def leave_when_read(self, goodbye: list[Link], since: float, until: float) -> None:
+        """Stop, unless somebody still reads what waits for it; `since`: when it last did."""
+        left = [link for link in goodbye if link.closed is None]
+        since = max([since, *(link.taken_at for link in left)])
+        if left and self.now() < min(since + READING, until):
+            self.later(LEAVING_LOOK, self.leave_when_read, left, since, until)
+            return
+        self.output.write(*[f"not read:{link.peer}:{len(link.waiting)} bytes"
+                            for link in left if link.waiting])
+        self.stop("quit")
 
     def status(self) -> dict[str, object]:
-        """Count what there is and everything that was dropped."""
-        with self.turn:
-            return {
-                "address": str(self.address),
-                "neighbours": f"{len(self.neighbours.addresses())} of {self.neighbours.capacity}",
-                "seeds": len(self.joining.links()),
-                "known peers": len(self.peer_list.addresses()),
-                "messages held": self.messages.count(),
-                **({"signatures by": implementation().NAME} if self.settings.sign else {}),
-                **self.spreading.dropped(), **self.counts()}
-
-
-def command() -> int:  # of `pip install`
-    run_other_program(sys.argv)
-    return peer_main(Peer)
+        """Return what there is, and counts of everything that was dropped."""
+        return {
+            "address": self.address,
+            "neighbours": f"{len(self.neighbours.links)} of {self.neighbours.capacity}",
+            "seeds": len(self.registrations.links()), "known peers": len(self.peer_list.known),
+            "messages held": self.messages.count(), "runs": len(self.messages.runs),
+            **self.messages.dropped, **self.way.counts(), "lines lost": self.output.lost}
 
 
 if __name__ == "__main__":
-    sys.exit(peer_main(Peer))
+    from grapevine.terminal.programs import peer_main
+
+    sys.exit(peer_main())

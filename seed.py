@@ -1,331 +1,291 @@
-"""A seed: a registry that lists verified peers, and removes dead ones.
+"""A seed: lists peers that it has probed, probes those that are lost or reported, tells of deaths.
 
-A seed believes nobody. Before it lists an address or calls it dead, it probes it over a connection
-of its own (gossip/liveness/prober.py), and the verdict comes by a call. How a peer is listed stands
-in gossip/registering/admission.py, the list in registry.py beside it; the threads are told in
-gossip/README.md. A seed keeps nothing on disk but its output file, and does not gossip.
+Here its tables and conversations meet: registering, deaths, relays, lost and silent connections.
+Every method is called with the node's lock held, one at a time, and never waits
+(grapevine/node.py). A seed believes nobody: it probes before it lists, and before it removes.
 """
 
-from gossip.programs import import_quietly
-
-if __name__ == "__main__":
-    import_quietly()
+if __name__ == "__main__":  # Ctrl-C silently ends a program that is still starting
+    import signal
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 import functools
 import itertools
-import math
-import random
 import sys
-import weakref
 
-from gossip import wire
-from gossip.addresses import Address, Target, sample
-from gossip.liveness.prober import LAST, USUAL, probers
-from gossip.monitoring.deciding import Deciding
-from gossip.monitoring.keeping import Keeping
-from gossip.node.link import Link
-from gossip.node.node import WAITING, Node
-from gossip.node.output_file import OutputFile
-from gossip.node.part import Part
-from gossip.overlay import ring
-from gossip.overlay.places import ShutOut
-from gossip.programs.seed_program import seed_main
-from gossip.registering.admission import REGISTERED, Admission
-from gossip.registering.registry import Listing, Registry, Removal
-from gossip.settings import LATE_FOR, Settings
-from gossip.signing.vouching import Vouching
-from gossip.tools import Rate
+from grapevine import wire
+from grapevine.addresses import Address, Target, parse_address, sample
+from grapevine.asking import PROBE, Asker
+from grapevine.link import Link
+from grapevine.neighbours import successors
+from grapevine.node import CONNECT, END, INTRODUCTION, UNIDENTIFIED, UP
+from grapevine.prober import STRANGERS_LIMIT, Prober
+from grapevine.registry import Listing, Registry
+from grapevine.settings import Settings
+from grapevine.tools import Budget
 
-SILENT_ROUNDS = 3  # rounds without a byte from a registered peer, which is then probed
-LONG_LIST = 500  # peers; of a longer list an asker is sent a sample: its successors on the ring,
-OTHERS_SENT = 100  # and so many others at random
-SAID_TO_SEEDS = {"ask_peer_list", "dead_node", "leave"}
-QUICK_AT_ONCE = 256  # quick looks under way in each lane
-REPORTS_READ = 1_000  # dead reports of registered peers in a second; more are only counted
-REPORTS_OF_ONE = 100  # that a registered peer may make in a second; it has fewer links
-REPORTERS = 100_000  # whose numbers of reports are remembered: more than a seed lists
-STRANGERS_READ = 50  # dead reports of other seeds in a second, and of anybody else
-LOOK_PAUSE = 1.0  # seconds between two lookups of the names of other seeds
-UNTRUE = "a report of the death of a peer that answers"  # an offence, where seeds monitor
-UNTRUE_LIMIT, UNTRUE_PERIODS = 3, 8  # untrue reports, and periods within which they are too many
-RELAY = "a seed that is told"  # the role of a connection to another seed
-AT_ONCE = 25  # lines told over one connection
-RELAY_PAUSE = 1.0  # seconds between two connections to a seed
-WAITING_LIMIT = 2_500  # lines that wait for one seed; more are only counted
-TOLD = "told"  # why a connection ends over which lines were sent
+# Roles of a link, besides UNIDENTIFIED and PROBE: what the other end is.
+AWAITING_PROBE = "AWAITING_PROBE"  # a peer that registers, and is probed first
+REGISTERED = "REGISTERED"  # a peer
+RELAY = "RELAY"  # a seed that is told of deaths
+
+STAGES = [(0.25, 256), (2.0, 64), (2.0, 64)]  # of a probe: seconds, and probes at once
+LONG_LIST = 500  # peers, beyond which an asker is told some:
+SAMPLE, NEXT_ON_RING = 100, 8  # at random, and those behind it on the ring
+REFUSED_REST = 1.0  # seconds for which a connection is not read after a refusal
+REFUSALS = 10  # of one connection, after which it ends
+WORD = 1.0  # seconds for an older registration to show that it stands
+GRACE = 60.0  # seconds for a living peer to come back after its connection broke
+SILENT_ROUNDS = 3  # rounds without a byte, after which a peer is probed
+REPORTS = 50  # dead reports that are read a second, of all other seeds, and of all strangers
+RELAYED, RELAY_PAUSE = 25, 1.0  # deaths told over one connection to a seed; seconds between two
+RELAY_LIMIT = 10_000  # deaths that may wait for one seed
 
 
-class Seed(Node):
+class Seed(Asker):
     """A seed, known by the address that it listens on."""
 
     kind = "seed"
-    ANSWERS = {WAITING: SAID_TO_SEEDS, REGISTERED: SAID_TO_SEEDS}
+    CROWD = CUT_OFF = {UNIDENTIFIED, AWAITING_PROBE}
+    PACED = {UNIDENTIFIED, AWAITING_PROBE, REGISTERED}
+    _SAID = {"register": "on_register", "ask_peer_list": "on_ask_peer_list",
+             "dead_node": "on_dead_node", "leave": "on_leave"}
+    ANSWERS = {
+        UNIDENTIFIED: _SAID,
+        PROBE: Asker.PROBING,
+        AWAITING_PROBE: {"register": "on_impatience", "leave": "on_leave"},
+        REGISTERED: {**_SAID, END: "registration_ended"},
+        RELAY: {UP: "relay_waiting", END: "relay_ended"},
+    }
 
-    def __init__(self, address: Address, seeds: list[Target], settings: Settings,
-                 output: OutputFile, world, rng: random.Random | None = None):
-        super().__init__(address, settings, output, world, seeds)
-        self.rng = rng or random.Random()
+    def __init__(self, address: Address, settings: Settings, output, world, seeds: list[Target]):
+        super().__init__(address, settings, output, world)
+        self.registry = Registry(settings.registrations_per_ip)
+        self.prober = Prober(self, STAGES, STRANGERS_LIMIT)  # of newcomers
+        self.prober_of_lost = Prober(self, STAGES)  # of peers whose connections broke
+        self.prober_of_listed = Prober(self, STAGES)  # of all others, whom none of those delay
         self.others = [seed for seed in seeds if seed != address]
-        self.registry = Registry(settings, output.write)
-        self.probers = probers(self.probe, self.now, settings.probe_tries, settings.probes_at_once,
-                               settings.quick_look, QUICK_AT_ONCE, settings.probe_limit)
-        self.relays = Relays(self, self.others)
-        self.vouching = Vouching(self, self.probers[LAST].ask)
-        self.keeping = Keeping(self, seeds)
-        self.seed_links = self.keeping.links
-        self.deciding = Deciding(self, self.keeping)
-        self.admission = Admission(self)
-        self._from_peers = Rate(REPORTS_READ)
-        self._from_one = Rate(REPORTS_OF_ONE, keys=REPORTERS)
-        self._least_from_one = Rate(1, keys=REPORTERS)  # though other peers report too much
-        self._from_seeds, self._old_from_seeds, self._from_others = (
-            Rate(STRANGERS_READ) for _ in range(3))
-        self._disbelieved = ShutOut({UNTRUE: UNTRUE_LIMIT if settings.monitor else 0}, settings.ban,
-                                    UNTRUE_PERIODS * settings.report_interval)
-        self.made_of(self.admission, self.relays, self.vouching, self.keeping, self.seed_links,
-                     self.deciding)
-        self._look_at = 0.0  # when to look for silent peers again
-        self._looked_at = -math.inf  # when the names of other seeds were looked up last
+        self._seed_ips = {seed: seed.ip for seed in self.others if isinstance(seed, Address)}
+        self._waiting: dict[Target, list[bytes]] = {}  # seed -> deaths to tell it of
+        self._budgets = {True: Budget(REPORTS, REPORTS), False: Budget(REPORTS, REPORTS)}
+        output.write(f"started:seed:{address}", f"settings:seeds={len(seeds)}", "late:0.000")
 
-    def settings_shown(self) -> str:
-        return f"seeds={len(self.others) + 1}"
+    def start(self) -> None:
+        self.world.listen(self.accepted)
+        self.keep("lookout", self.look_after_registrations)
 
-    def start_threads(self) -> None:
-        self.world.begin()  # the listener and the link flusher
-        self.lookout = self.keep("lookout", self.look_after_registrations)
-        if self.settings.monitor:
-            self.seed_links.duty = self.keep("seed links", self.seed_links.dial_missing)
-            self.keep("monitoring", self.monitor, after=self.settings.report_interval)
+    # Registering.
 
-    def on_ask_peer_list(self, link: Link, message: wire.Bare) -> None:
+    def on_register(self, link: Link, text: str) -> None:
+        try:
+            peer = parse_address(text)
+        except ValueError as error:
+            self.turn_away(link, link.remote, str(error)[:300])
+            return
+        row = self.registry.row_of(link)
+        if peer.ip != link.remote.ip:
+            self.turn_away(link, link.remote, f"{peer.ip} is not your IP")
+        elif row is not None and link.peer == peer:
+            row.alive_at = row.repeated_at = self.now()
+            link.send(wire.say("registered"))
+        elif row is not None:
+            self.turn_away(link, peer, f"this connection is {link.peer}'s")
+        else:
+            link.role, link.peer, link.deadline = AWAITING_PROBE, peer, None
+            self.prober.ask(peer, functools.partial(self.verified, link, self.now()))
+
+    def on_impatience(self, link: Link, text: str) -> None:
+        """A peer repeats `register` while it is being probed; the answer will come."""
+
+    def turn_away(self, link: Link, who: Address, reason: str) -> None:
+        """Refuse a registration; the connection may say something else a little later."""
+        self.write_refusal(who, reason)
+        link.send(wire.say("registration_refused", reason))
+        if link.role == AWAITING_PROBE:
+            link.role, link.peer = UNIDENTIFIED, None
+            self.expect(link, INTRODUCTION)
+        self.hold(link, None, REFUSED_REST)
+        link.refusals += 1
+        if link.refusals > REFUSALS:
+            link.close("refused too often")
+
+    def verified(self, link: Link, asked: float, alive: bool, awaited: Listing | None = None
+                 ) -> None:
+        """List a peer that answers. If another connection is registered for its address, that one
+        has a second to repeat `register`, as peers do that a seed probes; if it does, it stands."""
+        if link.closed:
+            return
+        row = self.registry.rows.get(link.peer)
+        if not alive:
+            self.turn_away(link, link.peer, f"no Liveness Reply from {link.peer}")
+        elif not self.registry.has_room(link.peer):
+            self.turn_away(link, link.peer, "too many of your IP are registered")
+        elif row is None or row.link is None or row is awaited and row.repeated_at < asked - WORD:
+            self.list_peer(link)
+        elif row.repeated_at >= asked - WORD:
+            self.turn_away(link, link.peer, "registered on another connection, which stands")
+        elif awaited is None:
+            self.later(WORD, self.verified, link, asked, True, row)
+        else:  # another newcomer was listed meanwhile, and has a second, too
+            self.prober.ask(link.peer, functools.partial(self.verified, link, self.now()))
+
+    def list_peer(self, link: Link) -> None:
+        self.trust(link, REGISTERED, link.peer)
+        older = self.registry.register(link.peer, link, self.now())
+        self.output.write(f"registered:{link.peer}")
+        if older is not None and older.link is not None:
+            older.link.close("registered again")
+        link.send(wire.say("registered"))
+
+    def on_ask_peer_list(self, link: Link) -> None:
         """Send the list, or a sample of it, without the asker."""
-        listed, asker = self.registry.addresses(), link.peer
-        told = listed
-        if len(listed) > LONG_LIST:  # what a peer needs for its ring link, and enough to draw from
-            next_after = ring.successors(asker, listed) if asker is not None else ()
-            told = sorted({*sample(listed, OTHERS_SENT, self.rng),
-                           *itertools.islice(next_after, ring.SUCCESSORS_SENT)})
-        link.send(wire.peer_list([address for address in told if address != asker]))
-        others = len(listed) - 1
-        row = self.registry.row(asker, link)
-        if row is not None and row.others != others:
-            row.others = others
-            self.output.write(f"peer list:{asker}:{others}")
+        told, row = self.registry.ordered, self.registry.row_of(link)
+        count = len(told) - (row is not None)
+        if len(told) > LONG_LIST:
+            near = successors(link.peer, told) if row is not None else ()
+            drawn = sample(self.registry.of_ip, SAMPLE, self.rng)
+            told = sorted({*drawn, *itertools.islice(near, NEXT_ON_RING)})
+        link.send(wire.say("peer_list", [peer for peer in told if peer != link.peer]))
+        if row is not None and row.told != count:
+            row.told = count
+            self.output.write(f"peer list:{link.peer}:{count}")
 
     # Deaths.
 
-    def sift(self, link: Link, lines: list[bytes]) -> list[bytes]:
-        """Look up the names of seeds if a stranger reports a death."""
-        places = self.whereabouts
-        if (places.names and link.role == WAITING and link.remote_ip not in places.ips
-                and any(line.startswith(b"Dead Node:") for line in lines)
-                and self.now() - self._looked_at >= LOOK_PAUSE):
-            found = self.world.look_up(places.names)
-            with self.turn:
-                places.update(found)
-                self._looked_at = self.now()
-        return lines
-
-    def on_dead_node(self, link: Link, message: wire.DeadNode) -> None:
-        """Find out whether a peer is dead, as another node says."""
-        now, dead = self.now(), message.dead
-        is_peer, is_seed = link.role == REGISTERED, link.remote_ip in self.whereabouts.ips
-        row, removal = self.registry.row(dead), self.registry.removal(dead, now)
-        old = removal is not None and removal.was_told(now)
-        budget = (self._from_peers if is_peer else self._from_others if not is_seed
-                  else self._old_from_seeds if old else self._from_seeds)
-        reporter = self.registry.row(link.peer)  # a peer without a row has only the budget of all
-        if (is_peer and (self._disbelieved.reason(link.peer, now) is not None
-                         or reporter is not None and not self._from_one.spend(now, key=link.peer))
-                or not (budget.spend(now) or is_peer and None not in (row, reporter)
-                        and self._least_from_one.spend(now, key=link.peer))):
-            self.counters.add("dead reports not looked at")
+    def on_dead_node(self, link: Link, dead: Address, time: str, reporter: Address) -> None:
+        """Find out whether a peer is dead, as a registered peer or another seed says."""
+        now, line = self.now(), wire.say("dead_node", dead, time, reporter)
+        own_row = self.registry.row_of(link)
+        is_seed = own_row is None and link.remote.ip in self._seed_ips.values()
+        if not (self._budgets[is_seed] if own_row is None else own_row.reports).spend(1, now):
             return
-        self.output.write(f"dead report:{message.line}")
-        if is_peer and not (reporter and reporter.link is link and message.reporter == link.peer):
-            self._reject(message, "not the reporter's own registration")
-        elif not (is_peer or is_seed):
-            self._reject(message, "neither a registered peer nor a seed")
+        shown = line.decode().rstrip()
+        self.output.write(f"dead report:{shown}")
+        is_own = own_row is not None and reporter == link.peer  # a report of a peer of this seed
+        row, removal = self.registry.rows.get(dead), self.registry.removal(dead, now)
+        if not (is_own or is_seed):
+            self.output.write(f"rejected:{shown}:neither a peer's own report nor a seed's")
         elif row is None and removal is None:
-            self._reject(message, "not registered here")
-        elif removal is None or not (removal.passed_on if is_peer else old):  # else it is old news
-            self._probe(dead, row, functools.partial(self._judge_report, message, row, is_peer))
+            self.output.write(f"rejected:{shown}:not registered here")
+        elif removal is None or not (removal.is_passed_on if is_own else removal.is_told):
+            (self.prober_of_lost if row is None else self.prober_of_listed).ask(
+                dead, functools.partial(self.judge_report, dead, row, line, is_own))
 
-    def _was_untrue(self, reporter: Address, now: float) -> None:
-        """Ignore a peer for a while whose reports prove untrue."""
-        if (self._disbelieved.reason(reporter, now) is None
-                and self._disbelieved.note(reporter, UNTRUE, 1, now) is not None):
-            self.output.write(f"disbelieved:{reporter}")
-
-    def _reject(self, report: wire.DeadNode, reason: str) -> None:
-        self.output.write(f"rejected:{report.line}:{reason}")
-
-    def _judge_report(self, report: wire.DeadNode, row: Listing | None, is_peers: bool,
-                      alive: bool | None, again: bool = False) -> None:
-        """Judge a report after the probe. Only a registered peer's report is told to other seeds.
-        If nothing was found out, probe `again`, because nobody repeats a report."""
-        now = self.now()
-        if alive and is_peers and not again:
-            self._was_untrue(report.reporter, now)
-        if alive is not False:
-            if not again:
-                self._reject(report, "it answers" if alive else "too busy to find out")
-            if alive is None and row is not None and not row.is_doubted:
-                self._probe_later(row, functools.partial(self._judge_report, report, row, is_peers,
-                                                         again=True))
+    def judge_report(self, dead: Address, row: Listing | None, line: bytes, is_own: bool,
+                     alive: bool) -> None:
+        """Judge a report by the probe. Tell this seed's peers of a death, and the other seeds, if a
+        peer of this seed has found it."""
+        shown = line.decode().rstrip()
+        if alive:
+            self.output.write(f"rejected:{shown}:it answers")
             return
-        self.registry.remove(row, "dead", now)
-        removal = self.registry.removal(report.dead, now)
-        if not is_peers:
-            if removal is not None and not removal.was_told(now):
-                self._tell_peers(report, removal)
-        elif removal is None:
-            self._reject(report, "not registered here")
-        elif not removal.passed_on:
-            removal.passed_on = True
-            self._tell_peers(report, removal)
-            self.relays.tell(wire.dead_node(*report))
+        self.remove(dead, row, "dead")
+        removal = self.registry.removal(dead, self.now())
+        if removal is None:  # it has registered again meanwhile
+            self.output.write(f"rejected:{shown}:not registered here")
+            return
+        is_passed_on, removal.is_passed_on = removal.is_passed_on, removal.is_passed_on or is_own
+        if not removal.is_told:
+            self.output.write(f"passed on:{shown}")
+        if not removal.is_told or is_own and not is_passed_on:
+            removal.is_told = True
+            for link in self.registry.links():
+                link.send(line)
+        if is_own and not is_passed_on:
+            for seed in self.others:
+                self.relay(seed, line)
 
-    def _probe_later(self, row: Listing, verdict) -> None:
-        """Probe a peer again, because this seed was busy or late."""
-        def probe():
-            row.is_doubted = False
-            if self.registry.row(row.address) is row:
-                self._probe(row.address, row, verdict)
+    def remove(self, peer: Address, row: Listing | None, reason: str) -> None:
+        """Remove exactly this row, and end its connection."""
+        if self.registry.remove(peer, row, self.now()):
+            self.output.write(f"removed:{peer}:{reason}")
+            if row.link is not None:
+                row.link.close(reason)
 
-        row.is_doubted = True
-        self.flusher.take_over(probe, LATE_FOR)
-
-    def _tell_peers(self, report: wire.DeadNode, removal: Removal) -> None:
-        """Tell all registered peers of a death. Write that down once per removal."""
-        if removal.told == -math.inf:
-            self.output.write(f"passed on:{report.line}")
-        removal.told, line = self.now(), wire.dead_node(*report)
-        for link in self.registry.links():
-            link.send(line)
-
-    def on_leave(self, link: Link, message: wire.Leave) -> None:
-        if link in self.admission.newcomers:
+    def on_leave(self, link: Link, who: Address) -> None:
+        if who == link.peer:
+            self.remove(who, self.registry.row_of(link), "left")
             link.close("left")
-        elif not self.registry.remove(self.registry.row(message.address, link), "left", self.now()):
-            self.counters.add("leaves in the name of others")
+
+    # Relays: what other seeds are told, over one short connection at a time to each.
+
+    def relay(self, seed: Target, *lines: bytes) -> None:
+        """Tell a seed soon; without lines, only find out where its name leads."""
+        if seed not in self._waiting:
+            self._waiting[seed] = []
+            self.dial(RELAY, seed, CONNECT)
+        if len(self._waiting[seed]) < RELAY_LIMIT:
+            self._waiting[seed] += lines
+
+    def relay_waiting(self, link: Link) -> None:
+        """A seed is up: tell it."""
+        lines = self._waiting[link.peer]
+        self._seed_ips[link.peer] = link.remote.ip
+        if lines:
+            link.send(b"".join(lines[:RELAYED]))
+        del lines[:RELAYED]
+        link.close("told")
+
+    def relay_ended(self, link: Link, error: OSError | None) -> None:
+        if link.closed != "told" and self._waiting[link.peer]:
+            self.output.write(f"not told:{link.remote or link.peer}:{link.closed}")
+            self._waiting[link.peer] = []
+        self.later(RELAY_PAUSE, self._relay_more, link.peer)
+
+    def _relay_more(self, seed: Target) -> None:
+        if self._waiting[seed]:
+            self.dial(RELAY, seed, CONNECT)
+        else:
+            del self._waiting[seed]
 
     # Lost and silent connections.
 
-    def on_end(self, link: Link) -> None:
-        """Probe a registered peer whose connection broke, because it may return."""
-        row = self.registry.row(link.peer, link) if link.role == REGISTERED else None
+    def registration_ended(self, link: Link, error: OSError | None) -> None:
+        row = self.registry.row_of(link)
         if row is not None:
             row.link = None
-            self._probe_lost(row)
+            self.prober_of_lost.ask(
+                link.peer, functools.partial(self.judge_lost, link.peer, row))
 
-    def _probe(self, address: Address, row: Listing | None, verdict) -> None:
-        """Probe a peer that was reported or lost, the first listed first."""
-        self.probers[USUAL].ask(address, verdict, since=math.inf if row is None else row.since)
-
-    def _probe_lost(self, row: Listing) -> None:
-        self._probe(row.address, row, functools.partial(self._judge_lost, row))
-
-    def _judge_lost(self, row: Listing, alive: bool | None) -> None:
-        """Remove a peer that is gone. If it lives, give it some time to come back."""
-        if alive is False:
-            self.registry.remove(row, "gone", self.now())
-        elif alive:
-            outstayed = functools.partial(self._outstayed, weakref.ref(row))
-            self.flusher.take_over(outstayed, self.settings.grace)
+    def judge_lost(self, peer: Address, row: Listing, alive: bool) -> None:
+        """Judge a peer whose connection broke: it is gone, or has some time to come back."""
+        if alive:
+            self.later(GRACE, self.judge_absent, peer, row)
         else:
-            self._probe_later(row, functools.partial(self._judge_lost, row))
+            self.remove(peer, row, "gone")
 
-    def _outstayed(self, lost: weakref.ref) -> None:
-        """Remove a peer that has not come back in time. A late seed probes it again instead,
-        because the peer may have come back, and nobody has looked yet."""
-        row = lost()  # None once the peer has registered again, because then nobody needs the row
-        if row is not None and self.registry.row(row.address) is row and self.is_late():
-            self.withhold()
-            self._probe_later(row, functools.partial(self._judge_lost, row))
+    def judge_absent(self, peer: Address, row: Listing) -> None:
+        """Remove a peer that did not come back, unless this seed may have missed that."""
+        if self.is_late():
+            self.later(GRACE, self.judge_absent, peer, row)
         else:
-            self.registry.remove(row, "gone", self.now())
+            self.remove(peer, row, "gone")
 
     def look_after_registrations(self, now: float) -> float:
-        """Write once a round that it is up; probe silent peers."""
-        if self._look_at <= now:
-            interval = self.settings.liveness_interval
-            self._look_at = now + interval
-            self.output.note(f"alive:{interval:g}")
-            for row in self.registry.silent(now - SILENT_ROUNDS * interval, now):
-                self._probe(row.address, row,
-                            functools.partial(self._judge_silent, row, row.link))
-        return self._look_at
+        """Every round: tell that this seed is up, find out where names lead, probe silent peers."""
+        interval = self.settings.liveness_interval
+        self.output.write(f"alive:{interval:g}")
+        for seed in self.others:
+            if seed not in self._seed_ips:
+                self.relay(seed)
+        for peer, row in self.registry.silent(now - SILENT_ROUNDS * interval):
+            self.prober_of_listed.ask(
+                peer, functools.partial(self.judge_silent, peer, row, row.link))
+        return now + interval
 
-    def _judge_silent(self, row: Listing, link: Link, alive: bool | None) -> None:
-        """Judge a silent peer after its probe, unless `_judge_lost` will, as its connection broke.
-        Say something to a peer that lives, so that a connection breaks whose end is dead."""
-        twice, stands = row.probed(alive), self.registry.row(row.address, link) is row
-        if stands and twice:
-            self.registry.remove(row, "gone", self.now())
-        elif stands and alive:
-            row.known_alive = self.now()
-            link.send(wire.REGISTERED)
-
-    def monitor(self, now: float) -> float:
-        self.keeping.turn(now)
-        self.deciding.turn(now)
-        return now + self.settings.report_interval
+    def judge_silent(self, peer: Address, row: Listing, link: Link, alive: bool) -> None:
+        """Say something to a silent peer that lives: a connection that is dead then breaks."""
+        if row.link is link and alive:
+            row.alive_at = self.now()
+            link.send(wire.say("registered"))
+        elif row.link is link:
+            self.remove(peer, row, "gone")
 
     def status(self) -> dict[str, object]:
-        with self.turn:
-            return {"address": str(self.address), "registered": len(self.registry.addresses()),
-                    **self.counts()}
-
-
-class Relays(Part):
-    """The lines of a seed that wait for other seeds. To each seed there is one connection at a time
-    with a limited number of lines, because it reads a limited number of reports in a second."""
-
-    def __init__(self, node: Seed, seeds: list[Target]):
-        self._node = node
-        self._lines: dict[Target, list[bytes]] = {seed: [] for seed in seeds}
-        self._under_way: set[Target] = set()  # seeds with a connection, or a pause after one
-
-    def tell(self, line: bytes) -> None:
-        """Tell every other seed a line, in its turn."""
-        for seed, lines in self._lines.items():
-            if len(lines) >= WAITING_LIMIT:
-                self._node.counters.add("reports too many for another seed")
-                continue
-            lines.append(line)
-            if seed not in self._under_way:
-                self._dial(seed)
-
-    def _dial(self, seed: Target) -> None:
-        if self._lines[seed]:
-            self._under_way.add(seed)
-            self._node.dial(self._node.new_link(RELAY, seed), "relay")
-        else:
-            self._under_way.discard(seed)
-
-    def on_up(self, link: Link) -> None:
-        if link.role == RELAY:
-            lines = self._lines[link.target]
-            link.send(b"".join(lines[:AT_ONCE]))
-            del lines[:AT_ONCE]
-            link.close(TOLD)
-
-    def on_end(self, link: Link) -> None:
-        """Dial again after a pause. The lines are lost if the seed was not reached."""
-        if link.role == RELAY:
-            lines = self._lines[link.target]
-            if link.reason != TOLD:
-                self._node.output.write(f"not told:{link.peer}:{link.reason}")
-                self._node.counters.add("reports that another seed could not be told", len(lines))
-                lines.clear()
-            dial = functools.partial(self._dial, link.target)
-            self._node.flusher.take_over(dial, after=RELAY_PAUSE)
-
-
-def command() -> int:  # of `pip install`, too
-    return seed_main(Seed)
+        return {"address": self.address, "registered": len(self.registry.ordered)}
 
 
 if __name__ == "__main__":
-    sys.exit(command())
+    from grapevine.terminal.programs import seed_main
+
+    sys.exit(seed_main())

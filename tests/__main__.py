@@ -1,142 +1,76 @@
-"""`python tests [pytest arguments]`: runs the tests, in a .venv with pytest if pytest is missing.
+"""Run the tests: `python tests [pytest arguments]`, from anywhere, in a .venv if pytest is missing.
 
-Without the name of a file among the arguments, all files are run, eight at a time, because
-most tests wait for something; small files of one folder share a pytest, which loads no plugins
-unless PYTEST_DISABLE_PLUGIN_AUTOLOAD is set to nothing. `python tests --slow` adds the long tests
-of whole networks, one file at a time. A terminal shows how far they are; what failed is named last,
-with the command that runs it again.
+Without the name of a file or folder among the arguments, all files are dealt to four pytests that
+run at the same time; what failed is printed last. `--slow` adds the tests marked slow.
 """
 
 import concurrent.futures
 import importlib.util
 import os
 import pathlib
-import queue
-import re
-import signal
 import subprocess
 import sys
-import tempfile
 import venv
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from tests.tools.results import Results  # noqa: E402
-
+TESTS = pathlib.Path(__file__).resolve().parent
+ROOT = TESTS.parent
 VENV = ROOT / ".venv"
-SAYS_WHY = re.compile(r"error: (?!usage:)(.*)", re.IGNORECASE)  # in what pytest writes
-USAGE = 2  # exit code, as of all programs here
-WRONG_USAGE = 4  # pytest's exit code for arguments that it does not know
-NOTHING_RUN = 5  # pytest's exit code where a selection like -k leaves nothing of a file
-LONGEST = ("lab/experiments",)  # the folder whose tests are begun first: they run whole networks
-# Those that are begun last: they compute more than they wait, so that no core is idle at the end.
-COMPUTING = ("lab/proof", "lab/simulation", "node", "signing", "spread", "terminal", "wire")
-TOGETHER = 45_000  # bytes of test files that one pytest runs, unless a single file has more
+AT_ONCE = 4  # pytests
+FINE = (0, 5)  # exit codes of pytest: all passed; nothing was selected
 
 
 def python_with_pytest() -> str:
-    """This interpreter if it has pytest, else one in .venv, which is made if need be."""
+    """Return this interpreter if it has pytest, else that of .venv, which is made if need be."""
     if importlib.util.find_spec("pytest"):
         return sys.executable
-    python = str(VENV / ("Scripts" if os.name == "nt" else "bin") / "python")
-    if subprocess.run([python, "-c", "import pytest"], stderr=subprocess.DEVNULL).returncode \
-            if os.path.exists(python) else True:
+    python = VENV / ("Scripts" if os.name == "nt" else "bin") / "python"
+    test = [str(python), "-c", "import pytest"]
+    if not python.exists() or subprocess.run(test, stderr=subprocess.DEVNULL).returncode:
         venv.create(VENV, clear=True, with_pip=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "pytest"], check=True)
-    return python
+        subprocess.run([str(python), "-m", "pip", "install", "--quiet", "pytest"], check=True)
+    return str(python)
 
 
-def pytest_command(python: str, arguments: list[str]) -> list[str]:
+def command(python: str, arguments: list[str]) -> list[str]:
     return [python, "-m", "pytest", "-p", "no:cacheprovider", f"--rootdir={ROOT}",
-            "-c", str(ROOT / "tests" / "pytest.ini"), *arguments]
+            "-c", str(TESTS / "pytest.ini"), *arguments]
 
 
-def wrong_usage(python: str, arguments: list[str], environment: dict[str, str]) -> str | None:
-    """What pytest says of arguments that it does not take; None when it takes them. Afterwards
-    pytest, our conftest and what both import is compiled, once for all batches."""
-    quickly = ["--collect-only", str(ROOT / "tests" / "data")]  # no test is there
-    result = subprocess.run(pytest_command(python, [*arguments, *quickly]), text=True,
-                            stdin=subprocess.DEVNULL, capture_output=True, env=environment)
-    if result.returncode != WRONG_USAGE:
-        return None
-    return next(iter(SAYS_WHY.findall(result.stderr)), result.stderr)
+def absolute(argument: str) -> str:
+    """Return an argument for a pytest that runs in another folder."""
+    path, separator, test = argument.partition("::")
+    return os.path.abspath(path) + separator + test if os.path.exists(path) else argument
 
 
-def batches() -> list[list[pathlib.Path]]:
-    """All files of tests, what waits longest first; small files of one folder stand together."""
-    together: list[list[pathlib.Path]] = []
-    for path in sorted((ROOT / "tests").rglob("test_*.py")):
-        last = together[-1] if together else []
-        if last and last[0].parent == path.parent and size([*last, path]) <= TOGETHER:
-            last.append(path)
-        else:
-            together.append([path])
-    return sorted(together, key=turn)
+def shares() -> list[list[str]]:
+    """Deal all files, the largest first, each to the share that has least so far."""
+    files = sorted(TESTS.rglob("test_*.py"), key=lambda path: (-path.stat().st_size, path))
+    dealt: list[list[pathlib.Path]] = [[] for _ in range(AT_ONCE)]
+    for path in files:
+        min(dealt, key=lambda share: sum(file.stat().st_size for file in share)).append(path)
+    return [[str(path) for path in sorted(share)] for share in dealt if share]
 
 
-def turn(paths: list[pathlib.Path]) -> tuple[bool, bool, int]:
-    """What comes first has the lowest turn."""
-    folder = paths[0].parent.relative_to(ROOT / "tests").as_posix()
-    return folder in COMPUTING, folder not in LONGEST, -size(paths)
+def run_all(python: str, arguments: list[str]) -> int:
+    def run(files: list[str]) -> subprocess.CompletedProcess:
+        return subprocess.run(command(python, ["-q", *arguments, *files]), cwd=ROOT, text=True,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT)
 
-
-def size(paths: list[pathlib.Path]) -> int:
-    return sum(path.stat().st_size for path in paths)
-
-
-def run_all(python: str, arguments: list[str], environment: dict[str, str], at_once: int) -> int:
-    """Run each batch of files in a pytest of its own; show its result when it ends."""
-    all_batches, failed = batches(), False
-    results = Results(len(all_batches), ROOT / "tests", "--slow" in arguments)
-    slots = queue.SimpleQueue()  # each has ports of its own
-    for slot in range(at_once):
-        slots.put(slot)
-
-    def run(paths: list[pathlib.Path]) -> subprocess.CompletedProcess:
-        slot = slots.get()
-        try:
-            return subprocess.run(pytest_command(python, [*results.flags, *arguments,
-                                                          *map(str, paths)]), text=True,
-                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                  stderr=subprocess.STDOUT,
-                                  env={**environment, "TEST_SLOT": str(slot)})
-        finally:
-            slots.put(slot)
-
-    pool = concurrent.futures.ThreadPoolExecutor(at_once)
-    try:
-        running = {pool.submit(run, paths): paths for paths in all_batches}
-        for done in concurrent.futures.as_completed(running):
-            result = done.result()
-            is_well = result.returncode in (0, NOTHING_RUN)
-            failed |= not is_well
-            results.add(running[done], result.stdout, is_well)
-    finally:
-        pool.shutdown(cancel_futures=True)
-        results.close()
-    print(results.summary())
-    return int(failed)
+    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+        results = sorted(pool.map(run, shares()), key=lambda result: result.returncode not in FINE)
+    for result in results:
+        is_fine = result.returncode in FINE
+        print(result.stdout.splitlines()[-1] if is_fine and result.stdout else result.stdout)
+    return int(any(result.returncode not in FINE for result in results))
 
 
 def main(arguments: list[str]) -> int:
-    """Run the tests; what Python compiles is kept until they end, for all their processes."""
-    interpreter = python_with_pytest()
-    of_files = any(os.path.exists(argument.partition("::")[0]) for argument in arguments)
-    with tempfile.TemporaryDirectory() as compiled:
-        environment = {"PYTHONPYCACHEPREFIX": compiled, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
-                       **os.environ}
-        environment.pop("PYTHONDONTWRITEBYTECODE", None)
-        if of_files:
-            return subprocess.call(pytest_command(interpreter, arguments), env=environment)
-        wrong = wrong_usage(interpreter, arguments, environment)
-        if wrong is not None:
-            print(f"tests: {wrong}", file=sys.stderr)
-            return USAGE
-        return run_all(interpreter, arguments, environment, 1 if "--slow" in arguments else 8)
+    python = python_with_pytest()
+    if any(os.path.exists(argument.partition("::")[0]) for argument in arguments):
+        return subprocess.call(command(python, list(map(absolute, arguments))), cwd=ROOT)
+    return run_all(python, arguments)
 
 
 if __name__ == "__main__":
-    # a shell starts what it runs in the background deaf to Ctrl-C, and so would the programs be
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    sys.exit(main(sys.argv[1:] or ["-q"]))
+    sys.exit(main(sys.argv[1:]))

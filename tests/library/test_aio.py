@@ -3,21 +3,13 @@
 import asyncio
 import contextlib
 import threading
+import time
 
 import pytest
 
-import gossip
-from tests.tools.ports import free_address
-from tests.tools.waiting import wait_until
-
-
-@pytest.fixture
-def net():
-    before = set(threading.enumerate())
-    with gossip.network(2) as running:
-        yield running
-    wait_until(lambda: {thread for thread in threading.enumerate()
-                        if not thread.name.startswith("asyncio")} <= before)
+import grapevine
+from tests.library.tools import free_address
+from tests.tools.programs import wait_until
 
 
 def run(coroutine):
@@ -25,25 +17,27 @@ def run(coroutine):
 
 
 def join(net, **arguments):
-    return gossip.aio.join(seeds=net.seeds.addresses, **arguments)
+    return grapevine.aio.join(seeds=net.seeds.addresses, **arguments)
 
 
 def test_saying_and_iterating(net):
     async def talk():
         async with join(net) as peer:
-            assert await peer.joined(30)
+            assert await peer.joined(30) and await peer.caught_up(30)
             net[0].say("hello")
             async for message in peer:
                 assert message.text == "hello"
                 break
             said = await peer.say("answer")
             await peer.say_bytes(b"\xff")
+            with pytest.raises(ValueError):
+                await peer.say("two\nlines")
             return said
 
     said = run(talk())
     heard = [net[1].next(30) for _ in range(3)]
     assert sorted(message.text for message in heard) == sorted(["hello", "answer", "base64:/w=="])
-    assert said.origin == heard[-1].origin
+    assert said in [message._replace(came_from=said.origin) for message in heard]
 
 
 def test_next_has_a_timeout_and_ends_with_the_peer(net):
@@ -57,13 +51,13 @@ def test_next_has_a_timeout_and_ends_with_the_peer(net):
         with pytest.raises(EOFError):
             await waiter
         assert [message async for message in peer] == []
-        with pytest.raises(gossip.Refused):
+        with pytest.raises(grapevine.Refused):
             await peer.say("late")
 
     run(wait())
 
 
-def test_a_thousand_messages_come_while_the_loop_does_other_things(net):
+def test_thousands_of_messages_come_and_are_said_while_the_loop_does_other_things(net):
     async def hear():
         beats = 0
         async with join(net) as peer:
@@ -74,14 +68,17 @@ def test_a_thousand_messages_come_while_the_loop_does_other_things(net):
                     await asyncio.sleep(0.001)
 
             beating = asyncio.create_task(beat())
-            for number in range(1_000):
+            for number in range(3_000):
                 net[0].say(str(number))
-            heard = [(await peer.next(30)).number for _ in range(1_000)]
+                await peer.say(f"mine {number}")
+            heard = [(await peer.next(30)).number for _ in range(3_000)]
             beating.cancel()
         return heard, beats
 
     heard, beats = run(hear())
-    assert sorted(heard) == list(range(1, 1_001)) and beats > 0
+    assert sorted(heard) == list(range(1, 3_001)) and beats > 0
+    assert len([message for message in (net[1].next(30) for _ in range(6_000))
+                if message.text.startswith("mine")]) == 3_000
 
 
 def test_a_peer_may_outlive_its_loop(net):
@@ -93,25 +90,47 @@ def test_a_peer_may_outlive_its_loop(net):
     run(start())
     net[0].say("nobody listens")
     wait_until(lambda: peers[0].status()["messages not taken yet"] == 1)
-    peers[0]._peer.close()
+    asyncio.run(peers[0].close())
 
 
 def test_a_join_that_ends_with_its_loop_leaves_no_peer(net, monkeypatch):
-    address, cancelled = str(free_address()), threading.Event()
+    address, cancelled = free_address(), threading.Event()
 
     def join_later(*arguments, **named):  # else it may be done before the loop ends
         assert cancelled.wait(60)
-        return gossip.join(*arguments, **named)
+        return grapevine.join(*arguments, **named)
 
     async def begin():
-        task = asyncio.ensure_future(gossip.aio.join(address, seeds=net.seeds)._join())
+        task = asyncio.ensure_future(grapevine.aio.join(address, seeds=net.seeds)._join())
         task.add_done_callback(lambda _: cancelled.set())
         await asyncio.sleep(0)
 
-    monkeypatch.setattr(gossip.aio, "join_blocking", join_later)
+    monkeypatch.setattr(grapevine.aio, "join_blocking", join_later)
     run(begin())
 
     def is_free():
-        with contextlib.suppress(gossip.PortInUse), gossip.join(address, seeds=net.seeds):
+        with contextlib.suppress(grapevine.PortInUse), grapevine.join(address, seeds=net.seeds):
             return True
+
     wait_until(is_free)
+
+
+def test_what_is_there_is_taken_without_waiting_and_waits_can_be_cancelled(net):
+    async def use():
+        async with grapevine.aio.join(seeds=net.seeds) as peer:
+            net[0].say("x")
+            until = time.monotonic() + 30
+            while time.monotonic() < until:
+                with contextlib.suppress(TimeoutError):
+                    assert (await peer.next(0)).text == "x"
+                    break
+                await asyncio.sleep(0.01)
+            with pytest.raises(asyncio.TimeoutError):
+                await asyncio.wait_for(peer.next(), 0.05)
+            nobody = await grapevine.aio.join(seeds=[free_address()])
+            with pytest.raises(asyncio.TimeoutError):
+                await asyncio.wait_for(nobody.joined(), 0.05)
+            assert not await nobody.joined(0.05) and not await nobody.caught_up(0.05)
+            await nobody.close()
+
+    run(use())

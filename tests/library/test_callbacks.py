@@ -1,25 +1,25 @@
 """Callbacks: in a thread of their own, one at a time; what they do wrong stops nothing."""
 
 import logging
+import sys
 import threading
+import time
 
 import pytest
 
-import gossip
-from gossip.library import peer as library_peer
-from gossip.library.messages import Inbox, Subscriber
-from tests.tools.waiting import wait_until
+import grapevine
+from grapevine.library import peer as library_peer
+from tests.tools.programs import wait_until
 
 
 @pytest.fixture
 def net():
-    with gossip.network(3) as running:
+    with grapevine.network(3) as running:
         yield running
 
 
 def join(net, **arguments):
-    return gossip.join(seeds=net.seeds.addresses, liveness_interval=0.5, probe_limit=1.0,
-                       **arguments)
+    return grapevine.join(seeds=net.seeds.addresses, liveness_interval=0.3, **arguments)
 
 
 def test_messages_neighbours_and_deaths_come_in_one_thread(net):
@@ -43,24 +43,29 @@ def test_messages_neighbours_and_deaths_come_in_one_thread(net):
     assert [about for what, about, _ in calls if what == "death"] == [dead]
 
 
-def test_a_callback_that_raises_is_logged_and_the_next_is_made(net, caplog):
+@pytest.mark.parametrize("error", [LookupError, SystemExit, KeyboardInterrupt])
+def test_a_callback_that_raises_is_logged_and_the_next_is_made(net, caplog, error):
     taken = []
 
     def fail(message):
         taken.append(message.text)
-        raise LookupError("this is a test")
+        raise error("this is a test")
 
-    with caplog.at_level(logging.ERROR, "gossip"), join(net, on_message=fail):
+    with caplog.at_level(logging.ERROR, "grapevine"), join(net, on_message=fail):
         net[0].say("one")
         net[0].say("two")
         wait_until(lambda: sorted(taken) == ["one", "two"])
-    assert [record.exc_info[0] for record in caplog.records] == [LookupError] * 2
+    assert [record.exc_info[0] for record in caplog.records] == [error] * 2
 
 
-def test_a_callback_that_says_something_is_heard(net):
-    with join(net, on_message=lambda message: message.text == "ping" and peer.say("pong")) as peer:
+def test_a_callback_may_say_something_and_ask(net):
+    def answer(message):
+        if message.text == "ping":
+            peer.say(f"pong {len(peer.status())} {peer.caught_up(30)}")
+
+    with join(net, on_message=answer) as peer:
         net[0].say("ping")
-        wait_until(lambda: net[1].next(30).text == "pong")
+        wait_until(lambda: net[1].next(30).text.startswith("pong"))
 
 
 def test_a_callback_that_blocks_holds_up_nobody_else(net):
@@ -98,48 +103,6 @@ def test_a_callback_may_leave_and_close_makes_no_call_any_more(net):
     assert len(taken) <= 1
 
 
-OWN, A, B, C = (f"127.0.0.1:{port}" for port in (5000, 5001, 5002, 5003))
-
-
-def subscriber(*, on_message=None, on_death=None, wanted=2):
-    """A subscriber of which no thread makes calls."""
-    return Subscriber(OWN, Inbox(100, False), wanted, on_message, None, on_death)
-
-
-def test_calls_that_wait_do_not_grow_while_a_message_comes_during_each_call():
-    def hear(message):
-        if len(taken) < 100:
-            told.show("", f"received:{A}:", f"gmessage:1.000000:{A}:1:{len(taken) + 2}:text")
-        taken.append(message.number)
-        waiting.append(told._calls.qsize())
-
-    taken, waiting, told = [], [], subscriber(on_message=hear)
-    told.show("", f"received:{A}:", f"gmessage:1.000000:{A}:1:1:text")
-    while not told._calls.empty():
-        told._calls.get()()
-    assert taken == [*range(1, 102)] and max(waiting) <= 2
-
-
-def test_a_majority_lists_a_peer_only_if_all_of_it_does_so_at_once():
-    told = subscriber()
-    for events, joined in ((f"registered:{A}", False), (f"unregistered:{A}:silent", False),
-                           (f"registered:{B}", False), (f"registered:{C}", True)):
-        told.show("", "", events)
-        assert told.joined.is_set() is joined
-
-
-def test_who_was_started_again_elsewhere_may_die_again(monkeypatch):
-    deaths, clock = [], [100.0]
-    monkeypatch.setattr("gossip.library.messages.time.monotonic", lambda: clock[0])
-    told = subscriber(on_death=deaths.append)
-    for at in (100.0, 101.0, 300.0):
-        clock[0] = at
-        told.show("", "", f"told:{A}:Dead Node:{B}:1.000000:{C}")
-    while not told._calls.empty():
-        told._calls.get()()
-    assert deaths == [B, B]
-
-
 def test_who_leaves_before_its_callback_had_all_is_told(net, caplog, monkeypatch):
     monkeypatch.setattr(library_peer, "CALLS_LIMIT", 0.2)
     blocked = threading.Event()
@@ -150,3 +113,41 @@ def test_who_leaves_before_its_callback_had_all_is_told(net, caplog, monkeypatch
     peer.leave()
     blocked.set()
     assert f"{peer.address} left before on_message had 2 messages" in caplog.text
+
+
+def test_deaths_are_told_while_messages_keep_coming(net, monkeypatch):
+    monkeypatch.setattr(library_peer, "CALLS_LIMIT", 0.1)
+    deaths, stop = [], threading.Event()
+
+    def talk():
+        while not stop.wait(0.001):
+            net[0].say("x")
+
+    with join(net, on_message=lambda message: time.sleep(0.005), on_death=deaths.append) as peer:
+        wait_until(lambda: net[1].address in peer.neighbours)
+        talker = threading.Thread(target=talk)
+        talker.start()
+        net.kill(1)
+        wait_until(lambda: deaths == [net[1].address])
+        stop.set()
+        talker.join()
+
+
+def test_what_a_thread_of_the_node_died_of_is_logged_without_the_lock(net, caplog):
+    """The program's handler of logs may say something."""
+    heard = []
+
+    class Handler(logging.Handler):
+        def emit(self, record):
+            heard.append(peer.say(f"log {len(peer.status())}"))
+
+    with join(net) as peer:
+        handler = Handler()
+        logging.getLogger("grapevine").addHandler(handler)
+        try:
+            with peer._node.world.lock:
+                peer._node.later(0.0, sys.exc_info, "one argument too many")
+            wait_until(lambda: heard)
+        finally:
+            logging.getLogger("grapevine").removeHandler(handler)
+    assert "failed:timer: TypeError" in caplog.text

@@ -8,35 +8,34 @@ import threading
 
 import pytest
 
-from gossip.events import escape
-from gossip.library.messages import Inbox, message_of
+from grapevine.library import messages
+from grapevine.library.messages import Inbox, Message
 
 
 def line(number, text="x", second=100, run="127.0.0.1:1:7"):
-    return f"gmessage:{second}.000000:{run}:{number}:{text}"
+    return f"gmessage:{second}.000000:{run}:{number}:{text}".encode()
 
 
 def put(inbox, *lines):
-    inbox.put("127.0.0.1:2", "\n".join(lines))
+    inbox.put("127.0.0.1:2", list(lines))
 
 
 def taken(inbox):
     numbers = []
-    while True:
-        try:
+    with contextlib.suppress(TimeoutError):
+        while True:
             numbers.append(inbox.take(0).number)
-        except TimeoutError:
-            return numbers
+    return numbers
 
 
 def test_messages_are_taken_in_order_and_parsed_as_they_were_said():
     inbox = Inbox(100, False)
-    put(inbox, line(1, "a\\\\b\\x1b\\u202e\\U000e0001"), line(2))
-    put(inbox, line(3, ""))
-    first = inbox.take(0)
-    assert first.text == "a\\b\x1b\u202e\U000e0001" and first.came_from == "127.0.0.1:2"
-    assert (first.origin, first.run, first.number, first.time) == ("127.0.0.1:1", 7, 1, 100.0)
-    assert taken(inbox) == [2, 3] and len(inbox) == 0
+    put(inbox, line(1, "a\\\\b\\x1b\x1b\u202e\U000e0001:\x85c"), line(2, run="[fe80::1]:5:8"))
+    put(inbox, b"any:thing:" + line(3, ""))
+    assert inbox.take(0) == Message("127.0.0.1:1", 7, 1, 100.0,
+                                    "a\\\\b\\x1b\x1b\u202e\U000e0001:\x85c", "127.0.0.1:2")
+    assert inbox.take(0)[:3] == ("[fe80::1]:5", 8, 2)
+    assert taken(inbox) == [3] and inbox.count() == 0
 
 
 class QueueBefore313(queue.SimpleQueue):
@@ -47,34 +46,14 @@ class QueueBefore313(queue.SimpleQueue):
         return super().get(block, timeout)
 
 
-def test_a_look_never_waits_for_ever_in_an_older_python():
+def test_a_look_never_waits_for_ever_in_an_older_python(monkeypatch):
+    monkeypatch.setattr(queue, "SimpleQueue", QueueBefore313)
     inbox = Inbox(100, False)
-    inbox._queue = QueueBefore313()
     for number in (1, 2):
         put(inbox, line(number))
         assert inbox.take(0 if number == 1 else 1e-6).number == number
         with pytest.raises(TimeoutError):
             inbox.take(0)
-
-
-def test_addresses_of_ipv6_are_parsed():
-    message = message_of("gmessage:1.000000:[fe80::1]:5:7:1:a:b", "[::1]:2")
-    assert (message.origin, message.came_from, message.text) == ("[fe80::1]:5", "[::1]:2", "a:b")
-
-
-@pytest.mark.parametrize("seed", range(20))
-def test_messages_of_many_runs_that_came_together_are_parsed_as_one_by_one(seed):
-    chance, inbox = random.Random(seed), Inbox(100, False)
-    runs = ["127.0.0.1:1:7", "127.0.0.1:1:71", "127.0.0.1:11:7", "[::1]:1:7", "[::1]:1:8"]
-    texts = ["", ":", "\\x1b", "\x1b", *(f"{mark}:{run}:{mark}:" for run in runs
-                                          for mark in ("", "1", "a"))]
-    lines = [line(number, chance.choice(texts), number, chance.choice(runs))
-             for number in range(50)]
-    put(inbox, *map(escape, lines))
-    together = [inbox.take(0) for _ in lines]
-    assert together == [message_of(line, "127.0.0.1:2") for line in lines]
-    assert [f"gmessage:{message.time:.6f}:{message.origin}:{message.run}:{message.number}:"
-            f"{message.text}" for message in together] == lines
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -88,26 +67,42 @@ def test_never_more_than_the_limit_and_the_newest_stay(seed):
             expected = (expected + batch)[-10:]
         elif expected:
             assert inbox.take(0).number == expected.pop(0)
-        assert len(inbox) == len(expected)
+        assert inbox.count() == len(expected)
     assert taken(inbox) == expected
+
+
+def test_it_is_bounded_in_bytes_too(monkeypatch):
+    monkeypatch.setattr(messages, "MOST_BYTES", 10_000)
+    inbox = Inbox(100, False)
+    for number in range(20):
+        put(inbox, line(number, "x" * 1_000))
+    assert inbox.count() == 9 and taken(inbox) == list(range(11, 20))
+
+
+def test_one_that_waits_is_full_above_its_limit_until_enough_is_taken():
+    inbox = Inbox(2, True)
+    put(inbox, line(1), line(2))
+    assert not inbox.is_full()
+    put(inbox, line(3))
+    assert inbox.is_full() and inbox.dropped == 0
+    inbox.take(0)
+    assert not inbox.is_full() and taken(inbox) == [2, 3]
 
 
 def test_what_is_older_than_since_is_left_out():
     inbox = Inbox(10, False, 100.0)
     put(inbox, line(1, second=99), line(2, second=100))
-    put(inbox, line(3, second=1))
-    assert taken(inbox) == [2]
+    put(inbox, line(3, second=1), b"any:" + line(4, second=101))
+    assert taken(inbox) == [2, 4]
 
 
 def test_takers_in_four_threads_get_each_message_once_until_the_end():
     inbox, found = Inbox(100_000, False), [[] for _ in range(4)]
 
     def take(numbers):
-        try:
+        with contextlib.suppress(EOFError):
             while True:
                 numbers.append(inbox.take().number)
-        except EOFError:
-            pass
 
     threads = [threading.Thread(target=take, args=(numbers,)) for numbers in found]
     for thread in threads:
@@ -121,29 +116,23 @@ def test_takers_in_four_threads_get_each_message_once_until_the_end():
     assert all(numbers == sorted(numbers) for numbers in found)
 
 
-def test_a_reader_waits_for_room_until_something_is_taken_or_its_link_ends():
-    inbox, over = Inbox(2, True), threading.Event()
-    put(inbox, line(1), line(2), line(3))
-    reader = threading.Thread(target=inbox.wait_for_room, args=(over.is_set,))
-    reader.start()
-    reader.join(0.05)
-    assert reader.is_alive() and len(inbox) == 3
-    over.set()
-    reader.join(30)
-    assert not reader.is_alive() and taken(inbox) == [1, 2, 3]
-    inbox.wait_for_room(lambda: False)
-
-
-def test_arrival_is_told_when_the_empty_inbox_gets_something_and_at_the_end():
+def test_an_arrival_is_told_once_until_somebody_looks_and_the_end_is_told():
     told = []
     inbox = Inbox(10, False)
-    inbox.on_arrival = lambda: told.append(len(inbox))
+    inbox.on_arrival = lambda: told.append(inbox.count())
     put(inbox, line(1))
     put(inbox, line(2))
-    assert told == [1] and taken(inbox) == [1, 2]
+    assert told == [1]
+    inbox.look()
+    assert taken(inbox) == [1, 2]
     put(inbox, line(3))
     inbox.end()
-    assert told == [1, 1, 1]
+    assert told == [1, 1] and inbox.count() == 1
+    inbox.look()
+    assert inbox.take(0).number == 3
+    for _ in range(2):
+        with pytest.raises(EOFError):
+            inbox.take(0)
 
 
 def test_a_signal_handler_may_end_the_inbox_while_its_thread_takes_messages():

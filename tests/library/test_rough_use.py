@@ -1,330 +1,282 @@
-"""What programs do by mistake or by chance, and neighbours on purpose: nothing breaks."""
+"""What programs do by mistake or by chance: nothing breaks."""
 
-import asyncio
-import os
+import contextlib
 import signal
 import sys
 import threading
 import time
+import zipfile
 
 import pytest
 
-import gossip
-from gossip.library import messages
-from tests.tools.files import lines_of
-from tests.tools.nets import Net
-from tests.tools.ports import free_address
-from tests.tools.programs import ROOT, environment, run
-from tests.tools.waiting import wait_until
+import grapevine
+from tests.library.tools import free_address, python
+from tests.tools.programs import ROOT, wait_until
 
-
-@pytest.fixture
-def net():
-    before = set(threading.enumerate())
-    with gossip.network(2, seeds=1) as running:
-        yield running
-    wait_until(lambda: {thread for thread in threading.enumerate()
-                        if not thread.name.startswith("asyncio")} <= before)
-
-
-def python(code, *arguments):
-    return run("-c", code, *arguments, env=environment(PYTHONPATH=str(ROOT)))
+NETWORK = """
+import grapevine, sys, threading
+with grapevine.network(2, seeds=1, monitor=sys.argv[1:] == ["monitor"]) as net:
+    net[0].say("x")
+    print(net[1].next(30).text)
+"""
 
 
 class Shot(Exception):
     """Raised by a handler of signals, as KeyboardInterrupt is."""
 
 
-@pytest.mark.parametrize("call, number, timer", [
-    *((call, signal.SIGALRM, signal.ITIMER_REAL)
-      for call in ("say", "neighbours", "status", "caught_up")),
-    ("say", signal.SIGPROF, signal.ITIMER_PROF)])
-def test_signals_in_the_middle_of_a_call_leave_the_peer_whole(net, call, number, timer):
+# a shot that hits a callback of the garbage collector, which some plugins have, is lost
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("call", ["say", "neighbours", "status", "caught_up"])
+def test_signals_in_the_middle_of_a_call_leave_the_peer_whole(net, call):
     one, other = net
     calls = {"say": lambda: one.say("x"), "neighbours": lambda: one.neighbours,
              "status": one.status, "caught_up": lambda: one.caught_up(0)}
 
     def shoot(*_):
+        shots.append(1)
         raise Shot
 
-    before, shots = signal.signal(number, shoot), 0
-    end = time.monotonic() + 60
+    shots, before = [], signal.signal(signal.SIGALRM, shoot)
     try:
-        while shots < 100 and time.monotonic() < end:
-            try:
-                signal.setitimer(timer, 0.0005)
+        while len(shots) < 200:
+            with contextlib.suppress(Shot):
+                signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.2)
                 while True:
                     calls[call]()
-            except Shot:
-                shots += 1
     finally:
-        signal.signal(number, signal.SIG_IGN)
-        signal.setitimer(timer, 0)
-        signal.signal(number, before)
-    assert shots == 100
+        signal.signal(signal.SIGALRM, signal.SIG_IGN)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
     last = one.say("the last")
-    found = threading.Thread(target=one.status)  # another thread gets its turn
-    found.start()
-    found.join(30)
-    assert not found.is_alive()
-    while other.next(30) != last._replace(came_from=one.address):
-        pass  # TimeoutError if it does not come
+    assert other.caught_up(30)
+    numbers = []
+    while not numbers or numbers[-1] != last.number:
+        numbers.append(other.next(30).number)
+    assert numbers == list(range(numbers[0], last.number + 1)), "no number is lost"
+
+
+def test_a_handler_of_signals_may_say_and_take_something(net):
+    said = []
+
+    def say(*_):
+        said.append(net[0].say("in a handler"))
+
+    before = signal.signal(signal.SIGALRM, say)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+        texts = [net[0].say("x") for _ in range(2_000)]
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    heard = [net[1].next(30).number for _ in range(len(said) + len(texts))]
+    assert said and sorted(heard) == list(range(1, len(heard) + 1))
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("delay", [0.0003, 0.0005, 0.0007, 0.001])
+def test_a_signal_during_join_leaves_nobody_at_the_port(delay):
+    def shoot(*_):
+        raise Shot
+
+    peer, address = None, free_address()
+    before = signal.signal(signal.SIGALRM, shoot)
+    try:
+        with contextlib.suppress(Shot):
+            signal.setitimer(signal.ITIMER_REAL, delay)
+            peer = grapevine.join(address, seeds=[free_address()])
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    if peer is not None:
+        peer.close()
+
+    def is_free():
+        with contextlib.suppress(grapevine.PortInUse):
+            grapevine.join(address, seeds=[free_address()]).close()
+            return True
+
+    wait_until(is_free)
 
 
 def test_first_joins_at_the_same_time():
-    code, out, err = python("""
-import threading, gossip
+    code, out, err = python("-c", """
+import threading, grapevine, sys
 peers = []
-with gossip.seeds(["127.0.0.1:%s"]) as seeds:
-    threads = [threading.Thread(target=lambda: peers.append(gossip.join(seeds=seeds)))
+with grapevine.seeds(sys.argv[1:]) as seeds:
+    threads = [threading.Thread(target=lambda: peers.append(grapevine.join(seeds=seeds)))
                for _ in range(4)]
     [thread.start() for thread in threads]
     [thread.join() for thread in threads]
     print(len(peers))
     [peer.close() for peer in peers]
-""" % free_address().port)
+""", free_address())
     assert (code, out, err) == (0, "4\n", "")
 
 
-def test_threads_of_the_program_keep_their_stack():
-    """Deep recursion is an error of Python there, no crash of the process."""
-    code, out, err = python("""
-import threading, gossip
-def deep(number):
-    return sorted([number], key=lambda one: deep(one + 1))
-def run():
-    try:
-        deep(0)
-    except RecursionError:
-        print("an error")
-with gossip.network(2, seeds=1):
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
+def test_a_program_may_end_with_peers_that_nobody_has_closed():
+    code, out, err = python("-X", "dev", "-W", "ignore::ResourceWarning", "-c", """
+import grapevine
+net = grapevine.network(3)
+net[0].say("x")
+print(net[1].next(30).text)
 """)
-    assert (code, out, err) == (0, "an error\n", "")
-
-
-def test_a_program_that_takes_nothing_is_not_called_dead(net):
-    deaths = []
-    with gossip.join(seeds=net.seeds, backlog="wait", liveness_interval=0.5) as slow, \
-            gossip.join(seeds=net.seeds, liveness_interval=0.3, probe_limit=0.5,
-                        on_death=deaths.append) as witness:
-        wait_until(lambda: slow.neighbours and slow.address in witness.neighbours)
-        for _ in range(24):
-            net[0]._node.gossip(["x" * 100] * 500)
-        wait_until(lambda: slow.status()["messages not taken yet"] >= 10_000)
-        # long enough to be silent, to be probed, and to be unlinked
-        wait_until(lambda: slow.address not in witness.neighbours)
-        assert deaths == [] and net.seeds.status()[0]["registered"] == 4
-        began = time.monotonic()
-        slow.leave()
-        assert time.monotonic() - began < 30
-
-
-@pytest.mark.parametrize("reason", ["told dead", "duplicate", "replaced"])
-def test_a_neighbour_that_names_a_reason_makes_nobody_dead(net, tmp_path, reason):
-    deaths, hands = [], Net(tmp_path)
-    with gossip.join(seeds=net.seeds, on_death=deaths.append) as peer:
-        victim = net[0].address
-        wait_until(lambda: victim in peer.neighbours)
-        fake = hands.fake(free_address())
-        node = peer._node
-        end = hands.neighbour(node, fake)
-        end.say(f"connection refused:{fake.address}:{reason}")
-        wait_until(lambda: str(fake.address) not in peer.neighbours)
-        subscriber = peer._subscriber
-        wait_until(lambda: str(fake.address) not in subscriber._neighbours)
-        assert deaths == []
-    hands.stop()
+    assert (code, out, err) == (0, "x\n", "")
 
 
 def test_four_threads_that_wait_all_get_a_message_of_a_batch(net):
     taken = []
-
-    def take():
-        taken.append((net[1].next(timeout=60).number, time.monotonic()))
-
-    threads = [threading.Thread(target=take) for _ in range(4)]
+    threads = [threading.Thread(target=lambda: taken.append(net[1].next(timeout=60).number))
+               for _ in range(4)]
     for thread in threads:
         thread.start()
-    net[0]._node.gossip(["a", "b", "c", "d"])
+    for text in "abcd":
+        net[0].say(text)
     for thread in threads:
         thread.join(30)
-    assert sorted(number for number, _ in taken) == [1, 2, 3, 4]
+    assert sorted(taken) == [1, 2, 3, 4]
 
 
 def test_leaving_after_a_burst_lets_neighbours_read_it(net):
-    with gossip.join(seeds=net.seeds, rate=0, backlog=100_000) as reader:
-        with gossip.join(seeds=net.seeds, rate=0) as talker:
+    with grapevine.join(seeds=net.seeds, rate=0, backlog=100_000) as reader:
+        with grapevine.join(seeds=net.seeds, rate=0) as talker:
             wait_until(lambda: talker.neighbours and reader.address in talker.neighbours)
-            for _ in range(60):
-                talker._node.gossip(["x" * 200] * 500)
+            for _ in range(30_000):
+                talker.say("x" * 200)
         wait_until(lambda: reader.status()["messages held"] == 30_000)
 
 
-def test_a_callback_that_exits_ends_no_other_call(net):
-    heard = []
+def test_a_program_that_takes_nothing_is_not_called_dead(net):
+    deaths = []
+    with grapevine.join(seeds=net.seeds, backlog="wait", liveness_interval=0.3) as slow, \
+            grapevine.join(seeds=net.seeds, liveness_interval=0.2,
+                           on_death=deaths.append) as witness:
+        wait_until(lambda: slow.neighbours and slow.address in witness.neighbours)
+        for _ in range(12_000):
+            net[0].say("x" * 100)
+        wait_until(lambda: slow.status()["messages not taken yet"] >= 10_000)
 
-    def leave(message):
-        heard.append(message.text)
-        sys.exit(3)
+        def is_unlinked() -> bool:  # because it was silent, and its probe was answered
+            net[0].say("more")  # what is new holds the link that brings it
+            return slow.address not in witness.neighbours
 
-    with gossip.join(seeds=net.seeds, on_message=leave):
-        net[0].say("one")
-        net[0].say("two")
-        wait_until(lambda: sorted(heard) == ["one", "two"])
-
-
-def test_deaths_are_told_while_messages_keep_coming(net):
-    deaths, stop = [], threading.Event()
-
-    def talk():
-        while not stop.wait(0.001):
-            net[0].say("x")
-
-    with gossip.join(seeds=net.seeds, liveness_interval=0.3, probe_limit=0.5,
-                     on_message=lambda message: time.sleep(0.005),
-                     on_death=deaths.append) as peer:
-        wait_until(lambda: net[1].address in peer.neighbours)
-        talker = threading.Thread(target=talk)
-        talker.start()
-        net.kill(1)
-        wait_until(lambda: deaths == [net[1].address])
-        stop.set()
-        talker.join()
+        wait_until(is_unlinked)
+        assert deaths == [] and net.seeds.status()[0]["registered"] == 4
+        began = time.monotonic()
+        slow.leave()
+        assert time.monotonic() - began < 15
 
 
-def test_asyncio_takes_what_is_there_without_waiting_and_cancels_a_join(net):
-    async def use():
-        async with gossip.aio.join(seeds=net.seeds) as peer:
-            net[0].say("x")
-            await peer.caught_up(30)
-            while True:
-                try:
-                    assert (await peer.next(0)).text == "x"
-                    break
-                except TimeoutError:
-                    await asyncio.sleep(0.01)
-            address = str(free_address())
-            with pytest.raises(asyncio.TimeoutError):
-                await asyncio.wait_for(gossip.aio.join(address, seeds=net.seeds), 0.001)
-            with pytest.raises(asyncio.TimeoutError):
-                nobody = await gossip.aio.join(seeds=[str(free_address())])
-                try:
-                    await asyncio.wait_for(nobody.joined(), 0.1)
-                finally:
-                    await nobody.close()
-            while True:  # nobody listens there any more
-                try:
-                    again = await gossip.aio.join(address, seeds=net.seeds)
-                    await again.close()
-                    return
-                except gossip.PortInUse:
-                    await asyncio.sleep(0.01)
-
-    asyncio.run(asyncio.wait_for(use(), 60))
+def test_an_empty_timeout_is_a_look_and_the_longest_is_a_wait(net):
+    with pytest.raises(TimeoutError):
+        net[0].next(timeout=0)
+    threading.Timer(0.2, net[0].say, ("x",)).start()
+    assert net[1].next(timeout=1e12).text == "x"
 
 
-def test_a_child_of_fork_does_not_keep_the_ports_of_seeds():
-    code, out, err = python("""
-import os, gossip, warnings
-warnings.simplefilter("ignore")  # newer versions of Python warn of a fork beside threads
-address = "127.0.0.1:%s"
-seeds = gossip.seeds([address])
-ready, go = os.pipe(), os.pipe()
-if os.fork() == 0:
-    os.close(go[1])
-    os.write(ready[1], b"!")
-    os.read(go[0], 1)
-    os._exit(0)
-os.read(ready[0], 1)
-seeds.close()
-with gossip.seeds([address]):
-    print("again")
-os.write(go[1], b"!")
-os.wait()
-""" % free_address().port)
-    assert (code, out, err) == (0, "again\n", "")
+# Where the programs of Grapevine lie.
+
+@pytest.fixture
+def strangers(tmp_path):
+    """A folder with other programs of the same names."""
+    for name in ("peer.py", "seed.py", "runner.py"):
+        (tmp_path / name).write_text("raise SystemExit('this is not Grapevine')\n")
+    return tmp_path
 
 
-@pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="no list of descriptors")
-def test_a_child_of_fork_keeps_no_socket():
-    """Of a seed alone, because a thread that connects has a socket that nobody else knows."""
-    code, out, err = python("""
-import os, gossip, warnings
-warnings.simplefilter("ignore")  # newer versions of Python warn of a fork beside threads
-with gossip.seeds(["127.0.0.1:%s"]):
-    if os.fork() == 0:
-        paths = [f"/proc/self/fd/{name}" for name in os.listdir("/proc/self/fd")]
-        print([path for path in map(os.path.realpath, paths) if "socket" in path], flush=True)
-        os._exit(0)
-    os.wait()
-""" % free_address().port)
-    assert (code, out, err) == (0, "[]\n", "")
+def test_a_program_may_have_a_peer_py_of_its_own(strangers):
+    (strangers / "program.py").write_text(NETWORK)
+    assert python(strangers / "program.py", "monitor") == (0, "x\n", "")
 
 
-def test_a_child_of_fork_is_refused_the_status_of_its_parents_seeds():
-    code, out, err = python("""
-import os, gossip, warnings
-warnings.simplefilter("ignore")
-with gossip.seeds(["127.0.0.1:%s"]) as seeds:
-    if os.fork() == 0:
-        try:
-            seeds.status()
-        except RuntimeError as error:
-            print(error, flush=True)
-        os._exit(0)
-    os.wait()
-""" % free_address().port)
-    assert (code, out, err) == (
-        0, "these seeds began before a fork, and live in the parent process\n", "")
+def test_no_module_of_the_package_imports_what_may_be_somebodys_own(strangers):
+    code, out, err = python("-c", """
+import importlib, pathlib, sys
+import grapevine
+for path in sorted(pathlib.Path(grapevine.__file__).parent.rglob("*.py")):
+    parts = path.relative_to(pathlib.Path(grapevine.__file__).parent).with_suffix("").parts
+    importlib.import_module(".".join(["grapevine", *parts]).removesuffix(".__init__"))
+print({"peer", "seed", "runner"} & set(sys.modules))
+""", cwd=strangers)
+    assert (code, out, err) == (0, "set()\n", "")
+
+
+def test_a_safe_path_changes_nothing(strangers):
+    assert python("-c", NETWORK, cwd=strangers, PYTHONSAFEPATH="1") == (0, "x\n", "")
+
+
+def test_a_current_folder_that_is_gone_changes_nothing(tmp_path):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    (tmp_path / "program.py").write_text(
+        f"import os, grapevine\nos.rmdir({str(gone)!r})\n" + NETWORK + """
+try:
+    grapevine.join()
+except grapevine.NoSeed as error:
+    print(error)
+try:
+    grapevine.join(seeds=["127.0.0.1:9"], outputs="here")
+except grapevine.Refused as error:
+    print(error)
+""")
+    code, out, err = python(tmp_path / "program.py", cwd=gone)
+    assert (code, err) == (0, "") and out.splitlines()[0] == "x"
+    assert [line[:20] for line in out.splitlines()[1:]] == [
+        "no config.txt beside", "cannot write into he"]
+
+
+def test_it_runs_from_a_zip(tmp_path):
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as packed:
+        for path in [*ROOT.glob("*.py"), *(ROOT / "grapevine").rglob("*.py")]:
+            packed.write(path, path.relative_to(ROOT))
+    code, out, err = python("-c", NETWORK, cwd=tmp_path, PYTHONPATH=str(tmp_path / "all.zip"))
+    assert (code, out, err) == (0, "x\n", "")
+
+
+@pytest.mark.parametrize("method", ["__init__", "start"])
+def test_an_interpreter_without_threads_refuses_in_one_line(method):
+    """As one within a process may be."""
+    code, out, err = python("-c", f"""
+import threading, grapevine
+grapevine.join
+def refuse(*arguments, **named):
+    raise RuntimeError("daemon threads are disabled in this (sub)interpreter")
+threading.Thread.{method} = refuse
+try:
+    grapevine.join(seeds=["127.0.0.1:9"])
+except grapevine.Refused as error:
+    print(error)
+""")
+    assert (code, err) == (0, "")
+    assert out == "nodes need threads: daemon threads are disabled in this (sub)interpreter\n"
+
+
+def test_threads_that_run_out_during_a_join_leave_nothing(monkeypatch):
+    address, start = free_address(), threading.Thread.start
+    for name in ("callbacks", "listener", "writer", "liveness"):
+        def refuse(thread):
+            if thread.name.startswith(name):
+                raise RuntimeError("can't start new thread")
+            start(thread)
+
+        monkeypatch.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(grapevine.Refused, match="cannot listen on"):
+            grapevine.join(address, seeds=["127.0.0.1:9"])
+    monkeypatch.undo()
+    grapevine.join(address, seeds=["127.0.0.1:9"]).close()
+
+
+def test_importing_the_package_starts_nothing_and_loads_no_library():
+    code, out, err = python("-c", """
+import sys, grapevine
+print(sorted(name for name in sys.modules if name.startswith(("grapevine", "socket"))))
+import grapevine.addresses
+print(grapevine.join.__name__, hasattr(grapevine, "nothing"))
+""")
+    assert (code, out, err) == (0, "['grapevine']\njoin False\n", "")
 
 
 def test_a_python_that_is_too_old_is_told_in_one_line():
-    code, out, err = python("import sys; sys.version_info = (3, 9, 1); import gossip")
+    code, out, err = python("-c", "import sys; sys.version_info = (3, 9, 1); import grapevine")
     assert (code, out) == (1, "")
     assert err == f"Grapevine needs Python 3.10 or newer; this is 3.9 ({sys.executable})\n"
-
-
-def test_a_child_of_fork_that_ends_does_not_end_the_seeds_of_its_parent(tmp_path):
-    code, out, err = python("""
-import gossip, os, sys, warnings
-warnings.simplefilter("ignore")
-with gossip.seeds(["127.0.0.1:%s"], outputs=sys.argv[1]) as seeds:
-    if (child := os.fork()) == 0:
-        sys.exit()
-    os.waitpid(child, 0)
-    with gossip.join(seeds=seeds) as peer:
-        assert peer.joined.wait(30)
-print("well")
-""" % free_address().port, tmp_path)
-    assert (code, out, err) == (0, "well\n", "")
-    [file] = tmp_path.glob("seed_*.txt")
-    told = [line for line in lines_of(file) if line.startswith(("registered:", "stopped:"))]
-    assert told[1:] == ["stopped:interrupted"]
-
-
-def test_the_inbox_is_bounded_in_bytes_too(net, monkeypatch):
-    monkeypatch.setattr(messages, "MOST_CHARACTERS", 1 << 17)
-    for _ in range(20):
-        net[0].say("\x01" * 15_000)
-    lost = "messages dropped, because they were not taken"
-    wait_until(lambda: net[1].status()[lost] >= 10)
-    assert net[1]._inbox._size <= 1 << 17
-
-
-def test_what_a_thread_of_the_node_died_of_is_logged(net, caplog):
-    with gossip.join(seeds=net.seeds) as peer:
-        peer._node.output.write_failure("failed:a test")
-        wait_until(lambda: any("failed:a test" in record.message for record in caplog.records))
-
-
-def test_settings_of_a_network_reach_its_peers():
-    with gossip.network(2, seeds=1, gossip_count=1, gossip_interval=0.01) as net:
-        assert net[0].next(30).text == net[1].next(30).text == "message 1"
-
-
-def test_the_longest_wait_is_a_wait(net):
-    threading.Timer(0.2, net[0].say, ("x",)).start()
-    assert net[1].next(timeout=1e12).text == "x"

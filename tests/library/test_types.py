@@ -4,37 +4,37 @@ import importlib.util
 
 import pytest
 
-from tests.tools.programs import ROOT, environment, run
+from tests.library.tools import python
 
 PROGRAM = '''
 import asyncio
-import gossip
+import grapevine
 
-def show(message: gossip.Message) -> None:
+def show(message: grapevine.Message) -> None:
     data: bytes | None = message.data
     print(message.origin, message.number + 1, message.text.upper(), data)
 
 def main() -> None:
-    with gossip.seeds("config.txt") as seeds, gossip.join(
+    with grapevine.seeds("config.txt") as seeds, grapevine.join(
             0, seeds=seeds.addresses, on_message=show, sign=True) as peer:
-        said: gossip.Message = peer.say("hello")
+        said: grapevine.Message = peer.say("hello")
         heard: list[str] = [one.text for one in peer]
         joined: bool = peer.joined.wait(1)
         print(said, heard, joined, peer.next(timeout=1).came_from, peer.status())
-    with gossip.network(peers=5) as net:
-        one: gossip.Peer = net[0]
+    with grapevine.network(peers=5) as net:
+        one: grapevine.Peer = net[0]
         net.kill(2)
     try:
         one.say_bytes(b"x")
-    except (gossip.PortInUse, gossip.NoSeed, gossip.Refused) as error:
+    except (grapevine.PortInUse, grapevine.NoSeed, grapevine.Refused) as error:
         print(error)
 
 async def talk() -> None:
-    async with gossip.aio.join(5001) as peer:
-        said: gossip.Message = await peer.say("hello")
+    async with grapevine.aio.join(5001) as peer:
+        said: grapevine.Message = await peer.say("hello")
         async for message in peer:
             show(message)
-    other: gossip.aio.Peer = await gossip.aio.join(0)
+    other: grapevine.aio.Peer = await grapevine.aio.join(0)
     print(said, other.address)
 
 main()
@@ -43,10 +43,9 @@ asyncio.run(talk())
 
 
 @pytest.mark.skipif(importlib.util.find_spec("mypy") is None, reason="needs mypy")
-@pytest.mark.parametrize("wrong, found", [("", 0), ("gossip.join('x').say(1)\n", 1)])
+@pytest.mark.parametrize("wrong, found", [("", 0), ("grapevine.join('x').say(1)\n", 1)])
 def test_a_program_passes_the_strict_check_of_mypy(tmp_path, wrong, found):
     (tmp_path / "program.py").write_text(PROGRAM + wrong)
-    code, out, _ = run("-m", "mypy", "--strict", "--cache-dir", tmp_path / "cache",
-                       tmp_path / "program.py", cwd=tmp_path, env=environment(
-                           PYTHONPATH=f"{ROOT}:{environment().get('PYTHONPATH', '')}"))
+    code, out, _ = python("-m", "mypy", "--strict", "--cache-dir", tmp_path / "cache",
+                          tmp_path / "program.py", cwd=tmp_path)
     assert code == found, out

@@ -1,153 +1,145 @@
-"""Several machines with one config.txt, and no flag about addresses.
-
-Each machine is a network namespace of the test, at one end of a cable (namespaces.py).
-"""
+"""Several machines with one config.txt: each is a network namespace at a switch."""
 
 import contextlib
-import socket
+import re
 
 import pytest
 
-from gossip.addresses import address_of
-from gossip.lab.experiments.network import with_room
-from gossip.lab.proof import check
-from gossip.lab.proof.records import Records
-from gossip.programs.starting import host_of, node_at
-from gossip.settings import Settings
-from gossip.terminal.command_line import AUTO, CommandError
-from tests.tools.files import lines_of, one_piece
-from tests.tools.hands import End
-from tests.tools.namespaces import Cable, Namespace
-from tests.tools.ports import free_address, free_port
-from tests.tools.programs import Program, run, write_config
-from tests.tools.waiting import wait_until
+from grapevine.lab.proof import check, graph
+from grapevine.lab.proof.records import Records
+from tests.tools.namespaces import Switch
+from tests.tools.programs import ROOT, Node, Program, wait_until
 
 IPS = ("10.78.0.1", "10.78.0.2")
-SEEDS = [address_of(IPS[0], 13_001), address_of(IPS[0], 13_002), address_of(IPS[1], 13_001)]
-PORTS = (13_010, 13_011, 13_012)
+NETS = {"IPv4": "10.79.0.{}", "IPv6": "fd79::{}"}
+NAMES = ["seed-a:13001", "seed-b:13001", "seed-c:13001"]
+FAST = ["--gossip-interval", "0.2", "--liveness-interval", "1", "--antientropy-interval", "1"]
+LONG = 60.0  # seconds within which all must have happened
 
 
-@pytest.fixture
-def machines():
-    with Namespace() as one, Namespace() as other:
-        Cable(one, IPS[0], other, IPS[1])
-        yield one, other
+class Machines:
+    """Machines at a switch, and the programs that run on them; all write into one folder."""
 
+    def __init__(self, folder, ips, config):
+        self.folder, self.outputs, self.ips = folder, folder / "outputs", list(ips)
+        self.outputs.mkdir()
+        (folder / "config.txt").write_text("".join(f"{line}\n" for line in config))
+        self.common = ["--config", folder / "config.txt", "--outputs", self.outputs, "--quiet"]
+        self.stack = contextlib.ExitStack()
+        self.switch = Switch()
+        self.stack.callback(self.switch.close)
+        self.all = [self.stack.enter_context(self.switch.machine(ip)) for ip in ips]
+        self.screens = 0
 
-@contextlib.contextmanager
-def seeds_on(machine, folder):
-    common = ["--config", write_config(folder, SEEDS), "--outputs", folder, "--quiet"]
-    with machine.do(Program, "seed.py", *common):
-        wait_until(lambda: list(folder.glob("seed_*.txt")))
-        yield common
+    def start(self, machine: int, program: str, *arguments) -> Program:
+        self.screens += 1
+        started = self.all[machine].do(
+            Program, [ROOT / program, *arguments, *self.common], self.folder / f"{self.screens}")
+        self.stack.callback(started.close)
+        return started
 
+    def start_peer(self, machine: int, port: int, *flags) -> Node:
+        self.screens += 1
+        peer = self.all[machine].do(
+            Node, [ROOT / "peer.py", port, *FAST, *flags, *self.common],
+            self.folder / f"{self.screens}", f"{self.ips[machine]}:{port}",
+            self.outputs / f"peer_{self.ips[machine].replace(':', '-')}_{port}.txt")
+        self.stack.callback(peer.close)
+        return peer
 
-def test_peers_of_two_machines_announce_where_the_others_reach_them(machines, tmp_path):
-    with seeds_on(machines[0], tmp_path) as common, seeds_on(machines[1], tmp_path), \
-            contextlib.ExitStack() as stack:
-        for machine in machines:
-            for port in PORTS:
-                stack.enter_context(machine.do(
-                    Program, "peer.py", port, "--gossip-interval", 0.2, *common))
-        wait_until(lambda: one_piece(tmp_path, 6), what="one piece")
-        holds, text = wait_until(lambda: (told := check.check_records(
-            Records(tmp_path).refresh()))[0] and told, what="delivery")
-    assert holds, text
-    assert {path.name for path in tmp_path.glob("peer_*.txt")} == {
-        f"peer_{ip}_{port}.txt" for ip in IPS for port in PORTS}
+    def records(self) -> Records:
+        return Records(self.outputs).refresh()
 
+    def is_one_piece(self, peers: int) -> bool:
+        """Tell whether so many peers have neighbours, and all form one graph."""
+        records = self.records()
+        return (sum(bool(run.linked) for run in records.peers) == peers
+                and graph.replay(records)[0][-1][1] == 1)
 
-def test_a_loopback_address_stays_at_home(machines, tmp_path):
-    with seeds_on(machines[0], tmp_path) as common:
-        code, _, err = machines[0].do(
-            run, "peer.py", PORTS[0], "--host", "127.0.0.1", *common)
-        assert (code, err) == (2, "peer.py: 127.0.0.1 cannot be reached from other machines, where "
-                                  "the seeds are; give an address in their network, or none\n")
-        sock = machines[0].do(socket.create_connection, SEEDS[0].dial, 30, ("127.0.0.1", 0))
-        end = End(sock)
-        end.say(f"register:127.0.0.1:{PORTS[0]}")
-        why = "127.0.0.1 cannot be reached from other machines"
-        assert end.hear_until("registration refused") == f"registration refused:{why}"
-        end.close()
-        own = tmp_path / f"seed_{IPS[0]}_{SEEDS[0].port}.txt"
-        wait_until(lambda: f"refused:127.0.0.1:{PORTS[0]}:{why}" in lines_of(own))
+    def prove(self) -> str:
+        """Wait until the files prove all; return the proof."""
+        proof = wait_until(lambda: (told := check.check_records(self.records()))[0] and told, LONG,
+                           lambda: check.check_records(self.records())[1])
+        return proof[1]
 
+    def __enter__(self):
+        return self
 
-def test_a_peer_waits_until_there_is_a_way_to_the_seeds(tmp_path):
-    with Namespace() as one, Namespace() as other:
-        with pytest.raises(CommandError, match="no way to any seed of the config; is its network"):
-            one.do(host_of, AUTO, SEEDS, 0.0)
-        common = ["--config", write_config(tmp_path, SEEDS), "--outputs", tmp_path, "--quiet"]
-        with one.do(Program, "peer.py", PORTS[0], *common) as peer:
-            assert peer.process.stderr.readline() == (
-                b"no way to any seed of the config yet; trying for 30 s\n")
-            Cable(one, IPS[0], other, IPS[1])
-            wait_until(lambda: (tmp_path / f"peer_{IPS[0]}_{PORTS[0]}.txt").exists())
-
-
-def test_the_address_is_the_one_from_which_most_seeds_are_reached(machines):
-    far = address_of("10.99.0.1", 1)  # no way there
-    assert machines[1].do(host_of, AUTO, [far, *SEEDS], 0.0) == IPS[1]
-    assert machines[1].do(host_of, "10.78.0.7", SEEDS, 0.0) == "10.78.0.7"
-    assert host_of(AUTO, [address_of("127.0.0.2", 1)], 0.0) == "127.0.0.1"
-    assert host_of(AUTO, [address_of("::1", 1)], 0.0) == "::1"
-    assert machines[0].do(node_at, 13_002, SEEDS) == SEEDS[1]
-    assert machines[1].do(node_at, 13_002, SEEDS) == address_of(IPS[1], 13_002)
-
-
-def test_seeds_of_a_network_list_all_its_peers_on_one_ip_unless_a_flag_says_how_many():
-    usual = Settings()
-    assert with_room(usual, 256) == usual
-    assert with_room(usual, 257) == usual._replace(registrations_per_ip=257)
-    few, all_of_them = (usual._replace(registrations_per_ip=limit) for limit in (3, 0))
-    assert with_room(few, 257) == few and with_room(all_of_them, 257) == all_of_them
-
-
-QUICK = ["--processes", 1, "--gossip-interval", 0.1, "--liveness-interval", 0.5]
+    def __exit__(self, *_):
+        self.stack.close()
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("peers, flags", [
-    (6, QUICK), (6, ["--kill", 1, *QUICK]), (30, [])])
-def test_a_runner_on_each_machine_proves_its_own_and_all_files_prove_the_network(
-        machines, tmp_path, peers, flags):
-    config, folders = write_config(tmp_path, SEEDS), [tmp_path / "one", tmp_path / "other"]
-    with contextlib.ExitStack() as stack:
-        runners = [stack.enter_context(machine.do(
-            Program, "runner.py", "--peers", peers, "--once", "--config", config, "--outputs",
-            folder, *flags)) for machine, folder in zip(machines, folders)]
-        for runner, ip in zip(runners, reversed(IPS)):
-            code, out, err = runner.finish(timeout=400)
-            assert (code, err) == (0, ""), out
-            assert f" of {peers} peers, " in out and f"peers of {ip}: 5000 5001 " in out, out
-    for folder, ip in zip(folders, reversed(IPS)):
-        code, out, _ = run("runner.py", "check", folder)
-        assert code == 1 and f"tells who generated it: put the files of {ip} beside these\n" in out
-    code, out, err = run("runner.py", "check", "--together", *folders)
-    assert (code, err) == (0, ""), out
-    assert f"{2 * peers} runs generated {20 * peers} messages" in out
+def test_peers_of_two_machines_announce_where_the_others_reach_them(tmp_path):
+    seeds = [f"{IPS[0]}:13001", f"{IPS[0]}:13002", f"{IPS[1]}:13001"]
+    with Machines(tmp_path, IPS, seeds) as machines:
+        for machine in (0, 1):
+            machines.start(machine, "runner.py")
+        wait_until(lambda: len(list(machines.outputs.glob("seed_*.txt"))) == 3)
+        for machine in (0, 1):
+            for port in (13_010, 13_011, 13_012):
+                machines.start_peer(machine, port)
+        wait_until(lambda: machines.is_one_piece(6), LONG)
+        wait_until(lambda: "6 runs generated 60 messages" in machines.prove(), LONG)
 
 
 @pytest.mark.slow
-def test_more_peers_on_one_ip_than_a_seed_lists_are_one_network(machines, tmp_path):
-    config = write_config(tmp_path, [address_of(IPS[0], 13_001)])
-    code, out, err = machines[0].do(
-        run, "runner.py", "--peers", 260, "--processes", 1, "--once", "--gossip-count", 1,
-        "--base-port", 14_000, "--config", config, "--outputs", tmp_path / "outputs")
-    assert (code, err) == (0, ""), out
+def test_a_network_of_twelve_that_is_cut_in_two_heals(tmp_path):
+    seeds = [f"{ip}:{port}" for ip in IPS for port in (13_001, 13_002)]
+    with Machines(tmp_path, IPS, seeds) as machines:
+        for machine in (0, 1):
+            machines.start(machine, "runner.py", "--liveness-interval", "1")
+        peers = [machines.start_peer(machine, port, "--gossip-count", "0", "--capacity", "fixed:4")
+                 for machine in (0, 1) for port in range(13_010, 13_016)]
+        wait_until(lambda: machines.is_one_piece(12), LONG)
+        machines.switch.cut(1)
+
+        def are_strangers() -> bool:
+            return not any(peer.partition(":")[0] != run.address.partition(":")[0]
+                           for run in machines.records().peers for peer in run.linked)
+
+        wait_until(are_strangers, LONG)
+        for number, peer in enumerate(peers):
+            peer.type(f"say apart {number}")
+        wait_until(lambda: [len(run.received) for run in machines.records().peers] == [5] * 12,
+                   LONG)
+        machines.switch.mend(1)
+        wait_until(lambda: [len(run.received) for run in machines.records().peers] == [11] * 12,
+                   LONG)
+        machines.prove()
 
 
-def test_addresses_may_be_typed_with_a_blank(tmp_path):
-    seed, port = free_address(), free_port()
-    common = ["--config", write_config(tmp_path, [seed]), "--outputs", tmp_path, "--quiet"]
-    with Program("seed.py", seed.ip, seed.port, *common), \
-            Program("peer.py", *common, "127.0.0.2", port):
-        wait_until(lambda: f"registered:127.0.0.2:{port}" in lines_of(
-            tmp_path / f"seed_127.0.0.1_{seed.port}.txt"))
-    hint = "(see peer.py --help)\n"
-    assert run("peer.py", port, "127.0.0.2", *common)[::2] == (
-        2, f"peer.py: argument PORT: '{port} 127.0.0.2' is not IP:PORT {hint}")
-    assert run("peer.py", "", *common)[::2] == (
-        2, f"peer.py: argument PORT: '' is not a port (1 to 65535) {hint}")
-    assert "no seed of the config has an address like [::1]; " in run(
-        "peer.py", "::1", port, *common)[2]
+@pytest.mark.slow
+@pytest.mark.parametrize("net", NETS)
+def test_seeds_with_names_are_found_under_new_ips(tmp_path, net):
+    ips = [NETS[net].format(number) for number in (1, 2, 3, 4)]
+    hosts = tmp_path / "hosts"
+
+    def write_hosts() -> None:
+        hosts.write_text("".join(f"{ip} {name.partition(':')[0]}\n"
+                                 for ip, name in zip(machines.ips, NAMES)))
+
+    with Machines(tmp_path, ips, NAMES) as machines:
+        write_hosts()
+        for machine in machines.all:
+            machine.know_hosts(hosts)
+        started = [machines.start(at, "seed.py", name, "--liveness-interval", "1")
+                   for at, name in enumerate(NAMES)]
+        peers = [machines.start_peer(at, port) for at, port in ((0, 13_010), (1, 13_011),
+                                                                (3, 13_012))]
+        wait_until(lambda: machines.is_one_piece(3), LONG)
+        for at in (1, 2):
+            started[at].kill()
+        prefix = "64" if net == "IPv6" else "24"
+        machines.all[2].ip("address", "del", f"{machines.ips[2]}/{prefix}", "dev", "eth0")
+        machines.ips[2] = NETS[net].format(9)
+        machines.all[2].ip("address", "add", f"{machines.ips[2]}/{prefix}", "dev", "eth0",
+                           *(["nodad"] if net == "IPv6" else []))
+        write_hosts()
+        machines.start(2, "seed.py", NAMES[2], "--liveness-interval", "1")
+        new = f"[{machines.ips[2]}]:13001" if net == "IPv6" else f"{machines.ips[2]}:13001"
+        for peer in peers:
+            wait_until(lambda: [event for event in peer.events() if re.match(
+                f"(un)?registered:{re.escape(new)}", event)][-1:] == [f"registered:{new}"], LONG)
+            assert peer.events("seed:seed-c")[-1] == f"seed:seed-c:13001={new}"
+        machines.prove()

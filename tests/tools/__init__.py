@@ -1,1 +1,0 @@
-"""What tests are made with: ports, programs, networks, ends of links, namespaces, modules."""

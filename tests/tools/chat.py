@@ -1,98 +1,194 @@
-"""Chat servers inside this process, a stand-in for one, and what they are asked."""
+"""Chat servers in virtual time, neighbours and proxies in the hand of a test; a stand-in for a
+server, for the console.
 
+    line = Line(3)                          room for three servers
+    server = line.start(0)
+    proxy = server.proxy()                  an End (tools/virtual.py)
+    proxy.say("msg 1 hello")
+    hand = line.hand(1)                     in place of a server
+    assert hand.hear("rumor:")              the next line of a datagram that begins so
+"""
+
+import itertools
+import random
 import socket
 import threading
 import time
 
-from gossip import wire
-from gossip.addresses import address_of
-from gossip.chat.doorstep import open_doors
-from gossip.chat.server import CHAT, ChatServer
-from gossip.net.live_world import LiveWorld
-from tests.tools.files import open_file
-from tests.tools.hands import End
-from tests.tools.ports import free_port, free_udp_range
-from tests.tools.programs import Program
+from grapevine.addresses import address_of
+from grapevine.chat.neighbours import sign
+from grapevine.chat.server import CHAT, ChatServer
+from grapevine.output import Output
+from grapevine.worlds.virtual import Cables, Network, VirtualWorld
+from tests.tools.programs import free_ports
+from tests.tools.virtual import End, EventFile, Scene
 
-A, B = address_of("127.0.0.1", 5001), address_of("127.0.0.1", 5002)
+A, B = "127.0.0.1:5001", "127.0.0.1:5002"
 
 
-def gossip_line(origin, start, number, text):
-    return wire.gossip("1.000000", origin, start, number, text)
+class Server(Scene):
+    """One server, with its file. `crashed` tells whether it ended its process itself."""
+
+    def __init__(self, line: "Line", own_id: int, key: bytes | None, **settings):
+        self.net, self.line = line.net, line
+        self.address, self.proxies_at = line.udp[own_id], line.tcp[own_id]
+        self._file, self._read, self.crashed = EventFile(), 0, False
+        neighbours = [line.udp[own_id + way] for way in (-1, 1) if own_id + way in line.ids]
+
+        def make(world: VirtualWorld) -> ChatServer:
+            output = Output(self._file, clock=lambda: int(world.time() * 1e9))
+            node = ChatServer(self.address, CHAT._replace(**settings), output, world,
+                              f"{own_id} of {len(line.ids)}", neighbours, key)
+            node.die = self._die
+            return node
+
+        self.world = VirtualWorld(self.net, self.address, make, random.Random(own_id),
+                                  doors=(self.address, self.proxies_at))
+        self.node = self.world.node
+
+    def _die(self) -> None:
+        self.crashed = True
+        self.world.kill()
+
+    def proxy(self) -> End:
+        machine = self.machine(f"127.0.0.1:{next(self.line.free)}", listens=False)
+        end = End(machine)
+        end.peer = self.proxies_at
+        end.connection = machine.world.dial(end, 5.0)
+        self.pass_until(lambda: end.is_up or end.closed, 5.0)
+        return end
+
+    def log(self) -> list[str]:
+        """Return the texts of its log, as a new proxy is told it."""
+        proxy = self.proxy()
+        proxy.say("get chatLog")
+        log = proxy.hear(5.0).removeprefix("chatLog ")
+        proxy.hang_up()
+        return [] if log == "<empty>" else log.split(",")
+
+    def freeze(self, seconds: float) -> None:
+        self.world.freeze()
+        self.net.at(self.net.now + seconds, self.world.thaw)
+
+
+class Hand:
+    """A neighbour of the servers next to it, whose datagrams a test sends and reads."""
+
+    def __init__(self, line: "Line", own_id: int):
+        self.line, self.own_id, self.stopping = line, own_id, False
+        self.datagrams: list[bytes] = []
+        self.lines: list[str] = []  # of these, unless they were heard already
+        self.world = VirtualWorld(line.net, line.udp[own_id], self._begin, random.Random(0))
+
+    def _begin(self, world: VirtualWorld) -> "Hand":
+        self.world = world
+        return self
+
+    def start(self) -> None:
+        self.world.hear(self._heard, 0)
+
+    def _heard(self, data: bytes, source) -> None:
+        self.datagrams.append(data)
+        self.lines += data.decode().splitlines()
+
+    def post(self, data: bytes, to: int = 0) -> None:
+        """Send a datagram to a server, and have it arrive."""
+        self.world.post(data, self.line.udp[to], 0)
+        self.line.run(0.01)
+
+    def say(self, *lines: str, to: int = 0, key: bytes | None = None) -> None:
+        data = "".join(f"{line}\n" for line in lines).encode()
+        own, other = self.line.udp[self.own_id], self.line.udp[to]
+        self.post((b"" if key is None else sign(key, own, other, data)) + data, to)
+
+    def hear(self, start: str, seconds: float = 1.0) -> str:
+        """Return the next line that begins so; those before it are dropped."""
+        until = self.line.net.now + seconds
+        while True:
+            while self.lines:
+                if (line := self.lines.pop(0)).startswith(start):
+                    return line
+            assert self.line.net.now < until, f"{start!r} was not said"
+            self.line.run(0.001)
+
+    def count(self, part: str, seconds: float) -> int:
+        """Return how many datagrams that come within some seconds have this in them."""
+        self.datagrams.clear()
+        self.line.run(seconds)
+        return sum(part.encode() in datagram for datagram in self.datagrams)
 
 
 class Line:
-    """Chat servers in this process, and neighbours in the hands of a test."""
+    """A line of servers, of which a test starts some."""
 
-    def __init__(self, folder, size):
-        self.folder = folder
-        self.size = size
-        self.base = free_udp_range(size)
-        self.servers = {}
-        self.socks = []
+    def __init__(self, size: int, loss: float = 0.0, chance: int = 1,
+                 latency: tuple[float, float] = (0.001, 0.002)):
+        self.net = Network(random.Random(chance), Cables(latency=latency, loss=loss))
+        self.ids = range(size)
+        self.udp = [address_of("127.0.0.1", 20_000 + own_id) for own_id in self.ids]
+        self.tcp = [address_of("127.0.0.1", 10_000 + own_id) for own_id in self.ids]
+        self.free = itertools.count(30_000)  # ports of proxies
+        self.servers: dict[int, Server] = {}
 
-    def start(self, own_id, key=None, **changes):
-        doors = open_doors(self.base + own_id, free_port())
-        path = self.folder / f"peer_127.0.0.1_{self.base + own_id}.txt"
-        server = ChatServer(own_id, self.size, doors, CHAT._replace(**changes), open_file(path),
-                            LiveWorld, key)
-        server.start()
-        self.servers[own_id] = server
+    def start(self, own_id: int, key: bytes | None = None, **settings) -> Server:
+        server = self.servers[own_id] = Server(self, own_id, key, **settings)
         return server
 
-    def start_all(self, **changes):
-        return [self.start(own_id, **changes) for own_id in range(self.size)]
+    def start_all(self, **settings) -> list[Server]:
+        servers = [self.start(own_id, **settings) for own_id in self.ids]
+        self.run(0.1)
+        return servers
 
-    def kill(self, own_id):
-        """End a server without a last word in its file."""
-        server = self.servers.pop(own_id)
-        server.output.finish()
-        server.stop()
+    def hand(self, own_id: int) -> Hand:
+        return Hand(self, own_id)
 
-    def proxy(self, server):
-        end = End(socket.create_connection(("127.0.0.1", server._tcp.getsockname()[1]), 30))
-        self.socks.append(end)
-        return end
-
-    def neighbour(self, own_id):
-        """A bare socket in place of a server."""
-        sock = socket.socket(type=socket.SOCK_DGRAM)
-        sock.bind(("127.0.0.1", self.base + own_id))
-        sock.settimeout(30)
-        self.socks.append(sock)
-        return sock
-
-    def close(self):
-        for sock in self.socks:
-            sock.close()
-        for server in self.servers.values():
-            server.stop()
+    def run(self, seconds: float) -> None:
+        self.net.run(self.net.now + seconds)
 
 
-def log(proxy):
-    proxy.say("get chatLog")
-    return proxy.hear().removeprefix("chatLog ")
+def received(server: Server) -> list[str]:
+    """Return the texts that a server has got from others, in order."""
+    return [event.split(":", 9)[9] for event in server.events("received:")]
 
 
-def texts(proxy):
-    return sorted(log(proxy).split(","))
+def free_udp_range(size: int) -> int:
+    """Return the first of so many free UDP ports in a row."""
+    while True:
+        [first] = free_ports(1)
+        socks = [socket.socket(type=socket.SOCK_DGRAM) for _ in range(size)]
+        try:
+            for port, sock in enumerate(socks, first):
+                sock.bind(("127.0.0.1", port))
+            return first
+        except OSError:
+            continue
+        finally:
+            for sock in socks:
+                sock.close()
+
+
+def listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), 1.0).close()
+    except OSError:
+        return False
+    return True
 
 
 class StandIn:
-    """Listens as a chat server does; what it answers is in the hands of the test."""
+    """Listens as a chat server does; a test says what it answers."""
 
-    def __init__(self, answer=b"chatLog <empty>\n"):
-        self.answer = answer  # bytes, or what makes them when it is asked
-        self.crashes = True
-        self.lines: list[bytes] = []  # the lines that it was told, without `\n`
+    def __init__(self, answer: bytes = b"chatLog <empty>\n"):
+        self.answer = answer  # bytes, or what returns them when it is asked
+        self.lines: list[bytes] = []  # that it was told, without `\n`
         self.asked_at: list[float] = []
-        self._listener = socket.create_server(("127.0.0.1", free_port()))
+        self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self._socks: list[socket.socket] = []
         self._threads = [threading.Thread(target=self._accept)]
         self._threads[0].start()
 
-    def _accept(self):
+    def _accept(self) -> None:
         while True:
             try:
                 sock, _ = self._listener.accept()
@@ -102,24 +198,20 @@ class StandIn:
             self._threads.append(threading.Thread(target=self._serve, args=(sock,)))
             self._threads[-1].start()
 
-    def _serve(self, sock):
+    def _serve(self, sock: socket.socket) -> None:
         try:
             with sock, sock.makefile("rb") as lines:
                 for line in lines:
                     self.lines.append(line[:-1])
                     if line == b"get chatLog\n":
                         self.asked_at.append(time.monotonic())
-                        answer = self.answer() if callable(self.answer) else self.answer
-                        sock.sendall(answer)
-                    elif line == b"crash\n" and self.crashes:
+                        sock.sendall(self.answer() if callable(self.answer) else self.answer)
+                    elif line == b"crash\n":
                         self.hang_up()
         except OSError:
             pass  # the console is gone
 
-    def connections(self):
-        return len(self._socks)
-
-    def hang_up(self):
+    def hang_up(self) -> None:
         for sock in (self._listener, *self._socks):
             try:
                 sock.shutdown(socket.SHUT_RDWR)
@@ -127,19 +219,11 @@ class StandIn:
                 pass  # it has ended already
         self._listener.close()
 
-    def close(self):
+    def __enter__(self) -> "StandIn":
+        return self
+
+    def __exit__(self, *_) -> None:
         self.hang_up()
         for thread in list(self._threads):
-            thread.join(30)
+            thread.join(10.0)
             assert not thread.is_alive()
-
-
-def run_console(*arguments, text=b"", timeout=90):
-    """Run the console with these lines; return (exit code, output, errors)."""
-    with Program("runner.py", "console", *arguments) as program:
-        out, err = program.process.communicate(text, timeout)
-        return program.process.returncode, out, err.decode()
-
-
-def errors(capfd):
-    return capfd.readouterr().err.splitlines()

@@ -22,9 +22,9 @@ import datetime
 import math
 import re
 
-from gossip.lab.proof import delivery
-from gossip.lab.proof.evidence import Proof
-from gossip.lab.proof.records import Records
+from grapevine.lab.proof import delivery
+from grapevine.lab.proof.evidence import Proof
+from grapevine.lab.proof.records import Records
 
 START = datetime.datetime(2026, 1, 2, 3, 4, 5)
 SETTINGS = "settings:gossip-count=0:gossip-interval=1:liveness-interval=1:liveness-misses=3"

@@ -12,8 +12,7 @@ import termios
 import threading
 import unicodedata
 
-from tests.tools.programs import ROOT, environment
-from tests.tools.waiting import wait_until
+from tests.tools.programs import DEADLINE, ROOT, wait_until
 
 _TOKEN = re.compile(r"\x1b\[([0-9;]*)([@-~])|(.)", re.DOTALL)
 _PART = re.compile(r"(?:\x1b\[?[0-9;]*|[\udc80-\udcff]{1,3})\Z")
@@ -80,7 +79,7 @@ class Glass:
 
 class Terminal:
     """A command of this project, or another program, on a terminal of its own, as a shell would
-    start it. A thread reads what it writes."""
+    start it. A thread reads what it writes. Waits have the deadline of all tests."""
 
     def __init__(self, *arguments, program: str = sys.executable, rows: int = 24, width: int = 80,
                  cwd=ROOT, **environ):
@@ -95,7 +94,7 @@ class Terminal:
             ["sh", "-c", 'exec "$@" <>"$0" >&0 2>&0', os.ttyname(end), program,
              *["-S"] * (program == sys.executable and str(arguments[0]).endswith(".py")),
              *map(str, arguments)], stdin=end, cwd=cwd, start_new_session=True,
-            env=environment(**{"TERM": "xterm", "COLUMNS": "", **environ}))
+            env={**os.environ, "TERM": "xterm", "COLUMNS": "", **environ})
         os.close(end)
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
@@ -138,18 +137,15 @@ class Terminal:
         self._wait(lambda: self.texts()[-1].endswith(f"> {text}"), text)
 
     def _wait(self, holds, what: str) -> None:
-        try:
-            wait_until(holds, 120.0)
-        except AssertionError:
-            raise AssertionError(f"no {what!r} in {self.texts()[-30:]}") from None
+        wait_until(holds, DEADLINE, lambda: f"{what!r} in {self.texts()[-30:]}")
 
     def has_usual_modes(self) -> bool:
         return termios.tcgetattr(self._master) == self._modes
 
     def finish(self) -> int:
         """Wait until the program has ended and all is read that it wrote; its exit code."""
-        code = self.process.wait(180)
-        self._reader.join(30)
+        code = self.process.wait(DEADLINE)
+        self._reader.join(DEADLINE)
         return code
 
     def __enter__(self):

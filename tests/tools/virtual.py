@@ -1,94 +1,265 @@
-"""Two nodes in virtual time that write down what their worlds tell them."""
+"""Conversations in virtual time: one real node, everybody else in the hand of a test.
 
+    scene = Scene(Peer, seeds=["127.0.0.1:8001"])       the node, and the network around it
+    machine = scene.machine("127.0.0.1:6001")           listens, and answers Liveness Requests
+    end = machine.dial()                                its end of a connection to the node
+    end.say("Connection with Peer:127.0.0.1:6001")
+    assert end.hear() == "connection accepted:127.0.0.1:5001"
+    assert scene.event("connected:") == "connected:127.0.0.1:6001"
+
+`hear`, `accept`, `event` and `run` let time pass. An error of the node is raised as NodeFailed.
+"""
+
+import math
 import random
-import types
 
-from gossip.addresses import address_of
-from gossip.lab.simulation.virtual_links import Cables, Cabling, VirtualTime
-from gossip.lab.simulation.virtual_world import VirtualWorld
-from gossip.node.link import Link
-from gossip.settings import Settings
-from gossip.wire import WireError
+from grapevine.addresses import Address, Target, parse_address, parse_target
+from grapevine.link import Link
+from grapevine.output import Output
+from grapevine.settings import Settings
+from grapevine.worlds.virtual import Cables, Network, VirtualWorld
 
-SETTINGS = Settings(probe_limit=2.0)
-LATENCY = 0.1
-
-
-class Node:
-    """Writes down what its world tells it, and does as little as a node may."""
-
-    def __init__(self, cabling, port, clock=0.0, lag=0.0):
-        self.address = address_of("127.0.0.1", port)
-        self.settings = SETTINGS
-        self.told = []  # words, with what they are about
-        self.late = []  # for how many seconds it was late, and how much it had been told before
-        self.output = types.SimpleNamespace(
-            late=lambda seconds: self.late.append((seconds, len(self.told))))
-        self.links = []
-        self.words = []  # what this node says when a dialled link stands
-        self.limit = None  # seconds until whoever is accepted has to say something
-        self.world = VirtualWorld(cabling, self, random.Random(port), clock, lag)
-
-    def new_link(self, connection=None):
-        link = Link("a role", SETTINGS, self.world.flusher, self.world.now, connection)
-        self.links.append(link)
-        return link
-
-    def dial(self, other):
-        link = self.new_link()
-        link.peer = other.address
-        self.world.dial(link)
-        return link
-
-    def accept(self, connection, remote):
-        self.told.append("accept")
-        link = self.new_link(connection)
-        if self.limit is not None:
-            link.deadline = self.world.now() + self.limit
-        return link
-
-    def up(self, link):
-        self.told.append("up")
-        for word in self.words:
-            link.send(word)
-
-    def sift(self, link, lines):
-        return lines
-
-    def lines(self, link, lines):
-        self.told += lines
-
-    def fault(self, link, error):
-        self.told.append(error if isinstance(error, WireError) else error.errno)
-        link.close("fault")
-
-    def ended(self, link):
-        self.told.append("ended")
-        link.finish()
-
-    def turn(self, now):
-        self.told.append(round(now, 3))
+STEP = 0.001  # seconds that pass between two looks of a test
+STAMP = len("2000-01-01 00:00:00.000000:")  # of a line in an output file
+NODE = "127.0.0.1:5001"  # the address of the real node
+TIME = "1700000000.000000"
 
 
-class Pair:
-    """Two nodes, one of which is to dial the other."""
+class EventFile:
+    """An output file that keeps events, without their times."""
 
-    def __init__(self, **cables):
-        self.time = VirtualTime()
-        self.cabling = Cabling(self.time, Cables(**{"latency": (LATENCY, LATENCY), **cables}),
-                               random.Random(1))
-        self.one, self.other = Node(self.cabling, 5000), Node(self.cabling, 5001)
-        for node in (self.one, self.other):
-            node.world.listen()
+    def __init__(self):
+        self.events: list[str] = []
 
-    def linked(self):
-        """Link them; return the two links."""
-        link = self.one.dial(self.other)
-        self.run()
-        assert self.one.told == ["up"] and self.other.told == ["accept"]
-        self.one.told.clear()
-        self.other.told.clear()
-        return link, self.other.links[-1]
+    def write(self, data: bytes) -> int:
+        self.events += [line[STAMP:] for line in data.decode().splitlines()]
+        return len(data)
 
-    def run(self, seconds=10.0):
-        self.time.run(self.time.now + seconds)
+    def tell(self) -> int:
+        return 0
+
+    def close(self) -> None:
+        pass
+
+
+class End(Link):
+    """The other end of a connection of the node. `closed` is the reason of its end, or None."""
+
+    def __init__(self, machine: "Machine", connection=None, remote: Address | None = None):
+        super().__init__("", machine.scene.node.address, remote, connection)
+        self.limit = math.inf
+        self.scene, self.machine = machine.scene, machine
+        self.is_up = connection is not None
+        self.lines: list[str] = []  # what the node has said, and the test has not heard yet
+
+    def say(self, *lines: str) -> None:
+        """Say lines that arrive together."""
+        self.send("".join(f"{line}\n" for line in lines).encode())
+
+    def hear(self, seconds: float = 1.0) -> str | None:
+        """Return the next line; None if none comes in time, or the connection ends."""
+        self.scene.pass_until(lambda: self.lines or self.closed, seconds)
+        return self.lines.pop(0) if self.lines else None
+
+    def hear_until(self, start: str, seconds: float = 1.0) -> str:
+        """Return the next line that begins so; those before it are skipped."""
+        until = self.scene.now + seconds
+        heard = []
+        while (line := self.hear(until - self.scene.now)) is not None:
+            if line.startswith(start):
+                return line
+            heard.append(line)
+        raise AssertionError(f"{start!r} was not said, but {heard[-20:]}; closed: {self.closed}")
+
+    def hear_all(self, seconds: float = 1.0) -> list[str]:
+        """Return all lines that come within some seconds."""
+        self.scene.run(seconds)
+        heard, self.lines = self.lines, []
+        return heard
+
+    def ends_within(self, seconds: float = 1.0) -> bool:
+        """Let time pass until the connection ends; return whether it does in time."""
+        return self.scene.pass_until(lambda: self.closed, seconds)
+
+    def stop_reading(self) -> None:
+        self.is_held = True
+
+    def read_on(self) -> None:
+        """Read what has come meanwhile, and what comes."""
+        self.is_held = False
+        self.connection.read()
+
+    def hang_up(self) -> None:
+        self.close("hung up")
+
+    def break_off(self) -> None:
+        """Break the connection: the node's end is reset."""
+        self.connection.other.reset()
+        self.connection.reset()
+
+    def vanish(self) -> None:
+        """Lose the connection, of which the node is told only when it sends something."""
+        self.connection.reset()
+
+
+class Machine:
+    """A machine in the hand of a test, which speaks for nobody else.
+
+    It answers Liveness Requests while `is_alive`, and the lines in `replies`, by itself; ends do
+    not hear these. An empty reply is none."""
+
+    def __init__(self, scene: "Scene", address: Address, listens: bool):
+        self.scene, self.address, self._listens = scene, address, listens
+        self.is_alive = True
+        self.replies: dict[str, str] = {}  # line of the node -> answer
+        self.ends: list[End] = []  # of connections that the node has made, the oldest first
+        self.said: list[str] = []  # every line of the node, on any connection
+        self._shown: set[End] = set()  # those that the test knows
+        self.stopping = False
+        self.world = VirtualWorld(scene.net, address, self._begin, random.Random(0))
+
+    def dial(self) -> End:
+        """Connect to the node."""
+        return self.dial_often(1)[0]
+
+    def dial_often(self, times: int) -> list[End]:
+        """Connect to the node some times at once."""
+        ends = [End(self) for _ in range(times)]
+        for end in ends:
+            end.connection = self.world.dial(end, 5.0)
+        self.scene.pass_until(lambda: all(end.is_up or end.closed for end in ends), 5.0)
+        return ends
+
+    def accept(self, seconds: float = 1.0) -> End:
+        """Return the next connection on which the node has said what is not answered by itself."""
+        def fresh() -> list[End]:
+            return [end for end in self.ends if end.lines and end not in self._shown]
+
+        assert self.scene.pass_until(fresh, seconds), f"nobody dials {self.address}"
+        end = fresh()[0]
+        self._shown.add(end)
+        return end
+
+    # The seam (grapevine/worlds/__init__.py): what the world calls.
+
+    def _begin(self, world: VirtualWorld) -> "Machine":
+        self.world = world
+        return self
+
+    def start(self) -> None:
+        if self._listens:
+            self.world.listen(self.accepted)
+
+    def accepted(self, connection, remote: Address) -> End:
+        end = End(self, connection, remote)
+        self.ends.append(end)
+        return end
+
+    def up(self, end: End) -> None:
+        end.is_up = True
+
+    def took(self, end: End, data: bytes) -> None:
+        *lines, end.rest = (end.rest + data).split(b"\n")
+        for line in map(bytes.decode, lines):
+            self.said.append(line)
+            reply = self._reply(line)
+            if reply is None:
+                end.lines.append(line)
+            elif reply:
+                end.say(reply)
+
+    def _reply(self, line: str) -> str | None:
+        if self.is_alive and line.startswith("Liveness Request:"):
+            return f"{line.replace('Request', 'Reply', 1)}:{self.address}"
+        return self.replies.get(line)
+
+    def ended(self, end: End, reason: str, error: OSError | None = None) -> None:
+        end.closed = end.closed or reason
+
+
+class Scene:
+    """One real node, a Peer or a Seed, in virtual time; `settings` are those of Settings. A peer
+    says nothing on its own account but liveness, unless they tell it to."""
+
+    def __init__(self, kind, address: str = NODE, seeds: list[str] = (),
+                 cables: Cables = Cables(latency=(STEP, STEP)), **settings):
+        self.net = Network(random.Random(1), cables)
+        self.address = parse_address(address)
+        self._file = EventFile()
+        quiet = {"gossip_count": 0, "antientropy_interval": 0.0}
+        targets: list[Target] = list(map(parse_target, seeds))
+
+        def make(world: VirtualWorld):
+            output = Output(self._file, clock=lambda: int(world.time() * 1e9))
+            return kind(self.address, Settings(**quiet | settings), output, world, targets)
+
+        self.world = VirtualWorld(self.net, self.address, make, random.Random(2))
+        self.node = self.world.node
+        self._read = len(self._file.events)  # of the events: those that `event` has passed
+
+    @property
+    def now(self) -> float:
+        return self.net.now
+
+    def run(self, seconds: float) -> None:
+        self.net.run(self.now + seconds)
+
+    def pass_until(self, is_so, seconds: float) -> bool:
+        """Let time pass until something is so; return whether it is in time."""
+        until = self.now + seconds
+        while not is_so():
+            if self.now >= until:
+                return False
+            self.net.run(min(until, self.now + STEP))
+        return True
+
+    def machine(self, address: str, listens: bool = True) -> Machine:
+        return Machine(self, parse_address(address), listens)
+
+    def events(self, start: str = "") -> list[str]:
+        """Return all events so far that begin so."""
+        return [event for event in self._file.events if event.startswith(start)]
+
+    def event(self, start: str, seconds: float = 1.0) -> str:
+        """Wait for the next event that begins so, behind the one found last, and return it."""
+        events = self._file.events
+
+        def found() -> list[int]:
+            return [at for at in range(self._read, len(events)) if events[at].startswith(start)]
+
+        if not self.pass_until(found, seconds):
+            raise AssertionError(f"no event {start!r}, but {events[self._read:][-30:]}")
+        self._read = found()[0] + 1
+        return events[self._read - 1]
+
+
+def neighbour(scene: Scene, address: str = "127.0.0.1:6001") -> End:
+    """Return the end of a neighbour of the node, which it has accepted. `known peers` is answered
+    by itself."""
+    machine = scene.machine(address)
+    machine.replies["known peers"] = "known peers:"
+    end = machine.dial()
+    end.say(f"Connection with Peer:{address}")
+    assert end.hear() == f"connection accepted:{scene.address}"
+    return end
+
+
+def registered(scene: Scene, address: str) -> End:
+    """Return the end of a peer that is registered with the node, a seed."""
+    end = scene.machine(address).dial()
+    end.say(f"register:{address}")
+    assert end.hear() == "registered successfully"
+    return end
+
+
+def gossip(origin: str, number: int, text: str = "hello", start: int = 7) -> str:
+    return f"gmessage:{TIME}:{origin}:{start}:{number}:{text}"
+
+
+def seed_of(scene: Scene, address: str = "127.0.0.1:8001", listed: str = "") -> Machine:
+    """Return a machine that registers the node, a peer, and answers it `peer list:` and `listed`,
+    by itself; `ends[0]` is its connection."""
+    machine = scene.machine(address)
+    machine.replies = {f"register:{scene.address}": "registered successfully",
+                       "peer list": f"peer list:{listed}"}
+    return machine

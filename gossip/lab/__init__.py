@@ -1,1 +1,0 @@
-"""The lab: what looks at a network from outside. Its parts: gossip/__init__.py."""

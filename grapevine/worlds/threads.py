@@ -1,0 +1,362 @@
+"""The world of threads: one node in a process, over TCP, as a person starts it.
+
+    listener            accepts connections at a door; `datagrams` hears those of a door
+    reader              one for each connection: connects it, if it is a dial, and reads to its end
+    gossip generator, liveness, membership, anti-entropy (of a peer), lookout (of a seed)
+                        each waits until its duty is due, and does it
+    timer               makes all other calls that a node has put off, deadlines for example
+    writer              sends what the kernel did not take at once
+
+One lock guards the node, its links and its file. A thread takes it for each call of the node, and
+does not wait while it has it; connecting, looking up names, reading and joining happen without it.
+An error of the node's code is written into its file, and costs a link or a round; one of this
+file's own stops the node, because half a node is worse than none. Nothing here needs MSG_DONTWAIT,
+poll or fork, or a `shutdown` that wakes a thread, which Windows and in part macOS have not.
+"""
+
+import contextlib
+import errno
+import os
+import random
+import selectors
+import socket
+import sys
+import threading
+import time
+import weakref
+
+from grapevine.addresses import Address, address_of, look_up
+from grapevine.node import SHORT
+from grapevine.worlds import Calls, sockets
+
+DOOR_LOOK = None if sys.platform == "linux" else 0.5  # seconds after which a thread looks
+READER_LOOK = None if sockets.DONT_WAIT else 0.5  # whether all is over; None: it is woken
+Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)  # of few sockets, seldom
+
+
+class Connection(sockets.Connection):
+    """One TCP connection of a node, from its dial or its acceptance to its end."""
+
+    def __init__(self, world: "ThreadWorld", link=None, sock: socket.socket | None = None):
+        super().__init__(world, link, sock)
+        self.go_on = threading.Condition(world.lock)  # its link is held no more, or has ended
+
+    def attach(self) -> None:
+        """Make a connected socket ready. OSError if it broke, or descriptors are short."""
+        sockets.send_at_once(self.sock)
+        self.sock.settimeout(READER_LOOK)
+        self.sender = self.sock
+        if not sockets.DONT_WAIT:
+            self.sender = self.sock.dup()
+            self.sender.setblocking(False)
+
+    def blocked(self) -> None:
+        self.world.blocked(self)
+
+    def close(self) -> None:
+        """End it; what the kernel has taken still arrives."""
+        self.shut()
+        self.world.later(0.0, self.world.tell_end, self, "closed", None)
+
+    def resume(self) -> None:
+        """Have it read again."""
+        self.go_on.notify()
+
+    def shut(self) -> None:
+        """Wake the thread that uses the socket."""
+        self.go_on.notify()
+        if self.sock is not None:
+            sockets.shut(self.sock)
+
+    def drop(self) -> None:
+        """Close the descriptors."""
+        for sock in (self.sender, self.sock):
+            if sock is not None:
+                sock.close()
+
+
+class ThreadWorld:
+    """The world of a node that listens at an address, or has these doors; OSError if it cannot."""
+
+    def __init__(self, own: Address, doors: list[socket.socket] | None = None):
+        self.lock = threading.Lock()
+        self.over = threading.Event()  # the node has stopped
+        self.has_failed = False  # because of an error of its threads
+        self.now, self.time, self.rng = time.monotonic, time.time, random.SystemRandom()
+        self.node = None
+        self._own = own
+        self._doors = doors or [sockets.listener_at(own)]
+        port = self._doors[0].getsockname()[1]  # which the system has chosen, if any would do
+        self.address = address_of(own.ip, port)
+        for door in self._doors:
+            door.settimeout(DOOR_LOOK)
+        self._threads: set[threading.Thread] = set()
+        self._timers: dict[str, tuple[Calls, threading.Condition]] = {}  # by name of the thread
+        self._connections: set[Connection] = set()  # those whose links have not ended
+        self._blocked: set[Connection] = set()  # those that the writer looks after
+        self._wake_reader, self._wake_sender = socket.socketpair()
+        self._wake_sender.setblocking(False)
+        _WORLDS.add(self)
+
+    def begin(self, node) -> None:
+        """Start a node."""
+        self.node = node
+        with self.lock:
+            self._start_thread("writer", self._write)
+            node.start()
+
+    def end(self, reason: str, seconds: float = 1.0) -> bool:
+        """Stop the node, and wait for its threads; return whether all have ended. Any thread
+        without the lock may call this, as often as it wants."""
+        with self.lock:
+            self.node.stop(reason)
+            threads = self._threads - {threading.current_thread()}
+        until = self.now() + seconds
+        for thread in threads:
+            thread.join(max(0.0, until - self.now()))
+        with self.lock:
+            self.node.output.close()
+        return not any(thread.is_alive() for thread in threads)
+
+    # What a node and its links ask for, with the lock held.
+
+    def listen(self, accepted, door: int = 0) -> None:
+        self._start_thread("listener", self._accept, self._doors[door], accepted)
+
+    def hear(self, heard, door: int) -> None:
+        self._start_thread("datagrams", self._hear, self._doors[door], heard)
+
+    def post(self, data: bytes, to: Address, door: int) -> None:
+        sockets.post(self._doors[door], data, to)
+
+    def later(self, seconds: float, call, *arguments, thread: str = "timer") -> None:
+        if self.over.is_set():
+            return
+        if thread not in self._timers:
+            timer = Calls(), threading.Condition(self.lock)
+            self._start_thread(thread, self._keep_time, *timer)
+            self._timers[thread] = timer
+        calls, sooner = self._timers[thread]
+        if calls.at(self.now() + seconds, call, *arguments):
+            sooner.notify()
+
+    def dial(self, link, seconds: float) -> Connection:
+        connection = Connection(self, link)
+        self._start_reader(connection, self.now() + seconds)
+        return connection
+
+    def _start_reader(self, connection: Connection, until: float | None = None) -> None:
+        self._connections.add(connection)
+        try:
+            self._start_thread("reader", self._serve, connection, until)
+        except OSError as error:
+            connection.drop()
+            self.later(0.0, self.tell_end, connection, error.strerror, error)
+
+    def stop(self) -> None:
+        self.over.set()
+        for _, sooner in self._timers.values():
+            sooner.notify()
+        for door in self._doors:
+            sockets.shut(door)
+        for connection in self._connections:
+            connection.shut()
+        self._wake_writer()
+
+    def blocked(self, connection: Connection) -> None:
+        """Have the writer flush a link as soon as its socket takes something."""
+        self._blocked.add(connection)
+        self._wake_writer()
+
+    def tell_end(self, connection: Connection, reason: str, error: OSError | None) -> None:
+        """Tell the node the end of a link, once."""
+        if connection in self._connections:
+            self._connections.remove(connection)
+            self._blocked.discard(connection)
+            self.node.ended(connection.link, reason, error)
+
+    def _wake_writer(self) -> None:
+        with contextlib.suppress(OSError):  # it has been woken, or has ended
+            self._wake_sender.send(b".")
+
+    # Threads.
+
+    def _start_thread(self, name: str, target, *arguments) -> None:
+        """Start a thread. OSError if none is left."""
+        thread = threading.Thread(target=self.live, args=(target, *arguments), name=name,
+                                  daemon=True)
+        self._threads.add(thread)
+        try:
+            thread.start()
+        except RuntimeError:
+            self._threads.discard(thread)
+            raise OSError(errno.EAGAIN, "no thread left") from None
+
+    def live(self, target, *arguments) -> None:
+        """The life of a thread. What fails in it, outside of the node's code, stops the node."""
+        try:
+            target(*arguments)
+        except Exception as error:
+            with self.lock:
+                self._failed(error)
+                self.has_failed = True
+                self.node.stop("failed")
+        with self.lock:
+            self._threads.discard(threading.current_thread())
+
+    def _failed(self, error: Exception) -> None:
+        self.node.output.failed(sockets.failure(error, threading.current_thread().name))
+
+    def _call(self, call, *arguments, link=None) -> None:
+        """Call the node, of a link unless that has ended. A link whose call fails ends, because it
+        could cause that again."""
+        with self.lock:
+            try:
+                if not self.node.stopping and (link is None or link.closed is None):
+                    call(*arguments)
+            except Exception as error:
+                self._failed(error)
+                if link is not None:
+                    link.close("failed")
+
+    def _keep_time(self, calls: Calls, sooner: threading.Condition) -> None:
+        while not self.over.is_set():
+            with self.lock:
+                while (wait := calls.next_at() - self.now()) > 0 and not self.over.is_set():
+                    sooner.wait(min(wait, threading.TIMEOUT_MAX))
+                due = calls.due(self.now())
+            for call, arguments in due:
+                self._call(call, *arguments)
+
+    def _write(self) -> None:
+        """Send what waits, whenever the kernel has room for it."""
+        with self._wake_reader, self._wake_sender:
+            while not self.over.is_set():
+                with Selector() as selector:
+                    selector.register(self._wake_reader, selectors.EVENT_READ)
+                    with self.lock:
+                        for connection in self._blocked:
+                            if connection.link.closed is None:
+                                selector.register(connection.sender, selectors.EVENT_WRITE,
+                                                  connection)
+                    try:
+                        ready = selector.select()
+                    except OSError:
+                        continue  # a socket was closed meanwhile
+                for key, _ in ready:
+                    if key.data is None:
+                        self._wake_reader.recv(4_096)
+                    else:
+                        self._call(self._flush, key.data, link=key.data.link)
+
+    def _flush(self, connection: Connection) -> None:
+        if connection in self._blocked:
+            self._blocked.discard(connection)
+            connection.link.flush(self.now())
+            if connection.link.waiting:
+                self._blocked.add(connection)
+
+    # Connections.
+
+    def _hear(self, door: socket.socket, heard) -> None:
+        """Hand datagrams to the node."""
+        with door:
+            while not self.over.is_set():
+                try:
+                    data, remote = door.recvfrom(sockets.READ_SIZE)
+                except OSError:  # a look is over, or an earlier datagram was refused
+                    continue
+                if remote:  # else it was shut
+                    self._call(heard, data, sockets.remote_address(remote))
+
+    def _accept(self, door: socket.socket, accepted) -> None:
+        with door:
+            while not self.over.is_set():
+                try:
+                    sock, remote = door.accept()
+                except TimeoutError:
+                    continue
+                except OSError as error:
+                    if error.errno in SHORT:
+                        self._call(self.node.crowd_out)
+                    self.over.wait(sockets.SHORT_REST)
+                    continue
+                connection = Connection(self, sock=sock)
+                self._call(self._welcome, connection, remote, accepted)
+                if connection.link is None:
+                    connection.drop()
+
+    def _welcome(self, connection: Connection, remote: tuple, accepted) -> None:
+        try:
+            connection.attach()
+        except OSError:
+            return  # it broke already, or no descriptor is left
+        connection.link = accepted(connection, sockets.remote_address(remote))
+        self._start_reader(connection)
+
+    def _serve(self, connection: Connection, until: float | None) -> None:
+        """Connect, if this is a dial, and read to the end."""
+        reason, failure = "closed by the other end", None
+        try:
+            if until is not None:
+                remote = self._connect(connection, until)
+                self._call(self._up, connection.link, remote, link=connection.link)
+            self._read(connection)
+        except OSError as error:
+            reason, failure = error.strerror or str(error), error
+        finally:
+            with self.lock:
+                self._blocked.discard(connection)
+                connection.drop()
+        self._call(self.tell_end, connection, reason, failure)
+
+    def _connect(self, connection: Connection, until: float) -> Address:
+        remote = look_up(connection.link.peer, self._own)
+        sock = connection.sock = sockets.socket_from(self._own, remote.family)
+        sock.settimeout(max(0.01, until - self.now()))
+        if connection.link.closed or self.over.is_set():
+            raise OSError(errno.ECANCELED, "the link has ended")
+        sock.connect((remote.ip, remote.port))
+        sockets.check_connected(sock)
+        connection.attach()
+        return remote
+
+    def _up(self, link, remote: Address) -> None:
+        link.remote = remote
+        self.node.up(link)
+
+    def _read(self, connection: Connection) -> None:
+        link = connection.link
+        while link.closed is None:
+            try:
+                data = connection.sock.recv(sockets.READ_SIZE)
+            except TimeoutError as error:
+                if error.errno is None:
+                    continue  # READER_LOOK is over
+                raise
+            if link.is_held:
+                with self.lock:
+                    while link.is_held and link.closed is None:
+                        connection.go_on.wait()
+            if not data:
+                return
+            self._call(self.node.took, link, data, link=link)
+
+    # A child of fork has the sockets of all worlds, and would keep their connections open.
+
+    def abandon(self) -> None:
+        """Close all sockets, and say nothing to anybody; the other process goes on."""
+        self.lock, self.over = threading.Lock(), threading.Event()  # a lost thread may hold those
+        self.over.set()
+        if self.node is not None:
+            self.node.stopping = True
+        for each in (*self._doors, self._wake_reader, self._wake_sender):
+            each.close()
+        for connection in self._connections:
+            connection.drop()
+
+
+_WORLDS: "weakref.WeakSet[ThreadWorld]" = weakref.WeakSet()
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=lambda: [world.abandon() for world in list(_WORLDS)])

@@ -1,0 +1,297 @@
+"""Anti-entropy with one neighbour or two: digests, slices, numbers, portions.
+
+The session in grapevine/WIRE.md, and the digests there, are kept here."""
+
+import hashlib
+import zlib
+
+import grapevine.messages
+from grapevine.peer import Peer
+from tests.tools.virtual import NODE, End, Scene, gossip, neighbour, seed_of
+
+A, B, C = "127.0.0.1:6001", "127.0.0.1:6002", "127.0.0.1:6003"
+NOTHING, ALL = "0" * 32, "f" * 16
+
+
+def neighbours(*peers: str, **settings) -> list[End]:
+    scene = Scene(Peer, antientropy_interval=10.0, liveness_interval=1000.0, **settings)
+    return [neighbour(scene, peer) for peer in peers]
+
+
+def digest_of(end: End, seconds: float = 10.1) -> str:
+    """Return the next digest that the node says of itself."""
+    return end.hear_until("status:digest:", seconds).rpartition(":")[2]
+
+
+def test_the_session_of_the_wires_page():
+    """The end that dials begins, so the test says the first digest here."""
+    end, other = neighbours("127.0.0.1:5099", "127.0.0.1:5002")
+    one = "127.0.0.1:5003"
+    other.say(*[gossip(one, number, f"message {number}", 1795212848487) for number in (1, 2)])
+    end.hear_all(0.1)
+    end.say(f"status:digest:{NOTHING}")
+    assert end.hear_all(0.1) == [f"status:seen:{one}:1795212848487=1-2", f"status:show:{ALL}"]
+    end.say("status:seen:", f"status:show:{ALL}")
+    assert end.hear_all(0.1) == []  # it has been told unasked
+    end.say(f"status:want:{one}:1795212848487=1-2")
+    assert end.hear_all(0.1) == [
+        *[gossip(one, number, f"message {number}", 1795212848487) for number in (1, 2)],
+        "status:sent"]
+
+
+def test_a_digest_is_made_of_runs_and_ranges_as_the_wires_page_says():
+    end, = neighbours(A)
+    for peer, start, numbers in (("127.0.0.1:5001", 1795212848487, (1, 2)),
+                                 ("127.0.0.1:5099", 1795212851452, (1, 2, 4))):
+        if peer != NODE:
+            end.say(*[gossip(peer, number, start=start) for number in numbers])
+    end.say(*[gossip(NODE, number, start=1795212848487) for number in (1, 2)])
+    assert digest_of(end) == "e4fc67356a40d15a5e5a017dc9c55f4b"
+
+
+def test_a_digest_is_said_to_a_random_neighbour_every_interval_and_at_once_by_who_has_dialled():
+    one, other = neighbours(A, B)
+    one.scene.run(60.0)
+    said = [line for end in (one, other) for line in end.lines]
+    assert said == [f"status:digest:{NOTHING}"] * len(said) and 5 <= len(said) <= 6
+    assert one.lines and other.lines
+    scene = Scene(Peer, seeds=["127.0.0.1:8001"], antientropy_interval=100.0)
+    seed_of(scene, listed="127.0.0.1#6001")
+    end = scene.machine(A).accept()
+    end.say(f"connection accepted:{A}")
+    assert end.hear_until("status:", 0.1) == f"status:digest:{NOTHING}"
+
+
+def test_equal_digests_need_no_answer():
+    end, = neighbours(A)
+    end.say(gossip(A, 1))
+    end.say(f"status:digest:{digest_of(end)}")
+    assert end.hear_all() == []
+
+
+def test_two_digests_that_were_compared_are_not_compared_again_for_ten_intervals():
+    end, = neighbours(A)
+    end.say(gossip(A, 1))
+    for seconds, lines in ((0.0, 2), (50.0, 0), (49.0, 0), (2.0, 2)):
+        end.hear_all(seconds)
+        end.say("status:digest:" + "1" * 32)
+        answer = [line for line in end.hear_all(0.1) if "digest" not in line]
+        assert len(answer) == lines
+        if lines:
+            end.say("status:seen:")
+    assert end.hear_all(1.0) == []
+    end.say("status:digest:" + "2" * 32)
+    assert len(end.hear_all(0.1)) == 2
+
+
+def test_a_peer_that_knows_many_runs_compares_slices_first():
+    end, = neighbours(A)
+    starts = range(1, 19)
+    end.say(*[gossip(A, 1, start=start) for start in starts])
+    end.say(f"status:digest:{NOTHING}")
+    parts = end.hear(0.1)
+    assert parts.startswith("status:parts:") and len(parts) == len("status:parts:") + 512
+    slices = {start: zlib.crc32(f"{A}:{start}".encode()) % 64 for start in starts}
+    own = [parts[13 + 8 * at:21 + 8 * at] for at in range(64)]
+    assert {at for at in range(64) if own[at] != "0" * 8} == set(slices.values())
+    theirs = ["1" * 8 if at == slices[5] else own[at] for at in range(64)]
+    end.say("status:parts:" + "".join(theirs))
+    seen, show = end.hear_all(0.1)
+    assert {word.split("=")[0] for word in seen.removeprefix("status:seen:").split(" ")} == {
+        f"{A}:{start}" for start in starts if slices[start] == slices[5]}
+    assert show == f"status:show:{1 << slices[5]:016x}"
+    end.say(parts)
+    assert end.hear_all(0.1) == []
+
+
+def test_show_is_answered_once_a_second_at_most():
+    end, = neighbours(A)
+    end.say(gossip(A, 1))
+    heard = []
+    for _ in range(4):
+        end.say(f"status:show:{ALL}")
+        heard.append(end.hear_all(0.4))
+    assert heard == [[f"status:seen:{A}:7=1"], [], [], [f"status:seen:{A}:7=1"]]
+
+
+def test_show_of_slices_in_which_nothing_is_known_is_answered_with_nothing():
+    end, = neighbours(A)
+    end.say(f"status:show:{ALL}")
+    assert end.hear() == "status:seen:"
+
+
+# Fetching.
+
+def test_what_is_lacking_is_asked_for_and_what_comes_is_forwarded():
+    one, other = neighbours(A, B)
+    one.say(gossip(C, 2))
+    one.say(f"status:seen:{C}:7=1-5 {B}:6=1")
+    assert one.hear() == f"status:want:{B}:6=1 {C}:7=1,3-5"
+    one.say(gossip(C, 1), gossip(C, 3), gossip(B, 1, start=6), "status:sent")
+    assert one.hear() == f"status:want:{C}:7=4-5"
+    one.say(gossip(C, 4), gossip(C, 5), "status:sent")
+    assert one.hear_all() == []
+    assert len(other.hear_all()) == 6
+
+
+def test_one_neighbour_at_a_time_is_asked_and_another_after_two_seconds():
+    one, other = neighbours(A, B)
+    for end in (one, other):
+        end.say(f"status:seen:{C}:7=1")
+    want = f"status:want:{C}:7=1"
+    assert one.hear(0.1) == want
+    assert other.hear(1.8) is None
+    assert other.hear(0.3) == want
+    other.say(gossip(C, 1), "status:sent")
+    assert one.hear_until("gmessage:") == gossip(C, 1)
+
+
+def test_when_the_neighbour_that_was_asked_leaves_another_is_asked_at_once():
+    one, other = neighbours(A, B)
+    for end in (one, other):
+        end.say(f"status:seen:{C}:7=1")
+    one.hear(0.1)
+    one.hang_up()
+    assert other.hear(0.1) == f"status:want:{C}:7=1"
+
+
+def test_what_a_neighbour_did_not_bring_is_not_asked_for_again_for_ten_intervals():
+    one, other = neighbours(A, B)
+    one.say(f"status:seen:{C}:7=1")
+    assert one.hear(0.1) == f"status:want:{C}:7=1"
+    one.say(f"status:gone:{C}:7=1", "status:sent")
+    one.say(f"status:seen:{C}:7=1")
+    assert not [line for line in one.hear_all(50.0) if "want" in line]
+    other.say(f"status:seen:{C}:7=1")
+    assert other.hear_until("status:want", 0.1)
+    other.say("status:sent")
+    one.hear_all(51.0)
+    one.say(f"status:seen:{C}:7=1")
+    assert one.hear_until("status:want", 0.1)
+
+
+def test_nobody_is_asked_for_messages_of_the_own_run_or_for_the_same_twice():
+    one, other = neighbours(A, B)
+    run = one.scene.node.run
+    one.say(f"status:seen:{run}=1-9 {C}:7=1")
+    assert one.hear(0.1) == f"status:want:{C}:7=1"
+    other.say(gossip(C, 1))
+    one.say("status:sent")
+    assert one.hear_all() == [gossip(C, 1)]
+
+
+def test_at_most_500_ranges_are_asked_for_at_once():
+    end, = neighbours(A)
+    offered = [str(number) for number in range(1, 1_401, 2)]
+    end.say(f"status:seen:{C}:7={','.join(offered)}")
+    assert end.hear() == f"status:want:{C}:7={','.join(offered[:500])}"
+    end.say(*[gossip(C, int(number)) for number in offered[:500]], "status:sent")
+    assert end.hear() == f"status:want:{C}:7={','.join(offered[500:])}"
+
+
+def test_a_portion_has_some_256_kib_and_what_is_gone_is_named():
+    one, other = neighbours(A, B)
+    for number in range(1, 11):
+        one.say(gossip(C, number, "x" * 60_000))
+        one.scene.run(0.05)
+    other.hear_all(0.1)
+    other.say(f"status:want:{C}:7=1-20 {B}:9=1")
+    *lines, end = other.hear_all(1.0)
+    assert end == "status:sent" and [line.split(":")[5] for line in lines] == list("12345")
+
+
+def test_messages_whose_texts_were_evicted_are_gone():
+    one, other = neighbours(A, B, cache_size=3)  # a third of the memory for each text
+    for number in range(1, 6):
+        one.say(gossip(C, number))
+        one.scene.run(0.01)
+    other.hear_all(0.1)
+    other.say(f"status:want:{C}:7=1-9")
+    assert other.hear_all(0.1) == [gossip(C, 3), gossip(C, 4), gossip(C, 5),
+                                   f"status:gone:{C}:7=1-2", "status:sent"]
+
+
+def test_an_empty_want_is_answered_with_an_empty_portion():
+    end, = neighbours(A)
+    end.say("status:want:")
+    assert end.hear() == "status:sent"
+
+
+def test_verbs_of_ways_of_spreading_need_no_answer():
+    end, = neighbours(A)
+    end.say(f"status:prune:{A}:7=1", f"status:graft:{A}:7=1", f"status:took:{A}:7=1",
+            f"status:knew:{A}:7=1", f"status:gone:{A}:7=1", "status:meet seen:", "status:sent")
+    assert end.hear_all(5.0) == [] and end.closed is None
+
+
+def test_what_had_no_room_is_fetched_once_a_seed_has_named_its_origin():
+    scene = Scene(Peer, seeds=["127.0.0.1:8001"], antientropy_interval=1000.0,
+                  liveness_interval=1000.0, rate=0)
+    seed = seed_of(scene, listed="127.0.0.1#4001")
+    end = neighbour(scene, A)
+    for first in range(1, 30_001, 1_000):
+        end.say(*[gossip(A, 1, "", start) for start in range(first, first + 1_000)])
+        scene.run(0.01)
+    end.say(gossip(C, 1))
+    assert scene.pass_until(lambda: scene.node.status().get("no room") == 1, 1.0)
+
+    def compare() -> list[str]:
+        """Return what the node asks for, once it is told that the neighbour has a message of C."""
+        end.hear_all(1.0)
+        end.say("status:digest:" + "1" * 32, f"status:seen:{C}:7=1")
+        return [line.partition(":")[2] for line in end.hear_all(0.1) if "seen" not in line]
+
+    assert len(compare()) == 1  # status:parts
+    assert compare() == []
+    seed.replies["peer list"] = "peer list:127.0.0.1#6003"
+    seed.ends[0].say("peer list:127.0.0.1#6003")
+    assert [line.partition(":")[0] for line in compare()] == ["parts", "want"]
+    end.say(gossip(C, 1), "status:sent")
+    assert scene.event(f"received:{A}:{gossip(C, 1)}")
+
+
+def test_gaps_of_others_neither_end_the_link_of_a_newcomer_nor_hide_a_run_without_any(monkeypatch):
+    """Whoever fills all gaps with large numbers would make a vector of more than 8 MiB, which
+    waits for a newcomer that has to hear everything; and its link would end, whenever it comes."""
+    monkeypatch.setattr(grapevine.messages, "VECTOR_BYTES", 60_000)
+    end, = neighbours(A, rate=0)
+    for start in range(1, 9):
+        end.say(*[gossip(A, 10**18 + 2 * at, "", start) for at in range(500)])
+    end.say(gossip(B, 1))
+    end.scene.run(0.1)
+    newcomer = neighbour(end.scene, C)
+    newcomer.say(f"status:digest:{NOTHING}", f"status:show:{ALL}")
+    seen = [line for line in newcomer.hear_all(0.5) if line.startswith("status:seen:")]
+    assert seen[0].startswith(f"status:seen:{B}:7=1 "), "what has fewest gaps comes first"
+    assert 40_000 < sum(map(len, seen)) <= 61_000
+    newcomer.say(f"status:seen:{A}:9={','.join(str(2 * at) for at in range(1, 100))} {B}:8=1")
+    assert newcomer.hear_until("status:want:").startswith(f"status:want:{B}:8=1 ")
+
+
+def chosen(shares: list[int], total: int) -> list[int]:
+    """Return which of these numbers have this XOR, by Gauss."""
+    basis: dict[int, tuple[int, int]] = {}  # highest bit -> (number, mask of what it is made of)
+    for at, number in [*enumerate(shares), (len(shares), total)]:
+        mask = 1 << at
+        while number and number.bit_length() in basis:
+            other, made_of = basis[number.bit_length()]
+            number, mask = number ^ other, mask ^ made_of
+        if number:
+            basis[number.bit_length()] = number, mask
+    return [at for at in range(len(shares)) if mask >> at & 1]
+
+
+def test_who_says_messages_with_which_the_digest_is_zero_hides_nothing_from_a_newcomer():
+    """A newcomer with nothing would hear that both have the same, and so would all later ones."""
+    end, = neighbours(A, rate=0)
+    end.say(*[gossip(B, number) for number in range(1, 11)])
+    total = int(digest_of(end), 16)
+    runs = [f"{A}:{start}" for start in range(1, 151)]
+    shares = [int(hashlib.sha256(f"{run}[(1, 1)]".encode()).hexdigest()[:32], 16) for run in runs]
+    end.say(*[gossip(A, 1, start=at + 1) for at in chosen(shares, total)])
+    assert digest_of(end) == NOTHING
+    newcomer = neighbour(end.scene, C)
+    newcomer.say(f"status:digest:{NOTHING}")
+    assert newcomer.hear_until("status:parts:")
+    newcomer.say("status:seen:", f"status:show:{ALL}")
+    assert f"{B}:7=1-10" in newcomer.hear_until("status:seen:")

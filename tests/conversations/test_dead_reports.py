@@ -1,0 +1,281 @@
+"""Dead reports at a seed: it believes nobody, probes, tells its peers, and other seeds once."""
+
+import pytest
+
+from grapevine.addresses import parse_address, parse_target
+from grapevine.seed import Seed
+from tests.tools.virtual import NODE, TIME, End, Scene, registered
+
+DEAD, A, B = "127.0.0.1:6001", "127.0.0.1:6002", "127.0.0.1:6003"
+OTHER_SEED = "127.0.0.2:8001"
+
+
+def report(reporter: str, dead: str = DEAD) -> str:
+    return f"Dead Node:{dead}:{TIME}:{reporter}"
+
+
+def scene_of_a_death(seeds=(), **settings) -> Scene:
+    """Return a scene with two registered peers, `ends`, and a third one that answers nobody."""
+    scene = Scene(Seed, seeds=seeds, **settings)
+    scene.ends = [registered(scene, peer) for peer in (A, B)]
+    scene.dead = registered(scene, DEAD)
+    scene.dead.machine.is_alive = False
+    return scene
+
+
+def seeds_connection(scene: Scene, ip: str = "127.0.0.2") -> End:
+    """Return a connection from the IP of the other seed, as one over which it tells of deaths."""
+    return scene.machine(f"{ip}:7001", listens=False).dial()
+
+
+def rejections(scene: Scene) -> list[str]:
+    return [event.rpartition(":")[2] for event in scene.events("rejected:")]
+
+
+def test_a_reported_peer_that_answers_no_probe_is_removed_and_all_peers_are_told():
+    scene = scene_of_a_death()
+    scene.ends[0].say(report(A))
+    assert scene.event("dead report:") == f"dead report:{report(A)}"
+    assert scene.event("removed:", 4.4) == f"removed:{DEAD}:dead"
+    assert 4.2 < scene.now  # after all stages of the probe
+    assert scene.event("passed on:") == f"passed on:{report(A)}"
+    assert [end.hear() for end in scene.ends] == [report(A)] * 2
+    assert scene.dead.ends_within(0.1)
+
+
+def test_newcomers_at_silent_addresses_do_not_delay_the_probe_of_a_reported_peer():
+    scene = scene_of_a_death()
+    for port in range(7001, 7301):
+        newcomer = scene.machine(f"127.0.0.1:{port}")
+        newcomer.is_alive = False
+        newcomer.dial().say(f"register:127.0.0.1:{port}")
+    scene.ends[0].say(report(A))
+    assert scene.event("removed:", 4.4) == f"removed:{DEAD}:dead"
+
+
+def test_a_reported_peer_that_answers_is_not_removed():
+    scene = scene_of_a_death()
+    scene.dead.machine.is_alive = True
+    scene.ends[0].say(report(A))
+    assert scene.event("rejected:") == f"rejected:{report(A)}:it answers"
+    scene.run(5.0)
+    assert scene.events("removed:") == scene.events("passed on:") == []
+    assert scene.ends[1].lines == []
+
+
+@pytest.mark.parametrize("is_listed", [True, False])
+def test_a_report_of_a_stranger_or_in_anothers_name_is_rejected_without_a_probe(is_listed):
+    scene = scene_of_a_death(seeds=[OTHER_SEED])
+    dead = DEAD if is_listed else "127.0.0.1:9999"
+    scene.machine("127.0.0.3:6001").dial().say(report(A, dead))
+    scene.ends[0].say(report(B, dead))
+    registered(scene, "127.0.0.2:6001").say(report(B, dead))  # at the IP of a seed
+    scene.run(5.0)
+    assert rejections(scene) == ["neither a peer's own report nor a seed's"] * 3
+    assert scene.events("removed:") == [] and len(scene.dead.machine.ends) == 1
+
+
+def test_a_report_of_a_peer_that_is_not_registered_here_is_rejected():
+    scene = scene_of_a_death()
+    scene.ends[0].say(report(A, "127.0.0.1:9999"))
+    scene.run(0.1)
+    assert rejections(scene) == ["not registered here"]
+
+
+def test_a_death_that_was_told_is_only_written_down():
+    scene = scene_of_a_death()
+    scene.ends[0].say(report(A))
+    scene.event("passed on:", 5.0)
+    for end in scene.ends:
+        end.hear_all(0.1)
+    scene.ends[1].say(report(B))
+    assert scene.event("dead report:") == f"dead report:{report(B)}"
+    assert [end.hear_all(5.0) for end in scene.ends] == [[], []]
+    assert len(scene.events("passed on:")) == 1 and rejections(scene) == []
+
+
+def test_two_reports_of_one_death_share_a_probe():
+    scene = scene_of_a_death(seeds=[OTHER_SEED])
+    other = scene.machine(OTHER_SEED)
+    scene.ends[0].say(report(A))
+    scene.ends[1].say(report(B))
+    scene.run(7.0)
+    assert other.said == [report(A)]
+    assert len(scene.dead.machine.ends) == 1 + 3  # three stages, one probe in each
+    assert [end.hear_all(0.1) for end in scene.ends] == [[report(A)]] * 2
+
+
+def test_a_report_of_a_peer_that_is_gone_already_is_passed_on_after_a_probe():
+    scene = scene_of_a_death()
+    scene.dead.machine.world.kill()
+    assert scene.event("removed:") == f"removed:{DEAD}:gone"
+    assert scene.ends[0].hear(1.0) is None  # nobody has reported it
+    scene.ends[0].say(report(A))
+    assert scene.ends[1].hear() == report(A)
+    assert scene.event("passed on:") == f"passed on:{report(A)}"
+
+
+def test_an_hour_after_a_removal_a_report_is_rejected():
+    scene = scene_of_a_death()
+    scene.dead.say(f"leave:{DEAD}")
+    for _ in range(121):
+        scene.run(30.0)
+        scene.ends[0].say(f"register:{A}")
+    scene.ends[0].say(report(A))
+    scene.run(0.1)
+    assert rejections(scene) == ["not registered here"]
+
+
+def test_a_peer_that_registers_again_during_the_probe_of_a_report_stays():
+    scene = scene_of_a_death()
+    scene.ends[0].say(report(A))
+    scene.run(1.0)
+    scene.dead.hang_up()
+    scene.run(0.1)
+    again = scene.dead.machine.dial()
+    scene.dead.machine.is_alive = True
+    again.say(f"register:{DEAD}")
+    assert again.hear(3.0) == "registered successfully"
+    scene.dead.machine.is_alive = False
+    assert scene.event("rejected:", 5.0) == f"rejected:{report(A)}:not registered here"
+    assert scene.events("removed:") == scene.events("passed on:") == []
+    assert not again.ends_within(1.0)
+
+
+def test_a_late_seed_removes_nobody():
+    scene = scene_of_a_death()
+    scene.ends[0].say(report(A))
+    scene.run(0.1)
+    scene.world.freeze()
+    scene.run(20.0)
+    scene.dead.machine.is_alive = True
+    scene.world.thaw()
+    assert scene.event("rejected:", 5.0) == f"rejected:{report(A)}:it answers"
+    assert scene.events("removed:") == []
+
+
+# Budgets.
+
+def test_a_seed_reads_100_reports_at_once_of_each_peer_and_50_of_all_strangers():
+    scene = scene_of_a_death()
+    strangers = [scene.machine(f"127.0.0.{at}:6001", listens=False).dial() for at in (3, 4)]
+    for end in [*strangers, *scene.ends]:
+        end.say(*[report(A, "127.0.0.1:9999")] * 190)
+    scene.run(0.1)
+    read = len(scene.events("dead report:"))
+    assert len(scene.ends) * 100 + 50 <= read <= len(scene.ends) * 102 + 60
+    scene.ends[0].say(*[report(A, "127.0.0.1:9999")] * 200)
+    scene.run(1.0)
+    later = len(scene.events("dead report:")) - read
+    assert 4 <= later <= 70 and all(end.closed is None for end in scene.ends)
+
+
+# Other seeds.
+
+def test_a_death_that_a_peer_found_is_told_to_all_other_seeds_over_a_short_connection():
+    scene = scene_of_a_death(seeds=[NODE, OTHER_SEED, "127.0.0.3:8001"])
+    others = [scene.machine(seed) for seed in (OTHER_SEED, "127.0.0.3:8001")]
+    scene.ends[0].say(report(A))
+    scene.run(5.0)
+    assert len(scene.events("dead report:")) == 1  # it does not tell itself
+    for other in others:
+        assert other.said == [report(A)]
+        assert other.ends[0].closed == "closed by the other end"
+
+
+def test_a_death_that_a_seed_tells_of_is_probed_and_told_to_peers_alone():
+    scene = scene_of_a_death(seeds=[OTHER_SEED])
+    other = scene.machine(OTHER_SEED)
+    seeds_connection(scene).say(report("127.0.0.1:6099"))
+    assert scene.event("removed:", 5.0) == f"removed:{DEAD}:dead"
+    assert [end.hear() for end in scene.ends] == [report("127.0.0.1:6099")] * 2
+    scene.run(2.0)
+    assert other.said == []
+
+
+def test_a_lie_of_a_seed_is_found_out():
+    scene = scene_of_a_death(seeds=[OTHER_SEED])
+    scene.dead.machine.is_alive = True
+    seeds_connection(scene).say(report("127.0.0.1:6099"))
+    assert scene.event("rejected:") == f"rejected:{report('127.0.0.1:6099')}:it answers"
+
+
+def test_the_first_report_by_a_peer_of_its_own_is_passed_on_after_that_of_a_seed():
+    scene = scene_of_a_death(seeds=[OTHER_SEED])
+    other = scene.machine(OTHER_SEED)
+    seeds_connection(scene).say(report("127.0.0.1:6099"))
+    scene.event("passed on:", 5.0)
+    for end in scene.ends:
+        end.hear_all(0.1)
+    scene.ends[0].say(report(A))
+    scene.run(5.0)
+    assert other.said == [report(A)]
+    assert [end.lines for end in scene.ends] == [[report(A)]] * 2
+    scene.ends[1].say(report(B))
+    seeds_connection(scene).say(report("127.0.0.1:6098"))
+    scene.run(5.0)
+    assert other.said == [report(A)]
+    assert [end.lines for end in scene.ends] == [[report(A)]] * 2
+
+
+def test_a_seed_that_cannot_be_reached_is_not_told_and_nothing_is_kept_for_it():
+    scene = scene_of_a_death(seeds=[OTHER_SEED])
+    scene.ends[0].say(report(A))
+    assert scene.event("not told:", 5.0) == f"not told:{OTHER_SEED}:Connection refused"
+    other = scene.machine(OTHER_SEED)
+    scene.dead.machine.is_alive = True
+    scene.dead.machine.dial().say(f"register:{DEAD}")
+    assert scene.event("registered:") == f"registered:{DEAD}"
+    scene.dead.machine.world.kill()
+    scene.run(2.0)
+    scene.ends[0].say(report(A))
+    scene.run(5.0)
+    assert other.said == [report(A)]
+
+
+def test_at_most_25_deaths_a_second_are_told_to_a_seed():
+    scene = scene_of_a_death(seeds=[OTHER_SEED])
+    other = scene.machine(OTHER_SEED)
+    ghosts = [registered(scene, f"127.0.0.1:{port}") for port in range(7001, 7061)]
+    for ghost in ghosts:
+        ghost.machine.world.kill()
+    scene.ends[0].say(*[report(A, str(ghost.machine.address)) for ghost in ghosts])
+    for count in (25, 50, 60):
+        scene.run(0.9)
+        assert len(set(other.said)) == len(other.said) == count
+    scene.run(5.0)
+    assert len(other.said) == 60 and len(other.ends) == 3
+
+
+def test_a_named_seed_is_told_and_known_by_its_ip_from_then_on():
+    scene = scene_of_a_death(seeds=["seed-b:8001"])
+    scene.net.names[parse_target("seed-b:8001")] = parse_address(OTHER_SEED)
+    other = scene.machine(OTHER_SEED)
+    scene.ends[0].say(report(A))
+    scene.run(5.0)
+    assert other.said == [report(A)] and scene.event("removed:")
+    scene.ends[1].machine.is_alive = False
+    seeds_connection(scene).say(report("127.0.0.1:6099", B))
+    assert scene.event("removed:", 5.0) == f"removed:{B}:dead"
+
+
+def test_a_named_seed_that_is_down_is_looked_for_silently():
+    scene = Scene(Seed, seeds=["seed-b:8001"])
+    scene.run(30.0)
+    assert scene.events("not told:") == []
+    scene.net.names[parse_target("seed-b:8001")] = parse_address(OTHER_SEED)
+    scene.machine(OTHER_SEED)
+    scene.run(14.0)
+    registered(scene, DEAD).machine.is_alive = False
+    seeds_connection(scene).say(report("127.0.0.1:6099"))
+    assert scene.event("removed:", 5.0) == f"removed:{DEAD}:dead"
+
+
+def test_a_named_seed_is_known_before_it_was_ever_told():
+    scene = Scene(Seed, seeds=["seed-b:8001"])
+    scene.net.names[parse_target("seed-b:8001")] = parse_address(OTHER_SEED)
+    scene.machine(OTHER_SEED)
+    scene.run(1.0)
+    registered(scene, DEAD).machine.is_alive = False
+    seeds_connection(scene).say(report("127.0.0.1:6099"))
+    assert scene.event("removed:", 5.0) == f"removed:{DEAD}:dead"

@@ -1,0 +1,279 @@
+"""Messages: made, taken, forwarded byte for byte, known again; rumors; what a neighbour may say."""
+
+import pytest
+
+from grapevine.peer import Peer
+from tests.tools.virtual import NODE, TIME, End, Scene, gossip, neighbour
+
+A, B, C = "127.0.0.1:6001", "127.0.0.1:6002", "127.0.0.1:6003"
+
+
+def neighbours(*peers: str, **settings) -> list[End]:
+    scene = Scene(Peer, **settings)
+    return [neighbour(scene, peer) for peer in peers]
+
+
+def numbers_of(lines: list[str]) -> list[int]:
+    return [int(line.split(":")[5]) for line in lines if line.startswith("gmessage:")]
+
+
+# Made here.
+
+def test_the_generator_makes_ten_messages_five_seconds_apart():
+    end, = neighbours(A, gossip_count=10, gossip_interval=5.0)
+    scene = end.scene
+    assert scene.node.run == f"{NODE}:1700000000000"
+    scene.run(4.9)
+    assert scene.events("generated:") == []
+    for number in range(1, 11):
+        line = end.hear(5.1)
+        assert line.split(":", 2)[2] == f"{scene.node.run}:{number}:message {number}"
+        assert scene.event("generated:") == f"generated:{line}"
+    scene.run(20.0)
+    assert end.lines == []
+
+
+def test_a_message_is_in_the_file_before_it_is_sent():
+    end, = neighbours(A)
+    end.scene.node.originate(["one", "two"])
+    assert len(end.scene.events("generated:")) == 2
+    end.scene.node.originate(["three"])
+    assert numbers_of(end.hear_all()) == [1, 2, 3]
+
+
+def test_lines_can_be_made_before_they_are_published_and_have_their_numbers_in_order():
+    end, = neighbours(A)
+    node = end.scene.node
+    first, second = node.make(["one", "two"]), node.make(["three"])
+    with pytest.raises(ValueError):
+        node.make(["fine", "a\nb"])
+    node.publish(first + second)
+    node.publish([])
+    node.originate(["four"])
+    assert numbers_of(end.hear_all()) == [1, 2, 3, 4], "who fails has no number"
+
+
+class Shelf:
+    """An output that is no file: what a node and its world ask of one."""
+
+    def __init__(self):
+        self.events, self.lost = [], 0
+
+    def write(self, *events: str) -> None:
+        self.events += events
+
+    def write_lines(self, head: str, lines: list[bytes]) -> None:
+        self.events += [head + line.decode() for line in lines]
+
+    def finish(self, last_word: str) -> None:
+        self.events.append(last_word)
+
+    failed = write
+
+
+def test_an_output_is_whatever_has_its_methods():
+    end, = neighbours(A)
+    node = end.scene.node
+    node.output = Shelf()
+    node.originate(["one"])
+    end.say(gossip(A, 1))
+    end.hear_all()
+    node.stop("over")
+    assert [event.partition(":")[0] for event in node.output.events] == [
+        "generated", "received", "stopped"]
+
+
+@pytest.mark.parametrize("text", ["a\nb", "x" * 65_536])
+def test_a_text_that_is_no_message_makes_none_not_even_of_those_beside_it(text):
+    end, = neighbours(A)
+    node = end.scene.node
+    with pytest.raises(ValueError):
+        node.check(text)
+    with pytest.raises(ValueError):
+        node.originate(["fine", text])
+    node.originate(["fine"])
+    assert numbers_of(end.hear_all()) == [1]
+
+
+# Forwarded.
+
+@pytest.mark.parametrize("line", [gossip(A, 1), gossip(B, 3), gossip(A, 1, ""),
+                                  gossip(A, 1, "gmessage: €:\\x"), "any:thing:" + gossip(C, 1)])
+def test_a_new_message_goes_to_all_neighbours_but_its_source_as_it_came(line):
+    source, *others = neighbours(A, B, C)
+    source.say(line)
+    assert [end.hear_all() for end in others] == [[line], [line]]
+    assert source.lines == []
+    shown = line[line.index("gmessage:"):].replace("\\", "\\\\")
+    assert source.scene.events("received:") == [f"received:{A}:{shown}"]
+
+
+@pytest.mark.parametrize("again", [gossip(A, 1), "a:" + gossip(A, 1), gossip(A, 1, "other"),
+                                   f"gmessage:1600000000.000000:{A}:7:1:hello"])
+def test_a_duplicate_is_dropped(again):
+    one, other, third = neighbours(A, B, C)
+    one.say(gossip(A, 1))
+    assert other.hear() == third.hear() == gossip(A, 1)
+    other.say(again)
+    one.say(again)
+    assert third.hear_all() == one.lines == other.lines == []
+    assert len(one.scene.events("received:")) == 1
+
+
+def test_a_number_of_another_life_is_another_message():
+    one, other = neighbours(A, B)
+    one.say(gossip(A, 1), gossip(A, 1, start=8))
+    assert other.hear_all() == [gossip(A, 1), gossip(A, 1, start=8)]
+
+
+def test_a_burst_is_forwarded_in_order():
+    one, other = neighbours(A, B)
+    burst = [gossip(A, number, f"text {number}") for number in range(1, 2_001)]
+    one.say(*burst)
+    assert other.hear_all() == burst
+
+
+def test_a_message_in_the_own_run_that_was_not_made_here_is_dropped():
+    one, other = neighbours(A, B)
+    start = one.scene.node.start_number
+    one.say(gossip(NODE, 1, start=start), gossip(NODE, 1, start=start - 1000))
+    assert other.hear_all() == [gossip(NODE, 1, start=start - 1000)]
+    one.scene.node.originate(["true"])
+    assert other.hear().endswith(":1:true")
+
+
+def test_a_message_with_a_forbidden_word_is_written_down_and_neither_kept_nor_forwarded():
+    one, other = neighbours(A, B, filter=("virus",), antientropy_interval=1000.0)
+    bad = gossip(A, 1, "a VIRUS!")
+    one.say(bad, gossip(A, 2, "an antivirus"))
+    assert numbers_of(other.hear_all()) == [2]
+    assert one.scene.events("forbidden:") == [f"forbidden:{A}:{bad}"]
+    other.say(f"status:want:{A}:7=1-2")
+    assert other.hear_all() == [gossip(A, 2, "an antivirus"), f"status:gone:{A}:7=1",
+                                "status:sent"]
+    with pytest.raises(ValueError):
+        one.scene.node.check("the virus")
+
+
+# Rumors.
+
+def test_a_rumor_is_answered_and_its_prefix_does_not_travel():
+    one, other = neighbours(A, B)
+    one.say("rumor:" + gossip(A, 1), "rumor:" + gossip(A, 2), "rumor:" + gossip(C, 1))
+    assert one.hear() == f"status:took:{A}:7=1-2 {C}:7=1"
+    assert other.hear_all() == [gossip(A, 1), gossip(A, 2), gossip(C, 1)]
+    other.say("rumor:" + gossip(A, 1), "rumor:" + gossip(A, 3))
+    assert other.hear() == f"status:took:{A}:7=3"
+    assert other.hear() == f"status:knew:{A}:7=1"
+    assert one.hear() == gossip(A, 3)
+
+
+def test_a_digest_goes_along_with_the_answer_once_a_second_at_most():
+    end, = neighbours(A, antientropy_interval=1000.0)
+    heard = []
+    for number in range(1, 5):
+        end.say("rumor:" + gossip(A, number))
+        heard.append(len(end.hear_all(0.4)))
+    assert heard == [2, 1, 1, 2]
+
+
+def test_a_peer_is_crowded_while_64_kib_wait_for_a_neighbour_that_reads_on():
+    end, other = neighbours(A, B)
+    scene = end.scene
+    scene.run(2.0)
+    end.stop_reading()
+    scene.node.originate(["x" * 60_000] * 5)
+    scene.run(0.1)
+    assert not scene.node.is_crowded()  # 256 KiB are on the way, and less than 64 wait
+    scene.node.originate(["x" * 60_000])
+    assert scene.node.is_crowded()
+    scene.run(1.1)
+    assert not scene.node.is_crowded()  # nobody waits for a neighbour that reads nothing
+
+
+# Budgets: above its own, a neighbour is read more slowly, and not cut off.
+
+def test_a_neighbour_above_its_rate_is_read_more_slowly_and_nothing_is_lost():
+    one, other = neighbours(A, B, rate=10, burst=20, liveness_interval=100.0)
+    for number in range(1, 101):
+        one.say(gossip(A, number))
+        one.scene.run(0.005)
+    assert 20 <= len(numbers_of(other.hear_all(0.0))) <= 45
+    assert numbers_of(other.hear_all(9.0))[-1] == 100
+    assert len(one.scene.events("received:")) == 100
+    assert one.closed is None
+
+
+def test_long_messages_cost_more():
+    one, other = neighbours(A, B, rate=10, burst=20, liveness_interval=100.0)
+    for number in range(1, 11):
+        one.say(gossip(A, number, "x" * 33_550))  # ten units each
+        one.scene.run(0.005)
+    assert 2 <= len(numbers_of(other.hear_all(0.0))) <= 4
+    assert len(numbers_of(other.hear_all(15.0))) >= 6
+
+
+def test_what_comes_in_one_packet_above_a_budget_waits_in_order():
+    one, other = neighbours(A, B, rate=10, burst=20, liveness_interval=100.0)
+    for number in range(1, 61):
+        one.say("status:sent", gossip(C, number))
+    first = numbers_of(other.hear_all(0.5))
+    assert 15 <= len(first) <= 30
+    assert first + numbers_of(other.hear_all(20.0)) == list(range(1, 61))
+
+
+def test_a_neighbour_within_its_budget_is_not_slowed_down_as_a_stranger_is():
+    end, = neighbours(A)
+    end.say(*[f"Liveness Request:{TIME}:{A}"] * 1_000)
+    assert len(end.hear_all(0.1)) == 1_000
+
+
+def test_messages_of_others_and_duplicates_are_free():
+    one, other = neighbours(A, B, rate=10, burst=20, liveness_interval=100.0)
+    for number in range(1, 101):
+        one.say(gossip(C, number))
+        one.say(gossip(C, number))
+        one.scene.run(0.005)
+    assert numbers_of(other.hear_all(0.1)) == list(range(1, 101))
+
+
+@pytest.mark.parametrize("line, count", [(f"Liveness Request:{TIME}:{A}", 100),
+                                         ("known peers", 1), (f"leave:{B}", 100),
+                                         ("status:want:", 100)])
+def test_all_other_lines_cost_their_neighbour(line, count):
+    one, other = neighbours(A, B, rate=10, burst=20, liveness_interval=100.0)
+    for _ in range(count):
+        one.say(line)
+        one.scene.run(0.002)
+    one.say(gossip(C, 1))
+    assert other.hear(0.7) is None
+    assert other.hear(10.0) == gossip(C, 1)
+
+
+def test_answers_to_want_cost_who_asks():
+    one, other = neighbours(A, B, rate=10, burst=100, liveness_interval=1000.0)
+    for number in range(1, 30):
+        other.say(gossip(C, number, "x" * 60_000))
+        other.scene.run(0.05)
+    one.hear_all(0.1)
+    for _ in range(5):
+        one.say(f"status:want:{C}:7=1-29")
+        one.scene.run(0.05)
+    assert 1 <= one.lines.count("status:sent") <= 3
+    one.hear_all(60.0)
+    assert one.closed is None and one.machine.said.count("status:sent") == 5
+
+
+def test_a_budget_belongs_to_an_address_not_to_a_link():
+    one, other = neighbours(A, B, rate=10, burst=20, liveness_interval=100.0)
+    one.say(*[f"leave:{B}"] * 19)
+    one.scene.run(0.1)
+    one.say(f"leave:{A}")
+    assert one.ends_within(0.5)
+    again = one.machine.dial()
+    again.say(f"Connection with Peer:{A}")
+    again.hear()
+    for number in range(1, 51):
+        again.say(gossip(A, number))
+        again.scene.run(0.005)
+    assert len(numbers_of(other.hear_all(0.1))) < 25

@@ -1,0 +1,146 @@
+"""How a peer leaves: it says so, all read what it has said, and nobody keeps it for long."""
+
+import pytest
+
+from grapevine.peer import Peer
+from tests.tools.virtual import NODE, End, Scene, gossip, neighbour, seed_of
+
+A, B, SEED = "127.0.0.1:6001", "127.0.0.1:6002", "127.0.0.1:8001"
+LEAVE = f"leave:{NODE}"
+
+
+def company(**settings) -> tuple[Scene, list[End]]:
+    """Return a scene with two neighbours and a seed, and their ends."""
+    scene = Scene(Peer, seeds=[SEED], **settings)
+    seed = seed_of(scene, SEED)
+    ends = [neighbour(scene, peer) for peer in (A, B)]
+    return scene, [*ends, seed.ends[0]]
+
+
+def test_a_leaver_says_so_to_neighbours_and_seeds_and_stops_when_all_have_hung_up():
+    scene, ends = company()
+    scene.node.leave()
+    for end in ends:
+        assert end.hear_until("leave") == LEAVE
+    assert scene.event("leaving:") == f"leaving:{NODE}"
+    for end in ends[1:]:
+        end.hang_up()
+    scene.run(1.0)
+    assert scene.events("stopped:") == []
+    assert scene.event("disconnected:") == f"disconnected:{B}:left"
+    ends[0].hang_up()
+    assert scene.event("stopped:", 0.1) == "stopped:quit"
+    assert scene.events()[-1] == "stopped:quit"
+
+
+def test_what_was_said_last_is_read_before_a_leaver_stops():
+    scene, ends = company(antientropy_interval=1000.0)
+    ends[1].hang_up()
+    ends[2].hang_up()
+    scene.node.originate([f"{number} {'x' * 60_000}" for number in range(20)])
+    ends[0].stop_reading()
+    scene.node.leave()
+    scene.run(2.0)
+    ends[0].read_on()
+    heard = ends[0].hear_all(1.0)
+    assert heard[-1] == LEAVE and len([line for line in heard if "gmessage" in line]) == 20
+
+
+def test_a_neighbour_that_does_not_hang_up_costs_a_leaver_three_seconds():
+    scene, ends = company(antientropy_interval=0.5)
+    scene.node.leave()
+    assert ends[0].hear_all(2.9)[-1] == ends[1].hear_all(0.0)[-1] == LEAVE
+    assert scene.events("stopped:") == []
+    assert scene.event("stopped:", 0.2) == "stopped:quit"
+    assert all(end.ends_within(0.1) for end in ends)
+    assert scene.events("not read:") == []
+
+
+def test_what_a_frozen_neighbour_did_not_read_is_written_down():
+    scene, ends = company()
+    ends[0].stop_reading()
+    scene.node.originate(["x" * 60_000] * 10)
+    scene.node.leave()
+    assert scene.event("not read:", 3.2).startswith(f"not read:{A}:")
+    assert scene.event("stopped:", 0.1) == "stopped:quit"
+
+
+def test_a_neighbour_that_reads_on_slowly_is_waited_for_but_not_for_ever():
+    scene, ends = company()
+    scene.node.originate(["x" * 60_000] * 100)
+    ends[0].stop_reading()
+    scene.node.leave()
+    for second in range(14):
+        scene.run(1.0)
+        assert scene.events("stopped:") == []
+        ends[0].read_on()
+        ends[0].stop_reading()
+    assert scene.event("stopped:", 1.2) == "stopped:quit"
+    assert scene.events("not read:")
+
+
+def test_a_text_said_while_alone_waits_three_seconds_for_somebody():
+    scene = Scene(Peer, antientropy_interval=10.0)
+    scene.node.originate(["last words"])
+    scene.node.leave()
+    assert scene.events("leaving:") == []
+    assert scene.event("leaving:", 3.1) and scene.now > 2.9
+
+
+def test_a_text_said_while_alone_is_fetched_by_whoever_comes_before_a_leaver_goes():
+    scene = Scene(Peer, seeds=[SEED], antientropy_interval=10.0)
+    seed_of(scene, SEED, "127.0.0.1#6001")
+    scene.node.originate(["last words"])
+    scene.node.leave()
+    end = scene.machine(A).accept()
+    end.say(f"connection accepted:{A}", "status:digest:" + "0" * 32)
+    seen = end.hear_until("status:seen:").removeprefix("status:seen:")
+    end.say(f"status:want:{seen}")
+    assert end.hear_until("gmessage:").endswith(":last words")
+    assert end.hear_until("leave:", 0.1) == LEAVE
+    assert scene.now < 1.0
+
+
+def test_without_such_a_text_a_leaver_that_is_alone_stops_at_once():
+    scene = Scene(Peer)
+    scene.node.leave()
+    assert scene.event("stopped:", 0.1)
+
+
+def test_a_leaver_takes_and_makes_no_new_links_and_messages():
+    scene, ends = company(gossip_count=10, gossip_interval=0.5)
+    machine = scene.machine("127.0.0.1:6003")
+    waiting = machine.dial()
+    machine.is_alive = False
+    waiting.say("Connection with Peer:127.0.0.1:6003")
+    machine.accept()
+    scene.node.leave()
+    assert waiting.ends_within(0.1)
+    late = machine.dial()
+    late.say("Connection with Peer:127.0.0.1:6003")
+    assert late.ends_within(0.1) and late.hear() is None
+    ends[0].say(gossip(A, 1))
+    ends[1].break_off()
+    scene.run(2.0)
+    assert scene.events("received:") == [f"received:{A}:{gossip(A, 1)}"]
+    assert scene.events("generated:") == []
+    assert len(ends[1].machine.ends) == 1  # its probe; it is not dialled again
+
+
+def test_a_leaver_ends_its_own_dials():
+    scene = Scene(Peer, seeds=[SEED])
+    seed_of(scene, SEED, "127.0.0.1#6001")
+    end = scene.machine(A).accept()
+    scene.node.leave()
+    assert end.ends_within(0.1)
+
+
+@pytest.mark.parametrize("reason", ["killed", "failed"])
+def test_a_node_that_stops_writes_its_last_word_and_ends_all_links_without_a_goodbye(reason):
+    scene, ends = company()
+    scene.node.stop(reason)
+    scene.node.stop("again")
+    assert all(end.ends_within(0.1) for end in ends)
+    scene.node.output.write("something later")
+    assert scene.events()[-1] == f"stopped:{reason}", "nothing follows the last word"
+    assert LEAVE not in ends[0].machine.said

@@ -1,0 +1,274 @@
+"""Links that a peer dials, gives up, loses; one link for each pair."""
+
+import pytest
+
+from grapevine.peer import Peer
+from tests.tools.virtual import NODE, TIME, End, Machine, Scene, gossip, neighbour, seed_of
+
+A, B = "127.0.0.1:6001", "127.0.0.1:6002"
+SEED = "127.0.0.1:8001"
+
+
+def listing(*peers: str, **settings) -> Scene:
+    """Return a scene in which a seed names these peers."""
+    scene = Scene(Peer, seeds=[SEED], **settings)
+    scene.seed = seed_of(scene, SEED, ":".join(peer.replace(":", "#") for peer in peers))
+    return scene
+
+
+def dialled(machine: Machine, seconds: float = 1.0) -> End:
+    """Return the end of the node's next dial."""
+    end = machine.accept(seconds)
+    assert end.hear() == f"Connection with Peer:{machine.scene.address}"
+    return end
+
+
+def linked(machine: Machine) -> End:
+    """Return the end of the node's next dial, which was accepted."""
+    end = dialled(machine)
+    end.say(f"connection accepted:{machine.address}")
+    machine.scene.event(f"connected:{machine.address}")
+    return end
+
+
+def accepting(scene: Scene, peer: str) -> Machine:
+    """Return a machine that accepts the node's dials by itself."""
+    machine = scene.machine(peer)
+    machine.replies[f"Connection with Peer:{scene.address}"] = f"connection accepted:{peer}"
+    return machine
+
+
+def is_standing(end: End) -> bool:
+    """Tell whether the node takes an end's gossip."""
+    scene, number = end.scene, len(end.scene.events("received:")) + 1
+    end.say(gossip(str(end.machine.address), number))
+    return scene.pass_until(lambda: len(scene.events("received:")) == number, 0.1)
+
+
+# Dialling.
+
+def test_a_dialled_peer_that_talks_and_talks_instead_of_an_answer_is_cut_off():
+    scene = listing(A)
+    end = dialled(scene.machine(A))
+    end.say(*[f"Liveness Request:{TIME}:{A}"] * 300)
+    assert end.ends_within(0.1) and scene.event("refused:127.0.0.1:6001:more than 100 lines")
+
+
+def test_a_listed_peer_is_dialled_and_becomes_a_neighbour():
+    scene = listing(A)
+    end = linked(scene.machine(A))
+    assert scene.events(f"connected:{A}") and scene.event("degree:") == f"degree:{NODE}=>1"
+    assert is_standing(end)
+
+
+def test_a_peer_may_say_whom_it_accepts_instead_of_its_own_address():
+    scene = listing(A)
+    dialled(scene.machine(A)).say(f"connection accepted:{NODE}")
+    assert scene.event("connected:") == f"connected:{A}"
+
+
+def test_a_peer_that_accepts_in_the_name_of_another_is_refused():
+    scene = listing(A)
+    end = dialled(scene.machine(A))
+    end.say(f"connection accepted:{B}")
+    assert end.ends_within(0.1)
+    assert scene.event("refused:") == f"refused:{A}:{B} answered instead"
+
+
+def test_gossip_may_come_together_with_the_acceptance():
+    scene = listing(A)
+    end = dialled(scene.machine(A))
+    end.say(f"connection accepted:{A}", gossip(A, 1), "status:sent", gossip(A, 2))
+    assert scene.event("received:") == f"received:{A}:{gossip(A, 1)}"
+    assert scene.event("received:") == f"received:{A}:{gossip(A, 2)}"
+    assert scene.events("refused:") == []
+
+
+def test_the_successor_on_the_ring_is_dialled_first_and_others_while_there_is_room():
+    peers = [f"127.0.0.1:{port}" for port in (4001, 4002, 6001, 6002)]
+    scene = listing(*peers, capacity="fixed:3")
+    machines = [accepting(scene, peer) for peer in peers]
+    scene.run(30.0)
+    dials = [len(machine.ends) for machine in machines]
+    assert dials[2] == 1 and sum(dials) == 2 and dials[1] == 0  # 4002 is to dial its successor
+
+
+@pytest.mark.parametrize("reason", ["full", "duplicate", "flood"])
+def test_a_peer_that_refuses_is_left_alone_for_ten_rounds_but_for_the_ring(reason):
+    scene = listing("127.0.0.1:4001", "127.0.0.1:4002", A, liveness_interval=10.0)
+    successor, other = scene.machine(A), scene.machine("127.0.0.1:4001")
+    for machine in (successor, other):
+        machine.replies[f"Connection with Peer:{NODE}"] = (
+            f"connection refused:{machine.address}:{reason}")
+    scene.run(95.0)
+    assert len(other.ends) == 1
+    assert len(successor.ends) > 8
+    assert all(end.closed for end in successor.ends + other.ends)
+
+
+def test_a_peer_that_cannot_be_reached_is_passed_over_for_a_round():
+    scene = listing(A, B, capacity="fixed:2", liveness_interval=10.0)
+    accepting(scene, B)  # nobody listens at A
+    assert scene.event("connected:", 0.1) == f"connected:{B}"
+    accepting(scene, A)
+    scene.run(9.0)
+    assert scene.events("connected:") == [f"connected:{B}"]
+    assert scene.event("connected:", 2.0) == f"connected:{A}"
+
+
+def test_a_second_dial_is_not_made_while_one_waits():
+    scene = Scene(Peer, liveness_interval=1.4)
+    end = neighbour(scene)
+    end.break_off()
+    dialled(end.machine)
+    scene.run(4.0)
+    assert len(end.machine.ends) == 2  # one for the probe, one for the dial
+
+
+# One link for each pair.
+
+def test_of_two_dials_that_meet_the_one_of_the_lower_address_stays():
+    scene = listing(A)
+    machine = scene.machine(A)
+    own = dialled(machine)
+    theirs = machine.dial()
+    theirs.say(f"Connection with Peer:{A}")
+    assert theirs.hear() == f"connection refused:{NODE}:duplicate"
+    own.say(f"connection accepted:{A}")
+    assert scene.event("connected:") and is_standing(own)
+
+
+def test_a_peer_with_the_higher_address_takes_the_dial_of_the_lower_one():
+    lower = "127.0.0.1:4001"
+    scene = listing(lower, "127.0.0.1:4002", A)
+    accepting(scene, A)
+    machine = scene.machine(lower)
+    own = dialled(machine)
+    theirs = machine.dial()
+    theirs.say(f"Connection with Peer:{lower}")
+    assert theirs.hear() == f"connection accepted:{NODE}"
+    own.say(f"connection refused:{lower}:duplicate")
+    assert own.ends_within(0.1)
+    assert is_standing(theirs)
+    assert scene.events("disconnected:") == []
+    theirs.say(f"leave:{lower}")
+    assert dialled(machine, 20.0)  # it was not full
+
+
+def test_a_link_that_the_other_end_accepts_replaces_the_one_before():
+    lower = "127.0.0.1:4001"
+    scene = listing(lower)
+    machine = scene.machine(lower)
+    own = dialled(machine)
+    theirs = machine.dial()
+    theirs.say(f"Connection with Peer:{lower}")
+    assert theirs.hear() == f"connection accepted:{NODE}"
+    own.say(f"connection accepted:{lower}")
+    assert scene.event("disconnected:") == f"disconnected:{lower}:duplicate"
+    assert scene.event("connected:") == f"connected:{lower}"
+    assert theirs.ends_within(0.1) and is_standing(own)
+    assert scene.events("degree:")[-1] == f"degree:{NODE}=>1"
+
+
+# Ends of links.
+
+def test_a_neighbour_whose_link_broke_is_dialled_at_once_but_only_once_a_round():
+    scene = Scene(Peer)
+    end = neighbour(scene)
+    end.break_off()
+    assert scene.event("disconnected:") == f"disconnected:{A}:Connection reset by peer"
+    again = dialled(end.machine)
+    again.say(f"connection accepted:{A}")
+    assert scene.event("connected:")
+    again.break_off()
+    scene.run(0.1)
+    assert len(end.machine.ends) == 2  # one for the probe, one for the dial
+    end.machine.accept(13.0)
+
+
+def test_a_link_that_is_dead_at_the_other_end_breaks_with_the_next_request():
+    scene = Scene(Peer, liveness_interval=10.0)
+    end = neighbour(scene)
+    end.vanish()
+    assert scene.event("disconnected:", 10.1) == f"disconnected:{A}:Connection reset by peer"
+    assert dialled(end.machine)
+
+
+def test_a_neighbour_that_refuses_after_its_link_broke_misses_no_round():
+    scene = Scene(Peer, liveness_interval=1.0)
+    end = neighbour(scene)
+    end.break_off()
+    dialled(end.machine).say(f"connection refused:{A}:full")
+    scene.run(8.0)
+    assert scene.events("liveness missed:") == scene.events("dead:") == []
+
+
+def test_a_neighbour_that_leaves_is_forgotten():
+    scene = Scene(Peer)
+    end = neighbour(scene)
+    end.say(f"leave:{B}")
+    assert not end.ends_within(0.1)
+    end.say(f"leave:{A}")
+    assert end.ends_within(0.1)
+    assert scene.event("disconnected:") == f"disconnected:{A}:left"
+    scene.run(40.0)
+    assert scene.events("liveness missed:") == [] and len(end.machine.ends) == 1
+
+
+def test_nothing_counts_that_comes_together_with_a_goodbye_and_behind_it():
+    scene = Scene(Peer)
+    neighbour(scene).say(gossip(A, 1), f"leave:{A}", gossip(A, 2), "register:" + A)
+    scene.run(0.1)
+    assert scene.events("received:") == [f"received:{A}:{gossip(A, 1)}"]
+    assert scene.events("refused:") == []
+
+
+@pytest.mark.parametrize("line, reason", [("connection refused:127.0.0.1:4001:full", "full"),
+                                          ("hello", "unknown line b'hello'")])
+def test_a_neighbour_that_gives_the_link_up_or_breaks_a_rule_is_left_alone(line, reason):
+    scene = listing("127.0.0.1:4001", "127.0.0.1:4002", A, liveness_interval=10.0)
+    accepting(scene, A)
+    machine = scene.machine("127.0.0.1:4001")
+    linked(machine).say(line)
+    assert scene.event("disconnected:") == f"disconnected:127.0.0.1:4001:{reason}"
+    scene.run(95.0)
+    assert scene.events("liveness missed:") == [] and len(machine.ends) == 1
+
+
+def test_a_peer_that_links_is_not_left_alone_any_more_because_it_refused_before():
+    scene = listing("127.0.0.1:4001", "127.0.0.1:4002", A, liveness_interval=10.0)
+    accepting(scene, A)
+    machine = scene.machine("127.0.0.1:4001")
+    dialled(machine).say("connection refused:127.0.0.1:4001:full")
+    scene.run(1.0)
+    end = machine.dial()
+    end.say("Connection with Peer:127.0.0.1:4001")
+    assert end.hear() == f"connection accepted:{NODE}"
+    end.say("leave:127.0.0.1:4001")
+    scene.run(20.0)
+    assert dialled(machine)
+
+
+def test_links_above_capacity_are_given_up_the_unnamed_first_then_the_youngest():
+    peers = [f"127.0.0.1:{port}" for port in (4991, 6002, 4992, 4993, 4994)]
+    scene = listing(*peers[:3], peers[4], capacity="fixed:2", liveness_interval=10.0)
+    scene.run(0.1)  # nobody is there when it dials
+    ends = []
+    for peer in peers:
+        ends.append(neighbour(scene, peer))
+        scene.run(0.1)
+    scene.event("disconnected:", 10.0)
+    assert scene.events("disconnected:") == ["disconnected:127.0.0.1:4993:given up"]
+    scene.run(10.1)
+    assert scene.events("disconnected:")[1:] == ["disconnected:127.0.0.1:4992:given up",
+                                                 "disconnected:127.0.0.1:4991:given up"]
+    assert [end.lines[-1:] == [f"connection refused:{NODE}:full"] for end in ends] == [
+        True, False, True, True, False]
+
+
+def test_nobody_is_given_up_while_no_seed_lists_the_peer():
+    scene = Scene(Peer, capacity="fixed:2", liveness_interval=10.0)
+    for port in (4001, 4002, 4003, 4004):
+        neighbour(scene, f"127.0.0.1:{port}")
+    scene.run(40.0)
+    assert scene.events("disconnected:") == []

@@ -1,0 +1,304 @@
+"""Liveness: requests, misses, the last probe, dead reports; and being late oneself."""
+
+import errno
+
+import pytest
+
+from grapevine.asking import PROBE
+from grapevine.peer import Peer
+from tests.tools.virtual import NODE, TIME, End, Scene, neighbour, seed_of
+
+A, B = "127.0.0.1:6001", "127.0.0.1:6002"
+SEED = "127.0.0.1:8001"
+
+
+def silent_neighbour(**settings) -> End:
+    """Return a neighbour that answers no Liveness Request by itself, in a network with a seed."""
+    scene = Scene(Peer, seeds=[SEED], **{"liveness_interval": 10.0} | settings)
+    scene.seed = seed_of(scene, SEED)
+    end = neighbour(scene, A)
+    end.machine.is_alive = False
+    return end
+
+
+def answer(end: End, request: str) -> None:
+    end.say(f"{request.replace('Request', 'Reply')}:{end.machine.address}")
+
+
+def lateness(scene: Scene) -> list[float]:
+    return [float(event.partition(":")[2]) for event in scene.events("late:")[1:]]
+
+
+def missed(scene: Scene) -> list[str]:
+    return [event.rpartition(":")[2] for event in scene.events("liveness missed:")]
+
+
+# Rounds.
+
+def test_each_round_asks_all_neighbours_and_a_reply_is_written_down():
+    scene = Scene(Peer, liveness_interval=10.0)
+    ends = [neighbour(scene, peer) for peer in (A, B)]
+    scene.run(10.0)
+    requests = [[line for line in end.machine.said if line.endswith(NODE)][-1] for end in ends]
+    assert requests[0].startswith("Liveness Request:17") and requests[0] == requests[1]
+    assert scene.events("liveness request:") == [f"liveness request:{peer}" for peer in (A, B)]
+    assert [event.split(":")[:3] for event in scene.events("liveness reply:")] == [
+        ["liveness reply", *peer.split(":")] for peer in (A, B)]
+    assert scene.events("liveness reply:")[0].endswith((":2.000", ":2.001"))  # milliseconds
+    scene.run(30.0)
+    assert len(scene.events("liveness request:")) == 8
+    assert missed(scene) == []
+
+
+def test_a_request_on_any_link_is_answered():
+    end = neighbour(Scene(Peer))
+    end.say(f"Liveness Request:{TIME}:{B}")
+    assert end.hear() == f"Liveness Reply:{TIME}:{B}:{NODE}"
+
+
+@pytest.mark.parametrize("reply", [f"Liveness Reply:{TIME}:{B}:{A}",
+                                   f"Liveness Reply:{TIME}:{NODE}:{B}"])
+def test_a_reply_to_somebody_else_or_by_somebody_else_breaks_a_rule(reply):
+    end = neighbour(Scene(Peer))
+    end.say(reply)
+    assert end.scene.event("refused:") == (
+        f"refused:{A}:Liveness Reply to somebody else, or by somebody else")
+
+
+def test_a_reply_with_another_time_is_no_reply():
+    end = silent_neighbour(liveness_misses=2)
+    for count in (1, 2):
+        end.hear_until("Liveness Request", 11.0)
+        end.say(f"Liveness Reply:{TIME}:{NODE}:{A}")
+        assert end.scene.event("liveness missed:", 10.1) == f"liveness missed:{A}:{count}"
+    assert end.scene.events("liveness reply:") == []
+
+
+@pytest.mark.parametrize("rounds_late", [1, 2])
+def test_a_late_reply_ends_the_row_of_misses(rounds_late):
+    end = silent_neighbour()
+    request = end.hear_until("Liveness Request", 11.0)
+    end.scene.run(10.0 * rounds_late + 1.0)
+    answer(end, request)
+    assert end.scene.event("liveness reply:").startswith(f"liveness reply:{A}:{rounds_late}1")
+    end.scene.run(20.0)
+    assert missed(end.scene) == ["1", "2"][:rounds_late] + ["1"]
+
+
+# Deaths.
+
+def test_after_three_misses_and_a_failed_last_probe_a_neighbour_is_dead_and_reported():
+    end = silent_neighbour()
+    scene, seed = end.scene, end.scene.seed
+    end.hear_until("Liveness Request", 11.0)
+    probe = end.machine.accept(31.0)
+    assert probe.hear().startswith("Liveness Request:")
+    assert missed(scene) == ["1", "2", "3"]
+    assert scene.events("dead:") == []
+    scene.run(1.9)
+    assert scene.events("dead:") == []
+    scene.run(0.2)
+    report = seed.ends[0].hear()
+    assert report.startswith(f"Dead Node:{A}:17") and report.endswith(f":{NODE}")
+    assert scene.event("dead:") == f"dead:{A}"
+    assert scene.event("reported:") == f"reported:{SEED}:{report}"
+    assert scene.event("disconnected:") == f"disconnected:{A}:dead"
+    assert end.ends_within(0.1)
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENOBUFS])
+def test_a_last_probe_for_which_descriptors_are_short_is_no_verdict_and_is_made_again(number):
+    end = silent_neighbour()
+    scene = end.scene
+    assert scene.pass_until(lambda: PROBE in [link.role for link in scene.node.links], 42.0)
+    [probe] = [link for link in scene.node.links if link.role == PROBE]
+    probe.connection.close("no room", OSError(number, "no room"))
+    scene.run(0.9)
+    assert scene.events("dead:") == []
+    again = end.machine.accept(3.0)
+    answer(again, again.hear())
+    scene.run(5.0)
+    assert scene.events("dead:") == [] and scene.events("disconnected:")
+
+
+def test_after_an_answered_last_probe_of_a_silent_link_the_link_ends_and_nobody_is_dead():
+    end = silent_neighbour()
+    probe = end.machine.accept(42.0)
+    answer(probe, probe.hear())
+    assert end.scene.event("disconnected:") == f"disconnected:{A}:silent, but alive"
+    assert end.scene.events("dead:") == []
+
+
+def test_after_an_answered_last_probe_of_a_slow_link_counting_begins_anew():
+    end = silent_neighbour()
+    end.hear_until("Liveness Request", 11.0)
+    end.scene.run(1.0)
+    end.say(f"Liveness Request:{TIME}:{A}")  # so it is not silent
+    probe = end.machine.accept(31.0)
+    answer(probe, probe.hear())
+    end.scene.run(12.0)
+    assert missed(end.scene) == ["1", "2", "3"] and end.closed is None
+    end.scene.run(10.0)
+    assert missed(end.scene) == ["1", "2", "3", "1"]
+
+
+def test_a_reply_during_the_last_probe_saves_a_neighbour():
+    end = silent_neighbour()
+    request = end.hear_until("Liveness Request", 11.0)
+    end.machine.accept(31.0)
+    answer(end, request)
+    end.scene.run(5.0)
+    assert end.scene.events("dead:") == end.scene.events("disconnected:") == []
+
+
+def test_a_neighbour_whose_link_broke_misses_each_round_and_is_dead_when_nobody_listens():
+    end = silent_neighbour()
+    scene = end.scene
+    end.machine.world.kill()
+    assert scene.event("disconnected:") == f"disconnected:{A}:closed by the other end"
+    assert scene.event("dead:", 32.0) == f"dead:{A}"
+    assert missed(scene) == ["1", "2", "3"]
+    assert scene.seed.ends[0].hear().startswith(f"Dead Node:{A}:")
+
+
+def test_a_neighbour_that_links_again_begins_anew():
+    end = silent_neighbour()
+    scene, machine = end.scene, end.machine
+    end.hear_until("Liveness Request", 11.0)
+    scene.event("liveness missed:", 11.0)
+    scene.event("liveness missed:", 11.0)
+    end.break_off()
+    again = machine.accept()
+    machine.is_alive = True
+    again.say(f"connection accepted:{A}")
+    assert scene.event("connected:")
+    scene.run(45.0)
+    assert missed(scene) == ["1", "2"]
+
+
+# Deaths that a seed tells of.
+
+def test_a_peer_believes_a_seed_about_a_neighbour_that_has_not_answered_within_two_rounds():
+    end = silent_neighbour()
+    end.scene.run(20.1)
+    told = f"Dead Node:{A}:{TIME}:{B}"
+    end.scene.seed.ends[0].say(told)
+    assert end.scene.event("told:") == f"told:{SEED}:{told}"
+    assert end.scene.event("disconnected:") == f"disconnected:{A}:told dead"
+    assert end.ends_within(0.1)
+    assert end.scene.events("dead:") == end.scene.events("reported:") == []
+
+
+def test_of_a_neighbour_whose_link_broke_a_peer_finds_out_itself_what_a_seed_tells():
+    end = silent_neighbour()
+    end.machine.world.kill()
+    end.scene.run(15.0)
+    end.scene.seed.ends[0].say(f"Dead Node:{A}:{TIME}:{B}")
+    assert end.scene.event("dead:", 30.0) == f"dead:{A}"
+    assert missed(end.scene) == ["1", "2", "3"]
+
+
+def test_a_peer_does_not_believe_a_seed_about_a_neighbour_that_has_just_answered_or_itself():
+    end = silent_neighbour()
+    end.machine.is_alive = True
+    end.scene.run(20.5)
+    for dead in (A, NODE):
+        end.scene.seed.ends[0].say(f"Dead Node:{dead}:{TIME}:{B}")
+        assert end.scene.event("told:")
+    assert not end.ends_within(1.0)
+
+
+def test_a_seed_that_lies_all_the_time_does_not_meet_a_moment_between_two_answers():
+    """An answer takes longer than the one before, so for a moment the last one is a round old."""
+    end = silent_neighbour()
+    end.machine.is_alive = True
+    end.scene.run(15.0)
+    end.scene.net.slow[end.machine.address] = 0.1
+    for _ in range(150):
+        end.scene.seed.ends[0].say(f"Dead Node:{A}:{TIME}:{B}")
+        assert not end.ends_within(0.1), end.closed
+
+
+def test_a_peer_forgets_whom_a_seed_calls_dead_and_does_not_dial_it():
+    scene = Scene(Peer, seeds=[SEED], liveness_interval=10.0)
+    seed = seed_of(scene, SEED, "127.0.0.1#6001")
+    scene.event("registered:")
+    seed.replies["peer list"] = "peer list:"
+    scene.run(0.5)
+    seed.ends[0].say(f"Dead Node:{A}:{TIME}:{B}")
+    scene.run(0.1)
+    machine = scene.machine(A)
+    scene.run(30.0)
+    assert machine.ends == []
+
+
+# A late node.
+
+def test_a_late_peer_counts_no_miss():
+    end = silent_neighbour()
+    scene = end.scene
+    end.hear_until("Liveness Request", 11.0)
+    scene.world.freeze()
+    scene.run(25.0)
+    scene.world.thaw()
+    scene.run(0.1)
+    assert len(lateness(scene)) < 5 and lateness(scene)[-1] > 24.0
+    assert missed(scene) == []
+    scene.run(10.0)
+    assert missed(scene) == ["1"]
+
+
+def test_lateness_that_lasts_is_told_again_and_again():
+    scene = Scene(Peer, seeds=[SEED], liveness_interval=0.1)
+    for _ in range(10):
+        scene.world.freeze()
+        scene.run(0.8)
+        scene.world.thaw()
+        scene.run(0.15)
+    assert sum(lateness(scene)) > 3.0
+
+
+def test_a_peer_that_was_frozen_during_its_last_probe_calls_nobody_dead():
+    end = silent_neighbour()
+    scene = end.scene
+    end.machine.accept(42.0)
+    scene.run(1.0)
+    scene.world.freeze()
+    end.machine.is_alive = True
+    scene.run(30.0)
+    scene.world.thaw()
+    scene.run(40.0)
+    assert scene.events("dead:") == scene.events("reported:") == []
+
+
+def test_a_late_last_probe_is_repeated_and_decides():
+    end = silent_neighbour()
+    scene = end.scene
+    end.machine.accept(42.0)
+    scene.world.freeze()
+    scene.run(20.0)
+    scene.world.thaw()
+    end.machine.accept(3.5)
+    assert scene.events("dead:") == []
+    assert scene.event("dead:", 4.0) == f"dead:{A}"
+
+
+def test_a_neighbour_that_links_again_during_its_last_probe_is_not_dead():
+    end = silent_neighbour()
+    end.machine.accept(42.0)  # the probe, which nobody answers
+    end.break_off()
+    again = end.machine.accept()
+    again.say(f"connection accepted:{A}")
+    end.scene.run(5.0)
+    assert end.scene.events("dead:") == [] and again.closed is None
+
+
+def test_newcomers_at_silent_addresses_do_not_delay_a_last_probe():
+    end = silent_neighbour(liveness_interval=1.0)
+    for _ in range(2):
+        end.scene.event("liveness missed:", 3.0)
+    for port in range(7001, 7201):
+        newcomer = end.scene.machine(f"127.0.0.1:{port}")
+        newcomer.is_alive = False
+        newcomer.dial().say(f"Connection with Peer:127.0.0.1:{port}")
+    assert end.scene.event("dead:", 1.1 + 2.1) == f"dead:{A}"

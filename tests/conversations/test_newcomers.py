@@ -1,0 +1,200 @@
+"""Whom a peer accepts: who answers a probe at the announced address, if there is a place."""
+
+import pytest
+
+from grapevine.peer import Peer
+from tests.tools.virtual import NODE, TIME, End, Machine, Scene, neighbour, seed_of
+
+A, B = "127.0.0.1:6001", "127.0.0.1:6002"
+
+
+def ask(machine: Machine) -> End:
+    """Return the connection of a newcomer that asks to become a neighbour."""
+    end = machine.dial()
+    end.say(f"Connection with Peer:{machine.address}")
+    return end
+
+
+def refusal(reason: str) -> str:
+    return f"connection refused:{NODE}:{reason}"
+
+
+def test_a_newcomer_is_accepted_once_it_has_answered_a_probe():
+    scene = Scene(Peer)
+    machine = scene.machine(A)
+    machine.is_alive = False
+    end = ask(machine)
+    probe = machine.accept()
+    request = probe.hear()
+    assert request.startswith("Liveness Request:") and request.endswith(f":{NODE}")
+    assert end.hear(0.2) is None
+    probe.say(f"{request.replace('Request', 'Reply')}:{A}")
+    assert end.hear() == f"connection accepted:{NODE}"
+    assert probe.ends_within(0.1)
+    assert scene.events()[-2:] == [f"connected:{A}", f"degree:{NODE}=>1"]
+
+
+@pytest.mark.parametrize("reply", [
+    f"Liveness Reply:{TIME}:{NODE}:{A}",  # another TIME
+    f"Liveness Reply:{{time}}:{B}:{A}",  # to somebody else
+    f"Liveness Reply:{{time}}:{NODE}:{B}",  # by somebody else
+    "connection accepted:127.0.0.1:6001", None])
+def test_a_newcomer_is_refused_if_the_probe_is_not_answered_rightly(reply):
+    scene = Scene(Peer)
+    machine = scene.machine(A)
+    machine.is_alive = False
+    end = ask(machine)
+    probe = machine.accept()
+    if reply is not None:
+        probe.say(reply.format(time=probe.hear().split(":")[1]))
+    assert end.hear(2.4) == refusal("full")
+    assert end.ends_within(0.1)
+    assert scene.event("refused:127.0.0.1:6001:full")
+    assert scene.events("connected:") == []
+
+
+def test_a_newcomer_at_whose_address_nobody_listens_is_refused_at_once():
+    scene = Scene(Peer)
+    assert ask(scene.machine(A, listens=False)).hear(0.1) == refusal("full")
+
+
+def test_newcomers_at_silent_addresses_delay_nobody_who_answers():
+    scene = Scene(Peer)
+    for port in range(7001, 7201):
+        silent = scene.machine(f"127.0.0.1:{port}")
+        silent.is_alive = False
+        ask(silent)
+    began = scene.now
+    neighbour(scene, A)
+    assert scene.now - began < 1.0
+
+
+def test_nobody_can_hold_the_place_of_a_peer_that_has_not_started():
+    """Somebody links in V's name before V starts: V has its neighbour at once all the same."""
+    scene = Scene(Peer)
+    liar = scene.machine("127.0.0.1:7001", listens=False)
+    for _ in range(20):
+        end = liar.dial()
+        end.say(f"Connection with Peer:{A}")
+        assert end.hear() == refusal("full")
+    began = scene.now
+    neighbour(scene, A)
+    assert scene.now - began < 0.1
+
+
+def test_a_newcomer_may_only_say_liveness_requests_until_it_is_accepted():
+    scene = Scene(Peer)
+    machine = scene.machine(A)
+    machine.is_alive = False
+    end = ask(machine)
+    end.say(f"Liveness Request:{TIME}:{A}")
+    assert end.hear() == f"Liveness Reply:{TIME}:{NODE}".replace(NODE, f"{A}:{NODE}")
+
+
+def test_a_newcomer_that_hangs_up_during_its_probe_is_forgotten():
+    scene = Scene(Peer)
+    machine = scene.machine(A)
+    machine.is_alive = False
+    end = ask(machine)
+    probe = machine.accept()
+    end.hang_up()
+    probe.say(f"{probe.hear().replace('Request', 'Reply')}:{A}")
+    scene.run(3.0)
+    assert scene.events("connected:") == scene.events("refused:") == []
+
+
+@pytest.mark.parametrize("announced, reason", [
+    ("127.0.0.2:6001", "another IP"), (NODE, "self"), ("127.0.0.1:6002", "duplicate")])
+def test_an_address_that_is_not_its_own_or_linked_is_refused(announced, reason):
+    scene = Scene(Peer)
+    first = neighbour(scene, B)
+    first.machine.is_alive = False  # no probe is needed
+    end = scene.machine(A).dial()
+    end.say(f"Connection with Peer:{announced}")
+    assert end.hear(0.1) == refusal(reason)
+    assert end.ends_within(0.1)
+    assert scene.event("refused:").endswith(f":{reason}")
+    assert first.closed is None
+
+
+def test_two_connections_of_one_newcomer_become_one_link():
+    scene = Scene(Peer)
+    machine = scene.machine(A)
+    one, other = machine.dial(), machine.dial()
+    for end in (one, other):
+        end.say(f"Connection with Peer:{A}")
+    assert one.hear() == f"connection accepted:{NODE}"
+    assert other.hear() == refusal("duplicate")
+
+
+# Places. The node is 127.0.0.1:5005.
+
+def crowded(listed: str = "", capacity: int = 3) -> Scene:
+    """Return a scene in which 5003, 5007, 5008, … have all places of 127.0.0.1:5005, and in which
+    a seed, if one is wanted, has named some peers."""
+    seeds = ["127.0.0.1:8001"] if listed else []
+    scene = Scene(Peer, "127.0.0.1:5005", seeds, capacity=f"fixed:{capacity}")
+    if listed:
+        seed_of(scene, listed=listed)
+        scene.event("peer list:")
+    for port in (5003, *range(5007, 5006 + capacity)):
+        neighbour(scene, f"127.0.0.1:{port}")
+    return scene
+
+
+def answer_to(scene: Scene, port: int) -> str:
+    return ask(scene.machine(f"127.0.0.1:{port}")).hear().replace(":127.0.0.1:5005", "")
+
+
+@pytest.mark.parametrize("port, answer", [
+    (5004, "connection accepted"), (5006, "connection refused:full"),
+    (5002, "connection refused:full"), (4000, "connection refused:full")])
+def test_a_full_peer_accepts_only_if_no_neighbour_lies_between_the_two(port, answer):
+    assert answer_to(crowded(), port) == answer
+
+
+def test_the_ring_goes_on_behind_its_end():
+    scene = Scene(Peer, "127.0.0.1:5005", capacity="fixed:2")
+    for port in (5007, 5008):
+        neighbour(scene, f"127.0.0.1:{port}")
+    assert answer_to(scene, 5006) == "connection refused:full"
+    assert answer_to(scene, 5009) == "connection accepted"
+
+
+def test_a_peer_with_eight_links_more_than_places_accepts_nobody():
+    scene = Scene(Peer, "127.0.0.1:5005", capacity="fixed:2")
+    for port in range(4001, 4011):  # each is nearer than those before it
+        assert answer_to(scene, port) == "connection accepted"
+    assert answer_to(scene, 4011) == "connection refused:full"
+
+
+@pytest.mark.parametrize("listed, answer", [
+    ((4000,), "connection accepted"), ((5003, 5007, 5008), "connection refused:full"),
+    ((4000, 5003, 5007, 5008), "connection refused:full"), ((4000, 5003), "connection accepted")])
+def test_for_a_newcomer_that_seeds_have_named_only_named_neighbours_count(listed, answer):
+    scene = crowded(":".join(f"127.0.0.1#{port}" for port in listed))
+    assert answer_to(scene, 4000) == answer
+
+
+def test_when_a_newcomer_comes_that_no_seed_has_named_the_seeds_are_asked_for_lists():
+    scene = Scene(Peer, seeds=["127.0.0.1:8001"])
+    seed = seed_of(scene)
+    scene.run(20.0)
+    asked = seed.said.count("peer list")
+    assert ask(scene.machine(A, listens=False)).hear() == refusal("full")
+    scene.run(0.3)
+    assert seed.said.count("peer list") == asked + 1
+    scene.run(0.7)
+    assert seed.said.count("peer list") == asked + 2  # and again, because it may be too early
+    asked = seed.said.count("peer list")
+    for _ in range(40):  # so often that most have to be ignored
+        assert ask(scene.machine(A, listens=False)).hear() == refusal("full")
+        scene.run(0.5)
+    assert seed.said.count("peer list") - asked < 25
+    seed.replies["peer list"] = "peer list:127.0.0.1#6002"
+    scene.run(14.0)
+    asked = seed.said.count("peer list")
+    assert scene.events("peer list:")[-1] == "peer list:127.0.0.1:8001:127.0.0.1#6002"
+    neighbour(scene, B)
+    scene.run(0.3)
+    assert seed.said.count("peer list") == asked

@@ -1,0 +1,372 @@
+"""A seed lists peers that it has probed, and keeps them listed while they live."""
+
+import pytest
+
+from grapevine import seed
+from grapevine.seed import Seed
+from tests.tools.virtual import NODE, TIME, End, Machine, Scene, registered
+
+A, B, C = "127.0.0.1:6001", "127.0.0.1:6002", "127.0.0.1:6003"
+
+
+def list_of(scene: Scene) -> list[str]:
+    """Return the list that a stranger is told."""
+    end = scene.machine("127.0.0.1:7999", listens=False).dial()
+    end.say("peer list")
+    listed = end.hear().removeprefix("peer list:")
+    end.hang_up()
+    return [peer.replace("#", ":") for peer in listed.split(":") if peer]
+
+
+def ask(machine: Machine, address: str = "") -> End:
+    """Return a connection over which a peer asks to be registered."""
+    end = machine.dial()
+    end.say(f"register:{address or machine.address}")
+    return end
+
+
+# Registering.
+
+def test_a_peer_is_listed_once_it_has_answered_a_probe():
+    scene = Scene(Seed)
+    machine = scene.machine(A)
+    machine.is_alive = False
+    end = ask(machine)
+    probe = machine.accept()
+    request = probe.hear()
+    assert request.startswith("Liveness Request:") and request.endswith(f":{NODE}")
+    scene.run(0.1)
+    assert end.lines == [] and list_of(scene) == []
+    probe.say(f"{request.replace('Request', 'Reply')}:{A}")
+    assert end.hear() == "registered successfully"
+    assert probe.ends_within(0.1)
+    assert scene.event("registered:") == f"registered:{A}"
+    assert list_of(scene) == [A]
+
+
+@pytest.mark.parametrize("said, reason", [
+    ("localhost:6001", "'localhost:6001': 'localhost' does not appear to be an IPv4 or IPv6 "
+     "address"),
+    ("127.0.0.1", "'127.0.0.1' is not IP:PORT"), ("127.0.0.2:6001", "127.0.0.2 is not your IP"),
+    (B, f"no Liveness Reply from {B}")])
+def test_a_registration_that_cannot_be_is_refused_and_the_peer_may_ask_again(said, reason):
+    scene = Scene(Seed)
+    machine = scene.machine(A)
+    end = ask(machine, said)
+    assert end.hear() == f"registration refused:{reason}"
+    assert scene.event("refused:").endswith(f":{reason}"[:100])
+    end.say(f"register:{A}")
+    assert end.hear(0.8) is None  # it is not read for a second
+    assert end.hear(0.5) == "registered successfully"
+
+
+def test_a_refused_peer_has_five_seconds_more_to_ask_again():
+    end = ask(Scene(Seed).machine(A), B)
+    assert end.hear().startswith("registration refused:")
+    assert not end.ends_within(5.5)
+    assert end.ends_within(1.0)
+
+
+def test_a_silent_address_is_probed_in_stages_and_refused_after_all():
+    scene = Scene(Seed)
+    machine = scene.machine(A)
+    machine.is_alive = False
+    end = ask(machine)
+    probes = [machine.accept(3.0) for _ in range(3)]
+    assert end.hear(2.5) == f"registration refused:no Liveness Reply from {A}"
+    assert 4.2 < scene.now < 4.4  # 0.25 + 2 + 2 seconds
+    assert all(probe.closed for probe in probes) and len(machine.ends) == 3
+
+
+def test_silent_addresses_delay_nobody_who_answers():
+    scene = Scene(Seed)
+    for port in range(1001, 1601):
+        silent = scene.machine(f"127.0.0.1:{port}")
+        silent.is_alive = False
+        ask(silent)
+    began = scene.now
+    registered(scene, A)
+    assert scene.now - began < 1.0
+
+
+def test_a_probe_that_is_answered_in_a_later_stage_counts():
+    scene = Scene(Seed)
+    machine = scene.machine(A)
+    machine.is_alive = False
+    end = ask(machine)
+    machine.accept()
+    probe = machine.accept()
+    probe.say(f"{probe.hear().replace('Request', 'Reply')}:{A}")
+    assert end.hear() == "registered successfully"
+
+
+def test_a_late_seed_asks_again_instead_of_refusing():
+    scene = Scene(Seed)
+    machine = scene.machine(A)
+    machine.is_alive = False
+    end = ask(machine)
+    machine.accept()
+    scene.world.freeze()
+    scene.run(10.0)
+    machine.is_alive = True
+    scene.world.thaw()
+    assert end.hear(3.0) == "registered successfully"
+
+
+def test_an_impatient_peer_may_repeat_itself_while_it_is_probed():
+    scene = Scene(Seed)
+    machine = scene.machine(A)
+    machine.is_alive = False
+    end = ask(machine)
+    end.say(f"register:{A}", f"register:{A}")
+    probe = machine.accept()
+    probe.say(f"{probe.hear().replace('Request', 'Reply')}:{A}")
+    assert end.hear_all() == ["registered successfully"]
+
+
+def test_a_peer_that_leaves_or_hangs_up_while_it_is_probed_is_not_listed():
+    scene = Scene(Seed)
+    for peer in (A, B):
+        machine = scene.machine(peer)
+        machine.is_alive = False
+        end = ask(machine)
+        probe = machine.accept()
+        if peer == A:
+            end.say(f"leave:{A}")
+            assert end.ends_within(0.1)
+        else:
+            end.hang_up()
+            scene.run(0.1)
+        probe.say(f"{probe.hear().replace('Request', 'Reply')}:{peer}")
+        scene.run(0.1)
+    assert scene.events("registered:") == list_of(scene) == []
+
+
+def test_one_connection_registers_one_peer():
+    scene = Scene(Seed)
+    end = registered(scene, A)
+    scene.machine(B)
+    end.say(f"register:{B}")
+    assert end.hear() == f"registration refused:this connection is {A}'s"
+    scene.run(1.1)
+    end.say(f"register:{A}")
+    assert end.hear() == "registered successfully"
+    assert list_of(scene) == [A]
+
+
+def test_at_most_so_many_peers_of_an_ip_are_registered_except_on_loopback():
+    scene = Scene(Seed, "10.0.0.1:8001", registrations_per_ip=2)
+    for port in (6001, 6002):
+        registered(scene, f"10.0.0.2:{port}")
+    third = ask(scene.machine("10.0.0.2:6003"))
+    assert third.hear() == "registration refused:too many of your IP are registered"
+    registered(scene, "10.0.0.3:6001")
+    scene = Scene(Seed, registrations_per_ip=2)
+    for port in (6001, 6002, 6003):
+        registered(scene, f"127.0.0.1:{port}")
+
+
+def test_an_ipv6_network_has_the_room_of_one_ip_and_of_lists_the_share_of_one(monkeypatch):
+    """Whoever has one address of a /64 has all of its 2^64, at no cost."""
+    monkeypatch.setattr(seed, "LONG_LIST", 3)
+    monkeypatch.setattr(seed, "SAMPLE", 2)
+    scene = Scene(Seed, "[2001:db8:1::1]:8001", registrations_per_ip=3)
+    for host in (1, 2, 3):
+        registered(scene, f"[2001:db8:2::{host}]:6001")
+    fourth = ask(scene.machine("[2001:db8:2:0:ffff::4]:6001"))
+    assert fourth.hear() == "registration refused:too many of your IP are registered"
+    registered(scene, "[2001:db8:2:1::4]:6001")
+    for _ in range(20):
+        end = scene.machine("[2001:db8:3::1]:7999", listens=False).dial()
+        end.say("peer list")
+        assert "[2001:db8:2:1::4]#6001" in end.hear()
+        end.machine.world.stop()
+
+
+def test_peers_of_one_ip_that_register_at_the_same_time_are_no_more_than_allowed():
+    scene = Scene(Seed, "10.0.0.1:8001", registrations_per_ip=2)
+    ends = [ask(scene.machine(f"10.0.0.2:{port}")) for port in (6001, 6002, 6003)]
+    scene.run(0.1)
+    assert sorted(end.hear() for end in ends) == sorted(
+        ["registered successfully"] * 2
+        + ["registration refused:too many of your IP are registered"])
+
+
+# Lists.
+
+def test_a_list_has_all_peers_in_order_but_the_asker():
+    scene = Scene(Seed)
+    end = registered(scene, B)
+    for peer in (C, A, "127.0.0.2:1001"):
+        registered(scene, peer)
+    end.say("peer list")
+    assert end.hear() == "peer list:127.0.0.1#6001:127.0.0.1#6003:127.0.0.2#1001"
+    assert scene.event("peer list:") == f"peer list:{B}:3"
+    assert list_of(scene) == [A, B, C, "127.0.0.2:1001"]
+    end.say("peer list")
+    scene.run(0.1)
+    assert len(scene.events("peer list:")) == 1  # nothing has changed
+
+
+def test_of_more_than_500_peers_an_asker_is_told_its_next_eight_and_100_others():
+    scene = Scene(Seed)
+    ends = [registered(scene, f"127.0.0.1:{port}") for port in range(6001, 6502)]
+    ends[0].say("peer list")
+    told = [int(word.partition("#")[2]) for word in ends[0].hear().split(":")[1:]]
+    assert told[:8] == list(range(6002, 6010))
+    assert 99 <= len(told) <= 108 and told == sorted(told) and 6001 not in told
+    assert len(list_of(scene)) == 100
+    ends[1].say("leave:127.0.0.1:6002")
+    scene.event("removed:")
+    ends[0].say("peer list")
+    assert len(ends[0].hear().split(":")) == 1 + 499
+
+
+# Staying registered.
+
+def test_a_repeated_registration_is_answered_without_a_probe():
+    scene = Scene(Seed)
+    end = registered(scene, A)
+    end.say(f"register:{A}")
+    assert end.hear() == "registered successfully"
+    assert len(end.machine.ends) == 1
+
+
+def test_a_peer_whose_connection_broke_and_that_does_not_answer_is_removed_at_once():
+    scene = Scene(Seed)
+    end = registered(scene, A)
+    end.machine.world.kill()
+    assert scene.event("removed:", 0.1) == f"removed:{A}:gone"
+    assert list_of(scene) == []
+
+
+def test_a_peer_whose_connection_broke_and_that_answers_has_a_minute_to_come_back():
+    scene = Scene(Seed)
+    one, other = registered(scene, A), registered(scene, B)
+    one.hang_up()
+    other.break_off()
+    scene.run(59.0)
+    assert list_of(scene) == [A, B]
+    again = ask(one.machine)
+    assert again.hear(0.1) == "registered successfully"
+    assert scene.event("removed:", 2.0) == f"removed:{B}:gone"
+    assert not again.ends_within(60.0)
+    assert list_of(scene) == [A]
+
+
+def test_a_late_seed_does_not_remove_a_peer_that_may_have_come_back():
+    scene = Scene(Seed)
+    end = registered(scene, A)
+    end.hang_up()
+    scene.run(59.0)
+    scene.world.freeze()
+    scene.run(5.0)
+    scene.world.thaw()
+    scene.run(50.0)
+    assert scene.events("removed:") == []
+    assert scene.event("removed:", 20.0)
+
+
+def test_a_late_seed_probes_again_before_it_removes_a_peer_whose_connection_broke():
+    scene = Scene(Seed, liveness_interval=10.0)
+    end = registered(scene, A)
+    scene.run(9.0)
+    scene.world.freeze()
+    scene.run(5.0)
+    scene.world.thaw()
+    end.machine.world.kill()
+    scene.run(0.9)
+    assert scene.events("removed:") == []
+    assert scene.event("removed:", 0.5) == f"removed:{A}:gone"
+
+
+def test_a_peer_that_is_silent_for_three_rounds_is_probed_and_removed_if_it_does_not_answer():
+    scene = Scene(Seed, liveness_interval=10.0)
+    living, dead = registered(scene, A), registered(scene, B)
+    dead.machine.is_alive = False
+    scene.run(29.0)
+    assert len(living.machine.ends) == 1 and scene.events("removed:") == []
+    assert scene.event("removed:", 20.0) == f"removed:{B}:gone"
+    assert dead.ends_within(0.1)
+    assert living.hear() == "registered successfully"  # so that a dead connection breaks
+    assert scene.events("alive:")[:2] == ["alive:10", "alive:10"]
+    scene.run(40.0)
+    assert list_of(scene) == [A]
+    assert len(living.machine.ends) == 1 + 2  # it is probed every three rounds
+
+
+def test_a_silent_peer_whose_connection_is_dead_is_found_out_by_what_the_seed_says():
+    scene = Scene(Seed, liveness_interval=10.0)
+    end = registered(scene, A)
+    end.vanish()
+    scene.run(45.0)
+    assert list_of(scene) == [A]  # it answers
+    assert scene.event("removed:", 60.0) == f"removed:{A}:gone"
+
+
+def test_a_peer_that_repeats_its_registration_is_not_probed():
+    scene = Scene(Seed, liveness_interval=10.0)
+    end = registered(scene, A)
+    for _ in range(6):
+        scene.run(25.0)
+        end.say(f"register:{A}")
+    assert len(end.machine.ends) == 1
+
+
+def test_a_peer_that_leaves_is_removed_and_nobody_leaves_for_another():
+    scene = Scene(Seed)
+    one, other = registered(scene, A), registered(scene, B)
+    one.say(f"leave:{B}")
+    stranger = scene.machine("127.0.0.1:7001").dial()
+    stranger.say(f"leave:{A}")
+    scene.run(0.1)
+    assert list_of(scene) == [A, B]
+    one.say(f"leave:{A}", f"Dead Node:{B}:{TIME}:{A}")
+    assert one.ends_within(0.1) and scene.events("dead report:") == [] and other.closed is None
+    assert scene.event("removed:") == f"removed:{A}:left"
+    assert list_of(scene) == [B]
+
+
+# Two connections for one address.
+
+def test_a_registration_stands_if_register_comes_on_it_within_a_second_of_the_probe():
+    scene = Scene(Seed)
+    older = registered(scene, A)
+    newer = ask(older.machine)
+    scene.run(0.5)
+    assert newer.lines == []
+    older.say(f"register:{A}")
+    assert older.hear() == "registered successfully"
+    assert newer.hear() == "registration refused:registered on another connection, which stands"
+    assert not older.ends_within(1.0)
+
+
+def test_a_registration_that_does_not_show_that_it_stands_is_replaced_after_a_second():
+    scene = Scene(Seed)
+    older = registered(scene, A)
+    scene.run(5.0)
+    older.say(f"register:{A}")
+    scene.run(5.0)
+    newer = ask(older.machine)
+    assert newer.hear(0.9) is None
+    assert newer.hear(0.2) == "registered successfully"
+    assert older.ends_within(0.1)
+    scene.run(70.0)
+    assert newer.closed is None and list_of(scene) == [A]
+
+
+def test_a_registration_whose_connection_broke_is_replaced_at_once():
+    scene = Scene(Seed)
+    older = registered(scene, A)
+    older.hang_up()
+    scene.run(0.1)
+    assert ask(older.machine).hear(0.1) == "registered successfully"
+
+
+def test_a_connection_that_is_refused_again_and_again_ends():
+    scene = Scene(Seed)
+    end = scene.machine(A).dial()
+    end.say(*["register:nonsense"] * 100)
+    refused = [line for line in end.hear_all(30.0) if line.startswith("registration refused:")]
+    assert len(refused) == 11 and end.closed
+    assert scene.node.links == {}

@@ -1,0 +1,216 @@
+"""Rumors: one neighbour after the other is told, answers and silence decide who else is."""
+
+import time
+
+import pytest
+
+from grapevine.peer import Peer
+from tests.tools.virtual import End, Scene, gossip, neighbour
+
+A, B, C, D, E = [f"127.0.0.1:600{n}" for n in range(1, 6)]
+RUN = f"{A}:7"
+
+
+def neighbours(*peers: str, stop: float = 1e-9, **settings) -> list[End]:
+    scene = Scene(Peer, spread="rumor", rumor_stop=stop, **settings)
+    return [neighbour(scene, peer) for peer in peers]
+
+
+def told(ends: list[End], seconds: float = 0.2) -> dict[End, list[str]]:
+    """Return who was told which rumors, without the prefix, within some seconds."""
+    ends[0].scene.run(seconds)
+    return {end: lines for end in ends
+            if (lines := [line.removeprefix("rumor:") for line in end.hear_all(0.0)
+                          if line.startswith("rumor:")])}
+
+
+def test_a_message_is_told_to_one_neighbour_after_the_other_as_long_as_it_is_new_there():
+    source, *others = neighbours(A, B, C, D)
+    source.say(gossip(A, 1))
+    passed = []
+    for _ in others:
+        (end, lines), = told(others).items()
+        assert lines == [gossip(A, 1)] and end not in passed
+        passed.append(end)
+        end.say(f"status:took:{RUN}=1")
+    assert told([source, *others], 5.0) == {}, "all were told, and nobody twice"
+
+
+def test_after_a_neighbour_that_knew_it_a_coin_decides_whether_another_is_told():
+    source, *others = neighbours(A, B, C, D, stop=1.0)
+    source.say(gossip(A, 1))
+    (end, _), = told(others).items()
+    end.say(f"status:knew:{RUN}=1")
+    assert told(others, 5.0) == {}
+    source.say(gossip(A, 2))
+    (end, _), = told(others).items()
+    end.say(f"status:took:{RUN}=2")
+    assert len(told(others)) == 1, "took tosses no coin"
+
+
+@pytest.mark.parametrize("says", ["gmessage", "rumor"])
+def test_who_tells_a_message_itself_is_not_told_it_any_more(says):
+    source, *others = neighbours(A, B, C)
+    source.say(gossip(A, 1))
+    (end, _), = told(others).items()
+    other, = [each for each in others if each is not end]
+    other.say(gossip(A, 1) if says == "gmessage" else f"rumor:{gossip(A, 1)}")
+    source.scene.run(0.1)
+    end.say(f"status:took:{RUN}=1")
+    assert told(others, 5.0) == {}
+
+
+def test_rumors_of_others_are_answered_whatever_the_own_way_is():
+    for spread in ("rumor", "flood", "tree"):
+        end = neighbour(Scene(Peer, spread=spread), A)
+        end.say(f"rumor:{gossip(A, 1)}", f"rumor:{gossip(A, 2)}", f"rumor:{gossip(A, 1)}")
+        assert end.hear_until("status:took") == f"status:took:{RUN}=1-2"
+        end.say(f"rumor:{gossip(A, 2)}", f"rumor:{gossip(A, 3)}")
+        assert end.hear_until("status:took") == f"status:took:{RUN}=3"
+        assert end.hear_until("status:knew") == f"status:knew:{RUN}=2"
+
+
+def test_a_neighbour_without_an_answer_is_silent_and_others_are_told_instead():
+    source, *others = neighbours(A, B, C)
+    source.say(gossip(A, 1))
+    (mute, _), = told(others).items()
+    assert told(others, 1.5) == {}
+    (end, lines), = told(others, 0.5).items()
+    assert end is not mute and lines == [gossip(A, 1)]
+    end.say(f"status:took:{RUN}=1")
+
+
+def test_who_never_answers_gets_everything_plainly_and_who_answers_again_is_told_rumors():
+    source, mute = neighbours(A, B)
+    source.say(gossip(A, 1))
+    assert mute.hear() == f"rumor:{gossip(A, 1)}"
+    source.scene.run(3.0)
+    source.say(gossip(A, 2))
+    assert mute.hear() == gossip(A, 2)
+    mute.say(f"status:knew:{RUN}=2")
+    source.say(gossip(A, 3))
+    assert mute.hear() == f"rumor:{gossip(A, 3)}"
+
+
+def silenced() -> list[End]:
+    """Return a source, and a neighbour that has answered its first rumor, but not the second."""
+    source, other = neighbours(A, B)
+    source.say(gossip(A, 1))
+    other.hear()
+    other.say(f"status:took:{RUN}=1")
+    source.say(gossip(A, 2))
+    assert other.hear() == f"rumor:{gossip(A, 2)}"
+    source.scene.run(3.0)
+    return [source, other]
+
+
+def test_who_has_answered_before_and_is_silent_now_is_told_nothing_until_it_answers():
+    source, other = silenced()
+    source.say(gossip(A, 3))
+    assert other.hear_all(3.0) == []
+    other.say(f"status:took:{RUN}=2")
+    source.say(gossip(A, 4))
+    assert other.hear() == f"rumor:{gossip(A, 4)}"
+
+
+def test_a_rumor_of_a_rumor_is_answered_and_silences_nobody_later():
+    source, other = neighbours(A, B)
+    source.say(f"rumor:rumor:{gossip(A, 1)}")
+    assert source.hear_until("status:took") == f"status:took:{RUN}=1"
+    assert other.hear() == f"rumor:{gossip(A, 1)}"
+    source.say(f"rumor:{gossip(A, 1)}")
+    assert source.hear_until("status:knew") == f"status:knew:{RUN}=1"
+
+
+def test_a_line_that_is_too_long_for_a_rumor_is_passed_on_plainly():
+    source, *others = neighbours(A, B, C)
+    line = "x" * (131_072 - len(gossip(A, 1)) - 1) + ":" + gossip(A, 1)
+    source.say(line)
+    assert [end.hear() for end in others] == [line, line]
+    source.scene.run(5.0)
+    assert not any(end.closed for end in others)
+
+
+def test_who_was_frozen_calls_nobody_silent_whose_answer_waits():
+    source, other = neighbours(A, B)
+    source.say(*[gossip(A, number, "x" * 10_000) for number in range(1, 31)])
+    count = len(told([other])[other])
+    world = source.scene.world
+    world.freeze()
+    other.say(f"status:took:{RUN}=1-{count}")
+    source.scene.run(5.0)
+    world.thaw()
+    assert len(told([other], 2.0)[other]) == 30 - count
+
+
+def test_a_silent_neighbour_is_tried_again_after_half_a_minute():
+    source, other = silenced()
+    source.scene.run(31.0)
+    source.say(gossip(A, 3))
+    assert other.hear() == f"rumor:{gossip(A, 3)}"
+
+
+def test_when_a_link_ends_others_are_told_at_once():
+    source, *others = neighbours(A, B, C)
+    source.say(gossip(A, 1))
+    (end, _), = told(others).items()
+    end.hang_up()
+    other, = [each for each in others if each is not end]
+    assert told([other]) == {other: [gossip(A, 1)]}
+
+
+@pytest.mark.parametrize("how", ["hang_up", "break_off"])
+def test_a_link_that_has_ended_with_a_rumor_unanswered_is_told_no_other(how):
+    source, other = neighbours(A, B)
+    source.say(gossip(A, 1))
+    assert other.hear() == f"rumor:{gossip(A, 1)}"
+    getattr(other, how)()
+    source.scene.run(0.5)
+    way = source.scene.node.way
+    assert not way.is_busy() and way.counts()["neighbours that were told rumors"] <= 1
+
+
+def test_a_window_bounds_what_is_unanswered_and_the_rest_follows_the_answers():
+    source, other = neighbours(A, B)
+    lines = [gossip(A, number, "x" * 10_000) for number in range(1, 41)]
+    source.say(*lines)
+    first = told([other])[other]
+    assert 10 < len(first) < 30
+    other.say(f"status:took:{RUN}=1-{len(first)}")
+    assert told([other])[other] == lines[len(first):]
+
+
+def test_too_much_for_all_queues_is_bounded():
+    source, other = neighbours(A, B)
+    source.say(*[gossip(A, number, "x" * 60_000) for number in range(1, 21)])
+    assert len(told([other])[other]) < 8
+    way = other.scene.node.way
+    assert way.counts()["rumors"] < 12 and not way.has_room()
+
+
+def test_an_answer_that_names_everything_costs_nothing_and_settles_what_was_asked():
+    source, *others = neighbours(A, B, C)
+    source.say(gossip(A, 1))
+    (end, _), = told(others).items()
+    end.say(f"status:took:{RUN}=1-{2**63 - 1}")
+    assert len(told(others)) == 1
+
+
+def test_who_leaves_tells_what_still_waits():
+    source, other = neighbours(A, B)
+    lines = [gossip(A, number, "x" * 10_000) for number in range(1, 31)]
+    source.say(*lines)
+    heard = told([other])[other]
+    other.scene.node.leave()
+    heard += told([other])[other]
+    assert heard == lines
+
+
+def test_a_rumor_behind_thousands_of_prefixes_costs_no_more_than_its_bytes():
+    one, other = neighbours(A, B)
+    before = time.process_time()
+    one.say(*["rumor:" * 20_000 + gossip(A, 1)] * 40)
+    assert other.hear() == f"rumor:{gossip(A, 1)}"
+    assert one.hear_until("status:knew:") == f"status:knew:{RUN}=1"
+    one.scene.run(1.0)
+    assert time.process_time() < before + 0.5, "to cut off one after the other took 1.5 s"

@@ -1,0 +1,281 @@
+"""A peer and its seeds: registering with a majority, staying registered, lists, names, and doing
+without any."""
+
+import pytest
+
+import grapevine.peer_list
+from grapevine.addresses import parse_address, parse_target
+from grapevine.peer import Peer
+from tests.tools.virtual import NODE, TIME, Scene, neighbour, seed_of
+
+A, B = "127.0.0.1:6001", "127.0.0.1:6002"
+SEEDS = [f"127.0.0.1:{port}" for port in (8001, 8002, 8003, 8004)]
+
+
+# Registering.
+
+@pytest.mark.parametrize("count, wanted", [(1, 1), (2, 2), (3, 2), (4, 3)])
+def test_a_peer_registers_with_a_majority_of_the_seeds(count, wanted):
+    scene = Scene(Peer, seeds=SEEDS[:count])
+    for seed in SEEDS[:count]:
+        seed_of(scene, seed)
+    scene.run(30.0)
+    assert len(scene.events("registered:")) == wanted
+    assert scene.node.status()["seeds"] == wanted
+
+
+def test_a_peer_asks_for_the_list_as_soon_as_it_is_registered_and_writes_a_new_one_down():
+    scene = Scene(Peer, seeds=SEEDS[:1])
+    end = scene.machine(SEEDS[0]).accept()
+    assert end.hear() == f"register:{NODE}"
+    assert end.hear(0.1) is None
+    end.say("registered successfully")
+    assert scene.event("registered:") == f"registered:{SEEDS[0]}"
+    assert end.hear(0.1) == "peer list"
+    for listed in ("127.0.0.1#6001:[::1]#6002", "", "", "127.0.0.1#6001"):
+        end.say(f"peer list:{listed}")
+        scene.run(0.1)
+    assert scene.events("peer list:") == [
+        f"peer list:{SEEDS[0]}:{listed}" for listed in ("127.0.0.1#6001:[::1]#6002", "",
+                                                        "127.0.0.1#6001")]
+
+
+def test_lists_are_asked_for_less_and_less_often_up_to_once_a_round():
+    scene = Scene(Peer, seeds=SEEDS[:1], liveness_interval=10.0)
+    seed = seed_of(scene, SEEDS[0])
+    scene.run(30.0)
+    assert 6 <= seed.said.count("peer list") <= 9
+    asked = seed.said.count("peer list")
+    scene.run(30.0)
+    assert seed.said.count("peer list") == asked + 3
+
+
+def test_another_seed_is_taken_when_one_refuses_and_that_one_is_asked_again_later():
+    scene = Scene(Peer, seeds=SEEDS[:3])
+    machines = [seed_of(scene, seed) for seed in SEEDS[:3]]
+    for machine in machines[:2]:
+        machine.replies[f"register:{NODE}"] = "registration refused:no room"
+    scene.run(30.0)
+    assert scene.events("registered:") == [f"registered:{SEEDS[2]}"]
+    assert all(len(machine.ends) > 4 for machine in machines[:2])
+    refused = scene.events("unregistered:")
+    assert refused == [f"unregistered:{seed}:registration refused: no room" for seed in SEEDS[:2]
+                       ] or refused == refused[::-1]
+    for machine in machines[:2]:
+        machine.replies[f"register:{NODE}"] = "registered successfully"
+    scene.run(6.0)
+    assert len(scene.events("registered:")) == 2
+
+
+def test_a_seed_that_is_down_is_tried_again_after_half_a_second_and_at_last_every_five():
+    scene = Scene(Peer, seeds=SEEDS[:1])
+    scene.run(0.4)
+    machine = scene.machine(SEEDS[0])
+    machine.replies[f"register:{NODE}"] = "registration refused:"
+    scene.run(0.2)
+    assert len(machine.ends) == 1
+    scene.run(20.0)
+    tries = len(machine.ends)
+    scene.run(50.0)
+    assert len(machine.ends) - tries == 10
+    assert scene.events("unregistered:") == [f"unregistered:{SEEDS[0]}:Connection refused",
+                                             f"unregistered:{SEEDS[0]}:registration refused: "]
+
+
+def test_a_peer_registers_again_after_its_seed_was_restarted():
+    scene = Scene(Peer, seeds=SEEDS[:1])
+    seed = seed_of(scene, SEEDS[0])
+    scene.event("registered:")
+    seed.world.kill()
+    assert scene.event("unregistered:") == (
+        f"unregistered:{SEEDS[0]}:closed by the other end")
+    seed_of(scene, SEEDS[0])
+    scene.event("registered:")
+
+
+# Staying registered.
+
+def test_a_registration_is_repeated_every_round():
+    scene = Scene(Peer, seeds=SEEDS[:1], liveness_interval=10.0)
+    seed = seed_of(scene, SEEDS[0])
+    scene.run(50.0)
+    assert seed.said.count(f"register:{NODE}") == 6
+    assert len(seed.ends) == 1
+
+
+def test_a_seed_that_answers_no_repeated_registration_is_left_after_three_rounds():
+    scene = Scene(Peer, seeds=SEEDS[:1], liveness_interval=10.0)
+    seed = seed_of(scene, SEEDS[0])
+    scene.event("registered:")
+    del seed.replies[f"register:{NODE}"]
+    scene.run(35.0)
+    assert seed.ends[0].closed is None
+    assert scene.event("unregistered:", 6.0) == f"unregistered:{SEEDS[0]}:no answer to register"
+
+
+def test_a_probe_of_its_seed_has_a_peer_repeat_its_registration_once_a_second_at_most():
+    scene = Scene(Peer, seeds=SEEDS[:1])
+    seed = seed_of(scene, SEEDS[0])
+    scene.run(0.2)
+    probes = [seed.dial() for _ in range(3)]
+    for at, pause in enumerate((0.0, 0.5, 0.6)):
+        scene.run(pause)
+        probes[at].say(f"Liveness Request:{TIME}:{SEEDS[0]}")
+        assert probes[at].hear() == f"Liveness Reply:{TIME}:{SEEDS[0]}:{NODE}"
+        scene.run(0.01)
+    assert seed.said.count(f"register:{NODE}") == 3
+    for ip, asker in (("127.0.0.1", A), ("127.0.0.2", SEEDS[0])):  # no seed of its own, both
+        scene.run(2.0)
+        stranger = scene.machine(f"{ip}:7001", listens=False).dial()
+        stranger.say(f"Liveness Request:{TIME}:{asker}")
+        assert stranger.hear() == f"Liveness Reply:{TIME}:{asker}:{NODE}"
+        scene.run(0.1)
+    assert seed.said.count(f"register:{NODE}") == 3
+
+
+# Names.
+
+def test_a_seed_may_have_a_name_which_is_looked_up_for_each_dial():
+    scene = Scene(Peer, seeds=["seed-a:8001"])
+    scene.net.names[parse_target("seed-a:8001")] = parse_address("127.0.0.1:8001")
+    seed = seed_of(scene, "127.0.0.1:8001")
+    assert scene.event("seed:") == "seed:seed-a:8001=127.0.0.1:8001"
+    assert scene.event("registered:") == "registered:127.0.0.1:8001"
+    scene.net.names[parse_target("seed-a:8001")] = parse_address("127.0.0.1:8002")
+    seed_of(scene, "127.0.0.1:8002")
+    seed.ends[0].hang_up()
+    assert scene.event("unregistered:").startswith("unregistered:127.0.0.1:8001:")
+    assert scene.event("seed:") == "seed:seed-a:8001=127.0.0.1:8002"
+    assert scene.event("registered:") == "registered:127.0.0.1:8002"
+
+
+def test_a_name_that_leads_nowhere_is_looked_up_again_later():
+    scene = Scene(Peer, seeds=["seed-a:8001"])
+    assert scene.event("unregistered:").startswith("unregistered:seed-a:8001:seed-a")
+    scene.net.names[parse_target("seed-a:8001")] = parse_address("127.0.0.1:8001")
+    seed_of(scene, "127.0.0.1:8001")
+    scene.event("registered:")
+
+
+def test_a_seed_that_invents_peers_without_end_leaves_room_for_those_that_others_name(monkeypatch):
+    monkeypatch.setattr(grapevine.peer_list, "NAMED_LIMIT", 50)
+    scene = Scene(Peer, seeds=SEEDS[:2], capacity="fixed:2")
+    liar, other = [seed_of(scene, seed) for seed in SEEDS[:2]]
+    scene.run(1.0)
+    for at in range(20):
+        listed = [f"127.{at + 1}.{n // 250}.{n % 250 + 1}#5000" for n in range(20)]
+        liar.ends[0].say(f"peer list:{':'.join(listed)}")
+        scene.run(1.0)
+    assert scene.node.status()["known peers"] == 50
+    other.ends[0].say(f"peer list:{A.replace(':', '#')}")
+    scene.run(0.1)
+    assert scene.node.status()["known peers"] == 51
+    scene.run(140.0)
+    assert scene.node.status()["known peers"] <= 1, "nobody names them any more"
+
+
+def test_a_seed_that_tells_of_deaths_without_end_is_read_more_slowly():
+    scene = Scene(Peer, seeds=SEEDS[:1], rate=100, burst=1_000)
+    seed = seed_of(scene, SEEDS[0])
+    scene.run(1.0)
+    for at in range(50):
+        seed.ends[0].say(*[f"Dead Node:127.0.9.9:{port}:{TIME}:{A}" for port in range(1, 101)])
+        scene.run(0.01)
+    scene.run(5.0)
+    assert 800 < len(scene.events("told:")) < 1_500
+
+
+def test_where_a_name_leads_is_not_written_twice():
+    scene = Scene(Peer, seeds=["seed-a:8001"])
+    scene.net.names[parse_target("seed-a:8001")] = parse_address("127.0.0.1:8001")
+    seed = seed_of(scene, "127.0.0.1:8001")
+    scene.event("registered:")
+    seed.ends[0].hang_up()
+    scene.event("registered:")
+    assert len(scene.events("seed:")) == 1
+
+
+def test_a_probe_of_a_named_seed_has_a_peer_repeat_its_registration():
+    scene = Scene(Peer, seeds=["seed-a:8001"])
+    scene.net.names[parse_target("seed-a:8001")] = parse_address("127.0.0.1:8001")
+    seed = seed_of(scene, "127.0.0.1:8001")
+    scene.event("registered:")
+    seed.dial().say(f"Liveness Request:{TIME}:127.0.0.1:8001")
+    scene.run(0.1)
+    assert seed.said.count(f"register:{NODE}") == 2
+
+
+# Without seeds.
+
+def test_a_peer_without_a_seed_asks_a_neighbour_for_peers_and_dials_them():
+    scene = Scene(Peer)
+    end = neighbour(scene, A)
+    machine = scene.machine(B)
+    end.machine.replies["known peers"] = "known peers:127.0.0.1#6002:10.0.0.1#6001:127.0.0.1#5001"
+    scene.run(3.0)
+    assert end.machine.said.count("known peers") >= 2
+    assert machine.accept().hear() == f"Connection with Peer:{NODE}"
+    assert scene.node.status()["known peers"] == 1  # one that loopback leads to, and not itself
+
+
+def test_what_a_neighbour_says_of_peers_does_not_count_while_a_seed_answers():
+    scene = Scene(Peer, seeds=SEEDS[:1])
+    seed_of(scene, SEEDS[0])
+    scene.event("registered:")
+    end, named = neighbour(scene, A), scene.machine(B)
+    end.say("known peers:127.0.0.1#6002")
+    scene.run(0.1)
+    assert named.ends == []
+    assert scene.node.status()["known peers"] == 0
+    assert "known peers" not in end.machine.said
+
+
+def test_a_neighbour_that_asks_is_told_neighbours_and_listed_peers_without_itself():
+    scene = Scene(Peer, seeds=SEEDS[:1])
+    seed_of(scene, SEEDS[0], "127.0.0.1#7002:127.0.0.1#7001")
+    one = neighbour(scene, A)
+    neighbour(scene, B)
+    one.say("known peers")
+    assert one.hear() == "known peers:127.0.0.1#6002:127.0.0.1#7001:127.0.0.1#7002"
+
+
+def test_of_many_known_peers_a_neighbour_is_told_200_and_its_next_eight_on_the_ring():
+    scene = Scene(Peer, "127.0.0.1:1001", seeds=SEEDS[:1], capacity="fixed:2")
+    ports = range(10_000, 10_600)
+    seed_of(scene, SEEDS[0], ":".join(f"127.0.0.1#{port}" for port in ports))
+    end = neighbour(scene, "127.0.0.1:10299")
+    end.say("known peers")
+    told = [int(word.rpartition("#")[2]) for word in end.hear().split(":")[1:]]
+    assert set(range(10_300, 10_308)) <= set(told)
+    assert 200 <= len(told) <= 208 and told == sorted(told) and 10_299 not in told
+
+
+@pytest.mark.parametrize("ending", ["silent, but alive", "refused"])
+def test_former_neighbours_are_dialled_while_there_is_no_seed(ending):
+    scene = Scene(Peer, liveness_interval=2.0)
+    end = neighbour(scene)
+    if ending == "refused":
+        end.break_off()
+        end.machine.accept().say(f"connection refused:{A}:full")
+    else:
+        end.machine.is_alive = False
+        end.machine.replies.clear()
+        probe = end.machine.accept(10.0)
+        probe.say(f"{probe.hear().replace('Request', 'Reply')}:{A}")
+        end.machine.is_alive = True
+        assert scene.event("disconnected:") == f"disconnected:{A}:silent, but alive"
+    assert end.machine.accept(4.1).hear() == f"Connection with Peer:{NODE}"
+
+
+def test_peers_that_were_called_dead_are_dialled_while_there_is_no_seed():
+    """They may have been cut off only, and the other half of the network calls this one dead."""
+    scene = Scene(Peer, liveness_interval=5.0)
+    end = neighbour(scene)
+    scene.net.cut(frozenset([scene.address]))
+    assert scene.event("dead:", 30.0) == f"dead:{A}"
+    scene.run(20.0)
+    scene.net.mend(frozenset([scene.address]))
+    end.machine.replies[f"Connection with Peer:{NODE}"] = f"connection accepted:{A}"
+    assert scene.event("connected:", 11.0) == f"connected:{A}"
+    scene.run(20.0)
+    assert len(scene.events("connected:")) == 2

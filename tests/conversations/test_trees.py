@@ -1,0 +1,212 @@
+"""Trees: who repeats is pruned, quiet links hear announcements, who lacks news is pushed to."""
+
+import pytest
+
+from grapevine.peer import Peer
+from tests.tools.virtual import End, Scene, gossip, neighbour
+
+A, B, C, D = [f"127.0.0.1:600{n}" for n in range(1, 5)]
+RUN = f"{A}:7"
+
+
+def neighbours(*peers: str) -> list[End]:
+    scene = Scene(Peer, spread="tree")
+    return [neighbour(scene, peer) for peer in peers]
+
+
+def heard(end: End, word: str = "", seconds: float = 0.1) -> list[str]:
+    return [line for line in end.hear_all(seconds) if line.startswith(word)]
+
+
+def begun(*peers: str) -> list[End]:
+    """Return neighbours, the first of which is the parent of its run, whose message 1 all know."""
+    ends = neighbours(*peers)
+    ends[0].say(gossip(A, 1))
+    for end in ends[1:]:
+        assert heard(end) == [gossip(A, 1)]
+    return ends
+
+
+def test_the_first_message_is_flooded_and_who_repeats_it_is_pruned_once_but_not_the_parent():
+    parent, other, third = begun(A, B, C)
+    other.say(gossip(A, 1))
+    assert heard(other) == [f"status:prune:{RUN}=1"]
+    other.say(gossip(A, 1))
+    parent.say(gossip(A, 1))
+    assert heard(other) == heard(parent) == heard(third) == []
+    parent.scene.run(5.0)
+    other.say(gossip(A, 1))
+    assert heard(other) == [f"status:prune:{RUN}=1"], "it goes on repeating"
+
+
+def test_a_prune_silences_one_link_for_one_run_until_a_graft():
+    parent, other, third = begun(A, B, C)
+    other.say(f"status:prune:{RUN}=1")
+    parent.say(gossip(A, 2), gossip(D, 1))
+    assert heard(other, "gmessage") == [gossip(D, 1)]
+    assert heard(third, "gmessage") == [gossip(A, 2), gossip(D, 1)]
+    other.say(f"status:graft:{RUN}=1")
+    assert heard(other) == [f"status:seen:{RUN}=1-2"], "what was not pushed"
+    parent.say(gossip(A, 3))
+    assert heard(other, "gmessage") == [gossip(A, 3)]
+
+
+def test_a_quiet_link_hears_once_what_was_seen_half_a_second_later():
+    parent, other, third = begun(A, B, C)
+    other.say(f"status:prune:{RUN}=1")
+    parent.scene.run(2.0)
+    other.hear_all(0.0)
+    parent.say(gossip(A, 2))
+    assert heard(other, seconds=0.45) == []
+    assert heard(other, seconds=0.4) == [f"status:seen:{RUN}=1-2"]
+    assert heard(other, seconds=3.0) == heard(third, "status", 0.0) == []
+
+
+def test_who_has_announced_as_much_hears_no_announcement():
+    parent, other = begun(A, B)
+    other.say(f"status:prune:{RUN}=1")
+    parent.scene.run(2.0)
+    other.hear_all(0.0)
+    parent.say(gossip(A, 2))
+    parent.scene.run(0.1)
+    other.say(f"status:seen:{RUN}=1-2")
+    assert heard(other, seconds=3.0) == []
+
+
+def test_an_announcement_has_the_last_ranges_of_a_run():
+    parent, other = begun(A, B)
+    other.say(f"status:prune:{RUN}=1")
+    parent.say(*[gossip(A, number) for number in range(3, 203, 2)])
+    line = heard(other, "status:seen", 3.0)[-1]
+    assert line.count(",") == 49 and line.endswith(",201")
+
+
+def test_what_is_fetched_from_a_pruned_link_has_it_push_again_and_the_parent_stays():
+    parent, other = begun(A, B)
+    other.say(gossip(A, 1))
+    assert heard(other) == [f"status:prune:{RUN}=1"]
+    parent.scene.run(2.0)
+    other.say(f"status:seen:{RUN}=1-2")
+    assert heard(other) == [f"status:want:{RUN}=2"]
+    other.say(gossip(A, 2), "status:sent")
+    assert heard(other) == [f"status:graft:{RUN}=1"]
+    other.say(gossip(A, 3))
+    parent.say(gossip(A, 3))
+    assert heard(parent, "status:prune") == []
+
+
+def test_when_the_parent_ends_those_that_were_pruned_push_again():
+    parent, other, third = begun(A, B, C)
+    other.say(gossip(A, 1))
+    third.say(gossip(A, 1))
+    heard(other), heard(third)
+    parent.hang_up()
+    assert heard(other) == heard(third) == [f"status:graft:{RUN}=1"]
+
+
+def test_of_many_that_were_pruned_eight_replace_a_parent():
+    parent, *others = begun(*[f"127.0.0.1:{6001 + n}" for n in range(20)])
+    for end in others:
+        end.say(gossip(A, 1))
+        heard(end)
+    parent.hang_up()
+    assert sum(bool(heard(end, "status:graft")) for end in others) == 8
+
+
+def test_a_parent_that_repeats_the_latest_message_long_after_gives_way_to_who_was_faster():
+    parent, other = begun(A, B)
+    parent.scene.run(6.0)
+    other.say(gossip(A, 2))
+    parent.say(gossip(A, 2))
+    assert heard(parent, "status") == [f"status:prune:{RUN}=1"]
+    other.say(gossip(A, 3))
+    assert heard(parent, "gmessage") == [gossip(A, 3)]
+
+
+def test_a_parent_that_let_something_lack_twice_is_not_chosen_again_for_a_minute():
+    parent, other = begun(A, B)
+    other.say(gossip(A, 1))
+    heard(other)
+    for number in (2, 3):
+        parent.scene.run(2.0)
+        other.say(f"status:seen:{RUN}=1-{number}")
+        assert heard(other, "status:want") == [f"status:want:{RUN}={number}"]
+        other.say(gossip(A, number), "status:sent")
+        heard(other)
+        other.say(gossip(A, number))  # it is pruned again
+        heard(other)
+    way = other.scene.node.way
+    parent.say(gossip(A, 9, start=8))
+    assert way.counts()["runs with a parent"] == 1, "of the new run none was chosen"
+
+
+def test_what_an_origin_says_after_its_first_message_waits_a_moment_once():
+    end, = neighbours(A)
+    node = end.scene.node
+    node.originate(["one", "two"])
+    node.originate(["three"])
+    assert len(heard(end, "gmessage", 0.03)) == 1 and node.way.is_busy()
+    assert len(heard(end, "gmessage", 0.1)) == 2 and not node.way.is_busy()
+    node.originate(["four", "five"])
+    assert len(heard(end, "gmessage", 0.03)) == 2
+
+
+@pytest.mark.parametrize("do", ["leave", "much"])
+def test_what_is_held_back_leaves_before_its_peer_and_is_never_much(do):
+    end, = neighbours(A)
+    node = end.scene.node
+    node.originate(["one", "two"])
+    if do == "leave":
+        node.leave()
+    else:
+        node.originate(["x" * 50_000] * 3)
+    assert len(heard(end, "gmessage", 0.03)) == (2 if do == "leave" else 5)
+
+
+def test_without_neighbours_nothing_is_held_back():
+    scene = Scene(Peer, spread="tree")
+    scene.node.originate(["one", "two"])
+    assert not scene.node.way.is_busy()
+
+
+def test_the_run_that_was_used_longest_ago_is_flooded_again():
+    parent, other = begun(A, B)
+    other.say(f"status:prune:{RUN}=1")
+    for at in range(0, 1_000, 100):
+        parent.say(*[gossip(A, 1, start=1_000 + at + n) for n in range(100)])
+        parent.scene.run(1.0)
+    heard(other)
+    parent.say(gossip(A, 2))
+    assert gossip(A, 2) in heard(other, "gmessage")
+
+
+def test_in_a_flood_of_new_runs_most_get_no_tree_and_all_are_passed_on():
+    parent, other = neighbours(A, B)
+    parent.say(*[gossip(A, 1, start=1_000 + n) for n in range(900)])
+    assert len(heard(other, "gmessage", 1.0)) == 900
+    assert 200 <= other.scene.node.way.counts()["runs with a parent"] < 500
+
+
+def test_more_prunes_than_a_neighbour_may_say_are_ignored():
+    parent, other = neighbours(A, B)
+    runs = [f"{A}:{1_000 + n}" for n in range(400)]
+    for at in range(0, 400, 50):
+        parent.say(*[gossip(A, 1, start=1_000 + n) for n in range(at, at + 50)])
+        parent.scene.run(0.5)
+    heard(other)
+    for at in range(0, 400, 100):
+        other.say("status:prune:" + " ".join(f"{run}=1" for run in runs[at:at + 100]))
+    parent.scene.run(0.01)
+    assert 200 <= other.scene.node.way.counts()["links not pushed to"] < 300
+
+
+def test_own_messages_are_pushed_to_all_that_did_not_prune():
+    end, other = neighbours(A, B)
+    node = end.scene.node
+    node.originate(["one"])
+    heard(end), heard(other)
+    other.say(f"status:prune:{node.run}=1")
+    end.scene.run(0.5)
+    other.hear_all(0.0)
+    node.originate(["two"])
+    assert len(heard(end, "gmessage")) == 1 and heard(other, "gmessage") == []

@@ -1,0 +1,113 @@
+"""Every line that ANSWERS has no method for ends the connection, whatever role it has."""
+
+import pytest
+
+from grapevine import wire
+from grapevine.addresses import parse_address
+from grapevine.peer import Peer
+from grapevine.seed import Seed
+from tests.tools.virtual import NODE, TIME, End, Scene, gossip, neighbour, registered, seed_of
+
+NEWCOMER, OTHER = "127.0.0.1:6001", parse_address("127.0.0.1:7001")
+GOSSIP = gossip(NEWCOMER, 1)
+VALUES = {"register": [NEWCOMER], "registration_refused": ["so"], "peer_list": [[OTHER]],
+          "dead_node": [OTHER, TIME, OTHER], "leave": [OTHER], "connect": [OTHER],
+          "accepted": [OTHER], "refused": [OTHER, "full"], "liveness_request": [TIME, OTHER],
+          "liveness_reply": [TIME, OTHER, OTHER], "known_peers": [[OTHER]]}
+LINES = {kind: wire.say(kind, *VALUES.get(kind, [])).decode().rstrip("\n") for kind in wire.LINES}
+LINES["status"] = "status:sent"
+
+
+def unidentified(kind) -> End:
+    return Scene(kind).machine(NEWCOMER).dial()
+
+
+def asking(kind) -> End:
+    """Return the connection of a newcomer that waits for its probe, which nobody answers."""
+    machine = Scene(kind).machine(NEWCOMER)
+    machine.is_alive = False
+    end = machine.dial()
+    end.say(f"register:{NEWCOMER}" if kind is Seed else f"Connection with Peer:{NEWCOMER}")
+    return end
+
+
+def probed(kind) -> End:
+    return asking(kind).machine.accept()
+
+
+def dialled(kind) -> End:
+    scene = Scene(kind, seeds=["127.0.0.1:8001"])
+    seed_of(scene, listed="127.0.0.1#6001")
+    return scene.machine(NEWCOMER).accept()
+
+
+def seeds_end(kind) -> End:
+    scene = Scene(kind, seeds=["127.0.0.1:8001"])
+    machine = seed_of(scene)
+    scene.event("registered:")
+    return machine.ends[0]
+
+
+# A RELAY is not among them: a seed closes it in the moment in which it says its lines.
+ROLES = {(Peer, "UNIDENTIFIED"): unidentified, (Seed, "UNIDENTIFIED"): unidentified,
+         (Peer, "PROBED"): probed, (Seed, "PROBED"): probed,
+         (Peer, "AWAITING_PROBE"): asking, (Seed, "AWAITING_PROBE"): asking,
+         (Peer, "DIALLED"): dialled, (Peer, "SEED"): seeds_end,
+         (Peer, "NEIGHBOUR"): lambda kind: neighbour(Scene(kind), NEWCOMER),
+         (Seed, "REGISTERED"): lambda kind: registered(Scene(kind), NEWCOMER)}
+UNEXPECTED = [(kind, role, said) for kind, role in ROLES for said in LINES
+              if said not in kind.ANSWERS[role]]
+
+
+def names(value) -> str:
+    return value if isinstance(value, str) else value.kind
+
+
+def check_refused(end: End, line: str, reason: str) -> None:
+    """Check that a line ends a connection, and that the node writes this reason down."""
+    end.scene.run(0.01)
+    end.say(line)
+    assert end.scene.event("refused:").endswith(f":{reason}")
+    assert end.ends_within(0.1)
+
+
+def test_every_role_of_a_node_is_looked_at():
+    roles = {(kind, role) for kind in (Peer, Seed) for role in kind.ANSWERS}
+    assert roles - {(Seed, "RELAY")} == set(ROLES)
+
+
+@pytest.mark.parametrize("kind, role, said", UNEXPECTED, ids=names)
+def test_a_line_without_an_answer_ends_the_connection(kind, role, said):
+    check_refused(ROLES[kind, role](kind), LINES[said],
+                  f"unexpected '{said.replace('_', ' ')}' while {role}")
+
+
+@pytest.mark.parametrize("kind, role", [key for key in ROLES if key[1] != "NEIGHBOUR"], ids=names)
+def test_gossip_of_somebody_who_is_no_neighbour_ends_the_connection(kind, role):
+    check_refused(ROLES[kind, role](kind), GOSSIP, f"unknown line {GOSSIP[:40].encode()!r}")
+
+
+@pytest.mark.parametrize("line, reason", [
+    ("hello", "unknown line b'hello'"),
+    ("", "unknown line b''"),
+    ("peer list ", "unknown line b'peer list '"),
+    ("Connection with Peer:localhost:5001", "malformed line 'Connection with Peer'"),
+    ("Connection with Peer:127.0.0.1:05001", "malformed line 'Connection with Peer'"),
+    ("Connection with Peer:127.0.0.001:5001",
+     "'127.0.0.001:5001': '127.0.0.001' does not appear to be an IPv4 or IPv6 address"),
+    (f"Liveness Request:soon:{NODE}", "malformed line 'Liveness Request'"),
+    ("status:digest:12", "malformed line 'status:digest'"),
+    (gossip(NEWCOMER, 0), "malformed line 'gmessage'"),
+    ("rumor:" + gossip(NEWCOMER, 1 << 63), "malformed line 'gmessage'"),
+])
+def test_a_malformed_line_ends_the_connection(line, reason):
+    check_refused(neighbour(Scene(Peer)), line, reason)
+
+
+def test_a_refused_neighbour_is_no_neighbour_any_more():
+    scene = Scene(Peer)
+    end = neighbour(scene)
+    end.say("register:127.0.0.1:6001")
+    scene.event("refused:127.0.0.1:6001:unexpected 'register' while NEIGHBOUR")
+    scene.event("disconnected:127.0.0.1:6001:unexpected 'register' while NEIGHBOUR")
+    assert scene.event("degree:") == "degree:127.0.0.1:5001=>0"
