@@ -10,8 +10,10 @@ in a peer's name uses up its numbers. A peer has to be reachable at the address 
 """
 
 if __name__ == "__main__":
+    import os
     import signal
     import sys
+    sys.path.append(os.path.dirname(__file__))  # which PYTHONSAFEPATH=1 leaves out
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # silently ends a program that is still starting
     if "--chat" in sys.argv:
         from grapevine.chat.doorstep import open_early

@@ -3,9 +3,12 @@
 The table COMMANDS has them. `worker` hosts nodes for `--peers`; nobody types it.
 """
 
-if __name__ == "__main__":  # Ctrl-C silently ends a program that is still starting
+if __name__ == "__main__":
+    import os
     import signal
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    import sys
+    sys.path.append(os.path.dirname(__file__))  # which PYTHONSAFEPATH=1 leaves out
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # silently ends a program that is still starting
 
 import importlib
 import sys

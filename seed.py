@@ -5,9 +5,12 @@ Every method is called with the node's lock held, one at a time, and never waits
 (grapevine/node.py). A seed believes nobody: it probes before it lists, and before it removes.
 """
 
-if __name__ == "__main__":  # Ctrl-C silently ends a program that is still starting
+if __name__ == "__main__":
+    import os
     import signal
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    import sys
+    sys.path.append(os.path.dirname(__file__))  # which PYTHONSAFEPATH=1 leaves out
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # silently ends a program that is still starting
 
 import functools
 import itertools

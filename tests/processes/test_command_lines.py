@@ -138,3 +138,12 @@ def test_help_is_shown(network):
         done = subprocess.run([sys.executable, ROOT / program, "--help"], timeout=20.0,
                               capture_output=True, text=True)
         assert done.returncode == 0 and done.stdout.startswith("usage:") and not done.stderr
+
+
+@pytest.mark.parametrize("program", ["peer.py", "seed.py", "runner.py"])
+def test_a_program_finds_its_package_wherever_python_looks(program, tmp_path):
+    for name in ("grapevine.py", "peer.py"):
+        (tmp_path / name).write_text("raise SystemExit('this is not Grapevine')\n")
+    done = subprocess.run([sys.executable, ROOT / program, "--help"], cwd=tmp_path, text=True,
+                          env=os.environ | {"PYTHONSAFEPATH": "1"}, capture_output=True, timeout=60)
+    assert done.returncode == 0 and done.stdout.startswith("usage: ") and done.stderr == ""
