@@ -125,8 +125,10 @@ def _removal_due(proof: Proof, seed: SeedRun, run: PeerRun, reported: list[float
                          and proof.seed_times(other)[seed.address].hold(report.at)]
     if hears:
         due = max(known, min(hears))
-    elif any(when(other.not_told, seed.address, run.last) for other in proof.seeds):
-        due = math.inf
+    elif any(when(other.not_told, seed.address, run.last) for other in proof.seeds) or (
+            finders and not any(times.hold(at) for other, at in finders
+                                for times in proof.seed_times(other).values())):
+        due = math.inf  # another seed did not reach it, or who found the death had no seed to tell
     else:  # another seed hears, probes first, and tells this one
         known = max(known, min((report.at for _, report in reports), default=known))
         due = seed.late.later(run.last, known - run.last + SEED_PROBES)
