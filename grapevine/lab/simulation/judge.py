@@ -160,9 +160,9 @@ class Judge:
     def _has_passed_on(self, seed: Address, dead: Address, died: float, reported: float) -> None:
         """Check that a seed has told the others of a peer that is dead since before the report."""
         lives, node = self.lives, self.lives.nodes.get(seed)
-        if (dead in lives.nodes or lives.troubled[dead] > died
-                or node is None or node.registry.removal(dead, lives.net.now) is None):
-            return  # or the seed has never listed it
+        removal = node and node.registry.removal(dead, lives.net.now)
+        if dead in lives.nodes or lives.troubled[dead] > died or not removal or removal.at < died:
+            return  # the seed has never listed it, or has told of it when it was only cut off
         self.ask(MEANWHILE, [
             f"{seed} heard at {reported:.3f} that {dead} is dead, removed it, has not told {other}"
             for other in lives.seeds
