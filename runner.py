@@ -21,7 +21,7 @@ COMMANDS = {  # word -> its module and function, what it is for
     "watch": ("grapevine.lab.pictures.command:watch_main", "a running network, live in a browser"),
     "bench": ("grapevine.lab.experiments.bench:bench_main",
               "how fast a network of processes is on this machine"),
-    "simulate": ("grapevine.lab.simulation:simulate_main",
+    "simulate": ("grapevine.lab.simulation.simulate:simulate_main",
                  "networks with accidents, in virtual time"),
     "console": ("grapevine.chat.console:console_main", "start chat servers, and talk to them"),
     "status": ("grapevine.lab.status:status_main", "which seeds and peers answer, now"),

@@ -39,7 +39,7 @@ MISSED_BY_A_NEWCOMER = """schedule 1 latency=0.1
 30.000 say 127.0.0.1:5001 x1"""
 RUN = """
 import sys
-from grapevine.lab.simulation import simulate_main
+from grapevine.lab.simulation.simulate import simulate_main
 sys.exit(simulate_main(sys.argv[1:]))
 """
 

@@ -13,9 +13,10 @@ from grapevine.addresses import Address, parse_address
 from grapevine.lab.attackers import Role
 from grapevine.lab.experiments.hosts import (
     CAN_FREEZE, Host, PeerProcess, WorkerProcess, end_all)
-from grapevine.lab.experiments.ports import Ports, is_taken, next_free
+from grapevine.lab.experiments.ports import Ports, next_free
 from grapevine.settings import Settings, word_finder
 from grapevine.terminal.command_line import OF_PEERS, SETTINGS, CommandError
+from grapevine.terminal.starting import is_taken
 
 END_LIMIT = 2.0  # seconds that peers, and then seeds, have to end before they are killed
 ADDED = 100  # peers that may be added to a running network

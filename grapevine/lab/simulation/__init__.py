@@ -4,5 +4,3 @@
 the nodes and knows the truth about them, `judge` asks whether the network has healed, and
 `simulate` is the command.
 """
-
-from grapevine.lab.simulation.simulate import simulate_main as simulate_main
