@@ -1,6 +1,5 @@
 """The program `peer.py --chat ID N PORT`: one chat server."""
 
-import os
 import threading
 
 from grapevine.addresses import address_of
@@ -10,7 +9,7 @@ from grapevine.terminal.command_line import (
     OUTPUTS, Parser, add_settings, cannot_listen, count, load, parse_port)
 from grapevine.terminal.screen import Screen
 from grapevine.terminal.starting import (
-    block_signals, open_output, prepare_descriptors, wait_for_end)
+    block_signals, open_output, prepare_descriptors, read_to_end, wait_for_end)
 from grapevine.typed import BYTE_ORDER_MARK
 from grapevine.worlds.threads import ThreadWorld
 
@@ -49,7 +48,7 @@ def parse_arguments(arguments: list[str] | None):
     add_line_flags(parser)
     add_settings(parser, SETTINGS)
     parser.set_defaults(antientropy_interval=CHAT.antientropy_interval)
-    parser.add_argument("--quiet", action="store_true", help="show no events on the terminal")
+    parser.switch("--quiet", "show no events on the terminal")
     parser.add_argument("--end-with-pipe", type=count(0), metavar="FD", help="end with this "
                         "descriptor (for programs that start chat servers)")
     args = parser.parse_args(arguments)
@@ -82,10 +81,6 @@ def parse_key(data: bytes) -> bytes:
 
 def leave_with(pipe: int, server: ChatServer) -> None:
     """Have a server leave when its starter closes this pipe, or ends."""
-    try:
-        while os.read(pipe, 1 << 16):
-            pass
-    except OSError:
-        pass  # there is none
+    read_to_end(pipe)
     with server.world.lock:
         server.leave()

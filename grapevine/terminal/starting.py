@@ -174,6 +174,15 @@ def prepare_descriptors() -> None:
 
 # Signals, and the end.
 
+def read_to_end(descriptor: int) -> None:
+    """Wait until whoever started this program closes a pipe, or ends."""
+    try:
+        while os.read(descriptor, 1 << 16):
+            pass
+    except OSError:
+        pass  # there is none
+
+
 class Interrupted(KeyboardInterrupt):
     """A signal that ends the program."""
 

@@ -1,7 +1,6 @@
 """The program `peer.py -c FILE.ini`: a gossip module."""
 
 import errno
-import os
 import socket
 import threading
 
@@ -10,7 +9,7 @@ from grapevine.terminal.command_line import (
     OUTPUTS, Parser, add_settings, cannot_listen, load, seconds)
 from grapevine.terminal.screen import Screen
 from grapevine.terminal.starting import (
-    block_signals, open_output, prepare_descriptors, wait_for_end)
+    block_signals, open_output, prepare_descriptors, read_to_end, wait_for_end)
 from grapevine.voidphone.ini import Config, parse_ini
 from grapevine.voidphone.module import GossipModule
 from grapevine.worlds import sockets
@@ -47,9 +46,8 @@ def parse_arguments(arguments: list[str] | None):
     add_settings(parser, ("liveness_interval",))
     parser.add_argument("--outputs", metavar="DIR", default=OUTPUTS,
                         help="where output files go (outputs)")
-    parser.add_argument("--quiet", action="store_true", help="show no events on the terminal")
-    parser.add_argument("--end-with-input", action="store_true",
-                        help="end with standard input (for programs that start modules)")
+    parser.switch("--quiet", "show no events on the terminal")
+    parser.switch("--end-with-input", "end with standard input (for programs that start modules)")
     return parser.parse_args(arguments)
 
 
@@ -70,10 +68,6 @@ def open_doors(config: Config) -> list[socket.socket]:
 
 
 def end_with_input(module: GossipModule) -> None:
-    try:
-        while os.read(0, 1 << 16):
-            pass
-    except OSError:
-        pass  # there is no input
+    read_to_end(0)
     with module.world.lock:
         module.stop("quit")
