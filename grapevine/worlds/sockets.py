@@ -46,11 +46,6 @@ def listener_at(own: Address) -> socket.socket:
     return socket.create_server((own.ip, own.port), family=own.family, backlog=BACKLOG)
 
 
-def datagrams_at(own: Address) -> socket.socket:
-    """Return a socket for datagrams to and from an address. OSError if it cannot."""
-    return _bound(socket.socket(own.family, socket.SOCK_DGRAM), own.ip, own.port)
-
-
 def post(door: socket.socket, data: bytes, to: Address) -> None:
     """Send a datagram, unless the kernel has no room for it: it may get lost anyway."""
     with contextlib.suppress(OSError):
@@ -64,12 +59,8 @@ def socket_from(own: Address, family: socket.AddressFamily) -> socket.socket:
     if sys.platform == "linux":
         with contextlib.suppress(OSError):
             sock.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
-    return _bound(sock, own.ip, 0)
-
-
-def _bound(sock: socket.socket, ip: str, port: int) -> socket.socket:
     try:
-        sock.bind((ip, port))
+        sock.bind((own.ip, 0))
     except OSError:
         sock.close()
         raise
