@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from grapevine.addresses import (
     Address, Name, Target, address_of, can_be_dialled, parse_target)
 from grapevine.settings import (
-    RULES, Settings, parse_capacity, parse_config, parse_filter, parse_way)
+    RULES, WAYS, Settings, parse_capacity, parse_config, parse_filter, parse_way)
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 _IS_INSTALLED = os.path.exists(os.path.join(_PACKAGE, "peer.py"))  # else it is a checkout
@@ -219,7 +219,7 @@ SETTINGS = {  # name -> converter, name of its value, help
     "antientropy_interval": (seconds(0), "N", "seconds between comparisons with a neighbour; 0: "
                                               "never (%(default)g)"),
     "cache_size": (_COUNT, "N", "messages kept for those who lack them (%(default)s)"),
-    "spread": (parse_way, "WAY", "how new messages travel: flood, rumor or tree (%(default)s)"),
+    "spread": (parse_way, "WAY", f"how new messages travel: {', '.join(WAYS)} (%(default)s)"),
     "rumor_stop": (number(1e-9, "a probability above 0, up to 1", most=1), "P",
                    "probability that a rumor ends once a neighbour knew it already (%(default)g)"),
     "capacity": (parse_rule, "RULE", f"how many neighbours: {RULES} (%(default)s)"),

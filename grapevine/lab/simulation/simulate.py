@@ -22,7 +22,7 @@ from grapevine.lab.simulation.judge import Fault, Judge
 from grapevine.lab.simulation.liars import lying_class
 from grapevine.lab.simulation.lives import Lives
 from grapevine.lab.simulation.watched import STARTING, attacker_classes, draw_watched
-from grapevine.settings import parse_capacity, parse_way
+from grapevine.settings import WAYS, parse_capacity, parse_way
 from grapevine.terminal.command_line import (
     FAILED, Parser, count, load, number, run_command, seconds, show)
 from grapevine.worlds.virtual import NodeFailed
@@ -130,7 +130,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
             ("file", pathlib.Path, None, "play the schedule in this file, as it was shown"),
             ("until", seconds(0), None, "end after so many simulated seconds"),
             ("outputs", pathlib.Path, None, "save the output files in this folder"),
-            ("spread", parse_way, "flood", "how new messages travel: flood, rumor or tree (flood)"),
+            ("spread", parse_way, "flood", f"how new messages travel: {', '.join(WAYS)} (flood)"),
             ("malicious", attacks, None, "KIND:COUNT[:SHARE],…: peers that attack, or none, in a "
                                          "network that is watched"),
             ("capacity", parse_capacity, None, "of a watched network (by chance)")):
