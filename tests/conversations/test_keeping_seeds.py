@@ -180,7 +180,7 @@ def test_a_seed_that_speaks_and_listens_joins_the_tree_and_is_removed_when_it_do
     assert scene.events("tree:") == [], "not before this seed is sure of what it sees"
     pass_periods(scene, 3, one)
     line = tree(1, NODE, (NODE, 0), (ONE, HALF))
-    assert scene.events("tree:") == [line] and one.ear.hear_until(f"tree:1:") == line
+    assert scene.events("tree:") == [line] and one.ear.hear_until("tree:1:") == line
     pass_periods(scene, 3, one)
     one.ear.hang_up()
     pass_periods(scene, 2, one)

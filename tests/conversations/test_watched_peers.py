@@ -9,8 +9,7 @@ from grapevine.monitoring import grammar
 from grapevine.monitoring.peer import GAPS, WatchedPeer
 from grapevine.signing.grammar import parse_signed
 from tests.tools.monitoring import PERIOD, Desk, evidence, signed_again, time_of
-from tests.tools.signing import (
-    KeyMachine, accept_proof, neighbour, run_of, signed, signer)
+from tests.tools.signing import KeyMachine, accept_proof, neighbour, signed, signer
 from tests.tools.virtual import NODE, Scene
 
 A, B, C, AWAY = "127.0.0.1:6001", "127.0.0.1:6002", "127.0.0.1:6003", "127.0.0.1:6101"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.tools.stories import PAIR, SEED, holds, tell
+from tests.tools.stories import PAIR, SEED, holds
 
 # Whoever leaves, or dies.
 
