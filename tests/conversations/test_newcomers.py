@@ -168,6 +168,20 @@ def test_a_peer_with_eight_links_more_than_places_accepts_nobody():
     assert answer_to(scene, 4011) == "connection refused:full"
 
 
+@pytest.mark.parametrize("has_seed", [False, True])
+def test_without_a_seed_neighbours_hear_of_a_newcomer_for_whom_there_was_no_place(has_seed):
+    """It may know nobody else, and be somebody's successor."""
+    scene = Scene(Peer, "127.0.0.1:5005", capacity="fixed:2", seeds=["127.0.0.1:8001"])
+    if has_seed:
+        seed_of(scene)
+        scene.event("registered:")
+    friend = neighbour(scene, "127.0.0.1:5007")
+    neighbour(scene, "127.0.0.1:5008")
+    assert answer_to(scene, 5006) == "connection refused:full"
+    friend.say("known peers")
+    assert ("127.0.0.1#5006" in friend.hear_until("known peers:")) is not has_seed
+
+
 @pytest.mark.parametrize("listed, answer", [
     ((4000,), "connection accepted"), ((5003, 5007, 5008), "connection refused:full"),
     ((4000, 5003, 5007, 5008), "connection refused:full"), ((4000, 5003), "connection accepted")])
