@@ -22,6 +22,7 @@ LOOKS = 5.0  # seconds between the two looks at states that should not last
 SPEAKERS = 3  # peers that say something after the rest
 HOPS = 12  # links on the way of a message to the last peer, at most
 CONFIRMING = 7  # times: a link with a dial to the seeds, a question, and a fetch
+UNDECIDED = 2.5  # seconds: a dead seed's answer is awaited, then the address is dialled
 MEANWHILE = "while it happened"  # the question that is asked all the time
 QUIET_ROUNDS = 8  # rounds before the verdict in which nothing may change
 SPIN = 20.0  # calls a second above which a thread spins
@@ -223,6 +224,8 @@ class Judge:
         way = 2 * conditions.latency + conditions.jitter + 2 * conditions.lag
         if conditions.sign:  # each peer may have to ask seeds first, and to fetch the message then
             way *= CONFIRMING
+            if len(lives.living_seeds()) < len(lives.seeds):
+                way += UNDECIDED
         lives.net.run(lives.net.now + 1.0 + HOPS * way)
         self.ask("after the rest", [
             f"{peer} has {peers[peer].messages.count()} messages, not {count}"
@@ -237,7 +240,8 @@ class Judge:
                     found[link] = f"{address} keeps a link to {link.peer}: {link.role}"
             for name, table in vars(node).items():
                 for other in self.lives.troubled if isinstance(table, Prober) else ():
-                    if other in table:
+                    # those that peers ask about are probed again and again
+                    if other in table and name != "prober_of_asked":
                         found["probe", node, name, other] = f"{address} probes {other}"
         for peer, node in self.lives.peers().items():
             for link in node.sync.offering():
