@@ -53,9 +53,14 @@ def parse_attacks(text: str) -> tuple[Attack, ...]:
     for word in text.split(",") if text != NONE else ():
         kind, _, rest = word.partition(":")
         count, _, share = rest.partition(":")
-        if kind not in KINDS or not count.isdigit():
-            raise ValueError(f"{word!r} is not KIND:COUNT[:SHARE], KIND one of {', '.join(KINDS)}")
-        attacks.append(Attack(kind, int(count), float(share or SHARE)))
+        try:
+            attack = Attack(kind, int(count), float(share or SHARE))
+        except ValueError:
+            attack = None
+        if attack is None or kind not in KINDS or attack.count < 0 or not 0 < attack.share <= 1:
+            raise ValueError(f"{word!r} is not KIND:COUNT[:SHARE], KIND one of {', '.join(KINDS)}, "
+                             "SHARE above 0, up to 1")
+        attacks.append(attack)
     return tuple(attacks)
 
 

@@ -130,3 +130,18 @@ def test_seeds_that_monitor_have_to_be_named_by_their_ips(tmp_path, call):
     code, _, err = call("seed.py", f"127.0.0.1:{free_ports(1)[0]}", "--monitor",
                         "--config", tmp_path / "config.txt")
     assert code == 2 and "has to give the IP of every other seed, also that of elsewhere" in err
+
+
+@pytest.mark.parametrize("word", ["odd:1", "drop", "drop:²", "drop:-1", "drop:1:x", "drop:1:nan",
+                                  "drop:1:7"])
+@pytest.mark.parametrize("command", [["--peers", "5"], ["simulate"]])
+def test_an_attack_that_is_none_is_named(command, word, call):
+    code, out, err = call("runner.py", *command, "--malicious", word)
+    assert (code, out) == (2, "") and err.count("\n") == 1
+    assert f"argument --malicious: '{word}' is not KIND:COUNT[:SHARE], KIND one of drop" in err
+
+
+def test_a_benchmark_looks_first_whether_it_can_write_its_figures(call):
+    code, output, errors = call("runner.py", "bench", "--json", "nowhere/figures.json")
+    assert (code, output) == (1, "")
+    assert errors == "runner.py bench: nowhere/figures.json: No such file or directory\n"

@@ -60,6 +60,8 @@ def run_bench(arguments: list[str]) -> None:
     parser.add_argument("--json", metavar="FILE", help="write all figures into a file, too")
     parser.set_defaults(spread=None, host=None, seeds=None, plain=True, gossip_count=0, rate=0)
     args, results = parser.parse_args(arguments), {}
+    if args.json is not None:
+        open(args.json, "a").close()  # now, because an error at the end would lose all figures
     take_signals()
     for way in [args.spread] if args.spread else WAYS:
         for number in range(1, args.runs + 1):
