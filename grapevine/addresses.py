@@ -44,7 +44,7 @@ class Address(NamedTuple):
 
     @property
     def host(self) -> str:
-        """What is counted where an IP has a share or a limit: the IP, or the /64 of an IPv6 one."""
+        """The unit of shares and limits of an IP: the IP itself, or the /64 of an IPv6 one."""
         return f"{self.number >> 64:x}/64" if ":" in self.ip else self.ip
 
     @property

@@ -186,7 +186,10 @@ def origin_of(run: bytes) -> Address:
     return _address(address)
 
 
-def parse_gossip(line: bytes) -> tuple[bytes, int]:
+Key = tuple[bytes, int]  # the run and the number of a message
+
+
+def parse_gossip(line: bytes) -> Key:
     """Check a gossip line in full, because it is forwarded as it is; return its run and number."""
     part = gossip_part(line)
     match = HEAD.match(part)
@@ -197,7 +200,7 @@ def parse_gossip(line: bytes) -> tuple[bytes, int]:
     return match[1], int(match[2])
 
 
-def gossip_key(line: bytes) -> tuple[bytes, int]:
+def gossip_key(line: bytes) -> Key:
     """Return the run and the number of a checked gossip line."""
     match = HEAD.match(gossip_part(line))
     return match[1], int(match[2])

@@ -25,7 +25,6 @@ TRIES = 4
 PATIENCE = 0.15  # seconds for an answer
 CROWDED = 64 << 10  # bytes of unanswered rumors, above which new messages wait
 LIMIT = 256 << 10  # bytes of them, above which a neighbour is told no more
-Key = tuple[bytes, int]  # run and number
 
 
 class Told(NamedTuple):
@@ -37,14 +36,14 @@ class Told(NamedTuple):
 
 
 class Neighbour:
-    """What a way of spreading, and anti-entropy, take for a link."""
+    """The next server of the line; a way of spreading, and anti-entropy, take it for a link."""
 
     def __init__(self, server, peer: Address, key: bytes | None):
         self.peer = peer
         self.heard: float | None = None  # when it was heard last; None if it is not there
         self.differs = False  # by its last digest it has other messages
         self.is_silent = False  # it answers no rumors
-        self.unanswered: dict[Key, Told] = {}
+        self.unanswered: dict[wire.Key, Told] = {}
         self.size = 0  # bytes of these
         self._server, self._key = server, key
         self._content_at = 0 if key is None else SIGNATURE  # in each datagram
@@ -78,14 +77,14 @@ class Neighbour:
             self._server.write_refusal(self.peer, reason)
         return []
 
-    def tell(self, told: list[tuple[Key, Told]]) -> None:
+    def tell(self, told: list[tuple[wire.Key, Told]]) -> None:
         """Tell rumors, which wait for answers from now on."""
         for key, rumor in told:
             self.size += len(rumor.line) if key not in self.unanswered else 0
             self.unanswered[key] = rumor
         self.send(b"".join([b"%b%b\n" % (wire.RUMOR, rumor.line) for _, rumor in told]))
 
-    def settle(self, key: Key) -> None:
+    def settle(self, key: wire.Key) -> None:
         """Wait for no answer about a rumor any more."""
         if key in self.unanswered:
             self.size -= len(self.unanswered.pop(key).line)

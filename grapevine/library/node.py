@@ -23,10 +23,10 @@ from grapevine.library.messages import Program
 from grapevine.output import Output
 from grapevine.settings import majority
 from grapevine.tools import Recent
+from grapevine.worlds.threads import wait_for_readers
 
 LOOK = 0.02  # seconds between two looks whether a wait is over
 PORTION = 64 << 10  # characters of messages that are sent at once
-KIND, KIND_LOOK = 2.0, 0.002  # seconds for which they wait for neighbours that read slowly
 GATHER = 0.002  # seconds after which the next are sent, and within which they have one TIME
 FIRST = 0.02  # seconds at most until the first message of a pause is sent
 SAID, SAID_CHARACTERS = 2_000, 4 << 20  # messages, and their characters, that may wait to be sent
@@ -71,7 +71,7 @@ class ProgramOutput(Output):
 
 
 class _Telling:
-    """What a peer inside a program does besides: it tells the program, and waits for it."""
+    """Overrides of a peer inside a program, which is told, and waited for."""
 
     def __init__(self, program: Program, *arguments):
         super().__init__(*arguments)
@@ -270,9 +270,7 @@ class Hand:
             (text, stamp), number = self._said.popleft()
             lines.append((stamp, wire.make_gossip(stamp, node.run, number, text)))
             size += len(text)
-        until = node.now() + KIND
-        while node.is_crowded() and node.now() < until and not self._is_ending:
-            time.sleep(KIND_LOOK)
+        wait_for_readers(node, lambda: self._is_ending)
         sealed = [line for _, same in itertools.groupby(lines, lambda one: one[0])
                   for line in node.seal([line for _, line in same])]
         with node.world.lock:

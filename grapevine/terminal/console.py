@@ -1,14 +1,11 @@
 """The console of a peer: carries out the lines that are typed. Its thread is `console`."""
 
-import time
-
 from grapevine.output import escape
 from grapevine.typed import Keyboard
+from grapevine.worlds.threads import wait_for_readers
 
 SHOWN = 100  # messages that `messages` shows
 PORTION = 64 << 10  # characters of typed messages that are said at once
-KIND = 2.0  # seconds at most that a portion waits for neighbours that read slowly
-KIND_LOOK = 0.005  # seconds between two looks for that
 
 
 def split_command(line: str) -> tuple[str, str]:
@@ -84,9 +81,7 @@ quit       leave gracefully: nobody reports me dead
         self._say_portion(portion)
 
     def _say_portion(self, texts: list[str]) -> None:
-        until = self._peer.now() + KIND
-        while self._peer.is_crowded() and self._peer.now() < until:
-            time.sleep(KIND_LOOK)
+        wait_for_readers(self._peer)
         with self._world.lock:
             self._peer.originate(texts)
 

@@ -4,7 +4,6 @@ the library lists.
 
 import json
 import os
-import re
 import time
 
 from grapevine.addresses import Target
@@ -13,15 +12,14 @@ from grapevine.settings import majority
 from grapevine.terminal.console import Console
 from grapevine.terminal.programs import run_peer
 from grapevine.terminal.screen import CLOCK, WAITING_LIMIT, Screen
+from grapevine.typed import parse_json
 
 PATIENCE = 5.0  # seconds without reading, after which answers are dropped like events
 LAST_PATIENCE, USUAL_PATIENCE = 20.0, 1.0  # seconds that the end waits: after leaving; else
 LOOK, PORTION = 0.02, 4_096  # seconds between two looks; bytes written at once
 EXACT = 2**53  # integers beyond this are strings, because many readers of JSON round them
-NESTED = 100  # brackets outside of strings in a line: more overflow small stacks
 COMMANDS = ("status", "peers", "leave")
 GOSSIP = ("time", "origin", "run", "number", "text")
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 
 
 def json_main(arguments: list[str] | None) -> int:
@@ -100,10 +98,7 @@ class JsonScreen(Screen):
 def split_line(line: str) -> tuple[str, str]:
     """Return (command, text); ValueError for a wrong line."""
     try:
-        outside = _STRING.sub("", line)
-        if outside.count("[") + outside.count("{") > NESTED:
-            raise ValueError("too many brackets")
-        asked = json.loads(line)
+        asked = parse_json(line)
     except ValueError as error:
         raise ValueError(f"not JSON: {error}") from None
     match list(asked.items()) if isinstance(asked, dict) else []:

@@ -22,7 +22,6 @@ QUEUE_BYTES = 256 << 10  # that may wait for a neighbour; one that has more is p
 PATIENCE = 2.0  # seconds for an answer
 SILENCE = 30.0  # seconds for which a silent neighbour is told nothing
 OVERHEAD = 1_000  # bytes of the window that a rumor takes beside its line
-Key = tuple[bytes, int]  # run and number
 
 
 class Rumor:
@@ -30,7 +29,7 @@ class Rumor:
 
     __slots__ = ("key", "line", "size", "known", "asked")
 
-    def __init__(self, key: Key, line: bytes, source):
+    def __init__(self, key: wire.Key, line: bytes, source):
         self.key, self.line, self.size = key, line, len(line)
         self.known, self.asked = {source}, set()  # links that have it; that were, or will be, told
 
@@ -41,7 +40,7 @@ class Listener:
     def __init__(self):
         self.queue: collections.deque[Rumor] = collections.deque()
         self.queued = 0  # bytes in the queue
-        self.unanswered: dict[Key, tuple[Rumor, float]] = {}  # with when it was told
+        self.unanswered: dict[wire.Key, tuple[Rumor, float]] = {}  # with when it was told
         self.window = 0  # bytes that the unanswered take
         self.answered_at = -math.inf
         self.silent_until = -math.inf
@@ -50,7 +49,7 @@ class Listener:
 class Rumors(Flood):
     def __init__(self, node):
         super().__init__(node)
-        self._hot: dict[Key, Rumor] = {}  # all that are told, the oldest first
+        self._hot: dict[wire.Key, Rumor] = {}  # all that are told, the oldest first
         self._size = 0  # bytes of them
         self._idle: list[Rumor] = []  # rumors that need another listener
         self._listeners: dict[object, Listener] = {}  # by link
@@ -202,7 +201,7 @@ class Rumors(Flood):
         self._tell()
         return self._look_at()
 
-    def _take_back(self, listener: Listener, key: Key) -> Rumor:
+    def _take_back(self, listener: Listener, key: wire.Key) -> Rumor:
         """A listener has answered, or will not: the rumor may go to another one."""
         rumor, _ = listener.unanswered.pop(key)
         listener.window -= rumor.size + OVERHEAD

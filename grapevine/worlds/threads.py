@@ -34,6 +34,17 @@ READER_LOOK = None if sockets.DONT_WAIT else 0.5  # whether all is over; None: i
 Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)  # of few sockets, seldom
 
 
+CROWDED_WAIT, CROWDED_LOOK = 2.0, 0.002  # seconds: at most, and between two looks
+
+
+def wait_for_readers(peer, is_over=lambda: False) -> None:
+    """Wait, without the lock, for the neighbours of a peer that read slowly: an origin is kind to
+    them, for a while."""
+    until = peer.now() + CROWDED_WAIT
+    while peer.is_crowded() and peer.now() < until and not is_over():
+        time.sleep(CROWDED_LOOK)
+
+
 class Connection(sockets.Connection):
     """One TCP connection of a node, from its dial or its acceptance to its end."""
 

@@ -8,7 +8,8 @@ import pytest
 from grapevine.lab.attackers import parse_attacks
 from grapevine.lab.experiments import commands
 from grapevine.lab.experiments.commands import implied_by, network_parser, planned
-from grapevine.lab.experiments.following import FOR_EVER, Progress, until_next_look
+from grapevine.lab import FOR_EVER
+from grapevine.lab.experiments.following import Progress, until_next_look
 from grapevine.lab.experiments.steps import Steps
 from grapevine.lab.proof.evidence import Row
 from grapevine.lab.proof.records import Records

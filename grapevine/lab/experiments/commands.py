@@ -7,8 +7,9 @@ import pathlib
 import random
 import time
 
+from grapevine.lab import FOR_EVER
 from grapevine.lab.attackers import NONE, WORDS, deal, parse_attacks
-from grapevine.lab.experiments.following import FOR_EVER, WATCHED, Progress
+from grapevine.lab.experiments.following import WATCHED, Progress
 from grapevine.lab.experiments.network import Network, orders
 from grapevine.lab.experiments.ports import BASE_PORT, choose_ports
 from grapevine.lab.experiments.steps import Steps

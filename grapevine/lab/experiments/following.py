@@ -8,6 +8,7 @@ come, or none for ARRIVING seconds.
 import random
 import time
 
+from grapevine.lab import FOR_EVER
 from grapevine.lab.experiments.network import Network
 from grapevine.lab.experiments.steps import Steps
 from grapevine.lab.proof import deaths, delivery
@@ -19,7 +20,6 @@ from grapevine.settings import Settings
 from grapevine.terminal.folders import ports
 from grapevine.terminal.words import many
 
-FOR_EVER = 1_000_000_000  # messages of a peer that gossips without end
 
 # Seconds without progress after which a network is given up:
 START_LIMIT = 60.0  # until all peers run and are linked

@@ -7,6 +7,7 @@ period is a second.
 import random
 
 from grapevine.addresses import Address
+from grapevine.lab import FOR_EVER
 from grapevine.lab.attackers import attacker_class, deal, parse_attacks
 from grapevine.lab.simulation.accidents import Accident, Conditions, Schedule, seed_addresses
 from grapevine.lab.simulation.drawing import peer_addresses
@@ -17,7 +18,6 @@ LASTING = 24.0  # seconds of a schedule, and as many periods
 CHURN = 5  # percent of all links that break in a period, if any do
 AWAY = 6.0  # seconds until a seed is started again
 FROZEN = 10.0  # seconds for which a peer stands still at most
-FOR_EVER = 1_000_000_000  # messages of a peer that gossips without end
 IN_ALL = 25  # messages a second that all peers say together
 CAPACITIES = ["rule", "rule", "rule", "fixed:3", "fixed:6", "powerlaw:2.5", "fixed:39"]
 
