@@ -155,31 +155,38 @@ def program_class(kind: type) -> type:
 
 class Hand:
     """The thread by which a program reaches into its nodes: it starts them, does what is asked in
-    order, and ends them. Every method may be called in a handler of signals."""
+    order, and ends them. Every method may be called in a handler of signals. As a context manager
+    it ends its nodes if what stands inside fails, as by such a handler."""
 
-    def __init__(self, begin: Callable[["Hand"], list]):
-        """`begin(hand)` returns nodes that have begun, one at least. What it raises is raised
-        here. Refused if no thread can be started, as in some interpreters within a process."""
+    def __init__(self) -> None:
         self.nodes: list = []
         self._calls: queue.SimpleQueue = queue.SimpleQueue()
         self._said: collections.deque = collections.deque()  # ((text, TIME), number) of messages
         self._moment = 0.0  # Unix seconds of the TIME of the latest
         self._is_idle, self._is_ending = False, False
         self._process = os.getpid()
+
+    def start(self, begin: Callable[["Hand"], list]) -> None:
+        """`begin(hand)` returns nodes that have begun, one at least. What it raises is raised
+        here. Refused if no thread can be started, as in some interpreters within a process."""
         outcome: queue.SimpleQueue = queue.SimpleQueue()
         try:
             self._thread = threading.Thread(target=self._live, args=(begin, outcome), name="hand",
                                             daemon=True)
             self._thread.start()
-            error = outcome.get()
         except RuntimeError as error:
             raise Refused(f"nodes need threads: {error}") from None
-        except BaseException:  # a handler of signals has raised
-            self._is_ending = True
-            self.call(None)
-            raise
+        error = outcome.get()
         if error is not None:
             raise error
+
+    def __enter__(self) -> "Hand":
+        return self
+
+    def __exit__(self, error: object, *_: object) -> None:
+        if error is not None:
+            self._is_ending = True
+            self.call(None)
 
     # The program calls these.
 

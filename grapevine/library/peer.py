@@ -65,7 +65,9 @@ def join(port: int | str = 0, *, host: str = AUTO, seeds: SeedList = None,
             program.begin(str(world.address))
         return [world.node]
 
-    return Peer(Hand(begin), program)
+    with Hand() as hand:
+        hand.start(begin)
+        return Peer(hand, program)
 
 
 def _check_callbacks(*calls: Any) -> None:

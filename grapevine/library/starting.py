@@ -144,8 +144,9 @@ class Seeds(contextlib.AbstractContextManager["Seeds"]):
                 return [world.node for world in worlds]
 
         kind = seed_class(settings)
-        self._hand = Hand(begin)
-        self.addresses = [str(node.address) for node in self._hand.nodes]  # IP:PORT of each
+        with Hand() as self._hand:
+            self._hand.start(begin)
+            self.addresses = [str(node.address) for node in self._hand.nodes]  # IP:PORT of each
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.addresses)

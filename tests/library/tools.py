@@ -26,8 +26,9 @@ class NothingLeft:
         wait_until(lambda: self._open() <= self._descriptors)
 
     def _more(self) -> list[str]:
+        # Python lists for ever a thread that a handler of signals kept from being started
         return [thread.name for thread in threading.enumerate() if thread not in self._threads
-                and not thread.name.startswith("asyncio")]
+                and thread.is_alive() and not thread.name.startswith("asyncio")]
 
     @staticmethod
     def _open() -> int:
