@@ -98,8 +98,7 @@ class GossipModule(Relay):
         self._again = Backoff(settings.liveness_interval, AGAIN_LAST)
         self._candidates: collections.deque[Address] = collections.deque()  # to dial in turn
         self._rests = Recent(MOST_LEFT_ALONE)  # module that we did work for -> Backoff
-        self._to_do: collections.deque[tuple[Link, int]] = collections.deque()  # links, nonces
-        self._search: tuple[Link, Search] | None = None  # whose work is being done
+        self._searches: collections.deque[tuple[Link, Search]] = collections.deque()  # in turn
         values = settings._asdict() | config._asdict()
         shown = [f"{name.replace('_', '-')}={values[name]}" for name in SHOWN]
         output.write(f"started:module:{self.address}", f"settings:{':'.join(shown)}", "late:0.000")
@@ -294,23 +293,18 @@ class GossipModule(Relay):
         """A dialled module gives work, which is done in turn."""
         self.view.prove(link.peer)
         link.role, link.deadline = WORKED_FOR, None  # the next word is this module's
-        self._to_do.append((link, nonce))
+        self._searches.append((link, Search(nonce, self.config.pow_bits)))
         self._working.hurry()
 
     def work(self, now: float) -> float:
         """Go on with the work for one module after the other; return when to look again."""
-        if self._search is None:
-            if not self._to_do:
-                return math.inf
-            link, nonce = self._to_do.popleft()
-            if link.closed is None:
-                self._search = link, Search(nonce, self.config.pow_bits)
-            return now
-        link, search = self._search
+        if not self._searches:
+            return math.inf
+        link, search = self._searches[0]
         if link.closed is None and not search.is_over():
             return now + search.pause
         search.stop()
-        self._search = None
+        self._searches.popleft()
         if link.closed is None and search.challenge is None:
             self.refuse(link, search.failure)
         elif link.closed is None:
@@ -410,8 +404,8 @@ class GossipModule(Relay):
             counts = [f"{name.replace(':', '')}={value}" for name, value in self.status().items()
                       if value and name != "address"]
             self.output.write("counts:" + ":".join(counts))
-            if self._search is not None:
-                self._search[1].stop()
+            for _, search in self._searches:
+                search.stop()
         super().stop(reason)
 
     def status(self) -> dict[str, object]:

@@ -39,20 +39,21 @@ class Search:
         self.challenge: int | None = None  # that does the work
         self.failure = ""  # why there will be none
         self.pause = EASY_LOOK if bits <= EASY else HARD_LOOK
+        self.thread: threading.Thread | None = None  # if it is hard, and has begun
         self._next = 0
         self._stopped = threading.Event()
-        if bits > EASY:
+
+    def is_over(self) -> bool:
+        """Begin it, or go on with it; tell whether it is over."""
+        if self._bits <= EASY:
+            self.challenge = find(self.nonce, self._bits, range(self._next, self._next + SLICE))
+            self._next += SLICE
+        elif self.thread is None:
             self.thread = threading.Thread(target=self._run, name="search", daemon=True)
             try:
                 self.thread.start()
             except RuntimeError:
                 self.failure = "no worker could be started: no thread left"
-
-    def is_over(self) -> bool:
-        """Go on with it; tell whether it is over."""
-        if self._bits <= EASY:
-            self.challenge = find(self.nonce, self._bits, range(self._next, self._next + SLICE))
-            self._next += SLICE
         return self.challenge is not None or bool(self.failure)
 
     def stop(self) -> None:

@@ -35,6 +35,12 @@ def is_living(pid: int) -> bool:
         return False
 
 
+def begun(nonce: int, bits: int) -> Search:
+    search = Search(nonce, bits)
+    assert not search.is_over()
+    return search
+
+
 def done(search: Search) -> int | None:
     wait_until(search.is_over, 60.0)
     search.stop()
@@ -70,7 +76,7 @@ def test_hard_work_is_done_by_nice_processes_that_end_with_the_search():
 
 
 def test_processes_end_when_the_search_is_stopped():
-    search = Search(1, 64)
+    search = begun(1, 64)
     wait_until(lambda: len(children(os.getpid())) == CORES)
     own = os.getpriority(os.PRIO_PROCESS, 0)
     wait_until(lambda: all(os.getpriority(os.PRIO_PROCESS, pid) == max(own, NICE)
@@ -81,7 +87,7 @@ def test_processes_end_when_the_search_is_stopped():
 
 
 def test_processes_that_are_killed_from_outside_are_a_failure():
-    search = Search(1, 64)
+    search = begun(1, 64)
     for pid in wait_until(lambda: len(children(os.getpid())) == CORES and children(os.getpid())):
         os.kill(pid, signal.SIGKILL)
     assert done(search) is None
@@ -97,8 +103,9 @@ def test_a_process_that_cannot_be_started_is_a_failure(monkeypatch):
 
 
 def test_processes_end_when_their_parent_is_killed():
-    script = f"import sys; sys.path.insert(0, {str(ROOT)!r})\n" \
-             "from grapevine.voidphone.work import Search; Search(1, 64).thread.join()"
+    script = (f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
+              "from grapevine.voidphone.work import Search\n"
+              "search = Search(1, 64)\nsearch.is_over() or search.thread.join()")
     with subprocess.Popen([sys.executable, "-c", script]) as parent:
         try:
             started = wait_until(lambda: len(children(parent.pid)) == CORES
