@@ -10,7 +10,7 @@ import collections
 import math
 
 from grapevine.addresses import Address
-from grapevine.link import OVERFLOW, Link
+from grapevine.link import Link
 from grapevine.node import END, SHORT, UNIDENTIFIED, UP
 from grapevine.settings import Settings
 from grapevine.tools import Backoff, Budget, ProtocolError, Recent
@@ -165,11 +165,6 @@ class GossipModule(Relay):
 
     def neighbours(self) -> list[Link]:
         return list(self.view.links.values())
-
-    def client_ended(self, link: Link, error: OSError | None) -> None:
-        self.unsubscribe(link)
-        if link.closed == OVERFLOW:
-            self.write_refusal(link.remote, OVERFLOW)
 
     def ended(self, link: Link, reason: str, error: OSError | None = None) -> None:
         is_cut_short = link.rest and link.closed is None

@@ -13,7 +13,7 @@ import hashlib
 import math
 
 from grapevine.addresses import Address
-from grapevine.link import Link
+from grapevine.link import OVERFLOW, Link
 from grapevine.node import Node
 from grapevine.settings import Settings
 from grapevine.tools import Budget
@@ -94,6 +94,7 @@ class Relay(Node):
             super().handle(link, frames)
         finally:
             self.outbox.send()
+            self._expiry.by(self.pending.due())
 
     # What clients say.
 
@@ -133,7 +134,7 @@ class Relay(Node):
         self.outbox.events.append(f"generated:{item}")
         ttl = (ttl or UNLIMITED + 1) - 1 if fits else -1  # after this hop
         message = PeerNotification(ttl, item.id, data_type, data)
-        self._notify(self.pending.add(message, item, link, told, self.now()), told)
+        self._tell(told, self.pending.add(message, item, link, told, self.now()))
         if fits and not told:
             self.outbox.add(self.neighbours(), message.pack())
         self._pace(link, len(data), self._may_announce, told, data_type,
@@ -163,6 +164,11 @@ class Relay(Node):
             self._pace(link, len(message.data), self._may_announce, [], message.data_type,
                        now + NEIGHBOUR_WAIT)
 
+    def client_ended(self, link: Link, error: OSError | None) -> None:
+        self._types.pop(link, None)
+        if link.closed == OVERFLOW:
+            self.write_refusal(link.remote, OVERFLOW)
+
     # What neighbours say.
 
     def on_peer_notification(self, link: Link, *values) -> None:
@@ -171,10 +177,9 @@ class Relay(Node):
         told = self.subscribers(message.data_type)
         if not told:
             self.pending.add_unwanted(message, link, self.now())
-            self._expiry.by(self.pending.due())
             return
         if (news := self._enter(link, message, told)) is not None:
-            self._notify(news, told)
+            self._tell(told, news)
         self._pace(link, len(message.data), self._may_bring, told, self.now() + self._client_wait)
 
     def _enter(self, link: Link, message: PeerNotification, told: list[Link]) -> News | None:
@@ -186,11 +191,6 @@ class Relay(Node):
             return None
         self.outbox.events.append(f"received:{link.peer}:{item}")
         return self.pending.add(message._replace(ttl=ttl), item, link, told, self.now())
-
-    def _notify(self, news: News, told: list[Link]) -> None:
-        """Tell clients, and await their validation."""
-        self._tell(told, news)
-        self._expiry.by(self.pending.due())
 
     def _tell(self, links: list[Link], news: News) -> None:
         if links:
@@ -231,10 +231,6 @@ class Relay(Node):
         if not self._are_crowded(told, READS_SLOWLY):
             return True
         return self.now() >= until and self._pieces.spend(1, self.now())
-
-    def unsubscribe(self, link: Link) -> None:
-        """A client is gone."""
-        self._types.pop(link, None)
 
     def status(self) -> dict[str, object]:
         return {"subscriptions": sum(map(len, self._types.values())),
