@@ -200,14 +200,9 @@ class GossipModule(Relay):
         if bootstrapper is None or bootstrapper in self.view.links:
             self._again.reset()
             return math.inf
-        if len(self.view.links) >= self.config.degree:
-            return math.inf
-        if self.is_left_alone(bootstrapper):
-            return now + REST
-        if now >= self._again.due:
-            self.dial_peer(bootstrapper)
+        if now >= self._again.due and self.dial_peer(bootstrapper):
             self._put_off(self._again, now)
-        return self._again.due
+        return max(self._again.due, now + ASK_AGAIN)
 
     def _put_off(self, backoff: Backoff, now: float) -> float:
         """Let half to all of the next pause pass, so that modules do not dial in step."""
@@ -215,15 +210,15 @@ class GossipModule(Relay):
         backoff.due = now + (backoff.due - now) * self.rng.uniform(0.5, 1.0)
         return backoff.due
 
-    def dial_peer(self, peer: Address, **place) -> None:
-        """Dial a module if it may have a place (`View.begin_dial` has the arguments)."""
-        if not self.is_left_alone(peer) and self.view.begin_dial(peer, **place):
-            self.dial(DIALLED, peer, HELLO_LIMIT)
-
-    def is_left_alone(self, peer: Address) -> bool:
-        """Tell whether a module did not accept our work lately, or hung up."""
+    def dial_peer(self, peer: Address, **place) -> bool:
+        """Dial a module if it may have a place (`View.begin_dial` has the arguments), and is not
+        left alone; return whether that is so."""
         rest = self._rests.get(peer)
-        return rest is not None and self.now() < rest.due
+        is_left_alone = rest is not None and self.now() < rest.due
+        if is_left_alone or not self.view.begin_dial(peer, **place):
+            return False
+        self.dial(DIALLED, peer, HELLO_LIMIT)
+        return True
 
     def leave_alone(self, peer: Address, has_refused: bool = False) -> None:
         """Do no work for a module for a while: if it has not refused it, each time for longer."""
