@@ -1,9 +1,7 @@
 """The gossip module: a node with two doors, one for other modules, one for clients of its host.
 
-A module that dials says HELLO, does a proof of work, and is welcomed with the addresses of our
-neighbours. Then it is dialled back, and told HELLO: if it gives work in reply, it is proven to be
-at the address that it named; this work is not done. For a module that did not accept our work, or
-hung up, none is done for a while, because an attacker could have us work for nothing for ever.
+ANSWERS is the whole protocol. Here are links, liveness, the search for neighbours, and what these
+say about addresses; handshake.py has how they become neighbours, relay.py what is done with news.
 """
 
 import collections
@@ -11,38 +9,20 @@ import math
 
 from grapevine.addresses import Address
 from grapevine.link import Link
-from grapevine.node import END, SHORT, UNIDENTIFIED, UP
+from grapevine.node import END, UNIDENTIFIED, UP
 from grapevine.settings import Settings
-from grapevine.tools import Backoff, Budget, ProtocolError, Recent
+from grapevine.tools import Backoff, Budget, ProtocolError
 from grapevine.voidphone import messages
+from grapevine.voidphone.handshake import (
+    ANSWERED, CHALLENGED, DIALLED, DIALLED_BACK, HELLO_LIMIT, NEIGHBOUR, OVERLAP, STRANGER,
+    WORKED_FOR, Handshaker)
 from grapevine.voidphone.ini import Config
-from grapevine.voidphone.messages import (
-    Hello, PeerRequest, PeerResponse, Ping, Push, VerificationRequest, VerificationResponse)
-from grapevine.voidphone.news import Memory
-from grapevine.voidphone.relay import ALONE, Relay
-from grapevine.voidphone.view import View
-from grapevine.voidphone.work import Search, is_work
+from grapevine.voidphone.messages import PeerRequest, PeerResponse, Ping, Push
+from grapevine.voidphone.relay import ALONE
 
-# Roles of a link, as `refused:` lines show them.
-CLIENT = "a module"
-STRANGER = "one who has not said HELLO"
-CHALLENGED = "one who has not done the work"
-DIALLED = "one who has not answered HELLO"
-WORKED_FOR = "one whose work we do"
-ANSWERED = "one who has not answered our work"
-NEIGHBOUR = "a neighbour"
-DIALLED_BACK = "one that we dial back"
-
+CLIENT = "a module"  # the role of a client of this host, as `refused:` lines show it
 PEERS, API = 0, 1  # the doors
 MESSAGE_LIMIT = 20.0  # seconds from the first byte of a message to its last
-HELLO_LIMIT = 10.0  # seconds to wait for HELLO, and for replies to our HELLO and our work
-WORK_LIMIT = 300.0  # seconds from a module's HELLO to the end of its work
-SLOT = 60.0  # seconds in which HELLO said again is given no other nonce
-BACK_LIMIT, BACK_DIALS = 2.0, 64  # seconds to answer when it is dialled back; dials at once
-REST, LEFT_ALONE = 0.5, 60.0  # seconds without work for a module that hung up, doubled each time;
-# for one that did not accept our work
-MOST_LEFT_ALONE = 1_000  # modules of which that is remembered
-OVERLAP = 2.0  # seconds for which the worse of two links is still read: news are on their way
 RETRY_FIRST, RETRY_LAST = 0.5, 15.0  # seconds between two dials without a neighbour
 AGAIN_LAST = 3_600.0  # seconds between two dials of the bootstrapper beside neighbours
 ASK_AGAIN = 1.0  # seconds between two requests for addresses while neighbours are few
@@ -58,14 +38,14 @@ class ModuleLink(Link):
         super().__init__(role, peer, remote, connection)
         self.alone: Budget | None = None  # see Relay
         self.free = 0
-        self.hello: Address | None = None  # the address in the other end's HELLO
-        self.nonces: dict[float, int] = {}  # time slot -> nonce of the work that we gave it
+        self.hello: Address | None = None  # see Handshaker
+        self.nonces: dict[float, int] = {}
         self.is_asked = False  # for addresses, and has not answered
         self.pushes = Budget(READ_A_SECOND, READ_A_SECOND)
         self.requests = Budget(READ_A_SECOND, READ_A_SECOND)
 
 
-class GossipModule(Relay):
+class GossipModule(Handshaker):
     """A gossip module, known by its peer-to-peer address."""
 
     kind = "module"
@@ -90,15 +70,11 @@ class GossipModule(Relay):
     def __init__(self, config: Config, settings: Settings, output, world,
                  patience: float = 5.0, memory: float = 60.0):
         """Wait `patience` seconds for a validation, remember news `memory` seconds."""
-        super().__init__(config.p2p_address, settings, output, world, patience,
-                         Memory(memory, config.cache_size))
-        self.config, self.view = config, View(config, self.rng)
+        super().__init__(config, settings, output, world, patience, memory)
         self._retry = Backoff(RETRY_FIRST, RETRY_LAST)  # of dials for a first neighbour
         # dials of the bootstrapper beside neighbours, ever rarer, because it may have no place
         self._again = Backoff(settings.liveness_interval, AGAIN_LAST)
         self._candidates: collections.deque[Address] = collections.deque()  # to dial in turn
-        self._rests = Recent(MOST_LEFT_ALONE)  # module that we did work for -> Backoff
-        self._searches: collections.deque[tuple[Link, Search]] = collections.deque()  # in turn
         values = settings._asdict() | config._asdict()
         shown = [f"{name.replace('_', '-')}={values[name]}" for name in SHOWN]
         output.write(f"started:module:{self.address}", f"settings:{':'.join(shown)}", "late:0.000")
@@ -108,7 +84,6 @@ class GossipModule(Relay):
         super().start()
         self.keep("liveness", self.check_liveness, self.settings.liveness_interval)
         self.membership = self.keep("membership", self.look_for_neighbours)
-        self._working = self.keep("work", self.work, math.inf)
         self.world.listen(self.accepted, PEERS)
         self.world.listen(self.accept_client, API)
 
@@ -163,9 +138,6 @@ class GossipModule(Relay):
                 link.send(Ping().pack())
         return now + self.settings.liveness_interval
 
-    def neighbours(self) -> list[Link]:
-        return list(self.view.links.values())
-
     def ended(self, link: Link, reason: str, error: OSError | None = None) -> None:
         is_cut_short = link.rest and link.closed is None
         super().ended(link, reason, error)
@@ -210,127 +182,11 @@ class GossipModule(Relay):
         backoff.due = now + (backoff.due - now) * self.rng.uniform(0.5, 1.0)
         return backoff.due
 
-    def dial_peer(self, peer: Address, **place) -> bool:
-        """Dial a module if it may have a place (`View.begin_dial` has the arguments), and is not
-        left alone; return whether that is so."""
-        rest = self._rests.get(peer)
-        is_left_alone = rest is not None and self.now() < rest.due
-        if is_left_alone or not self.view.begin_dial(peer, **place):
-            return False
-        self.dial(DIALLED, peer, HELLO_LIMIT)
-        return True
-
-    def leave_alone(self, peer: Address, has_refused: bool = False) -> None:
-        """Do no work for a module for a while: if it has not refused it, each time for longer."""
-        now, rest = self.now(), self._rests.get(peer)
-        if rest is None or now > rest.due + LEFT_ALONE:
-            rest = Backoff(REST, LEFT_ALONE)
-        rest.failed(now)
-        rest.due = now + LEFT_ALONE if has_refused else rest.due
-        self._rests[peer] = rest
-
-    # The handshake of a module that dials us.
-
-    def on_hello(self, link: Link, address: Address) -> None:
-        """Give work to a module that says HELLO with its listening address."""
-        if address.ip != link.remote.ip:
-            raise ProtocolError(f"HELLO from {link.remote.ip} for {address}")
-        if address == self.address:
-            raise ProtocolError("HELLO with our own address")
-        if link.hello not in (None, address):
-            raise ProtocolError(f"HELLO with another address, {address}")
-        slot = self.now() // SLOT
-        if slot in link.nonces:
-            self.counters["HELLOs said again"] += 1
-            return
-        if link.hello is None:
-            self.expect(link, WORK_LIMIT)
-        link.hello, link.role = address, CHALLENGED
-        link.nonces[slot] = self.rng.getrandbits(64)
-        link.send(VerificationRequest(link.nonces[slot]).pack())
-
-    def on_work(self, link: Link, nonce: int, challenge: int, peer: Address) -> None:
-        """Verify a module's work. Welcome it, send it the view, and tell all neighbours."""
-        if peer != link.hello:
-            raise ProtocolError(f"work for {peer}, not for {link.hello}")
-        if nonce not in link.nonces.values():
-            raise ProtocolError("work for a nonce that is not this connection's, or too old")
-        if not is_work(nonce, challenge, self.config.pow_bits):
-            raise ProtocolError("the work is not done")
-        link.peer, view = peer, self.view.addresses(but=peer)
-        if not self.view.is_better(peer, is_dialled=False):
-            self.refuse(link, "duplicate")
-            return
-        self.welcome(link, peer, is_dialled=False)
-        link.send(PeerResponse(view).pack())
-        self.view.pushed(peer, self.now())  # so that an echo is no news
-        self.tell_others(link, Push(self.config.p2p_ttl, peer))
-        dialled = [other.peer for other in self.links if other.role == DIALLED_BACK]
-        if not link.is_proven and peer not in dialled and len(dialled) < BACK_DIALS:
-            self.dial(DIALLED_BACK, peer, BACK_LIMIT)
-
-    def on_proof(self, link: Link, nonce: int) -> None:
-        """A neighbour that is dialled back gives work."""
-        self.view.prove(link.peer)
-        link.close("proven")
-
-    # The handshake of a module that we dial.
-
-    def say_hello(self, link: Link) -> None:
-        link.send(Hello(self.address).pack())
-
-    def on_challenge(self, link: Link, nonce: int) -> None:
-        """A dialled module gives work, which is done in turn."""
-        self.view.prove(link.peer)
-        link.role, link.deadline = WORKED_FOR, None  # the next word is this module's
-        self._searches.append((link, Search(nonce, self.config.pow_bits)))
-        self._working.hurry()
-
-    def work(self, now: float) -> float:
-        """Go on with the work for one module after the other; return when to look again."""
-        if not self._searches:
-            return math.inf
-        link, search = self._searches[0]
-        if link.closed is None and not search.is_over():
-            return now + search.pause
-        search.stop()
-        self._searches.popleft()
-        if link.closed is None and search.challenge is None:
-            self.refuse(link, search.failure)
-        elif link.closed is None:
-            link.role = ANSWERED
-            self.expect(link, HELLO_LIMIT)
-            link.send(VerificationResponse(search.nonce, search.challenge, self.address).pack())
-        return now
-
-    def on_welcome(self, link: Link, addresses: tuple[Address, ...]) -> None:
-        """Our work is accepted. Dial some of the addresses."""
-        if self.view.is_better(link.peer, is_dialled=True):
-            self.welcome(link, link.peer, is_dialled=True)
-            self._dial_some(link, addresses)
-        else:  # the other end calls this a neighbour, too, and may have sent news already
-            self.view.end_dial(link.peer)
-            self.trust(link, NEIGHBOUR, link.peer)
-            self.later(OVERLAP, self.refuse, link, "duplicate")
-
-    def dial_ended(self, link: Link, error: OSError | None) -> None:
-        self.view.end_dial(link.peer)
-        if error is not None and error.errno not in SHORT:
-            self.view.forget(link.peer)  # until a message names it again
-
-    def work_ended(self, link: Link, error: OSError | None) -> None:
-        """Leave a module alone that refused our work, or hung up during it."""
-        self.view.end_dial(link.peer)
-        if link.peer not in self.view.links:  # else it has dialled sooner
-            has_refused = link.role == ANSWERED
-            if has_refused:
-                self.write_refusal(link.peer, "it did not take our work: has it more pow_bits?")
-            self.leave_alone(link.peer, has_refused)
-
     # Neighbours.
 
-    def welcome(self, link: Link, peer: Address, is_dialled: bool) -> None:
+    def welcome(self, link: Link, is_dialled: bool) -> None:
         """Make a verified module a neighbour, in place of another if there are too many."""
+        peer = link.peer
         self.trust(link, NEIGHBOUR, peer)
         if (before := self.view.links.get(peer)) is not None:
             self.later(OVERLAP, before.close, "replaced")
@@ -359,11 +215,6 @@ class GossipModule(Relay):
             self.unlink(link.peer, link.closed)
             self.membership.hurry()
 
-    def tell_others(self, link: Link, message) -> None:
-        """Send a message to all neighbours except over this link."""
-        others = [other for other in self.neighbours() if other is not link]
-        self.outbox.add(others, message.pack())
-
     def on_peer_request(self, link: Link) -> None:
         if link.requests.spend(1, self.now()):  # a neighbour asks again when it has an answer
             self.outbox.add([link], PeerResponse(self.view.addresses(but=link.peer)).pack())
@@ -372,11 +223,7 @@ class GossipModule(Relay):
         if not link.is_asked:
             raise ProtocolError("peer response without a request")
         link.is_asked = False
-        self._dial_some(link, addresses)
-
-    def _dial_some(self, link: Link, addresses: tuple[Address, ...]) -> None:
-        for address in self.view.heard_of(addresses, link.peer):
-            self.dial_peer(address, teller=link.peer)
+        self.dial_view(link, addresses)
 
     def on_push(self, link: Link, ttl: int, address: Address) -> None:
         """Dial a new module if possible, and forward its address, once."""
@@ -384,7 +231,7 @@ class GossipModule(Relay):
         if link.pushes.spend(1, now) and self.view.pushed(address, now, link.peer):
             self.dial_peer(address, up=1)
             if ttl > 0:
-                self.tell_others(link, Push(ttl, address))
+                self.tell_neighbours(Push(ttl, address), [link])
 
     # The end.
 
@@ -394,8 +241,6 @@ class GossipModule(Relay):
             counts = [f"{name.replace(':', '')}={value}" for name, value in self.status().items()
                       if value and name != "address"]
             self.output.write("counts:" + ":".join(counts))
-            for _, search in self._searches:
-                search.stop()
         super().stop(reason)
 
     def status(self) -> dict[str, object]:

@@ -11,6 +11,7 @@ import collections
 import functools
 import hashlib
 import math
+from collections.abc import Collection
 
 from grapevine.addresses import Address
 from grapevine.link import OVERFLOW, Link
@@ -84,6 +85,9 @@ class Relay(Node):
     def neighbours(self) -> list[Link]:
         raise NotImplementedError
 
+    def tell_neighbours(self, message, but: Collection[Link] = ()) -> None:
+        self.outbox.add([link for link in self.neighbours() if link not in but], message.pack())
+
     def subscribers(self, data_type: int, but: Link | None = None) -> list[Link]:
         return [link for link, types in self._types.items()
                 if data_type in types and link is not but]
@@ -136,7 +140,7 @@ class Relay(Node):
         message = PeerNotification(ttl, item.id, data_type, data)
         self._tell(told, self.pending.add(message, item, link, told, self.now()))
         if fits and not told:
-            self.outbox.add(self.neighbours(), message.pack())
+            self.tell_neighbours(message)
         self._pace(link, len(data), self._may_announce, told, data_type,
                    self.now() + NEIGHBOUR_WAIT)
 
@@ -159,8 +163,7 @@ class Relay(Node):
         message = news.message
         self._validated_at[message.data_type] = now
         if is_valid and message.ttl >= 0:
-            others = [other for other in self.neighbours() if other not in news.senders]
-            self.outbox.add(others, message.pack())
+            self.tell_neighbours(message, news.senders)
             self._pace(link, len(message.data), self._may_announce, [], message.data_type,
                        now + NEIGHBOUR_WAIT)
 

@@ -8,7 +8,8 @@ from grapevine.node import CROWD_LIMIT
 from grapevine.voidphone.messages import (
     Hello, PeerNotification, PeerRequest, PeerResponse, Ping, Push, Validation,
     VerificationRequest, VerificationResponse)
-from grapevine.voidphone.module import API, HELLO_LIMIT, LEFT_ALONE, SLOT, WORK_LIMIT
+from grapevine.voidphone.handshake import HELLO_LIMIT, LEFT_ALONE, SLOT, WORK_LIMIT
+from grapevine.voidphone.module import API
 from tests.tools.voidphone import BITS, OWN, ModuleScene, push, work_for, zero_bits
 
 ONE, TWO = parse_address("127.0.0.1:6101"), parse_address("127.0.0.1:6102")
