@@ -1,7 +1,5 @@
 """The program `peer.py --chat ID N PORT`: one chat server."""
 
-import threading
-
 from grapevine.addresses import address_of
 from grapevine.chat.doorstep import HOST, UDP_BASE, take_doors
 from grapevine.chat.server import CHAT, ChatServer
@@ -9,7 +7,7 @@ from grapevine.terminal.command_line import (
     OUTPUTS, Parser, add_settings, cannot_listen, count, load, parse_port)
 from grapevine.terminal.screen import Screen
 from grapevine.terminal.starting import (
-    block_signals, open_output, prepare_descriptors, read_to_end, wait_for_end)
+    block_signals, end_with_pipe, open_output, prepare_descriptors, wait_for_end)
 from grapevine.typed import BYTE_ORDER_MARK
 from grapevine.worlds.threads import ThreadWorld
 
@@ -35,8 +33,7 @@ def chat_main(arguments: list[str] | None) -> int:
                         neighbours, key)
     world.begin(server)
     if args.end_with_pipe is not None:
-        threading.Thread(target=world.live, args=(leave_with, args.end_with_pipe, server),
-                         name="life line", daemon=True).start()
+        end_with_pipe(args.end_with_pipe, world, server.leave)
     return wait_for_end([world], screen)
 
 
@@ -77,10 +74,3 @@ def parse_key(data: bytes) -> bytes:
     if key := data.removeprefix(BYTE_ORDER_MARK).strip():
         return key
     raise ValueError("it is empty; write a secret into it")
-
-
-def leave_with(pipe: int, server: ChatServer) -> None:
-    """Have a server leave when its starter closes this pipe, or ends."""
-    read_to_end(pipe)
-    with server.world.lock:
-        server.leave()

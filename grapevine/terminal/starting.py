@@ -10,6 +10,7 @@ import io
 import os
 import signal
 import socket
+import threading
 
 try:
     import resource
@@ -174,13 +175,17 @@ def prepare_descriptors() -> None:
 
 # Signals, and the end.
 
-def read_to_end(descriptor: int) -> None:
-    """Wait until whoever started this program closes a pipe, or ends."""
-    try:
-        while os.read(descriptor, 1 << 16):
-            pass
-    except OSError:
-        pass  # there is none
+def end_with_pipe(descriptor: int, world: ThreadWorld, end) -> None:
+    """Call `end()`, with the lock held, when whoever started this program closes a pipe, or
+    ends."""
+    def wait() -> None:
+        with contextlib.suppress(OSError):  # there is no pipe
+            while os.read(descriptor, 1 << 16):
+                pass
+        with world.lock:
+            end()
+
+    threading.Thread(target=world.live, args=(wait,), name="life line", daemon=True).start()
 
 
 class Interrupted(KeyboardInterrupt):

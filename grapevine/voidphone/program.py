@@ -1,16 +1,18 @@
 """The program `peer.py -c FILE.ini`: a gossip module."""
 
 import errno
+import functools
 import socket
-import threading
+from collections.abc import Sequence
 
+from grapevine.addresses import Address
 from grapevine.settings import Settings
 from grapevine.terminal.command_line import (
     OUTPUTS, Parser, add_settings, cannot_listen, load, seconds)
 from grapevine.terminal.screen import Screen
 from grapevine.terminal.starting import (
-    block_signals, open_output, prepare_descriptors, read_to_end, wait_for_end)
-from grapevine.voidphone.ini import Config, parse_ini
+    block_signals, end_with_pipe, open_output, prepare_descriptors, wait_for_end)
+from grapevine.voidphone.ini import parse_ini
 from grapevine.voidphone.module import GossipModule
 from grapevine.worlds import sockets
 from grapevine.worlds.threads import ThreadWorld
@@ -21,7 +23,8 @@ def module_main(arguments: list[str] | None) -> int:
     prepare_descriptors()
     config = load(args.c, parse_ini)
     block_signals()
-    world = ThreadWorld(config.p2p_address, open_doors(config))
+    doors = [open_door([config.p2p_address]), open_door(config.api_address)]
+    world = ThreadWorld(config.p2p_address, doors)
     screen = Screen()
     output = open_output(args.outputs, "module", config.p2p_address,
                          None if args.quiet else screen.show)
@@ -29,8 +32,7 @@ def module_main(arguments: list[str] | None) -> int:
     module = GossipModule(config, settings, output, world, args.v, args.s)
     world.begin(module)
     if args.end_with_input:
-        threading.Thread(target=world.live, args=(end_with_input, module), name="life line",
-                         daemon=True).start()
+        end_with_pipe(0, world, functools.partial(module.stop, "quit"))
     return wait_for_end([world], screen)
 
 
@@ -51,23 +53,11 @@ def parse_arguments(arguments: list[str] | None):
     return parser.parse_args(arguments)
 
 
-def open_doors(config: Config) -> list[socket.socket]:
-    """Listen for other modules, and for clients at the first address of this machine."""
-    doors = []
-    for addresses in ([config.p2p_address], config.api_address):
-        for address in addresses:
-            try:
-                doors.append(sockets.listener_at(address))
-                break
-            except OSError as error:
-                if error.errno == errno.EADDRINUSE or address == addresses[-1]:
-                    for door in doors:
-                        door.close()
-                    raise cannot_listen(address, error) from None
-    return doors
-
-
-def end_with_input(module: GossipModule) -> None:
-    read_to_end(0)
-    with module.world.lock:
-        module.stop("quit")
+def open_door(addresses: Sequence[Address]) -> socket.socket:
+    """Listen at the first of these addresses that this machine has. CommandError if it cannot."""
+    for address in addresses:
+        try:
+            return sockets.listener_at(address)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE or address == addresses[-1]:
+                raise cannot_listen(address, error) from None
