@@ -19,7 +19,7 @@ BACKLOG = 128  # connections that may wait to be accepted
 
 Doors = tuple[socket.socket, socket.socket]  # UDP for the neighbours, TCP for the proxies
 
-early: list[tuple[int, int, Doors]] = []  # UDP port, TCP port, and what is open there
+early: dict[tuple[int, int], Doors] = {}  # UDP port, TCP port -> what is open there
 
 
 def open_doors(udp_port: int, tcp_port: int, patience: float = PATIENCE) -> Doors:
@@ -57,13 +57,11 @@ def open_early(arguments: list[str]) -> None:
         own_id, _, port = map(int, words[at + 1:at + 4])
         base = int(words[words.index("--udp-base") + 1]) if "--udp-base" in words else UDP_BASE
         if 0 < min(base + own_id, port) and max(base + own_id, port) < 65536:
-            early.append((base + own_id, port, open_doors(base + own_id, port, 0.0)))
+            early[base + own_id, port] = open_doors(base + own_id, port, 0.0)
     except (ValueError, OSError):
         pass  # program.py looks again, and says what is wrong
 
 
 def take_doors(udp_port: int, tcp_port: int) -> Doors:
     """Return both sockets, which may be open already. OSError as of `open_doors`."""
-    if early and early[0][:2] == (udp_port, tcp_port):
-        return early.pop()[2]
-    return open_doors(udp_port, tcp_port)
+    return early.pop((udp_port, tcp_port), None) or open_doors(udp_port, tcp_port)

@@ -9,6 +9,7 @@ import hashlib
 import os
 import sys
 import threading
+from collections.abc import Iterable
 
 EASY = 16  # zero bits that take milliseconds
 SLICE = 2_000  # challenges at a time, which take about a millisecond
@@ -17,11 +18,10 @@ NICE = 5  # niceness of the processes, or that of this process if it is higher
 
 
 def is_work(nonce: int, challenge: int, bits: int) -> bool:
-    digest = hashlib.sha256(nonce.to_bytes(8, "big") + challenge.to_bytes(8, "big")).digest()
-    return int.from_bytes(digest, "big") >> 256 - bits == 0
+    return find(nonce, bits, [challenge]) is not None
 
 
-def find(nonce: int, bits: int, challenges: range) -> int | None:
+def find(nonce: int, bits: int, challenges: Iterable[int]) -> int | None:
     """Return the first of some challenges that does the work; None if none does."""
     sha256, prefix = hashlib.sha256, nonce.to_bytes(8, "big")
     highest = ((1 << 256 - bits) - 1).to_bytes(32, "big")  # digest with the zero bits

@@ -81,7 +81,7 @@ def test_a_wrong_line_gets_a_sentence_that_helps(line, hint):
     ["--chat", "0", "1", "5000", "--udp-base", "x"], ["--chat", "0", "1", "9" * 5_000]])
 def test_the_doorstep_opens_nothing_for_a_strange_command_line(arguments):
     doorstep.open_early(arguments)
-    assert doorstep.early == []
+    assert not doorstep.early
 
 
 def test_the_doorstep_opens_both_doors_or_none():
