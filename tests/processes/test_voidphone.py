@@ -54,7 +54,7 @@ def start(tmp_path):
         yield begin
 
 
-class Client:
+class Client(contextlib.AbstractContextManager):
     """A client as people write it: it asks for the header, then for the rest."""
 
     def __init__(self, module: Module, *types: int):
@@ -74,7 +74,7 @@ class Client:
         self._sock.sendall(struct.pack(">HH2sH", 8, 503, body[:2], is_valid))
         return body[4:]
 
-    def close(self) -> None:
+    def __exit__(self, *error) -> None:
         self._stream.close()
         self._sock.close()
 
@@ -88,8 +88,7 @@ def test_two_modules_tell_each_others_clients_exactly_once(start):
     one = start("--end-with-input")
     other = start("--end-with-input", "--quiet", bootstrapper=one.address)
     linked(one, other)
-    with contextlib.closing(Client(one, TYPE)) as here, \
-            contextlib.closing(Client(other, TYPE)) as there:
+    with Client(one, TYPE) as here, Client(other, TYPE) as there:
         for speaker, listener in ((here, there), (there, here)):
             for number in range(200):
                 speaker.announce(b"%d" % number)
@@ -122,8 +121,7 @@ def test_what_readme_shows_with_the_files_of_tests_data(tmp_path):
             modules[-1].event("started:")
             modules[-1].api = ports[own.replace(b"6", b"7", 1)]
         linked(*modules)
-        with contextlib.closing(Client(modules[0], TYPE)) as listener, \
-                contextlib.closing(Client(modules[1])) as announcer:
+        with Client(modules[0], TYPE) as listener, Client(modules[1]) as announcer:
             wait_until(lambda: announcer.announce(b"Hello from next door") or
                        modules[0].events("received:"))
             assert listener.told() == b"Hello from next door"
@@ -134,8 +132,7 @@ def test_a_client_that_reads_slowly_gets_all_and_pings_go_on(start):
     one = start("--liveness-interval", "0.3", min_degree=1)
     other = start("--liveness-interval", "0.3", min_degree=1, bootstrapper=one.address)
     linked(one, other)
-    with contextlib.closing(Client(one, TYPE)) as announcer, \
-            contextlib.closing(Client(other, TYPE)) as slow:
+    with Client(one, TYPE) as announcer, Client(other, TYPE) as slow:
         slow._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
         announcer.announce(b"first")
         assert slow.told() == b"first"
@@ -156,8 +153,7 @@ def test_hard_work_is_done_beside_the_api_and_its_processes_end_with_the_module(
         module = start(pow_bits=64, bootstrapper=f"127.0.0.1:{acceptor.getsockname()[1]}")
         acceptor.settimeout(20.0)
         dialled, _ = acceptor.accept()
-        with dialled, contextlib.closing(Client(module, TYPE)) as listener, \
-                contextlib.closing(Client(module)) as announcer:
+        with dialled, Client(module, TYPE) as listener, Client(module) as announcer:
             dialled.sendall(struct.pack(">HHQ", 12, 506, 1))
             workers = wait_until(lambda: children(module.process.pid))
             for number in range(100):
@@ -171,8 +167,7 @@ def test_hard_work_is_done_beside_the_api_and_its_processes_end_with_the_module(
 
 def test_the_command_line_says_how_long_to_wait_and_to_remember(start):
     module = start("-v", "0.1", "-s", "0.2")
-    with contextlib.closing(Client(module, TYPE)) as listener, \
-            contextlib.closing(Client(module)) as announcer:
+    with Client(module, TYPE) as listener, Client(module) as announcer:
         announcer.announce(b"ready")
         assert listener.told() == b"ready"  # so it has subscribed
         announcer.announce(b"never validated")
@@ -187,28 +182,29 @@ def test_the_command_line_says_how_long_to_wait_and_to_remember(start):
     assert "messages without a validation in time=1" in module.events("counts:")[0]
 
 
+def run(folder: pathlib.Path, *arguments) -> tuple[int, list[str]]:
+    """Run the program until it ends; return its exit code, and the lines that it has shown."""
+    program = Program([ROOT / "peer.py", *arguments, "--outputs", folder], folder / "screen")
+    with contextlib.closing(program):
+        return program.code(), program.shown().splitlines()
+
+
 @pytest.mark.parametrize("change, words", [
     ({"degree": None}, "degree is missing"), ({"cache_size": "x"}, "cache_size = x: expected"),
     ({"p2p_address": "[::1]:6001"}, "p2p_address = ::1: expected is an IPv4 address"),
     (None, "cannot read")])
 def test_a_wrong_file_ends_the_program_with_one_line_and_exit_2(tmp_path, change, words):
     path = tmp_path / "missing.ini" if change is None else write_ini(tmp_path, 1, 2, **change)
-    program = Program([ROOT / "peer.py", "-c", path, "--outputs", tmp_path], tmp_path / "screen")
-    with contextlib.closing(program):
-        assert program.code() == 2
-    [line] = program.shown().splitlines()
-    assert line.startswith("peer.py: ") and words in line and str(path) in line
+    code, [line] = run(tmp_path, "-c", path)
+    assert code == 2 and line.startswith("peer.py: ") and words in line and str(path) in line
 
 
 @pytest.mark.parametrize("flags", [["-c"], ["-c", "FILE", "-v", "x"], ["-c", "FILE", "-s", "0"],
                                    ["-c", "FILE", "5001"]])
 def test_a_wrong_command_line_is_one_line_and_exit_2(tmp_path, flags):
     path = write_ini(tmp_path, *free_ports(2))
-    program = Program([ROOT / "peer.py", *[path if flag == "FILE" else flag for flag in flags]],
-                      tmp_path / "screen")
-    with contextlib.closing(program):
-        assert program.code() == 2
-    assert len(program.shown().splitlines()) == 1
+    code, lines = run(tmp_path, *[path if flag == "FILE" else flag for flag in flags])
+    assert code == 2 and len(lines) == 1
 
 
 @pytest.mark.parametrize("key, host", [("p2p_address", "127.0.0.1"), ("api_address", "127.0.0.1"),
@@ -217,16 +213,13 @@ def test_a_port_in_use_is_exit_1(tmp_path, key, host):
     with socket.create_server(("127.0.0.1", free_ports(1)[0])) as taken:
         port = taken.getsockname()[1]
         path = write_ini(tmp_path, *free_ports(2), **{key: f"{host}:{port}"})
-        program = Program([ROOT / "peer.py", "-c", path, "--outputs", tmp_path],
-                          tmp_path / "screen")
-        with contextlib.closing(program):
-            assert program.code() == 1
-    [line] = program.shown().splitlines()
-    assert line.startswith("peer.py: ") and line.endswith(f"port {port} is in use")
+        code, [line] = run(tmp_path, "-c", path)
+    assert code == 1 and line.startswith("peer.py: ") and line.endswith(f"port {port} is in use")
 
 
 def test_a_short_form_of_the_flag_starts_a_module_too(tmp_path):
     path = write_ini(tmp_path, *free_ports(2))
     program = Program([ROOT / "peer.py", f"-c{path}", "--outputs", tmp_path], tmp_path / "screen")
     with contextlib.closing(program):
-        program.shows(" started:module:")
+        wait_until(lambda: "\n" in program.shown())
+        assert " started:module:" in program.shown().splitlines()[0]

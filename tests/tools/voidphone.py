@@ -66,6 +66,14 @@ class FrameEnd(End):
     def hear_kinds(self, seconds: float = 1.0) -> list[str]:
         return [type(value).__name__ for value in self.hear_all(seconds)]
 
+    def give_work(self, nonce: int = 1) -> None:
+        """Give work to the module that has dialled, which does it."""
+        assert self.hear() == Hello(self.scene.address)
+        self.say(VerificationRequest(nonce))
+        done = self.hear_kind(VerificationResponse, 5.0)
+        assert (done.nonce, done.address) == (nonce, self.scene.address)
+        assert zero_bits(nonce, done.challenge) >= BITS
+
     # As a client.
 
     def announce(self, data: bytes = b"news", ttl: int = 0, data_type: int = TYPE) -> None:
@@ -126,14 +134,10 @@ class Host(Machine):
         end.view = end.hear_kind(PeerResponse).addresses
         return end
 
-    def give_work(self, nonce: int = 1, seconds: float = 5.0) -> FrameEnd:
+    def give_work(self, seconds: float = 5.0) -> FrameEnd:
         """Return the module's next dial, once it has done its work."""
         end = self.accept(seconds)
-        assert end.hear() == Hello(OWN)
-        end.say(VerificationRequest(nonce))
-        done = end.hear_kind(VerificationResponse)
-        assert (done.nonce, done.address) == (nonce, self.scene.address)
-        assert zero_bits(nonce, done.challenge) >= BITS
+        end.give_work()
         return end
 
     def welcome(self, *view: Address, seconds: float = 5.0) -> FrameEnd:
