@@ -9,7 +9,7 @@ from grapevine.voidphone.messages import (
     VerificationResponse)
 from grapevine.voidphone.module import API, MESSAGE_LIMIT
 from tests.tables.voidphone_examples import CHALLENGE, EXACT, NONCE, mutated
-from tests.tools.voidphone import TYPE, ModuleScene, push
+from tests.tools.voidphone import TYPE, WAITING, ModuleScene, push
 
 ALMOST = Announce(0, TYPE, b"almost").pack()[:-1]
 
@@ -124,7 +124,7 @@ def test_ten_thousand_mutated_messages_change_nothing(who):
     assert len(scene.node.links) == 2 and scene.events("failed:") == []
     assert scene.neighbours() == {str(honest.machine.address)}
     assert scene.count("subscriptions") == 1
-    assert scene.count("messages that wait for validation") == 0
+    assert scene.count(WAITING) == 0
     assert scene.count("known addresses") <= 50
     honest.lines.clear()
     fresh, announcer = scene.client(9), scene.client()

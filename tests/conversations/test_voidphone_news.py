@@ -1,4 +1,4 @@
-"""News in a gossip module: who is told, what is forwarded, what is old, what newcomers get."""
+"""News in a gossip module: who is told, what is forwarded, what is old, how it is sent."""
 
 import hashlib
 
@@ -6,19 +6,11 @@ import pytest
 
 from grapevine.voidphone.messages import (
     Announce, Notification, Notify, PeerNotification, Validation)
-from grapevine.voidphone.news import CROWDED_OUT, NOT_WAITING, TOO_LATE, UNWANTED, Item
+from grapevine.voidphone.news import CROWDED_OUT, NOT_WAITING, TOO_LATE, Item
 from grapevine.voidphone.relay import OLD, TOO_OFTEN
-from tests.tools.voidphone import TYPE, ModuleScene, hear_next
+from tests.tools.voidphone import TYPE, WAITING, hear_next, stage
 
-WAITING = "messages that wait for validation"
 LONGEST_SPREAD, LONGEST_ANNOUNCED = 65_525, 65_527  # bytes of data
-
-
-def stage(clients: int = 1, peers: int = 1, **keys):
-    """Return a scene, an announcer, subscribed clients and neighbours."""
-    scene = ModuleScene(**{"degree": 8, "min_degree": 1, "patience": 60.0} | keys)
-    return (scene, scene.client(), *[scene.client(TYPE) for _ in range(clients)],
-            *[scene.neighbour() for _ in range(peers)])
 
 
 # Who is told.
@@ -212,6 +204,19 @@ def test_what_does_not_fit_into_511_is_told_here_and_not_forwarded(size, is_want
             f"too long:{size} bytes of type {TYPE}, which peers cannot be sent"]
 
 
+def test_of_what_waits_the_oldest_goes_when_it_is_too_much():
+    scene, announcer, subscriber, peer = stage(patience=5.0)
+    subscriber.announce(b"")
+    for number in range(1_200):  # 72 MB within the patience
+        announcer.announce(number.to_bytes(2, "big") + bytes(60_000))
+        if number % 100 == 99:
+            scene.run(0.05)
+    scene.run(1.6)
+    told = subscriber.hear_all(0.1)
+    assert len(told) == 1_200 and scene.count(CROWDED_OUT) == 1_200 - scene.count(WAITING) > 50
+    assert scene.count(WAITING) * 60_000 < 64 << 20
+
+
 # What is old.
 
 def test_what_shares_an_id_and_differs_is_told_and_copies_are_not():
@@ -272,137 +277,6 @@ def test_the_same_data_can_be_announced_more_often_than_there_are_ids():
     told = subscriber.hear_all(0.1)
     assert len(told) == 400 and {one.data for one in told} == {b"again"}
     assert scene.count(TOO_OFTEN) == 400
-
-
-# Newcomers.
-
-@pytest.mark.parametrize("is_from_afar", [False, True])
-def test_who_comes_while_news_wait_is_told_once_and_may_validate(is_from_afar):
-    scene, announcer, subscriber, peer, other = stage(1, 2)
-    if is_from_afar:
-        other.bring()
-    else:
-        announcer.announce()
-    told = subscriber.told()
-    newcomers = [scene.client(TYPE, TYPE) for _ in range(20)]
-    assert {end.told() for end in newcomers} == {told}
-    newcomers[7].validate(told)
-    assert peer.news().data == b"news"
-    subscriber.announce(b"next")
-    assert {end.told().data for end in newcomers} == {b"next"}
-
-
-def test_who_comes_just_after_an_announcement_that_nobody_wanted_is_told():
-    scene, announcer, peer = stage(0)
-    for number in range(250):
-        announcer.announce(b"%d" % number)
-    assert [peer.news().data for _ in range(250)] == [b"%d" % n for n in range(250)]
-    newcomers = [scene.client(TYPE) for _ in range(2)]
-    for end in newcomers:
-        told = [end.told() for _ in range(250)]
-        assert [int(one.data) for one in told] == list(range(250))
-        end.validate(told[0])
-    announcer.say(Notify(TYPE))
-    newcomers[0].announce(b"next")
-    assert announcer.told().data == newcomers[1].told().data == b"next"
-    assert hear_next([peer], announcer), "it has been forwarded already"
-
-
-@pytest.mark.parametrize("is_valid", [True, False])
-def test_who_comes_just_after_the_validation_is_told_of_what_is_valid(is_valid):
-    scene, announcer, subscriber, peer, other = stage(1, 2)
-    other.bring()
-    told = subscriber.told()
-    subscriber.validate(told, is_valid)
-    scene.run(0.1)
-    newcomer = scene.client(TYPE)
-    if is_valid:
-        assert newcomer.told() == told and peer.news().data == b"news"
-    announcer.announce(b"next")
-    assert newcomer.told().data == b"next"
-
-
-def test_who_comes_a_second_later_is_not_told():
-    scene, announcer, peer = stage(0)
-    announcer.announce(b"too early")
-    peer.bring(b"too early, too")
-    scene.run(1.1)
-    newcomer = scene.client(TYPE)
-    announcer.announce(b"in time")
-    assert newcomer.told().data == b"in time" and scene.count(UNWANTED) == 1
-
-
-def test_what_came_for_nobody_is_forgotten_after_a_second():
-    scene, _, peer = stage(0)
-    peer.bring()
-    scene.run(0.9)
-    assert scene.count(UNWANTED) == 0
-    scene.run(0.2)
-    assert scene.count(UNWANTED) == 1
-
-
-def test_a_client_is_told_of_what_came_for_nobody_a_moment_before():
-    scene, _, peer, other = stage(0, 2)
-    for data, end in ((b"first", peer), (b"first", other), (b"second", peer)):
-        end.bring(data)
-        assert end.is_there()
-    assert scene.events("received:") == [] and scene.count("messages forgotten too early") == 0
-    client = scene.client(TYPE)
-    told = [client.told() for _ in range(2)]
-    assert [one.data for one in told] == [b"first", b"second"] and scene.count(OLD) == 1
-    assert len(scene.events(f"received:{peer.machine.address}:")) == 2
-    for one in told:
-        client.validate(one)
-    assert other.news().data == b"second", "of the first it has a copy"
-
-
-@pytest.mark.parametrize("is_from_afar", [False, True])
-def test_a_newcomer_is_told_as_fast_as_it_reads(is_from_afar):
-    scene, announcer, peer = stage(0, degree=2)
-    if is_from_afar:  # 7.2 MB that nobody wants
-        for number in range(120):
-            peer.bring(b"%d" % number + bytes(60_000), number=number)
-    else:
-        for number in range(120):
-            announcer.announce(b"%d" % number + bytes(60_000))
-    scene.run(0.5)
-    newcomer = scene.client()
-    newcomer.stop_reading()
-    newcomer.say(Notify(TYPE))
-    scene.run(0.2)
-    waiting = max(len(link.waiting) for link in scene.node.links)
-    assert 1 << 20 < waiting < 2 << 20
-    newcomer.read_on()
-    told = newcomer.hear_all(1.0)
-    assert [int(one.data.rstrip(b"\0")) for one in told] == list(range(120))
-
-
-def test_a_newcomer_that_does_not_read_for_a_while_misses_what_is_gone_and_stays():
-    scene, announcer = stage(0, 0)
-    for number in range(120):
-        announcer.announce(bytes(60_000))
-    scene.run(0.3)
-    newcomer = scene.client()
-    newcomer.stop_reading()
-    newcomer.say(Notify(TYPE))
-    scene.run(10.0)
-    announcer.announce(b"in time")
-    newcomer.read_on()
-    told = newcomer.hear_all(1.0)
-    assert 17 < len(told) < 60 and told[-1].data == b"in time" and not newcomer.closed
-
-
-def test_of_what_waits_the_oldest_goes_when_it_is_too_much():
-    scene, announcer, subscriber, peer = stage(patience=5.0)
-    subscriber.announce(b"")
-    for number in range(1_200):  # 72 MB within the patience
-        announcer.announce(number.to_bytes(2, "big") + bytes(60_000))
-        if number % 100 == 99:
-            scene.run(0.05)
-    scene.run(1.6)
-    told = subscriber.hear_all(0.1)
-    assert len(told) == 1_200 and scene.count(CROWDED_OUT) == 1_200 - scene.count(WAITING) > 50
-    assert scene.count(WAITING) * 60_000 < 64 << 20
 
 
 # Sending.

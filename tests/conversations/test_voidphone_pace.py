@@ -7,7 +7,8 @@ from grapevine.link import BACKLOG
 from grapevine.voidphone import news
 from grapevine.voidphone.messages import Announce, PeerNotification, Ping, Validation
 from grapevine.voidphone.relay import CLIENT_WAIT, PIECE, PIECES
-from tests.tools.voidphone import TYPE, ModuleScene, hear_next
+from tests.tools import voidphone
+from tests.tools.voidphone import TYPE, WAITING, ModuleScene, hear_next
 
 MIB = 1 << 20
 SIZE = 8_000  # bytes of data of a message
@@ -53,10 +54,8 @@ class Reader:
 
 
 def stage(clients: int = 1, peers: int = 1, **keys):
-    scene = ModuleScene(**{"degree": 20, "min_degree": 1, "max_connections": 40,
-                           "patience": 60.0, "buffer": BUFFER} | keys)
-    return (scene, scene.client(), *[scene.client(TYPE) for _ in range(clients)],
-            *[scene.neighbour() for _ in range(peers)])
+    keys = {"degree": 20, "max_connections": 40, "buffer": BUFFER} | keys
+    return voidphone.stage(clients, peers, **keys)
 
 
 @pytest.mark.parametrize("who", ["client", "neighbour"])
@@ -183,7 +182,7 @@ def test_an_announcer_waits_for_clients_that_validate_but_are_far_behind(monkeyp
         client.validate(told)
         scene.run(0.01)
     scene.run(0.1)
-    assert scene.count(news.CROWDED_OUT) == scene.count("messages that wait for validation") == 0
+    assert scene.count(news.CROWDED_OUT) == scene.count(WAITING) == 0
 
 
 def test_who_never_validates_holds_up_announcements_of_no_other_type():

@@ -146,6 +146,17 @@ class Line:
         self.net.run(self.net.now + seconds)
 
 
+def alone(**settings) -> Server:
+    return Line(1).start(0, **settings)
+
+
+def with_neighbour(**settings) -> tuple[Server, Hand]:
+    """Return a server and its neighbour, in the hand of the test. It hides nothing by
+    anti-entropy."""
+    line = Line(2, latency=(0.001, 0.001))
+    return line.start(0, **{"antientropy_interval": 0.0, **settings}), line.hand(1)
+
+
 def received(server: Server) -> list[str]:
     """Return the texts that a server has got from others, in order."""
     return [event.split(":", 9)[9] for event in server.events("received:")]

@@ -21,6 +21,7 @@ from grapevine.voidphone.module import API, PEERS, GossipModule
 from grapevine.worlds.virtual import Cables, Network, VirtualWorld
 from tests.tools.virtual import STEP, End, EventFile, Machine, Scene
 
+WAITING = "messages that wait for validation"  # a count
 BITS = 4  # of proof of work, which costs nothing
 TYPE, FENCE = 1337, 9999  # of data; what is heard next shows that nothing was said before
 OWN, API_ADDRESS = parse_address("127.0.0.1:5001"), parse_address("127.0.0.1:7001")
@@ -218,6 +219,13 @@ class ModuleScene(Scene):
         """Wait for the end of a connection, and return what the module says of it."""
         assert end.ends_within(1.0)
         return self.event("refused:").removeprefix("refused:")
+
+
+def stage(clients: int = 1, peers: int = 1, **keys):
+    """Return a scene, an announcer, subscribed clients and neighbours."""
+    scene = ModuleScene(**{"degree": 8, "min_degree": 1, "patience": 60.0} | keys)
+    return (scene, scene.client(), *[scene.client(TYPE) for _ in range(clients)],
+            *[scene.neighbour() for _ in range(peers)])
 
 
 def hear_next(ends: list[FrameEnd], announcer: FrameEnd, data: bytes = b"fence") -> bool:
