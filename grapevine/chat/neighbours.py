@@ -9,6 +9,7 @@ something; anti-entropy brings what it missed.
 import hmac
 import math
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from grapevine import wire
@@ -44,7 +45,6 @@ class Neighbour:
         self.differs = False  # by its last digest it has other messages
         self.is_silent = False  # it answers no rumors
         self.unanswered: dict[wire.Key, Told] = {}
-        self.size = 0  # bytes of these
         self._server, self._key = server, key
         self._content_at = 0 if key is None else SIGNATURE  # in each datagram
         self._told: set[str] = set()  # reasons that were written down
@@ -77,27 +77,27 @@ class Neighbour:
             self._server.write_refusal(self.peer, reason)
         return []
 
-    def tell(self, told: list[tuple[wire.Key, Told]]) -> None:
-        """Tell rumors, which wait for answers from now on."""
-        for key, rumor in told:
-            self.size += len(rumor.line) if key not in self.unanswered else 0
-            self.unanswered[key] = rumor
-        self.send(b"".join([b"%b%b\n" % (wire.RUMOR, rumor.line) for _, rumor in told]))
+    def has_room(self, size: int) -> bool:
+        """Tell whether less than so many bytes of rumors are unanswered."""
+        return sum([len(told.line) for told in self.unanswered.values()]) < size
 
-    def settle(self, key: wire.Key) -> None:
-        """Wait for no answer about a rumor any more."""
-        if key in self.unanswered:
-            self.size -= len(self.unanswered.pop(key).line)
+    def tell(self, told: dict[wire.Key, Told]) -> None:
+        """Tell rumors, which wait for answers from now on."""
+        self.unanswered |= told
+        self.send_rumors([rumor.line for rumor in told.values()])
+
+    def send_rumors(self, lines: Iterable[bytes]) -> None:
+        self.send(b"".join([b"%b%b\n" % (wire.RUMOR, line) for line in lines]))
 
     def tell_again(self, now: float) -> None:
         """Tell again what was not answered in time."""
-        due = [(key, told) for key, told in self.unanswered.items() if told.at + PATIENCE <= now]
-        last = [(key, told) for key, told in due if told.tries == TRIES]
-        self.is_silent |= any(self.heard is None or self.heard < told.at for _, told in last)
-        for key in list(self.unanswered) if self.is_silent else [key for key, _ in last]:
-            self.settle(key)
-        self.tell([(key, Told(told.line, now, told.tries + 1)) for key, told in due
-                   if key in self.unanswered])
+        due = {key: told for key, told in self.unanswered.items() if told.at + PATIENCE <= now}
+        last = [key for key, told in due.items() if told.tries == TRIES]
+        self.is_silent |= any(self.heard is None or self.heard < due[key].at for key in last)
+        for key in self.unanswered.copy() if self.is_silent else last:
+            del self.unanswered[key]
+        self.tell({key: Told(told.line, now, told.tries + 1) for key, told in due.items()
+                   if key in self.unanswered})
 
 
 class Telling(Flood):
@@ -109,26 +109,26 @@ class Telling(Flood):
 
     def new(self, lines: list[bytes], source) -> None:
         now = self.node.now()
-        rumors = [(wire.gossip_key(line), Told(line, now, 1)) for line in lines]
+        rumors = {wire.gossip_key(line): Told(line, now, 1) for line in lines}
         for link in self.node.gossips():
-            if link is not source and not link.is_silent and link.size < LIMIT:
+            if link is not source and not link.is_silent and link.has_room(LIMIT):
                 link.tell(rumors)
         self._again.by(now + PATIENCE)
 
     def repeated(self, link, lines: list[bytes]) -> None:
         for line in lines:
             if line in self.node.messages.texts:
-                link.settle(wire.gossip_key(line))
+                link.unanswered.pop(wire.gossip_key(line), None)
 
     def heard(self, link, status: wire.Status) -> None:
         if status.verb in ("took", "knew"):
             named = {run: Intervals(ranges) for run, ranges in status.entries}
             for run, number in list(link.unanswered):
                 if run in named and number in named[run]:
-                    link.settle((run, number))
+                    del link.unanswered[run, number]
 
     def has_room(self) -> bool:
-        return all(link.size < CROWDED for link in self.node.gossips())
+        return all(link.has_room(CROWDED) for link in self.node.gossips())
 
     def is_busy(self) -> bool:
         return any(link.unanswered for link in self.node.gossips())

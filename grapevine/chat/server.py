@@ -198,7 +198,7 @@ class ChatServer(Gossiper):
         latest = list(self.messages.texts)[-AT_CRASH:]
         for neighbour in self.gossips():
             if neighbour.is_silent:
-                neighbour.send(b"".join([b"%b%b\n" % (wire.RUMOR, line) for line in latest]))
+                neighbour.send_rumors(latest)
         self.die()
 
     def die(self) -> None:

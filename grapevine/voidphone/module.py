@@ -36,7 +36,7 @@ PING = {"ping": "on_ping"}
 class ModuleLink(Link):
     def __init__(self, role: str, peer: Address | None, remote: Address | None, connection=None):
         super().__init__(role, peer, remote, connection)
-        self.alone: Budget | None = None  # see Relay
+        self.alone = Budget(ALONE, ALONE)  # see Relay
         self.free = 0
         self.hello: Address | None = None  # see Handshaker
         self.nonces: dict[float, int] = {}
@@ -99,7 +99,6 @@ class GossipModule(Handshaker):
     def accept_client(self, connection, remote: Address) -> Link:
         link = super().accepted(connection, remote)
         self.trust(link, CLIENT, None)
-        link.alone = Budget(ALONE, ALONE)
         return link
 
     def cut(self, link: Link, data: bytes) -> list[bytes]:

@@ -21,7 +21,7 @@ from grapevine.tools import Budget
 from grapevine.voidphone.messages import SPREADABLE, VALID, Notification, PeerNotification
 from grapevine.voidphone.news import OVERHEAD, UNLIMITED, Item, Memory, News, Pending
 
-ALONE = 100  # messages a second to a client that go out in a `send` each, because several clients
+ALONE = 100  # messages a second over a link that go out in a `send` each, because several clients
 # take what `recv` returns for a single message
 DRAWS = 100  # random ids for repeated data; if none is free, nearly all 65,536 are in use
 CROWDED = 1 << 20  # bytes that wait for a link above which others wait for it
@@ -57,7 +57,7 @@ class Outbox:
         chunks, self._chunks = self._chunks, collections.defaultdict(list)
         for link, parts in chunks.items():
             at = 0
-            while at < len(parts) and link.alone and link.alone.spend(1, self._now()):
+            while at < len(parts) and link.alone.spend(1, self._now()):
                 link.send(parts[at])
                 at += 1
             if at < len(parts):
@@ -65,8 +65,8 @@ class Outbox:
 
 
 class Relay(Node):
-    """A link of it has `alone` (a budget of messages that go out in a `send` each; None but for
-    clients), and `free` (bytes that may come before a look whether it has to wait for others)."""
+    """A link of it has `alone` (a budget of messages that go out in a `send` each), and `free`
+    (bytes that may come before a look whether it has to wait for others)."""
 
     def __init__(self, address: Address, settings: Settings, output, world, patience: float,
                  memory: Memory):
@@ -116,11 +116,8 @@ class Relay(Node):
     def _tell_recent(self, link: Link, recent: collections.deque) -> None:
         """Tell a newcomer of news, a portion at a time. It misses those that are gone meanwhile."""
         size = 0
-        while recent and size < PORTION and link.takes():
-            news = self.pending.find(*recent[0], link)
-            if news is not None and len(link.waiting) > CROWDED:
-                break
-            recent.popleft()
+        while recent and size < PORTION and len(link.waiting) <= CROWDED:
+            news = self.pending.find(*recent.popleft(), link)
             if news is not None:
                 self._tell([link], news)
                 size += len(news.message.data) + OVERHEAD
