@@ -4,14 +4,12 @@ from grapevine.addresses import address_of
 from grapevine.chat.doorstep import HOST, UDP_BASE, take_doors
 from grapevine.chat.server import CHAT, ChatServer
 from grapevine.terminal.command_line import (
-    OUTPUTS, Parser, add_settings, cannot_listen, count, load, parse_port)
+    OUTPUTS, Parser, add_settings, cannot_listen, count, load, parse_port, settings_of)
 from grapevine.terminal.screen import Screen
 from grapevine.terminal.starting import (
     block_signals, end_with_pipe, open_output, prepare_descriptors, wait_for_end)
 from grapevine.typed import BYTE_ORDER_MARK
 from grapevine.worlds.threads import ThreadWorld
-
-SETTINGS = ("antientropy_interval", "cache_size")  # that have flags
 
 
 def chat_main(arguments: list[str] | None) -> int:
@@ -21,7 +19,6 @@ def chat_main(arguments: list[str] | None) -> int:
     key = None if args.chat_key is None else load(args.chat_key, parse_key)
     address, *neighbours = [address_of(HOST, args.udp_base + each)
                             for each in (own_id, own_id - 1, own_id + 1) if 0 <= each < size]
-    settings = CHAT._replace(**{name: getattr(args, name) for name in SETTINGS})
     block_signals()
     screen = Screen()
     try:
@@ -29,8 +26,8 @@ def chat_main(arguments: list[str] | None) -> int:
     except OSError as error:
         raise cannot_listen(address_of(HOST, error.filename), error) from None
     output = open_output(args.outputs, "peer", address, None if args.quiet else screen.show)
-    server = ChatServer(address, settings, output, world, f"{own_id} of {size}:port={port}",
-                        neighbours, key)
+    server = ChatServer(address, settings_of(args), output, world,
+                        f"{own_id} of {size}:port={port}", neighbours, key)
     world.begin(server)
     if args.end_with_pipe is not None:
         end_with_pipe(args.end_with_pipe, world, server.leave)
@@ -43,8 +40,8 @@ def parse_arguments(arguments: list[str] | None):
     parser.add_argument("--chat", nargs=3, type=count(0), required=True,
                         metavar=("ID", "N", "PORT"))
     add_line_flags(parser)
-    add_settings(parser, SETTINGS)
-    parser.set_defaults(antientropy_interval=CHAT.antientropy_interval)
+    add_settings(parser, ("antientropy_interval", "cache_size"))
+    parser.set_defaults(**CHAT._asdict())
     parser.switch("--quiet", "show no events on the terminal")
     parser.add_argument("--end-with-pipe", type=count(0), metavar="FD", help="end with this "
                         "descriptor (for programs that start chat servers)")

@@ -6,9 +6,8 @@ import socket
 from collections.abc import Sequence
 
 from grapevine.addresses import Address
-from grapevine.settings import Settings
 from grapevine.terminal.command_line import (
-    OUTPUTS, Parser, add_settings, cannot_listen, load, seconds)
+    OUTPUTS, Parser, add_settings, cannot_listen, load, seconds, settings_of)
 from grapevine.terminal.screen import Screen
 from grapevine.terminal.starting import (
     block_signals, end_with_pipe, open_output, prepare_descriptors, wait_for_end)
@@ -28,8 +27,7 @@ def module_main(arguments: list[str] | None) -> int:
     screen = Screen()
     output = open_output(args.outputs, "module", config.p2p_address,
                          None if args.quiet else screen.show)
-    settings = Settings(liveness_interval=args.liveness_interval)
-    module = GossipModule(config, settings, output, world, args.v, args.s)
+    module = GossipModule(config, settings_of(args), output, world, args.v, args.s)
     world.begin(module)
     if args.end_with_input:
         end_with_pipe(0, world, functools.partial(module.stop, "quit"))
