@@ -13,6 +13,7 @@ from grapevine.typed import plain_lines
 
 MOST_NEIGHBOURS = 10_000  # a 505 (peer response) has room for 10,921 addresses
 _DIGITS = re.compile("[0-9]{1,20}")
+_HOST_AND_PORT = re.compile(r"(?:\[(.*:.*)\]|([^:\[\]]+)):([0-9]{1,20})")  # IPv6 has brackets
 _ENTRY = re.compile(r"([^=:]+?)\s*[=:]\s*(.*)")
 
 
@@ -85,17 +86,15 @@ def _addresses(section: dict[str, str], key: str, is_of_peers: bool = True) -> t
     expected = ("an IPv4 address, or a name that has one, and a port: 127.0.0.1:6001" if is_of_peers
                 else "an address or a name and a port: 127.0.0.1:7001, [::1]:7001")
     value = _value(section, key, expected)
-    host, _, port = value.rpartition(":")
-    is_bracketed = host.startswith("[") and host.endswith("]")
-    if (not host or not _DIGITS.fullmatch(port) or not 1 <= int(port) <= 65535
-            or is_bracketed != (":" in host)):
+    match = _HOST_AND_PORT.fullmatch(value)
+    if match is None or not 1 <= int(match[3]) <= 65535:
         raise ValueError(f"{key} = {value}: expected is {expected}")
-    host = host[1:-1] if is_bracketed else host
+    host, port = match[1] or match[2], int(match[3])
     try:
-        found = socket.getaddrinfo(host, int(port), socket.AF_INET if is_of_peers else 0,
+        found = socket.getaddrinfo(host, port, socket.AF_INET if is_of_peers else 0,
                                    socket.SOCK_STREAM)
         found.sort(key=lambda entry: entry[0] != socket.AF_INET)
-        addresses = tuple(dict.fromkeys([address_of(entry[4][0], int(port)) for entry in found]))
+        addresses = tuple(dict.fromkeys([address_of(entry[4][0], port) for entry in found]))
     except (OSError, ValueError):
         raise ValueError(f"{key} = {host}: expected is {expected}") from None
     if is_of_peers and not can_be_dialled(addresses[0]):
