@@ -12,14 +12,10 @@ import math
 from grapevine.addresses import Address
 from grapevine.link import Link
 from grapevine.node import SHORT
-from grapevine.settings import Settings
 from grapevine.tools import Backoff, ProtocolError, Recent
-from grapevine.voidphone.ini import Config
 from grapevine.voidphone.messages import (
     Hello, PeerResponse, Push, VerificationRequest, VerificationResponse)
-from grapevine.voidphone.news import Memory
 from grapevine.voidphone.relay import Relay
-from grapevine.voidphone.view import View
 from grapevine.voidphone.work import Search, is_work
 
 # Roles of a link between modules, as `refused:` lines show them.
@@ -45,21 +41,14 @@ class Handshaker(Relay):
     """A link of it has `hello` (the address in the other end's HELLO) and `nonces` (time slot ->
     nonce of the work that we gave it). A subclass says whom to dial, and welcomes neighbours."""
 
-    def __init__(self, config: Config, settings: Settings, output, world,
-                 patience: float, memory: float):
-        """Wait `patience` seconds for a validation, remember news `memory` seconds."""
-        super().__init__(config.p2p_address, settings, output, world, patience,
-                         Memory(memory, config.cache_size))
-        self.config, self.view = config, View(config, self.rng)
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
         self._rests = Recent(MOST_LEFT_ALONE)  # module that we did work for -> Backoff
         self._searches: collections.deque[tuple[Link, Search]] = collections.deque()  # in turn
 
     def start(self) -> None:
         super().start()
         self._working = self.keep("work", self.work, math.inf)
-
-    def neighbours(self) -> list[Link]:
-        return list(self.view.links.values())
 
     def welcome(self, link: Link, is_dialled: bool) -> None:
         """Make a verified module a neighbour."""

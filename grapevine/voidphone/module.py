@@ -67,10 +67,9 @@ class GossipModule(Handshaker):
     }
     parse = staticmethod(messages.parse)
 
-    def __init__(self, config: Config, settings: Settings, output, world,
-                 patience: float = 5.0, memory: float = 60.0):
-        """Wait `patience` seconds for a validation, remember news `memory` seconds."""
-        super().__init__(config, settings, output, world, patience, memory)
+    def __init__(self, config: Config, settings: Settings, output, world, *seconds: float):
+        """`seconds` to wait for a validation, and to remember news, as of `Relay`."""
+        super().__init__(config, settings, output, world, *seconds)
         self._retry = Backoff(RETRY_FIRST, RETRY_LAST)  # of dials for a first neighbour
         # dials of the bootstrapper beside neighbours, ever rarer, because it may have no place
         self._again = Backoff(settings.liveness_interval, AGAIN_LAST)

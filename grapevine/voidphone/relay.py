@@ -1,4 +1,4 @@
-"""A node that forwards news of clients and neighbours; a subclass says who these are.
+"""A node that forwards news of clients and neighbours; a subclass makes links to these.
 
 News go to the clients that subscribed to their type. When one has called them valid, they go to the
 neighbours. Nobody waits: a link that brings more than others take is held, so that TCP slows its
@@ -13,13 +13,14 @@ import hashlib
 import math
 from collections.abc import Collection
 
-from grapevine.addresses import Address
 from grapevine.link import OVERFLOW, Link
 from grapevine.node import Node
 from grapevine.settings import Settings
 from grapevine.tools import Budget
+from grapevine.voidphone.ini import Config
 from grapevine.voidphone.messages import SPREADABLE, VALID, Notification, PeerNotification
 from grapevine.voidphone.news import OVERHEAD, UNLIMITED, Item, Memory, News, Pending
+from grapevine.voidphone.view import View
 
 ALONE = 100  # messages a second over a link that go out in a `send` each, because several clients
 # take what `recv` returns for a single message
@@ -68,12 +69,13 @@ class Relay(Node):
     """A link of it has `alone` (a budget of messages that go out in a `send` each), and `free`
     (bytes that may come before a look whether it has to wait for others)."""
 
-    def __init__(self, address: Address, settings: Settings, output, world, patience: float,
-                 memory: Memory):
-        """Wait `patience` seconds for a validation."""
-        super().__init__(address, settings, output, world)
+    def __init__(self, config: Config, settings: Settings, output, world,
+                 patience: float = 5.0, memory: float = 60.0):
+        """Wait `patience` seconds for a validation, remember news `memory` seconds."""
+        super().__init__(config.p2p_address, settings, output, world)
+        self.config, self.view = config, View(config, self.rng)
         self.outbox, self.counters = Outbox(output, self.now), collections.Counter()
-        self.memory, self.pending = memory, Pending(self.rng, patience)
+        self.memory, self.pending = Memory(memory, config.cache_size), Pending(self.rng, patience)
         self._types: dict[Link, set[int]] = {}  # client -> its subscriptions
         self._client_wait = min(CLIENT_WAIT, settings.liveness_interval / 2)
         self._pieces = Budget(PIECES, PIECES)
@@ -83,7 +85,7 @@ class Relay(Node):
         self._expiry = self.keep("validations", self.pending.expire, math.inf)
 
     def neighbours(self) -> list[Link]:
-        raise NotImplementedError
+        return list(self.view.links.values())
 
     def tell_neighbours(self, message, but: Collection[Link] = ()) -> None:
         self.outbox.add([link for link in self.neighbours() if link not in but], message.pack())
