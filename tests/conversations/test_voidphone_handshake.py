@@ -55,6 +55,17 @@ def test_a_module_that_dials_says_hello_works_and_becomes_a_neighbour():
     assert scene.neighbours() == {str(ONE), str(TWO)}
 
 
+def test_work_for_two_modules_is_done_for_one_after_the_other():
+    scene = ModuleScene(min_degree=1)
+    neighbour, machines = scene.neighbour(), [scene.machine() for _ in range(2)]
+    neighbour.say(*[push(machine.address.port, 1) for machine in machines])
+    ends = [machine.accept() for machine in machines]
+    for nonce, end in enumerate(ends):
+        end.hear_kind(Hello)
+        end.say(VerificationRequest(nonce))
+    assert [end.hear_kind(VerificationResponse).nonce for end in ends] == [0, 1]
+
+
 def test_the_bootstrapper_dials_nobody_by_itself():
     scene = ModuleScene(bootstrapper=None, degree=1)
     scene.run(60.0)

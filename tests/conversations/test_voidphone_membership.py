@@ -133,6 +133,8 @@ def test_a_bootstrapper_beside_neighbours_is_dialled_ever_more_rarely():
         assert scene.now < 200.0
     pauses = [after - before for before, after in zip(moments, moments[1:])]
     assert pauses[-1] > 7.0 > pauses[0] and len(scene.neighbours()) == 1
+    scene.neighbour().hang_up()
+    assert not is_dialled(), "not sooner because others come and go"
     machine.proves = True
     machine.join().hang_up()  # it was here: if it is lost, it is dialled soon
     assert machine.is_dialled(2.0)
