@@ -2,7 +2,6 @@
 
 import pytest
 
-from grapevine.addresses import parse_address, parse_target
 from grapevine.seed import Seed
 from tests.tools.virtual import NODE, TIME, End, Scene, registered
 
@@ -46,8 +45,7 @@ def test_a_reported_peer_that_answers_no_probe_is_removed_and_all_peers_are_told
 def test_newcomers_at_silent_addresses_do_not_delay_the_probe_of_a_reported_peer():
     scene = scene_of_a_death()
     for port in range(7001, 7301):
-        newcomer = scene.machine(f"127.0.0.1:{port}")
-        newcomer.is_alive = False
+        newcomer = scene.machine(f"127.0.0.1:{port}", is_alive=False)
         newcomer.dial().say(f"register:127.0.0.1:{port}")
     scene.ends[0].say(report(A))
     assert scene.event("removed:", 4.4) == f"removed:{DEAD}:dead"
@@ -249,7 +247,7 @@ def test_at_most_25_deaths_a_second_are_told_to_a_seed():
 
 def test_a_named_seed_is_told_and_known_by_its_ip_from_then_on():
     scene = scene_of_a_death(seeds=["seed-b:8001"])
-    scene.net.names[parse_target("seed-b:8001")] = parse_address(OTHER_SEED)
+    scene.name("seed-b:8001", OTHER_SEED)
     other = scene.machine(OTHER_SEED)
     scene.ends[0].say(report(A))
     scene.run(5.0)
@@ -263,7 +261,7 @@ def test_a_named_seed_that_is_down_is_looked_for_silently():
     scene = Scene(Seed, seeds=["seed-b:8001"])
     scene.run(30.0)
     assert scene.events("not told:") == []
-    scene.net.names[parse_target("seed-b:8001")] = parse_address(OTHER_SEED)
+    scene.name("seed-b:8001", OTHER_SEED)
     scene.machine(OTHER_SEED)
     scene.run(14.0)
     registered(scene, DEAD).machine.is_alive = False
@@ -273,7 +271,7 @@ def test_a_named_seed_that_is_down_is_looked_for_silently():
 
 def test_a_named_seed_is_known_before_it_was_ever_told():
     scene = Scene(Seed, seeds=["seed-b:8001"])
-    scene.net.names[parse_target("seed-b:8001")] = parse_address(OTHER_SEED)
+    scene.name("seed-b:8001", OTHER_SEED)
     scene.machine(OTHER_SEED)
     scene.run(1.0)
     registered(scene, DEAD).machine.is_alive = False

@@ -24,9 +24,7 @@ def run_late(scene: Scene, seconds: float, period: float = PERIOD) -> None:
     count = len(scene.events("load:"))
     scene.pass_until(lambda: len(scene.events("load:")) > count, period + 1.0)
     scene.run(0.99 * period)
-    scene.world.freeze()
-    scene.run(0.01 * period + seconds)
-    scene.world.thaw()
+    scene.freeze(0.01 * period + seconds)
     scene.run(0.01)
 
 
@@ -157,9 +155,7 @@ def test_a_seed_that_stood_still_says_so_and_judges_nobody_for_two_periods():
     scene, one = court(ONE)
     clique = Clique(scene, A, B, C, S)
     clique.pass_periods(8, one)
-    scene.world.freeze()
-    scene.run(3.5 * PERIOD)
-    scene.world.thaw()
+    scene.freeze(3.5 * PERIOD)
     assert scene.event("behind:", PERIOD)
     count, since = len(scene.events("judged:")), scene.now
     while len(scene.events("judged:")) == count:
@@ -292,8 +288,7 @@ def test_a_banned_peer_cannot_register_and_is_told_why_until_its_ban_is_over(sai
 
 def test_who_is_kicked_while_it_is_probed_is_refused():
     scene, one = joined_scene(ONE)
-    bad = KeyMachine(scene, S)
-    bad.is_alive = False
+    bad = KeyMachine(scene, S, is_alive=False)
     end = bad.dial()
     end.say(bad.key.proof(f"register:{S} to {NODE}").decode().rstrip(), f"register:{S}")
     probe = bad.accept()

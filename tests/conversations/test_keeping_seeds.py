@@ -3,7 +3,7 @@
 import pytest
 
 import grapevine.node
-from grapevine.addresses import parse_address, parse_target
+from grapevine.addresses import parse_address
 from grapevine.monitoring import grammar
 from grapevine.monitoring.seed import JudgingSeed
 from grapevine.signing.seed import VouchingSeed
@@ -99,7 +99,7 @@ def test_what_one_seed_asks_is_confirmed_to_that_one_alone():
 
 def test_a_seed_that_the_config_names_is_known_where_its_name_leads():
     scene = Scene(JudgingSeed, seeds=[NODE, "seed.example:8001"], monitor=True, sign=True)
-    scene.net.names[parse_target("seed.example:8001")] = parse_address(ONE)
+    scene.name("seed.example:8001", ONE)
     one = OtherSeed(scene, ONE).join()
     pass_periods(scene, 4, one)
     assert scene.events("tree:") == [tree(1, NODE, (NODE, 0), (ONE, HALF))]

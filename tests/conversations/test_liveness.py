@@ -238,9 +238,7 @@ def test_a_late_peer_counts_no_miss():
     end = silent_neighbour()
     scene = end.scene
     end.hear_until("Liveness Request", 11.0)
-    scene.world.freeze()
-    scene.run(25.0)
-    scene.world.thaw()
+    scene.freeze(25.0)
     scene.run(0.1)
     assert len(lateness(scene)) < 5 and lateness(scene)[-1] > 24.0
     assert missed(scene) == []
@@ -251,9 +249,7 @@ def test_a_late_peer_counts_no_miss():
 def test_lateness_that_lasts_is_told_again_and_again():
     scene = Scene(Peer, seeds=[SEED], liveness_interval=0.1)
     for _ in range(10):
-        scene.world.freeze()
-        scene.run(0.8)
-        scene.world.thaw()
+        scene.freeze(0.8)
         scene.run(0.15)
     assert sum(lateness(scene)) > 3.0
 
@@ -275,9 +271,7 @@ def test_a_late_last_probe_is_repeated_and_decides():
     end = silent_neighbour()
     scene = end.scene
     end.machine.accept(42.0)
-    scene.world.freeze()
-    scene.run(20.0)
-    scene.world.thaw()
+    scene.freeze(20.0)
     end.machine.accept(3.5)
     assert scene.events("dead:") == []
     assert scene.event("dead:", 4.0) == f"dead:{A}"

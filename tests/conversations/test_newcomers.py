@@ -21,8 +21,7 @@ def refusal(reason: str) -> str:
 
 def test_a_newcomer_is_accepted_once_it_has_answered_a_probe():
     scene = Scene(Peer)
-    machine = scene.machine(A)
-    machine.is_alive = False
+    machine = scene.machine(A, is_alive=False)
     end = ask(machine)
     probe = machine.accept()
     request = probe.hear()
@@ -41,8 +40,7 @@ def test_a_newcomer_is_accepted_once_it_has_answered_a_probe():
     "connection accepted:127.0.0.1:6001", None])
 def test_a_newcomer_is_refused_if_the_probe_is_not_answered_rightly(reply):
     scene = Scene(Peer)
-    machine = scene.machine(A)
-    machine.is_alive = False
+    machine = scene.machine(A, is_alive=False)
     end = ask(machine)
     probe = machine.accept()
     if reply is not None:
@@ -61,9 +59,7 @@ def test_a_newcomer_at_whose_address_nobody_listens_is_refused_at_once():
 def test_newcomers_at_silent_addresses_delay_nobody_who_answers():
     scene = Scene(Peer)
     for port in range(7001, 7201):
-        silent = scene.machine(f"127.0.0.1:{port}")
-        silent.is_alive = False
-        ask(silent)
+        ask(scene.machine(f"127.0.0.1:{port}", is_alive=False))
     began = scene.now
     neighbour(scene, A)
     assert scene.now - began < 1.0
@@ -84,8 +80,7 @@ def test_nobody_can_hold_the_place_of_a_peer_that_has_not_started():
 
 def test_a_newcomer_may_only_say_liveness_requests_until_it_is_accepted():
     scene = Scene(Peer)
-    machine = scene.machine(A)
-    machine.is_alive = False
+    machine = scene.machine(A, is_alive=False)
     end = ask(machine)
     end.say(f"Liveness Request:{TIME}:{A}")
     assert end.hear() == f"Liveness Reply:{TIME}:{NODE}".replace(NODE, f"{A}:{NODE}")
@@ -93,12 +88,11 @@ def test_a_newcomer_may_only_say_liveness_requests_until_it_is_accepted():
 
 def test_a_newcomer_that_hangs_up_during_its_probe_is_forgotten():
     scene = Scene(Peer)
-    machine = scene.machine(A)
-    machine.is_alive = False
+    machine = scene.machine(A, is_alive=False)
     end = ask(machine)
     probe = machine.accept()
     end.hang_up()
-    probe.say(f"{probe.hear().replace('Request', 'Reply')}:{A}")
+    probe.answer()
     scene.run(3.0)
     assert scene.events("connected:") == scene.events("refused:") == []
 

@@ -29,8 +29,7 @@ def ask(machine: Machine, address: str = "") -> End:
 
 def test_a_peer_is_listed_once_it_has_answered_a_probe():
     scene = Scene(Seed)
-    machine = scene.machine(A)
-    machine.is_alive = False
+    machine = scene.machine(A, is_alive=False)
     end = ask(machine)
     probe = machine.accept()
     request = probe.hear()
@@ -69,8 +68,7 @@ def test_a_refused_peer_has_five_seconds_more_to_ask_again():
 
 def test_a_silent_address_is_probed_in_stages_and_refused_after_all():
     scene = Scene(Seed)
-    machine = scene.machine(A)
-    machine.is_alive = False
+    machine = scene.machine(A, is_alive=False)
     end = ask(machine)
     probes = [machine.accept(3.0) for _ in range(3)]
     assert end.hear(2.5) == f"registration refused:no Liveness Reply from {A}"
@@ -81,9 +79,7 @@ def test_a_silent_address_is_probed_in_stages_and_refused_after_all():
 def test_silent_addresses_delay_nobody_who_answers():
     scene = Scene(Seed)
     for port in range(1001, 1601):
-        silent = scene.machine(f"127.0.0.1:{port}")
-        silent.is_alive = False
-        ask(silent)
+        ask(scene.machine(f"127.0.0.1:{port}", is_alive=False))
     began = scene.now
     registered(scene, A)
     assert scene.now - began < 1.0
@@ -91,19 +87,16 @@ def test_silent_addresses_delay_nobody_who_answers():
 
 def test_a_probe_that_is_answered_in_a_later_stage_counts():
     scene = Scene(Seed)
-    machine = scene.machine(A)
-    machine.is_alive = False
+    machine = scene.machine(A, is_alive=False)
     end = ask(machine)
     machine.accept()
-    probe = machine.accept()
-    probe.say(f"{probe.hear().replace('Request', 'Reply')}:{A}")
+    machine.accept().answer()
     assert end.hear() == "registered successfully"
 
 
 def test_a_late_seed_asks_again_instead_of_refusing():
     scene = Scene(Seed)
-    machine = scene.machine(A)
-    machine.is_alive = False
+    machine = scene.machine(A, is_alive=False)
     end = ask(machine)
     machine.accept()
     scene.world.freeze()
@@ -115,20 +108,17 @@ def test_a_late_seed_asks_again_instead_of_refusing():
 
 def test_an_impatient_peer_may_repeat_itself_while_it_is_probed():
     scene = Scene(Seed)
-    machine = scene.machine(A)
-    machine.is_alive = False
+    machine = scene.machine(A, is_alive=False)
     end = ask(machine)
     end.say(f"register:{A}", f"register:{A}")
-    probe = machine.accept()
-    probe.say(f"{probe.hear().replace('Request', 'Reply')}:{A}")
+    machine.accept().answer()
     assert end.hear_all() == ["registered successfully"]
 
 
 def test_a_peer_that_leaves_or_hangs_up_while_it_is_probed_is_not_listed():
     scene = Scene(Seed)
     for peer in (A, B):
-        machine = scene.machine(peer)
-        machine.is_alive = False
+        machine = scene.machine(peer, is_alive=False)
         end = ask(machine)
         probe = machine.accept()
         if peer == A:
@@ -137,7 +127,7 @@ def test_a_peer_that_leaves_or_hangs_up_while_it_is_probed_is_not_listed():
         else:
             end.hang_up()
             scene.run(0.1)
-        probe.say(f"{probe.hear().replace('Request', 'Reply')}:{peer}")
+        probe.answer()
         scene.run(0.1)
     assert scene.events("registered:") == list_of(scene) == []
 
@@ -259,9 +249,7 @@ def test_a_late_seed_does_not_remove_a_peer_that_may_have_come_back():
     end = registered(scene, A)
     end.hang_up()
     scene.run(59.0)
-    scene.world.freeze()
-    scene.run(5.0)
-    scene.world.thaw()
+    scene.freeze(5.0)
     scene.run(50.0)
     assert scene.events("removed:") == []
     assert scene.event("removed:", 20.0)
@@ -271,9 +259,7 @@ def test_a_late_seed_probes_again_before_it_removes_a_peer_whose_connection_brok
     scene = Scene(Seed, liveness_interval=10.0)
     end = registered(scene, A)
     scene.run(9.0)
-    scene.world.freeze()
-    scene.run(5.0)
-    scene.world.thaw()
+    scene.freeze(5.0)
     end.machine.world.kill()
     scene.run(0.9)
     assert scene.events("removed:") == []

@@ -7,7 +7,7 @@ import pytest
 from grapevine.peer import Peer
 from tests.tools.virtual import End, Scene, gossip, neighbour
 
-A, B, C, D, E = [f"127.0.0.1:600{n}" for n in range(1, 6)]
+A, B, C, D = [f"127.0.0.1:600{n}" for n in range(1, 5)]
 RUN = f"{A}:7"
 
 

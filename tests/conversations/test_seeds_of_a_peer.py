@@ -4,7 +4,6 @@ without any."""
 import pytest
 
 import grapevine.peer_list
-from grapevine.addresses import parse_address, parse_target
 from grapevine.peer import Peer
 from tests.tools.virtual import NODE, TIME, Scene, neighbour, seed_of
 
@@ -137,11 +136,11 @@ def test_a_probe_of_its_seed_has_a_peer_repeat_its_registration_once_a_second_at
 
 def test_a_seed_may_have_a_name_which_is_looked_up_for_each_dial():
     scene = Scene(Peer, seeds=["seed-a:8001"])
-    scene.net.names[parse_target("seed-a:8001")] = parse_address("127.0.0.1:8001")
+    scene.name("seed-a:8001", "127.0.0.1:8001")
     seed = seed_of(scene, "127.0.0.1:8001")
     assert scene.event("seed:") == "seed:seed-a:8001=127.0.0.1:8001"
     assert scene.event("registered:") == "registered:127.0.0.1:8001"
-    scene.net.names[parse_target("seed-a:8001")] = parse_address("127.0.0.1:8002")
+    scene.name("seed-a:8001", "127.0.0.1:8002")
     seed_of(scene, "127.0.0.1:8002")
     seed.ends[0].hang_up()
     assert scene.event("unregistered:").startswith("unregistered:127.0.0.1:8001:")
@@ -152,7 +151,7 @@ def test_a_seed_may_have_a_name_which_is_looked_up_for_each_dial():
 def test_a_name_that_leads_nowhere_is_looked_up_again_later():
     scene = Scene(Peer, seeds=["seed-a:8001"])
     assert scene.event("unregistered:").startswith("unregistered:seed-a:8001:seed-a")
-    scene.net.names[parse_target("seed-a:8001")] = parse_address("127.0.0.1:8001")
+    scene.name("seed-a:8001", "127.0.0.1:8001")
     seed_of(scene, "127.0.0.1:8001")
     scene.event("registered:")
 
@@ -187,7 +186,7 @@ def test_a_seed_that_tells_of_deaths_without_end_is_read_more_slowly():
 
 def test_where_a_name_leads_is_not_written_twice():
     scene = Scene(Peer, seeds=["seed-a:8001"])
-    scene.net.names[parse_target("seed-a:8001")] = parse_address("127.0.0.1:8001")
+    scene.name("seed-a:8001", "127.0.0.1:8001")
     seed = seed_of(scene, "127.0.0.1:8001")
     scene.event("registered:")
     seed.ends[0].hang_up()
@@ -197,7 +196,7 @@ def test_where_a_name_leads_is_not_written_twice():
 
 def test_a_probe_of_a_named_seed_has_a_peer_repeat_its_registration():
     scene = Scene(Peer, seeds=["seed-a:8001"])
-    scene.net.names[parse_target("seed-a:8001")] = parse_address("127.0.0.1:8001")
+    scene.name("seed-a:8001", "127.0.0.1:8001")
     seed = seed_of(scene, "127.0.0.1:8001")
     scene.event("registered:")
     seed.dial().say(f"Liveness Request:{TIME}:127.0.0.1:8001")
@@ -260,8 +259,7 @@ def test_former_neighbours_are_dialled_while_there_is_no_seed(ending):
     else:
         end.machine.is_alive = False
         end.machine.replies.clear()
-        probe = end.machine.accept(10.0)
-        probe.say(f"{probe.hear().replace('Request', 'Reply')}:{A}")
+        end.machine.accept(10.0).answer()
         end.machine.is_alive = True
         assert scene.event("disconnected:") == f"disconnected:{A}:silent, but alive"
     assert end.machine.accept(4.1).hear() == f"Connection with Peer:{NODE}"

@@ -7,7 +7,7 @@ from grapevine.signing.peer import SignedPeer
 from tests.tools.signing import KeyMachine, neighbour, signed, signer
 from tests.tools.virtual import NODE, TIME, Scene
 
-A, B, C = "127.0.0.1:6001", "127.0.0.1:6002", "127.0.0.1:6003"
+A, B = "127.0.0.1:6001", "127.0.0.1:6002"
 
 
 def scene_with(*addresses: str, **settings):

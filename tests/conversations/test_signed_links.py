@@ -128,8 +128,7 @@ def test_a_dial_that_crosses_that_of_the_node_is_a_duplicate():
 
 def test_of_two_dials_that_wait_for_their_probe_the_later_one_stays():
     scene = Scene(SignedPeer)
-    machine = KeyMachine(scene, A)
-    machine.is_alive = False
+    machine = KeyMachine(scene, A, is_alive=False)
     later, earlier = machine.dial(), machine.dial()
     machine.say_connect(later, LATER)
     machine.say_connect(earlier, TIME)

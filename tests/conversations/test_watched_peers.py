@@ -410,8 +410,7 @@ def test_who_is_kicked_while_it_is_dialled_is_refused():
 
 def test_who_is_kicked_while_it_is_probed_is_refused():
     scene, desk = scene_with()
-    one = KeyMachine(scene, A)
-    one.is_alive = False
+    one = KeyMachine(scene, A, is_alive=False)
     end = one.dial()
     one.say_connect(end)
     probe = one.accept()

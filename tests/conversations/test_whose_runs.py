@@ -226,15 +226,6 @@ def test_a_seed_that_answers_strangely_changes_nothing(answer):
 
 # What a seed tells.
 
-def ask_seed(scene: Scene, address: str, start: int, seconds: float = 5.0) -> str | None:
-    end = scene.machine("127.0.0.1:7999").dial()
-    end.say(f"runs:{address}:{start}")
-    answer = end.hear(seconds)
-    scene.run(0.1)
-    end.machine.world.stop()
-    return answer
-
-
 def test_a_seed_names_the_runs_that_its_probes_have_verified():
     scene = Scene(VouchingSeed)
     machine = KeyMachine(scene, A)
@@ -273,8 +264,7 @@ def test_a_question_about_several_runs_is_none():
 
 def test_a_proof_of_another_reply_proves_nothing():
     scene = Scene(VouchingSeed)
-    machine = KeyMachine(scene, A)
-    machine.is_alive = False
+    machine = KeyMachine(scene, A, is_alive=False)
     asker = scene.machine(B).dial()
     asker.say(f"runs:{A}:0")
     probe = machine.accept()

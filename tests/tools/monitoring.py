@@ -100,7 +100,7 @@ class OtherSeed(Machine):
     dialled, on which this one speaks; `ear` the one on which it listens."""
 
     def __init__(self, scene: Scene, address: str):
-        super().__init__(scene, parse_address(address), True)
+        super().__init__(scene, parse_address(address))
         self.mouth: End | None = None
         self.ear: End | None = None
 

@@ -40,8 +40,8 @@ def accept_proof(key: grammar.Signer, own: str, other: str, time: str) -> str:
 class KeyMachine(Machine):
     """A machine that proves its key to whom it answers; a bare one does not."""
 
-    def __init__(self, scene: Scene, address: str, secret: str = "", listens: bool = True):
-        super().__init__(scene, parse_address(address), listens)
+    def __init__(self, scene: Scene, address: str, secret: str = "", is_alive: bool = True):
+        super().__init__(scene, parse_address(address), is_alive=is_alive)
         self.key = signer(address, secret)
         self.is_bare = False
         self.replies["known peers"] = "known peers:"
@@ -89,7 +89,7 @@ class SeedMachine(Machine):
     runs where that is None."""
 
     def __init__(self, scene: Scene, address: str, listed: str = ""):
-        super().__init__(scene, parse_address(address), True)
+        super().__init__(scene, parse_address(address))
         self.replies = {f"register:{scene.address}": "registered successfully",
                         "peer list": f"peer list:{listed}"}
         self.runs: dict[str, list[int]] | None = {}

@@ -71,6 +71,10 @@ class End(Link):
             heard.append(line)
         raise AssertionError(f"{start!r} was not said, but {heard[-20:]}; closed: {self.closed}")
 
+    def answer(self) -> None:
+        """Answer a Liveness Request, which is what the node says next."""
+        self.say(f"{self.hear().replace('Request', 'Reply', 1)}:{self.machine.address}")
+
     def hear_all(self, seconds: float = 1.0) -> list[str]:
         """Return all lines that come within some seconds."""
         self.scene.run(seconds)
@@ -108,9 +112,10 @@ class Machine:
     It answers Liveness Requests while `is_alive`, and the lines in `replies`, by itself; ends do
     not hear these. An empty reply is none."""
 
-    def __init__(self, scene: "Scene", address: Address, listens: bool):
+    def __init__(self, scene: "Scene", address: Address, listens: bool = True,
+                 is_alive: bool = True):
         self.scene, self.address, self._listens = scene, address, listens
-        self.is_alive = True
+        self.is_alive = is_alive
         self.replies: dict[str, str] = {}  # line of the node -> answer
         self.ends: list[End] = []  # of connections that the node has made, the oldest first
         self.said: list[str] = []  # every line of the node, on any connection
@@ -213,8 +218,18 @@ class Scene:
             self.net.run(min(until, self.now + STEP))
         return True
 
-    def machine(self, address: str, listens: bool = True) -> Machine:
-        return Machine(self, parse_address(address), listens)
+    def freeze(self, seconds: float) -> None:
+        """Have the process of the node stand still for some seconds."""
+        self.world.freeze()
+        self.run(seconds)
+        self.world.thaw()
+
+    def name(self, name: str, address: str) -> None:
+        """Have a name lead to an address."""
+        self.net.names[parse_target(name)] = parse_address(address)
+
+    def machine(self, address: str, listens: bool = True, is_alive: bool = True) -> Machine:
+        return Machine(self, parse_address(address), listens, is_alive)
 
     def events(self, start: str = "") -> list[str]:
         """Return all events so far that begin so."""
