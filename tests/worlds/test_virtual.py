@@ -1,68 +1,40 @@
 """The world of virtual time: bytes between two nodes, and what happens to them on the way."""
 
+import contextlib
 import random
 
 import pytest
 
-from grapevine.addresses import Name, address_of
-from grapevine.link import Link
+from grapevine.addresses import address_of
 from grapevine.worlds.virtual import RETRY, START, Cables, Network, NodeFailed, VirtualWorld
+from tests.worlds.stages import Recorder
 
 A, B, C = (address_of("127.0.0.1", 5000 + n) for n in range(3))
 LATENCY = 0.1
 
 
-class Recorder:
-    """A node that notes what its world calls, and that this never happens from within a call."""
+class Timed(Recorder):
+    """A node that notes when its world tells it something: bytes, the reason of an end, or what."""
 
     def __init__(self, world):
-        self.world, self.stopping = world, False
-        self.told = []  # (moment, what), for all links
-        self.links = []
-        self.on_took = lambda link, data: None
-        self._is_called = False
-
-    def start(self):
-        self.world.listen(self.accepted)
-
-    def dial(self, target, seconds=2.0):
-        link = Link("dialled", target, None)
-        self.links.append(link)
-        link.connection = self.world.dial(link, seconds)
-        return link
-
-    def accepted(self, connection, remote):
-        self.links.append(Link("accepted", None, remote, connection))
-        self._note("accepted")
-        return self.links[-1]
-
-    def up(self, link):
-        self._note("up")
-
-    def took(self, link, data):
-        self._note(data, lambda: self.on_took(link, data))
+        super().__init__(world, contextlib.nullcontext())
+        self.timed: list[tuple] = []  # (moment, what), for all links
+        self._reason = ""
 
     def ended(self, link, reason, error=None):
-        assert link in self.links
-        self.links.remove(link)  # so a second end of a link is an error
-        self._note(reason)
+        self._reason = reason
+        super().ended(link, reason, error)
 
-    def _note(self, what, act=lambda: None):
-        assert not self._is_called, f"{what!r} from within another call"
-        self._is_called = True
-        self.told.append((round(self.world.now(), 3), what))
-        act()
-        self._is_called = False
+    def note(self, what, link=None, detail=None):
+        shown = {"took": detail, "ended": self._reason}.get(what, what)
+        self.timed.append((round(self.world.now(), 3), shown))
+        super().note(what, link, detail)
 
-    def heard(self):
-        return b"".join(what for _, what in self.told if isinstance(what, bytes))
+    def bytes(self):
+        return b"".join(what for _, what in self.timed if isinstance(what, bytes))
 
     def words(self):
-        return [what for _, what in self.told if isinstance(what, str)]
-
-    def later(self, what):
-        """Note something as soon as possible, in a thread."""
-        self.world.later(0.0, self._note, what)
+        return [what for _, what in self.timed if isinstance(what, str)]
 
 
 class Pair:
@@ -74,12 +46,13 @@ class Pair:
         self.here = self.a.dial(B)
         self.run(1.0)
         self.there, = self.b.links
-        assert self.a.told == [(2 * LATENCY, "up")] and self.b.told == [(LATENCY, "accepted")]
-        self.a.told.clear()
-        self.b.told.clear()
+        assert self.a.timed == [(2 * LATENCY, "up")]
+        assert self.b.timed == [(LATENCY, "accepted")]
+        self.a.timed.clear()
+        self.b.timed.clear()
 
     def node(self, address, **arguments):
-        return VirtualWorld(self.net, address, Recorder, random.Random(2), **arguments).node
+        return VirtualWorld(self.net, address, Timed, random.Random(2), **arguments).node
 
     def run(self, seconds=60.0):
         self.net.run(self.net.now + seconds)
@@ -91,7 +64,7 @@ def test_bytes_take_the_latency_and_are_read_once():
     pair = Pair()
     pair.here.send(b"hello")
     pair.run()
-    assert pair.b.told == [(1.0 + LATENCY, b"hello")] and pair.a.told == []
+    assert pair.b.timed == [(1.0 + LATENCY, b"hello")] and pair.a.timed == []
 
 
 def test_bytes_take_time_by_their_number_and_wait_for_those_before_them():
@@ -100,7 +73,7 @@ def test_bytes_take_time_by_their_number_and_wait_for_those_before_them():
     pair.run(0.1)
     pair.here.send(bytes(1000))
     pair.run()
-    assert [(when, len(what)) for when, what in pair.b.told] == [(1.6, 500), (2.6, 1000)]
+    assert [(when, len(what)) for when, what in pair.b.timed] == [(1.6, 500), (2.6, 1000)]
 
 
 def test_bytes_keep_their_order_however_different_their_delays():
@@ -110,20 +83,20 @@ def test_bytes_keep_their_order_however_different_their_delays():
         pair.here.send(word)
         pair.run(0.01)
     pair.run()
-    assert pair.b.heard() == b"".join(words) and len(pair.b.told) > 10
+    assert pair.b.bytes() == b"".join(words) and len(pair.b.timed) > 10
 
 
 def test_a_slow_machine_makes_its_connections_slow_and_no_other():
     pair = Pair()
     other = pair.node(C).dial(A)
     pair.run(1.0)
-    pair.a.told.clear()
+    pair.a.timed.clear()
     pair.net.slow[B] = 2.0
     pair.here.send(bytes(20_000))
     other.send(b"quick")
     pair.run()
-    assert pair.a.told == [(2.0 + LATENCY, b"quick")]
-    assert [when for when, _ in pair.b.told] == [2.0 + LATENCY + 2.0 + 1.0]
+    assert pair.a.timed == [(2.0 + LATENCY, b"quick")]
+    assert [when for when, _ in pair.b.timed] == [2.0 + LATENCY + 2.0 + 1.0]
 
 
 def test_a_small_buffer_takes_a_part_and_the_rest_is_flushed_when_there_is_room():
@@ -132,8 +105,8 @@ def test_a_small_buffer_takes_a_part_and_the_rest_is_flushed_when_there_is_room(
     pair.here.send(sent)
     assert len(pair.here.waiting) == 246
     pair.run()
-    assert pair.b.heard() == sent and not pair.here.waiting
-    assert max(len(what) for _, what in pair.b.told) == 10
+    assert pair.b.bytes() == sent and not pair.here.waiting
+    assert max(len(what) for _, what in pair.b.timed) == 10
 
 
 def test_what_comes_over_a_held_link_waits_until_it_is_resumed():
@@ -144,11 +117,11 @@ def test_what_comes_over_a_held_link_waits_until_it_is_resumed():
     pair.here.send(b"two")
     pair.here.close("over")
     pair.run(5.0)
-    assert pair.b.told == []
+    assert pair.b.timed == []
     pair.there.is_held, now = False, pair.net.now
     pair.there.connection.resume()
     pair.run()
-    assert pair.b.told == [(now, b"one two"), (now, "closed by the other end")]
+    assert pair.b.timed == [(now, b"one two"), (now, "closed by the other end")]
 
 
 # Cuts.
@@ -159,10 +132,10 @@ def test_what_a_cut_holds_up_arrives_in_order_after_it_is_mended():
     for word in (b"one ", b"two ", b"three"):
         pair.here.send(word)
         pair.run(10.0)
-    assert pair.b.told == []
+    assert pair.b.timed == []
     pair.net.mend(frozenset([A]))
     pair.run(RETRY)
-    assert pair.b.heard() == b"one two three"
+    assert pair.b.bytes() == b"one two three"
 
 
 def test_an_end_that_a_cut_holds_up_comes_behind_the_bytes_before_it():
@@ -171,10 +144,10 @@ def test_an_end_that_a_cut_holds_up_comes_behind_the_bytes_before_it():
     pair.here.send(b"last words")
     pair.here.close("over")
     pair.run(5.0)
-    assert pair.a.words() == ["closed"] and pair.b.told == []
+    assert pair.a.words() == ["closed"] and pair.b.timed == []
     pair.net.mend(frozenset([B]))
     pair.run()
-    assert [what for _, what in pair.b.told] == [b"last words",
+    assert [what for _, what in pair.b.timed] == [b"last words",
                                                  "closed by the other end"]
 
 
@@ -186,10 +159,10 @@ def test_two_cuts_are_both_mended_before_anything_passes():
     pair.run(5.0)
     pair.net.mend(frozenset([A]))
     pair.run()
-    assert pair.b.heard() == b""
+    assert pair.b.bytes() == b""
     pair.net.mend(frozenset([B]))
     pair.run()
-    assert pair.b.heard() == b"hello"
+    assert pair.b.bytes() == b"hello"
 
 
 def test_a_dial_across_a_cut_times_out_and_one_to_nobody_is_refused_at_once():
@@ -197,19 +170,10 @@ def test_a_dial_across_a_cut_times_out_and_one_to_nobody_is_refused_at_once():
     pair.net.cut(frozenset([A]))
     pair.a.dial(B)
     pair.run(5.0)
-    assert pair.a.told == [(3.0, "Connection timed out")]
+    assert pair.a.timed == [(3.0, "Connection timed out")]
     pair.b.dial(C)
     pair.run()
-    assert pair.b.told == [(6.0 + 2 * LATENCY, "Connection refused")]
-
-
-def test_a_name_leads_where_the_network_says_or_is_unknown():
-    pair = Pair()
-    pair.net.names[Name("home", 7)] = B
-    link = pair.a.dial(Name("home", 7))
-    pair.a.dial(Name("nowhere", 7))
-    pair.run()
-    assert sorted(pair.a.words()) == ["nowhere is unknown", "up"] and link.remote == B
+    assert pair.b.timed == [(6.0 + 2 * LATENCY, "Connection refused")]
 
 
 # Freezes.
@@ -219,10 +183,10 @@ def test_after_a_freeze_each_connection_and_thread_keeps_its_order():
     others = [pair.node(address_of("127.0.0.1", 6000 + n)).dial(B) for n in range(3)]
     pair.run(1.0)
     links = [pair.here, *others]
-    pair.b.told.clear()
+    pair.b.timed.clear()
     pair.b.world.freeze()
     for name in "abc":
-        pair.b.later(f"thread {name}")
+        pair.b.later(0.0, f"thread {name}")
     for link, name in zip(links, "pqrs"):
         link.send(f"{name}1".encode())
     pair.run(1.0)
@@ -230,16 +194,16 @@ def test_after_a_freeze_each_connection_and_thread_keeps_its_order():
         link.send(f"{name}2".encode())
     pair.here.close("over")
     pair.run(1.0)
-    assert pair.b.told == []
+    assert pair.b.timed == []
     pair.b.world.thaw()
     pair.run()
     words = pair.b.words()
     assert [word for word in words if word.startswith("thread")] == [
         "thread a", "thread b", "thread c"]
-    heard = pair.b.heard().decode()
+    heard = pair.b.bytes().decode()
     assert all(heard.index(f"{name}1") < heard.index(f"{name}2") for name in "pqrs")
-    last = [what for _, what in pair.b.told if what in (b"p1p2", b"p2")][-1]
-    told = [what for _, what in pair.b.told]
+    last = [what for _, what in pair.b.timed if what in (b"p1p2", b"p2")][-1]
+    told = [what for _, what in pair.b.timed]
     assert told.index(last) < told.index("closed by the other end")
 
 
@@ -258,21 +222,6 @@ def test_a_frozen_node_accepts_afterwards_whoever_has_dialled_and_hung_up():
 
 # Ends.
 
-def test_an_end_is_never_told_from_within_the_call_that_closes_the_link():
-    pair = Pair()
-    told_inside = []
-
-    def close(link, data):
-        link.close("enough")
-        told_inside.append(list(pair.b.words()))
-
-    pair.b.on_took = close  # Recorder fails if `ended` comes from within
-    pair.here.send(b"hello")
-    pair.run()
-    assert told_inside == [[]] and pair.b.words() == ["closed"]
-    assert pair.a.words() == ["closed by the other end"]
-
-
 @pytest.mark.parametrize("end", [
     lambda pair: [pair.here.close("one"), pair.here.close("two")],
     lambda pair: [pair.here.close("over"), pair.there.close("over")],
@@ -283,27 +232,16 @@ def test_each_link_has_one_end_however_it_ends(end):
     pair = Pair()
     end(pair)
     pair.run()
-    assert len(pair.a.told) == len(pair.b.told) == 1  # Recorder fails at a second one
+    assert len(pair.a.timed) == len(pair.b.timed) == 1  # Recorder fails at a second one
     assert pair.a.links == pair.b.links == []
     assert not pair.a.world.connections() and not pair.b.world.connections()
-
-
-def test_a_dial_that_is_closed_before_it_is_up_ends_once_and_is_never_up():
-    pair = Pair()
-    early, late = pair.a.dial(B), pair.a.dial(B)
-    early.close("changed my mind")
-    pair.run(1.5 * LATENCY)
-    late.close("changed my mind")
-    pair.run()
-    assert pair.a.words() == ["closed", "closed"]
-    assert pair.b.words() == ["accepted", "closed by the other end"]
 
 
 def test_a_connection_that_breaks_at_one_end_is_reset_when_the_other_end_says_something():
     pair = Pair()
     pair.here.connection.reset()
     pair.run()
-    assert pair.a.words() == ["Connection reset by peer"] and pair.b.told == []
+    assert pair.a.words() == ["Connection reset by peer"] and pair.b.timed == []
     pair.there.send(b"hello")
     pair.run()
     assert pair.b.words() == ["Connection reset by peer"]
@@ -314,15 +252,15 @@ def test_nothing_is_read_of_a_link_that_was_closed():
     pair.here.send(b"hello")
     pair.there.close("over")
     pair.run()
-    assert pair.b.told == [(1.0, "closed")]
+    assert pair.b.timed == [(1.0, "closed")]
 
 
 def test_a_killed_process_hears_no_more_and_its_kernel_ends_its_connections():
     pair = Pair()
-    pair.b.later("too late")
+    pair.b.later(0.0, "too late")
     pair.b.world.kill()
     pair.run()
-    assert pair.a.words() == ["closed by the other end"] and pair.b.told == []
+    assert pair.a.words() == ["closed by the other end"] and pair.b.timed == []
     pair.a.dial(B)
     pair.run()
     assert pair.a.words()[1:] == ["Connection refused"]
@@ -336,7 +274,7 @@ def test_a_machine_without_power_tells_nobody_and_answers_nothing():
     pair.here.send(b"hello")
     pair.a.dial(B)
     pair.run()
-    assert pair.a.told == [(3.0, "Connection timed out")]
+    assert pair.a.timed == [(3.0, "Connection timed out")]
 
 
 @pytest.mark.parametrize("is_sent_before", [True, False])
@@ -349,7 +287,7 @@ def test_a_machine_that_is_up_again_resets_what_it_knows_no_more(is_sent_before)
     pair.node(B)
     pair.run(5.0)
     if not is_sent_before:
-        assert pair.a.told == []
+        assert pair.a.timed == []
         pair.here.send(b"hello")
         pair.run(5.0)
     assert pair.a.words() == ["Connection reset by peer"]
@@ -363,7 +301,7 @@ def test_what_a_cut_holds_up_is_lost_when_its_sender_loses_power():
     pair.a.world.lose_power()
     pair.net.mend(frozenset([B]))
     pair.run()
-    assert pair.b.told == []
+    assert pair.b.timed == []
 
 
 def test_nobody_is_reached_by_a_dial_of_a_machine_that_loses_power_meanwhile():
@@ -371,7 +309,7 @@ def test_nobody_is_reached_by_a_dial_of_a_machine_that_loses_power_meanwhile():
     pair.a.dial(B)
     pair.a.world.lose_power()
     pair.run()
-    assert pair.b.told == []
+    assert pair.b.timed == []
 
 
 # Time.
@@ -381,15 +319,15 @@ def test_calls_come_late_by_the_lag_at_most_and_in_the_order_of_their_times():
     late = pair.node(C, lag=0.5, clock=100.0)
     assert late.world.time() == START + 101.0
     for _ in range(20):
-        late.later("call")
+        late.later(0.0, "call")
     pair.run()
-    moments = [when - 1.0 for when, _ in late.told]
+    moments = [when - 1.0 for when, _ in late.timed]
     assert moments == sorted(moments) and 0.2 < max(moments) <= 0.5 and len(set(moments)) > 5
 
 
 def test_an_error_of_a_node_and_a_node_that_spins_are_found():
     pair = Pair()
-    pair.b.on_took = lambda link, data: 1 / 0
+    pair.b.acts["took"] = lambda link, data: 1 / 0
     pair.here.send(b"hello")
     with pytest.raises(NodeFailed, match="127.0.0.1:5001: ZeroDivisionError"):
         pair.run()
