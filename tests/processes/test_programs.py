@@ -36,16 +36,6 @@ def test_what_is_typed_arrives_byte_for_byte(started):
     assert "\x1b" not in out and is_clean(out)
 
 
-def test_what_the_filter_forbids_is_not_said(started, tmp_path):
-    (tmp_path / "words.txt").write_bytes(b"\xef\xbb\xbfVirus\r\n\r\n")
-    peer = started.start_peer("--filter", tmp_path / "words.txt")
-    peer.type("say one", "say a virus!", "say antivirus", "quit")
-    assert peer.code() == 0
-    assert peer.shown().count("it has a forbidden word; nothing was sent") == 1
-    assert [event.split(":")[-2:] for event in peer.events("generated:")] == [
-        ["1", "one"], ["2", "antivirus"]]
-
-
 def test_with_outputs_minus_the_lines_of_the_file_go_to_standard_output(started):
     other = started.start_peer("--quiet")
     port = free_ports(1)[0]
