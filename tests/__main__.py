@@ -15,8 +15,8 @@ import venv
 TESTS = pathlib.Path(__file__).resolve().parent
 ROOT = TESTS.parent
 VENV = ROOT / ".venv"
-SHARES, AT_ONCE = 16, 4  # pytests; more shares, so that the last one to end is short
-REAL_TIME = {"processes", "library", "pictures"}  # folders whose tests take longer for their size
+SHARES, AT_ONCE = 20, 4  # pytests; more shares, so that the last one to end is short
+SLOW = {"test_watched.py": 200, "simulation": 40, "processes": 30, "library": 8, "pictures": 6}
 FINE = (0, 5)  # exit codes of pytest: all passed; nothing was selected
 
 
@@ -44,8 +44,9 @@ def absolute(argument: str) -> str:
 
 
 def shares() -> list[list[str]]:
-    """Deal all files, the longest first, each to the share that has least so far."""
-    lengths = {path: path.stat().st_size * (4 if path.parent.name in REAL_TIME else 1)
+    """Deal all files, the longest first, each to the share that has least so far. What is SLOW, by
+    its name or folder, takes so many times as long for its size."""
+    lengths = {path: path.stat().st_size * SLOW.get(path.name, SLOW.get(path.parent.name, 1))
                for path in sorted(TESTS.rglob("test_*.py"))}
     dealt: list[list[pathlib.Path]] = [[] for _ in range(SHARES)]
     for path in sorted(lengths, key=lengths.get, reverse=True):

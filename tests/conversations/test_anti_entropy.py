@@ -1,13 +1,12 @@
-"""Anti-entropy with one neighbour or two: digests, slices, numbers, portions.
+"""Anti-entropy with one neighbour or two, as the node says it. Values: tables/test_sync.py.
 
-The session in grapevine/WIRE.md, and the digests there, are kept here."""
+The session in grapevine/WIRE.md is kept here."""
 
 import hashlib
-import zlib
 
 import grapevine.messages
 from grapevine.peer import Peer
-from tests.tools.virtual import NODE, End, Scene, gossip, neighbour, seed_of
+from tests.tools.virtual import End, Scene, gossip, neighbour, seed_of
 
 A, B, C = "127.0.0.1:6001", "127.0.0.1:6002", "127.0.0.1:6003"
 NOTHING, ALL = "0" * 32, "f" * 16
@@ -39,16 +38,6 @@ def test_the_session_of_the_wires_page():
         "status:sent"]
 
 
-def test_a_digest_is_made_of_runs_and_ranges_as_the_wires_page_says():
-    end, = neighbours(A)
-    for peer, start, numbers in (("127.0.0.1:5001", 1795212848487, (1, 2)),
-                                 ("127.0.0.1:5099", 1795212851452, (1, 2, 4))):
-        if peer != NODE:
-            end.say(*[gossip(peer, number, start=start) for number in numbers])
-    end.say(*[gossip(NODE, number, start=1795212848487) for number in (1, 2)])
-    assert digest_of(end) == "e4fc67356a40d15a5e5a017dc9c55f4b"
-
-
 def test_a_digest_is_said_to_a_random_neighbour_every_interval_and_at_once_by_who_has_dialled():
     one, other = neighbours(A, B)
     one.scene.run(60.0)
@@ -60,64 +49,6 @@ def test_a_digest_is_said_to_a_random_neighbour_every_interval_and_at_once_by_wh
     end = scene.machine(A).accept()
     end.say(f"connection accepted:{A}")
     assert end.hear_until("status:", 0.1) == f"status:digest:{NOTHING}"
-
-
-def test_equal_digests_need_no_answer():
-    end, = neighbours(A)
-    end.say(gossip(A, 1))
-    end.say(f"status:digest:{digest_of(end)}")
-    assert end.hear_all() == []
-
-
-def test_two_digests_that_were_compared_are_not_compared_again_for_ten_intervals():
-    end, = neighbours(A)
-    end.say(gossip(A, 1))
-    for seconds, lines in ((0.0, 2), (50.0, 0), (49.0, 0), (2.0, 2)):
-        end.hear_all(seconds)
-        end.say("status:digest:" + "1" * 32)
-        answer = [line for line in end.hear_all(0.1) if "digest" not in line]
-        assert len(answer) == lines
-        if lines:
-            end.say("status:seen:")
-    assert end.hear_all(1.0) == []
-    end.say("status:digest:" + "2" * 32)
-    assert len(end.hear_all(0.1)) == 2
-
-
-def test_a_peer_that_knows_many_runs_compares_slices_first():
-    end, = neighbours(A)
-    starts = range(1, 19)
-    end.say(*[gossip(A, 1, start=start) for start in starts])
-    end.say(f"status:digest:{NOTHING}")
-    parts = end.hear(0.1)
-    assert parts.startswith("status:parts:") and len(parts) == len("status:parts:") + 512
-    slices = {start: zlib.crc32(f"{A}:{start}".encode()) % 64 for start in starts}
-    own = [parts[13 + 8 * at:21 + 8 * at] for at in range(64)]
-    assert {at for at in range(64) if own[at] != "0" * 8} == set(slices.values())
-    theirs = ["1" * 8 if at == slices[5] else own[at] for at in range(64)]
-    end.say("status:parts:" + "".join(theirs))
-    seen, show = end.hear_all(0.1)
-    assert {word.split("=")[0] for word in seen.removeprefix("status:seen:").split(" ")} == {
-        f"{A}:{start}" for start in starts if slices[start] == slices[5]}
-    assert show == f"status:show:{1 << slices[5]:016x}"
-    end.say(parts)
-    assert end.hear_all(0.1) == []
-
-
-def test_show_is_answered_once_a_second_at_most():
-    end, = neighbours(A)
-    end.say(gossip(A, 1))
-    heard = []
-    for _ in range(4):
-        end.say(f"status:show:{ALL}")
-        heard.append(end.hear_all(0.4))
-    assert heard == [[f"status:seen:{A}:7=1"], [], [], [f"status:seen:{A}:7=1"]]
-
-
-def test_show_of_slices_in_which_nothing_is_known_is_answered_with_nothing():
-    end, = neighbours(A)
-    end.say(f"status:show:{ALL}")
-    assert end.hear() == "status:seen:"
 
 
 # Fetching.
@@ -134,18 +65,6 @@ def test_what_is_lacking_is_asked_for_and_what_comes_is_forwarded():
     assert len(other.hear_all()) == 6
 
 
-def test_one_neighbour_at_a_time_is_asked_and_another_after_two_seconds():
-    one, other = neighbours(A, B)
-    for end in (one, other):
-        end.say(f"status:seen:{C}:7=1")
-    want = f"status:want:{C}:7=1"
-    assert one.hear(0.1) == want
-    assert other.hear(1.8) is None
-    assert other.hear(0.3) == want
-    other.say(gossip(C, 1), "status:sent")
-    assert one.hear_until("gmessage:") == gossip(C, 1)
-
-
 def test_when_the_neighbour_that_was_asked_leaves_another_is_asked_at_once():
     one, other = neighbours(A, B)
     for end in (one, other):
@@ -153,68 +72,6 @@ def test_when_the_neighbour_that_was_asked_leaves_another_is_asked_at_once():
     one.hear(0.1)
     one.hang_up()
     assert other.hear(0.1) == f"status:want:{C}:7=1"
-
-
-def test_what_a_neighbour_did_not_bring_is_not_asked_for_again_for_ten_intervals():
-    one, other = neighbours(A, B)
-    one.say(f"status:seen:{C}:7=1")
-    assert one.hear(0.1) == f"status:want:{C}:7=1"
-    one.say(f"status:gone:{C}:7=1", "status:sent")
-    one.say(f"status:seen:{C}:7=1")
-    assert not [line for line in one.hear_all(50.0) if "want" in line]
-    other.say(f"status:seen:{C}:7=1")
-    assert other.hear_until("status:want", 0.1)
-    other.say("status:sent")
-    one.hear_all(51.0)
-    one.say(f"status:seen:{C}:7=1")
-    assert one.hear_until("status:want", 0.1)
-
-
-def test_nobody_is_asked_for_messages_of_the_own_run_or_for_the_same_twice():
-    one, other = neighbours(A, B)
-    run = one.scene.node.run
-    one.say(f"status:seen:{run}=1-9 {C}:7=1")
-    assert one.hear(0.1) == f"status:want:{C}:7=1"
-    other.say(gossip(C, 1))
-    one.say("status:sent")
-    assert one.hear_all() == [gossip(C, 1)]
-
-
-def test_at_most_500_ranges_are_asked_for_at_once():
-    end, = neighbours(A)
-    offered = [str(number) for number in range(1, 1_401, 2)]
-    end.say(f"status:seen:{C}:7={','.join(offered)}")
-    assert end.hear() == f"status:want:{C}:7={','.join(offered[:500])}"
-    end.say(*[gossip(C, int(number)) for number in offered[:500]], "status:sent")
-    assert end.hear() == f"status:want:{C}:7={','.join(offered[500:])}"
-
-
-def test_a_portion_has_some_256_kib_and_what_is_gone_is_named():
-    one, other = neighbours(A, B)
-    for number in range(1, 11):
-        one.say(gossip(C, number, "x" * 60_000))
-        one.scene.run(0.05)
-    other.hear_all(0.1)
-    other.say(f"status:want:{C}:7=1-20 {B}:9=1")
-    *lines, end = other.hear_all(1.0)
-    assert end == "status:sent" and [line.split(":")[5] for line in lines] == list("12345")
-
-
-def test_messages_whose_texts_were_evicted_are_gone():
-    one, other = neighbours(A, B, cache_size=3)  # a third of the memory for each text
-    for number in range(1, 6):
-        one.say(gossip(C, number))
-        one.scene.run(0.01)
-    other.hear_all(0.1)
-    other.say(f"status:want:{C}:7=1-9")
-    assert other.hear_all(0.1) == [gossip(C, 3), gossip(C, 4), gossip(C, 5),
-                                   f"status:gone:{C}:7=1-2", "status:sent"]
-
-
-def test_an_empty_want_is_answered_with_an_empty_portion():
-    end, = neighbours(A)
-    end.say("status:want:")
-    assert end.hear() == "status:sent"
 
 
 def test_verbs_of_ways_of_spreading_need_no_answer():

@@ -66,22 +66,6 @@ def test_a_line_may_have_131072_bytes_and_gossip_in_it_65536():
     assert scene.event("refused:") == f"refused:{A}:malformed line 'gmessage'"
 
 
-def test_bytes_that_are_not_utf_8_end_the_connection():
-    scene = Scene(Peer)
-    end = neighbour(scene)
-    end.send(gossip(A, 1).encode() + b"\xff\n")
-    assert scene.event("refused:") == f"refused:{A}:not UTF-8"
-    assert end.ends_within(0.1)
-
-
-def test_what_came_before_a_broken_line_counts_and_what_came_behind_it_does_not():
-    scene = Scene(Peer)
-    end, other = neighbour(scene), neighbour(scene, "127.0.0.1:6002")
-    end.say(gossip(A, 1), gossip(A, 2), gossip("localhost", 3), gossip(A, 4))
-    assert other.hear_all() == [gossip(A, 1), gossip(A, 2)]
-    assert scene.event("refused:") == f"refused:{A}:malformed line 'gmessage'"
-
-
 # Deadlines.
 
 @both
@@ -131,12 +115,6 @@ def test_a_dial_that_nobody_answers_ends_after_two_seconds():
     scene.run(1.9)
     assert scene.events("unregistered:") == []
     assert scene.event("unregistered:", 0.2) == "unregistered:127.0.0.1:8001:Connection timed out"
-
-
-def test_neighbours_and_registered_peers_may_be_silent():
-    one, other = Scene(Peer, liveness_interval=60.0), Scene(Seed)
-    assert not neighbour(one).ends_within(25.0)
-    assert not registered(other, A).ends_within(25.0)
 
 
 @both

@@ -53,36 +53,6 @@ def test_lines_can_be_made_before_they_are_published_and_have_their_numbers_in_o
     assert numbers_of(end.hear_all()) == [1, 2, 3, 4], "who fails has no number"
 
 
-class Shelf:
-    """An output that is no file: what a node and its world ask of one."""
-
-    def __init__(self):
-        self.events, self.lost = [], 0
-
-    def write(self, *events: str) -> None:
-        self.events += events
-
-    def write_lines(self, head: str, lines: list[bytes]) -> None:
-        self.events += [head + line.decode() for line in lines]
-
-    def finish(self, last_word: str) -> None:
-        self.events.append(last_word)
-
-    failed = write
-
-
-def test_an_output_is_whatever_has_its_methods():
-    end, = neighbours(A)
-    node = end.scene.node
-    node.output = Shelf()
-    node.originate(["one"])
-    end.say(gossip(A, 1))
-    end.hear_all()
-    node.stop("over")
-    assert [event.partition(":")[0] for event in node.output.events] == [
-        "generated", "received", "stopped"]
-
-
 @pytest.mark.parametrize("text", ["a\nb", "x" * 65_536])
 def test_a_text_that_is_no_message_makes_none_not_even_of_those_beside_it(text):
     end, = neighbours(A)
@@ -118,28 +88,6 @@ def test_a_duplicate_is_dropped(again):
     one.say(again)
     assert third.hear_all() == one.lines == other.lines == []
     assert len(one.scene.events("received:")) == 1
-
-
-def test_a_number_of_another_life_is_another_message():
-    one, other = neighbours(A, B)
-    one.say(gossip(A, 1), gossip(A, 1, start=8))
-    assert other.hear_all() == [gossip(A, 1), gossip(A, 1, start=8)]
-
-
-def test_a_burst_is_forwarded_in_order():
-    one, other = neighbours(A, B)
-    burst = [gossip(A, number, f"text {number}") for number in range(1, 2_001)]
-    one.say(*burst)
-    assert other.hear_all() == burst
-
-
-def test_a_message_in_the_own_run_that_was_not_made_here_is_dropped():
-    one, other = neighbours(A, B)
-    start = one.scene.node.start_number
-    one.say(gossip(NODE, 1, start=start), gossip(NODE, 1, start=start - 1000))
-    assert other.hear_all() == [gossip(NODE, 1, start=start - 1000)]
-    one.scene.node.originate(["true"])
-    assert other.hear().endswith(":1:true")
 
 
 def test_a_message_with_a_forbidden_word_is_written_down_and_neither_kept_nor_forwarded():
@@ -211,21 +159,6 @@ def test_long_messages_cost_more():
         one.scene.run(0.005)
     assert 2 <= len(numbers_of(other.hear_all(0.0))) <= 4
     assert len(numbers_of(other.hear_all(15.0))) >= 6
-
-
-def test_what_comes_in_one_packet_above_a_budget_waits_in_order():
-    one, other = neighbours(A, B, rate=10, burst=20, liveness_interval=100.0)
-    for number in range(1, 61):
-        one.say("status:sent", gossip(C, number))
-    first = numbers_of(other.hear_all(0.5))
-    assert 15 <= len(first) <= 30
-    assert first + numbers_of(other.hear_all(20.0)) == list(range(1, 61))
-
-
-def test_a_neighbour_within_its_budget_is_not_slowed_down_as_a_stranger_is():
-    end, = neighbours(A)
-    end.say(*[f"Liveness Request:{TIME}:{A}"] * 1_000)
-    assert len(end.hear_all(0.1)) == 1_000
 
 
 def test_messages_of_others_and_duplicates_are_free():

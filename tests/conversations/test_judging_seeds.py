@@ -6,13 +6,11 @@ import grapevine.monitoring.seed as judging
 from grapevine import wire
 from grapevine.addresses import parse_address
 from grapevine.monitoring import grammar
-from grapevine.monitoring.evidence import contradiction_of
 from grapevine.monitoring.threaded_tree import SPACE
-from grapevine.signing.grammar import parse_signed
 from tests.tools.monitoring import (
     A, B, C, D, GOOD, HALF, HIGH, LOW, LOWER, ONE, PERIOD, S, TWO, Clique, Reporter, address_in,
     court, evidence, held, joined_scene, listed, pass_periods, reporters, rows_line, seed_scene,
-    signed_again, time_of, tree)
+    time_of, tree)
 from tests.tools.signing import KeyMachine, signer
 from tests.tools.virtual import NODE, Scene
 
@@ -102,19 +100,6 @@ def test_charges_count_together_if_each_comes_within_twelve_periods_of_the_last(
     assert bool(scene.events("verdict:")) is is_kicked
 
 
-def test_no_event_is_in_two_charges():
-    scene, one = court(ONE)
-    clique = Clique(scene, A, B, C, S)
-    clique.pass_periods(6, one)
-    clique.accuse(S, (100, 0, 30, 1000, 0))
-    clique.pass_periods(1, one)
-    clique.accuse(S, GOOD)
-    clique.pass_periods(12, one)
-    assert len([event for event in scene.events("judged:")
-                if f"{listed(S)}=0.0" not in event]) >= 4, "it is bad for as long"
-    assert scene.events("verdict:") == []
-
-
 def test_subjects_are_judged_in_slices_over_the_period(monkeypatch):
     monkeypatch.setattr(judging, "SLICE", 2)
     scene, one = court(ONE)
@@ -151,18 +136,6 @@ def test_a_seed_judges_those_whose_key_it_owns_once_it_has_owned_it_for_two_peri
     assert listed(LOW) in scene.events("judged:")[-1]
 
 
-def test_a_seed_that_stood_still_says_so_and_judges_nobody_for_two_periods():
-    scene, one = court(ONE)
-    clique = Clique(scene, A, B, C, S)
-    clique.pass_periods(8, one)
-    scene.freeze(3.5 * PERIOD)
-    assert scene.event("behind:", PERIOD)
-    count, since = len(scene.events("judged:")), scene.now
-    while len(scene.events("judged:")) == count:
-        clique.pass_periods(1, one)
-    assert scene.now - since >= 1.5 * PERIOD
-
-
 def accused(one) -> Clique:
     """Return peers of whom one is bad, and another one is judged by another seed."""
     one.say(tree(6, ONE, (NODE, 0), (ONE, HALF)))
@@ -187,21 +160,6 @@ def test_what_another_seed_has_found_counts_for_three_periods():
     one.mouth.say(f"verdicts:0:|{listed(HIGH)}|")
     clique.pass_periods(15, one)
     assert scene.events("verdict:")
-
-
-@pytest.mark.parametrize("known, times, is_bad", [
-    (0, 10, True), (100_000, 10, False), (100_000, 1, True)])
-def test_excuses_are_granted_by_what_seeds_together_know_lately(known, times, is_bad):
-    scene, one, two = court(ONE, TWO)
-    clique = Clique(scene, A, B, C, D, S)
-    clique.accuse(S, (100, 100, 0, 0, 0))
-    clique.told |= {(S, peer): (100, 0, 100, 0, 0) for peer in (A, B, C, D)}
-    for period in range(10):
-        for seed in [one, two] if period < times else ():
-            seed.mouth.say(f"verdicts:{known}:||")
-        clique.pass_periods(1, one, two)
-    badness = float(scene.events("judged:")[0].partition(f"{listed(S)}=")[2][:5])
-    assert badness > 0.5 if is_bad else badness == 0.0
 
 
 # Peers that never name a neighbour.
@@ -421,25 +379,6 @@ def test_bad_evidence_ends_the_link_and_uses_up_no_account(by, wrong, monkeypatc
     assert kicked(scene, S) == 1
 
 
-def test_the_same_that_a_run_has_signed_twice_is_evidence_too():
-    scene, one = joined_scene(ONE)
-    bad, witness = reporters(scene, S, A)
-    first = bad.signed(1, "said")
-    both = [parse_signed(line.encode()) for line in (first, signed_again(first))]
-    witness.end.say(grammar.say("contradiction", contradiction_of(*both)).decode().rstrip())
-    scene.run(0.1)
-    assert kicked(scene, S) == 1 and witness.end.closed is None
-
-
-def test_two_texts_of_a_made_up_run_in_the_name_of_a_peer_harm_nobody():
-    scene, one = joined_scene(ONE)
-    victim, liar = reporters(scene, A, S)
-    liar.end.say(evidence(A, signer(A, "made up")))
-    one.say(evidence(B, signer(B, "made up")))
-    assert scene.events("removed:") == scene.events("contradiction:") == []
-    assert victim.end.closed is liar.end.closed is None
-
-
 def test_who_tells_of_ever_more_runs_is_heard_slowly_and_hides_no_run_from_others(monkeypatch):
     monkeypatch.setattr(judging, "PROOFS_AT_ONCE", 2)
     scene, one = joined_scene(ONE)
@@ -481,17 +420,6 @@ def test_who_reports_three_living_peers_dead_in_eight_periods_is_not_heard_for_a
     assert report_death(scene, liar, C) == 4
     scene.run(100.0)
     assert report_death(scene, liar, C) == 5
-
-
-def test_three_untrue_reports_in_eight_periods_cost_belief_however_they_lie():
-    scene, one = joined_scene(ONE)
-    liar, _ = reporters(scene, A, B)
-    for _ in range(2):
-        report_death(scene, liar, B)
-        pass_periods(scene, 3, one)
-    assert scene.events("disbelieved:") == []
-    report_death(scene, liar, B)
-    assert scene.events("disbelieved:") == [f"disbelieved:{A}"]
 
 
 def test_reports_that_are_true_or_rare_or_of_others_cost_no_belief():

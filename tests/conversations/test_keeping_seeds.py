@@ -4,7 +4,6 @@ import pytest
 
 import grapevine.node
 from grapevine.addresses import parse_address
-from grapevine.monitoring import grammar
 from grapevine.monitoring.seed import JudgingSeed
 from grapevine.signing.seed import VouchingSeed
 from tests.tools.monitoring import (
@@ -17,11 +16,6 @@ NONCE = "0123456789abcdef" * 2
 
 
 # Who is a seed.
-
-def test_who_is_dialled_speaks():
-    scene, one = seed_scene(ONE)
-    one.begin().say(rows_line(A, B))
-    assert held(scene, B) == [("about", A, 1)]
 
 
 def test_who_confirms_that_it_listens_is_told_the_tree():
@@ -87,14 +81,6 @@ def test_many_who_claim_to_be_a_seed_push_one_another_out(monkeypatch):
     scene.run(0.1)
     assert sum(end.closed is None for end in [*ends, *more]) == 10
     assert one.ear.closed is one.mouth.closed is None
-
-
-def test_what_one_seed_asks_is_confirmed_to_that_one_alone():
-    scene, one, two = joined_scene(ONE, TWO)
-    one.say(f"seed asks:{NONCE}")
-    two.say(f"seed asks:{NONCE[::-1]}")
-    assert one.ear.hear_all(0.1) == [f"seed confirms:{NONCE}"]
-    assert two.ear.hear_all(0.1) == [f"seed confirms:{NONCE[::-1]}"]
 
 
 def test_a_seed_that_the_config_names_is_known_where_its_name_leads():
@@ -194,38 +180,6 @@ def test_a_seed_that_speaks_and_listens_joins_the_tree_and_is_removed_when_it_do
     assert len(scene.events("tree:")) == 4, "but it is dialled"
 
 
-def test_a_seed_whose_link_is_up_and_which_does_not_listen_does_not_join():
-    scene, one = seed_scene(ONE)
-    one.begin()
-    pass_periods(scene, 5, one)
-    assert scene.events("tree:") == []
-
-
-def test_the_keys_are_cut_anew_when_loads_are_uneven_for_three_periods():
-    scene, one = joined_scene(ONE)
-    keys = " ".join(f"{HALF + at * (HALF // 32):024x}" for at in range(1, 16))
-    while not scene.events("tree:"):
-        pass_periods(scene, 1, one)
-    scene.run(0.1)
-    for period in range(8):
-        one.mouth.say(f"load:100:{keys}")
-        scene.run(PERIOD)
-        if len(scene.events("tree:")) == 2:
-            break
-    assert period == 3, "the tree stands for two periods, and they are uneven for three"
-    recut = grammar.parse(scene.events("tree:")[1].encode())[1]
-    assert recut[0] == 2 and HALF < recut[2][1][0] < HALF + HALF // 2
-
-
-def test_the_first_living_seed_of_the_config_tends_the_tree():
-    scene, first, last = seed_scene(TWO, before=(ONE,))
-    first.join(), last.join()
-    pass_periods(scene, 5, first, last)
-    assert scene.events("tree:") == []
-    pass_periods(scene, 5, last)
-    assert scene.events("tree:") == [tree(1, NODE, (NODE, 0), (TWO, HALF))]
-
-
 def test_a_newer_tree_is_taken_and_told_and_an_older_one_is_not():
     scene, one, two = joined_scene(ONE, TWO)
     newer = tree(5, ONE, (NODE, 0), (ONE, HALF))
@@ -286,13 +240,6 @@ def test_rows_are_forwarded_hop_by_hop_once_and_kept_on_the_way():
     one.say(tree(6, ONE, (NODE, 0), (ONE, THIRD), (TWO, 2 * THIRD)))
     assert two.rows() == [], "what is over the root goes to the next one alone"
     assert sorted(keys for _, _, _, keys in one.rows()) == sorted([[KEYS[1]], [KEYS[2]]])
-
-
-def test_a_row_keeps_its_age():
-    scene, one, two = three_seeds()
-    one.say(rows_line(A, KEYS[2], 5.0))
-    line = two.ear.hear_until("rows:")
-    assert 5.0 <= grammar.parse(line.encode())[1][0] < 5.1
 
 
 def test_rows_are_kept_for_twelve_periods():
@@ -364,17 +311,6 @@ def test_who_makes_too_many_reports_that_do_not_count_breaks_a_rule():
         one.report({B: GOOD}, 1)
     assert scene.event("refused:") == f"refused:{A}:too many reports that do not count"
     assert one.end.ends_within(0.1)
-
-
-def test_reports_that_come_again_from_the_newest_on_are_as_old_as_their_periods():
-    scene, = seed_scene()
-    one, _ = reporters(scene, A, B)
-    for period in range(9, 1, -1):
-        one.report({B: GOOD}, period)
-    scene.run(0.01)
-    ages = {row.period: round((scene.now - row.at) / PERIOD, 1)
-            for row in scene.node.rows.of(parse_address(B))}
-    assert ages == {9: 0, 8: 1, 7: 2, 6: 3, 5: 4, 4: 5}
 
 
 def test_a_report_of_another_run_than_the_last_probe_has_proved_does_not_count():

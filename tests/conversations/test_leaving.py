@@ -101,12 +101,6 @@ def test_a_text_said_while_alone_is_fetched_by_whoever_comes_before_a_leaver_goe
     assert scene.now < 1.0
 
 
-def test_without_such_a_text_a_leaver_that_is_alone_stops_at_once():
-    scene = Scene(Peer)
-    scene.node.leave()
-    assert scene.event("stopped:", 0.1)
-
-
 def test_a_leaver_takes_and_makes_no_new_links_and_messages():
     scene, ends = company(gossip_count=10, gossip_interval=0.5)
     machine = scene.machine("127.0.0.1:6003")

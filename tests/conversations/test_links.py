@@ -75,24 +75,6 @@ def test_a_peer_that_accepts_in_the_name_of_another_is_refused():
     assert scene.event("refused:") == f"refused:{A}:{B} answered instead"
 
 
-def test_gossip_may_come_together_with_the_acceptance():
-    scene = listing(A)
-    end = dialled(scene.machine(A))
-    end.say(f"connection accepted:{A}", gossip(A, 1), "status:sent", gossip(A, 2))
-    assert scene.event("received:") == f"received:{A}:{gossip(A, 1)}"
-    assert scene.event("received:") == f"received:{A}:{gossip(A, 2)}"
-    assert scene.events("refused:") == []
-
-
-def test_the_successor_on_the_ring_is_dialled_first_and_others_while_there_is_room():
-    peers = [f"127.0.0.1:{port}" for port in (4001, 4002, 6001, 6002)]
-    scene = listing(*peers, capacity="fixed:3")
-    machines = [accepting(scene, peer) for peer in peers]
-    scene.run(30.0)
-    dials = [len(machine.ends) for machine in machines]
-    assert dials[2] == 1 and sum(dials) == 2 and dials[1] == 0  # 4002 is to dial its successor
-
-
 @pytest.mark.parametrize("reason", ["full", "duplicate", "flood"])
 def test_a_peer_that_refuses_is_left_alone_for_ten_rounds_but_for_the_ring(reason):
     scene = listing("127.0.0.1:4001", "127.0.0.1:4002", A, liveness_interval=10.0)
@@ -104,25 +86,6 @@ def test_a_peer_that_refuses_is_left_alone_for_ten_rounds_but_for_the_ring(reaso
     assert len(other.ends) == 1
     assert len(successor.ends) > 8
     assert all(end.closed for end in successor.ends + other.ends)
-
-
-def test_a_peer_that_cannot_be_reached_is_passed_over_for_a_round():
-    scene = listing(A, B, capacity="fixed:2", liveness_interval=10.0)
-    accepting(scene, B)  # nobody listens at A
-    assert scene.event("connected:", 0.1) == f"connected:{B}"
-    accepting(scene, A)
-    scene.run(9.0)
-    assert scene.events("connected:") == [f"connected:{B}"]
-    assert scene.event("connected:", 2.0) == f"connected:{A}"
-
-
-def test_a_second_dial_is_not_made_while_one_waits():
-    scene = Scene(Peer, liveness_interval=1.4)
-    end = neighbour(scene)
-    end.break_off()
-    dialled(end.machine)
-    scene.run(4.0)
-    assert len(end.machine.ends) == 2  # one for the probe, one for the dial
 
 
 # One link for each pair.
@@ -184,14 +147,6 @@ def test_a_neighbour_whose_link_broke_is_dialled_at_once_but_only_once_a_round()
     scene.run(0.1)
     assert len(end.machine.ends) == 2  # one for the probe, one for the dial
     end.machine.accept(13.0)
-
-
-def test_a_link_that_is_dead_at_the_other_end_breaks_with_the_next_request():
-    scene = Scene(Peer, liveness_interval=10.0)
-    end = neighbour(scene)
-    end.vanish()
-    assert scene.event("disconnected:", 10.1) == f"disconnected:{A}:Connection reset by peer"
-    assert dialled(end.machine)
 
 
 def test_a_neighbour_that_refuses_after_its_link_broke_misses_no_round():
@@ -264,11 +219,3 @@ def test_links_above_capacity_are_given_up_the_unnamed_first_then_the_youngest()
                                                  "disconnected:127.0.0.1:4991:given up"]
     assert [end.lines[-1:] == [f"connection refused:{NODE}:full"] for end in ends] == [
         True, False, True, True, False]
-
-
-def test_nobody_is_given_up_while_no_seed_lists_the_peer():
-    scene = Scene(Peer, capacity="fixed:2", liveness_interval=10.0)
-    for port in (4001, 4002, 4003, 4004):
-        neighbour(scene, f"127.0.0.1:{port}")
-    scene.run(40.0)
-    assert scene.events("disconnected:") == []

@@ -111,16 +111,6 @@ def test_an_address_that_is_not_its_own_or_linked_is_refused(announced, reason):
     assert first.closed is None
 
 
-def test_two_connections_of_one_newcomer_become_one_link():
-    scene = Scene(Peer)
-    machine = scene.machine(A)
-    one, other = machine.dial(), machine.dial()
-    for end in (one, other):
-        end.say(f"Connection with Peer:{A}")
-    assert one.hear() == f"connection accepted:{NODE}"
-    assert other.hear() == refusal("duplicate")
-
-
 # Places. The node is 127.0.0.1:5005.
 
 def crowded(listed: str = "", capacity: int = 3) -> Scene:
@@ -147,21 +137,6 @@ def test_a_full_peer_accepts_only_if_no_neighbour_lies_between_the_two(port, ans
     assert answer_to(crowded(), port) == answer
 
 
-def test_the_ring_goes_on_behind_its_end():
-    scene = Scene(Peer, "127.0.0.1:5005", capacity="fixed:2")
-    for port in (5007, 5008):
-        neighbour(scene, f"127.0.0.1:{port}")
-    assert answer_to(scene, 5006) == "connection refused:full"
-    assert answer_to(scene, 5009) == "connection accepted"
-
-
-def test_a_peer_with_eight_links_more_than_places_accepts_nobody():
-    scene = Scene(Peer, "127.0.0.1:5005", capacity="fixed:2")
-    for port in range(4001, 4011):  # each is nearer than those before it
-        assert answer_to(scene, port) == "connection accepted"
-    assert answer_to(scene, 4011) == "connection refused:full"
-
-
 @pytest.mark.parametrize("has_seed", [False, True])
 def test_without_a_seed_neighbours_hear_of_a_newcomer_for_whom_there_was_no_place(has_seed):
     """It may know nobody else, and be somebody's successor."""
@@ -174,14 +149,6 @@ def test_without_a_seed_neighbours_hear_of_a_newcomer_for_whom_there_was_no_plac
     assert answer_to(scene, 5006) == "connection refused:full"
     friend.say("known peers")
     assert ("127.0.0.1#5006" in friend.hear_until("known peers:")) is not has_seed
-
-
-@pytest.mark.parametrize("listed, answer", [
-    ((4000,), "connection accepted"), ((5003, 5007, 5008), "connection refused:full"),
-    ((4000, 5003, 5007, 5008), "connection refused:full"), ((4000, 5003), "connection accepted")])
-def test_for_a_newcomer_that_seeds_have_named_only_named_neighbours_count(listed, answer):
-    scene = crowded(":".join(f"127.0.0.1#{port}" for port in listed))
-    assert answer_to(scene, 4000) == answer
 
 
 def test_when_a_newcomer_comes_that_no_seed_has_named_the_seeds_are_asked_for_lists():

@@ -85,27 +85,6 @@ def test_silent_addresses_delay_nobody_who_answers():
     assert scene.now - began < 1.0
 
 
-def test_a_probe_that_is_answered_in_a_later_stage_counts():
-    scene = Scene(Seed)
-    machine = scene.machine(A, is_alive=False)
-    end = ask(machine)
-    machine.accept()
-    machine.accept().answer()
-    assert end.hear() == "registered successfully"
-
-
-def test_a_late_seed_asks_again_instead_of_refusing():
-    scene = Scene(Seed)
-    machine = scene.machine(A, is_alive=False)
-    end = ask(machine)
-    machine.accept()
-    scene.world.freeze()
-    scene.run(10.0)
-    machine.is_alive = True
-    scene.world.thaw()
-    assert end.hear(3.0) == "registered successfully"
-
-
 def test_an_impatient_peer_may_repeat_itself_while_it_is_probed():
     scene = Scene(Seed)
     machine = scene.machine(A, is_alive=False)
@@ -214,13 +193,6 @@ def test_of_more_than_500_peers_an_asker_is_told_its_next_eight_and_100_others()
 
 # Staying registered.
 
-def test_a_repeated_registration_is_answered_without_a_probe():
-    scene = Scene(Seed)
-    end = registered(scene, A)
-    end.say(f"register:{A}")
-    assert end.hear() == "registered successfully"
-    assert len(end.machine.ends) == 1
-
 
 def test_a_peer_whose_connection_broke_and_that_does_not_answer_is_removed_at_once():
     scene = Scene(Seed)
@@ -253,17 +225,6 @@ def test_a_late_seed_does_not_remove_a_peer_that_may_have_come_back():
     scene.run(50.0)
     assert scene.events("removed:") == []
     assert scene.event("removed:", 20.0)
-
-
-def test_a_late_seed_probes_again_before_it_removes_a_peer_whose_connection_broke():
-    scene = Scene(Seed, liveness_interval=10.0)
-    end = registered(scene, A)
-    scene.run(9.0)
-    scene.freeze(5.0)
-    end.machine.world.kill()
-    scene.run(0.9)
-    assert scene.events("removed:") == []
-    assert scene.event("removed:", 0.5) == f"removed:{A}:gone"
 
 
 def test_a_peer_that_is_silent_for_three_rounds_is_probed_and_removed_if_it_does_not_answer():
@@ -339,14 +300,6 @@ def test_a_registration_that_does_not_show_that_it_stands_is_replaced_after_a_se
     assert older.ends_within(0.1)
     scene.run(70.0)
     assert newer.closed is None and list_of(scene) == [A]
-
-
-def test_a_registration_whose_connection_broke_is_replaced_at_once():
-    scene = Scene(Seed)
-    older = registered(scene, A)
-    older.hang_up()
-    scene.run(0.1)
-    assert ask(older.machine).hear(0.1) == "registered successfully"
 
 
 def test_a_connection_that_is_refused_again_and_again_ends():

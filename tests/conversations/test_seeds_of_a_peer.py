@@ -13,15 +13,6 @@ SEEDS = [f"127.0.0.1:{port}" for port in (8001, 8002, 8003, 8004)]
 
 # Registering.
 
-@pytest.mark.parametrize("count, wanted", [(1, 1), (2, 2), (3, 2), (4, 3)])
-def test_a_peer_registers_with_a_majority_of_the_seeds(count, wanted):
-    scene = Scene(Peer, seeds=SEEDS[:count])
-    for seed in SEEDS[:count]:
-        seed_of(scene, seed)
-    scene.run(30.0)
-    assert len(scene.events("registered:")) == wanted
-    assert scene.node.status()["seeds"] == wanted
-
 
 def test_a_peer_asks_for_the_list_as_soon_as_it_is_registered_and_writes_a_new_one_down():
     scene = Scene(Peer, seeds=SEEDS[:1])
@@ -66,21 +57,6 @@ def test_another_seed_is_taken_when_one_refuses_and_that_one_is_asked_again_late
     assert len(scene.events("registered:")) == 2
 
 
-def test_a_seed_that_is_down_is_tried_again_after_half_a_second_and_at_last_every_five():
-    scene = Scene(Peer, seeds=SEEDS[:1])
-    scene.run(0.4)
-    machine = scene.machine(SEEDS[0])
-    machine.replies[f"register:{NODE}"] = "registration refused:"
-    scene.run(0.2)
-    assert len(machine.ends) == 1
-    scene.run(20.0)
-    tries = len(machine.ends)
-    scene.run(50.0)
-    assert len(machine.ends) - tries == 10
-    assert scene.events("unregistered:") == [f"unregistered:{SEEDS[0]}:Connection refused",
-                                             f"unregistered:{SEEDS[0]}:registration refused: "]
-
-
 def test_a_peer_registers_again_after_its_seed_was_restarted():
     scene = Scene(Peer, seeds=SEEDS[:1])
     seed = seed_of(scene, SEEDS[0])
@@ -93,13 +69,6 @@ def test_a_peer_registers_again_after_its_seed_was_restarted():
 
 
 # Staying registered.
-
-def test_a_registration_is_repeated_every_round():
-    scene = Scene(Peer, seeds=SEEDS[:1], liveness_interval=10.0)
-    seed = seed_of(scene, SEEDS[0])
-    scene.run(50.0)
-    assert seed.said.count(f"register:{NODE}") == 6
-    assert len(seed.ends) == 1
 
 
 def test_a_seed_that_answers_no_repeated_registration_is_left_after_three_rounds():
@@ -182,26 +151,6 @@ def test_a_seed_that_tells_of_deaths_without_end_is_read_more_slowly():
         scene.run(0.01)
     scene.run(5.0)
     assert 800 < len(scene.events("told:")) < 1_500
-
-
-def test_where_a_name_leads_is_not_written_twice():
-    scene = Scene(Peer, seeds=["seed-a:8001"])
-    scene.name("seed-a:8001", "127.0.0.1:8001")
-    seed = seed_of(scene, "127.0.0.1:8001")
-    scene.event("registered:")
-    seed.ends[0].hang_up()
-    scene.event("registered:")
-    assert len(scene.events("seed:")) == 1
-
-
-def test_a_probe_of_a_named_seed_has_a_peer_repeat_its_registration():
-    scene = Scene(Peer, seeds=["seed-a:8001"])
-    scene.name("seed-a:8001", "127.0.0.1:8001")
-    seed = seed_of(scene, "127.0.0.1:8001")
-    scene.event("registered:")
-    seed.dial().say(f"Liveness Request:{TIME}:127.0.0.1:8001")
-    scene.run(0.1)
-    assert seed.said.count(f"register:{NODE}") == 2
 
 
 # Without seeds.

@@ -126,19 +126,6 @@ def test_a_dial_that_crosses_that_of_the_node_is_a_duplicate():
     assert again.hear() == f"connection refused:{NODE}:duplicate" and end.closed is None
 
 
-def test_of_two_dials_that_wait_for_their_probe_the_later_one_stays():
-    scene = Scene(SignedPeer)
-    machine = KeyMachine(scene, A, is_alive=False)
-    later, earlier = machine.dial(), machine.dial()
-    machine.say_connect(later, LATER)
-    machine.say_connect(earlier, TIME)
-    probe = machine.accept()
-    reply = f"{probe.hear().replace('Request', 'Reply')}:{A}"
-    probe.say(proof(machine.key, reply), reply)
-    assert later.hear_until("connection") == f"connection accepted:{NODE}"
-    assert earlier.hear() == UNPROVEN
-
-
 def test_who_had_the_address_before_keeps_no_link_when_another_key_is_at_home():
     scene = Scene(SignedPeer)
     squatter, end = neighbour(scene, A, "squatter")
@@ -271,12 +258,3 @@ def test_while_a_peer_is_asked_too_often_to_prove_itself_nobody_takes_its_regist
     machine.is_bare = True
     assert register(machine).startswith(f"{REFUSED}{A} signs")
     assert register(machine, registering(machine.key)).endswith("try again in a second")
-
-
-def test_a_ninth_life_within_a_minute_is_registered():
-    scene = Scene(VouchingSeed)
-    machine = KeyMachine(scene, A)
-    for life in range(12):
-        machine.key = signer(A, f"life {life}")
-        assert register(machine, registering(machine.key)) == "registered successfully"
-    assert len(scene.node.vouched.starts(machine.address)) == 12
