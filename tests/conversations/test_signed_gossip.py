@@ -4,7 +4,7 @@ import pytest
 
 import grapevine.signing.messages
 from grapevine.signing.peer import SignedPeer
-from tests.tools.signing import KeyMachine, neighbour, signed, signer
+from tests.tools.signing import neighbour, signed
 from tests.tools.virtual import NODE, TIME, Scene
 
 A, B = "127.0.0.1:6001", "127.0.0.1:6002"
@@ -46,15 +46,6 @@ FORGERIES = {
     "unsigned": lambda one, true: shown(true),
     "with a prefix": lambda one, true: f"x:{true}",
     "another text": lambda one, true: true[:-1] + "!",
-    "another number": lambda one, true: true.replace(":1:hello", ":2:hello"),
-    "another TIME": lambda one, true: true.replace("1700000000.0", "1700000000.1"),
-    "another signature": lambda one, true: true.replace(true.split(":")[2], "A" * 85 + "Q"),
-    "a spare bit": lambda one, true: true.replace("::", "z::").replace(
-        true.split(":")[2] + "z", true.split(":")[2][:-1] + "z"),
-    "lengths too long": lambda one, true: true.replace("::", ":3,3:"),
-    "lengths too short": lambda one, true: true.replace("::", ":1,1:"),
-    "one length": lambda one, true: true.replace("::", ":5:"),
-    "the key of another": lambda one, true: signed(A, signer(B), 1, "hello"),
     "the run of another": lambda one, true: signed(A, one.key, 1, "hello").replace(
         A, "127.0.0.1:6009"),
 }
@@ -97,19 +88,13 @@ def test_the_line_that_ends_the_link_is_the_last_that_is_shown():
     assert end.closed and len(scene.events("corrupt:")) == 3
 
 
-@pytest.mark.parametrize("first, second", [
-    ((1, "hello"), (1, "other")), ((1, "hello"), (1, "hello", "more")),
-    ((1, "a", "b"), (2, "b", "c")), ((2, "b"), (1, "a", "b"))])
-def test_two_lines_that_share_a_number_are_a_contradiction_and_what_is_new_is_taken(first, second):
+def test_two_lines_that_share_a_number_are_a_contradiction_and_what_is_new_is_taken():
     scene, (one, end), (_, other) = scene_with(A, B)
-    lines = [one.signed(*said) for said in (first, second)]
-    end.say(lines[0])
-    other.say(lines[1])
-    assert scene.event(f"contradiction:{one.run}:{max(first[0], second[0])}")
-    numbers = {number for start, *texts in (first, second)
-               for number in range(start, start + len(texts))}
+    end.say(one.signed(1, "a", "b"))
+    other.say(one.signed(2, "b", "c"))
+    assert scene.event(f"contradiction:{one.run}:2")
     scene.run(0.1)
-    assert len(scene.events("received:")) == len(numbers)
+    assert len(scene.events("received:")) == 3
     assert other.closed is None and scene.events("corrupt:") == []
     before = scene.node.messages.checked
     other.say(one.signed(1, "a third"))
@@ -135,14 +120,6 @@ def test_a_line_of_its_own_costs_a_neighbour_all_its_bytes_however_little_is_new
         end.say(one.signed(1, *["x"] * (at + 1), "y" * 12_000))
         scene.run(0.01)
     assert scene.node.messages.count() < 15, "it is heard more slowly"
-
-
-def test_a_line_with_a_forbidden_word_is_forbidden_as_a_whole():
-    scene, (one, end), (_, other) = scene_with(A, B, filter=("virus",))
-    end.say(one.signed(1, *["fine"] * 127, "a Virus!"), one.signed(129, "after"))
-    assert other.hear() == one.signed(129, "after")
-    assert len(scene.events(f"forbidden:{A}:")) == 128
-    assert len(scene.events(f"received:{A}:")) == 1
 
 
 def test_lines_that_cost_their_neighbour_count_every_message():
@@ -172,17 +149,6 @@ def test_a_corrupt_rumor_is_not_answered():
     scene, (one, end) = scene_with(A)
     end.say("rumor:gmessage:1.000000:127.0.0.1:6001:7:1:hello", "rumor:signed:x:gmessage:1:2")
     assert end.hear(0.5) is None and len(scene.events("corrupt:")) == 2
-
-
-def test_a_newcomer_fetches_whole_lines_and_each_once():
-    scene, (one, end) = scene_with(A, antientropy_interval=1.0)
-    line = one.signed(1, *["x"] * 100)
-    end.say(line)
-    late = KeyMachine(scene, B)
-    late_end = late.link()
-    late_end.say(f"status:want:{one.run}=3-5,9,70-100")
-    assert late_end.hear_until("signed:") == line
-    assert late_end.hear_until("s") == "status:sent"
 
 
 def test_lines_that_repeat_a_number_leave_room_for_rumors():
