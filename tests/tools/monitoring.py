@@ -5,12 +5,13 @@ import hashlib
 from grapevine.addresses import parse_address
 from grapevine.monitoring import grammar
 from grapevine.monitoring.evidence import contradiction_of
+from grapevine.monitoring.peer import WatchedPeer
 from grapevine.monitoring.seed import JudgingSeed
 from grapevine.monitoring.threaded_tree import SPACE, key_of
 from grapevine.signing import ed25519
 from grapevine.signing.grammar import parse_signed, signed_line
 from grapevine.worlds.virtual import START
-from tests.tools.signing import KeyMachine, SeedMachine, proof, signed, signer
+from tests.tools.signing import KeyMachine, SeedMachine, neighbour, proof, signed, signer
 from tests.tools.virtual import NODE, End, Machine, Scene
 
 PERIOD = 10.0
@@ -22,9 +23,9 @@ def listed(address: str) -> str:
     return address.replace(":", "#")
 
 
-def time_of(scene: Scene, later: float = 0.0) -> str:
+def time_of(scene: Scene) -> str:
     """Return TIME by the clock of a node."""
-    return f"{START + scene.now + later:.6f}"
+    return f"{START + scene.now:.6f}"
 
 
 def entries(counts: dict) -> str:
@@ -129,6 +130,10 @@ class OtherSeed(Machine):
         self.mouth.say(*lines)
         self.scene.run(0.01)
 
+    def told(self, start: str = "verdicts:") -> list[str]:
+        """Return the lines that the node has told it, and that begin so."""
+        return [line for line in self.ear.hear_all(0.01) if line.startswith(start)]
+
     def rows(self, seconds: float = 0.1) -> list[tuple]:
         """Return the rows that the node has forwarded: (side, reporter, PERIOD, peers)."""
         heard = [grammar.parse(line.encode())[1] for line in self.ear.hear_all(seconds)
@@ -223,3 +228,38 @@ def court(*others: str, **settings):
 
 def reporters(scene: Scene, *addresses: str) -> list[Reporter]:
     return [Reporter(scene, address) for address in addresses]
+
+
+# Peers that watch.
+
+AWAY = "127.0.0.1:6101"
+SEEDS = ["127.0.0.1:8001", "127.0.0.1:8002", "127.0.0.1:8003"]
+
+
+def watched_scene(*addresses: str, seeds: int = 1, quiet: bool = False, **settings):
+    """Return a scene, its seeds, which name all runs, and neighbours: pairs of machine and end.
+    Links stand, and a run of the first neighbour counts, unless all is to be `quiet`."""
+    settings = {"liveness_interval": 1_000.0, "monitor": True, "sign": True} | settings
+    scene = Scene(WatchedPeer, seeds=SEEDS[:seeds], **settings)
+    desks = [Desk(scene, address) for address in SEEDS[:seeds]]
+    for desk in desks:
+        desk.runs = {address: [signer(address).start] for address in (A, B, C, AWAY)}
+    scene.event("registered:")
+    neighbours = [neighbour(scene, address) for address in addresses]
+    if addresses and not quiet:
+        scene.run(2.5)
+        tell(scene, neighbours[0], 1)
+        scene.run(3 * PERIOD)
+        for desk in desks:
+            desk.reports.clear()
+    return scene, *desks, *neighbours
+
+
+def tell(scene: Scene, by, *numbers: int, of: KeyMachine | None = None) -> list[str]:
+    """Have a neighbour say messages of its own, or of another origin; return the lines."""
+    machine, end = by
+    lines = [(of or machine).signed(number, f"text {number}", time=time_of(scene))
+             for number in numbers]
+    end.say(*lines)
+    scene.run(0.01)
+    return lines

@@ -1,0 +1,275 @@
+"""Whom a peer that watches shuts out, for how long, and what it tells seeds of two signatures."""
+
+import pytest
+
+from grapevine.addresses import parse_address
+from grapevine.monitoring import grammar
+from tests.tools.monitoring import A, AWAY, B, C, PERIOD, SEEDS, evidence, watched_scene, time_of
+from tests.tools.signing import KeyMachine, accept_proof, signer
+from tests.tools.virtual import NODE, Scene
+
+KICKED = f"connection refused:{NODE}:kicked"
+
+
+# Whom seeds shut out.
+
+def refusal(machine: KeyMachine, scene: Scene) -> str:
+    """Return what a machine is answered that wants to be a neighbour, behind a proof."""
+    end = machine.dial()
+    machine.say_connect(end, time_of(scene))
+    return end.hear_until("connection", 6.0)
+
+
+def listed(*addresses: str) -> str:
+    return "peer list:" + ":".join(address.replace(":", "#") for address in addresses)
+
+
+@pytest.mark.parametrize("line, reason", [
+    ("kick:{}:0.500:600.000", "kicked"), ("unconfirmed:{}", "unconfirmed")])
+def test_who_is_shut_out_is_left_refused_and_not_dialled(line, reason):
+    scene, desk, (bad, end), (_, good) = watched_scene(A, B, quiet=True)
+    desk.link.say(line.format(A), line.format(A))
+    assert scene.event(f"disconnected:{A}:{reason}") and end.ends_within(0.1)
+    dialled = len(bad.ends)
+    assert refusal(bad, scene) == f"connection refused:{NODE}:{reason}"
+    assert len(bad.ends) == dialled, "it is not even probed"
+    desk.link.say(listed(A, B))
+    scene.run(30.0)
+    scene.node.dial_peer(parse_address(A))
+    scene.run(1.0)
+    assert len(bad.ends) == dialled and good.closed is None
+    assert scene.events("unconfirmed:") == [f"unconfirmed:{A}"] * (reason == "unconfirmed")
+    assert len(scene.events("disconnected:")) == 1
+
+
+def test_who_is_shut_out_may_be_gone_and_is_neither_dialled_again_nor_found_dead():
+    scene, desk, (one, end) = watched_scene(A, quiet=True, liveness_interval=1.0)
+    end.break_off()
+    one.world.stop()
+    assert scene.event(f"disconnected:{A}:")
+    desk.link.say(f"unconfirmed:{A}")
+    assert scene.event(f"unconfirmed:{A}")
+    scene.run(6.0)
+    assert scene.events("liveness missed:") == scene.events("dead:") == []
+    again = KeyMachine(scene, A)
+    scene.run(1.0)
+    assert again.ends == [] and refusal(again, scene) == f"connection refused:{NODE}:unconfirmed"
+
+
+def test_who_is_shut_out_is_passed_over_on_the_ring_and_named_to_nobody():
+    scene, desk, (_, end) = watched_scene(C, quiet=True, capacity="fixed:2")
+    bad, good = KeyMachine(scene, A), KeyMachine(scene, B)
+    desk.link.say(f"kick:{A}:0.500:600.000", listed(A, B, AWAY))
+    assert good.accept(5.0) and bad.ends == []
+    desk.link.say(f"kick:{AWAY}:0.500:600.000")
+    scene.run(0.1)
+    end.say("known peers")
+    assert end.hear_until("known peers:") == "known peers:127.0.0.1#6001:127.0.0.1#6002"
+
+
+def accept(machine: KeyMachine, end) -> None:
+    """Accept the node as a neighbour."""
+    time = end.hear_until("proof:").rpartition(":")[2]
+    end.say(accept_proof(machine.key, str(machine.address), NODE, time),
+            f"connection accepted:{machine.address}")
+
+
+def test_who_is_kicked_while_it_is_dialled_is_refused():
+    scene, desk = watched_scene()
+    one = KeyMachine(scene, A)
+    desk.link.say(listed(A))
+    end = one.accept()
+    desk.link.say(f"kick:{A}:0.500:600.000")
+    scene.run(0.1)
+    accept(one, end)
+    assert end.hear_until("connection refused:") == KICKED and end.ends_within(0.1)
+    assert scene.events("connected:") == [] and scene.node.neighbours.links == []
+
+
+def test_who_is_kicked_while_it_is_probed_is_refused():
+    scene, desk = watched_scene()
+    one = KeyMachine(scene, A, is_alive=False)
+    end = one.dial()
+    one.say_connect(end)
+    probe = one.accept()
+    desk.link.say(f"kick:{A}:0.500:600.000")
+    scene.run(0.1)
+    time, asker = probe.hear_until("Liveness Request:").split(":", 2)[1:]
+    reply = f"Liveness Reply:{time}:{asker}:{A}"
+    probe.say(one.key.proof(reply).decode().rstrip(), reply)
+    assert end.hear_until("connection") == KICKED
+
+
+@pytest.mark.parametrize("seconds, ban, lasts", [(20.0, 600.0, 20), (60_000.0, 30.0, 30)])
+def test_a_ban_lasts_as_long_as_the_seed_says_but_no_longer_than_the_setting(seconds, ban, lasts):
+    scene, desk, (one, _) = watched_scene(A, quiet=True, ban=ban)
+    desk.link.say(f"kick:{A}:0.500:{seconds:.3f}")
+    scene.run(lasts - 1)
+    assert refusal(one, scene) == KICKED
+    scene.run(2)
+    assert refusal(one, scene) == f"connection accepted:{NODE}"
+
+
+def test_an_unconfirmed_neighbour_is_left_alone_for_the_time_of_a_ban():
+    scene, desk, (one, _) = watched_scene(A, quiet=True, ban=30.0)
+    desk.link.say(f"unconfirmed:{A}")
+    scene.run(29.0)
+    assert refusal(one, scene).endswith(":unconfirmed")
+    scene.run(2.0)
+    assert refusal(one, scene) == f"connection accepted:{NODE}"
+    desk.link.say(f"unconfirmed:{A}")
+    scene.run(0.1)
+    assert len(scene.events(f"unconfirmed:{A}")) == 2
+
+
+def test_a_shorter_kick_does_not_shorten_a_ban():
+    scene, desk, (one, _) = watched_scene(A, quiet=True)
+    desk.link.say(f"kick:{A}:0.500:600.000", f"kick:{A}:0.500:1.000")
+    scene.run(10.0)
+    assert refusal(one, scene) == KICKED
+
+
+# A line with `gmessage:` in it is gossip to neighbours: that of evidence is a corrupt one.
+SENTENCES = [f"kick:{B}:0.500:600.000", f"unconfirmed:{B}", evidence(B)]
+
+
+@pytest.mark.parametrize("line", SENTENCES[:2], ids=["kick", "unconfirmed"])
+def test_a_neighbour_that_speaks_like_a_seed_breaks_a_rule(line):
+    scene, _, (_, end), (_, other) = watched_scene(A, B, quiet=True)
+    end.say(line)
+    kind = line.partition(":")[0]
+    assert scene.event("refused:") == f"refused:{A}:unexpected '{kind}' while NEIGHBOUR"
+    scene.run(1.0)
+    assert end.closed and other.closed is None
+
+
+@pytest.mark.parametrize("line", SENTENCES, ids=["kick", "unconfirmed", "contradiction"])
+def test_a_seed_that_does_not_list_this_peer_is_not_heard(line):
+    scene, desk, (_, end) = watched_scene(B, quiet=True)
+    del desk.replies[f"register:{NODE}"]
+    desk.link.hang_up()
+    seed = desk.accept(5.0)
+    assert seed.hear() == f"register:{NODE}"
+    seed.say(line)
+    assert scene.event("refused:").startswith(f"refused:{SEEDS[0]}:")
+    scene.run(1.0)
+    assert seed.closed and end.closed is None
+
+
+def test_a_peer_that_is_kicked_itself_writes_that_once_for_each_seed():
+    scene, *desks, (_, end) = watched_scene(A, seeds=3, quiet=True)
+    scene.run(1.0)
+    for desk in desks:
+        if desk.link is not None:
+            desk.link.say(f"kick:{NODE}:0.500:600.000", f"kick:{NODE}:0.600:600.000",
+                          f"unconfirmed:{NODE}")
+    scene.run(1.0)
+    assert sorted(scene.events("kicked:")) == [
+        f"kicked:{desk.address}:0.500" for desk in desks if desk.link is not None]
+    assert end.closed is None and scene.events("unconfirmed:") == []
+
+
+def test_who_hangs_up_three_links_with_a_request_unanswered_is_refused_for_a_ban():
+    scene, _ = watched_scene(ban=60.0)
+    one = KeyMachine(scene, A)
+    one.replies[f"Connection with Peer:{NODE}"] = f"connection refused:{A}:full"
+
+    def link(answers: bool) -> None:
+        one.is_alive = True  # for the probe
+        end = one.link(time_of(scene))
+        one.is_alive = answers
+        assert scene.pass_until(lambda: any(line.endswith(f":{NODE}") for line in end.lines)
+                                or answers, 2 * PERIOD)
+        scene.run(1.5 * PERIOD if answers else 0.1)
+        end.hang_up()
+        scene.run(0.1)
+
+    for answers in False, False, True, False, False, False:
+        link(answers)
+    one.is_alive = True
+    assert refusal(one, scene) == f"connection refused:{NODE}:answers nothing"
+    scene.run(61.0)
+    assert refusal(one, scene) == f"connection accepted:{NODE}"
+
+
+def test_a_seed_that_does_not_answer_gets_no_report():
+    scene, *desks = watched_scene(seeds=3, liveness_interval=1.5 * PERIOD)
+    scene.run(3 * PERIOD)
+    told, = [desk for desk in desks if desk.reports]
+    count = len(told.reports)
+    told.replies[f"register:{NODE}"] = ""
+    scene.run(4.4 * PERIOD)
+    assert told.link.closed is None, "it may still answer"
+    other, = [desk for desk in desks if desk.reports and desk is not told]
+    assert len(told.reports) <= count + 3 and len(other.reports) >= 5
+
+
+# Two signatures.
+
+def test_a_contradiction_is_told_to_all_seeds_once_with_evidence_that_is_true():
+    scene, *desks, (one, end), (_, other) = watched_scene(A, B, seeds=3, quiet=True)
+    scene.run(1.0)
+    end.say(one.signed(3, "one", "more"), one.signed(5, "five"))
+    other.say(one.signed(4, "other"))
+    assert scene.event(f"disconnected:{A}:contradicted itself") and end.ends_within(0.1)
+    scene.run(1.0)
+    listing = [desk for desk in desks if desk.link is not None]
+    line, = listing[0].link.lines
+    assert len(listing) == 2 and listing[1].link.lines == [line]
+    assert scene.events("contradiction:") == [line]
+    kind, (found,) = grammar.parse(line.encode())
+    assert kind == "contradiction" and found.is_true() and found.run.decode() == one.run
+    other.say(one.signed(5, "another"))
+    listing[0].link.say(line)
+    scene.run(1.0)
+    assert listing[0].link.lines == [line] and len(scene.events("contradiction:")) == 1
+    assert other.closed is None
+
+
+def test_what_a_seed_has_told_already_is_not_told_again():
+    scene, desk, (one, end), (_, other) = watched_scene(A, B, quiet=True)
+    desk.link.say(evidence(A))
+    assert scene.event("contradiction:")
+    other.say(one.signed(8, "one"), one.signed(8, "other"))
+    scene.run(1.0)
+    assert len(scene.events("contradiction:")) == 1 and desk.link.lines == []
+
+
+def test_a_run_that_contradicted_itself_is_refused_for_good_and_another_one_is_not():
+    scene, desk, (one, end) = watched_scene(A, quiet=True, ban=20.0)
+    line = evidence(A)
+    desk.link.say(line)
+    assert scene.event("contradiction:") == line
+    assert scene.event(f"disconnected:{A}:contradicted itself") and end.ends_within(0.1)
+    scene.run(10.0)
+    one.key, old = signer(A, "other"), one.key
+    assert refusal(one, scene) == f"connection refused:{NODE}:contradicted itself"
+    scene.run(11.0)
+    assert refusal(one, scene) == f"connection accepted:{NODE}"
+    one.key = old
+    assert refusal(one, scene) == f"connection refused:{NODE}:contradicted itself"
+
+
+def test_a_run_that_contradicted_itself_is_no_neighbour_by_a_dial_either():
+    scene, desk = watched_scene()
+    one = KeyMachine(scene, A)
+    desk.link.say(evidence(A), listed(A))
+    end = one.accept()
+    accept(one, end)
+    assert end.hear_until("connection refused:").endswith(":contradicted itself")
+    assert scene.events("connected:") == []
+
+
+def test_evidence_about_a_run_says_nothing_about_the_one_that_is_a_neighbour_now():
+    scene, desk, (_, end) = watched_scene(A, quiet=True)
+    desk.link.say(evidence(A, signer(A, "old")), evidence(NODE, scene.node._signer))
+    scene.run(0.1)
+    assert len(scene.events("contradiction:")) == 1 and end.closed is None
+
+
+def test_a_seed_that_tells_of_signatures_that_are_not_good_is_not_heard_on():
+    scene, desk, (_, end) = watched_scene(A, quiet=True)
+    word = evidence(A).split(":")[2]
+    desk.link.say(evidence(A).replace(word, "A" * 85 + "Q", 1))
+    assert scene.event("refused:").startswith(f"refused:{SEEDS[0]}:a contradiction that nobody")
+    assert end.closed is None and scene.events("contradiction:") == []
