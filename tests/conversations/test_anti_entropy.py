@@ -65,6 +65,18 @@ def test_what_is_lacking_is_asked_for_and_what_comes_is_forwarded():
     assert len(other.hear_all()) == 6
 
 
+def test_one_neighbour_at_a_time_is_asked_and_another_after_two_seconds():
+    one, other = neighbours(A, B)
+    for end in (one, other):
+        end.say(f"status:seen:{C}:7=1")
+    want = f"status:want:{C}:7=1"
+    assert one.hear(0.1) == want
+    assert other.hear(1.8) is None
+    assert other.hear(0.3) == want
+    other.say(gossip(C, 1), "status:sent")
+    assert one.hear_until("gmessage:") == gossip(C, 1)
+
+
 def test_when_the_neighbour_that_was_asked_leaves_another_is_asked_at_once():
     one, other = neighbours(A, B)
     for end in (one, other):

@@ -6,8 +6,8 @@ import grapevine.monitoring.seed as judging
 from grapevine.monitoring import grammar
 from grapevine.monitoring.threaded_tree import SPACE
 from tests.tools.monitoring import (
-    A, B, C, D, GOOD, HALF, HIGH, LOW, LOWER, ONE, PERIOD, S, Clique, Reporter, address_in, court,
-    held, joined_scene, listed, pass_periods, seed_scene, tree)
+    A, B, C, D, GOOD, HALF, HIGH, LOW, LOWER, ONE, PERIOD, S, TWO, Clique, Reporter, address_in,
+    court, held, joined_scene, listed, pass_periods, seed_scene, tree)
 from tests.tools.virtual import NODE, Scene
 
 
@@ -152,6 +152,21 @@ def test_what_another_seed_has_found_counts_for_three_periods():
     one.mouth.say(f"verdicts:0:|{listed(HIGH)}|")
     clique.pass_periods(15, one)
     assert scene.events("verdict:")
+
+
+@pytest.mark.parametrize("known, times, is_bad", [
+    (0, 10, True), (100_000, 10, False), (100_000, 1, True)])
+def test_excuses_are_granted_by_what_seeds_together_know_lately(known, times, is_bad):
+    scene, one, two = court(ONE, TWO)
+    clique = Clique(scene, A, B, C, D, S)
+    clique.accuse(S, (100, 100, 0, 0, 0))
+    clique.told |= {(S, peer): (100, 0, 100, 0, 0) for peer in (A, B, C, D)}
+    for period in range(10):
+        for seed in [one, two] if period < times else ():
+            seed.mouth.say(f"verdicts:{known}:||")
+        clique.pass_periods(1, one, two)
+    badness = float(scene.events("judged:")[0].partition(f"{listed(S)}=")[2][:5])
+    assert badness > 0.5 if is_bad else badness == 0.0
 
 
 # Peers that never name a neighbour.

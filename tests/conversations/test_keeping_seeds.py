@@ -83,6 +83,14 @@ def test_many_who_claim_to_be_a_seed_push_one_another_out(monkeypatch):
     assert one.ear.closed is one.mouth.closed is None
 
 
+def test_what_one_seed_asks_is_confirmed_to_that_one_alone():
+    scene, one, two = joined_scene(ONE, TWO)
+    one.say(f"seed asks:{NONCE}")
+    two.say(f"seed asks:{NONCE[::-1]}")
+    assert one.ear.hear_all(0.1) == [f"seed confirms:{NONCE}"]
+    assert two.ear.hear_all(0.1) == [f"seed confirms:{NONCE[::-1]}"]
+
+
 def test_a_seed_that_the_config_names_is_known_where_its_name_leads():
     scene = Scene(JudgingSeed, seeds=[NODE, "seed.example:8001"], monitor=True, sign=True)
     scene.name("seed.example:8001", ONE)
@@ -311,6 +319,17 @@ def test_who_makes_too_many_reports_that_do_not_count_breaks_a_rule():
         one.report({B: GOOD}, 1)
     assert scene.event("refused:") == f"refused:{A}:too many reports that do not count"
     assert one.end.ends_within(0.1)
+
+
+def test_reports_that_come_again_from_the_newest_on_are_as_old_as_their_periods():
+    scene, = seed_scene()
+    one, _ = reporters(scene, A, B)
+    for period in range(9, 1, -1):
+        one.report({B: GOOD}, period)
+    scene.run(0.01)
+    ages = {row.period: round((scene.now - row.at) / PERIOD, 1)
+            for row in scene.node.rows.of(parse_address(B))}
+    assert ages == {9: 0, 8: 1, 7: 2, 6: 3, 5: 4, 4: 5}
 
 
 def test_a_report_of_another_run_than_the_last_probe_has_proved_does_not_count():

@@ -103,6 +103,19 @@ def test_after_an_answered_last_probe_of_a_silent_link_the_link_ends_and_nobody_
     assert end.scene.events("dead:") == []
 
 
+def test_after_an_answered_last_probe_of_a_slow_link_counting_begins_anew():
+    end = silent_neighbour()
+    end.hear_until("Liveness Request", 11.0)
+    end.scene.run(1.0)
+    end.say(f"Liveness Request:{TIME}:{A}")  # so it is not silent
+    probe = end.machine.accept(31.0)
+    answer(probe, probe.hear())
+    end.scene.run(12.0)
+    assert missed(end.scene) == ["1", "2", "3"] and end.closed is None
+    end.scene.run(10.0)
+    assert missed(end.scene) == ["1", "2", "3", "1"]
+
+
 def test_a_reply_during_the_last_probe_saves_a_neighbour():
     end = silent_neighbour()
     request = end.hear_until("Liveness Request", 11.0)
@@ -169,6 +182,17 @@ def test_a_peer_forgets_whom_a_seed_calls_dead_and_does_not_dial_it():
 
 
 # A late node.
+
+def test_a_late_peer_counts_no_miss():
+    end = silent_neighbour()
+    scene = end.scene
+    end.hear_until("Liveness Request", 11.0)
+    scene.freeze(25.0)
+    scene.run(0.1)
+    assert len(lateness(scene)) < 5 and lateness(scene)[-1] > 24.0
+    assert missed(scene) == []
+    scene.run(10.0)
+    assert missed(scene) == ["1"]
 
 
 def test_lateness_that_lasts_is_told_again_and_again():
