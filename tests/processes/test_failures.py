@@ -1,6 +1,7 @@
 """Errors in the code of a node, planted in each kind of thread: they show, and cost little."""
 
 import socket
+import threading
 
 import pytest
 
@@ -13,12 +14,12 @@ from tests.tools.programs import Network, wait_until
 PLANTED = "ZeroDivisionError('planted') in planted, test_failures.py:"
 
 
-def fails_once(real):
-    """Return a function that fails when it is called first."""
+def fails_once(real, thread: str = ""):
+    """Return a function that fails when it is called first, or first in a thread of this name."""
     left = [True]
 
     def planted(*arguments):
-        if left and left.pop():
+        if thread in ("", threading.current_thread().name) and left and left.pop():
             raise ZeroDivisionError("planted")
         return real(*arguments)
     return planted
@@ -139,7 +140,7 @@ def test_an_error_of_a_thread_itself_stops_the_node(nodes, monkeypatch, thread, 
         link = link_of_stranger(peer)
         stranger.sendall(b"half a line")
         wait_until(lambda: link.rest)
-        monkeypatch.setattr(where, name, fails_once(getattr(where, name)))
+        monkeypatch.setattr(where, name, fails_once(getattr(where, name), thread))
         poke(nodes, peer)
         peer.event(f"failed:{thread}: {PLANTED}")
         peer.event("stopped:failed")
