@@ -9,9 +9,11 @@ server, for the console.
     assert hand.hear("rumor:")              the next line of a datagram that begins so
 """
 
+import contextlib
 import itertools
 import random
 import socket
+import socketserver
 import threading
 import time
 
@@ -186,55 +188,38 @@ def listens(port: int) -> bool:
     return True
 
 
-class StandIn:
+class StandIn(socketserver.ThreadingTCPServer):
     """Listens as a chat server does; a test says what it answers."""
 
     def __init__(self, answer: bytes = b"chatLog <empty>\n"):
         self.answer = answer  # bytes, or what returns them when it is asked
         self.lines: list[bytes] = []  # that it was told, without `\n`
         self.asked_at: list[float] = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
         self._socks: list[socket.socket] = []
-        self._threads = [threading.Thread(target=self._accept)]
-        self._threads[0].start()
+        super().__init__(("127.0.0.1", 0), None)
+        self.port = self.server_address[1]
+        self._listener = threading.Thread(target=self.serve_forever, args=(0.01,))
+        self._listener.start()
 
-    def _accept(self) -> None:
-        while True:
-            try:
-                sock, _ = self._listener.accept()
-            except OSError:
-                return
-            self._socks.append(sock)
-            self._threads.append(threading.Thread(target=self._serve, args=(sock,)))
-            self._threads[-1].start()
-
-    def _serve(self, sock: socket.socket) -> None:
-        try:
-            with sock, sock.makefile("rb") as lines:
-                for line in lines:
-                    self.lines.append(line[:-1])
-                    if line == b"get chatLog\n":
-                        self.asked_at.append(time.monotonic())
-                        sock.sendall(self.answer() if callable(self.answer) else self.answer)
-                    elif line == b"crash\n":
-                        self.hang_up()
-        except OSError:
-            pass  # the console is gone
+    def finish_request(self, sock: socket.socket, remote) -> None:
+        self._socks.append(sock)
+        with contextlib.suppress(OSError), sock.makefile("rb") as lines:  # the console is gone
+            for line in lines:
+                self.lines.append(line[:-1])
+                if line == b"get chatLog\n":
+                    self.asked_at.append(time.monotonic())
+                    sock.sendall(self.answer() if callable(self.answer) else self.answer)
+                elif line == b"crash\n":
+                    self.hang_up()
 
     def hang_up(self) -> None:
-        for sock in (self._listener, *self._socks):
-            try:
+        self.shutdown()
+        self.socket.close()
+        for sock in self._socks:
+            with contextlib.suppress(OSError):  # it has ended already
                 sock.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass  # it has ended already
-        self._listener.close()
-
-    def __enter__(self) -> "StandIn":
-        return self
 
     def __exit__(self, *_) -> None:
         self.hang_up()
-        for thread in list(self._threads):
-            thread.join(10.0)
-            assert not thread.is_alive()
+        self.server_close()
+        self._listener.join()
