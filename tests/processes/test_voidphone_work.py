@@ -1,6 +1,7 @@
 """Proof of work: what a node searches for itself, and what processes search for."""
 
 import os
+import pathlib
 import signal
 import subprocess
 import sys
@@ -19,20 +20,17 @@ CORES = os.cpu_count() or 1
 
 def children(pid: int) -> set[int]:
     """Return the processes that a process has started, and that have not ended."""
-    path = f"/proc/{pid}/task/{pid}/children"
-    found = set()
-    for task in os.listdir(f"/proc/{pid}/task"):
-        with open(path.replace(f"task/{pid}", f"task/{task}")) as file:
-            found |= set(map(int, file.read().split()))
-    return {child for child in found if is_living(child)}
+    files = pathlib.Path(f"/proc/{pid}/task").glob("*/children")
+    return {int(child) for file in files for child in file.read_text().split()
+            if is_living(int(child))}
 
 
 def is_living(pid: int) -> bool:
     try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rpartition(")")[2].split()[0] != "Z"
+        stat = pathlib.Path(f"/proc/{pid}/stat").read_text()
     except FileNotFoundError:
         return False
+    return stat.rpartition(")")[2].split()[0] != "Z"
 
 
 def begun(nonce: int, bits: int) -> Search:

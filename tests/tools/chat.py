@@ -168,16 +168,11 @@ def free_udp_range(size: int) -> int:
     """Return the first of so many free UDP ports in a row."""
     while True:
         [first] = free_ports(1)
-        socks = [socket.socket(type=socket.SOCK_DGRAM) for _ in range(size)]
-        try:
-            for port, sock in enumerate(socks, first):
+        with contextlib.ExitStack() as socks, contextlib.suppress(OSError):
+            for port in range(first, first + size):
+                sock = socks.enter_context(socket.socket(type=socket.SOCK_DGRAM))
                 sock.bind(("127.0.0.1", port))
             return first
-        except OSError:
-            continue
-        finally:
-            for sock in socks:
-                sock.close()
 
 
 def listens(port: int) -> bool:
